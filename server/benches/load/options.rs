@@ -1,0 +1,146 @@
+//! The command line, and its `--help`.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::scene::{Scene, SceneName};
+use crate::target::{Target, Tokens};
+
+/// Signs the tokens of servers that the load starts itself; one that is running has its own.
+const DEFAULT_SECRET: &str = "the load generator's own servers only";
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo bench --bench load
+      Builds our server, starts it for each scene with an empty memory, and prints a line a scene.
+  cargo bench --bench load -- --scene burst --scene bigroom --seconds 10
+  cargo bench --bench load -- --url ws://127.0.0.1:8000/ws --pid 4711 --secret \"$REALTIME_JWT_SECRET\"
+      A server that is running already (lift its limits first). Without --pid: no CPU, no memory.
+  cargo bench --bench load -- --target 'peer=cmd:bun peer.ts {port}'
+      Ours, and another server beside it, started and pinned alike; the ratios at the end.
+
+Columns:
+  deliv/s     messages received by members a second, all members together
+  srv us/d    CPU time of the server process (user and system, all threads) for each delivery
+  p50…p99.9   round trip: from sending a message until its sender has its own copy. Closed loops measure from
+              the send; the open loop from when the message was due, so that a stall is not left out
+  KiB/conn    resident memory of the server, once all have joined, less that before, by connections
+  load us/d   CPU time of the load for each delivery. Where it comes near the server's, the load is what is
+              measured
+  check       `ok`: every message reached every member of its room once, and every window came back
+
+Exit code 1: a scene failed or its check did.";
+
+/// Load for a server that speaks the base dialect of the protocol: one thread, raw sockets.
+#[derive(Parser)]
+#[command(name = "load", bin_name = "cargo bench --bench load --", after_help = EXAMPLES)]
+pub(crate) struct Options {
+    /// A scene to run (repeatable). Without: all, in the order below
+    #[arg(long = "scene", value_enum, value_name = "NAME")]
+    scenes: Vec<SceneName>,
+
+    /// Seconds measured in a scene
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub(crate) seconds: Duration,
+
+    /// Seconds of traffic before that
+    #[arg(long, default_value = "1", value_parser = seconds)]
+    pub(crate) warm_up: Duration,
+
+    /// Messages a second of `steady`, all senders together
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+
+    /// Connections of `idle`
+    #[arg(long, default_value_t = 9000)]
+    idle_connections: usize,
+
+    /// Length of a message's text
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=4000))]
+    pub(crate) text_bytes: u16,
+
+    /// A running server, instead of starting ours
+    #[arg(long, value_name = "ws://HOST:PORT/PATH")]
+    url: Option<String>,
+
+    /// The process of --url, for its CPU time and memory
+    #[arg(long, requires = "url")]
+    pid: Option<u32>,
+
+    /// A server to compare with (repeatable): `NAME=ws://HOST:PORT/PATH[,pid=PID]`, or `NAME=cmd:COMMAND`, which
+    /// is started for each scene and serves `/ws` on 127.0.0.1:{port}; it also finds {data}, a directory of its
+    /// own, and `REALTIME_JWT_SECRET`
+    #[arg(long = "target", value_name = "TARGET")]
+    targets: Vec<Target>,
+
+    /// Leave our own server out, and compare the --target servers with the first of them
+    #[arg(long, requires = "targets", conflicts_with = "url")]
+    targets_only: bool,
+
+    /// A further argument for our own server (repeatable), such as `--server-arg=--log-format=json`
+    #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true)]
+    server_args: Vec<String>,
+
+    /// Cores of servers that the load starts, as `taskset -c` takes them
+    #[arg(long, default_value = "0", value_name = "LIST")]
+    pub(crate) server_cores: String,
+
+    /// Cores of the load
+    #[arg(long, default_value = "1", value_name = "LIST")]
+    pub(crate) load_cores: String,
+
+    /// Pin nothing
+    #[arg(long)]
+    pub(crate) no_pin: bool,
+
+    /// Secret that signs the tokens (HS256), one user a connection
+    #[arg(long, env = "REALTIME_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
+    secret: String,
+
+    /// One ready-made token for all connections, instead
+    #[arg(long)]
+    token: Option<String>,
+
+    /// Print a line of JSON for each scene on standard output; the table then goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Passed by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+impl Options {
+    pub(crate) fn scenes(&self) -> Vec<Scene> {
+        let names = if self.scenes.is_empty() { &SceneName::ALL } else { self.scenes.as_slice() };
+        let interval = Duration::from_secs(1) / self.rate;
+        names.iter().map(|name| name.scene(interval, self.idle_connections)).collect()
+    }
+
+    /// The servers, the one that the others are compared with first.
+    pub(crate) fn targets(&self) -> Result<Vec<Target>, String> {
+        let first = match &self.url {
+            _ if self.targets_only => None,
+            Some(url) => Some(Target::running("server", url, self.pid)?),
+            None => Some(Target::ours(&self.server_args)),
+        };
+        Ok(first.into_iter().chain(self.targets.iter().cloned()).collect())
+    }
+
+    pub(crate) fn tokens(&self) -> Tokens {
+        match &self.token {
+            Some(token) => Tokens::One(token.clone()),
+            None => Tokens::Minted { secret: self.secret.clone() },
+        }
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|fault| fault.to_string())
+}

@@ -1,0 +1,61 @@
+//! What a token says of its bearer.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::UserId;
+
+/// The claims of a bearer token (a JWT). Others are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who the bearer is.
+    pub sub: UserId,
+    /// When the token stops being good, in seconds since the Unix epoch.
+    #[serde(deserialize_with = "numeric_date")]
+    pub exp: u64,
+    /// What the bearer is.
+    #[serde(default)]
+    pub role: Role,
+    /// Globs of the rooms that the bearer may use; none given: every room; an empty list: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rooms: Option<Vec<String>>,
+    /// Globs of the rooms that the bearer may read and not post in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read_only: Vec<String>,
+    /// Who made the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Whom the token was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aud: Option<Audience>,
+}
+
+/// What a bearer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Uses rooms as the globs allow.
+    #[default]
+    User,
+    /// Uses and posts in every room, and sends notices.
+    Admin,
+}
+
+/// Whom a token was made for: a name or several (RFC 7519, section 4.1.3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Audience {
+    /// One name.
+    One(String),
+    /// Several names.
+    Many(Vec<String>),
+}
+
+/// A `NumericDate` (RFC 7519, section 2) may have a fraction, which is cut off.
+fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    if !(0.0..=253_402_300_799.0).contains(&seconds) {
+        return Err(serde::de::Error::custom("a time between the years 1970 and 9999"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+    Ok(seconds as u64)
+}

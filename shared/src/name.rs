@@ -1,0 +1,340 @@
+//! Names and texts that are valid by type: a value that exists has been checked.
+//!
+//! Every bound on the wire is here and nowhere else. What a name may hold is narrow on purpose: two rooms that
+//! look the same on a screen must not be two rooms, so nothing invisible is let in.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use ulid::Ulid;
+
+/// Longest room name and user id, in Unicode scalar values.
+pub const NAME_CHARS: usize = 64;
+/// Longest message text, in Unicode scalar values.
+pub const TEXT_CHARS: usize = 4_000;
+/// Longest `client_msg_id`, `ref` and `nonce`, in Unicode scalar values.
+pub const TOKEN_CHARS: usize = 64;
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Nothing is there.
+    #[error("is empty")]
+    Empty,
+    /// More than its bound, in characters.
+    #[error("is longer than {0} characters")]
+    TooLong(usize),
+    /// A control, bidi-control, zero-width or unassignable character.
+    #[error("has the character U+{0:04X}, which names may not have")]
+    Character(u32),
+    /// White space at the start or the end.
+    #[error("has white space at its start or end")]
+    Padding,
+}
+
+/// Why a text cannot be a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing is there.
+    #[error("is empty")]
+    Empty,
+    /// More than [`TEXT_CHARS`] characters.
+    #[error("is longer than {TEXT_CHARS} characters")]
+    TooLong,
+    /// A control character other than newline and tab.
+    #[error("has the control character U+{0:04X}; only newline and tab are text")]
+    Control(u32),
+}
+
+/// Whether `c` shows as a mark, or joins to one, on a screen: what names are made of.
+///
+/// Refused are controls, line and paragraph separators, bidi controls, zero-width characters, variation
+/// selectors, tags, fillers that show as nothing, interlinear annotations and noncharacters.
+#[must_use]
+pub fn is_name_char(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c,
+            '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+            | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}' | '\u{FDD0}'..='\u{FDEF}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+        || u32::from(c) & 0xFFFE == 0xFFFE)
+}
+
+fn check_name(text: &str) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > NAME_CHARS && text.chars().count() > NAME_CHARS {
+        return Err(NameError::TooLong(NAME_CHARS));
+    }
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        return Err(NameError::Padding);
+    }
+    match text.chars().find(|&c| !is_name_char(c)) {
+        Some(c) => Err(NameError::Character(c.into())),
+        None => Ok(()),
+    }
+}
+
+fn check_token(text: &str) -> Result<(), NameError> {
+    if text.is_empty() { Err(NameError::Empty) } else { check_echo(text) }
+}
+
+fn check_echo(text: &str) -> Result<(), NameError> {
+    if text.len() > TOKEN_CHARS && text.chars().count() > TOKEN_CHARS {
+        return Err(NameError::TooLong(TOKEN_CHARS));
+    }
+    Ok(())
+}
+
+fn check_text(text: &str) -> Result<(), TextError> {
+    if text.is_empty() {
+        return Err(TextError::Empty);
+    }
+    if text.len() > TEXT_CHARS && text.chars().count() > TEXT_CHARS {
+        return Err(TextError::TooLong);
+    }
+    match text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t') {
+        Some(c) => Err(TextError::Control(c.into())),
+        None => Ok(()),
+    }
+}
+
+/// Reads a string and parses it without a copy between.
+pub(crate) fn read_str<'de, D, T, E>(deserializer: D, parse: fn(&str) -> Result<T, E>) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    struct Parse<T, E>(fn(&str) -> Result<T, E>);
+    impl<T, E: fmt::Display> serde::de::Visitor<'_> for Parse<T, E> {
+        type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+        fn visit_str<F: serde::de::Error>(self, text: &str) -> Result<T, F> {
+            (self.0)(text).map_err(F::custom)
+        }
+    }
+    deserializer.deserialize_str(Parse(parse))
+}
+
+/// A checked, shared, immutable string.
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident, $check:path, $error:ty) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `text` and takes a copy of it.
+            pub fn new(text: &str) -> Result<Self, $error> {
+                $check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = $error;
+            fn from_str(text: &str) -> Result<Self, $error> {
+                Self::new(text)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                read_str(deserializer, Self::new)
+            }
+        }
+    };
+}
+
+checked!(
+    /// The name of a room: 1–64 characters, each of them visible ([`is_name_char`]), no white space at either end.
+    RoomName, check_name, NameError
+);
+checked!(
+    /// Who somebody is (`sub` in a token): the same rules as a [`RoomName`].
+    UserId, check_name, NameError
+);
+checked!(
+    /// A client's own id for a message, 1–64 characters, fresh and random for each message: sent again by the same
+    /// user for the same room, it is the same message.
+    ClientMsgId, check_token, NameError
+);
+checked!(
+    /// What a client gives with a request to know its answer by, at most 64 characters.
+    Ref, check_echo, NameError
+);
+checked!(
+    /// What a client gives with a ping to know its pong by. The frame's size is its only bound.
+    Nonce, check_nonce, NameError
+);
+checked!(
+    /// The text of a message: 1–4,000 characters, not trimmed, no control characters but newline and tab.
+    Text, check_text, TextError
+);
+
+#[expect(clippy::unnecessary_wraps, reason = "the macro's checks share one form")]
+fn check_nonce(_: &str) -> Result<(), NameError> {
+    Ok(())
+}
+
+impl RoomName {
+    /// Whether the name is kept for direct messages, which do not exist yet: nobody may use it.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with("dm:")
+    }
+}
+
+/// The identity of an entry: a ULID, made by the instance that accepted the entry. It has no order.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(Ulid);
+
+impl EntryId {
+    /// An id from a time and 80 random bits (the rest of `random` is not used).
+    #[must_use]
+    pub fn from_parts(ts: crate::Timestamp, random: u128) -> Self {
+        Self(Ulid::from_parts(ts.millis(), random))
+    }
+
+    /// The id as a number, and back with [`EntryId::from_u128`].
+    #[must_use]
+    pub fn to_u128(self) -> u128 {
+        self.0.0
+    }
+
+    /// The id that [`EntryId::to_u128`] gave as a number.
+    #[must_use]
+    pub fn from_u128(number: u128) -> Self {
+        Self(Ulid(number))
+    }
+}
+
+impl FromStr for EntryId {
+    type Err = ulid::DecodeError;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ulid::from_string(text).map(Self)
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for EntryId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut buffer = [0; ulid::ULID_LEN];
+        serializer.serialize_str(self.0.array_to_str(&mut buffer))
+    }
+}
+
+impl<'de> Deserialize<'de> for EntryId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_str(deserializer, str::parse)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_what_can_be_seen() {
+        for good in ["a", "chat-general", "büro 7", "日本", "🦀", &"x".repeat(64), &"ü".repeat(64)] {
+            assert!(RoomName::new(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn names_hold_nothing_else() {
+        use NameError::{Character, Empty, Padding, TooLong};
+        for (bad, why) in [
+            ("", Empty),
+            (" a", Padding),
+            ("a\u{3000}", Padding),
+            ("a\nb", Character(10)),
+            ("a\u{1b}[2J", Character(0x1b)),
+            ("a\u{9b}2J", Character(0x9b)),
+            ("a\u{202e}b", Character(0x202e)),
+            ("a\u{2066}b", Character(0x2066)),
+            ("a\u{200b}b", Character(0x200b)),
+            ("a\u{200d}b", Character(0x200d)),
+            ("a\u{feff}", Character(0xfeff)),
+            ("a\u{2028}b", Character(0x2028)),
+            ("\u{3164}", Character(0x3164)),
+            ("a\u{e0041}", Character(0xe0041)),
+            ("a\u{1ffff}", Character(0x1ffff)),
+            (&"ü".repeat(65), TooLong(64)),
+        ] {
+            assert_eq!(RoomName::new(bad), Err(why), "{bad:?}");
+            assert_eq!(UserId::new(bad), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn texts_keep_newline_and_tab_and_are_not_trimmed() {
+        assert_eq!(Text::new(" a\n\tb ").expect("a text").as_str(), " a\n\tb ");
+        assert_eq!(Text::new(""), Err(TextError::Empty));
+        assert_eq!(Text::new("\r"), Err(TextError::Control(13)));
+        assert_eq!(Text::new("\u{7f}"), Err(TextError::Control(0x7f)));
+        assert!(Text::new(&"ü".repeat(4_000)).is_ok());
+        assert_eq!(Text::new(&"ü".repeat(4_001)), Err(TextError::TooLong));
+    }
+
+    #[test]
+    fn reserved_names_are_names() {
+        assert!(RoomName::new("dm:alice").expect("a name").is_reserved());
+        assert!(!RoomName::new("dmz").expect("a name").is_reserved());
+    }
+}

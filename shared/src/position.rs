@@ -1,0 +1,204 @@
+//! Where a reader is in a room's log, and when something was.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::EntryId;
+
+/// Longest epoch that is read, in bytes; the server's own are 26.
+const EPOCH_BYTES: usize = 64;
+
+/// A point in time, in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The time that many milliseconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+}
+
+/// The number of an entry in its room's log: from 1, without a hole. 0 is before the first entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// Before the first entry.
+    pub const ZERO: Self = Self(0);
+
+    /// The `number`-th entry's.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The next entry's.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Which log a `seq` is of: a room whose log began anew has another epoch. Compared, never ordered.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Epoch(Arc<str>);
+
+impl Epoch {
+    /// The epoch of that name; `None` where it is empty or longer than 64 bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        (!text.is_empty() && text.len() <= EPOCH_BYTES).then(|| Self(text.into()))
+    }
+
+    /// An epoch that no other log has, from a fresh id.
+    #[must_use]
+    pub fn from_id(id: EntryId) -> Self {
+        Self(id.to_string().into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for Epoch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Epoch {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::name::read_str(deserializer, |text| Self::new(text).ok_or("an epoch has 1 to 64 bytes"))
+    }
+}
+
+/// A place in a room's log: after the entry it names, or before all of them.
+///
+/// All three parts are its identity. After a crash that lost the newest entries a server may hand out their numbers
+/// again for other ones; the id tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum Position {
+    /// Before the first entry: `{"epoch": null, "seq": 0, "id": null}`.
+    #[default]
+    Start,
+    /// Just after an entry.
+    At {
+        /// Which log.
+        epoch: Epoch,
+        /// The entry's number, at least 1.
+        seq: Seq,
+        /// The entry's id.
+        id: EntryId,
+    },
+}
+
+impl Position {
+    /// The number of the last entry at or before this place; 0 at the start.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        match self {
+            Self::Start => Seq::ZERO,
+            Self::At { seq, .. } => *seq,
+        }
+    }
+
+    /// The epoch; none at the start.
+    #[must_use]
+    pub fn epoch(&self) -> Option<&Epoch> {
+        match self {
+            Self::Start => None,
+            Self::At { epoch, .. } => Some(epoch),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    epoch: Option<Epoch>,
+    seq: Seq,
+    id: Option<EntryId>,
+}
+
+impl Serialize for Position {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Start => Wire { epoch: None, seq: Seq::ZERO, id: None },
+            Self::At { epoch, seq, id } => Wire { epoch: Some(epoch.clone()), seq: *seq, id: Some(*id) },
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Position {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Wire::deserialize(deserializer)? {
+            Wire { seq: Seq::ZERO, .. } => Ok(Self::Start),
+            Wire { epoch: Some(epoch), seq, id: Some(id) } => Ok(Self::At { epoch, seq, id }),
+            _ => Err(serde::de::Error::custom("a position after the start has an epoch and an id")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_written_in_full() {
+        let json = serde_json::to_string(&Position::Start).expect("JSON");
+        assert_eq!(json, r#"{"epoch":null,"seq":0,"id":null}"#);
+        assert_eq!(serde_json::from_str::<Position>(&json).expect("a position"), Position::Start);
+    }
+
+    #[test]
+    fn a_number_alone_is_no_position() {
+        for json in [
+            r#"{"seq":5}"#,
+            r#"{"epoch":"e","seq":5}"#,
+            r#"{"epoch":"e","seq":-1,"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}"#,
+            r#"{"epoch":"e","seq":5,"id":"x"}"#,
+            "5",
+        ] {
+            assert!(serde_json::from_str::<Position>(json).is_err(), "{json}");
+        }
+    }
+}
