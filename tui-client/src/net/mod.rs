@@ -1,0 +1,166 @@
+//! The reconnecting client: a handle that takes [`Command`]s and a stream of [`Event`]s.
+//!
+//! It knows no terminal. The screen, `--demo`, tests and bots use it alike. What it promises: rooms are joined again
+//! after every reconnect, with the position of what was seen last; a message that was handed to it is sent once and
+//! in order, however often the connection is lost meanwhile, and is reported as [`SendState`]s until it is stored or
+//! refused.
+
+use std::time::Duration;
+
+use realtime_shared::{
+    ClientMsgId, CloseCode, Limits, Message, Recovery, RoomName, ServerEvent, Text, UserId,
+};
+
+/// What the holder of a handle asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Be in a room, now and after every reconnect.
+    Join(RoomName),
+    /// Be in it no more.
+    Leave(RoomName),
+    /// Post a message. It is queued while there is no connection.
+    Send {
+        /// Where.
+        room: RoomName,
+        /// What.
+        text: Text,
+        /// Its identity, fresh for each message: states are reported under it.
+        client_msg_id: ClientMsgId,
+    },
+    /// Tell others whether one is typing. Dropped while there is no connection.
+    Typing {
+        /// Where.
+        room: RoomName,
+        /// Whether.
+        is_typing: bool,
+    },
+    /// Ask for older entries than `before`, or for the newest ones. Answered with [`Event::Server`] `History`.
+    History {
+        /// Where.
+        room: RoomName,
+        /// Entries with a smaller number.
+        before: Option<realtime_shared::Seq>,
+        /// How many at most.
+        limit: u32,
+    },
+    /// Ask who is in a room. Answered with [`Event::Server`] `Members`.
+    Members(RoomName),
+    /// Ask for rooms. Answered with [`Event::Server`] `Rooms`.
+    ListRooms {
+        /// Only names that begin so.
+        prefix: Option<String>,
+    },
+    /// Try to connect now instead of after the countdown.
+    RetryNow,
+    /// Send a refused message again (same identity), at the end of the queue.
+    Resend(ClientMsgId),
+    /// Leave for good: close with 1000 and end the stream.
+    Close,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The connection's state changed.
+    State(ConnectionState),
+    /// The time from a ping to its pong.
+    RoundTrip(Duration),
+    /// A room is entered, for the first time or again after `offline`.
+    Joined {
+        /// Which.
+        room: RoomName,
+        /// Who is there, at most 1,000.
+        members: Vec<UserId>,
+        /// How many are there.
+        member_count: u64,
+        /// What is replayed next; none for a first join without a position.
+        recovery: Option<Recovery>,
+        /// How long the room was not heard, where it had been entered before.
+        offline: Option<Duration>,
+    },
+    /// An entry of a room's log, in order: live or replayed.
+    Message {
+        /// The entry.
+        message: Message,
+        /// Whether it was missed and is replayed now.
+        replayed: bool,
+    },
+    /// How far a message of ours is.
+    Sent {
+        /// Which.
+        client_msg_id: ClientMsgId,
+        /// How far.
+        state: SendState,
+    },
+    /// Everything else the server says: others joining and leaving, typing, answers, notices, errors.
+    Server(ServerEvent),
+}
+
+/// How the connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConnectionState {
+    /// A connection is being made; the how-manieth try since the last one that succeeded, from 1.
+    Connecting {
+        /// From 1.
+        attempt: u32,
+    },
+    /// There is one.
+    Connected {
+        /// Who we are.
+        user_id: UserId,
+        /// Connections of everybody.
+        online_count: u64,
+        /// What the server takes.
+        limits: Limits,
+    },
+    /// There is none, and a try follows after `retry_in`.
+    Waiting {
+        /// Why there is none.
+        reason: Disconnect,
+        /// How long, from now.
+        retry_in: Duration,
+        /// The next try's number, from 1.
+        attempt: u32,
+    },
+    /// There is none, and no try follows: the verdict on the reason says so. `Command::RetryNow` tries all the same.
+    Stopped {
+        /// Why.
+        reason: Disconnect,
+    },
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Disconnect {
+    /// The server ended it, or it was lost.
+    #[error("{} ({})", .code.reason(), .code.to_u16())]
+    Closed {
+        /// With this code.
+        code: CloseCode,
+    },
+    /// The upgrade was refused.
+    #[error("the server answered HTTP {status}")]
+    Refused {
+        /// With this status.
+        status: u16,
+    },
+    /// There was nobody to talk to, for the system's reason.
+    #[error("cannot reach the server: {0}")]
+    Unreachable(String),
+    /// No pong came in time.
+    #[error("no answer to a ping")]
+    Silent,
+}
+
+/// How far a message of ours is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendState {
+    /// Waits for a connection, or its turn.
+    Queued,
+    /// Given to the connection, and not known to be stored.
+    Sent,
+    /// Stored, with this number.
+    Stored(realtime_shared::Seq),
+    /// Refused for good, for a reason that people can read. [`Command::Resend`] tries again.
+    Refused(String),
+}
