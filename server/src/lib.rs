@@ -1,1 +1,4 @@
-//! placeholder
+//! A hub for rooms over WebSocket.
+
+pub mod config;
+pub mod secret;

@@ -1,2 +1,3 @@
-//! placeholder
+//! The server.
+
 fn main() {}
