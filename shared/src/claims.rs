@@ -15,8 +15,9 @@ pub struct Claims {
     /// What the bearer is.
     #[serde(default)]
     pub role: Role,
-    /// Globs of the rooms that the bearer may use; none given: every room; an empty list: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Globs of the rooms that the bearer may use; none given: every room; an empty list: none. A `null` is refused:
+    /// some programs write it for an empty list, and that must not open every room.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "list")]
     pub rooms: Option<Vec<String>>,
     /// Globs of the rooms that the bearer may read and not post in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -48,6 +49,10 @@ pub enum Audience {
     One(String),
     /// Several names.
     Many(Vec<String>),
+}
+
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 /// A `NumericDate` (RFC 7519, section 2) may have a fraction, which is cut off.

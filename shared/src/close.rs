@@ -77,7 +77,7 @@ impl Verdict {
 }
 
 impl CloseCode {
-    /// The code with this number; no number means that none came (1006).
+    /// The code with this number. Where no close frame came there is no number: that is [`CloseCode::Lost`].
     #[must_use]
     pub const fn from_u16(number: u16) -> Self {
         match number {

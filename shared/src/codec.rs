@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::{
-    ClientEvent, ClientFrame, ClientMsgId, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName, Seq,
-    ServerEvent, ServerFrame, Text, TextError,
+    ClientEvent, ClientFrame, ClientMsgId, EntryId, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,
+    Seq, ServerEvent, ServerFrame, Text, TextError,
 };
 
 /// The largest frame that a server reads, in bytes.
@@ -43,6 +43,17 @@ pub struct Refusal {
     pub room: Option<RoomName>,
     /// The message that it is, where it says so.
     pub client_msg_id: Option<ClientMsgId>,
+}
+
+/// Where an entry stands: [`entry_of`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// In which room's log.
+    pub room: RoomName,
+    /// Its number there.
+    pub seq: Seq,
+    /// Its identity.
+    pub id: EntryId,
 }
 
 /// What is wrong with a frame.
@@ -172,12 +183,30 @@ pub fn decode_server(text: &str) -> Result<ServerFrame, serde_json::Error> {
     serde_json::from_str(&replace_lone_surrogates(text))
 }
 
+/// The entry that a frame is, whatever its `type`: for a frame that [`decode_server`] gave as
+/// [`ServerEvent::Unknown`], since an entry of a later kind moves a client's position all the same.
+///
+/// `None` for a frame without `room`, `seq` and `id`, and for an `ack`: entries before the one that it names may
+/// still be on their way.
+#[must_use]
+pub fn entry_of(text: &str) -> Option<Entry> {
+    #[derive(Deserialize)]
+    struct Wire {
+        r#type: String,
+        room: RoomName,
+        seq: Seq,
+        id: EntryId,
+    }
+    let Wire { r#type, room, seq, id } = serde_json::from_str(&replace_lone_surrogates(text)).ok()?;
+    (r#type != "ack").then_some(Entry { room, seq, id })
+}
+
 /// Reads what a client says.
 pub fn decode_client(text: &str) -> Result<ClientFrame, DecodeError> {
     let text = replace_lone_surrogates(text);
     let fields = match serde_json::from_str::<Fields<'_>>(&text) {
         Ok(fields) => fields,
-        Err(error) if error.is_data() && serde_json::from_str::<IgnoredAny>(&text).is_ok() => {
+        Err(_) if serde_json::from_str::<IgnoredAny>(&text).is_ok() => {
             return Err(DecodeError::Refused(Box::new(Refusal {
                 fault: Fault::NotAnObject,
                 reference: None,
@@ -268,7 +297,7 @@ impl Fields<'_> {
             "members" => Ok(ClientEvent::Members { room: self.room()? }),
             "list_rooms" => Ok(ClientEvent::ListRooms {
                 prefix: optional(self.prefix, "prefix", "a string")?,
-                limit: optional(self.limit, "limit", COUNT)?,
+                limit: self.limit()?,
             }),
             "refresh" => {
                 let token = self.token.ok_or(Fault::Missing("token"))?;
@@ -286,7 +315,7 @@ impl Fields<'_> {
         if before.is_some() && after.is_some() {
             return Err(Fault::Both("before", "after"));
         }
-        Ok(ClientEvent::History { room, before, after, limit: optional(self.limit, "limit", COUNT)? })
+        Ok(ClientEvent::History { room, before, after, limit: self.limit()? })
     }
 
     fn notice(&self) -> Result<ClientEvent, Fault> {
@@ -301,6 +330,12 @@ impl Fields<'_> {
 
     fn room(&self) -> Result<RoomName, Fault> {
         room(self.room.ok_or(Fault::Missing("room"))?)
+    }
+
+    /// More than the type can hold is more than any request gets.
+    fn limit(&self) -> Result<Option<u32>, Fault> {
+        let limit = optional::<u64>(self.limit, "limit", "a whole number, 0 or more")?;
+        Ok(limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
     }
 
     fn client_msg_id(&self) -> Result<Option<ClientMsgId>, Fault> {
@@ -320,9 +355,6 @@ impl Fields<'_> {
         }))
     }
 }
-
-/// What `limit` is, for people.
-const COUNT: &str = "a whole number from 0 to 4294967295";
 
 fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"

@@ -256,6 +256,10 @@ impl EntryId {
 impl FromStr for EntryId {
     type Err = ulid::DecodeError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // 26 letters of 5 bits are 130: the first may only use 3 of its own, or two texts would be one id.
+        if text.starts_with(|first| !('0'..='7').contains(&first)) {
+            return Err(ulid::DecodeError::InvalidChar);
+        }
         Ulid::from_string(text).map(Self)
     }
 }
@@ -330,6 +334,20 @@ mod tests {
         assert_eq!(Text::new("\u{7f}"), Err(TextError::Control(0x7f)));
         assert!(Text::new(&"ü".repeat(4_000)).is_ok());
         assert_eq!(Text::new(&"ü".repeat(4_001)), Err(TextError::TooLong));
+    }
+
+    #[test]
+    fn an_entry_id_has_one_text_and_a_text_one_id() {
+        let largest = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
+        let id: EntryId = largest.parse().expect("an id");
+        assert_eq!(id.to_u128(), u128::MAX);
+        assert_eq!(id.to_string(), largest);
+        assert_eq!(largest.to_lowercase().parse::<EntryId>(), Ok(id));
+        for bad in
+            ["", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZ", "7ZZZZZZZZZZZZZZZZZZZZZZZZU"]
+        {
+            assert!(bad.parse::<EntryId>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

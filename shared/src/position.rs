@@ -50,10 +50,10 @@ impl Seq {
         self.0
     }
 
-    /// The next entry's.
+    /// The next entry's. The largest number, which only a client makes up, has no next: it stays.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0 + 1)
+        Self(self.0.saturating_add(1))
     }
 }
 
