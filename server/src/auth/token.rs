@@ -1,0 +1,408 @@
+//! From a bearer token to who its bearer is, and back.
+//!
+//! Tokens are JWTs signed with HS256 ([`Verifier`] has one algorithm and one key, so that a token has no say in
+//! either). Signature and encoding are the library's work; the claims are judged here, against a time that is passed
+//! in. A [`TokenError`] is for the log and never has the token in it: what clients are told is the same for every
+//! cause.
+
+use std::time::Duration;
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::grants::{GrantError, Grants};
+use crate::config::Config;
+use crate::secret::Secret;
+
+/// Longest token that is looked at: as much as common proxies let through in a line of a request.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// How far the clocks of who makes tokens and who checks them may be apart, both for `exp` and for `nbf`.
+pub const LEEWAY: Duration = Duration::from_secs(5);
+
+/// What a good token says of its bearer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Who it is.
+    pub user: UserId,
+    /// What it is.
+    pub role: Role,
+    /// What it may do in which room.
+    pub grants: Grants,
+    /// The token's `exp`. The token is good until [`LEEWAY`] after it.
+    pub expires_at: Timestamp,
+}
+
+/// Why a token is refused. For the log only.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// No text at all.
+    #[error("the token is empty")]
+    Empty,
+    /// More than [`MAX_TOKEN_BYTES`].
+    #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
+    TooLong,
+    /// Not three parts of base64url, two of them JSON, or an `alg` that nobody knows (`none` among them).
+    #[error("not a JWT, or one with an unknown `alg`")]
+    Malformed,
+    /// `alg` is known and not HS256.
+    #[error("not signed with HS256")]
+    Algorithm,
+    /// The header has `crit`: who does not know the extensions it names has to refuse (RFC 7515, section 4.1.11).
+    #[error("the header demands extensions (`crit`)")]
+    Critical,
+    /// Signed with another secret, or changed since.
+    #[error("the signature is not of this server's secret")]
+    Signature,
+    /// Well signed, but a claim is missing or of a wrong form: what is wrong.
+    #[error("the claims are not sound: {0}")]
+    Claims(String),
+    /// `rooms` or `read_only` are out of bounds.
+    #[error(transparent)]
+    Grants(#[from] GrantError),
+    /// `iss` is not the one demanded.
+    #[error("`iss` is not the issuer that is demanded")]
+    Issuer,
+    /// `aud` does not name the one demanded.
+    #[error("`aud` does not name the audience that is demanded")]
+    Audience,
+    /// `exp` is past, and so is the leeway.
+    #[error("expired")]
+    Expired,
+    /// `nbf` is ahead by more than the leeway.
+    #[error("not good yet (`nbf`)")]
+    NotYet,
+}
+
+/// Checks tokens. Made once, used by every connection.
+#[derive(Debug, Clone)]
+pub struct Verifier {
+    key: DecodingKey,
+    validation: Validation,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+impl Verifier {
+    /// A verifier with the secret of `config`, which demands the `iss` and `aud` that `config` names.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        // The library's own checks of claims ask the system's clock, refuse an `aud` that nobody demanded and accept
+        // a missing one. It checks the signature, and nothing else.
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        validation.validate_aud = false;
+        Self {
+            key: DecodingKey::from_secret(config.secret.as_bytes()),
+            validation,
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+        }
+    }
+
+    /// Who the bearer of `token` is, if the token is good at `now`.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
+        let body = self.signed_body(token)?;
+        let claims = Claims::deserialize(&body).map_err(|fault| unsound(&fault.to_string()))?;
+        let grants = Grants::from_claims(&claims)?;
+        if self.issuer.is_some() && claims.iss != self.issuer {
+            return Err(TokenError::Issuer);
+        }
+        if self.audience.as_deref().is_some_and(|demanded| !names(claims.aud.as_ref(), demanded)) {
+            return Err(TokenError::Audience);
+        }
+
+        let now = Duration::from_millis(now.millis());
+        let expires_at = Duration::from_secs(claims.exp);
+        if now >= expires_at + LEEWAY {
+            return Err(TokenError::Expired);
+        }
+        if not_before(&body)?.is_some_and(|not_before| now + LEEWAY < not_before) {
+            return Err(TokenError::NotYet);
+        }
+        Ok(Identity {
+            user: claims.sub,
+            role: claims.role,
+            grants,
+            expires_at: Timestamp::from_millis(claims.exp * 1_000),
+        })
+    }
+
+    /// The claims as they were signed.
+    fn signed_body(&self, token: &str) -> Result<Value, TokenError> {
+        if token.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::TooLong);
+        }
+        let decoded = jsonwebtoken::decode::<Value>(token, &self.key, &self.validation);
+        let data = decoded.map_err(|fault| match fault.kind() {
+            ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
+            ErrorKind::InvalidSignature => TokenError::Signature,
+            _ => TokenError::Malformed,
+        })?;
+        if data.header.crit.is_some() { Err(TokenError::Critical) } else { Ok(data.claims) }
+    }
+}
+
+fn names(audience: Option<&Audience>, demanded: &str) -> bool {
+    match audience {
+        None => false,
+        Some(Audience::One(name)) => name == demanded,
+        Some(Audience::Many(names)) => names.iter().any(|name| name == demanded),
+    }
+}
+
+fn not_before(body: &Value) -> Result<Option<Duration>, TokenError> {
+    let Some(claim) = body.get("nbf") else { return Ok(None) };
+    let time = claim.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.map(Some).ok_or_else(|| unsound("`nbf` is not a time"))
+}
+
+/// What is wrong may quote a claim, so it is cut to a length for a log.
+fn unsound(fault: &str) -> TokenError {
+    const LOGGED_CHARS: usize = 160;
+    TokenError::Claims(fault.chars().take(LOGGED_CHARS).collect())
+}
+
+/// A token that says `claims`, signed with `secret`.
+#[must_use]
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "it cannot happen: claims are plain JSON, and HMAC takes any key"
+)]
+pub fn mint(secret: &Secret, claims: &Claims) -> String {
+    let key = EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("claims are JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime_shared::RoomName;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000;
+    /// `{"alg":"none"}`, in base64url.
+    const NONE: &str = "eyJhbGciOiJub25lIn0";
+
+    fn config() -> Config {
+        Config::new(Secret::new(b"a secret that only these tests know").expect("long enough"))
+    }
+
+    fn sign(header: &Header, body: &Value) -> String {
+        let key = EncodingKey::from_secret(config().secret.as_bytes());
+        jsonwebtoken::encode(header, body, &key).expect("a token")
+    }
+
+    fn verify_as(config: &Config, body: &Value) -> Result<Identity, TokenError> {
+        let token = sign(&Header::default(), body);
+        Verifier::new(config).verify(&token, Timestamp::from_millis(NOW * 1_000))
+    }
+
+    fn verify_text(token: &str) -> Result<Identity, TokenError> {
+        Verifier::new(&config()).verify(token, Timestamp::from_millis(NOW * 1_000))
+    }
+
+    /// `{"sub": "alice", "exp": in an hour}` with `changes`.
+    fn body(changes: &Value) -> Value {
+        let mut body = json!({ "sub": "alice", "exp": NOW + 3_600 });
+        for (name, value) in changes.as_object().expect("an object") {
+            body[name] = value.clone();
+        }
+        body
+    }
+
+    fn without(claim: &str) -> Value {
+        let mut body = body(&json!({}));
+        body.as_object_mut().expect("an object").remove(claim);
+        body
+    }
+
+    #[track_caller]
+    fn accepts(changes: &Value) -> Identity {
+        verify_as(&config(), &body(changes)).unwrap_or_else(|fault| panic!("{changes}: {fault}"))
+    }
+
+    #[track_caller]
+    fn refuses(body: &Value) -> TokenError {
+        verify_as(&config(), body).expect_err(&body.to_string())
+    }
+
+    #[test]
+    fn a_token_says_who_its_bearer_is() {
+        let identity = accepts(&json!({}));
+        assert_eq!(identity.user.as_str(), "alice");
+        assert_eq!(identity.role, Role::User);
+        assert_eq!(identity.expires_at, Timestamp::from_millis((NOW + 3_600) * 1_000));
+
+        let identity = accepts(&json!({ "role": "admin", "rooms": [], "unknown": { "a": [1] } }));
+        assert_eq!(identity.role, Role::Admin);
+        assert!(identity.grants.may_post(&RoomName::new("chat").expect("a name")));
+
+        let identity = accepts(&json!({ "rooms": ["chat-*"], "read_only": ["*-news"] }));
+        let room = |name| RoomName::new(name).expect("a name");
+        assert!(identity.grants.may_post(&room("chat-a")));
+        assert!(identity.grants.may_use(&room("chat-news")) && !identity.grants.may_post(&room("chat-news")));
+        assert!(!identity.grants.may_use(&room("lobby")));
+    }
+
+    #[test]
+    fn what_is_minted_is_accepted() {
+        let claims = Claims {
+            sub: UserId::new("büro 7").expect("a user id"),
+            exp: NOW + 1,
+            role: Role::User,
+            rooms: Some(Vec::new()),
+            read_only: vec!["a".to_owned()],
+            iss: Some("me".to_owned()),
+            aud: Some(Audience::One("you".to_owned())),
+        };
+        let identity = verify_text(&mint(&config().secret, &claims)).expect("a good token");
+        assert_eq!(identity.user, claims.sub);
+        assert_eq!(identity.grants, Grants::from_claims(&claims).expect("sound lists"));
+    }
+
+    #[test]
+    fn sub_is_a_user_id() {
+        for sub in [json!(""), json!(" a"), json!("a\nb"), json!("a\u{202e}b"), json!("x".repeat(65))] {
+            assert!(matches!(refuses(&body(&json!({ "sub": sub }))), TokenError::Claims(_)), "{sub}");
+        }
+        for sub in [json!(7), json!(null), json!(["alice"]), json!({ "id": "alice" })] {
+            refuses(&body(&json!({ "sub": sub })));
+        }
+        assert!(matches!(refuses(&without("sub")), TokenError::Claims(_)));
+    }
+
+    #[test]
+    fn exp_is_demanded_and_kept_to() {
+        assert!(matches!(refuses(&without("exp")), TokenError::Claims(_)));
+        for exp in [json!(null), json!("1800000000"), json!(-1), json!(1e300)] {
+            assert!(matches!(refuses(&body(&json!({ "exp": exp }))), TokenError::Claims(_)), "{exp}");
+        }
+        refuses(&body(&json!({ "exp": [NOW + 3_600] })));
+        assert_eq!(refuses(&body(&json!({ "exp": 0 }))), TokenError::Expired);
+        assert_eq!(refuses(&body(&json!({ "exp": NOW - 5 }))), TokenError::Expired);
+        accepts(&json!({ "exp": NOW - 4 }));
+        accepts(&json!({ "exp": 253_402_300_798_u64 }));
+
+        let fractional = f64::from(u32::try_from(NOW).expect("before 2106")) + 0.75;
+        let identity = accepts(&json!({ "exp": fractional }));
+        assert_eq!(identity.expires_at, Timestamp::from_millis(NOW * 1_000));
+    }
+
+    #[test]
+    fn nbf_is_kept_to_where_it_is() {
+        accepts(&json!({ "nbf": NOW - 100 }));
+        accepts(&json!({ "nbf": NOW + 5 }));
+        accepts(&json!({ "nbf": 0.5 }));
+        assert_eq!(refuses(&body(&json!({ "nbf": NOW + 6 }))), TokenError::NotYet);
+        for nbf in [json!(null), json!("0"), json!(-1), json!(1e300)] {
+            assert!(matches!(refuses(&body(&json!({ "nbf": nbf }))), TokenError::Claims(_)), "{nbf}");
+        }
+    }
+
+    #[test]
+    fn lists_and_roles_of_a_wrong_form_are_refused() {
+        for changes in [
+            json!({ "rooms": "chat-*" }),
+            json!({ "rooms": null }),
+            json!({ "rooms": [1] }),
+            json!({ "rooms": { "chat": true } }),
+            json!({ "read_only": "chat-*" }),
+            json!({ "read_only": null }),
+            json!({ "role": "root" }),
+            json!({ "role": null }),
+            json!({ "role": ["admin"] }),
+        ] {
+            assert!(matches!(refuses(&body(&changes)), TokenError::Claims(_)), "{changes}");
+        }
+        let many = vec!["a"; 257];
+        assert_eq!(refuses(&body(&json!({ "rooms": many }))), TokenError::Grants(GrantError::TooMany));
+    }
+
+    #[test]
+    fn issuer_and_audience_are_demanded_only_where_configured() {
+        accepts(&json!({ "iss": "anybody", "aud": "somebody" }));
+        accepts(&json!({ "aud": ["a", "b"] }));
+
+        let strict = Config { issuer: Some("me".into()), audience: Some("chat".into()), ..config() };
+        for (changes, expected) in [
+            (json!({ "iss": "me", "aud": "chat" }), None),
+            (json!({ "iss": "me", "aud": ["mail", "chat"] }), None),
+            (json!({}), Some(TokenError::Issuer)),
+            (json!({ "aud": "chat" }), Some(TokenError::Issuer)),
+            (json!({ "iss": "Me", "aud": "chat" }), Some(TokenError::Issuer)),
+            (json!({ "iss": "me" }), Some(TokenError::Audience)),
+            (json!({ "iss": "me", "aud": [] }), Some(TokenError::Audience)),
+            (json!({ "iss": "me", "aud": ["chat-2"] }), Some(TokenError::Audience)),
+        ] {
+            assert_eq!(verify_as(&strict, &body(&changes)).err(), expected, "{changes}");
+        }
+    }
+
+    #[test]
+    fn only_our_key_with_our_algorithm_is_a_signature() {
+        let body = body(&json!({}));
+        let ours = sign(&Header::default(), &body);
+        let (message, signature) = ours.rsplit_once('.').expect("three parts");
+        let (header, payload) = message.split_once('.').expect("three parts");
+        verify_text(&ours).expect("the token that the others are made of");
+
+        let other_key = EncodingKey::from_secret(b"another secret, which is as long as ours");
+        let theirs = jsonwebtoken::encode(&Header::default(), &body, &other_key).expect("a token");
+        let (_, their_signature) = theirs.rsplit_once('.').expect("three parts");
+        let other_payload = sign(&Header::default(), &json!({ "sub": "mallory", "exp": NOW + 3_600 }));
+        let other_payload = other_payload.split('.').nth(1).expect("three parts");
+
+        for (token, cause) in [
+            (theirs.clone(), TokenError::Signature),
+            (format!("{message}.{their_signature}"), TokenError::Signature),
+            (format!("{header}.{other_payload}.{signature}"), TokenError::Signature),
+            (format!("{message}."), TokenError::Signature),
+            (format!("{message}.{}", &signature[..40]), TokenError::Signature),
+            (format!("{NONE}.{payload}."), TokenError::Malformed),
+            (format!("{NONE}.{payload}.{signature}"), TokenError::Malformed),
+            (sign(&Header::new(Algorithm::HS512), &body), TokenError::Algorithm),
+            (sign(&Header::new(Algorithm::HS384), &body), TokenError::Algorithm),
+            (
+                sign(&Header { crit: Some(vec!["b64".into()]), ..Header::default() }, &body),
+                TokenError::Critical,
+            ),
+        ] {
+            assert_eq!(verify_text(&token), Err(cause), "{token}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        let ours = sign(&Header::default(), &body(&json!({})));
+        assert_eq!(verify_text(""), Err(TokenError::Empty));
+        for garbage in [".", "..", "...", "a", "a.b", "a.b.c", "{}.{}.{}", "\u{0}", "ü.ü.ü"] {
+            assert_eq!(verify_text(garbage), Err(TokenError::Malformed), "{garbage:?}");
+        }
+        for dressed in [format!(" {ours}"), format!("{ours} "), format!("{ours}="), format!("{ours}.x")] {
+            assert_eq!(verify_text(&dressed), Err(TokenError::Malformed), "{dressed:?}");
+        }
+        let longest = format!("{}.a.a", "a".repeat(MAX_TOKEN_BYTES - 4));
+        assert_eq!(verify_text(&longest), Err(TokenError::Malformed));
+        assert_eq!(verify_text(&format!("a{longest}")), Err(TokenError::TooLong));
+        for not_an_object in [json!(null), json!([]), json!("alice"), json!(7)] {
+            assert!(verify_as(&config(), &not_an_object).is_err(), "{not_an_object}");
+        }
+    }
+
+    #[test]
+    fn causes_are_short_and_do_not_have_the_token() {
+        let long = "x".repeat(4_000);
+        let token = sign(&Header::default(), &body(&json!({ "role": long })));
+        let cause = verify_text(&token).expect_err("not a role").to_string();
+        assert!(cause.len() < 250 && !cause.contains(&token), "{cause}");
+    }
+}
