@@ -11,6 +11,9 @@ pub(crate) const PONG: u8 = 0xA;
 
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
+/// In place of a length over 125: it follows in two bytes, in eight.
+const LENGTH_16: u8 = 0x7E;
+const LENGTH_64: u8 = 0x7F;
 const ZERO_MASK: [u8; 4] = [0; 4];
 
 /// A whole frame at the front of what was read.
@@ -25,8 +28,8 @@ pub(crate) fn next_frame(bytes: &[u8], start: usize) -> Option<ServerFrame> {
     let header = bytes.get(start..)?;
     let (&first, &second) = (header.first()?, header.get(1)?);
     let (length, header_len) = match second {
-        126 => (usize::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?)), 4),
-        127 => (usize::try_from(u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)).ok()?, 10),
+        LENGTH_16 => (usize::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?)), 4),
+        LENGTH_64 => (usize::try_from(u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)).ok()?, 10),
         // A masked server frame reads as one of absurd length, and ends the run as a frame that never completes.
         short => (usize::from(short), 2),
     };
@@ -40,10 +43,10 @@ pub(crate) fn next_frame(bytes: &[u8], start: usize) -> Option<ServerFrame> {
 pub(crate) fn push_client_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
     out.push(FINAL | opcode);
     match u8::try_from(payload.len()) {
-        Ok(short) if short < 126 => out.push(MASKED | short),
+        Ok(short) if short < LENGTH_16 => out.push(MASKED | short),
         _ => {
             let length = u16::try_from(payload.len()).expect("the load sends no frame over 64 KiB");
-            out.push(MASKED | 126);
+            out.push(MASKED | LENGTH_16);
             out.extend_from_slice(&length.to_be_bytes());
         }
     }

@@ -105,10 +105,6 @@ pub(crate) struct Options {
     /// Print a line of JSON for each scene on standard output; the table then goes to standard error
     #[arg(long)]
     pub(crate) json: bool,
-
-    /// Passed by `cargo bench`
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 impl Options {

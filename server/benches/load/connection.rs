@@ -1,0 +1,335 @@
+//! One connection: upgrade, welcome, join, then deliveries, counted by their first bytes.
+//!
+//! Only what is not a delivery is parsed as JSON, and only a sender looks further into one: for the marker in
+//! the text that tells its own copies. All connections share one read buffer; each owns bytes only while a frame
+//! is incomplete or the socket is full.
+
+use std::borrow::Cow;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Instant;
+
+use mio::net::TcpStream;
+use serde::Deserialize;
+
+use crate::frame::{self, next_frame, push_client_frame};
+use crate::histogram::Histogram;
+use crate::sender::Sender;
+
+/// The example key of RFC 6455, 1.3: its answer is known without computing SHA-1.
+const UPGRADE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const UPGRADE_ANSWER: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// How deliveries begin, as most encoders write them; others are found by parsing.
+const MESSAGE_STARTS: [&[u8]; 2] = [br#"{"type":"message""#, br#"{"type": "message""#];
+const SYSTEM_STARTS: [&[u8]; 2] = [br#"{"type":"system""#, br#"{"type": "system""#];
+
+/// The most that one read takes: many frames in one system call, and still within the processor's cache.
+const READ_BYTES: usize = 64 * 1024;
+/// A server frame is at most 1 MiB.
+const BUFFER_BYTES: usize = 1024 * 1024 + 16 + READ_BYTES;
+
+/// What all connections of a scene share.
+pub(crate) struct Shared {
+    start: Instant,
+    buffer: Vec<u8>,
+    outgoing: Vec<u8>,
+    /// Whether a window that has room is filled again.
+    pub(crate) sending: bool,
+    /// Messages sent in this span are recorded, whenever they come back.
+    pub(crate) recorded: Range<u64>,
+    pub(crate) round_trips: Histogram,
+    pub(crate) deliveries: u64,
+    pub(crate) reads: u64,
+    pub(crate) joined: usize,
+    pub(crate) closed: usize,
+}
+
+#[derive(PartialEq)]
+enum Stage {
+    Upgrading,
+    /// Upgraded; the welcome is to come, then the answer to the join.
+    Joining,
+    Joined,
+    Closing,
+    Closed,
+}
+
+/// A client with one room.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    pub(crate) sender: Option<Box<Sender>>,
+    /// Messages received.
+    pub(crate) deliveries: u64,
+    stage: Stage,
+    user: String,
+    room: String,
+    /// The beginning of a frame whose rest is still to come.
+    partial: Vec<u8>,
+    unsent: Vec<u8>,
+}
+
+/// The fields by which frames other than deliveries are told apart.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    #[serde(borrow)]
+    event: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    user_id: Option<Cow<'a, str>>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            buffer: vec![0; BUFFER_BYTES],
+            outgoing: Vec::new(),
+            sending: false,
+            recorded: 0..0,
+            round_trips: Histogram::new(),
+            deliveries: 0,
+            reads: 0,
+            joined: 0,
+            closed: 0,
+        }
+    }
+
+    /// Nanoseconds since the scene began.
+    pub(crate) fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Connection {
+    /// Begins to connect; the upgrade is sent once the socket is writable.
+    pub(crate) fn open(
+        address: SocketAddr,
+        path: &str,
+        token: &str,
+        user: String,
+        room: String,
+    ) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let request = format!(
+            "GET {path}{separator}token={token} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {UPGRADE_KEY}\r\n\r\n"
+        );
+        Ok(Self {
+            stream,
+            sender: None,
+            deliveries: 0,
+            stage: Stage::Upgrading,
+            user,
+            room,
+            partial: Vec::new(),
+            unsent: request.into_bytes(),
+        })
+    }
+
+    /// What the socket is ready for. An error ends the scene.
+    pub(crate) fn turn(&mut self, readable: bool, writable: bool, shared: &mut Shared) -> Result<(), String> {
+        let done = if writable { self.flush() } else { Ok(()) };
+        let done = done.and_then(|()| if readable { self.read(shared) } else { Ok(()) });
+        match done {
+            Err(_) if self.stage == Stage::Closing => self.closed(shared),
+            other => return other,
+        }
+        Ok(())
+    }
+
+    /// Sends so many messages in one write; `at` is when they were due.
+    pub(crate) fn send(&mut self, count: u32, at: u64, shared: &mut Shared) -> Result<(), String> {
+        let Some(sender) = &mut self.sender else { return Ok(()) };
+        shared.outgoing.clear();
+        sender.push_messages(&mut shared.outgoing, count, at);
+        self.write(&shared.outgoing)
+    }
+
+    /// Sends close 1000, which ends the membership at once.
+    pub(crate) fn close(&mut self) {
+        let mut close = Vec::new();
+        push_client_frame(&mut close, frame::CLOSE, &1000_u16.to_be_bytes());
+        self.stage = Stage::Closing;
+        // A socket that is broken already is seen to be closed in its next turn.
+        let _ = self.write(&close);
+    }
+
+    fn closed(&mut self, shared: &mut Shared) {
+        self.stage = Stage::Closed;
+        shared.closed += 1;
+    }
+
+    fn read(&mut self, shared: &mut Shared) -> Result<(), String> {
+        let mut buffer = std::mem::take(&mut shared.buffer);
+        let done = self.read_into(&mut buffer, shared);
+        shared.buffer = buffer;
+        done.and_then(|()| self.refill(shared))
+    }
+
+    /// Reads until less comes than was asked for: readiness is announced anew when there is more.
+    fn read_into(&mut self, buffer: &mut [u8], shared: &mut Shared) -> Result<(), String> {
+        let mut more = self.stage != Stage::Closed;
+        while more {
+            let held = self.partial.len();
+            let space = buffer.get_mut(held..held + READ_BYTES).ok_or("a frame over 1 MiB")?;
+            let count = match self.stream.read(space) {
+                Ok(0) if self.stage == Stage::Closing => {
+                    self.closed(shared);
+                    return Ok(());
+                }
+                Ok(0) => return Err("the server hung up".to_owned()),
+                Ok(count) => count,
+                Err(fault) if is_not_ready(&fault) => return Ok(()),
+                Err(fault) => return Err(fault.to_string()),
+            };
+            more = count == READ_BYTES;
+            shared.reads += 1;
+            buffer[..held].copy_from_slice(&self.partial);
+            let filled = &buffer[..held + count];
+            let taken = self.take_frames(filled, shared)?;
+            self.partial.clear();
+            self.partial.extend_from_slice(&filled[taken..]);
+        }
+        Ok(())
+    }
+
+    /// Handles the whole frames in `bytes` and returns where the incomplete one begins.
+    fn take_frames(&mut self, bytes: &[u8], shared: &mut Shared) -> Result<usize, String> {
+        let now = if self.sender.is_some() { shared.now() } else { 0 };
+        let mut taken = 0;
+        if self.stage == Stage::Upgrading {
+            let Some(end) = upgrade_end(bytes)? else { return Ok(0) };
+            self.stage = Stage::Joining;
+            taken = end;
+        }
+        while let Some(found) = next_frame(bytes, taken) {
+            taken = found.payload.end;
+            let payload = &bytes[found.payload];
+            match found.opcode {
+                frame::TEXT => self.text(payload, now, shared)?,
+                frame::PING => {
+                    let mut pong = Vec::new();
+                    push_client_frame(&mut pong, frame::PONG, payload);
+                    self.write(&pong)?;
+                }
+                // The rest of a message that was counted by its first frame.
+                frame::CONTINUATION | frame::PONG => {}
+                frame::CLOSE if self.stage == Stage::Closing => {}
+                frame::CLOSE => return Err(close_text(payload)),
+                opcode => return Err(format!("a frame with opcode {opcode}")),
+            }
+        }
+        Ok(taken)
+    }
+
+    fn text(&mut self, payload: &[u8], now: u64, shared: &mut Shared) -> Result<(), String> {
+        if begins(payload, MESSAGE_STARTS) {
+            return self.delivered(payload, now, shared);
+        }
+        if self.stage != Stage::Joining && begins(payload, SYSTEM_STARTS) {
+            return Ok(());
+        }
+        let envelope: Envelope<'_> = serde_json::from_slice(payload)
+            .map_err(|fault| format!("{fault} in {}", String::from_utf8_lossy(payload)))?;
+        match (&*envelope.r#type, envelope.event.as_deref()) {
+            ("message", _) => return self.delivered(payload, now, shared),
+            ("system", Some("welcome")) if self.stage == Stage::Joining => {
+                if let Some(user) = envelope.user_id {
+                    self.user = user.into_owned();
+                }
+                let join = serde_json::json!({"type": "join_room", "room": self.room}).to_string();
+                let mut framed = Vec::new();
+                push_client_frame(&mut framed, frame::TEXT, join.as_bytes());
+                self.write(&framed)?;
+            }
+            ("system", Some("joined")) if self.stage == Stage::Joining => {
+                let name = envelope.message.as_deref().and_then(|message| message.strip_suffix(" joined"));
+                if name == Some(&self.user) {
+                    self.stage = Stage::Joined;
+                    shared.joined += 1;
+                }
+            }
+            ("error", _) => return Err(String::from_utf8_lossy(payload).into_owned()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn delivered(&mut self, payload: &[u8], now: u64, shared: &mut Shared) -> Result<(), String> {
+        self.deliveries += 1;
+        shared.deliveries += 1;
+        let Some(sender) = &mut self.sender else { return Ok(()) };
+        if let Some(sent_at) = sender.came_back(payload)?
+            && shared.recorded.contains(&sent_at)
+        {
+            shared.round_trips.record(now - sent_at);
+        }
+        Ok(())
+    }
+
+    /// Sends what the window has room for.
+    pub(crate) fn refill(&mut self, shared: &mut Shared) -> Result<(), String> {
+        match self.sender.as_deref().map_or(0, Sender::room_in_window) {
+            count @ 1.. if shared.sending => self.send(count, shared.now(), shared),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let written = if self.unsent.is_empty() { try_write(&mut self.stream, bytes)? } else { 0 };
+        self.unsent.extend_from_slice(&bytes[written..]);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), String> {
+        if !self.unsent.is_empty() {
+            let written = try_write(&mut self.stream, &self.unsent)?;
+            self.unsent.drain(..written);
+        }
+        Ok(())
+    }
+}
+
+fn try_write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, String> {
+    match stream.write(bytes) {
+        Ok(written) => Ok(written),
+        Err(fault) if is_not_ready(&fault) => Ok(0),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
+fn is_not_ready(fault: &std::io::Error) -> bool {
+    matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
+}
+
+fn begins(payload: &[u8], starts: [&[u8]; 2]) -> bool {
+    starts.iter().any(|start| payload.starts_with(start))
+}
+
+/// Where the answer to the upgrade ends, once it is there as a whole.
+fn upgrade_end(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
+    let head = &bytes[..end];
+    let accepted = head.windows(UPGRADE_ANSWER.len()).any(|part| part == UPGRADE_ANSWER);
+    if head.starts_with(b"HTTP/1.1 101 ") && accepted {
+        return Ok(Some(end + 4));
+    }
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    Err(format!("the upgrade was answered with {}", String::from_utf8_lossy(line)))
+}
+
+fn close_text(payload: &[u8]) -> String {
+    match payload.split_first_chunk() {
+        Some((code, reason)) => {
+            format!("closed with {} {}", u16::from_be_bytes(*code), String::from_utf8_lossy(reason))
+        }
+        None => "closed without a code".to_owned(),
+    }
+}

@@ -1,0 +1,332 @@
+//! One scene against one server: everyone joins, traffic warms up, is measured, drains, and is checked.
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::connection::{Connection, Shared};
+use crate::histogram::Histogram;
+use crate::options::Options;
+use crate::pacer::Pacer;
+use crate::process::{cpu_time, resident_kib};
+use crate::scene::{Pace, Scene};
+use crate::sender::Sender;
+use crate::target::{Server, Tokens};
+
+/// Connections that are on their way in at a time: below any listen backlog.
+const MOST_JOINING: usize = 128;
+/// A step that makes no headway for so long has failed.
+const STALL: Duration = Duration::from_secs(10);
+/// Silence after which a scene is at rest, and how long is waited for it.
+const QUIET: Duration = Duration::from_millis(300);
+const QUIET_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long surplus deliveries are listened for, and how long the server may take to close.
+const AFTERMATH: Duration = Duration::from_millis(100);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest wait in one poll.
+const POLL: Duration = Duration::from_millis(50);
+const PACER: Token = Token(usize::MAX);
+
+/// What a scene has shown.
+pub(crate) struct Outcome {
+    pub(crate) connections: usize,
+    /// Measured time; zero in a scene without traffic.
+    pub(crate) elapsed: Duration,
+    /// Deliveries in that time, and the CPU time that they took.
+    pub(crate) deliveries: u64,
+    pub(crate) server_cpu: Option<Duration>,
+    pub(crate) load_cpu: Option<Duration>,
+    pub(crate) round_trips: Histogram,
+    /// Growth of the server's resident memory while all connected and joined.
+    pub(crate) grown_kib: Option<u64>,
+    /// What the check has found wrong.
+    pub(crate) faults: Vec<String>,
+}
+
+struct Run<'a> {
+    scene: &'a Scene,
+    server: &'a Server,
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+    shared: Shared,
+    pacer: Option<Pacer>,
+    /// Whose turn it is in an open loop.
+    senders: Vec<usize>,
+    next_sender: usize,
+}
+
+struct Snapshot {
+    at: Instant,
+    deliveries: u64,
+    server_cpu: Option<Duration>,
+    load_cpu: Option<Duration>,
+}
+
+/// Runs a scene to its end. An error is why it could not come to one.
+pub(crate) fn run(
+    scene: &Scene,
+    server: &Server,
+    options: &Options,
+    tokens: &Tokens,
+) -> Result<Outcome, String> {
+    let mut run = Run::new(scene, server).map_err(|fault| format!("cannot poll: {fault}"))?;
+    let resident_before = server.pid.and_then(resident_kib);
+    run.join_all(tokens, usize::from(options.text_bytes))?;
+    run.settle()?;
+    let resident_after = server.pid.and_then(resident_kib);
+    let mut outcome = if scene.pace == Pace::Never {
+        Outcome::at_rest()
+    } else {
+        run.traffic(options.warm_up, options.seconds)?
+    };
+    run.close_all()?;
+    outcome.connections = scene.connections();
+    outcome.grown_kib =
+        resident_before.zip(resident_after).map(|(before, after)| after.saturating_sub(before));
+    Ok(outcome)
+}
+
+impl Outcome {
+    fn at_rest() -> Self {
+        Self {
+            connections: 0,
+            elapsed: Duration::ZERO,
+            deliveries: 0,
+            server_cpu: None,
+            load_cpu: None,
+            round_trips: Histogram::new(),
+            grown_kib: None,
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn new(scene: &'a Scene, server: &'a Server) -> std::io::Result<Self> {
+        Ok(Self {
+            scene,
+            server,
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            connections: Vec::with_capacity(scene.connections()),
+            shared: Shared::new(),
+            pacer: None,
+            senders: scene.sender_indices(),
+            next_sender: 0,
+        })
+    }
+
+    fn join_all(&mut self, tokens: &Tokens, text_bytes: usize) -> Result<(), String> {
+        let wanted = self.scene.connections();
+        let mut progress = Progress::new();
+        while self.shared.joined < wanted {
+            while self.connections.len() < wanted.min(self.shared.joined + MOST_JOINING) {
+                self.open(tokens, text_bytes)?;
+            }
+            self.turn(POLL)?;
+            if progress.stalled(self.shared.reads) {
+                return Err(format!("only {} of {wanted} connections have joined", self.shared.joined));
+            }
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, tokens: &Tokens, text_bytes: usize) -> Result<(), String> {
+        let index = self.connections.len();
+        // Of this process alone, so that two loads at one server do not meet.
+        let run = std::process::id();
+        let user = format!("load-{run}-{index:06}");
+        let room = format!("{}-{run}-{:04}", self.scene.name, self.scene.room_of(index));
+        let token = tokens.for_user(&user)?;
+        let sender = self.scene.sends(index).then(|| {
+            let window = if let Pace::Window(window) = self.scene.pace { window } else { 0 };
+            Box::new(Sender::new(index, &room, text_bytes, window))
+        });
+        let opened = Connection::open(self.server.address, &self.server.path, &token, user, room);
+        let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;
+        connection.sender = sender;
+        self.poll
+            .registry()
+            .register(&mut connection.stream, Token(index), Interest::READABLE | Interest::WRITABLE)
+            .map_err(|fault| format!("connection {index}: {fault}"))?;
+        self.connections.push(connection);
+        Ok(())
+    }
+
+    /// Waits until what the joins have caused has arrived.
+    fn settle(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + QUIET_TIMEOUT;
+        let mut before = u64::MAX;
+        while before != self.shared.reads && Instant::now() < deadline {
+            before = self.shared.reads;
+            self.turn_for(QUIET)?;
+        }
+        Ok(())
+    }
+
+    fn traffic(&mut self, warm_up: Duration, measured: Duration) -> Result<Outcome, String> {
+        self.start_sending()?;
+        self.turn_for(warm_up)?;
+
+        let returned_before = self.returned();
+        let before = self.snapshot();
+        self.shared.recorded = self.shared.now()..u64::MAX;
+        self.turn_for(measured)?;
+        self.shared.recorded.end = self.shared.now();
+        let after = self.snapshot();
+        let returned_after = self.returned();
+
+        self.pacer = None;
+        self.shared.sending = false;
+        self.drain()?;
+        let mut faults = self.check();
+        let starved = returned_before.iter().zip(&returned_after).filter(|(before, after)| before == after);
+        let starved = starved.count();
+        if starved > 0 && matches!(self.scene.pace, Pace::Window(_)) {
+            faults.push(format!("{starved} senders got nothing back while it was measured"));
+        }
+        Ok(Outcome {
+            elapsed: after.at - before.at,
+            deliveries: after.deliveries - before.deliveries,
+            server_cpu: difference(before.server_cpu, after.server_cpu),
+            load_cpu: difference(before.load_cpu, after.load_cpu),
+            round_trips: std::mem::replace(&mut self.shared.round_trips, Histogram::new()),
+            faults,
+            ..Outcome::at_rest()
+        })
+    }
+
+    fn start_sending(&mut self) -> Result<(), String> {
+        if let Pace::Every(interval) = self.scene.pace {
+            let waker = Waker::new(self.poll.registry(), PACER).map_err(|fault| fault.to_string())?;
+            self.pacer = Some(Pacer::start(interval, self.shared.now(), waker));
+            return Ok(());
+        }
+        self.shared.sending = true;
+        self.senders.iter().try_for_each(|&index| self.connections[index].refill(&mut self.shared))
+    }
+
+    fn drain(&mut self) -> Result<(), String> {
+        let mut progress = Progress::new();
+        let expected = self.sent().sum::<u64>() * self.scene.members as u64;
+        while self.shared.deliveries < expected && !progress.stalled(self.shared.deliveries) {
+            self.turn(POLL)?;
+        }
+        self.turn_for(AFTERMATH)
+    }
+
+    /// Every message has reached every member once; in order is seen by the senders as it comes back.
+    fn check(&self) -> Vec<String> {
+        let sent: Vec<u64> = self.sent().collect();
+        let (mut missing, mut surplus) = (0, 0);
+        for (index, connection) in self.connections.iter().enumerate() {
+            let expected = sent[self.scene.room_of(index)];
+            missing += expected.saturating_sub(connection.deliveries);
+            surplus += connection.deliveries.saturating_sub(expected);
+        }
+        let in_flight: u32 =
+            self.connections.iter().flat_map(|one| &one.sender).map(|one| one.sent - one.returned).sum();
+        [
+            (missing, "deliveries missing"),
+            (surplus, "deliveries too many"),
+            (in_flight.into(), "never came back"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect()
+    }
+
+    /// Messages sent in each room.
+    fn sent(&self) -> impl Iterator<Item = u64> {
+        self.connections
+            .chunks(self.scene.members)
+            .map(|room| room.iter().flat_map(|one| &one.sender).map(|sender| u64::from(sender.sent)).sum())
+    }
+
+    fn returned(&self) -> Vec<u32> {
+        self.connections.iter().flat_map(|one| &one.sender).map(|sender| sender.returned).collect()
+    }
+
+    fn close_all(&mut self) -> Result<(), String> {
+        self.connections.iter_mut().for_each(Connection::close);
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
+        while self.shared.closed < self.connections.len() && Instant::now() < deadline {
+            self.turn(POLL)?;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            at: Instant::now(),
+            deliveries: self.shared.deliveries,
+            server_cpu: self.server.pid.and_then(cpu_time),
+            load_cpu: cpu_time(std::process::id()),
+        }
+    }
+
+    fn turn_for(&mut self, duration: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + duration;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            self.turn(left.min(POLL))?;
+        }
+    }
+
+    /// Handles what is ready, waiting for it at most `timeout`.
+    fn turn(&mut self, timeout: Duration) -> Result<(), String> {
+        match self.poll.poll(&mut self.events, Some(timeout)) {
+            Err(fault) if fault.kind() != ErrorKind::Interrupted => return Err(fault.to_string()),
+            _ => {}
+        }
+        for event in &self.events {
+            let Token(index) = event.token();
+            let Some(connection) = self.connections.get_mut(index) else { continue };
+            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            connection
+                .turn(readable, event.is_writable(), &mut self.shared)
+                .map_err(|fault| format!("connection {index}: {fault}"))?;
+        }
+        self.send_due()
+    }
+
+    fn send_due(&mut self) -> Result<(), String> {
+        let Some(pacer) = &mut self.pacer else { return Ok(()) };
+        let now = self.shared.now();
+        while let Some(due) = pacer.take_due(now) {
+            let index = self.senders[self.next_sender];
+            self.next_sender = (self.next_sender + 1) % self.senders.len();
+            self.connections[index].send(1, due, &mut self.shared)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells when a figure has not changed for a while.
+struct Progress {
+    figure: u64,
+    since: Instant,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { figure: 0, since: Instant::now() }
+    }
+
+    fn stalled(&mut self, figure: u64) -> bool {
+        if figure != self.figure {
+            *self = Self { figure, since: Instant::now() };
+        }
+        self.since.elapsed() > STALL
+    }
+}
+
+fn difference(before: Option<Duration>, after: Option<Duration>) -> Option<Duration> {
+    Some(after?.saturating_sub(before?))
+}
