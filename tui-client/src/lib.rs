@@ -1,1 +1,4 @@
-//! placeholder
+//! Rooms in a terminal.
+
+pub mod net;
+pub mod sanitize;

@@ -1,0 +1,358 @@
+//! Remote text → what may be shown.
+//!
+//! Every string that somebody else wrote (a text, a name, an error) becomes a [`Line`] or a [`Block`] before the
+//! model keeps it, and the screen takes nothing else. Only this module makes them.
+//!
+//! What comes out holds:
+//! - no control character but a block's newline. A complete escape sequence becomes one U+FFFD, so does a control
+//!   that stands alone; the text after an unfinished sequence is not swallowed;
+//! - no bidi mark, override or isolate, no line separator, tag, filler, soft hyphen, variation selector (ratatui
+//!   0.30.2 draws U+FE0F wrongly) or other invisible character; they are left out;
+//! - no zero-width character but combining marks and a joiner between two emoji;
+//! - no grapheme of more than [`CLUSTER_CHARS`] characters, or with more than [`MARKS`] marks in a row;
+//! - at most [`LINE_CHARS`] or [`BLOCK_CHARS`] characters.
+//!
+//! To clean what is clean changes nothing: each character is judged by what was kept before it, and by nothing else.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthChar;
+
+/// Combining marks in a row that a base keeps: Vietnamese needs two, Hebrew with points and accents four.
+pub const MARKS: usize = 4;
+/// Characters that one grapheme keeps: a Sanskrit conjunct has nine, a family with skin tones eleven.
+pub const CLUSTER_CHARS: usize = 16;
+/// The longest line, in characters. Names have 64, the server's sentences some more.
+pub const LINE_CHARS: usize = 1_024;
+/// The longest block: a message of [`realtime_shared::name::TEXT_CHARS`] tabs.
+pub const BLOCK_CHARS: usize = TAB.len() * realtime_shared::name::TEXT_CHARS;
+
+/// What a tab becomes in a block.
+const TAB: &str = "    ";
+/// An escape sequence longer than this is taken for text behind a stray control.
+const SEQUENCE_CHARS: usize = 256;
+/// Stands where something was that is not shown.
+const REPLACEMENT: char = '\u{FFFD}';
+/// Carries a combining mark that came without a base.
+const DOTTED_CIRCLE: char = '\u{25CC}';
+/// Joins emoji into one.
+const JOINER: char = '\u{200D}';
+
+/// Text for one line of a screen: no newline, no tab. Copies share the text.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Line(Arc<str>);
+
+/// Text for several lines of a screen, parted by newlines.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Block(Box<str>);
+
+/// Makes `text` fit to be shown in one line: newlines and tabs become spaces.
+#[must_use]
+pub fn line(text: &str) -> Line {
+    Line(clean(text, Kind::Line).into())
+}
+
+/// Makes `text` fit to be shown in several lines: newlines stay, and a tab becomes four spaces.
+#[must_use]
+pub fn block(text: &str) -> Block {
+    Block(clean(text, Kind::Block).into())
+}
+
+impl Line {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Block {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Line,
+    Block,
+}
+
+impl Kind {
+    const fn limit(self) -> usize {
+        match self {
+            Self::Line => LINE_CHARS,
+            Self::Block => BLOCK_CHARS,
+        }
+    }
+
+    const fn newline(self) -> &'static str {
+        match self {
+            Self::Line => " ",
+            Self::Block => "\n",
+        }
+    }
+
+    const fn tab(self) -> &'static str {
+        match self {
+            Self::Line => " ",
+            Self::Block => TAB,
+        }
+    }
+}
+
+fn clean(text: &str, kind: Kind) -> Cow<'_, str> {
+    let plain = |b: u8| matches!(b, b' '..=b'~') || (b == b'\n' && kind == Kind::Block);
+    if text.len() <= kind.limit() && text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut kept = Kept::new(text.len().min(4 * kind.limit()), kind.limit());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let mut read = c.len_utf8();
+        match c {
+            '\r' if rest[read..].starts_with('\n') => {}
+            '\n' | '\r' | '\u{2028}' | '\u{2029}' => kept.push_plain(kind.newline()),
+            '\t' => kept.push_plain(kind.tab()),
+            _ if c.is_control() => {
+                read = sequence_len(rest);
+                kept.push(REPLACEMENT);
+            }
+            _ if is_noncharacter(c) => kept.push(REPLACEMENT),
+            _ if is_invisible(c) => {}
+            _ => kept.push(c),
+        }
+        if kept.is_full() {
+            break;
+        }
+        rest = &rest[read..];
+    }
+    Cow::Owned(kept.text)
+}
+
+/// What was kept so far, with the grapheme that may still grow.
+struct Kept {
+    text: String,
+    chars: usize,
+    limit: usize,
+    /// The last grapheme is `text[cluster..]`.
+    cluster: usize,
+    cluster_chars: usize,
+    /// Marks at the end of the last grapheme.
+    marks: usize,
+    /// A joiner is waiting for an emoji to join.
+    joiner: bool,
+    full: bool,
+}
+
+impl Kept {
+    fn new(bytes: usize, limit: usize) -> Self {
+        Self {
+            text: String::with_capacity(bytes),
+            chars: 0,
+            limit,
+            cluster: 0,
+            cluster_chars: 0,
+            marks: 0,
+            joiner: false,
+            full: false,
+        }
+    }
+
+    const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Keeps newlines and spaces.
+    fn push_plain(&mut self, text: &str) {
+        self.joiner = false;
+        for c in text.chars() {
+            self.begin(c);
+        }
+    }
+
+    /// Keeps `c` where the rules let it stand.
+    fn push(&mut self, c: char) {
+        if c == JOINER {
+            self.joiner = true;
+            return;
+        }
+        let joiner = std::mem::take(&mut self.joiner);
+        if c.is_ascii() {
+            self.begin(c);
+        } else if joiner && self.ends_with_emoji() && is_pictographic(c) {
+            if self.cluster_chars + 2 <= CLUSTER_CHARS {
+                self.append(JOINER);
+                self.append(c);
+                self.marks = 0;
+            } else {
+                self.begin(c);
+            }
+        } else if self.would_grow(c) {
+            self.grow(c);
+        } else if c.width().unwrap_or(0) > 0 {
+            self.begin(c);
+        } else if is_one_grapheme(&['a', c]) {
+            self.begin(DOTTED_CIRCLE);
+            self.grow(c);
+        } else {
+            self.begin(REPLACEMENT);
+        }
+    }
+
+    /// Starts a grapheme.
+    fn begin(&mut self, c: char) {
+        self.cluster = self.text.len();
+        self.cluster_chars = 0;
+        self.marks = 0;
+        self.append(c);
+    }
+
+    /// Adds to the last grapheme, within its bounds.
+    fn grow(&mut self, c: char) {
+        let is_mark = c.width() == Some(0);
+        if self.cluster_chars < CLUSTER_CHARS && !(is_mark && self.marks >= MARKS) {
+            self.marks = if is_mark { self.marks + 1 } else { 0 };
+            self.append(c);
+        }
+    }
+
+    fn append(&mut self, c: char) {
+        if self.chars < self.limit {
+            self.text.push(c);
+            self.chars += 1;
+            self.cluster_chars += 1;
+        } else if !self.full {
+            self.full = true;
+            while self.text.len() > self.cluster {
+                self.text.pop();
+            }
+            if self.text.chars().count() == self.limit {
+                self.text.pop();
+            }
+            self.text.push('…');
+        }
+    }
+
+    fn last_grapheme(&self) -> &str {
+        &self.text[self.cluster..]
+    }
+
+    /// Whether `c` would become part of the last grapheme.
+    fn would_grow(&self, c: char) -> bool {
+        let last = self.last_grapheme();
+        let mut with = String::with_capacity(last.len() + c.len_utf8());
+        with.push_str(last);
+        with.push(c);
+        !last.is_empty() && with.graphemes(true).nth(1).is_none()
+    }
+
+    /// Whether the last grapheme ends with an emoji, or one with a skin tone.
+    fn ends_with_emoji(&self) -> bool {
+        let mut back = self.last_grapheme().chars().rev();
+        let last = match back.next() {
+            Some('\u{1F3FB}'..='\u{1F3FF}') => back.next(),
+            last => last,
+        };
+        last.is_some_and(is_pictographic)
+    }
+}
+
+/// Whether a joiner can join `c` to the emoji before it (UAX #29, rule GB11).
+fn is_pictographic(c: char) -> bool {
+    !c.is_ascii() && is_one_grapheme(&['\u{1F600}', JOINER, c]) && !is_one_grapheme(&['a', c])
+}
+
+fn is_one_grapheme(chars: &[char]) -> bool {
+    chars.iter().collect::<String>().graphemes(true).nth(1).is_none()
+}
+
+const fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{FDD0}'..='\u{FDEF}') || (c as u32) & 0xFFFE == 0xFFFE
+}
+
+/// Characters that show as nothing, or change how others show: bidi controls, zero-width characters other than the
+/// emoji joiner, variation selectors, fillers, tags, annotations, and formats of scripts that terminals do not lay out.
+const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
+        | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
+        | '\u{FFF0}'..='\u{FFFB}' | '\u{13430}'..='\u{13455}' | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
+}
+
+/// How many bytes the escape sequence at the start of `text` has (ECMA-48); of a control that begins none, or of a
+/// sequence that does not end, only the control's own.
+fn sequence_len(text: &str) -> usize {
+    let mut chars = text.char_indices().take(SEQUENCE_CHARS).peekable();
+    let first = chars.next().map_or(0, |(_, c)| c.len_utf8());
+    let introducer = match text.chars().next() {
+        Some('\u{1B}') => match chars.next() {
+            Some((_, c @ '\u{40}'..='\u{5F}')) => char::from_u32(u32::from(c) + 0x40),
+            Some((at, '\u{30}'..='\u{7E}')) => return at + 1,
+            Some((_, '\u{20}'..='\u{2F}')) => {
+                return chars
+                    .find(|(_, c)| !matches!(c, '\u{20}'..='\u{2F}'))
+                    .filter(|(_, c)| matches!(c, '\u{30}'..='\u{7E}'))
+                    .map_or(first, |(at, _)| at + 1);
+            }
+            _ => None,
+        },
+        other => other,
+    };
+    match introducer {
+        // CSI: parameters and intermediates, then a final byte.
+        Some('\u{9B}') => chars
+            .find(|(_, c)| !matches!(c, '\u{20}'..='\u{3F}'))
+            .filter(|(_, c)| matches!(c, '\u{40}'..='\u{7E}'))
+            .map_or(first, |(at, _)| at + 1),
+        // DCS, SOS, OSC, PM, APC: anything until the string terminator, or xterm's BEL.
+        Some('\u{90}' | '\u{98}' | '\u{9D}'..='\u{9F}') => {
+            while let Some((at, c)) = chars.next() {
+                match c {
+                    '\u{7}' => return at + 1,
+                    '\u{9C}' => return at + c.len_utf8(),
+                    '\u{1B}' if matches!(chars.peek(), Some((_, '\\'))) => return at + 2,
+                    _ => {}
+                }
+            }
+            first
+        }
+        // The other two-character sequences.
+        Some('\u{80}'..='\u{9F}') if text.starts_with('\u{1B}') => first + 1,
+        _ => first,
+    }
+}
+
+#[cfg(test)]
+mod tests;
