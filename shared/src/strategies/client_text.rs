@@ -1,0 +1,311 @@
+//! Texts that a client may send: the same frame written in many ways, and texts that are no frame, each with one
+//! thing wrong and with what that is called.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::client_frame;
+use super::writer::{Style, Writer, style};
+use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS};
+use crate::{ClientFrame, ErrorCode};
+
+/// Each `type` and its own fields, with whether they have to be there. All may have `ref`.
+const FIELDS: &[(&str, &[(&str, bool)])] = &[
+    ("join_room", &[("room", true), ("since", false)]),
+    ("leave_room", &[("room", true)]),
+    ("message", &[("room", true), ("text", true), ("client_msg_id", false)]),
+    ("typing", &[("room", true), ("is_typing", false)]),
+    ("ping", &[("nonce", false)]),
+    ("history", &[("room", true), ("before", false), ("after", false), ("limit", false)]),
+    ("members", &[("room", true)]),
+    ("list_rooms", &[("prefix", false), ("limit", false)]),
+    ("refresh", &[("token", true)]),
+    ("notice", &[("message", true), ("room", false), ("user_id", false)]),
+];
+
+/// The JSON text of a client's frame, however written.
+pub fn valid_client_text() -> impl Strategy<Value = String> {
+    written_client_frame().prop_map(|(_, text)| text)
+}
+
+/// A text that is no client's frame: not JSON, or refused. Each is one or the other for one reason only.
+pub fn invalid_client_text() -> impl Strategy<Value = String> {
+    prop_oneof![1 => not_json(), 3 => refused_client_text().prop_map(|(text, _)| text)]
+}
+
+/// A client's frame and one of its texts: fields in any order, unknown ones among them (of other types too), null
+/// for what is left out, an earlier and worthless twin of a field, escapes (also half surrogate pairs) and white space.
+pub fn written_client_frame() -> impl Strategy<Value = (ClientFrame, String)> {
+    (client_frame(), dress())
+        .prop_map(|(frame, dress)| {
+            let text = dress.write(&fields_of(&frame), &dress.values(&frame), &[]);
+            (frame, text)
+        })
+        .boxed()
+}
+
+/// A text that is not JSON.
+pub fn not_json() -> impl Strategy<Value = String> {
+    let cut = (valid_client_text(), any::<Index>()).prop_map(|(text, index)| {
+        let inside = text.trim_end().char_indices().map(|(at, _)| at).collect::<Vec<_>>();
+        text[..*index.get(&inside)].to_owned()
+    });
+    let continued = (valid_client_text(), select(&[",", "x", "{}", "]", "\0", "\u{FEFF}", "\"\""]))
+        .prop_map(|(text, more)| text + more);
+    let bare = select(&[
+        "",
+        " ",
+        "nul",
+        "NaN",
+        "ping",
+        "'ping'",
+        "\u{FEFF}{}",
+        "01",
+        ".5",
+        "1e",
+        r"{'type':'ping'}",
+        r#"{"type":"ping",}"#,
+        r#"{"type":"ping" "nonce":"1"}"#,
+        r#"{"type":"ping","nonce":"\x41"}"#,
+        r#"{"type":"ping","nonce":"\ud80"}"#,
+        r#"{"type":"ping","nonce":\ud800}"#,
+        r#"{type:"ping"}"#,
+        "{\"type\":\"ping\",\"nonce\":\"\u{1}\"}",
+        "{\"type\":\"ping\",\"nonce\":\"\n\"}",
+        r#"{"type":"ping"}{"type":"ping"}"#,
+        r#"{"type":"ping"/**/}"#,
+        "\u{1b}[2J",
+    ])
+    .prop_map(str::to_owned);
+    let deep =
+        (select(&["[", "{\"a\":", "[{\"\":["]), 1..8_000_usize).prop_map(|(open, depth)| open.repeat(depth));
+    let noise =
+        any::<String>().prop_filter("it is JSON", |text| serde_json::from_str::<IgnoredAny>(text).is_err());
+    prop_oneof![2 => cut, 1 => continued, 2 => bare, 1 => deep, 1 => noise]
+}
+
+/// A text that is JSON and is refused, with what the refusal is called.
+pub fn refused_client_text() -> impl Strategy<Value = (String, ErrorCode)> {
+    let scalar =
+        select(&["null", "true", "0", "-0.0", "1e999", "-1e999", "\"ping\"", "\"\\ud800\"", "[]", " [{}] "])
+            .prop_map(str::to_owned);
+    let large = (1..20_000_usize).prop_map(|digits| "9".repeat(digits));
+    let deep = (1..20_000_usize).prop_map(|depth| "[".repeat(depth) + &"]".repeat(depth));
+    let no_object =
+        prop_oneof![4 => scalar, 1 => large, 1 => deep].prop_map(|text| (text, ErrorCode::BadRequest));
+    let no_frame = (client_frame(), dress(), any::<Index>()).prop_map(|(frame, dress, index)| {
+        let own = fields_of(&frame);
+        let faults = faults(&own);
+        let fault = index.get(&faults);
+        let mut values = dress.values(&frame);
+        for (field, value) in &fault.changes {
+            values.retain(|(key, _)| key != field);
+            values.extend(value.clone().map(|value| ((*field).to_owned(), value)));
+        }
+        (dress.write(&own, &values, &fault.changes), fault.code)
+    });
+    prop_oneof![1 => no_object, 8 => no_frame]
+}
+
+/// How a frame is dressed up: nothing of it changes what the frame says.
+#[derive(Debug, Clone)]
+struct Dress {
+    style: Style,
+    /// Where each field goes: sorted by this.
+    order: Vec<u16>,
+    /// Fields that mean nothing.
+    unknown: Vec<(String, String)>,
+    /// Values of earlier twins of the first fields.
+    twins: Vec<String>,
+    /// Whether fields that are left out are null instead.
+    nulls: bool,
+}
+
+fn dress() -> impl Strategy<Value = Dress> {
+    let key = prop_oneof![
+        select(&["", "Type", "seq", "id", "from", "ts", "type ", "__proto__"]).prop_map(str::to_owned),
+        select(&["room", "since", "text", "nonce", "limit", "after", "token", "user_id"])
+            .prop_map(str::to_owned),
+        "\\PC{0,20}".prop_map(|key| key + "?"),
+    ];
+    (style(), vec(any::<u16>(), 24), vec((key, junk()), 0..4), vec(junk(), 0..3), any::<bool>())
+        .prop_map(|(style, order, unknown, twins, nulls)| Dress { style, order, unknown, twins, nulls })
+        .boxed()
+}
+
+/// Any JSON.
+fn junk() -> impl Strategy<Value = String> {
+    let value = select(&[
+        "null",
+        "false",
+        "-1",
+        "1e999",
+        "123456789012345678901234567890",
+        "\"\"",
+        "\"\\ud83d\"",
+        "\"\\\\ud800\"",
+        "{}",
+        r#"{"type":"ping","room":[{"a":1,"a":2}]}"#,
+    ]);
+    let deep = (0..500_usize).prop_map(|depth| "[".repeat(depth) + "{}" + &"]".repeat(depth));
+    prop_oneof![4 => value.prop_map(str::to_owned), 1 => deep]
+}
+
+impl Dress {
+    /// The fields of `frame` as JSON.
+    fn values(&self, frame: &ClientFrame) -> Vec<(String, String)> {
+        let Ok(Value::Object(fields)) = serde_json::to_value(frame) else {
+            panic!("a frame is an object");
+        };
+        fields.iter().map(|(key, value)| (key.clone(), Writer::new(&self.style).value(value))).collect()
+    }
+
+    /// The text of `values`, where `own` are the fields that may be there. What was changed is not filled up.
+    fn write(&self, own: &[(&str, bool)], values: &[(String, String)], changed: &[Change]) -> String {
+        let mut fields = values.to_vec();
+        let unknown = self.unknown.iter().filter(|(key, _)| own.iter().all(|(own, _)| key != own));
+        fields.extend(unknown.cloned());
+        if self.nulls {
+            let set = |field: &str| {
+                changed.iter().any(|(key, _)| *key == field) || values.iter().any(|(key, _)| key == field)
+            };
+            let left_out = own.iter().filter(|(field, required)| !required && !set(field));
+            fields.extend(left_out.map(|(field, _)| ((*field).to_owned(), "null".to_owned())));
+        }
+        let mut ordered: Vec<_> = fields.into_iter().zip(&self.order).collect();
+        ordered.sort_by_key(|(_, place)| **place);
+        let twins = values.iter().zip(&self.twins).map(|((key, _), value)| (key.clone(), value.clone()));
+        let fields: Vec<_> = twins.chain(ordered.into_iter().map(|(field, _)| field)).collect();
+        Writer::new(&self.style).object(&fields)
+    }
+}
+
+/// The fields that `frame` may have, `ref` among them, `type` not.
+fn fields_of(frame: &ClientFrame) -> Vec<(&'static str, bool)> {
+    let value = serde_json::to_value(frame).expect("JSON");
+    let (_, own) = FIELDS.iter().find(|(kind, _)| value["type"] == *kind).expect("a type in the table");
+    own.iter().copied().chain([("ref", false)]).collect()
+}
+
+/// A field and its JSON; none: the field is taken away.
+type Change = (&'static str, Option<String>);
+
+/// One thing that is wrong with a frame.
+struct Fault {
+    changes: Vec<Change>,
+    code: ErrorCode,
+}
+
+/// Everything that can be wrong with a frame of these fields.
+fn faults(own: &[(&'static str, bool)]) -> Vec<Fault> {
+    let one = |field, value, code| Fault { changes: vec![(field, value)], code };
+    let mut faults = vec![one("type", None, ErrorCode::BadRequest)];
+    for wrong in ["null", "5", "[\"ping\"]", "{}"] {
+        faults.push(one("type", Some(wrong.into()), ErrorCode::BadRequest));
+    }
+    for unknown in
+        ["\"\"", "\"PING\"", "\"ping \"", "\"system\"", "\"pong\"", "\"\\ud800ping\"", "\"a\\u0000\""]
+    {
+        faults.push(one("type", Some(unknown.into()), ErrorCode::UnknownType));
+    }
+    for &(field, required) in own {
+        if required {
+            faults.push(one(field, None, ErrorCode::BadRequest));
+            faults.push(one(field, Some("null".into()), ErrorCode::BadRequest));
+        }
+        let (wrong, invalid, code) = wrong_values(field);
+        faults.extend(wrong.into_iter().map(|value| one(field, Some(value), ErrorCode::BadRequest)));
+        faults.extend(invalid.into_iter().map(|value| one(field, Some(value), code)));
+    }
+    let has = |name| own.iter().any(|(field, _)| *field == name);
+    if has("before") {
+        faults.push(both(("before", "1"), ("after", "0")));
+    }
+    if has("user_id") {
+        faults.push(both(("room", "\"a\""), ("user_id", "\"b\"")));
+    }
+    faults
+}
+
+fn both(one: (&'static str, &str), other: (&'static str, &str)) -> Fault {
+    let changes = [one, other].map(|(field, value)| (field, Some(value.to_owned()))).to_vec();
+    Fault { changes, code: ErrorCode::BadRequest }
+}
+
+/// Values of the wrong kind for `field`, and values that it refuses by a name of their own.
+fn wrong_values(field: &str) -> (Vec<String>, Vec<String>, ErrorCode) {
+    let not_a_string = || ["5", "1e999", "true", "[]", "{\"a\":{}}"].map(String::from).to_vec();
+    let not_a_count =
+        || ["-1", "1.5", "\"5\"", "1e999", "18446744073709551616", "true", "[1]"].map(String::from).to_vec();
+    let with = |mut values: Vec<String>, more: Vec<String>| {
+        values.extend(more);
+        values
+    };
+    let (wrong, invalid, code) = match field {
+        "room" => (not_a_string(), bad_names(), ErrorCode::InvalidRoom),
+        "text" | "message" => (not_a_string(), bad_texts(), ErrorCode::InvalidText),
+        "user_id" => (with(not_a_string(), bad_names()), vec![], ErrorCode::BadRequest),
+        "client_msg_id" => (
+            with(not_a_string(), vec![json(""), json(&"ü".repeat(TOKEN_CHARS + 1))]),
+            vec![],
+            ErrorCode::BadRequest,
+        ),
+        "ref" => {
+            (with(not_a_string(), vec![json(&"🦀".repeat(TOKEN_CHARS + 1))]), vec![], ErrorCode::BadRequest)
+        }
+        "before" | "after" | "limit" => (not_a_count(), vec![], ErrorCode::BadRequest),
+        "is_typing" => (["0", "\"true\"", "[]"].map(String::from).to_vec(), vec![], ErrorCode::BadRequest),
+        "since" => (bad_positions(), vec![], ErrorCode::BadRequest),
+        "nonce" | "prefix" | "token" => (not_a_string(), vec![], ErrorCode::BadRequest),
+        other => panic!("no wrong values for `{other}`"),
+    };
+    (wrong, invalid, code)
+}
+
+fn json(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+fn bad_names() -> Vec<String> {
+    let mut names = vec![json(&"x".repeat(NAME_CHARS + 1)), json(&"日".repeat(NAME_CHARS + 1))];
+    names.extend(
+        ["", " a", "a ", "\u{3000}a", "\u{1b}[2J", "a\u{200b}", "a\u{202e}b", "\u{2066}a", "a\u{feff}"]
+            .map(json),
+    );
+    names.extend(
+        [r#""a\nb""#, r#""a\u0000""#, r#""\u009b2J""#, r#""a\u202Eb""#, r#""\ud800\u0007""#, r#""a\u2028""#]
+            .map(String::from),
+    );
+    names
+}
+
+fn bad_texts() -> Vec<String> {
+    let mut texts = vec![json(""), json(&"x".repeat(TEXT_CHARS + 1)), json(&"🦀".repeat(TEXT_CHARS + 1))];
+    texts.extend(
+        [r#""a\r\n""#, r#""\u0000""#, r#""a\u001b[2J""#, r#""\u007f""#, r#""\u0085""#, r#""\udfff\b""#]
+            .map(String::from),
+    );
+    texts
+}
+
+fn bad_positions() -> Vec<String> {
+    const ID: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    [
+        "5".to_owned(),
+        "\"0\"".to_owned(),
+        "{}".to_owned(),
+        "{\"seq\":1}".to_owned(),
+        format!(r#"{{"epoch":"e","seq":-1,"id":"{ID}"}}"#),
+        format!(r#"{{"epoch":"e","seq":1.5,"id":"{ID}"}}"#),
+        format!(r#"{{"epoch":null,"seq":1,"id":"{ID}"}}"#),
+        format!(r#"{{"epoch":"","seq":1,"id":"{ID}"}}"#),
+        format!(r#"{{"epoch":"{}","seq":1,"id":"{ID}"}}"#, "e".repeat(65)),
+        r#"{"epoch":"e","seq":1,"id":"8ZZZZZZZZZZZZZZZZZZZZZZZZZ"}"#.to_owned(),
+        r#"{"epoch":"e","seq":1,"id":null}"#.to_owned(),
+        r#"{"epoch":"e","seq":1,"id":5}"#.to_owned(),
+    ]
+    .to_vec()
+}

@@ -1,0 +1,354 @@
+//! What holds for every frame and every text, and `encode_history`.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::test_runner::FileFailurePersistence;
+use realtime_shared::codec::{
+    CLIENT_FRAME_BYTES, Refusal, SERVER_FRAME_BYTES, decode_client, decode_server, encode, encode_client,
+    encode_frame, encode_history, entry_of,
+};
+use realtime_shared::{
+    ClientEvent, DecodeError, Epoch, ErrorCode, Fault, History, Ping, Ref, RoomName, ServerEvent,
+    ServerFrame, Text, strategies,
+};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+/// The parts of JSON, valid and not, to be put together at random.
+const PARTS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    " ",
+    "null",
+    "true",
+    "0",
+    "-",
+    "1e999",
+    "0.5",
+    "\\u",
+    "d800",
+    "\\uD83D",
+    "\\uDE00",
+    "\\\\",
+    "\"type\"",
+    "\"message\"",
+    "\"room\"",
+    "\"text\"",
+    "\"a\"",
+    "ü",
+    "\u{1}",
+    "{\"type\":",
+    "\"join_room\"",
+    "\"ref\":",
+];
+
+/// How every frame that is written begins.
+const TYPE_FIRST: &str = r#"{"type":""#;
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// The refusal of `text`, which is no frame.
+fn refusal(text: &str) -> Option<Refusal> {
+    match decode_client(text) {
+        Err(DecodeError::Refused(refusal)) => Some(*refusal),
+        Err(DecodeError::NotJson) | Ok(_) => None,
+    }
+}
+
+/// Whatever `text` is, the decoder survives it and tells JSON from what is none.
+fn check_any(text: &str) -> Result<(), TestCaseError> {
+    prop_assert_eq!(matches!(decode_client(text), Err(DecodeError::NotJson)), !is_json(text), "{:?}", text);
+    if decode_server(text).is_ok() {
+        prop_assert!(is_json(text));
+    }
+    if entry_of(text).is_some() {
+        prop_assert!(is_json(text));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("regressions")))]
+
+    #[test]
+    fn what_a_client_says_is_read_as_it_was_meant(frame in strategies::client_frame()) {
+        let text = encode_client(&frame);
+        prop_assert!(text.starts_with(TYPE_FIRST), "{}", text);
+        prop_assert_eq!(decode_client(&text), Ok(frame));
+    }
+
+    #[test]
+    fn however_it_is_written((frame, text) in strategies::written_client_frame()) {
+        prop_assert!(text.len() < CLIENT_FRAME_BYTES);
+        prop_assert_eq!(decode_client(&text), Ok(frame), "{}", text);
+    }
+
+    #[test]
+    fn what_the_server_says_is_read_as_it_was_meant(frame in strategies::server_frame()) {
+        let text = encode_frame(&frame);
+        prop_assert!(text.starts_with(TYPE_FIRST), "{}", text);
+        prop_assert!(text.len() <= SERVER_FRAME_BYTES);
+        prop_assert_eq!(decode_server(&text).expect("a frame"), frame.clone());
+        let alone = encode(&frame.event);
+        prop_assert_eq!(decode_server(&alone).expect("a frame"), ServerFrame::from(frame.event));
+        prop_assert_eq!(frame.reference.is_none(), text == alone);
+    }
+
+    #[test]
+    fn what_is_not_json_ends_the_connection(text in strategies::not_json()) {
+        prop_assert!(text.len() < CLIENT_FRAME_BYTES);
+        prop_assert_eq!(decode_client(&text), Err(DecodeError::NotJson), "{}", text);
+        check_any(&text)?;
+    }
+
+    #[test]
+    fn what_is_refused_is_called_by_its_name((text, code) in strategies::refused_client_text()) {
+        prop_assert!(text.len() < CLIENT_FRAME_BYTES);
+        let fault = refusal(&text).map(|refusal| refusal.fault);
+        prop_assert_eq!(fault.as_ref().map(Fault::code), Some(code), "{}", text);
+        check_any(&text)?;
+    }
+
+    #[test]
+    fn invalid_texts_are_no_frames(text in strategies::invalid_client_text()) {
+        prop_assert!(decode_client(&text).is_err(), "{}", text);
+    }
+
+    /// Read here a second way: a map keeps the last of equal keys.
+    #[test]
+    fn a_refusal_carries_what_could_be_read((text, _) in strategies::refused_client_text()) {
+        let Ok(fields) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(&text) else {
+            return Ok(());
+        };
+        let refusal = refusal(&text).expect("refused");
+        prop_assert!(is_read(&fields, "ref", refusal.reference.as_ref()), "{}", text);
+        prop_assert!(is_read(&fields, "room", refusal.room.as_ref()), "{}", text);
+        prop_assert!(is_read(&fields, "client_msg_id", refusal.client_msg_id.as_ref()), "{}", text);
+    }
+
+    #[test]
+    fn any_text_is_survived(text in any::<String>()) {
+        check_any(&text)?;
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..200)) {
+        check_any(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    #[test]
+    fn any_heap_of_json_is_survived(parts in vec(select(PARTS), 0..24)) {
+        check_any(&parts.concat())?;
+    }
+
+    #[test]
+    fn damage_anywhere_is_survived(
+        text in strategies::valid_client_text(),
+        at in any::<prop::sample::Index>(),
+        part in select(PARTS),
+    ) {
+        let places: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
+        let at = *at.get(&places);
+        check_any(&format!("{}{part}{}", &text[..at], &text[at..]))?;
+    }
+
+    /// Any UTF-16, pairs and halves, escaped and not, is read as UTF-16 with U+FFFD for each half.
+    #[test]
+    fn half_surrogate_pairs_are_replaced(units in vec((utf16_unit(), any::<bool>()), 0..40)) {
+        let written: String = units.iter().map(|&(unit, raw)| match char::from_u32(unit.into()) {
+            Some(c) if raw && c >= ' ' && c != '"' && c != '\\' => c.to_string(),
+            _ => format!("\\u{unit:04x}"),
+        }).collect();
+        let units: Vec<_> = units.into_iter().map(|(unit, _)| unit).collect();
+        let meant = String::from_utf16_lossy(&units);
+
+        let text = format!(r#"{{"type":"ping","nonce":"{written}"}}"#);
+        let Ok(ClientEvent::Ping(Ping { nonce: Some(nonce) })) = decode_client(&text).map(|frame| frame.event) else {
+            panic!("{text} is a ping");
+        };
+        prop_assert_eq!(nonce.as_str(), &meant);
+
+        let text = format!(r#"{{"type":"pong","ts":1,"nonce":"{written}"}}"#);
+        let frame = decode_server(&text).expect("a pong");
+        prop_assert!(matches!(frame.event, ServerEvent::Pong(pong) if pong.nonce.as_ref() == Some(&nonce)));
+    }
+
+    #[test]
+    fn a_text_is_a_message_by_its_characters(text in any::<String>()) {
+        let frame = format!(r#"{{"type":"message","room":"a","text":{}}}"#, serde_json::Value::from(&*text));
+        match (decode_client(&frame), Text::new(&text)) {
+            (Ok(frame), Ok(text)) => {
+                prop_assert!(matches!(frame.event, ClientEvent::Message(post) if post.text == text));
+            }
+            (Err(DecodeError::Refused(refusal)), Err(error)) => {
+                prop_assert_eq!(refusal.fault, Fault::Text("text", error));
+            }
+            (decoded, text) => prop_assert!(false, "{decoded:?} {text:?}"),
+        }
+    }
+
+    #[test]
+    fn a_page_of_texts_is_the_page_of_events(
+        history in strategies::history(),
+        newest_first in any::<bool>(),
+        reference in prop::option::of(strategies::reference()),
+    ) {
+        let entries: Vec<_> = history.messages.iter().map(encode).collect();
+        let History { room, epoch, has_more, .. } = &history;
+        let text = encode_history(room, epoch.as_ref(), &entries, *has_more, newest_first, reference.as_ref());
+        let frame = ServerFrame { event: ServerEvent::History(history), reference };
+        prop_assert_eq!(text, encode_frame(&frame));
+    }
+
+    #[test]
+    fn only_an_entry_is_one(frame in strategies::server_frame()) {
+        let entry = entry_of(&encode_frame(&frame));
+        match frame.event {
+            ServerEvent::Message(message) => {
+                let entry = entry.expect("a message is an entry");
+                prop_assert_eq!((entry.room, entry.seq, entry.id), (message.room, message.seq, message.id));
+            }
+            other => prop_assert_eq!(entry, None, "{:?}", other),
+        }
+    }
+}
+
+/// Whether `value` is the field `key`, or nothing where that is nothing. A string with half a surrogate pair is not
+/// looked at: serde cannot read it.
+fn is_read<T>(fields: &BTreeMap<String, Box<RawValue>>, key: &str, value: Option<&T>) -> bool
+where
+    T: for<'a> Deserialize<'a> + PartialEq,
+{
+    let Some(raw) = fields.get(key).map(|raw| raw.get()) else {
+        return value.is_none();
+    };
+    let unreadable = raw.starts_with('"') && serde_json::from_str::<String>(raw).is_err();
+    unreadable || serde_json::from_str(raw).ok().as_ref() == value
+}
+
+/// Half of them halves of surrogate pairs.
+fn utf16_unit() -> impl Strategy<Value = u16> {
+    prop_oneof![
+        2 => 0xD800..0xDC00_u16,
+        2 => 0xDC00..0xE000_u16,
+        1 => Just(u16::from(b'\\')),
+        1 => Just(u16::from(b'u')),
+        2 => any::<u16>(),
+    ]
+}
+
+#[test]
+fn of_a_field_that_is_there_twice_the_last_one_counts() {
+    let text = r#"{"type":"ping","type":"leave_room","room":5,"room":"a","r\u006fom":"b"}"#;
+    let room = RoomName::new("b").expect("a name");
+    assert_eq!(decode_client(text).map(|frame| frame.event), Ok(ClientEvent::LeaveRoom { room }));
+
+    let refused =
+        refusal(r#"{"type":"leave_room","room":"a","room":5,"ref":"x","ref":"y"}"#).expect("refused");
+    assert_eq!(refused.fault, Fault::Wrong("room", "a string"));
+    assert_eq!(refused.room, None);
+    assert_eq!(refused.reference.expect("the last one").as_str(), "y");
+}
+
+#[test]
+fn a_refusal_names_the_field() {
+    for (text, message, code) in [
+        ("[]", "a frame is a JSON object", ErrorCode::BadRequest),
+        ("1e999", "a frame is a JSON object", ErrorCode::BadRequest),
+        ("{}", "`type` is missing", ErrorCode::BadRequest),
+        (r#"{"type":"dance"}"#, "unknown type", ErrorCode::UnknownType),
+        (r#"{"type":"join_room"}"#, "`room` is missing", ErrorCode::BadRequest),
+        (r#"{"type":"join_room","room":""}"#, "`room` is empty", ErrorCode::InvalidRoom),
+        (
+            r#"{"type":"message","room":"a","text":"\u001b"}"#,
+            "`text` has the control character U+001B; only newline and tab are text",
+            ErrorCode::InvalidText,
+        ),
+        (
+            r#"{"type":"history","room":"a","before":1,"after":2}"#,
+            "`before` and `after` exclude each other",
+            ErrorCode::BadRequest,
+        ),
+    ] {
+        let fault = refusal(text).expect(text).fault;
+        assert_eq!((fault.to_string().as_str(), fault.code()), (message, code), "{text}");
+    }
+}
+
+#[test]
+fn a_large_limit_is_the_largest() {
+    for (written, read) in [("0", 0), ("4294967295", u32::MAX), ("18446744073709551615", u32::MAX)] {
+        let text = format!(r#"{{"type":"list_rooms","limit":{written}}}"#);
+        let event = decode_client(&text).expect("a frame").event;
+        assert_eq!(event, ClientEvent::ListRooms { prefix: None, limit: Some(read) });
+    }
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    messages: Vec<&'a RawValue>,
+    has_more: bool,
+    #[serde(rename = "ref")]
+    reference: Option<Ref>,
+}
+
+/// The smallest entries fill a page to the byte; the largest show that whole ones are left out, and at which end.
+#[test]
+fn a_page_stays_under_its_bound() {
+    let room = RoomName::new(&"\"".repeat(64)).expect("a name");
+    let epoch = Epoch::new(&"\\".repeat(64)).expect("an epoch");
+    let reference = Ref::new(&"\u{1}".repeat(64)).expect("a ref");
+    let many: Vec<_> = (0..200_000).map(|number| format!("{:06}", number + 100_000)).collect();
+    let large: Vec<_> = (1..=200).map(|number| format!("\"{}{number}\"", "🦀".repeat(4_000))).collect();
+
+    for (entries, slack) in [(&many, 64), (&large, 17_000)] {
+        for newest_first in [true, false] {
+            for reference in [None, Some(&reference)] {
+                let text = encode_history(&room, Some(&epoch), entries, false, newest_first, reference);
+                assert!(text.len() <= SERVER_FRAME_BYTES, "{}", text.len());
+                assert!(text.len() > SERVER_FRAME_BYTES - slack, "{}", text.len());
+                let page: Page<'_> = serde_json::from_str(&text).expect("JSON");
+                let taken: Vec<_> = page.messages.iter().map(|entry| entry.get()).collect();
+                let left_out = entries.len() - taken.len();
+                let kept = if newest_first { &entries[left_out..] } else { &entries[..taken.len()] };
+                assert!(taken == kept, "a run that ends at the wanted end");
+                assert!(page.has_more);
+                assert_eq!(page.reference.as_ref(), reference);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_that_fits_says_what_it_was_told() {
+    let room = RoomName::new("a").expect("a name");
+    for has_more in [true, false] {
+        let text = encode_history(&room, None, &[] as &[&str], has_more, true, None);
+        let rest = format!(r#""epoch":null,"messages":[],"has_more":{has_more}}}"#);
+        assert_eq!(text, format!(r#"{{"type":"history","room":"a",{rest}"#));
+    }
+}
+
+#[test]
+fn an_entry_of_a_later_kind_is_an_entry() {
+    let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let text = format!(r#"{{"type":"reaction","room":"a","seq":7,"id":"{id}","of":3,"emoji":"\ud83d"}}"#);
+    assert_eq!(decode_server(&text).expect("a frame").event, ServerEvent::Unknown);
+    let entry = entry_of(&text).expect("an entry");
+    assert_eq!((entry.room.as_str(), entry.seq.get(), entry.id.to_string().as_str()), ("a", 7, id));
+    assert_eq!(entry_of(&text.replace("reaction", "ack")), None);
+    assert_eq!(entry_of(&text.replace("\"id\"", "\"no\"")), None);
+}
