@@ -131,8 +131,9 @@ fn setting(options: &Options, server_cores: Option<&str>) -> String {
         Some(cores) => format!("started servers on core {cores}, load on core {}", options.load_cores),
         None => "nothing pinned".to_owned(),
     };
+    let tcp = process::congestion_control().map(|name| format!("; tcp {name}")).unwrap_or_default();
     format!(
-        "{} s after {} s of warm-up, texts of {} bytes; {cores}",
+        "{} s after {} s of warm-up, texts of {} bytes; {cores}{tcp}",
         options.seconds.as_secs_f64(),
         options.warm_up.as_secs_f64(),
         options.text_bytes,

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::run::Outcome;
 use crate::scene::Scene;
 
+/// Below it, what a server grows by as it wakes up hides what connections weigh.
+const MANY_CONNECTIONS: usize = 1000;
+
 /// A line of the table: a scene at a server.
 pub(crate) struct Row {
     target: String,
@@ -43,7 +46,10 @@ impl Row {
             p50: outcome.round_trips.quantile(500),
             p99: outcome.round_trips.quantile(990),
             p999: outcome.round_trips.quantile(999),
-            kib_per_connection: outcome.grown_kib.map(|kib| float(kib) / float(outcome.connections as u64)),
+            kib_per_connection: outcome
+                .grown_kib
+                .filter(|_| outcome.connections >= MANY_CONNECTIONS)
+                .map(|kib| float(kib) / float(outcome.connections as u64)),
             round_trips: outcome.round_trips.total(),
         };
         Self {
