@@ -4,6 +4,49 @@
 //! after every reconnect, with the position of what was seen last; a message that was handed to it is sent once and
 //! in order, however often the connection is lost meanwhile, and is reported as [`SendState`]s until it is stored or
 //! refused.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use realtime_tui::net::{self, Command, Config, Event};
+//!
+//! let config = Config::new("ws://127.0.0.1:8000/api/v1/ws", std::env::var("REALTIME_TOKEN")?)?;
+//! let (handle, mut events) = net::connect(config);
+//! handle.send(Command::Join("chat-general".parse()?)).await?;
+//! while let Some(event) = events.recv().await {
+//!     if let Event::Message { message, .. } = event {
+//!         println!("{}: {}", message.from, message.text);
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # How it is made
+//!
+//! ```text
+//!  Handle ─ Command ─▶ task ─▶ session (pure) ─▶ task ─ Event ─▶ Events
+//!                       │ ▲      rooms · outbox · pacer · backoff
+//!                       ▼ │
+//!                       link (one WebSocket) ◀▶ server
+//! ```
+//!
+//! The session decides, the task does: it owns the socket, the clock and the channels. All queues are bounded, and
+//! each says what happens when it is full: [`COMMANDS`], [`EVENTS`], 10,000 messages on their way
+//! (`Refused("queue is full")`).
+
+mod backoff;
+mod client;
+mod config;
+mod frame;
+mod link;
+mod outbox;
+mod pacer;
+mod rooms;
+mod session;
+mod task;
+
+pub use backoff::Backoff;
+pub use client::{COMMANDS, EVENTS, Ended, Events, Handle, TrySendError, connect};
+pub use config::{Config, Timing, TokenSource, UrlError};
 
 use std::time::Duration;
 
@@ -14,9 +57,10 @@ use realtime_shared::{
 /// What the holder of a handle asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Be in a room, now and after every reconnect.
+    /// Be in a room, now and after every reconnect. A newcomer is told no history: ask with [`Command::History`] after
+    /// [`Event::Joined`].
     Join(RoomName),
-    /// Be in it no more.
+    /// Be in it no more. Where one was is forgotten: a later join is a newcomer's.
     Leave(RoomName),
     /// Post a message. It is queued while there is no connection.
     Send {
@@ -24,7 +68,8 @@ pub enum Command {
         room: RoomName,
         /// What.
         text: Text,
-        /// Its identity, fresh for each message: states are reported under it.
+        /// Its identity, fresh for each message: states are reported under it. One that waits already is that
+        /// message, and is not queued twice.
         client_msg_id: ClientMsgId,
     },
     /// Tell others whether one is typing. Dropped while there is no connection.
@@ -34,7 +79,9 @@ pub enum Command {
         /// Whether.
         is_typing: bool,
     },
-    /// Ask for older entries than `before`, or for the newest ones. Answered with [`Event::Server`] `History`.
+    /// Ask for older entries than `before`, or for the newest ones. Answered with [`Event::Server`] `History`, which
+    /// moves no position. Like the other questions it is dropped while there is no connection, and its answer is lost
+    /// with the connection: ask again once there is one.
     History {
         /// Where.
         room: RoomName,
@@ -50,11 +97,11 @@ pub enum Command {
         /// Only names that begin so.
         prefix: Option<String>,
     },
-    /// Try to connect now instead of after the countdown.
+    /// Try to connect now, instead of after the countdown or where nothing was to be tried any more.
     RetryNow,
     /// Send a refused message again (same identity), at the end of the queue.
     Resend(ClientMsgId),
-    /// Leave for good: close with 1000 and end the stream.
+    /// Leave for good: close with 1000 and end the stream. Messages that are not reported stored may not be.
     Close,
 }
 
@@ -92,14 +139,15 @@ pub enum Event {
         /// How far.
         state: SendState,
     },
-    /// Everything else the server says: others joining and leaving, typing, answers, notices, errors.
+    /// Everything else the server says: others joining and leaving, typing, answers, notices, errors. After a `resync`
+    /// its room's next entries are [`Event::Message`]s again, as many of them `replayed` as its recovery says.
     Server(ServerEvent),
 }
 
 /// How the connection is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// A connection is being made; the how-manieth try since the last one that succeeded, from 1.
+    /// A connection is being made; the how-manieth try since the last connection that lasted, from 1.
     Connecting {
         /// From 1.
         attempt: u32,

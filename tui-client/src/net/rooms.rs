@@ -1,0 +1,231 @@
+//! The rooms that the client wants to be in, and how far it has read in each.
+//!
+//! A position moves with every entry of the room's log that arrives, and with nothing else, but for two beginnings: a
+//! first join (without `since`) starts where the room's head was, since what follows there is live; and a reset that
+//! replays nothing starts where the new log's head is. While a reset is being replayed the old position stays until
+//! the first entry moves it, so that a connection lost in between asks again and is told of the reset again.
+//!
+//! An entry does not say of which epoch it is. `joined` and `resync` do, except in a room without an entry: there the
+//! epoch is asked for once the first entry has come ([`Moved::ask_epoch`]). Lost before the answer, the room is
+//! replayed from its start, and reported as a reset, so that nobody sees an entry twice.
+
+use std::time::{Duration, Instant};
+
+use realtime_shared::{EntryId, Epoch, Joined, Position, Recovery, Ref, Resync, RoomName, Seq};
+
+/// Rooms, in the order in which they were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    rooms: Vec<Room>,
+}
+
+#[derive(Debug)]
+struct Room {
+    name: RoomName,
+    stage: Stage,
+    /// After the last entry that was seen; none before the first join.
+    position: Option<Position>,
+    /// Of the log as it is on this connection; none while it has no entry.
+    epoch: Option<Epoch>,
+    /// The last entry that was seen, where its epoch is not known.
+    unplaced: Option<(Seq, EntryId)>,
+    /// The next replay repeats what was seen: entries came whose epoch was never learnt.
+    repeats: bool,
+    /// How many of the next entries are replayed ones.
+    replay_left: u64,
+    /// Since when the room is not heard, where it was entered before.
+    deaf_since: Option<Instant>,
+    /// How often joining was put off in a row.
+    put_off: u32,
+}
+
+#[derive(Debug, PartialEq)]
+enum Stage {
+    /// To be joined, not before that time.
+    Due(Option<Instant>),
+    /// Asked for, with this `ref`.
+    Asked { reference: Ref, with_since: bool },
+    /// Entered.
+    Joined,
+}
+
+/// What our own `joined` says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entered {
+    pub(super) recovery: Option<Recovery>,
+    pub(super) offline: Option<Duration>,
+}
+
+/// What an entry changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    /// It is a replayed one.
+    pub(super) replayed: bool,
+    /// The room's epoch is not known, and now is the time to ask for it.
+    pub(super) ask_epoch: bool,
+}
+
+impl Rooms {
+    /// Wants to be in a room.
+    pub(super) fn want(&mut self, name: RoomName) {
+        if self.find(&name).is_none() {
+            self.rooms.push(Room {
+                name,
+                stage: Stage::Due(None),
+                position: None,
+                epoch: None,
+                unplaced: None,
+                repeats: false,
+                replay_left: 0,
+                deaf_since: None,
+                put_off: 0,
+            });
+        }
+    }
+
+    /// Wants to be in it no more; its position is forgotten. Whether the server was asked to let us in.
+    pub(super) fn forget(&mut self, name: &RoomName) -> bool {
+        let Some(index) = self.rooms.iter().position(|room| room.name == *name) else { return false };
+        !matches!(self.rooms.remove(index).stage, Stage::Due(_))
+    }
+
+    /// Whether a post to the room may go: its join, where it is wanted, goes first, so that the own copy is seen.
+    pub(super) fn may_post(&self, name: &RoomName) -> bool {
+        self.rooms.iter().all(|room| room.name != *name || !matches!(room.stage, Stage::Due(_)))
+    }
+
+    /// Whether a join is due.
+    pub(super) fn has_due(&self, now: Instant) -> bool {
+        self.rooms.iter().any(|room| room.is_due(now))
+    }
+
+    /// The next room to join and from where, to be asked for with `reference`.
+    pub(super) fn ask_next(&mut self, now: Instant, reference: Ref) -> Option<(RoomName, Option<Position>)> {
+        let room = self.rooms.iter_mut().find(|room| room.is_due(now))?;
+        room.stage = Stage::Asked { reference, with_since: room.position.is_some() };
+        Some((room.name.clone(), room.position.clone()))
+    }
+
+    /// When, after `now`, the next join that was put off is due.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let due = self
+            .rooms
+            .iter()
+            .filter_map(|room| if let Stage::Due(until) = room.stage { until } else { None });
+        due.filter(|at| *at > now).min()
+    }
+
+    /// The answer to our join. `None`: it is not the answer to the last one.
+    pub(super) fn joined(
+        &mut self,
+        joined: &Joined,
+        reference: Option<&Ref>,
+        now: Instant,
+    ) -> Option<Entered> {
+        let room = self.find(&joined.room)?;
+        let Stage::Asked { reference: asked, with_since } = &room.stage else { return None };
+        if reference != Some(asked) {
+            return None;
+        }
+        let reset = matches!(joined.recovery, Some(Recovery::Reset { replayed: 0 }));
+        if !with_since || reset {
+            room.position.clone_from(&joined.position);
+        }
+        room.stage = Stage::Joined;
+        room.put_off = 0;
+        room.unplaced = None;
+        room.epoch = joined.position.as_ref().and_then(Position::epoch).cloned();
+        room.replay_left = joined.recovery.map_or(0, Recovery::replayed);
+        let repeats = std::mem::take(&mut room.repeats);
+        let recovery = match joined.recovery {
+            Some(recovery) if repeats => Some(Recovery::Reset { replayed: recovery.replayed() }),
+            recovery => recovery,
+        };
+        let offline = room.deaf_since.take().map(|since| now.saturating_duration_since(since));
+        Some(Entered { recovery, offline })
+    }
+
+    /// The room whose last join had this `ref`, and was not answered.
+    pub(super) fn asked_with(&self, reference: &Ref) -> Option<RoomName> {
+        self.rooms
+            .iter()
+            .find(|room| matches!(&room.stage, Stage::Asked { reference: asked, .. } if asked == reference))
+            .map(|room| room.name.clone())
+    }
+
+    /// Joining was refused for now: it is due again after the wait that `wait` makes of how often that was so before.
+    pub(super) fn put_off(&mut self, name: &RoomName, now: Instant, wait: impl FnOnce(u32) -> Duration) {
+        if let Some(room) = self.find(name) {
+            room.stage = Stage::Due(Some(now + wait(room.put_off)));
+            room.put_off = room.put_off.saturating_add(1);
+        }
+    }
+
+    /// The server says that we left, without having been asked: the room is wanted no more.
+    pub(super) fn put_out(&mut self, name: &RoomName) {
+        self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
+    }
+
+    /// An entry came.
+    pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId) -> Moved {
+        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else {
+            return Moved::default();
+        };
+        let replayed = room.replay_left > 0;
+        room.replay_left = room.replay_left.saturating_sub(1);
+        let ask_epoch = match &room.epoch {
+            Some(epoch) => {
+                room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
+                false
+            }
+            None => room.unplaced.replace((seq, id)).is_none(),
+        };
+        Moved { replayed, ask_epoch }
+    }
+
+    /// An answer names the room's epoch.
+    pub(super) fn learn_epoch(&mut self, name: &RoomName, epoch: &Epoch) {
+        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined && room.epoch.is_none())
+        else {
+            return;
+        };
+        room.epoch = Some(epoch.clone());
+        if let Some((seq, id)) = room.unplaced.take() {
+            room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
+        }
+    }
+
+    /// The room's log changed under us.
+    pub(super) fn resync(&mut self, resync: &Resync) {
+        let Some(room) = self.find(&resync.room) else { return };
+        room.epoch = resync.position.epoch().cloned();
+        room.unplaced = None;
+        room.replay_left = resync.recovery.replayed();
+        if room.replay_left == 0 {
+            room.position = Some(resync.position.clone());
+        }
+    }
+
+    /// The connection is gone, and was not heard since `deaf_since`.
+    pub(super) fn disconnected(&mut self, deaf_since: Instant) {
+        for room in &mut self.rooms {
+            if room.stage == Stage::Joined {
+                room.deaf_since = Some(deaf_since);
+            }
+            room.stage = Stage::Due(None);
+            room.put_off = 0;
+            room.replay_left = 0;
+            room.repeats |= room.unplaced.take().is_some();
+        }
+    }
+
+    fn find(&mut self, name: &RoomName) -> Option<&mut Room> {
+        self.rooms.iter_mut().find(|room| room.name == *name)
+    }
+}
+
+impl Room {
+    fn is_due(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Due(until) if until.is_none_or(|until| until <= now))
+    }
+}

@@ -1,0 +1,158 @@
+//! What the server says, on a connection that it has welcomed.
+
+use std::time::{Duration, Instant};
+
+use realtime_shared::{
+    ClientEvent, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
+};
+
+use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session};
+use crate::net::pacer::Pacer;
+use crate::net::{ConnectionState, Event, SendState};
+
+/// How long to hold back where the server says that it is too much, and not for how long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How the `ref` of our own question for a room's epoch begins. Nobody else's has one.
+const EPOCH: &str = "epoch";
+
+impl Session {
+    pub(super) fn said(&mut self, event: ServerEvent, reference: Option<&Ref>, now: Instant) {
+        match event {
+            ServerEvent::System(SystemEvent::Joined(joined)) => self.joined(joined, reference, now),
+            ServerEvent::System(system) => {
+                match &system {
+                    SystemEvent::Left(left) if reference.is_none() && self.is_me(&left.user_id) => {
+                        self.rooms.put_out(&left.room);
+                    }
+                    SystemEvent::Resync(resync) => self.rooms.resync(resync),
+                    SystemEvent::TokenExpiring(_) => self.outputs.push_back(Output::AskToken),
+                    SystemEvent::Welcome(_) | SystemEvent::Unknown => return,
+                    SystemEvent::Joined(_) | SystemEvent::Left(_) | SystemEvent::Notice(_) => {}
+                }
+                self.tell(Event::Server(ServerEvent::System(system)));
+            }
+            ServerEvent::Message(message) => self.message(message),
+            ServerEvent::Ack(ack) => {
+                self.rooms.learn_epoch(&ack.room, &ack.epoch);
+                if self.outbox.stored(&ack.room, &ack.client_msg_id) {
+                    self.tell_sent(ack.client_msg_id, SendState::Stored(ack.seq));
+                }
+            }
+            ServerEvent::Pong(pong) => self.pong(&pong, now),
+            ServerEvent::History(history) => {
+                if let Some(epoch) = &history.epoch {
+                    self.rooms.learn_epoch(&history.room, epoch);
+                }
+                if !is_epoch_probe(reference) {
+                    self.tell(Event::Server(ServerEvent::History(history)));
+                }
+            }
+            ServerEvent::Error(error) => self.refused(error, reference, now),
+            ServerEvent::Unknown => {}
+            ServerEvent::Typing(_)
+            | ServerEvent::Members(_)
+            | ServerEvent::Rooms(_)
+            | ServerEvent::Refreshed { .. } => self.tell(Event::Server(event)),
+        }
+    }
+
+    pub(super) fn welcomed(&mut self, welcome: Welcome, now: Instant) {
+        let Welcome { user_id, online_count, limits, .. } = welcome;
+        self.phase = Phase::Connected(Live {
+            me: user_id.clone(),
+            since: now,
+            heard: now,
+            ping: None,
+            next_ping: now,
+            pacer: Pacer::new(limits.messages_per_second, now),
+        });
+        self.tell(Event::State(ConnectionState::Connected { user_id, online_count, limits }));
+        self.ping(now);
+    }
+
+    fn joined(&mut self, joined: Joined, reference: Option<&Ref>, now: Instant) {
+        if let Some(entered) = self.rooms.joined(&joined, reference, now) {
+            let Joined { room, members, member_count, .. } = joined;
+            self.tell(Event::Joined {
+                room,
+                members,
+                member_count,
+                recovery: entered.recovery,
+                offline: entered.offline,
+            });
+        } else if reference.is_none() {
+            self.tell(Event::Server(ServerEvent::System(SystemEvent::Joined(joined))));
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        let moved = self.rooms.entry(&message.room, message.seq, message.id);
+        if moved.ask_epoch {
+            let history = ClientEvent::History {
+                room: message.room.clone(),
+                before: None,
+                after: None,
+                limit: Some(1),
+            };
+            self.request(history, EPOCH);
+        }
+        let stored = match &message.client_msg_id {
+            Some(id) if self.is_me(&message.from) && self.outbox.stored(&message.room, id) => {
+                Some((id.clone(), message.seq))
+            }
+            _ => None,
+        };
+        self.tell(Event::Message { message, replayed: moved.replayed });
+        if let Some((id, seq)) = stored {
+            self.tell_sent(id, SendState::Stored(seq));
+        }
+    }
+
+    fn pong(&mut self, pong: &Pong, now: Instant) {
+        let Phase::Connected(live) = &mut self.phase else { return };
+        if let Some((_, at)) = live.ping.take_if(|(nonce, _)| pong.nonce.as_ref() == Some(nonce)) {
+            self.tell(Event::RoundTrip(now.saturating_duration_since(at)));
+        }
+    }
+
+    /// A refusal: of a message, of a join, of our own question for an epoch, or of something else, which is told.
+    fn refused(&mut self, error: ErrorEvent, reference: Option<&Ref>, now: Instant) {
+        let asked = error.retry_after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_RETRY_AFTER));
+        let mut retry_after = asked;
+        if error.code == ErrorCode::RateLimited {
+            let wait = asked.unwrap_or(PAUSE);
+            retry_after = Some(wait);
+            if let Phase::Connected(live) = &mut self.phase {
+                live.pacer.pause(now + wait);
+            }
+        }
+        if let Some(id) = error.client_msg_id.as_ref().filter(|id| self.outbox.holds(id)) {
+            if error.temporary {
+                self.put_off(id.clone(), retry_after, now);
+            } else if self.outbox.refused(id) {
+                self.tell_sent(id.clone(), SendState::Refused(error.message));
+            }
+        } else if let Some(room) = reference.and_then(|reference| self.rooms.asked_with(reference)) {
+            if error.temporary {
+                let Self { rooms, rng, timing, .. } = self;
+                rooms.put_off(&room, now, |before| {
+                    retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng))
+                });
+            } else {
+                self.rooms.forget(&room);
+                self.tell(Event::Server(ServerEvent::Error(error)));
+            }
+        } else if !is_epoch_probe(reference) {
+            self.tell(Event::Server(ServerEvent::Error(error)));
+        }
+    }
+
+    fn is_me(&self, user: &UserId) -> bool {
+        matches!(&self.phase, Phase::Connected(live) if live.me == *user)
+    }
+}
+
+/// Whether the answer is to a question of our own, of which nobody else knows.
+fn is_epoch_probe(reference: Option<&Ref>) -> bool {
+    reference.is_some_and(|reference| reference.as_str().starts_with(EPOCH))
+}

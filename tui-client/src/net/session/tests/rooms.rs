@@ -1,0 +1,282 @@
+//! Joins, positions, and what is said of a gap.
+
+use realtime_shared::Recovery;
+
+use super::*;
+
+fn entered(bench: &Bench) -> (Option<Recovery>, Option<Duration>) {
+    let entered = bench.events.iter().rev().find_map(|event| match event {
+        Event::Joined { recovery, offline, .. } => Some((*recovery, *offline)),
+        _ => None,
+    });
+    entered.expect("joined")
+}
+
+#[test]
+fn a_newcomer_starts_where_the_head_was() {
+    let mut bench = Bench::new();
+    bench.command(Command::Join(name("a")));
+    bench.welcome(0);
+    assert_eq!(bench.since(), None);
+    bench.joined("a", 41, None);
+    assert_eq!(entered(&bench), (None, None));
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 41)), "what comes after it is missed");
+}
+
+#[test]
+fn positions_move_with_entries_and_with_nothing_else() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.ack("a", "elsewhere", 9);
+    bench.entry("a", 2);
+    bench.entry("b", 77);
+    bench.hears(&format!(
+        r#"{{"type":"history","room":"a","epoch":"{EPOCH}","has_more":false,"messages":[{{"type":"message",
+        "room":"a","from":"bob","text":"hi","seq":8,"id":"{}","ts":1}}]}}"#,
+        ulid(8)
+    ));
+    bench.hears(&format!(r#"{{"type":"poll","room":"a","seq":3,"id":"{}"}}"#, ulid(3)));
+    assert_eq!(bench.entries(), [(2, false), (77, false)]);
+    bench.closed(1012);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 3)), "an entry of an unknown kind counts too");
+}
+
+#[test]
+fn what_was_missed_is_marked_and_the_gap_is_told() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.pass(seconds(5));
+    bench.closed(1006);
+    let Some(Event::State(ConnectionState::Waiting { retry_in, .. })) = bench.events.last().cloned() else {
+        panic!("not waiting")
+    };
+    bench.reconnected();
+    bench.pass(seconds(3));
+    bench.joined("a", 3, Some(("complete", 2)));
+    assert_eq!(entered(&bench), (Some(Recovery::Complete { replayed: 2 }), Some(retry_in + seconds(3))));
+    for seq in 2..=4 {
+        bench.entry("a", seq);
+    }
+    assert_eq!(bench.entries(), [(2, true), (3, true), (4, false)]);
+}
+
+#[test]
+fn silence_counts_from_the_last_sign_of_life() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.pass(seconds(10));
+    assert_eq!(bench.drops, 1);
+    bench.reconnected();
+    bench.joined("a", 1, Some(("complete", 0)));
+    assert_eq!(entered(&bench).1, Some(bench.now - bench.start));
+    assert!(entered(&bench).1 >= Some(seconds(10)));
+}
+
+#[test]
+fn a_reset_drops_the_position_with_the_first_replayed_entry() {
+    let mut bench = Bench::in_room("a", 1);
+    for _ in 0..2 {
+        bench.closed(1006);
+        bench.reconnected();
+        assert_eq!(bench.since(), Some(position(EPOCH, 1)), "nothing of the new log was seen");
+        let reference = bench.joins().last().expect("a join").2.clone();
+        bench.joined_as("a", &position("e2", 9), Some(("reset", 2)), &reference);
+        assert_eq!(entered(&bench).0, Some(Recovery::Reset { replayed: 2 }));
+    }
+    bench.entry("a", 8);
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position("e2", 8)));
+}
+
+#[test]
+fn a_reset_to_an_empty_replay_starts_at_the_new_head() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.entry("a", 5);
+    bench.closed(1006);
+    bench.reconnected();
+    bench.joined("a", 0, Some(("reset", 0)));
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 0)));
+}
+
+#[test]
+fn a_resync_replaces_the_position() {
+    let resync = |bench: &mut Bench, seq, replayed| {
+        bench.hears(&format!(
+            r#"{{"type":"system","event":"resync","message":"!","room":"a","position":{},
+            "recovery":{{"status":"reset","replayed":{replayed}}}}}"#,
+            position("e2", seq)
+        ));
+    };
+    let mut bench = Bench::in_room("a", 1);
+    bench.entry("a", 5);
+    bench.forget();
+    resync(&mut bench, 3, 1);
+    assert!(matches!(bench.events[..], [Event::Server(_)]), "it is told");
+    bench.entry("a", 3);
+    bench.entry("a", 4);
+    assert_eq!(bench.entries(), [(3, true), (4, false)]);
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position("e2", 4)));
+    bench.joined("a", 4, Some(("complete", 0)));
+    resync(&mut bench, 2, 0);
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position("e2", 2)));
+}
+
+#[test]
+fn the_epoch_of_a_room_that_was_empty_is_asked_for_once() {
+    let mut bench = Bench::in_room("a", 0);
+    bench.entry("a", 1);
+    bench.entry("a", 2);
+    let [ClientFrame { event: ClientEvent::History { .. }, reference: Some(reference) }] = &bench.written[..]
+    else {
+        panic!("{:?}", bench.written)
+    };
+    let reference = reference.clone();
+    bench.forget();
+    bench.hears(&format!(
+        r#"{{"type":"history","room":"a","epoch":"e7","messages":[],"has_more":true,"ref":"{reference}"}}"#
+    ));
+    assert!(bench.events.is_empty(), "nobody else asked");
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position("e7", 2)));
+}
+
+#[test]
+fn an_ack_names_the_epoch_as_well() {
+    let mut bench = Bench::in_room("a", 0);
+    bench.send("a", "m");
+    bench.ack("a", "m", 1);
+    bench.forget();
+    bench.message("a", 1, "me", Some("m"));
+    assert!(bench.written.is_empty(), "there is nothing to ask");
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 1)));
+}
+
+#[test]
+fn entries_of_an_epoch_that_was_never_learnt_are_replayed_as_a_reset() {
+    let mut bench = Bench::in_room("a", 0);
+    bench.entry("a", 1);
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 0)));
+    bench.joined("a", 2, Some(("complete", 2)));
+    assert_eq!(entered(&bench).0, Some(Recovery::Reset { replayed: 2 }), "entry 1 comes again");
+    bench.entry("a", 1);
+    bench.closed(1006);
+    bench.reconnected();
+    bench.joined("a", 2, Some(("complete", 1)));
+    assert_eq!(entered(&bench).0, Some(Recovery::Complete { replayed: 1 }));
+}
+
+#[test]
+fn rooms_are_joined_in_order_and_left_for_good() {
+    let mut bench = Bench::new();
+    for room in ["b", "a", "b", "c"] {
+        bench.command(Command::Join(name(room)));
+    }
+    bench.command(Command::Leave(name("c")));
+    bench.welcome(0);
+    let rooms: Vec<_> = bench.joins().into_iter().map(|(room, ..)| room).collect();
+    assert_eq!(rooms, ["b", "a"]);
+    bench.forget();
+    bench.command(Command::Leave(name("b")));
+    assert!(matches!(&bench.written[..], [ClientFrame { event: ClientEvent::LeaveRoom { .. }, .. }]));
+    bench.closed(1006);
+    bench.reconnected();
+    let rooms: Vec<_> = bench.joins().into_iter().map(|(room, ..)| room).collect();
+    assert_eq!(rooms, ["a"]);
+}
+
+#[test]
+fn only_the_answer_to_the_last_join_counts() {
+    let mut bench = Bench::new();
+    bench.welcome(0);
+    bench.command(Command::Join(name("a")));
+    let first = bench.joins()[0].2.clone();
+    bench.command(Command::Leave(name("a")));
+    let leave = bench.written.last().and_then(|frame| frame.reference.clone()).expect("a ref");
+    bench.command(Command::Join(name("a")));
+    let second = bench.joins()[1].2.clone();
+    bench.forget();
+    bench.joined_as("a", &position(EPOCH, 1), None, &first);
+    assert!(bench.events.is_empty());
+    bench.hears(&format!(
+        r#"{{"type":"system","event":"left","message":"me left","room":"a","user_id":"me","member_count":0,
+        "reason":"left","ref":"{leave}"}}"#
+    ));
+    bench.joined_as("a", &position(EPOCH, 2), None, &second);
+    assert!(matches!(bench.events[..], [Event::Server(_), Event::Joined { .. }]));
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 2)));
+}
+
+#[test]
+fn who_is_put_out_does_not_come_back() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.hears(
+        r#"{"type":"system","event":"left","message":"me left","room":"a","user_id":"me","member_count":0,
+        "reason":"kicked"}"#,
+    );
+    assert!(matches!(bench.events[..], [Event::Server(_)]));
+    bench.closed(1006);
+    bench.reconnected();
+    assert!(bench.joins().is_empty());
+}
+
+#[test]
+fn others_who_come_are_told_as_they_are() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.hears(
+        r#"{"type":"system","event":"joined","message":"bob joined","room":"a","user_id":"bob",
+        "members":["bob","me"],"member_count":2}"#,
+    );
+    assert!(matches!(bench.events[..], [Event::Server(_)]));
+}
+
+#[test]
+fn a_refused_join_is_told_and_not_tried_again() {
+    let mut bench = Bench::new();
+    bench.welcome(0);
+    bench.command(Command::Join(name("a")));
+    let reference = bench.joins()[0].2.clone();
+    bench.forget();
+    bench.error("forbidden", false, &format!(r#","room":"a","ref":"{reference}""#));
+    assert!(matches!(bench.events[..], [Event::Server(_)]));
+    bench.closed(1006);
+    bench.reconnected();
+    assert!(bench.joins().is_empty());
+}
+
+#[test]
+fn a_join_that_is_refused_for_now_is_tried_again() {
+    let mut bench = Bench::new();
+    bench.welcome(50);
+    bench.command(Command::Join(name("a")));
+    let reference = bench.joins()[0].2.clone();
+    bench.forget();
+    bench.error("rate_limited", true, &format!(r#","retry_after_ms":2000,"room":"a","ref":"{reference}""#));
+    assert!(bench.events.is_empty());
+    bench.send("a", "m");
+    bench.pass(Duration::from_millis(1_999));
+    assert!(bench.joins().is_empty());
+    bench.pass(seconds(1));
+    assert_eq!(bench.joins().len(), 1);
+    assert_eq!(bench.posts(), ["m"], "after the join, so that the own copy is seen");
+    let kinds: Vec<_> =
+        bench.written.iter().map(|frame| matches!(frame.event, ClientEvent::Message(_))).collect();
+    assert_eq!(kinds, [false, true]);
+    let reference = bench.joins()[0].2.clone();
+    bench.error("unavailable", true, &format!(r#","room":"a","ref":"{reference}""#));
+    bench.pass(seconds(1));
+    assert_eq!(bench.joins().len(), 2);
+}

@@ -1,0 +1,159 @@
+//! A message's way: queued, sent, stored or refused.
+
+use super::*;
+
+#[test]
+fn typed_while_offline_is_sent_once_and_in_order() {
+    let mut bench = Bench::new();
+    bench.command(Command::Join(name("a")));
+    for id in ["m1", "m2", "m3"] {
+        bench.send("a", id);
+    }
+    assert_eq!(bench.states("m1"), ["queued"]);
+    bench.welcome(0);
+    assert_eq!(bench.joins().len(), 1, "joins first");
+    assert_eq!(bench.posts(), ["m1"]);
+    for (seq, id) in [(1, "m1"), (2, "m2"), (3, "m3")] {
+        bench.ack("a", id, seq);
+    }
+    assert_eq!(bench.posts(), ["m1", "m2", "m3"]);
+    assert_eq!(bench.states("m2"), ["queued", "sent", "stored 2"]);
+}
+
+#[test]
+fn the_own_copy_counts_as_an_ack() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m");
+    bench.message("a", 1, "bob", Some("m"));
+    assert_eq!(bench.states("m"), ["queued", "sent"], "that is another one's");
+    bench.message("a", 2, "me", Some("m"));
+    bench.ack("a", "m", 2);
+    assert_eq!(bench.states("m"), ["queued", "sent", "stored 2"]);
+}
+
+#[test]
+fn without_an_answer_it_is_sent_again_with_the_same_id_before_newer_ones() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m1");
+    bench.send("b", "m2");
+    bench.send("a", "m3");
+    bench.forget();
+    bench.closed(1006);
+    assert_eq!(bench.states("m1"), ["queued"]);
+    assert_eq!(bench.states("m3"), [""; 0], "it never went");
+    bench.send("b", "m4");
+    bench.reconnected();
+    assert_eq!(bench.posts(), ["m1", "m2"]);
+    bench.ack("b", "m2", 1);
+    bench.ack("a", "m1", 1);
+    assert_eq!(bench.posts(), ["m1", "m2", "m4", "m3"]);
+}
+
+#[test]
+fn a_replayed_own_copy_settles_what_the_lost_connection_left_open() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m1");
+    bench.send("a", "m2");
+    bench.closed(1006);
+    bench.forget();
+    bench.now += seconds(60);
+    bench.session.tick(bench.now);
+    bench.drain();
+    bench.welcome(0);
+    bench.joined("a", 1, Some(("complete", 1)));
+    bench.message("a", 1, "me", Some("m1"));
+    assert_eq!(bench.states("m1").last().map(String::as_str), Some("stored 1"));
+    assert_eq!(bench.posts().last().map(String::as_str), Some("m2"));
+}
+
+#[test]
+fn too_much_too_fast_holds_everything_back() {
+    let mut bench = Bench::new();
+    bench.welcome(10);
+    for id in ["m1", "m2"] {
+        bench.send("a", id);
+    }
+    bench.send("b", "other");
+    bench.error("rate_limited", true, r#","retry_after_ms":3000,"room":"a","client_msg_id":"m1""#);
+    bench.ack("b", "other", 1);
+    bench.send("b", "later");
+    assert_eq!(bench.posts(), ["m1", "other"]);
+    assert_eq!(bench.states("m1"), ["queued", "sent", "queued"]);
+    bench.pass(Duration::from_millis(2_999));
+    assert_eq!(bench.posts(), ["m1", "other"]);
+    bench.pass(seconds(1));
+    assert_eq!(bench.posts(), ["m1", "other", "m1", "later"]);
+    bench.ack("a", "m1", 1);
+    assert_eq!(bench.posts().last().map(String::as_str), Some("m2"));
+}
+
+#[test]
+fn messages_keep_to_the_rate_of_the_welcome() {
+    let mut bench = Bench::new();
+    bench.welcome(10);
+    for number in 0..40 {
+        bench.send(&format!("r{number}"), &format!("m{number}"));
+    }
+    assert_eq!(bench.posts().len(), 10);
+    bench.pass(Duration::from_millis(501));
+    assert_eq!(bench.posts().len(), 15);
+}
+
+#[test]
+fn not_known_to_be_stored_is_tried_again_ever_slower() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m1");
+    bench.send("a", "m2");
+    for tries in 1..=6 {
+        assert_eq!(bench.posts().len(), tries);
+        bench.refuse("m1", "unavailable", true);
+        assert_eq!(bench.posts().len(), tries, "not at once, and nothing overtakes it");
+        bench.live(seconds(16));
+    }
+    assert!(bench.posts().iter().all(|id| id == "m1"));
+}
+
+#[test]
+fn refused_for_good_is_told_and_the_queue_goes_on() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m1");
+    bench.send("a", "m2");
+    bench.refuse("m1", "invalid_text", false);
+    assert_eq!(bench.states("m1"), ["queued", "sent", "refused: no: invalid_text"]);
+    assert_eq!(bench.posts(), ["m1", "m2"]);
+    bench.command(Command::Resend(msg("m1")));
+    bench.ack("a", "m2", 1);
+    assert_eq!(bench.posts(), ["m1", "m2", "m1"]);
+    bench.ack("a", "m1", 2);
+    assert_eq!(bench.states("m1").last().map(String::as_str), Some("stored 2"));
+    bench.command(Command::Resend(msg("m1")));
+    assert_eq!(bench.states("m1").last().map(String::as_str), Some("refused: no longer held: send it anew"));
+}
+
+#[test]
+fn an_id_is_a_message() {
+    let mut bench = Bench::new();
+    bench.send("a", "m");
+    bench.send("a", "m");
+    assert_eq!(bench.states("m"), ["queued"]);
+    bench.welcome(0);
+    assert_eq!(bench.posts(), ["m"]);
+}
+
+#[test]
+fn an_answer_that_never_comes_is_asked_for_again() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m");
+    bench.live(seconds(29));
+    assert_eq!(bench.posts(), ["m"]);
+    bench.live(seconds(2));
+    assert_eq!(bench.posts(), ["m", "m"]);
+}
+
+#[test]
+fn other_refusals_are_told() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.error("not_a_member", false, r#","room":"b""#);
+    bench.refuse("unheard of", "forbidden", false);
+    assert!(matches!(bench.events[..], [Event::Server(_), Event::Server(_)]));
+}

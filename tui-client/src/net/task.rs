@@ -1,0 +1,228 @@
+//! The client's one task: carries out what the [`Session`] wants, and tells it what happened.
+//!
+//! Backpressure: while the holder of [`super::Events`] does not take them, the socket is not read and no time passes
+//! for the session, so that nothing piles up and nobody is called dead who only was not listened to. A server ends a
+//! connection that is not read for long (4006, 4008), and the next one starts at the positions that were reached.
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::io;
+use std::pin::Pin;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use tokio::sync::mpsc;
+
+use super::config::{Config, TokenSource};
+use super::link::{Failure, Link, Turn};
+use super::session::{Output, Session};
+use super::{Command, Disconnect, Event};
+
+/// Commands are not taken while so many frames are unsent: somebody asks faster than the socket takes.
+const UNSENT: usize = 256;
+/// Commands are not taken while so many events wait for room in the channel.
+const BACKLOG: usize = 1_024;
+
+type Job<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// What the task has at hand.
+struct Task {
+    config: Config,
+    session: Session,
+    events: mpsc::Sender<Event>,
+    /// Events for which the channel had no room.
+    backlog: VecDeque<Event>,
+    link: Option<Link>,
+    /// A try that is under way, with the token it uses.
+    dialing: Job<(Option<String>, Result<Link, Failure>)>,
+    /// The token source is being asked.
+    asking: Job<io::Result<String>>,
+    /// The token that was used last.
+    token: Option<String>,
+    ended: bool,
+}
+
+/// What happened next.
+enum Happened {
+    Room,
+    Deaf,
+    Command(Option<Command>),
+    Turn(Turn),
+    Dialed(Option<String>, Result<Link, Failure>),
+    Token(io::Result<String>),
+    Time,
+}
+
+/// Runs until the handles are dropped or say [`Command::Close`], or the events are dropped.
+pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) {
+    let session = Session::new(config.timing, fastrand::Rng::new(), now());
+    let mut task = Task {
+        config,
+        session,
+        events,
+        backlog: VecDeque::new(),
+        link: None,
+        dialing: None,
+        asking: None,
+        token: None,
+        ended: false,
+    };
+    loop {
+        task.carry_out();
+        if task.ended {
+            return task.end().await;
+        }
+        let happened = task.wait(&mut commands).await;
+        task.handle(happened);
+    }
+}
+
+impl Task {
+    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Happened {
+        let heard = self.backlog.is_empty();
+        let unsent = self.link.as_ref().map_or(0, Link::unsent);
+        let takes_commands = unsent < UNSENT && self.backlog.len() < BACKLOG;
+        let deadline = self.session.deadline(now()).filter(|_| heard);
+        tokio::select! {
+            permit = self.events.reserve(), if !heard => match permit {
+                Ok(permit) => {
+                    if let Some(event) = self.backlog.pop_front() {
+                        permit.send(event);
+                    }
+                    Happened::Room
+                }
+                Err(_) => Happened::Deaf,
+            },
+            () = self.events.closed(), if heard => Happened::Deaf,
+            command = commands.recv(), if takes_commands => Happened::Command(command),
+            turn = turn(&mut self.link), if heard => Happened::Turn(turn),
+            (token, result) = job(&mut self.dialing) => Happened::Dialed(token, result),
+            token = job(&mut self.asking) => Happened::Token(token),
+            () = sleep_until(deadline), if deadline.is_some() => Happened::Time,
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) {
+        let now = now();
+        match happened {
+            Happened::Room => {}
+            Happened::Command(Some(command)) => self.session.command(command, now),
+            Happened::Command(None) | Happened::Deaf => self.session.command(Command::Close, now),
+            Happened::Turn(turn) => self.turned(turn, now),
+            Happened::Dialed(token, result) => {
+                self.dialing = None;
+                self.token = token;
+                match result {
+                    Ok(link) => self.link = Some(link),
+                    Err(failure) => self.session.lost(failure.reason, failure.retry_after, now),
+                }
+            }
+            Happened::Token(token) => {
+                self.asking = None;
+                let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
+                if fresh.is_some() {
+                    self.token.clone_from(&fresh);
+                }
+                self.session.fresh_token(fresh, now);
+            }
+            Happened::Time => {
+                // What has arrived meanwhile counts before the silence does.
+                if let Some(turn) = turn(&mut self.link).now_or_never() {
+                    self.turned(turn, now);
+                }
+                self.session.tick(now);
+            }
+        }
+    }
+
+    fn turned(&mut self, turn: Turn, now: Instant) {
+        match turn {
+            Turn::Frame(incoming) => self.session.frame(incoming, now),
+            Turn::Heard => self.session.heard(now),
+            Turn::Ended(code) => {
+                self.link = None;
+                self.session.lost(Disconnect::Closed { code }, None, now);
+            }
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.session.poll() {
+            match output {
+                Output::Connect => {
+                    let url = self.config.url.clone();
+                    let source = self.config.token.clone();
+                    self.dialing = Some(Box::pin(dial(url, source)));
+                }
+                Output::Drop => (self.link, self.dialing) = (None, None),
+                Output::Write(frame) => {
+                    if let Some(link) = &mut self.link {
+                        link.push(frame);
+                    }
+                }
+                Output::AskToken => {
+                    let source = self.config.token.clone();
+                    self.asking = Some(Box::pin(async move { source.get().await }));
+                }
+                Output::Event(event) => self.tell(event),
+                Output::End => self.ended = true,
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if !self.backlog.is_empty() {
+            self.backlog.push_back(event);
+        } else if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
+            self.backlog.push_back(event);
+        }
+    }
+
+    async fn end(mut self) {
+        for event in self.backlog.drain(..) {
+            // Whoever says goodbye may have stopped listening: what does not fit is not waited for.
+            if self.events.try_send(event).is_err() {
+                break;
+            }
+        }
+        if let Some(link) = self.link.take() {
+            link.close().await;
+        }
+    }
+}
+
+async fn dial(url: http::Uri, source: TokenSource) -> (Option<String>, Result<Link, Failure>) {
+    match source.get().await {
+        Ok(token) => {
+            let result = Link::open(&url, &token).await;
+            (Some(token), result)
+        }
+        Err(error) => (None, Err(Failure::unreachable(format!("no token: {error}")))),
+    }
+}
+
+async fn turn(link: &mut Option<Link>) -> Turn {
+    match link {
+        Some(link) => link.turn().await,
+        None => pending().await,
+    }
+}
+
+async fn job<T>(job: &mut Job<T>) -> T {
+    match job {
+        Some(job) => job.await,
+        None => pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => pending().await,
+    }
+}
+
+/// The time by tokio's clock, which tests may stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
