@@ -1,0 +1,98 @@
+//! What a terminal shows when the server has started: a line to paste into another terminal.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use realtime_server::auth::token::mint;
+use realtime_server::config::Config;
+use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
+
+use super::Origin;
+use super::token::expiry;
+
+const TOKEN_TTL: Duration = Duration::from_hours(12);
+/// Where the client looks unless it is told otherwise.
+const CLIENT_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+/// How to join, with a token where the secret is the server's own. A secret that the operator gave signs tokens for
+/// more than a first try, and so none is shown unasked.
+pub(crate) fn greeting(config: &Config, origin: &Origin, addresses: &[SocketAddr], now: Timestamp) -> String {
+    let token = match origin {
+        Origin::Kept(_) | Origin::Made(_) => visitor_token(config, now),
+        Origin::Given => "\"$(realtime-server token --user you)\"".to_owned(),
+    };
+    format!(
+        "\nTo join, in another terminal:\n\n  realtime-tui{url} --token {token} --room chat-general\n\n\
+         `realtime-server token --user NAME` prints a token for somebody else. Ctrl-C stops the server.\n\n",
+        url = url(addresses),
+    )
+}
+
+fn visitor_token(config: &Config, now: Timestamp) -> String {
+    let claims = Claims {
+        sub: UserId::new("you").expect("a user id"),
+        exp: expiry(now, TOKEN_TTL),
+        role: Role::User,
+        rooms: None,
+        read_only: Vec::new(),
+        iss: config.issuer.clone(),
+        aud: config.audience.clone().map(Audience::One),
+    };
+    mint(&config.secret, &claims)
+}
+
+/// The client's `--url`, where it would not find the server by itself.
+fn url(addresses: &[SocketAddr]) -> String {
+    let mut reachable = addresses.iter().map(|&address| match address {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => (Ipv6Addr::LOCALHOST, v6.port()).into(),
+        other => other,
+    });
+    match reachable.clone().find(|address| *address == CLIENT_DEFAULT).or_else(|| reachable.next()) {
+        None | Some(CLIENT_DEFAULT) => String::new(),
+        Some(address) => format!(" --url ws://{address}/api/v1/ws"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime_server::auth::Verifier;
+    use realtime_server::secret::Secret;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+    fn config() -> Config {
+        let secret = Secret::new(&[7; 32]).expect("long enough");
+        Config { issuer: Some("me".to_owned()), audience: Some("chat".to_owned()), ..Config::new(secret) }
+    }
+
+    fn url_of(addresses: &[&str]) -> String {
+        let addresses: Vec<_> = addresses.iter().map(|text| text.parse().expect("an address")).collect();
+        url(&addresses)
+    }
+
+    #[test]
+    fn its_token_is_good() {
+        let text = greeting(&config(), &Origin::Made("x".into()), &[CLIENT_DEFAULT], NOW);
+        let line = text.lines().find(|line| line.contains("--room chat-general")).expect("a line to paste");
+        let token = line.split_whitespace().nth(2).expect("a token");
+        let identity = Verifier::new(&config()).verify(token, NOW).expect("a good token");
+        assert_eq!(identity.user.as_str(), "you");
+    }
+
+    #[test]
+    fn a_given_secret_signs_nothing_unasked() {
+        let text = greeting(&config(), &Origin::Given, &[CLIENT_DEFAULT], NOW);
+        assert!(!text.contains("eyJ") && text.contains("--room chat-general"), "{text}");
+    }
+
+    #[test]
+    fn the_url_is_said_where_it_is_not_the_clients_own() {
+        assert_eq!(url_of(&["127.0.0.1:8000", "[::1]:8000"]), "");
+        assert_eq!(url_of(&["[::]:8000", "0.0.0.0:8000"]), "");
+        assert_eq!(url_of(&["[::]:9000"]), " --url ws://[::1]:9000/api/v1/ws");
+        assert_eq!(url_of(&["192.0.2.7:8000"]), " --url ws://192.0.2.7:8000/api/v1/ws");
+    }
+}

@@ -1,0 +1,172 @@
+//! The command line: what may be written, and how each command turns it into what is checked.
+//!
+//! Every flag of `serve` may also be given in the environment, as `REALTIME_` and the flag's name in capitals; the
+//! command line has precedence. A new subcommand is a variant of [`Command`] and a module here.
+
+#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+
+mod greeting;
+mod secret;
+mod serve;
+mod token;
+mod units;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use greeting::greeting;
+pub(crate) use secret::{Origin, SecretError};
+pub(crate) use serve::{Plan, ServeArgs};
+pub(crate) use token::TokenArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  realtime-server serve
+      Rooms for this host, at ws://127.0.0.1:8000/api/v1/ws
+  realtime-server token --user alice
+      A token for alice, to be given to a client
+  realtime-tui --token \"$(realtime-server token --user alice)\" --room chat-general
+      Alice, in the terminal
+
+`realtime-server serve --help` and `realtime-server token --help` say more.";
+
+/// A hub for rooms over WebSocket.
+#[derive(Debug, Parser)]
+#[command(name = "realtime-server", version, after_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server until SIGTERM or Ctrl-C
+    Serve(Box<ServeArgs>),
+    /// Print a token for a user, and nothing else
+    Token(TokenArgs),
+}
+
+/// Where the secret is, and what tokens have to say besides: the same for who checks them and who makes them.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tokens")]
+struct SecretArgs {
+    /// A file that has the secret which signs tokens (HS256), at least 32 bytes; a newline at its end does not count.
+    /// The secret itself may be in the environment instead, in REALTIME_JWT_SECRET. With neither, one is made on the
+    /// first run and kept in the data directory
+    #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
+    jwt_secret_file: Option<PathBuf>,
+
+    /// Where the server keeps what it has to keep [default: realtime in the user's data directory, which is
+    /// ~/.local/share, or $XDG_DATA_HOME]
+    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+
+    /// The issuer (`iss`) that tokens must have [default: any or none]
+    #[arg(long, env = "REALTIME_ISSUER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    issuer: Option<String>,
+
+    /// The audience (`aud`) that tokens must name [default: any or none]
+    #[arg(long, env = "REALTIME_AUDIENCE", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    audience: Option<String>,
+}
+
+impl SecretArgs {
+    fn sources(&self) -> secret::Sources {
+        secret::Sources {
+            variable: std::env::var_os(secret::SECRET_VARIABLE),
+            file: self.jwt_secret_file.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+}
+
+/// What is wrong with what was written: one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    #[error("{0}")]
+    Arguments(String),
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(
+        "--log (or REALTIME_LOG) is not a filter: {0}; write a level such as `info`, or `info,hyper=debug`"
+    )]
+    Filter(String),
+    #[error("such a token would be refused: {0}")]
+    Token(realtime_server::auth::TokenError),
+}
+
+/// What parsing came to, if not to a command.
+pub(crate) enum Stop {
+    /// Help or version was asked for.
+    Shown(clap::Error),
+    /// What was written is wrong.
+    Usage(UsageError),
+}
+
+/// Reads this process's arguments and environment.
+pub(crate) fn parse() -> Result<Cli, Stop> {
+    Cli::try_parse().map_err(|fault| match fault.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Shown(fault),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Stop::Usage(UsageError::Arguments("no command; see `realtime-server --help`".to_owned()))
+        }
+        _ => Stop::Usage(UsageError::Arguments(one_line(&fault.render()))),
+    })
+}
+
+/// What is wrong and the tip, without the usage that clap adds.
+fn one_line(fault: &impl fmt::Display) -> String {
+    let text = fault.to_string();
+    let paragraphs = text.split("\n\n").take_while(|paragraph| !paragraph.starts_with("Usage:"));
+    let lines: Vec<_> = paragraphs
+        .filter(|paragraph| !paragraph.trim_start().starts_with("For more information"))
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_fault() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_serve_has_its_variable() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").expect("serve");
+        for flag in serve.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument))) {
+            let variable = format!("REALTIME_{}", flag.0.to_uppercase().replace('-', "_"));
+            assert_eq!(flag.1.get_env(), Some(variable.as_ref()), "--{}", flag.0);
+            assert!(flag.1.get_help_heading().is_some(), "--{} is under no heading", flag.0);
+        }
+    }
+
+    #[test]
+    fn faults_are_one_line() {
+        for words in [
+            &["serve", "--listne", "x"][..],
+            &["serve", "--listen", "nowhere"],
+            &["serve", "--workers", "0"],
+            &["serve", "--log-format", "xml"],
+            &["token"],
+            &["token", "--user", ""],
+            &["token", "--user", "a\nb"],
+            &["srve"],
+        ] {
+            let all = [&["realtime-server"], words].concat();
+            let line = one_line(&Cli::try_parse_from(all).expect_err("wrong").render());
+            assert!(!line.contains('\n') && !line.contains("Usage") && !line.is_empty(), "{line}");
+            assert!(words.len() < 2 || line.contains(words[1]), "{line}");
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Where the secret comes from: the environment, a file that the operator names, or a file of our own, which is made
+//! on the first run.
+//!
+//! Our own file is complete from the moment that it has its name, and never replaced: of several programs that start
+//! at once one makes it, and all read the same.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
+
+/// The environment variable that has the secret itself. There is no flag for it: any user of a host can read flags.
+pub(super) const SECRET_VARIABLE: &str = "REALTIME_JWT_SECRET";
+const KEPT_NAME: &str = "jwt-secret";
+/// More than anybody's secret; a larger file is another file.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// What the operator said about the secret.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    /// The secret itself, from [`SECRET_VARIABLE`].
+    pub(super) variable: Option<OsString>,
+    /// A file that has it.
+    pub(super) file: Option<PathBuf>,
+    /// Where our own file is, if there is neither.
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// Which of the sources the secret came from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The operator gave it.
+    Given,
+    /// It was in our own file.
+    Kept(PathBuf),
+    /// It is new, and now in our own file.
+    Made(PathBuf),
+}
+
+/// Why there is no secret. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    #[error(
+        "the secret in {SECRET_VARIABLE} {0}; make one with `openssl rand -hex 32`, or unset it to have one made"
+    )]
+    Variable(TooShort),
+    #[error("the secret in {path} {fault}; make one with `openssl rand -hex 32`", path = .0.display(), fault = .1)]
+    File(PathBuf, TooShort),
+    #[error("{SECRET_VARIABLE} and {path} have different secrets; give one of them", path = .0.display())]
+    Different(PathBuf),
+    #[error("cannot read the secret from {path}: {fault}", path = .0.display(), fault = .1)]
+    Unreadable(PathBuf, io::Error),
+    #[error(
+        "{path} may be read by others, so its secret may be known; run `chmod 600 {path}`, or delete it to have a new \
+         one made (tokens signed with the old one end with it)",
+        path = .0.display()
+    )]
+    Exposed(PathBuf),
+    #[error("{path} has no sound secret (it {fault}); delete it to have a new one made", path = .0.display(), fault = .1)]
+    Spoilt(PathBuf, TooShort),
+    #[error(
+        "cannot keep a secret in {path}: {fault}; name another directory with --data-dir, or give the secret in \
+         {SECRET_VARIABLE}",
+        path = .0.display(), fault = .1
+    )]
+    Unwritable(PathBuf, io::Error),
+    #[error("there is no home directory to keep a secret in; name a directory with --data-dir")]
+    NoHome,
+}
+
+/// The secret, and where it came from. Makes our own file if that is the source and it is not there.
+pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
+    let variable = match &sources.variable {
+        Some(text) => Some(Secret::new(line(text.as_bytes())).map_err(SecretError::Variable)?),
+        None => None,
+    };
+    let file = match &sources.file {
+        Some(path) => Some((path, given_file(path)?)),
+        None => None,
+    };
+    match (variable, file) {
+        (Some(variable), Some((path, file))) if variable != file => Err(SecretError::Different(path.clone())),
+        (Some(secret), _) | (None, Some((_, secret))) => Ok((secret, Origin::Given)),
+        (None, None) => kept_or_made(&data_dir(sources.data_dir.as_deref())?),
+    }
+}
+
+/// Without the newline that editors and `echo` put at the end.
+fn line(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+fn given_file(path: &Path) -> Result<Secret, SecretError> {
+    let bytes = File::open(path)
+        .and_then(read_small)
+        .map_err(|fault| SecretError::Unreadable(path.to_owned(), fault))?;
+    Secret::new(line(&bytes)).map_err(|fault| SecretError::File(path.to_owned(), fault))
+}
+
+fn read_small(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {LARGEST_FILE} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn data_dir(said: Option<&Path>) -> Result<PathBuf, SecretError> {
+    use etcetera::BaseStrategy;
+    match said {
+        Some(directory) => Ok(directory.to_owned()),
+        None => match etcetera::choose_base_strategy() {
+            Ok(strategy) => Ok(strategy.data_dir().join("realtime")),
+            Err(_) => Err(SecretError::NoHome),
+        },
+    }
+}
+
+fn kept_or_made(directory: &Path) -> Result<(Secret, Origin), SecretError> {
+    let path = directory.join(KEPT_NAME);
+    if let Some(secret) = kept(&path)? {
+        return Ok((secret, Origin::Kept(path)));
+    }
+    let made =
+        make(directory, &path).map_err(|fault| SecretError::Unwritable(directory.to_owned(), fault))?;
+    let secret = kept(&path)?.ok_or_else(|| {
+        SecretError::Unwritable(
+            directory.to_owned(),
+            io::Error::new(ErrorKind::NotFound, "it went away again"),
+        )
+    })?;
+    Ok((secret, if made { Origin::Made(path) } else { Origin::Kept(path) }))
+}
+
+/// The secret in our own file; `None` where there is no such file.
+fn kept(path: &Path) -> Result<Option<Secret>, SecretError> {
+    let unreadable = |fault| SecretError::Unreadable(path.to_owned(), fault);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(fault) => return Err(unreadable(fault)),
+    };
+    if file.metadata().map_err(unreadable)?.mode() & 0o077 != 0 {
+        return Err(SecretError::Exposed(path.to_owned()));
+    }
+    let bytes = read_small(file).map_err(unreadable)?;
+    Secret::new(line(&bytes)).map(Some).map_err(|fault| SecretError::Spoilt(path.to_owned(), fault))
+}
+
+/// Makes our own file, unless another program was faster: whether it was us. Written under another name and then
+/// linked, for a link fails where its name is taken and a rename does not.
+fn make(directory: &Path, path: &Path) -> io::Result<bool> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mut random = [0_u8; SECRET_BYTES];
+    let mut suffix = [0_u8; 8];
+    for bytes in [random.as_mut_slice(), &mut suffix] {
+        getrandom::fill(bytes).map_err(|fault| io::Error::other(fault.to_string()))?;
+    }
+
+    let draft = directory.join(format!(".{KEPT_NAME}.{}", hex(&suffix)));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    let linked = file
+        .write_all(format!("{}\n", hex(&random)).as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft)?;
+    match linked {
+        Ok(()) => {
+            File::open(directory)?.sync_all()?;
+            Ok(true)
+        }
+        Err(fault) if fault.kind() == ErrorKind::AlreadyExists => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|nibble| DIGITS[usize::from(nibble)] as char)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+    use std::sync::Barrier;
+    use std::thread;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const LONG: &str = "a secret of more than thirty-two bytes";
+
+    fn directory() -> TempDir {
+        TempDir::new().expect("a directory")
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("it exists").mode() & 0o777
+    }
+
+    fn in_dir(directory: &Path) -> Sources {
+        Sources { data_dir: Some(directory.to_owned()), ..Sources::default() }
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.as_bytes()).expect("long enough")
+    }
+
+    #[test]
+    fn one_is_made_and_kept_for_its_owner_alone() {
+        let directory = directory();
+        let data = directory.path().join("a/b");
+        let (made, origin) = resolve(&in_dir(&data)).expect("a secret");
+        let path = data.join("jwt-secret");
+        assert_eq!(origin, Origin::Made(path.clone()));
+        assert_eq!((mode(&path), mode(&data)), (0o600, 0o700));
+        assert_eq!(fs::read_dir(&data).expect("a directory").count(), 1, "no draft is left");
+        assert_eq!(fs::read_to_string(&path).expect("text").len(), 2 * SECRET_BYTES + 1);
+
+        assert_eq!(resolve(&in_dir(&data)).expect("a secret"), (made.clone(), Origin::Kept(path.clone())));
+        let by_name = Sources { file: Some(path), ..Sources::default() };
+        assert_eq!(resolve(&by_name).expect("a secret"), (made, Origin::Given));
+    }
+
+    #[test]
+    fn all_that_start_at_once_agree() {
+        const PROGRAMS: usize = 8;
+        let directory = directory();
+        let sources = in_dir(directory.path());
+        let start = Barrier::new(PROGRAMS);
+        let found: Vec<_> = thread::scope(|scope| {
+            let started: Vec<_> = (0..PROGRAMS)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        resolve(&sources).expect("a secret")
+                    })
+                })
+                .collect();
+            started.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(found.iter().all(|(secret, _)| *secret == found[0].0));
+        assert_eq!(found.iter().filter(|(_, origin)| matches!(origin, Origin::Made(_))).count(), 1);
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn a_kept_one_that_others_may_read_is_refused() {
+        let directory = directory();
+        resolve(&in_dir(directory.path())).expect("a secret");
+        let path = directory.path().join("jwt-secret");
+        for exposed in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, Permissions::from_mode(exposed)).expect("ours");
+            let fault = resolve(&in_dir(directory.path())).expect_err("exposed");
+            assert!(fault.to_string().contains(&format!("chmod 600 {}", path.display())), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_spoilt_one_is_named_and_not_replaced() {
+        let directory = directory();
+        let path = directory.path().join("jwt-secret");
+        fs::write(&path, "short\n").expect("writable");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
+        assert!(matches!(resolve(&in_dir(directory.path())), Err(SecretError::Spoilt(_, TooShort(5)))));
+        assert_eq!(fs::read_to_string(&path).expect("text"), "short\n");
+    }
+
+    #[test]
+    fn variable_and_file_give_one_secret() {
+        let directory = directory();
+        let path = directory.path().join("given");
+        fs::write(&path, format!("{LONG}\r\n")).expect("writable");
+        let file = Some(path);
+
+        let both = |variable: &str| Sources {
+            variable: Some(variable.into()),
+            file: file.clone(),
+            data_dir: Some("/nonexistent".into()),
+        };
+        assert_eq!(resolve(&both(LONG)).expect("equal"), (secret(LONG), Origin::Given));
+        let different = resolve(&both("another secret of more than thirty-two"));
+        assert!(matches!(different, Err(SecretError::Different(_))));
+        assert!(matches!(resolve(&both("")), Err(SecretError::Variable(TooShort(0)))));
+        let only_file = Sources { file, ..Sources::default() };
+        assert_eq!(resolve(&only_file).expect("a file").0, secret(LONG));
+    }
+
+    #[test]
+    fn faults_name_the_place_and_never_the_secret() {
+        let directory = directory();
+        let short = directory.path().join("short");
+        fs::write(&short, "hunter2\n").expect("writable");
+        let large = directory.path().join("large");
+        fs::write(&large, vec![b'x'; 65 * 1024]).expect("writable");
+        for path in [short.as_path(), &large, directory.path(), Path::new("/nonexistent/secret")] {
+            let sources = Sources { file: Some(path.to_owned()), ..Sources::default() };
+            let fault = resolve(&sources).expect_err("no secret").to_string();
+            assert!(fault.contains(&path.display().to_string()) && !fault.contains("hunter2"), "{fault}");
+        }
+        let fault = resolve(&in_dir(&short)).expect_err("not a directory").to_string();
+        assert!(fault.contains("short"), "{fault}");
+        let variable = Sources { variable: Some("hunter2".into()), ..Sources::default() };
+        let fault = resolve(&variable).expect_err("too short").to_string();
+        assert!(fault.contains("REALTIME_JWT_SECRET") && fault.contains("32"), "{fault}");
+        assert!(!fault.contains("hunter2"), "{fault}");
+    }
+}

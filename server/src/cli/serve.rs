@@ -1,0 +1,368 @@
+//! `realtime-server serve`: what may be written, and the [`Plan`] that it comes to.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Ring, Timing};
+use realtime_server::secret::Secret;
+use tracing_subscriber::EnvFilter;
+
+use super::units::{duration, positive_duration, size};
+use super::{Origin, SecretArgs, UsageError, secret};
+use crate::listen::ListenAddress;
+use crate::logging::Format;
+
+const EXAMPLES: &str = "\
+Examples:
+  realtime-server serve
+      On this host alone, with a secret that is made on the first run
+  realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000' --allow-origin https://chat.example.org
+      For a network; put a proxy before it that speaks TLS
+  REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
+      With the secret of whoever makes the tokens, and logs for a machine
+
+Every flag may be given as a variable, shown as [env: …]; the flag has precedence. Durations: 500ms, 30s, 5m, 12h, 7d.
+Sizes: bytes, or KiB, MiB, GiB.";
+
+const KIB: usize = 1024;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// Address and port to listen on (repeatable; in the variable with commas between). Port 0: any free one.
+    /// [default: 127.0.0.1:8000 and, where the host has IPv6, [::1]:8000]
+    #[arg(
+        long,
+        env = "REALTIME_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Listening"
+    )]
+    listen: Vec<ListenAddress>,
+
+    /// Web pages that may connect, by their origin, such as https://chat.example.org (repeatable; in the variable with
+    /// commas between) [default: all]
+    #[arg(long, env = "REALTIME_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin,
+          help_heading = "Listening")]
+    allow_origin: Vec<String>,
+
+    /// Threads that serve connections, at least 1 [default: one for each core]
+    #[arg(long, env = "REALTIME_WORKERS", value_name = "NUMBER", value_parser = at_least_one, help_heading = "Listening")]
+    workers: Option<usize>,
+
+    #[command(flatten)]
+    secret: SecretArgs,
+
+    /// What happens to a connection when its token expires
+    #[arg(long, env = "REALTIME_ON_EXPIRY", default_value = "close", help_heading = "Tokens")]
+    on_expiry: OnExpiryArg,
+
+    /// Failed authentications within a minute after which an address gets HTTP 429. 0: no limit
+    #[arg(
+        long,
+        env = "REALTIME_AUTH_FAILURES_PER_MINUTE",
+        value_name = "NUMBER",
+        default_value = "20",
+        help_heading = "Tokens"
+    )]
+    auth_failures_per_minute: u32,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+
+    #[command(flatten)]
+    timing: TimingArgs,
+
+    #[command(flatten)]
+    memory: MemoryArgs,
+
+    /// How lines of the log on standard error are written
+    #[arg(long, env = "REALTIME_LOG_FORMAT", default_value = "text", help_heading = "Logs")]
+    log_format: Format,
+
+    /// What is logged: error, warn, info, debug or trace, also for a part of the server: info,realtime_server=debug
+    #[arg(long, env = "REALTIME_LOG", value_name = "FILTER", default_value = "info", help_heading = "Logs")]
+    log: String,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct LimitArgs {
+    /// Connections in all; fewer if the system's limit of open files is lower [default: 100000]
+    #[arg(long, env = "REALTIME_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
+    max_connections: Option<usize>,
+
+    /// Connections from one address. Behind a proxy all come from its address. 0: no limit
+    #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value = "1024")]
+    max_connections_per_address: usize,
+
+    /// Connections of one user. 0: no limit
+    #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_USER", value_name = "NUMBER", default_value = "32")]
+    max_connections_per_user: usize,
+
+    /// Rooms that a connection may be in
+    #[arg(long, env = "REALTIME_MAX_ROOMS_PER_CONNECTION", value_name = "NUMBER", default_value = "128",
+          value_parser = at_least_one)]
+    max_rooms_per_connection: usize,
+
+    /// Messages a second that a connection may send in the long run. 0: no limit
+    #[arg(long, env = "REALTIME_MAX_MESSAGES_PER_SECOND", value_name = "NUMBER", default_value = "50")]
+    max_messages_per_second: u32,
+
+    /// Messages that a connection may send at once after a pause [default: twice those a second]
+    #[arg(long, env = "REALTIME_MESSAGE_BURST", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    message_burst: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Timing")]
+struct TimingArgs {
+    /// How long a request may take to arrive
+    #[arg(long, env = "REALTIME_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    header_timeout: Duration,
+
+    /// How long a client may be silent before it is sent a ping
+    #[arg(long, env = "REALTIME_PING_INTERVAL", value_name = "DURATION", default_value = "25s", value_parser = positive_duration)]
+    ping_interval: Duration,
+
+    /// How long it may then be silent before it is closed (4006)
+    #[arg(long, env = "REALTIME_PING_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    ping_timeout: Duration,
+
+    /// How long a client may read nothing of what there is for it before it is closed (4008)
+    #[arg(long, env = "REALTIME_SLOW_READER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    slow_reader_timeout: Duration,
+
+    /// How long a frame may take from its first byte to its last
+    #[arg(long, env = "REALTIME_UNFINISHED_FRAME_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    unfinished_frame_timeout: Duration,
+
+    /// How long a user whose connection was lost has to come back before others are told that it left. May be 0
+    #[arg(long, env = "REALTIME_LEAVE_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    leave_grace: Duration,
+
+    /// How long open connections have to close when the server stops
+    #[arg(long, env = "REALTIME_SHUTDOWN_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
+    shutdown_deadline: Duration,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rooms")]
+struct MemoryArgs {
+    /// Keep rooms in memory: they end with the server. Nothing else is possible yet, so it is so without the flag, too
+    #[arg(long, env = "REALTIME_MEMORY", value_parser = BoolishValueParser::new())]
+    memory: bool,
+
+    /// Entries of a room's history that are kept, the newest
+    #[arg(long, env = "REALTIME_HISTORY_PER_ROOM", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
+    history_per_room: usize,
+
+    /// Memory for the history of all rooms together
+    #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
+    history_bytes: usize,
+
+    /// The most entries that are replayed to a client that comes back
+    #[arg(long, env = "REALTIME_REPLAY_LIMIT", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
+    replay_limit: usize,
+
+    /// Memory for what a room holds ready for its members; who falls further behind is closed (4008)
+    #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "1MiB", value_parser = size::<{ 64 * KIB }>)]
+    ring_bytes_per_room: usize,
+
+    /// Memory for what all rooms hold ready together
+    #[arg(long, env = "REALTIME_RING_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
+    ring_bytes: usize,
+
+    /// How long a room holds ready what its members have had, for those that come back
+    #[arg(long, env = "REALTIME_RING_KEEP", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
+    ring_keep: Duration,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OnExpiryArg {
+    /// Warn the client 60 s before, then close (4003)
+    Close,
+    /// Leave it open
+    Ignore,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("it is a number, at least 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// An origin as browsers send it: scheme, host and port, in small letters, and nothing behind.
+fn origin(text: &str) -> Result<String, String> {
+    match text.split_once("://") {
+        Some((scheme, host))
+            if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+                && !scheme.is_empty()
+                && !host.is_empty()
+                && !host.contains(|c: char| c.is_whitespace() || "/?#@*".contains(c)) =>
+        {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err("an origin is a scheme, a host and perhaps a port: https://chat.example.org".to_owned()),
+    }
+}
+
+/// What `serve` is going to do: all of it checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) config: Config,
+    /// Empty: the default addresses.
+    pub(crate) listen: Vec<ListenAddress>,
+    pub(crate) log_format: Format,
+    pub(crate) log_filter: EnvFilter,
+    pub(crate) secret_origin: Origin,
+    /// Whether the operator chose the number of connections.
+    pub(crate) max_connections_chosen: bool,
+}
+
+impl ServeArgs {
+    /// Checks what is left to check. The secret comes last: it is made where there is none.
+    pub(crate) fn check(self) -> Result<Plan, UsageError> {
+        let log_filter =
+            EnvFilter::try_new(&self.log).map_err(|fault| UsageError::Filter(fault.to_string()))?;
+        let (secret, secret_origin) = secret::resolve(&self.secret.sources())?;
+        Ok(Plan {
+            max_connections_chosen: self.limits.max_connections.is_some(),
+            listen: self.listen.clone(),
+            log_format: self.log_format,
+            log_filter,
+            secret_origin,
+            config: self.config(secret),
+        })
+    }
+
+    fn config(self, secret: Secret) -> Config {
+        let defaults = Config::new(secret);
+        let (limits, timing, memory) = (self.limits, self.timing, self.memory);
+        Config {
+            issuer: self.secret.issuer,
+            audience: self.secret.audience,
+            allowed_origins: self.allow_origin,
+            auth_failures_per_minute: self.auth_failures_per_minute,
+            on_expiry: match self.on_expiry {
+                OnExpiryArg::Close => OnExpiry::Close,
+                OnExpiryArg::Ignore => OnExpiry::Ignore,
+            },
+            limits: Limits {
+                max_connections: limits.max_connections.unwrap_or(defaults.limits.max_connections),
+                max_connections_per_address: limits.max_connections_per_address,
+                max_connections_per_user: limits.max_connections_per_user,
+                max_rooms_per_connection: limits.max_rooms_per_connection,
+                max_messages_per_second: limits.max_messages_per_second,
+                message_burst: limits
+                    .message_burst
+                    .unwrap_or_else(|| limits.max_messages_per_second.saturating_mul(2)),
+                max_frame_bytes: defaults.limits.max_frame_bytes,
+            },
+            timing: Timing {
+                header_timeout: timing.header_timeout,
+                ping_interval: timing.ping_interval,
+                ping_timeout: timing.ping_timeout,
+                slow_reader_timeout: timing.slow_reader_timeout,
+                unfinished_frame_timeout: timing.unfinished_frame_timeout,
+                leave_grace: timing.leave_grace,
+                shutdown_deadline: timing.shutdown_deadline,
+            },
+            memory: MemoryStore {
+                history_per_room: memory.history_per_room,
+                history_bytes: memory.history_bytes,
+            },
+            ring: Ring {
+                bytes_per_room: memory.ring_bytes_per_room,
+                bytes_total: memory.ring_bytes,
+                keep: memory.ring_keep,
+            },
+            replay_limit: memory.replay_limit,
+            workers: self.workers.unwrap_or(defaults.workers),
+            secret: defaults.secret,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn secret() -> Secret {
+        Secret::new(&[7; 32]).expect("long enough")
+    }
+
+    fn config(flags: &[&str]) -> Config {
+        let words = [&["realtime-server", "serve"], flags].concat();
+        let Command::Serve(args) = Cli::try_parse_from(words).expect("sound").command else {
+            panic!("another command")
+        };
+        args.config(secret())
+    }
+
+    #[track_caller]
+    fn refuses(flags: &[&str]) {
+        let words = [&["realtime-server", "serve"], flags].concat();
+        assert!(Cli::try_parse_from(words).is_err(), "{flags:?}");
+    }
+
+    #[test]
+    fn nothing_said_is_the_defaults() {
+        assert_eq!(format!("{:?}", config(&[])), format!("{:?}", Config::new(secret())));
+    }
+
+    #[test]
+    fn what_is_said_is_meant() {
+        let said = config(&[
+            "--issuer=me",
+            "--audience=chat",
+            "--allow-origin=https://Chat.example.org,http://localhost:3000",
+            "--on-expiry=ignore",
+            "--max-connections=7",
+            "--max-messages-per-second=10",
+            "--ping-interval=1m",
+            "--leave-grace=0",
+            "--history-bytes=2MiB",
+            "--ring-keep=1h",
+            "--workers=3",
+        ]);
+        assert_eq!((said.issuer.as_deref(), said.audience.as_deref()), (Some("me"), Some("chat")));
+        assert_eq!(said.allowed_origins, ["https://chat.example.org", "http://localhost:3000"]);
+        assert_eq!(said.on_expiry, OnExpiry::Ignore);
+        assert_eq!((said.limits.max_connections, said.limits.message_burst, said.workers), (7, 20, 3));
+        assert_eq!(said.timing.ping_interval, Duration::from_secs(60));
+        assert_eq!(said.timing.leave_grace, Duration::ZERO);
+        assert_eq!((said.memory.history_bytes, said.ring.keep), (2 << 20, Duration::from_secs(3_600)));
+        assert_eq!(config(&["--message-burst=5"]).limits.message_burst, 5);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for flag in [
+            "--workers=0",
+            "--max-connections=0",
+            "--max-rooms-per-connection=0",
+            "--message-burst=0",
+            "--max-messages-per-second=-1",
+            "--ping-interval=0",
+            "--ping-interval=25",
+            "--ring-bytes-per-room=1KiB",
+            "--issuer=",
+            "--on-expiry=never",
+            "--log-format=xml",
+            "--allow-origin=chat.example.org",
+            "--allow-origin=https://chat.example.org/",
+            "--allow-origin=https://*.example.org",
+            "--allow-origin=",
+            "--listen=",
+        ] {
+            refuses(&[flag]);
+        }
+        refuses(&["somewhere"]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Logs: one line an event on standard error, as text or JSON.
+//!
+//! A line may have what a client chose: a name, a header, the text of a fault. Whatever in it would not show as a
+//! mark on a screen (controls, bidi controls, zero-width characters) is written as `\u` and its number, so that
+//! nobody writes lines into the log or sequences into the terminal of its reader. In JSON that is the same string.
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
+
+use realtime_shared::name::is_name_char;
+use tracing::Subscriber;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people: time, level, place, message, `name=value` …
+    Text,
+    /// For programs: an object a line.
+    Json,
+}
+
+/// Sends events and panics of this process to standard error. Called once.
+pub(crate) fn init(format: Format, filter: EnvFilter) {
+    let subscriber = subscriber(format, filter, || Escaping(io::stderr()));
+    // It fails where there is one already, and there is none: this is the only call.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    panic::set_hook(Box::new(log_panic));
+}
+
+fn subscriber<W>(format: Format, filter: EnvFilter, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        // It would say on standard error that writing to standard error failed, and panic where that fails too.
+        .log_internal_errors(false)
+        .with_writer(writer);
+    match format {
+        Format::Text => Box::new(builder.finish()),
+        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
+    }
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string);
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(message = "panicked", panic = message, place, backtrace);
+}
+
+/// Writes what comes in one piece, which is one line, without anything that does not show.
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
+        if text.chars().all(is_name_char) {
+            self.0.write_all(line)?;
+        } else {
+            self.0.write_all((escape(text) + end).as_bytes())?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// As JSON escapes: a character beyond U+FFFF is two.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_name_char(c) {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const HOSTILE: &str = "a\nb\r\x1b[31m\x07\u{9b}2J\u{7f}\u{85}\u{202e}\u{200b}\u{2028}\u{e0041}\0\tü🦀";
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: Format, filter: &str, events: impl FnOnce()) -> String {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let subscriber = subscriber(format, EnvFilter::new(filter), move || Escaping(writer.clone()));
+        tracing::subscriber::with_default(subscriber, events);
+        let bytes = kept.0.lock().unwrap().clone();
+        String::from_utf8(bytes).expect("text")
+    }
+
+    fn hostile_events() {
+        tracing::info!(user = HOSTILE, "joined");
+        tracing::info!(user = %HOSTILE, "joined");
+        tracing::info!(user = ?HOSTILE, "joined");
+        tracing::info!("joined {HOSTILE}");
+        tracing::info!(fault = &io::Error::other(HOSTILE) as &dyn std::error::Error, "failed");
+    }
+
+    #[test]
+    fn text_is_one_line_an_event_with_nothing_hidden_in_it() {
+        let log = logged(Format::Text, "info", hostile_events);
+        assert_eq!(log.lines().count(), 5, "{log}");
+        for line in log.split_terminator('\n') {
+            assert!(line.chars().all(is_name_char), "{line:?}");
+            assert!(line.contains("ü🦀") && line.contains("INFO"), "{line}");
+        }
+    }
+
+    #[test]
+    fn json_is_one_object_an_event_and_reads_as_what_was_logged() {
+        let log = logged(Format::Json, "info", hostile_events);
+        assert_eq!(log.lines().count(), 5, "{log}");
+        for line in log.split_terminator('\n') {
+            assert!(line.chars().all(is_name_char), "{line:?}");
+            let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            assert_eq!(object["level"], "INFO", "{line}");
+        }
+        let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).expect("JSON");
+        assert_eq!((&first["user"], &first["message"]), (&HOSTILE.into(), &"joined".into()));
+    }
+
+    #[test]
+    fn the_filter_chooses() {
+        let log = logged(Format::Text, "warn", || {
+            tracing::info!("quiet");
+            tracing::warn!("loud");
+        });
+        assert!(log.contains("loud") && !log.contains("quiet"), "{log}");
+    }
+}

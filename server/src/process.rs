@@ -1,0 +1,83 @@
+//! What this process asks of its system: files to open, and to be told when to stop.
+
+use std::io;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Open files that are not connections: the log, listeners, runtimes, the store.
+const OTHER_FILES: u64 = 128;
+
+/// Raises the limit of open files as far as this process may: the limit then, `None` where there is none.
+pub(crate) fn raise_file_limit() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => maximum,
+        Err(fault) => {
+            tracing::warn!(%fault, "the limit of open files stays as it is");
+            current
+        }
+    }
+}
+
+/// How many connections fit under a limit of open files; at least one.
+pub(crate) fn connections_within(file_limit: Option<u64>) -> usize {
+    let Some(files) = file_limit else { return usize::MAX };
+    let connections = files - OTHER_FILES.min(files / 2);
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+}
+
+/// The signals that ask this process to stop. From its making on they no longer end the process.
+pub(crate) struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one, and says which it is.
+    pub(crate) async fn next(&mut self) -> StopSignal {
+        tokio::select! {
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+        }
+    }
+}
+
+/// A request to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopSignal {
+    /// Ctrl-C.
+    Interrupt,
+    /// From a service manager.
+    Terminate,
+}
+
+impl StopSignal {
+    /// The exit code of a process that the signal ended.
+    pub(crate) fn exit_code(self) -> i32 {
+        128 + match self {
+            Self::Interrupt => SignalKind::interrupt().as_raw_value(),
+            Self::Terminate => SignalKind::terminate().as_raw_value(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_rest() {
+        assert_eq!(connections_within(None), usize::MAX);
+        assert_eq!(connections_within(Some(20_000)), 19_872);
+        assert_eq!(connections_within(Some(100)), 50);
+        assert_eq!(connections_within(Some(0)), 1);
+    }
+}
