@@ -34,7 +34,7 @@ Exit code 1: a scene failed or its check did.";
 
 /// Load for a server that speaks the base dialect of the protocol: one thread, raw sockets.
 #[derive(Parser)]
-#[command(name = "load", bin_name = "cargo bench --bench load --", after_help = EXAMPLES)]
+#[command(name = "load", bin_name = "cargo bench --bench load --", after_help = EXAMPLES, args_override_self = true)]
 pub(crate) struct Options {
     /// A scene to run (repeatable). Without: all, in the order below
     #[arg(long = "scene", value_enum, value_name = "NAME")]
