@@ -1,5 +1,111 @@
-//! A hub for rooms over WebSocket.
+//! A hub for rooms over WebSocket: the library behind `realtime-server`.
+//!
+//! [`Server::start`] is the only place that wires its parts together. A program can have a server inside itself:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::net::TcpListener;
+//! use realtime_server::{Server, config::Config, secret::Secret};
+//!
+//! let secret = Secret::new(b"thirty-two bytes, more or less ....")?;
+//! let server = Server::start(Config::new(secret), vec![TcpListener::bind("127.0.0.1:0")?])?;
+//! println!("ws://{}/api/v1/ws", server.addresses()[0]);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod auth;
+mod broker;
+pub mod clock;
 pub mod config;
+mod connection;
+pub mod framing;
+mod http;
+mod lifecycle;
+mod room;
 pub mod secret;
+mod session;
+pub mod socket;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use realtime_shared::CloseCode;
+use tokio::sync::watch;
+
+use crate::auth::Verifier;
+use crate::broker::memory::MemoryBroker;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connection::Hub;
+use crate::http::{Admission, Site, Worker};
+use crate::lifecycle::Threads;
+use crate::room::Registry;
+
+/// A running server. Dropped, it ends at once; [`Server::shutdown`] lets everyone know first.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    stopping: watch::Sender<bool>,
+    registry: Arc<Registry>,
+    admission: Arc<Admission>,
+    deadline: Duration,
+    _threads: Threads,
+}
+
+impl Server {
+    /// Serves connections from `listeners`, on threads of its own.
+    ///
+    /// Fails where a listener or a thread cannot be had from the system.
+    pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        let clock = Clock::system();
+        let config = Arc::new(config);
+        let registry = Registry::new(config.clone(), |feed| {
+            Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone()))
+        });
+        let admission = Admission::new(&config);
+        let (stopping, is_stopping) = watch::channel(false);
+        let verifier = Arc::new(Verifier::new(&config));
+        let hub = Arc::new(Hub { config: config.clone(), clock, verifier, registry: registry.clone() });
+        let site = Arc::new(Site { hub, admission: admission.clone(), stopping: is_stopping });
+
+        let (threads, runtimes) = Threads::start(config.workers.max(1))?;
+        for (index, runtime) in runtimes.iter().enumerate() {
+            runtime.spawn(registry.flusher(index).run(index));
+        }
+        runtimes[0].spawn(registry.clone().keep_house());
+        let workers: Arc<[Worker]> = runtimes
+            .iter()
+            .map(|runtime| Worker { runtime: runtime.clone(), connections: Arc::default() })
+            .collect();
+        let mut addresses = Vec::with_capacity(listeners.len());
+        for listener in listeners {
+            addresses.push(listener.local_addr()?);
+            listener.set_nonblocking(true)?;
+            let listener = {
+                let _in_runtime = runtimes[0].enter();
+                tokio::net::TcpListener::from_std(listener)?
+            };
+            runtimes[0].spawn(http::accept(site.clone(), listener, workers.clone()));
+        }
+        let deadline = config.timing.shutdown_deadline;
+        Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads })
+    }
+
+    /// Where it listens, in the order of the listeners.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Stops accepting, closes everyone with 1012, and returns when all sockets are closed, at the latest at the
+    /// deadline of the configuration.
+    pub async fn shutdown(self) {
+        self.stopping.send_replace(true);
+        self.registry.close_all(CloseCode::Restarting);
+        if tokio::time::timeout(self.deadline, self.admission.emptied()).await.is_err() {
+            tracing::warn!("connections that did not end in time were dropped");
+        }
+    }
+}

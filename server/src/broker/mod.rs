@@ -1,0 +1,206 @@
+//! What orders, stores and announces: one trait, and one module for each engine that keeps its promises.
+//!
+//! A broker knows no rooms, members or connections. It numbers what is submitted, stores it, and hands it in order to
+//! the [`Feed`] that it was given, which is the only way in which anything is shown to anybody. One test suite,
+//! [`contract`], holds for all of them.
+//!
+//! To add an engine: a module here that implements [`Broker`], and a line in the contract's list.
+
+#[cfg(test)]
+mod contract;
+pub(crate) mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use realtime_shared::{
+    ClientMsgId, EntryId, Epoch, Position, Post, RoomName, RoomSummary, Seq, Timestamp, UserId,
+};
+
+/// A future that a broker hands out.
+pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
+
+/// The engine cannot be asked now. What was submitted is not known to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the store cannot be reached")]
+pub(crate) struct Unavailable;
+
+/// A message to be stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Submission {
+    /// Who posts it.
+    pub(crate) from: UserId,
+    /// What is posted.
+    pub(crate) post: Post,
+}
+
+impl Submission {
+    /// What it is known by when it comes again; nothing where its sender gave it no id.
+    pub(crate) fn dedup_key(&self) -> Option<DedupKey> {
+        let client_msg_id = self.post.client_msg_id.clone()?;
+        Some(DedupKey { from: self.from.clone(), client_msg_id })
+    }
+}
+
+/// A numbered entry of a room's log, as it is stored and shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its number: the one before it, plus one.
+    pub(crate) seq: Seq,
+    /// Its identity.
+    pub(crate) id: EntryId,
+    /// The frame that members get, JSON.
+    pub(crate) json: Arc<str>,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    /// The log that it is in.
+    pub(crate) epoch: Epoch,
+    /// Its number.
+    pub(crate) seq: Seq,
+    /// Its identity.
+    pub(crate) id: EntryId,
+    /// When it was accepted.
+    pub(crate) ts: Timestamp,
+    /// Whether it had been stored before.
+    pub(crate) duplicate: bool,
+}
+
+/// Is called once, when a submission is stored, or not known to be.
+pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, Unavailable>) + Send>;
+
+/// A connection, among all of this process and its peers.
+pub(crate) type ConnectionId = u64;
+
+/// What is shown to members and not stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Signal {
+    /// The frame, JSON.
+    pub(crate) json: Arc<str>,
+    /// Who does not get it.
+    pub(crate) skip: Skip,
+}
+
+/// Who does not get a signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Skip {
+    /// Everybody gets it.
+    Nobody,
+    /// No connection of this user.
+    User(UserId),
+    /// Not this connection, which got one of its own.
+    Connection(ConnectionId),
+}
+
+/// To whom something is said outside of rooms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Recipients {
+    /// All connections of a user.
+    User(UserId),
+    /// All connections.
+    Everyone,
+}
+
+/// Where a broker hands over what it announces, in order for each room.
+///
+/// Called with a broker's locks held: an implementation does not call the broker back.
+pub(crate) trait Feed: Send + Sync {
+    /// The next entry of a room.
+    fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry);
+    /// Something that is not stored.
+    fn signal(&self, room: &RoomName, signal: &Signal);
+    /// Something said outside of rooms.
+    fn tell(&self, to: &Recipients, json: &Arc<str>);
+}
+
+/// Which entries of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Range {
+    /// The newest.
+    Newest,
+    /// The newest of those before this number.
+    Before(Seq),
+    /// The oldest of those after this number.
+    After(Seq),
+}
+
+/// A page of a room's past, ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// Which log; none while the room has no entry.
+    pub(crate) epoch: Option<Epoch>,
+    /// The entries.
+    pub(crate) entries: Vec<Entry>,
+    /// Whether there are more in the direction that was asked for.
+    pub(crate) has_more: bool,
+}
+
+/// A user in a room, on whatever instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Presence {
+    /// Some of those who are there now, in a fixed order: as many as were asked for.
+    pub(crate) members: Vec<UserId>,
+    /// How many are there now.
+    pub(crate) count: u64,
+    /// Whether the call changed it: the user was not there before, or is no more.
+    pub(crate) changed: bool,
+}
+
+/// Which rooms of the list may be shown.
+pub(crate) type RoomFilter = Box<dyn Fn(&RoomName) -> bool + Send>;
+
+/// Orders, stores and announces.
+pub(crate) trait Broker: Send + Sync {
+    /// Begins to announce a room to the feed, and tells where its log's head is: what comes after it is announced,
+    /// what is announced up to it may be passed over.
+    fn open(&self, room: &RoomName) -> Pending<Position>;
+
+    /// Stops announcing a room.
+    fn release(&self, room: &RoomName);
+
+    /// Takes a message. Those of one caller are stored in the order of its calls; each completes later, after the
+    /// feed had it or together with it.
+    fn submit(&self, submission: Submission, done: Completion);
+
+    /// Shows something to the members of a room. Lost where nobody can be reached.
+    fn signal(&self, room: &RoomName, signal: Signal);
+
+    /// Says something outside of rooms.
+    fn tell(&self, to: Recipients, json: Arc<str>);
+
+    /// Reads at most `limit` entries, or fewer where they would be over `bytes` (but at least one).
+    fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;
+
+    /// Where the room's head is.
+    fn head(&self, room: &RoomName) -> Pending<Position>;
+
+    /// The rooms that hold a member or an entry and pass the filter: at most `limit`, busiest first (by members, then
+    /// by the newest entry), and whether there are more.
+    fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
+
+    /// A user comes into a room of this instance, where none of its connections was.
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence>;
+
+    /// The last connection of a user is gone from a room of this instance.
+    fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence>;
+
+    /// Who is in a room.
+    fn members(&self, room: &RoomName, members: usize) -> Pending<Presence>;
+
+    /// Counts a connection: how many there are now of everybody, and of this user, with it. Refused (and not counted)
+    /// where the user would have more than `most`; 0: no bound.
+    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>>;
+
+    /// Counts it no more.
+    fn disconnect(&self, user: &UserId);
+}
+
+/// The key of deduplication: whose message it is, and the sender's own id for it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DedupKey {
+    pub(crate) from: UserId,
+    pub(crate) client_msg_id: ClientMsgId,
+}

@@ -1,0 +1,47 @@
+//! What time it is: the one place that asks the system.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use realtime_shared::Timestamp;
+
+/// Tells the time of day. Tests make one that tells what they want.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::from_fn(|| {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+            let now = SystemTime::now();
+            let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+            Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        })
+    }
+
+    /// A clock that tells what `now` returns.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time of day.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({} ms)", self.now().millis())
+    }
+}

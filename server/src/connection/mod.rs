@@ -1,0 +1,486 @@
+//! The loop of one connection: what came in → session, what is due → one write.
+//!
+//! A connection is one task, polled by hand. Each turn reads what the client sent, carries out what the session makes
+//! of it, and then writes once: its own answers first, then its rooms. Two things hold the client's next frames back:
+//! an operation that the broker has not answered (they may depend on it), and answers that the client does not read.
+
+mod deadlines;
+mod delivery;
+mod operation;
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use realtime_shared::{
+    Ack, CloseCode, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame, SystemEvent, TokenExpiring,
+    Welcome, codec,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
+use self::delivery::Delivery;
+use self::operation::{Operation, Outcome};
+use crate::auth::token::LEEWAY;
+use crate::auth::{Identity, Verifier};
+use crate::broker::{Receipt, Submission, Unavailable};
+use crate::clock::Clock;
+use crate::config::{Config, OnExpiry};
+use crate::framing;
+use crate::room::{Letters, Mailbox, Registry};
+use crate::session::{Command, Error, Now, Session};
+use crate::socket::{Bounds, Incoming, Read, Socket, Violation};
+
+/// Submissions of one connection that may be on their way; past it the client is not read from.
+const IN_FLIGHT: usize = 256;
+/// Bytes of answers that may wait for the client to read them; past it the client is not read from.
+const ANSWER_BYTES: usize = 64 * 1024;
+/// Reads of a turn; then others have theirs.
+const READS: usize = 4;
+/// Writes of a turn.
+const WRITES: usize = 4;
+/// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
+const NO_CODE: u16 = 1005;
+
+/// What connections share.
+pub(crate) struct Hub {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Hub {
+    fn now(&self) -> Now {
+        Now { instant: Instant::now(), wall: self.clock.now() }
+    }
+
+    /// What a client may send.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let bytes = self.config.limits.max_frame_bytes;
+        Bounds { frame_bytes: bytes, message_bytes: bytes, binary: false }
+    }
+}
+
+/// How a connection ended, for the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By us, with this code.
+    ByServer(CloseCode),
+    /// By the client, with this code, or none (1005).
+    ByClient(u16),
+    /// Without a word.
+    Lost,
+}
+
+/// One connection, from its welcome to its end.
+pub(crate) struct Connection<S> {
+    hub: Arc<Hub>,
+    socket: Socket<S>,
+    session: Session,
+    mailbox: Arc<Mailbox>,
+    delivery: Delivery,
+    deadlines: Deadlines,
+    /// What the broker has been asked and has not answered.
+    operation: Option<Operation>,
+    in_flight: usize,
+    phase: Phase,
+    /// This turn ended before all that may be there was read.
+    reads_later: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// A close frame is on its way.
+    Closing(Ended),
+    /// It has gone: waiting for the peer to end the connection.
+    Closed(Ended),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection of `identity`, which was counted as `online`; its welcome is on its way.
+    pub(crate) fn new(
+        hub: Arc<Hub>,
+        socket: Socket<S>,
+        identity: Identity,
+        mailbox: Arc<Mailbox>,
+        online: u64,
+    ) -> Self {
+        let now = Instant::now();
+        let config = &hub.config;
+        let deadlines = Deadlines::new(now, &config.timing);
+        let session = Session::new(identity, hub.verifier.clone(), &config.limits, now);
+        let mut connection = Self {
+            socket,
+            session,
+            mailbox,
+            delivery: Delivery::default(),
+            deadlines,
+            operation: None,
+            in_flight: 0,
+            phase: Phase::Open,
+            reads_later: false,
+            hub,
+        };
+        connection.welcome(online);
+        connection.watch_expiry();
+        connection
+    }
+
+    /// Runs until the connection has ended.
+    pub(crate) async fn run(mut self) -> Ended {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    fn welcome(&mut self, online_count: u64) {
+        let limits = &self.hub.config.limits;
+        let most = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let identity = self.session.identity();
+        let welcome = Welcome {
+            message: "Connected successfully".to_owned(),
+            user_id: identity.user.clone(),
+            online_count,
+            expires_at: identity.expires_at,
+            limits: realtime_shared::Limits {
+                text_chars: most(realtime_shared::name::TEXT_CHARS),
+                frame_bytes: most(limits.max_frame_bytes),
+                rooms: most(limits.max_rooms_per_connection),
+                messages_per_second: limits.max_messages_per_second,
+            },
+        };
+        self.answer(&ServerEvent::System(SystemEvent::Welcome(welcome)).into());
+    }
+
+    /// Sets the times at which the token is about to expire, and has.
+    fn watch_expiry(&mut self) {
+        if self.hub.config.on_expiry == OnExpiry::Ignore {
+            return;
+        }
+        let now = self.hub.now();
+        let left = self.session.identity().expires_at.millis().saturating_sub(now.wall.millis());
+        let left = Duration::from_millis(left);
+        // A token that expires beyond what the clock can tell does not expire.
+        self.deadlines.expiry = now.instant.checked_add(left + LEEWAY);
+        self.deadlines.warning = now.instant.checked_add(left.saturating_sub(EXPIRY_WARNING));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+        let now = Instant::now();
+        // What comes while this turn reads is looked at when it writes.
+        self.mailbox.stay_awake();
+        self.reads_later = false;
+        if self.phase == Phase::Open && self.poll_input(cx, now).is_err() {
+            return Poll::Ready(Ended::Lost);
+        }
+        if self.phase == Phase::Open {
+            self.poll_operation(cx);
+        }
+        self.mailbox.look(cx);
+        self.take_letters();
+        let written = self.poll_output(cx, now);
+        while let Some(due) = self.deadlines.poll(cx, now, &self.hub.config.timing) {
+            if due == Due::Closed {
+                return Poll::Ready(self.ended());
+            }
+            self.on_due(due);
+            cx.waker().wake_by_ref();
+        }
+        if self.reads_later && self.takes_input() {
+            cx.waker().wake_by_ref();
+        }
+        match (written, self.phase) {
+            (Err(_), _) => Poll::Ready(self.ended()),
+            (Ok(()), Phase::Closed(ended)) => self.socket.poll_discard(cx).map(|()| ended),
+            (Ok(()), _) => Poll::Pending,
+        }
+    }
+
+    fn ended(&self) -> Ended {
+        match self.phase {
+            Phase::Open => Ended::Lost,
+            Phase::Closing(ended) | Phase::Closed(ended) => ended,
+        }
+    }
+
+    /// Whether the client's next frame may be looked at.
+    fn takes_input(&self) -> bool {
+        self.phase == Phase::Open
+            && self.operation.is_none()
+            && !self.delivery.is_waiting()
+            && self.in_flight < IN_FLIGHT
+            && self.socket.pending_output() < ANSWER_BYTES
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
+        let mut progress = self.take_messages();
+        for _ in 0..READS {
+            if !self.takes_input() {
+                break;
+            }
+            match self.socket.poll_read(cx)? {
+                Poll::Pending => {
+                    self.deadlines.unfinished(
+                        self.socket.is_unfinished(),
+                        progress,
+                        now,
+                        &self.hub.config.timing,
+                    );
+                    return Ok(());
+                }
+                Poll::Ready(Read::Some) => {
+                    self.deadlines.heard(now);
+                    progress |= self.take_messages();
+                }
+                Poll::Ready(Read::End) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+        // Not read to the end: what has begun is not late.
+        self.deadlines.unfinished(false, progress, now, &self.hub.config.timing);
+        self.reads_later = true;
+        Ok(())
+    }
+
+    /// Takes the messages that have been read; tells whether one was completed.
+    fn take_messages(&mut self) -> bool {
+        let mut progress = false;
+        while self.takes_input() && self.socket.has_input() {
+            let Some(message) = self.socket.next() else { break };
+            let now = self.hub.now();
+            match message {
+                Ok(Incoming::Text(text)) => {
+                    progress = true;
+                    let command = self.session.on_text(&text, now);
+                    self.carry_out(command);
+                }
+                Ok(Incoming::Ping(payload)) => framing::pong(self.socket.output(), &payload),
+                Ok(Incoming::Pong) => {}
+                Ok(Incoming::Close(close)) => {
+                    let (code, reason) =
+                        close.map_or((NO_CODE, String::new()), |(code, reason)| (code, reason.to_string()));
+                    framing::close_with(self.socket.output(), code, &reason);
+                    self.end(Ended::ByClient(code), None);
+                }
+                Ok(Incoming::Binary(_)) => self.close(CloseCode::Unsupported),
+                Err(Violation(code)) => self.close(code),
+            }
+            progress |= !self.socket.is_unfinished();
+        }
+        progress
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Nothing => {}
+            Command::Answer(frame) => self.answer(&frame),
+            Command::Close(code) => self.close(code),
+            Command::Post { submission, reference } => self.submit(submission, reference),
+            Command::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
+            Command::Tell { to, event } => self.hub.registry.tell(to, &event),
+            Command::Join { room, since, reference } => {
+                let seated = self.delivery.find(&room).map(|(room, seat)| (room.clone(), seat));
+                self.operation = Some(match seated {
+                    Some((room, seat)) => {
+                        operation::rejoin(&self.hub, &self.mailbox, room, seat, since, reference)
+                    }
+                    None => operation::join(&self.hub, &self.mailbox, room, since, reference),
+                });
+            }
+            Command::Leave { room, reference } => {
+                self.leave(&[room], LeaveReason::Left, reference);
+            }
+            Command::Refreshed { answer, leave } => {
+                self.answer(&answer);
+                self.watch_expiry();
+                self.leave(&leave, LeaveReason::Kicked, None);
+            }
+            Command::History { room, range, limit, reference } => {
+                self.operation = Some(operation::history(&self.hub, room, range, limit, reference));
+            }
+            Command::Members { room, reference } => {
+                self.operation = Some(operation::members(&self.hub, room, reference));
+            }
+            Command::ListRooms { filter, limit, reference } => {
+                self.operation = Some(operation::list(&self.hub, filter, limit, reference));
+            }
+        }
+    }
+
+    fn leave(&mut self, rooms: &[RoomName], reason: LeaveReason, reference: Option<Ref>) {
+        let seated: Vec<_> = rooms
+            .iter()
+            .filter_map(|room| self.delivery.find(room))
+            .map(|(room, seat)| (room.clone(), seat))
+            .collect();
+        if !seated.is_empty() {
+            self.operation = Some(operation::leave(&self.hub, &self.mailbox, seated, reason, reference));
+        }
+    }
+
+    fn submit(&mut self, submission: Submission, reference: Option<Ref>) {
+        self.in_flight += 1;
+        let mailbox = self.mailbox.clone();
+        let (room, client_msg_id) = (submission.post.room.clone(), submission.post.client_msg_id.clone());
+        let done = move |result: Result<Receipt, Unavailable>| {
+            let answer = match (result, client_msg_id) {
+                (Ok(_), None) => None,
+                (Ok(receipt), Some(client_msg_id)) => {
+                    let Receipt { epoch, seq, id, ts, duplicate } = receipt;
+                    let ack = Ack { room, client_msg_id, epoch, seq, id, ts, duplicate };
+                    Some(ServerFrame { event: ServerEvent::Ack(ack), reference })
+                }
+                (Err(Unavailable), client_msg_id) => {
+                    let error = Error::unavailable().in_room(&room).of_message(client_msg_id.as_ref());
+                    Some(error.answering(reference).into_frame())
+                }
+            };
+            mailbox.complete(answer.map(|frame| codec::encode_frame(&frame)).as_deref());
+        };
+        self.hub.registry.submit(submission, Box::new(done));
+    }
+
+    fn poll_operation(&mut self, cx: &mut Context<'_>) {
+        let Some(operation) = &mut self.operation else { return };
+        let Poll::Ready(outcome) = operation.as_mut().poll(cx) else { return };
+        self.operation = None;
+        match outcome {
+            Outcome::Answer(json) => framing::text(self.socket.output(), &json),
+            Outcome::Joined(entrance, json) => {
+                framing::text(self.socket.output(), &json);
+                self.delivery.enter(entrance);
+            }
+            Outcome::Rejoined(entrance, json) => {
+                if entrance.joined.recovery.is_some() {
+                    framing::text(self.socket.output(), &json);
+                    self.delivery.reposition(&entrance);
+                } else {
+                    self.delivery.interject(&entrance, json);
+                }
+            }
+            Outcome::NotJoined(room, json) => {
+                self.session.not_joined(&room);
+                framing::text(self.socket.output(), &json);
+            }
+            Outcome::Left(left) => {
+                for (room, departure) in left {
+                    match departure {
+                        Ok((departure, json)) => self.delivery.depart(&room, &departure, json),
+                        Err(json) => {
+                            self.delivery.forget(&room);
+                            framing::text(self.socket.output(), &json);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_letters(&mut self) {
+        let Some(Letters { frames, completed, close }) = self.mailbox.take() else { return };
+        self.in_flight -= completed;
+        if self.phase == Phase::Open {
+            self.socket.output().extend_from_slice(&frames);
+            if let Some(code) = close {
+                self.close(code);
+            }
+        }
+    }
+
+    fn poll_output(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
+        for _ in 0..WRITES {
+            let Self { delivery, socket, mailbox, hub, phase, .. } = self;
+            let open = *phase == Phase::Open;
+            if open && delivery.poll_fetch(cx, socket.output()).is_err() {
+                self.close(CloseCode::TryAgainLater);
+                continue;
+            }
+            let written = socket.poll_write(cx, |out, limit| {
+                if open {
+                    delivery.fill(&hub.registry, mailbox, out, limit);
+                }
+            })?;
+            self.deadlines.written(written.all, written.progress, now, &self.hub.config.timing);
+            if open && self.delivery.is_overtaken() {
+                self.close(CloseCode::TooSlow);
+                continue;
+            }
+            if !written.all {
+                return Ok(());
+            }
+            if let Phase::Closing(ended) = self.phase {
+                // The peer may still be sending; it sees our end first, and then we see its.
+                let _ = self.socket.poll_shutdown(cx)?;
+                self.phase = Phase::Closed(ended);
+                return Ok(());
+            }
+            if self.phase != Phase::Open || !self.delivery.has_more() {
+                return Ok(());
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    fn on_due(&mut self, due: Due) {
+        match due {
+            Due::Ping => framing::ping(self.socket.output()),
+            Due::PingTimeout | Due::Unfinished => self.close(CloseCode::PingTimeout),
+            Due::Stalled => self.close(CloseCode::TooSlow),
+            Due::Expired => self.close(CloseCode::TokenExpired),
+            Due::ExpiryWarning => {
+                let expires_at = self.session.identity().expires_at;
+                let message = "your token expires soon; send `refresh` with a newer one".to_owned();
+                let event = SystemEvent::TokenExpiring(TokenExpiring { message, expires_at });
+                self.answer(&ServerEvent::System(event).into());
+            }
+            Due::Closed => {}
+        }
+    }
+
+    fn answer(&mut self, frame: &ServerFrame) {
+        framing::text(self.socket.output(), &codec::encode_frame(frame));
+    }
+
+    /// Closes the connection with a code of ours. Who does not read gets longer to see it.
+    fn close(&mut self, code: CloseCode) {
+        if self.phase == Phase::Open {
+            framing::close(self.socket.output(), code);
+            let patience = (code == CloseCode::TooSlow).then_some(self.hub.config.timing.slow_reader_timeout);
+            self.end(Ended::ByServer(code), patience);
+        }
+    }
+
+    /// Begins the end: the close frame is on its way, and the rooms are left to those who stay.
+    fn end(&mut self, ended: Ended, patience: Option<Duration>) {
+        self.phase = Phase::Closing(ended);
+        self.deadlines.close(Instant::now(), patience);
+        let meant = ended == Ended::ByClient(CloseCode::Normal.to_u16());
+        for (room, seat) in self.delivery.take_seats() {
+            if meant {
+                self.hub.registry.part(&self.mailbox, &room, seat);
+            } else {
+                self.hub.registry.lose(&self.mailbox, &room, seat);
+            }
+        }
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        for (room, seat) in self.delivery.take_seats() {
+            self.hub.registry.lose(&self.mailbox, &room, seat);
+        }
+        self.hub.registry.disconnect(&self.mailbox);
+        // An operation that has begun is carried to its end, and what it brought is given back.
+        if let (Some(operation), Ok(runtime)) = (self.operation.take(), tokio::runtime::Handle::try_current())
+        {
+            let (registry, mailbox) = (self.hub.registry.clone(), self.mailbox.clone());
+            runtime.spawn(async move {
+                if let Outcome::Joined(entrance, _) = operation.await {
+                    registry.lose(&mailbox, &entrance.room, entrance.seat);
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Requests that are refused: one enum, one match to what the client sees.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderValue, StatusCode};
+
+/// Why a request does not become a WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("there is nothing here; WebSocket clients use /api/v1/ws")]
+    NotFound,
+    #[error("this is for WebSocket clients: send an upgrade (RFC 6455)")]
+    NotAWebSocket,
+    #[error("two tokens that differ: send one")]
+    TwoTokens,
+    #[error("a token as a subprotocol (bearer.…) needs realtime.v1 beside it")]
+    BearerAlone,
+    #[error("this origin may not connect")]
+    Origin,
+    #[error("too many failed authentications from this address")]
+    TooManyFailures { wait: Duration },
+    #[error("too many connections")]
+    TooManyConnections,
+}
+
+/// How long a client waits that found no place.
+const NO_PLACE: Duration = Duration::from_secs(5);
+
+impl Refusal {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::TwoTokens | Self::BearerAlone => StatusCode::BAD_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn wait(self) -> Option<Duration> {
+        match self {
+            Self::TooManyFailures { wait } => Some(wait),
+            Self::TooManyConnections => Some(NO_PLACE),
+            Self::NotFound | Self::NotAWebSocket | Self::TwoTokens | Self::BearerAlone | Self::Origin => None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), format!("{self}\n")).into_response();
+        let headers = response.headers_mut();
+        if let Some(wait) = self.wait() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if self == Self::NotAWebSocket {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        response
+    }
+}

@@ -1,0 +1,95 @@
+//! The way in: an accept loop of our own, and the routes.
+//!
+//! A connection is given to a worker as soon as it is accepted and stays there. hyper reads its request, with a limit
+//! of time; the WebSocket route takes the raw stream out of the upgrade, so nothing of hyper stays behind.
+
+mod accept;
+mod admission;
+mod credentials;
+mod error;
+mod websocket;
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::routing::{any, get};
+use axum::{Extension, Router};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower_service::Service;
+
+pub(crate) use self::accept::{Worker, accept};
+pub(crate) use self::admission::{Admission, Permit};
+use self::error::Refusal;
+use crate::connection::Hub;
+
+/// Most of a request's head that is read: a token of 8 KiB and what browsers add to it.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// What all requests share.
+pub(crate) struct Site {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) admission: Arc<Admission>,
+    /// Whether the server is stopping.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Site {
+    /// Waits until the server stops.
+    async fn stopped(&self) {
+        // An error says that the server is gone, and so is this task soon.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// Where a request came from, and the place that its connection takes.
+#[derive(Clone)]
+struct Peer {
+    address: IpAddr,
+    worker: usize,
+    permit: Arc<Permit>,
+}
+
+fn router(site: Arc<Site>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/api/v1/ws", any(websocket::upgrade))
+        .route("/ws", any(websocket::upgrade))
+        .fallback(async || Refusal::NotFound)
+        .with_state(site)
+}
+
+/// Serves the requests of one connection, until it ends or becomes a WebSocket.
+async fn serve(site: Arc<Site>, stream: TcpStream, peer: Peer) {
+    let routes = router(site.clone()).layer(Extension(peer));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut routes = routes.clone();
+        async move {
+            Ok::<_, Infallible>(
+                routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
+            )
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(site.hub.config.timing.header_timeout)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = site.stopped() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a request ended early");
+    }
+}

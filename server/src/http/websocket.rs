@@ -1,0 +1,135 @@
+//! The upgrade: from a request to a connection, or to one of the ways not to become one.
+//!
+//! A token that is not good is answered after the upgrade, with a close code, since a browser cannot read an HTTP
+//! status. What can be said before is said in HTTP, so that a client which never gives up does not think it came in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use realtime_shared::CloseCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::credentials::{Credentials, SUBPROTOCOL};
+use super::error::Refusal;
+use super::{Peer, Site};
+use crate::auth::{Identity, TokenError};
+use crate::connection::Connection;
+use crate::framing;
+use crate::socket::Socket;
+
+/// How long a connection that is refused after the upgrade may take to end.
+const REFUSED: Duration = Duration::from_secs(3);
+
+/// Answers an upgrade, and goes on with the connection in a task of its own.
+pub(super) async fn upgrade(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+) -> Response {
+    match prepare(&site, &peer, &request) {
+        Ok((response, verdict)) => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(run(site, peer, upgrade, verdict));
+            response
+        }
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// The answer to an upgrade that is one, and whose token it has.
+fn prepare(
+    site: &Site,
+    peer: &Peer,
+    request: &Request,
+) -> Result<(Response, Result<Identity, TokenError>), Refusal> {
+    let mut response = tungstenite::handshake::server::create_response_with_body(request, Body::empty)
+        .map_err(|_| Refusal::NotAWebSocket)?;
+    if peer.permit.excess || *site.stopping.borrow() {
+        return Err(Refusal::TooManyConnections);
+    }
+    if !may_come_from(request.headers(), &site.hub.config.allowed_origins) {
+        return Err(Refusal::Origin);
+    }
+    if let Some(wait) = site.admission.must_wait(peer.address, Instant::now()) {
+        return Err(Refusal::TooManyFailures { wait });
+    }
+    let credentials = Credentials::of(request.uri(), request.headers())?;
+    if credentials.subprotocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    Ok((response, site.hub.verifier.verify(&credentials.token, site.hub.clock.now())))
+}
+
+fn may_come_from(headers: &HeaderMap, allowed: &[String]) -> bool {
+    match headers.get(ORIGIN) {
+        None => true,
+        Some(origin) => {
+            allowed.is_empty()
+                || allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+        }
+    }
+}
+
+async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Identity, TokenError>) {
+    let Ok(upgraded) = upgrade.await else { return };
+    let Ok(parts) = upgraded.downcast::<TokioIo<TcpStream>>() else { return };
+    let stream = parts.io.into_inner();
+    let identity = match verdict {
+        Ok(identity) => identity,
+        Err(cause) => {
+            tracing::info!(address = %peer.address, %cause, "authentication failed");
+            site.admission.failed(peer.address, Instant::now());
+            return refuse(stream, CloseCode::AuthenticationFailed).await;
+        }
+    };
+    let hub = site.hub.clone();
+    let (mailbox, online) = match hub.registry.connect(&identity.user, peer.worker).await {
+        Ok(Some(connected)) => connected,
+        Ok(None) => {
+            tracing::info!(user = %identity.user, address = %peer.address, "too many connections of one user");
+            return refuse(stream, CloseCode::TooManyConnections).await;
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection cannot be counted");
+            return refuse(stream, CloseCode::TryAgainLater).await;
+        }
+    };
+    if *site.stopping.borrow() {
+        mailbox.close(CloseCode::Restarting);
+    }
+    let (connection, user) = (mailbox.connection, identity.user.clone());
+    tracing::info!(connection, %user, address = %peer.address, "connected");
+    let socket = Socket::new(stream, &parts.read_buf, hub.bounds());
+    // A task of its own: this one has the request in it.
+    let running = Connection::new(hub, socket, identity, mailbox, online);
+    tokio::spawn(async move {
+        let ended = running.run().await;
+        tracing::info!(connection, %user, ?ended, "disconnected");
+        drop(peer);
+    });
+}
+
+/// Closes a connection that was upgraded only to be told.
+async fn refuse(mut stream: TcpStream, code: CloseCode) {
+    let mut frame = Vec::new();
+    framing::close(&mut frame, code);
+    let ended = tokio::time::timeout(REFUSED, async {
+        stream.write_all(&frame).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<_, std::io::Error>(())
+    });
+    if let Ok(Err(error)) = ended.await {
+        tracing::debug!(%error, "a refused connection ended early");
+    }
+}

@@ -1,0 +1,104 @@
+//! Where a connection is in a room: a place in the ring, or a number in the store.
+//!
+//! Who missed more than the ring has reads pages from the store as its socket drains, and goes over to the ring as
+//! soon as the ring has what comes next. Nothing is loaded ahead.
+
+use std::sync::atomic::Ordering;
+
+use realtime_shared::Seq;
+
+use super::log::{Overtaken, Place, Reader};
+use super::{Log, Mailbox, Room};
+use crate::broker::Page;
+use crate::framing;
+
+/// Where a connection is in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cursor {
+    /// In the ring.
+    Ring {
+        /// The next frame.
+        place: Place,
+        /// Before it, frames that are shown once are of no concern to this reader.
+        live_from: Place,
+    },
+    /// In the store.
+    Store {
+        /// The last entry that was taken.
+        after: Seq,
+        /// The head when the reader came: what comes after it is live.
+        head: Seq,
+        /// Where the ring ended then.
+        live_from: Place,
+    },
+}
+
+/// What a pull brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pulled {
+    /// All that there is.
+    All,
+    /// As much as was asked for; there may be more.
+    Some,
+    /// The store has to be asked for what comes after this entry.
+    FromStore(Seq),
+}
+
+impl Cursor {
+    /// The place in the ring, for one that is there.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self {
+            Self::Ring { place, .. } => Some(*place),
+            Self::Store { .. } => None,
+        }
+    }
+}
+
+impl Room {
+    /// Whether there may be something for a cursor. Costs no lock.
+    pub(crate) fn has_more(&self, cursor: &Cursor) -> bool {
+        cursor.place().is_none_or(|place| place < self.end.load(Ordering::Acquire))
+    }
+
+    /// Copies what is next for a reader, up to `until`, until `out` has about `limit` bytes.
+    pub(crate) fn pull(
+        &self,
+        cursor: &mut Cursor,
+        reader: &Mailbox,
+        until: Option<Place>,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<Pulled, Overtaken> {
+        let state = self.state.lock();
+        let Log::Open(log) = &state.log else { return Ok(Pulled::All) };
+        if let Cursor::Store { after, head, live_from } = *cursor {
+            let caught_up = after == head && log.holds(live_from);
+            match if caught_up { Some(live_from) } else { log.place_after(after) } {
+                Some(place) => *cursor = Cursor::Ring { place, live_from },
+                None => return Ok(Pulled::FromStore(after)),
+            }
+        }
+        let Cursor::Ring { place, live_from } = cursor else { return Ok(Pulled::All) };
+        let end = until.unwrap_or(Place::MAX).min(log.end());
+        let reader = Reader { connection: reader.connection, user: &reader.user, live_from: *live_from };
+        *place = log.copy(*place, end, &reader, out, limit)?;
+        Ok(if *place < end { Pulled::Some } else { Pulled::All })
+    }
+}
+
+impl Cursor {
+    /// Takes a page that follows the cursor, as frames. A page with a hole before it means that the store has dropped
+    /// what was next.
+    pub(crate) fn take_page(&mut self, page: &Page, out: &mut Vec<u8>) -> Result<(), Overtaken> {
+        let Self::Store { after, .. } = self else { return Ok(()) };
+        for entry in &page.entries {
+            if entry.seq != after.next() {
+                return Err(Overtaken);
+            }
+            framing::text(out, &entry.json);
+            *after = entry.seq;
+        }
+        // An empty page while the ring does not have the next entry: it is gone.
+        if page.entries.is_empty() { Err(Overtaken) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,112 @@
+//! How the rest of the house reaches one connection: wakes it, and leaves letters for it alone.
+//!
+//! A mailbox outlives nothing and owns nothing: rooms, the directory of users and completions hold it; the
+//! connection empties it. Waking is one atomic swap for a connection that is awake already.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context;
+
+use atomic_waker::AtomicWaker;
+use parking_lot::Mutex;
+use realtime_shared::{CloseCode, UserId};
+
+use crate::broker::ConnectionId;
+use crate::framing;
+
+/// Bytes of letters that may wait for a connection which does not take them; past it, it is closed as too slow.
+/// Answers are bounded before (a connection whose answers wait is not read from): this is for what others send.
+const LETTER_BYTES: usize = 2 * 1024 * 1024;
+
+/// A connection's, for everybody else.
+pub(crate) struct Mailbox {
+    pub(crate) connection: ConnectionId,
+    pub(crate) user: UserId,
+    /// The worker on whose thread the connection runs.
+    pub(crate) worker: usize,
+    awake: AtomicBool,
+    waker: AtomicWaker,
+    has_letters: AtomicBool,
+    letters: Mutex<Letters>,
+}
+
+/// What was left for a connection.
+#[derive(Default)]
+pub(crate) struct Letters {
+    /// Whole WebSocket frames.
+    pub(crate) frames: Vec<u8>,
+    /// How many submissions completed.
+    pub(crate) completed: usize,
+    /// That it is to end.
+    pub(crate) close: Option<CloseCode>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(connection: ConnectionId, user: UserId, worker: usize) -> Self {
+        Self {
+            connection,
+            user,
+            worker,
+            awake: AtomicBool::new(true),
+            waker: AtomicWaker::new(),
+            has_letters: AtomicBool::new(false),
+            letters: Mutex::default(),
+        }
+    }
+
+    /// Makes the connection look at its rooms and letters.
+    pub(crate) fn wake(&self) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// Leaves a frame.
+    pub(crate) fn send(&self, json: &str) {
+        self.leave(|letters| {
+            framing::text(&mut letters.frames, json);
+            if letters.frames.len() > LETTER_BYTES {
+                letters.frames = Vec::new();
+                letters.close.get_or_insert(CloseCode::TooSlow);
+            }
+        });
+    }
+
+    /// Says that a submission completed, with the answer to it where it asked for one.
+    pub(crate) fn complete(&self, json: Option<&str>) {
+        self.leave(|letters| {
+            letters.completed += 1;
+            if let Some(json) = json {
+                framing::text(&mut letters.frames, json);
+            }
+        });
+    }
+
+    /// Asks the connection to end. The first who asks is heard.
+    pub(crate) fn close(&self, code: CloseCode) {
+        self.leave(|letters| {
+            letters.close.get_or_insert(code);
+        });
+    }
+
+    fn leave(&self, write: impl FnOnce(&mut Letters)) {
+        write(&mut self.letters.lock());
+        self.has_letters.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// For the connection: says that it is at work, and will look before it rests.
+    pub(crate) fn stay_awake(&self) {
+        self.awake.store(true, Ordering::Relaxed);
+    }
+
+    /// For the connection: says that it looks now, and wants to be woken by what comes after.
+    pub(crate) fn look(&self, cx: &Context<'_>) {
+        self.waker.register(cx.waker());
+        self.awake.store(false, Ordering::Release);
+    }
+
+    /// For the connection: what was left since.
+    pub(crate) fn take(&self) -> Option<Letters> {
+        self.has_letters.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *self.letters.lock()))
+    }
+}

@@ -1,0 +1,184 @@
+//! Rooms: a log of encoded frames, and the members that are woken when it grows.
+//!
+//! A connection in a room is a [`Cursor`] into its log and a seat among its [`members`]; nothing is queued for it.
+//! Everything that members see comes through the [`Feed`](crate::broker::Feed), which [`Registry`] implements: there
+//! is no other way into a log. A room's lock is never held across a call to the broker (the feed is called with the
+//! broker's locks held) nor across an await.
+
+mod cursor;
+mod flush;
+mod log;
+mod mailbox;
+mod members;
+mod registry;
+#[cfg(test)]
+mod tests;
+mod users;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use realtime_shared::{CloseCode, Epoch, Position, RoomName};
+
+pub(crate) use self::cursor::{Cursor, Pulled};
+pub(crate) use self::flush::Flusher;
+use self::log::{Appended, RoomLog};
+pub(crate) use self::log::{Overtaken, Place};
+pub(crate) use self::mailbox::{Letters, Mailbox};
+use self::members::Members;
+pub(crate) use self::members::Seat;
+pub(crate) use self::registry::{Departure, Entrance, Registry};
+use crate::broker::{Entry, Signal};
+use crate::config::Ring;
+
+/// Entries that wait while a room is being opened. More than that, and it is opened again.
+const EARLY_ENTRIES: usize = 1_024;
+
+/// A room that members of this instance are in.
+pub(crate) struct Room {
+    pub(crate) name: RoomName,
+    /// Where the log ends, to look at without the lock.
+    end: AtomicU64,
+    /// For each worker whether its flusher has been asked.
+    scheduled: Box<[AtomicBool]>,
+    state: Mutex<State>,
+    /// Membership changes of a room happen one after the other, the broker's answer included.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    log: Log,
+    members: Members,
+    /// Nobody was left, and the registry has forgotten it.
+    gone: bool,
+}
+
+enum Log {
+    /// The head is being asked for; entries that are announced meanwhile.
+    Opening(Vec<(Epoch, Entry)>),
+    Open(RoomLog),
+}
+
+impl Room {
+    fn new(name: RoomName, workers: usize) -> Self {
+        Self {
+            name,
+            end: AtomicU64::new(0),
+            scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
+            state: Mutex::new(State {
+                log: Log::Opening(Vec::new()),
+                members: Members::new(workers),
+                gone: false,
+            }),
+            turn: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// Begins the log at `head`, with what was announced since the broker was asked.
+    fn open(self: &Arc<Self>, head: Position, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        let early = match std::mem::replace(&mut state.log, Log::Open(RoomLog::new(head))) {
+            Log::Opening(early) => early,
+            Log::Open(_) => Vec::new(),
+        };
+        drop(state);
+        for (epoch, entry) in early {
+            self.append(&epoch, &entry, context);
+        }
+    }
+
+    /// Appends an entry and has the members woken. Where it does not follow what is here, nothing can be believed:
+    /// the members are closed, and come back with their positions.
+    fn append(self: &Arc<Self>, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        if state.gone {
+            return;
+        }
+        let log = match &mut state.log {
+            Log::Open(log) => log,
+            Log::Opening(early) => {
+                if early.len() < EARLY_ENTRIES {
+                    early.push((epoch.clone(), entry.clone()));
+                }
+                return;
+            }
+        };
+        let before = log.bytes();
+        match log.append(epoch, entry, context.now) {
+            Appended::Next => self.grown(&mut state, before, context),
+            Appended::Known => {}
+            Appended::Broken => {
+                tracing::error!(room = %self.name, seq = entry.seq.get(), "an entry does not follow the log: closing its members");
+                state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
+            }
+        }
+    }
+
+    /// Shows what is not kept.
+    fn signal(self: &Arc<Self>, signal: &Signal, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        if state.gone {
+            return;
+        }
+        if let Log::Open(log) = &mut state.log {
+            let before = log.bytes();
+            log.signal(signal, context.now);
+            self.grown(&mut state, before, context);
+        }
+    }
+
+    fn grown(self: &Arc<Self>, state: &mut State, before: usize, context: &Context<'_>) {
+        let Log::Open(log) = &mut state.log else { return };
+        context.trim(log, before);
+        self.end.store(log.end(), Ordering::Release);
+        for worker in state.members.workers() {
+            if !self.scheduled[worker].swap(true, Ordering::AcqRel) {
+                context.flushers[worker].schedule(self.clone());
+            }
+        }
+    }
+
+    fn wake_members(&self, worker: usize) {
+        self.scheduled[worker].store(false, Ordering::Release);
+        self.state.lock().members.on(worker).for_each(|mailbox| mailbox.wake());
+    }
+
+    /// Drops frames that are too old.
+    fn trim(&self, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        if state.gone {
+            return;
+        }
+        if let Log::Open(log) = &mut state.log {
+            let before = log.bytes();
+            context.trim(log, before);
+        }
+    }
+}
+
+/// What a log needs of its surroundings when it grows.
+struct Context<'a> {
+    now: Instant,
+    ring: &'a Ring,
+    flushers: &'a [Arc<Flusher>],
+    /// Bytes in the logs of all rooms.
+    ring_bytes: &'a std::sync::atomic::AtomicUsize,
+}
+
+impl Context<'_> {
+    /// Keeps a log, which had `before` bytes, and all logs together in their bounds.
+    fn trim(&self, log: &mut RoomLog, before: usize) {
+        let full = self.ring_bytes.load(Ordering::Relaxed) > self.ring.bytes_total;
+        // Where all together are too many, each keeps its newest segment.
+        let most = if full { 0 } else { self.ring.bytes_per_room };
+        log.trim(most, self.ring.keep, self.now);
+        let after = log.bytes();
+        if after >= before {
+            self.ring_bytes.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.ring_bytes.fetch_sub(before - after, Ordering::Relaxed);
+        }
+    }
+}

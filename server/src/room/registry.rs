@@ -1,0 +1,552 @@
+//! All rooms of this instance, and the ways in and out of them.
+//!
+//! What changes who is in a room is done in the room's turn, one change after the other: seat, ask the broker, tell.
+//! The registry is the broker's feed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use realtime_shared::{
+    CloseCode, Epoch, Joined, LeaveReason, Left, Position, Recovery, RoomName, RoomSummary, Seq, ServerEvent,
+    SystemEvent, UserId, codec,
+};
+use tokio::sync::Notify;
+
+use super::cursor::Cursor;
+use super::flush::Flusher;
+use super::log::{Place, RoomLog};
+use super::mailbox::Mailbox;
+use super::members::{Loss, Seat};
+use super::users::Users;
+use super::{Context, Log, Room};
+use crate::broker::{
+    Broker, Completion, Entry, Feed, Page, Presence, Range, Recipients, RoomFilter, Signal, Skip, Submission,
+    Unavailable,
+};
+use crate::config::Config;
+
+/// Members that are named to others when somebody joins.
+const MEMBERS_TO_OTHERS: usize = 50;
+/// Members that are named to who joins or asks.
+const MEMBERS_TO_JOINER: usize = 1_000;
+/// A page of the store on its way to a reader, in bytes.
+const PAGE_BYTES: usize = 64 * 1024;
+/// How often old frames are dropped from the rooms' logs.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+pub(crate) struct Registry {
+    broker: Arc<dyn Broker>,
+    config: Arc<Config>,
+    rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
+    users: Users,
+    flushers: Box<[Arc<Flusher>]>,
+    ring_bytes: AtomicUsize,
+    grace: Mutex<Grace>,
+    /// Somebody's grace has begun.
+    grace_begun: Notify,
+    connections: AtomicU64,
+}
+
+/// Users whose last connection in a room was lost, by when they are said to have left.
+#[derive(Default)]
+struct Grace {
+    losses: Loss,
+    waiting: BTreeMap<(Instant, Loss), (Arc<Room>, UserId, LeaveReason)>,
+}
+
+/// A connection's way into a room.
+pub(crate) struct Entrance {
+    pub(crate) room: Arc<Room>,
+    pub(crate) seat: Seat,
+    pub(crate) cursor: Cursor,
+    /// Where the log ended when the connection came.
+    pub(crate) end: Place,
+    pub(crate) joined: Joined,
+}
+
+/// A connection's way out of a room.
+pub(crate) struct Departure {
+    /// The last place that the connection gets to see.
+    pub(crate) until: Place,
+    pub(crate) left: Left,
+}
+
+/// Where a joiner starts, as far as the ring can tell.
+struct Start {
+    end: Place,
+    head: Position,
+    known: Standing,
+}
+
+/// How a position stands to a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// In its past, or at its head.
+    Past,
+    /// Not of its past.
+    Foreign,
+    /// Older than anything that is still here.
+    Old,
+}
+
+impl Registry {
+    /// A registry without rooms, and its broker, which `connect` makes with the registry as its feed.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        connect: impl FnOnce(Weak<dyn Feed>) -> Arc<dyn Broker>,
+    ) -> Arc<Self> {
+        Arc::new_cyclic(|this: &Weak<Self>| Self {
+            broker: connect(this.clone()),
+            flushers: (0..config.workers).map(|_| Arc::default()).collect(),
+            config,
+            rooms: Mutex::default(),
+            users: Users::default(),
+            ring_bytes: AtomicUsize::new(0),
+            grace: Mutex::default(),
+            grace_begun: Notify::new(),
+            connections: AtomicU64::new(1),
+        })
+    }
+
+    /// The flusher of a worker, to be run on it.
+    pub(crate) fn flusher(&self, worker: usize) -> Arc<Flusher> {
+        self.flushers[worker].clone()
+    }
+
+    /// Counts a connection and makes its mailbox; tells how many there are now. `None`: its user has too many.
+    pub(crate) async fn connect(
+        &self,
+        user: &UserId,
+        worker: usize,
+    ) -> Result<Option<(Arc<Mailbox>, u64)>, Unavailable> {
+        let most = self.config.limits.max_connections_per_user;
+        let Some(online) = self.broker.connect(user, most).await? else { return Ok(None) };
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        let mailbox = Arc::new(Mailbox::new(connection, user.clone(), worker));
+        self.users.add(&mailbox);
+        Ok(Some((mailbox, online)))
+    }
+
+    /// Counts it no more.
+    pub(crate) fn disconnect(&self, mailbox: &Mailbox) {
+        self.users.remove(mailbox);
+        self.broker.disconnect(&mailbox.user);
+    }
+
+    /// Asks all connections to end.
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        self.users.close_all(code);
+    }
+
+    /// Takes a message; see [`Broker::submit`].
+    pub(crate) fn submit(&self, submission: Submission, done: Completion) {
+        self.broker.submit(submission, done);
+    }
+
+    /// Shows something to a room; see [`Broker::signal`].
+    pub(crate) fn signal(&self, room: &RoomName, event: &ServerEvent, skip: Skip) {
+        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip });
+    }
+
+    /// Says something outside of rooms; see [`Broker::tell`].
+    pub(crate) fn tell(&self, to: Recipients, event: &ServerEvent) {
+        self.broker.tell(to, codec::encode(event).into());
+    }
+
+    /// A page of a room's past, as much as one frame takes.
+    pub(crate) async fn history(
+        &self,
+        room: &RoomName,
+        range: Range,
+        limit: usize,
+    ) -> Result<Page, Unavailable> {
+        self.broker.history(room, range, limit, codec::SERVER_FRAME_BYTES).await
+    }
+
+    /// A page for a cursor.
+    pub(crate) async fn page_after(&self, room: &RoomName, after: Seq) -> Result<Page, Unavailable> {
+        self.broker.history(room, Range::After(after), usize::MAX, PAGE_BYTES).await
+    }
+
+    /// Who is in a room.
+    pub(crate) async fn members(&self, room: &RoomName) -> Result<Presence, Unavailable> {
+        self.broker.members(room, MEMBERS_TO_JOINER).await
+    }
+
+    /// Rooms; see [`Broker::list`].
+    pub(crate) async fn list(
+        &self,
+        filter: RoomFilter,
+        limit: usize,
+    ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
+        self.broker.list(filter, limit).await
+    }
+
+    /// Brings a connection into a room where it is not.
+    pub(crate) async fn join(
+        &self,
+        mailbox: &Arc<Mailbox>,
+        name: &RoomName,
+        since: Option<&Position>,
+    ) -> Result<Entrance, Unavailable> {
+        loop {
+            let room = self.room(name);
+            let turn = room.turn.lock().await;
+            if room.state.lock().gone {
+                continue;
+            }
+            if let Err(error) = self.open(&room).await {
+                self.forget_if_empty(&room);
+                return Err(error);
+            }
+            let (seat, first) = room.state.lock().members.seat(mailbox);
+            // From here on the connection's frames are kept for it: what comes is live.
+            let start = room.start(since);
+            let presence = if first {
+                self.broker.enter(name, &mailbox.user, MEMBERS_TO_JOINER).await
+            } else {
+                self.broker.members(name, MEMBERS_TO_JOINER).await
+            };
+            let presence = match presence {
+                Ok(presence) => presence,
+                Err(error) => {
+                    self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
+                    return Err(error);
+                }
+            };
+            if presence.changed {
+                let others = joined(&mailbox.user, name, &presence, MEMBERS_TO_OTHERS);
+                let event = ServerEvent::System(SystemEvent::Joined(others));
+                self.signal(name, &event, Skip::Connection(mailbox.connection));
+            }
+            drop(turn);
+            return match self.entrance(&room, &mailbox.user, seat, start, since, &presence).await {
+                Ok(entrance) => Ok(entrance),
+                Err(error) => {
+                    self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
+                    Err(error)
+                }
+            };
+        }
+    }
+
+    /// Lets a connection start again in a room where it is.
+    pub(crate) async fn rejoin(
+        &self,
+        mailbox: &Mailbox,
+        room: &Arc<Room>,
+        seat: Seat,
+        since: Option<&Position>,
+    ) -> Result<Entrance, Unavailable> {
+        let start = room.start(since);
+        let presence = self.broker.members(&room.name, MEMBERS_TO_JOINER).await?;
+        self.entrance(room, &mailbox.user, seat, start, since, &presence).await
+    }
+
+    /// Takes a connection out of a room, and its user, where this was the last one.
+    pub(crate) async fn leave(
+        &self,
+        mailbox: &Mailbox,
+        room: &Arc<Room>,
+        seat: Seat,
+        reason: LeaveReason,
+    ) -> Result<Departure, Unavailable> {
+        let _turn = room.turn.lock().await;
+        let (last, until) = {
+            let mut state = room.state.lock();
+            let last = state.members.unseat(mailbox, seat);
+            if last {
+                state.members.remove(&mailbox.user);
+            }
+            (last, room.end.load(Ordering::Acquire))
+        };
+        let left = if last {
+            self.tell_left(room, &mailbox.user, reason).await?
+        } else {
+            let presence = self.broker.members(&room.name, 0).await?;
+            left(&mailbox.user, &room.name, &presence, reason)
+        };
+        Ok(Departure { until, left })
+    }
+
+    /// Takes a lost connection out of a room. Its user leaves after the grace, if none comes back.
+    pub(crate) fn lose(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, self.config.timing.leave_grace, LeaveReason::Disconnected);
+    }
+
+    /// Takes a connection that closed in order out of a room. Its user leaves, if none is left.
+    pub(crate) fn part(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, Duration::ZERO, LeaveReason::Left);
+    }
+
+    fn unseat(&self, room: &Arc<Room>, mailbox: &Mailbox, seat: Seat, grace: Duration, reason: LeaveReason) {
+        let mut state = room.state.lock();
+        if !state.members.unseat(mailbox, seat) {
+            return;
+        }
+        let mut waiting = self.grace.lock();
+        waiting.losses += 1;
+        let loss = waiting.losses;
+        state.members.lose(&mailbox.user, loss);
+        waiting.waiting.insert((Instant::now() + grace, loss), (room.clone(), mailbox.user.clone(), reason));
+        self.grace_begun.notify_one();
+    }
+
+    /// Ends graces when they are over, and drops old frames. Runs for as long as the server.
+    pub(crate) async fn keep_house(self: Arc<Self>) {
+        let mut trim = tokio::time::interval(TRIM_INTERVAL);
+        loop {
+            let next = self.grace.lock().waiting.keys().next().map(|(when, _)| *when);
+            let over = async {
+                match next {
+                    Some(when) => tokio::time::sleep_until(when.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => self.end_graces().await,
+                () = self.grace_begun.notified() => {}
+                _ = trim.tick() => self.trim(),
+            }
+        }
+    }
+
+    async fn end_graces(&self) {
+        let now = Instant::now();
+        loop {
+            let over = {
+                let mut grace = self.grace.lock();
+                match grace.waiting.first_entry() {
+                    Some(first) if first.key().0 <= now => Some(first.remove_entry()),
+                    _ => None,
+                }
+            };
+            let Some(((_, loss), (room, user, reason))) = over else { return };
+            let _turn = room.turn.lock().await;
+            let expired = room.state.lock().members.expire(&user, loss);
+            if expired && let Err(error) = self.tell_left(&room, &user, reason).await {
+                tracing::warn!(room = %room.name, %error, "cannot say that a user has left");
+            }
+        }
+    }
+
+    /// In the room's turn, after a user's stay has ended here: ends it everywhere, and tells who remains.
+    async fn tell_left(
+        &self,
+        room: &Arc<Room>,
+        user: &UserId,
+        reason: LeaveReason,
+    ) -> Result<Left, Unavailable> {
+        let presence = self.broker.leave(&room.name, user).await;
+        self.forget_if_empty(room);
+        let presence = presence?;
+        let left = left(user, &room.name, &presence, reason);
+        if presence.changed {
+            let event = ServerEvent::System(SystemEvent::Left(left.clone()));
+            self.signal(&room.name, &event, Skip::Nobody);
+        }
+        Ok(left)
+    }
+
+    fn trim(&self) {
+        let rooms: Vec<_> = self.rooms.lock().values().cloned().collect();
+        let context = self.context();
+        rooms.iter().for_each(|room| room.trim(&context));
+    }
+
+    fn room(&self, name: &RoomName) -> Arc<Room> {
+        let mut rooms = self.rooms.lock();
+        if let Some(room) = rooms.get(name) {
+            return room.clone();
+        }
+        let room = Arc::new(Room::new(name.clone(), self.flushers.len()));
+        rooms.insert(name.clone(), room.clone());
+        room
+    }
+
+    /// In the room's turn: asks for its head, where that has not been done.
+    async fn open(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
+        if matches!(room.state.lock().log, Log::Open(_)) {
+            return Ok(());
+        }
+        let head = self.broker.open(&room.name).await?;
+        room.open(head, &self.context());
+        Ok(())
+    }
+
+    /// In the room's turn: forgets a room without members.
+    fn forget_if_empty(&self, room: &Arc<Room>) {
+        let mut state = room.state.lock();
+        if state.gone || !state.members.is_empty() {
+            return;
+        }
+        state.gone = true;
+        if let Log::Open(log) = &state.log {
+            self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
+        }
+        drop(state);
+        self.rooms.lock().remove(&room.name);
+        self.broker.release(&room.name);
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            now: Instant::now(),
+            ring: &self.config.ring,
+            flushers: &self.flushers,
+            ring_bytes: &self.ring_bytes,
+        }
+    }
+
+    /// Finds out what is replayed, and from where.
+    async fn entrance(
+        &self,
+        room: &Arc<Room>,
+        user: &UserId,
+        seat: Seat,
+        start: Start,
+        since: Option<&Position>,
+        presence: &Presence,
+    ) -> Result<Entrance, Unavailable> {
+        let live = Cursor::Ring { place: start.end, live_from: start.end };
+        let (cursor, recovery) = match since {
+            None => (live, None),
+            Some(since) => {
+                let (from, recovery) = self.recovery(room, &start, since).await?;
+                let cursor = if from == start.head.seq() {
+                    live
+                } else {
+                    Cursor::Store { after: from, head: start.head.seq(), live_from: start.end }
+                };
+                (cursor, Some(recovery))
+            }
+        };
+        let mut joined = joined(user, &room.name, presence, MEMBERS_TO_JOINER);
+        joined.position = Some(start.head);
+        joined.recovery = recovery;
+        Ok(Entrance { room: room.clone(), seat, cursor, end: start.end, joined })
+    }
+
+    /// After which entry the replay begins, and what is said of it.
+    async fn recovery(
+        &self,
+        room: &Room,
+        start: &Start,
+        since: &Position,
+    ) -> Result<(Seq, Recovery), Unavailable> {
+        let head = start.head.seq().get();
+        let oldest_replayed = head.saturating_sub(self.config.replay_limit as u64);
+        let standing = match start.known {
+            Standing::Old => self.standing_in_store(&room.name, since).await?,
+            known => Some(known),
+        };
+        let wanted = match standing {
+            Some(Standing::Past) => since.seq().get(),
+            Some(Standing::Foreign | Standing::Old) | None => 0,
+        };
+        let mut from = wanted.max(oldest_replayed);
+        let in_ring = match &room.state.lock().log {
+            Log::Open(log) => log.place_after(Seq::new(from)).is_some(),
+            Log::Opening(_) => false,
+        };
+        if from < head && !in_ring {
+            let page = self.broker.history(&room.name, Range::After(Seq::new(from)), 1, 1).await?;
+            from = page.entries.first().map_or(head, |oldest| (oldest.seq.get() - 1).min(head));
+        }
+        let replayed = head - from;
+        let recovery = match standing {
+            Some(Standing::Foreign) => Recovery::Reset { replayed },
+            Some(Standing::Past) if from == wanted => Recovery::Complete { replayed },
+            Some(Standing::Past | Standing::Old) | None => Recovery::Truncated { replayed },
+        };
+        Ok((Seq::new(from), recovery))
+    }
+
+    /// Asks the store how a position stands that the ring does not know; `None` where it does not know either.
+    async fn standing_in_store(
+        &self,
+        room: &RoomName,
+        since: &Position,
+    ) -> Result<Option<Standing>, Unavailable> {
+        let Position::At { seq, id, .. } = since else { return Ok(Some(Standing::Past)) };
+        let before = Seq::new(seq.get() - 1);
+        let page = self.broker.history(room, Range::After(before), 1, 1).await?;
+        Ok(page
+            .entries
+            .first()
+            .filter(|entry| entry.seq == *seq)
+            .map(|entry| if entry.id == *id { Standing::Past } else { Standing::Foreign }))
+    }
+}
+
+impl Room {
+    fn start(&self, since: Option<&Position>) -> Start {
+        let state = self.state.lock();
+        match &state.log {
+            Log::Open(log) => Start {
+                end: log.end(),
+                head: log.head().clone(),
+                known: since.map_or(Standing::Past, |since| standing(log, since)),
+            },
+            Log::Opening(_) => Start { end: 0, head: Position::Start, known: Standing::Old },
+        }
+    }
+}
+
+/// How a position stands to a log, as far as the ring can tell.
+fn standing(log: &RoomLog, since: &Position) -> Standing {
+    let Position::At { epoch, seq, id } = since else { return Standing::Past };
+    if log.head().epoch() != Some(epoch) || *seq > log.head().seq() {
+        return Standing::Foreign;
+    }
+    match log.id_at(*seq) {
+        Some(known) if known == *id => Standing::Past,
+        Some(_) => Standing::Foreign,
+        None => Standing::Old,
+    }
+}
+
+fn joined(user: &UserId, room: &RoomName, presence: &Presence, most: usize) -> Joined {
+    Joined {
+        message: format!("{user} joined"),
+        room: room.clone(),
+        user_id: user.clone(),
+        members: presence.members.iter().take(most).cloned().collect(),
+        member_count: presence.count,
+        position: None,
+        recovery: None,
+    }
+}
+
+fn left(user: &UserId, room: &RoomName, presence: &Presence, reason: LeaveReason) -> Left {
+    Left {
+        message: format!("{user} left"),
+        room: room.clone(),
+        user_id: user.clone(),
+        member_count: presence.count,
+        reason,
+    }
+}
+
+impl Feed for Registry {
+    fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            room.append(epoch, entry, &self.context());
+        }
+    }
+
+    fn signal(&self, room: &RoomName, signal: &Signal) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            room.signal(signal, &self.context());
+        }
+    }
+
+    fn tell(&self, to: &Recipients, json: &Arc<str>) {
+        self.users.tell(to, json);
+    }
+}

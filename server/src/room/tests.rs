@@ -1,0 +1,1 @@
+//! Races between writers and joiners.

@@ -1,0 +1,43 @@
+//! The connections of this instance by user: to tell one user, or everyone, something outside of rooms.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use realtime_shared::{CloseCode, UserId};
+
+use super::mailbox::Mailbox;
+use crate::broker::Recipients;
+
+#[derive(Default)]
+pub(crate) struct Users(Mutex<HashMap<UserId, Vec<Arc<Mailbox>>>>);
+
+impl Users {
+    pub(crate) fn add(&self, mailbox: &Arc<Mailbox>) {
+        self.0.lock().entry(mailbox.user.clone()).or_default().push(mailbox.clone());
+    }
+
+    pub(crate) fn remove(&self, mailbox: &Mailbox) {
+        let mut users = self.0.lock();
+        if let Some(connections) = users.get_mut(&mailbox.user) {
+            connections.retain(|other| other.connection != mailbox.connection);
+            if connections.is_empty() {
+                users.remove(&mailbox.user);
+            }
+        }
+    }
+
+    pub(crate) fn tell(&self, to: &Recipients, json: &str) {
+        let users = self.0.lock();
+        match to {
+            Recipients::User(user) => {
+                users.get(user).into_iter().flatten().for_each(|mailbox| mailbox.send(json));
+            }
+            Recipients::Everyone => users.values().flatten().for_each(|mailbox| mailbox.send(json)),
+        }
+    }
+
+    pub(crate) fn close_all(&self, code: CloseCode) {
+        self.0.lock().values().flatten().for_each(|mailbox| mailbox.close(code));
+    }
+}

@@ -1,0 +1,75 @@
+//! What a client is told when it does not get what it asked for.
+
+use std::time::Duration;
+
+use realtime_shared::codec::Refusal;
+use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Ref, RoomName, ServerEvent, ServerFrame};
+
+/// An `error` frame with `code`, and what the request can be known by.
+#[derive(Debug, Clone)]
+pub(crate) struct Error {
+    event: ErrorEvent,
+    reference: Option<Ref>,
+}
+
+impl Error {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            event: ErrorEvent {
+                code,
+                message: message.into(),
+                temporary: code.is_temporary(),
+                room: None,
+                client_msg_id: None,
+                retry_after_ms: None,
+            },
+            reference: None,
+        }
+    }
+
+    pub(crate) fn forbidden(what: &str) -> Self {
+        Self::new(ErrorCode::Forbidden, format!("your token does not let you {what}"))
+    }
+
+    pub(crate) fn not_a_member() -> Self {
+        Self::new(ErrorCode::NotAMember, "you are not in that room")
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::new(ErrorCode::Unavailable, "the store cannot be reached; try again later")
+    }
+
+    pub(crate) fn rate_limited(wait: Duration) -> Self {
+        let mut error = Self::new(ErrorCode::RateLimited, "too much in too short a time");
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        error.event.retry_after_ms = Some(millis.saturating_add(1));
+        error
+    }
+
+    pub(crate) fn undecodable(refusal: Refusal) -> Self {
+        let mut error = Self::new(refusal.fault.code(), refusal.fault.to_string());
+        error.event.room = refusal.room;
+        error.event.client_msg_id = refusal.client_msg_id;
+        error.reference = refusal.reference;
+        error
+    }
+
+    pub(crate) fn in_room(mut self, room: &RoomName) -> Self {
+        self.event.room = Some(room.clone());
+        self
+    }
+
+    pub(crate) fn of_message(mut self, client_msg_id: Option<&ClientMsgId>) -> Self {
+        self.event.client_msg_id = client_msg_id.cloned();
+        self
+    }
+
+    pub(crate) fn answering(mut self, reference: Option<Ref>) -> Self {
+        self.reference = reference;
+        self
+    }
+
+    pub(crate) fn into_frame(self) -> ServerFrame {
+        ServerFrame { event: ServerEvent::Error(self.event), reference: self.reference }
+    }
+}

@@ -1,0 +1,1 @@
+//! What each frame asks for.
