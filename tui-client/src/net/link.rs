@@ -44,7 +44,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) enum Turn {
     /// A frame.
-    Frame(Incoming),
+    Frame(Box<Incoming>),
     /// A sign of life that is no frame.
     Heard,
     /// The end.
@@ -61,7 +61,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// There was nobody to talk to.
-    pub(super) fn unreachable(why: impl ToString) -> Self {
+    pub(super) fn unreachable(why: &impl ToString) -> Self {
         Self { reason: Disconnect::Unreachable(why.to_string()), retry_after: None }
     }
 }
@@ -69,17 +69,17 @@ impl Failure {
 impl Link {
     /// Connects and upgrades, with the token in a header.
     pub(super) async fn open(url: &Uri, token: &str) -> Result<Self, Failure> {
-        let mut request = url.into_client_request().map_err(Failure::unreachable)?;
+        let mut request = url.into_client_request().map_err(|error| Failure::unreachable(&error))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Failure::unreachable("the token has characters that no token has"))?;
+            .map_err(|_| Failure::unreachable(&"the token has characters that no token has"))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
 
         let host = url.host().unwrap_or_default();
         let stream = TcpStream::connect(format!("{host}:{}", url.port_u16().unwrap_or(80)))
             .await
-            .map_err(Failure::unreachable)?;
-        stream.set_nodelay(true).map_err(Failure::unreachable)?;
+            .map_err(|error| Failure::unreachable(&error))?;
+        stream.set_nodelay(true).map_err(|error| Failure::unreachable(&error))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
@@ -92,8 +92,8 @@ impl Link {
                 reason: Disconnect::Refused { status: response.status().as_u16() },
                 retry_after: retry_after(&response),
             }),
-            Err(Error::Io(error)) => Err(Failure::unreachable(error)),
-            Err(error) => Err(Failure::unreachable(format!("no WebSocket there: {error}"))),
+            Err(Error::Io(error)) => Err(Failure::unreachable(&error)),
+            Err(error) => Err(Failure::unreachable(&format!("no WebSocket there: {error}"))),
         }
     }
 
@@ -151,7 +151,7 @@ impl Link {
     fn read(&mut self, message: Message, cx: &mut Context<'_>) -> Turn {
         match message {
             Message::Text(text) => match frame::decode(&text) {
-                Ok(incoming) => Turn::Frame(incoming),
+                Ok(incoming) => Turn::Frame(Box::new(incoming)),
                 Err(_) => self.fail(CloseCode::Protocol, cx),
             },
             Message::Binary(_) => self.fail(CloseCode::Unsupported, cx),

@@ -243,7 +243,7 @@ mod tests {
         RoomName::new(name).expect("a name")
     }
 
-    fn id(id: impl ToString) -> ClientMsgId {
+    fn id(id: &impl ToString) -> ClientMsgId {
         ClientMsgId::new(&id.to_string()).expect("an id")
     }
 
@@ -252,7 +252,7 @@ mod tests {
         let mut outbox = Outbox::default();
         for (number, name) in rooms.iter().enumerate() {
             let text = Text::new("hi").expect("a text");
-            assert_eq!(outbox.push(room(name), text, id(format!("m{number}"))), Pushed::Queued);
+            assert_eq!(outbox.push(room(name), text, id(&format!("m{number}"))), Pushed::Queued);
         }
         outbox
     }
@@ -268,11 +268,11 @@ mod tests {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a", "b", "a", "b"]);
         assert_eq!(sent(&mut outbox, now), ["m0", "m2"]);
-        assert!(outbox.stored(&room("b"), &id("m2")));
-        assert!(outbox.stored(&room("a"), &id("m0")));
+        assert!(outbox.stored(&room("b"), &id(&"m2")));
+        assert!(outbox.stored(&room("a"), &id(&"m0")));
         assert_eq!(sent(&mut outbox, now), ["m1", "m4"]);
-        assert!(!outbox.stored(&room("a"), &id("m0")), "once");
-        assert!(!outbox.stored(&room("b"), &id("m1")), "in its own room only");
+        assert!(!outbox.stored(&room("a"), &id(&"m0")), "once");
+        assert!(!outbox.stored(&room("b"), &id(&"m1")), "in its own room only");
     }
 
     #[test]
@@ -280,13 +280,13 @@ mod tests {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a"]);
         assert_eq!(sent(&mut outbox, now), ["m0"]);
-        assert!(outbox.put_off(&id("m0"), now, |before| Duration::from_secs(1 + u64::from(before))));
-        assert!(!outbox.put_off(&id("m0"), now, |_| Duration::ZERO), "it is not in flight");
+        assert!(outbox.put_off(&id(&"m0"), now, |before| Duration::from_secs(1 + u64::from(before))));
+        assert!(!outbox.put_off(&id(&"m0"), now, |_| Duration::ZERO), "it is not in flight");
         assert_eq!(outbox.deadline(now), Some(now + Duration::from_secs(1)));
         assert!(sent(&mut outbox, now).is_empty());
         let later = now + Duration::from_secs(1);
         assert_eq!(sent(&mut outbox, later), ["m0"]);
-        assert!(outbox.put_off(&id("m0"), later, |before| Duration::from_secs(1 + u64::from(before))));
+        assert!(outbox.put_off(&id(&"m0"), later, |before| Duration::from_secs(1 + u64::from(before))));
         assert_eq!(outbox.deadline(later), Some(later + Duration::from_secs(2)), "a longer wait each time");
     }
 
@@ -295,7 +295,7 @@ mod tests {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a", "b"]);
         assert_eq!(sent(&mut outbox, now), ["m0", "m2"]);
-        assert_eq!(outbox.disconnected(), [id("m0"), id("m2")]);
+        assert_eq!(outbox.disconnected(), [id(&"m0"), id(&"m2")]);
         assert_eq!(sent(&mut outbox, now), ["m0", "m2"]);
     }
 
@@ -306,7 +306,7 @@ mod tests {
         sent(&mut outbox, now);
         assert_eq!(outbox.deadline(now), Some(now + ANSWER_TIMEOUT));
         assert!(outbox.overdue(now).is_empty());
-        assert_eq!(outbox.overdue(now + ANSWER_TIMEOUT), [id("m0")]);
+        assert_eq!(outbox.overdue(now + ANSWER_TIMEOUT), [id(&"m0")]);
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
         let names: Vec<_> = (0..IN_FLIGHT + 5).map(|number| format!("r{number}")).collect();
         let mut outbox = queued(&names.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(sent(&mut outbox, now).len(), IN_FLIGHT);
-        assert!(outbox.refused(&id("m3")));
+        assert!(outbox.refused(&id(&"m3")));
         assert_eq!(sent(&mut outbox, now), ["m32"]);
     }
 
@@ -324,14 +324,14 @@ mod tests {
         let text = Text::new("hi").expect("a text");
         let mut outbox = Outbox::default();
         for number in 0..QUEUE {
-            assert_eq!(outbox.push(room("a"), text.clone(), id(number)), Pushed::Queued);
+            assert_eq!(outbox.push(room("a"), text.clone(), id(&number)), Pushed::Queued);
         }
-        assert_eq!(outbox.push(room("b"), text.clone(), id("late")), Pushed::Full);
-        assert_eq!(outbox.push(room("a"), text, id(7)), Pushed::Known);
-        assert_eq!(outbox.resend(&id("late")), Some(Pushed::Full), "still full, and still kept");
-        assert!(outbox.stored(&room("a"), &id(0)));
-        assert_eq!(outbox.resend(&id("late")), Some(Pushed::Queued));
-        assert_eq!(outbox.resend(&id("late")), Some(Pushed::Known));
-        assert_eq!(outbox.resend(&id("never")), None);
+        assert_eq!(outbox.push(room("b"), text.clone(), id(&"late")), Pushed::Full);
+        assert_eq!(outbox.push(room("a"), text, id(&7)), Pushed::Known);
+        assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Full), "still full, and still kept");
+        assert!(outbox.stored(&room("a"), &id(&0)));
+        assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Queued));
+        assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Known));
+        assert_eq!(outbox.resend(&id(&"never")), None);
     }
 }

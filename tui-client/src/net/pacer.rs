@@ -80,7 +80,7 @@ mod tests {
         let next = pacer.ready_at(start);
         assert_eq!((next - start).as_millis(), 100);
         assert_eq!(spend(&mut pacer, next), 1);
-        assert_eq!(spend(&mut pacer, start + Duration::from_secs(60)), 10);
+        assert_eq!(spend(&mut pacer, start + Duration::from_mins(1)), 10);
     }
 
     #[test]

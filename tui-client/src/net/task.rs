@@ -137,7 +137,7 @@ impl Task {
 
     fn turned(&mut self, turn: Turn, now: Instant) {
         match turn {
-            Turn::Frame(incoming) => self.session.frame(incoming, now),
+            Turn::Frame(incoming) => self.session.frame(*incoming, now),
             Turn::Heard => self.session.heard(now),
             Turn::Ended(code) => {
                 self.link = None;
@@ -197,7 +197,7 @@ async fn dial(url: http::Uri, source: TokenSource) -> (Option<String>, Result<Li
             let result = Link::open(&url, &token).await;
             (Some(token), result)
         }
-        Err(error) => (None, Err(Failure::unreachable(format!("no token: {error}")))),
+        Err(error) => (None, Err(Failure::unreachable(&format!("no token: {error}")))),
     }
 }
 

@@ -36,7 +36,7 @@ use super::rooms::Rooms;
 use super::{Command, ConnectionState, Disconnect, Event, SendState};
 
 /// The longest wait that a server may ask for; a longer one is taken for a mistake.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
 /// What has to be done.
 #[derive(PartialEq, Eq)]

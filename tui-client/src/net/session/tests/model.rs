@@ -130,12 +130,12 @@ impl World {
                 self.bench.hears(&format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#));
             }
             ClientEvent::JoinRoom { room, since } if heard => {
-                let head = self.logs[room.as_str()].len() as u64;
+                let newest = self.logs[room.as_str()].len() as u64;
                 let since = since.map(|since| since.seq().get());
-                let recovery = since.map(|since| ("complete", head - since));
+                let recovery = since.map(|since| ("complete", newest - since));
                 let reference = reference.expect("a ref");
-                self.bench.joined_as(room.as_str(), &position(EPOCH, head), recovery, reference.as_str());
-                for seq in since.unwrap_or(head)..head {
+                self.bench.joined_as(room.as_str(), &position(EPOCH, newest), recovery, reference.as_str());
+                for seq in since.unwrap_or(newest)..newest {
                     self.show(room.as_str(), seq + 1);
                 }
                 self.members.insert(room.to_string());

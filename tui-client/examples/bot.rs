@@ -1,0 +1,56 @@
+//! A bot without a terminal: answers `!ping` in a room.
+//!
+//! ```sh
+//! REALTIME_TOKEN=… cargo run --example bot -- chat-general [ws://127.0.0.1:8000/api/v1/ws]
+//! ```
+//!
+//! What the library does for it: it reconnects by itself, takes up every room where it was, and sends each answer
+//! once. What is left: not to answer twice what is replayed after a reset, and not to answer itself.
+
+use std::error::Error;
+
+use realtime_shared::{ClientMsgId, Message, RoomName, Text, UserId};
+use realtime_tui::net::{self, Command, Config, ConnectionState, Event, SendState};
+
+const URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let room: RoomName = arguments.next().ok_or("which room?")?.parse()?;
+    let url = arguments.next().unwrap_or_else(|| URL.to_owned());
+    let token = std::env::var("REALTIME_TOKEN").map_err(|_| "REALTIME_TOKEN is not set")?;
+
+    let (handle, mut events) = net::connect(Config::new(&url, token)?);
+    handle.send(Command::Join(room)).await?;
+    let mut me = None;
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::State(ConnectionState::Connected { user_id, .. }) => me = Some(user_id),
+            Event::State(ConnectionState::Stopped { reason }) => return Err(reason.into()),
+            Event::State(ConnectionState::Waiting { reason, retry_in, .. }) => {
+                eprintln!("{reason}: again in {} s", retry_in.as_secs());
+            }
+            Event::Message { message, .. } => {
+                if let Some(answer) = answer(&message, me.as_ref()) {
+                    handle.try_send(answer)?;
+                }
+            }
+            Event::Sent { state: SendState::Refused(why), .. } => eprintln!("not sent: {why}"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What to say to a message. The id is made of the message's own: answered again, it is the same answer.
+fn answer(message: &Message, me: Option<&UserId>) -> Option<Command> {
+    if message.text.as_str() != "!ping" || Some(&message.from) == me {
+        return None;
+    }
+    Some(Command::Send {
+        room: message.room.clone(),
+        text: Text::new(&format!("{}: pong", message.from)).ok()?,
+        client_msg_id: ClientMsgId::new(&format!("pong-{}", message.id)).ok()?,
+    })
+}

@@ -1,0 +1,332 @@
+//! The client against a scripted server over loopback. Times are the session's own tests' matter: here waits are short
+//! or cut short, and nothing is measured.
+
+mod server;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
+use realtime_tui::net::{
+    self, Command, ConnectionState, Disconnect, EVENTS, Event, Handle, SendState, TokenSource,
+};
+use server::{Server, next, position, state};
+use tokio_tungstenite::tungstenite::Message;
+
+fn room() -> RoomName {
+    RoomName::new("a").expect("a name")
+}
+
+async fn send(handle: &Handle, text: &str) {
+    let client_msg_id = ClientMsgId::new(&format!("id-{text}")).expect("an id");
+    let command = Command::Send { room: room(), text: Text::new(text).expect("a text"), client_msg_id };
+    handle.send(command).await.expect("taken");
+}
+
+fn sent(text: &str, state: SendState) -> Event {
+    Event::Sent { client_msg_id: ClientMsgId::new(&format!("id-{text}")).expect("an id"), state }
+}
+
+fn stopped(state: &ConnectionState) -> Option<Disconnect> {
+    if let ConnectionState::Stopped { reason } = state { Some(reason.clone()) } else { None }
+}
+
+fn waiting(state: &ConnectionState) -> Option<(Disconnect, Duration, u32)> {
+    match state {
+        ConnectionState::Waiting { reason, retry_in, attempt } => Some((reason.clone(), *retry_in, *attempt)),
+        _ => None,
+    }
+}
+
+fn connected(state: &ConnectionState) -> Option<()> {
+    matches!(state, ConnectionState::Connected { .. }).then_some(())
+}
+
+#[tokio::test]
+async fn the_token_goes_in_a_header_and_nowhere_else() {
+    let server = Server::start().await;
+    let _client = server.client();
+    let peer = server.accept().await;
+    assert_eq!(peer.authorization, "Bearer token");
+    assert_eq!(peer.target, "/api/v1/ws");
+}
+
+#[tokio::test]
+async fn after_a_reconnect_the_gap_is_filled_and_told() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    handle.send(Command::Join(room())).await.expect("taken");
+    let mut peer = server.welcome().await;
+    assert_eq!(peer.join(4, None).await, None);
+    peer.entry(5, "bob", "five").await;
+    assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
+    assert!(matches!(next(&mut events).await, Event::Joined { recovery: None, offline: None, .. }));
+    assert!(matches!(next(&mut events).await, Event::Message { replayed: false, .. }));
+
+    peer.close(1012).await;
+    let (reason, ..) = state(&mut events, waiting).await;
+    assert_eq!(reason, Disconnect::Closed { code: CloseCode::Restarting });
+    let mut peer = server.welcome().await;
+    let complete = Recovery::Complete { replayed: 1 };
+    assert_eq!(peer.join(6, Some(complete)).await, Some(position(5)));
+    peer.entry(6, "bob", "six").await;
+    peer.entry(7, "bob", "seven").await;
+    state(&mut events, connected).await;
+    let Event::Joined { recovery, offline, .. } = next(&mut events).await else { panic!("not joined") };
+    assert_eq!(recovery, Some(complete));
+    assert!(offline.is_some());
+    for (seq, missed) in [(6, true), (7, false)] {
+        let Event::Message { message, replayed } = next(&mut events).await else { panic!("not a message") };
+        assert_eq!((message.seq, replayed), (Seq::new(seq), missed));
+    }
+}
+
+#[tokio::test]
+async fn what_had_no_answer_is_sent_again_before_what_came_later() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    send(&handle, "one").await;
+    let mut peer = server.welcome().await;
+    let first = peer.post().await;
+    assert_eq!(first, ("one".to_owned(), "id-one".to_owned()));
+    send(&handle, "two").await;
+    let mut states = Vec::new();
+    while states.last() != Some(&sent("two", SendState::Queued)) {
+        if let event @ Event::Sent { .. } = next(&mut events).await {
+            states.push(event);
+        }
+    }
+    drop(peer);
+    let mut peer = server.welcome().await;
+    assert_eq!(peer.post().await, first);
+    peer.ack("id-one", 1).await;
+    assert_eq!(peer.post().await.0, "two");
+    peer.ack("id-two", 2).await;
+    let stored = sent("two", SendState::Stored(Seq::new(2)));
+    while states.last() != Some(&stored) {
+        if let event @ Event::Sent { .. } = next(&mut events).await {
+            states.push(event);
+        }
+    }
+    let expected = [
+        sent("one", SendState::Queued),
+        sent("one", SendState::Sent),
+        sent("two", SendState::Queued),
+        sent("one", SendState::Queued),
+        sent("one", SendState::Sent),
+        sent("one", SendState::Stored(Seq::new(1))),
+        sent("two", SendState::Sent),
+        stored,
+    ];
+    assert_eq!(states, expected);
+}
+
+#[tokio::test]
+async fn nobody_there_is_tried_again_and_counted() {
+    let config = Server::start().await.config("token");
+    let (_handle, mut events) = net::connect(config);
+    for expected in 2..5 {
+        let (reason, _, attempt) = state(&mut events, waiting).await;
+        assert!(matches!(reason, Disconnect::Unreachable(_)), "{reason:?}");
+        assert_eq!(attempt, expected);
+    }
+}
+
+#[tokio::test]
+async fn refused_upgrades_are_answered_as_their_status_says() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    server.refuse("503 Service Unavailable\r\nRetry-After: 3000").await;
+    let (reason, retry_in, _) = state(&mut events, waiting).await;
+    assert_eq!(reason, Disconnect::Refused { status: 503 });
+    assert!(retry_in >= Duration::from_secs(3_000));
+    for answer in ["403 Forbidden", "401 Unauthorized", "404 Not Found"] {
+        handle.send(Command::RetryNow).await.expect("taken");
+        server.refuse(answer).await;
+        let status = answer[..3].parse().expect("a number");
+        assert_eq!(state(&mut events, stopped).await, Disconnect::Refused { status });
+    }
+    handle.send(Command::RetryNow).await.expect("taken");
+    server.welcome().await;
+    state(&mut events, connected).await;
+}
+
+#[tokio::test]
+async fn a_verdict_to_stop_stops_until_somebody_wants_to_retry() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    for code in [4004, 4001, 4002, 1000] {
+        server.welcome().await.close(code).await;
+        let code = CloseCode::from_u16(code);
+        assert_eq!(state(&mut events, stopped).await, Disconnect::Closed { code });
+        handle.send(Command::RetryNow).await.expect("taken");
+    }
+}
+
+#[tokio::test]
+async fn another_token_is_taken_from_the_source() {
+    let server = Server::start().await;
+    let count = AtomicUsize::new(0);
+    // The first token is bad, the second one is not asked for by the try but by the verdict, the third is as good.
+    let tokens = ["bad", "good", "good", "good"];
+    let source = TokenSource::from_fn(move || Ok(tokens[count.fetch_add(1, Ordering::Relaxed)].to_owned()));
+    let (_handle, mut events) = net::connect(server.config(source));
+    let peer = server.accept().await;
+    assert_eq!(peer.authorization, "Bearer bad");
+    peer.close(4001).await;
+    let mut peer = server.welcome().await;
+    assert_eq!(peer.authorization, "Bearer good");
+    state(&mut events, connected).await;
+    peer.say(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    assert!(matches!(next(&mut events).await, Event::Server(_)));
+    peer.close(4003).await;
+    let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
+    assert_eq!(state(&mut events, stopped).await, expired, "the source has no other one");
+}
+
+#[tokio::test]
+async fn a_newer_token_is_handed_over_before_the_old_one_expires() {
+    let server = Server::start().await;
+    let count = AtomicUsize::new(0);
+    let source = TokenSource::from_fn(move || Ok(format!("t{}", count.fetch_add(1, Ordering::Relaxed))));
+    let _client = net::connect(server.config(source));
+    let mut peer = server.welcome().await;
+    assert_eq!(peer.authorization, "Bearer t0");
+    peer.say(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    assert_eq!(peer.hear().await.event, ClientEvent::Refresh { token: "t1".to_owned() });
+}
+
+#[tokio::test]
+async fn a_source_without_a_token_is_asked_again() {
+    let server = Server::start().await;
+    let count = AtomicUsize::new(0);
+    let source = TokenSource::from_fn(move || match count.fetch_add(1, Ordering::Relaxed) {
+        0 => Err(std::io::Error::other("locked")),
+        _ => Ok("token".to_owned()),
+    });
+    let (_handle, mut events) = net::connect(server.config(source));
+    let (reason, ..) = state(&mut events, waiting).await;
+    assert_eq!(reason, Disconnect::Unreachable("no token: locked".to_owned()));
+    server.welcome().await;
+    state(&mut events, connected).await;
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_left() {
+    let server = Server::start().await;
+    let mut config = server.config("token");
+    config.timing.pong_timeout = Duration::from_millis(20);
+    let (_handle, mut events) = net::connect(config);
+    let _silent = server.welcome().await;
+    state(&mut events, |state| waiting(state).filter(|(reason, ..)| *reason == Disconnect::Silent)).await;
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_says_nothing_is_not_waited_for() {
+    let server = Server::start().await;
+    let mut config = server.config("token");
+    config.timing.connect_timeout = Duration::from_millis(20);
+    let (_handle, mut events) = net::connect(config);
+    let _silent = server.accept().await;
+    let (reason, ..) = state(&mut events, waiting).await;
+    assert!(matches!(reason, Disconnect::Unreachable(_)), "{reason:?}");
+}
+
+#[tokio::test]
+async fn the_servers_own_pings_are_answered() {
+    let server = Server::start().await;
+    let _client = server.client();
+    let mut peer = server.welcome().await;
+    peer.socket.send(Message::Ping("there?".into())).await.expect("said");
+    loop {
+        if let Message::Pong(payload) = peer.socket.next().await.expect("a frame").expect("a good frame") {
+            assert_eq!(&payload[..], b"there?");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_frame_ends_the_connection() {
+    let large = format!(r#"{{"type":"{}"}}"#, "x".repeat(1024 * 1024));
+    for (message, code) in [
+        (Message::text("not JSON"), CloseCode::Protocol),
+        (Message::binary(vec![1]), CloseCode::Unsupported),
+        (Message::text(large), CloseCode::TooLarge),
+    ] {
+        let server = Server::start().await;
+        let (_handle, mut events) = server.client();
+        let mut peer = server.welcome().await;
+        // The client may be gone before all of it is written.
+        _ = peer.socket.send(message).await;
+        assert_eq!(state(&mut events, stopped).await, Disconnect::Closed { code });
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_take_events_holds_the_server_back_and_loses_none() {
+    let server = Server::start().await;
+    let (_handle, mut events) = server.client();
+    let mut peer = server.welcome().await;
+    // More than the socket's buffers, the events and a few frames between hold.
+    let count = 32 * EVENTS;
+    let text = "x".repeat(4_000);
+    let said = Arc::new(AtomicUsize::new(0));
+    let server = tokio::spawn({
+        let said = Arc::clone(&said);
+        async move {
+            for seq in 1..=count {
+                peer.entry(seq as u64, "bob", &text).await;
+                said.store(seq, Ordering::Relaxed);
+            }
+            peer
+        }
+    });
+    let (mut before, mut turns) = (0, 0);
+    while turns < 1_000 {
+        tokio::task::yield_now().await;
+        let now = said.load(Ordering::Relaxed);
+        turns = if now == before { turns + 1 } else { 0 };
+        before = now;
+    }
+    assert!(!server.is_finished(), "all was read, and nobody took it");
+    assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
+    for seq in 1..=count {
+        let Event::Message { message, .. } = next(&mut events).await else { panic!("not a message") };
+        assert_eq!(message.seq, Seq::new(seq as u64));
+    }
+    server.await.expect("no panic");
+}
+
+#[tokio::test]
+async fn closing_says_goodbye_after_what_was_said() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    let mut peer = server.welcome().await;
+    state(&mut events, connected).await;
+    handle.send(Command::Members(room())).await.expect("taken");
+    handle.send(Command::Close).await.expect("taken");
+    assert!(matches!(peer.hear().await.event, ClientEvent::Members { .. }));
+    assert_eq!(peer.goodbye().await, Some(1000));
+    while events.recv().await.is_some() {}
+    assert!(handle.send(Command::RetryNow).await.is_err());
+}
+
+#[tokio::test]
+async fn dropping_either_end_closes() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    let peer = server.welcome().await;
+    state(&mut events, connected).await;
+    drop(handle);
+    assert_eq!(peer.goodbye().await, Some(1000));
+    while events.recv().await.is_some() {}
+
+    let (_handle, mut events) = server.client();
+    let peer = server.welcome().await;
+    state(&mut events, connected).await;
+    drop(events);
+    assert_eq!(peer.goodbye().await, Some(1000));
+}

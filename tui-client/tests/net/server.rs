@@ -1,0 +1,187 @@
+//! A server for one client, scripted by the test.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use realtime_shared::{
+    ClientEvent, ClientFrame, CloseCode, EntryId, Epoch, Position, Recovery, Seq, ServerEvent, ServerFrame,
+    codec,
+};
+use realtime_tui::net::{self, Config, ConnectionState, Event, Events, Handle, TokenSource};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+pub(crate) struct Server {
+    listener: TcpListener,
+}
+
+/// A connection of the client, from the server's side.
+pub(crate) struct Peer {
+    pub(crate) socket: WebSocketStream<TcpStream>,
+    /// What its `Authorization` header said.
+    pub(crate) authorization: String,
+    /// What it asked for.
+    pub(crate) target: String,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a free port") }
+    }
+
+    /// A configuration for this server that does not wait long between tries.
+    pub(crate) fn config(&self, token: impl Into<TokenSource>) -> Config {
+        let url = format!("ws://{}/api/v1/ws", self.listener.local_addr().expect("an address"));
+        let mut config = Config::new(&url, token).expect("a URL");
+        config.timing.backoff.base = Duration::from_millis(1);
+        config.timing.backoff.cap = Duration::from_millis(10);
+        config
+    }
+
+    pub(crate) fn client(&self) -> (Handle, Events) {
+        net::connect(self.config("token"))
+    }
+
+    pub(crate) async fn accept(&self) -> Peer {
+        let (stream, _) = self.listener.accept().await.expect("a connection");
+        let (mut authorization, mut target) = (String::new(), String::new());
+        let seen = |request: &Request, response: Response| {
+            target = request.uri().to_string();
+            let header = request.headers().get("authorization").expect("a token");
+            header.to_str().expect("ASCII").clone_into(&mut authorization);
+            Ok(response)
+        };
+        let socket = tokio_tungstenite::accept_hdr_async(stream, seen).await.expect("an upgrade");
+        Peer { socket, authorization, target }
+    }
+
+    /// Accepts and welcomes.
+    pub(crate) async fn welcome(&self) -> Peer {
+        let mut peer = self.accept().await;
+        peer.welcome().await;
+        peer
+    }
+
+    /// Answers the next upgrade with something else.
+    pub(crate) async fn refuse(&self, answer: &str) {
+        let (mut stream, _) = self.listener.accept().await.expect("a connection");
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.expect("a request"));
+        }
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.expect("written");
+    }
+}
+
+impl Peer {
+    pub(crate) async fn say(&mut self, json: impl Into<String>) {
+        self.socket.send(Message::text(json.into())).await.expect("said");
+    }
+
+    pub(crate) async fn welcome(&mut self) {
+        self.say(
+            r#"{"type":"system","event":"welcome","message":"Connected successfully","user_id":"me",
+            "online_count":1,"expires_at":1,"limits":{"text_chars":4000,"frame_bytes":65536,"rooms":128,
+            "messages_per_second":0}}"#,
+        )
+        .await;
+    }
+
+    /// The next frame of the client; pings are answered.
+    pub(crate) async fn hear(&mut self) -> ClientFrame {
+        loop {
+            let message = self.socket.next().await.expect("a frame").expect("a good frame");
+            let Message::Text(text) = message else { continue };
+            let frame = codec::decode_client(&text).expect("a good frame");
+            let ClientEvent::Ping(ping) = frame.event else { return frame };
+            let nonce = ping.nonce.expect("a nonce");
+            self.say(format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#)).await;
+        }
+    }
+
+    /// The client joins; answers that the head is at `head`. Gives the `since` that it sent.
+    pub(crate) async fn join(&mut self, head: u64, recovery: Option<Recovery>) -> Option<Position> {
+        let frame = self.hear().await;
+        let ClientEvent::JoinRoom { room, since } = frame.event else { panic!("not a join: {frame:?}") };
+        let event = serde_json::from_value::<ServerEvent>(serde_json::json!({
+            "type": "system", "event": "joined", "message": "me joined", "room": room, "user_id": "me",
+            "members": ["me"], "member_count": 1, "position": position(head), "recovery": recovery,
+        }));
+        let answer = ServerFrame { event: event.expect("a frame"), reference: frame.reference };
+        self.say(codec::encode_frame(&answer)).await;
+        since
+    }
+
+    /// The client posts; gives the text and the id.
+    pub(crate) async fn post(&mut self) -> (String, String) {
+        let frame = self.hear().await;
+        let ClientEvent::Message(post) = frame.event else { panic!("not a post: {frame:?}") };
+        (post.text.to_string(), post.client_msg_id.expect("an id").to_string())
+    }
+
+    pub(crate) async fn entry(&mut self, seq: u64, from: &str, text: &str) {
+        let id = EntryId::from_u128(seq.into());
+        self.say(format!(
+            r#"{{"type":"message","room":"a","from":"{from}","text":"{text}","seq":{seq},"id":"{id}","ts":1}}"#
+        ))
+        .await;
+    }
+
+    pub(crate) async fn ack(&mut self, id: &str, seq: u64) {
+        let entry = EntryId::from_u128(seq.into());
+        self.say(format!(
+            r#"{{"type":"ack","room":"a","client_msg_id":"{id}","epoch":"e1","seq":{seq},"id":"{entry}","ts":1,
+            "duplicate":false}}"#
+        ))
+        .await;
+    }
+
+    /// Says goodbye, and waits until the client is gone.
+    pub(crate) async fn close(mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: CloseCode::from_u16(code).reason().into() };
+        self.socket.close(Some(frame)).await.expect("said");
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+
+    /// What the client said last of all: the code of its goodbye.
+    pub(crate) async fn goodbye(mut self) -> Option<u16> {
+        let mut code = None;
+        while let Some(Ok(message)) = self.socket.next().await {
+            if let Message::Close(frame) = message {
+                code = frame.map(|frame| frame.code.into());
+            }
+        }
+        code
+    }
+}
+
+pub(crate) fn position(seq: u64) -> Position {
+    let epoch = Epoch::new("e1").expect("an epoch");
+    Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) }
+}
+
+/// The next event but round trips, and the tries that say nothing new.
+pub(crate) async fn next(events: &mut Events) -> Event {
+    loop {
+        match events.recv().await.expect("an event") {
+            Event::RoundTrip(_) | Event::State(ConnectionState::Connecting { .. }) => {}
+            event => return event,
+        }
+    }
+}
+
+/// The next state of the connection that `wanted` takes.
+pub(crate) async fn state<T>(events: &mut Events, wanted: impl Fn(&ConnectionState) -> Option<T>) -> T {
+    loop {
+        if let Event::State(state) = events.recv().await.expect("an event")
+            && let Some(found) = wanted(&state)
+        {
+            return found;
+        }
+    }
+}
