@@ -52,6 +52,9 @@ pub enum UrlError {
     /// It wants TLS.
     #[error("`{0}`: wss:// is not supported yet; use ws://, and a tunnel where the way is not trusted")]
     Tls(String),
+    /// It has a token, which would be seen in logs on the way.
+    #[error("a token does not belong in the URL")]
+    Token,
     /// It is of something else than a WebSocket.
     #[error("`{0}` does not begin with ws://")]
     Scheme(String),
@@ -60,7 +63,8 @@ pub enum UrlError {
 impl Config {
     /// A client of the server at `url` (`ws://host[:port]/path`), with the usual times.
     ///
-    /// The token goes in the `Authorization` header of each upgrade, never in the URL.
+    /// The token goes in the `Authorization` header of each upgrade, never in the URL. This library logs nothing; the
+    /// WebSocket library below it gives whole requests to a logger of the `log` crate that takes level `trace`.
     pub fn new(url: &str, token: impl Into<TokenSource>) -> Result<Self, UrlError> {
         let malformed = || UrlError::Malformed(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| malformed())?;
@@ -73,6 +77,9 @@ impl Config {
         let authority = uri.authority().ok_or_else(malformed)?;
         if authority.host().is_empty() || authority.as_str().contains('@') {
             return Err(malformed());
+        }
+        if uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("token="))) {
+            return Err(UrlError::Token);
         }
         Ok(Self { url: uri, token: token.into(), timing: Timing::default() })
     }
@@ -150,6 +157,7 @@ mod tests {
         for bad in ["", "chat.example", "/ws", "ws:///ws", "ws://alice:secret@chat.example/ws", "ws://a b/"] {
             assert!(matches!(error(bad), UrlError::Malformed(_)), "{bad}");
         }
+        assert_eq!(error("ws://chat.example/ws?v=1&token=s3cret"), UrlError::Token);
         assert!(error("wss://chat.example/ws").to_string().contains("not supported yet"));
     }
 

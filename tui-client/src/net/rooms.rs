@@ -161,7 +161,8 @@ impl Rooms {
         }
     }
 
-    /// The server says that we left, without having been asked: the room is wanted no more.
+    /// The server says that we left. Where that was not asked for, the room is wanted no more; where it was, the room
+    /// is forgotten already, or is being joined again.
     pub(super) fn put_out(&mut self, name: &RoomName) {
         self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
     }
@@ -214,7 +215,6 @@ impl Rooms {
             }
             room.stage = Stage::Due(None);
             room.put_off = 0;
-            room.replay_left = 0;
             room.repeats |= room.unplaced.take().is_some();
         }
     }

@@ -25,6 +25,9 @@ const BACKLOG: usize = 1_024;
 
 type Job<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
+/// The token that a try used, where the source had one, and what came of it.
+type Dialed = (Option<String>, Result<Box<Link>, Failure>);
+
 /// What the task has at hand.
 struct Task {
     config: Config,
@@ -32,12 +35,12 @@ struct Task {
     events: mpsc::Sender<Event>,
     /// Events for which the channel had no room.
     backlog: VecDeque<Event>,
-    link: Option<Link>,
+    link: Option<Box<Link>>,
     /// A try that is under way, with the token it uses.
-    dialing: Job<(Option<String>, Result<Link, Failure>)>,
+    dialing: Job<Dialed>,
     /// The token source is being asked.
     asking: Job<io::Result<String>>,
-    /// The token that was used last.
+    /// The token of the last try. One that a refresh offered is not known to be good, and does not replace it.
     token: Option<String>,
     ended: bool,
 }
@@ -48,7 +51,7 @@ enum Happened {
     Deaf,
     Command(Option<Command>),
     Turn(Turn),
-    Dialed(Option<String>, Result<Link, Failure>),
+    Dialed(Dialed),
     Token(io::Result<String>),
     Time,
 }
@@ -80,7 +83,7 @@ pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, e
 impl Task {
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Happened {
         let heard = self.backlog.is_empty();
-        let unsent = self.link.as_ref().map_or(0, Link::unsent);
+        let unsent = self.link.as_ref().map_or(0, |link| link.unsent());
         let takes_commands = unsent < UNSENT && self.backlog.len() < BACKLOG;
         let deadline = self.session.deadline(now()).filter(|_| heard);
         tokio::select! {
@@ -96,7 +99,7 @@ impl Task {
             () = self.events.closed(), if heard => Happened::Deaf,
             command = commands.recv(), if takes_commands => Happened::Command(command),
             turn = turn(&mut self.link), if heard => Happened::Turn(turn),
-            (token, result) = job(&mut self.dialing) => Happened::Dialed(token, result),
+            dialed = job(&mut self.dialing) => Happened::Dialed(dialed),
             token = job(&mut self.asking) => Happened::Token(token),
             () = sleep_until(deadline), if deadline.is_some() => Happened::Time,
         }
@@ -109,7 +112,7 @@ impl Task {
             Happened::Command(Some(command)) => self.session.command(command, now),
             Happened::Command(None) | Happened::Deaf => self.session.command(Command::Close, now),
             Happened::Turn(turn) => self.turned(turn, now),
-            Happened::Dialed(token, result) => {
+            Happened::Dialed((token, result)) => {
                 self.dialing = None;
                 self.token = token;
                 match result {
@@ -120,9 +123,6 @@ impl Task {
             Happened::Token(token) => {
                 self.asking = None;
                 let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
-                if fresh.is_some() {
-                    self.token.clone_from(&fresh);
-                }
                 self.session.fresh_token(fresh, now);
             }
             Happened::Time => {
@@ -191,17 +191,17 @@ impl Task {
     }
 }
 
-async fn dial(url: http::Uri, source: TokenSource) -> (Option<String>, Result<Link, Failure>) {
+async fn dial(url: http::Uri, source: TokenSource) -> Dialed {
     match source.get().await {
         Ok(token) => {
             let result = Link::open(&url, &token).await;
-            (Some(token), result)
+            (Some(token), result.map(Box::new))
         }
         Err(error) => (None, Err(Failure::unreachable(&format!("no token: {error}")))),
     }
 }
 
-async fn turn(link: &mut Option<Link>) -> Turn {
+async fn turn(link: &mut Option<Box<Link>>) -> Turn {
     match link {
         Some(link) => link.turn().await,
         None => pending().await,

@@ -49,6 +49,7 @@ impl Server {
     pub(crate) async fn accept(&self) -> Peer {
         let (stream, _) = self.listener.accept().await.expect("a connection");
         let (mut authorization, mut target) = (String::new(), String::new());
+        #[expect(clippy::result_large_err, reason = "the library's type")]
         let seen = |request: &Request, response: Response| {
             target = request.uri().to_string();
             let header = request.headers().get("authorization").expect("a token");

@@ -21,7 +21,7 @@ impl Session {
             ServerEvent::System(SystemEvent::Joined(joined)) => self.joined(joined, reference, now),
             ServerEvent::System(system) => {
                 match &system {
-                    SystemEvent::Left(left) if reference.is_none() && self.is_me(&left.user_id) => {
+                    SystemEvent::Left(left) if self.is_me(&left.user_id) => {
                         self.rooms.put_out(&left.room);
                     }
                     SystemEvent::Resync(resync) => self.rooms.resync(resync),

@@ -166,7 +166,7 @@ impl Session {
             Command::Join(room) => self.rooms.want(room),
             Command::Leave(room) => {
                 if self.rooms.forget(&room) {
-                    self.request(ClientEvent::LeaveRoom { room }, "leave");
+                    self.say(ClientEvent::LeaveRoom { room });
                 }
             }
             Command::Send { room, text, client_msg_id } => {
@@ -242,6 +242,11 @@ impl Session {
         match (&self.phase, event) {
             (Phase::Connecting { .. }, ServerEvent::System(SystemEvent::Welcome(welcome))) => {
                 self.welcomed(welcome, now);
+            }
+            (Phase::Connecting { .. }, _) => {
+                // A welcome comes first of all: this is no server of ours.
+                self.outputs.push_back(Output::Drop);
+                self.lost(Disconnect::Closed { code: CloseCode::Protocol }, None, now);
             }
             (Phase::Connected(_), event) => {
                 self.said(event, reference.as_ref(), now);

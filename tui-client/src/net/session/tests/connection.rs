@@ -167,6 +167,15 @@ fn a_try_takes_so_long_and_no_longer() {
 }
 
 #[test]
+fn who_does_not_begin_with_a_welcome_is_no_server_of_ours() {
+    let mut bench = Bench::new();
+    bench.entry("a", 1);
+    assert_eq!(bench.drops, 1);
+    let reason = Disconnect::Closed { code: CloseCode::Protocol };
+    assert_eq!(*bench.state(), ConnectionState::Stopped { reason });
+}
+
+#[test]
 fn pings_measure_the_round_trip() {
     let mut bench = Bench::new();
     bench.welcome(0);

@@ -241,10 +241,9 @@ impl Bench {
     /// The last state of the connection.
     #[track_caller]
     fn state(&self) -> &ConnectionState {
-        let states = self.events.iter().rev();
+        let mut states = self.events.iter().rev();
         states
-            .filter_map(|event| if let Event::State(state) = event { Some(state) } else { None })
-            .next()
+            .find_map(|event| if let Event::State(state) = event { Some(state) } else { None })
             .expect("one")
     }
 

@@ -230,7 +230,7 @@ impl World {
                     seen.clear();
                 }
                 Event::Message { message, .. } if message.room.as_str() == room => {
-                    seen.push(message.seq.get())
+                    seen.push(message.seq.get());
                 }
                 _ => {}
             }
