@@ -64,3 +64,51 @@ fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
     Ok(seconds as u64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Option<Claims> {
+        serde_json::from_str(json).ok()
+    }
+
+    #[test]
+    fn what_is_left_out_is_a_user_of_every_room() {
+        let claims = read(r#"{"sub":"alice","exp":1760000000,"iat":5,"scope":"x"}"#).expect("claims");
+        assert_eq!(claims.exp, 1_760_000_000);
+        assert_eq!((claims.role, claims.rooms, claims.read_only), (Role::User, None, vec![]));
+        assert_eq!(read(r#"{"sub":"a","exp":1,"rooms":[]}"#).expect("claims").rooms, Some(vec![]));
+        assert_eq!(read(r#"{"sub":"a","exp":1,"role":"admin"}"#).expect("claims").role, Role::Admin);
+    }
+
+    #[test]
+    fn an_audience_is_a_name_or_several() {
+        let aud = |json: &str| read(json).expect("claims").aud;
+        assert_eq!(aud(r#"{"sub":"a","exp":1,"aud":"x"}"#), Some(Audience::One("x".into())));
+        assert_eq!(aud(r#"{"sub":"a","exp":1,"aud":["x"]}"#), Some(Audience::Many(vec!["x".into()])));
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_is_cut_off() {
+        assert_eq!(read(r#"{"sub":"a","exp":1760000000.9}"#).expect("claims").exp, 1_760_000_000);
+    }
+
+    #[test]
+    fn these_are_no_claims() {
+        for json in [
+            r#"{"exp":1}"#,
+            r#"{"sub":"a"}"#,
+            r#"{"sub":" a","exp":1}"#,
+            r#"{"sub":"a\u202e","exp":1}"#,
+            r#"{"sub":5,"exp":1}"#,
+            r#"{"sub":"a","exp":"1"}"#,
+            r#"{"sub":"a","exp":-1}"#,
+            r#"{"sub":"a","exp":1e30}"#,
+            r#"{"sub":"a","exp":1,"role":"root"}"#,
+            r#"{"sub":"a","exp":1,"rooms":"chat-*"}"#,
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! `type` has are read one by one, so that a refusal names the field and carries what it can of the frame. Unknown
 //! fields are passed over; of a field that is there twice the last one counts.
 
+mod surrogates;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -11,6 +13,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use self::surrogates::replace_lone_surrogates;
 use crate::{
     ClientEvent, ClientFrame, ClientMsgId, EntryId, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,
     Seq, ServerEvent, ServerFrame, Text, TextError,
@@ -389,49 +392,4 @@ fn room(raw: &RawValue) -> Result<RoomName, Fault> {
 fn text(raw: Option<&RawValue>, name: &'static str) -> Result<Text, Fault> {
     let raw = raw.ok_or(Fault::Missing(name))?;
     Text::new(&string(raw, name)?).map_err(|error| Fault::Text(name, error))
-}
-
-/// Writes U+FFFD for each escape of half a surrogate pair: JSON may hold them, strings may not.
-fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
-    if !(text.contains("\\ud") || text.contains("\\uD")) {
-        return Cow::Borrowed(text);
-    }
-    let bytes = text.as_bytes();
-    let mut fixed = String::new();
-    let (mut copied, mut at) = (0, 0);
-    while at < bytes.len() {
-        if bytes[at] != b'\\' {
-            at += 1;
-            continue;
-        }
-        let length = match (escaped_unit(bytes, at), escaped_unit(bytes, at + 6)) {
-            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
-            (Some(0xD800..=0xDFFF), _) => {
-                fixed.push_str(&text[copied..at]);
-                fixed.push_str("\\uFFFD");
-                copied = at + 6;
-                6
-            }
-            _ => 2,
-        };
-        at += length;
-    }
-    if copied == 0 {
-        return Cow::Borrowed(text);
-    }
-    fixed.push_str(&text[copied..]);
-    Cow::Owned(fixed)
-}
-
-/// The UTF-16 code unit that is escaped at `at` as `\uXXXX`.
-fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
-    let escape = bytes.get(at..at + 6)?;
-    if !escape.starts_with(b"\\u") {
-        return None;
-    }
-    let digits = std::str::from_utf8(&escape[2..]).ok()?;
-    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    u16::from_str_radix(digits, 16).ok()
 }

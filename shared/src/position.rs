@@ -201,4 +201,23 @@ mod tests {
             assert!(serde_json::from_str::<Position>(json).is_err(), "{json}");
         }
     }
+
+    #[test]
+    fn before_the_first_entry_every_log_is_at_its_start() {
+        let json = r#"{"epoch":"e","seq":0,"id":null}"#;
+        assert_eq!(serde_json::from_str::<Position>(json).expect("a position"), Position::Start);
+    }
+
+    #[test]
+    fn an_epoch_has_1_to_64_bytes() {
+        assert_eq!(Epoch::new(""), None);
+        assert!(Epoch::new(&"ü".repeat(32)).is_some());
+        assert_eq!(Epoch::new(&"ü".repeat(33)), None);
+    }
+
+    #[test]
+    fn the_largest_seq_has_no_next() {
+        assert_eq!(Seq::ZERO.next(), Seq::new(1));
+        assert_eq!(Seq::new(u64::MAX).next(), Seq::new(u64::MAX));
+    }
 }

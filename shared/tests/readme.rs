@@ -63,9 +63,10 @@ fn its_claims_are_claims() {
 
 #[test]
 fn its_tables_have_every_close_code_with_its_verdict() {
+    let rows = rows();
     for number in 1000..5000_u16 {
         let code = CloseCode::from_u16(number);
-        let row = rows().into_iter().find(|row| row[0] == number.to_string());
+        let row = rows.iter().find(|row| row[0] == number.to_string());
         if let CloseCode::Other(_) = code {
             assert_eq!(row, None, "{number}");
             continue;
