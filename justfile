@@ -1,0 +1,56 @@
+# Every command that a developer or CI runs. `just` lists them.
+
+set positional-arguments
+
+[private]
+default:
+    @just --list --unsorted
+
+# Watch a living chat room: a server, four talkative users and you, in this terminal
+demo:
+    cargo run --release --bin realtime-tui -- --demo
+
+# Run the server; flags go to it, as in `just serve --listen 127.0.0.1:9000`
+serve *flags:
+    cargo run --release --bin realtime-server -- serve "$@"
+
+# Join a room of the server on this machine, as in `just chat alice dev`
+chat user="you" room="chat-general":
+    @token="$(cargo run --quiet --release --bin realtime-server -- token --user "$1")" \
+        && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
+
+# Run all tests, the examples in the documentation included; arguments go to `cargo test`
+test *arguments: c-compiler
+    cargo test --workspace --no-fail-fast "$@"
+
+# What has to pass before a commit: format, lints, tests, documentation
+check: format lint test docs
+
+# Measure the server under load; arguments go to the load generator (`just bench --help`)
+bench *arguments:
+    cargo bench --package realtime-server --bench load -- "$@"
+
+# Fail where `cargo fmt` would change something
+format:
+    cargo fmt --all --check
+
+# Fail at any warning of the compiler or of Clippy
+lint:
+    cargo clippy --quiet --workspace --all-targets -- --deny warnings
+
+# Fail where the documentation does not build without a warning
+docs:
+    RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
+
+# The tests need Rust and a C compiler, which links, and builds the library for signatures. All else comes with Cargo.
+[private]
+c-compiler:
+    @command -v cc >/dev/null || { \
+        echo 'No C compiler: `cc` is not in the PATH. To get one:'; \
+        echo '  Debian, Ubuntu  sudo apt-get install build-essential'; \
+        echo '  Fedora          sudo dnf install gcc'; \
+        echo '  Arch            sudo pacman -S base-devel'; \
+        echo '  Alpine          sudo apk add build-base'; \
+        echo '  macOS           xcode-select --install'; \
+        exit 1; \
+    } >&2
