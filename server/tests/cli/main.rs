@@ -1,0 +1,224 @@
+//! The program from outside: what it prints, what it refuses, what it keeps, and how it ends.
+
+mod program;
+
+use std::fs::{self, Permissions};
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::thread;
+
+use realtime_server::auth::{Identity, Verifier};
+use realtime_server::clock::Clock;
+use realtime_server::config::Config;
+use realtime_server::secret::Secret;
+use realtime_shared::{Role, RoomName};
+use rustix::process::Signal;
+
+use program::{Home, next};
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+#[track_caller]
+fn verified(token: &str, secret: &str) -> Identity {
+    let config = Config::new(Secret::new(secret.as_bytes()).expect("long enough"));
+    Verifier::new(&config).verify(token, Clock::system().now()).expect("a good token")
+}
+
+#[test]
+fn help_and_version_are_output() {
+    let home = Home::new();
+    for words in [&["--help"][..], &["help"], &["serve", "--help"], &["token", "-h"], &["--version"]] {
+        let done = home.run(words).succeeded();
+        assert!(!done.stdout().is_empty() && done.stderr().is_empty(), "{words:?}");
+    }
+    assert!(!home.kept_secret().exists());
+}
+
+#[test]
+fn what_is_written_wrong_is_said_in_a_line() {
+    let home = Home::new();
+    for (words, named) in [
+        (&[][..], "--help"),
+        (&["srve"], "serve"),
+        (&["serve", "--listne", "127.0.0.1:0"], "--listen"),
+        (&["serve", "--listen", "nowhere"], "--listen"),
+        (&["serve", "--workers", "0"], "--workers"),
+        (&["serve", "--ping-interval", "25"], "30s"),
+        (&["serve", "--log", "info,=,"], "REALTIME_LOG"),
+        (&["serve", "--jwt-secret-file", "/nonexistent/secret"], "/nonexistent/secret"),
+        (&["token"], "--user"),
+        (&["token", "--user", ""], "--user"),
+        (&["token", "--user", "a\u{202e}b"], "U+202E"),
+        (&["token", "--user", "alice", "--ttl", "0"], "--ttl"),
+        (&["token", "--user", "alice", "--role", "root"], "--role"),
+    ] {
+        let line = home.run(words).failed(2);
+        assert!(line.contains(named), "{words:?}: {line}");
+    }
+    assert!(!home.kept_secret().exists(), "nothing was made for a faulty command");
+}
+
+#[test]
+fn a_token_is_all_that_token_prints() {
+    let home = Home::new();
+    let flags = ["--room", "chat-*", "--room", "lobby", "--read-only", "chat-news", "--ttl", "1h"];
+    let done = home.run(&[&["token", "--user", "büro 7"][..], &flags].concat()).succeeded();
+    assert!(done.stderr().contains(&home.kept_secret().display().to_string()), "{}", done.stderr());
+    let secret = fs::read_to_string(home.kept_secret()).expect("made");
+    let identity = verified(&done.line(), secret.trim_end());
+
+    let room = |name| RoomName::new(name).expect("a name");
+    assert_eq!((identity.user.as_str(), identity.role), ("büro 7", Role::User));
+    assert!(identity.grants.may_post(&room("chat-a")) && identity.grants.may_post(&room("lobby")));
+    assert!(identity.grants.may_use(&room("chat-news")) && !identity.grants.may_post(&room("chat-news")));
+    assert!(!identity.grants.may_use(&room("other")));
+    let left = identity.expires_at.millis().saturating_sub(Clock::system().now().millis());
+    assert!((3_000_000..=3_600_000).contains(&left), "{left}");
+
+    let admin = home.run(&["token", "--user", "ops", "--role", "admin"]).succeeded();
+    assert_eq!(admin.stderr(), "", "the secret is there already");
+    assert_eq!(verified(&admin.line(), secret.trim_end()).role, Role::Admin);
+}
+
+#[test]
+fn a_token_that_would_be_refused_is_not_printed() {
+    let home = Home::new();
+    let rooms = ["--room", "a"].repeat(257);
+    let line = home.run(&[&["token", "--user", "alice"], rooms.as_slice()].concat()).failed(2);
+    assert!(line.contains("256"), "{line}");
+}
+
+#[test]
+fn the_secret_is_kept_for_its_owner_and_agreed_on() {
+    let home = Home::new();
+    let tokens: Vec<String> = thread::scope(|scope| {
+        let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| home.token("alice"))).collect();
+        runs.into_iter().map(|run| run.join().expect("a token")).collect()
+    });
+    let path = home.kept_secret();
+    let secret = fs::read_to_string(&path).expect("made");
+    for token in tokens {
+        verified(&token, secret.trim_end());
+    }
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("it exists").mode() & 0o777;
+    assert_eq!((mode(&path), mode(path.parent().expect("a directory"))), (0o600, 0o700));
+
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("ours");
+    for words in [&["token", "--user", "alice"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+        let line = home.run(words).failed(2);
+        assert!(line.contains(&format!("chmod 600 {}", path.display())), "{line}");
+    }
+}
+
+#[test]
+fn the_secret_may_be_given() {
+    let home = Home::new();
+    let file = home.file("secret", &format!("{SECRET}\n"));
+    let words = ["token", "--user", "alice"];
+    let from_variable = home.program(&words).env("REALTIME_JWT_SECRET", SECRET).run().succeeded().line();
+    let from_file = home.program(&words).env("REALTIME_JWT_SECRET_FILE", &file).run().succeeded().line();
+    for token in [from_variable, from_file] {
+        verified(&token, SECRET);
+    }
+    assert!(!home.kept_secret().exists());
+
+    let both = home.program(&words).env("REALTIME_JWT_SECRET_FILE", &file);
+    let line = both.env("REALTIME_JWT_SECRET", format!("{SECRET}, too")).run().failed(2);
+    assert!(line.contains("different"), "{line}");
+    assert!(!line.contains(SECRET), "{line}");
+}
+
+#[test]
+fn a_short_secret_is_refused() {
+    let home = Home::new();
+    let words = ["serve", "--listen", "127.0.0.1:0"];
+    let short = home.file("short", "hunter2\n");
+    let from_file = home.program(&words).env("REALTIME_JWT_SECRET_FILE", &short).run().failed(2);
+    let from_variable = home.program(&words).env("REALTIME_JWT_SECRET", "hunter2").run().failed(2);
+    let empty = home.program(&words).env("REALTIME_JWT_SECRET", "").run().failed(2);
+    for line in [from_file, from_variable, empty] {
+        assert!(line.contains("32") && !line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn a_taken_port_is_said_in_a_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let line = Home::new().run(&["serve", "--listen", &address]).failed(1);
+    assert!(line.contains(&address) && line.contains("taken"), "{line}");
+}
+
+#[test]
+fn flags_may_be_variables_and_have_precedence() {
+    let home = Home::new();
+    let served = home
+        .program(&["serve", "--log-format", "text"])
+        .env("REALTIME_LISTEN", "127.0.0.1:0,127.0.0.1:0")
+        .env("REALTIME_MEMORY", "true")
+        .env("REALTIME_LOG_FORMAT", "json")
+        .serve();
+    let log = served.stopped();
+    assert_eq!(log.matches("listening").count(), 2, "{log}");
+    assert!(log.contains("in memory") && !log.starts_with('{'), "{log}");
+
+    let line = home.program(&["serve"]).env("REALTIME_WORKERS", "many").run().failed(2);
+    assert!(line.contains("--workers") && line.contains("many"), "{line}");
+}
+
+#[test]
+fn what_token_prints_is_let_in_and_what_it_did_not_is_not() {
+    let home = Home::new();
+    let mut served = home.serve(&["--log-format", "json"]);
+    let token = home.token("alice");
+    let mut alice = served.connect(&token);
+    assert!(next(&mut alice).expect("welcome").contains(r#""user_id":"alice""#));
+    served.wait_for("connected");
+
+    let forged = token.replace('e', "f");
+    for bad in ["", "a%0A%1B%5B31mb", forged.as_str()] {
+        assert_eq!(next(&mut served.connect(bad)), Err(4001), "{bad:?}");
+        served.wait_for("authentication failed");
+    }
+
+    let log = served.stopped();
+    assert_eq!(next(&mut alice), Err(1012));
+    for secret in [&token, &forged, token.rsplit_once('.').expect("three parts").1, "31mb"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+    for line in log.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+        assert!(!line.contains(char::is_control), "{line:?}");
+    }
+}
+
+#[test]
+fn a_signal_stops_it_softly() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let home = Home::new();
+        let served = home.serve(&[]);
+        let mut alice = served.connect(&home.token("alice"));
+        next(&mut alice).expect("welcome");
+        served.signal(signal);
+        assert_eq!(next(&mut alice), Err(1012));
+        // The client's own close frame goes out with the next read, which then finds the end.
+        assert!(alice.read().is_err());
+        let (code, log, output) = served.ended();
+        assert_eq!((code, output.as_str()), (Some(0), ""), "{log}");
+        assert!(log.lines().last().is_some_and(|line| line.contains("stopped")), "{log}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let home = Home::new();
+    let mut served = home.serve(&["--shutdown-deadline", "1h"]);
+    // A client that does not answer its close frame.
+    let mut silent = served.connect(&home.token("alice"));
+    next(&mut silent).expect("welcome");
+    served.signal(Signal::TERM);
+    served.wait_for("stopping");
+    served.signal(Signal::INT);
+    let (code, log, _) = served.ended();
+    assert_eq!(code, Some(130), "{log}");
+}

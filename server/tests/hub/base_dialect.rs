@@ -1,0 +1,222 @@
+//! A client of the base dialect alone: its frames as literal JSON, no field of ours, the token in the query.
+//!
+//! Such clients exist and are not to be changed: what is here never changes either.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, TestServer, claims, server, server_with, token};
+
+/// Opens a connection and checks the welcome.
+async fn connect(server: &TestServer, user: &str, online: u64) -> Client {
+    let mut client = server.open(&token(&claims(user))).await;
+    let welcome = client.welcomed().await;
+    assert_eq!(welcome["message"], "Connected successfully");
+    assert_eq!(welcome["user_id"], user);
+    assert_eq!(welcome["online_count"], online);
+    client
+}
+
+/// Joins, and checks the confirmation.
+async fn join(client: &mut Client, user: &str, room: &str, members: &[&str]) {
+    client.send_text(&format!(r#"{{"type":"join_room","room":"{room}"}}"#)).await;
+    let joined = client.next().await;
+    assert_eq!(joined["type"], "system");
+    assert_eq!(joined["event"], "joined");
+    assert_eq!(joined["message"], format!("{user} joined"));
+    assert_eq!(joined["room"], room);
+    assert_eq!(names(&joined["members"]), members);
+}
+
+fn names(members: &Value) -> Vec<&str> {
+    let mut names: Vec<_> =
+        members.as_array().expect("an array").iter().map(|name| name.as_str().expect("a name")).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The base dialect's part of a frame.
+fn base(frame: &Value, fields: &[&str]) -> Value {
+    fields
+        .iter()
+        .map(|&field| (field.to_owned(), frame[field].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[tokio::test]
+async fn welcome_says_who_and_how_many() {
+    let server = server();
+    let _alice = connect(&server, "alice", 1).await;
+    let _bob = connect(&server, "bob", 2).await;
+    let _alice_again = connect(&server, "alice", 3).await;
+}
+
+#[tokio::test]
+async fn joining_tells_everyone_with_the_members() {
+    let server = server();
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut bob = connect(&server, "bob", 2).await;
+    join(&mut alice, "alice", "lobby", &["alice"]).await;
+    join(&mut bob, "bob", "lobby", &["alice", "bob"]).await;
+    let seen = alice.next().await;
+    assert_eq!(
+        base(&seen, &["type", "event", "message", "room"]),
+        json!({"type": "system", "event": "joined", "message": "bob joined", "room": "lobby"})
+    );
+    assert_eq!(names(&seen["members"]), ["alice", "bob"]);
+}
+
+#[tokio::test]
+async fn a_message_comes_to_every_member_and_the_sender() {
+    let server = server();
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut bob = connect(&server, "bob", 2).await;
+    let mut carol = connect(&server, "carol", 3).await;
+    join(&mut alice, "alice", "lobby", &["alice"]).await;
+    join(&mut bob, "bob", "lobby", &["alice", "bob"]).await;
+    join(&mut carol, "carol", "kitchen", &["carol"]).await;
+    alice.next().await;
+
+    alice.send_text(r#"{"type":"message","room":"lobby","text":"hello 🦀"}"#).await;
+    for client in [&mut alice, &mut bob] {
+        let message = client.next().await;
+        assert_eq!(
+            base(&message, &["type", "room", "from", "text"]),
+            json!({"type": "message", "room": "lobby", "from": "alice", "text": "hello 🦀"})
+        );
+    }
+    // Nothing of it came to a room that it was not for.
+    carol.send_text(r#"{"type":"message","room":"kitchen","text":"tea"}"#).await;
+    assert_eq!(carol.next().await["text"], "tea");
+}
+
+#[tokio::test]
+async fn typing_comes_to_all_but_the_senders_own_connections() {
+    let server = server();
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut alice_again = connect(&server, "alice", 2).await;
+    let mut bob = connect(&server, "bob", 3).await;
+    join(&mut alice, "alice", "lobby", &["alice"]).await;
+    join(&mut alice_again, "alice", "lobby", &["alice"]).await;
+    join(&mut bob, "bob", "lobby", &["alice", "bob"]).await;
+    for client in [&mut alice, &mut alice_again] {
+        assert_eq!(client.next().await["message"], "bob joined");
+    }
+
+    alice.send_text(r#"{"type":"typing","room":"lobby"}"#).await;
+    alice.send_text(r#"{"type":"typing","room":"lobby","is_typing":false}"#).await;
+    for is_typing in [true, false] {
+        assert_eq!(
+            bob.next().await,
+            json!({"type": "typing", "room": "lobby", "user_id": "alice", "is_typing": is_typing})
+        );
+    }
+    // A room has one order: the message would have come after the typing.
+    alice.send_text(r#"{"type":"message","room":"lobby","text":"done"}"#).await;
+    for client in [&mut alice, &mut alice_again, &mut bob] {
+        assert_eq!(client.next().await["text"], "done");
+    }
+}
+
+#[tokio::test]
+async fn leaving_is_confirmed_and_told() {
+    let server = server();
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut bob = connect(&server, "bob", 2).await;
+    join(&mut alice, "alice", "lobby", &["alice"]).await;
+    join(&mut bob, "bob", "lobby", &["alice", "bob"]).await;
+    alice.next().await;
+
+    bob.send_text(r#"{"type":"leave_room","room":"lobby"}"#).await;
+    for client in [&mut alice, &mut bob] {
+        let left = client.next().await;
+        assert_eq!(
+            base(&left, &["type", "event", "message", "room", "user_id"]),
+            json!({"type": "system", "event": "left", "message": "bob left", "room": "lobby", "user_id": "bob"})
+        );
+    }
+    alice.send_text(r#"{"type":"message","room":"lobby","text":"alone"}"#).await;
+    assert_eq!(alice.next().await["text"], "alone");
+    bob.send_text(r#"{"type":"ping"}"#).await;
+    assert_eq!(bob.next().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn ping_is_answered() {
+    let server = server();
+    let mut alice = connect(&server, "alice", 1).await;
+    alice.send_text(r#"{"type":"ping"}"#).await;
+    let pong = alice.next().await;
+    assert_eq!(pong["type"], "pong");
+    assert!(pong["ts"].is_u64());
+    assert!(pong.get("nonce").is_none());
+}
+
+#[tokio::test]
+async fn a_bad_token_is_closed_with_4001() {
+    let server = server();
+    let good = token(&claims("alice"));
+    for bad in ["", "garbage", "a.b.c", &good[..good.len() - 2]] {
+        server.open(bad).await.expect_close(4001, "Authentication failed").await;
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_json_is_closed_with_4002_and_others_go_on() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::ZERO);
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut bob = connect(&server, "bob", 2).await;
+    let mut mallory = connect(&server, "mallory", 3).await;
+    join(&mut alice, "alice", "lobby", &["alice"]).await;
+    join(&mut bob, "bob", "lobby", &["alice", "bob"]).await;
+    join(&mut mallory, "mallory", "lobby", &["alice", "bob", "mallory"]).await;
+    assert_eq!(alice.next().await["message"], "bob joined");
+    assert_eq!(alice.next().await["message"], "mallory joined");
+    assert_eq!(bob.next().await["message"], "mallory joined");
+
+    mallory.send_text("{not json").await;
+    mallory.expect_close(4002, "Invalid JSON").await;
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.next().await["message"], "mallory left");
+    }
+    alice.send_text(r#"{"type":"message","room":"lobby","text":"who was that?"}"#).await;
+    for client in [&mut alice, &mut bob] {
+        assert_eq!(client.next().await["text"], "who was that?");
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_gone_from_all_rooms_when_the_last_connection_has_dropped() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_millis(100));
+    let mut alice = connect(&server, "alice", 1).await;
+    let mut first = connect(&server, "bob", 2).await;
+    let mut second = connect(&server, "bob", 3).await;
+    for (room, members) in [("lobby", ["alice", "bob"]), ("kitchen", ["alice", "bob"])] {
+        join(&mut alice, "alice", room, &["alice"]).await;
+        join(&mut first, "bob", room, &members).await;
+        assert_eq!(alice.next().await["message"], "bob joined");
+        // The user is there already: nobody else is told.
+        join(&mut second, "bob", room, &members).await;
+    }
+
+    // One connection of two is lost: bob stays, and the other one still hears.
+    drop(first);
+    alice.send_text(r#"{"type":"message","room":"lobby","text":"still there?"}"#).await;
+    for client in [&mut alice, &mut second] {
+        assert_eq!(client.next().await["text"], "still there?");
+    }
+
+    drop(second);
+    let mut rooms = Vec::new();
+    for _ in 0..2 {
+        let left = alice.next().await;
+        assert_eq!(left["message"], "bob left");
+        rooms.push(left["room"].as_str().expect("a room").to_owned());
+    }
+    rooms.sort_unstable();
+    assert_eq!(rooms, ["kitchen", "lobby"]);
+    let mut carol = connect(&server, "carol", 2).await;
+    join(&mut carol, "carol", "lobby", &["alice", "carol"]).await;
+}

@@ -1,0 +1,12 @@
+//! The hub from outside: a server in this process, and raw WebSocket clients on real sockets.
+//!
+//! One binary, so that all of it is linked once. [`support`] is the vocabulary: a server, a client that speaks JSON
+//! ([`support::Client`]), and one that speaks bytes, for what no decent client does ([`support::Raw`]). Each module
+//! takes a part of the protocol; none of them waits for a time, only for what has to come. What must *not* come is
+//! shown by something that comes after it in the same order: a room's next message, or the pong to a ping.
+//!
+//! To add a test: into the module of its part; frames are written as they go over the wire.
+
+mod base_dialect;
+mod support;
+mod upgrade;

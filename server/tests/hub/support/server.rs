@@ -1,0 +1,123 @@
+//! A server in this process, and tokens that it takes.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use realtime_server::Server;
+use realtime_server::auth::token::mint;
+use realtime_server::clock::Clock;
+use realtime_server::config::Config;
+use realtime_server::secret::Secret;
+use realtime_shared::{Claims, Role, UserId};
+
+use super::{Client, Raw};
+
+/// Panics on the threads of servers: a task's panic does not end its worker, and would not be seen.
+static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// A running server. When it is dropped, none of its workers may have panicked.
+pub(crate) struct TestServer {
+    server: Option<Server>,
+    pub(crate) address: SocketAddr,
+}
+
+/// A server with the defaults, and two workers.
+pub(crate) fn server() -> TestServer {
+    server_with(|_| ())
+}
+
+/// A server with some settings changed.
+pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
+    static WATCH: Once = Once::new();
+    WATCH.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if thread::current().name().is_some_and(|name| name.starts_with("worker-")) {
+                WORKER_PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            print(panic);
+        }));
+    });
+    let mut config = Config::new(secret());
+    config.workers = 2;
+    change(&mut config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let server = Server::start(config, vec![listener]).expect("a server");
+    let address = server.addresses()[0];
+    TestServer { server: Some(server), address }
+}
+
+impl TestServer {
+    /// A client of `user`, welcomed.
+    pub(crate) async fn connect(&self, user: &str) -> Client {
+        self.connect_as(&claims(user)).await
+    }
+
+    /// A client with a token that says `claims`, welcomed.
+    pub(crate) async fn connect_as(&self, claims: &Claims) -> Client {
+        let mut client = Client::open(self.address, &token(claims)).await;
+        client.welcomed().await;
+        client
+    }
+
+    /// A client that was not welcomed yet, if it will be.
+    pub(crate) async fn open(&self, token: &str) -> Client {
+        Client::open(self.address, token).await
+    }
+
+    /// A client of `user` that speaks bytes, welcomed.
+    pub(crate) async fn connect_raw(&self, user: &str) -> Raw {
+        let mut raw = Raw::connect(self.address).await;
+        raw.upgrade(&token(&claims(user))).await;
+        raw.welcomed().await;
+        raw
+    }
+
+    /// A connection on which nothing was said yet.
+    pub(crate) async fn dial(&self) -> Raw {
+        Raw::connect(self.address).await
+    }
+
+    /// Lets everyone know that the server ends, and ends it.
+    pub(crate) async fn shutdown(mut self) {
+        self.server.take().expect("running").shutdown().await;
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        if !thread::panicking() {
+            assert_eq!(WORKER_PANICS.load(Ordering::SeqCst), 0, "a worker panicked");
+        }
+    }
+}
+
+fn secret() -> Secret {
+    Secret::new(b"a secret that only these tests know").expect("long enough")
+}
+
+/// A user's claims, good for an hour.
+pub(crate) fn claims(user: &str) -> Claims {
+    Claims {
+        sub: UserId::new(user).expect("a user id"),
+        exp: now_seconds() + 3_600,
+        role: Role::User,
+        rooms: None,
+        read_only: Vec::new(),
+        iss: None,
+        aud: None,
+    }
+}
+
+/// A token that says `claims`.
+pub(crate) fn token(claims: &Claims) -> String {
+    mint(&secret(), claims)
+}
+
+/// The time of day, in seconds since the Unix epoch.
+pub(crate) fn now_seconds() -> u64 {
+    Clock::system().now().millis() / 1_000
+}
