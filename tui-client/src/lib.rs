@@ -1,4 +1,5 @@
 //! Rooms in a terminal.
 
+pub mod app;
 pub mod net;
 pub mod sanitize;

@@ -1,0 +1,345 @@
+//! What the user does: keys, pastes, commands.
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+use realtime_shared::{RoomName, Text, TextError};
+
+use super::command::{self, Command, Draft};
+use super::editor::Full;
+use super::keys::{self, Action};
+use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
+use crate::net;
+use crate::sanitize;
+
+pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let Some(action) = keys::action(key) else { return Vec::new() };
+    model.hint = None;
+    let confirmed = model.confirm.take();
+    if model.overlay.is_some()
+        && let Some(effects) = on_overlay(model, action)
+    {
+        return effects;
+    }
+    act(model, action, confirmed.as_ref())
+}
+
+pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.hint = None;
+    model.confirm = None;
+    model.overlay = None;
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    if kept.len() < text.len() {
+        model.say("control characters were left out of what you pasted");
+    }
+    edit(model, |model| insert(model, &kept))
+}
+
+fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    match action {
+        Action::Insert(c) => edit(model, |model| insert(model, c.encode_utf8(&mut [0; 4]))),
+        Action::Newline => edit(model, |model| insert(model, "\n")),
+        Action::PasteCut => edit(model, |model| {
+            let result = model.pane_mut().composer.editor.paste_cut();
+            say_if_full(model, result, "what was cut");
+        }),
+        Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
+        Action::Cut(motion) => edit(model, |model| model.pane_mut().composer.editor.cut(motion)),
+        Action::Up => edit(model, |model| model.pane_mut().composer.up()),
+        Action::Down => edit(model, |model| model.pane_mut().composer.down()),
+        Action::Move(motion) => {
+            model.pane_mut().composer.editor.go(motion);
+            Vec::new()
+        }
+        Action::Home if model.pane_mut().composer.editor.go(super::editor::Motion::LineStart) => Vec::new(),
+        Action::End if model.pane_mut().composer.editor.go(super::editor::Motion::LineEnd) => Vec::new(),
+        Action::Home => scroll_back(model, Scroll::Top),
+        Action::End => vec![Effect::Scroll(Scroll::Bottom)],
+        Action::PageUp => scroll_back(model, Scroll::PageUp),
+        Action::PageDown => vec![Effect::Scroll(Scroll::PageDown)],
+        Action::Submit => submit(model, confirmed),
+        Action::Room(index) => model.show(index),
+        Action::PreviousRoom => step(model, -1),
+        Action::NextRoom => step(model, 1),
+        Action::NextUnread => next_unread(model),
+        Action::Retry => retry(model),
+        Action::TakeBack => take_back(model),
+        Action::Help => open(model, Overlay::Help),
+        Action::Rooms => list_rooms(model, None),
+        Action::Members => who(model, None),
+        Action::Close => Vec::new(),
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Quit => quit(model, confirmed, false),
+    }
+}
+
+/// What a key does to what lies over the screen; `None` where it is closed, and the key is for what is below.
+fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    let choices = model.choices().len();
+    let overlay = model.overlay.as_mut()?;
+    let is_rooms = matches!(overlay, Overlay::Rooms { .. });
+    let mut select = |change: fn(usize, usize) -> usize| {
+        if let Overlay::Rooms { selected, .. } = overlay {
+            *selected = change(*selected, choices.saturating_sub(1));
+        }
+    };
+    match action {
+        Action::Redraw | Action::Suspend => return None,
+        Action::Up if is_rooms => select(|at, _| at.saturating_sub(1)),
+        Action::Down if is_rooms => select(|at, last| (at + 1).min(last)),
+        Action::Home if is_rooms => select(|_, _| 0),
+        Action::End if is_rooms => select(|_, last| last),
+        Action::Up => return Some(vec![Effect::Scroll(Scroll::LineUp)]),
+        Action::Down => return Some(vec![Effect::Scroll(Scroll::LineDown)]),
+        Action::PageUp => return Some(vec![Effect::Scroll(Scroll::PageUp)]),
+        Action::PageDown => return Some(vec![Effect::Scroll(Scroll::PageDown)]),
+        Action::Home => return Some(vec![Effect::Scroll(Scroll::Top)]),
+        Action::End => return Some(vec![Effect::Scroll(Scroll::Bottom)]),
+        Action::Submit if is_rooms => return Some(choose(model)),
+        Action::Close | Action::Submit => model.overlay = None,
+        Action::Help if *overlay == Overlay::Help => model.overlay = None,
+        Action::Rooms if is_rooms => model.overlay = None,
+        Action::Members if matches!(overlay, Overlay::Members { .. }) => model.overlay = None,
+        _ => {
+            model.overlay = None;
+            return None;
+        }
+    }
+    Some(Vec::new())
+}
+
+fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
+    model.overlay = Some(overlay);
+    Vec::new()
+}
+
+/// Goes to the chosen room.
+fn choose(model: &mut Model) -> Vec<Effect> {
+    let choices = model.choices();
+    let Some(Overlay::Rooms { selected, .. }) = model.overlay.take() else { return Vec::new() };
+    choices.into_iter().nth(selected).map(|choice| join(model, choice.name)).unwrap_or_default()
+}
+
+/// Changes the draft, and tells the others that the user types, or does not any more.
+fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    let before = model.pane().composer.editor.text().len();
+    change(model);
+    let now = model.now.mono;
+    let connected = model.link.is_connected();
+    let Some(room) = model.room_mut() else { return Vec::new() };
+    let draft = room.pane.composer.editor.text();
+    let is_text = !draft.trim().is_empty() && (!draft.starts_with('/') || draft.starts_with("//"));
+    if !is_text {
+        stop_typing(room).into_iter().collect()
+    } else if connected && room.entered == Entered::In && draft.len() != before && room.tell_typing(now) {
+        vec![typing(room, true)]
+    } else {
+        Vec::new()
+    }
+}
+
+fn insert(model: &mut Model, text: &str) {
+    let result = model.pane_mut().composer.editor.insert(text);
+    say_if_full(model, result, "that");
+}
+
+fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
+    if result == Err(Full) {
+        model.say(&format!("{what} does not fit: a draft has at most {DRAFT_CHARS} characters"));
+    }
+}
+
+fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
+    if let Some(room) = model.room_mut() {
+        room.wants_older = true;
+    }
+    vec![Effect::Scroll(scroll)]
+}
+
+fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    let draft = model.pane().composer.editor.text().trim_end_matches('\n').to_owned();
+    match command::parse(&draft) {
+        Ok(Draft::Text(text)) => send(model, text),
+        Ok(Draft::Command(Command::Quit)) => quit(model, confirmed, true),
+        Ok(Draft::Command(Command::Leave(room))) => leave(model, room, confirmed),
+        Ok(Draft::Command(command)) => {
+            model.pane_mut().composer.take();
+            match command {
+                Command::Join(room) => join(model, room),
+                Command::Rooms(prefix) => list_rooms(model, prefix),
+                Command::Who(room) => who(model, room),
+                Command::Help => open(model, Overlay::Help),
+                Command::Leave(_) | Command::Quit => Vec::new(),
+            }
+        }
+        Err(error) => {
+            model.say(&error);
+            Vec::new()
+        }
+    }
+}
+
+fn send(model: &mut Model, text: &str) -> Vec<Effect> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    if model.current.is_none() {
+        model.say("you are in no room: /join one, or F2 for a list");
+        return Vec::new();
+    }
+    let length = text.chars().count();
+    let text = match Text::new(text) {
+        Ok(text) if length <= model.text_chars as usize => text,
+        Ok(_) | Err(TextError::TooLong) => {
+            let most = (model.text_chars as usize).min(realtime_shared::name::TEXT_CHARS);
+            model.say(&format!("not sent: {length} characters, and a message has at most {most}"));
+            return Vec::new();
+        }
+        Err(error) => {
+            model.say(&format!("not sent: the text {error}"));
+            return Vec::new();
+        }
+    };
+    let client_msg_id = model.message_id();
+    let stamp = model.stamp();
+    let Some(room) = model.room_mut() else { return Vec::new() };
+    room.pane.composer.take();
+    room.pane.timeline.write(client_msg_id.clone(), stamp, text.clone());
+    let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
+    effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
+    effects.push(Effect::Scroll(Scroll::Bottom));
+    effects
+}
+
+fn join(model: &mut Model, name: RoomName) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = model.join(name.clone()).into_iter().collect();
+    if let Some(index) = model.index_of(&name) {
+        effects.extend(model.show(index));
+    }
+    effects
+}
+
+fn leave(model: &mut Model, name: Option<RoomName>, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    let index = match &name {
+        Some(name) => model.index_of(name),
+        None => model.current,
+    };
+    let Some(index) = index else {
+        model.say(
+            &name.map_or_else(|| "you are in no room".to_owned(), |name| format!("you are not in {name}")),
+        );
+        return Vec::new();
+    };
+    let room = &model.rooms[index];
+    let has_draft = model.current != Some(index) && room.pane.composer.has_draft();
+    if (room.unsent() > 0 || has_draft) && confirmed != Some(&Confirm::Leave(room.name.clone())) {
+        let what = format!("text in {} is not sent: Enter again leaves it behind", room.name);
+        model.confirm = Some(Confirm::Leave(room.name.clone()));
+        model.say(&what);
+        return Vec::new();
+    }
+    model.pane_mut().composer.take();
+    let mut room = model.rooms.remove(index);
+    let mut effects = leave_view(&mut room);
+    effects.push(Effect::Net(net::Command::Leave(room.name)));
+    model.current = match model.current {
+        _ if model.rooms.is_empty() => None,
+        Some(current) if current > index || current == model.rooms.len() => Some(current - 1),
+        current => current,
+    };
+    if let Some(room) = model.room_mut()
+        && room.unread > 0
+    {
+        room.enter();
+    }
+    effects
+}
+
+fn list_rooms(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
+    model.overlay =
+        Some(Overlay::Rooms { selected: model.current.unwrap_or(0), listed: None, prefix: prefix.clone() });
+    vec![Effect::Net(net::Command::ListRooms { prefix })]
+}
+
+fn who(model: &mut Model, name: Option<RoomName>) -> Vec<Effect> {
+    let Some(name) = name.or_else(|| model.room().map(|room| room.name.clone())) else {
+        model.say("you are in no room");
+        return Vec::new();
+    };
+    let members = model
+        .index_of(&name)
+        .map(|index| &model.rooms[index])
+        .filter(|room| room.entered == Entered::In)
+        .map(|room| (room.members().cloned().collect(), room.member_count));
+    let title = sanitize::line(name.as_str());
+    model.overlay = Some(Overlay::Members { room: name.clone(), title, members });
+    vec![Effect::Net(net::Command::Members(name))]
+}
+
+fn step(model: &mut Model, by: isize) -> Vec<Effect> {
+    let (Some(current), count @ 1..) = (model.current, model.rooms.len()) else { return Vec::new() };
+    model.show(current.checked_add_signed(by).unwrap_or(count - 1) % count)
+}
+
+fn next_unread(model: &mut Model) -> Vec<Effect> {
+    let count = model.rooms.len();
+    let from = model.current.map_or(0, |current| current + 1);
+    let next = |wanted: fn(&super::Room) -> bool| {
+        (from..from + count).map(|index| index % count).find(|&index| wanted(&model.rooms[index]))
+    };
+    match next(|room| room.mentions > 0).or_else(|| next(|room| room.unread > 0)) {
+        Some(index) => model.show(index),
+        None => {
+            model.say("nothing unread");
+            Vec::new()
+        }
+    }
+}
+
+fn retry(model: &mut Model) -> Vec<Effect> {
+    if !model.link.is_connected() {
+        return vec![Effect::Net(net::Command::RetryNow)];
+    }
+    let Some(id) = model.room().and_then(|room| room.pane.timeline.refused().cloned()) else {
+        model.say("nothing to send again here");
+        return Vec::new();
+    };
+    vec![Effect::Net(net::Command::Resend(id))]
+}
+
+fn take_back(model: &mut Model) -> Vec<Effect> {
+    let composer = model.pane_mut();
+    let Some(text) = composer.timeline.take_refused() else {
+        model.say("nothing refused to take back here");
+        return Vec::new();
+    };
+    edit(model, |model| {
+        let composer = &mut model.pane_mut().composer;
+        if composer.editor.is_empty() {
+            composer.editor.set(text.as_str().to_owned());
+        } else {
+            let result = composer.editor.insert(text.as_str());
+            say_if_full(model, result, "the message");
+        }
+    })
+}
+
+/// Leaves the program; where text would be lost, only when asked a second time.
+fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_command: bool) -> Vec<Effect> {
+    let current = model.current;
+    let lossy = model.rooms.iter().enumerate().filter(|(index, room)| {
+        let is_command = by_command && current == Some(*index);
+        room.unsent() > 0 || (!is_command && room.pane.composer.has_draft())
+    });
+    let rooms: Vec<&str> = lossy.map(|(_, room)| room.name.as_str()).collect();
+    if rooms.is_empty() || confirmed == Some(&Confirm::Quit) {
+        return vec![Effect::Net(net::Command::Close), Effect::Quit];
+    }
+    let hint = format!("text in {} is not sent: once more quits", rooms.join(", "));
+    model.confirm = Some(Confirm::Quit);
+    model.say(&hint);
+    Vec::new()
+}

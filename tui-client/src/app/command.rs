@@ -1,0 +1,125 @@
+//! Lines that begin with a slash.
+//!
+//! A new command: a variant of [`Command`], an arm in [`parse`], a row in [`COMMANDS`] and in the README.
+
+use realtime_shared::RoomName;
+
+/// What a line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Command {
+    /// Enter a room, or go there.
+    Join(RoomName),
+    /// Leave a room; none named: the one that is shown.
+    Leave(Option<RoomName>),
+    /// List rooms, those whose names begin so.
+    Rooms(Option<String>),
+    /// Show who is in a room; none named: the one that is shown.
+    Who(Option<RoomName>),
+    /// Show keys and commands.
+    Help,
+    /// Leave the program.
+    Quit,
+}
+
+/// What a draft is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Draft<'a> {
+    /// To be sent.
+    Text(&'a str),
+    /// To be followed.
+    Command(Command),
+}
+
+/// Commands and what they do, as the overlay and the README have them.
+pub const COMMANDS: &[(&str, &str)] = &[
+    ("/join ROOM", "enter a room, or go there"),
+    ("/leave [ROOM]", "leave this room, or that one"),
+    ("/rooms [PREFIX]", "list rooms"),
+    ("/who [ROOM]", "who is here, or there"),
+    ("/help", "keys and commands"),
+    ("/quit", "leave the program"),
+    ("//text", "send text that begins with a slash"),
+];
+
+/// Reads a draft; an error is a sentence for the user. A line with an unknown command is never text.
+pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
+    let Some(line) = draft.strip_prefix('/') else { return Ok(Draft::Text(draft)) };
+    if line.starts_with('/') {
+        return Ok(Draft::Text(line));
+    }
+    let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let rest = rest.trim();
+    let none = |command| match rest {
+        "" => Ok(Draft::Command(command)),
+        _ => Err(format!("/{name} takes nothing after it")),
+    };
+    match name {
+        "join" if rest.is_empty() => Err("/join which room? For example: /join chat-general".to_owned()),
+        "join" => Ok(Draft::Command(Command::Join(room(rest)?))),
+        "leave" => Ok(Draft::Command(Command::Leave(room_or_none(rest)?))),
+        "who" => Ok(Draft::Command(Command::Who(room_or_none(rest)?))),
+        "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "help" => none(Command::Help),
+        "quit" => none(Command::Quit),
+        _ => Err(format!("no command /{name} (F1 lists them; //{name} sends it as text)")),
+    }
+}
+
+fn room_or_none(name: &str) -> Result<Option<RoomName>, String> {
+    if name.is_empty() { Ok(None) } else { room(name).map(Some) }
+}
+
+fn room(name: &str) -> Result<RoomName, String> {
+    match RoomName::new(name) {
+        Ok(room) if room.is_reserved() => Err("names that begin with dm: are kept for later".to_owned()),
+        Ok(room) => Ok(room),
+        Err(error) => Err(format!("not a room's name: it {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room_name(name: &str) -> RoomName {
+        RoomName::new(name).expect("a name")
+    }
+
+    #[test]
+    fn commands_are_read() {
+        for (line, command) in [
+            ("/join büro 7 ", Command::Join(room_name("büro 7"))),
+            ("/leave", Command::Leave(None)),
+            ("/leave dev", Command::Leave(Some(room_name("dev")))),
+            ("/rooms", Command::Rooms(None)),
+            ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
+            ("/who\tdev", Command::Who(Some(room_name("dev")))),
+            ("/help", Command::Help),
+            ("/quit", Command::Quit),
+        ] {
+            assert_eq!(parse(line), Ok(Draft::Command(command)), "{line}");
+        }
+    }
+
+    #[test]
+    fn two_slashes_are_one() {
+        assert_eq!(parse("//usr/bin"), Ok(Draft::Text("/usr/bin")));
+        assert_eq!(parse("a/b"), Ok(Draft::Text("a/b")));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, part) in [
+            ("/jion dev", "no command /jion"),
+            ("/", "no command /"),
+            ("/join", "which room"),
+            ("/join dm:bob", "dm:"),
+            ("/quit now", "takes nothing"),
+            ("/join a\u{200b}b", "U+200B"),
+            (&format!("/join {}", "x".repeat(65)), "longer than 64"),
+        ] {
+            let error = parse(line).expect_err(line);
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

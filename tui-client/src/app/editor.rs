@@ -1,0 +1,260 @@
+//! The text that is being written: a string, a cursor between two graphemes, and what was cut last.
+//!
+//! It keeps what was typed as it was typed; the composer's pane cleans it for the screen.
+
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The longest draft, in characters: four messages. What does not fit is refused as a whole and stays where it
+/// came from.
+pub const DRAFT_CHARS: usize = 16_000;
+
+/// A small editor of plain text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Editor {
+    text: String,
+    /// In bytes, between two graphemes.
+    cursor: usize,
+    cut: String,
+}
+
+/// Where to move to, or up to where to cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// One grapheme back.
+    Left,
+    /// One grapheme on.
+    Right,
+    /// To the start of the word.
+    WordLeft,
+    /// To the end of the word.
+    WordRight,
+    /// One line up, in the same column.
+    Up,
+    /// One line down, in the same column.
+    Down,
+    /// To the start of the line.
+    LineStart,
+    /// To the end of the line.
+    LineEnd,
+}
+
+/// What was to be inserted does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+impl Editor {
+    /// What is written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where the cursor is, in bytes.
+    #[must_use]
+    pub const fn cursor(&self) -> usize {
+        self.cursor
+    }
+
+    /// Whether nothing is written.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Whether nothing but white space is written.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.text.trim().is_empty()
+    }
+
+    /// Puts `text` in the place of what is written, with the cursor at its end.
+    pub fn set(&mut self, text: String) {
+        self.cursor = text.len();
+        self.text = text;
+    }
+
+    /// Takes what is written out, and leaves nothing.
+    pub fn take(&mut self) -> String {
+        self.cursor = 0;
+        std::mem::take(&mut self.text)
+    }
+
+    /// Writes at the cursor.
+    pub fn insert(&mut self, text: &str) -> Result<(), Full> {
+        if self.text.len() + text.len() > DRAFT_CHARS
+            && self.text.chars().count() + text.chars().count() > DRAFT_CHARS
+        {
+            return Err(Full);
+        }
+        self.text.insert_str(self.cursor, text);
+        self.cursor = self.boundary_at_or_after(self.cursor + text.len());
+        Ok(())
+    }
+
+    /// Moves the cursor; whether it did.
+    pub fn go(&mut self, motion: Motion) -> bool {
+        let to = self.target(motion);
+        let moved = to != self.cursor;
+        self.cursor = to;
+        moved
+    }
+
+    /// Deletes one grapheme before the cursor or after it.
+    pub fn delete(&mut self, motion: Motion) {
+        self.remove(motion);
+    }
+
+    /// Deletes from the cursor to where the motion leads, and keeps it for [`Editor::paste_cut`].
+    pub fn cut(&mut self, motion: Motion) {
+        let removed = self.remove(motion);
+        if !removed.is_empty() {
+            self.cut = removed;
+        }
+    }
+
+    /// Writes what was cut last.
+    pub fn paste_cut(&mut self) -> Result<(), Full> {
+        let cut = self.cut.clone();
+        self.insert(&cut)
+    }
+
+    fn remove(&mut self, motion: Motion) -> String {
+        let to = self.target(motion);
+        let range = to.min(self.cursor)..to.max(self.cursor);
+        self.cursor = range.start;
+        let removed = self.text.drain(range).collect();
+        self.cursor = self.boundary_at_or_after(self.cursor);
+        removed
+    }
+
+    fn target(&self, motion: Motion) -> usize {
+        let (before, after) = self.text.split_at(self.cursor);
+        match motion {
+            Motion::Left => before.grapheme_indices(true).next_back().map_or(0, |(at, _)| at),
+            Motion::Right => self.cursor + after.graphemes(true).next().map_or(0, str::len),
+            Motion::WordLeft => self.boundary_at_or_before(
+                before
+                    .split_word_bound_indices()
+                    .rfind(|(_, word)| !word.trim().is_empty())
+                    .map_or(0, |(at, _)| at),
+            ),
+            Motion::WordRight => self.boundary_at_or_after(
+                after
+                    .split_word_bound_indices()
+                    .find(|(_, word)| !word.trim().is_empty())
+                    .map_or(self.text.len(), |(at, word)| self.cursor + at + word.len()),
+            ),
+            Motion::LineStart => self.line_start(self.cursor),
+            Motion::LineEnd => self.line_end(self.cursor),
+            Motion::Up => match self.line_start(self.cursor) {
+                0 => self.cursor,
+                start => self.column_of(self.line_start(start - 1), self.column()),
+            },
+            Motion::Down => match self.line_end(self.cursor) {
+                end if end == self.text.len() => self.cursor,
+                end => self.column_of(end + 1, self.column()),
+            },
+        }
+    }
+
+    fn line_start(&self, at: usize) -> usize {
+        self.text[..at].rfind('\n').map_or(0, |newline| newline + 1)
+    }
+
+    fn line_end(&self, at: usize) -> usize {
+        self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline)
+    }
+
+    /// Graphemes before the cursor in its line.
+    fn column(&self) -> usize {
+        self.text[self.line_start(self.cursor)..self.cursor].graphemes(true).count()
+    }
+
+    /// The place of `column` in the line that starts at `start`, or that line's end.
+    fn column_of(&self, start: usize, column: usize) -> usize {
+        let line = &self.text[start..self.line_end(start)];
+        start + line.grapheme_indices(true).nth(column).map_or(line.len(), |(at, _)| at)
+    }
+
+    /// A combining mark typed after a letter makes one grapheme of both: the cursor stays outside.
+    fn boundary_at_or_after(&self, at: usize) -> usize {
+        self.boundaries(at).find(|&index| index >= at).unwrap_or(self.text.len())
+    }
+
+    /// A word's bound may be inside of a grapheme (flags).
+    fn boundary_at_or_before(&self, at: usize) -> usize {
+        self.boundaries(at).take_while(|&index| index <= at).last().unwrap_or(at)
+    }
+
+    /// Where graphemes begin, from the line of `at` on.
+    fn boundaries(&self, at: usize) -> impl Iterator<Item = usize> {
+        let start = self.line_start(at);
+        self.text[start..].grapheme_indices(true).map(move |(index, _)| start + index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn editor(text: &str) -> Editor {
+        let mut editor = Editor::default();
+        editor.insert(text).expect("short");
+        editor
+    }
+
+    #[test]
+    fn words_lines_and_graphemes_are_units() {
+        let mut e = editor("one two\nth👩\u{200d}👧e");
+        e.go(Motion::Left);
+        e.go(Motion::Left);
+        assert_eq!(&e.text()[..e.cursor()], "one two\nth");
+        assert!(e.go(Motion::Up));
+        assert_eq!(&e.text()[..e.cursor()], "on");
+        assert!(!e.go(Motion::Up));
+        e.go(Motion::LineEnd);
+        e.cut(Motion::WordLeft);
+        assert_eq!(e.text(), "one \nth👩\u{200d}👧e");
+        e.go(Motion::LineStart);
+        e.paste_cut().expect("short");
+        assert_eq!(e.text(), "twoone \nth👩\u{200d}👧e");
+        e.go(Motion::Down);
+        e.delete(Motion::Left);
+        assert_eq!(e.text(), "twoone \nthe");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_as_a_whole() {
+        let mut e = editor("kept");
+        assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS)), Err(Full));
+        assert_eq!(e.text(), "kept");
+        assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS - 4)), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_cursor_is_always_between_graphemes(
+            steps in prop::collection::vec((0..12u8, "[a \n\u{301}👩\u{200d}\u{1F1E6}]{0,3}"), 0..60)
+        ) {
+            let mut e = Editor::default();
+            for (step, text) in steps {
+                match step {
+                    0 => { e.go(Motion::Left); }
+                    1 => { e.go(Motion::Right); }
+                    2 => { e.go(Motion::WordLeft); }
+                    3 => { e.go(Motion::WordRight); }
+                    4 => { e.go(Motion::Up); }
+                    5 => { e.go(Motion::Down); }
+                    6 => e.delete(Motion::Left),
+                    7 => e.delete(Motion::Right),
+                    8 => e.cut(Motion::WordLeft),
+                    _ => e.insert(&text).expect("short"),
+                }
+                let ends = e.text().grapheme_indices(true).map(|(at, _)| at).chain([e.text().len()]);
+                prop_assert!(ends.into_iter().any(|at| at == e.cursor()), "{:?} {}", e.text(), e.cursor());
+            }
+        }
+    }
+}

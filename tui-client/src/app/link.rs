@@ -1,0 +1,92 @@
+//! The connection, as it is shown.
+
+use std::time::Duration;
+
+use crate::net::{ConnectionState, Disconnect};
+use crate::sanitize::{self, Line};
+
+/// How the connection is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// A connection is being made.
+    Connecting {
+        /// The how-manieth try, from 1.
+        attempt: u32,
+    },
+    /// There is one.
+    Connected,
+    /// There is none, and a try follows.
+    Waiting {
+        /// Why there is none.
+        reason: Line,
+        /// When the try follows, since the start of the program.
+        until: Duration,
+    },
+    /// There is none, and no try follows by itself.
+    Stopped {
+        /// Why.
+        reason: Line,
+    },
+}
+
+impl Link {
+    /// The state as it is at `now`.
+    #[must_use]
+    pub fn of(state: &ConnectionState, now: Duration) -> Self {
+        match state {
+            ConnectionState::Connecting { attempt } => Self::Connecting { attempt: *attempt },
+            ConnectionState::Connected { .. } => Self::Connected,
+            ConnectionState::Waiting { reason, retry_in, .. } => {
+                Self::Waiting { reason: shown(reason), until: now.saturating_add(*retry_in) }
+            }
+            ConnectionState::Stopped { reason } => Self::Stopped { reason: shown(reason) },
+        }
+    }
+
+    /// Whether frames can be sent.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self, Self::Connected)
+    }
+
+    /// Whole seconds until the next try, counting the one that has begun.
+    #[must_use]
+    pub fn countdown(&self, now: Duration) -> Option<u64> {
+        match self {
+            Self::Waiting { until, .. } => Some(
+                until.saturating_sub(now).as_nanos().div_ceil(1_000_000_000).try_into().unwrap_or(u64::MAX),
+            ),
+            _ => None,
+        }
+    }
+
+    /// When the countdown shows another number: never where there is none, or it has ended.
+    #[must_use]
+    pub fn next_change(&self, now: Duration) -> Option<Duration> {
+        let Self::Waiting { until, .. } = self else { return None };
+        let left = self.countdown(now)?.checked_sub(1)?;
+        Some(until.saturating_sub(Duration::from_secs(left)))
+    }
+}
+
+fn shown(reason: &Disconnect) -> Line {
+    sanitize::line(&reason.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_countdown_counts_whole_seconds_down_and_then_rests() {
+        let ms = Duration::from_millis;
+        let link = Link::of(
+            &ConnectionState::Waiting { reason: Disconnect::Silent, retry_in: ms(2_500), attempt: 1 },
+            ms(1_000),
+        );
+        assert_eq!((link.countdown(ms(1_000)), link.next_change(ms(1_000))), (Some(3), Some(ms(1_500))));
+        assert_eq!((link.countdown(ms(1_500)), link.next_change(ms(1_500))), (Some(2), Some(ms(2_500))));
+        assert_eq!((link.countdown(ms(2_500)), link.next_change(ms(2_500))), (Some(1), Some(ms(3_500))));
+        assert_eq!((link.countdown(ms(3_500)), link.next_change(ms(3_500))), (Some(0), None));
+    }
+}

@@ -1,0 +1,362 @@
+//! The client's state and how it changes: [`Model`] and [`update`], pure.
+//!
+//! Keys, the terminal, the network and time come in as [`Msg`]; what is to be done goes out as [`Effect`]s, which the
+//! runtime does. There is no clock, no randomness but a seeded generator, and no I/O. Every string that somebody else
+//! wrote is cleaned on the way in.
+//!
+//! A key is in `keys` and `actions`, a command in `command` and `actions`, an event of the network in `events`.
+
+mod actions;
+mod clock;
+mod command;
+mod composer;
+mod editor;
+mod events;
+mod keys;
+mod link;
+mod overlay;
+mod room;
+pub mod timeline;
+
+use std::time::Duration;
+
+use crossterm::event::KeyEvent;
+use jiff::tz::TimeZone;
+use realtime_shared::{ClientMsgId, EntryId, RoomName, UserId};
+
+pub use clock::{Now, Stamp, human};
+pub use command::COMMANDS;
+pub use composer::Composer;
+pub use editor::{DRAFT_CHARS, Editor};
+pub use keys::KEYS;
+pub use link::Link;
+pub use overlay::{Choice, Overlay};
+pub use room::{Entered, Pane, Room, Ruler};
+
+use crate::net;
+use crate::sanitize::{self, Block, Line};
+use timeline::{Key, Tone};
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Msg {
+    /// When.
+    pub now: Now,
+    /// What.
+    pub input: Input,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The window got the focus, or lost it.
+    Focus(bool),
+    /// The window has another size.
+    Resize,
+    /// The network says something.
+    Net(net::Event),
+    /// A screen was drawn, with this item as its topmost.
+    Viewed {
+        /// Of which pane.
+        pane: u32,
+        /// The item.
+        top: Key,
+    },
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the network.
+    Net(net::Command),
+    /// Move what lies over the screen, or the timeline.
+    Scroll(Scroll),
+    /// Draw everything anew.
+    Redraw,
+    /// Stop, as a job of the shell.
+    Suspend,
+    /// Leave the program.
+    Quit,
+}
+
+/// How far to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scroll {
+    /// A line back.
+    LineUp,
+    /// A line on.
+    LineDown,
+    /// Most of a screen back.
+    PageUp,
+    /// Most of a screen on.
+    PageDown,
+    /// To the oldest.
+    Top,
+    /// To the newest.
+    Bottom,
+}
+
+/// What the user was asked to confirm by asking again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Confirm {
+    Quit,
+    Leave(RoomName),
+}
+
+/// All that the client knows.
+#[derive(Debug)]
+pub struct Model {
+    /// The connection.
+    pub link: Link,
+    /// From the last ping to its pong.
+    pub round_trip: Option<Duration>,
+    /// Rooms, in the order in which they were asked for.
+    pub rooms: Vec<Room>,
+    /// What lies over the screen.
+    pub overlay: Option<Overlay>,
+    /// A word on the last key; gone with the next one.
+    pub hint: Option<Line>,
+    /// The time of the last message.
+    pub now: Now,
+    user: Option<UserId>,
+    me: Line,
+    current: Option<usize>,
+    /// Stands where there is no room.
+    lobby: Pane,
+    text_chars: u32,
+    focused: bool,
+    confirm: Option<Confirm>,
+    zone: TimeZone,
+    random: fastrand::Rng,
+    panes: u32,
+}
+
+impl Model {
+    /// A client in `rooms`, the first of which is shown, and what is to be done first. `seed` is for the identities of
+    /// messages: another one for each run.
+    #[must_use]
+    pub fn new(rooms: &[RoomName], zone: TimeZone, seed: u64, now: Now) -> (Self, Vec<Effect>) {
+        let mut model = Self {
+            link: Link::Connecting { attempt: 1 },
+            round_trip: None,
+            rooms: Vec::new(),
+            overlay: None,
+            hint: None,
+            now,
+            user: None,
+            me: sanitize::line("you"),
+            current: None,
+            lobby: Pane { title: sanitize::line("no room"), ..Pane::default() },
+            text_chars: u32::MAX,
+            focused: true,
+            confirm: None,
+            zone,
+            random: fastrand::Rng::with_seed(seed),
+            panes: 0,
+        };
+        let mut effects = Vec::new();
+        for room in rooms {
+            effects.extend(model.join(room.clone()));
+        }
+        if !model.rooms.is_empty() {
+            model.current = Some(0);
+        }
+        (model, effects)
+    }
+
+    /// The room that is shown.
+    #[must_use]
+    pub fn room(&self) -> Option<&Room> {
+        self.current.and_then(|index| self.rooms.get(index))
+    }
+
+    /// The index of the room that is shown.
+    #[must_use]
+    pub const fn current(&self) -> Option<usize> {
+        self.current
+    }
+
+    /// What stands in the middle of the screen.
+    #[must_use]
+    pub fn pane(&self) -> &Pane {
+        self.room().map_or(&self.lobby, |room| &room.pane)
+    }
+
+    /// How the user is shown.
+    #[must_use]
+    pub const fn me(&self) -> &Line {
+        &self.me
+    }
+
+    /// Messages that wait to be sent, in all rooms.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.rooms.iter().map(Room::queued).sum()
+    }
+
+    /// When the screen changes without anything happening: a countdown, somebody who types no more. Also when the
+    /// others are to be told that the user types no more. `None`: nothing moves, and no timer is needed.
+    #[must_use]
+    pub fn next_tick(&self) -> Option<Duration> {
+        let typing = self.room().and_then(Room::typing_expires);
+        let idle = self.rooms.iter().filter_map(Room::idle_at).min();
+        [self.link.next_change(self.now.mono), typing, idle].into_iter().flatten().min()
+    }
+
+    fn room_mut(&mut self) -> Option<&mut Room> {
+        self.current.and_then(|index| self.rooms.get_mut(index))
+    }
+
+    fn pane_mut(&mut self) -> &mut Pane {
+        match self.current.and_then(|index| self.rooms.get_mut(index)) {
+            Some(room) => &mut room.pane,
+            None => &mut self.lobby,
+        }
+    }
+
+    fn index_of(&self, name: &RoomName) -> Option<usize> {
+        self.rooms.iter().position(|room| room.name == *name)
+    }
+
+    fn is_looked_at(&self, index: usize) -> bool {
+        self.focused && self.current == Some(index)
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp::of(self.now.wall, &self.zone)
+    }
+
+    fn say(&mut self, hint: &str) {
+        self.hint = Some(sanitize::line(hint));
+    }
+
+    /// Adds a note to a room, or to what is shown.
+    fn note(&mut self, room: Option<usize>, tone: Tone, text: Block) {
+        let stamp = self.stamp();
+        let pane = match room.and_then(|index| self.rooms.get_mut(index)) {
+            Some(room) => &mut room.pane,
+            None => self.pane_mut(),
+        };
+        pane.timeline.add_note(stamp, tone, text);
+    }
+
+    /// A fresh identity for a message: a ULID.
+    fn message_id(&mut self) -> ClientMsgId {
+        let random = self.random.u128(..);
+        let id = EntryId::from_parts(self.now.wall, random).to_string();
+        ClientMsgId::new(&id).expect("a ULID has 26 characters")
+    }
+
+    /// Adds a room, where it is not there.
+    fn join(&mut self, name: RoomName) -> Option<Effect> {
+        if self.index_of(&name).is_some_and(|index| self.rooms[index].entered != Entered::Out) {
+            return None;
+        }
+        match self.index_of(&name) {
+            Some(index) => self.rooms[index].entered = Entered::Asked,
+            None => {
+                self.panes += 1;
+                self.rooms.push(Room::new(name.clone(), self.panes));
+            }
+        }
+        Some(Effect::Net(net::Command::Join(name)))
+    }
+
+    /// Shows the room at `index`.
+    fn show(&mut self, index: usize) -> Vec<Effect> {
+        if index >= self.rooms.len() || self.current == Some(index) {
+            return Vec::new();
+        }
+        let effects = self.room_mut().map(leave_view).unwrap_or_default();
+        self.current = Some(index);
+        self.rooms[index].enter();
+        effects
+    }
+
+    /// Lets the time of the message pass.
+    fn pass_time(&mut self) -> Vec<Effect> {
+        let now = self.now.mono;
+        let mut effects = Vec::new();
+        for room in &mut self.rooms {
+            room.expire_typing(now);
+            if room.idle_at().is_some_and(|at| at <= now) {
+                effects.extend(stop_typing(room));
+            }
+        }
+        effects
+    }
+}
+
+/// Handles what happened, and says what is to be done.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    model.now = msg.now;
+    let mut effects = match msg.input {
+        Input::Key(key) => actions::on_key(model, key),
+        Input::Paste(text) => actions::on_paste(model, &text),
+        Input::Focus(focused) => {
+            on_focus(model, focused);
+            Vec::new()
+        }
+        Input::Net(event) => events::on_event(model, event),
+        Input::Viewed { pane, top } => on_viewed(model, pane, top),
+        Input::Resize | Input::Tick => Vec::new(),
+    };
+    effects.extend(model.pass_time());
+    effects
+}
+
+fn on_focus(model: &mut Model, focused: bool) {
+    model.focused = focused;
+    if let Some(room) = model.room_mut()
+        && focused
+        && room.unread > 0
+    {
+        room.enter();
+    }
+}
+
+/// Asks for older messages where the user went up and nearly all are shown.
+fn on_viewed(model: &mut Model, pane: u32, top: Key) -> Vec<Effect> {
+    let connected = model.link.is_connected();
+    let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
+    if !room.wants_older || room.is_loading() {
+        return Vec::new();
+    }
+    room.wants_older = false;
+    match room.pane.timeline.wanted_near(top) {
+        Some(before) if connected => vec![ask_history(room, Some(before))],
+        _ => Vec::new(),
+    }
+}
+
+fn ask_history(room: &mut Room, before: Option<realtime_shared::Seq>) -> Effect {
+    /// Entries of a page: some screens of them.
+    const LIMIT: u32 = 50;
+    room.loading = Some(before);
+    Effect::Net(net::Command::History { room: room.name.clone(), before, limit: LIMIT })
+}
+
+/// The user looks elsewhere.
+fn leave_view(room: &mut Room) -> Vec<Effect> {
+    room.see();
+    room.ruler = None;
+    room.wants_older = false;
+    stop_typing(room).into_iter().collect()
+}
+
+fn stop_typing(room: &mut Room) -> Option<Effect> {
+    room.stop_typing().then(|| typing(room, false))
+}
+
+fn typing(room: &Room, is_typing: bool) -> Effect {
+    Effect::Net(net::Command::Typing { room: room.name.clone(), is_typing })
+}
+
+#[cfg(test)]
+mod tests;

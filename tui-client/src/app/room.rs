@@ -1,0 +1,235 @@
+//! A room as the user has it: who is there, what was said, what is being written.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use realtime_shared::{RoomName, UserId};
+
+use super::composer::Composer;
+use super::timeline::{Key, Sending, Timeline};
+use crate::sanitize::{self, Line};
+
+/// Members whose names are kept: as many as a server tells.
+const NAMED: usize = 1_000;
+/// Others who are shown as typing at once, at most.
+const TYPISTS: usize = 32;
+/// How long somebody is shown as typing after the last sign of it.
+const TYPING_LASTS: Duration = Duration::from_secs(6);
+/// How often the others are told that the user types, at most.
+const TELL_EVERY: Duration = Duration::from_secs(3);
+/// After how long without a key the user is not typing any more.
+const IDLE_AFTER: Duration = Duration::from_secs(5);
+
+/// What stands in the middle of the screen: a room's timeline and composer, or those outside of any room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pane {
+    /// Its identity, fresh for each one: 0 is outside of any room.
+    pub id: u32,
+    /// What it is called.
+    pub title: Line,
+    /// What was said.
+    pub timeline: Timeline,
+    /// What is being written.
+    pub composer: Composer,
+}
+
+/// Whether the server has the user in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entered {
+    /// Not yet, or not known since the connection was lost.
+    Asked,
+    /// Yes.
+    In,
+    /// No: it was refused, or ended.
+    Out,
+}
+
+/// Messages that nobody has looked at were there when the room was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ruler {
+    /// The last item that had been seen.
+    pub after: Key,
+    /// How many messages were new.
+    pub count: u32,
+}
+
+/// A room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Its name on the wire.
+    pub name: RoomName,
+    /// What it shows.
+    pub pane: Pane,
+    /// Whether the user is in it.
+    pub entered: Entered,
+    /// Messages that nobody has looked at.
+    pub unread: u32,
+    /// Those of them that name the user.
+    pub mentions: u32,
+    /// Where the new ones begin; frozen while the room is looked at.
+    pub ruler: Option<Ruler>,
+    /// How many are there.
+    pub member_count: u64,
+    /// Whether a page of history was asked for and has not come, and before which message.
+    pub(super) loading: Option<Option<realtime_shared::Seq>>,
+    /// The user went up, and has not been shown what is there.
+    pub(super) wants_older: bool,
+    members: BTreeMap<UserId, Line>,
+    typing: Vec<(UserId, Line, Duration)>,
+    seen: Key,
+    told_typing: Option<Duration>,
+    edited: Duration,
+}
+
+impl Room {
+    /// A room that was asked for.
+    #[must_use]
+    pub fn new(name: RoomName, id: u32) -> Self {
+        Self {
+            pane: Pane { id, title: sanitize::line(name.as_str()), ..Pane::default() },
+            name,
+            entered: Entered::Asked,
+            unread: 0,
+            mentions: 0,
+            ruler: None,
+            member_count: 0,
+            loading: None,
+            wants_older: false,
+            members: BTreeMap::new(),
+            typing: Vec::new(),
+            seen: Key::default(),
+            told_typing: None,
+            edited: Duration::ZERO,
+        }
+    }
+
+    /// Whether a page of history is under way.
+    #[must_use]
+    pub const fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// Who is there, by name; at most 1,000 of them.
+    pub fn members(&self) -> impl ExactSizeIterator<Item = &Line> {
+        self.members.values()
+    }
+
+    /// The others who type, who began first in front.
+    pub fn typing(&self) -> impl ExactSizeIterator<Item = &Line> {
+        self.typing.iter().map(|(_, nick, _)| nick)
+    }
+
+    /// Messages that wait to be sent.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.pane.timeline.outgoing().filter(|item| item.state == Sending::Queued).count()
+    }
+
+    /// Messages that are not known to be stored.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.pane.timeline.outgoing().filter(|item| item.state != Sending::Stored).count()
+    }
+
+    /// How `user` is shown.
+    #[must_use]
+    pub fn nick(&self, user: &UserId) -> Line {
+        self.members.get(user).cloned().unwrap_or_else(|| sanitize::line(user.as_str()))
+    }
+
+    /// Puts `members` in the place of those that are known.
+    pub(super) fn set_members(&mut self, members: &[UserId], count: u64) {
+        self.members =
+            members.iter().take(NAMED).map(|user| (user.clone(), sanitize::line(user.as_str()))).collect();
+        self.member_count = count;
+        let members = &self.members;
+        self.typing.retain(|(user, ..)| members.contains_key(user));
+    }
+
+    /// Notes that `user` came; whether that is news.
+    pub(super) fn came(&mut self, user: &UserId, count: u64) -> bool {
+        self.member_count = count;
+        if self.members.contains_key(user) {
+            return false;
+        }
+        if self.members.len() < NAMED {
+            self.members.insert(user.clone(), sanitize::line(user.as_str()));
+        }
+        true
+    }
+
+    /// Notes that `user` left.
+    pub(super) fn left(&mut self, user: &UserId, count: u64) {
+        self.member_count = count;
+        self.members.remove(user);
+        self.stopped_typing(user);
+    }
+
+    /// Notes that `user` types.
+    pub(super) fn started_typing(&mut self, user: &UserId, now: Duration) {
+        let until = now.saturating_add(TYPING_LASTS);
+        if let Some((.., end)) = self.typing.iter_mut().find(|(who, ..)| who == user) {
+            *end = until;
+        } else if self.typing.len() < TYPISTS {
+            self.typing.push((user.clone(), self.nick(user), until));
+        }
+    }
+
+    /// Notes that `user` does not type any more.
+    pub(super) fn stopped_typing(&mut self, user: &UserId) {
+        self.typing.retain(|(who, ..)| who != user);
+    }
+
+    /// Forgets who typed, and what was told and asked: the connection is gone.
+    pub(super) fn disconnected(&mut self) {
+        self.typing.clear();
+        self.told_typing = None;
+        self.loading = None;
+        if self.entered == Entered::In {
+            self.entered = Entered::Asked;
+        }
+    }
+
+    /// Lets time pass for those who type.
+    pub(super) fn expire_typing(&mut self, now: Duration) {
+        self.typing.retain(|(.., until)| *until > now);
+    }
+
+    /// When the next of the others stops to be shown as typing.
+    pub(super) fn typing_expires(&self) -> Option<Duration> {
+        self.typing.iter().map(|(.., until)| *until).min()
+    }
+
+    /// Notes a key in the composer; whether to tell the others now.
+    pub(super) fn tell_typing(&mut self, now: Duration) -> bool {
+        self.edited = now;
+        let due = self.told_typing.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
+        if due {
+            self.told_typing = Some(now);
+        }
+        due
+    }
+
+    /// Whether to tell the others that the user stopped.
+    pub(super) fn stop_typing(&mut self) -> bool {
+        self.told_typing.take().is_some()
+    }
+
+    /// When the user is not typing any more without another key.
+    pub(super) fn idle_at(&self) -> Option<Duration> {
+        self.told_typing.map(|_| self.edited.saturating_add(IDLE_AFTER))
+    }
+
+    /// The user looks at the room: what was unread is ruled off.
+    pub(super) fn enter(&mut self) {
+        self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
+        self.unread = 0;
+        self.mentions = 0;
+        self.see();
+    }
+
+    /// All that is there has been seen.
+    pub(super) fn see(&mut self) {
+        self.seen = self.pane.timeline.last_key();
+    }
+}

@@ -1,0 +1,98 @@
+//! What was written here and has no place in the log yet.
+//!
+//! A message stands at the end from the moment it is sent. When its own copy comes back it takes that copy's place.
+
+use realtime_shared::{ClientMsgId, Seq, Text};
+
+use super::{Key, Said, Stamp, Timeline};
+use crate::sanitize::{self, Block, Line};
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its place, after all entries.
+    pub key: Key,
+    /// When it was written.
+    pub stamp: Stamp,
+    /// What it says, as it is shown.
+    pub text: Block,
+    /// How far it is.
+    pub state: Sending,
+    id: ClientMsgId,
+    original: Text,
+}
+
+/// How far a message is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sending {
+    /// Waits for a connection, or its turn.
+    Queued,
+    /// Given to the connection.
+    Sent,
+    /// Stored; its own copy has not come.
+    Stored,
+    /// Refused, and why.
+    Refused(Line),
+}
+
+impl Timeline {
+    /// Adds a message that was written just now.
+    pub fn write(&mut self, id: ClientMsgId, stamp: Stamp, text: Text) {
+        self.written += 1;
+        self.outgoing.push_back(Outgoing {
+            key: Key { seq: u64::MAX, after: self.written },
+            stamp,
+            text: sanitize::block(text.as_str()),
+            state: Sending::Queued,
+            id,
+            original: text,
+        });
+    }
+
+    /// What is on its way, in the order it was written.
+    pub fn outgoing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.outgoing.iter()
+    }
+
+    /// Whether a message of that identity is on its way.
+    #[must_use]
+    pub fn is_outgoing(&self, id: &ClientMsgId) -> bool {
+        self.outgoing.iter().any(|item| item.id == *id)
+    }
+
+    /// Notes how far a message is.
+    pub fn set_sending(&mut self, id: &ClientMsgId, state: Sending) {
+        if let Some(item) = self.outgoing.iter_mut().find(|item| item.id == *id) {
+            item.state = state;
+        }
+    }
+
+    /// Notes that a message is stored under `seq`. Where the log has been seen beyond `seq` its copy was delivered
+    /// before, or never will be: the message goes to its place at once.
+    pub fn set_stored(&mut self, id: &ClientMsgId, seq: Seq, nick: &Line) {
+        if seq > self.last_seq() {
+            self.set_sending(id, Sending::Stored);
+        } else if let Some(item) = self.take_outgoing(id) {
+            let said = Said { nick: nick.clone(), text: item.text, mention: false, ours: true };
+            self.add_message(seq, item.stamp, said);
+        }
+    }
+
+    /// Takes a message out: its copy came, or it is not to be sent.
+    pub fn take_outgoing(&mut self, id: &ClientMsgId) -> Option<Outgoing> {
+        let index = self.outgoing.iter().position(|item| item.id == *id)?;
+        self.outgoing.remove(index)
+    }
+
+    /// The oldest message that was refused.
+    #[must_use]
+    pub fn refused(&self) -> Option<&ClientMsgId> {
+        self.outgoing.iter().find(|item| matches!(item.state, Sending::Refused(_))).map(|item| &item.id)
+    }
+
+    /// Takes the oldest refused message out, as it was written.
+    pub fn take_refused(&mut self) -> Option<Text> {
+        let id = self.refused()?.clone();
+        self.take_outgoing(&id).map(|item| item.original)
+    }
+}

@@ -1,0 +1,167 @@
+use jiff::tz::TimeZone;
+use realtime_shared::{ClientMsgId, Text, Timestamp};
+
+use super::*;
+use crate::sanitize;
+
+fn stamp() -> Stamp {
+    Stamp::of(Timestamp::from_millis(0), &TimeZone::UTC)
+}
+
+fn said(text: &str) -> Said {
+    Said { nick: sanitize::line("bob"), text: sanitize::block(text), mention: false, ours: false }
+}
+
+fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<(Seq, Stamp, Said)> {
+    seqs.map(|seq| (Seq::new(seq), stamp(), said(&seq.to_string()))).collect()
+}
+
+fn add(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
+    for (seq, stamp, said) in page(seqs) {
+        timeline.add_message(seq, stamp, said);
+    }
+}
+
+/// Runs of numbers, `|` for a gap, `*` for a note, `+` for presence.
+fn shape(timeline: &Timeline) -> String {
+    let mut shape: Vec<String> = Vec::new();
+    for entry in &timeline.entries {
+        let piece = match &entry.body {
+            Body::Message(said) => said.text.to_string(),
+            Body::Gap => "|".to_owned(),
+            Body::Note { .. } => "*".to_owned(),
+            Body::Presence(_) => "+".to_owned(),
+        };
+        shape.push(piece);
+    }
+    assert!(timeline.entries.iter().map(|e| e.key).is_sorted_by(|a, b| a < b), "sorted, each once");
+    shape.join(" ")
+}
+
+fn note(timeline: &mut Timeline) {
+    timeline.add_note(stamp(), Tone::Info, sanitize::block("n"));
+}
+
+#[test]
+fn the_first_page_goes_before_what_came_meanwhile() {
+    let mut timeline = Timeline::default();
+    note(&mut timeline);
+    add(&mut timeline, 4..=5);
+    timeline.add_page(None, page(2..=4), true);
+    assert_eq!(shape(&timeline), "2 3 * 4 5", "the note came before 4 did");
+    assert_eq!(timeline.top(), Top::Older);
+}
+
+#[test]
+fn an_early_note_stays_before_what_came_after_it() {
+    let mut timeline = Timeline::default();
+    note(&mut timeline);
+    add(&mut timeline, 4..=5);
+    timeline.add_page(None, page(2..=3), false);
+    assert_eq!(shape(&timeline), "2 3 * 4 5");
+    assert_eq!(timeline.top(), Top::Beginning);
+}
+
+#[test]
+fn a_hole_is_a_gap_until_it_is_filled() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=2);
+    note(&mut timeline);
+    add(&mut timeline, 9..=10);
+    assert_eq!(shape(&timeline), "1 2 * | 9 10");
+    let top = Key::message(Seq::new(9));
+    assert_eq!(timeline.wanted_near(top), Some(Seq::new(9)));
+    timeline.add_page(Some(Seq::new(9)), page(6..=8), true);
+    assert_eq!(shape(&timeline), "1 2 * | 6 7 8 9 10");
+    assert_eq!(timeline.wanted_near(top), Some(Seq::new(6)));
+    timeline.add_page(Some(Seq::new(6)), page(2..=5), true);
+    assert_eq!(shape(&timeline), "1 2 * 3 4 5 6 7 8 9 10");
+    assert_eq!(timeline.wanted_near(top), None, "the top is not known");
+}
+
+#[test]
+fn a_gap_that_nobody_can_fill_is_closed() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=1);
+    add(&mut timeline, 9..=9);
+    timeline.add_page(Some(Seq::new(9)), Vec::new(), false);
+    assert_eq!(shape(&timeline), "1 9");
+}
+
+#[test]
+fn older_pages_go_to_the_top_until_the_beginning() {
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, page(5..=6), true);
+    let top = timeline.get(0).expect("an item").key();
+    assert_eq!(timeline.wanted_near(top), Some(Seq::new(5)));
+    timeline.add_page(Some(Seq::new(5)), page(1..=4), false);
+    assert_eq!(shape(&timeline), "1 2 3 4 5 6");
+    assert_eq!((timeline.top(), timeline.wanted_near(top)), (Top::Beginning, None));
+    let mut empty = Timeline::default();
+    empty.add_page(None, Vec::new(), false);
+    assert_eq!(empty.top(), Top::Beginning);
+}
+
+#[test]
+fn a_message_is_there_once() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=3);
+    add(&mut timeline, 2..=2);
+    timeline.add_page(None, page(1..=3), false);
+    assert_eq!(shape(&timeline), "1 2 3");
+}
+
+#[test]
+fn no_more_than_the_bound_is_held() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=HELD as u64 + 5);
+    assert_eq!(timeline.len(), HELD);
+    assert_eq!(timeline.top(), Top::Older);
+    assert_eq!(timeline.wanted_near(timeline.get(0).expect("an item").key()), None, "no room for a page");
+}
+
+#[test]
+fn comings_and_goings_fold_to_one_line() {
+    let mut timeline = Timeline::default();
+    let nick = |n: &str| sanitize::line(n);
+    for (who, came) in [("carol", true), ("bob", false), ("erin", true), ("erin", false), ("dave", true)] {
+        timeline.add_presence(stamp(), &nick(who), came);
+    }
+    timeline.add_presence(stamp(), &nick("bob"), true);
+    let Some(Item::Entry(Entry { body: Body::Presence(presence), .. })) = timeline.get(0) else {
+        panic!("presence")
+    };
+    assert_eq!(presence.text().as_str(), "carol, dave joined · erin came and went · bob went and came back");
+    note(&mut timeline);
+    timeline.add_presence(stamp(), &nick("bob"), true);
+    assert_eq!(shape(&timeline), "+ * +");
+}
+
+fn id(text: &str) -> ClientMsgId {
+    ClientMsgId::new(text).expect("an id")
+}
+
+#[test]
+fn what_is_written_stands_at_the_end_until_it_has_its_place() {
+    let mut timeline = Timeline::default();
+    timeline.write(id("a"), stamp(), Text::new("hi").expect("a text"));
+    add(&mut timeline, 1..=3);
+    assert!(matches!(timeline.get(3), Some(Item::Outgoing(_))));
+    let key = timeline.get(3).expect("an item").key();
+    assert_eq!(timeline.index_of(key), 3);
+    timeline.set_stored(&id("a"), Seq::new(4), &sanitize::line("me"));
+    assert_eq!(timeline.outgoing().next().map(|o| o.state.clone()), Some(Sending::Stored));
+    timeline.set_stored(&id("a"), Seq::new(3), &sanitize::line("me"));
+    assert_eq!((shape(&timeline).as_str(), timeline.len()), ("1 2 3", 3), "3 was delivered before");
+}
+
+#[test]
+fn another_log_forgets_the_old_one() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=5);
+    note(&mut timeline);
+    timeline.forget_after(Seq::new(3));
+    assert_eq!(shape(&timeline), "1 2 3");
+    timeline.reset();
+    assert_eq!((timeline.len(), timeline.top()), (0, Top::Older));
+}
