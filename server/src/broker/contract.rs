@@ -1,1 +1,190 @@
-//! What holds for every broker.
+//! What holds for every broker: one suite, run against each engine.
+//!
+//! A test gets a [`Subject`]: an empty broker, and a feed that writes down what is announced. It waits for what a broker
+//! may do later (completions, what the feed hears), and never asks an engine how it does it.
+//!
+//! To add an engine: a function that makes an empty one, and a line at [`contract!`]. To add a promise: a test in the
+//! file of its topic, and its name below.
+
+mod order;
+mod past;
+mod people;
+
+use std::sync::{Arc, Weak};
+
+use realtime_shared::{ClientMsgId, Epoch, Message, Post, RoomName, ServerEvent, Text, UserId, codec};
+use tokio::sync::{oneshot, watch};
+
+use super::memory::MemoryBroker;
+use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
+use crate::clock::Clock;
+use crate::config::MemoryStore;
+
+/// Runs every test of the contract against a broker that the function of this name makes.
+macro_rules! contract {
+    ($engine:ident) => {
+        mod $engine {
+            contract!(@ $engine, order:
+                numbers_have_no_hole,
+                each_caller_keeps_its_order,
+                the_feed_has_it_before_the_completion,
+                the_same_message_again_is_the_first_one,
+                another_room_or_sender_is_another_message,
+                without_an_id_every_message_is_new,
+                a_message_sent_many_times_at_once_is_stored_once,
+                signals_and_tells_are_heard_as_they_are_said,
+            );
+            contract!(@ $engine, past:
+                an_empty_room_has_no_past,
+                pages_are_what_was_asked_for,
+                a_page_keeps_to_its_bytes_and_has_an_entry,
+                an_opened_room_is_announced_from_its_head,
+                rooms_are_listed_busiest_first,
+                a_list_shows_what_its_filter_lets_through,
+            );
+            contract!(@ $engine, people:
+                a_user_is_there_from_enter_to_leave,
+                rooms_do_not_share_their_members,
+                only_as_many_members_are_named_as_asked_for,
+                connections_are_counted,
+                a_user_has_a_bounded_number_of_connections,
+            );
+        }
+    };
+    (@ $engine:ident, $topic:ident: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                super::$topic::$test(&super::Subject::new(super::$engine)).await;
+            }
+        )*
+    };
+}
+
+contract!(memory);
+
+fn memory(feed: Weak<dyn Feed>) -> Arc<dyn Broker> {
+    Arc::new(MemoryBroker::new(feed, Clock::system(), MemoryStore::default()))
+}
+
+/// A broker, and who listens to it.
+pub(super) struct Subject<B: ?Sized = dyn Broker> {
+    pub(super) broker: Arc<B>,
+    pub(super) heard: Arc<Recorder>,
+}
+
+impl<B: Broker + ?Sized> Subject<B> {
+    pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> Arc<B>) -> Self {
+        let heard = Arc::new(Recorder::default());
+        let feed: Arc<dyn Feed> = heard.clone();
+        Self { broker: make(Arc::downgrade(&feed)), heard }
+    }
+
+    /// Submits a message and waits for what becomes of it.
+    pub(super) async fn post(&self, submission: Submission) -> Receipt {
+        let (done, receipt) = oneshot::channel();
+        self.submit(submission, move |result| {
+            let _ = done.send(result.expect("stored"));
+        });
+        receipt.await.expect("completed")
+    }
+
+    pub(super) fn submit(
+        &self,
+        submission: Submission,
+        done: impl FnOnce(Result<Receipt, Unavailable>) + Send + 'static,
+    ) {
+        self.broker.submit(submission, Box::new(done));
+    }
+
+    /// Posts as many messages to a room, whose texts are their numbers.
+    pub(super) async fn fill(&self, to: &str, count: u64) -> Vec<Receipt> {
+        let mut receipts = Vec::new();
+        for number in 1..=count {
+            receipts.push(self.post(said("alice", to, &number.to_string())).await);
+        }
+        receipts
+    }
+}
+
+/// A feed that writes down what it hears.
+#[derive(Default)]
+pub(super) struct Recorder(watch::Sender<Vec<Heard>>);
+
+/// What was announced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    Entry(RoomName, Epoch, Entry),
+    Signal(RoomName, Signal),
+    Tell(Recipients, Arc<str>),
+}
+
+impl Recorder {
+    /// All that was heard, as soon as that is `count` or more.
+    pub(super) async fn at_least(&self, count: usize) -> Vec<Heard> {
+        let mut heard = self.0.subscribe();
+        heard.wait_for(|heard| heard.len() >= count).await.expect("the recorder is here").clone()
+    }
+
+    /// The entries heard so far, of all rooms.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        let heard = self.0.borrow();
+        heard
+            .iter()
+            .filter_map(|heard| if let Heard::Entry(.., e) = heard { Some(e.clone()) } else { None })
+            .collect()
+    }
+
+    fn add(&self, heard: Heard) {
+        self.0.send_modify(|all| all.push(heard));
+    }
+}
+
+impl Feed for Recorder {
+    fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
+        self.add(Heard::Entry(room.clone(), epoch.clone(), entry.clone()));
+    }
+
+    fn signal(&self, room: &RoomName, signal: &Signal) {
+        self.add(Heard::Signal(room.clone(), signal.clone()));
+    }
+
+    fn tell(&self, to: &Recipients, json: &Arc<str>) {
+        self.add(Heard::Tell(to.clone(), json.clone()));
+    }
+}
+
+#[track_caller]
+pub(super) fn room(name: &str) -> RoomName {
+    RoomName::new(name).expect("a room's name")
+}
+
+#[track_caller]
+pub(super) fn user(id: &str) -> UserId {
+    UserId::new(id).expect("a user id")
+}
+
+/// A message without an id of its sender.
+#[track_caller]
+pub(super) fn said(from: &str, to: &str, text: &str) -> Submission {
+    let text = Text::new(text).expect("a text");
+    Submission { from: user(from), post: Post { room: room(to), text, client_msg_id: None } }
+}
+
+impl Submission {
+    /// The same with an id of its sender.
+    #[track_caller]
+    pub(super) fn known_as(mut self, id: &str) -> Self {
+        self.post.client_msg_id = Some(ClientMsgId::new(id).expect("an id"));
+        self
+    }
+}
+
+/// What members are shown of an entry.
+#[track_caller]
+fn shown(entry: &Entry) -> Message {
+    match codec::decode_server(&entry.json).expect("a frame").event {
+        ServerEvent::Message(message) => message,
+        other => panic!("an entry is a message, and not {other:?}"),
+    }
+}
