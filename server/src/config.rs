@@ -1,12 +1,12 @@
 //! What the hub is told: plain values, checked before they come here.
 //!
-//! A setting is written once, on the command line or in the environment ([`crate::cli`]), and checked once, on its
+//! A setting is written once, on the command line or in the environment, and checked once, on its
 //! way into a [`Config`]. Past that nothing is checked again: the hub takes these values as they are.
 //!
 //! A program that starts a hub inside itself makes a `Config` with [`Config::new`], which has the default of every
 //! setting, and changes the fields that it wants otherwise.
 //!
-//! To add a setting: a field and its default here, a flag in [`crate::cli`], a line in the crate's README (a test
+//! To add a setting: a field and its default here, a flag in the program's `cli`, a line in the crate's README (a test
 //! compares the last two).
 
 use std::thread;

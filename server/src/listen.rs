@@ -41,7 +41,7 @@ impl FromStr for ListenAddress {
 pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
     let mut wanted: Vec<SocketAddr> =
         addresses.iter().flat_map(|address| address.0.iter().copied()).collect();
-    wanted.dedup();
+    wanted.dedup_by(|one, other| one == other && one.port() != 0);
     if !wanted.is_empty() {
         return wanted.into_iter().map(listener).collect();
     }

@@ -5,6 +5,7 @@
 //! nobody writes lines into the log or sequences into the terminal of its reader. In JSON that is the same string.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::panic::{self, PanicHookInfo};
 
@@ -82,7 +83,8 @@ fn escape(text: &str) -> String {
             escaped.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         }
     }

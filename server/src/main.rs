@@ -1,3 +1,143 @@
-//! The server.
+//! The program: arguments → plan → logs → listeners → server → exit code.
+//!
+//! All that can be wrong with what the operator wrote is said before a port is taken, in one line on standard error.
+//! Exit codes: 0 when stopped as asked, 2 for what was written, 1 for what the system would not do.
 
-fn main() {}
+mod cli;
+mod listen;
+mod logging;
+mod process;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use realtime_server::Server;
+use realtime_server::clock::Clock;
+
+use cli::{Command, Origin, Plan, Stop, UsageError};
+use process::StopSignals;
+
+/// Why the program ends without success.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    #[error(transparent)]
+    Bind(#[from] listen::BindError),
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Bind(_) | Self::Start(_) | Self::Output(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let done = match cli::parse() {
+        Ok(cli) => match cli.command {
+            Command::Serve(args) => args.check().map_err(Failure::from).and_then(serve),
+            Command::Token(args) => print_token(args),
+        },
+        Err(Stop::Usage(fault)) => Err(fault.into()),
+        Err(Stop::Shown(text)) => text.print().map_err(Failure::Output),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(format_args!("{failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+/// Where standard error is gone as well, nobody can be told.
+fn complain(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "realtime-server: {what}");
+}
+
+fn print_token(args: cli::TokenArgs) -> Result<(), Failure> {
+    let (token, origin) = args.token(Clock::system().now())?;
+    if let Origin::Made(path) = origin {
+        complain(format_args!("made a secret that signs tokens: {}", path.display()));
+    }
+    writeln!(io::stdout(), "{token}").map_err(Failure::Output)
+}
+
+fn serve(mut plan: Plan) -> Result<(), Failure> {
+    logging::init(plan.log_format, plan.log_filter);
+    let listeners = listen::bind(&plan.listen)?;
+    limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
+
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
+    runtime.block_on(async {
+        let signals = StopSignals::new().map_err(Failure::Start)?;
+        let server = Server::start(plan.config.clone(), listeners).map_err(Failure::Start)?;
+        let addresses = server.addresses();
+        report_start(addresses, &plan.secret_origin);
+        if io::stdout().is_terminal() {
+            let now = Clock::system().now();
+            let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
+            io::stdout().write_all(greeting.as_bytes()).map_err(Failure::Output)?;
+        }
+        run_until_stopped(server, signals).await;
+        Ok(())
+    })
+}
+
+/// Lowers the number of connections to what the limit of open files leaves.
+fn limit_connections(max_connections: &mut usize, chosen: bool) {
+    let file_limit = process::raise_file_limit();
+    let possible = process::connections_within(file_limit);
+    if *max_connections > possible {
+        if chosen {
+            tracing::warn!(
+                asked = *max_connections,
+                possible,
+                "fewer connections than asked for: raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
+            );
+        }
+        *max_connections = possible;
+    }
+    tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
+}
+
+fn report_start(addresses: &[SocketAddr], origin: &Origin) {
+    match origin {
+        Origin::Made(path) => tracing::info!(path = %path.display(), "made a secret that signs tokens"),
+        Origin::Kept(path) => tracing::info!(path = %path.display(), "secret read"),
+        Origin::Given => tracing::info!("secret given by the operator"),
+    }
+    tracing::info!("rooms are in memory: they end with this process");
+    for address in addresses {
+        tracing::info!(url = %format_args!("ws://{address}/api/v1/ws"), "listening");
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "tokens and messages cross the network in plain text: put a proxy that speaks TLS before this address"
+            );
+        }
+    }
+}
+
+/// Stops softly at the first signal, at once at the second.
+async fn run_until_stopped(server: Server, mut signals: StopSignals) {
+    let signal = signals.next().await;
+    tracing::info!(?signal, "stopping; a second signal ends at once");
+    tokio::select! {
+        () = server.shutdown() => tracing::info!("stopped"),
+        signal = signals.next() => {
+            tracing::warn!(?signal, "ended at once");
+            #[expect(clippy::disallowed_methods, reason = "what the guards do is what takes too long")]
+            std::process::exit(signal.exit_code());
+        }
+    }
+}

@@ -131,6 +131,8 @@ fn one_line(fault: &impl fmt::Display) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use clap::CommandFactory;
 
     use super::*;
@@ -148,6 +150,39 @@ mod tests {
             let variable = format!("REALTIME_{}", flag.0.to_uppercase().replace('-', "_"));
             assert_eq!(flag.1.get_env(), Some(variable.as_ref()), "--{}", flag.0);
             assert!(flag.1.get_help_heading().is_some(), "--{} is under no heading", flag.0);
+        }
+    }
+
+    /// The rows of a table in a section of the README: flag, variable and default, without their quotes.
+    fn documented(section: &str) -> Vec<[String; 3]> {
+        let readme = include_str!("../../README.md");
+        let (_, section) = readme.split_once(&format!("\n## {section}\n")).expect("a section");
+        let section = section.split("\n## ").next().unwrap_or(section);
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `--"));
+        rows.map(|row| {
+            let mut cells = row.split('|').map(|cell| cell.trim().replace('`', ""));
+            std::array::from_fn(|_| cells.next().expect("three cells"))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_readme_has_every_flag_with_its_variable_and_default() {
+        for (subcommand, section) in [("serve", "Flags of `serve`"), ("token", "Flags of `token`")] {
+            let mut command = Cli::command();
+            command.build();
+            let command = command.find_subcommand(subcommand).expect("a subcommand");
+            let flags =
+                command.get_arguments().filter(|argument| argument.get_id() != "help").collect::<Vec<_>>();
+            let documented = documented(section);
+            assert_eq!(flags.len(), documented.len(), "{section}");
+            for (flag, [name, variable, default]) in flags.into_iter().zip(documented) {
+                assert_eq!(flag.get_long(), Some(name.as_str()), "in the order of --help");
+                assert_eq!(flag.get_env().and_then(OsStr::to_str).unwrap_or_default(), variable, "--{name}");
+                // Flags without a value have a default that says so, and some defaults are not clap's to know.
+                let known = flag.get_default_values().first().filter(|_| flag.get_action().takes_values());
+                assert!(known.is_none_or(|known| **known == *default.as_str()), "--{name}");
+            }
         }
     }
 

@@ -17,13 +17,13 @@ const EXAMPLES: &str = "\
 Examples:
   realtime-server serve
       On this host alone, with a secret that is made on the first run
-  realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000' --allow-origin https://chat.example.org
+  realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000'
       For a network; put a proxy before it that speaks TLS
   REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
       With the secret of whoever makes the tokens, and logs for a machine
 
-Every flag may be given as a variable, shown as [env: …]; the flag has precedence. Durations: 500ms, 30s, 5m, 12h, 7d.
-Sizes: bytes, or KiB, MiB, GiB.";
+Every flag may be given as a variable, shown as [env: …]; the flag has precedence.
+Durations: 500ms, 30s, 5m, 12h, 7d, 1h30m. Sizes: bytes, or KiB, MiB, GiB.";
 
 const KIB: usize = 1024;
 
@@ -55,7 +55,13 @@ pub(crate) struct ServeArgs {
     secret: SecretArgs,
 
     /// What happens to a connection when its token expires
-    #[arg(long, env = "REALTIME_ON_EXPIRY", default_value = "close", help_heading = "Tokens")]
+    #[arg(
+        long,
+        env = "REALTIME_ON_EXPIRY",
+        value_name = "WHAT",
+        default_value = "close",
+        help_heading = "Tokens"
+    )]
     on_expiry: OnExpiryArg,
 
     /// Failed authentications within a minute after which an address gets HTTP 429. 0: no limit
@@ -78,7 +84,13 @@ pub(crate) struct ServeArgs {
     memory: MemoryArgs,
 
     /// How lines of the log on standard error are written
-    #[arg(long, env = "REALTIME_LOG_FORMAT", default_value = "text", help_heading = "Logs")]
+    #[arg(
+        long,
+        env = "REALTIME_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Logs"
+    )]
     log_format: Format,
 
     /// What is logged: error, warn, info, debug or trace, also for a part of the server: info,realtime_server=debug
@@ -335,9 +347,9 @@ mod tests {
         assert_eq!(said.allowed_origins, ["https://chat.example.org", "http://localhost:3000"]);
         assert_eq!(said.on_expiry, OnExpiry::Ignore);
         assert_eq!((said.limits.max_connections, said.limits.message_burst, said.workers), (7, 20, 3));
-        assert_eq!(said.timing.ping_interval, Duration::from_secs(60));
+        assert_eq!(said.timing.ping_interval, Duration::from_mins(1));
         assert_eq!(said.timing.leave_grace, Duration::ZERO);
-        assert_eq!((said.memory.history_bytes, said.ring.keep), (2 << 20, Duration::from_secs(3_600)));
+        assert_eq!((said.memory.history_bytes, said.ring.keep), (2 << 20, Duration::from_hours(1)));
         assert_eq!(config(&["--message-burst=5"]).limits.message_burst, 5);
     }
 

@@ -21,8 +21,8 @@ Examples:
   realtime-server token --user ops --role admin
       Every room, and notices to all
 
-In a glob `*` is any run of characters and `?` is one. The secret is the server's: give the same --data-dir,
---jwt-secret-file or REALTIME_JWT_SECRET to both.";
+In a glob `*` is any run of characters and `?` is one. The secret is the server's:
+give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -32,7 +32,7 @@ pub(crate) struct TokenArgs {
     user: UserId,
 
     /// What the bearer is
-    #[arg(long, default_value = "user")]
+    #[arg(long, value_name = "ROLE", default_value = "user")]
     role: RoleArg,
 
     /// Rooms that the bearer may use (repeatable) [default: every room]
