@@ -34,7 +34,7 @@ struct Seated {
     room: Arc<Room>,
     seat: Seat,
     cursor: Cursor,
-    barrier: Option<Barrier>,
+    barrier: Option<Box<Barrier>>,
 }
 
 /// A frame that has to come just at a place in the room's log.
@@ -60,6 +60,10 @@ impl Delivery {
     /// Begins to deliver a room. Its `joined` has gone before.
     pub(super) fn enter(&mut self, entrance: Entrance) {
         let Entrance { room, seat, cursor, .. } = entrance;
+        // Most connections are in one room, and a vector's first growth would be to four.
+        if self.seats.is_empty() {
+            self.seats.reserve_exact(1);
+        }
         self.seats.push(Seated { room, seat, cursor, barrier: None });
     }
 
@@ -74,14 +78,14 @@ impl Delivery {
     /// Puts a frame into a room's order, after all that was there when the connection asked.
     pub(super) fn interject(&mut self, entrance: &Entrance, json: String) {
         if let Some(seated) = self.seated(&entrance.room) {
-            seated.barrier = Some(Barrier { at: entrance.end, json, last: false });
+            seated.barrier = Some(Box::new(Barrier { at: entrance.end, json, last: false }));
         }
     }
 
     /// Ends a room with a frame, after all that the connection gets to see of it.
     pub(super) fn depart(&mut self, room: &Arc<Room>, departure: &Departure, json: String) {
         if let Some(seated) = self.seated(room) {
-            seated.barrier = Some(Barrier { at: departure.until, json, last: true });
+            seated.barrier = Some(Box::new(Barrier { at: departure.until, json, last: true }));
         }
     }
 

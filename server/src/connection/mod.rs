@@ -8,7 +8,6 @@ mod deadlines;
 mod delivery;
 mod operation;
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -129,11 +128,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         connection
     }
 
-    /// Runs until the connection has ended.
-    pub(crate) async fn run(mut self) -> Ended {
-        poll_fn(|cx| self.poll(cx)).await
-    }
-
     fn welcome(&mut self, online_count: u64) {
         let limits = &self.hub.config.limits;
         let most = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -166,7 +160,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.deadlines.warning = now.instant.checked_add(left.saturating_sub(EXPIRY_WARNING));
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    /// One turn; ready when the connection has ended.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let now = Instant::now();
         // What comes while this turn reads is looked at when it writes.
         self.mailbox.stay_awake();

@@ -3,6 +3,7 @@
 //! A token that is not good is answered after the upgrade, with a close code, since a browser cannot read an HTTP
 //! status. What can be said before is said in HTTP, so that a client which never gives up does not think it came in.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -109,13 +110,16 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     let (connection, user) = (mailbox.connection, identity.user.clone());
     tracing::info!(connection, %user, address = %peer.address, "connected");
     let socket = Socket::new(stream, &parts.read_buf, hub.bounds());
-    // A task of its own: this one has the request in it.
-    let running = Connection::new(hub, socket, identity, mailbox, online);
-    tokio::spawn(async move {
-        let ended = running.run().await;
-        tracing::info!(connection, %user, ?ended, "disconnected");
-        drop(peer);
-    });
+    let mut running = Connection::new(hub, socket, identity, mailbox, online);
+    // A task of its own, of a future by hand: this one has the request in it, and an async block would hold the
+    // connection twice.
+    tokio::spawn(poll_fn(move |cx| {
+        running.poll(cx).map(|ended| {
+            // All of it, not its address alone: its place is taken until the socket is closed.
+            let peer = &peer;
+            tracing::info!(connection, %user, address = %peer.address, ?ended, "disconnected");
+        })
+    }));
 }
 
 /// Closes a connection that was upgraded only to be told.

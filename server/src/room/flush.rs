@@ -34,14 +34,18 @@ impl Flusher {
     /// Runs for as long as its worker.
     pub(crate) async fn run(self: Arc<Self>, worker: usize) {
         let mut rooms = Vec::new();
-        poll_fn(move |cx| {
-            self.waker.register(cx.waker());
+        loop {
+            poll_fn(|cx| {
+                self.waker.register(cx.waker());
+                if self.queue.lock().is_empty() { Poll::Pending } else { Poll::Ready(()) }
+            })
+            .await;
+            // Lets the worker look at its sockets first: what has come meanwhile goes out with the rest.
+            tokio::task::yield_now().await;
             std::mem::swap(&mut rooms, &mut *self.queue.lock());
             for room in rooms.drain(..) {
                 room.wake_members(worker);
             }
-            Poll::<()>::Pending
-        })
-        .await;
+        }
     }
 }

@@ -14,7 +14,10 @@ pub(crate) struct Users(Mutex<HashMap<UserId, Vec<Arc<Mailbox>>>>);
 
 impl Users {
     pub(crate) fn add(&self, mailbox: &Arc<Mailbox>) {
-        self.0.lock().entry(mailbox.user.clone()).or_default().push(mailbox.clone());
+        let mut users = self.0.lock();
+        // Most users have one connection, and a vector's first growth would be to four.
+        let connections = users.entry(mailbox.user.clone()).or_insert_with(|| Vec::with_capacity(1));
+        connections.push(mailbox.clone());
     }
 
     pub(crate) fn remove(&self, mailbox: &Mailbox) {

@@ -196,6 +196,9 @@ impl Session {
                 let message = format!("you are in {} rooms, and may not be in more", self.rooms.len());
                 return Err(Error::new(ErrorCode::TooManyRooms, message).in_room(&room));
             }
+            if self.rooms.is_empty() {
+                self.rooms.reserve_exact(1);
+            }
             self.rooms.push(Membership { room: room.clone(), typing: None });
         }
         Ok(Command::Join { room, since, reference })
