@@ -76,7 +76,7 @@ fn any_matches(globs: &[Glob], room: &RoomName) -> bool {
     globs.iter().any(|glob| glob.matches(room.as_str()))
 }
 
-/// A pattern for room names, without two `*` in a row.
+/// A pattern for room names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Glob(Box<str>);
 
@@ -85,13 +85,7 @@ impl Glob {
         if pattern.chars().count() > MAX_GLOB_CHARS {
             return Err(GrantError::TooLong);
         }
-        let mut kept = String::with_capacity(pattern.len());
-        for c in pattern.chars() {
-            if c != '*' || !kept.ends_with('*') {
-                kept.push(c);
-            }
-        }
-        Ok(Self(kept.into()))
+        Ok(Self(pattern.into()))
     }
 
     /// Goes back to the last `*` only: what an earlier one took never needs to change, for the last can take
