@@ -35,8 +35,10 @@ use crate::socket::{Bounds, Incoming, Read, Socket, Violation};
 const IN_FLIGHT: usize = 256;
 /// Bytes of answers that may wait for the client to read them; past it the client is not read from.
 const ANSWER_BYTES: usize = 64 * 1024;
-/// Reads of a turn; then others have theirs.
-const READS: usize = 4;
+/// Bytes on their way out past which a client is too slow: the largest answer, those before it, and what others say.
+const OUTPUT_BYTES: usize = 448 * 1024;
+/// Bytes that are read in a turn, or a little more; then others have theirs.
+const READ_BYTES: usize = 64 * 1024;
 /// Writes of a turn.
 const WRITES: usize = 4;
 /// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
@@ -210,10 +212,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn poll_input(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
         let mut progress = self.take_messages();
-        for _ in 0..READS {
-            if !self.takes_input() {
-                break;
-            }
+        let mut read = 0;
+        while read < READ_BYTES && self.takes_input() {
             match self.socket.poll_read(cx)? {
                 Poll::Pending => {
                     self.deadlines.unfinished(
@@ -224,7 +224,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     );
                     return Ok(());
                 }
-                Poll::Ready(Read::Some) => {
+                Poll::Ready(Read::Some(bytes)) => {
+                    read += bytes;
                     self.deadlines.heard(now);
                     progress |= self.take_messages();
                 }
@@ -376,7 +377,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.in_flight -= completed;
         if self.phase == Phase::Open {
             self.socket.output().extend_from_slice(&frames);
-            if let Some(code) = close {
+            if self.socket.pending_output() > OUTPUT_BYTES {
+                self.close(CloseCode::TooSlow);
+            } else if let Some(code) = close {
                 self.close(code);
             }
         }

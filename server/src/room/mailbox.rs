@@ -15,7 +15,7 @@ use crate::framing;
 
 /// Bytes of letters that may wait for a connection which does not take them; past it, it is closed as too slow.
 /// Answers are bounded before (a connection whose answers wait is not read from): this is for what others send.
-const LETTER_BYTES: usize = 2 * 1024 * 1024;
+const LETTER_BYTES: usize = 128 * 1024;
 
 /// A connection's, for everybody else.
 pub(crate) struct Mailbox {

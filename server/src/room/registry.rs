@@ -34,6 +34,8 @@ const MEMBERS_TO_OTHERS: usize = 50;
 const MEMBERS_TO_JOINER: usize = 1_000;
 /// A page of the store on its way to a reader, in bytes.
 const PAGE_BYTES: usize = 64 * 1024;
+/// A page that a client asks for, in bytes: it may be read slowly, and is held until then.
+const HISTORY_BYTES: usize = 256 * 1024;
 /// How often old frames are dropped from the rooms' logs.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -156,14 +158,14 @@ impl Registry {
         self.broker.tell(to, codec::encode(event).into());
     }
 
-    /// A page of a room's past, as much as one frame takes.
+    /// A page of a room's past.
     pub(crate) async fn history(
         &self,
         room: &RoomName,
         range: Range,
         limit: usize,
     ) -> Result<Page, Unavailable> {
-        self.broker.history(room, range, limit, codec::SERVER_FRAME_BYTES).await
+        self.broker.history(room, range, limit, HISTORY_BYTES).await
     }
 
     /// A page for a cursor.

@@ -23,8 +23,8 @@ thread_local! {
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
-    /// Bytes, which are to be taken as messages.
-    Some,
+    /// As many bytes, which are to be taken as messages.
+    Some(usize),
     /// The peer will send no more.
     End,
 }
@@ -85,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             }
             self.input.extend_from_slice(read);
             self.starved = false;
-            Poll::Ready(Ok(Read::Some))
+            Poll::Ready(Ok(Read::Some(read.len())))
         })
     }
 
