@@ -62,7 +62,7 @@ mod tests {
         assert!(waits.iter().all(|wait| *wait < Duration::from_secs(4)));
         for tenth in 0..10 {
             let tenth = Duration::from_millis(400 * tenth)..Duration::from_millis(400 * (tenth + 1));
-            assert!(waits.iter().filter(|wait| tenth.contains(wait)).count() > 50, "{tenth:?}");
+            assert!(waits.iter().filter(|wait| tenth.contains(*wait)).count() > 50, "{tenth:?}");
         }
     }
 }
