@@ -3,3 +3,4 @@
 pub mod app;
 pub mod net;
 pub mod sanitize;
+pub mod ui;

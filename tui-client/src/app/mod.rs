@@ -359,4 +359,6 @@ fn typing(room: &Room, is_typing: bool) -> Effect {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,115 @@
+//! Where one writes. What is typed is kept as it was typed, and cleaned here for the screen.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::Look;
+use super::text::{Pen, cut, width};
+use crate::app::{Editor, Model};
+use crate::sanitize;
+
+/// Rows that the composer grows to.
+const ROWS: usize = 8;
+
+/// Draws the composer at the bottom of `area` and puts the cursor there; what is left above it.
+pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let is_small = area.width < 60;
+    let prompt = if is_small {
+        "› ".to_owned()
+    } else {
+        format!(" {} › ", cut(model.pane().title.as_str(), usize::from(area.width / 3)))
+    };
+    let prompt_width = width(&prompt).min(usize::from(area.width).saturating_sub(1));
+    let editor = &model.pane().composer.editor;
+    let layout = lay_out(editor, usize::from(area.width) - prompt_width);
+    let most = ROWS.min(usize::from(area.height / 3).max(1));
+    let height = layout.rows.len().clamp(1, most);
+    let first = (layout.row + 1).saturating_sub(height);
+
+    let top = area.height - u16::try_from(height).unwrap_or(1).min(area.height);
+    let place = Rect { y: area.y + top, height: area.height - top, ..area };
+    let mut pen = Pen::new(frame.buffer_mut(), place);
+    pen.write(0, 0, &prompt, Look::strong());
+    for (row, text) in layout.rows.iter().skip(first).take(height).enumerate() {
+        pen.write(prompt_width, row, text, Look::plain());
+    }
+    if editor.is_empty() {
+        let hint = if is_small { "message" } else { "message · F1 help" };
+        pen.write(prompt_width + 1, 0, hint, Look::faint());
+    }
+    let column = (prompt_width + layout.column).min(usize::from(area.width) - 1);
+    frame.set_cursor_position(Position {
+        x: place.x + u16::try_from(column).unwrap_or(0),
+        y: place.y + u16::try_from(layout.row - first).unwrap_or(0),
+    });
+    Rect { height: top, ..area }
+}
+
+struct Layout {
+    rows: Vec<String>,
+    /// Where the cursor is.
+    row: usize,
+    column: usize,
+}
+
+/// Breaks a draft into rows of cells, at cells: what is being written does not jump.
+fn lay_out(editor: &Editor, cells: usize) -> Layout {
+    let cells = cells.max(1);
+    let mut layout = Layout { rows: vec![String::new()], row: 0, column: 0 };
+    let mut used = 0;
+    for (at, grapheme) in editor.text().grapheme_indices(true) {
+        let shown = sanitize::block(grapheme);
+        let wide = if grapheme == "\n" { 0 } else { width(shown.as_str()) };
+        // The cursor stands on the next grapheme: there has to be a cell for it.
+        if grapheme != "\n" && used + wide.max(1) > cells {
+            layout.rows.push(String::new());
+            used = 0;
+        }
+        if at == editor.cursor() {
+            (layout.row, layout.column) = (layout.rows.len() - 1, used.min(cells - 1));
+        }
+        if grapheme == "\n" {
+            layout.rows.push(String::new());
+            used = 0;
+        } else if let Some(row) = layout.rows.last_mut() {
+            row.push_str(shown.as_str());
+            used += wide;
+        }
+    }
+    if editor.cursor() == editor.text().len() {
+        if used >= cells {
+            layout.rows.push(String::new());
+            used = 0;
+        }
+        (layout.row, layout.column) = (layout.rows.len() - 1, used);
+    }
+    layout
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, cells: usize) -> (Vec<String>, (usize, usize)) {
+        let mut editor = Editor::default();
+        editor.insert(text).expect("short");
+        let layout = lay_out(&editor, cells);
+        (layout.rows, (layout.row, layout.column))
+    }
+
+    #[test]
+    fn the_cursor_always_has_a_cell() {
+        assert_eq!(rows("", 4), (vec![String::new()], (0, 0)));
+        assert_eq!(rows("abc", 4).1, (0, 3));
+        assert_eq!(rows("abcd", 4).1, (1, 0));
+        assert_eq!(rows("日本", 4).1, (1, 0));
+        assert_eq!(rows("a\nb\n", 4), (vec!["a".into(), "b".into(), String::new()], (2, 0)));
+    }
+
+    #[test]
+    fn what_is_pasted_cannot_drive_the_terminal() {
+        let (rows, _) = rows("a\u{202e}b\u{200b}\tc", 20);
+        assert_eq!(rows, ["ab    c"]);
+    }
+}

@@ -1,0 +1,31 @@
+//! Who is in the room, beside a wide timeline.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::Look;
+use super::text::{Pen, cut};
+use crate::app::Model;
+
+pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
+    let mut pen = Pen::new(buffer, area);
+    pen.write_right((area.height - 1).into(), "F1 help ", Look::faint());
+    let Some(room) = model.room() else { return };
+    pen.write(1, 0, &format!("HERE {}", room.member_count), Look::faint());
+    let visible = usize::from(area.height).saturating_sub(3);
+    let named = room.members().len();
+    let shown = if named > visible { visible.saturating_sub(1) } else { named };
+    for (row, nick) in room.members().take(shown).enumerate() {
+        let types = room.typing().any(|typist| typist == nick);
+        let column = pen.write(1, row + 1, "● ", look.nick(nick.as_str()));
+        let nick = cut(nick.as_str(), pen.width().saturating_sub(column + 3));
+        let column = pen.write(column, row + 1, &nick, Look::plain());
+        if types {
+            pen.write(column, row + 1, " ✎", look.busy());
+        }
+    }
+    let more = room.member_count.saturating_sub(shown as u64);
+    if more > 0 {
+        pen.write(1, shown + 1, &format!("… {more} more (F3)"), Look::faint());
+    }
+}

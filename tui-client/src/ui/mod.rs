@@ -1,0 +1,150 @@
+//! [`view`]: the model on a screen. One file a pane.
+//!
+//! It reads the model and changes nothing in it; where each pane is scrolled to is the view's own [`ViewState`]. It
+//! takes remote text only as `sanitize`'s types, and writes it cell by cell. The work of a frame grows with what is
+//! visible, never with the history.
+
+mod composer;
+pub mod help;
+mod look;
+mod members;
+mod overlay;
+mod rooms;
+mod rows;
+mod status;
+mod text;
+mod timeline;
+
+use std::collections::HashMap;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+pub use look::Look;
+
+use crate::app::timeline::Key;
+use crate::app::{Input, Model, Scroll};
+use text::Pen;
+
+/// From this width on the members are shown beside the timeline.
+const WIDE: u16 = 110;
+/// Below this width or this height there is one pane.
+const MEDIUM: (u16, u16) = (60, 14);
+
+/// What the view keeps from one frame to the next.
+#[derive(Debug)]
+pub struct ViewState {
+    look: Look,
+    /// The last row of each pane that is scrolled back: a row of an item, from the item's first.
+    anchors: HashMap<u32, Anchor>,
+    scroll: Option<Scroll>,
+    overlay_row: usize,
+    overlay_scroll: Option<Scroll>,
+    top: Option<(u32, Key)>,
+}
+
+/// The last visible row: the item, and which of its rows, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Anchor {
+    key: Key,
+    row: usize,
+}
+
+impl ViewState {
+    /// A view that is scrolled to the end everywhere.
+    #[must_use]
+    pub fn new(look: Look) -> Self {
+        Self { look, anchors: HashMap::new(), scroll: None, overlay_row: 0, overlay_scroll: None, top: None }
+    }
+
+    /// Moves what lies over the screen, or else the timeline, when it is drawn next.
+    pub fn scroll(&mut self, model: &Model, scroll: Scroll) {
+        if model.overlay.is_some() {
+            self.overlay_scroll = Some(scroll);
+        } else {
+            self.scroll = Some(scroll);
+        }
+    }
+
+    /// What the last frame showed, for the app to load what is missing above.
+    #[must_use]
+    pub fn viewed(&self) -> Option<Input> {
+        self.top.map(|(pane, top)| Input::Viewed { pane, top })
+    }
+}
+
+/// Draws the model.
+pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.is_empty() {
+        return;
+    }
+    state.anchors.retain(|id, _| *id == 0 || model.rooms.iter().any(|room| room.pane.id == *id));
+    if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
+        narrow(model, state, frame, area);
+    } else {
+        full(model, state, frame, area);
+    }
+    if model.overlay.is_some() {
+        overlay::view(model, state, frame, area);
+    } else {
+        state.overlay_row = 0;
+    }
+}
+
+/// Rooms, timeline and, where there is room, members.
+fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
+    let is_wide = area.width >= WIDE;
+    let (left, right) = if is_wide { (17, 20) } else { (15, 0) };
+    let middle = area.width - left - 1 - if is_wide { right + 1 } else { 0 };
+    let column = |x: u16, width: u16| Rect { x: area.x + x, width, ..area };
+    let rooms_area = column(0, left);
+    let middle_area = column(left + 1, middle);
+
+    let mut rules = Pen::new(frame.buffer_mut(), area);
+    for row in 0..usize::from(area.height) {
+        rules.write(left.into(), row, "│", Look::faint());
+        if is_wide {
+            rules.write((left + 1 + middle).into(), row, "│", Look::faint());
+        }
+    }
+    rooms::view(model, state, frame.buffer_mut(), Rect { height: area.height - 2, ..rooms_area });
+    status::corner(
+        model,
+        state.look,
+        frame.buffer_mut(),
+        Rect { y: area.y + area.height - 2, height: 2, ..rooms_area },
+    );
+    let rest = composer::view(model, frame, middle_area);
+    let (header, rest) = split_top(rest);
+    status::header(model, state.look, frame.buffer_mut(), header);
+    main_pane(model, state, frame, rest, false);
+    if is_wide {
+        let area = column(left + 1 + middle + 1, right);
+        members::view(model, state.look, frame.buffer_mut(), area);
+    }
+}
+
+/// One pane, with what matters of the others in its header.
+fn narrow(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
+    let rest = composer::view(model, frame, area);
+    let (header, rest) = split_top(rest);
+    status::narrow(model, state.look, frame.buffer_mut(), header);
+    main_pane(model, state, frame, rest, true);
+}
+
+/// The timeline with the line of those who type below.
+fn main_pane(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect, is_narrow: bool) {
+    let typing = Rect { y: area.y + area.height.saturating_sub(1), height: area.height.min(1), ..area };
+    let rest = Rect { height: area.height - typing.height, ..area };
+    let newer = timeline::view(model, state, frame.buffer_mut(), rest, is_narrow);
+    status::typing(model, state.look, frame.buffer_mut(), typing, newer);
+}
+
+fn split_top(area: Rect) -> (Rect, Rect) {
+    let top = Rect { height: area.height.min(1), ..area };
+    (top, Rect { y: area.y + top.height, height: area.height - top.height, ..area })
+}
+
+#[cfg(test)]
+mod tests;

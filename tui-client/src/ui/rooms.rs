@@ -1,0 +1,55 @@
+//! The rooms, with what is unread in them.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::text::{Pen, cut, width};
+use super::{Look, ViewState};
+use crate::app::{Entered, Model, Room};
+
+pub(super) fn view(model: &Model, state: &ViewState, buffer: &mut Buffer, area: Rect) {
+    let mut pen = Pen::new(buffer, area);
+    pen.write(1, 0, "ROOMS", Look::faint());
+    let visible = usize::from(area.height).saturating_sub(1);
+    let current = model.current().unwrap_or(0);
+    let first = (current + 1).saturating_sub(visible);
+    for (row, (index, room)) in model.rooms.iter().enumerate().skip(first).take(visible).enumerate() {
+        let is_current = model.current() == Some(index);
+        line(&mut pen, state.look, row + 1, room, is_current);
+    }
+}
+
+fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool) {
+    let style = match room {
+        _ if is_current => Look::strong(),
+        room if room.mentions > 0 => look.for_you(),
+        room if room.unread > 0 => Look::strong(),
+        room if room.entered != Entered::In => Look::faint(),
+        _ => Look::plain(),
+    };
+    let counts = counts(room);
+    let sign = match (is_current, room.entered) {
+        (true, _) => "▸",
+        (false, Entered::Out) => "✗",
+        (false, _) => " ",
+    };
+    pen.write(0, row, sign, style);
+    let gap = usize::from(!counts.is_empty());
+    let title = cut(room.pane.title.as_str(), pen.width().saturating_sub(1 + gap + width(&counts)));
+    pen.write(1, row, &title, style);
+    pen.write_right(row, &counts, style);
+}
+
+/// `@1 4`: one of four unread messages names the user.
+fn counts(room: &Room) -> String {
+    match (room.mentions, room.unread) {
+        (_, 0) => String::new(),
+        (0, unread) => format!("{} ", short(unread)),
+        (mentions, unread) => format!("@{} {} ", short(mentions), short(unread)),
+    }
+}
+
+/// A count in at most three cells.
+pub(super) fn short(count: u32) -> String {
+    if count > 99 { "99+".to_owned() } else { count.to_string() }
+}

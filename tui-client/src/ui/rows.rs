@@ -1,0 +1,193 @@
+//! One item of the timeline as rows: what stands above it, its stamp and nick, its text with a hanging indent.
+
+use ratatui::style::{Modifier, Style};
+
+use super::Look;
+use super::text::{Pen, cut, width, wrap};
+use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
+use crate::app::{Ruler, Stamp};
+use crate::sanitize::Line;
+
+/// A row, ready to be written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Row {
+    parts: Vec<(usize, String, Style)>,
+    is_rule: bool,
+}
+
+impl Row {
+    fn part(mut self, column: usize, text: impl Into<String>, style: Style) -> Self {
+        self.parts.push((column, text.into(), style));
+        self
+    }
+
+    pub(super) fn rule(title: &str, style: Style) -> Self {
+        Self { parts: vec![(0, title.to_owned(), style)], is_rule: true }
+    }
+
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize) {
+        for (column, text, style) in &self.parts {
+            if self.is_rule {
+                pen.titled_rule(row, text, *style);
+            } else {
+                pen.write(*column, row, text, *style);
+            }
+        }
+    }
+}
+
+/// How a timeline is laid out, whatever is in it.
+pub(super) struct Sheet<'a> {
+    pub(super) timeline: &'a Timeline,
+    pub(super) me: &'a Line,
+    pub(super) ruler: Option<Ruler>,
+    pub(super) look: Look,
+    pub(super) width: usize,
+    pub(super) is_narrow: bool,
+}
+
+/// The columns of a row: ` 20:18     alice  text`; the nick has ten cells, or eight where there are few.
+const STAMP: usize = 1;
+const NICK: usize = 7;
+/// The cells of a nick in the one pane: `alice  text`.
+const NARROW_NICK: usize = 6;
+
+impl Sheet<'_> {
+    /// The rows of the item at `index`, from the top.
+    pub(super) fn rows(&self, index: usize) -> Vec<Row> {
+        let Some(item) = self.timeline.get(index) else { return Vec::new() };
+        let before = index.checked_sub(1).and_then(|before| self.timeline.get(before));
+        let mut rows = Vec::new();
+        let day = item.stamp().day;
+        if before.is_none_or(|before| before.stamp().day != day) {
+            rows.push(Row::rule(&day.strftime("%a %-d %b %Y").to_string(), Look::faint()));
+        }
+        if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
+            rows.push(Row::rule(&format!("{count} new"), self.look.for_you()));
+        }
+        let is_same_minute = before.is_some_and(|before| {
+            let (a, b) = (before.stamp(), item.stamp());
+            (a.day, a.hour, a.minute) == (b.day, b.hour, b.minute)
+        });
+        let stamp = (!is_same_minute).then(|| item.stamp());
+        match item {
+            Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp),
+            Item::Entry(entry) => match &entry.body {
+                Body::Message(said) => self.message(&mut rows, said, stamp),
+                Body::Presence(presence) => {
+                    let text = cut(presence.text().as_str(), self.text_room());
+                    rows.push(self.aside(stamp, "·", &text, Look::faint()));
+                }
+                Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
+                Body::Gap => {
+                    rows.push(Row::rule("older messages not replayed (PgUp loads them)", Look::faint()))
+                }
+            },
+        }
+        rows
+    }
+
+    /// How many are new, where the ruler stands between an item and the one before it.
+    fn ruled(&self, key: Key, before: Option<Key>) -> Option<u32> {
+        let ruler = self.ruler?;
+        (before? <= ruler.after && ruler.after < key).then_some(ruler.count)
+    }
+
+    fn text_column(&self) -> usize {
+        let column = match self.width {
+            _ if self.is_narrow => NARROW_NICK + 1,
+            ..72 => NICK + 8 + 2,
+            _ => NICK + 10 + 2,
+        };
+        column.min(self.width / 2)
+    }
+
+    fn text_room(&self) -> usize {
+        self.width.saturating_sub(self.text_column() + usize::from(!self.is_narrow)).max(1)
+    }
+
+    fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>) {
+        let nick = said.nick.as_str();
+        let mut nick_style = self.look.nick(nick).add_modifier(Modifier::BOLD);
+        if said.mention {
+            nick_style = self.look.for_you().add_modifier(Modifier::REVERSED);
+        }
+        let sign = said.ours.then(|| (" ✓".to_owned(), Look::faint()));
+        self.text(rows, (nick, nick_style), said.text.as_str(), stamp, sign);
+    }
+
+    fn outgoing(&self, rows: &mut Vec<Row>, outgoing: &Outgoing, stamp: Option<Stamp>) {
+        let sign = match &outgoing.state {
+            Sending::Queued => (" … queued".to_owned(), self.look.busy()),
+            Sending::Sent => (" …".to_owned(), Look::faint()),
+            Sending::Stored => (" ✓".to_owned(), Look::faint()),
+            Sending::Refused(why) => (format!(" ✗ not sent: {why} (Ctrl-R)"), self.look.bad()),
+        };
+        let style = Look::plain().add_modifier(Modifier::BOLD);
+        self.text(rows, (self.me.as_str(), style), outgoing.text.as_str(), stamp, Some(sign));
+    }
+
+    /// A nick and a text, with a sign after its last word.
+    fn text(
+        &self,
+        rows: &mut Vec<Row>,
+        (nick, nick_style): (&str, Style),
+        text: &str,
+        stamp: Option<Stamp>,
+        sign: Option<(String, Style)>,
+    ) {
+        let (column, room) = (self.text_column(), self.text_room());
+        let lines = wrap(text, room);
+        let last = lines.len() - 1;
+        let mut sign = sign;
+        for (index, line) in lines.into_iter().enumerate() {
+            let mut row = if index == 0 { self.gutter(stamp, nick, nick_style) } else { Row::default() };
+            row = row.part(column, line, Look::plain());
+            if index == last
+                && let Some((text, style)) = sign.take_if(|(text, _)| width(line) + width(text) <= room)
+            {
+                row = row.part(column + width(line), text, style);
+            }
+            rows.push(row);
+        }
+        if let Some((text, style)) = sign {
+            for line in wrap(text.trim_start(), room) {
+                rows.push(Row::default().part(column, line, style));
+            }
+        }
+    }
+
+    fn note(&self, rows: &mut Vec<Row>, tone: Tone, text: &str, stamp: Option<Stamp>) {
+        let (sign, style) = match tone {
+            Tone::Info => ("·", Look::faint()),
+            Tone::Notice => ("!", self.look.for_you()),
+            Tone::Error => ("✗", self.look.bad()),
+        };
+        for (index, line) in wrap(text, self.text_room()).into_iter().enumerate() {
+            rows.push(if index == 0 {
+                self.aside(stamp, sign, line, style)
+            } else {
+                Row::default().part(self.text_column(), line, style)
+            });
+        }
+    }
+
+    fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> Row {
+        self.gutter(stamp, sign, style).part(self.text_column(), text, style)
+    }
+
+    /// Stamp and nick; narrow, the nick alone.
+    fn gutter(&self, stamp: Option<Stamp>, nick: &str, style: Style) -> Row {
+        let column = self.text_column();
+        if self.is_narrow {
+            return Row::default().part(0, cut(nick, column.saturating_sub(1)), style);
+        }
+        let mut row = Row::default();
+        if let Some(stamp) = stamp {
+            row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), Look::faint());
+        }
+        let end = column.saturating_sub(2);
+        let nick = cut(nick, end.saturating_sub(NICK));
+        row.part(end.saturating_sub(width(&nick)), nick, style)
+    }
+}

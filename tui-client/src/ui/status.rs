@@ -1,0 +1,134 @@
+//! The connection, the header, and the line of those who type.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::Look;
+use super::rooms::short;
+use super::text::{Pen, cut, width};
+use crate::app::{Link, Model};
+
+/// Below the rooms: the state of the connection, and above it what waits to be sent.
+pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
+    let mut pen = Pen::new(buffer, area);
+    let queued = model.queued();
+    if queued > 0 {
+        pen.write(1, 0, &format!("↑ {queued} queued"), look.busy());
+    }
+    let (sign, words, style) = state(model, look);
+    let column = pen.write(1, 1, sign, style);
+    pen.write(column + 1, 1, &words, Look::plain());
+}
+
+/// Above the timeline: the room, and why there is no connection.
+pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
+    let mut pen = Pen::new(buffer, area);
+    let sign = if model.room().is_some() { "#" } else { "" };
+    let title = format!("{sign}{}", model.pane().title);
+    let why = trouble(model).unwrap_or_default();
+    let title_room = pen.width().saturating_sub(3).max(pen.width() / 3);
+    let column = pen.write(1, 0, &cut(&title, title_room), Look::strong());
+    let why = cut(&why, pen.width().saturating_sub(column + 3));
+    if !why.is_empty() {
+        pen.write_right(0, &format!("{why} "), look.bad());
+    }
+}
+
+/// The header of the one pane: the room, the connection, and where something is unread.
+pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
+    let mut pen = Pen::new(buffer, area);
+    let (sign, words, style) = state(model, look);
+    let words = words.replace(' ', "");
+    let queued = match model.queued() {
+        0 => String::new(),
+        queued => format!("↑{queued}"),
+    };
+    let state_width = width(sign) + width(&words) + 1 + width(&queued);
+    let title = cut(model.pane().title.as_str(), pen.width().saturating_sub(state_width + 1));
+    let column = pen.write(0, 0, &title, Look::strong());
+    let column = pen.write(column + 1, 0, sign, style);
+    let mut column = pen.write(column, 0, &words, Look::plain());
+    if !queued.is_empty() {
+        column = pen.write(column + 1, 0, &queued, look.busy());
+    }
+    column += 2;
+    let current = model.current();
+    for (_, room) in model.rooms.iter().enumerate().filter(|(index, _)| Some(*index) != current) {
+        if room.unread > 0 {
+            let count = match room.mentions {
+                0 => short(room.unread),
+                mentions => format!("@{}", short(mentions)),
+            };
+            let text = format!("{}{count}", cut(room.pane.title.as_str(), 8));
+            let style = if room.mentions > 0 { look.for_you() } else { Look::plain() };
+            column = pen.write(column + 1, 0, &text, style);
+        }
+    }
+}
+
+/// Who types, or what is to be said of the last key; at the right how many messages are below.
+pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect, newer: usize) {
+    let mut pen = Pen::new(buffer, area);
+    let newer = match newer {
+        0 => String::new(),
+        _ if pen.width() < 40 => format!("↓{newer}"),
+        _ => format!("↓ {newer} newer (End)"),
+    };
+    let room_left = pen.width().saturating_sub(if newer.is_empty() { 1 } else { width(&newer) + 3 });
+    let (text, style) = match (&model.hint, typists(model)) {
+        (Some(hint), _) => (hint.as_str().to_owned(), look.bad()),
+        (None, Some(typists)) => (typists, Look::faint()),
+        (None, None) => (small_trouble(model, &pen), look.bad()),
+    };
+    pen.write(1.min(pen.width() / 41), 0, &cut(&text, room_left), style);
+    if !newer.is_empty() {
+        let newer = format!("{newer} ");
+        pen.write_right(0, &newer, Look::strong());
+    }
+}
+
+/// The one pane's header has no place for the reason.
+fn small_trouble(model: &Model, pen: &Pen<'_>) -> String {
+    if pen.width() < 60 { trouble(model).unwrap_or_default() } else { String::new() }
+}
+
+fn typists(model: &Model) -> Option<String> {
+    let names: Vec<&str> = model.room()?.typing().map(crate::sanitize::Line::as_str).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} is typing…")),
+        [one, two] => Some(format!("{one} and {two} are typing…")),
+        [one, two, three] => Some(format!("{one}, {two} and {three} are typing…")),
+        [one, two, more @ ..] => Some(format!("{one}, {two} and {} others are typing…", more.len())),
+    }
+}
+
+/// A sign and words for the connection: `● 23 ms`, `◐ connecting`, `○ retry 12 s`, `✗ stopped`.
+fn state(model: &Model, look: Look) -> (&'static str, String, Style) {
+    match &model.link {
+        Link::Connected => ("●", round_trip(model), look.good()),
+        Link::Connecting { attempt: 0 | 1 } => ("◐", "connecting".to_owned(), look.busy()),
+        Link::Connecting { attempt } => ("◐", format!("try {attempt}"), look.busy()),
+        Link::Waiting { .. } => {
+            ("○", format!("retry {} s", model.link.countdown(model.now.mono).unwrap_or(0)), look.bad())
+        }
+        Link::Stopped { .. } => ("✗", "stopped".to_owned(), look.bad()),
+    }
+}
+
+fn round_trip(model: &Model) -> String {
+    match model.round_trip {
+        None => "connected".to_owned(),
+        Some(time) if time.as_millis() == 0 => "<1 ms".to_owned(),
+        Some(time) => format!("{} ms", time.as_millis()),
+    }
+}
+
+fn trouble(model: &Model) -> Option<String> {
+    match &model.link {
+        Link::Connected | Link::Connecting { .. } => None,
+        Link::Waiting { reason, .. } => Some(format!("{reason} · Ctrl-R retries now")),
+        Link::Stopped { reason } => Some(format!("{reason} · Ctrl-R tries again")),
+    }
+}

@@ -1,0 +1,172 @@
+//! Text in cells: width by grapheme, wrapping, cutting, writing.
+
+use ratatui::buffer::{Buffer, CellWidth};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Cells that `text` takes: the sum of its graphemes', each as a string.
+pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.graphemes(true).map(cells).sum() }
+}
+
+fn cells(grapheme: &str) -> usize {
+    grapheme.cell_width().into()
+}
+
+/// The longest start of `text` that fits into `cells`, with `…` at its end where something is missing.
+pub(super) fn cut(text: &str, cells: usize) -> String {
+    if width(text) <= cells {
+        return text.to_owned();
+    }
+    let mut kept = take(text, cells.saturating_sub(1)).to_owned();
+    if cells > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// The longest start of `text` that fits into `cells`.
+fn take(text: &str, cells: usize) -> &str {
+    let mut used = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        used += self::cells(grapheme);
+        if used > cells {
+            return &text[..at];
+        }
+    }
+    text
+}
+
+/// Breaks `text` into rows of at most `cells`: at newlines, at spaces, beside wide characters, and inside of a word
+/// only where it is longer than a row. A grapheme that is wider than a row has one for itself.
+pub(super) fn wrap(text: &str, cells: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    for line in text.split('\n') {
+        wrap_line(line, cells.max(1), &mut rows);
+    }
+    rows
+}
+
+fn wrap_line<'a>(line: &'a str, room: usize, rows: &mut Vec<&'a str>) {
+    let mut start = 0;
+    let mut used = 0;
+    // Where the row may end, and where the next one then begins.
+    let mut candidate: Option<(usize, usize)> = None;
+    for (at, grapheme) in line.grapheme_indices(true) {
+        let wide = cells(grapheme);
+        if wide > 1 && at > start {
+            candidate = Some((at, at));
+        }
+        if used + wide > room && at > start {
+            if grapheme == " " {
+                candidate = Some((at, at + 1));
+            }
+            let (end, next) = candidate.take().unwrap_or((at, at));
+            rows.push(&line[start..end]);
+            start = next;
+            used = if next > at { 0 } else { width(&line[next..at]) };
+            if next > at {
+                continue;
+            }
+        }
+        used += wide;
+        if grapheme == " " {
+            candidate = Some((at, at + 1));
+        } else if wide > 1 {
+            candidate = Some((at + grapheme.len(), at + grapheme.len()));
+        }
+    }
+    rows.push(&line[start.min(line.len())..]);
+}
+
+/// A pen on a buffer, which never leaves its area.
+pub(super) struct Pen<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
+        let area = area.intersection(buffer.area);
+        Self { buffer, area }
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.area.width as usize
+    }
+
+    /// Writes `text` at a place of the area, and cuts what does not fit; the column after it.
+    pub(super) fn write(&mut self, column: usize, row: usize, text: &str, style: Style) -> usize {
+        let room = self.width().saturating_sub(column);
+        let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return column };
+        if room == 0 || y >= self.area.height {
+            return column;
+        }
+        let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
+        usize::from(end - self.area.x)
+    }
+
+    /// Writes `text` so that it ends at the area's right end, over what is there.
+    pub(super) fn write_right(&mut self, row: usize, text: &str, style: Style) {
+        let column = self.width().saturating_sub(width(text));
+        self.write(column, row, text, style);
+    }
+
+    /// Fills a row with `symbol`, one cell wide.
+    pub(super) fn rule(&mut self, row: usize, symbol: &str, style: Style) {
+        let line = symbol.repeat(self.width());
+        self.write(0, row, &line, style);
+    }
+
+    /// Writes `text` in the middle of a rule.
+    pub(super) fn titled_rule(&mut self, row: usize, text: &str, style: Style) {
+        self.rule(row, "─", style);
+        let text = cut(&format!(" {text} "), self.width());
+        let column = self.width().saturating_sub(width(&text)) / 2;
+        self.write(column, row, &text, style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn rows_break_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh ij", 4), ["abcd", "efgh", "ij"]);
+        assert_eq!(wrap("a\n\n  b", 9), ["a", "", "  b"]);
+        assert_eq!(wrap("", 9), [""]);
+        assert_eq!(wrap("日本語日本語", 5), ["日本", "語日", "本語"]);
+        assert_eq!(wrap("ab 日本語", 6), ["ab 日", "本語"]);
+        assert_eq!(wrap("日本", 1), ["日", "本"]);
+    }
+
+    #[test]
+    fn a_family_is_two_cells_wide() {
+        assert_eq!(width("👩\u{200d}👩\u{200d}👧\u{200d}👦"), 2);
+        assert_eq!(width("日本 a"), 6);
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!(cut("alexandra", 6), "alexa…");
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!((cut("ab", 2).as_str(), cut("ab", 1).as_str(), cut("ab", 0).as_str()), ("ab", "…", ""));
+    }
+
+    proptest! {
+        #[test]
+        fn rows_fit_and_hold_all_but_spaces_at_breaks(text in "[a-z 日👩é]{0,60}", cells in 2usize..20) {
+            let rows = wrap(&text, cells);
+            prop_assert!(rows.iter().all(|row| width(row) <= cells), "{rows:?}");
+            let bare = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(bare(&rows.concat()), bare(&text));
+        }
+    }
+}

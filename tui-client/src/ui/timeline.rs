@@ -1,0 +1,155 @@
+//! The timeline: laid out from the last visible row upwards, as far as the screen goes.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::rows::{Row, Sheet};
+use super::text::Pen;
+use super::{Anchor, Look, ViewState};
+use crate::app::timeline::Top;
+use crate::app::{Model, Scroll};
+
+/// Draws the timeline; how many items are below what is visible.
+pub(super) fn view(
+    model: &Model,
+    state: &mut ViewState,
+    buffer: &mut Buffer,
+    area: Rect,
+    is_narrow: bool,
+) -> usize {
+    let pane = model.pane();
+    let sheet = Sheet {
+        timeline: &pane.timeline,
+        me: model.me(),
+        ruler: model.room().and_then(|room| room.ruler),
+        look: state.look,
+        width: area.width.into(),
+        is_narrow,
+    };
+    let height = usize::from(area.height);
+    let scroll = state.scroll.take();
+    if height == 0 || area.width == 0 {
+        return 0;
+    }
+    let end = place(&sheet, state.anchors.get(&pane.id).copied(), scroll, height);
+    match end {
+        Some(end) => state.anchors.insert(pane.id, end.anchor(&sheet)),
+        None => state.anchors.remove(&pane.id),
+    };
+    let end = end.unwrap_or_else(|| Place::end(&sheet));
+    let visible = above(&sheet, end, height);
+
+    state.top =
+        visible.first().and_then(|(at, _)| sheet.timeline.get(at.index)).map(|item| (pane.id, item.key()));
+    let mut pen = Pen::new(buffer, area);
+    let empty = height - visible.len();
+    if empty > 0 {
+        top_line(model, &mut pen, empty - 1);
+    }
+    for (row, (_, drawn)) in visible.iter().enumerate() {
+        drawn.draw(&mut pen, empty + row);
+    }
+    sheet.timeline.len().saturating_sub(end.index + 1)
+}
+
+/// What is above the first item.
+fn top_line(model: &Model, pen: &mut Pen<'_>, row: usize) {
+    let text = match (model.room(), model.pane().timeline.top()) {
+        (None, _) => "no room: /join one, or F2 for a list",
+        (Some(room), _) if room.is_loading() => "loading…",
+        (_, Top::Unknown) => return,
+        (_, Top::Older) if model.pane().timeline.is_full() => "older messages are not held",
+        (_, Top::Older) => "PgUp loads older messages",
+        (_, Top::Beginning) => "the beginning",
+    };
+    pen.titled_rule(row, text, Look::faint());
+}
+
+/// A row of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    index: usize,
+    row: usize,
+}
+
+impl Place {
+    /// The last row of all.
+    fn end(sheet: &Sheet<'_>) -> Self {
+        Self { index: sheet.timeline.len().saturating_sub(1), row: usize::MAX }
+    }
+
+    fn anchor(self, sheet: &Sheet<'_>) -> Anchor {
+        let key = sheet.timeline.get(self.index).map(|item| item.key()).unwrap_or_default();
+        Anchor { key, row: self.row }
+    }
+}
+
+/// Where the last visible row is after scrolling; `None` at the end.
+fn place(sheet: &Sheet<'_>, anchor: Option<Anchor>, scroll: Option<Scroll>, height: usize) -> Option<Place> {
+    let page = height.saturating_sub(2).max(1);
+    let at = anchor.map(|anchor| Place { index: sheet.timeline.index_of(anchor.key), row: anchor.row });
+    let at = at.filter(|at| at.index < sheet.timeline.len());
+    match scroll {
+        None => at.map(|at| at_least_a_screen(sheet, at, height)).and_then(|at| not_the_end(sheet, at)),
+        Some(Scroll::Bottom) => None,
+        Some(Scroll::Top) => not_the_end(sheet, below(sheet, Place { index: 0, row: 0 }, height - 1)?),
+        Some(Scroll::PageUp) => up(sheet, at, page, height),
+        Some(Scroll::LineUp) => up(sheet, at, 1, height),
+        Some(Scroll::PageDown) => not_the_end(sheet, below(sheet, at?, page)?),
+        Some(Scroll::LineDown) => not_the_end(sheet, below(sheet, at?, 1)?),
+    }
+}
+
+fn up(sheet: &Sheet<'_>, at: Option<Place>, lines: usize, height: usize) -> Option<Place> {
+    let rows = above(sheet, at.unwrap_or_else(|| Place::end(sheet)), lines + height);
+    // Where there are fewer rows above, the first one is at the top.
+    let place = rows.get(height.min(rows.len()).checked_sub(1)?)?.0;
+    not_the_end(sheet, place)
+}
+
+/// Where fewer rows than a screen's are above a place, the place that has them.
+fn at_least_a_screen(sheet: &Sheet<'_>, at: Place, height: usize) -> Place {
+    let rows = above(sheet, at, height).len();
+    if rows < height { below(sheet, at, height - rows).unwrap_or(at) } else { at }
+}
+
+/// `None` where the place is the last row: the view follows what comes.
+fn not_the_end(sheet: &Sheet<'_>, at: Place) -> Option<Place> {
+    let is_last = at.index + 1 >= sheet.timeline.len() && at.row + 1 >= sheet.rows(at.index).len();
+    (!is_last).then_some(at)
+}
+
+/// Up to `count` rows that end with `end`, from the top.
+fn above(sheet: &Sheet<'_>, end: Place, count: usize) -> Vec<(Place, Row)> {
+    let mut found: Vec<(Place, Row)> = Vec::with_capacity(count);
+    let mut last = end.row;
+    for index in (0..=end.index.min(sheet.timeline.len().saturating_sub(1))).rev() {
+        let rows = sheet.rows(index);
+        let last_row = last.min(rows.len().saturating_sub(1));
+        for (row, drawn) in rows.into_iter().enumerate().take(last_row + 1).rev() {
+            found.push((Place { index, row }, drawn));
+        }
+        last = usize::MAX;
+        if found.len() >= count {
+            break;
+        }
+    }
+    found.truncate(count);
+    found.reverse();
+    found
+}
+
+/// The place `count` rows below `from`, or `None` where it is beyond the end.
+fn below(sheet: &Sheet<'_>, from: Place, count: usize) -> Option<Place> {
+    let mut index = from.index;
+    let mut row = from.row.min(sheet.rows(index).len().saturating_sub(1)) + count;
+    while index < sheet.timeline.len() {
+        let rows = sheet.rows(index).len();
+        if row < rows {
+            return Some(Place { index, row });
+        }
+        row -= rows;
+        index += 1;
+    }
+    None
+}
