@@ -8,5 +8,6 @@
 //! To add a test: into the module of its part; frames are written as they go over the wire.
 
 mod base_dialect;
+mod rooms;
 mod support;
 mod upgrade;

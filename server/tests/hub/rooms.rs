@@ -1,0 +1,632 @@
+//! Who is in a room, who hears of it, and who may.
+
+use std::time::Duration;
+
+use realtime_server::config::OnExpiry;
+use realtime_shared::{Claims, Role};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+use crate::support::{
+    Client, TestServer, claims, error, join_room, joined, leave_room, left, message, now_seconds, position,
+    said, server, server_with, token, tracked,
+};
+
+fn only(rooms: &[&str]) -> Option<Vec<String>> {
+    Some(rooms.iter().map(|&room| room.to_owned()).collect())
+}
+
+fn admin(user: &str) -> Claims {
+    Claims { role: Role::Admin, ..claims(user) }
+}
+
+/// A frame with `ref`.
+fn with_ref(mut frame: Value, reference: &str) -> Value {
+    frame["ref"] = json!(reference);
+    frame
+}
+
+/// A notice, with its further fields.
+fn notice(text: &str, to: &Value) -> Value {
+    let mut frame = json!({"type": "notice", "message": text});
+    for (field, value) in to.as_object().expect("an object") {
+        frame[field] = value.clone();
+    }
+    frame
+}
+
+#[tokio::test]
+async fn the_joiner_is_told_more_than_the_others() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    let first = alice.join("lobby").await;
+    assert_eq!(first["members"], json!(["alice"]));
+    assert_eq!(first["member_count"], 1);
+    assert_eq!(first["position"], json!({"epoch": null, "seq": 0, "id": null}));
+    assert_eq!(first.get("recovery"), None);
+
+    let second = bob.join("lobby").await;
+    assert_eq!(second["members"], json!(["alice", "bob"]));
+    assert_eq!(second["member_count"], 2);
+    let told = alice.expect(joined("bob", "lobby")).await;
+    assert_eq!(told["members"], json!(["alice", "bob"]));
+    assert_eq!(told["member_count"], 2);
+    assert_eq!(told["message"], "bob joined");
+    assert_eq!(told.get("position"), None);
+    assert_eq!(told.get("recovery"), None);
+
+    let head = alice.say("lobby", "hi").await;
+    let third = server.connect("carol").await.join("lobby").await;
+    assert_eq!(third["position"]["seq"], head["seq"]);
+    assert_eq!(third["position"]["id"], head["id"]);
+    assert!(third["position"]["epoch"].is_string());
+}
+
+#[tokio::test]
+async fn others_hear_of_fifty_members_and_the_joiner_of_more() {
+    let server = server();
+    let mut watcher = server.connect("a watcher").await;
+    watcher.join("lobby").await;
+    let mut members = Vec::new();
+    for number in 0..60 {
+        let mut member = server.connect(&format!("member {number:02}")).await;
+        let joined = member.join("lobby").await;
+        assert_eq!(joined["members"].as_array().expect("an array").len(), number + 2);
+        let told = watcher.next().await;
+        assert_eq!(told["members"].as_array().expect("an array").len(), (number + 2).min(50));
+        assert_eq!(told["member_count"], number + 2);
+        members.push(member);
+    }
+}
+
+#[tokio::test]
+async fn members_are_users_and_connections_hear() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut first = server.connect("bob").await;
+    let mut second = server.connect("bob").await;
+    alice.join("lobby").await;
+    first.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    // A user's second connection is confirmed to it alone, and hears nothing of what was before.
+    assert_eq!(second.join("lobby").await["member_count"], 2);
+    alice.say("lobby", "one").await;
+    first.expect(said("alice", "lobby", "one")).await;
+    second.expect(said("alice", "lobby", "one")).await;
+
+    // The first one leaves: the user stays.
+    assert_eq!(first.leave("lobby").await["member_count"], 2);
+    alice.say("lobby", "two").await;
+    second.expect(said("alice", "lobby", "two")).await;
+    first.nothing_else().await;
+
+    assert_eq!(second.leave("lobby").await["member_count"], 1);
+    let told = alice.expect(left("bob", "lobby", "left")).await;
+    assert_eq!(told["member_count"], 1);
+    assert_eq!(told["message"], "bob left");
+}
+
+#[tokio::test]
+async fn membership_is_a_connections() {
+    let server = server();
+    let mut first = server.connect("alice").await;
+    let mut second = server.connect("alice").await;
+    first.join("lobby").await;
+    second.send(leave_room("lobby")).await;
+    second.expect(error("not_a_member")).await;
+    second.send(message("lobby", "from outside")).await;
+    first.expect(said("alice", "lobby", "from outside")).await;
+    second.nothing_else().await;
+}
+
+#[tokio::test]
+async fn joining_again_is_answered_to_that_connection_alone() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    let again = bob.join("lobby").await;
+    assert_eq!(again["members"], json!(["alice", "bob"]));
+    assert_eq!(again["position"]["seq"], 0);
+    bob.say("lobby", "once").await;
+    alice.expect(said("bob", "lobby", "once")).await;
+    alice.nothing_else().await;
+    bob.nothing_else().await;
+}
+
+#[tokio::test]
+async fn who_comes_back_within_the_grace_was_never_gone() {
+    // So long a grace that the test would fail if it were waited for.
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_secs(3_600));
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    drop(bob);
+    let mut bob = server.connect("bob").await;
+    assert_eq!(bob.join("lobby").await["member_count"], 2);
+    bob.say("lobby", "back").await;
+    alice.expect(said("bob", "lobby", "back")).await;
+}
+
+#[tokio::test]
+async fn who_does_not_come_back_has_left() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_millis(100));
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    drop(bob);
+    let told = alice.expect(left("bob", "lobby", "disconnected")).await;
+    assert_eq!(told["member_count"], 1);
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+}
+
+#[tokio::test]
+async fn who_closes_in_order_has_left_at_once() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_secs(3_600));
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    bob.close().await;
+    alice.expect(left("bob", "lobby", "left")).await;
+}
+
+#[tokio::test]
+async fn any_other_close_has_the_grace() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_millis(100));
+    let mut alice = server.connect("alice").await;
+    alice.join("lobby").await;
+    for code in [1001, 4000] {
+        let mut bob = server.connect("bob").await;
+        bob.join("lobby").await;
+        alice.expect(joined("bob", "lobby")).await;
+        let close = CloseFrame { code: code.into(), reason: "".into() };
+        bob.send_message(Message::Close(Some(close))).await;
+        alice.expect(left("bob", "lobby", "disconnected")).await;
+    }
+}
+
+#[tokio::test]
+async fn leaving_in_order_ends_a_grace() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::from_secs(3_600));
+    let mut alice = server.connect("alice").await;
+    let mut lost = server.connect("bob").await;
+    let mut other = server.connect("bob").await;
+    alice.join("lobby").await;
+    lost.join("lobby").await;
+    alice.expect(joined("bob", "lobby")).await;
+    other.join("lobby").await;
+    drop(lost);
+    other.leave("lobby").await;
+    // Either order of the two is told once: the connection that stayed was the last one, or the lost one has a grace
+    // that the next one in ends.
+    let mut back = server.connect("bob").await;
+    back.join("lobby").await;
+    back.leave("lobby").await;
+    alice.expect(left("bob", "lobby", "left")).await;
+}
+
+#[tokio::test]
+async fn a_ref_comes_back_in_every_answer() {
+    let server = server();
+    let mut alice = server.connect_as(&admin("alice")).await;
+    let fresh = token(&claims("alice"));
+    for (request, answer) in [
+        (join_room("lobby"), json!({"type": "system", "event": "joined"})),
+        (join_room("lobby"), json!({"type": "system", "event": "joined"})),
+        (json!({"type": "ping"}), json!({"type": "pong"})),
+        (json!({"type": "members", "room": "lobby"}), json!({"type": "members"})),
+        (json!({"type": "history", "room": "lobby"}), json!({"type": "history"})),
+        (json!({"type": "list_rooms"}), json!({"type": "rooms"})),
+        (leave_room("lobby"), json!({"type": "system", "event": "left"})),
+        (tracked("lobby", "hi", "one"), json!({"type": "ack"})),
+        (tracked("lobby", "hi", "one"), json!({"type": "ack", "duplicate": true})),
+        (json!({"type": "refresh", "token": fresh}), json!({"type": "refreshed"})),
+    ] {
+        let reference = fastrand::u64(..).to_string();
+        alice.send(with_ref(request, &reference)).await;
+        alice.expect(with_ref(answer, &reference)).await;
+        alice.nothing_else().await;
+    }
+}
+
+#[tokio::test]
+async fn a_ref_comes_back_in_every_error_and_to_nobody_else() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { rooms: only(&["lobby", "news"]), ..claims("alice") }).await;
+    for (request, code) in [
+        (json!({"type": "join_room"}), "bad_request"),
+        (json!({"type": "dance"}), "unknown_type"),
+        (json!({}), "bad_request"),
+        (join_room(" lobby"), "invalid_room"),
+        (message("lobby", ""), "invalid_text"),
+        (join_room("kitchen"), "forbidden"),
+        (leave_room("lobby"), "not_a_member"),
+        (json!({"type": "typing", "room": "lobby"}), "not_a_member"),
+        (json!({"type": "refresh", "token": "garbage"}), "forbidden"),
+        (json!({"type": "notice", "message": "hear"}), "forbidden"),
+    ] {
+        let reference = fastrand::u64(..).to_string();
+        alice.send(with_ref(request, &reference)).await;
+        alice.expect(with_ref(error(code), &reference)).await;
+    }
+    // Others get the message, and not what it was known by.
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.send(with_ref(message("lobby", "hi"), "mine")).await;
+    assert_eq!(bob.expect(said("alice", "lobby", "hi")).await.get("ref"), None);
+}
+
+#[tokio::test]
+async fn members_are_told_to_who_may_use_the_room() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { rooms: only(&["lobby"]), ..claims("alice") }).await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.send(json!({"type": "members", "room": "lobby"})).await;
+    let members = json!({"type": "members", "room": "lobby", "members": ["bob"], "member_count": 1});
+    assert_eq!(alice.next().await, members);
+    alice.send(json!({"type": "members", "room": "kitchen"})).await;
+    let refusal = alice.expect(error("forbidden")).await;
+    assert_eq!(refusal["room"], "kitchen");
+    bob.send(json!({"type": "members", "room": "nowhere"})).await;
+    assert_eq!(
+        bob.next().await,
+        json!({"type": "members", "room": "nowhere", "members": [], "member_count": 0})
+    );
+}
+
+fn names(rooms: &Value) -> Vec<&str> {
+    let rooms = rooms["rooms"].as_array().expect("an array");
+    rooms.iter().map(|room| room["room"].as_str().expect("a name")).collect()
+}
+
+#[tokio::test]
+async fn rooms_are_listed_busiest_first() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("chat-two").await;
+    bob.join("chat-two").await;
+    alice.expect(joined("bob", "chat-two")).await;
+    alice.join("chat-one").await;
+    // A room that nobody is in, with an entry; and one that has neither.
+    alice.send(tracked("chat-none", "hi", "one")).await;
+    let entry = alice.expect(json!({"type": "ack"})).await;
+    alice.join("left").await;
+    alice.leave("left").await;
+
+    alice.send(json!({"type": "list_rooms"})).await;
+    let all = alice.expect(json!({"type": "rooms", "has_more": false})).await;
+    assert_eq!(names(&all), ["chat-two", "chat-one", "chat-none"]);
+    let start = json!({"epoch": null, "seq": 0, "id": null});
+    let expected = json!({"room": "chat-two", "member_count": 2, "position": start, "last_ts": null});
+    assert_eq!(without_nulls(&all["rooms"][0]), without_nulls(&expected));
+    let expected =
+        json!({"room": "chat-none", "member_count": 0, "position": position(&entry), "last_ts": entry["ts"]});
+    assert_eq!(all["rooms"][2], expected);
+
+    alice.send(json!({"type": "list_rooms", "limit": 2})).await;
+    let some = alice.expect(json!({"type": "rooms", "has_more": true})).await;
+    assert_eq!(names(&some), ["chat-two", "chat-one"]);
+    alice.send(json!({"type": "list_rooms", "prefix": "chat-n"})).await;
+    let some = alice.expect(json!({"type": "rooms", "has_more": false})).await;
+    assert_eq!(names(&some), ["chat-none"]);
+
+    let mut carol = server.connect_as(&Claims { rooms: only(&["*-one", "*-none"]), ..claims("carol") }).await;
+    carol.send(json!({"type": "list_rooms"})).await;
+    assert_eq!(names(&carol.expect(json!({"type": "rooms"})).await), ["chat-one", "chat-none"]);
+}
+
+fn without_nulls(value: &Value) -> Value {
+    let fields = value.as_object().expect("an object").iter().filter(|(_, value)| !value.is_null());
+    fields.map(|(field, value)| (field.clone(), value.clone())).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[tokio::test]
+async fn a_refresh_needs_a_good_token_of_the_same_user() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { rooms: only(&["lobby"]), ..claims("alice") }).await;
+    alice.join("lobby").await;
+    for bad in [token(&claims("bob")), token(&Claims { exp: 1, ..claims("alice") }), "garbage".to_owned()] {
+        alice.send(json!({"type": "refresh", "token": bad})).await;
+        alice.expect(error("forbidden")).await;
+    }
+    // The old one stays, with what it grants and no more.
+    alice.say("lobby", "still here").await;
+    alice.send(join_room("kitchen")).await;
+    alice.expect(error("forbidden")).await;
+
+    let wider = Claims { exp: now_seconds() + 7_200, ..claims("alice") };
+    alice.send(json!({"type": "refresh", "token": token(&wider)})).await;
+    alice.expect(json!({"type": "refreshed", "expires_at": wider.exp * 1_000})).await;
+    alice.join("kitchen").await;
+    alice.say("lobby", "and there").await;
+}
+
+#[tokio::test]
+async fn a_narrower_token_leaves_rooms() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    for room in ["lobby", "kitchen", "cellar"] {
+        bob.join(room).await;
+        alice.join(room).await;
+        bob.expect(joined("alice", room)).await;
+    }
+    let narrower = Claims { rooms: only(&["lobby"]), ..claims("alice") };
+    alice.send(json!({"type": "refresh", "token": token(&narrower)})).await;
+    alice.expect(json!({"type": "refreshed"})).await;
+    let mut lost = Vec::new();
+    for _ in 0..2 {
+        let told = alice.expect(json!({"type": "system", "event": "left", "reason": "kicked"})).await;
+        lost.push(told["room"].as_str().expect("a room").to_owned());
+        bob.expect(json!({"type": "system", "event": "left", "user_id": "alice", "reason": "kicked"})).await;
+    }
+    lost.sort_unstable();
+    assert_eq!(lost, ["cellar", "kitchen"]);
+    bob.say("kitchen", "who hears me?").await;
+    alice.say("lobby", "not I").await;
+    bob.expect(said("alice", "lobby", "not I")).await;
+    alice.send(join_room("kitchen")).await;
+    alice.expect(error("forbidden")).await;
+}
+
+/// A user's claims that are good for a second or two: the server's leeway is five.
+fn nearly_expired(user: &str) -> Claims {
+    Claims { exp: now_seconds() - 3, ..claims(user) }
+}
+
+#[tokio::test]
+async fn an_expired_token_ends_the_connection() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::ZERO);
+    let ignoring = server_with(|config| config.on_expiry = OnExpiry::Ignore);
+    let short = nearly_expired("alice");
+    let mut kept = ignoring.connect_as(&short).await;
+    let mut refreshed = server.connect_as(&short).await;
+    let mut closed = server.connect_as(&short).await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    for client in [&mut closed, &mut refreshed] {
+        let warning = json!({"type": "system", "event": "token_expiring", "expires_at": short.exp * 1_000});
+        assert!(client.expect(warning).await["message"].is_string());
+    }
+    refreshed.send(json!({"type": "refresh", "token": token(&claims("alice"))})).await;
+    refreshed.expect(json!({"type": "refreshed"})).await;
+    closed.join("lobby").await;
+    bob.expect(joined("alice", "lobby")).await;
+
+    closed.expect_close(4003, "Token expired").await;
+    bob.expect(left("alice", "lobby", "disconnected")).await;
+    // By now the same token has expired everywhere.
+    server.open(&token(&short)).await.expect_close(4001, "Authentication failed").await;
+    kept.nothing_else().await;
+    refreshed.nothing_else().await;
+}
+
+#[tokio::test]
+async fn a_token_is_warned_of_once_it_is_near_its_end() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { exp: now_seconds() + 50, ..claims("alice") }).await;
+    alice.expect(json!({"type": "system", "event": "token_expiring"})).await;
+    alice.nothing_else().await;
+    let mut bob = server.connect_as(&Claims { exp: now_seconds() + 600, ..claims("bob") }).await;
+    bob.nothing_else().await;
+}
+
+#[tokio::test]
+async fn admins_send_notices_to_a_room() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("kitchen").await;
+    root.send(notice("fire drill", &json!({"room": "lobby"}))).await;
+    assert_eq!(
+        alice.next().await,
+        json!({"type": "system", "event": "notice", "message": "fire drill", "from": "root", "room": "lobby"})
+    );
+    bob.nothing_else().await;
+    // It is told once, and is no entry.
+    assert_eq!(server.connect("carol").await.join("lobby").await["position"]["seq"], 0);
+}
+
+#[tokio::test]
+async fn admins_send_notices_to_a_user_and_to_everyone() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    let mut alice = server.connect("alice").await;
+    let mut alice_again = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    let told = |text: &str| json!({"type": "system", "event": "notice", "message": text, "from": "root"});
+    root.send(notice("only you", &json!({"user_id": "alice"}))).await;
+    assert_eq!(alice.next().await, told("only you"));
+    assert_eq!(alice_again.next().await, told("only you"));
+    root.send(notice("all of you", &json!({}))).await;
+    for client in [&mut root, &mut alice, &mut alice_again, &mut bob] {
+        assert_eq!(client.next().await, told("all of you"));
+    }
+    for to in [json!({}), json!({"room": "lobby"}), json!({"user_id": "bob"})] {
+        alice.send(notice("I too", &to)).await;
+        alice.expect(error("forbidden")).await;
+    }
+    bob.nothing_else().await;
+    root.send(notice("to both", &json!({"room": "lobby", "user_id": "bob"}))).await;
+    root.expect(error("bad_request")).await;
+}
+
+#[tokio::test]
+async fn grants_say_who_may_do_what_where() {
+    let server = server();
+    let limited =
+        Claims { rooms: only(&["chat-*", "news"]), read_only: vec!["news".to_owned()], ..claims("alice") };
+    let mut alice = server.connect_as(&limited).await;
+    for request in [
+        join_room("lobby"),
+        message("lobby", "hi"),
+        json!({"type": "history", "room": "lobby"}),
+        json!({"type": "members", "room": "lobby"}),
+    ] {
+        alice.send(request).await;
+        let refusal = alice.expect(error("forbidden")).await;
+        assert_eq!(refusal["room"], "lobby");
+        assert_eq!(refusal["temporary"], false);
+    }
+    alice.join("chat-one").await;
+    alice.say("chat-one", "hi").await;
+    alice.join("news").await;
+    for request in [message("news", "mine"), json!({"type": "typing", "room": "news"})] {
+        alice.send(request).await;
+        alice.expect(error("forbidden")).await;
+    }
+    let mut root = server
+        .connect_as(&Claims { rooms: only(&[]), read_only: vec!["*".to_owned()], ..admin("root") })
+        .await;
+    root.join("news").await;
+    alice.expect(joined("root", "news")).await;
+    root.say("news", "extra").await;
+    alice.expect(said("root", "news", "extra")).await;
+
+    let mut nobody = server.connect_as(&Claims { rooms: only(&[]), ..claims("nobody") }).await;
+    nobody.send(join_room("lobby")).await;
+    nobody.expect(error("forbidden")).await;
+}
+
+#[tokio::test]
+async fn reserved_names_are_nobodys() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    for request in [
+        join_room("dm:alice"),
+        message("dm:alice", "psst"),
+        json!({"type": "history", "room": "dm:alice"}),
+        json!({"type": "members", "room": "dm:alice"}),
+        notice("psst", &json!({"room": "dm:alice"})),
+    ] {
+        root.send(request).await;
+        root.expect(error("forbidden")).await;
+    }
+    root.join("dm").await;
+}
+
+#[tokio::test]
+async fn a_connection_is_in_so_many_rooms_and_no_more() {
+    let server = server_with(|config| config.limits.max_rooms_per_connection = 2);
+    let mut alice = server.connect("alice").await;
+    alice.join("one").await;
+    alice.join("two").await;
+    alice.send(join_room("three")).await;
+    let refusal = alice.expect(error("too_many_rooms")).await;
+    assert_eq!((&refusal["room"], &refusal["temporary"]), (&json!("three"), &json!(false)));
+    // To be there again is not one more.
+    alice.join("one").await;
+    alice.leave("one").await;
+    alice.join("three").await;
+    // Another connection has its own.
+    server.connect("alice").await.join("one").await;
+}
+
+#[tokio::test]
+async fn ones_own_left_is_the_rooms_last_frame_until_the_next_join() {
+    let server = server_with(|config| config.limits.max_messages_per_second = 0);
+    let mut bob = server.connect("bob").await;
+    let mut alice = server.connect("alice").await;
+    let writer = tokio::spawn(async move {
+        for number in 0..100 {
+            bob.send_all((0..5).map(|part| tracked("lobby", "hi", &format!("{number} {part}")))).await;
+            for _ in 0..5 {
+                bob.expect(json!({"type": "ack"})).await;
+            }
+        }
+    });
+    let mut rounds = 0;
+    while rounds < 5 || !writer.is_finished() {
+        rounds += 1;
+        let start = alice.join("lobby").await["position"]["seq"].as_u64().expect("a seq");
+        // All in one: what the server does with the second does not wait for us to have seen the first.
+        alice.send_all([json!({"type": "ping"}), leave_room("lobby"), json!({"type": "ping"})]).await;
+        let (mut pongs, mut has_left, mut last) = (0, false, start);
+        while pongs < 2 {
+            let frame = alice.next().await;
+            match frame["type"].as_str() {
+                Some("pong") => pongs += 1,
+                Some("message") => {
+                    assert!(!has_left, "{frame} after `left`");
+                    last += 1;
+                    assert_eq!(frame["seq"], last);
+                }
+                _ => {
+                    assert_eq!(frame["event"], "left");
+                    assert_eq!(frame["reason"], "left");
+                    has_left = true;
+                }
+            }
+        }
+        assert!(has_left);
+        alice.nothing_else().await;
+    }
+    writer.await.expect("all was acked");
+}
+
+/// Says what `typing` alice sends, and what bob gets of it: told before the message that ends it.
+async fn typing_heard(server: &TestServer, says: &[bool]) -> Vec<Value> {
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.join("lobby").await;
+    let says = says.iter().map(|says| json!({"type": "typing", "room": "lobby", "is_typing": says}));
+    alice.send_all(says.chain([message("lobby", "done")])).await;
+    heard_until_said(&mut bob).await
+}
+
+async fn heard_until_said(bob: &mut Client) -> Vec<Value> {
+    let mut heard = Vec::new();
+    loop {
+        let frame = bob.next().await;
+        match frame["type"].as_str() {
+            Some("typing") => heard.push(frame["is_typing"].clone()),
+            Some("message") => return heard,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn typing_the_same_again_is_told_once() {
+    let says = [true, true, true, false, false, true];
+    assert_eq!(typing_heard(&server(), &says).await, [true, false, true]);
+}
+
+#[tokio::test]
+async fn typing_after_a_message_is_told_again() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.join("lobby").await;
+    let typing = json!({"type": "typing", "room": "lobby"});
+    let again = [typing.clone(), message("lobby", "one"), typing, message("lobby", "two")];
+    alice.send_all(again).await;
+    assert_eq!(heard_until_said(&mut bob).await, [true]);
+    assert_eq!(heard_until_said(&mut bob).await, [true]);
+}
+
+#[tokio::test]
+async fn a_flood_of_typing_is_no_error() {
+    let server = server();
+    let says: Vec<_> = (0..500).map(|number| number % 2 == 0).collect();
+    let heard = typing_heard(&server, &says).await;
+    assert!((1..400).contains(&heard.len()), "{}", heard.len());
+}
