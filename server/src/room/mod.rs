@@ -7,9 +7,11 @@
 
 mod cursor;
 mod flush;
+mod grace;
 mod log;
 mod mailbox;
 mod members;
+mod recovery;
 mod registry;
 #[cfg(test)]
 mod tests;

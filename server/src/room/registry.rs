@@ -3,23 +3,24 @@
 //! What changes who is in a room is done in the room's turn, one change after the other: seat, ask the broker, tell.
 //! The registry is the broker's feed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, Joined, LeaveReason, Left, Position, Recovery, RoomName, RoomSummary, Seq, ServerEvent,
+    CloseCode, Epoch, Joined, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent,
     SystemEvent, UserId, codec,
 };
 use tokio::sync::Notify;
 
 use super::cursor::Cursor;
 use super::flush::Flusher;
-use super::log::{Place, RoomLog};
+use super::grace::Grace;
+use super::log::Place;
 use super::mailbox::Mailbox;
-use super::members::{Loss, Seat};
+use super::members::Seat;
 use super::users::Users;
 use super::{Context, Log, Room};
 use crate::broker::{
@@ -31,32 +32,23 @@ use crate::config::Config;
 /// Members that are named to others when somebody joins.
 const MEMBERS_TO_OTHERS: usize = 50;
 /// Members that are named to who joins or asks.
-const MEMBERS_TO_JOINER: usize = 1_000;
+pub(super) const MEMBERS_TO_JOINER: usize = 1_000;
 /// A page of the store on its way to a reader, in bytes.
 const PAGE_BYTES: usize = 64 * 1024;
 /// A page that a client asks for, in bytes: it may be read slowly, and is held until then.
 const HISTORY_BYTES: usize = 256 * 1024;
-/// How often old frames are dropped from the rooms' logs.
-const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Registry {
-    broker: Arc<dyn Broker>,
-    config: Arc<Config>,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) config: Arc<Config>,
     rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     users: Users,
     flushers: Box<[Arc<Flusher>]>,
-    ring_bytes: AtomicUsize,
-    grace: Mutex<Grace>,
+    pub(super) ring_bytes: AtomicUsize,
+    pub(super) grace: Mutex<Grace>,
     /// Somebody's grace has begun.
-    grace_begun: Notify,
+    pub(super) grace_begun: Notify,
     connections: AtomicU64,
-}
-
-/// Users whose last connection in a room was lost, by when they are said to have left.
-#[derive(Default)]
-struct Grace {
-    losses: Loss,
-    waiting: BTreeMap<(Instant, Loss), (Arc<Room>, UserId, LeaveReason)>,
 }
 
 /// A connection's way into a room.
@@ -74,24 +66,6 @@ pub(crate) struct Departure {
     /// The last place that the connection gets to see.
     pub(crate) until: Place,
     pub(crate) left: Left,
-}
-
-/// Where a joiner starts, as far as the ring can tell.
-struct Start {
-    end: Place,
-    head: Position,
-    known: Standing,
-}
-
-/// How a position stands to a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// In its past, or at its head.
-    Past,
-    /// Not of its past.
-    Foreign,
-    /// Older than anything that is still here.
-    Old,
 }
 
 impl Registry {
@@ -274,69 +248,8 @@ impl Registry {
         Ok(Departure { until, left })
     }
 
-    /// Takes a lost connection out of a room. Its user leaves after the grace, if none comes back.
-    pub(crate) fn lose(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
-        self.unseat(room, mailbox, seat, self.config.timing.leave_grace, LeaveReason::Disconnected);
-    }
-
-    /// Takes a connection that closed in order out of a room. Its user leaves, if none is left.
-    pub(crate) fn part(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
-        self.unseat(room, mailbox, seat, Duration::ZERO, LeaveReason::Left);
-    }
-
-    fn unseat(&self, room: &Arc<Room>, mailbox: &Mailbox, seat: Seat, grace: Duration, reason: LeaveReason) {
-        let mut state = room.state.lock();
-        if !state.members.unseat(mailbox, seat) {
-            return;
-        }
-        let mut waiting = self.grace.lock();
-        waiting.losses += 1;
-        let loss = waiting.losses;
-        state.members.lose(&mailbox.user, loss);
-        waiting.waiting.insert((Instant::now() + grace, loss), (room.clone(), mailbox.user.clone(), reason));
-        self.grace_begun.notify_one();
-    }
-
-    /// Ends graces when they are over, and drops old frames. Runs for as long as the server.
-    pub(crate) async fn keep_house(self: Arc<Self>) {
-        let mut trim = tokio::time::interval(TRIM_INTERVAL);
-        loop {
-            let next = self.grace.lock().waiting.keys().next().map(|(when, _)| *when);
-            let over = async {
-                match next {
-                    Some(when) => tokio::time::sleep_until(when.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = over => self.end_graces().await,
-                () = self.grace_begun.notified() => {}
-                _ = trim.tick() => self.trim(),
-            }
-        }
-    }
-
-    async fn end_graces(&self) {
-        let now = Instant::now();
-        loop {
-            let over = {
-                let mut grace = self.grace.lock();
-                match grace.waiting.first_entry() {
-                    Some(first) if first.key().0 <= now => Some(first.remove_entry()),
-                    _ => None,
-                }
-            };
-            let Some(((_, loss), (room, user, reason))) = over else { return };
-            let _turn = room.turn.lock().await;
-            let expired = room.state.lock().members.expire(&user, loss);
-            if expired && let Err(error) = self.tell_left(&room, &user, reason).await {
-                tracing::warn!(room = %room.name, %error, "cannot say that a user has left");
-            }
-        }
-    }
-
     /// In the room's turn, after a user's stay has ended here: ends it everywhere, and tells who remains.
-    async fn tell_left(
+    pub(super) async fn tell_left(
         &self,
         room: &Arc<Room>,
         user: &UserId,
@@ -353,7 +266,7 @@ impl Registry {
         Ok(left)
     }
 
-    fn trim(&self) {
+    pub(super) fn trim(&self) {
         let rooms: Vec<_> = self.rooms.lock().values().cloned().collect();
         let context = self.context();
         rooms.iter().for_each(|room| room.trim(&context));
@@ -402,116 +315,9 @@ impl Registry {
             ring_bytes: &self.ring_bytes,
         }
     }
-
-    /// Finds out what is replayed, and from where.
-    async fn entrance(
-        &self,
-        room: &Arc<Room>,
-        user: &UserId,
-        seat: Seat,
-        start: Start,
-        since: Option<&Position>,
-        presence: &Presence,
-    ) -> Result<Entrance, Unavailable> {
-        let live = Cursor::Ring { place: start.end, live_from: start.end };
-        let (cursor, recovery) = match since {
-            None => (live, None),
-            Some(since) => {
-                let (from, recovery) = self.recovery(room, &start, since).await?;
-                let cursor = if from == start.head.seq() {
-                    live
-                } else {
-                    Cursor::Store { after: from, head: start.head.seq(), live_from: start.end }
-                };
-                (cursor, Some(recovery))
-            }
-        };
-        let mut joined = joined(user, &room.name, presence, MEMBERS_TO_JOINER);
-        joined.position = Some(start.head);
-        joined.recovery = recovery;
-        Ok(Entrance { room: room.clone(), seat, cursor, end: start.end, joined })
-    }
-
-    /// After which entry the replay begins, and what is said of it.
-    async fn recovery(
-        &self,
-        room: &Room,
-        start: &Start,
-        since: &Position,
-    ) -> Result<(Seq, Recovery), Unavailable> {
-        let head = start.head.seq().get();
-        let oldest_replayed = head.saturating_sub(self.config.replay_limit as u64);
-        let standing = match start.known {
-            Standing::Old => self.standing_in_store(&room.name, since).await?,
-            known => Some(known),
-        };
-        let wanted = match standing {
-            Some(Standing::Past) => since.seq().get(),
-            Some(Standing::Foreign | Standing::Old) | None => 0,
-        };
-        let mut from = wanted.max(oldest_replayed);
-        let in_ring = match &room.state.lock().log {
-            Log::Open(log) => log.place_after(Seq::new(from)).is_some(),
-            Log::Opening(_) => false,
-        };
-        if from < head && !in_ring {
-            let page = self.broker.history(&room.name, Range::After(Seq::new(from)), 1, 1).await?;
-            from = page.entries.first().map_or(head, |oldest| (oldest.seq.get() - 1).min(head));
-        }
-        let replayed = head - from;
-        let recovery = match standing {
-            Some(Standing::Foreign) => Recovery::Reset { replayed },
-            Some(Standing::Past) if from == wanted => Recovery::Complete { replayed },
-            Some(Standing::Past | Standing::Old) | None => Recovery::Truncated { replayed },
-        };
-        Ok((Seq::new(from), recovery))
-    }
-
-    /// Asks the store how a position stands that the ring does not know; `None` where it does not know either.
-    async fn standing_in_store(
-        &self,
-        room: &RoomName,
-        since: &Position,
-    ) -> Result<Option<Standing>, Unavailable> {
-        let Position::At { seq, id, .. } = since else { return Ok(Some(Standing::Past)) };
-        let before = Seq::new(seq.get() - 1);
-        let page = self.broker.history(room, Range::After(before), 1, 1).await?;
-        Ok(page
-            .entries
-            .first()
-            .filter(|entry| entry.seq == *seq)
-            .map(|entry| if entry.id == *id { Standing::Past } else { Standing::Foreign }))
-    }
 }
 
-impl Room {
-    fn start(&self, since: Option<&Position>) -> Start {
-        let state = self.state.lock();
-        match &state.log {
-            Log::Open(log) => Start {
-                end: log.end(),
-                head: log.head().clone(),
-                known: since.map_or(Standing::Past, |since| standing(log, since)),
-            },
-            Log::Opening(_) => Start { end: 0, head: Position::Start, known: Standing::Old },
-        }
-    }
-}
-
-/// How a position stands to a log, as far as the ring can tell.
-fn standing(log: &RoomLog, since: &Position) -> Standing {
-    let Position::At { epoch, seq, id } = since else { return Standing::Past };
-    if log.head().epoch() != Some(epoch) || *seq > log.head().seq() {
-        return Standing::Foreign;
-    }
-    match log.id_at(*seq) {
-        Some(known) if known == *id => Standing::Past,
-        Some(_) => Standing::Foreign,
-        None => Standing::Old,
-    }
-}
-
-fn joined(user: &UserId, room: &RoomName, presence: &Presence, most: usize) -> Joined {
+pub(super) fn joined(user: &UserId, room: &RoomName, presence: &Presence, most: usize) -> Joined {
     Joined {
         message: format!("{user} joined"),
         room: room.clone(),

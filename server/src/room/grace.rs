@@ -1,0 +1,91 @@
+//! Lost connections: their users stay for a grace, and are said to have left when it is over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use realtime_shared::{LeaveReason, UserId};
+
+use super::mailbox::Mailbox;
+use super::members::{Loss, Seat};
+use super::{Registry, Room};
+
+/// How often old frames are dropped from the rooms' logs.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Users whose last connection in a room was lost, by when they are said to have left.
+#[derive(Default)]
+pub(super) struct Grace {
+    losses: Loss,
+    waiting: BTreeMap<(Instant, Loss), (Arc<Room>, UserId, LeaveReason)>,
+}
+
+impl Registry {
+    /// Takes a lost connection out of a room. Its user leaves after the grace, if none comes back.
+    pub(crate) fn lose(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, self.config.timing.leave_grace, LeaveReason::Disconnected);
+    }
+
+    /// Takes a connection that closed in order out of a room. Its user leaves, if none is left.
+    pub(crate) fn part(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, Duration::ZERO, LeaveReason::Left);
+    }
+
+    pub(super) fn unseat(
+        &self,
+        room: &Arc<Room>,
+        mailbox: &Mailbox,
+        seat: Seat,
+        grace: Duration,
+        reason: LeaveReason,
+    ) {
+        let mut state = room.state.lock();
+        if !state.members.unseat(mailbox, seat) {
+            return;
+        }
+        let mut waiting = self.grace.lock();
+        waiting.losses += 1;
+        let loss = waiting.losses;
+        state.members.lose(&mailbox.user, loss);
+        waiting.waiting.insert((Instant::now() + grace, loss), (room.clone(), mailbox.user.clone(), reason));
+        self.grace_begun.notify_one();
+    }
+
+    /// Ends graces when they are over, and drops old frames. Runs for as long as the server.
+    pub(crate) async fn keep_house(self: Arc<Self>) {
+        let mut trim = tokio::time::interval(TRIM_INTERVAL);
+        loop {
+            let next = self.grace.lock().waiting.keys().next().map(|(when, _)| *when);
+            let over = async {
+                match next {
+                    Some(when) => tokio::time::sleep_until(when.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = over => self.end_graces().await,
+                () = self.grace_begun.notified() => {}
+                _ = trim.tick() => self.trim(),
+            }
+        }
+    }
+
+    async fn end_graces(&self) {
+        let now = Instant::now();
+        loop {
+            let over = {
+                let mut grace = self.grace.lock();
+                match grace.waiting.first_entry() {
+                    Some(first) if first.key().0 <= now => Some(first.remove_entry()),
+                    _ => None,
+                }
+            };
+            let Some(((_, loss), (room, user, reason))) = over else { return };
+            let _turn = room.turn.lock().await;
+            let expired = room.state.lock().members.expire(&user, loss);
+            if expired && let Err(error) = self.tell_left(&room, &user, reason).await {
+                tracing::warn!(room = %room.name, %error, "cannot say that a user has left");
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a joiner missed: how its position stands to the log, and from where it is replayed.
+
+use std::sync::Arc;
+
+use realtime_shared::{Position, Recovery, RoomName, Seq, UserId};
+
+use super::cursor::Cursor;
+use super::log::{Place, RoomLog};
+use super::members::Seat;
+use super::registry::{Entrance, MEMBERS_TO_JOINER, joined};
+use super::{Log, Registry, Room};
+use crate::broker::{Presence, Range, Unavailable};
+
+/// Where a joiner starts, as far as the ring can tell.
+pub(super) struct Start {
+    end: Place,
+    head: Position,
+    known: Standing,
+}
+
+/// How a position stands to a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In its past, or at its head.
+    Past,
+    /// Not of its past.
+    Foreign,
+    /// Older than anything that is still here.
+    Old,
+}
+
+impl Registry {
+    /// Finds out what is replayed, and from where.
+    pub(super) async fn entrance(
+        &self,
+        room: &Arc<Room>,
+        user: &UserId,
+        seat: Seat,
+        start: Start,
+        since: Option<&Position>,
+        presence: &Presence,
+    ) -> Result<Entrance, Unavailable> {
+        let live = Cursor::Ring { place: start.end, live_from: start.end };
+        let (cursor, recovery) = match since {
+            None => (live, None),
+            Some(since) => {
+                let (from, recovery) = self.recovery(room, &start, since).await?;
+                let cursor = if from == start.head.seq() {
+                    live
+                } else {
+                    Cursor::Store { after: from, head: start.head.seq(), live_from: start.end }
+                };
+                (cursor, Some(recovery))
+            }
+        };
+        let mut joined = joined(user, &room.name, presence, MEMBERS_TO_JOINER);
+        joined.position = Some(start.head);
+        joined.recovery = recovery;
+        Ok(Entrance { room: room.clone(), seat, cursor, end: start.end, joined })
+    }
+
+    /// After which entry the replay begins, and what is said of it.
+    async fn recovery(
+        &self,
+        room: &Room,
+        start: &Start,
+        since: &Position,
+    ) -> Result<(Seq, Recovery), Unavailable> {
+        let head = start.head.seq().get();
+        let oldest_replayed = head.saturating_sub(self.config.replay_limit as u64);
+        let standing = match start.known {
+            Standing::Old => self.standing_in_store(&room.name, since).await?,
+            known => Some(known),
+        };
+        let wanted = match standing {
+            Some(Standing::Past) => since.seq().get(),
+            Some(Standing::Foreign | Standing::Old) | None => 0,
+        };
+        let mut from = wanted.max(oldest_replayed);
+        let in_ring = match &room.state.lock().log {
+            Log::Open(log) => log.place_after(Seq::new(from)).is_some(),
+            Log::Opening(_) => false,
+        };
+        if from < head && !in_ring {
+            let page = self.broker.history(&room.name, Range::After(Seq::new(from)), 1, 1).await?;
+            from = page.entries.first().map_or(head, |oldest| (oldest.seq.get() - 1).min(head));
+        }
+        let replayed = head - from;
+        let recovery = match standing {
+            Some(Standing::Foreign) => Recovery::Reset { replayed },
+            Some(Standing::Past) if from == wanted => Recovery::Complete { replayed },
+            Some(Standing::Past | Standing::Old) | None => Recovery::Truncated { replayed },
+        };
+        Ok((Seq::new(from), recovery))
+    }
+
+    /// Asks the store how a position stands that the ring does not know; `None` where it does not know either.
+    async fn standing_in_store(
+        &self,
+        room: &RoomName,
+        since: &Position,
+    ) -> Result<Option<Standing>, Unavailable> {
+        let Position::At { seq, id, .. } = since else { return Ok(Some(Standing::Past)) };
+        let before = Seq::new(seq.get() - 1);
+        let page = self.broker.history(room, Range::After(before), 1, 1).await?;
+        Ok(page
+            .entries
+            .first()
+            .filter(|entry| entry.seq == *seq)
+            .map(|entry| if entry.id == *id { Standing::Past } else { Standing::Foreign }))
+    }
+}
+
+impl Room {
+    /// Where a reader starts that comes now.
+    pub(super) fn start(&self, since: Option<&Position>) -> Start {
+        let state = self.state.lock();
+        match &state.log {
+            Log::Open(log) => Start {
+                end: log.end(),
+                head: log.head().clone(),
+                known: since.map_or(Standing::Past, |since| standing(log, since)),
+            },
+            Log::Opening(_) => Start { end: 0, head: Position::Start, known: Standing::Old },
+        }
+    }
+}
+
+/// How a position stands to a log, as far as the ring can tell.
+fn standing(log: &RoomLog, since: &Position) -> Standing {
+    let Position::At { epoch, seq, id } = since else { return Standing::Past };
+    if log.head().epoch() != Some(epoch) || *seq > log.head().seq() {
+        return Standing::Foreign;
+    }
+    match log.id_at(*seq) {
+        Some(known) if known == *id => Standing::Past,
+        Some(_) => Standing::Foreign,
+        None => Standing::Old,
+    }
+}
