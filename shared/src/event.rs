@@ -352,6 +352,9 @@ pub struct Message {
     /// The sender's own id for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
+    /// The log that begins with it: in a room's first entry only, for those who came before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
 }
 
 /// Somebody types, or stopped to.

@@ -187,8 +187,8 @@ pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
 
 /// A message in a room's log.
 pub fn message() -> impl Strategy<Value = Message> {
-    (room_name(), user_id(), text(), seq(), entry_id(), timestamp(), of(client_msg_id())).prop_map(
-        |(room, from, text, seq, id, ts, client_msg_id)| Message {
+    (room_name(), user_id(), text(), seq(), entry_id(), timestamp(), of(client_msg_id()), of(epoch()))
+        .prop_map(|(room, from, text, seq, id, ts, client_msg_id, epoch)| Message {
             room,
             from,
             text,
@@ -196,8 +196,8 @@ pub fn message() -> impl Strategy<Value = Message> {
             id,
             ts,
             client_msg_id,
-        },
-    )
+            epoch,
+        })
 }
 
 /// A page of a room's past.

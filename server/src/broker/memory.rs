@@ -6,6 +6,9 @@
 //!
 //! Locks are taken in the order `ages`, a room's log, `rooms`; the feed takes its own after a log's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::future::ready;
 use std::sync::{Arc, Weak};
@@ -27,6 +30,8 @@ use crate::config::MemoryStore;
 const DEDUP_ENTRIES: u64 = 10_000;
 /// How long a message is known by its `client_msg_id`.
 const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+/// The number of a room's first entry, which says of which log it is.
+const FIRST: Seq = Seq::ZERO.next();
 /// What an entry takes beside its text: its place in the log and in the order of age.
 const ENTRY_BYTES: usize = 128;
 /// What it takes to know a message again.
@@ -263,6 +268,7 @@ impl Log {
             id,
             ts: now,
             client_msg_id: post.client_msg_id,
+            epoch: (seq == FIRST).then(|| epoch.clone()),
         }));
         let entry = Entry { seq, id, json: json.into() };
         self.last = Some((seq, id, now));
