@@ -1,6 +1,14 @@
-//! Rooms in a terminal.
+//! Rooms in a terminal: the client of realtime, and the parts that it is made of.
+//!
+//! [`net`] is a reconnecting client without a screen, for bots and tests as well. [`app`] is what the user has and
+//! does, pure. [`ui`] draws it. [`runtime`] connects the three with the [`terminal`]. Whatever others wrote goes
+//! through [`sanitize`] before it is shown.
 
 pub mod app;
+pub mod cli;
+pub mod config;
 pub mod net;
+pub mod runtime;
 pub mod sanitize;
+pub mod terminal;
 pub mod ui;

@@ -120,7 +120,7 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
 fn choose(model: &mut Model) -> Vec<Effect> {
     let choices = model.choices();
     let Some(Overlay::Rooms { selected, .. }) = model.overlay.take() else { return Vec::new() };
-    choices.into_iter().nth(selected).map(|choice| join(model, choice.name)).unwrap_or_default()
+    choices.into_iter().nth(selected).map(|choice| join(model, &choice.name)).unwrap_or_default()
 }
 
 /// Changes the draft, and tells the others that the user types, or does not any more.
@@ -168,7 +168,7 @@ fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
         Ok(Draft::Command(command)) => {
             model.pane_mut().composer.take();
             match command {
-                Command::Join(room) => join(model, room),
+                Command::Join(room) => join(model, &room),
                 Command::Rooms(prefix) => list_rooms(model, prefix),
                 Command::Who(room) => who(model, room),
                 Command::Help => open(model, Overlay::Help),
@@ -214,9 +214,9 @@ fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     effects
 }
 
-fn join(model: &mut Model, name: RoomName) -> Vec<Effect> {
-    let mut effects: Vec<Effect> = model.join(name.clone()).into_iter().collect();
-    if let Some(index) = model.index_of(&name) {
+fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
+    let mut effects: Vec<Effect> = model.join(name).into_iter().collect();
+    if let Some(index) = model.index_of(name) {
         effects.extend(model.show(index));
     }
     effects
@@ -290,13 +290,11 @@ fn next_unread(model: &mut Model) -> Vec<Effect> {
     let next = |wanted: fn(&super::Room) -> bool| {
         (from..from + count).map(|index| index % count).find(|&index| wanted(&model.rooms[index]))
     };
-    match next(|room| room.mentions > 0).or_else(|| next(|room| room.unread > 0)) {
-        Some(index) => model.show(index),
-        None => {
-            model.say("nothing unread");
-            Vec::new()
-        }
-    }
+    let Some(index) = next(|room| room.mentions > 0).or_else(|| next(|room| room.unread > 0)) else {
+        model.say("nothing unread");
+        return Vec::new();
+    };
+    model.show(index)
 }
 
 fn retry(model: &mut Model) -> Vec<Effect> {

@@ -9,7 +9,7 @@ use realtime_shared::{
 use super::clock::{Stamp, human};
 use super::link::Link;
 use super::overlay::Overlay;
-use super::room::{Entered, Room};
+use super::room::{Entered, Page, Room};
 use super::timeline::{Said, Sending, Tone, Top};
 use super::{Effect, Model, ask_history};
 use crate::net::{ConnectionState, Event, SendState};
@@ -79,7 +79,7 @@ fn on_joined(
     }
     let room = &mut model.rooms[index];
     if recovery.is_none() || room.pane.timeline.top() == Top::Unknown {
-        return vec![ask_history(room, None)];
+        return vec![ask_history(room, Page::Newest)];
     }
     Vec::new()
 }
@@ -227,7 +227,11 @@ fn on_typing(model: &mut Model, typing: &Typing) {
 fn on_history(model: &mut Model, history: History) {
     let Some(index) = model.index_of(&history.room) else { return };
     let is_looked_at = model.is_looked_at(index);
-    let Some(before) = model.rooms[index].loading.take() else { return };
+    let before = match model.rooms[index].loading.take() {
+        None => return,
+        Some(Page::Newest) => None,
+        Some(Page::Before(seq)) => Some(seq),
+    };
     let mut page: Vec<(Seq, Stamp, Said)> = Vec::with_capacity(history.messages.len());
     for event in history.messages {
         if let ServerEvent::Message(message) = event {

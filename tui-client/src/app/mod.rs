@@ -31,6 +31,7 @@ pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::KEYS;
 pub use link::Link;
 pub use overlay::{Choice, Overlay};
+use room::Page;
 pub use room::{Entered, Pane, Room, Ruler};
 
 use crate::net;
@@ -162,7 +163,7 @@ impl Model {
         };
         let mut effects = Vec::new();
         for room in rooms {
-            effects.extend(model.join(room.clone()));
+            effects.extend(model.join(room));
         }
         if !model.rooms.is_empty() {
             model.current = Some(0);
@@ -254,18 +255,17 @@ impl Model {
     }
 
     /// Adds a room, where it is not there.
-    fn join(&mut self, name: RoomName) -> Option<Effect> {
-        if self.index_of(&name).is_some_and(|index| self.rooms[index].entered != Entered::Out) {
+    fn join(&mut self, name: &RoomName) -> Option<Effect> {
+        if self.index_of(name).is_some_and(|index| self.rooms[index].entered != Entered::Out) {
             return None;
         }
-        match self.index_of(&name) {
-            Some(index) => self.rooms[index].entered = Entered::Asked,
-            None => {
-                self.panes += 1;
-                self.rooms.push(Room::new(name.clone(), self.panes));
-            }
+        if let Some(index) = self.index_of(name) {
+            self.rooms[index].entered = Entered::Asked;
+        } else {
+            self.panes += 1;
+            self.rooms.push(Room::new(name.clone(), self.panes));
         }
-        Some(Effect::Net(net::Command::Join(name)))
+        Some(Effect::Net(net::Command::Join(name.clone())))
     }
 
     /// Shows the room at `index`.
@@ -330,15 +330,19 @@ fn on_viewed(model: &mut Model, pane: u32, top: Key) -> Vec<Effect> {
     }
     room.wants_older = false;
     match room.pane.timeline.wanted_near(top) {
-        Some(before) if connected => vec![ask_history(room, Some(before))],
+        Some(before) if connected => vec![ask_history(room, Page::Before(before))],
         _ => Vec::new(),
     }
 }
 
-fn ask_history(room: &mut Room, before: Option<realtime_shared::Seq>) -> Effect {
+fn ask_history(room: &mut Room, page: Page) -> Effect {
     /// Entries of a page: some screens of them.
     const LIMIT: u32 = 50;
-    room.loading = Some(before);
+    room.loading = Some(page);
+    let before = match page {
+        Page::Newest => None,
+        Page::Before(seq) => Some(seq),
+    };
     Effect::Net(net::Command::History { room: room.name.clone(), before, limit: LIMIT })
 }
 

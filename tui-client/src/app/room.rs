@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use realtime_shared::{RoomName, UserId};
+use realtime_shared::{RoomName, Seq, UserId};
 
 use super::composer::Composer;
 use super::timeline::{Key, Sending, Timeline};
@@ -44,6 +44,15 @@ pub enum Entered {
     Out,
 }
 
+/// A page of history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Page {
+    /// The newest messages.
+    Newest,
+    /// Those before this one.
+    Before(Seq),
+}
+
 /// Messages that nobody has looked at were there when the room was entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruler {
@@ -70,8 +79,8 @@ pub struct Room {
     pub ruler: Option<Ruler>,
     /// How many are there.
     pub member_count: u64,
-    /// Whether a page of history was asked for and has not come, and before which message.
-    pub(super) loading: Option<Option<realtime_shared::Seq>>,
+    /// The page of history that was asked for and has not come.
+    pub(super) loading: Option<Page>,
     /// The user went up, and has not been shown what is there.
     pub(super) wants_older: bool,
     members: BTreeMap<UserId, Line>,
@@ -110,11 +119,13 @@ impl Room {
     }
 
     /// Who is there, by name; at most 1,000 of them.
+    #[must_use]
     pub fn members(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.members.values()
     }
 
     /// The others who type, who began first in front.
+    #[must_use]
     pub fn typing(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.typing.iter().map(|(_, nick, _)| nick)
     }

@@ -101,6 +101,7 @@ impl Client {
             room: room(name),
             from: user(from),
             text: Text::new(text).expect("a text"),
+            epoch: Epoch::new("e"),
             seq: Seq::new(seq),
             id: EntryId::from_u128(seq.into()),
             ts: self.now.wall,

@@ -148,7 +148,7 @@ fn a_resync_forgets_what_is_not_of_the_log_any_more() {
 
 fn position() -> Position {
     let epoch = realtime_shared::Epoch::new("e").expect("an epoch");
-    Position::At { epoch, seq: Seq::new(1), id: realtime_shared::EntryId::from_u128(1) }
+    Position::At { epoch, seq: Seq::new(1), id: EntryId::from_u128(1) }
 }
 
 #[test]

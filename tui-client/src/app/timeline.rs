@@ -231,16 +231,14 @@ impl Timeline {
 
     /// Adds a page of the past, ascending: what is before `before`, or the newest.
     pub fn add_page(&mut self, before: Option<Seq>, page: Vec<(Seq, Stamp, Said)>, has_more: bool) {
-        let (first, last) = match (page.first(), page.last()) {
-            (Some(first), Some(last)) => (first.0, last.0),
-            _ => {
-                match before {
-                    Some(before) => self.mend_before(before, false),
-                    None if self.last_key().seq == 0 => self.top = Top::Beginning,
-                    None => {}
-                }
-                return;
+        let (Some(first), Some(last)) = (page.first().map(|entry| entry.0), page.last().map(|entry| entry.0))
+        else {
+            match before {
+                Some(before) => self.mend_before(before, false),
+                None if self.last_key().seq == 0 => self.top = Top::Beginning,
+                None => {}
             }
+            return;
         };
         if before.is_none() {
             self.move_early_notes(last);
@@ -341,13 +339,10 @@ impl Timeline {
                 Body::Presence(_) | Body::Note { .. } => {}
             }
         }
-        let is_gap = match before {
-            Some(before) => open && before.saturating_add(1) < seq,
-            None => {
-                self.top = if open { Top::Older } else { Top::Beginning };
-                false
-            }
-        };
+        if before.is_none() {
+            self.top = if open { Top::Older } else { Top::Beginning };
+        }
+        let is_gap = open && before.is_some_and(|before| before.saturating_add(1) < seq);
         match gap {
             Some(at) if !is_gap => {
                 self.entries.remove(at);

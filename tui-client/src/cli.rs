@@ -1,0 +1,111 @@
+//! The command line, as written.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// What is given on the command line.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "realtime-tui",
+    version,
+    about = "Rooms in a terminal.",
+    after_help = EXAMPLES,
+    max_term_width = 100
+)]
+pub struct Args {
+    /// Your token. Every user of this machine can see it in the list of processes: prefer --token-file. Without
+    /// either, `REALTIME_TOKEN` is used.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub token: Option<String>,
+
+    /// A file with your token, which nobody else may read. It is read again for each connection.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// A room to be in; give it again for more. The first one is shown.
+    #[arg(long = "room", value_name = "ROOM")]
+    pub rooms: Vec<String>,
+
+    /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  realtime-server serve                            # in one terminal: a server
+  realtime-server token --user alice > alice.token && chmod 600 alice.token
+  realtime-tui --token-file alice.token --room chat-general --room dev
+  REALTIME_TOKEN=$(realtime-server token --user bob) realtime-tui --room chat-general
+
+Once it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
+Colours are left out where NO_COLOR is set.
+
+Exit codes: 0 you quit · 1 something failed while it ran · 2 wrong arguments, or not a terminal
+  3 the server does not take the token · 4 the server cannot be reached · 128+n ended by signal n";
+
+/// Why there are no arguments to go by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Help or the version was asked for: print it.
+    Print(String),
+    /// They are wrong, in one line.
+    Wrong(String),
+}
+
+impl Args {
+    /// Reads the command line, the program's name first.
+    pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, Answer> {
+        Self::try_parse_from(arguments).map_err(|error| {
+            let text = error.render().to_string();
+            if error.use_stderr() { Answer::Wrong(one_line(&text)) } else { Answer::Print(text) }
+        })
+    }
+}
+
+/// clap's error without the usage that follows it.
+fn one_line(text: &str) -> String {
+    let error = text.split("\n\nUsage:").next().unwrap_or(text);
+    let words: Vec<&str> = error.split_whitespace().collect();
+    let sentence = words.join(" ");
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
+    let sentence =
+        sentence.strip_suffix("For more information, try '--help'.").unwrap_or(sentence).trim_end();
+    format!("{sentence} (--help explains)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(arguments: &[&str]) -> String {
+        match Args::read(["realtime-tui"].iter().chain(arguments)) {
+            Err(Answer::Wrong(line)) => line,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn faults_are_one_line() {
+        for (arguments, part) in [
+            (&["--rom", "x"][..], "unexpected argument '--rom'"),
+            (&["--room"], "--room"),
+            (&["chat"], "unexpected argument 'chat'"),
+        ] {
+            let line = wrong(arguments);
+            assert!(line.contains(part) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn help_teaches() {
+        let Err(Answer::Print(help)) = Args::read(["realtime-tui", "--help"]) else { panic!("no help") };
+        for part in
+            ["--token-file", "REALTIME_TOKEN", "REALTIME_URL", "--room", "Examples:", "Exit codes:", "F1"]
+        {
+            assert!(help.contains(part), "{part}");
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The loop: wait → update → run effects → draw.
+//!
+//! What was typed is drawn at once, the rest at most every [`FRAME`]. No timer runs but the one that the model asks
+//! for, or the next frame's. A frame is one write, between the marks of a synchronized update. Input is read only
+//! while the network takes commands, so nothing that was typed is dropped; the terminal keeps it meanwhile.
+//!
+//! The first try to connect is made before the terminal is taken: where the server is not there, or does not take the
+//! token, a line says so and the terminal has not changed.
+
+mod screen;
+mod signals;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures_util::StreamExt;
+use realtime_shared::{Timestamp, Verdict};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::app::{Effect, Input, Model, Msg, Now, update};
+use crate::config::Config;
+use crate::net::{self, Command, ConnectionState, Disconnect, Event, Events, Handle, TrySendError};
+use crate::sanitize;
+use crate::terminal;
+use crate::ui::Look;
+use screen::Screen;
+use signals::{Signal, Signals};
+
+/// Between two frames, where nobody typed: sixty a second are more than a terminal shows.
+const FRAME: Duration = Duration::from_millis(16);
+/// Events that are handled before the next frame, at most.
+const BATCH: usize = 512;
+/// How long the end waits for the connection to be closed in good order.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How the program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The user quit.
+    Quit,
+    /// Something failed while it ran: what, in a line.
+    Failed(String),
+    /// The server does not take the token.
+    Rejected(String),
+    /// The server is not there, or is none.
+    Unreachable(String),
+    /// A signal of that number ended it.
+    Signal(u8),
+}
+
+/// Runs the client until it ends, on a runtime of its own.
+#[must_use]
+pub fn start(config: Config) -> Outcome {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Outcome::Failed(format!("cannot start: {error}")),
+    };
+    let outcome = runtime.block_on(run(config));
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Runs the client until it ends.
+pub async fn run(config: Config) -> Outcome {
+    let clock = Clock { start: Instant::now() };
+    let look = Look::new(config.color);
+    let (handle, mut events) = net::connect(config.net);
+    let zone = jiff::tz::TimeZone::system();
+    let (mut model, effects) = Model::new(&config.rooms, zone, fastrand::u64(..), clock.now());
+    let mut commands: VecDeque<Command> = commands(effects).collect();
+    loop {
+        flush(&handle, &mut commands);
+        let Some(event) = events.recv().await else {
+            return Outcome::Failed("the client's network task ended".to_owned());
+        };
+        let first =
+            if let Event::State(state) = &event { verdict(state, &config.url) } else { First::Undecided };
+        let msg = Msg { now: clock.now(), input: Input::Net(event) };
+        commands.extend(self::commands(update(&mut model, msg)));
+        match first {
+            First::Undecided => {}
+            First::Go => break,
+            First::End(outcome) => return outcome,
+        }
+    }
+
+    let session = match Screen::take(look) {
+        Ok(screen) => Session { model, screen, handle, events, commands, clock, input: None },
+        Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")),
+    };
+    session.run().await
+}
+
+/// What the first try to connect means.
+enum First {
+    Undecided,
+    Go,
+    End(Outcome),
+}
+
+fn verdict(state: &ConnectionState, url: &str) -> First {
+    let (reason, is_final) = match state {
+        ConnectionState::Connecting { .. } => return First::Undecided,
+        ConnectionState::Connected { .. } => return First::Go,
+        ConnectionState::Waiting { reason, .. } => (reason, false),
+        ConnectionState::Stopped { reason } => (reason, true),
+    };
+    let rejects = match reason {
+        Disconnect::Closed { code } => code.verdict() == Verdict::AnotherToken,
+        Disconnect::Refused { status } => Verdict::of_http_status(*status) == Verdict::AnotherToken,
+        Disconnect::Unreachable(_) | Disconnect::Silent => false,
+    };
+    let is_absent = matches!(reason, Disconnect::Unreachable(_) | Disconnect::Silent);
+    let line = |advice: &str| sanitize::line(&format!("{url}: {reason}; {advice}")).to_string();
+    if rejects {
+        First::End(Outcome::Rejected(line(
+            "get another token, for example from `realtime-server token --user you`",
+        )))
+    } else if is_absent {
+        First::End(Outcome::Unreachable(line("is `realtime-server serve` running there?")))
+    } else if is_final {
+        First::End(Outcome::Unreachable(line("is this the address of a realtime server?")))
+    } else {
+        First::Go
+    }
+}
+
+/// The only place where clocks are read.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    fn now(self) -> Now {
+        let wall = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+        Now { mono: self.start.elapsed(), wall: Timestamp::from_millis(wall) }
+    }
+}
+
+fn commands(effects: Vec<Effect>) -> impl Iterator<Item = Command> {
+    effects.into_iter().filter_map(|effect| match effect {
+        Effect::Net(command) => Some(command),
+        _ => None,
+    })
+}
+
+/// Gives the network what it takes; whether it is there.
+fn flush(handle: &Handle, commands: &mut VecDeque<Command>) -> bool {
+    while let Some(command) = commands.pop_front() {
+        match handle.try_send(command) {
+            Ok(()) => {}
+            Err(TrySendError::Full(command)) => {
+                commands.push_front(command);
+                return true;
+            }
+            Err(TrySendError::Ended(_)) => return false,
+        }
+    }
+    true
+}
+
+/// What ended the loop, where it is not an error.
+type Step = Result<Option<Outcome>, io::Error>;
+
+struct Session {
+    model: Model,
+    screen: Screen,
+    handle: Handle,
+    events: Events,
+    /// What the network has not taken yet.
+    commands: VecDeque<Command>,
+    clock: Clock,
+    /// The keyboard; none while the program is stopped.
+    input: Option<EventStream>,
+}
+
+/// What woke the loop.
+enum Woken {
+    Terminal(Vec<io::Result<TerminalEvent>>),
+    Net(Option<Event>),
+    Signal(Signal),
+    /// The network took a command, or is not there any more.
+    Sent(bool),
+    Time,
+}
+
+impl Session {
+    async fn run(mut self) -> Outcome {
+        let outcome = match self.turn_until_the_end().await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Failed(format!("the terminal is gone: {error}")),
+        };
+        drop(self.input.take());
+        drop(self.screen);
+        let goodbye = async {
+            for command in self.commands.into_iter().chain([Command::Close]) {
+                if self.handle.send(command).await.is_err() {
+                    break;
+                }
+            }
+            while self.events.recv().await.is_some() {}
+        };
+        // Where the network does not end in time, the end of the process ends it.
+        let _ = timeout(GOODBYE, goodbye).await;
+        outcome
+    }
+
+    async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
+        let mut signals = Signals::new()?;
+        self.draw()?;
+        self.input = Some(EventStream::new());
+        let mut drawn = Instant::now();
+        let mut is_dirty = false;
+        loop {
+            if !flush(&self.handle, &mut self.commands) {
+                return Ok(Outcome::Failed("the client's network task ended".to_owned()));
+            }
+            let tick = self.model.next_tick().map(|at| self.clock.start + at);
+            let frame = is_dirty.then(|| drawn + FRAME);
+            let (step, is_urgent) =
+                match self.wait(&mut signals, [tick, frame].into_iter().flatten().min()).await {
+                    Woken::Terminal(events) => (self.on_terminal(events)?, true),
+                    Woken::Signal(signal) => (self.on_signal(signal)?, true),
+                    Woken::Net(None) | Woken::Sent(false) => {
+                        return Ok(Outcome::Failed("the client's network task ended".to_owned()));
+                    }
+                    Woken::Net(Some(event)) => (self.on_net(event)?, false),
+                    Woken::Sent(true) => (None, false),
+                    Woken::Time => (self.handle(Input::Tick)?, false),
+                };
+            if let Some(outcome) = step {
+                return Ok(outcome);
+            }
+            is_dirty = true;
+            if is_urgent || drawn.elapsed() >= FRAME {
+                self.draw()?;
+                drawn = Instant::now();
+                is_dirty = false;
+            }
+        }
+    }
+
+    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>) -> Woken {
+        let next = self.commands.front().cloned();
+        let can_send = next.is_some();
+        tokio::select! {
+            biased;
+            signal = signals.next() => Woken::Signal(signal),
+            events = batch(self.input.as_mut()), if !can_send => Woken::Terminal(events),
+            sent = send(&self.handle, next) => {
+                self.commands.pop_front();
+                Woken::Sent(sent)
+            }
+            event = self.events.recv() => Woken::Net(event),
+            () = sleep(wake) => Woken::Time,
+        }
+    }
+
+    fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> Step {
+        if events.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for event in events {
+            let input = match event? {
+                TerminalEvent::Key(key) => Input::Key(key),
+                TerminalEvent::Paste(text) => Input::Paste(text),
+                TerminalEvent::FocusGained => Input::Focus(true),
+                TerminalEvent::FocusLost => Input::Focus(false),
+                TerminalEvent::Resize(..) => Input::Resize,
+                TerminalEvent::Mouse(_) => continue,
+            };
+            if let Some(outcome) = self.handle(input)? {
+                return Ok(Some(outcome));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Handles an event and those that are there behind it.
+    fn on_net(&mut self, event: Event) -> Step {
+        let mut next = Some(event);
+        for _ in 0..BATCH {
+            let Some(event) = next else { break };
+            if let Some(outcome) = self.handle(Input::Net(event))? {
+                return Ok(Some(outcome));
+            }
+            next = self.events.try_recv();
+        }
+        Ok(None)
+    }
+
+    fn on_signal(&mut self, signal: Signal) -> Step {
+        match signal {
+            Signal::End(number) => return Ok(Some(Outcome::Signal(number))),
+            Signal::Stop => self.suspend(signals::stop_alone)?,
+            Signal::Continue => self.screen.resume()?,
+        }
+        Ok(None)
+    }
+
+    fn handle(&mut self, input: Input) -> Step {
+        let effects = update(&mut self.model, Msg { now: self.clock.now(), input });
+        let mut outcome = None;
+        for effect in effects {
+            match effect {
+                Effect::Net(command) => self.commands.push_back(command),
+                Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
+                Effect::Redraw => self.screen.forget()?,
+                Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
+                Effect::Suspend => {}
+                Effect::Quit => outcome = Some(Outcome::Quit),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Gives the terminal back, stops the process, and goes on from there when it is continued.
+    fn suspend(&mut self, stop: fn() -> io::Result<()>) -> io::Result<()> {
+        self.input = None;
+        self.screen.suspend();
+        stop()?;
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        Ok(())
+    }
+
+    /// Draws, and loads what turns out to be missing.
+    fn draw(&mut self) -> io::Result<()> {
+        self.screen.draw(&self.model)?;
+        if let Some(viewed) = self.screen.view.viewed() {
+            self.handle(viewed)?;
+        }
+        Ok(())
+    }
+}
+
+/// What came from the terminal, as much as is there; nothing where it is gone. Waits for ever without a keyboard.
+async fn batch(input: Option<&mut EventStream>) -> Vec<io::Result<TerminalEvent>> {
+    let Some(input) = input else { return std::future::pending().await };
+    let mut events = Vec::new();
+    poll_fn(|context| {
+        while events.len() < BATCH {
+            match input.poll_next_unpin(context) {
+                Poll::Ready(Some(event)) => {
+                    let is_error = event.is_err();
+                    events.push(event);
+                    if is_error {
+                        break;
+                    }
+                }
+                Poll::Pending if events.is_empty() => return Poll::Pending,
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        Poll::Ready(std::mem::take(&mut events))
+    })
+    .await
+}
+
+/// Gives the network one command; whether it took it. Waits for ever where there is none.
+async fn send(handle: &Handle, command: Option<Command>) -> bool {
+    match command {
+        Some(command) => handle.send(command).await.is_ok(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep(wake: Option<Instant>) {
+    match wake {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether the terminal can tell more keys apart.
+fn has_keyboard_modes() -> bool {
+    terminal::has_keyboard_modes(|name| std::env::var(name).ok())
+}

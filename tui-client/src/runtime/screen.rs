@@ -1,0 +1,80 @@
+//! The terminal as something to draw on. A frame goes out in one write.
+
+use std::cell::RefCell;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use crossterm::queue;
+use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::layout::Rect;
+
+use crate::app::Model;
+use crate::terminal::Guard;
+use crate::ui::{Look, ViewState, view};
+
+/// The screen, taken until it is dropped.
+pub(super) struct Screen {
+    pub(super) view: ViewState,
+    terminal: Terminal<CrosstermBackend<Output>>,
+    output: Output,
+    guard: Guard,
+}
+
+impl Screen {
+    pub(super) fn take(look: Look) -> io::Result<Self> {
+        let guard = Guard::take(super::has_keyboard_modes())?;
+        let output = Output::default();
+        let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
+        Ok(Self { view: ViewState::new(look), terminal, output, guard })
+    }
+
+    pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
+        queue!(self.output, BeginSynchronizedUpdate)?;
+        self.terminal.draw(|frame| view(model, &mut self.view, frame))?;
+        queue!(self.output, EndSynchronizedUpdate)?;
+        self.output.send()
+    }
+
+    /// The next frame is drawn whole: nothing is known of what the terminal shows.
+    pub(super) fn forget(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
+    }
+
+    pub(super) fn suspend(&self) {
+        self.guard.suspend();
+    }
+
+    pub(super) fn resume(&mut self) -> io::Result<()> {
+        self.guard.resume()?;
+        self.forget()
+    }
+}
+
+/// What is written and not sent yet; to flush it sends nothing.
+#[derive(Debug, Clone, Default)]
+struct Output(Rc<RefCell<Vec<u8>>>);
+
+impl Output {
+    /// Sends what was written, to standard output.
+    fn send(&self) -> io::Result<()> {
+        let mut written = self.0.borrow_mut();
+        let mut out = io::stdout().lock();
+        let result = out.write_all(&written).and_then(|()| out.flush());
+        written.clear();
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

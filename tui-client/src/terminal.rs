@@ -1,0 +1,138 @@
+//! The terminal's modes: set in one place, and put back always.
+//!
+//! [`Guard`] takes the terminal and gives it back when it is dropped, so also on an error. A panic hook gives it back
+//! before the panic is printed, wherever it happens. Signals end or stop the runtime's loop, which drops or suspends
+//! the guard. To give back twice is harmless. A terminal that is gone is not an error: there is nothing to put back.
+//!
+//! A new mode: a line in [`enter`] and its opposite in [`restore`].
+
+use std::io::{self, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::{SetCursorStyle, Show};
+use crossterm::event::{
+    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
+    KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
+};
+use crossterm::terminal::{
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{execute, queue};
+
+/// Whether the modes are set: what the panic hook and a second call of [`restore`] go by.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the keyboard's mode is set.
+static KEYBOARD: AtomicBool = AtomicBool::new(false);
+
+/// Holds the terminal; dropped, it gives it back.
+#[derive(Debug)]
+pub struct Guard {
+    has_keyboard_modes: bool,
+}
+
+impl Guard {
+    /// Takes the terminal on standard output: raw, the alternate screen, bracketed paste, focus, and where
+    /// `has_keyboard_modes` says that the terminal knows them, distinct keys.
+    pub fn take(has_keyboard_modes: bool) -> io::Result<Self> {
+        install_hook();
+        let guard = Self { has_keyboard_modes };
+        guard.resume()?;
+        Ok(guard)
+    }
+
+    /// Gives the terminal back until [`Guard::resume`].
+    pub fn suspend(&self) {
+        restore();
+    }
+
+    /// Takes the terminal again. Where it is held already its modes are set anew: who continued the program may have
+    /// changed them.
+    pub fn resume(&self) -> io::Result<()> {
+        restore();
+        TAKEN.store(true, Ordering::SeqCst);
+        enter(&mut io::stdout(), self.has_keyboard_modes).inspect_err(|_| restore())
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn enter(out: &mut impl Write, has_keyboard_modes: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    queue!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    if has_keyboard_modes {
+        KEYBOARD.store(true, Ordering::SeqCst);
+        queue!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))?;
+    }
+    out.flush()
+}
+
+/// Puts everything back, in the opposite order; what fails does not keep the rest from it.
+fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    let mut out = io::stdout();
+    if KEYBOARD.swap(false, Ordering::SeqCst) {
+        let _ = execute!(out, PopKeyboardEnhancementFlags);
+    }
+    let _ = execute!(
+        out,
+        EndSynchronizedUpdate,
+        DisableFocusChange,
+        DisableBracketedPaste,
+        SetCursorStyle::DefaultUserShape,
+        Show,
+        LeaveAlternateScreen
+    );
+    let _ = disable_raw_mode();
+}
+
+fn install_hook() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let print = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            restore();
+            print(info);
+        }));
+    });
+}
+
+/// Whether the terminal is one that is known to have the kitty keyboard protocol. The terminal itself is not asked:
+/// one that does not answer would hold up the first screen for two seconds.
+#[must_use]
+pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let term = variable("TERM").unwrap_or_default();
+    let program = variable("TERM_PROGRAM").unwrap_or_default();
+    let is_multiplexer = term.starts_with("screen") || term.starts_with("tmux");
+    let is_known = ["xterm-kitty", "xterm-ghostty", "foot", "alacritty", "wezterm", "rio", "contour"]
+        .iter()
+        .any(|known| term.starts_with(known));
+    !is_multiplexer && (is_known || ["WezTerm", "ghostty", "iTerm.app", "rio"].contains(&program.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keyboard_modes_are_for_terminals_that_know_them() {
+        let with = |term: &'static str, program: &'static str| {
+            has_keyboard_modes(move |name| match name {
+                "TERM" => Some(term.to_owned()),
+                "TERM_PROGRAM" => Some(program.to_owned()),
+                _ => None,
+            })
+        };
+        assert!(with("xterm-kitty", ""));
+        assert!(with("xterm-256color", "WezTerm"));
+        assert!(!with("xterm-256color", ""));
+        assert!(!with("tmux-256color", "WezTerm"));
+        assert!(!has_keyboard_modes(|_| None));
+    }
+}
