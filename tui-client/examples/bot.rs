@@ -4,8 +4,9 @@
 //! REALTIME_TOKEN=… cargo run --example bot -- chat-general [ws://127.0.0.1:8000/api/v1/ws]
 //! ```
 //!
-//! What the library does for it: it reconnects by itself, takes up every room where it was, and sends each answer
-//! once. What is left: not to answer twice what is replayed after a reset, and not to answer itself.
+//! The library reconnects by itself, takes up the room where it was, and sends each answer once. What is left to the
+//! bot: not to answer itself, and to give an answer an id of its own, so that a question that is replayed gets no
+//! second one.
 
 use std::error::Error;
 

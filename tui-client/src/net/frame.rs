@@ -3,7 +3,7 @@
 //! A frame that cannot be read as its `type` says is taken for one of an unknown kind: a later version may allow what
 //! this one does not, and one such entry must not keep a client out of its room for ever.
 
-use realtime_shared::{EntryId, Ref, RoomName, Seq, ServerEvent, SystemEvent, codec};
+use realtime_shared::{EntryId, Epoch, Ref, RoomName, Seq, ServerEvent, SystemEvent, codec};
 use serde::Deserialize;
 
 /// A server's frame.
@@ -22,6 +22,7 @@ pub(super) struct Place {
     pub(super) room: RoomName,
     pub(super) seq: Seq,
     pub(super) id: EntryId,
+    pub(super) epoch: Option<Epoch>,
 }
 
 /// Reads a frame. An error: it is no JSON object with a `type`.

@@ -195,8 +195,8 @@ pub enum Disconnect {
     /// There was nobody to talk to, for the system's reason.
     #[error("cannot reach the server: {0}")]
     Unreachable(String),
-    /// No pong came in time.
-    #[error("no answer to a ping")]
+    /// Nothing was heard after a ping, or a message was neither acknowledged nor refused, for too long.
+    #[error("no answer")]
     Silent,
 }
 

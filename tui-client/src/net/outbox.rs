@@ -20,7 +20,8 @@ pub(super) const QUEUE: usize = 10_000;
 pub(super) const IN_FLIGHT: usize = 32;
 /// Most refused messages that are kept for [`super::Command::Resend`]; the oldest goes.
 const REFUSED: usize = 1_000;
-/// How long to wait for an answer before a message is sent again: several times what a server itself tries for.
+/// How long to wait for an answer to a message: several times what a server itself tries for. Then the connection is
+/// given up. To send it again on the same one would bring two answers, which may differ.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is waiting, in flight, or refused and kept.
@@ -180,13 +181,9 @@ impl Outbox {
         unanswered
     }
 
-    /// Messages whose answer is overdue.
-    pub(super) fn overdue(&self, now: Instant) -> Vec<ClientMsgId> {
-        self.lanes
-            .iter()
-            .filter(|lane| matches!(lane.head, Head::Sent(at) if at + ANSWER_TIMEOUT <= now))
-            .filter_map(|lane| lane.entries.front().map(|entry| entry.id.clone()))
-            .collect()
+    /// Whether an answer is overdue: the connection is as good as none.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.lanes.iter().any(|lane| matches!(lane.head, Head::Sent(at) if at + ANSWER_TIMEOUT <= now))
     }
 
     /// When, after `now`, something changes by itself: a wait ends or an answer is overdue.
@@ -305,8 +302,8 @@ mod tests {
         let mut outbox = queued(&["a"]);
         sent(&mut outbox, now);
         assert_eq!(outbox.deadline(now), Some(now + ANSWER_TIMEOUT));
-        assert!(outbox.overdue(now).is_empty());
-        assert_eq!(outbox.overdue(now + ANSWER_TIMEOUT), [id(&"m0")]);
+        assert!(!outbox.is_overdue(now));
+        assert!(outbox.is_overdue(now + ANSWER_TIMEOUT));
     }
 
     #[test]

@@ -5,9 +5,7 @@
 //! replays nothing starts where the new log's head is. While a reset is being replayed the old position stays until
 //! the first entry moves it, so that a connection lost in between asks again and is told of the reset again.
 //!
-//! An entry does not say of which epoch it is. `joined` and `resync` do, except in a room without an entry: there the
-//! epoch is asked for once the first entry has come ([`Moved::ask_epoch`]). Lost before the answer, the room is
-//! replayed from its start, and reported as a reset, so that nobody sees an entry twice.
+//! An entry does not say of which epoch it is, but for a room's first one. `joined` and `resync` do.
 
 use std::time::{Duration, Instant};
 
@@ -27,10 +25,6 @@ struct Room {
     position: Option<Position>,
     /// Of the log as it is on this connection; none while it has no entry.
     epoch: Option<Epoch>,
-    /// The last entry that was seen, where its epoch is not known.
-    unplaced: Option<(Seq, EntryId)>,
-    /// The next replay repeats what was seen: entries came whose epoch was never learnt.
-    repeats: bool,
     /// How many of the next entries are replayed ones.
     replay_left: u64,
     /// Since when the room is not heard, where it was entered before.
@@ -56,15 +50,6 @@ pub(super) struct Entered {
     pub(super) offline: Option<Duration>,
 }
 
-/// What an entry changes.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
-    /// It is a replayed one.
-    pub(super) replayed: bool,
-    /// The room's epoch is not known, and now is the time to ask for it.
-    pub(super) ask_epoch: bool,
-}
-
 impl Rooms {
     /// Wants to be in a room.
     pub(super) fn want(&mut self, name: RoomName) {
@@ -74,8 +59,6 @@ impl Rooms {
                 stage: Stage::Due(None),
                 position: None,
                 epoch: None,
-                unplaced: None,
-                repeats: false,
                 replay_left: 0,
                 deaf_since: None,
                 put_off: 0,
@@ -133,16 +116,10 @@ impl Rooms {
         }
         room.stage = Stage::Joined;
         room.put_off = 0;
-        room.unplaced = None;
         room.epoch = joined.position.as_ref().and_then(Position::epoch).cloned();
         room.replay_left = joined.recovery.map_or(0, Recovery::replayed);
-        let repeats = std::mem::take(&mut room.repeats);
-        let recovery = match joined.recovery {
-            Some(recovery) if repeats => Some(Recovery::Reset { replayed: recovery.replayed() }),
-            recovery => recovery,
-        };
         let offline = room.deaf_since.take().map(|since| now.saturating_duration_since(since));
-        Some(Entered { recovery, offline })
+        Some(Entered { recovery: joined.recovery, offline })
     }
 
     /// The room whose last join had this `ref`, and was not answered.
@@ -167,40 +144,22 @@ impl Rooms {
         self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
     }
 
-    /// An entry came.
-    pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId) -> Moved {
-        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else {
-            return Moved::default();
-        };
+    /// An entry came, the first one of a log with its epoch. Whether it is a replayed one.
+    pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId, epoch: Option<&Epoch>) -> bool {
+        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else { return false };
+        if let Some(epoch) = epoch.or(room.epoch.as_ref()).cloned() {
+            room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
+            room.epoch = Some(epoch);
+        }
         let replayed = room.replay_left > 0;
         room.replay_left = room.replay_left.saturating_sub(1);
-        let ask_epoch = match &room.epoch {
-            Some(epoch) => {
-                room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
-                false
-            }
-            None => room.unplaced.replace((seq, id)).is_none(),
-        };
-        Moved { replayed, ask_epoch }
-    }
-
-    /// An answer names the room's epoch.
-    pub(super) fn learn_epoch(&mut self, name: &RoomName, epoch: &Epoch) {
-        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined && room.epoch.is_none())
-        else {
-            return;
-        };
-        room.epoch = Some(epoch.clone());
-        if let Some((seq, id)) = room.unplaced.take() {
-            room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
-        }
+        replayed
     }
 
     /// The room's log changed under us.
     pub(super) fn resync(&mut self, resync: &Resync) {
         let Some(room) = self.find(&resync.room) else { return };
         room.epoch = resync.position.epoch().cloned();
-        room.unplaced = None;
         room.replay_left = resync.recovery.replayed();
         if room.replay_left == 0 {
             room.position = Some(resync.position.clone());
@@ -215,7 +174,6 @@ impl Rooms {
             }
             room.stage = Stage::Due(None);
             room.put_off = 0;
-            room.repeats |= room.unplaced.take().is_some();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
+    ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
 use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session};
@@ -12,8 +12,6 @@ use crate::net::{ConnectionState, Event, SendState};
 
 /// How long to hold back where the server says that it is too much, and not for how long.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How the `ref` of our own question for a room's epoch begins. Nobody else's has one.
-const EPOCH: &str = "epoch";
 
 impl Session {
     pub(super) fn said(&mut self, event: ServerEvent, reference: Option<&Ref>, now: Instant) {
@@ -33,23 +31,15 @@ impl Session {
             }
             ServerEvent::Message(message) => self.message(message),
             ServerEvent::Ack(ack) => {
-                self.rooms.learn_epoch(&ack.room, &ack.epoch);
                 if self.outbox.stored(&ack.room, &ack.client_msg_id) {
                     self.tell_sent(ack.client_msg_id, SendState::Stored(ack.seq));
                 }
             }
             ServerEvent::Pong(pong) => self.pong(&pong, now),
-            ServerEvent::History(history) => {
-                if let Some(epoch) = &history.epoch {
-                    self.rooms.learn_epoch(&history.room, epoch);
-                }
-                if !is_epoch_probe(reference) {
-                    self.tell(Event::Server(ServerEvent::History(history)));
-                }
-            }
             ServerEvent::Error(error) => self.refused(error, reference, now),
             ServerEvent::Unknown => {}
             ServerEvent::Typing(_)
+            | ServerEvent::History(_)
             | ServerEvent::Members(_)
             | ServerEvent::Rooms(_)
             | ServerEvent::Refreshed { .. } => self.tell(Event::Server(event)),
@@ -86,23 +76,14 @@ impl Session {
     }
 
     fn message(&mut self, message: Message) {
-        let moved = self.rooms.entry(&message.room, message.seq, message.id);
-        if moved.ask_epoch {
-            let history = ClientEvent::History {
-                room: message.room.clone(),
-                before: None,
-                after: None,
-                limit: Some(1),
-            };
-            self.request(history, EPOCH);
-        }
+        let replayed = self.rooms.entry(&message.room, message.seq, message.id, message.epoch.as_ref());
         let stored = match &message.client_msg_id {
             Some(id) if self.is_me(&message.from) && self.outbox.stored(&message.room, id) => {
                 Some((id.clone(), message.seq))
             }
             _ => None,
         };
-        self.tell(Event::Message { message, replayed: moved.replayed });
+        self.tell(Event::Message { message, replayed });
         if let Some((id, seq)) = stored {
             self.tell_sent(id, SendState::Stored(seq));
         }
@@ -115,7 +96,7 @@ impl Session {
         }
     }
 
-    /// A refusal: of a message, of a join, of our own question for an epoch, or of something else, which is told.
+    /// A refusal: of a message, of a join, or of something else, which is told.
     fn refused(&mut self, error: ErrorEvent, reference: Option<&Ref>, now: Instant) {
         let asked = error.retry_after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_RETRY_AFTER));
         let mut retry_after = asked;
@@ -142,7 +123,7 @@ impl Session {
                 self.rooms.forget(&room);
                 self.tell(Event::Server(ServerEvent::Error(error)));
             }
-        } else if !is_epoch_probe(reference) {
+        } else {
             self.tell(Event::Server(ServerEvent::Error(error)));
         }
     }
@@ -150,9 +131,4 @@ impl Session {
     fn is_me(&self, user: &UserId) -> bool {
         matches!(&self.phase, Phase::Connected(live) if live.me == *user)
     }
-}
-
-/// Whether the answer is to a question of our own, of which nobody else knows.
-fn is_epoch_probe(reference: Option<&Ref>) -> bool {
-    reference.is_some_and(|reference| reference.as_str().starts_with(EPOCH))
 }

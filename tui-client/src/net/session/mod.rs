@@ -3,17 +3,17 @@
 //! Somebody ([`super::task`]) tells it what happens and what time it is, and carries out its [`Output`]s, in order:
 //!
 //! ```text
-//!             ┌──────────────── lost: BackOff, Soon ◀───────────────┐
-//!             ▼                                                     │
-//!  start ▶ Connecting ── welcome ▶ Connected ── lost ▶ verdict ─────┤
-//!             ▲                                          │  └ Stop ▶ Stopped
-//!             ├── time ◀ Waiting ◀─┐                     └ AnotherToken ▶ AskingToken ── the same ▶ Stopped
-//!             │                    └───────────────────────── another one ◀┘
-//!             └── RetryNow from Waiting and Stopped
+//! Connecting ── welcome ──▶ Connected
+//!     │ failed                  │ lost
+//!     └───────▶ verdict ◀───────┘
+//!                 ├ Soon, BackOff ─▶ Waiting ── time, RetryNow ──▶ Connecting
+//!                 ├ AnotherToken ──▶ AskingToken ── another ▶ Waiting, the same ▶ Stopped
+//!                 └ Stop ──────────▶ Stopped ── RetryNow ──▶ Connecting
 //! ```
 //!
-//! Whether to come back is [`CloseCode::verdict`]'s and [`Verdict::of_http_status`]'s to say, never this module's. What
-//! is waiting for a connection lives in [`Rooms`] and [`Outbox`]; what belongs to one connection is in `Live` and
+//! Whether to come back is [`CloseCode::verdict`]'s and [`Verdict::of_http_status`]'s to say, never this module's.
+//! `Soon` and `BackOff` share one curve: its first wait is short, and one that does not last is backed off from. What is
+//! waiting for a connection lives in [`Rooms`] and [`Outbox`]; what belongs to one connection is in `Live` and
 //! goes with it. To handle another frame: a branch in `incoming.rs`.
 
 mod incoming;
@@ -146,7 +146,8 @@ impl Session {
             }
             Phase::Waiting { until } if *until <= now => self.connect(now),
             Phase::Connected(live) => {
-                if live.silent_at(&self.timing).is_some_and(|at| at <= now) {
+                let silent = live.silent_at(&self.timing).is_some_and(|at| at <= now);
+                if silent || self.outbox.is_overdue(now) {
                     self.outputs.push_back(Output::Drop);
                     self.lost(Disconnect::Silent, None, now);
                     return;
@@ -251,7 +252,7 @@ impl Session {
             (Phase::Connected(_), event) => {
                 self.said(event, reference.as_ref(), now);
                 if let Some(place) = unknown_entry {
-                    self.rooms.entry(&place.room, place.seq, place.id);
+                    self.rooms.entry(&place.room, place.seq, place.id, place.epoch.as_ref());
                 }
             }
             _ => return,
@@ -261,9 +262,6 @@ impl Session {
 
     /// Gives the connection what is due: joins first, so that own copies are seen, then messages.
     fn pump(&mut self, now: Instant) {
-        for id in self.outbox.overdue(now) {
-            self.put_off(id, None, now);
-        }
         loop {
             let Phase::Connected(live) = &mut self.phase else { return };
             if !live.pacer.is_ready(now) {
@@ -352,13 +350,6 @@ impl Session {
     fn name(&mut self, kind: &str) -> Ref {
         self.names += 1;
         Ref::new(&format!("{kind}-{}", self.names)).expect("a short text is a ref")
-    }
-
-    /// Says what has an answer to be known by, and gives what it is known by.
-    fn request(&mut self, event: ClientEvent, kind: &str) -> Ref {
-        let reference = self.name(kind);
-        self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference.clone()) }));
-        reference
     }
 
     /// Says something, where there is a connection; it is dropped where there is none.

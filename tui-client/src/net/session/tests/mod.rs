@@ -121,9 +121,12 @@ impl Bench {
     }
 
     fn message(&mut self, room: &str, seq: u64, from: &str, id: Option<&str>) {
-        let id = id.map_or(String::new(), |id| format!(r#","client_msg_id":"{id}""#));
+        let mut more = id.map_or(String::new(), |id| format!(r#","client_msg_id":"{id}""#));
+        if seq == 1 {
+            more += &format!(r#","epoch":"{EPOCH}""#);
+        }
         self.hears(&format!(
-            r#"{{"type":"message","room":"{room}","from":"{from}","text":"hi","seq":{seq},"id":"{}","ts":1{id}}}"#,
+            r#"{{"type":"message","room":"{room}","from":"{from}","text":"hi","seq":{seq},"id":"{}","ts":1{more}}}"#,
             ulid(seq)
         ));
     }

@@ -153,52 +153,14 @@ fn who_was_not_in_was_not_offline() {
 }
 
 #[test]
-fn the_epoch_of_a_room_that_was_empty_is_asked_for_once() {
+fn the_first_entry_of_a_room_names_its_epoch() {
     let mut bench = Bench::in_room("a", 0);
     bench.entry("a", 1);
     bench.entry("a", 2);
-    let [ClientFrame { event: ClientEvent::History { .. }, reference: Some(reference) }] = &bench.written[..]
-    else {
-        panic!("{:?}", bench.written)
-    };
-    let reference = reference.clone();
-    bench.forget();
-    bench.hears(&format!(
-        r#"{{"type":"history","room":"a","epoch":"e7","messages":[],"has_more":true,"ref":"{reference}"}}"#
-    ));
-    assert!(bench.events.is_empty(), "nobody else asked");
-    bench.closed(1006);
-    bench.reconnected();
-    assert_eq!(bench.since(), Some(position("e7", 2)));
-}
-
-#[test]
-fn an_ack_names_the_epoch_as_well() {
-    let mut bench = Bench::in_room("a", 0);
-    bench.send("a", "m");
-    bench.ack("a", "m", 1);
-    bench.forget();
-    bench.message("a", 1, "me", Some("m"));
     assert!(bench.written.is_empty(), "there is nothing to ask");
     bench.closed(1006);
     bench.reconnected();
-    assert_eq!(bench.since(), Some(position(EPOCH, 1)));
-}
-
-#[test]
-fn entries_of_an_epoch_that_was_never_learnt_are_replayed_as_a_reset() {
-    let mut bench = Bench::in_room("a", 0);
-    bench.entry("a", 1);
-    bench.closed(1006);
-    bench.reconnected();
-    assert_eq!(bench.since(), Some(position(EPOCH, 0)));
-    bench.joined("a", 2, Some(("complete", 2)));
-    assert_eq!(entered(&bench).0, Some(Recovery::Reset { replayed: 2 }), "entry 1 comes again");
-    bench.entry("a", 1);
-    bench.closed(1006);
-    bench.reconnected();
-    bench.joined("a", 2, Some(("complete", 1)));
-    assert_eq!(entered(&bench).0, Some(Recovery::Complete { replayed: 1 }));
+    assert_eq!(bench.since(), Some(position(EPOCH, 2)));
 }
 
 #[test]

@@ -141,12 +141,15 @@ fn an_id_is_a_message() {
 }
 
 #[test]
-fn an_answer_that_never_comes_is_asked_for_again() {
+fn a_connection_on_which_an_answer_never_comes_is_given_up() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m");
     bench.live(seconds(29));
-    assert_eq!(bench.posts(), ["m"]);
+    assert_eq!((bench.drops, bench.states("m").len()), (0, 2));
     bench.live(seconds(2));
+    assert_eq!(bench.drops, 1);
+    bench.live(seconds(1));
+    bench.welcome(0);
     assert_eq!(bench.posts(), ["m", "m"]);
 }
 
