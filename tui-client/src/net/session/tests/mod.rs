@@ -121,12 +121,10 @@ impl Bench {
     }
 
     fn message(&mut self, room: &str, seq: u64, from: &str, id: Option<&str>) {
-        let mut more = id.map_or(String::new(), |id| format!(r#","client_msg_id":"{id}""#));
-        if seq == 1 {
-            more += &format!(r#","epoch":"{EPOCH}""#);
-        }
+        let id = id.map_or(String::new(), |id| format!(r#","client_msg_id":"{id}""#));
+        let epoch = if seq == 1 { format!(r#","epoch":"{EPOCH}""#) } else { String::new() };
         self.hears(&format!(
-            r#"{{"type":"message","room":"{room}","from":"{from}","text":"hi","seq":{seq},"id":"{}","ts":1{more}}}"#,
+            r#"{{"type":"message","room":"{room}","from":"{from}","text":"hi","seq":{seq},"id":"{}","ts":1{id}{epoch}}}"#,
             ulid(seq)
         ));
     }
