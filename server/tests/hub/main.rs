@@ -8,6 +8,9 @@
 //! To add a test: into the module of its part; frames are written as they go over the wire.
 
 mod base_dialect;
+mod messages;
+mod recovery;
 mod rooms;
+mod sockets;
 mod support;
 mod upgrade;

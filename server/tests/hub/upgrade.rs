@@ -160,7 +160,9 @@ async fn other_paths_are_not_found_and_health_is_told() {
     let server = server();
     let mut raw = server.dial().await;
     // One connection, kept alive.
-    for (path, status, body) in [("/healthz", 200, Some("ok\n")), ("/", 404, None), ("/api/v1/wss", 404, None)] {
+    for (path, status, body) in
+        [("/healthz", 200, Some("ok\n")), ("/", 404, None), ("/api/v1/wss", 404, None)]
+    {
         raw.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await;
         let head = raw.head().await;
         assert_eq!(head.status, status, "{path}");
@@ -176,7 +178,8 @@ async fn with_a_list_only_its_origins_may_come() {
     let target = format!("/ws?token={}", token(&claims("alice")));
     accepted(&server, &target, "").await;
     accepted(&server, &target, "Origin: https://chat.example.org\r\n").await;
-    for origin in ["https://evil.example.org", "http://chat.example.org", "null", "https://chat.example.org.evil"]
+    for origin in
+        ["https://evil.example.org", "http://chat.example.org", "null", "https://chat.example.org.evil"]
     {
         assert_eq!(refused(&server, &target, &format!("Origin: {origin}\r\n")).await, 403, "{origin}");
     }

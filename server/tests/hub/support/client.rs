@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::{PATIENCE, agrees, join_room, joined, leave_room, left, message, said};
@@ -140,6 +141,20 @@ impl Client {
         }
     }
 
+    /// How the connection was closed; frames before it are passed over, and nothing comes after it.
+    #[track_caller]
+    pub(crate) fn end(&mut self) -> impl Future<Output = (u16, String)> {
+        let caller = Location::caller();
+        async move {
+            loop {
+                if let Err(close) = self.frame_or_close().await {
+                    assert_eq!(self.message(caller).await, None, "{caller}: {}", self.user);
+                    return close;
+                }
+            }
+        }
+    }
+
     /// Asks for a sign, and takes it: nothing else came before, and all that was sent before has been looked at.
     #[track_caller]
     pub(crate) fn nothing_else(&mut self) -> impl Future<Output = ()> {
@@ -189,11 +204,9 @@ impl Client {
     pub(crate) fn close(mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
-            use tokio_tungstenite::tungstenite::protocol::CloseFrame;
             let close = CloseFrame { code: 1000.into(), reason: "bye".into() };
             self.send_message(Message::Close(Some(close))).await;
-            while let Ok(_frame) = self.frame_or_close().await {}
-            assert_eq!(self.message(caller).await, None, "{caller}");
+            assert_eq!(self.end().await, (1000, "bye".to_owned()), "{caller}");
         }
     }
 }

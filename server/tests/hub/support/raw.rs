@@ -44,7 +44,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// The code and the reason of a close frame.
-    fn close(&self) -> (u16, String) {
+    pub(crate) fn close(&self) -> (u16, String) {
         match self.payload.split_first_chunk() {
             Some((code, reason)) => {
                 (u16::from_be_bytes(*code), String::from_utf8(reason.to_vec()).expect("UTF-8"))
@@ -124,8 +124,8 @@ impl Raw {
         timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("in time").expect("an open connection");
     }
 
-    /// Sends as long as the server takes it; tells whether it took all.
-    pub(crate) async fn try_send(&mut self, bytes: &[u8]) -> bool {
+    /// Sends, as long as the server takes it; tells whether it did.
+    pub(crate) async fn send_or_end(&mut self, bytes: &[u8]) -> bool {
         timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("in time").is_ok()
     }
 
@@ -213,6 +213,62 @@ impl Raw {
                     None => panic!("{caller}: ended without a close"),
                 }
             }
+        }
+    }
+
+    /// Sends `bytes` while it takes frames, until it has `count` of them.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, bytes: &[u8], count: usize) -> impl Future<Output = Vec<Frame>> {
+        let caller = Location::caller();
+        async move {
+            let (mut read, mut write) = self.stream.split();
+            let mut frames = Vec::with_capacity(count);
+            let take = async {
+                while frames.len() < count {
+                    let mut taken = 0;
+                    while let Some((frame, len)) = parse_frame(&self.input[taken..]) {
+                        frames.push(frame);
+                        taken += len;
+                    }
+                    self.input.drain(..taken);
+                    if frames.len() < count {
+                        let read = read.read_buf(&mut self.input).await.expect("an open connection");
+                        assert!(read > 0, "{caller}: ended after {} frames", frames.len());
+                    }
+                }
+            };
+            let both = async { tokio::join!(take, write.write_all(bytes)).1.expect("an open connection") };
+            timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{caller}: waited in vain"));
+            frames
+        }
+    }
+
+    /// Sends `bytes` over and over until the close comes; other frames are passed over.
+    #[track_caller]
+    pub(crate) fn flood(&mut self, bytes: &[u8]) -> impl Future<Output = (u16, String)> {
+        let caller = Location::caller();
+        async move {
+            let (mut read, mut write) = self.stream.split();
+            let send = async { while write.write_all(bytes).await.is_ok() {} };
+            let take = async {
+                loop {
+                    while let Some((frame, len)) = parse_frame(&self.input) {
+                        self.input.drain(..len);
+                        if frame.opcode == 8 {
+                            return frame.close();
+                        }
+                    }
+                    let read = read.read_buf(&mut self.input).await.expect("an open connection");
+                    assert!(read > 0, "{caller}: ended without a close");
+                }
+            };
+            let either = async {
+                tokio::select! {
+                    close = take => close,
+                    () = send => panic!("{caller}: ended without a close"),
+                }
+            };
+            timeout(PATIENCE, either).await.unwrap_or_else(|_| panic!("{caller}: waited in vain"))
         }
     }
 

@@ -12,7 +12,7 @@ use realtime_server::config::Config;
 use realtime_server::secret::Secret;
 use realtime_shared::{Claims, Role, UserId};
 
-use super::{Client, Raw};
+use super::{Client, PATIENCE, Raw};
 
 /// Panics on the threads of servers: a task's panic does not end its worker, and would not be seen.
 static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
@@ -75,6 +75,14 @@ impl TestServer {
         raw
     }
 
+    /// The same, with a kernel that keeps little of what is not read.
+    pub(crate) async fn connect_narrow(&self, user: &str) -> Raw {
+        let mut raw = Raw::connect_narrow(self.address).await;
+        raw.upgrade(&token(&claims(user))).await;
+        raw.welcomed().await;
+        raw
+    }
+
     /// A connection on which nothing was said yet.
     pub(crate) async fn dial(&self) -> Raw {
         Raw::connect(self.address).await
@@ -82,7 +90,8 @@ impl TestServer {
 
     /// Lets everyone know that the server ends, and ends it.
     pub(crate) async fn shutdown(mut self) {
-        self.server.take().expect("running").shutdown().await;
+        let shutdown = self.server.take().expect("running").shutdown();
+        tokio::time::timeout(PATIENCE, shutdown).await.expect("in time");
     }
 }
 

@@ -1,0 +1,390 @@
+//! Who comes back: joins with `since` at every distance while others write.
+//!
+//! A joiner's view has to be a run of the room's log without hole or repeat: `joined`, then exactly as many entries as
+//! it says are replayed, then what is live. What is expected follows from the position that was given and the head that
+//! `joined` names; what was seen is compared with the log as the history has it. The seed is printed, and `SEED` in the
+//! environment plays it again, as far as a race can be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::support::{
+    Client, TestServer, claims, join_since, message, position, server, server_with, token, tracked,
+};
+
+const ROOM: &str = "lobby";
+/// Entries that the store keeps of the room.
+const KEPT: u64 = 1_200;
+/// Entries that are replayed at most.
+const REPLAYED: u64 = 800;
+/// What ends a wave.
+const END: &str = "the end";
+
+/// A log as far as it was seen: whole frames by their number.
+type Log = BTreeMap<u64, Value>;
+
+fn seq(frame: &Value) -> u64 {
+    frame["seq"].as_u64().expect("a seq")
+}
+
+fn start() -> Value {
+    json!({"epoch": null, "seq": 0, "id": null})
+}
+
+/// Adds to `log` what the history has and it has not.
+async fn page_through(client: &mut Client, log: &mut Log) {
+    loop {
+        let after = log.last_key_value().map_or(0, |(seq, _)| *seq);
+        client.send(json!({"type": "history", "room": ROOM, "after": after, "limit": 200})).await;
+        let page = client.expect(json!({"type": "history"})).await;
+        for entry in page["messages"].as_array().expect("an array") {
+            log.insert(seq(entry), entry.clone());
+        }
+        if page["has_more"] == false {
+            return;
+        }
+    }
+}
+
+/// Where a joiner says that it was.
+#[derive(Debug, Clone)]
+enum Since {
+    /// At this entry, or at the start.
+    Past(Value),
+    /// Nowhere in this log.
+    Foreign(Value),
+}
+
+impl Since {
+    fn position(&self) -> &Value {
+        match self {
+            Self::Past(position) | Self::Foreign(position) => position,
+        }
+    }
+
+    /// What has to be said to it, where the log ends at `head`.
+    fn recovery(&self, head: u64) -> Value {
+        let most = head.min(REPLAYED);
+        match self {
+            Self::Foreign(_) => json!({"status": "reset", "replayed": most}),
+            Self::Past(position) => {
+                let missed = head - position["seq"].as_u64().expect("a seq");
+                let status = if missed <= REPLAYED { "complete" } else { "truncated" };
+                json!({"status": status, "replayed": missed.min(REPLAYED)})
+            }
+        }
+    }
+
+    /// One of all kinds. `log` ends at a head that was; the true one may be further by now.
+    fn any(random: &mut fastrand::Rng, epoch: &str, log: &Log) -> Self {
+        let (&head, last) = log.last_key_value().expect("entries");
+        let (&oldest, _) = log.first_key_value().expect("entries");
+        let at = |seq: u64| json!({"epoch": epoch, "seq": seq, "id": log[&seq]["id"]});
+        let id = &last["id"];
+        match random.u8(0..12) {
+            0 => Self::Past(start()),
+            1 => Self::Past(at(head)),
+            2..=4 => Self::Past(at(random.u64(head - 40..=head))),
+            5 => Self::Past(at(random.u64(head - REPLAYED - 40..=head - REPLAYED + 40))),
+            6..=7 => Self::Past(at(random.u64(head - REPLAYED..=head))),
+            8 => Self::Past(at(random.u64(oldest..=head))),
+            9 => Self::Foreign(json!({"epoch": epoch, "seq": head + random.u64(1_000_000..), "id": id})),
+            10 => Self::Foreign(json!({"epoch": "another", "seq": random.u64(1..=head), "id": id})),
+            _ => Self::Foreign(json!({"epoch": epoch, "seq": random.u64(head - 300..head), "id": id})),
+        }
+    }
+}
+
+/// A joiner, and what it has seen since it came.
+struct Joiner {
+    client: Client,
+    since: Since,
+    /// The last entry that it has seen.
+    last: Option<Value>,
+    seen: Log,
+    /// How often it was too slow.
+    falls: u32,
+}
+
+/// Why a view ended.
+enum Fate {
+    Finished,
+    TooSlow,
+}
+
+impl Joiner {
+    /// Joins and reads to the end of the wave. Who is too slow comes back to where it was.
+    async fn run(mut self, server: std::net::SocketAddr, epoch: String, user: String) -> Self {
+        loop {
+            match self.view().await {
+                Fate::Finished => return self,
+                Fate::TooSlow => {
+                    self.falls += 1;
+                    assert!(self.falls < 20, "{:?} does not get anywhere", self.since);
+                    if let Some(last) = self.last.take() {
+                        self.since =
+                            Since::Past(json!({"epoch": epoch, "seq": last["seq"], "id": last["id"]}));
+                    }
+                    self.client = Client::open(server, &token(&claims(&user))).await;
+                    self.client.welcomed().await;
+                }
+            }
+        }
+    }
+
+    async fn view(&mut self) -> Fate {
+        self.client.send(join_since(ROOM, self.since.position())).await;
+        let Some(head) = self.joined().await else { return Fate::TooSlow };
+        let recovery = self.since.recovery(head);
+        let replayed = recovery["replayed"].as_u64().expect("a number");
+        let mut next = head - replayed + 1;
+        loop {
+            let frame = match self.client.frame_or_close().await {
+                Ok(frame) => frame,
+                Err((4008, _)) => return Fate::TooSlow,
+                Err(close) => panic!("closed with {close:?}"),
+            };
+            if frame["type"] != "message" {
+                assert!(next > head, "{frame} within the replay of {:?}", self.since);
+                assert_eq!(frame["type"], "system");
+                continue;
+            }
+            assert_eq!(seq(&frame), next, "{:?} with head {head}", self.since);
+            let known = self.seen.insert(next, frame.clone());
+            assert!(known.is_none_or(|known| known == frame), "another {frame}");
+            next += 1;
+            let is_end = frame["text"] == END;
+            self.last = Some(frame);
+            if is_end && next > head {
+                return Fate::Finished;
+            }
+        }
+    }
+
+    /// Passes over what is live from before a join again, and takes the answer; the head that it names.
+    async fn joined(&mut self) -> Option<u64> {
+        loop {
+            let frame = match self.client.frame_or_close().await {
+                Ok(frame) => frame,
+                Err((4008, _)) => return None,
+                Err(close) => panic!("closed with {close:?}"),
+            };
+            if frame.get("recovery").is_some() {
+                let head = frame["position"]["seq"].as_u64().expect("a seq");
+                assert_eq!(frame["recovery"], self.since.recovery(head), "{:?} with head {head}", self.since);
+                return Some(head);
+            }
+        }
+    }
+}
+
+/// Posts `count` messages in windows of any size, each acked before the next.
+async fn write(
+    mut client: Client,
+    name: String,
+    count: u64,
+    mut random: fastrand::Rng,
+    acked: watch::Sender<u64>,
+) {
+    let mut sent = 0;
+    while sent < count {
+        let window = random.u64(1..=16).min(count - sent);
+        let posts = (sent..sent + window)
+            .map(|number| tracked(ROOM, &"x".repeat(random.usize(1..600)), &format!("{name} {number}")));
+        let posts: Vec<_> = posts.collect();
+        client.send_all(posts).await;
+        for _ in 0..window {
+            client.expect(json!({"type": "ack", "duplicate": false})).await;
+        }
+        sent += window;
+        acked.send_modify(|acked| *acked += window);
+    }
+}
+
+/// A few waves: in each, eight senders write, and many joiners come somewhere in the midst of it.
+async fn waves(workers: usize, waves: u64) {
+    const WRITERS: u64 = 8;
+    const POSTS: u64 = 60;
+    const JOINERS: u64 = 20;
+    let seed =
+        std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    println!("SEED={seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let server = server_with(|config| {
+        config.workers = workers;
+        config.limits.max_messages_per_second = 0;
+        config.ring.bytes_per_room = 128 * 1024;
+        config.memory.history_per_room = usize::try_from(KEPT).expect("a number");
+        config.replay_limit = usize::try_from(REPLAYED).expect("a number");
+        config.timing.leave_grace = Duration::ZERO;
+    });
+    let mut keeper = server.connect("keeper").await;
+    let mut log = Log::new();
+    // Pages are taken often enough that the whole log is known, though the store keeps its end only.
+    for part in 0..3 {
+        keeper.send_all((0..500).map(|number| message(ROOM, &format!("{part} {number}")))).await;
+        keeper.nothing_else().await;
+        page_through(&mut keeper, &mut log).await;
+    }
+    let mut falls = 0;
+    for wave in 0..waves {
+        keeper.send(tracked(ROOM, "a wave", &format!("wave {wave}"))).await;
+        let ack = keeper.expect(json!({"type": "ack"})).await;
+        let epoch = ack["epoch"].as_str().expect("an epoch").to_owned();
+        page_through(&mut keeper, &mut log).await;
+
+        let (acked, progress) = watch::channel(0);
+        let mut joiners = Vec::new();
+        for number in 0..JOINERS {
+            let user = format!("joiner {wave} {number}");
+            let mut client = server.connect(&user).await;
+            if random.bool() {
+                // It is there already, and starts again.
+                client.send(json!({"type": "join_room", "room": ROOM})).await;
+            }
+            let since = Since::any(&mut random, &epoch, &log);
+            let joiner = Joiner { client, since, last: None, seen: Log::new(), falls: 0 };
+            let (moment, mut progress) = (random.u64(0..WRITERS * POSTS), progress.clone());
+            let (address, epoch) = (server.address, epoch.clone());
+            joiners.push(tokio::spawn(async move {
+                progress.wait_for(|acked| *acked >= moment).await.expect("writers");
+                joiner.run(address, epoch, user).await
+            }));
+        }
+        let mut writers = Vec::new();
+        for number in 0..WRITERS {
+            let client = server.connect(&format!("writer {number}")).await;
+            let name = format!("{wave} {number}");
+            writers.push(tokio::spawn(write(client, name, POSTS, random.fork(), acked.clone())));
+        }
+        for writer in writers {
+            writer.await.expect("a writer");
+        }
+        keeper.send(message(ROOM, END)).await;
+        keeper.nothing_else().await;
+        page_through(&mut keeper, &mut log).await;
+        for joiner in joiners {
+            let joiner = joiner.await.expect("a joiner");
+            falls += joiner.falls;
+            for (seq, frame) in &joiner.seen {
+                assert_eq!(Some(frame), log.get(seq), "{:?}", joiner.since);
+            }
+        }
+    }
+    let numbers: Vec<_> = log.keys().copied().collect();
+    assert_eq!(numbers, (1..=log.len() as u64).collect::<Vec<_>>(), "the log has no hole");
+    println!("{falls} times somebody was too slow");
+}
+
+#[tokio::test]
+async fn every_joiners_view_is_a_run_of_the_log_on_one_worker() {
+    waves(1, 6).await;
+}
+
+#[tokio::test]
+async fn every_joiners_view_is_a_run_of_the_log_on_two_workers() {
+    waves(2, 6).await;
+}
+
+/// A room with `count` entries: their positions, and a client that is not in it.
+async fn room_of(server: &TestServer, count: u64) -> (Client, Vec<Value>) {
+    let mut alice = server.connect("alice").await;
+    let mut positions = vec![start()];
+    for number in 0..count {
+        alice.send(tracked(ROOM, "hi", &number.to_string())).await;
+        positions.push(position(&alice.expect(json!({"type": "ack"})).await));
+    }
+    (alice, positions)
+}
+
+/// Joins with `since`, and checks what is said and replayed: entries up to `head`, and nothing else.
+async fn replay(client: &mut Client, since: &Value, status: &str, replayed: u64, head: u64) {
+    client.send(join_since(ROOM, since)).await;
+    let joined = client.expect(json!({"type": "system", "event": "joined"})).await;
+    assert_eq!(joined["recovery"], json!({"status": status, "replayed": replayed}), "{since}");
+    assert_eq!(joined["position"]["seq"], head);
+    for seq in head - replayed + 1..=head {
+        client.expect(json!({"type": "message", "seq": seq})).await;
+    }
+    client.send(json!({"type": "leave_room", "room": ROOM})).await;
+    client.expect(json!({"type": "system", "event": "left"})).await;
+}
+
+/// The table of what is said, with everything at rest.
+async fn answers(server: TestServer) {
+    let (mut alice, positions) = room_of(&server, 30).await;
+    // Somebody is in the room, so that it stays warm; and before that nobody was.
+    for warm in [false, true] {
+        let mut bob = server.connect("bob").await;
+        if warm {
+            bob.join(ROOM).await;
+        }
+        let id = &positions[30]["id"];
+        let epoch = &positions[30]["epoch"];
+        replay(&mut alice, &positions[30], "complete", 0, 30).await;
+        replay(&mut alice, &positions[29], "complete", 1, 30).await;
+        replay(&mut alice, &positions[20], "complete", 10, 30).await;
+        replay(&mut alice, &positions[19], "truncated", 10, 30).await;
+        replay(&mut alice, &positions[10], "truncated", 10, 30).await;
+        replay(&mut alice, &positions[1], "truncated", 10, 30).await;
+        replay(&mut alice, &start(), "truncated", 10, 30).await;
+        for foreign in [
+            json!({"epoch": epoch, "seq": 31, "id": id}),
+            json!({"epoch": epoch, "seq": u64::MAX, "id": id}),
+            json!({"epoch": epoch, "seq": 29, "id": id}),
+            json!({"epoch": epoch, "seq": 12, "id": id}),
+            json!({"epoch": "another", "seq": 30, "id": id}),
+            json!({"epoch": "another", "seq": 1, "id": id}),
+        ] {
+            replay(&mut alice, &foreign, "reset", 10, 30).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_than_is_replayed_is_truncated_and_what_is_not_of_this_log_is_reset() {
+    answers(server_with(|config| config.replay_limit = 10)).await;
+}
+
+#[tokio::test]
+async fn more_than_is_kept_is_truncated() {
+    let server = server_with(|config| config.memory.history_per_room = 10);
+    let (mut alice, positions) = room_of(&server, 30).await;
+    replay(&mut alice, &positions[30], "complete", 0, 30).await;
+    replay(&mut alice, &positions[21], "complete", 9, 30).await;
+    replay(&mut alice, &positions[19], "truncated", 10, 30).await;
+    replay(&mut alice, &positions[1], "truncated", 10, 30).await;
+    replay(&mut alice, &start(), "truncated", 10, 30).await;
+    let foreign = json!({"epoch": positions[1]["epoch"], "seq": 25, "id": positions[1]["id"]});
+    replay(&mut alice, &foreign, "reset", 10, 30).await;
+}
+
+#[tokio::test]
+async fn a_room_without_a_past_has_nothing_to_replay() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    replay(&mut alice, &start(), "complete", 0, 0).await;
+    let foreign = json!({"epoch": "another", "seq": 7, "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"});
+    replay(&mut alice, &foreign, "reset", 0, 0).await;
+    let (_, positions) = room_of(&server, 3).await;
+    replay(&mut alice, &start(), "complete", 3, 3).await;
+    replay(&mut alice, &positions[0], "complete", 3, 3).await;
+}
+
+#[tokio::test]
+async fn a_replay_leaves_out_what_is_not_kept() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join(ROOM).await;
+    bob.join(ROOM).await;
+    for text in ["one", "two"] {
+        alice.send_all([json!({"type": "typing", "room": ROOM}), message(ROOM, text)]).await;
+        bob.wait_for(json!({"type": "message", "text": text})).await;
+    }
+    let mut carol = server.connect("carol").await;
+    replay(&mut carol, &start(), "complete", 2, 2).await;
+}

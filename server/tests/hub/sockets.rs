@@ -1,0 +1,394 @@
+//! WebSockets as RFC 6455 has them, and peers that do not keep to it, do not read, or do not answer.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, join_room, left, masked, message, said, server, server_with, tracked};
+
+const TEXT: u8 = 0x81;
+const FIRST: u8 = 0x01;
+const NEXT: u8 = 0x00;
+const LAST: u8 = 0x80;
+const PING: u8 = 0x89;
+const CLOSE: u8 = 0x88;
+
+/// Sends `bytes` as somebody, and takes the close. A neighbour is not disturbed.
+#[track_caller]
+fn closes_with(server: &TestServer, bytes: &[u8], code: u16, reason: &str) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let mut mallory = server.connect_raw("mallory").await;
+        mallory.send(bytes).await;
+        assert_eq!(mallory.close().await, (code, reason.to_owned()), "{caller}");
+    }
+}
+
+#[tokio::test]
+async fn broken_frames_are_a_protocol_error() {
+    let server = server();
+    let mut neighbour = server.connect("alice").await;
+    neighbour.join("lobby").await;
+    let mut unmasked = masked(TEXT, b"{}");
+    unmasked[1] &= 0x7F;
+    unmasked.drain(2..6);
+    for bytes in [
+        unmasked,
+        masked(TEXT | 0x40, b"{}"),
+        masked(TEXT | 0x10, b"{}"),
+        masked(0x83, b""),
+        masked(0x8B, b""),
+        masked(LAST, b"{}"),
+        masked(0x09, b""),
+        masked(PING, &[b'x'; 126]),
+        masked(CLOSE, b"x"),
+        [masked(FIRST, b"{"), masked(TEXT, b"{}")].concat(),
+    ] {
+        closes_with(&server, &bytes, 1002, "Protocol error").await;
+    }
+    neighbour.say("lobby", "undisturbed").await;
+}
+
+#[tokio::test]
+async fn binary_frames_are_not_taken() {
+    let server = server();
+    closes_with(&server, &masked(0x82, b"{}"), 1003, "Binary frames are not supported").await;
+    closes_with(&server, &masked(0x02, b"{}"), 1003, "Binary frames are not supported").await;
+}
+
+#[tokio::test]
+async fn text_is_utf_8() {
+    let server = server();
+    closes_with(&server, &masked(TEXT, b"{\"type\":\"\xff\"}"), 1007, "Not UTF-8").await;
+    let surrogate = [masked(FIRST, b"\xed"), masked(LAST, b"\xa0\x80")].concat();
+    closes_with(&server, &surrogate, 1007, "Not UTF-8").await;
+    // A character may be cut by a fragment.
+    let mut alice = server.connect_raw("alice").await;
+    alice.send(&masked(FIRST, b"{\"type\":\"ping\",\"nonce\":\"\xf0\x9f")).await;
+    alice.send(&masked(LAST, b"\xa6\x80\"}")).await;
+    assert_eq!(alice.json().await["nonce"], "🦀");
+}
+
+#[tokio::test]
+async fn a_frame_is_no_longer_than_64_kib() {
+    let server = server();
+    let fixed = r#"{"type":"ping","nonce":""}"#.len();
+    let nonce = "x".repeat(64 * 1024 - fixed);
+    let longest = json!({"type": "ping", "nonce": nonce}).to_string();
+    assert_eq!(longest.len(), 64 * 1024);
+    let mut alice = server.connect_raw("alice").await;
+    alice.text(&longest).await;
+    assert_eq!(alice.json().await["nonce"], nonce);
+
+    let longer = longest + " ";
+    closes_with(&server, &masked(TEXT, longer.as_bytes()), 1009, "Frame too large").await;
+    // It is known from the header alone.
+    closes_with(&server, &masked(TEXT, longer.as_bytes())[..14], 1009, "Frame too large").await;
+    let huge = [TEXT, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
+    closes_with(&server, &huge, 1009, "Frame too large").await;
+    let half = vec![b' '; 40 * 1024];
+    let fragments = [masked(FIRST, &half), masked(LAST, &half)].concat();
+    closes_with(&server, &fragments, 1009, "Frame too large").await;
+}
+
+#[tokio::test]
+async fn what_has_begun_has_to_end() {
+    let server = server_with(|config| config.timing.unfinished_frame_timeout = Duration::from_millis(100));
+    let frame = masked(TEXT, br#"{"type":"ping"}"#);
+    for beginning in [&frame[..1], &frame[..6], &frame[..frame.len() - 1], &masked(FIRST, b"{")[..]] {
+        closes_with(&server, beginning, 4006, "Ping timeout").await;
+    }
+    // Other frames in its midst do not make it longer.
+    let mut alice = server.connect_raw("alice").await;
+    alice.send(&masked(FIRST, b"{")).await;
+    assert_eq!(alice.flood(&masked(PING, b"")).await, (4006, "Ping timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn a_flood_of_empty_fragments_ends() {
+    let server = server_with(|config| {
+        config.workers = 1;
+        config.timing.unfinished_frame_timeout = Duration::from_millis(200);
+    });
+    let mut neighbour = server.connect("alice").await;
+    let mut mallory = server.connect_raw("mallory").await;
+    mallory.send(&masked(FIRST, b"")).await;
+    let fragments = masked(NEXT, b"").repeat(20_000);
+    assert_eq!(mallory.flood(&fragments).await, (4006, "Ping timeout".to_owned()));
+    neighbour.nothing_else().await;
+}
+
+#[tokio::test]
+async fn who_gives_no_sign_is_asked_and_closed() {
+    let server = server_with(|config| {
+        config.timing.ping_interval = Duration::from_millis(100);
+        config.timing.ping_timeout = Duration::from_millis(100);
+    });
+    let mut alice = server.connect_raw("alice").await;
+    let ping = alice.frame().await.expect("a ping");
+    assert_eq!(ping.opcode, 9);
+    assert_eq!(alice.close().await, (4006, "Ping timeout".to_owned()));
+}
+
+#[tokio::test]
+async fn who_answers_pings_stays() {
+    let server = server_with(|config| config.timing.ping_interval = Duration::from_millis(100));
+    let mut alice = server.connect_raw("alice").await;
+    for _ in 0..3 {
+        let ping = alice.frame().await.expect("a ping");
+        assert_eq!(ping.opcode, 9);
+        alice.send(&masked(0x8A, &ping.payload)).await;
+    }
+    alice.text(r#"{"type":"ping","nonce":"here"}"#).await;
+    loop {
+        let frame = alice.frame().await.expect("a frame");
+        if frame.opcode == 1 {
+            assert!(String::from_utf8(frame.payload).expect("UTF-8").contains("here"));
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_answered_in_kind() {
+    let server = server();
+    let mut alice = server.connect_raw("alice").await;
+    for payload in [&b""[..], b"\x00\xff", &[7; 125]] {
+        alice.send(&masked(PING, payload)).await;
+        let pong = alice.frame().await.expect("a pong");
+        assert_eq!((pong.opcode, &pong.payload[..]), (10, payload));
+    }
+    // Also in the midst of a message; and a pong that nobody asked for is nothing.
+    alice.send(&masked(FIRST, br#"{"type":"#)).await;
+    alice.send(&masked(PING, b"between")).await;
+    alice.send(&masked(0x8A, b"unasked")).await;
+    alice.send(&masked(NEXT, b"")).await;
+    alice.send(&masked(LAST, br#""ping"}"#)).await;
+    let pong = alice.frame().await.expect("a pong");
+    assert_eq!((pong.opcode, &pong.payload[..]), (10, &b"between"[..]));
+    assert_eq!(alice.json().await["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_close_is_echoed_and_then_the_socket_ends() {
+    let server = server();
+    for (payload, expected) in [
+        (&b"\x03\xe8bye"[..], (1000, "bye")),
+        (b"\x03\xe9", (1001, "")),
+        (b"\x0f\xa0mine", (4000, "mine")),
+        (b"", (1005, "")),
+    ] {
+        let mut alice = server.connect_raw("alice").await;
+        // What comes after a close is not looked at.
+        alice.send(&[masked(CLOSE, payload), masked(TEXT, b"not json")].concat()).await;
+        let (code, reason) = alice.close().await;
+        assert_eq!((code, reason.as_str()), expected);
+    }
+    // A code that nobody may send.
+    let mut alice = server.connect_raw("alice").await;
+    alice.send(&masked(CLOSE, b"\x03\xed")).await;
+    assert_eq!(alice.close().await.0, 1002);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.timing.slow_reader_timeout = Duration::from_secs(1);
+        config.timing.leave_grace = Duration::ZERO;
+    });
+    let mut carol = server.connect("carol").await;
+    carol.join("lobby").await;
+    let mut slow = server.connect_narrow("slow").await;
+    slow.text(&join_room("lobby").to_string()).await;
+    slow.json().await;
+    carol.next().await;
+    // More than its kernel and the server's keep, less than the ring does.
+    let text = "x".repeat(2_000);
+    for _ in 0..300 {
+        carol.say("lobby", &text).await;
+    }
+    carol.expect(left("slow", "lobby", "disconnected")).await;
+    carol.say("lobby", "and on").await;
+    // Now it reads again, and sees why.
+    let (code, reason) = slow.close().await;
+    assert_eq!((code, reason.as_str()), (4008, "Too slow"));
+}
+
+#[tokio::test]
+async fn a_reader_that_pauses_gets_all_of_it() {
+    // No timer comes to its help.
+    let never = Duration::from_secs(3_600);
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.timing.slow_reader_timeout = never;
+        config.timing.ping_interval = never;
+    });
+    let mut carol = server.connect("carol").await;
+    carol.join("lobby").await;
+    let mut slow = server.connect_narrow("slow").await;
+    slow.text(&join_room("lobby").to_string()).await;
+    slow.json().await;
+    carol.next().await;
+    let text = "x".repeat(2_000);
+    for _ in 0..300 {
+        carol.say("lobby", &text).await;
+    }
+    for seq in 1..=300 {
+        assert_eq!(slow.json().await["seq"], seq);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_the_ring_has_left_behind_is_closed() {
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.ring.bytes_per_room = 256 * 1024;
+        config.timing.slow_reader_timeout = Duration::from_secs(3_600);
+    });
+    let mut carol = server.connect("carol").await;
+    carol.join("lobby").await;
+    let mut slow = server.connect_narrow("slow").await;
+    slow.text(&join_room("lobby").to_string()).await;
+    slow.json().await;
+    carol.next().await;
+    let text = "x".repeat(2_000);
+    for _ in 0..500 {
+        carol.say("lobby", &text).await;
+    }
+    // What it has seen by then is a run from where it came.
+    let mut next = 1;
+    loop {
+        let frame = slow.frame().await.expect("a close before the end");
+        if frame.opcode == 8 {
+            assert_eq!(frame.close(), (4008, "Too slow".to_owned()));
+            break;
+        }
+        let message: serde_json::Value = serde_json::from_slice(&frame.payload).expect("JSON");
+        assert_eq!(message["seq"], next);
+        next += 1;
+    }
+    assert!(next < 500);
+    carol.say("lobby", "and on").await;
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_hold_back_what_asks_for_them() {
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.timing.slow_reader_timeout = Duration::from_secs(1);
+        config.timing.leave_grace = Duration::ZERO;
+    });
+    let mut carol = server.connect("carol").await;
+    carol.join("lobby").await;
+    let mut slow = server.connect_narrow("slow").await;
+    slow.text(&join_room("lobby").to_string()).await;
+    carol.wait_for(json!({"event": "joined"})).await;
+    // It asks and asks; what is asked for later is never looked at.
+    let ask = masked(TEXT, json!({"type": "ping", "nonce": "x".repeat(4_000)}).to_string().as_bytes());
+    let slow = tokio::spawn(async move {
+        while slow.send_or_end(&ask).await {}
+    });
+    carol.expect(left("slow", "lobby", "disconnected")).await;
+    slow.await.expect("its socket ended");
+}
+
+#[tokio::test]
+async fn thousands_of_frames_in_one_go() {
+    let server = server_with(|config| config.limits.max_messages_per_second = 0);
+    let mut alice = server.connect_raw("alice").await;
+    let bytes: Vec<_> = (0..5_000)
+        .flat_map(|number| {
+            let ping = json!({"type": "ping", "nonce": number.to_string()}).to_string();
+            [masked(TEXT, ping.as_bytes()), masked(PING, b"")].concat()
+        })
+        .collect();
+    let frames = alice.exchange(&bytes, 10_000).await;
+    for (number, pair) in frames.chunks(2).enumerate() {
+        let pong: serde_json::Value = serde_json::from_slice(&pair[0].payload).expect("JSON");
+        assert_eq!(pong["nonce"], number.to_string());
+        assert_eq!(pair[1].opcode, 10);
+    }
+}
+
+#[tokio::test]
+async fn one_byte_at_a_time() {
+    let server = server();
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    let mut alice = server.connect_raw("alice").await;
+    let frame = tracked("lobby", "slowly 🦀", "m").to_string();
+    let (first, last) = frame.as_bytes().split_at(40);
+    let bytes = [masked(FIRST, first), masked(PING, b"p"), masked(LAST, last)].concat();
+    for byte in bytes {
+        alice.send(&[byte]).await;
+    }
+    bob.expect(said("alice", "lobby", "slowly 🦀")).await;
+    assert_eq!(alice.frame().await.expect("a pong").opcode, 10);
+    assert_eq!(alice.json().await["type"], "ack");
+}
+
+#[tokio::test]
+async fn at_the_end_everyone_is_told_to_come_back() {
+    let server = server_with(|config| config.timing.shutdown_deadline = Duration::from_secs(3_600));
+    let address = server.address;
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let mut client = server.connect(&format!("user {number}")).await;
+        if number % 2 == 0 {
+            client.send(join_room("lobby")).await;
+            client.send(message("lobby", "hi")).await;
+            client.wait_for(json!({"type": "message", "from": client.user})).await;
+        }
+        clients.push(client);
+    }
+    let told = async {
+        for mut client in clients {
+            assert_eq!(client.end().await, (1012, "Restarting".to_owned()));
+        }
+    };
+    // It returns when the last socket is closed, long before its deadline.
+    tokio::join!(server.shutdown(), told);
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+}
+
+#[tokio::test]
+async fn idle_requests_do_not_hold_the_end_up() {
+    let server = server_with(|config| {
+        config.timing.header_timeout = Duration::from_secs(3_600);
+        config.timing.shutdown_deadline = Duration::from_secs(3_600);
+    });
+    let mut kept_alive = server.dial().await;
+    kept_alive.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let head = kept_alive.head().await;
+    assert_eq!(kept_alive.body(&head).await, "ok\n");
+    let mut silent = server.dial().await;
+    // The server has taken it: connections are taken in their order.
+    server.connect("alice").await.close().await;
+    server.shutdown().await;
+    kept_alive.end().await;
+    silent.end().await;
+}
+
+#[tokio::test]
+async fn who_does_not_end_is_dropped_at_the_deadline() {
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.timing.shutdown_deadline = Duration::from_millis(200);
+        config.timing.header_timeout = Duration::from_secs(3_600);
+    });
+    let mut half = server.dial().await;
+    half.send(b"GET /ws HTTP/1.1\r\n").await;
+    let mut deaf = server.connect_narrow("deaf").await;
+    deaf.text(&join_room("lobby").to_string()).await;
+    let mut alice = server.connect("alice").await;
+    for _ in 0..200 {
+        alice.send(tracked("lobby", &"x".repeat(2_000), &fastrand::u64(..).to_string())).await;
+        alice.wait_for(json!({"type": "ack"})).await;
+    }
+    drop(alice);
+    server.shutdown().await;
+    half.end().await;
+    deaf.end().await;
+}
