@@ -232,8 +232,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Read::End) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             }
         }
-        // Not read to the end: what has begun is not late.
-        self.deadlines.unfinished(false, progress, now, &self.hub.config.timing);
+        // Where the client was not read from, what has begun is not late.
+        let unfinished = self.takes_input() && self.socket.is_unfinished();
+        self.deadlines.unfinished(unfinished, progress, now, &self.hub.config.timing);
         self.reads_later = true;
         Ok(())
     }
