@@ -394,7 +394,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.close(CloseCode::TryAgainLater);
                 continue;
             }
+            let mut filled = false;
             let written = socket.poll_write(cx, |out, limit| {
+                filled = true;
                 if open {
                     delivery.fill(&hub.registry, mailbox, out, limit);
                 }
@@ -413,7 +415,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.phase = Phase::Closed(ended);
                 return Ok(());
             }
-            if self.phase != Phase::Open || !self.delivery.has_more() {
+            // Where the last write was held up, the rooms were not asked: what came meanwhile woke nobody.
+            if self.phase != Phase::Open || (filled && !self.delivery.has_more()) {
                 return Ok(());
             }
         }
