@@ -80,17 +80,17 @@ struct Ages {
     order: VecDeque<(Weak<Mutex<Log>>, Seq)>,
 }
 
-/// What is kept, or freed.
+/// What is kept, or freed. Signed: what one thread has freed, another may not have counted yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Held {
-    bytes: usize,
+    bytes: isize,
     /// Entries and known messages.
-    pieces: usize,
+    pieces: isize,
 }
 
 impl Held {
     fn add(&mut self, bytes: usize) {
-        self.bytes += bytes;
+        self.bytes += bytes.cast_signed();
         self.pieces += 1;
     }
 
@@ -146,12 +146,13 @@ impl MemoryBroker {
 
     /// Counts what was added and freed, and makes room in the process: drops the oldest until all fit.
     fn account(&self, log: &Arc<Mutex<Log>>, seq: Seq, added: Held, freed: Held) {
+        let most = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
         let mut ages = self.ages.lock();
         ages.held.bytes += added.bytes;
         ages.held.pieces += added.pieces;
         ages.held.subtract(freed);
         ages.order.push_back((Arc::downgrade(log), seq));
-        while ages.held.bytes > self.limits.history_bytes {
+        while ages.held.bytes > most {
             let Some((log, seq)) = ages.order.pop_front() else { break };
             let Some(log) = log.upgrade() else { continue };
             let mut log = log.lock();
@@ -161,7 +162,8 @@ impl MemoryBroker {
                 self.rooms.lock().remove(&log.room);
             }
         }
-        if ages.order.len() > SPARE_AGES.max(2 * ages.held.pieces) {
+        let held = usize::try_from(ages.held.pieces).unwrap_or(0);
+        if ages.order.len() > SPARE_AGES.max(2 * held) {
             ages.order.retain(|(log, seq)| log.upgrade().is_some_and(|log| log.lock().holds(*seq)));
         }
     }
@@ -197,10 +199,10 @@ impl Log {
         Seq::new(head + 1 - self.entries.len() as u64)
     }
 
-    /// Whether anything with this number, or an older one, is kept.
+    /// Whether anything with this number is kept.
     fn holds(&self, seq: Seq) -> bool {
         self.entries.front().is_some_and(|entry| entry.seq <= seq)
-            || self.oldest_known().is_some_and(|known| known <= seq)
+            || self.known_order.binary_search_by_key(&seq, |key| self.known[key].seq).is_ok()
     }
 
     fn oldest_known(&self) -> Option<Seq> {

@@ -1,0 +1,205 @@
+//! What is this engine's own: how much it keeps, and for how long.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use realtime_shared::{Position, Seq, Timestamp};
+
+use super::*;
+use crate::broker::Receipt;
+use crate::broker::contract::{self, room, said};
+
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+/// More bytes than any page here has.
+const PLENTY: usize = 1 << 20;
+
+type Subject = contract::Subject<MemoryBroker>;
+
+fn subject(history_per_room: usize, history_bytes: usize) -> Subject {
+    subject_with_clock(history_per_room, history_bytes).0
+}
+
+/// A broker and the milliseconds that its clock tells.
+fn subject_with_clock(history_per_room: usize, history_bytes: usize) -> (Subject, Arc<AtomicU64>) {
+    let millis = Arc::new(AtomicU64::new(1_000));
+    let hands = millis.clone();
+    let clock = Clock::from_fn(move || Timestamp::from_millis(hands.load(Ordering::SeqCst)));
+    let limits = MemoryStore { history_per_room, history_bytes };
+    (Subject::new(|feed: Weak<dyn Feed>| Arc::new(MemoryBroker::new(feed, clock, limits))), millis)
+}
+
+async fn numbers(subject: &Subject, name: &str) -> Vec<u64> {
+    let page = subject.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
+    page.entries.iter().map(|entry| entry.seq.get()).collect()
+}
+
+/// What an entry of one letter takes.
+async fn entry_bytes() -> usize {
+    let subject = subject(10, PLENTY);
+    subject.post(said("alice", "a", "1")).await;
+    subject.broker.ages.lock().held.bytes.unsigned_abs()
+}
+
+#[tokio::test]
+async fn a_room_keeps_its_newest_entries() {
+    let subject = subject(3, PLENTY);
+    subject.fill("a", 5).await;
+    subject.fill("b", 2).await;
+    assert_eq!(numbers(&subject, "a").await, [3, 4, 5]);
+    assert_eq!(numbers(&subject, "b").await, [1, 2]);
+    let page = subject.broker.history(&room("a"), Range::After(Seq::ZERO), 2, PLENTY).await.expect("a page");
+    assert_eq!(page.entries[0].seq, Seq::new(3), "a page after what is gone begins with the oldest there is");
+    let page =
+        subject.broker.history(&room("a"), Range::Before(Seq::new(3)), 2, PLENTY).await.expect("a page");
+    assert!(page.entries.is_empty() && !page.has_more);
+}
+
+#[tokio::test]
+async fn the_oldest_go_first_of_whatever_room() {
+    let subject = subject(100, 4 * entry_bytes().await);
+    for name in ["a", "b", "a", "b"] {
+        subject.post(said("alice", name, "1")).await;
+    }
+    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![1, 2], vec![1, 2]));
+    subject.post(said("alice", "b", "1")).await;
+    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![2], vec![1, 2, 3]));
+    subject.post(said("alice", "b", "1")).await;
+    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![2], vec![2, 3, 4]));
+}
+
+#[tokio::test]
+async fn a_room_that_lost_all_begins_anew() {
+    let subject = subject(100, 2 * entry_bytes().await);
+    let first = subject.post(said("alice", "a", "1")).await;
+    subject.fill("b", 2).await;
+    assert_eq!(subject.broker.head(&room("a")).await, Ok(Position::Start));
+    let (rooms, _) = subject.broker.list(Box::new(|_| true), 10).await.expect("a list");
+    assert_eq!(rooms.iter().map(|summary| summary.room.as_str()).collect::<Vec<_>>(), ["b"]);
+
+    let anew = subject.post(said("alice", "a", "1")).await;
+    assert_eq!(anew.seq, Seq::new(1));
+    assert_ne!(anew.epoch, first.epoch);
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_as_long_as_its_room_keeps_any() {
+    let subject = subject(1, PLENTY);
+    let first = subject.post(said("alice", "a", "1").known_as("1")).await;
+    subject.fill("a", 5).await;
+    assert_eq!(numbers(&subject, "a").await, [6]);
+    let again = subject.post(said("alice", "a", "1").known_as("1")).await;
+    assert_eq!(again, Receipt { duplicate: true, ..first });
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_among_the_last_10_000() {
+    let subject = subject(10, PLENTY);
+    let first = subject.post(said("alice", "a", "1").known_as("1")).await;
+    subject.fill("a", DEDUP_ENTRIES - 1).await;
+    let again = || subject.post(said("alice", "a", "1").known_as("1"));
+    assert_eq!(again().await, Receipt { duplicate: true, ..first });
+    subject.fill("a", 1).await;
+    let new = again().await;
+    assert_eq!((new.seq.get(), new.duplicate), (DEDUP_ENTRIES + 2, false));
+    assert_eq!(subject.broker.log(&room("a")).expect("a log").lock().known.len(), 1);
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_for_a_day() {
+    let (subject, millis) = subject_with_clock(10, PLENTY);
+    let again = || subject.post(said("alice", "a", "1").known_as("1"));
+    let first = again().await;
+    millis.fetch_add(DAY, Ordering::SeqCst);
+    assert_eq!(again().await, Receipt { duplicate: true, ..first.clone() });
+    millis.fetch_add(1, Ordering::SeqCst);
+    let second = again().await;
+    assert!(!second.duplicate);
+    assert_eq!(second.ts.millis(), first.ts.millis() + DAY + 1);
+    // From now on it is the second one that is known, and only once.
+    millis.fetch_add(DAY, Ordering::SeqCst);
+    assert_eq!(again().await, Receipt { duplicate: true, ..second });
+    let log = subject.broker.log(&room("a")).expect("a log");
+    let log = log.lock();
+    assert_eq!((log.known.len(), log.known_order.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_back_forgets_nothing() {
+    let (subject, millis) = subject_with_clock(10, PLENTY);
+    let first = subject.post(said("alice", "a", "1").known_as("1")).await;
+    millis.store(0, Ordering::SeqCst);
+    let again = subject.post(said("alice", "a", "1").known_as("1")).await;
+    assert_eq!(again, Receipt { duplicate: true, ..first });
+}
+
+#[tokio::test]
+async fn what_is_dropped_is_counted_no_more() {
+    let subject = subject(3, PLENTY);
+    for number in 0..10 {
+        subject.post(said("alice", "a", "1").known_as(&number.to_string())).await;
+    }
+    let mut ages = subject.broker.ages.lock();
+    assert_eq!(ages.held.pieces, 3 + 10);
+    let log = subject.broker.log(&room("a")).expect("a log");
+    ages.held.subtract(log.lock().drop_up_to(Seq::new(10)));
+    assert_eq!(ages.held, Held::default());
+    assert!(log.lock().is_empty());
+}
+
+#[tokio::test]
+async fn the_order_of_age_is_cleared_of_what_is_gone() {
+    let subject = subject(1, PLENTY);
+    // It is known for long after, and does not keep what is younger in the order.
+    subject.post(said("alice", "a", "1").known_as("1")).await;
+    for _ in 0..SPARE_AGES + 10 {
+        subject.post(said("alice", "a", "1")).await;
+    }
+    assert!(subject.broker.ages.lock().order.len() <= SPARE_AGES);
+    // What is kept is still in it: the room can be made to lose all.
+    let log = subject.broker.log(&room("a")).expect("a log");
+    let mut numbers: Vec<_> = {
+        let ages = subject.broker.ages.lock();
+        let log = log.lock();
+        ages.order.iter().map(|(_, seq)| *seq).filter(|seq| log.holds(*seq)).collect()
+    };
+    numbers.dedup();
+    assert_eq!(numbers, [Seq::new(1), Seq::new(SPARE_AGES as u64 + 11)]);
+}
+
+#[test]
+fn many_writers_in_a_full_process_stay_within_its_bound() {
+    const THREADS: usize = 8;
+    const MESSAGES: usize = 500;
+    let bound = 4 * 1024;
+    let subject = subject(2, bound);
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let subject = &subject;
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    let text = "x".repeat(1 + number * 7 % 900);
+                    let message = said("alice", ["a", "b", "c"][(thread + number) % 3], &text);
+                    subject.submit(message.known_as(&format!("{thread} {number}")), |result| {
+                        result.expect("stored");
+                    });
+                }
+            });
+        }
+    });
+    let held = subject.broker.ages.lock().held;
+    assert!(held.bytes.unsigned_abs() <= bound, "{held:?}");
+    let mut kept = Held::default();
+    for log in subject.broker.rooms.lock().values() {
+        kept.add_all(&log.lock());
+    }
+    assert_eq!(held, kept);
+}
+
+impl Held {
+    /// Counts all that a log has.
+    fn add_all(&mut self, log: &Log) {
+        log.entries.iter().for_each(|entry| self.add(entry.json.len() + ENTRY_BYTES));
+        log.known.iter().for_each(|_| self.add(KNOWN_BYTES));
+    }
+}
