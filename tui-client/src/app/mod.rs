@@ -189,6 +189,12 @@ impl Model {
         self.room().map_or(&self.lobby, |room| &room.pane)
     }
 
+    /// The day, in the user's time zone.
+    #[must_use]
+    pub fn today(&self) -> jiff::civil::Date {
+        self.stamp().day
+    }
+
     /// How the user is shown.
     #[must_use]
     pub const fn me(&self) -> &Line {

@@ -36,7 +36,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
     }
     if editor.is_empty() {
         let hint = if is_small { "message" } else { "message · F1 help" };
-        pen.write(prompt_width + 1, 0, hint, Look::faint());
+        pen.write(prompt_width, 0, hint, Look::faint());
     }
     let column = (prompt_width + layout.column).min(usize::from(area.width) - 1);
     frame.set_cursor_position(Position {

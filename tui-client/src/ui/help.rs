@@ -22,3 +22,32 @@ pub const SIGNS: &[(&str, &str)] = &[
 /// The lists, each with its title.
 pub(super) const LISTS: [(&str, &[(&str, &str)]); 3] =
     [("KEYS", KEYS), ("COMMANDS", COMMANDS), ("SIGNS", SIGNS)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of the tables in the README: what is in the first two columns.
+    fn readme() -> Vec<(String, String)> {
+        include_str!("../../README.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+            .map(|(what, does)| (what.to_owned(), does.to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_and_the_help_say_the_same() {
+        let readme = readme();
+        let help: Vec<(String, String)> = LISTS
+            .iter()
+            .flat_map(|(_, list)| list.iter())
+            .map(|(what, does)| ((*what).to_owned(), (*does).to_owned()))
+            .collect();
+        for row in &help {
+            assert!(readme.contains(row), "not in the README: {row:?}");
+        }
+        let options = readme.iter().filter(|(what, _)| what.starts_with("--")).count();
+        assert_eq!(readme.len() - options, help.len(), "the README has rows that the help has not");
+    }
+}

@@ -41,6 +41,8 @@ pub(super) struct Sheet<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) me: &'a Line,
     pub(super) ruler: Option<Ruler>,
+    /// This year, which dates leave out.
+    pub(super) year: i16,
     pub(super) look: Look,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
@@ -60,7 +62,8 @@ impl Sheet<'_> {
         let mut rows = Vec::new();
         let day = item.stamp().day;
         if before.is_none_or(|before| before.stamp().day != day) {
-            rows.push(Row::rule(&day.strftime("%a %-d %b %Y").to_string(), Look::faint()));
+            let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
+            rows.push(Row::rule(&day.strftime(format).to_string(), Look::faint()));
         }
         if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
             rows.push(Row::rule(&format!("{count} new"), self.look.for_you()));
@@ -80,7 +83,7 @@ impl Sheet<'_> {
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
                 Body::Gap => {
-                    rows.push(Row::rule("older messages not replayed (PgUp loads them)", Look::faint()))
+                    rows.push(Row::rule("older messages not replayed (PgUp loads them)", Look::faint()));
                 }
             },
         }

@@ -39,7 +39,13 @@ pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
 pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
     let (sign, words, style) = state(model, look);
-    let words = words.replace(' ', "");
+    let words = match &model.link {
+        Link::Connected if model.round_trip.is_none() => String::new(),
+        Link::Connecting { .. } => String::new(),
+        Link::Connected | Link::Waiting { .. } | Link::Stopped { .. } => {
+            words.replace("retry", "").replace(' ', "")
+        }
+    };
     let queued = match model.queued() {
         0 => String::new(),
         queued => format!("↑{queued}"),

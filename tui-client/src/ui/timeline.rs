@@ -22,6 +22,7 @@ pub(super) fn view(
         timeline: &pane.timeline,
         me: model.me(),
         ruler: model.room().and_then(|room| room.ruler),
+        year: model.today().year(),
         look: state.look,
         width: area.width.into(),
         is_narrow,
