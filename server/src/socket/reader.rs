@@ -251,7 +251,7 @@ mod tests {
             (frame(0x82, b"x"), CloseCode::Unsupported),
             (frame(0x81, b"\xff"), CloseCode::InvalidUtf8),
             (frame(0x81, &[b'x'; 1001]), CloseCode::TooLarge),
-            (frame(0x81, &[b'x'; 1001])[..4].to_vec(), CloseCode::TooLarge),
+            (frame(0x81, &[b'x'; 1001])[..8].to_vec(), CloseCode::TooLarge),
             (frame(0xC1, b"x"), CloseCode::Protocol),
             (frame(0x83, b"x"), CloseCode::Protocol),
             (frame(0x80, b"x"), CloseCode::Protocol),
