@@ -9,6 +9,7 @@
 
 mod base_dialect;
 mod messages;
+mod random_frames;
 mod recovery;
 mod rooms;
 mod sockets;

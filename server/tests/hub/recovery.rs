@@ -229,15 +229,26 @@ async fn waves(workers: usize, waves: u64) {
         keeper.nothing_else().await;
         page_through(&mut keeper, &mut log).await;
     }
+    let epoch = log[&1]["epoch"].as_str().expect("the first entry names its log").to_owned();
     let mut falls = 0;
     for wave in 0..waves {
+        let mut joiners = Vec::new();
+        if random.bool() {
+            // Somebody is there before, so that the ring has what comes next; else the room begins cold.
+            let user = format!("resident {wave}");
+            let mut client = server.connect(&user).await;
+            client.join(ROOM).await;
+            let since = Since::Past(start());
+            let joiner = Joiner { client, since, last: None, seen: Log::new(), falls: 0 };
+            joiners.push(tokio::spawn(joiner.run(server.address, epoch.clone(), user)));
+            keeper.send_all((0..100).map(|number| message(ROOM, &format!("{wave} {number}")))).await;
+        }
         keeper.send(tracked(ROOM, "a wave", &format!("wave {wave}"))).await;
         let ack = keeper.expect(json!({"type": "ack"})).await;
-        let epoch = ack["epoch"].as_str().expect("an epoch").to_owned();
+        assert_eq!(ack["epoch"], epoch);
         page_through(&mut keeper, &mut log).await;
 
         let (acked, progress) = watch::channel(0);
-        let mut joiners = Vec::new();
         for number in 0..JOINERS {
             let user = format!("joiner {wave} {number}");
             let mut client = server.connect(&user).await;
