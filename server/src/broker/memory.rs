@@ -2,7 +2,7 @@
 //!
 //! A room's lock is held from numbering an entry to handing it to the feed, which is what makes the order. History
 //! and deduplication are bounded for each room, and together for the whole process: when it is full the oldest go
-//! first, of whatever room, and a room that has lost its last one begins anew, in a new epoch.
+//! first, of whatever room, and a room that has lost its last one begins anew, in a new epoch, unless it is open.
 //!
 //! Locks are taken in the order `ages`, a room's log, `rooms`; the feed takes its own after a log's.
 
@@ -53,6 +53,8 @@ pub(crate) struct MemoryBroker {
 /// A room's log.
 struct Log {
     room: RoomName,
+    /// How often the room was opened and not released: while it is, its head stays, whatever else is dropped.
+    opened: usize,
     /// Dropped from the rooms: whoever still holds it asks again.
     gone: bool,
     epoch: Option<Epoch>,
@@ -144,6 +146,13 @@ impl MemoryBroker {
         log
     }
 
+    fn forget_if_empty(&self, log: &mut Log) {
+        if log.opened == 0 && !log.gone && log.entries.is_empty() && log.known.is_empty() {
+            log.gone = true;
+            self.rooms.lock().remove(&log.room);
+        }
+    }
+
     /// Counts what was added and freed, and makes room in the process: drops the oldest until all fit.
     fn account(&self, log: &Arc<Mutex<Log>>, seq: Seq, added: Held, freed: Held) {
         let most = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
@@ -157,10 +166,7 @@ impl MemoryBroker {
             let Some(log) = log.upgrade() else { continue };
             let mut log = log.lock();
             ages.held.subtract(log.drop_up_to(seq));
-            if log.is_empty() && !log.gone {
-                log.gone = true;
-                self.rooms.lock().remove(&log.room);
-            }
+            self.forget_if_empty(&mut log);
         }
         let held = usize::try_from(ages.held.pieces).unwrap_or(0);
         if ages.order.len() > SPARE_AGES.max(2 * held) {
@@ -173,6 +179,7 @@ impl Log {
     fn new(room: RoomName) -> Self {
         Self {
             room,
+            opened: 0,
             gone: false,
             epoch: None,
             last: None,
@@ -180,10 +187,6 @@ impl Log {
             known: HashMap::new(),
             known_order: VecDeque::new(),
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.known.is_empty()
     }
 
     fn position(&self) -> Position {
@@ -328,10 +331,23 @@ fn done<T: Send + 'static>(value: T) -> Pending<T> {
 
 impl Broker for MemoryBroker {
     fn open(&self, room: &RoomName) -> Pending<Position> {
-        self.head(room)
+        loop {
+            let log = self.log_or_new(room);
+            let mut log = log.lock();
+            if !log.gone {
+                log.opened += 1;
+                return done(log.position());
+            }
+        }
     }
 
-    fn release(&self, _room: &RoomName) {}
+    fn release(&self, room: &RoomName) {
+        if let Some(log) = self.log(room) {
+            let mut log = log.lock();
+            log.opened = log.opened.saturating_sub(1);
+            self.forget_if_empty(&mut log);
+        }
+    }
 
     fn submit(&self, submission: Submission, complete: Completion) {
         let now = self.clock.now();
@@ -409,6 +425,7 @@ impl Broker for MemoryBroker {
                     last_ts: log.last.map(|(.., ts)| ts),
                 }
             })
+            .filter(|summary| summary.member_count > 0 || summary.last_ts.is_some())
             .collect();
         all.extend(counts.into_iter().map(|(room, member_count)| RoomSummary {
             room,

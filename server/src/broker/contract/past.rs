@@ -17,6 +17,7 @@ pub(super) async fn an_empty_room_has_no_past(subject: &Subject) {
     }
     assert_eq!(subject.broker.head(&room("a")).await, Ok(Position::Start));
     assert_eq!(subject.broker.open(&room("a")).await, Ok(Position::Start));
+    assert_eq!(subject.broker.list(Box::new(|_| true), 10).await, Ok((Vec::new(), false)));
     subject.broker.release(&room("a"));
     assert_eq!(subject.broker.list(Box::new(|_| true), 10).await, Ok((Vec::new(), false)));
 }
