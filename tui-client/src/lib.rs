@@ -7,6 +7,8 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod net;
 pub mod runtime;
 pub mod sanitize;

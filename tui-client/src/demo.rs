@@ -1,0 +1,222 @@
+//! `--demo`: a server and a few lively users inside this process.
+//!
+//! ```text
+//!  script ─▶ writer ─▶ director ─▶ driver ─▶ a net client for each person ─▶ server
+//!  words     lines     who, when    │
+//!                         ▲─────────┘ what the visitor does
+//! ```
+//!
+//! [`start`] gives what a client needs to be the visitor. All of it is the real thing: the server has a port, and the
+//! people are clients that connect to it. It runs on threads of its own until the [`Demo`] is dropped.
+
+mod director;
+mod driver;
+mod script;
+mod speech;
+mod template;
+mod writer;
+
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use realtime_server::Server;
+use realtime_server::auth::token::mint;
+use realtime_server::clock::Clock;
+use realtime_server::config::Config as ServerConfig;
+use realtime_server::secret::{SECRET_BYTES, Secret};
+use realtime_shared::{Claims, Role, RoomName, UserId};
+use tokio::sync::oneshot;
+
+use crate::net;
+
+/// Rooms of the demo; the first one is shown first.
+const ROOMS: [&str; 3] = ["chat-general", "dev", "ops"];
+/// Who lives there.
+const PEOPLE: [&str; 4] = ["mira", "jörg", "小林", "sam"];
+/// Who looks in.
+const VISITOR: &str = "you";
+/// How long the tokens are good: longer than anybody watches.
+const TOKEN_TTL: Duration = Duration::from_hours(365 * 24);
+/// How long the rooms may take until they have a past. It is a small part of a second.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running demo. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Demo {
+    /// The server's address.
+    pub url: String,
+    /// The visitor's token.
+    pub token: String,
+    /// Rooms to be in, the first one to be shown. Each of them has a past already.
+    pub rooms: Vec<RoomName>,
+    // In this order: the people go before their server.
+    _people: People,
+    _server: Inside,
+}
+
+/// Why there is no demo.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The system has no randomness for a secret.
+    #[error("the demo has no secret: {0}")]
+    Secret(getrandom::Error),
+    /// The system gives no port or no thread.
+    #[error("the demo's server cannot start: {0}")]
+    Server(#[from] io::Error),
+    /// Its people did not come.
+    #[error("the demo's users cannot reach its server")]
+    Silent,
+}
+
+/// Starts a server on a free port of this host, and its people. Returns when they are there and have talked a little.
+#[expect(clippy::missing_panics_doc, reason = "it cannot happen: what is unwrapped is made of constants")]
+pub fn start() -> Result<Demo, DemoError> {
+    let mut secret = [0; SECRET_BYTES];
+    getrandom::fill(&mut secret).map_err(DemoError::Secret)?;
+    let secret = Secret::new(&secret).expect("as long as secrets have to be");
+    let config = ServerConfig { workers: 1, ..ServerConfig::new(secret.clone()) };
+    let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
+    let url = format!("ws://{}/api/v1/ws", server.addresses()[0]);
+
+    let clients = PEOPLE.map(|person| {
+        net::Config::new(&url, token(&secret, person)).expect("an address that was made just above")
+    });
+    let people = People::start(clients)?;
+    Ok(Demo {
+        token: token(&secret, VISITOR),
+        rooms: ROOMS.map(room_name).into(),
+        url,
+        _people: people,
+        _server: Inside(server),
+    })
+}
+
+/// The server, which has no `Debug` form.
+struct Inside(#[expect(dead_code, reason = "it is held, and ends when it is dropped")] Server);
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Server")
+    }
+}
+
+/// The thread that the people run on.
+#[derive(Debug)]
+struct People {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl People {
+    /// Returns when the rooms have a past.
+    fn start(clients: [net::Config; PEOPLE.len()]) -> Result<Self, DemoError> {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = thread::Builder::new().name("demo".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = driver::run(clients, fastrand::u64(..), ready) => {}
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        let people = Self { stop: Some(stop), thread: Some(thread) };
+        is_ready.recv_timeout(START_TIMEOUT).map_err(|_| DemoError::Silent)?;
+        Ok(people)
+    }
+}
+
+impl Drop for People {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // Whether it panicked or not, it is over.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn token(secret: &Secret, user: &str) -> String {
+    let now = Duration::from_millis(Clock::system().now().millis());
+    let claims = Claims {
+        sub: UserId::new(user).expect("the names of the demo are user ids"),
+        exp: (now + TOKEN_TTL).as_secs(),
+        role: Role::User,
+        rooms: None,
+        read_only: Vec::new(),
+        iss: None,
+        aud: None,
+    };
+    mint(secret, &claims)
+}
+
+fn room_name(name: &str) -> RoomName {
+    RoomName::new(name).expect("the rooms of the demo have names of rooms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Command, ConnectionState, Event, Events};
+    use realtime_shared::{ServerEvent, Typing};
+
+    /// The next event that `wanted` makes something of. If none comes, the test does not end.
+    async fn next<T>(events: &mut Events, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = wanted(events.recv().await.expect("the demo goes on")) {
+                return found;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_visitor_finds_rooms_with_a_past_and_is_greeted() {
+        let demo = start().expect("a demo");
+        let (handle, mut events) = net::connect(net::Config::new(&demo.url, &*demo.token).expect("good"));
+        next(&mut events, |event| match event {
+            Event::State(ConnectionState::Connected { user_id, .. }) => {
+                assert_eq!(user_id.as_str(), VISITOR);
+                Some(())
+            }
+            _ => None,
+        })
+        .await;
+        for room in &demo.rooms {
+            handle.send(Command::Join(room.clone())).await.expect("taken");
+            let members = next(&mut events, |event| match event {
+                Event::Joined { members, .. } => Some(members),
+                _ => None,
+            })
+            .await;
+            assert!(members.len() >= PEOPLE.len(), "{members:?}");
+            let history = Command::History { room: room.clone(), before: None, limit: 100 };
+            handle.send(history).await.expect("taken");
+            let history = next(&mut events, |event| match event {
+                Event::Server(ServerEvent::History(history)) => Some(history),
+                _ => None,
+            })
+            .await;
+            assert!(history.messages.len() >= 20);
+        }
+        let typist = next(&mut events, |event| match event {
+            Event::Server(ServerEvent::Typing(Typing { user_id, is_typing: true, .. })) => Some(user_id),
+            _ => None,
+        })
+        .await;
+        next(&mut events, |event| match event {
+            Event::Message { message, .. } => (message.from == typist).then_some(()),
+            _ => None,
+        })
+        .await;
+    }
+
+    #[test]
+    fn dropped_it_is_gone() {
+        let demo = start().expect("a demo");
+        let address = demo.url.trim_start_matches("ws://").trim_end_matches("/api/v1/ws").to_owned();
+        drop(demo);
+        assert!(std::net::TcpStream::connect(address).is_err());
+    }
+}
