@@ -31,10 +31,16 @@ pub struct Args {
     /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+
+    /// Look around: a server and four users who talk, inside this program. Nothing else is needed.
+    #[cfg(feature = "demo")]
+    #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]
+    pub demo: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  realtime-tui --demo                              # a living chat room, to look around
   realtime-server serve                            # in one terminal: a server
   realtime-server token --user alice > alice.token && chmod 600 alice.token
   realtime-tui --token-file alice.token --room chat-general --room dev

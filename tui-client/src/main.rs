@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use realtime_tui::cli::{Answer, Args};
 use realtime_tui::config::Config;
+#[cfg(feature = "demo")]
+use realtime_tui::demo::{self, Demo, DemoError};
 use realtime_tui::runtime::{self, Outcome};
 
 fn main() -> ExitCode {
@@ -15,6 +17,11 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(Answer::Wrong(line)) => return fail(2, &line),
+    };
+    #[cfg(feature = "demo")]
+    let (args, _demo) = match with_demo(args) {
+        Ok(both) => both,
+        Err(error) => return fail(1, &error.to_string()),
     };
     let config = match Config::check(&args, |name| std::env::var(name).ok()) {
         Ok(config) => config,
@@ -30,6 +37,21 @@ fn main() -> ExitCode {
         Outcome::Unreachable(line) => fail(4, &line),
         Outcome::Signal(number) => ExitCode::from(128_u8.saturating_add(number)),
     }
+}
+
+/// Starts the demo where it is asked for, and lets the arguments be its visitor's. It lasts until it is dropped.
+#[cfg(feature = "demo")]
+fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
+    if !args.demo {
+        return Ok((args, None));
+    }
+    let demo = demo::start()?;
+    args.url = Some(demo.url.clone());
+    args.token = Some(demo.token.clone());
+    if args.rooms.is_empty() {
+        args.rooms = demo.rooms.iter().map(ToString::to_string).collect();
+    }
+    Ok((args, Some(demo)))
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {
