@@ -31,17 +31,15 @@ fn texts(seed: u64) -> impl Iterator<Item = (String, Fate)> {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
     let mut kinds = fastrand::Rng::with_seed(seed);
-    std::iter::repeat_with(move || {
-        match kinds.u8(0..20) {
-            0 => (pick(&mut runner, &not_json()), Fate::NotJson),
-            1..=6 => {
-                let (text, code) = pick(&mut runner, &refused_client_text());
-                (text, Fate::Refused(code))
-            }
-            _ => {
-                let (frame, text) = pick(&mut runner, &written_client_frame());
-                (text, Fate::Answered(frame))
-            }
+    std::iter::repeat_with(move || match kinds.u8(0..20) {
+        0 => (pick(&mut runner, &not_json()), Fate::NotJson),
+        1..=6 => {
+            let (text, code) = pick(&mut runner, &refused_client_text());
+            (text, Fate::Refused(code))
+        }
+        _ => {
+            let (frame, text) = pick(&mut runner, &written_client_frame());
+            (text, Fate::Answered(frame))
         }
     })
 }
@@ -74,7 +72,10 @@ async fn reaction(client: &mut Client, text: &str) -> Result<Vec<Value>, u16> {
     loop {
         let frame = client.frame_or_close().await.map_err(|(code, _)| code)?;
         let known = codec::decode_server(&frame.to_string()).expect("a frame of the protocol");
-        assert!(!matches!(known.event, ServerEvent::Unknown | ServerEvent::System(SystemEvent::Unknown)), "{frame}");
+        assert!(
+            !matches!(known.event, ServerEvent::Unknown | ServerEvent::System(SystemEvent::Unknown)),
+            "{frame}"
+        );
         if frame["type"] == "pong" && frame["nonce"] == nonce {
             return Ok(frames);
         }
@@ -85,7 +86,9 @@ async fn reaction(client: &mut Client, text: &str) -> Result<Vec<Value>, u16> {
 /// Whether a refusal says that the text was no frame.
 fn is_malformed(code: ErrorCode) -> bool {
     match code {
-        ErrorCode::BadRequest | ErrorCode::UnknownType | ErrorCode::InvalidRoom | ErrorCode::InvalidText => true,
+        ErrorCode::BadRequest | ErrorCode::UnknownType | ErrorCode::InvalidRoom | ErrorCode::InvalidText => {
+            true
+        }
         ErrorCode::Forbidden
         | ErrorCode::NotAMember
         | ErrorCode::RateLimited
@@ -125,7 +128,9 @@ async fn throw(server: &TestServer, texts: impl Iterator<Item = (String, Fate)>)
             Fate::Answered(frame) => {
                 assert!(!codes.iter().copied().any(is_malformed), "{frames:?} for {text:?}");
                 assert!(codes.len() <= 1, "{frames:?} for {text:?}");
-                if let (Some(reference), true) = (&frame.reference, is_answered(&frame.event) || codes.len() == 1) {
+                if let (Some(reference), true) =
+                    (&frame.reference, is_answered(&frame.event) || codes.len() == 1)
+                {
                     let own = frames.iter().filter(|frame| frame["ref"] == reference.as_str()).count();
                     assert!(own == 1 || is_told_to_nobody(&frame.event, &codes), "{frames:?} for {text:?}");
                 }
@@ -141,7 +146,8 @@ fn is_told_to_nobody(event: &ClientEvent, codes: &[ErrorCode]) -> bool {
 
 #[tokio::test]
 async fn a_thousand_random_frames() {
-    let seed = std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
+    let seed =
+        std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("SEED={seed}");
     let server = server_with(|config| config.limits.max_messages_per_second = 0);
     let mut alice = server.connect("alice").await;

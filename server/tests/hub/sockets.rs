@@ -287,9 +287,7 @@ async fn answers_that_are_not_read_hold_back_what_asks_for_them() {
     carol.wait_for(json!({"event": "joined"})).await;
     // It asks and asks; what is asked for later is never looked at.
     let ask = masked(TEXT, json!({"type": "ping", "nonce": "x".repeat(4_000)}).to_string().as_bytes());
-    let slow = tokio::spawn(async move {
-        while slow.send_or_end(&ask).await {}
-    });
+    let slow = tokio::spawn(async move { while slow.send_or_end(&ask).await {} });
     carol.expect(left("slow", "lobby", "disconnected")).await;
     slow.await.expect("its socket ended");
 }
