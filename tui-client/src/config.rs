@@ -1,7 +1,8 @@
 //! The configuration as checked: past [`Config::check`] nothing of it is looked at again.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use realtime_shared::{NameError, RoomName};
@@ -115,15 +116,8 @@ fn read_token(file: &mut File) -> io::Result<String> {
     Ok(token)
 }
 
-#[cfg(unix)]
-fn is_open_to_others(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
+fn is_open_to_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 /// Whether `token` has the form of a signed JWT.
@@ -137,7 +131,6 @@ fn is_token(token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

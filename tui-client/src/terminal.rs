@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crossterm::cursor::{SetCursorStyle, Show};
+use crossterm::cursor::Show;
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
@@ -85,7 +85,6 @@ fn restore() {
         EndSynchronizedUpdate,
         DisableFocusChange,
         DisableBracketedPaste,
-        SetCursorStyle::DefaultUserShape,
         Show,
         LeaveAlternateScreen
     );

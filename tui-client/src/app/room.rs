@@ -65,8 +65,8 @@ pub struct Ruler {
 /// A room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    /// Its name on the wire.
-    pub name: RoomName,
+    /// Its name on the wire, which is not for the screen.
+    pub(super) name: RoomName,
     /// What it shows.
     pub pane: Pane,
     /// Whether the user is in it.

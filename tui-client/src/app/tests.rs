@@ -94,6 +94,9 @@ fn a_refused_message_is_sent_again_or_taken_back() {
     client.state(&id, SendState::Refused("may not\u{1b}[2J".to_owned()));
     assert_eq!(shown(&client), ["retry? Refused(\"may not\u{FFFD}\")"]);
     assert_eq!(commands(client.ctrl('r')), [Command::Resend(id.clone())]);
+    client.state(&id, SendState::Queued);
+    assert_eq!(shown(&client), ["retry? Queued"]);
+    client.state(&id, SendState::Refused("no".to_owned()));
     client.ctrl('x');
     assert_eq!((shown(&client).len(), client.draft()), (0, "retry?"));
     assert!(client.ctrl('r').is_empty());

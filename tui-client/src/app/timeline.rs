@@ -303,6 +303,9 @@ impl Timeline {
             return None;
         }
         self.entries.insert(index, Entry { key, stamp, body: Body::Message(said) });
+        if seq == Seq::new(1) {
+            self.top = Top::Beginning;
+        }
         Some(index)
     }
 

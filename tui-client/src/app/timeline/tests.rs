@@ -165,3 +165,12 @@ fn another_log_forgets_the_old_one() {
     timeline.reset();
     assert_eq!((timeline.len(), timeline.top()), (0, Top::Older));
 }
+
+#[test]
+fn before_the_first_number_there_is_nothing() {
+    let mut timeline = Timeline::default();
+    timeline.reset();
+    assert_eq!(timeline.top(), Top::Older);
+    add(&mut timeline, 1..=1);
+    assert_eq!(timeline.top(), Top::Beginning);
+}

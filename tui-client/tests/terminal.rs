@@ -1,0 +1,104 @@
+//! The terminal is put back, however the program that took it ends.
+//!
+//! Each test runs [`child`] of this same program inside of a pseudo-terminal and reads what it wrote there.
+
+use std::error::Error;
+use std::io::Read;
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use realtime_tui::terminal::Guard;
+
+/// What is said to the child of how to end.
+const HOW: &str = "TERMINAL_TEST";
+
+/// Modes that are set, and how they are put back.
+const MODES: [(&str, &str); 4] = [
+    ("\x1b[?1049h", "\x1b[?1049l"),
+    ("\x1b[?2004h", "\x1b[?2004l"),
+    ("\x1b[?1004h", "\x1b[?1004l"),
+    ("\x1b[>1u", "\x1b[<1u"),
+];
+
+#[test]
+#[ignore = "is run by the others, in a terminal of its own"]
+fn child() -> Result<(), Box<dyn Error>> {
+    let guard = Guard::take(true)?;
+    print!("drawn\x1b[?25l\x1b[?2026h");
+    match std::env::var(HOW)?.as_str() {
+        "panic" => panic!("on purpose"),
+        "panic elsewhere" => {
+            let _ = std::thread::spawn(|| panic!("on purpose")).join();
+        }
+        "error" => return Err("an error on purpose".into()),
+        "suspend" => {
+            guard.suspend();
+            print!("stopped");
+            guard.resume()?;
+            print!("continued");
+        }
+        _ => {}
+    }
+    drop(guard);
+    print!("after");
+    Ok(())
+}
+
+/// What a child wrote that ends so. Its terminal is as it was before.
+fn run(how: &str) -> String {
+    let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+    let pty = native_pty_system().openpty(size).expect("a pseudo-terminal");
+    let before = pty.master.get_termios().expect("modes");
+    let mut command = CommandBuilder::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "child", "--ignored", "--nocapture"]);
+    command.env(HOW, how);
+    let mut child = pty.slave.spawn_command(command).expect("a child");
+    let mut reader = pty.master.try_clone_reader().expect("a reader");
+    let reading = std::thread::spawn(move || {
+        let mut written = Vec::new();
+        // The end of a pseudo-terminal is an error.
+        let _ = reader.read_to_end(&mut written);
+        String::from_utf8_lossy(&written).into_owned()
+    });
+    child.wait().expect("an end");
+    assert_eq!(pty.master.get_termios(), Some(before), "raw mode is not put back");
+    drop(pty.slave);
+    let written = reading.join().expect("read");
+    for (set, put_back) in MODES {
+        let last =
+            |sequence| written.rfind(sequence).unwrap_or_else(|| panic!("no {sequence:?} in {written:?}"));
+        assert!(last(set) < last(put_back), "{set:?} is not put back: {written:?}");
+    }
+    let cursor = (written.rfind("\x1b[?25l"), written.rfind("\x1b[?25h"));
+    assert!(cursor.0 < cursor.1, "the cursor is hidden: {written:?}");
+    let frame = (written.rfind("\x1b[?2026h"), written.rfind("\x1b[?2026l"));
+    assert!(frame.0 < frame.1, "the frame is open: {written:?}");
+    written
+}
+
+fn is_before(written: &str, first: &str, second: &str) -> bool {
+    written.find(first).is_some_and(|at| written[at..].contains(second))
+}
+
+#[test]
+fn after_the_end() {
+    assert!(is_before(&run("quit"), "\x1b[?1049l", "after"));
+}
+
+#[test]
+fn after_an_error() {
+    assert!(is_before(&run("error"), "\x1b[?1049l", "an error on purpose"));
+}
+
+#[test]
+fn before_a_panic_is_printed() {
+    assert!(is_before(&run("panic"), "\x1b[?1049l", "on purpose"));
+    assert!(is_before(&run("panic elsewhere"), "\x1b[?1049l", "on purpose"));
+}
+
+#[test]
+fn while_it_is_stopped() {
+    let written = run("suspend");
+    assert!(is_before(&written, "\x1b[?1049l", "stopped"));
+    assert!(is_before(&written, "stopped", "\x1b[?1049h"));
+    assert!(is_before(&written, "continued", "\x1b[?1049l"));
+}
