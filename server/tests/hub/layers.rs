@@ -231,12 +231,12 @@ const MADE_UP: House = House {
     outside: &[("other_crate", &["side"])],
 };
 
-/// What is wrong with one file, in a house whose other files are fine.
+/// What is wrong with one file, in a house whose other files are empty.
 fn wrong_with(file: &str, source: &str) -> Vec<String> {
-    let fine =
+    let usual =
         ["lib.rs", "top/mod.rs", "top/inside.rs", "middle.rs", "bottom.rs", "side/mod.rs", "side/inside.rs"];
     let others =
-        fine.iter().filter(|other| **other != file).map(|other| ((*other).to_owned(), String::new()));
+        usual.iter().filter(|other| **other != file).map(|other| ((*other).to_owned(), String::new()));
     let sources: Vec<_> = others.chain([(file.to_owned(), source.to_owned())]).collect();
     MADE_UP.violations(&sources).into_iter().collect()
 }

@@ -8,6 +8,7 @@
 //! To add a test: into the module of its part; frames are written as they go over the wire.
 
 mod base_dialect;
+mod grants;
 mod layers;
 mod messages;
 mod random_frames;

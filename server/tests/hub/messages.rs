@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 
 use realtime_shared::codec::SERVER_FRAME_BYTES;
-use realtime_shared::{Claims, Role};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, TestServer, claims, error, join_room, leave_room, masked, message, position, said, server,
+    Client, TestServer, admin, error, join_room, leave_room, masked, message, position, said, server,
     server_with, tracked,
 };
 
@@ -406,7 +405,7 @@ async fn requests_have_the_same_limit() {
         config.limits.max_messages_per_second = 1;
         config.limits.message_burst = 5;
     });
-    let mut alice = server.connect_as(&Claims { role: Role::Admin, ..claims("alice") }).await;
+    let mut alice = server.connect_as(&admin("alice")).await;
     alice.send_all((0..6).map(|number| json!({"type": "ping", "ref": number.to_string()}))).await;
     for number in 0..5 {
         alice.expect(json!({"type": "pong", "ref": number.to_string()})).await;

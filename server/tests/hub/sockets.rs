@@ -219,7 +219,7 @@ async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
 #[tokio::test]
 async fn a_reader_that_pauses_gets_all_of_it() {
     // No timer comes to its help.
-    let never = Duration::from_secs(3_600);
+    let never = Duration::from_hours(1);
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.slow_reader_timeout = never;
@@ -245,7 +245,7 @@ async fn a_reader_that_the_ring_has_left_behind_is_closed() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.ring.bytes_per_room = 256 * 1024;
-        config.timing.slow_reader_timeout = Duration::from_secs(3_600);
+        config.timing.slow_reader_timeout = Duration::from_hours(1);
     });
     let mut carol = server.connect("carol").await;
     carol.join("lobby").await;
@@ -329,7 +329,7 @@ async fn one_byte_at_a_time() {
 
 #[tokio::test]
 async fn at_the_end_everyone_is_told_to_come_back() {
-    let server = server_with(|config| config.timing.shutdown_deadline = Duration::from_secs(3_600));
+    let server = server_with(|config| config.timing.shutdown_deadline = Duration::from_hours(1));
     let address = server.address;
     let mut clients = Vec::new();
     for number in 0..20 {
@@ -354,8 +354,8 @@ async fn at_the_end_everyone_is_told_to_come_back() {
 #[tokio::test]
 async fn idle_requests_do_not_hold_the_end_up() {
     let server = server_with(|config| {
-        config.timing.header_timeout = Duration::from_secs(3_600);
-        config.timing.shutdown_deadline = Duration::from_secs(3_600);
+        config.timing.header_timeout = Duration::from_hours(1);
+        config.timing.shutdown_deadline = Duration::from_hours(1);
     });
     let mut kept_alive = server.dial().await;
     kept_alive.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await;
@@ -374,7 +374,7 @@ async fn who_does_not_end_is_dropped_at_the_deadline() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.shutdown_deadline = Duration::from_millis(200);
-        config.timing.header_timeout = Duration::from_secs(3_600);
+        config.timing.header_timeout = Duration::from_hours(1);
     });
     let mut half = server.dial().await;
     half.send(b"GET /ws HTTP/1.1\r\n").await;

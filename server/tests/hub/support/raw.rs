@@ -26,10 +26,10 @@ fn header(first: u8, len: usize, masked: u8) -> Vec<u8> {
     if let Ok(len @ 0..=125) = u8::try_from(len) {
         bytes.push(masked | len);
     } else if let Ok(len) = u16::try_from(len) {
-        bytes.push(masked | 126);
+        bytes.push(masked | 0x7E);
         bytes.extend(len.to_be_bytes());
     } else {
-        bytes.push(masked | 127);
+        bytes.push(masked | 0x7F);
         bytes.extend((len as u64).to_be_bytes());
     }
     bytes

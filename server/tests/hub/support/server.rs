@@ -130,3 +130,13 @@ pub(crate) fn token(claims: &Claims) -> String {
 pub(crate) fn now_seconds() -> u64 {
     Clock::system().now().millis() / 1_000
 }
+
+/// An admin's claims.
+pub(crate) fn admin(user: &str) -> Claims {
+    Claims { role: Role::Admin, ..claims(user) }
+}
+
+/// A list of globs.
+pub(crate) fn globs(rooms: &[&str]) -> Vec<String> {
+    rooms.iter().map(|&room| room.to_owned()).collect()
+}

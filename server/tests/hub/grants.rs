@@ -1,0 +1,208 @@
+//! What a token lets its bearer do, and for how long; and what admins may.
+
+use std::time::Duration;
+
+use realtime_server::config::OnExpiry;
+use realtime_shared::Claims;
+use serde_json::{Value, json};
+
+use crate::support::{
+    admin, claims, error, globs, join_room, joined, left, message, now_seconds, said, server, server_with,
+    token,
+};
+
+/// A notice, with its further fields.
+fn notice(text: &str, to: &Value) -> Value {
+    let mut frame = json!({"type": "notice", "message": text});
+    for (field, value) in to.as_object().expect("an object") {
+        frame[field] = value.clone();
+    }
+    frame
+}
+
+#[tokio::test]
+async fn a_refresh_needs_a_good_token_of_the_same_user() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { rooms: Some(globs(&["lobby"])), ..claims("alice") }).await;
+    alice.join("lobby").await;
+    for bad in [token(&claims("bob")), token(&Claims { exp: 1, ..claims("alice") }), "garbage".to_owned()] {
+        alice.send(json!({"type": "refresh", "token": bad})).await;
+        alice.expect(error("forbidden")).await;
+    }
+    // The old one stays, with what it grants and no more.
+    alice.say("lobby", "still here").await;
+    alice.send(join_room("kitchen")).await;
+    alice.expect(error("forbidden")).await;
+
+    let wider = Claims { exp: now_seconds() + 7_200, ..claims("alice") };
+    alice.send(json!({"type": "refresh", "token": token(&wider)})).await;
+    alice.expect(json!({"type": "refreshed", "expires_at": wider.exp * 1_000})).await;
+    alice.join("kitchen").await;
+    alice.say("lobby", "and there").await;
+}
+
+#[tokio::test]
+async fn a_narrower_token_leaves_rooms() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    for room in ["lobby", "kitchen", "cellar"] {
+        bob.join(room).await;
+        alice.join(room).await;
+        bob.expect(joined("alice", room)).await;
+    }
+    let narrower = Claims { rooms: Some(globs(&["lobby"])), ..claims("alice") };
+    alice.send(json!({"type": "refresh", "token": token(&narrower)})).await;
+    alice.expect(json!({"type": "refreshed"})).await;
+    let mut lost = Vec::new();
+    for _ in 0..2 {
+        let told = alice.expect(json!({"type": "system", "event": "left", "reason": "kicked"})).await;
+        lost.push(told["room"].as_str().expect("a room").to_owned());
+        bob.expect(json!({"type": "system", "event": "left", "user_id": "alice", "reason": "kicked"})).await;
+    }
+    lost.sort_unstable();
+    assert_eq!(lost, ["cellar", "kitchen"]);
+    bob.say("kitchen", "who hears me?").await;
+    alice.say("lobby", "not I").await;
+    bob.expect(said("alice", "lobby", "not I")).await;
+    alice.send(join_room("kitchen")).await;
+    alice.expect(error("forbidden")).await;
+}
+
+/// A user's claims that are good for a second or two: the server's leeway is five.
+fn nearly_expired(user: &str) -> Claims {
+    Claims { exp: now_seconds() - 3, ..claims(user) }
+}
+
+#[tokio::test]
+async fn an_expired_token_ends_the_connection() {
+    let server = server_with(|config| config.timing.leave_grace = Duration::ZERO);
+    let ignoring = server_with(|config| config.on_expiry = OnExpiry::Ignore);
+    let short = nearly_expired("alice");
+    let mut kept = ignoring.connect_as(&short).await;
+    let mut refreshed = server.connect_as(&short).await;
+    let mut closed = server.connect_as(&short).await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    for client in [&mut closed, &mut refreshed] {
+        let warning = json!({"type": "system", "event": "token_expiring", "expires_at": short.exp * 1_000});
+        assert!(client.expect(warning).await["message"].is_string());
+    }
+    refreshed.send(json!({"type": "refresh", "token": token(&claims("alice"))})).await;
+    refreshed.expect(json!({"type": "refreshed"})).await;
+    closed.join("lobby").await;
+    bob.expect(joined("alice", "lobby")).await;
+
+    closed.expect_close(4003, "Token expired").await;
+    bob.expect(left("alice", "lobby", "disconnected")).await;
+    // By now the same token has expired everywhere.
+    server.open(&token(&short)).await.expect_close(4001, "Authentication failed").await;
+    kept.nothing_else().await;
+    refreshed.nothing_else().await;
+}
+
+#[tokio::test]
+async fn a_token_is_warned_of_once_it_is_near_its_end() {
+    let server = server();
+    let mut alice = server.connect_as(&Claims { exp: now_seconds() + 50, ..claims("alice") }).await;
+    alice.expect(json!({"type": "system", "event": "token_expiring"})).await;
+    alice.nothing_else().await;
+    let mut bob = server.connect_as(&Claims { exp: now_seconds() + 600, ..claims("bob") }).await;
+    bob.nothing_else().await;
+}
+
+#[tokio::test]
+async fn admins_send_notices_to_a_room() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("kitchen").await;
+    root.send(notice("fire drill", &json!({"room": "lobby"}))).await;
+    assert_eq!(
+        alice.next().await,
+        json!({"type": "system", "event": "notice", "message": "fire drill", "from": "root", "room": "lobby"})
+    );
+    bob.nothing_else().await;
+    // It is told once, and is no entry.
+    assert_eq!(server.connect("carol").await.join("lobby").await["position"]["seq"], 0);
+}
+
+#[tokio::test]
+async fn admins_send_notices_to_a_user_and_to_everyone() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    let mut alice = server.connect("alice").await;
+    let mut alice_again = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    let told = |text: &str| json!({"type": "system", "event": "notice", "message": text, "from": "root"});
+    root.send(notice("only you", &json!({"user_id": "alice"}))).await;
+    assert_eq!(alice.next().await, told("only you"));
+    assert_eq!(alice_again.next().await, told("only you"));
+    root.send(notice("all of you", &json!({}))).await;
+    for client in [&mut root, &mut alice, &mut alice_again, &mut bob] {
+        assert_eq!(client.next().await, told("all of you"));
+    }
+    for to in [json!({}), json!({"room": "lobby"}), json!({"user_id": "bob"})] {
+        alice.send(notice("I too", &to)).await;
+        alice.expect(error("forbidden")).await;
+    }
+    bob.nothing_else().await;
+    root.send(notice("to both", &json!({"room": "lobby", "user_id": "bob"}))).await;
+    root.expect(error("bad_request")).await;
+}
+
+#[tokio::test]
+async fn grants_say_who_may_do_what_where() {
+    let server = server();
+    let limited =
+        Claims { rooms: Some(globs(&["chat-*", "news"])), read_only: globs(&["news"]), ..claims("alice") };
+    let mut alice = server.connect_as(&limited).await;
+    for request in [
+        join_room("lobby"),
+        message("lobby", "hi"),
+        json!({"type": "history", "room": "lobby"}),
+        json!({"type": "members", "room": "lobby"}),
+    ] {
+        alice.send(request).await;
+        let refusal = alice.expect(error("forbidden")).await;
+        assert_eq!(refusal["room"], "lobby");
+        assert_eq!(refusal["temporary"], false);
+    }
+    alice.join("chat-one").await;
+    alice.say("chat-one", "hi").await;
+    alice.join("news").await;
+    for request in [message("news", "mine"), json!({"type": "typing", "room": "news"})] {
+        alice.send(request).await;
+        alice.expect(error("forbidden")).await;
+    }
+    let mut root = server
+        .connect_as(&Claims { rooms: Some(globs(&[])), read_only: globs(&["*"]), ..admin("root") })
+        .await;
+    root.join("news").await;
+    alice.expect(joined("root", "news")).await;
+    root.say("news", "extra").await;
+    alice.expect(said("root", "news", "extra")).await;
+
+    let mut nobody = server.connect_as(&Claims { rooms: Some(globs(&[])), ..claims("nobody") }).await;
+    nobody.send(join_room("lobby")).await;
+    nobody.expect(error("forbidden")).await;
+}
+
+#[tokio::test]
+async fn reserved_names_are_nobodys() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    for request in [
+        join_room("dm:alice"),
+        message("dm:alice", "psst"),
+        json!({"type": "history", "room": "dm:alice"}),
+        json!({"type": "members", "room": "dm:alice"}),
+        notice("psst", &json!({"room": "dm:alice"})),
+    ] {
+        root.send(request).await;
+        root.expect(error("forbidden")).await;
+    }
+    root.join("dm").await;
+}
