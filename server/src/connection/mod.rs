@@ -155,11 +155,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return;
         }
         let now = self.hub.now();
-        let left = self.session.identity().expires_at.millis().saturating_sub(now.wall.millis());
-        let left = Duration::from_millis(left);
-        // A token that expires beyond what the clock can tell does not expire.
-        self.deadlines.expiry = now.instant.checked_add(left + LEEWAY);
-        self.deadlines.warning = now.instant.checked_add(left.saturating_sub(EXPIRY_WARNING));
+        let until = |time: Duration| {
+            let left = time.saturating_sub(Duration::from_millis(now.wall.millis()));
+            // A token that expires beyond what the clock can tell does not expire.
+            now.instant.checked_add(left)
+        };
+        let expires_at = Duration::from_millis(self.session.identity().expires_at.millis());
+        self.deadlines.expiry = until(expires_at + LEEWAY);
+        self.deadlines.warning = until(expires_at.saturating_sub(EXPIRY_WARNING));
     }
 
     /// One turn; ready when the connection has ended.
