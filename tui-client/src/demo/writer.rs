@@ -46,9 +46,9 @@ impl Deck {
         Self(order.into())
     }
 
-    /// Draws one that is `wanted`, out of the half that did not come up for long where it can.
+    /// Draws one that is `wanted`, out of the third that did not come up for longest where it can.
     fn draw(&mut self, random: &mut fastrand::Rng, wanted: impl Fn(usize) -> bool) -> Option<usize> {
-        let fresh = self.0.len().div_ceil(2);
+        let fresh = self.0.len().div_ceil(3);
         let places: Vec<_> = (0..self.0.len()).filter(|&place| wanted(self.0[place])).collect();
         let (first, later): (Vec<_>, Vec<_>) = places.into_iter().partition(|&place| place < fresh);
         let place = random.choice(first).or_else(|| later.first().copied())?;
