@@ -1,6 +1,6 @@
 //! The loop: wait → update → run effects → draw.
 //!
-//! What was typed is drawn at once, the rest at most every [`FRAME`]. No timer runs but the one that the model asks
+//! What was typed is drawn at once, the rest at most every 16 ms. No timer runs but the one that the model asks
 //! for, or the next frame's. A frame is one write, between the marks of a synchronized update. Input is read only
 //! while the network takes commands, so nothing that was typed is dropped; the terminal keeps it meanwhile.
 //!

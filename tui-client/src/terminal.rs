@@ -4,7 +4,7 @@
 //! before the panic is printed, wherever it happens. Signals end or stop the runtime's loop, which drops or suspends
 //! the guard. To give back twice is harmless. A terminal that is gone is not an error: there is nothing to put back.
 //!
-//! A new mode: a line in [`enter`] and its opposite in [`restore`].
+//! A new mode: a line in `enter` and its opposite in `restore`.
 
 use std::io::{self, Write};
 use std::sync::Once;

@@ -1,0 +1,271 @@
+//! What the network says, and what becomes of it.
+
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use realtime_shared::{
+    EntryId, ErrorCode, ErrorEvent, Notice, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, Text,
+};
+
+use super::super::testing::{Client, room, user};
+use super::super::{Entered, Input, Scroll};
+use super::{Effect, commands, error, shown};
+use crate::net::{Command, Event, SendState};
+
+fn position() -> Position {
+    let epoch = realtime_shared::Epoch::new("e").expect("an epoch");
+    Position::At { epoch, seq: Seq::new(1), id: EntryId::from_u128(1) }
+}
+
+#[test]
+fn a_first_join_asks_for_the_newest_history() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    let effects = client.joined("chat", None, None);
+    assert_eq!(commands(effects), [Command::History { room: room("chat"), before: None, limit: 50 }]);
+    let old = client.message("chat", "bob", "old", 1);
+    client.skip("chat", 1);
+    client.says("chat", "alice", "new");
+    client.history("chat", &[old], false);
+    assert_eq!(shown(&client), ["bob: old", "alice: new"]);
+}
+
+#[test]
+fn a_message_of_ours_stands_there_at_once_and_takes_its_place() {
+    let mut client = Client::online(&["chat"]);
+    let id = client.send("hi");
+    assert_eq!(shown(&client), ["hi Queued"]);
+    client.state(&id, SendState::Sent);
+    client.says("chat", "bob", "first");
+    assert_eq!(shown(&client), ["bob: first", "hi Sent"]);
+    client.state(&id, SendState::Stored(Seq::new(2)));
+    assert_eq!(shown(&client), ["bob: first", "hi Stored"]);
+    client.comes_back("chat", &id, "hi");
+    assert_eq!(shown(&client), ["bob: first", "you: hi ✓"]);
+    client.state(&id, SendState::Stored(Seq::new(2)));
+    assert_eq!(shown(&client), ["bob: first", "you: hi ✓"]);
+}
+
+#[test]
+fn the_copy_may_come_before_the_ack_and_identities_of_others_do_not_count() {
+    let mut client = Client::online(&["chat"]);
+    let id = client.send("hi");
+    let mut forged = client.message("chat", "mallory", "hi", 1);
+    forged.client_msg_id = Some(id.clone());
+    client.net(Event::Message { message: forged, replayed: false });
+    client.skip("chat", 1);
+    assert_eq!(shown(&client), ["mallory: hi", "hi Queued"]);
+    client.comes_back("chat", &id, "hi");
+    assert_eq!(shown(&client), ["mallory: hi", "you: hi ✓"]);
+}
+
+#[test]
+fn identities_are_fresh() {
+    let mut client = Client::online(&["chat"]);
+    assert_ne!(client.send("a"), client.send("a"));
+}
+
+#[test]
+fn a_refused_message_is_sent_again_or_taken_back() {
+    let mut client = Client::online(&["chat"]);
+    let id = client.send("retry?");
+    client.state(&id, SendState::Refused("may not\u{1b}[2J".to_owned()));
+    assert_eq!(shown(&client), ["retry? Refused(\"may not\u{FFFD}\")"]);
+    assert_eq!(commands(client.ctrl('r')), [Command::Resend(id.clone())]);
+    client.state(&id, SendState::Queued);
+    assert_eq!(shown(&client), ["retry? Queued"]);
+    client.state(&id, SendState::Refused("no".to_owned()));
+    client.ctrl('x');
+    assert_eq!((shown(&client).len(), client.draft()), (0, "retry?"));
+    assert!(client.ctrl('r').is_empty());
+    assert!(client.hint().contains("nothing"));
+}
+
+#[test]
+fn offline_messages_are_queued_and_ctrl_r_connects() {
+    let mut client = Client::online(&["chat"]);
+    client.lose(Duration::from_secs(12));
+    client.send("later");
+    assert_eq!((client.model.queued(), shown(&client)), (1, vec!["later Queued".to_owned()]));
+    assert_eq!(commands(client.ctrl('r')), [Command::RetryNow]);
+}
+
+#[test]
+fn after_a_gap_the_timeline_says_so() {
+    let mut client = Client::online(&["chat"]);
+    client.says("chat", "bob", "1");
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    let effects =
+        client.joined("chat", Some(Recovery::Complete { replayed: 37 }), Some(Duration::from_secs(12)));
+    assert!(effects.is_empty(), "{effects:?}");
+    assert_eq!(shown(&client), ["bob: 1", "offline 12 s · 37 recovered"]);
+
+    client.joined("chat", Some(Recovery::Truncated { replayed: 1 }), Some(Duration::from_secs(200)));
+    client.skip("chat", 5);
+    client.says("chat", "bob", "7");
+    assert_eq!(shown(&client)[2..], ["offline 3 min · 1 recovered", "|", "bob: 7"]);
+
+    client.joined("chat", Some(Recovery::Reset { replayed: 1 }), Some(Duration::from_secs(1)));
+    client.says("chat", "bob", "8");
+    assert_eq!(shown(&client), ["history was reset", "bob: 8"]);
+}
+
+#[test]
+fn a_resync_forgets_what_is_not_of_the_log_any_more() {
+    let mut client = Client::online(&["chat"]);
+    for text in ["1", "2", "3"] {
+        client.says("chat", "bob", text);
+    }
+    let Position::At { epoch, id, .. } = position() else { panic!("a position") };
+    client.server(ServerEvent::System(SystemEvent::Resync(Resync {
+        message: String::new(),
+        room: room("chat"),
+        position: Position::At { epoch, seq: Seq::new(2), id },
+        recovery: Recovery::Complete { replayed: 0 },
+    })));
+    assert_eq!(shown(&client), ["bob: 1", "bob: 2", "history changed · 0 recovered"]);
+}
+
+#[test]
+fn going_up_loads_older_messages_once() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined("chat", None, None);
+    let page = [client.message("chat", "bob", "9", 9), client.message("chat", "bob", "10", 10)];
+    client.history("chat", &page, true);
+    let top = client.model.pane().timeline.get(0).expect("an item").key();
+    let viewed = Input::Viewed { pane: client.model.pane().id, top };
+    assert!(client.input(viewed.clone()).is_empty(), "nobody went up");
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
+    let ask = Command::History { room: room("chat"), before: Some(Seq::new(9)), limit: 50 };
+    assert_eq!(commands(client.input(viewed.clone())), [ask]);
+    client.press(KeyCode::PageUp);
+    assert!(client.input(viewed.clone()).is_empty(), "one page at a time");
+    client.history("chat", &[client.message("chat", "bob", "8", 8)], false);
+    assert_eq!(shown(&client), ["bob: 8", "bob: 9", "bob: 10"]);
+    assert!(client.input(viewed).is_empty(), "that was the beginning");
+}
+
+#[test]
+fn a_refused_page_is_asked_for_again_only_with_the_next_key() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined("chat", None, None);
+    client.history("chat", &[client.message("chat", "bob", "9", 9)], true);
+    let top = client.model.pane().timeline.get(0).expect("an item").key();
+    let viewed = Input::Viewed { pane: client.model.pane().id, top };
+    client.press(KeyCode::PageUp);
+    assert_eq!(client.input(viewed.clone()).len(), 1);
+    client.server(error(Some("chat"), "slow down"));
+    assert!(client.input(viewed.clone()).is_empty());
+    client.press(KeyCode::PageUp);
+    assert_eq!(client.input(viewed).len(), 1);
+}
+
+#[test]
+fn unread_messages_are_counted_ruled_off_and_frozen() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.says("dev", "bob", "seen by nobody");
+    client.says("dev", "bob", "Hey YOU, look");
+    client.says("dev", "bob", "your own word");
+    assert_eq!((client.model.rooms[1].unread, client.model.rooms[1].mentions), (3, 1));
+    client.alt('2');
+    assert_eq!((client.model.rooms[1].unread, client.model.rooms[1].mentions), (0, 0));
+    assert_eq!(client.model.rooms[1].ruler.map(|ruler| ruler.count), Some(3));
+    client.says("dev", "bob", "while looking");
+    assert_eq!(client.model.rooms[1].ruler.map(|ruler| ruler.count), Some(3), "frozen");
+    client.alt('1');
+    client.alt('2');
+    assert_eq!(client.model.rooms[1].ruler, None);
+}
+
+#[test]
+fn a_window_without_focus_is_not_looked_at() {
+    let mut client = Client::online(&["chat"]);
+    client.input(Input::Focus(false));
+    client.says("chat", "bob", "psst");
+    assert_eq!(client.model.rooms[0].unread, 1);
+    client.input(Input::Focus(true));
+    assert_eq!((client.model.rooms[0].unread, client.model.rooms[0].ruler.map(|r| r.count)), (0, Some(1)));
+}
+
+#[test]
+fn the_others_type_for_six_seconds() {
+    let mut client = Client::online(&["chat"]);
+    client.types("chat", "bob", true);
+    client.types("chat", "alice", true);
+    client.types("chat", "you", true);
+    let typing =
+        |client: &Client| client.model.rooms[0].typing().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(typing(&client), ["bob", "alice"]);
+    client.says("chat", "alice", "there");
+    assert_eq!(typing(&client), ["bob"]);
+    assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_secs(6)));
+    client.pass(6_000);
+    assert!(typing(&client).is_empty());
+    assert_eq!(client.model.next_tick(), None);
+}
+
+#[test]
+fn nothing_ticks_while_nothing_moves() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.says("chat", "bob", "x");
+    client.types("dev", "bob", true);
+    assert_eq!(client.model.next_tick(), None, "typing in another room is not on the screen");
+    client.lose(Duration::from_millis(1_500));
+    assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_millis(500)));
+}
+
+#[test]
+fn people_come_and_go_in_one_line() {
+    let mut client = Client::online(&["chat"]);
+    client.comes("chat", "dave");
+    client.comes("chat", "dave");
+    client.goes("chat", "bob");
+    assert_eq!(shown(&client), ["dave joined · bob left"]);
+    let members: Vec<_> = client.model.rooms[0].members().map(ToString::to_string).collect();
+    assert_eq!(members, ["alice", "carol", "dave", "you"]);
+}
+
+#[test]
+fn who_is_removed_is_told() {
+    let mut client = Client::online(&["chat"]);
+    client.goes("chat", "you");
+    assert_eq!(client.model.rooms[0].entered, Entered::Out);
+    assert!(shown(&client)[0].contains("not in this room any more"));
+    assert_eq!(commands(client.enter("/join chat")), [Command::Join(room("chat"))]);
+}
+
+#[test]
+fn errors_and_notices_stand_where_they_belong() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.server(error(Some("dev"), "no\u{202e}pe"));
+    client.server(error(Some("elsewhere"), "nope"));
+    let text = Text::new("back at five").expect("a text");
+    client.server(ServerEvent::System(SystemEvent::Notice(Notice {
+        message: text,
+        from: user("root"),
+        room: Some(room("dev")),
+    })));
+    assert_eq!(shown(&client), ["elsewhere: nope"]);
+    assert_eq!(client.model.rooms[1].unread, 1, "a notice is news");
+    client.alt('2');
+    assert_eq!(shown(&client), ["nope", "root: back at five"]);
+}
+
+#[test]
+fn a_refused_room_is_not_entered() {
+    let mut client = Client::online(&["chat"]);
+    client.enter("/join secret");
+    client.server(ServerEvent::Error(ErrorEvent {
+        code: ErrorCode::Forbidden,
+        message: "you may not".to_owned(),
+        temporary: false,
+        room: Some(room("secret")),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }));
+    assert_eq!(client.model.room().map(|room| room.entered), Some(Entered::Out));
+    assert_eq!(shown(&client), ["you may not"]);
+}

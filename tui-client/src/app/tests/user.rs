@@ -1,0 +1,225 @@
+//! What the user does, and what becomes of it.
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use realtime_shared::{Members, Position, Rooms, ServerEvent};
+
+use super::super::testing::{Client, room, sent, user};
+use super::super::{DRAFT_CHARS, Input, Overlay};
+use super::{Effect, commands, error, shown, typing};
+use crate::net::Command;
+
+#[test]
+fn rooms_are_gone_to_by_keys() {
+    let mut client = Client::online(&["a", "b", "c"]);
+    let title = |client: &Client| client.model.pane().title.to_string();
+    client.key(KeyCode::Up, KeyModifiers::ALT);
+    assert_eq!(title(&client), "c");
+    client.key(KeyCode::Down, KeyModifiers::ALT);
+    assert_eq!(title(&client), "a");
+    client.alt('9');
+    assert_eq!(title(&client), "a");
+    client.says("b", "bob", "one");
+    client.says("c", "bob", "you!");
+    client.alt('a');
+    assert_eq!(title(&client), "c", "a mention goes first");
+    client.alt('a');
+    assert_eq!(title(&client), "b");
+    client.alt('a');
+    assert!(client.hint().contains("nothing unread"));
+}
+
+#[test]
+fn each_room_keeps_its_draft() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.write("half a tho");
+    client.alt('2');
+    assert_eq!(client.draft(), "");
+    client.write("other");
+    client.alt('1');
+    assert_eq!(client.draft(), "half a tho");
+    client.alt('2');
+    assert_eq!(client.draft(), "other");
+}
+
+#[test]
+fn a_paste_is_one_draft() {
+    let mut client = Client::online(&["chat"]);
+    client.input(Input::Paste("one\r\ntwo\rthree\tfour\u{1b}[31m\n".to_owned()));
+    assert_eq!(client.draft(), "one\ntwo\nthree\tfour[31m\n");
+    assert!(client.hint().contains("control characters"));
+    let (text, _) = sent(&client.press(KeyCode::Enter)).expect("sent");
+    assert_eq!(text, "one\ntwo\nthree\tfour[31m");
+}
+
+#[test]
+fn new_lines_are_written_and_not_sent() {
+    let mut client = Client::online(&["chat"]);
+    client.write("a");
+    for (code, modifiers) in [
+        (KeyCode::Enter, KeyModifiers::ALT),
+        (KeyCode::Enter, KeyModifiers::SHIFT),
+        (KeyCode::Char('j'), KeyModifiers::CONTROL),
+    ] {
+        assert_eq!(sent(&client.key(code, modifiers)), None);
+    }
+    assert_eq!(client.draft(), "a\n\n\n");
+}
+
+#[test]
+fn too_long_a_text_stays_a_draft() {
+    let mut client = Client::online(&["chat"]);
+    let long = "ü".repeat(4_001);
+    client.input(Input::Paste(long.clone()));
+    assert_eq!(sent(&client.press(KeyCode::Enter)), None);
+    assert_eq!(client.draft(), long);
+    assert!(client.hint().contains("4001 characters"), "{}", client.hint());
+    client.press(KeyCode::Backspace);
+    assert!(sent(&client.press(KeyCode::Enter)).is_some());
+    client.input(Input::Paste("x".repeat(DRAFT_CHARS + 1)));
+    assert_eq!(client.draft(), "");
+    assert!(client.hint().contains("does not fit"));
+}
+
+#[test]
+fn blank_texts_are_not_sent() {
+    let mut client = Client::online(&["chat"]);
+    assert!(client.enter("  ").is_empty());
+    assert_eq!(client.draft(), "  ");
+}
+
+#[test]
+fn the_others_are_told_that_one_types() {
+    let mut client = Client::online(&["chat"]);
+    assert_eq!(commands(client.write("hel")), [typing(true)], "once");
+    client.pass(2_999);
+    assert!(client.write("l").is_empty());
+    client.pass(1);
+    assert_eq!(commands(client.write("o")), [typing(true)], "and every 3 s");
+    let effects = commands(client.press(KeyCode::Enter));
+    assert_eq!(effects[0], typing(false), "and at the end");
+    assert!(matches!(effects[1], Command::Send { .. }));
+    assert_eq!(client.model.next_tick(), None);
+}
+
+#[test]
+fn who_stops_is_not_typing() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.write("x");
+    assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_secs(5)));
+    assert_eq!(commands(client.pass(5_000)), [typing(false)]);
+    assert_eq!(commands(client.write("y")), [typing(true)]);
+    client.press(KeyCode::Backspace);
+    assert_eq!(commands(client.press(KeyCode::Backspace)), [typing(false)], "nothing is written");
+    client.write("z");
+    assert_eq!(commands(client.alt('2')), [typing(false)], "another room");
+}
+
+#[test]
+fn commands_and_offline_typing_are_not_told() {
+    let mut client = Client::online(&["chat"]);
+    assert!(client.write("/join x").is_empty());
+    client.ctrl('u');
+    client.lose(Duration::from_secs(9));
+    assert!(client.write("hello").is_empty());
+}
+
+#[test]
+fn commands_are_followed() {
+    let mut client = Client::online(&["chat"]);
+    assert_eq!(commands(client.enter("/join dev")), [Command::Join(room("dev"))]);
+    assert_eq!(client.model.pane().title.as_str(), "dev");
+    assert_eq!(commands(client.enter("/join chat")), [], "there already");
+    assert_eq!(client.model.pane().title.as_str(), "chat");
+    assert_eq!(commands(client.enter("/leave dev")), [Command::Leave(room("dev"))]);
+    assert_eq!(client.model.rooms.len(), 1);
+    assert_eq!(commands(client.enter("/rooms ch")), [Command::ListRooms { prefix: Some("ch".to_owned()) }]);
+    client.press(KeyCode::Esc);
+    assert_eq!(commands(client.enter("/who")), [Command::Members(room("chat"))]);
+    client.press(KeyCode::Esc);
+    client.enter("/help");
+    assert_eq!(client.model.overlay, Some(Overlay::Help));
+    client.press(KeyCode::Esc);
+    assert_eq!(client.enter("/quit"), [Effect::Net(Command::Close), Effect::Quit]);
+}
+
+#[test]
+fn an_unknown_command_is_not_sent_and_stays_a_draft() {
+    let mut client = Client::online(&["chat"]);
+    assert!(client.enter("/jion dev").is_empty());
+    assert_eq!(client.draft(), "/jion dev");
+    assert!(client.hint().contains("no command /jion"));
+    client.ctrl('u');
+    assert_eq!(sent(&client.enter("//etc")).map(|(text, _)| text), Some("/etc".to_owned()));
+}
+
+#[test]
+fn there_is_a_place_outside_of_all_rooms() {
+    let mut client = Client::online(&["chat"]);
+    client.enter("/leave");
+    assert_eq!((client.model.rooms.len(), client.model.current()), (0, None));
+    assert!(client.enter("hello").is_empty());
+    assert_eq!(client.draft(), "hello");
+    assert!(client.hint().contains("no room"));
+    client.ctrl('u');
+    client.server(error(None, "for all"));
+    assert_eq!(shown(&client), ["for all"]);
+    client.enter("/join dev");
+    assert_eq!(client.model.pane().title.as_str(), "dev");
+}
+
+#[test]
+fn text_is_not_lost_by_quitting_or_leaving_at_once() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.write("half a tho");
+    client.alt('2');
+    assert!(client.ctrl('c').is_empty());
+    assert!(client.hint().contains("chat"));
+    client.press(KeyCode::Left);
+    assert!(client.ctrl('c').is_empty(), "another key between: asked anew");
+    assert_eq!(client.ctrl('q').last(), Some(&Effect::Quit));
+
+    assert!(client.enter("/leave chat").is_empty());
+    assert!(client.hint().contains("Enter again"));
+    assert_eq!(commands(client.press(KeyCode::Enter)), [Command::Leave(room("chat"))]);
+
+    client.send("on its way");
+    assert!(client.enter("/quit").is_empty());
+    assert_eq!(client.press(KeyCode::Enter).last(), Some(&Effect::Quit));
+}
+
+#[test]
+fn the_room_list_is_chosen_from() {
+    let mut client = Client::online(&["chat"]);
+    client.press(KeyCode::F(2));
+    let summary = |name: &str| realtime_shared::RoomSummary {
+        room: room(name),
+        member_count: 2,
+        position: Position::Start,
+        last_ts: None,
+    };
+    client
+        .server(ServerEvent::Rooms(Rooms { rooms: vec![summary("chat"), summary("ops")], has_more: false }));
+    let titles: Vec<_> =
+        client.model.choices().into_iter().map(|c| (c.title.to_string(), c.is_ours)).collect();
+    assert_eq!(titles, [("chat".to_owned(), true), ("ops".to_owned(), false)]);
+    client.press(KeyCode::Down);
+    client.press(KeyCode::Down);
+    assert_eq!(commands(client.press(KeyCode::Enter)), [Command::Join(room("ops"))]);
+    assert_eq!((client.model.pane().title.as_str(), &client.model.overlay), ("ops", &None));
+}
+
+#[test]
+fn who_shows_members_of_other_rooms_too() {
+    let mut client = Client::online(&["chat"]);
+    assert_eq!(commands(client.enter("/who ops")), [Command::Members(room("ops"))]);
+    let members = Members { room: room("ops"), members: vec![user("zoe")], member_count: 9 };
+    client.server(ServerEvent::Members(members));
+    let Some(Overlay::Members { members: Some((names, 9)), .. }) = &client.model.overlay else {
+        panic!("{:?}", client.model.overlay)
+    };
+    assert_eq!(names[0].as_str(), "zoe");
+    client.write("x");
+    assert_eq!((&client.model.overlay, client.draft()), (&None, "x"), "typing goes on below");
+}
