@@ -87,11 +87,17 @@ impl Room {
 }
 
 impl Cursor {
-    /// Takes a page that follows the cursor, as frames. A page with a hole before it means that the store has dropped
-    /// what was next.
+    /// Takes a page that follows the cursor, as frames, up to the head that the reader found: from there on the ring
+    /// has also what is not stored. Who goes on in the store all the same has been left behind by the ring.
+    ///
+    /// A page with a hole before it means that the store has dropped what was next.
     pub(crate) fn take_page(&mut self, page: &Page, out: &mut Vec<u8>) -> Result<(), Overtaken> {
-        let Self::Store { after, .. } = self else { return Ok(()) };
+        let Self::Store { after, head, .. } = self else { return Ok(()) };
+        let is_past = *after < *head;
         for entry in &page.entries {
+            if is_past && *after == *head {
+                break;
+            }
             if entry.seq != after.next() {
                 return Err(Overtaken);
             }

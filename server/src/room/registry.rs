@@ -41,7 +41,7 @@ const HISTORY_BYTES: usize = 256 * 1024;
 pub(crate) struct Registry {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) config: Arc<Config>,
-    rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
+    pub(super) rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     users: Users,
     flushers: Box<[Arc<Flusher>]>,
     pub(super) ring_bytes: AtomicUsize,

@@ -272,6 +272,16 @@ fn old_frames_go_and_an_empty_log_has_no_bytes() {
 }
 
 #[test]
+fn a_segment_is_as_young_as_its_last_frame() {
+    let mut model = Model::new(0);
+    for _ in 0..3 {
+        model.take(Step::Append { len: 1 });
+        model.take(Step::Wait { millis: 20_000 });
+    }
+    assert_eq!(model.log.place_after(Seq::ZERO), Some(0));
+}
+
+#[test]
 fn over_its_bytes_a_log_keeps_its_newest_segment() {
     let mut model = Model::new(0);
     for _ in 0..2_000 {
