@@ -156,3 +156,151 @@ impl Deadlines {
         others.into_iter().flatten().fold(sign, Instant::min)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// Deadlines, and a clock that moves when nothing else is to be done.
+    struct Watch {
+        deadlines: Deadlines,
+        timing: Timing,
+        start: Instant,
+    }
+
+    fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    const fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    impl Watch {
+        /// Asks after 25 s, waits 10 s for anything.
+        fn new() -> Self {
+            let timing = Timing {
+                ping_interval: secs(25),
+                ping_timeout: secs(10),
+                slow_reader_timeout: secs(10),
+                unfinished_frame_timeout: secs(10),
+                ..Timing::default()
+            };
+            Self { deadlines: Deadlines::new(now(), &timing), timing, start: now() }
+        }
+
+        /// What is due next, and after how many seconds since the start.
+        async fn next(&mut self) -> (Due, u64) {
+            let due = poll_fn(|cx| match self.deadlines.poll(cx, now(), &self.timing) {
+                Some(due) => Poll::Ready(due),
+                None => Poll::Pending,
+            })
+            .await;
+            (due, (now() - self.start).as_secs())
+        }
+
+        /// Nothing becomes due for so long.
+        async fn quiet(&mut self, secs: u64) {
+            let early = tokio::time::timeout(Duration::from_secs(secs), self.next()).await;
+            assert!(early.is_err(), "{early:?}");
+        }
+
+        fn unfinished(&mut self, unfinished: bool, progress: bool) {
+            self.deadlines.unfinished(unfinished, progress, now(), &self.timing);
+        }
+
+        fn written(&mut self, all: bool, progress: bool) {
+            self.deadlines.written(all, progress, now(), &self.timing);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_peer_is_asked_and_then_given_up() {
+        let mut watch = Watch::new();
+        assert_eq!(watch.next().await, (Due::Ping, 25));
+        assert_eq!(watch.next().await, (Due::PingTimeout, 35));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sign_puts_the_ping_off() {
+        let mut watch = Watch::new();
+        watch.quiet(20).await;
+        watch.deadlines.heard(now());
+        assert_eq!(watch.next().await, (Due::Ping, 45));
+        watch.quiet(5).await;
+        watch.deadlines.heard(now());
+        assert_eq!(watch.next().await, (Due::Ping, 75));
+        assert_eq!(watch.next().await, (Due::PingTimeout, 85));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_stalls() {
+        let mut watch = Watch::new();
+        watch.written(false, false);
+        watch.quiet(8).await;
+        watch.written(false, true);
+        watch.quiet(8).await;
+        watch.written(false, false);
+        assert_eq!(watch.next().await, (Due::Stalled, 18), "since it took something last");
+        watch.written(true, true);
+        assert_eq!(watch.next().await, (Due::Ping, 25), "all went out");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_has_begun_has_to_end() {
+        let mut watch = Watch::new();
+        watch.unfinished(true, false);
+        watch.quiet(8).await;
+        watch.unfinished(true, true);
+        watch.quiet(8).await;
+        watch.unfinished(true, false);
+        assert_eq!(watch.next().await, (Due::Unfinished, 18), "since another one began");
+        watch.unfinished(false, false);
+        assert_eq!(watch.next().await, (Due::Ping, 25), "it ended");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_token_is_warned_of_once_and_then_expires() {
+        let mut watch = Watch::new();
+        watch.deadlines.warning = Some(now() + secs(5));
+        watch.deadlines.expiry = Some(now() + secs(20));
+        assert_eq!(watch.next().await, (Due::ExpiryWarning, 5));
+        assert_eq!(watch.next().await, (Due::Expired, 20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_ends_the_connection_goes_before_what_does_not() {
+        let mut watch = Watch::new();
+        watch.deadlines.warning = Some(now());
+        watch.deadlines.expiry = Some(now() + secs(30));
+        watch.written(false, false);
+        watch.unfinished(true, false);
+        tokio::time::advance(secs(30)).await;
+        assert_eq!(watch.next().await, (Due::Expired, 30));
+        watch.deadlines.expiry = None;
+        assert_eq!(watch.next().await, (Due::Stalled, 30));
+        watch.written(true, true);
+        assert_eq!(watch.next().await, (Due::Unfinished, 30));
+        watch.unfinished(false, false);
+        assert_eq!(watch.next().await, (Due::Ping, 30));
+        assert_eq!(watch.next().await, (Due::ExpiryWarning, 30));
+        assert_eq!(watch.next().await, (Due::PingTimeout, 40));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn once_closed_nothing_else_is_due() {
+        for (patience, end) in [(None, 3), (Some(secs(60)), 60)] {
+            let mut watch = Watch::new();
+            watch.deadlines.warning = Some(now());
+            watch.deadlines.expiry = Some(now());
+            watch.written(false, false);
+            watch.unfinished(true, false);
+            watch.deadlines.close(now(), patience);
+            assert_eq!(watch.next().await, (Due::Closed, end));
+            assert_eq!(watch.next().await, (Due::Closed, end), "until its owner ends it");
+        }
+    }
+}
