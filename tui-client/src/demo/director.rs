@@ -339,8 +339,8 @@ impl Director {
     fn gap(&mut self, room: usize, person: usize, letters: usize) -> Duration {
         let random = &mut self.random;
         match self.rooms[room].lines.front() {
-            None if random.u32(..100) < 70 => millis(random, 4_000, 12_000),
-            None => millis(random, 12_000, 30_000),
+            None if random.u32(..100) < 75 => millis(random, 3_000, 9_000),
+            None => millis(random, 10_000, 22_000),
             Some(next) if next.after_pause => millis(random, 7_000, 16_000),
             Some(next) if next.person == person => millis(random, 500, 1_500),
             Some(_) => {
