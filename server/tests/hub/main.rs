@@ -14,6 +14,7 @@ mod messages;
 mod random_frames;
 mod recovery;
 mod rooms;
+mod slow_readers;
 mod sockets;
 mod support;
 mod upgrade;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, join_room, left, masked, message, said, server, server_with, tracked};
+use crate::support::{TestServer, join_room, masked, message, said, server, server_with, tracked};
 
 const TEXT: u8 = 0x81;
 const FIRST: u8 = 0x01;
@@ -189,107 +189,6 @@ async fn a_close_is_echoed_and_then_the_socket_ends() {
     let mut alice = server.connect_raw("alice").await;
     alice.send(&masked(CLOSE, b"\x03\xed")).await;
     assert_eq!(alice.close().await.0, 1002);
-}
-
-#[tokio::test]
-async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
-    let server = server_with(|config| {
-        config.limits.max_messages_per_second = 0;
-        config.timing.slow_reader_timeout = Duration::from_secs(1);
-        config.timing.leave_grace = Duration::ZERO;
-    });
-    let mut carol = server.connect("carol").await;
-    carol.join("lobby").await;
-    let mut slow = server.connect_narrow("slow").await;
-    slow.text(&join_room("lobby").to_string()).await;
-    slow.json().await;
-    carol.next().await;
-    // More than its kernel and the server's keep, less than the ring does.
-    let text = "x".repeat(2_000);
-    for _ in 0..300 {
-        carol.say("lobby", &text).await;
-    }
-    carol.expect(left("slow", "lobby", "disconnected")).await;
-    carol.say("lobby", "and on").await;
-    // Now it reads again, and sees why.
-    let (code, reason) = slow.close().await;
-    assert_eq!((code, reason.as_str()), (4008, "Too slow"));
-}
-
-#[tokio::test]
-async fn a_reader_that_pauses_gets_all_of_it() {
-    // No timer comes to its help.
-    let never = Duration::from_hours(1);
-    let server = server_with(|config| {
-        config.limits.max_messages_per_second = 0;
-        config.timing.slow_reader_timeout = never;
-        config.timing.ping_interval = never;
-    });
-    let mut carol = server.connect("carol").await;
-    carol.join("lobby").await;
-    let mut slow = server.connect_narrow("slow").await;
-    slow.text(&join_room("lobby").to_string()).await;
-    slow.json().await;
-    carol.next().await;
-    let text = "x".repeat(2_000);
-    for _ in 0..300 {
-        carol.say("lobby", &text).await;
-    }
-    for seq in 1..=300 {
-        assert_eq!(slow.json().await["seq"], seq);
-    }
-}
-
-#[tokio::test]
-async fn a_reader_that_the_ring_has_left_behind_is_closed() {
-    let server = server_with(|config| {
-        config.limits.max_messages_per_second = 0;
-        config.ring.bytes_per_room = 256 * 1024;
-        config.timing.slow_reader_timeout = Duration::from_hours(1);
-    });
-    let mut carol = server.connect("carol").await;
-    carol.join("lobby").await;
-    let mut slow = server.connect_narrow("slow").await;
-    slow.text(&join_room("lobby").to_string()).await;
-    slow.json().await;
-    carol.next().await;
-    let text = "x".repeat(2_000);
-    for _ in 0..500 {
-        carol.say("lobby", &text).await;
-    }
-    // What it has seen by then is a run from where it came.
-    let mut next = 1;
-    loop {
-        let frame = slow.frame().await.expect("a close before the end");
-        if frame.opcode == 8 {
-            assert_eq!(frame.close(), (4008, "Too slow".to_owned()));
-            break;
-        }
-        let message: serde_json::Value = serde_json::from_slice(&frame.payload).expect("JSON");
-        assert_eq!(message["seq"], next);
-        next += 1;
-    }
-    assert!(next < 500);
-    carol.say("lobby", "and on").await;
-}
-
-#[tokio::test]
-async fn answers_that_are_not_read_hold_back_what_asks_for_them() {
-    let server = server_with(|config| {
-        config.limits.max_messages_per_second = 0;
-        config.timing.slow_reader_timeout = Duration::from_secs(1);
-        config.timing.leave_grace = Duration::ZERO;
-    });
-    let mut carol = server.connect("carol").await;
-    carol.join("lobby").await;
-    let mut slow = server.connect_narrow("slow").await;
-    slow.text(&join_room("lobby").to_string()).await;
-    carol.wait_for(json!({"event": "joined"})).await;
-    // It asks and asks; what is asked for later is never looked at.
-    let ask = masked(TEXT, json!({"type": "ping", "nonce": "x".repeat(4_000)}).to_string().as_bytes());
-    let slow = tokio::spawn(async move { while slow.send_or_end(&ask).await {} });
-    carol.expect(left("slow", "lobby", "disconnected")).await;
-    slow.await.expect("its socket ended");
 }
 
 #[tokio::test]
