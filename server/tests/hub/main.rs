@@ -2,8 +2,9 @@
 //!
 //! One binary, so that all of it is linked once. [`support`] is the vocabulary: a server, a client that speaks JSON
 //! ([`support::Client`]), and one that speaks bytes, for what no decent client does ([`support::Raw`]). Each module
-//! takes a part of the protocol; none of them waits for a time, only for what has to come. What must *not* come is
-//! shown by something that comes after it in the same order: a room's next message, or the pong to a ping.
+//! takes a part of the protocol. They wait for what has to come, never for a time (but one that is told to by a refusal,
+//! as clients are). What must *not* come is shown by something that comes after it in the same order: a room's next
+//! message, or the pong to a ping.
 //!
 //! To add a test: into the module of its part; frames are written as they go over the wire.
 
