@@ -6,6 +6,8 @@
 
 mod reader;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use self::reader::{Bounds, Incoming, Reader, Violation};
 pub use self::stream::{Read, Socket, Written};

@@ -181,6 +181,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 }
 
+#[cfg(test)]
+impl<S> Socket<S> {
+    /// Bytes that the socket holds on to, for reading and for writing.
+    pub(super) fn buffers(&self) -> (usize, usize) {
+        (self.input.capacity(), self.output.capacity())
+    }
+}
+
 /// Writes as much as goes out now.
 fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
