@@ -1,0 +1,186 @@
+//! What a client may write to a terminal while it runs: frames of its own drawing, and nothing else.
+//!
+//! This knows what the client's drawing emits, and what no text may hold; it knows nothing of how texts are cleaned.
+
+use unicode_width::UnicodeWidthChar;
+
+/// Begins a frame: what follows is shown at once, at its end.
+pub(crate) const FRAME_BEGINS: &str = "\x1b[?2026h";
+/// Ends a frame.
+pub(crate) const FRAME_ENDS: &str = "\x1b[?2026l";
+
+/// Combining marks in a row that somebody may still need.
+const MARKS: usize = 4;
+
+/// Characters that show as nothing or change how others show: first and last of each run. By the Unicode character
+/// database: `Cc`, `Cf`, `Zl`, `Zp`, `Default_Ignorable_Code_Point`, but for the joiner of emoji.
+const FORBIDDEN: &[(char, char)] = &[
+    ('\0', '\u{1F}'),
+    ('\u{7F}', '\u{9F}'),
+    ('\u{AD}', '\u{AD}'),
+    ('\u{34F}', '\u{34F}'),
+    ('\u{61C}', '\u{61C}'),
+    ('\u{115F}', '\u{1160}'),
+    ('\u{17B4}', '\u{17B5}'),
+    ('\u{180B}', '\u{180F}'),
+    ('\u{200B}', '\u{200C}'),
+    ('\u{200E}', '\u{200F}'),
+    ('\u{2028}', '\u{202E}'),
+    ('\u{2060}', '\u{206F}'),
+    ('\u{3164}', '\u{3164}'),
+    ('\u{FE00}', '\u{FE0F}'),
+    ('\u{FEFF}', '\u{FEFF}'),
+    ('\u{FFA0}', '\u{FFA0}'),
+    ('\u{FFF0}', '\u{FFFB}'),
+    ('\u{1BCA0}', '\u{1BCA3}'),
+    ('\u{1D173}', '\u{1D17A}'),
+    ('\u{E0000}', '\u{E0FFF}'),
+];
+
+/// What in these whole frames is not of the client's own drawing, nor text that may be shown.
+pub(crate) fn faults(written: &[u8]) -> Vec<String> {
+    let Ok(text) = std::str::from_utf8(written) else { return vec!["not UTF-8".to_owned()] };
+    let mut faults = Vec::new();
+    let mut is_open = false;
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if c == '\x1b' {
+            check_text(&std::mem::take(&mut plain), &mut faults);
+            let length = sequence_len(rest);
+            let sequence = &rest[..length];
+            match sequence {
+                FRAME_BEGINS if !is_open => is_open = true,
+                FRAME_ENDS if is_open => is_open = false,
+                _ if is_open && is_drawing(sequence) => {}
+                _ => faults.push(format!("the sequence {sequence:?}")),
+            }
+            rest = &rest[length..];
+        } else {
+            if !is_open {
+                faults.push(format!("{c:?} outside of a frame"));
+            }
+            plain.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    check_text(&plain, &mut faults);
+    faults
+}
+
+/// How many frames these are.
+pub(crate) fn frames(written: &[u8]) -> usize {
+    written.windows(FRAME_BEGINS.len()).filter(|window| *window == FRAME_BEGINS.as_bytes()).count()
+}
+
+/// The bytes of a control sequence; of anything else that begins with an escape, the escape alone.
+fn sequence_len(text: &str) -> usize {
+    let is_final = |c: char| ('\u{40}'..='\u{7E}').contains(&c);
+    text.strip_prefix("\x1b[")
+        .and_then(|rest| rest.find(|c: char| !('\u{20}'..='\u{3F}').contains(&c)).map(|at| (at, rest)))
+        .filter(|(at, rest)| rest[*at..].starts_with(is_final))
+        .map_or(1, |(at, _)| "\x1b[".len() + at + 1)
+}
+
+/// Whether the client draws with this: places, its own colours and emphases, the cursor shown or hidden.
+fn is_drawing(sequence: &str) -> bool {
+    let Some(body) = sequence.strip_prefix("\x1b[") else { return false };
+    if matches!(body, "?25h" | "?25l") {
+        return true;
+    }
+    let numbers =
+        |text: &str| text.split(';').map(|number| number.parse().ok()).collect::<Option<Vec<u16>>>();
+    if let Some(place) = body.strip_suffix('H').and_then(numbers) {
+        return place.len() == 2;
+    }
+    body.strip_suffix('m').and_then(numbers).is_some_and(|numbers| is_look(&numbers))
+}
+
+/// One of 256 colours or the default, also of underlines, bold, faint, reversed, and their ends.
+fn is_look(numbers: &[u16]) -> bool {
+    match numbers {
+        [] => true,
+        [38, 5, color, rest @ ..] => *color < 256 && is_look(rest),
+        [0 | 1 | 2 | 7 | 22 | 27 | 39 | 49 | 59, rest @ ..] => is_look(rest),
+        _ => false,
+    }
+}
+
+fn check_text(text: &str, faults: &mut Vec<String>) {
+    let chars: Vec<char> = text.chars().collect();
+    let mut marks = 0;
+    for (at, &c) in chars.iter().enumerate() {
+        let is_noncharacter = matches!(c, '\u{FDD0}'..='\u{FDEF}') || u32::from(c) & 0xFFFE == 0xFFFE;
+        if is_noncharacter || FORBIDDEN.iter().any(|(first, last)| (*first..=*last).contains(&c)) {
+            faults.push(format!("U+{:04X}", u32::from(c)));
+        }
+        let is_emoji = |c: Option<&char>| c.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric());
+        if c == '\u{200D}' && !(at > 0 && is_emoji(chars.get(at - 1)) && is_emoji(chars.get(at + 1))) {
+            faults.push("a joiner between others than emoji".to_owned());
+        }
+        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+        if marks == MARKS + 1 {
+            faults.push("a tower of combining marks".to_owned());
+        }
+    }
+}
+
+#[test]
+fn frames_of_our_own_are_good() {
+    for good in [
+        "",
+        "\x1b[?2026h\x1b[?25l\x1b[3;18Hhe said \x1b[1m\x1b[38;5;130;49mhi\x1b[39m\x1b[49m\x1b[0m\x1b[?2026l",
+        "\x1b[?2026h日本 e\u{301} 👩\u{200D}👧\x1b[?25h\x1b[?2026l",
+    ] {
+        assert_eq!(faults(good.as_bytes()), Vec::<String>::new(), "{good:?}");
+    }
+}
+
+#[test]
+fn all_else_is_a_fault() {
+    for bad in [
+        "\x1b[31m",
+        "\x1b[4m",
+        "\x1b[48;5;1m",
+        "\x1b[38;2;1;2;3m",
+        "\x1b[2J",
+        "\x1b[6n",
+        "\x1b[H",
+        "\x1b[1A",
+        "\x1b[?1049l",
+        "\x1b[?1000h",
+        "\x1b[>1u",
+        "\x1b[1;2",
+        "\x1b]0;x\x07",
+        "\x1b]52;c;eA==\x07",
+        "\x1b]8;;x\x1b\\",
+        "\x1bPq\x1b\\",
+        "\x1bc",
+        "\x1b(0",
+        "\x1b",
+        "\x07",
+        "\r",
+        "\n",
+        "\x7f",
+        "\u{9b}1A",
+        "\u{85}",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{200b}",
+        "a\u{200d}b",
+        "👩\u{200d}",
+        "\u{fe0f}",
+        "\u{e0041}",
+        "\u{feff}",
+        "\u{ad}",
+        "\u{fffe}",
+        "a\u{301}\u{301}\u{301}\u{301}\u{301}",
+    ] {
+        assert!(!faults(format!("{FRAME_BEGINS}{bad}{FRAME_ENDS}").as_bytes()).is_empty(), "{bad:?}");
+    }
+    for bad in ["text", "\x1b[1;1H", FRAME_ENDS] {
+        assert!(!faults(bad.as_bytes()).is_empty(), "{bad:?}");
+    }
+    assert!(!faults(b"\x1b[?2026h\x9b\x1b[?2026l").is_empty());
+    assert_eq!(frames(format!("{FRAME_BEGINS}{FRAME_ENDS}").repeat(3).as_bytes()), 3);
+}

@@ -1,0 +1,174 @@
+//! A server that says what a test wants, also what no server may say.
+
+use std::net::SocketAddr;
+use std::thread;
+
+use futures_util::{SinkExt, StreamExt};
+use realtime_shared::EntryId;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::terminal::{Size, Terminal};
+
+/// Frames that wait to be sent: what a test says at once.
+const WAITING: usize = 1_024;
+
+/// How it answers.
+pub(crate) struct Script {
+    /// Whom it takes the client for.
+    pub(crate) me: String,
+    /// Who is in every room.
+    pub(crate) members: Vec<String>,
+    /// The rooms that there are.
+    pub(crate) rooms: Vec<String>,
+    /// Why it refuses every message.
+    pub(crate) refusal: String,
+    /// How many pings it answers.
+    pub(crate) pongs: usize,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            me: "me".to_owned(),
+            members: vec!["me".to_owned(), "bob".to_owned()],
+            rooms: vec!["lobby".to_owned()],
+            refusal: "no".to_owned(),
+            pongs: usize::MAX,
+        }
+    }
+}
+
+/// A server for one client at a time, in a thread of its own.
+pub(crate) struct Fake {
+    address: SocketAddr,
+    said: mpsc::Sender<Message>,
+    seq: u64,
+}
+
+impl Fake {
+    pub(crate) fn start(script: Script) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (said, saying) = mpsc::channel(WAITING);
+        thread::spawn(move || runtime.block_on(serve(&listener, saying, script)));
+        Self { address, said, seq: 0 }
+    }
+
+    /// Starts its client, in the room `lobby`.
+    pub(crate) fn client(&self, size: Size) -> Terminal {
+        let url = format!("ws://{}/ws", self.address);
+        Terminal::start(size, "a.b.c", &["--url", &url, "--room", "lobby"])
+    }
+
+    /// Says anything.
+    pub(crate) fn send(&self, message: Message) {
+        self.said.try_send(message).expect("room for it");
+    }
+
+    pub(crate) fn say(&self, frame: &Value) {
+        self.send(Message::text(frame.to_string()));
+    }
+
+    /// Says that somebody posted.
+    pub(crate) fn post(&mut self, room: &str, from: &str, text: &str) {
+        self.seq += 1;
+        self.say(&json!({
+            "type": "message", "room": room, "from": from, "text": text, "seq": self.seq,
+            "id": EntryId::from_u128(self.seq.into()).to_string(), "ts": 1,
+        }));
+    }
+}
+
+async fn serve(listener: &TcpListener, mut saying: mpsc::Receiver<Message>, mut script: Script) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { continue };
+        if talk(&mut socket, &mut saying, &mut script).await {
+            return;
+        }
+    }
+}
+
+/// Talks with a client until it is gone; whether the test is over.
+async fn talk(
+    socket: &mut WebSocketStream<TcpStream>,
+    saying: &mut mpsc::Receiver<Message>,
+    script: &mut Script,
+) -> bool {
+    let mut answer = Some(script.welcome());
+    loop {
+        if let Some(answer) = answer.take()
+            && socket.send(Message::text(answer.to_string())).await.is_err()
+        {
+            return false;
+        }
+        tokio::select! {
+            said = saying.recv() => match said {
+                Some(message) => {
+                    if socket.send(message).await.is_err() {
+                        return false;
+                    }
+                }
+                None => return true,
+            },
+            heard = socket.next() => match heard {
+                Some(Ok(Message::Text(text))) => {
+                    answer = script.answer(&serde_json::from_str(&text).expect("JSON"));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return false,
+            },
+        }
+    }
+}
+
+impl Script {
+    fn welcome(&self) -> Value {
+        json!({
+            "type": "system", "event": "welcome", "message": "Connected successfully", "user_id": self.me,
+            "online_count": 1, "expires_at": 1,
+            "limits": {"text_chars": 4000, "frame_bytes": 65536, "rooms": 128, "messages_per_second": 0},
+        })
+    }
+
+    fn answer(&mut self, frame: &Value) -> Option<Value> {
+        let (room, reference, members) = (&frame["room"], &frame["ref"], &self.members);
+        let mut answer = match frame["type"].as_str()? {
+            "join_room" => json!({
+                "type": "system", "event": "joined", "message": "joined", "room": room, "user_id": self.me,
+                "members": members, "member_count": members.len(),
+                "position": {"epoch": null, "seq": 0, "id": null},
+            }),
+            "history" => {
+                json!({"type": "history", "room": room, "epoch": null, "messages": [], "has_more": false})
+            }
+            "members" => {
+                json!({"type": "members", "room": room, "members": members, "member_count": members.len()})
+            }
+            "list_rooms" => json!({
+                "type": "rooms", "has_more": false,
+                "rooms": self.rooms.iter().map(|room| json!({
+                    "room": room, "member_count": 1, "position": {"epoch": null, "seq": 0, "id": null},
+                    "last_ts": null,
+                })).collect::<Vec<_>>(),
+            }),
+            "message" => json!({
+                "type": "error", "code": "forbidden", "message": self.refusal, "temporary": false,
+                "room": room, "client_msg_id": frame["client_msg_id"],
+            }),
+            "ping" => {
+                self.pongs = self.pongs.checked_sub(1)?;
+                json!({"type": "pong", "nonce": frame["nonce"], "ts": 1})
+            }
+            _ => return None,
+        };
+        if !reference.is_null() {
+            answer["ref"] = reference.clone();
+        }
+        Some(answer)
+    }
+}

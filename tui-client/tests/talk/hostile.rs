@@ -1,0 +1,312 @@
+//! What others write cannot drive the terminal: hostile strings in all that is shown, and what the terminal receives.
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{Message, client};
+
+use crate::fake::{Fake, Script};
+use crate::server::Server;
+use crate::terminal::{Terminal, WIDE};
+
+/// What terminals and people can be attacked with. None of it is what the client's own drawing writes.
+const HOSTILE: &[&str] = &[
+    // Sequences: erase, colour, cursor, modes, reports, reset, character sets.
+    "\x1b[3J",
+    "\x1b[31;44m",
+    "\x1b[5A",
+    "\x1b[?1000h",
+    "\x1b[?1049l\x1b[2J",
+    "\x1b[6n",
+    "\x1b[c",
+    "\x1b[8;1;1t",
+    "\x1bc",
+    "\x1b(0",
+    "\x1b#8",
+    "\x1b=",
+    "\x1b7\x1b8",
+    "\x1b[4h",
+    "\x1b[!p",
+    // Strings: titles, links, clipboard, colours asked for, images, private messages.
+    "\x1b]0;owned\x07",
+    "\x1b]2;owned\x1b\\",
+    "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\",
+    "\x1b]52;c;b3duZWQ=\x07",
+    "\x1b]11;?\x07",
+    "\x1b]777;notify;a;b\x07",
+    "\x1bPq#0\x1b\\",
+    "\x1b_Gf=100\x1b\\",
+    "\x1b^pm\x1b\\",
+    "\x1bXsos\x1b\\",
+    // Without an end, or broken.
+    "\x1b",
+    "\x1b[",
+    "\x1b[31",
+    "\x1b]0;owned",
+    "\x1b\x1b[31m",
+    "\x1b[\x1b[31m31m",
+    "\x1b]\x1b]0;x\x07\x07",
+    "\x1bP\x18\x1b[31m",
+    // C1, and other controls.
+    "\u{9b}31m",
+    "\u{9d}0;owned\u{9c}",
+    "\u{90}q\u{9c}",
+    "\u{84}\u{85}\u{8d}",
+    "\u{9b}",
+    "\x07\x08\x0b\x0c\x0e\x0f\x7f\0",
+    "a\rb",
+    // Bidi: marks, embeddings, overrides, isolates.
+    "\u{202e}txt.exe",
+    "\u{202d}a\u{202c}",
+    "\u{202a}a\u{202b}b",
+    "\u{2066}a\u{2067}b\u{2068}c\u{2069}",
+    "\u{200e}\u{200f}\u{61c}",
+    // Nothing to see: zero-width, joiners, fillers, separators, selectors, tags, annotations, noncharacters.
+    "a\u{200b}b\u{200c}c\u{200d}d\u{2060}e\u{feff}f\u{ad}g",
+    "\u{34f}\u{180e}\u{115f}\u{1160}\u{3164}\u{ffa0}",
+    "\u{2028}\u{2029}",
+    "❤\u{fe0f}1\u{fe0f}\u{20e3}\u{fe0e}",
+    "\u{e0001}\u{e0041}\u{e007f}🏴\u{e0067}\u{e007f}",
+    "\u{e0100}\u{e01ef}",
+    "\u{fff9}a\u{fffa}b\u{fffb}",
+    "\u{fffe}\u{fdd0}\u{10ffff}",
+    "\u{200d}\u{200d}👩\u{200d}a\u{200d}",
+    "\u{1d173}\u{1bca0}\u{206a}",
+];
+
+/// A base with more marks than any script puts on one.
+fn tower() -> String {
+    format!("Z{}", "\u{301}\u{489}\u{35c}".repeat(20))
+}
+
+/// More than a line of characters that have no width.
+fn bomb() -> String {
+    format!("zero{}width", "\u{200b}\u{200d}\u{2060}\u{feff}".repeat(100))
+}
+
+/// The frames that bring `text` to a screen, in each place that has words of others.
+fn frames(fake: &mut Fake, name: &str, text: &str) {
+    let here = format!("{name} {text}");
+    fake.post("lobby", "bob", &here);
+    fake.post("lobby", text, &here);
+    fake.post(text, "bob", &here);
+    fake.say(&system("notice", &json!({"message": here, "from": "root", "room": "lobby"})));
+    fake.say(&system("notice", &json!({"message": here, "from": text})));
+    let member =
+        json!({"room": "lobby", "user_id": text, "members": [text], "member_count": 3, "reason": "left"});
+    fake.say(&system("joined", &member));
+    fake.say(&json!({"type": "typing", "room": "lobby", "user_id": text, "is_typing": true}));
+    fake.say(&system("left", &member));
+    for room in ["lobby", "elsewhere", text] {
+        let code = if room == text { text } else { "forbidden" };
+        let error = json!({"type": "error", "code": code, "message": here, "temporary": false, "room": room});
+        fake.say(&error);
+    }
+    fake.say(&json!({"type": text, "event": text, "message": here, "room": "lobby"}));
+    fake.say(&json!({"type": "members", "room": "lobby", "members": ["me", text], "member_count": 2}));
+}
+
+fn system(event: &str, fields: &Value) -> Value {
+    let mut frame = json!({"type": "system", "event": event, "message": "for people"});
+    let fields = fields.as_object().expect("fields").clone();
+    frame.as_object_mut().expect("an object").extend(fields);
+    frame
+}
+
+/// Everything that was said before has been drawn; nothing else was written.
+#[track_caller]
+fn drew_only_its_own(fake: &mut Fake, client: &mut Terminal, name: &str, what: &str) -> String {
+    let mark = format!("<{name}>");
+    fake.post("lobby", "bob", &mark);
+    let seen = client.shows(&mark);
+    client.drew_only_its_own(what);
+    seen.text
+}
+
+/// A client that is connected and still: from here on it draws and does nothing else.
+fn settled(fake: &mut Fake) -> Terminal {
+    let mut client = fake.client(WIDE);
+    client.is_connected();
+    fake.post("lobby", "bob", "settled");
+    client.shows("settled");
+    client.settle();
+    client
+}
+
+#[test]
+fn a_hostile_server_does_not_reach_the_terminal() {
+    let mut fake = Fake::start(Script::default());
+    let mut client = settled(&mut fake);
+    let large = [tower(), bomb()];
+    let all = HOSTILE.iter().copied().chain(large.iter().map(String::as_str));
+    for (number, text) in all.enumerate() {
+        let name = format!("n{number}");
+        frames(&mut fake, &name, text);
+        let screen = drew_only_its_own(&mut fake, &mut client, &name, &format!("{text:?}"));
+        assert!(screen.contains(&format!("{name} ")), "nothing of {text:?} is shown:\n{screen}");
+    }
+}
+
+#[test]
+fn nor_do_its_answers() {
+    for text in
+        ["\x1b]0;owned\x07\x1b[31m\u{9b}31m\x07", "\u{202e}\u{2066}\u{200b}\u{fe0f}\u{e0041}", &tower()]
+    {
+        let tower: String = tower().chars().take(60).collect();
+        let mut fake = Fake::start(Script {
+            me: format!("me{tower}"),
+            members: vec!["bob".to_owned(), tower.clone()],
+            rooms: vec!["lobby".to_owned(), tower],
+            refusal: format!("because {text}"),
+            ..Script::default()
+        });
+        let mut client = settled(&mut fake);
+        client.say("mine");
+        client.shows("because");
+        // The lists of rooms and of members, as they are and with what the types refuse.
+        for (key, title) in [("\x1bOQ", "ROOMS"), ("\x1bOR", "HERE · lobby")] {
+            client.press(key);
+            client.shows(&format!(" {title} ─"));
+            let room = json!({"room": text, "member_count": 1, "last_ts": 1,
+                "position": {"epoch": text, "seq": 1, "id": text}});
+            fake.say(&json!({"type": "rooms", "rooms": [room], "has_more": true}));
+            frames(&mut fake, "below", text);
+            client.press("\x1b");
+            client.shows_no_more(&format!(" {title} ─"));
+        }
+        drew_only_its_own(&mut fake, &mut client, "end", &format!("{text:?}"));
+    }
+}
+
+#[test]
+fn nor_does_its_goodbye() {
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+    let closed = |code: u16, reason: &str| {
+        Message::Close(Some(CloseFrame { code: code.into(), reason: reason.to_owned().into() }))
+    };
+    let broken = format!("{{\"type\":\"{}\"", HOSTILE.concat());
+    for goodbye in [
+        closed(4004, "\x1b]0;owned\x07\u{202e}"),
+        closed(4444, "\u{9b}31m\u{200b}"),
+        Message::text(broken),
+        Message::binary(HOSTILE.concat().into_bytes()),
+    ] {
+        let mut fake = Fake::start(Script::default());
+        let mut client = settled(&mut fake);
+        fake.send(goodbye.clone());
+        client.is_disconnected();
+        client.drew_only_its_own(&format!("{goodbye:?}"));
+    }
+}
+
+/// Strings that nobody thought of. A failure names its seed and says what was sent.
+#[test]
+fn nor_does_anything_random() {
+    const ROUNDS: u64 = 60;
+    const PIECES: &[&str] = &[
+        "\x1b",
+        "[",
+        "]",
+        "P",
+        "\\",
+        "\x07",
+        "\u{9b}",
+        "\u{9c}",
+        "\u{9d}",
+        "\u{90}",
+        "0;",
+        "52;c;",
+        "8;;",
+        "?",
+        "31",
+        "m",
+        "J",
+        "h",
+        "\x18",
+        "\n",
+        "\r",
+        "\t",
+        "\0",
+        "\x7f",
+        "a",
+        "Z",
+        " ",
+        "é",
+        "日",
+        "👩",
+        "👧",
+        "🏽",
+        "❤",
+        "🇩",
+        "\u{200d}",
+        "\u{fe0f}",
+        "\u{200b}",
+        "\u{202e}",
+        "\u{2066}",
+        "\u{2069}",
+        "\u{301}",
+        "\u{489}",
+        "\u{20e3}",
+        "\u{5b0}",
+        "\u{e33}",
+        "\u{1100}",
+        "\u{1161}",
+        "\u{11a8}",
+        "क",
+        "\u{94d}",
+        "\u{e0061}",
+        "\u{feff}",
+        "\u{2028}",
+        "\u{fffe}",
+    ];
+    let mut fake = Fake::start(Script::default());
+    let mut client = settled(&mut fake);
+    for seed in 0..ROUNDS {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let text: String = (0..random.usize(1..40))
+            .map(|_| {
+                let any = random.char(..).to_string();
+                if random.u8(..8) == 0 { any } else { PIECES[random.usize(..PIECES.len())].to_owned() }
+            })
+            .collect();
+        frames(&mut fake, "random", &text);
+        drew_only_its_own(&mut fake, &mut client, &format!("s{seed}"), &format!("seed {seed}, {text:?}"));
+    }
+}
+
+/// A real server refuses controls and lets the rest of it through.
+#[test]
+fn nor_does_what_a_real_server_lets_through() {
+    let server = Server::start();
+    let mut alice = server.client("alice", WIDE);
+    alice.is_connected();
+    alice.shows("HERE 1");
+    let tower: String = tower().chars().take(60).collect();
+    let stream = std::net::TcpStream::connect(server.address()).expect("it listens");
+    let url = format!("{}?token={}", server.url(), server.token(&tower));
+    let (mut mallory, _) = client(url, stream).expect("an upgrade");
+    let mut say = |frame: Value| mallory.send(Message::text(frame.to_string())).expect("said");
+
+    say(json!({"type": "join_room", "room": "lobby"}));
+    say(json!({"type": "message", "room": "lobby", "text": "here I am"}));
+    alice.shows("here I am");
+    alice.settle();
+    say(json!({"type": "typing", "room": "lobby"}));
+    let is_text = |text: &&&str| !text.contains(|c: char| c.is_control());
+    let texts: Vec<&str> = HOSTILE.iter().filter(is_text).copied().collect();
+    for (number, text) in texts.iter().copied().chain([&*bomb(), &tower]).enumerate() {
+        say(json!({"type": "message", "room": "lobby", "text": format!("n{number} {text} <{number}>")}));
+        alice.shows(&format!(" <{number}>"));
+        alice.drew_only_its_own(&format!("{text:?}"));
+    }
+    assert!(texts.len() > 10);
+    say(json!({"type": "join_room", "room": format!("x{tower}")}));
+    say(json!({"type": "message", "room": "lobby", "text": "last"}));
+    alice.shows("last");
+    // The list of rooms has the one with the tower.
+    alice.press("\x1bOQ");
+    alice.shows("▸ lobby");
+    alice.until("both rooms", |screen| {
+        screen.matches("1 here").count() + screen.matches("2 here").count() == 2
+    });
+    alice.drew_only_its_own("a room with a tower");
+}

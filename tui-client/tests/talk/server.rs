@@ -1,0 +1,116 @@
+//! The real server, as a process.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+
+use tempfile::TempDir;
+use tokio::net::TcpSocket;
+
+use crate::starting;
+use crate::terminal::{Size, Terminal};
+
+/// `realtime-server serve`, which ends with this.
+pub(crate) struct Server {
+    data: TempDir,
+    address: SocketAddr,
+    process: Option<Child>,
+    /// Keeps the port while the server is away: bound, and not listening. Only Linux lets the server bind beside it.
+    _port: Option<TcpSocket>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let port = TcpSocket::new_v4().expect("a socket");
+        port.set_reuseaddr(true).expect("set");
+        port.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+        let address = port.local_addr().expect("an address");
+        let port = cfg!(target_os = "linux").then_some(port);
+        let data = TempDir::new().expect("a directory");
+        let mut server = Self { data, address, process: None, _port: port };
+        server.serve();
+        server
+    }
+
+    /// Starts it, at the address that it always had, and waits until it listens.
+    pub(crate) fn serve(&mut self) {
+        let address = self.address.to_string();
+        let mut command = self.program(&["serve", "--listen", &address]);
+        let lock = starting();
+        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        drop(lock);
+        let mut log = BufReader::new(process.stderr.take().expect("piped"));
+        self.process = Some(process);
+        let mut said = String::new();
+        while !said.contains("listening") {
+            assert!(log.read_line(&mut said).expect("a log") > 0, "the server ended:\n{said}");
+        }
+        thread::spawn(move || io::copy(&mut log, &mut io::sink()));
+    }
+
+    /// Ends it, without a word to anybody.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().and_then(|()| process.wait()).expect("killed");
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/api/v1/ws", self.address)
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What `realtime-server token` prints.
+    pub(crate) fn token(&self, user: &str) -> String {
+        let mut command = self.program(&["token", "--user", user]);
+        let lock = starting();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        drop(lock);
+        let output = child.wait_with_output().expect("an end");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
+    }
+
+    /// Starts a client of `user`, in the room `lobby`.
+    pub(crate) fn client(&self, user: &str, size: Size) -> Terminal {
+        Terminal::start(size, &self.token(user), &["--url", &self.url(), "--room", "lobby"])
+    }
+
+    fn program(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(program());
+        command.env_clear().args(words).arg("--data-dir").arg(self.data.path()).stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The program, beside the client's: `cargo test --workspace` builds both. Where only the client is tested, and the
+/// server was never built, this builds it.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_BIN_EXE_realtime-tui")).parent().expect("a directory");
+        let program = directory.join("realtime-server");
+        if !program.exists() {
+            let name = directory.file_name().and_then(|name| name.to_str()).expect("a profile's directory");
+            let profile = if name == "debug" { "dev" } else { name };
+            eprintln!("{} is missing: building it", program.display());
+            let mut command = Command::new(env!("CARGO"));
+            command.args(["build", "--package", "realtime-server", "--bin", "realtime-server"]);
+            let status = command.args(["--profile", profile]).status().expect("cargo");
+            assert!(status.success() && program.exists(), "realtime-server cannot be built");
+        }
+        program
+    })
+}

@@ -1,0 +1,288 @@
+//! A client in a pseudo-terminal.
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use portable_pty::{CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bytes::{self, FRAME_BEGINS, FRAME_ENDS};
+use crate::{GUARD, starting};
+
+/// Columns and rows.
+pub(crate) type Size = (u16, u16);
+
+/// With rooms beside the timeline.
+pub(crate) const MEDIUM: Size = (80, 24);
+/// With rooms and members beside the timeline.
+pub(crate) const WIDE: Size = (120, 40);
+/// With the timeline alone.
+pub(crate) const NARROW: Size = (40, 10);
+
+/// `realtime-tui` in a terminal of its own, which ends with this.
+pub(crate) struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    /// Kept for the terminal's modes to outlive the client.
+    slave: Option<Box<dyn SlavePty + Send>>,
+    keyboard: Option<Box<dyn Write + Send>>,
+    modes: String,
+    pid: Pid,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    /// How much of what was written has been checked.
+    checked: usize,
+}
+
+/// What a screen shows at the end of a frame.
+pub(crate) struct Seen {
+    /// Its rows.
+    pub(crate) text: String,
+    /// How many bytes were written until then.
+    pub(crate) written: usize,
+}
+
+/// How a client ended.
+pub(crate) struct Ended {
+    pub(crate) code: u32,
+    /// All that it wrote.
+    pub(crate) written: String,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    screen: vt100::Parser,
+    written: Vec<u8>,
+    /// How much of it the screen shows: whole frames only, as a terminal with synchronized updates does.
+    shown: usize,
+    exit: Option<u32>,
+    is_closed: bool,
+}
+
+impl Terminal {
+    /// Starts a client with `token` in its environment and these arguments.
+    pub(crate) fn start(size: Size, token: &str, arguments: &[&str]) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_realtime-tui"));
+        command.env_clear();
+        command.env("TERM", "xterm-256color");
+        command.env("TZ", "UTC");
+        command.env("REALTIME_TOKEN", token);
+        command.args(arguments);
+
+        let lock = starting();
+        let pty = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
+        let modes = modes(&*pty.master);
+        let mut child = pty.slave.spawn_command(command).expect("the client starts");
+        drop(lock);
+
+        let pid = child.process_id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let shared = Arc::new(Shared::default());
+        shared.lock().screen.set_size(cells(size.1), cells(size.0));
+        let mut reader = pty.master.try_clone_reader().expect("a reader");
+        let reading = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut buffer = [0; 4_096];
+                while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                    shared.change(|state| state.add(&buffer[..count]));
+                }
+                shared.change(|state| state.is_closed = true);
+            }
+        });
+        let waiting = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let code = child.wait().expect("an end").exit_code();
+                shared.change(|state| state.exit = Some(code));
+            }
+        });
+        Self {
+            keyboard: Some(pty.master.take_writer().expect("a writer")),
+            master: pty.master,
+            slave: Some(pty.slave),
+            modes,
+            pid: pid.expect("a process"),
+            shared,
+            threads: vec![reading, waiting],
+            checked: 0,
+        }
+    }
+
+    /// Presses keys.
+    pub(crate) fn press(&mut self, keys: &str) {
+        let keyboard = self.keyboard.as_mut().expect("it runs");
+        keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush()).expect("pressed");
+    }
+
+    /// Types a line and sends it.
+    pub(crate) fn say(&mut self, line: &str) {
+        self.press(&format!("{line}\r"));
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).expect("it runs");
+    }
+
+    /// Changes the size of the window.
+    pub(crate) fn resize(&self, size: Size) {
+        self.shared.change(|state| state.screen.set_size(cells(size.1), cells(size.0)));
+        self.master.resize(pty_size(size)).expect("resized");
+    }
+
+    /// Waits until the screen is as wanted at the end of a frame.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Seen {
+        let state = self.shared.wait(|state| state.exit.is_some() || is_so(&state.text()));
+        let seen = Seen { text: state.text(), written: state.shown };
+        let exit = state.exit;
+        drop(state);
+        assert!(is_so(&seen.text), "no {what}; exit code {exit:?}, and the screen:\n{}", seen.text);
+        seen
+    }
+
+    /// Waits until the screen shows `text`.
+    #[track_caller]
+    pub(crate) fn shows(&self, text: &str) -> Seen {
+        self.until(&format!("{text:?}"), |screen| screen.contains(text))
+    }
+
+    /// Waits until the screen does not show `text` any more.
+    #[track_caller]
+    pub(crate) fn shows_no_more(&self, text: &str) -> Seen {
+        self.until(&format!("end of {text:?}"), |screen| !screen.contains(text))
+    }
+
+    /// Waits until there is a connection.
+    #[track_caller]
+    pub(crate) fn is_connected(&self) {
+        self.until("connection", |screen| status(screen).starts_with('●') && status(screen).ends_with("ms"));
+    }
+
+    /// Waits until there is none: it is tried again, or given up.
+    #[track_caller]
+    pub(crate) fn is_disconnected(&self) {
+        self.until("loss of the connection", |screen| status(screen).starts_with(['○', '◐', '✗']));
+    }
+
+    /// What was written from a place on, as far as the screen shows it.
+    pub(crate) fn written_from(&self, from: usize) -> Vec<u8> {
+        let state = self.shared.lock();
+        state.written[from..state.shown].to_vec()
+    }
+
+    /// From here on the client draws, and does nothing else.
+    pub(crate) fn settle(&mut self) {
+        self.checked = self.shared.lock().shown;
+    }
+
+    /// Nothing but frames of the client's own drawing was written since it settled.
+    #[track_caller]
+    pub(crate) fn drew_only_its_own(&mut self, what: &str) {
+        let written = self.written_from(self.checked);
+        let faults = bytes::faults(&written);
+        assert!(faults.is_empty(), "{what}: {faults:#?}");
+        self.checked += written.len();
+    }
+
+    /// Waits until the client has ended, and checks that the terminal's modes are as before.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> Ended {
+        let state = self.shared.wait(|state| state.exit.is_some());
+        let (exit, text) = (state.exit, state.text());
+        drop(state);
+        let code = exit.unwrap_or_else(|| panic!("it does not end:\n{text}"));
+        assert_eq!(modes(&*self.master), self.modes, "the terminal's modes are not put back");
+        self.slave = None;
+        let state = self.shared.wait(|state| state.is_closed);
+        assert!(state.is_closed, "somebody else holds the terminal");
+        let written = String::from_utf8(state.written.clone()).expect("UTF-8");
+        Ended { code, written }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if self.shared.lock().exit.is_none() {
+            // It may have ended by itself meanwhile.
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+        (self.keyboard, self.slave) = (None, None);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let waited = self.changed.wait_timeout_while(self.lock(), GUARD, |state| !is_so(state));
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+impl State {
+    fn add(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        // A mark may have come in two pieces.
+        let from = self.shown.saturating_sub(FRAME_BEGINS.len());
+        let last = |mark: &str| {
+            let place =
+                self.written[from..].windows(mark.len()).rposition(|window| window == mark.as_bytes());
+            place.map(|at| from + at)
+        };
+        let end = match (last(FRAME_BEGINS), last(FRAME_ENDS)) {
+            (Some(begin), end) if end.is_none_or(|end| end < begin) => begin,
+            _ => self.written.len(),
+        };
+        if end > self.shown {
+            self.screen.process(&with_marks(&self.written[self.shown..end]));
+            self.shown = end;
+        }
+    }
+
+    fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+}
+
+/// U+FFFD as U+2022: the emulator, unlike terminals, shows nothing for it, and what follows would be misplaced.
+fn with_marks(written: &[u8]) -> Vec<u8> {
+    let mut written = written.to_vec();
+    while let Some(at) = written.windows(3).position(|bytes| bytes == "\u{FFFD}".as_bytes()) {
+        written[at..at + 3].copy_from_slice("\u{2022}".as_bytes());
+    }
+    written
+}
+
+/// The state of the connection, below the rooms.
+fn status(screen: &str) -> &str {
+    screen.lines().last().and_then(|line| line.split('│').next()).unwrap_or_default().trim()
+}
+
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios().expect("modes"))
+}
+
+fn pty_size((cols, rows): Size) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a size")
+}
