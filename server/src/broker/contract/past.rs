@@ -103,8 +103,8 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
             broker.enter(&room(name), &user(member), 0).await.expect("entered");
         }
     }
-    let in_one = subject.post(said("alice", "one", "hello")).await;
-    let in_none = subject.post(said("alice", "none", "hello")).await;
+    let busy = subject.post(said("alice", "one", "hello")).await;
+    let lonely = subject.post(said("alice", "none", "hello")).await;
     let summary = |name, member_count, receipt: Option<&Receipt>| RoomSummary {
         room: room(name),
         member_count,
@@ -113,9 +113,9 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
     };
     let all = [
         summary("two", 2, None),
-        summary("one", 1, Some(&in_one)),
+        summary("one", 1, Some(&busy)),
         summary("silent", 1, None),
-        summary("none", 0, Some(&in_none)),
+        summary("none", 0, Some(&lonely)),
     ];
     assert_eq!(broker.list(Box::new(|_| true), 10).await, Ok((all.to_vec(), false)));
     assert_eq!(broker.list(Box::new(|_| true), 4).await, Ok((all.to_vec(), false)));

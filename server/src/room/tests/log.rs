@@ -86,9 +86,9 @@ impl Model {
         }
     }
 
-    fn take(&mut self, step: Step) {
+    fn take(&mut self, step: &Step) {
         let start = self.log.end();
-        match step {
+        match *step {
             Step::Append { len } => {
                 let entry = self.next_entry(len);
                 assert_eq!(self.log.append(&epoch(), &entry, self.now), Appended::Next);
@@ -136,9 +136,8 @@ impl Model {
     ) -> impl Iterator<Item = &'a Shown> {
         self.frames.iter().filter(move |frame| frame.start >= from && frame.end <= until).filter(|frame| {
             match &frame.kind {
-                Kind::Entry => true,
                 Kind::Special(_) if frame.start < reader.live_from => false,
-                Kind::Special(Skip::Nobody) => true,
+                Kind::Entry | Kind::Special(Skip::Nobody) => true,
                 Kind::Special(Skip::User(user)) => user != reader.user,
                 Kind::Special(Skip::Connection(connection)) => *connection != reader.connection,
             }
@@ -160,7 +159,9 @@ proptest! {
         ),
     ) {
         let mut model = Model::new(base);
-        steps.into_iter().for_each(|step| model.take(step));
+        for step in &steps {
+            model.take(step);
+        }
         let places = model.places();
         let users = [user("alice"), user("bob")];
         for (from, until, live, limit, connection, is_alice) in readers {
@@ -193,7 +194,9 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
     ) {
         let mut model = Model::new(base);
-        steps.into_iter().for_each(|step| model.take(step));
+        for step in &steps {
+            model.take(step);
+        }
         let Model { log, frames, entries, base, .. } = &model;
         let head = base.get() + entries.len() as u64;
         prop_assert_eq!(log.head().seq().get(), head);
@@ -227,7 +230,7 @@ proptest! {
 fn only_the_next_entry_is_appended() {
     let mut model = Model::new(7);
     for _ in 0..3 {
-        model.take(Step::Append { len: 1 });
+        model.take(&Step::Append { len: 1 });
     }
     let end = model.log.end();
     let entry = |seq: u64, id: EntryId| Entry { seq: Seq::new(seq), id, json: "e".into() };
@@ -258,8 +261,8 @@ fn only_the_next_entry_is_appended() {
 fn old_frames_go_and_an_empty_log_has_no_bytes() {
     let mut model = Model::new(0);
     for _ in 0..100 {
-        model.take(Step::Append { len: 100 });
-        model.take(Step::Signal { len: 10, skip: 0 });
+        model.take(&Step::Append { len: 100 });
+        model.take(&Step::Signal { len: 10, skip: 0 });
     }
     assert!(model.log.bytes() >= 100 * 100);
     model.log.trim(usize::MAX, KEEP, model.now + KEEP);
@@ -275,8 +278,8 @@ fn old_frames_go_and_an_empty_log_has_no_bytes() {
 fn a_segment_is_as_young_as_its_last_frame() {
     let mut model = Model::new(0);
     for _ in 0..3 {
-        model.take(Step::Append { len: 1 });
-        model.take(Step::Wait { millis: 20_000 });
+        model.take(&Step::Append { len: 1 });
+        model.take(&Step::Wait { millis: 20_000 });
     }
     assert_eq!(model.log.place_after(Seq::ZERO), Some(0));
 }
@@ -285,7 +288,7 @@ fn a_segment_is_as_young_as_its_last_frame() {
 fn over_its_bytes_a_log_keeps_its_newest_segment() {
     let mut model = Model::new(0);
     for _ in 0..2_000 {
-        model.take(Step::Append { len: 100 });
+        model.take(&Step::Append { len: 100 });
         model.log.trim(32 * 1024, KEEP, model.now);
     }
     assert!(model.log.bytes() <= 32 * 1024 + 64 * 1024, "{}", model.log.bytes());
