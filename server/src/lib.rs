@@ -40,7 +40,7 @@ use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Hub;
-use crate::http::{Admission, Site, Worker};
+use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
 use crate::room::Registry;
 
@@ -58,7 +58,8 @@ impl Server {
     /// Serves connections from `listeners`, on threads of its own.
     ///
     /// Fails where a listener or a thread cannot be had from the system.
-    pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    pub fn start(mut config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        config.workers = config.workers.max(1);
         let clock = Clock::system();
         let config = Arc::new(config);
         let registry = Registry::new(config.clone(), |feed| {
@@ -69,8 +70,9 @@ impl Server {
         let verifier = Arc::new(Verifier::new(&config));
         let hub = Arc::new(Hub { config: config.clone(), clock, verifier, registry: registry.clone() });
         let site = Arc::new(Site { hub, admission: admission.clone(), stopping: is_stopping });
+        let service = Service::new(site);
 
-        let (threads, runtimes) = Threads::start(config.workers.max(1))?;
+        let (threads, runtimes) = Threads::start(config.workers)?;
         for (index, runtime) in runtimes.iter().enumerate() {
             runtime.spawn(registry.flusher(index).run(index));
         }
@@ -87,7 +89,7 @@ impl Server {
                 let _in_runtime = runtimes[0].enter();
                 tokio::net::TcpListener::from_std(listener)?
             };
-            runtimes[0].spawn(http::accept(site.clone(), listener, workers.clone()));
+            runtimes[0].spawn(http::accept(service.clone(), listener, workers.clone()));
         }
         let deadline = config.timing.shutdown_deadline;
         Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads })

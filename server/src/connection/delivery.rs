@@ -12,7 +12,7 @@ use realtime_shared::RoomName;
 
 use crate::broker::{Page, Unavailable};
 use crate::framing;
-use crate::room::{Cursor, Departure, Entrance, Mailbox, Overtaken, Place, Pulled, Registry, Room, Seat};
+use crate::room::{Cursor, Entrance, Mailbox, Overtaken, Place, Pulled, Registry, Room, Seat};
 
 /// What a room gets of a turn at least, where it has that much.
 const SLICE: usize = 16 * 1024;
@@ -32,7 +32,8 @@ pub(super) struct Delivery {
 /// A room that the connection is in, or is on its way out of.
 struct Seated {
     room: Arc<Room>,
-    seat: Seat,
+    /// None on the way out: who takes it back has it.
+    seat: Option<Seat>,
     cursor: Cursor,
     barrier: Option<Box<Barrier>>,
 }
@@ -53,18 +54,24 @@ struct Fetch {
 
 impl Delivery {
     /// The room of that name, if the connection is in it.
-    pub(super) fn find(&self, room: &RoomName) -> Option<(&Arc<Room>, Seat)> {
-        self.seats.iter().find(|seated| seated.room.name == *room).map(|seated| (&seated.room, seated.seat))
+    pub(super) fn find(&self, room: &RoomName) -> Option<&Arc<Room>> {
+        self.seats.iter().map(|seated| &seated.room).find(|seated| seated.name == *room)
+    }
+
+    /// Hands out the seat in a room, to be taken back; its frames go on until [`Delivery::depart`] says where they end.
+    pub(super) fn release(&mut self, room: &RoomName) -> Option<(Arc<Room>, Seat)> {
+        let seated = self.seats.iter_mut().find(|seated| seated.room.name == *room)?;
+        Some((seated.room.clone(), seated.seat.take()?))
     }
 
     /// Begins to deliver a room. Its `joined` has gone before.
-    pub(super) fn enter(&mut self, entrance: Entrance) {
-        let Entrance { room, seat, cursor, .. } = entrance;
+    pub(super) fn enter(&mut self, entrance: Entrance, seat: Seat) {
+        let Entrance { room, cursor, .. } = entrance;
         // Most connections are in one room, and a vector's first growth would be to four.
         if self.seats.is_empty() {
             self.seats.reserve_exact(1);
         }
-        self.seats.push(Seated { room, seat, cursor, barrier: None });
+        self.seats.push(Seated { room, seat: Some(seat), cursor, barrier: None });
     }
 
     /// Goes on elsewhere in a room, at once.
@@ -83,9 +90,9 @@ impl Delivery {
     }
 
     /// Ends a room with a frame, after all that the connection gets to see of it.
-    pub(super) fn depart(&mut self, room: &Arc<Room>, departure: &Departure, json: String) {
+    pub(super) fn depart(&mut self, room: &Arc<Room>, until: Place, json: String) {
         if let Some(seated) = self.seated(room) {
-            seated.barrier = Some(Box::new(Barrier { at: departure.until, json, last: true }));
+            seated.barrier = Some(Box::new(Barrier { at: until, json, last: true }));
         }
     }
 
@@ -104,13 +111,10 @@ impl Delivery {
         self.overtaken
     }
 
-    /// Takes all seats, to give them back. One whose last frame waits was given back before.
+    /// Takes all seats that were not handed out, to give them back.
     pub(super) fn take_seats(&mut self) -> impl Iterator<Item = (Arc<Room>, Seat)> + use<> {
         self.fetch = None;
-        std::mem::take(&mut self.seats)
-            .into_iter()
-            .filter(|seated| !seated.barrier.as_ref().is_some_and(|barrier| barrier.last))
-            .map(|seated| (seated.room, seated.seat))
+        std::mem::take(&mut self.seats).into_iter().filter_map(|seated| Some((seated.room, seated.seat?)))
     }
 
     /// Drops a room without a word: it was left, and that could not be told.

@@ -7,6 +7,8 @@
 mod deadlines;
 mod delivery;
 mod operation;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -245,9 +247,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes the messages that have been read; tells whether one was completed.
     fn take_messages(&mut self) -> bool {
         let mut progress = false;
+        let mut now = None;
         while self.takes_input() && self.socket.has_input() {
             let Some(message) = self.socket.next() else { break };
-            let now = self.hub.now();
+            let now = *now.get_or_insert_with(|| self.hub.now());
             match message {
                 Ok(Incoming::Text(text)) => {
                     progress = true;
@@ -279,11 +282,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Command::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
             Command::Tell { to, event } => self.hub.registry.tell(to, &event),
             Command::Join { room, since, reference } => {
-                let seated = self.delivery.find(&room).map(|(room, seat)| (room.clone(), seat));
-                self.operation = Some(match seated {
-                    Some((room, seat)) => {
-                        operation::rejoin(&self.hub, &self.mailbox, room, seat, since, reference)
-                    }
+                self.operation = Some(match self.delivery.find(&room).cloned() {
+                    Some(room) => operation::rejoin(&self.hub, &self.mailbox, room, since, reference),
                     None => operation::join(&self.hub, &self.mailbox, room, since, reference),
                 });
             }
@@ -308,11 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn leave(&mut self, rooms: &[RoomName], reason: LeaveReason, reference: Option<Ref>) {
-        let seated: Vec<_> = rooms
-            .iter()
-            .filter_map(|room| self.delivery.find(room))
-            .map(|(room, seat)| (room.clone(), seat))
-            .collect();
+        let seated: Vec<_> = rooms.iter().filter_map(|room| self.delivery.release(room)).collect();
         if !seated.is_empty() {
             self.operation = Some(operation::leave(&self.hub, &self.mailbox, seated, reason, reference));
         }
@@ -346,18 +342,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.operation = None;
         match outcome {
             Outcome::Answer(json) => framing::text(self.socket.output(), &json),
-            Outcome::Joined(entrance, json) => {
+            Outcome::Joined(entrance, seat, json) => {
                 framing::text(self.socket.output(), &json);
-                self.delivery.enter(entrance);
+                self.delivery.enter(entrance, seat);
             }
-            Outcome::Rejoined(entrance, json) => {
-                if entrance.joined.recovery.is_some() {
-                    framing::text(self.socket.output(), &json);
-                    self.delivery.reposition(&entrance);
-                } else {
-                    self.delivery.interject(&entrance, json);
-                }
+            Outcome::Rejoined { entrance, replays: true, json } => {
+                framing::text(self.socket.output(), &json);
+                self.delivery.reposition(&entrance);
             }
+            Outcome::Rejoined { entrance, replays: false, json } => self.delivery.interject(&entrance, json),
             Outcome::NotJoined(room, json) => {
                 self.session.not_joined(&room);
                 framing::text(self.socket.output(), &json);
@@ -365,7 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Outcome::Left(left) => {
                 for (room, departure) in left {
                     match departure {
-                        Ok((departure, json)) => self.delivery.depart(&room, &departure, json),
+                        Ok((until, json)) => self.delivery.depart(&room, until, json),
                         Err(json) => {
                             self.delivery.forget(&room);
                             framing::text(self.socket.output(), &json);
@@ -429,6 +422,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_due(&mut self, due: Due) {
         match due {
+            // Who is not read from cannot be heard.
+            Due::Ping | Due::PingTimeout if !self.takes_input() => self.deadlines.heard(Instant::now()),
             Due::Ping => framing::ping(self.socket.output()),
             Due::PingTimeout | Due::Unfinished => self.close(CloseCode::PingTimeout),
             Due::Stalled => self.close(CloseCode::TooSlow),
@@ -468,6 +463,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.hub.registry.lose(&self.mailbox, &room, seat);
             }
         }
+        self.hand_over();
+    }
+}
+
+impl<S> Connection<S> {
+    /// Lets an operation that has begun go on without the connection: others wait for it. What it brings is given
+    /// back.
+    fn hand_over(&mut self) {
+        let Some(operation) = self.operation.take() else { return };
+        // Without a runtime the server is gone, and nobody waits.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (registry, mailbox) = (self.hub.registry.clone(), self.mailbox.clone());
+        runtime.spawn(async move {
+            if let Outcome::Joined(entrance, seat, _) = operation.await {
+                registry.lose(&mailbox, &entrance.room, seat);
+            }
+        });
     }
 }
 
@@ -477,15 +489,6 @@ impl<S> Drop for Connection<S> {
             self.hub.registry.lose(&self.mailbox, &room, seat);
         }
         self.hub.registry.disconnect(&self.mailbox);
-        // An operation that has begun is carried to its end, and what it brought is given back.
-        if let (Some(operation), Ok(runtime)) = (self.operation.take(), tokio::runtime::Handle::try_current())
-        {
-            let (registry, mailbox) = (self.hub.registry.clone(), self.mailbox.clone());
-            runtime.spawn(async move {
-                if let Outcome::Joined(entrance, _) = operation.await {
-                    registry.lose(&mailbox, &entrance.room, entrance.seat);
-                }
-            });
-        }
+        self.hand_over();
     }
 }

@@ -5,12 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use realtime_shared::{
-    LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent, codec,
+    Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent,
+    codec,
 };
 
 use super::Hub;
 use crate::broker::{Range, RoomFilter, Unavailable};
-use crate::room::{Departure, Entrance, Mailbox, Room, Seat};
+use crate::room::{Entrance, Mailbox, Place, Room, Seat};
 use crate::session::Error;
 
 /// A question on its way.
@@ -19,11 +20,16 @@ pub(super) type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 /// What came of it; frames are JSON.
 pub(super) enum Outcome {
     Answer(String),
-    Joined(Entrance, String),
-    Rejoined(Entrance, String),
+    Joined(Entrance, Seat, String),
+    /// `replays`: the connection goes elsewhere in the room, and not on where it is.
+    Rejoined {
+        entrance: Entrance,
+        replays: bool,
+        json: String,
+    },
     NotJoined(RoomName, String),
-    /// For each room what was left of it, or why that cannot be told.
-    Left(Vec<(Arc<Room>, Result<(Departure, String), String>)>),
+    /// For each room the last place that is seen of it and what is told then, or why that cannot be.
+    Left(Vec<(Arc<Room>, Result<(Place, String), String>)>),
 }
 
 pub(super) fn join(
@@ -36,10 +42,7 @@ pub(super) fn join(
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
         match hub.registry.join(&mailbox, &room, since.as_ref()).await {
-            Ok(entrance) => {
-                let json = joined(&entrance, reference);
-                Outcome::Joined(entrance, json)
-            }
+            Ok((entrance, seat, joined)) => Outcome::Joined(entrance, seat, joined_frame(joined, reference)),
             Err(Unavailable) => {
                 let json = unavailable(Some(&room), reference);
                 Outcome::NotJoined(room, json)
@@ -52,16 +55,15 @@ pub(super) fn rejoin(
     hub: &Arc<Hub>,
     mailbox: &Arc<Mailbox>,
     room: Arc<Room>,
-    seat: Seat,
     since: Option<Position>,
     reference: Option<Ref>,
 ) -> Operation {
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
-        match hub.registry.rejoin(&mailbox, &room, seat, since.as_ref()).await {
-            Ok(entrance) => {
-                let json = joined(&entrance, reference);
-                Outcome::Rejoined(entrance, json)
+        match hub.registry.rejoin(&mailbox, &room, since.as_ref()).await {
+            Ok((entrance, joined)) => {
+                let replays = joined.recovery.is_some();
+                Outcome::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
             }
             Err(Unavailable) => Outcome::Answer(unavailable(Some(&room.name), reference)),
         }
@@ -81,9 +83,8 @@ pub(super) fn leave(
         for (room, seat) in rooms {
             let reference = reference.clone();
             let left = match hub.registry.leave(&mailbox, &room, seat, reason).await {
-                Ok(departure) => {
-                    let event = ServerEvent::System(SystemEvent::Left(departure.left.clone()));
-                    Ok((departure, answer(event, reference)))
+                Ok((until, left)) => {
+                    Ok((until, answer(ServerEvent::System(SystemEvent::Left(left)), reference)))
                 }
                 Err(Unavailable) => Err(unavailable(Some(&room.name), reference)),
             };
@@ -143,8 +144,8 @@ pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: 
     })
 }
 
-fn joined(entrance: &Entrance, reference: Option<Ref>) -> String {
-    answer(ServerEvent::System(SystemEvent::Joined(entrance.joined.clone())), reference)
+fn joined_frame(joined: Joined, reference: Option<Ref>) -> String {
+    answer(ServerEvent::System(SystemEvent::Joined(joined)), reference)
 }
 
 fn answer(event: ServerEvent, reference: Option<Ref>) -> String {

@@ -9,7 +9,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
-use super::{Peer, Site, serve};
+use super::{Peer, Service, serve};
 
 /// What the kernel keeps of what a client does not read. Its default would let each one pin megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -24,18 +24,18 @@ pub(crate) struct Worker {
 }
 
 /// Accepts from one listener until the server stops.
-pub(crate) async fn accept(site: Arc<Site>, listener: TcpListener, workers: Arc<[Worker]>) {
+pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc<[Worker]>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = site.stopped() => return,
+            () = service.site.stopped() => return,
         };
         match accepted {
             Ok((stream, from)) => {
-                let Some(permit) = site.admission.admit(from.ip()) else { continue };
+                let Some(permit) = service.site.admission.admit(from.ip()) else { continue };
                 let (worker, idlest) = idlest(&workers);
                 let peer = Peer { address: from.ip().to_canonical(), worker, permit: Arc::new(permit) };
-                if let Err(error) = deal(site.clone(), stream, peer, idlest) {
+                if let Err(error) = deal(service.clone(), stream, peer, idlest) {
                     tracing::debug!(%error, "a connection was lost before it was served");
                 }
             }
@@ -62,7 +62,7 @@ fn idlest(workers: &[Worker]) -> (usize, &Worker) {
 }
 
 /// Moves a connection to its worker's thread.
-fn deal(site: Arc<Site>, stream: TcpStream, peer: Peer, worker: &Worker) -> io::Result<()> {
+fn deal(service: Service, stream: TcpStream, peer: Peer, worker: &Worker) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
     let stream = stream.into_std()?;
@@ -70,7 +70,7 @@ fn deal(site: Arc<Site>, stream: TcpStream, peer: Peer, worker: &Worker) -> io::
     peer.permit.count_at(worker.connections.clone());
     worker.runtime.spawn(async move {
         match TcpStream::from_std(stream) {
-            Ok(stream) => serve(site, stream, peer).await,
+            Ok(stream) => serve(service, stream, peer).await,
             Err(error) => tracing::error!(%error, "cannot serve a connection"),
         }
     });

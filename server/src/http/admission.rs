@@ -18,7 +18,8 @@ use crate::config::Config;
 const TO_BE_REFUSED: usize = 256;
 /// The window in which failures are counted.
 const FAILURE_WINDOW: Duration = Duration::from_secs(60);
-/// Addresses whose failures are remembered; past it those whose window is over are forgotten.
+/// Addresses whose failures are remembered; past it those whose window is over are forgotten, and new ones come in
+/// only then.
 const FAILING_ADDRESSES: usize = 16 * 1024;
 
 /// Counts and bounds who comes in.
@@ -27,9 +28,17 @@ pub(crate) struct Admission {
     max_per_address: usize,
     max_failures: usize,
     state: Mutex<State>,
-    failures: Mutex<HashMap<IpAddr, VecDeque<Instant>>>,
+    failures: Mutex<Failures>,
     /// The last connection has ended.
     empty: Notify,
+}
+
+/// When addresses failed, the last times of each.
+#[derive(Default)]
+struct Failures {
+    addresses: HashMap<IpAddr, VecDeque<Instant>>,
+    /// When the old ones were looked for.
+    forgotten: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -92,10 +101,14 @@ impl Admission {
             return;
         }
         let mut failures = self.failures.lock();
-        if failures.len() >= FAILING_ADDRESSES {
-            failures.retain(|_, times| times.back().is_some_and(|&last| is_recent(last, now)));
+        let address = network(address);
+        if failures.addresses.len() >= FAILING_ADDRESSES && !failures.addresses.contains_key(&address) {
+            failures.forget_old(now);
+            if failures.addresses.len() >= FAILING_ADDRESSES {
+                return;
+            }
         }
-        let times = failures.entry(network(address)).or_default();
+        let times = failures.addresses.entry(address).or_default();
         times.push_back(now);
         if times.len() > self.max_failures {
             times.pop_front();
@@ -105,10 +118,21 @@ impl Admission {
     /// How long an address that failed too often has to wait.
     pub(crate) fn must_wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let failures = self.failures.lock();
-        let times = failures.get(&network(address))?;
+        let times = failures.addresses.get(&network(address))?;
         let oldest = *times.front()?;
         let blocked = self.max_failures > 0 && times.len() >= self.max_failures && is_recent(oldest, now);
         blocked.then(|| FAILURE_WINDOW.saturating_sub(now.saturating_duration_since(oldest)))
+    }
+}
+
+impl Failures {
+    /// Forgets those whose window is over. They are looked for once a second at most.
+    fn forget_old(&mut self, now: Instant) {
+        if self.forgotten.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(1)) {
+            return;
+        }
+        self.forgotten = Some(now);
+        self.addresses.retain(|_, times| times.back().is_some_and(|&last| is_recent(last, now)));
     }
 }
 

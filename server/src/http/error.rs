@@ -49,12 +49,17 @@ impl Refusal {
     }
 }
 
+/// Rounded up: who comes back after them is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status(), format!("{self}\n")).into_response();
         let headers = response.headers_mut();
         if let Some(wait) = self.wait() {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
         }
         if self == Self::NotAWebSocket {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));

@@ -13,15 +13,15 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get};
-use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tower_service::Service;
+use tower_service::Service as _;
 
 pub(crate) use self::accept::{Worker, accept};
 pub(crate) use self::admission::{Admission, Permit};
@@ -37,6 +37,13 @@ pub(crate) struct Site {
     pub(crate) admission: Arc<Admission>,
     /// Whether the server is stopping.
     pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// What connections are served from: the site, and its routes, made once.
+#[derive(Clone)]
+pub(crate) struct Service {
+    site: Arc<Site>,
+    routes: Router,
 }
 
 impl Site {
@@ -55,19 +62,23 @@ struct Peer {
     permit: Arc<Permit>,
 }
 
-fn router(site: Arc<Site>) -> Router {
-    Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/api/v1/ws", any(websocket::upgrade))
-        .route("/ws", any(websocket::upgrade))
-        .fallback(async || Refusal::NotFound)
-        .with_state(site)
+impl Service {
+    pub(crate) fn new(site: Arc<Site>) -> Self {
+        let routes = Router::new()
+            .route("/healthz", get(async || "ok\n"))
+            .route("/api/v1/ws", any(websocket::upgrade))
+            .route("/ws", any(websocket::upgrade))
+            .fallback(async || Refusal::NotFound)
+            .with_state(site.clone());
+        Self { site, routes }
+    }
 }
 
 /// Serves the requests of one connection, until it ends or becomes a WebSocket.
-async fn serve(site: Arc<Site>, stream: TcpStream, peer: Peer) {
-    let routes = router(site.clone()).layer(Extension(peer));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+async fn serve(service: Service, stream: TcpStream, peer: Peer) {
+    let Service { site, routes } = service;
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let mut routes = routes.clone();
         async move {
             Ok::<_, Infallible>(

@@ -67,7 +67,12 @@ fn prepare(
     if credentials.subprotocol {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
-    Ok((response, site.hub.verifier.verify(&credentials.token, site.hub.clock.now())))
+    let verdict = site.hub.verifier.verify(&credentials.token, site.hub.clock.now());
+    if verdict.is_err() {
+        // Before the upgrade: many at once do not get past the limit together.
+        site.admission.failed(peer.address, Instant::now());
+    }
+    Ok((response, verdict))
 }
 
 fn may_come_from(headers: &HeaderMap, allowed: &[String]) -> bool {
@@ -88,7 +93,6 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         Ok(identity) => identity,
         Err(cause) => {
             tracing::info!(address = %peer.address, %cause, "authentication failed");
-            site.admission.failed(peer.address, Instant::now());
             return refuse(stream, CloseCode::AuthenticationFailed).await;
         }
     };

@@ -72,8 +72,9 @@ impl Room {
         let state = self.state.lock();
         let Log::Open(log) = &state.log else { return Ok(Pulled::All) };
         if let Cursor::Store { after, head, live_from } = *cursor {
-            let caught_up = after == head && log.holds(live_from);
-            match if caught_up { Some(live_from) } else { log.place_after(after) } {
+            // What was shown since the reader came, and is not stored, is in the ring alone.
+            let place = if after == head { Some(live_from) } else { log.place_after(after) };
+            match place {
                 Some(place) => *cursor = Cursor::Ring { place, live_from },
                 None => return Ok(Pulled::FromStore(after)),
             }
@@ -87,15 +88,14 @@ impl Room {
 }
 
 impl Cursor {
-    /// Takes a page that follows the cursor, as frames, up to the head that the reader found: from there on the ring
-    /// has also what is not stored. Who goes on in the store all the same has been left behind by the ring.
+    /// Takes a page that follows the cursor, as frames, up to the head that the reader found: from there on it reads
+    /// the ring, and has been left behind where that does not go back so far.
     ///
     /// A page with a hole before it means that the store has dropped what was next.
     pub(crate) fn take_page(&mut self, page: &Page, out: &mut Vec<u8>) -> Result<(), Overtaken> {
         let Self::Store { after, head, .. } = self else { return Ok(()) };
-        let is_past = *after < *head;
         for entry in &page.entries {
-            if is_past && *after == *head {
+            if *after == *head {
                 break;
             }
             if entry.seq != after.next() {

@@ -16,11 +16,21 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 /// Users whose last connection in a room was lost, by when they are said to have left.
 #[derive(Default)]
 pub(super) struct Grace {
-    losses: Loss,
-    waiting: BTreeMap<(Instant, Loss), (Arc<Room>, UserId, LeaveReason)>,
+    losses: u64,
+    waiting: BTreeMap<Loss, (Arc<Room>, UserId, LeaveReason)>,
 }
 
 impl Registry {
+    /// Gives a connection a seat in a room; tells whether its user was no member before. A grace of the user is over.
+    pub(super) fn seat(&self, room: &Room, mailbox: &Arc<Mailbox>) -> (Seat, bool) {
+        let mut state = room.state.lock();
+        let (seat, first, loss) = state.members.seat(mailbox);
+        if let Some(loss) = loss {
+            self.grace.lock().waiting.remove(&loss);
+        }
+        (seat, first)
+    }
+
     /// Takes a lost connection out of a room. Its user leaves after the grace, if none comes back.
     pub(crate) fn lose(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
         self.unseat(room, mailbox, seat, self.config.timing.leave_grace, LeaveReason::Disconnected);
@@ -43,11 +53,11 @@ impl Registry {
         if !state.members.unseat(mailbox, seat) {
             return;
         }
-        let mut waiting = self.grace.lock();
-        waiting.losses += 1;
-        let loss = waiting.losses;
+        let mut graces = self.grace.lock();
+        graces.losses += 1;
+        let loss = (Instant::now() + grace, graces.losses);
         state.members.lose(&mailbox.user, loss);
-        waiting.waiting.insert((Instant::now() + grace, loss), (room.clone(), mailbox.user.clone(), reason));
+        graces.waiting.insert(loss, (room.clone(), mailbox.user.clone(), reason));
         self.grace_begun.notify_one();
     }
 
@@ -80,7 +90,7 @@ impl Registry {
                     _ => None,
                 }
             };
-            let Some(((_, loss), (room, user, reason))) = over else { return };
+            let Some((loss, (room, user, reason))) = over else { return };
             let _turn = room.turn.lock().await;
             let expired = room.state.lock().members.expire(&user, loss);
             if expired && let Err(error) = self.tell_left(&room, &user, reason).await {

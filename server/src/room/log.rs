@@ -137,12 +137,9 @@ impl RoomLog {
         if !fits {
             let last = self.segments.back().map_or(0, |last| last.frames.capacity());
             let size = (last * 2).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT).max(len);
-            self.segments.push_back(Segment {
-                start: self.end,
-                frames: Vec::with_capacity(size),
-                touched: now,
-            });
-            self.bytes += size;
+            let frames = Vec::with_capacity(size);
+            self.bytes += frames.capacity();
+            self.segments.push_back(Segment { start: self.end, frames, touched: now });
         }
         let last = self.segments.back_mut().expect("one that fits is there");
         framing::text(&mut last.frames, json);

@@ -2,6 +2,10 @@
 //!
 //! A mailbox outlives nothing and owns nothing: rooms, the directory of users and completions hold it; the
 //! connection empties it. Waking is one atomic swap for a connection that is awake already.
+//!
+//! No wake-up is lost: whoever has something for the connection publishes it first and swaps `awake` then; the
+//! connection swaps `awake` first and looks then. As all changes of `awake` are swaps, one of the two comes after the
+//! other and sees what that did. (A plain store could be passed by the loads that follow it.)
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
@@ -96,13 +100,13 @@ impl Mailbox {
 
     /// For the connection: says that it is at work, and will look before it rests.
     pub(crate) fn stay_awake(&self) {
-        self.awake.store(true, Ordering::Relaxed);
+        self.awake.swap(true, Ordering::AcqRel);
     }
 
     /// For the connection: says that it looks now, and wants to be woken by what comes after.
     pub(crate) fn look(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
-        self.awake.store(false, Ordering::Release);
+        self.awake.swap(false, Ordering::AcqRel);
     }
 
     /// For the connection: what was left since.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use realtime_shared::UserId;
 use slab::Slab;
@@ -14,8 +15,8 @@ use super::mailbox::Mailbox;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat(usize);
 
-/// The loss of a user's last connection, by which its grace is told from a later one.
-pub(crate) type Loss = u64;
+/// The loss of a user's last connection: when its grace is over, and a number by which it is told from others.
+pub(crate) type Loss = (Instant, u64);
 
 #[derive(Default)]
 pub(crate) struct Members {
@@ -35,8 +36,8 @@ impl Members {
         Self { by_worker: (0..workers).map(|_| Slab::new()).collect(), users: HashMap::new() }
     }
 
-    /// Seats a connection; tells whether its user was no member before.
-    pub(crate) fn seat(&mut self, mailbox: &Arc<Mailbox>) -> (Seat, bool) {
+    /// Seats a connection; tells whether its user was no member before, or was one in a grace, which is over.
+    pub(crate) fn seat(&mut self, mailbox: &Arc<Mailbox>) -> (Seat, bool, Option<Loss>) {
         let seat = Seat(self.by_worker[mailbox.worker].insert(mailbox.clone()));
         let mut first = false;
         let stay = self.users.entry(mailbox.user.clone()).or_insert_with(|| {
@@ -44,8 +45,7 @@ impl Members {
             Stay { connections: 0, lost: None }
         });
         stay.connections += 1;
-        stay.lost = None;
-        (seat, first)
+        (seat, first, stay.lost.take())
     }
 
     /// Takes a seat back; tells whether it was the last one of its user, who stays a member all the same.

@@ -31,11 +31,11 @@ pub(crate) use self::log::{Overtaken, Place};
 pub(crate) use self::mailbox::{Letters, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
-pub(crate) use self::registry::{Departure, Entrance, Registry};
+pub(crate) use self::registry::{Entrance, Registry};
 use crate::broker::{Entry, Signal};
 use crate::config::Ring;
 
-/// Entries that wait while a room is being opened. More than that, and it is opened again.
+/// Entries that wait while a room is being opened. Those beyond are missed, and the log begins anew when that shows.
 const EARLY_ENTRIES: usize = 1_024;
 
 /// A room that members of this instance are in.
@@ -85,19 +85,20 @@ impl Room {
             Log::Opening(early) => early,
             Log::Open(_) => Vec::new(),
         };
-        drop(state);
         for (epoch, entry) in early {
-            self.append(&epoch, &entry, context);
+            self.append_to(&mut state, &epoch, &entry, context);
         }
     }
 
-    /// Appends an entry and has the members woken. Where it does not follow what is here, nothing can be believed:
-    /// the members are closed, and come back with their positions.
+    /// Appends an entry and has the members woken.
     fn append(self: &Arc<Self>, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
         let mut state = self.state.lock();
-        if state.gone {
-            return;
+        if !state.gone {
+            self.append_to(&mut state, epoch, entry, context);
         }
+    }
+
+    fn append_to(self: &Arc<Self>, state: &mut State, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
         let log = match &mut state.log {
             Log::Open(log) => log,
             Log::Opening(early) => {
@@ -109,13 +110,22 @@ impl Room {
         };
         let before = log.bytes();
         match log.append(epoch, entry, context.now) {
-            Appended::Next => self.grown(&mut state, before, context),
+            Appended::Next => self.grown(state, before, context),
             Appended::Known => {}
             Appended::Broken => {
                 tracing::error!(room = %self.name, seq = entry.seq.get(), "an entry does not follow the log: closing its members");
-                state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
+                self.begin_anew(state, before, context);
             }
         }
+    }
+
+    /// Where nothing that is here can be believed: the members are closed, and the log is opened again when they come
+    /// back with their positions.
+    fn begin_anew(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
+        state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
+        state.log = Log::Opening(Vec::new());
+        self.end.store(0, Ordering::Release);
+        context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Shows what is not kept.

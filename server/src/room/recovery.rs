@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use realtime_shared::{Position, Recovery, RoomName, Seq, UserId};
+use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 
 use super::cursor::Cursor;
 use super::log::{Place, RoomLog};
-use super::members::Seat;
-use super::registry::{Entrance, MEMBERS_TO_JOINER, joined};
+use super::registry::{Entrance, joined};
 use super::{Log, Registry, Room};
 use crate::broker::{Presence, Range, Unavailable};
 
@@ -35,11 +34,10 @@ impl Registry {
         &self,
         room: &Arc<Room>,
         user: &UserId,
-        seat: Seat,
         start: Start,
         since: Option<&Position>,
-        presence: &Presence,
-    ) -> Result<Entrance, Unavailable> {
+        presence: Presence,
+    ) -> Result<(Entrance, Joined), Unavailable> {
         let live = Cursor::Ring { place: start.end, live_from: start.end };
         let (cursor, recovery) = match since {
             None => (live, None),
@@ -53,10 +51,10 @@ impl Registry {
                 (cursor, Some(recovery))
             }
         };
-        let mut joined = joined(user, &room.name, presence, MEMBERS_TO_JOINER);
+        let mut joined = joined(user, &room.name, presence.members, presence.count);
         joined.position = Some(start.head);
         joined.recovery = recovery;
-        Ok(Entrance { room: room.clone(), seat, cursor, end: start.end, joined })
+        Ok((Entrance { room: room.clone(), cursor, end: start.end }, joined))
     }
 
     /// After which entry the replay begins, and what is said of it.
@@ -70,11 +68,11 @@ impl Registry {
         let oldest_replayed = head.saturating_sub(self.config.replay_limit as u64);
         let standing = match start.known {
             Standing::Old => self.standing_in_store(&room.name, since).await?,
-            known => Some(known),
+            known => known,
         };
         let wanted = match standing {
-            Some(Standing::Past) => since.seq().get(),
-            Some(Standing::Foreign | Standing::Old) | None => 0,
+            Standing::Past => since.seq().get(),
+            Standing::Foreign | Standing::Old => 0,
         };
         let mut from = wanted.max(oldest_replayed);
         let in_ring = match &room.state.lock().log {
@@ -87,27 +85,23 @@ impl Registry {
         }
         let replayed = head - from;
         let recovery = match standing {
-            Some(Standing::Foreign) => Recovery::Reset { replayed },
-            Some(Standing::Past) if from == wanted => Recovery::Complete { replayed },
-            Some(Standing::Past | Standing::Old) | None => Recovery::Truncated { replayed },
+            Standing::Foreign => Recovery::Reset { replayed },
+            Standing::Past if from == wanted => Recovery::Complete { replayed },
+            Standing::Past | Standing::Old => Recovery::Truncated { replayed },
         };
         Ok((Seq::new(from), recovery))
     }
 
-    /// Asks the store how a position stands that the ring does not know; `None` where it does not know either.
-    async fn standing_in_store(
-        &self,
-        room: &RoomName,
-        since: &Position,
-    ) -> Result<Option<Standing>, Unavailable> {
-        let Position::At { seq, id, .. } = since else { return Ok(Some(Standing::Past)) };
+    /// Asks the store how a position stands that is too old for the ring.
+    async fn standing_in_store(&self, room: &RoomName, since: &Position) -> Result<Standing, Unavailable> {
+        let Position::At { seq, id, .. } = since else { return Ok(Standing::Past) };
         let before = Seq::new(seq.get() - 1);
         let page = self.broker.history(room, Range::After(before), 1, 1).await?;
-        Ok(page
-            .entries
-            .first()
-            .filter(|entry| entry.seq == *seq)
-            .map(|entry| if entry.id == *id { Standing::Past } else { Standing::Foreign }))
+        Ok(match page.entries.first() {
+            Some(entry) if entry.seq == *seq && entry.id == *id => Standing::Past,
+            Some(entry) if entry.seq == *seq => Standing::Foreign,
+            _ => Standing::Old,
+        })
     }
 }
 

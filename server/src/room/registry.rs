@@ -54,18 +54,9 @@ pub(crate) struct Registry {
 /// A connection's way into a room.
 pub(crate) struct Entrance {
     pub(crate) room: Arc<Room>,
-    pub(crate) seat: Seat,
     pub(crate) cursor: Cursor,
     /// Where the log ended when the connection came.
     pub(crate) end: Place,
-    pub(crate) joined: Joined,
-}
-
-/// A connection's way out of a room.
-pub(crate) struct Departure {
-    /// The last place that the connection gets to see.
-    pub(crate) until: Place,
-    pub(crate) left: Left,
 }
 
 impl Registry {
@@ -161,13 +152,13 @@ impl Registry {
         self.broker.list(filter, limit).await
     }
 
-    /// Brings a connection into a room where it is not.
+    /// Brings a connection into a room where it is not; tells what it is told.
     pub(crate) async fn join(
         &self,
         mailbox: &Arc<Mailbox>,
         name: &RoomName,
         since: Option<&Position>,
-    ) -> Result<Entrance, Unavailable> {
+    ) -> Result<(Entrance, Seat, Joined), Unavailable> {
         loop {
             let room = self.room(name);
             let turn = room.turn.lock().await;
@@ -178,7 +169,7 @@ impl Registry {
                 self.forget_if_empty(&room);
                 return Err(error);
             }
-            let (seat, first) = room.state.lock().members.seat(mailbox);
+            let (seat, first) = self.seat(&room, mailbox);
             // From here on the connection's frames are kept for it: what comes is live.
             let start = room.start(since);
             let presence = if first {
@@ -194,13 +185,14 @@ impl Registry {
                 }
             };
             if presence.changed {
-                let others = joined(&mailbox.user, name, &presence, MEMBERS_TO_OTHERS);
+                let named = presence.members.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
+                let others = joined(&mailbox.user, name, named, presence.count);
                 let event = ServerEvent::System(SystemEvent::Joined(others));
                 self.signal(name, &event, Skip::Connection(mailbox.connection));
             }
             drop(turn);
-            return match self.entrance(&room, &mailbox.user, seat, start, since, &presence).await {
-                Ok(entrance) => Ok(entrance),
+            return match self.entrance(&room, &mailbox.user, start, since, presence).await {
+                Ok((entrance, joined)) => Ok((entrance, seat, joined)),
                 Err(error) => {
                     self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
                     Err(error)
@@ -214,22 +206,22 @@ impl Registry {
         &self,
         mailbox: &Mailbox,
         room: &Arc<Room>,
-        seat: Seat,
         since: Option<&Position>,
-    ) -> Result<Entrance, Unavailable> {
+    ) -> Result<(Entrance, Joined), Unavailable> {
         let start = room.start(since);
         let presence = self.broker.members(&room.name, MEMBERS_TO_JOINER).await?;
-        self.entrance(room, &mailbox.user, seat, start, since, &presence).await
+        self.entrance(room, &mailbox.user, start, since, presence).await
     }
 
-    /// Takes a connection out of a room, and its user, where this was the last one.
+    /// Takes a connection out of a room, and its user, where this was the last one; the last place that it gets to
+    /// see, and what it is told then.
     pub(crate) async fn leave(
         &self,
         mailbox: &Mailbox,
         room: &Arc<Room>,
         seat: Seat,
         reason: LeaveReason,
-    ) -> Result<Departure, Unavailable> {
+    ) -> Result<(Place, Left), Unavailable> {
         let _turn = room.turn.lock().await;
         let (last, until) = {
             let mut state = room.state.lock();
@@ -245,7 +237,7 @@ impl Registry {
             let presence = self.broker.members(&room.name, 0).await?;
             left(&mailbox.user, &room.name, &presence, reason)
         };
-        Ok(Departure { until, left })
+        Ok((until, left))
     }
 
     /// In the room's turn, after a user's stay has ended here: ends it everywhere, and tells who remains.
@@ -299,12 +291,18 @@ impl Registry {
             return;
         }
         state.gone = true;
-        if let Log::Open(log) = &state.log {
-            self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
-        }
+        let opened = match &state.log {
+            Log::Open(log) => {
+                self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
+                true
+            }
+            Log::Opening(_) => false,
+        };
         drop(state);
         self.rooms.lock().remove(&room.name);
-        self.broker.release(&room.name);
+        if opened {
+            self.broker.release(&room.name);
+        }
     }
 
     fn context(&self) -> Context<'_> {
@@ -317,13 +315,13 @@ impl Registry {
     }
 }
 
-pub(super) fn joined(user: &UserId, room: &RoomName, presence: &Presence, most: usize) -> Joined {
+pub(super) fn joined(user: &UserId, room: &RoomName, members: Vec<UserId>, member_count: u64) -> Joined {
     Joined {
         message: format!("{user} joined"),
         room: room.clone(),
         user_id: user.clone(),
-        members: presence.members.iter().take(most).cloned().collect(),
-        member_count: presence.count,
+        members,
+        member_count,
         position: None,
         recovery: None,
     }

@@ -13,12 +13,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use realtime_shared::{
-    EntryId, Joined, LeaveReason, Position, Post, RoomName, Seq, ServerEvent, SystemEvent, Text, Typing,
-    UserId, codec,
+    EntryId, Joined, LeaveReason, Left, Position, Post, RoomName, Seq, ServerEvent, SystemEvent, Text,
+    Typing, UserId, codec,
 };
 use tokio::sync::oneshot;
 
-use super::{Cursor, Departure, Entrance, Log, Mailbox, Pulled, Registry, Room, RoomLog, Seat};
+use super::{Cursor, Entrance, Log, Mailbox, Place, Pulled, Registry, Room, RoomLog, Seat};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{Receipt, Skip, Submission};
 use crate::clock::Clock;
@@ -26,7 +26,7 @@ use crate::config::Config;
 use crate::secret::Secret;
 
 /// A grace that does not end while a test runs.
-const FOR_EVER: Duration = Duration::from_secs(3_600);
+const FOR_EVER: Duration = Duration::from_hours(1);
 
 /// A configuration with one worker, a ring of one small segment a room, a grace that does not end, any number of connections.
 fn config() -> Config {
@@ -72,19 +72,19 @@ impl Client {
 
     async fn join(&mut self, name: &str, since: Option<&Position>) -> Joined {
         let entrance = self.house.join(&self.mailbox, &room(name), since).await.expect("joined");
-        let Entrance { room, seat, cursor, joined, .. } = entrance;
+        let (Entrance { room, cursor, .. }, seat, joined) = entrance;
         self.seat = Some((room, seat, cursor));
         joined
     }
 
     async fn rejoin(&mut self, since: Option<&Position>) -> Joined {
-        let (room, seat, cursor) = self.seat.as_mut().expect("in a room");
-        let entrance = self.house.rejoin(&self.mailbox, room, *seat, since).await.expect("joined again");
+        let (room, _, cursor) = self.seat.as_mut().expect("in a room");
+        let (entrance, joined) = self.house.rejoin(&self.mailbox, room, since).await.expect("joined again");
         *cursor = entrance.cursor;
-        entrance.joined
+        joined
     }
 
-    async fn leave(&mut self) -> Departure {
+    async fn leave(&mut self) -> (Place, Left) {
         let (room, seat, _) = self.seat.take().expect("in a room");
         self.house.leave(&self.mailbox, &room, seat, LeaveReason::Left).await.expect("left")
     }
@@ -162,7 +162,12 @@ impl Room {
 
     /// The oldest entry that the ring has.
     fn oldest(&self) -> Seq {
-        self.look(|log| (1..).map(Seq::new).find(|seq| log.id_at(*seq).is_some()).expect("the head at least"))
+        self.look(|log| {
+            (1..=log.head().seq().get())
+                .map(Seq::new)
+                .find(|seq| log.id_at(*seq).is_some())
+                .expect("the head at least")
+        })
     }
 
     fn connections(&self) -> usize {

@@ -151,13 +151,13 @@ impl Session {
     }
 
     fn on_event(&mut self, event: ClientEvent, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
-        match event {
-            ClientEvent::Message(post) => return self.post(post, reference, now),
-            ClientEvent::Typing { room, is_typing } => return self.typing(room, is_typing, now),
-            _ => self.requests.take(now.instant).map_err(Error::rate_limited)?,
+        // Messages and typing have bounds of their own.
+        if !matches!(event, ClientEvent::Message(_) | ClientEvent::Typing { .. }) {
+            self.requests.take(now.instant).map_err(Error::rate_limited)?;
         }
         match event {
-            ClientEvent::Message(_) | ClientEvent::Typing { .. } => Ok(Command::Nothing),
+            ClientEvent::Message(post) => self.post(post, reference, now),
+            ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, now),
             ClientEvent::JoinRoom { room, since } => self.join(room, since, reference),
             ClientEvent::LeaveRoom { room } => {
                 if self.membership(&room).is_none() {

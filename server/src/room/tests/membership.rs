@@ -3,6 +3,7 @@
 use std::sync::Barrier;
 use std::sync::atomic::Ordering;
 use std::thread;
+use std::time::Instant;
 
 use super::*;
 use crate::room::members::Members;
@@ -34,8 +35,8 @@ async fn others_are_told_who_comes_and_goes() {
     assert_eq!(carol.join("a", None).await.position, Some(after(&receipt)));
     assert!(carol.read().await.is_empty(), "without `since` nothing is replayed");
 
-    let departure = bob.leave().await;
-    assert_eq!((departure.left.member_count, departure.left.reason), (2, LeaveReason::Left));
+    let (_, left) = bob.leave().await;
+    assert_eq!((left.member_count, left.reason), (2, LeaveReason::Left));
     assert_eq!(alice.read().await, ["carol joined (3)", "bob left (2, Left)"]);
     assert_eq!(members(&house, "a").await, ["alice", "carol"]);
 }
@@ -47,10 +48,10 @@ async fn who_leaves_sees_all_that_came_before_and_nothing_after() {
     let mut bob = Client::joined(&house, "bob", "a").await;
     bob.say("a", "one").await;
     let (room, seat, mut cursor) = bob.seat.take().expect("in a room");
-    let departure = house.leave(&bob.mailbox, &room, seat, LeaveReason::Left).await.expect("left");
+    let (until, _) = house.leave(&bob.mailbox, &room, seat, LeaveReason::Left).await.expect("left");
     say(&house, "alice", "a", "two").await;
     let mut out = Vec::new();
-    let pulled = room.pull(&mut cursor, &bob.mailbox, Some(departure.until), &mut out, 10_000);
+    let pulled = room.pull(&mut cursor, &bob.mailbox, Some(until), &mut out, 10_000);
     assert_eq!((pulled, texts(&out)), (Ok(Pulled::All), vec!["bob: one #1".to_owned()]));
 }
 
@@ -62,8 +63,8 @@ async fn a_user_is_a_member_while_one_connection_is() {
     let mut laptop = Client::joined(&house, "bob", "a").await;
     assert_eq!(alice.read().await, ["bob joined (2)"]);
     assert!(phone.read().await.is_empty());
-    let departure = phone.leave().await;
-    assert_eq!(departure.left.member_count, 2, "its user is still there");
+    let (_, left) = phone.leave().await;
+    assert_eq!(left.member_count, 2, "its user is still there");
     assert!(alice.read().await.is_empty());
     laptop.leave().await;
     assert_eq!(alice.read().await, ["bob left (1, Left)"]);
@@ -109,19 +110,22 @@ async fn who_closes_in_order_has_left_without_a_grace() {
 fn a_grace_ends_only_the_stay_that_it_was_for() {
     let mut members = Members::new(1);
     let mailbox = Arc::new(Mailbox::new(1, user("bob"), 0));
-    let (seat, first) = members.seat(&mailbox);
-    assert!(first);
+    let when = Instant::now();
+    let (one, two) = ((when, 1), (when, 2));
+    let (seat, first, grace) = members.seat(&mailbox);
+    assert!(first && grace.is_none());
     assert!(members.unseat(&mailbox, seat));
-    members.lose(&mailbox.user, 1);
-    let (seat, first) = members.seat(&mailbox);
+    members.lose(&mailbox.user, one);
+    let (seat, first, grace) = members.seat(&mailbox);
     assert!(!first, "within its grace");
-    assert!(!members.expire(&mailbox.user, 1), "it came back");
+    assert_eq!(grace, Some(one), "which is over");
+    assert!(!members.expire(&mailbox.user, one), "it came back");
     assert!(members.unseat(&mailbox, seat));
-    members.lose(&mailbox.user, 2);
-    assert!(!members.expire(&mailbox.user, 1), "another loss");
-    assert!(members.expire(&mailbox.user, 2));
+    members.lose(&mailbox.user, two);
+    assert!(!members.expire(&mailbox.user, one), "another loss");
+    assert!(members.expire(&mailbox.user, two));
     assert!(members.is_empty());
-    assert!(!members.expire(&mailbox.user, 2));
+    assert!(!members.expire(&mailbox.user, two));
 }
 
 #[tokio::test]

@@ -129,18 +129,34 @@ async fn what_was_only_shown_before_is_not_replayed() {
 }
 
 #[tokio::test]
-async fn a_reader_that_the_ring_leaves_behind_goes_on_in_the_store() {
+async fn a_reader_that_the_ring_leaves_behind_is_overtaken() {
     let house = house(config());
     let _alice = Client::joined(&house, "alice", "a").await;
     let receipts = fill(&house, "a", 40).await;
     let mut bob = Client::connect(&house, "bob").await;
     bob.join("a", Some(&after(&receipts[9]))).await;
-    // The ring moves on past the place at which its live frames begin.
-    fill(&house, "a", 60).await;
-    assert_eq!(bob.read().await, said(11..=100));
-    // In the ring there is no way back.
+    assert_eq!(bob.read().await, said(11..=40));
     fill(&house, "a", 60).await;
     let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    assert!(room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100).is_err());
+}
+
+/// What was shown since it came, and is not stored, is nowhere else.
+#[tokio::test]
+async fn a_reader_in_the_store_whose_ring_moves_on_is_overtaken() {
+    let house = house(config());
+    let _alice = Client::joined(&house, "alice", "a").await;
+    let receipts = fill(&house, "a", 40).await;
+    let mut bob = Client::connect(&house, "bob").await;
+    bob.join("a", Some(&after(&receipts[9]))).await;
+    fill(&house, "a", 60).await;
+    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    let mut seen = Vec::new();
+    let pulled = room.pull(cursor, &bob.mailbox, None, &mut seen, 100);
+    assert_eq!(pulled, Ok(Pulled::FromStore(Seq::new(10))), "what is stored is still read");
+    let page = house.page_after(&room.name, Seq::new(10)).await.expect("a page");
+    cursor.take_page(&page, &mut seen).expect("a run");
+    assert_eq!(texts(&seen), said(11..=40));
     assert!(room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100).is_err());
 }
 
