@@ -322,6 +322,7 @@ fn a_connection_is_in_a_bounded_number_of_rooms() {
 fn a_list_has_the_rooms_that_may_be_used_and_begin_so() {
     let mut client = Client::user();
     let mut passes = |frame: &str, room: &str| {
+        client.wait(Duration::from_secs(1));
         let Command::ListRooms { filter, .. } = client.says(frame) else { panic!("a list") };
         filter(&RoomName::new(room).expect("a room's name"))
     };

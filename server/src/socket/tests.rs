@@ -125,7 +125,7 @@ async fn a_write_that_is_held_up_goes_on_where_it_was() {
     let (mut socket, mut peer) = sockets(16);
     let first = "x".repeat(40);
     framing::text(socket.output(), "a");
-    assert_eq!(write(&mut socket, &first).await, Written { progress: true, all: false });
+    assert!(!write(&mut socket, &first).await.all);
     assert_eq!(write(&mut socket, "not asked").await, Written { progress: false, all: false });
     assert_eq!(socket.pending_output(), 3 + 42 - 16);
 
