@@ -113,7 +113,7 @@ async fn converse(socket: &mut Socket<TcpStream>) -> io::Result<()> {
     loop {
         let mut closing = false;
         while !closing && socket.has_input() && socket.pending_output() < PENDING_BYTES {
-            let Some(message) = socket.next() else { break };
+            let Some(message) = socket.next_message() else { break };
             closing = respond(socket.output(), message);
         }
         poll_fn(|cx| poll_flush(socket, cx)).await?;

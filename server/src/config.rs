@@ -178,6 +178,6 @@ pub struct Ring {
 
 impl Default for Ring {
     fn default() -> Self {
-        Self { bytes_per_room: MIB, bytes_total: 256 * MIB, keep: Duration::from_secs(30) }
+        Self { bytes_per_room: 4 * MIB, bytes_total: 256 * MIB, keep: Duration::from_secs(30) }
     }
 }

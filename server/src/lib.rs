@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use realtime_shared::CloseCode;
+use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::auth::Verifier;
@@ -43,6 +44,10 @@ use crate::connection::Hub;
 use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
 use crate::room::Registry;
+
+/// What the kernel keeps of what a client sends and is not read yet: its connections have it from their listener. Its
+/// default grows to megabytes for each.
+const RECEIVE_BUFFER: usize = 128 * 1024;
 
 /// A running server. Dropped, it ends at once; [`Server::shutdown`] lets everyone know first.
 pub struct Server {
@@ -84,6 +89,7 @@ impl Server {
         let mut addresses = Vec::with_capacity(listeners.len());
         for listener in listeners {
             addresses.push(listener.local_addr()?);
+            SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER)?;
             listener.set_nonblocking(true)?;
             let listener = {
                 let _in_runtime = runtimes[0].enter();

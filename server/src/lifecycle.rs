@@ -11,6 +11,10 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
+/// Turns of tasks after which a worker looks at its sockets again: those that have much to read wake themselves, and
+/// would keep the others waiting.
+const TURNS: u32 = 16;
+
 /// The worker threads. They end when this is dropped.
 pub(crate) struct Threads {
     stop: watch::Sender<bool>,
@@ -30,7 +34,7 @@ impl Threads {
         let (started, handle) = mpsc::sync_channel(1);
         let mut stop = self.stop.subscribe();
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = Builder::new_current_thread().enable_all().event_interval(TURNS).build();
             let runtime = match runtime {
                 Ok(runtime) => {
                     let _ = started.send(Ok(runtime.handle().clone()));

@@ -12,7 +12,9 @@ mod people;
 
 use std::sync::{Arc, Weak};
 
-use realtime_shared::{ClientMsgId, Epoch, Message, Post, RoomName, ServerEvent, Text, UserId, codec};
+use realtime_shared::{
+    ClientMsgId, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::memory::MemoryBroker;
@@ -78,6 +80,13 @@ impl<B: Broker + ?Sized> Subject<B> {
         let heard = Arc::new(Recorder::default());
         let feed: Arc<dyn Feed> = heard.clone();
         Self { broker: make(Arc::downgrade(&feed)), heard }
+    }
+
+    /// Where a room's head is: what is said to who opens it.
+    pub(super) async fn head(&self, name: &str) -> Position {
+        let head = self.broker.open(&room(name)).await.expect("a head");
+        self.broker.release(&room(name));
+        head
     }
 
     /// Submits a message and waits for what becomes of it.

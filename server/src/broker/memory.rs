@@ -29,7 +29,7 @@ use crate::config::MemoryStore;
 /// How many entries back a message is known by its `client_msg_id`.
 const DEDUP_ENTRIES: u64 = 10_000;
 /// How long a message is known by its `client_msg_id`.
-const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// The number of a room's first entry, which says of which log it is.
 const FIRST: Seq = Seq::ZERO.next();
 /// What an entry takes beside its text: its place in the log and in the order of age.
@@ -390,10 +390,6 @@ impl Broker for MemoryBroker {
             Some(log) => log.lock().page(range, limit, bytes),
             None => Page { epoch: None, entries: Vec::new(), has_more: false },
         })
-    }
-
-    fn head(&self, room: &RoomName) -> Pending<Position> {
-        done(self.log(room).map_or(Position::Start, |log| log.lock().position()))
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -174,9 +174,6 @@ pub(crate) trait Broker: Send + Sync {
     /// Reads at most `limit` entries, or fewer where they would be over `bytes` (but at least one).
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;
 
-    /// Where the room's head is.
-    fn head(&self, room: &RoomName) -> Pending<Position>;
-
     /// The rooms that hold a member or an entry and pass the filter: at most `limit`, busiest first (by members, then
     /// by the newest entry), and whether there are more.
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;

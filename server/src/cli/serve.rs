@@ -179,7 +179,7 @@ struct MemoryArgs {
     replay_limit: usize,
 
     /// Memory for what a room holds ready for its members; who falls further behind is closed (4008)
-    #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "1MiB", value_parser = size::<{ 64 * KIB }>)]
+    #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "4MiB", value_parser = size::<{ 64 * KIB }>)]
     ring_bytes_per_room: usize,
 
     /// Memory for what all rooms hold ready together

@@ -12,9 +12,11 @@ use tokio::time::Sleep;
 use crate::config::Timing;
 
 /// From the warning to the end of a token.
-pub(super) const EXPIRY_WARNING: Duration = Duration::from_secs(60);
+pub(super) const EXPIRY_WARNING: Duration = Duration::from_mins(1);
 /// From our close frame to the end of the socket, where the peer does not end it before.
 const CLOSING: Duration = Duration::from_secs(3);
+/// The same, when the server stops and the close frame had gone before.
+const HURRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Deadlines {
     timer: Pin<Box<Sleep>>,
@@ -100,6 +102,11 @@ impl Deadlines {
         (self.pong, self.stalled, self.unfinished) = (None, None, None);
         (self.warning, self.expiry) = (None, None);
         self.closing = Some(now + patience.unwrap_or(CLOSING));
+    }
+
+    /// The connection is being closed and the server stops: its peer has little time left.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.closing = self.closing.map(|closing| closing.min(now + HURRY));
     }
 
     /// What is due, one at a time; otherwise the timer is set.

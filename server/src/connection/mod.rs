@@ -40,7 +40,7 @@ const ANSWER_BYTES: usize = 64 * 1024;
 /// Bytes on their way out past which a client is too slow: the largest answer, those before it, and what others say.
 const OUTPUT_BYTES: usize = 448 * 1024;
 /// Bytes that are read in a turn, or a little more; then others have theirs.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 /// Writes of a turn.
 const WRITES: usize = 4;
 /// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
@@ -249,7 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut progress = false;
         let mut now = None;
         while self.takes_input() && self.socket.has_input() {
-            let Some(message) = self.socket.next() else { break };
+            let Some(message) = self.socket.next_message() else { break };
             let now = *now.get_or_insert_with(|| self.hub.now());
             match message {
                 Ok(Incoming::Text(text)) => {
@@ -257,8 +257,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let command = self.session.on_text(&text, now);
                     self.carry_out(command);
                 }
-                Ok(Incoming::Ping(payload)) => framing::pong(self.socket.output(), &payload),
-                Ok(Incoming::Pong) => {}
+                Ok(Incoming::Ping(payload)) => {
+                    framing::pong(self.socket.output(), &payload);
+                    self.tolerate(now.instant);
+                }
+                Ok(Incoming::Pong) => self.tolerate(now.instant),
                 Ok(Incoming::Close(close)) => {
                     let (code, reason) =
                         close.map_or((NO_CODE, String::new()), |(code, reason)| (code, reason.to_string()));
@@ -271,6 +274,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             progress |= !self.socket.is_unfinished();
         }
         progress
+    }
+
+    /// A control frame came: too many are too much.
+    fn tolerate(&mut self, now: Instant) {
+        if let Some(code) = self.session.on_control(now) {
+            self.close(code);
+        }
     }
 
     fn carry_out(&mut self, command: Command) {
@@ -379,6 +389,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             } else if let Some(code) = close {
                 self.close(code);
             }
+        } else if close.is_some() {
+            self.deadlines.hurry(Instant::now());
         }
     }
 

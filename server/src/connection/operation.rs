@@ -17,6 +17,9 @@ use crate::session::Error;
 /// A question on its way.
 pub(super) type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
+/// The last place that is seen of a room, and what is told then; or why that cannot be told.
+type Told = Result<(Place, String), String>;
+
 /// What came of it; frames are JSON.
 pub(super) enum Outcome {
     Answer(String),
@@ -28,8 +31,8 @@ pub(super) enum Outcome {
         json: String,
     },
     NotJoined(RoomName, String),
-    /// For each room the last place that is seen of it and what is told then, or why that cannot be.
-    Left(Vec<(Arc<Room>, Result<(Place, String), String>)>),
+    /// The rooms that were left.
+    Left(Vec<(Arc<Room>, Told)>),
 }
 
 pub(super) fn join(
@@ -41,12 +44,12 @@ pub(super) fn join(
 ) -> Operation {
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
-        match hub.registry.join(&mailbox, &room, since.as_ref()).await {
-            Ok((entrance, seat, joined)) => Outcome::Joined(entrance, seat, joined_frame(joined, reference)),
-            Err(Unavailable) => {
-                let json = unavailable(Some(&room), reference);
-                Outcome::NotJoined(room, json)
-            }
+        let joined = hub.registry.join(&mailbox, &room, since.as_ref()).await;
+        if let Ok((entrance, seat, joined)) = joined {
+            Outcome::Joined(entrance, seat, joined_frame(joined, reference))
+        } else {
+            let json = unavailable(Some(&room), reference);
+            Outcome::NotJoined(room, json)
         }
     })
 }

@@ -78,10 +78,6 @@ impl Broker for Gated {
         self.inner.history(room, range, limit, bytes)
     }
 
-    fn head(&self, room: &RoomName) -> Pending<Position> {
-        self.inner.head(room)
-    }
-
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
         self.inner.list(filter, limit)
     }

@@ -17,7 +17,7 @@ use crate::config::Config;
 /// Connections beyond the limit that are answered with a refusal; further ones are dropped without a word.
 const TO_BE_REFUSED: usize = 256;
 /// The window in which failures are counted.
-const FAILURE_WINDOW: Duration = Duration::from_secs(60);
+const FAILURE_WINDOW: Duration = Duration::from_mins(1);
 /// Addresses whose failures are remembered; past it those whose window is over are forgotten, and new ones come in
 /// only then.
 const FAILING_ADDRESSES: usize = 16 * 1024;

@@ -12,6 +12,7 @@ mod websocket;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +29,10 @@ pub(crate) use self::admission::{Admission, Permit};
 use self::error::Refusal;
 use crate::connection::Hub;
 
+/// How long a connection may be one of plain requests.
+const REQUESTS: Duration = Duration::from_mins(1);
+/// How long a request that is under way may take when the server stops.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 /// Most of a request's head that is read: a token of 8 KiB and what browsers add to it.
 const HEAD_BYTES: usize = 32 * 1024;
 
@@ -93,12 +98,20 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = site.stopped() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    // hyper's own limit is one of reading a head: a client that does not read its answers is under none.
+    let until_stopped = tokio::time::timeout(REQUESTS, async {
+        tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = site.stopped() => None,
         }
+    });
+    let ended = match until_stopped.await {
+        Ok(Some(ended)) => ended,
+        Ok(None) => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LAST_REQUEST, connection).await.unwrap_or(Ok(()))
+        }
+        Err(_) => Ok(()),
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a request ended early");

@@ -49,8 +49,15 @@ impl Members {
     }
 
     /// Takes a seat back; tells whether it was the last one of its user, who stays a member all the same.
+    ///
+    /// Connections are dropped in here: a seat that is not theirs is reported and left alone, not panicked about.
     pub(crate) fn unseat(&mut self, mailbox: &Mailbox, seat: Seat) -> bool {
-        self.by_worker[mailbox.worker].remove(seat.0);
+        let seats = &mut self.by_worker[mailbox.worker];
+        if seats.get(seat.0).is_none_or(|seated| seated.connection != mailbox.connection) {
+            tracing::error!(connection = mailbox.connection, "a seat was given back that was not taken");
+            return false;
+        }
+        seats.remove(seat.0);
         let Some(stay) = self.users.get_mut(&mailbox.user) else { return false };
         stay.connections -= 1;
         stay.connections == 0

@@ -261,7 +261,9 @@ impl Registry {
     pub(super) fn trim(&self) {
         let rooms: Vec<_> = self.rooms.lock().values().cloned().collect();
         let context = self.context();
-        rooms.iter().for_each(|room| room.trim(&context));
+        for room in &rooms {
+            room.trim(&context);
+        }
     }
 
     fn room(&self, name: &RoomName) -> Arc<Room> {

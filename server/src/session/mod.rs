@@ -16,7 +16,7 @@ use realtime_shared::{
     RoomName, Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
-use self::rate::{Bucket, Refusals};
+use self::rate::{Bucket, IGNORED, Patience, REFUSALS};
 pub(crate) use self::refusal::Error;
 use crate::auth::{Identity, Verifier};
 use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
@@ -30,6 +30,10 @@ const HISTORY_MOST: u32 = 200;
 const ROOMS_DEFAULT: u32 = 100;
 /// Rooms of a list at most.
 const ROOMS_MOST: u32 = 500;
+/// Lists of rooms a second, where there is a limit of anything: each looks at all rooms.
+const LISTS: u32 = 1;
+/// Lists of rooms at once after a pause.
+const LISTS_BURST: u32 = 5;
 /// Saying the same of one's typing again within this time is not told.
 const TYPING_REPEAT: Duration = Duration::from_secs(1);
 
@@ -97,7 +101,10 @@ pub(crate) struct Session {
     rooms: Vec<Membership>,
     posts: Bucket,
     requests: Bucket,
-    refusals: Refusals,
+    lists: Bucket,
+    refusals: Patience,
+    /// Of frames that are passed over.
+    ignored: Patience,
 }
 
 struct Membership {
@@ -116,7 +123,9 @@ impl Session {
             rooms: Vec::new(),
             posts: bucket(),
             requests: bucket(),
-            refusals: Refusals::new(now),
+            lists: Bucket::new(limits.max_messages_per_second.min(LISTS), LISTS_BURST, now),
+            refusals: Patience::new(REFUSALS, now),
+            ignored: Patience::new(IGNORED, now),
         }
     }
 
@@ -134,6 +143,12 @@ impl Session {
             Err(DecodeError::Refused(refusal)) => Err(Error::undecodable(*refusal)),
         };
         command.unwrap_or_else(|error| self.refuse(error, now.instant))
+    }
+
+    /// A ping or pong came on the WebSocket itself: the code to close with, where there were far too many.
+    pub(crate) fn on_control(&mut self, now: Instant) -> Option<CloseCode> {
+        let too_many = self.requests.take(now).is_err() && self.ignored.add(now);
+        too_many.then_some(CloseCode::TooManyRequests)
     }
 
     /// Counts a refusal; the answer, or the end where there were too many.
@@ -167,8 +182,8 @@ impl Session {
                 Ok(Command::Leave { room, reference })
             }
             ClientEvent::Ping(ping) => {
-                let pong = ServerEvent::Pong(Pong { nonce: ping.nonce, ts: now.wall });
-                Ok(Command::Answer(ServerFrame { event: pong, reference }))
+                let event = ServerEvent::Pong(Pong { nonce: ping.nonce, ts: now.wall });
+                Ok(Command::Answer(ServerFrame { event, reference }))
             }
             ClientEvent::History { room, before, after, limit } => {
                 self.may_use(&room)?;
@@ -178,7 +193,10 @@ impl Session {
                 self.may_use(&room)?;
                 Ok(Command::Members { room, reference })
             }
-            ClientEvent::ListRooms { prefix, limit } => Ok(self.list(prefix, limit, reference)),
+            ClientEvent::ListRooms { prefix, limit } => {
+                self.lists.take(now.instant).map_err(Error::rate_limited)?;
+                Ok(self.list(prefix, limit, reference))
+            }
             ClientEvent::Refresh { token } => self.refresh(&token, reference, now.wall),
             ClientEvent::Notice { message, room, user_id } => self.notice(message, room, user_id),
         }
@@ -229,7 +247,11 @@ impl Session {
             self.membership(&room).and_then(|membership| membership.typing).is_some_and(|(was, at)| {
                 was == is_typing && now.instant.saturating_duration_since(at) < TYPING_REPEAT
             });
-        if again || self.requests.take(now.instant).is_err() {
+        if self.requests.take(now.instant).is_err() {
+            let too_many = self.ignored.add(now.instant);
+            return Ok(if too_many { Command::Close(CloseCode::TooManyRequests) } else { Command::Nothing });
+        }
+        if again {
             return Ok(Command::Nothing);
         }
         if let Some(membership) = self.membership(&room) {

@@ -36,29 +36,32 @@ impl Bucket {
 }
 
 /// Refusals that a connection may get within [`WINDOW`] before it is closed.
-const REFUSALS: u32 = 100;
-/// The window of [`REFUSALS`].
+pub(super) const REFUSALS: u32 = 100;
+/// Frames that may be passed over without a word within [`WINDOW`] before the connection is closed.
+pub(super) const IGNORED: u32 = 1_000;
+/// The window of [`REFUSALS`] and [`IGNORED`].
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Counts refusals in windows that begin with a refusal.
+/// Counts what a client does in vain, in windows that begin when it does.
 #[derive(Debug)]
-pub(super) struct Refusals {
+pub(super) struct Patience {
+    most: u32,
     since: Instant,
     count: u32,
 }
 
-impl Refusals {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, count: 0 }
+impl Patience {
+    pub(super) fn new(most: u32, now: Instant) -> Self {
+        Self { most, since: now, count: 0 }
     }
 
     /// Counts one; tells whether that was the last.
     pub(super) fn add(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) > WINDOW {
-            *self = Self::new(now);
+            *self = Self::new(self.most, now);
         }
         self.count += 1;
-        self.count >= REFUSALS
+        self.count >= self.most
     }
 }
 
@@ -77,7 +80,7 @@ mod tests {
         let later = start + Duration::from_millis(20);
         assert_eq!(bucket.take(later), Ok(()));
         assert!(bucket.take(later).is_err());
-        let rested = later + Duration::from_secs(3_600);
+        let rested = later + Duration::from_hours(1);
         assert_eq!((0..200).filter(|_| bucket.take(rested).is_ok()).count(), 100);
     }
 
@@ -91,10 +94,10 @@ mod tests {
     #[test]
     fn a_hundred_refusals_in_ten_seconds() {
         let start = Instant::now();
-        let mut refusals = Refusals::new(start);
+        let mut refusals = Patience::new(REFUSALS, start);
         assert!((0..99).all(|_| !refusals.add(start)));
         assert!(refusals.add(start + WINDOW));
-        let mut patient = Refusals::new(start);
+        let mut patient = Patience::new(REFUSALS, start);
         assert!((0..1_000).all(|n| !patient.add(start + Duration::from_millis(110) * n)));
     }
 }

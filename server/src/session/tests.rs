@@ -420,3 +420,31 @@ fn a_hundred_refusals_in_ten_seconds_are_the_end() {
         patient.wait(Duration::from_millis(150));
     }
 }
+
+#[test]
+fn lists_of_rooms_have_a_slower_rate() {
+    let mut client = Client::user();
+    for _ in 0..LISTS_BURST {
+        assert_eq!(client.asks(r#"{"type":"list_rooms"}"#), "list 100");
+    }
+    assert_eq!(client.is_refused(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
+    client.joins("a");
+    client.wait(Duration::from_secs(1));
+    assert_eq!(client.asks(r#"{"type":"list_rooms"}"#), "list 100");
+}
+
+#[test]
+fn a_flood_that_is_passed_over_ends_at_last() {
+    let mut client = Client::user();
+    client.joins("a");
+    let typing = r#"{"type":"typing","room":"a"}"#;
+    let before = (0..10_000).take_while(|_| !matches!(client.says(typing), Command::Close(_))).count();
+    assert!((1_000..1_200).contains(&before), "{before}");
+
+    let mut pinging = Client::user();
+    let now = pinging.now.instant;
+    let before = (0..10_000).take_while(|_| pinging.session.on_control(now).is_none()).count();
+    assert_eq!(before, 100 + 999, "a burst, and what is borne beyond it");
+    pinging.wait(Duration::from_secs(11));
+    assert_eq!(pinging.session.on_control(pinging.now.instant), None);
+}

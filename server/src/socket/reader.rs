@@ -206,7 +206,7 @@ mod tests {
         match payload.len() {
             len @ 0..=125 => bytes.push(0x80 | u8::try_from(len).expect("small")),
             len => {
-                bytes.push(0x80 | 126);
+                bytes.push(0x80 | 0x7E);
                 bytes.extend(u16::try_from(len).expect("small").to_be_bytes());
             }
         }

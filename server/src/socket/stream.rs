@@ -9,14 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::reader::{Bounds, Incoming, Reader, Violation};
 
-/// Read, and written, at once.
+/// Read at once.
+const READ_CHUNK: usize = 16 * 1024;
+/// Written at once.
 const CHUNK: usize = 64 * 1024;
+/// What a peer has to take of what waits for it, within the time that its owner gives it.
+const FAIR: usize = 16 * 1024;
 /// A buffer that grew beyond this is given back when it is empty.
 const KEEP: usize = 4 * 1024;
 
 thread_local! {
     // A connection owns a buffer only while something in it is incomplete.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into());
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
     static WRITE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(CHUNK));
 }
 
@@ -32,7 +36,7 @@ pub enum Read {
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Whether anything went out.
+    /// Whether the peer takes what is there for it: all of it, or 16 KiB since it did last.
     pub progress: bool,
     /// Whether all of it went out.
     pub all: bool,
@@ -52,6 +56,8 @@ pub struct Socket<S> {
     output: Vec<u8>,
     /// The last write left something.
     blocked: bool,
+    /// Bytes that went out since the last progress.
+    taken_by_peer: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
@@ -65,6 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             starved: early.is_empty(),
             output: Vec::new(),
             blocked: false,
+            taken_by_peer: 0,
         }
     }
 
@@ -74,7 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         !self.input.is_empty() || self.reader.in_message()
     }
 
-    /// Reads what there is, up to 64 KiB, for [`Socket::next`].
+    /// Reads what there is, up to 16 KiB, for [`Socket::next_message`].
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Read>> {
         READ.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -90,7 +97,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     }
 
     /// The next message of what has been read. `None`: more has to be read.
-    pub fn next(&mut self) -> Option<Result<Incoming, Violation>> {
+    pub fn next_message(&mut self) -> Option<Result<Incoming, Violation>> {
         loop {
             match self.reader.next(&self.input[self.taken..]) {
                 Ok(Some((length, message))) => {
@@ -114,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Whether [`Socket::next`] may have a message without another read.
+    /// Whether [`Socket::next_message`] may have a message without another read.
     #[must_use]
     pub fn has_input(&self) -> bool {
         !self.starved
@@ -160,8 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             let written = write(&mut self.stream, cx, &self.output)?;
             self.output.drain(..written);
             give_back(&mut self.output);
-            self.blocked = !self.output.is_empty();
-            return Ok(Written { progress: written > 0, all: !self.blocked });
+            return Ok(self.wrote(written));
         }
         WRITE.with_borrow_mut(|scratch| {
             scratch.clear();
@@ -170,9 +176,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             fill(scratch, CHUNK);
             let written = write(&mut self.stream, cx, scratch)?;
             self.output.extend_from_slice(&scratch[written..]);
-            self.blocked = !self.output.is_empty();
-            Ok(Written { progress: written > 0, all: !self.blocked })
+            Ok(self.wrote(written))
         })
+    }
+
+    fn wrote(&mut self, bytes: usize) -> Written {
+        self.blocked = !self.output.is_empty();
+        self.taken_by_peer += bytes;
+        let progress = !self.blocked || self.taken_by_peer >= FAIR;
+        if progress {
+            self.taken_by_peer = 0;
+        }
+        Written { progress, all: !self.blocked }
     }
 
     /// Ends the sending half.

@@ -58,10 +58,10 @@ async fn messages_come_out_in_order_and_nothing_stays() {
     peer.write_all(&bytes).await.expect("sent");
     assert_eq!(read(&mut socket).await, Read::Some(bytes.len()));
     assert!(socket.has_input());
-    assert_eq!(socket.next(), Some(Ok(text("one"))));
-    assert_eq!(socket.next(), Some(Ok(Incoming::Ping("p".into()))));
-    assert_eq!(socket.next(), Some(Ok(text("two"))));
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), Some(Ok(text("one"))));
+    assert_eq!(socket.next_message(), Some(Ok(Incoming::Ping("p".into()))));
+    assert_eq!(socket.next_message(), Some(Ok(text("two"))));
+    assert_eq!(socket.next_message(), None);
     assert!(!socket.has_input() && !socket.is_unfinished());
     assert_eq!(socket.buffers(), (0, 0));
 }
@@ -74,12 +74,12 @@ async fn a_frame_in_pieces_is_unfinished_until_its_last() {
         peer.write_all(&[*byte]).await.expect("sent");
         assert_eq!(read(&mut socket).await, Read::Some(1));
         if index + 1 < bytes.len() {
-            assert_eq!(socket.next(), None);
+            assert_eq!(socket.next_message(), None);
             assert!(socket.is_unfinished() && !socket.has_input());
         }
     }
-    assert_eq!(socket.next(), Some(Ok(text("hello"))));
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), Some(Ok(text("hello"))));
+    assert_eq!(socket.next_message(), None);
     assert!(!socket.is_unfinished());
 }
 
@@ -88,13 +88,13 @@ async fn a_message_in_fragments_is_unfinished_between_them() {
     let (mut socket, mut peer) = sockets(1_000);
     peer.write_all(&frame(0x01, "he")).await.expect("sent");
     read(&mut socket).await;
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), None);
     assert!(socket.is_unfinished());
     assert_eq!(socket.buffers().0, 0, "the bytes themselves have been taken");
     peer.write_all(&frame(0x80, "llo")).await.expect("sent");
     read(&mut socket).await;
-    assert_eq!(socket.next(), Some(Ok(text("hello"))));
-    assert!(socket.next().is_none() && !socket.is_unfinished());
+    assert_eq!(socket.next_message(), Some(Ok(text("hello"))));
+    assert!(socket.next_message().is_none() && !socket.is_unfinished());
 }
 
 #[tokio::test]
@@ -103,11 +103,11 @@ async fn what_came_with_the_request_is_not_lost() {
     let bytes = [frame(0x81, "one"), frame(0x81, "two")].concat();
     let mut socket = Socket::new(ours, &bytes[..12], BOUNDS);
     assert!(socket.has_input());
-    assert_eq!(socket.next(), Some(Ok(text("one"))));
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), Some(Ok(text("one"))));
+    assert_eq!(socket.next_message(), None);
     peer.write_all(&bytes[12..]).await.expect("sent");
     read(&mut socket).await;
-    assert_eq!(socket.next(), Some(Ok(text("two"))));
+    assert_eq!(socket.next_message(), Some(Ok(text("two"))));
 }
 
 #[tokio::test]
@@ -115,9 +115,9 @@ async fn after_a_violation_nothing_is_left_to_read() {
     let (mut socket, mut peer) = sockets(1_000);
     peer.write_all(&[frame(0x81, "one"), frame(0x83, "?"), frame(0x81, "two")].concat()).await.expect("sent");
     read(&mut socket).await;
-    assert_eq!(socket.next(), Some(Ok(text("one"))));
-    assert_eq!(socket.next(), Some(Err(Violation(CloseCode::Protocol))));
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), Some(Ok(text("one"))));
+    assert_eq!(socket.next_message(), Some(Err(Violation(CloseCode::Protocol))));
+    assert_eq!(socket.next_message(), None);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_closed_socket_reads_on_until_its_peer_ends() {
     let (mut socket, mut peer) = sockets(1 << 20);
     peer.write_all(&frame(0x81, "hel")[..7]).await.expect("sent");
     read(&mut socket).await;
-    assert_eq!(socket.next(), None);
+    assert_eq!(socket.next_message(), None);
     peer.write_all(&vec![0; 500_000]).await.expect("sent");
     poll_fn(|cx| socket.poll_shutdown(cx)).await.expect("ended");
     assert_eq!(peer.read(&mut [0; 8]).await.expect("read"), 0, "the peer sees the end");

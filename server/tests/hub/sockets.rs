@@ -94,7 +94,10 @@ async fn a_frame_is_no_longer_than_64_kib() {
 
 #[tokio::test]
 async fn what_has_begun_has_to_end() {
-    let server = server_with(|config| config.timing.unfinished_frame_timeout = Duration::from_millis(100));
+    let server = server_with(|config| {
+        config.timing.unfinished_frame_timeout = Duration::from_millis(100);
+        config.limits.max_messages_per_second = 0;
+    });
     let frame = masked(TEXT, br#"{"type":"ping"}"#);
     for beginning in [&frame[..1], &frame[..6], &frame[..frame.len() - 1], &masked(FIRST, b"{")[..]] {
         closes_with(&server, beginning, 4006, "Ping timeout").await;
