@@ -4,6 +4,7 @@
 //! of it, and then writes once: its own answers first, then its rooms. Two things hold the client's next frames back:
 //! an operation that the broker has not answered (they may depend on it), and answers that the client does not read.
 
+mod commands;
 mod deadlines;
 mod delivery;
 mod operation;
@@ -14,10 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use realtime_shared::{
-    Ack, CloseCode, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame, SystemEvent, TokenExpiring,
-    Welcome, codec,
-};
+use realtime_shared::{CloseCode, ServerEvent, ServerFrame, SystemEvent, TokenExpiring, Welcome, codec};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
@@ -25,12 +23,11 @@ use self::delivery::Delivery;
 use self::operation::{Operation, Outcome};
 use crate::auth::token::LEEWAY;
 use crate::auth::{Identity, Verifier};
-use crate::broker::{Receipt, Submission, Unavailable};
 use crate::clock::Clock;
 use crate::config::{Config, OnExpiry};
 use crate::framing;
 use crate::room::{Letters, Mailbox, Registry};
-use crate::session::{Command, Error, Now, Session};
+use crate::session::{Now, Session};
 use crate::socket::{Bounds, Incoming, Read, Socket, Violation};
 
 /// Submissions of one connection that may be on their way; past it the client is not read from.
@@ -280,102 +277,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn tolerate(&mut self, now: Instant) {
         if let Some(code) = self.session.on_control(now) {
             self.close(code);
-        }
-    }
-
-    fn carry_out(&mut self, command: Command) {
-        match command {
-            Command::Nothing => {}
-            Command::Answer(frame) => self.answer(&frame),
-            Command::Close(code) => self.close(code),
-            Command::Post { submission, reference } => self.submit(submission, reference),
-            Command::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
-            Command::Tell { to, event } => self.hub.registry.tell(to, &event),
-            Command::Join { room, since, reference } => {
-                self.operation = Some(match self.delivery.find(&room).cloned() {
-                    Some(room) => operation::rejoin(&self.hub, &self.mailbox, room, since, reference),
-                    None => operation::join(&self.hub, &self.mailbox, room, since, reference),
-                });
-            }
-            Command::Leave { room, reference } => {
-                self.leave(&[room], LeaveReason::Left, reference);
-            }
-            Command::Refreshed { answer, leave } => {
-                self.answer(&answer);
-                self.watch_expiry();
-                self.leave(&leave, LeaveReason::Kicked, None);
-            }
-            Command::History { room, range, limit, reference } => {
-                self.operation = Some(operation::history(&self.hub, room, range, limit, reference));
-            }
-            Command::Members { room, reference } => {
-                self.operation = Some(operation::members(&self.hub, room, reference));
-            }
-            Command::ListRooms { filter, limit, reference } => {
-                self.operation = Some(operation::list(&self.hub, filter, limit, reference));
-            }
-        }
-    }
-
-    fn leave(&mut self, rooms: &[RoomName], reason: LeaveReason, reference: Option<Ref>) {
-        let seated: Vec<_> = rooms.iter().filter_map(|room| self.delivery.release(room)).collect();
-        if !seated.is_empty() {
-            self.operation = Some(operation::leave(&self.hub, &self.mailbox, seated, reason, reference));
-        }
-    }
-
-    fn submit(&mut self, submission: Submission, reference: Option<Ref>) {
-        self.in_flight += 1;
-        let mailbox = self.mailbox.clone();
-        let (room, client_msg_id) = (submission.post.room.clone(), submission.post.client_msg_id.clone());
-        let done = move |result: Result<Receipt, Unavailable>| {
-            let answer = match (result, client_msg_id) {
-                (Ok(_), None) => None,
-                (Ok(receipt), Some(client_msg_id)) => {
-                    let Receipt { epoch, seq, id, ts, duplicate } = receipt;
-                    let ack = Ack { room, client_msg_id, epoch, seq, id, ts, duplicate };
-                    Some(ServerFrame { event: ServerEvent::Ack(ack), reference })
-                }
-                (Err(Unavailable), client_msg_id) => {
-                    let error = Error::unavailable().in_room(&room).of_message(client_msg_id.as_ref());
-                    Some(error.answering(reference).into_frame())
-                }
-            };
-            mailbox.complete(answer.map(|frame| codec::encode_frame(&frame)).as_deref());
-        };
-        self.hub.registry.submit(submission, Box::new(done));
-    }
-
-    fn poll_operation(&mut self, cx: &mut Context<'_>) {
-        let Some(operation) = &mut self.operation else { return };
-        let Poll::Ready(outcome) = operation.as_mut().poll(cx) else { return };
-        self.operation = None;
-        match outcome {
-            Outcome::Answer(json) => framing::text(self.socket.output(), &json),
-            Outcome::Joined(entrance, seat, json) => {
-                framing::text(self.socket.output(), &json);
-                self.delivery.enter(entrance, seat);
-            }
-            Outcome::Rejoined { entrance, replays: true, json } => {
-                framing::text(self.socket.output(), &json);
-                self.delivery.reposition(&entrance);
-            }
-            Outcome::Rejoined { entrance, replays: false, json } => self.delivery.interject(&entrance, json),
-            Outcome::NotJoined(room, json) => {
-                self.session.not_joined(&room);
-                framing::text(self.socket.output(), &json);
-            }
-            Outcome::Left(left) => {
-                for (room, departure) in left {
-                    match departure {
-                        Ok((until, json)) => self.delivery.depart(&room, until, json),
-                        Err(json) => {
-                            self.delivery.forget(&room);
-                            framing::text(self.socket.output(), &json);
-                        }
-                    }
-                }
-            }
         }
     }
 

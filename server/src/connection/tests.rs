@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use realtime_shared::{Position, Role, RoomSummary, Timestamp, UserId};
+use realtime_shared::{Position, Role, RoomName, RoomSummary, Timestamp, UserId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -10,7 +10,9 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::auth::Grants;
 use crate::broker::memory::MemoryBroker;
-use crate::broker::{Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal};
+use crate::broker::{
+    Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+};
 use crate::secret::Secret;
 
 /// A broker in memory that answers who comes and goes only while its gate is open.

@@ -93,9 +93,12 @@ impl Members {
         self.by_worker.iter().enumerate().filter(|(_, seats)| !seats.is_empty()).map(|(worker, _)| worker)
     }
 
-    /// The connections on a worker.
-    pub(crate) fn on(&self, worker: usize) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.by_worker[worker].iter().map(|(_, mailbox)| mailbox)
+    /// The connections on a worker, beginning with the `first`-th: who is woken first is served first, so it should
+    /// not always be the same.
+    pub(crate) fn on(&self, worker: usize, first: usize) -> impl Iterator<Item = &Arc<Mailbox>> {
+        let seats = &self.by_worker[worker];
+        let first = first % seats.len().max(1);
+        seats.iter().skip(first).chain(seats.iter().take(first)).map(|(_, mailbox)| mailbox)
     }
 
     /// All connections.

@@ -154,7 +154,8 @@ impl Room {
 
     fn wake_members(&self, worker: usize) {
         self.scheduled[worker].store(false, Ordering::Release);
-        self.state.lock().members.on(worker).for_each(|mailbox| mailbox.wake());
+        let first = fastrand::usize(..);
+        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
     }
 
     /// Drops frames that are too old.

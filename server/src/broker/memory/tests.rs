@@ -6,6 +6,7 @@ use std::thread;
 
 use realtime_shared::{Position, Seq, Timestamp};
 
+use super::log::{DEDUP_ENTRIES, ENTRY_BYTES, KNOWN_BYTES};
 use super::*;
 use crate::broker::Receipt;
 use crate::broker::contract::{self, room, said};
