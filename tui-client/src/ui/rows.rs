@@ -51,6 +51,8 @@ pub(super) struct Sheet<'a> {
 /// The columns of a row: ` 20:18     alice  text`; the nick has ten cells, or eight where there are few.
 const STAMP: usize = 1;
 const NICK: usize = 7;
+/// The cells of ` ✓`, for which every row of our own messages leaves room.
+const SHORT_SIGN: usize = 2;
 /// The cells of a nick in the one pane: `alice  text`.
 const NARROW_NICK: usize = 6;
 
@@ -140,7 +142,9 @@ impl Sheet<'_> {
         sign: Option<(String, Style)>,
     ) {
         let (column, room) = (self.text_column(), self.text_room());
-        let lines = wrap(text, room);
+        // A short sign does not stand alone in a row of its own.
+        let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
+        let lines = wrap(text, room.saturating_sub(reserved).max(1));
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
