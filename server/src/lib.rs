@@ -47,7 +47,7 @@ use crate::room::Registry;
 
 /// What the kernel keeps of what a client sends and is not read yet: its connections have it from their listener. Its
 /// default grows to megabytes for each.
-const RECEIVE_BUFFER: usize = 128 * 1024;
+const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// A running server. Dropped, it ends at once; [`Server::shutdown`] lets everyone know first.
 pub struct Server {

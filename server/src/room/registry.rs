@@ -36,7 +36,7 @@ pub(super) const MEMBERS_TO_JOINER: usize = 1_000;
 /// A page of the store on its way to a reader, in bytes.
 const PAGE_BYTES: usize = 64 * 1024;
 /// A page that a client asks for, in bytes: it may be read slowly, and is held until then.
-const HISTORY_BYTES: usize = 256 * 1024;
+const HISTORY_BYTES: usize = 128 * 1024;
 
 pub(crate) struct Registry {
     pub(super) broker: Arc<dyn Broker>,
