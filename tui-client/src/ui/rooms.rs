@@ -34,10 +34,13 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
         (false, _) => " ",
     };
     pen.write(0, row, sign, style);
-    let gap = usize::from(!counts.is_empty());
-    let title = cut(room.pane.title.as_str(), pen.width().saturating_sub(1 + gap + width(&counts)));
+    let title = room.pane.title.as_str();
+    let left = |counts: &str| pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts));
+    // The cell to the right of the counts goes before a letter of the name does.
+    let counts = if width(title) > left(&counts) { counts.trim_end() } else { &counts };
+    let title = cut(title, left(counts));
     pen.write(1, row, &title, style);
-    pen.write_right(row, &counts, style);
+    pen.write_right(row, counts, style);
 }
 
 /// `@1 4`: one of four unread messages names the user.
