@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use crate::secret::Secret;
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+const MIB: usize = 1024 * 1024;
 
 /// All that the hub needs to know.
 #[derive(Debug, Clone)]
@@ -111,7 +110,7 @@ impl Default for Limits {
             max_rooms_per_connection: 128,
             max_messages_per_second: 50,
             message_burst: 100,
-            max_frame_bytes: 64 * KIB,
+            max_frame_bytes: realtime_shared::codec::CLIENT_FRAME_BYTES,
         }
     }
 }
@@ -154,7 +153,8 @@ impl Default for Timing {
 pub struct MemoryStore {
     /// The newest entries of a room that are kept.
     pub history_per_room: usize,
-    /// Bytes that the entries of all rooms may take; past it the rooms that were quiet longest lose theirs.
+    /// Bytes that the entries of all rooms, and what is known of those sent again, may take; past it the oldest go
+    /// first.
     pub history_bytes: usize,
 }
 
