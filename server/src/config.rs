@@ -12,6 +12,8 @@
 use std::thread;
 use std::time::Duration;
 
+use realtime_shared::Timestamp;
+
 use crate::secret::Secret;
 
 const MIB: usize = 1024 * 1024;
@@ -36,7 +38,9 @@ pub struct Config {
     pub limits: Limits,
     /// How long anything may take.
     pub timing: Timing,
-    /// The store: history in memory.
+    /// How much of a room's past is kept.
+    pub retain: Retain,
+    /// The store in memory, for a server that has no other.
     pub memory: MemoryStore,
     /// What a room keeps for delivery to its members.
     pub ring: Ring,
@@ -59,6 +63,7 @@ impl Config {
             on_expiry: OnExpiry::default(),
             limits: Limits::default(),
             timing: Timing::default(),
+            retain: Retain::default(),
             memory: MemoryStore::default(),
             ring: Ring::default(),
             replay_limit: 1_000,
@@ -148,11 +153,26 @@ impl Default for Timing {
     }
 }
 
+/// How much of a room's past is kept. The newest entry's number and identity are kept in any case: the log goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retain {
+    /// For how long after it was accepted an entry is kept, give or take a minute. `None`: for ever.
+    pub age: Option<Duration>,
+    /// How many entries of a room are kept, the newest. `None`: all of them; in memory 1,000.
+    pub messages: Option<u64>,
+}
+
+impl Retain {
+    /// Whether an entry of `then` is too old to be kept.
+    pub(crate) fn is_past(&self, then: Timestamp, now: Timestamp) -> bool {
+        let age = Duration::from_millis(now.millis().saturating_sub(then.millis()));
+        self.age.is_some_and(|most| age > most)
+    }
+}
+
 /// History in memory: it ends with the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryStore {
-    /// The newest entries of a room that are kept.
-    pub history_per_room: usize,
     /// Bytes that the entries of all rooms, and what is known of those sent again, may take; past it the oldest go
     /// first.
     pub history_bytes: usize,
@@ -160,7 +180,7 @@ pub struct MemoryStore {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { history_per_room: 1_000, history_bytes: 256 * MIB }
+        Self { history_bytes: 256 * MIB }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A hub for rooms over WebSocket: the library behind `realtime-server`.
 //!
-//! [`Server::start`] is the only place that wires its parts together. A program can have a server inside itself:
+//! [`Server::start`] is the only place that wires its parts together. A program can have a server inside itself, with
+//! rooms in memory, or with [`Server::start_with_store`] in a file:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +20,7 @@ mod broker;
 pub mod clock;
 pub mod config;
 mod connection;
+mod faults;
 pub mod framing;
 mod http;
 mod lifecycle;
@@ -26,6 +28,7 @@ mod room;
 pub mod secret;
 mod session;
 pub mod socket;
+pub mod store;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -38,12 +41,14 @@ use tokio::sync::watch;
 
 use crate::auth::Verifier;
 use crate::broker::memory::MemoryBroker;
+use crate::broker::sqlite::Engine;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Hub;
 use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
 use crate::room::Registry;
+use crate::store::Store;
 
 /// What the kernel keeps of what a client sends and is not read yet: its connections have it from their listener. Its
 /// default grows to megabytes for each.
@@ -56,19 +61,37 @@ pub struct Server {
     registry: Arc<Registry>,
     admission: Arc<Admission>,
     deadline: Duration,
+    // In this order: what connections have submitted is stored after they are gone.
     _threads: Threads,
+    engine: Option<Engine>,
 }
 
 impl Server {
-    /// Serves connections from `listeners`, on threads of its own.
+    /// Serves connections from `listeners`, on threads of its own. Rooms are in memory and end with the server.
     ///
     /// Fails where a listener or a thread cannot be had from the system.
-    pub fn start(mut config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        Self::start_on(config, None, listeners)
+    }
+
+    /// The same with rooms in a file, which is the server's until it ends.
+    ///
+    /// Fails also where the file cannot be read.
+    pub fn start_with_store(config: Config, store: Store, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        Self::start_on(config, Some(store), listeners)
+    }
+
+    fn start_on(mut config: Config, store: Option<Store>, listeners: Vec<TcpListener>) -> io::Result<Self> {
         config.workers = config.workers.max(1);
         let clock = Clock::system();
         let config = Arc::new(config);
-        let registry = Registry::new(config.clone(), |feed| {
-            Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone()))
+        let engine =
+            store.map(|store| Engine::start(store, clock.clone(), config.retain.clone())).transpose()?;
+        let registry = Registry::new(config.clone(), |feed| match &engine {
+            Some(engine) => Arc::new(engine.broker(feed)),
+            None => {
+                Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone(), config.retain.clone()))
+            }
         });
         let admission = Admission::new(&config);
         let (stopping, is_stopping) = watch::channel(false);
@@ -98,13 +121,22 @@ impl Server {
             runtimes[0].spawn(http::accept(service.clone(), listener, workers.clone()));
         }
         let deadline = config.timing.shutdown_deadline;
-        Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads })
+        Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads, engine })
     }
 
     /// Where it listens, in the order of the listeners.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Waits until the disk fails, and says what it said. Nothing is stored from then on; what was acknowledged before
+    /// is. A server without a file waits for ever.
+    pub async fn failed(&self) -> String {
+        match &self.engine {
+            Some(engine) => engine.failure().reported().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops accepting, closes everyone with 1012, and returns when all sockets are closed, at the latest at the

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use realtime_server::Server;
 use realtime_server::clock::Clock;
+use realtime_server::store::{OpenError, Store};
 
 use cli::{Command, Origin, Plan, Stop, UsageError};
 use process::StopSignals;
@@ -24,9 +25,16 @@ enum Failure {
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
     Bind(#[from] listen::BindError),
     #[error("cannot start: {0}")]
     Start(io::Error),
+    #[error(
+        "the disk failed ({0}), and nothing more can be stored; what was acknowledged before is. Look at the system's log, \
+         and start again when the disk is sound"
+    )]
+    Disk(String),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
@@ -35,7 +43,9 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Bind(_) | Self::Start(_) | Self::Output(_) => ExitCode::FAILURE,
+            Self::Store(_) | Self::Bind(_) | Self::Start(_) | Self::Disk(_) | Self::Output(_) => {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -73,6 +83,7 @@ fn print_token(args: cli::TokenArgs) -> Result<(), Failure> {
 
 fn serve(mut plan: Plan) -> Result<(), Failure> {
     logging::init(plan.log_format, plan.log_filter);
+    let store = plan.store.as_deref().map(Store::open).transpose()?;
     let listeners = listen::bind(&plan.listen)?;
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
@@ -80,7 +91,13 @@ fn serve(mut plan: Plan) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
     runtime.block_on(async {
         let signals = StopSignals::new().map_err(Failure::Start)?;
-        let server = Server::start(plan.config.clone(), listeners).map_err(Failure::Start)?;
+        report_store(store.as_ref());
+        let config = plan.config.clone();
+        let server = match store {
+            Some(store) => Server::start_with_store(config, store, listeners),
+            None => Server::start(config, listeners),
+        };
+        let server = server.map_err(Failure::Start)?;
         let addresses = server.addresses();
         report_start(addresses, &plan.secret_origin);
         if io::stdout().is_terminal() {
@@ -88,8 +105,7 @@ fn serve(mut plan: Plan) -> Result<(), Failure> {
             let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
             io::stdout().write_all(greeting.as_bytes()).map_err(Failure::Output)?;
         }
-        run_until_stopped(server, signals).await;
-        Ok(())
+        run_until_stopped(server, signals).await
     })
 }
 
@@ -110,13 +126,25 @@ fn limit_connections(max_connections: &mut usize, chosen: bool) {
     tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
 }
 
+fn report_store(store: Option<&Store>) {
+    let Some(store) = store else {
+        tracing::info!("rooms are in memory: they end with this process");
+        return;
+    };
+    let path = store.path().display();
+    if store.is_checked() {
+        tracing::info!(%path, "rooms are kept, and their file is sound");
+    } else {
+        tracing::info!(%path, "rooms are kept; their file is so large that it was looked through in part");
+    }
+}
+
 fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     match origin {
         Origin::Made(path) => tracing::info!(path = %path.display(), "made a secret that signs tokens"),
         Origin::Kept(path) => tracing::info!(path = %path.display(), "secret read"),
         Origin::Given => tracing::info!("secret given by the operator"),
     }
-    tracing::info!("rooms are in memory: they end with this process");
     for address in addresses {
         tracing::info!(url = %format_args!("ws://{address}/api/v1/ws"), "listening");
         if !address.ip().is_loopback() {
@@ -128,10 +156,19 @@ fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     }
 }
 
-/// Stops softly at the first signal, at once at the second.
-async fn run_until_stopped(server: Server, mut signals: StopSignals) {
-    let signal = signals.next().await;
-    tracing::info!(?signal, "stopping; a second signal ends at once");
+/// Stops softly at the first signal, at once at the second. Where the disk fails, softly as well: clients are told to
+/// come back.
+async fn run_until_stopped(server: Server, mut signals: StopSignals) -> Result<(), Failure> {
+    let result = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(?signal, "stopping; a second signal ends at once");
+            Ok(())
+        }
+        what = server.failed() => {
+            tracing::error!(%what, "the disk failed: ending, as nothing after it can be believed");
+            Err(Failure::Disk(what))
+        }
+    };
     tokio::select! {
         () = server.shutdown() => tracing::info!("stopped"),
         signal = signals.next() => {
@@ -140,4 +177,5 @@ async fn run_until_stopped(server: Server, mut signals: StopSignals) {
             std::process::exit(signal.exit_code());
         }
     }
+    result
 }

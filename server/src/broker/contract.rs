@@ -10,17 +10,21 @@ mod order;
 mod past;
 mod people;
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use realtime_shared::{
     ClientMsgId, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
 };
+use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 
 use super::memory::MemoryBroker;
+use super::sqlite::Engine;
 use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
 use crate::clock::Clock;
-use crate::config::MemoryStore;
+use crate::config::{MemoryStore, Retain};
+use crate::store::Store;
 
 /// Runs every test of the contract against a broker that the function of this name makes.
 macro_rules! contract {
@@ -64,22 +68,36 @@ macro_rules! contract {
 }
 
 contract!(memory);
+contract!(sqlite);
 
-fn memory(feed: Weak<dyn Feed>) -> Arc<dyn Broker> {
-    Arc::new(MemoryBroker::new(feed, Clock::system(), MemoryStore::default()))
+fn memory(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
+    let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), Retain::default());
+    (Arc::new(broker), Box::new(()))
 }
+
+fn sqlite(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
+    let directory = TempDir::new().expect("a directory");
+    let store = Store::open(directory.path()).expect("a store");
+    let engine = Engine::start(store, Clock::system(), Retain::default()).expect("threads");
+    (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
+}
+
+/// What an engine needs to go on, and drops when the test is over.
+pub(super) type Rest = Box<dyn Any + Send + Sync>;
 
 /// A broker, and who listens to it.
 pub(super) struct Subject<B: ?Sized = dyn Broker> {
     pub(super) broker: Arc<B>,
     pub(super) heard: Arc<Recorder>,
+    _rest: Rest,
 }
 
 impl<B: Broker + ?Sized> Subject<B> {
-    pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> Arc<B>) -> Self {
+    pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> (Arc<B>, Rest)) -> Self {
         let heard = Arc::new(Recorder::default());
         let feed: Arc<dyn Feed> = heard.clone();
-        Self { broker: make(Arc::downgrade(&feed)), heard }
+        let (broker, rest) = make(Arc::downgrade(&feed));
+        Self { broker, heard, _rest: rest }
     }
 
     /// Where a room's head is: what is said to who opens it.

@@ -10,19 +10,20 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::future::ready;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use realtime_shared::{Position, RoomName, RoomSummary, Seq, UserId};
 
 use self::log::{Appended, Held, Log};
+use super::people::People;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    busiest_first, ready_with,
 };
 use crate::clock::Clock;
-use crate::config::MemoryStore;
+use crate::config::{MemoryStore, Retain};
 
 /// The order of age is cleared of what is gone when it is longer than this, and than twice what is there.
 const SPARE_AGES: usize = 4_096;
@@ -32,10 +33,10 @@ pub(crate) struct MemoryBroker {
     feed: Weak<dyn Feed>,
     clock: Clock,
     limits: MemoryStore,
+    retain: Retain,
     rooms: Mutex<HashMap<RoomName, Arc<Mutex<Log>>>>,
     ages: Mutex<Ages>,
-    presence: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
-    online: Mutex<Online>,
+    people: People,
 }
 
 /// The numbers of all rooms in the order of their age; some of them gone from their room already.
@@ -45,37 +46,23 @@ struct Ages {
     order: VecDeque<(Weak<Mutex<Log>>, Seq)>,
 }
 
-#[derive(Default)]
-struct Online {
-    all: u64,
-    users: HashMap<UserId, usize>,
-}
-
 impl MemoryBroker {
     /// An empty one, which announces to `feed`.
     #[must_use]
-    pub(crate) fn new(feed: Weak<dyn Feed>, clock: Clock, limits: MemoryStore) -> Self {
+    pub(crate) fn new(feed: Weak<dyn Feed>, clock: Clock, limits: MemoryStore, retain: Retain) -> Self {
         Self {
             feed,
             clock,
             limits,
+            retain,
             rooms: Mutex::default(),
             ages: Mutex::default(),
-            presence: Mutex::default(),
-            online: Mutex::default(),
+            people: People::default(),
         }
     }
 
     fn log(&self, room: &RoomName) -> Option<Arc<Mutex<Log>>> {
         self.rooms.lock().get(room).cloned()
-    }
-
-    fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -> Presence {
-        Presence {
-            members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
-            count: members.map_or(0, |all| all.len() as u64),
-            changed,
-        }
     }
 
     /// The room's log, made if need be.
@@ -118,10 +105,6 @@ impl MemoryBroker {
     }
 }
 
-fn done<T: Send + 'static>(value: T) -> Pending<T> {
-    Box::pin(ready(Ok(value)))
-}
-
 impl Broker for MemoryBroker {
     fn open(&self, room: &RoomName) -> Pending<Position> {
         loop {
@@ -129,7 +112,7 @@ impl Broker for MemoryBroker {
             let mut log = log.lock();
             if !log.gone {
                 log.opened += 1;
-                return done(log.position());
+                return ready_with(log.position());
             }
         }
     }
@@ -155,8 +138,7 @@ impl Broker for MemoryBroker {
                 drop(log);
                 return complete(Ok(receipt));
             }
-            let Appended { entry, receipt, added, freed } =
-                log.append(submission, now, self.limits.history_per_room);
+            let Appended { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
             if let Some(feed) = self.feed.upgrade() {
                 feed.entry(&log.room, &receipt.epoch, &entry);
             }
@@ -179,21 +161,14 @@ impl Broker for MemoryBroker {
     }
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
-        done(match self.log(room) {
-            Some(log) => log.lock().page(range, limit, bytes),
+        ready_with(match self.log(room) {
+            Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.clock.now()),
             None => Page { epoch: None, entries: Vec::new(), has_more: false },
         })
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
-        let mut counts: HashMap<RoomName, u64> = {
-            let presence = self.presence.lock();
-            presence
-                .iter()
-                .filter(|(room, _)| filter(room))
-                .map(|(room, users)| (room.clone(), users.len() as u64))
-                .collect()
-        };
+        let mut counts = self.people.counts(&filter);
         let logs: Vec<_> = {
             let rooms = self.rooms.lock();
             rooms
@@ -222,54 +197,26 @@ impl Broker for MemoryBroker {
             position: Position::Start,
             last_ts: None,
         }));
-        all.sort_by(|a, b| {
-            (b.member_count, b.last_ts).cmp(&(a.member_count, a.last_ts)).then_with(|| a.room.cmp(&b.room))
-        });
-        let has_more = all.len() > limit;
-        all.truncate(limit);
-        done((all, has_more))
+        ready_with(busiest_first(all, limit))
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        let mut presence = self.presence.lock();
-        let users = presence.entry(room.clone()).or_default();
-        let changed = users.insert(user.clone());
-        done(Self::presence_of(Some(users), members, changed))
+        ready_with(self.people.enter(room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence> {
-        let mut presence = self.presence.lock();
-        let changed = presence.get_mut(room).is_some_and(|users| users.remove(user));
-        let left = Self::presence_of(presence.get(room), 0, changed);
-        if left.count == 0 {
-            presence.remove(room);
-        }
-        done(left)
+        ready_with(self.people.leave(room, user))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
-        done(Self::presence_of(self.presence.lock().get(room), members, false))
+        ready_with(self.people.members(room, members))
     }
 
     fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
-        let mut online = self.online.lock();
-        let of_user = online.users.get(user).copied().unwrap_or(0);
-        if most > 0 && of_user >= most {
-            return done(None);
-        }
-        online.users.insert(user.clone(), of_user + 1);
-        online.all += 1;
-        done(Some(online.all))
+        ready_with(self.people.connect(user, most))
     }
 
     fn disconnect(&self, user: &UserId) {
-        let mut online = self.online.lock();
-        if let Some(of_user) = online.users.get_mut(user) {
-            *of_user -= 1;
-            if *of_user == 0 {
-                online.users.remove(user);
-            }
-            online.all -= 1;
-        }
+        self.people.disconnect(user);
     }
 }

@@ -9,14 +9,25 @@
 #[cfg(test)]
 mod contract;
 pub(crate) mod memory;
+mod people;
+pub(crate) mod sqlite;
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, Position, Post, RoomName, RoomSummary, Seq, Timestamp, UserId,
+    ClientMsgId, EntryId, Epoch, Message, Position, Post, RoomName, RoomSummary, Seq, ServerEvent, Timestamp,
+    UserId, codec,
 };
+
+/// How many entries back a message is known by its `client_msg_id`.
+const DEDUP_ENTRIES: u64 = 10_000;
+/// How long a message is known by its `client_msg_id`.
+const DEDUP_WINDOW: Duration = Duration::from_hours(24);
+/// The number of a room's first entry, which says of which log it is.
+const FIRST: Seq = Seq::ZERO.next();
 
 /// A future that a broker hands out.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
@@ -41,6 +52,28 @@ impl Submission {
         let client_msg_id = self.post.client_msg_id.clone()?;
         Some(DedupKey { from: self.from.clone(), client_msg_id })
     }
+
+    /// The entry that it becomes in the log of `epoch`, with its number, identity and time.
+    fn into_entry(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> Entry {
+        let Self { from, post } = self;
+        let json = codec::encode(&ServerEvent::Message(Message {
+            room: post.room,
+            from,
+            text: post.text,
+            seq,
+            id,
+            ts,
+            client_msg_id: post.client_msg_id,
+            epoch: (seq == FIRST).then(|| epoch.clone()),
+        }));
+        Entry { seq, id, json: json.into() }
+    }
+}
+
+/// Whether a message of then is still known by its `client_msg_id`, as far as time goes. A clock that went back
+/// forgets nothing.
+fn is_known_at(now: Timestamp, then: Timestamp) -> bool {
+    u128::from(now.millis().saturating_sub(then.millis())) <= DEDUP_WINDOW.as_millis()
 }
 
 /// A numbered entry of a room's log, as it is stored and shown.
@@ -151,6 +184,21 @@ pub(crate) struct Presence {
 
 /// Which rooms of the list may be shown.
 pub(crate) type RoomFilter = Box<dyn Fn(&RoomName) -> bool + Send>;
+
+/// The answer of an engine that has it at hand.
+fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
+    Box::pin(ready(Ok(value)))
+}
+
+/// The first `limit` rooms of a list, by members, then by the newest entry; and whether there are more.
+fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>, bool) {
+    rooms.sort_by(|a, b| {
+        (b.member_count, b.last_ts).cmp(&(a.member_count, a.last_ts)).then_with(|| a.room.cmp(&b.room))
+    });
+    let has_more = rooms.len() > limit;
+    rooms.truncate(limit);
+    (rooms, has_more)
+}
 
 /// Orders, stores and announces.
 pub(crate) trait Broker: Send + Sync {

@@ -12,7 +12,7 @@ mod token;
 mod units;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
@@ -60,7 +60,7 @@ struct SecretArgs {
     #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
     jwt_secret_file: Option<PathBuf>,
 
-    /// Where the server keeps what it has to keep [default: realtime in the user's data directory, which is
+    /// Where the server keeps rooms and the secret that it makes [default: realtime in the user's data directory, which is
     /// ~/.local/share, or $XDG_DATA_HOME]
     #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
@@ -72,6 +72,13 @@ struct SecretArgs {
     /// The audience (`aud`) that tokens must name [default: any or none]
     #[arg(long, env = "REALTIME_AUDIENCE", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     audience: Option<String>,
+}
+
+/// The directory that was named, or ours in the user's data directory; `None` where there is neither.
+fn data_dir(said: Option<&Path>) -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let ours = || Some(etcetera::choose_base_strategy().ok()?.data_dir().join("realtime"));
+    said.map(Path::to_owned).or_else(ours)
 }
 
 impl SecretArgs {
@@ -95,6 +102,8 @@ pub(crate) enum UsageError {
         "--log (or REALTIME_LOG) is not a filter: {0}; write a level such as `info`, or `info,hyper=debug`"
     )]
     Filter(String),
+    #[error("there is no home directory to keep rooms in; name a directory with --data-dir, or add --memory")]
+    NoHome,
     #[error("such a token would be refused: {0}")]
     Token(realtime_server::auth::TokenError),
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
 
+use super::data_dir;
+
 /// The environment variable that has the secret itself. There is no flag for it: any user of a host can read flags.
 pub(super) const SECRET_VARIABLE: &str = "REALTIME_JWT_SECRET";
 const KEPT_NAME: &str = "jwt-secret";
@@ -85,7 +87,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError
     match (variable, file) {
         (Some(variable), Some((path, file))) if variable != file => Err(SecretError::Different(path.clone())),
         (Some(secret), _) | (None, Some((_, secret))) => Ok((secret, Origin::Given)),
-        (None, None) => kept_or_made(&data_dir(sources.data_dir.as_deref())?),
+        (None, None) => kept_or_made(&data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?),
     }
 }
 
@@ -109,17 +111,6 @@ fn read_small(file: File) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {LARGEST_FILE} bytes")));
     }
     Ok(bytes)
-}
-
-fn data_dir(said: Option<&Path>) -> Result<PathBuf, SecretError> {
-    use etcetera::BaseStrategy;
-    match said {
-        Some(directory) => Ok(directory.to_owned()),
-        None => match etcetera::choose_base_strategy() {
-            Ok(strategy) => Ok(strategy.data_dir().join("realtime")),
-            Err(_) => Err(SecretError::NoHome),
-        },
-    }
 }
 
 fn kept_or_made(directory: &Path) -> Result<(Secret, Origin), SecretError> {

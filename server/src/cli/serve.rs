@@ -1,15 +1,16 @@
 //! `realtime-server serve`: what may be written, and the [`Plan`] that it comes to.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Ring, Timing};
+use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
 use realtime_server::secret::Secret;
 use tracing_subscriber::EnvFilter;
 
 use super::units::{duration, positive_duration, size};
-use super::{Origin, SecretArgs, UsageError, secret};
+use super::{Origin, SecretArgs, UsageError, data_dir, secret};
 use crate::listen::ListenAddress;
 use crate::logging::Format;
 
@@ -17,6 +18,8 @@ const EXAMPLES: &str = "\
 Examples:
   realtime-server serve
       On this host alone, with a secret that is made on the first run
+  realtime-server serve --data-dir /var/lib/realtime --retain 90d
+      With rooms and secret in a directory of its own, and no message older than 90 days
   realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000'
       For a network; put a proxy before it that speaks TLS
   REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
@@ -81,7 +84,7 @@ pub(crate) struct ServeArgs {
     timing: TimingArgs,
 
     #[command(flatten)]
-    memory: MemoryArgs,
+    rooms: RoomArgs,
 
     /// How lines of the log on standard error are written
     #[arg(
@@ -161,16 +164,20 @@ struct TimingArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rooms")]
-struct MemoryArgs {
-    /// Keep rooms in memory: they end with the server. Nothing else is possible yet, so it is so without the flag, too
+struct RoomArgs {
+    /// Keep rooms in memory: they end with the server. Otherwise they are in the data directory
     #[arg(long, env = "REALTIME_MEMORY", value_parser = BoolishValueParser::new())]
     memory: bool,
 
-    /// Entries of a room's history that are kept, the newest
-    #[arg(long, env = "REALTIME_HISTORY_PER_ROOM", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
-    history_per_room: usize,
+    /// Drop messages that are older [default: keep them]
+    #[arg(long, env = "REALTIME_RETAIN", value_name = "DURATION", value_parser = positive_duration)]
+    retain: Option<Duration>,
 
-    /// Memory for the history of all rooms together
+    /// Keep that many messages of a room, the newest [default: all of them; with --memory 1000]
+    #[arg(long, env = "REALTIME_RETAIN_MESSAGES", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    retain_messages: Option<u64>,
+
+    /// With --memory: memory for the messages of all rooms together; past it the oldest go first
     #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     history_bytes: usize,
 
@@ -227,6 +234,8 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     /// Empty: the default addresses.
     pub(crate) listen: Vec<ListenAddress>,
+    /// Where rooms are kept; `None`: in memory.
+    pub(crate) store: Option<PathBuf>,
     pub(crate) log_format: Format,
     pub(crate) log_filter: EnvFilter,
     pub(crate) secret_origin: Origin,
@@ -239,8 +248,14 @@ impl ServeArgs {
     pub(crate) fn check(self) -> Result<Plan, UsageError> {
         let log_filter =
             EnvFilter::try_new(&self.log).map_err(|fault| UsageError::Filter(fault.to_string()))?;
+        let store = if self.rooms.memory {
+            None
+        } else {
+            Some(data_dir(self.secret.data_dir.as_deref()).ok_or(UsageError::NoHome)?)
+        };
         let (secret, secret_origin) = secret::resolve(&self.secret.sources())?;
         Ok(Plan {
+            store,
             max_connections_chosen: self.limits.max_connections.is_some(),
             listen: self.listen.clone(),
             log_format: self.log_format,
@@ -252,7 +267,7 @@ impl ServeArgs {
 
     fn config(self, secret: Secret) -> Config {
         let defaults = Config::new(secret);
-        let (limits, timing, memory) = (self.limits, self.timing, self.memory);
+        let (limits, timing, rooms) = (self.limits, self.timing, self.rooms);
         Config {
             issuer: self.secret.issuer,
             audience: self.secret.audience,
@@ -282,16 +297,14 @@ impl ServeArgs {
                 leave_grace: timing.leave_grace,
                 shutdown_deadline: timing.shutdown_deadline,
             },
-            memory: MemoryStore {
-                history_per_room: memory.history_per_room,
-                history_bytes: memory.history_bytes,
-            },
+            retain: Retain { age: rooms.retain, messages: rooms.retain_messages },
+            memory: MemoryStore { history_bytes: rooms.history_bytes },
             ring: Ring {
-                bytes_per_room: memory.ring_bytes_per_room,
-                bytes_total: memory.ring_bytes,
-                keep: memory.ring_keep,
+                bytes_per_room: rooms.ring_bytes_per_room,
+                bytes_total: rooms.ring_bytes,
+                keep: rooms.ring_keep,
             },
-            replay_limit: memory.replay_limit,
+            replay_limit: rooms.replay_limit,
             workers: self.workers.unwrap_or(defaults.workers),
             secret: defaults.secret,
         }

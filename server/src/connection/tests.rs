@@ -125,7 +125,12 @@ impl House {
         let config = Arc::new(config);
         let (gate, clock) = (watch::Sender::new(Gate { open: true, waiting: 0 }), Clock::system());
         let registry = Registry::new(config.clone(), |feed| {
-            let inner = Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone()));
+            let inner = Arc::new(MemoryBroker::new(
+                feed,
+                clock.clone(),
+                config.memory.clone(),
+                config.retain.clone(),
+            ));
             Arc::new(Gated { inner, gate: gate.clone() })
         });
         tokio::spawn(registry.flusher(0).run(0));

@@ -9,6 +9,7 @@ use super::log::{Place, RoomLog};
 use super::registry::{Entrance, joined};
 use super::{Log, Registry, Room};
 use crate::broker::{Presence, Range, Unavailable};
+use crate::faults::{self, Fault};
 
 /// Where a joiner starts, as far as the ring can tell.
 pub(super) struct Start {
@@ -42,7 +43,10 @@ impl Registry {
         let (cursor, recovery) = match since {
             None => (live, None),
             Some(since) => {
-                let (from, recovery) = self.recovery(room, &start, since).await?;
+                let (mut from, recovery) = self.recovery(room, &start, since).await?;
+                if faults::breaks(Fault::ReplayOffByOne) && from < start.head.seq() {
+                    from = from.next();
+                }
                 let cursor = if from == start.head.seq() {
                     live
                 } else {

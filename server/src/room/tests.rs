@@ -40,9 +40,10 @@ fn config() -> Config {
 
 /// A registry over a broker in memory. In a runtime its house is kept, and members are woken.
 fn house(config: Config) -> Arc<Registry> {
-    let store = config.memory.clone();
-    let registry =
-        Registry::new(Arc::new(config), |feed| Arc::new(MemoryBroker::new(feed, Clock::system(), store)));
+    let (store, retain) = (config.memory.clone(), config.retain.clone());
+    let registry = Registry::new(Arc::new(config), |feed| {
+        Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain))
+    });
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(registry.flusher(0).run(0));
         runtime.spawn(registry.clone().keep_house());

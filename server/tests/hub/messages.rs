@@ -236,7 +236,7 @@ async fn the_past_is_paged_both_ways() {
 async fn what_the_store_has_dropped_is_no_more() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
-        config.memory.history_per_room = 10;
+        config.retain.messages = Some(10);
     });
     let mut alice = room_of(&server, 25).await;
     assert_eq!(page(&mut alice, json!({})).await, ((16..=25).collect(), false));

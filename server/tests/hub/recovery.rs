@@ -217,7 +217,7 @@ async fn waves(workers: usize, waves: u64) {
         config.workers = workers;
         config.limits.max_messages_per_second = 0;
         config.ring.bytes_per_room = 128 * 1024;
-        config.memory.history_per_room = usize::try_from(KEPT).expect("a number");
+        config.retain.messages = Some(KEPT);
         config.replay_limit = usize::try_from(REPLAYED).expect("a number");
         config.timing.leave_grace = Duration::ZERO;
     });
@@ -362,7 +362,7 @@ async fn more_than_is_replayed_is_truncated_and_what_is_not_of_this_log_is_reset
 
 #[tokio::test]
 async fn more_than_is_kept_is_truncated() {
-    let server = server_with(|config| config.memory.history_per_room = 10);
+    let server = server_with(|config| config.retain.messages = Some(10));
     let (mut alice, positions) = room_of(&server, 30).await;
     replay(&mut alice, &positions[30], "complete", 0, 30).await;
     replay(&mut alice, &positions[21], "complete", 9, 30).await;

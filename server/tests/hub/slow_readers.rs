@@ -97,7 +97,7 @@ async fn a_reader_that_the_ring_has_left_behind_is_closed() {
 async fn a_replay_that_the_store_has_left_behind_is_closed() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
-        config.memory.history_per_room = 300;
+        config.retain.messages = Some(300);
         config.ring.bytes_per_room = 64 * 1024;
         config.timing.slow_reader_timeout = NEVER;
     });

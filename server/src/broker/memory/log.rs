@@ -1,18 +1,14 @@
 //! One room's log in memory: its newest entries, and what is remembered of older ones for the day that they come again.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
-use realtime_shared::{EntryId, Epoch, Message, Position, RoomName, Seq, ServerEvent, Timestamp, codec};
+use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 
-use crate::broker::{DedupKey, Entry, Page, Range, Receipt, Submission};
+use crate::broker::{DEDUP_ENTRIES, DedupKey, Entry, Page, Range, Receipt, Submission, is_known_at};
+use crate::config::Retain;
 
-/// How many entries back a message is known by its `client_msg_id`.
-pub(super) const DEDUP_ENTRIES: u64 = 10_000;
-/// How long a message is known by its `client_msg_id`.
-const DEDUP_WINDOW: Duration = Duration::from_hours(24);
-/// The number of a room's first entry, which says of which log it is.
-const FIRST: Seq = Seq::ZERO.next();
+/// Entries of a room that are kept where the operator has not said how many.
+pub(super) const MESSAGES: u64 = 1_000;
 /// What an entry takes beside its text: its place in the log and in the order of age.
 pub(super) const ENTRY_BYTES: usize = 128;
 /// What it takes to know a message again.
@@ -29,10 +25,16 @@ pub(super) struct Log {
     /// The head: all of it but the epoch.
     pub(super) last: Option<(Seq, EntryId, Timestamp)>,
     /// The newest entries, contiguous up to the head.
-    pub(super) entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<Kept>,
     pub(super) known: HashMap<DedupKey, Known>,
     /// The keys of `known`, oldest first.
     pub(super) known_order: VecDeque<DedupKey>,
+}
+
+/// An entry, and when it was accepted.
+pub(super) struct Kept {
+    pub(super) entry: Entry,
+    ts: Timestamp,
 }
 
 /// What is remembered of a message for the day that it comes again.
@@ -92,8 +94,13 @@ impl Log {
 
     /// Whether anything with this number is kept.
     pub(super) fn holds(&self, seq: Seq) -> bool {
-        self.entries.front().is_some_and(|entry| entry.seq <= seq)
+        self.entries.front().is_some_and(|kept| kept.entry.seq <= seq)
             || self.known_order.binary_search_by_key(&seq, |key| self.known[key].seq).is_ok()
+    }
+
+    /// How many of the oldest entries are too old.
+    fn expired(&self, retain: &Retain, now: Timestamp) -> usize {
+        self.entries.iter().take_while(|kept| retain.is_past(kept.ts, now)).count()
     }
 
     fn oldest_known(&self) -> Option<Seq> {
@@ -103,7 +110,7 @@ impl Log {
     /// Drops what has a number up to `seq`.
     pub(super) fn drop_up_to(&mut self, seq: Seq) -> Held {
         let mut freed = Held::default();
-        while self.entries.front().is_some_and(|entry| entry.seq <= seq) {
+        while self.entries.front().is_some_and(|kept| kept.entry.seq <= seq) {
             self.drop_entry(&mut freed);
         }
         self.forget_up_to(seq, &mut freed);
@@ -111,7 +118,7 @@ impl Log {
     }
 
     fn drop_entry(&mut self, freed: &mut Held) {
-        if let Some(entry) = self.entries.pop_front() {
+        if let Some(Kept { entry, .. }) = self.entries.pop_front() {
             freed.add(entry.json.len() + ENTRY_BYTES);
         }
     }
@@ -127,8 +134,7 @@ impl Log {
 
     pub(super) fn known(&self, key: &DedupKey, now: Timestamp) -> Option<Receipt> {
         let known = self.known.get(key)?;
-        let age = now.millis().saturating_sub(known.ts.millis());
-        if u128::from(age) > DEDUP_WINDOW.as_millis() {
+        if !is_known_at(now, known.ts) {
             return None;
         }
         let &Known { seq, id, ts } = known;
@@ -147,30 +153,19 @@ impl Log {
     }
 
     /// Numbers an entry and keeps it, dropping what is beyond the room's bounds.
-    pub(super) fn append(&mut self, submission: Submission, now: Timestamp, keep: usize) -> Appended {
+    pub(super) fn append(&mut self, submission: Submission, now: Timestamp, retain: &Retain) -> Appended {
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let epoch = self.epoch.get_or_insert_with(|| Epoch::from_id(id)).clone();
         let seq = self.last.map_or(Seq::ZERO, |(seq, ..)| seq).next();
         let key = submission.dedup_key();
-        let Submission { from, post } = submission;
-        let json = codec::encode(&ServerEvent::Message(Message {
-            room: post.room,
-            from,
-            text: post.text,
-            seq,
-            id,
-            ts: now,
-            client_msg_id: post.client_msg_id,
-            epoch: (seq == FIRST).then(|| epoch.clone()),
-        }));
-        let entry = Entry { seq, id, json: json.into() };
+        let entry = submission.into_entry(&epoch, seq, id, now);
         self.last = Some((seq, id, now));
         let (mut added, mut freed) = (Held::default(), Held::default());
         added.add(entry.json.len() + ENTRY_BYTES);
-        self.entries.push_back(entry.clone());
-        while self.entries.len() > keep {
-            self.drop_entry(&mut freed);
-        }
+        self.entries.push_back(Kept { entry: entry.clone(), ts: now });
+        let most = retain.messages.unwrap_or(MESSAGES);
+        let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(most)));
+        (0..dropped).for_each(|_| self.drop_entry(&mut freed));
         self.forget_up_to(Seq::new(seq.get().saturating_sub(DEDUP_ENTRIES)), &mut freed);
         if let Some(key) = key {
             self.remember(key, Known { seq, id, ts: now }, &mut added, &mut freed);
@@ -178,31 +173,43 @@ impl Log {
         Appended { entry, receipt: Receipt { epoch, seq, id, ts: now, duplicate: false }, added, freed }
     }
 
-    pub(super) fn page(&self, range: Range, limit: usize, bytes: usize) -> Page {
+    /// Entries that are too old are not shown, if they are still here.
+    pub(super) fn page(
+        &self,
+        range: Range,
+        limit: usize,
+        bytes: usize,
+        retain: &Retain,
+        now: Timestamp,
+    ) -> Page {
         let first = self.first().get();
         let index = |seq: Seq| usize::try_from(seq.get().saturating_sub(first)).unwrap_or(usize::MAX);
-        let len = self.entries.len();
+        let (oldest, len) = (self.expired(retain, now), self.entries.len());
         let mut total = 0;
-        let mut fits = |entry: &&Entry| {
+        let mut fits = |kept: &&Kept| {
             let before = total;
-            total += entry.json.len();
+            total += kept.entry.json.len();
             before == 0 || total <= bytes
         };
         let (from, to, has_more) = match range {
             Range::After(seq) => {
-                let from = index(seq.next()).min(len);
+                let from = index(seq.next()).clamp(oldest, len);
                 let taken = self.entries.range(from..).take(limit).take_while(&mut fits).count();
                 (from, from + taken, from + taken < len)
             }
             Range::Newest | Range::Before(_) => {
-                let to = if let Range::Before(seq) = range { index(seq).min(len) } else { len };
-                let taken = self.entries.range(..to).rev().take(limit).take_while(&mut fits).count();
-                (to - taken, to, to > taken)
+                let to = if let Range::Before(seq) = range { index(seq).clamp(oldest, len) } else { len };
+                let taken = self.entries.range(oldest..to).rev().take(limit).take_while(&mut fits).count();
+                (to - taken, to, to - taken > oldest)
             }
         };
-        let entries = self.entries.range(from..to).cloned().collect();
+        let entries = self.entries.range(from..to).map(|kept| kept.entry.clone()).collect();
         Page { epoch: self.epoch.clone(), entries, has_more }
     }
+}
+
+fn to_len(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// What became of an entry, and of the bytes.

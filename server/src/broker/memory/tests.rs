@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
+use std::time::Duration;
 
 use realtime_shared::{Position, Seq, Timestamp};
 
-use super::log::{DEDUP_ENTRIES, ENTRY_BYTES, KNOWN_BYTES};
+use super::log::{ENTRY_BYTES, KNOWN_BYTES};
 use super::*;
-use crate::broker::Receipt;
 use crate::broker::contract::{self, room, said};
+use crate::broker::{DEDUP_ENTRIES, Receipt};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// More bytes than any page here has.
@@ -17,17 +18,20 @@ const PLENTY: usize = 1 << 20;
 
 type Subject = contract::Subject<MemoryBroker>;
 
-fn subject(history_per_room: usize, history_bytes: usize) -> Subject {
-    subject_with_clock(history_per_room, history_bytes).0
+fn subject(messages: u64, history_bytes: usize) -> Subject {
+    subject_with_clock(Retain { age: None, messages: Some(messages) }, history_bytes).0
 }
 
 /// A broker and the milliseconds that its clock tells.
-fn subject_with_clock(history_per_room: usize, history_bytes: usize) -> (Subject, Arc<AtomicU64>) {
+fn subject_with_clock(retain: Retain, history_bytes: usize) -> (Subject, Arc<AtomicU64>) {
     let millis = Arc::new(AtomicU64::new(1_000));
     let hands = millis.clone();
     let clock = Clock::from_fn(move || Timestamp::from_millis(hands.load(Ordering::SeqCst)));
-    let limits = MemoryStore { history_per_room, history_bytes };
-    (Subject::new(|feed: Weak<dyn Feed>| Arc::new(MemoryBroker::new(feed, clock, limits))), millis)
+    let limits = MemoryStore { history_bytes };
+    let make = |feed: Weak<dyn Feed>| {
+        (Arc::new(MemoryBroker::new(feed, clock, limits, retain)), Box::new(()) as contract::Rest)
+    };
+    (Subject::new(make), millis)
 }
 
 async fn numbers(subject: &Subject, name: &str) -> Vec<u64> {
@@ -54,6 +58,30 @@ async fn a_room_keeps_its_newest_entries() {
     let page =
         subject.broker.history(&room("a"), Range::Before(Seq::new(3)), 2, PLENTY).await.expect("a page");
     assert!(page.entries.is_empty() && !page.has_more);
+}
+
+#[tokio::test]
+async fn a_room_keeps_what_is_young_enough() {
+    let (subject, millis) =
+        subject_with_clock(Retain { age: Some(Duration::from_millis(10)), messages: None }, PLENTY);
+    let shown = || numbers(&subject, "a");
+    subject.fill("a", 2).await;
+    millis.fetch_add(6, Ordering::SeqCst);
+    subject.fill("a", 2).await;
+    millis.fetch_add(4, Ordering::SeqCst);
+    assert_eq!(shown().await, [1, 2, 3, 4]);
+    millis.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(shown().await, [3, 4]);
+    let page =
+        subject.broker.history(&room("a"), Range::Before(Seq::new(4)), 9, PLENTY).await.expect("a page");
+    assert_eq!((page.entries.len(), page.has_more), (1, false));
+    let page = subject.broker.history(&room("a"), Range::After(Seq::ZERO), 1, PLENTY).await.expect("a page");
+    assert_eq!((page.entries[0].seq, page.has_more), (Seq::new(3), true));
+    millis.fetch_add(6, Ordering::SeqCst);
+    assert!(shown().await.is_empty());
+    subject.fill("a", 1).await;
+    assert_eq!(shown().await, [5], "the log goes on");
+    assert_eq!(subject.broker.ages.lock().held.pieces, 1);
 }
 
 #[tokio::test]
@@ -129,7 +157,7 @@ async fn a_message_is_known_again_among_the_last_10_000() {
 
 #[tokio::test]
 async fn a_message_is_known_again_for_a_day() {
-    let (subject, millis) = subject_with_clock(10, PLENTY);
+    let (subject, millis) = subject_with_clock(Retain::default(), PLENTY);
     let again = || subject.post(said("alice", "a", "1").known_as("1"));
     let first = again().await;
     millis.fetch_add(DAY, Ordering::SeqCst);
@@ -148,7 +176,7 @@ async fn a_message_is_known_again_for_a_day() {
 
 #[tokio::test]
 async fn a_clock_that_goes_back_forgets_nothing() {
-    let (subject, millis) = subject_with_clock(10, PLENTY);
+    let (subject, millis) = subject_with_clock(Retain::default(), PLENTY);
     let first = subject.post(said("alice", "a", "1").known_as("1")).await;
     millis.store(0, Ordering::SeqCst);
     let again = subject.post(said("alice", "a", "1").known_as("1")).await;
@@ -220,7 +248,7 @@ fn many_writers_in_a_full_process_stay_within_its_bound() {
 impl Held {
     /// Counts all that a log has.
     fn add_all(&mut self, log: &Log) {
-        log.entries.iter().for_each(|entry| self.add(entry.json.len() + ENTRY_BYTES));
+        log.entries.iter().for_each(|kept| self.add(kept.entry.json.len() + ENTRY_BYTES));
         log.known.iter().for_each(|_| self.add(KNOWN_BYTES));
     }
 }

@@ -25,7 +25,7 @@ fn said(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
 async fn every_position_is_recovered_as_it_stands() {
     let mut config = config();
     config.replay_limit = 50;
-    config.memory.history_per_room = 60;
+    config.retain.messages = Some(60);
     let house = house(config);
     // Somebody is there, so that the ring has the newest ones.
     let watcher = Client::joined(&house, "watcher", "a").await;
@@ -68,7 +68,7 @@ async fn every_position_is_recovered_as_it_stands() {
 #[tokio::test]
 async fn what_the_store_has_lost_is_not_said_to_be_complete() {
     let mut config = config();
-    config.memory.history_per_room = 20;
+    config.retain.messages = Some(20);
     let house = house(config);
     let receipts = fill(&house, "a", 40).await;
     for (since, recovery) in [
@@ -163,7 +163,7 @@ async fn a_reader_in_the_store_whose_ring_moves_on_is_overtaken() {
 #[tokio::test]
 async fn a_reader_that_the_store_leaves_behind_is_overtaken() {
     let mut config = config();
-    config.memory.history_per_room = 20;
+    config.retain.messages = Some(20);
     let house = house(config);
     let _alice = Client::joined(&house, "alice", "a").await;
     let receipts = fill(&house, "a", 200).await;

@@ -10,7 +10,9 @@ use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
 use realtime_server::config::Config;
 use realtime_server::secret::Secret;
+use realtime_server::store::Store;
 use realtime_shared::{Claims, Role, UserId};
+use tempfile::TempDir;
 
 use super::{Client, PATIENCE, Raw};
 
@@ -21,9 +23,10 @@ static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
+    _data: TempDir,
 }
 
-/// A server with the defaults, and two workers.
+/// A server with the defaults, a store in a directory of its own, and two workers.
 pub(crate) fn server() -> TestServer {
     server_with(|_| ())
 }
@@ -44,9 +47,11 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     config.workers = 2;
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let server = Server::start(config, vec![listener]).expect("a server");
+    let data = TempDir::new().expect("a directory");
+    let store = Store::open(data.path()).expect("a store");
+    let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
     let address = server.addresses()[0];
-    TestServer { server: Some(server), address }
+    TestServer { server: Some(server), address, _data: data }
 }
 
 impl TestServer {

@@ -1,0 +1,89 @@
+//! Who is connected to this process, and in which rooms: for the engines that have no other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use parking_lot::Mutex;
+use realtime_shared::{RoomName, UserId};
+
+use super::{Presence, RoomFilter};
+
+/// Users in rooms, and connections.
+#[derive(Default)]
+pub(super) struct People {
+    rooms: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
+    online: Mutex<Online>,
+}
+
+#[derive(Default)]
+struct Online {
+    all: u64,
+    users: HashMap<UserId, usize>,
+}
+
+impl People {
+    /// A user comes into a room. See [`Broker::enter`](super::Broker::enter).
+    pub(super) fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Presence {
+        let mut rooms = self.rooms.lock();
+        let users = rooms.entry(room.clone()).or_default();
+        let changed = users.insert(user.clone());
+        presence_of(Some(users), members, changed)
+    }
+
+    /// A user leaves a room. See [`Broker::leave`](super::Broker::leave).
+    pub(super) fn leave(&self, room: &RoomName, user: &UserId) -> Presence {
+        let mut rooms = self.rooms.lock();
+        let changed = rooms.get_mut(room).is_some_and(|users| users.remove(user));
+        let left = presence_of(rooms.get(room), 0, changed);
+        if left.count == 0 {
+            rooms.remove(room);
+        }
+        left
+    }
+
+    /// Who is in a room.
+    pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
+        presence_of(self.rooms.lock().get(room), members, false)
+    }
+
+    /// How many users are in each room that the filter lets through and that has any.
+    pub(super) fn counts(&self, filter: &RoomFilter) -> HashMap<RoomName, u64> {
+        let rooms = self.rooms.lock();
+        rooms
+            .iter()
+            .filter(|(room, _)| filter(room))
+            .map(|(room, users)| (room.clone(), users.len() as u64))
+            .collect()
+    }
+
+    /// Counts a connection. See [`Broker::connect`](super::Broker::connect).
+    pub(super) fn connect(&self, user: &UserId, most: usize) -> Option<u64> {
+        let mut online = self.online.lock();
+        let of_user = online.users.get(user).copied().unwrap_or(0);
+        if most > 0 && of_user >= most {
+            return None;
+        }
+        online.users.insert(user.clone(), of_user + 1);
+        online.all += 1;
+        Some(online.all)
+    }
+
+    /// Counts it no more.
+    pub(super) fn disconnect(&self, user: &UserId) {
+        let mut online = self.online.lock();
+        if let Some(of_user) = online.users.get_mut(user) {
+            *of_user -= 1;
+            if *of_user == 0 {
+                online.users.remove(user);
+            }
+            online.all -= 1;
+        }
+    }
+}
+
+fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -> Presence {
+    Presence {
+        members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
+        count: members.map_or(0, |all| all.len() as u64),
+        changed,
+    }
+}

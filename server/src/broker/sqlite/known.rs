@@ -1,0 +1,163 @@
+//! By which `client_msg_id` the newest entries of a room are known, to find one that comes again.
+//!
+//! A digest for each entry, in the order of their numbers, and a table from digest to number: some 35 bytes an entry.
+//! What an entry was, and whether it is too old to be known, is in the file.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
+
+use aws_lc_rs::digest::{Context, SHA256};
+use hashbrown::HashTable;
+use realtime_shared::Seq;
+
+use crate::broker::{DEDUP_ENTRIES, DedupKey};
+
+/// The digest of an entry that has no such id.
+const NONE: u128 = 0;
+
+/// A sender and its own id for a message, in 16 bytes. SHA-256, cut off: nobody can find two that are the same.
+pub(crate) fn digest(key: &DedupKey) -> u128 {
+    let mut context = Context::new(&SHA256);
+    let from = key.from.as_str();
+    // With the length before it no sender and id can be read as another's.
+    context.update(&(from.len() as u64).to_be_bytes());
+    context.update(from.as_bytes());
+    context.update(key.client_msg_id.as_str().as_bytes());
+    let digest = context.finish();
+    let (first, _) = digest.as_ref().split_first_chunk().expect("32 bytes");
+    u128::from_be_bytes(*first)
+}
+
+/// The digests of a room's newest entries.
+pub(super) struct Known {
+    /// One for each entry, the newest last.
+    digests: VecDeque<u128>,
+    /// The number that the next entry gets.
+    next: u64,
+    /// The low bits of the numbers of entries that have a digest.
+    table: HashTable<u32>,
+    /// With a key of its own: nobody can choose ids that fall on each other.
+    hasher: RandomState,
+}
+
+impl Known {
+    /// Nothing is known of a log with this head.
+    pub(super) fn new(head: Seq) -> Self {
+        Self {
+            digests: VecDeque::new(),
+            next: head.get() + 1,
+            table: HashTable::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The number of the entry that is known by this digest.
+    pub(super) fn find(&self, digest: u128) -> Option<Seq> {
+        let entry =
+            self.table.find(self.hasher.hash_one(digest), |low| self.digest_of(*low) == Some(digest))?;
+        Some(Seq::new(self.oldest() + u64::from(self.offset(*entry))))
+    }
+
+    /// The next entry of the log, known by this digest, or by none. The one that was known by it before, is no more.
+    pub(super) fn push(&mut self, digest: Option<u128>) {
+        if self.digests.len() as u64 >= DEDUP_ENTRIES {
+            self.forget(self.oldest());
+            self.digests.pop_front();
+        }
+        self.digests.push_back(digest.unwrap_or(NONE));
+        self.next += 1;
+        let Some(digest) = digest else { return };
+        if let Some(before) = self.find(digest) {
+            self.forget(before.get());
+        }
+        let low = low_bits(self.next - 1);
+        let oldest = low_bits(self.oldest());
+        let Self { table, digests, hasher, .. } = self;
+        table.insert_unique(hasher.hash_one(digest), low, |other| {
+            hasher.hash_one(digests[other.wrapping_sub(oldest) as usize])
+        });
+    }
+
+    fn forget(&mut self, seq: u64) {
+        let low = low_bits(seq);
+        let Some(digest) = self.digest_of(low).filter(|digest| *digest != NONE) else { return };
+        if let Ok(entry) = self.table.find_entry(self.hasher.hash_one(digest), |other| *other == low) {
+            entry.remove();
+        }
+        let offset = self.offset(low) as usize;
+        self.digests[offset] = NONE;
+    }
+
+    /// The number of the oldest entry that has a place here.
+    fn oldest(&self) -> u64 {
+        self.next - self.digests.len() as u64
+    }
+
+    fn offset(&self, low: u32) -> u32 {
+        low.wrapping_sub(low_bits(self.oldest()))
+    }
+
+    fn digest_of(&self, low: u32) -> Option<u128> {
+        self.digests.get(self.offset(low) as usize).copied()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a window of 10,000 numbers is told apart by fewer bits")]
+fn low_bits(seq: u64) -> u32 {
+    seq as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+    use realtime_shared::{ClientMsgId, UserId};
+
+    use super::*;
+
+    fn key(from: &str, id: &str) -> DedupKey {
+        DedupKey {
+            from: UserId::new(from).expect("a user id"),
+            client_msg_id: ClientMsgId::new(id).expect("an id"),
+        }
+    }
+
+    #[test]
+    fn digests_tell_senders_and_ids_apart() {
+        assert_eq!(digest(&key("ab", "c")), digest(&key("ab", "c")));
+        assert_ne!(digest(&key("ab", "c")), digest(&key("a", "bc")));
+        assert_ne!(digest(&key("ab", "c")), digest(&key("ab", "d")));
+    }
+
+    #[test]
+    fn the_window_is_the_newest_10_000() {
+        // Over the edge of the low bits, too.
+        for head in [0, u64::from(u32::MAX) - 100] {
+            let mut known = Known::new(Seq::new(head));
+            for nth in 1..=DEDUP_ENTRIES + 5 {
+                known.push((nth % 3 > 0).then_some(u128::from(nth)));
+            }
+            let found = |nth: u64| known.find(u128::from(nth)).map(|seq| seq.get() - head);
+            assert_eq!((found(4), found(5), found(6)), (None, None, None));
+            assert_eq!((found(7), found(DEDUP_ENTRIES + 4)), (Some(7), Some(DEDUP_ENTRIES + 4)));
+            assert_eq!(known.digests.len() as u64, DEDUP_ENTRIES);
+            assert_eq!(known.table.len(), known.digests.iter().filter(|digest| **digest != NONE).count());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_what_a_map_finds(digests in prop::collection::vec(prop::option::of(1_u128..20), 0..200)) {
+            let mut known = Known::new(Seq::new(41));
+            let mut model = HashMap::new();
+            for (seq, digest) in (42..).zip(digests) {
+                known.push(digest);
+                model.extend(digest.map(|digest| (digest, Seq::new(seq))));
+            }
+            for digest in 1..20 {
+                prop_assert_eq!(known.find(digest), model.get(&digest).copied());
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Pages of a room's past, out of the file.
+
+use std::sync::Arc;
+
+use realtime_shared::{Position, RoomName, Seq};
+use rusqlite::Result;
+
+use crate::broker::{Entry, Page, Range};
+use crate::config::Retain;
+use crate::store::{Head, RoomRow, View};
+
+/// A page. Entries that are beyond what is kept are not shown, if they are still there.
+pub(super) fn page(
+    view: View<'_>,
+    room: &RoomName,
+    range: Range,
+    limit: usize,
+    bytes: usize,
+    retain: &Retain,
+) -> Result<Page> {
+    let Some((row, head)) = view.room(room)? else {
+        return Ok(Page { epoch: None, entries: Vec::new(), has_more: false });
+    };
+    let oldest = oldest(&row, &head, retain);
+    let newest_first = !matches!(range, Range::After(_));
+    let (from, to) = match range {
+        Range::After(seq) => (seq.next().max(oldest), head.seq),
+        Range::Before(seq) => (oldest, Seq::new(seq.get().saturating_sub(1)).min(head.seq)),
+        Range::Newest => (oldest, head.seq),
+    };
+    let mut page = Page { epoch: Some(row.epoch), entries: Vec::new(), has_more: false };
+    let mut total = 0;
+    if from <= to {
+        view.entries((row.id.place(from), row.id.place(to)), newest_first, |seq, id, frame| {
+            total += frame.len();
+            page.has_more = page.entries.len() >= limit || (total > bytes && !page.entries.is_empty());
+            if !page.has_more {
+                page.entries.push(Entry { seq, id, json: Arc::from(frame) });
+            }
+            !page.has_more
+        })?;
+    }
+    if newest_first {
+        page.entries.reverse();
+    }
+    Ok(page)
+}
+
+/// Where a room's head is.
+pub(super) fn position(view: View<'_>, room: &RoomName) -> Result<Position> {
+    Ok(match view.room(room)? {
+        Some((row, Head { seq, id, .. })) => Position::At { epoch: row.epoch, seq, id },
+        None => Position::Start,
+    })
+}
+
+/// The oldest number that may be read.
+fn oldest(row: &RoomRow, head: &Head, retain: &Retain) -> Seq {
+    let by_count = retain.messages.map_or(0, |most| (head.seq.get() + 1).saturating_sub(most));
+    row.first.max(Seq::new(by_count))
+}

@@ -1,0 +1,144 @@
+//! What waits for the writer: bounded, and taken all at once.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::broker::{Completion, Submission, Unavailable};
+
+/// Bytes of messages that may wait. What comes while the disk is behind by as much is refused, to be sent again.
+const WAITING_BYTES: usize = 64 << 20;
+/// What a message takes beside its text.
+const SUBMISSION_BYTES: usize = 256;
+/// Messages that are written together: so many that a commit costs each little, and so few that the first of them does
+/// not wait long for the last.
+const BATCH: usize = 4_096;
+
+/// A message, and who waits for it.
+pub(super) struct Waiting {
+    pub(super) submission: Submission,
+    pub(super) done: Completion,
+}
+
+/// Messages in the order in which they came.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds a message; at once completed where there is no room for it, or nobody who writes any more.
+    pub(super) fn push(&self, waiting: Waiting) {
+        let bytes = bytes_of(&waiting);
+        let mut state = self.state.lock();
+        if state.closed || state.bytes + bytes > WAITING_BYTES {
+            drop(state);
+            return (waiting.done)(Err(Unavailable));
+        }
+        state.bytes += bytes;
+        state.waiting.push_back(waiting);
+        if state.waiting.len() == 1 {
+            drop(state);
+            self.grown.notify_one();
+        }
+    }
+
+    /// Takes what has come, as soon as anything has, or when it is `until`. `None`: closed, and all was taken.
+    pub(super) fn take(&self, until: Option<Instant>) -> Option<Vec<Waiting>> {
+        let mut state = self.state.lock();
+        while state.waiting.is_empty() && !state.closed {
+            match until {
+                None => self.grown.wait(&mut state),
+                Some(until) if self.grown.wait_until(&mut state, until).timed_out() => break,
+                Some(_) => {}
+            }
+        }
+        if state.waiting.is_empty() && state.closed {
+            return None;
+        }
+        let count = state.waiting.len().min(BATCH);
+        let taken: Vec<_> = state.waiting.drain(..count).collect();
+        state.bytes -= taken.iter().map(bytes_of).sum::<usize>();
+        Some(taken)
+    }
+
+    /// Lets nothing in any more.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.grown.notify_one();
+    }
+
+    /// Refuses all that waits, and what comes from now on.
+    pub(super) fn refuse(&self) {
+        let waiting = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            std::mem::take(&mut state.waiting)
+        };
+        for Waiting { done, .. } in waiting {
+            done(Err(Unavailable));
+        }
+    }
+}
+
+fn bytes_of(waiting: &Waiting) -> usize {
+    waiting.submission.post.text.as_str().len() + SUBMISSION_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::broker::contract::said;
+
+    fn waiting(refused: &Arc<AtomicUsize>, text: &str) -> Waiting {
+        let refused = refused.clone();
+        let done = move |result: Result<_, Unavailable>| {
+            refused.fetch_add(usize::from(result.is_err()), Ordering::SeqCst);
+        };
+        Waiting { submission: said("alice", "a", text), done: Box::new(done) }
+    }
+
+    #[test]
+    fn more_than_it_holds_is_refused() {
+        let (queue, refused) = (Queue::default(), Arc::default());
+        let text = "x".repeat(4_000);
+        let most = WAITING_BYTES / (4_000 + SUBMISSION_BYTES);
+        (0..most + 2).for_each(|_| queue.push(waiting(&refused, &text)));
+        assert_eq!(refused.load(Ordering::SeqCst), 2);
+        assert_eq!(queue.take(None).map(|taken| taken.len()), Some(BATCH));
+        queue.push(waiting(&refused, &text));
+        assert_eq!(refused.load(Ordering::SeqCst), 2, "there is room again");
+    }
+
+    #[test]
+    fn what_came_before_the_end_is_taken() {
+        let (queue, refused) = (Queue::default(), Arc::default());
+        queue.push(waiting(&refused, "before"));
+        queue.close();
+        queue.push(waiting(&refused, "after"));
+        assert_eq!(refused.load(Ordering::SeqCst), 1);
+        assert_eq!(queue.take(None).map(|taken| taken.len()), Some(1));
+        assert!(queue.take(None).is_none());
+    }
+
+    #[test]
+    fn after_a_failure_nothing_is_taken() {
+        let (queue, refused) = (Queue::default(), Arc::default());
+        queue.push(waiting(&refused, "before"));
+        queue.refuse();
+        assert!(queue.take(None).is_none());
+        assert_eq!(refused.load(Ordering::SeqCst), 1);
+    }
+}

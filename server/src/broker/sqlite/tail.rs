@@ -1,0 +1,42 @@
+//! The end of a room's log, as its writer needs it to go on: dropped when nobody has posted for a while, and read back
+//! from the file.
+
+use std::time::Instant;
+
+use realtime_shared::{Epoch, RoomName, Seq, Timestamp};
+use rusqlite::Result;
+
+use super::known::Known;
+use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW};
+use crate::store::{RoomId, View};
+
+/// Where a room's log goes on.
+pub(super) struct Tail {
+    /// None while it has no entry.
+    pub(super) log: Option<(RoomId, Epoch)>,
+    pub(super) head: Seq,
+    pub(super) known: Known,
+    pub(super) used: Instant,
+}
+
+impl Tail {
+    /// As the file has it.
+    pub(super) fn read(view: View<'_>, room: &RoomName, now: Timestamp) -> Result<Self> {
+        let used = Instant::now();
+        let Some((row, head)) = view.room(room)? else {
+            return Ok(Self { log: None, head: Seq::ZERO, known: Known::new(Seq::ZERO), used });
+        };
+        let before = head.seq.get().saturating_sub(DEDUP_ENTRIES);
+        let mut known = Known::new(Seq::new(before));
+        let mut next = before + 1;
+        let window = u64::try_from(DEDUP_WINDOW.as_millis()).unwrap_or(u64::MAX);
+        let since = Timestamp::from_millis(now.millis().saturating_sub(window));
+        for (seq, digest) in view.known((row.id.place(Seq::new(next)), row.id.end()), since)? {
+            (next..seq.get()).for_each(|_| known.push(None));
+            known.push(Some(digest));
+            next = seq.get() + 1;
+        }
+        (next..=head.seq.get()).for_each(|_| known.push(None));
+        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used })
+    }
+}

@@ -1,0 +1,31 @@
+//! The file in which rooms are kept: an SQLite database in the data directory, for one process at a time.
+//!
+//! ```text
+//! Store::open: lock ─▶ header ─▶ schema ─▶ checkpoint ─▶ check ─▶ Writer, one
+//!                                                           └───▶ Reader, any number
+//! ```
+//!
+//! The database is in WAL mode with `synchronous=FULL`: a commit that returned is on the disk, and readers see the last
+//! commit without holding up the next one. A room's entries lie together, in the order of their numbers ([`Place`]).
+//! What retention has dropped is gone; of an entry that is still needed to know it again, when it is sent again, or to
+//! go on with the numbers, all but the frame stays.
+//!
+//! Nothing here knows members, connections or the order in which things are announced: that is the broker's.
+
+mod check;
+mod error;
+mod file;
+mod place;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use self::error::OpenError;
+pub(crate) use self::error::{Cannot, cannot};
+pub use self::file::Store;
+pub(crate) use self::file::{Checkpoint, checkpoint};
+pub(crate) use self::place::RoomId;
+pub(crate) use self::read::{Head, Reader, RoomRow, View};
+pub(crate) use self::write::{Batch, Row, Writer};

@@ -1,0 +1,175 @@
+//! What can be asked of the file.
+
+use realtime_shared::{EntryId, Epoch, Position, RoomName, RoomSummary, Seq, Timestamp};
+use rusqlite::types::{FromSqlError, Type};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
+
+use super::place::{Place, RoomId};
+
+/// A connection that reads, each question as of the last commit before it.
+pub(crate) struct Reader {
+    connection: Connection,
+}
+
+/// A room, as the file has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoomRow {
+    pub(crate) id: RoomId,
+    pub(crate) epoch: Epoch,
+    /// The oldest number that may still be read.
+    pub(crate) first: Seq,
+}
+
+/// A room's newest entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) seq: Seq,
+    pub(crate) id: EntryId,
+    pub(crate) ts: Timestamp,
+}
+
+/// The file in one state.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a>(pub(super) &'a Connection);
+
+impl Reader {
+    pub(super) fn new(connection: Connection) -> Result<Self> {
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(Self { connection })
+    }
+
+    /// Asks for something, all of it as of the last commit.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(View<'_>) -> Result<T>) -> Result<T> {
+        let transaction = self.connection.unchecked_transaction()?;
+        question(View(&transaction))
+    }
+}
+
+impl View<'_> {
+    /// The room of that name, and its newest entry.
+    pub(crate) fn room(self, name: &RoomName) -> Result<Option<(RoomRow, Head)>> {
+        let row = self
+            .0
+            .prepare_cached("SELECT id, epoch, first FROM room WHERE name = ?")?
+            .query_row([name.as_str()], |row| {
+                Ok(RoomRow { id: row.get(0)?, epoch: epoch(row, 1)?, first: seq(row, 2)? })
+            })
+            .optional()?;
+        row.map(|row| Ok((self.head(row.id)?, row)))
+            .transpose()
+            .map(|found| found.map(|(head, row)| (row, head)))
+    }
+
+    /// A room's newest entry: there is one as soon as there is the room.
+    pub(crate) fn head(self, room: RoomId) -> Result<Head> {
+        self.0
+            .prepare_cached(
+                "SELECT place, id, ts FROM entry WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
+            )?
+            .query_row((room.start(), room.end()), |row| {
+                Ok(Head { seq: row.get::<_, Place>(0)?.seq(), id: entry_id(row, 1)?, ts: timestamp(row, 2)? })
+            })
+    }
+
+    /// Calls `take` with the entries between two places, both included, until it has had enough: number, identity and
+    /// frame. Those without a frame are passed over.
+    pub(crate) fn entries(
+        self,
+        between: (Place, Place),
+        newest_first: bool,
+        mut take: impl FnMut(Seq, EntryId, &str) -> bool,
+    ) -> Result<()> {
+        let mut statement = self.0.prepare_cached(if newest_first {
+            "SELECT place, id, frame FROM entry WHERE place BETWEEN ? AND ? AND frame IS NOT NULL ORDER BY place DESC"
+        } else {
+            "SELECT place, id, frame FROM entry WHERE place BETWEEN ? AND ? AND frame IS NOT NULL ORDER BY place"
+        })?;
+        let mut rows = statement.query(between)?;
+        while let Some(row) = rows.next()? {
+            let seq = row.get::<_, Place>(0)?.seq();
+            if !take(seq, entry_id(row, 1)?, row.get_ref(2)?.as_str()?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries between two places that have a sender's own id, and came after `since`, in order: number and
+    /// digest.
+    pub(crate) fn known(self, between: (Place, Place), since: Timestamp) -> Result<Vec<(Seq, u128)>> {
+        self.0
+            .prepare_cached(
+                "SELECT place, known FROM entry WHERE place BETWEEN ? AND ? AND known IS NOT NULL AND ts >= ? \
+                 ORDER BY place",
+            )?
+            .query_map((between.0, between.1, millis(since)), |row| {
+                Ok((row.get::<_, Place>(0)?.seq(), bytes_16(row, 1)?))
+            })?
+            .collect()
+    }
+
+    /// Identity and time of an entry.
+    pub(crate) fn entry(self, place: Place) -> Result<Option<(EntryId, Timestamp)>> {
+        self.0
+            .prepare_cached("SELECT id, ts FROM entry WHERE place = ?")?
+            .query_row([place], |row| Ok((entry_id(row, 0)?, timestamp(row, 1)?)))
+            .optional()
+    }
+
+    /// The rooms that the filter lets through, and where their heads are; without members.
+    pub(crate) fn rooms(self, filter: impl Fn(&RoomName) -> bool) -> Result<Vec<RoomSummary>> {
+        let mut statement = self.0.prepare_cached("SELECT id, name, epoch FROM room")?;
+        let mut rows = statement.query([])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = rows.next()? {
+            // A name that the rules refuse is nobody's room.
+            let Ok(room) = RoomName::new(row.get_ref(1)?.as_str()?) else { continue };
+            if filter(&room) {
+                let Head { seq, id, ts } = self.head(row.get(0)?)?;
+                let position = Position::At { epoch: epoch(row, 2)?, seq, id };
+                summaries.push(RoomSummary { room, member_count: 0, position, last_ts: Some(ts) });
+            }
+        }
+        Ok(summaries)
+    }
+}
+
+/// The time as the file has it.
+pub(super) fn millis(ts: Timestamp) -> i64 {
+    ts.millis().min(i64::MAX.cast_unsigned()).cast_signed()
+}
+
+/// The number as the file has it.
+pub(super) fn number(seq: Seq) -> i64 {
+    seq.get().min(i64::MAX.cast_unsigned()).cast_signed()
+}
+
+pub(super) fn timestamp(row: &Row<'_>, index: usize) -> Result<Timestamp> {
+    Ok(Timestamp::from_millis(row.get::<_, i64>(index)?.max(0).cast_unsigned()))
+}
+
+pub(super) fn seq(row: &Row<'_>, index: usize) -> Result<Seq> {
+    Ok(Seq::new(row.get::<_, i64>(index)?.max(0).cast_unsigned()))
+}
+
+fn entry_id(row: &Row<'_>, index: usize) -> Result<EntryId> {
+    bytes_16(row, index).map(EntryId::from_u128)
+}
+
+fn epoch(row: &Row<'_>, index: usize) -> Result<Epoch> {
+    let text = row.get_ref(index)?.as_str()?;
+    Epoch::new(text).ok_or_else(|| unreadable(index, FromSqlError::InvalidType))
+}
+
+/// 16 bytes, as they were written.
+fn bytes_16(row: &Row<'_>, index: usize) -> Result<u128> {
+    let blob = row.get_ref(index)?.as_blob()?;
+    let bytes = blob.try_into().map_err(|_| {
+        unreadable(index, FromSqlError::InvalidBlobSize { expected_size: 16, blob_size: blob.len() })
+    })?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+fn unreadable(index: usize, error: FromSqlError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, Box::new(error))
+}
