@@ -1,1 +1,247 @@
-//! What is this engine's own.
+//! What is this engine's own: that rooms outlive it, and what is dropped of them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use realtime_shared::{Position, Seq, Timestamp};
+use tempfile::TempDir;
+
+use super::*;
+use crate::broker::contract::{self, room, said};
+use crate::broker::{DEDUP_ENTRIES, Receipt};
+
+const DAY: u64 = 24 * 60 * 60 * 1_000;
+/// More bytes than any page here has.
+const PLENTY: usize = 1 << 20;
+
+type Subject = contract::Subject<SqliteBroker>;
+
+/// A directory with a store, and the time of day there.
+struct Place {
+    directory: Arc<TempDir>,
+    millis: Arc<AtomicU64>,
+    retain: Retain,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::with(Retain::default())
+    }
+
+    fn with(retain: Retain) -> Self {
+        let directory = Arc::new(TempDir::new().expect("a directory"));
+        Self { directory, millis: Arc::new(AtomicU64::new(10 * DAY)), retain }
+    }
+
+    /// Opens it. Whoever had it before has to be gone.
+    fn open(&self) -> Subject {
+        let millis = self.millis.clone();
+        let clock = Clock::from_fn(move || Timestamp::from_millis(millis.load(Ordering::SeqCst)));
+        let (directory, retain) = (self.directory.clone(), self.retain.clone());
+        Subject::new(move |feed: Weak<dyn Feed>| {
+            let store = Store::open(directory.path()).expect("a store");
+            let engine = Engine::start(store, clock, retain).expect("threads");
+            (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
+        })
+    }
+
+    fn later(&self, millis: u64) {
+        self.millis.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Rows of the entries of room `a`, and how many of them have no frame.
+    fn rows(&self) -> (u64, u64) {
+        let file = rusqlite::Connection::open(self.directory.path().join("store.db")).expect("a file");
+        let count = |such: &str| {
+            let all = "SELECT count(*) FROM entry JOIN room ON place >> 35 = room.id WHERE name = 'a'";
+            let sql = format!("{all} AND {such}");
+            file.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a number").cast_unsigned()
+        };
+        (count("true"), count("frame IS NULL"))
+    }
+}
+
+/// Lets a sweep take so many steps: there is one after each commit, before the next.
+async fn sweep(subject: &Subject, steps: u64) {
+    subject.fill("elsewhere", steps + 1).await;
+}
+
+async fn numbers(subject: &Subject, name: &str) -> Vec<u64> {
+    let page = subject.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
+    page.entries.iter().map(|entry| entry.seq.get()).collect()
+}
+
+fn position(receipt: &Receipt) -> Position {
+    let Receipt { epoch, seq, id, .. } = receipt.clone();
+    Position::At { epoch, seq, id }
+}
+
+#[tokio::test]
+async fn rooms_outlive_it() {
+    let place = Place::new();
+    let subject = place.open();
+    let receipts = subject.fill("a", 3).await;
+    let page = subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await;
+    drop(subject);
+
+    let subject = place.open();
+    assert_eq!(subject.head("a").await, position(&receipts[2]));
+    assert_eq!(subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await, page);
+    let next = subject.post(said("bob", "a", "next")).await;
+    assert_eq!((next.epoch, next.seq), (receipts[0].epoch.clone(), Seq::new(4)), "the log goes on");
+    assert_eq!(subject.post(said("bob", "b", "other")).await.seq, Seq::new(1));
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_by_the_next_one() {
+    let place = Place::new();
+    let mut first = Vec::new();
+    {
+        let subject = place.open();
+        subject.fill("a", 2).await;
+        for id in ["1", "2"] {
+            first.push(subject.post(said("alice", "a", id).known_as(id)).await);
+            subject.fill("a", 1).await;
+        }
+    }
+    let subject = place.open();
+    for (id, first) in ["1", "2"].iter().zip(first) {
+        let again = subject.post(said("alice", "a", "again").known_as(id)).await;
+        assert_eq!(again, Receipt { duplicate: true, ..first });
+    }
+    assert!(!subject.post(said("bob", "a", "another's").known_as("1")).await.duplicate);
+    assert_eq!(numbers(&subject, "a").await, [1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_among_the_last_10_000() {
+    let place = Place::new();
+    let first = place.open().post(said("alice", "a", "1").known_as("1")).await;
+    for (more, known) in [(DEDUP_ENTRIES - 1, true), (1, false)] {
+        // Both as the writer remembers it and as it reads it back.
+        let subject = place.open();
+        let (done, all) = tokio::sync::oneshot::channel::<()>();
+        let mut done = Some(done);
+        for number in 1..=more {
+            let done = if number == more { done.take() } else { None };
+            subject.submit(said("bob", "a", "x"), move |_| drop(done));
+        }
+        let _ = all.await;
+        let again = subject.post(said("alice", "a", "1").known_as("1")).await;
+        assert_eq!(again.duplicate, known);
+        drop(subject);
+        let again = place.open().post(said("alice", "a", "1").known_as("1")).await;
+        assert!(again.duplicate);
+        assert_eq!(again.seq == first.seq, known);
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_known_again_for_a_day() {
+    let place = Place::new();
+    let subject = place.open();
+    let post = || subject.post(said("alice", "a", "1").known_as("1"));
+    let first = post().await;
+    place.later(DAY);
+    assert_eq!(post().await, Receipt { duplicate: true, ..first });
+    place.later(1);
+    let second = post().await;
+    assert_eq!((second.duplicate, second.seq), (false, Seq::new(2)));
+    place.millis.store(0, Ordering::SeqCst);
+    assert_eq!(post().await, Receipt { duplicate: true, ..second }, "a clock that goes back forgets nothing");
+}
+
+#[tokio::test]
+async fn a_room_shows_its_newest_entries() {
+    let place = Place::with(Retain { age: None, messages: Some(3) });
+    let subject = place.open();
+    subject.fill("a", 5).await;
+    subject.fill("b", 2).await;
+    assert_eq!(numbers(&subject, "a").await, [3, 4, 5]);
+    assert_eq!(numbers(&subject, "b").await, [1, 2]);
+    let page = subject.broker.history(&room("a"), Range::After(Seq::ZERO), 2, PLENTY).await.expect("a page");
+    assert_eq!(page.entries[0].seq, Seq::new(3), "a page after what is gone begins with the oldest there is");
+    let page =
+        subject.broker.history(&room("a"), Range::Before(Seq::new(3)), 2, PLENTY).await.expect("a page");
+    assert!(page.entries.is_empty() && !page.has_more);
+}
+
+#[tokio::test]
+async fn a_reader_that_is_overtaken_sees_the_hole() {
+    let place = Place::with(Retain { age: None, messages: Some(3) });
+    let subject = place.open();
+    subject.fill("a", 5).await;
+    let page =
+        subject.broker.history(&room("a"), Range::After(Seq::new(1)), 9, PLENTY).await.expect("a page");
+    assert_eq!(page.entries[0].seq, Seq::new(3), "2 is not skipped in silence: 3 does not follow 1");
+}
+
+#[tokio::test]
+async fn what_is_dropped_leaves_the_file() {
+    let place = Place::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2) });
+    let mut known = Vec::new();
+    {
+        let subject = place.open();
+        for id in ["1", "2", "3", "4"] {
+            known.push(subject.post(said("alice", "a", "text").known_as(id)).await);
+        }
+    }
+    assert_eq!(place.rows(), (4, 0), "the next sweep is a while off");
+    let subject = place.open();
+    sweep(&subject, 1).await;
+    assert_eq!(place.rows(), (4, 2), "by count; all are still known");
+    drop(subject);
+
+    place.later(DAY / 2);
+    let subject = place.open();
+    sweep(&subject, 1).await;
+    assert_eq!(place.rows(), (4, 4), "by age");
+    let again = subject.post(said("alice", "a", "text").known_as("1")).await;
+    assert_eq!(again, Receipt { duplicate: true, ..known[0].clone() });
+    drop(subject);
+
+    place.later(DAY);
+    let subject = place.open();
+    sweep(&subject, 1).await;
+    assert_eq!(place.rows(), (1, 1), "the head, without its frame");
+    assert_eq!(subject.head("a").await, position(&known[3]));
+    assert!(numbers(&subject, "a").await.is_empty());
+    drop(subject);
+
+    let subject = place.open();
+    let next = subject.post(said("alice", "a", "next")).await;
+    assert_eq!((next.epoch, next.seq), (known[0].epoch.clone(), Seq::new(5)));
+    assert_eq!(numbers(&subject, "a").await, [5]);
+}
+
+#[tokio::test]
+async fn many_rooms_and_rows_are_swept_in_steps() {
+    let place = Place::with(Retain { age: Some(Duration::from_hours(1)), messages: None });
+    {
+        let subject = place.open();
+        for number in 0..70 {
+            subject.fill(&format!("room {number}"), 1).await;
+        }
+        subject.fill("a", 600).await;
+    }
+    place.later(2 * DAY);
+    let subject = place.open();
+    // One step is for 64 rooms, the next for the others and some 500 frames; only then do rows go.
+    sweep(&subject, 1).await;
+    assert_eq!(place.rows().0, 600);
+    sweep(&subject, 4).await;
+    assert_eq!(place.rows(), (1, 1));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_writer_that_is_gone_is_refused() {
+    let place = Place::new();
+    let subject = place.open();
+    subject.broker.queue.refuse();
+    let (done, result) = tokio::sync::oneshot::channel();
+    subject.submit(said("alice", "a", "1"), move |stored| {
+        let _ = done.send(stored);
+    });
+    assert_eq!(result.await.expect("completed"), Err(crate::broker::Unavailable));
+}
