@@ -23,6 +23,7 @@ const UPGRADE_ANSWER: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// How deliveries begin, as most encoders write them; others are found by parsing.
 const MESSAGE_STARTS: [&[u8]; 2] = [br#"{"type":"message""#, br#"{"type": "message""#];
+const ACK_START: &[u8] = br#"{"type":"ack""#;
 const SYSTEM_STARTS: [&[u8]; 2] = [br#"{"type":"system""#, br#"{"type": "system""#];
 
 /// The most that one read takes: many frames in one system call, and still within the processor's cache.
@@ -233,7 +234,8 @@ impl Connection {
         if begins(payload, MESSAGE_STARTS) {
             return self.delivered(payload, now, shared);
         }
-        if self.stage != Stage::Joining && begins(payload, SYSTEM_STARTS) {
+        if self.stage != Stage::Joining && (begins(payload, SYSTEM_STARTS) || payload.starts_with(ACK_START))
+        {
             return Ok(());
         }
         let envelope: Envelope<'_> = serde_json::from_slice(payload)

@@ -15,6 +15,8 @@ Examples:
   cargo bench --bench load
       Builds our server, starts it for each scene with an empty memory, and prints a line a scene.
   cargo bench --bench load -- --scene burst --scene bigroom --seconds 10
+  cargo bench --bench load -- --durable --scene chat --scene burst --scene posts
+      Ours with rooms in memory and in a file, and the ratios at the end.
   cargo bench --bench load -- --url ws://127.0.0.1:8000/ws --pid 4711 --secret \"$REALTIME_JWT_SECRET\"
       A server that is running already (lift its limits first). Without --pid: no CPU, no memory.
   cargo bench --bench load -- --target 'peer=cmd:bun peer.ts {port}'
@@ -35,6 +37,7 @@ Exit code 1: a scene failed or its check did.";
 /// Load for a server that speaks the base dialect of the protocol: one thread, raw sockets.
 #[derive(Parser)]
 #[command(name = "load", bin_name = "cargo bench --bench load --", after_help = EXAMPLES, args_override_self = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Options {
     /// A scene to run (repeatable). Without: all, in the order below
     #[arg(long = "scene", value_enum, value_name = "NAME")]
@@ -60,6 +63,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=4000))]
     pub(crate) text_bytes: u16,
 
+    /// Give each message a `client_msg_id`, as clients do that want to know that it is stored. Acks are not counted as
+    /// deliveries
+    #[arg(long)]
+    pub(crate) tracked: bool,
+
     /// A running server, instead of starting ours
     #[arg(long, value_name = "ws://HOST:PORT/PATH")]
     url: Option<String>,
@@ -73,6 +81,10 @@ pub(crate) struct Options {
     /// own, and `REALTIME_JWT_SECRET`
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
+
+    /// Our own server also with rooms in a file, as `durable`
+    #[arg(long, conflicts_with_all = ["url", "targets_only"])]
+    durable: bool,
 
     /// Leave our own server out, and compare the --target servers with the first of them
     #[arg(long, requires = "targets", conflicts_with = "url")]
@@ -121,7 +133,8 @@ impl Options {
             Some(url) => Some(Target::running("server", url, self.pid)?),
             None => Some(Target::ours(&self.server_args)),
         };
-        Ok(first.into_iter().chain(self.targets.iter().cloned()).collect())
+        let durable = self.durable.then(|| Target::durable(&self.server_args));
+        Ok(first.into_iter().chain(durable).chain(self.targets.iter().cloned()).collect())
     }
 
     pub(crate) fn tokens(&self) -> Tokens {

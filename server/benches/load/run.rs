@@ -73,7 +73,7 @@ pub(crate) fn run(
 ) -> Result<Outcome, String> {
     let mut run = Run::new(scene, server).map_err(|fault| format!("cannot poll: {fault}"))?;
     let resident_before = server.pid.and_then(resident_kib);
-    run.join_all(tokens, usize::from(options.text_bytes))?;
+    run.join_all(tokens, options)?;
     run.settle()?;
     let resident_after = server.pid.and_then(resident_kib);
     let mut outcome = if scene.pace == Pace::Never {
@@ -118,12 +118,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn join_all(&mut self, tokens: &Tokens, text_bytes: usize) -> Result<(), String> {
+    fn join_all(&mut self, tokens: &Tokens, options: &Options) -> Result<(), String> {
         let wanted = self.scene.connections();
         let mut progress = Progress::new();
         while self.shared.joined < wanted {
             while self.connections.len() < wanted.min(self.shared.joined + MOST_JOINING) {
-                self.open(tokens, text_bytes)?;
+                self.open(tokens, options)?;
             }
             self.turn(POLL)?;
             if progress.stalled(self.shared.reads) {
@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn open(&mut self, tokens: &Tokens, text_bytes: usize) -> Result<(), String> {
+    fn open(&mut self, tokens: &Tokens, options: &Options) -> Result<(), String> {
         let index = self.connections.len();
         // Of this process alone, so that two loads at one server do not meet.
         let run = std::process::id();
@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
         let token = tokens.for_user(&user)?;
         let sender = self.scene.sends(index).then(|| {
             let window = if let Pace::Window(window) = self.scene.pace { window } else { 0 };
-            Box::new(Sender::new(index, &room, text_bytes, window))
+            Box::new(Sender::new(index, &room, usize::from(options.text_bytes), options.tracked, window))
         });
         let opened = Connection::open(self.server.address, &self.server.path, &token, user, room);
         let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;

@@ -21,6 +21,8 @@ pub(crate) enum SceneName {
     Party,
     /// 100 rooms of 20, open loop at --rate: round trips at an even load
     Steady,
+    /// 64 rooms of one, 32 in flight: what it costs to take a message, and how many can be taken
+    Posts,
 }
 
 /// A scene with its numbers.
@@ -47,8 +49,8 @@ pub(crate) enum Pace {
 impl SceneName {
     /// The order of a run without `--scene`. `idle` is first: a server that is not started afresh for each
     /// scene has grown no heap yet.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Idle, Self::Chat, Self::Burst, Self::Bigroom, Self::Party, Self::Steady];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Idle, Self::Chat, Self::Burst, Self::Bigroom, Self::Party, Self::Steady, Self::Posts];
 
     /// `interval` is that of `steady`, `idle_connections` the number of connections of `idle`.
     pub(crate) fn scene(self, interval: Duration, idle_connections: usize) -> Scene {
@@ -60,6 +62,7 @@ impl SceneName {
             Self::Bigroom => ("bigroom", 1, 1000, 4, Pace::Window(4)),
             Self::Party => ("party", 1, 32, 32, Pace::Window(1)),
             Self::Steady => ("steady", 100, 20, 1, Pace::Every(interval)),
+            Self::Posts => ("posts", 64, 1, 1, Pace::Window(32)),
         };
         Scene { name, rooms, members, senders, pace }
     }

@@ -24,27 +24,36 @@ pub(crate) struct Sender {
     /// How many may be in flight in a closed loop; 0 where another tells when to send.
     window: u32,
     message: Vec<u8>,
-    number_at: Range<usize>,
+    /// Where the number is: in the text, and in the message's own id where it has one.
+    numbers_at: Vec<Range<usize>>,
     marker: [u8; COLON + 1],
     marker_at: usize,
     sent_at: VecDeque<u64>,
 }
 
 impl Sender {
-    pub(crate) fn new(index: usize, room: &str, text_bytes: usize, window: u32) -> Self {
+    /// `tracked`: messages have an id of their own, and are acknowledged.
+    pub(crate) fn new(index: usize, room: &str, text_bytes: usize, tracked: bool, window: u32) -> Self {
         let marker = format!("@{index:0SENDER_DIGITS$x}:");
         let mut text = format!("{marker}{:0NUMBER_DIGITS$x}", 0);
         text.extend(FILLER.chars().cycle().take(text_bytes.saturating_sub(MARKER)));
-        let payload = serde_json::json!({"type": "message", "room": room, "text": text}).to_string();
+        let id = format!("{index:0SENDER_DIGITS$x}-");
+        let mut payload = serde_json::json!({"type": "message", "room": room, "text": text});
+        if tracked {
+            payload["client_msg_id"] = format!("{id}{:0NUMBER_DIGITS$x}", 0).into();
+        }
         let mut message = Vec::new();
-        push_client_frame(&mut message, TEXT, payload.as_bytes());
-        let number = find_marker(&message).expect("the text begins with it") + COLON + 1;
+        push_client_frame(&mut message, TEXT, payload.to_string().as_bytes());
+        let number = |at: usize| at..at + NUMBER_DIGITS;
+        let text_at = find_marker(&message).expect("the text begins with it") + COLON + 1;
+        let id_at = message.windows(id.len()).position(|window| window == id.as_bytes()).filter(|_| tracked);
+        let numbers_at = id_at.map(|at| at + id.len()).into_iter().chain([text_at]).map(number).collect();
         Self {
             sent: 0,
             returned: 0,
             window,
             message,
-            number_at: number..number + NUMBER_DIGITS,
+            numbers_at,
             marker: marker.as_bytes().try_into().expect("fewer than 16 million connections"),
             marker_at: 0,
             sent_at: VecDeque::new(),
@@ -58,7 +67,9 @@ impl Sender {
     /// Appends the next messages as frames. They are due at `at`, from which their round trip counts.
     pub(crate) fn push_messages(&mut self, out: &mut Vec<u8>, count: u32, at: u64) {
         for _ in 0..count {
-            write_hex(&mut self.message[self.number_at.clone()], self.sent);
+            for number in &self.numbers_at {
+                write_hex(&mut self.message[number.clone()], self.sent);
+            }
             out.extend_from_slice(&self.message);
             self.sent_at.push_back(at);
             self.sent += 1;

@@ -16,10 +16,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_POLL: Duration = Duration::from_millis(20);
 const TOKEN_SECONDS: u64 = 24 * 60 * 60;
 
-/// How our own binary is started: in memory, and with no limit that a scene would meet.
+/// How our own binary is started: with no limit that a scene would meet.
 const OUR_ARGUMENTS: &[&str] = &[
     "serve",
-    "--memory",
     "--listen",
     "127.0.0.1:{port}",
     "--data-dir",
@@ -79,15 +78,25 @@ struct Claims<'a> {
 }
 
 impl Target {
-    /// Our own binary, of this build.
+    /// Our own binary, of this build, with rooms in memory.
     pub(crate) fn ours(further_arguments: &[String]) -> Self {
+        Self::our_binary("realtime", &["--memory"], further_arguments)
+    }
+
+    /// The same with rooms in a file.
+    pub(crate) fn durable(further_arguments: &[String]) -> Self {
+        Self::our_binary("durable", &[], further_arguments)
+    }
+
+    fn our_binary(name: &str, rooms: &[&str], further_arguments: &[String]) -> Self {
         let command = [env!("CARGO_BIN_EXE_realtime-server")]
             .iter()
             .chain(OUR_ARGUMENTS)
+            .chain(rooms)
             .map(ToString::to_string)
             .chain(further_arguments.iter().cloned())
             .collect();
-        Self { name: "realtime".to_owned(), kind: Kind::Started(command) }
+        Self { name: name.to_owned(), kind: Kind::Started(command) }
     }
 
     pub(crate) fn running(name: &str, url: &str, pid: Option<u32>) -> Result<Self, String> {
