@@ -24,6 +24,7 @@ mod faults;
 pub mod framing;
 mod http;
 mod lifecycle;
+mod metrics;
 mod room;
 pub mod secret;
 mod session;
@@ -47,6 +48,7 @@ use crate::config::Config;
 use crate::connection::Hub;
 use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
+use crate::metrics::Metrics;
 use crate::room::Registry;
 use crate::store::Store;
 
@@ -85,9 +87,11 @@ impl Server {
         config.workers = config.workers.max(1);
         let clock = Clock::system();
         let config = Arc::new(config);
-        let engine =
-            store.map(|store| Engine::start(store, clock.clone(), config.retain.clone())).transpose()?;
-        let registry = Registry::new(config.clone(), |feed| match &engine {
+        let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
+        let engine = store
+            .map(|store| Engine::start(store, clock.clone(), config.retain.clone(), metrics.clone()))
+            .transpose()?;
+        let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
             Some(engine) => Arc::new(engine.broker(feed)),
             None => {
                 Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone(), config.retain.clone()))
@@ -96,7 +100,8 @@ impl Server {
         let admission = Admission::new(&config);
         let (stopping, is_stopping) = watch::channel(false);
         let verifier = Arc::new(Verifier::new(&config));
-        let hub = Arc::new(Hub { config: config.clone(), clock, verifier, registry: registry.clone() });
+        let hub =
+            Arc::new(Hub { config: config.clone(), clock, verifier, registry: registry.clone(), metrics });
         let site = Arc::new(Site { hub, admission: admission.clone(), stopping: is_stopping });
         let service = Service::new(site);
 

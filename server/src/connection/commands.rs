@@ -2,13 +2,14 @@
 
 use std::task::{Context, Poll};
 
-use realtime_shared::{Ack, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame, codec};
+use realtime_shared::{Ack, ErrorCode, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame, codec};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::operation::Outcome;
 use super::{Connection, operation};
 use crate::broker::{Receipt, Submission, Unavailable};
 use crate::framing;
+use crate::room::Mailbox;
 use crate::session::{Command, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -16,6 +17,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn carry_out(&mut self, command: Command) {
         match command {
             Command::Nothing => {}
+            Command::Drop(reason) => self.hub.metrics.dropped.inc(reason),
             Command::Answer(frame) => self.answer(&frame),
             Command::Close(code) => self.close(code),
             Command::Post { submission, reference } => self.submit(submission, reference),
@@ -59,6 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mailbox = self.mailbox.clone();
         let (room, client_msg_id) = (submission.post.room.clone(), submission.post.client_msg_id.clone());
         let done = move |result: Result<Receipt, Unavailable>| {
+            count(&mailbox, &result);
             let answer = match (result, client_msg_id) {
                 (Ok(_), None) => None,
                 (Ok(receipt), Some(client_msg_id)) => {
@@ -108,5 +111,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+}
+
+/// Counts what became of a submission.
+fn count(mailbox: &Mailbox, result: &Result<Receipt, Unavailable>) {
+    let metrics = &mailbox.metrics;
+    match result {
+        Ok(Receipt { duplicate: false, .. }) => metrics.accepted.add(mailbox.worker, 1),
+        Ok(Receipt { duplicate: true, .. }) => metrics.dedup_hits.inc(),
+        Err(Unavailable) => metrics.refusals.inc(ErrorCode::Unavailable),
     }
 }

@@ -124,14 +124,19 @@ impl Delivery {
     }
 
     /// Drives the page that is on its way, and puts it into `out`.
-    pub(super) fn poll_fetch(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Result<(), Unavailable> {
+    pub(super) fn poll_fetch(
+        &mut self,
+        cx: &mut Context<'_>,
+        mailbox: &Mailbox,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Unavailable> {
         let Some(fetch) = &mut self.fetch else { return Ok(()) };
         let Poll::Ready(page) = fetch.page.as_mut().poll(cx) else { return Ok(()) };
         let room = fetch.room.clone();
         self.fetch = None;
         let page = page?;
         if let Some(seated) = self.seated(&room)
-            && seated.cursor.take_page(&page, out) == Err(Overtaken)
+            && seated.cursor.take_page(&page, mailbox, out) == Err(Overtaken)
         {
             self.overtaken = true;
         }

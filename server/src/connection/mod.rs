@@ -7,6 +7,7 @@
 mod commands;
 mod deadlines;
 mod delivery;
+mod ended;
 mod operation;
 #[cfg(test)]
 mod tests;
@@ -20,12 +21,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
 use self::delivery::Delivery;
+use self::ended::Ended;
 use self::operation::{Operation, Outcome};
 use crate::auth::token::LEEWAY;
 use crate::auth::{Identity, Verifier};
 use crate::clock::Clock;
 use crate::config::{Config, OnExpiry};
 use crate::framing;
+use crate::metrics::Metrics;
 use crate::room::{Letters, Mailbox, Registry};
 use crate::session::{Now, Session};
 use crate::socket::{Bounds, Incoming, Read, Socket, Violation};
@@ -49,6 +52,7 @@ pub(crate) struct Hub {
     pub(crate) clock: Clock,
     pub(crate) verifier: Arc<Verifier>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Hub {
@@ -61,17 +65,6 @@ impl Hub {
         let bytes = self.config.limits.max_frame_bytes;
         Bounds { frame_bytes: bytes, message_bytes: bytes, binary: false }
     }
-}
-
-/// How a connection ended, for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// By us, with this code.
-    ByServer(CloseCode),
-    /// By the client, with this code, or none (1005).
-    ByClient(u16),
-    /// Without a word.
-    Lost,
 }
 
 /// One connection, from its welcome to its end.
@@ -112,6 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let config = &hub.config;
         let deadlines = Deadlines::new(now, &config.timing);
         let session = Session::new(identity, hub.verifier.clone(), &config.limits, now);
+        hub.metrics.connections.inc();
         let mut connection = Self {
             socket,
             session,
@@ -196,13 +190,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn ended(&self) -> Ended {
-        match self.phase {
-            Phase::Open => Ended::Lost,
-            Phase::Closing(ended) | Phase::Closed(ended) => ended,
-        }
-    }
-
     /// Whether the client's next frame may be looked at.
     fn takes_input(&self) -> bool {
         self.phase == Phase::Open
@@ -275,9 +262,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// A control frame came: too many are too much.
     fn tolerate(&mut self, now: Instant) {
-        if let Some(code) = self.session.on_control(now) {
-            self.close(code);
-        }
+        let command = self.session.on_control(now);
+        self.carry_out(command);
     }
 
     fn take_letters(&mut self) {
@@ -299,7 +285,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         for _ in 0..WRITES {
             let Self { delivery, socket, mailbox, hub, phase, .. } = self;
             let open = *phase == Phase::Open;
-            if open && delivery.poll_fetch(cx, socket.output()).is_err() {
+            if open && delivery.poll_fetch(cx, mailbox, socket.output()).is_err() {
                 self.close(CloseCode::TryAgainLater);
                 continue;
             }
@@ -352,6 +338,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn answer(&mut self, frame: &ServerFrame) {
+        if let ServerEvent::Error(error) = &frame.event {
+            self.hub.metrics.refusals.inc(error.code);
+        }
         framing::text(self.socket.output(), &codec::encode_frame(frame));
     }
 
@@ -381,6 +370,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 impl<S> Connection<S> {
+    /// How it ends, as things are.
+    fn ended(&self) -> Ended {
+        match self.phase {
+            Phase::Open => Ended::Lost,
+            Phase::Closing(ended) | Phase::Closed(ended) => ended,
+        }
+    }
+
     /// Lets an operation that has begun go on without the connection: others wait for it. What it brings is given
     /// back.
     fn hand_over(&mut self) {
@@ -402,6 +399,8 @@ impl<S> Drop for Connection<S> {
             self.hub.registry.lose(&self.mailbox, &room, seat);
         }
         self.hub.registry.disconnect(&self.mailbox);
+        self.hub.metrics.connections.dec();
+        self.hub.metrics.closed(self.ended().code());
         self.hand_over();
     }
 }

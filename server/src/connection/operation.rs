@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use realtime_shared::{
-    Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent,
-    codec,
+    ErrorCode, Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame,
+    SystemEvent, codec,
 };
 
 use super::Hub;
@@ -48,7 +48,7 @@ pub(super) fn join(
         if let Ok((entrance, seat, joined)) = joined {
             Outcome::Joined(entrance, seat, joined_frame(joined, reference))
         } else {
-            let json = unavailable(Some(&room), reference);
+            let json = unavailable(&hub, Some(&room), reference);
             Outcome::NotJoined(room, json)
         }
     })
@@ -68,7 +68,7 @@ pub(super) fn rejoin(
                 let replays = joined.recovery.is_some();
                 Outcome::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
             }
-            Err(Unavailable) => Outcome::Answer(unavailable(Some(&room.name), reference)),
+            Err(Unavailable) => Outcome::Answer(unavailable(&hub, Some(&room.name), reference)),
         }
     })
 }
@@ -89,7 +89,7 @@ pub(super) fn leave(
                 Ok((until, left)) => {
                     Ok((until, answer(ServerEvent::System(SystemEvent::Left(left)), reference)))
                 }
-                Err(Unavailable) => Err(unavailable(Some(&room.name), reference)),
+                Err(Unavailable) => Err(unavailable(&hub, Some(&room.name), reference)),
             };
             all.push((room, left));
         }
@@ -119,7 +119,7 @@ pub(super) fn history(
                     reference.as_ref(),
                 )
             }
-            Err(Unavailable) => unavailable(Some(&room), reference),
+            Err(Unavailable) => unavailable(&hub, Some(&room), reference),
         })
     })
 }
@@ -132,7 +132,7 @@ pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) ->
                 let members = Members { room, members: presence.members, member_count: presence.count };
                 answer(ServerEvent::Members(members), reference)
             }
-            Err(Unavailable) => unavailable(Some(&room), reference),
+            Err(Unavailable) => unavailable(&hub, Some(&room), reference),
         })
     })
 }
@@ -142,7 +142,7 @@ pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: 
     Box::pin(async move {
         Outcome::Answer(match hub.registry.list(filter, limit).await {
             Ok((rooms, has_more)) => answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference),
-            Err(Unavailable) => unavailable(None, reference),
+            Err(Unavailable) => unavailable(&hub, None, reference),
         })
     })
 }
@@ -155,7 +155,8 @@ fn answer(event: ServerEvent, reference: Option<Ref>) -> String {
     codec::encode_frame(&ServerFrame { event, reference })
 }
 
-fn unavailable(room: Option<&RoomName>, reference: Option<Ref>) -> String {
+fn unavailable(hub: &Hub, room: Option<&RoomName>, reference: Option<Ref>) -> String {
+    hub.metrics.refusals.inc(ErrorCode::Unavailable);
     let error = Error::unavailable();
     let error = room.map_or(error.clone(), |room| error.in_room(room));
     codec::encode_frame(&error.answering(reference).into_frame())

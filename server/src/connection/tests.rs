@@ -124,7 +124,8 @@ impl House {
         config.timing.leave_grace = Duration::ZERO;
         let config = Arc::new(config);
         let (gate, clock) = (watch::Sender::new(Gate { open: true, waiting: 0 }), Clock::system());
-        let registry = Registry::new(config.clone(), |feed| {
+        let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
+        let registry = Registry::new(config.clone(), metrics.clone(), |feed| {
             let inner = Arc::new(MemoryBroker::new(
                 feed,
                 clock.clone(),
@@ -136,7 +137,7 @@ impl House {
         tokio::spawn(registry.flusher(0).run(0));
         tokio::spawn(registry.clone().keep_house());
         let verifier = Arc::new(Verifier::new(&config));
-        Self { hub: Arc::new(Hub { config, clock, verifier, registry }), gate }
+        Self { hub: Arc::new(Hub { config, clock, verifier, registry, metrics }), gate }
     }
 
     fn set_open(&self, open: bool) {

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
 use super::{Peer, Service, serve};
+use crate::metrics::Dropped;
 
 /// What the kernel keeps of what a client does not read. Its default would let each one pin megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -32,7 +33,10 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
         };
         match accepted {
             Ok((stream, from)) => {
-                let Some(permit) = service.site.admission.admit(from.ip()) else { continue };
+                let Some(permit) = service.site.admission.admit(from.ip()) else {
+                    service.site.hub.metrics.dropped.inc(Dropped::ConnectionLimit);
+                    continue;
+                };
                 let (worker, idlest) = idlest(&workers);
                 let peer = Peer { address: from.ip().to_canonical(), worker, permit: Arc::new(permit) };
                 if let Err(error) = deal(service.clone(), stream, peer, idlest) {

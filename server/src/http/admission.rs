@@ -95,17 +95,17 @@ impl Admission {
         }
     }
 
-    /// Remembers that an address failed to authenticate.
-    pub(crate) fn failed(&self, address: IpAddr, now: Instant) {
+    /// Remembers that an address failed to authenticate; tells whether it could: too many may do so at a time.
+    pub(crate) fn failed(&self, address: IpAddr, now: Instant) -> bool {
         if self.max_failures == 0 {
-            return;
+            return true;
         }
         let mut failures = self.failures.lock();
         let address = network(address);
         if failures.addresses.len() >= FAILING_ADDRESSES && !failures.addresses.contains_key(&address) {
             failures.forget_old(now);
             if failures.addresses.len() >= FAILING_ADDRESSES {
-                return;
+                return false;
             }
         }
         let times = failures.addresses.entry(address).or_default();
@@ -113,6 +113,7 @@ impl Admission {
         if times.len() > self.max_failures {
             times.pop_front();
         }
+        true
     }
 
     /// How long an address that failed too often has to wait.
@@ -209,6 +210,18 @@ mod tests {
         assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff")));
         assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
         assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn failing_addresses_are_remembered_until_there_are_too_many() {
+        let admission = admission(|_| {});
+        let now = Instant::now();
+        let failed = |number: u32, now| admission.failed(IpAddr::V4(number.into()), now);
+        let most = u32::try_from(FAILING_ADDRESSES).expect("small");
+        assert!((0..most).all(|number| failed(number, now)));
+        assert!(!failed(most, now), "one too many");
+        assert!(failed(0, now), "which is among them");
+        assert!(failed(most, now + FAILURE_WINDOW), "the others' time is over");
     }
 
     #[test]

@@ -16,7 +16,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
+use axum::response::IntoResponse;
 use axum::routing::{any, get};
+use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,6 +31,7 @@ pub(crate) use self::accept::{Worker, accept};
 pub(crate) use self::admission::{Admission, Permit};
 use self::error::Refusal;
 use crate::connection::Hub;
+use crate::metrics;
 
 /// How long a connection may be one of plain requests.
 const REQUESTS: Duration = Duration::from_mins(1);
@@ -71,12 +75,18 @@ impl Service {
     pub(crate) fn new(site: Arc<Site>) -> Self {
         let routes = Router::new()
             .route("/healthz", get(async || "ok\n"))
+            .route("/metrics", get(scrape))
             .route("/api/v1/ws", any(websocket::upgrade))
             .route("/ws", any(websocket::upgrade))
             .fallback(async || Refusal::NotFound)
             .with_state(site.clone());
         Self { site, routes }
     }
+}
+
+/// Tells the figures.
+async fn scrape(State(site): State<Arc<Site>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], site.hub.metrics.render())
 }
 
 /// Serves the requests of one connection, until it ends or becomes a WebSocket.

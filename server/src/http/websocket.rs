@@ -25,6 +25,7 @@ use super::{Peer, Site};
 use crate::auth::{Identity, TokenError};
 use crate::connection::Connection;
 use crate::framing;
+use crate::metrics::{Dropped, Metrics};
 use crate::socket::Socket;
 
 /// How long a connection that is refused after the upgrade may take to end.
@@ -70,7 +71,9 @@ fn prepare(
     let verdict = site.hub.verifier.verify(&credentials.token, site.hub.clock.now());
     if verdict.is_err() {
         // Before the upgrade: many at once do not get past the limit together.
-        site.admission.failed(peer.address, Instant::now());
+        if !site.admission.failed(peer.address, Instant::now()) {
+            site.hub.metrics.dropped.inc(Dropped::FailingAddressLimit);
+        }
     }
     Ok((response, verdict))
 }
@@ -93,7 +96,7 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         Ok(identity) => identity,
         Err(cause) => {
             tracing::info!(address = %peer.address, %cause, "authentication failed");
-            return refuse(stream, CloseCode::AuthenticationFailed).await;
+            return refuse(stream, CloseCode::AuthenticationFailed, &site.hub.metrics).await;
         }
     };
     let hub = site.hub.clone();
@@ -101,11 +104,11 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         Ok(Some(connected)) => connected,
         Ok(None) => {
             tracing::info!(user = %identity.user, address = %peer.address, "too many connections of one user");
-            return refuse(stream, CloseCode::TooManyConnections).await;
+            return refuse(stream, CloseCode::TooManyConnections, &hub.metrics).await;
         }
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be counted");
-            return refuse(stream, CloseCode::TryAgainLater).await;
+            return refuse(stream, CloseCode::TryAgainLater, &hub.metrics).await;
         }
     };
     if *site.stopping.borrow() {
@@ -127,7 +130,8 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
 }
 
 /// Closes a connection that was upgraded only to be told.
-async fn refuse(mut stream: TcpStream, code: CloseCode) {
+async fn refuse(mut stream: TcpStream, code: CloseCode, metrics: &Metrics) {
+    metrics.closed(code.to_u16());
     let mut frame = Vec::new();
     framing::close(&mut frame, code);
     let ended = tokio::time::timeout(REFUSED, async {

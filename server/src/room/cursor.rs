@@ -60,7 +60,8 @@ impl Room {
         cursor.place().is_none_or(|place| place < self.end.load(Ordering::Acquire))
     }
 
-    /// Copies what is next for a reader, up to `until`, until `out` has about `limit` bytes.
+    /// Copies what is next for a reader, up to `until`, until `out` has about `limit` bytes; counts what of it is
+    /// numbered.
     pub(crate) fn pull(
         &self,
         cursor: &mut Cursor,
@@ -81,30 +82,43 @@ impl Room {
         }
         let Cursor::Ring { place, live_from } = cursor else { return Ok(Pulled::All) };
         let end = until.unwrap_or(Place::MAX).min(log.end());
-        let reader = Reader { connection: reader.connection, user: &reader.user, live_from: *live_from };
-        *place = log.copy(*place, end, &reader, out, limit)?;
+        let who = Reader { connection: reader.connection, user: &reader.user, live_from: *live_from };
+        let from = std::mem::replace(place, log.copy(*place, end, &who, out, limit)?);
+        let replayed =
+            if from < *live_from { log.entries_between(from, (*place).min(*live_from)) } else { 0 };
+        reader.metrics.delivered(reader.worker, log.entries_between(from, *place), replayed);
         Ok(if *place < end { Pulled::Some } else { Pulled::All })
     }
 }
 
 impl Cursor {
-    /// Takes a page that follows the cursor, as frames, up to the head that the reader found: from there on it reads
-    /// the ring, and has been left behind where that does not go back so far.
+    /// Takes a page that follows the cursor, as frames, up to the head that the reader found, and counts them: from
+    /// there on it reads the ring, and has been left behind where that does not go back so far.
     ///
     /// A page with a hole before it means that the store has dropped what was next.
-    pub(crate) fn take_page(&mut self, page: &Page, out: &mut Vec<u8>) -> Result<(), Overtaken> {
+    pub(crate) fn take_page(
+        &mut self,
+        page: &Page,
+        reader: &Mailbox,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Overtaken> {
         let Self::Store { after, head, .. } = self else { return Ok(()) };
+        // An empty page while the ring does not have the next entry: it is gone.
+        let mut follows = !page.entries.is_empty();
+        let mut taken = 0;
         for entry in &page.entries {
             if *after == *head {
                 break;
             }
-            if entry.seq != after.next() {
-                return Err(Overtaken);
+            follows = entry.seq == after.next();
+            if !follows {
+                break;
             }
             framing::text(out, &entry.json);
             *after = entry.seq;
+            taken += 1;
         }
-        // An empty page while the ring does not have the next entry: it is gone.
-        if page.entries.is_empty() { Err(Overtaken) } else { Ok(()) }
+        reader.metrics.delivered(reader.worker, taken, taken);
+        if follows { Ok(()) } else { Err(Overtaken) }
     }
 }

@@ -254,6 +254,31 @@ impl RoomLog {
         Ok(at)
     }
 
+    /// How many entries lie between two places. Quick near the end, where readers are.
+    pub(crate) fn entries_between(&self, from: Place, to: Place) -> u64 {
+        (self.entries_after(from) - self.entries_after(to)) as u64
+    }
+
+    /// How many entries lie after a place: looks back from the end, twice as far each time, and closer then.
+    fn entries_after(&self, place: Place) -> usize {
+        let all = self.marks.len();
+        let is_after = |index: usize| self.marks[index].end > place;
+        let mut back = 1;
+        while back <= all && is_after(all - back) {
+            back *= 2;
+        }
+        let (mut low, mut high) = (all.saturating_sub(back), all - back / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_after(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        all - low
+    }
+
     /// The end of the last frame between `from` and `to` with which about `room` bytes are filled, or `to`.
     fn cut(&self, from: Place, to: Place, room: usize) -> Place {
         let most = from + room as u64;

@@ -7,6 +7,7 @@
 //! connection swaps `awake` first and looks then. As all changes of `awake` are swaps, one of the two comes after the
 //! other and sees what that did. (A plain store could be passed by the loads that follow it.)
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
 
@@ -16,6 +17,7 @@ use realtime_shared::{CloseCode, UserId};
 
 use crate::broker::ConnectionId;
 use crate::framing;
+use crate::metrics::{Dropped, Metrics};
 
 /// Bytes of letters that may wait for a connection which does not take them; past it, it is closed as too slow.
 /// Answers are bounded before (a connection whose answers wait is not read from): this is for what others send.
@@ -27,6 +29,8 @@ pub(crate) struct Mailbox {
     pub(crate) user: UserId,
     /// The worker on whose thread the connection runs.
     pub(crate) worker: usize,
+    /// For what is counted where the connection is not at hand.
+    pub(crate) metrics: Arc<Metrics>,
     awake: AtomicBool,
     waker: AtomicWaker,
     has_letters: AtomicBool,
@@ -45,11 +49,12 @@ pub(crate) struct Letters {
 }
 
 impl Mailbox {
-    pub(crate) fn new(connection: ConnectionId, user: UserId, worker: usize) -> Self {
+    pub(crate) fn new(connection: ConnectionId, user: UserId, worker: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             connection,
             user,
             worker,
+            metrics,
             awake: AtomicBool::new(true),
             waker: AtomicWaker::new(),
             has_letters: AtomicBool::new(false),
@@ -71,6 +76,7 @@ impl Mailbox {
             if letters.frames.len() > LETTER_BYTES {
                 letters.frames = Vec::new();
                 letters.close.get_or_insert(CloseCode::TooSlow);
+                self.metrics.dropped.inc(Dropped::LetterLimit);
             }
         });
     }

@@ -34,6 +34,7 @@ pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};
 use crate::broker::{Entry, Signal};
 use crate::config::Ring;
+use crate::metrics::{Dropped, Metrics};
 
 /// Entries that wait while a room is being opened. Those beyond are missed, and the log begins anew when that shows.
 const EARLY_ENTRIES: usize = 1_024;
@@ -104,6 +105,8 @@ impl Room {
             Log::Opening(early) => {
                 if early.len() < EARLY_ENTRIES {
                     early.push((epoch.clone(), entry.clone()));
+                } else {
+                    context.metrics.dropped.inc(Dropped::EarlyEntryLimit);
                 }
                 return;
             }
@@ -178,6 +181,7 @@ struct Context<'a> {
     flushers: &'a [Arc<Flusher>],
     /// Bytes in the logs of all rooms.
     ring_bytes: &'a std::sync::atomic::AtomicUsize,
+    metrics: &'a Metrics,
 }
 
 impl Context<'_> {

@@ -44,6 +44,7 @@ impl Registry {
             None => (live, None),
             Some(since) => {
                 let (mut from, recovery) = self.recovery(room, &start, since).await?;
+                self.metrics.recovered(recovery);
                 if faults::breaks(Fault::ReplayOffByOne) && from < start.head.seq() {
                     from = from.next();
                 }

@@ -28,6 +28,7 @@ use crate::broker::{
     Unavailable,
 };
 use crate::config::Config;
+use crate::metrics::Metrics;
 
 /// Members that are named to others when somebody joins.
 const MEMBERS_TO_OTHERS: usize = 50;
@@ -41,6 +42,7 @@ const HISTORY_BYTES: usize = 128 * 1024;
 pub(crate) struct Registry {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) config: Arc<Config>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     users: Users,
     flushers: Box<[Arc<Flusher>]>,
@@ -63,12 +65,14 @@ impl Registry {
     /// A registry without rooms, and its broker, which `connect` makes with the registry as its feed.
     pub(crate) fn new(
         config: Arc<Config>,
+        metrics: Arc<Metrics>,
         connect: impl FnOnce(Weak<dyn Feed>) -> Arc<dyn Broker>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| Self {
             broker: connect(this.clone()),
             flushers: (0..config.workers).map(|_| Arc::default()).collect(),
             config,
+            metrics,
             rooms: Mutex::default(),
             users: Users::default(),
             ring_bytes: AtomicUsize::new(0),
@@ -92,7 +96,7 @@ impl Registry {
         let most = self.config.limits.max_connections_per_user;
         let Some(online) = self.broker.connect(user, most).await? else { return Ok(None) };
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        let mailbox = Arc::new(Mailbox::new(connection, user.clone(), worker));
+        let mailbox = Arc::new(Mailbox::new(connection, user.clone(), worker, self.metrics.clone()));
         self.users.add(&mailbox);
         Ok(Some((mailbox, online)))
     }
@@ -273,6 +277,7 @@ impl Registry {
         }
         let room = Arc::new(Room::new(name.clone(), self.flushers.len()));
         rooms.insert(name.clone(), room.clone());
+        self.metrics.rooms.inc();
         room
     }
 
@@ -302,6 +307,7 @@ impl Registry {
         };
         drop(state);
         self.rooms.lock().remove(&room.name);
+        self.metrics.rooms.dec();
         if opened {
             self.broker.release(&room.name);
         }
@@ -313,6 +319,7 @@ impl Registry {
             ring: &self.config.ring,
             flushers: &self.flushers,
             ring_bytes: &self.ring_bytes,
+            metrics: &self.metrics,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Client`] does what a connection does with its room: it joins, pulls frames as its cursor says, asks the store
 //! where it is told to, and is woken. What it sees is told in short texts: `alice: hello #1`, `bob joined (2)`.
 
+mod bounds;
 mod log;
 mod membership;
 mod replay;
@@ -13,8 +14,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use realtime_shared::{
-    EntryId, Joined, LeaveReason, Left, Position, Post, RoomName, Seq, ServerEvent, SystemEvent, Text,
-    Typing, UserId, codec,
+    CloseCode, EntryId, Joined, LeaveReason, Left, Position, Post, RoomName, Seq, ServerEvent, SystemEvent,
+    Text, Typing, UserId, codec,
 };
 use tokio::sync::oneshot;
 
@@ -23,6 +24,7 @@ use crate::broker::memory::MemoryBroker;
 use crate::broker::{Receipt, Skip, Submission};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::secret::Secret;
 
 /// A grace that does not end while a test runs.
@@ -41,7 +43,7 @@ fn config() -> Config {
 /// A registry over a broker in memory. In a runtime its house is kept, and members are woken.
 fn house(config: Config) -> Arc<Registry> {
     let (store, retain) = (config.memory.clone(), config.retain.clone());
-    let registry = Registry::new(Arc::new(config), |feed| {
+    let registry = Registry::new(Arc::new(config), metrics(), |feed| {
         Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain))
     });
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -49,6 +51,11 @@ fn house(config: Config) -> Arc<Registry> {
         runtime.spawn(registry.clone().keep_house());
     }
     registry
+}
+
+/// Those of one worker.
+fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new(1, Clock::system().now()))
 }
 
 /// A connection in at most one room.
@@ -126,7 +133,7 @@ impl Client {
             let pulled = room.pull(cursor, &self.mailbox, None, &mut out, limit).expect("not overtaken");
             if let Pulled::FromStore(after) = pulled {
                 let page = self.house.page_after(&room.name, after).await.expect("a page");
-                cursor.take_page(&page, &mut out).expect("what comes next is in the store");
+                cursor.take_page(&page, &self.mailbox, &mut out).expect("what comes next is in the store");
             }
             seen.extend(texts(&out));
             if pulled == Pulled::All {

@@ -21,6 +21,7 @@ pub(crate) use self::refusal::Error;
 use crate::auth::{Identity, Verifier};
 use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
 use crate::config::Limits;
+use crate::metrics::Dropped;
 
 /// Entries of a history page that does not say how many.
 const HISTORY_DEFAULT: u32 = 50;
@@ -47,6 +48,8 @@ pub(crate) struct Now {
 /// What a frame asks for, where its sender may have it; the answer, where it may not.
 pub(crate) enum Command {
     Nothing,
+    /// It is passed over without a word.
+    Drop(Dropped),
     Answer(ServerFrame),
     Close(CloseCode),
     Join {
@@ -145,10 +148,17 @@ impl Session {
         command.unwrap_or_else(|error| self.refuse(error, now.instant))
     }
 
-    /// A ping or pong came on the WebSocket itself: the code to close with, where there were far too many.
-    pub(crate) fn on_control(&mut self, now: Instant) -> Option<CloseCode> {
-        let too_many = self.requests.take(now).is_err() && self.ignored.add(now);
-        too_many.then_some(CloseCode::TooManyRequests)
+    /// A ping or pong came on the WebSocket itself.
+    pub(crate) fn on_control(&mut self, now: Instant) -> Command {
+        match self.requests.take(now) {
+            Ok(()) => Command::Nothing,
+            Err(_) => self.pass_over(Dropped::ControlRate, now),
+        }
+    }
+
+    /// Counts a frame that is passed over; the end where there were too many.
+    fn pass_over(&mut self, reason: Dropped, now: Instant) -> Command {
+        if self.ignored.add(now) { Command::Close(CloseCode::TooManyRequests) } else { Command::Drop(reason) }
     }
 
     /// Counts a refusal; the answer, or the end where there were too many.
@@ -248,8 +258,7 @@ impl Session {
                 was == is_typing && now.instant.saturating_duration_since(at) < TYPING_REPEAT
             });
         if self.requests.take(now.instant).is_err() {
-            let too_many = self.ignored.add(now.instant);
-            return Ok(if too_many { Command::Close(CloseCode::TooManyRequests) } else { Command::Nothing });
+            return Ok(self.pass_over(Dropped::TypingRate, now.instant));
         }
         if again {
             return Ok(Command::Nothing);

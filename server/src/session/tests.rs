@@ -96,6 +96,7 @@ fn in_short(command: Command) -> String {
     let answering = |reference: Option<Ref>| reference.map_or(String::new(), |it| format!(" ref {it}"));
     match command {
         Command::Nothing => "nothing".to_owned(),
+        Command::Drop(reason) => format!("drop {reason:?}"),
         Command::Answer(frame) => codec::encode_frame(&frame),
         Command::Close(code) => format!("close {}", code.to_u16()),
         Command::Join { room, since, reference } => {
@@ -257,8 +258,8 @@ fn requests_have_the_same_rate_for_themselves() {
     assert!(error.retry_after_ms.expect("told") > 0);
     assert_eq!(
         client.asks(r#"{"type":"typing","room":"a"}"#),
-        "nothing",
-        "too much typing is dropped in silence"
+        "drop TypingRate",
+        "too much typing is dropped, and that is counted"
     );
     assert_eq!(client.asks(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
     client.wait(Duration::from_millis(100));
@@ -443,8 +444,10 @@ fn a_flood_that_is_passed_over_ends_at_last() {
 
     let mut pinging = Client::user();
     let now = pinging.now.instant;
-    let before = (0..10_000).take_while(|_| pinging.session.on_control(now).is_none()).count();
-    assert_eq!(before, 100 + 999, "a burst, and what is borne beyond it");
+    let mut pings = || in_short(pinging.session.on_control(now));
+    assert!((0..100).all(|_| pings() == "nothing"), "a burst");
+    assert!((0..999).all(|_| pings() == "drop ControlRate"), "what is borne beyond it");
+    assert_eq!(pings(), "close 4009");
     pinging.wait(Duration::from_secs(11));
-    assert_eq!(pinging.session.on_control(pinging.now.instant), None);
+    assert_eq!(in_short(pinging.session.on_control(pinging.now.instant)), "nothing");
 }

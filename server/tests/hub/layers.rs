@@ -48,11 +48,12 @@ const SERVER: House = House {
         ("framing", &[]),
         ("config", &["secret"]),
         ("clock", &[]),
+        ("metrics", &[]),
         ("secret", &[]),
         ("faults", &[]),
     ],
     binary: &["cli", "listen", "logging", "process"],
-    common: &["config", "clock", "secret", "faults"],
+    common: &["config", "clock", "metrics", "secret", "faults"],
     faces: &[],
     outside: &[("realtime_tui", &[])],
 };

@@ -12,6 +12,7 @@ mod base_dialect;
 mod grants;
 mod layers;
 mod messages;
+mod metrics;
 mod random_frames;
 mod recovery;
 mod rooms;

@@ -216,6 +216,14 @@ proptest! {
             prop_assert_eq!((log.id_at(Seq::new(beyond)), log.place_after(Seq::new(beyond))), (None, None));
         }
 
+        let places = model.places();
+        for (nth, &from) in places.iter().enumerate() {
+            for &to in &places[nth..] {
+                let between = entries.iter().filter(|(_, end)| (from + 1..=to).contains(end)).count();
+                prop_assert_eq!(log.entries_between(from, to), between as u64, "from {} to {}", from, to);
+            }
+        }
+
         // A reader before the start was overtaken; one at it was not.
         let (alice, mut out) = (user("alice"), Vec::new());
         let reader = Reader { connection: 1, user: &alice, live_from: 0 };

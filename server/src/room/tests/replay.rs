@@ -155,7 +155,7 @@ async fn a_reader_in_the_store_whose_ring_moves_on_is_overtaken() {
     let pulled = room.pull(cursor, &bob.mailbox, None, &mut seen, 100);
     assert_eq!(pulled, Ok(Pulled::FromStore(Seq::new(10))), "what is stored is still read");
     let page = house.page_after(&room.name, Seq::new(10)).await.expect("a page");
-    cursor.take_page(&page, &mut seen).expect("a run");
+    cursor.take_page(&page, &bob.mailbox, &mut seen).expect("a run");
     assert_eq!(texts(&seen), said(11..=40));
     assert!(room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100).is_err());
 }
@@ -175,9 +175,9 @@ async fn a_reader_that_the_store_leaves_behind_is_overtaken() {
     assert_eq!(pulled, Ok(Pulled::FromStore(Seq::new(190))));
     let page = house.page_after(&room.name, Seq::new(190)).await.expect("a page");
     assert_eq!(page.entries[0].seq, Seq::new(481));
-    assert!(cursor.take_page(&page, &mut Vec::new()).is_err(), "a hole is never passed over");
+    assert!(cursor.take_page(&page, &bob.mailbox, &mut Vec::new()).is_err(), "a hole is never passed over");
     let nothing = Page { entries: Vec::new(), ..page };
-    assert!(cursor.take_page(&nothing, &mut Vec::new()).is_err());
+    assert!(cursor.take_page(&nothing, &bob.mailbox, &mut Vec::new()).is_err());
 }
 
 /// Joins at every distance while others write: each view is a run of the log from where it began, without a hole.

@@ -1,0 +1,281 @@
+//! What the hub counts, and tells who asks for `GET /metrics`, in Prometheus's text format.
+//!
+//! A leaf: whoever has something to count imports it. [`Metrics`] is made once, in `lib`, and shared. Invariants:
+//!
+//! - a label has one of a few values, all of them there from the start, and never a name or an address: how long a
+//!   scrape takes does not depend on what clients do;
+//! - counting takes no lock and allocates nothing, and what is counted for each delivery has a cell for each worker;
+//! - a scrape reads atomics: no room or connection is asked.
+//!
+//! To add a figure: a field, a line in [`Metrics::new`], a row in the crate's README (a test compares the two).
+
+mod label;
+mod sharded;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TEXT_FORMAT,
+    TextEncoder,
+};
+use realtime_shared::{ErrorCode, Recovery, Timestamp};
+
+pub(crate) use self::label::Dropped;
+use self::label::{Close, Label, Labelled, Replay};
+use self::sharded::Sharded;
+
+/// The `Content-Type` of [`Metrics::render`].
+pub(crate) const CONTENT_TYPE: &str = TEXT_FORMAT;
+
+/// Upper bounds of the buckets for entries of a commit: 1, 2, 5 of each decade, up to what a batch may have.
+const COMMIT_ENTRIES: [f64; 13] =
+    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
+/// Upper bounds of the buckets for seconds of a commit: a fast disk takes 200 µs, one in trouble takes a second.
+const COMMIT_SECONDS: [f64; 14] =
+    [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+
+/// All figures of one server. Those of two servers in a process have nothing to do with each other.
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// WebSocket connections that were welcomed and have not ended.
+    pub(crate) connections: IntGauge,
+    /// Rooms that have a member on this instance, be it one in its grace, or are about to.
+    pub(crate) rooms: IntGauge,
+    /// Messages that were stored anew, counted when that is known, in the cell of the sender's worker.
+    pub(crate) accepted: Sharded,
+    /// Messages that had been stored before, known by their `client_msg_id`.
+    pub(crate) dedup_hits: IntCounter,
+    /// `error` frames.
+    pub(crate) refusals: Labelled<ErrorCode>,
+    /// What was passed over, thrown away or turned away, and whoever sent it or was to get it is not told: frames,
+    /// entries or connections, as the reason says.
+    pub(crate) dropped: Labelled<Dropped>,
+    /// Entries put on their way to a member, counted for each member, in the cell of its worker.
+    deliveries: Sharded,
+    /// Joins with a position.
+    replays: Labelled<Replay>,
+    /// Those deliveries that were in the log before their member came.
+    replayed_entries: IntCounter,
+    /// Upgraded connections that ended, those that were refused only then included.
+    closes: Labelled<Close>,
+    /// Entries of a commit of the store.
+    commit_entries: Histogram,
+    /// Seconds of a commit of the store.
+    commit_seconds: Histogram,
+}
+
+impl Metrics {
+    /// Figures at zero, for a server with as many workers that starts at `now`.
+    pub(crate) fn new(workers: usize, now: Timestamp) -> Self {
+        let registry = Registry::new();
+        let all = Registrar(&registry);
+        all.facts(now);
+        Self {
+            connections: all.gauge("realtime_connections", "Open WebSocket connections that were welcomed."),
+            rooms: all.gauge("realtime_rooms", "Rooms with members on this instance."),
+            accepted: all.sharded("realtime_messages_accepted_total", "Messages stored anew.", workers),
+            dedup_hits: all.counter(
+                "realtime_dedup_hits_total",
+                "Messages that had been stored before, known by their client_msg_id.",
+            ),
+            deliveries: all.sharded(
+                "realtime_deliveries_total",
+                "Numbered entries put on their way to a member, live or replayed.",
+                workers,
+            ),
+            replays: all
+                .labelled("realtime_replays_total", "Joins with a position, by what the replay could be."),
+            replayed_entries: all.counter(
+                "realtime_replayed_entries_total",
+                "Numbered entries put on their way to a member that had missed them.",
+            ),
+            closes: all.labelled(
+                "realtime_closes_total",
+                "WebSocket connections that ended, by close code, of either side; 1006: without one.",
+            ),
+            dropped: all.labelled(
+                "realtime_drops_total",
+                "What was passed over, thrown away or turned away without a word, by the bound that it met.",
+            ),
+            refusals: all.labelled("realtime_refusals_total", "Error frames, by their code."),
+            commit_entries: all.histogram(
+                "realtime_commit_entries",
+                "Entries of a commit of the store.",
+                &COMMIT_ENTRIES,
+            ),
+            commit_seconds: all.histogram(
+                "realtime_commit_seconds",
+                "Seconds that a commit of the store took, until it was on the disk.",
+                &COMMIT_SECONDS,
+            ),
+            registry,
+        }
+    }
+
+    /// Counts numbered entries that were put on their way to a member whose connection is on `worker`; `replayed`:
+    /// those of them that were there before it came.
+    pub(crate) fn delivered(&self, worker: usize, entries: u64, replayed: u64) {
+        if entries > 0 {
+            self.deliveries.add(worker, entries);
+        }
+        if replayed > 0 {
+            self.replayed_entries.inc_by(replayed);
+        }
+    }
+
+    /// Counts a join with a position.
+    pub(crate) fn recovered(&self, recovery: Recovery) {
+        self.replays.inc(match recovery {
+            Recovery::Complete { .. } => Replay::Complete,
+            Recovery::Truncated { .. } => Replay::Truncated,
+            Recovery::Reset { .. } => Replay::Reset,
+        });
+    }
+
+    /// Counts the end of a WebSocket connection, by the number of the code that was sent or received first.
+    pub(crate) fn closed(&self, code: u16) {
+        self.closes.inc(Close::of(code));
+    }
+
+    /// Counts a commit of the store: its entries, and how long it took until they were safe.
+    #[cfg_attr(not(test), expect(dead_code, reason = "rooms in memory commit nothing"))]
+    pub(crate) fn committed(&self, entries: usize, took: Duration) {
+        let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+        self.commit_entries.observe(f64::from(entries));
+        self.commit_seconds.observe(took.as_secs_f64());
+    }
+
+    /// All figures as text, of type [`CONTENT_TYPE`].
+    pub(crate) fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("every family has a name and a value")
+    }
+}
+
+/// Makes figures and adds them to a registry. That fails for bad names and for names that are taken, which the first
+/// start of a server would show.
+struct Registrar<'a>(&'a Registry);
+
+impl Registrar<'_> {
+    fn register<C: Collector + Clone + 'static>(&self, collector: C) -> C {
+        self.0.register(Box::new(collector.clone())).expect("no other has its name");
+        collector
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help).expect("a good name"))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help).expect("a good name"))
+    }
+
+    fn sharded(&self, name: &str, help: &str, workers: usize) -> Sharded {
+        self.register(Sharded::new(name, help, workers))
+    }
+
+    fn labelled<L: Label>(&self, name: &str, help: &str) -> Labelled<L> {
+        let family = IntCounterVec::new(Opts::new(name, help), &[L::NAME]).expect("good names");
+        Labelled::new(&self.register(family))
+    }
+
+    fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let opts = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        self.register(Histogram::with_opts(opts).expect("a good name, and bounds that rise"))
+    }
+
+    /// What does not change while the server runs.
+    fn facts(&self, now: Timestamp) {
+        let start =
+            Gauge::new("realtime_start_time_seconds", "When the server started, in seconds since 1970.")
+                .expect("a good name");
+        start.set(Duration::from_millis(now.millis()).as_secs_f64());
+        self.register(start);
+        let version = HashMap::from([("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
+        let build = Opts::new("realtime_build_info", "1, and the server's version as a label.");
+        let build = IntGauge::with_opts(build.const_labels(version)).expect("a good name");
+        build.set(1);
+        self.register(build);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> Metrics {
+        Metrics::new(2, Timestamp::from_millis(1_500))
+    }
+
+    /// Checks that the text has these samples.
+    #[track_caller]
+    fn shows(metrics: &Metrics, samples: &[&str]) {
+        let text = metrics.render();
+        for sample in samples {
+            assert!(text.lines().any(|line| line == *sample), "no {sample} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_commit_is_in_its_buckets() {
+        let metrics = metrics();
+        metrics.committed(1, Duration::from_micros(50));
+        metrics.committed(10_000, Duration::from_secs(1));
+        metrics.committed(10_001, Duration::from_millis(1_500));
+        shows(
+            &metrics,
+            &[
+                r#"realtime_commit_entries_bucket{le="1"} 1"#,
+                r#"realtime_commit_entries_bucket{le="5000"} 1"#,
+                r#"realtime_commit_entries_bucket{le="10000"} 2"#,
+                r#"realtime_commit_entries_bucket{le="+Inf"} 3"#,
+                "realtime_commit_entries_sum 20002",
+                "realtime_commit_entries_count 3",
+                r#"realtime_commit_seconds_bucket{le="0.00005"} 1"#,
+                r#"realtime_commit_seconds_bucket{le="0.5"} 1"#,
+                r#"realtime_commit_seconds_bucket{le="1"} 2"#,
+                "realtime_commit_seconds_sum 2.50005",
+                "realtime_commit_seconds_count 3",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_workers_count_is_added_up() {
+        let metrics = metrics();
+        metrics.delivered(0, 3, 0);
+        metrics.delivered(1, 4, 2);
+        metrics.delivered(1, 0, 0);
+        metrics.accepted.add(1, 1);
+        shows(
+            &metrics,
+            &[
+                "realtime_deliveries_total 7",
+                "realtime_replayed_entries_total 2",
+                "realtime_messages_accepted_total 1",
+                "# TYPE realtime_deliveries_total counter",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_does_not_change_is_said() {
+        let build = concat!("realtime_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
+        shows(&metrics(), &["realtime_start_time_seconds 1.5", build]);
+    }
+
+    #[test]
+    fn nothing_that_happens_adds_a_line() {
+        let metrics = metrics();
+        let before = metrics.render().lines().count();
+        (0..=u16::MAX).for_each(|code| metrics.closed(code));
+        metrics.dropped.inc(Dropped::TypingRate);
+        metrics.refusals.inc(ErrorCode::Unknown);
+        metrics.recovered(Recovery::Reset { replayed: 1 });
+        metrics.committed(1, Duration::ZERO);
+        assert_eq!(metrics.render().lines().count(), before);
+    }
+}

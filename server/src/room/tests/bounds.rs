@@ -1,0 +1,44 @@
+//! What is dropped at a bound is counted.
+
+use realtime_shared::Epoch;
+
+use super::*;
+use crate::broker::{Entry, Feed};
+use crate::room::EARLY_ENTRIES;
+
+#[track_caller]
+fn dropped(metrics: &Metrics, reason: &str, count: u64) {
+    let line = format!("realtime_drops_total{{reason=\"{reason}\"}} {count}");
+    let text = metrics.render();
+    assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+}
+
+#[test]
+fn letters_that_are_not_taken() {
+    let metrics = metrics();
+    let mailbox = Mailbox::new(1, user("alice"), 0, metrics.clone());
+    let letter = "x".repeat(60 * 1024);
+    mailbox.send(&letter);
+    mailbox.send(&letter);
+    dropped(&metrics, "letter_limit", 0);
+    mailbox.send(&letter);
+    dropped(&metrics, "letter_limit", 1);
+    let letters = mailbox.take().expect("the end");
+    assert_eq!((letters.frames.len(), letters.close), (0, Some(CloseCode::TooSlow)));
+}
+
+#[test]
+fn entries_before_the_room_is_open() {
+    let house = house(config());
+    house.rooms.lock().insert(room("a"), Arc::new(Room::new(room("a"), 1)));
+    let announce = |count: usize| {
+        for _ in 0..count {
+            let entry = Entry { seq: Seq::new(1), id: strange_id(), json: "{}".into() };
+            house.entry(&room("a"), &Epoch::new("epoch").expect("an epoch"), &entry);
+        }
+    };
+    announce(EARLY_ENTRIES);
+    dropped(&house.metrics, "early_entry_limit", 0);
+    announce(2);
+    dropped(&house.metrics, "early_entry_limit", 2);
+}

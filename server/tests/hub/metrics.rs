@@ -1,0 +1,324 @@
+//! `GET /metrics`: every figure moves for its cause, and the text is Prometheus's (format 0.0.4).
+//!
+//! A scrape is a request over a socket of its own. What a client has seen was counted before; what it does on its way
+//! out is counted a moment later, and [`TestServer::shows`] scrapes until it is.
+
+mod figures;
+
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+use self::figures::Figures;
+use crate::support::{
+    Head, PATIENCE, Raw, TestServer, error, join_room, join_since, leave_room, masked, message, position,
+    server, server_with, tracked,
+};
+
+/// The page that has to name every figure.
+const README: &str = include_str!("../../README.md");
+
+/// Sends a request on an open connection, and takes the head of the answer.
+async fn request(raw: &mut Raw, method: &str, path: &str) -> Head {
+    raw.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
+    raw.head().await
+}
+
+async fn scrape_over(raw: &mut Raw) -> Figures {
+    let head = request(raw, "GET", "/metrics").await;
+    assert_eq!(head.status, 200);
+    assert_eq!(head.header("content-type"), Some("text/plain; version=0.0.4"));
+    Figures::parse(&raw.body(&head).await)
+}
+
+impl TestServer {
+    async fn scrape(&self) -> Figures {
+        scrape_over(&mut self.dial().await).await
+    }
+
+    /// Waits until these samples have these values.
+    #[track_caller]
+    fn shows<const N: usize>(&self, expected: [(&str, u64); N]) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            let mut seen = Vec::new();
+            let all = async {
+                loop {
+                    let figures = self.scrape().await;
+                    seen = expected.map(|(sample, _)| (sample, figures.of(sample))).to_vec();
+                    if seen == expected {
+                        return;
+                    }
+                }
+            };
+            let shown = timeout(PATIENCE, all).await;
+            assert!(shown.is_ok(), "{caller}: {seen:?} instead of {expected:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_family_is_in_the_readme_and_no_other_is() {
+    let section = README.split("\n## ").find(|section| section.starts_with("Metrics\n")).expect("a section");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let told: BTreeSet<_> =
+        rows.map(|(family, _)| family).filter(|family| family.starts_with("realtime_")).collect();
+    let figures = server().scrape().await;
+    assert_eq!(figures.families(), told);
+}
+
+#[tokio::test]
+async fn every_reason_of_a_drop_is_in_the_readme() {
+    let figures = server().scrape().await;
+    let reasons: Vec<_> = figures.labels("realtime_drops_total", "reason").collect();
+    assert!(reasons.len() > 3);
+    for reason in reasons {
+        assert!(README.contains(&format!("\n| `{reason}` | ")), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_answered_as_those_of_the_health_check() {
+    let server = server();
+    for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
+        for path in ["/healthz", "/metrics"] {
+            assert_eq!(
+                request(&mut server.dial().await, method, path).await.status,
+                status,
+                "{method} {path}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_and_rooms_come_and_go() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("kitchen").await;
+    server.shows([("realtime_connections", 2), ("realtime_rooms", 2)]).await;
+    bob.leave("kitchen").await;
+    server.shows([("realtime_connections", 2), ("realtime_rooms", 1)]).await;
+    alice.close().await;
+    server.shows([("realtime_connections", 1), ("realtime_rooms", 0)]).await;
+}
+
+#[tokio::test]
+async fn a_message_is_accepted_once_and_delivered_to_each_member() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    alice.join("lobby").await;
+    bob.join("lobby").await;
+    alice.wait_for(json!({"event": "joined", "user_id": "bob"})).await;
+    // Typing is no entry.
+    alice.send(json!({"type": "typing", "room": "lobby"})).await;
+    for duplicate in [false, true, true] {
+        alice.send(tracked("lobby", "hello", "one")).await;
+        alice.wait_for(json!({"type": "ack", "duplicate": duplicate})).await;
+    }
+    alice.say("lobby", "without an id").await;
+    bob.wait_for(json!({"text": "without an id"})).await;
+    server
+        .shows([
+            ("realtime_messages_accepted_total", 2),
+            ("realtime_dedup_hits_total", 2),
+            ("realtime_deliveries_total", 4),
+            ("realtime_replayed_entries_total", 0),
+            ("realtime_commit_entries_count", 0),
+        ])
+        .await;
+}
+
+/// Three of each kind come back to a room of five messages that shows three of them at most, while `present`
+/// is in it or nobody is.
+async fn come_back(present: bool) {
+    let server = server_with(|config| config.replay_limit = 3);
+    let mut alice = server.connect("alice").await;
+    if present {
+        alice.join("lobby").await;
+    }
+    let mut positions = Vec::new();
+    for number in 1..=5 {
+        alice.send(tracked("lobby", "hello", &number.to_string())).await;
+        positions.push(position(&alice.wait_for(json!({"type": "ack"})).await));
+        if present {
+            alice.wait_for(json!({"type": "message"})).await;
+        }
+    }
+    let foreign = json!({"epoch": "another", "seq": 2, "id": positions[1]["id"]});
+    let start = json!({"epoch": null, "seq": 0, "id": null});
+    let comers = [(&positions[2], "complete", 2), (&start, "truncated", 3), (&foreign, "reset", 3)];
+    for (since, status, replayed) in comers {
+        let mut bob = server.connect("bob").await;
+        bob.send(join_since("lobby", since)).await;
+        bob.expect(json!({"recovery": {"status": status, "replayed": replayed}})).await;
+        for _ in 0..replayed {
+            bob.expect(json!({"type": "message"})).await;
+        }
+        bob.leave("lobby").await;
+        // Who comes without a position misses nothing.
+        bob.join("lobby").await;
+        bob.leave("lobby").await;
+    }
+    server
+        .shows([
+            (r#"realtime_replays_total{status="complete"}"#, 1),
+            (r#"realtime_replays_total{status="truncated"}"#, 1),
+            (r#"realtime_replays_total{status="reset"}"#, 1),
+            ("realtime_replayed_entries_total", 8),
+            ("realtime_deliveries_total", if present { 8 + 5 } else { 8 }),
+        ])
+        .await;
+}
+
+#[tokio::test]
+async fn a_replay_from_the_ring_is_counted() {
+    come_back(true).await;
+}
+
+#[tokio::test]
+async fn a_replay_from_the_store_is_counted() {
+    come_back(false).await;
+}
+
+#[tokio::test]
+async fn every_end_is_counted_by_its_code_and_odd_codes_together() {
+    let server = server();
+    let before = server.scrape().await;
+    for code in [1000, 1001, 4321, 3000] {
+        let mut client = server.connect("alice").await;
+        let close = CloseFrame { code: code.into(), reason: "".into() };
+        client.send_message(Message::Close(Some(close))).await;
+        assert_eq!(client.end().await.0, code);
+    }
+    let mut wordless = server.connect("alice").await;
+    wordless.send_message(Message::Close(None)).await;
+    wordless.end().await;
+    drop(server.connect("alice").await);
+    let mut babbling = server.connect("alice").await;
+    babbling.send_text("not JSON").await;
+    assert_eq!(babbling.end().await.0, 4002);
+    let mut stranger = server.open("garbage").await;
+    assert_eq!(stranger.end().await.0, 4001);
+
+    let code = |code: &str| format!("realtime_closes_total{{code=\"{code}\"}}");
+    server
+        .shows([
+            (&code("1000"), 1),
+            (&code("1001"), 1),
+            (&code("1005"), 1),
+            (&code("1006"), 1),
+            (&code("4001"), 1),
+            (&code("4002"), 1),
+            (&code("other"), 2),
+            ("realtime_connections", 0),
+        ])
+        .await;
+    let after = server.scrape().await;
+    assert_eq!(after.sum("realtime_closes_total"), 8);
+    assert!(after.samples().eq(before.samples()), "no sample is new");
+}
+
+#[tokio::test]
+async fn errors_are_counted_by_their_code() {
+    let server = server();
+    let mut alice = server.connect("alice").await;
+    for _ in 0..2 {
+        alice.send(leave_room("lobby")).await;
+        alice.expect(error("not_a_member")).await;
+    }
+    alice.send(json!({"type": "nonsense"})).await;
+    alice.expect(error("unknown_type")).await;
+    server
+        .shows([
+            (r#"realtime_refusals_total{code="not_a_member"}"#, 2),
+            (r#"realtime_refusals_total{code="unknown_type"}"#, 1),
+            (r#"realtime_refusals_total{code="rate_limited"}"#, 0),
+        ])
+        .await;
+}
+
+/// A server that takes five requests at once, and one a second.
+fn slow_server() -> TestServer {
+    server_with(|config| {
+        config.limits.max_messages_per_second = 1;
+        config.limits.message_burst = 5;
+    })
+}
+
+#[tokio::test]
+async fn typing_is_told_or_counted_as_dropped() {
+    const TYPED: u64 = 50;
+    let server = slow_server();
+    let mut alice = server.connect("alice").await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    alice.join("lobby").await;
+    let typing = |number| json!({"type": "typing", "room": "lobby", "is_typing": number % 2 == 0});
+    alice.send_all((0..TYPED).map(typing).chain([message("lobby", "done")])).await;
+    let mut told = 0;
+    while bob.next().await["type"] != "message" {
+        told += 1;
+    }
+    // The first was that alice came.
+    let dropped = TYPED - (told - 1);
+    assert!(dropped > 0);
+    server.shows([(r#"realtime_drops_total{reason="typing_rate"}"#, dropped)]).await;
+}
+
+#[tokio::test]
+async fn pings_beyond_the_rate_are_counted() {
+    const PINGS: usize = 50;
+    let server = slow_server();
+    let mut raw = server.connect_raw("alice").await;
+    let pongs = raw.exchange(&masked(0x89, b"").repeat(PINGS), PINGS).await;
+    assert!(pongs.iter().all(|pong| pong.opcode == 10), "all are answered");
+    let figures = server.scrape().await;
+    let dropped = figures.of(r#"realtime_drops_total{reason="control_rate"}"#);
+    assert!((1..PINGS as u64).contains(&dropped), "{dropped}");
+}
+
+#[tokio::test]
+async fn connections_that_are_dropped_without_a_word_are_counted() {
+    /// Connections beyond the limit that are answered.
+    const ANSWERED: usize = 256;
+    let server = server_with(|config| {
+        config.limits.max_connections = 1;
+        config.timing.header_timeout = Duration::from_hours(1);
+    });
+    let mut scraper = server.dial().await;
+    assert_eq!(scrape_over(&mut scraper).await.sum("realtime_drops_total"), 0);
+    let mut answered = Vec::new();
+    for _ in 0..ANSWERED {
+        answered.push(server.dial().await);
+    }
+    for _ in 0..2 {
+        server.dial().await.end().await;
+    }
+    let figures = scrape_over(&mut scraper).await;
+    assert_eq!(figures.of(r#"realtime_drops_total{reason="connection_limit"}"#), 2);
+}
+
+#[tokio::test]
+async fn a_server_has_figures_of_its_own() {
+    let (one, other) = (server(), server());
+    let mut alice = one.connect("alice").await;
+    alice.send(join_room("lobby")).await;
+    alice.next().await;
+    one.shows([("realtime_connections", 1)]).await;
+    other.shows([("realtime_connections", 0), ("realtime_rooms", 0)]).await;
+    let version = format!("realtime_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
+    one.shows([(&version, 1)]).await;
+    let started: Value = one.scrape().await.of("realtime_start_time_seconds").into();
+    assert!(
+        started.as_u64() <= Some(crate::support::now_seconds()) && started.as_u64() > Some(1_700_000_000)
+    );
+}
