@@ -58,6 +58,14 @@ fn metrics() -> Arc<Metrics> {
     Arc::new(Metrics::new(1, Clock::system().now()))
 }
 
+/// Checks what a sample shows.
+#[track_caller]
+fn counted(metrics: &Metrics, sample: &str, count: u64) {
+    let line = format!("{sample} {count}");
+    let text = metrics.render();
+    assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+}
+
 /// A connection in at most one room.
 struct Client {
     house: Arc<Registry>,

@@ -129,6 +129,20 @@ async fn what_was_only_shown_before_is_not_replayed() {
 }
 
 #[tokio::test]
+async fn what_was_missed_is_counted_apart_from_what_is_live() {
+    let house = house(config());
+    let _alice = Client::joined(&house, "alice", "a").await;
+    let receipts = fill(&house, "a", 3).await;
+    let mut bob = Client::connect(&house, "bob").await;
+    bob.join("a", Some(&after(&receipts[0]))).await;
+    fill(&house, "a", 2).await;
+    // All of it comes in one go.
+    assert_eq!(bob.read_by(10_000).await, said(2..=5));
+    counted(&house.metrics, "realtime_replayed_entries_total", 2);
+    counted(&house.metrics, "realtime_deliveries_total", 4);
+}
+
+#[tokio::test]
 async fn a_reader_that_the_ring_leaves_behind_is_overtaken() {
     let house = house(config());
     let _alice = Client::joined(&house, "alice", "a").await;
