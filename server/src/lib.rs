@@ -107,7 +107,7 @@ impl Server {
 
         let (threads, runtimes) = Threads::start(config.workers)?;
         for (index, runtime) in runtimes.iter().enumerate() {
-            runtime.spawn(registry.flusher(index).run(index));
+            runtime.spawn(registry.flush(index));
         }
         runtimes[0].spawn(registry.clone().keep_house());
         let workers: Arc<[Worker]> = runtimes

@@ -24,6 +24,7 @@ use super::sqlite::Engine;
 use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// Runs every test of the contract against a broker that the function of this name makes.
@@ -78,8 +79,12 @@ fn memory(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
 fn sqlite(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine = Engine::start(store, Clock::system(), Retain::default()).expect("threads");
+    let engine = Engine::start(store, Clock::system(), Retain::default(), metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
+}
+
+pub(super) fn metrics() -> Arc<Metrics> {
+    Arc::new(Metrics::new(1, Clock::system().now()))
 }
 
 /// What an engine needs to go on, and drops when the test is over.
@@ -122,6 +127,7 @@ impl<B: Broker + ?Sized> Subject<B> {
         done: impl FnOnce(Result<Receipt, Unavailable>) + Send + 'static,
     ) {
         self.broker.submit(submission, Box::new(done));
+        self.broker.flush();
     }
 
     /// Posts as many messages to a room, whose texts are their numbers.

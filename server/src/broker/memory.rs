@@ -148,6 +148,8 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn flush(&self) {}
+
     fn signal(&self, room: &RoomName, signal: Signal) {
         if let Some(feed) = self.feed.upgrade() {
             feed.signal(room, &signal);

@@ -210,8 +210,11 @@ pub(crate) trait Broker: Send + Sync {
     fn release(&self, room: &RoomName);
 
     /// Takes a message. Those of one caller are stored in the order of its calls; each completes later, after the
-    /// feed had it or together with it.
+    /// feed had it or together with it, and perhaps not before the next [`Broker::flush`].
     fn submit(&self, submission: Submission, done: Completion);
+
+    /// Says that what was submitted is all for now, and is not to wait for more.
+    fn flush(&self);
 
     /// Shows something to the members of a room. Lost where nobody can be reached.
     fn signal(&self, room: &RoomName, signal: Signal);

@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
             mailbox.complete(answer.map(|frame| codec::encode_frame(&frame)).as_deref());
         };
-        self.hub.registry.submit(submission, Box::new(done));
+        self.hub.registry.submit(self.mailbox.worker, submission, Box::new(done));
     }
 
     /// Takes what the broker answered.

@@ -68,6 +68,10 @@ impl Broker for Gated {
         self.inner.submit(submission, done);
     }
 
+    fn flush(&self) {
+        self.inner.flush();
+    }
+
     fn signal(&self, room: &RoomName, signal: Signal) {
         self.inner.signal(room, signal);
     }
@@ -134,7 +138,7 @@ impl House {
             ));
             Arc::new(Gated { inner, gate: gate.clone() })
         });
-        tokio::spawn(registry.flusher(0).run(0));
+        tokio::spawn(registry.flush(0));
         tokio::spawn(registry.clone().keep_house());
         let verifier = Arc::new(Verifier::new(&config));
         Self { hub: Arc::new(Hub { config, clock, verifier, registry, metrics }), gate }

@@ -140,7 +140,6 @@ impl Metrics {
     }
 
     /// Counts a commit of the store: its entries, and how long it took until they were safe.
-    #[cfg_attr(not(test), expect(dead_code, reason = "rooms in memory commit nothing"))]
     pub(crate) fn committed(&self, entries: usize, took: Duration) {
         let entries = u32::try_from(entries).unwrap_or(u32::MAX);
         self.commit_entries.observe(f64::from(entries));

@@ -15,6 +15,7 @@ use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use realtime_shared::{CloseCode, UserId};
 
+use super::Flusher;
 use crate::broker::ConnectionId;
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
@@ -29,6 +30,8 @@ pub(crate) struct Mailbox {
     pub(crate) user: UserId,
     /// The worker on whose thread the connection runs.
     pub(crate) worker: usize,
+    /// That worker's.
+    flusher: Arc<Flusher>,
     /// For what is counted where the connection is not at hand.
     pub(crate) metrics: Arc<Metrics>,
     awake: AtomicBool,
@@ -49,11 +52,18 @@ pub(crate) struct Letters {
 }
 
 impl Mailbox {
-    pub(crate) fn new(connection: ConnectionId, user: UserId, worker: usize, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        connection: ConnectionId,
+        user: UserId,
+        worker: usize,
+        flusher: Arc<Flusher>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             connection,
             user,
             worker,
+            flusher,
             metrics,
             awake: AtomicBool::new(true),
             waker: AtomicWaker::new(),
@@ -69,6 +79,11 @@ impl Mailbox {
         }
     }
 
+    /// The same, at the flusher's turn.
+    pub(super) fn wake_now(&self) {
+        self.waker.wake();
+    }
+
     /// Leaves a frame.
     pub(crate) fn send(&self, json: &str) {
         self.leave(|letters| {
@@ -81,14 +96,20 @@ impl Mailbox {
         });
     }
 
-    /// Says that a submission completed, with the answer to it where it asked for one.
-    pub(crate) fn complete(&self, json: Option<&str>) {
-        self.leave(|letters| {
+    /// Says that a submission completed, with the answer to it where it asked for one. Many complete at once: those who
+    /// wait for them are woken together.
+    pub(crate) fn complete(self: &Arc<Self>, json: Option<&str>) {
+        {
+            let mut letters = self.letters.lock();
             letters.completed += 1;
             if let Some(json) = json {
                 framing::text(&mut letters.frames, json);
             }
-        });
+        }
+        self.has_letters.store(true, Ordering::Release);
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.flusher.wake_later(self.clone());
+        }
     }
 
     /// Asks the connection to end. The first who asks is heard.

@@ -82,9 +82,9 @@ impl Registry {
         })
     }
 
-    /// The flusher of a worker, to be run on it.
-    pub(crate) fn flusher(&self, worker: usize) -> Arc<Flusher> {
-        self.flushers[worker].clone()
+    /// What a worker does for all its connections together, to be run on it.
+    pub(crate) fn flush(&self, worker: usize) -> impl Future<Output = ()> + Send + use<> {
+        self.flushers[worker].clone().run(worker, self.broker.clone())
     }
 
     /// Counts a connection and makes its mailbox; tells how many there are now. `None`: its user has too many.
@@ -96,7 +96,9 @@ impl Registry {
         let most = self.config.limits.max_connections_per_user;
         let Some(online) = self.broker.connect(user, most).await? else { return Ok(None) };
         let connection = self.connections.fetch_add(1, Ordering::Relaxed);
-        let mailbox = Arc::new(Mailbox::new(connection, user.clone(), worker, self.metrics.clone()));
+        let flusher = self.flushers[worker].clone();
+        let mailbox = Mailbox::new(connection, user.clone(), worker, flusher, self.metrics.clone());
+        let mailbox = Arc::new(mailbox);
         self.users.add(&mailbox);
         Ok(Some((mailbox, online)))
     }
@@ -112,9 +114,10 @@ impl Registry {
         self.users.close_all(code);
     }
 
-    /// Takes a message; see [`Broker::submit`].
-    pub(crate) fn submit(&self, submission: Submission, done: Completion) {
+    /// Takes a message of a connection on that worker; see [`Broker::submit`].
+    pub(crate) fn submit(&self, worker: usize, submission: Submission, done: Completion) {
         self.broker.submit(submission, done);
+        self.flushers[worker].submitted();
     }
 
     /// Shows something to a room; see [`Broker::signal`].

@@ -47,7 +47,7 @@ fn house(config: Config) -> Arc<Registry> {
         Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain))
     });
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(registry.flusher(0).run(0));
+        runtime.spawn(registry.flush(0));
         runtime.spawn(registry.clone().keep_house());
     }
     registry
@@ -198,7 +198,7 @@ async fn say(house: &Registry, from: &str, to: &str, text: &str) -> Receipt {
     let stored = move |result: Result<Receipt, _>| {
         let _ = done.send(result.expect("stored"));
     };
-    house.submit(Submission { from: user(from), post }, Box::new(stored));
+    house.submit(0, Submission { from: user(from), post }, Box::new(stored));
     receipt.await.expect("completed")
 }
 

@@ -132,7 +132,9 @@ async fn a_message_is_accepted_once_and_delivered_to_each_member() {
             ("realtime_dedup_hits_total", 2),
             ("realtime_deliveries_total", 4),
             ("realtime_replayed_entries_total", 0),
-            ("realtime_commit_entries_count", 0),
+            ("realtime_commit_entries_count", 2),
+            ("realtime_commit_entries_sum", 2),
+            ("realtime_commit_seconds_count", 2),
         ])
         .await;
 }

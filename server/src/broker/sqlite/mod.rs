@@ -38,6 +38,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::config::Retain;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
 /// The threads that work on the file. They end when this is dropped, after what came before is stored.
@@ -108,7 +109,12 @@ impl Drop for End {
 
 impl Engine {
     /// Starts the threads.
-    pub(crate) fn start(store: Store, clock: Clock, retain: Retain) -> io::Result<Self> {
+    pub(crate) fn start(
+        store: Store,
+        clock: Clock,
+        retain: Retain,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let (queue, listener, failure) =
             (Arc::new(Queue::default()), Listener::default(), Failure::default());
         let readers = Arc::new(Readers::start(&store)?);
@@ -120,6 +126,7 @@ impl Engine {
             listener: listener.clone(),
             failure: failure.clone(),
             checkpoints,
+            metrics,
             sweep: Sweep::new(retain.clone()),
             tails: HashMap::new(),
             full: false,
@@ -173,6 +180,10 @@ impl Broker for SqliteBroker {
 
     fn submit(&self, submission: Submission, done: Completion) {
         self.queue.push(Waiting { submission, done });
+    }
+
+    fn flush(&self) {
+        self.queue.flush();
     }
 
     fn signal(&self, room: &RoomName, signal: Signal) {

@@ -1,4 +1,7 @@
 //! What waits for the writer: bounded, and taken all at once.
+//!
+//! Nothing waits for more to come, but a message does for those that the same turn of its worker brings: the writer is
+//! woken by the flush at the turn's end, and a commit costs all of them together what it costs one.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -32,6 +35,8 @@ pub(super) struct Queue {
 struct State {
     waiting: VecDeque<Waiting>,
     bytes: usize,
+    /// What waits is to be taken.
+    flushed: bool,
     closed: bool,
 }
 
@@ -46,16 +51,21 @@ impl Queue {
         }
         state.bytes += bytes;
         state.waiting.push_back(waiting);
-        if state.waiting.len() == 1 {
+    }
+
+    /// Says that what waits is all for now.
+    pub(super) fn flush(&self) {
+        let mut state = self.state.lock();
+        if !state.waiting.is_empty() && !std::mem::replace(&mut state.flushed, true) {
             drop(state);
             self.grown.notify_one();
         }
     }
 
-    /// Takes what has come, as soon as anything has, or when it is `until`. `None`: closed, and all was taken.
+    /// Takes what has come, as soon as that is all for now, or when it is `until`. `None`: closed, and all was taken.
     pub(super) fn take(&self, until: Option<Instant>) -> Option<Vec<Waiting>> {
         let mut state = self.state.lock();
-        while state.waiting.is_empty() && !state.closed {
+        while !state.flushed && !state.closed {
             match until {
                 None => self.grown.wait(&mut state),
                 Some(until) if self.grown.wait_until(&mut state, until).timed_out() => break,
@@ -66,6 +76,7 @@ impl Queue {
             return None;
         }
         let count = state.waiting.len().min(BATCH);
+        state.flushed = state.waiting.len() > count;
         let taken: Vec<_> = state.waiting.drain(..count).collect();
         state.bytes -= taken.iter().map(bytes_of).sum::<usize>();
         Some(taken)
@@ -117,6 +128,7 @@ mod tests {
         let most = WAITING_BYTES / (4_000 + SUBMISSION_BYTES);
         (0..most + 2).for_each(|_| queue.push(waiting(&refused, &text)));
         assert_eq!(refused.load(Ordering::SeqCst), 2);
+        queue.flush();
         assert_eq!(queue.take(None).map(|taken| taken.len()), Some(BATCH));
         queue.push(waiting(&refused, &text));
         assert_eq!(refused.load(Ordering::SeqCst), 2, "there is room again");

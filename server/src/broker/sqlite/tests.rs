@@ -41,7 +41,7 @@ impl Place {
         let (directory, retain) = (self.directory.clone(), self.retain.clone());
         Subject::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
-            let engine = Engine::start(store, clock, retain).expect("threads");
+            let engine = Engine::start(store, clock, retain, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }

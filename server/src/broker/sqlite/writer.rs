@@ -22,6 +22,7 @@ use super::{Failure, Listener};
 use crate::broker::{Completion, Entry, Receipt, Submission, Unavailable, is_known_at};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};
+use crate::metrics::Metrics;
 use crate::store::{self, Batch, Cannot, Checkpoint, Row, cannot};
 
 /// How long a room's tail is kept after its last message.
@@ -35,6 +36,7 @@ pub(super) struct Writer {
     pub(super) listener: Listener,
     pub(super) failure: Failure,
     pub(super) checkpoints: Checkpoints,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) sweep: Sweep,
     pub(super) tails: HashMap<RoomName, Tail>,
     /// The disk was full when last written to.
@@ -49,6 +51,12 @@ enum Outcome {
     Known(Receipt),
     /// Its room's numbers, or those of rooms, are used up.
     Refused,
+}
+
+impl Outcome {
+    fn is_new(&self) -> bool {
+        matches!(self, Self::New(..))
+    }
 }
 
 impl Writer {
@@ -86,7 +94,8 @@ impl Writer {
     fn store_all(&mut self, waiting: Vec<Waiting>) -> rusqlite::Result<()> {
         let (submissions, mut dones): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|Waiting { submission, done }| (submission, done)).unzip();
-        let Self { store, tails, clock, listener, .. } = self;
+        let Self { store, tails, clock, listener, metrics, .. } = self;
+        let began = Instant::now();
         let stored = fill(store, tails, clock, submissions).and_then(|(batch, outcomes)| {
             if faults::breaks(Fault::AckBeforeCommit) {
                 listener.announce(&outcomes, std::mem::take(&mut dones));
@@ -95,6 +104,10 @@ impl Writer {
         });
         match stored.map_err(cannot) {
             Ok(outcomes) => {
+                let new = outcomes.iter().filter(|outcome| outcome.is_new()).count();
+                if new > 0 {
+                    metrics.committed(new, began.elapsed());
+                }
                 listener.announce(&outcomes, dones);
                 self.tidy_at.get_or_insert_with(|| Instant::now() + TAIL_IDLE);
                 self.recovered();

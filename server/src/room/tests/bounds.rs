@@ -14,7 +14,7 @@ fn dropped(metrics: &Metrics, reason: &str, count: u64) {
 #[test]
 fn letters_that_are_not_taken() {
     let metrics = metrics();
-    let mailbox = Mailbox::new(1, user("alice"), 0, metrics.clone());
+    let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics.clone());
     let letter = "x".repeat(60 * 1024);
     mailbox.send(&letter);
     mailbox.send(&letter);

@@ -109,7 +109,7 @@ async fn who_closes_in_order_has_left_without_a_grace() {
 #[test]
 fn a_grace_ends_only_the_stay_that_it_was_for() {
     let mut members = Members::new(1);
-    let mailbox = Arc::new(Mailbox::new(1, user("bob"), 0, metrics()));
+    let mailbox = Arc::new(Mailbox::new(1, user("bob"), 0, Arc::default(), metrics()));
     let when = Instant::now();
     let (one, two) = ((when, 1), (when, 2));
     let (seat, first, grace) = members.seat(&mailbox);
