@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let token = std::env::var("REALTIME_TOKEN").map_err(|_| "REALTIME_TOKEN is not set")?;
 
     let (handle, mut events) = net::connect(Config::new(&url, token)?);
-    handle.send(Command::Join(room)).await?;
+    handle.send(Command::Join { room, since: None }).await?;
     let mut me = None;
     while let Some(event) = events.recv().await {
         match event {

@@ -32,6 +32,11 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 
+    /// Keep nothing on this machine. Otherwise how far each room is read is kept in `$XDG_STATE_HOME/realtime`, which
+    /// is below `~/.local/state` by default.
+    #[arg(long)]
+    pub no_state: bool,
+
     /// Look around: a server and four users who talk, inside this program. Nothing else is needed.
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]

@@ -1,14 +1,17 @@
 //! The configuration as checked: past [`Config::check`] nothing of it is looked at again.
 
+mod subject;
+
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use realtime_shared::{NameError, RoomName};
+use realtime_shared::{NameError, RoomName, UserId};
 
 use crate::cli::Args;
 use crate::net::{self, TokenSource, UrlError};
+use crate::state;
 
 /// Where the server listens by default.
 pub const DEFAULT_URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
@@ -25,6 +28,8 @@ pub struct Config {
     pub url: String,
     /// Rooms to be in, each once; the first one is shown.
     pub rooms: Vec<RoomName>,
+    /// Where it is kept how far rooms are read. None: it is not.
+    pub state: Option<state::Place>,
     /// Whether to use colours.
     pub color: bool,
 }
@@ -66,7 +71,7 @@ impl Config {
     /// Checks what was written; `variable` reads the environment.
     pub fn check(args: &Args, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let token = match (&args.token, &args.token_file) {
+        let (token, user) = match (&args.token, &args.token_file) {
             (Some(_), Some(_)) => return Err(ConfigError::TwoTokens),
             (Some(token), None) => fixed(token, "--token")?,
             (None, Some(path)) => from_file(path)?,
@@ -84,17 +89,30 @@ impl Config {
             }
         }
         let net = net::Config::new(&url, token).map_err(ConfigError::Url)?;
-        Ok(Self { net, url, rooms, color: set("NO_COLOR").is_none() })
+        let directory = state::directory(set).filter(|_| !args.no_state);
+        let state = directory.zip(user).map(|(directory, user)| state::Place {
+            directory,
+            server: url.clone(),
+            user,
+        });
+        Ok(Self { net, url, rooms, state, color: set("NO_COLOR").is_none() })
     }
 }
 
-fn fixed(token: &str, source: &'static str) -> Result<TokenSource, ConfigError> {
+/// A token with whom it is for, where it says that.
+type Bearer = (TokenSource, Option<UserId>);
+
+fn fixed(token: &str, source: &'static str) -> Result<Bearer, ConfigError> {
     let token = token.trim();
-    if is_token(token) { Ok(token.into()) } else { Err(ConfigError::MalformedToken(source)) }
+    if is_token(token) {
+        Ok((token.into(), subject::subject(token)))
+    } else {
+        Err(ConfigError::MalformedToken(source))
+    }
 }
 
 /// The file is read again for each connection: a token that was renewed there counts without a restart.
-fn from_file(path: &Path) -> Result<TokenSource, ConfigError> {
+fn from_file(path: &Path) -> Result<Bearer, ConfigError> {
     let failed = |error| ConfigError::TokenFile(path.to_owned(), error);
     let mut file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
@@ -102,12 +120,12 @@ fn from_file(path: &Path) -> Result<TokenSource, ConfigError> {
         return Err(ConfigError::OpenTokenFile(path.to_owned()));
     }
     let token = read_token(&mut file).map_err(failed)?;
-    fixed(&token, "the token file")?;
+    let (once, user) = fixed(&token, "the token file")?;
     if !metadata.is_file() {
-        return Ok(token.into());
+        return Ok((once, user));
     }
     let path = path.to_owned();
-    Ok(TokenSource::from_fn(move || read_token(&mut File::open(&path)?)))
+    Ok((TokenSource::from_fn(move || read_token(&mut File::open(&path)?)), user))
 }
 
 fn read_token(file: &mut File) -> io::Result<String> {

@@ -184,7 +184,7 @@ mod tests {
         })
         .await;
         for room in &demo.rooms {
-            handle.send(Command::Join(room.clone())).await.expect("taken");
+            handle.send(Command::Join { room: room.clone(), since: None }).await.expect("taken");
             let members = next(&mut events, |event| match event {
                 Event::Joined { members, .. } => Some(members),
                 _ => None,

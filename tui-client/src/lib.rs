@@ -1,8 +1,8 @@
 //! Rooms in a terminal: the client of realtime, and the parts that it is made of.
 //!
 //! [`net`] is a reconnecting client without a screen, for bots and tests as well. [`app`] is what the user has and
-//! does, pure. [`ui`] draws it. [`runtime`] connects the three with the [`terminal`]. Whatever others wrote goes
-//! through [`sanitize`] before it is shown.
+//! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`runtime`] connects them with the
+//! [`terminal`]. Whatever others wrote goes through [`sanitize`] before it is shown.
 
 pub mod app;
 pub mod cli;
@@ -12,5 +12,6 @@ pub mod demo;
 pub mod net;
 pub mod runtime;
 pub mod sanitize;
+pub mod state;
 pub mod terminal;
 pub mod ui;

@@ -48,6 +48,7 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     let demo = demo::start()?;
     args.url = Some(demo.url.clone());
     args.token = Some(demo.token.clone());
+    args.no_state = true;
     if args.rooms.is_empty() {
         args.rooms = demo.rooms.iter().map(ToString::to_string).collect();
     }

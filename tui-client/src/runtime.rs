@@ -7,6 +7,8 @@
 //! The first try to connect is made before the terminal is taken: where the server is not there, or does not take the
 //! token, a line says so and the terminal has not changed.
 
+mod first;
+mod keeper;
 mod screen;
 mod signals;
 
@@ -18,15 +20,17 @@ use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::StreamExt;
-use realtime_shared::{Timestamp, Verdict};
+use futures_util::future::join;
+use realtime_shared::Timestamp;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::app::{Effect, Input, Model, Msg, Now, update};
 use crate::config::Config;
-use crate::net::{self, Command, ConnectionState, Disconnect, Event, Events, Handle, TrySendError};
-use crate::sanitize;
+use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
 use crate::terminal;
 use crate::ui::Look;
+use first::{First, verdict};
+use keeper::Keeper;
 use screen::Screen;
 use signals::{Signal, Signals};
 
@@ -68,10 +72,14 @@ pub fn start(config: Config) -> Outcome {
 pub async fn run(config: Config) -> Outcome {
     let clock = Clock { start: Instant::now() };
     let look = Look::new(config.color);
+    let keeper::Opened { mut keeper, positions, warning } = Keeper::open(config.state);
     let (handle, mut events) = net::connect(config.net);
     let zone = jiff::tz::TimeZone::system();
-    let (mut model, effects) = Model::new(&config.rooms, zone, fastrand::u64(..), clock.now());
+    let (mut model, effects) = Model::new(&config.rooms, positions, zone, fastrand::u64(..), clock.now());
     let mut commands: VecDeque<Command> = commands(effects).collect();
+    if let Some(warning) = warning {
+        update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
+    }
     loop {
         flush(&handle, &mut commands);
         let Some(event) = events.recv().await else {
@@ -79,6 +87,7 @@ pub async fn run(config: Config) -> Outcome {
         };
         let first =
             if let Event::State(state) = &event { verdict(state, &config.url) } else { First::Undecided };
+        note_user(&mut keeper, &event);
         let msg = Msg { now: clock.now(), input: Input::Net(event) };
         commands.extend(self::commands(update(&mut model, msg)));
         match first {
@@ -89,44 +98,10 @@ pub async fn run(config: Config) -> Outcome {
     }
 
     let session = match Screen::take(look) {
-        Ok(screen) => Session { model, screen, handle, events, commands, clock, input: None },
+        Ok(screen) => Session { model, screen, keeper, handle, events, commands, clock, input: None },
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")),
     };
     session.run().await
-}
-
-/// What the first try to connect means.
-enum First {
-    Undecided,
-    Go,
-    End(Outcome),
-}
-
-fn verdict(state: &ConnectionState, url: &str) -> First {
-    let (reason, is_final) = match state {
-        ConnectionState::Connecting { .. } => return First::Undecided,
-        ConnectionState::Connected { .. } => return First::Go,
-        ConnectionState::Waiting { reason, .. } => (reason, false),
-        ConnectionState::Stopped { reason } => (reason, true),
-    };
-    let rejects = match reason {
-        Disconnect::Closed { code } => code.verdict() == Verdict::AnotherToken,
-        Disconnect::Refused { status } => Verdict::of_http_status(*status) == Verdict::AnotherToken,
-        Disconnect::Unreachable(_) | Disconnect::Silent => false,
-    };
-    let is_absent = matches!(reason, Disconnect::Unreachable(_) | Disconnect::Silent);
-    let line = |advice: &str| sanitize::line(&format!("{url}: {reason}; {advice}")).to_string();
-    if rejects {
-        First::End(Outcome::Rejected(line(
-            "get another token, for example from `realtime-server token --user you`",
-        )))
-    } else if is_absent {
-        First::End(Outcome::Unreachable(line("is `realtime-server serve` running there?")))
-    } else if is_final {
-        First::End(Outcome::Unreachable(line("is this the address of a realtime server?")))
-    } else {
-        First::Go
-    }
 }
 
 /// The only place where clocks are read.
@@ -139,6 +114,12 @@ impl Clock {
     fn now(self) -> Now {
         let wall = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
         Now { mono: self.start.elapsed(), wall: Timestamp::from_millis(wall) }
+    }
+}
+
+fn note_user(keeper: &mut Keeper, event: &Event) {
+    if let Event::State(ConnectionState::Connected { user_id, .. }) = event {
+        keeper.connected_as(user_id);
     }
 }
 
@@ -170,6 +151,7 @@ type Step = Result<Option<Outcome>, io::Error>;
 struct Session {
     model: Model,
     screen: Screen,
+    keeper: Keeper,
     handle: Handle,
     events: Events,
     /// What the network has not taken yet.
@@ -186,6 +168,8 @@ enum Woken {
     Signal(Signal),
     /// The network took a command, or is not there any more.
     Sent(bool),
+    /// Something about what is kept.
+    Warned(String),
     Time,
 }
 
@@ -205,8 +189,8 @@ impl Session {
             }
             while self.events.recv().await.is_some() {}
         };
-        // Where the network does not end in time, the end of the process ends it.
-        let _ = timeout(GOODBYE, goodbye).await;
+        // Where the network or the disk does not end in time, the end of the process ends it.
+        let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
         outcome
     }
 
@@ -231,6 +215,7 @@ impl Session {
                     }
                     Woken::Net(Some(event)) => (self.on_net(event)?, false),
                     Woken::Sent(true) => (None, false),
+                    Woken::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
                     Woken::Time => (self.handle(Input::Tick)?, false),
                 };
             if let Some(outcome) = step {
@@ -257,6 +242,7 @@ impl Session {
                 Woken::Sent(sent)
             }
             event = self.events.recv() => Woken::Net(event),
+            warning = self.keeper.work() => Woken::Warned(warning),
             () = sleep(wake) => Woken::Time,
         }
     }
@@ -286,6 +272,7 @@ impl Session {
         let mut next = Some(event);
         for _ in 0..BATCH {
             let Some(event) = next else { break };
+            note_user(&mut self.keeper, &event);
             if let Some(outcome) = self.handle(Input::Net(event))? {
                 return Ok(Some(outcome));
             }
@@ -304,11 +291,13 @@ impl Session {
     }
 
     fn handle(&mut self, input: Input) -> Step {
-        let effects = update(&mut self.model, Msg { now: self.clock.now(), input });
+        let now = self.clock.now();
+        let effects = update(&mut self.model, Msg { now, input });
         let mut outcome = None;
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.commands.push_back(command),
+                Effect::Keep(room, mark) => self.keeper.note(room, mark, now.wall),
                 Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,

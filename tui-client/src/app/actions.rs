@@ -6,6 +6,8 @@ use realtime_shared::{RoomName, Text, TextError};
 use super::command::{self, Command, Draft};
 use super::editor::Full;
 use super::keys::{self, Action};
+use super::scrollback::scroll_back;
+use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
 use crate::net;
 use crate::sanitize;
@@ -124,7 +126,7 @@ fn choose(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Changes the draft, and tells the others that the user types, or does not any more.
-fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+pub(super) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     let before = model.pane().composer.editor.text().len();
     change(model);
     let now = model.now.mono;
@@ -150,13 +152,6 @@ fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
     if result == Err(Full) {
         model.say(&format!("{what} does not fit: a draft has at most {DRAFT_CHARS} characters"));
     }
-}
-
-fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
-    if let Some(room) = model.room_mut() {
-        room.wants_older = true;
-    }
-    vec![Effect::Scroll(scroll)]
 }
 
 fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
@@ -243,7 +238,12 @@ fn leave(model: &mut Model, name: Option<RoomName>, confirmed: Option<&Confirm>)
     }
     model.pane_mut().composer.take();
     let mut room = model.rooms.remove(index);
-    let mut effects = leave_view(&mut room);
+    let mut effects = if model.current == Some(index) { leave_view(&mut room) } else { Vec::new() };
+    if let Some(read) = room.reading.read() {
+        model.kept.insert(room.name.clone(), read.clone());
+    }
+    let mark = room.reading.take_mark();
+    effects.extend(mark.map(|mark| Effect::Keep(room.name.clone(), mark)));
     effects.push(Effect::Net(net::Command::Leave(room.name)));
     model.current = match model.current {
         _ if model.rooms.is_empty() => None,
@@ -251,7 +251,7 @@ fn leave(model: &mut Model, name: Option<RoomName>, confirmed: Option<&Confirm>)
         current => current,
     };
     if let Some(room) = model.room_mut()
-        && room.unread > 0
+        && room.reading.unread > 0
     {
         room.enter();
     }
@@ -290,39 +290,12 @@ fn next_unread(model: &mut Model) -> Vec<Effect> {
     let next = |wanted: fn(&super::Room) -> bool| {
         (from..from + count).map(|index| index % count).find(|&index| wanted(&model.rooms[index]))
     };
-    let Some(index) = next(|room| room.mentions > 0).or_else(|| next(|room| room.unread > 0)) else {
+    let Some(index) = next(|room| room.reading.mentions > 0).or_else(|| next(|room| room.reading.unread > 0))
+    else {
         model.say("nothing unread");
         return Vec::new();
     };
     model.show(index)
-}
-
-fn retry(model: &mut Model) -> Vec<Effect> {
-    if !model.link.is_connected() {
-        return vec![Effect::Net(net::Command::RetryNow)];
-    }
-    let Some(id) = model.room().and_then(|room| room.pane.timeline.refused().cloned()) else {
-        model.say("nothing to send again here");
-        return Vec::new();
-    };
-    vec![Effect::Net(net::Command::Resend(id))]
-}
-
-fn take_back(model: &mut Model) -> Vec<Effect> {
-    let composer = model.pane_mut();
-    let Some(text) = composer.timeline.take_refused() else {
-        model.say("nothing refused to take back here");
-        return Vec::new();
-    };
-    edit(model, |model| {
-        let composer = &mut model.pane_mut().composer;
-        if composer.editor.is_empty() {
-            composer.editor.set(text.as_str().to_owned());
-        } else {
-            let result = composer.editor.insert(text.as_str());
-            say_if_full(model, result, "the message");
-        }
-    })
 }
 
 /// Leaves the program; where text would be lost, only when asked a second time.

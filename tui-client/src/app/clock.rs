@@ -39,10 +39,11 @@ impl Stamp {
     }
 }
 
-/// A length of time for people: `0 s`, `12 s`, `3 min`, `2 h`, `4 d`.
+/// A length of time for people: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`.
 #[must_use]
 pub fn human(duration: Duration) -> String {
     match duration.as_secs() {
+        0 => "<1 s".to_owned(),
         seconds @ ..120 => format!("{seconds} s"),
         seconds @ ..7_200 => format!("{} min", seconds / 60),
         seconds @ ..172_800 => format!("{} h", seconds / 3_600),
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn durations_have_one_unit() {
-        for (seconds, text) in [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")]
+        for (seconds, text) in [(0, "<1 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")]
         {
             assert_eq!(human(Duration::from_secs(seconds)), text);
         }

@@ -1,17 +1,22 @@
 //! What the network says.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ErrorEvent, History, Left, Members, Message, Recovery, Resync, Rooms, Seq, ServerEvent, SystemEvent,
-    Typing, UserId,
+    ClientMsgId, ErrorEvent, History, Left, Members, Message, Position, Recovery, Resync, Rooms, Seq,
+    ServerEvent, SystemEvent, Typing, UserId,
 };
 
 use super::clock::{Stamp, human};
 use super::link::Link;
 use super::overlay::Overlay;
+use super::reading::Came;
 use super::room::{Entered, Page, Room};
+use super::scrollback::ask_history;
 use super::timeline::{Said, Sending, Tone, Top};
-use super::{Effect, Model, ask_history};
+use super::unsent::taken_back;
+use super::{Effect, Model};
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
 
@@ -19,29 +24,14 @@ pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
         Event::State(state) => on_state(model, &state),
         Event::RoundTrip(time) => model.round_trip = Some(time),
-        Event::Joined { room, members, member_count, recovery, offline } => {
+        Event::Joined { room, members, member_count, head, recovery, offline } => {
             let Some(index) = model.index_of(&room) else { return Vec::new() };
             model.rooms[index].set_members(&members, member_count);
             model.rooms[index].entered = Entered::In;
-            return on_joined(model, index, recovery, offline);
+            return on_joined(model, index, head.as_ref(), recovery, offline);
         }
-        Event::Message { message, .. } => on_message(model, &message),
-        Event::Sent { client_msg_id, state } => {
-            let me = model.me().clone();
-            let timelines = model.rooms.iter_mut().map(|room| &mut room.pane.timeline);
-            if let Some(timeline) =
-                timelines.into_iter().find(|timeline| timeline.is_outgoing(&client_msg_id))
-            {
-                match state {
-                    SendState::Queued => timeline.set_sending(&client_msg_id, Sending::Queued),
-                    SendState::Sent => timeline.set_sending(&client_msg_id, Sending::Sent),
-                    SendState::Stored(seq) => timeline.set_stored(&client_msg_id, seq, &me),
-                    SendState::Refused(why) => {
-                        timeline.set_sending(&client_msg_id, Sending::Refused(sanitize::line(&why)));
-                    }
-                }
-            }
-        }
+        Event::Message { message, replayed } => on_message(model, &message, replayed),
+        Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(event) => on_server(model, event),
     }
     Vec::new()
@@ -61,45 +51,83 @@ fn on_state(model: &mut Model, state: &ConnectionState) {
     }
 }
 
-/// The room is entered: what the timeline says of the time before, and what to ask for.
-fn on_joined(
-    model: &mut Model,
-    index: usize,
-    recovery: Option<Recovery>,
-    offline: Option<std::time::Duration>,
-) -> Vec<Effect> {
-    if matches!(recovery, Some(Recovery::Reset { .. })) {
-        model.rooms[index].pane.timeline.reset();
-        model.rooms[index].ruler = None;
-        model.note(Some(index), Tone::Info, sanitize::block("history was reset"));
-    } else if let Some(offline) = offline {
-        let recovered = recovery.map(|r| format!(" · {} recovered", r.replayed())).unwrap_or_default();
-        let note = format!("offline {}{recovered}", human(offline));
-        model.note(Some(index), Tone::Info, sanitize::block(&note));
-    }
-    let room = &mut model.rooms[index];
-    if recovery.is_none() || room.pane.timeline.top() == Top::Unknown {
-        return vec![ask_history(room, Page::Newest)];
+/// How far a message of ours is.
+fn on_sent(model: &mut Model, id: &ClientMsgId, state: SendState) -> Vec<Effect> {
+    let me = model.me().clone();
+    let Some(index) = model.rooms.iter().position(|room| room.pane.timeline.is_outgoing(id)) else {
+        return Vec::new();
+    };
+    let timeline = &mut model.rooms[index].pane.timeline;
+    match state {
+        SendState::Queued => timeline.set_sending(id, Sending::Queued),
+        SendState::PutOff(why) => timeline.set_sending(id, Sending::PutOff(sanitize::line(&why))),
+        SendState::Sent => timeline.set_sending(id, Sending::Sent),
+        SendState::Stored(seq) => timeline.set_stored(id, seq, &me),
+        SendState::Refused(why) => timeline.set_sending(id, Sending::Refused(sanitize::line(&why))),
+        SendState::TakenBack { was_sent } => return taken_back(model, index, id, was_sent),
     }
     Vec::new()
 }
 
-fn on_message(model: &mut Model, message: &Message) {
+/// The room is entered: what the timeline says of the time before, and what to ask for.
+fn on_joined(
+    model: &mut Model,
+    index: usize,
+    head: Option<&Position>,
+    recovery: Option<Recovery>,
+    offline: Option<Duration>,
+) -> Vec<Effect> {
+    let is_looked_at = model.is_looked_at(index);
+    let room = &mut model.rooms[index];
+    let since = room.reading.newest().map(Position::seq);
+    let lacking = room.reading.joined(head, recovery, offline.is_some(), is_looked_at);
+    let note = if let Some(Recovery::Reset { .. }) = recovery {
+        room.pane.timeline.reset();
+        Some("history was reset".to_owned())
+    } else {
+        offline.map(|offline| after_gap(offline, recovery, lacking))
+    };
+    if let Some(note) = note {
+        model.note(Some(index), Tone::Info, sanitize::block(&note));
+    }
+    let room = &mut model.rooms[index];
+    let is_unknown = room.pane.timeline.top() == Top::Unknown;
+    let page = match (recovery, since) {
+        (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(Page::Newest),
+        // What had been read before stands above what is new.
+        (Some(Recovery::Complete { replayed: 1.. }), Some(since)) if is_unknown => {
+            Some(Page::Before(since.next()))
+        }
+        (Some(Recovery::Complete { .. }), _) if is_unknown => Some(Page::Newest),
+        (Some(_), _) => None,
+    };
+    page.map(|page| ask_history(room, page)).into_iter().collect()
+}
+
+/// What is said of the time without a connection; `lacking` entries of those that were missed do not follow.
+fn after_gap(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> String {
+    let offline = human(offline);
+    match recovery.map(Recovery::replayed) {
+        None => format!("offline {offline}"),
+        Some(0) if lacking == 0 => format!("offline {offline} · nothing missed"),
+        Some(replayed) if lacking == 0 => format!("offline {offline} · {replayed} recovered"),
+        Some(replayed) => format!("offline {offline} · {replayed} of {} recovered", replayed + lacking),
+    }
+}
+
+fn on_message(model: &mut Model, message: &Message, replayed: bool) {
     let Some(index) = model.index_of(&message.room) else { return };
     let is_looked_at = model.is_looked_at(index);
-    let is_own = model.user.as_ref() == Some(&message.from);
     let (stamp, said) = read(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
-    let mention = said.mention;
+    let position =
+        message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
+    let is_news = model.user.as_ref() != Some(&message.from);
+    let came = Came { position, is_news, mention: said.mention, replayed };
     let room = &mut model.rooms[index];
-    if !room.pane.timeline.add_message(message.seq, stamp, said) {
-        return;
-    }
+    room.pane.timeline.add_message(message.seq, stamp, said);
     room.stopped_typing(&message.from);
-    if is_looked_at {
+    if room.reading.came(message.seq, &came, is_looked_at) && is_looked_at {
         room.see();
-    } else if !is_own {
-        room.unread = room.unread.saturating_add(1);
-        room.mentions = room.mentions.saturating_add(mention.into());
     }
 }
 
@@ -166,7 +194,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
             if let Some(index) = room
                 && !model.is_looked_at(index)
             {
-                model.rooms[index].unread = model.rooms[index].unread.saturating_add(1);
+                model.rooms[index].reading.told();
             }
         }
         SystemEvent::Welcome(_) | SystemEvent::Unknown => {}
@@ -200,15 +228,18 @@ fn add_presence(model: &mut Model, index: usize, user: &UserId, came: bool) {
 
 fn on_resync(model: &mut Model, resync: &Resync) {
     let Some(index) = model.index_of(&resync.room) else { return };
-    let timeline = &mut model.rooms[index].pane.timeline;
+    let is_looked_at = model.is_looked_at(index);
+    let room = &mut model.rooms[index];
     let text = if let Recovery::Reset { .. } = resync.recovery {
-        timeline.reset();
+        room.pane.timeline.reset();
+        room.reading.joined(Some(&resync.position), Some(resync.recovery), true, is_looked_at);
         "history was reset".to_owned()
     } else {
-        timeline.forget_after(resync.position.seq());
+        let from = resync.position.seq().get().saturating_sub(resync.recovery.replayed());
+        let forgotten = room.pane.timeline.forget_after(Seq::new(from));
+        room.reading.rewound(Seq::new(from), &resync.position, forgotten as u64);
         format!("history changed · {} recovered", resync.recovery.replayed())
     };
-    model.rooms[index].ruler = None;
     model.note(Some(index), Tone::Info, sanitize::block(&text));
 }
 
@@ -242,7 +273,7 @@ fn on_history(model: &mut Model, history: History) {
     page.sort_by_key(|(seq, ..)| *seq);
     let room = &mut model.rooms[index];
     room.pane.timeline.add_page(before, page, history.has_more);
-    if before.is_none() && (is_looked_at || room.unread == 0) {
+    if is_looked_at {
         room.see();
     }
 }

@@ -46,7 +46,7 @@ pub(super) enum Action {
     NextUnread,
     /// Connect now, or send a refused message again.
     Retry,
-    /// Take a refused message back into the composer.
+    /// Take an unsent message back into the composer.
     TakeBack,
     /// Show or hide the keys and commands.
     Help,
@@ -79,7 +79,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("Alt-Up, Alt-Down", "room above or below"),
     ("Alt-A", "next room with something unread"),
     ("Ctrl-R", "connect now; connected, send a refused message again"),
-    ("Ctrl-X", "take a refused message back to edit it"),
+    ("Ctrl-X", "take an unsent message back, to edit or drop it"),
     ("F1", "this help"),
     ("F2", "rooms"),
     ("F3", "who is here"),

@@ -15,14 +15,18 @@ mod events;
 mod keys;
 mod link;
 mod overlay;
+mod reading;
 mod room;
+mod scrollback;
 pub mod timeline;
+mod unsent;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
-use realtime_shared::{ClientMsgId, EntryId, RoomName, UserId};
+use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
 
 pub use clock::{Now, Stamp, human};
 pub use command::COMMANDS;
@@ -31,8 +35,9 @@ pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::KEYS;
 pub use link::Link;
 pub use overlay::{Choice, Overlay};
-use room::Page;
-pub use room::{Entered, Pane, Room, Ruler};
+pub use reading::{Mark, Reading, Ruler};
+pub use room::{Entered, Pane, Room};
+use scrollback::on_viewed;
 
 use crate::net;
 use crate::sanitize::{self, Block, Line};
@@ -60,13 +65,17 @@ pub enum Input {
     Resize,
     /// The network says something.
     Net(net::Event),
-    /// A screen was drawn, with this item as its topmost.
+    /// A screen was drawn.
     Viewed {
         /// Of which pane.
         pane: u32,
-        /// The item.
-        top: Key,
+        /// The first item that is visible.
+        first: Key,
+        /// The last one.
+        last: Key,
     },
+    /// Something about the program itself that the user should know.
+    Warning(String),
     /// Time passed.
     Tick,
 }
@@ -76,6 +85,8 @@ pub enum Input {
 pub enum Effect {
     /// Tell the network.
     Net(net::Command),
+    /// Keep how far a room is read, for the next start.
+    Keep(RoomName, Mark),
     /// Move what lies over the screen, or the timeline.
     Scroll(Scroll),
     /// Draw everything anew.
@@ -133,16 +144,24 @@ pub struct Model {
     text_chars: u32,
     focused: bool,
     confirm: Option<Confirm>,
+    /// How far rooms are read that the user is not in.
+    kept: HashMap<RoomName, Position>,
     zone: TimeZone,
     random: fastrand::Rng,
     panes: u32,
 }
 
 impl Model {
-    /// A client in `rooms`, the first of which is shown, and what is to be done first. `seed` is for the identities of
-    /// messages: another one for each run.
+    /// A client in `rooms`, the first of which is shown, and what is to be done first. `kept` is how far rooms, these
+    /// and others, were read by an earlier run. `seed` is for the identities of messages: another one for each run.
     #[must_use]
-    pub fn new(rooms: &[RoomName], zone: TimeZone, seed: u64, now: Now) -> (Self, Vec<Effect>) {
+    pub fn new(
+        rooms: &[RoomName],
+        kept: HashMap<RoomName, Position>,
+        zone: TimeZone,
+        seed: u64,
+        now: Now,
+    ) -> (Self, Vec<Effect>) {
         let mut model = Self {
             link: Link::Connecting { attempt: 1 },
             round_trip: None,
@@ -157,6 +176,7 @@ impl Model {
             text_chars: u32::MAX,
             focused: true,
             confirm: None,
+            kept,
             zone,
             random: fastrand::Rng::with_seed(seed),
             panes: 0,
@@ -265,13 +285,15 @@ impl Model {
         if self.index_of(name).is_some_and(|index| self.rooms[index].entered != Entered::Out) {
             return None;
         }
-        if let Some(index) = self.index_of(name) {
-            self.rooms[index].entered = Entered::Asked;
-        } else {
+        let index = self.index_of(name).unwrap_or_else(|| {
             self.panes += 1;
-            self.rooms.push(Room::new(name.clone(), self.panes));
-        }
-        Some(Effect::Net(net::Command::Join(name.clone())))
+            let reading = Reading::since(self.kept.remove(name));
+            self.rooms.push(Room::new(name.clone(), self.panes, reading));
+            self.rooms.len() - 1
+        });
+        self.rooms[index].entered = Entered::Asked;
+        let since = self.rooms[index].reading.newest().cloned();
+        Some(Effect::Net(net::Command::Join { room: name.clone(), since }))
     }
 
     /// Shows the room at `index`.
@@ -310,10 +332,18 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Input::Net(event) => events::on_event(model, event),
-        Input::Viewed { pane, top } => on_viewed(model, pane, top),
+        Input::Viewed { pane, first, last } => on_viewed(model, pane, first, last),
+        Input::Warning(text) => {
+            model.note(None, Tone::Error, sanitize::block(&text));
+            Vec::new()
+        }
         Input::Resize | Input::Tick => Vec::new(),
     };
     effects.extend(model.pass_time());
+    for room in &mut model.rooms {
+        let mark = room.reading.take_mark();
+        effects.extend(mark.map(|mark| Effect::Keep(room.name.clone(), mark)));
+    }
     effects
 }
 
@@ -321,41 +351,16 @@ fn on_focus(model: &mut Model, focused: bool) {
     model.focused = focused;
     if let Some(room) = model.room_mut()
         && focused
-        && room.unread > 0
+        && room.reading.unread > 0
     {
         room.enter();
     }
 }
 
-/// Asks for older messages where the user went up and nearly all are shown.
-fn on_viewed(model: &mut Model, pane: u32, top: Key) -> Vec<Effect> {
-    let connected = model.link.is_connected();
-    let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
-    if !room.wants_older || room.is_loading() {
-        return Vec::new();
-    }
-    room.wants_older = false;
-    match room.pane.timeline.wanted_near(top) {
-        Some(before) if connected => vec![ask_history(room, Page::Before(before))],
-        _ => Vec::new(),
-    }
-}
-
-fn ask_history(room: &mut Room, page: Page) -> Effect {
-    /// Entries of a page: some screens of them.
-    const LIMIT: u32 = 50;
-    room.loading = Some(page);
-    let before = match page {
-        Page::Newest => None,
-        Page::Before(seq) => Some(seq),
-    };
-    Effect::Net(net::Command::History { room: room.name.clone(), before, limit: LIMIT })
-}
-
 /// The user looks elsewhere.
 fn leave_view(room: &mut Room) -> Vec<Effect> {
     room.see();
-    room.ruler = None;
+    room.reading.ruler = None;
     room.wants_older = false;
     stop_typing(room).into_iter().collect()
 }

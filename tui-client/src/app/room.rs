@@ -6,6 +6,7 @@ use std::time::Duration;
 use realtime_shared::{RoomName, Seq, UserId};
 
 use super::composer::Composer;
+use super::reading::Reading;
 use super::timeline::{Key, Sending, Timeline};
 use crate::sanitize::{self, Line};
 
@@ -53,15 +54,6 @@ pub(super) enum Page {
     Before(Seq),
 }
 
-/// Messages that nobody has looked at were there when the room was entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ruler {
-    /// The last item that had been seen.
-    pub after: Key,
-    /// How many messages were new.
-    pub count: u32,
-}
-
 /// A room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
@@ -71,42 +63,37 @@ pub struct Room {
     pub pane: Pane,
     /// Whether the user is in it.
     pub entered: Entered,
-    /// Messages that nobody has looked at.
-    pub unread: u32,
-    /// Those of them that name the user.
-    pub mentions: u32,
-    /// Where the new ones begin; frozen while the room is looked at.
-    pub ruler: Option<Ruler>,
+    /// How far it is read.
+    pub reading: Reading,
     /// How many are there.
     pub member_count: u64,
     /// The page of history that was asked for and has not come.
     pub(super) loading: Option<Page>,
     /// The user went up, and has not been shown what is there.
     pub(super) wants_older: bool,
+    /// The first and the last item that were visible when the room was drawn last.
+    pub(super) visible: (Key, Key),
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
-    seen: Key,
     told_typing: Option<Duration>,
     edited: Duration,
 }
 
 impl Room {
-    /// A room that was asked for.
+    /// A room that was asked for, and how far it is read.
     #[must_use]
-    pub fn new(name: RoomName, id: u32) -> Self {
+    pub fn new(name: RoomName, id: u32, reading: Reading) -> Self {
         Self {
             pane: Pane { id, title: sanitize::line(name.as_str()), ..Pane::default() },
             name,
             entered: Entered::Asked,
-            unread: 0,
-            mentions: 0,
-            ruler: None,
+            reading,
             member_count: 0,
             loading: None,
             wants_older: false,
+            visible: (Key::default(), Key::default()),
             members: BTreeMap::new(),
             typing: Vec::new(),
-            seen: Key::default(),
             told_typing: None,
             edited: Duration::ZERO,
         }
@@ -116,6 +103,16 @@ impl Room {
     #[must_use]
     pub const fn is_loading(&self) -> bool {
         self.loading.is_some()
+    }
+
+    /// The gap in the timeline that the page under way is for, by its index. `None`: there is no such page, or it is
+    /// for the top.
+    #[must_use]
+    pub fn filled_gap(&self) -> Option<usize> {
+        match self.loading? {
+            Page::Before(seq) => self.pane.timeline.gap_before(seq),
+            Page::Newest => None,
+        }
     }
 
     /// Who is there, by name; at most 1,000 of them.
@@ -133,7 +130,7 @@ impl Room {
     /// Messages that wait to be sent.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.pane.timeline.outgoing().filter(|item| item.state == Sending::Queued).count()
+        self.pane.timeline.outgoing().filter(|item| item.is_waiting()).count()
     }
 
     /// Messages that are not known to be stored.
@@ -233,14 +230,11 @@ impl Room {
 
     /// The user looks at the room: what was unread is ruled off.
     pub(super) fn enter(&mut self) {
-        self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
-        self.unread = 0;
-        self.mentions = 0;
-        self.see();
+        self.reading.enter(self.pane.timeline.last_key());
     }
 
     /// All that is there has been seen.
     pub(super) fn see(&mut self) {
-        self.seen = self.pane.timeline.last_key();
+        self.reading.see(self.pane.timeline.last_key());
     }
 }

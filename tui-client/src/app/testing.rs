@@ -1,12 +1,13 @@
 //! A small vocabulary for tests: a client, what it is told, what it is asked to do.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, History, LeaveReason, Left, Limits, Message, Recovery, RoomName, Seq,
-    ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
+    ClientMsgId, EntryId, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery, RoomName,
+    Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
 use super::{Effect, Input, Model, Msg, Now, update};
@@ -23,22 +24,40 @@ pub(crate) fn user(name: &str) -> UserId {
     UserId::new(name).expect("a user's id")
 }
 
+/// After the entry of that number, in the log that tests have.
+pub(crate) fn at(seq: u64) -> Position {
+    match (Epoch::new("e"), seq) {
+        (Some(epoch), 1..) => Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) },
+        _ => Position::Start,
+    }
+}
+
+fn join(room: &RoomName, since: Option<&Position>) -> Effect {
+    Effect::Net(Command::Join { room: room.clone(), since: since.cloned() })
+}
+
 /// A client whose network and keyboard are the test.
 pub(crate) struct Client {
     pub(crate) model: Model,
     now: Now,
-    seqs: std::collections::HashMap<String, u64>,
+    seqs: HashMap<String, u64>,
 }
 
 impl Client {
     /// In these rooms, nothing connected yet.
     pub(crate) fn offline(rooms: &[&str]) -> Self {
+        Self::returning(rooms, &[])
+    }
+
+    /// In these rooms, nothing connected yet; those of `kept` were read up to that entry before.
+    pub(crate) fn returning(rooms: &[&str], kept: &[(&str, u64)]) -> Self {
+        let kept: HashMap<_, _> = kept.iter().map(|(name, seq)| (room(name), at(*seq))).collect();
         let rooms: Vec<_> = rooms.iter().map(|name| room(name)).collect();
         let now = Now { mono: Duration::from_secs(1), wall: Timestamp::from_millis(START) };
-        let (model, effects) = Model::new(&rooms, TimeZone::UTC, 7, now);
-        let joins: Vec<_> = rooms.into_iter().map(|room| Effect::Net(Command::Join(room))).collect();
+        let (model, effects) = Model::new(&rooms, kept.clone(), TimeZone::UTC, 7, now);
+        let joins: Vec<_> = rooms.iter().map(|room| join(room, kept.get(room))).collect();
         assert_eq!(effects, joins);
-        Self { model, now, seqs: std::collections::HashMap::new() }
+        Self { model, now, seqs: HashMap::new() }
     }
 
     /// Connected as `you`, in these rooms with `alice`, `bob` and `carol`, with their (empty) history.
@@ -69,8 +88,21 @@ impl Client {
         recovery: Option<Recovery>,
         offline: Option<Duration>,
     ) -> Vec<Effect> {
+        let replayed = recovery.map_or(0, Recovery::replayed);
+        self.joined_at(name, self.seqs.get(name).copied().unwrap_or(0) + replayed, recovery, offline)
+    }
+
+    /// As [`Client::joined`], where the log has `head` entries.
+    pub(crate) fn joined_at(
+        &mut self,
+        name: &str,
+        head: u64,
+        recovery: Option<Recovery>,
+        offline: Option<Duration>,
+    ) -> Vec<Effect> {
         let members = ["alice", "bob", "carol", "you"].map(user).to_vec();
-        self.net(Event::Joined { room: room(name), members, member_count: 4, recovery, offline })
+        let head = Some(at(head));
+        self.net(Event::Joined { room: room(name), members, member_count: 4, head, recovery, offline })
     }
 
     pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {
@@ -115,10 +147,15 @@ impl Client {
         *seq
     }
 
+    /// The log's next entry.
+    pub(crate) fn next_message(&mut self, name: &str, from: &str, text: &str) -> Message {
+        let seq = self.next_seq(name);
+        self.message(name, from, text, seq)
+    }
+
     /// Somebody says something.
     pub(crate) fn says(&mut self, name: &str, from: &str, text: &str) {
-        let seq = self.next_seq(name);
-        let message = self.message(name, from, text, seq);
+        let message = self.next_message(name, from, text);
         self.net(Event::Message { message, replayed: false });
     }
 
@@ -131,6 +168,12 @@ impl Client {
         let messages = messages.iter().cloned().map(ServerEvent::Message).collect();
         let epoch = Epoch::new("e");
         self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }));
+    }
+
+    /// The screen shows the items from the `first` to the `last`.
+    pub(crate) fn viewed(&self, first: usize, last: usize) -> Input {
+        let key = |index| self.model.pane().timeline.get(index).expect("an item").key();
+        Input::Viewed { pane: self.model.pane().id, first: key(first), last: key(last) }
     }
 
     pub(crate) fn types(&mut self, name: &str, who: &str, is_typing: bool) {

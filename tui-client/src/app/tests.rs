@@ -1,4 +1,5 @@
 mod network;
+mod reading;
 mod user;
 
 use realtime_shared::{ErrorCode, ErrorEvent, ServerEvent};

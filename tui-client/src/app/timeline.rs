@@ -2,9 +2,11 @@
 //! what was written here and has no number yet.
 //!
 //! Invariants: items are sorted by [`Key`], and each key is there once. Where numbers are missing between two
-//! messages there is a [`Body::Gap`]. At most [`HELD`] entries are held; the oldest go first.
+//! messages there is a [`Body::Gap`], which pages of the past fill (`pages`). At most [`HELD`] entries are held; the
+//! oldest go first.
 
 mod outgoing;
+mod pages;
 mod presence;
 
 use std::collections::VecDeque;
@@ -19,11 +21,6 @@ use crate::sanitize::{Block, Line};
 
 /// Entries that a room holds at most.
 pub const HELD: usize = 10_000;
-/// The largest page that a server answers with: a page is asked for only where it fits.
-const PAGE: usize = 200;
-/// The next page is asked for when the view comes this near to what is missing, in entries.
-const NEAR: usize = 30;
-
 /// The place of an item, and its name: the number of the last message at or before it, then how many items after
 /// that message. Stays the same while others come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -33,8 +30,13 @@ pub struct Key {
 }
 
 impl Key {
-    const fn message(seq: Seq) -> Self {
+    pub(super) const fn message(seq: Seq) -> Self {
         Self { seq: seq.get(), after: 0 }
+    }
+
+    /// After all that follows the message, and before the next one.
+    pub(super) const fn end_of(seq: Seq) -> Self {
+        Self { seq: seq.get(), after: u32::MAX }
     }
 
     const fn next(self) -> Self {
@@ -132,6 +134,8 @@ pub enum Top {
     Unknown,
     /// Older messages, which can be loaded.
     Older,
+    /// Older messages, which the server has no more.
+    Gone,
     /// Nothing.
     Beginning,
 }
@@ -182,12 +186,6 @@ impl Timeline {
         self.top
     }
 
-    /// Whether as many entries are held as may be, so that older ones are not loaded.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.entries.len() + PAGE > HELD
-    }
-
     /// The place of the last entry that has one.
     #[must_use]
     pub fn last_key(&self) -> Key {
@@ -202,11 +200,8 @@ impl Timeline {
 
     /// Adds a message; whether it was not there yet.
     pub fn add_message(&mut self, seq: Seq, stamp: Stamp, said: Said) -> bool {
-        let after_hole = self.last_key().seq != 0 && seq.get() > self.last_key().seq.saturating_add(1);
         let Some(index) = self.insert(seq, stamp, said) else { return false };
-        if after_hole {
-            self.mend(index, true);
-        }
+        self.mend_around(index);
         self.trim();
         true
     }
@@ -229,65 +224,19 @@ impl Timeline {
         self.add(stamp, Body::Presence(presence));
     }
 
-    /// Adds a page of the past, ascending: what is before `before`, or the newest.
-    pub fn add_page(&mut self, before: Option<Seq>, page: Vec<(Seq, Stamp, Said)>, has_more: bool) {
-        let (Some(first), Some(last)) = (page.first().map(|entry| entry.0), page.last().map(|entry| entry.0))
-        else {
-            match before {
-                Some(before) => self.mend_before(before, false),
-                None if self.last_key().seq == 0 => self.top = Top::Beginning,
-                None => {}
-            }
-            return;
-        };
-        if before.is_none() {
-            self.move_early_notes(last);
-        }
-        let mut fresh = None;
-        for (seq, stamp, said) in page {
-            if self.insert(seq, stamp, said).is_some() {
-                fresh.get_or_insert(seq);
-            }
-        }
-        self.mend_before(first, has_more);
-        if let Some(fresh) = fresh.filter(|&fresh| fresh != first) {
-            self.mend_before(fresh, true);
-        }
-        let next = self.entries.partition_point(|entry| entry.key.seq <= last.get());
-        if next < self.entries.len() {
-            self.mend(next, true);
-        }
-        self.trim();
-    }
-
-    /// Before which message a page is missing, where the view's top is near it.
-    #[must_use]
-    pub fn wanted_near(&self, top: Key) -> Option<Seq> {
-        let index = self.index_of(top).min(self.entries.len());
-        let from = index.saturating_sub(NEAR);
-        let gap = self.entries.range(from..index).rposition(|entry| entry.body == Body::Gap);
-        let start = match gap {
-            Some(gap) => from + gap,
-            None if from == 0 && self.top == Top::Older => 0,
-            None => return None,
-        };
-        if self.is_full() {
-            return None;
-        }
-        let message = |entry: &&Entry| matches!(entry.body, Body::Message(_));
-        self.entries.range(start..).find(message).map(|entry| Seq::new(entry.key.seq))
-    }
-
     /// Forgets all entries: they are of another log. What is on its way stays.
     pub fn reset(&mut self) {
         self.entries.clear();
         self.top = Top::Older;
     }
 
-    /// Forgets the entries after `seq`: the log goes on from there in another way.
-    pub fn forget_after(&mut self, seq: Seq) {
+    /// Forgets the entries after `seq`: the log goes on from there in another way. How many messages they were.
+    pub fn forget_after(&mut self, seq: Seq) -> usize {
         let end = self.entries.partition_point(|entry| entry.key.seq <= seq.get());
+        let is_message = |entry: &&Entry| matches!(entry.body, Body::Message(_));
+        let forgotten = self.entries.range(end..).filter(is_message).count();
         self.entries.truncate(end);
+        forgotten
     }
 
     fn add(&mut self, stamp: Stamp, body: Body) {
@@ -307,56 +256,6 @@ impl Timeline {
             self.top = Top::Beginning;
         }
         Some(index)
-    }
-
-    /// Notes from before anything was loaded happened after what is loaded first, and before what came since.
-    fn move_early_notes(&mut self, last: Seq) {
-        let early = self.entries.partition_point(|entry| entry.key.seq == 0);
-        let next = self.entries.get(early).map_or(u64::MAX, |entry| entry.key.seq);
-        for entry in self.entries.range_mut(..early) {
-            entry.key.seq = last.get().min(next - 1);
-        }
-    }
-
-    fn mend_before(&mut self, seq: Seq, open: bool) {
-        let key = Key::message(seq);
-        let index = self.entries.partition_point(|entry| entry.key < key);
-        if self.entries.get(index).is_some_and(|entry| entry.key == key) {
-            self.mend(index, open);
-        }
-    }
-
-    /// Puts right what is said of the place between the message at `index` and the one before it: `open` where more
-    /// can be loaded there.
-    fn mend(&mut self, index: usize, open: bool) {
-        let seq = self.entries[index].key.seq;
-        let mut gap = None;
-        let mut before = None;
-        for (at, entry) in self.entries.range(..index).enumerate().rev() {
-            match entry.body {
-                Body::Message(_) => {
-                    before = Some(entry.key.seq);
-                    break;
-                }
-                Body::Gap => gap = Some(at),
-                Body::Presence(_) | Body::Note { .. } => {}
-            }
-        }
-        if before.is_none() {
-            self.top = if open { Top::Older } else { Top::Beginning };
-        }
-        let is_gap = open && before.is_some_and(|before| before.saturating_add(1) < seq);
-        match gap {
-            Some(at) if !is_gap => {
-                self.entries.remove(at);
-            }
-            None if is_gap => {
-                let key = self.entries[index - 1].key.next();
-                let stamp = self.entries[index].stamp;
-                self.entries.insert(index, Entry { key, stamp, body: Body::Gap });
-            }
-            _ => {}
-        }
     }
 
     fn trim(&mut self) {

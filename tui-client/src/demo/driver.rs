@@ -76,7 +76,7 @@ impl Driver {
     fn perform(&self, cue: Cue) -> Result<(), Over> {
         let room = self.rooms[cue.room].clone();
         let command = match cue.action {
-            Action::Join => Command::Join(room),
+            Action::Join => Command::Join { room, since: None },
             Action::Leave => Command::Leave(room),
             Action::Typing(is_typing) => Command::Typing { room, is_typing },
             Action::Say(text) => return self.say(cue.person, cue.room, text).map(drop),

@@ -11,7 +11,7 @@
 //!
 //! let config = Config::new("ws://127.0.0.1:8000/api/v1/ws", std::env::var("REALTIME_TOKEN")?)?;
 //! let (handle, mut events) = net::connect(config);
-//! handle.send(Command::Join("chat-general".parse()?)).await?;
+//! handle.send(Command::Join { room: "chat-general".parse()?, since: None }).await?;
 //! while let Some(event) = events.recv().await {
 //!     if let Event::Message { message, .. } = event {
 //!         println!("{}: {}", message.from, message.text);
@@ -51,15 +51,20 @@ pub use config::{Config, Timing, TokenSource, UrlError};
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, CloseCode, Limits, Message, Recovery, RoomName, ServerEvent, Text, UserId,
+    ClientMsgId, CloseCode, Limits, Message, Position, Recovery, RoomName, ServerEvent, Text, UserId,
 };
 
 /// What the holder of a handle asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Be in a room, now and after every reconnect. A newcomer is told no history: ask with [`Command::History`] after
-    /// [`Event::Joined`].
-    Join(RoomName),
+    /// Be in a room, now and after every reconnect.
+    Join {
+        /// Which.
+        room: RoomName,
+        /// Where one was the last time: what was missed since is replayed. Without it one is a newcomer, who is told no
+        /// history: ask with [`Command::History`] after [`Event::Joined`].
+        since: Option<Position>,
+    },
     /// Be in it no more. Where one was is forgotten: a later join is a newcomer's.
     Leave(RoomName),
     /// Post a message. It is queued while there is no connection.
@@ -101,6 +106,8 @@ pub enum Command {
     RetryNow,
     /// Send a refused message again (same identity), at the end of the queue.
     Resend(ClientMsgId),
+    /// Do not send a message that waits. One that is in flight, or answered, is beyond that: nothing happens.
+    TakeBack(ClientMsgId),
     /// Leave for good: close with 1000 and end the stream. Messages that are not reported stored may not be.
     Close,
 }
@@ -120,14 +127,16 @@ pub enum Event {
         members: Vec<UserId>,
         /// How many are there.
         member_count: u64,
-        /// What is replayed next; none for a first join without a position.
+        /// After the newest entry, of those that are replayed too. `None`: the server did not say.
+        head: Option<Position>,
+        /// What is replayed next; none for a newcomer.
         recovery: Option<Recovery>,
         /// How long the room was not heard, where it had been entered before.
         offline: Option<Duration>,
     },
     /// An entry of a room's log, in order: live or replayed.
     Message {
-        /// The entry.
+        /// The entry, with its epoch wherever that is known: on the wire only a room's first one has it.
         message: Message,
         /// Whether it was missed and is replayed now.
         replayed: bool,
@@ -205,10 +214,17 @@ pub enum Disconnect {
 pub enum SendState {
     /// Waits for a connection, or its turn.
     Queued,
+    /// The server did not take it, for now and for a reason that people can read: it goes again by itself.
+    PutOff(String),
     /// Given to the connection, and not known to be stored.
     Sent,
     /// Stored, with this number.
     Stored(realtime_shared::Seq),
     /// Refused for good, for a reason that people can read. [`Command::Resend`] tries again.
     Refused(String),
+    /// Not to be sent any more, as [`Command::TakeBack`] wanted.
+    TakenBack {
+        /// Whether it was sent, and not answered or not known to be stored: it may be there all the same.
+        was_sent: bool,
+    },
 }

@@ -6,8 +6,8 @@
 //! (`unavailable` comes at any rate). Lanes of different rooms run side by side, [`IN_FLIGHT`] in all, the oldest
 //! message first.
 //!
-//! Invariants: a message is in exactly one lane until it is reported stored or refused, once; only the first of a
-//! lane has ever been given to a connection; nothing is dropped without a report.
+//! Invariants: a message is in exactly one lane until it is reported stored, refused or taken back, once; only the first
+//! of a lane has ever been given to a connection; nothing is dropped without a report.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -43,6 +43,8 @@ struct Lane {
     head: Head,
     /// How often the first message was put off in a row.
     put_off: u32,
+    /// Whether the first message may be stored, since no answer said that it is not.
+    is_in_doubt: bool,
 }
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Outbox {
         self.rooms.insert(id, room.clone());
         match self.lanes.iter_mut().find(|lane| lane.room == room) {
             Some(lane) => lane.entries.push_back(entry),
-            None => self.lanes.push(Lane { room, entries: [entry].into(), head: Head::Ready, put_off: 0 }),
+            None => self.lanes.push(Lane::new(room, entry)),
         }
         Pushed::Queued
     }
@@ -152,19 +154,32 @@ impl Outbox {
         true
     }
 
-    /// The message in flight was not taken, for now: it goes again, before those behind it, after the wait that `wait`
-    /// makes of how often it was put off in a row before. False: it is not in flight.
+    /// The message in flight was not taken, for now, or that `is_in_doubt`: it goes again, before those behind it, after
+    /// the wait that `wait` makes of how often it was put off in a row before. False: it is not in flight.
     pub(super) fn put_off(
         &mut self,
         id: &ClientMsgId,
+        is_in_doubt: bool,
         now: Instant,
         wait: impl FnOnce(u32) -> Duration,
     ) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.is_in_flight(id)) else { return false };
         lane.head = Head::Until(now + wait(lane.put_off));
         lane.put_off = lane.put_off.saturating_add(1);
+        lane.is_in_doubt |= is_in_doubt;
         self.in_flight -= 1;
         true
+    }
+
+    /// Takes a message out that waits; whether it may be stored all the same. `None`: it does not wait, but is in flight
+    /// or answered.
+    pub(super) fn take_back(&mut self, id: &ClientMsgId) -> Option<bool> {
+        if self.lanes.iter().any(|lane| lane.is_in_flight(id)) {
+            return None;
+        }
+        let in_doubt = |lane: &Lane| lane.is_in_doubt && lane.entries.front().is_some_and(|e| e.id == *id);
+        let was_sent = self.lanes.iter().any(in_doubt);
+        self.remove(id).map(|_| was_sent)
     }
 
     /// The connection is gone: what was in flight goes first on the next one. Gives what was in flight.
@@ -174,6 +189,7 @@ impl Outbox {
         for lane in &mut self.lanes {
             if let (Head::Sent(_), Some(entry)) = (lane.head, lane.entries.front()) {
                 unanswered.push(entry.id.clone());
+                lane.is_in_doubt = true;
             }
             lane.head = Head::Ready;
             lane.put_off = 0;
@@ -209,7 +225,7 @@ impl Outbox {
                 self.in_flight -= 1;
             }
             lane.head = Head::Ready;
-            lane.put_off = 0;
+            (lane.put_off, lane.is_in_doubt) = (0, false);
         }
         let entry = lane.entries.remove(place)?;
         if lane.entries.is_empty() {
@@ -227,6 +243,10 @@ impl Outbox {
 }
 
 impl Lane {
+    fn new(room: RoomName, first: Entry) -> Self {
+        Self { room, entries: [first].into(), head: Head::Ready, put_off: 0, is_in_doubt: false }
+    }
+
     fn is_in_flight(&self, id: &ClientMsgId) -> bool {
         matches!(self.head, Head::Sent(_)) && self.entries.front().is_some_and(|entry| entry.id == *id)
     }
@@ -277,13 +297,15 @@ mod tests {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a"]);
         assert_eq!(sent(&mut outbox, now), ["m0"]);
-        assert!(outbox.put_off(&id(&"m0"), now, |before| Duration::from_secs(1 + u64::from(before))));
-        assert!(!outbox.put_off(&id(&"m0"), now, |_| Duration::ZERO), "it is not in flight");
+        assert!(outbox.put_off(&id(&"m0"), false, now, |before| Duration::from_secs(1 + u64::from(before))));
+        assert!(!outbox.put_off(&id(&"m0"), false, now, |_| Duration::ZERO), "it is not in flight");
         assert_eq!(outbox.deadline(now), Some(now + Duration::from_secs(1)));
         assert!(sent(&mut outbox, now).is_empty());
         let later = now + Duration::from_secs(1);
         assert_eq!(sent(&mut outbox, later), ["m0"]);
-        assert!(outbox.put_off(&id(&"m0"), later, |before| Duration::from_secs(1 + u64::from(before))));
+        assert!(
+            outbox.put_off(&id(&"m0"), false, later, |before| Duration::from_secs(1 + u64::from(before)))
+        );
         assert_eq!(outbox.deadline(later), Some(later + Duration::from_secs(2)), "a longer wait each time");
     }
 

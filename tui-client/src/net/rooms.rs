@@ -21,7 +21,7 @@ pub(super) struct Rooms {
 struct Room {
     name: RoomName,
     stage: Stage,
-    /// After the last entry that was seen; none before the first join.
+    /// After the last entry that was seen; none before a newcomer's first join.
     position: Option<Position>,
     /// Of the log as it is on this connection; none while it has no entry.
     epoch: Option<Epoch>,
@@ -51,13 +51,13 @@ pub(super) struct Entered {
 }
 
 impl Rooms {
-    /// Wants to be in a room.
-    pub(super) fn want(&mut self, name: RoomName) {
+    /// Wants to be in a room, where one was at `since` the last time. A room that is wanted already stays as it is.
+    pub(super) fn want(&mut self, name: RoomName, since: Option<Position>) {
         if self.find(&name).is_none() {
             self.rooms.push(Room {
                 name,
                 stage: Stage::Due(None),
-                position: None,
+                position: since,
                 epoch: None,
                 replay_left: 0,
                 deaf_since: None,
@@ -144,16 +144,24 @@ impl Rooms {
         self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
     }
 
-    /// An entry came, the first one of a log with its epoch. Whether it is a replayed one.
-    pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId, epoch: Option<&Epoch>) -> bool {
-        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else { return false };
+    /// An entry came, the first one of a log with its epoch. Whether it is a replayed one, and its epoch.
+    pub(super) fn entry(
+        &mut self,
+        name: &RoomName,
+        seq: Seq,
+        id: EntryId,
+        epoch: Option<&Epoch>,
+    ) -> (bool, Option<Epoch>) {
+        let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else {
+            return (false, epoch.cloned());
+        };
         if let Some(epoch) = epoch.or(room.epoch.as_ref()).cloned() {
             room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
             room.epoch = Some(epoch);
         }
         let replayed = room.replay_left > 0;
         room.replay_left = room.replay_left.saturating_sub(1);
-        replayed
+        (replayed, room.epoch.clone())
     }
 
     /// The room's log changed under us.

@@ -40,7 +40,8 @@ pub struct ViewState {
     scroll: Option<Scroll>,
     overlay_row: usize,
     overlay_scroll: Option<Scroll>,
-    top: Option<(u32, Key)>,
+    /// Of the pane that was drawn last, the first and the last visible item.
+    visible: Option<(u32, Key, Key)>,
 }
 
 /// The last visible row: the item, and which of its rows, from 0.
@@ -54,7 +55,14 @@ impl ViewState {
     /// A view that is scrolled to the end everywhere.
     #[must_use]
     pub fn new(look: Look) -> Self {
-        Self { look, anchors: HashMap::new(), scroll: None, overlay_row: 0, overlay_scroll: None, top: None }
+        Self {
+            look,
+            anchors: HashMap::new(),
+            scroll: None,
+            overlay_row: 0,
+            overlay_scroll: None,
+            visible: None,
+        }
     }
 
     /// Moves what lies over the screen, or else the timeline, when it is drawn next.
@@ -69,7 +77,7 @@ impl ViewState {
     /// What the last frame showed, for the app to load what is missing above.
     #[must_use]
     pub fn viewed(&self) -> Option<Input> {
-        self.top.map(|(pane, top)| Input::Viewed { pane, top })
+        self.visible.map(|(pane, first, last)| Input::Viewed { pane, first, last })
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) fn view(model: &Model, state: &ViewState, buffer: &mut Buffer, area: 
 fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool) {
     let style = match room {
         _ if is_current => Look::strong(),
-        room if room.mentions > 0 => look.for_you(),
-        room if room.unread > 0 => Look::strong(),
+        room if room.reading.mentions > 0 => look.for_you(),
+        room if room.reading.unread > 0 => Look::strong(),
         room if room.entered != Entered::In => Look::faint(),
         _ => Look::plain(),
     };
@@ -45,7 +45,7 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
 
 /// `@1 4`: one of four unread messages names the user.
 fn counts(room: &Room) -> String {
-    match (room.mentions, room.unread) {
+    match (room.reading.mentions, room.reading.unread) {
         (_, 0) => String::new(),
         (0, unread) => format!("{} ", short(unread)),
         (mentions, unread) => format!("@{} {} ", short(mentions), short(unread)),
@@ -53,6 +53,6 @@ fn counts(room: &Room) -> String {
 }
 
 /// A count in at most three cells.
-pub(super) fn short(count: u32) -> String {
+pub(super) fn short(count: u64) -> String {
     if count > 99 { "99+".to_owned() } else { count.to_string() }
 }

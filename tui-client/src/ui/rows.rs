@@ -41,6 +41,10 @@ pub(super) struct Sheet<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) me: &'a Line,
     pub(super) ruler: Option<Ruler>,
+    /// What is said above the first item.
+    pub(super) above: Option<String>,
+    /// The index of the gap that is being filled.
+    pub(super) filled_gap: Option<usize>,
     /// This year, which dates leave out.
     pub(super) year: i16,
     pub(super) look: Look,
@@ -62,6 +66,9 @@ impl Sheet<'_> {
         let Some(item) = self.timeline.get(index) else { return Vec::new() };
         let before = index.checked_sub(1).and_then(|before| self.timeline.get(before));
         let mut rows = Vec::new();
+        if index == 0 {
+            rows.extend(self.above.as_ref().map(|text| Row::rule(text, Look::faint())));
+        }
         let day = item.stamp().day;
         if before.is_none_or(|before| before.stamp().day != day) {
             let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
@@ -84,18 +91,27 @@ impl Sheet<'_> {
                     rows.push(self.aside(stamp, "·", &text, Look::faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
-                Body::Gap => {
-                    rows.push(Row::rule("older messages not replayed (PgUp loads them)", Look::faint()));
-                }
+                Body::Gap => rows.push(Row::rule(self.gap(index), Look::faint())),
             },
         }
         rows
     }
 
+    /// What is said of a place where messages are missing.
+    fn gap(&self, index: usize) -> &'static str {
+        if self.filled_gap == Some(index) {
+            "loading…"
+        } else if self.timeline.is_full() {
+            "older messages not replayed, and not held"
+        } else {
+            "older messages not replayed (PgUp loads them)"
+        }
+    }
+
     /// How many are new, where the ruler stands between an item and the one before it.
-    fn ruled(&self, key: Key, before: Option<Key>) -> Option<u32> {
+    fn ruled(&self, key: Key, before: Option<Key>) -> Option<u64> {
         let ruler = self.ruler?;
-        (before? <= ruler.after && ruler.after < key).then_some(ruler.count)
+        (before.is_none_or(|before| before <= ruler.after) && ruler.after < key).then_some(ruler.count)
     }
 
     fn text_column(&self) -> usize {
@@ -124,6 +140,7 @@ impl Sheet<'_> {
     fn outgoing(&self, rows: &mut Vec<Row>, outgoing: &Outgoing, stamp: Option<Stamp>) {
         let sign = match &outgoing.state {
             Sending::Queued => (" … queued".to_owned(), self.look.busy()),
+            Sending::PutOff(why) => (format!(" … waiting: {why}"), self.look.busy()),
             Sending::Sent => (" …".to_owned(), Look::faint()),
             Sending::Stored => (" ✓".to_owned(), Look::faint()),
             Sending::Refused(why) => (format!(" ✗ not sent: {why} (Ctrl-R)"), self.look.bad()),

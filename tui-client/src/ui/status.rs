@@ -61,13 +61,13 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     column += 2;
     let current = model.current();
     for (_, room) in model.rooms.iter().enumerate().filter(|(index, _)| Some(*index) != current) {
-        if room.unread > 0 {
-            let count = match room.mentions {
-                0 => short(room.unread),
+        if room.reading.unread > 0 {
+            let count = match room.reading.mentions {
+                0 => short(room.reading.unread),
                 mentions => format!("@{}", short(mentions)),
             };
             let text = format!("{}{count}", cut(room.pane.title.as_str(), 8));
-            let style = if room.mentions > 0 { look.for_you() } else { Look::plain() };
+            let style = if room.reading.mentions > 0 { look.for_you() } else { Look::plain() };
             column = pen.write(column + 1, 0, &text, style);
         }
     }

@@ -7,7 +7,7 @@ use super::rows::{Row, Sheet};
 use super::text::Pen;
 use super::{Anchor, Look, ViewState};
 use crate::app::timeline::Top;
-use crate::app::{Model, Scroll};
+use crate::app::{Model, Room, Scroll};
 
 /// Draws the timeline; how many items are below what is visible.
 pub(super) fn view(
@@ -21,7 +21,9 @@ pub(super) fn view(
     let sheet = Sheet {
         timeline: &pane.timeline,
         me: model.me(),
-        ruler: model.room().and_then(|room| room.ruler),
+        ruler: model.room().and_then(|room| room.reading.ruler),
+        above: above_all(model),
+        filled_gap: model.room().and_then(Room::filled_gap),
         year: model.today().year(),
         look: state.look,
         width: area.width.into(),
@@ -40,12 +42,14 @@ pub(super) fn view(
     let end = end.unwrap_or_else(|| Place::end(&sheet));
     let visible = above(&sheet, end, height);
 
-    state.top =
-        visible.first().and_then(|(at, _)| sheet.timeline.get(at.index)).map(|item| (pane.id, item.key()));
+    let key = |place: Option<&(Place, Row)>| Some(sheet.timeline.get(place?.0.index)?.key());
+    state.visible = key(visible.first()).zip(key(visible.last())).map(|(first, last)| (pane.id, first, last));
     let mut pen = Pen::new(buffer, area);
     let empty = height - visible.len();
-    if empty > 0 {
-        top_line(model, &mut pen, empty - 1);
+    if let Some(text) = &sheet.above
+        && sheet.timeline.is_empty()
+    {
+        pen.titled_rule(height - 1, text, Look::faint());
     }
     for (row, (_, drawn)) in visible.iter().enumerate() {
         drawn.draw(&mut pen, empty + row);
@@ -53,17 +57,18 @@ pub(super) fn view(
     sheet.timeline.len().saturating_sub(end.index + 1)
 }
 
-/// What is above the first item.
-fn top_line(model: &Model, pen: &mut Pen<'_>, row: usize) {
-    let text = match (model.room(), model.pane().timeline.top()) {
-        (None, _) => "no room: /join one, or F2 for a list",
-        (Some(room), _) if room.is_loading() => "loading…",
-        (_, Top::Unknown) => return,
-        (_, Top::Older) if model.pane().timeline.is_full() => "older messages are not held",
-        (_, Top::Older) => "PgUp loads older messages",
-        (_, Top::Beginning) => "the beginning",
-    };
-    pen.titled_rule(row, text, Look::faint());
+/// What is said above the first item.
+fn above_all(model: &Model) -> Option<String> {
+    let Some(room) = model.room() else { return Some("no room: /join one, or F2 for a list".to_owned()) };
+    let timeline = &room.pane.timeline;
+    Some(match timeline.top() {
+        _ if room.is_loading() && room.filled_gap().is_none() => "loading…".to_owned(),
+        Top::Unknown => return None,
+        Top::Older if timeline.is_full() => "older messages are not held".to_owned(),
+        Top::Older => "PgUp loads older messages".to_owned(),
+        Top::Gone => "older messages are gone".to_owned(),
+        Top::Beginning => format!("beginning of #{}", room.pane.title),
+    })
 }
 
 /// A row of an item.

@@ -57,7 +57,7 @@ async fn the_token_goes_in_a_header_and_nowhere_else() {
 async fn after_a_reconnect_the_gap_is_filled_and_told() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
-    handle.send(Command::Join(room())).await.expect("taken");
+    handle.send(Command::Join { room: room(), since: None }).await.expect("taken");
     let mut peer = server.welcome().await;
     assert_eq!(peer.join(4, None).await, None);
     peer.entry(5, "bob", "five").await;

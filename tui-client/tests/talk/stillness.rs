@@ -14,7 +14,7 @@ fn nothing_is_written_while_nothing_happens() {
     let fake = Fake::start(Script { pongs: 1, ..Script::default() });
     let client = fake.client(WIDE);
     client.is_connected();
-    client.shows("the beginning");
+    client.shows("beginning of #lobby");
     fake.say(&json!({"type": "typing", "room": "lobby", "user_id": "bob", "is_typing": true}));
     let typing = client.shows("bob is typing…");
     let expired = client.shows_no_more("bob is typing…");

@@ -134,8 +134,7 @@ fn going_up_loads_older_messages_once() {
     client.joined("chat", None, None);
     let page = [client.message("chat", "bob", "9", 9), client.message("chat", "bob", "10", 10)];
     client.history("chat", &page, true);
-    let top = client.model.pane().timeline.get(0).expect("an item").key();
-    let viewed = Input::Viewed { pane: client.model.pane().id, top };
+    let viewed = client.viewed(0, 0);
     assert!(client.input(viewed.clone()).is_empty(), "nobody went up");
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
     let ask = Command::History { room: room("chat"), before: Some(Seq::new(9)), limit: 50 };
@@ -153,8 +152,7 @@ fn a_refused_page_is_asked_for_again_only_with_the_next_key() {
     client.connect();
     client.joined("chat", None, None);
     client.history("chat", &[client.message("chat", "bob", "9", 9)], true);
-    let top = client.model.pane().timeline.get(0).expect("an item").key();
-    let viewed = Input::Viewed { pane: client.model.pane().id, top };
+    let viewed = client.viewed(0, 0);
     client.press(KeyCode::PageUp);
     assert_eq!(client.input(viewed.clone()).len(), 1);
     client.server(error(Some("chat"), "slow down"));
@@ -169,15 +167,15 @@ fn unread_messages_are_counted_ruled_off_and_frozen() {
     client.says("dev", "bob", "seen by nobody");
     client.says("dev", "bob", "Hey YOU, look");
     client.says("dev", "bob", "your own word");
-    assert_eq!((client.model.rooms[1].unread, client.model.rooms[1].mentions), (3, 1));
+    assert_eq!((client.model.rooms[1].reading.unread, client.model.rooms[1].reading.mentions), (3, 1));
     client.alt('2');
-    assert_eq!((client.model.rooms[1].unread, client.model.rooms[1].mentions), (0, 0));
-    assert_eq!(client.model.rooms[1].ruler.map(|ruler| ruler.count), Some(3));
+    assert_eq!((client.model.rooms[1].reading.unread, client.model.rooms[1].reading.mentions), (0, 0));
+    assert_eq!(client.model.rooms[1].reading.ruler.map(|ruler| ruler.count), Some(3));
     client.says("dev", "bob", "while looking");
-    assert_eq!(client.model.rooms[1].ruler.map(|ruler| ruler.count), Some(3), "frozen");
+    assert_eq!(client.model.rooms[1].reading.ruler.map(|ruler| ruler.count), Some(3), "frozen");
     client.alt('1');
     client.alt('2');
-    assert_eq!(client.model.rooms[1].ruler, None);
+    assert_eq!(client.model.rooms[1].reading.ruler, None);
 }
 
 #[test]
@@ -185,9 +183,12 @@ fn a_window_without_focus_is_not_looked_at() {
     let mut client = Client::online(&["chat"]);
     client.input(Input::Focus(false));
     client.says("chat", "bob", "psst");
-    assert_eq!(client.model.rooms[0].unread, 1);
+    assert_eq!(client.model.rooms[0].reading.unread, 1);
     client.input(Input::Focus(true));
-    assert_eq!((client.model.rooms[0].unread, client.model.rooms[0].ruler.map(|r| r.count)), (0, Some(1)));
+    assert_eq!(
+        (client.model.rooms[0].reading.unread, client.model.rooms[0].reading.ruler.map(|r| r.count)),
+        (0, Some(1))
+    );
 }
 
 #[test]
@@ -234,7 +235,8 @@ fn who_is_removed_is_told() {
     client.goes("chat", "you");
     assert_eq!(client.model.rooms[0].entered, Entered::Out);
     assert!(shown(&client)[0].contains("not in this room any more"));
-    assert_eq!(commands(client.enter("/join chat")), [Command::Join(room("chat"))]);
+    let since = Some(Position::Start);
+    assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn errors_and_notices_stand_where_they_belong() {
         room: Some(room("dev")),
     })));
     assert_eq!(shown(&client), ["elsewhere: nope"]);
-    assert_eq!(client.model.rooms[1].unread, 1, "a notice is news");
+    assert_eq!(client.model.rooms[1].reading.unread, 1, "a notice is news");
     client.alt('2');
     assert_eq!(shown(&client), ["nope", "root: back at five"]);
 }

@@ -128,7 +128,7 @@ fn commands_and_offline_typing_are_not_told() {
 #[test]
 fn commands_are_followed() {
     let mut client = Client::online(&["chat"]);
-    assert_eq!(commands(client.enter("/join dev")), [Command::Join(room("dev"))]);
+    assert_eq!(commands(client.enter("/join dev")), [Command::Join { room: room("dev"), since: None }]);
     assert_eq!(client.model.pane().title.as_str(), "dev");
     assert_eq!(commands(client.enter("/join chat")), [], "there already");
     assert_eq!(client.model.pane().title.as_str(), "chat");
@@ -206,7 +206,7 @@ fn the_room_list_is_chosen_from() {
     assert_eq!(titles, [("chat".to_owned(), true), ("ops".to_owned(), false)]);
     client.press(KeyCode::Down);
     client.press(KeyCode::Down);
-    assert_eq!(commands(client.press(KeyCode::Enter)), [Command::Join(room("ops"))]);
+    assert_eq!(commands(client.press(KeyCode::Enter)), [Command::Join { room: room("ops"), since: None }]);
     assert_eq!((client.model.pane().title.as_str(), &client.model.overlay), ("ops", &None));
 }
 

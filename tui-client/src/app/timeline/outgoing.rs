@@ -27,12 +27,34 @@ pub struct Outgoing {
 pub enum Sending {
     /// Waits for a connection, or its turn.
     Queued,
+    /// The server did not take it, for now, and why: it goes again by itself.
+    PutOff(Line),
     /// Given to the connection.
     Sent,
     /// Stored; its own copy has not come.
     Stored,
     /// Refused, and why.
     Refused(Line),
+}
+
+impl Outgoing {
+    /// Its identity.
+    #[must_use]
+    pub const fn id(&self) -> &ClientMsgId {
+        &self.id
+    }
+
+    /// What it says, as it was written.
+    #[must_use]
+    pub const fn original(&self) -> &Text {
+        &self.original
+    }
+
+    /// Whether it goes by itself, later.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.state, Sending::Queued | Sending::PutOff(_))
+    }
 }
 
 impl Timeline {
@@ -86,13 +108,7 @@ impl Timeline {
 
     /// The oldest message that was refused.
     #[must_use]
-    pub fn refused(&self) -> Option<&ClientMsgId> {
-        self.outgoing.iter().find(|item| matches!(item.state, Sending::Refused(_))).map(|item| &item.id)
-    }
-
-    /// Takes the oldest refused message out, as it was written.
-    pub fn take_refused(&mut self) -> Option<Text> {
-        let id = self.refused()?.clone();
-        self.take_outgoing(&id).map(|item| item.original)
+    pub fn refused(&self) -> Option<&Outgoing> {
+        self.outgoing.iter().find(|item| matches!(item.state, Sending::Refused(_)))
     }
 }

@@ -59,7 +59,7 @@ fn an_early_note_stays_before_what_came_after_it() {
     add(&mut timeline, 4..=5);
     timeline.add_page(None, page(2..=3), false);
     assert_eq!(shape(&timeline), "2 3 * 4 5");
-    assert_eq!(timeline.top(), Top::Beginning);
+    assert_eq!(timeline.top(), Top::Gone, "1 was there once");
 }
 
 #[test]
@@ -77,6 +77,48 @@ fn a_hole_is_a_gap_until_it_is_filled() {
     timeline.add_page(Some(Seq::new(6)), page(2..=5), true);
     assert_eq!(shape(&timeline), "1 2 * 3 4 5 6 7 8 9 10");
     assert_eq!(timeline.wanted_near(top), None, "the top is not known");
+}
+
+#[test]
+fn a_gap_on_the_screen_is_the_next_to_be_filled() {
+    let mut timeline = Timeline::default();
+    for seqs in [1..=2, 9..=10, 20..=20] {
+        add(&mut timeline, seqs);
+    }
+    assert_eq!(shape(&timeline), "1 2 | 9 10 | 20");
+    let visible = |first: usize, last: usize| [first, last].map(|at| timeline.get(at).expect("one").key());
+    let wanted = |first, last| timeline.wanted_in(visible(first, last).into()).map(Seq::get);
+    assert_eq!(wanted(0, 6), Some(20), "the lowest");
+    assert_eq!(wanted(0, 4), Some(9));
+    assert_eq!((wanted(0, 1), wanted(3, 4), wanted(6, 6)), (None, None, None));
+    let gaps = [2, 9, 10, 20].map(|seq| timeline.gap_before(Seq::new(seq)));
+    assert_eq!(gaps, [None, Some(2), None, Some(5)]);
+}
+
+#[test]
+fn a_message_of_ours_in_a_gap_leaves_a_gap_on_both_sides() {
+    let mut timeline = Timeline::default();
+    timeline.write(id("a"), stamp(), Text::new("mine").expect("a text"));
+    for seqs in [1..=2, 9..=9] {
+        add(&mut timeline, seqs);
+    }
+    timeline.set_stored(&id("a"), Seq::new(5), &sanitize::line("me"));
+    assert_eq!(shape(&timeline), "1 2 | mine | 9");
+    timeline.add_page(Some(Seq::new(9)), page(6..=8), true);
+    assert_eq!(shape(&timeline), "1 2 | mine 6 7 8 9");
+    timeline.add_page(Some(Seq::new(5)), page(3..=4), true);
+    assert_eq!(shape(&timeline), "1 2 3 4 mine 6 7 8 9");
+}
+
+#[test]
+fn what_the_server_has_no_more_is_not_the_beginning() {
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, page(8..=9), true);
+    timeline.add_page(Some(Seq::new(8)), page(5..=7), false);
+    assert_eq!(timeline.top(), Top::Gone);
+    let mut replayed = Timeline::default();
+    replayed.add_page(Some(Seq::new(8)), Vec::new(), false);
+    assert_eq!(replayed.top(), Top::Gone, "before what is replayed came");
 }
 
 #[test]

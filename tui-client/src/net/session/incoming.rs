@@ -62,11 +62,12 @@ impl Session {
 
     fn joined(&mut self, joined: Joined, reference: Option<&Ref>, now: Instant) {
         if let Some(entered) = self.rooms.joined(&joined, reference, now) {
-            let Joined { room, members, member_count, .. } = joined;
+            let Joined { room, members, member_count, position, .. } = joined;
             self.tell(Event::Joined {
                 room,
                 members,
                 member_count,
+                head: position,
                 recovery: entered.recovery,
                 offline: entered.offline,
             });
@@ -75,8 +76,10 @@ impl Session {
         }
     }
 
-    fn message(&mut self, message: Message) {
-        let replayed = self.rooms.entry(&message.room, message.seq, message.id, message.epoch.as_ref());
+    fn message(&mut self, mut message: Message) {
+        let (replayed, epoch) =
+            self.rooms.entry(&message.room, message.seq, message.id, message.epoch.as_ref());
+        message.epoch = epoch;
         let stored = match &message.client_msg_id {
             Some(id) if self.is_me(&message.from) && self.outbox.stored(&message.room, id) => {
                 Some((id.clone(), message.seq))
@@ -109,7 +112,7 @@ impl Session {
         }
         if let Some(id) = error.client_msg_id.as_ref().filter(|id| self.outbox.holds(id)) {
             if error.temporary {
-                self.put_off(id.clone(), retry_after, now);
+                self.put_off(id.clone(), &error, retry_after, now);
             } else if self.outbox.refused(id) {
                 self.tell_sent(id.clone(), SendState::Refused(error.message));
             }

@@ -24,8 +24,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, ClientMsgId, CloseCode, Nonce, Ping, Ref, ServerEvent, SystemEvent, UserId,
-    Verdict,
+    ClientEvent, ClientFrame, ClientMsgId, CloseCode, ErrorCode, ErrorEvent, Nonce, Ping, Ref, ServerEvent,
+    SystemEvent, UserId, Verdict,
 };
 
 use super::config::Timing;
@@ -164,7 +164,7 @@ impl Session {
     /// The holder of the handle wants something.
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Join(room) => self.rooms.want(room),
+            Command::Join { room, since } => self.rooms.want(room, since),
             Command::Leave(room) => {
                 if self.rooms.forget(&room) {
                     self.say(ClientEvent::LeaveRoom { room });
@@ -177,6 +177,11 @@ impl Session {
             Command::Resend(client_msg_id) => {
                 let pushed = self.outbox.resend(&client_msg_id);
                 self.pushed(client_msg_id, pushed);
+            }
+            Command::TakeBack(client_msg_id) => {
+                if let Some(was_sent) = self.outbox.take_back(&client_msg_id) {
+                    self.tell_sent(client_msg_id, SendState::TakenBack { was_sent });
+                }
             }
             Command::Typing { room, is_typing } => self.say(ClientEvent::Typing { room, is_typing }),
             Command::History { room, before, limit } => {
@@ -287,11 +292,12 @@ impl Session {
     }
 
     /// The message in flight goes again: after `retry_after`, or after a backoff of its own.
-    fn put_off(&mut self, id: ClientMsgId, retry_after: Option<Duration>, now: Instant) {
+    fn put_off(&mut self, id: ClientMsgId, why: &ErrorEvent, retry_after: Option<Duration>, now: Instant) {
         let Self { outbox, rng, timing, .. } = self;
         let wait = |before| retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng));
-        if outbox.put_off(&id, now, wait) {
-            self.tell_sent(id, SendState::Queued);
+        let is_in_doubt = why.code == ErrorCode::Unavailable;
+        if outbox.put_off(&id, is_in_doubt, now, wait) {
+            self.tell_sent(id, SendState::PutOff(why.message.clone()));
         }
     }
 

@@ -55,7 +55,7 @@ impl Bench {
     fn in_room(room: &str, head: u64) -> Self {
         let mut bench = Self::new();
         bench.welcome(0);
-        bench.command(Command::Join(name(room)));
+        bench.join(room);
         bench.joined(room, head, None);
         bench.forget();
         bench
@@ -82,6 +82,11 @@ impl Bench {
     fn command(&mut self, command: Command) {
         self.session.command(command, self.now);
         self.drain();
+    }
+
+    /// Wants to be in a room, as a newcomer.
+    fn join(&mut self, room: &str) {
+        self.command(Command::Join { room: name(room), since: None });
     }
 
     #[track_caller]
@@ -233,6 +238,8 @@ impl Bench {
                 SendState::Sent => "sent".to_owned(),
                 SendState::Stored(seq) => format!("stored {seq}"),
                 SendState::Refused(why) => format!("refused: {why}"),
+                SendState::PutOff(why) => format!("put off: {why}"),
+                SendState::TakenBack { was_sent } => format!("taken back, sent: {was_sent}"),
             }),
             _ => None,
         });

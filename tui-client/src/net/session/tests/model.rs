@@ -64,7 +64,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::with_seed(seed);
         for room in ROOMS {
-            bench.command(Command::Join(name(room)));
+            bench.command(Command::Join { room: name(room), since: None });
         }
         Self {
             bench,
@@ -191,7 +191,8 @@ impl World {
 
     /// How each message ended, each time that it was told.
     fn ends(&self, id: &str) -> Vec<String> {
-        self.bench.states(id).into_iter().filter(|state| state.contains(' ')).collect()
+        let is_end = |state: &String| state.starts_with("stored") || state.starts_with("refused");
+        self.bench.states(id).into_iter().filter(is_end).collect()
     }
 
     /// From now on the server takes everything, until every message has ended.

@@ -15,7 +15,7 @@ fn entered(bench: &Bench) -> (Option<Recovery>, Option<Duration>) {
 #[test]
 fn a_newcomer_starts_where_the_head_was() {
     let mut bench = Bench::new();
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     bench.welcome(0);
     assert_eq!(bench.since(), None);
     bench.joined("a", 41, None);
@@ -23,6 +23,49 @@ fn a_newcomer_starts_where_the_head_was() {
     bench.closed(1006);
     bench.reconnected();
     assert_eq!(bench.since(), Some(position(EPOCH, 41)), "what comes after it is missed");
+}
+
+#[test]
+fn who_was_there_before_starts_where_that_was() {
+    let mut bench = Bench::new();
+    let since = serde_json::from_str(&position(EPOCH, 7)).expect("a position");
+    bench.command(Command::Join { room: name("a"), since: Some(since) });
+    bench.welcome(0);
+    assert_eq!(bench.since(), Some(position(EPOCH, 7)));
+    bench.joined("a", 9, Some(("complete", 2)));
+    assert_eq!(
+        entered(&bench),
+        (Some(Recovery::Complete { replayed: 2 }), None),
+        "not offline: it was not in"
+    );
+    bench.closed(1006);
+    bench.reconnected();
+    assert_eq!(bench.since(), Some(position(EPOCH, 7)), "nothing of it came");
+    bench.joined("a", 9, Some(("complete", 2)));
+    for seq in 8..=9 {
+        bench.entry("a", seq);
+    }
+    assert_eq!(bench.entries(), [(8, true), (9, true)]);
+}
+
+#[test]
+fn entries_are_told_with_their_epoch_and_joins_with_the_head() {
+    let mut bench = Bench::in_room("a", 0);
+    bench.entry("a", 1);
+    bench.entry("a", 2);
+    let epochs = bench.events.iter().filter_map(|event| match event {
+        Event::Message { message, .. } => Some(message.epoch.as_ref().map(ToString::to_string)),
+        _ => None,
+    });
+    assert_eq!(epochs.collect::<Vec<_>>(), vec![Some(EPOCH.to_owned()); 2]);
+    bench.closed(1006);
+    bench.reconnected();
+    bench.joined("a", 5, Some(("complete", 3)));
+    let head = bench.events.iter().rev().find_map(|event| match event {
+        Event::Joined { head, .. } => Some(serde_json::to_string(head).expect("JSON")),
+        _ => None,
+    });
+    assert_eq!(head, Some(position(EPOCH, 5)));
 }
 
 #[test]
@@ -144,7 +187,7 @@ fn a_resync_that_was_not_replayed_is_asked_for_again() {
 #[test]
 fn who_was_not_in_was_not_offline() {
     let mut bench = Bench::new();
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     bench.welcome(0);
     bench.closed(1006);
     bench.reconnected();
@@ -167,7 +210,7 @@ fn the_first_entry_of_a_room_names_its_epoch() {
 fn rooms_are_joined_in_order_and_left_for_good() {
     let mut bench = Bench::new();
     for room in ["b", "a", "b", "c"] {
-        bench.command(Command::Join(name(room)));
+        bench.join(room);
     }
     bench.command(Command::Leave(name("c")));
     bench.welcome(0);
@@ -186,10 +229,10 @@ fn rooms_are_joined_in_order_and_left_for_good() {
 fn only_the_answer_to_the_last_join_counts() {
     let mut bench = Bench::new();
     bench.welcome(0);
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     let first = bench.joins()[0].2.clone();
     bench.command(Command::Leave(name("a")));
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     let second = bench.joins()[1].2.clone();
     bench.forget();
     bench.joined_as("a", &position(EPOCH, 1), None, &first);
@@ -232,7 +275,7 @@ fn others_who_come_are_told_as_they_are() {
 fn a_refused_join_is_told_and_not_tried_again() {
     let mut bench = Bench::new();
     bench.welcome(0);
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     let reference = bench.joins()[0].2.clone();
     bench.forget();
     bench.error("forbidden", false, &format!(r#","room":"a","ref":"{reference}""#));
@@ -246,7 +289,7 @@ fn a_refused_join_is_told_and_not_tried_again() {
 fn a_join_that_is_refused_for_now_is_tried_again() {
     let mut bench = Bench::new();
     bench.welcome(50);
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     let reference = bench.joins()[0].2.clone();
     bench.forget();
     bench.error("rate_limited", true, &format!(r#","retry_after_ms":2000,"room":"a","ref":"{reference}""#));

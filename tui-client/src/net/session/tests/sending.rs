@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn typed_while_offline_is_sent_once_and_in_order() {
     let mut bench = Bench::new();
-    bench.command(Command::Join(name("a")));
+    bench.join("a");
     for id in ["m1", "m2", "m3"] {
         bench.send("a", id);
     }
@@ -78,7 +78,7 @@ fn too_much_too_fast_holds_everything_back() {
     bench.ack("b", "other", 1);
     bench.send("b", "later");
     assert_eq!(bench.posts(), ["m1", "other"]);
-    assert_eq!(bench.states("m1"), ["queued", "sent", "queued"]);
+    assert_eq!(bench.states("m1"), ["queued", "sent", "put off: no: rate_limited"]);
     bench.pass(Duration::from_millis(2_999));
     assert_eq!(bench.posts(), ["m1", "other"]);
     bench.pass(seconds(1));
@@ -159,4 +159,64 @@ fn other_refusals_are_told() {
     bench.error("not_a_member", false, r#","room":"b""#);
     bench.refuse("unheard of", "forbidden", false);
     assert!(matches!(bench.events[..], [Event::Server(_), Event::Server(_)]));
+}
+
+#[test]
+fn what_may_not_be_stored_is_sent_again_under_its_id_as_long_as_it_takes() {
+    let mut bench = Bench::in_room("a", 1);
+    bench.send("a", "m1");
+    bench.send("a", "m2");
+    let mut waits = Vec::new();
+    for tries in 1..=12 {
+        assert_eq!(bench.posts(), vec!["m1"; tries], "nothing passes it");
+        bench.refuse("m1", "unavailable", true);
+        assert_eq!(bench.states("m1").last().map(String::as_str), Some("put off: no: unavailable"));
+        let before = bench.now;
+        while bench.posts().len() == tries {
+            bench.live(seconds(1));
+        }
+        waits.push((bench.now - before).as_secs());
+    }
+    assert!(waits.iter().all(|wait| *wait <= 31), "{waits:?}");
+    bench.ack("a", "m1", 2);
+    assert_eq!(bench.states("m1").last().map(String::as_str), Some("stored 2"));
+    assert_eq!(bench.posts().last().map(String::as_str), Some("m2"));
+}
+
+#[test]
+fn what_waits_can_be_taken_back() {
+    let mut bench = Bench::in_room("a", 1);
+    for id in ["m1", "m2", "m3"] {
+        bench.send("a", id);
+    }
+    let last = |bench: &Bench, id| bench.states(id).last().cloned();
+    bench.command(Command::TakeBack(msg("m1")));
+    assert_eq!(last(&bench, "m1").as_deref(), Some("sent"), "it is in flight");
+    bench.command(Command::TakeBack(msg("m2")));
+    assert_eq!(last(&bench, "m2").as_deref(), Some("taken back, sent: false"));
+    bench.command(Command::TakeBack(msg("never")));
+    assert_eq!(last(&bench, "never"), None);
+    bench.ack("a", "m1", 2);
+    assert_eq!(bench.posts(), ["m1", "m3"]);
+    bench.closed(1006);
+    bench.command(Command::TakeBack(msg("m3")));
+    assert_eq!(last(&bench, "m3").as_deref(), Some("taken back, sent: true"), "its answer was lost");
+    let posts = bench.posts().len();
+    bench.reconnected();
+    assert_eq!(bench.posts().len(), posts);
+}
+
+#[test]
+fn what_is_taken_back_after_a_refusal_for_now_may_be_stored_or_not() {
+    for (code, in_doubt) in [("unavailable", true), ("rate_limited", false)] {
+        let mut bench = Bench::in_room("a", 1);
+        bench.send("a", "m1");
+        bench.send("a", "m2");
+        bench.refuse("m1", code, true);
+        for (id, in_doubt) in [("m2", false), ("m1", in_doubt)] {
+            bench.command(Command::TakeBack(msg(id)));
+            let expected = format!("taken back, sent: {in_doubt}");
+            assert_eq!(bench.states(id).last(), Some(&expected), "{code}");
+        }
+    }
 }

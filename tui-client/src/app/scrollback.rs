@@ -1,0 +1,58 @@
+//! Going back: which page of a room's past is asked for, and when.
+//!
+//! A page is asked for after a key that goes up, once the view has shown what is there, and one at a time. What is asked
+//! is dropped with the connection; the next key asks again.
+
+use super::room::{Page, Room};
+use super::timeline::{Key, Top};
+use super::{Effect, Model, Scroll};
+use crate::net;
+
+/// Goes up. Where something is missing on the screen, what is loaded there comes into sight by itself.
+pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
+    if scroll == Scroll::PageUp
+        && let Some(effect) = fill_visible_gap(model)
+    {
+        return vec![effect];
+    }
+    if let Some(room) = model.room_mut() {
+        room.wants_older = true;
+    }
+    vec![Effect::Scroll(scroll)]
+}
+
+/// Asks for older messages where the user went up and nearly all are shown.
+pub(super) fn on_viewed(model: &mut Model, pane: u32, first: Key, last: Key) -> Vec<Effect> {
+    let connected = model.link.is_connected();
+    let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
+    room.visible = (first, last);
+    if !room.wants_older || room.is_loading() {
+        return Vec::new();
+    }
+    room.wants_older = false;
+    let wanted = match room.pane.timeline.wanted_near(first) {
+        Some(before) => Some(Page::Before(before)),
+        None if room.pane.timeline.top() == Top::Unknown => Some(Page::Newest),
+        None => None,
+    };
+    wanted.filter(|_| connected).map(|page| ask_history(room, page)).into_iter().collect()
+}
+
+/// Asks for what is missing at a place that is visible; `None` where there is none, or it cannot be asked for now.
+fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
+    let connected = model.link.is_connected();
+    let room = model.room_mut()?;
+    let before = room.pane.timeline.wanted_in(room.visible)?;
+    (connected && !room.is_loading()).then(|| ask_history(room, Page::Before(before)))
+}
+
+pub(super) fn ask_history(room: &mut Room, page: Page) -> Effect {
+    /// Entries of a page: some screens of them.
+    const LIMIT: u32 = 50;
+    room.loading = Some(page);
+    let before = match page {
+        Page::Newest => None,
+        Page::Before(seq) => Some(seq),
+    };
+    Effect::Net(net::Command::History { room: room.name.clone(), before, limit: LIMIT })
+}

@@ -1,0 +1,277 @@
+//! What is unread, what of it is kept for the next start, and what is said of gaps.
+
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use realtime_shared::{Position, Recovery, Seq};
+
+use super::super::testing::{Client, at, room};
+use super::super::{Entered, Input, Mark, Scroll};
+use super::{Effect, commands, error, shown};
+use crate::net::{Command, Event};
+
+const MINUTES: Duration = Duration::from_mins(3);
+
+const fn complete(replayed: u64) -> Recovery {
+    Recovery::Complete { replayed }
+}
+
+fn history(before: Option<u64>) -> Vec<Command> {
+    vec![Command::History { room: room("chat"), before: before.map(Seq::new), limit: 50 }]
+}
+
+/// What is to be kept of `chat`.
+fn kept(effects: &[Effect]) -> Vec<Mark> {
+    let marks = effects.iter().filter_map(|effect| match effect {
+        Effect::Keep(name, mark) if *name == room("chat") => Some(mark.clone()),
+        _ => None,
+    });
+    marks.collect()
+}
+
+fn mark(seq: u64) -> Mark {
+    Mark { position: at(seq), anew: false }
+}
+
+/// The room at `index`: unread messages, mentions, and how many are ruled off.
+fn counts(client: &Client, index: usize) -> (u64, u64, Option<u64>) {
+    let reading = &client.model.rooms[index].reading;
+    (reading.unread, reading.mentions, reading.ruler.map(|ruler| ruler.count))
+}
+
+/// Bob says `text` as the next entry, which was missed and is replayed.
+fn replay(client: &mut Client, name: &str, text: &str) -> Vec<Effect> {
+    let message = client.next_message(name, "bob", text);
+    client.net(Event::Message { message, replayed: true })
+}
+
+/// In `chat`, of which the first ten messages were read before, and `dev`, of which three were.
+fn returning() -> Client {
+    let mut client = Client::returning(&["chat", "dev"], &[("chat", 10), ("dev", 3)]);
+    client.skip("chat", 10);
+    client.skip("dev", 3);
+    client.connect();
+    client
+}
+
+#[test]
+fn to_a_newcomer_nothing_is_new() {
+    let mut client = Client::offline(&["chat", "dev"]);
+    client.connect();
+    let effects = client.joined_at("chat", 7, None, None);
+    assert_eq!(kept(&effects), [mark(7)], "this is where one begins the next time");
+    client.joined_at("dev", 3, None, None);
+    client.skip("dev", 3);
+    client.says("dev", "bob", "while the page is under way");
+    let page = [client.message("dev", "bob", "old", 3)];
+    client.history("dev", &page, false);
+    assert_eq!(counts(&client, 1), (1, 0, None));
+    client.alt('2');
+    let ruler = client.model.rooms[1].reading.ruler.expect("a ruler");
+    assert_eq!(ruler.after, client.model.pane().timeline.get(0).expect("an item").key(), "after the old one");
+}
+
+#[test]
+fn what_came_since_the_last_run_is_unread() {
+    let mut client = returning();
+    client.joined("dev", Some(complete(3)), None);
+    for text in ["one", "hey you", "three"] {
+        assert!(kept(&replay(&mut client, "dev", text)).is_empty());
+    }
+    assert_eq!(counts(&client, 1), (3, 1, None));
+    let effects = client.alt('2');
+    assert!(effects.contains(&Effect::Keep(room("dev"), mark(6))), "{effects:?}");
+    assert_eq!(counts(&client, 1), (0, 0, Some(3)));
+}
+
+#[test]
+fn in_the_room_that_is_shown_it_is_ruled_off() {
+    let mut client = returning();
+    assert_eq!(
+        commands(client.joined("chat", Some(complete(2)), None)),
+        history(Some(11)),
+        "what was read, above"
+    );
+    assert_eq!(shown(&client).len(), 0, "nothing is said of the time between two runs");
+    replay(&mut client, "chat", "new");
+    assert_eq!(kept(&replay(&mut client, "chat", "newer")), [mark(12)]);
+    client.says("chat", "bob", "live");
+    assert_eq!(counts(&client, 0), (0, 0, Some(2)), "what comes while one looks is not new");
+    let page = [client.message("chat", "bob", "read", 10)];
+    client.history("chat", &page, true);
+    assert_eq!(shown(&client), ["bob: read", "bob: new", "bob: newer", "bob: live"]);
+    let ruler = client.model.rooms[0].reading.ruler.expect("a ruler");
+    assert_eq!(ruler.after, client.model.pane().timeline.get(0).expect("an item").key());
+}
+
+#[test]
+fn where_nothing_was_missed_the_last_page_is_shown() {
+    let mut client = returning();
+    let effects = client.joined("chat", Some(complete(0)), None);
+    assert!(kept(&effects).is_empty(), "nothing changed");
+    assert_eq!(commands(effects), history(None));
+    assert_eq!(counts(&client, 0), (0, 0, None));
+}
+
+#[test]
+fn what_is_not_replayed_is_counted_all_the_same() {
+    let mut client = returning();
+    client.joined_at("dev", 103, Some(Recovery::Truncated { replayed: 1 }), None);
+    client.skip("dev", 99);
+    replay(&mut client, "dev", "the hundredth");
+    assert_eq!(counts(&client, 1), (100, 0, None));
+    assert!(client.joined_at("chat", 100, Some(Recovery::Truncated { replayed: 1 }), None).is_empty());
+    client.skip("chat", 89);
+    replay(&mut client, "chat", "the ninetieth");
+    assert_eq!(counts(&client, 0), (0, 0, Some(90)));
+}
+
+#[test]
+fn own_words_from_elsewhere_are_not_new() {
+    let mut client = returning();
+    client.joined("dev", Some(complete(1)), None);
+    let message = client.next_message("dev", "you", "from the other machine");
+    client.net(Event::Message { message, replayed: true });
+    assert_eq!(counts(&client, 1), (0, 0, None));
+}
+
+#[test]
+fn what_is_kept_is_what_was_looked_at() {
+    let mut client = Client::online(&["chat", "dev"]);
+    let says = |client: &mut Client, text: &str| {
+        let message = client.next_message("chat", "bob", text);
+        client.net(Event::Message { message, replayed: false })
+    };
+    assert_eq!(kept(&says(&mut client, "1")), [mark(1)]);
+    client.input(Input::Focus(false));
+    assert!(kept(&says(&mut client, "2")).is_empty());
+    assert_eq!(kept(&client.input(Input::Focus(true))), [mark(2)]);
+    client.alt('2');
+    assert!(kept(&says(&mut client, "3")).is_empty());
+    assert_eq!(kept(&client.alt('1')), [mark(3)]);
+}
+
+#[test]
+fn another_log_is_new_from_its_beginning() {
+    let mut client = returning();
+    let reset = Some(Recovery::Reset { replayed: 1 });
+    let effects = client.joined_at("chat", 40, reset, None);
+    assert_eq!(kept(&effects), [Mark { position: Position::Start, anew: true }]);
+    assert_eq!(shown(&client), ["history was reset"]);
+    let mut client = returning();
+    client.joined_at("dev", 40, reset, None);
+    let message = client.message("dev", "bob", "of the new log", 40);
+    client.net(Event::Message { message, replayed: true });
+    assert_eq!(counts(&client, 1), (40, 0, None));
+}
+
+#[test]
+fn what_was_unread_in_a_log_that_is_gone_is_gone() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.says("dev", "bob", "you!");
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    let effects = client.joined_at("dev", 0, Some(Recovery::Reset { replayed: 0 }), Some(MINUTES));
+    assert_eq!(counts(&client, 1), (0, 0, None));
+    assert_eq!(
+        commands(effects),
+        [Command::History { room: room("dev"), before: None, limit: 50 }],
+        "to see that there is nothing"
+    );
+}
+
+#[test]
+fn who_leaves_and_comes_back_goes_on_where_he_was() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.says("dev", "bob", "read");
+    client.alt('2');
+    client.alt('1');
+    client.says("dev", "bob", "not read");
+    client.enter("/leave dev");
+    let since = Some(at(1));
+    assert_eq!(commands(client.enter("/join dev")), [Command::Join { room: room("dev"), since }]);
+}
+
+#[test]
+fn who_was_removed_comes_back_without_a_hole() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.alt('2');
+    client.says("chat", "bob", "held, and not read");
+    client.goes("chat", "you");
+    assert_eq!(client.model.rooms[0].entered, Entered::Out);
+    let since = Some(at(1));
+    assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
+}
+
+#[test]
+fn a_gap_is_said_with_its_numbers() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.says("chat", "bob", "1");
+    let back = |client: &mut Client, head, recovery, offline| {
+        client.lose(Duration::from_secs(1));
+        client.connect();
+        client.joined_at("chat", head, recovery, Some(Duration::from_millis(offline)));
+        shown(client).pop().expect("a note")
+    };
+    assert_eq!(back(&mut client, 1, Some(complete(0)), 12_000), "offline 12 s · nothing missed");
+    assert_eq!(back(&mut client, 1, Some(complete(0)), 999), "offline <1 s · nothing missed");
+    assert_eq!(back(&mut client, 38, Some(complete(37)), 12_000), "offline 12 s · 37 recovered");
+    assert_eq!(
+        back(&mut client, 4_322, Some(Recovery::Truncated { replayed: 1_000 }), 200_000),
+        "offline 3 min · 1000 of 4321 recovered"
+    );
+    client.joined("dev", Some(complete(0)), Some(MINUTES));
+    client.alt('2');
+    assert_eq!(shown(&client), ["offline 3 min · nothing missed"], "each room for itself");
+}
+
+#[test]
+fn a_gap_on_the_screen_is_filled_before_the_view_moves() {
+    let mut client = Client::online(&["chat"]);
+    client.says("chat", "bob", "1");
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    client.joined_at("chat", 9, Some(Recovery::Truncated { replayed: 1 }), Some(MINUTES));
+    client.skip("chat", 7);
+    replay(&mut client, "chat", "9");
+    let note = "offline 3 min · 1 of 8 recovered";
+    assert_eq!(shown(&client), ["bob: 1", note, "|", "bob: 9"]);
+    let viewed = client.viewed(0, 3);
+    client.input(viewed);
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Net(history(Some(9)).remove(0))]);
+    assert_eq!(client.model.rooms[0].filled_gap(), Some(2));
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)], "one page at a time");
+    let page: Vec<_> = (5..=8).map(|seq| client.message("chat", "bob", &seq.to_string(), seq)).collect();
+    client.history("chat", &page, true);
+    let filled = ["bob: 1", note, "|", "bob: 5", "bob: 6", "bob: 7", "bob: 8", "bob: 9"];
+    assert_eq!(shown(&client), filled);
+    let page: Vec<_> = (1..=4).map(|seq| client.message("chat", "bob", &seq.to_string(), seq)).collect();
+    client.press(KeyCode::PageUp);
+    client.history("chat", &page, false);
+    assert_eq!(shown(&client)[..4], ["bob: 1", note, "bob: 2", "bob: 3"]);
+    assert_eq!(counts(&client, 0), (0, 0, None), "what is loaded is not new");
+}
+
+#[test]
+fn a_first_page_that_did_not_come_is_asked_for_with_the_next_key() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined("chat", None, None);
+    client.server(error(Some("chat"), "the store cannot be reached; try again later"));
+    let viewed = client.viewed(0, 0);
+    assert!(client.input(viewed.clone()).is_empty());
+    client.press(KeyCode::PageUp);
+    assert_eq!(commands(client.input(viewed)), history(None));
+}
+
+#[test]
+fn a_warning_about_what_is_kept_stays_on_the_screen() {
+    let mut client = returning();
+    client.input(Input::Warning("read.json is broken".to_owned()));
+    client.joined("chat", Some(complete(1)), None);
+    replay(&mut client, "chat", "new");
+    let page = [client.message("chat", "bob", "read", 10)];
+    client.history("chat", &page, true);
+    client.write("x");
+    assert_eq!(shown(&client), ["bob: read", "read.json is broken", "bob: new"]);
+}

@@ -1,0 +1,75 @@
+//! Messages of ours that are not sent: again, or back into the composer.
+
+use realtime_shared::ClientMsgId;
+
+use super::actions::edit;
+use super::timeline::Sending;
+use super::{Effect, Model};
+use crate::net;
+use crate::sanitize;
+
+/// Connects now, or sends the oldest refused message of the room again.
+pub(super) fn retry(model: &mut Model) -> Vec<Effect> {
+    if !model.link.is_connected() {
+        return vec![Effect::Net(net::Command::RetryNow)];
+    }
+    let Some(id) = model.pane().timeline.refused().map(|item| item.id().clone()) else {
+        model.say("nothing to send again here");
+        return Vec::new();
+    };
+    vec![Effect::Net(net::Command::Resend(id))]
+}
+
+/// Takes what is not sent back into the composer: the oldest message that was refused, or else the newest that waits,
+/// once the network has let go of it.
+pub(super) fn take_back(model: &mut Model) -> Vec<Effect> {
+    let timeline = &model.pane().timeline;
+    if let Some((id, text)) = timeline.refused().map(|item| (item.id().clone(), item.original().clone())) {
+        return compose(model, &id, text.as_str());
+    }
+    let waiting = timeline.outgoing().filter(|item| item.is_waiting()).last();
+    if let Some(item) = waiting {
+        return vec![Effect::Net(net::Command::TakeBack(item.id().clone()))];
+    }
+    let is_sent = timeline.outgoing().any(|item| item.state == Sending::Sent);
+    model.say(if is_sent { "that is on its way already" } else { "nothing unsent to take back here" });
+    Vec::new()
+}
+
+/// The network has let go of a message of the room at `index`.
+pub(super) fn taken_back(model: &mut Model, index: usize, id: &ClientMsgId, was_sent: bool) -> Vec<Effect> {
+    let timeline = &mut model.rooms[index].pane.timeline;
+    let Some(text) = timeline.outgoing().find(|item| item.id() == id).map(|item| item.original().clone())
+    else {
+        return Vec::new();
+    };
+    if model.current != Some(index) {
+        let why = sanitize::line("taken back");
+        model.rooms[index].pane.timeline.set_sending(id, Sending::Refused(why));
+        return Vec::new();
+    }
+    let effects = compose(model, id, text.as_str());
+    if was_sent {
+        model.say("it was sent before the connection was lost: it may be there all the same");
+    }
+    effects
+}
+
+/// Moves a message from the end of the timeline into the composer, where it fits there.
+fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
+    edit(model, |model| {
+        let pane = model.pane_mut();
+        let result = if pane.composer.editor.is_empty() {
+            pane.composer.editor.set(text.to_owned());
+            Ok(())
+        } else {
+            pane.composer.editor.insert(text)
+        };
+        if result.is_ok() {
+            pane.timeline.take_outgoing(id);
+        } else {
+            let why = sanitize::line("it does not fit into the draft");
+            pane.timeline.set_sending(id, Sending::Refused(why));
+        }
+    })
+}
