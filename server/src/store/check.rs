@@ -68,7 +68,11 @@ pub(super) fn content(
         connection.pragma_query_value(None, "quick_check", |row| row.get(0));
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(true),
-        Ok(what) => Err(OpenError::Damaged { path: path.to_owned(), what }),
+        Ok(report) => {
+            // A heading for each database, and then a line for each fault: the first will do.
+            let what = report.lines().find(|line| !line.starts_with("***")).unwrap_or(&report).to_owned();
+            Err(OpenError::Damaged { path: path.to_owned(), what })
+        }
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(false),
         Err(error) => Err(failed(error)),
     }
