@@ -1,6 +1,7 @@
 //! The program from outside: what it prints, what it refuses, what it keeps, and how it ends.
 
 mod program;
+mod store;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;

@@ -27,6 +27,11 @@ impl Home {
         self.path().join(".local/share/realtime/jwt-secret")
     }
 
+    /// Where it keeps rooms.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path().join(".local/share/realtime/store.db")
+    }
+
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path().join(name);
         std::fs::write(&path, content).expect("writable");
@@ -132,6 +137,10 @@ pub(crate) struct Served {
 impl Served {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address.expect("it listens")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// The log's next line with `text`.
