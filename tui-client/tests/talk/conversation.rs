@@ -6,7 +6,7 @@ use crate::server::Server;
 use crate::terminal::{MEDIUM, NARROW, Terminal, WIDE};
 
 /// Alice and Bob in the lobby, each seeing the other.
-fn alice_and_bob(server: &Server) -> (Terminal, Terminal) {
+pub(crate) fn alice_and_bob(server: &Server) -> (Terminal, Terminal) {
     let people = (server.client("alice", WIDE), server.client("bob", WIDE));
     for person in [&people.0, &people.1] {
         person.is_connected();
@@ -16,7 +16,7 @@ fn alice_and_bob(server: &Server) -> (Terminal, Terminal) {
 }
 
 /// The lines of a screen that have `text`.
-fn lines<'a>(screen: &'a str, text: &str) -> Vec<&'a str> {
+pub(crate) fn lines<'a>(screen: &'a str, text: &str) -> Vec<&'a str> {
     screen.lines().filter(|line| line.contains(text)).collect()
 }
 
@@ -76,10 +76,12 @@ fn a_server_that_dies_and_comes_back_loses_nothing_that_is_typed() {
     bob.say("that is all");
     for person in [&bob, &alice] {
         let seen = person.shows("that is all");
-        let lines = lines(&seen.text, "of three");
-        let in_order = lines.iter().zip(MEANWHILE).all(|(line, said)| line.contains(said));
-        assert!(lines.len() == MEANWHILE.len() && in_order, "{}", seen.text);
-        assert!(seen.text.contains("history was reset"), "{}", seen.text);
+        let found = lines(&seen.text, "of three");
+        let in_order = found.iter().zip(MEANWHILE).all(|(line, said)| line.contains(said));
+        assert!(found.len() == MEANWHILE.len() && in_order, "{}", seen.text);
+        assert_eq!(lines(&seen.text, "before").len(), 1, "{}", seen.text);
+        assert_eq!(lines(&seen.text, "offline").len(), 1, "{}", seen.text);
+        assert!(!seen.text.contains("reset"), "{}", seen.text);
     }
     let seen = alice.shows("that is all");
     assert!(!seen.text.contains("queued"), "{}", seen.text);

@@ -24,7 +24,9 @@ pub(crate) struct Script {
     pub(crate) members: Vec<String>,
     /// The rooms that there are.
     pub(crate) rooms: Vec<String>,
-    /// Why it refuses every message.
+    /// How many messages it cannot store just now.
+    pub(crate) outage: usize,
+    /// Why it refuses every other message.
     pub(crate) refusal: String,
     /// How many pings it answers.
     pub(crate) pongs: usize,
@@ -36,6 +38,7 @@ impl Default for Script {
             me: "me".to_owned(),
             members: vec!["me".to_owned(), "bob".to_owned()],
             rooms: vec!["lobby".to_owned()],
+            outage: 0,
             refusal: "no".to_owned(),
             pongs: usize::MAX,
         }
@@ -156,10 +159,18 @@ impl Script {
                     "last_ts": null,
                 })).collect::<Vec<_>>(),
             }),
-            "message" => json!({
-                "type": "error", "code": "forbidden", "message": self.refusal, "temporary": false,
-                "room": room, "client_msg_id": frame["client_msg_id"],
-            }),
+            "message" => {
+                let left = self.outage.checked_sub(1);
+                self.outage = left.unwrap_or(0);
+                let (code, why) = match left {
+                    Some(_) => ("unavailable", "the store is full"),
+                    None => ("forbidden", self.refusal.as_str()),
+                };
+                json!({
+                    "type": "error", "code": code, "message": why, "temporary": left.is_some(),
+                    "room": room, "client_msg_id": frame["client_msg_id"],
+                })
+            }
             "ping" => {
                 self.pongs = self.pongs.checked_sub(1)?;
                 json!({"type": "pong", "nonce": frame["nonce"], "ts": 1})

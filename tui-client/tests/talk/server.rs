@@ -17,20 +17,28 @@ use crate::terminal::{Size, Terminal};
 pub(crate) struct Server {
     data: TempDir,
     address: SocketAddr,
+    /// With what it is told to serve, beside the address.
+    options: Vec<String>,
     process: Option<Child>,
     /// Keeps the port while the server is away: bound, and not listening. Only Linux lets the server bind beside it.
     _port: Option<TcpSocket>,
 }
 
 impl Server {
+    /// Starts one with its rooms in a file.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let port = TcpSocket::new_v4().expect("a socket");
         port.set_reuseaddr(true).expect("set");
         port.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
         let address = port.local_addr().expect("an address");
         let port = cfg!(target_os = "linux").then_some(port);
         let data = TempDir::new().expect("a directory");
-        let mut server = Self { data, address, process: None, _port: port };
+        let options = options.iter().map(ToString::to_string).collect();
+        let mut server = Self { data, address, options, process: None, _port: port };
         server.serve();
         server
     }
@@ -39,6 +47,7 @@ impl Server {
     pub(crate) fn serve(&mut self) {
         let address = self.address.to_string();
         let mut command = self.program(&["serve", "--listen", &address]);
+        command.args(&self.options);
         let lock = starting();
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
         drop(lock);

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -67,13 +68,21 @@ struct State {
 }
 
 impl Terminal {
-    /// Starts a client with `token` in its environment and these arguments.
+    /// Starts a client with `token` in its environment and these arguments. It knows no place to keep anything.
     pub(crate) fn start(size: Size, token: &str, arguments: &[&str]) -> Self {
+        Self::start_keeping(size, token, arguments, None)
+    }
+
+    /// As [`Terminal::start`], with a directory for what it keeps.
+    pub(crate) fn start_keeping(size: Size, token: &str, arguments: &[&str], state: Option<&Path>) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_realtime-tui"));
         command.env_clear();
         command.env("TERM", "xterm-256color");
         command.env("TZ", "UTC");
         command.env("REALTIME_TOKEN", token);
+        if let Some(directory) = state {
+            command.env("XDG_STATE_HOME", directory);
+        }
         command.args(arguments);
 
         let lock = starting();
