@@ -16,7 +16,7 @@ use realtime_server::Server;
 use realtime_server::clock::Clock;
 use realtime_server::store::{OpenError, Store};
 
-use cli::{Command, Origin, Plan, Stop, UsageError};
+use cli::{Command, Origin, Plan, Stop, ToolError, UsageError};
 use process::StopSignals;
 
 /// Why the program ends without success.
@@ -24,6 +24,8 @@ use process::StopSignals;
 enum Failure {
     #[error(transparent)]
     Usage(#[from] UsageError),
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error(transparent)]
@@ -43,9 +45,12 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
-            Self::Store(_) | Self::Bind(_) | Self::Start(_) | Self::Disk(_) | Self::Output(_) => {
-                ExitCode::FAILURE
-            }
+            Self::Tool(_)
+            | Self::Store(_)
+            | Self::Bind(_)
+            | Self::Start(_)
+            | Self::Disk(_)
+            | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 }
@@ -55,6 +60,9 @@ fn main() -> ExitCode {
         Ok(cli) => match cli.command {
             Command::Serve(args) => args.check().map_err(Failure::from).and_then(serve),
             Command::Token(args) => print_token(args),
+            Command::Export(args) => args.run().map_err(Failure::from).map(told),
+            Command::Import(args) => args.run().map_err(Failure::from).map(told),
+            Command::Backup(args) => args.run().map_err(Failure::from).map(told),
         },
         Err(Stop::Usage(fault)) => Err(fault.into()),
         Err(Stop::Shown(text)) => text.print().map_err(Failure::Output),
@@ -71,6 +79,14 @@ fn main() -> ExitCode {
 /// Where standard error is gone as well, nobody can be told.
 fn complain(what: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "realtime-server: {what}");
+}
+
+/// What a command that prints something else has to say of it.
+#[expect(clippy::needless_pass_by_value, reason = "it is what the command returned")]
+fn told(what: String) {
+    if !what.is_empty() {
+        complain(format_args!("{what}"));
+    }
 }
 
 fn print_token(args: cli::TokenArgs) -> Result<(), Failure> {

@@ -5,20 +5,28 @@
 
 #![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
 
+mod backup;
+mod export;
 mod greeting;
+mod import;
+mod progress;
 mod secret;
 mod serve;
 mod token;
 mod units;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use realtime_server::store::{BackupError, ExportError, ImportError, OpenError};
 
+pub(crate) use backup::BackupArgs;
+pub(crate) use export::ExportArgs;
 pub(crate) use greeting::greeting;
+pub(crate) use import::ImportArgs;
 pub(crate) use secret::{Origin, SecretError};
 pub(crate) use serve::{Plan, ServeArgs};
 pub(crate) use token::TokenArgs;
@@ -31,8 +39,10 @@ Examples:
       A token for alice, to be given to a client
   realtime-tui --token \"$(realtime-server token --user alice)\" --room chat-general
       Alice, in the terminal
+  realtime-server backup /backups/rooms.db
+      A copy of all rooms, while the server runs
 
-`realtime-server serve --help` and `realtime-server token --help` say more.";
+`realtime-server serve --help`, and the same of the other commands, say more.";
 
 /// A hub for rooms over WebSocket.
 #[derive(Debug, Parser)]
@@ -48,6 +58,44 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Print a token for a user, and nothing else
     Token(TokenArgs),
+    /// Print rooms as lines of JSON
+    Export(ExportArgs),
+    /// Add rooms from such lines
+    Import(ImportArgs),
+    /// Copy all rooms to a file, while the server runs
+    Backup(BackupArgs),
+}
+
+/// Where the rooms are.
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// The data directory of the server [default: realtime in the user's data directory, which is ~/.local/share, or
+    /// $XDG_DATA_HOME]
+    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataArgs {
+    fn directory(&self) -> Result<PathBuf, ToolError> {
+        data_dir(self.data_dir.as_deref()).ok_or(ToolError::NoHome)
+    }
+}
+
+/// Why a command that works on the store ends without success.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolError {
+    #[error("there is no home directory that could have rooms in it; name a directory with --data-dir")]
+    NoHome,
+    #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
+    Input(PathBuf, io::Error),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error("{0} ({1})")]
+    Import(ImportError, String),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
 }
 
 /// Where the secret is, and what tokens have to say besides: the same for who checks them and who makes them.
@@ -177,13 +225,16 @@ mod tests {
 
     #[test]
     fn the_readme_has_every_flag_with_its_variable_and_default() {
-        for (subcommand, section) in [("serve", "Flags of `serve`"), ("token", "Flags of `token`")] {
+        for subcommand in ["serve", "token", "export", "import", "backup"] {
+            let section = format!("Flags of `{subcommand}`");
             let mut command = Cli::command();
             command.build();
             let command = command.find_subcommand(subcommand).expect("a subcommand");
-            let flags =
-                command.get_arguments().filter(|argument| argument.get_id() != "help").collect::<Vec<_>>();
-            let documented = documented(section);
+            let flags: Vec<_> = command
+                .get_arguments()
+                .filter(|argument| argument.get_id() != "help" && argument.get_long().is_some())
+                .collect();
+            let documented = documented(&section);
             assert_eq!(flags.len(), documented.len(), "{section}");
             for (flag, [name, variable, default]) in flags.into_iter().zip(documented) {
                 assert_eq!(flag.get_long(), Some(name.as_str()), "in the order of --help");

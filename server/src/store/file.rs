@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::{OpenError, Reader, Writer, check, schema};
 
 /// The database, in the data directory.
-const FILE: &str = "store.db";
+pub(super) const FILE: &str = "store.db";
 /// Whose lock says that somebody uses the directory, and who it is.
 const LOCK: &str = "store.lock";
 /// How long the file is read through at the start: all of one of some hundred thousand messages.
@@ -132,12 +132,12 @@ fn make_file(path: &Path) -> io::Result<()> {
 }
 
 /// Has the names in a directory written, as a file's own sync does not.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// A connection to a file that is there. That it ends changes nothing in the file.
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;

@@ -10,11 +10,19 @@
 //! What retention has dropped is gone; of an entry that is still needed to know it again, when it is sent again, or to
 //! go on with the numbers, all but the frame stays.
 //!
+//! Rooms leave it as lines of JSON and come back from them ([`Archive`], [`Store::import`]), and all of it can be copied
+//! while a server uses it ([`Archive::backup`]).
+//!
 //! Nothing here knows members, connections or the order in which things are announced: that is the broker's.
 
+mod archive;
+mod backup;
 mod check;
+mod digest;
 mod error;
 mod file;
+mod header;
+mod import;
 mod place;
 mod read;
 mod schema;
@@ -22,10 +30,14 @@ mod schema;
 mod tests;
 mod write;
 
+pub use self::archive::{Archive, ExportError};
+pub use self::backup::BackupError;
+pub(crate) use self::digest::digest;
 pub use self::error::OpenError;
 pub(crate) use self::error::{Cannot, cannot};
 pub use self::file::Store;
 pub(crate) use self::file::{Checkpoint, checkpoint};
+pub use self::import::{ImportError, Imported};
 pub(crate) use self::place::RoomId;
 pub(crate) use self::read::{Head, Reader, RoomRow, View};
 pub(crate) use self::write::{Batch, Row, Writer};

@@ -116,6 +116,13 @@ impl View<'_> {
             .optional()
     }
 
+    /// The names of all rooms, in the order in which they began.
+    pub(crate) fn room_names(self) -> Result<Vec<RoomName>> {
+        let mut statement = self.0.prepare("SELECT name FROM room ORDER BY id")?;
+        let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+        names.filter_map(|name| name.map(|name| RoomName::new(&name).ok()).transpose()).collect()
+    }
+
     /// The rooms that the filter lets through, and where their heads are; without members.
     pub(crate) fn rooms(self, filter: impl Fn(&RoomName) -> bool) -> Result<Vec<RoomSummary>> {
         let mut statement = self.0.prepare_cached("SELECT id, name, epoch FROM room")?;

@@ -33,14 +33,14 @@ fn room() -> RoomName {
 fn fill(writer: &Writer, entries: u64) {
     let mut batch = writer.begin().expect("a batch");
     let epoch = Epoch::new("epoch").expect("an epoch");
-    let id = batch.add_room(&room(), &epoch).expect("added").expect("a room");
+    let id = batch.add_room(&room(), &epoch, Seq::new(1)).expect("added").expect("a room");
     for number in 1..=entries {
         let row = Row {
             place: id.place(Seq::new(number)),
             id: EntryId::from_u128(u128::from(number)),
             ts: Timestamp::from_millis(number),
             known: (number % 2 == 0).then_some(u128::from(number)),
-            frame: "a frame",
+            frame: Some("a frame"),
         };
         batch.add(&row).expect("added");
     }
@@ -207,7 +207,7 @@ fn what_is_not_committed_is_not_there() {
     let writer = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
     {
         let batch = writer.begin().expect("a batch");
-        batch.add_room(&room(), &Epoch::new("epoch").expect("an epoch")).expect("added");
+        batch.add_room(&room(), &Epoch::new("epoch").expect("an epoch"), Seq::new(1)).expect("added");
     }
     fill(&writer, 1);
     drop(writer);

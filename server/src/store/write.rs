@@ -31,7 +31,8 @@ pub(crate) struct Row<'a> {
     pub(crate) ts: Timestamp,
     /// The digest by which it is known when it comes again.
     pub(crate) known: Option<u128>,
-    pub(crate) frame: &'a str,
+    /// None where retention has dropped it.
+    pub(crate) frame: Option<&'a str>,
 }
 
 impl Writer {
@@ -72,14 +73,16 @@ impl Batch<'_> {
     }
 
     /// Adds a room without entries: its first one has to follow in the same batch. `None`: there are too many rooms.
-    pub(crate) fn add_room(&self, name: &RoomName, epoch: &Epoch) -> Result<Option<RoomId>> {
+    ///
+    /// `first` is the oldest number that may be read: 1, for a room that is new.
+    pub(crate) fn add_room(&self, name: &RoomName, epoch: &Epoch, first: Seq) -> Result<Option<RoomId>> {
         self.transaction
-            .prepare_cached("INSERT INTO room (name, epoch, first) VALUES (?, ?, 1)")?
-            .execute((name.as_str(), epoch.as_str()))?;
-        let number = self.transaction.last_insert_rowid();
-        let room = RoomId::new(number);
+            .prepare_cached("INSERT INTO room (name, epoch, first) VALUES (?, ?, ?)")?
+            .execute((name.as_str(), epoch.as_str(), number(first)))?;
+        let id = self.transaction.last_insert_rowid();
+        let room = RoomId::new(id);
         if room.is_none() {
-            self.transaction.execute("DELETE FROM room WHERE id = ?", [number])?;
+            self.transaction.execute("DELETE FROM room WHERE id = ?", [id])?;
         }
         Ok(room)
     }

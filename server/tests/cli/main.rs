@@ -2,6 +2,7 @@
 
 mod program;
 mod store;
+mod transfer;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;

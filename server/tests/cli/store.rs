@@ -10,7 +10,7 @@ use tungstenite::{Message, WebSocket};
 use crate::program::{Home, Served, next};
 
 /// Sends a frame and waits for the answer of that type.
-fn ask(socket: &mut WebSocket<TcpStream>, frame: &Value, answer: &str) -> Value {
+pub(crate) fn ask(socket: &mut WebSocket<TcpStream>, frame: &Value, answer: &str) -> Value {
     socket.send(Message::text(frame.to_string())).expect("sent");
     loop {
         let frame: Value = serde_json::from_str(&next(socket).expect("an open connection")).expect("JSON");
@@ -20,11 +20,13 @@ fn ask(socket: &mut WebSocket<TcpStream>, frame: &Value, answer: &str) -> Value 
     }
 }
 
-fn post(id: &str) -> Value {
+/// A message with an id.
+pub(crate) fn post(id: &str) -> Value {
     json!({"type": "message", "room": "lobby", "text": "hello", "client_msg_id": id})
 }
 
-fn history(served: &Served, token: &str) -> Vec<Value> {
+/// What is in the room.
+pub(crate) fn history(served: &Served, token: &str) -> Vec<Value> {
     let page = ask(&mut served.connect(token), &json!({"type": "history", "room": "lobby"}), "history");
     page["messages"].as_array().expect("an array").clone()
 }

@@ -6,27 +6,13 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 
-use aws_lc_rs::digest::{Context, SHA256};
 use hashbrown::HashTable;
 use realtime_shared::Seq;
 
-use crate::broker::{DEDUP_ENTRIES, DedupKey};
+use crate::broker::DEDUP_ENTRIES;
 
 /// The digest of an entry that has no such id.
 const NONE: u128 = 0;
-
-/// A sender and its own id for a message, in 16 bytes. SHA-256, cut off: nobody can find two that are the same.
-pub(crate) fn digest(key: &DedupKey) -> u128 {
-    let mut context = Context::new(&SHA256);
-    let from = key.from.as_str();
-    // With the length before it no sender and id can be read as another's.
-    context.update(&(from.len() as u64).to_be_bytes());
-    context.update(from.as_bytes());
-    context.update(key.client_msg_id.as_str().as_bytes());
-    let digest = context.finish();
-    let (first, _) = digest.as_ref().split_first_chunk().expect("32 bytes");
-    u128::from_be_bytes(*first)
-}
 
 /// The digests of a room's newest entries.
 pub(super) struct Known {
@@ -111,24 +97,8 @@ fn low_bits(seq: u64) -> u32 {
 mod tests {
     use std::collections::HashMap;
 
-    use proptest::prelude::*;
-    use realtime_shared::{ClientMsgId, UserId};
-
     use super::*;
-
-    fn key(from: &str, id: &str) -> DedupKey {
-        DedupKey {
-            from: UserId::new(from).expect("a user id"),
-            client_msg_id: ClientMsgId::new(id).expect("an id"),
-        }
-    }
-
-    #[test]
-    fn digests_tell_senders_and_ids_apart() {
-        assert_eq!(digest(&key("ab", "c")), digest(&key("ab", "c")));
-        assert_ne!(digest(&key("ab", "c")), digest(&key("a", "bc")));
-        assert_ne!(digest(&key("ab", "c")), digest(&key("ab", "d")));
-    }
+    use proptest::prelude::*;
 
     #[test]
     fn the_window_is_the_newest_10_000() {

@@ -7,7 +7,7 @@
 //! An error of the disk ends it: nothing is taken any more, and [`Failure`] tells the server's owner.
 
 mod checkpoint;
-pub(crate) mod known;
+mod known;
 mod page;
 mod queue;
 mod readers;

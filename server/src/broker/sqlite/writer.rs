@@ -14,16 +14,15 @@ use std::time::{Duration, Instant};
 use realtime_shared::{EntryId, Epoch, RoomName, Timestamp};
 
 use super::checkpoint::Checkpoints;
-use super::known::digest;
 use super::queue::{Queue, Waiting};
 use super::retention::Sweep;
 use super::tail::Tail;
 use super::{Failure, Listener};
-use crate::broker::{Completion, Entry, Receipt, Submission, Unavailable, is_known_at};
+use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_known_at};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
-use crate::store::{self, Batch, Cannot, Checkpoint, Row, cannot};
+use crate::store::{self, Batch, Cannot, Checkpoint, Row, cannot, digest};
 
 /// How long a room's tail is kept after its last message.
 const TAIL_IDLE: Duration = Duration::from_mins(1);
@@ -201,7 +200,8 @@ impl Tail {
         ts: Timestamp,
     ) -> rusqlite::Result<Outcome> {
         self.used = Instant::now();
-        let digest = submission.dedup_key().as_ref().map(digest);
+        let known = submission.post.client_msg_id.as_ref();
+        let digest = known.map(|client_msg_id| digest(&submission.from, client_msg_id));
         if let Some(receipt) = self.find(batch, digest, ts)? {
             return Ok(Outcome::Known(receipt));
         }
@@ -210,7 +210,7 @@ impl Tail {
             log.clone()
         } else {
             let epoch = Epoch::from_id(id);
-            let Some(room) = batch.add_room(&submission.post.room, &epoch)? else {
+            let Some(room) = batch.add_room(&submission.post.room, &epoch, FIRST)? else {
                 return Ok(Outcome::Refused);
             };
             self.log.insert((room, epoch)).clone()
@@ -219,7 +219,7 @@ impl Tail {
         let seq = place.seq();
         let name = submission.post.room.clone();
         let entry = submission.into_entry(&epoch, seq, id, ts);
-        batch.add(&Row { place, id, ts, known: digest, frame: &entry.json })?;
+        batch.add(&Row { place, id, ts, known: digest, frame: Some(&entry.json) })?;
         self.head = seq;
         self.known.push(digest);
         Ok(Outcome::New(name, entry, Receipt { epoch, seq, id, ts, duplicate: false }))

@@ -1,0 +1,39 @@
+//! `realtime-server backup`: a copy of the store.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use realtime_server::store::Archive;
+
+use super::progress::Progress;
+use super::{DataArgs, ToolError};
+
+const EXAMPLES: &str = "\
+Examples:
+  realtime-server backup /backups/rooms-$(date +%F).db
+      A copy of all rooms as of now. The server may be running, and goes on
+
+To go back to it: stop the server, put the copy into the data directory as store.db, remove store.db-wal and store.db-shm
+there, and start the server.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BackupArgs {
+    /// The copy. There must be no such file yet
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+impl BackupArgs {
+    /// Writes it; a line for people.
+    pub(crate) fn run(self) -> Result<String, ToolError> {
+        let archive = Archive::open(&self.data.directory()?)?;
+        let mut bar = Progress::new("pages");
+        archive.backup(&self.file, &mut |done, of| bar.at(done, of))?;
+        drop(bar);
+        Ok(format!("copied to {}", self.file.display()))
+    }
+}

@@ -1,0 +1,63 @@
+//! `realtime-server import`: rooms from lines of JSON.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
+
+use clap::Args;
+use realtime_server::store::Store;
+
+use super::progress::Progress;
+use super::{DataArgs, ToolError};
+
+const EXAMPLES: &str = "\
+Examples:
+  realtime-server import lobby.ndjson
+      The rooms of an export. No server may be running on the data directory
+  gunzip --stdout rooms.ndjson.gz | realtime-server import
+
+Rooms keep their epochs, numbers and ids: clients go on with the positions that they have. A room comes in whole or not
+at all. One that is there already, with the same messages, stays as it is, so that the same import may be run again; one
+with other messages ends the import, and so does the first line that is not as an export writes it.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ImportArgs {
+    /// What `realtime-server export` wrote [default: standard input]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+impl ImportArgs {
+    /// Reads them; a line for people.
+    pub(crate) fn run(self) -> Result<String, ToolError> {
+        let mut input: Box<dyn BufRead> = match &self.file {
+            Some(path) => {
+                let file = File::open(path).map_err(|fault| ToolError::Input(path.clone(), fault))?;
+                Box::new(BufReader::new(file))
+            }
+            None => Box::new(io::stdin().lock()),
+        };
+        let store = Store::open(&self.data.directory()?)?;
+        let (mut new, mut messages, mut there) = (0_u64, 0_u64, 0_u64);
+        let mut bar = Progress::new("messages");
+        let result = store.import(
+            &mut input,
+            &mut |imported| {
+                if imported.new {
+                    new += 1;
+                    messages += imported.entries;
+                } else {
+                    there += 1;
+                }
+            },
+            &mut |room, done, of| bar.at_of(room.as_str(), done, of),
+        );
+        drop(bar);
+        let so_far = format!("imported {new} rooms with {messages} messages; {there} were there already");
+        result.map(|()| so_far.clone()).map_err(|fault| ToolError::Import(fault, so_far))
+    }
+}

@@ -1,0 +1,184 @@
+//! What an export wrote comes in as it was, or not at all.
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use realtime_shared::{ClientMsgId, Epoch, Text, UserId};
+use tempfile::TempDir;
+
+use super::super::Archive;
+use super::*;
+
+fn directory() -> TempDir {
+    TempDir::new().expect("a directory")
+}
+
+fn room(number: usize) -> RoomName {
+    RoomName::new(&format!("room {number}")).expect("a room's name")
+}
+
+/// The frame of a room's entry.
+fn frame(room: &RoomName, seq: u64) -> String {
+    codec::encode(&ServerEvent::Message(Message {
+        room: room.clone(),
+        from: UserId::new("alice").expect("a user id"),
+        text: Text::new(&format!("text {seq}")).expect("a text"),
+        seq: Seq::new(seq),
+        id: id(seq),
+        ts: Timestamp::from_millis(seq),
+        client_msg_id: None,
+        epoch: (seq == 1).then(|| epoch(room)),
+    }))
+}
+
+fn id(seq: u64) -> EntryId {
+    EntryId::from_u128(u128::from(seq) << 70)
+}
+
+fn epoch(room: &RoomName) -> Epoch {
+    Epoch::new(&format!("epoch of {room}")).expect("an epoch")
+}
+
+/// Fills a store with rooms of so many entries, of which the first so many have been dropped.
+fn fill(directory: &TempDir, rooms: &[(u64, u64)]) {
+    let writer = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
+    for (number, (entries, dropped)) in rooms.iter().enumerate() {
+        let name = room(number);
+        let mut batch = writer.begin().expect("a batch");
+        let added = batch.add_room(&name, &epoch(&name), Seq::new(1)).expect("added").expect("a room");
+        for seq in 1..=*entries {
+            let frame = frame(&name, seq);
+            let ts = Timestamp::from_millis(seq);
+            add(&mut batch, added, Seq::new(seq), id(seq), ts, None, Some(&frame)).expect("added");
+        }
+        if *dropped > 0 {
+            batch.drop_frames(added, Seq::new(1), Seq::new(*dropped)).expect("dropped");
+        }
+        batch.commit().expect("committed");
+    }
+}
+
+fn export(directory: &TempDir) -> Vec<u8> {
+    let mut out = Vec::new();
+    Archive::open(directory.path())
+        .expect("a store")
+        .export(&[], &mut out, &mut |_, _| ())
+        .expect("exported");
+    out
+}
+
+fn import_into(directory: &TempDir, mut lines: &[u8]) -> (Vec<Imported>, Result<(), ImportError>) {
+    let mut all = Vec::new();
+    let store = Store::open(directory.path()).expect("a store");
+    let result = store.import(&mut lines, &mut |imported| all.push(imported), &mut |_, _, _| ());
+    (all, result)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn an_export_of_an_import_is_the_export(
+        rooms in prop::collection::vec((1_usize..30, any::<Index>()), 1..5),
+    ) {
+        let rooms: Vec<_> =
+            rooms.iter().map(|(entries, dropped)| (*entries as u64, dropped.index(*entries + 1) as u64)).collect();
+        let (from, to) = (directory(), directory());
+        fill(&from, &rooms);
+        let lines = export(&from);
+        let (imported, result) = import_into(&to, &lines);
+        result.expect("imported");
+        prop_assert!(imported.iter().all(|room| room.new));
+        prop_assert!(export(&to) == lines);
+        let (again, result) = import_into(&to, &lines);
+        result.expect("imported again");
+        prop_assert!(again.iter().all(|room| !room.new), "{again:?}");
+        prop_assert!(export(&to) == lines);
+    }
+
+    #[test]
+    fn what_is_not_whole_leaves_nothing(line in any::<Index>(), place in any::<Index>(), byte in 0_u8..0x7F) {
+        let (from, to) = (directory(), directory());
+        fill(&from, &[(8, 0)]);
+        let whole = export(&from);
+        let mut lines: Vec<Vec<u8>> = whole.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let line = line.index(lines.len());
+        let place = place.index(lines[line].len());
+        lines[line][place] = byte;
+        let (imported, result) = import_into(&to, &lines.concat());
+        // A text may be another one, and so may a room be: that is nobody's to know.
+        match result {
+            Ok(()) => prop_assert_eq!(imported.len(), 1),
+            Err(error) => {
+                prop_assert!(imported.is_empty() && error.line >= 1 && !error.what.contains('\n'), "{}", error);
+                prop_assert!(export(&to).is_empty());
+            }
+        }
+        // What is cut off is not taken for the end.
+        let cut = &whole[..whole.len() - 1 - place];
+        let to = directory();
+        import_into(&to, cut).1.expect_err("cut short");
+        prop_assert!(export(&to).is_empty());
+    }
+}
+
+#[test]
+fn another_past_is_refused_and_nothing_is_changed() {
+    let to = directory();
+    fill(&to, &[(5, 2)]);
+    let before = export(&to);
+    let other = |change: &dyn Fn(&str) -> String| {
+        let from = directory();
+        fill(&from, &[(5, 0)]);
+        let lines = change(&String::from_utf8(export(&from)).expect("text"));
+        let (imported, result) = import_into(&to, lines.as_bytes());
+        assert!(imported.is_empty() && export(&to) == before);
+        result.expect_err("refused").to_string()
+    };
+    let error = other(&|lines| lines.replace("epoch of room 0", "another epoch"));
+    assert!(error.contains("line 1: ") && error.contains("another past"), "{error}");
+    let error = other(&|lines| lines.replace("text 4", "text 9"));
+    assert!(error.contains("line 5: ") && error.contains("message 4"), "{error}");
+    let error = other(&|lines| lines.replace(&id(1).to_string(), &id(77).to_string()));
+    assert!(error.contains("line 2: "), "a dropped one is known by its id: {error}");
+
+    let longer = directory();
+    fill(&longer, &[(6, 0)]);
+    let error = import_into(&to, &export(&longer)).1.expect_err("refused").to_string();
+    assert!(error.contains("up to message 5") && export(&to) == before, "{error}");
+    let shorter = directory();
+    fill(&shorter, &[(4, 0)]);
+    let (imported, result) = import_into(&to, &export(&shorter));
+    result.expect("it has all of that");
+    assert!(!imported[0].new && export(&to) == before);
+}
+
+#[test]
+fn rooms_before_the_fault_are_there() {
+    let (from, to) = (directory(), directory());
+    fill(&from, &[(2, 0), (2, 0)]);
+    let mut lines = export(&from);
+    lines.truncate(lines.len() - 10);
+    let (imported, result) = import_into(&to, &lines);
+    assert_eq!(result.expect_err("cut short").line, 6);
+    assert_eq!(imported, [Imported { room: room(0), entries: 2, new: true }]);
+    let reader = Archive::open(to.path()).expect("a store");
+    let mut out = Vec::new();
+    reader.export(&[room(0)], &mut out, &mut |_, _| ()).expect("it is there");
+    reader.export(&[room(1)], &mut out, &mut |_, _| ()).expect_err("it is not");
+}
+
+#[test]
+fn messages_that_come_in_are_known_again() {
+    let (from, to) = (directory(), directory());
+    fill(&from, &[(1, 0)]);
+    let lines = String::from_utf8(export(&from)).expect("text");
+    let lines = lines.replace("\"type\":\"message\"", "\"type\":\"message\",\"client_msg_id\":\"mine\"");
+    import_into(&to, lines.as_bytes()).1.expect("imported");
+    let store = Store::open(to.path()).expect("a store");
+    let known = store.reader().expect("a reader").ask(|view| {
+        let (row, _) = view.room(&room(0))?.expect("the room");
+        view.known((row.id.start(), row.id.end()), Timestamp::from_millis(0))
+    });
+    let (from, mine) = (UserId::new("alice").expect("a user id"), ClientMsgId::new("mine").expect("an id"));
+    assert_eq!(known.expect("readable"), [(Seq::new(1), digest(&from, &mine))]);
+}

@@ -1,0 +1,150 @@
+//! Rooms out of the store and into another one: export, import, backup.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+
+use crate::program::{Home, next};
+use crate::store::{ask, history, post};
+
+/// Says so many things in a room, and is told where that got it.
+fn talk(home: &Home, texts: usize) -> Vec<Value> {
+    let token = home.token("alice");
+    let served = home.serve(&[]);
+    let mut alice = served.connect(&token);
+    let acks = (1..=texts).map(|number| ask(&mut alice, &post(&number.to_string()), "ack")).collect();
+    served.stopped();
+    acks
+}
+
+/// A home with the same secret.
+fn another(home: &Home) -> Home {
+    let another = Home::new();
+    fs::create_dir_all(another.kept_secret().parent().expect("a directory")).expect("made");
+    fs::copy(home.kept_secret(), another.kept_secret()).expect("copied");
+    another
+}
+
+#[test]
+fn an_imported_room_goes_on_where_it_was() {
+    let home = Home::new();
+    let acks = talk(&home, 5);
+    let exported = home.run(&["export", "--room", "lobby"]).succeeded();
+    assert_eq!(exported.stdout().lines().count(), 1 + 5);
+    assert!(exported.stderr().contains("exported 5 messages"), "{}", exported.stderr());
+
+    let there = another(&home);
+    let file = there.file("lobby.ndjson", &exported.stdout());
+    let import = || there.run(&["import", file.to_str().expect("a path")]).succeeded().stderr();
+    assert!(import().contains("imported 1 rooms with 5 messages; 0 were there already"));
+    let before = fs::read(there.store()).expect("a store");
+    assert!(import().contains("imported 0 rooms with 0 messages; 1 were there already"));
+    assert!(fs::read(there.store()).expect("a store") == before, "nothing was changed");
+
+    let token = there.token("alice");
+    let served = there.serve(&[]);
+    let kept = history(&served, &token);
+    for (kept, ack) in kept.iter().zip(&acks) {
+        assert_eq!((&kept["seq"], &kept["id"], &kept["ts"]), (&ack["seq"], &ack["id"], &ack["ts"]));
+    }
+    let mut alice = served.connect(&token);
+    let since = json!({"epoch": acks[1]["epoch"], "seq": acks[1]["seq"], "id": acks[1]["id"]});
+    next(&mut alice).expect("welcome");
+    let joined = ask(&mut alice, &json!({"type": "join_room", "room": "lobby", "since": since}), "system");
+    assert_eq!(joined["recovery"], json!({"status": "complete", "replayed": 3}));
+    let again = ask(&mut alice, &post("2"), "ack");
+    assert_eq!((&again["seq"], &again["duplicate"]), (&acks[1]["seq"], &json!(true)));
+}
+
+#[test]
+fn a_running_server_may_be_exported_and_not_imported_into() {
+    let home = Home::new();
+    let token = home.token("alice");
+    let served = home.serve(&[]);
+    ask(&mut served.connect(&token), &post("1"), "ack");
+    let lines = home.run(&["export", "--all"]).succeeded().stdout();
+    assert_eq!(lines.lines().count(), 2);
+    let file = home.file("rooms.ndjson", &lines);
+    let line = home.run(&["import", file.to_str().expect("a path")]).failed(1);
+    assert!(line.contains(&format!("process {}", served.pid())), "{line}");
+    ask(&mut served.connect(&token), &post("2"), "ack");
+    served.stopped();
+}
+
+#[test]
+fn what_cannot_be_done_is_said_in_a_line() {
+    let home = Home::new();
+    let line = home.run(&["export", "--all"]).failed(1);
+    assert!(line.contains("store.db"), "{line}");
+    assert!(!home.store().exists(), "nothing is made by looking");
+    talk(&home, 1);
+    for (words, code, named) in [
+        (&["export"][..], 2, "--room"),
+        (&["export", "--room", "attic"], 1, "attic"),
+        (&["export", "--room", ""], 2, "--room"),
+        (&["import", "/nonexistent/rooms"], 1, "/nonexistent/rooms"),
+        (&["import", "--data-dir", "/dev/null"], 1, "/dev/null"),
+        (&["backup"], 2, "FILE"),
+        (&["backup", "/nonexistent/rooms.db"], 1, "/nonexistent/rooms.db"),
+    ] {
+        let line = home.run(words).failed(code);
+        assert!(line.contains(named), "{words:?}: {line}");
+    }
+    let diary = home.file("diary", "dear diary,\n");
+    let line = home.run(&["import", diary.to_str().expect("a path")]).failed(1);
+    assert!(line.contains("line 1") && line.contains("imported 0 rooms"), "{line}");
+}
+
+#[test]
+fn a_backup_is_one_moment_of_a_store_in_use() {
+    let home = Home::new();
+    let token = home.token("alice");
+    let served = home.serve(&["--max-messages-per-second", "0"]);
+    let mut alice = served.connect(&token);
+    let acks: Vec<_> = (1..=300).map(|number| ask(&mut alice, &post(&number.to_string()), "ack")).collect();
+    let copy = home.path().join("copy.db");
+    let backed_up = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let mut bob = served.connect(&home.token("bob"));
+        let backed_up = &backed_up;
+        scope.spawn(move || {
+            for number in 0.. {
+                ask(&mut bob, &post(&number.to_string()), "ack");
+                if backed_up.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        let said = home.run(&["backup", copy.to_str().expect("a path")]).succeeded().stderr();
+        backed_up.store(true, Ordering::SeqCst);
+        assert!(said.contains("copy.db"), "{said}");
+    });
+    assert_eq!(fs::metadata(&copy).expect("it is there").mode() & 0o777, 0o600);
+    let before = fs::read(&copy).expect("readable");
+    let line = home.run(&["backup", copy.to_str().expect("a path")]).failed(1);
+    assert!(line.contains("not overwritten") && fs::read(&copy).expect("readable") == before, "{line}");
+    served.stopped();
+
+    let there = another(&home);
+    fs::copy(&copy, there.store()).expect("copied");
+    let lines = there.run(&["export", "--room", "lobby"]).succeeded().stdout();
+    let ids: Vec<Value> = lines
+        .lines()
+        .skip(1)
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone())
+        .collect();
+    assert!(ids.len() >= 300 && ids.iter().zip(&acks).all(|(id, ack)| *id == ack["id"]));
+    assert_eq!(files(home.path()), ["copy.db"], "nothing else is left beside it");
+    there.serve(&[]).stopped();
+}
+
+/// The files in a directory that are not hidden.
+fn files(directory: &Path) -> Vec<String> {
+    let entries =
+        fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").file_name());
+    entries.filter_map(|name| name.into_string().ok()).filter(|name| name != ".local").collect()
+}
