@@ -1,6 +1,6 @@
 //! Arguments → configuration → [`realtime_tui::runtime`] → exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use realtime_tui::cli::{Answer, Args};
@@ -8,6 +8,7 @@ use realtime_tui::config::Config;
 #[cfg(feature = "demo")]
 use realtime_tui::demo::{self, Demo, DemoError};
 use realtime_tui::runtime::{self, Outcome};
+use realtime_tui::sanitize::Block;
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -30,7 +31,9 @@ fn main() -> ExitCode {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return fail(2, "not a terminal: standard input and output have to be one");
     }
-    match runtime::start(config) {
+    let end = runtime::start(config);
+    tell_unsent(&end.unsent);
+    match end.outcome {
         Outcome::Quit => ExitCode::SUCCESS,
         Outcome::Failed(line) => fail(1, &line),
         Outcome::Rejected(line) => fail(3, &line),
@@ -53,6 +56,16 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
         args.rooms = demo.rooms.iter().map(ToString::to_string).collect();
     }
     Ok((args, Some(demo)))
+}
+
+/// Prints what would be lost otherwise, where there still is a terminal.
+fn tell_unsent(unsent: &[Block]) {
+    if unsent.is_empty() {
+        return;
+    }
+    let lines = unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
+    let text = format!("realtime-tui: what you wrote and is not sent:\n{}", lines.collect::<String>());
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {

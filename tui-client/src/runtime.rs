@@ -27,6 +27,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::app::{Effect, Input, Model, Msg, Now, update};
 use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
+use crate::sanitize::Block;
 use crate::terminal;
 use crate::ui::Look;
 use first::{First, verdict};
@@ -56,20 +57,36 @@ pub enum Outcome {
     Signal(u8),
 }
 
+/// The end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// How it came.
+    pub outcome: Outcome,
+    /// What the user wrote and is not known to be stored, with where it is.
+    pub unsent: Vec<Block>,
+}
+
+impl From<Outcome> for End {
+    /// An end before anything was written.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, unsent: Vec::new() }
+    }
+}
+
 /// Runs the client until it ends, on a runtime of its own.
 #[must_use]
-pub fn start(config: Config) -> Outcome {
+pub fn start(config: Config) -> End {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Outcome::Failed(format!("cannot start: {error}")),
+        Err(error) => return Outcome::Failed(format!("cannot start: {error}")).into(),
     };
-    let outcome = runtime.block_on(run(config));
+    let end = runtime.block_on(run(config));
     runtime.shutdown_background();
-    outcome
+    end
 }
 
 /// Runs the client until it ends.
-pub async fn run(config: Config) -> Outcome {
+pub async fn run(config: Config) -> End {
     let clock = Clock { start: Instant::now() };
     let look = Look::new(config.color);
     let keeper::Opened { mut keeper, positions, warning } = Keeper::open(config.state);
@@ -83,7 +100,7 @@ pub async fn run(config: Config) -> Outcome {
     loop {
         flush(&handle, &mut commands);
         let Some(event) = events.recv().await else {
-            return Outcome::Failed("the client's network task ended".to_owned());
+            return Outcome::Failed("the client's network task ended".to_owned()).into();
         };
         let first =
             if let Event::State(state) = &event { verdict(state, &config.url) } else { First::Undecided };
@@ -93,13 +110,13 @@ pub async fn run(config: Config) -> Outcome {
         match first {
             First::Undecided => {}
             First::Go => break,
-            First::End(outcome) => return outcome,
+            First::End(outcome) => return outcome.into(),
         }
     }
 
     let session = match Screen::take(look) {
         Ok(screen) => Session { model, screen, keeper, handle, events, commands, clock, input: None },
-        Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")),
+        Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
     };
     session.run().await
 }
@@ -174,7 +191,7 @@ enum Woken {
 }
 
 impl Session {
-    async fn run(mut self) -> Outcome {
+    async fn run(mut self) -> End {
         let outcome = match self.turn_until_the_end().await {
             Ok(outcome) => outcome,
             Err(error) => Outcome::Failed(format!("the terminal is gone: {error}")),
@@ -187,11 +204,14 @@ impl Session {
                     break;
                 }
             }
-            while self.events.recv().await.is_some() {}
+            // What is stored in the last moment is not told as unsent.
+            while let Some(event) = self.events.recv().await {
+                update(&mut self.model, Msg { now: self.clock.now(), input: Input::Net(event) });
+            }
         };
         // Where the network or the disk does not end in time, the end of the process ends it.
         let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
-        outcome
+        End { outcome, unsent: self.model.unsent() }
     }
 
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {

@@ -305,11 +305,11 @@ fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_command: bool) -> Vec
         let is_command = by_command && current == Some(*index);
         room.unsent() > 0 || (!is_command && room.pane.composer.has_draft())
     });
-    let rooms: Vec<&str> = lossy.map(|(_, room)| room.name.as_str()).collect();
+    let rooms: Vec<&str> = lossy.map(|(_, room)| room.pane.title.as_str()).collect();
     if rooms.is_empty() || confirmed == Some(&Confirm::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];
     }
-    let hint = format!("text in {} is not sent: once more quits", rooms.join(", "));
+    let hint = format!("not sent: text in {}; once more quits, and prints it", rooms.join(", "));
     model.confirm = Some(Confirm::Quit);
     model.say(&hint);
     Vec::new()

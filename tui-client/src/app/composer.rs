@@ -68,13 +68,24 @@ impl Composer {
         }
     }
 
-    /// The draft that waits while one looks back, or the one that is shown.
+    /// Whether something is written here that was not sent.
     #[must_use]
     pub fn has_draft(&self) -> bool {
-        let changed = self.back.as_ref().is_some_and(|(index, draft)| {
-            !draft.trim().is_empty() || self.sent.get(*index).is_some_and(|sent| sent != self.editor.text())
-        });
-        changed || (self.back.is_none() && !self.editor.is_blank())
+        self.drafts().next().is_some()
+    }
+
+    /// What is written here and was not sent: the draft, also one that waits while one looks back, and a text of the
+    /// past that was changed.
+    pub fn drafts(&self) -> impl Iterator<Item = &str> {
+        let shown = self.editor.text();
+        let (waiting, shown) = match &self.back {
+            None => (None, Some(shown)),
+            Some((index, draft)) => {
+                let is_changed = self.sent.get(*index).is_some_and(|sent| sent != shown);
+                (Some(draft.as_str()), is_changed.then_some(shown))
+            }
+        };
+        [waiting, shown].into_iter().flatten().filter(|text| !text.trim().is_empty())
     }
 
     /// A text of the past that was changed is kept as changed.

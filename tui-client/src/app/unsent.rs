@@ -1,12 +1,13 @@
-//! Messages of ours that are not sent: again, or back into the composer.
+//! What the user wrote and is not sent: again, back into the composer, or told at the end of the program.
 
 use realtime_shared::ClientMsgId;
 
 use super::actions::edit;
+use super::command::{self, Draft};
 use super::timeline::Sending;
 use super::{Effect, Model};
 use crate::net;
-use crate::sanitize;
+use crate::sanitize::{self, Block};
 
 /// Connects now, or sends the oldest refused message of the room again.
 pub(super) fn retry(model: &mut Model) -> Vec<Effect> {
@@ -72,4 +73,25 @@ fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
             pane.timeline.set_sending(id, Sending::Refused(why));
         }
     })
+}
+
+impl Model {
+    /// What the user wrote and is not known to be stored, with where it is: messages and drafts, in the order of the
+    /// rooms. Commands are no drafts.
+    #[must_use]
+    pub fn unsent(&self) -> Vec<Block> {
+        let mut lines = Vec::new();
+        let panes = self.rooms.iter().map(|room| &room.pane).chain([&self.lobby]);
+        for pane in panes {
+            for item in pane.timeline.outgoing().filter(|item| item.state != Sending::Stored) {
+                let state = if item.state == Sending::Sent { ", on its way" } else { "" };
+                lines.push(sanitize::block(&format!("{}{state}: {}", pane.title, item.text)));
+            }
+            let drafts = pane.composer.drafts();
+            for text in drafts.filter(|text| !matches!(command::parse(text.trim()), Ok(Draft::Command(_)))) {
+                lines.push(sanitize::block(&format!("{}, a draft: {text}", pane.title)));
+            }
+        }
+        lines
+    }
 }

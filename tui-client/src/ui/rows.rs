@@ -103,6 +103,8 @@ impl Sheet<'_> {
             "loading…"
         } else if self.timeline.is_full() {
             "older messages not replayed, and not held"
+        } else if self.is_narrow {
+            "not replayed (PgUp loads them)"
         } else {
             "older messages not replayed (PgUp loads them)"
         }

@@ -1,5 +1,7 @@
 //! Screens as text, in the three sizes of the design.
 
+mod scrolling;
+
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
@@ -208,91 +210,64 @@ fn a_long_draft_grows_to_eight_rows() {
     });
 }
 
-/// 100 messages, each a row.
-fn long() -> Client {
-    let mut client = Client::offline(&["chat"]);
+#[test]
+fn how_far_messages_are() {
+    snapshots("sending", || {
+        let mut client = Client::online(&["chat-general"]);
+        let stored = client.send("the first one");
+        client.comes_back("chat-general", &stored, "the first one");
+        let acknowledged = client.send("its copy comes later");
+        client.state(&acknowledged, SendState::Stored(Seq::new(9)));
+        let states = [
+            SendState::Sent,
+            SendState::PutOff("the store cannot be reached; try again later".to_owned()),
+            SendState::Refused("you may not post in chat-general".to_owned()),
+        ];
+        for (text, state) in ["on its way", "not now", "not you"].into_iter().zip(states) {
+            let id = client.send(text);
+            client.state(&id, state);
+        }
+        client.send("after all that");
+        client
+    });
+}
+
+/// Back after a while, with more missed than is replayed.
+fn behind() -> Client {
+    let mut client = Client::returning(&["chat-general", "dev"], &[("chat-general", 3), ("dev", 7)]);
+    client.skip("chat-general", 3);
+    client.skip("dev", 7);
     client.connect();
-    client.joined("chat", None, None);
-    let page: Vec<_> =
-        (101..=200).map(|seq| client.message("chat", "bob", &format!("m{seq}"), seq)).collect();
-    client.history("chat", &page, true);
-    client.skip("chat", 200);
+    client.joined("chat-general", Some(Recovery::Complete { replayed: 1 }), None);
+    client.joined_at("dev", 130, Some(Recovery::Truncated { replayed: 1 }), None);
+    let message = client.next_message("chat-general", "bob", "since the last time");
+    client.net(Event::Message { message, replayed: true });
+    let read = client.message("chat-general", "alice", "read before", 3);
+    client.history("chat-general", &[read], false);
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    let recovery = Some(Recovery::Truncated { replayed: 1 });
+    client.joined_at("chat-general", 1_304, recovery, Some(Duration::from_secs(700)));
+    client.skip("chat-general", 1_299);
+    client.says("chat-general", "bob", "the newest");
     client
 }
 
-/// The numbers of the messages that are visible.
-fn visible(text: &str) -> Vec<u64> {
-    text.split_whitespace().filter_map(|word| word.strip_prefix('m')?.parse().ok()).collect()
+#[test]
+fn what_was_missed() {
+    snapshots("behind", behind);
 }
 
 #[test]
-fn scrolled_back_the_view_is_pinned() {
-    let mut screen = Screen::new(long(), (80, 24));
-    let end = visible(&screen.text());
-    assert_eq!(end.last(), Some(&200));
-    screen.press(KeyCode::PageUp);
-    let page = visible(&screen.text());
-    assert_eq!(page.last(), Some(&(end[0] + 1)), "a page is a screen less two rows of overlap");
-    screen.client.says("chat", "alice", "news");
-    let text = screen.text();
-    assert_eq!(visible(&text), page, "pinned");
-    let below = 200 - page.last().expect("some") + 1;
-    assert!(text.contains(&format!("↓ {below} newer (End)")), "{text}");
-    screen.press(KeyCode::PageDown);
-    assert_eq!(visible(&screen.text()).last(), Some(&200), "the newest but one");
-    screen.press(KeyCode::End);
-    let text = screen.text();
-    assert!(text.contains("news") && !text.contains("newer"), "{text}");
-    screen.client.says("chat", "alice", "follows");
-    assert!(screen.text().contains("follows"), "at the end the view follows");
-}
-
-#[test]
-fn older_messages_load_and_the_view_stays() {
-    let mut screen = Screen::new(long(), (80, 24));
-    screen.text();
-    screen.press(KeyCode::Home);
-    let top = visible(&screen.text());
-    assert_eq!(top.first(), Some(&101));
-    screen.press(KeyCode::PageUp);
-    let effects = {
-        screen.draw();
-        screen.state.viewed().map(|viewed| screen.client.input(viewed)).unwrap_or_default()
-    };
-    assert!(effects.is_empty(), "asked for already");
-    let page: Vec<_> =
-        (51..=100).map(|seq| screen.client.message("chat", "bob", &format!("m{seq}"), seq)).collect();
-    screen.client.history("chat", &page, true);
-    assert_eq!(visible(&screen.text()).last(), top.last(), "what was read stays where it was");
-    screen.press(KeyCode::PageUp);
-    assert_eq!(visible(&screen.text()).last(), Some(&100));
-    assert_eq!(screen.client.model.room().map(|room| room.pane.timeline.last_seq()), Some(Seq::new(200)));
-}
-
-#[test]
-fn own_words_bring_back_to_the_end() {
-    let mut screen = Screen::new(long(), (80, 24));
-    screen.text();
-    screen.press(KeyCode::PageUp);
-    screen.text();
-    let effects = screen.client.enter("here");
-    screen.run(effects);
-    assert!(screen.text().contains("here"));
-}
-
-#[test]
-fn each_room_is_scrolled_for_itself() {
-    let mut client = long();
-    client.enter("/join dev");
-    client.alt('1');
-    let mut screen = Screen::new(client, (80, 24));
-    screen.text();
-    screen.press(KeyCode::PageUp);
-    let page = visible(&screen.text());
-    screen.client.alt('2');
-    screen.text();
-    screen.client.alt('1');
-    assert_eq!(visible(&screen.text()), page);
+fn what_is_missing_is_loaded() {
+    snapshots("loading", || {
+        let mut client = behind();
+        let end = client.model.pane().timeline.len() - 1;
+        let viewed = client.viewed(0, end);
+        client.input(viewed);
+        client.press(KeyCode::PageUp);
+        client
+    });
 }
 
 /// Draws in the sizes up to 130 × 45 that are `step` apart.
@@ -317,7 +292,7 @@ fn every_size_can_be_drawn() {
 
 #[test]
 fn many_sizes_of_other_screens_can_be_drawn() {
-    let mut back = long();
+    let mut back = scrolling::long();
     back.press(KeyCode::PageUp);
     draw_in_sizes(back, 4);
     for key in [KeyCode::F(1), KeyCode::F(2), KeyCode::F(3)] {

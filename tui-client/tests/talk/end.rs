@@ -59,6 +59,28 @@ fn so_does_a_signal() {
 }
 
 #[test]
+fn what_is_not_sent_is_printed() {
+    for end in
+        [|alice: &mut Terminal| alice.press("\x03\x03"), |alice: &mut Terminal| alice.signal(Signal::TERM)]
+    {
+        let mut server = Server::start();
+        let mut alice = server.client("alice", MEDIUM);
+        alice.is_connected();
+        server.kill();
+        alice.is_disconnected();
+        alice.say("typed in vain");
+        alice.press("half a tho");
+        alice.shows("half a tho");
+        end(&mut alice);
+        let ended = alice.ended();
+        let after = ended.written.rsplit("\x1b[?1049l").next().expect("the end");
+        for part in ["not sent", "lobby: typed in vain\r\n", "lobby, a draft: half a tho\r\n"] {
+            assert!(after.contains(part), "{after:?}");
+        }
+    }
+}
+
+#[test]
 fn a_token_of_another_server_is_refused() {
     let (server, another) = (Server::start(), Server::start());
     let client = Terminal::start(MEDIUM, &another.token("alice"), &["--url", &server.url()]);

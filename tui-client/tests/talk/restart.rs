@@ -136,6 +136,17 @@ fn a_broken_file_is_said_and_kept() {
     assert!(fresh.contains("\"lobby\"") && fresh.contains("\"dev\""), "{fresh}");
 }
 
+#[cfg(feature = "demo")]
+#[test]
+fn of_a_demo_nothing_is_kept() {
+    let home = TempDir::new().expect("a directory");
+    let mut visitor = Terminal::start_keeping(MEDIUM, "", &["--demo"], Some(home.path()));
+    visitor.is_connected();
+    visitor.press(CTRL_C);
+    assert_eq!(visitor.ended().code, 0);
+    assert_eq!(fs::read_dir(home.path()).expect("a directory").count(), 0);
+}
+
 #[test]
 fn who_wants_nothing_kept_keeps_nothing() {
     let server = Server::start();

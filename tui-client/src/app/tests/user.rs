@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use realtime_shared::{Members, Position, Rooms, ServerEvent};
+use realtime_shared::{Members, Position, Rooms, Seq, ServerEvent};
 
 use super::super::testing::{Client, room, sent, user};
 use super::super::{DRAFT_CHARS, Input, Overlay};
 use super::{Effect, commands, error, shown, typing};
-use crate::net::Command;
+use crate::net::{Command, SendState};
 
 #[test]
 fn rooms_are_gone_to_by_keys() {
@@ -186,6 +186,7 @@ fn text_is_not_lost_by_quitting_or_leaving_at_once() {
 
     client.send("on its way");
     assert!(client.enter("/quit").is_empty());
+    assert_eq!(client.model.unsent().len(), 1, "the command is no draft");
     assert_eq!(client.press(KeyCode::Enter).last(), Some(&Effect::Quit));
 }
 
@@ -222,4 +223,35 @@ fn who_shows_members_of_other_rooms_too() {
     assert_eq!(names[0].as_str(), "zoe");
     client.write("x");
     assert_eq!((&client.model.overlay, client.draft()), (&None, "x"), "typing goes on below");
+}
+
+#[test]
+fn what_is_not_sent_can_be_told_at_the_end() {
+    let mut client = Client::online(&["chat", "dev"]);
+    let stored = client.send("stored");
+    client.comes_back("chat", &stored, "stored");
+    let acknowledged = client.send("acknowledged");
+    client.state(&acknowledged, SendState::Stored(Seq::new(9)));
+    let sent = client.send("sent");
+    client.state(&sent, SendState::Sent);
+    client.send("queued");
+    let refused = client.send("refused");
+    client.state(&refused, SendState::Refused("no".to_owned()));
+    client.write("half a tho");
+    client.press(KeyCode::Up);
+    client.write("!");
+    client.alt('2');
+    client.write("two");
+    client.key(KeyCode::Enter, KeyModifiers::ALT);
+    client.write("lines");
+    let unsent: Vec<_> = client.model.unsent().iter().map(ToString::to_string).collect();
+    let expected = [
+        "chat, on its way: sent",
+        "chat: queued",
+        "chat: refused",
+        "chat, a draft: half a tho",
+        "chat, a draft: refused!",
+        "dev, a draft: two\nlines",
+    ];
+    assert_eq!(unsent, expected);
 }

@@ -1,0 +1,122 @@
+//! Going back and forth, and what is loaded meanwhile.
+
+use super::*;
+
+/// 100 messages, each a row.
+pub(super) fn long() -> Client {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined("chat", None, None);
+    let page: Vec<_> =
+        (101..=200).map(|seq| client.message("chat", "bob", &format!("m{seq}"), seq)).collect();
+    client.history("chat", &page, true);
+    client.skip("chat", 200);
+    client
+}
+
+/// The numbers of the messages that are visible.
+fn visible(text: &str) -> Vec<u64> {
+    text.split_whitespace().filter_map(|word| word.strip_prefix('m')?.parse().ok()).collect()
+}
+
+#[test]
+fn scrolled_back_the_view_is_pinned() {
+    let mut screen = Screen::new(long(), (80, 24));
+    let end = visible(&screen.text());
+    assert_eq!(end.last(), Some(&200));
+    screen.press(KeyCode::PageUp);
+    let page = visible(&screen.text());
+    assert_eq!(page.last(), Some(&(end[0] + 1)), "a page is a screen less two rows of overlap");
+    screen.client.says("chat", "alice", "news");
+    let text = screen.text();
+    assert_eq!(visible(&text), page, "pinned");
+    let below = 200 - page.last().expect("some") + 1;
+    assert!(text.contains(&format!("↓ {below} newer (End)")), "{text}");
+    screen.press(KeyCode::PageDown);
+    assert_eq!(visible(&screen.text()).last(), Some(&200), "the newest but one");
+    screen.press(KeyCode::End);
+    let text = screen.text();
+    assert!(text.contains("news") && !text.contains("newer"), "{text}");
+    screen.client.says("chat", "alice", "follows");
+    assert!(screen.text().contains("follows"), "at the end the view follows");
+}
+
+#[test]
+fn older_messages_load_and_the_view_stays() {
+    let mut screen = Screen::new(long(), (80, 24));
+    screen.text();
+    screen.press(KeyCode::Home);
+    let top = visible(&screen.text());
+    assert_eq!(top.first(), Some(&101));
+    screen.press(KeyCode::PageUp);
+    let effects = {
+        screen.draw();
+        screen.state.viewed().map(|viewed| screen.client.input(viewed)).unwrap_or_default()
+    };
+    assert!(effects.is_empty(), "asked for already");
+    let page: Vec<_> =
+        (51..=100).map(|seq| screen.client.message("chat", "bob", &format!("m{seq}"), seq)).collect();
+    screen.client.history("chat", &page, true);
+    assert_eq!(visible(&screen.text()).last(), top.last(), "what was read stays where it was");
+    screen.press(KeyCode::PageUp);
+    assert_eq!(visible(&screen.text()).last(), Some(&100));
+    assert_eq!(screen.client.model.room().map(|room| room.pane.timeline.last_seq()), Some(Seq::new(200)));
+}
+
+#[test]
+fn own_words_bring_back_to_the_end() {
+    let mut screen = Screen::new(long(), (80, 24));
+    screen.text();
+    screen.press(KeyCode::PageUp);
+    screen.text();
+    let effects = screen.client.enter("here");
+    screen.run(effects);
+    assert!(screen.text().contains("here"));
+}
+
+#[test]
+fn each_room_is_scrolled_for_itself() {
+    let mut client = long();
+    client.enter("/join dev");
+    client.alt('1');
+    let mut screen = Screen::new(client, (80, 24));
+    screen.text();
+    screen.press(KeyCode::PageUp);
+    let page = visible(&screen.text());
+    screen.client.alt('2');
+    screen.text();
+    screen.client.alt('1');
+    assert_eq!(visible(&screen.text()), page);
+}
+
+#[test]
+fn above_the_oldest_message_stands_whether_there_is_more() {
+    let above = |screen: &mut Screen| screen.text().lines().nth(1).expect("a line").to_owned();
+    let mut screen = Screen::new(long(), (80, 24));
+    screen.text();
+    screen.press(KeyCode::Home);
+    screen.draw();
+    assert!(above(&mut screen).contains("loading…"), "on a screen that is full");
+    screen.client.server(ServerEvent::Error(realtime_shared::ErrorEvent {
+        code: realtime_shared::ErrorCode::Unavailable,
+        message: "not now".to_owned(),
+        temporary: true,
+        room: Some(room("chat")),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }));
+    assert!(above(&mut screen).contains("PgUp loads older messages"));
+    for (first, end) in [(40, "older messages are gone"), (1, "beginning of #chat")] {
+        screen.press(KeyCode::PageUp);
+        screen.draw();
+        let message = |seq| screen.client.message("chat", "bob", &format!("m{seq}"), seq);
+        let page: Vec<_> = (first..first + 50).map(message).collect();
+        screen.client.history("chat", &page, false);
+        screen.press(KeyCode::Home);
+        screen.draw();
+        assert!(above(&mut screen).contains(end), "{}", screen.text());
+        screen.client = long();
+        screen.press(KeyCode::Home);
+        screen.draw();
+    }
+}
