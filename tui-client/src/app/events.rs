@@ -98,6 +98,9 @@ fn on_joined(
         (Some(Recovery::Complete { replayed: 1.. }), Some(since)) if is_unknown => {
             Some(Page::Before(since.next()))
         }
+        (Some(Recovery::Truncated { replayed }), _) if is_unknown => {
+            head.map(|head| Page::Before(Seq::new(head.seq().get().saturating_sub(replayed)).next()))
+        }
         (Some(Recovery::Complete { .. }), _) if is_unknown => Some(Page::Newest),
         (Some(_), _) => None,
     };
