@@ -113,9 +113,16 @@ mod tests {
     #[test]
     fn help_teaches() {
         let Err(Answer::Print(help)) = Args::read(["realtime-tui", "--help"]) else { panic!("no help") };
-        for part in
-            ["--token-file", "REALTIME_TOKEN", "REALTIME_URL", "--room", "Examples:", "Exit codes:", "F1"]
-        {
+        for part in [
+            "--token-file",
+            "REALTIME_TOKEN",
+            "REALTIME_URL",
+            "--room",
+            "--no-state",
+            "Examples:",
+            "Exit codes:",
+            "F1",
+        ] {
             assert!(help.contains(part), "{part}");
         }
     }

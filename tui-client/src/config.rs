@@ -177,6 +177,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_is_kept_for_the_user_of_the_token() {
+        let alice = "e30.eyJzdWIiOiJhbGljZSIsImV4cCI6MX0.c2ln";
+        let home = |name: &str| (name == "HOME").then(|| "/home/a".to_owned());
+        let state = |arguments: &[&str], variable: fn(&str) -> Option<String>| {
+            Config::check(&args(arguments), variable).expect("good").state
+        };
+        let place = state(&["--token", alice], home).expect("a place");
+        assert_eq!((place.user.as_str(), place.server.as_str()), ("alice", DEFAULT_URL));
+        assert!(place.directory.starts_with("/home/a"));
+        assert_eq!(state(&["--token", alice, "--no-state"], home), None);
+        assert_eq!(state(&["--token", alice], |_| None), None, "nowhere");
+        assert_eq!(state(&["--token", "a.b.c"], home), None, "of nobody");
+    }
+
+    #[test]
     fn what_is_wrong_is_one_line_that_says_what_to_do() {
         for (arguments, part) in [
             (&[][..], "no token"),

@@ -259,6 +259,17 @@ fn what_was_missed() {
 }
 
 #[test]
+fn where_all_that_is_held_is_new_the_ruler_is_above_it() {
+    let mut client = behind();
+    client.alt('2');
+    let message = client.message("dev", "bob", "the newest", 130);
+    client.net(Event::Message { message, replayed: true });
+    let mut screen = Screen::new(client, (80, 24));
+    let text = screen.text();
+    assert!(text.find("123 new") < text.find("the newest") && text.contains("123 new"), "{text}");
+}
+
+#[test]
 fn what_is_missing_is_loaded() {
     snapshots("loading", || {
         let mut client = behind();

@@ -128,6 +128,20 @@ fn what_is_not_replayed_is_counted_all_the_same() {
 }
 
 #[test]
+fn a_message_is_new_once_also_where_a_page_brought_it_first() {
+    let mut client = Client::offline(&["chat", "dev"]);
+    client.connect();
+    client.joined("dev", None, None);
+    let message = client.next_message("dev", "bob", "new");
+    client.history("dev", std::slice::from_ref(&message), false);
+    assert_eq!(counts(&client, 1), (0, 0, None));
+    for _ in 0..2 {
+        client.net(Event::Message { message: message.clone(), replayed: false });
+        assert_eq!(counts(&client, 1), (1, 0, None));
+    }
+}
+
+#[test]
 fn own_words_from_elsewhere_are_not_new() {
     let mut client = returning();
     client.joined("dev", Some(complete(1)), None);
