@@ -93,7 +93,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     };
     memory("at the start");
 
-    let mut client = server.connect()?;
+    let mut client = server.connect(data.path())?;
     let middle = options.messages / 2;
     for (what, frame) in [
         ("join + last 50, cold", json!({"type": "history", "limit": 50})),
@@ -242,8 +242,8 @@ impl Server {
         Err(format!("the server did not start: {}", child.wait()?).into())
     }
 
-    fn connect(&self) -> Result<Client, Failure> {
-        let token = program(Path::new("")).args(["token", "--user", "bench"]).output()?;
+    fn connect(&self, data: &Path) -> Result<Client, Failure> {
+        let token = program(data).args(["token", "--user", "bench"]).output()?;
         let token = String::from_utf8(token.stdout)?;
         let stream = TcpStream::connect(&self.address)?;
         stream.set_nodelay(true)?;
@@ -275,7 +275,11 @@ impl Client {
     fn ask(&mut self, frame: &Value, answer: &str) -> Result<Value, Failure> {
         self.0.send(Message::text(frame.to_string()))?;
         loop {
-            let Message::Text(text) = self.0.read()? else { continue };
+            let text = match self.0.read()? {
+                Message::Text(text) => text,
+                Message::Close(close) => return Err(format!("closed: {close:?}").into()),
+                _ => continue,
+            };
             let frame: Value = serde_json::from_str(&text)?;
             if frame["type"] == "error" {
                 return Err(text.to_string().into());
