@@ -1,0 +1,31 @@
+//! Negative controls: a server that breaks a promise on purpose, and a judge that has to notice.
+//!
+//! The server is built with its feature `faults`, and told which promise by `REALTIME_FAULT`. What is done to it is only
+//! what shows that one.
+
+use std::time::Duration;
+
+use crate::crowd::Shape;
+use crate::outcome::{Outcome, seed};
+use crate::proxy::Flow;
+use crate::recorder::{Recorder, Stuck};
+use crate::run::Run;
+use crate::schedule;
+use crate::server::Site;
+
+const CROWD: Shape = Shape { senders: 8, goers: 0, members: 4, rooms: 3, pause: Duration::from_millis(20) };
+
+/// What a schedule shows of a server that breaks a promise.
+async fn broken(site: Site, promise: &str, part: impl AsyncFnOnce(&mut Run) -> Result<(), Stuck>) -> Outcome {
+    let site = site.env("REALTIME_FAULT", promise);
+    let mut run = Run::start(site, CROWD, seed(), Recorder::new()).await;
+    let ended = part(&mut run).await;
+    run.finish(ended).await
+}
+
+#[tokio::test]
+async fn a_replay_that_is_off_by_one_breaks_rule_3() {
+    let cuts = async |run: &mut Run| schedule::ended(run, "cuts", Flow::Cut).await;
+    let outcome = broken(Site::new(), "replay-off-by-one", cuts).await;
+    outcome.breaks("a_replay_that_is_off_by_one_breaks_rule_3", 3);
+}

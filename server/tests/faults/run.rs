@@ -1,0 +1,219 @@
+//! A run: one server behind a proxy, a crowd, and what a schedule may do to them.
+//!
+//! A schedule is a sequence of phases, each of which loads, does harm, lets heal, and says what it meant to provoke.
+//! At the end all is quiet, everything is asked for once more, and the judge has its say (`end`).
+
+mod end;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use crate::crowd::{Crowd, Shape};
+use crate::history::{Instance, Name, Phase, Usage};
+use crate::metrics::Samples;
+use crate::outcome::SEED;
+use crate::proxy::{Flow, Proxy};
+use crate::recorder::{Recorder, Stuck};
+use crate::server::{Process, Site, code};
+
+/// The one instance of these runs.
+pub(crate) const HERE: Instance = Instance(0);
+/// Between two looks at something that cannot be waited for.
+const LOOK: Duration = Duration::from_millis(50);
+/// For something that is looked at to become as it should be. The judge has it as it was in the end.
+const SETTLED: Duration = Duration::from_secs(10);
+
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) rng: Rng,
+    pub(crate) recorder: Recorder,
+    pub(crate) crowd: Crowd,
+    pub(crate) proxy: Proxy,
+    pub(crate) process: Process,
+    site: Site,
+    /// What processes of the past had counted when they ended.
+    past: Vec<Samples>,
+    /// What this process held before anybody came.
+    began: Option<Usage>,
+    kills: u64,
+    stops: u64,
+    /// How long each healing took.
+    healings: Vec<Duration>,
+}
+
+impl Run {
+    /// Starts a server, and a crowd that has come in when this returns.
+    pub(crate) async fn start(site: Site, shape: Shape, seed: u64, recorder: Recorder) -> Self {
+        println!("{SEED}={seed}");
+        let mut rng = Rng::with_seed(seed);
+        let process = site.start().await;
+        let began = process.usage().await;
+        let proxy = Proxy::start(process.address()).await;
+        let crowd = Crowd::start(shape, &[(HERE, proxy.address())], &recorder, &mut rng);
+        let run = Self {
+            seed,
+            rng,
+            recorder,
+            crowd,
+            proxy,
+            process,
+            site,
+            past: Vec::new(),
+            began,
+            kills: 0,
+            stops: 0,
+            healings: Vec::new(),
+        };
+        let all = shape.senders + shape.goers + shape.members;
+        let came = run.recorder.until("everybody came", |board| {
+            board.clients.values().filter(|standing| standing.connected).count() == all && board.is_quiet()
+        });
+        came.await.unwrap_or_else(|stuck| panic!("{stuck:?}:\n{}", run.process.log()));
+        run
+    }
+
+    /// Runs a part of the schedule, and notes what moved of what it provokes: series of the server's metrics, or
+    /// `client_…`, what the clients count. With one server and its own store no position is ever lost.
+    pub(crate) async fn phase(
+        &mut self,
+        name: &str,
+        provokes: &[&'static str],
+        part: impl AsyncFnOnce(&mut Self) -> Result<(), Stuck>,
+    ) -> Result<(), Stuck> {
+        let first = self.recorder.edit(|history| history.events.len());
+        let before = self.counts(provokes).await;
+        let ended = part(self).await;
+        let after = self.counts(provokes).await;
+        let moved =
+            after.into_iter().map(|(name, count)| (name.to_owned(), count.saturating_sub(before[name])));
+        self.recorder.edit(|history| {
+            let events = first..history.events.len();
+            let allows = BTreeSet::new();
+            history.phases.push(Phase { name: name.to_owned(), events, allows, provoked: moved.collect() });
+        });
+        ended
+    }
+
+    async fn counts(&self, names: &[&'static str]) -> BTreeMap<&'static str, u64> {
+        let now = self.process.metrics().await;
+        let count = |name: &str| {
+            let by_server = || self.past.iter().chain([&now]).map(|samples| samples.sum(name)).sum();
+            self.recorder.look(|board| board.count(name)).unwrap_or_else(by_server)
+        };
+        names.iter().map(|name| (*name, count(name))).collect()
+    }
+
+    /// Waits until that many more messages are acked.
+    pub(crate) async fn acks(&self, more: u64) -> Result<(), Stuck> {
+        let goal = self.recorder.look(|board| board.acks) + more;
+        self.recorder.until(&format!("{goal} acks"), |board| board.acks >= goal).await
+    }
+
+    /// Waits until a count of the server's has moved.
+    pub(crate) async fn moves(&self, series: &str) -> Result<(), Stuck> {
+        let before = self.process.metrics().await.sum(series);
+        let until = Instant::now() + SETTLED;
+        while self.process.metrics().await.sum(series) == before {
+            if Instant::now() > until {
+                return Err(Stuck { awaited: format!("{series} moves") });
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// The connections that these clients have now.
+    pub(crate) fn connections(&self, whose: &BTreeSet<Name>) -> BTreeMap<Name, u32> {
+        self.recorder.look(|board| board.connections(|client| whose.contains(client)))
+    }
+
+    pub(crate) fn all_connections(&self) -> BTreeMap<Name, u32> {
+        self.recorder.look(|board| board.connections(|_| true))
+    }
+
+    /// Says that nothing is in the way any more, and waits for all to be well, without the connections in `left`.
+    pub(crate) async fn heal(&mut self, left: BTreeMap<Name, u32>) -> Result<(), Stuck> {
+        let began = Instant::now();
+        let goal = self.recorder.lifted(HERE, left);
+        let healed = self.recorder.healed(&goal).await;
+        self.healings.push(began.elapsed());
+        healed
+    }
+
+    /// Kills the server under load, starts it again on the same directory, and waits for all to be well.
+    pub(crate) async fn kill(&mut self) -> Result<(), Stuck> {
+        let left = self.all_connections();
+        self.kill_at_once().await;
+        self.heal(left).await
+    }
+
+    /// The same, and does not wait.
+    pub(crate) async fn kill_at_once(&mut self) {
+        self.past.push(self.process.metrics().await);
+        self.recorder.fault(HERE, "kill -9");
+        self.process.kill();
+        self.kills += 1;
+        self.restart().await;
+    }
+
+    /// Stops the server under load as an operator does, and goes on as after a kill.
+    pub(crate) async fn stop(&mut self) -> Result<(), Stuck> {
+        self.past.push(self.process.metrics().await);
+        let left = self.all_connections();
+        self.recorder.fault(HERE, "SIGTERM");
+        let status = self.process.stop().await;
+        assert_eq!(code(status), 0, "{}", self.process.log());
+        self.stops += 1;
+        self.restart().await;
+        self.heal(left).await
+    }
+
+    async fn restart(&mut self) {
+        self.process = self.site.start().await;
+        self.began = self.process.usage().await;
+        self.proxy.lead_to(self.process.address());
+    }
+
+    /// Ends the connections of some clients, and waits for all to be well.
+    pub(crate) async fn end(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
+        let left = self.connections(whose);
+        self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
+        self.proxy.set(&self.crowd.ports(whose), how);
+        self.heal(left).await
+    }
+
+    /// The same, once one of them has sent something and the server has it, whose ack does not come.
+    pub(crate) async fn end_between_message_and_ack(
+        &mut self,
+        whose: &BTreeSet<Name>,
+        how: Flow,
+    ) -> Result<(), Stuck> {
+        let held = self.recorder.fault(HERE, format!("{:?} {whose:?}", Flow::HeldToClient));
+        self.proxy.set(&self.crowd.ports(whose), Flow::HeldToClient);
+        let waits = self.recorder.until("somebody waits for an ack", |board| {
+            whose.iter().any(|client| board.clients[client].waits_since(held))
+        });
+        waits.await?;
+        self.acks(10).await?;
+        self.end(whose, how).await
+    }
+
+    /// Holds the connections of some clients until they are back on others, then lets through what was held.
+    pub(crate) async fn hold(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
+        let left = self.connections(whose);
+        self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
+        self.proxy.set(&self.crowd.ports(whose), how);
+        let elsewhere = self.recorder.until("those that are held are back", |board| {
+            left.iter().all(|(client, left)| {
+                let standing = &board.clients[client];
+                standing.connected && standing.connection > *left
+            })
+        });
+        elsewhere.await?;
+        self.proxy.open_all();
+        self.heal(left).await
+    }
+}

@@ -1,0 +1,118 @@
+//! The end of a run: all is quiet, what the server knows is asked for, everybody goes, and the judge has its say.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::{HERE, LOOK, Run, SETTLED};
+use crate::client::Load;
+use crate::history::{Name, Paging, Presence, Resources, Usage};
+use crate::outcome::Outcome;
+use crate::probe::Probe;
+use crate::recorder::{Board, Stuck};
+use crate::server::Process;
+
+/// By how much what a server holds may have grown over a run: the store's readers open its log when they first read, and
+/// have caches; and an allocator keeps what it had.
+const SLACK: Usage = Usage { connections: 0, descriptors: 8, threads: 0, memory_kib: 32 * 1024 };
+impl Run {
+    /// Ends the run: everybody is silent, everything is asked for, everybody goes. Then the judge.
+    pub(crate) async fn finish(mut self, ended: Result<(), Stuck>) -> Outcome {
+        let mut stuck = ended.err();
+        assert!(!self.crowd.is_broken(), "a client has panicked:\n{}", self.process.log());
+        self.proxy.open_all();
+        self.crowd.load(Load::Silent);
+        if stuck.is_none() {
+            stuck = self.recorder.until("all is quiet", Board::is_quiet).await.err();
+        }
+        self.ask().await;
+        self.crowd.go().await;
+        if let Some(began) = self.began {
+            let ended = settled(&self.process, began).await;
+            let resources = Resources { instance: HERE, began, ended, slack: SLACK };
+            self.recorder.edit(|history| history.resources.push(resources));
+        }
+        self.past.push(self.process.metrics().await);
+        let (figures, log) = (self.figures(), self.process.log());
+        Outcome::new(self.recorder.history(), self.seed, figures, stuck, log)
+    }
+
+    /// What it came to, in a line.
+    fn figures(&self) -> String {
+        let sum = |series: &str| self.past.iter().map(|samples| samples.sum(series)).sum::<u64>();
+        let memory = self.recorder.edit(|history| {
+            let grown = |resources: &Resources| {
+                let mib = |usage: Usage| usage.memory_kib / 1_024;
+                format!(", memory from {} to {} MiB", mib(resources.began), mib(resources.ended))
+            };
+            history.resources.first().map_or(String::new(), grown)
+        });
+        self.recorder.look(|board| {
+            format!(
+                "{} acks ({} duplicates), {} entries shown, {} reconnects, {} refusals; {} kills, {} stops, {} dedup hits, \
+                 {} replays; {} healings, the longest {:?}{memory}",
+                board.acks,
+                board.duplicates,
+                board.shown,
+                board.reconnects,
+                board.refusals,
+                self.kills,
+                self.stops,
+                sum("realtime_dedup_hits_total"),
+                sum("realtime_replays_total"),
+                self.healings.len(),
+                self.healings.iter().max().copied().unwrap_or_default(),
+            )
+        })
+    }
+
+    /// Asks for all logs, and who is there: with everybody, and with those gone who come and go.
+    async fn ask(&mut self) {
+        let mut probe = Probe::new(HERE, self.process.address()).await;
+        for dismissed in [false, true] {
+            if dismissed {
+                self.crowd.dismiss();
+            }
+            for room in &self.crowd.rooms {
+                let presence = self.presence(&mut probe, room).await;
+                self.recorder.edit(|history| history.presence.push(presence));
+            }
+        }
+        for room in &self.crowd.rooms {
+            for paging in [Paging::Forward, Paging::Backward] {
+                let served = probe.log(room, paging, &self.recorder).await;
+                self.recorder.edit(|history| history.served.push(served));
+            }
+        }
+        probe.close().await;
+    }
+
+    /// Who is in a room, once that is as it should be, or in the end.
+    async fn presence(&self, probe: &mut Probe, room: &Name) -> Presence {
+        let until = Instant::now() + SETTLED;
+        let expected = self.crowd.members_of(room);
+        loop {
+            let (members, member_count) = probe.members(room).await;
+            let members: BTreeSet<Name> = members.into_iter().collect();
+            if members == expected || Instant::now() > until {
+                return Presence { instance: HERE, room: room.clone(), expected, members, member_count };
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a process holds once it holds no more than in the beginning, or in the end.
+async fn settled(process: &Process, began: Usage) -> Usage {
+    let until = Instant::now() + SETTLED;
+    loop {
+        let now = process.usage().await.expect("it was told before");
+        let settled = now.connections <= began.connections
+            && now.descriptors <= began.descriptors + SLACK.descriptors
+            && now.threads <= began.threads;
+        if settled || Instant::now() > until {
+            return now;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}

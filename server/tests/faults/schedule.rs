@@ -1,0 +1,148 @@
+//! The schedules: what is done to a server, phase after phase.
+//!
+//! To add a fault: a function here that is a phase, with what it provokes, and a line in the schedules that have it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::client::Load;
+use crate::crowd::Shape;
+use crate::proxy::Flow;
+use crate::recorder::Stuck;
+use crate::run::Run;
+
+/// The crowd of the full schedule.
+pub(crate) const CROWD: Shape =
+    Shape { senders: 12, goers: 4, members: 8, rooms: 6, pause: Duration::from_millis(50) };
+
+type Done = Result<(), Stuck>;
+
+/// What clients see of faults in the network, and of those who do not read.
+pub(crate) async fn network(run: &mut Run) -> Done {
+    ended(run, "cuts", Flow::Cut).await?;
+    ended(run, "resets", Flow::Reset).await?;
+    black_holes(run).await?;
+    stopped_reader(run).await?;
+    all_at_once(run).await
+}
+
+/// What becomes of what was acknowledged when the process ends.
+pub(crate) async fn process(run: &mut Run, kills: usize) -> Done {
+    killed(run, kills).await?;
+    stopped(run).await
+}
+
+/// Nothing happens, but that people come and go.
+pub(crate) async fn calm(run: &mut Run) -> Done {
+    let provokes = &["realtime_messages_accepted_total", "realtime_deliveries_total"];
+    run.phase("calm", provokes, async |run| {
+        run.crowd.load(Load::Short);
+        for _ in 0..5 {
+            run.acks(30).await?;
+            run.crowd.stir(&mut run.rng);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Killed under load, again and again.
+pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
+    let provokes = &[
+        "client_reconnects",
+        "realtime_commit_seconds_count",
+        "realtime_dedup_hits_total",
+        "realtime_replays_total{status=\"complete\"}",
+    ];
+    run.phase("kills", provokes, async |run| {
+        for _ in 0..kills {
+            run.crowd.load(Load::Short);
+            run.crowd.stir(&mut run.rng);
+            let load = run.rng.u64(20..60);
+            run.acks(load).await?;
+            // Now and then nothing has healed yet when it is killed again.
+            for _ in 0..usize::from(run.rng.u8(..4) == 0) {
+                run.kill_at_once().await;
+            }
+            run.kill().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Stopped as an operator does.
+async fn stopped(run: &mut Run) -> Done {
+    let provokes =
+        &["client_reconnects", "client_closes=1012", "realtime_replays_total{status=\"complete\"}"];
+    run.phase("stops", provokes, async |run| {
+        for _ in 0..2 {
+            run.crowd.load(Load::Short);
+            run.acks(40).await?;
+            run.stop().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Some connections end while acks are on their way.
+pub(crate) async fn ended(run: &mut Run, name: &str, how: Flow) -> Done {
+    let provokes =
+        &["client_reconnects", "realtime_dedup_hits_total", "realtime_replays_total{status=\"complete\"}"];
+    run.phase(name, provokes, async |run| {
+        for _ in 0..8 {
+            run.crowd.load(Load::Short);
+            run.acks(30).await?;
+            let some = run.crowd.some(0.4, &mut run.rng);
+            run.end_between_message_and_ack(&some, how).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Nothing passes on some connections, both ways or one, until both sides have given them up.
+async fn black_holes(run: &mut Run) -> Done {
+    let provokes = &["client_reconnects", "client_closes=4006", "realtime_dedup_hits_total"];
+    run.phase("black holes", provokes, async |run| {
+        for how in [Flow::Held, Flow::HeldToServer, Flow::HeldToClient] {
+            run.crowd.load(Load::Short);
+            run.acks(30).await?;
+            let some = run.crowd.some(0.3, &mut run.rng);
+            run.hold(&some, how).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Somebody stops reading while there is much to read.
+async fn stopped_reader(run: &mut Run) -> Done {
+    let provokes = &["realtime_closes_total{code=\"4008\"}", "realtime_replays_total{status=\"complete\"}"];
+    run.phase("a reader that stops", provokes, async |run| {
+        run.crowd.load(Load::Long);
+        let reader = run.crowd.listener(&mut run.rng);
+        let left = run.connections(&reader);
+        run.crowd.deafen(&reader);
+        run.moves("realtime_closes_total{code=\"4008\"}").await?;
+        run.crowd.load(Load::Short);
+        run.heal(left).await
+    })
+    .await
+}
+
+/// Everybody has to come back at once.
+async fn all_at_once(run: &mut Run) -> Done {
+    let provokes = &["client_reconnects", "realtime_replays_total{status=\"complete\"}"];
+    run.phase("all at once", provokes, async |run| {
+        for _ in 0..4 {
+            run.crowd.load(Load::Short);
+            run.acks(30).await?;
+            let all: BTreeSet<_> = run.all_connections().into_keys().collect();
+            run.end(&all, Flow::Reset).await?;
+        }
+        Ok(())
+    })
+    .await
+}
