@@ -23,6 +23,10 @@ chat user="you" room="chat-general":
 test *arguments: c-compiler
     cargo test --workspace --no-fail-fast "$@"
 
+# Have faults, kills and power cuts go on, as in `just soak 2h`; stops at the first message that is lost
+soak duration="10m": c-compiler
+    REALTIME_SOAK="$1" cargo test --release --package realtime-server --test faults -- --ignored --exact soak --nocapture
+
 # What has to pass before a commit: format, lints, tests, documentation
 check: format lint test docs
 

@@ -12,6 +12,8 @@ use crate::recorder::{Recorder, Stuck};
 use crate::run::Run;
 use crate::schedule;
 use crate::server::Site;
+#[cfg(target_os = "linux")]
+use crate::shim::Shim;
 
 const CROWD: Shape = Shape { senders: 8, goers: 0, members: 4, rooms: 3, pause: Duration::from_millis(20) };
 
@@ -21,6 +23,26 @@ async fn broken(site: Site, promise: &str, part: impl AsyncFnOnce(&mut Run) -> R
     let mut run = Run::start(site, CROWD, seed(), Recorder::new()).await;
     let ended = part(&mut run).await;
     run.finish(ended).await
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_ack_before_the_commit_breaks_rule_1() {
+    let (site, shim) = Shim::on(Site::new());
+    // Time to be killed in between.
+    shim.delay_writes(Duration::from_millis(10));
+    let outcome = broken(site, "ack-before-commit", async |run| schedule::killed(run, 2).await).await;
+    outcome.breaks("an_ack_before_the_commit_breaks_rule_1", 1);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn no_dedup_breaks_rule_1() {
+    let (site, shim) = Shim::on(Site::new());
+    // Time to be cut off between a message and its ack.
+    shim.delay_syncs(Duration::from_millis(20));
+    let outcome = broken(site, "no-dedup", async |run| schedule::ended(run, "cuts", Flow::Cut).await).await;
+    outcome.breaks("no_dedup_breaks_rule_1", 1);
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! Nothing that was acknowledged is ever lost: real servers, real faults, and a judge.
 //!
 //! ```text
-//! schedule ─▶ run ─▶ clients ─▶ proxy ─▶ server
+//! schedule ─▶ run ─▶ clients ─▶ proxy ─▶ server, with its files under the shim
 //!                       │ write down
 //!                       ▼
 //!                    history ─▶ judge ─▶ anomalies: none, or the test fails
 //! ```
 //!
-//! A `schedule` says what is done to a server, a `run` does it; the judge knows neither. In the `controls` it is the
-//! server that is at fault, and the judge has to say so.
+//! A `schedule` says what is done to a server, a `run` does it; the judge knows neither. Beside the schedules there are
+//! the disk's own tests (`disk`, `power_cut`: with `shim`, Linux only) and the `controls`, in which the server is at
+//! fault and the judge has to say so.
 //!
 //! Whatever is random comes from one seed, which is printed, and which `REALTIME_SEED` gives again: the same crowd and
 //! the same faults, though not to the microsecond. A failure leaves its whole history in a file, a line an event.
@@ -16,22 +17,35 @@
 mod client;
 mod controls;
 mod crowd;
+#[cfg(target_os = "linux")]
+mod disk;
 mod history;
 mod judge;
 mod metrics;
 mod outcome;
+#[cfg(target_os = "linux")]
+mod platter;
+#[cfg(target_os = "linux")]
+mod power_cut;
 mod probe;
 mod proxy;
 mod recorder;
 mod run;
 mod schedule;
 mod server;
+#[cfg(target_os = "linux")]
+mod shim;
 mod wire;
+
+use std::time::{Duration, Instant};
 
 use crate::outcome::{Outcome, seed};
 use crate::recorder::{Recorder, Stuck};
 use crate::run::Run;
 use crate::server::Site;
+
+/// The variable that says how long the soak goes on.
+const SOAK: &str = "REALTIME_SOAK";
 
 /// Rooms in memory, which live as long as the process.
 async fn in_memory(seed: u64) -> Outcome {
@@ -47,10 +61,22 @@ async fn in_memory(seed: u64) -> Outcome {
 
 /// Rooms in a file, which outlive it.
 async fn in_a_file(seed: u64, kills: usize) -> Outcome {
-    let mut run = Run::start(Site::new(), schedule::CROWD, seed, Recorder::new()).await;
+    let site = Site::new();
+    #[cfg(target_os = "linux")]
+    let (site, shim) = shim::Shim::on(site);
+    let mut run = Run::start(site, schedule::CROWD, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
+        // A disk that takes a moment, so that kills fall into commits.
+        #[cfg(target_os = "linux")]
+        shim.delay_syncs(Duration::from_millis(3));
         schedule::process(&mut run, kills).await?;
+        #[cfg(target_os = "linux")]
+        {
+            shim.delay_syncs(Duration::ZERO);
+            schedule::full_disk(&mut run, &shim).await?;
+            schedule::jumping_clock(&mut run, &shim).await?;
+        }
         schedule::network(&mut run).await
     };
     let ended: Result<(), Stuck> = ended.await;
@@ -65,4 +91,31 @@ async fn rooms_in_memory_survive_the_network() {
 #[tokio::test]
 async fn rooms_in_a_file_survive_everything() {
     in_a_file(seed(), 20).await.is_sound("rooms_in_a_file_survive_everything");
+}
+
+/// Round after round with new seeds, for as long as one likes; stops at the first anomaly.
+#[tokio::test]
+#[ignore = "it goes on for as long as REALTIME_SOAK says: `just soak 2h`"]
+async fn soak() {
+    let until = Instant::now() + soak_time();
+    let first = seed();
+    for seed in (0..).map(|round| first.wrapping_add(round)) {
+        in_a_file(seed, 60).await.is_sound("soak-in-a-file");
+        in_memory(seed).await.is_sound("soak-in-memory");
+        #[cfg(target_os = "linux")]
+        power_cut::power_cuts(seed, 1_000).await;
+        if Instant::now() > until {
+            return;
+        }
+    }
+}
+
+/// What [`SOAK`] says: a number of seconds, minutes or hours.
+fn soak_time() -> Duration {
+    let text = std::env::var(SOAK).unwrap_or_else(|_| "10m".to_owned());
+    let units = [('s', 1), ('m', 60), ('h', 3_600)];
+    let seconds = units
+        .iter()
+        .find_map(|(unit, seconds)| Some(text.strip_suffix(*unit)?.parse::<u64>().ok()? * seconds));
+    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{SOAK} is a number and s, m or h, not {text:?}")))
 }

@@ -2,6 +2,9 @@
 //!
 //! To add a fault: a function here that is a phase, with what it provokes, and a line in the schedules that have it.
 
+#[cfg(target_os = "linux")]
+mod shimmed;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -10,6 +13,9 @@ use crate::crowd::Shape;
 use crate::proxy::Flow;
 use crate::recorder::Stuck;
 use crate::run::Run;
+
+#[cfg(target_os = "linux")]
+pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
 /// The crowd of the full schedule.
 pub(crate) const CROWD: Shape =

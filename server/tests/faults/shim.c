@@ -1,0 +1,270 @@
+/*
+ * A disk that is slow, full or broken, a clock that jumps, and a record of what reached the disk when: preloaded into
+ * a server (LD_PRELOAD, 64-bit Linux), and changed by the test while the server runs.
+ *
+ *   REALTIME_SHIM_DATA     the directory whose files this is about; all else passes untouched
+ *   REALTIME_SHIM_CONTROL  a file of `struct control`, mapped by both sides
+ *   REALTIME_SHIM_RECORD   where operations are appended; without it nothing is recorded
+ *
+ * It stands before those functions of libc that the server and its SQLite use to write files and to read the clock.
+ * Each calls the kernel itself, so that nothing has to be looked up and nothing can call back into this file. A record
+ * is a `struct record`, the path, and the data; operations and their records are under one lock, so that they are in
+ * the order in which they happened. SQLite's `-shm` is made anew at each start and is not recorded.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Shared with shim.rs, which knows where each field is. */
+struct control {
+    _Atomic uint32_t sync_delay_us; /* before each fsync */
+    _Atomic uint32_t sync_errno;    /* each fsync fails with it, and does nothing */
+    _Atomic uint32_t write_errno;   /* so does whatever makes a file longer or changes it */
+    _Atomic uint32_t write_delay_us; /* before each of those */
+    _Atomic int64_t clock_offset_s; /* added to the time of day */
+    _Atomic uint64_t syncs_begun;
+    _Atomic uint64_t syncs_done; /* that succeeded */
+};
+
+struct record {
+    uint32_t kind;
+    uint32_t path_bytes;
+    uint64_t offset; /* in the file; of a truncation the new length; of a sync its number */
+    uint64_t data_bytes;
+};
+
+enum { WRITTEN = 1, TRUNCATED = 2, SYNC_BEGUN = 3, SYNC_DONE = 4, CREATED = 5, UNLINKED = 6, RENAMED = 7 };
+
+static struct control nothing;
+static struct control *control = &nothing;
+static const char *data;
+static size_t data_bytes;
+static int record_fd = -1;
+static pthread_mutex_t in_order = PTHREAD_MUTEX_INITIALIZER;
+
+__attribute__((constructor)) static void set_up(void) {
+    const char *path = getenv("REALTIME_SHIM_CONTROL");
+    int fd = path ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0) : -1;
+    if (fd >= 0) {
+        void *mapped = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (mapped != MAP_FAILED)
+            control = mapped;
+        close(fd);
+    }
+    path = getenv("REALTIME_SHIM_RECORD");
+    if (path)
+        record_fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    data = getenv("REALTIME_SHIM_DATA");
+    data_bytes = data ? strlen(data) : 0;
+}
+
+static int is_ours(const char *path) {
+    return data && strncmp(path, data, data_bytes) == 0 && (path[data_bytes] == '/' || path[data_bytes] == 0);
+}
+
+/* The path of an open file, if it is one of ours. */
+static int path_of(int fd, char path[4096]) {
+    char link[32];
+    int saved = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = data ? readlink(link, path, 4095) : -1;
+    errno = saved;
+    path[length > 0 ? length : 0] = 0;
+    return length > 0 && is_ours(path);
+}
+
+static int is_recorded(const char *path) {
+    size_t length = strlen(path);
+    return record_fd >= 0 && (length < 4 || strcmp(path + length - 4, "-shm") != 0);
+}
+
+/* Appends a record. A test that cannot have it must not go on. */
+static void append(uint32_t kind, const char *path, uint64_t offset, const void *bytes, uint64_t length) {
+    struct record head = {kind, (uint32_t)strlen(path), offset, length};
+    struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)bytes, length}};
+    ssize_t whole = (ssize_t)(sizeof head + head.path_bytes + length);
+    int saved = errno;
+    if (syscall(SYS_writev, record_fd, parts, 3) != whole)
+        abort();
+    errno = saved;
+}
+
+static void rest(uint32_t microseconds) {
+    struct timespec left = {microseconds / 1000000, (long)(microseconds % 1000000) * 1000};
+    while (microseconds && nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+}
+
+static int fails(uint32_t error) {
+    if (error)
+        errno = (int)error;
+    return error != 0;
+}
+
+/* Writing: `offset` is -1 where the file's own is meant. */
+static ssize_t put(int fd, const void *bytes, size_t length, off_t offset) {
+    char path[4096];
+    int ours = path_of(fd, path);
+    if (ours)
+        rest(control->write_delay_us);
+    if (ours && fails(control->write_errno))
+        return -1;
+    int recorded = ours && is_recorded(path);
+    if (recorded)
+        pthread_mutex_lock(&in_order);
+    off_t place = offset >= 0 || !recorded ? offset : (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
+    ssize_t written = offset >= 0 ? syscall(SYS_pwrite64, fd, bytes, length, offset) : syscall(SYS_write, fd, bytes, length);
+    if (recorded) {
+        if (written > 0)
+            append(WRITTEN, path, (uint64_t)place, bytes, (uint64_t)written);
+        pthread_mutex_unlock(&in_order);
+    }
+    return written;
+}
+
+ssize_t write(int fd, const void *bytes, size_t length) { return put(fd, bytes, length, -1); }
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset) { return put(fd, bytes, length, offset); }
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) { return put(fd, bytes, length, offset); }
+
+int ftruncate(int fd, off_t length) {
+    char path[4096];
+    int ours = path_of(fd, path);
+    if (ours && fails(control->write_errno))
+        return -1;
+    int recorded = ours && is_recorded(path);
+    if (recorded)
+        pthread_mutex_lock(&in_order);
+    int done = (int)syscall(SYS_ftruncate, fd, length);
+    if (recorded) {
+        if (done == 0)
+            append(TRUNCATED, path, (uint64_t)length, "", 0);
+        pthread_mutex_unlock(&in_order);
+    }
+    return done;
+}
+int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
+
+int posix_fallocate(int fd, off_t offset, off_t length) {
+    char path[4096];
+    if (path_of(fd, path) && control->write_errno)
+        return (int)control->write_errno;
+    return syscall(SYS_fallocate, fd, 0, offset, length) == 0 ? 0 : errno;
+}
+int posix_fallocate64(int fd, off64_t offset, off64_t length) { return posix_fallocate(fd, offset, length); }
+
+static int sync_with(long call, int fd) {
+    char path[4096];
+    if (!path_of(fd, path))
+        return (int)syscall(call, fd);
+    uint64_t number = atomic_fetch_add(&control->syncs_begun, 1) + 1;
+    if (record_fd >= 0) {
+        pthread_mutex_lock(&in_order);
+        append(SYNC_BEGUN, path, number, "", 0);
+        pthread_mutex_unlock(&in_order);
+    }
+    rest(control->sync_delay_us);
+    if (fails(control->sync_errno))
+        return -1;
+    int done = (int)syscall(call, fd);
+    if (done == 0) {
+        if (record_fd >= 0)
+            pthread_mutex_lock(&in_order);
+        if (record_fd >= 0)
+            append(SYNC_DONE, path, number, "", 0);
+        atomic_fetch_add(&control->syncs_done, 1);
+        if (record_fd >= 0)
+            pthread_mutex_unlock(&in_order);
+    }
+    return done;
+}
+
+int fsync(int fd) { return sync_with(SYS_fsync, fd); }
+int fdatasync(int fd) { return sync_with(SYS_fdatasync, fd); }
+
+static int open_at(int directory, const char *path, int flags, mode_t mode) {
+    int recorded = (flags & O_CREAT) && is_ours(path) && is_recorded(path);
+    if (recorded)
+        pthread_mutex_lock(&in_order);
+    int is_new = recorded && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) != 0;
+    int fd = (int)syscall(SYS_openat, directory, path, flags, mode);
+    if (recorded) {
+        if (fd >= 0 && is_new)
+            append(CREATED, path, 0, "", 0);
+        else if (fd >= 0 && (flags & O_TRUNC))
+            append(TRUNCATED, path, 0, "", 0);
+        pthread_mutex_unlock(&in_order);
+    }
+    return fd;
+}
+
+#define OPEN(name)                                                                                                     \
+    int name(const char *path, int flags, ...) {                                                                       \
+        va_list rest;                                                                                                  \
+        va_start(rest, flags);                                                                                         \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                         \
+        va_end(rest);                                                                                                  \
+        return open_at(AT_FDCWD, path, flags, mode);                                                                   \
+    }
+OPEN(open)
+OPEN(open64)
+
+int unlink(const char *path) {
+    int recorded = is_ours(path) && is_recorded(path);
+    if (recorded)
+        pthread_mutex_lock(&in_order);
+    int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    if (recorded) {
+        if (done == 0)
+            append(UNLINKED, path, 0, "", 0);
+        pthread_mutex_unlock(&in_order);
+    }
+    return done;
+}
+
+int rename(const char *from, const char *to) {
+    int recorded = is_ours(from) && is_recorded(from);
+    if (recorded)
+        pthread_mutex_lock(&in_order);
+    int done = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    if (recorded) {
+        if (done == 0)
+            append(RENAMED, from, 0, to, strlen(to));
+        pthread_mutex_unlock(&in_order);
+    }
+    return done;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int done = (int)syscall(SYS_clock_gettime, clock, now);
+    if (done == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        now->tv_sec += control->clock_offset_s;
+    return done;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    int done = (int)syscall(SYS_gettimeofday, now, zone);
+    if (done == 0)
+        now->tv_sec += control->clock_offset_s;
+    return done;
+}
+
+time_t time(time_t *into) {
+    struct timespec now = {0, 0};
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (into)
+        *into = now.tv_sec;
+    return now.tv_sec;
+}
