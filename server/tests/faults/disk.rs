@@ -106,11 +106,11 @@ async fn an_ack_that_does_not_wait_is_noticed() {
     assert!(!acks_wait_for_syncs(Site::new().env("REALTIME_FAULT", "ack-before-commit")).await);
 }
 
-#[tokio::test]
-async fn a_sync_that_fails_ends_the_process() {
+/// The disk fails while there is something to store: the process says so and ends, and nothing was acked that is lost.
+async fn a_failing_disk_ends_the_process(fail: impl Fn(&Shim, bool)) {
     let mut scene = Scene::new(Site::new()).await;
     let first = scene.acked("first").await;
-    scene.shim.fail_syncs(true);
+    fail(&scene.shim, true);
     scene.send("second").await;
     // Not acked, and not shown.
     let is_said = |frame: &Frame| frame.client_msg_id.as_deref() == Some("second") && frame.kind != "error";
@@ -122,11 +122,21 @@ async fn a_sync_that_fails_ends_the_process() {
     let last = log.lines().last().unwrap_or_default();
     assert!(last.starts_with("realtime-server: ") && last.contains("disk"), "{log}");
 
-    scene.shim.fail_syncs(false);
+    fail(&scene.shim, false);
     scene.restart().await;
     assert_eq!(scene.acked("first").await, first);
     let second = scene.acked("second").await;
     assert_eq!(scene.log().await, [("first".to_owned(), 1), ("second".to_owned(), second.seq)]);
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_ends_the_process() {
+    a_failing_disk_ends_the_process(Shim::fail_syncs).await;
+}
+
+#[tokio::test]
+async fn a_write_that_fails_ends_the_process() {
+    a_failing_disk_ends_the_process(Shim::fail_writes).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ use std::process::Command;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::server::Site;
 
 /// The file's length, and where `struct control` has its fields.
@@ -95,14 +97,23 @@ impl Shim {
 
     /// Each sync fails, or not any more.
     pub(crate) fn fail_syncs(&self, fail: bool) {
-        let errno = if fail { rustix::io::Errno::IO.raw_os_error() } else { 0 };
-        self.put(&errno.to_ne_bytes(), SYNC_ERRNO);
+        let errno = fail.then_some(Errno::IO);
+        self.put(&errno.map_or(0, Errno::raw_os_error).to_ne_bytes(), SYNC_ERRNO);
+    }
+
+    /// Each write fails like that, or not any more.
+    fn fail_writes_with(&self, errno: Option<Errno>) {
+        self.put(&errno.map_or(0, Errno::raw_os_error).to_ne_bytes(), WRITE_ERRNO);
+    }
+
+    /// Each write fails, or not any more.
+    pub(crate) fn fail_writes(&self, fail: bool) {
+        self.fail_writes_with(fail.then_some(Errno::IO));
     }
 
     /// The disk is full, or not any more.
     pub(crate) fn fill_disk(&self, full: bool) {
-        let errno = if full { rustix::io::Errno::NOSPC.raw_os_error() } else { 0 };
-        self.put(&errno.to_ne_bytes(), WRITE_ERRNO);
+        self.fail_writes_with(full.then_some(Errno::NOSPC));
     }
 
     /// The time of day is that much ahead of what it is, or behind. The monotonic clock goes on.
