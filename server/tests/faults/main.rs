@@ -39,18 +39,20 @@ mod wire;
 
 use std::time::{Duration, Instant};
 
+use crate::crowd::Shape;
 use crate::outcome::{Outcome, seed};
 use crate::recorder::{Recorder, Stuck};
 use crate::run::Run;
+use crate::schedule::{BUSY_CROWD, CROWD};
 use crate::server::Site;
 
 /// The variable that says how long the soak goes on.
 const SOAK: &str = "REALTIME_SOAK";
 
 /// Rooms in memory, which live as long as the process.
-async fn in_memory(seed: u64) -> Outcome {
+async fn in_memory(crowd: Shape, seed: u64) -> Outcome {
     let site = Site::new().flag("--memory");
-    let mut run = Run::start(site, schedule::CROWD, seed, Recorder::new()).await;
+    let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
         schedule::network(&mut run).await
@@ -60,11 +62,11 @@ async fn in_memory(seed: u64) -> Outcome {
 }
 
 /// Rooms in a file, which outlive it.
-async fn in_a_file(seed: u64, kills: usize) -> Outcome {
+async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let site = Site::new();
     #[cfg(target_os = "linux")]
     let (site, shim) = shim::Shim::on(site);
-    let mut run = Run::start(site, schedule::CROWD, seed, Recorder::new()).await;
+    let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
         // A disk that takes a moment, so that kills fall into commits.
@@ -85,12 +87,12 @@ async fn in_a_file(seed: u64, kills: usize) -> Outcome {
 
 #[tokio::test]
 async fn rooms_in_memory_survive_the_network() {
-    in_memory(seed()).await.is_sound("rooms_in_memory_survive_the_network");
+    in_memory(CROWD, seed()).await.is_sound("rooms_in_memory_survive_the_network");
 }
 
 #[tokio::test]
 async fn rooms_in_a_file_survive_everything() {
-    in_a_file(seed(), 20).await.is_sound("rooms_in_a_file_survive_everything");
+    in_a_file(CROWD, seed(), 20).await.is_sound("rooms_in_a_file_survive_everything");
 }
 
 /// Round after round with new seeds, for as long as one likes; stops at the first anomaly.
@@ -100,8 +102,8 @@ async fn soak() {
     let until = Instant::now() + soak_time();
     let first = seed();
     for seed in (0..).map(|round| first.wrapping_add(round)) {
-        in_a_file(seed, 60).await.is_sound("soak-in-a-file");
-        in_memory(seed).await.is_sound("soak-in-memory");
+        in_a_file(BUSY_CROWD, seed, 60).await.is_sound("soak-in-a-file");
+        in_memory(BUSY_CROWD, seed).await.is_sound("soak-in-memory");
         #[cfg(target_os = "linux")]
         power_cut::power_cuts(seed, 1_000).await;
         if Instant::now() > until {

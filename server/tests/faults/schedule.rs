@@ -17,9 +17,11 @@ use crate::run::Run;
 #[cfg(target_os = "linux")]
 pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
-/// The crowd of the full schedule.
+/// A crowd that leaves other tests some of the machine.
 pub(crate) const CROWD: Shape =
     Shape { senders: 12, goers: 4, members: 8, rooms: 6, pause: Duration::from_millis(50) };
+/// The same people, who have more to say.
+pub(crate) const BUSY_CROWD: Shape = Shape { pause: Duration::from_millis(5), ..CROWD };
 
 type Done = Result<(), Stuck>;
 

@@ -14,7 +14,7 @@ use crate::server::Process;
 
 /// By how much what a server holds may have grown over a run: the store's readers open its log when they first read, and
 /// have caches; and an allocator keeps what it had.
-const SLACK: Usage = Usage { connections: 0, descriptors: 8, threads: 0, memory_kib: 32 * 1024 };
+const SLACK: Usage = Usage { connections: 0, descriptors: 8, threads: 0, memory_kib: 64 * 1024 };
 impl Run {
     /// Ends the run: everybody is silent, everything is asked for, everybody goes. Then the judge.
     pub(crate) async fn finish(mut self, ended: Result<(), Stuck>) -> Outcome {
