@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The database is in WAL mode with `synchronous=FULL`: a commit that returned is on the disk, and readers see the last
-//! commit without holding up the next one. A room's entries lie together, in the order of their numbers ([`Place`]).
+//! commit without holding up the next one. A room's entries lie together, in the order of their numbers.
 //! What retention has dropped is gone; of an entry that is still needed to know it again, when it is sent again, or to
 //! go on with the numbers, all but the frame stays.
 //!
