@@ -1,7 +1,7 @@
 //! The file in which rooms are kept: an SQLite database in the data directory, for one process at a time.
 //!
 //! ```text
-//! Store::open: lock ─▶ header ─▶ schema ─▶ checkpoint ─▶ check ─▶ Writer, one
+//! Store::open: lock ─▶ header ─▶ check ─▶ schema ─▶ checkpoint ─▶ Writer, one
 //!                                                           └───▶ Reader, any number
 //! ```
 //!
