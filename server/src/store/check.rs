@@ -55,7 +55,8 @@ pub(super) fn known_version(path: &Path, found: u32) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Reads through the whole file, or as much of it as `patience` allows; tells whether that was all.
+/// Reads through the whole file, or as much of it as `patience` allows, up to the first fault; tells whether that was
+/// all.
 pub(super) fn content(
     path: &Path,
     mut connection: Connection,
@@ -65,7 +66,7 @@ pub(super) fn content(
     let failed = |cause| OpenError::of(path, cause);
     connection.progress_handler(STEPS, Some(move || Instant::now() > until)).map_err(failed)?;
     let verdict: rusqlite::Result<String> =
-        connection.pragma_query_value(None, "quick_check", |row| row.get(0));
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(true),
         Ok(report) => {

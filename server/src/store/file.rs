@@ -17,6 +17,8 @@ pub(super) const FILE: &str = "store.db";
 const LOCK: &str = "store.lock";
 /// How long the file is read through at the start: all of one of some hundred thousand messages.
 const CHECK: Duration = Duration::from_millis(150);
+/// The log's size from which on it is cut back when it begins anew: 64 MiB.
+const LOG_BYTES: i64 = 64 << 20;
 /// How long to wait for somebody who has locked the file: nobody does so for long, and posts wait behind it.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -119,8 +121,23 @@ fn make_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    let parents = parents(path);
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    path.parent().map_or(Ok(()), sync_directory)
+    parents.into_iter().try_for_each(sync_directory)
+}
+
+/// The directories in which there is going to be a new name when `path` is made: from its own up to the first one that
+/// is there.
+pub(super) fn parents(path: &Path) -> Vec<&Path> {
+    let mut parents = Vec::new();
+    for parent in path.ancestors().skip(1) {
+        let here = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        parents.push(here);
+        if here.is_dir() {
+            break;
+        }
+    }
+    parents
 }
 
 /// Makes an empty file, or takes care that the one there is nobody else's to read.
@@ -148,11 +165,23 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
 /// Makes a file that is sound ready to be written.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     schema::bring_up(connection)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(unusable("the file system cannot have SQLite's write-ahead log"));
+    }
     connection.pragma_update(None, "synchronous", "full")?;
     // A thread of its own does that: it takes long.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    // What a rush, or a long export, has made of the log does not stay so.
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
     checkpoint(connection, Checkpoint::Truncate)
+}
+
+fn unusable(what: &str) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+        Some(what.to_owned()),
+    )
 }
 
 /// How much a checkpoint moves from the log into the file.

@@ -94,15 +94,13 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The entries between two places that have a sender's own id, and came after `since`, in order: number and
-    /// digest.
-    pub(crate) fn known(self, between: (Place, Place), since: Timestamp) -> Result<Vec<(Seq, u128)>> {
+    /// The entries between two places that have a sender's own id, in order: number and digest.
+    pub(crate) fn known(self, between: (Place, Place)) -> Result<Vec<(Seq, u128)>> {
         self.0
             .prepare_cached(
-                "SELECT place, known FROM entry WHERE place BETWEEN ? AND ? AND known IS NOT NULL AND ts >= ? \
-                 ORDER BY place",
+                "SELECT place, known FROM entry WHERE place BETWEEN ? AND ? AND known IS NOT NULL ORDER BY place",
             )?
-            .query_map((between.0, between.1, millis(since)), |row| {
+            .query_map(between, |row| {
                 Ok((row.get::<_, Place>(0)?.seq(), bytes_16(row, 1)?))
             })?
             .collect()

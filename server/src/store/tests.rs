@@ -185,6 +185,16 @@ fn a_damaged_file_is_said_to_be_so() {
 }
 
 #[test]
+fn a_directory_may_be_named_without_a_slash() {
+    // What `--data-dir data` is: relative, and nothing before it.
+    assert_eq!(file::parents(Path::new("data")), [Path::new(".")]);
+    assert_eq!(
+        file::parents(Path::new("/nonexistent/deep/down")),
+        ["/nonexistent/deep", "/nonexistent", "/"].map(Path::new)
+    );
+}
+
+#[test]
 fn an_empty_file_is_a_new_store() {
     let directory = directory();
     fs::write(file(&directory), "").expect("writable");

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use realtime_shared::{Epoch, RoomName, Seq, Timestamp};
+use realtime_shared::{Epoch, RoomName, Seq};
 use rusqlite::Result;
 
 use super::known::Known;
-use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW};
+use crate::broker::DEDUP_ENTRIES;
 use crate::store::{RoomId, View};
 
 /// Where a room's log goes on.
@@ -21,7 +21,7 @@ pub(super) struct Tail {
 
 impl Tail {
     /// As the file has it.
-    pub(super) fn read(view: View<'_>, room: &RoomName, now: Timestamp) -> Result<Self> {
+    pub(super) fn read(view: View<'_>, room: &RoomName) -> Result<Self> {
         let used = Instant::now();
         let Some((row, head)) = view.room(room)? else {
             return Ok(Self { log: None, head: Seq::ZERO, known: Known::new(Seq::ZERO), used });
@@ -29,9 +29,7 @@ impl Tail {
         let before = head.seq.get().saturating_sub(DEDUP_ENTRIES);
         let mut known = Known::new(Seq::new(before));
         let mut next = before + 1;
-        let window = u64::try_from(DEDUP_WINDOW.as_millis()).unwrap_or(u64::MAX);
-        let since = Timestamp::from_millis(now.millis().saturating_sub(window));
-        for (seq, digest) in view.known((row.id.place(Seq::new(next)), row.id.end()), since)? {
+        for (seq, digest) in view.known((row.id.place(Seq::new(next)), row.id.end()))? {
             (next..seq.get()).for_each(|_| known.push(None));
             known.push(Some(digest));
             next = seq.get() + 1;

@@ -164,7 +164,7 @@ fn fill<'a>(
         let now = clock.now();
         let room = &submission.post.room;
         if !tails.contains_key(room) {
-            tails.insert(room.clone(), Tail::read(batch.view(), room, now)?);
+            tails.insert(room.clone(), Tail::read(batch.view(), room)?);
         }
         let tail = tails.get_mut(room).expect("it was read");
         outcomes.push(tail.take(&mut batch, submission, now)?);

@@ -177,7 +177,7 @@ fn messages_that_come_in_are_known_again() {
     let store = Store::open(to.path()).expect("a store");
     let known = store.reader().expect("a reader").ask(|view| {
         let (row, _) = view.room(&room(0))?.expect("the room");
-        view.known((row.id.start(), row.id.end()), Timestamp::from_millis(0))
+        view.known((row.id.start(), row.id.end()))
     });
     let (from, mine) = (UserId::new("alice").expect("a user id"), ClientMsgId::new("mine").expect("an id"));
     assert_eq!(known.expect("readable"), [(Seq::new(1), digest(&from, &mine))]);
