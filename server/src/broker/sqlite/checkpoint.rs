@@ -5,12 +5,12 @@
 //! grown large: by then little is left to be moved.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::{io, mem};
 
 use rusqlite::{Connection, Result};
 
-use super::Failure;
+use super::{Failure, spawn};
 use crate::store::{self, Cannot, Checkpoint, Store, cannot, checkpoint};
 
 /// Pages in the log from which the thread moves them: 4 MiB.
@@ -32,9 +32,7 @@ impl Checkpoints {
     pub(super) fn start(store: &Store, failure: Failure) -> io::Result<Self> {
         let connection = store.checkpointer().map_err(io::Error::other)?;
         let (wake, woken) = sync_channel(1);
-        let thread = thread::Builder::new()
-            .name("checkpoint".to_owned())
-            .spawn(move || run(&connection, &woken, &failure))?;
+        let thread = spawn("checkpoint", &failure.clone(), move || run(&connection, &woken, &failure))?;
         Ok(Self { wake, thread: Some(thread), between: BETWEEN })
     }
 

@@ -70,41 +70,58 @@ impl Listener {
     }
 }
 
-/// What the disk said when it failed.
-#[derive(Clone, Default)]
-pub(crate) struct Failure(watch::Sender<Option<String>>);
+/// What the disk said when it failed. From then on nothing is taken any more.
+#[derive(Clone)]
+pub(crate) struct Failure {
+    said: watch::Sender<Option<String>>,
+    queue: Arc<Queue>,
+}
 
 impl Failure {
-    /// Says so; the first is heard.
+    fn new(queue: Arc<Queue>) -> Self {
+        Self { said: watch::Sender::new(None), queue }
+    }
+
+    /// Says so, the first is heard; and refuses all that waits.
     fn report(&self, what: &dyn Display) {
-        self.0.send_if_modified(|failure| {
-            let first = failure.is_none();
-            failure.get_or_insert_with(|| what.to_string());
+        self.said.send_if_modified(|said| {
+            let first = said.is_none();
+            said.get_or_insert_with(|| what.to_string());
             first
         });
+        self.queue.refuse();
+    }
+
+    fn is_reported(&self) -> bool {
+        self.said.borrow().is_some()
     }
 
     /// Waits for it.
     pub(crate) async fn reported(&self) -> String {
-        let mut failure = self.0.subscribe();
-        let reported = failure.wait_for(Option::is_some).await;
-        reported.ok().and_then(|failure| failure.clone()).unwrap_or_default()
+        let mut said = self.said.subscribe();
+        let reported = said.wait_for(Option::is_some).await;
+        reported.ok().and_then(|said| said.clone()).unwrap_or_default()
     }
 }
 
-/// The end of the writer, whatever it came to: nobody waits for one that is not there.
-struct End {
-    queue: Arc<Queue>,
-    failure: Failure,
-}
+/// Held by each thread: nobody waits for one that panicked.
+struct Watched(Failure);
 
-impl Drop for End {
+impl Drop for Watched {
     fn drop(&mut self) {
-        self.queue.refuse();
         if thread::panicking() {
-            self.failure.report(&"a fault of the program");
+            self.0.report(&"a fault of the program");
         }
     }
+}
+
+/// Starts a thread whose panic ends the engine.
+fn spawn(name: &str, failure: &Failure, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let watched = Watched(failure.clone());
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _watched = watched;
+        run();
+    })
 }
 
 impl Engine {
@@ -115,9 +132,9 @@ impl Engine {
         retain: Retain,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let (queue, listener, failure) =
-            (Arc::new(Queue::default()), Listener::default(), Failure::default());
-        let readers = Arc::new(Readers::start(&store)?);
+        let (queue, listener) = (Arc::new(Queue::default()), Listener::default());
+        let failure = Failure::new(queue.clone());
+        let readers = Arc::new(Readers::start(&store, &failure)?);
         let checkpoints = Checkpoints::start(&store, failure.clone())?;
         let writer = Writer {
             store: store.into_writer().map_err(io::Error::other)?,
@@ -132,11 +149,7 @@ impl Engine {
             full: false,
             tidy_at: None,
         };
-        let end = End { queue: queue.clone(), failure: failure.clone() };
-        let writer = thread::Builder::new().name("writer".to_owned()).spawn(move || {
-            let _end = end;
-            writer.run();
-        })?;
+        let writer = spawn("writer", &failure, move || writer.run())?;
         Ok(Self { queue, readers, listener, failure, retain, writer: Some(writer) })
     }
 

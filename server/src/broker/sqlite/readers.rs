@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Result;
 use tokio::sync::oneshot;
 
+use super::{Failure, spawn};
 use crate::broker::{Pending, Unavailable};
 use crate::store::{Reader, Store, View};
 
@@ -39,13 +40,12 @@ struct State {
 
 impl Readers {
     /// Starts the threads.
-    pub(super) fn start(store: &Store) -> io::Result<Self> {
+    pub(super) fn start(store: &Store, failure: &Failure) -> io::Result<Self> {
         let mut readers = Self { shared: Arc::default(), threads: Vec::with_capacity(THREADS) };
         for number in 0..THREADS {
             let reader = store.reader().map_err(io::Error::other)?;
             let shared = readers.shared.clone();
-            let thread =
-                thread::Builder::new().name(format!("reader-{number}")).spawn(move || shared.run(&reader))?;
+            let thread = spawn(&format!("reader-{number}"), failure, move || shared.run(&reader))?;
             readers.threads.push(thread);
         }
         Ok(readers)
@@ -58,6 +58,9 @@ impl Readers {
     ) -> Pending<T> {
         let (answer, answered) = oneshot::channel();
         self.shared.add(Box::new(move |reader| {
+            if answer.is_closed() {
+                return;
+            }
             let result = reader.ask(question).map_err(|error| {
                 tracing::error!(%error, "cannot read the store");
                 Unavailable

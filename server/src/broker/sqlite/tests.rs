@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::broker::contract::{self, room, said};
-use crate::broker::{DEDUP_ENTRIES, Receipt};
+use crate::broker::{DEDUP_ENTRIES, Receipt, Unavailable};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// More bytes than any page here has.
@@ -235,13 +235,42 @@ async fn many_rooms_and_rows_are_swept_in_steps() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_writer_that_is_gone_is_refused() {
+async fn a_panic_in_a_thread_ends_it_and_nobody_waits() {
+    let place = Place::new();
+    let store = Store::open(place.directory.path()).expect("a store");
+    let engine =
+        Engine::start(store, Clock::system(), Retain::default(), contract::metrics()).expect("threads");
+    let nobody: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
+    let broker = engine.broker(nobody);
+    let answer = broker.readers.ask(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
+    assert_eq!(answer, Err(Unavailable));
+    assert_eq!(engine.failure().reported().await, "a fault of the program");
+    let (done, result) = tokio::sync::oneshot::channel();
+    let done = move |stored| {
+        let _ = done.send(stored);
+    };
+    broker.submit(said("alice", "a", "1"), Box::new(done));
+    assert_eq!(result.await.expect("completed"), Err(Unavailable));
+}
+
+#[tokio::test]
+async fn what_was_committed_moves_into_the_file_beside_the_writer() {
     let place = Place::new();
     let subject = place.open();
-    subject.broker.queue.refuse();
-    let (done, result) = tokio::sync::oneshot::channel();
-    subject.submit(said("alice", "a", "1"), move |stored| {
-        let _ = done.send(stored);
-    });
-    assert_eq!(result.await.expect("completed"), Err(crate::broker::Unavailable));
+    let file = place.directory.path().join("store.db");
+    let before = std::fs::metadata(&file).expect("it is there").len();
+    let text = "x".repeat(4_000);
+    // Each takes a page of the log and more: a thousand pages wake the thread that moves them.
+    for round in 0.. {
+        if std::fs::metadata(&file).expect("it is there").len() > before {
+            break;
+        }
+        assert!(round < 100, "40 MB, and all of it in the log");
+        let (done, stored) = tokio::sync::oneshot::channel::<()>();
+        for _ in 0..100 {
+            subject.broker.submit(said("alice", "a", &text), Box::new(|_| ()));
+        }
+        subject.submit(said("alice", "a", &text), move |_| drop(done));
+        let _ = stored.await;
+    }
 }

@@ -66,6 +66,10 @@ impl Writer {
                 return self.failure.report(&error);
             }
         }
+        // After a failure nobody knows what is on the disk: the next start finds out.
+        if self.failure.is_reported() {
+            return;
+        }
         if let Err(error) = self.store.checkpoint(Checkpoint::Truncate) {
             tracing::warn!(%error, "the log was left beside the file: it is read at the next start");
         }
