@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::file::{FILE, connect};
 use super::header::{FORMAT, Header};
 use super::read::{Reader, View};
-use super::{OpenError, check, schema};
+use super::{OpenError, check};
 
 /// A store that is only read.
 pub struct Archive {
@@ -35,10 +35,9 @@ impl Archive {
     /// Opens the store in `directory`, which has to be there. A server may be using it.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = directory.join(FILE);
-        check::header(&path)?;
         let failed = |cause| OpenError::of(&path, cause);
         let connection = connect(&path).map_err(failed)?;
-        check::known_version(&path, schema::version(&connection).map_err(failed)?)?;
+        check::identity(&path, &connection)?;
         let reader = Reader::new(connection).map_err(failed)?;
         Ok(Self { path, reader })
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 
 use super::OpenError;
-use super::schema::{APPLICATION_ID, VERSION};
+use super::schema::{self, APPLICATION_ID, VERSION};
 
 /// The header of an SQLite file: <https://sqlite.org/fileformat2.html#the_database_header>.
 const HEADER_BYTES: usize = 100;
@@ -20,6 +20,9 @@ const APPLICATION_ID_AT: usize = 68;
 const STEPS: i32 = 1_000;
 
 /// Reads the header of a file, without SQLite, which might already change something.
+///
+/// Only for who has the lock, and no connection to the file yet: when a process closes a file, POSIX takes all of its locks
+/// on it away, SQLite's as well.
 pub(super) fn header(path: &Path) -> Result<(), OpenError> {
     let unusable = |cause| OpenError::Unusable { path: path.to_owned(), cause };
     // One that was being made, or written the old way, when the power went: only SQLite can tell.
@@ -42,13 +45,29 @@ pub(super) fn header(path: &Path) -> Result<(), OpenError> {
     }
     let number = |at: usize| u32::from_be_bytes(std::array::from_fn(|index| bytes[at + index]));
     if number(APPLICATION_ID_AT) != APPLICATION_ID {
-        return Err(OpenError::Foreign { path: path.to_owned(), what: "another program made this database" });
+        return Err(foreign(path));
     }
     known_version(path, number(USER_VERSION_AT))
 }
 
-/// Refuses a format that is newer than today's.
-pub(super) fn known_version(path: &Path, found: u32) -> Result<(), OpenError> {
+/// Refuses a database that another program made, and a format that is newer than today's. A database without tables is
+/// new.
+pub(super) fn identity(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    let failed = |cause| OpenError::of(path, cause);
+    let tables: u32 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+    let id: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
+    if tables > 0 && id != APPLICATION_ID {
+        return Err(foreign(path));
+    }
+    known_version(path, schema::version(connection).map_err(failed)?)
+}
+
+fn foreign(path: &Path) -> OpenError {
+    OpenError::Foreign { path: path.to_owned(), what: "another program made this database" }
+}
+
+fn known_version(path: &Path, found: u32) -> Result<(), OpenError> {
     if found > VERSION {
         return Err(OpenError::Newer { path: path.to_owned(), found, known: VERSION });
     }

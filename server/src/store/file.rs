@@ -52,7 +52,7 @@ impl Store {
         check::header(&path)?;
         let failed = |cause| OpenError::of(&path, cause);
         let mut connection = connect(&path).map_err(failed)?;
-        check::known_version(&path, schema::version(&connection).map_err(failed)?)?;
+        check::identity(&path, &connection)?;
         let checked = check::content(&path, connect(&path).map_err(failed)?, CHECK)?;
         sync_log(&path).map_err(unusable)?;
         prepare(&mut connection).map_err(failed)?;

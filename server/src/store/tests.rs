@@ -162,6 +162,10 @@ fn what_is_no_store_is_refused() {
         .and_then(|c| c.execute_batch("CREATE TABLE song (name)"))
         .expect("a file");
     assert!(matches!(refused(directory.path()), OpenError::Foreign { .. }));
+    // What was being written the old way: SQLite looks first, and then we do.
+    fs::write(directory.path().join("store.db-journal"), "").expect("writable");
+    assert!(matches!(Store::open(directory.path()), Err(OpenError::Foreign { .. })));
+    assert!(matches!(Archive::open(directory.path()), Err(OpenError::Foreign { .. })));
 }
 
 #[test]
