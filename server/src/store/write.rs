@@ -55,6 +55,11 @@ impl Writer {
         Ok(Batch { transaction, view: View(&self.connection), insert })
     }
 
+    /// The file as of the last commit.
+    pub(crate) fn view(&self) -> View<'_> {
+        View(&self.connection)
+    }
+
     /// Pages in the log that a checkpoint moves into the file, as of the last commit.
     pub(crate) fn log_pages(&self) -> u32 {
         self.log_pages.load(Ordering::Relaxed)

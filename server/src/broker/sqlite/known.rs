@@ -64,6 +64,11 @@ impl Known {
         });
     }
 
+    /// What it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.digests.capacity() * size_of::<u128>() + self.table.capacity() * (size_of::<u32>() + 1)
+    }
+
     fn forget(&mut self, seq: u64) {
         let low = low_bits(seq);
         let Some(digest) = self.digest_of(low).filter(|digest| *digest != NONE) else { return };

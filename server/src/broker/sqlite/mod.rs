@@ -2,7 +2,7 @@
 //!
 //! One thread writes ([`writer`]), in groups: a batch is what came while the last commit ran. Others read
 //! ([`readers`]), and one moves what was committed to its place in the file ([`checkpoint`]). What needs to be known of
-//! a room to go on with it is held while somebody posts in it ([`tail`]); all else is in the [`store`](crate::store).
+//! a room to go on with it is held while somebody posts in it ([`tails`]); all else is in the [`store`](crate::store).
 //!
 //! An error of the disk ends it: nothing is taken any more, and [`Failure`] tells the server's owner.
 
@@ -13,11 +13,11 @@ mod queue;
 mod readers;
 mod retention;
 mod tail;
+mod tails;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
@@ -30,6 +30,7 @@ use self::checkpoint::Checkpoints;
 use self::queue::{Queue, Waiting};
 use self::readers::Readers;
 use self::retention::Sweep;
+use self::tails::Tails;
 use self::writer::Writer;
 use super::people::People;
 use super::{
@@ -40,6 +41,9 @@ use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
 use crate::store::Store;
+
+/// Threads that read for clients: a long list does not hold up a join.
+const READERS: usize = 2;
 
 /// The threads that work on the file. They end when this is dropped, after what came before is stored.
 pub(crate) struct Engine {
@@ -134,8 +138,9 @@ impl Engine {
     ) -> io::Result<Self> {
         let (queue, listener) = (Arc::new(Queue::default()), Listener::default());
         let failure = Failure::new(queue.clone());
-        let readers = Arc::new(Readers::start(&store, &failure)?);
+        let readers = Arc::new(Readers::start(&store, "reader", READERS, &failure)?);
         let checkpoints = Checkpoints::start(&store, failure.clone())?;
+        let tails = Tails::start(&store, queue.clone(), &failure)?;
         let writer = Writer {
             store: store.into_writer().map_err(io::Error::other)?,
             clock,
@@ -145,9 +150,8 @@ impl Engine {
             checkpoints,
             metrics,
             sweep: Sweep::new(retain.clone()),
-            tails: HashMap::new(),
+            tails,
             full: false,
-            tidy_at: None,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
         Ok(Self { queue, readers, listener, failure, retain, writer: Some(writer) })

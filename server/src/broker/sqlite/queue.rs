@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
+use realtime_shared::RoomName;
 
+use super::tail::Tail;
 use crate::broker::{Completion, Submission, Unavailable};
 
 /// Bytes of messages that may wait. What comes while the disk is behind by as much is refused, to be sent again.
@@ -24,6 +26,15 @@ pub(super) struct Waiting {
     pub(super) done: Completion,
 }
 
+/// What is taken at once.
+#[derive(Default)]
+pub(super) struct Taken {
+    /// Messages, in the order in which they came.
+    pub(super) waiting: Vec<Waiting>,
+    /// Tails that were read.
+    pub(super) tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
+}
+
 /// Messages in the order in which they came.
 #[derive(Default)]
 pub(super) struct Queue {
@@ -34,6 +45,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
     bytes: usize,
     /// What waits is to be taken.
     flushed: bool,
@@ -62,8 +74,17 @@ impl Queue {
         }
     }
 
+    /// Hands over a tail that was read.
+    pub(super) fn give_back(&self, room: RoomName, tail: Result<Tail, Unavailable>) {
+        let mut state = self.state.lock();
+        state.tails.push((room, tail));
+        state.flushed = true;
+        drop(state);
+        self.grown.notify_one();
+    }
+
     /// Takes what has come, as soon as that is all for now, or when it is `until`. `None`: closed, and all was taken.
-    pub(super) fn take(&self, until: Option<Instant>) -> Option<Vec<Waiting>> {
+    pub(super) fn take(&self, until: Option<Instant>) -> Option<Taken> {
         let mut state = self.state.lock();
         while !state.flushed && !state.closed {
             match until {
@@ -72,14 +93,14 @@ impl Queue {
                 Some(_) => {}
             }
         }
-        if state.waiting.is_empty() && state.closed {
+        if state.waiting.is_empty() && state.tails.is_empty() && state.closed {
             return None;
         }
         let count = state.waiting.len().min(BATCH);
         state.flushed = state.waiting.len() > count;
-        let taken: Vec<_> = state.waiting.drain(..count).collect();
-        state.bytes -= taken.iter().map(bytes_of).sum::<usize>();
-        Some(taken)
+        let waiting: Vec<_> = state.waiting.drain(..count).collect();
+        state.bytes -= waiting.iter().map(bytes_of).sum::<usize>();
+        Some(Taken { waiting, tails: std::mem::take(&mut state.tails) })
     }
 
     /// Lets nothing in any more.
@@ -129,7 +150,7 @@ mod tests {
         (0..most + 2).for_each(|_| queue.push(waiting(&refused, &text)));
         assert_eq!(refused.load(Ordering::SeqCst), 2);
         queue.flush();
-        assert_eq!(queue.take(None).map(|taken| taken.len()), Some(BATCH));
+        assert_eq!(queue.take(None).map(|taken| taken.waiting.len()), Some(BATCH));
         queue.push(waiting(&refused, &text));
         assert_eq!(refused.load(Ordering::SeqCst), 2, "there is room again");
     }
@@ -141,7 +162,7 @@ mod tests {
         queue.close();
         queue.push(waiting(&refused, "after"));
         assert_eq!(refused.load(Ordering::SeqCst), 1);
-        assert_eq!(queue.take(None).map(|taken| taken.len()), Some(1));
+        assert_eq!(queue.take(None).map(|taken| taken.waiting.len()), Some(1));
         assert!(queue.take(None).is_none());
     }
 

@@ -13,8 +13,6 @@ use super::{Failure, spawn};
 use crate::broker::{Pending, Unavailable};
 use crate::store::{Reader, Store, View};
 
-/// How many: a long list does not hold up a join.
-const THREADS: usize = 2;
 /// Questions that may wait. Each connection has one or two of them at a time.
 const WAITING: usize = 200_000;
 
@@ -39,13 +37,13 @@ struct State {
 }
 
 impl Readers {
-    /// Starts the threads.
-    pub(super) fn start(store: &Store, failure: &Failure) -> io::Result<Self> {
-        let mut readers = Self { shared: Arc::default(), threads: Vec::with_capacity(THREADS) };
-        for number in 0..THREADS {
+    /// Starts `count` threads, which have that name.
+    pub(super) fn start(store: &Store, name: &str, count: usize, failure: &Failure) -> io::Result<Self> {
+        let mut readers = Self { shared: Arc::default(), threads: Vec::with_capacity(count) };
+        for number in 0..count {
             let reader = store.reader().map_err(io::Error::other)?;
             let shared = readers.shared.clone();
-            let thread = spawn(&format!("reader-{number}"), failure, move || shared.run(&reader))?;
+            let thread = spawn(&format!("{name}-{number}"), failure, move || shared.run(&reader))?;
             readers.threads.push(thread);
         }
         Ok(readers)
@@ -58,18 +56,33 @@ impl Readers {
     ) -> Pending<T> {
         let (answer, answered) = oneshot::channel();
         self.shared.add(Box::new(move |reader| {
-            if answer.is_closed() {
-                return;
-            }
-            let result = reader.ask(question).map_err(|error| {
-                tracing::error!(%error, "cannot read the store");
-                Unavailable
-            });
             // Who asked may be gone.
-            let _ = answer.send(result);
+            if !answer.is_closed() {
+                let _ = answer.send(read(reader, question));
+            }
         }));
         Box::pin(async move { answered.await.unwrap_or(Err(Unavailable)) })
     }
+
+    /// Has something asked of the file, and `then` called with the answer; not where there are too many questions, or the
+    /// threads end.
+    pub(super) fn run<T: 'static>(
+        &self,
+        question: impl FnOnce(View<'_>) -> Result<T> + Send + 'static,
+        then: impl FnOnce(std::result::Result<T, Unavailable>) + Send + 'static,
+    ) {
+        self.shared.add(Box::new(move |reader| then(read(reader, question))));
+    }
+}
+
+fn read<T>(
+    reader: &Reader,
+    question: impl FnOnce(View<'_>) -> Result<T>,
+) -> std::result::Result<T, Unavailable> {
+    reader.ask(question).map_err(|error| {
+        tracing::error!(%error, "cannot read the store");
+        Unavailable
+    })
 }
 
 impl Drop for Readers {

@@ -17,6 +17,8 @@ pub(super) struct Tail {
     pub(super) head: Seq,
     pub(super) known: Known,
     pub(super) used: Instant,
+    /// The last batch that it was in.
+    pub(super) batch: u64,
 }
 
 impl Tail {
@@ -24,7 +26,7 @@ impl Tail {
     pub(super) fn read(view: View<'_>, room: &RoomName) -> Result<Self> {
         let used = Instant::now();
         let Some((row, head)) = view.room(room)? else {
-            return Ok(Self { log: None, head: Seq::ZERO, known: Known::new(Seq::ZERO), used });
+            return Ok(Self { log: None, head: Seq::ZERO, known: Known::new(Seq::ZERO), used, batch: 0 });
         };
         let before = head.seq.get().saturating_sub(DEDUP_ENTRIES);
         let mut known = Known::new(Seq::new(before));
@@ -35,6 +37,11 @@ impl Tail {
             next = seq.get() + 1;
         }
         (next..=head.seq.get()).for_each(|_| known.push(None));
-        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used })
+        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used, batch: 0 })
+    }
+
+    /// What it takes in memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        self.known.bytes() + size_of::<Self>()
     }
 }

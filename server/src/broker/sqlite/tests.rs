@@ -235,6 +235,41 @@ async fn many_rooms_and_rows_are_swept_in_steps() {
 }
 
 #[tokio::test]
+async fn messages_that_wait_for_a_long_log_keep_their_order() {
+    let place = Place::new();
+    let first = {
+        let subject = place.open();
+        let first = subject.post(said("alice", "long", "0").known_as("0")).await;
+        for _ in 0..400 {
+            subject.broker.submit(said("alice", "long", "x"), Box::new(|_| ()));
+        }
+        subject.fill("long", 1).await;
+        first
+    };
+    let subject = place.open();
+    let (done, mut receipts) = tokio::sync::mpsc::channel(16);
+    for number in 0..10 {
+        let done = done.clone();
+        let room = if number % 5 == 4 { "short" } else { "long" };
+        let id = number.to_string();
+        subject.submit(said("alice", room, &id).known_as(&id), move |stored| {
+            done.try_send((number, stored.expect("stored"))).expect("there is room");
+        });
+    }
+    drop(done);
+    let mut of_long = Vec::new();
+    while let Some((number, receipt)) = receipts.recv().await {
+        if number % 5 != 4 {
+            of_long.push((number, receipt));
+        }
+    }
+    assert_eq!(of_long.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 2, 3, 5, 6, 7, 8]);
+    assert_eq!(of_long[0].1, Receipt { duplicate: true, ..first }, "it is known from what was read");
+    let seqs: Vec<_> = of_long[1..].iter().map(|(_, receipt)| receipt.seq.get()).collect();
+    assert!(seqs.into_iter().eq(403..410));
+}
+
+#[tokio::test]
 async fn a_panic_in_a_thread_ends_it_and_nobody_waits() {
     let place = Place::new();
     let store = Store::open(place.directory.path()).expect("a store");

@@ -5,27 +5,24 @@
 //! ```
 //!
 //! Nothing is announced or completed before its commit has returned, and nothing of a commit that failed is ever
-//! shown: what the writer knew of the rooms is dropped with it and read back from the file.
+//! shown: what the writer knew of its rooms is dropped with it and read back from the file.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use realtime_shared::{EntryId, Epoch, RoomName, Timestamp};
 
 use super::checkpoint::Checkpoints;
-use super::queue::{Queue, Waiting};
+use super::queue::{Queue, Taken, Waiting};
 use super::retention::Sweep;
 use super::tail::Tail;
+use super::tails::Tails;
 use super::{Failure, Listener};
 use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_known_at};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
 use crate::store::{self, Batch, Cannot, Checkpoint, Row, cannot, digest};
-
-/// How long a room's tail is kept after its last message.
-const TAIL_IDLE: Duration = Duration::from_mins(1);
 
 /// The thread's own.
 pub(super) struct Writer {
@@ -37,11 +34,9 @@ pub(super) struct Writer {
     pub(super) checkpoints: Checkpoints,
     pub(super) metrics: Arc<Metrics>,
     pub(super) sweep: Sweep,
-    pub(super) tails: HashMap<RoomName, Tail>,
+    pub(super) tails: Tails,
     /// The disk was full when last written to.
     pub(super) full: bool,
-    /// When tails are looked through next.
-    pub(super) tidy_at: Option<Instant>,
 }
 
 /// What became of a message.
@@ -61,8 +56,8 @@ impl Outcome {
 impl Writer {
     /// Runs until the queue is closed and empty, or the disk fails.
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.queue.take(self.wakes_at()) {
-            if let Err(error) = self.turn(batch) {
+        while let Some(taken) = self.queue.take(self.wakes_at()) {
+            if let Err(error) = self.turn(taken) {
                 return self.failure.report(&error);
             }
         }
@@ -76,12 +71,19 @@ impl Writer {
     }
 
     fn wakes_at(&self) -> Option<Instant> {
-        [self.tidy_at, self.sweep.next()].into_iter().flatten().min()
+        [self.tails.next(), self.sweep.next()].into_iter().flatten().min()
     }
 
-    fn turn(&mut self, batch: Vec<Waiting>) -> rusqlite::Result<()> {
-        if !batch.is_empty() {
-            self.store_all(batch)?;
+    fn turn(&mut self, taken: Taken) -> rusqlite::Result<()> {
+        let mut ready = Vec::with_capacity(taken.waiting.len());
+        for (room, tail) in taken.tails {
+            ready.extend(self.tails.take_back(room, tail));
+        }
+        for waiting in taken.waiting {
+            ready.extend(self.tails.admit(waiting, self.store.view()));
+        }
+        if !ready.is_empty() {
+            self.store_all(ready)?;
         }
         match self.sweep.step(&self.store, &self.clock).map_err(cannot) {
             Ok(()) => {}
@@ -89,7 +91,7 @@ impl Writer {
             Err(Cannot::GoOn(error)) => return Err(error),
         }
         self.checkpoints.after_commit(&self.store)?;
-        self.tidy();
+        self.tails.tidy();
         Ok(())
     }
 
@@ -112,12 +114,11 @@ impl Writer {
                     metrics.committed(new, began.elapsed());
                 }
                 listener.announce(&outcomes, dones);
-                self.tidy_at.get_or_insert_with(|| Instant::now() + TAIL_IDLE);
                 self.recovered();
                 Ok(())
             }
             Err(fault) => {
-                self.tails.clear();
+                self.tails.forget_batch();
                 for done in dones {
                     done(Err(Unavailable));
                 }
@@ -143,34 +144,21 @@ impl Writer {
             tracing::info!("messages are stored again");
         }
     }
-
-    /// Drops what is known of rooms that have been silent.
-    fn tidy(&mut self) {
-        let now = Instant::now();
-        if self.tidy_at.is_some_and(|at| at <= now) {
-            self.tails.retain(|_, tail| now.saturating_duration_since(tail.used) < TAIL_IDLE);
-            self.tails.shrink_to_fit();
-            self.tidy_at = (!self.tails.is_empty()).then(|| now + TAIL_IDLE);
-        }
-    }
 }
 
 /// Begins a batch with all of these.
 fn fill<'a>(
     store: &'a store::Writer,
-    tails: &mut HashMap<RoomName, Tail>,
+    tails: &mut Tails,
     clock: &Clock,
     submissions: Vec<Submission>,
 ) -> rusqlite::Result<(Batch<'a>, Vec<Outcome>)> {
     let mut batch = store.begin()?;
+    tails.begin();
     let mut outcomes = Vec::with_capacity(submissions.len());
     for submission in submissions {
         let now = clock.now();
-        let room = &submission.post.room;
-        if !tails.contains_key(room) {
-            tails.insert(room.clone(), Tail::read(batch.view(), room)?);
-        }
-        let tail = tails.get_mut(room).expect("it was read");
+        let tail = tails.get(&submission.post.room).expect("only messages with a tail are given back");
         outcomes.push(tail.take(&mut batch, submission, now)?);
     }
     Ok((batch, outcomes))
