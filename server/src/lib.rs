@@ -146,11 +146,19 @@ impl Server {
 
     /// Stops accepting, closes everyone with 1012, and returns when all sockets are closed, at the latest at the
     /// deadline of the configuration.
+    ///
+    /// What was submitted before is stored then, too. To be called in a tokio runtime.
     pub async fn shutdown(self) {
         self.stopping.send_replace(true);
         self.registry.close_all(CloseCode::Restarting);
         if tokio::time::timeout(self.deadline, self.admission.emptied()).await.is_err() {
             tracing::warn!("connections that did not end in time were dropped");
+        }
+        // The threads end with what they are at: where that is a disk that does not answer, whoever waits here can still
+        // do something else.
+        let ended = tokio::task::spawn_blocking(move || drop(self));
+        if ended.await.is_err() {
+            tracing::error!("a thread panicked at its end");
         }
     }
 }

@@ -24,10 +24,8 @@ use crate::recorder::{Recorder, Stuck};
 use crate::run::{HERE, Run};
 use crate::server::{Site, token};
 use crate::shim::Shim;
-use crate::wire::{Frame, Socket, message};
+use crate::wire::{Frame, PATIENCE, Socket, message};
 
-/// For a sync to begin: it fails a test that hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// One in so many is opened by the server itself.
 const SERVED: usize = 20;
 

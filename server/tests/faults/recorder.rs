@@ -6,15 +6,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::history::{Act, Entry, Event, History, Instance, Name, What};
-
-/// How long a schedule waits for anything. Longer than the bound of the judge's rule on healing, which is to speak.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::wire::PATIENCE;
 
 /// What no run takes: a time of day that moves on by more was moved.
 const JUMP_MS: u64 = 30 * 60 * 1_000;

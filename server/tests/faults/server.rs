@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use realtime_server::auth::token::mint;
@@ -23,10 +22,9 @@ use tokio::time::timeout;
 
 use crate::history::Usage;
 use crate::metrics::Samples;
+use crate::wire::PATIENCE;
 
 const SECRET: &str = "a secret that only these tests know";
-/// For a server to listen, or to end: it fails a test that hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than any run, and than the hours that clocks jump.
 const TOKEN_SECONDS: u64 = 7 * 24 * 3_600;
 
@@ -183,9 +181,14 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+    }
+
     /// Asks it to stop, and waits for that.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        self.terminate();
         self.ended().await
     }
 

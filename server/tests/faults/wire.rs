@@ -18,7 +18,7 @@ use crate::history::{Entry, Name, Position, Recovery};
 /// For a connection to be made, and for a frame to be written.
 const DIAL: Duration = Duration::from_secs(3);
 /// For a frame that has to come: it fails a test that hangs.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What the kernel keeps at most of what is not read: little, so that a server notices.
 const KEPT: u32 = 32 * 1024;
 
