@@ -33,10 +33,10 @@ enum Failure {
     #[error("cannot start: {0}")]
     Start(io::Error),
     #[error(
-        "the disk failed ({0}), and nothing more can be stored; what was acknowledged before is. Look at the system's log, \
-         and start again when the disk is sound"
+        "the store failed ({0}), and nothing more can be stored; what was acknowledged before is. Look at the system's log \
+         for faults of the disk, and start again when it is sound"
     )]
-    Disk(String),
+    StoreFailed(String),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
@@ -49,7 +49,7 @@ impl Failure {
             | Self::Store(_)
             | Self::Bind(_)
             | Self::Start(_)
-            | Self::Disk(_)
+            | Self::StoreFailed(_)
             | Self::Output(_) => ExitCode::FAILURE,
         }
     }
@@ -181,8 +181,8 @@ async fn run_until_stopped(server: Server, mut signals: StopSignals) -> Result<(
             Ok(())
         }
         what = server.failed() => {
-            tracing::error!(%what, "the disk failed: ending, as nothing after it can be believed");
-            Err(Failure::Disk(what))
+            tracing::error!(%what, "the store failed: ending, as nothing after it can be believed");
+            Err(Failure::StoreFailed(what))
         }
     };
     tokio::select! {

@@ -49,8 +49,8 @@ pub enum OpenError {
     },
     /// It is damaged.
     #[error(
-        "{path} is damaged ({what}); nothing was changed. Put a backup in its place, or move it away to begin anew; \
-         what can be read of it can be had with `realtime-server export`",
+        "{path} is damaged ({what}); nothing was changed. Put a backup in its place and remove {path}-wal and \
+         {path}-shm, or move all three away to begin anew; what can be read of it can be had with `realtime-server export`",
         path = .path.display()
     )]
     Damaged {

@@ -153,10 +153,7 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached("UPDATE entry SET frame = NULL WHERE place BETWEEN ? AND ?")?
             .execute((room.place(from), room.place(to)))?;
-        self.transaction
-            .prepare_cached("UPDATE room SET first = ? WHERE id = ?")?
-            .execute((number(to.next()), room))?;
-        Ok(())
+        self.begin_after(room, to)
     }
 
     /// Drops a room's oldest entries, up to a number.
@@ -164,6 +161,14 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached("DELETE FROM entry WHERE place BETWEEN ? AND ?")?
             .execute((room.start(), room.place(seq)))?;
+        self.begin_after(room, seq)
+    }
+
+    /// Lets a room be read from the entry after that one, if it is not so already.
+    fn begin_after(&self, room: RoomId, seq: Seq) -> Result<()> {
+        self.transaction
+            .prepare_cached("UPDATE room SET first = max(first, ?) WHERE id = ?")?
+            .execute((number(seq.next()), room))?;
         Ok(())
     }
 }

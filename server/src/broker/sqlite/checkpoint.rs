@@ -13,7 +13,7 @@ use rusqlite::{Connection, Result};
 use super::{Failure, spawn};
 use crate::store::{self, Cannot, Checkpoint, Store, cannot, checkpoint};
 
-/// Pages in the log from which the thread moves them: 4 MiB.
+/// Pages by which the log has grown when the thread moves them: 4 MiB.
 const BESIDE: u32 = 1_024;
 /// Pages in the log from which the writer does: 64 MiB. Also by how much it grows further before it tries again, where a
 /// reader needs what is in it.
@@ -23,6 +23,8 @@ const BETWEEN: u32 = 16 * 1_024;
 pub(super) struct Checkpoints {
     wake: SyncSender<()>,
     thread: Option<JoinHandle<()>>,
+    /// Pages in the log when the thread was woken last.
+    beside: u32,
     /// Pages in the log at which the writer moves them.
     between: u32,
 }
@@ -33,22 +35,23 @@ impl Checkpoints {
         let connection = store.checkpointer().map_err(io::Error::other)?;
         let (wake, woken) = sync_channel(1);
         let thread = spawn("checkpoint", &failure.clone(), move || run(&connection, &woken, &failure))?;
-        Ok(Self { wake, thread: Some(thread), between: BETWEEN })
+        Ok(Self { wake, thread: Some(thread), beside: 0, between: BETWEEN })
     }
 
     /// Sees to it that the log does not grow for ever.
     pub(super) fn after_commit(&mut self, store: &store::Writer) -> Result<()> {
         let pages = store.log_pages();
-        if pages < self.between - BETWEEN {
+        if pages < self.beside {
             // It began anew.
-            self.between = BETWEEN;
+            (self.beside, self.between) = (0, BETWEEN);
         }
         if pages >= self.between {
             self.between = pages.saturating_add(BETWEEN);
             return passed(store.checkpoint(Checkpoint::Passive));
         }
-        if pages >= BESIDE {
-            // One that is under way will see this, or the next.
+        if pages >= self.beside + BESIDE {
+            self.beside = pages;
+            // One that is under way moves what is there when it ends, and this is seen next time.
             let _ = self.wake.try_send(());
         }
         Ok(())

@@ -1,8 +1,8 @@
 //! Dropping what is too old or too much, a little at a time, between commits.
 //!
 //! A sweep goes through all rooms once a minute, in steps of a bounded number of rows, each a commit of its own. In a
-//! room it first takes the frames from the oldest entries that are beyond what is kept, and then the entries
-//! themselves, once they are not needed to know a message again. The newest entry always stays, without its frame
+//! room it drops the oldest entries that are beyond what is kept, and takes only the frame from those that are still
+//! needed to know a message again. The newest entry always stays, without its frame
 //! perhaps: the log goes on from it.
 
 use std::time::{Duration, Instant};
@@ -86,18 +86,20 @@ impl Sweep {
         let head = batch.view().head(room)?.seq;
         let too_many = self.retain.messages.map_or(0, |most| (head.get() + 1).saturating_sub(most));
         let past = |seq: Seq, ts| seq.get() < too_many || self.retain.is_past(ts, now);
+        let known = |seq: Seq, ts| seq.get() + DEDUP_ENTRIES > head.get() && is_known_at(now, ts);
+        let before_head = Seq::new(head.get().saturating_sub(1));
+        let gone = batch.run_of(room, Seq::ZERO, before_head, *rows, |seq, ts| {
+            (seq < first || past(seq, ts)) && !known(seq, ts)
+        })?;
+        if let Some(last) = gone.last {
+            batch.delete_up_to(room, last)?;
+            *rows -= gone.count;
+        }
+        let first = gone.last.map_or(first, |last| first.max(last.next()));
         let dropped = batch.run_of(room, first, head, *rows, past)?;
         if let Some(last) = dropped.last {
             batch.drop_frames(room, first, last)?;
             *rows -= dropped.count;
-        }
-        let first = dropped.last.map_or(first, Seq::next);
-        let unknown = |seq: Seq, ts| seq.get() + DEDUP_ENTRIES <= head.get() || !is_known_at(now, ts);
-        let before_first = Seq::new(first.get().min(head.get()).saturating_sub(1));
-        let gone = batch.run_of(room, Seq::ZERO, before_first, *rows, unknown)?;
-        if let Some(last) = gone.last {
-            batch.delete_up_to(room, last)?;
-            *rows -= gone.count;
         }
         Ok(())
     }
