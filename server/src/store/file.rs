@@ -174,7 +174,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // What a rush, or a long export, has made of the log does not stay so.
     connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-    checkpoint(connection, Checkpoint::Truncate)
+    // Where somebody reads meanwhile some of it stays in the log, which is on the disk.
+    checkpoint(connection, Checkpoint::Truncate).map(drop)
 }
 
 fn unusable(what: &str) -> rusqlite::Error {
@@ -193,13 +194,14 @@ pub(crate) enum Checkpoint {
     Truncate,
 }
 
-/// Moves what was committed from the log into the file.
-pub(crate) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::Result<()> {
+/// Moves what was committed from the log into the file; tells whether all of it could be, as it
+/// cannot while somebody reads what was before.
+pub(crate) fn checkpoint(connection: &Connection, how: Checkpoint) -> rusqlite::Result<bool> {
     let statement = match how {
         Checkpoint::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
         Checkpoint::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
-    connection.query_row(statement, [], |_| Ok(()))
+    connection.query_row(statement, [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// Has the log on the disk: what was written to it and not synced is taken for committed by whoever opens it.

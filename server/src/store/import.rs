@@ -58,7 +58,7 @@ impl Store {
                     writer.checkpoint(Checkpoint::Passive).map_err(said)?;
                 }
             }
-            writer.checkpoint(Checkpoint::Truncate).map_err(said)
+            writer.checkpoint(Checkpoint::Truncate).map(drop).map_err(said)
         });
         result.map_err(|what| ImportError { line: lines.number, what })
     }

@@ -65,8 +65,8 @@ impl Writer {
         self.log_pages.load(Ordering::Relaxed)
     }
 
-    /// Moves what is in the log into the file.
-    pub(crate) fn checkpoint(&self, how: Checkpoint) -> Result<()> {
+    /// Moves what is in the log into the file; see [`checkpoint`].
+    pub(crate) fn checkpoint(&self, how: Checkpoint) -> Result<bool> {
         checkpoint(&self.connection, how)
     }
 }

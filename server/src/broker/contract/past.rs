@@ -86,14 +86,13 @@ pub(super) async fn an_opened_room_is_announced_from_its_head(subject: &Subject)
     assert_eq!(head, position(&receipts[1]));
     let next = subject.post(said("bob", "a", "next")).await;
     assert_eq!(subject.head("a").await, position(&next));
-    let announced = subject.heard.at_least(1).await.len();
+    subject.heard.at_least(1).await;
     assert!(subject.heard.entries().iter().any(|entry| entry.id == next.id));
     subject.broker.release(&room("a"));
     // A room that nobody is in goes on all the same.
     let later = subject.post(said("bob", "a", "later")).await;
     assert_eq!(later.seq, Seq::new(4));
     assert_eq!(subject.broker.open(&room("a")).await, Ok(position(&later)));
-    assert!(announced <= 3);
 }
 
 pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {

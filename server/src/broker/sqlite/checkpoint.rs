@@ -77,9 +77,9 @@ fn run(connection: &Connection, woken: &Receiver<()>, failure: &Failure) {
 }
 
 /// Where there is no room in the file, what was committed stays in the log, and is as lasting there.
-fn passed(moved: Result<()>) -> Result<()> {
+fn passed(moved: Result<bool>) -> Result<()> {
     match moved.map_err(cannot) {
-        Ok(()) => Ok(()),
+        Ok(_) => Ok(()),
         Err(Cannot::Now(error)) => {
             tracing::debug!(%error, "the log stays as it is for now");
             Ok(())

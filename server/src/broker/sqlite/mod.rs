@@ -151,7 +151,7 @@ impl Engine {
             metrics,
             sweep: Sweep::new(retain.clone()),
             tails,
-            full: false,
+            refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
         Ok(Self { queue, readers, listener, failure, retain, writer: Some(writer) })

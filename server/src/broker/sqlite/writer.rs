@@ -26,7 +26,6 @@ use crate::store::{self, Batch, Cannot, Checkpoint, Row, cannot, digest};
 
 /// The thread's own.
 pub(super) struct Writer {
-    pub(super) store: store::Writer,
     pub(super) clock: Clock,
     pub(super) queue: Arc<Queue>,
     pub(super) listener: Listener,
@@ -35,8 +34,10 @@ pub(super) struct Writer {
     pub(super) metrics: Arc<Metrics>,
     pub(super) sweep: Sweep,
     pub(super) tails: Tails,
-    /// The disk was full when last written to.
-    pub(super) full: bool,
+    /// The last batch could not be stored: the disk is full, or somebody else has locked the file.
+    pub(super) refusing: bool,
+    /// The last to go, and the lock with it: the others work on the same file.
+    pub(super) store: store::Writer,
 }
 
 /// What became of a message.
@@ -65,8 +66,12 @@ impl Writer {
         if self.failure.is_reported() {
             return;
         }
-        if let Err(error) = self.store.checkpoint(Checkpoint::Truncate) {
-            tracing::warn!(%error, "the log was left beside the file: it is read at the next start");
+        match self.store.checkpoint(Checkpoint::Truncate) {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::info!("somebody reads the store: its log is left beside it, for the next start");
+            }
+            Err(error) => tracing::warn!(%error, "the store's log is left beside it, for the next start"),
         }
     }
 
@@ -125,7 +130,7 @@ impl Writer {
                 match fault {
                     Cannot::GoOn(error) => Err(error),
                     Cannot::Now(error) => {
-                        self.is_full(&error);
+                        self.refuse(&error);
                         Ok(())
                     }
                 }
@@ -133,14 +138,14 @@ impl Writer {
         }
     }
 
-    fn is_full(&mut self, error: &rusqlite::Error) {
-        if !std::mem::replace(&mut self.full, true) {
-            tracing::error!(%error, "messages cannot be stored and are refused, until there is room on the disk");
+    fn refuse(&mut self, error: &rusqlite::Error) {
+        if !std::mem::replace(&mut self.refusing, true) {
+            tracing::error!(%error, "messages cannot be stored for now, and are refused");
         }
     }
 
     fn recovered(&mut self) {
-        if std::mem::replace(&mut self.full, false) {
+        if std::mem::replace(&mut self.refusing, false) {
             tracing::info!("messages are stored again");
         }
     }
