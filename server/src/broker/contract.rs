@@ -6,6 +6,7 @@
 //! To add an engine: a function that makes an empty one, and a line at [`contract!`]. To add a promise: a test in the
 //! file of its topic, and its name below.
 
+mod kept;
 mod order;
 mod past;
 mod people;
@@ -31,7 +32,7 @@ use crate::store::Store;
 macro_rules! contract {
     ($engine:ident) => {
         mod $engine {
-            contract!(@ $engine, order:
+            contract!(@ $engine keeping None, order:
                 numbers_have_no_hole,
                 each_caller_keeps_its_order,
                 the_feed_has_it_before_the_completion,
@@ -41,7 +42,7 @@ macro_rules! contract {
                 a_message_sent_many_times_at_once_is_stored_once,
                 signals_and_tells_are_heard_as_they_are_said,
             );
-            contract!(@ $engine, past:
+            contract!(@ $engine keeping None, past:
                 an_empty_room_has_no_past,
                 pages_are_what_was_asked_for,
                 a_page_keeps_to_its_bytes_and_has_an_entry,
@@ -49,20 +50,25 @@ macro_rules! contract {
                 rooms_are_listed_busiest_first,
                 a_list_shows_what_its_filter_lets_through,
             );
-            contract!(@ $engine, people:
+            contract!(@ $engine keeping None, people:
                 a_user_is_there_from_enter_to_leave,
                 rooms_do_not_share_their_members,
                 only_as_many_members_are_named_as_asked_for,
                 connections_are_counted,
                 a_user_has_a_bounded_number_of_connections,
             );
+            contract!(@ $engine keeping Some(3), kept:
+                a_room_shows_its_newest_entries,
+                a_reader_that_is_overtaken_sees_the_hole,
+            );
         }
     };
-    (@ $engine:ident, $topic:ident: $($test:ident),* $(,)?) => {
+    (@ $engine:ident keeping $messages:expr, $topic:ident: $($test:ident),* $(,)?) => {
         $(
             #[tokio::test]
             async fn $test() {
-                super::$topic::$test(&super::Subject::new(super::$engine)).await;
+                let retain = super::Retain { age: None, messages: $messages };
+                super::$topic::$test(&super::Subject::new(|feed| super::$engine(feed, retain))).await;
             }
         )*
     };
@@ -71,15 +77,15 @@ macro_rules! contract {
 contract!(memory);
 contract!(sqlite);
 
-fn memory(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
-    let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), Retain::default());
+fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
+    let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), retain);
     (Arc::new(broker), Box::new(()))
 }
 
-fn sqlite(feed: Weak<dyn Feed>) -> (Arc<dyn Broker>, Rest) {
+fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine = Engine::start(store, Clock::system(), Retain::default(), metrics()).expect("threads");
+    let engine = Engine::start(store, Clock::system(), retain, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 

@@ -20,7 +20,7 @@ use self::log::{Appended, Held, Log};
 use super::people::People;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with,
+    busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -193,12 +193,7 @@ impl Broker for MemoryBroker {
             })
             .filter(|summary| summary.member_count > 0 || summary.last_ts.is_some())
             .collect();
-        all.extend(counts.into_iter().map(|(room, member_count)| RoomSummary {
-            room,
-            member_count,
-            position: Position::Start,
-            last_ts: None,
-        }));
+        all.extend(without_entries(counts));
         ready_with(busiest_first(all, limit))
     }
 

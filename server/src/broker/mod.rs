@@ -12,6 +12,7 @@ pub(crate) mod memory;
 mod people;
 pub(crate) mod sqlite;
 
+use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -188,6 +189,13 @@ pub(crate) type RoomFilter = Box<dyn Fn(&RoomName) -> bool + Send>;
 /// The answer of an engine that has it at hand.
 fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(ready(Ok(value)))
+}
+
+/// Rooms of a list in which there are members and no entries.
+fn without_entries(counts: HashMap<RoomName, u64>) -> impl Iterator<Item = RoomSummary> {
+    let summary =
+        |(room, member_count)| RoomSummary { room, member_count, position: Position::Start, last_ts: None };
+    counts.into_iter().map(summary)
 }
 
 /// The first `limit` rooms of a list, by members, then by the newest entry; and whether there are more.

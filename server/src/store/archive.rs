@@ -35,6 +35,9 @@ impl Archive {
     /// Opens the store in `directory`, which has to be there. A server may be using it.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(OpenError::Missing(path));
+        }
         let failed = |cause| OpenError::of(&path, cause);
         let connection = connect(&path).map_err(failed)?;
         check::identity(&path, &connection)?;

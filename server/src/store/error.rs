@@ -17,6 +17,9 @@ pub enum OpenError {
         /// What the system says.
         cause: io::Error,
     },
+    /// There is none to be read.
+    #[error("there is no store at {path}; name the server's data directory with --data-dir", path = .0.display())]
+    Missing(PathBuf),
     /// Another process has it.
     #[error("{path} is in use by {holder}; stop that one first, or name another directory with --data-dir", path = .path.display())]
     InUse {

@@ -159,6 +159,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(BUSY)?;
+    // Of commits, and of what a checkpoint moves.
+    connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
 }
 
@@ -169,7 +171,6 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     if mode != "wal" {
         return Err(unusable("the file system cannot have SQLite's write-ahead log"));
     }
-    connection.pragma_update(None, "synchronous", "full")?;
     // A thread of its own does that: it takes long.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // What a rush, or a long export, has made of the log does not stay so.

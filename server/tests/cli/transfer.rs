@@ -79,7 +79,7 @@ fn a_running_server_may_be_exported_and_not_imported_into() {
 fn what_cannot_be_done_is_said_in_a_line() {
     let home = Home::new();
     let line = home.run(&["export", "--all"]).failed(1);
-    assert!(line.contains("store.db"), "{line}");
+    assert!(line.contains("store.db") && line.contains("--data-dir"), "{line}");
     assert!(!home.store().exists(), "nothing is made by looking");
     talk(&home, 1);
     for (words, code, named) in [

@@ -10,7 +10,7 @@ use crate::recorder::Recorder;
 use crate::run::HERE;
 use crate::server::{Process, Site, code, token};
 use crate::shim::Shim;
-use crate::wire::{Frame, PATIENCE, Socket, join, message};
+use crate::wire::{Frame, Socket, join, message};
 
 const ROOM: &str = "lobby";
 /// What a sync takes longer: much more than everything else on a message's way.
@@ -137,11 +137,7 @@ async fn a_disk_that_does_not_answer_does_not_keep_the_process() {
     let begun = scene.shim.syncs_begun();
     scene.process.terminate();
     // The last checkpoint is under way, and its sync does not come to its end.
-    let until = Instant::now() + PATIENCE;
-    while scene.shim.syncs_begun() == begun {
-        assert!(Instant::now() < until, "the log is synced before it ends");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    scene.shim.next_sync(begun).await;
     scene.process.terminate();
     assert_eq!(code(scene.process.ended().await), 143, "{}", scene.process.log());
 

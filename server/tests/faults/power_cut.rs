@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use fastrand::Rng;
 use rusqlite::Connection;
@@ -24,7 +24,7 @@ use crate::recorder::{Recorder, Stuck};
 use crate::run::{HERE, Run};
 use crate::server::{Site, token};
 use crate::shim::Shim;
-use crate::wire::{Frame, PATIENCE, Socket, message};
+use crate::wire::{Frame, Socket, message};
 
 /// One in so many is opened by the server itself.
 const SERVED: usize = 20;
@@ -191,11 +191,7 @@ async fn what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_is_ack
     shim.delay_syncs(Duration::from_mins(1));
     let begun = shim.syncs_begun();
     assert!(alice.send(&message(ROOM, "key", "text")).await);
-    let until = Instant::now() + PATIENCE;
-    while shim.syncs_begun() == begun {
-        assert!(Instant::now() < until, "a commit is synced");
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    shim.next_sync(begun).await;
     process.kill();
 
     shim.delay_syncs(Duration::ZERO);

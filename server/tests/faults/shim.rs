@@ -9,11 +9,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
 use crate::server::Site;
+use crate::wire::PATIENCE;
 
 /// The file's length, and where `struct control` has its fields.
 const BYTES: u64 = 40;
@@ -124,6 +125,15 @@ impl Shim {
     /// How many syncs have begun.
     pub(crate) fn syncs_begun(&self) -> u64 {
         self.get(SYNCS_BEGUN)
+    }
+
+    /// Waits for a sync after so many have begun. The shim is only a few numbers in a file: they are looked at.
+    pub(crate) async fn next_sync(&self, begun: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.syncs_begun() == begun {
+            assert!(Instant::now() < until, "something is synced");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// How many syncs are done, and have succeeded.

@@ -47,20 +47,6 @@ async fn entry_bytes() -> usize {
 }
 
 #[tokio::test]
-async fn a_room_keeps_its_newest_entries() {
-    let subject = subject(3, PLENTY);
-    subject.fill("a", 5).await;
-    subject.fill("b", 2).await;
-    assert_eq!(numbers(&subject, "a").await, [3, 4, 5]);
-    assert_eq!(numbers(&subject, "b").await, [1, 2]);
-    let page = subject.broker.history(&room("a"), Range::After(Seq::ZERO), 2, PLENTY).await.expect("a page");
-    assert_eq!(page.entries[0].seq, Seq::new(3), "a page after what is gone begins with the oldest there is");
-    let page =
-        subject.broker.history(&room("a"), Range::Before(Seq::new(3)), 2, PLENTY).await.expect("a page");
-    assert!(page.entries.is_empty() && !page.has_more);
-}
-
-#[tokio::test]
 async fn a_room_keeps_what_is_young_enough() {
     let (subject, millis) =
         subject_with_clock(Retain { age: Some(Duration::from_millis(10)), messages: None }, PLENTY);

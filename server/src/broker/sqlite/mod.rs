@@ -35,7 +35,7 @@ use self::writer::Writer;
 use super::people::People;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with,
+    busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -227,12 +227,7 @@ impl Broker for SqliteBroker {
             for summary in &mut rooms {
                 summary.member_count = counts.remove(&summary.room).unwrap_or(0);
             }
-            rooms.extend(counts.into_iter().map(|(room, member_count)| RoomSummary {
-                room,
-                member_count,
-                position: Position::Start,
-                last_ts: None,
-            }));
+            rooms.extend(without_entries(counts));
             Ok(busiest_first(rooms, limit))
         })
     }

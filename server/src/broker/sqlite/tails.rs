@@ -37,6 +37,8 @@ pub(super) struct Tails {
     bytes: usize,
     /// Counts batches: a tail knows the last one that it was in.
     batch: u64,
+    /// When the last batch began.
+    now: Instant,
     /// When silent ones are dropped next.
     tidy_at: Option<Instant>,
 }
@@ -50,7 +52,15 @@ impl Tails {
     /// Starts the thread that reads. What it has read comes through the queue.
     pub(super) fn start(store: &Store, queue: Arc<Queue>, failure: &Failure) -> io::Result<Self> {
         let reader = Readers::start(store, "tails", 1, failure)?;
-        Ok(Self { rooms: HashMap::new(), reader, queue, bytes: 0, batch: 0, tidy_at: None })
+        Ok(Self {
+            rooms: HashMap::new(),
+            reader,
+            queue,
+            bytes: 0,
+            batch: 0,
+            now: Instant::now(),
+            tidy_at: None,
+        })
     }
 
     /// When there is something to drop.
@@ -114,12 +124,13 @@ impl Tails {
     /// Begins a batch: tails that are asked for from now on are in it.
     pub(super) fn begin(&mut self) {
         self.batch += 1;
+        self.now = Instant::now();
     }
 
     /// The tail of a room whose message was given back.
     pub(super) fn get(&mut self, room: &RoomName) -> Option<&mut Tail> {
         let Some(Slot::Held(tail)) = self.rooms.get_mut(room) else { return None };
-        tail.batch = self.batch;
+        (tail.batch, tail.used) = (self.batch, self.now);
         Some(tail)
     }
 

@@ -153,31 +153,6 @@ async fn a_message_is_known_again_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_room_shows_its_newest_entries() {
-    let place = Place::with(Retain { age: None, messages: Some(3) });
-    let subject = place.open();
-    subject.fill("a", 5).await;
-    subject.fill("b", 2).await;
-    assert_eq!(numbers(&subject, "a").await, [3, 4, 5]);
-    assert_eq!(numbers(&subject, "b").await, [1, 2]);
-    let page = subject.broker.history(&room("a"), Range::After(Seq::ZERO), 2, PLENTY).await.expect("a page");
-    assert_eq!(page.entries[0].seq, Seq::new(3), "a page after what is gone begins with the oldest there is");
-    let page =
-        subject.broker.history(&room("a"), Range::Before(Seq::new(3)), 2, PLENTY).await.expect("a page");
-    assert!(page.entries.is_empty() && !page.has_more);
-}
-
-#[tokio::test]
-async fn a_reader_that_is_overtaken_sees_the_hole() {
-    let place = Place::with(Retain { age: None, messages: Some(3) });
-    let subject = place.open();
-    subject.fill("a", 5).await;
-    let page =
-        subject.broker.history(&room("a"), Range::After(Seq::new(1)), 9, PLENTY).await.expect("a page");
-    assert_eq!(page.entries[0].seq, Seq::new(3), "2 is not skipped in silence: 3 does not follow 1");
-}
-
-#[tokio::test]
 async fn what_is_dropped_leaves_the_file() {
     let place = Place::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2) });
     let mut known = Vec::new();

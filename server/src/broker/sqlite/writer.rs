@@ -196,7 +196,6 @@ impl Tail {
         submission: Submission,
         ts: Timestamp,
     ) -> rusqlite::Result<Outcome> {
-        self.used = Instant::now();
         let known = submission.post.client_msg_id.as_ref();
         let digest = known.map(|client_msg_id| digest(&submission.from, client_msg_id));
         if let Some(receipt) = self.find(batch, digest, ts)? {
