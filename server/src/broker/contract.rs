@@ -52,6 +52,7 @@ macro_rules! contract {
             );
             contract!(@ $engine keeping None, people:
                 a_user_is_there_from_enter_to_leave,
+                who_is_there_is_told_who_comes_and_goes,
                 rooms_do_not_share_their_members,
                 only_as_many_members_are_named_as_asked_for,
                 connections_are_counted,
@@ -156,6 +157,7 @@ pub(super) enum Heard {
     Entry(RoomName, Epoch, Entry),
     Signal(RoomName, Signal),
     Tell(Recipients, Arc<str>),
+    Reset(RoomName, Position, u64),
 }
 
 impl Recorder {
@@ -190,6 +192,10 @@ impl Feed for Recorder {
 
     fn tell(&self, to: &Recipients, json: &Arc<str>) {
         self.add(Heard::Tell(to.clone(), json.clone()));
+    }
+
+    fn reset(&self, room: &RoomName, position: &Position, replayed: u64) {
+        self.add(Heard::Reset(room.clone(), position.clone(), replayed));
     }
 }
 

@@ -14,13 +14,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use realtime_shared::{Position, RoomName, RoomSummary, Seq, UserId};
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
 
 use self::log::{Appended, Held, Log};
 use super::people::People;
 use super::{
-    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with, without_entries,
+    Broker, Completion, ConnectionId, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -125,6 +125,10 @@ impl Broker for MemoryBroker {
         }
     }
 
+    fn catch_up(&self, _: &RoomName) -> Pending<()> {
+        ready_with(())
+    }
+
     fn submit(&self, submission: Submission, complete: Completion) {
         let now = self.clock.now();
         let key = submission.dedup_key();
@@ -197,12 +201,18 @@ impl Broker for MemoryBroker {
         ready_with(busiest_first(all, limit))
     }
 
-    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        ready_with(self.people.enter(room, user, members))
+    fn enter(
+        &self,
+        room: &RoomName,
+        user: &UserId,
+        connection: ConnectionId,
+        members: usize,
+    ) -> Pending<Presence> {
+        ready_with(self.people.enter(self.feed.upgrade(), room, user, connection, members))
     }
 
-    fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence> {
-        ready_with(self.people.leave(room, user))
+    fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
+        ready_with(self.people.leave(self.feed.upgrade(), room, user, reason))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {

@@ -10,6 +10,7 @@
 mod contract;
 pub(crate) mod memory;
 mod people;
+mod presence;
 pub(crate) mod sqlite;
 
 use std::collections::HashMap;
@@ -19,9 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, Message, Position, Post, RoomName, RoomSummary, Seq, ServerEvent, Timestamp,
-    UserId, codec,
+    ClientMsgId, EntryId, Epoch, LeaveReason, Message, Position, Post, RoomName, RoomSummary, Seq,
+    ServerEvent, Timestamp, UserId, codec,
 };
+
+pub(crate) use self::presence::{Presence, joined, left};
 
 /// How many entries back a message is known by its `client_msg_id`.
 const DEDUP_ENTRIES: u64 = 10_000;
@@ -148,6 +151,9 @@ pub(crate) trait Feed: Send + Sync {
     fn signal(&self, room: &RoomName, signal: &Signal);
     /// Something said outside of rooms.
     fn tell(&self, to: &Recipients, json: &Arc<str>);
+    /// What was announced of a room is not its log any more: that goes on after `position`, with as many entries that
+    /// are in it already and are announced next.
+    fn reset(&self, room: &RoomName, position: &Position, replayed: u64);
 }
 
 /// Which entries of a room.
@@ -170,17 +176,6 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Entry>,
     /// Whether there are more in the direction that was asked for.
     pub(crate) has_more: bool,
-}
-
-/// A user in a room, on whatever instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Presence {
-    /// Some of those who are there now, in a fixed order: as many as were asked for.
-    pub(crate) members: Vec<UserId>,
-    /// How many are there now.
-    pub(crate) count: u64,
-    /// Whether the call changed it: the user was not there before, or is no more.
-    pub(crate) changed: bool,
 }
 
 /// Which rooms of the list may be shown.
@@ -217,8 +212,11 @@ pub(crate) trait Broker: Send + Sync {
     /// Stops announcing a room.
     fn release(&self, room: &RoomName);
 
-    /// Takes a message. Those of one caller are stored in the order of its calls; each completes later, after the
-    /// feed had it or together with it, and perhaps not before the next [`Broker::flush`].
+    /// Sees to it that the feed has of an open room what is stored now, by whatever instance.
+    fn catch_up(&self, room: &RoomName) -> Pending<()>;
+
+    /// Takes a message. Those of one caller are stored in the order of its calls; each completes later, perhaps not
+    /// before the next [`Broker::flush`]. An engine of one process completes it after the feed had it.
     fn submit(&self, submission: Submission, done: Completion);
 
     /// Says that what was submitted is all for now, and is not to wait for more.
@@ -237,11 +235,19 @@ pub(crate) trait Broker: Send + Sync {
     /// by the newest entry), and whether there are more.
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
 
-    /// A user comes into a room of this instance, where none of its connections was.
-    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence>;
+    /// A user comes into a room of this instance, where none of its connections was; where it was on no other, its
+    /// members are told, but for the connection that it came with. In the order of the calls for each user.
+    fn enter(
+        &self,
+        room: &RoomName,
+        user: &UserId,
+        connection: ConnectionId,
+        members: usize,
+    ) -> Pending<Presence>;
 
-    /// The last connection of a user is gone from a room of this instance.
-    fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence>;
+    /// The last connection of a user is gone from a room of this instance; where it is on no other, those who remain
+    /// are told. In the order of the calls for each user.
+    fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence>;
 
     /// Who is in a room.
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence>;

@@ -1,11 +1,13 @@
 //! Who is connected to this process, and in which rooms: for the engines that have no other.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
-use realtime_shared::{RoomName, UserId};
+use realtime_shared::{LeaveReason, RoomName, UserId};
 
-use super::{Presence, RoomFilter};
+use super::presence::MEMBERS_TO_OTHERS;
+use super::{ConnectionId, Feed, Presence, RoomFilter, Signal};
 
 /// Users in rooms, and connections.
 #[derive(Default)]
@@ -21,21 +23,42 @@ struct Online {
 }
 
 impl People {
-    /// A user comes into a room. See [`Broker::enter`](super::Broker::enter).
-    pub(super) fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Presence {
+    /// A user comes into a room, and the feed is told. See [`Broker::enter`](super::Broker::enter).
+    pub(super) fn enter(
+        &self,
+        feed: Option<Arc<dyn Feed>>,
+        room: &RoomName,
+        user: &UserId,
+        connection: ConnectionId,
+        members: usize,
+    ) -> Presence {
         let mut rooms = self.rooms.lock();
         let users = rooms.entry(room.clone()).or_default();
         let changed = users.insert(user.clone());
+        // Told with the lock held: in the order in which it happened.
+        if let (true, Some(feed)) = (changed, feed) {
+            let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
+            feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, connection));
+        }
         presence_of(Some(users), members, changed)
     }
 
-    /// A user leaves a room. See [`Broker::leave`](super::Broker::leave).
-    pub(super) fn leave(&self, room: &RoomName, user: &UserId) -> Presence {
+    /// A user leaves a room, and the feed is told. See [`Broker::leave`](super::Broker::leave).
+    pub(super) fn leave(
+        &self,
+        feed: Option<Arc<dyn Feed>>,
+        room: &RoomName,
+        user: &UserId,
+        reason: LeaveReason,
+    ) -> Presence {
         let mut rooms = self.rooms.lock();
         let changed = rooms.get_mut(room).is_some_and(|users| users.remove(user));
         let left = presence_of(rooms.get(room), 0, changed);
         if left.count == 0 {
             rooms.remove(room);
+        }
+        if let (true, Some(feed)) = (changed, feed) {
+            feed.signal(room, &Signal::left(user, room, left.count, reason));
         }
         left
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use realtime_shared::{Position, Role, RoomName, RoomSummary, Timestamp, UserId};
+use realtime_shared::{LeaveReason, Position, Role, RoomName, RoomSummary, Timestamp, UserId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -11,7 +11,8 @@ use super::*;
 use crate::auth::Grants;
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{
-    Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    Broker, Completion, ConnectionId, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission,
 };
 use crate::secret::Secret;
 
@@ -46,14 +47,24 @@ impl Gated {
 }
 
 impl Broker for Gated {
-    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
+    fn enter(
+        &self,
+        room: &RoomName,
+        user: &UserId,
+        connection: ConnectionId,
+        members: usize,
+    ) -> Pending<Presence> {
         let (room, user) = (room.clone(), user.clone());
-        self.pass(move |inner| inner.enter(&room, &user, members))
+        self.pass(move |inner| inner.enter(&room, &user, connection, members))
     }
 
-    fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence> {
+    fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
         let (room, user) = (room.clone(), user.clone());
-        self.pass(move |inner| inner.leave(&room, &user))
+        self.pass(move |inner| inner.leave(&room, &user, reason))
+    }
+
+    fn catch_up(&self, room: &RoomName) -> Pending<()> {
+        self.inner.catch_up(room)
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

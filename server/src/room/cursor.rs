@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use realtime_shared::Seq;
 
 use super::log::{Overtaken, Place, Reader};
-use super::{Log, Mailbox, Room};
+use super::{Log, Mailbox, Room, RoomLog};
 use crate::broker::Page;
 use crate::framing;
 
@@ -72,6 +72,7 @@ impl Room {
     ) -> Result<Pulled, Overtaken> {
         let state = self.state.lock();
         let Log::Open(log) = &state.log else { return Ok(Pulled::All) };
+        cursor.follow_reset(log);
         if let Cursor::Store { after, head, live_from } = *cursor {
             // What was shown since the reader came, and is not stored, is in the ring alone.
             let place = if after == head { Some(live_from) } else { log.place_after(after) };
@@ -92,6 +93,17 @@ impl Room {
 }
 
 impl Cursor {
+    /// Goes on where the log became another one, if it did since the reader came, and the reader is not past that.
+    fn follow_reset(&mut self, log: &RoomLog) {
+        let came = match self {
+            Self::Ring { place, .. } => *place,
+            Self::Store { live_from, .. } => *live_from,
+        };
+        if let Some(place) = log.reset_since(came) {
+            *self = Self::Ring { place, live_from: place };
+        }
+    }
+
     /// Takes a page that follows the cursor, as frames, up to the head that the reader found, and counts them: from
     /// there on it reads the ring, and has been left behind where that does not go back so far.
     ///

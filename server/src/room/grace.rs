@@ -73,14 +73,14 @@ impl Registry {
                 }
             };
             tokio::select! {
-                () = over => self.end_graces().await,
+                () = over => self.end_graces(),
                 () = self.grace_begun.notified() => {}
                 _ = trim.tick() => self.trim(),
             }
         }
     }
 
-    async fn end_graces(&self) {
+    fn end_graces(self: &Arc<Self>) {
         let now = Instant::now();
         loop {
             let over = {
@@ -91,11 +91,17 @@ impl Registry {
                 }
             };
             let Some((loss, (room, user, reason))) = over else { return };
-            let _turn = room.turn.lock().await;
-            let expired = room.state.lock().members.expire(&user, loss);
-            if expired && let Err(error) = self.tell_left(&room, &user, reason).await {
-                tracing::warn!(room = %room.name, %error, "cannot say that a user has left");
-            }
+            let registry = self.clone();
+            // Each waits for its room's turn and for the broker, and none for another.
+            tokio::spawn(async move { registry.end_grace(&room, &user, loss, reason).await });
+        }
+    }
+
+    async fn end_grace(&self, room: &Arc<Room>, user: &UserId, loss: Loss, reason: LeaveReason) {
+        let _turn = room.turn.lock().await;
+        let expired = room.state.lock().members.expire(user, loss);
+        if expired && let Err(error) = self.tell_left(room, user, reason).await {
+            tracing::debug!(room = %room.name, %error, "cannot say now that a user has left");
         }
     }
 }

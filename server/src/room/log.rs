@@ -33,6 +33,8 @@ pub(crate) struct RoomLog {
     marks: VecDeque<Mark>,
     specials: VecDeque<Special>,
     bytes: usize,
+    /// Where it last became another log: who was before it goes on there.
+    reset_at: Option<Place>,
 }
 
 struct Segment {
@@ -89,6 +91,7 @@ impl RoomLog {
             marks: VecDeque::new(),
             specials: VecDeque::new(),
             bytes: 0,
+            reset_at: None,
         }
     }
 
@@ -129,6 +132,18 @@ impl RoomLog {
         let start = self.end;
         self.push(&signal.json, now);
         self.specials.push_back(Special { start, end: self.end, skip: signal.skip.clone() });
+    }
+
+    /// Becomes another log, whose next entry is the one after `head`, and says so first. Places go on.
+    pub(crate) fn reset(&mut self, head: Position, said: &Signal, now: Instant) {
+        let end = self.end;
+        *self = Self { end, reset_at: Some(end), ..Self::new(head) };
+        self.signal(said, now);
+    }
+
+    /// Where a reader has to go on that came when the log ended at `place`, if it has become another one since.
+    pub(crate) fn reset_since(&self, place: Place) -> Option<Place> {
+        self.reset_at.filter(|reset| place <= *reset)
     }
 
     fn push(&mut self, json: &str, now: Instant) {

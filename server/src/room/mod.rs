@@ -22,7 +22,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use realtime_shared::{CloseCode, Epoch, Position, RoomName};
+use realtime_shared::{
+    CloseCode, Epoch, Position, Recovery, Resync, RoomName, ServerEvent, SystemEvent, codec,
+};
 
 pub(crate) use self::cursor::{Cursor, Pulled};
 pub(crate) use self::flush::Flusher;
@@ -32,7 +34,7 @@ pub(crate) use self::mailbox::{Letters, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};
-use crate::broker::{Entry, Signal};
+use crate::broker::{Entry, Signal, Skip};
 use crate::config::Ring;
 use crate::metrics::{Dropped, Metrics};
 
@@ -59,9 +61,20 @@ struct State {
 }
 
 enum Log {
-    /// The head is being asked for; entries that are announced meanwhile.
-    Opening(Vec<(Epoch, Entry)>),
+    /// The head is being asked for.
+    Opening {
+        /// Where the log begins whatever the answer is: it was said to have become another one meanwhile.
+        reset: Option<Position>,
+        /// What is announced meanwhile.
+        early: Vec<(Epoch, Entry)>,
+    },
     Open(RoomLog),
+}
+
+impl Log {
+    const fn opening() -> Self {
+        Self::Opening { reset: None, early: Vec::new() }
+    }
 }
 
 impl Room {
@@ -70,11 +83,7 @@ impl Room {
             name,
             end: AtomicU64::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
-            state: Mutex::new(State {
-                log: Log::Opening(Vec::new()),
-                members: Members::new(workers),
-                gone: false,
-            }),
+            state: Mutex::new(State { log: Log::opening(), members: Members::new(workers), gone: false }),
             turn: tokio::sync::Mutex::new(()),
         }
     }
@@ -82,10 +91,11 @@ impl Room {
     /// Begins the log at `head`, with what was announced since the broker was asked.
     fn open(self: &Arc<Self>, head: Position, context: &Context<'_>) {
         let mut state = self.state.lock();
-        let early = match std::mem::replace(&mut state.log, Log::Open(RoomLog::new(head))) {
-            Log::Opening(early) => early,
-            Log::Open(_) => Vec::new(),
+        let (head, early) = match std::mem::replace(&mut state.log, Log::opening()) {
+            Log::Opening { reset, early } => (reset.unwrap_or(head), early),
+            Log::Open(_) => (head, Vec::new()),
         };
+        state.log = Log::Open(RoomLog::new(head));
         for (epoch, entry) in early {
             self.append_to(&mut state, &epoch, &entry, context);
         }
@@ -102,7 +112,7 @@ impl Room {
     fn append_to(self: &Arc<Self>, state: &mut State, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
         let log = match &mut state.log {
             Log::Open(log) => log,
-            Log::Opening(early) => {
+            Log::Opening { early, .. } => {
                 if early.len() < EARLY_ENTRIES {
                     early.push((epoch.clone(), entry.clone()));
                 } else {
@@ -126,9 +136,35 @@ impl Room {
     /// back with their positions.
     fn begin_anew(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
         state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
-        state.log = Log::Opening(Vec::new());
+        state.log = Log::opening();
         self.end.store(0, Ordering::Release);
         context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Goes on with another log, after `position`, and tells the members so.
+    fn reset(self: &Arc<Self>, position: &Position, replayed: u64, context: &Context<'_>) {
+        let mut state = self.state.lock();
+        if state.gone {
+            return;
+        }
+        let log = match &mut state.log {
+            Log::Open(log) => log,
+            Log::Opening { reset, early } => {
+                early.clear();
+                *reset = Some(position.clone());
+                return;
+            }
+        };
+        let before = log.bytes();
+        let resync = SystemEvent::Resync(Resync {
+            message: "some of this room's newest messages were lost".to_owned(),
+            room: self.name.clone(),
+            position: position.clone(),
+            recovery: Recovery::Reset { replayed },
+        });
+        let json = codec::encode(&ServerEvent::System(resync)).into();
+        log.reset(position.clone(), &Signal { json, skip: Skip::Nobody }, context.now);
+        self.grown(&mut state, before, context);
     }
 
     /// Shows what is not kept.

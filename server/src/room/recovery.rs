@@ -6,9 +6,9 @@ use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 
 use super::cursor::Cursor;
 use super::log::{Place, RoomLog};
-use super::registry::{Entrance, joined};
+use super::registry::Entrance;
 use super::{Log, Registry, Room};
-use crate::broker::{Presence, Range, Unavailable};
+use crate::broker::{Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
 
 /// Where a joiner starts, as far as the ring can tell.
@@ -30,6 +30,17 @@ pub(super) enum Standing {
 }
 
 impl Registry {
+    /// Where a joiner starts. A position that this instance does not know may be of an entry that another one has
+    /// acknowledged, and that is still on its way here.
+    pub(super) async fn start(&self, room: &Room, since: Option<&Position>) -> Result<Start, Unavailable> {
+        let start = room.start(since);
+        if start.known != Standing::Foreign {
+            return Ok(start);
+        }
+        self.broker.catch_up(&room.name).await?;
+        Ok(room.start(since))
+    }
+
     /// Finds out what is replayed, and from where.
     pub(super) async fn entrance(
         &self,
@@ -56,7 +67,7 @@ impl Registry {
                 (cursor, Some(recovery))
             }
         };
-        let mut joined = joined(user, &room.name, presence.members, presence.count);
+        let mut joined = joined(user, &room.name, presence);
         joined.position = Some(start.head);
         joined.recovery = recovery;
         Ok((Entrance { room: room.clone(), cursor, end: start.end }, joined))
@@ -82,7 +93,7 @@ impl Registry {
         let mut from = wanted.max(oldest_replayed);
         let in_ring = match &room.state.lock().log {
             Log::Open(log) => log.place_after(Seq::new(from)).is_some(),
-            Log::Opening(_) => false,
+            Log::Opening { .. } => false,
         };
         if from < head && !in_ring {
             let page = self.broker.history(&room.name, Range::After(Seq::new(from)), 1, 1).await?;
@@ -120,7 +131,7 @@ impl Room {
                 head: log.head().clone(),
                 known: since.map_or(Standing::Past, |since| standing(log, since)),
             },
-            Log::Opening(_) => Start { end: 0, head: Position::Start, known: Standing::Old },
+            Log::Opening { .. } => Start { end: 0, head: Position::Start, known: Standing::Old },
         }
     }
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, Joined, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent,
-    SystemEvent, UserId, codec,
+    CloseCode, Epoch, Joined, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId,
+    codec,
 };
 use tokio::sync::Notify;
 
@@ -25,13 +25,11 @@ use super::users::Users;
 use super::{Context, Log, Room};
 use crate::broker::{
     Broker, Completion, Entry, Feed, Page, Presence, Range, Recipients, RoomFilter, Signal, Skip, Submission,
-    Unavailable,
+    Unavailable, left,
 };
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// Members that are named to others when somebody joins.
-const MEMBERS_TO_OTHERS: usize = 50;
 /// Members that are named to who joins or asks.
 pub(super) const MEMBERS_TO_JOINER: usize = 1_000;
 /// A page of the store on its way to a reader, in bytes.
@@ -178,27 +176,18 @@ impl Registry {
             }
             let (seat, first) = self.seat(&room, mailbox);
             // From here on the connection's frames are kept for it: what comes is live.
-            let start = room.start(since);
-            let presence = if first {
-                self.broker.enter(name, &mailbox.user, MEMBERS_TO_JOINER).await
-            } else {
-                self.broker.members(name, MEMBERS_TO_JOINER).await
+            let entered = async {
+                let start = self.start(&room, since).await?;
+                let presence = if first {
+                    let connection = mailbox.connection;
+                    self.broker.enter(name, &mailbox.user, connection, MEMBERS_TO_JOINER).await?
+                } else {
+                    self.broker.members(name, MEMBERS_TO_JOINER).await?
+                };
+                drop(turn);
+                self.entrance(&room, &mailbox.user, start, since, presence).await
             };
-            let presence = match presence {
-                Ok(presence) => presence,
-                Err(error) => {
-                    self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
-                    return Err(error);
-                }
-            };
-            if presence.changed {
-                let named = presence.members.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
-                let others = joined(&mailbox.user, name, named, presence.count);
-                let event = ServerEvent::System(SystemEvent::Joined(others));
-                self.signal(name, &event, Skip::Connection(mailbox.connection));
-            }
-            drop(turn);
-            return match self.entrance(&room, &mailbox.user, start, since, presence).await {
+            return match entered.await {
                 Ok((entrance, joined)) => Ok((entrance, seat, joined)),
                 Err(error) => {
                     self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
@@ -215,7 +204,7 @@ impl Registry {
         room: &Arc<Room>,
         since: Option<&Position>,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let start = room.start(since);
+        let start = self.start(room, since).await?;
         let presence = self.broker.members(&room.name, MEMBERS_TO_JOINER).await?;
         self.entrance(room, &mailbox.user, start, since, presence).await
     }
@@ -242,27 +231,21 @@ impl Registry {
             self.tell_left(room, &mailbox.user, reason).await?
         } else {
             let presence = self.broker.members(&room.name, 0).await?;
-            left(&mailbox.user, &room.name, &presence, reason)
+            left(&mailbox.user, &room.name, presence.count, reason)
         };
         Ok((until, left))
     }
 
-    /// In the room's turn, after a user's stay has ended here: ends it everywhere, and tells who remains.
+    /// In the room's turn, after a user's stay has ended here: tells the broker, which tells who remains.
     pub(super) async fn tell_left(
         &self,
         room: &Arc<Room>,
         user: &UserId,
         reason: LeaveReason,
     ) -> Result<Left, Unavailable> {
-        let presence = self.broker.leave(&room.name, user).await;
+        let presence = self.broker.leave(&room.name, user, reason).await;
         self.forget_if_empty(room);
-        let presence = presence?;
-        let left = left(user, &room.name, &presence, reason);
-        if presence.changed {
-            let event = ServerEvent::System(SystemEvent::Left(left.clone()));
-            self.signal(&room.name, &event, Skip::Nobody);
-        }
-        Ok(left)
+        Ok(left(user, &room.name, presence?.count, reason))
     }
 
     pub(super) fn trim(&self) {
@@ -306,7 +289,7 @@ impl Registry {
                 self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
                 true
             }
-            Log::Opening(_) => false,
+            Log::Opening { .. } => false,
         };
         drop(state);
         self.rooms.lock().remove(&room.name);
@@ -327,28 +310,6 @@ impl Registry {
     }
 }
 
-pub(super) fn joined(user: &UserId, room: &RoomName, members: Vec<UserId>, member_count: u64) -> Joined {
-    Joined {
-        message: format!("{user} joined"),
-        room: room.clone(),
-        user_id: user.clone(),
-        members,
-        member_count,
-        position: None,
-        recovery: None,
-    }
-}
-
-fn left(user: &UserId, room: &RoomName, presence: &Presence, reason: LeaveReason) -> Left {
-    Left {
-        message: format!("{user} left"),
-        room: room.clone(),
-        user_id: user.clone(),
-        member_count: presence.count,
-        reason,
-    }
-}
-
 impl Feed for Registry {
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
         let room = self.rooms.lock().get(room).cloned();
@@ -366,5 +327,12 @@ impl Feed for Registry {
 
     fn tell(&self, to: &Recipients, json: &Arc<str>) {
         self.users.tell(to, json);
+    }
+
+    fn reset(&self, room: &RoomName, position: &Position, replayed: u64) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            room.reset(position, replayed, &self.context());
+        }
     }
 }

@@ -172,7 +172,7 @@ impl Room {
     fn look<T>(&self, at: impl FnOnce(&RoomLog) -> T) -> T {
         match &self.state.lock().log {
             Log::Open(log) => at(log),
-            Log::Opening(_) => panic!("the room is open"),
+            Log::Opening { .. } => panic!("the room is open"),
         }
     }
 

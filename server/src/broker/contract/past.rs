@@ -1,6 +1,6 @@
 //! History, heads and the list of rooms.
 
-use realtime_shared::{Position, RoomSummary, Seq};
+use realtime_shared::{LeaveReason, Position, RoomSummary, Seq};
 
 use super::{Receipt, Subject, room, said, shown, user};
 use crate::broker::{Page, Range};
@@ -99,7 +99,7 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
     let broker = &subject.broker;
     for (name, users) in [("two", &["alice", "bob"][..]), ("one", &["alice"]), ("silent", &["bob"])] {
         for member in users {
-            broker.enter(&room(name), &user(member), 0).await.expect("entered");
+            broker.enter(&room(name), &user(member), 1, 0).await.expect("entered");
         }
     }
     let busy = subject.post(said("alice", "one", "hello")).await;
@@ -120,7 +120,7 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
     assert_eq!(broker.list(Box::new(|_| true), 4).await, Ok((all.to_vec(), false)));
     assert_eq!(broker.list(Box::new(|_| true), 3).await, Ok((all[..3].to_vec(), true)));
 
-    broker.leave(&room("silent"), &user("bob")).await.expect("left");
+    broker.leave(&room("silent"), &user("bob"), LeaveReason::Left).await.expect("left");
     let without = [all[0].clone(), all[1].clone(), all[3].clone()];
     assert_eq!(broker.list(Box::new(|_| true), 10).await, Ok((without.to_vec(), false)));
 }
@@ -128,9 +128,9 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
 pub(super) async fn a_list_shows_what_its_filter_lets_through(subject: &Subject) {
     for name in ["chat-a", "chat-b", "other"] {
         subject.fill(name, 1).await;
-        subject.broker.enter(&room(name), &user("alice"), 0).await.expect("entered");
+        subject.broker.enter(&room(name), &user("alice"), 1, 0).await.expect("entered");
     }
-    subject.broker.enter(&room("other-b"), &user("alice"), 0).await.expect("entered");
+    subject.broker.enter(&room("other-b"), &user("alice"), 1, 0).await.expect("entered");
     let chats = || Box::new(|room: &realtime_shared::RoomName| room.as_str().starts_with("chat-"));
     let (rooms, has_more) = subject.broker.list(chats(), 2).await.expect("a list");
     let mut names: Vec<_> = rooms.iter().map(|summary| summary.room.as_str()).collect();

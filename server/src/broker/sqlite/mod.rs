@@ -23,7 +23,7 @@ use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 
-use realtime_shared::{Position, RoomName, RoomSummary, UserId};
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use tokio::sync::watch;
 
 use self::checkpoint::Checkpoints;
@@ -34,8 +34,8 @@ use self::tails::Tails;
 use self::writer::Writer;
 use super::people::People;
 use super::{
-    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with, without_entries,
+    Broker, Completion, ConnectionId, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -195,6 +195,10 @@ impl Broker for SqliteBroker {
 
     fn release(&self, _: &RoomName) {}
 
+    fn catch_up(&self, _: &RoomName) -> Pending<()> {
+        ready_with(())
+    }
+
     fn submit(&self, submission: Submission, done: Completion) {
         self.queue.push(Waiting { submission, done });
     }
@@ -232,12 +236,18 @@ impl Broker for SqliteBroker {
         })
     }
 
-    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        ready_with(self.people.enter(room, user, members))
+    fn enter(
+        &self,
+        room: &RoomName,
+        user: &UserId,
+        connection: ConnectionId,
+        members: usize,
+    ) -> Pending<Presence> {
+        ready_with(self.people.enter(self.listener.feed(), room, user, connection, members))
     }
 
-    fn leave(&self, room: &RoomName, user: &UserId) -> Pending<Presence> {
-        ready_with(self.people.leave(room, user))
+    fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
+        ready_with(self.people.leave(self.listener.feed(), room, user, reason))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {

@@ -1,0 +1,66 @@
+//! Who is in a room, and how its members are told that somebody came or went.
+
+use realtime_shared::{Joined, LeaveReason, Left, RoomName, ServerEvent, SystemEvent, UserId, codec};
+
+use super::{ConnectionId, Signal, Skip};
+
+/// Members that are named to others when somebody joins.
+pub(super) const MEMBERS_TO_OTHERS: usize = 50;
+
+/// Who is in a room, on whatever instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Presence {
+    /// Some of those who are there now, in a fixed order: as many as were asked for.
+    pub(crate) members: Vec<UserId>,
+    /// How many are there now.
+    pub(crate) count: u64,
+    /// Whether the call changed it: the user was not there before, or is no more.
+    pub(crate) changed: bool,
+}
+
+/// That a user came, as it is told to itself where it asks for no more.
+pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Joined {
+    Joined {
+        message: format!("{user} joined"),
+        room: room.clone(),
+        user_id: user.clone(),
+        members: presence.members,
+        member_count: presence.count,
+        position: None,
+        recovery: None,
+    }
+}
+
+/// That a user went.
+pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason) -> Left {
+    Left {
+        message: format!("{user} left"),
+        room: room.clone(),
+        user_id: user.clone(),
+        member_count: count,
+        reason,
+    }
+}
+
+impl Signal {
+    /// That a user came, for all but the connection that it came with.
+    pub(super) fn joined(
+        user: &UserId,
+        room: &RoomName,
+        members: Vec<UserId>,
+        count: u64,
+        connection: ConnectionId,
+    ) -> Self {
+        let joined = joined(user, room, Presence { members, count, changed: true });
+        Self::of(&SystemEvent::Joined(joined), Skip::Connection(connection))
+    }
+
+    /// That a user went, for those who remain.
+    pub(super) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason) -> Self {
+        Self::of(&SystemEvent::Left(left(user, room, count, reason)), Skip::Nobody)
+    }
+
+    fn of(event: &SystemEvent, skip: Skip) -> Self {
+        Self { json: codec::encode(&ServerEvent::System(event.clone())).into(), skip }
+    }
+}
