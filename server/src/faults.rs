@@ -10,6 +10,12 @@ pub(crate) enum Fault {
     AckBeforeCommit,
     /// `no-dedup`: a message that comes again is stored again.
     NoDedup,
+    /// `no-gap-fill`: an instance goes on where entries are missing.
+    NoGapFill,
+    /// `no-tail-check`: rooms are not compared with Redis.
+    NoTailCheck,
+    /// `no-id-check`: of a position only the number and the epoch are looked at.
+    NoIdCheck,
     /// `replay-off-by-one`: the first entry that was missed is not replayed.
     ReplayOffByOne,
 }
@@ -29,6 +35,9 @@ pub(crate) fn breaks(fault: Fault) -> bool {
     let name = match fault {
         Fault::AckBeforeCommit => "ack-before-commit",
         Fault::NoDedup => "no-dedup",
+        Fault::NoGapFill => "no-gap-fill",
+        Fault::NoTailCheck => "no-tail-check",
+        Fault::NoIdCheck => "no-id-check",
         Fault::ReplayOffByOne => "replay-off-by-one",
     };
     BROKEN.as_deref() == Some(name)

@@ -21,6 +21,8 @@ use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 
 use super::memory::MemoryBroker;
+use super::redis::tests::{place, server::Redis};
+use super::redis::{Engine as RedisEngine, RedisBroker};
 use super::sqlite::Engine;
 use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
 use crate::clock::Clock;
@@ -35,7 +37,6 @@ macro_rules! contract {
             contract!(@ $engine keeping None, order:
                 numbers_have_no_hole,
                 each_caller_keeps_its_order,
-                the_feed_has_it_before_the_completion,
                 the_same_message_again_is_the_first_one,
                 another_room_or_sender_is_another_message,
                 without_an_id_every_message_is_new,
@@ -75,8 +76,22 @@ macro_rules! contract {
     };
 }
 
+/// What only an engine of one process promises besides.
+mod in_one_process {
+    use super::{Retain, Subject, memory, order, sqlite};
+
+    #[tokio::test]
+    async fn the_feed_has_it_before_the_completion() {
+        let retain = Retain::default();
+        order::the_feed_has_it_before_the_completion(&Subject::new(|feed| memory(feed, retain.clone())))
+            .await;
+        order::the_feed_has_it_before_the_completion(&Subject::new(|feed| sqlite(feed, retain))).await;
+    }
+}
+
 contract!(memory);
 contract!(sqlite);
+contract!(redis);
 
 fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
     let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), retain);
@@ -88,6 +103,18 @@ fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
     let store = Store::open(directory.path()).expect("a store");
     let engine = Engine::start(store, Clock::system(), retain, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
+}
+
+fn redis(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
+    let server = Redis::start();
+    let (broker, engine) = redis_at(&server.url(), feed, retain);
+    (broker, Box::new((engine, server)))
+}
+
+/// A broker on a Redis that may have others.
+pub(super) fn redis_at(url: &str, feed: Weak<dyn Feed>, retain: Retain) -> (Arc<RedisBroker>, RedisEngine) {
+    let engine = RedisEngine::start(place(url), Clock::system(), retain, metrics()).expect("a thread");
+    (Arc::new(engine.broker(feed)), engine)
 }
 
 pub(super) fn metrics() -> Arc<Metrics> {
@@ -196,6 +223,10 @@ impl Feed for Recorder {
 
     fn reset(&self, room: &RoomName, position: &Position, replayed: u64) {
         self.add(Heard::Reset(room.clone(), position.clone(), replayed));
+    }
+
+    fn users(&self, _: &RoomName) -> Vec<UserId> {
+        Vec::new()
     }
 }
 

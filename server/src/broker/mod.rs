@@ -11,6 +11,7 @@ mod contract;
 pub(crate) mod memory;
 mod people;
 mod presence;
+pub(crate) mod redis;
 pub(crate) mod sqlite;
 
 use std::collections::HashMap;
@@ -24,7 +25,7 @@ use realtime_shared::{
     ServerEvent, Timestamp, UserId, codec,
 };
 
-pub(crate) use self::presence::{Presence, joined, left};
+pub(crate) use self::presence::{MEMBERS_NAMED, Presence, joined, left};
 
 /// How many entries back a message is known by its `client_msg_id`.
 const DEDUP_ENTRIES: u64 = 10_000;
@@ -42,7 +43,7 @@ pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>>
 pub(crate) struct Unavailable;
 
 /// A message to be stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Submission {
     /// Who posts it.
     pub(crate) from: UserId,
@@ -154,6 +155,8 @@ pub(crate) trait Feed: Send + Sync {
     /// What was announced of a room is not its log any more: that goes on after `position`, with as many entries that
     /// are in it already and are announced next.
     fn reset(&self, room: &RoomName, position: &Position, replayed: u64);
+    /// Users of this instance that are in a room now, those in their grace included, in a fixed order.
+    fn users(&self, room: &RoomName) -> Vec<UserId>;
 }
 
 /// Which entries of a room.

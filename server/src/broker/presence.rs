@@ -4,6 +4,8 @@ use realtime_shared::{Joined, LeaveReason, Left, RoomName, ServerEvent, SystemEv
 
 use super::{ConnectionId, Signal, Skip};
 
+/// Members that are named to who joins or asks.
+pub(crate) const MEMBERS_NAMED: usize = 1_000;
 /// Members that are named to others when somebody joins.
 pub(super) const MEMBERS_TO_OTHERS: usize = 50;
 

@@ -60,6 +60,14 @@ pub(crate) struct Metrics {
     replayed_entries: IntCounter,
     /// Upgraded connections that ended, those that were refused only then included.
     closes: Labelled<Close>,
+    /// Times that entries which were not announced to this instance were fetched for a room.
+    pub(crate) gap_fills: IntCounter,
+    /// Times that a room's log became another one under its members.
+    pub(crate) resyncs: IntCounter,
+    /// Connections to Redis that were made in place of one that broke.
+    pub(crate) redis_reconnects: IntCounter,
+    /// Whether what is said through Redis is heard: 1 or 0.
+    pub(crate) redis_up: IntGauge,
     /// Entries of a commit of the store.
     commit_entries: Histogram,
     /// Seconds of a commit of the store.
@@ -100,6 +108,19 @@ impl Metrics {
                 "What was passed over, thrown away or turned away without a word, by the bound that it met.",
             ),
             refusals: all.labelled("realtime_refusals_total", "Error frames, by their code."),
+            gap_fills: all.counter(
+                "realtime_gap_fills_total",
+                "Times that entries which were not announced to this instance were fetched for a room.",
+            ),
+            resyncs: all.counter(
+                "realtime_resyncs_total",
+                "Times that the newest entries of a room were found to be lost, and its members were told.",
+            ),
+            redis_reconnects: all.counter(
+                "realtime_redis_reconnects_total",
+                "Connections to Redis that were made in place of one that broke.",
+            ),
+            redis_up: all.gauge("realtime_redis_up", "1 while what is said through Redis is heard, else 0."),
             commit_entries: all.histogram(
                 "realtime_commit_entries",
                 "Entries of a commit of the store.",

@@ -84,6 +84,13 @@ impl Members {
         self.users.remove(user);
     }
 
+    /// Its users, sorted.
+    pub(crate) fn users(&self) -> Vec<UserId> {
+        let mut users: Vec<_> = self.users.keys().cloned().collect();
+        users.sort_unstable();
+        users
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.users.is_empty()
     }

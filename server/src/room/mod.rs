@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, Position, Recovery, Resync, RoomName, ServerEvent, SystemEvent, codec,
+    CloseCode, Epoch, Position, Recovery, Resync, RoomName, ServerEvent, SystemEvent, UserId, codec,
 };
 
 pub(crate) use self::cursor::{Cursor, Pulled};
@@ -189,6 +189,12 @@ impl Room {
                 context.flushers[worker].schedule(self.clone());
             }
         }
+    }
+
+    /// Its users on this instance.
+    fn users(&self) -> Vec<UserId> {
+        let state = self.state.lock();
+        if state.gone { Vec::new() } else { state.members.users() }
     }
 
     fn wake_members(&self, worker: usize) {

@@ -24,14 +24,12 @@ use super::members::Seat;
 use super::users::Users;
 use super::{Context, Log, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, Page, Presence, Range, Recipients, RoomFilter, Signal, Skip, Submission,
-    Unavailable, left,
+    Broker, Completion, Entry, Feed, MEMBERS_NAMED, Page, Presence, Range, Recipients, RoomFilter, Signal,
+    Skip, Submission, Unavailable, left,
 };
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// Members that are named to who joins or asks.
-pub(super) const MEMBERS_TO_JOINER: usize = 1_000;
 /// A page of the store on its way to a reader, in bytes.
 const PAGE_BYTES: usize = 64 * 1024;
 /// A page that a client asks for, in bytes: it may be read slowly, and is held until then.
@@ -145,7 +143,7 @@ impl Registry {
 
     /// Who is in a room.
     pub(crate) async fn members(&self, room: &RoomName) -> Result<Presence, Unavailable> {
-        self.broker.members(room, MEMBERS_TO_JOINER).await
+        self.broker.members(room, MEMBERS_NAMED).await
     }
 
     /// Rooms; see [`Broker::list`].
@@ -180,9 +178,9 @@ impl Registry {
                 let start = self.start(&room, since).await?;
                 let presence = if first {
                     let connection = mailbox.connection;
-                    self.broker.enter(name, &mailbox.user, connection, MEMBERS_TO_JOINER).await?
+                    self.broker.enter(name, &mailbox.user, connection, MEMBERS_NAMED).await?
                 } else {
-                    self.broker.members(name, MEMBERS_TO_JOINER).await?
+                    self.broker.members(name, MEMBERS_NAMED).await?
                 };
                 drop(turn);
                 self.entrance(&room, &mailbox.user, start, since, presence).await
@@ -205,7 +203,7 @@ impl Registry {
         since: Option<&Position>,
     ) -> Result<(Entrance, Joined), Unavailable> {
         let start = self.start(room, since).await?;
-        let presence = self.broker.members(&room.name, MEMBERS_TO_JOINER).await?;
+        let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
         self.entrance(room, &mailbox.user, start, since, presence).await
     }
 
@@ -334,5 +332,10 @@ impl Feed for Registry {
         if let Some(room) = room {
             room.reset(position, replayed, &self.context());
         }
+    }
+
+    fn users(&self, room: &RoomName) -> Vec<UserId> {
+        let room = self.rooms.lock().get(room).cloned();
+        room.map(|room| room.users()).unwrap_or_default()
     }
 }

@@ -1,0 +1,181 @@
+//! One room that this instance hears: what it has of its log, and of who comes and goes.
+//!
+//! The lock of a room is held from judging an announcement to handing it to the feed, so that what is announced and
+//! what is fetched come in one order. Whoever finds that something is missing says so and goes on: one task a room
+//! fetches it ([`repair`](super::repair)).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use realtime_shared::{Members, Position, RoomName, Seq, ServerEvent, codec};
+
+use super::head::{Follows, judge};
+use super::wire::Announced;
+use crate::broker::{Entry, Feed, Page, Signal, Skip};
+use crate::faults::{self, Fault};
+
+/// A room that is heard.
+pub(super) struct Following {
+    pub(super) room: RoomName,
+    pub(super) channel: Arc<str>,
+    pub(super) state: Mutex<State>,
+    /// What is missing is fetched by one at a time.
+    pub(super) repair: tokio::sync::Mutex<()>,
+}
+
+/// What an instance has of a room.
+pub(super) struct State {
+    /// Where the log is known to be; announcements count from then on.
+    pub(super) opened: bool,
+    pub(super) head: Position,
+    /// Which change of who is there was the last one that was told.
+    pub(super) people: u64,
+    /// Since when nobody here is in the room.
+    pub(super) released: Option<Instant>,
+    /// Something is missing, and somebody is about to fetch it.
+    pub(super) in_repair: bool,
+    /// What Redis has of the users of this instance was not what is here, when it was last looked at.
+    pub(super) users_differ: bool,
+    /// Something was said before it was opened.
+    pub(super) heard_early: bool,
+}
+
+/// Something was not heard, and has to be fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Missing;
+
+/// What was fetched is of another log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Elsewhere;
+
+impl Following {
+    pub(super) fn new(room: RoomName, channel: Arc<str>) -> Self {
+        let state = State {
+            opened: false,
+            head: Position::Start,
+            people: 0,
+            released: None,
+            in_repair: false,
+            users_differ: false,
+            heard_early: false,
+        };
+        Self { room, channel, state: Mutex::new(state), repair: tokio::sync::Mutex::default() }
+    }
+
+    /// Takes what is announced, unless that shows that something is missing.
+    pub(super) fn announce(&self, announced: Announced<'_>, feed: &dyn Feed) -> Result<(), Missing> {
+        let mut state = self.state.lock();
+        if !state.opened {
+            state.heard_early = true;
+            return Ok(());
+        }
+        match announced {
+            Announced::Entry { epoch, seq, id, previous, json } => {
+                match judge(&state.head, &epoch, seq, id, previous) {
+                    Follows::Next => {}
+                    Follows::Known => return Ok(()),
+                    Follows::Gap if faults::breaks(Fault::NoGapFill) => {}
+                    Follows::Gap | Follows::Diverges => return Err(Missing),
+                }
+                feed.entry(&self.room, &epoch, &Entry { seq, id, json: json.into() });
+                state.head = Position::At { epoch, seq, id };
+                Ok(())
+            }
+            Announced::Signal { skip, json } => {
+                feed.signal(&self.room, &Signal { json: json.into(), skip });
+                Ok(())
+            }
+            Announced::Joined { version, count, connection, user, named } => {
+                let signal = || Signal::joined(&user, &self.room, named, count, connection);
+                self.told(&mut state, version, signal, feed)
+            }
+            Announced::Left { version, count, reason, user } => {
+                let signal = || Signal::left(&user, &self.room, count, reason);
+                self.told(&mut state, version, signal, feed)
+            }
+            Announced::Crowd { version } if version > state.people => Err(Missing),
+            Announced::Crowd { .. } => Ok(()),
+        }
+    }
+
+    /// Tells of a change of who is there, if it is the next one.
+    fn told(
+        &self,
+        state: &mut State,
+        version: u64,
+        signal: impl FnOnce() -> Signal,
+        feed: &dyn Feed,
+    ) -> Result<(), Missing> {
+        if version > state.people + 1 {
+            return Err(Missing);
+        }
+        if version == state.people + 1 {
+            feed.signal(&self.room, &signal());
+            state.people = version;
+        }
+        Ok(())
+    }
+
+    /// Takes entries that were fetched, which begin with our head or with what follows it; tells how many
+    /// were new.
+    pub(super) fn take(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Elsewhere> {
+        let mut state = self.state.lock();
+        let Some(epoch) = &page.epoch else {
+            return if state.head == Position::Start { Ok(0) } else { Err(Elsewhere) };
+        };
+        let mut taken = 0;
+        for entry in &page.entries {
+            let head = &state.head;
+            if head.epoch().is_some_and(|ours| ours != epoch) {
+                return Err(Elsewhere);
+            }
+            if entry.seq < head.seq() {
+                continue;
+            }
+            if let Position::At { seq, id, .. } = head
+                && entry.seq == *seq
+            {
+                if entry.id != *id && !faults::breaks(Fault::NoIdCheck) {
+                    return Err(Elsewhere);
+                }
+                continue;
+            }
+            if entry.seq > head.seq().next() {
+                // What was in between is kept no more.
+                return Err(Elsewhere);
+            }
+            feed.entry(&self.room, epoch, entry);
+            state.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Goes on with another log, whose newest entries are in `page`, one more than is shown unless it is the first.
+    pub(super) fn reset(&self, page: &Page, feed: &dyn Feed) {
+        let mut state = self.state.lock();
+        let (position, shown) = match (&page.epoch, page.entries.split_first()) {
+            (Some(epoch), Some((first, rest))) if first.seq > Seq::ZERO.next() => {
+                (Position::At { epoch: epoch.clone(), seq: first.seq, id: first.id }, rest)
+            }
+            _ => (Position::Start, &*page.entries),
+        };
+        feed.reset(&self.room, &position, shown.len() as u64);
+        state.head = position;
+        for (entry, epoch) in shown.iter().filter_map(|entry| Some((entry, page.epoch.as_ref()?))) {
+            feed.entry(&self.room, epoch, entry);
+            state.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
+        }
+    }
+
+    /// Tells all members who is there, after changes of which some were not heard.
+    pub(super) fn tell_people(&self, members: Members, version: u64, feed: &dyn Feed) {
+        let mut state = self.state.lock();
+        if version > state.people {
+            let json = codec::encode(&ServerEvent::Members(members)).into();
+            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody });
+            state.people = version;
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Whether Redis serves us: this instance says something and has to hear it, all the way around.
+//!
+//! An open socket says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the
+//! connection for announcements is made anew. The log says once that Redis is away, and once that it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::redis::Pipeline;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Shared;
+
+/// How often it is tried.
+const PROBE: Duration = Duration::from_secs(3);
+/// How soon it has to be heard.
+const HEARD: Duration = Duration::from_millis(2_500);
+
+/// Whether what is said is heard.
+pub(super) struct Health {
+    up: AtomicBool,
+    heard: watch::Sender<u64>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { up: AtomicBool::new(false), heard: watch::Sender::new(0) }
+    }
+}
+
+impl Health {
+    /// Whether the last probe came around.
+    pub(super) fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    /// A probe was heard.
+    pub(super) fn heard(&self, number: u64) {
+        self.heard.send_replace(number);
+    }
+}
+
+/// What came of a probe.
+enum Probe {
+    Heard,
+    /// It was said, and not heard.
+    Deaf,
+    /// It could not be said.
+    Mute,
+}
+
+impl Shared {
+    async fn probe(&self, number: u64) -> Probe {
+        let mut heard = self.health.heard.subscribe();
+        let mut saying = Pipeline::new();
+        saying.cmd("SPUBLISH").arg(&*self.probe_channel).arg(number);
+        let around = timeout(HEARD, async {
+            if self.asks.attempt(&saying).await.is_err() {
+                return Probe::Mute;
+            }
+            match heard.wait_for(|heard| *heard == number).await {
+                Ok(_) => Probe::Heard,
+                Err(_) => Probe::Deaf,
+            }
+        });
+        around.await.unwrap_or(Probe::Deaf)
+    }
+
+    fn set_up(&self, up: bool) {
+        let was = self.health.up.swap(up, Ordering::Relaxed);
+        self.metrics.redis_up.set(i64::from(up));
+        match (was, up) {
+            (true, false) => tracing::error!(
+                "Redis does not answer: clients stay connected, and what they send is refused for now (unavailable)"
+            ),
+            (false, true) => tracing::info!("Redis answers"),
+            _ => {}
+        }
+    }
+}
+
+/// Runs for as long as the broker.
+pub(super) async fn run(shared: Arc<Shared>) {
+    // Another number than those of whoever had this channel before.
+    let mut number = u64::from(fastrand::u32(..));
+    loop {
+        let next = Instant::now() + PROBE;
+        number += 1;
+        let probe = shared.probe(number).await;
+        shared.set_up(matches!(probe, Probe::Heard));
+        if matches!(probe, Probe::Deaf) {
+            shared.subscriptions.is_deaf();
+        }
+        tokio::select! {
+            () = sleep_until(next) => {}
+            // It is known at once when it is back.
+            () = shared.heard_again.notified() => {}
+        }
+    }
+}

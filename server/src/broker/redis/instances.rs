@@ -1,0 +1,205 @@
+//! This instance among the others: it says that it lives, and gives up those that do not.
+//!
+//! What an instance has in Redis is what is here, said again until it is so: its users in each room and its connections
+//! are absolute, never a difference. Where others have given it up, or Redis has lost all, it begins anew under another
+//! name, and says all of it once more. An instance that ends leaves what it had to its lease: its users have time to
+//! come back elsewhere before anybody is told that they left.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{Cmd, Pipeline};
+use realtime_shared::{LeaveReason, RoomName};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::following::Following;
+use super::lapse::BEAT;
+use super::link::Broken;
+use super::repair::Seen;
+use super::{Shared, keys, new_instance, reply, scripts, wire};
+use crate::broker::Unavailable;
+
+/// Rooms of an instance that are given up at once.
+const ROOMS: usize = 100;
+/// Those who find that an instance is gone wait for up to that long, so that one does it and the rest see it done.
+const JITTER: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Says that this instance is there, for the first time under its name.
+    pub(super) async fn register(&self) -> Result<(), Unavailable> {
+        self.asks.ask(&self.beat(true)).await.map(|_| ())
+    }
+
+    fn beat(&self, new: bool) -> Pipeline {
+        let mut beat = scripts::BEAT.on(&[self.keys.beats()]);
+        beat.arg(&*self.instance()).arg(u8::from(new));
+        let mut asking = Pipeline::new();
+        asking.add_command(beat);
+        asking
+    }
+
+    /// All instances and their counters; none where this one is not among them.
+    async fn counters(&self) -> Result<HashMap<String, u64>, Broken> {
+        let answers = timeout(BEAT, self.asks.attempt(&self.beat(false))).await.map_err(|_| Broken)??;
+        let all = answers.first().map(reply::items).ok_or(Broken)?;
+        Ok(all
+            .chunks_exact(2)
+            .filter_map(|pair| Some((reply::text(&pair[0])?.to_owned(), reply::parse(&pair[1])?)))
+            .collect())
+    }
+
+    /// Begins anew under another name.
+    async fn begin_anew(self: &Arc<Self>) -> Result<(), Unavailable> {
+        let before = self.instance();
+        *self.instance.lock() = new_instance().into();
+        self.register().await?;
+        tracing::warn!(
+            "this instance had been given up by the others, or Redis has lost it: saying again who is here"
+        );
+        let rooms = self.rooms.all();
+        let mut asking = Pipeline::new();
+        for following in &rooms {
+            asking.add_command(self.room_of_instance("SADD", &following.room));
+        }
+        asking.add_command(Cmd::new().arg("DEL").arg(self.keys.rooms_at(&before)).take());
+        self.asks.ask(&asking).await?;
+        self.online.say_all_again();
+        for following in &rooms {
+            self.dirty.lock().insert(following.room.clone());
+        }
+        self.say_dirty().await;
+        // What went out under the old name when others had given that up already.
+        let rooms: Vec<RoomName> = rooms.iter().map(|following| following.room.clone()).collect();
+        self.give_up(&before, &rooms).await
+    }
+
+    /// Says of rooms in which that is not known to be right who of here is there.
+    pub(super) async fn say_dirty(&self) {
+        let dirty: Vec<RoomName> = self.dirty.lock().drain().collect();
+        for room in dirty {
+            if self.say_users(&room).await.is_err() {
+                self.dirty.lock().insert(room);
+            }
+        }
+    }
+
+    async fn say_users(&self, room: &RoomName) -> Result<(), Unavailable> {
+        loop {
+            let Some(feed) = self.feed() else { return Ok(()) };
+            let users = feed.users(room);
+            let channel = self.keys.channel(room);
+            let mut replace = self.replace(&channel, &self.instance());
+            for user in &users {
+                replace.arg(user.as_str());
+            }
+            let mut asking = Pipeline::new();
+            asking.add_command(replace);
+            self.asks.ask(&asking).await?;
+            // Who came or went meanwhile may have been said before this was.
+            if feed.users(room) == users {
+                return Ok(());
+            }
+        }
+    }
+
+    /// A call of `replace.lua` to which users are to be added.
+    fn replace(&self, channel: &str, instance: &str) -> Cmd {
+        let mut replace = scripts::REPLACE.on(&presence_keys(channel, instance));
+        replace.arg(channel).arg(instance).arg(wire::reason(LeaveReason::Disconnected));
+        replace
+    }
+
+    /// `SADD` or `SREM` of a room among those of this instance.
+    pub(super) fn room_of_instance(&self, what: &str, room: &RoomName) -> Cmd {
+        let mut command = Cmd::new();
+        command.arg(what).arg(self.keys.rooms_at(&self.instance())).arg(room.as_str());
+        command
+    }
+
+    /// Ends all that an instance has in Redis, in its own rooms and in those.
+    async fn give_up(&self, instance: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
+        let mut asking = Pipeline::new();
+        asking.cmd("SMEMBERS").arg(self.keys.rooms_at(instance));
+        let answers = self.asks.ask(&asking).await?;
+        let said = answers.first().map(reply::items).unwrap_or_default();
+        let said = said.iter().filter_map(|room| RoomName::new(reply::text(room)?).ok());
+        let rooms: Vec<RoomName> = rooms.iter().cloned().chain(said).collect();
+        for rooms in rooms.chunks(ROOMS) {
+            let mut asking = Pipeline::with_capacity(rooms.len());
+            for room in rooms {
+                asking.add_command(self.replace(&self.keys.channel(room), instance));
+            }
+            self.asks.ask(&asking).await?;
+        }
+        let mut asking = Pipeline::new();
+        asking.cmd("HDEL").arg(self.keys.online()).arg(instance);
+        asking.cmd("UNLINK").arg(self.keys.online_at(instance)).arg(self.keys.rooms_at(instance));
+        // Last: until it is gone from here, whoever looks goes on with what is left.
+        asking.cmd("HDEL").arg(self.keys.beats()).arg(instance);
+        self.asks.ask(&asking).await.map(|_| ())
+    }
+
+    /// Compares who of here is in a room with what Redis has of it, and gives up instances that are gone.
+    pub(super) fn compare_users(self: &Arc<Self>, following: &Arc<Following>, seen: &Seen) {
+        let Some(feed) = self.feed() else { return };
+        let differ = feed.users(&following.room).len() as u64 != seen.here;
+        let was = std::mem::replace(&mut following.state.lock().users_differ, differ);
+        // Once may be somebody who is on the way.
+        if differ && was {
+            self.dirty.lock().insert(following.room.clone());
+        }
+        let ours = self.instance();
+        for instance in seen.instances.iter().filter(|instance| **instance != *ours) {
+            if self.lapse.lock().is_gone(instance) {
+                let (shared, room, instance) = (self.clone(), following.room.clone(), instance.clone());
+                self.runtime.spawn(async move { shared.give_up(&instance, &[room]).await });
+            }
+        }
+    }
+}
+
+/// The keys of the scripts that change who is in a room.
+pub(super) fn presence_keys(channel: &str, instance: &str) -> [String; 4] {
+    [keys::members(channel), keys::at(channel, instance), keys::instances(channel), keys::meta(channel)]
+}
+
+/// Runs for as long as the broker.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut next = Instant::now();
+    loop {
+        next += BEAT;
+        tokio::time::sleep_until(next).await;
+        next = next.max(Instant::now() - BEAT);
+        let counters = shared.counters().await;
+        match counters {
+            Err(Broken) => shared.lapse.lock().pause(),
+            Ok(counters) if counters.is_empty() => {
+                // Fails where Redis is away again: the next beat finds the same.
+                let _ = shared.begin_anew().await;
+            }
+            Ok(counters) => {
+                let gone = shared.lapse.lock().observe(Instant::now().into_std(), counters);
+                for instance in gone {
+                    let shared = shared.clone();
+                    tokio::spawn(async move { shared.bury(&instance).await });
+                }
+                shared.say_dirty().await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Gives up an instance that is silent, if nobody else did.
+    async fn bury(&self, instance: &str) {
+        sleep(JITTER.mul_f64(fastrand::f64())).await;
+        if let Ok(counters) = self.counters().await
+            && counters.contains_key(instance)
+        {
+            tracing::warn!(%instance, "an instance is silent: its users have left");
+            // What fails is tried again, by whoever looks next.
+            let _ = self.give_up(instance, &[]).await;
+        }
+    }
+}

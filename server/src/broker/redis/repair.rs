@@ -1,0 +1,245 @@
+//! What was not heard is found and fetched: once a room, whoever misses it.
+//!
+//! The stream is the truth, and what is announced a hint that it grew. A gap shows when the next announcement comes;
+//! the loss of the last one shows to nobody, so all rooms are compared with Redis after each time that the connection
+//! for announcements was made anew, and every few seconds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::{Cmd, Pipeline, Value};
+use realtime_shared::{EntryId, Epoch, Members, Position, Seq, Timestamp};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::following::{Elsewhere, Following};
+use super::head::{Look, Standing, compare};
+use super::{Shared, keys, reply, scripts};
+use crate::broker::{MEMBERS_NAMED, Range, Unavailable};
+use crate::faults::{self, Fault};
+
+/// How often rooms with members are compared with Redis, where they are not too many for it.
+const ROUND: Duration = Duration::from_secs(5);
+/// Rooms that are compared at once.
+const ROOMS: usize = 200;
+/// Time that is taken for so many: at most 2,000 rooms a second, which costs Redis one or two in a hundred of its time.
+const PACE: Duration = Duration::from_millis(100);
+/// How long an announcement may be on its way when Redis has said that it is made.
+const ON_ITS_WAY: Duration = Duration::from_millis(250);
+/// Entries of a page that fills a gap, and its bytes.
+const PAGE: (usize, usize) = (200, 256 * 1024);
+/// Newest entries that members are shown of a log that is another one.
+const SHOWN: usize = 50;
+
+/// How a room stands in Redis.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) look: Look,
+    /// When the newest entry was accepted.
+    pub(super) last_ts: Option<Timestamp>,
+    /// Which change of who is there was the last one.
+    pub(super) people: u64,
+    /// How many are there.
+    pub(super) count: u64,
+    /// How many of them on this instance.
+    pub(super) here: u64,
+    /// The instances on which they are.
+    pub(super) instances: Vec<String>,
+}
+
+impl Shared {
+    /// A call of `look.lua`.
+    pub(super) fn look(&self, channel: &str, at: Seq) -> Cmd {
+        let mut look = scripts::LOOK.on(&[
+            keys::log(channel),
+            keys::meta(channel),
+            keys::members(channel),
+            keys::instances(channel),
+            keys::at(channel, &self.instance()),
+        ]);
+        look.arg(at.get());
+        look
+    }
+
+    /// Has what is missing fetched, unless somebody is about to.
+    pub(super) fn repair(self: &Arc<Self>, following: &Arc<Following>) {
+        if std::mem::replace(&mut following.state.lock().in_repair, true) {
+            return;
+        }
+        let (shared, following) = (self.clone(), following.clone());
+        self.runtime.spawn(async move {
+            // What fails now is found again by the next comparison.
+            let _ = shared.bring_up(&following).await;
+        });
+    }
+
+    /// Fetches what is missing of a room, if anything is.
+    pub(super) async fn bring_up(&self, following: &Following) -> Result<(), Unavailable> {
+        let _turn = following.repair.lock().await;
+        // What is found missing from here on may be more than what is about to be fetched.
+        let ours = {
+            let mut state = following.state.lock();
+            state.in_repair = false;
+            state.head.clone()
+        };
+        let mut asking = Pipeline::new();
+        asking.add_command(self.look(&following.channel, ours.seq()));
+        let answers = self.asks.ask(&asking).await?;
+        let seen = answers.first().and_then(seen).ok_or(Unavailable)?;
+        match compare(&ours, &seen.look) {
+            Standing::Same => {}
+            Standing::Behind => self.fill(following, &seen.look.head).await?,
+            Standing::Elsewhere => self.reset(following).await?,
+        }
+        if seen.people > following.state.lock().people {
+            self.tell_people(following, seen.people).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches entries until there are those that Redis had.
+    async fn fill(&self, following: &Following, until: &Position) -> Result<(), Unavailable> {
+        let mut filled = 0;
+        loop {
+            let ours = following.state.lock().head.clone();
+            if ours.seq() >= until.seq() {
+                break;
+            }
+            // Our own newest one comes first: its identity has to be the same there.
+            let after = Seq::new(ours.seq().get().saturating_sub(1));
+            let page = self.page(&following.channel, Range::After(after), PAGE.0, PAGE.1).await?;
+            let Some(feed) = self.feed() else { return Ok(()) };
+            let fits = following.take(&page, &*feed);
+            let grown = following.state.lock().head != ours;
+            match fits {
+                Ok(taken) if grown => filled += taken,
+                Ok(_) | Err(Elsewhere) => return self.reset(following).await,
+            }
+        }
+        if filled > 0 {
+            self.metrics.gap_fills.inc();
+        }
+        Ok(())
+    }
+
+    /// Begins anew with the newest entries.
+    async fn reset(&self, following: &Following) -> Result<(), Unavailable> {
+        let page = self.page(&following.channel, Range::Newest, SHOWN + 1, PAGE.1).await?;
+        if let Some(feed) = self.feed() {
+            following.reset(&page, &*feed);
+        }
+        tracing::warn!(room = %following.room, "the newest messages of a room were lost: its members are told");
+        self.metrics.resyncs.inc();
+        Ok(())
+    }
+
+    async fn tell_people(&self, following: &Following, version: u64) -> Result<(), Unavailable> {
+        let presence = self.members_of(&following.channel, MEMBERS_NAMED).await?;
+        if let Some(feed) = self.feed() {
+            let members = Members {
+                room: following.room.clone(),
+                members: presence.members,
+                member_count: presence.count,
+            };
+            following.tell_people(members, version, &*feed);
+        }
+        Ok(())
+    }
+
+    /// Compares rooms with Redis, and repairs those that have not what it has.
+    pub(super) async fn compare(self: &Arc<Self>, rooms: &[Arc<Following>]) -> Result<(), Unavailable> {
+        if faults::breaks(Fault::NoTailCheck) {
+            return Ok(());
+        }
+        let mut asking = Pipeline::with_capacity(rooms.len());
+        let mut asked = Vec::with_capacity(rooms.len());
+        for following in rooms {
+            let state = following.state.lock();
+            if state.opened {
+                asking.add_command(self.look(&following.channel, state.head.seq()));
+                asked.push((following, state.head.clone()));
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let answers = self.asks.ask(&asking).await?;
+        let mut suspects = Vec::new();
+        for ((following, ours), answer) in asked.into_iter().zip(&answers) {
+            let Some(seen) = seen(answer) else { continue };
+            self.compare_users(following, &seen);
+            if compare(&ours, &seen.look) != Standing::Same || seen.people > following.state.lock().people {
+                suspects.push((following, ours, seen));
+            }
+        }
+        if !suspects.is_empty() {
+            // Most of them are about to hear it.
+            sleep(ON_ITS_WAY).await;
+        }
+        for (following, ours, seen) in suspects {
+            let heard = {
+                let state = following.state.lock();
+                let entries = compare(&ours, &seen.look) != Standing::Elsewhere
+                    && state.head.seq() >= seen.look.head.seq();
+                entries && state.people >= seen.people
+            };
+            if !heard {
+                self.repair(following);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares all rooms, at a pace that Redis can bear.
+    pub(super) async fn compare_all(self: &Arc<Self>) {
+        for rooms in self.rooms.all().chunks(ROOMS) {
+            let next = Instant::now() + PACE;
+            if self.compare(rooms).await.is_err() {
+                return;
+            }
+            if rooms.len() == ROOMS {
+                sleep_until(next).await;
+            }
+        }
+    }
+}
+
+/// Runs for as long as the broker.
+pub(super) async fn run(shared: Arc<Shared>) {
+    loop {
+        sleep(ROUND).await;
+        shared.forget_released();
+        shared.compare_all().await;
+    }
+}
+
+/// What `look.lua` answers.
+pub(super) fn seen(answer: &Value) -> Option<Seen> {
+    let [epoch, seq, id, ts, there, people, count, here, instances] = reply::items(answer) else {
+        return None;
+    };
+    let id_of = |value| match reply::text(value)? {
+        "" => Some(None),
+        id => id.parse::<EntryId>().ok().map(Some),
+    };
+    let head = match id_of(id)? {
+        None => Position::Start,
+        Some(id) => Position::At {
+            // A log whose name was lost has another one with its next entry.
+            epoch: Epoch::new(reply::text(epoch)?).unwrap_or_else(|| Epoch::from_id(id)),
+            seq: Seq::new(reply::parse(seq)?),
+            id,
+        },
+    };
+    let last_ts = (head != Position::Start).then(|| reply::parse(ts).map(Timestamp::from_millis));
+    Some(Seen {
+        look: Look { head, there: id_of(there)? },
+        last_ts: last_ts.flatten(),
+        people: reply::parse(people)?,
+        count: reply::parse(count)?,
+        here: reply::parse(here)?,
+        instances: reply::items(instances)
+            .iter()
+            .filter_map(|id| Some(reply::text(id)?.to_owned()))
+            .collect(),
+    })
+}

@@ -1,0 +1,30 @@
+//! Values of Redis, read.
+
+use std::str::FromStr;
+
+use ::redis::Value;
+
+/// The text of a string.
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// What a string or a number says.
+pub(super) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
+    match value {
+        Value::Int(number) => (*number).try_into().ok(),
+        other => text(other)?.parse().ok(),
+    }
+}
+
+/// The members of an array or a set; nothing of anything else.
+pub(super) fn items(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(values) | Value::Set(values) => values,
+        _ => &[],
+    }
+}

@@ -1,0 +1,59 @@
+//! What happens in one step: scripts that Redis runs, and nothing else meanwhile.
+//!
+//! Each connection loads all of them at its beginning, so they are called by their digest: a Redis that was started
+//! anew has forgotten them, and its connections have ended.
+//!
+//! To add one: a file in `scripts`, whose head says what it takes and returns, and a line below.
+
+use std::sync::LazyLock;
+
+use ::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
+
+/// A script, by its digest.
+pub(super) struct Lua {
+    code: &'static str,
+    hash: LazyLock<String>,
+}
+
+macro_rules! scripts {
+    ($($name:ident = $file:literal),* $(,)?) => {
+        $(pub(super) static $name: Lua = {
+            const CODE: &str = include_str!(concat!("scripts/", $file));
+            Lua { code: CODE, hash: LazyLock::new(|| Script::new(CODE).get_hash().to_owned()) }
+        };)*
+        static ALL: &[&Lua] = &[$(&$name),*];
+    };
+}
+
+scripts! {
+    APPEND = "append.lua",
+    BEAT = "beat.lua",
+    CLAIM = "claim.lua",
+    CONNECT = "connect.lua",
+    ENTER = "enter.lua",
+    LEAVE = "leave.lua",
+    LOOK = "look.lua",
+    REPLACE = "replace.lua",
+    SWEEP = "sweep.lua",
+}
+
+impl Lua {
+    /// A call with these keys, to which the arguments are added.
+    pub(super) fn on<K: ToRedisArgs>(&self, keys: &[K]) -> Cmd {
+        let mut call = cmd("EVALSHA");
+        call.arg(self.hash.as_str()).arg(keys.len());
+        for key in keys {
+            call.arg(key);
+        }
+        call
+    }
+}
+
+/// Loads all of them.
+pub(super) fn load() -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(ALL.len());
+    for lua in ALL {
+        pipeline.cmd("SCRIPT").arg("LOAD").arg(lua.code);
+    }
+    pipeline
+}

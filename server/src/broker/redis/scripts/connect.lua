@@ -1,0 +1,22 @@
+-- Counts a connection of a user, unless it has too many on all instances together.
+--
+-- KEYS  beats (hash: instances that live), connections of each instance (hash), connections of this one by user (hash)
+-- ARGV  what the key of an instance's connections begins with, instance, user, the user's connections on this instance
+--       with this one, all connections on this instance with this one, the most that a user may have (0: any number)
+-- Returns how many there are on all instances; 0 where it was not counted.
+local of_user, instances = tonumber(ARGV[4]), redis.call('HKEYS', KEYS[1])
+local most = tonumber(ARGV[6])
+if most > 0 then
+  for _, instance in ipairs(instances) do
+    -- In the slot of KEYS[1]: they share its hash tag.
+    if instance ~= ARGV[2] then
+      of_user = of_user + tonumber(redis.call('HGET', ARGV[1] .. instance, ARGV[3]) or 0)
+    end
+  end
+  if of_user > most then return 0 end
+end
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
+local all = 0
+for _, count in ipairs(redis.call('HVALS', KEYS[2])) do all = all + tonumber(count) end
+return all
