@@ -25,6 +25,7 @@ pub mod framing;
 mod http;
 mod lifecycle;
 mod metrics;
+pub mod redis;
 mod room;
 pub mod secret;
 mod session;
@@ -42,13 +43,14 @@ use tokio::sync::watch;
 
 use crate::auth::Verifier;
 use crate::broker::memory::MemoryBroker;
-use crate::broker::sqlite::Engine;
+use crate::broker::{redis as shared, sqlite};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Hub;
 use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
 use crate::metrics::Metrics;
+use crate::redis::Redis;
 use crate::room::Registry;
 use crate::store::Store;
 
@@ -65,7 +67,17 @@ pub struct Server {
     deadline: Duration,
     // In this order: what connections have submitted is stored after they are gone.
     _threads: Threads,
-    engine: Option<Engine>,
+    engine: Engine,
+}
+
+/// Where rooms are.
+enum Engine {
+    /// In this process, with which they end.
+    Memory,
+    /// In a file of this machine.
+    Store(sqlite::Engine),
+    /// In a Redis that other instances have, too.
+    Redis(shared::Engine),
 }
 
 impl Server {
@@ -73,29 +85,47 @@ impl Server {
     ///
     /// Fails where a listener or a thread cannot be had from the system.
     pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        Self::start_on(config, None, listeners)
+        Self::start_on(config, listeners, |_, _, _| Ok(Engine::Memory))
     }
 
     /// The same with rooms in a file, which is the server's until it ends.
     ///
     /// Fails also where the file cannot be read.
     pub fn start_with_store(config: Config, store: Store, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        Self::start_on(config, Some(store), listeners)
+        Self::start_on(config, listeners, |config, clock, metrics| {
+            Ok(Engine::Store(sqlite::Engine::start(store, clock, config.retain.clone(), metrics)?))
+        })
     }
 
-    fn start_on(mut config: Config, store: Option<Store>, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    /// The same with rooms in Redis: all servers on it are one chat.
+    pub fn start_with_redis(config: Config, redis: &Redis, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        let options = redis.options();
+        let place = shared::Place {
+            client: redis.client(),
+            prefix: options.prefix.clone(),
+            relay_channel: options.relay_channel.clone(),
+        };
+        Self::start_on(config, listeners, |config, clock, metrics| {
+            Ok(Engine::Redis(shared::Engine::start(place, clock, config.retain.clone(), metrics)?))
+        })
+    }
+
+    fn start_on(
+        mut config: Config,
+        listeners: Vec<TcpListener>,
+        engine: impl FnOnce(&Config, Clock, Arc<Metrics>) -> io::Result<Engine>,
+    ) -> io::Result<Self> {
         config.workers = config.workers.max(1);
         let clock = Clock::system();
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
-        let engine = store
-            .map(|store| Engine::start(store, clock.clone(), config.retain.clone(), metrics.clone()))
-            .transpose()?;
+        let engine = engine(&config, clock.clone(), metrics.clone())?;
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
-            Some(engine) => Arc::new(engine.broker(feed)),
-            None => {
+            Engine::Memory => {
                 Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone(), config.retain.clone()))
             }
+            Engine::Store(engine) => Arc::new(engine.broker(feed)),
+            Engine::Redis(engine) => Arc::new(engine.broker(feed)),
         });
         let admission = Admission::new(&config);
         let (stopping, is_stopping) = watch::channel(false);
@@ -139,8 +169,8 @@ impl Server {
     /// is. A server without a file waits for ever.
     pub async fn failed(&self) -> String {
         match &self.engine {
-            Some(engine) => engine.failure().reported().await,
-            None => std::future::pending().await,
+            Engine::Store(engine) => engine.failure().reported().await,
+            Engine::Memory | Engine::Redis(_) => std::future::pending().await,
         }
     }
 

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use realtime_server::Server;
 use realtime_server::clock::Clock;
+use realtime_server::redis::{self, Redis};
 use realtime_server::store::{OpenError, Store};
 
 use cli::{Command, Origin, Plan, Stop, ToolError, UsageError};
@@ -28,6 +29,8 @@ enum Failure {
     Tool(#[from] ToolError),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Redis(#[from] redis::OpenError),
     #[error(transparent)]
     Bind(#[from] listen::BindError),
     #[error("cannot start: {0}")]
@@ -47,6 +50,7 @@ impl Failure {
             Self::Usage(_) => ExitCode::from(2),
             Self::Tool(_)
             | Self::Store(_)
+            | Self::Redis(_)
             | Self::Bind(_)
             | Self::Start(_)
             | Self::StoreFailed(_)
@@ -100,18 +104,21 @@ fn print_token(args: cli::TokenArgs) -> Result<(), Failure> {
 fn serve(mut plan: Plan) -> Result<(), Failure> {
     logging::init(plan.log_format, plan.log_filter);
     let store = plan.store.as_deref().map(Store::open).transpose()?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
+    let redis =
+        plan.redis.map(|redis| runtime.block_on(Redis::open(redis.options, redis.wait))).transpose()?;
     let listeners = listen::bind(&plan.listen)?;
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
     runtime.block_on(async {
         let signals = StopSignals::new().map_err(Failure::Start)?;
-        report_store(store.as_ref());
+        report_rooms(store.as_ref(), redis.as_ref());
         let config = plan.config.clone();
-        let server = match store {
-            Some(store) => Server::start_with_store(config, store, listeners),
-            None => Server::start(config, listeners),
+        let server = match (store, redis) {
+            (Some(store), _) => Server::start_with_store(config, store, listeners),
+            (None, Some(redis)) => Server::start_with_redis(config, &redis, listeners),
+            (None, None) => Server::start(config, listeners),
         };
         let server = server.map_err(Failure::Start)?;
         let addresses = server.addresses();
@@ -142,7 +149,15 @@ fn limit_connections(max_connections: &mut usize, chosen: bool) {
     tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
 }
 
-fn report_store(store: Option<&Store>) {
+fn report_rooms(store: Option<&Store>, redis: Option<&Redis>) {
+    if let Some(redis) = redis {
+        let options = redis.options();
+        tracing::info!(place = %options.place(), tls = options.is_tls(), prefix = %options.prefix, "rooms are in Redis");
+        for warning in redis.warnings() {
+            tracing::warn!("{warning}");
+        }
+        return;
+    }
     let Some(store) = store else {
         tracing::info!("rooms are in memory: they end with this process");
         return;

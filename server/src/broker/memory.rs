@@ -106,6 +106,10 @@ impl MemoryBroker {
 }
 
 impl Broker for MemoryBroker {
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     fn open(&self, room: &RoomName) -> Pending<Position> {
         loop {
             let log = self.log_or_new(room);

@@ -208,6 +208,9 @@ fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>
 
 /// Orders, stores and announces.
 pub(crate) trait Broker: Send + Sync {
+    /// Whether what is submitted now can be expected to be stored and announced.
+    fn is_ready(&self) -> bool;
+
     /// Begins to announce a room to the feed, and tells where its log's head is: what comes after it is announced,
     /// what is announced up to it may be passed over.
     fn open(&self, room: &RoomName) -> Pending<Position>;

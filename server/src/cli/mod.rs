@@ -10,6 +10,7 @@ mod export;
 mod greeting;
 mod import;
 mod progress;
+mod redis;
 mod secret;
 mod serve;
 mod token;
@@ -27,6 +28,7 @@ pub(crate) use backup::BackupArgs;
 pub(crate) use export::ExportArgs;
 pub(crate) use greeting::greeting;
 pub(crate) use import::ImportArgs;
+pub(crate) use redis::RedisFault;
 pub(crate) use secret::{Origin, SecretError};
 pub(crate) use serve::{Plan, ServeArgs};
 pub(crate) use token::TokenArgs;
@@ -146,6 +148,8 @@ pub(crate) enum UsageError {
     Arguments(String),
     #[error(transparent)]
     Secret(#[from] SecretError),
+    #[error(transparent)]
+    Redis(#[from] RedisFault),
     #[error(
         "--log (or REALTIME_LOG) is not a filter: {0}; write a level such as `info`, or `info,hyper=debug`"
     )]

@@ -9,6 +9,7 @@ use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Rin
 use realtime_server::secret::Secret;
 use tracing_subscriber::EnvFilter;
 
+use super::redis::{RedisArgs, RedisPlan};
 use super::units::{duration, positive_duration, size};
 use super::{Origin, SecretArgs, UsageError, data_dir, secret};
 use crate::listen::ListenAddress;
@@ -85,6 +86,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     rooms: RoomArgs,
+
+    #[command(flatten)]
+    redis: RedisArgs,
 
     /// How lines of the log on standard error are written
     #[arg(
@@ -173,7 +177,8 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN", value_name = "DURATION", value_parser = positive_duration)]
     retain: Option<Duration>,
 
-    /// Keep that many messages of a room, the newest [default: all of them; with --memory 1000]
+    /// Keep that many messages of a room, the newest [default: all of them; with --memory
+    /// 1000, in Redis 10000]
     #[arg(long, env = "REALTIME_RETAIN_MESSAGES", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     retain_messages: Option<u64>,
 
@@ -234,8 +239,10 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     /// Empty: the default addresses.
     pub(crate) listen: Vec<ListenAddress>,
-    /// Where rooms are kept; `None`: in memory.
+    /// Where rooms are kept; `None`: in memory, or in Redis.
     pub(crate) store: Option<PathBuf>,
+    /// The Redis in which they are kept, if any.
+    pub(crate) redis: Option<RedisPlan>,
     pub(crate) log_format: Format,
     pub(crate) log_filter: EnvFilter,
     pub(crate) secret_origin: Origin,
@@ -248,7 +255,8 @@ impl ServeArgs {
     pub(crate) fn check(self) -> Result<Plan, UsageError> {
         let log_filter =
             EnvFilter::try_new(&self.log).map_err(|fault| UsageError::Filter(fault.to_string()))?;
-        let store = if self.rooms.memory {
+        let redis = self.redis.check(self.rooms.memory)?;
+        let store = if self.rooms.memory || redis.is_some() {
             None
         } else {
             Some(data_dir(self.secret.data_dir.as_deref()).ok_or(UsageError::NoHome)?)
@@ -256,6 +264,7 @@ impl ServeArgs {
         let (secret, secret_origin) = secret::resolve(&self.secret.sources())?;
         Ok(Plan {
             store,
+            redis,
             max_connections_chosen: self.limits.max_connections.is_some(),
             listen: self.listen.clone(),
             log_format: self.log_format,

@@ -47,6 +47,10 @@ impl Gated {
 }
 
 impl Broker for Gated {
+    fn is_ready(&self) -> bool {
+        self.inner.is_ready()
+    }
+
     fn enter(
         &self,
         room: &RoomName,

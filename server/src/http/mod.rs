@@ -19,6 +19,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -75,12 +76,24 @@ impl Service {
     pub(crate) fn new(site: Arc<Site>) -> Self {
         let routes = Router::new()
             .route("/healthz", get(async || "ok\n"))
+            .route("/readyz", get(ready))
             .route("/metrics", get(scrape))
             .route("/api/v1/ws", any(websocket::upgrade))
             .route("/ws", any(websocket::upgrade))
             .fallback(async || Refusal::NotFound)
             .with_state(site.clone());
         Self { site, routes }
+    }
+}
+
+/// Tells a load balancer whether to send clients here.
+async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
+    if *site.stopping.borrow() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
+    } else if site.hub.registry.is_ready() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer\n")
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use realtime_shared::{EntryId, Epoch, Position, Seq, UserId};
 
 use crate::broker::{ConnectionId, Entry, Signal, Skip};
+use crate::faults::{self, Fault};
 use crate::framing;
 
 /// The first segment's size; each next one is twice as large, up to [`LARGEST_SEGMENT`].
@@ -114,7 +115,7 @@ impl RoomLog {
     pub(crate) fn append(&mut self, epoch: &Epoch, entry: &Entry, now: Instant) -> Appended {
         let head = self.head.seq();
         let same_log = self.head.epoch().is_none_or(|ours| ours == epoch);
-        if !same_log || entry.seq > head.next() {
+        if !same_log || (entry.seq > head.next() && !faults::breaks(Fault::NoGapFill)) {
             return Appended::Broken;
         }
         if entry.seq <= head {

@@ -74,8 +74,14 @@ impl Registry {
             ring_bytes: AtomicUsize::new(0),
             grace: Mutex::default(),
             grace_begun: Notify::new(),
-            connections: AtomicU64::new(1),
+            // Another number than those of other instances, as good as always.
+            connections: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
         })
+    }
+
+    /// Whether messages can be expected to be stored and shown; see [`Broker::is_ready`].
+    pub(crate) fn is_ready(&self) -> bool {
+        self.broker.is_ready()
     }
 
     /// What a worker does for all its connections together, to be run on it.

@@ -455,6 +455,10 @@ impl Shared {
 }
 
 impl Broker for RedisBroker {
+    fn is_ready(&self) -> bool {
+        self.0.health.is_up()
+    }
+
     fn open(&self, room: &RoomName) -> Pending<Position> {
         Box::pin(self.0.clone().open(room.clone()))
     }

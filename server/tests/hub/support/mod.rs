@@ -2,6 +2,8 @@
 
 mod client;
 mod raw;
+#[path = "../../support/redis.rs"]
+mod redis;
 mod server;
 
 use serde_json::{Value, json};

@@ -4,16 +4,19 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use realtime_server::Server;
 use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
 use realtime_server::config::Config;
+use realtime_server::redis::Options;
 use realtime_server::secret::Secret;
 use realtime_server::store::Store;
 use realtime_shared::{Claims, Role, UserId};
 use tempfile::TempDir;
 
+use super::redis::Redis;
 use super::{Client, PATIENCE, Raw};
 
 /// Panics on the threads of servers: a task's panic does not end its worker, and would not be seen.
@@ -23,10 +26,17 @@ static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
-    _data: TempDir,
+    _rooms: Rooms,
 }
 
-/// A server with the defaults, a store in a directory of its own, and two workers.
+/// Where a server's rooms are, which goes with it.
+enum Rooms {
+    Store(#[expect(dead_code, reason = "dropped with the server")] TempDir),
+    Redis(#[expect(dead_code, reason = "dropped with the server")] Box<Redis>),
+}
+
+/// A server with the defaults, rooms of its own, and two workers. The rooms are in a store, or in a Redis where the
+/// environment has `REALTIME_TEST_ENGINE=redis`.
 pub(crate) fn server() -> TestServer {
     server_with(|_| ())
 }
@@ -47,11 +57,34 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     config.workers = 2;
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let data = TempDir::new().expect("a directory");
-    let store = Store::open(data.path()).expect("a store");
-    let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
+    let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
+    {
+        let redis = Redis::start();
+        let server = on_redis(config, &redis, listener);
+        (server, Rooms::Redis(Box::new(redis)))
+    } else {
+        let data = TempDir::new().expect("a directory");
+        let store = Store::open(data.path()).expect("a store");
+        let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
+        (server, Rooms::Store(data))
+    };
     let address = server.addresses()[0];
-    TestServer { server: Some(server), address, _data: data }
+    TestServer { server: Some(server), address, _rooms: rooms }
+}
+
+/// A server with its rooms in that Redis.
+fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
+    let options = Options::new(&redis.url()).expect("a URL");
+    // Whoever calls may be in a runtime already.
+    let opened = thread::scope(|scope| {
+        let opening = scope.spawn(|| {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(realtime_server::redis::Redis::open(options, Duration::ZERO))
+        });
+        opening.join().expect("it does not panic")
+    });
+    Server::start_with_redis(config, &opened.expect("a Redis"), vec![listener]).expect("a server")
 }
 
 impl TestServer {
