@@ -19,8 +19,8 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId}
 use self::log::{Appended, Held, Log};
 use super::people::People;
 use super::{
-    Broker, Completion, ConnectionId, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, busiest_first, ready_with, without_entries,
+    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -205,14 +205,8 @@ impl Broker for MemoryBroker {
         ready_with(busiest_first(all, limit))
     }
 
-    fn enter(
-        &self,
-        room: &RoomName,
-        user: &UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Pending<Presence> {
-        ready_with(self.people.enter(self.feed.upgrade(), room, user, connection, members))
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
+        ready_with(self.people.enter(self.feed.upgrade(), room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {

@@ -110,9 +110,6 @@ pub(crate) struct Receipt {
 /// Is called once, when a submission is stored, or not known to be.
 pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, Unavailable>) + Send>;
 
-/// A connection, among all of this process and its peers.
-pub(crate) type ConnectionId = u64;
-
 /// What is shown to members and not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Signal {
@@ -120,6 +117,9 @@ pub(crate) struct Signal {
     pub(crate) json: Arc<str>,
     /// Who does not get it.
     pub(crate) skip: Skip,
+    /// Which change of who is there it tells of, counted from 1, where the engine counts them: whoever was told of a later
+    /// one when it came does not get it. 0: of none.
+    pub(crate) change: u64,
 }
 
 /// Who does not get a signal.
@@ -129,8 +129,6 @@ pub(crate) enum Skip {
     Nobody,
     /// No connection of this user.
     User(UserId),
-    /// Not this connection, which got one of its own.
-    Connection(ConnectionId),
 }
 
 /// To whom something is said outside of rooms.
@@ -242,14 +240,8 @@ pub(crate) trait Broker: Send + Sync {
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
 
     /// A user comes into a room of this instance, where none of its connections was; where it was on no other, its
-    /// members are told, but for the connection that it came with. In the order of the calls for each user.
-    fn enter(
-        &self,
-        room: &RoomName,
-        user: &UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Pending<Presence>;
+    /// members are told. In the order of the calls for each user.
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence>;
 
     /// The last connection of a user is gone from a room of this instance; where it is on no other, those who remain
     /// are told. In the order of the calls for each user.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
 use super::presence::MEMBERS_TO_OTHERS;
-use super::{ConnectionId, Feed, Presence, RoomFilter, Signal};
+use super::{Feed, Presence, RoomFilter, Signal};
 
 /// Users in rooms, and connections.
 #[derive(Default)]
@@ -29,7 +29,6 @@ impl People {
         feed: Option<Arc<dyn Feed>>,
         room: &RoomName,
         user: &UserId,
-        connection: ConnectionId,
         members: usize,
     ) -> Presence {
         let mut rooms = self.rooms.lock();
@@ -38,7 +37,7 @@ impl People {
         // Told with the lock held: in the order in which it happened.
         if let (true, Some(feed)) = (changed, feed) {
             let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
-            feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, connection));
+            feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, 0));
         }
         presence_of(Some(users), members, changed)
     }
@@ -58,7 +57,7 @@ impl People {
             rooms.remove(room);
         }
         if let (true, Some(feed)) = (changed, feed) {
-            feed.signal(room, &Signal::left(user, room, left.count, reason));
+            feed.signal(room, &Signal::left(user, room, left.count, reason, 0));
         }
         left
     }
@@ -108,5 +107,6 @@ fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -
         members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
         count: members.map_or(0, |all| all.len() as u64),
         changed,
+        change: 0,
     }
 }

@@ -2,7 +2,7 @@
 
 use realtime_shared::{Joined, LeaveReason, Left, RoomName, ServerEvent, SystemEvent, UserId, codec};
 
-use super::{ConnectionId, Signal, Skip};
+use super::{Signal, Skip};
 
 /// Members that are named to who joins or asks.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
@@ -18,6 +18,8 @@ pub(crate) struct Presence {
     pub(crate) count: u64,
     /// Whether the call changed it: the user was not there before, or is no more.
     pub(crate) changed: bool,
+    /// Which change of who is there was the last one that is in here; see [`Signal::change`].
+    pub(crate) change: u64,
 }
 
 /// That a user came, as it is told to itself where it asks for no more.
@@ -45,24 +47,25 @@ pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReas
 }
 
 impl Signal {
-    /// That a user came, for all but the connection that it came with.
+    /// That a user came, for the others: it is told itself what it came to.
     pub(super) fn joined(
         user: &UserId,
         room: &RoomName,
         members: Vec<UserId>,
         count: u64,
-        connection: ConnectionId,
+        change: u64,
     ) -> Self {
-        let joined = joined(user, room, Presence { members, count, changed: true });
-        Self::of(&SystemEvent::Joined(joined), Skip::Connection(connection))
+        let joined = joined(user, room, Presence { members, count, changed: true, change });
+        Self::of(SystemEvent::Joined(joined), user, change)
     }
 
     /// That a user went, for those who remain.
-    pub(super) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason) -> Self {
-        Self::of(&SystemEvent::Left(left(user, room, count, reason)), Skip::Nobody)
+    pub(super) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason, change: u64) -> Self {
+        Self::of(SystemEvent::Left(left(user, room, count, reason)), user, change)
     }
 
-    fn of(event: &SystemEvent, skip: Skip) -> Self {
-        Self { json: codec::encode(&ServerEvent::System(event.clone())).into(), skip }
+    fn of(event: SystemEvent, user: &UserId, change: u64) -> Self {
+        let json = codec::encode(&ServerEvent::System(event)).into();
+        Self { json, skip: Skip::User(user.clone()), change }
     }
 }

@@ -11,8 +11,7 @@ use super::*;
 use crate::auth::Grants;
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{
-    Broker, Completion, ConnectionId, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission,
+    Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
 };
 use crate::secret::Secret;
 
@@ -51,15 +50,9 @@ impl Broker for Gated {
         self.inner.is_ready()
     }
 
-    fn enter(
-        &self,
-        room: &RoomName,
-        user: &UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Pending<Presence> {
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
         let (room, user) = (room.clone(), user.clone());
-        self.pass(move |inner| inner.enter(&room, &user, connection, members))
+        self.pass(move |inner| inner.enter(&room, &user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use realtime_shared::Seq;
 
-use super::log::{Overtaken, Place, Reader};
+use super::log::{Arrival, Overtaken, Place, Reader};
 use super::{Log, Mailbox, Room, RoomLog};
 use crate::broker::Page;
 use crate::framing;
@@ -19,8 +19,8 @@ pub(crate) enum Cursor {
     Ring {
         /// The next frame.
         place: Place,
-        /// Before it, frames that are shown once are of no concern to this reader.
-        live_from: Place,
+        /// When the reader came.
+        arrival: Arrival,
     },
     /// In the store.
     Store {
@@ -28,8 +28,8 @@ pub(crate) enum Cursor {
         after: Seq,
         /// The head when the reader came: what comes after it is live.
         head: Seq,
-        /// Where the ring ended then.
-        live_from: Place,
+        /// When that was.
+        arrival: Arrival,
     },
 }
 
@@ -73,20 +73,20 @@ impl Room {
         let state = self.state.lock();
         let Log::Open(log) = &state.log else { return Ok(Pulled::All) };
         cursor.follow_reset(log);
-        if let Cursor::Store { after, head, live_from } = *cursor {
+        if let Cursor::Store { after, head, arrival } = *cursor {
             // What was shown since the reader came, and is not stored, is in the ring alone.
-            let place = if after == head { Some(live_from) } else { log.place_after(after) };
+            let place = if after == head { Some(arrival.place) } else { log.place_after(after) };
             match place {
-                Some(place) => *cursor = Cursor::Ring { place, live_from },
+                Some(place) => *cursor = Cursor::Ring { place, arrival },
                 None => return Ok(Pulled::FromStore(after)),
             }
         }
-        let Cursor::Ring { place, live_from } = cursor else { return Ok(Pulled::All) };
+        let Cursor::Ring { place, arrival } = cursor else { return Ok(Pulled::All) };
         let end = until.unwrap_or(Place::MAX).min(log.end());
-        let who = Reader { connection: reader.connection, user: &reader.user, live_from: *live_from };
+        let who = Reader { user: &reader.user, arrival: *arrival };
         let from = std::mem::replace(place, log.copy(*place, end, &who, out, limit)?);
         let replayed =
-            if from < *live_from { log.entries_between(from, (*place).min(*live_from)) } else { 0 };
+            if from < arrival.place { log.entries_between(from, (*place).min(arrival.place)) } else { 0 };
         reader.metrics.delivered(reader.worker, log.entries_between(from, *place), replayed);
         Ok(if *place < end { Pulled::Some } else { Pulled::All })
     }
@@ -95,12 +95,12 @@ impl Room {
 impl Cursor {
     /// Goes on where the log became another one, if it did since the reader came, and the reader is not past that.
     fn follow_reset(&mut self, log: &RoomLog) {
-        let came = match self {
-            Self::Ring { place, .. } => *place,
-            Self::Store { live_from, .. } => *live_from,
+        let (came, change) = match self {
+            Self::Ring { place, arrival } => (*place, arrival.change),
+            Self::Store { arrival, .. } => (arrival.place, arrival.change),
         };
         if let Some(place) = log.reset_since(came) {
-            *self = Self::Ring { place, live_from: place };
+            *self = Self::Ring { place, arrival: Arrival { place, change } };
         }
     }
 

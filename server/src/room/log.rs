@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use realtime_shared::{EntryId, Epoch, Position, Seq, UserId};
 
-use crate::broker::{ConnectionId, Entry, Signal, Skip};
+use crate::broker::{Entry, Signal, Skip};
 use crate::faults::{self, Fault};
 use crate::framing;
 
@@ -57,14 +57,22 @@ struct Special {
     start: Place,
     end: Place,
     skip: Skip,
+    change: u64,
+}
+
+/// When a reader came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// Where the log ended: specials before that were shown already.
+    pub(crate) place: Place,
+    /// The last change of who is there that it was told of; see [`Signal::change`].
+    pub(crate) change: u64,
 }
 
 /// Who reads.
 pub(crate) struct Reader<'a> {
-    pub(crate) connection: ConnectionId,
     pub(crate) user: &'a UserId,
-    /// Before this place specials are left out: they were shown before the reader came.
-    pub(crate) live_from: Place,
+    pub(crate) arrival: Arrival,
 }
 
 /// What an entry is to the log.
@@ -132,7 +140,12 @@ impl RoomLog {
     pub(crate) fn signal(&mut self, signal: &Signal, now: Instant) {
         let start = self.end;
         self.push(&signal.json, now);
-        self.specials.push_back(Special { start, end: self.end, skip: signal.skip.clone() });
+        self.specials.push_back(Special {
+            start,
+            end: self.end,
+            skip: signal.skip.clone(),
+            change: signal.change,
+        });
     }
 
     /// Becomes another log, whose next entry is the one after `head`, and says so first. Places go on.
@@ -312,10 +325,8 @@ fn offset(place: Place, segment: &Segment) -> usize {
 }
 
 fn skips(special: &Special, reader: &Reader<'_>) -> bool {
-    special.start < reader.live_from
-        || match &special.skip {
-            Skip::Nobody => false,
-            Skip::User(user) => user == reader.user,
-            Skip::Connection(connection) => *connection == reader.connection,
-        }
+    let is_known = special.change > 0 && special.change <= reader.arrival.change;
+    is_known
+        || special.start < reader.arrival.place
+        || matches!(&special.skip, Skip::User(user) if user == reader.user)
 }

@@ -16,13 +16,15 @@ use parking_lot::Mutex;
 use realtime_shared::{CloseCode, UserId};
 
 use super::Flusher;
-use crate::broker::ConnectionId;
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
 /// Bytes of letters that may wait for a connection which does not take them; past it, it is closed as too slow.
 /// Answers are bounded before (a connection whose answers wait is not read from): this is for what others send.
 const LETTER_BYTES: usize = 128 * 1024;
+
+/// A connection, among those of this process.
+pub(crate) type ConnectionId = u64;
 
 /// A connection's, for everybody else.
 pub(crate) struct Mailbox {

@@ -163,7 +163,7 @@ impl Room {
             recovery: Recovery::Reset { replayed },
         });
         let json = codec::encode(&ServerEvent::System(resync)).into();
-        log.reset(position.clone(), &Signal { json, skip: Skip::Nobody }, context.now);
+        log.reset(position.clone(), &Signal { json, skip: Skip::Nobody, change: 0 }, context.now);
         self.grown(&mut state, before, context);
     }
 

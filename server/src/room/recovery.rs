@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 
 use super::cursor::Cursor;
-use super::log::{Place, RoomLog};
+use super::log::{Arrival, Place, RoomLog};
 use super::registry::Entrance;
 use super::{Log, Registry, Room};
 use crate::broker::{Presence, Range, Unavailable, joined};
@@ -50,7 +50,8 @@ impl Registry {
         since: Option<&Position>,
         presence: Presence,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let live = Cursor::Ring { place: start.end, live_from: start.end };
+        let arrival = Arrival { place: start.end, change: presence.change };
+        let live = Cursor::Ring { place: start.end, arrival };
         let (cursor, recovery) = match since {
             None => (live, None),
             Some(since) => {
@@ -62,7 +63,7 @@ impl Registry {
                 let cursor = if from == start.head.seq() {
                     live
                 } else {
-                    Cursor::Store { after: from, head: start.head.seq(), live_from: start.end }
+                    Cursor::Store { after: from, head: start.head.seq(), arrival }
                 };
                 (cursor, Some(recovery))
             }

@@ -74,8 +74,7 @@ impl Registry {
             ring_bytes: AtomicUsize::new(0),
             grace: Mutex::default(),
             grace_begun: Notify::new(),
-            // Another number than those of other instances, as good as always.
-            connections: AtomicU64::new(fastrand::u64(..u64::MAX / 2)),
+            connections: AtomicU64::new(1),
         })
     }
 
@@ -124,7 +123,7 @@ impl Registry {
 
     /// Shows something to a room; see [`Broker::signal`].
     pub(crate) fn signal(&self, room: &RoomName, event: &ServerEvent, skip: Skip) {
-        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip });
+        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, change: 0 });
     }
 
     /// Says something outside of rooms; see [`Broker::tell`].
@@ -183,8 +182,7 @@ impl Registry {
             let entered = async {
                 let start = self.start(&room, since).await?;
                 let presence = if first {
-                    let connection = mailbox.connection;
-                    self.broker.enter(name, &mailbox.user, connection, MEMBERS_NAMED).await?
+                    self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?
                 } else {
                     self.broker.members(name, MEMBERS_NAMED).await?
                 };

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const PORTS: usize = 20;
 
 /// A Redis that runs, unless it was killed.
-pub struct Redis {
+pub(crate) struct Redis {
     port: u16,
     directory: TempDir,
     options: Vec<String>,
@@ -26,13 +26,13 @@ pub struct Redis {
 impl Redis {
     /// One that has each write on the disk before it answers.
     #[track_caller]
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
     /// One with these options besides.
     #[track_caller]
-    pub fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         let mut redis = Self {
             port: 0,
             directory: TempDir::new().expect("a directory"),
@@ -51,27 +51,27 @@ impl Redis {
     }
 
     /// Where it listens on loopback.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// How a client is told where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Where its files are.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.directory.path()
     }
 
     /// Its process, while it runs.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
     }
 
     /// Ends it as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
@@ -80,23 +80,23 @@ impl Redis {
 
     /// Starts it again, after [`Redis::kill`], on the same port and with what is in its files.
     #[track_caller]
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.kill();
         assert!(self.run(), "redis-server does not start again: {}", self.log());
     }
 
     /// Stops it from doing anything, until [`Redis::cont`].
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it go on.
-    pub fn cont(&self) {
+    pub(crate) fn cont(&self) {
         self.signal("-CONT");
     }
 
     /// What it logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir().join("log")).unwrap_or_default()
     }
 

@@ -99,7 +99,7 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
     let broker = &subject.broker;
     for (name, users) in [("two", &["alice", "bob"][..]), ("one", &["alice"]), ("silent", &["bob"])] {
         for member in users {
-            broker.enter(&room(name), &user(member), 1, 0).await.expect("entered");
+            broker.enter(&room(name), &user(member), 0).await.expect("entered");
         }
     }
     let busy = subject.post(said("alice", "one", "hello")).await;
@@ -128,9 +128,9 @@ pub(super) async fn rooms_are_listed_busiest_first(subject: &Subject) {
 pub(super) async fn a_list_shows_what_its_filter_lets_through(subject: &Subject) {
     for name in ["chat-a", "chat-b", "other"] {
         subject.fill(name, 1).await;
-        subject.broker.enter(&room(name), &user("alice"), 1, 0).await.expect("entered");
+        subject.broker.enter(&room(name), &user("alice"), 0).await.expect("entered");
     }
-    subject.broker.enter(&room("other-b"), &user("alice"), 1, 0).await.expect("entered");
+    subject.broker.enter(&room("other-b"), &user("alice"), 0).await.expect("entered");
     let chats = || Box::new(|room: &realtime_shared::RoomName| room.as_str().starts_with("chat-"));
     let (rooms, has_more) = subject.broker.list(chats(), 2).await.expect("a list");
     let mut names: Vec<_> = rooms.iter().map(|summary| summary.room.as_str()).collect();

@@ -83,15 +83,15 @@ impl Following {
                 Ok(())
             }
             Announced::Signal { skip, json } => {
-                feed.signal(&self.room, &Signal { json: json.into(), skip });
+                feed.signal(&self.room, &Signal { json: json.into(), skip, change: 0 });
                 Ok(())
             }
-            Announced::Joined { version, count, connection, user, named } => {
-                let signal = || Signal::joined(&user, &self.room, named, count, connection);
+            Announced::Joined { version, count, user, named } => {
+                let signal = || Signal::joined(&user, &self.room, named, count, version);
                 self.told(&mut state, version, signal, feed)
             }
             Announced::Left { version, count, reason, user } => {
-                let signal = || Signal::left(&user, &self.room, count, reason);
+                let signal = || Signal::left(&user, &self.room, count, reason, version);
                 self.told(&mut state, version, signal, feed)
             }
             Announced::Crowd { version } if version > state.people => Err(Missing),
@@ -174,7 +174,7 @@ impl Following {
         let mut state = self.state.lock();
         if version > state.people {
             let json = codec::encode(&ServerEvent::Members(members)).into();
-            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody });
+            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody, change: version });
             state.people = version;
         }
     }

@@ -57,8 +57,8 @@ use self::rooms::Rooms;
 use self::subscriptions::Subscriptions;
 use self::wire::Announced;
 use super::{
-    Broker, Completion, ConnectionId, DEDUP_ENTRIES, DEDUP_WINDOW, Feed, Page, Pending, Presence, Range,
-    Receipt, Recipients, RoomFilter, Signal, Submission, Unavailable,
+    Broker, Completion, DEDUP_ENTRIES, DEDUP_WINDOW, Feed, Page, Pending, Presence, Range, Recipients,
+    RoomFilter, Signal, Submission, Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -72,6 +72,8 @@ const LANES: usize = 4;
 const RETAIN_MESSAGES: u64 = 10_000;
 /// For how long what is known by its digest is kept in Redis after the last message: an hour more than it is needed.
 const KNOWN_SECONDS: u64 = 25 * 60 * 60;
+/// Rooms of which it is remembered that they are in the list of all rooms.
+const LISTED: usize = 100_000;
 /// Names that `joined` has for others; see [`super::presence`].
 const NAMED: usize = super::presence::MEMBERS_TO_OTHERS;
 
@@ -117,6 +119,8 @@ struct Shared {
     asks: Arc<Link>,
     subscriptions: Subscriptions,
     rooms: Rooms,
+    /// Rooms that are in the list of all rooms; some of them.
+    listed: Mutex<HashSet<RoomName>>,
     /// Rooms of which Redis may not have who of here is there.
     dirty: Mutex<HashSet<RoomName>>,
     lapse: Mutex<Lapse>,
@@ -181,7 +185,9 @@ impl Shared {
         let link = |name: &str| Link::new(client.clone(), name, runtime.clone(), metrics.clone());
         let (keys, instance) = (Keys::new(&prefix), new_instance());
         Self {
-            lanes: (0..LANES).map(|lane| Arc::new(Lane::new(link(&format!("posts-{lane}"))))).collect(),
+            lanes: (0..LANES)
+                .map(|lane| Arc::new(Lane::new(link(&format!("posts-{lane}")), metrics.clone())))
+                .collect(),
             asks: Arc::new(link("asks")),
             tells_channel: keys.tells().into(),
             probe_channel: keys.probe(&instance).into(),
@@ -197,6 +203,7 @@ impl Shared {
             hasher: RandomState::new(),
             subscriptions: Subscriptions::default(),
             rooms: Rooms::default(),
+            listed: Mutex::default(),
             dirty: Mutex::default(),
             lapse: Mutex::default(),
             online: Online::default(),
@@ -374,24 +381,25 @@ impl Shared {
         append.arg(format!("{before}{number}")).arg(after.strip_suffix('}').unwrap_or(after));
         append.arg(self.keep()).arg(u64::try_from(DEDUP_WINDOW.as_millis()).unwrap_or(u64::MAX));
         append.arg(DEDUP_ENTRIES).arg(KNOWN_SECONDS);
-        let (shared, listed) = (self.clone(), room.clone());
-        let done = move |stored: Result<Receipt, Unavailable>| match stored {
-            Ok(receipt) if receipt.seq == Seq::ZERO.next() => shared.listed(listed, receipt, done),
-            stored => done(stored),
-        };
-        self.lane(&room).post(append, Box::new(done));
+        let lane = self.lane(&room);
+        if self.is_unlisted(&room) {
+            let mut listing = Cmd::new();
+            listing.arg("SADD").arg(self.keys.rooms()).arg(room.as_str());
+            lane.post(listing, Box::new(|_| ()));
+        }
+        lane.post(append, done);
     }
 
-    /// Lists a room with its first message, and completes that then.
-    fn listed(self: &Arc<Self>, room: RoomName, receipt: Receipt, done: Completion) {
-        let mut asking = Pipeline::new();
-        asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
-        let shared = self.clone();
-        self.runtime.spawn(async move {
-            // Where it fails, whoever joins the room lists it.
-            let _ = shared.asks.ask(&asking).await;
-            done(Ok(receipt));
-        });
+    /// Whether nothing was posted in a room from here yet, as far as is known.
+    fn is_unlisted(&self, room: &RoomName) -> bool {
+        let mut listed = self.listed.lock();
+        if listed.contains(room) {
+            return false;
+        }
+        if listed.len() >= LISTED {
+            listed.clear();
+        }
+        listed.insert(room.clone())
     }
 
     fn flush(&self) {
@@ -404,25 +412,20 @@ impl Shared {
         self.in_background(saying);
     }
 
-    async fn enter(
-        &self,
-        room: RoomName,
-        user: UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Result<Presence, Unavailable> {
+    async fn enter(&self, room: RoomName, user: UserId, members: usize) -> Result<Presence, Unavailable> {
         let (channel, instance) = (self.keys.channel(&room), self.instance());
         let mut enter = scripts::ENTER.on(&presence_keys(&channel, &instance));
-        enter.arg(&channel).arg(&*instance).arg(user.as_str()).arg(connection).arg(NAMED).arg(members);
+        enter.arg(&channel).arg(&*instance).arg(user.as_str()).arg(NAMED).arg(members);
         let mut asking = Pipeline::new();
         asking.add_command(enter);
         asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
         let answers = self.asks.ask(&asking).await.inspect_err(|_| self.is_dirty(&room))?;
         let answer = answers.first().ok_or(Unavailable)?;
-        let [changed, count, named] = reply::items(answer) else { return Err(Unavailable) };
+        let [changed, count, change, named] = reply::items(answer) else { return Err(Unavailable) };
         Ok(Presence {
             members: past::users(named),
             count: reply::parse(count).ok_or(Unavailable)?,
+            change: reply::parse(change).ok_or(Unavailable)?,
             changed: reply::parse(changed) == Some(1_u64),
         })
     }
@@ -444,6 +447,7 @@ impl Shared {
         Ok(Presence {
             members: Vec::new(),
             count: reply::parse(count).ok_or(Unavailable)?,
+            change: 0,
             changed: reply::parse(changed) == Some(1_u64),
         })
     }
@@ -471,7 +475,7 @@ impl Broker for RedisBroker {
         let (shared, channel) = (self.0.clone(), self.0.keys.channel(room));
         Box::pin(async move {
             match shared.rooms.by_channel(&channel) {
-                Some(following) => shared.bring_up(&following).await,
+                Some(following) => shared.bring_up(&following).await.map(|_| ()),
                 None => Ok(()),
             }
         })
@@ -506,15 +510,9 @@ impl Broker for RedisBroker {
         Box::pin(async move { shared.list(filter, limit).await })
     }
 
-    fn enter(
-        &self,
-        room: &RoomName,
-        user: &UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Pending<Presence> {
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
         let (shared, room, user) = (self.0.clone(), room.clone(), user.clone());
-        Box::pin(async move { shared.enter(room, user, connection, members).await })
+        Box::pin(async move { shared.enter(room, user, members).await })
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {

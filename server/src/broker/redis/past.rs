@@ -116,14 +116,21 @@ impl Shared {
     pub(super) async fn members_of(&self, channel: &str, members: usize) -> Result<Presence, Unavailable> {
         let key = keys::members(channel);
         let mut asking = Pipeline::new();
+        // First: what changes between these is told once too often, and not once too seldom.
+        asking.cmd("HGET").arg(keys::meta(channel)).arg("people");
         asking.cmd("ZCARD").arg(&key);
         // From 0 to -1 would be all of them.
         let last = i64::try_from(members).unwrap_or(i64::MAX) - 1;
         let first = i64::from(members == 0);
         asking.cmd("ZRANGE").arg(&key).arg(first).arg(last.max(0));
         let answers = self.asks.ask(&asking).await?;
-        let [count, named] = &*answers else { return Err(Unavailable) };
-        Ok(Presence { members: users(named), count: reply::parse(count).ok_or(Unavailable)?, changed: false })
+        let [change, count, named] = &*answers else { return Err(Unavailable) };
+        Ok(Presence {
+            members: users(named),
+            count: reply::parse(count).ok_or(Unavailable)?,
+            changed: false,
+            change: reply::parse(change).unwrap_or(0),
+        })
     }
 
     /// See [`Broker::list`](crate::broker::Broker::list).

@@ -18,94 +18,90 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::link::{Link, PATIENCE};
 use super::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
+use crate::metrics::Metrics;
 
 /// Messages of a batch at most: its answers come together.
 const BATCH: usize = 1_000;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// For how long something that is only shown waits to be sent: it is of no use when it is late.
+const SIGNAL: Duration = Duration::from_secs(1);
+
 /// Messages, and what is only shown, on their way to Redis.
 pub(super) struct Lane {
     link: Link,
-    queue: Mutex<Queue>,
+    metrics: Arc<Metrics>,
+    queue: Mutex<VecDeque<Item>>,
     wake: Notify,
 }
 
-#[derive(Default)]
-struct Queue {
-    posts: VecDeque<Post>,
-    /// Sent once: lost where nobody can be reached.
-    signals: Vec<Cmd>,
-}
-
-struct Post {
+struct Item {
     command: Cmd,
     until: Instant,
-    done: Completion,
+    /// Who waits for it; nobody for what is only shown, and lost where nobody can be reached.
+    done: Option<Completion>,
 }
 
 /// Who waits for a message of a batch, and until when; nobody any more where it was over.
 type Waiting = (Instant, Option<Completion>);
 
 impl Lane {
-    pub(super) fn new(link: Link) -> Self {
-        Self { link, queue: Mutex::default(), wake: Notify::new() }
+    pub(super) fn new(link: Link, metrics: Arc<Metrics>) -> Self {
+        Self { link, metrics, queue: Mutex::default(), wake: Notify::new() }
     }
 
     /// Queues a call of `append.lua`. Goes with the next [`Lane::flush`].
     pub(super) fn post(&self, command: Cmd, done: Completion) {
         let until = Instant::now() + PATIENCE;
-        self.queue.lock().posts.push_back(Post { command, until, done });
+        self.queue.lock().push_back(Item { command, until, done: Some(done) });
+    }
+
+    /// Sends a command whose answer does not matter, after what was queued before.
+    pub(super) fn signal(&self, command: Cmd) {
+        let until = Instant::now() + SIGNAL;
+        self.queue.lock().push_back(Item { command, until, done: None });
+        self.wake.notify_one();
     }
 
     /// Sends what is queued.
     pub(super) fn flush(&self) {
-        if !self.queue.lock().posts.is_empty() {
+        if !self.queue.lock().is_empty() {
             self.wake.notify_one();
         }
-    }
-
-    /// Sends a command whose answer does not matter.
-    pub(super) fn signal(&self, command: Cmd) {
-        self.queue.lock().signals.push(command);
-        self.wake.notify_one();
     }
 
     /// Runs for as long as the broker.
     pub(super) async fn run(self: Arc<Self>) {
         loop {
             self.wake.notified().await;
-            while let Some((batch, signals)) = self.take() {
-                tokio::join!(self.send(batch), self.send_once(&signals));
+            loop {
+                let items = self.take();
+                if items.is_empty() {
+                    break;
+                }
+                self.send(items).await;
             }
         }
     }
 
-    fn take(&self) -> Option<(Vec<Post>, Pipeline)> {
+    fn take(&self) -> Vec<Item> {
         let mut queue = self.queue.lock();
-        if queue.posts.is_empty() && queue.signals.is_empty() {
-            return None;
-        }
-        let count = queue.posts.len().min(BATCH);
-        let posts = queue.posts.drain(..count).collect();
-        Some((posts, pipeline(queue.signals.drain(..))))
+        let count = queue.len().min(BATCH);
+        queue.drain(..count).collect()
     }
 
-    async fn send_once(&self, signals: &Pipeline) {
-        if !signals.is_empty() {
-            let _ = self.link.attempt(signals).await;
-        }
-    }
-
-    async fn send(&self, posts: Vec<Post>) {
-        let now = Instant::now();
-        let (commands, mut waiting): (Vec<_>, Vec<Waiting>) = posts
+    async fn send(&self, items: Vec<Item>) {
+        let begun = Instant::now();
+        let (commands, mut waiting): (Vec<_>, Vec<Waiting>) = items
             .into_iter()
-            .filter_map(|Post { command, until, done }| {
-                if until > now {
-                    return Some((command, (until, Some(done))));
+            .filter_map(|Item { command, until, done }| {
+                if until > begun {
+                    return Some((command, (until, done)));
                 }
-                done(Err(Unavailable));
+                if let Some(done) = done {
+                    done(Err(Unavailable));
+                }
                 None
             })
             .unzip();
@@ -123,8 +119,14 @@ impl Lane {
                 }
             };
             match answers {
-                Some(answers) => return complete(waiting, &answers),
                 None => sleep(PAUSE).await,
+                Some(answers) => {
+                    let stored = complete(waiting, &answers);
+                    if stored > 0 {
+                        self.metrics.committed(stored, begun.elapsed());
+                    }
+                    return;
+                }
             }
         }
     }
@@ -148,24 +150,26 @@ fn expire(waiting: &mut [Waiting]) -> Option<(Instant, Instant)> {
                 done(Err(Unavailable));
             }
         } else {
-            let (first, _) = left.get_or_insert((*until, *until));
-            left = Some((*first, *until));
+            let (first, last) = left.unwrap_or((*until, *until));
+            left = Some((first.min(*until), last.max(*until)));
         }
     }
     left
 }
 
-/// Tells those who wait what became of their messages.
-fn complete(waiting: Vec<Waiting>, answers: &[Value]) {
+/// Tells those who wait what became of their messages; how many were stored.
+fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
+    let mut stored = 0;
     for ((_, done), answer) in waiting.into_iter().zip(answers) {
+        let Some(done) = done else { continue };
+        if let Value::ServerError(error) = answer {
+            tracing::warn!(%error, "Redis refused a message");
+        }
         let receipt = receipt(answer);
-        if receipt.is_none() {
-            tracing::warn!(?answer, "Redis refused a message");
-        }
-        if let Some(done) = done {
-            done(receipt.ok_or(Unavailable));
-        }
+        stored += usize::from(receipt.as_ref().is_some_and(|receipt| !receipt.duplicate));
+        done(receipt.ok_or(Unavailable));
     }
+    stored
 }
 
 /// What `append.lua` answers.

@@ -68,12 +68,17 @@ impl Shared {
         let (shared, following) = (self.clone(), following.clone());
         self.runtime.spawn(async move {
             // What fails now is found again by the next comparison.
-            let _ = shared.bring_up(&following).await;
+            if let Ok(people) = shared.bring_up(&following).await
+                && people > following.state.lock().people
+            {
+                sleep(ON_ITS_WAY).await;
+                let _ = shared.tell_people(&following, people).await;
+            }
         });
     }
 
-    /// Fetches what is missing of a room, if anything is.
-    pub(super) async fn bring_up(&self, following: &Following) -> Result<(), Unavailable> {
+    /// Fetches what is missing of a room's log, if anything is; which change of who is there was the last one.
+    pub(super) async fn bring_up(&self, following: &Following) -> Result<u64, Unavailable> {
         let _turn = following.repair.lock().await;
         // What is found missing from here on may be more than what is about to be fetched.
         let ours = {
@@ -90,10 +95,7 @@ impl Shared {
             Standing::Behind => self.fill(following, &seen.look.head).await?,
             Standing::Elsewhere => self.reset(following).await?,
         }
-        if seen.people > following.state.lock().people {
-            self.tell_people(following, seen.people).await?;
-        }
-        Ok(())
+        Ok(seen.people)
     }
 
     /// Fetches entries until there are those that Redis had.
@@ -132,7 +134,11 @@ impl Shared {
         Ok(())
     }
 
-    async fn tell_people(&self, following: &Following, version: u64) -> Result<(), Unavailable> {
+    /// Tells all members who is there, unless the change was heard meanwhile.
+    async fn tell_people(&self, following: &Following, change: u64) -> Result<(), Unavailable> {
+        if change <= following.state.lock().people {
+            return Ok(());
+        }
         let presence = self.members_of(&following.channel, MEMBERS_NAMED).await?;
         if let Some(feed) = self.feed() {
             let members = Members {
@@ -140,7 +146,7 @@ impl Shared {
                 members: presence.members,
                 member_count: presence.count,
             };
-            following.tell_people(members, version, &*feed);
+            following.tell_people(members, presence.change, &*feed);
         }
         Ok(())
     }

@@ -4,7 +4,6 @@
 pub(in crate::broker) mod server;
 
 use super::*;
-use crate::broker::contract::{Rest, Subject, metrics};
 
 /// Where the engine finds that Redis.
 pub(in crate::broker) fn place(url: &str) -> Place {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use realtime_shared::{EntryId, Epoch, LeaveReason, Seq, UserId};
 
-use crate::broker::{ConnectionId, Recipients, Skip};
+use crate::broker::{Recipients, Skip};
 
 /// What is said of a room.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Announced<'a> {
     /// Something that is not kept.
     Signal { skip: Skip, json: &'a str },
     /// A user came: which change of who is there it was, how many are there now, and some of them.
-    Joined { version: u64, count: u64, connection: ConnectionId, user: UserId, named: Vec<UserId> },
+    Joined { version: u64, count: u64, user: UserId, named: Vec<UserId> },
     /// A user went.
     Left { version: u64, count: u64, reason: LeaveReason, user: UserId },
     /// Many came at once: who is there has to be asked.
@@ -51,7 +51,6 @@ impl<'a> Announced<'a> {
                 Some(Self::Joined {
                     version: number(fields.next()?)?,
                     count: number(fields.next()?)?,
-                    connection: number(fields.next()?)?,
                     user: UserId::new(fields.next()?).ok()?,
                     named: fields.map(|id| UserId::new(id).ok()).collect::<Option<_>>()?,
                 })
@@ -79,9 +78,6 @@ pub(super) fn signal(skip: &Skip, json: &str) -> String {
         Skip::Nobody => {}
         Skip::User(user) => {
             let _ = write!(text, "u{user}");
-        }
-        Skip::Connection(connection) => {
-            let _ = write!(text, "c{connection}");
         }
     }
     text.push('\n');
@@ -123,7 +119,6 @@ fn skip_from(text: &str) -> Option<Skip> {
     match text.split_at_checked(1) {
         None => Some(Skip::Nobody),
         Some(("u", user)) => UserId::new(user).ok().map(Skip::User),
-        Some(("c", connection)) => number(connection).map(Skip::Connection),
         Some(_) => None,
     }
 }
@@ -143,9 +138,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_announced_is_understood(event in server_event(), user in user_id(), connection: u64) {
+        fn what_is_announced_is_understood(event in server_event(), user in user_id()) {
             let json = codec::encode(&event);
-            for skip in [Skip::Nobody, Skip::User(user.clone()), Skip::Connection(connection)] {
+            for skip in [Skip::Nobody, Skip::User(user.clone())] {
                 let announced = signal(&skip, &json);
                 prop_assert_eq!(
                     Announced::parse(&announced),
@@ -180,11 +175,10 @@ mod tests {
             })
         );
         assert_eq!(
-            Announced::parse("j\n3\n2\n99\nbob\nalice\nbob"),
+            Announced::parse("j\n3\n2\nbob\nalice\nbob"),
             Some(Announced::Joined {
                 version: 3,
                 count: 2,
-                connection: 99,
                 user: user("bob"),
                 named: vec![user("alice"), user("bob")],
             })

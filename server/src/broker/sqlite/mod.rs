@@ -34,8 +34,8 @@ use self::tails::Tails;
 use self::writer::Writer;
 use super::people::People;
 use super::{
-    Broker, Completion, ConnectionId, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, busiest_first, ready_with, without_entries,
+    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -241,14 +241,8 @@ impl Broker for SqliteBroker {
         })
     }
 
-    fn enter(
-        &self,
-        room: &RoomName,
-        user: &UserId,
-        connection: ConnectionId,
-        members: usize,
-    ) -> Pending<Presence> {
-        ready_with(self.people.enter(self.listener.feed(), room, user, connection, members))
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
+        ready_with(self.people.enter(self.listener.feed(), room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {

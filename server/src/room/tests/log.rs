@@ -8,7 +8,7 @@ use realtime_shared::{EntryId, Epoch, Position, Seq};
 use super::user;
 use crate::broker::{Entry, Signal, Skip};
 use crate::framing;
-use crate::room::log::{Appended, Overtaken, Place, Reader, RoomLog};
+use crate::room::log::{Appended, Arrival, Overtaken, Place, Reader, RoomLog};
 
 const KEEP: Duration = Duration::from_secs(30);
 
@@ -66,8 +66,7 @@ fn skip(number: u8) -> Skip {
     match number {
         0 => Skip::Nobody,
         1 => Skip::User(user("alice")),
-        2 => Skip::Connection(1),
-        _ => Skip::Connection(2),
+        _ => Skip::User(user("bob")),
     }
 }
 
@@ -96,7 +95,11 @@ impl Model {
                 self.shown(start, &entry.json, Kind::Entry);
             }
             Step::Signal { len, skip: whom } => {
-                let signal = Signal { json: format!("s{start}{}", "-".repeat(len)).into(), skip: skip(whom) };
+                let signal = Signal {
+                    json: format!("s{start}{}", "-".repeat(len)).into(),
+                    skip: skip(whom),
+                    change: 0,
+                };
                 self.log.signal(&signal, self.now);
                 self.shown(start, &signal.json, Kind::Special(signal.skip));
             }
@@ -136,10 +139,9 @@ impl Model {
     ) -> impl Iterator<Item = &'a Shown> {
         self.frames.iter().filter(move |frame| frame.start >= from && frame.end <= until).filter(|frame| {
             match &frame.kind {
-                Kind::Special(_) if frame.start < reader.live_from => false,
+                Kind::Special(_) if frame.start < reader.arrival.place => false,
                 Kind::Entry | Kind::Special(Skip::Nobody) => true,
                 Kind::Special(Skip::User(user)) => user != reader.user,
-                Kind::Special(Skip::Connection(connection)) => *connection != reader.connection,
             }
         })
     }
@@ -154,7 +156,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
         readers in prop::collection::vec(
             (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<prop::sample::Index>(),
-             prop_oneof![Just(1), 1..500_usize, 1_000..100_000_usize, Just(usize::MAX / 2)], 0..3_u64, any::<bool>()),
+             prop_oneof![Just(1), 1..500_usize, 1_000..100_000_usize, Just(usize::MAX / 2)], any::<bool>()),
             1..8,
         ),
     ) {
@@ -164,9 +166,9 @@ proptest! {
         }
         let places = model.places();
         let users = [user("alice"), user("bob")];
-        for (from, until, live, limit, connection, is_alice) in readers {
-            let (from, until, live_from) = (*from.get(&places), *until.get(&places), *live.get(&places));
-            let reader = Reader { connection, user: &users[usize::from(!is_alice)], live_from };
+        for (from, until, live, limit, is_alice) in readers {
+            let (from, until, place) = (*from.get(&places), *until.get(&places), *live.get(&places));
+            let reader = Reader { user: &users[usize::from(!is_alice)], arrival: Arrival { place, change: 0 } };
             let expected: Vec<u8> = model.due(from, until, &reader).flat_map(|frame| &frame.bytes).copied().collect();
 
             let (mut at, mut all) = (from, Vec::new());
@@ -226,7 +228,7 @@ proptest! {
 
         // A reader before the start was overtaken; one at it was not.
         let (alice, mut out) = (user("alice"), Vec::new());
-        let reader = Reader { connection: 1, user: &alice, live_from: 0 };
+        let reader = Reader { user: &alice, arrival: Arrival { place: 0, change: 0 } };
         prop_assert!(log.copy(start, log.end(), &reader, &mut out, usize::MAX / 2).is_ok());
         if start > 0 {
             prop_assert_eq!(log.copy(start - 1, log.end(), &reader, &mut out, 1), Err(Overtaken));

@@ -1,19 +1,20 @@
 -- A user comes into a room of an instance. Where it is on no other, those who are there are told.
 --
 -- KEYS  members (sorted set: on how many instances a user is), users of this instance (set), instances (set), meta
--- ARGV  channel, instance, user, connection, members to name to others, members to name to the caller
--- Returns 1 if the user was on no instance (0 if it was), how many are there, and some of them.
+-- ARGV  channel, instance, user, members to name to others, members to name to the caller
+-- Returns 1 if the user was on no instance (0 if it was), how many are there, which change of that was the last one, and
+-- some of them.
 local changed = 0
 if redis.call('SADD', KEYS[2], ARGV[3]) == 1 then
   redis.call('SADD', KEYS[3], ARGV[2])
   if tonumber(redis.call('ZINCRBY', KEYS[1], 1, ARGV[3])) == 1 then changed = 1 end
 end
-local count = redis.call('ZCARD', KEYS[1])
+local count, version = redis.call('ZCARD', KEYS[1]), redis.call('HGET', KEYS[4], 'people') or 0
 if changed == 1 then
-  local version = redis.call('HINCRBY', KEYS[4], 'people', 1)
-  local named = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[5]) - 1)
+  version = redis.call('HINCRBY', KEYS[4], 'people', 1)
+  local named = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[4]) - 1)
   redis.call('SPUBLISH', ARGV[1],
-    table.concat({'j', version, count, ARGV[4], ARGV[3], table.concat(named, '\n')}, '\n'))
+    table.concat({'j', version, count, ARGV[3], table.concat(named, '\n')}, '\n'))
 end
-local most = tonumber(ARGV[6])
-return {changed, count, most > 0 and redis.call('ZRANGE', KEYS[1], 0, most - 1) or {}}
+local most = tonumber(ARGV[5])
+return {changed, count, version, most > 0 and redis.call('ZRANGE', KEYS[1], 0, most - 1) or {}}
