@@ -221,8 +221,8 @@ impl Feed for Recorder {
         self.add(Heard::Tell(to.clone(), json.clone()));
     }
 
-    fn reset(&self, room: &RoomName, position: &Position, replayed: u64) {
-        self.add(Heard::Reset(room.clone(), position.clone(), replayed));
+    fn reset(&self, room: &RoomName, start: &Position, _: &Position, replayed: u64) {
+        self.add(Heard::Reset(room.clone(), start.clone(), replayed));
     }
 
     fn users(&self, _: &RoomName) -> Vec<UserId> {

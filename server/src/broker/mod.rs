@@ -150,9 +150,9 @@ pub(crate) trait Feed: Send + Sync {
     fn signal(&self, room: &RoomName, signal: &Signal);
     /// Something said outside of rooms.
     fn tell(&self, to: &Recipients, json: &Arc<str>);
-    /// What was announced of a room is not its log any more: that goes on after `position`, with as many entries that
-    /// are in it already and are announced next.
-    fn reset(&self, room: &RoomName, position: &Position, replayed: u64);
+    /// What was announced of a room is not its log any more: that has its head at `head`, and is announced from `start`
+    /// on, `replayed` entries up to the head first.
+    fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64);
     /// Users of this instance that are in a room now, those in their grace included, in a fixed order.
     fn users(&self, room: &RoomName) -> Vec<UserId>;
 }

@@ -141,8 +141,8 @@ impl Room {
         context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Goes on with another log, after `position`, and tells the members so.
-    fn reset(self: &Arc<Self>, position: &Position, replayed: u64, context: &Context<'_>) {
+    /// Goes on with another log, from `start`, and tells the members so.
+    fn reset(self: &Arc<Self>, start: &Position, head: &Position, replayed: u64, context: &Context<'_>) {
         let mut state = self.state.lock();
         if state.gone {
             return;
@@ -151,7 +151,7 @@ impl Room {
             Log::Open(log) => log,
             Log::Opening { reset, early } => {
                 early.clear();
-                *reset = Some(position.clone());
+                *reset = Some(start.clone());
                 return;
             }
         };
@@ -159,11 +159,11 @@ impl Room {
         let resync = SystemEvent::Resync(Resync {
             message: "some of this room's newest messages were lost".to_owned(),
             room: self.name.clone(),
-            position: position.clone(),
+            position: head.clone(),
             recovery: Recovery::Reset { replayed },
         });
         let json = codec::encode(&ServerEvent::System(resync)).into();
-        log.reset(position.clone(), &Signal { json, skip: Skip::Nobody, change: 0 }, context.now);
+        log.reset(start.clone(), &Signal { json, skip: Skip::Nobody, change: 0 }, context.now);
         self.grown(&mut state, before, context);
     }
 

@@ -331,10 +331,10 @@ impl Feed for Registry {
         self.users.tell(to, json);
     }
 
-    fn reset(&self, room: &RoomName, position: &Position, replayed: u64) {
+    fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64) {
         let room = self.rooms.lock().get(room).cloned();
         if let Some(room) = room {
-            room.reset(position, replayed, &self.context());
+            room.reset(start, head, replayed, &self.context());
         }
     }
 

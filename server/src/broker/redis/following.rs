@@ -161,7 +161,11 @@ impl Following {
             }
             _ => (Position::Start, &*page.entries),
         };
-        feed.reset(&self.room, &position, shown.len() as u64);
+        let head = match (&page.epoch, page.entries.last()) {
+            (Some(epoch), Some(last)) => Position::At { epoch: epoch.clone(), seq: last.seq, id: last.id },
+            _ => Position::Start,
+        };
+        feed.reset(&self.room, &position, &head, shown.len() as u64);
         state.head = position;
         for (entry, epoch) in shown.iter().filter_map(|entry| Some((entry, page.epoch.as_ref()?))) {
             feed.entry(&self.room, epoch, entry);

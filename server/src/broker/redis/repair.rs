@@ -92,6 +92,9 @@ impl Shared {
         let seen = answers.first().and_then(seen).ok_or(Unavailable)?;
         match compare(&ours, &seen.look) {
             Standing::Same => {}
+            Standing::Behind if faults::breaks(Fault::NoGapFill) => {
+                following.state.lock().head = seen.look.head;
+            }
             Standing::Behind => self.fill(following, &seen.look.head).await?,
             Standing::Elsewhere => self.reset(following).await?,
         }
