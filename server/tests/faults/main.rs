@@ -30,6 +30,8 @@ mod power_cut;
 mod probe;
 mod proxy;
 mod recorder;
+#[path = "../support/redis.rs"]
+mod redis;
 mod run;
 mod schedule;
 mod server;
@@ -42,10 +44,13 @@ use std::time::{Duration, Instant};
 use crate::crowd::Shape;
 use crate::outcome::{Outcome, seed};
 use crate::recorder::{Recorder, Stuck};
-use crate::run::Run;
+use crate::redis::Redis;
+use crate::run::{Cluster, Run};
 use crate::schedule::{BUSY_CROWD, CROWD};
 use crate::server::Site;
 
+/// How many servers share a Redis.
+const SERVERS: usize = 3;
 /// The variable that says how long the soak goes on.
 const SOAK: &str = "REALTIME_SOAK";
 
@@ -85,6 +90,33 @@ async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     run.finish(ended).await
 }
 
+/// Servers that share a Redis.
+async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
+    let cluster = Cluster::start(Redis::start(), SERVERS).await;
+    let sites = || (0..SERVERS).map(|server| cluster.lead(server, Site::new()));
+    let mut sites: Vec<Site> = sites().collect();
+    #[cfg(target_os = "linux")]
+    let shim = {
+        let (site, shim) = shim::Shim::on(sites.remove(0));
+        sites.insert(0, site);
+        shim
+    };
+    let mut run = Run::start_all(sites, Some(cluster), crowd, seed, Recorder::new()).await;
+    let ended = async {
+        schedule::calm(&mut run).await?;
+        schedule::killed(&mut run, kills).await?;
+        schedule::stopped(&mut run).await?;
+        schedule::deafness(&mut run, 3).await?;
+        schedule::crashes(&mut run, 3).await?;
+        schedule::pauses(&mut run).await?;
+        #[cfg(target_os = "linux")]
+        schedule::jumping_clock(&mut run, &shim).await?;
+        schedule::network(&mut run).await
+    };
+    let ended: Result<(), Stuck> = ended.await;
+    run.finish(ended).await
+}
+
 #[tokio::test]
 async fn rooms_in_memory_survive_the_network() {
     in_memory(CROWD, seed()).await.is_sound("rooms_in_memory_survive_the_network");
@@ -95,8 +127,13 @@ async fn rooms_in_a_file_survive_everything() {
     in_a_file(CROWD, seed(), 20).await.is_sound("rooms_in_a_file_survive_everything");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rooms_on_redis_survive_everything() {
+    on_redis(CROWD, seed(), 6).await.is_sound("rooms_on_redis_survive_everything");
+}
+
 /// Round after round with new seeds, for as long as one likes; stops at the first anomaly.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it goes on for as long as REALTIME_SOAK says: `just soak 2h`"]
 async fn soak() {
     let until = Instant::now() + soak_time();
@@ -104,6 +141,7 @@ async fn soak() {
     for seed in (0..).map(|round| first.wrapping_add(round)) {
         in_a_file(BUSY_CROWD, seed, 60).await.is_sound("soak-in-a-file");
         in_memory(BUSY_CROWD, seed).await.is_sound("soak-in-memory");
+        on_redis(BUSY_CROWD, seed, 30).await.is_sound("soak-on-redis");
         #[cfg(target_os = "linux")]
         power_cut::power_cuts(seed, 1_000).await;
         if Instant::now() > until {

@@ -61,7 +61,7 @@ async fn load(run: &mut Run, shim: &Shim) -> Result<(), Stuck> {
             run.acks(250).await?;
             shim.delay_syncs(Duration::from_millis(20));
             run.acks(10).await?;
-            run.kill().await?;
+            run.kill(0).await?;
         }
         Ok(())
     })

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -49,14 +50,28 @@ pub(crate) struct Proxy {
 
 struct Shared {
     target: Mutex<SocketAddr>,
-    connections: Mutex<BTreeMap<u16, watch::Sender<Flow>>>,
+    connections: Mutex<BTreeMap<u16, Carried>>,
+    /// What a connection that is to be told from others says when it begins.
+    mark: Option<&'static [u8]>,
+}
+
+/// A connection that is carried.
+struct Carried {
+    flow: watch::Sender<Flow>,
+    /// It has said what tells it from others.
+    marked: Arc<AtomicBool>,
 }
 
 impl Proxy {
     pub(crate) async fn start(target: SocketAddr) -> Self {
+        Self::marking(target, None).await
+    }
+
+    /// One that tells connections on which `mark` is said from others.
+    pub(crate) async fn marking(target: SocketAddr, mark: Option<&'static [u8]>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared { target: Mutex::new(target), connections: Mutex::default() });
+        let shared = Arc::new(Shared { target: Mutex::new(target), connections: Mutex::default(), mark });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared, accepting }
     }
@@ -75,14 +90,22 @@ impl Proxy {
     pub(crate) fn set(&self, ports: &[u16], flow: Flow) {
         let connections = self.shared.connections.lock();
         for connection in ports.iter().filter_map(|port| connections.get(port)) {
-            connection.send_replace(flow);
+            connection.flow.send_replace(flow);
+        }
+    }
+
+    /// Changes those on which the mark was said.
+    pub(crate) fn set_marked(&self, flow: Flow) {
+        let connections = self.shared.connections.lock();
+        for connection in connections.values().filter(|carried| carried.marked.load(Ordering::Relaxed)) {
+            connection.flow.send_replace(flow);
         }
     }
 
     /// Opens whatever is held.
     pub(crate) fn open_all(&self) {
         for connection in self.shared.connections.lock().values() {
-            connection.send_replace(Flow::Open);
+            connection.flow.send_replace(Flow::Open);
         }
     }
 }
@@ -98,16 +121,39 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         let shared = shared.clone();
         tokio::spawn(async move {
             let (flow, changes) = watch::channel(Flow::Open);
-            shared.connections.lock().insert(peer.port(), flow);
+            let marked = Arc::new(AtomicBool::new(false));
+            let carried = Carried { flow, marked: marked.clone() };
+            shared.connections.lock().insert(peer.port(), carried);
             let target = *shared.target.lock();
             // An error is the end of the connection, and that is all that a proxy can tell.
-            let _ = carry(client, target, changes).await;
+            let listens = Listens { mark: shared.mark, marked };
+            let _ = carry(client, target, changes, &listens).await;
             shared.connections.lock().remove(&peer.port());
         });
     }
 }
 
-async fn carry(mut client: TcpStream, target: SocketAddr, flow: watch::Receiver<Flow>) -> io::Result<()> {
+/// Hears whether a mark is said.
+struct Listens {
+    mark: Option<&'static [u8]>,
+    marked: Arc<AtomicBool>,
+}
+
+impl Listens {
+    fn hear(&self, bytes: &[u8]) {
+        let Some(mark) = self.mark else { return };
+        if bytes.windows(mark.len()).any(|window| window == mark) {
+            self.marked.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    target: SocketAddr,
+    flow: watch::Receiver<Flow>,
+    listens: &Listens,
+) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_recv_buffer_size(KEPT)?;
     let mut server = socket.connect(target).await?;
@@ -119,8 +165,8 @@ async fn carry(mut client: TcpStream, target: SocketAddr, flow: watch::Receiver<
         let mut ends = flow.clone();
         tokio::select! {
             both = async { tokio::try_join!(
-                pump(from_client, to_server, flow.clone(), Flow::HeldToServer),
-                pump(from_server, to_client, flow.clone(), Flow::HeldToClient),
+                pump(from_client, to_server, flow.clone(), Flow::HeldToServer, |bytes| listens.hear(bytes)),
+                pump(from_server, to_client, flow.clone(), Flow::HeldToClient, |_| ()),
             ) } => return both.map(drop),
             end = ends.wait_for(|flow| [Flow::Cut, Flow::Reset].contains(flow)) => *end.map_err(io::Error::other)?,
         }
@@ -144,6 +190,7 @@ async fn pump(
     mut to: WriteHalf<'_>,
     mut flow: watch::Receiver<Flow>,
     held: Flow,
+    hear: impl Fn(&[u8]),
 ) -> io::Result<()> {
     let mut bytes = vec![0; 16 * 1024];
     loop {
@@ -155,6 +202,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
+        hear(&bytes[..read]);
         to.write_all(&bytes[..read]).await?;
     }
 }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::history::{Act, Entry, Event, History, Instance, Name, What};
+use crate::history::{Act, Entry, Event, History, Instance, Name, Status, What};
 use crate::wire::PATIENCE;
 
 /// What no run takes: a time of day that moves on by more was moved.
@@ -78,7 +78,7 @@ impl Recorder {
             let mut book = self.0.book.lock();
             let (at, syncs) = (self.0.began.elapsed(), (self.0.syncs)());
             let index = book.history.events.len();
-            book.board.take(index, &what);
+            book.board.take(index, instance, &what);
             book.history.events.push(Event { at, instance, syncs, what });
             index
         };
@@ -150,6 +150,8 @@ pub(crate) struct Board {
     pub(crate) refusals: u64,
     pub(crate) reconnects: u64,
     pub(crate) shown: u64,
+    pub(crate) resyncs: u64,
+    pub(crate) resets: u64,
     /// How connections were closed, by the codes that came.
     pub(crate) closes: BTreeMap<u16, u64>,
     /// How many times the time of entries went on by more than half an hour, or back.
@@ -163,6 +165,8 @@ pub(crate) struct Standing {
     /// In how many rooms it wants to be.
     pub(crate) rooms: usize,
     pub(crate) connection: u32,
+    /// Where its connection led.
+    pub(crate) instance: Option<Instance>,
     pub(crate) connected: bool,
     /// It was here and means to be.
     pub(crate) present: bool,
@@ -191,13 +195,14 @@ impl Standing {
 }
 
 impl Board {
-    fn take(&mut self, index: usize, what: &What) {
+    fn take(&mut self, index: usize, instance: Instance, what: &What) {
         let What::Client { client, connection, act } = what else { return };
         let standing = self.clients.entry(client.clone()).or_default();
         match act {
             Act::Connected => {
                 self.reconnects += u64::from(standing.connection > 0);
                 (standing.connection, standing.connected, standing.present) = (*connection, true, true);
+                standing.instance = Some(instance);
             }
             Act::Lost { .. } | Act::Away => {
                 if let Act::Lost { close: Some(code) } = act {
@@ -218,8 +223,12 @@ impl Board {
                 *head = place.seq.max(*head);
             }
             Act::Refused { .. } => self.refusals += 1,
-            Act::Joined { room, since, head, .. } => {
+            Act::Joined { room, since, head, recovery } => {
                 standing.joined.insert(room.clone());
+                if let Some(recovery) = recovery.filter(|recovery| recovery.status != Status::Complete) {
+                    self.resets += 1;
+                    standing.seen.insert(room.clone(), head.seq.saturating_sub(recovery.replayed));
+                }
                 if since.is_none() {
                     standing.seen.insert(room.clone(), head.seq);
                 }
@@ -230,8 +239,16 @@ impl Board {
                 self.last_ts = entry.ts;
                 standing.seen.insert(entry.room.clone(), entry.seq);
             }
-            Act::Resynced { .. } => {}
+            Act::Resynced { room, head, recovery } => {
+                self.resyncs += 1;
+                standing.seen.insert(room.clone(), head.seq.saturating_sub(recovery.replayed));
+            }
         }
+    }
+
+    /// What was acked may be lost: what is acked from now on has to be shown.
+    pub(crate) fn forget_heads(&mut self) {
+        self.heads.clear();
     }
 
     /// Whether nothing is open: everyone is back, everything is acked and shown.
@@ -256,6 +273,8 @@ impl Board {
             ("client_reconnects", _) => self.reconnects,
             ("client_duplicates", _) => self.duplicates,
             ("client_refusals", _) => self.refusals,
+            ("client_resyncs", _) => self.resyncs,
+            ("client_resets", _) => self.resets,
             ("client_clock_jumps", _) => self.jumps,
             ("client_closes", code) => {
                 let code = code.parse().expect("a close code");
@@ -266,8 +285,9 @@ impl Board {
     }
 
     /// The connections that there are now, of those clients that are meant.
-    pub(crate) fn connections(&self, whose: impl Fn(&Name) -> bool) -> BTreeMap<Name, u32> {
-        let meant = self.clients.iter().filter(|(client, standing)| standing.connected && whose(client));
+    pub(crate) fn connections(&self, whose: impl Fn(&Name, &Standing) -> bool) -> BTreeMap<Name, u32> {
+        let there = self.clients.iter().filter(|(_, standing)| standing.connected);
+        let meant = there.filter(|(client, standing)| whose(client, standing));
         meant.map(|(client, standing)| (client.clone(), standing.connection)).collect()
     }
 

@@ -1,9 +1,12 @@
-//! A run: one server behind a proxy, a crowd, and what a schedule may do to them.
+//! A run: servers behind proxies, a crowd, and what a schedule may do to them. One server has its own store, several
+//! share a Redis, to which each has a proxy as well ([`Cluster`]).
 //!
 //! A schedule is a sequence of phases, each of which loads, does harm, lets heal, and says what it meant to provoke.
 //! At the end all is quiet, everything is asked for once more, and the judge has its say (`end`).
 
+mod cluster;
 mod end;
+mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,14 +15,17 @@ use fastrand::Rng;
 use tokio::time::Instant;
 
 use crate::crowd::{Crowd, Shape};
-use crate::history::{Instance, Name, Phase, Usage};
+use crate::history::{Instance, Name, Phase, Status};
 use crate::metrics::Samples;
 use crate::outcome::SEED;
-use crate::proxy::{Flow, Proxy};
+use crate::proxy::Flow;
 use crate::recorder::{Recorder, Stuck};
-use crate::server::{Process, Site, code};
+use crate::server::{Site, code};
 
-/// The one instance of these runs.
+pub(crate) use self::cluster::Cluster;
+use self::node::Node;
+
+/// The first instance of a run, and the only one of most.
 pub(crate) const HERE: Instance = Instance(0);
 /// Between two looks at something that cannot be waited for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -31,13 +37,12 @@ pub(crate) struct Run {
     pub(crate) rng: Rng,
     pub(crate) recorder: Recorder,
     pub(crate) crowd: Crowd,
-    pub(crate) proxy: Proxy,
-    pub(crate) process: Process,
-    site: Site,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) cluster: Option<Cluster>,
+    /// Recoveries beside `complete` that the next phase allows.
+    pub(crate) allows: BTreeSet<Status>,
     /// What processes of the past had counted when they ended.
     past: Vec<Samples>,
-    /// What this process held before anybody came.
-    began: Option<Usage>,
     kills: u64,
     stops: u64,
     /// How long each healing took.
@@ -47,22 +52,34 @@ pub(crate) struct Run {
 impl Run {
     /// Starts a server, and a crowd that has come in when this returns.
     pub(crate) async fn start(site: Site, shape: Shape, seed: u64, recorder: Recorder) -> Self {
+        Self::start_all(vec![site], None, shape, seed, recorder).await
+    }
+
+    /// The same with a server for each site, which share the cluster's Redis.
+    pub(crate) async fn start_all(
+        sites: Vec<Site>,
+        cluster: Option<Cluster>,
+        shape: Shape,
+        seed: u64,
+        recorder: Recorder,
+    ) -> Self {
         println!("{SEED}={seed}");
         let mut rng = Rng::with_seed(seed);
-        let process = site.start().await;
-        let began = process.usage().await;
-        let proxy = Proxy::start(process.address()).await;
-        let crowd = Crowd::start(shape, &[(HERE, proxy.address())], &recorder, &mut rng);
+        let mut nodes = Vec::with_capacity(sites.len());
+        for (number, site) in sites.into_iter().enumerate() {
+            nodes.push(Node::start(Instance(number), site).await);
+        }
+        let doors: Vec<_> = nodes.iter().map(|node| (node.instance, node.proxy.address())).collect();
+        let crowd = Crowd::start(shape, &doors, &recorder, &mut rng);
         let run = Self {
             seed,
             rng,
             recorder,
             crowd,
-            proxy,
-            process,
-            site,
+            nodes,
+            cluster,
+            allows: BTreeSet::new(),
             past: Vec::new(),
-            began,
             kills: 0,
             stops: 0,
             healings: Vec::new(),
@@ -71,12 +88,22 @@ impl Run {
         let came = run.recorder.until("everybody came", |board| {
             board.clients.values().filter(|standing| standing.connected).count() == all && board.is_quiet()
         });
-        came.await.unwrap_or_else(|stuck| panic!("{stuck:?}:\n{}", run.process.log()));
+        came.await.unwrap_or_else(|stuck| panic!("{stuck:?}:\n{}", run.log()));
         run
     }
 
+    /// What the servers said.
+    fn log(&self) -> String {
+        self.nodes.iter().map(|node| node.process.log()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// One of the servers.
+    pub(crate) fn any(&mut self) -> usize {
+        self.rng.usize(..self.nodes.len())
+    }
+
     /// Runs a part of the schedule, and notes what moved of what it provokes: series of the server's metrics, or
-    /// `client_…`, what the clients count. With one server and its own store no position is ever lost.
+    /// `client_…`, what the clients count.
     pub(crate) async fn phase(
         &mut self,
         name: &str,
@@ -91,19 +118,28 @@ impl Run {
             after.into_iter().map(|(name, count)| (name.to_owned(), count.saturating_sub(before[name])));
         self.recorder.edit(|history| {
             let events = first..history.events.len();
-            let allows = BTreeSet::new();
+            let allows = std::mem::take(&mut self.allows);
             history.phases.push(Phase { name: name.to_owned(), events, allows, provoked: moved.collect() });
         });
         ended
     }
 
     async fn counts(&self, names: &[&'static str]) -> BTreeMap<&'static str, u64> {
-        let now = self.process.metrics().await;
+        let now = self.metrics().await;
         let count = |name: &str| {
-            let by_server = || self.past.iter().chain([&now]).map(|samples| samples.sum(name)).sum();
+            let by_server = || self.past.iter().chain(&now).map(|samples| samples.sum(name)).sum();
             self.recorder.look(|board| board.count(name)).unwrap_or_else(by_server)
         };
         names.iter().map(|name| (*name, count(name))).collect()
+    }
+
+    /// What each server counts now.
+    async fn metrics(&self) -> Vec<Samples> {
+        let mut all = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            all.push(node.process.metrics().await);
+        }
+        all
     }
 
     /// Waits until that many more messages are acked.
@@ -114,9 +150,10 @@ impl Run {
 
     /// Waits until a count of the server's has moved.
     pub(crate) async fn moves(&self, series: &str) -> Result<(), Stuck> {
-        let before = self.process.metrics().await.sum(series);
+        let sum = |all: Vec<Samples>| all.iter().map(|samples| samples.sum(series)).sum::<u64>();
+        let before = sum(self.metrics().await);
         let until = Instant::now() + SETTLED;
-        while self.process.metrics().await.sum(series) == before {
+        while sum(self.metrics().await) == before {
             if Instant::now() > until {
                 return Err(Stuck { awaited: format!("{series} moves") });
             }
@@ -127,11 +164,11 @@ impl Run {
 
     /// The connections that these clients have now.
     pub(crate) fn connections(&self, whose: &BTreeSet<Name>) -> BTreeMap<Name, u32> {
-        self.recorder.look(|board| board.connections(|client| whose.contains(client)))
+        self.recorder.look(|board| board.connections(|client, _| whose.contains(client)))
     }
 
     pub(crate) fn all_connections(&self) -> BTreeMap<Name, u32> {
-        self.recorder.look(|board| board.connections(|_| true))
+        self.recorder.look(|board| board.connections(|_, _| true))
     }
 
     /// Says that nothing is in the way any more, and waits for all to be well, without the connections in `left`.
@@ -143,45 +180,52 @@ impl Run {
         healed
     }
 
-    /// Kills the server under load, starts it again on the same directory, and waits for all to be well.
-    pub(crate) async fn kill(&mut self) -> Result<(), Stuck> {
-        let left = self.all_connections();
-        self.kill_at_once().await;
+    /// The connections that lead to a server.
+    pub(crate) fn connections_to(&self, node: usize) -> BTreeMap<Name, u32> {
+        let instance = Some(self.nodes[node].instance);
+        self.recorder.look(|board| board.connections(|_, standing| standing.instance == instance))
+    }
+
+    /// Kills a server under load, starts it again on the same directory, and waits for all to be well.
+    pub(crate) async fn kill(&mut self, node: usize) -> Result<(), Stuck> {
+        let left = self.connections_to(node);
+        self.kill_at_once(node).await;
         self.heal(left).await
     }
 
     /// The same, and does not wait.
-    pub(crate) async fn kill_at_once(&mut self) {
-        self.past.push(self.process.metrics().await);
-        self.recorder.fault(HERE, "kill -9");
-        self.process.kill();
+    pub(crate) async fn kill_at_once(&mut self, node: usize) {
+        self.past.push(self.nodes[node].process.metrics().await);
+        self.recorder.fault(self.nodes[node].instance, "kill -9");
+        self.nodes[node].process.kill();
         self.kills += 1;
-        self.restart().await;
+        self.nodes[node].restart().await;
     }
 
-    /// Stops the server under load as an operator does, and goes on as after a kill.
-    pub(crate) async fn stop(&mut self) -> Result<(), Stuck> {
-        self.past.push(self.process.metrics().await);
-        let left = self.all_connections();
-        self.recorder.fault(HERE, "SIGTERM");
-        let status = self.process.stop().await;
-        assert_eq!(code(status), 0, "{}", self.process.log());
+    /// Stops a server under load as an operator does, and goes on as after a kill.
+    pub(crate) async fn stop(&mut self, node: usize) -> Result<(), Stuck> {
+        let stopped = &mut self.nodes[node];
+        self.past.push(stopped.process.metrics().await);
+        let instance = Some(stopped.instance);
+        let left = self.recorder.look(|board| board.connections(|_, standing| standing.instance == instance));
+        self.recorder.fault(stopped.instance, "SIGTERM");
+        let status = stopped.process.stop().await;
+        assert_eq!(code(status), 0, "{}", stopped.process.log());
         self.stops += 1;
-        self.restart().await;
+        stopped.restart().await;
         self.heal(left).await
     }
 
-    async fn restart(&mut self) {
-        self.process = self.site.start().await;
-        self.began = self.process.usage().await;
-        self.proxy.lead_to(self.process.address());
+    fn set(&self, whose: &BTreeSet<Name>, how: Flow) {
+        let ports = self.crowd.ports(whose);
+        self.nodes.iter().for_each(|node| node.proxy.set(&ports, how));
     }
 
     /// Ends the connections of some clients, and waits for all to be well.
     pub(crate) async fn end(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
         let left = self.connections(whose);
         self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
-        self.proxy.set(&self.crowd.ports(whose), how);
+        self.set(whose, how);
         self.heal(left).await
     }
 
@@ -192,7 +236,7 @@ impl Run {
         how: Flow,
     ) -> Result<(), Stuck> {
         let held = self.recorder.fault(HERE, format!("{:?} {whose:?}", Flow::HeldToClient));
-        self.proxy.set(&self.crowd.ports(whose), Flow::HeldToClient);
+        self.set(whose, Flow::HeldToClient);
         let waits = self.recorder.until("somebody waits for an ack", |board| {
             whose.iter().any(|client| board.clients[client].waits_since(held))
         });
@@ -205,7 +249,7 @@ impl Run {
     pub(crate) async fn hold(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
         let left = self.connections(whose);
         self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
-        self.proxy.set(&self.crowd.ports(whose), how);
+        self.set(whose, how);
         let elsewhere = self.recorder.until("those that are held are back", |board| {
             left.iter().all(|(client, left)| {
                 let standing = &board.clients[client];
@@ -213,7 +257,7 @@ impl Run {
             })
         });
         elsewhere.await?;
-        self.proxy.open_all();
+        self.nodes.iter().for_each(|node| node.proxy.open_all());
         self.heal(left).await
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! To add a fault: a function here that is a phase, with what it provokes, and a line in the schedules that have it.
 
+mod cluster;
 #[cfg(target_os = "linux")]
 mod shimmed;
 
@@ -14,6 +15,7 @@ use crate::proxy::Flow;
 use crate::recorder::Stuck;
 use crate::run::Run;
 
+pub(crate) use self::cluster::{crashes, deafness, pauses};
 #[cfg(target_os = "linux")]
 pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
@@ -70,9 +72,11 @@ pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
             run.acks(load).await?;
             // Now and then nothing has healed yet when it is killed again.
             for _ in 0..usize::from(run.rng.u8(..4) == 0) {
-                run.kill_at_once().await;
+                let node = run.any();
+                run.kill_at_once(node).await;
             }
-            run.kill().await?;
+            let node = run.any();
+            run.kill(node).await?;
         }
         Ok(())
     })
@@ -80,14 +84,14 @@ pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
 }
 
 /// Stopped as an operator does.
-async fn stopped(run: &mut Run) -> Done {
+pub(crate) async fn stopped(run: &mut Run) -> Done {
     let provokes =
         &["client_reconnects", "client_closes=1012", "realtime_replays_total{status=\"complete\"}"];
     run.phase("stops", provokes, async |run| {
-        for _ in 0..2 {
+        for node in 0..run.nodes.len().max(2) {
             run.crowd.load(Load::Short);
             run.acks(40).await?;
-            run.stop().await?;
+            run.stop(node % run.nodes.len()).await?;
         }
         Ok(())
     })

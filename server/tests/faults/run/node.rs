@@ -1,0 +1,30 @@
+//! One server of a run: how it is started, its process, and the way of clients to it.
+
+use crate::history::{Instance, Usage};
+use crate::proxy::Proxy;
+use crate::server::{Process, Site};
+
+pub(crate) struct Node {
+    pub(crate) instance: Instance,
+    pub(crate) process: Process,
+    pub(crate) proxy: Proxy,
+    site: Site,
+    /// What this process held before anybody came.
+    pub(super) began: Option<Usage>,
+}
+
+impl Node {
+    pub(super) async fn start(instance: Instance, site: Site) -> Self {
+        let process = site.start().await;
+        let began = process.usage().await;
+        let proxy = Proxy::start(process.address()).await;
+        Self { instance, process, proxy, site, began }
+    }
+
+    /// Starts it again on the same directory, after its process has ended.
+    pub(super) async fn restart(&mut self) {
+        self.process = self.site.start().await;
+        self.began = self.process.usage().await;
+        self.proxy.lead_to(self.process.address());
+    }
+}

@@ -1,0 +1,87 @@
+//! Phases of what several servers share: a Redis that crashes or stops, and the way to it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Done;
+use crate::client::Load;
+use crate::proxy::Flow;
+use crate::run::{Cluster, HERE, Run};
+
+/// For how long Redis does nothing at all.
+const PAUSE: Duration = Duration::from_secs(10);
+
+fn cluster(run: &mut Run) -> &mut Cluster {
+    run.cluster.as_mut().expect("these servers share a Redis")
+}
+
+/// Redis is killed, at last for long enough that messages are refused, and nobody loses a connection over it.
+pub(crate) async fn crashes(run: &mut Run, times: usize) -> Done {
+    let provokes = &["realtime_redis_reconnects_total", "client_refusals"];
+    run.phase("Redis crashes", provokes, async |run| {
+        for nth in 1..=times {
+            run.crowd.load(Load::Short);
+            run.acks(30).await?;
+            let connections = run.all_connections();
+            run.recorder.fault(HERE, "Redis is killed");
+            cluster(run).kill();
+            if nth == times {
+                refused(run).await?;
+            }
+            cluster(run).restart();
+            run.heal(BTreeMap::new()).await?;
+            assert_eq!(run.all_connections(), connections, "nobody loses a connection over it");
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Redis does nothing for ten seconds.
+pub(crate) async fn pauses(run: &mut Run) -> Done {
+    let provokes = &["client_refusals", "realtime_redis_reconnects_total"];
+    run.phase("Redis stops for ten seconds", provokes, async |run| {
+        run.crowd.load(Load::Short);
+        run.acks(30).await?;
+        let connections = run.all_connections();
+        run.recorder.fault(HERE, "Redis is stopped");
+        cluster(run).pause(true);
+        tokio::time::sleep(PAUSE).await;
+        cluster(run).pause(false);
+        run.heal(BTreeMap::new()).await?;
+        assert_eq!(run.all_connections(), connections, "nobody loses a connection over it");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until some messages are refused.
+async fn refused(run: &Run) -> Done {
+    let goal = run.recorder.look(|board| board.refusals) + 5;
+    run.recorder.until("refusals", |board| board.refusals >= goal).await
+}
+
+/// The connection on which a server hears what is announced is cut, and held in one direction.
+pub(crate) async fn deafness(run: &mut Run, times: usize) -> Done {
+    let provokes = &["realtime_gap_fills_total", "realtime_redis_reconnects_total"];
+    run.phase("servers that hear nothing", provokes, async |run| {
+        for nth in 0..times {
+            // Held, a server finds it out by itself; the bound of healing counts from the fault on.
+            for how in [Flow::Cut, Flow::HeldToClient, Flow::Reset, Flow::HeldToServer] {
+                if how != Flow::Cut && nth > 0 {
+                    continue;
+                }
+                run.crowd.load(Load::Short);
+                run.acks(30).await?;
+                let node = run.any();
+                let instance = run.nodes[node].instance;
+                run.recorder.fault(instance, format!("its subscriber is {how:?}"));
+                cluster(run).set_subscriber(node, how);
+                run.acks(20).await?;
+                run.heal(BTreeMap::new()).await?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
