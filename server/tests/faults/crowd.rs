@@ -94,6 +94,13 @@ impl Crowd {
         }
     }
 
+    /// The same for the senders alone: whoever else is away stays away.
+    pub(crate) fn senders(&self, load: Load) {
+        for client in self.clients.iter().filter(|client| client.role == Role::Sends) {
+            client.intent.send_replace(Intent::Here(load));
+        }
+    }
+
     /// Some of those who come and go go, or come back.
     pub(crate) fn stir(&self, rng: &mut Rng) {
         for client in self.clients.iter().filter(|client| client.role == Role::Goes) {

@@ -100,6 +100,8 @@ pub(crate) enum What {
     Fault(String),
     /// Nothing is in the way any more: from here on the time to heal counts.
     Lifted,
+    /// What the servers share has lost its newest part: what was acked before may be gone, where that is said.
+    Loss,
 }
 
 /// An event, and when it was.
@@ -189,7 +191,7 @@ impl Event {
     pub(crate) fn act(&self) -> Option<(&Name, u32, &Act)> {
         match &self.what {
             What::Client { client, connection, act } => Some((client, *connection, act)),
-            What::Fault(_) | What::Lifted => None,
+            What::Fault(_) | What::Lifted | What::Loss => None,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::time::Duration;
 
-use crate::history::{Act, Entry, History, Instance, Name, Paging, Position, Served, Status};
+use crate::history::{Act, Entry, History, Instance, Name, Paging, Position, Served, Status, What};
 
 /// One of the rules.
 #[derive(Clone, Copy)]
@@ -201,6 +201,8 @@ struct Case<'a> {
     messages: HashMap<MessageId<'a>, Message<'a>>,
     /// Where each message is in the logs: rooms and entries.
     places: HashMap<MessageId<'a>, Vec<&'a Entry>>,
+    /// The event of the last loss: of what was acked before nothing is expected. 0: there was none.
+    loss: usize,
 }
 
 impl<'a> Case<'a> {
@@ -215,7 +217,8 @@ impl<'a> Case<'a> {
                 places.entry((&*entry.from, &**key)).or_default().push(&**entry);
             }
         }
-        Self { history, logs, messages: messages(history), places }
+        let loss = history.events.iter().rposition(|event| event.what == What::Loss).unwrap_or(0);
+        Self { history, logs, messages: messages(history), places, loss }
     }
 
     /// The messages in the order in which they were sent first.

@@ -107,6 +107,7 @@ async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
         schedule::killed(&mut run, kills).await?;
         schedule::stopped(&mut run).await?;
         schedule::deafness(&mut run, 3).await?;
+        schedule::last_words(&mut run).await?;
         schedule::crashes(&mut run, 3).await?;
         schedule::pauses(&mut run).await?;
         #[cfg(target_os = "linux")]
@@ -130,6 +131,16 @@ async fn rooms_in_a_file_survive_everything() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rooms_on_redis_survive_everything() {
     on_redis(CROWD, seed(), 6).await.is_sound("rooms_on_redis_survive_everything");
+}
+
+/// Whatever Redis has lost, nobody misses it in silence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_has_lost_is_said() {
+    let cluster = Cluster::start(Redis::start(), SERVERS).await;
+    let sites = (0..SERVERS).map(|server| cluster.lead(server, Site::new())).collect();
+    let mut run = Run::start_all(sites, Some(cluster), CROWD, seed(), Recorder::new()).await;
+    let ended = schedule::loss(&mut run).await;
+    run.finish(ended).await.is_sound("what_redis_has_lost_is_said");
 }
 
 /// Round after round with new seeds, for as long as one likes; stops at the first anomaly.

@@ -194,7 +194,9 @@ async fn pump(
 ) -> io::Result<()> {
     let mut bytes = vec![0; 16 * 1024];
     loop {
-        flow.wait_for(|flow| ![held, Flow::Held].contains(flow)).await.map_err(io::Error::other)?;
+        // What was held when the connection ends is lost with it.
+        let stopped = [held, Flow::Held, Flow::Cut, Flow::Reset];
+        flow.wait_for(|flow| !stopped.contains(flow)).await.map_err(io::Error::other)?;
         let read = tokio::select! {
             read = from.read(&mut bytes) => read?,
             _ = flow.changed() => continue,

@@ -73,6 +73,12 @@ impl Recorder {
         Goal { event, heads: self.look(|board| board.heads.clone()), left }
     }
 
+    /// Writes that what was acked so far may be gone.
+    pub(crate) fn loss(&self) {
+        self.write(Instance(0), What::Loss);
+        self.look(Board::forget_heads);
+    }
+
     fn write(&self, instance: Instance, what: What) -> usize {
         let index = {
             let mut book = self.0.book.lock();
@@ -144,7 +150,7 @@ pub(crate) struct Goal {
 pub(crate) struct Board {
     pub(crate) clients: BTreeMap<Name, Standing>,
     /// The newest acked entry of each room.
-    heads: BTreeMap<Name, u64>,
+    pub(crate) heads: BTreeMap<Name, u64>,
     pub(crate) acks: u64,
     pub(crate) duplicates: u64,
     pub(crate) refusals: u64,
@@ -247,8 +253,13 @@ impl Board {
     }
 
     /// What was acked may be lost: what is acked from now on has to be shown.
-    pub(crate) fn forget_heads(&mut self) {
+    fn forget_heads(&mut self) {
         self.heads.clear();
+    }
+
+    /// Whether all is acked that was sent.
+    pub(crate) fn is_acked(&self) -> bool {
+        self.clients.values().all(|standing| standing.unacked.is_empty())
     }
 
     /// Whether nothing is open: everyone is back, everything is acked and shown.

@@ -15,7 +15,7 @@ use crate::proxy::Flow;
 use crate::recorder::Stuck;
 use crate::run::Run;
 
-pub(crate) use self::cluster::{crashes, deafness, pauses};
+pub(crate) use self::cluster::{crashes, deafness, last_words, loss, pauses};
 #[cfg(target_os = "linux")]
 pub(crate) use self::shimmed::{full_disk, jumping_clock};
 

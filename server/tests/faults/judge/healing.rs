@@ -69,7 +69,7 @@ pub(super) fn healed_in_time(case: &Case<'_>) -> Vec<Anomaly> {
             let staying: BTreeMap<_, _> = tracks.iter().filter(|(_, track)| !track.goes(lifted)).collect();
             let mut anomalies = not_back(lifted, &staying);
             anomalies.extend(not_acked(case, lifted, &messages, &staying));
-            anomalies.extend(not_shown(lifted, &messages, &staying));
+            anomalies.extend(not_shown(case, lifted, &messages, &staying));
             anomalies
         })
         .collect()
@@ -145,10 +145,16 @@ fn not_acked(
     .collect()
 }
 
-fn not_shown(lifted: Lifted, messages: &[&Message<'_>], staying: &Staying<'_, '_>) -> Vec<Anomaly> {
+fn not_shown(
+    case: &Case<'_>,
+    lifted: Lifted,
+    messages: &[&Message<'_>],
+    staying: &Staying<'_, '_>,
+) -> Vec<Anomaly> {
     let mut heads: HashMap<&Name, u64> = HashMap::new();
     for message in messages {
-        for (_, place) in message.acks.iter().filter(|(event, _)| *event < lifted.event) {
+        let before = message.acks.iter().filter(|(event, _)| (case.loss..lifted.event).contains(event));
+        for (_, place) in before {
             let head = heads.entry(message.room).or_default();
             *head = place.seq.max(*head);
         }

@@ -1,9 +1,9 @@
 //! Rules about what is kept: the logs as they were served at the end (1, 2, 4, 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Anomaly, Case, Message};
-use crate::history::{Act, Entry, Position, Served};
+use crate::history::{Act, Entry, Name, Position, Served, Status};
 
 /// Rule 1. Each ack of a message names the one place where it is.
 pub(super) fn acked_is_kept(case: &Case<'_>) -> Vec<Anomaly> {
@@ -19,11 +19,13 @@ fn kept(case: &Case<'_>, message: &Message<'_>) -> Vec<Anomaly> {
     let acked = message.acks[0].1.clone();
     let places = case.places(message);
     let [entry] = places[..] else {
-        return vec![if places.is_empty() {
-            Anomaly::AckedIsMissing { client, room, key, acked }
-        } else {
-            Anomaly::AckedIsDoubled { client, room, key, seqs: seqs(&places) }
-        }];
+        // What was acked before a loss may be gone; that it is said is what rule 4 looks at.
+        let may_be_lost = message.acks[0].0 < case.loss;
+        return match places.is_empty() {
+            true if may_be_lost => Vec::new(),
+            true => vec![Anomaly::AckedIsMissing { client, room, key, acked }],
+            false => vec![Anomaly::AckedIsDoubled { client, room, key, seqs: seqs(&places) }],
+        };
     };
     let epoch = case.logs.get(&*room).and_then(|log| log.epoch.clone());
     let found = Position { epoch, seq: entry.seq, id: Some(entry.id.clone()) };
@@ -84,10 +86,13 @@ pub(super) fn nothing_is_invented(case: &Case<'_>) -> Vec<Anomaly> {
     for entry in case.logs.values().flat_map(|log| &log.entries) {
         by_place.insert((&entry.room, entry.seq), entry);
     }
+    let told = last_told(case);
     let mut anomalies = Vec::new();
     for (event, _, client, _, act) in case.history.acts() {
         if let Act::Shown(shown) = act
             && by_place.get(&(&*shown.room, shown.seq)) != Some(&&**shown)
+            // Lost since, and who was shown it has been told.
+            && !(event < case.loss && told.get(&(client, &shown.room)).is_some_and(|told| *told > case.loss))
         {
             let shown = Box::new((**shown).clone());
             anomalies.push(Anomaly::ShownIsNotInLog { client: client.clone(), shown, event });
@@ -96,6 +101,19 @@ pub(super) fn nothing_is_invented(case: &Case<'_>) -> Vec<Anomaly> {
     let invented = by_place.into_values().filter(|entry| !was_sent(case, entry));
     anomalies.extend(invented.map(|entry| Anomaly::NobodySent { entry: Box::new(entry.clone()) }));
     anomalies
+}
+
+/// When each client was told last that its position in a room is not of its past.
+fn last_told<'a>(case: &Case<'a>) -> HashMap<(&'a Name, &'a Name), usize> {
+    let told = case.history.acts().filter_map(|(event, _, client, _, act)| match act {
+        Act::Joined { room, recovery: Some(recovery), .. } | Act::Resynced { room, recovery, .. }
+            if recovery.status == Status::Reset =>
+        {
+            Some(((client, room), event))
+        }
+        _ => None,
+    });
+    told.collect()
 }
 
 fn was_sent(case: &Case<'_>, entry: &Entry) -> bool {

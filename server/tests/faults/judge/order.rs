@@ -30,7 +30,8 @@ pub(super) fn senders_order_holds(case: &Case<'_>) -> Vec<Anomaly> {
 pub(super) fn acked_goes_before(case: &Case<'_>) -> Vec<Anomaly> {
     let mut acks: Vec<(usize, &Name, u64)> = Vec::new();
     for message in case.messages.values() {
-        acks.extend(message.acks.iter().map(|(event, place)| (*event, message.room, place.seq)));
+        let kept = message.acks.iter().filter(|(event, _)| *event >= case.loss);
+        acks.extend(kept.map(|(event, place)| (*event, message.room, place.seq)));
     }
     acks.sort_unstable_by_key(|(event, ..)| *event);
     let mut acks = acks.into_iter().peekable();

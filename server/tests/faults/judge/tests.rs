@@ -140,6 +140,47 @@ fn rule_4_something_is_in_the_log_that_nobody_sent() {
     story.shown("alice", &four).shown("bob", &four).served(&[one, two, three, four]).breaks(&[4]);
 }
 
+/// Redis has lost `c` and given its number again; Bob is told, and is shown what is there now.
+fn lossy(told: bool) -> (Story, Vec<Entry>) {
+    let [one, two, _] = log();
+    let again = Entry { id: "id-again".into(), ..entry(3, "alice", "x") };
+    let mut story = sound();
+    story.loss();
+    let recovery = Recovery { status: Status::Reset, replayed: 0 };
+    for client in ["alice", "bob"] {
+        if told || client == "alice" {
+            story.act(client, Act::Resynced { room: ROOM.into(), head: place(2), recovery });
+        }
+    }
+    story.sends("alice", "x").shown("alice", &again).acked_at("alice", "x", &again);
+    if told {
+        story.shown("bob", &again);
+    }
+    let all = vec![one, two, again];
+    story.served(&all);
+    story.history.phases[0].allows.insert(Status::Reset);
+    (story, all)
+}
+
+#[test]
+fn what_was_lost_is_forgiven_where_it_is_said() {
+    lossy(true).0.breaks(&[]);
+}
+
+#[test]
+fn rule_4_what_was_lost_is_not_said() {
+    lossy(false).0.breaks(&[4]);
+}
+
+#[test]
+fn rule_1_what_is_acked_after_a_loss_is_lost() {
+    let (mut story, all) = lossy(true);
+    story.history.served.clear();
+    story.sends("alice", "y").acked("alice", "y", 4).served(&all);
+    story.history.phases[0].allows.insert(Status::Reset);
+    story.breaks(&[1]);
+}
+
 #[test]
 fn rule_5_a_sender_is_swapped() {
     let log = [entry(1, "alice", "b"), entry(2, "alice", "a")];

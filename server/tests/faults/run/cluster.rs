@@ -1,7 +1,8 @@
 //! What servers share: a Redis, and the way of each of them to it.
 
+use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::proxy::{Flow, Proxy};
 use crate::redis::Redis;
@@ -32,13 +33,7 @@ impl Cluster {
         site.flag(&format!("--redis-url=redis://{}", self.links[server].address()))
     }
 
-    /// Ends Redis as a crash would, and starts it again. Nothing else of the run stands still meanwhile.
-    pub(crate) fn crash(&mut self) {
-        self.kill();
-        self.restart();
-    }
-
-    /// Ends Redis as a crash would.
+    /// Ends Redis as a crash would. Nothing else of the run stands still meanwhile.
     pub(crate) fn kill(&mut self) {
         tokio::task::block_in_place(|| self.redis.kill());
     }
@@ -58,8 +53,26 @@ impl Cluster {
         self.links[server].set_marked(how);
     }
 
-    /// Where Redis has its files.
-    pub(crate) fn dir(&self) -> &Path {
-        self.redis.dir()
+    /// How much Redis has written of what it took.
+    pub(crate) fn written(&self) -> u64 {
+        fs::metadata(self.log()).expect("it is there").len()
+    }
+
+    /// While Redis is dead: takes from its file all that it has written since, but for a rest that was half-way.
+    pub(crate) fn cut(&self, written: u64) {
+        const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+        let bytes = fs::read(self.log()).expect("it is there");
+        let from = usize::try_from(written).expect("a small file");
+        let next = bytes[from..].windows(EXEC.len()).position(|window| window == EXEC);
+        let end = from + next.expect("more was written") + EXEC.len();
+        let file = OpenOptions::new().write(true).open(self.log()).expect("it is there");
+        file.set_len(end as u64).expect("cut");
+    }
+
+    /// The part of its append-only file to which Redis adds.
+    fn log(&self) -> PathBuf {
+        let files = fs::read_dir(self.redis.dir().join("appendonlydir")).expect("it is there");
+        let mut paths = files.map(|file| file.expect("a file").path());
+        paths.find(|path| path.to_string_lossy().ends_with(".incr.aof")).expect("one")
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::Done;
 use crate::client::Load;
+use crate::history::Status;
 use crate::proxy::Flow;
+use crate::recorder::Board;
 use crate::run::{Cluster, HERE, Run};
 
 /// For how long Redis does nothing at all.
@@ -82,6 +84,59 @@ pub(crate) async fn deafness(run: &mut Run, times: usize) -> Done {
             }
         }
         Ok(())
+    })
+    .await
+}
+
+/// A server hears nothing of the last messages, and no other message comes that could show it.
+pub(crate) async fn last_words(run: &mut Run) -> Done {
+    let provokes = &["realtime_gap_fills_total"];
+    run.phase("last words", provokes, async |run| {
+        run.crowd.load(Load::Short);
+        run.acks(30).await?;
+        run.recorder.fault(HERE, "its subscriber hears nothing of the last messages");
+        cluster(run).set_subscriber(0, Flow::HeldToClient);
+        run.acks(60).await?;
+        run.crowd.load(Load::Silent);
+        run.recorder.until("all is acked", Board::is_acked).await?;
+        cluster(run).set_subscriber(0, Flow::Reset);
+        run.heal(BTreeMap::new()).await
+    })
+    .await
+}
+
+/// Redis comes back without the newest of what it took, and gives the numbers again: to those who stayed, and to those
+/// who come back when there are more messages than before, all of them others.
+pub(crate) async fn loss(run: &mut Run) -> Done {
+    run.allows.insert(Status::Reset);
+    let provokes = &["client_resyncs", "client_resets", "realtime_resyncs_total"];
+    run.phase("Redis loses its newest", provokes, async |run| {
+        run.crowd.load(Load::Short);
+        run.acks(60).await?;
+        let written = cluster(run).written();
+        run.acks(60).await?;
+        run.crowd.load(Load::Silent);
+        run.recorder.until("all is quiet", Board::is_quiet).await?;
+        run.crowd.dismiss();
+        let gone = run.recorder.until("those who go are gone", |board| {
+            board.clients.iter().all(|(client, standing)| !client.starts_with("goes") || !standing.present)
+        });
+        gone.await?;
+        let before = run.recorder.look(|board| board.heads.clone());
+
+        run.recorder.fault(HERE, "Redis is killed, and its file cut back");
+        cluster(run).kill();
+        cluster(run).cut(written);
+        run.recorder.loss();
+        cluster(run).restart();
+        run.crowd.senders(Load::Short);
+        let more = run.recorder.until("more in each room than before", |board| {
+            before.iter().all(|(room, head)| board.heads.get(room) > Some(head))
+        });
+        more.await?;
+        run.crowd.load(Load::Short);
+        run.acks(60).await?;
+        run.heal(BTreeMap::new()).await
     })
     .await
 }

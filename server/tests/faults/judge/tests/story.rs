@@ -66,6 +66,17 @@ impl Story {
         self.act(client, Act::Shown(Arc::new(entry.clone())))
     }
 
+    /// An ack that names the place of that entry.
+    pub(super) fn acked_at(&mut self, client: &str, key: &str, entry: &Entry) -> &mut Self {
+        let place = Position { epoch: Some(EPOCH.into()), seq: entry.seq, id: Some(entry.id.clone()) };
+        self.act(client, Act::Acked { room: ROOM.into(), key: key.into(), place, duplicate: false })
+    }
+
+    pub(super) fn loss(&mut self) -> &mut Self {
+        self.event(What::Loss);
+        self
+    }
+
     pub(super) fn lifted(&mut self) -> &mut Self {
         self.event(What::Lifted);
         self
