@@ -217,8 +217,8 @@ impl<'a> Case<'a> {
                 places.entry((&*entry.from, &**key)).or_default().push(&**entry);
             }
         }
-        let loss = history.events.iter().rposition(|event| event.what == What::Loss).unwrap_or(0);
-        Self { history, logs, messages: messages(history), places, loss }
+        let lost_at = history.events.iter().rposition(|event| event.what == What::Loss).unwrap_or(0);
+        Self { history, logs, messages: messages(history), places, loss: lost_at }
     }
 
     /// The messages in the order in which they were sent first.

@@ -10,13 +10,15 @@ const LEFT: LeaveReason = LeaveReason::Left;
 /// The members that are named, how many there are, and whether that changed.
 type There = (Vec<UserId>, u64, bool);
 
-fn presence(members: &[&str], count: u64, changed: bool) -> Result<There, Unavailable> {
-    Ok((users(members), count, changed))
+fn presence(members: &[&str], count: u64, changed: bool) -> There {
+    (users(members), count, changed)
 }
 
 /// What is said of who is there, but for how the engine counts changes.
-fn there(said: Result<Presence, Unavailable>) -> Result<There, Unavailable> {
-    said.map(|Presence { members, count, changed, .. }| (members, count, changed))
+#[track_caller]
+fn there(said: Result<Presence, Unavailable>) -> There {
+    let Presence { members, count, changed, .. } = said.expect("an answer");
+    (members, count, changed)
 }
 
 fn users(ids: &[&str]) -> Vec<UserId> {

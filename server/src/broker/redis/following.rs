@@ -26,8 +26,7 @@ pub(super) struct Following {
 
 /// What an instance has of a room.
 pub(super) struct State {
-    /// Where the log is known to be; announcements count from then on.
-    pub(super) opened: bool,
+    pub(super) stage: Stage,
     pub(super) head: Position,
     /// Which change of who is there was the last one that was told.
     pub(super) people: u64,
@@ -37,8 +36,15 @@ pub(super) struct State {
     pub(super) in_repair: bool,
     /// What Redis has of the users of this instance was not what is here, when it was last looked at.
     pub(super) users_differ: bool,
-    /// Something was said before it was opened.
-    pub(super) heard_early: bool,
+}
+
+/// Whether it is known where a room's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is asked; something may have been announced meanwhile.
+    Opening { heard: bool },
+    /// Announcements count.
+    Open,
 }
 
 /// Something was not heard, and has to be fetched.
@@ -52,13 +58,12 @@ pub(super) struct Elsewhere;
 impl Following {
     pub(super) fn new(room: RoomName, channel: Arc<str>) -> Self {
         let state = State {
-            opened: false,
+            stage: Stage::Opening { heard: false },
             head: Position::Start,
             people: 0,
             released: None,
             in_repair: false,
             users_differ: false,
-            heard_early: false,
         };
         Self { room, channel, state: Mutex::new(state), repair: tokio::sync::Mutex::default() }
     }
@@ -66,8 +71,8 @@ impl Following {
     /// Takes what is announced, unless that shows that something is missing.
     pub(super) fn announce(&self, announced: Announced<'_>, feed: &dyn Feed) -> Result<(), Missing> {
         let mut state = self.state.lock();
-        if !state.opened {
-            state.heard_early = true;
+        if let Stage::Opening { heard } = &mut state.stage {
+            *heard = true;
             return Ok(());
         }
         match announced {

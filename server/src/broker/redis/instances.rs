@@ -89,7 +89,7 @@ impl Shared {
             let Some(feed) = self.feed() else { return Ok(()) };
             let users = feed.users(room);
             let channel = self.keys.channel(room);
-            let mut replace = self.replace(&channel, &self.instance());
+            let mut replace = replace(&channel, &self.instance());
             for user in &users {
                 replace.arg(user.as_str());
             }
@@ -101,13 +101,6 @@ impl Shared {
                 return Ok(());
             }
         }
-    }
-
-    /// A call of `replace.lua` to which users are to be added.
-    fn replace(&self, channel: &str, instance: &str) -> Cmd {
-        let mut replace = scripts::REPLACE.on(&presence_keys(channel, instance));
-        replace.arg(channel).arg(instance).arg(wire::reason(LeaveReason::Disconnected));
-        replace
     }
 
     /// `SADD` or `SREM` of a room among those of this instance.
@@ -128,7 +121,7 @@ impl Shared {
         for rooms in rooms.chunks(ROOMS) {
             let mut asking = Pipeline::with_capacity(rooms.len());
             for room in rooms {
-                asking.add_command(self.replace(&self.keys.channel(room), instance));
+                asking.add_command(replace(&self.keys.channel(room), instance));
             }
             self.asks.ask(&asking).await?;
         }
@@ -162,6 +155,13 @@ impl Shared {
 /// The keys of the scripts that change who is in a room.
 pub(super) fn presence_keys(channel: &str, instance: &str) -> [String; 4] {
     [keys::members(channel), keys::at(channel, instance), keys::instances(channel), keys::meta(channel)]
+}
+
+/// A call of `replace.lua` to which users are to be added.
+fn replace(channel: &str, instance: &str) -> Cmd {
+    let mut replace = scripts::REPLACE.on(&presence_keys(channel, instance));
+    replace.arg(channel).arg(instance).arg(wire::reason(LeaveReason::Disconnected));
+    replace
 }
 
 /// Runs for as long as the broker.

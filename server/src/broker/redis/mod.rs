@@ -45,7 +45,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use self::following::Following;
+use self::following::{Following, Stage};
 use self::health::Health;
 use self::instances::presence_keys;
 use self::keys::Keys;
@@ -302,7 +302,7 @@ impl Shared {
     /// Subscribes, waits until that is confirmed, and looks then: nothing comes between. A room that was heard all the
     /// time is brought up to what is stored now.
     async fn begin(self: &Arc<Self>, following: &Arc<Following>) -> Result<Position, Unavailable> {
-        if following.state.lock().opened {
+        if following.state.lock().stage == Stage::Open {
             self.bring_up(following).await?;
             return Ok(following.state.lock().head.clone());
         }
@@ -313,14 +313,14 @@ impl Shared {
         let answers = self.asks.ask(&asking).await?;
         let seen = answers.first().and_then(repair::seen).ok_or(Unavailable)?;
         let mut state = following.state.lock();
-        if !state.opened {
-            state.opened = true;
+        let was = std::mem::replace(&mut state.stage, Stage::Open);
+        if was != Stage::Open {
             state.head = seen.look.head;
             state.people = seen.people;
         }
-        let (head, early) = (state.head.clone(), state.heard_early);
+        let head = state.head.clone();
         drop(state);
-        if early {
+        if was == (Stage::Opening { heard: true }) {
             self.repair(following);
         }
         Ok(head)

@@ -65,7 +65,7 @@ impl Shared {
             Err(fault) => return tracing::warn!(%fault, "what was published for everybody is passed over"),
         };
         let shared = self.clone();
-        let key = self.keys.claim(&hex(digest(&SHA256, payload.as_bytes()).as_ref()));
+        let key = self.keys.claim(&digest_of(payload));
         self.runtime.spawn(async move {
             let mut claim = scripts::CLAIM.on(&[key]);
             claim.arg(format!("{}:{subscription}", shared.instance())).arg(REMEMBERED);
@@ -100,8 +100,11 @@ impl Shared {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The first half of the SHA-256 of a text, in hexadecimal digits.
+fn digest_of(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    let (first, _) = digest.as_ref().split_first_chunk().expect("32 bytes");
+    format!("{:032x}", u128::from_be_bytes(*first))
 }
 
 #[cfg(test)]

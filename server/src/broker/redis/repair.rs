@@ -11,7 +11,7 @@ use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Members, Position, Seq, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::following::{Elsewhere, Following};
+use super::following::{Elsewhere, Following, Stage};
 use super::head::{Look, Standing, compare};
 use super::{Shared, keys, reply, scripts};
 use crate::broker::{MEMBERS_NAMED, Range, Unavailable};
@@ -163,7 +163,7 @@ impl Shared {
         let mut asked = Vec::with_capacity(rooms.len());
         for following in rooms {
             let state = following.state.lock();
-            if state.opened {
+            if state.stage == Stage::Open {
                 asking.add_command(self.look(&following.channel, state.head.seq()));
                 asked.push((following, state.head.clone()));
             }
