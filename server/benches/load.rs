@@ -9,7 +9,8 @@
 //! the load costs far less than the server; it prints its own cost to prove it. Traffic is checked, not only
 //! timed: see the `check` column in `--help`.
 //!
-//! A scene is added in `load/scene.rs`; how our own server is started stands in `load/target.rs`.
+//! A scene is added in `load/scene.rs`, a dialect in `load/dialect.rs`; how our own server is started stands in
+//! `load/ours.rs`.
 
 use std::process::ExitCode;
 
@@ -18,20 +19,27 @@ use clap::Parser;
 use options::Options;
 use report::Row;
 use scene::Scene;
-use target::{Target, Tokens};
+use target::{Setup, Target};
+use tokens::Tokens;
 
 #[path = "load/connection.rs"]
 mod connection;
+#[path = "load/dialect.rs"]
+mod dialect;
 #[path = "load/frame.rs"]
 mod frame;
 #[path = "load/histogram.rs"]
 mod histogram;
 #[path = "load/options.rs"]
 mod options;
+#[path = "load/ours.rs"]
+mod ours;
 #[path = "load/pacer.rs"]
 mod pacer;
 #[path = "load/process.rs"]
 mod process;
+#[path = "load/redis.rs"]
+mod redis;
 #[path = "load/report.rs"]
 mod report;
 #[path = "load/run.rs"]
@@ -40,8 +48,12 @@ mod run;
 mod scene;
 #[path = "load/sender.rs"]
 mod sender;
+#[path = "load/started.rs"]
+mod started;
 #[path = "load/target.rs"]
 mod target;
+#[path = "load/tokens.rs"]
+mod tokens;
 
 /// Files open beside the connections: the poll, the standard streams, a server's log.
 const SPARE_FILES: u64 = 64;
@@ -76,19 +88,18 @@ fn run_all(options: &Options) -> Result<bool, String> {
         ));
     }
     process::sharpen_timers();
-    let pinned = !options.no_pin && process::can_pin();
-    if pinned {
+    let setup = options.setup();
+    if setup.server_cores.is_some() {
         process::pin_self(&options.load_cores)?;
     }
-    let server_cores = pinned.then_some(&*options.server_cores);
 
     let table = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
-    table(&setting(options, server_cores));
+    table(&setting(options, &setup));
     table(&report::table_head());
     let mut rows = Vec::new();
     for target in &targets {
         for scene in &scenes {
-            let row = run_one(target, scene, options, &tokens, server_cores);
+            let row = run_one(target, scene, options, &tokens, &setup);
             table(&row.table_line());
             if options.json {
                 println!("{}", row.json_line());
@@ -106,36 +117,39 @@ fn run_all(options: &Options) -> Result<bool, String> {
 }
 
 /// A scene at a server; one that fails is a row as well.
-fn run_one(
-    target: &Target,
-    scene: &Scene,
-    options: &Options,
-    tokens: &Tokens,
-    server_cores: Option<&str>,
-) -> Row {
-    let server = match target.open(server_cores, options.secret()) {
-        Ok(server) => server,
+fn run_one(target: &Target, scene: &Scene, options: &Options, tokens: &Tokens, setup: &Setup<'_>) -> Row {
+    let servers = match target.open(setup) {
+        Ok(servers) => servers,
         Err(fault) => return Row::failed(&target.name, scene, fault),
     };
-    match run::run(scene, &server, options, tokens) {
+    match run::run(scene, &servers, options, tokens) {
         Ok(outcome) => Row::new(&target.name, scene, outcome),
         Err(fault) => {
-            let log = server.log_tail().map(|log| format!("; its server's last words:\n{log}"));
+            let log = servers.log_tail().map(|log| format!("; its server's last words:\n{log}"));
             Row::failed(&target.name, scene, fault + &log.unwrap_or_default())
         }
     }
 }
 
-fn setting(options: &Options, server_cores: Option<&str>) -> String {
-    let cores = match server_cores {
+fn setting(options: &Options, setup: &Setup<'_>) -> String {
+    let cores = match setup.server_cores {
         Some(cores) => format!("started servers on core {cores}, load on core {}", options.load_cores),
         None => "nothing pinned".to_owned(),
     };
+    let redis = setup.redis.map(|aof| {
+        let cores = setup.redis_cores.map(|cores| format!(" on core {cores}")).unwrap_or_default();
+        format!("; {} on a Redis{cores}, AOF {}", instances(setup.instances), aof.word())
+    });
     let tcp = process::congestion_control().map(|name| format!("; tcp {name}")).unwrap_or_default();
     format!(
-        "{} s after {} s of warm-up, texts of {} bytes; {cores}{tcp}",
+        "{} s after {} s of warm-up, texts of {} bytes; {cores}{}{tcp}",
         options.seconds.as_secs_f64(),
         options.warm_up.as_secs_f64(),
         options.text_bytes,
+        redis.unwrap_or_default(),
     )
+}
+
+fn instances(count: usize) -> String {
+    if count == 1 { "one instance".to_owned() } else { format!("{count} instances") }
 }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use mio::net::TcpStream;
 use serde::Deserialize;
 
+use crate::dialect::{Dialect, Incoming};
 use crate::frame::{self, next_frame, push_client_frame};
 use crate::histogram::Histogram;
 use crate::sender::Sender;
@@ -64,6 +65,7 @@ pub(crate) struct Connection {
     /// Messages received.
     pub(crate) deliveries: u64,
     stage: Stage,
+    dialect: Dialect,
     user: String,
     room: String,
     /// The beginning of a frame whose rest is still to come.
@@ -111,6 +113,7 @@ impl Connection {
     pub(crate) fn open(
         address: SocketAddr,
         path: &str,
+        dialect: Dialect,
         token: &str,
         user: String,
         room: String,
@@ -127,6 +130,7 @@ impl Connection {
             sender: None,
             deliveries: 0,
             stage: Stage::Upgrading,
+            dialect,
             user,
             room,
             partial: Vec::new(),
@@ -155,11 +159,9 @@ impl Connection {
 
     /// Sends close 1000, which ends the membership at once.
     pub(crate) fn close(&mut self) {
-        let mut close = Vec::new();
-        push_client_frame(&mut close, frame::CLOSE, &1000_u16.to_be_bytes());
         self.stage = Stage::Closing;
         // A socket that is broken already is seen to be closed in its next turn.
-        let _ = self.write(&close);
+        let _ = self.write_frame(frame::CLOSE, &1000_u16.to_be_bytes());
     }
 
     fn closed(&mut self, shared: &mut Shared) {
@@ -214,12 +216,12 @@ impl Connection {
             taken = found.payload.end;
             let payload = &bytes[found.payload];
             match found.opcode {
-                frame::TEXT => self.text(payload, now, shared)?,
-                frame::PING => {
-                    let mut pong = Vec::new();
-                    push_client_frame(&mut pong, frame::PONG, payload);
-                    self.write(&pong)?;
-                }
+                frame::TEXT => match self.dialect.decode(payload) {
+                    Incoming::Frame(frame) => self.frame(frame, now, shared)?,
+                    Incoming::Ask(answer) => self.write_frame(frame::TEXT, answer.as_bytes())?,
+                    Incoming::Nothing => {}
+                },
+                frame::PING => self.write_frame(frame::PONG, payload)?,
                 // The rest of a message that was counted by its first frame.
                 frame::CONTINUATION | frame::PONG => {}
                 frame::CLOSE if self.stage == Stage::Closing => {}
@@ -230,7 +232,8 @@ impl Connection {
         Ok(taken)
     }
 
-    fn text(&mut self, payload: &[u8], now: u64, shared: &mut Shared) -> Result<(), String> {
+    /// A frame of the base dialect.
+    fn frame(&mut self, payload: &[u8], now: u64, shared: &mut Shared) -> Result<(), String> {
         if begins(payload, MESSAGE_STARTS) {
             return self.delivered(payload, now, shared);
         }
@@ -246,10 +249,8 @@ impl Connection {
                 if let Some(user) = envelope.user_id {
                     self.user = user.into_owned();
                 }
-                let join = serde_json::json!({"type": "join_room", "room": self.room}).to_string();
-                let mut framed = Vec::new();
-                push_client_frame(&mut framed, frame::TEXT, join.as_bytes());
-                self.write(&framed)?;
+                let join = serde_json::json!({"type": "join_room", "room": self.room});
+                self.write_frame(frame::TEXT, self.dialect.encode("join_room", &join).as_bytes())?;
             }
             ("system", Some("joined")) if self.stage == Stage::Joining => {
                 let name = envelope.message.as_deref().and_then(|message| message.strip_suffix(" joined"));
@@ -282,6 +283,12 @@ impl Connection {
             count @ 1.. if shared.sending => self.send(count, shared.now(), shared),
             _ => Ok(()),
         }
+    }
+
+    fn write_frame(&mut self, opcode: u8, payload: &[u8]) -> Result<(), String> {
+        let mut framed = Vec::new();
+        push_client_frame(&mut framed, opcode, payload);
+        self.write(&framed)
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {

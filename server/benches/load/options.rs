@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::process::can_pin;
+use crate::redis::Aof;
 use crate::scene::{Scene, SceneName};
-use crate::target::{Target, Tokens};
+use crate::target::{Setup, Target};
+use crate::tokens::Tokens;
 
 /// Signs the tokens of servers that the load starts itself; one that is running has its own.
 const DEFAULT_SECRET: &str = "the load generator's own servers only";
@@ -21,13 +24,19 @@ Examples:
       A server that is running already (lift its limits first). Without --pid: no CPU, no memory.
   cargo bench --bench load -- --target 'peer=cmd:bun peer.ts {port}'
       Ours, and another server beside it, started and pinned alike; the ratios at the end.
+  cargo bench --bench load -- --redis always --instances 2 --target 'peer=socket.io:node peer.mjs {port} {redis}'
+      The same with two instances of each on a Redis, every room's members spread over both.
+  cargo bench --bench load -- --redis everysec --scene posts
+      What it costs Redis to order a message: a million divided by `rds us/d` is what one can order a second.
 
 Columns:
   deliv/s     messages received by members a second, all members together
-  srv us/d    CPU time of the server process (user and system, all threads) for each delivery
+  srv us/d    CPU time of the server process (user and system, all threads) for each delivery; of all instances
+              together
+  rds us/d    that of Redis
   p50…p99.9   round trip: from sending a message until its sender has its own copy. Closed loops measure from
               the send; the open loop from when the message was due, so that a stall is not left out
-  KiB/conn    resident memory of the server, once all have joined, less that before, by connections
+  KiB/conn    resident memory of the server, of all instances together, once all have joined, less that before, by connections
   load us/d   CPU time of the load for each delivery. Where it comes near the server's, the load is what is
               measured
   check       `ok`: every message reached every member of its room once, and every window came back
@@ -78,13 +87,23 @@ pub(crate) struct Options {
 
     /// A server to compare with (repeatable): `NAME=ws://HOST:PORT/PATH[,pid=PID]`, or `NAME=cmd:COMMAND`, which
     /// is started for each scene and serves `/ws` on 127.0.0.1:{port}; it also finds {data}, a directory of its
-    /// own, and `REALTIME_JWT_SECRET`
+    /// own, {redis}, the URL of a Redis, and `REALTIME_JWT_SECRET`. `NAME=socket.io:COMMAND` is one that speaks
+    /// Socket.IO 4: each frame is an event with the frame's type as its name and the frame as its argument
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
 
     /// Our own server also with rooms in a file, as `durable`
     #[arg(long, conflicts_with_all = ["url", "targets_only"])]
     durable: bool,
+
+    /// Start a Redis for each scene, with its log on the disk (of TMPDIR) before it answers or within a second. Our
+    /// server then has its rooms there
+    #[arg(long, value_enum, value_name = "AOF", conflicts_with_all = ["url", "durable"])]
+    redis: Option<Aof>,
+
+    /// Start so many instances of each server on that Redis, and deal the connections of each room to them in turn
+    #[arg(long, default_value_t = 1, requires = "redis", value_parser = clap::value_parser!(u8).range(1..=64))]
+    instances: u8,
 
     /// Leave our own server out, and compare the --target servers with the first of them
     #[arg(long, requires = "targets", conflicts_with = "url")]
@@ -96,7 +115,11 @@ pub(crate) struct Options {
 
     /// Cores of servers that the load starts, as `taskset -c` takes them
     #[arg(long, default_value = "0", value_name = "LIST")]
-    pub(crate) server_cores: String,
+    server_cores: String,
+
+    /// Cores of Redis [default: those of the servers]
+    #[arg(long, value_name = "LIST")]
+    redis_cores: Option<String>,
 
     /// Cores of the load
     #[arg(long, default_value = "1", value_name = "LIST")]
@@ -104,7 +127,7 @@ pub(crate) struct Options {
 
     /// Pin nothing
     #[arg(long)]
-    pub(crate) no_pin: bool,
+    no_pin: bool,
 
     /// Secret that signs the tokens (HS256), one user a connection
     #[arg(long, env = "REALTIME_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
@@ -131,7 +154,7 @@ impl Options {
         let first = match &self.url {
             _ if self.targets_only => None,
             Some(url) => Some(Target::running("server", url, self.pid)?),
-            None => Some(Target::ours(&self.server_args)),
+            None => Some(Target::ours(self.redis, &self.server_args)),
         };
         let durable = self.durable.then(|| Target::durable(&self.server_args));
         Ok(first.into_iter().chain(durable).chain(self.targets.iter().cloned()).collect())
@@ -144,8 +167,17 @@ impl Options {
         }
     }
 
-    pub(crate) fn secret(&self) -> &str {
-        &self.secret
+    /// How servers are started, pinned where processes can be.
+    pub(crate) fn setup(&self) -> Setup<'_> {
+        let pinned = !self.no_pin && can_pin();
+        let redis_cores = self.redis_cores.as_ref().unwrap_or(&self.server_cores);
+        Setup {
+            instances: self.instances.into(),
+            redis: self.redis,
+            server_cores: pinned.then_some(&self.server_cores),
+            redis_cores: pinned.then_some(redis_cores),
+            secret: &self.secret,
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) struct Row {
 struct Figures {
     deliveries_per_second: Option<f64>,
     server_micros: Option<f64>,
+    redis_micros: Option<f64>,
     load_micros: Option<f64>,
     p50: Option<Duration>,
     p99: Option<Duration>,
@@ -42,6 +43,7 @@ impl Row {
             deliveries_per_second: (!outcome.elapsed.is_zero())
                 .then(|| float(outcome.deliveries) / outcome.elapsed.as_secs_f64()),
             server_micros: per_delivery(outcome.server_cpu),
+            redis_micros: per_delivery(outcome.redis_cpu),
             load_micros: per_delivery(outcome.load_cpu),
             p50: outcome.round_trips.quantile(500),
             p99: outcome.round_trips.quantile(990),
@@ -84,6 +86,7 @@ impl Row {
             &self.connections.to_string(),
             &number(figures.deliveries_per_second, 0),
             &number(figures.server_micros, 2),
+            &number(figures.redis_micros, 2),
             &time(figures.p50),
             &time(figures.p99),
             &time(figures.p999),
@@ -103,6 +106,7 @@ impl Row {
             "connections": self.connections,
             "deliveries_per_second": figures.deliveries_per_second,
             "server_us_per_delivery": figures.server_micros,
+            "redis_us_per_delivery": figures.redis_micros,
             "round_trips": figures.round_trips,
             "p50_us": micros(figures.p50),
             "p99_us": micros(figures.p99),
@@ -131,6 +135,7 @@ impl Row {
             "",
             &times(theirs.deliveries_per_second, ours.deliveries_per_second),
             &times(theirs.server_micros, ours.server_micros),
+            &times(theirs.redis_micros, ours.redis_micros),
             &times(seconds(theirs.p50), seconds(ours.p50)),
             &times(seconds(theirs.p99), seconds(ours.p99)),
             &times(seconds(theirs.p999), seconds(ours.p999)),
@@ -156,6 +161,7 @@ pub(crate) fn table_head() -> String {
         "conns",
         "deliv/s",
         "srv us/d",
+        "rds us/d",
         "p50",
         "p99",
         "p99.9",
@@ -166,7 +172,7 @@ pub(crate) fn table_head() -> String {
     ])
 }
 
-fn line(cells: &[&str; 12]) -> String {
+fn line(cells: &[&str; 13]) -> String {
     let [target, scene, figures @ .., check] = cells;
     let figures = figures.iter().map(|figure| format!("{figure:>9}")).collect::<Vec<_>>().join(" ");
     format!("{target:<10} {scene:<8} {figures}  {check}").trim_end().to_owned()

@@ -1,4 +1,4 @@
-//! One scene against one server: everyone joins, traffic warms up, is measured, drains, and is checked.
+//! One scene against one server, or its instances: everyone joins, traffic warms up, is measured, drains, and is checked.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -9,10 +9,11 @@ use crate::connection::{Connection, Shared};
 use crate::histogram::Histogram;
 use crate::options::Options;
 use crate::pacer::Pacer;
-use crate::process::{cpu_time, resident_kib};
+use crate::process::cpu_time;
 use crate::scene::{Pace, Scene};
 use crate::sender::Sender;
-use crate::target::{Server, Tokens};
+use crate::target::Servers;
+use crate::tokens::Tokens;
 
 /// Connections that are on their way in at a time: below any listen backlog.
 const MOST_JOINING: usize = 128;
@@ -36,9 +37,10 @@ pub(crate) struct Outcome {
     /// Deliveries in that time, and the CPU time that they took.
     pub(crate) deliveries: u64,
     pub(crate) server_cpu: Option<Duration>,
+    pub(crate) redis_cpu: Option<Duration>,
     pub(crate) load_cpu: Option<Duration>,
     pub(crate) round_trips: Histogram,
-    /// Growth of the server's resident memory while all connected and joined.
+    /// Growth of the servers' resident memory while all connected and joined.
     pub(crate) grown_kib: Option<u64>,
     /// What the check has found wrong.
     pub(crate) faults: Vec<String>,
@@ -46,7 +48,7 @@ pub(crate) struct Outcome {
 
 struct Run<'a> {
     scene: &'a Scene,
-    server: &'a Server,
+    servers: &'a Servers,
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
@@ -61,21 +63,22 @@ struct Snapshot {
     at: Instant,
     deliveries: u64,
     server_cpu: Option<Duration>,
+    redis_cpu: Option<Duration>,
     load_cpu: Option<Duration>,
 }
 
 /// Runs a scene to its end. An error is why it could not come to one.
 pub(crate) fn run(
     scene: &Scene,
-    server: &Server,
+    servers: &Servers,
     options: &Options,
     tokens: &Tokens,
 ) -> Result<Outcome, String> {
-    let mut run = Run::new(scene, server).map_err(|fault| format!("cannot poll: {fault}"))?;
-    let resident_before = server.pid.and_then(resident_kib);
+    let mut run = Run::new(scene, servers).map_err(|fault| format!("cannot poll: {fault}"))?;
+    let resident_before = servers.resident_kib();
     run.join_all(tokens, options)?;
     run.settle()?;
-    let resident_after = server.pid.and_then(resident_kib);
+    let resident_after = servers.resident_kib();
     let mut outcome = if scene.pace == Pace::Never {
         Outcome::at_rest()
     } else {
@@ -95,6 +98,7 @@ impl Outcome {
             elapsed: Duration::ZERO,
             deliveries: 0,
             server_cpu: None,
+            redis_cpu: None,
             load_cpu: None,
             round_trips: Histogram::new(),
             grown_kib: None,
@@ -104,10 +108,10 @@ impl Outcome {
 }
 
 impl<'a> Run<'a> {
-    fn new(scene: &'a Scene, server: &'a Server) -> std::io::Result<Self> {
+    fn new(scene: &'a Scene, servers: &'a Servers) -> std::io::Result<Self> {
         Ok(Self {
             scene,
-            server,
+            servers,
             poll: Poll::new()?,
             events: Events::with_capacity(1024),
             connections: Vec::with_capacity(scene.connections()),
@@ -138,13 +142,17 @@ impl<'a> Run<'a> {
         // Of this process alone, so that two loads at one server do not meet.
         let run = std::process::id();
         let user = format!("load-{run}-{index:06}");
-        let room = format!("{}-{run}-{:04}", self.scene.name, self.scene.room_of(index));
+        let room_number = self.scene.room_of(index);
+        let room = format!("{}-{run}-{room_number:04}", self.scene.name);
+        let Servers { dialect, path, .. } = self.servers;
         let token = tokens.for_user(&user)?;
         let sender = self.scene.sends(index).then(|| {
             let window = if let Pace::Window(window) = self.scene.pace { window } else { 0 };
-            Box::new(Sender::new(index, &room, usize::from(options.text_bytes), options.tracked, window))
+            let text_bytes = usize::from(options.text_bytes);
+            Box::new(Sender::new(index, &room, *dialect, text_bytes, options.tracked, window))
         });
-        let opened = Connection::open(self.server.address, &self.server.path, &token, user, room);
+        let address = self.servers.address(room_number, index % self.scene.members);
+        let opened = Connection::open(address, path, *dialect, &token, user, room);
         let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;
         connection.sender = sender;
         self.poll
@@ -191,6 +199,7 @@ impl<'a> Run<'a> {
             elapsed: after.at - before.at,
             deliveries: after.deliveries - before.deliveries,
             server_cpu: difference(before.server_cpu, after.server_cpu),
+            redis_cpu: difference(before.redis_cpu, after.redis_cpu),
             load_cpu: difference(before.load_cpu, after.load_cpu),
             round_trips: std::mem::replace(&mut self.shared.round_trips, Histogram::new()),
             faults,
@@ -263,7 +272,8 @@ impl<'a> Run<'a> {
         Snapshot {
             at: Instant::now(),
             deliveries: self.shared.deliveries,
-            server_cpu: self.server.pid.and_then(cpu_time),
+            server_cpu: self.servers.cpu_time(),
+            redis_cpu: self.servers.redis_cpu_time(),
             load_cpu: cpu_time(std::process::id()),
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use crate::dialect::Dialect;
 use crate::frame::{TEXT, push_client_frame};
 
 const SENDER_DIGITS: usize = 6;
@@ -33,7 +34,14 @@ pub(crate) struct Sender {
 
 impl Sender {
     /// `tracked`: messages have an id of their own, and are acknowledged.
-    pub(crate) fn new(index: usize, room: &str, text_bytes: usize, tracked: bool, window: u32) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        room: &str,
+        dialect: Dialect,
+        text_bytes: usize,
+        tracked: bool,
+        window: u32,
+    ) -> Self {
         let marker = format!("@{index:0SENDER_DIGITS$x}:");
         let mut text = format!("{marker}{:0NUMBER_DIGITS$x}", 0);
         text.extend(FILLER.chars().cycle().take(text_bytes.saturating_sub(MARKER)));
@@ -43,7 +51,7 @@ impl Sender {
             payload["client_msg_id"] = format!("{id}{:0NUMBER_DIGITS$x}", 0).into();
         }
         let mut message = Vec::new();
-        push_client_frame(&mut message, TEXT, payload.to_string().as_bytes());
+        push_client_frame(&mut message, TEXT, dialect.encode("message", &payload).as_bytes());
         let number = |at: usize| at..at + NUMBER_DIGITS;
         let text_at = find_marker(&message).expect("the text begins with it") + COLON + 1;
         let id_at = message.windows(id.len()).position(|window| window == id.as_bytes()).filter(|_| tracked);
