@@ -34,6 +34,10 @@ check: format lint test docs
 bench *arguments:
     cargo bench --package realtime-server --bench load -- "$@"
 
+# Measure what instances on a Redis cost each other, and storms of joins (`just bench-cluster --help`)
+bench-cluster *arguments:
+    cargo bench --package realtime-server --bench cluster -- "$@"
+
 # Fail where `cargo fmt` would change something
 format:
     cargo fmt --all --check
