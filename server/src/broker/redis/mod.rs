@@ -57,8 +57,8 @@ use self::rooms::Rooms;
 use self::subscriptions::Subscriptions;
 use self::wire::Announced;
 use super::{
-    Broker, Completion, DEDUP_ENTRIES, DEDUP_WINDOW, Feed, Page, Pending, Presence, Range, Recipients,
-    RoomFilter, Signal, Submission, Unavailable,
+    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -70,8 +70,6 @@ use crate::store::digest;
 const LANES: usize = 4;
 /// Newest messages of a room that are kept unless something else is asked for: Redis is memory.
 const RETAIN_MESSAGES: u64 = 10_000;
-/// For how long what is known by its digest is kept in Redis after the last message: an hour more than it is needed.
-const KNOWN_SECONDS: u64 = 25 * 60 * 60;
 /// Rooms of which it is remembered that they are in the list of all rooms.
 const LISTED: usize = 100_000;
 /// Names that `joined` has for others; see [`super::presence`].
@@ -238,7 +236,8 @@ impl Shared {
 
     /// How many entries of a room are kept.
     fn keep(&self) -> u64 {
-        self.retain.messages.unwrap_or(RETAIN_MESSAGES)
+        // Redis counts in signed numbers.
+        self.retain.messages.unwrap_or(RETAIN_MESSAGES).min(i64::MAX.unsigned_abs())
     }
 
     fn lane(&self, room: &RoomName) -> &Lane {
@@ -379,8 +378,7 @@ impl Shared {
         ]);
         append.arg(&channel).arg(&known_as.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
         append.arg(format!("{before}{number}")).arg(after.strip_suffix('}').unwrap_or(after));
-        append.arg(self.keep()).arg(u64::try_from(DEDUP_WINDOW.as_millis()).unwrap_or(u64::MAX));
-        append.arg(DEDUP_ENTRIES).arg(KNOWN_SECONDS);
+        append.arg(self.keep());
         let lane = self.lane(&room);
         if self.is_unlisted(&room) {
             let mut listing = Cmd::new();

@@ -57,3 +57,16 @@ pub(super) fn load() -> Pipeline {
     }
     pipeline
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW};
+
+    #[test]
+    fn what_is_known_is_known_for_as_long_as_elsewhere() {
+        let line = APPEND.code.lines().find(|line| line.starts_with("local WINDOW")).expect("the constants");
+        let said = format!(" = {}, {DEDUP_ENTRIES}, ", DEDUP_WINDOW.as_millis());
+        assert!(line.contains(&said), "{line}");
+    }
+}

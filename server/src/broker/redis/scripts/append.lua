@@ -1,14 +1,16 @@
 -- Orders a message: deduplicates it, gives it the next number, stores it and announces it, all in one step.
 --
 -- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of what is known (hashes)
--- ARGV  channel, digest, id, time in ms, the frame up to its number, the frame after it without its last brace,
---       entries to keep (0: all), window of deduplication in ms, entries of a generation, seconds to keep one
+-- ARGV  channel, digest, id, time in ms, the frame up to its number, the frame after it without its last brace, entries
+--       to keep
 -- Returns 1 if it was known (0 if not), epoch, number, id and time.
 --
 -- All that may fail is read before the first write: a script that fails half-way is not rolled back.
 local log, meta = KEYS[1], KEYS[2]
-local channel, digest, id, time = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local keep, window, generation, patience = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
+local channel, digest, id, time, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
+-- For how long a message is known, in ms; how many are known at least; for how many seconds a generation is kept, which
+-- is an hour longer than it is needed; and from how many on it is a table: to look through a list takes longer.
+local WINDOW, GENERATION, PATIENCE, LIST = 86400000, 10000, 90000, 32
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local epoch = redis.call('HGET', meta, 'epoch')
@@ -18,7 +20,7 @@ if last then
 end
 
 local function generation_of(seq)
-  if math.floor((seq - 1) / generation) % 2 == 0 then return KEYS[3], KEYS[4] end
+  if math.floor((seq - 1) / GENERATION) % 2 == 0 then return KEYS[3], KEYS[4] end
   return KEYS[4], KEYS[3]
 end
 
@@ -29,7 +31,7 @@ if last then
   local known = redis.call('HGET', young, digest) or redis.call('HGET', old, digest)
   if known then
     local seq, then_time, then_id = string.match(known, '^(%d+):(%d+):(.*)$')
-    if tonumber(seq) <= head and time - tonumber(then_time) <= window then
+    if tonumber(seq) <= head and time - tonumber(then_time) <= WINDOW then
       return {1, epoch or '', seq, then_id, then_time}
     end
   end
@@ -37,15 +39,13 @@ end
 
 local seq = head + 1
 if anew then epoch = id end
-local function frame()
-  local json = ARGV[5] .. string.format('%.0f', seq) .. ARGV[6]
-  if seq == 1 then json = json .. ',"epoch":"' .. epoch .. '"' end
-  return json .. '}'
-end
+local number, frame
 local function add()
-  local number = string.format('%.0f-0', seq)
-  if keep == 0 then return redis.pcall('XADD', log, number, 'i', id, 't', ARGV[4], 'f', frame()) end
-  return redis.pcall('XADD', log, 'MAXLEN', '~', keep, number, 'i', id, 't', ARGV[4], 'f', frame())
+  number = string.format('%d', seq)
+  frame = ARGV[5] .. number .. ARGV[6]
+  if seq == 1 then frame = frame .. ',"epoch":"' .. epoch .. '"' end
+  frame = frame .. '}'
+  return redis.pcall('XADD', log, 'MAXLEN', '~', keep, number .. '-0', 'i', id, 't', ARGV[4], 'f', frame)
 end
 local added = add()
 if added.err and string.find(added.err, 'equal or smaller') then
@@ -63,14 +63,15 @@ if type(added) == 'table' and added.err then return added end
 if anew then redis.call('HSET', meta, 'epoch', epoch) end
 if not last then
   redis.call('UNLINK', young, old)
-elseif (seq - 1) % generation == 0 then
+elseif (seq - 1) % GENERATION == 0 then
   redis.call('UNLINK', young)
 end
-local number = string.format('%.0f', seq)
 redis.call('HSET', young, digest, number .. ':' .. ARGV[4] .. ':' .. id)
--- Once in ten minutes is often enough for something that is kept for an hour longer than it is needed.
-if not last or (seq - 1) % generation == 0 or math.floor(time / 600000) ~= math.floor(previous_time / 600000) then
-  redis.call('EXPIRE', young, patience)
+-- A value that is too long for a list makes it a table.
+if (seq - 1) % GENERATION == LIST then redis.call('HSET', young, '', string.rep('-', 65)) end
+-- Once in ten minutes is often enough.
+if not last or (seq - 1) % GENERATION == 0 or math.floor(time / 600000) ~= math.floor(previous_time / 600000) then
+  redis.call('EXPIRE', young, PATIENCE)
 end
-redis.call('SPUBLISH', channel, 'e\n' .. epoch .. '\n' .. number .. '\n' .. id .. '\n' .. previous .. '\n' .. frame())
+redis.call('SPUBLISH', channel, 'e\n' .. epoch .. '\n' .. number .. '\n' .. id .. '\n' .. previous .. '\n' .. frame)
 return {0, epoch, number, id, ARGV[4]}
