@@ -24,7 +24,7 @@ local function generation_of(seq)
   return KEYS[4], KEYS[3]
 end
 
--- Where one of the two is gone, the log goes on under another name, and nothing of a lost log is known.
+-- Where one of the two is gone, the log goes on under another name, and nothing of what was lost is known.
 local anew = not last or not epoch
 local young, old = generation_of(head + 1)
 if last then
@@ -32,7 +32,8 @@ if last then
   if known then
     local seq, then_time, then_id = string.match(known, '^(%d+):(%d+):(.*)$')
     if tonumber(seq) <= head and time - tonumber(then_time) <= WINDOW then
-      return {1, epoch or '', seq, then_id, then_time}
+      -- A log without a name is shown under that of its newest entry.
+      return {1, epoch or previous, seq, then_id, then_time}
     end
   end
 end
@@ -48,20 +49,17 @@ local function add()
   return redis.pcall('XADD', log, 'MAXLEN', '~', keep, number .. '-0', 'i', id, 't', ARGV[4], 'f', frame)
 end
 local added = add()
-if added.err and string.find(added.err, 'equal or smaller') then
-  -- Somebody took entries off the end: their numbers are not given again, and the log has another name.
-  local info = redis.call('XINFO', 'STREAM', log)
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then seq = tonumber(string.match(info[i + 1], '^%d+')) + 1 end
-  end
+local cut = type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller')
+if cut then
+  -- Somebody took entries off the end. The log has another name, so their numbers are given again: it has no hole.
   anew, epoch = true, id
-  young, old = generation_of(seq)
+  if last then redis.call('XSETID', log, last[1], 'MAXDELETEDID', last[1]) else redis.call('UNLINK', log) end
   added = add()
 end
 if type(added) == 'table' and added.err then return added end
 
 if anew then redis.call('HSET', meta, 'epoch', epoch) end
-if not last then
+if not last or cut then
   redis.call('UNLINK', young, old)
 elseif (seq - 1) % GENERATION == 0 then
   redis.call('UNLINK', young)
@@ -70,7 +68,7 @@ redis.call('HSET', young, digest, number .. ':' .. ARGV[4] .. ':' .. id)
 -- A value that is too long for a list makes it a table.
 if (seq - 1) % GENERATION == LIST then redis.call('HSET', young, '', string.rep('-', 65)) end
 -- Once in ten minutes is often enough.
-if not last or (seq - 1) % GENERATION == 0 or math.floor(time / 600000) ~= math.floor(previous_time / 600000) then
+if not last or cut or (seq - 1) % GENERATION == 0 or math.floor(time / 600000) ~= math.floor(previous_time / 600000) then
   redis.call('EXPIRE', young, PATIENCE)
 end
 redis.call('SPUBLISH', channel, 'e\n' .. epoch .. '\n' .. number .. '\n' .. id .. '\n' .. previous .. '\n' .. frame)
