@@ -157,14 +157,16 @@ impl Following {
         Ok(taken)
     }
 
-    /// Goes on with another log, whose newest entries are in `page`, one more than is shown unless it is the first.
+    /// Goes on with another log, whose newest entries are in `page`, one more than is shown unless it is the first. What
+    /// comes before a hole is not shown: somebody took an entry out.
     pub(super) fn reset(&self, page: &Page, feed: &dyn Feed) {
         let mut state = self.state.lock();
-        let (position, shown) = match (&page.epoch, page.entries.split_first()) {
+        let whole = page.entries.chunk_by(|a, b| a.seq.next() == b.seq).next_back().unwrap_or_default();
+        let (position, shown) = match (&page.epoch, whole.split_first()) {
             (Some(epoch), Some((first, rest))) if first.seq > Seq::ZERO.next() => {
                 (Position::At { epoch: epoch.clone(), seq: first.seq, id: first.id }, rest)
             }
-            _ => (Position::Start, &*page.entries),
+            _ => (Position::Start, whole),
         };
         let head = match (&page.epoch, page.entries.last()) {
             (Some(epoch), Some(last)) => Position::At { epoch: epoch.clone(), seq: last.seq, id: last.id },
