@@ -12,13 +12,17 @@ mod past;
 mod people;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use realtime_shared::{
     ClientMsgId, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
 };
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use super::memory::MemoryBroker;
 use super::redis::tests::{place, server::Redis};
@@ -174,9 +178,16 @@ impl<B: Broker + ?Sized> Subject<B> {
     }
 }
 
+/// For how long something is waited for: a test that waits longer hangs.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A feed that writes down what it hears.
 #[derive(Default)]
-pub(super) struct Recorder(watch::Sender<Vec<Heard>>);
+pub(super) struct Recorder {
+    heard: watch::Sender<Vec<Heard>>,
+    /// Who is in which room of this instance.
+    pub(super) there: Mutex<BTreeSet<(RoomName, UserId)>>,
+}
 
 /// What was announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,13 +201,27 @@ pub(super) enum Heard {
 impl Recorder {
     /// All that was heard, as soon as that is `count` or more.
     pub(super) async fn at_least(&self, count: usize) -> Vec<Heard> {
-        let mut heard = self.0.subscribe();
-        heard.wait_for(|heard| heard.len() >= count).await.expect("the recorder is here").clone()
+        self.until(|heard| heard.len() >= count).await
+    }
+
+    /// All that was heard, as soon as that is enough.
+    pub(super) async fn until(&self, mut enough: impl FnMut(&[Heard]) -> bool) -> Vec<Heard> {
+        let mut heard = self.heard.subscribe();
+        let came = timeout(PATIENCE, heard.wait_for(|heard| enough(heard))).await;
+        match came {
+            Ok(heard) => heard.expect("the recorder is here").clone(),
+            Err(_) => panic!("no more was heard than {:?}", self.heard.borrow()),
+        }
+    }
+
+    /// Takes what was heard so far.
+    pub(super) fn take(&self) -> Vec<Heard> {
+        self.heard.send_replace(Vec::new())
     }
 
     /// The entries heard so far, of all rooms.
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let heard = self.0.borrow();
+        let heard = self.heard.borrow();
         heard
             .iter()
             .filter_map(|heard| if let Heard::Entry(.., e) = heard { Some(e.clone()) } else { None })
@@ -204,7 +229,7 @@ impl Recorder {
     }
 
     fn add(&self, heard: Heard) {
-        self.0.send_modify(|all| all.push(heard));
+        self.heard.send_modify(|all| all.push(heard));
     }
 }
 
@@ -225,8 +250,9 @@ impl Feed for Recorder {
         self.add(Heard::Reset(room.clone(), start.clone(), replayed));
     }
 
-    fn users(&self, _: &RoomName) -> Vec<UserId> {
-        Vec::new()
+    fn users(&self, room: &RoomName) -> Vec<UserId> {
+        let there = self.there.lock();
+        there.iter().filter(|(of, _)| of == room).map(|(_, user)| user.clone()).collect()
     }
 }
 
@@ -258,7 +284,7 @@ impl Submission {
 
 /// What members are shown of an entry.
 #[track_caller]
-fn shown(entry: &Entry) -> Message {
+pub(super) fn shown(entry: &Entry) -> Message {
     match codec::decode_server(&entry.json).expect("a frame").event {
         ServerEvent::Message(message) => message,
         other => panic!("an entry is a message, and not {other:?}"),

@@ -120,12 +120,12 @@ pub(super) async fn signals_and_tells_are_heard_as_they_are_said(subject: &Subje
         subject.broker.signal(&room("a"), signal.clone());
         let heard = subject.heard.at_least(1).await;
         assert_eq!(heard.last(), Some(&Heard::Signal(room("a"), signal)));
-        subject.heard.0.send_replace(Vec::new());
+        subject.heard.take();
     }
     for to in [Recipients::User(user("bob")), Recipients::Everyone] {
         subject.broker.tell(to.clone(), "{}".into());
         assert_eq!(subject.heard.at_least(1).await, [Heard::Tell(to, "{}".into())]);
-        subject.heard.0.send_replace(Vec::new());
+        subject.heard.take();
     }
     let head = subject.head("a").await;
     assert_eq!(head.seq(), Seq::ZERO, "what is not stored has no number");
