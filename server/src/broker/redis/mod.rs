@@ -53,6 +53,7 @@ use self::lapse::Lapse;
 use self::link::{Link, PATIENCE};
 use self::online::Online;
 use self::posts::Lane;
+use self::relay::Subscription;
 use self::rooms::Rooms;
 use self::subscriptions::Subscriptions;
 use self::wire::Announced;
@@ -250,12 +251,12 @@ impl Shared {
         [self.tells_channel.clone(), self.probe_channel.clone()]
     }
 
-    /// Takes what Redis pushes, on the `times`-th connection for that.
-    fn on_push(self: &Arc<Self>, push: &PushInfo, times: u64) {
+    /// Takes what Redis pushes.
+    fn on_push(self: &Arc<Self>, push: &PushInfo, subscription: Subscription) {
         let [channel, payload] = &*push.data else { return };
         let (Some(channel), Some(payload)) = (reply::text(channel), reply::text(payload)) else { return };
         match push.kind {
-            PushKind::Message => self.relay(payload, times),
+            PushKind::Message => self.relay(payload, subscription),
             PushKind::SMessage => {
                 if *channel == *self.probe_channel {
                     payload.parse().into_iter().for_each(|number| self.health.heard(number));

@@ -5,7 +5,7 @@
 //! published while nobody listens is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::Pipeline;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -19,8 +19,16 @@ use crate::broker::{Recipients, Submission};
 const MOST: usize = 64 * 1024;
 /// For how long it is known what was passed on, in seconds.
 const REMEMBERED: u64 = 60;
-/// How far apart two instances hear the same publication at most.
+/// Within which time all instances hear a publication: as long as this they may be apart.
 const APART: Duration = Duration::from_secs(2);
+
+/// One time of listening, told from the next: what was published between them was not heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subscription {
+    pub(super) number: u64,
+    /// Not later than it began.
+    pub(super) since: Instant,
+}
 
 /// What is published. Other fields are passed over.
 #[derive(Deserialize)]
@@ -57,9 +65,8 @@ fn read(payload: &str) -> Result<Relayed, String> {
 }
 
 impl Shared {
-    /// Passes on what was published, unless another instance does. `subscription` tells one time of listening from the
-    /// next: what was published between them was not heard.
-    pub(super) fn relay(self: &Arc<Self>, payload: &str, subscription: u64) {
+    /// Passes on what was published, unless another instance does.
+    pub(super) fn relay(self: &Arc<Self>, payload: &str, subscription: Subscription) {
         let relayed = match read(payload) {
             Ok(relayed) => relayed,
             Err(fault) => return tracing::warn!(%fault, "what was published for everybody is passed over"),
@@ -68,8 +75,8 @@ impl Shared {
         let key = self.keys.claim(&digest_of(payload));
         self.runtime.spawn(async move {
             let mut claim = scripts::CLAIM.on(&[key]);
-            claim.arg(format!("{}:{subscription}", shared.instance())).arg(REMEMBERED);
-            claim.arg(u64::try_from(APART.as_millis()).unwrap_or(u64::MAX));
+            claim.arg(format!("{}:{}", shared.instance(), subscription.number));
+            claim.arg(millis(subscription.since.elapsed())).arg(REMEMBERED).arg(millis(APART));
             let mut asking = Pipeline::new();
             asking.add_command(claim);
             // Asked once: a second time would be taken for a second publication.
@@ -98,6 +105,10 @@ impl Shared {
             }
         });
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The first half of the SHA-256 of a text, in hexadecimal digits.

@@ -5,7 +5,7 @@
 //! meanwhile is lost, so everything is compared then. Nothing here waits while something is announced.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Pipeline, PushInfo, PushKind};
@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::relay::Subscription;
 use super::{Shared, link};
 
 /// How long it may take to connect, or to hear that something will be announced.
@@ -82,13 +83,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Connects, and hears all that is to be heard.
 async fn connect(shared: &Arc<Shared>, times: u64) -> Option<(MultiplexedConnection, Arc<Notify>)> {
     let ended = Arc::new(Notify::new());
+    let subscription = Subscription { number: times, since: Instant::now() };
     let listener = {
         let (shared, ended) = (Arc::downgrade(shared), ended.clone());
         move |push: PushInfo| -> Result<(), std::convert::Infallible> {
             if push.kind == PushKind::Disconnection {
                 ended.notify_one();
             } else if let Some(shared) = shared.upgrade() {
-                shared.on_push(&push, times);
+                shared.on_push(&push, subscription);
             }
             Ok(())
         }
