@@ -4,10 +4,13 @@
 //! an instance hears, or looks until something is so ([`eventually`]): never for a time.
 
 mod announcements;
+mod dedup;
 mod divergence;
 mod order;
+mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
+mod tells;
 
 use std::time::Duration;
 

@@ -1,0 +1,84 @@
+//! What is kept of a room, by number and by age.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use realtime_shared::Timestamp;
+
+use super::*;
+use crate::broker::contract::{metrics, said};
+
+/// Entries of a page as its numbers.
+async fn numbers(instance: &Instance, name: &str) -> Vec<u64> {
+    let page = instance.broker.history(&room(name), Range::Newest, 10_000, usize::MAX).await.expect("a page");
+    page.entries.iter().map(|entry| entry.seq.get()).collect()
+}
+
+/// Redis drops whole blocks of a stream, of a hundred entries each.
+#[tokio::test]
+async fn a_stream_is_trimmed_while_it_grows() {
+    const KEPT: u64 = 50;
+    const BLOCK: u64 = 100;
+    let redis = Redis::start_with(&[]);
+    let one = keeping(&redis, Retain { age: None, messages: Some(KEPT) });
+    let mut raw = Raw::to(&redis).await;
+    one.fill("a", 500).await;
+    let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
+    assert!((KEPT..=KEPT + BLOCK).contains(&stored), "{stored}");
+    assert!(numbers(&one, "a").await.into_iter().eq(451..=500), "what is shown is exact");
+}
+
+/// An instance whose clock says what `now` has.
+fn at_time(redis: &Redis, now: &Arc<AtomicU64>, age: Duration) -> Instance {
+    let now = now.clone();
+    let clock = Clock::from_fn(move || Timestamp::from_millis(now.load(Ordering::Relaxed)));
+    let retain = Retain { age: Some(age), messages: None };
+    Subject::new(|feed| {
+        let engine = Engine::start(place(&redis.url()), clock, retain, metrics()).expect("a thread");
+        (Arc::new(engine.broker(feed)), Box::new(engine))
+    })
+}
+
+/// More than are dropped at once, and rooms of all kinds: busy, quiet, and empty.
+#[tokio::test]
+async fn what_is_too_old_is_dropped_but_for_the_newest() {
+    const AGE: Duration = Duration::from_hours(1);
+    let redis = Redis::start_with(&[]);
+    let now = Arc::new(AtomicU64::new(Clock::system().now().millis()));
+    let (one, other) = (at_time(&redis, &now, AGE), at_time(&redis, &now, AGE));
+    let mut raw = Raw::to(&redis).await;
+    one.fill("busy", 450).await;
+    one.fill("quiet", 3).await;
+    one.broker.enter(&room("empty"), &user("alice"), 0).await.expect("entered");
+    one.broker.leave(&room("empty"), &user("alice"), LeaveReason::Left).await.expect("left");
+    now.fetch_add(60 * 60 * 1_000 + 1, Ordering::Relaxed);
+    other.fill("busy", 2).await;
+    assert_eq!(numbers(&one, "busy").await, [451, 452], "what is too old is not shown");
+
+    one.broker.0.sweep().await.expect("swept");
+    let mut left = async |name| -> u64 { raw.ask(&["XLEN", &keys::log(&channel(name))]).await };
+    assert_eq!((left("busy").await, left("quiet").await), (2, 1));
+    let listed: Vec<String> = raw.ask(&["SMEMBERS", &Keys::new("realtime").rooms()]).await;
+    assert!(!listed.contains(&"empty".to_owned()) && listed.len() == 2, "{listed:?}");
+    // Its number is not given again.
+    assert_eq!(one.post(said("alice", "quiet", "again")).await.seq, Seq::new(4));
+}
+
+/// While one instance has its turn the others leave it to that.
+#[tokio::test]
+async fn one_instance_drops_what_is_too_old() {
+    let redis = Redis::start_with(&[]);
+    let now = Arc::new(AtomicU64::new(Clock::system().now().millis()));
+    let age = Duration::from_secs(1);
+    let (one, other) = (at_time(&redis, &now, age), at_time(&redis, &now, age));
+    let mut raw = Raw::to(&redis).await;
+    one.broker.0.sweep().await.expect("swept");
+    one.fill("a", 3).await;
+    now.fetch_add(2_000, Ordering::Relaxed);
+    other.broker.0.sweep().await.expect("left to the other");
+    let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
+    assert_eq!(stored, 3);
+    let _: u64 = raw.ask(&["DEL", &Keys::new("realtime").sweep()]).await;
+    other.broker.0.sweep().await.expect("swept");
+    let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
+    assert_eq!(stored, 1);
+}
