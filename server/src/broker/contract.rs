@@ -210,7 +210,7 @@ impl Recorder {
         let came = timeout(PATIENCE, heard.wait_for(|heard| enough(heard))).await;
         match came {
             Ok(heard) => heard.expect("the recorder is here").clone(),
-            Err(_) => panic!("no more was heard than {:?}", self.heard.borrow()),
+            Err(late) => panic!("{late}: no more was heard than {:?}", self.heard.borrow()),
         }
     }
 

@@ -121,21 +121,23 @@ impl<'a> Info<'a> {
 /// What an error of the library is for the operator.
 fn explain(error: &RedisError, options: &Options) -> OpenError {
     let place = options.place();
-    let detail = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+    let whole = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let detail = error.detail().map_or_else(|| whole.clone(), str::to_owned);
     match error.kind() {
         ErrorKind::AuthenticationFailed => OpenError::Refused(place, detail),
         ErrorKind::Server(ServerErrorKind::NoPerm) => OpenError::NotAllowed(place, detail),
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => OpenError::Silent(place),
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => OpenError::silent(options),
         _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => OpenError::Refused(place, detail),
-        ErrorKind::Io if error.to_string().contains("invalid peer certificate") => OpenError::NotRedis(
-            place,
-            "for a name that its certificate and --redis-ca bear out",
-            error.to_string(),
-        ),
-        ErrorKind::Io if options.is_tls() && !error.is_connection_refusal() => {
-            OpenError::NotRedis(place, "TLS", error.to_string())
+        ErrorKind::Io if whole.contains("invalid peer certificate") => {
+            OpenError::NotRedis(place, "for a name that its certificate and --redis-ca bear out", whole)
         }
-        ErrorKind::Io => OpenError::Unreachable(place, error.to_string()),
-        _ => OpenError::NotRedis(place, "the protocol of Redis", error.to_string()),
+        ErrorKind::Io if options.is_tls() && !error.is_connection_refusal() => {
+            OpenError::NotRedis(place, "TLS", whole)
+        }
+        ErrorKind::Io if error.is_connection_dropped() && !error.is_connection_refusal() => {
+            OpenError::silent(options)
+        }
+        ErrorKind::Io => OpenError::Unreachable(place, whole),
+        _ => OpenError::NotRedis(place, "the protocol of Redis", whole),
     }
 }

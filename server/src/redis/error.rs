@@ -1,5 +1,7 @@
 //! What is wrong with a Redis, and what to do about it: each in one line, none with a password.
 
+use super::options::Options;
+
 /// What cannot be meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadOption {
@@ -32,11 +34,8 @@ pub enum OpenError {
     #[error("Redis at {0} cannot be reached ({1}); start it, or wait for it with --wait-for-redis 30s")]
     Unreachable(String, String),
     /// It takes connections and says nothing.
-    #[error(
-        "Redis at {0} does not answer; if it speaks TLS begin the URL with rediss://, if it is starting wait for it with \
-         --wait-for-redis 30s"
-    )]
-    Silent(String),
+    #[error("Redis at {0} does not answer; {1}, and if it is starting wait for it with --wait-for-redis 30s")]
+    Silent(String, &'static str),
     /// It does not speak as was asked.
     #[error("what listens at {0} does not speak {1} ({2})")]
     NotRedis(String, &'static str, String),
@@ -60,8 +59,18 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// It takes connections and says nothing that makes sense.
+    pub(super) fn silent(options: &Options) -> Self {
+        let hint = if options.is_tls() {
+            "if it does not speak TLS begin the URL with redis://"
+        } else {
+            "if it speaks TLS begin the URL with rediss://"
+        };
+        Self::Silent(options.place(), hint)
+    }
+
     /// Whether it may be otherwise in a moment.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(..) | Self::Silent(_))
+        matches!(self, Self::Unreachable(..) | Self::Silent(..))
     }
 }

@@ -41,7 +41,7 @@ impl Redis {
         let mut told = false;
         loop {
             let looked = timeout(ATTEMPT, check::look(&client, &options)).await;
-            match looked.unwrap_or_else(|_| Err(OpenError::Silent(options.place()))) {
+            match looked.unwrap_or_else(|_| Err(OpenError::silent(&options))) {
                 Ok(warnings) => return Ok(Self { options, client, warnings }),
                 Err(error) if error.may_pass() && Instant::now() + PAUSE < until => {
                     if !std::mem::replace(&mut told, true) {

@@ -1,6 +1,10 @@
 //! The program from outside: what it prints, what it refuses, what it keeps, and how it ends.
 
+mod nginx;
 mod program;
+mod redis;
+#[path = "../support/redis.rs"]
+mod redis_server;
 mod store;
 mod transfer;
 

@@ -1,0 +1,232 @@
+//! A Redis as an operator meets it: what is said of one that is not fit, and what never is.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::program::{Home, Served};
+use crate::redis_server::Redis;
+use crate::store::{ask, post};
+
+const PASSWORD: &str = "correct-horse";
+
+/// A port on which nobody listens.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// What a server says that cannot use the Redis at `url`.
+#[track_caller]
+fn refused(url: &str, flags: &[&str]) -> String {
+    let words = [&["serve", "--listen", "127.0.0.1:0", "--redis-url", url], flags].concat();
+    Home::new().run(&words).failed(1)
+}
+
+/// Posts a message, which has to be stored.
+#[track_caller]
+fn works(home: &Home, served: &Served) {
+    let ack = ask(&mut served.connect(&home.token("alice")), &post("1"), "ack");
+    assert_eq!(ack["seq"], json!(1));
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_in_a_line_without_the_password() {
+    let home = Home::new();
+    for (flags, named) in [
+        (&["--redis-url", "http://:correct-horse@localhost"][..], "rediss://"),
+        (&["--redis-url", "redis://:correct-horse@"], "redis://host:port"),
+        (&["--redis-url", "redis://localhost", "--memory"], "--memory"),
+        (&["--redis-url", "redis://localhost", "--redis-ca", "/nonexistent"], "/nonexistent"),
+        (&["--redis-url", "redis://localhost", "--redis-aof", "sometimes"], "always"),
+        (&["--redis-url", "redis://localhost", "--redis-prefix", "a{b}"], "--redis-prefix"),
+        (&["--redis-user", "chat"], "--redis-url"),
+        (&["--wait-for-redis", "5s"], "--redis-url"),
+    ] {
+        let line = home.run(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat()).failed(2);
+        assert!(line.contains(named), "{flags:?}: {line}");
+        assert!(!line.contains(PASSWORD), "{line}");
+    }
+}
+
+#[test]
+fn a_redis_that_is_not_there_is_named() {
+    let place = format!("127.0.0.1:{}", free_port());
+    let line = refused(&format!("redis://:{PASSWORD}@{place}"), &[]);
+    assert!(line.contains(&place) && line.contains("--wait-for-redis"), "{line}");
+    assert!(!line.contains(PASSWORD), "{line}");
+}
+
+#[test]
+fn a_server_waits_for_redis_where_it_is_told_to() {
+    let home = Home::new();
+    let mut redis = Redis::start();
+    redis.kill();
+    let url = redis.url();
+    let starting = thread::spawn(move || {
+        let served = home.serve(&["--redis-url", &url, "--wait-for-redis", "20s"]);
+        (home, served)
+    });
+    // Whether it waits already or not yet: it is there in time.
+    redis.restart();
+    let (home, served) = starting.join().expect("it starts");
+    works(&home, &served);
+}
+
+#[test]
+fn who_it_is_not_let_in_is_told_how_to_be() {
+    let redis = Redis::start_with(&["--requirepass", PASSWORD]);
+    for url in [redis.url(), format!("redis://:wrong-horse@127.0.0.1:{}", redis.port())] {
+        let line = refused(&url, &[]);
+        assert!(line.contains("REALTIME_REDIS_PASSWORD") && !line.contains("wrong-horse"), "{line}");
+    }
+    let home = Home::new();
+    let words = ["serve", "--listen", "127.0.0.1:0", "--log", "trace", "--redis-url", &redis.url()];
+    let file = home.file("password", &format!("{PASSWORD}\n"));
+    let by_file =
+        home.program(&[&words[..], &["--redis-password-file", file.to_str().expect("a path")]].concat());
+    let by_variable = home.program(&words).env("REALTIME_REDIS_PASSWORD", PASSWORD);
+    for program in [by_file, by_variable] {
+        let served = program.serve();
+        ask(&mut served.connect(&home.token("alice")), &post("1"), "ack");
+        served.signal(Signal::TERM);
+        let (code, log, _) = served.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(!log.contains(PASSWORD), "it is in the log:\n{log}");
+    }
+}
+
+#[test]
+fn the_user_that_the_readme_makes_is_enough() {
+    let readme = include_str!("../../README.md");
+    let rule = readme.lines().find(|line| line.trim_start().starts_with("ACL SETUSER")).expect("a rule");
+    let rule = rule.trim().replace("PASSWORD", PASSWORD);
+    let redis = Redis::start();
+    let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("it listens");
+    for command in [&*rule, "ACL SETUSER default off"] {
+        write!(operator, "{command}\r\n").expect("sent");
+        let mut answer = [0; 5];
+        operator.read_exact(&mut answer).expect("an answer");
+        assert_eq!(&answer, b"+OK\r\n", "{command}");
+    }
+    let home = Home::new();
+    let words = ["serve", "--listen", "127.0.0.1:0", "--redis-url", &redis.url(), "--redis-user", "chat"];
+    let served = home.program(&words).env("REALTIME_REDIS_PASSWORD", PASSWORD).serve();
+    works(&home, &served);
+    let mut alice = served.connect(&home.token("alice"));
+    ask(&mut alice, &json!({"type": "join_room", "room": "lobby"}), "system");
+    for (question, answer) in [("history", "history"), ("members", "members")] {
+        ask(&mut alice, &json!({"type": question, "room": "lobby"}), answer);
+    }
+    ask(&mut alice, &json!({"type": "list_rooms"}), "rooms");
+    let log = served.stopped();
+    assert!(!log.contains("NOPERM") && !log.contains("CONFIG is not allowed"), "{log}");
+}
+
+#[test]
+fn what_falls_short_is_said_loudly() {
+    let home = Home::new();
+    for (options, flags, said) in [
+        (&["--appendonly", "yes", "--appendfsync", "always"][..], &[][..], None),
+        (&["--appendonly", "yes", "--appendfsync", "everysec"], &[], Some("last second are lost")),
+        (&["--appendonly", "yes", "--appendfsync", "everysec"], &["--redis-aof", "everysec"], None),
+        (&["--appendonly", "no"], &[], Some("writes no append-only file")),
+        (&["--appendonly", "no"], &["--redis-aof", "no"], None),
+        (
+            &["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "allkeys-lru"],
+            &[],
+            Some("drops keys"),
+        ),
+    ] {
+        let redis = Redis::start_with(options);
+        let log = home.serve(&[&["--redis-url", &redis.url()], flags].concat()).stopped();
+        let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+        match said {
+            Some(said) => assert!(warnings.iter().any(|line| line.contains(said)), "{options:?}: {log}"),
+            None => assert!(warnings.is_empty(), "{options:?}: {warnings:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_old_redis_and_what_is_none_are_told_apart() {
+    let old = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = old.local_addr().expect("an address");
+    // It greets as 6.2 does, and ends with this test.
+    thread::spawn(move || {
+        for stream in old.incoming().flatten() {
+            thread::spawn(move || pretend_to_be_old(stream));
+        }
+    });
+    let line = refused(&format!("redis://{place}"), &[]);
+    assert!(line.contains("6.2.14") && line.contains("7.0"), "{line}");
+
+    let web = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = web.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut stream in web.incoming().flatten() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let line = refused(&format!("redis://{place}"), &[]);
+    assert!(line.contains("does not speak"), "{line}");
+}
+
+/// Answers each command as an old Redis does: a hello with its properties, OK, and its version.
+fn pretend_to_be_old(mut stream: impl Read + Write) {
+    let mut said = Vec::new();
+    let mut bytes = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut bytes) {
+        said.extend_from_slice(&bytes[..read]);
+        let text = String::from_utf8_lossy(&said).to_uppercase();
+        let mut answer = Vec::new();
+        for command in text.split('*').skip(1) {
+            if command.contains("HELLO") {
+                answer.extend_from_slice(b"%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n");
+            } else if command.contains("INFO\r\n$10") {
+                let info = "redis_version:6.2.14\r\nrole:master\r\n";
+                let _ = write!(answer, "${}\r\n{info}\r\n", info.len());
+            } else {
+                answer.extend_from_slice(b"+OK\r\n");
+            }
+        }
+        said.clear();
+        if stream.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn tls_is_spoken_with_whoever_the_authority_bears_out() {
+    let home = Home::new();
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::new(Vec::new()).expect("sound");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = authority.self_signed(&authority_key).expect("signed").pem();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().expect("a key");
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = CertificateParams::new(names).expect("names").signed_by(&key, &issuer).expect("signed").pem();
+    let path = |name: &str, text: &str| home.file(name, text).to_str().expect("a path").to_owned();
+    let (ca, own, key) = (path("ca.pem", &ca), path("own.pem", &own), path("key.pem", &key.serialize_pem()));
+    let port = free_port().to_string();
+    let tls =
+        ["--tls-port", &port, "--tls-cert-file", &own, "--tls-key-file", &key, "--tls-ca-cert-file", &ca];
+    let durable = ["--appendonly", "yes", "--appendfsync", "always", "--tls-auth-clients", "no"];
+    let redis = Redis::start_with(&[&tls[..], &durable].concat());
+
+    let url = format!("rediss://localhost:{port}");
+    let served = home.serve(&["--redis-url", &url, "--redis-ca", &ca]);
+    works(&home, &served);
+    served.stopped();
+    let line = refused(&url, &[]);
+    assert!(line.contains("--redis-ca"), "nobody bears it out: {line}");
+    let line = refused(&format!("redis://localhost:{port}"), &[]);
+    assert!(line.contains("rediss://"), "{line}");
+    let line = refused(&format!("rediss://localhost:{}", redis.port()), &["--redis-ca", &ca]);
+    assert!(line.contains("does not speak TLS") || line.contains("redis://"), "{line}");
+}
