@@ -20,11 +20,11 @@ chat user="you" room="chat-general":
         && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
 
 # Run all tests, the examples in the documentation included; arguments go to `cargo test`
-test *arguments: c-compiler
+test *arguments: c-compiler other-programs
     cargo test --workspace --no-fail-fast "$@"
 
 # Have faults, kills and power cuts go on, as in `just soak 2h`; stops at the first message that is lost
-soak duration="10m": c-compiler
+soak duration="10m": c-compiler other-programs
     REALTIME_SOAK="$1" cargo test --release --package realtime-server --test faults -- --ignored --exact soak --nocapture
 
 # What has to pass before a commit: format, lints, tests, documentation
@@ -50,7 +50,7 @@ lint:
 docs:
     RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
-# The tests need Rust and a C compiler, which links, and builds the library for signatures. All else comes with Cargo.
+# The tests need Rust and a C compiler, which links, and builds the library for signatures.
 [private]
 c-compiler:
     @command -v cc >/dev/null || { \
@@ -60,5 +60,30 @@ c-compiler:
         echo '  Arch            sudo pacman -S base-devel'; \
         echo '  Alpine          sudo apk add build-base'; \
         echo '  macOS           xcode-select --install'; \
+        exit 1; \
+    } >&2
+
+# The tests of several instances run a Redis and an nginx of their own, each on a free port. Where they are missing and
+# Debian's packages can be had, they are installed, and not left running as services.
+[private]
+other-programs:
+    @missing=""; \
+    command -v redis-server >/dev/null || missing="$missing redis-server"; \
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx-light"; \
+    test -z "$missing" && exit 0; \
+    if command -v apt-get >/dev/null; then \
+        as_root=""; test "$(id -u)" = 0 || as_root="sudo"; \
+        echo "installing$missing, which the tests run" >&2; \
+        ours=""; test -e /usr/sbin/policy-rc.d || ours="yes"; \
+        if test "$ours"; then printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null; $as_root chmod +x /usr/sbin/policy-rc.d; fi; \
+        $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $missing >/dev/null; \
+        status=$?; if test "$ours"; then $as_root rm -f /usr/sbin/policy-rc.d; fi; exit $status; \
+    fi; \
+    { \
+        echo "The tests run programs that are missing:$missing. To get them:"; \
+        echo '  Fedora          sudo dnf install redis nginx'; \
+        echo '  Arch            sudo pacman -S redis nginx'; \
+        echo '  Alpine          sudo apk add redis nginx'; \
+        echo '  macOS           brew install redis nginx'; \
         exit 1; \
     } >&2

@@ -79,7 +79,10 @@ impl Nginx {
 
 fn start(directory: &Path) -> Child {
     let directory = directory.to_str().expect("a path");
+    // Debian has it where only root looks.
+    let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     Command::new("nginx")
+        .env("PATH", path)
         .args(["-p", directory, "-c", "nginx.conf"])
         .stdin(Stdio::null())
         .stderr(fs::File::create(format!("{directory}/nginx.log")).expect("a file"))
