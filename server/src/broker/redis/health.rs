@@ -88,7 +88,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         let next = Instant::now() + PROBE;
         number += 1;
-        let probe = shared.probe(number).await;
+        let probe = tokio::select! {
+            probe = shared.probe(number) => probe,
+            // What was said before may be lost, and says nothing of this connection.
+            () = shared.heard_again.notified() => continue,
+        };
         shared.set_up(matches!(probe, Probe::Heard));
         if matches!(probe, Probe::Deaf) {
             shared.subscriptions.is_deaf();
