@@ -308,7 +308,7 @@ impl Shared {
         }
         self.subscriptions.hear(&following.channel).await.map_err(|_| Unavailable)?;
         let mut asking = Pipeline::new();
-        asking.add_command(self.look(&following.channel, Seq::ZERO));
+        asking.add_command(self.look(&following.channel, Seq::ZERO, 0));
         asking.add_command(self.room_of_instance("SADD", &following.room));
         let answers = self.asks.ask(&asking).await?;
         let seen = answers.first().and_then(repair::seen).ok_or(Unavailable)?;

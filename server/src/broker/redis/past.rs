@@ -169,7 +169,7 @@ impl Shared {
         }
         let mut asking = Pipeline::with_capacity(rooms.len());
         for room in &rooms {
-            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO));
+            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO, 0));
         }
         let answers = self.asks.ask(&asking).await?;
         for (room, answer) in rooms.into_iter().zip(&answers) {

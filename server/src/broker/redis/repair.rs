@@ -47,8 +47,9 @@ pub(super) struct Seen {
 }
 
 impl Shared {
-    /// A call of `look.lua`.
-    pub(super) fn look(&self, channel: &str, at: Seq) -> Cmd {
+    /// A call of `look.lua`: with the number of an entry, and which change of who is there was the last one that was
+    /// told here.
+    pub(super) fn look(&self, channel: &str, at: Seq, people: u64) -> Cmd {
         let mut look = scripts::LOOK.on(&[
             keys::log(channel),
             keys::meta(channel),
@@ -56,7 +57,7 @@ impl Shared {
             keys::instances(channel),
             keys::at(channel, &self.instance()),
         ]);
-        look.arg(at.get());
+        look.arg(channel).arg(at.get()).arg(people);
         look
     }
 
@@ -81,13 +82,13 @@ impl Shared {
     pub(super) async fn bring_up(&self, following: &Following) -> Result<u64, Unavailable> {
         let _turn = following.repair.lock().await;
         // What is found missing from here on may be more than what is about to be fetched.
-        let ours = {
+        let (ours, people) = {
             let mut state = following.state.lock();
             state.in_repair = false;
-            state.head.clone()
+            (state.head.clone(), state.people)
         };
         let mut asking = Pipeline::new();
-        asking.add_command(self.look(&following.channel, ours.seq()));
+        asking.add_command(self.look(&following.channel, ours.seq(), people));
         let answers = self.asks.ask(&asking).await?;
         let seen = answers.first().and_then(seen).ok_or(Unavailable)?;
         match compare(&ours, &seen.look) {
@@ -164,7 +165,7 @@ impl Shared {
         for following in rooms {
             let state = following.state.lock();
             if state.stage == Stage::Open {
-                asking.add_command(self.look(&following.channel, state.head.seq()));
+                asking.add_command(self.look(&following.channel, state.head.seq(), state.people));
                 asked.push((following, state.head.clone()));
             }
         }

@@ -77,7 +77,7 @@ impl Shared {
         }
         let mut asking = Pipeline::with_capacity(rooms.len());
         for room in rooms {
-            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO));
+            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO, 0));
         }
         let answers = self.asks.ask(&asking).await?;
         let mut forgetting = Pipeline::new();

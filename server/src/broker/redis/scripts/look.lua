@@ -1,21 +1,27 @@
--- Tells how a room stands.
+-- Tells how a room stands, and has it counted on from what was told of who is there.
 --
 -- KEYS  log, meta, members (sorted set), instances (set), users of the instance that asks (set)
--- ARGV  a number of an entry
+-- ARGV  channel, a number of an entry, the version of who is there that was told last (0: none)
 -- Returns epoch, number, id and time of the newest entry ('', 0, '', 0: there is none), the id of the entry of that
 -- number ('': it is not there), the version of who is there, how many are, how many of them on the instance that asks,
 -- and the instances that they are on.
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local people = redis.call('HGET', KEYS[2], 'people') or '0'
+if tonumber(people) < tonumber(ARGV[3]) then
+  -- Redis has lost changes, and would count others like them: it goes on after those that were told.
+  people = string.format('%.0f', ARGV[3] + 1)
+  redis.call('HSET', KEYS[2], 'people', people)
+  redis.call('SPUBLISH', ARGV[1], 'm\n' .. people)
+end
 local count = redis.call('ZCARD', KEYS[3])
 local here, instances = redis.call('SCARD', KEYS[5]), redis.call('SMEMBERS', KEYS[4])
 if not last then return {'', '0', '', '0', '', people, count, here, instances} end
 local epoch = redis.call('HGET', KEYS[2], 'epoch') or ''
 local seq, there = string.match(last[1], '^%d+'), ''
-if seq == ARGV[1] then
+if seq == ARGV[2] then
   there = last[2][2]
-elseif ARGV[1] ~= '0' then
-  local entry = redis.call('XRANGE', KEYS[1], ARGV[1] .. '-0', ARGV[1] .. '-0')[1]
+elseif ARGV[2] ~= '0' then
+  local entry = redis.call('XRANGE', KEYS[1], ARGV[2] .. '-0', ARGV[2] .. '-0')[1]
   if entry then there = entry[2][2] end
 end
 return {epoch, seq, last[2][2], last[2][4], there, people, count, here, instances}
