@@ -21,7 +21,7 @@ use crate::faults::{self, Fault};
 const ROUND: Duration = Duration::from_secs(5);
 /// Rooms that are compared at once.
 const ROOMS: usize = 200;
-/// Time that is taken for so many: at most 2,000 rooms a second, which costs Redis one or two in a hundred of its time.
+/// Time that is taken for so many: at most 2,000 rooms a second, which costs Redis two in a hundred of its time.
 const PACE: Duration = Duration::from_millis(100);
 /// How long an announcement may be on its way when Redis has said that it is made.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
