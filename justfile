@@ -19,9 +19,10 @@ chat user="you" room="chat-general":
     @token="$(cargo run --quiet --release --bin realtime-server -- token --user "$1")" \
         && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
 
-# Run all tests, the examples in the documentation included; arguments go to `cargo test`
+# Run all tests, the examples in the documentation included, and those of the hub on Redis once more; arguments go to `cargo test`
 test *arguments: c-compiler other-programs
     cargo test --workspace --no-fail-fast "$@"
+    test $# -gt 0 || REALTIME_TEST_ENGINE=redis cargo test --package realtime-server --test hub
 
 # Have faults, kills and power cuts go on, as in `just soak 2h`; stops at the first message that is lost
 soak duration="10m": c-compiler other-programs
