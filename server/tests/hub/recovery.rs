@@ -275,8 +275,9 @@ async fn waves(workers: usize, waves: u64) {
         for writer in writers {
             writer.await.expect("a writer");
         }
-        keeper.send(message(ROOM, END)).await;
-        keeper.nothing_else().await;
+        // Answered when it is stored, and so is all that came before.
+        keeper.send(tracked(ROOM, END, &format!("end {wave}"))).await;
+        keeper.wait_for(json!({"type": "ack"})).await;
         page_through(&mut keeper, &mut log).await;
         for joiner in joiners {
             let joiner = joiner.await.expect("a joiner");
