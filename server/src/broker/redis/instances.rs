@@ -49,28 +49,22 @@ impl Shared {
             .collect())
     }
 
-    /// Begins anew under another name.
+    /// Begins anew under another name. What fails of it is done by others, or with the next beats.
     async fn begin_anew(self: &Arc<Self>) -> Result<(), Unavailable> {
-        let before = self.instance();
-        *self.instance.lock() = new_instance().into();
-        self.register().await?;
+        let before = std::mem::replace(&mut *self.instance.lock(), new_instance().into());
+        let rooms: Vec<RoomName> = self.rooms.all().iter().map(|following| following.room.clone()).collect();
+        self.listed.lock().clear();
+        self.dirty.lock().extend(rooms.iter().cloned());
+        self.online.say_all_again();
+        let mut asking = self.beat(true);
+        // Whatever is left of that name is given up with its lease, unless we do it here.
+        asking.cmd("HSETNX").arg(self.keys.beats()).arg(&*before).arg(0);
+        self.asks.ask(&asking).await?;
         tracing::warn!(
             "this instance had been given up by the others, or Redis has lost it: saying again who is here"
         );
-        let rooms = self.rooms.all();
-        let mut asking = Pipeline::new();
-        for following in &rooms {
-            asking.add_command(self.room_of_instance("SADD", &following.room));
-        }
-        asking.add_command(Cmd::new().arg("DEL").arg(self.keys.rooms_at(&before)).take());
-        self.asks.ask(&asking).await?;
-        self.online.say_all_again();
-        for following in &rooms {
-            self.dirty.lock().insert(following.room.clone());
-        }
         self.say_dirty().await;
         // What went out under the old name when others had given that up already.
-        let rooms: Vec<RoomName> = rooms.iter().map(|following| following.room.clone()).collect();
         self.give_up(&before, &rooms).await
     }
 
@@ -95,6 +89,10 @@ impl Shared {
             }
             let mut asking = Pipeline::new();
             asking.add_command(replace);
+            if self.rooms.by_channel(&channel).is_some() {
+                asking.add_command(self.room_of_instance("SADD", room));
+                asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
+            }
             self.asks.ask(&asking).await?;
             // Who came or went meanwhile may have been said before this was.
             if feed.users(room) == users {
