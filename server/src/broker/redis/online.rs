@@ -105,7 +105,7 @@ impl Shared {
         if !counted {
             counts.remove(user);
         }
-        if !counted || counts.of(user) != of_user {
+        if !counted || counts.of(user) != of_user || counts.all != all {
             counts.unsaid.insert(user.clone());
             self.online.changed.notify_one();
         }
@@ -154,7 +154,7 @@ impl Shared {
             let result = self.asks.ask(&asking).await;
             let mut counts = self.online.counts.lock();
             for (user, count) in said {
-                if result.is_err() || counts.of(&user) != count {
+                if result.is_err() || counts.of(&user) != count || counts.all != all {
                     counts.unsaid.insert(user);
                 }
             }
