@@ -7,6 +7,8 @@ mod announcements;
 mod dedup;
 mod divergence;
 mod order;
+mod outage;
+mod people;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
