@@ -381,24 +381,31 @@ impl Shared {
         append.arg(format!("{before}{number}")).arg(after.strip_suffix('}').unwrap_or(after));
         append.arg(self.keep());
         let lane = self.lane(&room);
-        if self.is_unlisted(&room) {
-            let mut listing = Cmd::new();
-            listing.arg("SADD").arg(self.keys.rooms()).arg(room.as_str());
-            lane.post(listing, Box::new(|_| ()));
+        if self.listed.lock().contains(&room) {
+            return lane.post(append, done);
         }
-        lane.post(append, done);
+        let mut listing = Cmd::new();
+        listing.arg("SADD").arg(self.keys.rooms()).arg(room.as_str());
+        lane.post(listing, Box::new(|_| ()));
+        let shared = self.clone();
+        lane.post(
+            append,
+            Box::new(move |stored| {
+                // What was stored is listed: that was asked for before.
+                if stored.is_ok() {
+                    shared.is_listed(room);
+                }
+                done(stored);
+            }),
+        );
     }
 
-    /// Whether nothing was posted in a room from here yet, as far as is known.
-    fn is_unlisted(&self, room: &RoomName) -> bool {
+    fn is_listed(&self, room: RoomName) {
         let mut listed = self.listed.lock();
-        if listed.contains(room) {
-            return false;
-        }
         if listed.len() >= LISTED {
             listed.clear();
         }
-        listed.insert(room.clone())
+        listed.insert(room);
     }
 
     fn flush(&self) {

@@ -58,7 +58,9 @@ impl Poster {
         while !self.refused.is_empty() {
             let mut again = std::mem::take(&mut self.refused);
             again.sort_unstable();
-            again.into_iter().for_each(|number| self.send(instance, number));
+            for number in again {
+                self.send(instance, number);
+            }
             self.answered().await;
         }
     }
@@ -115,6 +117,8 @@ async fn a_redis_that_stays_away_refuses_what_is_posted() {
     redis.restart();
     poster.finish(&instances[0]).await;
     assert_heard_once(&instances, &poster).await;
+    let (rooms, _) = instances[0].broker.list(Box::new(|_| true), 10).await.expect("a list");
+    assert_eq!(rooms.iter().map(|of| of.room.as_str()).collect::<Vec<_>>(), ["a"]);
 }
 
 #[tokio::test]
