@@ -208,10 +208,8 @@ impl Recorder {
     pub(super) async fn until(&self, mut enough: impl FnMut(&[Heard]) -> bool) -> Vec<Heard> {
         let mut heard = self.heard.subscribe();
         let came = timeout(PATIENCE, heard.wait_for(|heard| enough(heard))).await;
-        match came {
-            Ok(heard) => heard.expect("the recorder is here").clone(),
-            Err(late) => panic!("{late}: no more was heard than {:?}", self.heard.borrow()),
-        }
+        let Ok(heard) = came else { panic!("no more was heard than {:?}", self.heard.borrow()) };
+        heard.expect("the recorder is here").clone()
     }
 
     /// Takes what was heard so far.

@@ -53,8 +53,8 @@ async fn goes_on(instances: &[Instance; 2], before: &[Receipt]) -> Receipt {
         assert!(Instance::resets(&heard) > 0, "{heard:?}");
         let (_, entries) = log_of(&heard);
         assert_eq!(entries.last().map(|(epoch, entry)| (epoch, entry.id)), Some((&after.epoch, after.id)));
-        let newest = instance.broker.open(&room("a")).await;
-        assert_eq!(newest, Ok(Position::At { epoch: after.epoch.clone(), seq: after.seq, id: after.id }));
+        let newest = Position::At { epoch: after.epoch.clone(), seq: after.seq, id: after.id };
+        assert_eq!(instance.broker.open(&room("a")).await, Ok(newest));
     }
     // What is read has no hole either.
     let page = instances[0].broker.history(&room("a"), Range::Newest, 10, usize::MAX).await.expect("a page");
