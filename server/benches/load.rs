@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! options ─▶ targets × scenes ─▶ run: join → warm up → measure → drain → check ─▶ report
-//!                                 └ connection: upgrade, frames ── sender: window, markers
+//!                                 └ connection: upgrade, frames ── sender, witness: marks
 //! ```
 //!
 //! One thread drives raw sockets through a poll and looks at no more of a delivery than its first bytes, so that
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use options::Options;
-use report::Row;
+use report::{Row, Table};
 use scene::Scene;
 use target::{Setup, Target};
 use tokens::Tokens;
@@ -30,6 +30,8 @@ mod dialect;
 mod frame;
 #[path = "load/histogram.rs"]
 mod histogram;
+#[path = "load/mark.rs"]
+mod mark;
 #[path = "load/options.rs"]
 mod options;
 #[path = "load/ours.rs"]
@@ -54,6 +56,8 @@ mod started;
 mod target;
 #[path = "load/tokens.rs"]
 mod tokens;
+#[path = "load/witness.rs"]
+mod witness;
 
 /// Files open beside the connections: the poll, the standard streams, a server's log.
 const SPARE_FILES: u64 = 64;
@@ -95,12 +99,13 @@ fn run_all(options: &Options) -> Result<bool, String> {
 
     let table = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
     table(&setting(options, &setup));
-    table(&report::table_head());
+    let lines = Table { on_redis: setup.redis.is_some() };
+    table(&lines.head());
     let mut rows = Vec::new();
     for target in &targets {
         for scene in &scenes {
             let row = run_one(target, scene, options, &tokens, &setup);
-            table(&row.table_line());
+            table(&lines.row(&row));
             if options.json {
                 println!("{}", row.json_line());
             }
@@ -111,7 +116,7 @@ fn run_all(options: &Options) -> Result<bool, String> {
     if !others.is_empty() {
         table(&format!("\nAs multiples of {}:", targets[0].name));
         let ratios = others.chunks(scenes.len()).flat_map(|rows| rows.iter().zip(first));
-        ratios.filter_map(|(other, first)| other.ratio_line(first)).for_each(|line| table(&line));
+        ratios.filter_map(|(other, first)| lines.ratios(other, first)).for_each(|line| table(&line));
     }
     Ok(rows.iter().all(Row::is_ok))
 }

@@ -1,7 +1,7 @@
 //! One connection: upgrade, welcome, join, then deliveries, counted by their first bytes.
 //!
-//! Only what is not a delivery is parsed as JSON, and only a sender looks further into one: for the marker in
-//! the text that tells its own copies. All connections share one read buffer; each owns bytes only while a frame
+//! Only what is not a delivery is parsed as JSON, and only senders and witnesses look further into one: for the
+//! mark in the text that tells whose it is. All connections share one read buffer; each owns bytes only while a frame
 //! is incomplete or the socket is full.
 
 use std::borrow::Cow;
@@ -17,6 +17,7 @@ use crate::dialect::{Dialect, Incoming};
 use crate::frame::{self, next_frame, push_client_frame};
 use crate::histogram::Histogram;
 use crate::sender::Sender;
+use crate::witness::Witness;
 
 /// The example key of RFC 6455, 1.3: its answer is known without computing SHA-1.
 const UPGRADE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     /// Messages sent in this span are recorded, whenever they come back.
     pub(crate) recorded: Range<u64>,
     pub(crate) round_trips: Histogram,
+    /// Until a message was delivered at another instance.
+    pub(crate) crossings: Histogram,
     pub(crate) deliveries: u64,
     pub(crate) reads: u64,
     pub(crate) joined: usize,
@@ -62,6 +65,7 @@ enum Stage {
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     pub(crate) sender: Option<Box<Sender>>,
+    pub(crate) witness: Option<Box<Witness>>,
     /// Messages received.
     pub(crate) deliveries: u64,
     stage: Stage,
@@ -95,6 +99,7 @@ impl Shared {
             sending: false,
             recorded: 0..0,
             round_trips: Histogram::new(),
+            crossings: Histogram::new(),
             deliveries: 0,
             reads: 0,
             joined: 0,
@@ -128,6 +133,7 @@ impl Connection {
         Ok(Self {
             stream,
             sender: None,
+            witness: None,
             deliveries: 0,
             stage: Stage::Upgrading,
             dialect,
@@ -205,7 +211,7 @@ impl Connection {
 
     /// Handles the whole frames in `bytes` and returns where the incomplete one begins.
     fn take_frames(&mut self, bytes: &[u8], shared: &mut Shared) -> Result<usize, String> {
-        let now = if self.sender.is_some() { shared.now() } else { 0 };
+        let now = if self.sender.is_some() || self.witness.is_some() { shared.now() } else { 0 };
         let mut taken = 0;
         if self.stage == Stage::Upgrading {
             let Some(end) = upgrade_end(bytes)? else { return Ok(0) };
@@ -268,11 +274,17 @@ impl Connection {
     fn delivered(&mut self, payload: &[u8], now: u64, shared: &mut Shared) -> Result<(), String> {
         self.deliveries += 1;
         shared.deliveries += 1;
-        let Some(sender) = &mut self.sender else { return Ok(()) };
-        if let Some(sent_at) = sender.came_back(payload)?
-            && shared.recorded.contains(&sent_at)
+        if let Some(sender) = &mut self.sender
+            && let Some(due) = sender.came_back(payload)?
+            && shared.recorded.contains(&due)
         {
-            shared.round_trips.record(now - sent_at);
+            shared.round_trips.record(now - due);
+        }
+        if let Some(witness) = &mut self.witness
+            && let Some(due) = witness.came_across(payload)?
+            && shared.recorded.contains(&due)
+        {
+            shared.crossings.record(now - due);
         }
         Ok(())
     }

@@ -33,9 +33,12 @@ Columns:
   deliv/s     messages received by members a second, all members together
   srv us/d    CPU time of the server process (user and system, all threads) for each delivery; of all instances
               together
-  rds us/d    that of Redis
+  rds us/d    with --redis: that of Redis
   p50…p99.9   round trip: from sending a message until its sender has its own copy. Closed loops measure from
               the send; the open loop from when the message was due, so that a stall is not left out
+  other p50…  with --redis: the same, until a member on another instance has it. A server may show a message to
+              its sender before that; closed loops then do not wait for the others, and where these fall behind,
+              what is measured is a queue that grows: compare at the even load of `steady`
   KiB/conn    resident memory of the server, of all instances together, once all have joined, less that before, by connections
   load us/d   CPU time of the load for each delivery. Where it comes near the server's, the load is what is
               measured
@@ -69,7 +72,7 @@ pub(crate) struct Options {
     idle_connections: usize,
 
     /// Length of a message's text
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=4000))]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=4000))]
     pub(crate) text_bytes: u16,
 
     /// Give each message a `client_msg_id`, as clients do that want to know that it is stored. Acks are not counted as

@@ -1,5 +1,6 @@
 //! Figures as lines: a table for people, NDJSON for programs, ratios where servers are compared.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +10,15 @@ use crate::scene::Scene;
 
 /// Below it, what a server grows by as it wakes up hides what connections weigh.
 const MANY_CONNECTIONS: usize = 1000;
+
+/// Those columns of figures that say something only with a Redis.
+const OF_REDIS: [usize; 3] = [3, 8, 9];
+
+/// The lines of the table for people.
+pub(crate) struct Table {
+    /// Whether it has the columns for that.
+    pub(crate) on_redis: bool,
+}
 
 /// A line of the table: a scene at a server.
 pub(crate) struct Row {
@@ -29,6 +39,8 @@ struct Figures {
     p50: Option<Duration>,
     p99: Option<Duration>,
     p999: Option<Duration>,
+    other_p50: Option<Duration>,
+    other_p99: Option<Duration>,
     kib_per_connection: Option<f64>,
     round_trips: u64,
 }
@@ -48,6 +60,8 @@ impl Row {
             p50: outcome.round_trips.quantile(500),
             p99: outcome.round_trips.quantile(990),
             p999: outcome.round_trips.quantile(999),
+            other_p50: outcome.crossings.quantile(500),
+            other_p99: outcome.crossings.quantile(990),
             kib_per_connection: outcome
                 .grown_kib
                 .filter(|_| outcome.connections >= MANY_CONNECTIONS)
@@ -78,25 +92,6 @@ impl Row {
         self.faults.is_empty()
     }
 
-    pub(crate) fn table_line(&self) -> String {
-        let figures = &self.figures;
-        line(&[
-            &self.target,
-            self.scene,
-            &self.connections.to_string(),
-            &number(figures.deliveries_per_second, 0),
-            &number(figures.server_micros, 2),
-            &number(figures.redis_micros, 2),
-            &time(figures.p50),
-            &time(figures.p99),
-            &time(figures.p999),
-            &number(figures.tail(), 1),
-            &number(figures.kib_per_connection, 2),
-            &number(figures.load_micros, 2),
-            &if self.is_ok() { "ok".to_owned() } else { self.faults.join("; ") },
-        ])
-    }
-
     pub(crate) fn json_line(&self) -> String {
         let figures = &self.figures;
         let micros = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e6);
@@ -111,39 +106,13 @@ impl Row {
             "p50_us": micros(figures.p50),
             "p99_us": micros(figures.p99),
             "p999_us": micros(figures.p999),
+            "other_p50_us": micros(figures.other_p50),
+            "other_p99_us": micros(figures.other_p99),
             "kib_per_connection": figures.kib_per_connection,
             "load_us_per_delivery": figures.load_micros,
             "faults": self.faults,
         });
         row.to_string()
-    }
-
-    /// This row's figures as multiples of those of the first server in the same scene.
-    pub(crate) fn ratio_line(&self, first: &Self) -> Option<String> {
-        if self.scene != first.scene || !self.is_ok() || !first.is_ok() {
-            return None;
-        }
-        let (ours, theirs) = (&first.figures, &self.figures);
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        let times = |theirs: Option<f64>, ours: Option<f64>| match theirs.zip(ours) {
-            Some((theirs, ours)) if ours > 0.0 => format!("×{:.2}", theirs / ours),
-            _ => "–".to_owned(),
-        };
-        Some(line(&[
-            &self.target,
-            self.scene,
-            "",
-            &times(theirs.deliveries_per_second, ours.deliveries_per_second),
-            &times(theirs.server_micros, ours.server_micros),
-            &times(theirs.redis_micros, ours.redis_micros),
-            &times(seconds(theirs.p50), seconds(ours.p50)),
-            &times(seconds(theirs.p99), seconds(ours.p99)),
-            &times(seconds(theirs.p999), seconds(ours.p999)),
-            &times(theirs.tail(), ours.tail()),
-            &times(theirs.kib_per_connection, ours.kib_per_connection),
-            "",
-            "",
-        ]))
     }
 }
 
@@ -154,28 +123,91 @@ impl Figures {
     }
 }
 
-pub(crate) fn table_head() -> String {
-    line(&[
-        "server",
-        "scene",
-        "conns",
-        "deliv/s",
-        "srv us/d",
-        "rds us/d",
-        "p50",
-        "p99",
-        "p99.9",
-        "p99/p50",
-        "KiB/conn",
-        "load us/d",
-        "check",
-    ])
+impl Table {
+    pub(crate) fn head(&self) -> String {
+        self.line(&[
+            "server",
+            "scene",
+            "conns",
+            "deliv/s",
+            "srv us/d",
+            "rds us/d",
+            "p50",
+            "p99",
+            "p99.9",
+            "p99/p50",
+            "other p50",
+            "other p99",
+            "KiB/conn",
+            "load us/d",
+            "check",
+        ])
+    }
+
+    pub(crate) fn row(&self, row: &Row) -> String {
+        let figures = &row.figures;
+        self.line(&[
+            &row.target,
+            row.scene,
+            &row.connections.to_string(),
+            &number(figures.deliveries_per_second, 0),
+            &number(figures.server_micros, 2),
+            &number(figures.redis_micros, 2),
+            &time(figures.p50),
+            &time(figures.p99),
+            &time(figures.p999),
+            &number(figures.tail(), 1),
+            &time(figures.other_p50),
+            &time(figures.other_p99),
+            &number(figures.kib_per_connection, 2),
+            &number(figures.load_micros, 2),
+            &if row.is_ok() { "ok".to_owned() } else { row.faults.join("; ") },
+        ])
+    }
+
+    /// A row's figures as multiples of those of the first server in the same scene.
+    pub(crate) fn ratios(&self, row: &Row, first: &Row) -> Option<String> {
+        if row.scene != first.scene || !row.is_ok() || !first.is_ok() {
+            return None;
+        }
+        let (ours, theirs) = (&first.figures, &row.figures);
+        let times = |figure: fn(&Figures) -> Option<f64>| match figure(theirs).zip(figure(ours)) {
+            Some((theirs, ours)) if ours > 0.0 => format!("×{:.2}", theirs / ours),
+            _ => "–".to_owned(),
+        };
+        Some(self.line(&[
+            &row.target,
+            row.scene,
+            "",
+            &times(|figures| figures.deliveries_per_second),
+            &times(|figures| figures.server_micros),
+            &times(|figures| figures.redis_micros),
+            &times(|figures| seconds(figures.p50)),
+            &times(|figures| seconds(figures.p99)),
+            &times(|figures| seconds(figures.p999)),
+            &times(Figures::tail),
+            &times(|figures| seconds(figures.other_p50)),
+            &times(|figures| seconds(figures.other_p99)),
+            &times(|figures| figures.kib_per_connection),
+            "",
+            "",
+        ]))
+    }
+
+    fn line(&self, cells: &[&str; 15]) -> String {
+        let [target, scene, figures @ .., check] = cells;
+        let mut line = format!("{target:<10} {scene:<8}");
+        for (place, figure) in figures.iter().enumerate() {
+            if self.on_redis || !OF_REDIS.contains(&place) {
+                let _ = write!(line, " {figure:>9}");
+            }
+        }
+        format!("{line}  {check}").trim_end().to_owned()
+    }
 }
 
-fn line(cells: &[&str; 13]) -> String {
-    let [target, scene, figures @ .., check] = cells;
-    let figures = figures.iter().map(|figure| format!("{figure:>9}")).collect::<Vec<_>>().join(" ");
-    format!("{target:<10} {scene:<8} {figures}  {check}").trim_end().to_owned()
+fn seconds(time: Option<Duration>) -> Option<f64> {
+    time.map(|time| time.as_secs_f64())
 }
 
 fn number(figure: Option<f64>, decimals: usize) -> String {

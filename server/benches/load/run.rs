@@ -14,6 +14,7 @@ use crate::scene::{Pace, Scene};
 use crate::sender::Sender;
 use crate::target::Servers;
 use crate::tokens::Tokens;
+use crate::witness::Witness;
 
 /// Connections that are on their way in at a time: below any listen backlog.
 const MOST_JOINING: usize = 128;
@@ -40,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) redis_cpu: Option<Duration>,
     pub(crate) load_cpu: Option<Duration>,
     pub(crate) round_trips: Histogram,
+    /// Until a message was delivered at another instance.
+    pub(crate) crossings: Histogram,
     /// Growth of the servers' resident memory while all connected and joined.
     pub(crate) grown_kib: Option<u64>,
     /// What the check has found wrong.
@@ -101,6 +104,7 @@ impl Outcome {
             redis_cpu: None,
             load_cpu: None,
             round_trips: Histogram::new(),
+            crossings: Histogram::new(),
             grown_kib: None,
             faults: Vec::new(),
         }
@@ -155,6 +159,7 @@ impl<'a> Run<'a> {
         let opened = Connection::open(address, path, *dialect, &token, user, room);
         let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;
         connection.sender = sender;
+        connection.witness = Witness::new(index, self.scene.members, self.servers.instances()).map(Box::new);
         self.poll
             .registry()
             .register(&mut connection.stream, Token(index), Interest::READABLE | Interest::WRITABLE)
@@ -202,6 +207,7 @@ impl<'a> Run<'a> {
             redis_cpu: difference(before.redis_cpu, after.redis_cpu),
             load_cpu: difference(before.load_cpu, after.load_cpu),
             round_trips: std::mem::replace(&mut self.shared.round_trips, Histogram::new()),
+            crossings: std::mem::replace(&mut self.shared.crossings, Histogram::new()),
             faults,
             ..Outcome::at_rest()
         })

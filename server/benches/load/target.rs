@@ -148,6 +148,10 @@ impl Servers {
         self.addresses[(room + place) % self.addresses.len()]
     }
 
+    pub(crate) fn instances(&self) -> usize {
+        self.addresses.len()
+    }
+
     /// CPU time of all instances together, as far as their processes are known.
     pub(crate) fn cpu_time(&self) -> Option<Duration> {
         self.all(cpu_time).map(|times| times.iter().sum())
