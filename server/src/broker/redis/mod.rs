@@ -1,9 +1,10 @@
 //! Rooms in Redis: any number of instances are one chat.
 //!
-//! A message is ordered, stored and announced by one script ([`scripts`]), to which it goes on a lane ([`posts`]); it is
-//! shown when its announcement comes back ([`subscriptions`], [`following`]), here as on every other instance. The
-//! stream is the truth: what is not heard is found and fetched ([`repair`]). Who is there is counted by leases
-//! ([`instances`], [`lapse`], [`online`]), and whether Redis serves us is tried all the way around ([`health`]).
+//! A message ([`submitting`]) is ordered, stored and announced by one script ([`scripts`]), to which it goes on a lane
+//! ([`posts`]); it is shown when its announcement comes back ([`subscriptions`], [`hearing`], [`following`]), here as on
+//! every other instance. The stream is the truth: what is not heard is found and fetched ([`repair`]). Who is there is
+//! counted by leases ([`presence`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is tried all the
+//! way around ([`health`]).
 //!
 //! All of it runs on one thread with a runtime of its own, but for what a client waits for, which is polled where the
 //! client is. What a cluster would want is kept to: the keys of a room share a hash tag, a script touches one room, and
@@ -12,6 +13,7 @@
 mod following;
 mod head;
 mod health;
+mod hearing;
 mod instances;
 mod keys;
 mod lapse;
@@ -19,11 +21,13 @@ mod link;
 mod online;
 mod past;
 mod posts;
+mod presence;
 mod relay;
 mod repair;
 mod reply;
 mod rooms;
 mod scripts;
+mod submitting;
 mod subscriptions;
 mod sweep;
 #[cfg(test)]
@@ -31,50 +35,36 @@ pub(in crate::broker) mod tests;
 mod wire;
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::io;
 use std::sync::{Arc, OnceLock, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 
-use ::redis::{Client, Cmd, Pipeline, PushInfo, PushKind};
+use ::redis::{Client, Cmd, Pipeline};
 use parking_lot::Mutex;
-use realtime_shared::{
-    EntryId, LeaveReason, Message, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId, codec,
-};
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
 
-use self::following::{Following, Stage};
 use self::health::Health;
-use self::instances::presence_keys;
 use self::keys::Keys;
 use self::lapse::Lapse;
-use self::link::{Link, PATIENCE};
+use self::link::Link;
 use self::online::Online;
 use self::posts::Lane;
-use self::relay::Subscription;
 use self::rooms::Rooms;
 use self::subscriptions::Subscriptions;
-use self::wire::Announced;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
-use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
-use crate::store::digest;
 
 /// Connections on which messages go.
 const LANES: usize = 4;
 /// Newest messages of a room that are kept unless something else is asked for: Redis is memory.
 const RETAIN_MESSAGES: u64 = 10_000;
-/// Rooms of which it is remembered that they are in the list of all rooms.
-const LISTED: usize = 100_000;
-/// Names that `joined` has for others; see [`super::presence`].
-const NAMED: usize = super::presence::MEMBERS_TO_OTHERS;
 
 /// What the engine is told of the Redis that it is to use.
 #[derive(Debug, Clone)]
@@ -241,100 +231,6 @@ impl Shared {
         self.retain.messages.unwrap_or(RETAIN_MESSAGES).min(i64::MAX.unsigned_abs())
     }
 
-    fn lane(&self, room: &RoomName) -> &Lane {
-        let hash = usize::try_from(self.hasher.hash_one(room) % LANES as u64).unwrap_or(0);
-        &self.lanes[hash]
-    }
-
-    /// Channels that are heard for all.
-    fn channels_for_all(&self) -> [Arc<str>; 2] {
-        [self.tells_channel.clone(), self.probe_channel.clone()]
-    }
-
-    /// Takes what Redis pushes.
-    fn on_push(self: &Arc<Self>, push: &PushInfo, subscription: Subscription) {
-        let [channel, payload] = &*push.data else { return };
-        let (Some(channel), Some(payload)) = (reply::text(channel), reply::text(payload)) else { return };
-        match push.kind {
-            PushKind::Message => self.relay(payload, subscription),
-            PushKind::SMessage => {
-                if *channel == *self.probe_channel {
-                    payload.parse().into_iter().for_each(|number| self.health.heard(number));
-                } else if *channel == *self.tells_channel {
-                    if let (Some((to, json)), Some(feed)) = (wire::told(payload), self.feed()) {
-                        feed.tell(&to, &json.into());
-                    }
-                } else {
-                    self.on_announcement(channel, payload);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn on_announcement(self: &Arc<Self>, channel: &str, payload: &str) {
-        let (Some(following), Some(feed)) = (self.rooms.by_channel(channel), self.feed()) else { return };
-        let Some(announced) = Announced::parse(payload) else {
-            return tracing::warn!(%channel, "what was announced is not understood");
-        };
-        if following.announce(announced, &*feed).is_err() {
-            self.repair(&following);
-        }
-    }
-
-    /// The connection for announcements was made anew: what was said meanwhile was not heard.
-    fn on_heard_again(self: &Arc<Self>) {
-        self.heard_again.notify_one();
-        let shared = self.clone();
-        self.runtime.spawn(async move { shared.compare_all().await });
-    }
-
-    /// See [`Broker::open`].
-    async fn open(self: Arc<Self>, room: RoomName) -> Result<Position, Unavailable> {
-        let following = self.rooms.take_up(&room, &self.keys);
-        let opened = timeout(PATIENCE, self.begin(&following)).await.unwrap_or(Err(Unavailable));
-        if opened.is_err() {
-            self.rooms.release(&following.channel);
-        }
-        opened
-    }
-
-    /// Subscribes, waits until that is confirmed, and looks then: nothing comes between. A room that was heard all the
-    /// time is brought up to what is stored now.
-    async fn begin(self: &Arc<Self>, following: &Arc<Following>) -> Result<Position, Unavailable> {
-        if following.state.lock().stage == Stage::Open {
-            self.bring_up(following).await?;
-            return Ok(following.state.lock().head.clone());
-        }
-        self.subscriptions.hear(&following.channel).await.map_err(|_| Unavailable)?;
-        let mut asking = Pipeline::new();
-        asking.add_command(self.look(&following.channel, Seq::ZERO, 0));
-        asking.add_command(self.room_of_instance("SADD", &following.room));
-        let answers = self.asks.ask(&asking).await?;
-        let seen = answers.first().and_then(repair::seen).ok_or(Unavailable)?;
-        let mut state = following.state.lock();
-        let was = std::mem::replace(&mut state.stage, Stage::Open);
-        if was != Stage::Open {
-            state.head = seen.look.head;
-            state.people = seen.people;
-        }
-        let head = state.head.clone();
-        drop(state);
-        if was == (Stage::Opening { heard: true }) {
-            self.repair(following);
-        }
-        Ok(head)
-    }
-
-    fn forget_released(&self) {
-        self.rooms.forget_released(|following| {
-            self.subscriptions.forget(&following.channel);
-            let mut asking = Pipeline::new();
-            asking.add_command(self.room_of_instance("SREM", &following.room));
-            self.in_background(asking);
-        });
-    }
-
     /// Has something done whose failure does no harm.
     fn in_background(&self, asking: Pipeline) {
         let asks = self.asks.clone();
@@ -343,124 +239,10 @@ impl Shared {
         });
     }
 
-    /// See [`Broker::submit`].
-    fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
-        let now = self.clock.now();
-        let id = EntryId::from_parts(now, fastrand::u128(..));
-        let Submission { from, post } = submission;
-        let room = post.room.clone();
-        let known_as = match &post.client_msg_id {
-            Some(id) if !faults::breaks(Fault::NoDedup) => digest(&from, id),
-            // Its own id, so that it is known when the same command comes twice.
-            _ => id.to_u128(),
-        };
-        let frame = codec::encode(&ServerEvent::Message(Message {
-            room: post.room,
-            from,
-            text: post.text,
-            seq: Seq::ZERO,
-            id,
-            ts: now,
-            client_msg_id: post.client_msg_id,
-            epoch: None,
-        }));
-        // No text has this in it: there a quotation mark has a backslash before it.
-        let number = ",\"seq\":";
-        let Some((before, after)) = frame.split_once(&format!("{number}0")) else {
-            tracing::error!("a message's frame has no number");
-            return done(Err(Unavailable));
-        };
-        let channel = self.keys.channel(&room);
-        let mut append = scripts::APPEND.on(&[
-            keys::log(&channel),
-            keys::meta(&channel),
-            keys::known(&channel, 0),
-            keys::known(&channel, 1),
-        ]);
-        append.arg(&channel).arg(&known_as.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(format!("{before}{number}")).arg(after.strip_suffix('}').unwrap_or(after));
-        append.arg(self.keep());
-        let lane = self.lane(&room);
-        if self.listed.lock().contains(&room) {
-            return lane.post(append, done);
-        }
-        let mut listing = Cmd::new();
-        listing.arg("SADD").arg(self.keys.rooms()).arg(room.as_str());
-        lane.post(listing, Box::new(|_| ()));
-        let shared = self.clone();
-        lane.post(
-            append,
-            Box::new(move |stored| {
-                // What was stored is listed: that was asked for before.
-                if stored.is_ok() {
-                    shared.is_listed(room);
-                }
-                done(stored);
-            }),
-        );
-    }
-
-    fn is_listed(&self, room: RoomName) {
-        let mut listed = self.listed.lock();
-        if listed.len() >= LISTED {
-            listed.clear();
-        }
-        listed.insert(room);
-    }
-
-    fn flush(&self) {
-        self.lanes.iter().for_each(|lane| lane.flush());
-    }
-
     fn tell(&self, to: &Recipients, json: &str) {
         let mut saying = Pipeline::new();
         saying.cmd("SPUBLISH").arg(&*self.tells_channel).arg(wire::tell(to, json));
         self.in_background(saying);
-    }
-
-    async fn enter(&self, room: RoomName, user: UserId, members: usize) -> Result<Presence, Unavailable> {
-        let (channel, instance) = (self.keys.channel(&room), self.instance());
-        let mut enter = scripts::ENTER.on(&presence_keys(&channel, &instance));
-        enter.arg(&channel).arg(&*instance).arg(user.as_str()).arg(NAMED).arg(members);
-        let mut asking = Pipeline::new();
-        asking.add_command(enter);
-        asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
-        let answers = self.asks.ask(&asking).await.inspect_err(|_| self.is_dirty(&room))?;
-        let answer = answers.first().ok_or(Unavailable)?;
-        let [changed, count, change, named] = reply::items(answer) else { return Err(Unavailable) };
-        Ok(Presence {
-            members: past::users(named),
-            count: reply::parse(count).ok_or(Unavailable)?,
-            change: reply::parse(change).ok_or(Unavailable)?,
-            changed: reply::parse(changed) == Some(1_u64),
-        })
-    }
-
-    async fn leave(
-        &self,
-        room: RoomName,
-        user: UserId,
-        reason: LeaveReason,
-    ) -> Result<Presence, Unavailable> {
-        let (channel, instance) = (self.keys.channel(&room), self.instance());
-        let mut leave = scripts::LEAVE.on(&presence_keys(&channel, &instance));
-        leave.arg(&channel).arg(&*instance).arg(user.as_str()).arg(wire::reason(reason));
-        let mut asking = Pipeline::new();
-        asking.add_command(leave);
-        let answers = self.asks.ask(&asking).await.inspect_err(|_| self.is_dirty(&room))?;
-        let answer = answers.first().ok_or(Unavailable)?;
-        let [changed, count] = reply::items(answer) else { return Err(Unavailable) };
-        Ok(Presence {
-            members: Vec::new(),
-            count: reply::parse(count).ok_or(Unavailable)?,
-            change: 0,
-            changed: reply::parse(changed) == Some(1_u64),
-        })
-    }
-
-    /// What could not be said of a room is said as soon as Redis answers.
-    fn is_dirty(&self, room: &RoomName) {
-        self.dirty.lock().insert(room.clone());
     }
 }
 

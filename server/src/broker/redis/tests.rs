@@ -18,11 +18,14 @@ use std::time::Duration;
 
 use ::redis::FromRedisValue;
 use ::redis::aio::MultiplexedConnection;
-use realtime_shared::Position;
+use realtime_shared::{EntryId, Position, Seq, codec};
+use tokio::time::timeout;
 
 use self::server::Redis;
 use super::*;
+use crate::broker::Unavailable;
 use crate::broker::contract::{Heard, PATIENCE as PATIENCE_OF_TESTS, Subject, redis_at, room, shown, user};
+use crate::store::digest;
 
 /// How often it is looked whether something is so that nobody announces.
 const LOOK: Duration = Duration::from_millis(10);
