@@ -26,7 +26,7 @@ pub(crate) struct Script {
     pub(crate) rooms: Vec<String>,
     /// How many messages it cannot store just now.
     pub(crate) outage: usize,
-    /// Why it refuses every other message.
+    /// Why it refuses every other message; from the second one on it says that it still does.
     pub(crate) refusal: String,
     /// How many pings it answers.
     pub(crate) pongs: usize,
@@ -163,9 +163,12 @@ impl Script {
                 let left = self.outage.checked_sub(1);
                 self.outage = left.unwrap_or(0);
                 let (code, why) = match left {
-                    Some(_) => ("unavailable", "the store is full"),
-                    None => ("forbidden", self.refusal.as_str()),
+                    Some(_) => ("unavailable", "the store is full".to_owned()),
+                    None => ("forbidden", self.refusal.clone()),
                 };
+                if left.is_none() && !self.refusal.starts_with("still ") {
+                    self.refusal.insert_str(0, "still ");
+                }
                 json!({
                     "type": "error", "code": code, "message": why, "temporary": left.is_some(),
                     "room": room, "client_msg_id": frame["client_msg_id"],

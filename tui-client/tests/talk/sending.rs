@@ -28,7 +28,7 @@ fn what_is_refused_says_why_and_goes_again_or_back() {
         client.say("may I?");
         client.shows("may I? ✗ not sent: not here (Ctrl-R)");
         client.press(CTRL_R);
-        client.shows("may I? ✗ not sent: not here (Ctrl-R)");
+        client.shows("may I? ✗ not sent: still not here (Ctrl-R)");
         client.press(CTRL_X);
         client.shows("lobby › may I?");
         client.shows_no_more("not sent");
