@@ -2,6 +2,7 @@
 
 mod nginx;
 mod program;
+mod ready;
 mod redis;
 #[path = "../support/redis.rs"]
 mod redis_server;

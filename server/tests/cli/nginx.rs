@@ -1,21 +1,17 @@
 //! Two servers behind nginx, with the configuration that the README has.
 
-use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket};
+use tungstenite::WebSocket;
 
-use crate::program::{Home, Served, next};
+use crate::program::{Home, Served, get, next};
 use crate::redis_server::Redis;
-
-/// For nginx to take connections.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::store::{ask, post};
 
 /// An nginx that runs; it ends with this.
 struct Nginx {
@@ -44,50 +40,54 @@ impl Nginx {
             .map(|what| format!("{what}_temp_path {what};\n"))
             .concat();
         let all = format!(
-            "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr warn;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n"
+            "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n"
         );
         home.file("nginx.conf", &all);
-        let process = start(home.path());
-        let nginx = Self { process, address };
-        let until = Instant::now() + PATIENCE;
-        // It says nothing when it is ready.
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < until, "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        nginx
+        Self { process: start(home.path()), address }
     }
 
-    fn connect(&self, token: &str) -> WebSocket<TcpStream> {
+    /// Connects, and joins the room, from a position or without one.
+    #[track_caller]
+    fn join(&self, token: &str, since: &Value) -> (WebSocket<TcpStream>, Value) {
         let stream = TcpStream::connect(self.address).expect("it listens");
         let url = format!("ws://{}/api/v1/ws?token={token}", self.address);
         let mut socket = tungstenite::client(url, stream).expect("an upgrade").0;
-        wait_for(&mut socket, "welcome");
-        socket.send(Message::text(json!({"type": "join_room", "room": "lobby"}).to_string())).expect("sent");
-        wait_for(&mut socket, "joined");
-        socket
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n").expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
+        next(&mut socket).expect("welcome");
+        let mut join = json!({"type": "join_room", "room": "lobby"});
+        if !since.is_null() {
+            join["since"] = since.clone();
+        }
+        let joined = ask(&mut socket, &join, "system");
+        (socket, joined)
     }
 }
 
+/// Starts it, and waits until it listens.
+#[track_caller]
 fn start(directory: &Path) -> Child {
-    let directory = directory.to_str().expect("a path");
     // Debian has it where only root looks.
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
-    Command::new("nginx")
+    let mut process = Command::new("nginx")
         .env("PATH", path)
-        .args(["-p", directory, "-c", "nginx.conf"])
+        .args(["-e", "stderr", "-c", "nginx.conf", "-p"])
+        .arg(directory)
         .stdin(Stdio::null())
-        .stderr(fs::File::create(format!("{directory}/nginx.log")).expect("a file"))
+        .stderr(Stdio::piped())
         .spawn()
-        .expect("nginx is not there: apt-get install nginx-light")
+        .expect("nginx is not there: apt-get install nginx-light");
+    let stderr = BufReader::new(process.stderr.take().expect("piped"));
+    let mut lines = stderr.lines().map_while(Result::ok);
+    // It says so after it has bound its port, and no more than that.
+    let (mut log, mut listens) = (String::new(), false);
+    while !listens && let Some(line) = lines.next() {
+        listens = line.contains("event method");
+        log.push_str(&line);
+        log.push('\n');
+    }
+    assert!(listens, "nginx does not start:\n{log}");
+    // It would stop at a full pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    process
 }
 
 impl Drop for Nginx {
@@ -97,23 +97,21 @@ impl Drop for Nginx {
     }
 }
 
-/// Waits for a frame of that type or event.
+/// Waits until a member gets the message with the id of that acknowledgement.
 #[track_caller]
-fn wait_for(socket: &mut WebSocket<TcpStream>, what: &str) -> Value {
+fn hears(socket: &mut WebSocket<TcpStream>, ack: &Value) {
     loop {
         let frame: Value = serde_json::from_str(&next(socket).expect("an open connection")).expect("JSON");
-        if frame["type"] == what || frame["event"] == what {
-            return frame;
+        if frame["type"] == "message" && frame["id"] == ack["id"] {
+            assert_eq!(frame["seq"], ack["seq"]);
+            return;
         }
     }
 }
 
 /// How many connections a server has.
 fn connections(served: &Served) -> u64 {
-    let mut stream = TcpStream::connect(served.address()).expect("it listens");
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
+    let answer = get(served.address(), "/metrics");
     let line = answer.lines().find_map(|line| line.strip_prefix("realtime_connections "));
     line.expect("told").parse().expect("a number")
 }
@@ -124,27 +122,34 @@ fn two_servers_behind_nginx_are_one_chat() {
     let flags = ["--redis-url", &redis.url(), "--max-connections-per-address", "0"];
     let (one, other) = (home.serve(&flags), home.serve(&flags));
     let nginx = Nginx::start(&home, &[one.address(), other.address()]);
-    let (mut alice, mut bob) = (nginx.connect(&home.token("alice")), nginx.connect(&home.token("bob")));
-    assert_eq!((connections(&one), connections(&other)), (1, 1), "they are dealt out");
-    for (from, to) in [(true, "hello, Bob"), (false, "hello, Alice")] {
-        let (sender, reader) = if from { (&mut alice, &mut bob) } else { (&mut bob, &mut alice) };
-        let frame = json!({"type": "message", "room": "lobby", "text": to});
-        sender.send(Message::text(frame.to_string())).expect("sent");
-        for socket in [sender, reader] {
-            assert_eq!(wait_for(socket, "message")["text"], to);
-        }
-    }
+    let tokens = [home.token("alice"), home.token("bob")];
+    let (mut alice, _) = nginx.join(&tokens[0], &Value::Null);
+    let (hers, his) = if connections(&one) == 1 { (one, other) } else { (other, one) };
+    let (mut bob, _) = nginx.join(&tokens[1], &Value::Null);
+    assert_eq!((connections(&hers), connections(&his)), (1, 1), "they are dealt out");
+
+    hears(&mut bob, &ask(&mut alice, &post("1"), "ack"));
+    let seen = ask(&mut bob, &post("2"), "ack");
+    hears(&mut alice, &seen);
     for closed in ["/metrics", "/readyz"] {
-        assert!(nginx.get(closed).starts_with("HTTP/1.1 404"), "{closed} is not for the public");
+        assert!(get(nginx.address, closed).starts_with("HTTP/1.1 404"), "{closed} is not for the public");
     }
 
-    // One of them ends: whoever comes back is let in by the other.
-    one.signal(Signal::TERM);
-    one.ended();
-    for user in ["alice", "bob"] {
-        let mut back = nginx.connect(&home.token(user));
-        let frame = json!({"type": "message", "room": "lobby", "text": "back"});
-        back.send(Message::text(frame.to_string())).expect("sent");
-        assert_eq!(wait_for(&mut back, "message")["text"], "back");
-    }
+    // Her server ends. He notices nothing, and she comes back to his, from where she was.
+    hers.signal(Signal::TERM);
+    let ended = loop {
+        if let Err(code) = next(&mut alice) {
+            break code;
+        }
+    };
+    assert_eq!(ended, 1012);
+    drop(alice);
+    assert_eq!(hers.ended().0, Some(0));
+    let missed = ask(&mut bob, &post("3"), "ack");
+    let since = json!({"epoch": seen["epoch"], "seq": seen["seq"], "id": seen["id"]});
+    let (mut alice, joined) = nginx.join(&tokens[0], &since);
+    assert_eq!(joined["recovery"], json!({"status": "complete", "replayed": 1}));
+    hears(&mut alice, &missed);
+    hears(&mut bob, &ask(&mut alice, &post("4"), "ack"));
+    assert_eq!(connections(&his), 2);
 }

@@ -1,7 +1,7 @@
 //! The program as a process: a small vocabulary to run it and to say what it did.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -75,15 +75,18 @@ impl Program {
 
     /// Starts a server and waits until it says where it listens.
     #[track_caller]
-    pub(crate) fn serve(mut self) -> Served {
+    pub(crate) fn serve(self) -> Served {
+        let mut served = self.start();
+        served.listens();
+        served
+    }
+
+    /// Starts a server.
+    pub(crate) fn start(mut self) -> Served {
         let mut child =
             self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        let mut served = Served { child, stderr, log: String::new(), address: None };
-        let line = served.wait_for("listening");
-        let address = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next());
-        served.address = Some(address.and_then(|text| text.parse().ok()).expect("an address"));
-        served
+        Served { child, stderr, log: String::new(), address: None }
     }
 }
 
@@ -143,6 +146,22 @@ impl Served {
         self.child.id()
     }
 
+    /// Waits until it says where it listens.
+    #[track_caller]
+    pub(crate) fn listens(&mut self) {
+        let line = self.wait_for("listening");
+        let address = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next());
+        self.address = Some(address.and_then(|text| text.parse().ok()).expect("an address"));
+    }
+
+    /// Waits until the log has `text`, unless it has it already.
+    #[track_caller]
+    pub(crate) fn has_said(&mut self, text: &str) {
+        if !self.log.contains(text) {
+            self.wait_for(text);
+        }
+    }
+
     /// The log's next line with `text`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
@@ -190,6 +209,15 @@ impl Drop for Served {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The whole answer to a request without a body.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }
 
 /// The next frame: the text of a text frame, or the code of a close frame.

@@ -1,0 +1,48 @@
+//! What a load balancer is told.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+
+use crate::program::{Home, get, next};
+use crate::redis_server::Redis;
+
+#[test]
+fn a_server_is_ready_while_its_redis_answers() {
+    let (home, mut redis) = (Home::new(), Redis::start());
+    let mut served = home.serve(&["--redis-url", &redis.url()]);
+    served.has_said("Redis answers");
+    let ready = get(served.address(), "/readyz");
+    assert!(ready.starts_with("HTTP/1.1 200") && ready.ends_with("ok\n"), "{ready}");
+
+    redis.kill();
+    served.wait_for("Redis does not answer");
+    let away = get(served.address(), "/readyz");
+    assert!(away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer\n"), "{away}");
+    assert!(get(served.address(), "/healthz").starts_with("HTTP/1.1 200"), "it lives all the same");
+
+    redis.restart();
+    served.wait_for("Redis answers");
+    assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 200"));
+    let log = served.stopped();
+    assert_eq!(log.matches("Redis does not answer").count(), 1, "it is said once: {log}");
+}
+
+#[test]
+fn a_server_that_stops_is_not_ready() {
+    let home = Home::new();
+    let served = home.serve(&["--memory"]);
+    let mut alice = served.connect(&home.token("alice"));
+    next(&mut alice).expect("welcome");
+    // A request that is under way: nobody is accepted anew.
+    let mut asking = TcpStream::connect(served.address()).expect("it listens");
+    asking.write_all(b"GET /readyz HTTP/1.1\r\nHost: chat\r\n").expect("sent");
+    assert!(get(served.address(), "/readyz").ends_with("ok\n"), "and the one before it was accepted");
+    served.signal(Signal::TERM);
+    assert_eq!(next(&mut alice), Err(1012));
+    asking.write_all(b"\r\n").expect("sent");
+    let mut answer = String::new();
+    asking.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("stopping\n"), "{answer}");
+}
