@@ -37,7 +37,8 @@ pub(super) struct RedisArgs {
     #[arg(long, env = "REALTIME_REDIS_CA", value_name = "FILE")]
     redis_ca: Option<PathBuf>,
 
-    /// What all keys and channels in Redis begin with: instances with another one are another chat
+    /// What all keys and channels in Redis begin with: instances with another one are another chat. Another number of a
+    /// database alone does not make one: databases share channels
     #[arg(long, env = "REALTIME_REDIS_PREFIX", value_name = "TEXT", default_value = "realtime", value_parser = prefix)]
     redis_prefix: String,
 

@@ -14,16 +14,15 @@ const OLDEST: u32 = 7;
 /// What falls short of what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    /// It drops keys when it is full.
+    /// It drops keys when it is full, by this policy.
     Eviction(String),
-    /// A write may be lost that was acknowledged.
-    Durability {
-        /// What was asked for.
-        asked: Aof,
-        /// What it does.
-        is: Aof,
-    },
-    /// It does not say.
+    /// It writes no append-only file.
+    NoFile,
+    /// It leaves it to the system when its append-only file is synced.
+    SyncedSometime,
+    /// It syncs its append-only file once a second.
+    SyncedEverySecond,
+    /// It does not say how often it syncs its append-only file.
     Unknown,
 }
 
@@ -36,18 +35,23 @@ impl fmt::Display for Warning {
                  may be lost, whole rooms of them, and what is sent again may be stored twice; set maxmemory-policy \
                  noeviction"
             ),
-            Self::Durability { is: Aof::No, .. } => f.write_str(
+            Self::NoFile => f.write_str(
                 "Redis writes no append-only file: if it ends, all messages since its last snapshot are lost, those \
                  that were acknowledged too; set appendonly yes and appendfsync always, or ask for less with --redis-aof no",
             ),
-            Self::Durability { .. } => f.write_str(
+            Self::SyncedSometime => f.write_str(
+                "Redis leaves it to the system when its append-only file is synced (appendfsync no): if its machine fails, \
+                 messages of half a minute are lost, those that were acknowledged too; set appendfsync always, or ask for \
+                 less with --redis-aof no",
+            ),
+            Self::SyncedEverySecond => f.write_str(
                 "Redis syncs its append-only file once a second at best: if its machine fails, messages of the last \
                  second are lost, those that were acknowledged too; set appendfsync always, or ask for less with \
                  --redis-aof everysec",
             ),
             Self::Unknown => f.write_str(
-                "Redis does not say how often it syncs its append-only file (CONFIG is not allowed): what was \
-                 acknowledged may be lost if its machine fails, unless appendfsync is always",
+                "Redis does not say how often it syncs its append-only file (CONFIG is not allowed): if its machine fails, \
+                 more of what was acknowledged may be lost than --redis-aof asks for",
             ),
         }
     }
@@ -76,6 +80,9 @@ pub(super) async fn look(client: &Client, options: &Options) -> Result<Vec<Warni
     if info.get("role") == Some("slave") {
         return Err(OpenError::Replica(options.place()));
     }
+    if info.get("loading") == Some("1") {
+        return Err(OpenError::Loading(options.place()));
+    }
     // Who may not ask is told less.
     let settings: Option<HashMap<String, String>> =
         cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection).await.ok();
@@ -88,20 +95,15 @@ fn warnings(info: &Info<'_>, appendfsync: Option<&str>, asked: Aof) -> Vec<Warni
     if let Some(policy) = info.get("maxmemory_policy").filter(|policy| *policy != "noeviction") {
         warnings.push(Warning::Eviction(policy.to_owned()));
     }
-    let is = if info.get("aof_enabled") == Some("1") {
-        match appendfsync {
-            Some("always") => Some(Aof::Always),
-            Some("everysec" | "no") => Some(Aof::EverySec),
-            _ => None,
-        }
-    } else {
-        Some(Aof::No)
+    let falls_short = match (info.get("aof_enabled"), appendfsync) {
+        _ if asked == Aof::No => None,
+        (Some("1"), Some("always")) => None,
+        (Some("1"), Some("everysec")) => (asked == Aof::Always).then_some(Warning::SyncedEverySecond),
+        (Some("1"), Some(_)) => Some(Warning::SyncedSometime),
+        (Some("1"), None) => Some(Warning::Unknown),
+        _ => Some(Warning::NoFile),
     };
-    match is {
-        Some(is) if is < asked => warnings.push(Warning::Durability { asked, is }),
-        None if asked == Aof::Always => warnings.push(Warning::Unknown),
-        _ => {}
-    }
+    warnings.extend(falls_short);
     warnings
 }
 
@@ -126,16 +128,16 @@ fn explain(error: &RedisError, options: &Options) -> OpenError {
     match error.kind() {
         ErrorKind::AuthenticationFailed => OpenError::Refused(place, detail),
         ErrorKind::Server(ServerErrorKind::NoPerm) => OpenError::NotAllowed(place, detail),
-        ErrorKind::Server(ServerErrorKind::BusyLoading) => OpenError::silent(options),
-        _ if matches!(error.code(), Some("NOAUTH" | "WRONGPASS")) => OpenError::Refused(place, detail),
-        ErrorKind::Io if whole.contains("invalid peer certificate") => {
-            OpenError::NotRedis(place, "for a name that its certificate and --redis-ca bear out", whole)
-        }
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => OpenError::Loading(place),
+        // What Redis says there is about its protocol, and long.
+        _ if error.code() == Some("NOAUTH") => OpenError::Refused(place, "it asks for a password".to_owned()),
+        _ if error.code() == Some("WRONGPASS") => OpenError::Refused(place, detail),
+        ErrorKind::Io if whole.contains("invalid peer certificate") => OpenError::Untrusted(place, whole),
         ErrorKind::Io if options.is_tls() && !error.is_connection_refusal() => {
             OpenError::NotRedis(place, "TLS", whole)
         }
         ErrorKind::Io if error.is_connection_dropped() && !error.is_connection_refusal() => {
-            OpenError::silent(options)
+            OpenError::HangsUp(place)
         }
         ErrorKind::Io => OpenError::Unreachable(place, whole),
         _ => OpenError::NotRedis(place, "the protocol of Redis", whole),

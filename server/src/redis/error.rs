@@ -10,12 +10,16 @@ pub enum BadOption {
     Scheme,
     /// Not a URL.
     #[error(
-        "the URL of a Redis is redis://host:port, and may have user:password@ before the host and /number behind"
+        "the URL of a Redis is redis://host:port, and may have user:password@ before the host and /number behind; a \
+         password that has more than letters and digits is better given in REALTIME_REDIS_PASSWORD"
     )]
     Url,
     /// A certificate that nobody would look at.
     #[error("certificates are for TLS: begin the URL with rediss://")]
     CaWithoutTls,
+    /// A file that is of no use.
+    #[error("there is no certificate in the file that --redis-ca names: it has to be PEM")]
+    NoCertificate,
     /// Not a durability.
     #[error("it is always, everysec or no")]
     Aof,
@@ -36,6 +40,21 @@ pub enum OpenError {
     /// It takes connections and says nothing.
     #[error("Redis at {0} does not answer; {1}, and if it is starting wait for it with --wait-for-redis 30s")]
     Silent(String, &'static str),
+    /// It takes connections and ends them.
+    #[error(
+        "what listens at {0} hangs up: if it speaks TLS begin the URL with rediss://, if it is in protected mode give it a \
+         password, and see that it has not as many clients as its maxclients"
+    )]
+    HangsUp(String),
+    /// It has just been started.
+    #[error("Redis at {0} is still reading its data; wait for it with --wait-for-redis 5m")]
+    Loading(String),
+    /// Its certificate says nothing to us.
+    #[error(
+        "Redis at {0} has a certificate that is not trusted ({1}); give that of its authority with --redis-ca, and name \
+         Redis as its certificate does"
+    )]
+    Untrusted(String, String),
     /// It does not speak as was asked.
     #[error("what listens at {0} does not speak {1} ({2})")]
     NotRedis(String, &'static str, String),
@@ -59,7 +78,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// It takes connections and says nothing that makes sense.
+    /// It takes connections and says nothing.
     pub(super) fn silent(options: &Options) -> Self {
         let hint = if options.is_tls() {
             "if it does not speak TLS begin the URL with redis://"
@@ -71,6 +90,6 @@ impl OpenError {
 
     /// Whether it may be otherwise in a moment.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(..) | Self::Silent(..))
+        matches!(self, Self::Unreachable(..) | Self::Silent(..) | Self::HangsUp(_) | Self::Loading(_))
     }
 }

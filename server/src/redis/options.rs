@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ::redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use super::error::{BadOption, OpenError};
 
@@ -46,6 +48,10 @@ impl Options {
         if !matches!(scheme, "redis" | "rediss") {
             return Err(BadOption::Scheme);
         }
+        // The library would take `#insecure` for leave to trust anybody.
+        if url.contains('#') {
+            return Err(BadOption::Url);
+        }
         // The library's own message could repeat what is written, a password included.
         let info = url.into_connection_info().map_err(|_| BadOption::Url)?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
@@ -80,6 +86,9 @@ impl Options {
         if !self.is_tls() {
             return Err(BadOption::CaWithoutTls);
         }
+        if !matches!(CertificateDer::pem_slice_iter(pem).next(), Some(Ok(_))) {
+            return Err(BadOption::NoCertificate);
+        }
         self.ca = Some(pem.into());
         Ok(self)
     }
@@ -89,7 +98,7 @@ impl Options {
     pub fn place(&self) -> String {
         match self.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
+                if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
             }
             other => other.to_string(),
         }

@@ -18,6 +18,8 @@ fn what_is_no_url_of_a_redis_is_refused_without_being_repeated() {
         ("unix:///tmp/redis", BadOption::Scheme),
         ("redis://:hunter2@", BadOption::Url),
         ("redis://:hunter2@host:port", BadOption::Url),
+        ("redis://:hunter2#3@host", BadOption::Url),
+        ("rediss://:hunter2@host/#insecure", BadOption::Url),
     ] {
         let error = Options::new(bad).expect_err(bad);
         assert_eq!(error, why, "{bad}");
@@ -26,4 +28,7 @@ fn what_is_no_url_of_a_redis_is_refused_without_being_repeated() {
     let options = Options::new("redis://localhost").expect("sound");
     assert_eq!(options.place(), "localhost:6379");
     assert_eq!(options.with_ca(b"x").expect_err("no TLS"), BadOption::CaWithoutTls);
+    let options = Options::new("rediss://[::1]:7000").expect("sound");
+    assert_eq!(options.place(), "[::1]:7000");
+    assert_eq!(options.with_ca(b"x").expect_err("no PEM"), BadOption::NoCertificate);
 }

@@ -1,7 +1,10 @@
 //! A Redis as an operator meets it: what is said of one that is not fit, and what never is.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -41,6 +44,8 @@ fn what_cannot_be_meant_is_said_in_a_line_without_the_password() {
         (&["--redis-url", "redis://:correct-horse@"], "redis://host:port"),
         (&["--redis-url", "redis://localhost", "--memory"], "--memory"),
         (&["--redis-url", "redis://localhost", "--redis-ca", "/nonexistent"], "/nonexistent"),
+        (&["--redis-url", "rediss://localhost", "--redis-ca", "/dev/null"], "--redis-ca"),
+        (&["--redis-url", "redis://localhost", "--redis-password", PASSWORD], "--redis-password-file"),
         (&["--redis-url", "redis://localhost", "--redis-aof", "sometimes"], "always"),
         (&["--redis-url", "redis://localhost", "--redis-prefix", "a{b}"], "--redis-prefix"),
         (&["--redis-user", "chat"], "--redis-url"),
@@ -65,15 +70,27 @@ fn a_server_waits_for_redis_where_it_is_told_to() {
     let home = Home::new();
     let mut redis = Redis::start();
     redis.kill();
-    let url = redis.url();
-    let starting = thread::spawn(move || {
-        let served = home.serve(&["--redis-url", &url, "--wait-for-redis", "20s"]);
-        (home, served)
-    });
-    // Whether it waits already or not yet: it is there in time.
+    let words = ["serve", "--listen", "127.0.0.1:0", "--redis-url", &redis.url(), "--wait-for-redis"];
+    let mut served = home.program(&[&words[..], &["1h"]].concat()).start();
+    served.wait_for("waiting for Redis");
     redis.restart();
-    let (home, served) = starting.join().expect("it starts");
+    served.listens();
     works(&home, &served);
+    let log = served.stopped();
+    assert_eq!(log.matches("waiting for Redis").count(), 1, "it is said once: {log}");
+
+    redis.kill();
+    let (code, log, _) = home.program(&[&words[..], &["300ms"]].concat()).start().ended();
+    assert_eq!(code, Some(1), "not for ever: {log}");
+    assert!(log.lines().last().is_some_and(|line| line.contains("cannot be reached")), "{log}");
+}
+
+#[test]
+fn a_password_is_not_shown_by_help() {
+    let help = Home::new().program(&["serve", "--help"]);
+    let help = help.env("REALTIME_REDIS_URL", format!("redis://:{PASSWORD}@localhost"));
+    let text = help.env("REALTIME_REDIS_PASSWORD", PASSWORD).run().succeeded().stdout();
+    assert!(text.contains("REALTIME_REDIS_PASSWORD") && !text.contains(PASSWORD), "{text}");
 }
 
 #[test]
@@ -99,11 +116,15 @@ fn who_it_is_not_let_in_is_told_how_to_be() {
     }
 }
 
+/// The line of the README that makes a user of Redis.
+fn readmes_rule() -> &'static str {
+    let readme = include_str!("../../README.md");
+    readme.lines().find(|line| line.starts_with("ACL SETUSER")).expect("a rule")
+}
+
 #[test]
 fn the_user_that_the_readme_makes_is_enough() {
-    let readme = include_str!("../../README.md");
-    let rule = readme.lines().find(|line| line.trim_start().starts_with("ACL SETUSER")).expect("a rule");
-    let rule = rule.trim().replace("PASSWORD", PASSWORD);
+    let rule = readmes_rule().replace("PASSWORD", PASSWORD);
     let redis = Redis::start();
     let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("it listens");
     for command in [&*rule, "ACL SETUSER default off"] {
@@ -122,8 +143,53 @@ fn the_user_that_the_readme_makes_is_enough() {
         ask(&mut alice, &json!({"type": question, "room": "lobby"}), answer);
     }
     ask(&mut alice, &json!({"type": "list_rooms"}), "rooms");
+    drop(alice);
     let log = served.stopped();
+    write!(operator, "ACL LOG\r\n").expect("sent");
+    let mut denied = [0; 4];
+    operator.read_exact(&mut denied).expect("an answer");
+    assert_eq!(&denied, b"*0\r\n", "something was denied");
     assert!(!log.contains("NOPERM") && !log.contains("CONFIG is not allowed"), "{log}");
+}
+
+/// All words in capitals between quotation marks in the sources of a directory, and in those below it but for tests.
+fn words_in_capitals(directory: &Path, words: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("tests") {
+            words_in_capitals(&path, words);
+        } else if path.is_file() {
+            let source = fs::read_to_string(&path).expect("text");
+            let quoted = source.split(['"', '\'']).filter(|word| word.len() > 1);
+            words.extend(
+                quoted.filter(|word| word.bytes().all(|byte| byte.is_ascii_uppercase())).map(str::to_owned),
+            );
+        }
+    }
+}
+
+#[test]
+fn the_user_that_the_readme_makes_may_send_all_that_is_sent() {
+    let rule = readmes_rule();
+    let allowed: BTreeSet<_> = rule
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix('+'))
+        .map(|command| command.split('|').next().unwrap_or(command))
+        .collect();
+    let redis = Redis::start();
+    let client = ::redis::Client::open(redis.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("it listens");
+    let known: Vec<String> =
+        ::redis::cmd("COMMAND").arg("LIST").query(&mut connection).expect("all commands of Redis");
+    let mut words = BTreeSet::new();
+    words_in_capitals(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/broker/redis"), &mut words);
+    let sent: Vec<_> =
+        words.iter().map(|word| word.to_lowercase()).filter(|word| known.contains(word)).collect();
+    assert!(sent.len() > 30, "the sources are read: {sent:?}");
+    // `READONLY` is an answer, too, and not sent.
+    let missing: Vec<_> =
+        sent.iter().filter(|command| *command != "readonly" && !allowed.contains(&***command)).collect();
+    assert!(missing.is_empty(), "not in the rule: {missing:?}");
 }
 
 #[test]
@@ -133,6 +199,13 @@ fn what_falls_short_is_said_loudly() {
         (&["--appendonly", "yes", "--appendfsync", "always"][..], &[][..], None),
         (&["--appendonly", "yes", "--appendfsync", "everysec"], &[], Some("last second are lost")),
         (&["--appendonly", "yes", "--appendfsync", "everysec"], &["--redis-aof", "everysec"], None),
+        (
+            &["--appendonly", "yes", "--appendfsync", "no"],
+            &["--redis-aof", "everysec"],
+            Some("half a minute"),
+        ),
+        (&["--appendonly", "yes", "--appendfsync", "no"], &["--redis-aof", "no"], None),
+        (&["--appendonly", "yes", "--rename-command", "CONFIG", ""], &[], Some("CONFIG is not allowed")),
         (&["--appendonly", "no"], &[], Some("writes no append-only file")),
         (&["--appendonly", "no"], &["--redis-aof", "no"], None),
         (
@@ -152,17 +225,13 @@ fn what_falls_short_is_said_loudly() {
 }
 
 #[test]
-fn an_old_redis_and_what_is_none_are_told_apart() {
-    let old = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let place = old.local_addr().expect("an address");
-    // It greets as 6.2 does, and ends with this test.
-    thread::spawn(move || {
-        for stream in old.incoming().flatten() {
-            thread::spawn(move || pretend_to_be_old(stream));
-        }
-    });
-    let line = refused(&format!("redis://{place}"), &[]);
+fn a_redis_that_is_not_fit_and_what_is_none_are_told_apart() {
+    let line = refused(&pretended("redis_version:6.2.14\r\nrole:master\r\n"), &[]);
     assert!(line.contains("6.2.14") && line.contains("7.0"), "{line}");
+    let line = refused(&pretended("redis_version:7.2.4\r\nrole:slave\r\n"), &[]);
+    assert!(line.contains("is a replica"), "{line}");
+    let line = refused(&pretended("redis_version:7.2.4\r\nrole:master\r\nloading:1\r\n"), &[]);
+    assert!(line.contains("reading its data") && line.contains("--wait-for-redis"), "{line}");
 
     let web = TcpListener::bind("127.0.0.1:0").expect("a port");
     let place = web.local_addr().expect("an address");
@@ -175,8 +244,20 @@ fn an_old_redis_and_what_is_none_are_told_apart() {
     assert!(line.contains("does not speak"), "{line}");
 }
 
-/// Answers each command as an old Redis does: a hello with its properties, OK, and its version.
-fn pretend_to_be_old(mut stream: impl Read + Write) {
+/// The URL of something that greets as Redis does and says this of itself. It ends with the tests.
+fn pretended(info: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || pretend(stream, info));
+        }
+    });
+    format!("redis://{place}")
+}
+
+/// Answers each command as Redis does: a hello with its properties, OK, and what it says of itself.
+fn pretend(mut stream: impl Read + Write, info: &str) {
     let mut said = Vec::new();
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut bytes) {
@@ -187,7 +268,6 @@ fn pretend_to_be_old(mut stream: impl Read + Write) {
             if command.contains("HELLO") {
                 answer.extend_from_slice(b"%1\r\n$6\r\nserver\r\n$5\r\nredis\r\n");
             } else if command.contains("INFO\r\n$10") {
-                let info = "redis_version:6.2.14\r\nrole:master\r\n";
                 let _ = write!(answer, "${}\r\n{info}\r\n", info.len());
             } else {
                 answer.extend_from_slice(b"+OK\r\n");
@@ -209,7 +289,7 @@ fn tls_is_spoken_with_whoever_the_authority_bears_out() {
     let ca = authority.self_signed(&authority_key).expect("signed").pem();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate().expect("a key");
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = vec!["localhost".to_owned()];
     let own = CertificateParams::new(names).expect("names").signed_by(&key, &issuer).expect("signed").pem();
     let path = |name: &str, text: &str| home.file(name, text).to_str().expect("a path").to_owned();
     let (ca, own, key) = (path("ca.pem", &ca), path("own.pem", &own), path("key.pem", &key.serialize_pem()));
@@ -224,7 +304,10 @@ fn tls_is_spoken_with_whoever_the_authority_bears_out() {
     works(&home, &served);
     served.stopped();
     let line = refused(&url, &[]);
-    assert!(line.contains("--redis-ca"), "nobody bears it out: {line}");
+    assert!(line.contains("not trusted") && line.contains("--redis-ca"), "nobody bears it out: {line}");
+    let elsewhere = format!("rediss://127.0.0.1:{port}");
+    let line = refused(&elsewhere, &["--redis-ca", &ca]);
+    assert!(line.contains("not trusted"), "it is for another name: {line}");
     let line = refused(&format!("redis://localhost:{port}"), &[]);
     assert!(line.contains("rediss://"), "{line}");
     let line = refused(&format!("rediss://localhost:{}", redis.port()), &["--redis-ca", &ca]);
