@@ -7,6 +7,7 @@ mod bounds;
 mod log;
 mod membership;
 mod replay;
+mod reset;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -235,6 +236,9 @@ fn in_short(json: &str) -> String {
         }
         ServerEvent::System(SystemEvent::Left(left)) => {
             format!("{} ({}, {:?})", left.message, left.member_count, left.reason)
+        }
+        ServerEvent::System(SystemEvent::Resync(resync)) => {
+            format!("resync to #{}, {} replayed", resync.position.seq(), resync.recovery.replayed())
         }
         other => panic!("a room does not say {other:?}"),
     }
