@@ -162,22 +162,19 @@ impl Following {
     pub(super) fn reset(&self, page: &Page, feed: &dyn Feed) {
         let mut state = self.state.lock();
         let whole = page.entries.chunk_by(|a, b| a.seq.next() == b.seq).next_back().unwrap_or_default();
-        let (position, shown) = match (&page.epoch, whole.split_first()) {
-            (Some(epoch), Some((first, rest))) if first.seq > Seq::ZERO.next() => {
-                (Position::At { epoch: epoch.clone(), seq: first.seq, id: first.id }, rest)
-            }
-            _ => (Position::Start, whole),
+        let (Some(epoch), [first, .., last] | [first @ last]) = (&page.epoch, whole) else {
+            feed.reset(&self.room, &Position::Start, &Position::Start, 0);
+            state.head = Position::Start;
+            return;
         };
-        let head = match (&page.epoch, page.entries.last()) {
-            (Some(epoch), Some(last)) => Position::At { epoch: epoch.clone(), seq: last.seq, id: last.id },
-            _ => Position::Start,
-        };
-        feed.reset(&self.room, &position, &head, shown.len() as u64);
-        state.head = position;
-        for (entry, epoch) in shown.iter().filter_map(|entry| Some((entry, page.epoch.as_ref()?))) {
+        let at = |entry: &Entry| Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
+        let (start, shown) =
+            if first.seq == Seq::ZERO.next() { (Position::Start, whole) } else { (at(first), &whole[1..]) };
+        feed.reset(&self.room, &start, &at(last), shown.len() as u64);
+        for entry in shown {
             feed.entry(&self.room, epoch, entry);
-            state.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
         }
+        state.head = at(last);
     }
 
     /// Tells all members who is there, after changes of which some were not heard.

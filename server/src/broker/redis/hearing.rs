@@ -57,7 +57,7 @@ impl Shared {
         self.runtime.spawn(async move { shared.compare_all().await });
     }
 
-    /// See [`Broker::open`].
+    /// See [`Broker::open`](crate::broker::Broker::open).
     pub(super) async fn open(self: Arc<Self>, room: RoomName) -> Result<Position, Unavailable> {
         let following = self.rooms.take_up(&room, &self.keys);
         let opened = timeout(PATIENCE, self.begin(&following)).await.unwrap_or(Err(Unavailable));
@@ -94,6 +94,7 @@ impl Shared {
         Ok(head)
     }
 
+    /// Hears rooms no more that nobody here has been in for a while.
     pub(super) fn forget_released(&self) {
         self.rooms.forget_released(|following| {
             self.subscriptions.forget(&following.channel);

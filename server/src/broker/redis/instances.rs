@@ -178,9 +178,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             Ok(counters) => {
                 let gone = shared.lapse.lock().observe(Instant::now().into_std(), counters);
-                for instance in gone {
+                for (instance, counter) in gone {
                     let shared = shared.clone();
-                    tokio::spawn(async move { shared.bury(&instance).await });
+                    tokio::spawn(async move { shared.bury(&instance, counter).await });
                 }
                 shared.say_dirty().await;
             }
@@ -189,11 +189,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// Gives up an instance that is silent, if nobody else did.
-    async fn bury(&self, instance: &str) {
+    /// Gives up an instance that is silent, if nobody else did and its counter still stands.
+    async fn bury(&self, instance: &str, counter: u64) {
         sleep(JITTER.mul_f64(fastrand::f64())).await;
         if let Ok(counters) = self.counters().await
-            && counters.contains_key(instance)
+            && counters.get(instance) == Some(&counter)
         {
             tracing::warn!(%instance, "an instance is silent: its users have left");
             // What fails is tried again, by whoever looks next.

@@ -28,8 +28,8 @@ struct Life {
 }
 
 impl Lapse {
-    /// Takes the counters as Redis tells them; those whose time is over.
-    pub(super) fn observe(&mut self, now: Instant, counters: HashMap<String, u64>) -> Vec<String> {
+    /// Takes the counters as Redis tells them; those whose time is over, and at what they stand.
+    pub(super) fn observe(&mut self, now: Instant, counters: HashMap<String, u64>) -> Vec<(String, u64)> {
         let passed = self.passed(now);
         for life in self.instances.values_mut() {
             life.silent += passed;
@@ -46,7 +46,7 @@ impl Lapse {
         // Who is not named was given up by somebody, and is of no interest once all of it is gone.
         self.instances.retain(|_, life| life.named || life.silent < 6 * LEASE);
         let over = self.instances.iter().filter(|(_, life)| life.named && life.silent >= LEASE);
-        over.map(|(instance, _)| instance.clone()).collect()
+        over.map(|(instance, life)| (instance.clone(), life.counter)).collect()
     }
 
     /// Whether an instance that is still said to be in a room has been given up: it was stopped, and went on for a
@@ -98,7 +98,7 @@ mod tests {
         from: Instant,
         times: u64,
         beats: impl Fn(u64) -> HashMap<String, u64>,
-    ) -> Vec<(u64, Vec<String>)> {
+    ) -> Vec<(u64, Vec<(String, u64)>)> {
         (0..times)
             .map(|nth| (nth, lapse.observe(from + BEAT * u32::try_from(nth).expect("few"), beats(nth))))
             .filter(|(_, over)| !over.is_empty())
@@ -109,7 +109,7 @@ mod tests {
     fn who_is_silent_for_a_lease_is_given_up() {
         let (mut lapse, start) = (Lapse::default(), Instant::now());
         let over = look(&mut lapse, start, 6, |nth| counters(&[("a", nth), ("b", 7)]));
-        assert_eq!(over, [(5, vec!["b".to_owned()])], "after 10 s");
+        assert_eq!(over, [(5, vec![("b".to_owned(), 7)])], "after 10 s");
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
         lapse.pause();
         let later = start + Duration::from_hours(1);
         assert!(look(&mut lapse, later, 5, |_| counters(&[("b", 7)])).is_empty());
-        assert_eq!(lapse.observe(later + LEASE, counters(&[("b", 7)])), ["b"]);
+        assert_eq!(lapse.observe(later + LEASE, counters(&[("b", 7)])), [("b".to_owned(), 7)]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! itself for now (loading, a replica, without our scripts). Whoever asked may ask again: all that is sent here may come
 //! twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -15,7 +16,6 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::scripts;
 use crate::broker::Unavailable;
 use crate::metrics::Metrics;
-use std::sync::Arc;
 
 /// How long it may take to connect.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -25,6 +25,8 @@ const ANSWER: Duration = Duration::from_secs(3);
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How often it is said that Redis refuses commands.
+const TELL_AGAIN: Duration = Duration::from_mins(1);
 /// What Redis says when the same command may succeed on another connection, or later.
 const PASSING: [&str; 7] =
     ["LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT", "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
@@ -42,7 +44,7 @@ pub(super) struct Link {
     runtime: Handle,
     metrics: Arc<Metrics>,
     state: Mutex<State>,
-    connecting: Arc<tokio::sync::Mutex<()>>,
+    connecting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -52,6 +54,8 @@ struct State {
     generation: u64,
     /// When the last attempt to connect failed.
     failed: Option<Instant>,
+    /// When it was last said that Redis refuses a command.
+    told: Option<Instant>,
 }
 
 impl Link {
@@ -62,18 +66,20 @@ impl Link {
             runtime,
             metrics,
             state: Mutex::default(),
-            connecting: Arc::default(),
+            connecting: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Sends commands until they are answered, for a few seconds.
+    /// Sends commands until they are answered, for a few seconds. None of the answers is an error.
     pub(super) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(answers) =
                 timeout_at(deadline, self.attempt(commands)).await.map_err(|_| Unavailable)?
             {
-                return Ok(answers);
+                // What is refused now is refused again at once.
+                let refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
+                return if refused { Err(Unavailable) } else { Ok(answers) };
             }
             if Instant::now() + PAUSE >= deadline {
                 return Err(Unavailable);
@@ -90,7 +96,10 @@ impl Link {
         let answers = timeout(ANSWER, connection.send_packed_commands(commands, skipped, kept)).await;
         let fault = match answers {
             Ok(Ok(answers)) => match answers.iter().find_map(passing) {
-                None => return Ok(answers),
+                None => {
+                    self.report_refusals(&answers);
+                    return Ok(answers);
+                }
                 Some(fault) => fault,
             },
             Ok(Err(error)) => describe(&error),
@@ -99,6 +108,21 @@ impl Link {
         tracing::debug!(connection = %self.name, %fault, "a connection to Redis broke");
         self.drop_connection(generation);
         Err(Broken)
+    }
+
+    /// Says that Redis refuses commands, once in a while: every message may be refused.
+    fn report_refusals(&self, answers: &[Value]) {
+        let refusal = answers.iter().find_map(|answer| match answer {
+            Value::ServerError(error) => Some(error),
+            _ => None,
+        });
+        let Some(error) = refusal else { return };
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if state.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_AGAIN) {
+            state.told = Some(now);
+            tracing::error!(connection = %self.name, %error, "Redis refuses what it is asked");
+        }
     }
 
     async fn connection(&self) -> Result<(MultiplexedConnection, u64), Broken> {

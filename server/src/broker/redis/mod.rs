@@ -136,8 +136,8 @@ impl Engine {
             runtime.block_on(async move {
                 run.start().await;
                 let _ = started.send(());
-                drop(run);
                 let _ = stopping.wait_for(|stop| *stop).await;
+                run.say_goodbye().await;
             });
         })?;
         let _ = is_started.recv();

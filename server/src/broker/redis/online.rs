@@ -11,13 +11,15 @@ use ::redis::Pipeline;
 use parking_lot::Mutex;
 use realtime_shared::UserId;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Shared, reply, scripts};
 use crate::broker::Unavailable;
 
 /// How long those who go are gathered.
 const GATHER: Duration = Duration::from_millis(50);
+/// How long the end of an instance may wait for Redis.
+const GOODBYE: Duration = Duration::from_millis(500);
 /// How many are said at once.
 const USERS: usize = 1_000;
 
@@ -36,6 +38,8 @@ struct Counts {
     unsaid: HashSet<UserId>,
     /// Redis has none of them.
     all_unsaid: bool,
+    /// How many there are in all may be another number in Redis.
+    total_unsaid: bool,
 }
 
 impl Counts {
@@ -58,6 +62,27 @@ impl Counts {
             self.users.remove(user);
         }
         self.unsaid.insert(user.clone());
+    }
+
+    fn is_said(&self) -> bool {
+        self.unsaid.is_empty() && !self.all_unsaid && !self.total_unsaid
+    }
+
+    /// What is to be said now and is taken for said: users and their connections, how many connections there are in all,
+    /// and whether Redis is to forget what it has.
+    fn take_unsaid(&mut self) -> (Vec<(UserId, u64)>, u64, bool) {
+        let anew = std::mem::take(&mut self.all_unsaid);
+        self.total_unsaid = false;
+        if anew {
+            self.unsaid = self.users.keys().cloned().collect();
+        }
+        let next: Vec<UserId> = self.unsaid.iter().take(USERS).cloned().collect();
+        let said = next.into_iter().map(|user| {
+            self.unsaid.remove(&user);
+            let count = self.of(&user);
+            (user, count)
+        });
+        (said.collect(), self.all, anew)
     }
 }
 
@@ -105,64 +130,53 @@ impl Shared {
         if !counted {
             counts.remove(user);
         }
-        if !counted || counts.of(user) != of_user || counts.all != all {
+        if !counted || counts.of(user) != of_user {
             counts.unsaid.insert(user.clone());
+        }
+        counts.total_unsaid |= counts.all != all;
+        if !counts.is_said() {
             self.online.changed.notify_one();
         }
         drop(counts);
         answer.map(|online| (online > 0).then_some(online))
     }
 
-    /// Says what has not been said.
+    /// This instance ends, and has no connections any more. Its members are left to the lease: they may come back elsewhere.
+    pub(super) async fn say_goodbye(&self) {
+        let instance = self.instance();
+        let mut asking = Pipeline::new();
+        asking.cmd("HDEL").arg(self.keys.online()).arg(&*instance);
+        asking.cmd("UNLINK").arg(self.keys.online_at(&instance));
+        // Where Redis is away it is done with the lease.
+        let _ = timeout(GOODBYE, self.asks.attempt(&asking)).await;
+    }
+
+    /// Says what has not been said, or a part of it where that is much.
     async fn say_online(&self) -> Result<(), Unavailable> {
-        loop {
-            let (said, all, anew) = {
-                let mut counts = self.online.counts.lock();
-                let anew = std::mem::take(&mut counts.all_unsaid);
-                if anew {
-                    counts.unsaid = counts.users.keys().cloned().collect();
-                }
-                let next: Vec<UserId> = counts.unsaid.iter().take(USERS).cloned().collect();
-                for user in &next {
-                    counts.unsaid.remove(user);
-                }
-                let said: Vec<(UserId, u64)> = next
-                    .into_iter()
-                    .map(|user| {
-                        let count = counts.of(&user);
-                        (user, count)
-                    })
-                    .collect();
-                (said, counts.all, anew)
+        let (said, all, anew) = self.online.counts.lock().take_unsaid();
+        let instance = self.instance();
+        let here = self.keys.online_at(&instance);
+        let mut asking = Pipeline::with_capacity(said.len() + 2);
+        if anew {
+            asking.cmd("UNLINK").arg(&here);
+        }
+        asking.cmd("HSET").arg(self.keys.online()).arg(&*instance).arg(all);
+        for (user, count) in &said {
+            match count {
+                0 => asking.cmd("HDEL").arg(&here).arg(user.as_str()),
+                count => asking.cmd("HSET").arg(&here).arg(user.as_str()).arg(*count),
             };
-            if said.is_empty() && !anew {
-                return Ok(());
-            }
-            let instance = self.instance();
-            let here = self.keys.online_at(&instance);
-            let mut asking = Pipeline::with_capacity(said.len() + 2);
-            if anew {
-                asking.cmd("UNLINK").arg(&here);
-            }
-            asking.cmd("HSET").arg(self.keys.online()).arg(&*instance).arg(all);
-            for (user, count) in &said {
-                match count {
-                    0 => asking.cmd("HDEL").arg(&here).arg(user.as_str()),
-                    count => asking.cmd("HSET").arg(&here).arg(user.as_str()).arg(*count),
-                };
-            }
-            let result = self.asks.ask(&asking).await;
-            let mut counts = self.online.counts.lock();
-            for (user, count) in said {
-                if result.is_err() || counts.of(&user) != count || counts.all != all {
-                    counts.unsaid.insert(user);
-                }
-            }
-            if let Err(error) = result {
-                counts.all_unsaid |= anew;
-                return Err(error);
+        }
+        let result = self.asks.ask(&asking).await.map(|_| ());
+        let mut counts = self.online.counts.lock();
+        for (user, count) in said {
+            if result.is_err() || counts.of(&user) != count {
+                counts.unsaid.insert(user);
             }
         }
+        counts.total_unsaid |= result.is_err() || counts.all != all;
+        counts.all_unsaid |= result.is_err() && anew;
+        result
     }
 }
 
@@ -170,9 +184,13 @@ impl Shared {
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         shared.online.changed.notified().await;
-        sleep(GATHER).await;
-        while shared.say_online().await.is_err() {
+        loop {
             sleep(GATHER).await;
+            // What fails is said again, and so is what changed meanwhile.
+            let _ = shared.say_online().await;
+            if shared.online.counts.lock().is_said() {
+                break;
+            }
         }
     }
 }

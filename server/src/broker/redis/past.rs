@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ::redis::{Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
-use super::repair::seen;
+use super::repair::{Seen, seen};
 use super::{Shared, keys, reply};
 use crate::broker::{Entry, Page, Presence, Range, RoomFilter, Unavailable, busiest_first};
 
@@ -139,52 +139,56 @@ impl Shared {
         filter: RoomFilter,
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
-        let mut cursor = "0".to_owned();
-        let mut all = HashMap::new();
-        loop {
-            let mut asking = Pipeline::new();
-            asking.cmd("SSCAN").arg(self.keys.rooms()).arg(&cursor).arg("COUNT").arg(ROOMS);
-            let answers = self.asks.ask(&asking).await?;
-            let [next, names] = answers.first().map(reply::items).unwrap_or_default() else {
-                return Err(Unavailable);
-            };
-            let names = reply::items(names).iter().filter_map(|name| RoomName::new(reply::text(name)?).ok());
-            // A scan may name one twice.
-            let rooms: Vec<RoomName> = names.filter(|room| filter(room)).collect();
-            self.summaries(rooms, &mut all).await?;
-            cursor = reply::text(next).ok_or(Unavailable)?.to_owned();
-            if cursor == "0" {
-                return Ok(busiest_first(all.into_values().collect(), limit));
+        let (mut cursor, mut all) = (Some("0".to_owned()), HashMap::new());
+        while let Some(from) = cursor {
+            let (mut rooms, next) = self.listed_rooms(&from, ROOMS).await?;
+            rooms.retain(|room| filter(room));
+            for (room, seen) in self.look_at(rooms).await? {
+                if !seen.is_empty() {
+                    let summary = RoomSummary {
+                        room: room.clone(),
+                        member_count: seen.count,
+                        position: seen.look.head,
+                        last_ts: seen.last_ts,
+                    };
+                    // A scan may name one twice.
+                    all.insert(room, summary);
+                }
             }
+            cursor = next;
         }
+        Ok(busiest_first(all.into_values().collect(), limit))
     }
 
-    async fn summaries(
+    /// About `count` of the list of all rooms, and where to go on, if there may be more.
+    pub(super) async fn listed_rooms(
         &self,
-        rooms: Vec<RoomName>,
-        all: &mut HashMap<RoomName, RoomSummary>,
-    ) -> Result<(), Unavailable> {
+        from: &str,
+        count: usize,
+    ) -> Result<(Vec<RoomName>, Option<String>), Unavailable> {
+        let mut asking = Pipeline::new();
+        asking.cmd("SSCAN").arg(self.keys.rooms()).arg(from).arg("COUNT").arg(count);
+        let answers = self.asks.ask(&asking).await?;
+        let [next, names] = answers.first().map(reply::items).unwrap_or_default() else {
+            return Err(Unavailable);
+        };
+        let names = reply::items(names).iter();
+        let rooms = names.filter_map(|name| RoomName::new(reply::text(name)?).ok()).collect();
+        let next = reply::text(next).ok_or(Unavailable)?;
+        Ok((rooms, (next != "0").then(|| next.to_owned())))
+    }
+
+    /// How rooms stand that nobody here need be in.
+    pub(super) async fn look_at(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomName, Seen)>, Unavailable> {
         if rooms.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut asking = Pipeline::with_capacity(rooms.len());
         for room in &rooms {
             asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO, 0));
         }
         let answers = self.asks.ask(&asking).await?;
-        for (room, answer) in rooms.into_iter().zip(&answers) {
-            let Some(seen) = seen(answer) else { continue };
-            if seen.count > 0 || seen.last_ts.is_some() {
-                let summary = RoomSummary {
-                    room: room.clone(),
-                    member_count: seen.count,
-                    position: seen.look.head,
-                    last_ts: seen.last_ts,
-                };
-                all.insert(room, summary);
-            }
-        }
-        Ok(())
+        Ok(rooms.into_iter().zip(&answers).filter_map(|(room, answer)| Some((room, seen(answer)?))).collect())
     }
 }
 

@@ -24,7 +24,6 @@ use crate::metrics::Metrics;
 const BATCH: usize = 1_000;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-
 /// For how long something that is only shown waits to be sent: it is of no use when it is late.
 const SIGNAL: Duration = Duration::from_secs(1);
 
@@ -162,9 +161,6 @@ fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
     let mut stored = 0;
     for ((_, done), answer) in waiting.into_iter().zip(answers) {
         let Some(done) = done else { continue };
-        if let Value::ServerError(error) = answer {
-            tracing::warn!(%error, "Redis refused a message");
-        }
         let receipt = receipt(answer);
         stored += usize::from(receipt.as_ref().is_some_and(|receipt| !receipt.duplicate));
         done(receipt.ok_or(Unavailable));

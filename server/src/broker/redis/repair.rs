@@ -46,6 +46,23 @@ pub(super) struct Seen {
     pub(super) instances: Vec<String>,
 }
 
+impl Seen {
+    /// Whether there is neither an entry nor a member.
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0 && self.last_ts.is_none()
+    }
+}
+
+impl Following {
+    /// Whether it has by now what Redis had when it was asked, with `ours` as the newest entry here.
+    fn has_heard(&self, ours: &Position, seen: &Seen) -> bool {
+        let state = self.state.lock();
+        compare(ours, &seen.look) != Standing::Elsewhere
+            && state.head.seq() >= seen.look.head.seq()
+            && state.people >= seen.people
+    }
+}
+
 impl Shared {
     /// A call of `look.lua`: with the number of an entry, and which change of who is there was the last one that was
     /// told here.
@@ -178,23 +195,20 @@ impl Shared {
             let Some(seen) = seen(answer) else { continue };
             self.compare_users(following, &seen);
             if compare(&ours, &seen.look) != Standing::Same || seen.people > following.state.lock().people {
-                suspects.push((following, ours, seen));
+                suspects.push((following.clone(), ours, seen));
             }
         }
         if !suspects.is_empty() {
-            // Most of them are about to hear it.
-            sleep(ON_ITS_WAY).await;
-        }
-        for (following, ours, seen) in suspects {
-            let heard = {
-                let state = following.state.lock();
-                let entries = compare(&ours, &seen.look) != Standing::Elsewhere
-                    && state.head.seq() >= seen.look.head.seq();
-                entries && state.people >= seen.people
-            };
-            if !heard {
-                self.repair(following);
-            }
+            let shared = self.clone();
+            self.runtime.spawn(async move {
+                // Most of them are about to hear it, and no other room waits for that.
+                sleep(ON_ITS_WAY).await;
+                for (following, ours, seen) in suspects {
+                    if !following.has_heard(&ours, &seen) {
+                        shared.repair(&following);
+                    }
+                }
+            });
         }
         Ok(())
     }

@@ -15,6 +15,10 @@ use crate::store::digest;
 /// Rooms of which it is remembered that they are in the list of all rooms.
 const LISTED: usize = 100_000;
 
+/// Where a frame has its number, until it has one. No text has this in it: there a quotation mark has a backslash before
+/// it.
+const NUMBER: &str = ",\"seq\":0";
+
 impl Shared {
     /// The lane of a room.
     pub(super) fn lane(&self, room: &RoomName) -> &Lane {
@@ -22,7 +26,7 @@ impl Shared {
         &self.lanes[hash]
     }
 
-    /// See [`Broker::submit`].
+    /// See [`Broker::submit`](crate::broker::Broker::submit).
     pub(super) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
         let now = self.clock.now();
         let id = EntryId::from_parts(now, fastrand::u128(..));
@@ -43,9 +47,7 @@ impl Shared {
             client_msg_id: post.client_msg_id,
             epoch: None,
         }));
-        // No text has this in it: there a quotation mark has a backslash before it.
-        let number = ",\"seq\":";
-        let Some((before, after)) = frame.split_once(&format!("{number}0")) else {
+        let Some((before, after)) = frame.split_once(NUMBER) else {
             tracing::error!("a message's frame has no number");
             return done(Err(Unavailable));
         };
@@ -57,7 +59,7 @@ impl Shared {
             keys::known(&channel, 1),
         ]);
         append.arg(&channel).arg(&known_as.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(format!("{before}{number}")).arg(after.strip_suffix('}').unwrap_or(after));
+        append.arg(before).arg(after.strip_suffix('}').unwrap_or(after));
         append.arg(self.keep());
         let lane = self.lane(&room);
         if self.listed.lock().contains(&room) {
@@ -87,6 +89,7 @@ impl Shared {
         listed.insert(room);
     }
 
+    /// See [`Broker::flush`](crate::broker::Broker::flush).
     pub(super) fn flush(&self) {
         self.lanes.iter().for_each(|lane| lane.flush());
     }

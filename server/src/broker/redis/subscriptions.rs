@@ -53,9 +53,9 @@ impl Subscriptions {
         self.change(Change::Forget(channel.clone()));
     }
 
-    /// Has the connection made again.
+    /// Has the connection made again, if there is one: the next one is not to blame.
     pub(super) fn is_deaf(&self) {
-        self.deaf.notify_one();
+        self.deaf.notify_waiters();
     }
 
     fn change(&self, change: Change) {

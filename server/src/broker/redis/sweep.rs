@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Pipeline, Value};
-use realtime_shared::{RoomName, Seq};
+use realtime_shared::RoomName;
 use tokio::time::sleep;
 
-use super::repair::seen;
 use super::{Shared, keys, reply, scripts};
 use crate::broker::Unavailable;
 
@@ -23,39 +22,28 @@ const ROOMS: usize = 200;
 const PACE: Duration = Duration::from_millis(50);
 
 impl Shared {
-    /// Drops what is too old.
+    /// Drops what is too old, and takes what is empty out of the list.
     pub(super) async fn sweep(&self) -> Result<(), Unavailable> {
-        let Some(age) = self.retain.age else { return Ok(()) };
         let mut taking = Pipeline::new();
         taking.cmd("SET").arg(self.keys.sweep()).arg(&*self.instance()).arg("NX").arg("PX").arg(TURN);
         if matches!(self.asks.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
-        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        let before = self.clock.now().millis().saturating_sub(age);
-        let mut cursor = "0".to_owned();
-        loop {
-            let mut asking = Pipeline::new();
-            asking.cmd("SSCAN").arg(self.keys.rooms()).arg(&cursor).arg("COUNT").arg(ROOMS);
-            let answers = self.asks.ask(&asking).await?;
-            let [next, names] = answers.first().map(reply::items).unwrap_or_default() else {
-                return Err(Unavailable);
-            };
-            let rooms: Vec<RoomName> = reply::items(names)
-                .iter()
-                .filter_map(|name| RoomName::new(reply::text(name)?).ok())
-                .collect();
-            self.sweep_rooms(rooms, before).await?;
-            cursor = reply::text(next).ok_or(Unavailable)?.to_owned();
-            if cursor == "0" {
-                return Ok(());
+        let mut cursor = Some("0".to_owned());
+        while let Some(from) = cursor {
+            let (rooms, next) = self.listed_rooms(&from, ROOMS).await?;
+            self.forget_empty(rooms.clone()).await?;
+            if let Some(age) = self.retain.age {
+                let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+                self.drop_old(rooms, self.clock.now().millis().saturating_sub(age)).await?;
             }
+            cursor = next;
             sleep(PACE).await;
         }
+        Ok(())
     }
 
-    async fn sweep_rooms(&self, mut rooms: Vec<RoomName>, before: u64) -> Result<(), Unavailable> {
-        self.forget_empty(&rooms).await?;
+    async fn drop_old(&self, mut rooms: Vec<RoomName>, before: u64) -> Result<(), Unavailable> {
         while !rooms.is_empty() {
             let mut asking = Pipeline::with_capacity(rooms.len());
             for room in &rooms {
@@ -71,22 +59,28 @@ impl Shared {
     }
 
     /// Takes rooms out of the list that have no entry and no member.
-    async fn forget_empty(&self, rooms: &[RoomName]) -> Result<(), Unavailable> {
+    async fn forget_empty(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
+        let looked = self.look_at(rooms).await?;
+        let empty: Vec<RoomName> =
+            looked.into_iter().filter(|(_, seen)| seen.is_empty()).map(|(room, _)| room).collect();
+        self.change_list("SREM", &empty).await?;
+        // Who came since we looked may have listed a room before we took it out.
+        let looked = self.look_at(empty).await?;
+        let back: Vec<RoomName> =
+            looked.into_iter().filter(|(_, seen)| !seen.is_empty()).map(|(room, _)| room).collect();
+        self.change_list("SADD", &back).await
+    }
+
+    async fn change_list(&self, what: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
         if rooms.is_empty() {
             return Ok(());
         }
-        let mut asking = Pipeline::with_capacity(rooms.len());
+        let mut asking = Pipeline::new();
+        asking.cmd(what).arg(self.keys.rooms());
         for room in rooms {
-            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO, 0));
+            asking.arg(room.as_str());
         }
-        let answers = self.asks.ask(&asking).await?;
-        let mut forgetting = Pipeline::new();
-        for (room, answer) in rooms.iter().zip(&answers) {
-            if seen(answer).is_some_and(|seen| seen.count == 0 && seen.last_ts.is_none()) {
-                forgetting.cmd("SREM").arg(self.keys.rooms()).arg(room.as_str());
-            }
-        }
-        if forgetting.is_empty() { Ok(()) } else { self.asks.ask(&forgetting).await.map(|_| ()) }
+        self.asks.ask(&asking).await.map(|_| ())
     }
 }
 

@@ -43,7 +43,7 @@ if anew then epoch = id end
 local number, frame
 local function add()
   number = string.format('%d', seq)
-  frame = ARGV[5] .. number .. ARGV[6]
+  frame = ARGV[5] .. ',"seq":' .. number .. ARGV[6]
   if seq == 1 then frame = frame .. ',"epoch":"' .. epoch .. '"' end
   frame = frame .. '}'
   return redis.pcall('XADD', log, 'MAXLEN', '~', keep, number .. '-0', 'i', id, 't', ARGV[4], 'f', frame)

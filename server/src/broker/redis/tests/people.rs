@@ -106,7 +106,12 @@ async fn an_instance_that_is_silent_loses_its_users_once() {
     for instance in [&one, &other] {
         instance.heard.take();
     }
+    // One that is killed does not say that it has no connections any more.
+    let (mut raw, keys, name) = (Raw::to(&redis).await, Keys::new("realtime"), dying.broker.0.instance());
     drop(dying);
+    let _: u64 = raw.ask(&["HSET", &keys.online(), &name, "3"]).await;
+    let _: u64 = raw.ask(&["HSET", &keys.online_at(&name), "bob", "2"]).await;
+    assert_eq!(other.broker.connect(&user("bob"), 2).await, Ok(None), "as far as is known yet");
     for instance in [&one, &other] {
         instance.heard.until(|heard| told(heard).len() == 2).await;
     }
@@ -117,12 +122,24 @@ async fn an_instance_that_is_silent_loses_its_users_once() {
         assert_eq!(told, ["bob left", "carol left", "dave joined"]);
         assert_eq!(instance.members().await, ["alice", "dave"]);
     }
-    let mut raw = Raw::to(&redis).await;
     eventually("nothing is left of the instance", async || {
-        raw.ask::<u64>(&["HLEN", &Keys::new("realtime").beats()]).await == 2
+        raw.ask::<u64>(&["HLEN", &keys.beats()]).await == 2
     })
     .await;
     assert_eq!(other.broker.connect(&user("bob"), 2).await, Ok(Some(3)));
+}
+
+/// It takes its connections with it, and leaves its members to the lease: they may be on their way elsewhere.
+#[tokio::test]
+async fn an_instance_that_ends_counts_no_more() {
+    let redis = Redis::start();
+    let [one, ending] = instances_in_a::<2>(&redis).await;
+    ending.enters("bob").await;
+    assert_eq!(ending.broker.connect(&user("bob"), 1).await, Ok(Some(1)));
+    assert_eq!(one.broker.connect(&user("bob"), 1).await, Ok(None));
+    drop(ending);
+    assert_eq!(one.broker.connect(&user("bob"), 1).await, Ok(Some(1)));
+    assert_eq!(one.members().await, ["bob"]);
 }
 
 /// The others were wrong: it lives, and its users have not moved.

@@ -82,3 +82,19 @@ async fn one_instance_drops_what_is_too_old() {
     let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
     assert_eq!(stored, 1);
 }
+
+/// Without an age as well: a room that somebody only looked into is in no list for ever.
+#[tokio::test]
+async fn what_is_empty_is_taken_out_of_the_list() {
+    let redis = Redis::start_with(&[]);
+    let one = instance(&redis);
+    let mut raw = Raw::to(&redis).await;
+    one.broker.enter(&room("empty"), &user("alice"), 0).await.expect("entered");
+    one.broker.leave(&room("empty"), &user("alice"), LeaveReason::Left).await.expect("left");
+    one.broker.enter(&room("here"), &user("alice"), 0).await.expect("entered");
+    one.fill("said", 1).await;
+    one.broker.0.sweep().await.expect("swept");
+    let mut listed: Vec<String> = raw.ask(&["SMEMBERS", &Keys::new("realtime").rooms()]).await;
+    listed.sort();
+    assert_eq!(listed, ["here", "said"]);
+}
