@@ -5,10 +5,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
+
+/// How long a program may run before a test gives it up. Nothing depends on its value.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A home of its own, with nothing of ours in the environment.
 pub(crate) struct Home(TempDir);
@@ -70,7 +76,9 @@ impl Program {
     }
 
     pub(crate) fn run(mut self) -> Done {
-        Done(self.0.output().expect("the program starts"))
+        let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let _bound = Bound::on(&child);
+        Done(child.wait_with_output().expect("it ends"))
     }
 
     /// Starts a server and waits until it says where it listens.
@@ -86,7 +94,23 @@ impl Program {
         let mut child =
             self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        Served { child, stderr, log: String::new(), address: None }
+        Served { _bound: Bound::on(&child), child, stderr, log: String::new(), address: None }
+    }
+}
+
+/// While this is there, a program that runs for too long is killed: its output ends, and so does who waits for more.
+struct Bound(#[expect(dead_code, reason = "the watch ends when it is dropped")] Sender<()>);
+
+impl Bound {
+    fn on(child: &Child) -> Self {
+        let (sender, dropped) = mpsc::channel();
+        let pid = Pid::from_child(child);
+        thread::spawn(move || {
+            if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        });
+        Self(sender)
     }
 }
 
@@ -131,6 +155,7 @@ impl Done {
 
 /// A server that runs; it ends with this.
 pub(crate) struct Served {
+    _bound: Bound,
     child: Child,
     stderr: BufReader<ChildStderr>,
     log: String,

@@ -29,6 +29,9 @@ const DEAD: Duration = Duration::from_secs(2);
 /// Before it sends again what was refused for the time being.
 const REFUSED: Duration = Duration::from_millis(100);
 
+/// What a slow reader takes over a frame: it keeps up with what people say, and not with a burst.
+const SLOW: Duration = Duration::from_millis(5);
+
 /// How much a client says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
@@ -63,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) others: Vec<Name>,
     /// The pause between two messages, on average.
     pub(crate) pause: Duration,
+    /// It takes its time over each frame.
+    pub(crate) slow: bool,
     pub(crate) seed: u64,
 }
 
@@ -195,7 +200,12 @@ impl Client {
                 came = socket.next() => {
                     heard = Instant::now();
                     match came {
-                        Came::Frame(frame, text) => self.take(&frame, &text),
+                        Came::Frame(frame, text) => {
+                            self.take(&frame, &text);
+                            if self.plan.slow {
+                                sleep(SLOW).await;
+                            }
+                        }
                         Came::Sign => {}
                         Came::End(close) => return End::Lost(close),
                     }

@@ -16,7 +16,8 @@ use crate::server::Site;
 #[cfg(target_os = "linux")]
 use crate::shim::Shim;
 
-const CROWD: Shape = Shape { senders: 8, goers: 0, members: 4, rooms: 3, pause: Duration::from_millis(20) };
+const CROWD: Shape =
+    Shape { senders: 8, goers: 0, members: 4, slow: 0, rooms: 3, pause: Duration::from_millis(20) };
 
 /// What a schedule shows of a server that breaks a promise.
 async fn broken(site: Site, promise: &str, part: impl AsyncFnOnce(&mut Run) -> Result<(), Stuck>) -> Outcome {

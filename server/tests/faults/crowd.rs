@@ -21,6 +21,8 @@ pub(crate) struct Shape {
     pub(crate) senders: usize,
     pub(crate) goers: usize,
     pub(crate) members: usize,
+    /// So many of the members read slowly, all the time.
+    pub(crate) slow: usize,
     pub(crate) rooms: usize,
     /// Between two messages of a sender, on average.
     pub(crate) pause: Duration,
@@ -78,6 +80,7 @@ impl Crowd {
                     rooms: own.into_iter().collect(),
                     others,
                     pause: shape.pause,
+                    slow: role == Role::Listens && number < shape.slow,
                     seed: rng.u64(..),
                 };
                 One::start(role, plan, recorder)

@@ -29,7 +29,8 @@ use crate::wire::{Frame, Socket, message};
 /// One in so many is opened by the server itself.
 const SERVED: usize = 20;
 
-const CROWD: Shape = Shape { senders: 6, goers: 0, members: 2, rooms: 3, pause: Duration::from_millis(10) };
+const CROWD: Shape =
+    Shape { senders: 6, goers: 0, members: 2, slow: 0, rooms: 3, pause: Duration::from_millis(10) };
 
 /// An ack, as far as it can be looked for in a file.
 struct Acked {

@@ -21,7 +21,7 @@ pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
 /// A crowd that leaves other tests some of the machine.
 pub(crate) const CROWD: Shape =
-    Shape { senders: 12, goers: 4, members: 8, rooms: 6, pause: Duration::from_millis(50) };
+    Shape { senders: 12, goers: 4, members: 8, slow: 2, rooms: 6, pause: Duration::from_millis(50) };
 /// The same people, who have more to say.
 pub(crate) const BUSY_CROWD: Shape = Shape { pause: Duration::from_millis(5), ..CROWD };
 

@@ -10,6 +10,7 @@
 
 mod base_dialect;
 mod grants;
+mod instances;
 mod layers;
 mod messages;
 mod metrics;

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 
 pub(crate) use self::client::Client;
 pub(crate) use self::raw::{Head, Raw, masked};
-pub(crate) use self::server::{TestServer, admin, claims, globs, now_seconds, server, server_with, token};
+pub(crate) use self::redis::Redis;
+pub(crate) use self::server::{
+    TestServer, admin, claims, globs, instance, now_seconds, server, server_with, token,
+};
 
 /// How long anything may take before a test gives up. Nothing depends on its value.
 pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);

@@ -26,7 +26,8 @@ static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
-    _rooms: Rooms,
+    /// None where they are not its own.
+    _rooms: Option<Rooms>,
 }
 
 /// Where a server's rooms are, which goes with it.
@@ -43,6 +44,30 @@ pub(crate) fn server() -> TestServer {
 
 /// A server with some settings changed.
 pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
+    let mut config = defaults();
+    change(&mut config);
+    let listener = free_port();
+    let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
+    {
+        let redis = Redis::start();
+        let server = on_redis(config, &redis, listener);
+        (server, Rooms::Redis(Box::new(redis)))
+    } else {
+        let data = TempDir::new().expect("a directory");
+        let store = Store::open(data.path()).expect("a store");
+        let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
+        (server, Rooms::Store(data))
+    };
+    TestServer::of(server, Some(rooms))
+}
+
+/// One of the servers on that Redis.
+pub(crate) fn instance(redis: &Redis) -> TestServer {
+    TestServer::of(on_redis(defaults(), redis, free_port()), None)
+}
+
+/// The defaults with two workers, whose panics are noticed.
+fn defaults() -> Config {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
         let print = std::panic::take_hook();
@@ -55,21 +80,11 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     });
     let mut config = Config::new(secret());
     config.workers = 2;
-    change(&mut config);
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
-    {
-        let redis = Redis::start();
-        let server = on_redis(config, &redis, listener);
-        (server, Rooms::Redis(Box::new(redis)))
-    } else {
-        let data = TempDir::new().expect("a directory");
-        let store = Store::open(data.path()).expect("a store");
-        let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
-        (server, Rooms::Store(data))
-    };
-    let address = server.addresses()[0];
-    TestServer { server: Some(server), address, _rooms: rooms }
+    config
+}
+
+fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a free port")
 }
 
 /// A server with its rooms in that Redis.
@@ -88,6 +103,10 @@ fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
 }
 
 impl TestServer {
+    fn of(server: Server, rooms: Option<Rooms>) -> Self {
+        Self { address: server.addresses()[0], server: Some(server), _rooms: rooms }
+    }
+
     /// A client of `user`, welcomed.
     pub(crate) async fn connect(&self, user: &str) -> Client {
         self.connect_as(&claims(user)).await
