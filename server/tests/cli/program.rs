@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
 /// How long a program may run before a test gives it up. Nothing depends on its value.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A home of its own, with nothing of ours in the environment.
 pub(crate) struct Home(TempDir);
@@ -99,11 +99,11 @@ impl Program {
 }
 
 /// While this is there, a program that runs for too long is killed: its output ends, and so does who waits for more.
-struct Bound(#[expect(dead_code, reason = "the watch ends when it is dropped")] Sender<()>);
+struct Bound(#[expect(dead_code, reason = "the watch ends when it is dropped")] SyncSender<()>);
 
 impl Bound {
     fn on(child: &Child) -> Self {
-        let (sender, dropped) = mpsc::channel();
+        let (sender, dropped) = mpsc::sync_channel(1);
         let pid = Pid::from_child(child);
         thread::spawn(move || {
             if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
