@@ -5,7 +5,7 @@ use realtime_shared::{RoomName, Text, TextError};
 
 use super::command::{self, Command, Draft};
 use super::editor::Full;
-use super::keys::{self, Action};
+use super::keys::Action;
 use super::scrollback::scroll_back;
 use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
@@ -16,7 +16,7 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    let Some(action) = keys::action(key) else { return Vec::new() };
+    let Some(action) = model.keymap.action(key) else { return Vec::new() };
     model.hint = None;
     let confirmed = model.confirm.take();
     if model.overlay.is_some()
@@ -182,7 +182,11 @@ fn send(model: &mut Model, text: &str) -> Vec<Effect> {
         return Vec::new();
     }
     if model.current.is_none() {
-        model.say("you are in no room: /join one, or F2 for a list");
+        let hint = format!(
+            "you are in no room: /join one, or /rooms{} for a list",
+            model.keymap.hint(Action::Rooms)
+        );
+        model.say(&hint);
         return Vec::new();
     }
     let length = text.chars().count();

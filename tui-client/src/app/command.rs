@@ -61,7 +61,7 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
         "help" => none(Command::Help),
         "quit" => none(Command::Quit),
-        _ => Err(format!("no command /{name} (F1 lists them; //{name} sends it as text)")),
+        _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
     }
 }
 

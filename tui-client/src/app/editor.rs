@@ -18,7 +18,7 @@ pub struct Editor {
 }
 
 /// Where to move to, or up to where to cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Motion {
     /// One grapheme back.
     Left,

@@ -32,7 +32,7 @@ pub use clock::{Now, Stamp, human};
 pub use command::COMMANDS;
 pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
-pub use keys::KEYS;
+pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use overlay::{Choice, Overlay};
 pub use reading::{Mark, Reading, Ruler};
@@ -134,6 +134,8 @@ pub struct Model {
     pub overlay: Option<Overlay>,
     /// A word on the last key; gone with the next one.
     pub hint: Option<Line>,
+    /// What keys mean.
+    pub keymap: Keymap,
     /// The time of the last message.
     pub now: Now,
     user: Option<UserId>,
@@ -168,6 +170,7 @@ impl Model {
             rooms: Vec::new(),
             overlay: None,
             hint: None,
+            keymap: Keymap::default(),
             now,
             user: None,
             me: sanitize::line("you"),

@@ -6,7 +6,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::Look;
 use super::text::{Pen, cut, width};
-use crate::app::{Editor, Model};
+use crate::app::{Action, Editor, Model};
 use crate::sanitize;
 
 /// Rows that the composer grows to.
@@ -35,8 +35,9 @@ pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
         pen.write(prompt_width, row, text, Look::plain());
     }
     if editor.is_empty() {
-        let hint = if is_small { "message" } else { "message · F1 help" };
-        pen.write(prompt_width, 0, hint, Look::faint());
+        let help = model.keymap.key(Action::Help).filter(|_| !is_small);
+        let hint = help.map_or_else(|| "message".to_owned(), |key| format!("message · {key} help"));
+        pen.write(prompt_width, 0, &hint, Look::faint());
     }
     let column = (prompt_width + layout.column).min(usize::from(area.width) - 1);
     frame.set_cursor_position(Position {

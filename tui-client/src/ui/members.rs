@@ -5,11 +5,13 @@ use ratatui::layout::Rect;
 
 use super::Look;
 use super::text::{Pen, cut};
-use crate::app::Model;
+use crate::app::{Action, Model};
 
 pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
-    pen.write_right((area.height - 1).into(), "F1 help ", Look::faint());
+    if let Some(key) = model.keymap.key(Action::Help) {
+        pen.write_right((area.height - 1).into(), &format!("{key} help "), Look::faint());
+    }
     let Some(room) = model.room() else { return };
     pen.write(1, 0, &format!("HERE {}", room.member_count), Look::faint());
     let visible = usize::from(area.height).saturating_sub(3);
@@ -26,6 +28,11 @@ pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     }
     let more = room.member_count.saturating_sub(shown as u64);
     if more > 0 {
-        pen.write(1, shown + 1, &format!("… {more} more (F3)"), Look::faint());
+        pen.write(
+            1,
+            shown + 1,
+            &format!("… {more} more{}", model.keymap.hint(Action::Members)),
+            Look::faint(),
+        );
     }
 }

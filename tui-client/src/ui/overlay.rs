@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
-use super::help::LISTS;
+use super::help::lists;
 use super::text::{Pen, cut, width, wrap};
 use super::{Look, ViewState};
-use crate::app::{Model, Overlay, Scroll};
+use crate::app::{Keymap, Model, Overlay, Scroll};
 
 /// A line of an overlay: text at columns.
 type Line = Vec<(usize, String, Style)>;
@@ -17,7 +17,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let Some(overlay) = &model.overlay else { return };
     let width = usize::from(area.width);
     let (title, lines, selected) = match overlay {
-        Overlay::Help => ("HELP".to_owned(), help(width), None),
+        Overlay::Help => ("HELP".to_owned(), help(&model.keymap, width), None),
         Overlay::Rooms { selected, listed, .. } => (
             "ROOMS".to_owned(),
             rooms(model, *selected, listed.as_ref().map(|(_, more)| *more), width),
@@ -68,24 +68,24 @@ fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<
     .min(lines.saturating_sub(visible));
 }
 
-fn help(cells: usize) -> Vec<Line> {
+fn help(keymap: &Keymap, cells: usize) -> Vec<Line> {
     /// Where the explanations begin, where there is room beside the keys.
     const COLUMN: usize = 35;
     let mut lines = Vec::new();
-    for (title, list) in LISTS {
+    for (title, list) in lists(keymap) {
         if !lines.is_empty() {
             lines.push(Vec::new());
         }
         lines.push(vec![(1, title.to_owned(), Look::faint())]);
         for (what, does) in list {
             if cells >= 2 * COLUMN {
-                let mut explained = wrap(does, cells - COLUMN - 1).into_iter();
+                let mut explained = wrap(&does, cells - COLUMN - 1).into_iter();
                 let first = explained.next().unwrap_or_default().to_owned();
-                lines.push(vec![(1, (*what).to_owned(), Look::strong()), (COLUMN, first, Look::plain())]);
+                lines.push(vec![(1, what, Look::strong()), (COLUMN, first, Look::plain())]);
                 lines.extend(explained.map(|more| vec![(COLUMN, more.to_owned(), Look::plain())]));
             } else {
-                lines.push(vec![(1, (*what).to_owned(), Look::strong())]);
-                let explained = wrap(does, cells.saturating_sub(4));
+                lines.push(vec![(1, what, Look::strong())]);
+                let explained = wrap(&does, cells.saturating_sub(4));
                 lines.extend(explained.into_iter().map(|line| vec![(3, line.to_owned(), Look::plain())]));
             }
         }

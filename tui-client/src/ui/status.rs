@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use super::Look;
 use super::rooms::short;
 use super::text::{Pen, cut, width};
-use crate::app::{Link, Model};
+use crate::app::{Action, Link, Model};
 
 /// Below the rooms: the state of the connection, and above it what waits to be sent.
 pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
@@ -134,7 +134,14 @@ fn round_trip(model: &Model) -> String {
 fn trouble(model: &Model) -> Option<String> {
     match &model.link {
         Link::Connected | Link::Connecting { .. } => None,
-        Link::Waiting { reason, .. } => Some(format!("{reason} · Ctrl-R retries now")),
-        Link::Stopped { reason } => Some(format!("{reason} · Ctrl-R tries again")),
+        Link::Waiting { reason, .. } => Some(with_key(model, reason.as_str(), "retries now")),
+        Link::Stopped { reason } => Some(with_key(model, reason.as_str(), "tries again")),
+    }
+}
+
+fn with_key(model: &Model, reason: &str, does: &str) -> String {
+    match model.keymap.key(Action::Retry) {
+        Some(key) => format!("{reason} · {key} {does}"),
+        None => reason.to_owned(),
     }
 }

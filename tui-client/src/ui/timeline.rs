@@ -7,7 +7,7 @@ use super::rows::{Row, Sheet};
 use super::text::Pen;
 use super::{Anchor, Look, ViewState};
 use crate::app::timeline::Top;
-use crate::app::{Model, Room, Scroll};
+use crate::app::{Action, Model, Room, Scroll};
 
 /// Draws the timeline; how many items are below what is visible.
 pub(super) fn view(
@@ -59,13 +59,18 @@ pub(super) fn view(
 
 /// What is said above the first item.
 fn above_all(model: &Model) -> Option<String> {
-    let Some(room) = model.room() else { return Some("no room: /join one, or F2 for a list".to_owned()) };
+    let Some(room) = model.room() else {
+        return Some(format!("no room: /join one, or /rooms{} for a list", model.keymap.hint(Action::Rooms)));
+    };
     let timeline = &room.pane.timeline;
     Some(match timeline.top() {
         _ if room.is_loading() && room.filled_gap().is_none() => "loading…".to_owned(),
         Top::Unknown => return None,
         Top::Older if timeline.is_full() => "older messages are not held".to_owned(),
-        Top::Older => "PgUp loads older messages".to_owned(),
+        Top::Older => match model.keymap.key(Action::PageUp) {
+            Some(key) => format!("{key} loads older messages"),
+            None => "there are older messages".to_owned(),
+        },
         Top::Gone => "older messages are gone".to_owned(),
         Top::Beginning => format!("beginning of #{}", room.pane.title),
     })

@@ -1,0 +1,214 @@
+//! What keys can ask for, with the keys that do, as people read them.
+//!
+//! A new one: a variant of [`Action`] and a binding in [`GROUPS`]; the README's table has the same rows.
+
+use crate::app::editor::Motion;
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Write a character.
+    Insert(char),
+    /// Begin a new line.
+    Newline,
+    /// Send what is written, or follow it where it is a command.
+    Submit,
+    /// Move the cursor.
+    Move(Motion),
+    /// To the start of the line; there already, to the oldest message.
+    Home,
+    /// To the end of the line; there already, to the newest message.
+    End,
+    /// A line up, or what was sent before.
+    Up,
+    /// A line down, or what was sent after.
+    Down,
+    /// Delete a grapheme.
+    Delete(Motion),
+    /// Cut.
+    Cut(Motion),
+    /// Write what was cut.
+    PasteCut,
+    /// A page back.
+    PageUp,
+    /// A page on.
+    PageDown,
+    /// The room of that number, from 0.
+    Room(usize),
+    /// The room above.
+    PreviousRoom,
+    /// The room below.
+    NextRoom,
+    /// The next room with something unread.
+    NextUnread,
+    /// Connect now, or send a refused message again.
+    Retry,
+    /// Take an unsent message back into the composer.
+    TakeBack,
+    /// Show or hide the keys and commands.
+    Help,
+    /// Show or hide the list of rooms.
+    Rooms,
+    /// Show or hide who is here.
+    Members,
+    /// Close what lies over the screen.
+    Close,
+    /// Draw the screen anew.
+    Redraw,
+    /// Stop, as a job of the shell.
+    Suspend,
+    /// Leave the program.
+    Quit,
+}
+
+/// An action that keys can be given to.
+#[derive(Debug, Clone, Copy)]
+pub struct Binding {
+    /// What it is called in the configuration.
+    pub name: &'static str,
+    /// What it does.
+    pub action: Action,
+    /// Its keys where nothing else is said; the first one is shown.
+    pub keys: &'static [&'static str],
+}
+
+/// Actions that are explained together.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// What they do.
+    pub does: &'static str,
+    /// They.
+    pub bindings: &'static [Binding],
+}
+
+const fn bind(name: &'static str, action: Action, keys: &'static [&'static str]) -> Binding {
+    Binding { name, action, keys }
+}
+
+/// All that keys do: each group with its title.
+pub const GROUPS: &[(&str, &[Row])] = &[
+    ("WRITING", WRITING),
+    ("READING", READING),
+    ("ROOMS", ROOMS),
+    ("MESSAGES AND CONNECTION", CONNECTION),
+    ("PROGRAM", PROGRAM),
+];
+
+const WRITING: &[Row] = &[
+    Row { does: "send", bindings: &[bind("send", Action::Submit, &["Enter"])] },
+    Row {
+        does: "new line",
+        bindings: &[bind("newline", Action::Newline, &["Alt-Enter", "Shift-Enter", "Ctrl-J"])],
+    },
+    Row {
+        does: "line up or down; at the first or last one, what you sent before",
+        bindings: &[bind("up", Action::Up, &["Up"]), bind("down", Action::Down, &["Down"])],
+    },
+    Row {
+        does: "a character left or right",
+        bindings: &[
+            bind("left", Action::Move(Motion::Left), &["Left"]),
+            bind("right", Action::Move(Motion::Right), &["Right"]),
+        ],
+    },
+    Row {
+        does: "a word left or right",
+        bindings: &[
+            bind("word_left", Action::Move(Motion::WordLeft), &["Ctrl-Left", "Alt-Left", "Alt-B"]),
+            bind("word_right", Action::Move(Motion::WordRight), &["Ctrl-Right", "Alt-Right", "Alt-F"]),
+        ],
+    },
+    Row {
+        does: "start or end of the line",
+        bindings: &[
+            bind("line_start", Action::Move(Motion::LineStart), &["Ctrl-A"]),
+            bind("line_end", Action::Move(Motion::LineEnd), &["Ctrl-E"]),
+        ],
+    },
+    Row {
+        does: "delete the character before or after the cursor",
+        bindings: &[
+            bind("delete_left", Action::Delete(Motion::Left), &["Backspace", "Ctrl-H"]),
+            bind("delete_right", Action::Delete(Motion::Right), &["Delete"]),
+        ],
+    },
+    Row {
+        does: "cut the word or the line before the cursor",
+        bindings: &[
+            bind("cut_word", Action::Cut(Motion::WordLeft), &["Ctrl-W", "Alt-Backspace"]),
+            bind("cut_line", Action::Cut(Motion::LineStart), &["Ctrl-U"]),
+        ],
+    },
+    Row { does: "put back what was cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
+];
+
+const READING: &[Row] = &[
+    Row {
+        does: "a page back or on; loads older messages",
+        bindings: &[
+            bind("page_up", Action::PageUp, &["PgUp"]),
+            bind("page_down", Action::PageDown, &["PgDn"]),
+        ],
+    },
+    Row {
+        does: "start or end of the line; there already, oldest or newest message",
+        bindings: &[bind("home", Action::Home, &["Home"]), bind("end", Action::End, &["End"])],
+    },
+    Row { does: "who is here", bindings: &[bind("members", Action::Members, &["F3"])] },
+];
+
+const ROOMS: &[Row] = &[
+    Row {
+        does: "that room",
+        bindings: &[
+            bind("room_1", Action::Room(0), &["Alt-1"]),
+            bind("room_2", Action::Room(1), &["Alt-2"]),
+            bind("room_3", Action::Room(2), &["Alt-3"]),
+            bind("room_4", Action::Room(3), &["Alt-4"]),
+            bind("room_5", Action::Room(4), &["Alt-5"]),
+            bind("room_6", Action::Room(5), &["Alt-6"]),
+            bind("room_7", Action::Room(6), &["Alt-7"]),
+            bind("room_8", Action::Room(7), &["Alt-8"]),
+            bind("room_9", Action::Room(8), &["Alt-9"]),
+        ],
+    },
+    Row {
+        does: "room above or below",
+        bindings: &[
+            bind("previous_room", Action::PreviousRoom, &["Alt-Up"]),
+            bind("next_room", Action::NextRoom, &["Alt-Down"]),
+        ],
+    },
+    Row {
+        does: "next room with something unread",
+        bindings: &[bind("next_unread", Action::NextUnread, &["Alt-A"])],
+    },
+    Row { does: "rooms", bindings: &[bind("rooms", Action::Rooms, &["F2"])] },
+];
+
+const CONNECTION: &[Row] = &[
+    Row {
+        does: "connect now; connected, send a refused message again",
+        bindings: &[bind("retry", Action::Retry, &["Ctrl-R"])],
+    },
+    Row {
+        does: "take an unsent message back, to edit or drop it",
+        bindings: &[bind("take_back", Action::TakeBack, &["Ctrl-X"])],
+    },
+];
+
+const PROGRAM: &[Row] = &[
+    Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
+    Row { does: "close what lies over the screen", bindings: &[bind("close", Action::Close, &["Esc"])] },
+    Row { does: "draw the screen anew", bindings: &[bind("redraw", Action::Redraw, &["Ctrl-L"])] },
+    Row { does: "suspend", bindings: &[bind("suspend", Action::Suspend, &["Ctrl-Z"])] },
+    Row {
+        does: "quit; asks again where text would be lost",
+        bindings: &[bind("quit", Action::Quit, &["Ctrl-C", "Ctrl-Q"])],
+    },
+];
+
+/// All that keys can be given to.
+pub(super) fn bindings() -> impl Iterator<Item = &'static Binding> {
+    GROUPS.iter().flat_map(|(_, rows)| *rows).flat_map(|row| row.bindings)
+}
