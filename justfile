@@ -39,6 +39,11 @@ bench *arguments:
 bench-cluster *arguments:
     cargo bench --package realtime-server --bench cluster -- "$@"
 
+# Draw the README's picture of the client, from a screen of `--demo`
+screenshot:
+    cargo build --release --bin realtime-tui
+    cargo run --quiet --package realtime-tui --example screenshot -- target/release/realtime-tui tui-client/screenshot.svg
+
 # Fail where `cargo fmt` would change something
 format:
     cargo fmt --all --check

@@ -158,7 +158,8 @@ impl Default for Timing {
 pub struct Retain {
     /// For how long after it was accepted an entry is kept, give or take a minute. `None`: for ever.
     pub age: Option<Duration>,
-    /// How many entries of a room are kept, the newest. `None`: all of them; in memory 1,000.
+    /// How many entries of a room are kept, the newest. `None`: all of them; in memory 1,000, on Redis
+    /// 10,000.
     pub messages: Option<u64>,
 }
 

@@ -70,6 +70,8 @@ pub(crate) enum RedisFault {
     NotText,
     #[error("{0} is about a Redis, and there is none: give --redis-url")]
     WithoutUrl(&'static str),
+    #[error("a user of Redis needs a password: give --redis-password-file or {PASSWORD_VARIABLE}")]
+    UserWithoutPassword,
     #[error("rooms are either in memory or in Redis: give one of --memory and --redis-url")]
     Memory,
 }
@@ -102,8 +104,12 @@ impl RedisArgs {
         if let Some(user) = &self.redis_user {
             options = options.with_user(user);
         }
-        if let Some(password) = self.password(std::env::var_os(PASSWORD_VARIABLE))? {
+        let variable = std::env::var_os(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
+        if let Some(password) = self.password(variable)? {
             options = options.with_password(&password);
+        }
+        if self.redis_user.is_some() && !options.has_password() {
+            return Err(RedisFault::UserWithoutPassword);
         }
         if let Some(path) = &self.redis_ca {
             let pem = fs::read(path).map_err(|fault| RedisFault::Unreadable(path.clone(), fault))?;

@@ -81,6 +81,12 @@ impl Options {
         self
     }
 
+    /// Whether there is one.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.info.redis_settings().password().is_some_and(|password| !password.is_empty())
+    }
+
     /// The same, trusting these authorities (PEM) and no other. Of no use without TLS.
     pub fn with_ca(mut self, pem: &[u8]) -> Result<Self, BadOption> {
         if !self.is_tls() {

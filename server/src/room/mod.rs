@@ -55,6 +55,8 @@ pub(crate) struct Room {
 
 struct State {
     log: Log,
+    /// The broker announces it.
+    opened: bool,
     members: Members,
     /// Nobody was left, and the registry has forgotten it.
     gone: bool,
@@ -83,7 +85,12 @@ impl Room {
             name,
             end: AtomicU64::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
-            state: Mutex::new(State { log: Log::opening(), members: Members::new(workers), gone: false }),
+            state: Mutex::new(State {
+                log: Log::opening(),
+                opened: false,
+                members: Members::new(workers),
+                gone: false,
+            }),
             turn: tokio::sync::Mutex::new(()),
         }
     }

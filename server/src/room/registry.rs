@@ -271,10 +271,19 @@ impl Registry {
 
     /// In the room's turn: asks for its head, where that has not been done.
     async fn open(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
-        if matches!(room.state.lock().log, Log::Open(_)) {
-            return Ok(());
+        let was_opened = {
+            let mut state = room.state.lock();
+            if matches!(state.log, Log::Open(_)) {
+                return Ok(());
+            }
+            std::mem::take(&mut state.opened)
+        };
+        if was_opened {
+            // Its log began anew under the members.
+            self.broker.release(&room.name);
         }
         let head = self.broker.open(&room.name).await?;
+        room.state.lock().opened = true;
         room.open(head, &self.context());
         Ok(())
     }
@@ -286,19 +295,16 @@ impl Registry {
             return;
         }
         state.gone = true;
-        let opened = match &state.log {
-            Log::Open(log) => {
-                self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
-                true
-            }
-            Log::Opening { .. } => false,
-        };
+        if let Log::Open(log) = &state.log {
+            self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
+        }
+        if std::mem::take(&mut state.opened) {
+            // Before the registry forgets it: whoever comes next opens it after this.
+            self.broker.release(&room.name);
+        }
         drop(state);
         self.rooms.lock().remove(&room.name);
         self.metrics.rooms.dec();
-        if opened {
-            self.broker.release(&room.name);
-        }
     }
 
     fn context(&self) -> Context<'_> {

@@ -49,6 +49,7 @@ fn what_cannot_be_meant_is_said_in_a_line_without_the_password() {
         (&["--redis-url", "redis://localhost", "--redis-aof", "sometimes"], "always"),
         (&["--redis-url", "redis://localhost", "--redis-prefix", "a{b}"], "--redis-prefix"),
         (&["--redis-user", "chat"], "--redis-url"),
+        (&["--redis-url", "redis://localhost", "--redis-user", "chat"], "--redis-password-file"),
         (&["--wait-for-redis", "5s"], "--redis-url"),
     ] {
         let line = home.run(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat()).failed(2);

@@ -18,7 +18,7 @@
 //! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open there |
 //! | `realtime:{%live}:claim:<digest>` | hash | who passes on what a program published |
 //! | `realtime:{%live}:sweep` | string | which instance drops what is too old |
-//! | `realtime:{%rooms}` | set | all rooms that ever had an entry or a member |
+//! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
 
 use std::fmt::Write as _;
 

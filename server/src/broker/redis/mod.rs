@@ -18,6 +18,7 @@ mod instances;
 mod keys;
 mod lapse;
 mod link;
+mod listing;
 mod online;
 mod past;
 mod posts;
@@ -50,6 +51,7 @@ use self::health::Health;
 use self::keys::Keys;
 use self::lapse::Lapse;
 use self::link::Link;
+use self::listing::Listed;
 use self::online::Online;
 use self::posts::Lane;
 use self::rooms::Rooms;
@@ -110,6 +112,8 @@ struct Shared {
     rooms: Rooms,
     /// Rooms that are in the list of all rooms; some of them.
     listed: Mutex<HashSet<RoomName>>,
+    /// What was seen when all rooms were looked at last.
+    last_list: tokio::sync::Mutex<Option<Listed>>,
     /// Rooms of which Redis may not have who of here is there.
     dirty: Mutex<HashSet<RoomName>>,
     lapse: Mutex<Lapse>,
@@ -137,6 +141,11 @@ impl Engine {
                 run.start().await;
                 let _ = started.send(());
                 let _ = stopping.wait_for(|stop| *stop).await;
+                // Each of them waits for as long as a message may take, and no longer.
+                run.flush();
+                for lane in &run.lanes {
+                    lane.drain().await;
+                }
                 run.say_goodbye().await;
             });
         })?;
@@ -193,6 +202,7 @@ impl Shared {
             subscriptions: Subscriptions::default(),
             rooms: Rooms::default(),
             listed: Mutex::default(),
+            last_list: tokio::sync::Mutex::default(),
             dirty: Mutex::default(),
             lapse: Mutex::default(),
             online: Online::default(),

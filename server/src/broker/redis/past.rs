@@ -1,24 +1,30 @@
-//! What is read for clients: pages of a room's past, who is there, and which rooms there are.
-
-use std::collections::HashMap;
+//! What is read of a room for clients and for repairs: pages of its past, and who is there.
 
 use ::redis::{Pipeline, Value};
-use realtime_shared::{EntryId, Epoch, RoomName, RoomSummary, Seq, Timestamp, UserId};
+use realtime_shared::{EntryId, Epoch, Seq, Timestamp, UserId};
 
-use super::repair::{Seen, seen};
 use super::{Shared, keys, reply};
-use crate::broker::{Entry, Page, Presence, Range, RoomFilter, Unavailable, busiest_first};
+use crate::broker::{Entry, Page, Presence, Range, Unavailable};
 
 /// Entries that are asked for at once, and bytes that one is taken to have for that.
 const ENTRIES: usize = 256;
 const ENTRY_BYTES: usize = 256;
-/// Rooms of the list that are asked for at once.
-const ROOMS: usize = 500;
+
+/// Which entries of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// Those that are kept: trimming is rough, and comes later than the time that was given.
+    Kept,
+    /// All that are there.
+    Stored,
+}
 
 /// A part of a page.
 struct Slice {
     epoch: Option<Epoch>,
     entries: Vec<Entry>,
+    /// How many of those that were found are past, whether they are among the entries or not.
+    past: usize,
     /// Where to go on, if there may be more.
     next: Option<Range>,
 }
@@ -38,13 +44,43 @@ impl Shared {
         limit: usize,
         bytes: usize,
     ) -> Result<Page, Unavailable> {
+        self.page_of(channel, Which::Kept, range, (limit, bytes)).await
+    }
+
+    /// A page of all that is there, to go on from one entry to the next: at most so many entries and bytes.
+    pub(super) async fn stored(
+        &self,
+        channel: &str,
+        range: Range,
+        most: (usize, usize),
+    ) -> Result<Page, Unavailable> {
+        self.page_of(channel, Which::Stored, range, most).await
+    }
+
+    /// The newest entries, at most `shown` of those that are kept, and the one before them. Of a room in which nothing
+    /// is kept it is the newest one.
+    pub(super) async fn newest(&self, channel: &str, shown: usize) -> Result<Page, Unavailable> {
+        let slice = self.slice(channel, Which::Stored, Range::Newest, shown + 1).await?;
+        let mut entries = slice.entries;
+        entries.truncate((entries.len() - slice.past + 1).min(entries.len()));
+        entries.reverse();
+        Ok(Page { epoch: slice.epoch, entries, has_more: slice.next.is_some() })
+    }
+
+    async fn page_of(
+        &self,
+        channel: &str,
+        which: Which,
+        range: Range,
+        (limit, bytes): (usize, usize),
+    ) -> Result<Page, Unavailable> {
         let mut page = Page { epoch: None, entries: Vec::new(), has_more: false };
         let (mut size, mut next) = (0, range);
         'slices: loop {
             let left = limit - page.entries.len();
             let likely = bytes.saturating_sub(size) / ENTRY_BYTES;
             // One more than is wanted shows whether there are more.
-            let slice = self.slice(channel, next, left.min(likely.clamp(8, ENTRIES)) + 1).await?;
+            let slice = self.slice(channel, which, next, left.min(likely.clamp(8, ENTRIES)) + 1).await?;
             if page.entries.is_empty() {
                 page.epoch = slice.epoch;
             } else if page.epoch != slice.epoch {
@@ -72,9 +108,15 @@ impl Shared {
         Ok(page)
     }
 
-    /// At most `count` entries of a room as they are kept, in the order in which they are looked for: the newest first,
-    /// but for those after a number.
-    async fn slice(&self, channel: &str, range: Range, count: usize) -> Result<Slice, Unavailable> {
+    /// At most `count` entries of a room, in the order in which they are looked for: the newest first, but for those
+    /// after a number.
+    async fn slice(
+        &self,
+        channel: &str,
+        which: Which,
+        range: Range,
+        count: usize,
+    ) -> Result<Slice, Unavailable> {
         let log = keys::log(channel);
         let mut asking = Pipeline::new();
         asking.atomic();
@@ -91,25 +133,27 @@ impl Shared {
         let [Value::Array(answers)] = &*answers else { return Err(Unavailable) };
         let [epoch, newest, found] = &**answers else { return Err(Unavailable) };
         let Some(newest) = reply::items(newest).first().and_then(stored) else {
-            return Ok(Slice { epoch: None, entries: Vec::new(), next: None });
+            return Ok(Slice { epoch: None, entries: Vec::new(), past: 0, next: None });
         };
         let epoch = reply::text(epoch).and_then(Epoch::new);
         let epoch = epoch.unwrap_or_else(|| Epoch::from_id(newest.entry.id));
-        // Trimming is rough, and comes later than the time that was given: what is past is not shown.
         let oldest = newest.entry.seq.get().saturating_sub(self.keep());
         let now = self.clock.now();
         let found: Vec<Stored> = reply::items(found).iter().filter_map(stored).collect();
         let last = found.last().map(|stored| stored.entry.seq).filter(|_| found.len() == count);
         let is_kept =
             |stored: &Stored| stored.entry.seq.get() > oldest && !self.retain.is_past(stored.ts, now);
-        let all_kept = found.iter().all(is_kept);
+        let past = found.iter().filter(|stored| !is_kept(stored)).count();
         let next = match range {
             Range::After(_) => last.map(Range::After),
             // What is before something that is past is past as well.
-            Range::Newest | Range::Before(_) => last.filter(|_| all_kept).map(Range::Before),
+            Range::Newest | Range::Before(_) => {
+                last.filter(|_| past == 0 || which == Which::Stored).map(Range::Before)
+            }
         };
-        let entries = found.into_iter().filter(is_kept).map(|stored| stored.entry).collect();
-        Ok(Slice { epoch: Some(epoch), entries, next })
+        let is_wanted = |stored: &Stored| which == Which::Stored || is_kept(stored);
+        let entries = found.into_iter().filter(is_wanted).map(|stored| stored.entry).collect();
+        Ok(Slice { epoch: Some(epoch), entries, past, next })
     }
 
     /// Who is in a room.
@@ -131,64 +175,6 @@ impl Shared {
             changed: false,
             change: reply::parse(change).unwrap_or(0),
         })
-    }
-
-    /// See [`Broker::list`](crate::broker::Broker::list).
-    pub(super) async fn list(
-        &self,
-        filter: RoomFilter,
-        limit: usize,
-    ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
-        let (mut cursor, mut all) = (Some("0".to_owned()), HashMap::new());
-        while let Some(from) = cursor {
-            let (mut rooms, next) = self.listed_rooms(&from, ROOMS).await?;
-            rooms.retain(|room| filter(room));
-            for (room, seen) in self.look_at(rooms).await? {
-                if !seen.is_empty() {
-                    let summary = RoomSummary {
-                        room: room.clone(),
-                        member_count: seen.count,
-                        position: seen.look.head,
-                        last_ts: seen.last_ts,
-                    };
-                    // A scan may name one twice.
-                    all.insert(room, summary);
-                }
-            }
-            cursor = next;
-        }
-        Ok(busiest_first(all.into_values().collect(), limit))
-    }
-
-    /// About `count` of the list of all rooms, and where to go on, if there may be more.
-    pub(super) async fn listed_rooms(
-        &self,
-        from: &str,
-        count: usize,
-    ) -> Result<(Vec<RoomName>, Option<String>), Unavailable> {
-        let mut asking = Pipeline::new();
-        asking.cmd("SSCAN").arg(self.keys.rooms()).arg(from).arg("COUNT").arg(count);
-        let answers = self.asks.ask(&asking).await?;
-        let [next, names] = answers.first().map(reply::items).unwrap_or_default() else {
-            return Err(Unavailable);
-        };
-        let names = reply::items(names).iter();
-        let rooms = names.filter_map(|name| RoomName::new(reply::text(name)?).ok()).collect();
-        let next = reply::text(next).ok_or(Unavailable)?;
-        Ok((rooms, (next != "0").then(|| next.to_owned())))
-    }
-
-    /// How rooms stand that nobody here need be in.
-    pub(super) async fn look_at(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomName, Seen)>, Unavailable> {
-        if rooms.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut asking = Pipeline::with_capacity(rooms.len());
-        for room in &rooms {
-            asking.add_command(self.look(&self.keys.channel(room), Seq::ZERO, 0));
-        }
-        let answers = self.asks.ask(&asking).await?;
-        Ok(rooms.into_iter().zip(&answers).filter_map(|(room, answer)| Some((room, seen(answer)?))).collect())
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ::redis::{Cmd, Pipeline, Value};
 use parking_lot::Mutex;
 use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::link::{Link, PATIENCE};
@@ -33,6 +33,8 @@ pub(super) struct Lane {
     metrics: Arc<Metrics>,
     queue: Mutex<VecDeque<Item>>,
     wake: Notify,
+    /// Nothing is queued or on its way.
+    idle: watch::Sender<bool>,
 }
 
 struct Item {
@@ -47,7 +49,7 @@ type Waiting = (Instant, Option<Completion>);
 
 impl Lane {
     pub(super) fn new(link: Link, metrics: Arc<Metrics>) -> Self {
-        Self { link, metrics, queue: Mutex::default(), wake: Notify::new() }
+        Self { link, metrics, queue: Mutex::default(), wake: Notify::new(), idle: watch::Sender::new(true) }
     }
 
     /// Queues a call of `append.lua`. Goes with the next [`Lane::flush`].
@@ -81,7 +83,17 @@ impl Lane {
                 }
                 self.send(items).await;
             }
+            self.idle.send_replace(true);
         }
+    }
+
+    /// Sends what is queued, and waits until it was answered or refused.
+    pub(super) async fn drain(&self) {
+        // Without anything queued it is idle again at once.
+        self.idle.send_replace(false);
+        self.wake.notify_one();
+        let mut idle = self.idle.subscribe();
+        let _ = idle.wait_for(|idle| *idle).await;
     }
 
     fn take(&self) -> Vec<Item> {

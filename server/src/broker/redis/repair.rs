@@ -129,7 +129,7 @@ impl Shared {
             }
             // Our own newest one comes first: its identity has to be the same there.
             let after = Seq::new(ours.seq().get().saturating_sub(1));
-            let page = self.page(&following.channel, Range::After(after), PAGE.0, PAGE.1).await?;
+            let page = self.stored(&following.channel, Range::After(after), PAGE).await?;
             let Some(feed) = self.feed() else { return Ok(()) };
             let fits = following.take(&page, &*feed);
             let grown = following.state.lock().head != ours;
@@ -146,7 +146,7 @@ impl Shared {
 
     /// Begins anew with the newest entries.
     async fn reset(&self, following: &Following) -> Result<(), Unavailable> {
-        let page = self.page(&following.channel, Range::Newest, SHOWN + 1, PAGE.1).await?;
+        let page = self.newest(&following.channel, SHOWN).await?;
         if let Some(feed) = self.feed() {
             following.reset(&page, &*feed);
         }

@@ -31,6 +31,7 @@ scripts! {
     CLAIM = "claim.lua",
     CONNECT = "connect.lua",
     ENTER = "enter.lua",
+    FORGET = "forget.lua",
     LEAVE = "leave.lua",
     LOOK = "look.lua",
     REPLACE = "replace.lua",

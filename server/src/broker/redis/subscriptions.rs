@@ -62,6 +62,18 @@ impl Subscriptions {
         self.changes.lock().push(change);
         self.changed.notify_one();
     }
+
+    /// Takes out all changes.
+    fn take(&self) -> Vec<Change> {
+        std::mem::take(&mut *self.changes.lock())
+    }
+
+    /// Puts changes back that could not be made, but for those that nobody waits for: what is to be heard is known
+    /// without them.
+    fn put_back(&self, mut changes: Vec<Change>) {
+        changes.retain(|change| matches!(change, Change::Hear(_, heard) if !heard.is_closed()));
+        self.changes.lock().splice(0..0, changes);
+    }
 }
 
 /// Runs for as long as the broker.
@@ -97,8 +109,23 @@ async fn connect(shared: &Arc<Shared>, times: u64) -> Option<(MultiplexedConnect
     };
     let config = AsyncConnectionConfig::new().set_push_sender(listener);
     let opening = link::open(shared.client.clone(), "realtime-subscriber".to_owned(), config);
-    let mut connection = timeout(ANSWER, opening).await.ok()?.ok()?;
-    // Changes from here on are made again by `serve`: that does no harm.
+    // What was to be changed until here is in what is to be heard; later changes are made again by `serve`, which does
+    // no harm.
+    let changes = shared.subscriptions.take();
+    let connected = match timeout(ANSWER, opening).await {
+        Ok(Ok(mut connection)) => hear_all(shared, &mut connection).await.map(|()| connection),
+        _ => None,
+    };
+    let Some(connection) = connected else {
+        shared.subscriptions.put_back(changes);
+        return None;
+    };
+    tell(changes);
+    Some((connection, ended))
+}
+
+/// Asks for all that is to be heard.
+async fn hear_all(shared: &Shared, connection: &mut MultiplexedConnection) -> Option<()> {
     let mut channels = shared.rooms.channels();
     channels.extend(shared.channels_for_all());
     for channels in channels.chunks(CHANNELS) {
@@ -106,14 +133,24 @@ async fn connect(shared: &Arc<Shared>, times: u64) -> Option<(MultiplexedConnect
         for channel in channels {
             asking.cmd("SSUBSCRIBE").arg(&**channel);
         }
-        send(&mut connection, &asking).await?;
+        send(connection, &asking).await?;
     }
     if let Some(relay) = &shared.relay_channel {
         let mut asking = Pipeline::new();
         asking.cmd("SUBSCRIBE").arg(&**relay);
-        send(&mut connection, &asking).await?;
+        send(connection, &asking).await?;
     }
-    Some((connection, ended))
+    Some(())
+}
+
+/// Tells those who wait that it is heard.
+fn tell(changes: Vec<Change>) {
+    for change in changes {
+        if let Change::Hear(_, heard) = change {
+            // Who waits no more need not know.
+            let _ = heard.send(());
+        }
+    }
 }
 
 /// Makes changes, until the connection ends or is found to be deaf.
@@ -126,7 +163,7 @@ async fn serve(shared: &Shared, mut connection: MultiplexedConnection, ended: &N
             () = subscriptions.changed.notified() => {}
         }
         loop {
-            let mut changes = std::mem::take(&mut *subscriptions.changes.lock());
+            let mut changes = subscriptions.take();
             if changes.is_empty() {
                 break;
             }
@@ -141,15 +178,10 @@ async fn serve(shared: &Shared, mut connection: MultiplexedConnection, ended: &N
             }
             if send(&mut connection, &asking).await.is_none() {
                 // What was to be heard is asked for again with the rest, and who waits is told then.
-                subscriptions.changes.lock().splice(0..0, changes);
-                subscriptions.changed.notify_one();
+                subscriptions.put_back(changes);
                 return;
             }
-            for change in changes {
-                if let Change::Hear(_, heard) = change {
-                    let _ = heard.send(());
-                }
-            }
+            tell(changes);
         }
     }
 }

@@ -64,6 +64,15 @@ impl Shared {
         let empty: Vec<RoomName> =
             looked.into_iter().filter(|(_, seen)| seen.is_empty()).map(|(room, _)| room).collect();
         self.change_list("SREM", &empty).await?;
+        if !empty.is_empty() {
+            let mut asking = Pipeline::with_capacity(empty.len());
+            for room in &empty {
+                let channel = self.keys.channel(room);
+                let keys = [keys::log(&channel), keys::meta(&channel), keys::instances(&channel)];
+                asking.add_command(scripts::FORGET.on(&keys));
+            }
+            self.asks.ask(&asking).await?;
+        }
         // Who came since we looked may have listed a room before we took it out.
         let looked = self.look_at(empty).await?;
         let back: Vec<RoomName> =

@@ -34,7 +34,7 @@ async fn what_was_announced_while_nobody_heard_it_is_fetched_and_the_last_one_to
 }
 
 /// Appends a message to a log of one that nobody announces.
-async fn append_unheard(instance: &Instance, redis: &Redis, first: &str) {
+pub(super) async fn append_unheard(instance: &Instance, redis: &Redis, first: &str) {
     let (log, id) = (keys::log(&channel("a")), EntryId::from_parts(Clock::system().now(), 1).to_string());
     let page = instance.broker.history(&room("a"), Range::Newest, 1, usize::MAX).await.expect("a page");
     let frame = page.entries[0].json.replace(first, "unheard");

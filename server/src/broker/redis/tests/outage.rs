@@ -138,3 +138,17 @@ async fn a_redis_that_is_stopped_has_each_message_once() {
     poster.finish(&instances[0]).await;
     assert_heard_once(&instances, &poster).await;
 }
+
+/// What was taken is stored, where Redis is there: the end waits for it.
+#[tokio::test]
+async fn what_was_submitted_before_the_end_is_stored() {
+    const MESSAGES: usize = 2_000;
+    let redis = Redis::start();
+    let (one, other) = (instance(&redis), instance(&redis));
+    for number in 0..MESSAGES {
+        one.broker.submit(said("alice", "a", &number.to_string()), Box::new(|_| ()));
+    }
+    tokio::task::spawn_blocking(move || drop(one)).await.expect("ended");
+    let page = other.broker.history(&room("a"), Range::Newest, MESSAGES, usize::MAX).await.expect("a page");
+    assert_eq!(page.entries.len(), MESSAGES);
+}
