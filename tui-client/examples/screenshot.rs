@@ -21,7 +21,7 @@ use vt100::{Cell, Color, Parser};
 const COLUMNS: NonZeroU16 = NonZeroU16::new(110).expect("columns");
 const ROWS: NonZeroU16 = NonZeroU16::new(28).expect("rows");
 /// How long the people of the demo may take to say what is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// What the visitor asks, in the second room.
 const QUESTION: &str = "what does **`merge_ranges`** cost on your machine?";
 
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(program), Some(file), None) = (args().nth(1), args().nth(2), args().nth(3)) else {
         return Err("usage: screenshot PROGRAM FILE".into());
     };
-    let screen = visit(Path::new(&program))?;
+    let screen = visit(&Path::new(&program).canonicalize()?)?;
     std::fs::write(file, picture(&screen))?;
     Ok(())
 }
