@@ -39,6 +39,10 @@ bench *arguments:
 bench-cluster *arguments:
     cargo bench --package realtime-server --bench cluster -- "$@"
 
+# Measure the client on a terminal, beside irssi and weechat where they are installed
+bench-client:
+    cargo bench --package realtime-tui --bench terminal
+
 # Draw the README's picture of the client, from a screen of `--demo`
 screenshot:
     cargo build --release --bin realtime-tui

@@ -298,11 +298,13 @@ impl Registry {
         if let Log::Open(log) = &state.log {
             self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
         }
-        if std::mem::take(&mut state.opened) {
+        let was_opened = std::mem::take(&mut state.opened);
+        // The broker holds locks of its own while it announces to a room.
+        drop(state);
+        if was_opened {
             // Before the registry forgets it: whoever comes next opens it after this.
             self.broker.release(&room.name);
         }
-        drop(state);
         self.rooms.lock().remove(&room.name);
         self.metrics.rooms.dec();
     }
