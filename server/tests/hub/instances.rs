@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Redis, instance, join_since, joined, message};
+use crate::support::{Redis, instance, join_room, join_since, joined, leave_room, left, message, tracked};
 
 const ROOM: &str = "lobby";
 
@@ -39,4 +39,33 @@ async fn a_position_that_this_server_has_not_heard_of_is_looked_for_in_the_log()
     assert_eq!(entered["recovery"], json!({"status": "complete", "replayed": 0}), "{entered}");
     assert_eq!(entered["position"], since);
     member.wait_for(json!({"type": "message", "text": "second", "seq": 2})).await;
+}
+
+/// Whoever leaves last gives the room up while another server's messages for it arrive.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_room_is_left_again_and_again_while_it_is_talked_in_elsewhere() {
+    const ROUNDS: usize = 200;
+    let redis = Redis::start();
+    let (here, there) = (instance(&redis), instance(&redis));
+    let mut talker = there.connect("talker").await;
+    talker.join(ROOM).await;
+    let talks = async {
+        for number in 0_usize.. {
+            talker.send(tracked(ROOM, "hello", &number.to_string())).await;
+            talker.wait_for(json!({"type": "ack", "client_msg_id": number.to_string()})).await;
+        }
+    };
+    let comes_and_goes = async {
+        let mut visitor = here.connect("visitor").await;
+        for _ in 0..ROUNDS {
+            visitor.send(join_room(ROOM)).await;
+            visitor.wait_for(joined("visitor", ROOM)).await;
+            visitor.send(leave_room(ROOM)).await;
+            visitor.wait_for(left("visitor", ROOM, "left")).await;
+        }
+    };
+    tokio::select! {
+        () = talks => {}
+        () = comes_and_goes => {}
+    }
 }

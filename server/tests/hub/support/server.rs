@@ -61,9 +61,11 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::of(server, Some(rooms))
 }
 
-/// One of the servers on that Redis.
+/// One of the servers on that Redis, on which a client may say as much as it likes.
 pub(crate) fn instance(redis: &Redis) -> TestServer {
-    TestServer::of(on_redis(defaults(), redis, free_port()), None)
+    let mut config = defaults();
+    config.limits.max_messages_per_second = 0;
+    TestServer::of(on_redis(config, redis, free_port()), None)
 }
 
 /// The defaults with two workers, whose panics are noticed.

@@ -1,0 +1,126 @@
+//! What the client costs on a terminal, beside `irssi` and `weechat` (Debian), measured the same way.
+//!
+//! ```text
+//! stub server ─▶ client in a pseudo-terminal of 120 × 40 ─▶ this, which reads all of it and keeps the screen
+//! ```
+//!
+//! Each client joins one room, is told 10,000 messages as fast as it takes them, and is left alone then. The first
+//! screen counts from the start of the process to the first character that can be seen, ours with its connection;
+//! memory is what is resident after the flood; wake-ups are context switches of all its threads. Nothing is judged: the
+//! figures are for who reads them. Linux only: they are `/proc`'s.
+
+#[path = "terminal/chat.rs"]
+mod chat;
+#[path = "terminal/client.rs"]
+mod client;
+#[path = "terminal/irc.rs"]
+mod irc;
+#[path = "terminal/process.rs"]
+mod process;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use client::{Client, Program};
+
+/// Messages of the flood.
+const MESSAGES: usize = 10_000;
+/// How long wake-ups are counted.
+const QUIET: Duration = Duration::from_secs(10);
+/// Starts of which the first screen is the median.
+const STARTS: usize = 11;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was measured of a client.
+struct Figures {
+    first_screen: Duration,
+    resident_before: u64,
+    resident: u64,
+    cpu: Duration,
+    flood: Duration,
+    written: usize,
+    wake_ups: u64,
+}
+
+fn main() -> ExitCode {
+    if !cfg!(target_os = "linux") {
+        eprintln!("the figures are of /proc, which only Linux has");
+        return ExitCode::FAILURE;
+    }
+    println!(
+        "{:<9} {:>12} {:>9} {:>9} {:>10} {:>8} {:>9} {:>9}",
+        "", "first screen", "at start", "resident", "flood CPU", "took", "written", "wake-ups"
+    );
+    let mut failed = false;
+    for program in Program::all() {
+        match measure(program) {
+            Ok(None) => println!("{:<9} not installed", program.name()),
+            Ok(Some(figures)) => print(program.name(), &figures),
+            Err(failure) => {
+                failed = true;
+                println!("{:<9} {failure}", program.name());
+            }
+        }
+    }
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn print(name: &str, figures: &Figures) {
+    println!(
+        "{name:<9} {:>9.1} ms {:>6.1} MB {:>6.1} MB {:>7.0} ms {:>6.1} s {:>6.2} MB {:>9}",
+        figures.first_screen.as_secs_f64() * 1e3,
+        megabytes(figures.resident_before),
+        megabytes(figures.resident),
+        figures.cpu.as_secs_f64() * 1e3,
+        figures.flood.as_secs_f64(),
+        megabytes(figures.written as u64),
+        figures.wake_ups,
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "to be read")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// None where the program is not there.
+fn measure(program: Program) -> Result<Option<Figures>, Failure> {
+    if !program.is_installed() {
+        return Ok(None);
+    }
+    let mut starts = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
+        let room = program.room()?;
+        let mut client = Client::start(program, &*room)?;
+        starts.push(client.first_screen()?);
+    }
+    starts.sort();
+
+    let mut room = program.room()?;
+    let mut client = Client::start(program, &*room)?;
+    client.first_screen()?;
+    client.enter()?;
+    room.wait_for_member()?;
+    client.wait_quiet()?;
+    let before = process::Sample::of(client.pid())?;
+    let (written, flood) = (client.written(), std::time::Instant::now());
+    room.flood(MESSAGES)?;
+    client.wait_for(&chat::text(MESSAGES))?;
+    let flood = flood.elapsed();
+    client.wait_quiet()?;
+    let after = process::Sample::of(client.pid())?;
+    let written = client.written() - written;
+    let wake_ups = process::Sample::of(client.pid())?;
+    std::thread::sleep(QUIET);
+    let wake_ups = process::Sample::of(client.pid())?.switches - wake_ups.switches;
+    Ok(Some(Figures {
+        first_screen: starts[STARTS / 2],
+        resident_before: before.resident,
+        resident: after.resident,
+        cpu: after.cpu.saturating_sub(before.cpu),
+        flood,
+        written,
+        wake_ups,
+    }))
+}

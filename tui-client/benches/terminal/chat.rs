@@ -1,0 +1,132 @@
+//! A room of ours that a client is in: a server in this process, and somebody who talks.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use realtime_server::Server;
+use realtime_server::auth::token::mint;
+use realtime_server::config::Config;
+use realtime_server::secret::Secret;
+use realtime_shared::{Claims, ClientMsgId, Role, RoomName, ServerEvent, SystemEvent, Text, UserId};
+use realtime_tui::net::{self, Command, Event};
+
+use crate::Failure;
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+/// The room.
+pub(crate) const ROOM: &str = "flood";
+
+/// A room, and who talks in it.
+pub(crate) trait Talk {
+    /// Where it is, and how to be let in: an address, and a token where one is needed.
+    fn place(&self) -> (String, Option<String>);
+    /// Waits until the client is in the room.
+    fn wait_for_member(&mut self) -> Result<(), Failure>;
+    /// Says so many messages, numbered from 1.
+    fn flood(&mut self, messages: usize) -> Result<(), Failure>;
+}
+
+/// The message of that number.
+pub(crate) fn text(number: usize) -> String {
+    format!("message {number:05} with a few words that do not fill a row")
+}
+
+/// One of ours.
+pub(crate) struct Chat {
+    url: String,
+    token: String,
+    came: Receiver<()>,
+    flood: SyncSender<usize>,
+    _server: Server,
+}
+
+impl Chat {
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let secret = Secret::new(b"the terminal benchmark's own server")?;
+        let mut config = Config { workers: 1, ..Config::new(secret.clone()) };
+        config.limits.max_messages_per_second = 0;
+        let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
+        let url = format!("ws://{}/api/v1/ws", server.addresses()[0]);
+        let (came_sender, came) = sync_channel(1);
+        let (flood, to_say) = sync_channel(1);
+        let (speaker, address) = (token(&secret, "speaker")?, url.clone());
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let said = runtime
+                .map_err(Failure::from)
+                .and_then(|runtime| runtime.block_on(speak(&address, &speaker, &came_sender, &to_say)));
+            if let Err(failure) = said {
+                eprintln!("who talks failed: {failure}");
+            }
+        });
+        Ok(Self { url, token: token(&secret, "you")?, came, flood, _server: server })
+    }
+}
+
+impl Talk for Chat {
+    fn place(&self) -> (String, Option<String>) {
+        (self.url.clone(), Some(self.token.clone()))
+    }
+
+    fn wait_for_member(&mut self) -> Result<(), Failure> {
+        Ok(self.came.recv_timeout(PATIENCE)?)
+    }
+
+    fn flood(&mut self, messages: usize) -> Result<(), Failure> {
+        Ok(self.flood.send(messages)?)
+    }
+}
+
+/// Waits for `you` in the room, then for a number of messages to say.
+async fn speak(
+    url: &str,
+    token: &str,
+    came: &SyncSender<()>,
+    to_say: &Receiver<usize>,
+) -> Result<(), Failure> {
+    let (handle, mut events) = net::connect(net::Config::new(url, token)?);
+    let room = RoomName::new(ROOM)?;
+    handle.send(Command::Join { room: room.clone(), since: None }).await?;
+    loop {
+        match events.recv().await.ok_or("the connection ended")? {
+            Event::Joined { members, .. } if members.iter().any(|user| user.as_str() == "you") => break,
+            Event::Server(ServerEvent::System(SystemEvent::Joined(joined)))
+                if joined.user_id.as_str() == "you" =>
+            {
+                break;
+            }
+            _ => {}
+        }
+    }
+    came.send(())?;
+    let messages = to_say.recv()?;
+    let (say, hear) = (
+        async {
+            for number in 1..=messages {
+                let client_msg_id = ClientMsgId::new(&number.to_string())?;
+                let text = Text::new(&text(number))?;
+                handle.send(Command::Send { room: room.clone(), text, client_msg_id }).await?;
+            }
+            Ok::<(), Failure>(())
+        },
+        async { while events.recv().await.is_some() {} },
+    );
+    let (said, ()) = tokio::join!(say, hear);
+    said
+}
+
+fn token(secret: &Secret, user: &str) -> Result<String, Failure> {
+    let exp = u64::try_from(jiff::Timestamp::now().as_second())? + 3_600;
+    let claims = Claims {
+        sub: UserId::new(user)?,
+        exp,
+        role: Role::User,
+        rooms: None,
+        read_only: Vec::new(),
+        iss: None,
+        aud: None,
+    };
+    Ok(mint(secret, &claims))
+}
