@@ -1,9 +1,15 @@
 //! The command line, as written.
+//!
+//! Without a command it is the screen's. A new command is a variant of [`Command`] and its arguments in a module here.
+
+mod pipe;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+pub use pipe::{Place, SendArgs, TailArgs};
 
 /// What is given on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -12,25 +18,21 @@ use clap::Parser;
     version,
     about = "Rooms in a terminal.",
     after_help = EXAMPLES,
-    max_term_width = 100
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
 )]
 pub struct Args {
-    /// Your token. Every user of this machine can see it in the list of processes: prefer --token-file. Without
-    /// either, `REALTIME_TOKEN` is used.
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    pub token: Option<String>,
+    /// What to do instead of drawing a screen.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 
-    /// A file with your token, which nobody else may read. It is read again for each connection.
-    #[arg(long, value_name = "FILE")]
-    pub token_file: Option<PathBuf>,
+    /// The server, and as whom.
+    #[command(flatten)]
+    pub connection: Connection,
 
     /// A room to be in; give it again for more. The first one is shown.
     #[arg(long = "room", value_name = "ROOM")]
     pub rooms: Vec<String>,
-
-    /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
 
     /// Keep nothing on this machine. Otherwise how far each room is read is kept in `$XDG_STATE_HOME/realtime`, which
     /// is below `~/.local/state` by default.
@@ -43,6 +45,32 @@ pub struct Args {
     pub demo: bool,
 }
 
+/// The server, and as whom: the same for the screen and the commands that have none.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Connection {
+    /// Your token. Every user of this machine can see it in the list of processes: prefer --token-file. Without
+    /// either, `REALTIME_TOKEN` is used.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
+    pub token: Option<String>,
+
+    /// A file with your token, which nobody else may read. It is read again for each connection.
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+/// What needs no screen.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Print what is said in a room, a line for each message
+    Tail(TailArgs),
+    /// Post in a room, and wait until it is stored
+    Send(SendArgs),
+}
+
 const EXAMPLES: &str = "\
 Examples:
   realtime-tui --demo                              # a living chat room, to look around
@@ -50,12 +78,15 @@ Examples:
   realtime-server token --user alice > alice.token && chmod 600 alice.token
   realtime-tui --token-file alice.token --room chat-general --room dev
   REALTIME_TOKEN=$(realtime-server token --user bob) realtime-tui --room chat-general
+  make 2>&1 | tail -n 1 | realtime-tui send --token-file alice.token --room builds
+  realtime-tui tail --token-file alice.token --room chat-general --json >> chat.ndjson
 
 Once it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
 Colours are left out where NO_COLOR is set.
 
 Exit codes: 0 you quit · 1 something failed while it ran · 2 wrong arguments, or not a terminal
-  3 the server does not take the token · 4 the server cannot be reached · 128+n ended by signal n";
+  3 the server does not take the token · 4 the server cannot be reached
+  5 send: not everything is stored · 128+n ended by signal n";
 
 /// Why there are no arguments to go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +134,14 @@ mod tests {
         for (arguments, part) in [
             (&["--rom", "x"][..], "unexpected argument '--rom'"),
             (&["--room"], "--room"),
-            (&["chat"], "unexpected argument 'chat'"),
+            (&["chat"], "unrecognized subcommand 'chat'"),
+            (&["tail"], "--room"),
+            (&["tail", "--room", "a", "--room", "b"], "--room"),
+            (&["tail", "--room", "a", "--last", "1001"], "1001"),
+            (&["tail", "--room", "a", "--last", "1", "--since", ""], "--since"),
+            (&["send", "hi"], "--room"),
+            (&["send", "--room", "a", "--timeout", "0"], "--timeout"),
+            (&["--room", "a", "tail", "--room", "a"], "tail"),
         ] {
             let line = wrong(arguments);
             assert!(line.contains(part) && !line.contains('\n'), "{line}");

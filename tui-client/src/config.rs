@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use realtime_shared::{NameError, RoomName, UserId};
 
-use crate::cli::Args;
+use crate::cli::{Args, Connection};
 use crate::net::{self, TokenSource, UrlError};
 use crate::state;
 
@@ -32,6 +32,17 @@ pub struct Config {
     pub state: Option<state::Place>,
     /// Whether to use colours.
     pub color: bool,
+}
+
+/// The server and the bearer of the token: what every command needs.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The server and the token.
+    pub net: net::Config,
+    /// The server's address, for messages.
+    pub url: String,
+    /// Whom the token is for, where it says that.
+    pub user: Option<UserId>,
 }
 
 /// What is wrong with the configuration. Each says what to do.
@@ -71,24 +82,14 @@ impl Config {
     /// Checks what was written; `variable` reads the environment.
     pub fn check(args: &Args, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let (token, user) = match (&args.token, &args.token_file) {
-            (Some(_), Some(_)) => return Err(ConfigError::TwoTokens),
-            (Some(token), None) => fixed(token, "--token")?,
-            (None, Some(path)) => from_file(path)?,
-            (None, None) => fixed(&set("REALTIME_TOKEN").ok_or(ConfigError::NoToken)?, "REALTIME_TOKEN")?,
-        };
-        let url = args.url.clone().or_else(|| set("REALTIME_URL")).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let Server { net, url, user } = Server::check(&args.connection, set)?;
         let mut rooms: Vec<RoomName> = Vec::new();
         for name in &args.rooms {
-            let room = RoomName::new(name).map_err(|error| ConfigError::Room(name.clone(), error))?;
-            if room.is_reserved() {
-                return Err(ConfigError::ReservedRoom(name.clone()));
-            }
+            let room = room(name)?;
             if !rooms.contains(&room) {
                 rooms.push(room);
             }
         }
-        let net = net::Config::new(&url, token).map_err(ConfigError::Url)?;
         let directory = state::directory(set).filter(|_| !args.no_state);
         let state = directory.zip(user).map(|(directory, user)| state::Place {
             directory,
@@ -97,6 +98,31 @@ impl Config {
         });
         Ok(Self { net, url, rooms, state, color: set("NO_COLOR").is_none() })
     }
+}
+
+impl Server {
+    /// Checks what was written; `set` reads the environment, where an empty variable counts as none.
+    pub(crate) fn check(
+        connection: &Connection,
+        set: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let (token, user) = match (&connection.token, &connection.token_file) {
+            (Some(_), Some(_)) => return Err(ConfigError::TwoTokens),
+            (Some(token), None) => fixed(token, "--token")?,
+            (None, Some(path)) => from_file(path)?,
+            (None, None) => fixed(&set("REALTIME_TOKEN").ok_or(ConfigError::NoToken)?, "REALTIME_TOKEN")?,
+        };
+        let url =
+            connection.url.clone().or_else(|| set("REALTIME_URL")).unwrap_or_else(|| DEFAULT_URL.to_owned());
+        let net = net::Config::new(&url, token).map_err(ConfigError::Url)?;
+        Ok(Self { net, url, user })
+    }
+}
+
+/// The room that was named with `--room`.
+pub(crate) fn room(name: &str) -> Result<RoomName, ConfigError> {
+    let room = RoomName::new(name).map_err(|error| ConfigError::Room(name.to_owned(), error))?;
+    if room.is_reserved() { Err(ConfigError::ReservedRoom(name.to_owned())) } else { Ok(room) }
 }
 
 /// A token with whom it is for, where it says that.

@@ -2,7 +2,7 @@
 //!
 //! [`net`] is a reconnecting client without a screen, for bots and tests as well. [`app`] is what the user has and
 //! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`runtime`] connects them with the
-//! [`terminal`]. Whatever others wrote goes through [`sanitize`] before it is shown.
+//! [`terminal`]; [`pipe`] does without. Whatever others wrote goes through [`sanitize`] before it is shown.
 
 pub mod app;
 pub mod cli;
@@ -10,6 +10,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 pub mod net;
+pub mod pipe;
 pub mod runtime;
 pub mod sanitize;
 pub mod state;

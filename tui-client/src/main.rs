@@ -1,14 +1,18 @@
-//! Arguments → configuration → [`realtime_tui::runtime`] → exit code.
+//! Arguments → configuration → [`realtime_tui::runtime`], or a plan → [`realtime_tui::pipe`] → exit code.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use realtime_tui::cli::{Answer, Args};
+use realtime_tui::cli::{Answer, Args, Command};
 use realtime_tui::config::Config;
 #[cfg(feature = "demo")]
 use realtime_tui::demo::{self, Demo, DemoError};
+use realtime_tui::pipe::{self, SendPlan, TailPlan};
 use realtime_tui::runtime::{self, Outcome};
 use realtime_tui::sanitize::Block;
+
+const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
+    `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -19,6 +23,25 @@ fn main() -> ExitCode {
         }
         Err(Answer::Wrong(line)) => return fail(2, &line),
     };
+    match args.command {
+        Some(command) => without_screen(&command),
+        None => with_screen(args),
+    }
+}
+
+fn without_screen(command: &Command) -> ExitCode {
+    let variable = |name: &str| std::env::var(name).ok();
+    let outcome = match command {
+        Command::Tail(args) => TailPlan::check(args, variable).map(pipe::tail),
+        Command::Send(args) => SendPlan::check(args, variable).map(pipe::send),
+    };
+    match outcome {
+        Ok(outcome) => exit_code(outcome),
+        Err(error) => fail(2, &error.to_string()),
+    }
+}
+
+fn with_screen(args: Args) -> ExitCode {
     #[cfg(feature = "demo")]
     let (args, _demo) = match with_demo(args) {
         Ok(both) => both,
@@ -29,15 +52,20 @@ fn main() -> ExitCode {
         Err(error) => return fail(2, &error.to_string()),
     };
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
-        return fail(2, "not a terminal: standard input and output have to be one");
+        return fail(2, NO_TERMINAL);
     }
     let end = runtime::start(config);
     tell_unsent(&end.unsent);
-    match end.outcome {
+    exit_code(end.outcome)
+}
+
+fn exit_code(outcome: Outcome) -> ExitCode {
+    match outcome {
         Outcome::Quit => ExitCode::SUCCESS,
         Outcome::Failed(line) => fail(1, &line),
         Outcome::Rejected(line) => fail(3, &line),
         Outcome::Unreachable(line) => fail(4, &line),
+        Outcome::NotStored => ExitCode::from(5),
         Outcome::Signal(number) => ExitCode::from(128_u8.saturating_add(number)),
     }
 }
@@ -49,8 +77,8 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
         return Ok((args, None));
     }
     let demo = demo::start()?;
-    args.url = Some(demo.url.clone());
-    args.token = Some(demo.token.clone());
+    args.connection.url = Some(demo.url.clone());
+    args.connection.token = Some(demo.token.clone());
     args.no_state = true;
     if args.rooms.is_empty() {
         args.rooms = demo.rooms.iter().map(ToString::to_string).collect();
@@ -69,6 +97,7 @@ fn tell_unsent(unsent: &[Block]) {
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {
-    eprintln!("realtime-tui: {line}");
+    // Where standard error is gone, nobody can be told.
+    let _ = writeln!(std::io::stderr(), "realtime-tui: {line}");
     ExitCode::from(code)
 }

@@ -30,7 +30,7 @@ use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendE
 use crate::sanitize::Block;
 use crate::terminal;
 use crate::ui::Look;
-use first::{First, verdict};
+pub(crate) use first::{First, verdict};
 use keeper::Keeper;
 use screen::Screen;
 use signals::{Signal, Signals};
@@ -45,7 +45,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How the program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The user quit.
+    /// The user quit; without a screen: it is done.
     Quit,
     /// Something failed while it ran: what, in a line.
     Failed(String),
@@ -53,6 +53,8 @@ pub enum Outcome {
     Rejected(String),
     /// The server is not there, or is none.
     Unreachable(String),
+    /// Without a screen: not all that was to be sent is known to be stored.
+    NotStored,
     /// A signal of that number ended it.
     Signal(u8),
 }

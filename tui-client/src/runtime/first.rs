@@ -7,13 +7,13 @@ use crate::net::{ConnectionState, Disconnect};
 use crate::sanitize;
 
 /// What the first try to connect means.
-pub(super) enum First {
+pub(crate) enum First {
     Undecided,
     Go,
     End(Outcome),
 }
 
-pub(super) fn verdict(state: &ConnectionState, url: &str) -> First {
+pub(crate) fn verdict(state: &ConnectionState, url: &str) -> First {
     let (reason, is_final) = match state {
         ConnectionState::Connecting { .. } => return First::Undecided,
         ConnectionState::Connected { .. } => return First::Go,

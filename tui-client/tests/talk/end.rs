@@ -135,5 +135,6 @@ fn without_a_terminal_it_says_so() {
     let output = child.wait_with_output().expect("an end");
     assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
     let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains("realtime-tui tail") && said.contains("realtime-tui send"), "{said}");
     assert!(said.contains("not a terminal") && said.lines().count() == 1, "{said}");
 }

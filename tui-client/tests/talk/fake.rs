@@ -62,10 +62,13 @@ impl Fake {
         Self { address, said, seq: 0 }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}/ws", self.address)
+    }
+
     /// Starts its client, in the room `lobby`.
     pub(crate) fn client(&self, size: Size) -> Terminal {
-        let url = format!("ws://{}/ws", self.address);
-        Terminal::start(size, "a.b.c", &["--url", &url, "--room", "lobby"])
+        Terminal::start(size, "a.b.c", &["--url", &self.url(), "--room", "lobby"])
     }
 
     /// Says anything.

@@ -8,7 +8,7 @@ use crate::server::Server;
 use crate::terminal::{Terminal, WIDE};
 
 /// What terminals and people can be attacked with. None of it is what the client's own drawing writes.
-const HOSTILE: &[&str] = &[
+pub(crate) const HOSTILE: &[&str] = &[
     // Sequences: erase, colour, cursor, modes, reports, reset, character sets.
     "\x1b[3J",
     "\x1b[31;44m",
@@ -73,17 +73,17 @@ const HOSTILE: &[&str] = &[
 ];
 
 /// A base with more marks than any script puts on one.
-fn tower() -> String {
+pub(crate) fn tower() -> String {
     format!("Z{}", "\u{301}\u{489}\u{35c}".repeat(20))
 }
 
 /// More than a line of characters that have no width.
-fn bomb() -> String {
+pub(crate) fn bomb() -> String {
     format!("zero{}width", "\u{200b}\u{200d}\u{2060}\u{feff}".repeat(100))
 }
 
 /// The frames that bring `text` to a screen, in each place that has words of others.
-fn frames(fake: &mut Fake, name: &str, text: &str) {
+pub(crate) fn frames(fake: &mut Fake, name: &str, text: &str) {
     let here = format!("{name} {text}");
     fake.post("lobby", "bob", &here);
     fake.post("lobby", text, &here);

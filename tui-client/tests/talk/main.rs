@@ -2,6 +2,7 @@
 //!
 //! A [`terminal::Terminal`] is a client that runs, with somebody at its keyboard and somebody who looks at its screen.
 //! It talks to a [`server::Server`], the real program, or to a [`fake::Fake`], which says whatever a test wants.
+//! [`pipe`] is about the commands that need no screen.
 //! Tests wait for what they want to see; [`GUARD`] is for those that wait in vain.
 
 mod bytes;
@@ -10,6 +11,7 @@ mod end;
 mod fake;
 mod gaps;
 mod hostile;
+mod pipe;
 mod restart;
 mod sending;
 mod server;

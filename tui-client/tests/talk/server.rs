@@ -77,7 +77,13 @@ impl Server {
 
     /// What `realtime-server token` prints.
     pub(crate) fn token(&self, user: &str) -> String {
+        self.token_with(user, &[])
+    }
+
+    /// The same, with these options.
+    pub(crate) fn token_with(&self, user: &str, options: &[&str]) -> String {
         let mut command = self.program(&["token", "--user", user]);
+        command.args(options);
         let lock = starting();
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
         drop(lock);

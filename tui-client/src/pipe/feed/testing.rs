@@ -1,0 +1,17 @@
+//! Messages for the tests of what prints them.
+
+use realtime_shared::{EntryId, Message, Seq, Text, Timestamp};
+
+/// The `seq`-th message of the room `dev`, by bob at midnight.
+pub(in crate::pipe) fn message(seq: u64, text: &str) -> Message {
+    Message {
+        room: "dev".parse().expect("a room"),
+        from: "bob".parse().expect("a name"),
+        text: Text::new(text).expect("a text"),
+        seq: Seq::new(seq),
+        id: EntryId::from_u128(seq.into()),
+        ts: Timestamp::from_millis(0),
+        client_msg_id: None,
+        epoch: realtime_shared::Epoch::new("e"),
+    }
+}

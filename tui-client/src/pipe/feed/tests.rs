@@ -1,0 +1,182 @@
+use std::time::Duration;
+
+use realtime_shared::{EntryId, Epoch, ErrorCode, ErrorEvent, History, Left, Limits, Position, Resync, Seq};
+
+use super::testing::message;
+use super::*;
+use crate::net::Disconnect;
+
+fn room() -> RoomName {
+    "dev".parse().expect("a room")
+}
+
+fn at(seq: u64) -> Position {
+    let epoch = Epoch::new("e").expect("an epoch");
+    Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) }
+}
+
+fn connected() -> Event {
+    let limits = Limits { text_chars: 1, frame_bytes: 1, rooms: 1, messages_per_second: 1 };
+    Event::State(ConnectionState::Connected {
+        user_id: "alice".parse().expect("a name"),
+        online_count: 1,
+        limits,
+    })
+}
+
+fn lost() -> Event {
+    let (reason, retry_in) = (Disconnect::Silent, Duration::ZERO);
+    Event::State(ConnectionState::Waiting { reason, retry_in, attempt: 1 })
+}
+
+fn joined(head: Option<Position>, recovery: Option<Recovery>) -> Event {
+    let offline = recovery.map(|_| Duration::from_secs(3));
+    Event::Joined { room: room(), members: Vec::new(), member_count: 1, head, recovery, offline }
+}
+
+fn said(seq: u64) -> Event {
+    Event::Message { message: message(seq, "live"), replayed: false }
+}
+
+/// The entries with these numbers, and whether there are more.
+fn history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
+    let messages =
+        numbers.map(|seq| ServerEvent::Message(Message { epoch: None, ..message(seq, "old") })).collect();
+    Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
+}
+
+fn refused(room: RoomName) -> Event {
+    Event::Server(ServerEvent::Error(ErrorEvent {
+        code: ErrorCode::Forbidden,
+        message: "not\u{1b}[2J yours".to_owned(),
+        temporary: false,
+        room: Some(room),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }))
+}
+
+/// A feed that is connected.
+fn feed(last: u32) -> Feed {
+    let (mut feed, join) = Feed::new(room(), Begin::Last(last), "ws://x".to_owned());
+    assert_eq!(join, Command::Join { room: room(), since: None });
+    assert!(feed.on_event(connected()).is_empty());
+    feed
+}
+
+/// The steps in short: numbers that are printed, `?before+limit` that is asked for, `!note`, `end`.
+fn short(steps: Vec<Step>) -> Vec<String> {
+    let short = |step| match step {
+        Step::Say(message) => {
+            assert!(message.epoch.is_some(), "a place to go on from");
+            message.seq.to_string()
+        }
+        Step::Note(note) => format!("!{note}"),
+        Step::Ask(Command::History { before: Some(before), limit, .. }) => format!("?{before}+{limit}"),
+        Step::Ask(command) => panic!("{command:?}"),
+        Step::End(_) => "end".to_owned(),
+    };
+    steps.into_iter().map(short).collect()
+}
+
+#[test]
+fn the_last_ones_come_before_what_is_said_meanwhile() {
+    let mut feed = feed(3);
+    assert_eq!(short(feed.on_event(joined(Some(at(9)), None))), ["!joined dev", "?10+3"]);
+    assert!(feed.on_event(said(10)).is_empty());
+    assert_eq!(short(feed.on_event(history(8..=9, true))), ["?8+1"]);
+    assert_eq!(short(feed.on_event(history(6..=7, true))), ["7", "8", "9", "10"], "no more than asked for");
+    assert_eq!(short(feed.on_event(said(11))), ["11"]);
+}
+
+#[test]
+fn pages_are_bounded_and_end_with_the_room() {
+    let mut feed = feed(500);
+    assert_eq!(short(feed.on_event(joined(Some(at(300)), None))), ["!joined dev", "?301+200"]);
+    assert_eq!(short(feed.on_event(history(101..=300, true))), ["?101+200"]);
+    assert_eq!(feed.on_event(history(1..=100, false)).len(), 300);
+}
+
+#[test]
+fn a_page_that_brings_nothing_is_the_last() {
+    let mut feed = feed(5);
+    feed.on_event(joined(Some(at(9)), None));
+    assert_eq!(short(feed.on_event(history(9..=9, true))), ["?9+4"]);
+    assert_eq!(short(feed.on_event(history(9..=9, true))), ["9"]);
+}
+
+#[test]
+fn where_nothing_is_there_or_wanted_nothing_is_asked() {
+    for (last, head) in [(0, Some(at(9))), (3, Some(Position::Start)), (3, None)] {
+        let mut feed = feed(last);
+        assert_eq!(short(feed.on_event(joined(head, None))), ["!joined dev"]);
+        assert_eq!(short(feed.on_event(said(10))), ["10"]);
+    }
+}
+
+#[test]
+fn a_connection_lost_while_it_fetches_repeats_nothing() {
+    let mut feed = feed(3);
+    feed.on_event(joined(Some(at(9)), None));
+    feed.on_event(said(10));
+    feed.on_event(history(9..=9, true));
+    assert_eq!(short(feed.on_event(lost())), ["!offline: no answer; trying again"]);
+    feed.on_event(connected());
+    let recovery = Some(Recovery::Complete { replayed: 1 });
+    let steps = short(feed.on_event(joined(Some(at(11)), recovery)));
+    assert_eq!(steps, ["!joined dev again after 3 s offline; 1 recovered", "?9+2"]);
+    feed.on_event(said(11));
+    assert_eq!(short(feed.on_event(history(7..=8, true))), ["7", "8", "9", "10", "11"]);
+}
+
+#[test]
+fn another_log_ends_the_fetching() {
+    let recovery = Recovery::Reset { replayed: 1 };
+    let mut feed = feed(3);
+    feed.on_event(joined(Some(at(9)), None));
+    feed.on_event(said(10));
+    let steps = short(feed.on_event(joined(Some(at(1)), Some(recovery))));
+    assert_eq!(steps[0], "10");
+    assert!(steps[1].contains("reset") && steps.len() == 2, "{steps:?}");
+    assert_eq!(short(feed.on_event(said(1))), ["1"]);
+    let resync = Resync { message: String::new(), room: room(), position: at(1), recovery };
+    let steps = short(feed.on_event(Event::Server(ServerEvent::System(SystemEvent::Resync(resync)))));
+    assert!(steps[0].contains("reset") && steps.len() == 1, "{steps:?}");
+}
+
+#[test]
+fn a_refused_page_is_done_without_and_a_refused_room_is_the_end() {
+    let mut feed = feed(3);
+    feed.on_event(joined(Some(at(9)), None));
+    feed.on_event(said(10));
+    assert_eq!(
+        short(feed.on_event(refused(room()))),
+        ["10", "!the server refuses something: not\u{fffd} yours"]
+    );
+    feed.on_event(connected());
+    assert!(feed.on_event(refused("other".parse().expect("a room"))).len() == 1, "of another room");
+    let steps = feed.on_event(refused(room()));
+    assert_eq!(steps, [Step::End(Outcome::Failed("cannot enter dev: not\u{fffd} yours".to_owned()))]);
+}
+
+#[test]
+fn who_is_put_out_ends() {
+    let left = |user: &str| {
+        let (message, reason) = (String::new(), LeaveReason::Kicked);
+        let user_id = user.parse().expect("a name");
+        let left = Left { message, room: room(), user_id, member_count: 1, reason };
+        Event::Server(ServerEvent::System(SystemEvent::Left(left)))
+    };
+    let mut feed = feed(0);
+    feed.on_event(joined(None, None));
+    assert!(feed.on_event(left("bob")).is_empty());
+    let steps = feed.on_event(left("alice"));
+    assert_eq!(steps, [Step::End(Outcome::Failed("put out of dev".to_owned()))]);
+}
+
+#[test]
+fn other_rooms_are_not_printed() {
+    let mut feed = feed(0);
+    let message = Message { room: "other".parse().expect("a room"), ..message(1, "x") };
+    assert!(feed.on_event(Event::Message { message, replayed: false }).is_empty());
+}

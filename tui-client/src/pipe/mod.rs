@@ -1,0 +1,108 @@
+//! `realtime-tui` without a screen: a room's messages to standard output, lines to a room.
+//!
+//! ```text
+//! arguments ─ plan ─▶ tail ─┬─▶ feed (pure) ─▶ text | json ─▶ printer ─▶ standard output and error
+//!                     send ─┴─▶ ledger (pure) ◀─ input ◀─ standard input
+//!                        both: net, watch (what a state of the connection means), signals
+//! ```
+//!
+//! Invariants: nothing that somebody else wrote reaches an output but through [`text`] or [`json`]; nothing here waits
+//! for a pipe on the thread that the network runs on, so that a reader that stands still stops neither a signal nor
+//! the connection's end; all queues are bounded, and a full one is waited for.
+//!
+//! A new command is a plan, a pure part that says what each event means, and a loop beside [`tail`]'s.
+
+mod backlog;
+mod feed;
+mod input;
+mod json;
+mod ledger;
+mod plan;
+mod printer;
+mod send;
+mod signals;
+mod tail;
+mod text;
+mod watch;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::net::{Command, Events, Handle};
+use crate::runtime::Outcome;
+
+use printer::{Closed, Print, Prints};
+use signals::Signals;
+
+pub use plan::{PlanError, SendPlan, TailPlan};
+
+/// How long the end waits for the connection to be closed in good order.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Prints what is said in a room, until nobody reads it, a signal comes or the server wants no more of it.
+#[must_use]
+pub fn tail(plan: TailPlan) -> Outcome {
+    block_on(tail::run(plan))
+}
+
+/// Posts in a room, until all is stored, refused or given up.
+#[must_use]
+pub fn send(plan: SendPlan) -> Outcome {
+    block_on(send::run(plan))
+}
+
+/// Runs it on this thread. What still waits for a pipe at the end is left behind.
+fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(command);
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Outcome::Failed(format!("cannot start: {error}")),
+    }
+}
+
+/// Ends in good order: prints what is left, closes the connection. After a signal that may not take long; else it lasts
+/// until one comes.
+async fn finish(
+    outcome: Outcome,
+    mut left: VecDeque<Print>,
+    (prints, closed): (Prints, Closed),
+    (handle, mut events): (Handle, Events),
+    signals: &mut Signals,
+) -> Outcome {
+    let goodbye = async {
+        // It may have ended by itself.
+        let _ = handle.send(Command::Close).await;
+        while events.recv().await.is_some() {}
+    };
+    let written = async {
+        while !left.is_empty() {
+            prints.give(&mut left).await;
+        }
+        drop(prints);
+        match closed.written().await {
+            Ok(()) => outcome.clone(),
+            Err(error) => cannot_write(&error),
+        }
+    };
+    let is_signal = matches!(outcome, Outcome::Signal(_));
+    // Where the connection does not end in time, the end of the process ends it.
+    let both = async { tokio::join!(written, timeout(GOODBYE, goodbye)).0 };
+    if is_signal {
+        return timeout(GOODBYE, both).await.unwrap_or(outcome);
+    }
+    tokio::select! {
+        outcome = both => outcome,
+        signal = signals.next() => Outcome::Signal(signal),
+    }
+}
+
+fn cannot_write(error: &io::Error) -> Outcome {
+    Outcome::Failed(format!("cannot write to standard output: {error}"))
+}

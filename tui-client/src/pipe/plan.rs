@@ -1,0 +1,159 @@
+//! Arguments → what `tail` and `send` have to know. Past this nothing of it is checked again.
+
+use std::time::Duration;
+
+use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq};
+use serde::Deserialize;
+
+use crate::cli::{Place, SendArgs, TailArgs};
+use crate::config::{self, ConfigError, Server};
+
+/// All that `tail` has to know.
+#[derive(Debug, Clone)]
+pub struct TailPlan {
+    pub(super) server: Server,
+    pub(super) room: RoomName,
+    /// JSON, or else text.
+    pub(super) json: bool,
+    pub(super) begin: Begin,
+}
+
+/// What `tail` prints first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// So many messages that are there already.
+    Last(u32),
+    /// What came after this.
+    Since(Position),
+}
+
+/// All that `send` has to know.
+#[derive(Debug, Clone)]
+pub struct SendPlan {
+    pub(super) server: Server,
+    pub(super) room: RoomName,
+    /// The one message. None: they are the lines of standard input.
+    pub(super) text: Option<String>,
+    /// How long nothing may be acknowledged.
+    pub(super) timeout: Duration,
+}
+
+/// What is wrong with the arguments. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The server, the token or the room.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `--since` is no message.
+    #[error("--since is not a line that `realtime-tui tail --json` printed ({0})")]
+    Since(serde_json::Error),
+    /// `--since` is a message of another room.
+    #[error("--since is a message in `{0}`: give that --room, or a line of this one")]
+    SinceElsewhere(RoomName),
+    /// The message is empty.
+    #[error("nothing to send: the text is empty; without one, lines of standard input are sent")]
+    NoText,
+}
+
+impl TailPlan {
+    /// Checks what was written; `variable` reads the environment.
+    pub fn check(args: &TailArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, PlanError> {
+        let (server, room) = place(&args.place, variable)?;
+        let begin = match &args.since {
+            Some(line) => Begin::Since(position(line, &room)?),
+            None => Begin::Last(args.last),
+        };
+        Ok(Self { server, room, json: args.json, begin })
+    }
+}
+
+impl SendPlan {
+    /// Checks what was written; `variable` reads the environment.
+    pub fn check(args: &SendArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, PlanError> {
+        let (server, room) = place(&args.place, variable)?;
+        let text = (!args.text.is_empty()).then(|| args.text.join(" "));
+        if text.as_ref().is_some_and(String::is_empty) {
+            return Err(PlanError::NoText);
+        }
+        Ok(Self { server, room, text, timeout: Duration::from_secs(args.timeout.into()) })
+    }
+}
+
+fn place(
+    place: &Place,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(Server, RoomName), ConfigError> {
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+    Ok((Server::check(&place.connection, set)?, config::room(&place.room)?))
+}
+
+/// The place after a message that `tail --json` printed.
+fn position(line: &str, room: &RoomName) -> Result<Position, PlanError> {
+    #[derive(Deserialize)]
+    struct Printed {
+        room: RoomName,
+        epoch: Epoch,
+        seq: Seq,
+        id: EntryId,
+    }
+    if line.trim().is_empty() {
+        return Ok(Position::Start);
+    }
+    let printed: Printed = serde_json::from_str(line).map_err(PlanError::Since)?;
+    if printed.room != *room {
+        return Err(PlanError::SinceElsewhere(printed.room));
+    }
+    Ok(Position::At { epoch: printed.epoch, seq: printed.seq, id: printed.id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Args, Command};
+
+    fn plan(words: &[&str]) -> Result<(Option<TailPlan>, Option<SendPlan>), PlanError> {
+        let all = ["realtime-tui"].iter().chain(words).chain(&["--token", "a.b.c"]);
+        match Args::read(all).expect("arguments").command.expect("a command") {
+            Command::Tail(args) => Ok((Some(TailPlan::check(&args, |_| None)?), None)),
+            Command::Send(args) => Ok((None, Some(SendPlan::check(&args, |_| None)?))),
+        }
+    }
+
+    fn tail(words: &[&str]) -> TailPlan {
+        plan(&[&["tail", "--room", "dev"], words].concat()).expect("good").0.expect("tail")
+    }
+
+    #[test]
+    fn a_printed_line_is_where_to_go_on() {
+        let line = r#"{"type":"message","room":"dev","from":"bob","text":"hi","seq":7,
+            "id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","ts":1,"epoch":"e"}"#;
+        let Begin::Since(position) = tail(&["--since", line]).begin else { panic!("no position") };
+        assert_eq!((position.seq(), position.epoch().map(Epoch::as_str)), (Seq::new(7), Some("e")));
+        assert_eq!(tail(&["--since", ""]).begin, Begin::Since(Position::Start));
+        assert_eq!(tail(&[]).begin, Begin::Last(10));
+        assert_eq!(tail(&["--last", "0"]).begin, Begin::Last(0));
+        let error = plan(&["tail", "--room", "ops", "--since", line]).expect_err("another room");
+        assert!(error.to_string().contains("`dev`"), "{error}");
+    }
+
+    #[test]
+    fn words_are_one_text() {
+        let text = |words: &[&str]| plan(&[&["send", "--room", "dev"], words].concat()).map(|both| both.1);
+        assert_eq!(text(&["a", "b c"]).expect("good").expect("send").text.as_deref(), Some("a b c"));
+        assert_eq!(text(&[]).expect("good").expect("send").text, None);
+        assert!(matches!(text(&[""]), Err(PlanError::NoText)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line() {
+        for (words, part) in [
+            (&["tail", "--room", "dm:bob"][..], "dm:"),
+            (&["send", "--room", "a\u{202e}b", "hi"], "U+202E"),
+            (&["tail", "--room", "dev", "--since", "7"], "--since"),
+            (&["tail", "--room", "dev", "--since", r#"{"room":"dev","seq":7}"#], "epoch"),
+        ] {
+            let error = plan(words).expect_err("wrong").to_string();
+            assert!(error.contains(part) && !error.contains('\n'), "{error}");
+        }
+    }
+}

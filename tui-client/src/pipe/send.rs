@@ -1,0 +1,184 @@
+//! `send`: lines of standard input, or one text, to a room.
+//!
+//! The next line is read only while few wait for their answers. The clock of `--timeout` runs while something waits, and
+//! begins anew with each answer. The room is not entered: nobody sees this come and go.
+
+use std::collections::VecDeque;
+use std::io;
+
+use realtime_shared::{ClientMsgId, EntryId, Timestamp};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::finish;
+use super::input::{self, Line};
+use super::ledger::Ledger;
+use super::plan::SendPlan;
+use super::printer::{self, Print};
+use super::signals::Signals;
+use super::watch::{Meaning, Watch};
+use crate::net::{self, Command, Event, Handle};
+use crate::runtime::Outcome;
+
+pub(super) async fn run(plan: SendPlan) -> Outcome {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return Outcome::Failed(format!("cannot handle signals: {error}")),
+    };
+    let (prints, closed) = printer::start();
+    let (handle, mut events) = net::connect(plan.server.net.clone());
+    let mut send = Send::new(plan, handle);
+    let mut outcome = None;
+    while outcome.is_none() {
+        let is_free = send.waiting.is_empty();
+        let answer_is_due = send.answered + send.plan.timeout;
+        outcome = tokio::select! {
+            biased;
+            signal = signals.next() => Some(send.give_up("ended by a signal", Outcome::Signal(signal))),
+            () = prints.give(&mut send.waiting), if !is_free => None,
+            event = events.recv(), if is_free => send.on_event(event),
+            line = next(&mut send.lines), if is_free && send.ledger.has_room() => send.on_line(line),
+            () = sleep_until(answer_is_due), if !send.ledger.is_settled() => Some(send.out_of_time()),
+        };
+    }
+    let outcome = outcome.unwrap_or(Outcome::NotStored);
+    finish(outcome, send.waiting, (prints, closed), (send.handle, events), &mut signals).await
+}
+
+/// Where lines come from.
+enum Lines {
+    /// Nowhere before the first try to connect is decided, so that none is taken in vain.
+    NotYet,
+    Input(mpsc::Receiver<io::Result<Line>>),
+    /// There are no more.
+    Done,
+}
+
+struct Send {
+    plan: SendPlan,
+    handle: Handle,
+    watch: Watch,
+    ledger: Ledger,
+    lines: Lines,
+    /// When something was answered, or nothing was to be, the last time.
+    answered: Instant,
+    /// What is to be said. No line and no event is taken before it is.
+    waiting: VecDeque<Print>,
+}
+
+impl Send {
+    fn new(plan: SendPlan, handle: Handle) -> Self {
+        let watch = Watch::new(plan.server.url.clone());
+        let (ledger, waiting) = (Ledger::default(), VecDeque::new());
+        Self { plan, handle, watch, ledger, lines: Lines::NotYet, answered: Instant::now(), waiting }
+    }
+
+    fn on_event(&mut self, event: Option<Event>) -> Option<Outcome> {
+        match event {
+            Some(Event::State(state)) => match self.watch.look(&state) {
+                Meaning::Nothing => self.begin(),
+                Meaning::Note(note) => {
+                    self.say(note);
+                    self.begin()
+                }
+                Meaning::End(outcome) => Some(self.give_up("there is no connection", outcome)),
+            },
+            Some(Event::Sent { client_msg_id, state }) => {
+                let noted = self.ledger.note(&client_msg_id, state);
+                if noted.is_answered {
+                    self.answered = Instant::now();
+                }
+                self.waiting.extend(noted.note.map(Print::Note));
+                self.outcome()
+            }
+            Some(_) => None,
+            None => {
+                let outcome = Outcome::Failed("the client's network task ended".to_owned());
+                Some(self.give_up("there is no connection", outcome))
+            }
+        }
+    }
+
+    /// Begins to take lines, once that is not in vain.
+    fn begin(&mut self) -> Option<Outcome> {
+        if !matches!(self.lines, Lines::NotYet) || !self.watch.is_begun() {
+            return None;
+        }
+        if let Some(text) = self.plan.text.take() {
+            self.lines = Lines::Done;
+            return self.add(Line { number: 1, text, is_utf8: true });
+        }
+        self.lines = Lines::Input(input::lines());
+        None
+    }
+
+    fn on_line(&mut self, line: Option<io::Result<Line>>) -> Option<Outcome> {
+        match line {
+            Some(Ok(line)) => self.add(line),
+            Some(Err(error)) => {
+                self.lines = Lines::Done;
+                self.ledger.lose();
+                self.say(format!("cannot read standard input: {error}"));
+                self.outcome()
+            }
+            None => {
+                self.lines = Lines::Done;
+                self.outcome()
+            }
+        }
+    }
+
+    fn add(&mut self, line: Line) -> Option<Outcome> {
+        if self.ledger.is_settled() {
+            self.answered = Instant::now();
+        }
+        let client_msg_id = message_id();
+        match self.ledger.add(line, client_msg_id.clone()) {
+            Ok(Some(text)) => {
+                let command = Command::Send { room: self.plan.room.clone(), text, client_msg_id };
+                if let Err(error) = self.handle.try_send(command) {
+                    let outcome = Outcome::Failed(error.to_string());
+                    return Some(self.give_up("there is no connection", outcome));
+                }
+            }
+            Ok(None) => {}
+            Err(refusal) => self.say(refusal),
+        }
+        self.outcome()
+    }
+
+    /// The outcome, where all that there is to send is answered.
+    fn outcome(&self) -> Option<Outcome> {
+        let is_over = matches!(self.lines, Lines::Done) && self.ledger.is_settled();
+        let outcome = if self.ledger.is_all_stored() { Outcome::Quit } else { Outcome::NotStored };
+        is_over.then_some(outcome)
+    }
+
+    fn out_of_time(&mut self) -> Outcome {
+        let why = format!("no answer in {} s", self.plan.timeout.as_secs());
+        self.give_up(&why, Outcome::NotStored)
+    }
+
+    fn give_up(&mut self, why: &str, outcome: Outcome) -> Outcome {
+        self.waiting.extend(self.ledger.give_up(why).into_iter().map(Print::Note));
+        outcome
+    }
+
+    fn say(&mut self, note: String) {
+        self.waiting.push_back(Print::Note(note));
+    }
+}
+
+/// The next line; waits for ever where none comes.
+async fn next(lines: &mut Lines) -> Option<io::Result<Line>> {
+    match lines {
+        Lines::Input(lines) => lines.recv().await,
+        Lines::NotYet | Lines::Done => std::future::pending().await,
+    }
+}
+
+/// A fresh identity for a message: a ULID, whose time is nobody's business.
+fn message_id() -> ClientMsgId {
+    let id = EntryId::from_parts(Timestamp::from_millis(0), fastrand::u128(..)).to_string();
+    ClientMsgId::new(&id).expect("a ULID has 26 characters")
+}

@@ -1,0 +1,95 @@
+//! `tail`: what a room says, to standard output.
+
+use std::collections::VecDeque;
+
+use jiff::tz::TimeZone;
+use realtime_shared::Message;
+
+use super::feed::{Feed, Step};
+use super::plan::TailPlan;
+use super::printer::{self, Print};
+use super::signals::Signals;
+use super::{cannot_write, finish, json, text};
+use crate::net::{self, Event, Handle};
+use crate::runtime::Outcome;
+
+pub(super) async fn run(plan: TailPlan) -> Outcome {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return Outcome::Failed(format!("cannot handle signals: {error}")),
+    };
+    let (prints, mut closed) = printer::start();
+    let (handle, mut events) = net::connect(plan.server.net);
+    let (feed, join) = Feed::new(plan.room, plan.begin, plan.server.url);
+    let form = Form { json: plan.json, zone: TimeZone::system() };
+    let mut tail = Tail { feed, handle, form, waiting: VecDeque::new() };
+    let mut outcome = tail.take([Step::Ask(join)]);
+    while outcome.is_none() {
+        let is_free = tail.waiting.is_empty();
+        outcome = tokio::select! {
+            biased;
+            signal = signals.next() => Some(Outcome::Signal(signal)),
+            written = closed.wait() => {
+                // What still waits has no reader.
+                return match written {
+                    Ok(()) => Outcome::Quit,
+                    Err(error) => cannot_write(&error),
+                };
+            }
+            () = prints.give(&mut tail.waiting), if !is_free => None,
+            event = events.recv(), if is_free => tail.on_event(event),
+        };
+    }
+    let outcome = outcome.unwrap_or(Outcome::Quit);
+    finish(outcome, tail.waiting, (prints, closed), (tail.handle, events), &mut signals).await
+}
+
+struct Tail {
+    feed: Feed,
+    handle: Handle,
+    form: Form,
+    /// What is to be printed. No event is taken before it is.
+    waiting: VecDeque<Print>,
+}
+
+/// How messages are printed.
+struct Form {
+    json: bool,
+    zone: TimeZone,
+}
+
+impl Tail {
+    /// An event, or none where there will be no more; the outcome, where it is the end.
+    fn on_event(&mut self, event: Option<Event>) -> Option<Outcome> {
+        match event {
+            Some(event) => {
+                let steps = self.feed.on_event(event);
+                self.take(steps)
+            }
+            None => Some(Outcome::Failed("the client's network task ended".to_owned())),
+        }
+    }
+
+    fn take(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Outcome> {
+        for step in steps {
+            match step {
+                Step::Say(message) => self.waiting.push_back(Print::Line(self.form.line(message))),
+                Step::Note(note) => self.waiting.push_back(Print::Note(note)),
+                // One question is under way at most, so the network has room for it.
+                Step::Ask(command) => {
+                    if let Err(error) = self.handle.try_send(command) {
+                        return Some(Outcome::Failed(error.to_string()));
+                    }
+                }
+                Step::End(outcome) => return Some(outcome),
+            }
+        }
+        None
+    }
+}
+
+impl Form {
+    fn line(&self, message: Message) -> String {
+        if self.json { json::line(message) } else { text::line(&message, &self.zone) }
+    }
+}

@@ -1,0 +1,84 @@
+//! A message as a line for people, and lines about what happens.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use realtime_shared::{Message, Recovery, RoomName};
+
+use crate::app::{Stamp, human};
+use crate::sanitize;
+
+/// `HH:MM nick text`. The nick is one word, so that nobody's name looks like somebody's text.
+pub(super) fn line(message: &Message, zone: &TimeZone) -> String {
+    let stamp = Stamp::of(message.ts, zone);
+    let nick = sanitize::line(message.from.as_str()).to_string().replace(char::is_whitespace, "_");
+    format!("{:02}:{:02} {nick} {}", stamp.hour, stamp.minute, flat(message.text.as_str()))
+}
+
+/// All of a text in one line.
+pub(super) fn flat(text: &str) -> String {
+    sanitize::block(text).as_str().replace('\n', " ")
+}
+
+/// That a room was entered, again after `offline`, and what of the missed is printed now.
+pub(super) fn joined(room: &RoomName, offline: Option<Duration>, recovery: Option<Recovery>) -> String {
+    let away = offline.map(|offline| format!(" again after {} offline", human(offline))).unwrap_or_default();
+    let recovery = recovery.map(|recovery| format!("; {}", recovered(recovery))).unwrap_or_default();
+    sanitize::line(&format!("joined {room}{away}{recovery}")).to_string()
+}
+
+/// What is replayed of what was missed.
+pub(super) fn recovered(recovery: Recovery) -> String {
+    match recovery {
+        Recovery::Complete { replayed: 0 } => "nothing missed".to_owned(),
+        Recovery::Complete { replayed } => format!("{replayed} recovered"),
+        Recovery::Truncated { replayed } => {
+            format!("{replayed} recovered, older messages were missed and are not replayed")
+        }
+        Recovery::Reset { replayed } => format!("history was reset, {replayed} of the new one follow"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipe::feed::testing::message;
+
+    #[test]
+    fn a_message_is_one_line_of_three_parts() {
+        for (from, text, line) in [
+            ("bob", "hi there", "00:00 bob hi there"),
+            ("alice hi", "a\nb\tc", "00:00 alice_hi a b    c"),
+            ("a\u{3000}b", "\u{202e}x\u{200b}y", "00:00 a_b xy"),
+        ] {
+            let message = Message { from: from.parse().expect("a name"), ..message(1, text) };
+            assert_eq!(super::line(&message, &TimeZone::UTC), line);
+        }
+        assert_eq!(flat("\u{1b}[2Ja\u{9b}31m\nb"), "\u{fffd}a\u{fffd} b");
+    }
+
+    #[test]
+    fn a_long_text_is_whole() {
+        let text = "x".repeat(4_000);
+        assert!(line(&message(1, &text), &TimeZone::UTC).ends_with(&text));
+    }
+
+    #[test]
+    fn what_was_missed_is_said() {
+        let room = "dev".parse().expect("a room");
+        let away = Some(Duration::from_secs(12));
+        for (offline, recovery, said) in [
+            (None, None, "joined dev"),
+            (None, Some(Recovery::Complete { replayed: 3 }), "joined dev; 3 recovered"),
+            (
+                away,
+                Some(Recovery::Complete { replayed: 0 }),
+                "joined dev again after 12 s offline; nothing missed",
+            ),
+        ] {
+            assert_eq!(joined(&room, offline, recovery), said);
+        }
+        assert!(recovered(Recovery::Truncated { replayed: 9 }).contains("older"));
+        assert!(recovered(Recovery::Reset { replayed: 9 }).contains("reset"));
+    }
+}

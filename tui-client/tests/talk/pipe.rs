@@ -1,0 +1,6 @@
+//! `tail` and `send`: the program with pipes instead of a terminal.
+
+mod ends;
+mod process;
+mod restart;
+mod streams;
