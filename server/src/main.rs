@@ -67,6 +67,8 @@ fn main() -> ExitCode {
             Command::Export(args) => args.run().map_err(Failure::from).map(told),
             Command::Import(args) => args.run().map_err(Failure::from).map(told),
             Command::Backup(args) => args.run().map_err(Failure::from).map(told),
+            Command::Completions(args) => io::stdout().write_all(&args.script()).map_err(Failure::Output),
+            Command::Man(args) => io::stdout().write_all(&args.page()).map_err(Failure::Output),
         },
         Err(Stop::Usage(fault)) => Err(fault.into()),
         Err(Stop::Shown(text)) => text.print().map_err(Failure::Output),

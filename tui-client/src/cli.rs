@@ -3,6 +3,7 @@
 //! Without a command it is the screen's. A new command is a variant of [`Command`] and its arguments in a module here.
 
 mod pipe;
+mod shell;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use pipe::{Place, SendArgs, TailArgs};
+pub use shell::{CompletionsArgs, ManArgs};
 
 /// What is given on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -62,13 +64,17 @@ pub struct Connection {
     pub url: Option<String>,
 }
 
-/// What needs no screen.
+/// What to do without a screen.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Print what is said in a room, a line for each message
     Tail(TailArgs),
     /// Post in a room, and wait until it is stored
     Send(SendArgs),
+    /// Print what completes this program's words in a shell
+    Completions(CompletionsArgs),
+    /// Print a page of the manual
+    Man(ManArgs),
 }
 
 const EXAMPLES: &str = "\

@@ -1,6 +1,6 @@
 //! Arguments → configuration → [`realtime_tui::runtime`], or a plan → [`realtime_tui::pipe`] → exit code.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use realtime_tui::cli::{Answer, Args, Command};
@@ -18,8 +18,7 @@ fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
         Err(Answer::Print(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
+            return print(text.as_bytes());
         }
         Err(Answer::Wrong(line)) => return fail(2, &line),
     };
@@ -34,10 +33,23 @@ fn without_screen(command: &Command) -> ExitCode {
     let outcome = match command {
         Command::Tail(args) => TailPlan::check(args, variable).map(pipe::tail),
         Command::Send(args) => SendPlan::check(args, variable).map(pipe::send),
+        Command::Completions(args) => return print(&args.script()),
+        Command::Man(args) => return print(&args.page()),
     };
     match outcome {
         Ok(outcome) => exit_code(outcome),
         Err(error) => fail(2, &error.to_string()),
+    }
+}
+
+/// Whoever reads it may stop in the middle.
+fn print(text: &[u8]) -> ExitCode {
+    let mut output = std::io::stdout();
+    match output.write_all(text).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            fail(1, &format!("cannot write to standard output: {error}"))
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

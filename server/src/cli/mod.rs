@@ -13,6 +13,7 @@ mod progress;
 mod redis;
 mod secret;
 mod serve;
+mod shell;
 mod token;
 mod units;
 
@@ -31,6 +32,7 @@ pub(crate) use import::ImportArgs;
 pub(crate) use redis::RedisFault;
 pub(crate) use secret::{Origin, SecretError};
 pub(crate) use serve::{Plan, ServeArgs};
+pub(crate) use shell::{CompletionsArgs, ManArgs};
 pub(crate) use token::TokenArgs;
 
 const EXAMPLES: &str = "\
@@ -66,6 +68,10 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Copy all rooms to a file, while the server runs
     Backup(BackupArgs),
+    /// Print what completes this program's words in a shell
+    Completions(CompletionsArgs),
+    /// Print a page of the manual
+    Man(ManArgs),
 }
 
 /// Where the rooms are.

@@ -34,7 +34,16 @@ fn verified(token: &str, secret: &str) -> Identity {
 #[test]
 fn help_and_version_are_output() {
     let home = Home::new();
-    for words in [&["--help"][..], &["help"], &["serve", "--help"], &["token", "-h"], &["--version"]] {
+    for words in [
+        &["--help"][..],
+        &["help"],
+        &["serve", "--help"],
+        &["token", "-h"],
+        &["--version"],
+        &["completions", "bash"],
+        &["man"],
+        &["man", "serve"],
+    ] {
         let done = home.run(words).succeeded();
         assert!(!done.stdout().is_empty() && done.stderr().is_empty(), "{words:?}");
     }
@@ -53,6 +62,8 @@ fn what_is_written_wrong_is_said_in_a_line() {
         (&["serve", "--ping-interval", "25"], "30s"),
         (&["serve", "--log", "info,=,"], "REALTIME_LOG"),
         (&["serve", "--jwt-secret-file", "/nonexistent/secret"], "/nonexistent/secret"),
+        (&["man", "srve"], "serve"),
+        (&["completions", "sh"], "zsh"),
         (&["token"], "--user"),
         (&["token", "--user", ""], "--user"),
         (&["token", "--user", "a\u{202e}b"], "U+202E"),

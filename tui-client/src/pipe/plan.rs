@@ -116,6 +116,7 @@ mod tests {
         match Args::read(all).expect("arguments").command.expect("a command") {
             Command::Tail(args) => Ok((Some(TailPlan::check(&args, |_| None)?), None)),
             Command::Send(args) => Ok((None, Some(SendPlan::check(&args, |_| None)?))),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -50,6 +50,8 @@ fn what_is_written_wrong_is_said() {
         (&["send", "--room", "lobby", ""], "nothing to send"),
         (&["tail", "--room", "lobby", "--since", "x"], "--since"),
         (&["tail", "--room", "dm:bob"], "dm:"),
+        (&["man", "tial"], "tail"),
+        (&["completions", "sh"], "zsh"),
     ] {
         said(&Process::start("a.b.c", arguments).ended(), 2, part);
     }
@@ -146,4 +148,16 @@ fn a_reader_that_stands_still_does_not_hold_up_a_signal() {
     let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
     rustix::process::kill_process(pid, Signal::TERM).expect("it runs");
     assert_eq!(child.wait().expect("an end").code(), Some(143));
+}
+
+#[test]
+fn what_an_installer_needs_is_printed() {
+    for arguments in [&["completions", "bash"][..], &["completions", "zsh"], &["man"], &["man", "tail"]] {
+        let ended = Process::start("", arguments).ended();
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+        assert!(
+            ended.output.contains("token-file") || ended.output.contains("token\\-file"),
+            "{arguments:?}"
+        );
+    }
 }

@@ -1,0 +1,120 @@
+//! What shells and `man` are told about this program, printed for whoever installs it.
+
+use clap::{Args, CommandFactory};
+use clap_complete::{Shell, generate};
+use clap_mangen::Man;
+
+use super::Cli;
+
+/// The commands that have a page of their own.
+const PAGES: [&str; 7] = ["serve", "token", "export", "import", "backup", "completions", "man"];
+
+/// What `completions` is given.
+#[derive(Debug, Args)]
+#[command(after_help = COMPLETIONS)]
+pub(crate) struct CompletionsArgs {
+    /// Whose
+    shell: Shell,
+}
+
+/// What `man` is given.
+#[derive(Debug, Args)]
+#[command(after_help = MAN)]
+pub(crate) struct ManArgs {
+    /// The page of this command [default: the program's]
+    #[arg(value_name = "COMMAND", value_parser = PAGES)]
+    command: Option<String>,
+}
+
+const COMPLETIONS: &str = "\
+Examples:
+  realtime-server completions bash > ~/.local/share/bash-completion/completions/realtime-server
+  realtime-server completions zsh > ~/.zfunc/_realtime-server
+  realtime-server completions fish > ~/.config/fish/completions/realtime-server.fish";
+
+const MAN: &str = "\
+Examples:
+  realtime-server man > ~/.local/share/man/man1/realtime-server.1
+  realtime-server man serve > ~/.local/share/man/man1/realtime-server-serve.1";
+
+impl CompletionsArgs {
+    /// The script.
+    pub(crate) fn script(&self) -> Vec<u8> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut Cli::command(), "realtime-server", &mut script);
+        if self.shell == Shell::Bash { with_one_spelling(&script) } else { script }
+    }
+}
+
+/// `clap_complete` 4.6 spells the hyphen of this program's name in two ways, and bash finds no command's options
+/// (<https://github.com/clap-rs/clap/issues/6421>). Once that is repaired this changes nothing, and can go.
+fn with_one_spelling(script: &[u8]) -> Vec<u8> {
+    String::from_utf8_lossy(script).replace("realtime__subcmd__server", "realtime__server").into_bytes()
+}
+
+impl ManArgs {
+    /// The page, as roff.
+    pub(crate) fn page(&self) -> Vec<u8> {
+        let mut program = Cli::command().disable_help_subcommand(true);
+        program.build();
+        let command = self.command.as_ref().and_then(|name| program.find_subcommand(name));
+        let mut page = Vec::new();
+        let man = Man::new(command.unwrap_or(&program).clone());
+        // Writing to a buffer does not fail.
+        let _ = man.source(concat!("realtime-server ", env!("CARGO_PKG_VERSION"))).render(&mut page);
+        page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use clap::ValueEnum;
+
+    use super::*;
+
+    fn text(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).expect("UTF-8")
+    }
+
+    #[test]
+    fn each_shell_knows_commands_and_options() {
+        for shell in Shell::value_variants() {
+            let script = text(CompletionsArgs { shell: *shell }.script());
+            for word in ["serve", "token", "retain", "ttl", "jwt-secret-file"] {
+                assert!(script.contains(word), "{shell}: {word}");
+            }
+        }
+    }
+
+    #[test]
+    fn bash_completes_commands_and_their_options() {
+        let script = text(CompletionsArgs { shell: Shell::Bash }.script());
+        let complete = |words: &[&str]| {
+            let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+            let ask = format!(
+                "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_realtime__server realtime-server {last} {before}; echo \"${{COMPREPLY[@]}}\"",
+                words.join(" "),
+                words.len() - 1,
+            );
+            let output = Command::new("bash").args(["--norc", "-c", &ask]).output().expect("bash");
+            text(output.stdout).trim().to_owned()
+        };
+        assert_eq!(complete(&["realtime-server", "toke"]), "token");
+        assert_eq!(complete(&["realtime-server", "token", "--tt"]), "--ttl");
+    }
+
+    #[test]
+    fn each_command_has_its_page() {
+        let program = Cli::command();
+        assert_eq!(program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), PAGES);
+        let page = text(ManArgs { command: None }.page());
+        for name in PAGES {
+            assert!(page.contains(&format!("realtime\\-server\\-{name}(1)")), "{name}: {page}");
+            let page = text(ManArgs { command: Some(name.to_owned()) }.page());
+            assert!(page.contains(&format!(".TH realtime-server-{name} 1")), "{page}");
+        }
+        assert!(!page.contains("help(1)") && page.contains("Examples:"), "{page}");
+    }
+}
