@@ -1,14 +1,10 @@
 //! How the commands end: exit codes, closed pipes, signals.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
 use rustix::process::Signal;
 
-use super::process::{Ended, Process, command, post};
+use super::process::{Ended, Process, Reader, post};
 use crate::fake::{Fake, Script};
 use crate::server::Server;
-use crate::starting;
 
 /// It said one line and printed nothing.
 #[track_caller]
@@ -109,45 +105,33 @@ fn a_signal_tells_what_is_not_sent() {
     }
 }
 
+/// A tail of `lobby` that is not read to the end.
+fn tail(server: &Server, reader: Reader) -> Process {
+    let url = server.url();
+    let arguments = ["tail", "--url", &url, "--room", "lobby", "--last", "1000"];
+    Process::start_read_by(reader, &server.token("alice"), &arguments)
+}
+
 #[test]
 fn a_tail_that_nobody_reads_ends() {
     let server = Server::start();
     post(&server, "bob", &["one"]);
-    let url = server.url();
-    let mut command = command(&server.token("alice"), &["tail", "--url", &url, "--room", "lobby"]);
-    let lock = starting();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    drop(lock);
-    let mut child = child.expect("it starts");
-    let mut reader = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    reader.read_line(&mut line).expect("a line");
-    assert!(line.ends_with(" bob one\n"), "{line}");
     // Nothing more is said in the room.
-    drop(reader);
-    let output = child.wait_with_output().expect("an end");
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "realtime-tui: joined lobby\n");
+    let ended = tail(&server, Reader::Leaves).ended();
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), "realtime-tui: joined lobby\n"));
+    assert!(ended.output.ends_with(" bob one\n"), "{}", ended.output);
 }
 
 #[test]
 fn a_reader_that_stands_still_does_not_hold_up_a_signal() {
     let server = Server::start_with(&["--max-messages-per-second", "0"]);
     let long = "x".repeat(4_000);
+    // More than a pipe and the queues hold.
     post(&server, "bob", &vec![&*long; 400]);
-    let url = server.url();
-    let arguments = ["tail", "--url", &url, "--room", "lobby", "--last", "1000"];
-    let mut command = command(&server.token("alice"), &arguments);
-    let lock = starting();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    drop(lock);
-    let mut child = child.expect("it starts");
-    let mut reader = BufReader::new(child.stdout.take().expect("piped"));
-    let mut line = String::new();
-    reader.read_line(&mut line).expect("a line");
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process");
-    rustix::process::kill_process(pid, Signal::TERM).expect("it runs");
-    assert_eq!(child.wait().expect("an end").code(), Some(143));
+    let tail = tail(&server, Reader::StandsStill);
+    tail.prints(" bob xxx");
+    tail.signal(Signal::TERM);
+    assert_eq!(tail.ended().code, Some(143));
 }
 
 #[test]

@@ -39,10 +39,27 @@ struct Written {
     closed: usize,
 }
 
+/// What is done with the standard output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// It is read to its end.
+    Patient,
+    /// Something is read, and then it is closed.
+    Leaves,
+    /// Something is read, and then no more.
+    StandsStill,
+}
+
 impl Process {
     /// Starts it with `token` in its environment.
     pub(super) fn start(token: &str, arguments: &[&str]) -> Self {
-        let mut command = command(token, arguments);
+        Self::start_read_by(Reader::Patient, token, arguments)
+    }
+
+    pub(super) fn start_read_by(reader: Reader, token: &str, arguments: &[&str]) -> Self {
+        // A token and a time zone, and nothing else in its environment.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
+        command.env_clear().env("REALTIME_TOKEN", token).env("TZ", "UTC").args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let lock = starting();
         let mut child = command.spawn().expect("it starts");
@@ -52,8 +69,8 @@ impl Process {
         let output = child.stdout.take().expect("piped");
         let errors = child.stderr.take().expect("piped");
         let readers = vec![
-            read(output, &shared, |written| &mut written.output),
-            read(errors, &shared, |written| &mut written.errors),
+            read(output, reader, &shared, |written| &mut written.output),
+            read(errors, Reader::Patient, &shared, |written| &mut written.errors),
         ];
         Self { child, input, shared, readers }
     }
@@ -141,13 +158,6 @@ impl Shared {
     }
 }
 
-/// The program, with a token and nothing else in its environment but a time zone.
-pub(super) fn command(token: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
-    command.env_clear().env("REALTIME_TOKEN", token).env("TZ", "UTC").args(arguments);
-    command
-}
-
 /// Posts, and waits until it is stored.
 #[track_caller]
 pub(super) fn post(server: &Server, user: &str, texts: &[&str]) {
@@ -159,6 +169,7 @@ pub(super) fn post(server: &Server, user: &str, texts: &[&str]) {
 
 fn read(
     mut from: impl Read + Send + 'static,
+    reader: Reader,
     shared: &Arc<Shared>,
     place: fn(&mut Written) -> &mut Vec<u8>,
 ) -> JoinHandle<()> {
@@ -171,6 +182,15 @@ fn read(
         let mut buffer = [0; 4_096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             change(&|written| place(written).extend_from_slice(&buffer[..count]));
+            if reader != Reader::Patient {
+                break;
+            }
+        }
+        if reader == Reader::StandsStill {
+            // It stays open until the tests end.
+            std::mem::forget(from);
+        } else {
+            drop(from);
         }
         change(&|written| written.closed += 1);
     })
