@@ -2,13 +2,15 @@
 //!
 //! [`net`] is a reconnecting client without a screen, for bots and tests as well. [`app`] is what the user has and
 //! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`runtime`] connects them with the
-//! [`terminal`]; [`pipe`] does without. Whatever others wrote goes through [`sanitize`] before it is shown.
+//! [`terminal`]; [`pipe`] does without. Whatever others wrote goes through [`sanitize`] before it is shown, and
+//! [`markup`] says what it means.
 
 pub mod app;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod markup;
 pub mod net;
 pub mod pipe;
 pub mod runtime;
