@@ -164,4 +164,4 @@ fn is_boundary(text: &str, at: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -115,6 +115,15 @@ pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
     !is_multiplexer && (is_known || ["WezTerm", "ghostty", "iTerm.app", "rio"].contains(&program.as_str()))
 }
 
+/// Whether links may be written to the terminal (OSC 8). Terminals that do not follow them leave them out, but for old
+/// and plain ones, which show them as text.
+#[must_use]
+pub fn has_hyperlinks(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let term = variable("TERM").unwrap_or_default();
+    let is_plain = ["dumb", "linux", "screen", "vt", "cons", "ansi", "sun", "wsvt"];
+    !term.is_empty() && !is_plain.iter().any(|plain| term.starts_with(plain))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +142,13 @@ mod tests {
         assert!(!with("xterm-256color", ""));
         assert!(!with("tmux-256color", "WezTerm"));
         assert!(!has_keyboard_modes(|_| None));
+    }
+
+    #[test]
+    fn links_are_for_terminals_that_leave_out_what_they_do_not_know() {
+        let with = |term: &'static str| has_hyperlinks(move |_| Some(term.to_owned()));
+        assert!(with("xterm-256color") && with("foot") && with("tmux-256color"));
+        assert!(!with("dumb") && !with("linux") && !with("screen-256color") && !with(""));
+        assert!(!has_hyperlinks(|_| None));
     }
 }

@@ -188,7 +188,7 @@ fn an_action_is_one_line_in_italics() {
 }
 
 /// What people type, with what could go wrong in it.
-fn typed() -> impl Strategy<Value = String> {
+pub(crate) fn typed() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => "[a-z]{1,5}",
         3 => "[*_`>\\\\]{1,4}",

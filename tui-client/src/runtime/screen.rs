@@ -12,6 +12,7 @@ use ratatui::layout::Rect;
 
 use crate::app::Model;
 use crate::terminal::Guard;
+use crate::ui::hyperlink::merged;
 use crate::ui::{Look, ViewState, view};
 
 /// The screen, taken until it is dropped.
@@ -26,8 +27,9 @@ impl Screen {
     pub(super) fn take(look: Look) -> io::Result<Self> {
         let guard = Guard::take(super::has_keyboard_modes())?;
         let output = Output::default();
+        let view = ViewState::new(look).with_links(super::has_hyperlinks());
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
-        Ok(Self { view: ViewState::new(look), terminal, output, guard })
+        Ok(Self { view, terminal, output, guard })
     }
 
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
@@ -62,7 +64,7 @@ impl Output {
     fn send(&self) -> io::Result<()> {
         let mut written = self.0.borrow_mut();
         let mut out = io::stdout().lock();
-        let result = out.write_all(&written).and_then(|()| out.flush());
+        let result = out.write_all(&merged(&written)).and_then(|()| out.flush());
         written.clear();
         result
     }

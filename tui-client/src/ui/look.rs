@@ -11,6 +11,9 @@ const NICKS: [u8; 12] = [130, 64, 28, 29, 30, 31, 27, 63, 98, 129, 163, 161];
 const GOOD: u8 = 28;
 const BUSY: u8 = 130;
 const BAD: u8 = 161;
+const CODE: u8 = 30;
+const QUOTE: u8 = 64;
+const LINK: u8 = 27;
 
 /// How things look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,25 @@ impl Look {
         self.fg(163).add_modifier(Modifier::BOLD)
     }
 
+    /// The user's name in what somebody says.
+    pub(super) const fn mention(self) -> Style {
+        self.for_you().add_modifier(Modifier::REVERSED)
+    }
+
+    /// Code: without colour it is faint, as nothing else in a text is.
+    pub(super) const fn code(self) -> Style {
+        if self.color { self.fg(CODE) } else { Self::faint() }
+    }
+
+    /// What somebody else said, beside the rule that says so.
+    pub(super) const fn quote(self) -> Style {
+        self.fg(QUOTE)
+    }
+
+    pub(super) const fn link(self) -> Style {
+        self.fg(LINK).add_modifier(Modifier::UNDERLINED)
+    }
+
     /// The same for the same nick, always: FNV-1a over its bytes.
     pub(super) fn nick(self, nick: &str) -> Style {
         let hash = nick.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -88,7 +110,7 @@ mod tests {
 
     #[test]
     fn colours_can_be_read_on_black_and_on_white() {
-        for index in NICKS.into_iter().chain([GOOD, BUSY, BAD]) {
+        for index in NICKS.into_iter().chain([GOOD, BUSY, BAD, CODE, QUOTE, LINK]) {
             let luminance = luminance(index) + 0.05;
             assert!(luminance / 0.05 >= 4.0 && 1.05 / luminance >= 4.0, "{index}");
         }

@@ -6,9 +6,11 @@
 
 mod composer;
 pub mod help;
+pub mod hyperlink;
 mod look;
 mod members;
 mod overlay;
+mod prose;
 mod rooms;
 mod rows;
 mod status;
@@ -35,6 +37,8 @@ const MEDIUM: (u16, u16) = (60, 14);
 #[derive(Debug)]
 pub struct ViewState {
     look: Look,
+    /// Whether the terminal follows links.
+    has_links: bool,
     /// The last row of each pane that is scrolled back: a row of an item, from the item's first.
     anchors: HashMap<u32, Anchor>,
     scroll: Option<Scroll>,
@@ -57,12 +61,19 @@ impl ViewState {
     pub fn new(look: Look) -> Self {
         Self {
             look,
+            has_links: false,
             anchors: HashMap::new(),
             scroll: None,
             overlay_row: 0,
             overlay_scroll: None,
             visible: None,
         }
+    }
+
+    /// A view for a terminal that follows links, or that does not.
+    #[must_use]
+    pub fn with_links(self, has_links: bool) -> Self {
+        Self { has_links, ..self }
     }
 
     /// Moves what lies over the screen, or else the timeline, when it is drawn next.

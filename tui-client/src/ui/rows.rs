@@ -3,34 +3,40 @@
 use ratatui::style::{Modifier, Style};
 
 use super::Look;
+use super::prose::{self, Piece};
 use super::text::{Pen, cut, width, wrap};
 use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
 use crate::app::{Ruler, Stamp};
+use crate::markup::Markup;
 use crate::sanitize::Line;
 
 /// A row, ready to be written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
-    parts: Vec<(usize, String, Style)>,
+    parts: Vec<(usize, Piece)>,
     is_rule: bool,
 }
 
 impl Row {
-    fn part(mut self, column: usize, text: impl Into<String>, style: Style) -> Self {
-        self.parts.push((column, text.into(), style));
+    fn part(self, column: usize, text: impl Into<String>, style: Style) -> Self {
+        self.piece(column, Piece::new(text, style))
+    }
+
+    fn piece(mut self, column: usize, piece: Piece) -> Self {
+        self.parts.push((column, piece));
         self
     }
 
     pub(super) fn rule(title: &str, style: Style) -> Self {
-        Self { parts: vec![(0, title.to_owned(), style)], is_rule: true }
+        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true }
     }
 
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize) {
-        for (column, text, style) in &self.parts {
-            if self.is_rule {
-                pen.titled_rule(row, text, *style);
-            } else {
-                pen.write(*column, row, text, *style);
+        for (column, Piece { text, style, link }) in &self.parts {
+            match link {
+                _ if self.is_rule => pen.titled_rule(row, text, *style),
+                Some(target) => _ = pen.write_link(*column, row, text, *style, target),
+                None => _ = pen.write(*column, row, text, *style),
             }
         }
     }
@@ -48,6 +54,8 @@ pub(super) struct Sheet<'a> {
     /// This year, which dates leave out.
     pub(super) year: i16,
     pub(super) look: Look,
+    /// Whether the terminal follows links.
+    pub(super) has_links: bool,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
 }
@@ -131,12 +139,14 @@ impl Sheet<'_> {
 
     fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>) {
         let nick = said.nick.as_str();
+        let mut markup = Markup::parse(&said.text);
         let mut nick_style = self.look.nick(nick).add_modifier(Modifier::BOLD);
         if said.mention {
-            nick_style = self.look.for_you().add_modifier(Modifier::REVERSED);
+            markup.mark_mentions(self.me.as_str());
+            nick_style = self.look.mention();
         }
         let sign = said.ours.then(|| (" ✓".to_owned(), Look::faint()));
-        self.text(rows, (nick, nick_style), said.text.as_str(), stamp, sign);
+        self.speech(rows, (nick, nick_style), &markup, stamp, sign);
     }
 
     fn outgoing(&self, rows: &mut Vec<Row>, outgoing: &Outgoing, stamp: Option<Stamp>) {
@@ -148,31 +158,45 @@ impl Sheet<'_> {
             Sending::Refused(why) => (format!(" ✗ not sent: {why} (Ctrl-R)"), self.look.bad()),
         };
         let style = Look::plain().add_modifier(Modifier::BOLD);
-        self.text(rows, (self.me.as_str(), style), outgoing.text.as_str(), stamp, Some(sign));
+        let markup = Markup::parse(&outgoing.text);
+        self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign));
     }
 
-    /// A nick and a text, with a sign after its last word.
-    fn text(
+    /// A nick and what is said, or done, with a sign after its last word.
+    fn speech(
         &self,
         rows: &mut Vec<Row>,
         (nick, nick_style): (&str, Style),
-        text: &str,
+        markup: &Markup<'_>,
         stamp: Option<Stamp>,
         sign: Option<(String, Style)>,
     ) {
         let (column, room) = (self.text_column(), self.text_room());
         // A short sign does not stand alone in a row of its own.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
-        let lines = wrap(text, room.saturating_sub(reserved).max(1));
+        let beside_sign = room.saturating_sub(reserved).max(1);
+        let (in_gutter, lines) = match markup.action() {
+            Some(spans) => {
+                let nick = Piece::new(cut(nick, room / 2), nick_style);
+                ("·", prose::action(nick, spans, beside_sign, self.look))
+            }
+            None => (nick, prose::rows(markup, beside_sign, self.look)),
+        };
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
-            let mut row = if index == 0 { self.gutter(stamp, nick, nick_style) } else { Row::default() };
-            row = row.part(column, line, Look::plain());
+            let mut row = if index == 0 { self.gutter(stamp, in_gutter, nick_style) } else { Row::default() };
+            let mut end = column;
+            for mut piece in line {
+                let from = end;
+                end += width(&piece.text);
+                piece.link = piece.link.filter(|_| self.has_links);
+                row = row.piece(from, piece);
+            }
             if index == last
-                && let Some((text, style)) = sign.take_if(|(text, _)| width(line) + width(text) <= room)
+                && let Some((text, style)) = sign.take_if(|(text, _)| end - column + width(text) <= room)
             {
-                row = row.part(column + width(line), text, style);
+                row = row.part(end, text, style);
             }
             rows.push(row);
         }

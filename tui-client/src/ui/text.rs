@@ -1,9 +1,14 @@
 //! Text in cells: width by grapheme, wrapping, cutting, writing.
 
+use std::ops::Range;
+
 use ratatui::buffer::{Buffer, CellWidth};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
+
+use super::hyperlink;
+use crate::markup::Target;
 
 /// Cells that `text` takes: the sum of its graphemes', each as a string.
 pub(super) fn width(text: &str) -> usize {
@@ -43,41 +48,71 @@ fn take(text: &str, cells: usize) -> &str {
 pub(super) fn wrap(text: &str, cells: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     for line in text.split('\n') {
-        wrap_line(line, cells.max(1), &mut rows);
+        rows.extend(
+            wrapped(line.grapheme_indices(true), line.len(), cells).into_iter().map(|row| &line[row]),
+        );
     }
     rows
 }
 
-fn wrap_line<'a>(line: &'a str, room: usize, rows: &mut Vec<&'a str>) {
+/// Breaks a line as [`wrap`] does. It is given by its graphemes with their places in a text that ends at `end`; in
+/// between there may be what is not shown. The rows are given by their places in the text.
+pub(super) fn wrapped<'a>(
+    line: impl Iterator<Item = (usize, &'a str)>,
+    end: usize,
+    cells: usize,
+) -> Vec<Range<usize>> {
+    let room = cells.max(1);
+    let mut rows = Vec::new();
     let mut start = 0;
     let mut used = 0;
-    // Where the row may end, and where the next one then begins.
+    // Where the row may end, where the next one then begins, and how wide that is so far.
     let mut candidate: Option<(usize, usize)> = None;
-    for (at, grapheme) in line.grapheme_indices(true) {
-        let wide = cells(grapheme);
-        if wide > 1 && at > start {
-            candidate = Some((at, at));
+    let mut since = 0;
+    for (at, grapheme) in line {
+        let wide = self::cells(grapheme);
+        if wide > 1 && used > 0 {
+            (candidate, since) = (Some((at, at)), 0);
         }
-        if used + wide > room && at > start {
+        if used + wide > room && used > 0 {
             if grapheme == " " {
                 candidate = Some((at, at + 1));
             }
             let (end, next) = candidate.take().unwrap_or((at, at));
-            rows.push(&line[start..end]);
+            rows.push(start..end);
             start = next;
-            used = if next > at { 0 } else { width(&line[next..at]) };
+            used = if next >= at { 0 } else { since };
             if next > at {
                 continue;
             }
         }
         used += wide;
+        since += wide;
         if grapheme == " " {
-            candidate = Some((at, at + 1));
+            (candidate, since) = (Some((at, at + 1)), 0);
         } else if wide > 1 {
-            candidate = Some((at + grapheme.len(), at + grapheme.len()));
+            (candidate, since) = (Some((at + grapheme.len(), at + grapheme.len())), 0);
         }
     }
-    rows.push(&line[start.min(line.len())..]);
+    rows.push(start..end.max(start));
+    rows
+}
+
+/// Breaks `line` into rows of at most `cells`, wherever one is full.
+pub(super) fn broken(line: &str, cells: usize) -> Vec<&str> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    let mut used = 0;
+    for (at, grapheme) in line.grapheme_indices(true) {
+        let wide = self::cells(grapheme);
+        if used + wide > cells && used > 0 {
+            rows.push(&line[start..at]);
+            (start, used) = (at, 0);
+        }
+        used += wide;
+    }
+    rows.push(&line[start..]);
+    rows
 }
 
 /// A pen on a buffer, which never leaves its area.
@@ -105,6 +140,26 @@ impl<'a> Pen<'a> {
         }
         let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
         usize::from(end - self.area.x)
+    }
+
+    /// Writes `text` as [`Pen::write`] does, leading to `target`.
+    pub(super) fn write_link(
+        &mut self,
+        column: usize,
+        row: usize,
+        text: &str,
+        style: Style,
+        target: &Target,
+    ) -> usize {
+        let end = self.write(column, row, text, style);
+        let mut at = column;
+        while at < end {
+            let (Ok(x), Ok(y)) = (u16::try_from(at), u16::try_from(row)) else { break };
+            let Some(cell) = self.buffer.cell_mut((self.area.x + x, self.area.y + y)) else { break };
+            at += cells(cell.symbol()).max(1);
+            hyperlink::lead(cell, target);
+        }
+        end
     }
 
     /// Writes `text` so that it ends at the area's right end, over what is there.

@@ -26,6 +26,7 @@ pub(super) fn view(
         filled_gap: model.room().and_then(Room::filled_gap),
         year: model.today().year(),
         look: state.look,
+        has_links: state.has_links,
         width: area.width.into(),
         is_narrow,
     };

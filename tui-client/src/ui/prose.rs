@@ -1,0 +1,231 @@
+//! What somebody says as rows of pieces: wrapped, with the looks of [`markup`](crate::markup).
+//!
+//! Speech and quotes are wrapped at words. Code is broken where a row is full, so that no space of it is lost; a row
+//! that goes on has another rule. The rules of quotes and code are left out where hardly anything else would fit.
+
+use std::rc::Rc;
+
+use ratatui::style::{Modifier, Style};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::Look;
+use super::text::{broken, width, wrapped};
+use crate::markup::{Kind, Markup, Part, Span, Target};
+
+/// Text of one look, in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) style: Style,
+    /// Where it leads; the pieces of a wrapped link share it.
+    pub(super) link: Option<Rc<Target>>,
+}
+
+impl Piece {
+    pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style, link: None }
+    }
+}
+
+/// Cells of a rule before quotes and code.
+const RULE: usize = 2;
+/// The fewest cells that a rule leaves to what is beside it.
+const BESIDE_RULE: usize = 6;
+
+/// The rows of a text, each at most `room` wide but where one grapheme is wider.
+pub(super) fn rows(markup: &Markup<'_>, room: usize, look: Look) -> Vec<Vec<Piece>> {
+    let has_rule = room >= RULE + BESIDE_RULE;
+    let inner = if has_rule { room - RULE } else { room };
+    let ruled = |sign: &str, style: Style, mut row: Vec<Piece>| {
+        if has_rule {
+            row.insert(0, Piece::new(sign, style));
+        }
+        row
+    };
+    let mut rows = Vec::new();
+    for part in &markup.parts {
+        match part {
+            Part::Line(spans) => rows.extend(speech(spans, room, Look::plain(), look)),
+            Part::Quote(spans) => {
+                let quoted = speech(spans, inner, look.quote(), look);
+                rows.extend(quoted.into_iter().map(|row| ruled("▌ ", look.quote(), row)));
+            }
+            Part::Title(title) => {
+                let broken = broken(title, inner).into_iter();
+                rows.extend(
+                    broken.map(|row| ruled("│ ", Look::faint(), vec![Piece::new(row, Look::faint())])),
+                );
+            }
+            Part::Code(code) => {
+                for (index, row) in broken(code, inner).into_iter().enumerate() {
+                    let sign = if index == 0 { "│ " } else { "┆ " };
+                    rows.push(ruled(sign, Look::faint(), vec![Piece::new(row, look.code())]));
+                }
+            }
+        }
+    }
+    if rows.is_empty() {
+        rows.push(Vec::new());
+    }
+    rows
+}
+
+/// The row of an action after the nick of who does it, in the same look as speech.
+pub(super) fn action(nick: Piece, spans: &[Span<'_>], room: usize, look: Look) -> Vec<Vec<Piece>> {
+    let indent = width(&nick.text) + 1;
+    let beside = room > indent + BESIDE_RULE;
+    let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
+    let mut rows = speech(&spans, if beside { room - indent } else { room }, Look::plain(), look);
+    if beside && let Some((first, others)) = rows.split_first_mut() {
+        first.splice(0..0, [nick, Piece::new(" ", Look::plain())]);
+        for row in others {
+            row.insert(0, Piece::new(" ".repeat(indent), Look::plain()));
+        }
+    }
+    rows
+}
+
+/// Spans wrapped at words.
+fn speech(spans: &[Span<'_>], room: usize, base: Style, look: Look) -> Vec<Vec<Piece>> {
+    let end = spans.last().map_or(0, |span| span.at + span.text.len());
+    let graphemes = spans
+        .iter()
+        .flat_map(|span| span.text.grapheme_indices(true).map(|(at, grapheme)| (span.at + at, grapheme)));
+    let ranges = wrapped(graphemes, end, room);
+    let mut rows = vec![Vec::new(); ranges.len()];
+    let mut row = 0;
+    for span in spans {
+        let style = style(*span, base, look);
+        let link = (span.kind == Kind::Link).then(|| Target::new(span.text).map(Rc::new)).flatten();
+        let span_end = span.at + span.text.len();
+        while ranges.get(row).is_some_and(|range| range.end <= span.at) && row + 1 < ranges.len() {
+            row += 1;
+        }
+        for (range, pieces) in ranges.iter().zip(&mut rows).skip(row) {
+            let (from, to) = (range.start.max(span.at), range.end.min(span_end));
+            if from < to {
+                let text = span.text[from - span.at..to - span.at].to_owned();
+                pieces.push(Piece { text, style, link: link.clone() });
+            }
+            if range.end >= span_end {
+                break;
+            }
+        }
+    }
+    rows
+}
+
+fn style(span: Span<'_>, base: Style, look: Look) -> Style {
+    let mut style = match span.kind {
+        Kind::Text => base,
+        Kind::Code => look.code(),
+        Kind::Link => look.link(),
+        Kind::Mention => look.mention(),
+    };
+    if span.bold {
+        style = style.add_modifier(Modifier::BOLD);
+    }
+    if span.italic {
+        style = style.add_modifier(Modifier::ITALIC);
+    }
+    style
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::markup::tests::typed;
+    use crate::sanitize::{Block, block};
+
+    const LOOK: Look = Look::new(true);
+
+    fn lines(text: &str, room: usize) -> Vec<String> {
+        let text = block(text);
+        let rows = rows(&Markup::parse(&text), room, LOOK);
+        rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+    }
+
+    #[test]
+    fn marks_take_no_room() {
+        assert_eq!(lines("**one** *two* three", 7), ["one two", "three"]);
+        assert_eq!(lines("a **b c** d", 3), ["a b", "c d"]);
+        assert_eq!(lines("**日本**語", 4), ["日本", "語"]);
+        assert_eq!(lines("a*b* `c d`", 20), ["a*b* c d"]);
+        assert_eq!(lines("", 5), [""]);
+    }
+
+    #[test]
+    fn code_keeps_its_spaces_and_says_where_it_goes_on() {
+        assert_eq!(
+            lines("```sh\n  a    b    c\n\nd\n```", 10),
+            ["│ sh", "│   a    b", "┆     c", "│ ", "│ d"]
+        );
+        assert_eq!(lines("```\nabcdef\n```", 4), ["abcd", "ef"], "no room for a rule");
+    }
+
+    #[test]
+    fn quotes_have_a_rule_at_each_row() {
+        assert_eq!(lines("> one two\nthree", 8), ["▌ one", "▌ two", "three"]);
+    }
+
+    #[test]
+    fn rows_of_a_link_lead_to_the_same_place() {
+        let text = block("see **https://example.org/some/where** now");
+        let rows = rows(&Markup::parse(&text), 12, LOOK);
+        let links: Vec<_> = rows.iter().flatten().filter_map(|piece| piece.link.clone()).collect();
+        assert!(
+            links.len() > 2 && links.iter().all(|link| link.as_str() == "https://example.org/some/where")
+        );
+    }
+
+    #[test]
+    fn an_action_begins_with_who_acts() {
+        let text = block("*waves to everybody here*");
+        let markup = Markup::parse(&text);
+        let spans = markup.action().expect("an action");
+        let lines = |room| -> Vec<String> {
+            let rows = action(Piece::new("bob", Look::plain()), spans, room, LOOK);
+            rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+        };
+        assert_eq!(lines(20), ["bob waves to", "    everybody here"]);
+        assert_eq!(lines(8), ["waves to", "everybod", "y here"]);
+    }
+
+    fn bare(text: &str) -> String {
+        text.replace([' ', '\n'], "")
+    }
+
+    fn read(text: &Block) -> Markup<'_> {
+        let mut markup = Markup::parse(text);
+        markup.mark_mentions("you");
+        markup
+    }
+
+    proptest! {
+        #[test]
+        fn no_row_is_too_wide_and_nothing_is_lost(text in typed(), room in 1usize..=200) {
+            let text = block(&text);
+            let markup = read(&text);
+            let rows = rows(&markup, room, LOOK);
+            for row in &rows {
+                let used: usize = row.iter().map(|piece| width(&piece.text)).sum();
+                let graphemes = row.iter().flat_map(|piece| piece.text.graphemes(true)).count();
+                prop_assert!(used <= room || graphemes == 1, "{row:?}");
+            }
+            let is_rule = |piece: &&Piece| ["│ ", "┆ ", "▌ "].contains(&piece.text.as_str());
+            let shown: String =
+                rows.iter().flatten().filter(|piece| !is_rule(piece)).map(|piece| piece.text.as_str()).collect();
+            let whole: String = markup.parts.iter().map(|part| match part {
+                Part::Line(spans) | Part::Quote(spans) => spans.iter().map(|span| span.text).collect(),
+                Part::Title(text) | Part::Code(text) => (*text).to_owned(),
+            }).collect();
+            prop_assert_eq!(bare(&shown), bare(&whole));
+            let whole: Vec<&str> = text.as_str().graphemes(true).collect();
+            let shown = rows.iter().flatten().filter(|piece| !is_rule(piece));
+            let mut split = shown.flat_map(|piece| piece.text.graphemes(true)).filter(|g| !whole.contains(g));
+            prop_assert_eq!(split.next(), None, "a piece of a grapheme");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What people say, with all that can be in it.
+
+use ratatui::style::Modifier;
+
+use super::*;
+use crate::markup::tests::typed;
+
+const CHAT: &str = "chat-general";
+
+fn talk() -> Client {
+    let mut client = Client::online(&[CHAT]);
+    client.says(CHAT, "alice", "**deploy** at _noon_, see `ops/run.sh --now` and snake_case");
+    client.says(
+        CHAT,
+        "bob",
+        "> deploy at noon\nwhat You said, https://example.org/a/rather/long/address (really)",
+    );
+    client.says(CHAT, "carol", "```rust\nfn main() {\n    println!(\"a line of code that is longer than narrow panes are wide\");\n}\n```\nthat's **all**");
+    client.says(CHAT, "bob", "*waves at you*");
+    client.says(CHAT, "alice", "not **closed, 2*3*4 and `so on");
+    let id = client.send("*leaves* for **lunch**");
+    client.comes_back(CHAT, &id, "*leaves* for **lunch**");
+    client.send("*is back*");
+    client
+}
+
+#[test]
+fn what_is_said_has_a_small_markdown() {
+    snapshots("markup", talk);
+}
+
+/// The modifiers of the first cell of `wanted`.
+fn look_of(screen: &Screen, wanted: &str) -> Modifier {
+    let buffer = screen.terminal.backend().buffer();
+    for y in 0..buffer.area.height {
+        for x in 0..buffer.area.width {
+            let end = buffer.area.width.min(x + u16::try_from(wanted.len()).expect("short"));
+            let text: String = (x..end).map(|x| buffer[(x, y)].symbol()).collect();
+            if text == wanted {
+                return buffer[(x, y)].modifier;
+            }
+        }
+    }
+    panic!("no {wanted}: {}", text(buffer))
+}
+
+#[test]
+fn looks_say_what_it_is() {
+    for color in [true, false] {
+        let mut screen = Screen::new(talk(), SIZES[0]);
+        screen.state = ViewState::new(Look::new(color));
+        screen.draw();
+        for (text, look) in [
+            ("deploy at", Modifier::BOLD),
+            ("noon,", Modifier::ITALIC),
+            ("snake_case", Modifier::empty()),
+            ("You said", Modifier::BOLD | Modifier::REVERSED),
+            ("https://", Modifier::UNDERLINED),
+            ("not **closed", Modifier::empty()),
+            ("waves at", Modifier::empty()),
+        ] {
+            assert_eq!(look_of(&screen, text), look, "{text}");
+        }
+        let code = look_of(&screen, "ops/run.sh");
+        assert_eq!(code, if color { Modifier::empty() } else { Modifier::DIM });
+    }
+}
+
+#[test]
+fn links_lead_to_their_address_where_the_terminal_follows_them() {
+    let address = "https://example.org/a/rather/long/address";
+    for (has_links, expected) in [(true, address.len()), (false, 0)] {
+        let mut screen = Screen::new(talk(), SIZES[1]);
+        screen.state = ViewState::new(Look::new(true)).with_links(has_links);
+        screen.draw();
+        let cells = &screen.terminal.backend().buffer().content;
+        let open = format!("\x1b]8;id=link;{address}\x1b\\");
+        assert_eq!(cells.iter().filter(|cell| cell.symbol().starts_with(&open)).count(), expected);
+        assert_eq!(cells.iter().filter(|cell| cell.symbol().contains('\x1b')).count(), expected);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+
+    /// Debug builds of the view panic where something is written beside its area.
+    #[test]
+    fn any_text_can_be_drawn(text in typed(), width in 1u16..=200, height in 1u16..=40) {
+        let mut client = Client::online(&[CHAT]);
+        if let Ok(text) = realtime_shared::Text::new(&text) {
+            client.says(CHAT, "bob", text.as_str());
+        }
+        let mut screen = Screen::new(client, (width, height));
+        screen.state = ViewState::new(Look::new(true)).with_links(true);
+        screen.draw();
+        for cell in &screen.terminal.backend().buffer().content {
+            let symbol = cell.symbol();
+            let shown = symbol.strip_suffix("\x1b]8;;\x1b\\").map_or(symbol, |open| {
+                open.strip_prefix("\x1b]8;id=link;").and_then(|open| open.split_once("\x1b\\")).map_or(open, |(_, shown)| shown)
+            });
+            proptest::prop_assert!(!shown.contains(char::is_control), "{symbol:?}");
+        }
+    }
+}
