@@ -9,6 +9,9 @@ pub(crate) const FRAME_BEGINS: &str = "\x1b[?2026h";
 /// Ends a frame.
 pub(crate) const FRAME_ENDS: &str = "\x1b[?2026l";
 
+/// Ends a link; within one there is text and nothing else.
+const LINK_ENDS: &str = "\x1b]8;;\x1b\\";
+
 /// Combining marks in a row that somebody may still need.
 const MARKS: usize = 4;
 
@@ -42,6 +45,7 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
     let Ok(text) = std::str::from_utf8(written) else { return vec!["not UTF-8".to_owned()] };
     let mut faults = Vec::new();
     let mut is_open = false;
+    let mut is_link = false;
     let mut plain = String::new();
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
@@ -51,7 +55,10 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
             let sequence = &rest[..length];
             match sequence {
                 FRAME_BEGINS if !is_open => is_open = true,
-                FRAME_ENDS if is_open => is_open = false,
+                FRAME_ENDS if is_open && !is_link => is_open = false,
+                LINK_ENDS if is_link => is_link = false,
+                _ if is_open && !is_link && is_link_start(sequence) => is_link = true,
+                _ if is_link => faults.push(format!("in a link: the sequence {sequence:?}")),
                 _ if is_open && is_drawing(sequence) => {}
                 _ => faults.push(format!("the sequence {sequence:?}")),
             }
@@ -73,13 +80,28 @@ pub(crate) fn frames(written: &[u8]) -> usize {
     written.windows(FRAME_BEGINS.len()).filter(|window| *window == FRAME_BEGINS.as_bytes()).count()
 }
 
-/// The bytes of a control sequence; of anything else that begins with an escape, the escape alone.
+/// The bytes of a control sequence, or of one that begins or ends a link; of anything else that begins with an escape,
+/// the escape alone.
 fn sequence_len(text: &str) -> usize {
+    if text.starts_with("\x1b]8;") {
+        return text.find("\x1b\\").map_or(1, |end| end + "\x1b\\".len());
+    }
     let is_final = |c: char| ('\u{40}'..='\u{7E}').contains(&c);
     text.strip_prefix("\x1b[")
         .and_then(|rest| rest.find(|c: char| !('\u{20}'..='\u{3F}').contains(&c)).map(|at| (at, rest)))
         .filter(|(at, rest)| rest[*at..].starts_with(is_final))
         .map_or(1, |(at, _)| "\x1b[".len() + at + 1)
+}
+
+/// Whether a link begins with this, to an address that no terminal takes for anything else.
+fn is_link_start(sequence: &str) -> bool {
+    let address = sequence.strip_prefix("\x1b]8;id=link;").and_then(|rest| rest.strip_suffix("\x1b\\"));
+    address.is_some_and(|address| {
+        let scheme = address.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        address.len() <= 512
+            && address.chars().all(|c| c.is_ascii_graphic() && c != '\\')
+            && ["http", "https", "mailto"].contains(&scheme.as_str())
+    })
 }
 
 /// Whether the client draws with this: places, its own colours and emphases, the cursor shown or hidden.
@@ -96,12 +118,12 @@ fn is_drawing(sequence: &str) -> bool {
     body.strip_suffix('m').and_then(numbers).is_some_and(|numbers| is_look(&numbers))
 }
 
-/// One of 256 colours or the default, also of underlines, bold, faint, reversed, and their ends.
+/// One of 256 colours or the default, also of underlines, bold, faint, italic, underlined, reversed, and their ends.
 fn is_look(numbers: &[u16]) -> bool {
     match numbers {
         [] => true,
         [38, 5, color, rest @ ..] => *color < 256 && is_look(rest),
-        [0 | 1 | 2 | 7 | 22 | 27 | 39 | 49 | 59, rest @ ..] => is_look(rest),
+        [0..=4 | 7 | 22..=24 | 27 | 39 | 49 | 59, rest @ ..] => is_look(rest),
         _ => false,
     }
 }
@@ -130,6 +152,7 @@ fn frames_of_our_own_are_good() {
     for good in [
         "",
         "\x1b[?2026h\x1b[?25l\x1b[3;18Hhe said \x1b[1m\x1b[38;5;130;49mhi\x1b[39m\x1b[49m\x1b[0m\x1b[?2026l",
+        "\x1b[?2026h\x1b[4m\x1b]8;id=link;https://x.y/%20\x1b\\a日\x1b]8;;\x1b\\\x1b[24m\x1b[?2026l",
         "\x1b[?2026h日本 e\u{301} 👩\u{200D}👧\x1b[?25h\x1b[?2026l",
     ] {
         assert_eq!(faults(good.as_bytes()), Vec::<String>::new(), "{good:?}");
@@ -140,7 +163,7 @@ fn frames_of_our_own_are_good() {
 fn all_else_is_a_fault() {
     for bad in [
         "\x1b[31m",
-        "\x1b[4m",
+        "\x1b[9m",
         "\x1b[48;5;1m",
         "\x1b[38;2;1;2;3m",
         "\x1b[2J",
@@ -154,6 +177,14 @@ fn all_else_is_a_fault() {
         "\x1b]0;x\x07",
         "\x1b]52;c;eA==\x07",
         "\x1b]8;;x\x1b\\",
+        "\x1b]8;;\x1b\\",
+        "\x1b]8;id=link;https://x",
+        "\x1b]8;id=link;https://x\x1b\\a",
+        "\x1b]8;id=link;https://x\x1b\\\x1b[1;1Ha\x1b]8;;\x1b\\",
+        "\x1b]8;id=link;https://x\x1b\\\x1b]8;id=link;https://y\x1b\\\x1b]8;;\x1b\\",
+        "\x1b]8;id=link;https://x y\x1b\\a\x1b]8;;\x1b\\",
+        "\x1b]8;id=link;https://é\x1b\\a\x1b]8;;\x1b\\",
+        "\x1b]8;id=link;file:///x\x1b\\a\x1b]8;;\x1b\\",
         "\x1bPq\x1b\\",
         "\x1bc",
         "\x1b(0",

@@ -29,6 +29,9 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\x1b]0;owned\x07",
     "\x1b]2;owned\x1b\\",
     "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\",
+    "https://evil.example/\x1b]8;;http://other.example\x1b\\link\u{7}\u{9c}",
+    "https://evil.example/\u{202e}a\u{200b}b\u{301}é日 mailto:a\u{ad}@b",
+    "*https://evil.example/*\x1b[3m `\x1b[4m` **\u{301}",
     "\x1b]52;c;b3duZWQ=\x07",
     "\x1b]11;?\x07",
     "\x1b]777;notify;a;b\x07",
@@ -229,6 +232,13 @@ fn nor_does_anything_random() {
         "\x7f",
         "a",
         "Z",
+        "https://a.b/",
+        "mailto:a@b",
+        "*",
+        "_",
+        "`",
+        "\n```\n",
+        "\n> ",
         " ",
         "é",
         "日",
@@ -271,6 +281,20 @@ fn nor_does_anything_random() {
         frames(&mut fake, "random", &text);
         drew_only_its_own(&mut fake, &mut client, &format!("s{seed}"), &format!("seed {seed}, {text:?}"));
     }
+}
+
+/// A link is for the terminal as a whole, in each of its rows; of what others wrote only the address gets there.
+#[test]
+fn a_link_leads_where_it_says() {
+    let mut fake = Fake::start(Script::default());
+    let mut client = settled(&mut fake);
+    let address = format!("https://example.org/{}?q=1;2", "a/".repeat(60));
+    fake.post("lobby", "bob", &format!("see {address}. <end>"));
+    client.shows("<end>");
+    let written = String::from_utf8(client.written_from(0)).expect("text");
+    let open = format!("\x1b]8;id=link;{address}\x1b\\");
+    assert_eq!(written.matches(&open).count(), 3, "a row each: {written:?}");
+    client.drew_only_its_own("a link");
 }
 
 /// A real server refuses controls and lets the rest of it through.
