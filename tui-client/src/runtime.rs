@@ -7,6 +7,7 @@
 //! The first try to connect is made before the terminal is taken: where the server is not there, or does not take the
 //! token, a line says so and the terminal has not changed.
 
+mod browser;
 mod first;
 mod keeper;
 mod screen;
@@ -321,6 +322,11 @@ impl Session {
                 Effect::Net(command) => self.commands.push_back(command),
                 Effect::Keep(room, mark) => self.keeper.note(room, mark, now.wall),
                 Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
+                Effect::Open(target) => {
+                    if let Err(error) = browser::open(&target, |name| std::env::var(name).ok()) {
+                        self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;
+                    }
+                }
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
                 Effect::Suspend => {}

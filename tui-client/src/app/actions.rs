@@ -6,6 +6,7 @@ use realtime_shared::{RoomName, Text, TextError};
 use super::command::{self, Command, Draft};
 use super::editor::Full;
 use super::keys::Action;
+use super::links;
 use super::scrollback::scroll_back;
 use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
@@ -71,6 +72,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
         Action::Help => open(model, Overlay::Help),
         Action::Rooms => list_rooms(model, None),
         Action::Members => who(model, None),
+        Action::Links => links::list(model),
         Action::Close => Vec::new(),
         Action::Redraw => vec![Effect::Redraw],
         Action::Suspend => vec![Effect::Suspend],
@@ -80,6 +82,9 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
 
 /// What a key does to what lies over the screen; `None` where it is closed, and the key is for what is below.
 fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    if let Some(Overlay::Links { .. }) = model.overlay {
+        return links::on_list(model, action);
+    }
     let choices = model.choices().len();
     let overlay = model.overlay.as_mut()?;
     let is_rooms = matches!(overlay, Overlay::Rooms { .. });

@@ -14,6 +14,7 @@ mod editor;
 mod events;
 mod keys;
 mod link;
+mod links;
 mod overlay;
 mod reading;
 mod room;
@@ -39,6 +40,7 @@ pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
 use scrollback::on_viewed;
 
+use crate::markup::Target;
 use crate::net;
 use crate::sanitize::{self, Block, Line};
 use timeline::{Key, Tone};
@@ -89,6 +91,8 @@ pub enum Effect {
     Keep(RoomName, Mark),
     /// Move what lies over the screen, or the timeline.
     Scroll(Scroll),
+    /// Show what a link leads to, in another program.
+    Open(Target),
     /// Draw everything anew.
     Redraw,
     /// Stop, as a job of the shell.

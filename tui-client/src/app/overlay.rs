@@ -1,8 +1,9 @@
-//! What lies over the screen: help, rooms, members.
+//! What lies over the screen: help, rooms, members, links.
 
 use realtime_shared::{RoomName, RoomSummary};
 
 use super::Model;
+use crate::markup::Target;
 use crate::sanitize::{self, Line};
 
 /// What lies over the screen.
@@ -27,6 +28,13 @@ pub enum Overlay {
         title: Line,
         /// Who is there, and how many; `None` until the server tells.
         members: Option<(Vec<Line>, u64)>,
+    },
+    /// Links to follow.
+    Links {
+        /// Where they lead, the newest first; never none.
+        targets: Vec<Target>,
+        /// The chosen one, from 0.
+        selected: usize,
     },
 }
 

@@ -1,4 +1,4 @@
-//! Help, rooms and members over the screen.
+//! Help, rooms, members and links over the screen.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,6 +9,7 @@ use super::help::lists;
 use super::text::{Pen, cut, width, wrap};
 use super::{Look, ViewState};
 use crate::app::{Keymap, Model, Overlay, Scroll};
+use crate::markup::Target;
 
 /// A line of an overlay: text at columns.
 type Line = Vec<(usize, String, Style)>;
@@ -25,6 +26,9 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
         ),
         Overlay::Members { title, members, .. } => {
             (format!("HERE · {title}"), people(members.as_ref(), state.look), None)
+        }
+        Overlay::Links { targets, selected } => {
+            ("LINKS".to_owned(), links(targets, *selected, width), Some(*selected))
         }
     };
     let height = usize::from(area.height);
@@ -112,6 +116,14 @@ fn rooms(model: &Model, selected: usize, more: Option<bool>, cells: usize) -> Ve
         Some(false) => {}
     }
     lines
+}
+
+fn links(targets: &[Target], selected: usize, cells: usize) -> Vec<Line> {
+    let line = |(index, target): (usize, &Target)| {
+        let style = if index == selected { Look::chosen() } else { Look::plain() };
+        vec![(1, cut(&format!("{:>2} {target}", index + 1), cells.saturating_sub(2)), style)]
+    };
+    targets.iter().enumerate().map(line).collect()
 }
 
 fn people(members: Option<&(Vec<crate::sanitize::Line>, u64)>, look: Look) -> Vec<Line> {

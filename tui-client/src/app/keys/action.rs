@@ -49,6 +49,8 @@ pub enum Action {
     Help,
     /// Show or hide the list of rooms.
     Rooms,
+    /// Show or hide the links on the screen.
+    Links,
     /// Show or hide who is here.
     Members,
     /// Close what lies over the screen.
@@ -153,6 +155,10 @@ const READING: &[Row] = &[
     Row {
         does: "start or end of the line; there already, oldest or newest message",
         bindings: &[bind("home", Action::Home, &["Home"]), bind("end", Action::End, &["End"])],
+    },
+    Row {
+        does: "links on the screen; Enter or a digit follows one",
+        bindings: &[bind("links", Action::Links, &["Alt-O"])],
     },
     Row { does: "who is here", bindings: &[bind("members", Action::Members, &["F3"])] },
 ];

@@ -8,6 +8,7 @@ use realtime_shared::{Members, Position, Rooms, Seq, ServerEvent};
 use super::super::testing::{Client, room, sent, user};
 use super::super::{DRAFT_CHARS, Input, Overlay};
 use super::{Effect, commands, error, shown, typing};
+use crate::markup::Target;
 use crate::net::{Command, SendState};
 
 #[test]
@@ -254,4 +255,35 @@ fn what_is_not_sent_can_be_told_at_the_end() {
         "dev, a draft: two\nlines",
     ];
     assert_eq!(unsent, expected);
+}
+
+#[test]
+fn links_on_the_screen_are_followed() {
+    let mut client = Client::online(&["chat"]);
+    client.alt('o');
+    assert!(client.hint().contains("no links"));
+    client.says("chat", "bob", "https://example.org/above");
+    client.says("chat", "bob", "*http://example.org/a_(b)* `https://example.org/code`");
+    client.says("chat", "bob", "mailto:bob@example.org and http://example.org/a_(b) again");
+    client.send("https://example.org/mine");
+    let visible = client.viewed(1, 3);
+    client.input(visible);
+    let target = |text| Target::new(text).expect("an address");
+    let mine = target("https://example.org/mine");
+    let list = [mine.clone(), target("mailto:bob@example.org"), target("http://example.org/a_(b)")];
+    client.alt('o');
+    assert_eq!(client.model.overlay, Some(Overlay::Links { targets: list.to_vec(), selected: 0 }));
+    client.press(KeyCode::Down);
+    client.press(KeyCode::Down);
+    client.press(KeyCode::Down);
+    assert_eq!(client.press(KeyCode::Enter), [Effect::Open(list[2].clone())]);
+    assert_eq!(client.model.overlay, None);
+    client.alt('o');
+    client.write("9");
+    assert!(client.model.overlay.is_some(), "there is no ninth");
+    assert_eq!(client.write("1"), [Effect::Open(mine)]);
+    assert!(client.hint().contains("opening https://example.org/mine"));
+    client.alt('o');
+    client.write("x");
+    assert_eq!((client.model.overlay.as_ref(), client.draft()), (None, "x"), "text is for the draft");
 }

@@ -80,6 +80,19 @@ fn links_lead_to_their_address_where_the_terminal_follows_them() {
     }
 }
 
+#[test]
+fn links_over_the_screen() {
+    snapshots("links", || {
+        let mut client = talk();
+        client.says(CHAT, "bob", "https://example.org/here and mailto:bob@example.org");
+        let viewed = client.viewed(0, 7);
+        client.input(viewed);
+        client.alt('o');
+        client.press(KeyCode::Down);
+        client
+    });
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 

@@ -1,0 +1,76 @@
+//! Following links: those of what is visible in a list, the newest first.
+
+use super::keys::Action;
+use super::overlay::Overlay;
+use super::timeline::{Body, Entry, Item};
+use super::{Effect, Model, Room};
+use crate::markup::{Markup, Target};
+
+/// Links that are listed at most.
+const LISTED: usize = 99;
+
+/// Shows the links of what is visible.
+pub(super) fn list(model: &mut Model) -> Vec<Effect> {
+    let targets = model.room().map(visible).unwrap_or_default();
+    if targets.is_empty() {
+        model.say("no links on the screen");
+    } else {
+        model.overlay = Some(Overlay::Links { targets, selected: 0 });
+    }
+    Vec::new()
+}
+
+fn visible(room: &Room) -> Vec<Target> {
+    let timeline = &room.pane.timeline;
+    let (first, last) = room.visible;
+    let mut targets: Vec<Target> = Vec::new();
+    for item in (timeline.index_of(first)..=timeline.index_of(last)).rev().filter_map(|at| timeline.get(at)) {
+        let text = match item {
+            Item::Entry(Entry { body: Body::Message(said), .. }) => &said.text,
+            Item::Outgoing(outgoing) => &outgoing.text,
+            Item::Entry(_) => continue,
+        };
+        for target in Markup::parse(text).links() {
+            if !targets.contains(&target) && targets.len() < LISTED {
+                targets.push(target);
+            }
+        }
+    }
+    targets
+}
+
+/// What a key does to the list; `None` where it is closed, and the key is for what is below.
+pub(super) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    let Some(Overlay::Links { targets, selected }) = &mut model.overlay else { return None };
+    let last = targets.len().saturating_sub(1);
+    match action {
+        Action::Redraw | Action::Suspend => return None,
+        Action::Up => *selected = selected.saturating_sub(1),
+        Action::Down => *selected = (*selected + 1).min(last),
+        Action::Home => *selected = 0,
+        Action::End => *selected = last,
+        Action::Submit => {
+            let target = targets.swap_remove((*selected).min(last));
+            return Some(follow(model, target));
+        }
+        Action::Insert(digit @ '1'..='9') => {
+            let index = digit as usize - '1' as usize;
+            if index <= last {
+                let target = targets.swap_remove(index);
+                return Some(follow(model, target));
+            }
+        }
+        Action::Close | Action::Links => model.overlay = None,
+        _ => {
+            model.overlay = None;
+            return None;
+        }
+    }
+    Some(Vec::new())
+}
+
+fn follow(model: &mut Model, target: Target) -> Vec<Effect> {
+    model.overlay = None;
+    model.say(&format!("opening {target}"));
+    vec![Effect::Open(target)]
+}
