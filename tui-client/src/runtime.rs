@@ -398,8 +398,3 @@ async fn sleep(wake: Option<Instant>) {
 fn has_keyboard_modes() -> bool {
     terminal::has_keyboard_modes(|name| std::env::var(name).ok())
 }
-
-/// Whether the terminal follows links.
-fn has_hyperlinks() -> bool {
-    terminal::has_hyperlinks(|name| std::env::var(name).ok())
-}

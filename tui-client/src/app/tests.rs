@@ -18,7 +18,7 @@ fn shown(client: &Client) -> Vec<String> {
             Body::Message(said) => {
                 format!("{}: {}{}", said.nick, said.text, if said.ours { " ✓" } else { "" })
             }
-            Body::Presence(presence) => presence.text().to_string(),
+            Body::Presence(presence) => presence.text(|_| true),
             Body::Note { text, .. } => text.to_string(),
             Body::Gap => "|".to_owned(),
         },

@@ -11,7 +11,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
 use crate::app::Model;
-use crate::terminal::Guard;
+use crate::terminal::{Guard, has_hyperlinks};
 use crate::ui::hyperlink::merged;
 use crate::ui::{Look, ViewState, view};
 
@@ -27,7 +27,7 @@ impl Screen {
     pub(super) fn take(look: Look) -> io::Result<Self> {
         let guard = Guard::take(super::has_keyboard_modes())?;
         let output = Output::default();
-        let view = ViewState::new(look).with_links(super::has_hyperlinks());
+        let view = ViewState::new(look).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
         Ok(Self { view, terminal, output, guard })
     }

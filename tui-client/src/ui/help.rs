@@ -15,6 +15,7 @@ pub const SIGNS: &[(&str, &str)] = &[
     ("✓", "your message is stored"),
     ("✗ not sent", "your message was refused, and why"),
     ("@1 4", "four unread messages, one of them names you"),
+    ("+alice −bob", "alice came and bob left, with nothing said between"),
     ("▸", "the room you look at"),
     ("✎", "is typing"),
     ("↓ 12 newer", "you are scrolled back, and so many items are below"),

@@ -95,7 +95,8 @@ impl Sheet<'_> {
             Item::Entry(entry) => match &entry.body {
                 Body::Message(said) => self.message(&mut rows, said, stamp),
                 Body::Presence(presence) => {
-                    let text = cut(presence.text().as_str(), self.text_room());
+                    let room = self.text_room();
+                    let text = cut(&presence.text(|text| width(text) <= room), room);
                     rows.push(self.aside(stamp, "·", &text, Look::faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),

@@ -224,7 +224,7 @@ fn people_come_and_go_in_one_line() {
     client.comes("chat", "dave");
     client.comes("chat", "dave");
     client.goes("chat", "bob");
-    assert_eq!(shown(&client), ["dave joined · bob left"]);
+    assert_eq!(shown(&client), ["+dave −bob"]);
     let members: Vec<_> = client.model.rooms[0].members().map(ToString::to_string).collect();
     assert_eq!(members, ["alice", "carol", "dave", "you"]);
 }

@@ -1,6 +1,7 @@
 //! What people say, with all that can be in it.
 
 use ratatui::style::Modifier;
+use realtime_shared::Timestamp;
 
 use super::*;
 use crate::markup::tests::typed;
@@ -91,6 +92,50 @@ fn links_over_the_screen() {
         client.press(KeyCode::Down);
         client
     });
+}
+
+/// Several days of history, then a day with people at the door.
+fn days() -> Client {
+    let mut client = Client::online(&[CHAT]);
+    client.pass(60 * DAY);
+    client.joined(CHAT, None, None);
+    let mut page = Vec::new();
+    for (seq, (days_ago, minutes, text)) in [
+        (45, 0, "last year"),
+        (2, 0, "two days ago"),
+        (2, 0, "in the same minute"),
+        (2, 1, "a minute later"),
+        (1, 0, "yesterday"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut message = client.message(CHAT, "alice", text, seq as u64 + 1);
+        message.ts = Timestamp::from_millis(message.ts.millis() - days_ago * DAY + minutes * 60_000);
+        page.push(message);
+    }
+    client.skip(CHAT, 5);
+    client.history(CHAT, &page, false);
+    for who in ["dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj"] {
+        client.comes(CHAT, who);
+    }
+    client.goes(CHAT, "carol");
+    client.goes(CHAT, "erin");
+    client.says(CHAT, "bob", "so many");
+    client.goes(CHAT, "bob");
+    client.comes(CHAT, "bob");
+    client.goes(CHAT, "alice");
+    client.pass(DAY);
+    client.goes(CHAT, "dave");
+    client
+}
+
+/// In milliseconds.
+const DAY: u64 = 86_400_000;
+
+#[test]
+fn days_and_people_at_the_door() {
+    snapshots("days", days);
 }
 
 proptest::proptest! {
