@@ -10,6 +10,7 @@ use super::links;
 use super::scrollback::scroll_back;
 use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
+use crate::markup::write_action;
 use crate::net;
 use crate::sanitize;
 
@@ -165,6 +166,7 @@ fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
         Ok(Draft::Text(text)) => send(model, text),
         Ok(Draft::Command(Command::Quit)) => quit(model, confirmed, true),
         Ok(Draft::Command(Command::Leave(room))) => leave(model, room, confirmed),
+        Ok(Draft::Command(Command::Me(action))) => send(model, &write_action(&action)),
         Ok(Draft::Command(command)) => {
             model.pane_mut().composer.take();
             match command {
@@ -172,7 +174,7 @@ fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
                 Command::Rooms(prefix) => list_rooms(model, prefix),
                 Command::Who(room) => who(model, room),
                 Command::Help => open(model, Overlay::Help),
-                Command::Leave(_) | Command::Quit => Vec::new(),
+                Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
             }
         }
         Err(error) => {

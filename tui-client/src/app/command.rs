@@ -15,6 +15,8 @@ pub(super) enum Command {
     Rooms(Option<String>),
     /// Show who is in a room; none named: the one that is shown.
     Who(Option<RoomName>),
+    /// Say what the user does.
+    Me(String),
     /// Show keys and commands.
     Help,
     /// Leave the program.
@@ -36,6 +38,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/leave [ROOM]", "leave this room, or that one"),
     ("/rooms [PREFIX]", "list rooms"),
     ("/who [ROOM]", "who is here, or there"),
+    ("/me ACTION", "say what you do, in italics"),
     ("/help", "keys and commands"),
     ("/quit", "leave the program"),
     ("//text", "send text that begins with a slash"),
@@ -59,6 +62,8 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "leave" => Ok(Draft::Command(Command::Leave(room_or_none(rest)?))),
         "who" => Ok(Draft::Command(Command::Who(room_or_none(rest)?))),
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
+        "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
         "help" => none(Command::Help),
         "quit" => none(Command::Quit),
         _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
@@ -94,6 +99,7 @@ mod tests {
             ("/rooms", Command::Rooms(None)),
             ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
             ("/who\tdev", Command::Who(Some(room_name("dev")))),
+            ("/me waves  at you", Command::Me("waves  at you".to_owned())),
             ("/help", Command::Help),
             ("/quit", Command::Quit),
         ] {
@@ -113,6 +119,7 @@ mod tests {
             ("/jion dev", "no command /jion"),
             ("/", "no command /"),
             ("/join", "which room"),
+            ("/me ", "does what"),
             ("/join dm:bob", "dm:"),
             ("/quit now", "takes nothing"),
             ("/join a\u{200b}b", "U+200B"),

@@ -17,6 +17,7 @@ use super::scrollback::ask_history;
 use super::timeline::{Said, Sending, Tone, Top};
 use super::unsent::taken_back;
 use super::{Effect, Model};
+use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
 
@@ -139,23 +140,11 @@ fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZo
     let is_own = user == Some(&message.from);
     let ours = is_own
         && message.client_msg_id.as_ref().is_some_and(|id| room.pane.timeline.take_outgoing(id).is_some());
-    let said = Said {
-        nick: room.nick(&message.from),
-        text: sanitize::block(message.text.as_str()),
-        mention: !is_own && user.is_some_and(|user| names(message.text.as_str(), user.as_str())),
-        ours,
-    };
+    let text = sanitize::block(message.text.as_str());
+    let names = |user: &UserId| !mentions(text.as_str(), sanitize::line(user.as_str()).as_str()).is_empty();
+    let mention = !is_own && user.is_some_and(names);
+    let said = Said { nick: room.nick(&message.from), text, mention, ours };
     (Stamp::of(message.ts, zone), said)
-}
-
-/// Whether `text` has `name` as a word, in whatever case.
-fn names(text: &str, name: &str) -> bool {
-    let (text, name) = (text.to_lowercase(), name.to_lowercase());
-    text.match_indices(&name).any(|(at, found)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + found.len()..].chars().next();
-        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
-    })
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) {

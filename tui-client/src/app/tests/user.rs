@@ -287,3 +287,19 @@ fn links_on_the_screen_are_followed() {
     client.write("x");
     assert_eq!((client.model.overlay.as_ref(), client.draft()), (None, "x"), "text is for the draft");
 }
+
+#[test]
+fn an_action_is_sent_in_italics() {
+    let mut client = Client::online(&["chat"]);
+    let text = |client: &mut Client, line| sent(&client.enter(line)).expect("sent").0;
+    assert_eq!(text(&mut client, "/me waves"), "*waves*");
+    assert_eq!(text(&mut client, "/me says *hi*"), "_says *hi*_");
+    assert_eq!(client.draft(), "");
+    client.press(KeyCode::Up);
+    assert_eq!(client.draft(), "/me says *hi*", "what was typed comes back");
+    client.enter(&" x".repeat(2_500));
+    assert!(
+        client.draft().starts_with("/me says") && client.hint().contains("not sent"),
+        "it stays to be shortened"
+    );
+}
