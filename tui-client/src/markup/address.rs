@@ -7,6 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 /// The longest address that is followed, in bytes: as much as terminals and browsers take.
 const TARGET_BYTES: usize = 2_000;
 
+/// The longest name of a mailbox, in bytes (RFC 5321).
+const MAILBOX_BYTES: usize = 64;
+
 /// Where a link goes: `http`, `https` or `mailto`, written with visible ASCII only. What else there was is
 /// percent-encoded, so that it is one argument of a command and one parameter of an escape sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,13 +66,22 @@ fn scheme(text: &str) -> Option<&'static str> {
 /// sentence around it, and so does a bracket that is not opened in it.
 pub(super) fn length(text: &str) -> usize {
     let Some(scheme) = scheme(text) else { return 0 };
+    // Tried before the rest is read, so that many beginnings without an end are no work.
+    if !begins(scheme, &text[scheme.len()..]) {
+        return 0;
+    }
     let graphemes = text.graphemes(true).take_while(|grapheme| is_of_address(grapheme));
     let address = without_end(&text[..graphemes.map(str::len).sum()]);
-    let is_one = address.get(scheme.len()..).is_some_and(|rest| match scheme {
-        MAILTO => rest.split_once('@').is_some_and(|(who, host)| !who.is_empty() && begins_host(host)),
-        _ => begins_host(rest),
-    });
-    if is_one { address.len() } else { 0 }
+    if address.get(scheme.len()..).is_some_and(|rest| begins(scheme, rest)) { address.len() } else { 0 }
+}
+
+/// Whether what follows the scheme begins as a host or a mailbox does.
+fn begins(scheme: &str, rest: &str) -> bool {
+    if scheme != MAILTO {
+        return begins_host(rest);
+    }
+    let at = rest.bytes().take(MAILBOX_BYTES + 1).position(|byte| byte == b'@');
+    at.is_some_and(|at| at > 0 && begins_host(&rest[at + 1..]))
 }
 
 fn begins_host(text: &str) -> bool {

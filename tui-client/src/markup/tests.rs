@@ -136,7 +136,8 @@ fn links_end_where_the_address_does() {
         ("mailto:bob@example.org, https://example.org", "mailto:bob@example.org https://example.org"),
         ("> https://example.org", "https://example.org"),
         ("xhttps://example.org", ""),
-        ("https:// http://. mailto:bob mailto:@x https", ""),
+        ("https:// http://. http://[ mailto:bob mailto:@x mailto:a b@x https", ""),
+        ("mailto:mailto:bob@example.org", "mailto:mailto:bob@example.org"),
         ("javascript:alert(1) file:///etc/passwd ws://example.org data:x", ""),
         ("`https://example.org`", ""),
     ] {

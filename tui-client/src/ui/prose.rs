@@ -101,7 +101,7 @@ fn speech(spans: &[Span<'_>], room: usize, base: Style, look: Look) -> Vec<Vec<P
         while ranges.get(row).is_some_and(|range| range.end <= span.at) && row + 1 < ranges.len() {
             row += 1;
         }
-        for (range, pieces) in ranges.iter().zip(&mut rows).skip(row) {
+        for (range, pieces) in ranges[row..].iter().zip(&mut rows[row..]) {
             let (from, to) = (range.start.max(span.at), range.end.min(span_end));
             if from < to {
                 let text = span.text[from - span.at..to - span.at].to_owned();
