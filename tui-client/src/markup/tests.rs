@@ -113,7 +113,7 @@ fn blocks_of_code_are_exact() {
 #[test]
 fn quotes_are_a_line_long() {
     all_shown(&[("> so *it* is\nno", "> so {i it} is\nno"), ("> > deep", "> > deep"), (">", "> ")]);
-    all_plain(&[">:(", ">_<", "a > b", ">>1"]);
+    all_plain(&[">:(", ">_<", "a > b", ">>1", "> \u{301}a", "*\u{301}a*", "```\u{301}\n```"]);
 }
 
 #[test]
@@ -253,7 +253,8 @@ proptest! {
         let text = block(&text);
         for target in Markup::parse(&text).links() {
             prop_assert!(target.as_str().bytes().all(|byte| byte.is_ascii_graphic()), "{target}");
-            prop_assert_eq!(Target::new(target.as_str()), Some(target.clone()), "it is read back");
+            let scheme = target.as_str().split(':').next().unwrap_or_default().to_ascii_lowercase();
+            prop_assert!(["http", "https", "mailto"].contains(&scheme.as_str()), "{target}");
         }
     }
 
