@@ -53,6 +53,7 @@ fn print(text: &[u8]) -> ExitCode {
     }
 }
 
+#[cfg_attr(not(feature = "demo"), expect(clippy::needless_pass_by_value, reason = "a demo takes them"))]
 fn with_screen(args: Args) -> ExitCode {
     #[cfg(feature = "demo")]
     let (args, _demo) = match with_demo(args) {

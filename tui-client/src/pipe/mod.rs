@@ -6,11 +6,11 @@
 //!                        both: net, watch (what a state of the connection means), signals
 //! ```
 //!
-//! Invariants: nothing that somebody else wrote reaches an output but through [`text`] or [`json`]; nothing here waits
+//! Invariants: nothing that somebody else wrote reaches an output but through `text` or `json`; nothing here waits
 //! for a pipe on the thread that the network runs on, so that a reader that stands still stops neither a signal nor
 //! the connection's end; all queues are bounded, and a full one is waited for.
 //!
-//! A new command is a plan, a pure part that says what each event means, and a loop beside [`tail`]'s.
+//! A new command is a plan, a pure part that says what each event means, and a loop beside `tail`'s.
 
 mod backlog;
 mod feed;
