@@ -1,5 +1,6 @@
 //! Screens as text, in the three sizes of the design.
 
+mod any;
 mod prose;
 mod scrolling;
 
