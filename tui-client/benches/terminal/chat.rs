@@ -101,7 +101,7 @@ async fn speak(
         }
     }
     came.send(())?;
-    let messages = to_say.recv()?;
+    let Ok(messages) = to_say.recv() else { return Ok(()) };
     let (say, hear) = (
         async {
             for number in 1..=messages {

@@ -70,6 +70,7 @@ impl Program {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.env("HOME", home);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         match self {
             Self::Ours => {
                 command.env("REALTIME_TOKEN", token.unwrap_or_default());

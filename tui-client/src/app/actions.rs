@@ -49,6 +49,16 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
             let result = model.pane_mut().composer.editor.paste_cut();
             say_if_full(model, result, "what was cut");
         }),
+        Action::Undo => edit(model, |model| {
+            if !model.pane_mut().composer.editor.undo() {
+                model.say("nothing to undo");
+            }
+        }),
+        Action::Redo => edit(model, |model| {
+            if !model.pane_mut().composer.editor.redo() {
+                model.say("nothing to make again");
+            }
+        }),
         Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
         Action::Cut(motion) => edit(model, |model| model.pane_mut().composer.editor.cut(motion)),
         Action::Up => edit(model, |model| model.pane_mut().composer.up()),

@@ -1,12 +1,20 @@
-//! The text that is being written: a string, a cursor between two graphemes, and what was cut last.
+//! The text that is being written: a string, a cursor between two graphemes, what was cut last, and what was there
+//! before.
+//!
+//! Each change remembers the text before it. What is typed is one change as long as it is one word.
 //!
 //! It keeps what was typed as it was typed; the composer's pane cleans it for the screen.
+
+use std::collections::VecDeque;
 
 use unicode_segmentation::UnicodeSegmentation;
 
 /// The longest draft, in characters: four messages. What does not fit is refused as a whole and stays where it
 /// came from.
 pub const DRAFT_CHARS: usize = 16_000;
+
+/// Changes that can be undone.
+const UNDONE: usize = 200;
 
 /// A small editor of plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +23,19 @@ pub struct Editor {
     /// In bytes, between two graphemes.
     cursor: usize,
     cut: String,
+    /// What was there before each change, the last one at the end.
+    before: VecDeque<Past>,
+    /// What was there before each undo.
+    after: Vec<Past>,
+    /// Where a word that is being typed ends: what is typed there is part of the same change.
+    typing_at: Option<usize>,
+}
+
+/// A text that was there, and where the cursor was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Past {
+    text: String,
+    cursor: usize,
 }
 
 /// Where to move to, or up to where to cut.
@@ -67,16 +88,68 @@ impl Editor {
         self.text.trim().is_empty()
     }
 
-    /// Puts `text` in the place of what is written, with the cursor at its end.
+    /// Puts `text` in the place of what is written, with the cursor at its end. It is another text: what was written
+    /// before is not come back to.
     pub fn set(&mut self, text: String) {
+        self.forget();
         self.cursor = text.len();
         self.text = text;
     }
 
+    /// Puts `text` in the place of what is written, as a change.
+    pub fn replace(&mut self, text: String) {
+        if text != self.text {
+            self.change();
+            self.cursor = text.len();
+            self.text = text;
+        }
+    }
+
     /// Takes what is written out, and leaves nothing.
     pub fn take(&mut self) -> String {
+        self.forget();
         self.cursor = 0;
         std::mem::take(&mut self.text)
+    }
+
+    /// Takes the last change back; whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.typing_at = None;
+        let Some(past) = self.before.pop_back() else { return false };
+        let now = self.put(past);
+        self.after.push(now);
+        true
+    }
+
+    /// Makes the change again that was taken back last; whether there was one.
+    pub fn redo(&mut self) -> bool {
+        self.typing_at = None;
+        let Some(past) = self.after.pop() else { return false };
+        let now = self.put(past);
+        self.before.push_back(now);
+        true
+    }
+
+    /// What is there now, in the place of which `past` is put.
+    fn put(&mut self, past: Past) -> Past {
+        Past {
+            text: std::mem::replace(&mut self.text, past.text),
+            cursor: std::mem::replace(&mut self.cursor, past.cursor),
+        }
+    }
+
+    /// Remembers what is there: it is about to change.
+    fn change(&mut self) {
+        self.typing_at = None;
+        self.after.clear();
+        if self.before.len() == UNDONE {
+            self.before.pop_front();
+        }
+        self.before.push_back(Past { text: self.text.clone(), cursor: self.cursor });
+    }
+
+    fn forget(&mut self) {
+        (self.before, self.after, self.typing_at) = (VecDeque::new(), Vec::new(), None);
     }
 
     /// Writes at the cursor.
@@ -86,8 +159,16 @@ impl Editor {
         {
             return Err(Full);
         }
+        let mut letters = text.chars();
+        let letter = letters.next().filter(|_| letters.as_str().is_empty());
+        // A space belongs to the word before it.
+        let goes_on = letter.is_some_and(|letter| letter != '\n') && self.typing_at == Some(self.cursor);
+        if !goes_on {
+            self.change();
+        }
         self.text.insert_str(self.cursor, text);
         self.cursor = self.boundary_at_or_after(self.cursor + text.len());
+        self.typing_at = letter.filter(|letter| !letter.is_whitespace()).map(|_| self.cursor);
         Ok(())
     }
 
@@ -121,6 +202,10 @@ impl Editor {
     fn remove(&mut self, motion: Motion) -> String {
         let to = self.target(motion);
         let range = to.min(self.cursor)..to.max(self.cursor);
+        if range.is_empty() {
+            return String::new();
+        }
+        self.change();
         self.cursor = range.start;
         let removed = self.text.drain(range).collect();
         self.cursor = self.boundary_at_or_after(self.cursor);
@@ -233,10 +318,62 @@ mod tests {
         assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS - 4)), Ok(()));
     }
 
+    #[test]
+    fn changes_are_taken_back_word_by_word() {
+        let mut e = Editor::default();
+        for c in "one two".chars() {
+            e.insert(&c.to_string()).expect("short");
+        }
+        e.cut(Motion::WordLeft);
+        assert_eq!(e.text(), "one ");
+        for text in ["one two", "one ", ""] {
+            assert!(e.undo());
+            assert_eq!(e.text(), text);
+        }
+        assert!(!e.undo());
+        for text in ["one ", "one two", "one "] {
+            assert!(e.redo());
+            assert_eq!(e.text(), text);
+        }
+        e.insert("x").expect("short");
+        assert!(!e.redo(), "another change was made");
+        e.take();
+        assert!(!e.undo(), "what was sent does not come back");
+    }
+
     proptest! {
         #[test]
+        fn what_is_undone_and_done_again_is_the_same(
+            steps in prop::collection::vec((0..5u8, "[a \n日]{1,3}"), 0..40)
+        ) {
+            let mut e = Editor::default();
+            let mut texts = vec![String::new()];
+            for (step, text) in steps {
+                match step {
+                    0 => { e.go(Motion::Left); }
+                    1 => e.delete(Motion::Left),
+                    2 => e.cut(Motion::WordLeft),
+                    _ => e.insert(&text).expect("short"),
+                }
+                texts.push(e.text().to_owned());
+            }
+            let end = e.text().to_owned();
+            let mut undone = 0;
+            while e.undo() {
+                undone += 1;
+                prop_assert!(texts.iter().any(|text| text == e.text()));
+            }
+            prop_assert_eq!(e.text(), "");
+            for _ in 0..undone {
+                prop_assert!(e.redo());
+            }
+            prop_assert!(!e.redo());
+            prop_assert_eq!(e.text(), end);
+        }
+
+        #[test]
         fn the_cursor_is_always_between_graphemes(
-            steps in prop::collection::vec((0..12u8, "[a \n\u{301}👩\u{200d}\u{1F1E6}]{0,3}"), 0..60)
+            steps in prop::collection::vec((0..14u8, "[a \n\u{301}👩\u{200d}\u{1F1E6}]{0,3}"), 0..60)
         ) {
             let mut e = Editor::default();
             for (step, text) in steps {
@@ -250,6 +387,8 @@ mod tests {
                     6 => e.delete(Motion::Left),
                     7 => e.delete(Motion::Right),
                     8 => e.cut(Motion::WordLeft),
+                    9 => { e.undo(); }
+                    10 => { e.redo(); }
                     _ => e.insert(&text).expect("short"),
                 }
                 let ends = e.text().grapheme_indices(true).map(|(at, _)| at).chain([e.text().len()]);

@@ -29,6 +29,10 @@ pub enum Action {
     Cut(Motion),
     /// Write what was cut.
     PasteCut,
+    /// Take the last change of the draft back.
+    Undo,
+    /// Make it again.
+    Redo,
     /// A page back.
     PageUp,
     /// A page on.
@@ -142,6 +146,14 @@ const WRITING: &[Row] = &[
         ],
     },
     Row { does: "put back what was cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
+    Row {
+        does: "undo, and make it again",
+        // Terminals send one byte for the first three.
+        bindings: &[
+            bind("undo", Action::Undo, &["Ctrl-/", "Ctrl-_", "Ctrl-7"]),
+            bind("redo", Action::Redo, &["Alt-/"]),
+        ],
+    },
 ];
 
 const READING: &[Row] = &[
