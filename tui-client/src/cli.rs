@@ -41,6 +41,10 @@ pub struct Args {
     #[arg(long)]
     pub no_state: bool,
 
+    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects; Alt-M changes that while it runs.
+    #[arg(long)]
+    pub no_mouse: bool,
+
     /// Look around: a server and four users who talk, inside this program. Nothing else is needed.
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]

@@ -30,6 +30,8 @@ pub struct Config {
     pub rooms: Vec<RoomName>,
     /// Where it is kept how far rooms are read. None: it is not.
     pub state: Option<state::Place>,
+    /// Whether to hear the mouse.
+    pub mouse: bool,
     /// Whether to use colours.
     pub color: bool,
 }
@@ -96,7 +98,7 @@ impl Config {
             server: url.clone(),
             user,
         });
-        Ok(Self { net, url, rooms, state, color: set("NO_COLOR").is_none() })
+        Ok(Self { net, url, rooms, state, mouse: !args.no_mouse, color: set("NO_COLOR").is_none() })
     }
 }
 

@@ -96,6 +96,7 @@ pub async fn run(config: Config) -> End {
     let (handle, mut events) = net::connect(config.net);
     let zone = jiff::tz::TimeZone::system();
     let (mut model, effects) = Model::new(&config.rooms, positions, zone, fastrand::u64(..), clock.now());
+    model.mouse = config.mouse;
     let mut commands: VecDeque<Command> = commands(effects).collect();
     if let Some(warning) = warning {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
@@ -117,7 +118,7 @@ pub async fn run(config: Config) -> End {
         }
     }
 
-    let session = match Screen::take(look) {
+    let session = match Screen::take(look, model.mouse) {
         Ok(screen) => Session { model, screen, keeper, handle, events, commands, clock, input: None },
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
     };
@@ -276,12 +277,18 @@ impl Session {
         }
         for event in events {
             let input = match event? {
-                TerminalEvent::Key(key) => Input::Key(key),
+                TerminalEvent::Key(key) => {
+                    self.screen.view.deselect();
+                    Input::Key(key)
+                }
                 TerminalEvent::Paste(text) => Input::Paste(text),
                 TerminalEvent::FocusGained => Input::Focus(true),
                 TerminalEvent::FocusLost => Input::Focus(false),
                 TerminalEvent::Resize(..) => Input::Resize,
-                TerminalEvent::Mouse(_) => continue,
+                TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
+                    Some(input) => input,
+                    None => continue,
+                },
             };
             if let Some(outcome) = self.handle(input)? {
                 return Ok(Some(outcome));
@@ -327,6 +334,8 @@ impl Session {
                         self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;
                     }
                 }
+                Effect::Copy(text) => screen::copy(&text)?,
+                Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
                 Effect::Suspend => {}

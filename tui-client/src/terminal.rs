@@ -24,19 +24,27 @@ use crossterm::{execute, queue};
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether the keyboard's mode is set.
 static KEYBOARD: AtomicBool = AtomicBool::new(false);
+/// Whether the mouse is heard.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+
+/// Buttons, the wheel, and movements while a button is pressed, with places of any size. crossterm's command asks for
+/// every movement besides, each of which would wake the program.
+const HEAR_MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// Holds the terminal; dropped, it gives it back.
 #[derive(Debug)]
 pub struct Guard {
     has_keyboard_modes: bool,
+    hears_mouse: bool,
 }
 
 impl Guard {
     /// Takes the terminal on standard output: raw, the alternate screen, bracketed paste, focus, and where
-    /// `has_keyboard_modes` says that the terminal knows them, distinct keys.
-    pub fn take(has_keyboard_modes: bool) -> io::Result<Self> {
+    /// `has_keyboard_modes` says that the terminal knows them, distinct keys; with the mouse where that is wanted.
+    pub fn take(has_keyboard_modes: bool, hears_mouse: bool) -> io::Result<Self> {
         install_hook();
-        let guard = Self { has_keyboard_modes };
+        let guard = Self { has_keyboard_modes, hears_mouse };
         guard.resume()?;
         Ok(guard)
     }
@@ -51,7 +59,25 @@ impl Guard {
     pub fn resume(&self) -> io::Result<()> {
         restore();
         TAKEN.store(true, Ordering::SeqCst);
-        enter(&mut io::stdout(), self.has_keyboard_modes).inspect_err(|_| restore())
+        let mut out = io::stdout();
+        let entered = enter(&mut out, self.has_keyboard_modes);
+        entered.and_then(|()| self.apply_mouse(&mut out)).inspect_err(|_| restore())
+    }
+
+    /// Hears the mouse from now on, or leaves it to the terminal.
+    pub fn hear_mouse(&mut self, hears: bool) -> io::Result<()> {
+        self.hears_mouse = hears;
+        self.apply_mouse(&mut io::stdout())
+    }
+
+    fn apply_mouse(&self, out: &mut impl Write) -> io::Result<()> {
+        let was_heard = MOUSE.swap(self.hears_mouse, Ordering::SeqCst);
+        match (was_heard, self.hears_mouse) {
+            (false, true) => out.write_all(HEAR_MOUSE.as_bytes())?,
+            (true, false) => out.write_all(LEAVE_MOUSE.as_bytes())?,
+            _ => {}
+        }
+        out.flush()
     }
 }
 
@@ -79,6 +105,9 @@ fn restore() {
     let mut out = io::stdout();
     if KEYBOARD.swap(false, Ordering::SeqCst) {
         let _ = execute!(out, PopKeyboardEnhancementFlags);
+    }
+    if MOUSE.swap(false, Ordering::SeqCst) {
+        let _ = out.write_all(LEAVE_MOUSE.as_bytes());
     }
     let _ = execute!(
         out,

@@ -7,6 +7,7 @@ use super::command::{self, Command, Draft};
 use super::editor::Full;
 use super::keys::Action;
 use super::links;
+use super::mouse;
 use super::scrollback::scroll_back;
 use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
@@ -85,6 +86,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
         Action::Members => who(model, None),
         Action::Links => links::list(model),
         Action::Close => Vec::new(),
+        Action::Mouse => mouse::toggle(model),
         Action::Redraw => vec![Effect::Redraw],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => quit(model, confirmed, false),
@@ -92,7 +94,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
 }
 
 /// What a key does to what lies over the screen; `None` where it is closed, and the key is for what is below.
-fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     if let Some(Overlay::Links { .. }) = model.overlay {
         return links::on_list(model, action);
     }

@@ -180,6 +180,15 @@ impl Editor {
         moved
     }
 
+    /// Moves the cursor to a place in the text, in bytes, or to the next one between two graphemes.
+    pub fn go_to(&mut self, at: usize) {
+        let mut at = at.min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        self.cursor = self.boundary_at_or_after(at);
+    }
+
     /// Deletes one grapheme before the cursor or after it.
     pub fn delete(&mut self, motion: Motion) {
         self.remove(motion);

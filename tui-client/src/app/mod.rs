@@ -15,6 +15,7 @@ mod events;
 mod keys;
 mod link;
 mod links;
+mod mouse;
 mod overlay;
 mod reading;
 mod room;
@@ -35,6 +36,7 @@ pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
+pub use mouse::Hit;
 pub use overlay::{Choice, Overlay};
 pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
@@ -61,6 +63,17 @@ pub enum Input {
     Key(KeyEvent),
     /// Text was pasted.
     Paste(String),
+    /// The mouse's wheel was turned by a notch.
+    Wheel {
+        /// Back, or on.
+        up: bool,
+    },
+    /// The mouse was pressed on something.
+    Click(Hit),
+    /// It was moved while pressed.
+    Dragged,
+    /// This text was selected with it.
+    Selected(String),
     /// The window got the focus, or lost it.
     Focus(bool),
     /// The window has another size.
@@ -93,6 +106,10 @@ pub enum Effect {
     Scroll(Scroll),
     /// Show what a link leads to, in another program.
     Open(Target),
+    /// Have the terminal keep a text for pasting.
+    Copy(String),
+    /// Hear of the mouse from now on, or leave it to the terminal.
+    Mouse(bool),
     /// Draw everything anew.
     Redraw,
     /// Stop, as a job of the shell.
@@ -112,6 +129,10 @@ pub enum Scroll {
     PageUp,
     /// Most of a screen on.
     PageDown,
+    /// A notch of the mouse's wheel back.
+    WheelUp,
+    /// A notch on.
+    WheelDown,
     /// To the oldest.
     Top,
     /// To the newest.
@@ -140,6 +161,8 @@ pub struct Model {
     pub hint: Option<Line>,
     /// What keys mean.
     pub keymap: Keymap,
+    /// Whether the mouse is heard; otherwise it is the terminal's.
+    pub mouse: bool,
     /// The time of the last message.
     pub now: Now,
     user: Option<UserId>,
@@ -175,6 +198,7 @@ impl Model {
             overlay: None,
             hint: None,
             keymap: Keymap::default(),
+            mouse: true,
             now,
             user: None,
             me: sanitize::line("you"),
@@ -334,6 +358,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg.input {
         Input::Key(key) => actions::on_key(model, key),
         Input::Paste(text) => actions::on_paste(model, &text),
+        Input::Wheel { up } => mouse::on_wheel(model, up),
+        Input::Click(hit) => mouse::on_click(model, hit),
+        Input::Selected(text) => mouse::on_selected(model, text),
         Input::Focus(focused) => {
             on_focus(model, focused);
             Vec::new()
@@ -344,7 +371,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.note(None, Tone::Error, sanitize::block(&text));
             Vec::new()
         }
-        Input::Resize | Input::Tick => Vec::new(),
+        Input::Dragged | Input::Resize | Input::Tick => Vec::new(),
     };
     effects.extend(model.pass_time());
     for room in &mut model.rooms {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
 use ratatui::Terminal;
@@ -24,8 +25,8 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn take(look: Look) -> io::Result<Self> {
-        let guard = Guard::take(super::has_keyboard_modes())?;
+    pub(super) fn take(look: Look, hears_mouse: bool) -> io::Result<Self> {
+        let guard = Guard::take(super::has_keyboard_modes(), hears_mouse)?;
         let output = Output::default();
         let view = ViewState::new(look).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
@@ -45,6 +46,10 @@ impl Screen {
         self.terminal.resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
     }
 
+    pub(super) fn hear_mouse(&mut self, hears: bool) -> io::Result<()> {
+        self.guard.hear_mouse(hears)
+    }
+
     pub(super) fn suspend(&self) {
         self.guard.suspend();
     }
@@ -53,6 +58,13 @@ impl Screen {
         self.guard.resume()?;
         self.forget()
     }
+}
+
+/// Has the terminal keep a text for pasting (OSC 52).
+pub(super) fn copy(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    queue!(out, CopyToClipboard::to_clipboard_from(text))?;
+    out.flush()
 }
 
 /// What is written and not sent yet; to flush it sends nothing.

@@ -4,16 +4,25 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::Look;
 use super::text::{Pen, cut, width};
+use super::{Look, ViewState};
 use crate::app::{Action, Editor, Model};
 use crate::sanitize;
 
 /// Rows that the composer grows to.
 const ROWS: usize = 8;
 
+/// Where a draft is on the screen.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// The cells of its text.
+    area: Rect,
+    /// Its first row that is visible.
+    first: usize,
+}
+
 /// Draws the composer at the bottom of `area` and puts the cursor there; what is left above it.
-pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
+pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) -> Rect {
     let is_small = area.width < 60;
     let prompt = if is_small {
         "› ".to_owned()
@@ -29,6 +38,9 @@ pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
 
     let top = area.height - u16::try_from(height).unwrap_or(1).min(area.height);
     let place = Rect { y: area.y + top, height: area.height - top, ..area };
+    let beside = u16::try_from(prompt_width).unwrap_or(0).min(place.width);
+    let text = Rect { x: place.x + beside, width: place.width - beside, ..place };
+    state.areas.composer = Shown { area: text, first };
     let mut pen = Pen::new(frame.buffer_mut(), place);
     pen.write(0, 0, &prompt, Look::strong());
     for (row, text) in layout.rows.iter().skip(first).take(height).enumerate() {
@@ -47,8 +59,30 @@ pub(super) fn view(model: &Model, frame: &mut Frame<'_>, area: Rect) -> Rect {
     Rect { height: top, ..area }
 }
 
+/// The place in the draft that is shown at `at`, in bytes: the end of the row, where it is beyond that.
+pub(super) fn offset_at(model: &Model, shown: Shown, at: Position) -> Option<usize> {
+    if !shown.area.contains(at) {
+        return None;
+    }
+    let (row, column) = (shown.first + usize::from(at.y - shown.area.y), usize::from(at.x - shown.area.x));
+    let editor = &model.pane().composer.editor;
+    let places = lay_out(editor, shown.area.width.into()).places;
+    let in_row = places.iter().rev().find(|place| place.row == row && place.column <= column);
+    Some(in_row.map_or(editor.text().len(), |place| place.offset))
+}
+
+/// Where a place in the draft is shown, in rows and columns.
+#[derive(Debug, Clone, Copy)]
+struct Spot {
+    offset: usize,
+    row: usize,
+    column: usize,
+}
+
 struct Layout {
     rows: Vec<String>,
+    /// Where each grapheme is, and the end.
+    places: Vec<Spot>,
     /// Where the cursor is.
     row: usize,
     column: usize,
@@ -57,7 +91,7 @@ struct Layout {
 /// Breaks a draft into rows of cells, at cells: what is being written does not jump.
 fn lay_out(editor: &Editor, cells: usize) -> Layout {
     let cells = cells.max(1);
-    let mut layout = Layout { rows: vec![String::new()], row: 0, column: 0 };
+    let mut layout = Layout { rows: vec![String::new()], places: Vec::new(), row: 0, column: 0 };
     let mut used = 0;
     for (at, grapheme) in editor.text().grapheme_indices(true) {
         let shown = sanitize::block(grapheme);
@@ -67,6 +101,7 @@ fn lay_out(editor: &Editor, cells: usize) -> Layout {
             layout.rows.push(String::new());
             used = 0;
         }
+        layout.places.push(Spot { offset: at, row: layout.rows.len() - 1, column: used });
         if at == editor.cursor() {
             (layout.row, layout.column) = (layout.rows.len() - 1, used.min(cells - 1));
         }
@@ -78,6 +113,7 @@ fn lay_out(editor: &Editor, cells: usize) -> Layout {
             used += wide;
         }
     }
+    layout.places.push(Spot { offset: editor.text().len(), row: layout.rows.len() - 1, column: used });
     if editor.cursor() == editor.text().len() {
         if used >= cells {
             layout.rows.push(String::new());

@@ -32,6 +32,13 @@ pub(super) fn lead(cell: &mut Cell, target: &Target) {
     }
 }
 
+/// What a cell shows, without the link that it leads to.
+pub(super) fn text_of(cell: &Cell) -> &str {
+    let symbol = cell.symbol();
+    let shown = symbol.strip_suffix(CLOSE).and_then(|link| link.split_once("\x1b\\"));
+    shown.map_or(symbol, |(_, text)| text)
+}
+
 /// The bytes of a frame without the ends of links that go on at once.
 #[must_use]
 pub fn merged(frame: &[u8]) -> Cow<'_, [u8]> {

@@ -6,6 +6,7 @@
 
 mod composer;
 pub mod help;
+mod hit;
 pub mod hyperlink;
 mod look;
 mod members;
@@ -24,6 +25,8 @@ use ratatui::layout::Rect;
 
 pub use look::Look;
 
+use hit::{Areas, Selection};
+
 use crate::app::timeline::Key;
 use crate::app::{Input, Model, Scroll};
 use text::Pen;
@@ -32,6 +35,9 @@ use text::Pen;
 const WIDE: u16 = 110;
 /// Below this width or this height there is one pane.
 const MEDIUM: (u16, u16) = (60, 14);
+
+/// Rows that a notch of the wheel moves.
+const WHEEL: usize = 3;
 
 /// What the view keeps from one frame to the next.
 #[derive(Debug)]
@@ -44,6 +50,10 @@ pub struct ViewState {
     scroll: Option<Scroll>,
     overlay_row: usize,
     overlay_scroll: Option<Scroll>,
+    areas: Areas,
+    selection: Option<Selection>,
+    /// The text of the selection, as it was drawn last.
+    selected: String,
     /// Of the pane that was drawn last, the first and the last visible item.
     visible: Option<(u32, Key, Key)>,
 }
@@ -66,6 +76,9 @@ impl ViewState {
             scroll: None,
             overlay_row: 0,
             overlay_scroll: None,
+            areas: Areas::default(),
+            selection: None,
+            selected: String::new(),
             visible: None,
         }
     }
@@ -78,6 +91,7 @@ impl ViewState {
 
     /// Moves what lies over the screen, or else the timeline, when it is drawn next.
     pub fn scroll(&mut self, model: &Model, scroll: Scroll) {
+        self.deselect();
         if model.overlay.is_some() {
             self.overlay_scroll = Some(scroll);
         } else {
@@ -98,12 +112,14 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     if area.is_empty() {
         return;
     }
+    state.areas = Areas::default();
     state.anchors.retain(|id, _| *id == 0 || model.rooms.iter().any(|room| room.pane.id == *id));
     if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
         narrow(model, state, frame, area);
     } else {
         full(model, state, frame, area);
     }
+    state.select(frame.buffer_mut());
     if model.overlay.is_some() {
         overlay::view(model, state, frame, area);
     } else {
@@ -134,7 +150,7 @@ fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect)
         frame.buffer_mut(),
         Rect { y: area.y + area.height - 2, height: 2, ..rooms_area },
     );
-    let rest = composer::view(model, frame, middle_area);
+    let rest = composer::view(model, state, frame, middle_area);
     let (header, rest) = split_top(rest);
     status::header(model, state.look, frame.buffer_mut(), header);
     main_pane(model, state, frame, rest, false);
@@ -146,7 +162,7 @@ fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect)
 
 /// One pane, with what matters of the others in its header.
 fn narrow(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
-    let rest = composer::view(model, frame, area);
+    let rest = composer::view(model, state, frame, area);
     let (header, rest) = split_top(rest);
     status::narrow(model, state.look, frame.buffer_mut(), header);
     main_pane(model, state, frame, rest, true);

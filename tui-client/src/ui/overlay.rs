@@ -7,7 +7,7 @@ use ratatui::widgets::{Clear, Widget};
 
 use super::help::lists;
 use super::text::{Pen, cut, width, wrap};
-use super::{Look, ViewState};
+use super::{Look, ViewState, WHEEL};
 use crate::app::{Keymap, Model, Overlay, Scroll};
 use crate::markup::Target;
 
@@ -35,6 +35,12 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let visible = height.saturating_sub(2).max(1);
     scroll(state, lines.len(), visible, selected);
 
+    state.areas.is_covered = true;
+    if selected.is_some() {
+        let shown = lines.len().saturating_sub(state.overlay_row).min(visible);
+        let rows = Rect { y: area.y + 1, height: u16::try_from(shown).unwrap_or(0), ..area };
+        state.areas.choices = (rows.intersection(area), state.overlay_row);
+    }
     Clear.render(area, frame.buffer_mut());
     let mut pen = Pen::new(frame.buffer_mut(), area);
     let below = lines.len().saturating_sub(state.overlay_row + visible);
@@ -63,6 +69,8 @@ fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<
         (Some(selected), _) => row.clamp((selected + 1).saturating_sub(visible), selected),
         (None, None) => row,
         (None, Some(Scroll::LineUp)) => row.saturating_sub(1),
+        (None, Some(Scroll::WheelUp)) => row.saturating_sub(WHEEL),
+        (None, Some(Scroll::WheelDown)) => row + WHEEL,
         (None, Some(Scroll::LineDown)) => row + 1,
         (None, Some(Scroll::PageUp)) => row.saturating_sub(page),
         (None, Some(Scroll::PageDown)) => row + page,

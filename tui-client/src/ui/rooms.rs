@@ -7,12 +7,15 @@ use super::text::{Pen, cut, width};
 use super::{Look, ViewState};
 use crate::app::{Entered, Model, Room};
 
-pub(super) fn view(model: &Model, state: &ViewState, buffer: &mut Buffer, area: Rect) {
+pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
     pen.write(1, 0, "ROOMS", Look::faint());
     let visible = usize::from(area.height).saturating_sub(1);
     let current = model.current().unwrap_or(0);
     let first = (current + 1).saturating_sub(visible);
+    let rows = visible.min(model.rooms.len().saturating_sub(first));
+    let height = u16::try_from(rows).unwrap_or(0);
+    state.areas.rooms = (Rect { y: area.y + 1, height, ..area }, first);
     for (row, (index, room)) in model.rooms.iter().enumerate().skip(first).take(visible).enumerate() {
         let is_current = model.current() == Some(index);
         line(&mut pen, state.look, row + 1, room, is_current);

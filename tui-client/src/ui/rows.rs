@@ -1,5 +1,6 @@
 //! One item of the timeline as rows: what stands above it, its stamp and nick, its text with a hanging indent.
 
+use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::Look;
@@ -132,6 +133,12 @@ impl Sheet<'_> {
             _ => NICK + 10 + 2,
         };
         column.min(self.width / 2)
+    }
+
+    /// The columns of `area`, which is the timeline's, in which there is text.
+    pub(super) fn text_area(&self, area: Rect) -> Rect {
+        let column = u16::try_from(self.text_column()).unwrap_or(0).min(area.width);
+        Rect { x: area.x + column, width: area.width - column, ..area }
     }
 
     fn text_room(&self) -> usize {

@@ -1,12 +1,13 @@
 //! Screens as text, in the three sizes of the design.
 
 mod any;
+mod mouse;
 mod prose;
 mod scrolling;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crossterm::event::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, CellWidth};
@@ -48,6 +49,16 @@ impl Screen {
     fn press(&mut self, code: KeyCode) {
         let effects = self.client.press(code);
         self.run(effects);
+    }
+
+    /// What the mouse does at a place of the screen; what the app asks for then.
+    fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16)) -> Vec<Effect> {
+        let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        let input = self.state.mouse(&self.client.model, event);
+        let effects = input.map(|input| self.client.input(input)).unwrap_or_default();
+        self.run(effects.clone());
+        self.draw();
+        effects
     }
 
     fn run(&mut self, effects: Vec<Effect>) {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::rows::{Row, Sheet};
 use super::text::Pen;
-use super::{Anchor, Look, ViewState};
+use super::{Anchor, Look, ViewState, WHEEL};
 use crate::app::timeline::Top;
 use crate::app::{Action, Model, Room, Scroll};
 
@@ -45,6 +45,7 @@ pub(super) fn view(
 
     let key = |place: Option<&(Place, Row)>| Some(sheet.timeline.get(place?.0.index)?.key());
     state.visible = key(visible.first()).zip(key(visible.last())).map(|(first, last)| (pane.id, first, last));
+    state.areas.text = sheet.text_area(area);
     let mut pen = Pen::new(buffer, area);
     let empty = height - visible.len();
     if let Some(text) = &sheet.above
@@ -107,8 +108,10 @@ fn place(sheet: &Sheet<'_>, anchor: Option<Anchor>, scroll: Option<Scroll>, heig
         Some(Scroll::Top) => not_the_end(sheet, below(sheet, Place { index: 0, row: 0 }, height - 1)?),
         Some(Scroll::PageUp) => up(sheet, at, page, height),
         Some(Scroll::LineUp) => up(sheet, at, 1, height),
+        Some(Scroll::WheelUp) => up(sheet, at, WHEEL, height),
         Some(Scroll::PageDown) => not_the_end(sheet, below(sheet, at?, page)?),
         Some(Scroll::LineDown) => not_the_end(sheet, below(sheet, at?, 1)?),
+        Some(Scroll::WheelDown) => not_the_end(sheet, below(sheet, at?, WHEEL)?),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::terminal::{Ended, MEDIUM, Terminal};
 /// What stands last in the terminal puts each of these modes back: the alternate screen, pastes, focus, the cursor.
 #[track_caller]
 fn gave_the_terminal_back(ended: &Ended) {
-    for mode in ["\x1b[?1049", "\x1b[?2004", "\x1b[?1004"] {
+    for mode in ["\x1b[?1049", "\x1b[?2004", "\x1b[?1004", "\x1b[?1000", "\x1b[?1002", "\x1b[?1006"] {
         let last = |end: &str| ended.written.rfind(&format!("{mode}{end}"));
         assert!(last("h").is_some() && last("h") < last("l"), "{mode:?} in {:?}", ended.written);
     }

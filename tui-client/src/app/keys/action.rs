@@ -59,6 +59,8 @@ pub enum Action {
     Members,
     /// Close what lies over the screen.
     Close,
+    /// Hear the mouse, or leave it to the terminal.
+    Mouse,
     /// Draw the screen anew.
     Redraw,
     /// Stop, as a job of the shell.
@@ -218,6 +220,10 @@ const CONNECTION: &[Row] = &[
 const PROGRAM: &[Row] = &[
     Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
     Row { does: "close what lies over the screen", bindings: &[bind("close", Action::Close, &["Esc"])] },
+    Row {
+        does: "leave the mouse to the terminal, for its own selection, or take it back",
+        bindings: &[bind("mouse", Action::Mouse, &["Alt-M"])],
+    },
     Row { does: "draw the screen anew", bindings: &[bind("redraw", Action::Redraw, &["Ctrl-L"])] },
     Row { does: "suspend", bindings: &[bind("suspend", Action::Suspend, &["Ctrl-Z"])] },
     Row {

@@ -1,0 +1,121 @@
+//! What is where on the screen that was drawn last, for the mouse; and the text that is selected with it.
+//!
+//! A selection is one of the timeline's text, in cells of the screen: from where the button was pressed to where the
+//! pointer is, row by row, without stamps and nicks. It is gone with the next key or with what scrolls.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
+
+use super::hyperlink::text_of;
+use super::{ViewState, composer};
+use crate::app::{Hit, Input, Model};
+
+/// Where things are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Areas {
+    /// A row for each room, and the index of the first one.
+    pub(super) rooms: (Rect, usize),
+    /// The columns of the timeline in which there is text.
+    pub(super) text: Rect,
+    pub(super) composer: composer::Shown,
+    /// The rows of what can be chosen over the screen, and the index of the first one. Empty where nothing can.
+    pub(super) choices: (Rect, usize),
+    /// Something lies over the screen.
+    pub(super) is_covered: bool,
+}
+
+/// Selected cells: where it began, and where it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Selection {
+    from: Position,
+    to: Position,
+}
+
+impl Selection {
+    /// The cells of a row, from and to, in `area`.
+    fn columns(self, area: Rect, row: u16) -> Option<std::ops::Range<u16>> {
+        let place = |at: Position| (at.y, at.x);
+        let (first, last) = (place(self.from).min(place(self.to)), place(self.from).max(place(self.to)));
+        let from = if row == first.0 { first.1 } else { area.left() };
+        let to = if row == last.0 { last.1 + 1 } else { area.right() };
+        (first.0..=last.0).contains(&row).then_some(from..to.min(area.right()))
+    }
+}
+
+impl ViewState {
+    /// What the mouse did, as far as the app has to know.
+    pub fn mouse(&mut self, model: &Model, event: MouseEvent) -> Option<Input> {
+        let at = Position { x: event.column, y: event.row };
+        match event.kind {
+            MouseEventKind::ScrollUp => Some(Input::Wheel { up: true }),
+            MouseEventKind::ScrollDown => Some(Input::Wheel { up: false }),
+            MouseEventKind::Down(MouseButton::Left) => {
+                let text = self.areas.text;
+                let is_text = !self.areas.is_covered && text.contains(at);
+                self.selection = is_text.then_some(Selection { from: at, to: at });
+                self.hit(model, at).map(Input::Click)
+            }
+            MouseEventKind::Drag(MouseButton::Left) => {
+                let text = self.areas.text;
+                let selection = self.selection.as_mut().filter(|_| !text.is_empty())?;
+                selection.to = Position {
+                    x: at.x.clamp(text.left(), text.right() - 1),
+                    y: at.y.clamp(text.top(), text.bottom() - 1),
+                };
+                Some(Input::Dragged)
+            }
+            MouseEventKind::Up(MouseButton::Left) => {
+                let selected = self.selection.filter(|selection| selection.from != selection.to);
+                if selected.is_none() {
+                    self.selection = None;
+                }
+                selected.map(|_| Input::Selected(std::mem::take(&mut self.selected)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Nothing is selected any more.
+    pub fn deselect(&mut self) {
+        self.selection = None;
+    }
+
+    fn hit(&self, model: &Model, at: Position) -> Option<Hit> {
+        let row_of =
+            |(area, first): (Rect, usize)| area.contains(at).then(|| first + usize::from(at.y - area.y));
+        if self.areas.is_covered {
+            return row_of(self.areas.choices).map(Hit::Choice);
+        }
+        let room = row_of(self.areas.rooms).map(Hit::Room);
+        room.or_else(|| composer::offset_at(model, self.areas.composer, at).map(Hit::Cursor))
+    }
+
+    /// Marks what is selected, and keeps its text.
+    pub(super) fn select(&mut self, buffer: &mut Buffer) {
+        let Some(selection) = self.selection else { return };
+        let area = self.areas.text.intersection(buffer.area);
+        let mut rows = Vec::new();
+        for y in area.top()..area.bottom() {
+            let Some(columns) = selection.columns(area, y) else { continue };
+            let mut row = String::new();
+            let mut x = columns.start;
+            while x < columns.end {
+                let cell = &mut buffer[(x, y)];
+                cell.modifier.toggle(Modifier::REVERSED);
+                let text = text_of(cell);
+                row.push_str(text);
+                let wide = usize::from(super::text::width(text) > 1);
+                for hidden in 1..=wide {
+                    if let Some(cell) = buffer.cell_mut((x + u16::try_from(hidden).unwrap_or(0), y)) {
+                        cell.modifier.toggle(Modifier::REVERSED);
+                    }
+                }
+                x += 1 + u16::try_from(wide).unwrap_or(0);
+            }
+            rows.push(row.trim_end().to_owned());
+        }
+        self.selected = rows.join("\n");
+    }
+}

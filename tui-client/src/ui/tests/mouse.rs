@@ -1,0 +1,99 @@
+//! What the mouse hits.
+
+use crossterm::event::MouseButton;
+
+use super::super::text::width;
+use super::*;
+
+const PRESS: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
+const DRAG: MouseEventKind = MouseEventKind::Drag(MouseButton::Left);
+const RELEASE: MouseEventKind = MouseEventKind::Up(MouseButton::Left);
+
+/// Where a text begins on the screen.
+fn place_of(screen: &mut Screen, wanted: &str) -> (u16, u16) {
+    let text = screen.text();
+    let (row, line) = text.lines().enumerate().find(|(_, line)| line.contains(wanted)).expect(wanted);
+    let column = width(line.split(wanted).next().expect("its start"));
+    (u16::try_from(column).expect("narrow"), u16::try_from(row).expect("low"))
+}
+
+fn screen() -> Screen {
+    let mut client = Client::online(&["chat-general", "dev"]);
+    for number in 0..60 {
+        client.says("chat-general", "alice", &format!("message {number}"));
+    }
+    client.says("chat-general", "bob", "see https://example.org and 日本 too");
+    Screen::new(client, (120, 40))
+}
+
+#[test]
+fn a_click_goes_to_a_room() {
+    let mut screen = screen();
+    let at = place_of(&mut screen, "dev");
+    screen.mouse(PRESS, at);
+    assert_eq!(screen.client.model.pane().title.as_str(), "dev");
+}
+
+#[test]
+fn a_click_into_the_draft_moves_the_cursor() {
+    let mut screen = screen();
+    screen.client.write("a draft with 漢字 in it");
+    let (column, row) = place_of(&mut screen, "字");
+    for (column, before) in
+        [(column, "a draft with 漢"), (column + 1, "a draft with 漢"), (90, "a draft with 漢字 in it")]
+    {
+        screen.mouse(PRESS, (column, row));
+        let editor = &screen.client.model.pane().composer.editor;
+        assert_eq!(&editor.text()[..editor.cursor()], before);
+    }
+}
+
+#[test]
+fn the_wheel_scrolls_and_loads() {
+    let mut screen = screen();
+    screen.draw();
+    screen.mouse(MouseEventKind::ScrollUp, (40, 10));
+    assert!(screen.text().contains("3 newer"), "{}", screen.text());
+    screen.mouse(MouseEventKind::ScrollDown, (40, 10));
+    assert!(!screen.text().contains("newer"));
+}
+
+#[test]
+fn what_is_dragged_over_is_copied_without_stamps_and_nicks() {
+    let mut screen = screen();
+    let from = place_of(&mut screen, "59");
+    let to = place_of(&mut screen, "too");
+    screen.mouse(PRESS, from);
+    screen.mouse(DRAG, (to.0 + 2, to.1));
+    let effects = screen.mouse(RELEASE, to);
+    assert_eq!(effects, [Effect::Copy("59\nsee https://example.org and 日本 too".to_owned())]);
+    // The other way around, and not beyond the text.
+    screen.mouse(PRESS, (from.0 + 1, from.1));
+    screen.mouse(DRAG, (0, from.1));
+    assert_eq!(screen.mouse(RELEASE, (0, 0)), [Effect::Copy("message 59".to_owned())]);
+    // A click selects nothing.
+    screen.mouse(PRESS, from);
+    assert_eq!(screen.mouse(RELEASE, from), []);
+}
+
+#[test]
+fn what_lies_over_the_screen_takes_the_mouse() {
+    let mut screen = screen();
+    screen.press(KeyCode::F(2));
+    let at = place_of(&mut screen, "dev");
+    screen.mouse(PRESS, at);
+    assert_eq!(screen.client.model.pane().title.as_str(), "dev");
+    assert_eq!(screen.client.model.overlay, None);
+    screen.press(KeyCode::F(1));
+    let before = screen.text();
+    assert_eq!(screen.mouse(PRESS, (2, 2)), []);
+    screen.mouse(MouseEventKind::ScrollDown, (2, 2));
+    assert_ne!(screen.text(), before, "the help scrolls");
+}
+
+#[test]
+fn the_mouse_can_be_the_terminals() {
+    let mut screen = screen();
+    assert_eq!(screen.client.alt('m'), [Effect::Mouse(false)]);
+    assert_eq!(screen.client.alt('m'), [Effect::Mouse(true)]);
+}
