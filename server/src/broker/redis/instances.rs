@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::following::Following;
 use super::lapse::BEAT;
-use super::link::Broken;
 use super::repair::Seen;
 use super::{Shared, keys, new_instance, reply, scripts, wire};
 use crate::broker::Unavailable;
@@ -25,41 +24,50 @@ const ROOMS: usize = 100;
 /// Those who find that an instance is gone wait for up to that long, so that one does it and the rest see it done.
 const JITTER: Duration = Duration::from_secs(1);
 
+/// The counter of each instance.
+type Counters = HashMap<String, u64>;
+
 impl Shared {
     /// Says that this instance is there, for the first time under its name.
     pub(super) async fn register(&self) -> Result<(), Unavailable> {
-        self.asks.ask(&self.beat(true)).await.map(|_| ())
+        self.asks.ask(&self.beat(&self.instance(), true)).await.map(|_| ())
     }
 
-    fn beat(&self, new: bool) -> Pipeline {
+    fn beat(&self, instance: &str, new: bool) -> Pipeline {
         let mut beat = scripts::BEAT.on(&[self.keys.beats()]);
-        beat.arg(&*self.instance()).arg(u8::from(new));
+        beat.arg(instance).arg(u8::from(new));
         let mut asking = Pipeline::new();
         asking.add_command(beat);
         asking
     }
 
-    /// All instances and their counters; none where this one is not among them.
-    async fn counters(&self) -> Result<HashMap<String, u64>, Broken> {
-        let answers = timeout(BEAT, self.asks.attempt(&self.beat(false))).await.map_err(|_| Broken)??;
-        let all = answers.first().map(reply::items).ok_or(Broken)?;
+    /// Sends what begins with a beat; the counters of all, or none where this instance is not among them. It fails
+    /// where any of it is refused.
+    async fn counters(&self, beat: &Pipeline) -> Result<Counters, Unavailable> {
+        let answers = timeout(BEAT, self.asks.attempt(beat)).await.map_err(|_| Unavailable)??;
+        if answers.iter().any(reply::is_refusal) {
+            return Err(Unavailable);
+        }
+        let all = answers.first().and_then(reply::list).ok_or(Unavailable)?;
         Ok(all
             .chunks_exact(2)
             .filter_map(|pair| Some((reply::text(&pair[0])?.to_owned(), reply::parse(&pair[1])?)))
             .collect())
     }
 
-    /// Begins anew under another name. What fails of it is done by others, or with the next beats.
+    /// Begins anew under another name, as soon as Redis has taken that. What fails after it is done by others, or with
+    /// the next beats.
     async fn begin_anew(self: &Arc<Self>) -> Result<(), Unavailable> {
-        let before = std::mem::replace(&mut *self.instance.lock(), new_instance().into());
+        let (before, next) = (self.instance(), new_instance());
+        let mut asking = self.beat(&next, true);
+        // Whatever is left of that name is given up with its lease, unless we do it here.
+        asking.cmd("HSETNX").arg(self.keys.beats()).arg(&*before).arg(0);
+        self.counters(&asking).await?;
+        *self.instance.lock() = next.into();
         let rooms: Vec<RoomName> = self.rooms.all().iter().map(|following| following.room.clone()).collect();
         self.listed.lock().clear();
         self.dirty.lock().extend(rooms.iter().cloned());
         self.online.say_all_again();
-        let mut asking = self.beat(true);
-        // Whatever is left of that name is given up with its lease, unless we do it here.
-        asking.cmd("HSETNX").arg(self.keys.beats()).arg(&*before).arg(0);
-        self.asks.ask(&asking).await?;
         tracing::warn!(
             "this instance had been given up by the others, or Redis has lost it: saying again who is here"
         );
@@ -169,9 +177,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
         next += BEAT;
         tokio::time::sleep_until(next).await;
         next = next.max(Instant::now() - BEAT);
-        let counters = shared.counters().await;
+        let counters = shared.counters(&shared.beat(&shared.instance(), false)).await;
         match counters {
-            Err(Broken) => shared.lapse.lock().pause(),
+            Err(Unavailable) => shared.lapse.lock().pause(),
             Ok(counters) if counters.is_empty() => {
                 // Fails where Redis is away again: the next beat finds the same.
                 let _ = shared.begin_anew().await;
@@ -192,8 +200,10 @@ impl Shared {
     /// Gives up an instance that is silent, if nobody else did and its counter still stands.
     async fn bury(&self, instance: &str, counter: u64) {
         sleep(JITTER.mul_f64(fastrand::f64())).await;
-        if let Ok(counters) = self.counters().await
-            && counters.get(instance) == Some(&counter)
+        let mut asking = Pipeline::new();
+        asking.cmd("HGET").arg(self.keys.beats()).arg(instance);
+        if let Ok(answers) = self.asks.ask(&asking).await
+            && answers.first().and_then(reply::parse) == Some(counter)
         {
             tracing::warn!(%instance, "an instance is silent: its users have left");
             // What fails is tried again, by whoever looks next.

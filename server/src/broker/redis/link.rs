@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::scripts;
+use super::{reply, scripts};
 use crate::broker::Unavailable;
 use crate::metrics::Metrics;
 
@@ -34,6 +34,12 @@ const PASSING: [&str; 7] =
 /// The connection broke, or does so now.
 #[derive(Debug)]
 pub(super) struct Broken;
+
+impl From<Broken> for Unavailable {
+    fn from(_: Broken) -> Self {
+        Self
+    }
+}
 
 /// A connection that heals.
 pub(super) struct Link {
@@ -78,8 +84,7 @@ impl Link {
                 timeout_at(deadline, self.attempt(commands)).await.map_err(|_| Unavailable)?
             {
                 // What is refused now is refused again at once.
-                let refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
-                return if refused { Err(Unavailable) } else { Ok(answers) };
+                return if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(answers) };
             }
             if Instant::now() + PAUSE >= deadline {
                 return Err(Unavailable);

@@ -18,6 +18,8 @@ use crate::broker::Unavailable;
 
 /// How long those who go are gathered.
 const GATHER: Duration = Duration::from_millis(50);
+/// The longest pause before what was refused is said again. Redis may refuse at once, and for hours.
+const REFUSED: Duration = Duration::from_secs(5);
 /// How long the end of an instance may wait for Redis.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// How many are said at once.
@@ -184,10 +186,14 @@ impl Shared {
 pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         shared.online.changed.notified().await;
+        let mut pause = GATHER;
         loop {
-            sleep(GATHER).await;
+            sleep(pause).await;
             // What fails is said again, and so is what changed meanwhile.
-            let _ = shared.say_online().await;
+            pause = match shared.say_online().await {
+                Ok(()) => GATHER,
+                Err(Unavailable) => (pause * 2).min(REFUSED),
+            };
             if shared.online.counts.lock().is_said() {
                 break;
             }

@@ -21,10 +21,20 @@ pub(super) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
     }
 }
 
+/// The members of an array or a set.
+pub(super) fn list(value: &Value) -> Option<&[Value]> {
+    match value {
+        Value::Array(values) | Value::Set(values) => Some(values),
+        _ => None,
+    }
+}
+
 /// The members of an array or a set; nothing of anything else.
 pub(super) fn items(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(values) | Value::Set(values) => values,
-        _ => &[],
-    }
+    list(value).unwrap_or_default()
+}
+
+/// Whether Redis refused that command.
+pub(super) fn is_refusal(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(_))
 }

@@ -9,6 +9,7 @@ mod divergence;
 mod order;
 mod outage;
 mod people;
+mod refusals;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
