@@ -1,7 +1,8 @@
 //! This instance among the others: it says that it lives, and gives up those that do not.
 //!
-//! What an instance has in Redis is what is here, said again until it is so: its users in each room and its connections
-//! are absolute, never a difference. Where others have given it up, or Redis has lost all, it begins anew under another
+//! What an instance has in Redis is what is here, said again until it is so ([`saying`](super::saying),
+//! [`online`](super::online)): its users in each room and its connections are absolute, never a difference. No beat
+//! waits for any of that. Where others have given it up, or Redis has lost all, it begins anew under another
 //! name, and says all of it once more. An instance that ends leaves what it had to its lease: its users have time to
 //! come back elsewhere before anybody is told that they left.
 
@@ -55,58 +56,21 @@ impl Shared {
             .collect())
     }
 
-    /// Begins anew under another name, as soon as Redis has taken that. What fails after it is done by others, or with
-    /// the next beats.
-    async fn begin_anew(self: &Arc<Self>) -> Result<(), Unavailable> {
+    /// Begins anew under another name, as soon as Redis has taken that.
+    async fn begin_anew(&self) -> Result<(), Unavailable> {
         let (before, next) = (self.instance(), new_instance());
         let mut asking = self.beat(&next, true);
         // Whatever is left of that name is given up with its lease, unless we do it here.
         asking.cmd("HSETNX").arg(self.keys.beats()).arg(&*before).arg(0);
         self.counters(&asking).await?;
         *self.instance.lock() = next.into();
-        let rooms: Vec<RoomName> = self.rooms.all().iter().map(|following| following.room.clone()).collect();
-        self.listed.lock().clear();
-        self.dirty.lock().extend(rooms.iter().cloned());
-        self.online.say_all_again();
         tracing::warn!(
             "this instance had been given up by the others, or Redis has lost it: saying again who is here"
         );
-        self.say_dirty().await;
-        // What went out under the old name when others had given that up already.
-        self.give_up(&before, &rooms).await
-    }
-
-    /// Says of rooms in which that is not known to be right who of here is there.
-    pub(super) async fn say_dirty(&self) {
-        let dirty: Vec<RoomName> = self.dirty.lock().drain().collect();
-        for room in dirty {
-            if self.say_users(&room).await.is_err() {
-                self.dirty.lock().insert(room);
-            }
-        }
-    }
-
-    async fn say_users(&self, room: &RoomName) -> Result<(), Unavailable> {
-        loop {
-            let Some(feed) = self.feed() else { return Ok(()) };
-            let users = feed.users(room);
-            let channel = self.keys.channel(room);
-            let mut replace = replace(&channel, &self.instance());
-            for user in &users {
-                replace.arg(user.as_str());
-            }
-            let mut asking = Pipeline::new();
-            asking.add_command(replace);
-            if self.rooms.by_channel(&channel).is_some() {
-                asking.add_command(self.room_of_instance("SADD", room));
-                asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
-            }
-            self.asks.ask(&asking).await?;
-            // Who came or went meanwhile may have been said before this was.
-            if feed.users(room) == users {
-                return Ok(());
-            }
-        }
+        self.listed.lock().clear();
+        self.online.say_all_again();
+        self.say_all_again(before);
+        Ok(())
     }
 
     /// `SADD` or `SREM` of a room among those of this instance.
@@ -117,7 +81,7 @@ impl Shared {
     }
 
     /// Ends all that an instance has in Redis, in its own rooms and in those.
-    async fn give_up(&self, instance: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
+    pub(super) async fn give_up(&self, instance: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
         let mut asking = Pipeline::new();
         asking.cmd("SMEMBERS").arg(self.keys.rooms_at(instance));
         let answers = self.asks.ask(&asking).await?;
@@ -146,7 +110,7 @@ impl Shared {
         let was = std::mem::replace(&mut following.state.lock().users_differ, differ);
         // Once may be somebody who is on the way.
         if differ && was {
-            self.dirty.lock().insert(following.room.clone());
+            self.saying.again([following.room.clone()]);
         }
         let ours = self.instance();
         for instance in seen.instances.iter().filter(|instance| **instance != *ours) {
@@ -164,7 +128,7 @@ pub(super) fn presence_keys(channel: &str, instance: &str) -> [String; 4] {
 }
 
 /// A call of `replace.lua` to which users are to be added.
-fn replace(channel: &str, instance: &str) -> Cmd {
+pub(super) fn replace(channel: &str, instance: &str) -> Cmd {
     let mut replace = scripts::REPLACE.on(&presence_keys(channel, instance));
     replace.arg(channel).arg(instance).arg(wire::reason(LeaveReason::Disconnected));
     replace
@@ -190,7 +154,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     let shared = shared.clone();
                     tokio::spawn(async move { shared.bury(&instance, counter).await });
                 }
-                shared.say_dirty().await;
+                shared.saying.now();
             }
         }
     }

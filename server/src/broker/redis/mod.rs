@@ -3,7 +3,7 @@
 //! A message ([`submitting`]) is ordered, stored and announced by one script ([`scripts`]), to which it goes on a lane
 //! ([`posts`]); it is shown when its announcement comes back ([`subscriptions`], [`hearing`], [`following`]), here as on
 //! every other instance. The stream is the truth: what is not heard is found and fetched ([`repair`]). Who is there is
-//! counted by leases ([`presence`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is tried all the
+//! counted by leases ([`presence`], [`saying`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is tried all the
 //! way around ([`health`]).
 //!
 //! All of it runs on one thread with a runtime of its own, but for what a client waits for, which is polled where the
@@ -27,6 +27,7 @@ mod relay;
 mod repair;
 mod reply;
 mod rooms;
+mod saying;
 mod scripts;
 mod submitting;
 mod subscriptions;
@@ -55,6 +56,7 @@ use self::listing::Listed;
 use self::online::Online;
 use self::posts::Lane;
 use self::rooms::Rooms;
+use self::saying::Saying;
 use self::subscriptions::Subscriptions;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
@@ -114,8 +116,7 @@ struct Shared {
     listed: Mutex<HashSet<RoomName>>,
     /// What was seen when all rooms were looked at last.
     last_list: tokio::sync::Mutex<Option<Listed>>,
-    /// Rooms of which Redis may not have who of here is there.
-    dirty: Mutex<HashSet<RoomName>>,
+    saying: Saying,
     lapse: Mutex<Lapse>,
     online: Online,
     health: Health,
@@ -203,7 +204,7 @@ impl Shared {
             rooms: Rooms::default(),
             listed: Mutex::default(),
             last_list: tokio::sync::Mutex::default(),
-            dirty: Mutex::default(),
+            saying: Saying::default(),
             lapse: Mutex::default(),
             online: Online::default(),
             health: Health::default(),
@@ -223,6 +224,7 @@ impl Shared {
         self.runtime.spawn(health::run(self.clone()));
         self.runtime.spawn(repair::run(self.clone()));
         self.runtime.spawn(instances::run(self.clone()));
+        self.runtime.spawn(saying::run(self.clone()));
         self.runtime.spawn(online::run(self.clone()));
         self.runtime.spawn(sweep::run(self.clone()));
     }

@@ -60,6 +60,6 @@ impl Shared {
 
     /// What could not be said of a room is said as soon as Redis answers.
     fn is_dirty(&self, room: &RoomName) {
-        self.dirty.lock().insert(room.clone());
+        self.saying.again([room.clone()]);
     }
 }

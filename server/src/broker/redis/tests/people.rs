@@ -1,11 +1,13 @@
 //! Who is there, and how many are connected, over instances that come and go.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use realtime_shared::{ServerEvent, SystemEvent};
+use realtime_shared::{Epoch, ServerEvent, SystemEvent};
 use tokio::runtime::Builder;
 
 use super::*;
+use crate::broker::Entry;
 
 impl Instance {
     /// A user comes into the room `a` here; whether it was on no instance before.
@@ -260,4 +262,86 @@ async fn many_who_come_and_go_at_once_are_counted() {
         (all, users) == (THREADS * EACH / 2, THREADS * EACH / 2)
     })
     .await;
+}
+
+/// However long that takes: it would be given up again.
+#[tokio::test]
+async fn an_instance_lives_while_it_says_again_who_is_there() {
+    let redis = Redis::start_with(&[]);
+    let one = Subject::new(|feed| {
+        let feed: Arc<dyn Feed> =
+            Arc::new(Restless { feed: feed.upgrade().expect("a feed"), asked: AtomicU64::default() });
+        let (broker, engine) = redis_at(&redis.url(), Arc::downgrade(&feed), Retain::default());
+        (broker, Box::new((engine, feed)))
+    });
+    one.broker.open(&room("a")).await.expect("opened");
+    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), Raw::to(&redis).await);
+    let _: u64 = raw.ask(&["HDEL", &keys.beats(), &before]).await;
+    eventually("it beats under another name", async || {
+        let name = one.name();
+        name != before && raw.ask::<Option<u64>>(&["HGET", &keys.beats(), &name]).await > Some(2)
+    })
+    .await;
+}
+
+/// A feed whose users are others whenever it is asked: they are never said.
+struct Restless {
+    feed: Arc<dyn Feed>,
+    asked: AtomicU64,
+}
+
+impl Feed for Restless {
+    fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
+        self.feed.entry(room, epoch, entry);
+    }
+
+    fn signal(&self, room: &RoomName, signal: &Signal) {
+        self.feed.signal(room, signal);
+    }
+
+    fn tell(&self, to: &Recipients, json: &Arc<str>) {
+        self.feed.tell(to, json);
+    }
+
+    fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64) {
+        self.feed.reset(room, start, head, replayed);
+    }
+
+    fn users(&self, _: &RoomName) -> Vec<UserId> {
+        vec![user(&self.asked.fetch_add(1, Ordering::Relaxed).to_string())]
+    }
+}
+
+/// A round trip for each of many rooms would take longer than a lease.
+#[tokio::test]
+async fn rooms_are_said_again_many_at_a_time() {
+    const ROOMS: u64 = 400;
+    let redis = Redis::start_with(&[]);
+    let one = instance(&redis);
+    for number in 0..ROOMS {
+        one.broker.open(&room(&number.to_string())).await.expect("opened");
+    }
+    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), Raw::to(&redis).await);
+    let (reads, mut looks) = (raw.reads().await, 0);
+    let _: u64 = raw.ask(&["HDEL", &keys.beats(), &before]).await;
+    eventually("all are said", async || {
+        let name = one.name();
+        if name == before {
+            return false;
+        }
+        looks += 1;
+        raw.ask::<u64>(&["SCARD", &keys.rooms_at(&name)]).await == ROOMS
+    })
+    .await;
+    let reads = raw.reads().await - reads - looks;
+    assert!(reads < ROOMS / 4, "{reads} times Redis had something to read");
+}
+
+impl Raw {
+    /// How often Redis has read from its connections.
+    async fn reads(&mut self) -> u64 {
+        let all: String = self.ask(&["INFO", "stats"]).await;
+        let number = all.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
+        number.expect("it is counted").trim().parse().expect("a number")
+    }
 }
