@@ -2,8 +2,8 @@
 //!
 //! What an instance has in Redis is what is here, said again until it is so ([`saying`](super::saying),
 //! [`online`](super::online)): its users in each room and its connections are absolute, never a difference. No beat
-//! waits for any of that. Where others have given it up, or Redis has lost all, it begins anew under another
-//! name, and says all of it once more. An instance that ends leaves what it had to its lease: its users have time to
+//! waits for any of that. Where others have given it up, or Redis has lost all or went back to what it was (it was started
+//! again with less than it had, another one took its place), it begins anew under another name, and says all of it once more. An instance that ends leaves what it had to its lease: its users have time to
 //! come back elsewhere before anybody is told that they left.
 
 use std::collections::HashMap;
@@ -25,52 +25,112 @@ const ROOMS: usize = 100;
 /// Those who find that an instance is gone wait for up to that long, so that one does it and the rest see it done.
 const JITTER: Duration = Duration::from_secs(1);
 
-/// The counter of each instance.
-type Counters = HashMap<String, u64>;
+/// What Redis says to a beat.
+struct Heard {
+    /// Which process it is; nothing where it does not say that.
+    run: Option<String>,
+    /// The counter of each instance; none where the one that beats is not among them.
+    counters: HashMap<String, u64>,
+}
+
+/// What Redis knew of this instance when it took the last beat.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    run: Option<String>,
+    counter: u64,
+}
+
+/// Why an instance begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    /// Redis had not taken it before.
+    First,
+    /// The others have given it up, or Redis has lost all.
+    GivenUp,
+    /// Redis is what it was some time ago, or may be: what was said since then may be lost.
+    WentBack,
+}
+
+impl Heard {
+    /// What it knows of an instance, if it does.
+    fn of(&self, instance: &str) -> Option<Known> {
+        Some(Known { run: self.run.clone(), counter: *self.counters.get(instance)? })
+    }
+}
+
+/// Whether to begin anew, by what was known before and is now. Another process may have lost less than a beat, which no
+/// counter shows.
+fn judge(before: Option<&Known>, now: Option<&Known>) -> Option<Anew> {
+    match (before, now) {
+        (None, None) => Some(Anew::First),
+        (Some(_), None) => Some(Anew::GivenUp),
+        (Some(before), Some(now)) if before.run != now.run || before.counter >= now.counter => {
+            Some(Anew::WentBack)
+        }
+        _ => None,
+    }
+}
 
 impl Shared {
     /// Says that this instance is there, for the first time under its name.
-    pub(super) async fn register(&self) -> Result<(), Unavailable> {
-        self.asks.ask(&self.beat(&self.instance(), true)).await.map(|_| ())
+    pub(super) async fn register(&self) -> Option<Known> {
+        let name = self.instance();
+        self.beat(&self.beat_of(&name, true)).await.ok()?.of(&name)
     }
 
-    fn beat(&self, instance: &str, new: bool) -> Pipeline {
+    fn beat_of(&self, instance: &str, new: bool) -> Pipeline {
         let mut beat = scripts::BEAT.on(&[self.keys.beats()]);
         beat.arg(instance).arg(u8::from(new));
         let mut asking = Pipeline::new();
         asking.add_command(beat);
+        asking.cmd("INFO").arg("server");
         asking
     }
 
-    /// Sends what begins with a beat; the counters of all, or none where this instance is not among them. It fails
-    /// where any of it is refused.
-    async fn counters(&self, beat: &Pipeline) -> Result<Counters, Unavailable> {
-        let answers = timeout(BEAT, self.asks.attempt(beat)).await.map_err(|_| Unavailable)??;
-        if answers.iter().any(reply::is_refusal) {
+    /// Sends what begins with a beat. It fails where anything is refused but to say which process it is.
+    async fn beat(&self, asking: &Pipeline) -> Result<Heard, Unavailable> {
+        let answers = timeout(BEAT, self.asks.attempt(asking)).await.map_err(|_| Unavailable)??;
+        let [beat, info, rest @ ..] = &*answers else { return Err(Unavailable) };
+        if rest.iter().any(reply::is_refusal) {
             return Err(Unavailable);
         }
-        let all = answers.first().and_then(reply::list).ok_or(Unavailable)?;
-        Ok(all
-            .chunks_exact(2)
-            .filter_map(|pair| Some((reply::text(&pair[0])?.to_owned(), reply::parse(&pair[1])?)))
-            .collect())
+        let counters = reply::list(beat).ok_or(Unavailable)?;
+        let run =
+            reply::text(info).and_then(|info| info.lines().find_map(|line| line.strip_prefix("run_id:")));
+        Ok(Heard {
+            run: run.map(|run| run.trim().to_owned()),
+            counters: counters
+                .chunks_exact(2)
+                .filter_map(|pair| Some((reply::text(&pair[0])?.to_owned(), reply::parse(&pair[1])?)))
+                .collect(),
+        })
     }
 
     /// Begins anew under another name, as soon as Redis has taken that.
-    async fn begin_anew(&self) -> Result<(), Unavailable> {
+    async fn begin_anew(&self, why: Anew) -> Result<Option<Known>, Unavailable> {
         let (before, next) = (self.instance(), new_instance());
-        let mut asking = self.beat(&next, true);
+        let mut asking = self.beat_of(&next, true);
         // Whatever is left of that name is given up with its lease, unless we do it here.
         asking.cmd("HSETNX").arg(self.keys.beats()).arg(&*before).arg(0);
-        self.counters(&asking).await?;
+        // Its connections are counted under the new one, and never under both.
+        asking.cmd("HDEL").arg(self.keys.online()).arg(&*before);
+        asking.cmd("UNLINK").arg(self.keys.online_at(&before));
+        let known = self.beat(&asking).await?.of(&next);
         *self.instance.lock() = next.into();
-        tracing::warn!(
-            "this instance had been given up by the others, or Redis has lost it: saying again who is here"
-        );
+        match why {
+            Anew::First | Anew::GivenUp => tracing::warn!(
+                "this instance had been given up by the others, or Redis has lost it: saying again who is here"
+            ),
+            Anew::WentBack => {
+                tracing::warn!(
+                    "Redis was started again, or went back to what it was: saying again who is here"
+                );
+            }
+        }
         self.listed.lock().clear();
         self.online.say_all_again();
         self.say_all_again(before);
-        Ok(())
+        Ok(known)
     }
 
     /// `SADD` or `SREM` of a room among those of this instance.
@@ -134,33 +194,43 @@ pub(super) fn replace(channel: &str, instance: &str) -> Cmd {
     replace
 }
 
-/// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+/// Runs for as long as the broker; `known` is what came of the first beat.
+pub(super) async fn run(shared: Arc<Shared>, mut known: Option<Known>) {
     let mut next = Instant::now();
+    let mut anew = None;
     loop {
         next += BEAT;
         tokio::time::sleep_until(next).await;
         next = next.max(Instant::now() - BEAT);
-        let counters = shared.counters(&shared.beat(&shared.instance(), false)).await;
-        match counters {
-            Err(Unavailable) => shared.lapse.lock().pause(),
-            Ok(counters) if counters.is_empty() => {
-                // Fails where Redis is away again: the next beat finds the same.
-                let _ = shared.begin_anew().await;
+        let name = shared.instance();
+        let Ok(heard) = shared.beat(&shared.beat_of(&name, false)).await else {
+            shared.lapse.lock().pause();
+            continue;
+        };
+        let now = heard.of(&name);
+        // Where that fails it is done with the next beat, whatever that shows.
+        anew = judge(known.as_ref(), now.as_ref()).or(anew);
+        if let Some(why) = anew {
+            if let Ok(now) = shared.begin_anew(why).await {
+                (known, anew) = (now, None);
             }
-            Ok(counters) => {
-                let gone = shared.lapse.lock().observe(Instant::now().into_std(), counters);
-                for (instance, counter) in gone {
-                    let shared = shared.clone();
-                    tokio::spawn(async move { shared.bury(&instance, counter).await });
-                }
-                shared.saying.now();
-            }
+        } else {
+            known = now;
+            shared.judge_others(heard.counters);
+            shared.saying.now();
         }
     }
 }
 
 impl Shared {
+    fn judge_others(self: &Arc<Self>, counters: HashMap<String, u64>) {
+        let gone = self.lapse.lock().observe(Instant::now().into_std(), counters);
+        for (instance, counter) in gone {
+            let shared = self.clone();
+            self.runtime.spawn(async move { shared.bury(&instance, counter).await });
+        }
+    }
+
     /// Gives up an instance that is silent, if nobody else did and its counter still stands.
     async fn bury(&self, instance: &str, counter: u64) {
         sleep(JITTER.mul_f64(fastrand::f64())).await;
@@ -172,6 +242,26 @@ impl Shared {
             tracing::warn!(%instance, "an instance is silent: its users have left");
             // What fails is tried again, by whoever looks next.
             let _ = self.give_up(instance, &[]).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_not_known_or_was_known_better_begins_anew() {
+        let known = |run: &str, counter| Some(Known { run: Some(run.to_owned()), counter });
+        for (before, now, why) in [
+            (None, None, Some(Anew::First)),
+            (None, known("a", 1), None),
+            (known("a", 7), known("a", 8), None),
+            (known("a", 7), None, Some(Anew::GivenUp)),
+            (known("a", 7), known("a", 7), Some(Anew::WentBack)),
+            (known("a", 7), known("b", 8), Some(Anew::WentBack)),
+        ] {
+            assert_eq!(judge(before.as_ref(), now.as_ref()), why, "{before:?}, {now:?}");
         }
     }
 }

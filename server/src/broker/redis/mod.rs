@@ -214,7 +214,8 @@ impl Shared {
 
     /// Says that this instance is there, and starts all that runs.
     async fn start(self: &Arc<Self>) {
-        if self.register().await.is_err() {
+        let known = self.register().await;
+        if known.is_none() {
             tracing::warn!("Redis does not answer yet");
         }
         for lane in &self.lanes {
@@ -223,7 +224,7 @@ impl Shared {
         self.runtime.spawn(subscriptions::run(self.clone()));
         self.runtime.spawn(health::run(self.clone()));
         self.runtime.spawn(repair::run(self.clone()));
-        self.runtime.spawn(instances::run(self.clone()));
+        self.runtime.spawn(instances::run(self.clone(), known));
         self.runtime.spawn(saying::run(self.clone()));
         self.runtime.spawn(online::run(self.clone()));
         self.runtime.spawn(sweep::run(self.clone()));

@@ -17,6 +17,9 @@ if most > 0 then
 end
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
-local all = 0
-for _, count in ipairs(redis.call('HVALS', KEYS[2])) do all = all + tonumber(count) end
+-- What is left of an instance that was given up does not count.
+local all = tonumber(ARGV[5])
+for _, instance in ipairs(instances) do
+  if instance ~= ARGV[2] then all = all + tonumber(redis.call('HGET', KEYS[2], instance) or 0) end
+end
 return all

@@ -212,6 +212,38 @@ async fn people_are_there_again_when_redis_has_lost_all() {
     assert_eq!(rooms.iter().map(|of| (of.room.as_str(), of.member_count)).collect::<Vec<_>>(), [("a", 3)]);
 }
 
+/// A Redis that comes back as it was a moment ago, with as many people: less is lost than a beat would show.
+#[tokio::test]
+async fn people_and_connections_are_said_again_when_redis_went_back() {
+    let mut redis = Redis::start_with(&[]);
+    let [one] = instances_in_a::<1>(&redis).await;
+    one.enters("alice").await;
+    assert_eq!(one.broker.connect(&user("alice"), 1).await, Ok(Some(1)));
+    let _: String = Raw::to(&redis).await.ask(&["SAVE"]).await;
+    one.leaves("alice").await;
+    one.enters("bob").await;
+    assert_eq!(one.broker.connect(&user("bob"), 1).await, Ok(Some(2)));
+    assert_eq!(one.broker.connect(&user("carol"), 1).await, Ok(Some(3)));
+    redis.restart();
+    let (mut raw, keys) = (Raw::to(&redis).await, Keys::new("realtime"));
+    eventually("who is here is there", async || one.members().await == ["bob"]).await;
+    eventually("all are counted", async || {
+        raw.ask::<Vec<u64>>(&["HVALS", &keys.online_at(&one.name())]).await == [1, 1, 1]
+            && raw.ask::<Vec<u64>>(&["HVALS", &keys.online()]).await == [3]
+    })
+    .await;
+}
+
+/// Somebody may have said it while the others gave that instance up.
+#[tokio::test]
+async fn what_is_left_of_an_instance_that_is_gone_is_not_counted() {
+    let redis = Redis::start();
+    let one = instance(&redis);
+    let (mut raw, keys) = (Raw::to(&redis).await, Keys::new("realtime"));
+    let _: u64 = raw.ask(&["HSET", &keys.online(), "gone", "7"]).await;
+    assert_eq!(one.broker.connect(&user("alice"), 1).await, Ok(Some(1)));
+}
+
 /// The counter of changes went back: what comes next is not taken for something that was told.
 #[tokio::test]
 async fn people_are_told_of_when_their_changes_are_counted_anew() {
