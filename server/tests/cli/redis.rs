@@ -117,6 +117,26 @@ fn who_it_is_not_let_in_is_told_how_to_be() {
     }
 }
 
+/// Sets what a Redis may hold; with one byte it refuses all that is written.
+fn set_memory(redis: &Redis, bytes: &str) {
+    let client = ::redis::Client::open(redis.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("it listens");
+    let set = ::redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut connection);
+    set.expect("set");
+}
+
+#[test]
+fn who_was_not_taken_at_first_is_not_said_to_have_been_given_up() {
+    let (home, redis) = (Home::new(), Redis::start());
+    set_memory(&redis, "1");
+    let mut served = home.serve(&["--redis-url", &redis.url()]);
+    served.has_said("Redis does not take this instance yet");
+    set_memory(&redis, "0");
+    served.has_said("Redis takes this instance");
+    let log = served.stopped();
+    assert!(!log.contains("given up"), "{log}");
+}
+
 /// The line of the README that makes a user of Redis.
 fn readmes_rule() -> &'static str {
     let readme = include_str!("../../README.md");

@@ -118,7 +118,8 @@ impl Shared {
         let known = self.beat(&asking).await?.of(&next);
         *self.instance.lock() = next.into();
         match why {
-            Anew::First | Anew::GivenUp => tracing::warn!(
+            Anew::First => tracing::info!("Redis takes this instance"),
+            Anew::GivenUp => tracing::warn!(
                 "this instance had been given up by the others, or Redis has lost it: saying again who is here"
             ),
             Anew::WentBack => {

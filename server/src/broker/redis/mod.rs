@@ -216,7 +216,7 @@ impl Shared {
     async fn start(self: &Arc<Self>) {
         let known = self.register().await;
         if known.is_none() {
-            tracing::warn!("Redis does not answer yet");
+            tracing::warn!("Redis does not take this instance yet");
         }
         for lane in &self.lanes {
             self.runtime.spawn(lane.clone().run());
