@@ -15,8 +15,10 @@ use super::Shared;
 
 /// How often it is tried.
 const PROBE: Duration = Duration::from_secs(3);
-/// How soon it has to be heard.
-const HEARD: Duration = Duration::from_millis(2_500);
+/// How soon it has to be said, which is when Redis has answered.
+const SAID: Duration = Duration::from_millis(2_500);
+/// How soon it has to be heard after that.
+const HEARD: Duration = Duration::from_secs(2);
 
 /// Whether what is said is heard.
 pub(super) struct Health {
@@ -56,16 +58,14 @@ impl Shared {
         let mut heard = self.health.heard.subscribe();
         let mut saying = Pipeline::new();
         saying.cmd("SPUBLISH").arg(&*self.probe_channel).arg(number);
-        let around = timeout(HEARD, async {
-            if self.asks.attempt(&saying).await.is_err() {
-                return Probe::Mute;
-            }
-            match heard.wait_for(|heard| *heard == number).await {
-                Ok(_) => Probe::Heard,
-                Err(_) => Probe::Deaf,
-            }
-        });
-        around.await.unwrap_or(Probe::Deaf)
+        if self.asks.attempt_until(Instant::now() + SAID, &saying).await.is_err() {
+            return Probe::Mute;
+        }
+        // From here on it is not the connection for commands that is to blame.
+        match timeout(HEARD, heard.wait_for(|heard| *heard == number)).await {
+            Ok(Ok(_)) => Probe::Heard,
+            _ => Probe::Deaf,
+        }
     }
 
     fn set_up(&self, up: bool) {

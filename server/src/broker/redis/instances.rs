@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::redis::{Cmd, Pipeline};
 use realtime_shared::{LeaveReason, RoomName};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::following::Following;
 use super::lapse::BEAT;
@@ -89,7 +89,7 @@ impl Shared {
 
     /// Sends what begins with a beat. It fails where anything is refused but to say which process it is.
     async fn beat(&self, asking: &Pipeline) -> Result<Heard, Unavailable> {
-        let answers = timeout(BEAT, self.asks.attempt(asking)).await.map_err(|_| Unavailable)??;
+        let answers = self.asks.attempt_until(Instant::now() + BEAT, asking).await?;
         let [beat, info, rest @ ..] = &*answers else { return Err(Unavailable) };
         if rest.iter().any(reply::is_refusal) {
             return Err(Unavailable);

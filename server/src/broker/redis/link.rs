@@ -21,6 +21,8 @@ use crate::metrics::Metrics;
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long one answer may take. Redis with AOF `always` waits for its disk.
 const ANSWER: Duration = Duration::from_secs(3);
+/// Whoever has less time than that left for an answer cannot tell a connection that is dead from one that is slow.
+const FAIR: Duration = Duration::from_secs(1);
 /// For how long something is tried again, all in all.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
@@ -80,9 +82,7 @@ impl Link {
     pub(super) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Ok(answers) =
-                timeout_at(deadline, self.attempt(commands)).await.map_err(|_| Unavailable)?
-            {
+            if let Ok(answers) = self.attempt_until(deadline, commands).await {
                 // What is refused now is refused again at once.
                 return if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(answers) };
             }
@@ -95,10 +95,23 @@ impl Link {
 
     /// Sends commands once; an answer for each, which may be an error of that command alone.
     pub(super) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
-        let (mut connection, generation) = self.connection().await?;
+        self.attempt_until(Instant::now() + CONNECT + ANSWER, commands).await
+    }
+
+    /// The same, for so long: a caller with a clock of its own that only stopped to wait would leave a connection in
+    /// place that answers nobody.
+    pub(super) async fn attempt_until(
+        &self,
+        deadline: Instant,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, Broken> {
+        let (mut connection, generation) =
+            timeout_at(deadline, self.connection()).await.map_err(|_| Broken)??;
         let (skipped, kept) =
             if commands.is_transaction() { (commands.len() + 1, 1) } else { (0, commands.len()) };
-        let answers = timeout(ANSWER, connection.send_packed_commands(commands, skipped, kept)).await;
+        let sent = Instant::now();
+        let answers = connection.send_packed_commands(commands, skipped, kept);
+        let answers = timeout_at(deadline.min(sent + ANSWER), answers).await;
         let fault = match answers {
             Ok(Ok(answers)) => match answers.iter().find_map(passing) {
                 None => {
@@ -108,6 +121,7 @@ impl Link {
                 Some(fault) => fault,
             },
             Ok(Err(error)) => describe(&error),
+            Err(_) if sent.elapsed() < FAIR => return Err(Broken),
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::debug!(connection = %self.name, %fault, "a connection to Redis broke");

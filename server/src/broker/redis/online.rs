@@ -11,7 +11,7 @@ use ::redis::Pipeline;
 use parking_lot::Mutex;
 use realtime_shared::UserId;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{Shared, reply, scripts};
 use crate::broker::Unavailable;
@@ -150,7 +150,7 @@ impl Shared {
         asking.cmd("HDEL").arg(self.keys.online()).arg(&*instance);
         asking.cmd("UNLINK").arg(self.keys.online_at(&instance));
         // Where Redis is away it is done with the lease.
-        let _ = timeout(GOODBYE, self.asks.attempt(&asking)).await;
+        let _ = self.asks.attempt_until(Instant::now() + GOODBYE, &asking).await;
     }
 
     /// Says what has not been said, or a part of it where that is much.

@@ -118,11 +118,11 @@ impl Lane {
             .unzip();
         let commands = pipeline(commands);
         while let Some((mut next, last)) = expire(&mut waiting) {
-            let mut sending = std::pin::pin!(timeout_at(last, self.link.attempt(&commands)));
+            let mut sending = std::pin::pin!(self.link.attempt_until(last, &commands));
             // Whoever has no time left is told so in time, whatever becomes of the rest.
             let answers = loop {
                 match timeout_at(next, sending.as_mut()).await {
-                    Ok(answers) => break answers.ok().and_then(Result::ok),
+                    Ok(answers) => break answers.ok(),
                     Err(_) => match expire(&mut waiting) {
                         Some((sooner, _)) => next = sooner,
                         None => break None,

@@ -13,6 +13,7 @@ mod refusals;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
+mod stalls;
 mod tells;
 
 use std::time::Duration;
