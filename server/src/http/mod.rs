@@ -93,7 +93,7 @@ async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
     } else if site.hub.registry.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer, or takes nothing\n")
     }
 }
 

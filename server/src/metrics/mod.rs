@@ -120,7 +120,10 @@ impl Metrics {
                 "realtime_redis_reconnects_total",
                 "Connections to Redis that were made in place of one that broke.",
             ),
-            redis_up: all.gauge("realtime_redis_up", "1 while what is said through Redis is heard, else 0."),
+            redis_up: all.gauge(
+                "realtime_redis_up",
+                "1 while Redis takes what is written and what is said through it is heard, else 0.",
+            ),
             commit_entries: all.histogram(
                 "realtime_commit_entries",
                 "Entries of a commit of the store.",

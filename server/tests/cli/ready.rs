@@ -19,7 +19,10 @@ fn a_server_is_ready_while_its_redis_answers() {
     redis.kill();
     served.wait_for("Redis does not answer");
     let away = get(served.address(), "/readyz");
-    assert!(away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer\n"), "{away}");
+    assert!(
+        away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer, or takes nothing\n"),
+        "{away}"
+    );
     assert!(get(served.address(), "/healthz").starts_with("HTTP/1.1 200"), "it lives all the same");
 
     redis.restart();
@@ -27,6 +30,32 @@ fn a_server_is_ready_while_its_redis_answers() {
     assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 200"));
     let log = served.stopped();
     assert_eq!(log.matches("Redis does not answer").count(), 1, "it is said once: {log}");
+}
+
+#[test]
+fn a_server_is_not_ready_while_its_redis_takes_nothing() {
+    for (refuse, accept) in
+        [("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"), ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")]
+    {
+        let (home, redis) = (Home::new(), Redis::start());
+        let mut served = home.serve(&["--redis-url", &redis.url()]);
+        served.has_said("Redis answers");
+        let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("it listens");
+        let mut order = |words: &str| {
+            write!(operator, "{words}\r\n").expect("sent");
+            let mut answer = [0; 5];
+            operator.read_exact(&mut answer).expect("an answer");
+            assert_eq!(&answer, b"+OK\r\n", "{words}");
+        };
+        order(refuse);
+        served.wait_for("Redis does not answer, or takes nothing");
+        assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 503"));
+        order(accept);
+        served.wait_for("Redis answers");
+        assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 200"));
+        let log = served.stopped();
+        assert_eq!(log.matches("Redis refuses what it is asked").count(), 1, "it is said once: {log}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Whether Redis serves us: this instance says something and has to hear it, all the way around.
+//! Whether Redis serves us: this instance writes something and says it, and has to hear it, all the way around.
 //!
-//! An open socket says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the
+//! A Redis that answers may take nothing: it is full, cannot write to its disk, or is a replica now. An open socket says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the
 //! connection for announcements is made anew. The log says once that Redis is away, and once that it is back.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use ::redis::Pipeline;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Shared;
+use super::{Shared, reply, scripts};
 
 /// How often it is tried.
 const PROBE: Duration = Duration::from_secs(3);
@@ -20,7 +20,10 @@ const SAID: Duration = Duration::from_millis(2_500);
 /// How soon it has to be heard after that.
 const HEARD: Duration = Duration::from_secs(2);
 
-/// Whether what is said is heard.
+/// For how long it is kept.
+const KEPT: Duration = Duration::from_mins(1);
+
+/// Whether what is written is taken, and what is said is heard.
 pub(super) struct Health {
     up: AtomicBool,
     heard: watch::Sender<u64>,
@@ -49,17 +52,20 @@ enum Probe {
     Heard,
     /// It was said, and not heard.
     Deaf,
-    /// It could not be said.
+    /// It could not be said: Redis is away, or refuses it.
     Mute,
 }
 
 impl Shared {
     async fn probe(&self, number: u64) -> Probe {
         let mut heard = self.health.heard.subscribe();
+        let mut probe = scripts::PROBE.on(&[&*self.probe_channel]);
+        probe.arg(&*self.probe_channel).arg(number).arg(KEPT.as_secs());
         let mut saying = Pipeline::new();
-        saying.cmd("SPUBLISH").arg(&*self.probe_channel).arg(number);
-        if self.asks.attempt_until(Instant::now() + SAID, &saying).await.is_err() {
-            return Probe::Mute;
+        saying.add_command(probe);
+        match self.asks.attempt_until(Instant::now() + SAID, &saying).await {
+            Ok(answers) if !answers.iter().any(reply::is_refusal) => {}
+            _ => return Probe::Mute,
         }
         // From here on it is not the connection for commands that is to blame.
         match timeout(HEARD, heard.wait_for(|heard| *heard == number)).await {
@@ -73,7 +79,7 @@ impl Shared {
         self.metrics.redis_up.set(i64::from(up));
         match (was, up) {
             (true, false) => tracing::error!(
-                "Redis does not answer: clients stay connected, and what they send is refused for now (unavailable)"
+                "Redis does not answer, or takes nothing: clients stay connected, and what they send is refused for now (unavailable)"
             ),
             (false, true) => tracing::info!("Redis answers"),
             _ => {}

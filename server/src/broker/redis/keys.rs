@@ -17,6 +17,7 @@
 //! | `realtime:{%live}:online:<instance>` | hash | user → connections |
 //! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open there |
 //! | `realtime:{%live}:claim:<digest>` | hash | who passes on what a program published |
+//! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; goes by itself |
 //! | `realtime:{%live}:sweep` | string | which instance drops what is too old |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
 
@@ -86,7 +87,7 @@ impl Keys {
         self.live("tells")
     }
 
-    /// The channel on which an instance hears itself.
+    /// The channel on which an instance hears itself, and the key with which it tries whether it may write.
     pub(super) fn probe(&self, instance: &str) -> String {
         self.live("probe:") + instance
     }

@@ -4,6 +4,8 @@
 //! itself for now (loading, a replica, without our scripts). Whoever asked may ask again: all that is sent here may come
 //! twice.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +29,13 @@ const FAIR: Duration = Duration::from_secs(1);
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often it is said that Redis refuses commands.
+/// How often it is said that Redis refuses commands with one code.
 const TELL_AGAIN: Duration = Duration::from_mins(1);
+/// What it says when it has not our scripts.
+const FORGOTTEN: &str = "NOSCRIPT";
 /// What Redis says when the same command may succeed on another connection, or later.
 const PASSING: [&str; 7] =
-    ["LOADING", "MASTERDOWN", "READONLY", "NOSCRIPT", "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
+    ["LOADING", "MASTERDOWN", "READONLY", FORGOTTEN, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
 
 /// The connection broke, or does so now.
 #[derive(Debug)]
@@ -43,6 +47,26 @@ impl From<Broken> for Unavailable {
     }
 }
 
+/// What Redis refused on any connection: when that was last said, by its code.
+#[derive(Default)]
+pub(super) struct Refusals(Mutex<HashMap<String, Instant>>);
+
+impl Refusals {
+    /// Whether a refusal is to be said now.
+    fn is_new(&self, code: &str) -> bool {
+        let now = Instant::now();
+        let mut told = self.0.lock();
+        told.retain(|_, told| now.saturating_duration_since(*told) < TELL_AGAIN);
+        match told.entry(code.to_owned()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(untold) => {
+                untold.insert(now);
+                true
+            }
+        }
+    }
+}
+
 /// A connection that heals.
 pub(super) struct Link {
     client: Client,
@@ -51,6 +75,7 @@ pub(super) struct Link {
     /// Where connections are driven.
     runtime: Handle,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
     state: Mutex<State>,
     connecting: tokio::sync::Mutex<()>,
 }
@@ -62,17 +87,22 @@ struct State {
     generation: u64,
     /// When the last attempt to connect failed.
     failed: Option<Instant>,
-    /// When it was last said that Redis refuses a command.
-    told: Option<Instant>,
 }
 
 impl Link {
-    pub(super) fn new(client: Client, name: &str, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(
+        client: Client,
+        name: &str,
+        runtime: Handle,
+        metrics: Arc<Metrics>,
+        refusals: Arc<Refusals>,
+    ) -> Self {
         Self {
             client,
             name: format!("realtime-{name}"),
             runtime,
             metrics,
+            refusals,
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         }
@@ -113,13 +143,13 @@ impl Link {
         let answers = connection.send_packed_commands(commands, skipped, kept);
         let answers = timeout_at(deadline.min(sent + ANSWER), answers).await;
         let fault = match answers {
-            Ok(Ok(answers)) => match answers.iter().find_map(passing) {
-                None => {
-                    self.report_refusals(&answers);
-                    return Ok(answers);
+            Ok(Ok(answers)) => {
+                self.report_refusals(&answers);
+                match answers.iter().find_map(passing) {
+                    None => return Ok(answers),
+                    Some(fault) => fault,
                 }
-                Some(fault) => fault,
-            },
+            }
             Ok(Err(error)) => describe(&error),
             Err(_) if sent.elapsed() < FAIR => return Err(Broken),
             Err(_) => "no answer in time".to_owned(),
@@ -129,17 +159,16 @@ impl Link {
         Err(Broken)
     }
 
-    /// Says that Redis refuses commands, once in a while: every message may be refused.
+    /// Says that Redis refuses commands, once in a while: every message may be refused. That it has forgotten our
+    /// scripts is none: the next connection brings them.
     fn report_refusals(&self, answers: &[Value]) {
         let refusal = answers.iter().find_map(|answer| match answer {
-            Value::ServerError(error) => Some(error),
+            Value::ServerError(error) if error.code() != FORGOTTEN => Some(error),
             _ => None,
         });
-        let Some(error) = refusal else { return };
-        let now = Instant::now();
-        let mut state = self.state.lock();
-        if state.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL_AGAIN) {
-            state.told = Some(now);
+        if let Some(error) = refusal
+            && self.refusals.is_new(error.code())
+        {
             tracing::error!(connection = %self.name, %error, "Redis refuses what it is asked");
         }
     }

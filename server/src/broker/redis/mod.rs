@@ -181,7 +181,10 @@ fn new_instance() -> String {
 impl Shared {
     fn new(place: Place, clock: Clock, retain: Retain, metrics: Arc<Metrics>, runtime: Handle) -> Self {
         let Place { client, prefix, relay_channel } = place;
-        let link = |name: &str| Link::new(client.clone(), name, runtime.clone(), metrics.clone());
+        let refusals = Arc::default();
+        let link = |name: &str| {
+            Link::new(client.clone(), name, runtime.clone(), metrics.clone(), Arc::clone(&refusals))
+        };
         let (keys, instance) = (Keys::new(&prefix), new_instance());
         Self {
             lanes: (0..LANES)

@@ -34,6 +34,7 @@ scripts! {
     FORGET = "forget.lua",
     LEAVE = "leave.lua",
     LOOK = "look.lua",
+    PROBE = "probe.lua",
     REPLACE = "replace.lua",
     SWEEP = "sweep.lua",
 }
