@@ -30,6 +30,8 @@ pub struct Config {
     pub rooms: Vec<RoomName>,
     /// Where it is kept how far rooms are read. None: it is not.
     pub state: Option<state::Place>,
+    /// How to tell of mentions while the user looks elsewhere.
+    pub notify: Notify,
     /// Whether to hear the mouse.
     pub mouse: bool,
     /// Whether to use colours.
@@ -45,6 +47,24 @@ pub struct Server {
     pub url: String,
     /// Whom the token is for, where it says that.
     pub user: Option<UserId>,
+}
+
+/// How the user is told of mentions while they look elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notify {
+    /// By the terminal's bell.
+    pub bell: bool,
+    /// By a notification of the desktop, where the terminal makes one (OSC 9, OSC 777).
+    pub desktop: bool,
+    /// By the title of the window, which has the room and a count.
+    pub title: bool,
+}
+
+impl Default for Notify {
+    /// In every way.
+    fn default() -> Self {
+        Self { bell: true, desktop: true, title: true }
+    }
 }
 
 /// What is wrong with the configuration. Each says what to do.
@@ -98,7 +118,15 @@ impl Config {
             server: url.clone(),
             user,
         });
-        Ok(Self { net, url, rooms, state, mouse: !args.no_mouse, color: set("NO_COLOR").is_none() })
+        Ok(Self {
+            net,
+            url,
+            rooms,
+            state,
+            notify: Notify::default(),
+            mouse: !args.no_mouse,
+            color: set("NO_COLOR").is_none(),
+        })
     }
 }
 

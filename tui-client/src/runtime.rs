@@ -12,6 +12,7 @@ mod first;
 mod keeper;
 mod screen;
 mod signals;
+mod tell;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -35,6 +36,7 @@ pub(crate) use first::{First, verdict};
 use keeper::Keeper;
 use screen::Screen;
 use signals::{Signal, Signals};
+use tell::Teller;
 
 /// Between two frames, where nobody typed: sixty a second are more than a terminal shows.
 const FRAME: Duration = Duration::from_millis(16);
@@ -118,7 +120,8 @@ pub async fn run(config: Config) -> End {
         }
     }
 
-    let session = match Screen::take(look, model.mouse) {
+    let teller = Teller::new(config.notify, |name| std::env::var(name).ok());
+    let session = match Screen::take(look, model.mouse, teller) {
         Ok(screen) => Session { model, screen, keeper, handle, events, commands, clock, input: None },
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
     };
@@ -334,6 +337,7 @@ impl Session {
                         self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;
                     }
                 }
+                Effect::Notify(told) => self.screen.notify(&told)?,
                 Effect::Copy(text) => screen::copy(&text)?,
                 Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
                 Effect::Redraw => self.screen.forget()?,

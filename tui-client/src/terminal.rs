@@ -24,12 +24,17 @@ use crossterm::{execute, queue};
 static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Whether the keyboard's mode is set.
 static KEYBOARD: AtomicBool = AtomicBool::new(false);
+/// Whether the window's title was kept, to be put back.
+static TITLE: AtomicBool = AtomicBool::new(false);
 /// Whether the mouse is heard.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
 /// Buttons, the wheel, and movements while a button is pressed, with places of any size. crossterm's command asks for
 /// every movement besides, each of which would wake the program.
 const HEAR_MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+/// Keeps the window's title on the terminal's stack, and takes it from there (XTWINOPS).
+const KEEP_TITLE: &str = "\x1b[22;2t";
+const PUT_BACK_TITLE: &str = "\x1b[23;2t";
 const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
 /// Holds the terminal; dropped, it gives it back.
@@ -37,14 +42,16 @@ const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 pub struct Guard {
     has_keyboard_modes: bool,
     hears_mouse: bool,
+    keeps_title: bool,
 }
 
 impl Guard {
     /// Takes the terminal on standard output: raw, the alternate screen, bracketed paste, focus, and where
-    /// `has_keyboard_modes` says that the terminal knows them, distinct keys; with the mouse where that is wanted.
-    pub fn take(has_keyboard_modes: bool, hears_mouse: bool) -> io::Result<Self> {
+    /// `has_keyboard_modes` says that the terminal knows them, distinct keys; with the mouse and with the window's title
+    /// where that is wanted.
+    pub fn take(has_keyboard_modes: bool, hears_mouse: bool, keeps_title: bool) -> io::Result<Self> {
         install_hook();
-        let guard = Self { has_keyboard_modes, hears_mouse };
+        let guard = Self { has_keyboard_modes, hears_mouse, keeps_title };
         guard.resume()?;
         Ok(guard)
     }
@@ -60,6 +67,10 @@ impl Guard {
         restore();
         TAKEN.store(true, Ordering::SeqCst);
         let mut out = io::stdout();
+        if self.keeps_title {
+            TITLE.store(true, Ordering::SeqCst);
+            out.write_all(KEEP_TITLE.as_bytes())?;
+        }
         let entered = enter(&mut out, self.has_keyboard_modes);
         entered.and_then(|()| self.apply_mouse(&mut out)).inspect_err(|_| restore())
     }
@@ -105,6 +116,9 @@ fn restore() {
     let mut out = io::stdout();
     if KEYBOARD.swap(false, Ordering::SeqCst) {
         let _ = execute!(out, PopKeyboardEnhancementFlags);
+    }
+    if TITLE.swap(false, Ordering::SeqCst) {
+        let _ = out.write_all(PUT_BACK_TITLE.as_bytes());
     }
     if MOUSE.swap(false, Ordering::SeqCst) {
         let _ = out.write_all(LEAVE_MOUSE.as_bytes());

@@ -12,7 +12,8 @@ use realtime_tui::terminal::Guard;
 const HOW: &str = "TERMINAL_TEST";
 
 /// Modes that are set, and how they are put back.
-const MODES: [(&str, &str); 7] = [
+const MODES: [(&str, &str); 8] = [
+    ("\x1b[22;2t", "\x1b[23;2t"),
     ("\x1b[?1000h", "\x1b[?1000l"),
     ("\x1b[?1002h", "\x1b[?1002l"),
     ("\x1b[?1006h", "\x1b[?1006l"),
@@ -25,7 +26,7 @@ const MODES: [(&str, &str); 7] = [
 #[test]
 #[ignore = "is run by the others, in a terminal of its own"]
 fn child() -> Result<(), Box<dyn Error>> {
-    let guard = Guard::take(true, true)?;
+    let guard = Guard::take(true, true, true)?;
     print!("drawn\x1b[?25l\x1b[?2026h");
     match std::env::var(HOW)?.as_str() {
         "panic" => panic!("on purpose"),

@@ -20,6 +20,7 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(action) = model.keymap.action(key) else { return Vec::new() };
+    model.attention.key = Some(model.now.mono);
     model.hint = None;
     let confirmed = model.confirm.take();
     if model.overlay.is_some()

@@ -10,6 +10,7 @@ use realtime_shared::{
 
 use super::clock::{Stamp, human};
 use super::link::Link;
+use super::notify;
 use super::overlay::Overlay;
 use super::reading::Came;
 use super::room::{Entered, Page, Room};
@@ -31,7 +32,7 @@ pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
             model.rooms[index].entered = Entered::In;
             return on_joined(model, index, head.as_ref(), recovery, offline);
         }
-        Event::Message { message, replayed } => on_message(model, &message, replayed),
+        Event::Message { message, replayed } => return on_message(model, &message, replayed),
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(event) => on_server(model, event),
     }
@@ -119,20 +120,23 @@ fn after_gap(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> Str
     }
 }
 
-fn on_message(model: &mut Model, message: &Message, replayed: bool) {
-    let Some(index) = model.index_of(&message.room) else { return };
+fn on_message(model: &mut Model, message: &Message, replayed: bool) -> Vec<Effect> {
+    let Some(index) = model.index_of(&message.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
     let (stamp, said) = read(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
     let position =
         message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
     let is_news = model.user.as_ref() != Some(&message.from);
     let came = Came { position, is_news, mention: said.mention, replayed };
+    let mention = (said.mention && !replayed).then(|| said.nick.clone());
     let room = &mut model.rooms[index];
     room.pane.timeline.add_message(message.seq, stamp, said);
     room.stopped_typing(&message.from);
     if room.reading.came(message.seq, &came, is_looked_at) && is_looked_at {
         room.see();
     }
+    let told = mention.and_then(|from| notify::mentioned(model, index, &from, message.text.as_str()));
+    told.into_iter().collect()
 }
 
 /// A message as it is shown. One of ours that is on its way is so no more.

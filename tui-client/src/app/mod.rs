@@ -16,6 +16,7 @@ mod keys;
 mod link;
 mod links;
 mod mouse;
+mod notify;
 mod overlay;
 mod reading;
 mod room;
@@ -37,6 +38,7 @@ pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use mouse::Hit;
+pub use notify::Notification;
 pub use overlay::{Choice, Overlay};
 pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
@@ -106,6 +108,8 @@ pub enum Effect {
     Scroll(Scroll),
     /// Show what a link leads to, in another program.
     Open(Target),
+    /// Tell the user, wherever they look.
+    Notify(Notification),
     /// Have the terminal keep a text for pasting.
     Copy(String),
     /// Hear of the mouse from now on, or leave it to the terminal.
@@ -172,6 +176,7 @@ pub struct Model {
     lobby: Pane,
     text_chars: u32,
     focused: bool,
+    attention: notify::Attention,
     confirm: Option<Confirm>,
     /// How far rooms are read that the user is not in.
     kept: HashMap<RoomName, Position>,
@@ -206,6 +211,7 @@ impl Model {
             lobby: Pane { title: sanitize::line("no room"), ..Pane::default() },
             text_chars: u32::MAX,
             focused: true,
+            attention: notify::Attention::default(),
             confirm: None,
             kept,
             zone,
@@ -383,6 +389,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn on_focus(model: &mut Model, focused: bool) {
     model.focused = focused;
+    model.attention.focus = Some(focused);
     if let Some(room) = model.room_mut()
         && focused
         && room.reading.unread > 0

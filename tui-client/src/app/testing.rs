@@ -154,6 +154,12 @@ impl Client {
     }
 
     /// Somebody says something.
+    /// What a message that comes now makes the client do.
+    pub(crate) fn hears(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
+        let message = self.next_message(name, from, text);
+        self.net(Event::Message { message, replayed: false })
+    }
+
     pub(crate) fn says(&mut self, name: &str, from: &str, text: &str) {
         let message = self.next_message(name, from, text);
         self.net(Event::Message { message, replayed: false });

@@ -11,7 +11,8 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::Rect;
 
-use crate::app::Model;
+use super::tell::Teller;
+use crate::app::{Model, Notification};
 use crate::terminal::{Guard, has_hyperlinks};
 use crate::ui::hyperlink::merged;
 use crate::ui::{Look, ViewState, view};
@@ -21,23 +22,29 @@ pub(super) struct Screen {
     pub(super) view: ViewState,
     terminal: Terminal<CrosstermBackend<Output>>,
     output: Output,
+    teller: Teller,
     guard: Guard,
 }
 
 impl Screen {
-    pub(super) fn take(look: Look, hears_mouse: bool) -> io::Result<Self> {
-        let guard = Guard::take(super::has_keyboard_modes(), hears_mouse)?;
+    pub(super) fn take(look: Look, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
+        let guard = Guard::take(super::has_keyboard_modes(), hears_mouse, teller.has_title())?;
         let output = Output::default();
         let view = ViewState::new(look).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
-        Ok(Self { view, terminal, output, guard })
+        Ok(Self { view, terminal, output, teller, guard })
     }
 
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
         queue!(self.output, BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| view(model, &mut self.view, frame))?;
         queue!(self.output, EndSynchronizedUpdate)?;
-        self.output.send()
+        self.output.send()?;
+        self.teller.title(model.window_title())
+    }
+
+    pub(super) fn notify(&self, told: &Notification) -> io::Result<()> {
+        self.teller.notify(told)
     }
 
     /// The next frame is drawn whole: nothing is known of what the terminal shows.
@@ -56,6 +63,7 @@ impl Screen {
 
     pub(super) fn resume(&mut self) -> io::Result<()> {
         self.guard.resume()?;
+        self.teller.forget();
         self.forget()
     }
 }

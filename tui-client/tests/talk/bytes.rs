@@ -60,9 +60,17 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
                 _ if is_open && !is_link && is_link_start(sequence) => is_link = true,
                 _ if is_link => faults.push(format!("in a link: the sequence {sequence:?}")),
                 _ if is_open && is_drawing(sequence) => {}
+                _ if !is_open
+                    && told(sequence).is_some_and(|text| {
+                        check_text(text, &mut faults);
+                        true
+                    }) => {}
                 _ => faults.push(format!("the sequence {sequence:?}")),
             }
             rest = &rest[length..];
+        } else if c == '\x07' && !is_open {
+            // The bell, of which nobody's text is part: those are in frames.
+            rest = &rest[1..];
         } else {
             if !is_open {
                 faults.push(format!("{c:?} outside of a frame"));
@@ -83,7 +91,7 @@ pub(crate) fn frames(written: &[u8]) -> usize {
 /// The bytes of a control sequence, or of one that begins or ends a link; of anything else that begins with an escape,
 /// the escape alone.
 fn sequence_len(text: &str) -> usize {
-    if text.starts_with("\x1b]8;") {
+    if ["\x1b]8;", "\x1b]2;", "\x1b]9;"].iter().any(|begin| text.starts_with(begin)) {
         return text.find("\x1b\\").map_or(1, |end| end + "\x1b\\".len());
     }
     let is_final = |c: char| ('\u{40}'..='\u{7E}').contains(&c);
@@ -91,6 +99,12 @@ fn sequence_len(text: &str) -> usize {
         .and_then(|rest| rest.find(|c: char| !('\u{20}'..='\u{3F}').contains(&c)).map(|at| (at, rest)))
         .filter(|(at, rest)| rest[*at..].starts_with(is_final))
         .map_or(1, |(at, _)| "\x1b[".len() + at + 1)
+}
+
+/// The text of a title or a notification.
+fn told(sequence: &str) -> Option<&str> {
+    let body = ["\x1b]2;", "\x1b]9;"].iter().find_map(|begin| sequence.strip_prefix(begin));
+    body.and_then(|body| body.strip_suffix("\x1b\\"))
 }
 
 /// Whether a link begins with this, to an address that no terminal takes for anything else.
@@ -153,6 +167,7 @@ fn frames_of_our_own_are_good() {
         "",
         "\x1b[?2026h\x1b[?25l\x1b[3;18Hhe said \x1b[1m\x1b[38;5;130;49mhi\x1b[39m\x1b[49m\x1b[0m\x1b[?2026l",
         "\x1b[?2026h\x1b[4m\x1b]8;id=link;https://x.y/%20\x1b\\a日\x1b]8;;\x1b\\\x1b[24m\x1b[?2026l",
+        "\x1b]2;(1) chat – realtime\x1b\\\x1b]9;bob in chat: hi\x1b\\\x07",
         "\x1b[?2026h日本 e\u{301} 👩\u{200D}👧\x1b[?25h\x1b[?2026l",
     ] {
         assert_eq!(faults(good.as_bytes()), Vec::<String>::new(), "{good:?}");
@@ -175,6 +190,11 @@ fn all_else_is_a_fault() {
         "\x1b[>1u",
         "\x1b[1;2",
         "\x1b]0;x\x07",
+        "\x1b]2;a\u{202e}\x1b\\",
+        "\x1b]2;a\x1b[31m\x1b\\",
+        "\x1b]9;a",
+        "\x1b[?2026h\x1b]2;a\x1b\\\x1b[?2026l",
+        "\x1b[?2026h\x07\x1b[?2026l",
         "\x1b]52;c;eA==\x07",
         "\x1b]8;;x\x1b\\",
         "\x1b]8;;\x1b\\",

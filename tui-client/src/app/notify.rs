@@ -1,0 +1,117 @@
+//! Who is told of what happens while they look elsewhere, and the window's title.
+//!
+//! A mention is told unless the user attends: the window has the focus, or, where the terminal does not tell of the
+//! focus, a key was pressed a moment ago. What is replayed after a gap is old, and is counted only.
+
+use std::time::Duration;
+
+use super::{Effect, Model};
+use crate::sanitize::{self, Line};
+
+/// Where the focus is not known, how long after a key the user is taken to look at the screen.
+const ATTENDS: Duration = Duration::from_secs(30);
+/// Between two notifications, at least.
+const EVERY: Duration = Duration::from_secs(1);
+/// Characters of a text that a notification has.
+const TEXT_CHARS: usize = 200;
+
+/// What the user is told, wherever they look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// Who said it, and where.
+    pub title: Line,
+    /// What was said.
+    pub text: Line,
+}
+
+/// What is known of where the user looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Attention {
+    /// Whether the window has the focus; `None` where the terminal never told.
+    pub(super) focus: Option<bool>,
+    /// When a key was pressed last.
+    pub(super) key: Option<Duration>,
+    /// When a notification was made last.
+    told: Option<Duration>,
+}
+
+impl Attention {
+    fn is_here(self, now: Duration) -> bool {
+        let is_recent = |at: Duration| now.saturating_sub(at) < ATTENDS;
+        self.focus.unwrap_or_else(|| self.key.is_some_and(is_recent))
+    }
+}
+
+/// Tells of a message that names the user, unless they attend.
+pub(super) fn mentioned(model: &mut Model, room: usize, from: &Line, text: &str) -> Option<Effect> {
+    let now = model.now.mono;
+    let is_soon = model.attention.told.is_some_and(|told| now.saturating_sub(told) < EVERY);
+    if is_soon || model.attention.is_here(now) {
+        return None;
+    }
+    model.attention.told = Some(now);
+    let title = format!("{from} in {}", model.rooms[room].pane.title);
+    let text: String = text.chars().take(TEXT_CHARS).collect();
+    Some(Effect::Notify(Notification { title: sanitize::line(&title), text: sanitize::line(&text) }))
+}
+
+impl Model {
+    /// What the window is called: `(2) chat-general – realtime`, with how many unread messages name the user.
+    #[must_use]
+    pub fn window_title(&self) -> String {
+        let mentions: u64 = self.rooms.iter().map(|room| room.reading.mentions).sum();
+        let count = if mentions > 0 { format!("({mentions}) ") } else { String::new() };
+        match self.room() {
+            Some(room) => format!("{count}{} – realtime", room.pane.title),
+            None => format!("{count}realtime"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::app::testing::Client;
+    use crate::app::{Effect, Input};
+
+    fn notified(effects: &[Effect]) -> Vec<String> {
+        let notification = |effect: &Effect| match effect {
+            Effect::Notify(told) => Some(format!("{}: {}", told.title, told.text)),
+            _ => None,
+        };
+        effects.iter().filter_map(notification).collect()
+    }
+
+    #[test]
+    fn a_mention_is_told_to_who_looks_elsewhere() {
+        let mut client = Client::online(&["chat", "dev"]);
+        client.input(Input::Focus(true));
+        assert!(notified(&client.hears("dev", "bob", "@you there?")).is_empty());
+        client.input(Input::Focus(false));
+        assert!(notified(&client.hears("chat", "bob", "hello")).is_empty(), "it names nobody");
+        let told = notified(&client.hears("chat", "bob", "you: a\u{202e}b\nc"));
+        assert_eq!(told, ["bob in chat: you: ab c"]);
+        assert!(notified(&client.hears("chat", "bob", "you!")).is_empty(), "one a second");
+        client.pass(1_000);
+        assert_eq!(notified(&client.hears("chat", "bob", "you!")).len(), 1);
+    }
+
+    #[test]
+    fn without_a_focus_a_key_shows_that_somebody_is_there() {
+        let mut client = Client::online(&["chat"]);
+        assert_eq!(notified(&client.hears("chat", "bob", "you")).len(), 1, "no key yet");
+        client.pass(2_000);
+        client.write("x");
+        assert!(notified(&client.hears("chat", "bob", "you")).is_empty());
+        client.pass(30_000);
+        assert_eq!(notified(&client.hears("chat", "bob", "you")).len(), 1);
+    }
+
+    #[test]
+    fn the_title_counts_mentions() {
+        let mut client = Client::online(&["chat", "dev"]);
+        assert_eq!(client.model.window_title(), "chat – realtime");
+        client.hears("dev", "bob", "you");
+        client.hears("dev", "bob", "you again");
+        assert_eq!(client.model.window_title(), "(2) chat – realtime");
+    }
+}
