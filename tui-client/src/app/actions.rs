@@ -8,7 +8,10 @@ use super::editor::Full;
 use super::keys::Action;
 use super::links;
 use super::mouse;
+use super::palette;
+use super::picker::Picker;
 use super::scrollback::scroll_back;
+use super::switcher;
 use super::unsent::{retry, take_back};
 use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
 use crate::markup::write_action;
@@ -34,6 +37,10 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
+    if let Some(picker) = model.overlay.as_mut().and_then(Overlay::picker_mut) {
+        picker.write(text.trim());
+        return switcher::on_query(model);
+    }
     model.overlay = None;
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
@@ -43,7 +50,7 @@ pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     edit(model, |model| insert(model, &kept))
 }
 
-fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => edit(model, |model| insert(model, c.encode_utf8(&mut [0; 4]))),
         Action::Newline => edit(model, |model| insert(model, "\n")),
@@ -83,7 +90,8 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
         Action::Retry => retry(model),
         Action::TakeBack => take_back(model),
         Action::Help => open(model, Overlay::Help),
-        Action::Rooms => list_rooms(model, None),
+        Action::Rooms => switcher::open(model, None),
+        Action::Palette => open(model, Overlay::Palette(Picker::default())),
         Action::Members => who(model, None),
         Action::Links => links::list(model),
         Action::Close => Vec::new(),
@@ -96,52 +104,37 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
 
 /// What a key does to what lies over the screen; `None` where it is closed, and the key is for what is below.
 pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
-    if let Some(Overlay::Links { .. }) = model.overlay {
-        return links::on_list(model, action);
-    }
-    let choices = model.choices().len();
     let overlay = model.overlay.as_mut()?;
-    let is_rooms = matches!(overlay, Overlay::Rooms { .. });
-    let mut select = |change: fn(usize, usize) -> usize| {
-        if let Overlay::Rooms { selected, .. } = overlay {
-            *selected = change(*selected, choices.saturating_sub(1));
+    match overlay {
+        Overlay::Links { .. } => return links::on_list(model, action),
+        Overlay::Rooms { .. } => return switcher::on_key(model, action),
+        Overlay::Palette(_) => return palette::on_key(model, action),
+        Overlay::Help | Overlay::Members { .. } => {}
+    }
+    let scroll = match action {
+        Action::Redraw | Action::Suspend => return None,
+        Action::Up => Scroll::LineUp,
+        Action::Down => Scroll::LineDown,
+        Action::PageUp => Scroll::PageUp,
+        Action::PageDown => Scroll::PageDown,
+        Action::Home => Scroll::Top,
+        Action::End => Scroll::Bottom,
+        _ => {
+            let is_toggle = match overlay {
+                Overlay::Members { .. } => action == Action::Members,
+                _ => action == Action::Help,
+            };
+            model.overlay = None;
+            let is_done = is_toggle || matches!(action, Action::Close | Action::Submit);
+            return is_done.then(Vec::new);
         }
     };
-    match action {
-        Action::Redraw | Action::Suspend => return None,
-        Action::Up if is_rooms => select(|at, _| at.saturating_sub(1)),
-        Action::Down if is_rooms => select(|at, last| (at + 1).min(last)),
-        Action::Home if is_rooms => select(|_, _| 0),
-        Action::End if is_rooms => select(|_, last| last),
-        Action::Up => return Some(vec![Effect::Scroll(Scroll::LineUp)]),
-        Action::Down => return Some(vec![Effect::Scroll(Scroll::LineDown)]),
-        Action::PageUp => return Some(vec![Effect::Scroll(Scroll::PageUp)]),
-        Action::PageDown => return Some(vec![Effect::Scroll(Scroll::PageDown)]),
-        Action::Home => return Some(vec![Effect::Scroll(Scroll::Top)]),
-        Action::End => return Some(vec![Effect::Scroll(Scroll::Bottom)]),
-        Action::Submit if is_rooms => return Some(choose(model)),
-        Action::Close | Action::Submit => model.overlay = None,
-        Action::Help if *overlay == Overlay::Help => model.overlay = None,
-        Action::Rooms if is_rooms => model.overlay = None,
-        Action::Members if matches!(overlay, Overlay::Members { .. }) => model.overlay = None,
-        _ => {
-            model.overlay = None;
-            return None;
-        }
-    }
-    Some(Vec::new())
+    Some(vec![Effect::Scroll(scroll)])
 }
 
 fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
     model.overlay = Some(overlay);
     Vec::new()
-}
-
-/// Goes to the chosen room.
-fn choose(model: &mut Model) -> Vec<Effect> {
-    let choices = model.choices();
-    let Some(Overlay::Rooms { selected, .. }) = model.overlay.take() else { return Vec::new() };
-    choices.into_iter().nth(selected).map(|choice| join(model, &choice.name)).unwrap_or_default()
 }
 
 /// Changes the draft, and tells the others that the user types, or does not any more.
@@ -173,7 +166,7 @@ fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
     }
 }
 
-fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
     let draft = model.pane().composer.editor.text().trim_end_matches('\n').to_owned();
     match command::parse(&draft) {
         Ok(Draft::Text(text)) => send(model, text),
@@ -184,7 +177,7 @@ fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
             model.pane_mut().composer.take();
             match command {
                 Command::Join(room) => join(model, &room),
-                Command::Rooms(prefix) => list_rooms(model, prefix),
+                Command::Rooms(prefix) => switcher::open(model, prefix),
                 Command::Who(room) => who(model, room),
                 Command::Help => open(model, Overlay::Help),
                 Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
@@ -233,7 +226,8 @@ fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     effects
 }
 
-fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
+/// Goes to a room, and enters it where the user is not in it.
+pub(super) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
     let mut effects: Vec<Effect> = model.join(name).into_iter().collect();
     if let Some(index) = model.index_of(name) {
         effects.extend(model.show(index));
@@ -280,12 +274,6 @@ fn leave(model: &mut Model, name: Option<RoomName>, confirmed: Option<&Confirm>)
         room.enter();
     }
     effects
-}
-
-fn list_rooms(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
-    model.overlay =
-        Some(Overlay::Rooms { selected: model.current.unwrap_or(0), listed: None, prefix: prefix.clone() });
-    vec![Effect::Net(net::Command::ListRooms { prefix })]
 }
 
 fn who(model: &mut Model, name: Option<RoomName>) -> Vec<Effect> {

@@ -11,7 +11,7 @@ pub(super) enum Command {
     Join(RoomName),
     /// Leave a room; none named: the one that is shown.
     Leave(Option<RoomName>),
-    /// List rooms, those whose names begin so.
+    /// Find a room; the server lists those whose names begin so.
     Rooms(Option<String>),
     /// Show who is in a room; none named: the one that is shown.
     Who(Option<RoomName>),
@@ -36,7 +36,7 @@ pub(super) enum Draft<'a> {
 pub const COMMANDS: &[(&str, &str)] = &[
     ("/join ROOM", "enter a room, or go there"),
     ("/leave [ROOM]", "leave this room, or that one"),
-    ("/rooms [PREFIX]", "list rooms"),
+    ("/rooms [PREFIX]", "find a room by name and go there"),
     ("/who [ROOM]", "who is here, or there"),
     ("/me ACTION", "say what you do, in italics"),
     ("/help", "keys and commands"),
@@ -74,7 +74,8 @@ fn room_or_none(name: &str) -> Result<Option<RoomName>, String> {
     if name.is_empty() { Ok(None) } else { room(name).map(Some) }
 }
 
-fn room(name: &str) -> Result<RoomName, String> {
+/// Reads the name of a room that can be entered; an error is a sentence for the user.
+pub(super) fn room(name: &str) -> Result<RoomName, String> {
     match RoomName::new(name) {
         Ok(room) if room.is_reserved() => Err("names that begin with dm: are kept for later".to_owned()),
         Ok(room) => Ok(room),

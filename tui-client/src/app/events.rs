@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, ErrorEvent, History, Left, Members, Message, Position, Recovery, Resync, Rooms, Seq,
-    ServerEvent, SystemEvent, Typing, UserId,
+    ClientMsgId, ErrorEvent, History, Left, Members, Message, Position, Recovery, Resync, Seq, ServerEvent,
+    SystemEvent, Typing, UserId,
 };
 
 use super::clock::{Stamp, human};
@@ -15,6 +15,7 @@ use super::overlay::Overlay;
 use super::reading::Came;
 use super::room::{Entered, Page, Room};
 use super::scrollback::ask_history;
+use super::switcher;
 use super::timeline::{Said, Sending, Tone, Top};
 use super::unsent::taken_back;
 use super::{Effect, Model};
@@ -157,7 +158,7 @@ fn on_server(model: &mut Model, event: ServerEvent) {
         ServerEvent::Typing(typing) => on_typing(model, &typing),
         ServerEvent::History(history) => on_history(model, history),
         ServerEvent::Members(members) => on_members(model, &members),
-        ServerEvent::Rooms(rooms) => on_rooms(model, rooms),
+        ServerEvent::Rooms(rooms) => switcher::on_listed(model, rooms),
         ServerEvent::Error(error) => on_error(model, &error),
         ServerEvent::Message(_)
         | ServerEvent::Pong(_)
@@ -285,12 +286,6 @@ fn on_members(model: &mut Model, members: &Members) {
     {
         let names = members.members.iter().map(|user| sanitize::line(user.as_str())).collect();
         *shown = Some((names, members.member_count));
-    }
-}
-
-fn on_rooms(model: &mut Model, rooms: Rooms) {
-    if let Some(Overlay::Rooms { listed, .. }) = &mut model.overlay {
-        *listed = Some((rooms.rooms, rooms.has_more));
     }
 }
 

@@ -35,11 +35,15 @@ pub(super) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
             Vec::new()
         }
         Hit::Choice(index) => match &mut model.overlay {
-            Some(Overlay::Rooms { selected, .. } | Overlay::Links { selected, .. }) => {
+            Some(Overlay::Rooms { picker, .. } | Overlay::Palette(picker)) => {
+                picker.select(index);
+                actions::on_overlay(model, Action::Submit).unwrap_or_default()
+            }
+            Some(Overlay::Links { selected, .. }) => {
                 *selected = index;
                 actions::on_overlay(model, Action::Submit).unwrap_or_default()
             }
-            _ => Vec::new(),
+            Some(Overlay::Help | Overlay::Members { .. }) | None => Vec::new(),
         },
     }
 }

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
     ClientMsgId, EntryId, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery, RoomName,
-    Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
+    RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
 use super::{Effect, Input, Model, Msg, Now, update};
@@ -207,6 +207,18 @@ impl Client {
             member_count: 3,
             reason: LeaveReason::Left,
         })));
+    }
+
+    /// The server lists rooms, with two people in each.
+    pub(crate) fn lists(&mut self, names: &[&str], has_more: bool) {
+        let summary = |name: &&str| RoomSummary {
+            room: room(name),
+            member_count: 2,
+            position: Position::Start,
+            last_ts: None,
+        };
+        let rooms = names.iter().map(summary).collect();
+        self.server(ServerEvent::Rooms(Rooms { rooms, has_more }));
     }
 
     pub(crate) fn state(&mut self, id: &ClientMsgId, state: SendState) {

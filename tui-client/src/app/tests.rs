@@ -1,3 +1,4 @@
+mod finding;
 mod network;
 mod reading;
 mod user;

@@ -79,17 +79,17 @@ struct Spot {
     column: usize,
 }
 
-struct Layout {
-    rows: Vec<String>,
+pub(super) struct Layout {
+    pub(super) rows: Vec<String>,
     /// Where each grapheme is, and the end.
     places: Vec<Spot>,
     /// Where the cursor is.
-    row: usize,
-    column: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
 }
 
 /// Breaks a draft into rows of cells, at cells: what is being written does not jump.
-fn lay_out(editor: &Editor, cells: usize) -> Layout {
+pub(super) fn lay_out(editor: &Editor, cells: usize) -> Layout {
     let cells = cells.max(1);
     let mut layout = Layout { rows: vec![String::new()], places: Vec::new(), row: 0, column: 0 };
     let mut used = 0;

@@ -17,6 +17,7 @@ pub const SIGNS: &[(&str, &str)] = &[
     ("@1 4", "four unread messages, one of them names you"),
     ("+alice −bob", "alice came and bob left, with nothing said between"),
     ("▸", "the room you look at"),
+    ("+ ops", "a room that you are not in, where rooms are looked for"),
     ("✎", "is typing"),
     ("↓ 12 newer", "you are scrolled back, and so many items are below"),
 ];

@@ -49,6 +49,11 @@ impl Look {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// The letters that were looked for.
+    pub(super) const fn matched(self) -> Style {
+        self.fg(LINK).add_modifier(Modifier::BOLD).add_modifier(Modifier::UNDERLINED)
+    }
+
     pub(super) const fn good(self) -> Style {
         self.fg(GOOD)
     }

@@ -11,6 +11,7 @@ pub mod hyperlink;
 mod look;
 mod members;
 mod overlay;
+mod picker;
 mod prose;
 mod rooms;
 mod rows;

@@ -1,4 +1,4 @@
-//! Help, rooms, members and links over the screen.
+//! Help, rooms, the palette, members and links over the screen.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,59 +6,97 @@ use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
 use super::help::lists;
-use super::text::{Pen, cut, width, wrap};
-use super::{Look, ViewState, WHEEL};
-use crate::app::{Keymap, Model, Overlay, Scroll};
+use super::text::{Pen, cut, wrap};
+use super::{Look, ViewState, WHEEL, picker};
+use crate::app::{Editor, Keymap, Model, Overlay, Scroll};
 use crate::markup::Target;
 
 /// A line of an overlay: text at columns.
-type Line = Vec<(usize, String, Style)>;
+pub(super) type Line = Vec<(usize, String, Style)>;
+
+/// What an overlay shows.
+struct Content<'a> {
+    title: String,
+    lines: Vec<Line>,
+    /// Of the lines, where one is chosen.
+    selected: Option<usize>,
+    /// What Enter does with the chosen one.
+    enter: &'static str,
+    /// The line to write in, above the others.
+    query: Option<&'a Editor>,
+}
+
+impl Content<'_> {
+    fn list(title: &str, lines: Vec<Line>) -> Self {
+        Self { title: title.to_owned(), lines, selected: None, enter: "goes there", query: None }
+    }
+}
 
 pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
     let Some(overlay) = &model.overlay else { return };
-    let width = usize::from(area.width);
-    let (title, lines, selected) = match overlay {
-        Overlay::Help => ("HELP".to_owned(), help(&model.keymap, width), None),
-        Overlay::Rooms { selected, listed, .. } => (
-            "ROOMS".to_owned(),
-            rooms(model, *selected, listed.as_ref().map(|(_, more)| *more), width),
-            Some(*selected),
-        ),
-        Overlay::Members { title, members, .. } => {
-            (format!("HERE · {title}"), people(members.as_ref(), state.look), None)
-        }
-        Overlay::Links { targets, selected } => {
-            ("LINKS".to_owned(), links(targets, *selected, width), Some(*selected))
-        }
-    };
+    let content = content(model, overlay, state.look, area.width.into());
     let height = usize::from(area.height);
-    let visible = height.saturating_sub(2).max(1);
-    scroll(state, lines.len(), visible, selected);
+    let top = 1 + usize::from(content.query.is_some());
+    let visible = height.saturating_sub(top + 1).max(1);
+    scroll(state, content.lines.len(), visible, content.selected);
 
     state.areas.is_covered = true;
-    if selected.is_some() {
-        let shown = lines.len().saturating_sub(state.overlay_row).min(visible);
-        let rows = Rect { y: area.y + 1, height: u16::try_from(shown).unwrap_or(0), ..area };
+    if content.selected.is_some() {
+        let shown = content.lines.len().saturating_sub(state.overlay_row).min(visible);
+        let below_top = u16::try_from(top).unwrap_or(1);
+        let rows = Rect { y: area.y + below_top, height: u16::try_from(shown).unwrap_or(0), ..area };
         state.areas.choices = (rows.intersection(area), state.overlay_row);
     }
     Clear.render(area, frame.buffer_mut());
     let mut pen = Pen::new(frame.buffer_mut(), area);
-    let below = lines.len().saturating_sub(state.overlay_row + visible);
-    pen.titled_rule(0, &title, Look::strong());
-    for (row, line) in lines.iter().skip(state.overlay_row).take(visible).enumerate() {
+    let below = content.lines.len().saturating_sub(state.overlay_row + visible);
+    pen.titled_rule(0, &content.title, Look::strong());
+    for (row, line) in content.lines.iter().skip(state.overlay_row).take(visible).enumerate() {
         for (column, text, style) in line {
-            pen.write(*column, row + 1, text, *style);
+            pen.write(*column, row + top, text, *style);
         }
     }
-    let keys = match (selected, below) {
-        (Some(_), _) => "Up Down choose · Enter goes there · Esc closes".to_owned(),
+    let keys = match (content.selected, below) {
+        (Some(_), _) => format!("Up Down choose · Enter {} · Esc closes", content.enter),
         (None, 0) => "Esc closes".to_owned(),
         (None, below) => format!("PgDn {below} more · Esc closes"),
     };
     if height > 1 {
         pen.titled_rule(height - 1, &keys, Look::faint());
     }
-    frame.set_cursor_position((area.x, area.y + area.height - 1));
+    match content.query {
+        Some(query) if height > 2 => picker::query(query, frame, Rect { y: area.y + 1, height: 1, ..area }),
+        _ => frame.set_cursor_position((area.x, area.y + area.height - 1)),
+    }
+}
+
+fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) -> Content<'a> {
+    match overlay {
+        Overlay::Help => Content::list("HELP", help(&model.keymap, cells)),
+        Overlay::Rooms { picker, listed, .. } => {
+            let lines =
+                picker::rooms(model, look, picker.selected(), listed.as_ref().map(|(_, more)| *more), cells);
+            let selected = Some(picker.selected().min(lines.len().saturating_sub(1)));
+            Content { selected, query: Some(picker.query()), ..Content::list("ROOMS", lines) }
+        }
+        Overlay::Palette(picker) => {
+            let lines = picker::palette(model, look, picker.selected(), cells);
+            let selected = Some(picker.selected().min(lines.len().saturating_sub(1)));
+            Content {
+                selected,
+                enter: "does it",
+                query: Some(picker.query()),
+                ..Content::list("PALETTE", lines)
+            }
+        }
+        Overlay::Members { title, members, .. } => {
+            Content::list(&format!("HERE · {title}"), people(members.as_ref(), look))
+        }
+        Overlay::Links { targets, selected } => {
+            let lines = links(targets, *selected, cells);
+            Content { selected: Some(*selected), ..Content::list("LINKS", lines) }
+        }
+    }
 }
 
 /// Moves the first visible line, and keeps the chosen one in sight.
@@ -101,27 +139,6 @@ fn help(keymap: &Keymap, cells: usize) -> Vec<Line> {
                 lines.extend(explained.into_iter().map(|line| vec![(3, line.to_owned(), Look::plain())]));
             }
         }
-    }
-    lines
-}
-
-/// The user's rooms and those that the server told; `more` is `None` until it did.
-fn rooms(model: &Model, selected: usize, more: Option<bool>, cells: usize) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for (index, choice) in model.choices().iter().enumerate() {
-        let style = if index == selected { Look::chosen() } else { Look::plain() };
-        let sign = if choice.is_ours { "▸ " } else { "  " };
-        let count = format!("{:>6} here ", choice.member_count);
-        let room = cells.saturating_sub(width(&count) + 4);
-        let title = cut(choice.title.as_str(), room);
-        let padding = " ".repeat(room - width(&title));
-        lines.push(vec![(1, format!("{sign}{title}{padding}{count}"), style)]);
-    }
-    match more {
-        None => lines.push(vec![(3, "asking the server…".to_owned(), Look::faint())]),
-        Some(true) => lines.push(vec![(3, "there are more: /rooms PREFIX".to_owned(), Look::faint())]),
-        Some(false) if lines.is_empty() => lines.push(vec![(3, "none".to_owned(), Look::faint())]),
-        Some(false) => {}
     }
     lines
 }

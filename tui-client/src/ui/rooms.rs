@@ -30,7 +30,7 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
         room if room.entered != Entered::In => Look::faint(),
         _ => Look::plain(),
     };
-    let counts = counts(room);
+    let counts = counts(room.reading.mentions, room.reading.unread);
     let sign = match (is_current, room.entered) {
         (true, _) => "▸",
         (false, Entered::Out) => "✗",
@@ -46,9 +46,9 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     pen.write_right(row, counts, style);
 }
 
-/// `@1 4`: one of four unread messages names the user.
-fn counts(room: &Room) -> String {
-    match (room.reading.mentions, room.reading.unread) {
+/// `@1 4 `: one of four unread messages names the user.
+pub(super) fn counts(mentions: u64, unread: u64) -> String {
+    match (mentions, unread) {
         (_, 0) => String::new(),
         (0, unread) => format!("{} ", short(unread)),
         (mentions, unread) => format!("@{} {} ", short(mentions), short(unread)),

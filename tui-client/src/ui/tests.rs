@@ -1,6 +1,7 @@
 //! Screens as text, in the three sizes of the design.
 
 mod any;
+mod finding;
 mod mouse;
 mod prose;
 mod scrolling;
@@ -11,7 +12,7 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, CellWidth};
-use realtime_shared::{Recovery, RoomSummary, Rooms, Seq, ServerEvent};
+use realtime_shared::{Recovery, Seq, ServerEvent};
 
 use super::*;
 use crate::app::Effect;
@@ -170,25 +171,6 @@ fn help_over_the_screen() {
     snapshots("help", || {
         let mut client = lively();
         client.press(KeyCode::F(1));
-        client
-    });
-}
-
-#[test]
-fn rooms_over_the_screen() {
-    snapshots("rooms", || {
-        let mut client = lively();
-        client.press(KeyCode::F(2));
-        let rooms = ["ops", "random", "日本"]
-            .map(|name| RoomSummary {
-                room: room(name),
-                member_count: 12,
-                position: realtime_shared::Position::Start,
-                last_ts: None,
-            })
-            .to_vec();
-        client.server(ServerEvent::Rooms(Rooms { rooms, has_more: true }));
-        client.press(KeyCode::Down);
         client
     });
 }

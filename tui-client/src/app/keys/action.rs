@@ -51,8 +51,10 @@ pub enum Action {
     TakeBack,
     /// Show or hide the keys and commands.
     Help,
-    /// Show or hide the list of rooms.
+    /// Open or close the search for a room.
     Rooms,
+    /// Open or close the palette of commands and actions.
+    Palette,
     /// Show or hide the links on the screen.
     Links,
     /// Show or hide who is here.
@@ -203,7 +205,10 @@ const ROOMS: &[Row] = &[
         does: "next room with something unread",
         bindings: &[bind("next_unread", Action::NextUnread, &["Alt-A"])],
     },
-    Row { does: "rooms", bindings: &[bind("rooms", Action::Rooms, &["F2"])] },
+    Row {
+        does: "find a room by name and go there",
+        bindings: &[bind("rooms", Action::Rooms, &["Ctrl-K", "F2"])],
+    },
 ];
 
 const CONNECTION: &[Row] = &[
@@ -218,6 +223,10 @@ const CONNECTION: &[Row] = &[
 ];
 
 const PROGRAM: &[Row] = &[
+    Row {
+        does: "find a command or what a key does, and do it",
+        bindings: &[bind("palette", Action::Palette, &["Ctrl-P"])],
+    },
     Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
     Row { does: "close what lies over the screen", bindings: &[bind("close", Action::Close, &["Esc"])] },
     Row {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use realtime_shared::{Members, Position, Rooms, Seq, ServerEvent};
+use realtime_shared::{Members, Seq, ServerEvent};
 
 use super::super::testing::{Client, room, sent, user};
 use super::super::{DRAFT_CHARS, Input, Overlay};
@@ -189,27 +189,6 @@ fn text_is_not_lost_by_quitting_or_leaving_at_once() {
     assert!(client.enter("/quit").is_empty());
     assert_eq!(client.model.unsent().len(), 1, "the command is no draft");
     assert_eq!(client.press(KeyCode::Enter).last(), Some(&Effect::Quit));
-}
-
-#[test]
-fn the_room_list_is_chosen_from() {
-    let mut client = Client::online(&["chat"]);
-    client.press(KeyCode::F(2));
-    let summary = |name: &str| realtime_shared::RoomSummary {
-        room: room(name),
-        member_count: 2,
-        position: Position::Start,
-        last_ts: None,
-    };
-    client
-        .server(ServerEvent::Rooms(Rooms { rooms: vec![summary("chat"), summary("ops")], has_more: false }));
-    let titles: Vec<_> =
-        client.model.choices().into_iter().map(|c| (c.title.to_string(), c.is_ours)).collect();
-    assert_eq!(titles, [("chat".to_owned(), true), ("ops".to_owned(), false)]);
-    client.press(KeyCode::Down);
-    client.press(KeyCode::Down);
-    assert_eq!(commands(client.press(KeyCode::Enter)), [Command::Join { room: room("ops"), since: None }]);
-    assert_eq!((client.model.pane().title.as_str(), &client.model.overlay), ("ops", &None));
 }
 
 #[test]

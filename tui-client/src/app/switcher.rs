@@ -1,0 +1,157 @@
+//! Going to a room by its name: the user's own, those that the server lists, and one that nobody has yet.
+//!
+//! The list is found anew from the model each time, so that what is unread in it is what is unread now. While the
+//! server's list is awaited, and where it told only some, a name can still be typed in full.
+
+use realtime_shared::{RoomName, Rooms};
+
+use super::keys::Action;
+use super::picker::{self, Picker, Reply};
+use super::{Effect, Entered, Model, Overlay, Room, actions, command, fuzzy};
+use crate::net;
+use crate::sanitize::{self, Line};
+
+/// A room that can be gone to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// What it is called.
+    pub title: Line,
+    /// The title's graphemes that were looked for, by number and in their order.
+    pub matched: Vec<u32>,
+    /// Where it is, for the user.
+    pub place: Place,
+    /// How many are there; not known of a room that nobody has yet.
+    pub member_count: Option<u64>,
+    /// Messages that the user has not read.
+    pub unread: u64,
+    /// Those of them that name the user.
+    pub mentions: u64,
+    name: RoomName,
+}
+
+/// What going to a room means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is shown already.
+    Here,
+    /// The user is in it.
+    Ours,
+    /// It is entered.
+    Listed,
+    /// It is entered, and begins with that as far as is known.
+    New,
+}
+
+impl Choice {
+    fn own(room: &Room, is_shown: bool) -> Self {
+        let place = match room.entered {
+            _ if is_shown => Place::Here,
+            Entered::Out => Place::Listed,
+            Entered::Asked | Entered::In => Place::Ours,
+        };
+        Self {
+            place,
+            member_count: Some(room.member_count),
+            unread: room.reading.unread,
+            mentions: room.reading.mentions,
+            ..Self::other(&room.name, Place::Ours, None)
+        }
+    }
+
+    fn other(name: &RoomName, place: Place, member_count: Option<u64>) -> Self {
+        Self {
+            title: sanitize::line(name.as_str()),
+            matched: Vec::new(),
+            place,
+            member_count,
+            unread: 0,
+            mentions: 0,
+            name: name.clone(),
+        }
+    }
+}
+
+impl Model {
+    /// The rooms of [`Overlay::Rooms`] that are looked for, the best first; in the end the one that is called exactly
+    /// so, where none is known to be.
+    #[must_use]
+    pub fn choices(&self) -> Vec<Choice> {
+        let Some(Overlay::Rooms { picker, listed, .. }) = &self.overlay else { return Vec::new() };
+        let ours =
+            self.rooms.iter().enumerate().map(|(index, room)| Choice::own(room, self.current == Some(index)));
+        let told = listed
+            .iter()
+            .flat_map(|(rooms, _)| rooms)
+            .filter(|summary| self.index_of(&summary.room).is_none())
+            .map(|summary| Choice::other(&summary.room, Place::Listed, Some(summary.member_count)));
+        let known: Vec<Choice> = ours.chain(told).collect();
+        let query = picker.query().text().trim();
+        let found = fuzzy::find(query, known.iter().map(|choice| choice.title.as_str()));
+        let new = command::room(query).ok().filter(|name| known.iter().all(|choice| choice.name != *name));
+        found
+            .into_iter()
+            .map(|found| Choice { matched: found.matched, ..known[found.index].clone() })
+            .chain(new.map(|name| Choice::other(&name, Place::New, None)))
+            .collect()
+    }
+
+    /// Why no room can be called as what is looked for; `None` where one can, or nothing is.
+    #[must_use]
+    pub fn no_name(&self) -> Option<Line> {
+        let Some(Overlay::Rooms { picker, .. }) = &self.overlay else { return None };
+        let query = picker.query().text().trim();
+        command::room(query).err().filter(|_| !query.is_empty()).map(|error| sanitize::line(&error))
+    }
+}
+
+/// Opens the list, and asks the server for its rooms: those whose names begin with `prefix`, which is looked for.
+pub(super) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
+    let selected = if prefix.is_none() { model.current.unwrap_or(0) } else { 0 };
+    let picker = Picker::new(prefix.as_deref().unwrap_or(""), selected);
+    model.overlay = Some(Overlay::Rooms { picker, listed: None, prefix: prefix.clone() });
+    vec![Effect::Net(net::Command::ListRooms { prefix })]
+}
+
+/// What a key does to the list; `None` where it is closed, and the key is for what is below.
+pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    let choices = model.choices();
+    let Some(Overlay::Rooms { picker, .. }) = &mut model.overlay else { return None };
+    match picker.on_key(action, choices.len()) {
+        Reply::Done => Some(Vec::new()),
+        Reply::Queried => Some(on_query(model)),
+        Reply::Chosen => {
+            let selected = picker.selected();
+            let Some(choice) = choices.get(selected).or(choices.last()) else { return Some(Vec::new()) };
+            model.overlay = None;
+            Some(actions::join(model, &choice.name))
+        }
+        Reply::Passed => picker::leave(model, action, Action::Rooms),
+    }
+}
+
+/// Something else is looked for: where the server was asked for the beginning of another name, it is asked for all.
+pub(super) fn on_query(model: &mut Model) -> Vec<Effect> {
+    let Some(Overlay::Rooms { picker, listed, prefix }) = &mut model.overlay else { return Vec::new() };
+    if prefix.as_ref().is_none_or(|prefix| picker.query().text().starts_with(prefix.as_str())) {
+        return Vec::new();
+    }
+    *prefix = None;
+    *listed = None;
+    vec![Effect::Net(net::Command::ListRooms { prefix: None })]
+}
+
+/// The server told its rooms. The room that was gone to with the arrows stays the chosen one.
+pub(super) fn on_listed(model: &mut Model, rooms: Rooms) {
+    let selected = |model: &Model| match &model.overlay {
+        Some(Overlay::Rooms { picker, .. }) => Some(picker.selected()).filter(|&selected| selected > 0),
+        _ => None,
+    };
+    let chosen = selected(model).and_then(|at| model.choices().into_iter().nth(at));
+    if let Some(Overlay::Rooms { listed, .. }) = &mut model.overlay {
+        *listed = Some((rooms.rooms, rooms.has_more));
+    }
+    let place = chosen.and_then(|was| model.choices().iter().position(|choice| choice.name == was.name));
+    if let (Some(Overlay::Rooms { picker, .. }), Some(place)) = (&mut model.overlay, place) {
+        picker.select(place);
+    }
+}

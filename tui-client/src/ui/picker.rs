@@ -1,0 +1,128 @@
+//! The lines of what can be chosen, and the one where one writes what is looked for.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::Look;
+use super::composer::lay_out;
+use super::overlay::Line;
+use super::rooms::counts;
+use super::text::{Pen, cut, width};
+use crate::app::{Choice, Editor, Model, Offer, Place};
+
+/// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
+pub(super) fn query(editor: &Editor, frame: &mut Frame<'_>, area: Rect) {
+    const PROMPT: &str = " › ";
+    let column = width(PROMPT).min(usize::from(area.width).saturating_sub(1));
+    let layout = lay_out(editor, usize::from(area.width) - column);
+    let mut pen = Pen::new(frame.buffer_mut(), area);
+    pen.write(0, 0, PROMPT, Look::strong());
+    pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), Look::plain());
+    if editor.is_empty() {
+        pen.write(column, 0, "type to find", Look::faint());
+    }
+    let x = u16::try_from(column + layout.column).unwrap_or(u16::MAX).min(area.width - 1);
+    frame.set_cursor_position(Position { x: area.x + x, y: area.y });
+}
+
+/// The rooms that were found; `more` is whether the server has others, and `None` until it told its own.
+pub(super) fn rooms(
+    model: &Model,
+    look: Look,
+    selected: usize,
+    more: Option<bool>,
+    cells: usize,
+) -> Vec<Line> {
+    let choices = model.choices();
+    let selected = selected.min(choices.len().saturating_sub(1));
+    let line = |(index, choice)| room(choice, index == selected, look, cells);
+    let mut lines: Vec<Line> = choices.iter().enumerate().map(line).collect();
+    let faint = |text: &str| vec![(3, text.to_owned(), Look::faint())];
+    if let Some(why) = model.no_name().filter(|_| choices.is_empty()) {
+        lines.push(faint(why.as_str()));
+    }
+    match more {
+        None => lines.push(faint("asking the server…")),
+        Some(true) => lines.push(faint("there are more: /rooms PREFIX")),
+        Some(false) if lines.is_empty() => lines.push(faint("none")),
+        Some(false) => {}
+    }
+    lines
+}
+
+fn room(choice: &Choice, is_chosen: bool, look: Look, cells: usize) -> Line {
+    let style = match choice {
+        Choice { mentions: 1.., .. } => look.for_you(),
+        Choice { unread: 1.., .. } => Look::strong(),
+        _ => Look::plain(),
+    };
+    let sign = match choice.place {
+        Place::Here => "▸",
+        Place::Ours => " ",
+        Place::Listed | Place::New => "+",
+    };
+    let people = match choice.member_count {
+        Some(count) => format!("{count:>6} here"),
+        None => "   new room".to_owned(),
+    };
+    let counts = format!("{:>7}", counts(choice.mentions, choice.unread));
+    let count_column = cells.saturating_sub(width(&counts) + width(&people) + 2);
+    let title = cut(choice.title.as_str(), count_column.saturating_sub(4));
+    let mut line = vec![(1, sign.to_owned(), style)];
+    line.extend(marked(3, &title, &choice.matched, style, look));
+    line.push((count_column, counts, style));
+    line.push((cells.saturating_sub(width(&people) + 2), people, Look::faint()));
+    if is_chosen { chosen(line, cells) } else { line }
+}
+
+/// The commands and actions that were found.
+pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) -> Vec<Line> {
+    let offers = model.offers();
+    let selected = selected.min(offers.len().saturating_sub(1));
+    let line = |(index, it)| offer(it, index == selected, look, cells);
+    let mut lines: Vec<Line> = offers.iter().enumerate().map(line).collect();
+    if lines.is_empty() {
+        lines.push(vec![(3, "none".to_owned(), Look::faint())]);
+    }
+    lines
+}
+
+fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> Line {
+    /// Where the explanations begin, where there is room beside the titles.
+    const COLUMN: usize = 20;
+    let is_wide = cells >= 3 * COLUMN;
+    let keys = if is_wide { offer.keys.join(", ") } else { offer.keys.first().cloned().unwrap_or_default() };
+    let keys_column = cells.saturating_sub(width(&keys) + 2);
+    let title = cut(&offer.title, keys_column.saturating_sub(2));
+    let does_column = if is_wide { COLUMN } else { width(&title) + 3 };
+    let does = cut(offer.does, keys_column.saturating_sub(does_column + 2));
+    let mut line = marked(1, &title, &offer.in_title, Look::strong(), look);
+    line.extend(marked(does_column, &does, &offer.in_does, Look::plain(), look));
+    line.push((keys_column, keys, Look::faint()));
+    if is_chosen { chosen(line, cells) } else { line }
+}
+
+/// A text that begins at `column`, with the graphemes of these numbers marked.
+fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> Line {
+    let mut line = Line::new();
+    let mut column = column;
+    for (grapheme, number) in text.graphemes(true).zip(0..) {
+        let is_matched = matched.binary_search(&number).is_ok();
+        let style = if is_matched { style.patch(look.matched()) } else { style };
+        match line.last_mut() {
+            Some((_, run, of)) if *of == style => run.push_str(grapheme),
+            _ => line.push((column, grapheme.to_owned(), style)),
+        }
+        column += width(grapheme);
+    }
+    line
+}
+
+/// The line of the chosen one, over all of its cells but the outer ones.
+fn chosen(line: Line, cells: usize) -> Line {
+    let background = (1, " ".repeat(cells.saturating_sub(2)), Look::chosen());
+    let parts = line.into_iter().map(|(column, text, style)| (column, text, style.patch(Look::chosen())));
+    std::iter::once(background).chain(parts).collect()
+}

@@ -1,0 +1,81 @@
+//! What is looked for, over the screen.
+
+use super::*;
+
+#[test]
+fn rooms_to_choose_from() {
+    snapshots("rooms", || {
+        let mut client = lively();
+        client.ctrl('k');
+        client.lists(&["ops", "random", "日本"], true);
+        client.press(KeyCode::Down);
+        client
+    });
+}
+
+#[test]
+fn rooms_that_were_found() {
+    snapshots("rooms_found", || {
+        let mut client = lively();
+        client.ctrl('k');
+        client.lists(&["operations-of-the-department-of-redundancy", "random", "日本"], false);
+        client.write("op");
+        client
+    });
+}
+
+#[test]
+fn the_cursor_is_where_one_writes() {
+    for (letters, column) in [(0, 3), (10, 13), (100, 29)] {
+        let mut client = Client::online(&["chat"]);
+        client.ctrl('k');
+        client.write(&"x".repeat(letters));
+        let mut screen = Screen::new(client, SIZES[2]);
+        screen.draw();
+        let position = screen.terminal.get_cursor_position().expect("a cursor");
+        assert_eq!((position.x, position.y), (column, 1), "{letters} letters");
+    }
+}
+
+#[test]
+fn the_chosen_room_is_in_sight() {
+    let names: Vec<String> = (0..50).map(|number| format!("room-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut client = Client::online(&["chat"]);
+    client.ctrl('k');
+    client.lists(&names, false);
+    client.press(KeyCode::End);
+    let mut screen = Screen::new(client, SIZES[2]);
+    assert!(screen.text().contains("room-49"));
+    screen.press(KeyCode::Home);
+    assert!(screen.text().contains("▸ chat"));
+}
+
+#[test]
+fn commands_and_actions() {
+    snapshots("palette", || {
+        let mut client = lively();
+        client.ctrl('p');
+        client
+    });
+}
+
+#[test]
+fn commands_and_actions_that_were_found() {
+    snapshots("palette_found", || {
+        let mut client = lively();
+        client.model.keymap.remap("next_room", &["Ctrl-N"]).expect("an action");
+        client.ctrl('p');
+        client.write("room");
+        client.press(KeyCode::Down);
+        client
+    });
+}
+
+#[test]
+fn the_palette_can_be_drawn_in_every_size() {
+    let mut client = lively();
+    client.ctrl('p');
+    client.write("room");
+    draw_in_sizes(client, 4);
+}
