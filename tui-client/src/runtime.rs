@@ -8,6 +8,7 @@
 //! token, a line says so and the terminal has not changed.
 
 mod browser;
+mod editor;
 mod first;
 mod keeper;
 mod screen;
@@ -17,6 +18,7 @@ mod tell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -32,6 +34,7 @@ use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendE
 use crate::sanitize::Block;
 use crate::terminal;
 use crate::ui::Look;
+use editor::Editing;
 pub(crate) use first::{First, verdict};
 use keeper::Keeper;
 use screen::Screen;
@@ -122,7 +125,9 @@ pub async fn run(config: Config) -> End {
 
     let teller = Teller::new(config.notify, |name| std::env::var(name).ok());
     let session = match Screen::take(look, model.mouse, teller) {
-        Ok(screen) => Session { model, screen, keeper, handle, events, commands, clock, input: None },
+        Ok(screen) => {
+            Session { model, screen, keeper, handle, events, commands, clock, input: None, editing: None }
+        }
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
     };
     session.run().await
@@ -181,8 +186,10 @@ struct Session {
     /// What the network has not taken yet.
     commands: VecDeque<Command>,
     clock: Clock,
-    /// The keyboard; none while the program is stopped.
+    /// The keyboard; none while the program is stopped, or another one has the terminal.
     input: Option<EventStream>,
+    /// What has the terminal meanwhile.
+    editing: Option<Editing>,
 }
 
 /// What woke the loop.
@@ -192,6 +199,8 @@ enum Woken {
     Signal(Signal),
     /// The network took a command, or is not there any more.
     Sent(bool),
+    /// The editor ended.
+    Edited(io::Result<ExitStatus>),
     /// Something about what is kept.
     Warned(String),
     Time,
@@ -242,6 +251,7 @@ impl Session {
                     }
                     Woken::Net(Some(event)) => (self.on_net(event)?, false),
                     Woken::Sent(true) => (None, false),
+                    Woken::Edited(ended) => (self.on_edited(ended)?, true),
                     Woken::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
                     Woken::Time => (self.handle(Input::Tick)?, false),
                 };
@@ -269,6 +279,7 @@ impl Session {
                 Woken::Sent(sent)
             }
             event = self.events.recv() => Woken::Net(event),
+            ended = ended(self.editing.as_mut()) => Woken::Edited(ended),
             warning = self.keeper.work() => Woken::Warned(warning),
             () = sleep(wake) => Woken::Time,
         }
@@ -316,6 +327,10 @@ impl Session {
 
     fn on_signal(&mut self, signal: Signal) -> Step {
         match signal {
+            // The terminal tells them to all that run in the foreground: they are meant for the editor.
+            Signal::End(number) if self.editing.is_some() && signals::is_typed(number) => {}
+            Signal::Stop if self.editing.is_some() => signals::stop_alone()?,
+            Signal::Continue if self.editing.is_some() => {}
             Signal::End(number) => return Ok(Some(Outcome::Signal(number))),
             Signal::Stop => self.suspend(signals::stop_alone)?,
             Signal::Continue => self.screen.resume()?,
@@ -338,6 +353,7 @@ impl Session {
                     }
                 }
                 Effect::Notify(told) => self.screen.notify(&told)?,
+                Effect::Edit(draft) => outcome = self.edit(&draft)?,
                 Effect::Copy(text) => screen::copy(&text)?,
                 Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
                 Effect::Redraw => self.screen.forget()?,
@@ -359,8 +375,37 @@ impl Session {
         Ok(())
     }
 
+    /// Gives the terminal to an editor with the draft.
+    fn edit(&mut self, draft: &str) -> Step {
+        self.input = None;
+        self.screen.suspend();
+        match Editing::start(draft, |name| std::env::var(name).ok()) {
+            Ok(editing) => {
+                self.editing = Some(editing);
+                Ok(None)
+            }
+            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
+        }
+    }
+
+    fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
+        match self.editing.take() {
+            Some(editing) => self.back_from_editor(editing.text(ended)),
+            None => Ok(None),
+        }
+    }
+
+    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        self.handle(Input::Edited(text))
+    }
+
     /// Draws, and loads what turns out to be missing.
     fn draw(&mut self) -> io::Result<()> {
+        if self.editing.is_some() {
+            return Ok(());
+        }
         self.screen.draw(&self.model)?;
         if let Some(viewed) = self.screen.view.viewed() {
             self.handle(viewed)?;
@@ -390,6 +435,14 @@ async fn batch(input: Option<&mut EventStream>) -> Vec<io::Result<TerminalEvent>
         Poll::Ready(std::mem::take(&mut events))
     })
     .await
+}
+
+/// How the editor ended. Waits for ever where none runs.
+async fn ended(editing: Option<&mut Editing>) -> io::Result<ExitStatus> {
+    match editing {
+        Some(editing) => editing.ended().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Gives the network one command; whether it took it. Waits for ever where there is none.

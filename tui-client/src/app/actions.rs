@@ -50,6 +50,22 @@ pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     edit(model, |model| insert(model, &kept))
 }
 
+/// The draft as it was saved, with one line's end less: editors add one.
+pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
+    match result {
+        Ok(text) => {
+            let text = text.replace("\r\n", "\n");
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+            edit(model, |model| model.pane_mut().composer.editor.replace(kept))
+        }
+        Err(why) => {
+            model.say(&why);
+            Vec::new()
+        }
+    }
+}
+
 pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => edit(model, |model| insert(model, c.encode_utf8(&mut [0; 4]))),
@@ -58,6 +74,7 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
             let result = model.pane_mut().composer.editor.paste_cut();
             say_if_full(model, result, "what was cut");
         }),
+        Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
         Action::Undo => edit(model, |model| {
             if !model.pane_mut().composer.editor.undo() {
                 model.say("nothing to undo");

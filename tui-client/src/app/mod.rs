@@ -83,6 +83,8 @@ pub enum Input {
     Dragged,
     /// This text was selected with it.
     Selected(String),
+    /// The editor gave this draft back, or a sentence on why it did not.
+    Edited(Result<String, String>),
     /// The window got the focus, or lost it.
     Focus(bool),
     /// The window has another size.
@@ -117,6 +119,8 @@ pub enum Effect {
     Open(Target),
     /// Tell the user, wherever they look.
     Notify(Notification),
+    /// Open this draft in an editor.
+    Edit(String),
     /// Have the terminal keep a text for pasting.
     Copy(String),
     /// Hear of the mouse from now on, or leave it to the terminal.
@@ -371,6 +375,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     let mut effects = match msg.input {
         Input::Key(key) => actions::on_key(model, key),
         Input::Paste(text) => actions::on_paste(model, &text),
+        Input::Edited(result) => actions::on_edited(model, result),
         Input::Wheel { up } => mouse::on_wheel(model, up),
         Input::Click(hit) => mouse::on_click(model, hit),
         Input::Selected(text) => mouse::on_selected(model, text),

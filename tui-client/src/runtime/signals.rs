@@ -52,6 +52,11 @@ impl Signals {
     }
 }
 
+/// Whether the terminal sends a signal when a key is typed that would interrupt or quit.
+pub(super) fn is_typed(number: u8) -> bool {
+    [Number::INT, Number::QUIT].iter().any(|typed| i32::from(number) == typed.as_raw())
+}
+
 /// Whether there is a shell that can continue this job: its session's leader is of another process group.
 pub(super) fn has_shell() -> bool {
     process::getsid(None).is_ok_and(|leader| leader != process::getpgrp())

@@ -7,6 +7,7 @@
 
 mod bytes;
 mod conversation;
+mod editor;
 mod end;
 mod fake;
 mod gaps;

@@ -67,24 +67,46 @@ struct State {
     is_closed: bool,
 }
 
+/// A client with `token` and these in its environment.
+fn command(token: &str, arguments: &[&str], environment: &[(&str, &str)]) -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_realtime-tui"));
+    command.env_clear();
+    command.env("TERM", "xterm-256color");
+    command.env("TZ", "UTC");
+    command.env("REALTIME_TOKEN", token);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    command.args(arguments);
+    command
+}
+
 impl Terminal {
     /// Starts a client with `token` in its environment and these arguments. It knows no place to keep anything.
     pub(crate) fn start(size: Size, token: &str, arguments: &[&str]) -> Self {
         Self::start_keeping(size, token, arguments, None)
     }
 
+    /// As [`Terminal::start`], with more in the environment.
+    pub(crate) fn start_in(
+        size: Size,
+        token: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::start_command(size, command(token, arguments, environment))
+    }
+
     /// As [`Terminal::start`], with a directory for what it keeps.
     pub(crate) fn start_keeping(size: Size, token: &str, arguments: &[&str], state: Option<&Path>) -> Self {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_realtime-tui"));
-        command.env_clear();
-        command.env("TERM", "xterm-256color");
-        command.env("TZ", "UTC");
-        command.env("REALTIME_TOKEN", token);
+        let mut command = command(token, arguments, &[]);
         if let Some(directory) = state {
             command.env("XDG_STATE_HOME", directory);
         }
-        command.args(arguments);
+        Self::start_command(size, command)
+    }
 
+    fn start_command(size: Size, command: CommandBuilder) -> Self {
         let lock = starting();
         let pty = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let modes = modes(&*pty.master);
@@ -122,6 +144,14 @@ impl Terminal {
             threads: vec![reading, waiting],
             checked: 0,
         }
+    }
+
+    /// Waits until this was written, whoever did.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        let said = |state: &State| String::from_utf8_lossy(&state.written).into_owned();
+        let state = self.shared.wait(|state| said(state).contains(text));
+        assert!(said(&state).contains(text), "no {text:?} in {:?}", said(&state));
     }
 
     /// Presses keys.

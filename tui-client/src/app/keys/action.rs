@@ -29,6 +29,8 @@ pub enum Action {
     Cut(Motion),
     /// Write what was cut.
     PasteCut,
+    /// Open the draft in an editor.
+    Editor,
     /// Take the last change of the draft back.
     Undo,
     /// Make it again.
@@ -150,6 +152,7 @@ const WRITING: &[Row] = &[
         ],
     },
     Row { does: "put back what was cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
+    Row { does: "the draft in $EDITOR", bindings: &[bind("editor", Action::Editor, &["Ctrl-O"])] },
     Row {
         does: "undo, and make it again",
         // Terminals send one byte for the first three.

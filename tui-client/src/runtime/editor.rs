@@ -1,0 +1,119 @@
+//! The draft in `$VISUAL` or `$EDITOR`: a program that has the terminal while it runs.
+//!
+//! The draft is in a file that nobody else may read, in a directory of its own that goes with it. What does not come
+//! back whole is kept there, and the user is told where.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus};
+use std::thread;
+
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::app::DRAFT_CHARS;
+
+/// Where there is none in the environment.
+const FALLBACK: &str = "vi";
+/// What a shell says where there is no such program.
+const NOT_FOUND: i32 = 127;
+
+/// An editor that runs.
+#[derive(Debug)]
+pub(super) struct Editing {
+    directory: TempDir,
+    file: PathBuf,
+    program: String,
+    ended: oneshot::Receiver<io::Result<ExitStatus>>,
+}
+
+impl Editing {
+    /// Starts the editor with `draft`. The shell splits what the environment says, as it does for other programs.
+    pub(super) fn start(draft: &str, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
+        let set = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let program = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| FALLBACK.to_owned());
+        let only_ours = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().prefix("realtime-").permissions(only_ours).tempdir()?;
+        let file = directory.path().join("draft.md");
+        fs::write(&file, draft)?;
+        // What is typed to interrupt is the editor's alone.
+        let script = format!("trap : INT QUIT; {program} \"$1\"");
+        let mut child = Command::new("sh").arg("-c").arg(script).arg("sh").arg(&file).spawn()?;
+        let (sender, ended) = oneshot::channel();
+        // Nobody may wait for the answer any more: the program ends meanwhile.
+        thread::Builder::new().name("editor".to_owned()).spawn(move || sender.send(child.wait()))?;
+        Ok(Self { directory, file, program, ended })
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+        (&mut self.ended).await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    /// What was written; an error is a sentence for the user, and the draft stays as it was.
+    pub(super) fn text(self, ended: io::Result<ExitStatus>) -> Result<String, String> {
+        let Self { directory, file, program, .. } = self;
+        match ended {
+            Ok(status) if status.success() => {}
+            Ok(status) if status.code() == Some(NOT_FOUND) => {
+                return Err(format!("no program `{program}`: set EDITOR to one that there is"));
+            }
+            Ok(status) => return Err(format!("`{program}` failed ({status}): the draft is as it was")),
+            Err(error) => return Err(format!("`{program}` failed: {error}")),
+        }
+        let kept = |directory: TempDir, why: String| {
+            // What was written there is not lost.
+            let path = directory.keep().join("draft.md");
+            Err(format!("{why}; it is in {}", path.display()))
+        };
+        match fs::read_to_string(&file) {
+            Ok(text) if text.chars().count() > DRAFT_CHARS => {
+                kept(directory, format!("the draft has more than {DRAFT_CHARS} characters"))
+            }
+            Ok(text) => Ok(text),
+            Err(error) => kept(directory, format!("the draft cannot be read: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn edited(draft: &str, editor: &str) -> Result<String, String> {
+        let with = |name: &str| (name == "EDITOR").then(|| editor.to_owned());
+        let mut editing = Editing::start(draft, with).expect("started");
+        let directory = editing.directory.path().to_owned();
+        let mode = fs::metadata(&directory).expect("there").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else may look in");
+        let ended = editing.ended().await;
+        let text = editing.text(ended);
+        assert_eq!(directory.exists(), text.as_ref().is_err_and(|why| why.contains("it is in")));
+        if directory.exists() {
+            fs::remove_dir_all(directory).expect("removed");
+        }
+        text
+    }
+
+    #[tokio::test]
+    async fn what_is_saved_comes_back() {
+        assert_eq!(edited("a draft", "true").await.as_deref(), Ok("a draft"));
+        assert_eq!(edited("a draft", "sed -i s/draft/text/").await.as_deref(), Ok("a text"));
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_said() {
+        for (editor, part) in [
+            ("false", "as it was"),
+            ("no-such-editor --wait", "no program `no-such-editor --wait`"),
+            ("rm", "cannot be read"),
+            ("dd if=/dev/zero bs=20000 count=1 status=none of", "more than 16000"),
+        ] {
+            let editor = editor.replace(" of", " > ");
+            let error = edited("a draft", &editor).await.expect_err(&editor);
+            assert!(error.contains(part), "{editor}: {error}");
+        }
+    }
+}
