@@ -150,10 +150,19 @@ impl Run {
 
     /// Waits until a count of the server's has moved.
     pub(crate) async fn moves(&self, series: &str) -> Result<(), Stuck> {
-        let sum = |all: Vec<Samples>| all.iter().map(|samples| samples.sum(series)).sum::<u64>();
-        let before = sum(self.metrics().await);
+        let before = self.sum(series).await;
+        self.moves_from(series, before).await
+    }
+
+    /// What all servers have counted until now.
+    pub(crate) async fn sum(&self, series: &str) -> u64 {
+        self.metrics().await.iter().map(|samples| samples.sum(series)).sum()
+    }
+
+    /// Waits until a count of the servers is not what it was.
+    pub(crate) async fn moves_from(&self, series: &str, before: u64) -> Result<(), Stuck> {
         let until = Instant::now() + SETTLED;
-        while sum(self.metrics().await) == before {
+        while self.sum(series).await == before {
             if Instant::now() > until {
                 return Err(Stuck { awaited: format!("{series} moves") });
             }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use realtime_shared::{RoomName, Text, TextError};
 
 use super::command::{self, Command, Draft};
+use super::completion;
 use super::editor::Full;
 use super::keys::Action;
 use super::links;
@@ -26,6 +27,9 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     model.attention.key = Some(model.now.mono);
     model.hint = None;
     let confirmed = model.confirm.take();
+    if !matches!(action, Action::Complete | Action::CompleteBack | Action::Close) {
+        model.completion = None;
+    }
     if model.overlay.is_some()
         && let Some(effects) = on_overlay(model, action)
     {
@@ -37,6 +41,7 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
+    model.completion = None;
     if let Some(picker) = model.overlay.as_mut().and_then(Overlay::picker_mut) {
         picker.write(text.trim());
         return switcher::on_query(model);
@@ -47,7 +52,7 @@ pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     if kept.len() < text.len() {
         model.say("control characters were left out of what you pasted");
     }
-    edit(model, |model| insert(model, &kept))
+    write(model, &kept)
 }
 
 /// The draft as it was saved, with one line's end less: editors add one.
@@ -57,7 +62,7 @@ pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Ve
             let text = text.replace("\r\n", "\n");
             let text = text.strip_suffix('\n').unwrap_or(&text);
             let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
-            edit(model, |model| model.pane_mut().composer.editor.replace(kept))
+            edit(model, |model| model.pane_mut().composer.editor.rewrite(kept))
         }
         Err(why) => {
             model.say(&why);
@@ -68,8 +73,10 @@ pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Ve
 
 pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
     match action {
-        Action::Insert(c) => edit(model, |model| insert(model, c.encode_utf8(&mut [0; 4]))),
-        Action::Newline => edit(model, |model| insert(model, "\n")),
+        Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
+        Action::Newline => write(model, "\n"),
+        Action::Complete => completion::complete(model, false),
+        Action::CompleteBack => completion::complete(model, true),
         Action::PasteCut => edit(model, |model| {
             let result = model.pane_mut().composer.editor.paste_cut();
             say_if_full(model, result, "what was cut");
@@ -111,8 +118,8 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
         Action::Palette => open(model, Overlay::Palette(Picker::default())),
         Action::Members => who(model, None),
         Action::Links => links::list(model),
-        Action::Close => Vec::new(),
         Action::Mouse => mouse::toggle(model),
+        Action::Close => completion::undo(model),
         Action::Redraw => vec![Effect::Redraw],
         Action::Suspend => vec![Effect::Suspend],
         Action::Quit => quit(model, confirmed, false),
@@ -172,9 +179,12 @@ pub(super) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Ef
     }
 }
 
-fn insert(model: &mut Model, text: &str) {
-    let result = model.pane_mut().composer.editor.insert(text);
-    say_if_full(model, result, "that");
+/// Writes at the cursor.
+pub(super) fn write(model: &mut Model, text: &str) -> Vec<Effect> {
+    edit(model, |model| {
+        let result = model.pane_mut().composer.editor.insert(text);
+        say_if_full(model, result, "that");
+    })
 }
 
 fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {

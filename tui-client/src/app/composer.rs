@@ -21,10 +21,12 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// Takes the draft out, and remembers it.
+    /// Takes what is shown out, and remembers it. A draft that waited while one looked back is what is written then.
     pub fn take(&mut self) -> String {
         let text = self.editor.take();
-        self.back = None;
+        if let Some((_, draft)) = self.back.take() {
+            self.editor.set(draft);
+        }
         if !text.trim().is_empty() && self.sent.back() != Some(&text) {
             if self.sent.len() == REMEMBERED {
                 self.sent.pop_front();
@@ -126,6 +128,19 @@ mod tests {
         assert_eq!(composer.editor.text(), "draft");
         composer.down();
         assert_eq!(composer.editor.text(), "draft");
+    }
+
+    #[test]
+    fn what_is_sent_again_leaves_the_draft() {
+        let mut composer = Composer::default();
+        write(&mut composer, "sent");
+        composer.take();
+        write(&mut composer, "draft");
+        composer.up();
+        assert_eq!(composer.take(), "sent");
+        assert_eq!(composer.editor.text(), "draft");
+        assert_eq!(composer.take(), "draft");
+        assert!(composer.editor.is_empty());
     }
 
     #[test]

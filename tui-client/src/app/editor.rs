@@ -6,6 +6,7 @@
 //! It keeps what was typed as it was typed; the composer's pane cleans it for the screen.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -97,7 +98,7 @@ impl Editor {
     }
 
     /// Puts `text` in the place of what is written, as a change.
-    pub fn replace(&mut self, text: String) {
+    pub fn rewrite(&mut self, text: String) {
         if text != self.text {
             self.change();
             self.cursor = text.len();
@@ -169,6 +170,19 @@ impl Editor {
         self.text.insert_str(self.cursor, text);
         self.cursor = self.boundary_at_or_after(self.cursor + text.len());
         self.typing_at = letter.filter(|letter| !letter.is_whitespace()).map(|_| self.cursor);
+        Ok(())
+    }
+
+    /// Writes `text` in the place of `range`, which is between graphemes, and puts the cursor after it.
+    pub fn replace(&mut self, range: Range<usize>, text: &str) -> Result<(), Full> {
+        let chars = |text: &str| text.chars().count();
+        if chars(&self.text) - chars(&self.text[range.clone()]) + chars(text) > DRAFT_CHARS {
+            return Err(Full);
+        }
+        self.change();
+        let end = range.start + text.len();
+        self.text.replace_range(range, text);
+        self.cursor = self.boundary_at_or_after(end);
         Ok(())
     }
 

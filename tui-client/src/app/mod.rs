@@ -9,6 +9,7 @@
 mod actions;
 mod clock;
 mod command;
+mod completion;
 mod composer;
 mod editor;
 mod events;
@@ -37,6 +38,7 @@ use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
 
 pub use clock::{Now, Stamp, human};
 pub use command::COMMANDS;
+pub use completion::{Candidate, Completion};
 pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
@@ -188,6 +190,8 @@ pub struct Model {
     text_chars: u32,
     focused: bool,
     attention: notify::Attention,
+    completion: Option<Completion>,
+    listed_rooms: Vec<RoomName>,
     confirm: Option<Confirm>,
     /// How far rooms are read that the user is not in.
     kept: HashMap<RoomName, Position>,
@@ -223,6 +227,8 @@ impl Model {
             text_chars: u32::MAX,
             focused: true,
             attention: notify::Attention::default(),
+            completion: None,
+            listed_rooms: Vec::new(),
             confirm: None,
             kept,
             zone,

@@ -72,8 +72,8 @@ impl Picker {
         let last = count.saturating_sub(1);
         let at = self.selected.min(last);
         match action {
-            Action::Up => self.selected = at.saturating_sub(1),
-            Action::Down => self.selected = (at + 1).min(last),
+            Action::Up | Action::CompleteBack => self.selected = at.saturating_sub(1),
+            Action::Down | Action::Complete => self.selected = (at + 1).min(last),
             Action::PageUp => self.selected = at.saturating_sub(PAGE),
             Action::PageDown => self.selected = (at + PAGE).min(last),
             Action::Home => self.selected = 0,

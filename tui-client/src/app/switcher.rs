@@ -147,6 +147,7 @@ pub(super) fn on_listed(model: &mut Model, rooms: Rooms) {
         _ => None,
     };
     let chosen = selected(model).and_then(|at| model.choices().into_iter().nth(at));
+    model.listed_rooms = rooms.rooms.iter().map(|summary| summary.room.clone()).collect();
     if let Some(Overlay::Rooms { listed, .. }) = &mut model.overlay {
         *listed = Some((rooms.rooms, rooms.has_more));
     }

@@ -1,3 +1,4 @@
+mod completing;
 mod finding;
 mod network;
 mod reading;

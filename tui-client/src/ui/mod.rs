@@ -4,6 +4,7 @@
 //! takes remote text only as `sanitize`'s types, and writes it cell by cell. The work of a frame grows with what is
 //! visible, never with the history.
 
+mod candidates;
 mod composer;
 pub mod help;
 mod hit;

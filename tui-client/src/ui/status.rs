@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::Look;
 use super::rooms::short;
 use super::text::{Pen, cut, width};
+use super::{Look, candidates};
 use crate::app::{Action, Link, Model};
 
 /// Below the rooms: the state of the connection, and above it what waits to be sent.
@@ -73,7 +73,7 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     }
 }
 
-/// Who types, or what is to be said of the last key; at the right how many messages are below.
+/// Who types, or what the last key did: what a word may become, or a word on it; at the right how many messages are below.
 pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect, newer: usize) {
     let mut pen = Pen::new(buffer, area);
     let newer = match newer {
@@ -82,12 +82,18 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
         _ => format!("↓ {newer} newer (End)"),
     };
     let room_left = pen.width().saturating_sub(if newer.is_empty() { 1 } else { width(&newer) + 3 });
+    let margin = 1.min(pen.width() / 41);
+    let completion = model.completion().filter(|completion| completion.candidates.len() > 1);
+    if let Some(completion) = completion.filter(|_| model.hint.is_none()) {
+        candidates::view(completion, &mut pen, margin, room_left.saturating_sub(margin));
+    }
     let (text, style) = match (&model.hint, typists(model)) {
         (Some(hint), _) => (hint.as_str().to_owned(), look.bad()),
+        (None, _) if completion.is_some() => (String::new(), Look::plain()),
         (None, Some(typists)) => (typists, Look::faint()),
         (None, None) => (small_trouble(model, &pen), look.bad()),
     };
-    pen.write(1.min(pen.width() / 41), 0, &cut(&text, room_left), style);
+    pen.write(margin, 0, &cut(&text, room_left), style);
     if !newer.is_empty() {
         let newer = format!("{newer} ");
         pen.write_right(0, &newer, Look::strong());

@@ -9,6 +9,10 @@ use crate::app::editor::Motion;
 pub enum Action {
     /// Write a character.
     Insert(char),
+    /// Complete what is begun before the cursor, or go on to the next of what it may become.
+    Complete,
+    /// The same, from the last one back.
+    CompleteBack,
     /// Begin a new line.
     Newline,
     /// Send what is written, or follow it where it is a command.
@@ -111,6 +115,13 @@ const WRITING: &[Row] = &[
     Row {
         does: "new line",
         bindings: &[bind("newline", Action::Newline, &["Alt-Enter", "Shift-Enter", "Ctrl-J"])],
+    },
+    Row {
+        does: "complete a nick, #room, /command or :emoji:; again, the next one or the one before",
+        bindings: &[
+            bind("complete", Action::Complete, &["Tab"]),
+            bind("complete_back", Action::CompleteBack, &["Shift-Tab"]),
+        ],
     },
     Row {
         does: "line up or down; at the first or last one, what you sent before",
@@ -231,10 +242,13 @@ const PROGRAM: &[Row] = &[
         bindings: &[bind("palette", Action::Palette, &["Ctrl-P"])],
     },
     Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
-    Row { does: "close what lies over the screen", bindings: &[bind("close", Action::Close, &["Esc"])] },
     Row {
         does: "leave the mouse to the terminal, for its own selection, or take it back",
         bindings: &[bind("mouse", Action::Mouse, &["Alt-M"])],
+    },
+    Row {
+        does: "close what lies over the screen; take a completion back",
+        bindings: &[bind("close", Action::Close, &["Esc"])],
     },
     Row { does: "draw the screen anew", bindings: &[bind("redraw", Action::Redraw, &["Ctrl-L"])] },
     Row { does: "suspend", bindings: &[bind("suspend", Action::Suspend, &["Ctrl-Z"])] },

@@ -51,6 +51,7 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
         2 => screen.press(KeyCode::F(3)),
         3 => screen.press(KeyCode::PageUp),
         4 => _ = screen.client.ctrl('p'),
+        5 => screen.press(KeyCode::Tab),
         _ => {}
     }
     screen.draw();

@@ -1,5 +1,7 @@
 //! What is looked for, over the screen.
 
+use ratatui::style::Modifier;
+
 use super::*;
 
 #[test]
@@ -77,5 +79,42 @@ fn the_palette_can_be_drawn_in_every_size() {
     let mut client = lively();
     client.ctrl('p');
     client.write("room");
+    draw_in_sizes(client, 4);
+}
+
+#[test]
+fn what_a_word_may_become() {
+    snapshots("completion", || {
+        let mut client = lively();
+        for _ in 0..2 {
+            client.ctrl('u');
+        }
+        client.write("see :rai");
+        for _ in 0..3 {
+            client.press(KeyCode::Tab);
+        }
+        client
+    });
+}
+
+#[test]
+fn a_few_candidates_and_no_number() {
+    let mut client = Client::online(&["chat"]);
+    client.comes("chat", "carl");
+    client.write("ca");
+    client.press(KeyCode::Tab);
+    let mut screen = Screen::new(client, SIZES[2]);
+    let text = screen.text();
+    assert!(text.contains("carl  carol\n"), "{text}");
+    let chosen = |x: u16| screen.terminal.backend().buffer()[(x, 8)].modifier.contains(Modifier::REVERSED);
+    assert_eq!([0, 3, 4, 6].map(chosen), [true, true, false, false]);
+}
+
+#[test]
+fn candidates_can_be_drawn_in_every_size() {
+    let mut client = lively();
+    client.ctrl('u');
+    client.write(":s");
+    client.key(KeyCode::BackTab, KeyModifiers::SHIFT);
     draw_in_sizes(client, 4);
 }

@@ -1,0 +1,225 @@
+//! What a word that was begun may become: pure, from the draft and the names that are known.
+//!
+//! A command's argument is completed by what [`COMMANDS`] calls it; another kind of argument is an arm in [`argument`].
+//! Whatever is no argument is a word: an emoji's name, a room after `#`, a nick.
+
+use realtime_shared::RoomName;
+
+use crate::app::command::COMMANDS;
+use crate::sanitize::{self, Line};
+
+/// The names that are known where one writes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names {
+    /// The others in the room, who spoke last in front.
+    pub(super) nicks: Vec<Line>,
+    /// The user's rooms.
+    pub(super) ours: Vec<RoomName>,
+    /// Those that the server told, which may be the user's too.
+    pub(super) listed: Vec<RoomName>,
+}
+
+/// What a word may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// How it is shown.
+    pub shown: Line,
+    /// What is written.
+    pub(super) text: String,
+}
+
+/// What stands before the cursor, and all that it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Begun {
+    /// Where it begins in the draft, in bytes.
+    pub(super) start: usize,
+    /// In the order in which they are tried; maybe none.
+    pub(super) candidates: Vec<Candidate>,
+    /// Whether rooms are meant.
+    pub(super) is_room: bool,
+}
+
+/// What is begun before the cursor of `draft`; `None` where nothing is.
+pub(super) fn find(draft: &str, cursor: usize, names: &Names) -> Option<Begun> {
+    let before = &draft[..cursor];
+    let is_followed = draft[cursor..].starts_with(' ');
+    let mut begun = command(before, names).or_else(|| word(before, names))?;
+    if is_followed {
+        for candidate in &mut begun.candidates {
+            candidate.text.truncate(candidate.text.trim_end_matches(' ').len());
+        }
+    }
+    Some(begun)
+}
+
+fn command(before: &str, names: &Names) -> Option<Begun> {
+    let line = before.strip_prefix('/').filter(|line| !line.starts_with('/'))?;
+    let Some((name, rest)) = line.split_once(char::is_whitespace) else {
+        let usages = COMMANDS.iter().map(|(usage, _)| usage.split_once(' ').unwrap_or((usage, "")));
+        let matching = usages.filter(|(name, _)| !name.starts_with("//") && begins(&name[1..], line));
+        let candidates = matching.map(|(name, argument)| Candidate {
+            shown: sanitize::line(name),
+            text: if argument.is_empty() { name.to_owned() } else { format!("{name} ") },
+        });
+        return Some(Begun { start: 0, candidates: candidates.collect(), is_room: false });
+    };
+    let written = rest.trim_start();
+    let candidates = argument(name, written, names)?;
+    Some(Begun { start: before.len() - written.len(), candidates, is_room: true })
+}
+
+/// What the argument of a command may be; `None` where it is text.
+fn argument(name: &str, written: &str, names: &Names) -> Option<Vec<Candidate>> {
+    let usage =
+        COMMANDS.iter().find_map(|(usage, _)| usage.strip_prefix('/')?.strip_prefix(name)?.strip_prefix(' '));
+    match usage? {
+        "ROOM" | "[ROOM]" | "[PREFIX]" if !written.contains('\n') => {
+            let is_ours = name == "leave";
+            Some(rooms(written, names, is_ours).map(|room| Candidate::room(room, "", "")).collect())
+        }
+        _ => None,
+    }
+}
+
+fn word(before: &str, names: &Names) -> Option<Begun> {
+    let start = before
+        .rfind(char::is_whitespace)
+        .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
+    let word = &before[start..];
+    if let Some((at, candidates)) = emoji(word) {
+        return Some(Begun { start: start + at, candidates, is_room: false });
+    }
+    if let Some(name) = word.strip_prefix('#') {
+        let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", " ")).collect();
+        return Some(Begun { start, candidates, is_room: true });
+    }
+    if word.is_empty() {
+        return None;
+    }
+    let (sign, name) = word.strip_prefix('@').map_or(("", word), |name| ("@", name));
+    let is_first = (start == 0 || before[..start].ends_with('\n')) && sign.is_empty();
+    let end = if is_first { ": " } else { " " };
+    let nicks = names.nicks.iter().filter(|nick| begins(nick.as_str(), name));
+    let candidates = nicks.map(|nick| Candidate { shown: nick.clone(), text: format!("{sign}{nick}{end}") });
+    Some(Begun { start, candidates: candidates.collect(), is_room: false })
+}
+
+/// The emoji whose name is begun in `word`, and where: `:smi`, or in full `:smile:`. A time of day is none.
+fn emoji(word: &str) -> Option<(usize, Vec<Candidate>)> {
+    let open = word.trim_end_matches(':');
+    let at = open.rfind(':')?;
+    let (name, is_whole) = (&open[at + 1..], open.len() < word.len());
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_+-".contains(c);
+    if name.is_empty() || !name.chars().all(is_name) || open[..at].ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    let matches = |code: &str| if is_whole { code == name } else { code.starts_with(name) };
+    let mut found: Vec<(&str, &str)> = emojis::iter()
+        .flat_map(|emoji| emoji.shortcodes().map(|code| (code, emoji.as_str())))
+        .filter(|(code, _)| matches(code))
+        .collect();
+    found.sort_unstable();
+    found.dedup_by_key(|(_, emoji)| *emoji);
+    let candidates = found.into_iter().map(|(code, emoji)| Candidate {
+        shown: sanitize::line(&format!("{emoji} {code}")),
+        text: emoji.to_owned(),
+    });
+    Some((at, candidates.collect()))
+}
+
+/// Rooms whose names begin so: the user's own, and then the others, where they are meant too.
+fn rooms<'a>(written: &'a str, names: &'a Names, is_ours: bool) -> impl Iterator<Item = &'a RoomName> {
+    let others = names.listed.iter().filter(move |room| !is_ours && !names.ours.contains(room));
+    names.ours.iter().chain(others).filter(move |room| begins(room.as_str(), written))
+}
+
+/// Whether `name` begins with `written`, in whatever case.
+fn begins(name: &str, written: &str) -> bool {
+    let mut letters = name.chars().flat_map(char::to_lowercase);
+    written.chars().flat_map(char::to_lowercase).all(|c| letters.next() == Some(c))
+}
+
+impl Candidate {
+    fn room(name: &RoomName, sign: &str, end: &str) -> Self {
+        let shown = sanitize::line(name.as_str());
+        Self { shown, text: format!("{sign}{name}{end}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Names {
+        let room = |name: &str| RoomName::new(name).expect("a name");
+        Names {
+            nicks: ["bob", "alice", "Alexandra", "Ärzte 7"].map(sanitize::line).to_vec(),
+            ours: ["dev", "chat"].map(room).to_vec(),
+            listed: ["chess", "dev", "büro 7"].map(room).to_vec(),
+        }
+    }
+
+    /// What `draft`, where `|` is the cursor, may become.
+    fn completed(draft: &str) -> Vec<String> {
+        let cursor = draft.find('|').expect("a cursor");
+        let (before, after) = (&draft[..cursor], &draft[cursor + 1..]);
+        let found = find(&format!("{before}{after}"), cursor, &names());
+        let Some(begun) = found else { return vec!["nothing is begun".to_owned()] };
+        begun
+            .candidates
+            .iter()
+            .map(|candidate| format!("{}{}{after}", &before[..begun.start], candidate.text))
+            .collect()
+    }
+
+    #[test]
+    fn nicks() {
+        assert_eq!(completed("al|"), ["alice: ", "Alexandra: "]);
+        assert_eq!(completed("AL|"), ["alice: ", "Alexandra: "]);
+        assert_eq!(completed("one\nbo|"), ["one\nbob: "]);
+        assert_eq!(completed("ask bo|"), ["ask bob "]);
+        assert_eq!(completed("ask bo| or so"), ["ask bob or so"]);
+        assert_eq!(completed("@bo|"), ["@bob "]);
+        assert_eq!(completed("@|").len(), 4);
+        assert_eq!(completed("är|"), ["Ärzte 7: "]);
+        assert_eq!(completed("zoe|"), [""; 0]);
+        assert_eq!(completed("/me greets bo|"), ["/me greets bob "]);
+        assert_eq!(completed("日本\u{3000}bo|"), ["日本\u{3000}bob "]);
+    }
+
+    #[test]
+    fn commands_and_their_arguments() {
+        assert_eq!(completed("/jo|"), ["/join "]);
+        assert_eq!(completed("/JO|"), ["/join "]);
+        assert_eq!(completed("/he|"), ["/help"]);
+        assert_eq!(completed("/|").len(), COMMANDS.len() - 1, "but `//text`");
+        assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
+        assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
+        assert_eq!(completed("/join büro |"), ["/join büro 7"]);
+        assert_eq!(completed("/leave |"), ["/leave dev", "/leave chat"]);
+        assert_eq!(completed("/help |"), ["nothing is begun"]);
+        assert_eq!(completed("//jo|"), [""; 0]);
+    }
+
+    #[test]
+    fn rooms_in_a_text() {
+        assert_eq!(completed("see #ch|"), ["see #chat ", "see #chess "]);
+    }
+
+    #[test]
+    fn emoji_by_name() {
+        assert_eq!(completed("hi :rocket|"), ["hi 🚀"]);
+        assert_eq!(completed("hi :rocket:|"), ["hi 🚀"]);
+        assert_eq!(completed("(:+1|")[0], "(👍");
+        assert!(completed(":smil|").len() > 3);
+        assert_eq!(completed(":smile:|").len(), 1);
+        assert_eq!(completed("at 12:10|"), [""; 0]);
+        assert_eq!(completed("https:|"), [""; 0]);
+    }
+
+    #[test]
+    fn nothing_is_begun() {
+        assert_eq!(completed("|"), ["nothing is begun"]);
+        assert_eq!(completed("a |b"), ["nothing is begun"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! What a word may become, in one row: as many as fit, with the chosen one marked.
+
+use super::Look;
+use super::text::{Pen, cut, width};
+use crate::app::Completion;
+
+/// Cells between two.
+const GAP: usize = 2;
+
+/// Writes the page with the chosen one into the first row from `column` on, at most `cells` wide; where there are more
+/// pages, the chosen one's number stands at the end.
+pub(super) fn view(completion: &Completion, pen: &mut Pen<'_>, column: usize, cells: usize) {
+    let names: Vec<&str> = completion.candidates.iter().map(|candidate| candidate.shown.as_str()).collect();
+    let number = format!("{}/{}", completion.chosen + 1, names.len());
+    let all = names.iter().map(|name| width(name) + GAP).sum::<usize>();
+    let room = if all <= cells + GAP { cells } else { cells.saturating_sub(width(&number) + GAP) };
+    let mut at = column;
+    let first = page(&names, completion.chosen, room);
+    for (index, name) in names.iter().enumerate().skip(first) {
+        let name = cut(name, room);
+        if index > first && at + width(&name) > column + room {
+            break;
+        }
+        let style = if index == completion.chosen { Look::chosen() } else { Look::plain() };
+        at = pen.write(at, 0, &name, style) + GAP;
+    }
+    if room < cells {
+        pen.write(column + cells - width(&number).min(cells), 0, &number, Look::faint());
+    }
+}
+
+/// The first one of the page that has the `chosen` one.
+fn page(names: &[&str], chosen: usize, room: usize) -> usize {
+    let (mut first, mut used) = (0, 0);
+    for (index, name) in names.iter().enumerate().take(chosen + 1) {
+        let wide = width(name).min(room);
+        if index > first && used + wide > room {
+            (first, used) = (index, 0);
+        }
+        used += wide + GAP;
+    }
+    first
+}
