@@ -14,6 +14,9 @@ use realtime_tui::sanitize::Block;
 const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
     `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
 
+const DUMB: &str = "this terminal cannot show a screen (TERM=dumb): `realtime-tui tail` and \
+    `realtime-tui send` do without (--help explains)";
+
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
         Ok(args) => args,
@@ -66,6 +69,9 @@ fn with_screen(args: Args) -> ExitCode {
     };
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return fail(2, NO_TERMINAL);
+    }
+    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+        return fail(2, DUMB);
     }
     let end = runtime::start(config);
     tell_unsent(&end.unsent);

@@ -126,6 +126,12 @@ fn whoever_else_answers_there_cannot_write_to_the_terminal() {
 }
 
 #[test]
+fn a_dumb_terminal_is_not_drawn_on() {
+    let client = Terminal::start_in(MEDIUM, "a.b.c", &[], &[("TERM", "dumb")]);
+    said_one_line(&client.ended(), 2, "realtime-tui tail");
+}
+
+#[test]
 fn without_a_terminal_it_says_so() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
     command.env_clear().args(["--token", "a.b.c"]).stdin(Stdio::null());
