@@ -7,7 +7,7 @@ use super::Look;
 use super::prose::{self, Piece};
 use super::text::{Pen, cut, width, wrap};
 use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
-use crate::app::{Ruler, Stamp};
+use crate::app::{Action, Keymap, Ruler, Stamp};
 use crate::markup::Markup;
 use crate::sanitize::Line;
 
@@ -46,6 +46,7 @@ impl Row {
 /// How a timeline is laid out, whatever is in it.
 pub(super) struct Sheet<'a> {
     pub(super) timeline: &'a Timeline,
+    pub(super) keymap: &'a Keymap,
     pub(super) me: &'a Line,
     pub(super) ruler: Option<Ruler>,
     /// What is said above the first item.
@@ -101,22 +102,22 @@ impl Sheet<'_> {
                     rows.push(self.aside(stamp, "·", &text, Look::faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
-                Body::Gap => rows.push(Row::rule(self.gap(index), Look::faint())),
+                Body::Gap => rows.push(Row::rule(&self.gap(index), Look::faint())),
             },
         }
         rows
     }
 
     /// What is said of a place where messages are missing.
-    fn gap(&self, index: usize) -> &'static str {
+    fn gap(&self, index: usize) -> String {
         if self.filled_gap == Some(index) {
-            "loading…"
+            "loading…".to_owned()
         } else if self.timeline.is_full() {
-            "older messages not replayed, and not held"
-        } else if self.is_narrow {
-            "not replayed (PgUp loads them)"
+            "older messages not replayed, and not held".to_owned()
         } else {
-            "older messages not replayed (PgUp loads them)"
+            let key = self.keymap.key(Action::PageUp);
+            let hint = key.map(|key| format!(" ({key} loads them)")).unwrap_or_default();
+            format!("{}not replayed{hint}", if self.is_narrow { "" } else { "older messages " })
         }
     }
 
@@ -163,7 +164,9 @@ impl Sheet<'_> {
             Sending::PutOff(why) => (format!(" … waiting: {why}"), self.look.busy()),
             Sending::Sent => (" …".to_owned(), Look::faint()),
             Sending::Stored => (" ✓".to_owned(), Look::faint()),
-            Sending::Refused(why) => (format!(" ✗ not sent: {why} (Ctrl-R)"), self.look.bad()),
+            Sending::Refused(why) => {
+                (format!(" ✗ not sent: {why}{}", self.keymap.hint(Action::Retry)), self.look.bad())
+            }
         };
         let style = Look::plain().add_modifier(Modifier::BOLD);
         let markup = Markup::parse(&outgoing.text);

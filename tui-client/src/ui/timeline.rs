@@ -20,6 +20,7 @@ pub(super) fn view(
     let pane = model.pane();
     let sheet = Sheet {
         timeline: &pane.timeline,
+        keymap: &model.keymap,
         me: model.me(),
         ruler: model.room().and_then(|room| room.reading.ruler),
         above: above_all(model),

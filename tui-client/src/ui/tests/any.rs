@@ -103,3 +103,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn hints_name_the_keys_as_they_are_given() {
+    let mut client = Client::online(&[CHAT]);
+    let refused = client.send("hello");
+    client.state(&refused, SendState::Refused("too many rooms".to_owned()));
+    client.model.keymap.remap("retry", &["Ctrl-G"]).expect("an action");
+    client.model.keymap.remap("help", &["F9"]).expect("an action");
+    let shown = Screen::new(client, SIZES[0]).text();
+    assert!(shown.contains("(Ctrl-G)") && shown.contains("F9 help") && !shown.contains("Ctrl-R"), "{shown}");
+}
