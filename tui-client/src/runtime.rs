@@ -31,10 +31,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::app::{Effect, Input, Model, Msg, Now, update};
 use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
-use crate::sanitize::Block;
+use crate::sanitize::{self, Block};
 use crate::terminal;
 use crate::ui::Look;
-use editor::Editing;
+use editor::{Editing, ended};
 pub(crate) use first::{First, verdict};
 use keeper::Keeper;
 use screen::Screen;
@@ -214,6 +214,7 @@ impl Session {
         };
         drop(self.input.take());
         drop(self.screen);
+        let left = self.editing.take().map(Editing::leave);
         let goodbye = async {
             for command in self.commands.into_iter().chain([Command::Close]) {
                 if self.handle.send(command).await.is_err() {
@@ -227,7 +228,10 @@ impl Session {
         };
         // Where the network or the disk does not end in time, the end of the process ends it.
         let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
-        End { outcome, unsent: self.model.unsent() }
+        let mut unsent = self.model.unsent();
+        unsent
+            .extend(left.map(|file| sanitize::block(&format!("a draft in the editor: {}", file.display()))));
+        End { outcome, unsent }
     }
 
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
@@ -375,32 +379,6 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the terminal to an editor with the draft.
-    fn edit(&mut self, draft: &str) -> Step {
-        self.input = None;
-        self.screen.suspend();
-        match Editing::start(draft, |name| std::env::var(name).ok()) {
-            Ok(editing) => {
-                self.editing = Some(editing);
-                Ok(None)
-            }
-            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
-        }
-    }
-
-    fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
-        match self.editing.take() {
-            Some(editing) => self.back_from_editor(editing.text(ended)),
-            None => Ok(None),
-        }
-    }
-
-    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
-        self.screen.resume()?;
-        self.input = Some(EventStream::new());
-        self.handle(Input::Edited(text))
-    }
-
     /// Draws, and loads what turns out to be missing.
     fn draw(&mut self) -> io::Result<()> {
         if self.editing.is_some() {
@@ -435,14 +413,6 @@ async fn batch(input: Option<&mut EventStream>) -> Vec<io::Result<TerminalEvent>
         Poll::Ready(std::mem::take(&mut events))
     })
     .await
-}
-
-/// How the editor ended. Waits for ever where none runs.
-async fn ended(editing: Option<&mut Editing>) -> io::Result<ExitStatus> {
-    match editing {
-        Some(editing) => editing.ended().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Gives the network one command; whether it took it. Waits for ever where there is none.

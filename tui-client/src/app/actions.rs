@@ -47,21 +47,28 @@ pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
         return switcher::on_query(model);
     }
     model.overlay = None;
+    let kept = plain(model, text);
+    write(model, &kept)
+}
+
+/// Text from elsewhere as a draft may have it; a word says where something is left out.
+fn plain(model: &mut Model, text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     if kept.len() < text.len() {
-        model.say("control characters were left out of what you pasted");
+        model.say("control characters were left out of the text");
     }
-    write(model, &kept)
+    kept
 }
 
 /// The draft as it was saved, with one line's end less: editors add one.
 pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
     match result {
         Ok(text) => {
-            let text = text.replace("\r\n", "\n");
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+            let mut kept = plain(model, &text);
+            if kept.ends_with('\n') {
+                kept.pop();
+            }
             edit(model, |model| model.pane_mut().composer.editor.rewrite(kept))
         }
         Err(why) => {
@@ -344,7 +351,9 @@ fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_command: bool) -> Vec
         let is_command = by_command && current == Some(*index);
         room.unsent() > 0 || (!is_command && room.pane.composer.has_draft())
     });
-    let rooms: Vec<&str> = lossy.map(|(_, room)| room.pane.title.as_str()).collect();
+    let rooms = lossy.map(|(_, room)| room.pane.title.as_str());
+    let is_lossy = model.lobby.composer.has_draft() && !(by_command && current.is_none());
+    let rooms: Vec<&str> = rooms.chain(is_lossy.then_some(model.lobby.title.as_str())).collect();
     if rooms.is_empty() || confirmed == Some(&Confirm::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];
     }

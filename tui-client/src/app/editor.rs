@@ -14,8 +14,9 @@ use unicode_segmentation::UnicodeSegmentation;
 /// came from.
 pub const DRAFT_CHARS: usize = 16_000;
 
-/// Changes that can be undone.
+/// Changes that can be undone, and bytes that are kept for that.
 const UNDONE: usize = 200;
+const UNDONE_BYTES: usize = 256 * 1024;
 
 /// A small editor of plain text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -143,8 +144,10 @@ impl Editor {
     fn change(&mut self) {
         self.typing_at = None;
         self.after.clear();
-        if self.before.len() == UNDONE {
-            self.before.pop_front();
+        let mut bytes = self.text.len() + self.before.iter().map(|past| past.text.len()).sum::<usize>();
+        while self.before.len() >= UNDONE || bytes > UNDONE_BYTES {
+            let Some(oldest) = self.before.pop_front() else { break };
+            bytes -= oldest.text.len();
         }
         self.before.push_back(Past { text: self.text.clone(), cursor: self.cursor });
     }
@@ -159,6 +162,9 @@ impl Editor {
             && self.text.chars().count() + text.chars().count() > DRAFT_CHARS
         {
             return Err(Full);
+        }
+        if text.is_empty() {
+            return Ok(());
         }
         let mut letters = text.chars();
         let letter = letters.next().filter(|_| letters.as_str().is_empty());
@@ -362,6 +368,24 @@ mod tests {
         assert!(!e.redo(), "another change was made");
         e.take();
         assert!(!e.undo(), "what was sent does not come back");
+        e.paste_cut().expect("short");
+        e.undo();
+        assert!(!e.undo(), "nothing more");
+    }
+
+    #[test]
+    fn long_drafts_are_undone_less_far() {
+        let mut e = editor(&"x".repeat(DRAFT_CHARS - 100));
+        let mut changes = 1;
+        for _ in 0..40 {
+            e.insert("\n").expect("short");
+            changes += 1;
+        }
+        let mut undone = 0;
+        while e.undo() {
+            undone += 1;
+        }
+        assert!(undone < changes && undone * DRAFT_CHARS <= UNDONE_BYTES + DRAFT_CHARS, "{undone}");
     }
 
     proptest! {

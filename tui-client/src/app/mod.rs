@@ -17,6 +17,7 @@ mod fuzzy;
 mod keys;
 mod link;
 mod links;
+mod message;
 mod mouse;
 mod notify;
 mod overlay;
@@ -32,7 +33,6 @@ mod unsent;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
 
@@ -43,6 +43,7 @@ pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
+pub use message::{Effect, Input, Msg, Scroll};
 pub use mouse::Hit;
 pub use notify::Notification;
 pub use overlay::Overlay;
@@ -53,108 +54,9 @@ pub use room::{Entered, Pane, Room};
 use scrollback::on_viewed;
 pub use switcher::{Choice, Place};
 
-use crate::markup::Target;
 use crate::net;
 use crate::sanitize::{self, Block, Line};
-use timeline::{Key, Tone};
-
-/// Something happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Msg {
-    /// When.
-    pub now: Now,
-    /// What.
-    pub input: Input,
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// Text was pasted.
-    Paste(String),
-    /// The mouse's wheel was turned by a notch.
-    Wheel {
-        /// Back, or on.
-        up: bool,
-    },
-    /// The mouse was pressed on something.
-    Click(Hit),
-    /// It was moved while pressed.
-    Dragged,
-    /// This text was selected with it.
-    Selected(String),
-    /// The editor gave this draft back, or a sentence on why it did not.
-    Edited(Result<String, String>),
-    /// The window got the focus, or lost it.
-    Focus(bool),
-    /// The window has another size.
-    Resize,
-    /// The network says something.
-    Net(net::Event),
-    /// A screen was drawn.
-    Viewed {
-        /// Of which pane.
-        pane: u32,
-        /// The first item that is visible.
-        first: Key,
-        /// The last one.
-        last: Key,
-    },
-    /// Something about the program itself that the user should know.
-    Warning(String),
-    /// Time passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Tell the network.
-    Net(net::Command),
-    /// Keep how far a room is read, for the next start.
-    Keep(RoomName, Mark),
-    /// Move what lies over the screen, or the timeline.
-    Scroll(Scroll),
-    /// Show what a link leads to, in another program.
-    Open(Target),
-    /// Tell the user, wherever they look.
-    Notify(Notification),
-    /// Open this draft in an editor.
-    Edit(String),
-    /// Have the terminal keep a text for pasting.
-    Copy(String),
-    /// Hear of the mouse from now on, or leave it to the terminal.
-    Mouse(bool),
-    /// Draw everything anew.
-    Redraw,
-    /// Stop, as a job of the shell.
-    Suspend,
-    /// Leave the program.
-    Quit,
-}
-
-/// How far to move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scroll {
-    /// A line back.
-    LineUp,
-    /// A line on.
-    LineDown,
-    /// Most of a screen back.
-    PageUp,
-    /// Most of a screen on.
-    PageDown,
-    /// A notch of the mouse's wheel back.
-    WheelUp,
-    /// A notch on.
-    WheelDown,
-    /// To the oldest.
-    Top,
-    /// To the newest.
-    Bottom,
-}
+use timeline::Tone;
 
 /// What the user was asked to confirm by asking again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! Who is told of what happens while they look elsewhere, and the window's title.
 //!
 //! A mention is told unless the user attends: the window has the focus, or, where the terminal does not tell of the
-//! focus, a key was pressed a moment ago. What is replayed after a gap is old, and is counted only.
+//! focus, a key or the mouse was pressed a moment ago. What is replayed after a gap is old, and is counted only.
 
 use std::time::Duration;
 
 use super::{Effect, Model};
 use crate::sanitize::{self, Line};
 
-/// Where the focus is not known, how long after a key the user is taken to look at the screen.
+/// Where the focus is not known, how long after a key or a click the user is taken to look at the screen.
 const ATTENDS: Duration = Duration::from_secs(30);
 /// Between two notifications, at least.
 const EVERY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub struct Notification {
 pub(super) struct Attention {
     /// Whether the window has the focus; `None` where the terminal never told.
     pub(super) focus: Option<bool>,
-    /// When a key was pressed last.
+    /// When a key or the mouse was pressed last.
     pub(super) key: Option<Duration>,
     /// When a notification was made last.
     told: Option<Duration>,

@@ -10,13 +10,17 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::thread;
 
+use crossterm::event::EventStream;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::app::DRAFT_CHARS;
+use super::{Session, Step};
+use crate::app::{DRAFT_CHARS, Input};
 
 /// Where there is none in the environment.
 const FALLBACK: &str = "vi";
+/// The draft's file.
+const DRAFT: &str = "draft.md";
 /// What a shell says where there is no such program.
 const NOT_FOUND: i32 = 127;
 
@@ -36,7 +40,7 @@ impl Editing {
         let program = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| FALLBACK.to_owned());
         let only_ours = Permissions::from_mode(0o700);
         let directory = tempfile::Builder::new().prefix("realtime-").permissions(only_ours).tempdir()?;
-        let file = directory.path().join("draft.md");
+        let file = directory.path().join(DRAFT);
         fs::write(&file, draft)?;
         // What is typed to interrupt is the editor's alone.
         let script = format!("trap : INT QUIT; {program} \"$1\"");
@@ -52,6 +56,11 @@ impl Editing {
         (&mut self.ended).await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
+    /// The program ends before the editor: what it has is left to it. Where that is.
+    pub(super) fn leave(self) -> PathBuf {
+        kept(self.directory)
+    }
+
     /// What was written; an error is a sentence for the user, and the draft stays as it was.
     pub(super) fn text(self, ended: io::Result<ExitStatus>) -> Result<String, String> {
         let Self { directory, file, program, .. } = self;
@@ -63,11 +72,7 @@ impl Editing {
             Ok(status) => return Err(format!("`{program}` failed ({status}): the draft is as it was")),
             Err(error) => return Err(format!("`{program}` failed: {error}")),
         }
-        let kept = |directory: TempDir, why: String| {
-            // What was written there is not lost.
-            let path = directory.keep().join("draft.md");
-            Err(format!("{why}; it is in {}", path.display()))
-        };
+        let kept = |directory, why: String| Err(format!("{why}; it is in {}", kept(directory).display()));
         match fs::read_to_string(&file) {
             Ok(text) if text.chars().count() > DRAFT_CHARS => {
                 kept(directory, format!("the draft has more than {DRAFT_CHARS} characters"))
@@ -75,6 +80,47 @@ impl Editing {
             Ok(text) => Ok(text),
             Err(error) => kept(directory, format!("the draft cannot be read: {error}")),
         }
+    }
+}
+
+/// The draft's file, which stays.
+fn kept(directory: TempDir) -> PathBuf {
+    directory.keep().join(DRAFT)
+}
+
+impl Session {
+    /// Gives the terminal to an editor with the draft.
+    pub(super) fn edit(&mut self, draft: &str) -> Step {
+        self.input = None;
+        self.screen.suspend();
+        match Editing::start(draft, |name| std::env::var(name).ok()) {
+            Ok(editing) => {
+                self.editing = Some(editing);
+                Ok(None)
+            }
+            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
+        }
+    }
+
+    pub(super) fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
+        match self.editing.take() {
+            Some(editing) => self.back_from_editor(editing.text(ended)),
+            None => Ok(None),
+        }
+    }
+
+    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        self.handle(Input::Edited(text))
+    }
+}
+
+/// How the editor ended. Waits for ever where none runs.
+pub(super) async fn ended(editing: Option<&mut Editing>) -> io::Result<ExitStatus> {
+    match editing {
+        Some(editing) => editing.ended().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is where on the screen that was drawn last, for the mouse; and the text that is selected with it.
 //!
 //! A selection is one of the timeline's text, in cells of the screen: from where the button was pressed to where the
-//! pointer is, row by row, without stamps and nicks. It is gone with the next key or with what scrolls.
+//! pointer is, row by row, without stamps and nicks. It is gone when the button is let go, with a key, and with what
+//! scrolls.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -67,10 +68,7 @@ impl ViewState {
                 Some(Input::Dragged)
             }
             MouseEventKind::Up(MouseButton::Left) => {
-                let selected = self.selection.filter(|selection| selection.from != selection.to);
-                if selected.is_none() {
-                    self.selection = None;
-                }
+                let selected = self.selection.take().filter(|selection| selection.from != selection.to);
                 selected.map(|_| Input::Selected(std::mem::take(&mut self.selected)))
             }
             _ => None,

@@ -1,0 +1,107 @@
+//! What comes in, and what is to be done: all that the pure part has to do with the rest.
+
+use crossterm::event::KeyEvent;
+use realtime_shared::RoomName;
+
+use super::timeline::Key;
+use super::{Hit, Mark, Notification, Now};
+use crate::markup::Target;
+use crate::net;
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Msg {
+    /// When.
+    pub now: Now,
+    /// What.
+    pub input: Input,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse's wheel was turned by a notch.
+    Wheel {
+        /// Back, or on.
+        up: bool,
+    },
+    /// The mouse was pressed on something.
+    Click(Hit),
+    /// It was moved while pressed.
+    Dragged,
+    /// This text was selected with it.
+    Selected(String),
+    /// The editor gave this draft back, or a sentence on why it did not.
+    Edited(Result<String, String>),
+    /// The window got the focus, or lost it.
+    Focus(bool),
+    /// The window has another size.
+    Resize,
+    /// The network says something.
+    Net(net::Event),
+    /// A screen was drawn.
+    Viewed {
+        /// Of which pane.
+        pane: u32,
+        /// The first item that is visible.
+        first: Key,
+        /// The last one.
+        last: Key,
+    },
+    /// Something about the program itself that the user should know.
+    Warning(String),
+    /// Time passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell the network.
+    Net(net::Command),
+    /// Keep how far a room is read, for the next start.
+    Keep(RoomName, Mark),
+    /// Move what lies over the screen, or the timeline.
+    Scroll(Scroll),
+    /// Show what a link leads to, in another program.
+    Open(Target),
+    /// Tell the user, wherever they look.
+    Notify(Notification),
+    /// Open this draft in an editor.
+    Edit(String),
+    /// Have the terminal keep a text for pasting.
+    Copy(String),
+    /// Hear of the mouse from now on, or leave it to the terminal.
+    Mouse(bool),
+    /// Draw everything anew.
+    Redraw,
+    /// Stop, as a job of the shell.
+    Suspend,
+    /// Leave the program.
+    Quit,
+}
+
+/// How far to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scroll {
+    /// A line back.
+    LineUp,
+    /// A line on.
+    LineDown,
+    /// Most of a screen back.
+    PageUp,
+    /// Most of a screen on.
+    PageDown,
+    /// A notch of the mouse's wheel back.
+    WheelUp,
+    /// A notch on.
+    WheelDown,
+    /// To the oldest.
+    Top,
+    /// To the newest.
+    Bottom,
+}
