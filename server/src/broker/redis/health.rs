@@ -1,7 +1,8 @@
 //! Whether Redis serves us: this instance writes something and says it, and has to hear it, all the way around.
 //!
-//! A Redis that answers may take nothing: it is full, cannot write to its disk, or is a replica now. An open socket says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the
-//! connection for announcements is made anew. The log says once that Redis is away, and once that it is back.
+//! A Redis that answers may take nothing: it is full, cannot write to its disk, or is a replica now. An open socket
+//! says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the connection for
+//! announcements is made anew. The log says once that Redis is away, and once that it is back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

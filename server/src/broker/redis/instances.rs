@@ -2,9 +2,10 @@
 //!
 //! What an instance has in Redis is what is here, said again until it is so ([`saying`](super::saying),
 //! [`online`](super::online)): its users in each room and its connections are absolute, never a difference. No beat
-//! waits for any of that. Where others have given it up, or Redis has lost all or went back to what it was (it was started
-//! again with less than it had, another one took its place), it begins anew under another name, and says all of it once more. An instance that ends leaves what it had to its lease: its users have time to
-//! come back elsewhere before anybody is told that they left.
+//! waits for any of that. Where others have given it up, or Redis has lost all or went back to what it was (it was
+//! started again with less than it had, another one took its place), it begins anew under another name, and says all
+//! of it once more. An instance that ends leaves what it had to its lease: its users have time to come back elsewhere
+//! before anybody is told that they left.
 
 use std::collections::HashMap;
 use std::sync::Arc;

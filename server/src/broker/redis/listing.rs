@@ -1,15 +1,17 @@
 //! Which rooms there are: a list in Redis, and a look at each of them.
 //!
 //! To look at all rooms costs Redis what 50,000 of them are, half a second. So one at a time does it for everybody on
-//! this instance who asks meanwhile, and what was seen of many is good for a while.
+//! this instance who asks meanwhile, and what was seen of many is good for a while. Where Redis is away nobody waits for
+//! the turns of all who came before.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use ::redis::Pipeline;
 use realtime_shared::{RoomName, RoomSummary, Seq};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::link::PATIENCE;
 use super::repair::{Seen, seen};
 use super::{Shared, reply};
 use crate::broker::{RoomFilter, Unavailable, busiest_first};
@@ -18,7 +20,6 @@ use crate::broker::{RoomFilter, Unavailable, busiest_first};
 const ROOMS: usize = 500;
 /// For how long what was seen is good, for each room of more than those: twenty times what a look takes of Redis.
 const GOOD_FOR: Duration = Duration::from_micros(220);
-
 /// And at most.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -39,7 +40,7 @@ impl Shared {
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
         let asked = Instant::now();
-        let mut last = self.last_list.lock().await;
+        let mut last = timeout(PATIENCE, self.last_list.lock()).await.map_err(|_| Unavailable)?;
         let listed = match &mut *last {
             // Somebody has looked while this waited for its turn, or not long before.
             Some(listed) if listed.begun >= asked || listed.until > asked => listed,

@@ -3,8 +3,8 @@
 //! A message ([`submitting`]) is ordered, stored and announced by one script ([`scripts`]), to which it goes on a lane
 //! ([`posts`]); it is shown when its announcement comes back ([`subscriptions`], [`hearing`], [`following`]), here as on
 //! every other instance. The stream is the truth: what is not heard is found and fetched ([`repair`]). Who is there is
-//! counted by leases ([`presence`], [`saying`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is tried all the
-//! way around ([`health`]).
+//! counted by leases ([`presence`], [`saying`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is
+//! tried all the way around ([`health`]).
 //!
 //! All of it runs on one thread with a runtime of its own, but for what a client waits for, which is polled where the
 //! client is. What a cluster would want is kept to: the keys of a room share a hash tag, a script touches one room, and

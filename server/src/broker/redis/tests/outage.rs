@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -151,4 +152,19 @@ async fn what_was_submitted_before_the_end_is_stored() {
     tokio::task::spawn_blocking(move || drop(one)).await.expect("ended");
     let page = other.broker.history(&room("a"), Range::Newest, MESSAGES, usize::MAX).await.expect("a page");
     assert_eq!(page.entries.len(), MESSAGES);
+}
+
+/// They wait together, and not one after the other.
+#[tokio::test]
+async fn a_redis_that_is_stopped_is_waited_for_by_all_who_ask_for_a_list_at_once() {
+    const ASKING: usize = 100;
+    let redis = Redis::start();
+    let instances = instances_in_a::<1>(&redis).await;
+    redis.stop();
+    let asked = (0..ASKING).map(|_| instances[0].broker.list(Box::new(|_| true), 10));
+    let answers = timeout(PATIENCE_OF_TESTS, join_all(asked)).await.expect("all are answered");
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Unavailable))));
+    redis.cont();
+    ready(&instances, true).await;
+    instances[0].broker.list(Box::new(|_| true), 10).await.expect("a list");
 }
