@@ -45,6 +45,10 @@ pub struct Args {
     #[arg(long)]
     pub no_mouse: bool,
 
+    /// What is asked about the configuration.
+    #[command(flatten)]
+    pub asked: ConfigQuestion,
+
     /// Look around: a server and four users who talk, inside this program. Nothing else is needed.
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]
@@ -66,6 +70,23 @@ pub struct Connection {
     /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+
+    /// The configuration. Without it `$XDG_CONFIG_HOME/realtime/config.toml` is read where it is there, which is below
+    /// `~/.config` by default.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// What is asked about the configuration. The answer is printed, and nothing else is done.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ConfigQuestion {
+    /// Print a `config.toml` with all its keys, none of which is set, and end.
+    #[arg(long)]
+    pub print_config: bool,
+
+    /// Say what is wrong in the configuration, and end: with 0 where it is nothing, or else with 2.
+    #[arg(long, conflicts_with = "print_config")]
+    pub check_config: bool,
 }
 
 /// What to do without a screen.
@@ -88,6 +109,7 @@ Examples:
   realtime-server token --user alice > alice.token && chmod 600 alice.token
   realtime-tui --token-file alice.token --room chat-general --room dev
   REALTIME_TOKEN=$(realtime-server token --user bob) realtime-tui --room chat-general
+  realtime-tui --print-config > ~/.config/realtime/config.toml
   make 2>&1 | tail -n 1 | realtime-tui send --token-file alice.token --room builds
   realtime-tui tail --token-file alice.token --room chat-general --json >> chat.ndjson
 
@@ -167,6 +189,7 @@ mod tests {
             "REALTIME_URL",
             "--room",
             "--no-state",
+            "--config",
             "Examples:",
             "Exit codes:",
             "F1",

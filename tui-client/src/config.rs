@@ -1,5 +1,7 @@
 //! The configuration as checked: past [`Config::check`] nothing of it is looked at again.
 
+mod command;
+mod file;
 mod subject;
 
 use std::fs::{File, Metadata};
@@ -11,10 +13,10 @@ use realtime_shared::{NameError, RoomName, UserId};
 
 use crate::cli::{Args, Connection};
 use crate::net::{self, TokenSource, UrlError};
+use crate::settings::{Settings, Theme, TokenFrom};
 use crate::state;
 
-/// Where the server listens by default.
-pub const DEFAULT_URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
+pub use file::ConfigFile;
 
 /// A token file is not longer than this, in bytes.
 const TOKEN_FILE_BYTES: u64 = 64 * 1024;
@@ -30,12 +32,12 @@ pub struct Config {
     pub rooms: Vec<RoomName>,
     /// Where it is kept how far rooms are read. None: it is not.
     pub state: Option<state::Place>,
-    /// How to tell of mentions while the user looks elsewhere.
-    pub notify: Notify,
-    /// Whether to hear the mouse.
-    pub mouse: bool,
     /// Whether to use colours.
     pub color: bool,
+    /// How the client looks and behaves.
+    pub settings: Settings,
+    /// What the user should know of the file.
+    pub warnings: Vec<String>,
 }
 
 /// The server and the bearer of the token: what every command needs.
@@ -49,30 +51,13 @@ pub struct Server {
     pub user: Option<UserId>,
 }
 
-/// How the user is told of mentions while they look elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Notify {
-    /// By the terminal's bell.
-    pub bell: bool,
-    /// By a notification of the desktop, where the terminal makes one (OSC 9, OSC 777).
-    pub desktop: bool,
-    /// By the title of the window, which has the room and a count.
-    pub title: bool,
-}
-
-impl Default for Notify {
-    /// In every way.
-    fn default() -> Self {
-        Self { bell: true, desktop: true, title: true }
-    }
-}
-
 /// What is wrong with the configuration. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// There is no token.
     #[error(
-        "no token: give --token, --token-file or REALTIME_TOKEN (`realtime-server token --user you` prints one)"
+        "no token: give --token, --token-file or REALTIME_TOKEN, or a place for it in config.toml \
+            (`realtime-server token --user you` prints one)"
     )]
     NoToken,
     /// There are two.
@@ -89,6 +74,12 @@ pub enum ConfigError {
     /// Others could read the token.
     #[error("others may read the token file {path}: run `chmod 600 {path}`", path = .0.display())]
     OpenTokenFile(PathBuf),
+    /// What prints the token does not.
+    #[error("token_command prints no token: {0}")]
+    TokenCommand(io::Error),
+    /// The file that `--config` names cannot be read.
+    #[error("cannot read the configuration {}: {}", .0.display(), .1)]
+    File(PathBuf, io::Error),
     /// A room's name is none.
     #[error("--room `{0}` {1}")]
     Room(String, NameError),
@@ -96,37 +87,31 @@ pub enum ConfigError {
     #[error("--room `{0}`: names that begin with dm: are kept for later")]
     ReservedRoom(String),
     /// The address is none.
-    #[error("--url {0}")]
-    Url(UrlError),
+    #[error("{0}: {1}")]
+    Url(&'static str, UrlError),
 }
 
 impl Config {
-    /// Checks what was written; `variable` reads the environment.
-    pub fn check(args: &Args, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    /// Checks what was written, on the command line before the environment before `file`; `variable` reads the
+    /// environment. A `token_command` is run.
+    pub fn check(
+        args: &Args,
+        file: &ConfigFile,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let Server { net, url, user } = Server::check(&args.connection, set)?;
-        let mut rooms: Vec<RoomName> = Vec::new();
-        for name in &args.rooms {
-            let room = room(name)?;
-            if !rooms.contains(&room) {
-                rooms.push(room);
-            }
-        }
-        let directory = state::directory(set).filter(|_| !args.no_state);
+        let mut settings = file.settings.clone();
+        settings.mouse &= !args.no_mouse;
+        let rooms = if args.rooms.is_empty() { settings.rooms.clone() } else { rooms(&args.rooms)? };
+        let Server { net, url, user } = Server::check(&args.connection, &settings, set)?;
+        let directory = state::directory(set).filter(|_| settings.state && !args.no_state);
         let state = directory.zip(user).map(|(directory, user)| state::Place {
             directory,
             server: url.clone(),
             user,
         });
-        Ok(Self {
-            net,
-            url,
-            rooms,
-            state,
-            notify: Notify::default(),
-            mouse: !args.no_mouse,
-            color: set("NO_COLOR").is_none(),
-        })
+        let color = set("NO_COLOR").is_none() && settings.theme != Theme::Plain;
+        Ok(Self { net, url, rooms, state, color, settings, warnings: file.warnings() })
     }
 }
 
@@ -134,19 +119,39 @@ impl Server {
     /// Checks what was written; `set` reads the environment, where an empty variable counts as none.
     pub(crate) fn check(
         connection: &Connection,
+        settings: &Settings,
         set: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigError> {
-        let (token, user) = match (&connection.token, &connection.token_file) {
-            (Some(_), Some(_)) => return Err(ConfigError::TwoTokens),
-            (Some(token), None) => fixed(token, "--token")?,
-            (None, Some(path)) => from_file(path)?,
-            (None, None) => fixed(&set("REALTIME_TOKEN").ok_or(ConfigError::NoToken)?, "REALTIME_TOKEN")?,
+        let (token, user) = match (&connection.token, &connection.token_file, set("REALTIME_TOKEN")) {
+            (Some(_), Some(_), _) => return Err(ConfigError::TwoTokens),
+            (Some(token), None, _) => fixed(token, "--token")?,
+            (None, Some(path), _) => from_file(path)?,
+            (None, None, Some(token)) => fixed(&token, "REALTIME_TOKEN")?,
+            (None, None, None) => match &settings.token {
+                Some(TokenFrom::File(path)) => from_file(path)?,
+                Some(TokenFrom::Command(command)) => command::bearer(command)?,
+                None => return Err(ConfigError::NoToken),
+            },
         };
-        let url =
-            connection.url.clone().or_else(|| set("REALTIME_URL")).unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let net = net::Config::new(&url, token).map_err(ConfigError::Url)?;
+        let given = connection.url.clone().map(|url| ("--url", url));
+        let (source, url) = given
+            .or_else(|| Some(("REALTIME_URL", set("REALTIME_URL")?)))
+            .unwrap_or_else(|| ("`url` in config.toml", settings.url.clone()));
+        let net = net::Config::new(&url, token).map_err(|error| ConfigError::Url(source, error))?;
         Ok(Self { net, url, user })
     }
+}
+
+/// The rooms that were named with `--room`, each once.
+fn rooms(names: &[String]) -> Result<Vec<RoomName>, ConfigError> {
+    let mut rooms: Vec<RoomName> = Vec::new();
+    for name in names {
+        let room = room(name)?;
+        if !rooms.contains(&room) {
+            rooms.push(room);
+        }
+    }
+    Ok(rooms)
 }
 
 /// The room that was named with `--room`.
@@ -207,13 +212,14 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::settings::DEFAULT_URL;
 
     fn args(arguments: &[&str]) -> Args {
         Args::read(["realtime-tui"].iter().chain(arguments)).expect("arguments")
     }
 
     fn check(arguments: &[&str]) -> Result<Config, ConfigError> {
-        Config::check(&args(arguments), |_| None)
+        Config::check(&args(arguments), &ConfigFile::default(), |_| None)
     }
 
     #[test]
@@ -228,8 +234,41 @@ mod tests {
             "NO_COLOR" => Some("1".to_owned()),
             _ => None,
         };
-        let config = Config::check(&args(&[]), variable).expect("good");
+        let config = Config::check(&args(&[]), &ConfigFile::default(), variable).expect("good");
         assert_eq!((config.url.as_str(), config.color), ("ws://chat.example/ws", false));
+    }
+
+    #[test]
+    fn the_command_line_goes_before_the_environment_before_the_file() {
+        let text = b"url = 'ws://file/ws'\nrooms = ['file']\ntoken_command = 'exit 1'\nstate = false\ntheme = 'none'";
+        let file = ConfigFile::of(text);
+        let environment = |name: &str| match name {
+            "REALTIME_TOKEN" => Some("a.b.c".to_owned()),
+            "REALTIME_URL" => Some("ws://environment/ws".to_owned()),
+            "HOME" => Some("/home/a".to_owned()),
+            _ => None,
+        };
+        let url = |arguments: &[&str], file: &ConfigFile, variable: fn(&str) -> Option<String>| {
+            Config::check(&args(arguments), file, variable).expect("good").url
+        };
+        let given = ["--token", "a.b.c", "--url", "ws://given/ws"];
+        assert_eq!(url(&given, &file, environment), "ws://given/ws");
+        assert_eq!(url(&given[..2], &file, environment), "ws://environment/ws");
+        assert_eq!(url(&given[..2], &file, |_| None), "ws://file/ws");
+
+        let rooms = |arguments: &[&str]| {
+            let config = Config::check(&args(arguments), &file, environment).expect("good");
+            assert_eq!((config.state, config.color), (None, false));
+            config.rooms.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(rooms(&[]), ["file"]);
+        assert_eq!(rooms(&["--room", "given"]), ["given"]);
+        let mouse = |arguments: &[&str], text: &[u8]| {
+            Config::check(&args(arguments), &ConfigFile::of(text), environment).expect("good").settings.mouse
+        };
+        assert!(mouse(&[], b"") && !mouse(&["--no-mouse"], b"") && !mouse(&[], b"mouse = false"));
+        let error = Config::check(&args(&[]), &file, |_| None).expect_err("the command fails");
+        assert!(error.to_string().contains("token_command"), "{error}");
     }
 
     #[test]
@@ -237,7 +276,7 @@ mod tests {
         let alice = "e30.eyJzdWIiOiJhbGljZSIsImV4cCI6MX0.c2ln";
         let home = |name: &str| (name == "HOME").then(|| "/home/a".to_owned());
         let state = |arguments: &[&str], variable: fn(&str) -> Option<String>| {
-            Config::check(&args(arguments), variable).expect("good").state
+            Config::check(&args(arguments), &ConfigFile::default(), variable).expect("good").state
         };
         let place = state(&["--token", alice], home).expect("a place");
         assert_eq!((place.user.as_str(), place.server.as_str()), ("alice", DEFAULT_URL));

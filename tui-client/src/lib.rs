@@ -1,9 +1,9 @@
 //! Rooms in a terminal: the client of realtime, and the parts that it is made of.
 //!
 //! [`net`] is a reconnecting client without a screen, for bots and tests as well. [`app`] is what the user has and
-//! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`runtime`] connects them with the
-//! [`terminal`]; [`pipe`] does without. Whatever others wrote goes through [`sanitize`] before it is shown, and
-//! [`markup`] says what it means.
+//! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`settings`] are what the user's file
+//! says. [`runtime`] connects them with the [`terminal`]; [`pipe`] does without. Whatever others wrote goes through
+//! [`sanitize`] before it is shown, and [`markup`] says what it means.
 
 pub mod app;
 pub mod cli;
@@ -15,6 +15,7 @@ pub mod net;
 pub mod pipe;
 pub mod runtime;
 pub mod sanitize;
+pub mod settings;
 pub mod state;
 pub mod terminal;
 pub mod ui;

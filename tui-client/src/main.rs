@@ -3,13 +3,14 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use realtime_tui::cli::{Answer, Args, Command};
-use realtime_tui::config::Config;
+use realtime_tui::cli::{Answer, Args, Command, Connection};
+use realtime_tui::config::{Config, ConfigFile};
 #[cfg(feature = "demo")]
 use realtime_tui::demo::{self, Demo, DemoError};
-use realtime_tui::pipe::{self, SendPlan, TailPlan};
+use realtime_tui::pipe::{self, PlanError, SendPlan, TailPlan};
 use realtime_tui::runtime::{self, Outcome};
 use realtime_tui::sanitize::Block;
+use realtime_tui::settings;
 
 const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
     `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
@@ -26,21 +27,55 @@ fn main() -> ExitCode {
         Err(Answer::Wrong(line)) => return fail(2, &line),
     };
     match args.command {
-        Some(command) => without_screen(&command),
+        Some(Command::Tail(args)) => without_screen(&args.place.connection, |file| {
+            TailPlan::check(&args, &file.settings, variable).map(pipe::tail)
+        }),
+        Some(Command::Send(args)) => without_screen(&args.place.connection, |file| {
+            SendPlan::check(&args, &file.settings, variable).map(pipe::send)
+        }),
+        Some(Command::Completions(args)) => print(&args.script()),
+        Some(Command::Man(args)) => print(&args.page()),
+        None if args.asked.print_config => print(settings::example().as_bytes()),
+        None if args.asked.check_config => check_config(&args.connection),
         None => with_screen(args),
     }
 }
 
-fn without_screen(command: &Command) -> ExitCode {
-    let variable = |name: &str| std::env::var(name).ok();
-    let outcome = match command {
-        Command::Tail(args) => TailPlan::check(args, variable).map(pipe::tail),
-        Command::Send(args) => SendPlan::check(args, variable).map(pipe::send),
-        Command::Completions(args) => return print(&args.script()),
-        Command::Man(args) => return print(&args.page()),
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn without_screen(
+    connection: &Connection,
+    run: impl FnOnce(&ConfigFile) -> Result<Outcome, PlanError>,
+) -> ExitCode {
+    let file = match config_file(connection) {
+        Ok(file) => file,
+        Err(code) => return code,
     };
-    match outcome {
+    match run(&file) {
         Ok(outcome) => exit_code(outcome),
+        Err(error) => fail(2, &error.to_string()),
+    }
+}
+
+/// The user's file. What is wrong in it is told at once: whatever ends the program may follow from it.
+fn config_file(connection: &Connection) -> Result<ConfigFile, ExitCode> {
+    let file = ConfigFile::load(connection.config.as_deref(), variable)
+        .map_err(|error| fail(2, &error.to_string()))?;
+    for warning in file.warnings() {
+        tell(&warning);
+    }
+    Ok(file)
+}
+
+fn check_config(connection: &Connection) -> ExitCode {
+    match ConfigFile::load(connection.config.as_deref(), variable) {
+        Ok(file) if file.faults.is_empty() => print(format!("{}\n", file.praise()).as_bytes()),
+        Ok(file) => {
+            print(file.report().as_bytes());
+            ExitCode::from(2)
+        }
         Err(error) => fail(2, &error.to_string()),
     }
 }
@@ -63,7 +98,11 @@ fn with_screen(args: Args) -> ExitCode {
         Ok(both) => both,
         Err(error) => return fail(1, &error.to_string()),
     };
-    let config = match Config::check(&args, |name| std::env::var(name).ok()) {
+    let file = match config_file(&args.connection) {
+        Ok(file) => file,
+        Err(code) => return code,
+    };
+    let config = match Config::check(&args, &file, variable) {
         Ok(config) => config,
         Err(error) => return fail(2, &error.to_string()),
     };
@@ -116,7 +155,11 @@ fn tell_unsent(unsent: &[Block]) {
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {
+    tell(line);
+    ExitCode::from(code)
+}
+
+fn tell(line: &str) {
     // Where standard error is gone, nobody can be told.
     let _ = writeln!(std::io::stderr(), "realtime-tui: {line}");
-    ExitCode::from(code)
 }

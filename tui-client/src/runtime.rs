@@ -101,9 +101,13 @@ pub async fn run(config: Config) -> End {
     let (handle, mut events) = net::connect(config.net);
     let zone = jiff::tz::TimeZone::system();
     let (mut model, effects) = Model::new(&config.rooms, positions, zone, fastrand::u64(..), clock.now());
-    model.mouse = config.mouse;
+    let settings = config.settings;
+    model.keymap = settings.keymap;
+    model.mouse = settings.mouse;
+    model.tells_typing = settings.typing;
+    model.notify_on = settings.notify.on;
     let mut commands: VecDeque<Command> = commands(effects).collect();
-    if let Some(warning) = warning {
+    for warning in config.warnings.into_iter().chain(warning) {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
     }
     loop {
@@ -123,7 +127,7 @@ pub async fn run(config: Config) -> End {
         }
     }
 
-    let teller = Teller::new(config.notify, |name| std::env::var(name).ok());
+    let teller = Teller::new(settings.notify, |name| std::env::var(name).ok());
     let session = match Screen::take(look, model.mouse, teller) {
         Ok(screen) => {
             Session { model, screen, keeper, handle, events, commands, clock, input: None, editing: None }

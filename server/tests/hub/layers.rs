@@ -73,13 +73,14 @@ const CLIENT: House = House {
         ("net", &[]),
         ("terminal", &[]),
         ("state", &[]),
-        ("config", &["cli", "state"]),
+        ("config", &["cli", "state", "settings"]),
+        ("settings", &["app"]),
         ("cli", &[]),
         ("sanitize", &[]),
     ],
     binary: &[],
     common: &["sanitize"],
-    faces: &[("app", "net"), ("config", "net")],
+    faces: &[("app", "net"), ("config", "net"), ("settings", "net")],
     outside: &[("realtime_server", &["demo"])],
 };
 

@@ -173,13 +173,13 @@ pub(super) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Ef
     let before = model.pane().composer.editor.text().len();
     change(model);
     let now = model.now.mono;
-    let connected = model.link.is_connected();
+    let is_told = model.tells_typing && model.link.is_connected();
     let Some(room) = model.room_mut() else { return Vec::new() };
     let draft = room.pane.composer.editor.text();
     let is_text = !draft.trim().is_empty() && (!draft.starts_with('/') || draft.starts_with("//"));
     if !is_text {
         stop_typing(room).into_iter().collect()
-    } else if connected && room.entered == Entered::In && draft.len() != before && room.tell_typing(now) {
+    } else if is_told && room.entered == Entered::In && draft.len() != before && room.tell_typing(now) {
         vec![typing(room, true)]
     } else {
         Vec::new()

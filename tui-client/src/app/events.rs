@@ -129,14 +129,15 @@ fn on_message(model: &mut Model, message: &Message, replayed: bool) -> Vec<Effec
         message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
     let is_news = model.user.as_ref() != Some(&message.from);
     let came = Came { position, is_news, mention: said.mention, replayed };
-    let mention = (said.mention && !replayed).then(|| said.nick.clone());
+    let is_mention = said.mention;
+    let from = (is_news && !replayed).then(|| said.nick.clone());
     let room = &mut model.rooms[index];
     room.pane.timeline.add_message(message.seq, stamp, said);
     room.stopped_typing(&message.from);
     if room.reading.came(message.seq, &came, is_looked_at) && is_looked_at {
         room.see();
     }
-    let told = mention.and_then(|from| notify::mentioned(model, index, &from, message.text.as_str()));
+    let told = from.and_then(|from| notify::said(model, index, &from, message.text.as_str(), is_mention));
     told.into_iter().collect()
 }
 

@@ -45,7 +45,7 @@ pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use message::{Effect, Input, Msg, Scroll};
 pub use mouse::Hit;
-pub use notify::Notification;
+pub use notify::{Notification, NotifyOn};
 pub use overlay::Overlay;
 pub use palette::Offer;
 pub use picker::Picker;
@@ -82,6 +82,10 @@ pub struct Model {
     pub keymap: Keymap,
     /// Whether the mouse is heard; otherwise it is the terminal's.
     pub mouse: bool,
+    /// Whether others are told that the user types.
+    pub tells_typing: bool,
+    /// What the user is told of while they look elsewhere.
+    pub notify_on: NotifyOn,
     /// The time of the last message.
     pub now: Now,
     user: Option<UserId>,
@@ -121,6 +125,8 @@ impl Model {
             hint: None,
             keymap: Keymap::default(),
             mouse: true,
+            tells_typing: true,
+            notify_on: NotifyOn::default(),
             now,
             user: None,
             me: sanitize::line("you"),

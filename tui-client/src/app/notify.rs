@@ -1,6 +1,6 @@
 //! Who is told of what happens while they look elsewhere, and the window's title.
 //!
-//! A mention is told unless the user attends: the window has the focus, or, where the terminal does not tell of the
+//! What is to be told ([`NotifyOn`]) is told unless the user attends: the window has the focus, or, where the terminal does not tell of the
 //! focus, a key or the mouse was pressed a moment ago. What is replayed after a gap is old, and is counted only.
 
 use std::time::Duration;
@@ -14,6 +14,18 @@ const ATTENDS: Duration = Duration::from_secs(30);
 const EVERY: Duration = Duration::from_secs(1);
 /// Characters of a text that a notification has.
 const TEXT_CHARS: usize = 200;
+
+/// What the user is told of while they look elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NotifyOn {
+    /// Messages that name the user.
+    #[default]
+    Mentions,
+    /// Every message of another.
+    All,
+    /// Nothing.
+    Nothing,
+}
 
 /// What the user is told, wherever they look.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +54,22 @@ impl Attention {
     }
 }
 
-/// Tells of a message that names the user, unless they attend.
-pub(super) fn mentioned(model: &mut Model, room: usize, from: &Line, text: &str) -> Option<Effect> {
+/// Tells of a message that somebody else said just now, where that is wanted, unless the user attends.
+pub(super) fn said(
+    model: &mut Model,
+    room: usize,
+    from: &Line,
+    text: &str,
+    is_mention: bool,
+) -> Option<Effect> {
+    let is_wanted = match model.notify_on {
+        NotifyOn::Mentions => is_mention,
+        NotifyOn::All => true,
+        NotifyOn::Nothing => false,
+    };
+    if !is_wanted {
+        return None;
+    }
     let now = model.now.mono;
     let is_soon = model.attention.told.is_some_and(|told| now.saturating_sub(told) < EVERY);
     if is_soon || model.attention.is_here(now) {
@@ -71,7 +97,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use crate::app::testing::Client;
-    use crate::app::{Effect, Input};
+    use crate::app::{Effect, Input, NotifyOn};
 
     fn notified(effects: &[Effect]) -> Vec<String> {
         let notification = |effect: &Effect| match effect {
@@ -93,6 +119,18 @@ mod tests {
         assert!(notified(&client.hears("chat", "bob", "you!")).is_empty(), "one a second");
         client.pass(1_000);
         assert_eq!(notified(&client.hears("chat", "bob", "you!")).len(), 1);
+    }
+
+    #[test]
+    fn what_is_told_can_be_all_or_nothing() {
+        let mut client = Client::online(&["chat"]);
+        client.input(Input::Focus(false));
+        client.model.notify_on = NotifyOn::All;
+        assert_eq!(notified(&client.hears("chat", "bob", "hello")), ["bob in chat: hello"]);
+        client.pass(1_000);
+        assert!(notified(&client.hears("chat", "you", "from elsewhere")).is_empty(), "one's own");
+        client.model.notify_on = NotifyOn::Nothing;
+        assert!(notified(&client.hears("chat", "bob", "you")).is_empty());
     }
 
     #[test]

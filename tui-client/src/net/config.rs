@@ -105,7 +105,7 @@ impl TokenSource {
     }
 
     /// A token, fresh where the source is.
-    pub(super) async fn get(&self) -> io::Result<String> {
+    pub(crate) async fn get(&self) -> io::Result<String> {
         match &self.0 {
             Inner::Fixed(token) => Ok(token.clone()),
             Inner::Read(read) => {

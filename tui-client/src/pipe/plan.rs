@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::cli::{Place, SendArgs, TailArgs};
 use crate::config::{self, ConfigError, Server};
+use crate::settings::Settings;
 
 /// All that `tail` has to know.
 #[derive(Debug, Clone)]
@@ -56,9 +57,13 @@ pub enum PlanError {
 }
 
 impl TailPlan {
-    /// Checks what was written; `variable` reads the environment.
-    pub fn check(args: &TailArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, PlanError> {
-        let (server, room) = place(&args.place, variable)?;
+    /// Checks what was written, on the command line before the environment, which `variable` reads, before the file.
+    pub fn check(
+        args: &TailArgs,
+        settings: &Settings,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, PlanError> {
+        let (server, room) = place(&args.place, settings, variable)?;
         let begin = match &args.since {
             Some(line) => Begin::Since(position(line, &room)?),
             None => Begin::Last(args.last),
@@ -68,9 +73,13 @@ impl TailPlan {
 }
 
 impl SendPlan {
-    /// Checks what was written; `variable` reads the environment.
-    pub fn check(args: &SendArgs, variable: impl Fn(&str) -> Option<String>) -> Result<Self, PlanError> {
-        let (server, room) = place(&args.place, variable)?;
+    /// Checks what was written, on the command line before the environment, which `variable` reads, before the file.
+    pub fn check(
+        args: &SendArgs,
+        settings: &Settings,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, PlanError> {
+        let (server, room) = place(&args.place, settings, variable)?;
         let text = (!args.text.is_empty()).then(|| args.text.join(" "));
         if text.as_ref().is_some_and(String::is_empty) {
             return Err(PlanError::NoText);
@@ -81,10 +90,12 @@ impl SendPlan {
 
 fn place(
     place: &Place,
+    settings: &Settings,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(Server, RoomName), ConfigError> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    Ok((Server::check(&place.connection, set)?, config::room(&place.room)?))
+    let room = config::room(&place.room)?;
+    Ok((Server::check(&place.connection, settings, set)?, room))
 }
 
 /// The place after a message that `tail --json` printed.
@@ -114,8 +125,8 @@ mod tests {
     fn plan(words: &[&str]) -> Result<(Option<TailPlan>, Option<SendPlan>), PlanError> {
         let all = ["realtime-tui"].iter().chain(words).chain(&["--token", "a.b.c"]);
         match Args::read(all).expect("arguments").command.expect("a command") {
-            Command::Tail(args) => Ok((Some(TailPlan::check(&args, |_| None)?), None)),
-            Command::Send(args) => Ok((None, Some(SendPlan::check(&args, |_| None)?))),
+            Command::Tail(args) => Ok((Some(TailPlan::check(&args, &Settings::default(), |_| None)?), None)),
+            Command::Send(args) => Ok((None, Some(SendPlan::check(&args, &Settings::default(), |_| None)?))),
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use crate::app::Notification;
-use crate::config::Notify;
+use crate::settings::Notify;
 
 /// Characters of a title.
 const TITLE_CHARS: usize = 80;

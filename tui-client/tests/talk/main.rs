@@ -6,6 +6,7 @@
 //! Tests wait for what they want to see; [`GUARD`] is for those that wait in vain.
 
 mod bytes;
+mod config;
 mod conversation;
 mod editor;
 mod end;

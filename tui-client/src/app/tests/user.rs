@@ -105,6 +105,15 @@ fn the_others_are_told_that_one_types() {
 }
 
 #[test]
+fn the_others_are_told_nothing_where_that_is_switched_off() {
+    let mut client = Client::online(&["chat"]);
+    client.model.tells_typing = false;
+    assert!(commands(client.write("hello")).is_empty());
+    assert_eq!(client.model.next_tick(), None);
+    assert!(matches!(commands(client.press(KeyCode::Enter))[..], [Command::Send { .. }]));
+}
+
+#[test]
 fn who_stops_is_not_typing() {
     let mut client = Client::online(&["chat", "dev"]);
     client.write("x");

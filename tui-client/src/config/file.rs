@@ -1,0 +1,186 @@
+//! The user's file: where it is, its text → [`Settings`], and what is to be said of it.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::ConfigError;
+use crate::sanitize;
+use crate::settings::{self, Fault, Settings, TokenFrom};
+
+/// No more of a file is read, in bytes: all keys with all their comments are a tenth of it.
+const FILE_BYTES: u64 = 64 * 1024;
+
+/// Faults that are told one by one where nobody asked for them.
+const WARNINGS: usize = 5;
+
+/// What is known of the user's file. Without one, everything is as it is by default.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigFile {
+    /// What holds.
+    pub settings: Settings,
+    /// All that is wrong, from top to bottom.
+    pub faults: Vec<Fault>,
+    /// Where it is, or would be. None: the environment names no place.
+    path: Option<PathBuf>,
+    is_there: bool,
+}
+
+impl ConfigFile {
+    /// Reads the file that was named with `--config`, or else the one in its usual place, where it is there; `variable`
+    /// reads the environment. A file that cannot be read is an error where it was named, and a fault otherwise.
+    pub fn load(
+        given: Option<&Path>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let Some(path) = given.map(Path::to_owned).or_else(|| usual_place(&variable)) else {
+            return Ok(Self::default());
+        };
+        let mut file = match read(&path) {
+            Ok(bytes) => Self::of(&bytes),
+            Err(error) if given.is_some() => return Err(ConfigError::File(path, error)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::default(),
+            Err(error) => {
+                let fault = Fault::new(None, &format!("it cannot be read: {error}"));
+                Self { faults: vec![fault], ..Self::default() }
+            }
+        };
+        if let Some(TokenFrom::File(token)) = &mut file.settings.token {
+            *token = resolve(token, &path, variable("HOME"));
+        }
+        file.path = Some(path);
+        Ok(file)
+    }
+
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let limit = usize::try_from(FILE_BYTES).unwrap_or(usize::MAX);
+        let (settings, mut faults) = settings::read(&bytes[..bytes.len().min(limit)]);
+        if bytes.len() > limit {
+            faults.push(Fault::new(None, &format!("what follows the first {limit} bytes is not read")));
+        }
+        Self { settings, faults, path: None, is_there: true }
+    }
+
+    /// What the user is told at the start: `config.toml:12: …`, and how much more there is.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let name = self.path.as_deref().and_then(Path::file_name).unwrap_or_default();
+        let mut warnings = self.told(&name.to_string_lossy());
+        if warnings.len() > WARNINGS {
+            let more = warnings.split_off(WARNINGS - 1).len();
+            warnings.push(format!("{more} more faults: `realtime-tui --check-config` tells them"));
+        }
+        warnings
+    }
+
+    /// All that is wrong, a line for each, with the whole path.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.told(&self.shown_path()).into_iter().map(|fault| fault + "\n").collect()
+    }
+
+    /// What is said where nothing is wrong.
+    #[must_use]
+    pub fn praise(&self) -> String {
+        let path = self.shown_path();
+        match (&self.path, self.is_there) {
+            (Some(_), true) => format!("{path}: nothing is wrong"),
+            (Some(_), false) => {
+                format!("{path}: there is no such file, and everything is as it is by default")
+            }
+            (None, _) => "there is no place for a file: neither XDG_CONFIG_HOME nor HOME is set".to_owned(),
+        }
+    }
+
+    fn told(&self, name: &str) -> Vec<String> {
+        let name = sanitize::line(name);
+        self.faults.iter().map(|fault| format!("{name}:{fault}")).collect()
+    }
+
+    fn shown_path(&self) -> String {
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        sanitize::line(&path.to_string_lossy()).to_string()
+    }
+}
+
+/// `realtime/config.toml` below `$XDG_CONFIG_HOME`, or in its place `~/.config`. `None`: the environment names neither
+/// as an absolute path.
+fn usual_place(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(base.join("realtime/config.toml"))
+}
+
+/// The beginning of a file, a byte more than is looked at.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A path that stands in `file`: below the user's home, or beside the file.
+fn resolve(path: &Path, file: &Path, home: Option<String>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(below), Some(home)) => Path::new(&home).join(below),
+        _ => file.parent().unwrap_or(Path::new("")).join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn it_is_where_programs_have_theirs() {
+        let place = |xdg: &str, home: &str| {
+            usual_place(|name| Some(if name == "HOME" { home } else { xdg }.to_owned()))
+        };
+        assert_eq!(place("/c", "/home/a"), Some(PathBuf::from("/c/realtime/config.toml")));
+        assert_eq!(place("c", "/home/a"), Some(PathBuf::from("/home/a/.config/realtime/config.toml")));
+        assert_eq!(place("", ""), None);
+    }
+
+    #[test]
+    fn only_a_file_that_was_named_has_to_be_there() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let none = directory.path().join("none.toml");
+        assert!(matches!(ConfigFile::load(Some(&none), |_| None), Err(ConfigError::File(..))));
+        let place = directory.path().to_str().expect("a path").to_owned();
+        let load = || ConfigFile::load(None, |_| Some(place.clone())).expect("no error");
+        assert!(load().warnings().is_empty() && load().praise().contains("no such file"));
+        fs::create_dir_all(directory.path().join("realtime/config.toml")).expect("a directory in its place");
+        let warnings = load().warnings();
+        assert!(
+            warnings.len() == 1 && warnings[0].starts_with("config.toml: it cannot be read"),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn few_faults_are_told_and_the_rest_is_counted() {
+        let of = |count: usize| {
+            let path = Some(PathBuf::from("/etc/a.toml"));
+            ConfigFile { path, ..ConfigFile::of("mouse = 1\n".repeat(count).as_bytes()) }
+        };
+        assert_eq!(of(1).warnings(), ["a.toml:1: `mouse`: true or false is wanted, not a number"]);
+        assert_eq!(of(5).warnings().len(), 5);
+        assert_eq!(of(6).warnings()[4], "2 more faults: `realtime-tui --check-config` tells them");
+        assert_eq!(of(6).report().lines().filter(|line| line.starts_with("/etc/a.toml:")).count(), 6);
+        let long = "#".repeat(70_000);
+        assert!(ConfigFile::of(long.as_bytes()).report().contains("first 65536 bytes"));
+    }
+
+    #[test]
+    fn a_token_file_is_found_from_home_or_beside_the_file() {
+        let found = |path: &str| {
+            let file = Path::new("/c/realtime/config.toml");
+            resolve(Path::new(path), file, Some("/home/a".to_owned()))
+        };
+        assert_eq!(found("~/t"), PathBuf::from("/home/a/t"));
+        assert_eq!(found("t"), PathBuf::from("/c/realtime/t"));
+        assert_eq!(found("/t"), PathBuf::from("/t"));
+        assert_eq!(found("~bob/t"), PathBuf::from("/c/realtime/~bob/t"));
+    }
+}

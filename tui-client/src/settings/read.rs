@@ -1,0 +1,253 @@
+//! A text → [`Settings`], and all that is wrong with it.
+//!
+//! A key that a broken line is part of is not looked at: what was made of it is a guess, and the line is told already.
+
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Settings;
+use super::fault::{Fault, Lines, Wrong, did_you_mean};
+use super::keys::{ACTIONS, Key, TABLES, Table};
+use super::value::{Checked, Value, list, not};
+use crate::app::{Chord, GROUPS};
+
+/// How many broken lines are taken out one by one, so that what only follows from them is not told. It bounds the work
+/// on a text that is something else altogether.
+const ROUNDS: usize = 32;
+
+/// Reads what a file has: what holds, and what is wrong with it, from top to bottom.
+#[must_use]
+pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    let lines = Lines::of(&text);
+    let mut wrong = Vec::new();
+    if let Err(error) = std::str::from_utf8(bytes) {
+        let place = error.valid_up_to();
+        wrong.push(Wrong::new(place..place, "this is not UTF-8"));
+    }
+    let broken = blank_broken(&mut text, &lines, &mut wrong);
+    let (document, _) = DeTable::parse_recoverable(&text);
+    let mut reader = Reader { settings: Settings::default(), wrong, lines, broken, given: HashMap::new() };
+    reader.document(document.get_ref());
+    let Reader { settings, mut wrong, lines, .. } = reader;
+    wrong.sort_by_key(|wrong| wrong.span.start);
+    let fault = |wrong: Wrong| Fault::new(Some(lines.number(wrong.span.start)), &wrong.what);
+    (settings, wrong.into_iter().map(fault).collect())
+}
+
+/// Finds the lines that are no TOML, and blanks each in `text` before it looks for the next: the parser may stop at one,
+/// or take what follows for a part of it.
+fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<Wrong>) -> BTreeSet<usize> {
+    let mut broken = BTreeSet::new();
+    for round in 1..=ROUNDS {
+        let mut errors = DeTable::parse_recoverable(text).1;
+        errors.sort_by_key(|error| error.span().map_or(text.len(), |span| span.start));
+        let mut is_done = true;
+        for error in errors {
+            let span = error.span().unwrap_or(text.len()..text.len());
+            let line = lines.number(span.start);
+            if !broken.insert(line) {
+                continue;
+            }
+            is_done = false;
+            wrong.push(Wrong::new(span, error.message()));
+            if round < ROUNDS {
+                blank(text, lines, line);
+                break;
+            }
+        }
+        if is_done {
+            break;
+        }
+    }
+    broken
+}
+
+/// Blanks a line; with a header also what stands below it, which is of no table then.
+fn blank(text: &mut String, lines: &Lines, line: usize) {
+    let is_header = |line: &str| line.trim_start().starts_with('[');
+    let range = lines.range(line, text.len());
+    let below = &text[range.end..];
+    let end = if is_header(&text[range.clone()]) {
+        let rest = below.split_inclusive('\n').skip(1).take_while(|line| !is_header(line));
+        range.end + below.find('\n').map_or(0, |newline| newline + 1) + rest.map(str::len).sum::<usize>()
+    } else {
+        range.end
+    };
+    let blanks: String =
+        text[range.start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
+    text.replace_range(range.start..end, &blanks);
+}
+
+struct Reader {
+    settings: Settings,
+    wrong: Vec<Wrong>,
+    lines: Lines,
+    /// Lines that are no TOML.
+    broken: BTreeSet<usize>,
+    /// Keys of the keyboard that the text has given to an action.
+    given: HashMap<Chord, &'static str>,
+}
+
+type Name<'a> = Spanned<Cow<'a, str>>;
+
+impl Reader {
+    fn document(&mut self, document: &DeTable<'_>) {
+        for (name, value) in in_order(document) {
+            let is_table = matches!(value.get_ref(), DeValue::Table(_));
+            match TABLES.iter().find(|table| !table.name.is_empty() && table.name == name.get_ref()) {
+                Some(table) => self.table(table, value),
+                None if name.get_ref() == ACTIONS => self.actions(value),
+                None if is_table && top().key(name.get_ref()).is_none() => self.unknown_table(name),
+                None => self.key(top(), name, value),
+            }
+        }
+    }
+
+    fn table(&mut self, table: &Table, value: &Value<'_>) {
+        for (name, value) in self.entries(table.name, value) {
+            self.key(table, name, value);
+        }
+    }
+
+    /// Gives actions their keys. A key belongs to the first action that the text gives it to.
+    fn actions(&mut self, value: &Value<'_>) {
+        for (name, value) in self.entries(ACTIONS, value) {
+            if self.is_broken(name, value) {
+                continue;
+            }
+            if let Some(action) = action(name.get_ref()) {
+                let checked = self.action(action, value);
+                self.note(&format!("{ACTIONS}.{action}"), checked);
+            } else {
+                let hint = did_you_mean(name.get_ref(), action_names());
+                self.tell(name.span(), format!("no action is called `{}`{hint}", name.get_ref()));
+            }
+        }
+    }
+
+    fn action(&mut self, action: &'static str, value: &Value<'_>) -> Checked<()> {
+        let (mut keys, mut faults) = (Vec::new(), Vec::new());
+        let items = if let DeValue::String(_) = value.get_ref() { vec![value] } else { list(value)? };
+        let is_none_wanted = items.is_empty();
+        for item in items {
+            match self.chord(action, item) {
+                Ok(key) => keys.push(key),
+                Err(fault) => faults.extend(fault),
+            }
+        }
+        // Where nothing of it is good, the action is better off with the keys that it has.
+        if (is_none_wanted || !keys.is_empty())
+            && let Err(what) = self.settings.keymap.remap(action, &keys)
+        {
+            faults.push(Wrong::new(value.span(), what));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// A key of the keyboard, as it is written, that no other action was given.
+    fn chord<'a>(&mut self, action: &'static str, value: &'a Value<'_>) -> Checked<&'a str> {
+        let Some(key) = value.get_ref().as_str() else { return not(value, "a key such as \"Ctrl-K\"") };
+        let wrong = |what| Err(vec![Wrong::new(value.span(), what)]);
+        match key.parse::<Chord>() {
+            Ok(chord) => match *self.given.entry(chord).or_insert(action) {
+                owner if owner == action => Ok(key),
+                owner => wrong(format!("{chord} is given to `{owner}` already")),
+            },
+            Err(what) => wrong(what),
+        }
+    }
+
+    fn key(&mut self, table: &Table, name: &Name<'_>, value: &Value<'_>) {
+        if self.is_broken(name, value) {
+            return;
+        }
+        match table.key(name.get_ref()) {
+            Some(key) => {
+                let checked = (key.set)(&mut self.settings, value);
+                self.note(&table.path(key.name), checked);
+            }
+            None => self.tell(name.span(), unknown_key(table, name.get_ref())),
+        }
+    }
+
+    fn unknown_table(&mut self, name: &Name<'_>) {
+        let known = TABLES.iter().map(|table| table.name).chain([ACTIONS]).filter(|name| !name.is_empty());
+        let hint = did_you_mean(name.get_ref(), known);
+        self.tell(name.span(), format!("no table is called `{}`{hint}", name.get_ref()));
+    }
+
+    /// The entries of a value that has to be a table.
+    fn entries<'a, 'text>(
+        &mut self,
+        name: &str,
+        value: &'a Value<'text>,
+    ) -> Vec<(&'a Name<'text>, &'a Value<'text>)> {
+        if let DeValue::Table(table) = value.get_ref() {
+            return in_order(table);
+        }
+        let checked: Checked<()> = not(value, &format!("a table [{name}]"));
+        self.note(name, checked);
+        Vec::new()
+    }
+
+    fn note(&mut self, path: &str, checked: Checked<()>) {
+        for wrong in checked.err().into_iter().flatten() {
+            self.tell(wrong.span, format!("`{path}`: {}", wrong.what));
+        }
+    }
+
+    fn tell(&mut self, span: Range<usize>, what: String) {
+        self.wrong.push(Wrong::new(span, what));
+    }
+
+    fn is_broken(&self, name: &Name<'_>, value: &Value<'_>) -> bool {
+        let first = self.lines.number(name.span().start);
+        let last = self.lines.number(value.span().end).max(first);
+        self.broken.range(first..=last).next().is_some()
+    }
+}
+
+impl Table {
+    fn key(&self, name: &str) -> Option<&'static Key> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
+    fn path(&self, key: &str) -> String {
+        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
+    }
+}
+
+/// The keys above all tables.
+fn top() -> &'static Table {
+    &TABLES[0]
+}
+
+/// As they stand in the text.
+fn in_order<'a, 'text>(table: &'a DeTable<'text>) -> Vec<(&'a Name<'text>, &'a Value<'text>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(name, _)| name.span().start);
+    entries
+}
+
+/// It may stand in another table than it should, or be written a little otherwise.
+fn unknown_key(table: &Table, name: &str) -> String {
+    let unknown = format!("no key is called `{}`", table.path(name));
+    match TABLES.iter().find(|other| other.key(name).is_some()) {
+        Some(other) if other.name.is_empty() => format!("{unknown}; `{name}` stands above the first [table]"),
+        Some(other) => format!("{unknown}; `{name}` stands in [{}]", other.name),
+        None => unknown + &did_you_mean(name, table.keys.iter().map(|key| key.name)),
+    }
+}
+
+fn action_names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().flat_map(|(_, rows)| *rows).flat_map(|row| row.bindings).map(|binding| binding.name)
+}
+
+fn action(name: &str) -> Option<&'static str> {
+    action_names().find(|known| *known == name)
+}

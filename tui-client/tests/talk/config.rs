@@ -1,0 +1,36 @@
+//! A client that goes by a `config.toml`, a part of which is wrong.
+
+use crate::server::Server;
+use crate::terminal::{Terminal, WIDE};
+
+const CTRL_C: &str = "\x03";
+const CTRL_G: &str = "\x07";
+const ESC: &str = "\x1b";
+
+#[test]
+fn what_is_right_in_it_counts_and_what_is_wrong_is_told() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("config.toml");
+    let text = format!(
+        "url = '{}'\nrooms = ['lobby']\nmouse = 'perhaps'\ntoken_command = 'echo {}'\n[keys]\nhelp = ['ctrl-g']\n\
+         retry = ['x']\n",
+        server.url(),
+        server.token("alice"),
+    );
+    std::fs::write(&file, text).expect("written");
+    // An empty token in the environment is none.
+    let mut alice = Terminal::start(WIDE, "", &["--config", file.to_str().expect("a path")]);
+    alice.shows("config.toml:3: `mouse`: true or false is wanted, not a text");
+    alice.shows("config.toml:7: `keys.retry`: `x` is text");
+    alice.is_connected();
+    alice.press(CTRL_G);
+    alice.shows("connect now; connected, send a refused message again");
+    alice.shows("Ctrl-G");
+    alice.press(ESC);
+    alice.shows_no_more("connect now;");
+    alice.say("hello");
+    alice.shows("hello ✓");
+    alice.press(CTRL_C);
+    assert_eq!(alice.ended().code, 0);
+}
