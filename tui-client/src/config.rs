@@ -10,7 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use realtime_shared::{NameError, RoomName, UserId};
+use tokio::sync::watch;
 
+use crate::app::Weather;
 use crate::cli::{Args, Connection};
 use crate::net::{self, TokenSource, UrlError};
 use crate::settings::{Settings, Theme, TokenFrom};
@@ -36,6 +38,8 @@ pub struct Config {
     pub color: bool,
     /// How the client looks and behaves.
     pub settings: Settings,
+    /// The network of a demo, to which something can be done. None: this is no demo.
+    pub weather: Option<watch::Sender<Weather>>,
     /// What the user should know of the file.
     pub warnings: Vec<String>,
 }
@@ -111,7 +115,7 @@ impl Config {
             user,
         });
         let color = set("NO_COLOR").is_none() && settings.theme != Theme::Plain;
-        Ok(Self { net, url, rooms, state, color, settings, warnings: file.warnings() })
+        Ok(Self { net, url, rooms, state, color, settings, weather: None, warnings: file.warnings() })
     }
 }
 

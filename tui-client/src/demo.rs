@@ -3,7 +3,8 @@
 //! ```text
 //!  script ─▶ writer ─▶ director ─▶ driver ─▶ a net client for each person ─▶ server
 //!  words     lines     who, when    │
-//!                         ▲─────────┘ what the visitor does
+//!                         ▲─────────┘ what the visitor does             ▲
+//!                                       the visitor ─▶ weather ──────────┘ /net
 //! ```
 //!
 //! [`start`] gives what a client needs to be the visitor. All of it is the real thing: the server has a port, and the
@@ -14,10 +15,11 @@ mod driver;
 mod script;
 mod speech;
 mod template;
+mod weather;
 mod writer;
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -28,8 +30,9 @@ use realtime_server::clock::Clock;
 use realtime_server::config::Config as ServerConfig;
 use realtime_server::secret::{SECRET_BYTES, Secret};
 use realtime_shared::{Claims, Role, RoomName, UserId};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use crate::app::Weather;
 use crate::net;
 
 /// Rooms of the demo; the first one is shown first.
@@ -46,8 +49,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// A running demo. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Demo {
-    /// The server's address.
+    /// The visitor's address of the server.
     pub url: String,
+    /// What is done to the network between them.
+    pub weather: watch::Sender<Weather>,
     /// The visitor's token.
     pub token: String,
     /// Rooms to be in, the first one to be shown. Each of them has a past already.
@@ -79,16 +84,20 @@ pub fn start() -> Result<Demo, DemoError> {
     let secret = Secret::new(&secret).expect("as long as secrets have to be");
     let config = ServerConfig { workers: 1, ..ServerConfig::new(secret.clone()) };
     let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
-    let url = format!("ws://{}/api/v1/ws", server.addresses()[0]);
-
+    let server_address = server.addresses()[0];
     let clients = PEOPLE.map(|person| {
-        net::Config::new(&url, token(&secret, person)).expect("an address that was made just above")
+        net::Config::new(&url(server_address), token(&secret, person))
+            .expect("an address that was made just above")
     });
-    let people = People::start(clients)?;
+    let (weather, weather_now) = watch::channel(Weather::Fine);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let visitors_address = listener.local_addr()?;
+    let people = People::start(clients, Way { listener, server: server_address, weather: weather_now })?;
     Ok(Demo {
+        url: url(visitors_address),
+        weather,
         token: token(&secret, VISITOR),
         rooms: ROOMS.map(room_name).into(),
-        url,
         _people: people,
         _server: Inside(server),
     })
@@ -103,7 +112,22 @@ impl std::fmt::Debug for Inside {
     }
 }
 
-/// The thread that the people run on.
+/// The visitor's way to the server.
+struct Way {
+    listener: TcpListener,
+    server: SocketAddr,
+    weather: watch::Receiver<Weather>,
+}
+
+impl Way {
+    async fn run(self) -> io::Result<()> {
+        self.listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        weather::run(listener, self.server, self.weather).await
+    }
+}
+
+/// The thread that the people and the visitor's way run on.
 #[derive(Debug)]
 struct People {
     stop: Option<oneshot::Sender<()>>,
@@ -112,7 +136,7 @@ struct People {
 
 impl People {
     /// Returns when the rooms have a past.
-    fn start(clients: [net::Config; PEOPLE.len()]) -> Result<Self, DemoError> {
+    fn start(clients: [net::Config; PEOPLE.len()], way: Way) -> Result<Self, DemoError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -120,6 +144,8 @@ impl People {
             runtime.block_on(async {
                 tokio::select! {
                     () = driver::run(clients, fastrand::u64(..), ready) => {}
+                    // Without a way there is no demo.
+                    _ = way.run() => {}
                     _ = stopped => {}
                 }
             });
@@ -136,6 +162,10 @@ impl Drop for People {
         // Whether it panicked or not, it is over.
         let _ = self.thread.take().map(JoinHandle::join);
     }
+}
+
+fn url(server: SocketAddr) -> String {
+    format!("ws://{server}/api/v1/ws")
 }
 
 fn token(secret: &Secret, user: &str) -> String {

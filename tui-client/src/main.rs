@@ -94,7 +94,7 @@ fn print(text: &[u8]) -> ExitCode {
 #[cfg_attr(not(feature = "demo"), expect(clippy::needless_pass_by_value, reason = "a demo takes them"))]
 fn with_screen(args: Args) -> ExitCode {
     #[cfg(feature = "demo")]
-    let (args, _demo) = match with_demo(args) {
+    let (args, demo) = match with_demo(args) {
         Ok(both) => both,
         Err(error) => return fail(1, &error.to_string()),
     };
@@ -106,6 +106,8 @@ fn with_screen(args: Args) -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(2, &error.to_string()),
     };
+    #[cfg(feature = "demo")]
+    let config = Config { weather: demo.as_ref().map(|demo| demo.weather.clone()), ..config };
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return fail(2, NO_TERMINAL);
     }

@@ -26,9 +26,10 @@ use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::StreamExt;
 use futures_util::future::join;
 use realtime_shared::Timestamp;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::app::{Effect, Input, Model, Msg, Now, update};
+use crate::app::{Effect, Input, Model, Msg, Now, Weather, update};
 use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
 use crate::sanitize::{self, Block};
@@ -106,6 +107,7 @@ pub async fn run(config: Config) -> End {
     model.mouse = settings.mouse;
     model.tells_typing = settings.typing;
     model.notify_on = settings.notify.on;
+    model.is_demo = config.weather.is_some();
     let mut commands: VecDeque<Command> = commands(effects).collect();
     for warning in config.warnings.into_iter().chain(warning) {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
@@ -128,11 +130,21 @@ pub async fn run(config: Config) -> End {
     }
 
     let teller = Teller::new(settings.notify, |name| std::env::var(name).ok());
-    let session = match Screen::take(look, model.mouse, teller) {
-        Ok(screen) => {
-            Session { model, screen, keeper, handle, events, commands, clock, input: None, editing: None }
-        }
+    let screen = match Screen::take(look, model.mouse, teller) {
+        Ok(screen) => screen,
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
+    };
+    let session = Session {
+        model,
+        screen,
+        keeper,
+        handle,
+        events,
+        commands,
+        clock,
+        input: None,
+        editing: None,
+        weather: config.weather,
     };
     session.run().await
 }
@@ -194,6 +206,8 @@ struct Session {
     input: Option<EventStream>,
     /// What has the terminal meanwhile.
     editing: Option<Editing>,
+    /// What is done to the network of a demo.
+    weather: Option<watch::Sender<Weather>>,
 }
 
 /// What woke the loop.
@@ -364,6 +378,9 @@ impl Session {
                 Effect::Edit(draft) => outcome = self.edit(&draft)?,
                 Effect::Copy(text) => screen::copy(&text)?,
                 Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
+                Effect::Weather(weather) => {
+                    self.weather.as_ref().map(|sender| sender.send_replace(weather));
+                }
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
                 Effect::Suspend => {}

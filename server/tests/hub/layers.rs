@@ -66,7 +66,7 @@ const CLIENT: House = House {
         ("lib", &["runtime", "pipe", "cli", "config", "demo"]),
         ("pipe", &["runtime", "net", "app", "config", "cli"]),
         ("runtime", &["net", "app", "ui", "terminal", "demo", "config", "state"]),
-        ("demo", &["net"]),
+        ("demo", &["net", "app"]),
         ("ui", &["app", "markup"]),
         ("app", &["markup"]),
         ("markup", &[]),

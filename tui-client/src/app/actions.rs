@@ -13,8 +13,11 @@ use super::palette;
 use super::picker::Picker;
 use super::scrollback::scroll_back;
 use super::switcher;
+use super::timeline::Tone;
 use super::unsent::{retry, take_back};
-use super::{Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, leave_view, stop_typing, typing};
+use super::{
+    Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, Weather, leave_view, stop_typing, typing,
+};
 use crate::markup::write_action;
 use crate::net;
 use crate::sanitize;
@@ -213,6 +216,7 @@ pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effe
                 Command::Join(room) => join(model, &room),
                 Command::Rooms(prefix) => switcher::open(model, prefix),
                 Command::Who(room) => who(model, room),
+                Command::Net(weather) => net(model, weather),
                 Command::Help => open(model, Overlay::Help),
                 Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
             }
@@ -222,6 +226,16 @@ pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effe
             Vec::new()
         }
     }
+}
+
+fn net(model: &mut Model, weather: Weather) -> Vec<Effect> {
+    if !model.is_demo {
+        model.say("/net is for the demo, which has a network of its own: `realtime-tui --demo`");
+        return Vec::new();
+    }
+    model.note(model.current, Tone::Info, sanitize::block(&weather.to_string()));
+    // So that the round-trip time tells of it.
+    vec![Effect::Weather(weather), Effect::Net(net::Command::Ping)]
 }
 
 fn send(model: &mut Model, text: &str) -> Vec<Effect> {

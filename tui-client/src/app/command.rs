@@ -1,8 +1,11 @@
 //! Lines that begin with a slash.
 //!
-//! A new command: a variant of [`Command`], an arm in [`parse`], a row in [`COMMANDS`] and in the README.
+//! A new command: a variant of [`Command`], an arm in [`parse`], a row in [`COMMANDS`] and in the README. In a row, words
+//! in small letters are written as they stand; what is in capitals is said by the user, and in brackets need not be.
 
 use realtime_shared::RoomName;
+
+use super::Weather;
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub(super) enum Command {
     Who(Option<RoomName>),
     /// Say what the user does.
     Me(String),
+    /// Do something to the demo's network.
+    Net(Weather),
     /// Show keys and commands.
     Help,
     /// Leave the program.
@@ -44,6 +49,23 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("//text", "send text that begins with a slash"),
 ];
 
+/// Those that only a demo has.
+pub const DEMO_COMMANDS: &[(&str, &str)] = &[
+    ("/net drop [10s]", "demo: cut the connection for so long"),
+    ("/net lag [500ms]", "demo: let each answer take so much longer"),
+    ("/net flap", "demo: let the connection come and go"),
+    ("/net ok", "demo: leave the network alone again"),
+];
+
+/// What is written of a command in any case, and what the user says after that: `("/net drop", "[10s]")`.
+pub(super) fn parts(usage: &str) -> (&str, &str) {
+    let is_said = |word: &str| word.starts_with(|first: char| first == '[' || first.is_ascii_uppercase());
+    match usage.match_indices(' ').find(|(at, _)| is_said(&usage[at + 1..])) {
+        Some((at, _)) => (&usage[..at], &usage[at + 1..]),
+        None => (usage, ""),
+    }
+}
+
 /// Reads a draft; an error is a sentence for the user. A line with an unknown command is never text.
 pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
     let Some(line) = draft.strip_prefix('/') else { return Ok(Draft::Text(draft)) };
@@ -64,6 +86,7 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
         "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
+        "net" => Weather::parse(rest).map(|weather| Draft::Command(Command::Net(weather))),
         "help" => none(Command::Help),
         "quit" => none(Command::Quit),
         _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
@@ -101,10 +124,24 @@ mod tests {
             ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
             ("/who\tdev", Command::Who(Some(room_name("dev")))),
             ("/me waves  at you", Command::Me("waves  at you".to_owned())),
+            ("/net ok", Command::Net(Weather::Fine)),
             ("/help", Command::Help),
             ("/quit", Command::Quit),
         ] {
             assert_eq!(parse(line), Ok(Draft::Command(command)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_in_any_case_is_told_from_what_is_said() {
+        for (usage, both) in [
+            ("/join ROOM", ("/join", "ROOM")),
+            ("/leave [ROOM]", ("/leave", "[ROOM]")),
+            ("/net drop [10s]", ("/net drop", "[10s]")),
+            ("/net ok", ("/net ok", "")),
+            ("/quit", ("/quit", "")),
+        ] {
+            assert_eq!(parts(usage), both);
         }
     }
 

@@ -63,7 +63,8 @@ impl Model {
             nicks.retain(|nick| nick != self.me());
         }
         let ours = self.rooms.iter().map(|room| room.name.clone()).collect();
-        Names { nicks, ours, listed: self.listed_rooms.clone() }
+        let commands = self.commands().map(|(usage, _)| usage).collect();
+        Names { commands, nicks, ours, listed: self.listed_rooms.clone() }
     }
 }
 

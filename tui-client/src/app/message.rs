@@ -4,7 +4,7 @@ use crossterm::event::KeyEvent;
 use realtime_shared::RoomName;
 
 use super::timeline::Key;
-use super::{Hit, Mark, Notification, Now};
+use super::{Hit, Mark, Notification, Now, Weather};
 use crate::markup::Target;
 use crate::net;
 
@@ -77,6 +77,8 @@ pub enum Effect {
     Copy(String),
     /// Hear of the mouse from now on, or leave it to the terminal.
     Mouse(bool),
+    /// Do this to the demo's network.
+    Weather(Weather),
     /// Draw everything anew.
     Redraw,
     /// Stop, as a job of the shell.

@@ -29,6 +29,7 @@ mod scrollback;
 mod switcher;
 pub mod timeline;
 mod unsent;
+mod weather;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -37,7 +38,7 @@ use jiff::tz::TimeZone;
 use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
 
 pub use clock::{Now, Stamp, human};
-pub use command::COMMANDS;
+pub use command::{COMMANDS, DEMO_COMMANDS};
 pub use completion::{Candidate, Completion};
 pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
@@ -53,6 +54,7 @@ pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
 use scrollback::on_viewed;
 pub use switcher::{Choice, Place};
+pub use weather::Weather;
 
 use crate::net;
 use crate::sanitize::{self, Block, Line};
@@ -67,6 +69,7 @@ enum Confirm {
 
 /// All that the client knows.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Model {
     /// The connection.
     pub link: Link,
@@ -86,6 +89,8 @@ pub struct Model {
     pub tells_typing: bool,
     /// What the user is told of while they look elsewhere.
     pub notify_on: NotifyOn,
+    /// Whether the network is a demo's, to which something can be done.
+    pub is_demo: bool,
     /// The time of the last message.
     pub now: Now,
     user: Option<UserId>,
@@ -127,6 +132,7 @@ impl Model {
             mouse: true,
             tells_typing: true,
             notify_on: NotifyOn::default(),
+            is_demo: false,
             now,
             user: None,
             me: sanitize::line("you"),
@@ -169,6 +175,12 @@ impl Model {
     #[must_use]
     pub fn pane(&self) -> &Pane {
         self.room().map_or(&self.lobby, |room| &room.pane)
+    }
+
+    /// The commands that there are, and what they do.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+        let demo = if self.is_demo { DEMO_COMMANDS } else { &[] };
+        COMMANDS.iter().chain(demo).copied()
     }
 
     /// The day, in the user's time zone.

@@ -1,9 +1,9 @@
 //! The palette: every command and every action, found by its name or by what it does, with the keys that it has now.
 //!
-//! It has no list of its own: a row of [`COMMANDS`] or of [`GROUPS`] is enough. A command that is an action too is
+//! It has no list of its own: a row of commands ([`command`]) or of [`GROUPS`] is enough. A command that is an action too is
 //! there once; [`SAME`] says which those are.
 
-use super::command::COMMANDS;
+use super::command;
 use super::keys::{Action, Binding, GROUPS};
 use super::picker::{self, Reply};
 use super::{Effect, Model, Overlay, actions, fuzzy};
@@ -31,7 +31,7 @@ pub struct Offer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
     Action(Action),
-    /// As [`COMMANDS`] has it.
+    /// As its row has it.
     Command(&'static str),
 }
 
@@ -40,15 +40,15 @@ impl Model {
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let Some(Overlay::Palette(picker)) = &self.overlay else { return Vec::new() };
-        let all: Vec<Offer> = self.commands().chain(self.actions()).collect();
+        let all: Vec<Offer> = self.offered_commands().chain(self.actions()).collect();
         let texts: Vec<String> = all.iter().map(|offer| format!("{} {}", offer.title, offer.does)).collect();
         let found = fuzzy::find(picker.query().text().trim(), texts.iter().map(String::as_str));
         found.into_iter().map(|found| all[found.index].clone().marked(&found.matched)).collect()
     }
 
-    fn commands(&self) -> impl Iterator<Item = Offer> {
-        COMMANDS.iter().map(|&(usage, does)| {
-            let same = SAME.into_iter().find(|(name, _)| *name == name_of(usage));
+    fn offered_commands(&self) -> impl Iterator<Item = Offer> {
+        self.commands().map(|(usage, does)| {
+            let same = SAME.into_iter().find(|(name, _)| *name == command::parts(usage).0);
             let run = same.map_or(Run::Command(usage), |(_, action)| Run::Action(action));
             let binding = same.and_then(|(_, same)| bindings().find(|(_, binding)| binding.action == same));
             self.offer(usage.to_owned(), does, binding.map(|(_, binding)| binding), run)
@@ -91,11 +91,6 @@ fn bindings() -> impl Iterator<Item = (&'static str, &'static Binding)> {
         .filter(|(_, binding)| !matches!(binding.action, Action::Palette | Action::Close | Action::Room(_)))
 }
 
-/// `/join` of `/join ROOM`.
-fn name_of(usage: &str) -> &str {
-    usage.split(' ').next().unwrap_or(usage)
-}
-
 /// What a key does to the palette; `None` where it is closed, and the key is for what is below.
 pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let offers = model.offers();
@@ -109,7 +104,7 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
             model.overlay = None;
             Some(match offer.run {
                 Run::Action(action) => actions::act(model, action, None),
-                Run::Command(usage) => command(model, usage),
+                Run::Command(usage) => follow(model, usage),
             })
         }
         Reply::Passed => picker::leave(model, action, Action::Palette),
@@ -118,16 +113,17 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
 
 /// Follows a command, or begins it where something has to be said after it. Its place is that of the draft, as if it
 /// had been typed: to ask again works there too.
-fn command(model: &mut Model, usage: &'static str) -> Vec<Effect> {
+fn follow(model: &mut Model, usage: &'static str) -> Vec<Effect> {
+    let (name, argument) = command::parts(usage);
     if model.pane().composer.has_draft() {
-        model.say(&format!("{} has no place beside your draft: send it or cut it first", name_of(usage)));
+        model.say(&format!("{name} has no place beside your draft: send it or cut it first"));
         return Vec::new();
     }
-    let (line, is_whole) = match usage.split_once(' ') {
+    let (line, is_whole) = match argument {
         _ if usage.starts_with("//") => ("//".to_owned(), false),
-        Some((name, argument)) if !argument.starts_with('[') => (format!("{name} "), false),
-        Some((name, _)) => (name.to_owned(), true),
-        None => (usage.to_owned(), true),
+        "" => (name.to_owned(), true),
+        _ if argument.starts_with('[') => (name.to_owned(), true),
+        _ => (format!("{name} "), false),
     };
     let effects = actions::edit(model, |model| model.pane_mut().composer.editor.set(line));
     if is_whole { actions::submit(model, None) } else { effects }
@@ -136,18 +132,19 @@ fn command(model: &mut Model, usage: &'static str) -> Vec<Effect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{COMMANDS, DEMO_COMMANDS};
 
     #[test]
     fn what_is_the_same_is_a_command_and_an_action() {
         for (name, action) in SAME {
-            assert!(COMMANDS.iter().any(|(usage, _)| name_of(usage) == name), "{name}");
+            assert!(COMMANDS.iter().any(|(usage, _)| command::parts(usage).0 == name), "{name}");
             assert!(bindings().any(|(_, binding)| binding.action == action), "{name}");
         }
     }
 
     #[test]
     fn titles_are_ascii() {
-        let titles = COMMANDS.iter().map(|(usage, _)| *usage);
+        let titles = COMMANDS.iter().chain(DEMO_COMMANDS).map(|(usage, _)| *usage);
         assert!(titles.chain(bindings().map(|(_, binding)| binding.name)).all(str::is_ascii));
     }
 }

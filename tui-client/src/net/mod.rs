@@ -102,6 +102,8 @@ pub enum Command {
         /// Only names that begin so.
         prefix: Option<String>,
     },
+    /// Measure the time to the server and back now. Dropped while there is no connection.
+    Ping,
     /// Try to connect now, instead of after the countdown or where nothing was to be tried any more.
     RetryNow,
     /// Send a refused message again (same identity), at the end of the queue.

@@ -1,6 +1,6 @@
 //! The keys, commands and signs, as rows for the overlay.
 
-use crate::app::{COMMANDS, GROUPS, Keymap};
+use crate::app::{GROUPS, Keymap};
 
 /// What the signs of the screen mean; the README has the same list.
 pub const SIGNS: &[(&str, &str)] = &[
@@ -22,14 +22,17 @@ pub const SIGNS: &[(&str, &str)] = &[
     ("↓ 12 newer", "you are scrolled back, and so many items are below"),
 ];
 
+/// Commands and what they do.
+type Commands<'a> = &'a [(&'static str, &'static str)];
+
 /// What something is called, and what it does.
 type Row = (String, String);
 
 /// The lists, each with its title: keys as they are given now, commands, signs.
-pub(super) fn lists(keymap: &Keymap) -> Vec<(&'static str, Vec<Row>)> {
+pub(super) fn lists(keymap: &Keymap, commands: Commands<'_>) -> Vec<(&'static str, Vec<Row>)> {
     let keys =
         GROUPS.iter().map(|(title, rows)| (*title, rows.iter().filter_map(|row| keymap.row(row)).collect()));
-    let fixed = [("COMMANDS", COMMANDS), ("SIGNS", SIGNS)].map(|(title, rows)| {
+    let fixed = [("COMMANDS", commands), ("SIGNS", SIGNS)].map(|(title, rows)| {
         (title, rows.iter().map(|(what, does)| ((*what).into(), (*does).into())).collect())
     });
     keys.chain(fixed).collect()
@@ -38,6 +41,7 @@ pub(super) fn lists(keymap: &Keymap) -> Vec<(&'static str, Vec<Row>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{COMMANDS, DEMO_COMMANDS};
 
     /// The rows of the tables in the README: what is in the first two columns.
     fn readme() -> Vec<(String, String)> {
@@ -51,7 +55,9 @@ mod tests {
     #[test]
     fn the_readme_and_the_help_say_the_same() {
         let readme = readme();
-        let help: Vec<Row> = lists(&Keymap::default()).into_iter().flat_map(|(_, list)| list).collect();
+        let commands = [COMMANDS, DEMO_COMMANDS].concat();
+        let help: Vec<Row> =
+            lists(&Keymap::default(), &commands).into_iter().flat_map(|(_, list)| list).collect();
         for row in &help {
             assert!(readme.contains(row), "not in the README: {row:?}");
         }

@@ -8,7 +8,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::help::lists;
 use super::text::{Pen, cut, wrap};
 use super::{Look, ViewState, WHEEL, picker};
-use crate::app::{Editor, Keymap, Model, Overlay, Scroll};
+use crate::app::{Editor, Model, Overlay, Scroll};
 use crate::markup::Target;
 
 /// A line of an overlay: text at columns.
@@ -72,7 +72,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
 
 fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) -> Content<'a> {
     match overlay {
-        Overlay::Help => Content::list("HELP", help(&model.keymap, cells)),
+        Overlay::Help => Content::list("HELP", help(model, cells)),
         Overlay::Rooms { picker, listed, .. } => {
             let lines =
                 picker::rooms(model, look, picker.selected(), listed.as_ref().map(|(_, more)| *more), cells);
@@ -118,11 +118,12 @@ fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<
     .min(lines.saturating_sub(visible));
 }
 
-fn help(keymap: &Keymap, cells: usize) -> Vec<Line> {
+fn help(model: &Model, cells: usize) -> Vec<Line> {
     /// Where the explanations begin, where there is room beside the keys.
     const COLUMN: usize = 35;
     let mut lines = Vec::new();
-    for (title, list) in lists(keymap) {
+    let commands: Vec<_> = model.commands().collect();
+    for (title, list) in lists(&model.keymap, &commands) {
         if !lines.is_empty() {
             lines.push(Vec::new());
         }

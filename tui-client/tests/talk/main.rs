@@ -8,6 +8,8 @@
 mod bytes;
 mod config;
 mod conversation;
+#[cfg(feature = "demo")]
+mod demo;
 mod editor;
 mod end;
 mod fake;

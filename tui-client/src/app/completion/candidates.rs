@@ -1,16 +1,18 @@
 //! What a word that was begun may become: pure, from the draft and the names that are known.
 //!
-//! A command's argument is completed by what [`COMMANDS`] calls it; another kind of argument is an arm in [`argument`].
+//! A command's argument is completed by what its row calls it; another kind of argument is an arm in [`argument`].
 //! Whatever is no argument is a word: an emoji's name, a room after `#`, a nick.
 
 use realtime_shared::RoomName;
 
-use crate::app::command::COMMANDS;
+use crate::app::command;
 use crate::sanitize::{self, Line};
 
 /// The names that are known where one writes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
+    /// The rows of all commands.
+    pub(super) commands: Vec<&'static str>,
     /// The others in the room, who spoke last in front.
     pub(super) nicks: Vec<Line>,
     /// The user's rooms.
@@ -43,7 +45,7 @@ pub(super) struct Begun {
 pub(super) fn find(draft: &str, cursor: usize, names: &Names) -> Option<Begun> {
     let before = &draft[..cursor];
     let is_followed = draft[cursor..].starts_with(' ');
-    let mut begun = command(before, names).or_else(|| word(before, names))?;
+    let mut begun = after_slash(before, names).or_else(|| word(before, names))?;
     if is_followed {
         for candidate in &mut begun.candidates {
             candidate.text.truncate(candidate.text.trim_end_matches(' ').len());
@@ -52,16 +54,18 @@ pub(super) fn find(draft: &str, cursor: usize, names: &Names) -> Option<Begun> {
     Some(begun)
 }
 
-fn command(before: &str, names: &Names) -> Option<Begun> {
+fn after_slash(before: &str, names: &Names) -> Option<Begun> {
     let line = before.strip_prefix('/').filter(|line| !line.starts_with('/'))?;
-    let Some((name, rest)) = line.split_once(char::is_whitespace) else {
-        let usages = COMMANDS.iter().map(|(usage, _)| usage.split_once(' ').unwrap_or((usage, "")));
-        let matching = usages.filter(|(name, _)| !name.starts_with("//") && begins(&name[1..], line));
-        let candidates = matching.map(|(name, argument)| Candidate {
-            shown: sanitize::line(name),
-            text: if argument.is_empty() { name.to_owned() } else { format!("{name} ") },
-        });
-        return Some(Begun { start: 0, candidates: candidates.collect(), is_room: false });
+    let usages = names.commands.iter().map(|usage| command::parts(usage));
+    let matching = usages.filter(|(name, _)| !name.starts_with("//") && begins(&name[1..], line));
+    let candidates = matching.map(|(name, argument)| Candidate {
+        shown: sanitize::line(name),
+        text: if argument.is_empty() { name.to_owned() } else { format!("{name} ") },
+    });
+    let candidates: Vec<Candidate> = candidates.collect();
+    let words = line.split_once(char::is_whitespace).filter(|_| candidates.is_empty());
+    let Some((name, rest)) = words else {
+        return Some(Begun { start: 0, candidates, is_room: false });
     };
     let written = rest.trim_start();
     let candidates = argument(name, written, names)?;
@@ -70,9 +74,8 @@ fn command(before: &str, names: &Names) -> Option<Begun> {
 
 /// What the argument of a command may be; `None` where it is text.
 fn argument(name: &str, written: &str, names: &Names) -> Option<Vec<Candidate>> {
-    let usage =
-        COMMANDS.iter().find_map(|(usage, _)| usage.strip_prefix('/')?.strip_prefix(name)?.strip_prefix(' '));
-    match usage? {
+    let mut usages = names.commands.iter().map(|usage| command::parts(usage));
+    match usages.find(|(known, _)| known[1..] == *name)?.1 {
         "ROOM" | "[ROOM]" | "[PREFIX]" if !written.contains('\n') => {
             let is_ours = name == "leave";
             Some(rooms(written, names, is_ours).map(|room| Candidate::room(room, "", "")).collect())
@@ -149,10 +152,12 @@ impl Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::{COMMANDS, DEMO_COMMANDS};
 
     fn names() -> Names {
         let room = |name: &str| RoomName::new(name).expect("a name");
         Names {
+            commands: COMMANDS.iter().chain(DEMO_COMMANDS).map(|(usage, _)| *usage).collect(),
             nicks: ["bob", "alice", "Alexandra", "Ärzte 7"].map(sanitize::line).to_vec(),
             ours: ["dev", "chat"].map(room).to_vec(),
             listed: ["chess", "dev", "büro 7"].map(room).to_vec(),
@@ -192,7 +197,10 @@ mod tests {
         assert_eq!(completed("/jo|"), ["/join "]);
         assert_eq!(completed("/JO|"), ["/join "]);
         assert_eq!(completed("/he|"), ["/help"]);
-        assert_eq!(completed("/|").len(), COMMANDS.len() - 1, "but `//text`");
+        assert_eq!(completed("/|").len(), COMMANDS.len() + DEMO_COMMANDS.len() - 1, "but `//text`");
+        assert_eq!(completed("/net |"), ["/net drop ", "/net lag ", "/net flap", "/net ok"]);
+        assert_eq!(completed("/net l|"), ["/net lag "]);
+        assert_eq!(completed("/net lag |"), ["nothing is begun"]);
         assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
         assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
         assert_eq!(completed("/join büro |"), ["/join büro 7"]);

@@ -6,7 +6,7 @@ use crossterm::event::{KeyCode, KeyModifiers};
 use realtime_shared::{Members, Seq, ServerEvent};
 
 use super::super::testing::{Client, room, sent, user};
-use super::super::{DRAFT_CHARS, Input, Overlay};
+use super::super::{DRAFT_CHARS, Input, Overlay, Weather};
 use super::{Effect, commands, error, shown, typing};
 use crate::markup::Target;
 use crate::net::{Command, SendState};
@@ -290,4 +290,18 @@ fn an_action_is_sent_in_italics() {
         client.draft().starts_with("/me says") && client.hint().contains("not sent"),
         "it stays to be shortened"
     );
+}
+
+#[test]
+fn only_a_demo_has_a_network_to_break() {
+    let mut client = Client::online(&["chat"]);
+    let rows =
+        |client: &Client| client.model.commands().filter(|(usage, _)| usage.starts_with("/net")).count();
+    assert_eq!((rows(&client), client.enter("/net flap")), (0, vec![]));
+    assert!(client.hint().contains("--demo"), "{}", client.hint());
+    client.model.is_demo = true;
+    let effects = client.enter("/net flap");
+    assert_eq!((rows(&client), &effects[0]), (4, &Effect::Weather(Weather::Flap)));
+    assert_eq!(commands(effects), [Command::Ping]);
+    assert!(shown(&client).last().is_some_and(|last| last.contains("comes and goes")));
 }

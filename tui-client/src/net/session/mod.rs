@@ -189,6 +189,7 @@ impl Session {
             }
             Command::Members(room) => self.say(ClientEvent::Members { room }),
             Command::ListRooms { prefix } => self.say(ClientEvent::ListRooms { prefix, limit: None }),
+            Command::Ping => self.ping(now),
             Command::RetryNow => self.retry_now(now),
             Command::Close => {
                 self.phase = Phase::Ended;
