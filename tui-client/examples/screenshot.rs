@@ -50,10 +50,9 @@ fn visit(program: &Path) -> Result<Parser, Box<dyn Error>> {
     let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
     let pty = native_pty_system().openpty(size)?;
     let mut command = CommandBuilder::new(program);
-    command.args(["--demo"]);
+    command.args(["--demo", "--theme", "dark"]);
     command.env("TERM", "xterm-256color");
     command.env("COLORTERM", "truecolor");
-    command.env("COLORFGBG", "15;0");
     let mut child = pty.slave.spawn_command(command)?;
     let mut keyboard = pty.master.take_writer()?;
     let mut reader = pty.master.try_clone_reader()?;

@@ -8,7 +8,10 @@ mod shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+
+use crate::app::Theme;
 
 pub use pipe::{Place, SendArgs, TailArgs};
 pub use shell::{CompletionsArgs, ManArgs};
@@ -45,6 +48,9 @@ pub struct Args {
     #[arg(long)]
     pub no_mouse: bool,
 
+    /// How the screen looks.
+    #[command(flatten)]
+    pub looks: Looks,
     /// What is asked about the configuration.
     #[command(flatten)]
     pub asked: ConfigQuestion,
@@ -53,6 +59,19 @@ pub struct Args {
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]
     pub demo: bool,
+}
+
+/// How the screen looks.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Looks {
+    /// How the screen is to look: `auto` asks the terminal whether it is light or dark, `16` uses the terminal's own
+    /// colours only. Without it `auto`, or `none` where `NO_COLOR` is set; /theme changes it while it runs.
+    #[arg(long, value_name = "THEME", value_parser = themes())]
+    pub theme: Option<Theme>,
+
+    /// Draw rules, arrows and signs with ASCII. What others write stays as it is.
+    #[arg(long)]
+    pub ascii: bool,
 }
 
 /// The server, and as whom: the same for the screen and the commands that have none.
@@ -102,6 +121,12 @@ pub enum Command {
     Man(ManArgs),
 }
 
+/// Reads a theme by its name.
+fn themes() -> impl TypedValueParser<Value = Theme> {
+    let names = Theme::ALL.map(|(theme, does)| PossibleValue::new(theme.name()).help(does));
+    PossibleValuesParser::new(names).map(|name| Theme::named(&name).unwrap_or_default())
+}
+
 const EXAMPLES: &str = "\
 Examples:
   realtime-tui --demo                              # a living chat room, to look around
@@ -114,7 +139,7 @@ Examples:
   realtime-tui tail --token-file alice.token --room chat-general --json >> chat.ndjson
 
 Once it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
-Colours are left out where NO_COLOR is set.
+/theme shows how it may look; colours are left out where NO_COLOR is set.
 
 Exit codes: 0 you quit · 1 something failed while it ran · 2 wrong arguments, or not a terminal
   3 the server does not take the token · 4 the server cannot be reached
@@ -166,6 +191,7 @@ mod tests {
         for (arguments, part) in [
             (&["--rom", "x"][..], "unexpected argument '--rom'"),
             (&["--room"], "--room"),
+            (&["--theme", "beige"], "auto, dark, light, 16, none"),
             (&["chat"], "unrecognized subcommand 'chat'"),
             (&["tail"], "--room"),
             (&["tail", "--room", "a", "--room", "b"], "--room"),
@@ -190,6 +216,8 @@ mod tests {
             "--room",
             "--no-state",
             "--config",
+            "--theme",
+            "--ascii",
             "Examples:",
             "Exit codes:",
             "F1",

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use realtime_shared::{NameError, RoomName, UserId};
 use tokio::sync::watch;
 
-use crate::app::Weather;
+use crate::app::{Theme, Weather};
 use crate::cli::{Args, Connection};
 use crate::net::{self, TokenSource, UrlError};
-use crate::settings::{Settings, Theme, TokenFrom};
+use crate::settings::{Settings, TokenFrom};
 use crate::state;
 
 pub use file::ConfigFile;
@@ -34,8 +34,6 @@ pub struct Config {
     pub rooms: Vec<RoomName>,
     /// Where it is kept how far rooms are read. None: it is not.
     pub state: Option<state::Place>,
-    /// Whether to use colours.
-    pub color: bool,
     /// How the client looks and behaves.
     pub settings: Settings,
     /// The network of a demo, to which something can be done. None: this is no demo.
@@ -106,6 +104,9 @@ impl Config {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut settings = file.settings.clone();
         settings.mouse &= !args.no_mouse;
+        settings.ascii |= args.looks.ascii;
+        let plain = set("NO_COLOR").map(|_| Theme::None);
+        settings.theme = args.looks.theme.or(plain).unwrap_or(settings.theme);
         let rooms = if args.rooms.is_empty() { settings.rooms.clone() } else { rooms(&args.rooms)? };
         let Server { net, url, user } = Server::check(&args.connection, &settings, set)?;
         let directory = state::directory(set).filter(|_| settings.state && !args.no_state);
@@ -114,8 +115,7 @@ impl Config {
             server: url.clone(),
             user,
         });
-        let color = set("NO_COLOR").is_none() && settings.theme != Theme::Plain;
-        Ok(Self { net, url, rooms, state, color, settings, weather: None, warnings: file.warnings() })
+        Ok(Self { net, url, rooms, state, settings, weather: None, warnings: file.warnings() })
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let config =
             check(&["--token", "a.b.c", "--room", "chat", "--room", "dev", "--room", "chat"]).expect("good");
         assert_eq!(config.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["chat", "dev"]);
-        assert_eq!((config.url.as_str(), config.color), (DEFAULT_URL, true));
+        assert_eq!((config.url.as_str(), config.settings.theme), (DEFAULT_URL, Theme::Auto));
         let variable = |name: &str| match name {
             "REALTIME_TOKEN" => Some("x.y.z\n".to_owned()),
             "REALTIME_URL" => Some("ws://chat.example/ws".to_owned()),
@@ -239,7 +239,11 @@ mod tests {
             _ => None,
         };
         let config = Config::check(&args(&[]), &ConfigFile::default(), variable).expect("good");
-        assert_eq!((config.url.as_str(), config.color), ("ws://chat.example/ws", false));
+        assert_eq!((config.url.as_str(), config.settings.theme), ("ws://chat.example/ws", Theme::None));
+        let looks = args(&["--theme", "16", "--ascii"]);
+        let config = Config::check(&looks, &ConfigFile::default(), variable).expect("good");
+        let Settings { theme, ascii, .. } = config.settings;
+        assert_eq!((theme, ascii), (Theme::Sixteen, true), "who says it knows better");
     }
 
     #[test]
@@ -262,7 +266,7 @@ mod tests {
 
         let rooms = |arguments: &[&str]| {
             let config = Config::check(&args(arguments), &file, environment).expect("good");
-            assert_eq!((config.state, config.color), (None, false));
+            assert_eq!((config.state, config.settings.theme), (None, Theme::None));
             config.rooms.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(rooms(&[]), ["file"]);

@@ -11,12 +11,13 @@ use realtime_tui::pipe::{self, PlanError, SendPlan, TailPlan};
 use realtime_tui::runtime::{self, Outcome};
 use realtime_tui::sanitize::Block;
 use realtime_tui::settings;
+use realtime_tui::terminal;
 
 const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
     `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
 
-const DUMB: &str = "this terminal cannot show a screen (TERM=dumb): `realtime-tui tail` and \
-    `realtime-tui send` do without (--help explains)";
+const DUMB: &str = "no screen can be drawn on a terminal that is dumb (TERM=dumb); \
+    `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -111,7 +112,7 @@ fn with_screen(args: Args) -> ExitCode {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return fail(2, NO_TERMINAL);
     }
-    if std::env::var_os("TERM").is_some_and(|term| term == "dumb") {
+    if terminal::is_dumb(&std::env::var("TERM").unwrap_or_default()) {
         return fail(2, DUMB);
     }
     let end = runtime::start(config);

@@ -7,6 +7,7 @@
 //! The first try to connect is made before the terminal is taken: where the server is not there, or does not take the
 //! token, a line says so and the terminal has not changed.
 
+mod asking;
 mod browser;
 mod editor;
 mod first;
@@ -33,8 +34,8 @@ use crate::app::{Effect, Input, Model, Msg, Now, Weather, update};
 use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
 use crate::sanitize::{self, Block};
-use crate::terminal;
-use crate::ui::Look;
+use crate::terminal::{self, Capabilities};
+use asking::Late;
 use editor::{Editing, ended};
 pub(crate) use first::{First, verdict};
 use keeper::Keeper;
@@ -97,13 +98,16 @@ pub fn start(config: Config) -> End {
 /// Runs the client until it ends.
 pub async fn run(config: Config) -> End {
     let clock = Clock { start: Instant::now() };
-    let look = Look::new(config.color);
+    let capabilities = Capabilities::of(|name| std::env::var(name).ok());
+    let capabilities =
+        Capabilities { has_signs: capabilities.has_signs && !config.settings.ascii, ..capabilities };
     let keeper::Opened { mut keeper, positions, warning } = Keeper::open(config.state);
     let (handle, mut events) = net::connect(config.net);
     let zone = jiff::tz::TimeZone::system();
     let (mut model, effects) = Model::new(&config.rooms, positions, zone, fastrand::u64(..), clock.now());
     let settings = config.settings;
     model.keymap = settings.keymap;
+    model.theme = settings.theme;
     model.mouse = settings.mouse;
     model.tells_typing = settings.typing;
     model.notify_on = settings.notify.on;
@@ -130,7 +134,7 @@ pub async fn run(config: Config) -> End {
     }
 
     let teller = Teller::new(settings.notify, |name| std::env::var(name).ok());
-    let screen = match Screen::take(look, model.mouse, teller) {
+    let screen = match Screen::take(capabilities, model.mouse, teller) {
         Ok(screen) => screen,
         Err(error) => return Outcome::Failed(format!("cannot use the terminal: {error}")).into(),
     };
@@ -144,6 +148,7 @@ pub async fn run(config: Config) -> End {
         clock,
         input: None,
         editing: None,
+        late: None,
         weather: config.weather,
     };
     session.run().await
@@ -208,6 +213,8 @@ struct Session {
     editing: Option<Editing>,
     /// What is done to the network of a demo.
     weather: Option<watch::Sender<Weather>>,
+    /// An answer of the terminal that may still come.
+    late: Option<Late>,
 }
 
 /// What woke the loop.
@@ -254,6 +261,10 @@ impl Session {
 
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
         let mut signals = Signals::new()?;
+        self.draw()?;
+        if let Some(outcome) = self.ask(&mut signals).await? {
+            return Ok(outcome);
+        }
         self.draw()?;
         self.input = Some(EventStream::new());
         let mut drawn = Instant::now();
@@ -312,25 +323,31 @@ impl Session {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         for event in events {
-            let input = match event? {
-                TerminalEvent::Key(key) => {
-                    self.screen.view.deselect();
-                    Input::Key(key)
+            for event in self.without_answer(event?) {
+                if let Some(outcome) = self.on_event(event)? {
+                    return Ok(Some(outcome));
                 }
-                TerminalEvent::Paste(text) => Input::Paste(text),
-                TerminalEvent::FocusGained => Input::Focus(true),
-                TerminalEvent::FocusLost => Input::Focus(false),
-                TerminalEvent::Resize(..) => Input::Resize,
-                TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
-                    Some(input) => input,
-                    None => continue,
-                },
-            };
-            if let Some(outcome) = self.handle(input)? {
-                return Ok(Some(outcome));
             }
         }
         Ok(None)
+    }
+
+    fn on_event(&mut self, event: TerminalEvent) -> Step {
+        let input = match event {
+            TerminalEvent::Key(key) => {
+                self.screen.view.deselect();
+                Input::Key(key)
+            }
+            TerminalEvent::Paste(text) => Input::Paste(text),
+            TerminalEvent::FocusGained => Input::Focus(true),
+            TerminalEvent::FocusLost => Input::Focus(false),
+            TerminalEvent::Resize(..) => Input::Resize,
+            TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
+                Some(input) => input,
+                None => return Ok(None),
+            },
+        };
+        self.handle(input)
     }
 
     /// Handles an event and those that are there behind it.

@@ -6,6 +6,11 @@
 //!
 //! A new mode: a line in `enter` and its opposite in `restore`.
 
+mod answer;
+mod ask;
+mod capabilities;
+mod sixteen;
+
 use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +24,11 @@ use crossterm::terminal::{
     EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
+
+pub use answer::background;
+pub use ask::{Answer, ask, can_be_asked};
+pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
+pub use sixteen::with_sixteen;
 
 /// Whether the modes are set: what the panic hook and a second call of [`restore`] go by.
 static TAKEN: AtomicBool = AtomicBool::new(false);

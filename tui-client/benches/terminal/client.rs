@@ -109,6 +109,10 @@ pub(crate) struct Client {
     _home: TempDir,
 }
 
+/// What the terminal is, which some programs ask (DA1), and what it says.
+const QUESTION: &[u8] = b"\x1b[c";
+const ANSWER: &[u8] = b"\x1b[?62;c";
+
 impl Client {
     pub(crate) fn start(program: Program, room: &dyn Talk) -> Result<Self, Failure> {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
@@ -183,6 +187,10 @@ impl Client {
 
     fn read(&mut self, patience: Duration) -> Result<Instant, Failure> {
         let (at, bytes) = self.output.recv_timeout(patience).map_err(|_| self.ended())?;
+        if bytes.windows(QUESTION.len()).any(|window| window == QUESTION) {
+            self.keyboard.write_all(ANSWER)?;
+            self.keyboard.flush()?;
+        }
         self.take(&bytes);
         Ok(at)
     }

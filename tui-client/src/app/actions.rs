@@ -13,6 +13,7 @@ use super::palette;
 use super::picker::Picker;
 use super::scrollback::scroll_back;
 use super::switcher;
+use super::theme;
 use super::timeline::Tone;
 use super::unsent::{retry, take_back};
 use super::{
@@ -141,6 +142,7 @@ pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect
     let overlay = model.overlay.as_mut()?;
     match overlay {
         Overlay::Links { .. } => return links::on_list(model, action),
+        Overlay::Themes { .. } => return theme::on_list(model, action),
         Overlay::Rooms { .. } => return switcher::on_key(model, action),
         Overlay::Palette(_) => return palette::on_key(model, action),
         Overlay::Help | Overlay::Members { .. } => {}
@@ -217,6 +219,7 @@ pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effe
                 Command::Rooms(prefix) => switcher::open(model, prefix),
                 Command::Who(room) => who(model, room),
                 Command::Net(weather) => net(model, weather),
+                Command::Theme(chosen) => theme::choose(model, chosen),
                 Command::Help => open(model, Overlay::Help),
                 Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
             }

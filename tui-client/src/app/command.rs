@@ -5,7 +5,7 @@
 
 use realtime_shared::RoomName;
 
-use super::Weather;
+use super::{Theme, Weather};
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Command {
     Who(Option<RoomName>),
     /// Say what the user does.
     Me(String),
+    /// Look so; none named: show the list.
+    Theme(Option<Theme>),
     /// Do something to the demo's network.
     Net(Weather),
     /// Show keys and commands.
@@ -44,6 +46,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/rooms [PREFIX]", "find a room by name and go there"),
     ("/who [ROOM]", "who is here, or there"),
     ("/me ACTION", "say what you do, in italics"),
+    ("/theme [THEME]", "look so, or try all of them"),
     ("/help", "keys and commands"),
     ("/quit", "leave the program"),
     ("//text", "send text that begins with a slash"),
@@ -86,10 +89,19 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
         "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
+        "theme" => Ok(Draft::Command(Command::Theme(theme(rest)?))),
         "net" => Weather::parse(rest).map(|weather| Draft::Command(Command::Net(weather))),
         "help" => none(Command::Help),
         "quit" => none(Command::Quit),
         _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
+    }
+}
+
+fn theme(name: &str) -> Result<Option<Theme>, String> {
+    let names = || Theme::ALL.map(|(theme, _)| theme.name()).join(", ");
+    match name {
+        "" => Ok(None),
+        _ => Theme::named(name).map(Some).ok_or_else(|| format!("no theme {name}: there are {}", names())),
     }
 }
 
@@ -124,6 +136,8 @@ mod tests {
             ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
             ("/who\tdev", Command::Who(Some(room_name("dev")))),
             ("/me waves  at you", Command::Me("waves  at you".to_owned())),
+            ("/theme", Command::Theme(None)),
+            ("/theme 16", Command::Theme(Some(Theme::Sixteen))),
             ("/net ok", Command::Net(Weather::Fine)),
             ("/help", Command::Help),
             ("/quit", Command::Quit),

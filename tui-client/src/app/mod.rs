@@ -27,6 +27,7 @@ mod reading;
 mod room;
 mod scrollback;
 mod switcher;
+mod theme;
 pub mod timeline;
 mod unsent;
 mod weather;
@@ -54,6 +55,7 @@ pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
 use scrollback::on_viewed;
 pub use switcher::{Choice, Place};
+pub use theme::Theme;
 pub use weather::Weather;
 
 use crate::net;
@@ -79,6 +81,8 @@ pub struct Model {
     pub rooms: Vec<Room>,
     /// What lies over the screen.
     pub overlay: Option<Overlay>,
+    /// How the screen is to look.
+    pub theme: Theme,
     /// A word on the last key; gone with the next one.
     pub hint: Option<Line>,
     /// What keys mean.
@@ -127,6 +131,7 @@ impl Model {
             round_trip: None,
             rooms: Vec::new(),
             overlay: None,
+            theme: Theme::default(),
             hint: None,
             keymap: Keymap::default(),
             mouse: true,

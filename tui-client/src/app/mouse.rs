@@ -2,7 +2,7 @@
 
 use super::keys::Action;
 use super::scrollback::scroll_back;
-use super::{Effect, Model, Overlay, Scroll, actions};
+use super::{Effect, Model, Overlay, Scroll, actions, theme};
 
 /// Bytes of a selection that are copied at most: terminals take 100,000 of base64.
 const COPIED_BYTES: usize = 74_000;
@@ -44,6 +44,10 @@ pub(super) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
             Some(Overlay::Links { selected, .. }) => {
                 *selected = index;
                 actions::on_overlay(model, Action::Submit).unwrap_or_default()
+            }
+            Some(Overlay::Themes { .. }) => {
+                theme::try_out(model, index);
+                Vec::new()
             }
             Some(Overlay::Help | Overlay::Members { .. }) | None => Vec::new(),
         },

@@ -82,13 +82,13 @@ pub(super) fn said(
 }
 
 impl Model {
-    /// What the window is called: `(2) chat-general – realtime`, with how many unread messages name the user.
+    /// What the window is called: `(2) chat-general - realtime`, with how many unread messages name the user.
     #[must_use]
     pub fn window_title(&self) -> String {
         let mentions: u64 = self.rooms.iter().map(|room| room.reading.mentions).sum();
         let count = if mentions > 0 { format!("({mentions}) ") } else { String::new() };
         match self.room() {
-            Some(room) => format!("{count}{} – realtime", room.pane.title),
+            Some(room) => format!("{count}{} - realtime", room.pane.title),
             None => format!("{count}realtime"),
         }
     }
@@ -147,9 +147,9 @@ mod tests {
     #[test]
     fn the_title_counts_mentions() {
         let mut client = Client::online(&["chat", "dev"]);
-        assert_eq!(client.model.window_title(), "chat – realtime");
+        assert_eq!(client.model.window_title(), "chat - realtime");
         client.hears("dev", "bob", "you");
         client.hears("dev", "bob", "you again");
-        assert_eq!(client.model.window_title(), "(2) chat – realtime");
+        assert_eq!(client.model.window_title(), "(2) chat - realtime");
     }
 }

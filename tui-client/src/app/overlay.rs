@@ -1,7 +1,8 @@
-//! What lies over the screen: help, rooms, the palette, members, links.
+//! What lies over the screen: help, rooms, the palette, members, links, themes.
 
 use realtime_shared::{RoomName, RoomSummary};
 
+use super::Theme;
 use super::picker::Picker;
 use crate::markup::Target;
 use crate::sanitize::Line;
@@ -38,13 +39,18 @@ pub enum Overlay {
         /// The chosen one, from 0.
         selected: usize,
     },
+    /// How the screen may look; the chosen one is what it looks like already.
+    Themes {
+        /// What it looked like before.
+        before: Theme,
+    },
 }
 
 impl Overlay {
     pub(super) const fn picker_mut(&mut self) -> Option<&mut Picker> {
         match self {
             Self::Rooms { picker, .. } | Self::Palette(picker) => Some(picker),
-            Self::Help | Self::Members { .. } | Self::Links { .. } => None,
+            Self::Help | Self::Members { .. } | Self::Links { .. } | Self::Themes { .. } => None,
         }
     }
 }

@@ -20,7 +20,7 @@ fn shown(client: &Client) -> Vec<String> {
             Body::Message(said) => {
                 format!("{}: {}{}", said.nick, said.text, if said.ours { " ✓" } else { "" })
             }
-            Body::Presence(presence) => presence.text(|_| true),
+            Body::Presence(presence) => presence.text("−", "…", |_| true),
             Body::Note { text, .. } => text.to_string(),
             Body::Gap => "|".to_owned(),
         },

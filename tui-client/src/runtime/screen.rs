@@ -1,5 +1,6 @@
 //! The terminal as something to draw on. A frame goes out in one write.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
@@ -13,9 +14,9 @@ use ratatui::layout::Rect;
 
 use super::tell::Teller;
 use crate::app::{Model, Notification};
-use crate::terminal::{Guard, has_hyperlinks};
+use crate::terminal::{Capabilities, Depth, Guard, has_hyperlinks, with_sixteen};
 use crate::ui::hyperlink::merged;
-use crate::ui::{Look, ViewState, view};
+use crate::ui::{ViewState, view};
 
 /// The screen, taken until it is dropped.
 pub(super) struct Screen {
@@ -27,10 +28,10 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    pub(super) fn take(look: Look, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
+    pub(super) fn take(capabilities: Capabilities, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
         let guard = Guard::take(super::has_keyboard_modes(), hears_mouse, teller.has_title())?;
         let output = Output::default();
-        let view = ViewState::new(look).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
+        let view = ViewState::new(capabilities).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
         Ok(Self { view, terminal, output, teller, guard })
     }
@@ -39,7 +40,7 @@ impl Screen {
         queue!(self.output, BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| view(model, &mut self.view, frame))?;
         queue!(self.output, EndSynchronizedUpdate)?;
-        self.output.send()?;
+        self.output.send(self.view.capabilities().depth)?;
         self.teller.title(model.window_title())
     }
 
@@ -80,11 +81,13 @@ pub(super) fn copy(text: &str) -> io::Result<()> {
 struct Output(Rc<RefCell<Vec<u8>>>);
 
 impl Output {
-    /// Sends what was written, to standard output.
-    fn send(&self) -> io::Result<()> {
+    /// Sends what was written, to standard output: a terminal of so many colours.
+    fn send(&self, depth: Depth) -> io::Result<()> {
         let mut written = self.0.borrow_mut();
         let mut out = io::stdout().lock();
-        let result = out.write_all(&merged(&written)).and_then(|()| out.flush());
+        let merged = merged(&written);
+        let frame = if depth == Depth::Sixteen { with_sixteen(&merged) } else { Cow::Borrowed(&*merged) };
+        let result = out.write_all(&frame).and_then(|()| out.flush());
         written.clear();
         result
     }

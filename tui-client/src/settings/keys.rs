@@ -8,7 +8,8 @@ use realtime_shared::RoomName;
 
 use super::fault::Wrong;
 use super::value::{Checked, Value, choice, list, not, switch, text, wrong};
-use super::{NotifyOn, Settings, Theme, TokenCommand, TokenFrom};
+use super::{Settings, TokenCommand, TokenFrom};
+use crate::app::{NotifyOn, Theme};
 use crate::net;
 
 /// Keys that stand together.
@@ -40,14 +41,6 @@ pub(super) enum Shown {
 
 /// The name of the table that gives actions their keys.
 pub(super) const ACTIONS: &str = "keys";
-
-const THEMES: [(&str, Theme); 5] = [
-    ("auto", Theme::Auto),
-    ("dark", Theme::Dark),
-    ("light", Theme::Light),
-    ("16", Theme::Ansi),
-    ("none", Theme::Plain),
-];
 
 const OCCASIONS: [(&str, NotifyOn); 3] =
     [("mentions", NotifyOn::Mentions), ("all", NotifyOn::All), ("nothing", NotifyOn::Nothing)];
@@ -113,10 +106,10 @@ const TOP: &[Key] = &[
     Key {
         name: "theme",
         about: "The colours: auto (dark or light, as the terminal is), dark, light, 16 (the terminal's own), none.\n\
-            NO_COLOR goes before it.",
+            --theme and NO_COLOR go before it; /theme tries them.",
         shown: Shown::Default(r#""auto""#),
         set: |settings, value| {
-            settings.theme = choice(value, &THEMES)?;
+            settings.theme = choice(value, &Theme::ALL.map(|(theme, _)| (theme.name(), theme)))?;
             Ok(())
         },
     },

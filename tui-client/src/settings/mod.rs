@@ -23,9 +23,7 @@ use std::path::PathBuf;
 
 use realtime_shared::RoomName;
 
-use crate::app::Keymap;
-
-pub use crate::app::NotifyOn;
+use crate::app::{Keymap, NotifyOn, Theme};
 pub use example::example;
 pub use fault::Fault;
 pub use read::read;
@@ -92,21 +90,6 @@ pub struct TokenCommand {
     pub program: String,
     /// What it is given.
     pub arguments: Vec<String>,
-}
-
-/// The colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
-    /// Dark or light, as the terminal is.
-    Auto,
-    /// For a dark background.
-    Dark,
-    /// For a light background.
-    Light,
-    /// The 16 of the terminal.
-    Ansi,
-    /// None.
-    Plain,
 }
 
 /// How the user is called, and when.

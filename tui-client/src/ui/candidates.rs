@@ -1,7 +1,7 @@
 //! What a word may become, in one row: as many as fit, with the chosen one marked.
 
 use super::Look;
-use super::text::{Pen, cut, width};
+use super::text::{Pen, width};
 use crate::app::Completion;
 
 /// Cells between two.
@@ -9,7 +9,7 @@ const GAP: usize = 2;
 
 /// Writes the page with the chosen one into the first row from `column` on, at most `cells` wide; where there are more
 /// pages, the chosen one's number stands at the end.
-pub(super) fn view(completion: &Completion, pen: &mut Pen<'_>, column: usize, cells: usize) {
+pub(super) fn view(completion: &Completion, look: Look, pen: &mut Pen<'_>, column: usize, cells: usize) {
     let names: Vec<&str> = completion.candidates.iter().map(|candidate| candidate.shown.as_str()).collect();
     let number = format!("{}/{}", completion.chosen + 1, names.len());
     let all = names.iter().map(|name| width(name) + GAP).sum::<usize>();
@@ -17,15 +17,15 @@ pub(super) fn view(completion: &Completion, pen: &mut Pen<'_>, column: usize, ce
     let mut at = column;
     let first = page(&names, completion.chosen, room);
     for (index, name) in names.iter().enumerate().skip(first) {
-        let name = cut(name, room);
+        let name = look.cut(name, room);
         if index > first && at + width(&name) > column + room {
             break;
         }
-        let style = if index == completion.chosen { Look::chosen() } else { Look::plain() };
+        let style = if index == completion.chosen { look.selected() } else { look.plain() };
         at = pen.write(at, 0, &name, style) + GAP;
     }
     if room < cells {
-        pen.write(column + cells - width(&number).min(cells), 0, &number, Look::faint());
+        pen.write(column + cells - width(&number).min(cells), 0, &number, look.faint());
     }
 }
 

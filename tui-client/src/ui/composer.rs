@@ -4,8 +4,8 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::text::{Pen, cut, width};
-use super::{Look, ViewState};
+use super::ViewState;
+use super::text::{Pen, width};
 use crate::app::{Action, Editor, Model};
 use crate::sanitize;
 
@@ -23,11 +23,13 @@ pub(super) struct Shown {
 
 /// Draws the composer at the bottom of `area` and puts the cursor there; what is left above it.
 pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let look = state.look;
+    let sign = look.glyph().prompt;
     let is_small = area.width < 60;
     let prompt = if is_small {
-        "› ".to_owned()
+        format!("{sign} ")
     } else {
-        format!(" {} › ", cut(model.pane().title.as_str(), usize::from(area.width / 3)))
+        format!(" {} {sign} ", look.cut(model.pane().title.as_str(), usize::from(area.width / 3)))
     };
     let prompt_width = width(&prompt).min(usize::from(area.width).saturating_sub(1));
     let editor = &model.pane().composer.editor;
@@ -42,14 +44,15 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let text = Rect { x: place.x + beside, width: place.width - beside, ..place };
     state.areas.composer = Shown { area: text, first };
     let mut pen = Pen::new(frame.buffer_mut(), place);
-    pen.write(0, 0, &prompt, Look::strong());
+    pen.write(0, 0, &prompt, look.strong());
     for (row, text) in layout.rows.iter().skip(first).take(height).enumerate() {
-        pen.write(prompt_width, row, text, Look::plain());
+        pen.write(prompt_width, row, text, look.plain());
     }
     if editor.is_empty() {
         let help = model.keymap.key(Action::Help).filter(|_| !is_small);
-        let hint = help.map_or_else(|| "message".to_owned(), |key| format!("message · {key} help"));
-        pen.write(prompt_width, 0, &hint, Look::faint());
+        let hint = help
+            .map_or_else(|| "message".to_owned(), |key| format!("message {} {key} help", look.glyph().dot));
+        pen.write(prompt_width, 0, &hint, look.faint());
     }
     let column = (prompt_width + layout.column).min(usize::from(area.width) - 1);
     frame.set_cursor_position(Position {

@@ -1,26 +1,7 @@
 //! The keys, commands and signs, as rows for the overlay.
 
+use super::look::Glyphs;
 use crate::app::{GROUPS, Keymap};
-
-/// What the signs of the screen mean; the README has the same list.
-pub const SIGNS: &[(&str, &str)] = &[
-    ("● 23 ms", "connected, and the time from a ping to its pong"),
-    ("◐ connecting", "a connection is being made"),
-    ("○ retry 12 s", "no connection; the next try comes then"),
-    ("✗ stopped", "no connection, and no try follows by itself"),
-    ("↑ 3 queued", "messages that wait to be sent"),
-    ("… queued", "your message waits to be sent"),
-    ("… waiting", "the server does not take your message now, and why; it goes again by itself"),
-    ("…", "your message is sent and not known to be stored"),
-    ("✓", "your message is stored"),
-    ("✗ not sent", "your message was refused, and why"),
-    ("@1 4", "four unread messages, one of them names you"),
-    ("+alice −bob", "alice came and bob left, with nothing said between"),
-    ("▸", "the room you look at"),
-    ("+ ops", "a room that you are not in, where rooms are looked for"),
-    ("✎", "is typing"),
-    ("↓ 12 newer", "you are scrolled back, and so many items are below"),
-];
 
 /// Commands and what they do.
 type Commands<'a> = &'a [(&'static str, &'static str)];
@@ -28,20 +9,52 @@ type Commands<'a> = &'a [(&'static str, &'static str)];
 /// What something is called, and what it does.
 type Row = (String, String);
 
+/// What the signs of the screen mean; the README has the same list.
+fn signs(glyph: &Glyphs) -> Vec<Row> {
+    let Glyphs { online, connecting, waiting, failed, up, down, queued, sent, stored, .. } = glyph;
+    [
+        (format!("{online} 23 ms"), "connected, and the time from a ping to its pong"),
+        (format!("{connecting} connecting"), "a connection is being made"),
+        (format!("{waiting} retry 12 s"), "no connection; the next try comes then"),
+        (format!("{failed} stopped"), "no connection, and no try follows by itself"),
+        (format!("{up} 3 queued"), "messages that wait to be sent"),
+        (format!("{queued} queued"), "your message waits to be sent"),
+        (
+            format!("{queued} waiting"),
+            "the server does not take your message now, and why; it goes again by itself",
+        ),
+        ((*sent).to_owned(), "your message is sent and not known to be stored"),
+        ((*stored).to_owned(), "your message is stored"),
+        (format!("{failed} not sent"), "your message was refused, and why"),
+        ("@1 4".to_owned(), "four unread messages, one of them names you"),
+        (format!("+alice {}bob", glyph.minus), "alice came and bob left, with nothing said between"),
+        (glyph.here.to_owned(), "the room you look at"),
+        ("+ ops".to_owned(), "a room that you are not in, where rooms are looked for"),
+        (glyph.typing.to_owned(), "is typing"),
+        (format!("{down} 12 newer"), "you are scrolled back, and so many items are below"),
+    ]
+    .map(|(sign, means)| (sign, means.to_owned()))
+    .into()
+}
+
 /// The lists, each with its title: keys as they are given now, commands, signs.
-pub(super) fn lists(keymap: &Keymap, commands: Commands<'_>) -> Vec<(&'static str, Vec<Row>)> {
-    let keys =
-        GROUPS.iter().map(|(title, rows)| (*title, rows.iter().filter_map(|row| keymap.row(row)).collect()));
-    let fixed = [("COMMANDS", commands), ("SIGNS", SIGNS)].map(|(title, rows)| {
-        (title, rows.iter().map(|(what, does)| ((*what).into(), (*does).into())).collect())
-    });
-    keys.chain(fixed).collect()
+pub(super) fn lists(
+    keymap: &Keymap,
+    commands: Commands<'_>,
+    glyph: &Glyphs,
+) -> Vec<(&'static str, Vec<Row>)> {
+    let key = |row| keymap.row(row).map(|(keys, does)| (glyph.own(&keys).into_owned(), does));
+    let keys = GROUPS.iter().map(|(title, rows)| (*title, rows.iter().filter_map(key).collect()));
+    let commands = commands.iter().map(|(what, does)| ((*what).into(), (*does).into())).collect();
+    keys.chain([("COMMANDS", commands), ("SIGNS", signs(glyph))]).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{COMMANDS, DEMO_COMMANDS};
+    use crate::app::{COMMANDS, DEMO_COMMANDS, Theme};
+    use crate::ui::Look;
+    use crate::ui::tests::TERMINAL;
 
     /// The rows of the tables in the README: what is in the first two columns.
     fn readme() -> Vec<(String, String)> {
@@ -56,8 +69,11 @@ mod tests {
     fn the_readme_and_the_help_say_the_same() {
         let readme = readme();
         let commands = [COMMANDS, DEMO_COMMANDS].concat();
-        let help: Vec<Row> =
-            lists(&Keymap::default(), &commands).into_iter().flat_map(|(_, list)| list).collect();
+        let look = Look::new(Theme::Auto, TERMINAL);
+        let help: Vec<Row> = lists(&Keymap::default(), &commands, look.glyph())
+            .into_iter()
+            .flat_map(|(_, list)| list)
+            .collect();
         for row in &help {
             assert!(readme.contains(row), "not in the README: {row:?}");
         }

@@ -82,10 +82,10 @@ mod tests {
     use ratatui::buffer::Buffer;
     use ratatui::layout::Rect;
     use ratatui::prelude::Backend;
+    use ratatui::style::Style;
 
     use super::super::text::Pen;
     use super::*;
-    use crate::ui::Look;
 
     const AREA: Rect = Rect { x: 0, y: 0, width: 12, height: 1 };
 
@@ -96,8 +96,8 @@ mod tests {
     fn screen(text: &str, link: &str, path: &str) -> Buffer {
         let mut buffer = Buffer::empty(AREA);
         let mut pen = Pen::new(&mut buffer, AREA);
-        let column = pen.write(0, 0, text, Look::plain());
-        pen.write_link(column, 0, link, Look::plain(), &target(path));
+        let column = pen.write(0, 0, text, Style::new());
+        pen.write_link(column, 0, link, Style::new(), &target(path));
         buffer
     }
 

@@ -4,26 +4,27 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::Look;
-use super::text::{Pen, cut};
+use super::text::Pen;
 use crate::app::{Action, Model};
 
 pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
+    let glyph = look.glyph();
     let mut pen = Pen::new(buffer, area);
     if let Some(key) = model.keymap.key(Action::Help) {
-        pen.write_right((area.height - 1).into(), &format!("{key} help "), Look::faint());
+        pen.write_right((area.height - 1).into(), &format!("{key} help "), look.faint());
     }
     let Some(room) = model.room() else { return };
-    pen.write(1, 0, &format!("HERE {}", room.member_count), Look::faint());
+    pen.write(1, 0, &format!("HERE {}", room.member_count), look.faint());
     let visible = usize::from(area.height).saturating_sub(3);
     let named = room.members().len();
     let shown = if named > visible { visible.saturating_sub(1) } else { named };
     for (row, nick) in room.members().take(shown).enumerate() {
         let types = room.typing().any(|typist| typist == nick);
-        let column = pen.write(1, row + 1, "● ", look.nick(nick.as_str()));
-        let nick = cut(nick.as_str(), pen.width().saturating_sub(column + 3));
-        let column = pen.write(column, row + 1, &nick, Look::plain());
+        let column = pen.write(1, row + 1, &format!("{} ", glyph.online), look.nick(nick.as_str()));
+        let nick = look.cut(nick.as_str(), pen.width().saturating_sub(column + 3));
+        let column = pen.write(column, row + 1, &nick, look.plain());
         if types {
-            pen.write(column, row + 1, " ✎", look.busy());
+            pen.write(column, row + 1, &format!(" {}", glyph.typing), look.busy());
         }
     }
     let more = room.member_count.saturating_sub(shown as u64);
@@ -31,8 +32,8 @@ pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
         pen.write(
             1,
             shown + 1,
-            &format!("… {more} more{}", model.keymap.hint(Action::Members)),
-            Look::faint(),
+            &format!("{} {more} more{}", glyph.ellipsis, model.keymap.hint(Action::Members)),
+            look.faint(),
         );
     }
 }

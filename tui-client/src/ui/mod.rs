@@ -18,6 +18,7 @@ mod rooms;
 mod rows;
 mod status;
 mod text;
+mod themes;
 mod timeline;
 
 use std::collections::HashMap;
@@ -25,12 +26,13 @@ use std::collections::HashMap;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-pub use look::Look;
+use look::Look;
 
 use hit::{Areas, Selection};
 
 use crate::app::timeline::Key;
-use crate::app::{Input, Model, Scroll};
+use crate::app::{Input, Model, Scroll, Theme};
+use crate::terminal::{Capabilities, Ground};
 use text::Pen;
 
 /// From this width on the members are shown beside the timeline.
@@ -44,6 +46,8 @@ const WHEEL: usize = 3;
 /// What the view keeps from one frame to the next.
 #[derive(Debug)]
 pub struct ViewState {
+    capabilities: Capabilities,
+    /// That of the model's theme, in this frame.
     look: Look,
     /// Whether the terminal follows links.
     has_links: bool,
@@ -68,11 +72,12 @@ struct Anchor {
 }
 
 impl ViewState {
-    /// A view that is scrolled to the end everywhere.
+    /// A view that is scrolled to the end everywhere, on a terminal with these capabilities.
     #[must_use]
-    pub fn new(look: Look) -> Self {
+    pub fn new(capabilities: Capabilities) -> Self {
         Self {
-            look,
+            capabilities,
+            look: Look::new(Theme::default(), capabilities),
             has_links: false,
             anchors: HashMap::new(),
             scroll: None,
@@ -83,6 +88,17 @@ impl ViewState {
             selected: String::new(),
             visible: None,
         }
+    }
+
+    /// What the terminal can show.
+    #[must_use]
+    pub const fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// What the terminal says of its background; `None` leaves what was taken for it.
+    pub fn set_ground(&mut self, ground: Option<Ground>) {
+        self.capabilities.ground = ground.or(self.capabilities.ground);
     }
 
     /// A view for a terminal that follows links, or that does not.
@@ -114,6 +130,7 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     if area.is_empty() {
         return;
     }
+    state.look = Look::new(model.theme, state.capabilities);
     state.areas = Areas::default();
     state.anchors.retain(|id, _| *id == 0 || model.rooms.iter().any(|room| room.pane.id == *id));
     if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
@@ -138,11 +155,12 @@ fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect)
     let rooms_area = column(0, left);
     let middle_area = column(left + 1, middle);
 
+    let look = state.look;
     let mut rules = Pen::new(frame.buffer_mut(), area);
     for row in 0..usize::from(area.height) {
-        rules.write(left.into(), row, "│", Look::faint());
+        rules.write(left.into(), row, look.glyph().bar, look.faint());
         if is_wide {
-            rules.write((left + 1 + middle).into(), row, "│", Look::faint());
+            rules.write((left + 1 + middle).into(), row, look.glyph().bar, look.faint());
         }
     }
     rooms::view(model, state, frame.buffer_mut(), Rect { height: area.height - 2, ..rooms_area });

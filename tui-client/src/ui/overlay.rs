@@ -1,4 +1,4 @@
-//! Help, rooms, the palette, members and links over the screen.
+//! Help, rooms, the palette, members, links and themes over the screen.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,9 +6,9 @@ use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
 use super::help::lists;
-use super::text::{Pen, cut, wrap};
-use super::{Look, ViewState, WHEEL, picker};
-use crate::app::{Editor, Model, Overlay, Scroll};
+use super::text::{Pen, wrap};
+use super::{Look, ViewState, WHEEL, picker, themes};
+use crate::app::{Editor, Model, Overlay, Scroll, Theme};
 use crate::markup::Target;
 
 /// A line of an overlay: text at columns.
@@ -34,7 +34,8 @@ impl Content<'_> {
 
 pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
     let Some(overlay) = &model.overlay else { return };
-    let content = content(model, overlay, state.look, area.width.into());
+    let look = state.look;
+    let content = content(model, overlay, look, area.width.into());
     let height = usize::from(area.height);
     let top = 1 + usize::from(content.query.is_some());
     let visible = height.saturating_sub(top + 1).max(1);
@@ -50,29 +51,32 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     Clear.render(area, frame.buffer_mut());
     let mut pen = Pen::new(frame.buffer_mut(), area);
     let below = content.lines.len().saturating_sub(state.overlay_row + visible);
-    pen.titled_rule(0, &content.title, Look::strong());
+    pen.titled_rule(0, &content.title, look.title(), look);
     for (row, line) in content.lines.iter().skip(state.overlay_row).take(visible).enumerate() {
         for (column, text, style) in line {
             pen.write(*column, row + top, text, *style);
         }
     }
+    let dot = look.glyph().dot;
     let keys = match (content.selected, below) {
-        (Some(_), _) => format!("Up Down choose · Enter {} · Esc closes", content.enter),
+        (Some(_), _) => format!("Up Down choose {dot} Enter {} {dot} Esc closes", content.enter),
         (None, 0) => "Esc closes".to_owned(),
-        (None, below) => format!("PgDn {below} more · Esc closes"),
+        (None, below) => format!("PgDn {below} more {dot} Esc closes"),
     };
     if height > 1 {
-        pen.titled_rule(height - 1, &keys, Look::faint());
+        pen.titled_rule(height - 1, &keys, look.faint(), look);
     }
     match content.query {
-        Some(query) if height > 2 => picker::query(query, frame, Rect { y: area.y + 1, height: 1, ..area }),
+        Some(query) if height > 2 => {
+            picker::query(query, look, frame, Rect { y: area.y + 1, height: 1, ..area });
+        }
         _ => frame.set_cursor_position((area.x, area.y + area.height - 1)),
     }
 }
 
 fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) -> Content<'a> {
     match overlay {
-        Overlay::Help => Content::list("HELP", help(model, cells)),
+        Overlay::Help => Content::list("HELP", help(model, look, cells)),
         Overlay::Rooms { picker, listed, .. } => {
             let lines =
                 picker::rooms(model, look, picker.selected(), listed.as_ref().map(|(_, more)| *more), cells);
@@ -90,10 +94,15 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
             }
         }
         Overlay::Members { title, members, .. } => {
-            Content::list(&format!("HERE · {title}"), people(members.as_ref(), look))
+            Content::list(&format!("HERE {} {title}", look.glyph().dot), people(members.as_ref(), look))
+        }
+        Overlay::Themes { .. } => {
+            let selected = Theme::ALL.iter().position(|(theme, _)| *theme == model.theme);
+            let lines = themes::lines(model.theme, look, cells);
+            Content { selected, enter: "takes it", ..Content::list("THEMES", lines) }
         }
         Overlay::Links { targets, selected } => {
-            let lines = links(targets, *selected, cells);
+            let lines = links(targets, *selected, look, cells);
             Content { selected: Some(*selected), ..Content::list("LINKS", lines) }
         }
     }
@@ -118,51 +127,56 @@ fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<
     .min(lines.saturating_sub(visible));
 }
 
-fn help(model: &Model, cells: usize) -> Vec<Line> {
+fn help(model: &Model, look: Look, cells: usize) -> Vec<Line> {
     /// Where the explanations begin, where there is room beside the keys.
     const COLUMN: usize = 35;
     let mut lines = Vec::new();
     let commands: Vec<_> = model.commands().collect();
-    for (title, list) in lists(&model.keymap, &commands) {
+    for (title, list) in lists(&model.keymap, &commands, look.glyph()) {
         if !lines.is_empty() {
             lines.push(Vec::new());
         }
-        lines.push(vec![(1, title.to_owned(), Look::faint())]);
+        lines.push(vec![(1, title.to_owned(), look.faint())]);
         for (what, does) in list {
             if cells >= 2 * COLUMN {
                 let mut explained = wrap(&does, cells - COLUMN - 1).into_iter();
                 let first = explained.next().unwrap_or_default().to_owned();
-                lines.push(vec![(1, what, Look::strong()), (COLUMN, first, Look::plain())]);
-                lines.extend(explained.map(|more| vec![(COLUMN, more.to_owned(), Look::plain())]));
+                lines.push(vec![(1, what, look.strong()), (COLUMN, first, look.plain())]);
+                lines.extend(explained.map(|more| vec![(COLUMN, more.to_owned(), look.plain())]));
             } else {
-                lines.push(vec![(1, what, Look::strong())]);
+                lines.push(vec![(1, what, look.strong())]);
                 let explained = wrap(&does, cells.saturating_sub(4));
-                lines.extend(explained.into_iter().map(|line| vec![(3, line.to_owned(), Look::plain())]));
+                lines.extend(explained.into_iter().map(|line| vec![(3, line.to_owned(), look.plain())]));
             }
         }
     }
     lines
 }
 
-fn links(targets: &[Target], selected: usize, cells: usize) -> Vec<Line> {
+fn links(targets: &[Target], selected: usize, look: Look, cells: usize) -> Vec<Line> {
     let line = |(index, target): (usize, &Target)| {
-        let style = if index == selected { Look::chosen() } else { Look::plain() };
-        vec![(1, cut(&format!("{:>2} {target}", index + 1), cells.saturating_sub(2)), style)]
+        let style = if index == selected { look.selected() } else { look.plain() };
+        vec![(1, look.cut(&format!("{:>2} {target}", index + 1), cells.saturating_sub(2)), style)]
     };
     targets.iter().enumerate().map(line).collect()
 }
 
 fn people(members: Option<&(Vec<crate::sanitize::Line>, u64)>, look: Look) -> Vec<Line> {
     let Some((names, count)) = members else {
-        return vec![vec![(1, "asking the server…".to_owned(), Look::faint())]];
+        return vec![vec![(1, look.own("asking the server…").into_owned(), look.faint())]];
     };
     let mut lines: Vec<Line> = names
         .iter()
-        .map(|nick| vec![(1, "●".to_owned(), look.nick(nick.as_str())), (3, nick.to_string(), Look::plain())])
+        .map(|nick| {
+            vec![
+                (1, look.glyph().online.to_owned(), look.nick(nick.as_str())),
+                (3, nick.to_string(), look.plain()),
+            ]
+        })
         .collect();
     let more = count.saturating_sub(names.len() as u64);
     if more > 0 {
-        lines.push(vec![(3, format!("… and {more} more"), Look::faint())]);
+        lines.push(vec![(3, format!("{} and {more} more", look.glyph().ellipsis), look.faint())]);
     }
     lines
 }

@@ -9,19 +9,19 @@ use super::Look;
 use super::composer::lay_out;
 use super::overlay::Line;
 use super::rooms::counts;
-use super::text::{Pen, cut, width};
+use super::text::{Pen, width};
 use crate::app::{Choice, Editor, Model, Offer, Place};
 
 /// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
-pub(super) fn query(editor: &Editor, frame: &mut Frame<'_>, area: Rect) {
-    const PROMPT: &str = " › ";
-    let column = width(PROMPT).min(usize::from(area.width).saturating_sub(1));
+pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Rect) {
+    let prompt = format!(" {} ", look.glyph().prompt);
+    let column = width(&prompt).min(usize::from(area.width).saturating_sub(1));
     let layout = lay_out(editor, usize::from(area.width) - column);
     let mut pen = Pen::new(frame.buffer_mut(), area);
-    pen.write(0, 0, PROMPT, Look::strong());
-    pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), Look::plain());
+    pen.write(0, 0, &prompt, look.strong());
+    pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), look.plain());
     if editor.is_empty() {
-        pen.write(column, 0, "type to find", Look::faint());
+        pen.write(column, 0, "type to find", look.faint());
     }
     let x = u16::try_from(column + layout.column).unwrap_or(u16::MAX).min(area.width - 1);
     frame.set_cursor_position(Position { x: area.x + x, y: area.y });
@@ -39,12 +39,12 @@ pub(super) fn rooms(
     let selected = selected.min(choices.len().saturating_sub(1));
     let line = |(index, choice)| room(choice, index == selected, look, cells);
     let mut lines: Vec<Line> = choices.iter().enumerate().map(line).collect();
-    let faint = |text: &str| vec![(3, text.to_owned(), Look::faint())];
+    let faint = |text: &str| vec![(3, text.to_owned(), look.faint())];
     if let Some(why) = model.no_name().filter(|_| choices.is_empty()) {
         lines.push(faint(why.as_str()));
     }
     match more {
-        None => lines.push(faint("asking the server…")),
+        None => lines.push(faint(&look.own("asking the server…"))),
         Some(true) => lines.push(faint("there are more: /rooms PREFIX")),
         Some(false) if lines.is_empty() => lines.push(faint("none")),
         Some(false) => {}
@@ -55,11 +55,11 @@ pub(super) fn rooms(
 fn room(choice: &Choice, is_chosen: bool, look: Look, cells: usize) -> Line {
     let style = match choice {
         Choice { mentions: 1.., .. } => look.for_you(),
-        Choice { unread: 1.., .. } => Look::strong(),
-        _ => Look::plain(),
+        Choice { unread: 1.., .. } => look.strong(),
+        _ => look.plain(),
     };
     let sign = match choice.place {
-        Place::Here => "▸",
+        Place::Here => look.glyph().here,
         Place::Ours => " ",
         Place::Listed | Place::New => "+",
     };
@@ -69,12 +69,12 @@ fn room(choice: &Choice, is_chosen: bool, look: Look, cells: usize) -> Line {
     };
     let counts = format!("{:>7}", counts(choice.mentions, choice.unread));
     let count_column = cells.saturating_sub(width(&counts) + width(&people) + 2);
-    let title = cut(choice.title.as_str(), count_column.saturating_sub(4));
+    let title = look.cut(choice.title.as_str(), count_column.saturating_sub(4));
     let mut line = vec![(1, sign.to_owned(), style)];
     line.extend(marked(3, &title, &choice.matched, style, look));
     line.push((count_column, counts, style));
-    line.push((cells.saturating_sub(width(&people) + 2), people, Look::faint()));
-    if is_chosen { chosen(line, cells) } else { line }
+    line.push((cells.saturating_sub(width(&people) + 2), people, look.faint()));
+    if is_chosen { chosen(line, look, cells) } else { line }
 }
 
 /// The commands and actions that were found.
@@ -84,7 +84,7 @@ pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) 
     let line = |(index, it)| offer(it, index == selected, look, cells);
     let mut lines: Vec<Line> = offers.iter().enumerate().map(line).collect();
     if lines.is_empty() {
-        lines.push(vec![(3, "none".to_owned(), Look::faint())]);
+        lines.push(vec![(3, "none".to_owned(), look.faint())]);
     }
     lines
 }
@@ -95,13 +95,13 @@ fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> Line {
     let is_wide = cells >= 3 * COLUMN;
     let keys = if is_wide { offer.keys.join(", ") } else { offer.keys.first().cloned().unwrap_or_default() };
     let keys_column = cells.saturating_sub(width(&keys) + 2);
-    let title = cut(&offer.title, keys_column.saturating_sub(2));
+    let title = look.cut(&offer.title, keys_column.saturating_sub(2));
     let does_column = if is_wide { COLUMN } else { width(&title) + 3 };
-    let does = cut(offer.does, keys_column.saturating_sub(does_column + 2));
-    let mut line = marked(1, &title, &offer.in_title, Look::strong(), look);
-    line.extend(marked(does_column, &does, &offer.in_does, Look::plain(), look));
-    line.push((keys_column, keys, Look::faint()));
-    if is_chosen { chosen(line, cells) } else { line }
+    let does = look.cut(offer.does, keys_column.saturating_sub(does_column + 2));
+    let mut line = marked(1, &title, &offer.in_title, look.strong(), look);
+    line.extend(marked(does_column, &does, &offer.in_does, look.plain(), look));
+    line.push((keys_column, keys, look.faint()));
+    if is_chosen { chosen(line, look, cells) } else { line }
 }
 
 /// A text that begins at `column`, with the graphemes of these numbers marked.
@@ -121,8 +121,8 @@ fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) 
 }
 
 /// The line of the chosen one, over all of its cells but the outer ones.
-fn chosen(line: Line, cells: usize) -> Line {
-    let background = (1, " ".repeat(cells.saturating_sub(2)), Look::chosen());
-    let parts = line.into_iter().map(|(column, text, style)| (column, text, style.patch(Look::chosen())));
+fn chosen(line: Line, look: Look, cells: usize) -> Line {
+    let background = (1, " ".repeat(cells.saturating_sub(2)), look.selected());
+    let parts = line.into_iter().map(|(column, text, style)| (column, text, style.patch(look.selected())));
     std::iter::once(background).chain(parts).collect()
 }

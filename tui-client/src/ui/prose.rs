@@ -34,32 +34,33 @@ const BESIDE_RULE: usize = 6;
 
 /// The rows of a text, each at most `room` wide but where one grapheme is wider.
 pub(super) fn rows(markup: &Markup<'_>, room: usize, look: Look) -> Vec<Vec<Piece>> {
+    let glyph = look.glyph();
     let has_rule = room >= RULE + BESIDE_RULE;
     let inner = if has_rule { room - RULE } else { room };
     let ruled = |sign: &str, style: Style, mut row: Vec<Piece>| {
         if has_rule {
-            row.insert(0, Piece::new(sign, style));
+            row.insert(0, Piece::new(format!("{sign} "), style));
         }
         row
     };
     let mut rows = Vec::new();
     for part in &markup.parts {
         match part {
-            Part::Line(spans) => rows.extend(speech(spans, room, Look::plain(), look)),
+            Part::Line(spans) => rows.extend(speech(spans, room, look.plain(), look)),
             Part::Quote(spans) => {
                 let quoted = speech(spans, inner, look.quote(), look);
-                rows.extend(quoted.into_iter().map(|row| ruled("▌ ", look.quote(), row)));
+                rows.extend(quoted.into_iter().map(|row| ruled(glyph.quote, look.quote(), row)));
             }
             Part::Title(title) => {
                 let broken = broken(title, inner).into_iter();
                 rows.extend(
-                    broken.map(|row| ruled("│ ", Look::faint(), vec![Piece::new(row, Look::faint())])),
+                    broken.map(|row| ruled(glyph.bar, look.faint(), vec![Piece::new(row, look.faint())])),
                 );
             }
             Part::Code(code) => {
                 for (index, row) in broken(code, inner).into_iter().enumerate() {
-                    let sign = if index == 0 { "│ " } else { "┆ " };
-                    rows.push(ruled(sign, Look::faint(), vec![Piece::new(row, look.code())]));
+                    let sign = if index == 0 { glyph.bar } else { glyph.goes_on };
+                    rows.push(ruled(sign, look.faint(), vec![Piece::new(row, look.code_block())]));
                 }
             }
         }
@@ -75,11 +76,11 @@ pub(super) fn action(nick: Piece, spans: &[Span<'_>], room: usize, look: Look) -
     let indent = width(&nick.text) + 1;
     let beside = room > indent + BESIDE_RULE;
     let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
-    let mut rows = speech(&spans, if beside { room - indent } else { room }, Look::plain(), look);
+    let mut rows = speech(&spans, if beside { room - indent } else { room }, look.plain(), look);
     if beside && let Some((first, others)) = rows.split_first_mut() {
-        first.splice(0..0, [nick, Piece::new(" ", Look::plain())]);
+        first.splice(0..0, [nick, Piece::new(" ", look.plain())]);
         for row in others {
-            row.insert(0, Piece::new(" ".repeat(indent), Look::plain()));
+            row.insert(0, Piece::new(" ".repeat(indent), look.plain()));
         }
     }
     rows
@@ -126,7 +127,7 @@ fn style(span: Span<'_>, base: Style, look: Look) -> Style {
         style = style.add_modifier(Modifier::BOLD);
     }
     if span.italic {
-        style = style.add_modifier(Modifier::ITALIC);
+        style = style.add_modifier(look.italic());
     }
     style
 }
@@ -135,15 +136,19 @@ fn style(span: Span<'_>, base: Style, look: Look) -> Style {
 mod tests {
     use proptest::prelude::*;
 
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::app::Theme;
     use crate::markup::tests::typed;
     use crate::sanitize::{Block, block};
+    use crate::ui::tests::TERMINAL;
 
-    const LOOK: Look = Look::new(true);
+    static LOOK: LazyLock<Look> = LazyLock::new(|| Look::new(Theme::Auto, TERMINAL));
 
     fn lines(text: &str, room: usize) -> Vec<String> {
         let text = block(text);
-        let rows = rows(&Markup::parse(&text), room, LOOK);
+        let rows = rows(&Markup::parse(&text), room, *LOOK);
         rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
     }
 
@@ -173,7 +178,7 @@ mod tests {
     #[test]
     fn rows_of_a_link_lead_to_the_same_place() {
         let text = block("see **https://example.org/some/where** now");
-        let rows = rows(&Markup::parse(&text), 12, LOOK);
+        let rows = rows(&Markup::parse(&text), 12, *LOOK);
         let links: Vec<_> = rows.iter().flatten().filter_map(|piece| piece.link.clone()).collect();
         assert!(
             links.len() > 2 && links.iter().all(|link| link.as_str() == "https://example.org/some/where")
@@ -186,7 +191,7 @@ mod tests {
         let markup = Markup::parse(&text);
         let spans = markup.action().expect("an action");
         let lines = |room| -> Vec<String> {
-            let rows = action(Piece::new("bob", Look::plain()), spans, room, LOOK);
+            let rows = action(Piece::new("bob", LOOK.plain()), spans, room, *LOOK);
             rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
         };
         assert_eq!(lines(20), ["bob waves to", "    everybody here"]);
@@ -208,7 +213,7 @@ mod tests {
         fn no_row_is_too_wide_and_nothing_is_lost(text in typed(), room in 1usize..=200) {
             let text = block(&text);
             let markup = read(&text);
-            let rows = rows(&markup, room, LOOK);
+            let rows = rows(&markup, room, *LOOK);
             for row in &rows {
                 let used: usize = row.iter().map(|piece| width(&piece.text)).sum();
                 let graphemes = row.iter().flat_map(|piece| piece.text.graphemes(true)).count();

@@ -3,13 +3,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::text::{Pen, cut, width};
+use super::text::{Pen, width};
 use super::{Look, ViewState};
 use crate::app::{Entered, Model, Room};
 
 pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, area: Rect) {
+    let look = state.look;
     let mut pen = Pen::new(buffer, area);
-    pen.write(1, 0, "ROOMS", Look::faint());
+    pen.write(1, 0, "ROOMS", look.faint());
     let visible = usize::from(area.height).saturating_sub(1);
     let current = model.current().unwrap_or(0);
     let first = (current + 1).saturating_sub(visible);
@@ -18,22 +19,22 @@ pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, ar
     state.areas.rooms = (Rect { y: area.y + 1, height, ..area }, first);
     for (row, (index, room)) in model.rooms.iter().enumerate().skip(first).take(visible).enumerate() {
         let is_current = model.current() == Some(index);
-        line(&mut pen, state.look, row + 1, room, is_current);
+        line(&mut pen, look, row + 1, room, is_current);
     }
 }
 
 fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool) {
     let style = match room {
-        _ if is_current => Look::strong(),
+        _ if is_current => look.strong(),
         room if room.reading.mentions > 0 => look.for_you(),
-        room if room.reading.unread > 0 => Look::strong(),
-        room if room.entered != Entered::In => Look::faint(),
-        _ => Look::plain(),
+        room if room.reading.unread > 0 => look.strong(),
+        room if room.entered != Entered::In => look.faint(),
+        _ => look.plain(),
     };
     let counts = counts(room.reading.mentions, room.reading.unread);
     let sign = match (is_current, room.entered) {
-        (true, _) => "▸",
-        (false, Entered::Out) => "✗",
+        (true, _) => look.glyph().here,
+        (false, Entered::Out) => look.glyph().failed,
         (false, _) => " ",
     };
     pen.write(0, row, sign, style);
@@ -41,7 +42,7 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     let left = |counts: &str| pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts));
     // The cell to the right of the counts goes before a letter of the name does.
     let counts = if width(title) > left(&counts) { counts.trim_end() } else { &counts };
-    let title = cut(title, left(counts));
+    let title = look.cut(title, left(counts));
     pen.write(1, row, &title, style);
     pen.write_right(row, counts, style);
 }

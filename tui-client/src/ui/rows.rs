@@ -1,11 +1,13 @@
 //! One item of the timeline as rows: what stands above it, its stamp and nick, its text with a hanging indent.
 
+use std::borrow::Cow;
+
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::Look;
 use super::prose::{self, Piece};
-use super::text::{Pen, cut, width, wrap};
+use super::text::{Pen, width, wrap};
 use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
 use crate::app::{Action, Keymap, Ruler, Stamp};
 use crate::markup::Markup;
@@ -32,10 +34,10 @@ impl Row {
         Self { parts: vec![(0, Piece::new(title, style))], is_rule: true }
     }
 
-    pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize) {
+    pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
         for (column, Piece { text, style, link }) in &self.parts {
             match link {
-                _ if self.is_rule => pen.titled_rule(row, text, *style),
+                _ if self.is_rule => pen.titled_rule(row, text, *style, look),
                 Some(target) => _ = pen.write_link(*column, row, text, *style, target),
                 None => _ = pen.write(*column, row, text, *style),
             }
@@ -75,17 +77,18 @@ impl Sheet<'_> {
     pub(super) fn rows(&self, index: usize) -> Vec<Row> {
         let Some(item) = self.timeline.get(index) else { return Vec::new() };
         let before = index.checked_sub(1).and_then(|before| self.timeline.get(before));
+        let look = self.look;
         let mut rows = Vec::new();
         if index == 0 {
-            rows.extend(self.above.as_ref().map(|text| Row::rule(text, Look::faint())));
+            rows.extend(self.above.as_ref().map(|text| Row::rule(text, look.faint())));
         }
         let day = item.stamp().day;
         if before.is_none_or(|before| before.stamp().day != day) {
             let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
-            rows.push(Row::rule(&day.strftime(format).to_string(), Look::faint()));
+            rows.push(Row::rule(&day.strftime(format).to_string(), look.faint()));
         }
         if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
-            rows.push(Row::rule(&format!("{count} new"), self.look.for_you()));
+            rows.push(Row::rule(&format!("{count} new"), look.for_you()));
         }
         let is_same_minute = before.is_some_and(|before| {
             let (a, b) = (before.stamp(), item.stamp());
@@ -98,26 +101,27 @@ impl Sheet<'_> {
                 Body::Message(said) => self.message(&mut rows, said, stamp),
                 Body::Presence(presence) => {
                     let room = self.text_room();
-                    let text = cut(&presence.text(|text| width(text) <= room), room);
-                    rows.push(self.aside(stamp, "·", &text, Look::faint()));
+                    let text =
+                        presence.text(look.glyph().minus, look.glyph().ellipsis, |text| width(text) <= room);
+                    rows.push(self.aside(stamp, look.glyph().dot, &look.cut(&text, room), look.faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
-                Body::Gap => rows.push(Row::rule(&self.gap(index), Look::faint())),
+                Body::Gap => rows.push(Row::rule(&self.gap(index), look.faint())),
             },
         }
         rows
     }
 
     /// What is said of a place where messages are missing.
-    fn gap(&self, index: usize) -> String {
+    fn gap(&self, index: usize) -> Cow<'static, str> {
         if self.filled_gap == Some(index) {
-            "loading…".to_owned()
+            self.look.own("loading…")
         } else if self.timeline.is_full() {
-            "older messages not replayed, and not held".to_owned()
+            "older messages not replayed, and not held".into()
         } else {
             let key = self.keymap.key(Action::PageUp);
             let hint = key.map(|key| format!(" ({key} loads them)")).unwrap_or_default();
-            format!("{}not replayed{hint}", if self.is_narrow { "" } else { "older messages " })
+            format!("{}not replayed{hint}", if self.is_narrow { "" } else { "older messages " }).into()
         }
     }
 
@@ -147,28 +151,31 @@ impl Sheet<'_> {
     }
 
     fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>) {
+        let look = self.look;
         let nick = said.nick.as_str();
         let mut markup = Markup::parse(&said.text);
-        let mut nick_style = self.look.nick(nick).add_modifier(Modifier::BOLD);
+        let mut nick_style = look.nick(nick).add_modifier(Modifier::BOLD);
         if said.mention {
             markup.mark_mentions(self.me.as_str());
-            nick_style = self.look.mention();
+            nick_style = look.mention();
         }
-        let sign = said.ours.then(|| (" ✓".to_owned(), Look::faint()));
+        let sign = said.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
         self.speech(rows, (nick, nick_style), &markup, stamp, sign);
     }
 
     fn outgoing(&self, rows: &mut Vec<Row>, outgoing: &Outgoing, stamp: Option<Stamp>) {
+        let look = self.look;
         let sign = match &outgoing.state {
-            Sending::Queued => (" … queued".to_owned(), self.look.busy()),
-            Sending::PutOff(why) => (format!(" … waiting: {why}"), self.look.busy()),
-            Sending::Sent => (" …".to_owned(), Look::faint()),
-            Sending::Stored => (" ✓".to_owned(), Look::faint()),
+            Sending::Queued => (format!(" {} queued", look.glyph().queued), look.busy()),
+            Sending::PutOff(why) => (format!(" {} waiting: {why}", look.glyph().queued), look.busy()),
+            Sending::Sent => (format!(" {}", look.glyph().sent), look.faint()),
+            Sending::Stored => (format!(" {}", look.glyph().stored), look.faint()),
             Sending::Refused(why) => {
-                (format!(" ✗ not sent: {why}{}", self.keymap.hint(Action::Retry)), self.look.bad())
+                let hint = self.keymap.hint(Action::Retry);
+                (format!(" {} not sent: {why}{hint}", look.glyph().failed), look.bad())
             }
         };
-        let style = Look::plain().add_modifier(Modifier::BOLD);
+        let style = look.plain().add_modifier(Modifier::BOLD);
         let markup = Markup::parse(&outgoing.text);
         self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign));
     }
@@ -182,16 +189,17 @@ impl Sheet<'_> {
         stamp: Option<Stamp>,
         sign: Option<(String, Style)>,
     ) {
+        let look = self.look;
         let (column, room) = (self.text_column(), self.text_room());
         // A short sign does not stand alone in a row of its own.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
         let beside_sign = room.saturating_sub(reserved).max(1);
         let (in_gutter, lines) = match markup.action() {
             Some(spans) => {
-                let nick = Piece::new(cut(nick, room / 2), nick_style);
-                ("·", prose::action(nick, spans, beside_sign, self.look))
+                let nick = Piece::new(look.cut(nick, room / 2), nick_style);
+                (look.glyph().dot, prose::action(nick, spans, beside_sign, look))
             }
-            None => (nick, prose::rows(markup, beside_sign, self.look)),
+            None => (nick, prose::rows(markup, beside_sign, look)),
         };
         let last = lines.len() - 1;
         let mut sign = sign;
@@ -219,12 +227,15 @@ impl Sheet<'_> {
     }
 
     fn note(&self, rows: &mut Vec<Row>, tone: Tone, text: &str, stamp: Option<Stamp>) {
+        let look = self.look;
         let (sign, style) = match tone {
-            Tone::Info => ("·", Look::faint()),
-            Tone::Notice => ("!", self.look.for_you()),
-            Tone::Error => ("✗", self.look.bad()),
+            Tone::Info => (look.glyph().dot, look.faint()),
+            Tone::Notice => ("!", look.for_you()),
+            Tone::Error => (look.glyph().failed, look.bad()),
         };
-        for (index, line) in wrap(text, self.text_room()).into_iter().enumerate() {
+        // What others say in a notice or an error stays as it is.
+        let text = if tone == Tone::Info { look.own(text) } else { text.into() };
+        for (index, line) in wrap(&text, self.text_room()).into_iter().enumerate() {
             rows.push(if index == 0 {
                 self.aside(stamp, sign, line, style)
             } else {
@@ -239,16 +250,17 @@ impl Sheet<'_> {
 
     /// Stamp and nick; narrow, the nick alone.
     fn gutter(&self, stamp: Option<Stamp>, nick: &str, style: Style) -> Row {
+        let look = self.look;
         let column = self.text_column();
         if self.is_narrow {
-            return Row::default().part(0, cut(nick, column.saturating_sub(1)), style);
+            return Row::default().part(0, look.cut(nick, column.saturating_sub(1)), style);
         }
         let mut row = Row::default();
         if let Some(stamp) = stamp {
-            row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), Look::faint());
+            row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), look.faint());
         }
         let end = column.saturating_sub(2);
-        let nick = cut(nick, end.saturating_sub(NICK));
+        let nick = look.cut(nick, end.saturating_sub(NICK));
         row.part(end.saturating_sub(width(&nick)), nick, style)
     }
 }

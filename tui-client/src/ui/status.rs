@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::rooms::short;
-use super::text::{Pen, cut, width};
+use super::text::{Pen, width};
 use super::{Look, candidates};
 use crate::app::{Action, Link, Model};
 
@@ -14,11 +14,11 @@ pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     let mut pen = Pen::new(buffer, area);
     let queued = model.queued();
     if queued > 0 {
-        pen.write(1, 0, &format!("↑ {queued} queued"), look.busy());
+        pen.write(1, 0, &format!("{} {queued} queued", look.glyph().up), look.busy());
     }
     let (sign, words, style) = state(model, look);
     let column = pen.write(1, 1, sign, style);
-    pen.write(column + 1, 1, &words, Look::plain());
+    pen.write(column + 1, 1, &words, look.plain());
 }
 
 /// Above the timeline: the room, and why there is no connection.
@@ -26,10 +26,10 @@ pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     let mut pen = Pen::new(buffer, area);
     let sign = if model.room().is_some() { "#" } else { "" };
     let title = format!("{sign}{}", model.pane().title);
-    let why = trouble(model).unwrap_or_default();
+    let why = trouble(model, look).unwrap_or_default();
     let title_room = pen.width().saturating_sub(3).max(pen.width() / 3);
-    let column = pen.write(1, 0, &cut(&title, title_room), Look::strong());
-    let why = cut(&why, pen.width().saturating_sub(column + 3));
+    let column = pen.write(1, 0, &look.cut(&title, title_room), look.title());
+    let why = look.cut(&why, pen.width().saturating_sub(column + 3));
     if !why.is_empty() {
         pen.write_right(0, &format!("{why} "), look.bad());
     }
@@ -48,13 +48,13 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     };
     let queued = match model.queued() {
         0 => String::new(),
-        queued => format!("↑{queued}"),
+        queued => format!("{}{queued}", look.glyph().up),
     };
     let state_width = width(sign) + width(&words) + 1 + width(&queued);
-    let title = cut(model.pane().title.as_str(), pen.width().saturating_sub(state_width + 1));
-    let column = pen.write(0, 0, &title, Look::strong());
+    let title = look.cut(model.pane().title.as_str(), pen.width().saturating_sub(state_width + 1));
+    let column = pen.write(0, 0, &title, look.title());
     let column = pen.write(column + 1, 0, sign, style);
-    let mut column = pen.write(column, 0, &words, Look::plain());
+    let mut column = pen.write(column, 0, &words, look.plain());
     if !queued.is_empty() {
         column = pen.write(column + 1, 0, &queued, look.busy());
     }
@@ -66,8 +66,8 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
                 0 => short(room.reading.unread),
                 mentions => format!("@{}", short(mentions)),
             };
-            let text = format!("{}{count}", cut(room.pane.title.as_str(), 8));
-            let style = if room.reading.mentions > 0 { look.for_you() } else { Look::plain() };
+            let text = format!("{}{count}", look.cut(room.pane.title.as_str(), 8));
+            let style = if room.reading.mentions > 0 { look.for_you() } else { look.plain() };
             column = pen.write(column + 1, 0, &text, style);
         }
     }
@@ -78,54 +78,58 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
     let mut pen = Pen::new(buffer, area);
     let newer = match newer {
         0 => String::new(),
-        _ if pen.width() < 40 => format!("↓{newer}"),
-        _ => format!("↓ {newer} newer (End)"),
+        _ if pen.width() < 40 => format!("{}{newer}", look.glyph().down),
+        _ => format!("{} {newer} newer (End)", look.glyph().down),
     };
     let room_left = pen.width().saturating_sub(if newer.is_empty() { 1 } else { width(&newer) + 3 });
     let margin = 1.min(pen.width() / 41);
     let completion = model.completion().filter(|completion| completion.candidates.len() > 1);
     if let Some(completion) = completion.filter(|_| model.hint.is_none()) {
-        candidates::view(completion, &mut pen, margin, room_left.saturating_sub(margin));
+        candidates::view(completion, look, &mut pen, margin, room_left.saturating_sub(margin));
     }
-    let (text, style) = match (&model.hint, typists(model)) {
+    let (text, style) = match (&model.hint, typists(model, look)) {
         (Some(hint), _) => (hint.as_str().to_owned(), look.bad()),
-        (None, _) if completion.is_some() => (String::new(), Look::plain()),
-        (None, Some(typists)) => (typists, Look::faint()),
-        (None, None) => (small_trouble(model, &pen), look.bad()),
+        (None, _) if completion.is_some() => (String::new(), look.plain()),
+        (None, Some(typists)) => (typists, look.faint()),
+        (None, None) => (small_trouble(model, look, &pen), look.bad()),
     };
-    pen.write(margin, 0, &cut(&text, room_left), style);
+    pen.write(margin, 0, &look.cut(&text, room_left), style);
     if !newer.is_empty() {
         let newer = format!("{newer} ");
-        pen.write_right(0, &newer, Look::strong());
+        pen.write_right(0, &newer, look.strong());
     }
 }
 
 /// The one pane's header has no place for the reason.
-fn small_trouble(model: &Model, pen: &Pen<'_>) -> String {
-    if pen.width() < 60 { trouble(model).unwrap_or_default() } else { String::new() }
+fn small_trouble(model: &Model, look: Look, pen: &Pen<'_>) -> String {
+    if pen.width() < 60 { trouble(model, look).unwrap_or_default() } else { String::new() }
 }
 
-fn typists(model: &Model) -> Option<String> {
+fn typists(model: &Model, look: Look) -> Option<String> {
+    let on = look.glyph().ellipsis;
     let names: Vec<&str> = model.room()?.typing().map(crate::sanitize::Line::as_str).collect();
     match names.as_slice() {
         [] => None,
-        [one] => Some(format!("{one} is typing…")),
-        [one, two] => Some(format!("{one} and {two} are typing…")),
-        [one, two, three] => Some(format!("{one}, {two} and {three} are typing…")),
-        [one, two, more @ ..] => Some(format!("{one}, {two} and {} others are typing…", more.len())),
+        [one] => Some(format!("{one} is typing{on}")),
+        [one, two] => Some(format!("{one} and {two} are typing{on}")),
+        [one, two, three] => Some(format!("{one}, {two} and {three} are typing{on}")),
+        [one, two, more @ ..] => Some(format!("{one}, {two} and {} others are typing{on}", more.len())),
     }
 }
 
 /// A sign and words for the connection: `● 23 ms`, `◐ connecting`, `○ retry 12 s`, `✗ stopped`.
 fn state(model: &Model, look: Look) -> (&'static str, String, Style) {
+    let glyph = look.glyph();
     match &model.link {
-        Link::Connected => ("●", round_trip(model), look.good()),
-        Link::Connecting { attempt: 0 | 1 } => ("◐", "connecting".to_owned(), look.busy()),
-        Link::Connecting { attempt } => ("◐", format!("try {attempt}"), look.busy()),
-        Link::Waiting { .. } => {
-            ("○", format!("retry {} s", model.link.countdown(model.now.mono).unwrap_or(0)), look.bad())
-        }
-        Link::Stopped { .. } => ("✗", "stopped".to_owned(), look.bad()),
+        Link::Connected => (glyph.online, round_trip(model), look.good()),
+        Link::Connecting { attempt: 0 | 1 } => (glyph.connecting, "connecting".to_owned(), look.busy()),
+        Link::Connecting { attempt } => (glyph.connecting, format!("try {attempt}"), look.busy()),
+        Link::Waiting { .. } => (
+            glyph.waiting,
+            format!("retry {} s", model.link.countdown(model.now.mono).unwrap_or(0)),
+            look.bad(),
+        ),
+        Link::Stopped { .. } => (glyph.failed, "stopped".to_owned(), look.bad()),
     }
 }
 
@@ -137,17 +141,17 @@ fn round_trip(model: &Model) -> String {
     }
 }
 
-fn trouble(model: &Model) -> Option<String> {
+fn trouble(model: &Model, look: Look) -> Option<String> {
     match &model.link {
         Link::Connected | Link::Connecting { .. } => None,
-        Link::Waiting { reason, .. } => Some(with_key(model, reason.as_str(), "retries now")),
-        Link::Stopped { reason } => Some(with_key(model, reason.as_str(), "tries again")),
+        Link::Waiting { reason, .. } => Some(with_key(model, look, reason.as_str(), "retries now")),
+        Link::Stopped { reason } => Some(with_key(model, look, reason.as_str(), "tries again")),
     }
 }
 
-fn with_key(model: &Model, reason: &str, does: &str) -> String {
+fn with_key(model: &Model, look: Look, reason: &str, does: &str) -> String {
     match model.keymap.key(Action::Retry) {
-        Some(key) => format!("{reason} · {key} {does}"),
+        Some(key) => format!("{reason} {} {key} {does}", look.glyph().dot),
         None => reason.to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod any;
 mod finding;
+mod looks;
 mod mouse;
 mod prose;
 mod scrolling;
@@ -18,6 +19,11 @@ use super::*;
 use crate::app::Effect;
 use crate::app::testing::{Client, room};
 use crate::net::{Event, SendState};
+use crate::terminal::Depth;
+
+/// Of 256 colours, on who knows what background.
+pub(super) const TERMINAL: Capabilities =
+    Capabilities { depth: Depth::Indexed, ground: None, has_signs: true };
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 10)];
 
@@ -31,7 +37,7 @@ struct Screen {
 impl Screen {
     fn new(client: Client, (width, height): (u16, u16)) -> Self {
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
-        Self { client, state: ViewState::new(Look::new(true)), terminal }
+        Self { client, state: ViewState::new(TERMINAL), terminal }
     }
 
     /// Draws, loads what is missing, and reads the screen.
@@ -126,8 +132,13 @@ fn lively() -> Client {
 fn snapshots(name: &str, client: impl Fn() -> Client) {
     for size in SIZES {
         let mut screen = Screen::new(client(), size);
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), screen.text());
+        snapshot(&format!("{name}_{}x{}", size.0, size.1), &screen.text());
     }
+}
+
+/// All of them are kept in one place.
+fn snapshot(name: &str, screen: &str) {
+    insta::assert_snapshot!(name, screen);
 }
 
 #[test]
@@ -339,7 +350,7 @@ fn nothing_invisible_reaches_a_cell() {
 #[test]
 fn without_colours_no_cell_has_one() {
     let mut screen = Screen::new(lively(), SIZES[0]);
-    screen.state = ViewState::new(Look::new(false));
+    screen.client.model.theme = Theme::None;
     screen.draw();
     let reset = ratatui::style::Color::Reset;
     assert!(

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::hyperlink;
+use super::{Look, hyperlink};
 use crate::markup::Target;
 
 /// Cells that `text` takes: the sum of its graphemes', each as a string.
@@ -19,14 +19,15 @@ fn cells(grapheme: &str) -> usize {
     grapheme.cell_width().into()
 }
 
-/// The longest start of `text` that fits into `cells`, with `…` at its end where something is missing.
-pub(super) fn cut(text: &str, cells: usize) -> String {
+/// The longest start of `text` that fits into `cells`, with `sign`, one cell wide, at its end where
+/// something is missing.
+pub(super) fn cut(text: &str, cells: usize, sign: &str) -> String {
     if width(text) <= cells {
         return text.to_owned();
     }
     let mut kept = take(text, cells.saturating_sub(1)).to_owned();
     if cells > 0 {
-        kept.push('…');
+        kept.push_str(sign);
     }
     kept
 }
@@ -175,9 +176,9 @@ impl<'a> Pen<'a> {
     }
 
     /// Writes `text` in the middle of a rule.
-    pub(super) fn titled_rule(&mut self, row: usize, text: &str, style: Style) {
-        self.rule(row, "─", style);
-        let text = cut(&format!(" {text} "), self.width());
+    pub(super) fn titled_rule(&mut self, row: usize, text: &str, style: Style, look: Look) {
+        self.rule(row, look.glyph().rule, style);
+        let text = look.cut(&format!(" {text} "), self.width());
         let column = self.width().saturating_sub(width(&text)) / 2;
         self.write(column, row, &text, style);
     }
@@ -209,10 +210,10 @@ mod tests {
 
     #[test]
     fn what_is_cut_says_so() {
-        assert_eq!(cut("alexandra", 6), "alexa…");
-        assert_eq!(cut("日本語", 5), "日本…");
-        assert_eq!(cut("日本語", 4), "日…");
-        assert_eq!((cut("ab", 2).as_str(), cut("ab", 1).as_str(), cut("ab", 0).as_str()), ("ab", "…", ""));
+        assert_eq!(cut("alexandra", 6, "…"), "alexa…");
+        assert_eq!(cut("日本語", 5, "…"), "日本…");
+        assert_eq!(cut("日本語", 4, "…"), "日…");
+        assert_eq!([2, 1, 0].map(|cells| cut("ab", cells, "~")), ["ab", "~", ""]);
     }
 
     proptest! {

@@ -23,7 +23,7 @@ pub(super) fn view(
         keymap: &model.keymap,
         me: model.me(),
         ruler: model.room().and_then(|room| room.reading.ruler),
-        above: above_all(model),
+        above: above_all(model, state.look),
         filled_gap: model.room().and_then(Room::filled_gap),
         year: model.today().year(),
         look: state.look,
@@ -31,6 +31,7 @@ pub(super) fn view(
         width: area.width.into(),
         is_narrow,
     };
+    let look = state.look;
     let height = usize::from(area.height);
     let scroll = state.scroll.take();
     if height == 0 || area.width == 0 {
@@ -52,22 +53,22 @@ pub(super) fn view(
     if let Some(text) = &sheet.above
         && sheet.timeline.is_empty()
     {
-        pen.titled_rule(height - 1, text, Look::faint());
+        pen.titled_rule(height - 1, text, look.faint(), look);
     }
     for (row, (_, drawn)) in visible.iter().enumerate() {
-        drawn.draw(&mut pen, empty + row);
+        drawn.draw(&mut pen, empty + row, look);
     }
     sheet.timeline.len().saturating_sub(end.index + 1)
 }
 
 /// What is said above the first item.
-fn above_all(model: &Model) -> Option<String> {
+fn above_all(model: &Model, look: Look) -> Option<String> {
     let Some(room) = model.room() else {
         return Some(format!("no room: /join one, or /rooms{} for a list", model.keymap.hint(Action::Rooms)));
     };
     let timeline = &room.pane.timeline;
     Some(match timeline.top() {
-        _ if room.is_loading() && room.filled_gap().is_none() => "loading…".to_owned(),
+        _ if room.is_loading() && room.filled_gap().is_none() => look.own("loading…").into_owned(),
         Top::Unknown => return None,
         Top::Older if timeline.is_full() => "older messages are not held".to_owned(),
         Top::Older => match model.keymap.key(Action::PageUp) {

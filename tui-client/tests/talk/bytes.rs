@@ -167,7 +167,7 @@ fn frames_of_our_own_are_good() {
         "",
         "\x1b[?2026h\x1b[?25l\x1b[3;18Hhe said \x1b[1m\x1b[38;5;130;49mhi\x1b[39m\x1b[49m\x1b[0m\x1b[?2026l",
         "\x1b[?2026h\x1b[4m\x1b]8;id=link;https://x.y/%20\x1b\\a日\x1b]8;;\x1b\\\x1b[24m\x1b[?2026l",
-        "\x1b]2;(1) chat – realtime\x1b\\\x1b]9;bob in chat: hi\x1b\\\x07",
+        "\x1b]2;(1) chat - realtime\x1b\\\x1b]9;bob in chat: hi\x1b\\\x07",
         "\x1b[?2026h日本 e\u{301} 👩\u{200D}👧\x1b[?25h\x1b[?2026l",
     ] {
         assert_eq!(faults(good.as_bytes()), Vec::<String>::new(), "{good:?}");

@@ -27,7 +27,7 @@ pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
     /// Kept for the terminal's modes to outlive the client.
     slave: Option<Box<dyn SlavePty + Send>>,
-    keyboard: Option<Box<dyn Write + Send>>,
+    keyboard: Keyboard,
     modes: String,
     pid: Pid,
     shared: Arc<Shared>,
@@ -35,6 +35,17 @@ pub(crate) struct Terminal {
     /// How much of what was written has been checked.
     checked: usize,
 }
+
+/// What goes to a client: from a test, and from the terminal itself.
+type Keyboard = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
+
+/// What a client asks, and what a terminal says to it.
+const QUESTION: &str = "\x1b]11;?\x07\x1b[c";
+/// A background, as a terminal tells it.
+pub(crate) const BLACK: &str = "\x1b]11;rgb:0000/0000/0000\x07";
+pub(crate) const WHITE: &str = "\x1b]11;rgb:ffff/ffff/ffff\x07";
+/// What a terminal is.
+pub(crate) const VT220: &str = "\x1b[?62;c";
 
 /// What a screen shows at the end of a frame.
 pub(crate) struct Seen {
@@ -94,7 +105,12 @@ impl Terminal {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        Self::start_command(size, command(token, arguments, environment))
+        Self::start_command(size, command(token, arguments, environment), &[BLACK, VT220].concat())
+    }
+
+    /// As [`Terminal::start`], in a terminal that answers so when it is asked what it is like.
+    pub(crate) fn start_on(answer: &str, size: Size, token: &str, arguments: &[&str]) -> Self {
+        Self::start_command(size, command(token, arguments, &[]), answer)
     }
 
     /// As [`Terminal::start`], with a directory for what it keeps.
@@ -103,10 +119,10 @@ impl Terminal {
         if let Some(directory) = state {
             command.env("XDG_STATE_HOME", directory);
         }
-        Self::start_command(size, command)
+        Self::start_command(size, command, &[BLACK, VT220].concat())
     }
 
-    fn start_command(size: Size, command: CommandBuilder) -> Self {
+    fn start_command(size: Size, command: CommandBuilder, answer: &str) -> Self {
         let lock = starting();
         let pty = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let modes = modes(&*pty.master);
@@ -117,12 +133,17 @@ impl Terminal {
         let shared = Arc::new(Shared::default());
         shared.lock().screen.set_size(cells(size.1), cells(size.0));
         let mut reader = pty.master.try_clone_reader().expect("a reader");
+        let keyboard: Keyboard = Arc::new(Mutex::new(Some(pty.master.take_writer().expect("a writer"))));
         let reading = thread::spawn({
             let shared = Arc::clone(&shared);
+            let (keyboard, answer) = (Arc::clone(&keyboard), answer.to_owned());
             move || {
                 let mut buffer = [0; 4_096];
                 while let Ok(count @ 1..) = reader.read(&mut buffer) {
-                    shared.change(|state| state.add(&buffer[..count]));
+                    let is_asked = shared.change(|state| state.add(&buffer[..count]));
+                    if is_asked {
+                        write(&keyboard, &answer);
+                    }
                 }
                 shared.change(|state| state.is_closed = true);
             }
@@ -135,7 +156,7 @@ impl Terminal {
             }
         });
         Self {
-            keyboard: Some(pty.master.take_writer().expect("a writer")),
+            keyboard,
             master: pty.master,
             slave: Some(pty.slave),
             modes,
@@ -156,8 +177,7 @@ impl Terminal {
 
     /// Presses keys.
     pub(crate) fn press(&mut self, keys: &str) {
-        let keyboard = self.keyboard.as_mut().expect("it runs");
-        keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush()).expect("pressed");
+        write(&self.keyboard, keys);
     }
 
     /// Types a line and sends it.
@@ -252,7 +272,8 @@ impl Drop for Terminal {
             // It may have ended by itself meanwhile.
             let _ = kill_process(self.pid, Signal::KILL);
         }
-        (self.keyboard, self.slave) = (None, None);
+        *self.keyboard.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.slave = None;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -264,9 +285,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.lock());
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.lock());
         self.changed.notify_all();
+        changed
     }
 
     fn wait(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
@@ -276,7 +298,9 @@ impl Shared {
 }
 
 impl State {
-    fn add(&mut self, bytes: &[u8]) {
+    /// Whether the terminal is asked with it what it is like.
+    fn add(&mut self, bytes: &[u8]) -> bool {
+        let was_asked = self.is_asked();
         self.written.extend_from_slice(bytes);
         // A mark may have come in two pieces.
         let from = self.shown.saturating_sub(FRAME_BEGINS.len());
@@ -293,6 +317,11 @@ impl State {
             self.screen.process(&with_marks(&self.written[self.shown..end]));
             self.shown = end;
         }
+        !was_asked && self.is_asked()
+    }
+
+    fn is_asked(&self) -> bool {
+        self.written.windows(QUESTION.len()).any(|window| window == QUESTION.as_bytes())
     }
 
     fn text(&self) -> String {
@@ -307,6 +336,13 @@ fn with_marks(written: &[u8]) -> Vec<u8> {
         written[at..at + 3].copy_from_slice("\u{2022}".as_bytes());
     }
     written
+}
+
+fn write(keyboard: &Keyboard, keys: &str) {
+    if let Some(keyboard) = keyboard.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        // It may have ended meanwhile.
+        let _ = keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush());
+    }
 }
 
 /// The state of the connection, below the rooms.

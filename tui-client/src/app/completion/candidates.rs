@@ -5,7 +5,7 @@
 
 use realtime_shared::RoomName;
 
-use crate::app::command;
+use crate::app::{Theme, command};
 use crate::sanitize::{self, Line};
 
 /// The names that are known where one writes.
@@ -79,6 +79,11 @@ fn argument(name: &str, written: &str, names: &Names) -> Option<Vec<Candidate>> 
         "ROOM" | "[ROOM]" | "[PREFIX]" if !written.contains('\n') => {
             let is_ours = name == "leave";
             Some(rooms(written, names, is_ours).map(|room| Candidate::room(room, "", "")).collect())
+        }
+        "[THEME]" => {
+            let names = Theme::ALL.into_iter().map(|(theme, _)| theme.name());
+            let begun = names.filter(|name| name.starts_with(written));
+            Some(begun.map(|name| Candidate { shown: sanitize::line(name), text: name.to_owned() }).collect())
         }
         _ => None,
     }
@@ -204,6 +209,7 @@ mod tests {
         assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
         assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
         assert_eq!(completed("/join büro |"), ["/join büro 7"]);
+        assert_eq!(completed("/theme d|"), ["/theme dark"]);
         assert_eq!(completed("/leave |"), ["/leave dev", "/leave chat"]);
         assert_eq!(completed("/help |"), ["nothing is begun"]);
         assert_eq!(completed("//jo|"), [""; 0]);

@@ -19,18 +19,19 @@ pub struct Presence {
 
 impl Presence {
     /// The line, with as many names as let it fit: `+carol +dave −bob`, `+carol … (12 joined, 3 left)`. Where not even
-    /// the numbers fit they are what is returned.
+    /// the numbers fit they are what is returned. `minus` and `ellipsis` are the signs for it.
     #[must_use]
-    pub fn text(&self, fits: impl Fn(&str) -> bool) -> String {
-        let signed = |sign: char| move |nick: &Line| format!("{sign}{nick}");
-        let names: Vec<String> =
-            self.came.iter().map(signed('+')).chain(self.left.iter().map(signed('−'))).collect();
+    pub fn text(&self, minus: &str, ellipsis: &str, fits: impl Fn(&str) -> bool) -> String {
+        let signed = |sign: &str, nicks: &[Line]| -> Vec<String> {
+            nicks.iter().map(|nick| format!("{sign}{nick}")).collect()
+        };
+        let names = [signed("+", &self.came), signed(minus, &self.left)].concat();
         let whole = joined(&names, &self.counts(names.is_empty()));
         if self.more_came + self.more_left == 0 && fits(&whole) {
             return whole;
         }
         let counts = self.counts(true);
-        let with = |count: usize| joined(&[&names[..count], &["…".to_owned()]].concat(), &counts);
+        let with = |count: usize| joined(&[&names[..count], &[ellipsis.to_owned()]].concat(), &counts);
         (1..=names.len())
             .rev()
             .map(with)
@@ -104,7 +105,7 @@ mod tests {
 
     #[track_caller]
     fn shown(what: &str, width: usize, text: &str) {
-        assert_eq!(presence(what).text(|text| text.chars().count() <= width), text, "{what}");
+        assert_eq!(presence(what).text("−", "…", |text| text.chars().count() <= width), text, "{what}");
     }
 
     #[test]
@@ -129,7 +130,7 @@ mod tests {
     #[test]
     fn a_crowd_is_counted() {
         let crowd: Vec<String> = (0..NAMES + 8).map(|n| format!("+u{n}")).collect();
-        let text = presence(&crowd.join(" ")).text(|_| true);
+        let text = presence(&crowd.join(" ")).text("−", "…", |_| true);
         assert!(text.starts_with("+u0 ") && text.ends_with(" … (40 joined)"), "{text}");
     }
 }

@@ -173,7 +173,7 @@ fn comings_and_goings_fold_to_one_line() {
     let Some(Item::Entry(Entry { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
-    assert_eq!(presence.text(|_| true), "+carol +dave (1 came and went, 1 went and came back)");
+    assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 went and came back)");
     note(&mut timeline);
     timeline.add_presence(stamp(), &nick("bob"), true);
     assert_eq!(shape(&timeline), "+ * +");

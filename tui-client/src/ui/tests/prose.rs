@@ -47,13 +47,12 @@ fn look_of(screen: &Screen, wanted: &str) -> Modifier {
 
 #[test]
 fn looks_say_what_it_is() {
-    for color in [true, false] {
+    for theme in [Theme::Auto, Theme::None] {
         let mut screen = Screen::new(talk(), SIZES[0]);
-        screen.state = ViewState::new(Look::new(color));
+        screen.client.model.theme = theme;
         screen.draw();
         for (text, look) in [
             ("deploy at", Modifier::BOLD),
-            ("noon,", Modifier::ITALIC),
             ("snake_case", Modifier::empty()),
             ("You said", Modifier::BOLD | Modifier::REVERSED),
             ("https://", Modifier::UNDERLINED),
@@ -63,7 +62,10 @@ fn looks_say_what_it_is() {
             assert_eq!(look_of(&screen, text), look, "{text}");
         }
         let code = look_of(&screen, "ops/run.sh");
-        assert_eq!(code, if color { Modifier::empty() } else { Modifier::DIM });
+        let is_plain = theme == Theme::None;
+        assert_eq!(code, if is_plain { Modifier::REVERSED } else { Modifier::empty() });
+        let italic = look_of(&screen, "noon,");
+        assert_eq!(italic, if is_plain { Modifier::UNDERLINED } else { Modifier::ITALIC });
     }
 }
 
@@ -72,7 +74,7 @@ fn links_lead_to_their_address_where_the_terminal_follows_them() {
     let address = "https://example.org/a/rather/long/address";
     for (has_links, expected) in [(true, address.len()), (false, 0)] {
         let mut screen = Screen::new(talk(), SIZES[1]);
-        screen.state = ViewState::new(Look::new(true)).with_links(has_links);
+        screen.state = ViewState::new(TERMINAL).with_links(has_links);
         screen.draw();
         let cells = &screen.terminal.backend().buffer().content;
         let open = format!("\x1b]8;id=link;{address}\x1b\\");
@@ -149,7 +151,7 @@ proptest::proptest! {
             client.says(CHAT, "bob", text.as_str());
         }
         let mut screen = Screen::new(client, (width, height));
-        screen.state = ViewState::new(Look::new(true)).with_links(true);
+        screen.state = ViewState::new(TERMINAL).with_links(true);
         screen.draw();
         for cell in &screen.terminal.backend().buffer().content {
             let symbol = cell.symbol();

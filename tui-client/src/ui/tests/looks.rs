@@ -1,0 +1,227 @@
+//! Screens with their styles, in each theme; and that nothing but ASCII is drawn where nothing else is to be.
+
+use ratatui::buffer::Cell;
+use ratatui::style::{Color, Modifier};
+
+use super::*;
+use crate::terminal::Ground;
+
+const DARK: Capabilities =
+    Capabilities { depth: Depth::Indexed, ground: Some(Ground::Dark), has_signs: true };
+
+/// The screen with what changes in its looks: `«113 bold»` before the first cell of that look. Spaces have none, but
+/// where they can be seen.
+fn styled(buffer: &Buffer) -> String {
+    let mut lines = String::new();
+    for y in 0..buffer.area.height {
+        let mut line = String::new();
+        let mut before = String::new();
+        let mut x = 0;
+        while x < buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let is_space = cell.symbol() == " " && !cell.modifier.intersects(VISIBLE);
+            let is_marked = before.contains("reversed") || before.contains("underlined");
+            let look = if is_space && !is_marked { before.clone() } else { look(cell) };
+            if look != before {
+                line.extend(["«", &look, "»"]);
+                before = look;
+            }
+            line.push_str(cell.symbol());
+            x += cell.symbol().cell_width().max(1);
+        }
+        lines.push_str(line.trim_end());
+        lines.push('\n');
+    }
+    lines
+}
+
+/// What can be seen in a space.
+const VISIBLE: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED);
+
+/// The colour by its number or its value, and the modifiers; nothing where it is the terminal's own.
+fn look(cell: &Cell) -> String {
+    assert_eq!(cell.bg, Color::Reset, "the background is the terminal's");
+    let color = match cell.fg {
+        Color::Reset => None,
+        Color::Indexed(index) => Some(index.to_string()),
+        other => Some(other.to_string()),
+    };
+    let modifiers = [
+        (Modifier::BOLD, "bold"),
+        (Modifier::ITALIC, "italic"),
+        (Modifier::UNDERLINED, "underlined"),
+        (Modifier::REVERSED, "reversed"),
+    ];
+    let set = modifiers.iter().filter(|(modifier, _)| cell.modifier.contains(*modifier));
+    let words = color.into_iter().chain(set.map(|(_, word)| (*word).to_owned()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// As much as can be on one screen: all sorts of text, of signs, of states.
+fn busy() -> Client {
+    let mut client = lively();
+    let chat = "chat-general";
+    client.says(chat, "alice", "**bold**, *italic*, `code`, @you: https://example.org/x");
+    client.says(chat, "bob", "> quoted\n```rust\nfn main() {}\n```");
+    client.ctrl('u');
+    let put_off = client.send("not now");
+    client.state(&put_off, SendState::PutOff("the store is busy".to_owned()));
+    client.types(chat, "bob", true);
+    client
+}
+
+fn in_theme(client: Client, size: (u16, u16), theme: Theme, capabilities: Capabilities) -> Screen {
+    let mut screen = Screen::new(client, size);
+    screen.state = ViewState::new(capabilities);
+    screen.client.model.theme = theme;
+    screen.draw();
+    screen
+}
+
+#[test]
+fn a_busy_screen_in_each_theme() {
+    let sixteen = Capabilities { depth: Depth::Sixteen, ..DARK };
+    let unknown = Capabilities { ground: None, ..DARK };
+    for (name, theme, capabilities) in [
+        ("dark", Theme::Dark, DARK),
+        ("dark_true", Theme::Dark, Capabilities { depth: Depth::True, ..DARK }),
+        ("light", Theme::Light, DARK),
+        ("either", Theme::Auto, unknown),
+        ("16_dark", Theme::Sixteen, sixteen),
+        ("16_light", Theme::Sixteen, Capabilities { ground: Some(Ground::Light), ..sixteen }),
+        ("none", Theme::None, DARK),
+    ] {
+        let screen = in_theme(busy(), SIZES[0], theme, capabilities);
+        snapshot(&format!("theme_{name}"), &styled(screen.terminal.backend().buffer()));
+    }
+}
+
+#[test]
+fn a_busy_screen_in_ascii() {
+    let screen = in_theme(busy(), SIZES[0], Theme::None, Capabilities { has_signs: false, ..DARK });
+    snapshot("theme_ascii", &text(screen.terminal.backend().buffer()));
+}
+
+#[test]
+fn themes_over_the_screen() {
+    snapshots("themes", || {
+        let mut client = lively();
+        client.ctrl('u');
+        client.enter("/theme");
+        client.press(KeyCode::Down);
+        client
+    });
+}
+
+/// What others say is in ASCII here, so all that is not is the client's own.
+fn plain() -> Client {
+    let mut client = Client::online(&["chat-general", "dev", "ops"]);
+    let chat = "chat-general";
+    client.net(Event::RoundTrip(Duration::from_millis(23)));
+    client.says(chat, "alexandra-the-great", "> quoted\n```rust\nfn main() { println!(\"so long that it is broken somewhere, on a wide screen too, I hope\") }\n```");
+    client.comes(chat, "dave");
+    client.goes(chat, "carol");
+    client.pass(86_400_000);
+    client.joined(chat, Some(Recovery::Complete { replayed: 37 }), Some(Duration::from_secs(12)));
+    client.says(chat, "bob", "https://example.org/ and @you");
+    client.says("dev", "bob", "@you x");
+    for n in 0..40 {
+        client.comes(chat, &format!("visitor{n}"));
+    }
+    let stored = client.send("stored");
+    client.comes_back(chat, &stored, "stored");
+    let sent = client.send("sent");
+    client.state(&sent, SendState::Sent);
+    let put_off = client.send("not now");
+    client.state(&put_off, SendState::PutOff("the store is busy".to_owned()));
+    let refused = client.send("no");
+    client.state(&refused, SendState::Refused("you may not".to_owned()));
+    client.types(chat, "bob", true);
+    client
+}
+
+/// Screens that have all signs between them.
+fn plain_screens() -> Vec<Client> {
+    let press = |key: KeyCode| {
+        let mut client = plain();
+        client.press(key);
+        client
+    };
+    let alt = |key| {
+        let mut client = plain();
+        let viewed = client.viewed(0, 7);
+        client.input(viewed);
+        client.alt(key);
+        client
+    };
+    let control = |key| {
+        let mut client = plain();
+        client.ctrl(key);
+        client
+    };
+    let mut offline = plain();
+    offline.lose(Duration::from_secs(9));
+    offline.send("queued");
+    let mut writing = plain();
+    writing.write("/t");
+    writing.press(KeyCode::Tab);
+    let mut themes = plain();
+    themes.enter("/theme");
+    let mut out = plain();
+    out.model.rooms[2].entered = crate::app::Entered::Out;
+    let mut stopped = plain();
+    stopped
+        .net(Event::State(crate::net::ConnectionState::Stopped { reason: crate::net::Disconnect::Silent }));
+    let mut lobby = Client::offline(&[]);
+    lobby.connect();
+    vec![
+        plain(),
+        press(KeyCode::F(1)),
+        press(KeyCode::F(2)),
+        press(KeyCode::F(3)),
+        press(KeyCode::PageUp),
+        alt('o'),
+        alt('2'),
+        control('k'),
+        control('p'),
+        offline,
+        writing,
+        themes,
+        out,
+        stopped,
+        lobby,
+        Client::offline(&["chat-general"]),
+        behind(),
+        scrolling::long(),
+    ]
+}
+
+#[test]
+fn nothing_but_ascii_is_drawn_where_nothing_else_is_to_be() {
+    let capabilities = Capabilities { has_signs: false, ..DARK };
+    for (index, size) in
+        plain_screens().iter().enumerate().flat_map(|(index, _)| SIZES.map(|size| (index, size)))
+    {
+        let mut screen = in_theme(plain_screens().swap_remove(index), size, Theme::Auto, capabilities);
+        for scroll in [Scroll::Bottom, Scroll::PageUp, Scroll::PageUp, Scroll::Top] {
+            screen.state.scroll(&screen.client.model, scroll);
+            screen.draw();
+            let text = text(screen.terminal.backend().buffer());
+            assert!(text.is_ascii(), "screen {index} at {size:?}:\n{text}");
+        }
+    }
+}
+
+/// Signs are asked of the look, so that `--ascii` has all of them. In tests and in comments they may stand.
+#[test]
+fn no_pane_has_a_sign_of_its_own() {
+    let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).expect("sources");
+    for path in sources.map(|entry| entry.expect("a file").path()).filter(|path| path.is_file()) {
+        let source = std::fs::read_to_string(&path).expect("a source");
+        let code = source.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let is_own = line.contains("look.own(");
+            assert!(line.is_ascii() || is_own || path.ends_with("tests.rs"), "{}: {line}", path.display());
+        }
+    }
+}

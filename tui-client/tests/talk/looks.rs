@@ -1,0 +1,123 @@
+//! What a terminal is asked, and what becomes of its answer.
+
+use crate::server::Server;
+use crate::terminal::{BLACK, MEDIUM, Terminal, VT220, WHITE};
+
+/// The grey of stamps and rules on dark, on light, and where the background is not known.
+const ON_DARK: &str = "38;5;247";
+const ON_LIGHT: &str = "38;5;241";
+const ON_EITHER: &str = "38;5;243";
+
+const QUESTION: &str = "\x1b]11;?";
+
+fn start(server: &Server, answer: &str, options: &[&str]) -> Terminal {
+    let url = server.url();
+    let arguments = [&["--url", &url, "--room", "lobby"][..], options].concat();
+    Terminal::start_on(answer, MEDIUM, &server.token("alice"), &arguments)
+}
+
+/// All that was written until the screen had its first frame with a connection.
+fn begins(client: &Terminal) -> String {
+    client.is_connected();
+    String::from_utf8(client.written_from(0)).expect("UTF-8")
+}
+
+/// Until the answer is there, the screen can be read on both.
+#[test]
+fn the_screen_is_for_the_background_of_the_terminal() {
+    let server = Server::start();
+    for (answer, grey, other) in [
+        (format!("{BLACK}{VT220}"), ON_DARK, ON_LIGHT),
+        (format!("{WHITE}{VT220}"), ON_LIGHT, ON_DARK),
+        (VT220.to_owned(), ON_EITHER, ON_DARK),
+    ] {
+        let mut client = start(&server, &answer, &[]);
+        client.shows("beginning of #lobby");
+        // What is typed is drawn with all that was answered before it.
+        client.press("x");
+        client.shows("lobby › x");
+        let written = begins(&client);
+        assert!(written.contains(ON_EITHER) && written.contains(grey), "{answer:?}: {written:?}");
+        assert!(!written.contains(other), "{answer:?}: {written:?}");
+    }
+}
+
+#[test]
+fn who_chose_is_not_asked() {
+    let server = Server::start();
+    for (theme, grey) in [("dark", Some(ON_DARK)), ("light", Some(ON_LIGHT)), ("none", None)] {
+        let client = start(&server, "", &["--theme", theme]);
+        let written = begins(&client);
+        assert!(!written.contains(QUESTION), "{theme}");
+        assert_eq!(written.contains("\x1b[38;5;"), grey.is_some(), "{theme}: {written:?}");
+        assert!(grey.is_none_or(|grey| written.contains(grey)), "{theme}: {written:?}");
+    }
+}
+
+#[test]
+fn what_is_typed_before_the_answer_is_a_draft() {
+    let server = Server::start();
+    let mut client = start(&server, &format!("a {BLACK}b {VT220}"), &[]);
+    client.shows("lobby › a b");
+    client.press("c");
+    client.shows("lobby › a b c");
+    client.press("\x03\x03");
+    assert_eq!(client.ended().code, 0);
+}
+
+#[test]
+fn an_answer_that_comes_late_is_heard_and_not_typed() {
+    let server = Server::start();
+    let mut client = start(&server, "", &[]);
+    assert!(begins(&client).contains(ON_EITHER));
+    client.press(&format!("a{WHITE}{VT220}b"));
+    client.shows("lobby › ab");
+    client.until("answer that is gone", |screen| !screen.contains("rgb"));
+    assert!(begins(&client).contains(ON_LIGHT));
+}
+
+#[test]
+fn a_terminal_that_is_dumb_has_no_screen() {
+    let server = Server::start();
+    let token = server.token("alice");
+    let client =
+        Terminal::start_in(MEDIUM, &token, &["--url", &server.url(), "--room", "lobby"], &[("TERM", "dumb")]);
+    let ended = client.ended();
+    assert_eq!(ended.code, 2);
+    assert!(ended.written.contains("TERM=dumb") && ended.written.contains("tail"), "{}", ended.written);
+    assert!(!ended.written.contains('\x1b'), "{:?}", ended.written);
+}
+
+/// Whether a colour is set, of the sixteen or beyond.
+fn has_colors(written: &str) -> bool {
+    let styles =
+        written.split("\x1b[").filter_map(|sequence| sequence.split_once('m')).map(|(style, _)| style);
+    let is_color = |number: &str| matches!(number.parse(), Ok(30..=38 | 40..=48 | 90..=107));
+    styles
+        .filter(|style| style.bytes().all(|b| b.is_ascii_digit() || b == b';'))
+        .any(|style| style.split(';').any(is_color))
+}
+
+#[test]
+fn names_of_terminals_say_what_they_have() {
+    let server = Server::start();
+    for (term, is_asked, green) in [
+        ("xterm", true, Some("\x1b[32;")),
+        ("xterm-256color", true, Some("\x1b[38;5;113;")),
+        ("screen-256color", false, Some("\x1b[38;5;28;")),
+        ("linux", false, Some("\x1b[32;")),
+        ("vt220", false, None),
+    ] {
+        let token = server.token("alice");
+        let arguments = ["--url", &server.url(), "--room", "lobby"];
+        let client = Terminal::start_in(MEDIUM, &token, &arguments, &[("TERM", term)]);
+        client.shows("beginning of #lobby");
+        let written = String::from_utf8(client.written_from(0)).expect("UTF-8");
+        assert_eq!(written.contains(QUESTION), is_asked, "{term}");
+        assert_eq!(has_colors(&written), green.is_some(), "{term}: {written:?}");
+        assert!(green.is_none_or(|green| written.contains(green)), "{term}: {written:?}");
+        if term == "linux" {
+            assert!(client.shows("beginning of #lobby").text.is_ascii());
+        }
+    }
+}
