@@ -16,8 +16,8 @@ use ratatui::buffer::{Buffer, CellWidth};
 use realtime_shared::{Recovery, Seq, ServerEvent};
 
 use super::*;
-use crate::app::Effect;
 use crate::app::testing::{Client, room};
+use crate::app::{Effect, Theme};
 use crate::net::{Event, SendState};
 use crate::terminal::Depth;
 
@@ -129,10 +129,25 @@ fn lively() -> Client {
     client
 }
 
+/// What this client's screen is in the three sizes.
 fn snapshots(name: &str, client: impl Fn() -> Client) {
+    snapshots_of(name, |size| Screen::new(client(), size));
+}
+
+/// A screen in the three sizes: its text, and below it what of that is in which style, in colours and in 16.
+fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> Screen) {
     for size in SIZES {
-        let mut screen = Screen::new(client(), size);
-        snapshot(&format!("{name}_{}x{}", size.0, size.1), &screen.text());
+        let mut shown = screen(size).text();
+        for (title, theme, depth) in
+            [("256 colours", Theme::Dark, Depth::Indexed), ("16 colours", Theme::Sixteen, Depth::Sixteen)]
+        {
+            let mut screen = screen(size);
+            screen.state.capabilities.depth = depth;
+            screen.client.model.theme = theme;
+            screen.draw();
+            shown += &format!("{title}\n{}", looks::styles(screen.terminal.backend().buffer()));
+        }
+        snapshot(&format!("{name}_{}x{}", size.0, size.1), &shown);
     }
 }
 

@@ -35,6 +35,29 @@ fn styled(buffer: &Buffer) -> String {
     lines
 }
 
+/// The styles of each row: from which column on, and how many cells. Rows and columns count from 0.
+pub(super) fn styles(buffer: &Buffer) -> String {
+    let mut rows = String::new();
+    for y in 0..buffer.area.height {
+        let mut runs: Vec<(u16, u16, String)> = Vec::new();
+        for x in 0..buffer.area.width {
+            let cell = &buffer[(x, y)];
+            let look = look(cell);
+            let is_space = cell.symbol() == " " && !cell.modifier.intersects(VISIBLE);
+            match runs.last_mut() {
+                Some((from, cells, last)) if *last == look && *from + *cells == x => *cells += 1,
+                _ if look.is_empty() || is_space => {}
+                _ => runs.push((x, 1, look)),
+            }
+        }
+        if !runs.is_empty() {
+            let runs = runs.iter().map(|(from, cells, look)| format!("{from}+{cells} {look}"));
+            rows += &format!("{y:>3}: {}\n", runs.collect::<Vec<_>>().join(", "));
+        }
+    }
+    rows
+}
+
 /// What can be seen in a space.
 const VISIBLE: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED);
 

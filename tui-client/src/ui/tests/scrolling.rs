@@ -20,6 +20,18 @@ fn visible(text: &str) -> Vec<u64> {
 }
 
 #[test]
+fn a_screen_that_is_scrolled_back() {
+    snapshots_of("back", |size| {
+        let mut screen = Screen::new(long(), size);
+        screen.draw();
+        screen.press(KeyCode::PageUp);
+        screen.draw();
+        screen.client.says("chat", "alice", "news");
+        screen
+    });
+}
+
+#[test]
 fn scrolled_back_the_view_is_pinned() {
     let mut screen = Screen::new(long(), (80, 24));
     let end = visible(&screen.text());
