@@ -149,6 +149,8 @@ pub async fn run(config: Config) -> End {
         input: None,
         editing: None,
         late: None,
+        #[cfg(debug_assertions)]
+        panics: std::env::var_os("REALTIME_PANIC").is_some(),
         weather: config.weather,
     };
     session.run().await
@@ -211,6 +213,9 @@ struct Session {
     input: Option<EventStream>,
     /// What has the terminal meanwhile.
     editing: Option<Editing>,
+    /// Whether the next event of the terminal is a panic: for tests.
+    #[cfg(debug_assertions)]
+    panics: bool,
     /// What is done to the network of a demo.
     weather: Option<watch::Sender<Weather>>,
     /// An answer of the terminal that may still come.
@@ -322,6 +327,8 @@ impl Session {
         if events.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        #[cfg(debug_assertions)]
+        assert!(!self.panics, "REALTIME_PANIC is set, for tests of what a panic leaves");
         for event in events {
             for event in self.without_answer(event?) {
                 if let Some(outcome) = self.on_event(event)? {

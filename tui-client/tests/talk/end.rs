@@ -59,6 +59,49 @@ fn so_does_a_signal() {
 }
 
 #[test]
+fn so_does_a_panic() {
+    let server = Server::start();
+    let mut alice = Terminal::start_in(
+        MEDIUM,
+        &server.token("alice"),
+        &["--url", &server.url(), "--room", "lobby"],
+        &[("REALTIME_PANIC", "1")],
+    );
+    alice.is_connected();
+    alice.press("x");
+    let ended = alice.ended();
+    assert_eq!(ended.code, 101);
+    let (screen, after) = ended.written.rsplit_once("\x1b[?1049l").expect("the end of the screen");
+    assert!(after.contains("REALTIME_PANIC"), "{after:?}");
+    gave_the_terminal_back(&Ended { code: 101, written: format!("{screen}\x1b[?1049l") });
+}
+
+#[test]
+fn so_does_who_stops_and_takes_it_again_when_continued() {
+    let server = Server::start();
+    let mut alice =
+        Terminal::start_job(MEDIUM, &server.token("alice"), &["--url", &server.url(), "--room", "lobby"]);
+    alice.is_connected();
+    alice.press("half a draft");
+    alice.shows("lobby › half a draft");
+    alice.press("\x1a");
+    alice.says("job 147");
+    alice.press("\r");
+    alice.shows("lobby › half a draft");
+    alice.press("!");
+    alice.shows("lobby › half a draft!");
+    alice.press("\x15\x03");
+    let ended = alice.ended();
+    let (stopped, continued) = ended.written.split_once("job 147").expect("it was stopped");
+    for part in [stopped, continued] {
+        let end =
+            part.rfind("\x1b[?1049l").map(|at| at + "\x1b[?1049l".len()).expect("the end of the screen");
+        gave_the_terminal_back(&Ended { code: 0, written: part[..end].to_owned() });
+    }
+    assert!(continued.contains("job 0"), "{continued:?}");
+}
+
+#[test]
 fn what_is_not_sent_is_printed() {
     for end in
         [|alice: &mut Terminal| alice.press("\x03\x03"), |alice: &mut Terminal| alice.signal(Signal::TERM)]

@@ -76,18 +76,6 @@ fn an_answer_that_comes_late_is_heard_and_not_typed() {
     assert!(begins(&client).contains(ON_LIGHT));
 }
 
-#[test]
-fn a_terminal_that_is_dumb_has_no_screen() {
-    let server = Server::start();
-    let token = server.token("alice");
-    let client =
-        Terminal::start_in(MEDIUM, &token, &["--url", &server.url(), "--room", "lobby"], &[("TERM", "dumb")]);
-    let ended = client.ended();
-    assert_eq!(ended.code, 2);
-    assert!(ended.written.contains("TERM=dumb") && ended.written.contains("tail"), "{}", ended.written);
-    assert!(!ended.written.contains('\x1b'), "{:?}", ended.written);
-}
-
 /// Whether a colour is set, of the sixteen or beyond.
 fn has_colors(written: &str) -> bool {
     let styles =

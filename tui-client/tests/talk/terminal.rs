@@ -78,9 +78,22 @@ struct State {
     is_closed: bool,
 }
 
+const CLIENT: &str = env!("CARGO_BIN_EXE_realtime-tui");
+
+/// A shell that runs a client as a job, says how that went, and continues it when a line is typed.
+const SHELL: &str = r#"set -m; "$0" "$@"; echo "job $?"; read -r line; fg; echo "job $?""#;
+
 /// A client with `token` and these in its environment.
 fn command(token: &str, arguments: &[&str], environment: &[(&str, &str)]) -> CommandBuilder {
-    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_realtime-tui"));
+    with_environment(CommandBuilder::new(CLIENT), token, arguments, environment)
+}
+
+fn with_environment(
+    mut command: CommandBuilder,
+    token: &str,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> CommandBuilder {
     command.env_clear();
     command.env("TERM", "xterm-256color");
     command.env("TZ", "UTC");
@@ -106,6 +119,14 @@ impl Terminal {
         environment: &[(&str, &str)],
     ) -> Self {
         Self::start_command(size, command(token, arguments, environment), &[BLACK, VT220].concat())
+    }
+
+    /// As [`Terminal::start`], as a job of a shell: see [`SHELL`].
+    pub(crate) fn start_job(size: Size, token: &str, arguments: &[&str]) -> Self {
+        let mut shell = CommandBuilder::new("/bin/sh");
+        shell.args(["-c", SHELL, CLIENT]);
+        let command = with_environment(shell, token, arguments, &[]);
+        Self::start_command(size, command, &[BLACK, VT220].concat())
     }
 
     /// As [`Terminal::start`], in a terminal that answers so when it is asked what it is like.
