@@ -137,7 +137,7 @@ fn snapshots(name: &str, client: impl Fn() -> Client) {
 /// A screen in the three sizes: its text, and below it what of that is in which style, in colours and in 16.
 fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> Screen) {
     for size in SIZES {
-        let mut shown = screen(size).text();
+        let mut shown = vec![screen(size).text()];
         for (title, theme, depth) in
             [("256 colours", Theme::Dark, Depth::Indexed), ("16 colours", Theme::Sixteen, Depth::Sixteen)]
         {
@@ -145,9 +145,9 @@ fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> Screen) {
             screen.state.capabilities.depth = depth;
             screen.client.model.theme = theme;
             screen.draw();
-            shown += &format!("{title}\n{}", looks::styles(screen.terminal.backend().buffer()));
+            shown.push(format!("{title}\n{}", looks::styles(screen.terminal.backend().buffer())));
         }
-        snapshot(&format!("{name}_{}x{}", size.0, size.1), &shown);
+        snapshot(&format!("{name}_{}x{}", size.0, size.1), &shown.concat());
     }
 }
 

@@ -148,6 +148,40 @@ fn a_hostile_server_does_not_reach_the_terminal() {
     }
 }
 
+/// What a text may be at all: of others the type of texts makes nothing.
+fn texts() -> Vec<&'static str> {
+    let is_text = |text: &&&str| !text.contains(|c: char| c.is_control());
+    HOSTILE.iter().filter(is_text).copied().collect()
+}
+
+/// Notifications and the window's title. A client tells of one message a second: each part has a client of its own.
+#[test]
+fn nor_does_what_it_has_the_user_told_of() {
+    let marks: String = tower().chars().take(60).collect();
+    let others = [tower(), bomb()];
+    let parts = texts().chunks(5).map(<[&str]>::concat).chain(others).collect::<Vec<_>>();
+    for text in parts {
+        let mut fake = Fake::start(Script::default());
+        let url = fake.url();
+        let mut client =
+            Terminal::start(WIDE, "a.b.c", &["--url", &url, "--room", "lobby", "--room", &marks]);
+        client.is_connected();
+        fake.post("lobby", "bob", "settled");
+        client.shows("settled");
+        // Into the room with the marks, which is the window's title then; and the window loses the focus.
+        client.press("\x1b2");
+        client.shows("beginning of #Z");
+        client.settle();
+        client.press("\x1b[O");
+        fake.post("lobby", &marks, &format!("@me {text}"));
+        client.says("\x1b]9;");
+        client.says("\x1b]2;(1) Z");
+        fake.post(&marks, "bob", "<end>");
+        client.shows("<end>");
+        client.drew_only_its_own(&format!("{text:?}"));
+    }
+}
+
 #[test]
 fn nor_do_its_answers() {
     for text in
@@ -315,8 +349,7 @@ fn nor_does_what_a_real_server_lets_through() {
     alice.shows("here I am");
     alice.settle();
     say(json!({"type": "typing", "room": "lobby"}));
-    let is_text = |text: &&&str| !text.contains(|c: char| c.is_control());
-    let texts: Vec<&str> = HOSTILE.iter().filter(is_text).copied().collect();
+    let texts = texts();
     for (number, text) in texts.iter().copied().chain([&*bomb(), &tower]).enumerate() {
         say(json!({"type": "message", "room": "lobby", "text": format!("n{number} {text} <{number}>")}));
         alice.shows(&format!(" <{number}>"));

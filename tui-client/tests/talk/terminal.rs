@@ -257,6 +257,14 @@ impl Terminal {
         state.written[from..state.shown].to_vec()
     }
 
+    /// Waits until this was written from a place on, as far as the screen shows it.
+    #[track_caller]
+    pub(crate) fn until_written(&self, from: usize, text: &str) {
+        let has = |state: &State| String::from_utf8_lossy(&state.written[from..state.shown]).contains(text);
+        let state = self.shared.wait(|state| state.exit.is_some() || has(state));
+        assert!(has(&state), "no {text:?}");
+    }
+
     /// From here on the client draws, and does nothing else.
     pub(crate) fn settle(&mut self) {
         self.checked = self.shared.lock().shown;

@@ -37,7 +37,7 @@ fn styled(buffer: &Buffer) -> String {
 
 /// The styles of each row: from which column on, and how many cells. Rows and columns count from 0.
 pub(super) fn styles(buffer: &Buffer) -> String {
-    let mut rows = String::new();
+    let mut rows = Vec::new();
     for y in 0..buffer.area.height {
         let mut runs: Vec<(u16, u16, String)> = Vec::new();
         for x in 0..buffer.area.width {
@@ -52,10 +52,10 @@ pub(super) fn styles(buffer: &Buffer) -> String {
         }
         if !runs.is_empty() {
             let runs = runs.iter().map(|(from, cells, look)| format!("{from}+{cells} {look}"));
-            rows += &format!("{y:>3}: {}\n", runs.collect::<Vec<_>>().join(", "));
+            rows.push(format!("{y:>3}: {}\n", runs.collect::<Vec<_>>().join(", ")));
         }
     }
-    rows
+    rows.concat()
 }
 
 /// What can be seen in a space.
