@@ -6,6 +6,7 @@ use realtime_shared::{RoomName, Text, TextError};
 use super::command::{self, Command, Draft};
 use super::completion;
 use super::editor::Full;
+use super::inspector;
 use super::keys::Action;
 use super::links;
 use super::mouse;
@@ -125,6 +126,7 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
         Action::Retry => retry(model),
         Action::TakeBack => take_back(model),
         Action::Help => open(model, Overlay::Help),
+        Action::Inspector => inspector::open(model),
         Action::Rooms => switcher::open(model, None),
         Action::Palette => open(model, Overlay::Palette(Picker::default())),
         Action::Members => who(model, None),
@@ -145,6 +147,7 @@ pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect
         Overlay::Themes { .. } => return theme::on_list(model, action),
         Overlay::Rooms { .. } => return switcher::on_key(model, action),
         Overlay::Palette(_) => return palette::on_key(model, action),
+        Overlay::Inspector => return inspector::on_key(model, action),
         Overlay::Help | Overlay::Members { .. } => {}
     }
     let scroll = match action {
@@ -220,6 +223,7 @@ pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effe
                 Command::Who(room) => who(model, room),
                 Command::Net(weather) => net(model, weather),
                 Command::Theme(chosen) => theme::choose(model, chosen),
+                Command::Inspect => inspector::open(model),
                 Command::Help => open(model, Overlay::Help),
                 Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
             }

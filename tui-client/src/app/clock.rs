@@ -30,13 +30,22 @@ impl Stamp {
     /// When `ts` was in `zone`; the end of time where it is beyond year 9999.
     #[must_use]
     pub fn of(ts: Timestamp, zone: &TimeZone) -> Self {
-        let at = i64::try_from(ts.millis())
-            .ok()
-            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-            .unwrap_or(jiff::Timestamp::MAX);
-        let local = zone.to_datetime(at);
+        let local = zone.to_datetime(instant(ts));
         Self { day: local.date(), hour: local.hour(), minute: local.minute() }
     }
+}
+
+/// The time of day of `ts` in `zone` by the second, or by the thousandth of one: `20:18:03`, `20:18:03.250`.
+pub(super) fn clock_time(ts: Timestamp, zone: &TimeZone, is_exact: bool) -> String {
+    let time = zone.to_datetime(instant(ts)).time();
+    let seconds = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
+    if is_exact { format!("{seconds}.{:03}", time.millisecond()) } else { seconds }
+}
+
+/// The end of time where it is beyond year 9999.
+fn instant(ts: Timestamp) -> jiff::Timestamp {
+    let millis = i64::try_from(ts.millis()).ok();
+    millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 /// A length of time for people: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`.
@@ -60,6 +69,13 @@ mod tests {
         let stamp = Stamp::of(Timestamp::from_millis(1_763_842_680_000), &TimeZone::UTC);
         assert_eq!((stamp.day.to_string().as_str(), stamp.hour, stamp.minute), ("2025-11-22", 20, 18));
         assert_eq!(Stamp::of(Timestamp::from_millis(u64::MAX), &TimeZone::UTC).day.year(), 9999);
+    }
+
+    #[test]
+    fn the_clock_has_seconds() {
+        let ts = Timestamp::from_millis(1_763_842_683_050);
+        assert_eq!(clock_time(ts, &TimeZone::UTC, false), "20:18:03");
+        assert_eq!(clock_time(ts, &TimeZone::UTC, true), "20:18:03.050");
     }
 
     #[test]

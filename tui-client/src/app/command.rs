@@ -24,6 +24,8 @@ pub(super) enum Command {
     Theme(Option<Theme>),
     /// Do something to the demo's network.
     Net(Weather),
+    /// Show what goes over the wire.
+    Inspect,
     /// Show keys and commands.
     Help,
     /// Leave the program.
@@ -47,6 +49,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/who [ROOM]", "who is here, or there"),
     ("/me ACTION", "say what you do, in italics"),
     ("/theme [THEME]", "look so, or try all of them"),
+    ("/inspect", "frames in and out, round trips, the connection, the token"),
     ("/help", "keys and commands"),
     ("/quit", "leave the program"),
     ("//text", "send text that begins with a slash"),
@@ -91,6 +94,7 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
         "theme" => Ok(Draft::Command(Command::Theme(theme(rest)?))),
         "net" => Weather::parse(rest).map(|weather| Draft::Command(Command::Net(weather))),
+        "inspect" => none(Command::Inspect),
         "help" => none(Command::Help),
         "quit" => none(Command::Quit),
         _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),

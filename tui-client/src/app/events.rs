@@ -9,6 +9,7 @@ use realtime_shared::{
 };
 
 use super::clock::{Stamp, human};
+use super::inspector;
 use super::link::Link;
 use super::notify;
 use super::overlay::Overlay;
@@ -26,7 +27,11 @@ use crate::sanitize;
 pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
         Event::State(state) => on_state(model, &state),
-        Event::RoundTrip(time) => model.round_trip = Some(time),
+        Event::RoundTrip(time) => {
+            model.round_trip = Some(time);
+            inspector::on_round_trip(model, time);
+        }
+        Event::Traced(traced) => inspector::on_traced(model, *traced),
         Event::Joined { room, members, member_count, head, recovery, offline } => {
             let Some(index) = model.index_of(&room) else { return Vec::new() };
             model.rooms[index].set_members(&members, member_count);
@@ -42,6 +47,7 @@ pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
 
 fn on_state(model: &mut Model, state: &ConnectionState) {
     model.link = Link::of(state, model.now.mono);
+    inspector::on_state(model, state);
     if let ConnectionState::Connected { user_id, limits, .. } = state {
         model.me = sanitize::line(user_id.as_str());
         model.user = Some(user_id.clone());

@@ -14,6 +14,7 @@ mod composer;
 mod editor;
 mod events;
 mod fuzzy;
+mod inspector;
 mod keys;
 mod link;
 mod links;
@@ -43,6 +44,7 @@ pub use command::{COMMANDS, DEMO_COMMANDS};
 pub use completion::{Candidate, Completion};
 pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
+pub use inspector::{Inspector, Part, Shown, pretty};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use message::{Effect, Input, Msg, Scroll};
@@ -113,6 +115,9 @@ pub struct Model {
     zone: TimeZone,
     random: fastrand::Rng,
     panes: u32,
+    inspector: Inspector,
+    /// Whether the network is to tell of frames.
+    inspects: bool,
 }
 
 impl Model {
@@ -153,6 +158,8 @@ impl Model {
             zone,
             random: fastrand::Rng::with_seed(seed),
             panes: 0,
+            inspector: Inspector::default(),
+            inspects: false,
         };
         let mut effects = Vec::new();
         for room in rooms {
@@ -322,6 +329,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Input::Dragged | Input::Resize | Input::Tick => Vec::new(),
     };
+    effects.extend(inspector::close_unless_open(model));
     effects.extend(model.pass_time());
     for room in &mut model.rooms {
         let mark = room.reading.take_mark();

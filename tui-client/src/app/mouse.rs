@@ -1,5 +1,6 @@
 //! What the mouse does. Where things are is the view's to know: it says what was hit.
 
+use super::inspector;
 use super::keys::Action;
 use super::scrollback::scroll_back;
 use super::{Effect, Model, Overlay, Scroll, actions, theme};
@@ -19,6 +20,9 @@ pub enum Hit {
 }
 
 pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
+    if model.overlay == Some(Overlay::Inspector) {
+        return inspector::on_wheel(model, up);
+    }
     match up {
         true if model.overlay.is_none() => scroll_back(model, Scroll::WheelUp),
         true => vec![Effect::Scroll(Scroll::WheelUp)],
@@ -49,7 +53,7 @@ pub(super) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
                 theme::try_out(model, index);
                 Vec::new()
             }
-            Some(Overlay::Help | Overlay::Members { .. }) | None => Vec::new(),
+            Some(Overlay::Help | Overlay::Inspector | Overlay::Members { .. }) | None => Vec::new(),
         },
     }
 }

@@ -32,6 +32,8 @@ pub enum Overlay {
         /// Who is there, and how many; `None` until the server tells.
         members: Option<(Vec<Line>, u64)>,
     },
+    /// What goes over the wire; `inspector` has what it does.
+    Inspector,
     /// Links to follow.
     Links {
         /// Where they lead, the newest first; never none.
@@ -50,7 +52,11 @@ impl Overlay {
     pub(super) const fn picker_mut(&mut self) -> Option<&mut Picker> {
         match self {
             Self::Rooms { picker, .. } | Self::Palette(picker) => Some(picker),
-            Self::Help | Self::Members { .. } | Self::Links { .. } | Self::Themes { .. } => None,
+            Self::Help
+            | Self::Inspector
+            | Self::Members { .. }
+            | Self::Links { .. }
+            | Self::Themes { .. } => None,
         }
     }
 }

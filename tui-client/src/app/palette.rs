@@ -9,8 +9,13 @@ use super::picker::{self, Reply};
 use super::{Effect, Model, Overlay, actions, fuzzy};
 
 /// Commands that are actions where nothing is said after them.
-const SAME: [(&str, Action); 4] =
-    [("/rooms", Action::Rooms), ("/who", Action::Members), ("/help", Action::Help), ("/quit", Action::Quit)];
+const SAME: [(&str, Action); 5] = [
+    ("/rooms", Action::Rooms),
+    ("/who", Action::Members),
+    ("/inspect", Action::Inspector),
+    ("/help", Action::Help),
+    ("/quit", Action::Quit),
+];
 
 /// Something that can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]

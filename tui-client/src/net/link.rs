@@ -13,14 +13,14 @@ use std::time::Duration;
 use futures_util::{Sink, Stream, StreamExt};
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{Response, Uri};
+use realtime_shared::CloseCode;
 use realtime_shared::codec::SERVER_FRAME_BYTES;
-use realtime_shared::{ClientFrame, CloseCode, codec};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::Disconnect;
 use super::frame::{self, Incoming};
@@ -35,7 +35,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// A connection.
 pub(super) struct Link {
     socket: WebSocketStream<TcpStream>,
-    outgoing: VecDeque<ClientFrame>,
+    outgoing: VecDeque<Utf8Bytes>,
     /// Writing failed. What the server said before is still read.
     mute: bool,
 }
@@ -43,8 +43,8 @@ pub(super) struct Link {
 /// What a turn brought.
 #[derive(Debug)]
 pub(super) enum Turn {
-    /// A frame.
-    Frame(Box<Incoming>),
+    /// A frame, and its text.
+    Frame(Box<Incoming>, Utf8Bytes),
     /// A sign of life that is no frame.
     Heard,
     /// The end.
@@ -98,8 +98,8 @@ impl Link {
     }
 
     /// Queues a frame. It goes with the next turns.
-    pub(super) fn push(&mut self, frame: ClientFrame) {
-        self.outgoing.push_back(frame);
+    pub(super) fn push(&mut self, frame: String) {
+        self.outgoing.push_back(frame.into());
     }
 
     /// How many frames no turn has taken yet.
@@ -141,8 +141,7 @@ impl Link {
         while !self.outgoing.is_empty() {
             ready!(Pin::new(&mut self.socket).poll_ready(cx))?;
             if let Some(frame) = self.outgoing.pop_front() {
-                let text = codec::encode_client(&frame);
-                Pin::new(&mut self.socket).start_send(Message::Text(text.into()))?;
+                Pin::new(&mut self.socket).start_send(Message::Text(frame))?;
             }
         }
         Pin::new(&mut self.socket).poll_flush(cx)
@@ -151,7 +150,7 @@ impl Link {
     fn read(&mut self, message: Message, cx: &mut Context<'_>) -> Turn {
         match message {
             Message::Text(text) => match frame::decode(&text) {
-                Ok(incoming) => Turn::Frame(Box::new(incoming)),
+                Ok(incoming) => Turn::Frame(Box::new(incoming), text),
                 Err(_) => self.fail(CloseCode::Protocol, cx),
             },
             Message::Binary(_) => self.fail(CloseCode::Unsupported, cx),

@@ -34,6 +34,7 @@
 //! (`Refused("queue is full")`).
 
 mod backoff;
+mod claims;
 mod client;
 mod config;
 mod frame;
@@ -43,10 +44,13 @@ mod pacer;
 mod rooms;
 mod session;
 mod task;
+mod trace;
 
 pub use backoff::Backoff;
+pub use claims::claims;
 pub use client::{COMMANDS, EVENTS, Ended, Events, Handle, TrySendError, connect};
 pub use config::{Config, Timing, TokenSource, UrlError};
+pub use trace::{Direction, Frame, TRACED, Totals, Traced};
 
 use std::time::Duration;
 
@@ -104,6 +108,8 @@ pub enum Command {
     },
     /// Measure the time to the server and back now. Dropped while there is no connection.
     Ping,
+    /// Have frames told as [`Event::Traced`], first the last ones that went by; or not any more.
+    Trace(bool),
     /// Try to connect now, instead of after the countdown or where nothing was to be tried any more.
     RetryNow,
     /// Send a refused message again (same identity), at the end of the queue.
@@ -153,6 +159,8 @@ pub enum Event {
     /// Everything else the server says: others joining and leaving, typing, answers, notices, errors. After a `resync`
     /// its room's next entries are [`Event::Message`]s again, as many of them `replayed` as its recovery says.
     Server(ServerEvent),
+    /// What goes by, where [`Command::Trace`] wants it.
+    Traced(Box<Traced>),
 }
 
 /// How the connection is.

@@ -11,12 +11,14 @@ use std::pin::Pin;
 use std::time::Instant;
 
 use futures_util::FutureExt;
+use realtime_shared::codec;
 use tokio::sync::mpsc;
 
 use super::config::{Config, TokenSource};
 use super::link::{Failure, Link, Turn};
 use super::session::{Output, Session};
-use super::{Command, Disconnect, Event};
+use super::trace::{Direction, Trace, Traced};
+use super::{Command, Disconnect, Event, claims};
 
 /// Commands are not taken while so many frames are unsent: somebody asks faster than the socket takes.
 const UNSENT: usize = 256;
@@ -42,6 +44,7 @@ struct Task {
     asking: Job<io::Result<String>>,
     /// The token of the last try. One that a refresh offered is not known to be good, and does not replace it.
     token: Option<String>,
+    trace: Trace,
     ended: bool,
 }
 
@@ -68,6 +71,7 @@ pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, e
         dialing: None,
         asking: None,
         token: None,
+        trace: Trace::default(),
         ended: false,
     };
     loop {
@@ -109,12 +113,18 @@ impl Task {
         let now = now();
         match happened {
             Happened::Room => {}
+            Happened::Command(Some(Command::Trace(wanted))) => {
+                self.trace.want(wanted);
+                self.tell_token();
+            }
             Happened::Command(Some(command)) => self.session.command(command, now),
             Happened::Command(None) | Happened::Deaf => self.session.command(Command::Close, now),
             Happened::Turn(turn) => self.turned(turn, now),
             Happened::Dialed((token, result)) => {
                 self.dialing = None;
                 self.token = token;
+                self.trace.hide(self.token.as_deref().unwrap_or_default());
+                self.tell_token();
                 match result {
                     Ok(link) => self.link = Some(link),
                     Err(failure) => self.session.lost(failure.reason, failure.retry_after, now),
@@ -123,6 +133,7 @@ impl Task {
             Happened::Token(token) => {
                 self.asking = None;
                 let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
+                self.trace.hide(fresh.as_deref().unwrap_or_default());
                 self.session.fresh_token(fresh, now);
             }
             Happened::Time => {
@@ -137,7 +148,10 @@ impl Task {
 
     fn turned(&mut self, turn: Turn, now: Instant) {
         match turn {
-            Turn::Frame(incoming) => self.session.frame(*incoming, now),
+            Turn::Frame(incoming, text) => {
+                self.trace.note(Direction::In, &text, now);
+                self.session.frame(*incoming, now);
+            }
             Turn::Heard => self.session.heard(now),
             Turn::Ended(code) => {
                 self.link = None;
@@ -157,7 +171,9 @@ impl Task {
                 Output::Drop => (self.link, self.dialing) = (None, None),
                 Output::Write(frame) => {
                     if let Some(link) = &mut self.link {
-                        link.push(frame);
+                        let text = codec::encode_client(&frame);
+                        self.trace.note(Direction::Out, &text, now());
+                        link.push(text);
                     }
                 }
                 Output::AskToken => {
@@ -167,6 +183,16 @@ impl Task {
                 Output::Event(event) => self.tell(event),
                 Output::End => self.ended = true,
             }
+        }
+        while let Some(frame) = self.trace.next(now()) {
+            self.tell(Event::Traced(Box::new(Traced::Frame(frame))));
+        }
+    }
+
+    fn tell_token(&mut self) {
+        if self.trace.is_wanted() {
+            let claims = self.token.as_deref().and_then(claims);
+            self.tell(Event::Traced(Box::new(Traced::Token(claims))));
         }
     }
 

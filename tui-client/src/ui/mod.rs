@@ -9,6 +9,7 @@ mod composer;
 pub mod help;
 mod hit;
 pub mod hyperlink;
+mod inspector;
 mod look;
 mod members;
 mod overlay;
@@ -31,7 +32,7 @@ use look::Look;
 use hit::{Areas, Selection};
 
 use crate::app::timeline::Key;
-use crate::app::{Input, Model, Scroll, Theme};
+use crate::app::{Input, Model, Overlay, Scroll, Theme};
 use crate::terminal::{Capabilities, Ground};
 use text::Pen;
 
@@ -139,7 +140,9 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
         full(model, state, frame, area);
     }
     state.select(frame.buffer_mut());
-    if model.overlay.is_some() {
+    if model.overlay == Some(Overlay::Inspector) {
+        inspector::view(model, state, frame, area);
+    } else if model.overlay.is_some() {
         overlay::view(model, state, frame, area);
     } else {
         state.overlay_row = 0;

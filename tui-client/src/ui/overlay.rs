@@ -96,6 +96,8 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
         Overlay::Members { title, members, .. } => {
             Content::list(&format!("HERE {} {title}", look.glyph().dot), people(members.as_ref(), look))
         }
+        // It has a screen of its own.
+        Overlay::Inspector => Content::list("INSPECTOR", Vec::new()),
         Overlay::Themes { .. } => {
             let selected = Theme::ALL.iter().position(|(theme, _)| *theme == model.theme);
             let lines = themes::lines(model.theme, look, cells);
@@ -109,7 +111,7 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
 }
 
 /// Moves the first visible line, and keeps the chosen one in sight.
-fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<usize>) {
+pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<usize>) {
     let page = visible.saturating_sub(1).max(1);
     let row = state.overlay_row;
     state.overlay_row = match (selected, state.overlay_scroll.take()) {

@@ -2,6 +2,7 @@
 
 mod any;
 mod finding;
+mod inspecting;
 mod looks;
 mod mouse;
 mod prose;

@@ -288,6 +288,7 @@ fn rooms(hands: &mut Hands, server: &Server) {
 fn program(hands: &mut Hands) {
     hands.opens("Ctrl-P", "PALETTE");
     hands.opens("F1", "HELP");
+    hands.opens("F12", "FRAMES");
     hands.press("Alt-M");
     hands.at.shows("the mouse is the terminal's");
     hands.press("Alt-M");

@@ -15,6 +15,7 @@ mod end;
 mod fake;
 mod gaps;
 mod hostile;
+mod inspector;
 mod keys;
 mod looks;
 mod pipe;

@@ -57,6 +57,8 @@ pub enum Action {
     TakeBack,
     /// Show or hide the keys and commands.
     Help,
+    /// Show or hide what goes over the wire.
+    Inspector,
     /// Open or close the search for a room.
     Rooms,
     /// Open or close the palette of commands and actions.
@@ -242,6 +244,10 @@ const PROGRAM: &[Row] = &[
         bindings: &[bind("palette", Action::Palette, &["Ctrl-P"])],
     },
     Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
+    Row {
+        does: "frames in and out, round trips, the connection, the token",
+        bindings: &[bind("inspector", Action::Inspector, &["F12"])],
+    },
     Row {
         does: "leave the mouse to the terminal, for its own selection, or take it back",
         bindings: &[bind("mouse", Action::Mouse, &["Alt-M"])],

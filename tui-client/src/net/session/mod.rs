@@ -190,6 +190,8 @@ impl Session {
             Command::Members(room) => self.say(ClientEvent::Members { room }),
             Command::ListRooms { prefix } => self.say(ClientEvent::ListRooms { prefix, limit: None }),
             Command::Ping => self.ping(now),
+            // The task's to follow: it has the frames.
+            Command::Trace(_) => {}
             Command::RetryNow => self.retry_now(now),
             Command::Close => {
                 self.phase = Phase::Ended;

@@ -48,6 +48,8 @@ pub(in crate::ui) struct Glyphs {
     pub(in crate::ui) ellipsis: &'static str,
     /// Before who left.
     pub(in crate::ui) minus: &'static str,
+    /// From little to much.
+    pub(in crate::ui) levels: [&'static str; 8],
 }
 
 /// As nearly all terminals show them.
@@ -72,6 +74,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     cut: "…",
     ellipsis: "…",
     minus: "−",
+    levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
 };
 
 /// For terminals and fonts that have nothing else.
@@ -96,9 +99,17 @@ pub(super) static ASCII: Glyphs = Glyphs {
     cut: "~",
     ellipsis: "...",
     minus: "-",
+    levels: ["_", ".", ",", "-", "=", "+", "*", "#"],
 };
 
 impl Glyphs {
+    /// The sign of so much, from 0 to 1.
+    pub(in crate::ui) fn level(&self, much: f64) -> &'static str {
+        let steps = self.levels.iter().zip(1_u8..);
+        let reached = steps.take_while(|(_, step)| f64::from(*step - 1) / 8.0 < much);
+        reached.last().map_or(self.levels[0], |(sign, _)| sign)
+    }
+
     /// A sentence of the program's own in these signs. The rest of the program writes `…`, `·`, `−` and `–`; there is
     /// nothing in it that somebody else wrote.
     pub(in crate::ui) fn own<'a>(&self, text: &'a str) -> Cow<'a, str> {

@@ -1,0 +1,487 @@
+//! What goes over the wire, and how the connection was: for whoever writes a client, or runs a server.
+//!
+//! Round trips and changes of the connection are kept always. Frames and the token's claims are the network's to keep:
+//! they are asked for while the inspector is open ([`net::Command::Trace`]).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use realtime_shared::Timestamp;
+
+use super::clock::{clock_time, human};
+use super::keys::Action;
+use super::{Effect, Model, Overlay, Scroll};
+use crate::net::{self, ConnectionState, Direction, TRACED, Totals, Traced};
+use crate::sanitize::{self, Block, Line};
+
+/// Round trips that are kept.
+const TRIPS: usize = 60;
+/// Changes of the connection that are kept.
+const CHANGES: usize = 100;
+/// Claims that are shown of a token.
+const CLAIMS: usize = 32;
+
+/// What is shown where not all of it has room.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Frames in and out.
+    #[default]
+    Frames,
+    /// How the connection is and was.
+    Connection,
+    /// What the token says.
+    Token,
+}
+
+impl Part {
+    /// All of them, in their order.
+    pub const ALL: [Self; 3] = [Self::Frames, Self::Connection, Self::Token];
+
+    fn other(self, by: usize) -> Self {
+        let at = Self::ALL.iter().position(|part| *part == self).unwrap_or(0);
+        Self::ALL[(at + by) % Self::ALL.len()]
+    }
+}
+
+/// A frame as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Counts all frames, from 1.
+    pub number: u64,
+    /// When it went by: hours, minutes, seconds and their thousandths.
+    pub time: String,
+    /// Which way.
+    pub direction: Direction,
+    /// Its `type`, where it has one.
+    pub kind: Line,
+    /// How long it is, in bytes.
+    pub bytes: usize,
+    /// Its text, or the beginning of it.
+    pub text: Block,
+}
+
+/// A change of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// When.
+    pub time: String,
+    /// What it is since.
+    pub what: Line,
+}
+
+/// What is known of the connection.
+#[derive(Debug, Default)]
+pub struct Inspector {
+    /// The part that is shown.
+    pub part: Part,
+    /// The last frames, the newest in the end. None while the inspector is closed.
+    pub frames: VecDeque<Shown>,
+    /// The number of the chosen frame; `None`: the newest one, whichever that is.
+    pub chosen: Option<u64>,
+    /// Whether the chosen one is shown in full.
+    pub is_opened: bool,
+    /// What went by in all.
+    pub totals: Totals,
+    /// The last times from a ping to its pong, the newest in the end.
+    pub trips: VecDeque<Duration>,
+    /// The last changes, the newest in the end.
+    pub changes: VecDeque<Change>,
+    /// The token's claims, and what is in them.
+    pub claims: Vec<(Line, Line)>,
+    expires: Option<u64>,
+    is_token_known: bool,
+    since: Option<Duration>,
+}
+
+impl Inspector {
+    /// Where the chosen frame is; `None` where there are no frames.
+    #[must_use]
+    pub fn chosen_index(&self) -> Option<usize> {
+        let last = self.frames.len().checked_sub(1)?;
+        let oldest = self.frames.front()?.number;
+        let at = self.chosen.map(|number| usize::try_from(number.saturating_sub(oldest)).unwrap_or(last));
+        Some(at.unwrap_or(last).min(last))
+    }
+
+    /// The frame that is shown in full.
+    #[must_use]
+    pub fn opened(&self) -> Option<&Shown> {
+        self.frames.get(self.chosen_index()?).filter(|_| self.is_opened)
+    }
+
+    /// How long there has been a connection, where there is one.
+    #[must_use]
+    pub fn connected_for(&self, now: Duration) -> Option<Duration> {
+        self.since.map(|since| now.saturating_sub(since))
+    }
+
+    /// What is to be said of the token's time, and whether that is over.
+    #[must_use]
+    pub fn expiry(&self, now: Timestamp) -> (String, bool) {
+        let now = now.millis() / 1_000;
+        match self.expires {
+            _ if !self.is_token_known => ("no token yet".to_owned(), false),
+            None if self.claims.is_empty() => ("the token is no JWT".to_owned(), false),
+            None => ("does not expire".to_owned(), false),
+            Some(at) if at > now => (format!("expires in {}", human(Duration::from_secs(at - now))), false),
+            Some(at) => (format!("expired {} ago", human(Duration::from_secs(now - at))), true),
+        }
+    }
+
+    fn choose(&mut self, index: usize) {
+        let last = self.frames.len().saturating_sub(1);
+        self.chosen = if index >= last { None } else { self.frames.get(index).map(|frame| frame.number) };
+    }
+
+    fn close(&mut self) {
+        self.frames = VecDeque::new();
+        (self.chosen, self.is_opened) = (None, false);
+        self.claims = Vec::new();
+        self.is_token_known = false;
+    }
+}
+
+impl Model {
+    /// What is known of the connection.
+    #[must_use]
+    pub const fn inspector(&self) -> &Inspector {
+        &self.inspector
+    }
+}
+
+pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+    model.overlay = Some(Overlay::Inspector);
+    vec![Effect::Net(net::Command::Trace(true))]
+}
+
+/// Has no more frames told, where the inspector is not open any more.
+pub(super) fn close_unless_open(model: &mut Model) -> Option<Effect> {
+    let was_open = std::mem::replace(&mut model.inspects, model.overlay == Some(Overlay::Inspector));
+    if model.inspects || !was_open {
+        return None;
+    }
+    model.inspector.close();
+    Some(Effect::Net(net::Command::Trace(false)))
+}
+
+/// Keeps how the connection is now.
+pub(super) fn on_state(model: &mut Model, state: &ConnectionState) {
+    let what = match state {
+        ConnectionState::Connecting { attempt: 1 } => "connecting".to_owned(),
+        ConnectionState::Connecting { attempt } => format!("connecting, try {attempt}"),
+        ConnectionState::Connected { user_id, .. } => format!("connected as {user_id}"),
+        ConnectionState::Waiting { reason, retry_in, .. } => {
+            format!("{reason}; next try in {:.1} s", retry_in.as_secs_f64())
+        }
+        ConnectionState::Stopped { reason } => format!("{reason}; no try follows"),
+    };
+    let is_connected = matches!(state, ConnectionState::Connected { .. });
+    model.inspector.since = is_connected.then_some(model.now.mono);
+    let time = clock_time(model.now.wall, &model.zone, false);
+    push(&mut model.inspector.changes, Change { time, what: sanitize::line(&what) }, CHANGES);
+}
+
+pub(super) fn on_round_trip(model: &mut Model, time: Duration) {
+    push(&mut model.inspector.trips, time, TRIPS);
+}
+
+pub(super) fn on_traced(model: &mut Model, traced: Traced) {
+    if model.overlay != Some(Overlay::Inspector) {
+        return;
+    }
+    let inspector = &mut model.inspector;
+    match traced {
+        Traced::Frame(frame) => {
+            let age = u64::try_from(frame.age.as_millis()).unwrap_or(u64::MAX);
+            let at = Timestamp::from_millis(model.now.wall.millis().saturating_sub(age));
+            inspector.totals = frame.totals;
+            let shown = Shown {
+                number: frame.number,
+                time: clock_time(at, &model.zone, true),
+                direction: frame.direction,
+                kind: sanitize::line(kind(&frame.text)),
+                bytes: frame.bytes,
+                text: sanitize::block(&frame.text),
+            };
+            push(&mut inspector.frames, shown, TRACED);
+        }
+        Traced::Token(claims) => {
+            inspector.is_token_known = true;
+            let claims = claims.unwrap_or_default();
+            inspector.expires = claims.get("exp").and_then(serde_json::Value::as_u64);
+            let line = |text: &str| sanitize::line(text);
+            let shown = claims.iter().take(CLAIMS);
+            inspector.claims = shown.map(|(name, value)| (line(name), line(&value.to_string()))).collect();
+        }
+    }
+}
+
+/// What a key does to the inspector; `None` where it is closed, and the key is for what is below.
+pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    let inspector = &mut model.inspector;
+    let at = inspector.chosen_index().unwrap_or(0);
+    let is_list = inspector.part == Part::Frames && !inspector.is_opened;
+    let scroll = match action {
+        Action::Redraw | Action::Suspend | Action::Quit | Action::Mouse => return None,
+        Action::Close if inspector.is_opened => {
+            inspector.is_opened = false;
+            return Some(Vec::new());
+        }
+        Action::Close | Action::Inspector => {
+            model.overlay = None;
+            return Some(Vec::new());
+        }
+        Action::Complete | Action::CompleteBack => {
+            inspector.is_opened = false;
+            inspector.part = inspector.part.other(if action == Action::Complete { 1 } else { 2 });
+            Scroll::Top
+        }
+        Action::Submit if is_list => {
+            inspector.is_opened = !inspector.frames.is_empty();
+            // It stays the one that is shown, whatever comes.
+            inspector.chosen = inspector.frames.get(at).map(|frame| frame.number);
+            Scroll::Top
+        }
+        Action::Submit => {
+            inspector.is_opened = false;
+            return Some(Vec::new());
+        }
+        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Home | Action::End
+            if is_list =>
+        {
+            inspector.choose(match action {
+                Action::Up => at.saturating_sub(1),
+                Action::Down => at + 1,
+                Action::PageUp => at.saturating_sub(PAGE),
+                Action::PageDown => at + PAGE,
+                Action::Home => 0,
+                _ => usize::MAX,
+            });
+            return Some(Vec::new());
+        }
+        Action::Up => Scroll::LineUp,
+        Action::Down => Scroll::LineDown,
+        Action::PageUp => Scroll::PageUp,
+        Action::PageDown => Scroll::PageDown,
+        Action::Home => Scroll::Top,
+        Action::End => Scroll::Bottom,
+        _ => return Some(Vec::new()),
+    };
+    Some(vec![Effect::Scroll(scroll)])
+}
+
+/// A notch of the wheel goes over three frames, or lines.
+pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
+    let inspector = &mut model.inspector;
+    if inspector.part == Part::Frames && !inspector.is_opened {
+        let at = inspector.chosen_index().unwrap_or(0);
+        inspector.choose(if up { at.saturating_sub(3) } else { at + 3 });
+        return Vec::new();
+    }
+    vec![Effect::Scroll(if up { Scroll::WheelUp } else { Scroll::WheelDown })]
+}
+
+/// Frames that a page up or down goes over.
+const PAGE: usize = 10;
+
+fn push<T>(items: &mut VecDeque<T>, item: T, most: usize) {
+    if items.len() == most {
+        items.pop_front();
+    }
+    items.push_back(item);
+}
+
+/// The value of the first `type` in a frame's text, which may be cut: clients and servers write it first.
+fn kind(frame: &str) -> &str {
+    let value = frame.split_once("\"type\":").map_or("", |(_, rest)| rest.trim_start());
+    value.strip_prefix('"').and_then(|value| value.split('"').next()).unwrap_or_default()
+}
+
+/// A frame's text with a line for each of its fields, as far as it is JSON.
+#[must_use]
+pub fn pretty(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    let line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth.min(DEPTH)));
+    };
+    let mut characters = json.chars().peekable();
+    while let Some(c) = characters.next() {
+        if in_string {
+            in_string = is_escaped || c != '"';
+            is_escaped = c == '\\' && !is_escaped;
+            text.push(c);
+            continue;
+        }
+        match c {
+            '"' => {
+                in_string = true;
+                text.push(c);
+            }
+            '{' | '[' => {
+                text.push(c);
+                let is_empty = characters.peek().is_some_and(|next| matches!(next, '}' | ']'));
+                if !is_empty {
+                    depth += 1;
+                    line(&mut text, depth);
+                } else if let Some(end) = characters.next() {
+                    text.push(end);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut text, depth);
+                text.push(c);
+            }
+            ',' => {
+                text.push(c);
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Beyond this lines are not indented further.
+const DEPTH: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use crossterm::event::KeyCode;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::app::testing::Client;
+    use crate::net::{Command, Event, Frame};
+
+    fn frame(number: u64, text: &str) -> Event {
+        Event::Traced(Box::new(Traced::Frame(Frame {
+            number,
+            age: Duration::from_millis(250),
+            direction: Direction::In,
+            bytes: text.len(),
+            text: text.to_owned(),
+            totals: Totals { from_server: (number, 100), to_server: (0, 0) },
+        })))
+    }
+
+    fn opened() -> Client {
+        let mut client = Client::online(&["chat"]);
+        let effects = client.press(KeyCode::F(12));
+        assert_eq!(effects, [Effect::Net(Command::Trace(true))]);
+        for number in 1..=30 {
+            client.net(frame(number, &format!(r#"{{"type":"pong","n":{number}}}"#)));
+        }
+        client
+    }
+
+    #[test]
+    fn frames_are_told_only_while_it_is_open() {
+        let mut client = opened();
+        assert_eq!(client.model.inspector().frames.len(), 30);
+        let effects = client.press(KeyCode::Esc);
+        assert_eq!(effects, [Effect::Net(Command::Trace(false))]);
+        client.net(frame(31, "late"));
+        assert!(client.model.inspector().frames.is_empty());
+        assert!(client.press(KeyCode::Esc).is_empty(), "once");
+    }
+
+    #[test]
+    fn a_message_that_opens_something_else_closes_it() {
+        let mut client = opened();
+        let effects = client.input(crate::app::Input::Paste("text".to_owned()));
+        assert!(effects.contains(&Effect::Net(Command::Trace(false))), "{effects:?}");
+    }
+
+    #[test]
+    fn the_list_follows_until_a_frame_is_chosen() {
+        let mut client = opened();
+        let chosen = |client: &Client| {
+            let inspector = client.model.inspector();
+            inspector.frames[inspector.chosen_index().expect("frames")].number
+        };
+        client.net(frame(31, "{}"));
+        assert_eq!(chosen(&client), 31);
+        client.press(KeyCode::Up);
+        client.net(frame(32, "{}"));
+        assert_eq!(chosen(&client), 30, "it stands");
+        client.press(KeyCode::Enter);
+        assert_eq!(client.model.inspector().opened().map(|frame| frame.number), Some(30));
+        for number in 33..=TRACED as u64 + 40 {
+            client.net(frame(number, "{}"));
+        }
+        assert_eq!(chosen(&client), 41, "the oldest that is left");
+        client.press(KeyCode::Esc);
+        assert!(client.model.inspector().opened().is_none() && client.model.overlay.is_some());
+        client.press(KeyCode::End);
+        assert_eq!(chosen(&client), TRACED as u64 + 40);
+        client.press(KeyCode::Home);
+        assert_eq!(chosen(&client), 41);
+        assert_eq!(client.model.inspector().frames.len(), TRACED);
+    }
+
+    #[test]
+    fn frames_have_their_time_and_their_kind() {
+        let client = opened();
+        let shown = &client.model.inspector().frames[0];
+        assert_eq!((shown.time.as_str(), shown.kind.as_str()), ("20:17:59.750", "pong"));
+        assert_eq!([kind("{}"), kind(r#"{"a":1, "type": "x"}"#), kind(r#"{"type":7}"#)], ["", "x", ""]);
+    }
+
+    #[test]
+    fn the_token_says_when_it_ends() {
+        let mut client = opened();
+        let said = |client: &Client| client.model.inspector().expiry(client.model.now.wall);
+        assert_eq!(said(&client).0, "no token yet");
+        let now = client.model.now.wall.millis() / 1_000;
+        let tell = |exp: Option<u64>, client: &mut Client| {
+            let claims = exp.map(|exp| {
+                let claims = serde_json::json!({"sub": "you\u{202e}", "exp": exp});
+                claims.as_object().expect("an object").clone()
+            });
+            client.net(Event::Traced(Box::new(Traced::Token(claims))));
+        };
+        tell(Some(now + 3 * 3_600), &mut client);
+        assert_eq!(said(&client), ("expires in 3 h".to_owned(), false));
+        assert_eq!(client.model.inspector().claims[1].1.as_str(), "\"you\"");
+        tell(Some(now - 130), &mut client);
+        assert_eq!(said(&client), ("expired 2 min ago".to_owned(), true));
+        tell(None, &mut client);
+        assert_eq!(said(&client).0, "the token is no JWT");
+    }
+
+    #[test]
+    fn what_happened_to_the_connection_is_kept() {
+        let mut client = Client::online(&["chat"]);
+        client.lose(Duration::from_millis(1_900));
+        client.connect();
+        let changes = &client.model.inspector().changes;
+        let what: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        assert_eq!(what[0], "connected as you");
+        assert!(what[1].ends_with("next try in 1.9 s"), "{what:?}");
+        client.pass(61_000);
+        assert_eq!(client.model.inspector().connected_for(client.mono()), Some(Duration::from_secs(61)));
+        for _ in 0..2 * CHANGES {
+            client.lose(Duration::ZERO);
+        }
+        assert_eq!(client.model.inspector().changes.len(), CHANGES);
+    }
+
+    #[test]
+    fn json_is_shown_line_by_line() {
+        let text = r#"{"type":"a","b":[1,{"c":"x, {\""}],"d":{},"e":[]}"#;
+        let shown = "{\n  \"type\": \"a\",\n  \"b\": [\n    1,\n    {\n      \"c\": \"x, {\\\"\"\n    }\n  ],\n  \"d\": {},\n  \"e\": []\n}";
+        assert_eq!(pretty(text), shown);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_of_what_is_shown(text in r#"[{}\[\],:"\\a-z0-9 é]{0,80}"#) {
+            let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(bare(&pretty(&text)), bare(&text));
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The inspector, in its parts.
+
+use super::*;
+use crate::net::{Direction, Frame, Totals, Traced};
+
+/// A connection that was lost and came back, and what went over it.
+fn inspected() -> Client {
+    let mut client = Client::online(&["chat-general"]);
+    for millis in [1, 3, 2, 40, 2, 2, 0, 7, 12, 3] {
+        client.net(Event::RoundTrip(Duration::from_millis(millis)));
+    }
+    client.pass(61_500);
+    client.lose(Duration::from_millis(1_900));
+    client.pass(1_900);
+    client.connect();
+    client.pass(125_000);
+    client.press(KeyCode::F(12));
+    let long = format!(r#"{{"type":"history","room":"chat-general","messages":[{}]}}"#, "1,".repeat(2_000));
+    let texts = [
+        (Direction::Out, r#"{"type":"join_room","room":"chat-general","ref":"join-1"}"#),
+        (
+            Direction::In,
+            r#"{"type":"room_joined","room":"chat-general","members":["alice","you"],"member_count":2}"#,
+        ),
+        (
+            Direction::In,
+            r#"{"type":"message","room":"chat-general","from":"alice","text":"hello \u202e日本 👩","seq":7}"#,
+        ),
+        (Direction::In, &long),
+        (Direction::Out, r#"{"type":"ping","nonce":"ping-4"}"#),
+        (Direction::In, r#"{"type":"pong","nonce":"ping-4"}"#),
+    ];
+    for (number, (direction, text)) in (1..).zip(texts) {
+        let totals = Totals { from_server: (number, 4_100 * number), to_server: (2, 90) };
+        let age = Duration::from_millis(1_000 - 150 * number);
+        let text: String = text.chars().take(4_096).collect();
+        let bytes = if number == 4 { long.len() } else { text.len() };
+        let frame = Frame { number, age, direction, bytes, text, totals };
+        client.net(Event::Traced(Box::new(Traced::Frame(frame))));
+    }
+    let claims =
+        serde_json::json!({"sub": "you", "exp": 1_795_388_680_u64, "role": "user", "rooms": ["chat-*"]});
+    client.net(Event::Traced(Box::new(Traced::Token(claims.as_object().cloned()))));
+    client
+}
+
+#[test]
+fn frames_with_the_newest_below() {
+    snapshots("inspector", inspected);
+}
+
+#[test]
+fn a_frame_in_full() {
+    snapshots("inspector_frame", || {
+        let mut client = inspected();
+        for _ in 0..3 {
+            client.press(KeyCode::Up);
+        }
+        client.press(KeyCode::Enter);
+        client
+    });
+}
+
+#[test]
+fn how_the_connection_is_and_was() {
+    snapshots("inspector_connection", || {
+        let mut client = inspected();
+        client.press(KeyCode::Tab);
+        client
+    });
+}
+
+#[test]
+fn what_the_token_says() {
+    snapshots("inspector_token", || {
+        let mut client = inspected();
+        client.press(KeyCode::BackTab);
+        client
+    });
+}
+
+#[test]
+fn each_size_has_some_of_it() {
+    for keys in [&[][..], &[KeyCode::Tab], &[KeyCode::BackTab], &[KeyCode::Up, KeyCode::Enter]] {
+        let mut client = inspected();
+        for key in keys {
+            client.press(*key);
+        }
+        draw_in_sizes(client, 4);
+    }
+}
+
+#[test]
+fn what_is_chosen_is_in_sight() {
+    let mut client = inspected();
+    for number in 7..=100 {
+        let text = format!(r#"{{"type":"n{number}"}}"#);
+        let frame = Frame {
+            number,
+            age: Duration::ZERO,
+            direction: Direction::In,
+            bytes: 9,
+            text,
+            totals: Totals::default(),
+        };
+        client.net(Event::Traced(Box::new(Traced::Frame(frame))));
+    }
+    let mut screen = Screen::new(client, (80, 24));
+    assert!(screen.text().contains(" n100 "));
+    screen.press(KeyCode::Home);
+    let text = screen.text();
+    assert!(text.contains(" join_room ") && text.contains("99 newer"), "{text}");
+    for _ in 0..50 {
+        screen.press(KeyCode::Down);
+        screen.draw();
+    }
+    assert!(screen.text().contains(" n51 "), "{}", screen.text());
+}
