@@ -92,7 +92,7 @@ fn names_of_terminals_say_what_they_have() {
     for (term, is_asked, green) in [
         ("xterm", true, Some("\x1b[32;")),
         ("xterm-256color", true, Some("\x1b[38;5;113;")),
-        ("screen-256color", false, Some("\x1b[38;5;28;")),
+        ("screen-256color", false, Some("\x1b[38;5;29;")),
         ("linux", false, Some("\x1b[32;")),
         ("vt220", false, None),
     ] {

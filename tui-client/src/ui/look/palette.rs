@@ -55,33 +55,33 @@ pub(super) static LIGHT: Palette = Palette {
     link: Some(26),
 };
 
-/// Where the background is not known: 4 to 1 on black and on white, where no colour has more than 4.6 on both.
+/// Where the background is not known: 4.5 to 1 on black and on white, which six of the 256 have.
 pub(super) static EITHER: Palette = Palette {
-    nicks: &[130, 64, 29, 30, 31, 27, 63, 98, 129, 133, 131, 96],
+    nicks: &[29, 63, 98],
     faint: Some(243),
-    good: Some(28),
-    busy: Some(130),
-    bad: Some(161),
+    good: Some(29),
+    busy: Some(131),
+    bad: Some(131),
     you: Some(163),
-    code: Some(30),
-    quote: Some(64),
-    link: Some(27),
+    code: Some(98),
+    quote: Some(29),
+    link: Some(63),
 };
 
-/// The terminal's own on a dark background: no blue and no red but the bright ones, and no grey.
+/// The terminal's own on a dark background: no blue, no magenta and no grey, and red and yellow as they are bright.
 pub(super) static SIXTEEN_DARK: Palette = Palette {
-    nicks: &[2, 3, 6, 12],
+    nicks: &[2, 6, 14],
     faint: None,
     good: Some(2),
-    busy: Some(3),
+    busy: Some(11),
     bad: Some(9),
-    you: Some(13),
+    you: Some(11),
     code: Some(6),
     quote: Some(2),
-    link: Some(12),
+    link: Some(14),
 };
 
-/// The terminal's own on a light background: no green, yellow and cyan, and no bright ones.
+/// The terminal's own on a light background: red, blue and magenta, and no bright ones.
 pub(super) static SIXTEEN_LIGHT: Palette = Palette {
     nicks: &[4],
     faint: None,
