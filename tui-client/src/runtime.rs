@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
 use crate::sanitize::{self, Block};
 use crate::terminal::{self, Capabilities};
-use asking::Late;
+use asking::Awaited;
 use editor::{Editing, ended};
 pub(crate) use first::{First, verdict};
 use keeper::Keeper;
@@ -148,7 +148,7 @@ pub async fn run(config: Config) -> End {
         clock,
         input: None,
         editing: None,
-        late: None,
+        awaited: None,
         #[cfg(debug_assertions)]
         panics: std::env::var_os("REALTIME_PANIC").is_some(),
         weather: config.weather,
@@ -219,7 +219,7 @@ struct Session {
     /// What is done to the network of a demo.
     weather: Option<watch::Sender<Weather>>,
     /// An answer of the terminal that may still come.
-    late: Option<Late>,
+    awaited: Option<Awaited>,
 }
 
 /// What woke the loop.
@@ -267,10 +267,7 @@ impl Session {
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
         let mut signals = Signals::new()?;
         self.draw()?;
-        if let Some(outcome) = self.ask(&mut signals).await? {
-            return Ok(outcome);
-        }
-        self.draw()?;
+        self.ask()?;
         self.input = Some(EventStream::new());
         let mut drawn = Instant::now();
         let mut is_dirty = false;
@@ -327,8 +324,6 @@ impl Session {
         if events.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        #[cfg(debug_assertions)]
-        assert!(!self.panics, "REALTIME_PANIC is set, for tests of what a panic leaves");
         for event in events {
             for event in self.without_answer(event?) {
                 if let Some(outcome) = self.on_event(event)? {
@@ -340,6 +335,8 @@ impl Session {
     }
 
     fn on_event(&mut self, event: TerminalEvent) -> Step {
+        #[cfg(debug_assertions)]
+        assert!(!self.panics, "REALTIME_PANIC is set, for tests of what a panic leaves");
         let input = match event {
             TerminalEvent::Key(key) => {
                 self.screen.view.deselect();

@@ -6,7 +6,6 @@
 //!
 //! A new mode: a line in `enter` and its opposite in `restore`.
 
-mod answer;
 mod ask;
 mod capabilities;
 mod sixteen;
@@ -25,8 +24,7 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 
-pub use answer::background;
-pub use ask::{Answer, ask, can_be_asked};
+pub use ask::{ask, background, can_be_asked};
 pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
 pub use sixteen::with_sixteen;
 

@@ -1,74 +1,53 @@
-//! Whether the terminal is light or dark: asked behind the first frame, which waits for nothing and can be read on both,
-//! and heard where the answer comes late.
+//! Whether the terminal is light or dark: asked behind the first frame, which can be read on both, and heard whenever the
+//! answer comes.
 //!
-//! Nothing of an answer gets into the composer. One that comes after the wait is over arrives as keys, since crossterm does
-//! not know it: `Alt-]`, `11;rgb:…`, `Ctrl-G`. [`Late`] takes these out of what is typed.
+//! Nothing waits for the answer, and nothing of it gets into the composer. It arrives as keys, since crossterm does not
+//! know it: `Alt-]`, `11;rgb:…`, `Ctrl-G`. [`Awaited`] takes these out of what is typed; all that turns out to be no answer
+//! is typed.
 
 use std::io;
 use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
-use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
-use super::signals::{Signal, Signals};
-use super::{Session, Step};
-use crate::app::{Input, Theme};
+use super::Session;
+use crate::app::Theme;
 use crate::terminal::{self, Ground};
 
-/// How long an answer is waited for: longer than a round trip around the world.
-const LIMIT: Duration = Duration::from_millis(500);
-/// The longest answer, in keys.
-const KEYS: usize = 48;
-/// How every answer begins, after `Alt-]`.
-const BEGINNING: &str = "11;";
+/// How long an answer may take: longer than a bad line does. After that `Alt-]` is a key like others.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The longest answer, in bytes.
+const BYTES: usize = 48;
+/// How every answer begins.
+const BEGINNING: &str = "\x1b]11;";
 
 impl Session {
     /// Asks the terminal, where the theme depends on the answer.
-    pub(super) async fn ask(&mut self, signals: &mut Signals) -> Step {
+    pub(super) fn ask(&mut self) -> io::Result<()> {
         let is_open = matches!(self.model.theme, Theme::Auto | Theme::Sixteen);
         let depth = self.screen.view.capabilities().depth;
-        if !is_open || !terminal::can_be_asked(depth, |name| std::env::var(name).ok()) {
-            return Ok(None);
+        if is_open && terminal::can_be_asked(depth, |name| std::env::var(name).ok()) {
+            terminal::ask()?;
+            self.awaited = Some(Awaited::until(Instant::now() + LIMIT));
         }
-        let mut asking = spawn_blocking(|| terminal::ask(LIMIT));
-        let mut missed = None;
-        let answer = loop {
-            tokio::select! {
-                biased;
-                signal = signals.next() => match signal {
-                    Signal::End(_) => return self.on_signal(signal),
-                    Signal::Stop | Signal::Continue => missed = Some(signal),
-                },
-                answer = &mut asking => break answer.map_err(io::Error::other)??,
-            }
-        };
-        self.screen.view.set_ground(answer.ground);
-        self.late = (!answer.is_whole).then(Late::default);
-        if let Some(outcome) = self.type_in(&answer.typed)? {
-            return Ok(Some(outcome));
-        }
-        missed.map_or(Ok(None), |signal| self.on_signal(signal))
+        Ok(())
     }
 
-    /// What was typed before anybody read it is a draft, and Ctrl-C is Ctrl-C.
-    fn type_in(&mut self, typed: &[u8]) -> Step {
-        let text = String::from_utf8_lossy(typed);
-        let written: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\r' | '\t')).collect();
-        if !written.is_empty() {
-            self.handle(Input::Paste(written))?;
-        }
-        let quits = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        if text.contains('\x03') { self.handle(Input::Key(quits)) } else { Ok(None) }
-    }
-
-    /// What is left of the terminal's events without an answer that comes late.
+    /// What is left of the terminal's events without the answer.
     pub(super) fn without_answer(&mut self, event: Event) -> Vec<Event> {
-        let Some(late) = &mut self.late else { return vec![event] };
-        match late.hear(event) {
-            Heard::Typed(events) => events,
+        let Some(awaited) = &mut self.awaited else { return vec![event] };
+        let is_late = Instant::now() > awaited.until;
+        match awaited.hear(event) {
+            Heard::Typed(events) => {
+                if is_late && awaited.kept.is_empty() {
+                    self.awaited = None;
+                }
+                events
+            }
             Heard::Answer(ground) => {
                 self.screen.view.set_ground(ground);
-                self.late = None;
+                self.awaited = None;
                 Vec::new()
             }
         }
@@ -84,59 +63,80 @@ enum Heard {
     Answer(Option<Ground>),
 }
 
-/// Waits for an answer among what is typed.
-#[derive(Debug, Default)]
-pub(super) struct Late {
+/// An answer that may come among what is typed.
+#[derive(Debug)]
+pub(super) struct Awaited {
+    until: Instant,
     /// Events that may be the beginning of it.
     kept: Vec<Event>,
-    /// The characters of it.
-    text: String,
+    /// The bytes that they were, and those of an `Esc` before them.
+    bytes: String,
 }
 
-impl Late {
+impl Awaited {
+    const fn until(until: Instant) -> Self {
+        Self { until, kept: Vec::new(), bytes: String::new() }
+    }
+
     fn hear(&mut self, event: Event) -> Heard {
-        let is_begun = !self.kept.is_empty();
-        let character = character(&event);
-        match character {
-            Some((']', KeyModifiers::ALT)) if !is_begun => {
-                self.kept.push(event);
-                Heard::Typed(Vec::new())
-            }
-            Some(('g', KeyModifiers::CONTROL) | ('\\', KeyModifiers::ALT)) if self.is_known() => {
-                let Self { text, .. } = std::mem::take(self);
-                Heard::Answer(text.strip_prefix(BEGINNING).and_then(terminal::background))
-            }
-            Some((c, modifiers)) if is_begun && modifiers.is_empty() && self.takes(c) => {
-                self.text.push(c);
-                self.kept.push(event);
-                Heard::Typed(Vec::new())
-            }
+        if matches!(event, Event::Resize(..)) {
+            return Heard::Typed(vec![event]);
+        }
+        let bytes = bytes(&event);
+        self.bytes.push_str(&bytes);
+        let mut typed = Vec::new();
+        if bytes.is_empty() || !is_begun(&self.bytes) {
+            typed.append(&mut self.kept);
+            self.bytes = bytes;
+        }
+        if let Some(color) = color(&self.bytes) {
+            let ground = terminal::background(color);
+            self.kept.clear();
+            self.bytes.clear();
+            return Heard::Answer(ground);
+        }
+        match self.bytes.as_str() {
+            // The key, as far as anybody can tell; an answer that comes in pieces goes on behind it.
+            "\x1b" => typed.push(event),
+            begun if is_begun(begun) => self.kept.push(event),
             _ => {
-                self.text.clear();
-                let mut events = std::mem::take(&mut self.kept);
-                events.push(event);
-                Heard::Typed(events)
+                self.bytes.clear();
+                typed.push(event);
             }
         }
-    }
-
-    /// Whether it is an answer beyond doubt.
-    fn is_known(&self) -> bool {
-        self.text.starts_with(BEGINNING)
-    }
-
-    fn takes(&self, c: char) -> bool {
-        let is_next = BEGINNING.chars().nth(self.text.len()).is_some_and(|next| next == c);
-        is_next
-            || (self.is_known() && self.kept.len() < KEYS && (c.is_ascii_hexdigit() || "rgb:/".contains(c)))
+        Heard::Typed(typed)
     }
 }
 
-fn character(event: &Event) -> Option<(char, KeyModifiers)> {
+/// The bytes of which crossterm made a key, for those that an answer can have.
+fn bytes(event: &Event) -> String {
     match event {
-        Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers, .. }) => Some((*c, *modifiers)),
-        _ => None,
+        Event::Key(KeyEvent { code: KeyCode::Esc, modifiers: KeyModifiers::NONE, .. }) => "\x1b".to_owned(),
+        Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers, .. }) => match *modifiers {
+            KeyModifiers::NONE | KeyModifiers::SHIFT => c.to_string(),
+            KeyModifiers::ALT => format!("\x1b{c}"),
+            KeyModifiers::CONTROL if *c == 'g' => "\x07".to_owned(),
+            _ => String::new(),
+        },
+        _ => String::new(),
     }
+}
+
+/// Whether an answer may begin so.
+fn is_begun(bytes: &str) -> bool {
+    match bytes.strip_prefix(BEGINNING) {
+        Some(rest) => {
+            let color = color(bytes).unwrap_or_else(|| rest.trim_end_matches('\x1b'));
+            bytes.len() <= BYTES && color.chars().all(|c| c.is_ascii_graphic())
+        }
+        None => !bytes.is_empty() && BEGINNING.starts_with(bytes),
+    }
+}
+
+/// The colour in an answer that is whole.
+fn color(bytes: &str) -> Option<&str> {
+    let rest = bytes.strip_prefix(BEGINNING)?;
+    rest.strip_suffix('\x07').or_else(|| rest.strip_suffix("\x1b\\"))
 }
 
 #[cfg(test)]
@@ -147,17 +147,21 @@ mod tests {
         Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers))
     }
 
+    fn esc() -> Event {
+        Event::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE))
+    }
+
     fn plain(text: &str) -> Vec<Event> {
         text.chars().map(|c| key(c, KeyModifiers::NONE)).collect()
     }
 
     /// What is typed of these events, and the answer among them.
     fn heard(events: Vec<Event>) -> (Vec<Event>, Vec<Option<Ground>>) {
-        let mut late = Late::default();
+        let mut awaited = Awaited::until(Instant::now());
         let mut typed = Vec::new();
         let mut answers = Vec::new();
         for event in events {
-            match late.hear(event) {
+            match awaited.hear(event) {
                 Heard::Typed(events) => typed.extend(events),
                 Heard::Answer(ground) => answers.push(ground),
             }
@@ -165,21 +169,52 @@ mod tests {
         (typed, answers)
     }
 
+    /// An answer with these around its colour, among what is typed.
+    fn answered(beginning: &[Event], end: &[Event]) -> Vec<Event> {
+        let parts: [&[Event]; 5] =
+            [&plain("ab"), beginning, &plain("11;rgb:ffff/ffff/ffff"), end, &plain("c")];
+        parts.concat()
+    }
+
     #[test]
-    fn a_late_answer_is_not_typed() {
+    fn an_answer_is_not_typed() {
+        let beginning = [key(']', KeyModifiers::ALT)];
         for end in [key('g', KeyModifiers::CONTROL), key('\\', KeyModifiers::ALT)] {
-            let mut events = plain("ab");
-            events.push(key(']', KeyModifiers::ALT));
-            events.extend(plain("11;rgb:ffff/ffff/ffff"));
-            events.push(end);
-            events.extend(plain("c"));
+            let events = answered(&beginning, &[end]);
             assert_eq!(heard(events), (plain("abc"), vec![Some(Ground::Light)]));
         }
     }
 
     #[test]
+    fn an_answer_in_pieces_is_not_typed() {
+        let beginning = [esc(), plain("]").remove(0)];
+        let events = answered(&beginning, &[esc(), plain("\\").remove(0)]);
+        let typed = [plain("ab"), vec![esc()], plain("c")].concat();
+        assert_eq!(heard(events), (typed, vec![Some(Ground::Light)]));
+    }
+
+    #[test]
+    fn an_answer_behind_its_own_beginning_is_heard() {
+        for typed in [esc(), key(']', KeyModifiers::ALT)] {
+            let events =
+                answered(&[typed.clone(), key(']', KeyModifiers::ALT)], &[key('g', KeyModifiers::CONTROL)]);
+            let typed = [plain("ab"), vec![typed], plain("c")].concat();
+            assert_eq!(heard(events), (typed, vec![Some(Ground::Light)]));
+        }
+    }
+
+    #[test]
+    fn a_window_that_changes_its_size_meanwhile_is_no_part_of_it() {
+        let resized = Event::Resize(80, 24);
+        let mut events = answered(&[key(']', KeyModifiers::ALT)], &[key('g', KeyModifiers::CONTROL)]);
+        events.insert(9, resized.clone());
+        let typed = [plain("ab"), vec![resized], plain("c")].concat();
+        assert_eq!(heard(events), (typed, vec![Some(Ground::Light)]));
+    }
+
+    #[test]
     fn what_only_begins_like_an_answer_is_typed() {
-        for text in ["x", "11", "12;", "1", "11;rgb:0/0/0x"] {
+        for text in ["x", "11", "12;", "1", "11;rgb:0/0/0 x"] {
             let mut events = vec![key(']', KeyModifiers::ALT)];
             events.extend(plain(text));
             events.push(Event::FocusLost);
@@ -188,10 +223,27 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_begin_no_answer_are_typed_at_once() {
+        let mut awaited = Awaited::until(Instant::now());
+        for event in
+            [esc(), key('g', KeyModifiers::CONTROL), key('x', KeyModifiers::ALT), plain("1").remove(0)]
+        {
+            assert_eq!(awaited.hear(event.clone()), Heard::Typed(vec![event]));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_no_colour_is_not_typed() {
+        let events = [key(']', KeyModifiers::ALT)].into_iter().chain(plain("11;black"));
+        let events = events.chain([key('g', KeyModifiers::CONTROL)]).collect();
+        assert_eq!(heard(events), (Vec::new(), vec![None]));
+    }
+
+    #[test]
     fn an_answer_without_an_end_is_given_up() {
         let mut events = vec![key(']', KeyModifiers::ALT)];
         events.extend(plain("11;"));
-        events.extend(plain(&"f".repeat(KEYS)));
+        events.extend(plain(&"f".repeat(BYTES)));
         assert_eq!(heard(events.clone()), (events, Vec::new()));
     }
 }

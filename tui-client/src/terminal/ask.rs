@@ -1,28 +1,18 @@
 //! Asking the terminal whether it is light or dark.
 //!
-//! It is asked once, in raw mode and before anything else reads what is typed. Terminals answer within a round trip; what
-//! is asked last is answered by all of them, so the wait ends with the answer, and its limit is for what is no terminal.
+//! ```text
+//!  asked:     ESC ] 11 ; ? BEL                        what the background is (OSC 11)
+//!  answered:  ESC ] 11 ; rgb:1e1e/1e1e/1e1e BEL       by most; also with ESC \ at its end
+//! ```
+//!
+//! The answer comes among what is typed, after a round trip or never; who reads the keys takes it out of them. Nothing
+//! waits for it.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, read};
-
-use super::answer::{QUESTION, Reading};
 use super::{Depth, Ground};
 
-/// What the terminal says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// What its background is like, where it tells.
-    pub ground: Option<Ground>,
-    /// Whether nothing more is to come. Otherwise the answer may follow among what is typed.
-    pub is_whole: bool,
-    /// What was typed meanwhile, without keys that are no text.
-    pub typed: Vec<u8>,
-}
+const QUESTION: &[u8] = b"\x1b]11;?\x07";
 
 /// Whether a terminal of this name answers, and has use for the answer. Not asked are those that are known to show the
 /// question or to swallow it: the console of Linux, GNU Screen, Emacs.
@@ -34,38 +24,33 @@ pub fn can_be_asked(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> 
     depth != Depth::Two && !is_silent
 }
 
-/// Asks the terminal on standard output, and reads from standard input until it has answered, at most for `limit`. Blocks
-/// meanwhile. The terminal has to be in raw mode.
-pub fn ask(limit: Duration) -> io::Result<Answer> {
-    let deadline = Instant::now() + limit;
+/// Asks the terminal on standard output. It has to be in raw mode, or else it shows its own answer.
+pub fn ask() -> io::Result<()> {
     let mut out = io::stdout();
     out.write_all(QUESTION)?;
-    out.flush()?;
-    let input = io::stdin();
-    let mut reading = Reading::default();
-    let mut bytes = [0; 256];
-    while !reading.is_done && is_readable(&input, deadline)? {
-        match read(&input, &mut bytes) {
-            Ok(0) => break,
-            Ok(count) => reading.add(&bytes[..count]),
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(Answer { ground: reading.ground, is_whole: reading.is_done, typed: reading.typed })
+    out.flush()
 }
 
-/// Waits until there is something to read; `false` where there is nothing until `deadline`.
-fn is_readable(input: &impl AsFd, deadline: Instant) -> io::Result<bool> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(input, PollFlags::IN)], Some(&left)) {
-            Ok(ready) => return Ok(ready > 0),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+/// The background that is told: `rgb:` or `rgba:` and parts of one to four hexadecimal digits.
+#[must_use]
+pub fn background(color: &str) -> Option<Ground> {
+    let parts = color.strip_prefix("rgba:").or_else(|| color.strip_prefix("rgb:"))?;
+    let mut parts = parts.split('/').map(part);
+    let rgb = [parts.next()??, parts.next()??, parts.next()??];
+    Some(Ground::of(rgb))
+}
+
+/// A part of the colour, from 0 to 1.
+fn part(digits: &str) -> Option<f64> {
+    let most = match digits.len() {
+        1 => 0xf,
+        2 => 0xff,
+        3 => 0xfff,
+        4 => 0xffff,
+        _ => return None,
+    };
+    let value = u16::from_str_radix(digits, 16).ok()?;
+    Some(f64::from(value) / f64::from(most))
 }
 
 #[cfg(test)]
@@ -84,5 +69,22 @@ mod tests {
         assert!(can("xterm", "") && can("tmux-256color", "/tmp/t") && can("screen-256color", "/tmp/t"));
         assert!(!can("linux", "") && !can("screen-256color", "") && !can("eterm-color", ""));
         assert!(!can_be_asked(Depth::Two, |_| Some("vt220".to_owned())));
+    }
+
+    #[test]
+    fn terminals_tell_colours_in_several_ways() {
+        for (color, ground) in [
+            ("rgb:1e1e/1e1e/1e1e", Some(Ground::Dark)),
+            ("rgb:ffff/ffff/ffff", Some(Ground::Light)),
+            ("rgb:FD/F6/E3", Some(Ground::Light)),
+            ("rgb:0/0/0", Some(Ground::Dark)),
+            ("rgba:0000/0000/0000/cccc", Some(Ground::Dark)),
+            ("rgb:zz/f6/e3", None),
+            ("rgb:f6/e3", None),
+            ("rgb:00000/0/0", None),
+            ("", None),
+        ] {
+            assert_eq!(background(color), ground, "{color:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a terminal is asked, and what becomes of its answer.
 
 use crate::server::Server;
-use crate::terminal::{BLACK, MEDIUM, Terminal, VT220, WHITE};
+use crate::terminal::{BLACK, MEDIUM, Terminal, WHITE};
 
 /// The grey of stamps and rules on dark, on light, and where the background is not known.
 const ON_DARK: &str = "38;5;247";
@@ -27,11 +27,12 @@ fn begins(client: &Terminal) -> String {
 fn the_screen_is_for_the_background_of_the_terminal() {
     let server = Server::start();
     for (answer, grey, other) in [
-        (format!("{BLACK}{VT220}"), ON_DARK, ON_LIGHT),
-        (format!("{WHITE}{VT220}"), ON_LIGHT, ON_DARK),
-        (VT220.to_owned(), ON_EITHER, ON_DARK),
+        (BLACK, ON_DARK, ON_LIGHT),
+        (WHITE, ON_LIGHT, ON_DARK),
+        ("\x1b]11;black\x07", ON_EITHER, ON_DARK),
+        ("", ON_EITHER, ON_DARK),
     ] {
-        let mut client = start(&server, &answer, &[]);
+        let mut client = start(&server, answer, &[]);
         client.shows("beginning of #lobby");
         // What is typed is drawn with all that was answered before it.
         client.press("x");
@@ -55,9 +56,9 @@ fn who_chose_is_not_asked() {
 }
 
 #[test]
-fn what_is_typed_before_the_answer_is_a_draft() {
+fn what_is_typed_around_the_answer_is_a_draft() {
     let server = Server::start();
-    let mut client = start(&server, &format!("a {BLACK}b {VT220}"), &[]);
+    let mut client = start(&server, &format!("a {BLACK}b "), &[]);
     client.shows("lobby › a b");
     client.press("c");
     client.shows("lobby › a b c");
@@ -70,10 +71,22 @@ fn an_answer_that_comes_late_is_heard_and_not_typed() {
     let server = Server::start();
     let mut client = start(&server, "", &[]);
     assert!(begins(&client).contains(ON_EITHER));
-    client.press(&format!("a{WHITE}{VT220}b"));
+    client.press(&format!("a{WHITE}b"));
     client.shows("lobby › ab");
     client.until("answer that is gone", |screen| !screen.contains("rgb"));
     assert!(begins(&client).contains(ON_LIGHT));
+}
+
+/// A key that is pressed before there is any answer does what it does, and so does what the server says.
+#[test]
+fn nothing_waits_for_an_answer() {
+    let server = Server::start();
+    let mut client = start(&server, "\x1bOP", &[]);
+    client.shows("HELP");
+    client.press("\x1b");
+    client.shows("beginning of #lobby");
+    client.press("x\x1b[Dy");
+    client.shows("lobby › yx");
 }
 
 /// Whether a colour is set, of the sixteen or beyond.

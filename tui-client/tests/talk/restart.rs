@@ -57,7 +57,7 @@ fn says(bob: &mut Terminal, lines: &[&str]) {
 #[track_caller]
 fn sees_what_is_new(who: &Alice, lobby: [&str; 3], dev: &str) {
     let mut alice = who.comes(&[]);
-    let seen = alice.shows(lobby[2]);
+    let seen = alice.until("what was said", |screen| lobby.iter().all(|text| screen.contains(text)));
     let places = [lobby[0], "2 new", lobby[1], lobby[2]].map(|text| seen.text.find(text));
     assert!(places.is_sorted() && places[0].is_some(), "{}", seen.text);
     assert!(!seen.text.contains("reset"), "{}", seen.text);

@@ -39,13 +39,11 @@ pub(crate) struct Terminal {
 /// What goes to a client: from a test, and from the terminal itself.
 type Keyboard = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
 
-/// What a client asks, and what a terminal says to it.
-const QUESTION: &str = "\x1b]11;?\x07\x1b[c";
+/// What a client asks of a terminal.
+const QUESTION: &str = "\x1b]11;?\x07";
 /// A background, as a terminal tells it.
 pub(crate) const BLACK: &str = "\x1b]11;rgb:0000/0000/0000\x07";
 pub(crate) const WHITE: &str = "\x1b]11;rgb:ffff/ffff/ffff\x07";
-/// What a terminal is.
-pub(crate) const VT220: &str = "\x1b[?62;c";
 
 /// What a screen shows at the end of a frame.
 pub(crate) struct Seen {
@@ -118,7 +116,7 @@ impl Terminal {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        Self::start_command(size, command(token, arguments, environment), &[BLACK, VT220].concat())
+        Self::start_command(size, command(token, arguments, environment), BLACK)
     }
 
     /// As [`Terminal::start`], as a job of a shell: see [`SHELL`].
@@ -126,7 +124,7 @@ impl Terminal {
         let mut shell = CommandBuilder::new("/bin/sh");
         shell.args(["-c", SHELL, CLIENT]);
         let command = with_environment(shell, token, arguments, &[]);
-        Self::start_command(size, command, &[BLACK, VT220].concat())
+        Self::start_command(size, command, BLACK)
     }
 
     /// As [`Terminal::start`], in a terminal that answers so when it is asked what it is like.
@@ -140,7 +138,7 @@ impl Terminal {
         if let Some(directory) = state {
             command.env("XDG_STATE_HOME", directory);
         }
-        Self::start_command(size, command, &[BLACK, VT220].concat())
+        Self::start_command(size, command, BLACK)
     }
 
     fn start_command(size: Size, command: CommandBuilder, answer: &str) -> Self {
