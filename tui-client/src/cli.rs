@@ -69,7 +69,8 @@ pub struct Looks {
     #[arg(long, value_name = "THEME", value_parser = themes())]
     pub theme: Option<Theme>,
 
-    /// Draw rules, arrows and signs with ASCII. What others write stays as it is.
+    /// Draw rules, arrows and signs with ASCII, as where the locale is not one of UTF-8. What others write stays as it
+    /// is.
     #[arg(long)]
     pub ascii: bool,
 }

@@ -1,8 +1,9 @@
 //! What the terminal can show, as far as the environment tells.
 //!
 //! Colours: `COLORTERM`, and the name in `TERM` by the conventions of terminfo's entries. The background: `COLORFGBG`,
-//! which some terminals set; what the terminal itself says goes before it. Signs: all of Unicode's, but on
-//! the console of Linux, whose font has a few hundred, and where the locale names another encoding.
+//! which some terminals set; what the terminal itself says goes before it. Signs: all of Unicode's, but on the console of
+//! Linux, whose font has a few hundred, and where the locale is not one of UTF-8. No locale at all says nothing: that is
+//! how it is in containers and over ssh, on terminals that know UTF-8.
 
 /// How many colours there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,11 +116,12 @@ fn ground(colorfgbg: &str) -> Option<Ground> {
     }
 }
 
-/// Whether the encoding of a locale, where it names one, is UTF-8: `de_DE.ISO-8859-1` is not.
+/// Whether a locale, where there is one, has UTF-8: `C`, `de_DE` and `de_DE.ISO-8859-1` do not. macOS has one that is
+/// called `UTF-8`.
 fn is_unicode(locale: Option<&String>) -> bool {
-    let encoding = locale.and_then(|locale| locale.split_once('.')).map(|(_, encoding)| encoding);
-    encoding.is_none_or(|encoding| {
-        let encoding = encoding.split('@').next().unwrap_or_default().to_ascii_lowercase();
+    locale.is_none_or(|locale| {
+        let name = locale.split('@').next().unwrap_or_default();
+        let encoding = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
         encoding == "utf-8" || encoding == "utf8"
     })
 }
@@ -187,11 +189,13 @@ mod tests {
 
     #[test]
     fn signs_are_left_out_where_they_would_be_boxes() {
-        assert!(with(&[("TERM", "xterm"), ("LANG", "de_DE.UTF-8")]).has_signs);
-        assert!(with(&[("TERM", "xterm"), ("LANG", "C")]).has_signs);
-        assert!(with(&[]).has_signs);
+        for locale in ["de_DE.UTF-8", "C.utf8", "sr_RS.UTF-8@latin", "UTF-8", ""] {
+            assert!(with(&[("TERM", "xterm"), ("LANG", locale)]).has_signs, "{locale}");
+        }
+        for locale in ["C", "POSIX", "de_DE", "de_DE@euro", "de_DE.ISO-8859-1"] {
+            assert!(!with(&[("TERM", "xterm"), ("LANG", locale)]).has_signs, "{locale}");
+        }
         assert!(!with(&[("TERM", "linux"), ("LANG", "de_DE.UTF-8")]).has_signs);
-        assert!(!with(&[("LANG", "de_DE.ISO-8859-1")]).has_signs);
         assert!(
             with(&[("LC_ALL", "en_US.utf8"), ("LANG", "de_DE.ISO-8859-1")]).has_signs,
             "the first counts"
