@@ -11,7 +11,8 @@ use realtime_shared::Timestamp;
 use super::clock::{clock_time, human};
 use super::keys::Action;
 use super::{Effect, Model, Overlay, Scroll};
-use crate::net::{self, ConnectionState, Direction, TRACED, Totals, Traced};
+pub use crate::net::Direction;
+use crate::net::{self, ConnectionState, TRACED, Totals, Traced};
 use crate::sanitize::{self, Block, Line};
 
 /// Round trips that are kept.

@@ -44,7 +44,7 @@ pub use command::{COMMANDS, DEMO_COMMANDS};
 pub use completion::{Candidate, Completion};
 pub use composer::Composer;
 pub use editor::{DRAFT_CHARS, Editor};
-pub use inspector::{Inspector, Part, Shown, pretty};
+pub use inspector::{Direction, Inspector, Part, Shown, pretty};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use message::{Effect, Input, Msg, Scroll};

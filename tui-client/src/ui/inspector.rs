@@ -7,8 +7,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::overlay::{Line, scroll};
 use super::text::{Pen, broken, wrap};
 use super::{Look, ViewState, WIDE};
-use crate::app::{Inspector, Model, Part, Shown, human, pretty};
-use crate::net::Direction;
+use crate::app::{Direction, Inspector, Model, Part, Shown, human, pretty};
 
 /// Columns of what stands beside the frames.
 const FACTS: u16 = 44;
