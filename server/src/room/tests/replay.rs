@@ -201,6 +201,8 @@ fn joiners_see_a_run_of_the_log_whoever_writes() {
     const MESSAGES: u64 = 400;
     let mut config = config();
     config.ring.bytes_per_room = 1 << 20;
+    // All of it: a joiner that is slower than the writers would rightly be told that what is next was dropped.
+    config.retain.messages = Some(10_000);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _entered = runtime.enter();
     let house = house(config);
