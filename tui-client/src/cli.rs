@@ -55,7 +55,8 @@ pub struct Args {
     #[command(flatten)]
     pub asked: ConfigQuestion,
 
-    /// Look around: a server and four users who talk, inside this program. Nothing else is needed.
+    /// Look around: a server and four users who talk, inside this program. Nothing else is needed. `/net` breaks its
+    /// network, to see what becomes of messages.
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]
     pub demo: bool,

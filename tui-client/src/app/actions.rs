@@ -150,25 +150,19 @@ pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect
         Overlay::Inspector => return inspector::on_key(model, action),
         Overlay::Help | Overlay::Members { .. } => {}
     }
-    let scroll = match action {
-        Action::Redraw | Action::Suspend => return None,
-        Action::Up => Scroll::LineUp,
-        Action::Down => Scroll::LineDown,
-        Action::PageUp => Scroll::PageUp,
-        Action::PageDown => Scroll::PageDown,
-        Action::Home => Scroll::Top,
-        Action::End => Scroll::Bottom,
-        _ => {
-            let is_toggle = match overlay {
-                Overlay::Members { .. } => action == Action::Members,
-                _ => action == Action::Help,
-            };
-            model.overlay = None;
-            let is_done = is_toggle || matches!(action, Action::Close | Action::Submit);
-            return is_done.then(Vec::new);
-        }
+    if matches!(action, Action::Redraw | Action::Suspend) {
+        return None;
+    }
+    if let Some(scroll) = Scroll::of(action) {
+        return Some(vec![Effect::Scroll(scroll)]);
+    }
+    let is_toggle = match overlay {
+        Overlay::Members { .. } => action == Action::Members,
+        _ => action == Action::Help,
     };
-    Some(vec![Effect::Scroll(scroll)])
+    model.overlay = None;
+    let is_done = is_toggle || matches!(action, Action::Close | Action::Submit);
+    is_done.then(Vec::new)
 }
 
 fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {

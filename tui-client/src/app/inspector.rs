@@ -222,53 +222,31 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let inspector = &mut model.inspector;
     let at = inspector.chosen_index().unwrap_or(0);
     let is_list = inspector.part == Part::Frames && !inspector.is_opened;
-    let scroll = match action {
+    match action {
         Action::Redraw | Action::Suspend | Action::Quit | Action::Mouse => return None,
-        Action::Close if inspector.is_opened => {
-            inspector.is_opened = false;
-            return Some(Vec::new());
-        }
-        Action::Close | Action::Inspector => {
-            model.overlay = None;
-            return Some(Vec::new());
-        }
+        Action::Close if inspector.is_opened => inspector.is_opened = false,
+        Action::Close | Action::Inspector => model.overlay = None,
         Action::Complete | Action::CompleteBack => {
             inspector.is_opened = false;
             inspector.part = inspector.part.other(if action == Action::Complete { 1 } else { 2 });
-            Scroll::Top
+            return Some(vec![Effect::Scroll(Scroll::Top)]);
         }
         Action::Submit if is_list => {
             inspector.is_opened = !inspector.frames.is_empty();
             // It stays the one that is shown, whatever comes.
             inspector.chosen = inspector.frames.get(at).map(|frame| frame.number);
-            Scroll::Top
+            return Some(vec![Effect::Scroll(Scroll::Top)]);
         }
-        Action::Submit => {
-            inspector.is_opened = false;
-            return Some(Vec::new());
-        }
-        Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::Home | Action::End
-            if is_list =>
-        {
-            inspector.choose(match action {
-                Action::Up => at.saturating_sub(1),
-                Action::Down => at + 1,
-                Action::PageUp => at.saturating_sub(PAGE),
-                Action::PageDown => at + PAGE,
-                Action::Home => 0,
-                _ => usize::MAX,
-            });
-            return Some(Vec::new());
-        }
-        Action::Up => Scroll::LineUp,
-        Action::Down => Scroll::LineDown,
-        Action::PageUp => Scroll::PageUp,
-        Action::PageDown => Scroll::PageDown,
-        Action::Home => Scroll::Top,
-        Action::End => Scroll::Bottom,
-        _ => return Some(Vec::new()),
-    };
-    Some(vec![Effect::Scroll(scroll)])
+        Action::Submit => inspector.is_opened = false,
+        Action::Up if is_list => inspector.choose(at.saturating_sub(1)),
+        Action::Down if is_list => inspector.choose(at + 1),
+        Action::PageUp if is_list => inspector.choose(at.saturating_sub(PAGE)),
+        Action::PageDown if is_list => inspector.choose(at + PAGE),
+        Action::Home if is_list => inspector.choose(0),
+        Action::End if is_list => inspector.choose(usize::MAX),
+        _ => return Some(Scroll::of(action).map(Effect::Scroll).into_iter().collect()),
+    }
+    Some(Vec::new())
 }
 
 /// A notch of the wheel goes over three frames, or lines.

@@ -3,6 +3,7 @@
 use crossterm::event::KeyEvent;
 use realtime_shared::RoomName;
 
+use super::keys::Action;
 use super::timeline::Key;
 use super::{Hit, Mark, Notification, Now, Weather};
 use crate::markup::Target;
@@ -106,4 +107,19 @@ pub enum Scroll {
     Top,
     /// To the newest.
     Bottom,
+}
+
+impl Scroll {
+    /// What a key means for what lies over the screen, where it moves that.
+    pub(super) const fn of(action: Action) -> Option<Self> {
+        Some(match action {
+            Action::Up => Self::LineUp,
+            Action::Down => Self::LineDown,
+            Action::PageUp => Self::PageUp,
+            Action::PageDown => Self::PageDown,
+            Action::Home => Self::Top,
+            Action::End => Self::Bottom,
+            _ => return None,
+        })
+    }
 }

@@ -35,8 +35,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     }
     let left = Rect { width: area.width - FACTS - 1, ..body };
     let right = Rect { x: area.x + left.width + 1, width: FACTS, ..body };
-    let shown = if inspector.part == Part::Frames { left } else { right };
-    part(model, state, frame, Rect { width: left.width, ..left }, Part::Frames);
+    part(model, state, frame, left, Part::Frames);
     let mut pen = Pen::new(frame.buffer_mut(), body);
     for row in 0..usize::from(body.height) {
         pen.write(left.width.into(), row, look.glyph().bar, look.faint());
@@ -44,11 +43,11 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let mut facts = token(model, look, FACTS.into());
     facts.push(Vec::new());
     facts.extend(connection(model, look, FACTS.into()));
-    let skipped = if shown == right { lines_above(state, facts.len(), right) } else { 0 };
-    write(frame, right, &facts, skipped);
+    let above = if inspector.part == Part::Frames { 0 } else { lines_above(state, facts.len(), right) };
+    write(frame, right, &facts, above);
 }
 
-/// Where all is shown at once Tab only says what is scrolled.
+/// Where all is shown at once, Tab only chooses which side is scrolled.
 fn title(inspector: &Inspector, area: Rect, look: Look) -> String {
     let name = |part| match part {
         Part::Frames => "FRAMES",
@@ -81,7 +80,7 @@ fn part(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect,
     let cells = area.width.into();
     let lines = match part {
         Part::Frames if inspector.is_opened => inspector.opened().map(|shown| in_full(shown, look, cells)),
-        Part::Frames => return frames(inspector, state, frame, area),
+        Part::Frames => return frames(inspector, look, frame, area),
         Part::Connection => Some(connection(model, look, cells)),
         Part::Token => Some(token(model, look, cells)),
     }
@@ -106,15 +105,14 @@ fn write(frame: &mut Frame<'_>, area: Rect, lines: &[Line], above: usize) {
 }
 
 /// The frames around the chosen one: only these are laid out.
-fn frames(inspector: &Inspector, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
-    let look = state.look;
+fn frames(inspector: &Inspector, look: Look, frame: &mut Frame<'_>, area: Rect) {
     let Some(chosen) = inspector.chosen_index() else {
         let line = vec![(1, "nothing has been said yet".to_owned(), look.faint())];
         return write(frame, area, &[line], 0);
     };
     let visible = usize::from(area.height).max(1);
-    scroll(state, inspector.frames.len(), visible, Some(chosen));
-    let above = state.overlay_row;
+    let most = inspector.frames.len().saturating_sub(visible);
+    let above = chosen.saturating_sub(visible / 2).min(most);
     let shown = inspector.frames.iter().enumerate().skip(above).take(visible);
     let lines: Vec<Line> =
         shown.map(|(at, shown)| row(shown, at == chosen, look, area.width.into())).collect();

@@ -116,3 +116,21 @@ fn what_is_chosen_is_in_sight() {
     }
     assert!(screen.text().contains(" n51 "), "{}", screen.text());
 }
+
+#[test]
+fn what_stands_beside_the_frames_is_scrolled_where_it_is_chosen() {
+    let mut client = inspected();
+    for attempt in 0..60 {
+        client.net(Event::State(crate::net::ConnectionState::Connecting { attempt }));
+    }
+    let mut screen = Screen::new(client, SIZES[0]);
+    let is_first = |screen: &mut Screen| screen.text().contains("TOKEN");
+    screen.press(KeyCode::End);
+    assert!(is_first(&mut screen));
+    screen.press(KeyCode::Tab);
+    screen.press(KeyCode::End);
+    assert!(!is_first(&mut screen) && screen.text().contains("20:18:00 connected as you"));
+    assert!(screen.text().contains("join_room"), "the frames stand");
+    screen.press(KeyCode::Home);
+    assert!(is_first(&mut screen));
+}
