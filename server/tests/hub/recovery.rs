@@ -16,10 +16,17 @@ use crate::support::{
 };
 
 const ROOM: &str = "lobby";
-/// Entries that the store keeps of the room.
-const KEPT: u64 = 1_200;
 /// Entries that are replayed at most.
 const REPLAYED: u64 = 800;
+/// Entries that the store keeps of the room: what is replayed is there still where a whole wave is written between the
+/// head that a joiner is told and the page that it reads. Else it would rightly be replayed less.
+const KEPT: u64 = REPLAYED + RESIDENTS + WRITERS * POSTS + 100;
+/// Messages before a wave, where somebody is in the room.
+const RESIDENTS: u64 = 100;
+/// Who writes in a wave.
+const WRITERS: u64 = 8;
+/// Messages that each of them writes.
+const POSTS: u64 = 60;
 /// What ends a wave.
 const END: &str = "the end";
 
@@ -207,8 +214,6 @@ async fn write(
 
 /// A few waves: in each, eight senders write, and many joiners come somewhere in the midst of it.
 async fn waves(workers: usize, waves: u64) {
-    const WRITERS: u64 = 8;
-    const POSTS: u64 = 60;
     const JOINERS: u64 = 20;
     let seed =
         std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
@@ -242,7 +247,7 @@ async fn waves(workers: usize, waves: u64) {
             let since = Since::Past(start());
             let joiner = Joiner { client, since, last: None, seen: Log::new(), falls: 0 };
             joiners.push(tokio::spawn(joiner.run(server.address, epoch.clone(), user)));
-            keeper.send_all((0..100).map(|number| message(ROOM, &format!("{wave} {number}")))).await;
+            keeper.send_all((0..RESIDENTS).map(|number| message(ROOM, &format!("{wave} {number}")))).await;
         }
         keeper.send(tracked(ROOM, "a wave", &format!("wave {wave}"))).await;
         let ack = keeper.expect(json!({"type": "ack"})).await;
