@@ -20,6 +20,7 @@
 //! `inline` and an arm where the line is read, or a variant of [`Part`] for what takes whole lines.
 
 mod address;
+mod find;
 mod inline;
 mod mention;
 
@@ -28,6 +29,7 @@ use unicode_segmentation::GraphemeCursor;
 use crate::sanitize::Block;
 
 pub use address::Target;
+pub use find::Pattern;
 pub use mention::mentions;
 
 /// The parts of a text, from the top.

@@ -12,7 +12,8 @@ use super::links;
 use super::mouse;
 use super::palette;
 use super::picker::Picker;
-use super::scrollback::scroll_back;
+use super::scrollback::{clear, scroll_back};
+use super::search;
 use super::switcher;
 use super::theme;
 use super::timeline::Tone;
@@ -40,6 +41,9 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     {
         return effects;
     }
+    if let Some(effects) = search::on_key(model, action) {
+        return effects;
+    }
     act(model, action, confirmed.as_ref())
 }
 
@@ -52,6 +56,9 @@ pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
         return switcher::on_query(model);
     }
     model.overlay = None;
+    if let Some(effects) = search::on_paste(model, text) {
+        return effects;
+    }
     let kept = plain(model, text);
     write(model, &kept)
 }
@@ -116,6 +123,7 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
         Action::End if model.pane_mut().composer.editor.go(super::editor::Motion::LineEnd) => Vec::new(),
         Action::Home => scroll_back(model, Scroll::Top),
         Action::End => vec![Effect::Scroll(Scroll::Bottom)],
+        Action::Search => search::open(model, ""),
         Action::PageUp => scroll_back(model, Scroll::PageUp),
         Action::PageDown => vec![Effect::Scroll(Scroll::PageDown)],
         Action::Submit => submit(model, confirmed),
@@ -218,6 +226,8 @@ pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effe
                 Command::Net(weather) => net(model, weather),
                 Command::Theme(chosen) => theme::choose(model, chosen),
                 Command::Inspect => inspector::open(model),
+                Command::Search(text) => search::open(model, &text),
+                Command::Clear => clear(model),
                 Command::Help => open(model, Overlay::Help),
                 Command::Leave(_) | Command::Me(_) | Command::Quit => Vec::new(),
             }

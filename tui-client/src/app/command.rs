@@ -18,6 +18,10 @@ pub(super) enum Command {
     Rooms(Option<String>),
     /// Show who is in a room; none named: the one that is shown.
     Who(Option<RoomName>),
+    /// Look for a text in the room; nothing: it is typed then.
+    Search(String),
+    /// Put what is shown out of sight.
+    Clear,
     /// Say what the user does.
     Me(String),
     /// Look so; none named: show the list.
@@ -47,6 +51,8 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/leave [ROOM]", "leave this room, or that one"),
     ("/rooms [PREFIX]", "find a room by name and go there"),
     ("/who [ROOM]", "who is here, or there"),
+    ("/search [TEXT]", "find in this room, from the newest message on"),
+    ("/clear", "clear the screen: what is there is above its top, and PgUp brings it back"),
     ("/me ACTION", "say what you do, in italics"),
     ("/theme [THEME]", "look so, or try all of them"),
     ("/inspect", "frames in and out, round trips, the connection, the token"),
@@ -90,6 +96,8 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "leave" => Ok(Draft::Command(Command::Leave(room_or_none(rest)?))),
         "who" => Ok(Draft::Command(Command::Who(room_or_none(rest)?))),
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "search" => Ok(Draft::Command(Command::Search(rest.to_owned()))),
+        "clear" => none(Command::Clear),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
         "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
         "theme" => Ok(Draft::Command(Command::Theme(theme(rest)?))),
@@ -140,6 +148,9 @@ mod tests {
             ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
             ("/who\tdev", Command::Who(Some(room_name("dev")))),
             ("/me waves  at you", Command::Me("waves  at you".to_owned())),
+            ("/search two  words ", Command::Search("two  words".to_owned())),
+            ("/search", Command::Search(String::new())),
+            ("/clear", Command::Clear),
             ("/theme", Command::Theme(None)),
             ("/theme 16", Command::Theme(Some(Theme::Sixteen))),
             ("/net ok", Command::Net(Weather::Fine)),

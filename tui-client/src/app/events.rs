@@ -15,7 +15,8 @@ use super::notify;
 use super::overlay::Overlay;
 use super::reading::Came;
 use super::room::{Entered, Page, Room};
-use super::scrollback::ask_history;
+use super::scrollback::{SOME, ask_history};
+use super::search;
 use super::switcher;
 use super::timeline::{Said, Sending, Tone, Top};
 use super::unsent::taken_back;
@@ -40,6 +41,7 @@ pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         }
         Event::Message { message, replayed } => return on_message(model, &message, replayed),
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
+        Event::Server(ServerEvent::History(history)) => return on_history(model, history),
         Event::Server(event) => on_server(model, event),
     }
     Vec::new()
@@ -113,7 +115,7 @@ fn on_joined(
         (Some(Recovery::Complete { .. }), _) if is_unknown => Some(Page::Newest),
         (Some(_), _) => None,
     };
-    page.map(|page| ask_history(room, page)).into_iter().collect()
+    page.map(|page| ask_history(room, page, SOME)).into_iter().collect()
 }
 
 /// What is said of the time without a connection; `lacking` entries of those that were missed do not follow.
@@ -163,11 +165,11 @@ fn on_server(model: &mut Model, event: ServerEvent) {
     match event {
         ServerEvent::System(event) => on_system(model, event),
         ServerEvent::Typing(typing) => on_typing(model, &typing),
-        ServerEvent::History(history) => on_history(model, history),
         ServerEvent::Members(members) => on_members(model, &members),
         ServerEvent::Rooms(rooms) => switcher::on_listed(model, rooms),
         ServerEvent::Error(error) => on_error(model, &error),
         ServerEvent::Message(_)
+        | ServerEvent::History(_)
         | ServerEvent::Pong(_)
         | ServerEvent::Ack(_)
         | ServerEvent::Refreshed { .. }
@@ -259,11 +261,11 @@ fn on_typing(model: &mut Model, typing: &Typing) {
     }
 }
 
-fn on_history(model: &mut Model, history: History) {
-    let Some(index) = model.index_of(&history.room) else { return };
+fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
+    let Some(index) = model.index_of(&history.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
     let before = match model.rooms[index].loading.take() {
-        None => return,
+        None => return Vec::new(),
         Some(Page::Newest) => None,
         Some(Page::Before(seq)) => Some(seq),
     };
@@ -280,6 +282,7 @@ fn on_history(model: &mut Model, history: History) {
     if is_looked_at {
         room.see();
     }
+    search::on_page(model, index)
 }
 
 fn on_members(model: &mut Model, members: &Members) {

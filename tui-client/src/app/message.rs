@@ -68,6 +68,8 @@ pub enum Effect {
     Keep(RoomName, Mark),
     /// Move what lies over the screen, or the timeline.
     Scroll(Scroll),
+    /// Move the timeline to what was found, or back.
+    See(Sight),
     /// Show what a link leads to, in another program.
     Open(Target),
     /// Tell the user, wherever they look.
@@ -86,6 +88,17 @@ pub enum Effect {
     Suspend,
     /// Leave the program.
     Quit,
+}
+
+/// Where a search leads the view of the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// Nowhere yet: this is the place to come back to.
+    Mark,
+    /// To where what was found in that item can be seen.
+    Hit(Key),
+    /// Back to the place that was marked.
+    Back,
 }
 
 /// How far to move.

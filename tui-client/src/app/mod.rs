@@ -24,9 +24,11 @@ mod notify;
 mod overlay;
 mod palette;
 mod picker;
+mod query;
 mod reading;
 mod room;
 mod scrollback;
+mod search;
 mod switcher;
 mod theme;
 pub mod timeline;
@@ -47,15 +49,17 @@ pub use editor::{DRAFT_CHARS, Editor};
 pub use inspector::{Direction, Inspector, Part, Shown, pretty};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
-pub use message::{Effect, Input, Msg, Scroll};
+pub use message::{Effect, Input, Msg, Scroll, Sight};
 pub use mouse::Hit;
 pub use notify::{Notification, NotifyOn};
 pub use overlay::Overlay;
 pub use palette::Offer;
 pub use picker::Picker;
+pub use query::Query;
 pub use reading::{Mark, Reading, Ruler};
 pub use room::{Entered, Pane, Room};
 use scrollback::on_viewed;
+pub use search::{Found, Search};
 pub use switcher::{Choice, Place};
 pub use theme::Theme;
 pub use weather::Weather;
@@ -354,6 +358,9 @@ fn leave_view(room: &mut Room) -> Vec<Effect> {
     room.see();
     room.reading.ruler = None;
     room.wants_older = false;
+    if let Some(search) = &mut room.pane.search {
+        search.stop_loading();
+    }
     stop_typing(room).into_iter().collect()
 }
 

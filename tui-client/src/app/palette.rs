@@ -9,9 +9,10 @@ use super::picker::{self, Reply};
 use super::{Effect, Model, Overlay, actions, fuzzy};
 
 /// Commands that are actions where nothing is said after them.
-const SAME: [(&str, Action); 5] = [
+const SAME: [(&str, Action); 6] = [
     ("/rooms", Action::Rooms),
     ("/who", Action::Members),
+    ("/search", Action::Search),
     ("/inspect", Action::Inspector),
     ("/help", Action::Help),
     ("/quit", Action::Quit),

@@ -5,17 +5,16 @@
 
 use super::editor::Editor;
 use super::keys::Action;
+use super::query::{Edited, Query};
 use super::{Effect, Model};
 
-/// The longest query, in characters: twice as long as a room's name.
-const QUERY_CHARS: usize = 128;
 /// Entries of a page: fewer than a small screen has.
 const PAGE: usize = 5;
 
 /// What is looked for, and which of what was found is chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picker {
-    query: Editor,
+    query: Query,
     selected: usize,
 }
 
@@ -44,7 +43,7 @@ impl Picker {
     /// The line of what is looked for, as it was typed.
     #[must_use]
     pub const fn query(&self) -> &Editor {
-        &self.query
+        self.query.line()
     }
 
     /// The chosen one, from 0; there may be fewer.
@@ -57,13 +56,9 @@ impl Picker {
         self.selected = index;
     }
 
-    /// Writes into the query, in one line; what does not fit is left out as a whole. The best is chosen then.
+    /// Writes into the query, and chooses the best.
     pub(super) fn write(&mut self, text: &str) {
-        let line = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-        let line: String = line.filter(|c| !c.is_control()).collect();
-        if self.query.text().chars().count() + line.chars().count() <= QUERY_CHARS {
-            let _fits = self.query.insert(&line);
-        }
+        self.query.write(text);
         self.selected = 0;
     }
 
@@ -78,22 +73,17 @@ impl Picker {
             Action::PageDown => self.selected = (at + PAGE).min(last),
             Action::Home => self.selected = 0,
             Action::End => self.selected = last,
-            Action::Move(motion) => {
-                self.query.go(motion);
-            }
-            Action::Insert(c) => return self.change(|picker| picker.write(c.encode_utf8(&mut [0; 4]))),
-            Action::Delete(motion) => return self.change(|picker| picker.query.delete(motion)),
-            Action::Cut(motion) => return self.change(|picker| picker.query.cut(motion)),
             Action::Submit => return Reply::Chosen,
-            _ => return Reply::Passed,
+            _ => match self.query.on_key(action) {
+                Edited::Changed => {
+                    self.selected = 0;
+                    return Reply::Queried;
+                }
+                Edited::Kept => {}
+                Edited::Passed => return Reply::Passed,
+            },
         }
         Reply::Done
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut Self)) -> Reply {
-        change(self);
-        self.selected = 0;
-        Reply::Queried
     }
 }
 

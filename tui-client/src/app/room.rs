@@ -7,6 +7,7 @@ use realtime_shared::{RoomName, Seq, UserId};
 
 use super::composer::Composer;
 use super::reading::Reading;
+use super::search::Search;
 use super::timeline::{Key, Sending, Timeline};
 use crate::sanitize::{self, Line};
 
@@ -32,6 +33,8 @@ pub struct Pane {
     pub timeline: Timeline,
     /// What is being written.
     pub composer: Composer,
+    /// What is looked for in it.
+    pub search: Option<Search>,
 }
 
 /// Whether the server has the user in the room.

@@ -8,8 +8,20 @@ use super::timeline::{Key, Top};
 use super::{Effect, Model, Scroll};
 use crate::net;
 
-/// Goes up. Where something is missing on the screen, what is loaded there comes into sight by itself.
+/// Entries of a page for who reads: some screens of them.
+pub(super) const SOME: u32 = 50;
+/// Entries of a page for who looks for something: as many as a server answers with.
+pub(super) const MANY: u32 = 200;
+
+/// Goes up. Where something is missing on the screen, what is loaded there comes into sight by itself; so does what was
+/// cleared away, where the screen ends there.
 pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
+    if let Some(room) = model.room_mut()
+        && uncover(room, scroll)
+    {
+        room.wants_older = true;
+        return Vec::new();
+    }
     if scroll == Scroll::PageUp
         && let Some(effect) = fill_visible_gap(model)
     {
@@ -19,6 +31,28 @@ pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
         room.wants_older = true;
     }
     vec![Effect::Scroll(scroll)]
+}
+
+/// Clears the screen of the room: what is there is above it.
+pub(super) fn clear(model: &mut Model) -> Vec<Effect> {
+    model.pane_mut().timeline.clear();
+    if let Some(room) = model.room_mut() {
+        room.visible = (Key::END, Key::END);
+        room.wants_older = false;
+    }
+    vec![Effect::Scroll(Scroll::Bottom)]
+}
+
+/// Brings back what was cleared away, where the view goes up from there; whether that is all that there is to do.
+fn uncover(room: &mut Room, scroll: Scroll) -> bool {
+    let timeline = &mut room.pane.timeline;
+    let first = timeline.first_in_sight();
+    // A search may have led above what was cleared away.
+    let top = timeline.index_of(room.visible.0);
+    if first > 0 && (top <= first || scroll == Scroll::Top) {
+        timeline.uncover();
+    }
+    first > 0 && top == first && scroll != Scroll::Top
 }
 
 /// Asks for older messages where the user went up and nearly all are shown.
@@ -35,7 +69,7 @@ pub(super) fn on_viewed(model: &mut Model, pane: u32, first: Key, last: Key) -> 
         None if room.pane.timeline.top() == Top::Unknown => Some(Page::Newest),
         None => None,
     };
-    wanted.filter(|_| connected).map(|page| ask_history(room, page)).into_iter().collect()
+    wanted.filter(|_| connected).map(|page| ask_history(room, page, SOME)).into_iter().collect()
 }
 
 /// Asks for what is missing at a place that is visible; `None` where there is none, or it cannot be asked for now.
@@ -43,16 +77,14 @@ fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
     let connected = model.link.is_connected();
     let room = model.room_mut()?;
     let before = room.pane.timeline.wanted_in(room.visible)?;
-    (connected && !room.is_loading()).then(|| ask_history(room, Page::Before(before)))
+    (connected && !room.is_loading()).then(|| ask_history(room, Page::Before(before), SOME))
 }
 
-pub(super) fn ask_history(room: &mut Room, page: Page) -> Effect {
-    /// Entries of a page: some screens of them.
-    const LIMIT: u32 = 50;
+pub(super) fn ask_history(room: &mut Room, page: Page, limit: u32) -> Effect {
     room.loading = Some(page);
     let before = match page {
         Page::Newest => None,
         Page::Before(seq) => Some(seq),
     };
-    Effect::Net(net::Command::History { room: room.name.clone(), before, limit: LIMIT })
+    Effect::Net(net::Command::History { room: room.name.clone(), before, limit })
 }

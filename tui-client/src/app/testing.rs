@@ -171,9 +171,14 @@ impl Client {
     }
 
     pub(crate) fn history(&mut self, name: &str, messages: &[Message], has_more: bool) {
+        self.loads(name, messages, has_more);
+    }
+
+    /// What a page of history makes the client do.
+    pub(crate) fn loads(&mut self, name: &str, messages: &[Message], has_more: bool) -> Vec<Effect> {
         let messages = messages.iter().cloned().map(ServerEvent::Message).collect();
         let epoch = Epoch::new("e");
-        self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }));
+        self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
     }
 
     /// The screen shows the items from the `first` to the `last`.

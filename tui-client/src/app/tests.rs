@@ -1,3 +1,4 @@
+mod clearing;
 mod completing;
 mod finding;
 mod network;

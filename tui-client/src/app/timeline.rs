@@ -5,6 +5,7 @@
 //! messages there is a [`Body::Gap`], which pages of the past fill (`pages`). At most [`HELD`] entries are held; the
 //! oldest go first.
 
+mod hits;
 mod outgoing;
 mod pages;
 mod presence;
@@ -18,6 +19,7 @@ pub use presence::Presence;
 
 use super::clock::Stamp;
 use crate::sanitize::{Block, Line};
+use hits::Hits;
 
 /// Entries that a room holds at most.
 pub const HELD: usize = 10_000;
@@ -30,6 +32,9 @@ pub struct Key {
 }
 
 impl Key {
+    /// After all that there is.
+    pub(super) const END: Self = Self { seq: u64::MAX, after: u32::MAX };
+
     pub(super) const fn message(seq: Seq) -> Self {
         Self { seq: seq.get(), after: 0 }
     }
@@ -53,6 +58,12 @@ pub struct Entry {
     pub stamp: Stamp,
     /// What it is.
     pub body: Body,
+}
+
+impl Entry {
+    const fn is_message(&self) -> bool {
+        matches!(self.body, Body::Message(_))
+    }
 }
 
 /// What an entry is.
@@ -147,6 +158,9 @@ pub struct Timeline {
     outgoing: VecDeque<Outgoing>,
     written: u32,
     top: Top,
+    /// The last entry that was put out of sight.
+    cleared: Key,
+    hits: Hits,
 }
 
 impl Timeline {
@@ -198,6 +212,22 @@ impl Timeline {
         Seq::new(self.last_key().seq)
     }
 
+    /// Puts all entries out of sight, above what comes from now on. What is on its way stays.
+    pub fn clear(&mut self) {
+        self.cleared = self.last_key();
+    }
+
+    /// Shows what was put out of sight.
+    pub fn uncover(&mut self) {
+        self.cleared = Key::default();
+    }
+
+    /// The index of the first item that is not out of sight; there may be none.
+    #[must_use]
+    pub fn first_in_sight(&self) -> usize {
+        self.entries.partition_point(|entry| entry.key <= self.cleared)
+    }
+
     /// Adds a message; whether it was not there yet.
     pub fn add_message(&mut self, seq: Seq, stamp: Stamp, said: Said) -> bool {
         let Some(index) = self.insert(seq, stamp, said) else { return false };
@@ -226,16 +256,22 @@ impl Timeline {
 
     /// Forgets all entries: they are of another log. What is on its way stays.
     pub fn reset(&mut self) {
-        self.entries.clear();
+        for entry in self.entries.drain(..).filter(Entry::is_message) {
+            self.hits.went(entry.key);
+        }
         self.top = Top::Older;
+        self.uncover();
     }
 
     /// Forgets the entries after `seq`: the log goes on from there in another way. How many messages they were.
     pub fn forget_after(&mut self, seq: Seq) -> usize {
         let end = self.entries.partition_point(|entry| entry.key.seq <= seq.get());
-        let is_message = |entry: &&Entry| matches!(entry.body, Body::Message(_));
-        let forgotten = self.entries.range(end..).filter(is_message).count();
-        self.entries.truncate(end);
+        let mut forgotten = 0;
+        for entry in self.entries.drain(end..).filter(Entry::is_message) {
+            self.hits.went(entry.key);
+            forgotten += 1;
+        }
+        self.cleared = self.cleared.min(self.last_key());
         forgotten
     }
 
@@ -252,6 +288,7 @@ impl Timeline {
             return None;
         }
         self.entries.insert(index, Entry { key, stamp, body: Body::Message(said) });
+        self.hits.came(Item::Entry(&self.entries[index]));
         if seq == Seq::new(1) {
             self.top = Top::Beginning;
         }
@@ -260,7 +297,9 @@ impl Timeline {
 
     fn trim(&mut self) {
         while self.entries.len() > HELD {
-            self.entries.pop_front();
+            if let Some(entry) = self.entries.pop_front().filter(Entry::is_message) {
+                self.hits.went(entry.key);
+            }
             self.top = Top::Older;
         }
     }

@@ -4,8 +4,8 @@ use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::ViewState;
 use super::text::{Pen, width};
+use super::{ViewState, search};
 use crate::app::{Action, Editor, Model};
 use crate::sanitize;
 
@@ -21,9 +21,12 @@ pub(super) struct Shown {
     first: usize,
 }
 
-/// Draws the composer at the bottom of `area` and puts the cursor there; what is left above it.
+/// Draws the composer, or the line of a search, at the bottom of `area` and puts the cursor there; what is left above it.
 pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) -> Rect {
     let look = state.look;
+    if let Some(search) = &model.pane().search {
+        return search::line(model, search, look, frame, area);
+    }
     let sign = look.glyph().prompt;
     let is_small = area.width < 60;
     let prompt = if is_small {

@@ -17,6 +17,7 @@ mod picker;
 mod prose;
 mod rooms;
 mod rows;
+mod search;
 mod status;
 mod text;
 mod themes;
@@ -32,7 +33,7 @@ use look::Look;
 use hit::{Areas, Selection};
 
 use crate::app::timeline::Key;
-use crate::app::{Input, Model, Overlay, Scroll, Theme};
+use crate::app::{Input, Model, Overlay, Scroll, Sight, Theme};
 use crate::terminal::{Capabilities, Ground};
 use text::Pen;
 
@@ -54,7 +55,11 @@ pub struct ViewState {
     has_links: bool,
     /// The last row of each pane that is scrolled back: a row of an item, from the item's first.
     anchors: HashMap<u32, Anchor>,
+    /// Where each pane was when a search began there; `None`: at the end.
+    marks: HashMap<u32, Option<Anchor>>,
     scroll: Option<Scroll>,
+    /// What was found, to be brought into sight.
+    wanted: Option<Key>,
     overlay_row: usize,
     overlay_scroll: Option<Scroll>,
     areas: Areas,
@@ -81,7 +86,9 @@ impl ViewState {
             look: Look::new(Theme::default(), capabilities),
             has_links: false,
             anchors: HashMap::new(),
+            marks: HashMap::new(),
             scroll: None,
+            wanted: None,
             overlay_row: 0,
             overlay_scroll: None,
             areas: Areas::default(),
@@ -114,7 +121,22 @@ impl ViewState {
         if model.overlay.is_some() {
             self.overlay_scroll = Some(scroll);
         } else {
-            self.scroll = Some(scroll);
+            (self.scroll, self.wanted) = (Some(scroll), None);
+        }
+    }
+
+    /// Goes where a search leads, when the timeline is drawn next.
+    pub fn see(&mut self, model: &Model, sight: Sight) {
+        let pane = model.pane().id;
+        self.deselect();
+        (self.scroll, self.wanted) = (None, None);
+        match sight {
+            Sight::Mark => _ = self.marks.insert(pane, self.anchors.get(&pane).copied()),
+            Sight::Hit(key) => self.wanted = Some(key),
+            Sight::Back => match self.marks.get(&pane).copied().flatten() {
+                Some(anchor) => _ = self.anchors.insert(pane, anchor),
+                None => _ = self.anchors.remove(&pane),
+            },
         }
     }
 
@@ -133,7 +155,9 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     }
     state.look = Look::new(model.theme, state.capabilities);
     state.areas = Areas::default();
-    state.anchors.retain(|id, _| *id == 0 || model.rooms.iter().any(|room| room.pane.id == *id));
+    let is_there = |id: u32| id == 0 || model.rooms.iter().any(|room| room.pane.id == id);
+    state.anchors.retain(|id, _| is_there(*id));
+    state.marks.retain(|id, _| is_there(*id));
     if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
         narrow(model, state, frame, area);
     } else {

@@ -3,12 +3,14 @@
 //! Speech and quotes are wrapped at words. Code is broken where a row is full, so that no space of it is lost; a row
 //! that goes on has another rule. The rules of quotes and code are left out where hardly anything else would fit.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use ratatui::style::{Modifier, Style};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::Look;
+use super::search::{Marker, Marks};
 use super::text::{broken, width, wrapped};
 use crate::markup::{Kind, Markup, Part, Span, Target};
 
@@ -19,11 +21,13 @@ pub(super) struct Piece {
     pub(super) style: Style,
     /// Where it leads; the pieces of a wrapped link share it.
     pub(super) link: Option<Rc<Target>>,
+    /// Whether it was looked for.
+    pub(super) is_hit: bool,
 }
 
 impl Piece {
     pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style, link: None }
+        Self { text: text.into(), style, link: None, is_hit: false }
     }
 }
 
@@ -33,7 +37,12 @@ const RULE: usize = 2;
 const BESIDE_RULE: usize = 6;
 
 /// The rows of a text, each at most `room` wide but where one grapheme is wider.
-pub(super) fn rows(markup: &Markup<'_>, room: usize, look: Look) -> Vec<Vec<Piece>> {
+pub(super) fn rows(
+    markup: &Markup<'_>,
+    room: usize,
+    look: Look,
+    marker: Option<&Marker<'_>>,
+) -> Vec<Vec<Piece>> {
     let glyph = look.glyph();
     let has_rule = room >= RULE + BESIDE_RULE;
     let inner = if has_rule { room - RULE } else { room };
@@ -46,21 +55,19 @@ pub(super) fn rows(markup: &Markup<'_>, room: usize, look: Look) -> Vec<Vec<Piec
     let mut rows = Vec::new();
     for part in &markup.parts {
         match part {
-            Part::Line(spans) => rows.extend(speech(spans, room, look.plain(), look)),
+            Part::Line(spans) => rows.extend(speech(spans, room, look.plain(), look, marker)),
             Part::Quote(spans) => {
-                let quoted = speech(spans, inner, look.quote(), look);
+                let quoted = speech(spans, inner, look.quote(), look, marker);
                 rows.extend(quoted.into_iter().map(|row| ruled(glyph.quote, look.quote(), row)));
             }
             Part::Title(title) => {
-                let broken = broken(title, inner).into_iter();
-                rows.extend(
-                    broken.map(|row| ruled(glyph.bar, look.faint(), vec![Piece::new(row, look.faint())])),
-                );
+                let broken = exact(title, inner, look.faint(), marker);
+                rows.extend(broken.into_iter().map(|row| ruled(glyph.bar, look.faint(), row)));
             }
             Part::Code(code) => {
-                for (index, row) in broken(code, inner).into_iter().enumerate() {
+                for (index, row) in exact(code, inner, look.code_block(), marker).into_iter().enumerate() {
                     let sign = if index == 0 { glyph.bar } else { glyph.goes_on };
-                    rows.push(ruled(sign, look.faint(), vec![Piece::new(row, look.code_block())]));
+                    rows.push(ruled(sign, look.faint(), row));
                 }
             }
         }
@@ -72,11 +79,18 @@ pub(super) fn rows(markup: &Markup<'_>, room: usize, look: Look) -> Vec<Vec<Piec
 }
 
 /// The row of an action after the nick of who does it, in the same look as speech.
-pub(super) fn action(nick: Piece, spans: &[Span<'_>], room: usize, look: Look) -> Vec<Vec<Piece>> {
+pub(super) fn action(
+    nick: Piece,
+    spans: &[Span<'_>],
+    room: usize,
+    look: Look,
+    marker: Option<&Marker<'_>>,
+) -> Vec<Vec<Piece>> {
     let indent = width(&nick.text) + 1;
     let beside = room > indent + BESIDE_RULE;
     let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
-    let mut rows = speech(&spans, if beside { room - indent } else { room }, look.plain(), look);
+    let room = if beside { room - indent } else { room };
+    let mut rows = speech(&spans, room, look.plain(), look, marker);
     if beside && let Some((first, others)) = rows.split_first_mut() {
         first.splice(0..0, [nick, Piece::new(" ", look.plain())]);
         for row in others {
@@ -86,8 +100,28 @@ pub(super) fn action(nick: Piece, spans: &[Span<'_>], room: usize, look: Look) -
     rows
 }
 
+/// A line broken where a row is full.
+fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<Vec<Piece>> {
+    let marks = marker.map(|marker| marker.line(line)).unwrap_or_default();
+    let mut end = 0;
+    let row = |row: &str| {
+        let start = end;
+        end += row.len();
+        let pieces = marks.cut(start..end, |range| Piece::new(&line[range], style));
+        if pieces.is_empty() { vec![Piece::new("", style)] } else { pieces }
+    };
+    broken(line, room).into_iter().map(row).collect()
+}
+
 /// Spans wrapped at words.
-fn speech(spans: &[Span<'_>], room: usize, base: Style, look: Look) -> Vec<Vec<Piece>> {
+fn speech(
+    spans: &[Span<'_>],
+    room: usize,
+    base: Style,
+    look: Look,
+    marker: Option<&Marker<'_>>,
+) -> Vec<Vec<Piece>> {
+    let marks: Marks = marker.map(|marker| marker.spans(spans)).unwrap_or_default();
     let end = spans.last().map_or(0, |span| span.at + span.text.len());
     let graphemes = spans
         .iter()
@@ -105,8 +139,9 @@ fn speech(spans: &[Span<'_>], room: usize, base: Style, look: Look) -> Vec<Vec<P
         for (range, pieces) in ranges[row..].iter().zip(&mut rows[row..]) {
             let (from, to) = (range.start.max(span.at), range.end.min(span_end));
             if from < to {
-                let text = span.text[from - span.at..to - span.at].to_owned();
-                pieces.push(Piece { text, style, link: link.clone() });
+                let text = |range: Range<usize>| &span.text[range.start - span.at..range.end - span.at];
+                let piece = |range| Piece { link: link.clone(), ..Piece::new(text(range), style) };
+                pieces.extend(marks.cut(from..to, piece));
             }
             if range.end >= span_end {
                 break;
@@ -148,7 +183,7 @@ mod tests {
 
     fn lines(text: &str, room: usize) -> Vec<String> {
         let text = block(text);
-        let rows = rows(&Markup::parse(&text), room, *LOOK);
+        let rows = rows(&Markup::parse(&text), room, *LOOK, None);
         rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
     }
 
@@ -178,7 +213,7 @@ mod tests {
     #[test]
     fn rows_of_a_link_lead_to_the_same_place() {
         let text = block("see **https://example.org/some/where** now");
-        let rows = rows(&Markup::parse(&text), 12, *LOOK);
+        let rows = rows(&Markup::parse(&text), 12, *LOOK, None);
         let links: Vec<_> = rows.iter().flatten().filter_map(|piece| piece.link.clone()).collect();
         assert!(
             links.len() > 2 && links.iter().all(|link| link.as_str() == "https://example.org/some/where")
@@ -191,7 +226,7 @@ mod tests {
         let markup = Markup::parse(&text);
         let spans = markup.action().expect("an action");
         let lines = |room| -> Vec<String> {
-            let rows = action(Piece::new("bob", LOOK.plain()), spans, room, *LOOK);
+            let rows = action(Piece::new("bob", LOOK.plain()), spans, room, *LOOK, None);
             rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
         };
         assert_eq!(lines(20), ["bob waves to", "    everybody here"]);
@@ -213,7 +248,7 @@ mod tests {
         fn no_row_is_too_wide_and_nothing_is_lost(text in typed(), room in 1usize..=200) {
             let text = block(&text);
             let markup = read(&text);
-            let rows = rows(&markup, room, *LOOK);
+            let rows = rows(&markup, room, *LOOK, None);
             for row in &rows {
                 let used: usize = row.iter().map(|piece| width(&piece.text)).sum();
                 let graphemes = row.iter().flat_map(|piece| piece.text.graphemes(true)).count();

@@ -7,6 +7,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::Look;
 use super::prose::{self, Piece};
+use super::search::Marker;
 use super::text::{Pen, width, wrap};
 use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
 use crate::app::{Action, Keymap, Ruler, Stamp};
@@ -18,6 +19,8 @@ use crate::sanitize::Line;
 pub(super) struct Row {
     parts: Vec<(usize, Piece)>,
     is_rule: bool,
+    /// Whether it has something that was looked for.
+    is_hit: bool,
 }
 
 impl Row {
@@ -26,16 +29,21 @@ impl Row {
     }
 
     fn piece(mut self, column: usize, piece: Piece) -> Self {
+        self.is_hit |= piece.is_hit;
         self.parts.push((column, piece));
         self
     }
 
     pub(super) fn rule(title: &str, style: Style) -> Self {
-        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true }
+        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true, is_hit: false }
+    }
+
+    pub(super) const fn is_hit(&self) -> bool {
+        self.is_hit
     }
 
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
-        for (column, Piece { text, style, link }) in &self.parts {
+        for (column, Piece { text, style, link, .. }) in &self.parts {
             match link {
                 _ if self.is_rule => pen.titled_rule(row, text, *style, look),
                 Some(target) => _ = pen.write_link(*column, row, text, *style, target),
@@ -62,6 +70,10 @@ pub(super) struct Sheet<'a> {
     pub(super) has_links: bool,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
+    /// The item that was found and is looked at.
+    pub(super) hit: Option<Key>,
+    /// The first item that was not cleared away.
+    pub(super) first: usize,
 }
 
 /// The columns of a row: ` 20:18     alice  text`; the nick has ten cells, or eight where there are few.
@@ -94,11 +106,12 @@ impl Sheet<'_> {
             let (a, b) = (before.stamp(), item.stamp());
             (a.day, a.hour, a.minute) == (b.day, b.hour, b.minute)
         });
-        let stamp = (!is_same_minute).then(|| item.stamp());
+        let stamp = (!is_same_minute || index == self.first).then(|| item.stamp());
+        let marker = Marker::of(self.timeline, item.key(), self.hit, self.look);
         match item {
-            Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp),
+            Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp, marker.as_ref()),
             Item::Entry(entry) => match &entry.body {
-                Body::Message(said) => self.message(&mut rows, said, stamp),
+                Body::Message(said) => self.message(&mut rows, said, stamp, marker.as_ref()),
                 Body::Presence(presence) => {
                     let room = self.text_room();
                     let text =
@@ -150,7 +163,7 @@ impl Sheet<'_> {
         self.width.saturating_sub(self.text_column() + usize::from(!self.is_narrow)).max(1)
     }
 
-    fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>) {
+    fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>, marker: Option<&Marker<'_>>) {
         let look = self.look;
         let nick = said.nick.as_str();
         let mut markup = Markup::parse(&said.text);
@@ -160,10 +173,16 @@ impl Sheet<'_> {
             nick_style = look.mention();
         }
         let sign = said.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
-        self.speech(rows, (nick, nick_style), &markup, stamp, sign);
+        self.speech(rows, (nick, nick_style), &markup, stamp, sign, marker);
     }
 
-    fn outgoing(&self, rows: &mut Vec<Row>, outgoing: &Outgoing, stamp: Option<Stamp>) {
+    fn outgoing(
+        &self,
+        rows: &mut Vec<Row>,
+        outgoing: &Outgoing,
+        stamp: Option<Stamp>,
+        marker: Option<&Marker<'_>>,
+    ) {
         let look = self.look;
         let sign = match &outgoing.state {
             Sending::Queued => (format!(" {} queued", look.glyph().queued), look.busy()),
@@ -177,7 +196,7 @@ impl Sheet<'_> {
         };
         let style = look.plain().add_modifier(Modifier::BOLD);
         let markup = Markup::parse(&outgoing.text);
-        self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign));
+        self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign), marker);
     }
 
     /// A nick and what is said, or done, with a sign after its last word.
@@ -188,23 +207,30 @@ impl Sheet<'_> {
         markup: &Markup<'_>,
         stamp: Option<Stamp>,
         sign: Option<(String, Style)>,
+        marker: Option<&Marker<'_>>,
     ) {
         let look = self.look;
         let (column, room) = (self.text_column(), self.text_room());
         // A short sign does not stand alone in a row of its own.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
         let beside_sign = room.saturating_sub(reserved).max(1);
+        let mark = |piece: Piece| match marker {
+            Some(marker) => marker.nick(piece, nick),
+            None => piece,
+        };
         let (in_gutter, lines) = match markup.action() {
             Some(spans) => {
-                let nick = Piece::new(look.cut(nick, room / 2), nick_style);
-                (look.glyph().dot, prose::action(nick, spans, beside_sign, look))
+                let nick = mark(Piece::new(look.cut(nick, room / 2), nick_style));
+                let sign = Piece::new(look.glyph().dot, nick_style);
+                (sign, prose::action(nick, spans, beside_sign, look, marker))
             }
-            None => (nick, prose::rows(markup, beside_sign, look)),
+            None => (mark(Piece::new(nick, nick_style)), prose::rows(markup, beside_sign, look, marker)),
         };
+        let mut in_gutter = Some(in_gutter);
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
-            let mut row = if index == 0 { self.gutter(stamp, in_gutter, nick_style) } else { Row::default() };
+            let mut row = in_gutter.take().map_or_else(Row::default, |nick| self.gutter(stamp, nick));
             let mut end = column;
             for mut piece in line {
                 let from = end;
@@ -245,22 +271,23 @@ impl Sheet<'_> {
     }
 
     fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> Row {
-        self.gutter(stamp, sign, style).part(self.text_column(), text, style)
+        self.gutter(stamp, Piece::new(sign, style)).part(self.text_column(), text, style)
     }
 
     /// Stamp and nick; narrow, the nick alone.
-    fn gutter(&self, stamp: Option<Stamp>, nick: &str, style: Style) -> Row {
+    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> Row {
         let look = self.look;
         let column = self.text_column();
         if self.is_narrow {
-            return Row::default().part(0, look.cut(nick, column.saturating_sub(1)), style);
+            let text = look.cut(&nick.text, column.saturating_sub(1));
+            return Row::default().piece(0, Piece { text, ..nick });
         }
         let mut row = Row::default();
         if let Some(stamp) = stamp {
             row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), look.faint());
         }
         let end = column.saturating_sub(2);
-        let nick = look.cut(nick, end.saturating_sub(NICK));
-        row.part(end.saturating_sub(width(&nick)), nick, style)
+        let text = look.cut(&nick.text, end.saturating_sub(NICK));
+        row.piece(end.saturating_sub(width(&text)), Piece { text, ..nick })
     }
 }

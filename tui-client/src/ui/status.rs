@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::rooms::short;
 use super::text::{Pen, width};
-use super::{Look, candidates};
+use super::{Look, candidates, search};
 use crate::app::{Action, Link, Model};
 
 /// Below the rooms: the state of the connection, and above it what waits to be sent.
@@ -89,6 +89,7 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
     }
     let (text, style) = match (&model.hint, typists(model, look)) {
         (Some(hint), _) => (hint.as_str().to_owned(), look.bad()),
+        (None, _) if model.pane().search.is_some() => (searching(model, look, room_left), look.faint()),
         (None, _) if completion.is_some() => (String::new(), look.plain()),
         (None, Some(typists)) => (typists, look.faint()),
         (None, None) => (small_trouble(model, look, &pen), look.bad()),
@@ -98,6 +99,10 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
         let newer = format!("{newer} ");
         pen.write_right(0, &newer, look.strong());
     }
+}
+
+fn searching(model: &Model, look: Look, cells: usize) -> String {
+    model.pane().search.as_ref().map(|it| search::words(model, it, look, cells)).unwrap_or_default()
 }
 
 /// The one pane's header has no place for the reason.

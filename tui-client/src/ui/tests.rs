@@ -7,6 +7,7 @@ mod looks;
 mod mouse;
 mod prose;
 mod scrolling;
+mod searching;
 
 use std::time::Duration;
 
@@ -71,8 +72,10 @@ impl Screen {
 
     fn run(&mut self, effects: Vec<Effect>) {
         for effect in effects {
-            if let Effect::Scroll(scroll) = effect {
-                self.state.scroll(&self.client.model, scroll);
+            match effect {
+                Effect::Scroll(scroll) => self.state.scroll(&self.client.model, scroll),
+                Effect::See(sight) => self.state.see(&self.client.model, sight),
+                _ => {}
             }
         }
     }

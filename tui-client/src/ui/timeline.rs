@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::rows::{Row, Sheet};
 use super::text::Pen;
 use super::{Anchor, Look, ViewState, WHEEL};
-use crate::app::timeline::Top;
+use crate::app::timeline::{Key, Top};
 use crate::app::{Action, Model, Room, Scroll};
 
 /// Draws the timeline; how many items are below what is visible.
@@ -30,6 +30,8 @@ pub(super) fn view(
         has_links: state.has_links,
         width: area.width.into(),
         is_narrow,
+        hit: pane.current_hit(),
+        first: if pane.current_hit().is_none() { pane.timeline.first_in_sight() } else { 0 },
     };
     let look = state.look;
     let height = usize::from(area.height);
@@ -37,13 +39,19 @@ pub(super) fn view(
     if height == 0 || area.width == 0 {
         return 0;
     }
-    let end = place(&sheet, state.anchors.get(&pane.id).copied(), scroll, height);
-    match end {
+    let wanted = state.wanted.take();
+    let anchor = state.anchors.get(&pane.id).copied();
+    let end = match wanted {
+        Some(hit) => to_hit(&sheet, anchor, hit, height),
+        None => place(&sheet, anchor, scroll, height),
+    };
+    // Who looks for something is not moved by what comes.
+    match end.or_else(|| pane.search.as_ref().map(|_| Place::end(&sheet))) {
         Some(end) => state.anchors.insert(pane.id, end.anchor(&sheet)),
         None => state.anchors.remove(&pane.id),
     };
     let end = end.unwrap_or_else(|| Place::end(&sheet));
-    let visible = above(&sheet, end, height);
+    let visible = in_sight(&sheet, above(&sheet, end, height));
 
     let key = |place: Option<&(Place, Row)>| Some(sheet.timeline.get(place?.0.index)?.key());
     state.visible = key(visible.first()).zip(key(visible.last())).map(|(first, last)| (pane.id, first, last));
@@ -54,6 +62,13 @@ pub(super) fn view(
         && sheet.timeline.is_empty()
     {
         pen.titled_rule(height - 1, text, look.faint(), look);
+    }
+    if let Some(row) = empty.checked_sub(1)
+        && sheet.first > 0
+    {
+        let key = model.keymap.key(Action::PageUp);
+        let text = key.map_or_else(|| "cleared".to_owned(), |key| format!("{key} brings back what was here"));
+        pen.titled_rule(row, &text, look.faint(), look);
     }
     for (row, (_, drawn)) in visible.iter().enumerate() {
         drawn.draw(&mut pen, empty + row, look);
@@ -78,6 +93,12 @@ fn above_all(model: &Model, look: Look) -> Option<String> {
         Top::Gone => "older messages are gone".to_owned(),
         Top::Beginning => format!("beginning of #{}", room.pane.title),
     })
+}
+
+/// Without the rows of what was cleared away.
+fn in_sight(sheet: &Sheet<'_>, mut rows: Vec<(Place, Row)>) -> Vec<(Place, Row)> {
+    rows.retain(|(place, _)| place.index >= sheet.first);
+    rows
 }
 
 /// A row of an item.
@@ -117,6 +138,19 @@ fn place(sheet: &Sheet<'_>, anchor: Option<Anchor>, scroll: Option<Scroll>, heig
     }
 }
 
+/// Where what was found in an item can be seen: the same place where it is visible, else with it in the middle.
+fn to_hit(sheet: &Sheet<'_>, anchor: Option<Anchor>, hit: Key, height: usize) -> Option<Place> {
+    let at = place(sheet, anchor, None, height);
+    let index = sheet.timeline.index_of(hit);
+    let hit = Place { index, row: sheet.rows(index).iter().position(Row::is_hit).unwrap_or(0) };
+    let end = at.unwrap_or_else(|| Place::end(sheet));
+    if above(sheet, end, height).iter().any(|(place, _)| *place == hit) {
+        return at;
+    }
+    let middle = below(sheet, hit, height / 2)?;
+    not_the_end(sheet, at_least_a_screen(sheet, middle, height))
+}
+
 fn up(sheet: &Sheet<'_>, at: Option<Place>, lines: usize, height: usize) -> Option<Place> {
     let rows = above(sheet, at.unwrap_or_else(|| Place::end(sheet)), lines + height);
     // Where there are fewer rows above, the first one is at the top.
@@ -132,7 +166,8 @@ fn at_least_a_screen(sheet: &Sheet<'_>, at: Place, height: usize) -> Place {
 
 /// `None` where the place is the last row: the view follows what comes.
 fn not_the_end(sheet: &Sheet<'_>, at: Place) -> Option<Place> {
-    let is_last = at.index + 1 >= sheet.timeline.len() && at.row + 1 >= sheet.rows(at.index).len();
+    let is_last =
+        at.index + 1 >= sheet.timeline.len() && at.row.saturating_add(1) >= sheet.rows(at.index).len();
     (!is_last).then_some(at)
 }
 

@@ -254,6 +254,12 @@ fn reading(hands: &mut Hands) {
     hands.write("see https://example.org/x");
     hands.press("Enter");
     hands.at.shows("example.org/x ✓");
+    hands.press("Ctrl-F");
+    hands.at.press("line17.");
+    hands.at.shows("find in r1 › line17.");
+    hands.at.shows("1 of 1");
+    hands.press("Esc");
+    hands.at.shows("example.org/x ✓");
     hands.opens("Alt-O", "LINKS");
     hands.opens("F3", "HERE · r1");
 }

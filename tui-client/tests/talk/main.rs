@@ -20,6 +20,7 @@ mod keys;
 mod looks;
 mod pipe;
 mod restart;
+mod search;
 mod sending;
 mod server;
 mod stillness;

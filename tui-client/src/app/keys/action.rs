@@ -39,6 +39,8 @@ pub enum Action {
     Undo,
     /// Make it again.
     Redo,
+    /// Look for a text in the room.
+    Search,
     /// A page back.
     PageUp,
     /// A page on.
@@ -187,6 +189,10 @@ const READING: &[Row] = &[
     Row {
         does: "start or end of the line; there already, oldest or newest message",
         bindings: &[bind("home", Action::Home, &["Home"]), bind("end", Action::End, &["End"])],
+    },
+    Row {
+        does: "find in this room: Up and Down step, n and N do after Enter, Esc goes back",
+        bindings: &[bind("search", Action::Search, &["Ctrl-F"])],
     },
     Row {
         does: "links on the screen; Enter or a digit follows one",

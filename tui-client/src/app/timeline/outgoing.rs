@@ -4,7 +4,7 @@
 
 use realtime_shared::{ClientMsgId, Seq, Text};
 
-use super::{Key, Said, Stamp, Timeline};
+use super::{Item, Key, Said, Stamp, Timeline};
 use crate::sanitize::{self, Block, Line};
 
 /// A message on its way.
@@ -61,14 +61,16 @@ impl Timeline {
     /// Adds a message that was written just now.
     pub fn write(&mut self, id: ClientMsgId, stamp: Stamp, text: Text) {
         self.written += 1;
-        self.outgoing.push_back(Outgoing {
+        let item = Outgoing {
             key: Key { seq: u64::MAX, after: self.written },
             stamp,
             text: sanitize::block(text.as_str()),
             state: Sending::Queued,
             id,
             original: text,
-        });
+        };
+        self.hits.came(Item::Outgoing(&item));
+        self.outgoing.push_back(item);
     }
 
     /// What is on its way, in the order it was written.
@@ -103,7 +105,9 @@ impl Timeline {
     /// Takes a message out: its copy came, or it is not to be sent.
     pub fn take_outgoing(&mut self, id: &ClientMsgId) -> Option<Outgoing> {
         let index = self.outgoing.iter().position(|item| item.id == *id)?;
-        self.outgoing.remove(index)
+        let item = self.outgoing.remove(index)?;
+        self.hits.went(item.key);
+        Some(item)
     }
 
     /// The oldest message that was refused.

@@ -74,6 +74,17 @@ impl Timeline {
         self.next_message(gap)
     }
 
+    /// Before which message a page is missing that is older than `key`; the newest such place.
+    #[must_use]
+    pub fn wanted_before(&self, key: Key) -> Option<Seq> {
+        match self.lowest_gap(0, self.index_of(key).min(self.entries.len())) {
+            _ if self.is_full() => None,
+            Some(gap) => self.next_message(gap),
+            None if self.top == Top::Older => self.next_message(0),
+            None => None,
+        }
+    }
+
     fn lowest_gap(&self, from: usize, end: usize) -> Option<usize> {
         let gap = self.entries.range(from..end).rposition(|entry| entry.body == Body::Gap)?;
         Some(from + gap)
@@ -92,8 +103,7 @@ impl Timeline {
 
     /// The number of the first message from `index` on.
     fn next_message(&self, index: usize) -> Option<Seq> {
-        let message = |entry: &&Entry| matches!(entry.body, Body::Message(_));
-        self.entries.range(index..).find(message).map(|entry| Seq::new(entry.key.seq))
+        self.entries.range(index..).find(|entry| entry.is_message()).map(|entry| Seq::new(entry.key.seq))
     }
 
     /// Notes from before anything was loaded happened after what is loaded first, and before what came since.
@@ -108,14 +118,13 @@ impl Timeline {
     /// Puts right what is said of the places before and after a message that came by itself. Before the first one held
     /// nothing is known, and nothing is said.
     pub(super) fn mend_around(&mut self, index: usize) {
-        let is_message = |entry: &Entry| matches!(entry.body, Body::Message(_));
         let mut index = index;
-        if self.entries.range(..index).rev().any(is_message) {
+        if self.entries.range(..index).rev().any(Entry::is_message) {
             let held = self.entries.len();
             self.mend(index, true);
             index = index + self.entries.len() - held;
         }
-        if let Some(next) = self.entries.range(index + 1..).position(is_message) {
+        if let Some(next) = self.entries.range(index + 1..).position(Entry::is_message) {
             self.mend(index + 1 + next, true);
         }
     }

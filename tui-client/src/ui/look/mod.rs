@@ -93,6 +93,16 @@ impl Look {
         self.link().add_modifier(Modifier::BOLD)
     }
 
+    /// What a search found in a room, laid over how it looks: the match that one is at is reversed, the others are not.
+    pub(super) fn found(self, is_current: bool) -> Style {
+        if is_current {
+            let marks = Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED;
+            Style::new().add_modifier(marks).remove_modifier(Modifier::DIM)
+        } else {
+            self.matched().remove_modifier(Modifier::REVERSED | Modifier::DIM)
+        }
+    }
+
     pub(super) fn good(self) -> Style {
         self.ink(self.palette.good)
     }

@@ -119,6 +119,8 @@ fn styles(look: Look) -> Vec<Style> {
         look.faint(),
         look.selected(),
         look.matched(),
+        look.found(true),
+        look.found(false),
         look.good(),
         look.busy(),
         look.bad(),
@@ -167,6 +169,10 @@ fn what_differs_looks_different() {
         assert_eq!(different.len(), in_text.len(), "{theme:?} on {depth:?}");
         assert!(look.matched() != look.plain() && look.matched() != look.strong());
         assert!(look.selected() != look.plain());
+        for below in in_text.into_iter().chain([look.code_block(), look.quote(), look.faint()]) {
+            let found = [true, false].map(|is_current| below.patch(look.found(is_current)));
+            assert!(found[0] != found[1] && !found.contains(&below), "{theme:?} on {depth:?}: {below:?}");
+        }
     }
 }
 

@@ -52,6 +52,10 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
         3 => screen.press(KeyCode::PageUp),
         4 => _ = screen.client.ctrl('p'),
         5 => screen.press(KeyCode::Tab),
+        6 => {
+            let effects = [screen.client.ctrl('f'), screen.client.write("a")].concat();
+            screen.run(effects);
+        }
         _ => {}
     }
     screen.draw();
@@ -86,7 +90,7 @@ proptest! {
     fn no_text_breaks_the_screen(
         said in prop::collection::vec(("[a-zé日👩]{1,20}", text_of_pieces(20)), 0..8),
         draft in text_of_pieces(8),
-        over in 0..8_u8,
+        over in 0..9_u8,
         width in 1..200_u16,
         height in 1..60_u16,
     ) {

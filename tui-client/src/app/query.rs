@@ -1,0 +1,62 @@
+//! A line where one writes what is looked for: above a list, or in a room.
+
+use super::editor::Editor;
+use super::keys::Action;
+
+/// The longest query, in characters: twice as long as a room's name.
+const QUERY_CHARS: usize = 128;
+
+/// What is looked for, as it is being written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    line: Editor,
+}
+
+/// What a key did to a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edited {
+    /// It is another one, perhaps.
+    Changed,
+    /// The cursor moved, if anything.
+    Kept,
+    /// The key does not edit.
+    Passed,
+}
+
+impl Query {
+    /// The line, as it was typed.
+    #[must_use]
+    pub const fn line(&self) -> &Editor {
+        &self.line
+    }
+
+    /// What is typed.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.line.text()
+    }
+
+    /// Writes at the cursor, in one line; what does not fit is left out as a whole.
+    pub(super) fn write(&mut self, text: &str) {
+        let line = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+        let line: String = line.filter(|c| !c.is_control()).collect();
+        if self.text().chars().count() + line.chars().count() <= QUERY_CHARS {
+            let _fits = self.line.insert(&line);
+        }
+    }
+
+    /// Does what a key asks for, where it edits.
+    pub(super) fn on_key(&mut self, action: Action) -> Edited {
+        match action {
+            Action::Insert(c) => self.write(c.encode_utf8(&mut [0; 4])),
+            Action::Delete(motion) => self.line.delete(motion),
+            Action::Cut(motion) => self.line.cut(motion),
+            Action::Move(motion) => {
+                self.line.go(motion);
+                return Edited::Kept;
+            }
+            _ => return Edited::Passed,
+        }
+        Edited::Changed
+    }
+}

@@ -1,0 +1,331 @@
+mod loading;
+
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyModifiers};
+use proptest::prelude::*;
+use realtime_shared::{Recovery, Text};
+
+use super::*;
+use crate::app::testing::Client;
+use crate::app::timeline::{Body, HELD, Item};
+use crate::app::{Input, Overlay};
+use crate::net::{Event, SendState};
+
+fn client(texts: &[&str]) -> Client {
+    let mut client = Client::online(&["chat", "dev"]);
+    for text in texts {
+        client.says("chat", "bob", text);
+    }
+    client
+}
+
+fn found(client: &Client) -> (usize, usize) {
+    match client.model.pane().found() {
+        Found::Some { at, of } => (at.unwrap_or(0), of),
+        Found::None { .. } => (0, 0),
+        Found::Idle => panic!("nothing is looked for"),
+    }
+}
+
+/// The text that one is at.
+fn at(client: &Client) -> String {
+    let pane = client.model.pane();
+    let index = pane.timeline.index_of(pane.current_hit().expect("a match"));
+    match pane.timeline.get(index).expect("an item") {
+        Item::Outgoing(item) => item.text.to_string(),
+        Item::Entry(entry) => match &entry.body {
+            Body::Message(said) => said.text.to_string(),
+            other => panic!("{other:?} is found"),
+        },
+    }
+}
+
+fn is_open(client: &Client) -> bool {
+    client.model.pane().search.is_some()
+}
+
+fn search(client: &mut Client, text: &str) -> Vec<Effect> {
+    client.ctrl('f');
+    client.write(text)
+}
+
+#[test]
+fn it_finds_while_one_types_the_newest_first() {
+    let mut client = client(&["the fix", "nothing", "a FIX too", "fig"]);
+    assert_eq!(client.ctrl('f')[0], Effect::See(Sight::Mark));
+    let effects = client.write("fi");
+    let hit = client.model.pane().current_hit().expect("a match");
+    assert_eq!(effects, vec![Effect::See(Sight::Hit(hit)); 2]);
+    assert_eq!((at(&client), found(&client)), ("fig".into(), (1, 3)));
+    client.write("x");
+    assert_eq!((at(&client), found(&client)), ("a FIX too".into(), (1, 2)));
+    client.press(KeyCode::Backspace);
+    assert_eq!(at(&client), "fig");
+    client.ctrl('u');
+    assert_eq!(client.model.pane().found(), Found::Idle);
+    client.write("F");
+    assert_eq!((at(&client), found(&client)), ("a FIX too".into(), (1, 1)), "a capital counts");
+    assert_eq!(client.write("z"), [Effect::See(Sight::Back)], "nothing: back where one was");
+    assert_eq!(client.model.pane().found(), Found::None { among: 4 });
+    assert_eq!(client.draft(), "");
+}
+
+#[test]
+fn scrolled_back_what_is_visible_comes_first() {
+    let mut client = client(&["x1", "-", "x2", "-", "x3"]);
+    let viewed = client.viewed(0, 3);
+    client.input(viewed);
+    search(&mut client, "x");
+    assert_eq!((at(&client), found(&client)), ("x2".into(), (2, 3)));
+    client.ctrl('u');
+    client.write("x3");
+    assert_eq!(at(&client), "x3", "below, where there is nothing above");
+}
+
+#[test]
+fn keys_step_from_match_to_match() {
+    let mut client = client(&["x1", "-", "x2", "x3"]);
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    assert_eq!((at(&client), found(&client)), ("x2".into(), (2, 3)));
+    client.ctrl('f');
+    assert_eq!((at(&client), found(&client)), ("x1".into(), (3, 3)));
+    assert!(client.press(KeyCode::Up).is_empty());
+    assert!(client.hint().contains("no older"), "{}", client.hint());
+    client.press(KeyCode::Down);
+    assert_eq!(at(&client), "x2");
+    assert!(client.press(KeyCode::Enter).is_empty());
+    client.write("n");
+    assert_eq!(at(&client), "x1");
+    client.write("NN");
+    assert_eq!(at(&client), "x3");
+    assert!(client.write("N").is_empty());
+    assert!(client.hint().contains("newest"), "{}", client.hint());
+    client.ctrl('f');
+    client.write("2");
+    assert_eq!((at(&client), found(&client)), ("x2".into(), (1, 1)), "the query goes on");
+}
+
+#[test]
+fn the_draft_waits_and_takes_the_first_key_that_is_its_own() {
+    let mut client = client(&["x1", "x2"]);
+    client.write("half a tho");
+    search(&mut client, "x");
+    client.press(KeyCode::Enter);
+    assert_eq!(client.draft(), "half a tho");
+    assert!(client.press(KeyCode::Enter).is_empty(), "the draft is not sent");
+    assert!(!is_open(&client));
+    search(&mut client, "x");
+    client.press(KeyCode::Enter);
+    client.write("ught");
+    assert_eq!((is_open(&client), client.draft()), (false, "half a thought"));
+    search(&mut client, "x");
+    client.press(KeyCode::Enter);
+    client.input(Input::Paste(" pasted".to_owned()));
+    assert_eq!((is_open(&client), client.draft()), (false, "half a thought pasted"));
+    client.press(KeyCode::Enter);
+    search(&mut client, "x");
+    client.press(KeyCode::Enter);
+    client.press(KeyCode::Up);
+    assert_eq!((is_open(&client), client.draft()), (false, "half a thought pasted"), "what was sent");
+}
+
+#[test]
+fn escape_goes_back() {
+    for keys in [&[][..], &[KeyCode::Enter], &[KeyCode::Up, KeyCode::Enter]] {
+        let mut client = client(&["x1", "x2"]);
+        client.write("a draft");
+        search(&mut client, "x");
+        for key in keys {
+            client.press(*key);
+        }
+        assert_eq!(client.press(KeyCode::Esc), [Effect::See(Sight::Back)]);
+        assert_eq!((is_open(&client), client.draft()), (false, "a draft"));
+        assert_eq!(client.model.pane().timeline.pattern(), None, "nothing is looked for any more");
+    }
+}
+
+#[test]
+fn the_query_is_edited_in_its_line() {
+    let mut client = client(&["one two"]);
+    client.write("draft");
+    search(&mut client, "two");
+    client.press(KeyCode::Home);
+    client.input(Input::Paste("one\n".to_owned()));
+    client.write(" ");
+    assert_eq!(client.model.pane().search.as_ref().map(|search| search.query.text()), Some("one two"));
+    assert_eq!(found(&client), (1, 1));
+    for key in [KeyCode::Tab, KeyCode::End, KeyCode::Left] {
+        client.press(key);
+    }
+    client.key(KeyCode::Enter, KeyModifiers::ALT);
+    client.ctrl('y');
+    assert_eq!((found(&client), client.draft()), ((1, 1), "draft"));
+    client.ctrl('u');
+    client.ctrl('e');
+    client.ctrl('u');
+    client.press(KeyCode::Enter);
+    assert!(!is_open(&client), "nothing is looked for");
+}
+
+#[test]
+fn a_command_looks_at_once() {
+    let mut client = client(&["x1", "x n2"]);
+    client.enter("/search x");
+    assert_eq!((at(&client), client.draft()), ("x n2".into(), ""));
+    client.write("n");
+    assert_eq!(at(&client), "x1");
+    client.press(KeyCode::Esc);
+    client.enter("/search");
+    client.write("n2");
+    assert_eq!(at(&client), "x n2");
+    client.press(KeyCode::Esc);
+    client.enter("/search nowhere");
+    client.ctrl('u');
+    client.write("x1");
+    assert_eq!(at(&client), "x1", "it can be corrected");
+}
+
+#[test]
+fn nicks_and_what_is_not_sent_are_found() {
+    let mut client = client(&["hello"]);
+    client.says("chat", "carol", "good evening");
+    let waiting = client.send("mine, hello");
+    search(&mut client, "hello");
+    assert_eq!((at(&client), found(&client)), ("mine, hello".into(), (1, 2)));
+    client.ctrl('u');
+    client.write("you");
+    assert_eq!((at(&client), found(&client)), ("mine, hello".into(), (1, 1)));
+    client.ctrl('u');
+    client.write("hello");
+    client.state(&waiting, SendState::Sent);
+    client.comes_back("chat", &waiting, "mine, hello");
+    assert_eq!((at(&client), found(&client)), ("mine, hello".into(), (1, 2)), "it has its place now");
+    client.ctrl('u');
+    client.write("carol");
+    assert_eq!(at(&client), "good evening");
+    client.ctrl('u');
+    client.write("you");
+    assert_eq!(at(&client), "mine, hello");
+}
+
+#[test]
+fn what_comes_meanwhile_counts_and_moves_nothing() {
+    let mut client = client(&["x1"]);
+    search(&mut client, "x");
+    let hit = client.model.pane().current_hit();
+    client.says("chat", "bob", "x2");
+    client.says("chat", "bob", "-");
+    client.says("dev", "bob", "x elsewhere");
+    assert_eq!((client.model.pane().current_hit(), found(&client)), (hit, (2, 2)));
+    client.ctrl('u');
+    client.write("later");
+    client.says("chat", "bob", "later");
+    assert_eq!(found(&client), (0, 1));
+    client.press(KeyCode::Up);
+    assert_eq!(at(&client), "later");
+}
+
+#[test]
+fn each_room_has_its_own_search() {
+    let mut client = client(&["x1", "x2"]);
+    client.says("dev", "bob", "y1");
+    client.write("a draft");
+    search(&mut client, "x");
+    client.alt('2');
+    assert!(!is_open(&client));
+    client.write("in dev");
+    search(&mut client, "y");
+    assert_eq!(found(&client), (1, 1));
+    client.says("chat", "bob", "x3");
+    client.alt('1');
+    assert_eq!((at(&client), found(&client)), ("x2".into(), (2, 3)));
+    client.press(KeyCode::Esc);
+    assert_eq!(client.draft(), "a draft");
+    client.alt('2');
+    assert_eq!((at(&client), client.draft()), ("y1".into(), "in dev"));
+}
+
+#[test]
+fn another_log_has_its_own_matches() {
+    let mut client = client(&["x1", "x2"]);
+    search(&mut client, "x");
+    client.joined_at("chat", 0, Some(Recovery::Reset { replayed: 0 }), Some(Duration::from_secs(1)));
+    assert_eq!(client.model.pane().found(), Found::None { among: 0 });
+    client.history("chat", &[], false);
+    let message = client.message("chat", "bob", "x anew", 1);
+    client.net(Event::Message { message, replayed: false });
+    assert_eq!(found(&client).1, 1);
+}
+
+#[test]
+fn the_oldest_entries_go_and_their_matches_with_them() {
+    let mut client = client(&["x1"]);
+    search(&mut client, "x");
+    for _ in 0..HELD {
+        client.says("chat", "bob", "-");
+    }
+    assert_eq!(client.model.pane().found(), Found::None { among: HELD });
+}
+
+#[test]
+fn what_lies_over_the_screen_comes_first() {
+    let mut client = client(&["x1", "x2"]);
+    search(&mut client, "x");
+    client.press(KeyCode::F(1));
+    assert_eq!(client.model.overlay, Some(Overlay::Help));
+    client.press(KeyCode::Esc);
+    assert_eq!((&client.model.overlay, found(&client)), (&None, (1, 2)));
+    client.ctrl('l');
+    client.press(KeyCode::PageUp);
+    assert!(is_open(&client));
+}
+
+#[test]
+fn outside_of_rooms_there_is_nothing_to_find() {
+    let mut client = Client::offline(&[]);
+    client.ctrl('f');
+    assert!(client.hint().contains("no room") && !is_open(&client));
+}
+
+proptest! {
+    /// What is noted step by step is what one look finds.
+    #[test]
+    fn matches_are_those_of_one_look(
+        steps in prop::collection::vec((1_u64..40, "[xy]{1,2}", 0..6_u8), 0..40)
+    ) {
+        let mut client = client(&[]);
+        search(&mut client, "x");
+        let mut sent = Vec::new();
+        for (seq, text, step) in &steps {
+            match step {
+                0 => {
+                    let (id, stamp) = (client.model.message_id(), client.model.stamp());
+                    let written = Text::new(text).expect("a text");
+                    client.model.pane_mut().timeline.write(id.clone(), stamp, written);
+                    sent.push((id, text));
+                }
+                1 => if let Some((id, text)) = sent.pop() {
+                    client.comes_back("chat", &id, text);
+                },
+                2 => {
+                    let message = client.message("chat", "bob", text, *seq);
+                    client.loads("chat", &[message], true);
+                }
+                3 if *seq == 1 => {
+                    let recovery = Some(Recovery::Reset { replayed: 0 });
+                    client.joined_at("chat", 0, recovery, Some(Duration::from_secs(1)));
+                }
+                _ => {
+                    let message = client.message("chat", "bob", text, *seq);
+                    client.net(Event::Message { message, replayed: true });
+                }
+            }
+        }
+        let pane = client.model.pane();
+        let mut again = pane.timeline.clone();
+        again.look_for(Pattern::new("x"), "you");
+        prop_assert_eq!(&again, &pane.timeline);
+    }
+}

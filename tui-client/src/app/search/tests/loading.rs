@@ -1,0 +1,120 @@
+//! What a search loads: a page a key, in which it goes on.
+
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use realtime_shared::{ErrorCode, ErrorEvent, Recovery, Seq, ServerEvent};
+
+use super::super::*;
+use super::{at, found, search};
+use crate::app::testing::{Client, room};
+use crate::app::{Hit, Input, Scroll};
+use crate::net::Command;
+
+/// In `chat`, of whose messages only the newest ones are loaded, which have these texts.
+fn partly_loaded(before: u64, texts: &[&str]) -> Client {
+    let mut client = Client::offline(&["chat", "dev"]);
+    client.connect();
+    client.skip("chat", before);
+    client.joined("chat", None, None);
+    let messages: Vec<_> = texts.iter().map(|text| client.next_message("chat", "bob", text)).collect();
+    client.history("chat", &messages, true);
+    client
+}
+
+/// Loads messages of these texts, the last of which is number `last`; what is to be done then.
+fn load(client: &mut Client, last: u64, texts: &[&str], has_more: bool) -> Vec<Effect> {
+    let first = last + 1 - texts.len() as u64;
+    let message = |(text, seq): (&&str, u64)| client.message("chat", "bob", text, seq);
+    let messages: Vec<_> = texts.iter().zip(first..).map(message).collect();
+    client.loads("chat", &messages, has_more)
+}
+
+fn history(before: u64) -> Effect {
+    let before = Some(Seq::new(before));
+    Effect::Net(Command::History { room: room("chat"), before, limit: 200 })
+}
+
+#[test]
+fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
+    let mut client = partly_loaded(1_000, &["x1001", "-", "x1003"]);
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
+    assert!(client.model.room().is_some_and(Room::is_searching_on));
+    let effects = load(&mut client, 1_000, &["x998", "-", "x1000"], true);
+    assert_eq!(at(&client), "x1000");
+    assert!(matches!(effects[..], [Effect::See(Sight::Hit(_))]), "{effects:?}");
+    assert_eq!(found(&client), (3, 4));
+    client.press(KeyCode::Up);
+    assert_eq!(client.press(KeyCode::Up), [history(998)]);
+    assert!(load(&mut client, 997, &["-", "-"], true).is_empty(), "one page a key");
+    assert!(client.hint().contains("in 8 loaded messages"), "{}", client.hint());
+    assert_eq!(client.press(KeyCode::Up), [history(996)]);
+    load(&mut client, 995, &["-"], false);
+    assert!(client.hint().contains("server keeps"), "{}", client.hint());
+    assert!(client.press(KeyCode::Up).is_empty());
+}
+
+#[test]
+fn where_nothing_is_found_a_page_up_loads() {
+    let mut client = partly_loaded(1_000, &["-", "-"]);
+    search(&mut client, "x");
+    assert_eq!(client.model.pane().found(), Found::None { among: 2 });
+    assert_eq!(client.press(KeyCode::PageUp), [history(1_001)]);
+    assert!(client.press(KeyCode::PageUp).is_empty(), "it is under way");
+    load(&mut client, 1_000, &["x999", "-"], true);
+    assert_eq!((at(&client), found(&client)), ("x999".into(), (1, 1)));
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
+}
+
+#[test]
+fn messages_that_are_missing_between_are_loaded_too() {
+    let mut client = partly_loaded(10, &["x11"]);
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    client.joined_at("chat", 500, Some(Recovery::Truncated { replayed: 1 }), Some(Duration::from_secs(9)));
+    client.skip("chat", 488);
+    client.says("chat", "bob", "x500");
+    search(&mut client, "x4");
+    assert_eq!(client.press(KeyCode::Up), [history(500)]);
+    load(&mut client, 499, &["x499"], true);
+    assert_eq!(at(&client), "x499");
+    assert_eq!(client.press(KeyCode::Up), [history(499)]);
+}
+
+#[test]
+fn what_was_asked_for_goes_on_only_where_one_waits_for_it() {
+    for key in [KeyCode::Char('-'), KeyCode::Down, KeyCode::PageDown, KeyCode::Esc] {
+        let mut client = partly_loaded(1_000, &["x1001"]);
+        search(&mut client, "x");
+        client.press(KeyCode::Up);
+        client.press(key);
+        assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "{key:?}");
+    }
+    let mut client = partly_loaded(1_000, &["x1001"]);
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    client.input(Input::Click(Hit::Room(1)));
+    assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "another room is shown");
+}
+
+#[test]
+fn a_page_that_cannot_be_loaded_can_be_asked_for_again() {
+    let mut client = partly_loaded(1_000, &["x1001"]);
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    client.server(ServerEvent::Error(ErrorEvent {
+        code: ErrorCode::Unavailable,
+        message: "not now".to_owned(),
+        temporary: true,
+        room: Some(room("chat")),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }));
+    assert!(!client.model.room().is_some_and(Room::is_searching_on));
+    assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
+    client.lose(Duration::from_secs(1));
+    assert!(client.press(KeyCode::Up).is_empty());
+    assert!(client.hint().contains("connection"), "{}", client.hint());
+}

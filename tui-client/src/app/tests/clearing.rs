@@ -1,0 +1,136 @@
+//! A screen that was cleared, and what comes back.
+
+use std::time::Duration;
+
+use crossterm::event::KeyCode;
+use realtime_shared::{Recovery, Resync, Seq, ServerEvent, SystemEvent};
+
+use super::super::testing::{Client, at, room};
+use super::super::{Effect, Scroll};
+use super::{commands, shown};
+use crate::net::{Command, Event};
+
+fn client(texts: &[&str]) -> Client {
+    let mut client = Client::online(&["chat", "dev"]);
+    for text in texts {
+        client.says("chat", "bob", text);
+    }
+    let end = client.viewed(0, texts.len() - 1);
+    client.input(end);
+    client
+}
+
+/// What is not out of sight.
+fn in_sight(client: &Client) -> Vec<String> {
+    shown(client).split_off(client.model.pane().timeline.first_in_sight())
+}
+
+#[test]
+fn what_was_there_is_out_of_sight_until_one_goes_up() {
+    let mut client = client(&["one", "two"]);
+    assert_eq!(client.enter("/clear"), [Effect::Scroll(Scroll::Bottom)]);
+    assert_eq!((in_sight(&client), client.draft()), (vec![], ""));
+    client.says("chat", "bob", "three");
+    assert_eq!(in_sight(&client), ["bob: three"]);
+    let viewed = client.viewed(2, 2);
+    client.input(viewed);
+    assert!(client.press(KeyCode::PageUp).is_empty(), "what was there comes back, and nothing moves");
+    assert_eq!(in_sight(&client), ["bob: one", "bob: two", "bob: three"]);
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
+}
+
+#[test]
+fn where_enough_came_since_a_page_up_goes_up() {
+    let mut client = client(&["one"]);
+    client.enter("/clear");
+    for text in ["two", "three", "four"] {
+        client.says("chat", "bob", text);
+    }
+    let viewed = client.viewed(2, 3);
+    client.input(viewed);
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
+    assert_eq!(in_sight(&client).len(), 3);
+    assert_eq!(client.press(KeyCode::Home), [Effect::Scroll(Scroll::Top)]);
+    assert_eq!(in_sight(&client).len(), 4);
+}
+
+#[test]
+fn what_is_not_sent_stays_and_what_is_unread_is_counted() {
+    let mut client = client(&["one"]);
+    client.send("mine");
+    client.enter("/clear");
+    assert_eq!(in_sight(&client), ["mine Queued"]);
+    client.alt('2');
+    client.says("chat", "bob", "new");
+    assert_eq!(client.model.rooms[0].reading.unread, 1);
+    client.alt('1');
+    assert_eq!(in_sight(&client), ["bob: new", "mine Queued"]);
+    let ruler = client.model.rooms[0].reading.ruler.expect("a ruler");
+    assert_eq!(ruler.count, 1);
+}
+
+#[test]
+fn older_messages_load_above_it() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.skip("chat", 10);
+    client.joined("chat", None, None);
+    let message = client.next_message("chat", "bob", "eleven");
+    client.history("chat", &[message], true);
+    client.enter("/clear");
+    assert!(client.press(KeyCode::PageUp).is_empty());
+    let viewed = client.viewed(0, 0);
+    let page = Command::History { room: room("chat"), before: Some(Seq::new(11)), limit: 50 };
+    assert_eq!(commands(client.input(viewed)), [page]);
+}
+
+#[test]
+fn another_log_is_in_sight_from_its_beginning() {
+    let mut client = client(&["one", "two", "three"]);
+    client.enter("/clear");
+    let recovery = Some(Recovery::Reset { replayed: 1 });
+    client.joined_at("chat", 1, recovery, Some(Duration::from_secs(1)));
+    let message = client.message("chat", "bob", "anew", 1);
+    client.net(Event::Message { message, replayed: true });
+    assert_eq!(in_sight(&client).last().map(String::as_str), Some("bob: anew"));
+    assert_eq!(in_sight(&client), shown(&client));
+}
+
+#[test]
+fn what_a_log_goes_on_with_in_another_way_is_in_sight() {
+    let mut client = client(&["one", "two", "three"]);
+    client.enter("/clear");
+    client.server(ServerEvent::System(SystemEvent::Resync(Resync {
+        message: String::new(),
+        room: room("chat"),
+        position: at(2),
+        recovery: Recovery::Complete { replayed: 1 },
+    })));
+    let message = client.message("chat", "bob", "another two", 2);
+    client.net(Event::Message { message, replayed: true });
+    assert_eq!(in_sight(&client), ["history changed · 1 recovered", "bob: another two"]);
+}
+
+#[test]
+fn a_page_up_from_a_match_goes_up() {
+    let mut client = client(&["one", "two", "three"]);
+    client.enter("/clear");
+    client.ctrl('f');
+    client.write("two");
+    let viewed = client.viewed(1, 2);
+    client.input(viewed);
+    assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
+}
+
+#[test]
+fn to_stay_at_a_match_brings_back_what_is_around_it() {
+    let mut client = client(&["one", "two"]);
+    client.enter("/clear");
+    for (last, count) in [(KeyCode::Esc, 0), (KeyCode::Enter, 2)] {
+        client.ctrl('f');
+        client.write("one");
+        client.press(KeyCode::Enter);
+        client.press(last);
+        assert_eq!(in_sight(&client).len(), count, "{last:?}");
+    }
+}

@@ -1,0 +1,214 @@
+//! A search: its line in the place of the composer, what its keys do, and the marks in what was found.
+//!
+//! Marks are of places in a line as it is read, before it is broken into rows: a match goes on in the next row, and in
+//! the next span. How they look is in [`Look::found`](super::Look).
+
+use std::ops::Range;
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Style;
+
+use super::Look;
+use super::composer::lay_out;
+use super::prose::Piece;
+use super::text::{Pen, width};
+use crate::app::timeline::{Key, Timeline, Top};
+use crate::app::{Action, Found, Model, Room, Search};
+use crate::markup::{Pattern, Span};
+
+/// From this width on there is room for words.
+const WORDS: u16 = 60;
+
+/// Marks what was found in one message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marker<'a> {
+    pattern: &'a Pattern,
+    style: Style,
+}
+
+/// What is marked in a line, by places in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks {
+    places: Vec<Range<usize>>,
+    style: Style,
+}
+
+impl<'a> Marker<'a> {
+    /// For an item, where it has what is looked for; `hit` is the one that is looked at.
+    pub(super) fn of(timeline: &'a Timeline, key: Key, hit: Option<Key>, look: Look) -> Option<Self> {
+        let pattern = timeline.pattern().filter(|_| timeline.is_hit(key))?;
+        Some(Self { pattern, style: look.found(hit == Some(key)) })
+    }
+
+    /// A nick is marked as a whole: it may be cut.
+    pub(super) fn nick(&self, nick: Piece, whole: &str) -> Piece {
+        if !self.pattern.is_in_line(whole) {
+            return nick;
+        }
+        Piece { style: nick.style.patch(self.style), is_hit: true, ..nick }
+    }
+
+    pub(super) fn spans(&self, spans: &[Span<'_>]) -> Marks {
+        Marks { places: self.pattern.places_in_spans(spans), style: self.style }
+    }
+
+    pub(super) fn line(&self, line: &str) -> Marks {
+        Marks { places: self.pattern.places(line), style: self.style }
+    }
+}
+
+impl Marks {
+    /// A part of the line as pieces; `piece` makes one of a part of that part.
+    pub(super) fn cut(&self, part: Range<usize>, piece: impl Fn(Range<usize>) -> Piece) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut from = part.start;
+        let first = self.places.partition_point(|place| place.end <= part.start);
+        for place in self.places[first..].iter().take_while(|place| place.start < part.end) {
+            let (start, end) = (place.start.max(part.start), place.end.min(part.end));
+            if from < start {
+                pieces.push(piece(from..start));
+            }
+            let marked = piece(start..end);
+            pieces.push(Piece { style: marked.style.patch(self.style), is_hit: true, ..marked });
+            from = end;
+        }
+        if from < part.end {
+            pieces.push(piece(from..part.end));
+        }
+        pieces
+    }
+}
+
+/// Draws the line at the bottom of `area`, and puts the cursor there while it is being written; what is left above it.
+pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    let sign = look.glyph().prompt;
+    let rest = Rect { height: area.height.saturating_sub(1), ..area };
+    let place = Rect { y: area.y + rest.height, height: area.height.min(1), ..area };
+    let prompt = if area.width < WORDS {
+        format!("find {sign} ")
+    } else {
+        format!(" find in {} {sign} ", look.cut(model.pane().title.as_str(), usize::from(area.width / 3)))
+    };
+    let count = count(model.pane().found());
+    let mut pen = Pen::new(frame.buffer_mut(), place);
+    let prompt = look.cut(&prompt, pen.width().saturating_sub(width(&count) + 2));
+    let column = pen.write(0, 0, &prompt, look.strong());
+    let room = pen.width().saturating_sub(column + width(&count)).max(1);
+    let layout = lay_out(search.query.line(), room);
+    pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), look.plain());
+    pen.write_right(0, &count, look.strong());
+    if search.is_typing {
+        let x = u16::try_from(column + layout.column).unwrap_or(0).min(place.width.saturating_sub(1));
+        frame.set_cursor_position(Position { x: place.x + x, y: place.y });
+    }
+    rest
+}
+
+fn count(found: Found) -> String {
+    match found {
+        Found::Idle => String::new(),
+        Found::None { .. } => " none ".to_owned(),
+        Found::Some { at: Some(at), of } => format!(" {at} of {of} "),
+        Found::Some { at: None, of } => format!(" {of} "),
+    }
+}
+
+/// What the keys do, or what became of them, in at most `cells`.
+pub(super) fn words(model: &Model, search: &Search, look: Look, cells: usize) -> String {
+    let glyph = look.glyph();
+    let has_room = cells >= usize::from(WORDS);
+    if model.room().is_some_and(Room::is_searching_on) {
+        return format!("loading older messages{}", glyph.ellipsis);
+    }
+    if let Found::None { among } = model.pane().found() {
+        let nothing = if has_room {
+            format!("nothing found in {among} loaded messages")
+        } else {
+            format!("not in {among} loaded")
+        };
+        let timeline = &model.pane().timeline;
+        let has_older = matches!(timeline.top(), Top::Older | Top::Unknown) && !timeline.is_full();
+        let key = model.keymap.key(Action::PageUp).filter(|_| has_older);
+        return key
+            .map_or_else(|| nothing.clone(), |key| format!("{nothing} {} {key} loads older", glyph.dot));
+    }
+    keys(model, search, look, cells)
+}
+
+fn keys(model: &Model, search: &Search, look: Look, cells: usize) -> String {
+    let between = format!(" {} ", look.glyph().dot);
+    let key = |action| model.keymap.key(action).map(|key| key.to_string());
+    let (older, newer) = if search.is_typing {
+        (key(Action::Up), key(Action::Down))
+    } else {
+        (Some("n".to_owned()), Some("N".to_owned()))
+    };
+    let stays = key(Action::Submit).filter(|_| search.is_typing);
+    let all = [(older, "older"), (newer, "newer"), (stays, "stays"), (key(Action::Close), "back")];
+    // Where there is little room, what is easily guessed is left out.
+    let said = |left_out: &[&str]| -> String {
+        let kept = all.iter().filter(|(_, does)| !left_out.contains(does));
+        let said = kept.filter_map(|(key, does)| Some(format!("{} {does}", key.as_ref()?)));
+        said.collect::<Vec<_>>().join(&between)
+    };
+    let shorter = [&[][..], &["stays"]].map(said);
+    shorter.into_iter().find(|said| width(said) <= cells).unwrap_or_else(|| said(&["stays", "newer"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::super::prose;
+    use super::*;
+    use crate::app::Theme;
+    use crate::markup::Markup;
+    use crate::markup::tests::typed;
+    use crate::sanitize::block;
+    use crate::ui::tests::TERMINAL;
+
+    static LOOK: LazyLock<Look> = LazyLock::new(|| Look::new(Theme::Auto, TERMINAL));
+
+    /// The rows of a text, with what was found in brackets.
+    fn marked(text: &str, query: &str, room: usize) -> Vec<String> {
+        let pattern = Pattern::new(query).expect("something to look for");
+        let marker = Marker { pattern: &pattern, style: LOOK.found(false) };
+        let text = block(text);
+        let shown = |piece: &Piece| {
+            let (open, close) = if piece.is_hit { ("[", "]") } else { ("", "") };
+            format!("{open}{}{close}", piece.text)
+        };
+        let rows = prose::rows(&Markup::parse(&text), room, *LOOK, Some(&marker));
+        rows.iter().map(|row| row.iter().map(shown).collect::<String>().replace("][", "")).collect()
+    }
+
+    #[test]
+    fn what_was_found_is_marked_in_whatever_it_is() {
+        assert_eq!(marked("the Fix is out", "fix is", 7), ["the [Fix]", "[is] out"]);
+        assert_eq!(marked("abcdefgh", "cdef", 4), ["ab[cd]", "[ef]gh"]);
+        assert_eq!(marked("a **bold** word", "d w", 20), ["a bol[d w]ord"]);
+        assert_eq!(marked("> 日本語 日本", "日本", 20), ["▌ [日本]語 [日本]"]);
+        assert_eq!(marked("```sh\nfind  .  sh\n```", "sh", 10), ["│ [sh]", "│ find  . ", "┆  [sh]"]);
+        assert_eq!(marked("see https://example.org/a", "org/a", 30), ["see https://example.[org/a]"]);
+    }
+
+    proptest! {
+        #[test]
+        fn marks_change_nothing_but_looks(text in typed(), query in "[a-c日 *_`>]{1,2}", room in 1..60_usize) {
+            let Some(pattern) = Pattern::new(&query) else { return Ok(()) };
+            let marker = Marker { pattern: &pattern, style: LOOK.found(true) };
+            let text = block(&text);
+            let markup = Markup::parse(&text);
+            let texts = |rows: &[Vec<Piece>]| -> Vec<String> {
+                rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+            };
+            let rows = prose::rows(&markup, room, *LOOK, Some(&marker));
+            prop_assert_eq!(texts(&rows), texts(&prose::rows(&markup, room, *LOOK, None)));
+            let is_marked = rows.iter().flatten().any(|piece| piece.is_hit);
+            prop_assert_eq!(is_marked, pattern.is_in(&text), "a hit can be seen");
+        }
+    }
+}
