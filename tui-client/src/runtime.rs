@@ -45,6 +45,9 @@ use tell::Teller;
 
 /// Between two frames, where nobody typed: sixty a second are more than a terminal shows.
 const FRAME: Duration = Duration::from_millis(16);
+/// Between two frames while keys come: more than hands can type, so that a key is shown at once; and what is sent as keys
+/// by something else, a page without the marks of a paste, is not drawn letter by letter.
+const KEYS: Duration = Duration::from_millis(4);
 /// Events that are handled before the next frame, at most.
 const BATCH: usize = 512;
 /// How long the end waits for the connection to be closed in good order.
@@ -270,15 +273,14 @@ impl Session {
         self.ask()?;
         self.input = Some(EventStream::new());
         let mut drawn = Instant::now();
-        let mut is_dirty = false;
+        let mut due = None;
         loop {
             if !flush(&self.handle, &mut self.commands) {
                 return Ok(Outcome::Failed("the client's network task ended".to_owned()));
             }
             let tick = self.model.next_tick().map(|at| self.clock.start + at);
-            let frame = is_dirty.then(|| drawn + FRAME);
             let (step, is_urgent) =
-                match self.wait(&mut signals, [tick, frame].into_iter().flatten().min()).await {
+                match self.wait(&mut signals, [tick, due].into_iter().flatten().min()).await {
                     Woken::Terminal(events) => (self.on_terminal(events)?, true),
                     Woken::Signal(signal) => (self.on_signal(signal)?, true),
                     Woken::Net(None) | Woken::Sent(false) => {
@@ -293,11 +295,13 @@ impl Session {
             if let Some(outcome) = step {
                 return Ok(outcome);
             }
-            is_dirty = true;
-            if is_urgent || drawn.elapsed() >= FRAME {
+            let soonest = drawn + if is_urgent { KEYS } else { FRAME };
+            let at = due.map_or(soonest, |due: Instant| due.min(soonest));
+            due = Some(at);
+            if at <= Instant::now() {
                 self.draw()?;
                 drawn = Instant::now();
-                is_dirty = false;
+                due = None;
             }
         }
     }

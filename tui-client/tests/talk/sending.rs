@@ -63,3 +63,12 @@ fn what_waits_for_a_connection_can_be_dropped() {
         server.serve();
     }
 }
+
+#[test]
+fn what_comes_as_keys_all_at_once_is_taken_whole() {
+    let server = Server::start();
+    let mut alice = server.client("alice", MEDIUM);
+    alice.is_connected();
+    alice.say(&format!("{}the end", "word ".repeat(600)));
+    alice.shows("the end ✓");
+}
