@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use realtime_shared::Timestamp;
 
+use crate::clock::Clock;
 use crate::secret::Secret;
 
 const MIB: usize = 1024 * 1024;
@@ -48,6 +49,8 @@ pub struct Config {
     pub replay_limit: usize,
     /// Threads that serve connections, at least 1.
     pub workers: usize,
+    /// Tells the time that messages are stamped with, and tokens are checked against.
+    pub clock: Clock,
 }
 
 impl Config {
@@ -68,6 +71,7 @@ impl Config {
             ring: Ring::default(),
             replay_limit: 1_000,
             workers: default_workers(),
+            clock: Clock::system(),
         }
     }
 }

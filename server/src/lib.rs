@@ -116,7 +116,7 @@ impl Server {
         engine: impl FnOnce(&Config, Clock, Arc<Metrics>) -> io::Result<Engine>,
     ) -> io::Result<Self> {
         config.workers = config.workers.max(1);
-        let clock = Clock::system();
+        let clock = config.clock.clone();
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
         let engine = engine(&config, clock.clone(), metrics.clone())?;

@@ -15,6 +15,7 @@ mod driver;
 mod script;
 mod speech;
 mod template;
+mod time;
 mod weather;
 mod writer;
 
@@ -34,6 +35,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::app::Weather;
 use crate::net;
+use time::Time;
 
 /// Rooms of the demo; the first one is shown first.
 const ROOMS: [&str; 3] = ["chat-general", "dev", "ops"];
@@ -82,7 +84,8 @@ pub fn start() -> Result<Demo, DemoError> {
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(DemoError::Secret)?;
     let secret = Secret::new(&secret).expect("as long as secrets have to be");
-    let config = ServerConfig { workers: 1, ..ServerConfig::new(secret.clone()) };
+    let time = Time::default();
+    let config = ServerConfig { workers: 1, clock: time.clock(), ..ServerConfig::new(secret.clone()) };
     let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
     let server_address = server.addresses()[0];
     let clients = PEOPLE.map(|person| {
@@ -92,7 +95,8 @@ pub fn start() -> Result<Demo, DemoError> {
     let (weather, weather_now) = watch::channel(Weather::Fine);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let visitors_address = listener.local_addr()?;
-    let people = People::start(clients, Way { listener, server: server_address, weather: weather_now })?;
+    let way = Way { listener, server: server_address, weather: weather_now };
+    let people = People::start(clients, time, way)?;
     Ok(Demo {
         url: url(visitors_address),
         weather,
@@ -136,14 +140,14 @@ struct People {
 
 impl People {
     /// Returns when the rooms have a past.
-    fn start(clients: [net::Config; PEOPLE.len()], way: Way) -> Result<Self, DemoError> {
+    fn start(clients: [net::Config; PEOPLE.len()], time: Time, way: Way) -> Result<Self, DemoError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = thread::Builder::new().name("demo".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = driver::run(clients, fastrand::u64(..), ready) => {}
+                    () = driver::run(clients, time, fastrand::u64(..), ready) => {}
                     // Without a way there is no demo.
                     _ = way.run() => {}
                     _ = stopped => {}
@@ -201,6 +205,10 @@ mod tests {
         }
     }
 
+    fn stamp(entry: &ServerEvent) -> Option<u64> {
+        if let ServerEvent::Message(message) = entry { Some(message.ts.millis()) } else { None }
+    }
+
     #[tokio::test]
     async fn the_visitor_finds_rooms_with_a_past_and_is_greeted() {
         let demo = start().expect("a demo");
@@ -228,7 +236,13 @@ mod tests {
                 _ => None,
             })
             .await;
-            assert!(history.messages.len() >= 20);
+            let stamps: Vec<_> = history.messages.iter().filter_map(stamp).collect();
+            let now = Clock::system().now().millis();
+            assert!(stamps.is_sorted() && stamps.iter().all(|&stamp| stamp <= now), "{stamps:?}");
+            for days in 0..=2 {
+                let is_then = |&&stamp: &&u64| (now - stamp) / 1000 / 60 / 60 / 24 == days;
+                assert!(stamps.iter().filter(is_then).count() >= 10, "{days} days ago: {stamps:?}");
+            }
         }
         let typist = next(&mut events, |event| match event {
             Event::Server(ServerEvent::Typing(Typing { user_id, is_typing: true, .. })) => Some(user_id),

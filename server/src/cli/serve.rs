@@ -316,6 +316,7 @@ impl ServeArgs {
             replay_limit: rooms.replay_limit,
             workers: self.workers.unwrap_or(defaults.workers),
             secret: defaults.secret,
+            clock: defaults.clock,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! middle of a conversation; what was said is not said again soon; and time that was missed (the machine slept) is
 //! not made up for. After [`Director::step`], [`Director::next_at`] is later than its `now`.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use super::speech::{Speech, millis};
 use super::writer::{Line, Writer, kind_of_answer};
 use super::{PEOPLE, ROOMS};
 
-/// Messages in each room before anybody looks.
-const HISTORY: usize = 20;
+/// Before anybody looks: how many days ago, and messages in each room, at least.
+const HISTORY: [(u32, usize); 3] = [(2, 10), (1, 14), (0, 20)];
+const DAY: Duration = Duration::from_hours(24);
 /// After this time a visitor who comes back is greeted again.
 const GREET_AGAIN: Duration = Duration::from_mins(2);
 /// Within this time nobody is greeted twice, in whatever rooms.
@@ -49,6 +51,19 @@ pub(super) enum Action {
     Typing(bool),
     /// Say something, which ends the typing.
     Say(Text),
+}
+
+/// What was said before anybody looked.
+#[derive(Debug)]
+pub(super) struct Past {
+    /// How long before the start of the play.
+    pub(super) ago: Duration,
+    /// By whom, by the index in [`PEOPLE`].
+    pub(super) person: usize,
+    /// Where, by the index in [`ROOMS`].
+    pub(super) room: usize,
+    /// What.
+    pub(super) text: Text,
 }
 
 /// The state of the play. Times are since its start.
@@ -141,17 +156,33 @@ impl Director {
         places.filter(|&(person, room)| self.people[person].presence[room] == Presence::Here).collect()
     }
 
-    /// What was said before: who, where, what, in order.
-    pub(super) fn history(&mut self) -> Vec<(usize, usize, Text)> {
+    /// What was said before, in order.
+    pub(super) fn history(&mut self) -> Vec<Past> {
         let mut history = Vec::new();
-        for room in 0..ROOMS.len() {
-            let enough = history.len() + HISTORY;
-            while history.len() < enough {
-                let Some(lines) = self.topic(room, false) else { break };
-                history.extend(lines.into_iter().map(|line| (line.person, room, line.text)));
+        for (days, enough) in HISTORY {
+            for room in 0..ROOMS.len() {
+                history.extend(self.conversations(room, enough, DAY * days));
             }
         }
+        // What two said in different rooms came about as it was said, and not room by room.
+        history.sort_by_key(|past| Reverse(past.ago));
         history
+    }
+
+    /// What was talked about in a room, until so long before the start.
+    fn conversations(&mut self, room: usize, enough: usize, until: Duration) -> Vec<Past> {
+        // The last one is a little while ago; from there it goes back.
+        let mut ago = until + millis(&mut self.random, 30_000, 90_000);
+        let mut said = Vec::new();
+        while said.len() < enough {
+            let Some(lines) = self.topic(room, false) else { break };
+            for Line { person, text, .. } in lines.into_iter().rev() {
+                said.push(Past { ago, person, room, text });
+                ago += millis(&mut self.random, 8_000, 70_000);
+            }
+            ago += millis(&mut self.random, 5 * 60_000, 25 * 60_000);
+        }
+        said
     }
 
     /// When something is to be done next.

@@ -7,7 +7,8 @@ use futures_util::future::select_all;
 use realtime_shared::{ClientMsgId, EntryId, RoomName, ServerEvent, SystemEvent, Text, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
-use super::director::{Action, Cue, Director};
+use super::director::{Action, Cue, Director, Past};
+use super::time::Time;
 use super::{PEOPLE, ROOMS, VISITOR, room_name};
 use crate::net::{self, Command, Event, Events, Handle, SendState};
 
@@ -16,15 +17,17 @@ struct Driver {
     handles: Vec<Handle>,
     events: Vec<Events>,
     rooms: [RoomName; ROOMS.len()],
+    time: Time,
 }
 
 /// A client has ended: the demo is over.
 struct Over;
 
-/// Lets the people live until one of their clients ends. `ready` is told when the rooms have a past.
-pub(super) async fn run(clients: [net::Config; PEOPLE.len()], seed: u64, ready: SyncSender<()>) {
+/// Lets the people live until one of their clients ends. `ready` is told when the rooms have a past, for which `time`, the
+/// server's, is set back.
+pub(super) async fn run(clients: [net::Config; PEOPLE.len()], time: Time, seed: u64, ready: SyncSender<()>) {
     let (handles, events) = clients.into_iter().map(net::connect).unzip();
-    let mut driver = Driver { handles, events, rooms: ROOMS.map(room_name) };
+    let mut driver = Driver { handles, events, rooms: ROOMS.map(room_name), time };
     let mut director = Director::new(seed, Duration::ZERO);
     if driver.prepare(&mut director).await.is_ok() && ready.try_send(()).is_ok() {
         // It ends in no other way.
@@ -42,7 +45,8 @@ impl Driver {
         for _ in entrances {
             while !matches!(self.next_event().await?, Event::Joined { .. }) {}
         }
-        for (person, room, text) in director.history() {
+        for Past { ago, person, room, text } in director.history() {
+            self.time.set_back(ago);
             // One after the other: what two people say at once has no order.
             let id = self.say(person, room, text)?;
             while !matches!(
@@ -50,6 +54,7 @@ impl Driver {
                 Event::Sent { client_msg_id, state: SendState::Stored(_) } if client_msg_id == id
             ) {}
         }
+        self.time.set_back(Duration::ZERO);
         Ok(())
     }
 

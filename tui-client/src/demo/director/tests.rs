@@ -80,7 +80,7 @@ fn the_same_seed_is_the_same_play() {
 fn nothing_is_said_twice_within_many_messages() {
     for seed in 0..6 {
         let mut director = Director::new(seed, Duration::ZERO);
-        let history: Vec<_> = director.history().into_iter().map(|(_, _, text)| text).collect();
+        let history: Vec<_> = director.history().into_iter().map(|past| past.text).collect();
         assert_eq!(history.iter().collect::<BTreeSet<_>>().len(), history.len());
 
         let played = play(seed, HOUR, alone);
@@ -163,12 +163,17 @@ fn history_is_there_before_the_visitor_is() {
     let mut director = Director::new(11, Duration::ZERO);
     let entrances = director.entrances();
     let history = director.history();
+    assert!(history.is_sorted_by_key(|past| Reverse(past.ago)), "the oldest comes first");
     for room in 0..ROOMS.len() {
-        let lines: Vec<_> = history.iter().filter(|(_, r, _)| *r == room).collect();
-        assert!(lines.len() >= HISTORY && lines.len() < 2 * HISTORY);
-        assert!(lines.iter().all(|(person, _, _)| entrances.contains(&(*person, room))));
-        assert!(lines.iter().all(|(_, _, text)| !text.as_str().contains("@you")));
-        assert!(lines.iter().map(|(person, _, _)| person).collect::<BTreeSet<_>>().len() > 1);
+        let lines: Vec<_> = history.iter().filter(|past| past.room == room).collect();
+        for (days, enough) in HISTORY {
+            let day = DAY * days..DAY * (days + 1);
+            let count = lines.iter().filter(|past| day.contains(&past.ago)).count();
+            assert!((enough..enough + 20).contains(&count), "{count} {days} days ago");
+        }
+        assert!(lines.iter().all(|past| entrances.contains(&(past.person, room))));
+        assert!(lines.iter().all(|past| !past.text.as_str().contains("@you")));
+        assert!(lines.iter().map(|past| past.person).collect::<BTreeSet<_>>().len() > 1);
     }
 }
 
