@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::queue;
 use crossterm::terminal::{BeginSynchronizedUpdate, EndSynchronizedUpdate};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
+use ratatui::{Frame, Terminal};
 
 use super::tell::Teller;
 use crate::app::{Model, Notification};
@@ -21,8 +21,7 @@ use crate::ui::{ViewState, view};
 /// The screen, taken until it is dropped.
 pub(super) struct Screen {
     pub(super) view: ViewState,
-    terminal: Terminal<CrosstermBackend<Output>>,
-    output: Output,
+    frames: Frames,
     teller: Teller,
     guard: Guard,
 }
@@ -30,17 +29,16 @@ pub(super) struct Screen {
 impl Screen {
     pub(super) fn take(capabilities: Capabilities, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
         let guard = Guard::take(super::has_keyboard_modes(), hears_mouse, teller.has_title())?;
-        let output = Output::default();
         let view = ViewState::new(capabilities).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
+        let output = Output::default();
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
-        Ok(Self { view, terminal, output, teller, guard })
+        Ok(Self { view, frames: Frames { terminal, output, sent: Vec::new() }, teller, guard })
     }
 
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
-        queue!(self.output, BeginSynchronizedUpdate)?;
-        self.terminal.draw(|frame| view(model, &mut self.view, frame))?;
-        queue!(self.output, EndSynchronizedUpdate)?;
-        self.output.send(self.view.capabilities().depth)?;
+        if let Some(frame) = self.frames.next(|frame| view(model, &mut self.view, frame))? {
+            send(frame, self.view.capabilities().depth)?;
+        }
         self.teller.title(model.window_title())
     }
 
@@ -50,8 +48,7 @@ impl Screen {
 
     /// The next frame is drawn whole: nothing is known of what the terminal shows.
     pub(super) fn forget(&mut self) -> io::Result<()> {
-        let size = self.terminal.size()?;
-        self.terminal.resize(Rect::from((ratatui::layout::Position::ORIGIN, size)))
+        self.frames.forget()
     }
 
     pub(super) fn hear_mouse(&mut self, hears: bool) -> io::Result<()> {
@@ -76,21 +73,49 @@ pub(super) fn copy(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// What is written and not sent yet; to flush it sends nothing.
+/// Frames as bytes: what differs from the one before.
+struct Frames {
+    terminal: Terminal<CrosstermBackend<Output>>,
+    output: Output,
+    /// The last one.
+    sent: Vec<u8>,
+}
+
+impl Frames {
+    /// The next one; nothing where the terminal shows it already. Where no cell changed, all that is left of a frame is
+    /// where the cursor is, and with that the last one ended.
+    fn next(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<Option<&[u8]>> {
+        self.terminal.draw(draw)?;
+        let frame = self.output.0.take();
+        if self.sent.ends_with(&frame) {
+            return Ok(None);
+        }
+        self.sent = frame;
+        Ok(Some(&self.sent))
+    }
+
+    /// The next one is whole.
+    fn forget(&mut self) -> io::Result<()> {
+        self.sent.clear();
+        let size = self.terminal.size()?;
+        self.terminal.resize(Rect::from((Position::ORIGIN, size)))
+    }
+}
+
+/// What is written of a frame; to flush it sends nothing.
 #[derive(Debug, Clone, Default)]
 struct Output(Rc<RefCell<Vec<u8>>>);
 
-impl Output {
-    /// Sends what was written, to standard output: a terminal of so many colours.
-    fn send(&self, depth: Depth) -> io::Result<()> {
-        let mut written = self.0.borrow_mut();
-        let mut out = io::stdout().lock();
-        let merged = merged(&written);
-        let frame = if depth == Depth::Sixteen { with_sixteen(&merged) } else { Cow::Borrowed(&*merged) };
-        let result = out.write_all(&frame).and_then(|()| out.flush());
-        written.clear();
-        result
-    }
+/// Sends a frame to standard output, in one write: a terminal of so many colours.
+fn send(frame: &[u8], depth: Depth) -> io::Result<()> {
+    let frame = merged(frame);
+    let frame = if depth == Depth::Sixteen { with_sixteen(&frame) } else { Cow::Borrowed(&*frame) };
+    let mut whole = Vec::with_capacity(frame.len() + 32);
+    queue!(whole, BeginSynchronizedUpdate)?;
+    whole.extend_from_slice(&frame);
+    queue!(whole, EndSynchronizedUpdate)?;
+    let mut out = io::stdout().lock();
+    out.write_all(&whole).and_then(|()| out.flush())
 }
 
 impl Write for Output {
@@ -101,5 +126,43 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::{TerminalOptions, Viewport};
+
+    use super::*;
+
+    #[test]
+    fn a_frame_that_changes_nothing_is_none() {
+        let output = Output::default();
+        let backend = CrosstermBackend::new(output.clone());
+        let viewport = Viewport::Fixed(Rect::new(0, 0, 20, 2));
+        let terminal = Terminal::with_options(backend, TerminalOptions { viewport }).expect("a terminal");
+        let mut frames = Frames { terminal, output, sent: Vec::new() };
+        let mut has_next = |text: &str, cursor: Option<(u16, u16)>| {
+            let draw = |frame: &mut Frame<'_>| {
+                frame.render_widget(text, frame.area());
+                if let Some(place) = cursor {
+                    frame.set_cursor_position(place);
+                }
+            };
+            frames.next(draw).expect("drawn").is_some()
+        };
+        for (text, cursor, is_next) in [
+            ("hello", Some((5, 0)), true),
+            ("hello", Some((5, 0)), false),
+            ("hello", Some((0, 0)), true),
+            ("hello", Some((0, 0)), false),
+            ("hallo", Some((0, 0)), true),
+            ("hallo", Some((0, 0)), false),
+            ("hello", Some((0, 0)), true),
+            ("hello", None, true),
+            ("hello", None, false),
+        ] {
+            assert_eq!(has_next(text, cursor), is_next, "{text} {cursor:?}");
+        }
     }
 }
