@@ -47,7 +47,7 @@ const SERVER: House = House {
         ("store", &[]),
         ("redis", &[]),
         ("framing", &[]),
-        ("config", &["secret"]),
+        ("config", &["secret", "clock"]),
         ("clock", &[]),
         ("metrics", &[]),
         ("secret", &[]),
