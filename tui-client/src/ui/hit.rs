@@ -1,8 +1,11 @@
 //! What is where on the screen that was drawn last, for the mouse; and the text that is selected with it.
 //!
 //! A selection is one of the timeline's text, in cells of the screen: from where the button was pressed to where the
-//! pointer is, row by row, without stamps and nicks. It is gone when the button is let go, with a key, and with what
+//! pointer is, row by row, without stamps and nicks, and without what the screen puts into what somebody said: rules, signs,
+//! and the ends of rows. It is gone when the button is let go, with a key, and with what
 //! scrolls.
+
+use std::ops::Range;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
@@ -10,16 +13,22 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 
 use super::hyperlink::text_of;
+use super::rows::SaidIn;
+use super::text::width;
 use super::{ViewState, composer};
 use crate::app::{Hit, Input, Model};
 
 /// Where things are.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Areas {
     /// A row for each room, and the index of the first one.
     pub(super) rooms: (Rect, usize),
     /// The columns of the timeline in which there is text.
     pub(super) text: Rect,
+    /// The timeline's first column.
+    pub(super) left: u16,
+    /// For each row of the timeline what is said there; none where the row is the program's own.
+    pub(super) said: Vec<Option<SaidIn>>,
     pub(super) composer: composer::Shown,
     /// The rows of what can be chosen over the screen, and the index of the first one. Empty where nothing can.
     pub(super) choices: (Rect, usize),
@@ -36,7 +45,7 @@ pub(super) struct Selection {
 
 impl Selection {
     /// The cells of a row, from and to, in `area`.
-    fn columns(self, area: Rect, row: u16) -> Option<std::ops::Range<u16>> {
+    fn columns(self, area: Rect, row: u16) -> Option<Range<u16>> {
         let place = |at: Position| (at.y, at.x);
         let (first, last) = (place(self.from).min(place(self.to)), place(self.from).max(place(self.to)));
         let from = if row == first.0 { first.1 } else { area.left() };
@@ -68,8 +77,9 @@ impl ViewState {
                 Some(Input::Dragged)
             }
             MouseEventKind::Up(MouseButton::Left) => {
-                let selected = self.selection.take().filter(|selection| selection.from != selection.to);
-                selected.map(|_| Input::Selected(std::mem::take(&mut self.selected)))
+                let selection = self.selection.take().filter(|selection| selection.from != selection.to);
+                let selected = selection.map(|_| std::mem::take(&mut self.selected));
+                selected.filter(|selected| !selected.is_empty()).map(Input::Selected)
             }
             _ => None,
         }
@@ -94,26 +104,42 @@ impl ViewState {
     pub(super) fn select(&mut self, buffer: &mut Buffer) {
         let Some(selection) = self.selection else { return };
         let area = self.areas.text.intersection(buffer.area);
-        let mut rows = Vec::new();
+        let mut selected = String::new();
+        let mut is_first = true;
         for y in area.top()..area.bottom() {
-            let Some(columns) = selection.columns(area, y) else { continue };
-            let mut row = String::new();
-            let mut x = columns.start;
-            while x < columns.end {
-                let cell = &mut buffer[(x, y)];
-                cell.modifier.toggle(Modifier::REVERSED);
-                let text = text_of(cell);
-                row.push_str(text);
-                let wide = usize::from(super::text::width(text) > 1);
-                for hidden in 1..=wide {
-                    if let Some(cell) = buffer.cell_mut((x + u16::try_from(hidden).unwrap_or(0), y)) {
-                        cell.modifier.toggle(Modifier::REVERSED);
-                    }
-                }
-                x += 1 + u16::try_from(wide).unwrap_or(0);
+            let Some(mut columns) = selection.columns(area, y) else { continue };
+            let said = self.areas.said.get(usize::from(y - area.top())).and_then(Option::as_ref);
+            if let Some(SaidIn { columns: said, .. }) = said {
+                // The timeline's columns are the screen's from its left edge on.
+                let column =
+                    |at: usize| self.areas.left.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+                columns = columns.start.max(column(said.start))..columns.end.min(column(said.end));
             }
-            rows.push(row.trim_end().to_owned());
+            if !std::mem::take(&mut is_first) {
+                selected.push_str(said.map_or("\n", |said| said.joint));
+            }
+            let row = reversed(buffer, columns, y);
+            selected.push_str(if said.is_some() { &row } else { row.trim_end() });
         }
-        self.selected = rows.join("\n");
+        self.selected = selected;
     }
+}
+
+/// Reverses cells of a row, and returns their text.
+fn reversed(buffer: &mut Buffer, columns: Range<u16>, y: u16) -> String {
+    let mut text = String::new();
+    let mut x = columns.start;
+    while x < columns.end {
+        let cell = &mut buffer[(x, y)];
+        let symbol = text_of(cell);
+        text.push_str(symbol);
+        let cells = u16::try_from(width(symbol)).unwrap_or(1).max(1);
+        for x in x..x + cells {
+            if let Some(cell) = buffer.cell_mut((x, y)) {
+                cell.modifier.toggle(Modifier::REVERSED);
+            }
+        }
+        x += cells;
+    }
+    text
 }

@@ -31,6 +31,25 @@ impl Piece {
     }
 }
 
+/// A row of what somebody says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wrapped {
+    /// What the screen puts before it: a rule, an indent.
+    pub(super) before: Vec<Piece>,
+    pub(super) text: Vec<Piece>,
+    /// What is between the row above and this one in the text: a newline, a space, or nothing.
+    pub(super) joint: &'static str,
+}
+
+#[cfg(test)]
+impl Wrapped {
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.before.iter().chain(&self.text)
+    }
+}
+
+const NEWLINE: &str = "\n";
+
 /// Cells of a rule before quotes and code.
 const RULE: usize = 2;
 /// The fewest cells that a rule leaves to what is beside it.
@@ -42,13 +61,13 @@ pub(super) fn rows(
     room: usize,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Vec<Piece>> {
+) -> Vec<Wrapped> {
     let glyph = look.glyph();
     let has_rule = room >= RULE + BESIDE_RULE;
     let inner = if has_rule { room - RULE } else { room };
-    let ruled = |sign: &str, style: Style, mut row: Vec<Piece>| {
+    let ruled = |sign: &str, style: Style, mut row: Wrapped| {
         if has_rule {
-            row.insert(0, Piece::new(format!("{sign} "), style));
+            row.before.push(Piece::new(format!("{sign} "), style));
         }
         row
     };
@@ -73,7 +92,7 @@ pub(super) fn rows(
         }
     }
     if rows.is_empty() {
-        rows.push(Vec::new());
+        rows.push(Wrapped::default());
     }
     rows
 }
@@ -85,30 +104,30 @@ pub(super) fn action(
     room: usize,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Vec<Piece>> {
+) -> Vec<Wrapped> {
     let indent = width(&nick.text) + 1;
     let beside = room > indent + BESIDE_RULE;
     let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
     let room = if beside { room - indent } else { room };
     let mut rows = speech(&spans, room, look.plain(), look, marker);
     if beside && let Some((first, others)) = rows.split_first_mut() {
-        first.splice(0..0, [nick, Piece::new(" ", look.plain())]);
+        first.text.splice(0..0, [nick, Piece::new(" ", look.plain())]);
         for row in others {
-            row.insert(0, Piece::new(" ".repeat(indent), look.plain()));
+            row.before.push(Piece::new(" ".repeat(indent), look.plain()));
         }
     }
     rows
 }
 
 /// A line broken where a row is full.
-fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<Vec<Piece>> {
+fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<Wrapped> {
     let marks = marker.map(|marker| marker.line(line)).unwrap_or_default();
     let mut end = 0;
     let row = |row: &str| {
         let start = end;
         end += row.len();
-        let pieces = marks.cut(start..end, |range| Piece::new(&line[range], style));
-        if pieces.is_empty() { vec![Piece::new("", style)] } else { pieces }
+        let text = marks.cut(start..end, |range| Piece::new(&line[range], style));
+        Wrapped { before: Vec::new(), text, joint: if start == 0 { NEWLINE } else { "" } }
     };
     broken(line, room).into_iter().map(row).collect()
 }
@@ -120,14 +139,21 @@ fn speech(
     base: Style,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Vec<Piece>> {
+) -> Vec<Wrapped> {
     let marks: Marks = marker.map(|marker| marker.spans(spans)).unwrap_or_default();
     let end = spans.last().map_or(0, |span| span.at + span.text.len());
     let graphemes = spans
         .iter()
         .flat_map(|span| span.text.grapheme_indices(true).map(|(at, grapheme)| (span.at + at, grapheme)));
     let ranges = wrapped(graphemes, end, room);
-    let mut rows = vec![Vec::new(); ranges.len()];
+    let mut before = None;
+    let joints = ranges.iter().map(|range| match before.replace(range.end) {
+        None => NEWLINE,
+        Some(end) if end == range.start => "",
+        // The space that the rows are broken at.
+        Some(_) => " ",
+    });
+    let mut rows: Vec<_> = joints.map(|joint| Wrapped { joint, ..Wrapped::default() }).collect();
     let mut row = 0;
     for span in spans {
         let style = style(*span, base, look);
@@ -136,7 +162,7 @@ fn speech(
         while ranges.get(row).is_some_and(|range| range.end <= span.at) && row + 1 < ranges.len() {
             row += 1;
         }
-        for (range, pieces) in ranges[row..].iter().zip(&mut rows[row..]) {
+        for (range, Wrapped { text: pieces, .. }) in ranges[row..].iter().zip(&mut rows[row..]) {
             let (from, to) = (range.start.max(span.at), range.end.min(span_end));
             if from < to {
                 let text = |range: Range<usize>| &span.text[range.start - span.at..range.end - span.at];
@@ -184,7 +210,7 @@ mod tests {
     fn lines(text: &str, room: usize) -> Vec<String> {
         let text = block(text);
         let rows = rows(&Markup::parse(&text), room, *LOOK, None);
-        rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+        rows.iter().map(|row| row.pieces().map(|piece| piece.text.as_str()).collect()).collect()
     }
 
     #[test]
@@ -214,7 +240,8 @@ mod tests {
     fn rows_of_a_link_lead_to_the_same_place() {
         let text = block("see **https://example.org/some/where** now");
         let rows = rows(&Markup::parse(&text), 12, *LOOK, None);
-        let links: Vec<_> = rows.iter().flatten().filter_map(|piece| piece.link.clone()).collect();
+        let links: Vec<_> =
+            rows.iter().flat_map(Wrapped::pieces).filter_map(|piece| piece.link.clone()).collect();
         assert!(
             links.len() > 2 && links.iter().all(|link| link.as_str() == "https://example.org/some/where")
         );
@@ -227,14 +254,10 @@ mod tests {
         let spans = markup.action().expect("an action");
         let lines = |room| -> Vec<String> {
             let rows = action(Piece::new("bob", LOOK.plain()), spans, room, *LOOK, None);
-            rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+            rows.iter().map(|row| row.pieces().map(|piece| piece.text.as_str()).collect()).collect()
         };
         assert_eq!(lines(20), ["bob waves to", "    everybody here"]);
         assert_eq!(lines(8), ["waves to", "everybod", "y here"]);
-    }
-
-    fn bare(text: &str) -> String {
-        text.replace([' ', '\n'], "")
     }
 
     fn read(text: &Block) -> Markup<'_> {
@@ -250,20 +273,20 @@ mod tests {
             let markup = read(&text);
             let rows = rows(&markup, room, *LOOK, None);
             for row in &rows {
-                let used: usize = row.iter().map(|piece| width(&piece.text)).sum();
-                let graphemes = row.iter().flat_map(|piece| piece.text.graphemes(true)).count();
+                let used: usize = row.pieces().map(|piece| width(&piece.text)).sum();
+                let graphemes = row.pieces().flat_map(|piece| piece.text.graphemes(true)).count();
                 prop_assert!(used <= room || graphemes == 1, "{row:?}");
             }
-            let is_rule = |piece: &&Piece| ["│ ", "┆ ", "▌ "].contains(&piece.text.as_str());
-            let shown: String =
-                rows.iter().flatten().filter(|piece| !is_rule(piece)).map(|piece| piece.text.as_str()).collect();
-            let whole: String = markup.parts.iter().map(|part| match part {
+            let text_of = |row: &Wrapped| row.text.iter().map(|piece| piece.text.as_str()).collect::<String>();
+            let joined: String = rows.iter().flat_map(|row| [row.joint.to_owned(), text_of(row)]).collect();
+            let whole = markup.parts.iter().map(|part| match part {
                 Part::Line(spans) | Part::Quote(spans) => spans.iter().map(|span| span.text).collect(),
                 Part::Title(text) | Part::Code(text) => (*text).to_owned(),
-            }).collect();
-            prop_assert_eq!(bare(&shown), bare(&whole));
+            });
+            let whole: String = whole.flat_map(|part: String| [NEWLINE.to_owned(), part]).collect();
+            prop_assert_eq!(joined, whole);
             let whole: Vec<&str> = text.as_str().graphemes(true).collect();
-            let shown = rows.iter().flatten().filter(|piece| !is_rule(piece));
+            let shown = rows.iter().flat_map(|row| &row.text);
             let mut split = shown.flat_map(|piece| piece.text.graphemes(true)).filter(|g| !whole.contains(g));
             prop_assert_eq!(split.next(), None, "a piece of a grapheme");
         }

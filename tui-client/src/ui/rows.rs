@@ -1,6 +1,7 @@
 //! One item of the timeline as rows: what stands above it, its stamp and nick, its text with a hanging indent.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -21,6 +22,16 @@ pub(super) struct Row {
     is_rule: bool,
     /// Whether it has something that was looked for.
     is_hit: bool,
+    said: Option<SaidIn>,
+}
+
+/// Where in a row there is something that somebody said: what is copied of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SaidIn {
+    /// Columns of the timeline.
+    pub(super) columns: Range<usize>,
+    /// What is between the row above and this one in the text.
+    pub(super) joint: &'static str,
 }
 
 impl Row {
@@ -35,11 +46,15 @@ impl Row {
     }
 
     pub(super) fn rule(title: &str, style: Style) -> Self {
-        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true, is_hit: false }
+        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true, ..Self::default() }
     }
 
     pub(super) const fn is_hit(&self) -> bool {
         self.is_hit
+    }
+
+    pub(super) const fn said(&self) -> Option<&SaidIn> {
+        self.said.as_ref()
     }
 
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
@@ -231,8 +246,11 @@ impl Sheet<'_> {
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
             let mut row = in_gutter.take().map_or_else(Row::default, |nick| self.gutter(stamp, nick));
+            let text_width = |pieces: &[Piece]| pieces.iter().map(|piece| width(&piece.text)).sum::<usize>();
+            let start = column + text_width(&line.before);
+            row.said = Some(SaidIn { columns: start..start + text_width(&line.text), joint: line.joint });
             let mut end = column;
-            for mut piece in line {
+            for mut piece in line.before.into_iter().chain(line.text) {
                 let from = end;
                 end += width(&piece.text);
                 piece.link = piece.link.filter(|_| self.has_links);

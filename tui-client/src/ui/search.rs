@@ -162,7 +162,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::prose;
+    use super::super::prose::{self, Wrapped};
     use super::*;
     use crate::app::Theme;
     use crate::markup::Markup;
@@ -182,7 +182,7 @@ mod tests {
             format!("{open}{}{close}", piece.text)
         };
         let rows = prose::rows(&Markup::parse(&text), room, *LOOK, Some(&marker));
-        rows.iter().map(|row| row.iter().map(shown).collect::<String>().replace("][", "")).collect()
+        rows.iter().map(|row| row.pieces().map(shown).collect::<String>().replace("][", "")).collect()
     }
 
     #[test]
@@ -202,12 +202,12 @@ mod tests {
             let marker = Marker { pattern: &pattern, style: LOOK.found(true) };
             let text = block(&text);
             let markup = Markup::parse(&text);
-            let texts = |rows: &[Vec<Piece>]| -> Vec<String> {
-                rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect()
+            let texts = |rows: &[Wrapped]| -> Vec<String> {
+                rows.iter().map(|row| row.pieces().map(|piece| piece.text.as_str()).collect()).collect()
             };
             let rows = prose::rows(&markup, room, *LOOK, Some(&marker));
             prop_assert_eq!(texts(&rows), texts(&prose::rows(&markup, room, *LOOK, None)));
-            let is_marked = rows.iter().flatten().any(|piece| piece.is_hit);
+            let is_marked = rows.iter().flat_map(Wrapped::pieces).any(|piece| piece.is_hit);
             prop_assert_eq!(is_marked, pattern.is_in(&text), "a hit can be seen");
         }
     }

@@ -55,9 +55,12 @@ pub(super) fn view(
 
     let key = |place: Option<&(Place, Row)>| Some(sheet.timeline.get(place?.0.index)?.key());
     state.visible = key(visible.first()).zip(key(visible.last())).map(|(first, last)| (pane.id, first, last));
-    state.areas.text = sheet.text_area(area);
-    let mut pen = Pen::new(buffer, area);
     let empty = height - visible.len();
+    state.areas.text = sheet.text_area(area);
+    state.areas.left = area.x;
+    state.areas.said = vec![None; empty];
+    state.areas.said.extend(visible.iter().map(|(_, row)| row.said().cloned()));
+    let mut pen = Pen::new(buffer, area);
     if let Some(text) = &sheet.above
         && sheet.timeline.is_empty()
     {

@@ -77,6 +77,29 @@ fn what_is_dragged_over_is_copied_without_stamps_and_nicks() {
 }
 
 #[test]
+fn what_is_copied_is_what_was_said_and_not_how_it_is_broken() {
+    let said = "a sentence that is wrapped at one of its spaces, and https://example.org/with/an/address/that/is/broken/where/the/row/is/full";
+    let code =
+        "fn main() {\n    println!(\"a line of code that is broken as well, where the row is full\");\n}";
+    for size in [SIZES[0], SIZES[1], (40, 30)] {
+        let mut client = Client::online(&["chat"]);
+        client.says("chat", "bob", &format!("first: {said}\n```\n{code}\n```\n> quoted"));
+        client.says("chat", "you", "the last");
+        let mut screen = Screen::new(client, size);
+        let from = place_of(&mut screen, "first:");
+        screen.mouse(PRESS, (from.0 + 7, from.1));
+        // The sign behind it is not what was said.
+        let (column, row) = place_of(&mut screen, "the last");
+        screen.mouse(DRAG, (column + 9, row));
+        let copied = format!("{said}\n{code}\nquoted\nthe last");
+        assert_eq!(screen.mouse(RELEASE, (0, 0)), [Effect::Copy(copied)]);
+        screen.mouse(PRESS, (column + 8, row));
+        screen.mouse(DRAG, (column + 9, row));
+        assert_eq!(screen.mouse(RELEASE, (0, 0)), []);
+    }
+}
+
+#[test]
 fn what_lies_over_the_screen_takes_the_mouse() {
     let mut screen = screen();
     screen.press(KeyCode::F(2));
