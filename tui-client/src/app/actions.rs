@@ -211,7 +211,7 @@ fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
 }
 
 pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
-    let draft = model.pane().composer.editor.text().trim_end_matches('\n').to_owned();
+    let draft = model.pane().composer.editor.text().trim_end().to_owned();
     match command::parse(&draft) {
         Ok(Draft::Text(text)) => send(model, text),
         Ok(Draft::Command(Command::Quit)) => quit(model, confirmed, true),

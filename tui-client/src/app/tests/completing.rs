@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::super::testing::Client;
+use super::super::testing::{Client, sent};
 use super::{commands, typing};
 use crate::net::Command;
 
@@ -43,6 +43,15 @@ fn one_goes_round_through_nicks_who_spoke_last_in_front() {
     tab(&mut client);
     assert_eq!(client.draft(), "carl: hi y", "not oneself");
     assert!(client.hint().contains("nothing known"), "{}", client.hint());
+}
+
+#[test]
+fn the_space_behind_what_was_completed_is_not_sent() {
+    let mut client = Client::online(&["chat"]);
+    client.write("ask al");
+    assert_eq!(tab(&mut client), "ask alice ");
+    let (text, _) = sent(&client.press(KeyCode::Enter)).expect("sent");
+    assert_eq!(text, "ask alice");
 }
 
 #[test]
