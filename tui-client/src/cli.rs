@@ -88,7 +88,8 @@ pub struct Connection {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// The server. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000/api/v1/ws`.
+    /// The server: `ws://host:port`. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000`. The path is
+    /// `/api/v1/ws` where none is given.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 

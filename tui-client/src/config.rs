@@ -142,7 +142,7 @@ impl Server {
             .or_else(|| Some(("REALTIME_URL", set("REALTIME_URL")?)))
             .unwrap_or_else(|| ("`url` in config.toml", settings.url.clone()));
         let net = net::Config::new(&url, token).map_err(|error| ConfigError::Url(source, error))?;
-        Ok(Self { net, url, user })
+        Ok(Self { url: net.url(), net, user })
     }
 }
 
@@ -216,7 +216,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::settings::DEFAULT_URL;
+
+    /// The address of a server on this host, with its path.
+    const DEFAULT_URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
 
     fn args(arguments: &[&str]) -> Args {
         Args::read(["realtime-tui"].iter().chain(arguments)).expect("arguments")

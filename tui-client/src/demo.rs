@@ -169,7 +169,7 @@ impl Drop for People {
 }
 
 fn url(server: SocketAddr) -> String {
-    format!("ws://{server}/api/v1/ws")
+    format!("ws://{server}")
 }
 
 fn token(secret: &Secret, user: &str) -> String {
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn dropped_it_is_gone() {
         let demo = start().expect("a demo");
-        let address = demo.url.trim_start_matches("ws://").trim_end_matches("/api/v1/ws").to_owned();
+        let address = demo.url.trim_start_matches("ws://").to_owned();
         drop(demo);
         assert!(std::net::TcpStream::connect(address).is_err());
     }

@@ -43,6 +43,9 @@ impl Default for Timing {
     }
 }
 
+/// Where a server takes WebSockets.
+pub const PATH: &str = "/api/v1/ws";
+
 /// Why a text is not the address of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
@@ -61,13 +64,16 @@ pub enum UrlError {
 }
 
 impl Config {
-    /// A client of the server at `url` (`ws://host[:port]/path`), with the usual times.
+    /// A client of the server at `url` (`ws://host[:port][/path]`), with the usual times. Without a path it is
+    /// [`PATH`]; a path of a slash is one.
     ///
     /// The token goes in the `Authorization` header of each upgrade, never in the URL. This library logs nothing; the
     /// WebSocket library below it gives whole requests to a logger of the `log` crate that takes level `trace`.
     pub fn new(url: &str, token: impl Into<TokenSource>) -> Result<Self, UrlError> {
         let malformed = || UrlError::Malformed(url.to_owned());
-        let uri: Uri = url.parse().map_err(|_| malformed())?;
+        let authority_only = url.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
+        let whole = if authority_only { format!("{url}{PATH}") } else { url.to_owned() };
+        let uri: Uri = whole.parse().map_err(|_| malformed())?;
         match uri.scheme_str() {
             Some("ws") => {}
             Some("wss") => return Err(UrlError::Tls(url.to_owned())),
@@ -82,6 +88,12 @@ impl Config {
             return Err(UrlError::Token);
         }
         Ok(Self { url: uri, token: token.into(), timing: Timing::default() })
+    }
+
+    /// The whole address of the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url.to_string()
     }
 }
 
@@ -159,6 +171,16 @@ mod tests {
         }
         assert_eq!(error("ws://chat.example/ws?v=1&token=s3cret"), UrlError::Token);
         assert!(error("wss://chat.example/ws").to_string().contains("not supported yet"));
+    }
+
+    #[test]
+    fn a_host_alone_is_enough() {
+        let of = |url| Config::new(url, "t").expect(url).url();
+        assert_eq!(of("ws://chat.example:8000"), "ws://chat.example:8000/api/v1/ws");
+        assert_eq!(of("ws://[::1]"), "ws://[::1]/api/v1/ws");
+        for whole in ["ws://chat.example/", "ws://chat.example/chat?v=1", "ws://chat.example/?v=1"] {
+            assert_eq!(of(whole), whole);
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ mod trace;
 pub use backoff::Backoff;
 pub use claims::claims;
 pub use client::{COMMANDS, EVENTS, Ended, Events, Handle, TrySendError, connect};
-pub use config::{Config, Timing, TokenSource, UrlError};
+pub use config::{Config, PATH, Timing, TokenSource, UrlError};
 pub use trace::{Direction, Frame, TRACED, Totals, Traced};
 
 use std::time::Duration;

@@ -29,7 +29,7 @@ pub use fault::Fault;
 pub use read::read;
 
 /// Where the server listens by default.
-pub const DEFAULT_URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
+pub const DEFAULT_URL: &str = "ws://127.0.0.1:8000";
 
 /// All that the file can say; where it says nothing, the default.
 #[derive(Debug, Clone, PartialEq, Eq)]
