@@ -1,12 +1,13 @@
 //! What the server says, on a connection that it has welcomed.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
     ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
-use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session};
+use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session, TYPING};
 use crate::net::pacer::Pacer;
 use crate::net::{ConnectionState, Event, SendState};
 
@@ -55,6 +56,7 @@ impl Session {
             ping: None,
             next_ping: now,
             pacer: Pacer::new(limits.messages_per_second, now),
+            untold: HashSet::new(),
         });
         self.tell(Event::State(ConnectionState::Connected { user_id, online_count, limits }));
         self.ping(now);
@@ -99,7 +101,7 @@ impl Session {
         }
     }
 
-    /// A refusal: of a message, of a join, or of something else, which is told.
+    /// A refusal: of a message, of a join, or of something else, which is told; but not that typing is of no interest.
     fn refused(&mut self, error: ErrorEvent, reference: Option<&Ref>, now: Instant) {
         let asked = error.retry_after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_RETRY_AFTER));
         let mut retry_after = asked;
@@ -125,6 +127,12 @@ impl Session {
             } else {
                 self.rooms.forget(&room);
                 self.tell(Event::Server(ServerEvent::Error(error)));
+            }
+        } else if reference == Some(&*TYPING) {
+            if let (Phase::Connected(live), Some(room), false) =
+                (&mut self.phase, error.room, error.temporary)
+            {
+                live.untold.insert(room);
             }
         } else {
             self.tell(Event::Server(ServerEvent::Error(error)));

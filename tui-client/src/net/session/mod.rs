@@ -20,12 +20,13 @@ mod incoming;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, ClientMsgId, CloseCode, ErrorCode, ErrorEvent, Nonce, Ping, Ref, ServerEvent,
-    SystemEvent, UserId, Verdict,
+    ClientEvent, ClientFrame, ClientMsgId, CloseCode, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
+    ServerEvent, SystemEvent, UserId, Verdict,
 };
 
 use super::config::Timing;
@@ -92,7 +93,12 @@ struct Live {
     ping: Option<(Nonce, Instant)>,
     next_ping: Instant,
     pacer: Pacer,
+    /// Rooms where the server does not take that the user types: they may be read only.
+    untold: HashSet<RoomName>,
 }
+
+/// The ref of all that is told of typing, so that its refusal is known for what it is.
+static TYPING: LazyLock<Ref> = LazyLock::new(|| Ref::new("typing").expect("a short text is a ref"));
 
 impl Session {
     /// One that connects at once. `rng` is all the randomness there is.
@@ -183,7 +189,7 @@ impl Session {
                     self.tell_sent(client_msg_id, SendState::TakenBack { was_sent });
                 }
             }
-            Command::Typing { room, is_typing } => self.say(ClientEvent::Typing { room, is_typing }),
+            Command::Typing { room, is_typing } => self.typing(room, is_typing),
             Command::History { room, before, limit } => {
                 self.say(ClientEvent::History { room, before, after: None, limit: Some(limit) });
             }
@@ -359,6 +365,15 @@ impl Session {
     fn name(&mut self, kind: &str) -> Ref {
         self.names += 1;
         Ref::new(&format!("{kind}-{}", self.names)).expect("a short text is a ref")
+    }
+
+    /// Tells that the user types, where that is of interest.
+    fn typing(&mut self, room: RoomName, is_typing: bool) {
+        let Phase::Connected(live) = &self.phase else { return };
+        if !live.untold.contains(&room) {
+            let event = ClientEvent::Typing { room, is_typing };
+            self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(TYPING.clone()) }));
+        }
     }
 
     /// Says something, where there is a connection; it is dropped where there is none.

@@ -162,6 +162,27 @@ fn other_refusals_are_told() {
 }
 
 #[test]
+fn that_typing_is_refused_is_not_told_and_not_tried_again() {
+    let typing = |bench: &mut Bench, room: &str| {
+        bench.forget();
+        bench.command(Command::Typing { room: name(room), is_typing: true });
+        bench.written.len()
+    };
+    let mut bench = Bench::in_room("a", 1);
+    assert_eq!(typing(&mut bench, "a"), 1);
+    let reference = bench.written[0].reference.clone().expect("a ref");
+    bench.error("rate_limited", true, &format!(r#","room":"a","ref":"{reference}""#));
+    assert_eq!(typing(&mut bench, "a"), 1, "that was for now");
+    bench.error("forbidden", false, &format!(r#","room":"a","ref":"{reference}""#));
+    assert!(bench.events.is_empty(), "{:?}", bench.events);
+    assert_eq!((typing(&mut bench, "a"), typing(&mut bench, "b")), (0, 1));
+    bench.lost(Disconnect::Silent);
+    bench.live(seconds(60));
+    bench.welcome(0);
+    assert_eq!(typing(&mut bench, "a"), 1, "another connection may be allowed more");
+}
+
+#[test]
 fn what_may_not_be_stored_is_sent_again_under_its_id_as_long_as_it_takes() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
