@@ -24,7 +24,7 @@ mod find;
 mod inline;
 mod mention;
 
-use unicode_segmentation::GraphemeCursor;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use crate::sanitize::Block;
 
@@ -78,6 +78,17 @@ pub enum Kind {
     Link,
     /// The user's name.
     Mention,
+}
+
+/// The graphemes of a line, with their places in it.
+pub fn graphemes<'a>(spans: &[Span<'a>]) -> impl Iterator<Item = (usize, &'a str)> {
+    spans.iter().flat_map(|span| span.text.grapheme_indices(true).map(|(at, text)| (span.at + at, text)))
+}
+
+/// Where a line ends, in bytes from its start.
+#[must_use]
+pub fn end(spans: &[Span<'_>]) -> usize {
+    spans.last().map_or(0, |span| span.at + span.text.len())
 }
 
 impl<'a> Markup<'a> {

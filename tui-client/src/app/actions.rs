@@ -41,10 +41,15 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     {
         return effects;
     }
-    if let Some(effects) = search::on_key(model, action) {
-        return effects;
+    on_screen(model, action, confirmed.as_ref())
+}
+
+/// Does what an action means where nothing lies over the screen.
+pub(super) fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    match search::on_key(model, action) {
+        Some(effects) => effects,
+        None => act(model, action, confirmed),
     }
-    act(model, action, confirmed.as_ref())
 }
 
 pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {

@@ -5,6 +5,7 @@
 
 use realtime_shared::RoomName;
 
+use super::query::QUERY_CHARS;
 use super::{Theme, Weather};
 
 /// What a line asks for.
@@ -51,7 +52,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/leave [ROOM]", "leave this room, or that one"),
     ("/rooms [PREFIX]", "find a room by name and go there"),
     ("/who [ROOM]", "who is here, or there"),
-    ("/search [TEXT]", "find in this room, from the newest message on"),
+    ("/search [TEXT]", "find in this room, back from what is shown"),
     ("/clear", "clear the screen: what is there is above its top, and PgUp brings it back"),
     ("/me ACTION", "say what you do, in italics"),
     ("/theme [THEME]", "look so, or try all of them"),
@@ -96,6 +97,9 @@ pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
         "leave" => Ok(Draft::Command(Command::Leave(room_or_none(rest)?))),
         "who" => Ok(Draft::Command(Command::Who(room_or_none(rest)?))),
         "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "search" if rest.chars().count() > QUERY_CHARS => {
+            Err(format!("/search takes at most {QUERY_CHARS} characters"))
+        }
         "search" => Ok(Draft::Command(Command::Search(rest.to_owned()))),
         "clear" => none(Command::Clear),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
@@ -191,6 +195,7 @@ mod tests {
             ("/quit now", "takes nothing"),
             ("/join a\u{200b}b", "U+200B"),
             (&format!("/join {}", "x".repeat(65)), "longer than 64"),
+            (&format!("/search {}", "é".repeat(129)), "at most 128 characters"),
         ] {
             let error = parse(line).expect_err(line);
             assert!(error.contains(part), "{line}: {error}");

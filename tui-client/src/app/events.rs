@@ -14,7 +14,7 @@ use super::link::Link;
 use super::notify;
 use super::overlay::Overlay;
 use super::reading::Came;
-use super::room::{Entered, Page, Room};
+use super::room::{Entered, Loading, Page, Room};
 use super::scrollback::{SOME, ask_history};
 use super::search;
 use super::switcher;
@@ -153,7 +153,10 @@ fn on_message(model: &mut Model, message: &Message, replayed: bool) -> Vec<Effec
 fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZone) -> (Stamp, Said) {
     let is_own = user == Some(&message.from);
     let ours = is_own
-        && message.client_msg_id.as_ref().is_some_and(|id| room.pane.timeline.take_outgoing(id).is_some());
+        && message
+            .client_msg_id
+            .as_ref()
+            .is_some_and(|id| room.pane.timeline.place_outgoing(id, message.seq).is_some());
     let text = sanitize::block(message.text.as_str());
     let names = |user: &UserId| !mentions(text.as_str(), sanitize::line(user.as_str()).as_str()).is_empty();
     let mention = !is_own && user.is_some_and(names);
@@ -264,25 +267,25 @@ fn on_typing(model: &mut Model, typing: &Typing) {
 fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let Some(index) = model.index_of(&history.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
-    let before = match model.rooms[index].loading.take() {
-        None => return Vec::new(),
-        Some(Page::Newest) => None,
-        Some(Page::Before(seq)) => Some(seq),
+    let Some(Loading { page, goes_on }) = model.rooms[index].loading.take() else { return Vec::new() };
+    let before = match page {
+        Page::Newest => None,
+        Page::Before(seq) => Some(seq),
     };
-    let mut page: Vec<(Seq, Stamp, Said)> = Vec::with_capacity(history.messages.len());
+    let mut messages: Vec<(Seq, Stamp, Said)> = Vec::with_capacity(history.messages.len());
     for event in history.messages {
         if let ServerEvent::Message(message) = event {
             let (stamp, said) = read(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone);
-            page.push((message.seq, stamp, said));
+            messages.push((message.seq, stamp, said));
         }
     }
-    page.sort_by_key(|(seq, ..)| *seq);
+    messages.sort_by_key(|(seq, ..)| *seq);
     let room = &mut model.rooms[index];
-    room.pane.timeline.add_page(before, page, history.has_more);
+    room.pane.timeline.add_page(before, messages, history.has_more);
     if is_looked_at {
         room.see();
     }
-    search::on_page(model, index)
+    if goes_on { search::on_page(model, index) } else { Vec::new() }
 }
 
 fn on_members(model: &mut Model, members: &Members) {

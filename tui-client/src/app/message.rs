@@ -45,18 +45,24 @@ pub enum Input {
     /// The network says something.
     Net(net::Event),
     /// A screen was drawn.
-    Viewed {
-        /// Of which pane.
-        pane: u32,
-        /// The first item that is visible.
-        first: Key,
-        /// The last one.
-        last: Key,
-    },
+    Viewed(Viewed),
     /// Something about the program itself that the user should know.
     Warning(String),
     /// Time passed.
     Tick,
+}
+
+/// What a screen shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Viewed {
+    /// Of which pane.
+    pub pane: u32,
+    /// The first item that is visible.
+    pub first: Key,
+    /// The last one.
+    pub last: Key,
+    /// Whether they take all of the screen.
+    pub is_full: bool,
 }
 
 /// What is to be done.

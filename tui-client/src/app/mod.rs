@@ -49,7 +49,7 @@ pub use editor::{DRAFT_CHARS, Editor};
 pub use inspector::{Direction, Inspector, Part, Shown, pretty};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
-pub use message::{Effect, Input, Msg, Scroll, Sight};
+pub use message::{Effect, Input, Msg, Scroll, Sight, Viewed};
 pub use mouse::Hit;
 pub use notify::{Notification, NotifyOn};
 pub use overlay::Overlay;
@@ -326,7 +326,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Input::Net(event) => events::on_event(model, event),
-        Input::Viewed { pane, first, last } => on_viewed(model, pane, first, last),
+        Input::Viewed(viewed) => on_viewed(model, viewed),
         Input::Warning(text) => {
             model.note(None, Tone::Error, sanitize::block(&text));
             Vec::new()
@@ -358,9 +358,7 @@ fn leave_view(room: &mut Room) -> Vec<Effect> {
     room.see();
     room.reading.ruler = None;
     room.wants_older = false;
-    if let Some(search) = &mut room.pane.search {
-        search.stop_loading();
-    }
+    room.search_on(false);
     stop_typing(room).into_iter().collect()
 }
 

@@ -23,6 +23,9 @@ pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     if model.overlay == Some(Overlay::Inspector) {
         return inspector::on_wheel(model, up);
     }
+    if let Some(room) = model.room_mut() {
+        room.search_on(false);
+    }
     match up {
         true if model.overlay.is_none() => scroll_back(model, Scroll::WheelUp),
         true => vec![Effect::Scroll(Scroll::WheelUp)],

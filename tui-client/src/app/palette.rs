@@ -6,7 +6,7 @@
 use super::command;
 use super::keys::{Action, Binding, GROUPS};
 use super::picker::{self, Reply};
-use super::{Effect, Model, Overlay, actions, fuzzy};
+use super::{Effect, Model, Overlay, actions, fuzzy, search};
 
 /// Commands that are actions where nothing is said after them.
 const SAME: [(&str, Action); 6] = [
@@ -109,7 +109,7 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
             };
             model.overlay = None;
             Some(match offer.run {
-                Run::Action(action) => actions::act(model, action, None),
+                Run::Action(action) => actions::on_screen(model, action, None),
                 Run::Command(usage) => follow(model, usage),
             })
         }
@@ -125,6 +125,8 @@ fn follow(model: &mut Model, usage: &'static str) -> Vec<Effect> {
         model.say(&format!("{name} has no place beside your draft: send it or cut it first"));
         return Vec::new();
     }
+    // The draft has no place on the screen while one looks for something.
+    search::stay(model);
     let (line, is_whole) = match argument {
         _ if usage.starts_with("//") => ("//".to_owned(), false),
         "" => (name.to_owned(), true),

@@ -56,9 +56,9 @@ impl Picker {
         self.selected = index;
     }
 
-    /// Writes into the query, and chooses the best.
+    /// Writes into the query, where it fits, and chooses the best.
     pub(super) fn write(&mut self, text: &str) {
-        self.query.write(text);
+        let _fits = self.query.write(text);
         self.selected = 0;
     }
 
@@ -79,7 +79,7 @@ impl Picker {
                     self.selected = 0;
                     return Reply::Queried;
                 }
-                Edited::Kept => {}
+                Edited::Kept | Edited::Full => {}
                 Edited::Passed => return Reply::Passed,
             },
         }

@@ -1,10 +1,10 @@
 //! A line where one writes what is looked for: above a list, or in a room.
 
-use super::editor::Editor;
+use super::editor::{Editor, Full};
 use super::keys::Action;
 
 /// The longest query, in characters: twice as long as a room's name.
-const QUERY_CHARS: usize = 128;
+pub(super) const QUERY_CHARS: usize = 128;
 
 /// What is looked for, as it is being written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Edited {
     Changed,
     /// The cursor moved, if anything.
     Kept,
+    /// There is no room for more.
+    Full,
     /// The key does not edit.
     Passed,
 }
@@ -36,19 +38,28 @@ impl Query {
         self.line.text()
     }
 
-    /// Writes at the cursor, in one line; what does not fit is left out as a whole.
-    pub(super) fn write(&mut self, text: &str) {
-        let line = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    /// Writes at the cursor, in one line.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit is left out as a whole.
+    pub(super) fn write(&mut self, text: &str) -> Result<(), Full> {
+        let line = text.chars().map(|c| if is_break(c) { ' ' } else { c });
         let line: String = line.filter(|c| !c.is_control()).collect();
-        if self.text().chars().count() + line.chars().count() <= QUERY_CHARS {
-            let _fits = self.line.insert(&line);
+        if self.text().chars().count() + line.chars().count() > QUERY_CHARS {
+            return Err(Full);
         }
+        self.line.insert(&line)
     }
 
     /// Does what a key asks for, where it edits.
     pub(super) fn on_key(&mut self, action: Action) -> Edited {
         match action {
-            Action::Insert(c) => self.write(c.encode_utf8(&mut [0; 4])),
+            Action::Insert(c) => {
+                if self.write(c.encode_utf8(&mut [0; 4])).is_err() {
+                    return Edited::Full;
+                }
+            }
             Action::Delete(motion) => self.line.delete(motion),
             Action::Cut(motion) => self.line.cut(motion),
             Action::Move(motion) => {
@@ -59,4 +70,9 @@ impl Query {
         }
         Edited::Changed
     }
+}
+
+/// Whether it parts lines, or columns.
+const fn is_break(c: char) -> bool {
+    matches!(c, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

@@ -57,6 +57,14 @@ pub(super) enum Page {
     Before(Seq),
 }
 
+/// A page of history that was asked for and has not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loading {
+    pub(super) page: Page,
+    /// Whether a search goes on in it: nothing was done since that was asked for, and the room is shown.
+    pub(super) goes_on: bool,
+}
+
 /// A room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
@@ -70,12 +78,14 @@ pub struct Room {
     pub reading: Reading,
     /// How many are there.
     pub member_count: u64,
-    /// The page of history that was asked for and has not come.
-    pub(super) loading: Option<Page>,
+    /// The page of history that is under way.
+    pub(super) loading: Option<Loading>,
     /// The user went up, and has not been shown what is there.
     pub(super) wants_older: bool,
     /// The first and the last item that were visible when the room was drawn last.
     pub(super) visible: (Key, Key),
+    /// Whether they took all of the screen.
+    pub(super) fills_screen: bool,
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
     told_typing: Option<Duration>,
@@ -95,6 +105,7 @@ impl Room {
             loading: None,
             wants_older: false,
             visible: (Key::default(), Key::default()),
+            fills_screen: false,
             members: BTreeMap::new(),
             typing: Vec::new(),
             told_typing: None,
@@ -112,9 +123,22 @@ impl Room {
     /// for the top.
     #[must_use]
     pub fn filled_gap(&self) -> Option<usize> {
-        match self.loading? {
+        match self.loading?.page {
             Page::Before(seq) => self.pane.timeline.gap_before(seq),
             Page::Newest => None,
+        }
+    }
+
+    /// Whether a search goes on in the page of history that is under way.
+    #[must_use]
+    pub fn is_searching_on(&self) -> bool {
+        self.loading.is_some_and(|loading| loading.goes_on)
+    }
+
+    /// Has a search go on in the page that is under way, or not.
+    pub(super) const fn search_on(&mut self, goes_on: bool) {
+        if let Some(loading) = &mut self.loading {
+            loading.goes_on = goes_on;
         }
     }
 

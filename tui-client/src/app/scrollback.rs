@@ -3,9 +3,9 @@
 //! A page is asked for after a key that goes up, once the view has shown what is there, and one at a time. What is asked
 //! is dropped with the connection; the next key asks again.
 
-use super::room::{Page, Room};
+use super::room::{Loading, Page, Room};
 use super::timeline::{Key, Top};
-use super::{Effect, Model, Scroll};
+use super::{Effect, Model, Scroll, Viewed};
 use crate::net;
 
 /// Entries of a page for who reads: some screens of them.
@@ -37,13 +37,14 @@ pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
 pub(super) fn clear(model: &mut Model) -> Vec<Effect> {
     model.pane_mut().timeline.clear();
     if let Some(room) = model.room_mut() {
-        room.visible = (Key::END, Key::END);
+        (room.visible, room.fills_screen) = ((Key::END, Key::END), false);
         room.wants_older = false;
     }
     vec![Effect::Scroll(Scroll::Bottom)]
 }
 
-/// Brings back what was cleared away, where the view goes up from there; whether that is all that there is to do.
+/// Brings back what was cleared away, where the view goes up from there. Whether that is all that there is to do: there
+/// is place for it on the screen.
 fn uncover(room: &mut Room, scroll: Scroll) -> bool {
     let timeline = &mut room.pane.timeline;
     let first = timeline.first_in_sight();
@@ -52,14 +53,15 @@ fn uncover(room: &mut Room, scroll: Scroll) -> bool {
     if first > 0 && (top <= first || scroll == Scroll::Top) {
         timeline.uncover();
     }
-    first > 0 && top == first && scroll != Scroll::Top
+    first > 0 && top == first && !room.fills_screen && scroll != Scroll::Top
 }
 
 /// Asks for older messages where the user went up and nearly all are shown.
-pub(super) fn on_viewed(model: &mut Model, pane: u32, first: Key, last: Key) -> Vec<Effect> {
+pub(super) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
+    let Viewed { pane, first, last, is_full } = viewed;
     let connected = model.link.is_connected();
     let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
-    room.visible = (first, last);
+    (room.visible, room.fills_screen) = ((first, last), is_full);
     if !room.wants_older || room.is_loading() {
         return Vec::new();
     }
@@ -81,7 +83,7 @@ fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
 }
 
 pub(super) fn ask_history(room: &mut Room, page: Page, limit: u32) -> Effect {
-    room.loading = Some(page);
+    room.loading = Some(Loading { page, goes_on: false });
     let before = match page {
         Page::Newest => None,
         Page::Before(seq) => Some(seq),

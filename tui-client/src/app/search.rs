@@ -4,18 +4,19 @@
 //!  Ctrl-F ─▶ typing ── Enter ─▶ stepping ── n, N ─▶ stepping
 //!    ▲          │                   ├── Ctrl-F ──▶ typing
 //!    └ where one was ◀─── Esc ──────┤
-//!                                   └── any other key ──▶ the draft, at the match
+//!                                   └── a key for the draft ──▶ the draft, at the match
 //! ```
 //!
-//! Each room has its own search, which waits while one looks elsewhere. Which messages have the text is the timeline's to
-//! know (`timeline::hits`), where the view was before is the view's ([`Sight::Mark`]). While there is a search the view
-//! is pinned. Beyond the oldest match a key loads one page, and goes on in it: never more by itself.
+//! Each room has its own search, which waits while one looks elsewhere. Which messages have the text, and which of them
+//! one is at, is the timeline's to know (`timeline::hits`), where the view was before is the view's ([`Sight::Mark`]).
+//! While there is a search the view is pinned. Beyond the oldest match a key loads one page, and goes on in it: never
+//! more by itself.
 
 use super::actions::act;
-use super::editor::Motion;
+use super::editor::{Full, Motion};
 use super::keys::Action;
-use super::query::{Edited, Query};
-use super::room::{Page, Room};
+use super::query::{Edited, QUERY_CHARS, Query};
+use super::room::Page;
 use super::scrollback::{self, ask_history};
 use super::timeline::{Key, Timeline, Top};
 use super::{Effect, Model, Pane, Sight};
@@ -28,19 +29,8 @@ pub struct Search {
     pub query: Query,
     /// Whether keys write the query; otherwise `n` and `N` step.
     pub is_typing: bool,
-    /// The match one is at, as it was found.
-    at: Option<Key>,
     /// The last item that was visible at the beginning.
     from: Key,
-    /// Whether one goes on in the page that is under way; never in a room that is not shown.
-    goes_on: bool,
-}
-
-impl Search {
-    /// Goes on in no page that comes.
-    pub(super) const fn stop_loading(&mut self) {
-        self.goes_on = false;
-    }
 }
 
 /// How far a search is.
@@ -63,55 +53,58 @@ pub enum Found {
 }
 
 impl Pane {
-    /// The item that has what is looked for and is looked at.
-    #[must_use]
-    pub fn current_hit(&self) -> Option<Key> {
-        self.search.as_ref()?.at.and_then(|at| self.timeline.nearest_hit(at))
-    }
-
     /// What the search has found.
     #[must_use]
     pub fn found(&self) -> Found {
-        match self.timeline.hit_count() {
-            _ if self.timeline.pattern().is_none() => Found::Idle,
-            0 => Found::None { among: self.timeline.hit_among() },
-            of => Found::Some { at: self.current_hit().map(|hit| self.timeline.hits_after(hit) + 1), of },
+        let timeline = &self.timeline;
+        match timeline.hit_count() {
+            _ if timeline.pattern().is_none() => Found::Idle,
+            0 => Found::None { among: timeline.hit_among() },
+            of => Found::Some { at: timeline.current_hit().map(|hit| timeline.hits_after(hit) + 1), of },
         }
+    }
+
+    /// Whether a page can be loaded in which an older match may be.
+    #[must_use]
+    pub fn can_search_on(&self) -> bool {
+        missing(&self.timeline).is_some()
     }
 
     /// Looks for what the query says now, from where one was at the beginning.
     fn look(&mut self, me: &str) -> Vec<Effect> {
-        let Some(search) = &mut self.search else { return Vec::new() };
+        let Some(search) = &self.search else { return Vec::new() };
         self.timeline.look_for(Pattern::new(search.query.text()), me);
-        search.goes_on = false;
-        search.at = self.timeline.nearest_hit(search.from);
-        vec![Effect::See(search.at.map_or(Sight::Back, Sight::Hit))]
+        let hit = self.timeline.nearest_hit(search.from);
+        self.timeline.go_to_hit(hit);
+        vec![Effect::See(hit.map_or(Sight::Back, Sight::Hit))]
     }
 
     fn go_to(&mut self, hit: Key) -> Vec<Effect> {
-        if let Some(search) = &mut self.search {
-            search.at = Some(hit);
-        }
+        self.timeline.go_to_hit(Some(hit));
         vec![Effect::See(Sight::Hit(hit))]
+    }
+
+    /// The match that comes next on the way back.
+    fn next_older(&self) -> Option<Key> {
+        match self.timeline.current_hit() {
+            Some(hit) => self.timeline.older_hit(hit),
+            None => self.timeline.nearest_hit(self.search.as_ref()?.from),
+        }
     }
 
     /// Ends the search where one is.
     fn stay(&mut self) {
-        if let Some(hit) = self.current_hit()
+        if let Some(hit) = self.timeline.current_hit()
             && self.timeline.index_of(hit) < self.timeline.first_in_sight()
         {
             self.timeline.uncover();
         }
+        self.end_search();
+    }
+
+    fn end_search(&mut self) {
         self.search = None;
         self.timeline.look_for(None, "");
-    }
-}
-
-impl Room {
-    /// Whether the search goes on in the page that is under way.
-    #[must_use]
-    pub fn is_searching_on(&self) -> bool {
-        self.is_loading() && self.pane.search.as_ref().is_some_and(|search| search.goes_on)
     }
 }
 
@@ -124,31 +117,51 @@ pub(super) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     };
     let from = if room.visible.1 == Key::default() { Key::END } else { room.visible.1 };
     let mut query = Query::default();
-    query.write(text);
-    room.pane.search = Some(Search { query, is_typing: true, at: None, from, goes_on: false });
+    let written = query.write(text);
+    room.pane.search = Some(Search { query, is_typing: true, from });
     let mut effects = vec![Effect::See(Sight::Mark)];
     effects.extend(room.pane.look(me.as_str()));
+    let is_typing = room.pane.timeline.current_hit().is_none();
     if let Some(search) = &mut room.pane.search {
-        search.is_typing = search.at.is_none();
+        search.is_typing = is_typing;
     }
+    say_if_full(model, written);
     effects
+}
+
+/// Ends the search of the room that is shown, where one is in it.
+pub(super) fn stay(model: &mut Model) {
+    model.pane_mut().stay();
 }
 
 /// What a key does to the search of the room that is shown; `None` where it is for what is below.
 pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    model.room_mut()?.search_on(false);
     let pane = model.pane_mut();
-    let search = pane.search.as_mut()?;
-    search.goes_on = false;
-    let is_typing = search.is_typing;
+    let is_typing = pane.search.as_ref()?.is_typing;
     let is_in_vain = matches!(pane.found(), Found::None { .. });
     match action {
         Action::Close => {
-            pane.search = None;
-            pane.timeline.look_for(None, "");
+            pane.end_search();
             Some(vec![Effect::See(Sight::Back)])
         }
         Action::PageUp if is_in_vain => Some(older(model)),
-        Action::PageUp | Action::PageDown | Action::Redraw | Action::Suspend | Action::Mouse => None,
+        // The search waits meanwhile.
+        Action::PageUp
+        | Action::PageDown
+        | Action::Room(_)
+        | Action::PreviousRoom
+        | Action::NextRoom
+        | Action::NextUnread
+        | Action::Help
+        | Action::Inspector
+        | Action::Rooms
+        | Action::Palette
+        | Action::Members
+        | Action::Links
+        | Action::Mouse
+        | Action::Redraw
+        | Action::Suspend => None,
         _ if is_typing => while_typing(model, action),
         _ => Some(while_stepping(model, action)),
     }
@@ -158,6 +171,7 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     match action {
         Action::Up | Action::Search => return Some(older(model)),
         Action::Down => return Some(newer(model)),
+        Action::Submit => return Some(submit(model)),
         // A query is one line, and has no past.
         Action::Newline
         | Action::Complete
@@ -172,25 +186,39 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         }
         _ => {}
     }
-    let pane = model.pane_mut();
-    let search = pane.search.as_mut()?;
+    let query = &mut model.pane_mut().search.as_mut()?.query;
     let edited = match action {
-        Action::Submit => {
-            search.is_typing = search.at.is_none();
-            if pane.timeline.pattern().is_none() {
-                pane.stay();
-            }
-            Edited::Kept
-        }
-        Action::Home => search.query.on_key(Action::Move(Motion::LineStart)),
-        Action::End => search.query.on_key(Action::Move(Motion::LineEnd)),
-        _ => search.query.on_key(action),
+        Action::Home => query.on_key(Action::Move(Motion::LineStart)),
+        Action::End => query.on_key(Action::Move(Motion::LineEnd)),
+        _ => query.on_key(action),
     };
     match edited {
         Edited::Changed => Some(look(model)),
         Edited::Kept => Some(Vec::new()),
+        Edited::Full => {
+            say_if_full(model, Err(Full));
+            Some(Vec::new())
+        }
         Edited::Passed => None,
     }
+}
+
+/// The query is written: on to stepping, where there is something to step through.
+fn submit(model: &mut Model) -> Vec<Effect> {
+    let pane = model.pane_mut();
+    match pane.found() {
+        Found::Idle => pane.stay(),
+        Found::None { .. } => {}
+        Found::Some { at, .. } => {
+            if let Some(search) = &mut pane.search {
+                search.is_typing = false;
+            }
+            if at.is_none() {
+                return older(model);
+            }
+        }
+    }
+    Vec::new()
 }
 
 fn while_stepping(model: &mut Model, action: Action) -> Vec<Effect> {
@@ -213,14 +241,22 @@ fn while_stepping(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Text is pasted into a query that is being typed; `None`: it is for the draft.
 pub(super) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effect>> {
+    model.room_mut()?.search_on(false);
     let pane = model.pane_mut();
     let search = pane.search.as_mut()?;
     if !search.is_typing {
         pane.stay();
         return None;
     }
-    search.query.write(text.trim());
-    Some(look(model))
+    let written = search.query.write(text.trim());
+    say_if_full(model, written);
+    Some(if written.is_ok() { look(model) } else { Vec::new() })
+}
+
+fn say_if_full(model: &mut Model, written: Result<(), Full>) {
+    if written == Err(Full) {
+        model.say(&format!("that does not fit: at most {QUERY_CHARS} characters are looked for"));
+    }
 }
 
 fn look(model: &mut Model) -> Vec<Effect> {
@@ -230,12 +266,7 @@ fn look(model: &mut Model) -> Vec<Effect> {
 
 fn older(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
-    let Some(search) = &pane.search else { return Vec::new() };
-    let next = match pane.current_hit() {
-        Some(hit) => pane.timeline.older_hit(hit),
-        None => pane.timeline.nearest_hit(search.from),
-    };
-    match next {
+    match pane.next_older() {
         Some(next) => pane.go_to(next),
         None if pane.timeline.pattern().is_some() => load_older(model),
         None => Vec::new(),
@@ -244,7 +275,7 @@ fn older(model: &mut Model) -> Vec<Effect> {
 
 fn newer(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
-    let Some(hit) = pane.current_hit() else { return Vec::new() };
+    let Some(hit) = pane.timeline.current_hit() else { return Vec::new() };
     let Some(next) = pane.timeline.newer_hit(hit) else {
         model.say("that is the newest one");
         return Vec::new();
@@ -256,8 +287,7 @@ fn newer(model: &mut Model) -> Vec<Effect> {
 fn load_older(model: &mut Model) -> Vec<Effect> {
     let connected = model.link.is_connected();
     let Some(room) = model.room_mut() else { return Vec::new() };
-    let oldest = room.pane.current_hit().unwrap_or(Key::END);
-    let Some(page) = missing(&room.pane.timeline, oldest) else {
+    let Some(page) = missing(&room.pane.timeline) else {
         let end = end(&room.pane.timeline);
         model.say(end);
         return Vec::new();
@@ -266,14 +296,14 @@ fn load_older(model: &mut Model) -> Vec<Effect> {
         model.say("older messages are loaded when there is a connection");
         return Vec::new();
     }
-    if let Some(search) = &mut room.pane.search {
-        search.goes_on = true;
-    }
-    if room.is_loading() { Vec::new() } else { vec![ask_history(room, page, scrollback::MANY)] }
+    let asked = (!room.is_loading()).then(|| ask_history(room, page, scrollback::MANY));
+    room.search_on(true);
+    asked.into_iter().collect()
 }
 
-fn missing(timeline: &Timeline, before: Key) -> Option<Page> {
-    match timeline.wanted_before(before) {
+/// The page that is missing next above the match one is at.
+fn missing(timeline: &Timeline) -> Option<Page> {
+    match timeline.wanted_before(timeline.current_hit().unwrap_or(Key::END)) {
         Some(seq) => Some(Page::Before(seq)),
         None if timeline.top() == Top::Unknown => Some(Page::Newest),
         None => None,
@@ -289,21 +319,15 @@ fn end(timeline: &Timeline) -> &'static str {
     }
 }
 
-/// A page of the room at `index` came: goes on in it where a key asked for that, and none was pressed since.
+/// The page came in which the search of the room at `index` goes on.
 pub(super) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
     let pane = &mut model.rooms[index].pane;
-    let Some(search) = pane.search.as_mut().filter(|search| search.goes_on) else { return Vec::new() };
-    search.goes_on = false;
-    let next = match pane.current_hit() {
-        Some(hit) => pane.timeline.older_hit(hit),
-        None => pane.timeline.nearest_hit(Key::END),
-    };
-    if let Some(next) = next {
+    if let Some(next) = pane.next_older() {
         return pane.go_to(next);
     }
     if pane.timeline.hit_count() > 0 {
         let among = pane.timeline.hit_among();
-        let end = match missing(&pane.timeline, pane.current_hit().unwrap_or(Key::END)) {
+        let end = match missing(&pane.timeline) {
             Some(_) => format!("no older one in {among} loaded messages; once more loads others"),
             None => end(&pane.timeline).to_owned(),
         };

@@ -10,7 +10,7 @@ use realtime_shared::{
     RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
-use super::{Effect, Input, Model, Msg, Now, update};
+use super::{Effect, Input, Model, Msg, Now, Viewed, update};
 use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
 
 /// 2026-11-22T20:18:00Z.
@@ -181,10 +181,11 @@ impl Client {
         self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
     }
 
-    /// The screen shows the items from the `first` to the `last`.
+    /// The screen is full of the items from the `first` to the `last`.
     pub(crate) fn viewed(&self, first: usize, last: usize) -> Input {
         let key = |index| self.model.pane().timeline.get(index).expect("an item").key();
-        Input::Viewed { pane: self.model.pane().id, first: key(first), last: key(last) }
+        let (first, last) = (key(first), key(last));
+        Input::Viewed(Viewed { pane: self.model.pane().id, first, last, is_full: true })
     }
 
     pub(crate) fn types(&mut self, name: &str, who: &str, is_typing: bool) {

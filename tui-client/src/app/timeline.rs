@@ -241,10 +241,11 @@ impl Timeline {
         self.add(stamp, Body::Note { tone, text });
     }
 
-    /// Adds that somebody came or went, to the last line where that is of the same kind and day.
+    /// Adds that somebody came or went, to the last line where that is of the same kind and day, and in sight.
     pub fn add_presence(&mut self, stamp: Stamp, nick: &Line, came: bool) {
-        if let Some(Entry { body: Body::Presence(presence), stamp: last, .. }) = self.entries.back_mut()
+        if let Some(Entry { key, body: Body::Presence(presence), stamp: last }) = self.entries.back_mut()
             && last.day == stamp.day
+            && *key > self.cleared
         {
             presence.add(nick, came);
             return;

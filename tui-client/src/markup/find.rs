@@ -9,13 +9,16 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Markup, Part, Span};
-use crate::sanitize::Block;
+use super::{Markup, Part, Span, end, graphemes};
+use crate::sanitize::{self, Block};
 
 /// What marks are made of.
 const MARKS: [char; 4] = ['*', '_', '`', '>'];
+/// How a small sigma is written at the end of a word.
+const FINAL_SIGMA: char = 'ς';
 
-/// A text that is looked for: in whatever case, unless it has a capital letter.
+/// A text that is looked for: in whatever case, unless it has a capital letter. It is cleaned as texts are, and any space
+/// is as good as another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     /// As it is compared; never blank.
@@ -27,8 +30,9 @@ impl Pattern {
     /// `None` where there is nothing to look for.
     #[must_use]
     pub fn new(query: &str) -> Option<Self> {
-        let folds = !query.chars().any(char::is_uppercase);
-        let text = if folds { fold(query).into_owned() } else { query.to_owned() };
+        let query = sanitize::line(query);
+        let folds = !query.as_str().chars().any(char::is_uppercase);
+        let text = comparable(query.as_str(), folds).into_owned();
         (!text.trim().is_empty()).then_some(Self { text, folds })
     }
 
@@ -64,11 +68,7 @@ impl Pattern {
     /// Where it is in a line of spans, by their [`Span::at`]. A place may be of several spans, and have marks in it.
     #[must_use]
     pub fn places_in_spans(&self, spans: &[Span<'_>]) -> Vec<Range<usize>> {
-        let end = spans.last().map_or(0, |span| span.at + span.text.len());
-        let graphemes = spans
-            .iter()
-            .flat_map(|span| span.text.grapheme_indices(true).map(|(at, grapheme)| (span.at + at, grapheme)));
-        self.find(graphemes, end)
+        self.find(graphemes(spans), end(spans))
     }
 
     /// Finds it in graphemes that are given with their places.
@@ -97,17 +97,23 @@ impl Pattern {
     }
 
     fn comparable<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.folds { fold(text) } else { Cow::Borrowed(text) }
+        comparable(text, self.folds)
     }
 }
 
-/// `text` in lower case, whatever stands around a letter: what is compared does not depend on where it is cut.
-fn fold(text: &str) -> Cow<'_, str> {
+/// `text` with one kind of space, and in lower case where it `folds`, whatever stands around a letter: what is compared
+/// does not depend on where it is cut.
+fn comparable(text: &str, folds: bool) -> Cow<'_, str> {
     if text.is_ascii() {
-        let has_capital = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let has_capital = folds && text.bytes().any(|byte| byte.is_ascii_uppercase());
         return if has_capital { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) };
     }
-    Cow::Owned(text.chars().flat_map(char::to_lowercase).collect())
+    let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    if !folds {
+        return Cow::Owned(spaced.collect());
+    }
+    let small = spaced.flat_map(char::to_lowercase);
+    Cow::Owned(small.map(|c| if c == FINAL_SIGMA { 'σ' } else { c }).collect())
 }
 
 /// Whether something of a text may be a mark. Links are not: they show what they are.
@@ -149,6 +155,8 @@ mod tests {
         assert_eq!(found("ÄRGER ärger", "ärger"), "[ÄRGER] [ärger]");
         assert_eq!(found("aaaa aaa", "aa"), "[aa][aa] [aa]a");
         assert_eq!(found("İstanbul", "i\u{307}s"), "[İs]tanbul", "in lower case it is longer");
+        assert_eq!(found("ΣΟΦΟΣ σοφός", "σοφος"), "[ΣΟΦΟΣ] σοφός");
+        assert_eq!(found("σοφος", "σοφοσ"), "[σοφος]");
         assert_eq!(Pattern::new(" "), None);
         assert_eq!(Pattern::new(""), None);
     }
@@ -160,6 +168,26 @@ mod tests {
         assert_eq!(found(&format!("{family} 👩"), "👩"), format!("{family} [👩]"));
         assert_eq!(found("🇩🇪🇪🇸", "🇪🇪"), "🇩🇪🇪🇸");
         assert!(!pattern("👩").is_in_line(family));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_cleaned_as_texts_are() {
+        for (text, query) in [
+            ("I ❤\u{fe0f} it", "❤\u{fe0f} it"),
+            ("soft\u{ad}ware", "software"),
+            ("software", "soft\u{ad}ware"),
+            ("a\u{200b}b", "a\u{200b}B"),
+            ("why\u{a0}?", "why ?"),
+            ("Why ?", "Why\u{a0}?"),
+            ("東京\u{3000}都", "東京\u{3000}都"),
+            ("東京\u{3000}都", "東京 都"),
+        ] {
+            let text = block(&text.to_uppercase());
+            let query = query.to_uppercase();
+            assert!(pattern(&query).is_in(&text), "{query:?} is not in {text:?}");
+            assert!(pattern(&query.to_lowercase()).is_in(&text), "{query:?} is not in {text:?}");
+        }
+        assert_eq!(Pattern::new("\u{a0}\u{200b}"), None);
     }
 
     #[test]

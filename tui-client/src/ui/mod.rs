@@ -33,7 +33,7 @@ use look::Look;
 use hit::{Areas, Selection};
 
 use crate::app::timeline::Key;
-use crate::app::{Input, Model, Overlay, Scroll, Sight, Theme};
+use crate::app::{Input, Model, Overlay, Scroll, Sight, Theme, Viewed};
 use crate::terminal::{Capabilities, Ground};
 use text::Pen;
 
@@ -57,17 +57,17 @@ pub struct ViewState {
     anchors: HashMap<u32, Anchor>,
     /// Where each pane was when a search began there; `None`: at the end.
     marks: HashMap<u32, Option<Anchor>>,
-    scroll: Option<Scroll>,
-    /// What was found, to be brought into sight.
-    wanted: Option<Key>,
+    /// Where panes go when they are drawn next, in this order.
+    moves: Vec<(u32, Move)>,
     overlay_row: usize,
-    overlay_scroll: Option<Scroll>,
+    /// Where what lies over the screen goes when it is drawn next, in this order.
+    overlay_scrolls: Vec<Scroll>,
     areas: Areas,
     selection: Option<Selection>,
     /// The text of the selection, as it was drawn last.
     selected: String,
-    /// Of the pane that was drawn last, the first and the last visible item.
-    visible: Option<(u32, Key, Key)>,
+    /// Of the pane that was drawn last.
+    viewed: Option<Viewed>,
 }
 
 /// The last visible row: the item, and which of its rows, from 0.
@@ -75,6 +75,13 @@ pub struct ViewState {
 struct Anchor {
     key: Key,
     row: usize,
+}
+
+/// Where a timeline goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Move {
+    Scroll(Scroll),
+    See(Sight),
 }
 
 impl ViewState {
@@ -87,14 +94,13 @@ impl ViewState {
             has_links: false,
             anchors: HashMap::new(),
             marks: HashMap::new(),
-            scroll: None,
-            wanted: None,
+            moves: Vec::new(),
             overlay_row: 0,
-            overlay_scroll: None,
+            overlay_scrolls: Vec::new(),
             areas: Areas::default(),
             selection: None,
             selected: String::new(),
-            visible: None,
+            viewed: None,
         }
     }
 
@@ -119,31 +125,22 @@ impl ViewState {
     pub fn scroll(&mut self, model: &Model, scroll: Scroll) {
         self.deselect();
         if model.overlay.is_some() {
-            self.overlay_scroll = Some(scroll);
+            self.overlay_scrolls.push(scroll);
         } else {
-            (self.scroll, self.wanted) = (Some(scroll), None);
+            self.moves.push((model.pane().id, Move::Scroll(scroll)));
         }
     }
 
-    /// Goes where a search leads, when the timeline is drawn next.
+    /// Goes where a search leads, when the timeline that is shown is drawn next.
     pub fn see(&mut self, model: &Model, sight: Sight) {
-        let pane = model.pane().id;
         self.deselect();
-        (self.scroll, self.wanted) = (None, None);
-        match sight {
-            Sight::Mark => _ = self.marks.insert(pane, self.anchors.get(&pane).copied()),
-            Sight::Hit(key) => self.wanted = Some(key),
-            Sight::Back => match self.marks.get(&pane).copied().flatten() {
-                Some(anchor) => _ = self.anchors.insert(pane, anchor),
-                None => _ = self.anchors.remove(&pane),
-            },
-        }
+        self.moves.push((model.pane().id, Move::See(sight)));
     }
 
     /// What the last frame showed, for the app to load what is missing above.
     #[must_use]
     pub fn viewed(&self) -> Option<Input> {
-        self.visible.map(|(pane, first, last)| Input::Viewed { pane, first, last })
+        self.viewed.map(Input::Viewed)
     }
 }
 
@@ -158,6 +155,7 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     let is_there = |id: u32| id == 0 || model.rooms.iter().any(|room| room.pane.id == id);
     state.anchors.retain(|id, _| is_there(*id));
     state.marks.retain(|id, _| is_there(*id));
+    state.moves.retain(|(id, _)| is_there(*id));
     if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
         narrow(model, state, frame, area);
     } else {
@@ -170,6 +168,7 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
         overlay::view(model, state, frame, area);
     } else {
         state.overlay_row = 0;
+        state.overlay_scrolls.clear();
     }
 }
 

@@ -113,20 +113,24 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
 /// Moves the first visible line, and keeps the chosen one in sight.
 pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<usize>) {
     let page = visible.saturating_sub(1).max(1);
-    let row = state.overlay_row;
-    state.overlay_row = match (selected, state.overlay_scroll.take()) {
-        (Some(selected), _) => row.clamp((selected + 1).saturating_sub(visible), selected),
-        (None, None) => row,
-        (None, Some(Scroll::LineUp)) => row.saturating_sub(1),
-        (None, Some(Scroll::WheelUp)) => row.saturating_sub(WHEEL),
-        (None, Some(Scroll::WheelDown)) => row + WHEEL,
-        (None, Some(Scroll::LineDown)) => row + 1,
-        (None, Some(Scroll::PageUp)) => row.saturating_sub(page),
-        (None, Some(Scroll::PageDown)) => row + page,
-        (None, Some(Scroll::Top)) => 0,
-        (None, Some(Scroll::Bottom)) => lines,
+    let last = lines.saturating_sub(visible);
+    let scrolls = std::mem::take(&mut state.overlay_scrolls);
+    let row = state.overlay_row.min(last);
+    if let Some(selected) = selected {
+        state.overlay_row = row.clamp((selected + 1).saturating_sub(visible), selected).min(last);
+        return;
     }
-    .min(lines.saturating_sub(visible));
+    let scrolled = |row: usize, scroll: &Scroll| match scroll {
+        Scroll::LineUp => row.saturating_sub(1),
+        Scroll::LineDown => row + 1,
+        Scroll::WheelUp => row.saturating_sub(WHEEL),
+        Scroll::WheelDown => row + WHEEL,
+        Scroll::PageUp => row.saturating_sub(page),
+        Scroll::PageDown => row + page,
+        Scroll::Top => 0,
+        Scroll::Bottom => last,
+    };
+    state.overlay_row = scrolls.iter().fold(row, |row, scroll| scrolled(row, scroll).min(last));
 }
 
 fn help(model: &Model, look: Look, cells: usize) -> Vec<Line> {

@@ -7,12 +7,11 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use ratatui::style::{Modifier, Style};
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::Look;
 use super::search::{Marker, Marks};
 use super::text::{broken, width, wrapped};
-use crate::markup::{Kind, Markup, Part, Span, Target};
+use crate::markup::{Kind, Markup, Part, Span, Target, end, graphemes};
 
 /// Text of one look, in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,11 +140,7 @@ fn speech(
     marker: Option<&Marker<'_>>,
 ) -> Vec<Wrapped> {
     let marks: Marks = marker.map(|marker| marker.spans(spans)).unwrap_or_default();
-    let end = spans.last().map_or(0, |span| span.at + span.text.len());
-    let graphemes = spans
-        .iter()
-        .flat_map(|span| span.text.grapheme_indices(true).map(|(at, grapheme)| (span.at + at, grapheme)));
-    let ranges = wrapped(graphemes, end, room);
+    let ranges = wrapped(graphemes(spans), end(spans), room);
     let mut before = None;
     let joints = ranges.iter().map(|range| match before.replace(range.end) {
         None => NEWLINE,
@@ -198,6 +193,8 @@ mod tests {
     use proptest::prelude::*;
 
     use std::sync::LazyLock;
+
+    use unicode_segmentation::UnicodeSegmentation;
 
     use super::*;
     use crate::app::Theme;

@@ -13,7 +13,7 @@ use super::Look;
 use super::composer::lay_out;
 use super::prose::Piece;
 use super::text::{Pen, width};
-use crate::app::timeline::{Key, Timeline, Top};
+use crate::app::timeline::{Key, Timeline};
 use crate::app::{Action, Found, Model, Room, Search};
 use crate::markup::{Pattern, Span};
 
@@ -127,9 +127,7 @@ pub(super) fn words(model: &Model, search: &Search, look: Look, cells: usize) ->
         } else {
             format!("not in {among} loaded")
         };
-        let timeline = &model.pane().timeline;
-        let has_older = matches!(timeline.top(), Top::Older | Top::Unknown) && !timeline.is_full();
-        let key = model.keymap.key(Action::PageUp).filter(|_| has_older);
+        let key = model.keymap.key(Action::PageUp).filter(|_| model.pane().can_search_on());
         return key
             .map_or_else(|| nothing.clone(), |key| format!("{nothing} {} {key} loads older", glyph.dot));
     }

@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 
 use super::rows::{Row, Sheet};
 use super::text::Pen;
-use super::{Anchor, Look, ViewState, WHEEL};
+use super::{Anchor, Look, Move, ViewState, WHEEL};
 use crate::app::timeline::{Key, Top};
-use crate::app::{Action, Model, Room, Scroll};
+use crate::app::{Action, Model, Room, Scroll, Sight, Viewed};
 
 /// Draws the timeline; how many items are below what is visible.
 pub(super) fn view(
@@ -30,32 +30,27 @@ pub(super) fn view(
         has_links: state.has_links,
         width: area.width.into(),
         is_narrow,
-        hit: pane.current_hit(),
-        first: if pane.current_hit().is_none() { pane.timeline.first_in_sight() } else { 0 },
+        hit: pane.timeline.current_hit(),
+        first: if pane.timeline.current_hit().is_none() { pane.timeline.first_in_sight() } else { 0 },
     };
     let look = state.look;
     let height = usize::from(area.height);
-    let scroll = state.scroll.take();
     if height == 0 || area.width == 0 {
         return 0;
     }
-    let wanted = state.wanted.take();
-    let anchor = state.anchors.get(&pane.id).copied();
-    let end = match wanted {
-        Some(hit) => to_hit(&sheet, anchor, hit, height),
-        None => place(&sheet, anchor, scroll, height),
-    };
+    let end = moved(&sheet, state, pane.id, height);
     // Who looks for something is not moved by what comes.
     match end.or_else(|| pane.search.as_ref().map(|_| Place::end(&sheet))) {
         Some(end) => state.anchors.insert(pane.id, end.anchor(&sheet)),
         None => state.anchors.remove(&pane.id),
     };
     let end = end.unwrap_or_else(|| Place::end(&sheet));
-    let visible = in_sight(&sheet, above(&sheet, end, height));
+    let visible = above(&sheet, end, height);
 
     let key = |place: Option<&(Place, Row)>| Some(sheet.timeline.get(place?.0.index)?.key());
-    state.visible = key(visible.first()).zip(key(visible.last())).map(|(first, last)| (pane.id, first, last));
     let empty = height - visible.len();
+    let ends = key(visible.first()).zip(key(visible.last()));
+    state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
     state.areas.text = sheet.text_area(area);
     state.areas.left = area.x;
     state.areas.said = vec![None; empty];
@@ -98,12 +93,6 @@ fn above_all(model: &Model, look: Look) -> Option<String> {
     })
 }
 
-/// Without the rows of what was cleared away.
-fn in_sight(sheet: &Sheet<'_>, mut rows: Vec<(Place, Row)>) -> Vec<(Place, Row)> {
-    rows.retain(|(place, _)| place.index >= sheet.first);
-    rows
-}
-
 /// A row of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
@@ -123,27 +112,48 @@ impl Place {
     }
 }
 
+/// Where the last visible row of a pane is after all that it was to do; `None` at the end.
+fn moved(sheet: &Sheet<'_>, state: &mut ViewState, pane: u32, height: usize) -> Option<Place> {
+    let mut end = place(sheet, state.anchors.get(&pane).copied(), height);
+    for (_, step) in state.moves.extract_if(.., |(id, _)| *id == pane) {
+        end = match step {
+            Move::Scroll(scroll) => scrolled(sheet, end, scroll, height),
+            Move::See(Sight::Hit(hit)) => to_hit(sheet, end, hit, height),
+            Move::See(Sight::Back) => place(sheet, state.marks.get(&pane).copied().flatten(), height),
+            Move::See(Sight::Mark) => {
+                state.marks.insert(pane, end.map(|end| end.anchor(sheet)));
+                end
+            }
+        };
+    }
+    end
+}
+
+/// Where the last visible row is; `None` at the end.
+fn place(sheet: &Sheet<'_>, anchor: Option<Anchor>, height: usize) -> Option<Place> {
+    let anchor = anchor?;
+    let at = Place { index: sheet.timeline.index_of(anchor.key), row: anchor.row };
+    not_the_end(sheet, at_least_a_screen(sheet, at, height)?)
+}
+
 /// Where the last visible row is after scrolling; `None` at the end.
-fn place(sheet: &Sheet<'_>, anchor: Option<Anchor>, scroll: Option<Scroll>, height: usize) -> Option<Place> {
+fn scrolled(sheet: &Sheet<'_>, at: Option<Place>, scroll: Scroll, height: usize) -> Option<Place> {
     let page = height.saturating_sub(2).max(1);
-    let at = anchor.map(|anchor| Place { index: sheet.timeline.index_of(anchor.key), row: anchor.row });
-    let at = at.filter(|at| at.index < sheet.timeline.len());
+    let down = |lines| not_the_end(sheet, below(sheet, at?, lines)?);
     match scroll {
-        None => at.map(|at| at_least_a_screen(sheet, at, height)).and_then(|at| not_the_end(sheet, at)),
-        Some(Scroll::Bottom) => None,
-        Some(Scroll::Top) => not_the_end(sheet, below(sheet, Place { index: 0, row: 0 }, height - 1)?),
-        Some(Scroll::PageUp) => up(sheet, at, page, height),
-        Some(Scroll::LineUp) => up(sheet, at, 1, height),
-        Some(Scroll::WheelUp) => up(sheet, at, WHEEL, height),
-        Some(Scroll::PageDown) => not_the_end(sheet, below(sheet, at?, page)?),
-        Some(Scroll::LineDown) => not_the_end(sheet, below(sheet, at?, 1)?),
-        Some(Scroll::WheelDown) => not_the_end(sheet, below(sheet, at?, WHEEL)?),
+        Scroll::Bottom => None,
+        Scroll::Top => not_the_end(sheet, below(sheet, Place { index: 0, row: 0 }, height - 1)?),
+        Scroll::PageUp => up(sheet, at, page, height),
+        Scroll::LineUp => up(sheet, at, 1, height),
+        Scroll::WheelUp => up(sheet, at, WHEEL, height),
+        Scroll::PageDown => down(page),
+        Scroll::LineDown => down(1),
+        Scroll::WheelDown => down(WHEEL),
     }
 }
 
 /// Where what was found in an item can be seen: the same place where it is visible, else with it in the middle.
-fn to_hit(sheet: &Sheet<'_>, anchor: Option<Anchor>, hit: Key, height: usize) -> Option<Place> {
-    let at = place(sheet, anchor, None, height);
+fn to_hit(sheet: &Sheet<'_>, at: Option<Place>, hit: Key, height: usize) -> Option<Place> {
     let index = sheet.timeline.index_of(hit);
     let hit = Place { index, row: sheet.rows(index).iter().position(Row::is_hit).unwrap_or(0) };
     let end = at.unwrap_or_else(|| Place::end(sheet));
@@ -151,7 +161,7 @@ fn to_hit(sheet: &Sheet<'_>, anchor: Option<Anchor>, hit: Key, height: usize) ->
         return at;
     }
     let middle = below(sheet, hit, height / 2)?;
-    not_the_end(sheet, at_least_a_screen(sheet, middle, height))
+    not_the_end(sheet, at_least_a_screen(sheet, middle, height)?)
 }
 
 fn up(sheet: &Sheet<'_>, at: Option<Place>, lines: usize, height: usize) -> Option<Place> {
@@ -161,10 +171,13 @@ fn up(sheet: &Sheet<'_>, at: Option<Place>, lines: usize, height: usize) -> Opti
     not_the_end(sheet, place)
 }
 
-/// Where fewer rows than a screen's are above a place, the place that has them.
-fn at_least_a_screen(sheet: &Sheet<'_>, at: Place, height: usize) -> Place {
+/// Where fewer rows than a screen's are above a place, the place that has them; `None` at the end.
+fn at_least_a_screen(sheet: &Sheet<'_>, at: Place, height: usize) -> Option<Place> {
+    if at.index >= sheet.timeline.len() {
+        return None;
+    }
     let rows = above(sheet, at, height).len();
-    if rows < height { below(sheet, at, height - rows).unwrap_or(at) } else { at }
+    if rows < height { below(sheet, at, height - rows) } else { Some(at) }
 }
 
 /// `None` where the place is the last row: the view follows what comes.
@@ -174,11 +187,11 @@ fn not_the_end(sheet: &Sheet<'_>, at: Place) -> Option<Place> {
     (!is_last).then_some(at)
 }
 
-/// Up to `count` rows that end with `end`, from the top.
+/// Up to `count` rows that end with `end`, from the top; what was cleared away is not among them.
 fn above(sheet: &Sheet<'_>, end: Place, count: usize) -> Vec<(Place, Row)> {
     let mut found: Vec<(Place, Row)> = Vec::with_capacity(count);
     let mut last = end.row;
-    for index in (0..=end.index.min(sheet.timeline.len().saturating_sub(1))).rev() {
+    for index in (sheet.first..sheet.timeline.len().min(end.index + 1)).rev() {
         let rows = sheet.rows(index);
         let last_row = last.min(rows.len().saturating_sub(1));
         for (row, drawn) in rows.into_iter().enumerate().take(last_row + 1).rev() {

@@ -31,7 +31,7 @@ fn found(client: &Client) -> (usize, usize) {
 /// The text that one is at.
 fn at(client: &Client) -> String {
     let pane = client.model.pane();
-    let index = pane.timeline.index_of(pane.current_hit().expect("a match"));
+    let index = pane.timeline.index_of(pane.timeline.current_hit().expect("a match"));
     match pane.timeline.get(index).expect("an item") {
         Item::Outgoing(item) => item.text.to_string(),
         Item::Entry(entry) => match &entry.body {
@@ -55,7 +55,7 @@ fn it_finds_while_one_types_the_newest_first() {
     let mut client = client(&["the fix", "nothing", "a FIX too", "fig"]);
     assert_eq!(client.ctrl('f')[0], Effect::See(Sight::Mark));
     let effects = client.write("fi");
-    let hit = client.model.pane().current_hit().expect("a match");
+    let hit = client.model.pane().timeline.current_hit().expect("a match");
     assert_eq!(effects, vec![Effect::See(Sight::Hit(hit)); 2]);
     assert_eq!((at(&client), found(&client)), ("fig".into(), (1, 3)));
     client.write("x");
@@ -211,14 +211,117 @@ fn nicks_and_what_is_not_sent_are_found() {
 }
 
 #[test]
+fn one_stays_at_a_message_of_ones_own_that_is_stored() {
+    let mut client = client(&["x1"]);
+    let mine = client.send("x mine");
+    search(&mut client, "x");
+    client.state(&mine, SendState::Sent);
+    client.says("chat", "bob", "x2");
+    assert_eq!((at(&client), found(&client)), ("x mine".into(), (1, 3)));
+    client.comes_back("chat", &mine, "x mine");
+    client.says("chat", "bob", "x3");
+    assert_eq!((at(&client), found(&client)), ("x mine".into(), (2, 4)));
+    client.write("n");
+    assert_eq!(found(&client).1, 0, "what is written goes on");
+}
+
+#[test]
+fn where_the_match_one_is_at_goes_the_next_one_to_it_is_it() {
+    let mut client = client(&["x1"]);
+    let mine = client.send("x mine");
+    client.send("x later");
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    assert_eq!((at(&client), found(&client)), ("x mine".into(), (2, 3)));
+    client.model.pane_mut().timeline.take_outgoing(&mine);
+    client.says("chat", "bob", "x2");
+    assert_eq!((at(&client), found(&client)), ("x1".into(), (3, 3)));
+}
+
+#[test]
+fn what_came_late_can_be_entered() {
+    let mut client = client(&["-"]);
+    search(&mut client, "x");
+    assert!(client.press(KeyCode::Enter).is_empty());
+    client.says("chat", "bob", "x1");
+    let effects = client.press(KeyCode::Enter);
+    assert!(matches!(effects[..], [Effect::See(Sight::Hit(_))]), "{effects:?}");
+    assert_eq!((at(&client), found(&client)), ("x1".into(), (1, 1)));
+    client.says("chat", "bob", "x2");
+    client.write("N");
+    assert_eq!(at(&client), "x2", "it steps");
+}
+
+#[test]
+fn what_does_not_fit_is_said() {
+    let mut client = client(&["x1"]);
+    let long = "x".repeat(QUERY_CHARS + 1);
+    client.enter(&format!("/search {long}"));
+    assert!(!is_open(&client) && client.hint().contains("at most 128") && client.draft().contains(&long));
+    client.ctrl('u');
+    client.enter(&format!("/search {}", &long[1..]));
+    assert_eq!(found(&client), (0, 0));
+    client.write("y");
+    assert!(client.hint().contains("at most 128"), "{}", client.hint());
+    client.ctrl('u');
+    client.input(Input::Paste(long));
+    assert!(client.hint().contains("at most 128"), "{}", client.hint());
+    assert_eq!(client.model.pane().found(), Found::Idle);
+}
+
+#[test]
+fn what_the_palette_does_is_done_where_one_is() {
+    let choose = |client: &mut Client, what: &str| {
+        client.ctrl('p');
+        client.write(what);
+        client.press(KeyCode::Enter);
+    };
+    for is_typing in [true, false] {
+        let mut client = client(&["x1", "x2"]);
+        search(&mut client, "x");
+        if !is_typing {
+            client.press(KeyCode::Enter);
+        }
+        choose(&mut client, "/search");
+        assert_eq!(found(&client).1, 2, "it is open already");
+        choose(&mut client, "/join");
+        assert_eq!((is_open(&client), client.draft()), (false, "/join "), "the draft can be seen");
+        client.ctrl('u');
+        search(&mut client, "x");
+        choose(&mut client, "/clear");
+        let pane = client.model.pane();
+        assert_eq!((is_open(&client), pane.timeline.first_in_sight()), (false, pane.timeline.len()));
+    }
+}
+
+#[test]
+fn while_one_looks_elsewhere_a_search_waits() {
+    let mut client = client(&["x1", "x2"]);
+    client.says("dev", "bob", "@you");
+    search(&mut client, "x");
+    client.press(KeyCode::Enter);
+    client.alt('2');
+    assert!(!is_open(&client));
+    client.alt('1');
+    client.alt('a');
+    client.ctrl('k');
+    client.press(KeyCode::Esc);
+    client.alt('1');
+    client.press(KeyCode::F(1));
+    client.press(KeyCode::Esc);
+    client.write("n");
+    assert_eq!((at(&client), client.draft()), ("x1".into(), ""));
+}
+
+#[test]
 fn what_comes_meanwhile_counts_and_moves_nothing() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
-    let hit = client.model.pane().current_hit();
+    let hit = client.model.pane().timeline.current_hit();
     client.says("chat", "bob", "x2");
     client.says("chat", "bob", "-");
     client.says("dev", "bob", "x elsewhere");
-    assert_eq!((client.model.pane().current_hit(), found(&client)), (hit, (2, 2)));
+    assert_eq!((client.model.pane().timeline.current_hit(), found(&client)), (hit, (2, 2)));
     client.ctrl('u');
     client.write("later");
     client.says("chat", "bob", "later");

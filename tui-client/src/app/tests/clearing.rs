@@ -6,7 +6,7 @@ use crossterm::event::KeyCode;
 use realtime_shared::{Recovery, Resync, Seq, ServerEvent, SystemEvent};
 
 use super::super::testing::{Client, at, room};
-use super::super::{Effect, Scroll};
+use super::super::{Effect, Input, Scroll, Viewed};
 use super::{commands, shown};
 use crate::net::{Command, Event};
 
@@ -32,8 +32,8 @@ fn what_was_there_is_out_of_sight_until_one_goes_up() {
     assert_eq!((in_sight(&client), client.draft()), (vec![], ""));
     client.says("chat", "bob", "three");
     assert_eq!(in_sight(&client), ["bob: three"]);
-    let viewed = client.viewed(2, 2);
-    client.input(viewed);
+    let Input::Viewed(viewed) = client.viewed(2, 2) else { panic!("nothing was drawn") };
+    client.input(Input::Viewed(Viewed { is_full: false, ..viewed }));
     assert!(client.press(KeyCode::PageUp).is_empty(), "what was there comes back, and nothing moves");
     assert_eq!(in_sight(&client), ["bob: one", "bob: two", "bob: three"]);
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);

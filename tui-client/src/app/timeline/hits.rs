@@ -1,4 +1,4 @@
-//! What is looked for in a timeline, and which of its messages have it.
+//! What is looked for in a timeline, which of its messages have it, and which of these one is at.
 //!
 //! All are looked at once when something else is looked for. After that the timeline tells what comes and goes
 //! ([`Hits::came`], [`Hits::went`]), so that a message costs no more than itself. Nothing is kept, and nothing is done,
@@ -16,6 +16,8 @@ pub(super) struct Hits {
     /// Whether the user's own name has it: what is on its way does not tell whose it is.
     is_in_own_name: bool,
     keys: VecDeque<Key>,
+    /// The one that one is at, wherever it goes; where it is no more, the next one to it.
+    at: Option<Key>,
     /// How many messages were looked at and are held.
     among: usize,
 }
@@ -43,16 +45,43 @@ impl Hits {
         if let Ok(at) = self.keys.binary_search(&key) {
             self.keys.remove(at);
         }
+        if self.at == Some(key) {
+            self.at = self.nearest(key);
+        }
+    }
+
+    /// The message of that key is about to have another one.
+    pub(super) fn moves(&mut self, from: Key, to: Key) {
+        if self.at == Some(from) {
+            self.at = Some(to);
+        }
+        self.went(from);
+    }
+
+    fn has(&self, key: Key) -> bool {
+        self.keys.binary_search(&key).is_ok()
     }
 
     /// How many of them are before `key`.
     fn before(&self, key: Key) -> usize {
         self.keys.partition_point(|hit| *hit < key)
     }
+
+    fn older(&self, key: Key) -> Option<Key> {
+        self.keys.get(self.before(key).checked_sub(1)?).copied()
+    }
+
+    fn newer(&self, key: Key) -> Option<Key> {
+        self.keys.get(self.keys.partition_point(|hit| *hit <= key)).copied()
+    }
+
+    fn nearest(&self, key: Key) -> Option<Key> {
+        if self.has(key) { Some(key) } else { self.older(key).or_else(|| self.newer(key)) }
+    }
 }
 
 impl Timeline {
-    /// Looks for something else, or for nothing, in all that is held. `me` is the user's name.
+    /// Looks for something else, or for nothing, in all that is held, and is at none yet. `me` is the user's name.
     pub fn look_for(&mut self, pattern: Option<Pattern>, me: &str) {
         let is_in_own_name = pattern.as_ref().is_some_and(|pattern| pattern.is_in_line(me));
         let mut hits = Hits { pattern, is_in_own_name, ..Hits::default() };
@@ -72,7 +101,18 @@ impl Timeline {
     /// Whether that item has what is looked for.
     #[must_use]
     pub fn is_hit(&self, key: Key) -> bool {
-        self.hits.keys.binary_search(&key).is_ok()
+        self.hits.has(key)
+    }
+
+    /// The message that one is at.
+    #[must_use]
+    pub fn current_hit(&self) -> Option<Key> {
+        self.hits.at.filter(|at| self.hits.has(*at))
+    }
+
+    /// Goes to a message that has it, or to none.
+    pub const fn go_to_hit(&mut self, hit: Option<Key>) {
+        self.hits.at = hit;
     }
 
     /// How many messages have it.
@@ -96,18 +136,18 @@ impl Timeline {
     /// The next older message that has it.
     #[must_use]
     pub fn older_hit(&self, key: Key) -> Option<Key> {
-        self.hits.keys.get(self.hits.before(key).checked_sub(1)?).copied()
+        self.hits.older(key)
     }
 
     /// The next newer message that has it.
     #[must_use]
     pub fn newer_hit(&self, key: Key) -> Option<Key> {
-        self.hits.keys.get(self.hits.keys.partition_point(|hit| *hit <= key)).copied()
+        self.hits.newer(key)
     }
 
     /// The message that has it at `key`, or else above that place, or else below.
     #[must_use]
     pub fn nearest_hit(&self, key: Key) -> Option<Key> {
-        if self.is_hit(key) { Some(key) } else { self.older_hit(key).or_else(|| self.newer_hit(key)) }
+        self.hits.nearest(key)
     }
 }

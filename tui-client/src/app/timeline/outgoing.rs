@@ -96,18 +96,29 @@ impl Timeline {
     pub fn set_stored(&mut self, id: &ClientMsgId, seq: Seq, nick: &Line) {
         if seq > self.last_seq() {
             self.set_sending(id, Sending::Stored);
-        } else if let Some(item) = self.take_outgoing(id) {
+        } else if let Some(item) = self.place_outgoing(id, seq) {
             let said = Said { nick: nick.clone(), text: item.text, mention: false, ours: true };
             self.add_message(seq, item.stamp, said);
         }
     }
 
-    /// Takes a message out: its copy came, or it is not to be sent.
+    /// Takes a message out that is not to be sent.
     pub fn take_outgoing(&mut self, id: &ClientMsgId) -> Option<Outgoing> {
-        let index = self.outgoing.iter().position(|item| item.id == *id)?;
-        let item = self.outgoing.remove(index)?;
+        let item = self.remove_outgoing(id)?;
         self.hits.went(item.key);
         Some(item)
+    }
+
+    /// Takes a message out whose place is that of `seq`, where it is added next.
+    pub fn place_outgoing(&mut self, id: &ClientMsgId, seq: Seq) -> Option<Outgoing> {
+        let item = self.remove_outgoing(id)?;
+        self.hits.moves(item.key, Key::message(seq));
+        Some(item)
+    }
+
+    fn remove_outgoing(&mut self, id: &ClientMsgId) -> Option<Outgoing> {
+        let index = self.outgoing.iter().position(|item| item.id == *id)?;
+        self.outgoing.remove(index)
     }
 
     /// The oldest message that was refused.

@@ -43,6 +43,19 @@ fn note(timeline: &mut Timeline) {
 }
 
 #[test]
+fn who_comes_after_the_screen_was_cleared_is_told_on_it() {
+    let mut timeline = Timeline::default();
+    let come = |timeline: &mut Timeline, nick| timeline.add_presence(stamp(), &sanitize::line(nick), true);
+    come(&mut timeline, "carol");
+    come(&mut timeline, "dave");
+    assert_eq!(timeline.len(), 1);
+    timeline.clear();
+    come(&mut timeline, "erin");
+    come(&mut timeline, "frank");
+    assert_eq!((timeline.len(), timeline.first_in_sight()), (2, 1));
+}
+
+#[test]
 fn the_first_page_goes_before_what_came_meanwhile() {
     let mut timeline = Timeline::default();
     note(&mut timeline);

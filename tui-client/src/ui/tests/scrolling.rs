@@ -54,6 +54,63 @@ fn scrolled_back_the_view_is_pinned() {
 }
 
 #[test]
+fn keys_that_come_at_once_are_each_followed() {
+    let keys = [KeyCode::PageUp, KeyCode::PageUp, KeyCode::PageUp, KeyCode::PageDown];
+    let scrolled = |is_drawn_between: bool| {
+        let mut screen = Screen::new(long(), (80, 24));
+        screen.draw();
+        for key in keys {
+            screen.press(key);
+            if is_drawn_between {
+                screen.draw();
+            }
+        }
+        let page = screen.text();
+        screen.press(KeyCode::F(1));
+        for key in keys {
+            screen.press(key);
+            if is_drawn_between {
+                screen.draw();
+            }
+        }
+        (page, screen.text())
+    };
+    assert_eq!(scrolled(false), scrolled(true));
+}
+
+#[test]
+fn a_room_that_is_left_at_once_is_scrolled_all_the_same() {
+    let mut client = long();
+    client.enter("/join dev");
+    for seq in 1..60 {
+        client.says("dev", "bob", &format!("m{seq}"));
+    }
+    client.alt('1');
+    let mut screen = Screen::new(client, (80, 24));
+    screen.draw();
+    screen.press(KeyCode::PageUp);
+    screen.client.alt('2');
+    assert_eq!(visible(&screen.text()).last(), Some(&59));
+    screen.client.alt('1');
+    assert!(!visible(&screen.text()).contains(&200));
+}
+
+#[test]
+fn where_all_fits_into_a_larger_window_nothing_is_below_it() {
+    let mut client = Client::online(&["chat"]);
+    for seq in 1..=9 {
+        client.says("chat", "bob", &format!("m{seq}"));
+    }
+    let mut screen = Screen::new(client, (40, 8));
+    screen.draw();
+    screen.press(KeyCode::PageUp);
+    assert!(!visible(&screen.text()).contains(&9));
+    screen.terminal.backend_mut().resize(40, 20);
+    let text = screen.text();
+    assert!(text.contains("m1") && text.contains("m9") && !text.contains("newer"), "{text}");
+}
+
+#[test]
 fn older_messages_load_and_the_view_stays() {
     let mut screen = Screen::new(long(), (80, 24));
     screen.text();

@@ -125,8 +125,13 @@ fn a_match_out_of_sight_comes_into_it_and_escape_goes_back() {
         assert!(text.contains("m112") && !text.contains("find"), "{text}");
         screen.ctrl('f');
         screen.write("m111");
-        let lines = |text: &str| text.lines().filter(|line| line.contains('m')).count();
-        assert!(lines(&screen.text()) >= lines(&text) - 2, "what is in sight does not move");
+        let lines = |text: &str| -> Vec<String> {
+            text.lines()
+                .filter(|line| line.contains(" bob") || line.contains("  m1"))
+                .map(str::to_owned)
+                .collect()
+        };
+        assert_eq!(lines(&screen.text()), lines(&text), "what is in sight does not move");
         assert_eq!(screen.marked(true), "m111");
     }
 }
@@ -209,6 +214,7 @@ fn a_cleared_screen_is_empty_until_one_goes_up() {
         for _ in 0..100 {
             screen.client.says("chat", "bob", "more");
         }
+        screen.press(KeyCode::End);
         screen.enter("/clear");
         for _ in 0..100 {
             screen.client.says("chat", "bob", "since");
@@ -216,6 +222,16 @@ fn a_cleared_screen_is_empty_until_one_goes_up() {
         screen.draw();
         screen.press(KeyCode::PageUp);
         assert!(screen.text().contains("newer"), "what fills the screen is gone through");
+        for _ in 0..100 {
+            screen.press(KeyCode::PageUp);
+            if screen.client.model.pane().timeline.first_in_sight() == 0 {
+                break;
+            }
+            let shown = screen.text().lines().filter(|line| line.contains("since")).count();
+            let height = usize::from(size.1);
+            assert!(shown + 6 > height, "there are no empty rows above the first of them: {}", screen.text());
+        }
+        assert!(screen.text().contains("more"), "and what is above comes back");
     }
 }
 

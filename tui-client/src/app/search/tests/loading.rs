@@ -8,7 +8,7 @@ use realtime_shared::{ErrorCode, ErrorEvent, Recovery, Seq, ServerEvent};
 use super::super::*;
 use super::{at, found, search};
 use crate::app::testing::{Client, room};
-use crate::app::{Hit, Input, Scroll};
+use crate::app::{Hit, Input, Room, Scroll};
 use crate::net::Command;
 
 /// In `chat`, of whose messages only the newest ones are loaded, which have these texts.
@@ -76,11 +76,17 @@ fn messages_that_are_missing_between_are_loaded_too() {
     client.joined_at("chat", 500, Some(Recovery::Truncated { replayed: 1 }), Some(Duration::from_secs(9)));
     client.skip("chat", 488);
     client.says("chat", "bob", "x500");
+    client.loads("chat", &[], false);
     search(&mut client, "x4");
+    assert!(client.model.pane().can_search_on());
     assert_eq!(client.press(KeyCode::Up), [history(500)]);
     load(&mut client, 499, &["x499"], true);
     assert_eq!(at(&client), "x499");
     assert_eq!(client.press(KeyCode::Up), [history(499)]);
+    load(&mut client, 498, &["x498"], false);
+    client.ctrl('u');
+    client.write("nowhere");
+    assert!(client.model.pane().can_search_on(), "the top is known, a place between is not loaded");
 }
 
 #[test]
@@ -92,11 +98,13 @@ fn what_was_asked_for_goes_on_only_where_one_waits_for_it() {
         client.press(key);
         assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "{key:?}");
     }
-    let mut client = partly_loaded(1_000, &["x1001"]);
-    search(&mut client, "x");
-    client.press(KeyCode::Up);
-    client.input(Input::Click(Hit::Room(1)));
-    assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "another room is shown");
+    for input in [Input::Click(Hit::Room(1)), Input::Wheel { up: false }, Input::Paste("0".to_owned())] {
+        let mut client = partly_loaded(1_000, &["x1001"]);
+        search(&mut client, "x");
+        client.press(KeyCode::Up);
+        client.input(input.clone());
+        assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "{input:?}");
+    }
 }
 
 #[test]
@@ -117,4 +125,18 @@ fn a_page_that_cannot_be_loaded_can_be_asked_for_again() {
     client.lose(Duration::from_secs(1));
     assert!(client.press(KeyCode::Up).is_empty());
     assert!(client.hint().contains("connection"), "{}", client.hint());
+}
+
+#[test]
+fn a_page_that_was_lost_is_not_gone_on_in_later() {
+    let mut client = partly_loaded(1_000, &["x1001"]);
+    search(&mut client, "x");
+    client.press(KeyCode::Up);
+    client.lose(Duration::from_secs(1));
+    client.connect();
+    client.joined_at("chat", 1_001, Some(Recovery::Complete { replayed: 0 }), Some(Duration::from_secs(2)));
+    let viewed = client.viewed(0, 0);
+    client.input(Input::Wheel { up: true });
+    assert!(!client.input(viewed).is_empty(), "who reads loads a page");
+    assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "and is not led elsewhere");
 }
