@@ -1,6 +1,7 @@
 //! Arguments → configuration → [`realtime_tui::runtime`], or a plan → [`realtime_tui::pipe`] → exit code.
 
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use realtime_tui::cli::{Answer, Args, Command, Connection};
@@ -8,9 +9,9 @@ use realtime_tui::config::{Config, ConfigFile};
 #[cfg(feature = "demo")]
 use realtime_tui::demo::{self, Demo, DemoError};
 use realtime_tui::pipe::{self, PlanError, SendPlan, TailPlan};
-use realtime_tui::runtime::{self, Outcome};
-use realtime_tui::sanitize::Block;
+use realtime_tui::runtime::{self, End, Outcome};
 use realtime_tui::settings;
+use realtime_tui::state::unsent;
 use realtime_tui::terminal;
 
 const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
@@ -115,8 +116,9 @@ fn with_screen(args: Args) -> ExitCode {
     if terminal::is_dumb(&std::env::var("TERM").unwrap_or_default()) {
         return fail(2, DUMB);
     }
+    let state = config.state.as_ref().map(|place| place.directory.clone());
     let end = runtime::start(config);
-    tell_unsent(&end.unsent);
+    tell_unsent(&end, state.as_deref());
     exit_code(end.outcome)
 }
 
@@ -127,6 +129,8 @@ fn exit_code(outcome: Outcome) -> ExitCode {
         Outcome::Rejected(line) => fail(3, &line),
         Outcome::Unreachable(line) => fail(4, &line),
         Outcome::NotStored => ExitCode::from(5),
+        // The panic said what it is.
+        Outcome::Panicked => ExitCode::from(101),
         Outcome::Signal(number) => ExitCode::from(128_u8.saturating_add(number)),
     }
 }
@@ -147,14 +151,25 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     Ok((args, Some(demo)))
 }
 
-/// Prints what would be lost otherwise, where there still is a terminal.
-fn tell_unsent(unsent: &[Block]) {
-    if unsent.is_empty() {
+/// Prints what would be lost otherwise. Where the terminal is gone, or about to go, it is kept in the directory of the
+/// state.
+fn tell_unsent(end: &End, state: Option<&Path>) {
+    if end.unsent.is_empty() {
         return;
     }
-    let lines = unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
-    let text = format!("realtime-tui: what you wrote and is not sent:\n{}", lines.collect::<String>());
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let lines = end.unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
+    let lines: String = lines.collect();
+    let text = format!("realtime-tui: what you wrote and is not sent:\n{lines}");
+    let is_told = std::io::stderr().write_all(text.as_bytes()).is_ok();
+    if is_told && !end.outcome.is_hangup() {
+        return;
+    }
+    let Some(directory) = state else { return };
+    let text = format!("{}\n{lines}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M"));
+    match unsent::keep(directory, &text) {
+        Ok(path) => tell(&format!("it is kept in {}", path.display())),
+        Err(error) => tell(&format!("it cannot be kept in {}: {error}", directory.display())),
+    }
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {

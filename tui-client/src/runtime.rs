@@ -19,13 +19,14 @@ mod tell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
 use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event as TerminalEvent, EventStream};
-use futures_util::StreamExt;
 use futures_util::future::join;
+use futures_util::{FutureExt, StreamExt};
 use realtime_shared::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -34,6 +35,7 @@ use crate::app::{Effect, Input, Model, Msg, Now, Weather, update};
 use crate::config::Config;
 use crate::net::{self, Command, ConnectionState, Event, Events, Handle, TrySendError};
 use crate::sanitize::{self, Block};
+use crate::state::unsent;
 use crate::terminal::{self, Capabilities};
 use asking::Awaited;
 use editor::{Editing, ended};
@@ -68,6 +70,16 @@ pub enum Outcome {
     NotStored,
     /// A signal of that number ended it.
     Signal(u8),
+    /// A defect of the program, which has been printed.
+    Panicked,
+}
+
+impl Outcome {
+    /// Whether the terminal went away, as far as the program was told.
+    #[must_use]
+    pub fn is_hangup(&self) -> bool {
+        matches!(self, Self::Signal(number) if signals::is_hangup(*number))
+    }
 }
 
 /// The end.
@@ -104,6 +116,10 @@ pub async fn run(config: Config) -> End {
     let capabilities = Capabilities::of(|name| std::env::var(name).ok());
     let capabilities =
         Capabilities { has_signs: capabilities.has_signs && !config.settings.ascii, ..capabilities };
+    let unsent = config.state.as_ref().and_then(|place| unsent::kept(&place.directory));
+    let unsent = unsent.map(|path| {
+        format!("{} has what you wrote and could not send when a terminal went away: delete it when you are done with it", path.display())
+    });
     let keeper::Opened { mut keeper, positions, warning } = Keeper::open(config.state);
     let (handle, mut events) = net::connect(config.net);
     let zone = jiff::tz::TimeZone::system();
@@ -116,7 +132,7 @@ pub async fn run(config: Config) -> End {
     model.notify_on = settings.notify.on;
     model.is_demo = config.weather.is_some();
     let mut commands: VecDeque<Command> = commands(effects).collect();
-    for warning in config.warnings.into_iter().chain(warning) {
+    for warning in config.warnings.into_iter().chain(warning).chain(unsent) {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
     }
     loop {
@@ -153,7 +169,7 @@ pub async fn run(config: Config) -> End {
         editing: None,
         awaited: None,
         #[cfg(debug_assertions)]
-        panics: std::env::var_os("REALTIME_PANIC").is_some(),
+        panic_at: std::env::var("REALTIME_PANIC").ok(),
         weather: config.weather,
     };
     session.run().await
@@ -216,9 +232,9 @@ struct Session {
     input: Option<EventStream>,
     /// What has the terminal meanwhile.
     editing: Option<Editing>,
-    /// Whether the next event of the terminal is a panic: for tests.
+    /// Text that is a panic where it is pasted: for tests.
     #[cfg(debug_assertions)]
-    panics: bool,
+    panic_at: Option<String>,
     /// What is done to the network of a demo.
     weather: Option<watch::Sender<Weather>>,
     /// An answer of the terminal that may still come.
@@ -241,9 +257,10 @@ enum Woken {
 
 impl Session {
     async fn run(mut self) -> End {
-        let outcome = match self.turn_until_the_end().await {
-            Ok(outcome) => outcome,
-            Err(error) => Outcome::Failed(format!("the terminal is gone: {error}")),
+        let outcome = match AssertUnwindSafe(self.turn_until_the_end()).catch_unwind().await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::Failed(format!("the terminal is gone: {error}")),
+            Err(_) => Outcome::Panicked,
         };
         drop(self.input.take());
         drop(self.screen);
@@ -254,6 +271,10 @@ impl Session {
                     break;
                 }
             }
+            // The model may not be whole: nothing more is done with it than to read it.
+            if outcome == Outcome::Panicked {
+                return;
+            }
             // What is stored in the last moment is not told as unsent.
             while let Some(event) = self.events.recv().await {
                 update(&mut self.model, Msg { now: self.clock.now(), input: Input::Net(event) });
@@ -261,7 +282,8 @@ impl Session {
         };
         // Where the network or the disk does not end in time, the end of the process ends it.
         let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
-        let mut unsent = self.model.unsent();
+        let unsent = catch_unwind(AssertUnwindSafe(|| self.model.unsent()));
+        let mut unsent = unsent.unwrap_or_default();
         unsent
             .extend(left.map(|file| sanitize::block(&format!("a draft in the editor: {}", file.display()))));
         End { outcome, unsent }
@@ -340,7 +362,9 @@ impl Session {
 
     fn on_event(&mut self, event: TerminalEvent) -> Step {
         #[cfg(debug_assertions)]
-        assert!(!self.panics, "REALTIME_PANIC is set, for tests of what a panic leaves");
+        if let TerminalEvent::Paste(text) = &event {
+            assert_ne!(self.panic_at.as_ref(), Some(text), "REALTIME_PANIC is a test of what a panic leaves");
+        }
         let input = match event {
             TerminalEvent::Key(key) => {
                 self.screen.view.deselect();

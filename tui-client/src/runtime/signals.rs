@@ -57,6 +57,11 @@ pub(super) fn is_typed(number: u8) -> bool {
     [Number::INT, Number::QUIT].iter().any(|typed| i32::from(number) == typed.as_raw())
 }
 
+/// Whether that signal tells that the terminal went away.
+pub(super) fn is_hangup(number: u8) -> bool {
+    i32::from(number) == Number::HUP.as_raw()
+}
+
 /// Whether there is a shell that can continue this job: its session's leader is of another process group.
 pub(super) fn has_shell() -> bool {
     process::getsid(None).is_ok_and(|leader| leader != process::getpgrp())

@@ -1,4 +1,4 @@
-//! What outlives the program: how far each room was read, by server, user and room.
+//! What outlives the program: how far each room was read, by server, user and room, and what could not be sent.
 //!
 //! `runtime` opens a [`Store`] before the first room is joined, notes each mark that `app` gives out, and saves in the
 //! background. Other clients of the same user may do the same with the same file at the same time.
@@ -6,11 +6,12 @@
 //! Invariants: a file is replaced whole or not at all (`file`); a position that is kept never goes back in one epoch, but
 //! where its writer knows that the log is another one; a file that cannot be understood is set aside and never
 //! overwritten, and one that cannot be read, or is of a later version, is left alone and nothing is kept. At most
-//! [`ROOMS`] rooms are kept, those that were read last.
+//! [`ROOMS`] rooms are kept, those that were read last. Texts are kept by [`unsent`] alone.
 
 mod file;
 #[cfg(test)]
 mod tests;
+pub mod unsent;
 
 use std::collections::HashMap;
 use std::io;

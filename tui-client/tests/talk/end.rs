@@ -1,11 +1,13 @@
 //! How it ends, and how it does not begin: exit codes, one line, a terminal as before.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::thread;
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::bytes;
 use crate::server::Server;
@@ -65,10 +67,10 @@ fn so_does_a_panic() {
         MEDIUM,
         &server.token("alice"),
         &["--url", &server.url(), "--room", "lobby"],
-        &[("REALTIME_PANIC", "1")],
+        &[("REALTIME_PANIC", "now")],
     );
     alice.is_connected();
-    alice.press("x");
+    alice.press("\x1b[200~now\x1b[201~");
     let ended = alice.ended();
     assert_eq!(ended.code, 101);
     let (screen, after) = ended.written.rsplit_once("\x1b[?1049l").expect("the end of the screen");
@@ -120,6 +122,73 @@ fn what_is_not_sent_is_printed() {
         for part in ["not sent", "lobby: typed in vain\r\n", "lobby, a draft: half a tho\r\n"] {
             assert!(after.contains(part), "{after:?}");
         }
+    }
+}
+
+#[test]
+fn a_panic_prints_it_too() {
+    let mut server = Server::start();
+    let arguments = ["--url", &server.url(), "--room", "lobby"];
+    let token = server.token("alice");
+    let mut alice = Terminal::start_in(MEDIUM, &token, &arguments, &[("REALTIME_PANIC", "now")]);
+    alice.is_connected();
+    server.kill();
+    alice.is_disconnected();
+    alice.say("typed in vain");
+    alice.press("half a tho");
+    alice.shows("half a tho");
+    alice.press("\x1b[200~now\x1b[201~");
+    let ended = alice.ended();
+    assert_eq!(ended.code, 101);
+    for part in ["REALTIME_PANIC", "lobby: typed in vain\r\n", "lobby, a draft: half a tho\r\n"] {
+        assert!(ended.written.contains(part), "{:?}", ended.written);
+    }
+}
+
+#[test]
+fn where_the_terminal_cannot_be_told_it_is_left_in_a_file() {
+    const PLAIN: &str = r#"exec "$0" "$@""#;
+    const DEAF: &str = r#"exec "$0" "$@" 2>/dev/full"#;
+    for script in [PLAIN, DEAF] {
+        let end = |alice: &mut Terminal| match script {
+            DEAF => alice.press("\x03\x03"),
+            _ => alice.signal(Signal::HUP),
+        };
+        let mut server = Server::start();
+        let home = TempDir::new().expect("a directory");
+        let (token, url) = (server.token("alice"), server.url());
+        let state = [("XDG_STATE_HOME", home.path().to_str().expect("a path"))];
+        let start = |script: &str, more: &[&str]| {
+            let arguments = [&["--url", &url, "--room", "lobby"], more].concat();
+            let alice = Terminal::start_by(script, MEDIUM, &token, &arguments, &state);
+            alice.is_connected();
+            alice
+        };
+        let file = home.path().join("realtime/unsent.txt");
+        let mut alice = start(script, &[]);
+        server.kill();
+        alice.is_disconnected();
+        alice.say("typed in vain");
+        alice.press("half a tho");
+        alice.shows("half a tho");
+        end(&mut alice);
+        alice.ended();
+        let text = fs::read_to_string(&file).expect("a file");
+        for part in ["  lobby: typed in vain\n", "  lobby, a draft: half a tho\n"] {
+            assert!(text.contains(part), "{text:?}");
+        }
+        server.serve();
+        let mut alice = start(script, &[]);
+        alice.shows("unsent.txt");
+        end(&mut alice);
+        alice.ended();
+        assert_eq!(fs::read_to_string(&file).expect("a file"), text, "there was nothing to add");
+        let mut alice = start(script, &["--no-state"]);
+        alice.press("not for the disk");
+        assert!(!alice.shows("not for the disk").text.contains("unsent.txt"));
+        alice.signal(Signal::HUP);
+        alice.ended();
+        assert_eq!(fs::read_to_string(&file).expect("a file"), text, "nothing is kept");
     }
 }
 

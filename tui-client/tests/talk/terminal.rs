@@ -121,9 +121,20 @@ impl Terminal {
 
     /// As [`Terminal::start`], as a job of a shell: see [`SHELL`].
     pub(crate) fn start_job(size: Size, token: &str, arguments: &[&str]) -> Self {
+        Self::start_by(SHELL, size, token, arguments, &[])
+    }
+
+    /// As [`Terminal::start_in`], by a script of a shell that is given the client and its arguments.
+    pub(crate) fn start_by(
+        script: &str,
+        size: Size,
+        token: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut shell = CommandBuilder::new("/bin/sh");
-        shell.args(["-c", SHELL, CLIENT]);
-        let command = with_environment(shell, token, arguments, &[]);
+        shell.args(["-c", script, CLIENT]);
+        let command = with_environment(shell, token, arguments, environment);
         Self::start_command(size, command, BLACK)
     }
 
