@@ -153,16 +153,15 @@ impl Client {
         self.message(name, from, text, seq)
     }
 
-    /// Somebody says something.
-    /// What a message that comes now makes the client do.
+    /// Somebody says something; what that makes the client do.
     pub(crate) fn hears(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
         let message = self.next_message(name, from, text);
         self.net(Event::Message { message, replayed: false })
     }
 
+    /// Somebody says something.
     pub(crate) fn says(&mut self, name: &str, from: &str, text: &str) {
-        let message = self.next_message(name, from, text);
-        self.net(Event::Message { message, replayed: false });
+        self.hears(name, from, text);
     }
 
     /// The log has so many entries that the client does not see.

@@ -4,6 +4,7 @@ mod any;
 mod finding;
 mod inspecting;
 mod looks;
+mod monkey;
 mod mouse;
 mod prose;
 mod scrolling;

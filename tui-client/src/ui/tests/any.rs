@@ -64,7 +64,7 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
 
 /// Each cell has one grapheme that can be seen, or is the second half of a wide one before it; nothing is cut by the
 /// screen's edge.
-fn check_cells(buffer: &Buffer) -> Result<(), TestCaseError> {
+pub(super) fn check_cells(buffer: &Buffer) -> Result<(), TestCaseError> {
     for y in 0..buffer.area.height {
         let mut x = 0;
         while x < buffer.area.width {
