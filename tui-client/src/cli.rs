@@ -88,8 +88,8 @@ pub struct Connection {
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// The server: `ws://host:port`. Without it `REALTIME_URL` is used, or else `ws://127.0.0.1:8000`. The path is
-    /// `/api/v1/ws` where none is given.
+    /// The server: `ws://host:port`, or `wss://host` where a proxy before it speaks TLS. Without it `REALTIME_URL` is
+    /// used, or else `ws://127.0.0.1:8000`. The path is `/api/v1/ws` where none is given.
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 

@@ -52,20 +52,18 @@ pub enum UrlError {
     /// It is no URL.
     #[error("`{0}` is not a URL such as ws://127.0.0.1:8000/api/v1/ws")]
     Malformed(String),
-    /// It wants TLS.
-    #[error("`{0}`: wss:// is not supported yet; use ws://, and a tunnel where the way is not trusted")]
-    Tls(String),
     /// It has a token, which would be seen in logs on the way.
     #[error("a token does not belong in the URL")]
     Token,
     /// It is of something else than a WebSocket.
-    #[error("`{0}` does not begin with ws://")]
+    #[error("`{0}` does not begin with ws:// or wss://")]
     Scheme(String),
 }
 
 impl Config {
     /// A client of the server at `url` (`ws://host[:port][/path]`), with the usual times. Without a path it is
-    /// [`PATH`]; a path of a slash is one.
+    /// [`PATH`]; a path of a slash is one. With `wss://` the way there is by TLS, and the server's certificate has to be
+    /// one that this machine trusts.
     ///
     /// The token goes in the `Authorization` header of each upgrade, never in the URL. This library logs nothing; the
     /// WebSocket library below it gives whole requests to a logger of the `log` crate that takes level `trace`.
@@ -75,8 +73,7 @@ impl Config {
         let whole = if authority_only { format!("{url}{PATH}") } else { url.to_owned() };
         let uri: Uri = whole.parse().map_err(|_| malformed())?;
         match uri.scheme_str() {
-            Some("ws") => {}
-            Some("wss") => return Err(UrlError::Tls(url.to_owned())),
+            Some("ws" | "wss") => {}
             Some(_) => return Err(UrlError::Scheme(url.to_owned())),
             None => return Err(malformed()),
         }
@@ -159,18 +156,16 @@ mod tests {
     #[test]
     fn urls_are_checked_once() {
         for good in
-            ["ws://127.0.0.1:8000/api/v1/ws", "ws://[::1]:8000/ws", "ws://chat.example/ws", "ws://localhost"]
+            ["ws://127.0.0.1:8000/api/v1/ws", "ws://[::1]:8000/ws", "wss://chat.example/ws", "ws://localhost"]
         {
             assert!(Config::new(good, "t").is_ok(), "{good}");
         }
         let error = |url| Config::new(url, "t").expect_err(url);
-        assert!(matches!(error("wss://chat.example/ws"), UrlError::Tls(_)));
         assert!(matches!(error("http://chat.example/ws"), UrlError::Scheme(_)));
         for bad in ["", "chat.example", "/ws", "ws:///ws", "ws://alice:secret@chat.example/ws", "ws://a b/"] {
             assert!(matches!(error(bad), UrlError::Malformed(_)), "{bad}");
         }
         assert_eq!(error("ws://chat.example/ws?v=1&token=s3cret"), UrlError::Token);
-        assert!(error("wss://chat.example/ws").to_string().contains("not supported yet"));
     }
 
     #[test]
@@ -178,6 +173,7 @@ mod tests {
         let of = |url| Config::new(url, "t").expect(url).url();
         assert_eq!(of("ws://chat.example:8000"), "ws://chat.example:8000/api/v1/ws");
         assert_eq!(of("ws://[::1]"), "ws://[::1]/api/v1/ws");
+        assert_eq!(of("wss://chat.example"), "wss://chat.example/api/v1/ws");
         for whole in ["ws://chat.example/", "ws://chat.example/chat?v=1", "ws://chat.example/?v=1"] {
             assert_eq!(of(whole), whole);
         }

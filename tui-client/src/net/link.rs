@@ -16,14 +16,15 @@ use http::{Response, Uri};
 use realtime_shared::CloseCode;
 use realtime_shared::codec::SERVER_FRAME_BYTES;
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::Disconnect;
 use super::frame::{self, Incoming};
+use super::tls;
 
 /// Read and write buffers: frames of a chat are small, and larger ones grow them.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -34,7 +35,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 /// A connection.
 pub(super) struct Link {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     outgoing: VecDeque<Utf8Bytes>,
     /// Writing failed. What the server said before is still read.
     mute: bool,
@@ -76,7 +77,11 @@ impl Link {
         request.headers_mut().insert(AUTHORIZATION, bearer);
 
         let host = url.host().unwrap_or_default();
-        let stream = TcpStream::connect(format!("{host}:{}", url.port_u16().unwrap_or(80)))
+        let (connector, port) = match url.scheme_str() {
+            Some("wss") => (tls::connector().await.map_err(|why| Failure::unreachable(&why))?, 443),
+            _ => (Connector::Plain, 80),
+        };
+        let stream = TcpStream::connect(format!("{host}:{}", url.port_u16().unwrap_or(port)))
             .await
             .map_err(|error| Failure::unreachable(&error))?;
         stream.set_nodelay(true).map_err(|error| Failure::unreachable(&error))?;
@@ -86,13 +91,13 @@ impl Link {
             .max_write_buffer_size(WRITE_BYTES)
             .max_frame_size(Some(SERVER_FRAME_BYTES))
             .max_message_size(Some(SERVER_FRAME_BYTES));
-        match tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await {
+        match client_async_tls_with_config(request, stream, Some(config), Some(connector)).await {
             Ok((socket, _)) => Ok(Self { socket, outgoing: VecDeque::new(), mute: false }),
             Err(Error::Http(response)) => Err(Failure {
                 reason: Disconnect::Refused { status: response.status().as_u16() },
                 retry_after: retry_after(&response),
             }),
-            Err(Error::Io(error)) => Err(Failure::unreachable(&error)),
+            Err(Error::Io(error)) => Err(Failure::unreachable(&tls::reason(&error))),
             Err(error) => Err(Failure::unreachable(&format!("no WebSocket there: {error}"))),
         }
     }

@@ -44,6 +44,7 @@ mod pacer;
 mod rooms;
 mod session;
 mod task;
+mod tls;
 mod trace;
 
 pub use backoff::Backoff;

@@ -31,6 +31,8 @@ pub(crate) fn verdict(state: &ConnectionState, url: &str) -> First {
         First::End(Outcome::Rejected(line(
             "get another token, for example from `realtime-server token --user you`",
         )))
+    } else if is_absent && url.starts_with("wss:") {
+        First::End(Outcome::Unreachable(line("is a proxy that speaks TLS there, before a realtime server?")))
     } else if is_absent {
         First::End(Outcome::Unreachable(line("is `realtime-server serve` running there?")))
     } else if is_final {

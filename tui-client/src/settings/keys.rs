@@ -58,7 +58,7 @@ pub(super) const TABLES: &[Table] = &[
 const TOP: &[Key] = &[
     Key {
         name: "url",
-        about: "The server; its path is /api/v1/ws where none is given. --url and REALTIME_URL go before it.",
+        about: "The server, wss:// behind TLS; without a path it is /api/v1/ws. --url and REALTIME_URL go before it.",
         shown: Shown::Default(r#""ws://127.0.0.1:8000""#),
         set: |settings, value| {
             // What is no text is no address either.

@@ -136,7 +136,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("theme = 2026-11-22", "1: `theme`: a text in quotes is wanted, not a date or time"),
         ("theme = 'drak'", "1: `theme`: `drak` is none of auto, dark, light, 16, none; did you mean `dark`?"),
         ("[notify]\non = 'x'", "2: `notify.on`: `x` is none of mentions, all, nothing"),
-        ("url = 'http://x'", "1: `url`: `http://x` does not begin with ws://"),
+        ("url = 'http://x'", "1: `url`: `http://x` does not begin with ws:// or wss://"),
         ("token_file = ''", "1: `token_file`: it is empty"),
         ("token_command = []", "1: `token_command`: it names no program"),
         ("token_command = ['a', 1]", "1: `token_command`: a text in quotes is wanted, not a number"),

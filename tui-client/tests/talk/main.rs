@@ -25,6 +25,7 @@ mod sending;
 mod server;
 mod stillness;
 mod terminal;
+mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
