@@ -125,12 +125,21 @@ impl Run {
     }
 
     async fn counts(&self, names: &[&'static str]) -> BTreeMap<&'static str, u64> {
+        let mut counts = BTreeMap::new();
+        for name in names {
+            let count = match self.recorder.look(|board| board.count(name)) {
+                Some(count) => count,
+                None => self.ever(name).await,
+            };
+            counts.insert(*name, count);
+        }
+        counts
+    }
+
+    /// What all servers have counted until now, those that were killed too.
+    pub(crate) async fn ever(&self, series: &str) -> u64 {
         let now = self.metrics().await;
-        let count = |name: &str| {
-            let by_server = || self.past.iter().chain(&now).map(|samples| samples.sum(name)).sum();
-            self.recorder.look(|board| board.count(name)).unwrap_or_else(by_server)
-        };
-        names.iter().map(|name| (*name, count(name))).collect()
+        self.past.iter().chain(&now).map(|samples| samples.sum(series)).sum()
     }
 
     /// What each server counts now.
@@ -154,7 +163,7 @@ impl Run {
         self.moves_from(series, before).await
     }
 
-    /// What all servers have counted until now.
+    /// What the servers that run now have counted.
     pub(crate) async fn sum(&self, series: &str) -> u64 {
         self.metrics().await.iter().map(|samples| samples.sum(series)).sum()
     }

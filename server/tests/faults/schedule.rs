@@ -56,16 +56,21 @@ pub(crate) async fn calm(run: &mut Run) -> Done {
     .await
 }
 
-/// Killed under load, again and again.
+/// Killed under load, again and again; some times more where no kill has yet fallen between a commit and its ack.
 pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
+    let hits = "realtime_dedup_hits_total";
     let provokes = &[
         "client_reconnects",
         "realtime_commit_seconds_count",
-        "realtime_dedup_hits_total",
+        hits,
         "realtime_replays_total{status=\"complete\"}",
     ];
     run.phase("kills", provokes, async |run| {
-        for _ in 0..kills {
+        let before = run.ever(hits).await;
+        for kill in 0..10 * kills {
+            if kill >= kills && run.ever(hits).await > before {
+                break;
+            }
             run.crowd.load(Load::Short);
             run.crowd.stir(&mut run.rng);
             let load = run.rng.u64(20..60);
