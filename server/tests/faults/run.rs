@@ -30,7 +30,7 @@ pub(crate) const HERE: Instance = Instance(0);
 /// Between two looks at something that cannot be waited for.
 const LOOK: Duration = Duration::from_millis(50);
 /// For something that is looked at to become as it should be. The judge has it as it was in the end.
-const SETTLED: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_secs(30);
 
 pub(crate) struct Run {
     pub(crate) seed: u64,
@@ -157,10 +157,17 @@ impl Run {
         self.recorder.until(&format!("{goal} acks"), |board| board.acks >= goal).await
     }
 
-    /// Waits until a count of the server's has moved.
-    pub(crate) async fn moves(&self, series: &str) -> Result<(), Stuck> {
-        let before = self.sum(series).await;
-        self.moves_from(series, before).await
+    /// Waits until one of these counts of the servers has moved.
+    pub(crate) async fn moves(&self, series: &[&str]) -> Result<(), Stuck> {
+        self.moves_from(series, self.sum_of(series).await).await
+    }
+
+    async fn sum_of(&self, series: &[&str]) -> u64 {
+        let mut sum = 0;
+        for series in series {
+            sum += self.sum(series).await;
+        }
+        sum
     }
 
     /// What the servers that run now have counted.
@@ -168,12 +175,12 @@ impl Run {
         self.metrics().await.iter().map(|samples| samples.sum(series)).sum()
     }
 
-    /// Waits until a count of the servers is not what it was.
-    pub(crate) async fn moves_from(&self, series: &str, before: u64) -> Result<(), Stuck> {
+    /// Waits until these counts of the servers, taken together, are not what they were.
+    pub(crate) async fn moves_from(&self, series: &[&str], before: u64) -> Result<(), Stuck> {
         let until = Instant::now() + SETTLED;
-        while self.sum(series).await == before {
+        while self.sum_of(series).await == before {
             if Instant::now() > until {
-                return Err(Stuck { awaited: format!("{series} moves") });
+                return Err(Stuck { awaited: format!("{series:?} move") });
             }
             tokio::time::sleep(LOOK).await;
         }

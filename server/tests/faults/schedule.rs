@@ -6,7 +6,7 @@ mod cluster;
 #[cfg(target_os = "linux")]
 mod shimmed;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::client::Load;
@@ -134,17 +134,26 @@ async fn black_holes(run: &mut Run) -> Done {
     .await
 }
 
-/// Somebody stops reading while there is much to read.
+/// Somebody stops reading while there is much to read. Where that is too little to fill what is between in time, the
+/// server gives them up for their silence, and it is somebody else's turn.
 async fn stopped_reader(run: &mut Run) -> Done {
-    let provokes = &["realtime_closes_total{code=\"4008\"}", "realtime_replays_total{status=\"complete\"}"];
+    let (too_slow, silent) = ("realtime_closes_total{code=\"4008\"}", "realtime_closes_total{code=\"4006\"}");
+    let provokes = &[too_slow, "realtime_replays_total{status=\"complete\"}"];
     run.phase("a reader that stops", provokes, async |run| {
-        run.crowd.load(Load::Long);
-        let reader = run.crowd.listener(&mut run.rng);
-        let left = run.connections(&reader);
-        run.crowd.deafen(&reader);
-        run.moves("realtime_closes_total{code=\"4008\"}").await?;
-        run.crowd.load(Load::Short);
-        run.heal(left).await
+        for _ in 0..10 {
+            let before = run.sum(too_slow).await;
+            run.crowd.load(Load::Long);
+            let reader = run.crowd.listener(&mut run.rng);
+            let left = run.connections(&reader);
+            run.crowd.deafen(&reader);
+            run.moves(&[too_slow, silent]).await?;
+            run.crowd.load(Load::Short);
+            if run.sum(too_slow).await > before {
+                return run.heal(left).await;
+            }
+            run.heal(BTreeMap::new()).await?;
+        }
+        Ok(())
     })
     .await
 }

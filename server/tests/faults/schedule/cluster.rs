@@ -86,7 +86,7 @@ pub(crate) async fn deafness(run: &mut Run, times: usize) -> Done {
                 run.acks(20).await?;
                 // The next fault is for a connection that is there. What is announced passes where it is held the other way.
                 if how != Flow::HeldToServer {
-                    run.moves_from(RECONNECTS, before).await?;
+                    run.moves_from(&[RECONNECTS], before).await?;
                 }
                 run.heal(BTreeMap::new()).await?;
             }
