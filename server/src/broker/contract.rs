@@ -240,7 +240,7 @@ impl Feed for Recorder {
         self.add(Heard::Signal(room.clone(), signal.clone()));
     }
 
-    fn tell(&self, to: &Recipients, json: &Arc<str>) {
+    fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
         self.add(Heard::Tell(to.clone(), json.clone()));
     }
 

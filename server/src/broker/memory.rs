@@ -164,9 +164,9 @@ impl Broker for MemoryBroker {
         }
     }
 
-    fn tell(&self, to: Recipients, json: Arc<str>) {
+    fn broadcast(&self, to: Recipients, json: Arc<str>) {
         if let Some(feed) = self.feed.upgrade() {
-            feed.tell(&to, &json);
+            feed.broadcast(&to, &json);
         }
     }
 

@@ -131,7 +131,7 @@ pub(crate) enum Skip {
     User(UserId),
 }
 
-/// To whom something is said outside of rooms.
+/// Recipients of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Recipients {
     /// All connections of a user.
@@ -148,8 +148,8 @@ pub(crate) trait Feed: Send + Sync {
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry);
     /// Something that is not stored.
     fn signal(&self, room: &RoomName, signal: &Signal);
-    /// Something said outside of rooms.
-    fn tell(&self, to: &Recipients, json: &Arc<str>);
+    /// A frame for connections, whatever rooms they are in.
+    fn broadcast(&self, to: &Recipients, json: &Arc<str>);
     /// What was announced of a room is not its log any more: that has its head at `head`, and is announced from `start`
     /// on, `replayed` entries up to the head first.
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64);
@@ -229,8 +229,8 @@ pub(crate) trait Broker: Send + Sync {
     /// Shows something to the members of a room. Lost where nobody can be reached.
     fn signal(&self, room: &RoomName, signal: Signal);
 
-    /// Says something outside of rooms.
-    fn tell(&self, to: Recipients, json: Arc<str>);
+    /// Sends a frame to connections, whatever rooms they are in.
+    fn broadcast(&self, to: Recipients, json: Arc<str>);
 
     /// Reads at most `limit` entries, or fewer where they would be over `bytes` (but at least one).
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;

@@ -84,8 +84,8 @@ impl Broker for Gated {
         self.inner.signal(room, signal);
     }
 
-    fn tell(&self, to: Recipients, json: Arc<str>) {
-        self.inner.tell(to, json);
+    fn broadcast(&self, to: Recipients, json: Arc<str>) {
+        self.inner.broadcast(to, json);
     }
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {

@@ -128,7 +128,7 @@ impl Registry {
 
     /// Says something outside of rooms; see [`Broker::tell`].
     pub(crate) fn tell(&self, to: Recipients, event: &ServerEvent) {
-        self.broker.tell(to, codec::encode(event).into());
+        self.broker.broadcast(to, codec::encode(event).into());
     }
 
     /// A page of a room's past.
@@ -335,7 +335,7 @@ impl Feed for Registry {
         }
     }
 
-    fn tell(&self, to: &Recipients, json: &Arc<str>) {
+    fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
         self.users.tell(to, json);
     }
 

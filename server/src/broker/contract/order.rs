@@ -123,7 +123,7 @@ pub(super) async fn signals_and_tells_are_heard_as_they_are_said(subject: &Subje
         subject.heard.take();
     }
     for to in [Recipients::User(user("bob")), Recipients::Everyone] {
-        subject.broker.tell(to.clone(), "{}".into());
+        subject.broker.broadcast(to.clone(), "{}".into());
         assert_eq!(subject.heard.at_least(1).await, [Heard::Tell(to, "{}".into())]);
         subject.heard.take();
     }

@@ -30,7 +30,7 @@ impl Shared {
                     payload.parse().into_iter().for_each(|number| self.health.heard(number));
                 } else if *channel == *self.tells_channel {
                     if let (Some((to, json)), Some(feed)) = (wire::told(payload), self.feed()) {
-                        feed.tell(&to, &json.into());
+                        feed.broadcast(&to, &json.into());
                     }
                 } else {
                     self.on_announcement(channel, payload);

@@ -300,7 +300,7 @@ impl Broker for RedisBroker {
         self.0.lane(room).signal(saying);
     }
 
-    fn tell(&self, to: Recipients, json: Arc<str>) {
+    fn broadcast(&self, to: Recipients, json: Arc<str>) {
         self.0.tell(&to, &json);
     }
 

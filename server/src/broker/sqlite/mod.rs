@@ -218,9 +218,9 @@ impl Broker for SqliteBroker {
         }
     }
 
-    fn tell(&self, to: Recipients, json: Arc<str>) {
+    fn broadcast(&self, to: Recipients, json: Arc<str>) {
         if let Some(feed) = self.listener.feed() {
-            feed.tell(&to, &json);
+            feed.broadcast(&to, &json);
         }
     }
 

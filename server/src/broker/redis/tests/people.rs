@@ -331,8 +331,8 @@ impl Feed for Restless {
         self.feed.signal(room, signal);
     }
 
-    fn tell(&self, to: &Recipients, json: &Arc<str>) {
-        self.feed.tell(to, json);
+    fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
+        self.feed.broadcast(to, json);
     }
 
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64) {

@@ -13,7 +13,7 @@ async fn all_instances_hear_what_is_told() {
     let redis = Redis::start();
     let instances = instances_in_a::<3>(&redis).await;
     for (instance, to) in [(0, Recipients::User(user("bob"))), (1, Recipients::Everyone)] {
-        instances[instance].broker.tell(to.clone(), "{}".into());
+        instances[instance].broker.broadcast(to.clone(), "{}".into());
         for instance in &instances {
             assert_eq!(instance.heard.at_least(1).await, [Heard::Tell(to.clone(), "{}".into())]);
             instance.heard.take();
