@@ -4,8 +4,8 @@ use crossterm::event::KeyEvent;
 use realtime_shared::RoomName;
 
 use super::keys::Action;
-use super::timeline::Key;
 use super::{Hit, Mark, Notification, Now, Weather};
+use crate::app::rooms::timeline::Key;
 use crate::markup::Target;
 use crate::net;
 

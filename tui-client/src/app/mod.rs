@@ -4,35 +4,18 @@
 //! runtime does. There is no clock, no randomness but a seeded generator, and no I/O. Every string that somebody else
 //! wrote is cleaned on the way in.
 //!
-//! A key is in `keys` and `actions`, a command in `command` and `actions`, an event of the network in `events`.
+//! `dispatch` takes what comes in: keys, the mouse, events of the network. `composing` has the draft and its commands,
+//! `rooms` the timelines, `overlays` the panes over the screen, `keys` the keymap.
 
-mod actions;
 mod clock;
-mod command;
-mod completion;
-mod composer;
+mod composing;
+mod dispatch;
 mod editor;
-mod events;
-mod fuzzy;
-mod inspector;
 mod keys;
 mod link;
-mod links;
 mod message;
-mod mouse;
-mod notify;
-mod overlay;
-mod palette;
-mod picker;
-mod query;
-mod reading;
-mod room;
-mod scrollback;
-mod search;
-mod switcher;
-mod theme;
-pub mod timeline;
-mod unsent;
+mod overlays;
+mod rooms;
 mod weather;
 
 use std::collections::HashMap;
@@ -42,31 +25,36 @@ use jiff::tz::TimeZone;
 use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
 
 pub use clock::{Now, Stamp, human};
-pub use command::{COMMANDS, DEMO_COMMANDS};
-pub use completion::{Candidate, Completion};
-pub use composer::Composer;
+pub use composing::command::{COMMANDS, DEMO_COMMANDS};
+pub use composing::completion::{Candidate, Completion};
+pub use composing::composer::Composer;
+pub use composing::query::Query;
+pub use dispatch::mouse::Hit;
 pub use editor::{DRAFT_CHARS, Editor};
-pub use inspector::{Direction, Inspector, Part, Shown, pretty};
 pub use keys::{Action, Binding, Chord, GROUPS, Keymap, Row};
 pub use link::Link;
 pub use message::{Effect, Input, Msg, Scroll, Sight, Viewed};
-pub use mouse::Hit;
-pub use notify::{Notification, NotifyOn};
-pub use overlay::Overlay;
-pub use palette::Offer;
-pub use picker::Picker;
-pub use query::Query;
-pub use reading::{Mark, Reading, Ruler};
-pub use room::{Entered, Pane, Room};
-use scrollback::on_viewed;
-pub use search::{Found, Search};
-pub use switcher::{Choice, Place};
-pub use theme::Theme;
+pub use overlays::inspector::{Direction, Inspector, Part, Shown, pretty};
+pub use overlays::overlay::Overlay;
+pub use overlays::palette::Offer;
+pub use overlays::picker::Picker;
+pub use overlays::switcher::{Choice, Place};
+pub use overlays::theme::Theme;
+pub use rooms::notify::{Notification, NotifyOn};
+pub use rooms::reading::{Mark, Reading, Ruler};
+pub use rooms::room::{Entered, Pane, Room};
+use rooms::scrollback::on_viewed;
+pub use rooms::search::{Found, Search};
 pub use weather::Weather;
+
+use dispatch::{actions, events, mouse};
+use overlays::inspector;
+use rooms::notify;
+pub use rooms::timeline;
 
 use crate::net;
 use crate::sanitize::{self, Block, Line};
-use timeline::Tone;
+use rooms::timeline::Tone;
 
 /// What the user was asked to confirm by asking again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use realtime_shared::{ErrorCode, ErrorEvent, ServerEvent};
 
 use super::Effect;
 use super::testing::{Client, room};
-use super::timeline::{Body, Item};
+use crate::app::rooms::timeline::{Body, Item};
 use crate::net::Command;
 
 /// The shown timeline, an item a string: `nick: text`, notes as they are, what is on its way with its state.

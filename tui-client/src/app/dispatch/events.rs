@@ -8,24 +8,24 @@ use realtime_shared::{
     SystemEvent, Typing, UserId,
 };
 
-use super::clock::{Stamp, human};
-use super::inspector;
-use super::link::Link;
-use super::notify;
-use super::overlay::Overlay;
-use super::reading::Came;
-use super::room::{Entered, Loading, Page, Room};
-use super::scrollback::{SOME, ask_history};
-use super::search;
-use super::switcher;
-use super::timeline::{Said, Sending, Tone, Top};
-use super::unsent::taken_back;
-use super::{Effect, Model};
+use crate::app::clock::{Stamp, human};
+use crate::app::composing::unsent::taken_back;
+use crate::app::link::Link;
+use crate::app::overlays::inspector;
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::switcher;
+use crate::app::rooms::notify;
+use crate::app::rooms::reading::Came;
+use crate::app::rooms::room::{Entered, Loading, Page, Room};
+use crate::app::rooms::scrollback::{SOME, ask_history};
+use crate::app::rooms::search;
+use crate::app::rooms::timeline::{Said, Sending, Tone, Top};
+use crate::app::{Effect, Model};
 use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
 
-pub(super) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
+pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
         Event::State(state) => on_state(model, &state),
         Event::RoundTrip(time) => {

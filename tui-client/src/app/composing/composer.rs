@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::editor::{Editor, Motion};
+use crate::app::editor::{Editor, Motion};
 
 /// Sent texts that a room remembers.
 const REMEMBERED: usize = 100;

@@ -12,14 +12,14 @@
 //! While there is a search the view is pinned. Beyond the oldest match a key loads one page, and goes on in it: never
 //! more by itself.
 
-use super::actions::act;
-use super::editor::{Full, Motion};
-use super::keys::Action;
-use super::query::{Edited, QUERY_CHARS, Query};
-use super::room::Page;
-use super::scrollback::{self, ask_history};
-use super::timeline::{Key, Timeline, Top};
-use super::{Effect, Model, Pane, Sight};
+use crate::app::composing::query::{Edited, QUERY_CHARS, Query};
+use crate::app::dispatch::actions::act;
+use crate::app::editor::{Full, Motion};
+use crate::app::keys::Action;
+use crate::app::rooms::room::Page;
+use crate::app::rooms::scrollback::{self, ask_history};
+use crate::app::rooms::timeline::{Key, Timeline, Top};
+use crate::app::{Effect, Model, Pane, Sight};
 use crate::markup::Pattern;
 
 /// A search in a room.
@@ -109,7 +109,7 @@ impl Pane {
 }
 
 /// Begins to look for `text`; where that is nothing, to type it.
-pub(super) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
+pub(in crate::app) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     let me = model.me.clone();
     let Some(room) = model.room_mut() else {
         model.say("you are in no room");
@@ -130,12 +130,12 @@ pub(super) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// Ends the search of the room that is shown, where one is in it.
-pub(super) fn stay(model: &mut Model) {
+pub(in crate::app) fn stay(model: &mut Model) {
     model.pane_mut().stay();
 }
 
 /// What a key does to the search of the room that is shown; `None` where it is for what is below.
-pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     model.room_mut()?.search_on(false);
     let pane = model.pane_mut();
     let is_typing = pane.search.as_ref()?.is_typing;
@@ -240,7 +240,7 @@ fn while_stepping(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 /// Text is pasted into a query that is being typed; `None`: it is for the draft.
-pub(super) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effect>> {
     model.room_mut()?.search_on(false);
     let pane = model.pane_mut();
     let search = pane.search.as_mut()?;
@@ -320,7 +320,7 @@ fn end(timeline: &Timeline) -> &'static str {
 }
 
 /// The page came in which the search of the room at `index` goes on.
-pub(super) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
+pub(in crate::app) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
     let pane = &mut model.rooms[index].pane;
     if let Some(next) = pane.next_older() {
         return pane.go_to(next);

@@ -11,7 +11,7 @@
 
 use realtime_shared::{Position, Recovery, Seq};
 
-use super::timeline::Key;
+use crate::app::rooms::timeline::Key;
 
 /// Messages that nobody had looked at were there when the room was entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +60,15 @@ struct Unkept {
 
 /// An entry of the log, as far as it is read or not.
 #[derive(Debug, Clone)]
-pub(super) struct Came {
+pub(in crate::app) struct Came {
     /// After it, where its epoch is known.
-    pub(super) position: Option<Position>,
+    pub(in crate::app) position: Option<Position>,
     /// Whether somebody else wrote it.
-    pub(super) is_news: bool,
+    pub(in crate::app) is_news: bool,
     /// Whether it names the user.
-    pub(super) mention: bool,
+    pub(in crate::app) mention: bool,
     /// Whether it was missed and is replayed now.
-    pub(super) replayed: bool,
+    pub(in crate::app) replayed: bool,
 }
 
 impl Reading {
@@ -93,7 +93,7 @@ impl Reading {
 
     /// The room was entered; how many entries were missed that are not replayed. `was_in`: in this run of the program,
     /// before the connection was lost.
-    pub(super) fn joined(
+    pub(in crate::app) fn joined(
         &mut self,
         head: Option<&Position>,
         recovery: Option<Recovery>,
@@ -132,7 +132,7 @@ impl Reading {
 
     /// The log went on after `from` in another way, up to `head`, and what is different is replayed; `forgotten`
     /// messages that were held are not of it any more.
-    pub(super) fn rewound(&mut self, from: Seq, head: &Position, forgotten: u64) {
+    pub(in crate::app) fn rewound(&mut self, from: Seq, head: &Position, forgotten: u64) {
         self.unread = self.unread.saturating_sub(forgotten);
         self.mentions = self.mentions.min(self.unread);
         self.ruler = None;
@@ -145,7 +145,7 @@ impl Reading {
     }
 
     /// An entry came. False: it had come before.
-    pub(super) fn came(&mut self, seq: Seq, came: &Came, is_looked_at: bool) -> bool {
+    pub(in crate::app) fn came(&mut self, seq: Seq, came: &Came, is_looked_at: bool) -> bool {
         if self.newest.is_some() && seq <= self.newest_seq() {
             return false;
         }
@@ -160,7 +160,7 @@ impl Reading {
     }
 
     /// Something came that is no entry of the log, and is news.
-    pub(super) fn told(&mut self) {
+    pub(in crate::app) fn told(&mut self) {
         self.unread = self.unread.saturating_add(1);
     }
 
@@ -177,14 +177,14 @@ impl Reading {
     }
 
     /// The user looks at the room, whose last item is `last`: what was unread is ruled off.
-    pub(super) fn enter(&mut self, last: Key) {
+    pub(in crate::app) fn enter(&mut self, last: Key) {
         self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
         (self.unread, self.mentions) = (0, 0);
         self.see(last);
     }
 
     /// All that is there, up to the item `last`, was looked at.
-    pub(super) fn see(&mut self, last: Key) {
+    pub(in crate::app) fn see(&mut self, last: Key) {
         self.seen = self.seen.max(last);
         self.look();
     }
@@ -197,7 +197,7 @@ impl Reading {
     }
 
     /// What is to be kept and was not given out yet.
-    pub(super) fn take_mark(&mut self) -> Option<Mark> {
+    pub(in crate::app) fn take_mark(&mut self) -> Option<Mark> {
         let position = self.read.clone()?;
         let Unkept { anew } = self.unkept.take()?;
         Some(Mark { position, anew })

@@ -2,15 +2,15 @@
 
 use realtime_shared::ClientMsgId;
 
-use super::actions::edit;
-use super::command::{self, Draft};
-use super::timeline::Sending;
-use super::{Effect, Model};
+use crate::app::composing::command::{self, Draft};
+use crate::app::dispatch::actions::edit;
+use crate::app::rooms::timeline::Sending;
+use crate::app::{Effect, Model};
 use crate::net;
 use crate::sanitize::{self, Block};
 
 /// Connects now, or sends the oldest refused message of the room again.
-pub(super) fn retry(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn retry(model: &mut Model) -> Vec<Effect> {
     if !model.link.is_connected() {
         return vec![Effect::Net(net::Command::RetryNow)];
     }
@@ -23,7 +23,7 @@ pub(super) fn retry(model: &mut Model) -> Vec<Effect> {
 
 /// Takes what is not sent back into the composer: the oldest message that was refused, or else the newest that waits,
 /// once the network has let go of it.
-pub(super) fn take_back(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn take_back(model: &mut Model) -> Vec<Effect> {
     let timeline = &model.pane().timeline;
     if let Some((id, text)) = timeline.refused().map(|item| (item.id().clone(), item.original().clone())) {
         return compose(model, &id, text.as_str());
@@ -38,7 +38,12 @@ pub(super) fn take_back(model: &mut Model) -> Vec<Effect> {
 }
 
 /// The network has let go of a message of the room at `index`.
-pub(super) fn taken_back(model: &mut Model, index: usize, id: &ClientMsgId, was_sent: bool) -> Vec<Effect> {
+pub(in crate::app) fn taken_back(
+    model: &mut Model,
+    index: usize,
+    id: &ClientMsgId,
+    was_sent: bool,
+) -> Vec<Effect> {
     let timeline = &mut model.rooms[index].pane.timeline;
     let Some(text) = timeline.outgoing().find(|item| item.id() == id).map(|item| item.original().clone())
     else {

@@ -17,7 +17,7 @@ use realtime_shared::Seq;
 pub use outgoing::{Outgoing, Sending};
 pub use presence::Presence;
 
-use super::clock::Stamp;
+use crate::app::clock::Stamp;
 use crate::sanitize::{Block, Line};
 use hits::Hits;
 
@@ -33,14 +33,14 @@ pub struct Key {
 
 impl Key {
     /// After all that there is.
-    pub(super) const END: Self = Self { seq: u64::MAX, after: u32::MAX };
+    pub(in crate::app) const END: Self = Self { seq: u64::MAX, after: u32::MAX };
 
-    pub(super) const fn message(seq: Seq) -> Self {
+    pub(in crate::app) const fn message(seq: Seq) -> Self {
         Self { seq: seq.get(), after: 0 }
     }
 
     /// After all that follows the message, and before the next one.
-    pub(super) const fn end_of(seq: Seq) -> Self {
+    pub(in crate::app) const fn end_of(seq: Seq) -> Self {
         Self { seq: seq.get(), after: u32::MAX }
     }
 

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use realtime_shared::Timestamp;
 
-use super::clock::{clock_time, human};
-use super::keys::Action;
-use super::{Effect, Model, Overlay, Scroll};
+use crate::app::clock::{clock_time, human};
+use crate::app::keys::Action;
+use crate::app::{Effect, Model, Overlay, Scroll};
 pub use crate::net::Direction;
 use crate::net::{self, ConnectionState, TRACED, Totals, Traced};
 use crate::sanitize::{self, Block, Line};
@@ -150,13 +150,13 @@ impl Model {
     }
 }
 
-pub(super) fn open(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn open(model: &mut Model) -> Vec<Effect> {
     model.overlay = Some(Overlay::Inspector);
     vec![Effect::Net(net::Command::Trace(true))]
 }
 
 /// Has no more frames told, where the inspector is not open any more.
-pub(super) fn close_unless_open(model: &mut Model) -> Option<Effect> {
+pub(in crate::app) fn close_unless_open(model: &mut Model) -> Option<Effect> {
     let was_open = std::mem::replace(&mut model.inspects, model.overlay == Some(Overlay::Inspector));
     if model.inspects || !was_open {
         return None;
@@ -166,7 +166,7 @@ pub(super) fn close_unless_open(model: &mut Model) -> Option<Effect> {
 }
 
 /// Keeps how the connection is now.
-pub(super) fn on_state(model: &mut Model, state: &ConnectionState) {
+pub(in crate::app) fn on_state(model: &mut Model, state: &ConnectionState) {
     let what = match state {
         ConnectionState::Connecting { attempt: 1 } => "connecting".to_owned(),
         ConnectionState::Connecting { attempt } => format!("connecting, try {attempt}"),
@@ -182,11 +182,11 @@ pub(super) fn on_state(model: &mut Model, state: &ConnectionState) {
     push(&mut model.inspector.changes, Change { time, what: sanitize::line(&what) }, CHANGES);
 }
 
-pub(super) fn on_round_trip(model: &mut Model, time: Duration) {
+pub(in crate::app) fn on_round_trip(model: &mut Model, time: Duration) {
     push(&mut model.inspector.trips, time, TRIPS);
 }
 
-pub(super) fn on_traced(model: &mut Model, traced: Traced) {
+pub(in crate::app) fn on_traced(model: &mut Model, traced: Traced) {
     if model.overlay != Some(Overlay::Inspector) {
         return;
     }
@@ -218,7 +218,7 @@ pub(super) fn on_traced(model: &mut Model, traced: Traced) {
 }
 
 /// What a key does to the inspector; `None` where it is closed, and the key is for what is below.
-pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let inspector = &mut model.inspector;
     let at = inspector.chosen_index().unwrap_or(0);
     let is_list = inspector.part == Part::Frames && !inspector.is_opened;
@@ -250,7 +250,7 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
 }
 
 /// A notch of the wheel goes over three frames, or lines.
-pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
+pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     let inspector = &mut model.inspector;
     if inspector.part == Part::Frames && !inspector.is_opened {
         let at = inspector.chosen_index().unwrap_or(0);

@@ -3,8 +3,8 @@
 //! What they look like is `ui::look`'s to know. A new theme: a variant of [`Theme`], a row in [`Theme::ALL`] and its
 //! palette there.
 
-use super::keys::Action;
-use super::{Effect, Model, Overlay};
+use crate::app::keys::Action;
+use crate::app::{Effect, Model, Overlay};
 
 /// How the screen is to look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Theme {
 }
 
 /// Takes a theme, or shows the list of them.
-pub(super) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Effect> {
+pub(in crate::app) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Effect> {
     match theme {
         Some(theme) => model.theme = theme,
         None => model.overlay = Some(Overlay::Themes { before: model.theme }),
@@ -65,13 +65,13 @@ pub(super) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Effect> {
 }
 
 /// Tries the theme at `index` of [`Theme::ALL`], or the last one.
-pub(super) fn try_out(model: &mut Model, index: usize) {
+pub(in crate::app) fn try_out(model: &mut Model, index: usize) {
     model.theme = Theme::ALL[index.min(Theme::ALL.len() - 1)].0;
 }
 
 /// What a key does to the list; `None` where it is closed, and the key is for what is below. The chosen theme is what the
 /// screen has meanwhile.
-pub(super) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let Some(Overlay::Themes { before }) = model.overlay else { return None };
     let at = model.theme.index();
     match action {

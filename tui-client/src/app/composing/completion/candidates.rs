@@ -5,7 +5,8 @@
 
 use realtime_shared::RoomName;
 
-use crate::app::{Theme, command};
+use crate::app::Theme;
+use crate::app::composing::command;
 use crate::sanitize::{self, Line};
 
 /// The names that are known where one writes.

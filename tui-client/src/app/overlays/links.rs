@@ -1,16 +1,16 @@
 //! Following links: those of what is visible in a list, the newest first.
 
-use super::keys::Action;
-use super::overlay::Overlay;
-use super::timeline::{Body, Entry, Item};
-use super::{Effect, Model, Room};
+use crate::app::keys::Action;
+use crate::app::overlays::overlay::Overlay;
+use crate::app::rooms::timeline::{Body, Entry, Item};
+use crate::app::{Effect, Model, Room};
 use crate::markup::{Markup, Target};
 
 /// Links that are listed at most.
 const LISTED: usize = 99;
 
 /// Shows the links of what is visible.
-pub(super) fn list(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn list(model: &mut Model) -> Vec<Effect> {
     let targets = model.room().map(visible).unwrap_or_default();
     if targets.is_empty() {
         model.say("no links on the screen");
@@ -40,7 +40,7 @@ fn visible(room: &Room) -> Vec<Target> {
 }
 
 /// What a key does to the list; `None` where it is closed, and the key is for what is below.
-pub(super) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let Some(Overlay::Links { targets, selected }) = &mut model.overlay else { return None };
     let last = targets.len().saturating_sub(1);
     match action {

@@ -3,10 +3,13 @@
 //! It has no list of its own: a row of commands ([`command`]) or of [`GROUPS`] is enough. A command that is an action too is
 //! there once; [`SAME`] says which those are.
 
-use super::command;
-use super::keys::{Action, Binding, GROUPS};
-use super::picker::{self, Reply};
-use super::{Effect, Model, Overlay, actions, fuzzy, search};
+use crate::app::composing::command;
+use crate::app::dispatch::actions;
+use crate::app::keys::{Action, Binding, GROUPS};
+use crate::app::overlays::fuzzy;
+use crate::app::overlays::picker::{self, Reply};
+use crate::app::rooms::search;
+use crate::app::{Effect, Model, Overlay};
 
 /// Commands that are actions where nothing is said after them.
 const SAME: [(&str, Action); 6] = [
@@ -98,7 +101,7 @@ fn bindings() -> impl Iterator<Item = (&'static str, &'static Binding)> {
 }
 
 /// What a key does to the palette; `None` where it is closed, and the key is for what is below.
-pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let offers = model.offers();
     let Some(Overlay::Palette(picker)) = &mut model.overlay else { return None };
     match picker.on_key(action, offers.len()) {

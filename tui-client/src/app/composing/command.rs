@@ -5,12 +5,12 @@
 
 use realtime_shared::RoomName;
 
-use super::query::QUERY_CHARS;
-use super::{Theme, Weather};
+use crate::app::composing::query::QUERY_CHARS;
+use crate::app::{Theme, Weather};
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Command {
+pub(in crate::app) enum Command {
     /// Enter a room, or go there.
     Join(RoomName),
     /// Leave a room; none named: the one that is shown.
@@ -39,7 +39,7 @@ pub(super) enum Command {
 
 /// What a draft is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Draft<'a> {
+pub(in crate::app) enum Draft<'a> {
     /// To be sent.
     Text(&'a str),
     /// To be followed.
@@ -71,7 +71,7 @@ pub const DEMO_COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// What is written of a command in any case, and what the user says after that: `("/net drop", "[10s]")`.
-pub(super) fn parts(usage: &str) -> (&str, &str) {
+pub(in crate::app) fn parts(usage: &str) -> (&str, &str) {
     let is_said = |word: &str| word.starts_with(|first: char| first == '[' || first.is_ascii_uppercase());
     match usage.match_indices(' ').find(|(at, _)| is_said(&usage[at + 1..])) {
         Some((at, _)) => (&usage[..at], &usage[at + 1..]),
@@ -80,7 +80,7 @@ pub(super) fn parts(usage: &str) -> (&str, &str) {
 }
 
 /// Reads a draft; an error is a sentence for the user. A line with an unknown command is never text.
-pub(super) fn parse(draft: &str) -> Result<Draft<'_>, String> {
+pub(in crate::app) fn parse(draft: &str) -> Result<Draft<'_>, String> {
     let Some(line) = draft.strip_prefix('/') else { return Ok(Draft::Text(draft)) };
     if line.starts_with('/') {
         return Ok(Draft::Text(line));
@@ -126,7 +126,7 @@ fn room_or_none(name: &str) -> Result<Option<RoomName>, String> {
 }
 
 /// Reads the name of a room that can be entered; an error is a sentence for the user.
-pub(super) fn room(name: &str) -> Result<RoomName, String> {
+pub(in crate::app) fn room(name: &str) -> Result<RoomName, String> {
     match RoomName::new(name) {
         Ok(room) if room.is_reserved() => Err("names that begin with dm: are kept for later".to_owned()),
         Ok(room) => Ok(room),

@@ -3,29 +3,29 @@
 use crossterm::event::{KeyEvent, KeyEventKind};
 use realtime_shared::{RoomName, Text, TextError};
 
-use super::command::{self, Command, Draft};
-use super::completion;
-use super::editor::Full;
-use super::inspector;
-use super::keys::Action;
-use super::links;
-use super::mouse;
-use super::palette;
-use super::picker::Picker;
-use super::scrollback::{clear, scroll_back};
-use super::search;
-use super::switcher;
-use super::theme;
-use super::timeline::Tone;
-use super::unsent::{retry, take_back};
-use super::{
+use crate::app::composing::command::{self, Command, Draft};
+use crate::app::composing::completion;
+use crate::app::composing::unsent::{retry, take_back};
+use crate::app::dispatch::mouse;
+use crate::app::editor::Full;
+use crate::app::keys::Action;
+use crate::app::overlays::inspector;
+use crate::app::overlays::links;
+use crate::app::overlays::palette;
+use crate::app::overlays::picker::Picker;
+use crate::app::overlays::switcher;
+use crate::app::overlays::theme;
+use crate::app::rooms::scrollback::{clear, scroll_back};
+use crate::app::rooms::search;
+use crate::app::rooms::timeline::Tone;
+use crate::app::{
     Confirm, DRAFT_CHARS, Effect, Entered, Model, Overlay, Scroll, Weather, leave_view, stop_typing, typing,
 };
 use crate::markup::write_action;
 use crate::net;
 use crate::sanitize;
 
-pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
@@ -45,14 +45,18 @@ pub(super) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 /// Does what an action means where nothing lies over the screen.
-pub(super) fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(in crate::app) fn on_screen(
+    model: &mut Model,
+    action: Action,
+    confirmed: Option<&Confirm>,
+) -> Vec<Effect> {
     match search::on_key(model, action) {
         Some(effects) => effects,
         None => act(model, action, confirmed),
     }
 }
 
-pub(super) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
+pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
     model.completion = None;
@@ -79,7 +83,7 @@ fn plain(model: &mut Model, text: &str) -> String {
 }
 
 /// The draft as it was saved, with one line's end less: editors add one.
-pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
+pub(in crate::app) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
     match result {
         Ok(text) => {
             let mut kept = plain(model, &text);
@@ -95,7 +99,7 @@ pub(super) fn on_edited(model: &mut Model, result: Result<String, String>) -> Ve
     }
 }
 
-pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(in crate::app) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
         Action::Newline => write(model, "\n"),
@@ -124,8 +128,10 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
             model.pane_mut().composer.editor.go(motion);
             Vec::new()
         }
-        Action::Home if model.pane_mut().composer.editor.go(super::editor::Motion::LineStart) => Vec::new(),
-        Action::End if model.pane_mut().composer.editor.go(super::editor::Motion::LineEnd) => Vec::new(),
+        Action::Home if model.pane_mut().composer.editor.go(crate::app::editor::Motion::LineStart) => {
+            Vec::new()
+        }
+        Action::End if model.pane_mut().composer.editor.go(crate::app::editor::Motion::LineEnd) => Vec::new(),
         Action::Home => scroll_back(model, Scroll::Top),
         Action::End => vec![Effect::Scroll(Scroll::Bottom)],
         Action::Search => search::open(model, ""),
@@ -153,7 +159,7 @@ pub(super) fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>
 }
 
 /// What a key does to what lies over the screen; `None` where it is closed, and the key is for what is below.
-pub(super) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let overlay = model.overlay.as_mut()?;
     match overlay {
         Overlay::Links { .. } => return links::on_list(model, action),
@@ -184,7 +190,7 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
 }
 
 /// Changes the draft, and tells the others that the user types, or does not any more.
-pub(super) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+pub(in crate::app) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     let before = model.pane().composer.editor.text().len();
     change(model);
     let now = model.now.mono;
@@ -202,7 +208,7 @@ pub(super) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Ef
 }
 
 /// Writes at the cursor.
-pub(super) fn write(model: &mut Model, text: &str) -> Vec<Effect> {
+pub(in crate::app) fn write(model: &mut Model, text: &str) -> Vec<Effect> {
     edit(model, |model| {
         let result = model.pane_mut().composer.editor.insert(text);
         say_if_full(model, result, "that");
@@ -215,7 +221,7 @@ fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
     }
 }
 
-pub(super) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
     let draft = model.pane().composer.editor.text().trim_end().to_owned();
     match command::parse(&draft) {
         Ok(Draft::Text(text)) => send(model, text),
@@ -291,7 +297,7 @@ fn send(model: &mut Model, text: &str) -> Vec<Effect> {
 }
 
 /// Goes to a room, and enters it where the user is not in it.
-pub(super) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
+pub(in crate::app) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
     let mut effects: Vec<Effect> = model.join(name).into_iter().collect();
     if let Some(index) = model.index_of(name) {
         effects.extend(model.show(index));
@@ -363,7 +369,7 @@ fn step(model: &mut Model, by: isize) -> Vec<Effect> {
 fn next_unread(model: &mut Model) -> Vec<Effect> {
     let count = model.rooms.len();
     let from = model.current.map_or(0, |current| current + 1);
-    let next = |wanted: fn(&super::Room) -> bool| {
+    let next = |wanted: fn(&crate::app::Room) -> bool| {
         (from..from + count).map(|index| index % count).find(|&index| wanted(&model.rooms[index]))
     };
     let Some(index) = next(|room| room.reading.mentions > 0).or_else(|| next(|room| room.reading.unread > 0))

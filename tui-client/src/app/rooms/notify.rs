@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Effect, Model};
+use crate::app::{Effect, Model};
 use crate::sanitize::{self, Line};
 
 /// Where the focus is not known, how long after a key or a click the user is taken to look at the screen.
@@ -38,11 +38,11 @@ pub struct Notification {
 
 /// What is known of where the user looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Attention {
+pub(in crate::app) struct Attention {
     /// Whether the window has the focus; `None` where the terminal never told.
-    pub(super) focus: Option<bool>,
+    pub(in crate::app) focus: Option<bool>,
     /// When a key or the mouse was pressed last.
-    pub(super) key: Option<Duration>,
+    pub(in crate::app) key: Option<Duration>,
     /// When a notification was made last.
     told: Option<Duration>,
 }
@@ -55,7 +55,7 @@ impl Attention {
 }
 
 /// Tells of a message that somebody else said just now, where that is wanted, unless the user attends.
-pub(super) fn said(
+pub(in crate::app) fn said(
     model: &mut Model,
     room: usize,
     from: &Line,

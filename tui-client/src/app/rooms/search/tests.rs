@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use realtime_shared::{Recovery, Text};
 
 use super::*;
+use crate::app::rooms::timeline::{Body, HELD, Item};
 use crate::app::testing::Client;
-use crate::app::timeline::{Body, HELD, Item};
 use crate::app::{Input, Overlay};
 use crate::net::{Event, SendState};
 

@@ -7,9 +7,10 @@ mod candidates;
 
 use std::ops::Range;
 
-use super::editor::Full;
-use super::timeline::{Body, Entry, Item};
-use super::{Effect, Model, actions};
+use crate::app::dispatch::actions;
+use crate::app::editor::Full;
+use crate::app::rooms::timeline::{Body, Entry, Item};
+use crate::app::{Effect, Model};
 use crate::net;
 use crate::sanitize::Line;
 pub use candidates::Candidate;
@@ -70,7 +71,7 @@ impl Model {
 
 /// Completes what is begun, or writes the next of what it may become, or the one before. A tab where nothing is begun is
 /// text.
-pub(super) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> {
+pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> {
     if let Some(completion) = model.completion().cloned() {
         let count = completion.candidates.len();
         let chosen = (completion.chosen + if is_back { count - 1 } else { 1 }) % count;
@@ -101,7 +102,7 @@ pub(super) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> {
 }
 
 /// Puts back what was typed, where one goes round.
-pub(super) fn undo(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(completion) = model.completion().cloned() else { return Vec::new() };
     model.completion = None;
     actions::edit(model, |model| {

@@ -5,9 +5,12 @@
 
 use realtime_shared::{RoomName, Rooms};
 
-use super::keys::Action;
-use super::picker::{self, Picker, Reply};
-use super::{Effect, Entered, Model, Overlay, Room, actions, command, fuzzy};
+use crate::app::composing::command;
+use crate::app::dispatch::actions;
+use crate::app::keys::Action;
+use crate::app::overlays::fuzzy;
+use crate::app::overlays::picker::{self, Picker, Reply};
+use crate::app::{Effect, Entered, Model, Overlay, Room};
 use crate::net;
 use crate::sanitize::{self, Line};
 
@@ -105,7 +108,7 @@ impl Model {
 }
 
 /// Opens the list, and asks the server for its rooms: those whose names begin with `prefix`, which is looked for.
-pub(super) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
+pub(in crate::app) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
     let selected = if prefix.is_none() { model.current.unwrap_or(0) } else { 0 };
     let picker = Picker::new(prefix.as_deref().unwrap_or(""), selected);
     model.overlay = Some(Overlay::Rooms { picker, listed: None, prefix: prefix.clone() });
@@ -113,7 +116,7 @@ pub(super) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
 }
 
 /// What a key does to the list; `None` where it is closed, and the key is for what is below.
-pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let choices = model.choices();
     let Some(Overlay::Rooms { picker, .. }) = &mut model.overlay else { return None };
     match picker.on_key(action, choices.len()) {
@@ -130,7 +133,7 @@ pub(super) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
 }
 
 /// Something else is looked for: where the server was asked for the beginning of another name, it is asked for all.
-pub(super) fn on_query(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn on_query(model: &mut Model) -> Vec<Effect> {
     let Some(Overlay::Rooms { picker, listed, prefix }) = &mut model.overlay else { return Vec::new() };
     if prefix.as_ref().is_none_or(|prefix| picker.query().text().starts_with(prefix.as_str())) {
         return Vec::new();
@@ -141,7 +144,7 @@ pub(super) fn on_query(model: &mut Model) -> Vec<Effect> {
 }
 
 /// The server told its rooms. The room that was gone to with the arrows stays the chosen one.
-pub(super) fn on_listed(model: &mut Model, rooms: Rooms) {
+pub(in crate::app) fn on_listed(model: &mut Model, rooms: Rooms) {
     let selected = |model: &Model| match &model.overlay {
         Some(Overlay::Rooms { picker, .. }) => Some(picker.selected()).filter(|&selected| selected > 0),
         _ => None,

@@ -1,9 +1,11 @@
 //! What the mouse does. Where things are is the view's to know: it says what was hit.
 
-use super::inspector;
-use super::keys::Action;
-use super::scrollback::scroll_back;
-use super::{Effect, Model, Overlay, Scroll, actions, theme};
+use crate::app::dispatch::actions;
+use crate::app::keys::Action;
+use crate::app::overlays::inspector;
+use crate::app::overlays::theme;
+use crate::app::rooms::scrollback::scroll_back;
+use crate::app::{Effect, Model, Overlay, Scroll};
 
 /// Bytes of a selection that are copied at most: terminals take 100,000 of base64.
 const COPIED_BYTES: usize = 74_000;
@@ -19,7 +21,7 @@ pub enum Hit {
     Cursor(usize),
 }
 
-pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
+pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     if model.overlay == Some(Overlay::Inspector) {
         return inspector::on_wheel(model, up);
     }
@@ -33,7 +35,7 @@ pub(super) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     }
 }
 
-pub(super) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
+pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
     model.attention.key = Some(model.now.mono);
@@ -61,7 +63,7 @@ pub(super) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
     }
 }
 
-pub(super) fn on_selected(model: &mut Model, text: String) -> Vec<Effect> {
+pub(in crate::app) fn on_selected(model: &mut Model, text: String) -> Vec<Effect> {
     if text.trim().is_empty() {
         return Vec::new();
     }
@@ -73,7 +75,7 @@ pub(super) fn on_selected(model: &mut Model, text: String) -> Vec<Effect> {
     vec![Effect::Copy(text)]
 }
 
-pub(super) fn toggle(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn toggle(model: &mut Model) -> Vec<Effect> {
     model.mouse = !model.mouse;
     let hint = if model.mouse {
         "the mouse scrolls, chooses and selects".to_owned()

@@ -3,19 +3,19 @@
 //! A page is asked for after a key that goes up, once the view has shown what is there, and one at a time. What is asked
 //! is dropped with the connection; the next key asks again.
 
-use super::room::{Loading, Page, Room};
-use super::timeline::{Key, Top};
-use super::{Effect, Model, Scroll, Viewed};
+use crate::app::rooms::room::{Loading, Page, Room};
+use crate::app::rooms::timeline::{Key, Top};
+use crate::app::{Effect, Model, Scroll, Viewed};
 use crate::net;
 
 /// Entries of a page for who reads: some screens of them.
-pub(super) const SOME: u32 = 50;
+pub(in crate::app) const SOME: u32 = 50;
 /// Entries of a page for who looks for something: as many as a server answers with.
-pub(super) const MANY: u32 = 200;
+pub(in crate::app) const MANY: u32 = 200;
 
 /// Goes up. Where something is missing on the screen, what is loaded there comes into sight by itself; so does what was
 /// cleared away, where the screen ends there.
-pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
+pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
     if let Some(room) = model.room_mut()
         && uncover(room, scroll)
     {
@@ -34,7 +34,7 @@ pub(super) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
 }
 
 /// Clears the screen of the room: what is there is above it.
-pub(super) fn clear(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
     model.pane_mut().timeline.clear();
     if let Some(room) = model.room_mut() {
         (room.visible, room.fills_screen) = ((Key::END, Key::END), false);
@@ -57,7 +57,7 @@ fn uncover(room: &mut Room, scroll: Scroll) -> bool {
 }
 
 /// Asks for older messages where the user went up and nearly all are shown.
-pub(super) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
+pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
     let Viewed { pane, first, last, is_full } = viewed;
     let connected = model.link.is_connected();
     let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
@@ -82,7 +82,7 @@ fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
     (connected && !room.is_loading()).then(|| ask_history(room, Page::Before(before), SOME))
 }
 
-pub(super) fn ask_history(room: &mut Room, page: Page, limit: u32) -> Effect {
+pub(in crate::app) fn ask_history(room: &mut Room, page: Page, limit: u32) -> Effect {
     room.loading = Some(Loading { page, goes_on: false });
     let before = match page {
         Page::Newest => None,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use realtime_shared::{RoomName, Seq, UserId};
 
-use super::composer::Composer;
-use super::reading::Reading;
-use super::search::Search;
-use super::timeline::{Key, Sending, Timeline};
+use crate::app::composing::composer::Composer;
+use crate::app::rooms::reading::Reading;
+use crate::app::rooms::search::Search;
+use crate::app::rooms::timeline::{Key, Sending, Timeline};
 use crate::sanitize::{self, Line};
 
 /// Members whose names are kept: as many as a server tells.
@@ -50,7 +50,7 @@ pub enum Entered {
 
 /// A page of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Page {
+pub(in crate::app) enum Page {
     /// The newest messages.
     Newest,
     /// Those before this one.
@@ -59,17 +59,17 @@ pub(super) enum Page {
 
 /// A page of history that was asked for and has not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Loading {
-    pub(super) page: Page,
+pub(in crate::app) struct Loading {
+    pub(in crate::app) page: Page,
     /// Whether a search goes on in it: nothing was done since that was asked for, and the room is shown.
-    pub(super) goes_on: bool,
+    pub(in crate::app) goes_on: bool,
 }
 
 /// A room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     /// Its name on the wire, which is not for the screen.
-    pub(super) name: RoomName,
+    pub(in crate::app) name: RoomName,
     /// What it shows.
     pub pane: Pane,
     /// Whether the user is in it.
@@ -79,13 +79,13 @@ pub struct Room {
     /// How many are there.
     pub member_count: u64,
     /// The page of history that is under way.
-    pub(super) loading: Option<Loading>,
+    pub(in crate::app) loading: Option<Loading>,
     /// The user went up, and has not been shown what is there.
-    pub(super) wants_older: bool,
+    pub(in crate::app) wants_older: bool,
     /// The first and the last item that were visible when the room was drawn last.
-    pub(super) visible: (Key, Key),
+    pub(in crate::app) visible: (Key, Key),
     /// Whether they took all of the screen.
-    pub(super) fills_screen: bool,
+    pub(in crate::app) fills_screen: bool,
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
     told_typing: Option<Duration>,
@@ -136,7 +136,7 @@ impl Room {
     }
 
     /// Has a search go on in the page that is under way, or not.
-    pub(super) const fn search_on(&mut self, goes_on: bool) {
+    pub(in crate::app) const fn search_on(&mut self, goes_on: bool) {
         if let Some(loading) = &mut self.loading {
             loading.goes_on = goes_on;
         }
@@ -173,7 +173,7 @@ impl Room {
     }
 
     /// Puts `members` in the place of those that are known.
-    pub(super) fn set_members(&mut self, members: &[UserId], count: u64) {
+    pub(in crate::app) fn set_members(&mut self, members: &[UserId], count: u64) {
         self.members =
             members.iter().take(NAMED).map(|user| (user.clone(), sanitize::line(user.as_str()))).collect();
         self.member_count = count;
@@ -182,7 +182,7 @@ impl Room {
     }
 
     /// Notes that `user` came; whether that is news.
-    pub(super) fn came(&mut self, user: &UserId, count: u64) -> bool {
+    pub(in crate::app) fn came(&mut self, user: &UserId, count: u64) -> bool {
         self.member_count = count;
         if self.members.contains_key(user) {
             return false;
@@ -194,14 +194,14 @@ impl Room {
     }
 
     /// Notes that `user` left.
-    pub(super) fn left(&mut self, user: &UserId, count: u64) {
+    pub(in crate::app) fn left(&mut self, user: &UserId, count: u64) {
         self.member_count = count;
         self.members.remove(user);
         self.stopped_typing(user);
     }
 
     /// Notes that `user` types.
-    pub(super) fn started_typing(&mut self, user: &UserId, now: Duration) {
+    pub(in crate::app) fn started_typing(&mut self, user: &UserId, now: Duration) {
         let until = now.saturating_add(TYPING_LASTS);
         if let Some((.., end)) = self.typing.iter_mut().find(|(who, ..)| who == user) {
             *end = until;
@@ -211,12 +211,12 @@ impl Room {
     }
 
     /// Notes that `user` does not type any more.
-    pub(super) fn stopped_typing(&mut self, user: &UserId) {
+    pub(in crate::app) fn stopped_typing(&mut self, user: &UserId) {
         self.typing.retain(|(who, ..)| who != user);
     }
 
     /// Forgets who typed, and what was told and asked: the connection is gone.
-    pub(super) fn disconnected(&mut self) {
+    pub(in crate::app) fn disconnected(&mut self) {
         self.typing.clear();
         self.told_typing = None;
         self.loading = None;
@@ -226,17 +226,17 @@ impl Room {
     }
 
     /// Lets time pass for those who type.
-    pub(super) fn expire_typing(&mut self, now: Duration) {
+    pub(in crate::app) fn expire_typing(&mut self, now: Duration) {
         self.typing.retain(|(.., until)| *until > now);
     }
 
     /// When the next of the others stops to be shown as typing.
-    pub(super) fn typing_expires(&self) -> Option<Duration> {
+    pub(in crate::app) fn typing_expires(&self) -> Option<Duration> {
         self.typing.iter().map(|(.., until)| *until).min()
     }
 
     /// Notes a key in the composer; whether to tell the others now.
-    pub(super) fn tell_typing(&mut self, now: Duration) -> bool {
+    pub(in crate::app) fn tell_typing(&mut self, now: Duration) -> bool {
         self.edited = now;
         let due = self.told_typing.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
         if due {
@@ -246,22 +246,22 @@ impl Room {
     }
 
     /// Whether to tell the others that the user stopped.
-    pub(super) fn stop_typing(&mut self) -> bool {
+    pub(in crate::app) fn stop_typing(&mut self) -> bool {
         self.told_typing.take().is_some()
     }
 
     /// When the user is not typing any more without another key.
-    pub(super) fn idle_at(&self) -> Option<Duration> {
+    pub(in crate::app) fn idle_at(&self) -> Option<Duration> {
         self.told_typing.map(|_| self.edited.saturating_add(IDLE_AFTER))
     }
 
     /// The user looks at the room: what was unread is ruled off.
-    pub(super) fn enter(&mut self) {
+    pub(in crate::app) fn enter(&mut self) {
         self.reading.enter(self.pane.timeline.last_key());
     }
 
     /// All that is there has been seen.
-    pub(super) fn see(&mut self) {
+    pub(in crate::app) fn see(&mut self) {
         self.reading.see(self.pane.timeline.last_key());
     }
 }

@@ -3,10 +3,10 @@
 //! It knows how many there are to choose from, and not what they are: whoever opens it finds them with the query, and
 //! does what is chosen.
 
-use super::editor::Editor;
-use super::keys::Action;
-use super::query::{Edited, Query};
-use super::{Effect, Model};
+use crate::app::composing::query::{Edited, Query};
+use crate::app::editor::Editor;
+use crate::app::keys::Action;
+use crate::app::{Effect, Model};
 
 /// Entries of a page: fewer than a small screen has.
 const PAGE: usize = 5;
@@ -20,7 +20,7 @@ pub struct Picker {
 
 /// What became of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(in crate::app) enum Reply {
     /// It is done.
     Done,
     /// Something else is looked for.
@@ -33,7 +33,7 @@ pub(super) enum Reply {
 
 impl Picker {
     /// One that looks for `query`.
-    pub(super) fn new(query: &str, selected: usize) -> Self {
+    pub(in crate::app) fn new(query: &str, selected: usize) -> Self {
         let mut picker = Self::default();
         picker.write(query);
         picker.selected = selected;
@@ -52,18 +52,18 @@ impl Picker {
         self.selected
     }
 
-    pub(super) const fn select(&mut self, index: usize) {
+    pub(in crate::app) const fn select(&mut self, index: usize) {
         self.selected = index;
     }
 
     /// Writes into the query, where it fits, and chooses the best.
-    pub(super) fn write(&mut self, text: &str) {
+    pub(in crate::app) fn write(&mut self, text: &str) {
         let _fits = self.query.write(text);
         self.selected = 0;
     }
 
     /// Does what a key asks for, where there are `count` to choose from.
-    pub(super) fn on_key(&mut self, action: Action, count: usize) -> Reply {
+    pub(in crate::app) fn on_key(&mut self, action: Action, count: usize) -> Reply {
         let last = count.saturating_sub(1);
         let at = self.selected.min(last);
         match action {
@@ -88,7 +88,7 @@ impl Picker {
 }
 
 /// Closes the picker for a key that means nothing in it. `None`: the key is for what is below, and not that of `opens`.
-pub(super) fn leave(model: &mut Model, action: Action, opens: Action) -> Option<Vec<Effect>> {
+pub(in crate::app) fn leave(model: &mut Model, action: Action, opens: Action) -> Option<Vec<Effect>> {
     if matches!(action, Action::Redraw | Action::Suspend) {
         return None;
     }

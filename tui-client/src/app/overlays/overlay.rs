@@ -2,8 +2,8 @@
 
 use realtime_shared::{RoomName, RoomSummary};
 
-use super::Theme;
-use super::picker::Picker;
+use crate::app::Theme;
+use crate::app::overlays::picker::Picker;
 use crate::markup::Target;
 use crate::sanitize::Line;
 
@@ -49,7 +49,7 @@ pub enum Overlay {
 }
 
 impl Overlay {
-    pub(super) const fn picker_mut(&mut self) -> Option<&mut Picker> {
+    pub(in crate::app) const fn picker_mut(&mut self) -> Option<&mut Picker> {
         match self {
             Self::Rooms { picker, .. } | Self::Palette(picker) => Some(picker),
             Self::Help

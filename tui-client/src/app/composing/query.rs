@@ -1,10 +1,10 @@
 //! A line where one writes what is looked for: above a list, or in a room.
 
-use super::editor::{Editor, Full};
-use super::keys::Action;
+use crate::app::editor::{Editor, Full};
+use crate::app::keys::Action;
 
 /// The longest query, in characters: twice as long as a room's name.
-pub(super) const QUERY_CHARS: usize = 128;
+pub(in crate::app) const QUERY_CHARS: usize = 128;
 
 /// What is looked for, as it is being written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Query {
 
 /// What a key did to a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edited {
+pub(in crate::app) enum Edited {
     /// It is another one, perhaps.
     Changed,
     /// The cursor moved, if anything.
@@ -43,7 +43,7 @@ impl Query {
     /// # Errors
     ///
     /// What does not fit is left out as a whole.
-    pub(super) fn write(&mut self, text: &str) -> Result<(), Full> {
+    pub(in crate::app) fn write(&mut self, text: &str) -> Result<(), Full> {
         let line = text.chars().map(|c| if is_break(c) { ' ' } else { c });
         let line: String = line.filter(|c| !c.is_control()).collect();
         if self.text().chars().count() + line.chars().count() > QUERY_CHARS {
@@ -53,7 +53,7 @@ impl Query {
     }
 
     /// Does what a key asks for, where it edits.
-    pub(super) fn on_key(&mut self, action: Action) -> Edited {
+    pub(in crate::app) fn on_key(&mut self, action: Action) -> Edited {
         match action {
             Action::Insert(c) => {
                 if self.write(c.encode_utf8(&mut [0; 4])).is_err() {

@@ -5,16 +5,16 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// A text that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::app) struct Found {
     /// Which of the texts.
-    pub(super) index: usize,
+    pub(in crate::app) index: usize,
     /// Its graphemes that the query has, by number, each once and in their order.
-    pub(super) matched: Vec<u32>,
+    pub(in crate::app) matched: Vec<u32>,
 }
 
 /// Finds `query` in `texts`: each of its words, in whatever case and with or without accents. Equally good ones stay in
 /// their order, and an empty query finds all.
-pub(super) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<Found> {
+pub(in crate::app) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<Found> {
     let mut config = Config::DEFAULT;
     config.prefer_prefix = true;
     let mut matcher = Matcher::new(config);
