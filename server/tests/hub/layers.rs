@@ -56,7 +56,7 @@ const SERVER: House = House {
     binary: &["cli", "listen", "logging", "process"],
     common: &["config", "clock", "metrics", "secret", "faults"],
     faces: &[],
-    outside: &[("realtime_tui", &[])],
+    outside: &[("realtime_tui", &[]), ("realtime_client", &[])],
 };
 
 const CLIENT: House = House {
@@ -81,7 +81,33 @@ const CLIENT: House = House {
     binary: &[],
     common: &["sanitize"],
     faces: &[("app", "net"), ("config", "net"), ("settings", "net")],
-    outside: &[("realtime_server", &["demo"])],
+    outside: &[("realtime_server", &["demo"]), ("realtime_client", &["lib"])],
+};
+
+const CLIENT_LIBRARY: House = House {
+    name: "realtime_client",
+    arrows: &[
+        ("lib", &["client"]),
+        ("client", &["task"]),
+        ("task", &["session", "link", "claims"]),
+        ("session", &["rooms", "outbox", "pacer", "frame", "event", "command", "config"]),
+        ("link", &["frame", "event", "tls"]),
+        ("command", &[]),
+        ("event", &["trace"]),
+        ("config", &["backoff"]),
+        ("frame", &[]),
+        ("trace", &[]),
+        ("rooms", &[]),
+        ("outbox", &[]),
+        ("pacer", &[]),
+        ("backoff", &[]),
+        ("claims", &[]),
+        ("tls", &[]),
+    ],
+    binary: &[],
+    common: &[],
+    faces: &[],
+    outside: &[("realtime_server", &[]), ("realtime_tui", &[])],
 };
 
 /// A file: its path under `src`, and what is in it.
@@ -218,6 +244,11 @@ fn the_server_keeps_to_its_arrows() {
 #[test]
 fn the_client_keeps_to_its_arrows() {
     keeps_to_its_arrows(&CLIENT, "tui-client");
+}
+
+#[test]
+fn the_client_library_keeps_to_its_arrows() {
+    keeps_to_its_arrows(&CLIENT_LIBRARY, "tui-client/net");
 }
 
 /// A house of four rooms: `top → middle → bottom`, and `side`, to whose face `top` has an arrow.

@@ -14,11 +14,13 @@ use futures_util::FutureExt;
 use realtime_shared::codec;
 use tokio::sync::mpsc;
 
+use super::claims::claims;
+use super::command::Command;
 use super::config::{Config, TokenSource};
+use super::event::{Disconnect, Event};
 use super::link::{Failure, Link, Turn};
 use super::session::{Output, Session};
 use super::trace::{Direction, Trace, Traced};
-use super::{Command, Disconnect, Event, claims};
 
 /// Commands are not taken while so many frames are unsent: somebody asks faster than the socket takes.
 const UNSENT: usize = 256;

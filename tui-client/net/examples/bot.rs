@@ -1,7 +1,7 @@
 //! A bot without a terminal: answers `!ping` in a room.
 //!
 //! ```sh
-//! REALTIME_TOKEN=… cargo run --example bot -- chat-general [ws://127.0.0.1:8000/api/v1/ws]
+//! REALTIME_TOKEN=… cargo run --package realtime-client --example bot -- chat-general [ws://127.0.0.1:8000/api/v1/ws]
 //! ```
 //!
 //! The library reconnects by itself, takes up the room where it was, and sends each answer once. What is left to the
@@ -10,8 +10,8 @@
 
 use std::error::Error;
 
-use realtime_shared::{ClientMsgId, Message, RoomName, Text, UserId};
-use realtime_tui::net::{self, Command, Config, ConnectionState, Event, SendState};
+use realtime_client::shared::{ClientMsgId, Message, RoomName, Text, UserId};
+use realtime_client::{Command, Config, ConnectionState, Event, SendState};
 
 const URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
 
@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = arguments.next().unwrap_or_else(|| URL.to_owned());
     let token = std::env::var("REALTIME_TOKEN").map_err(|_| "REALTIME_TOKEN is not set")?;
 
-    let (handle, mut events) = net::connect(Config::new(&url, token)?);
+    let (handle, mut events) = realtime_client::connect(Config::new(&url, token)?);
     handle.send(Command::Join { room, since: None }).await?;
     let mut me = None;
     while let Some(event) = events.recv().await {

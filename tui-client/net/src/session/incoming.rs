@@ -8,8 +8,8 @@ use realtime_shared::{
 };
 
 use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session, TYPING};
-use crate::net::pacer::Pacer;
-use crate::net::{ConnectionState, Event, SendState};
+use crate::event::{ConnectionState, Event, SendState};
+use crate::pacer::Pacer;
 
 /// How long to hold back where the server says that it is too much, and not for how long.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use realtime_shared::{ClientEvent, ClientFrame, ClientMsgId, CloseCode, RoomName, Text};
 
 use super::{Output, Session};
-use crate::net::config::Timing;
-use crate::net::frame;
-use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
+use crate::command::Command;
+use crate::config::Timing;
+use crate::event::{ConnectionState, Disconnect, Event, SendState};
+use crate::frame;
 
 const EPOCH: &str = "e1";
 

@@ -2,7 +2,10 @@
 
 use tokio::sync::mpsc;
 
-use super::{Command, Config, Event, task};
+use super::command::Command;
+use super::config::Config;
+use super::event::Event;
+use super::task;
 
 /// Commands that wait for the client's task. A full channel means that the socket, or whoever takes the events, is
 /// slow: [`Handle::send`] waits, [`Handle::try_send`] gives the command back.

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
-use realtime_tui::net::{
-    self, Command, ConnectionState, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
+use realtime_client::{
+    Command, ConnectionState, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
 };
+use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
 use server::{Server, next, position, state};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -126,7 +126,7 @@ async fn what_had_no_answer_is_sent_again_before_what_came_later() {
 #[tokio::test]
 async fn nobody_there_is_tried_again_and_counted() {
     let config = Server::start().await.config("token");
-    let (_handle, mut events) = net::connect(config);
+    let (_handle, mut events) = realtime_client::connect(config);
     for expected in 2..5 {
         let (reason, _, attempt) = state(&mut events, waiting).await;
         assert!(matches!(reason, Disconnect::Unreachable(_)), "{reason:?}");
@@ -172,7 +172,7 @@ async fn another_token_is_taken_from_the_source() {
     // The first token is bad, the second one is not asked for by the try but by the verdict, the third is as good.
     let tokens = ["bad", "good", "good", "good"];
     let source = TokenSource::from_fn(move || Ok(tokens[count.fetch_add(1, Ordering::Relaxed)].to_owned()));
-    let (_handle, mut events) = net::connect(server.config(source));
+    let (_handle, mut events) = realtime_client::connect(server.config(source));
     let peer = server.accept().await;
     assert_eq!(peer.authorization, "Bearer bad");
     peer.close(4001).await;
@@ -191,7 +191,7 @@ async fn a_newer_token_is_handed_over_before_the_old_one_expires() {
     let server = Server::start().await;
     let count = AtomicUsize::new(0);
     let source = TokenSource::from_fn(move || Ok(format!("t{}", count.fetch_add(1, Ordering::Relaxed))));
-    let _client = net::connect(server.config(source));
+    let _client = realtime_client::connect(server.config(source));
     let mut peer = server.welcome().await;
     assert_eq!(peer.authorization, "Bearer t0");
     peer.say(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
@@ -209,7 +209,7 @@ async fn a_source_without_a_token_is_asked_again() {
         0 => Err(std::io::Error::other("locked")),
         _ => Ok("token".to_owned()),
     });
-    let (_handle, mut events) = net::connect(server.config(source));
+    let (_handle, mut events) = realtime_client::connect(server.config(source));
     let (reason, ..) = state(&mut events, waiting).await;
     assert_eq!(reason, Disconnect::Unreachable("no token: locked".to_owned()));
     server.welcome().await;
@@ -221,7 +221,7 @@ async fn a_server_that_falls_silent_is_left() {
     let server = Server::start().await;
     let mut config = server.config("token");
     config.timing.pong_timeout = Duration::from_millis(20);
-    let (_handle, mut events) = net::connect(config);
+    let (_handle, mut events) = realtime_client::connect(config);
     let _silent = server.welcome().await;
     state(&mut events, |state| waiting(state).filter(|(reason, ..)| *reason == Disconnect::Silent)).await;
 }
@@ -231,7 +231,7 @@ async fn a_server_that_accepts_and_says_nothing_is_not_waited_for() {
     let server = Server::start().await;
     let mut config = server.config("token");
     config.timing.connect_timeout = Duration::from_millis(20);
-    let (_handle, mut events) = net::connect(config);
+    let (_handle, mut events) = realtime_client::connect(config);
     let _silent = server.accept().await;
     let (reason, ..) = state(&mut events, waiting).await;
     assert!(matches!(reason, Disconnect::Unreachable(_)), "{reason:?}");

@@ -29,12 +29,13 @@ use realtime_shared::{
     ServerEvent, SystemEvent, UserId, Verdict,
 };
 
+use super::command::Command;
 use super::config::Timing;
+use super::event::{ConnectionState, Disconnect, Event, SendState};
 use super::frame::Incoming;
 use super::outbox::{Outbox, Pushed};
 use super::pacer::Pacer;
 use super::rooms::Rooms;
-use super::{Command, ConnectionState, Disconnect, Event, SendState};
 
 /// The longest wait that a server may ask for; a longer one is taken for a mistake.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);

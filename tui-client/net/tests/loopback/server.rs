@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use realtime_client::{Config, ConnectionState, Event, Events, Handle, TokenSource};
 use realtime_shared::{
     ClientEvent, ClientFrame, CloseCode, EntryId, Epoch, Position, Recovery, Seq, ServerEvent, ServerFrame,
     codec,
 };
-use realtime_tui::net::{self, Config, ConnectionState, Event, Events, Handle, TokenSource};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
@@ -43,7 +43,7 @@ impl Server {
     }
 
     pub(crate) fn client(&self) -> (Handle, Events) {
-        net::connect(self.config("token"))
+        realtime_client::connect(self.config("token"))
     }
 
     pub(crate) async fn accept(&self) -> Peer {

@@ -18,7 +18,7 @@ use realtime_shared::{ClientMsgId, Post, RoomName, Text};
 pub(super) const QUEUE: usize = 10_000;
 /// Most messages in flight, in all rooms.
 pub(super) const IN_FLIGHT: usize = 32;
-/// Most refused messages that are kept for [`super::Command::Resend`]; the oldest goes.
+/// Most refused messages that are kept for [`Command::Resend`](crate::Command::Resend); the oldest goes.
 const REFUSED: usize = 1_000;
 /// How long to wait for an answer to a message: several times what a server itself tries for. Then the connection is
 /// given up. To send it again on the same one would bring two answers, which may differ.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::Backoff;
+use super::backoff::Backoff;
 
 /// Where to connect, as whom, and how patiently.
 #[derive(Debug, Clone)]
@@ -113,8 +113,8 @@ impl TokenSource {
         Self(Inner::Read(Arc::new(read)))
     }
 
-    /// A token, fresh where the source is.
-    pub(crate) async fn get(&self) -> io::Result<String> {
+    /// Asks the source for a token.
+    pub async fn get(&self) -> io::Result<String> {
         match &self.0 {
             Inner::Fixed(token) => Ok(token.clone()),
             Inner::Read(read) => {

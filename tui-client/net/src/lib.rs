@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # Structure
+//!
+//! ```text
+//!  Handle ─ Command ─▶ task ─▶ session (pure) ─▶ task ─ Event ─▶ Events
+//!                       │ ▲      rooms · outbox · pacer · backoff
+//!                       ▼ │
+//!                       link (one WebSocket) ◀▶ server
+//! ```
+//!
+//! The session decides and does no I/O. The task owns the socket, the clock and the channels.
+
+mod backoff;
+mod claims;
+mod client;
+mod command;
+mod config;
+mod event;
+mod frame;
+mod link;
+mod outbox;
+mod pacer;
+mod rooms;
+mod session;
+mod task;
+mod tls;
+mod trace;
+
+pub use backoff::Backoff;
+pub use claims::claims;
+pub use client::{COMMANDS, EVENTS, Ended, Events, Handle, TrySendError, connect};
+pub use command::Command;
+pub use config::{Config, PATH, Timing, TokenSource, UrlError};
+pub use event::{ConnectionState, Disconnect, Event, SendState};
+pub use realtime_shared as shared;
+pub use trace::{Direction, Frame, TRACED, Totals, Traced};
