@@ -25,7 +25,7 @@ pub mod framing;
 mod http;
 mod lifecycle;
 mod metrics;
-pub mod redis;
+pub mod redis_endpoint;
 mod room;
 pub mod secret;
 mod session;
@@ -50,7 +50,7 @@ use crate::connection::Hub;
 use crate::http::{Admission, Service, Site, Worker};
 use crate::lifecycle::Threads;
 use crate::metrics::Metrics;
-use crate::redis::Redis;
+use crate::redis_endpoint::RedisEndpoint;
 use crate::room::Registry;
 use crate::store::Store;
 
@@ -98,7 +98,11 @@ impl Server {
     }
 
     /// The same with rooms in Redis: all servers on it are one chat.
-    pub fn start_with_redis(config: Config, redis: &Redis, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    pub fn start_with_redis(
+        config: Config,
+        redis: &RedisEndpoint,
+        listeners: Vec<TcpListener>,
+    ) -> io::Result<Self> {
         let options = redis.options();
         let place = shared::Place {
             client: redis.client(),

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use realtime_server::Server;
 use realtime_server::clock::Clock;
-use realtime_server::redis::{self, Redis};
+use realtime_server::redis_endpoint::{self, RedisEndpoint};
 use realtime_server::store::{OpenError, Store};
 
 use cli::{Command, Origin, Plan, Stop, ToolError, UsageError};
@@ -30,7 +30,7 @@ enum Failure {
     #[error(transparent)]
     Store(#[from] OpenError),
     #[error(transparent)]
-    Redis(#[from] redis::OpenError),
+    Redis(#[from] redis_endpoint::OpenError),
     #[error(transparent)]
     Bind(#[from] listen::BindError),
     #[error("cannot start: {0}")]
@@ -108,8 +108,10 @@ fn serve(mut plan: Plan) -> Result<(), Failure> {
     let store = plan.store.as_deref().map(Store::open).transpose()?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
-    let redis =
-        plan.redis.map(|redis| runtime.block_on(Redis::open(redis.options, redis.wait))).transpose()?;
+    let redis = plan
+        .redis
+        .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options, redis.wait)))
+        .transpose()?;
     let listeners = listen::bind(&plan.listen)?;
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
@@ -151,7 +153,7 @@ fn limit_connections(max_connections: &mut usize, chosen: bool) {
     tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
 }
 
-fn report_rooms(store: Option<&Store>, redis: Option<&Redis>) {
+fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
     if let Some(redis) = redis {
         let options = redis.options();
         tracing::info!(place = %options.place(), tls = options.is_tls(), prefix = %options.prefix, "rooms are in Redis");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use realtime_server::redis::{Aof, BadOption, Options};
+use realtime_server::redis_endpoint::{Aof, BadOption, Options};
 
 use super::units::positive_duration;
 

@@ -10,7 +10,7 @@ use realtime_server::Server;
 use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
 use realtime_server::config::Config;
-use realtime_server::redis::Options;
+use realtime_server::redis_endpoint::Options;
 use realtime_server::secret::Secret;
 use realtime_server::store::Store;
 use realtime_shared::{Claims, Role, UserId};
@@ -97,7 +97,7 @@ fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
         let opening = scope.spawn(|| {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(realtime_server::redis::Redis::open(options, Duration::ZERO))
+            runtime.block_on(realtime_server::redis_endpoint::RedisEndpoint::open(options, Duration::ZERO))
         });
         opening.join().expect("it does not panic")
     });

@@ -1,6 +1,6 @@
 //! A Redis that several instances share: who and where it is, and whether it is one that keeps our promises.
 //!
-//! A leaf: [`Options`] is what the operator wrote, [`Redis::open`] connects once and looks, and [`Redis`] is what a
+//! A leaf: [`Options`] is what the operator wrote, [`RedisEndpoint::open`] connects once and looks, and [`RedisEndpoint`] is what a
 //! server is started with. How rooms lie in it is the broker's.
 
 mod check;
@@ -25,13 +25,13 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// A Redis that was there and is fit.
 #[derive(Debug, Clone)]
-pub struct Redis {
+pub struct RedisEndpoint {
     options: Options,
     client: Client,
     warnings: Vec<Warning>,
 }
 
-impl Redis {
+impl RedisEndpoint {
     /// Connects and looks; where it does not answer (and only then), tries again for as long as `wait`.
     ///
     /// To be called in a tokio runtime. Fails with what is wrong and what to do about it, in one line.
