@@ -1,40 +1,20 @@
 //! Rooms in Redis: any number of instances are one chat.
 //!
-//! A message ([`submitting`]) is ordered, stored and announced by one script ([`scripts`]), to which it goes on a lane
-//! ([`posts`]); it is shown when its announcement comes back ([`subscriptions`], [`hearing`], [`following`]), here as on
-//! every other instance. The stream is the truth: what is not heard is found and fetched ([`repair`]). Who is there is
-//! counted by leases ([`presence`], [`saying`], [`instances`], [`lapse`], [`online`]), and whether Redis serves us is
-//! tried all the way around ([`health`]).
+//! [`transport`] holds the connections to Redis, [`log`] the entries of rooms, [`presence`] their members; [`announcements`]
+//! routes to them what Redis pushes, and [`relay_channel`] receives what other programs publish. The stream is the truth:
+//! an announcement is a hint that it grew.
 //!
 //! All of it runs on one thread with a runtime of its own, but for what a client waits for, which is polled where the
 //! client is. What a cluster would want is kept to: the keys of a room share a hash tag, a script touches one room, and
 //! channels are sharded ones.
 
-mod following;
-mod head;
-mod health;
-mod hearing;
-mod instances;
-mod keys;
-mod lapse;
-mod link;
-mod listing;
-mod online;
-mod past;
-mod posts;
+mod announcements;
+mod log;
 mod presence;
-mod relay;
-mod repair;
-mod reply;
-mod rooms;
-mod saying;
-mod scripts;
-mod submitting;
-mod subscriptions;
-mod sweep;
+mod relay_channel;
 #[cfg(test)]
 pub(in crate::broker) mod tests;
-mod wire;
+mod transport;
 
 use std::collections::HashSet;
 use std::hash::RandomState;
@@ -48,16 +28,19 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, watch};
 
-use self::health::Health;
-use self::keys::Keys;
-use self::lapse::Lapse;
-use self::link::Link;
-use self::listing::Listed;
-use self::online::Online;
-use self::posts::Lane;
-use self::rooms::Rooms;
-use self::saying::Saying;
-use self::subscriptions::Subscriptions;
+use self::log::lanes::Lane;
+use self::log::listing::Listed;
+use self::log::replicas::Rooms;
+use self::log::{repair, retention};
+use self::presence::counts::{self, Online};
+use self::presence::heartbeat;
+use self::presence::lease::Lapse;
+use self::presence::sync::{self, Saying};
+use self::transport::health::{self, Health};
+use self::transport::keys::Keys;
+use self::transport::link::Link;
+use self::transport::subscriptions::{self, Subscriptions};
+use self::transport::wire;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
 };
@@ -227,10 +210,10 @@ impl Shared {
         self.runtime.spawn(subscriptions::run(self.clone()));
         self.runtime.spawn(health::run(self.clone()));
         self.runtime.spawn(repair::run(self.clone()));
-        self.runtime.spawn(instances::run(self.clone(), known));
-        self.runtime.spawn(saying::run(self.clone()));
-        self.runtime.spawn(online::run(self.clone()));
-        self.runtime.spawn(sweep::run(self.clone()));
+        self.runtime.spawn(heartbeat::run(self.clone(), known));
+        self.runtime.spawn(sync::run(self.clone()));
+        self.runtime.spawn(counts::run(self.clone()));
+        self.runtime.spawn(retention::run(self.clone()));
     }
 
     fn feed(&self) -> Option<Arc<dyn Feed>> {

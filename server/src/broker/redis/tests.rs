@@ -4,17 +4,17 @@
 //! an instance hears, or looks until something is so ([`eventually`]): never for a time.
 
 mod announcements;
+mod broadcasts;
 mod dedup;
 mod divergence;
 mod order;
 mod outage;
-mod people;
+mod presence;
 mod refusals;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
 mod stalls;
-mod tells;
 
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use realtime_shared::{EntryId, Position, Seq, codec};
 use tokio::time::timeout;
 
 use self::server::Redis;
+use super::transport::keys;
 use super::*;
 use crate::broker::Unavailable;
 use crate::broker::contract::{Heard, PATIENCE as PATIENCE_OF_TESTS, Subject, redis_at, room, shown, user};

@@ -11,7 +11,7 @@ use crate::broker::{Recipients, Skip};
 
 /// What is said of a room.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Announced<'a> {
+pub(crate) enum Announced<'a> {
     /// An entry, and the identity of the one before it.
     Entry { epoch: Epoch, seq: Seq, id: EntryId, previous: Option<EntryId>, json: &'a str },
     /// Something that is not kept.
@@ -26,7 +26,7 @@ pub(super) enum Announced<'a> {
 
 impl<'a> Announced<'a> {
     /// `None`: it is no announcement of this version.
-    pub(super) fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let (kind, rest) = text.split_once('\n')?;
         match kind {
             "e" => {
@@ -71,7 +71,7 @@ impl<'a> Announced<'a> {
 }
 
 /// A signal as it is announced.
-pub(super) fn signal(skip: &Skip, json: &str) -> String {
+pub(crate) fn signal(skip: &Skip, json: &str) -> String {
     let mut text = String::with_capacity(json.len() + 40);
     text.push_str("s\n");
     match skip {
@@ -86,7 +86,7 @@ pub(super) fn signal(skip: &Skip, json: &str) -> String {
 }
 
 /// Something said outside of rooms, as it is announced.
-pub(super) fn tell(to: &Recipients, json: &str) -> String {
+pub(crate) fn tell(to: &Recipients, json: &str) -> String {
     match to {
         Recipients::Everyone => format!("\n{json}"),
         Recipients::User(user) => format!("{user}\n{json}"),
@@ -94,14 +94,14 @@ pub(super) fn tell(to: &Recipients, json: &str) -> String {
 }
 
 /// What [`tell`] made.
-pub(super) fn told(text: &str) -> Option<(Recipients, &str)> {
+pub(crate) fn told(text: &str) -> Option<(Recipients, &str)> {
     let (to, json) = text.split_once('\n')?;
     let to = if to.is_empty() { Recipients::Everyone } else { Recipients::User(UserId::new(to).ok()?) };
     Some((to, json))
 }
 
 /// A reason as it is announced.
-pub(super) const fn reason(reason: LeaveReason) -> &'static str {
+pub(crate) const fn reason(reason: LeaveReason) -> &'static str {
     match reason {
         LeaveReason::Left => "left",
         LeaveReason::Kicked => "kicked",

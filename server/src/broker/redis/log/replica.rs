@@ -10,37 +10,37 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use realtime_shared::{Members, Position, RoomName, Seq, ServerEvent, codec};
 
-use super::head::{Follows, judge};
-use super::wire::Announced;
+use crate::broker::redis::log::chain::{Follows, judge};
+use crate::broker::redis::transport::wire::Announced;
 use crate::broker::{Entry, Feed, Page, Signal, Skip};
 use crate::faults::{self, Fault};
 
 /// A room that is heard.
-pub(super) struct Following {
-    pub(super) room: RoomName,
-    pub(super) channel: Arc<str>,
-    pub(super) state: Mutex<State>,
+pub(crate) struct Following {
+    pub(crate) room: RoomName,
+    pub(crate) channel: Arc<str>,
+    pub(crate) state: Mutex<State>,
     /// What is missing is fetched by one at a time.
-    pub(super) repair: tokio::sync::Mutex<()>,
+    pub(crate) repair: tokio::sync::Mutex<()>,
 }
 
 /// What an instance has of a room.
-pub(super) struct State {
-    pub(super) stage: Stage,
-    pub(super) head: Position,
+pub(crate) struct State {
+    pub(crate) stage: Stage,
+    pub(crate) head: Position,
     /// Which change of who is there was the last one that was told.
-    pub(super) people: u64,
+    pub(crate) people: u64,
     /// Since when nobody here is in the room.
-    pub(super) released: Option<Instant>,
+    pub(crate) released: Option<Instant>,
     /// Something is missing, and somebody is about to fetch it.
-    pub(super) in_repair: bool,
+    pub(crate) in_repair: bool,
     /// What Redis has of the users of this instance was not what is here, when it was last looked at.
-    pub(super) users_differ: bool,
+    pub(crate) users_differ: bool,
 }
 
 /// Whether it is known where a room's log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// It is asked; something may have been announced meanwhile.
     Opening { heard: bool },
     /// Announcements count.
@@ -49,14 +49,14 @@ pub(super) enum Stage {
 
 /// Something was not heard, and has to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Missing;
+pub(crate) struct Missing;
 
 /// What was fetched is of another log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Elsewhere;
+pub(crate) struct Elsewhere;
 
 impl Following {
-    pub(super) fn new(room: RoomName, channel: Arc<str>) -> Self {
+    pub(crate) fn new(room: RoomName, channel: Arc<str>) -> Self {
         let state = State {
             stage: Stage::Opening { heard: false },
             head: Position::Start,
@@ -69,7 +69,7 @@ impl Following {
     }
 
     /// Takes what is announced, unless that shows that something is missing.
-    pub(super) fn announce(&self, announced: Announced<'_>, feed: &dyn Feed) -> Result<(), Missing> {
+    pub(crate) fn announce(&self, announced: Announced<'_>, feed: &dyn Feed) -> Result<(), Missing> {
         let mut state = self.state.lock();
         if let Stage::Opening { heard } = &mut state.stage {
             *heard = true;
@@ -124,7 +124,7 @@ impl Following {
 
     /// Takes entries that were fetched, which begin with our head or with what follows it; tells how many
     /// were new.
-    pub(super) fn take(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Elsewhere> {
+    pub(crate) fn take(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Elsewhere> {
         let mut state = self.state.lock();
         let Some(epoch) = &page.epoch else {
             return if state.head == Position::Start { Ok(0) } else { Err(Elsewhere) };
@@ -159,7 +159,7 @@ impl Following {
 
     /// Goes on with another log, whose newest entries are in `page`, one more than is shown unless it is the first. What
     /// comes before a hole is not shown: somebody took an entry out.
-    pub(super) fn reset(&self, page: &Page, feed: &dyn Feed) {
+    pub(crate) fn reset(&self, page: &Page, feed: &dyn Feed) {
         let mut state = self.state.lock();
         let whole = page.entries.chunk_by(|a, b| a.seq.next() == b.seq).next_back().unwrap_or_default();
         let (Some(epoch), [first, .., last] | [first @ last]) = (&page.epoch, whole) else {
@@ -178,7 +178,7 @@ impl Following {
     }
 
     /// Tells all members who is there, after changes of which some were not heard.
-    pub(super) fn tell_people(&self, members: Members, version: u64, feed: &dyn Feed) {
+    pub(crate) fn tell_people(&self, members: Members, version: u64, feed: &dyn Feed) {
         let mut state = self.state.lock();
         if version > state.people {
             let json = codec::encode(&ServerEvent::Members(members)).into();

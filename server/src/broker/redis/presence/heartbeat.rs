@@ -1,7 +1,7 @@
 //! This instance among the others: it says that it lives, and gives up those that do not.
 //!
-//! What an instance has in Redis is what is here, said again until it is so ([`saying`](super::saying),
-//! [`online`](super::online)): its users in each room and its connections are absolute, never a difference. No beat
+//! What an instance has in Redis is what is here, said again until it is so ([`sync`](super::sync),
+//! [`counts`](super::counts)): its users in each room and its connections are absolute, never a difference. No beat
 //! waits for any of that. Where others have given it up, or Redis has lost all or went back to what it was (it was
 //! started again with less than it had, another one took its place), it begins anew under another name, and says all
 //! of it once more. An instance that ends leaves what it had to its lease: its users have time to come back elsewhere
@@ -15,11 +15,12 @@ use ::redis::{Cmd, Pipeline};
 use realtime_shared::{LeaveReason, RoomName};
 use tokio::time::{Instant, sleep};
 
-use super::following::Following;
-use super::lapse::BEAT;
-use super::repair::Seen;
-use super::{Shared, keys, new_instance, reply, scripts, wire};
 use crate::broker::Unavailable;
+use crate::broker::redis::log::repair::Seen;
+use crate::broker::redis::log::replica::Following;
+use crate::broker::redis::presence::lease::BEAT;
+use crate::broker::redis::transport::{keys, reply, scripts, wire};
+use crate::broker::redis::{Shared, new_instance};
 
 /// Rooms of an instance that are given up at once.
 const ROOMS: usize = 100;
@@ -36,7 +37,7 @@ struct Heard {
 
 /// What Redis knew of this instance when it took the last beat.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(crate) struct Known {
     run: Option<String>,
     counter: u64,
 }
@@ -74,7 +75,7 @@ fn judge(before: Option<&Known>, now: Option<&Known>) -> Option<Anew> {
 
 impl Shared {
     /// Says that this instance is there, for the first time under its name.
-    pub(super) async fn register(&self) -> Option<Known> {
+    pub(crate) async fn register(&self) -> Option<Known> {
         let name = self.instance();
         self.beat(&self.beat_of(&name, true)).await.ok()?.of(&name)
     }
@@ -136,14 +137,14 @@ impl Shared {
     }
 
     /// `SADD` or `SREM` of a room among those of this instance.
-    pub(super) fn room_of_instance(&self, what: &str, room: &RoomName) -> Cmd {
+    pub(crate) fn room_of_instance(&self, what: &str, room: &RoomName) -> Cmd {
         let mut command = Cmd::new();
         command.arg(what).arg(self.keys.rooms_at(&self.instance())).arg(room.as_str());
         command
     }
 
     /// Ends all that an instance has in Redis, in its own rooms and in those.
-    pub(super) async fn give_up(&self, instance: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
+    pub(crate) async fn give_up(&self, instance: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
         let mut asking = Pipeline::new();
         asking.cmd("SMEMBERS").arg(self.keys.rooms_at(instance));
         let answers = self.asks.ask(&asking).await?;
@@ -166,7 +167,7 @@ impl Shared {
     }
 
     /// Compares who of here is in a room with what Redis has of it, and gives up instances that are gone.
-    pub(super) fn compare_users(self: &Arc<Self>, following: &Arc<Following>, seen: &Seen) {
+    pub(crate) fn compare_users(self: &Arc<Self>, following: &Arc<Following>, seen: &Seen) {
         let Some(feed) = self.feed() else { return };
         let differ = feed.users(&following.room).len() as u64 != seen.here;
         let was = std::mem::replace(&mut following.state.lock().users_differ, differ);
@@ -185,19 +186,19 @@ impl Shared {
 }
 
 /// The keys of the scripts that change who is in a room.
-pub(super) fn presence_keys(channel: &str, instance: &str) -> [String; 4] {
+pub(crate) fn presence_keys(channel: &str, instance: &str) -> [String; 4] {
     [keys::members(channel), keys::at(channel, instance), keys::instances(channel), keys::meta(channel)]
 }
 
 /// A call of `replace.lua` to which users are to be added.
-pub(super) fn replace(channel: &str, instance: &str) -> Cmd {
+pub(crate) fn replace(channel: &str, instance: &str) -> Cmd {
     let mut replace = scripts::REPLACE.on(&presence_keys(channel, instance));
     replace.arg(channel).arg(instance).arg(wire::reason(LeaveReason::Disconnected));
     replace
 }
 
 /// Runs for as long as the broker; `known` is what came of the first beat.
-pub(super) async fn run(shared: Arc<Shared>, mut known: Option<Known>) {
+pub(crate) async fn run(shared: Arc<Shared>, mut known: Option<Known>) {
     let mut next = Instant::now();
     let mut anew = None;
     loop {

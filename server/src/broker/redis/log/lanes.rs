@@ -15,8 +15,8 @@ use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::link::{Link, PATIENCE};
-use super::reply;
+use crate::broker::redis::transport::link::{Link, PATIENCE};
+use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
 use crate::metrics::Metrics;
 
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const SIGNAL: Duration = Duration::from_secs(1);
 
 /// Messages, and what is only shown, on their way to Redis.
-pub(super) struct Lane {
+pub(crate) struct Lane {
     link: Link,
     metrics: Arc<Metrics>,
     queue: Mutex<VecDeque<Item>>,
@@ -48,32 +48,32 @@ struct Item {
 type Waiting = (Instant, Option<Completion>);
 
 impl Lane {
-    pub(super) fn new(link: Link, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(link: Link, metrics: Arc<Metrics>) -> Self {
         Self { link, metrics, queue: Mutex::default(), wake: Notify::new(), idle: watch::Sender::new(true) }
     }
 
     /// Queues a call of `append.lua`. Goes with the next [`Lane::flush`].
-    pub(super) fn post(&self, command: Cmd, done: Completion) {
+    pub(crate) fn post(&self, command: Cmd, done: Completion) {
         let until = Instant::now() + PATIENCE;
         self.queue.lock().push_back(Item { command, until, done: Some(done) });
     }
 
     /// Sends a command whose answer does not matter, after what was queued before.
-    pub(super) fn signal(&self, command: Cmd) {
+    pub(crate) fn signal(&self, command: Cmd) {
         let until = Instant::now() + SIGNAL;
         self.queue.lock().push_back(Item { command, until, done: None });
         self.wake.notify_one();
     }
 
     /// Sends what is queued.
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         if !self.queue.lock().is_empty() {
             self.wake.notify_one();
         }
     }
 
     /// Runs for as long as the broker.
-    pub(super) async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         loop {
             self.wake.notified().await;
             loop {
@@ -88,7 +88,7 @@ impl Lane {
     }
 
     /// Sends what is queued, and waits until it was answered or refused.
-    pub(super) async fn drain(&self) {
+    pub(crate) async fn drain(&self) {
         // Without anything queued it is idle again at once.
         self.idle.send_replace(false);
         self.wake.notify_one();

@@ -1,6 +1,6 @@
 //! The one connection on which an instance hears what is announced.
 //!
-//! What it is to hear is what [`Rooms`](super::rooms::Rooms) has, and a few channels for all. Changes are sent in order,
+//! What it is to hear is what [`Rooms`](crate::broker::redis::log::replicas::Rooms) has, and a few channels for all. Changes are sent in order,
 //! many at a time. When it breaks it is made again, and all that is to be heard is asked for again; what was announced
 //! meanwhile is lost, so everything is compared then. Nothing here waits while something is announced.
 
@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::relay::Subscription;
-use super::{Shared, link};
+use crate::broker::redis::Shared;
+use crate::broker::redis::relay_channel::Subscription;
+use crate::broker::redis::transport::link;
 
 /// How long it may take to connect, or to hear that something will be announced.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -33,7 +34,7 @@ enum Change {
 
 /// What is to be heard, from now on.
 #[derive(Default)]
-pub(super) struct Subscriptions {
+pub(crate) struct Subscriptions {
     changes: Mutex<Vec<Change>>,
     changed: Notify,
     /// The connection does not bring what is announced.
@@ -42,19 +43,19 @@ pub(super) struct Subscriptions {
 
 impl Subscriptions {
     /// Begins to hear a channel; the answer comes when that is so.
-    pub(super) fn hear(&self, channel: &Arc<str>) -> oneshot::Receiver<()> {
+    pub(crate) fn hear(&self, channel: &Arc<str>) -> oneshot::Receiver<()> {
         let (heard, is_heard) = oneshot::channel();
         self.change(Change::Hear(channel.clone(), heard));
         is_heard
     }
 
     /// Ends it.
-    pub(super) fn forget(&self, channel: &Arc<str>) {
+    pub(crate) fn forget(&self, channel: &Arc<str>) {
         self.change(Change::Forget(channel.clone()));
     }
 
     /// Has the connection made again, if there is one: the next one is not to blame.
-    pub(super) fn is_deaf(&self) {
+    pub(crate) fn is_deaf(&self) {
         self.deaf.notify_waiters();
     }
 
@@ -77,7 +78,7 @@ impl Subscriptions {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     let mut times = 0_u64;
     loop {
         if let Some((connection, ended)) = connect(&shared, times).await {

@@ -13,8 +13,9 @@ use realtime_shared::UserId;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
-use super::{Shared, reply, scripts};
 use crate::broker::Unavailable;
+use crate::broker::redis::Shared;
+use crate::broker::redis::transport::{reply, scripts};
 
 /// How long those who go are gathered.
 const GATHER: Duration = Duration::from_millis(50);
@@ -27,7 +28,7 @@ const USERS: usize = 1_000;
 
 /// Connections of this instance.
 #[derive(Default)]
-pub(super) struct Online {
+pub(crate) struct Online {
     counts: Mutex<Counts>,
     changed: Notify,
 }
@@ -90,13 +91,13 @@ impl Counts {
 
 impl Online {
     /// One connection less.
-    pub(super) fn remove(&self, user: &UserId) {
+    pub(crate) fn remove(&self, user: &UserId) {
         self.counts.lock().remove(user);
         self.changed.notify_one();
     }
 
     /// Has all of it said anew.
-    pub(super) fn say_all_again(&self) {
+    pub(crate) fn say_all_again(&self) {
         self.counts.lock().all_unsaid = true;
         self.changed.notify_one();
     }
@@ -104,7 +105,7 @@ impl Online {
 
 impl Shared {
     /// See [`Broker::connect`](crate::broker::Broker::connect).
-    pub(super) async fn connect(&self, user: &UserId, most: usize) -> Result<Option<u64>, Unavailable> {
+    pub(crate) async fn connect(&self, user: &UserId, most: usize) -> Result<Option<u64>, Unavailable> {
         let (all, of_user) = self.online.counts.lock().add(user);
         let instance = self.instance();
         let mut connect =
@@ -144,7 +145,7 @@ impl Shared {
     }
 
     /// This instance ends, and has no connections any more. Its members are left to the lease: they may come back elsewhere.
-    pub(super) async fn say_goodbye(&self) {
+    pub(crate) async fn say_goodbye(&self) {
         let instance = self.instance();
         let mut asking = Pipeline::new();
         asking.cmd("HDEL").arg(self.keys.online()).arg(&*instance);
@@ -183,7 +184,7 @@ impl Shared {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         shared.online.changed.notified().await;
         let mut pause = GATHER;

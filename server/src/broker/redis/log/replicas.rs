@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use realtime_shared::RoomName;
 
-use super::following::Following;
-use super::keys::Keys;
+use crate::broker::redis::log::replica::Following;
+use crate::broker::redis::transport::keys::Keys;
 
 /// How long a room is heard after its last member left: most come back soon or not at all.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// By their channels.
 #[derive(Default)]
-pub(super) struct Rooms(Mutex<HashMap<Arc<str>, Arc<Following>>>);
+pub(crate) struct Rooms(Mutex<HashMap<Arc<str>, Arc<Following>>>);
 
 impl Rooms {
     /// The room, which is heard from now on, if it was not.
-    pub(super) fn take_up(&self, room: &RoomName, keys: &Keys) -> Arc<Following> {
+    pub(crate) fn take_up(&self, room: &RoomName, keys: &Keys) -> Arc<Following> {
         let channel: Arc<str> = keys.channel(room).into();
         let mut rooms = self.0.lock();
         if let Some(known) = rooms.get(&channel) {
@@ -32,14 +32,14 @@ impl Rooms {
     }
 
     /// Nobody here is in the room any more.
-    pub(super) fn release(&self, channel: &str) {
+    pub(crate) fn release(&self, channel: &str) {
         if let Some(following) = self.by_channel(channel) {
             following.state.lock().released = Some(Instant::now());
         }
     }
 
     /// Takes out those that nobody has been in for a while.
-    pub(super) fn forget_released(&self, mut forget: impl FnMut(&Arc<Following>)) {
+    pub(crate) fn forget_released(&self, mut forget: impl FnMut(&Arc<Following>)) {
         let now = Instant::now();
         self.0.lock().retain(|_, following| {
             let released = following.state.lock().released;
@@ -53,17 +53,17 @@ impl Rooms {
     }
 
     /// The room of a channel.
-    pub(super) fn by_channel(&self, channel: &str) -> Option<Arc<Following>> {
+    pub(crate) fn by_channel(&self, channel: &str) -> Option<Arc<Following>> {
         self.0.lock().get(channel).cloned()
     }
 
     /// All of them.
-    pub(super) fn all(&self) -> Vec<Arc<Following>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Following>> {
         self.0.lock().values().cloned().collect()
     }
 
     /// The channels of all of them.
-    pub(super) fn channels(&self) -> Vec<Arc<str>> {
+    pub(crate) fn channels(&self) -> Vec<Arc<str>> {
         self.0.lock().keys().cloned().collect()
     }
 }

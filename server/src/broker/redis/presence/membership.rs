@@ -3,8 +3,10 @@
 use ::redis::Pipeline;
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
-use super::instances::presence_keys;
-use super::{Shared, past, reply, scripts, wire};
+use crate::broker::redis::Shared;
+use crate::broker::redis::log::history;
+use crate::broker::redis::presence::heartbeat::presence_keys;
+use crate::broker::redis::transport::{reply, scripts, wire};
 use crate::broker::{Presence, Unavailable};
 
 /// Names that `joined` has for others.
@@ -12,7 +14,7 @@ const NAMED: usize = crate::broker::presence::MEMBERS_TO_OTHERS;
 
 impl Shared {
     /// See [`Broker::enter`](crate::broker::Broker::enter).
-    pub(super) async fn enter(
+    pub(crate) async fn enter(
         &self,
         room: RoomName,
         user: UserId,
@@ -28,7 +30,7 @@ impl Shared {
         let answer = answers.first().ok_or(Unavailable)?;
         let [changed, count, change, named] = reply::items(answer) else { return Err(Unavailable) };
         Ok(Presence {
-            members: past::users(named),
+            members: history::users(named),
             count: reply::parse(count).ok_or(Unavailable)?,
             change: reply::parse(change).ok_or(Unavailable)?,
             changed: reply::parse(changed) == Some(1_u64),
@@ -36,7 +38,7 @@ impl Shared {
     }
 
     /// See [`Broker::leave`](crate::broker::Broker::leave).
-    pub(super) async fn leave(
+    pub(crate) async fn leave(
         &self,
         room: RoomName,
         user: UserId,

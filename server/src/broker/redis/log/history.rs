@@ -3,7 +3,8 @@
 use ::redis::{Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Seq, Timestamp, UserId};
 
-use super::{Shared, keys, reply};
+use crate::broker::redis::Shared;
+use crate::broker::redis::transport::{keys, reply};
 use crate::broker::{Entry, Page, Presence, Range, Unavailable};
 
 /// Entries that are asked for at once, and bytes that one is taken to have for that.
@@ -37,7 +38,7 @@ struct Stored {
 
 impl Shared {
     /// See [`Broker::history`](crate::broker::Broker::history).
-    pub(super) async fn page(
+    pub(crate) async fn page(
         &self,
         channel: &str,
         range: Range,
@@ -48,7 +49,7 @@ impl Shared {
     }
 
     /// A page of all that is there, to go on from one entry to the next: at most so many entries and bytes.
-    pub(super) async fn stored(
+    pub(crate) async fn stored(
         &self,
         channel: &str,
         range: Range,
@@ -59,7 +60,7 @@ impl Shared {
 
     /// The newest entries, at most `shown` of those that are kept, and the one before them. Of a room in which nothing
     /// is kept it is the newest one.
-    pub(super) async fn newest(&self, channel: &str, shown: usize) -> Result<Page, Unavailable> {
+    pub(crate) async fn newest(&self, channel: &str, shown: usize) -> Result<Page, Unavailable> {
         let slice = self.slice(channel, Which::Stored, Range::Newest, shown + 1).await?;
         let mut entries = slice.entries;
         entries.truncate((entries.len() - slice.past + 1).min(entries.len()));
@@ -157,7 +158,7 @@ impl Shared {
     }
 
     /// Who is in a room.
-    pub(super) async fn members_of(&self, channel: &str, members: usize) -> Result<Presence, Unavailable> {
+    pub(crate) async fn members_of(&self, channel: &str, members: usize) -> Result<Presence, Unavailable> {
         let key = keys::members(channel);
         let mut asking = Pipeline::new();
         // First: what changes between these is told once too often, and not once too seldom.
@@ -179,7 +180,7 @@ impl Shared {
 }
 
 /// The users that an array names.
-pub(super) fn users(named: &Value) -> Vec<UserId> {
+pub(crate) fn users(named: &Value) -> Vec<UserId> {
     reply::items(named).iter().filter_map(|id| UserId::new(reply::text(id)?).ok()).collect()
 }
 

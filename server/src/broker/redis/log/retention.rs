@@ -9,8 +9,9 @@ use ::redis::{Pipeline, Value};
 use realtime_shared::RoomName;
 use tokio::time::sleep;
 
-use super::{Shared, keys, reply, scripts};
 use crate::broker::Unavailable;
+use crate::broker::redis::Shared;
+use crate::broker::redis::transport::{keys, reply, scripts};
 
 /// How often old entries are dropped.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -23,7 +24,7 @@ const PACE: Duration = Duration::from_millis(50);
 
 impl Shared {
     /// Drops what is too old, and takes what is empty out of the list.
-    pub(super) async fn sweep(&self) -> Result<(), Unavailable> {
+    pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
         let mut taking = Pipeline::new();
         taking.cmd("SET").arg(self.keys.sweep()).arg(&*self.instance()).arg("NX").arg("PX").arg(TURN);
         if matches!(self.asks.ask(&taking).await?.first(), None | Some(Value::Nil)) {
@@ -94,7 +95,7 @@ impl Shared {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         sleep(SWEEP).await;
         // What fails now is done in a minute.

@@ -9,7 +9,7 @@ use crate::faults::{self, Fault};
 
 /// What an announced entry is to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Follows {
+pub(crate) enum Follows {
     /// The next one.
     Next,
     /// One that is there already, as far as can be told.
@@ -21,7 +21,7 @@ pub(super) enum Follows {
 }
 
 /// How an entry stands to `head`. `previous` is the identity of the one before it.
-pub(super) fn judge(
+pub(crate) fn judge(
     head: &Position,
     epoch: &Epoch,
     seq: Seq,
@@ -47,16 +47,16 @@ pub(super) fn judge(
 
 /// How a room stands in Redis, asked when this instance had it up to some position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// The newest entry.
-    pub(super) head: Position,
+    pub(crate) head: Position,
     /// The identity of the entry that has the number of our position there.
-    pub(super) there: Option<EntryId>,
+    pub(crate) there: Option<EntryId>,
 }
 
 /// What has to be done about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// Nothing.
     Same,
     /// What comes after our position has to be fetched.
@@ -66,7 +66,7 @@ pub(super) enum Standing {
 }
 
 /// How `ours` stands to what Redis has. `ours` was there when Redis was asked: a log that is shorter went back.
-pub(super) fn compare(ours: &Position, look: &Look) -> Standing {
+pub(crate) fn compare(ours: &Position, look: &Look) -> Standing {
     let Position::At { epoch, seq, id } = ours else {
         return if look.head == Position::Start { Standing::Same } else { Standing::Behind };
     };

@@ -12,7 +12,8 @@ use ::redis::Pipeline;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Shared, reply, scripts};
+use crate::broker::redis::Shared;
+use crate::broker::redis::transport::{reply, scripts};
 
 /// How often it is tried.
 const PROBE: Duration = Duration::from_secs(3);
@@ -25,7 +26,7 @@ const HEARD: Duration = Duration::from_secs(2);
 const KEPT: Duration = Duration::from_mins(1);
 
 /// Whether what is written is taken, and what is said is heard.
-pub(super) struct Health {
+pub(crate) struct Health {
     up: AtomicBool,
     heard: watch::Sender<u64>,
 }
@@ -38,12 +39,12 @@ impl Default for Health {
 
 impl Health {
     /// Whether the last probe came around.
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
     }
 
     /// A probe was heard.
-    pub(super) fn heard(&self, number: u64) {
+    pub(crate) fn heard(&self, number: u64) {
         self.heard.send_replace(number);
     }
 }
@@ -89,7 +90,7 @@ impl Shared {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     // Another number than those of whoever had this channel before.
     let mut number = u64::from(fastrand::u32(..));
     loop {

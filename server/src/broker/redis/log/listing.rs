@@ -11,9 +11,10 @@ use ::redis::Pipeline;
 use realtime_shared::{RoomName, RoomSummary, Seq};
 use tokio::time::{Instant, timeout};
 
-use super::link::PATIENCE;
-use super::repair::{Seen, seen};
-use super::{Shared, reply};
+use crate::broker::redis::Shared;
+use crate::broker::redis::log::repair::{Seen, seen};
+use crate::broker::redis::transport::link::PATIENCE;
+use crate::broker::redis::transport::reply;
 use crate::broker::{RoomFilter, Unavailable, busiest_first};
 
 /// Rooms that are asked for at once. So few are looked at for each who asks.
@@ -24,7 +25,7 @@ const GOOD_FOR: Duration = Duration::from_micros(220);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// What was seen when all rooms were looked at.
-pub(super) struct Listed {
+pub(crate) struct Listed {
     /// When that began.
     begun: Instant,
     /// Until when it is good for those who ask later.
@@ -34,7 +35,7 @@ pub(super) struct Listed {
 
 impl Shared {
     /// See [`Broker::list`](crate::broker::Broker::list).
-    pub(super) async fn list(
+    pub(crate) async fn list(
         &self,
         filter: RoomFilter,
         limit: usize,
@@ -76,7 +77,7 @@ impl Shared {
     }
 
     /// About `count` of the list of all rooms, and where to go on, if there may be more.
-    pub(super) async fn listed_rooms(
+    pub(crate) async fn listed_rooms(
         &self,
         from: &str,
         count: usize,
@@ -94,7 +95,7 @@ impl Shared {
     }
 
     /// How rooms stand that nobody here need be in.
-    pub(super) async fn look_at(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomName, Seen)>, Unavailable> {
+    pub(crate) async fn look_at(&self, rooms: Vec<RoomName>) -> Result<Vec<(RoomName, Seen)>, Unavailable> {
         if rooms.is_empty() {
             return Ok(Vec::new());
         }

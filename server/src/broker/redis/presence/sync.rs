@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use realtime_shared::{RoomName, UserId};
 use tokio::sync::Notify;
 
-use super::instances::replace;
-use super::{Shared, reply};
+use crate::broker::redis::Shared;
+use crate::broker::redis::presence::heartbeat::replace;
+use crate::broker::redis::transport::reply;
 use crate::broker::{Feed, Unavailable};
 
 /// Rooms that are said at once: a beat that comes meanwhile waits for so many.
@@ -21,7 +22,7 @@ const ROOMS: usize = 100;
 
 /// What is to be said.
 #[derive(Default)]
-pub(super) struct Saying {
+pub(crate) struct Saying {
     /// Rooms of which Redis may not have who of here is there.
     dirty: Mutex<HashSet<RoomName>>,
     /// Names that this instance had before, of which something may be left.
@@ -31,12 +32,12 @@ pub(super) struct Saying {
 
 impl Saying {
     /// Has rooms said after the next beat.
-    pub(super) fn again(&self, rooms: impl IntoIterator<Item = RoomName>) {
+    pub(crate) fn again(&self, rooms: impl IntoIterator<Item = RoomName>) {
         self.dirty.lock().extend(rooms);
     }
 
     /// Redis has taken a beat.
-    pub(super) fn now(&self) {
+    pub(crate) fn now(&self) {
         self.wake.notify_one();
     }
 
@@ -47,7 +48,7 @@ impl Saying {
 
 impl Shared {
     /// Has all rooms said now: this instance has another name, and nothing is to be left of the former one.
-    pub(super) fn say_all_again(&self, before: Arc<str>) {
+    pub(crate) fn say_all_again(&self, before: Arc<str>) {
         self.saying.again(self.room_names());
         self.saying.former.lock().push(before);
         self.saying.now();
@@ -139,7 +140,7 @@ impl Shared {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         shared.saying.wake.notified().await;
         if shared.say_dirty().await.is_ok() {

@@ -11,9 +11,10 @@ use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Members, Position, Seq, Timestamp};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::following::{Elsewhere, Following, Stage};
-use super::head::{Look, Standing, compare};
-use super::{Shared, keys, reply, scripts};
+use crate::broker::redis::Shared;
+use crate::broker::redis::log::chain::{Look, Standing, compare};
+use crate::broker::redis::log::replica::{Elsewhere, Following, Stage};
+use crate::broker::redis::transport::{keys, reply, scripts};
 use crate::broker::{MEMBERS_NAMED, Range, Unavailable};
 use crate::faults::{self, Fault};
 
@@ -32,23 +33,23 @@ const SHOWN: usize = 50;
 
 /// How a room stands in Redis.
 #[derive(Debug)]
-pub(super) struct Seen {
-    pub(super) look: Look,
+pub(crate) struct Seen {
+    pub(crate) look: Look,
     /// When the newest entry was accepted.
-    pub(super) last_ts: Option<Timestamp>,
+    pub(crate) last_ts: Option<Timestamp>,
     /// Which change of who is there was the last one.
-    pub(super) people: u64,
+    pub(crate) people: u64,
     /// How many are there.
-    pub(super) count: u64,
+    pub(crate) count: u64,
     /// How many of them on this instance.
-    pub(super) here: u64,
+    pub(crate) here: u64,
     /// The instances on which they are.
-    pub(super) instances: Vec<String>,
+    pub(crate) instances: Vec<String>,
 }
 
 impl Seen {
     /// Whether there is neither an entry nor a member.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.count == 0 && self.last_ts.is_none()
     }
 }
@@ -66,7 +67,7 @@ impl Following {
 impl Shared {
     /// A call of `look.lua`: with the number of an entry, and which change of who is there was the last one that was
     /// told here.
-    pub(super) fn look(&self, channel: &str, at: Seq, people: u64) -> Cmd {
+    pub(crate) fn look(&self, channel: &str, at: Seq, people: u64) -> Cmd {
         let mut look = scripts::LOOK.on(&[
             keys::log(channel),
             keys::meta(channel),
@@ -79,7 +80,7 @@ impl Shared {
     }
 
     /// Has what is missing fetched, unless somebody is about to.
-    pub(super) fn repair(self: &Arc<Self>, following: &Arc<Following>) {
+    pub(crate) fn repair(self: &Arc<Self>, following: &Arc<Following>) {
         if std::mem::replace(&mut following.state.lock().in_repair, true) {
             return;
         }
@@ -96,7 +97,7 @@ impl Shared {
     }
 
     /// Fetches what is missing of a room's log, if anything is; which change of who is there was the last one.
-    pub(super) async fn bring_up(&self, following: &Following) -> Result<u64, Unavailable> {
+    pub(crate) async fn bring_up(&self, following: &Following) -> Result<u64, Unavailable> {
         let _turn = following.repair.lock().await;
         // What is found missing from here on may be more than what is about to be fetched.
         let (ours, people) = {
@@ -173,7 +174,7 @@ impl Shared {
     }
 
     /// Compares rooms with Redis, and repairs those that have not what it has.
-    pub(super) async fn compare(self: &Arc<Self>, rooms: &[Arc<Following>]) -> Result<(), Unavailable> {
+    pub(crate) async fn compare(self: &Arc<Self>, rooms: &[Arc<Following>]) -> Result<(), Unavailable> {
         if faults::breaks(Fault::NoTailCheck) {
             return Ok(());
         }
@@ -214,7 +215,7 @@ impl Shared {
     }
 
     /// Compares all rooms, at a pace that Redis can bear.
-    pub(super) async fn compare_all(self: &Arc<Self>) {
+    pub(crate) async fn compare_all(self: &Arc<Self>) {
         for rooms in self.rooms.all().chunks(ROOMS) {
             let next = Instant::now() + PACE;
             if self.compare(rooms).await.is_err() {
@@ -228,7 +229,7 @@ impl Shared {
 }
 
 /// Runs for as long as the broker.
-pub(super) async fn run(shared: Arc<Shared>) {
+pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         sleep(ROUND).await;
         shared.forget_released();
@@ -237,7 +238,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 }
 
 /// What `look.lua` answers.
-pub(super) fn seen(answer: &Value) -> Option<Seen> {
+pub(crate) fn seen(answer: &Value) -> Option<Seen> {
     let [epoch, seq, id, ts, there, people, count, here, instances] = reply::items(answer) else {
         return None;
     };

@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{reply, scripts};
 use crate::broker::Unavailable;
+use crate::broker::redis::transport::{reply, scripts};
 use crate::metrics::Metrics;
 
 /// How long it may take to connect.
@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// Whoever has less time than that left for an answer cannot tell a connection that is dead from one that is slow.
 const FAIR: Duration = Duration::from_secs(1);
 /// For how long something is tried again, all in all.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How often it is said that Redis refuses commands with one code.
@@ -39,7 +39,7 @@ const PASSING: [&str; 7] =
 
 /// The connection broke, or does so now.
 #[derive(Debug)]
-pub(super) struct Broken;
+pub(crate) struct Broken;
 
 impl From<Broken> for Unavailable {
     fn from(_: Broken) -> Self {
@@ -49,7 +49,7 @@ impl From<Broken> for Unavailable {
 
 /// What Redis refused on any connection: when that was last said, by its code.
 #[derive(Default)]
-pub(super) struct Refusals(Mutex<HashMap<String, Instant>>);
+pub(crate) struct Refusals(Mutex<HashMap<String, Instant>>);
 
 impl Refusals {
     /// Whether a refusal is to be said now.
@@ -68,7 +68,7 @@ impl Refusals {
 }
 
 /// A connection that heals.
-pub(super) struct Link {
+pub(crate) struct Link {
     client: Client,
     /// As Redis shows it in `CLIENT LIST`.
     name: String,
@@ -90,7 +90,7 @@ struct State {
 }
 
 impl Link {
-    pub(super) fn new(
+    pub(crate) fn new(
         client: Client,
         name: &str,
         runtime: Handle,
@@ -109,7 +109,7 @@ impl Link {
     }
 
     /// Sends commands until they are answered, for a few seconds. None of the answers is an error.
-    pub(super) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
+    pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(answers) = self.attempt_until(deadline, commands).await {
@@ -124,13 +124,13 @@ impl Link {
     }
 
     /// Sends commands once; an answer for each, which may be an error of that command alone.
-    pub(super) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
+    pub(crate) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
         self.attempt_until(Instant::now() + CONNECT + ANSWER, commands).await
     }
 
     /// The same, for so long: a caller with a clock of its own that only stopped to wait would leave a connection in
     /// place that answers nobody.
-    pub(super) async fn attempt_until(
+    pub(crate) async fn attempt_until(
         &self,
         deadline: Instant,
         commands: &Pipeline,
@@ -225,7 +225,7 @@ impl Link {
 }
 
 /// Opens a connection that is ready for our scripts.
-pub(super) async fn open(
+pub(crate) async fn open(
     client: Client,
     name: String,
     config: AsyncConnectionConfig,

@@ -27,17 +27,17 @@ use realtime_shared::RoomName;
 
 /// Makes keys.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     prefix: String,
 }
 
 impl Keys {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
     }
 
     /// The channel on which a room is announced; its keys begin with it.
-    pub(super) fn channel(&self, room: &RoomName) -> String {
+    pub(crate) fn channel(&self, room: &RoomName) -> String {
         let mut channel = String::with_capacity(self.prefix.len() + room.as_str().len() + 3);
         channel.push_str(&self.prefix);
         channel.push_str(":{");
@@ -53,46 +53,46 @@ impl Keys {
         channel
     }
 
-    pub(super) fn beats(&self) -> String {
+    pub(crate) fn beats(&self) -> String {
         self.live("beats")
     }
 
-    pub(super) fn online(&self) -> String {
+    pub(crate) fn online(&self) -> String {
         self.live("online")
     }
 
     /// What [`Keys::online_at`] begins with.
-    pub(super) fn online_prefix(&self) -> String {
+    pub(crate) fn online_prefix(&self) -> String {
         self.live("online:")
     }
 
-    pub(super) fn online_at(&self, instance: &str) -> String {
+    pub(crate) fn online_at(&self, instance: &str) -> String {
         self.live("online:") + instance
     }
 
-    pub(super) fn rooms_at(&self, instance: &str) -> String {
+    pub(crate) fn rooms_at(&self, instance: &str) -> String {
         self.live("rooms:") + instance
     }
 
-    pub(super) fn claim(&self, digest: &str) -> String {
+    pub(crate) fn claim(&self, digest: &str) -> String {
         self.live("claim:") + digest
     }
 
-    pub(super) fn sweep(&self) -> String {
+    pub(crate) fn sweep(&self) -> String {
         self.live("sweep")
     }
 
     /// The channel for what is said outside of rooms.
-    pub(super) fn tells(&self) -> String {
+    pub(crate) fn tells(&self) -> String {
         self.live("tells")
     }
 
     /// The channel on which an instance hears itself, and the key with which it tries whether it may write.
-    pub(super) fn probe(&self, instance: &str) -> String {
+    pub(crate) fn probe(&self, instance: &str) -> String {
         self.live("probe:") + instance
     }
 
-    pub(super) fn rooms(&self) -> String {
+    pub(crate) fn rooms(&self) -> String {
         format!("{}:{{%rooms}}", self.prefix)
     }
 
@@ -102,28 +102,28 @@ impl Keys {
 }
 
 /// The keys of a room, by its channel.
-pub(super) fn log(channel: &str) -> String {
+pub(crate) fn log(channel: &str) -> String {
     format!("{channel}:log")
 }
 
-pub(super) fn meta(channel: &str) -> String {
+pub(crate) fn meta(channel: &str) -> String {
     format!("{channel}:meta")
 }
 
 /// One of the two generations of what is known by its digest.
-pub(super) fn known(channel: &str, generation: u8) -> String {
+pub(crate) fn known(channel: &str, generation: u8) -> String {
     format!("{channel}:known:{generation}")
 }
 
-pub(super) fn members(channel: &str) -> String {
+pub(crate) fn members(channel: &str) -> String {
     format!("{channel}:members")
 }
 
-pub(super) fn instances(channel: &str) -> String {
+pub(crate) fn instances(channel: &str) -> String {
     format!("{channel}:instances")
 }
 
-pub(super) fn at(channel: &str, instance: &str) -> String {
+pub(crate) fn at(channel: &str, instance: &str) -> String {
     format!("{channel}:at:{instance}")
 }
 

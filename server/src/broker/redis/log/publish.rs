@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ::redis::Cmd;
 use realtime_shared::{EntryId, Message, RoomName, Seq, ServerEvent, codec};
 
-use super::posts::Lane;
-use super::{LANES, Shared, keys, scripts};
+use crate::broker::redis::log::lanes::Lane;
+use crate::broker::redis::transport::{keys, scripts};
+use crate::broker::redis::{LANES, Shared};
 use crate::broker::{Completion, Submission, Unavailable};
 use crate::faults::{self, Fault};
 use crate::store::digest;
@@ -21,13 +22,13 @@ const NUMBER: &str = ",\"seq\":0";
 
 impl Shared {
     /// The lane of a room.
-    pub(super) fn lane(&self, room: &RoomName) -> &Lane {
+    pub(crate) fn lane(&self, room: &RoomName) -> &Lane {
         let hash = usize::try_from(self.hasher.hash_one(room) % LANES as u64).unwrap_or(0);
         &self.lanes[hash]
     }
 
     /// See [`Broker::submit`](crate::broker::Broker::submit).
-    pub(super) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
+    pub(crate) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
         let now = self.clock.now();
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let Submission { from, post } = submission;
@@ -90,7 +91,7 @@ impl Shared {
     }
 
     /// See [`Broker::flush`](crate::broker::Broker::flush).
-    pub(super) fn flush(&self) {
+    pub(crate) fn flush(&self) {
         self.lanes.iter().for_each(|lane| lane.flush());
     }
 }

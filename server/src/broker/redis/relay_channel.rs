@@ -12,7 +12,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use realtime_shared::{Notice, Post, RoomName, ServerEvent, SystemEvent, Text, UserId, codec};
 use serde::Deserialize;
 
-use super::{Shared, reply, scripts};
+use super::Shared;
+use super::transport::{reply, scripts};
 use crate::broker::{Recipients, Submission};
 
 /// Longest text that is looked at, in bytes: that of a client's frame.
@@ -24,10 +25,10 @@ const APART: Duration = Duration::from_secs(2);
 
 /// One time of listening, told from the next: what was published between them was not heard.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subscription {
-    pub(super) number: u64,
+pub(crate) struct Subscription {
+    pub(crate) number: u64,
     /// Not later than it began.
-    pub(super) since: Instant,
+    pub(crate) since: Instant,
 }
 
 /// What is published. Other fields are passed over.
@@ -66,7 +67,7 @@ fn read(payload: &str) -> Result<Relayed, String> {
 
 impl Shared {
     /// Passes on what was published, unless another instance does.
-    pub(super) fn relay(self: &Arc<Self>, payload: &str, subscription: Subscription) {
+    pub(crate) fn relay(self: &Arc<Self>, payload: &str, subscription: Subscription) {
         let relayed = match read(payload) {
             Ok(relayed) => relayed,
             Err(fault) => return tracing::warn!(%fault, "what was published for everybody is passed over"),

@@ -6,21 +6,23 @@ use ::redis::{Pipeline, PushInfo, PushKind};
 use realtime_shared::{Position, RoomName, Seq};
 use tokio::time::timeout;
 
-use super::following::{Following, Stage};
-use super::link::PATIENCE;
-use super::relay::Subscription;
-use super::wire::{self, Announced};
-use super::{Shared, repair, reply};
+use super::Shared;
+use super::log::repair;
+use super::log::replica::{Following, Stage};
+use super::relay_channel::Subscription;
+use super::transport::link::PATIENCE;
+use super::transport::reply;
+use super::transport::wire::{self, Announced};
 use crate::broker::Unavailable;
 
 impl Shared {
     /// Channels that are heard for all.
-    pub(super) fn channels_for_all(&self) -> [Arc<str>; 2] {
+    pub(crate) fn channels_for_all(&self) -> [Arc<str>; 2] {
         [self.tells_channel.clone(), self.probe_channel.clone()]
     }
 
     /// Takes what Redis pushes.
-    pub(super) fn on_push(self: &Arc<Self>, push: &PushInfo, subscription: Subscription) {
+    pub(crate) fn on_push(self: &Arc<Self>, push: &PushInfo, subscription: Subscription) {
         let [channel, payload] = &*push.data else { return };
         let (Some(channel), Some(payload)) = (reply::text(channel), reply::text(payload)) else { return };
         match push.kind {
@@ -51,14 +53,14 @@ impl Shared {
     }
 
     /// The connection for announcements was made anew: what was said meanwhile was not heard.
-    pub(super) fn on_heard_again(self: &Arc<Self>) {
+    pub(crate) fn on_heard_again(self: &Arc<Self>) {
         self.heard_again.notify_one();
         let shared = self.clone();
         self.runtime.spawn(async move { shared.compare_all().await });
     }
 
     /// See [`Broker::open`](crate::broker::Broker::open).
-    pub(super) async fn open(self: Arc<Self>, room: RoomName) -> Result<Position, Unavailable> {
+    pub(crate) async fn open(self: Arc<Self>, room: RoomName) -> Result<Position, Unavailable> {
         let following = self.rooms.take_up(&room, &self.keys);
         let opened = timeout(PATIENCE, self.begin(&following)).await.unwrap_or(Err(Unavailable));
         if opened.is_err() {
@@ -95,7 +97,7 @@ impl Shared {
     }
 
     /// Hears rooms no more that nobody here has been in for a while.
-    pub(super) fn forget_released(&self) {
+    pub(crate) fn forget_released(&self) {
         self.rooms.forget_released(|following| {
             self.subscriptions.forget(&following.channel);
             let mut asking = Pipeline::new();

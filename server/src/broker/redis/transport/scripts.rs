@@ -10,14 +10,14 @@ use std::sync::LazyLock;
 use ::redis::{Cmd, Pipeline, Script, ToRedisArgs, cmd};
 
 /// A script, by its digest.
-pub(super) struct Lua {
+pub(crate) struct Lua {
     code: &'static str,
     hash: LazyLock<String>,
 }
 
 macro_rules! scripts {
     ($($name:ident = $file:literal),* $(,)?) => {
-        $(pub(super) static $name: Lua = {
+        $(pub(crate) static $name: Lua = {
             const CODE: &str = include_str!(concat!("scripts/", $file));
             Lua { code: CODE, hash: LazyLock::new(|| Script::new(CODE).get_hash().to_owned()) }
         };)*
@@ -41,7 +41,7 @@ scripts! {
 
 impl Lua {
     /// A call with these keys, to which the arguments are added.
-    pub(super) fn on<K: ToRedisArgs>(&self, keys: &[K]) -> Cmd {
+    pub(crate) fn on<K: ToRedisArgs>(&self, keys: &[K]) -> Cmd {
         let mut call = cmd("EVALSHA");
         call.arg(self.hash.as_str()).arg(keys.len());
         for key in keys {
@@ -52,7 +52,7 @@ impl Lua {
 }
 
 /// Loads all of them.
-pub(super) fn load() -> Pipeline {
+pub(crate) fn load() -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(ALL.len());
     for lua in ALL {
         pipeline.cmd("SCRIPT").arg("LOAD").arg(lua.code);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use ::redis::Value;
 
 /// The text of a string.
-pub(super) fn text(value: &Value) -> Option<&str> {
+pub(crate) fn text(value: &Value) -> Option<&str> {
     match value {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Some(text),
@@ -14,7 +14,7 @@ pub(super) fn text(value: &Value) -> Option<&str> {
 }
 
 /// What a string or a number says.
-pub(super) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
+pub(crate) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
     match value {
         Value::Int(number) => (*number).try_into().ok(),
         other => text(other)?.parse().ok(),
@@ -22,7 +22,7 @@ pub(super) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
 }
 
 /// The members of an array or a set.
-pub(super) fn list(value: &Value) -> Option<&[Value]> {
+pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     match value {
         Value::Array(values) | Value::Set(values) => Some(values),
         _ => None,
@@ -30,11 +30,11 @@ pub(super) fn list(value: &Value) -> Option<&[Value]> {
 }
 
 /// The members of an array or a set; nothing of anything else.
-pub(super) fn items(value: &Value) -> &[Value] {
+pub(crate) fn items(value: &Value) -> &[Value] {
     list(value).unwrap_or_default()
 }
 
 /// Whether Redis refused that command.
-pub(super) fn is_refusal(answer: &Value) -> bool {
+pub(crate) fn is_refusal(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(_))
 }

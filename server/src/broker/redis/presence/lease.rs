@@ -7,13 +7,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// How often an instance raises its counter and looks at the others'.
-pub(super) const BEAT: Duration = Duration::from_secs(2);
+pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// For how long a counter may stand still before its instance is given up.
-pub(super) const LEASE: Duration = Duration::from_secs(10);
+pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
 /// What is known of all instances.
 #[derive(Debug, Default)]
-pub(super) struct Lapse {
+pub(crate) struct Lapse {
     seen: Option<Instant>,
     instances: HashMap<String, Life>,
 }
@@ -29,7 +29,7 @@ struct Life {
 
 impl Lapse {
     /// Takes the counters as Redis tells them; those whose time is over, and at what they stand.
-    pub(super) fn observe(&mut self, now: Instant, counters: HashMap<String, u64>) -> Vec<(String, u64)> {
+    pub(crate) fn observe(&mut self, now: Instant, counters: HashMap<String, u64>) -> Vec<(String, u64)> {
         let passed = self.passed(now);
         for life in self.instances.values_mut() {
             life.silent += passed;
@@ -51,7 +51,7 @@ impl Lapse {
 
     /// Whether an instance that is still said to be in a room has been given up: it was stopped, and went on for a
     /// moment when it had been.
-    pub(super) fn is_gone(&mut self, instance: &str) -> bool {
+    pub(crate) fn is_gone(&mut self, instance: &str) -> bool {
         let life = self
             .instances
             .entry(instance.to_owned())
@@ -60,7 +60,7 @@ impl Lapse {
     }
 
     /// Redis did not answer: until it does, no time passes.
-    pub(super) fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         self.seen = None;
     }
 
