@@ -146,17 +146,17 @@ impl Reader<'_> {
     }
 }
 
-fn child(module: &[String], name: &str) -> Path {
+pub(super) fn child(module: &[String], name: &str) -> Path {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 /// Whether an attribute is `[cfg(test)]`.
-fn is_test(attribute: &Group) -> bool {
+pub(super) fn is_test(attribute: &Group) -> bool {
     attribute.stream().to_string().replace(' ', "") == "cfg(test)"
 }
 
 /// Up to the end of the first item: its `;` or its body.
-fn item_len(tokens: &[TokenTree]) -> usize {
+pub(super) fn item_len(tokens: &[TokenTree]) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -166,7 +166,7 @@ fn item_len(tokens: &[TokenTree]) -> usize {
 }
 
 /// Whether the word at `at` is in the midst of a path. `::name` at the start of one is the crate of that name.
-fn continues(tokens: &[TokenTree], at: usize) -> bool {
+pub(super) fn continues(tokens: &[TokenTree], at: usize) -> bool {
     let before = &tokens[at.saturating_sub(3)..at];
     matches!(before, [TokenTree::Ident(word), TokenTree::Punct(one), TokenTree::Punct(two)]
         if word != "use" && one.as_char() == ':' && two.as_char() == ':')
