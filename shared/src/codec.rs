@@ -4,6 +4,7 @@
 //! `type` has are read one by one, so that a refusal names the field and carries what it can of the frame. Unknown
 //! fields are passed over; of a field that is there twice the last one counts.
 
+mod entry_frame;
 mod surrogates;
 
 use std::borrow::Cow;
@@ -13,6 +14,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+pub use self::entry_frame::encode_around_seq;
 use self::surrogates::replace_lone_surrogates;
 use crate::{
     ClientEvent, ClientFrame, ClientMsgId, EntryId, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use realtime_shared::codec::{
-    CLIENT_FRAME_BYTES, Refusal, SERVER_FRAME_BYTES, decode_client, decode_server, encode, encode_client,
-    encode_frame, encode_history, entry_of,
+    CLIENT_FRAME_BYTES, Refusal, SERVER_FRAME_BYTES, decode_client, decode_server, encode, encode_around_seq,
+    encode_client, encode_frame, encode_history, entry_of,
 };
 use realtime_shared::{
-    ClientEvent, DecodeError, Epoch, ErrorCode, Fault, History, Ping, Ref, RoomName, ServerEvent,
+    ClientEvent, DecodeError, Epoch, ErrorCode, Fault, History, Ping, Ref, RoomName, Seq, ServerEvent,
     ServerFrame, Text, strategies,
 };
 use serde::Deserialize;
@@ -197,6 +197,22 @@ proptest! {
             }
             (decoded, text) => prop_assert!(false, "{decoded:?} {text:?}"),
         }
+    }
+
+    /// Texts that look like the field itself are among them.
+    #[test]
+    fn a_message_encoded_around_its_seq_is_the_encoded_message(
+        message in strategies::message(),
+        text in select(vec![None, Some(r#"","seq":0,"#), Some(r#"\","seq":0"#), Some(r#""seq":0"#)]),
+        number: u64,
+    ) {
+        let mut message = message;
+        if let Some(text) = text {
+            message.text = Text::new(text).expect("a text");
+        }
+        let (before, after) = encode_around_seq(&message);
+        message.seq = Seq::new(number);
+        prop_assert_eq!(format!("{before}{number}{after}"), encode(&ServerEvent::Message(message)));
     }
 
     #[test]

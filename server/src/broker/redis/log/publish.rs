@@ -4,21 +4,17 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use ::redis::Cmd;
-use realtime_shared::{EntryId, Message, RoomName, Seq, ServerEvent, codec};
+use realtime_shared::{EntryId, Message, RoomName, Seq, codec};
 
 use crate::broker::redis::log::lanes::Lane;
 use crate::broker::redis::transport::{keys, scripts};
 use crate::broker::redis::{LANES, Shared};
-use crate::broker::{Completion, Submission, Unavailable};
+use crate::broker::{Completion, Submission};
 use crate::faults::{self, Fault};
 use crate::store::digest;
 
 /// Rooms of which it is remembered that they are in the list of all rooms.
 const LISTED: usize = 100_000;
-
-/// Where a frame has its number, until it has one. No text has this in it: there a quotation mark has a backslash before
-/// it.
-const NUMBER: &str = ",\"seq\":0";
 
 impl Shared {
     /// The lane of a room.
@@ -38,7 +34,7 @@ impl Shared {
             // Its own id, so that it is known when the same command comes twice.
             _ => id.to_u128(),
         };
-        let frame = codec::encode(&ServerEvent::Message(Message {
+        let (before, after) = codec::encode_around_seq(&Message {
             room: post.room,
             from,
             text: post.text,
@@ -47,11 +43,7 @@ impl Shared {
             ts: now,
             client_msg_id: post.client_msg_id,
             epoch: None,
-        }));
-        let Some((before, after)) = frame.split_once(NUMBER) else {
-            tracing::error!("a message's frame has no number");
-            return done(Err(Unavailable));
-        };
+        });
         let channel = self.keys.channel(&room);
         let mut append = scripts::APPEND.on(&[
             keys::log(&channel),
@@ -60,7 +52,7 @@ impl Shared {
             keys::known(&channel, 1),
         ]);
         append.arg(&channel).arg(&known_as.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(before).arg(after.strip_suffix('}').unwrap_or(after));
+        append.arg(before).arg(after);
         append.arg(self.keep());
         let lane = self.lane(&room);
         if self.listed.lock().contains(&room) {

@@ -1,8 +1,7 @@
 -- Orders a message: deduplicates it, gives it the next number, stores it and announces it, all in one step.
 --
 -- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of what is known (hashes)
--- ARGV  channel, digest, id, time in ms, the frame up to its number, the frame after it without its last brace, entries
---       to keep
+-- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep
 -- Returns 1 if it was known (0 if not), epoch, number, id and time.
 --
 -- All that may fail is read before the first write: a script that fails half-way is not rolled back.
@@ -43,9 +42,8 @@ if anew then epoch = id end
 local number, frame
 local function add()
   number = string.format('%d', seq)
-  frame = ARGV[5] .. ',"seq":' .. number .. ARGV[6]
-  if seq == 1 then frame = frame .. ',"epoch":"' .. epoch .. '"' end
-  frame = frame .. '}'
+  frame = ARGV[5] .. number .. ARGV[6]
+  if seq == 1 then frame = string.sub(frame, 1, -2) .. ',"epoch":"' .. epoch .. '"}' end
   return redis.pcall('XADD', log, 'MAXLEN', '~', keep, number .. '-0', 'i', id, 't', ARGV[4], 'f', frame)
 end
 local added = add()
