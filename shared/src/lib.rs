@@ -9,6 +9,7 @@ pub mod name;
 pub mod position;
 #[cfg(feature = "proptest")]
 pub mod strategies;
+pub mod timestamp;
 
 pub use claims::{Audience, Claims, Role};
 pub use close::{CloseCode, Verdict};
@@ -20,4 +21,5 @@ pub use event::{
     TokenExpiring, Typing, Welcome,
 };
 pub use name::{ClientMsgId, EntryId, NameError, Nonce, Ref, RoomName, Text, TextError, UserId};
-pub use position::{Epoch, Position, Seq, Timestamp};
+pub use position::{Epoch, Position, Seq};
+pub use timestamp::Timestamp;

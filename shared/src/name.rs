@@ -11,6 +11,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
+use crate::timestamp::Timestamp;
+
 /// Longest room name and user id, in Unicode scalar values.
 pub const NAME_CHARS: usize = 64;
 /// Longest message text, in Unicode scalar values.
@@ -236,7 +238,7 @@ pub struct EntryId(Ulid);
 impl EntryId {
     /// An id from a time and 80 random bits (the rest of `random` is not used).
     #[must_use]
-    pub fn from_parts(ts: crate::Timestamp, random: u128) -> Self {
+    pub fn from_parts(ts: Timestamp, random: u128) -> Self {
         Self(Ulid::from_parts(ts.millis(), random))
     }
 

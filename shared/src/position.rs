@@ -1,4 +1,4 @@
-//! Where a reader is in a room's log, and when something was.
+//! Positions in a room's log.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,25 +9,6 @@ use crate::EntryId;
 
 /// Longest epoch that is read, in bytes; the server's own are 26.
 const EPOCH_BYTES: usize = 64;
-
-/// A point in time, in milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(u64);
-
-impl Timestamp {
-    /// The time that many milliseconds after 1970-01-01T00:00:00Z.
-    #[must_use]
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since 1970-01-01T00:00:00Z.
-    #[must_use]
-    pub const fn millis(self) -> u64 {
-        self.0
-    }
-}
 
 /// The number of an entry in its room's log: from 1, without a hole. 0 is before the first entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]

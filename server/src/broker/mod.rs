@@ -12,6 +12,7 @@ pub(crate) mod memory;
 mod people;
 mod presence;
 pub(crate) mod redis;
+mod signal;
 pub(crate) mod sqlite;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use realtime_shared::{
 };
 
 pub(crate) use self::presence::{MEMBERS_NAMED, Presence, joined, left};
+pub(crate) use self::signal::{Signal, Skip};
 
 /// How many entries back a message is known by its `client_msg_id`.
 const DEDUP_ENTRIES: u64 = 10_000;
@@ -109,27 +111,6 @@ pub(crate) struct Receipt {
 
 /// Is called once, when a submission is stored, or not known to be.
 pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, Unavailable>) + Send>;
-
-/// What is shown to members and not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Signal {
-    /// The frame, JSON.
-    pub(crate) json: Arc<str>,
-    /// Who does not get it.
-    pub(crate) skip: Skip,
-    /// Which change of who is there it tells of, counted from 1, where the engine counts them: whoever was told of a later
-    /// one when it came does not get it. 0: of none.
-    pub(crate) change: u64,
-}
-
-/// Who does not get a signal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Skip {
-    /// Everybody gets it.
-    Nobody,
-    /// No connection of this user.
-    User(UserId),
-}
 
 /// Recipients of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,6 @@
-//! Who is in a room, and how its members are told that somebody came or went.
+//! The members of a room, and the events of a join and a leave.
 
-use realtime_shared::{Joined, LeaveReason, Left, RoomName, ServerEvent, SystemEvent, UserId, codec};
-
-use super::{Signal, Skip};
+use realtime_shared::{Joined, LeaveReason, Left, RoomName, UserId};
 
 /// Members that are named to who joins or asks.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
@@ -18,7 +16,7 @@ pub(crate) struct Presence {
     pub(crate) count: u64,
     /// Whether the call changed it: the user was not there before, or is no more.
     pub(crate) changed: bool,
-    /// Which change of who is there was the last one that is in here; see [`Signal::change`].
+    /// Which change of who is there was the last one that is in here; see [`Signal::change`](super::Signal::change).
     pub(crate) change: u64,
 }
 
@@ -43,29 +41,5 @@ pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReas
         user_id: user.clone(),
         member_count: count,
         reason,
-    }
-}
-
-impl Signal {
-    /// That a user came, for the others: it is told itself what it came to.
-    pub(super) fn joined(
-        user: &UserId,
-        room: &RoomName,
-        members: Vec<UserId>,
-        count: u64,
-        change: u64,
-    ) -> Self {
-        let joined = joined(user, room, Presence { members, count, changed: true, change });
-        Self::of(SystemEvent::Joined(joined), user, change)
-    }
-
-    /// That a user went, for those who remain.
-    pub(super) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason, change: u64) -> Self {
-        Self::of(SystemEvent::Left(left(user, room, count, reason)), user, change)
-    }
-
-    fn of(event: SystemEvent, user: &UserId, change: u64) -> Self {
-        let json = codec::encode(&ServerEvent::System(event)).into();
-        Self { json, skip: Skip::User(user.clone()), change }
     }
 }

@@ -8,6 +8,7 @@ mod commands;
 mod deadlines;
 mod delivery;
 mod ended;
+mod hub;
 mod operation;
 #[cfg(test)]
 mod tests;
@@ -22,16 +23,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
 use self::delivery::Delivery;
 use self::ended::Ended;
+pub(crate) use self::hub::Hub;
 use self::operation::{Operation, Outcome};
+use crate::auth::Identity;
 use crate::auth::token::LEEWAY;
-use crate::auth::{Identity, Verifier};
-use crate::clock::Clock;
-use crate::config::{Config, OnExpiry};
+use crate::config::OnExpiry;
 use crate::framing;
-use crate::metrics::Metrics;
-use crate::room::{Letters, Mailbox, Registry};
-use crate::session::{Now, Session};
-use crate::socket::{Bounds, Incoming, Read, Socket, Violation};
+use crate::room::{Letters, Mailbox};
+use crate::session::Session;
+use crate::socket::{Incoming, Read, Socket, Violation};
 
 /// Submissions of one connection that may be on their way; past it the client is not read from.
 const IN_FLIGHT: usize = 256;
@@ -45,27 +45,6 @@ const READ_BYTES: usize = 16 * 1024;
 const WRITES: usize = 4;
 /// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
-
-/// What connections share.
-pub(crate) struct Hub {
-    pub(crate) config: Arc<Config>,
-    pub(crate) clock: Clock,
-    pub(crate) verifier: Arc<Verifier>,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) metrics: Arc<Metrics>,
-}
-
-impl Hub {
-    fn now(&self) -> Now {
-        Now { instant: Instant::now(), wall: self.clock.now() }
-    }
-
-    /// What a client may send.
-    pub(crate) fn bounds(&self) -> Bounds {
-        let bytes = self.config.limits.max_frame_bytes;
-        Bounds { frame_bytes: bytes, message_bytes: bytes, binary: false }
-    }
-}
 
 /// One connection, from its welcome to its end.
 pub(crate) struct Connection<S> {

@@ -9,7 +9,7 @@ use realtime_shared::{
     SystemEvent, codec,
 };
 
-use super::Hub;
+use super::hub::Hub;
 use crate::broker::{Range, RoomFilter, Unavailable};
 use crate::room::{Entrance, Mailbox, Place, Room, Seat};
 use crate::session::Error;

@@ -8,11 +8,15 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::auth::Grants;
+use crate::auth::{Grants, Verifier};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{
     Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
 };
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::room::Registry;
 use crate::secret::Secret;
 
 /// A broker in memory that answers who comes and goes only while its gate is open.

@@ -9,7 +9,8 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
-use super::{Peer, Service, serve};
+use super::site::Peer;
+use super::{Service, serve};
 use crate::metrics::Dropped;
 
 /// What the kernel keeps of what a client does not read. Its default would let each one pin megabytes.

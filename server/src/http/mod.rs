@@ -7,10 +7,10 @@ mod accept;
 mod admission;
 mod credentials;
 mod error;
+mod site;
 mod websocket;
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tower_service::Service as _;
 
 pub(crate) use self::accept::{Worker, accept};
-pub(crate) use self::admission::{Admission, Permit};
+pub(crate) use self::admission::Admission;
 use self::error::Refusal;
-use crate::connection::Hub;
+use self::site::Peer;
+pub(crate) use self::site::Site;
 use crate::metrics;
 
 /// How long a connection may be one of plain requests.
@@ -41,35 +41,11 @@ const LAST_REQUEST: Duration = Duration::from_secs(1);
 /// Most of a request's head that is read: a token of 8 KiB and what browsers add to it.
 const HEAD_BYTES: usize = 32 * 1024;
 
-/// What all requests share.
-pub(crate) struct Site {
-    pub(crate) hub: Arc<Hub>,
-    pub(crate) admission: Arc<Admission>,
-    /// Whether the server is stopping.
-    pub(crate) stopping: watch::Receiver<bool>,
-}
-
 /// What connections are served from: the site, and its routes, made once.
 #[derive(Clone)]
 pub(crate) struct Service {
     site: Arc<Site>,
     routes: Router,
-}
-
-impl Site {
-    /// Waits until the server stops.
-    async fn stopped(&self) {
-        // An error says that the server is gone, and so is this task soon.
-        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
-    }
-}
-
-/// Where a request came from, and the place that its connection takes.
-#[derive(Clone)]
-struct Peer {
-    address: IpAddr,
-    worker: usize,
-    permit: Arc<Permit>,
 }
 
 impl Service {

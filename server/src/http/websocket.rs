@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 
 use super::credentials::{Credentials, SUBPROTOCOL};
 use super::error::Refusal;
-use super::{Peer, Site};
+use super::site::{Peer, Site};
 use crate::auth::{Identity, TokenError};
 use crate::connection::Connection;
 use crate::framing;

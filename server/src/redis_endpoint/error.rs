@@ -1,7 +1,5 @@
 //! What is wrong with a Redis, and what to do about it: each in one line, none with a password.
 
-use super::options::Options;
-
 /// What cannot be meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadOption {
@@ -78,16 +76,6 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// It takes connections and says nothing.
-    pub(super) fn silent(options: &Options) -> Self {
-        let hint = if options.is_tls() {
-            "if it does not speak TLS begin the URL with redis://"
-        } else {
-            "if it speaks TLS begin the URL with rediss://"
-        };
-        Self::Silent(options.place(), hint)
-    }
-
     /// Whether it may be otherwise in a moment.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::Unreachable(..) | Self::Silent(..) | Self::HangsUp(_) | Self::Loading(_))

@@ -41,7 +41,7 @@ impl RedisEndpoint {
         let mut told = false;
         loop {
             let looked = timeout(ATTEMPT, check::look(&client, &options)).await;
-            match looked.unwrap_or_else(|_| Err(OpenError::silent(&options))) {
+            match looked.unwrap_or_else(|_| Err(options.silent())) {
                 Ok(warnings) => return Ok(Self { options, client, warnings }),
                 Err(error) if error.may_pass() && Instant::now() + PAUSE < until => {
                     if !std::mem::replace(&mut told, true) {

@@ -116,6 +116,16 @@ impl Options {
         matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 
+    /// The error of a Redis that takes connections and does not answer.
+    pub(super) fn silent(&self) -> OpenError {
+        let hint = if self.is_tls() {
+            "if it does not speak TLS begin the URL with redis://"
+        } else {
+            "if it speaks TLS begin the URL with rediss://"
+        };
+        OpenError::Silent(self.place(), hint)
+    }
+
     /// Makes connections as said here.
     pub(super) fn client(&self) -> Result<Client, OpenError> {
         if !self.is_tls() {

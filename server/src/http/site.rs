@@ -1,0 +1,33 @@
+//! State that requests share: the site, and the peer of each connection.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::admission::{Admission, Permit};
+use crate::connection::Hub;
+
+/// State that all requests share.
+pub(crate) struct Site {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) admission: Arc<Admission>,
+    /// True once the server stops.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+impl Site {
+    /// Waits until the server stops.
+    pub(super) async fn stopped(&self) {
+        // An error says that the server is gone, and so is this task soon.
+        let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// The peer of a connection, and its share of the server.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) worker: usize,
+    pub(super) permit: Arc<Permit>,
+}
