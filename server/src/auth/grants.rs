@@ -1,20 +1,20 @@
-//! What a bearer may do in which room.
+//! Rights of a bearer in rooms.
 //!
-//! The rule, from the claims: `rooms` says which rooms the bearer may use (none given: every room; an empty list:
-//! no room). `read_only` takes posting away in the rooms it names; it opens no room. An admin may use and post in
-//! every room, whatever the lists say. Reserved names ([`RoomName::is_reserved`]) are nobody's.
+//! The claim `rooms` names the rooms that the bearer may use: without the claim every room, with an empty list none.
+//! `read_only` removes the right to post in the rooms that it names; it grants nothing. An admin may use and post in
+//! every room, whatever the lists hold. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
 //!
-//! A glob is matched against the whole name, letter by letter: `*` stands for any run of characters, also an empty
-//! one, `?` for exactly one, and every other character for itself. There is no escape.
+//! A glob is matched against the whole name, character by character: `*` matches any run of characters, also an empty
+//! one, `?` exactly one, and every other character itself. There is no escape.
 
 use realtime_shared::{Claims, Role, RoomName};
 
-/// Most globs in a token, `rooms` and `read_only` together. A token has to fit into a header.
+/// Limit on the globs of a token, `rooms` and `read_only` together. A token must fit into a header.
 pub const MAX_GLOBS: usize = 256;
-/// Longest glob, in characters: a room's name with a `*` between any two of its characters fits.
+/// Limit on the characters of a glob: fits a room name with a `*` between any two characters.
 pub const MAX_GLOB_CHARS: usize = 2 * realtime_shared::name::NAME_CHARS + 1;
 
-/// Why the lists of a token are refused.
+/// Error in the room lists of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// More than [`MAX_GLOBS`].
@@ -25,18 +25,18 @@ pub enum GrantError {
     TooLong,
 }
 
-/// What a bearer may do in which room.
+/// Rights of a bearer in rooms.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grants(Kind);
+pub struct Grants(Rights);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum Rights {
     Everything,
     Lists { rooms: Option<Box<[Glob]>>, read_only: Box<[Glob]> },
 }
 
 impl Grants {
-    /// What `claims` grant.
+    /// Compiles the grants of `claims`.
     pub fn from_claims(claims: &Claims) -> Result<Self, GrantError> {
         let rooms = claims.rooms.as_deref();
         if rooms.map_or(0, <[String]>::len).saturating_add(claims.read_only.len()) > MAX_GLOBS {
@@ -46,28 +46,28 @@ impl Grants {
         let rooms = rooms.map(compile).transpose()?;
         let read_only = compile(&claims.read_only)?;
         Ok(Self(match claims.role {
-            Role::Admin => Kind::Everything,
-            Role::User => Kind::Lists { rooms, read_only },
+            Role::Admin => Rights::Everything,
+            Role::User => Rights::Lists { rooms, read_only },
         }))
     }
 
-    /// Whether the bearer may join `room`, read its past and see it in lists.
+    /// Whether the bearer may join `room`, read its history and see it in lists.
     #[must_use]
     pub fn may_use(&self, room: &RoomName) -> bool {
         !room.is_reserved()
             && match &self.0 {
-                Kind::Everything | Kind::Lists { rooms: None, .. } => true,
-                Kind::Lists { rooms: Some(rooms), .. } => any_matches(rooms, room),
+                Rights::Everything | Rights::Lists { rooms: None, .. } => true,
+                Rights::Lists { rooms: Some(rooms), .. } => any_matches(rooms, room),
             }
     }
 
-    /// Whether the bearer may post in `room`. Who may post may use.
+    /// Whether the bearer may post in `room`. Implies [`Self::may_use`].
     #[must_use]
     pub fn may_post(&self, room: &RoomName) -> bool {
         self.may_use(room)
             && match &self.0 {
-                Kind::Everything => true,
-                Kind::Lists { read_only, .. } => !any_matches(read_only, room),
+                Rights::Everything => true,
+                Rights::Lists { read_only, .. } => !any_matches(read_only, room),
             }
     }
 }
@@ -76,7 +76,7 @@ fn any_matches(globs: &[Glob], room: &RoomName) -> bool {
     globs.iter().any(|glob| glob.matches(room.as_str()))
 }
 
-/// A pattern for room names.
+/// Pattern for room names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Glob(Box<str>);
 
@@ -88,8 +88,8 @@ impl Glob {
         Ok(Self(pattern.into()))
     }
 
-    /// Goes back to the last `*` only: what an earlier one took never needs to change, for the last can take
-    /// whatever follows. So the steps are bounded by the product of both lengths.
+    /// Backtracks to the last `*` only: it can match whatever an earlier one would have matched. The number of steps is
+    /// therefore bounded by the product of both lengths.
     fn matches(&self, name: &str) -> bool {
         let mut pattern = self.0.chars();
         let mut rest = name.chars();
@@ -145,18 +145,18 @@ mod tests {
     }
 
     fn grants(rooms: Option<&[&str]>, read_only: &[&str]) -> Grants {
-        Grants::from_claims(&claims(Role::User, rooms, read_only)).expect("sound lists")
+        Grants::from_claims(&claims(Role::User, rooms, read_only)).expect("valid lists")
     }
 
     #[test]
-    fn no_list_is_every_room_and_an_empty_one_is_none() {
+    fn a_missing_list_grants_every_room_and_an_empty_one_none() {
         assert!(grants(None, &[]).may_post(&room("anything")));
         assert!(!grants(Some(&[]), &[]).may_use(&room("anything")));
         assert!(!grants(Some(&[""]), &[]).may_use(&room("anything")));
     }
 
     #[test]
-    fn rooms_are_those_that_a_glob_names() {
+    fn rooms_grants_the_rooms_that_match_a_glob() {
         let grants = grants(Some(&["chat-*", "lobby", "team-?"]), &[]);
         for yes in ["chat-general", "chat-", "lobby", "team-a", "team-ü"] {
             assert!(grants.may_use(&room(yes)) && grants.may_post(&room(yes)), "{yes}");
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_takes_posting_and_gives_nothing() {
+    fn read_only_removes_posting_and_grants_nothing() {
         let everywhere_else = grants(None, &["news-*"]);
         assert!(everywhere_else.may_use(&room("news-today")));
         assert!(!everywhere_else.may_post(&room("news-today")));
@@ -178,21 +178,21 @@ mod tests {
     }
 
     #[test]
-    fn an_admin_is_bound_by_no_list() {
-        let admin = Grants::from_claims(&claims(Role::Admin, Some(&[]), &["*"])).expect("sound lists");
+    fn lists_do_not_restrict_an_admin() {
+        let admin = Grants::from_claims(&claims(Role::Admin, Some(&[]), &["*"])).expect("valid lists");
         assert!(admin.may_use(&room("chat")) && admin.may_post(&room("chat")));
     }
 
     #[test]
-    fn reserved_names_are_nobodys() {
-        let admin = Grants::from_claims(&claims(Role::Admin, None, &[])).expect("sound lists");
+    fn reserved_names_are_granted_to_nobody() {
+        let admin = Grants::from_claims(&claims(Role::Admin, None, &[])).expect("valid lists");
         for grants in [admin, grants(None, &[]), grants(Some(&["dm:*", "*"]), &[])] {
             assert!(!grants.may_use(&room("dm:alice")) && !grants.may_post(&room("dm:alice")));
         }
     }
 
     #[test]
-    fn lists_are_bounded() {
+    fn the_number_and_length_of_globs_are_limited() {
         let many = vec!["a"; MAX_GLOBS];
         assert!(Grants::from_claims(&claims(Role::User, Some(&many), &[])).is_ok());
         assert_eq!(Grants::from_claims(&claims(Role::User, Some(&many), &["a"])), Err(GrantError::TooMany));
@@ -205,13 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn stars_without_end_are_matched_soon() {
-        // Exponential in a matcher that tries every way to share the name among the stars.
+    fn many_stars_are_matched_in_polynomial_time() {
+        // Exponential in a matcher that backtracks to every star.
         let glob = Glob::new(&"*a".repeat(64)).expect("short enough");
         assert!(!glob.matches(&format!("{}b", "a".repeat(63))));
     }
 
-    /// The definition of a glob, as short as it can be said.
+    /// Reference implementation of a glob.
     fn naive(pattern: &[char], name: &[char]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,
@@ -225,19 +225,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn matches_as_defined(pattern in "[ab*?ü]{0,8}", name in "[abü?*]{0,10}") {
+        fn a_glob_matches_as_its_reference_implementation(pattern in "[ab*?ü]{0,8}", name in "[abü?*]{0,10}") {
             let (p, n): (Vec<_>, Vec<_>) = (pattern.chars().collect(), name.chars().collect());
             prop_assert_eq!(Glob::new(&pattern).expect("short enough").matches(&name), naive(&p, &n));
         }
 
         #[test]
-        fn who_may_post_may_use(
+        fn the_right_to_post_implies_the_right_to_use(
             rooms in proptest::option::of(prop::collection::vec("[ab*?]{0,4}", 0..4)),
             read_only in prop::collection::vec("[ab*?]{0,4}", 0..4),
             name in "[ab]{1,5}",
         ) {
             let claims = Claims { rooms, read_only, ..claims(Role::User, None, &[]) };
-            let grants = Grants::from_claims(&claims).expect("sound lists");
+            let grants = Grants::from_claims(&claims).expect("valid lists");
             prop_assert!(grants.may_use(&room(&name)) || !grants.may_post(&room(&name)));
         }
     }

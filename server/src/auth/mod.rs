@@ -1,8 +1,8 @@
-//! Who a bearer is, and what it may do.
+//! Authentication and authorization.
 //!
-//! [`token`] turns a bearer token into an [`Identity`], once for each connection and for each `refresh`.
-//! [`grants`] then answers for every room whether that identity may use it or post there. Both are pure: the clock
-//! is a parameter, and nothing here knows a socket, a room or a message.
+//! [`token`] turns a bearer token into an [`Identity`], once for each connection and each `refresh`.
+//! [`grants`] then decides for each room whether that identity may use it or post in it. Both are pure: the clock is a
+//! parameter, and neither knows sockets, rooms or messages.
 
 pub mod grants;
 pub mod token;

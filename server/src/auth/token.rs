@@ -1,9 +1,8 @@
-//! From a bearer token to who its bearer is, and back.
+//! Verification and minting of bearer tokens.
 //!
-//! Tokens are JWTs signed with HS256 ([`Verifier`] has one algorithm and one key, so that a token has no say in
-//! either). Signature and encoding are the library's work; the claims are judged here, against a time that is passed
-//! in. A [`TokenError`] is for the log and never has the token in it: what clients are told is the same for every
-//! cause.
+//! Tokens are JWTs signed with HS256. [`Verifier`] has one algorithm and one key, so that a token cannot choose either.
+//! The library checks signature and encoding; this module judges the claims, against a time that is passed in. A
+//! [`TokenError`] goes to the log and never contains the token: clients get the same answer for every cause.
 
 use std::time::Duration;
 
@@ -17,66 +16,60 @@ use super::grants::{GrantError, Grants};
 use crate::config::Config;
 use crate::secret::Secret;
 
-/// Longest token that is looked at: as much as common proxies let through in a line of a request.
+/// Limit on the length of a token: what common proxies allow for a request line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
-/// How far the clocks of who makes tokens and who checks them may be apart, both for `exp` and for `nbf`.
+/// Tolerated clock skew between the issuer and this server, for `exp` and `nbf`.
 pub const LEEWAY: Duration = Duration::from_secs(5);
 
-/// What a good token says of its bearer.
+/// Bearer of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is.
     pub user: UserId,
-    /// What it is.
     pub role: Role,
-    /// What it may do in which room.
     pub grants: Grants,
-    /// The token's `exp`. The token is good until [`LEEWAY`] after it.
+    /// The token's `exp`. The token is valid until [`LEEWAY`] after it.
     pub expires_at: Timestamp,
 }
 
-/// Why a token is refused. For the log only.
+/// Reason for refusing a token. Goes to the log only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// No text at all.
     #[error("the token is empty")]
     Empty,
-    /// More than [`MAX_TOKEN_BYTES`].
+    /// Longer than [`MAX_TOKEN_BYTES`].
     #[error("the token is longer than {MAX_TOKEN_BYTES} bytes")]
     TooLong,
-    /// Not three parts of base64url, two of them JSON, or an `alg` that nobody knows (`none` among them).
+    /// Not three parts of base64url, two of them JSON, or an unknown `alg` (`none` among them).
     #[error("not a JWT, or one with an unknown `alg`")]
     Malformed,
-    /// `alg` is known and not HS256.
+    /// `alg` is known but not HS256.
     #[error("not signed with HS256")]
     Algorithm,
-    /// The header has `crit`: who does not know the extensions it names has to refuse (RFC 7515, section 4.1.11).
-    #[error("the header demands extensions (`crit`)")]
+    /// The header has `crit`: a recipient must refuse extensions that it does not know (RFC 7515, section 4.1.11).
+    #[error("the header requires extensions (`crit`)")]
     Critical,
-    /// Signed with another secret, or changed since.
-    #[error("the signature is not of this server's secret")]
+    /// Signed with another secret, or changed after signing.
+    #[error("the signature does not match this server's secret")]
     Signature,
-    /// Well signed, but a claim is missing or of a wrong form: what is wrong.
-    #[error("the claims are not sound: {0}")]
+    /// A claim is missing or malformed.
+    #[error("invalid claims: {0}")]
     Claims(String),
-    /// `rooms` or `read_only` are out of bounds.
+    /// `rooms` or `read_only` exceed a limit.
     #[error(transparent)]
     Grants(#[from] GrantError),
-    /// `iss` is not the one demanded.
-    #[error("`iss` is not the issuer that is demanded")]
+    #[error("`iss` is not the required issuer")]
     Issuer,
-    /// `aud` does not name the one demanded.
-    #[error("`aud` does not name the audience that is demanded")]
+    #[error("`aud` does not name the required audience")]
     Audience,
-    /// `exp` is past, and so is the leeway.
+    /// `exp` and the leeway are past.
     #[error("expired")]
     Expired,
-    /// `nbf` is ahead by more than the leeway.
-    #[error("not good yet (`nbf`)")]
-    NotYet,
+    /// `nbf` is in the future by more than the leeway.
+    #[error("not valid yet (`nbf`)")]
+    NotYetValid,
 }
 
-/// Checks tokens. Made once, used by every connection.
+/// Verifies tokens. Created once and shared by all connections.
 #[derive(Debug, Clone)]
 pub struct Verifier {
     key: DecodingKey,
@@ -86,11 +79,11 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier with the secret of `config`, which demands the `iss` and `aud` that `config` names.
+    /// Verifier with the secret of `config`. Requires `iss` and `aud` if `config` names them.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        // The library's own checks of claims ask the system's clock, refuse an `aud` that nobody demanded and accept
-        // a missing one. It checks the signature, and nothing else.
+        // The library's checks of claims read the system clock, refuse an `aud` that is not required and accept a missing
+        // one. Here it checks only the signature.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
@@ -104,15 +97,15 @@ impl Verifier {
         }
     }
 
-    /// Who the bearer of `token` is, if the token is good at `now`.
+    /// Verifies `token` at the time `now`.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
         let body = self.signed_body(token)?;
-        let claims = Claims::deserialize(&body).map_err(|fault| unsound(&fault.to_string()))?;
+        let claims = Claims::deserialize(&body).map_err(|fault| invalid_claims(&fault.to_string()))?;
         let grants = Grants::from_claims(&claims)?;
         if self.issuer.is_some() && claims.iss != self.issuer {
             return Err(TokenError::Issuer);
         }
-        if self.audience.as_deref().is_some_and(|demanded| !names(claims.aud.as_ref(), demanded)) {
+        if self.audience.as_deref().is_some_and(|required| !names_audience(claims.aud.as_ref(), required)) {
             return Err(TokenError::Audience);
         }
 
@@ -122,7 +115,7 @@ impl Verifier {
             return Err(TokenError::Expired);
         }
         if not_before(&body)?.is_some_and(|not_before| now + LEEWAY < not_before) {
-            return Err(TokenError::NotYet);
+            return Err(TokenError::NotYetValid);
         }
         Ok(Identity {
             user: claims.sub,
@@ -132,7 +125,7 @@ impl Verifier {
         })
     }
 
-    /// The claims as they were signed.
+    /// Claims with a verified signature.
     fn signed_body(&self, token: &str) -> Result<Value, TokenError> {
         if token.is_empty() {
             return Err(TokenError::Empty);
@@ -150,32 +143,29 @@ impl Verifier {
     }
 }
 
-fn names(audience: Option<&Audience>, demanded: &str) -> bool {
+fn names_audience(audience: Option<&Audience>, required: &str) -> bool {
     match audience {
         None => false,
-        Some(Audience::One(name)) => name == demanded,
-        Some(Audience::Many(names)) => names.iter().any(|name| name == demanded),
+        Some(Audience::One(name)) => name == required,
+        Some(Audience::Many(names)) => names.iter().any(|name| name == required),
     }
 }
 
 fn not_before(body: &Value) -> Result<Option<Duration>, TokenError> {
     let Some(claim) = body.get("nbf") else { return Ok(None) };
     let time = claim.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.map(Some).ok_or_else(|| unsound("`nbf` is not a time"))
+    time.map(Some).ok_or_else(|| invalid_claims("`nbf` is not a time"))
 }
 
-/// What is wrong may quote a claim, so it is cut to a length for a log.
-fn unsound(fault: &str) -> TokenError {
+/// The fault may quote a claim; it is truncated for the log.
+fn invalid_claims(fault: &str) -> TokenError {
     const LOGGED_CHARS: usize = 160;
     TokenError::Claims(fault.chars().take(LOGGED_CHARS).collect())
 }
 
-/// A token that says `claims`, signed with `secret`.
+/// Mints a token with `claims`, signed with `secret`.
 #[must_use]
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "it cannot happen: claims are plain JSON, and HMAC takes any key"
-)]
+#[expect(clippy::missing_panics_doc, reason = "cannot panic: claims are plain JSON, and HMAC takes any key")]
 pub fn mint(secret: &Secret, claims: &Claims) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key).expect("claims are JSON")
@@ -236,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_says_who_its_bearer_is() {
+    fn a_valid_token_gives_the_identity_of_its_bearer() {
         let identity = accepts(&json!({}));
         assert_eq!(identity.user.as_str(), "alice");
         assert_eq!(identity.role, Role::User);
@@ -254,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_minted_is_accepted() {
+    fn a_minted_token_is_accepted() {
         let claims = Claims {
             sub: UserId::new("büro 7").expect("a user id"),
             exp: NOW + 1,
@@ -264,9 +254,9 @@ mod tests {
             iss: Some("me".to_owned()),
             aud: Some(Audience::One("you".to_owned())),
         };
-        let identity = verify_text(&mint(&config().secret, &claims)).expect("a good token");
+        let identity = verify_text(&mint(&config().secret, &claims)).expect("a valid token");
         assert_eq!(identity.user, claims.sub);
-        assert_eq!(identity.grants, Grants::from_claims(&claims).expect("sound lists"));
+        assert_eq!(identity.grants, Grants::from_claims(&claims).expect("valid lists"));
     }
 
     #[test]
@@ -281,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn exp_is_demanded_and_kept_to() {
+    fn exp_is_required_and_enforced() {
         assert!(matches!(refuses(&without("exp")), TokenError::Claims(_)));
         for exp in [json!(null), json!("1800000000"), json!(-1), json!(1e300)] {
             assert!(matches!(refuses(&body(&json!({ "exp": exp }))), TokenError::Claims(_)), "{exp}");
@@ -298,18 +288,18 @@ mod tests {
     }
 
     #[test]
-    fn nbf_is_kept_to_where_it_is() {
+    fn nbf_is_enforced_if_present() {
         accepts(&json!({ "nbf": NOW - 100 }));
         accepts(&json!({ "nbf": NOW + 5 }));
         accepts(&json!({ "nbf": 0.5 }));
-        assert_eq!(refuses(&body(&json!({ "nbf": NOW + 6 }))), TokenError::NotYet);
+        assert_eq!(refuses(&body(&json!({ "nbf": NOW + 6 }))), TokenError::NotYetValid);
         for nbf in [json!(null), json!("0"), json!(-1), json!(1e300)] {
             assert!(matches!(refuses(&body(&json!({ "nbf": nbf }))), TokenError::Claims(_)), "{nbf}");
         }
     }
 
     #[test]
-    fn lists_and_roles_of_a_wrong_form_are_refused() {
+    fn malformed_lists_and_roles_are_refused() {
         for changes in [
             json!({ "rooms": "chat-*" }),
             json!({ "rooms": null }),
@@ -328,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn issuer_and_audience_are_demanded_only_where_configured() {
+    fn issuer_and_audience_are_required_only_if_configured() {
         accepts(&json!({ "iss": "anybody", "aud": "somebody" }));
         accepts(&json!({ "aud": ["a", "b"] }));
 
@@ -348,22 +338,22 @@ mod tests {
     }
 
     #[test]
-    fn only_our_key_with_our_algorithm_is_a_signature() {
+    fn only_our_key_with_hs256_is_accepted() {
         let body = body(&json!({}));
-        let ours = sign(&Header::default(), &body);
-        let (message, signature) = ours.rsplit_once('.').expect("three parts");
+        let valid = sign(&Header::default(), &body);
+        let (message, signature) = valid.rsplit_once('.').expect("three parts");
         let (header, payload) = message.split_once('.').expect("three parts");
-        verify_text(&ours).expect("the token that the others are made of");
+        verify_text(&valid).expect("the token that the others are made of");
 
         let other_key = EncodingKey::from_secret(b"another secret, which is as long as ours");
-        let theirs = jsonwebtoken::encode(&Header::default(), &body, &other_key).expect("a token");
-        let (_, their_signature) = theirs.rsplit_once('.').expect("three parts");
+        let foreign = jsonwebtoken::encode(&Header::default(), &body, &other_key).expect("a token");
+        let (_, foreign_signature) = foreign.rsplit_once('.').expect("three parts");
         let other_payload = sign(&Header::default(), &json!({ "sub": "mallory", "exp": NOW + 3_600 }));
         let other_payload = other_payload.split('.').nth(1).expect("three parts");
 
         for (token, cause) in [
-            (theirs.clone(), TokenError::Signature),
-            (format!("{message}.{their_signature}"), TokenError::Signature),
+            (foreign.clone(), TokenError::Signature),
+            (format!("{message}.{foreign_signature}"), TokenError::Signature),
             (format!("{header}.{other_payload}.{signature}"), TokenError::Signature),
             (format!("{message}."), TokenError::Signature),
             (format!("{message}.{}", &signature[..40]), TokenError::Signature),
@@ -381,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
-        let ours = sign(&Header::default(), &body(&json!({})));
+    fn a_malformed_token_is_refused() {
+        let valid = sign(&Header::default(), &body(&json!({})));
         assert_eq!(verify_text(""), Err(TokenError::Empty));
         for garbage in [".", "..", "...", "a", "a.b", "a.b.c", "{}.{}.{}", "\u{0}", "ü.ü.ü"] {
             assert_eq!(verify_text(garbage), Err(TokenError::Malformed), "{garbage:?}");
         }
-        for dressed in [format!(" {ours}"), format!("{ours} "), format!("{ours}="), format!("{ours}.x")] {
+        for dressed in [format!(" {valid}"), format!("{valid} "), format!("{valid}="), format!("{valid}.x")] {
             assert_eq!(verify_text(&dressed), Err(TokenError::Malformed), "{dressed:?}");
         }
         let longest = format!("{}.a.a", "a".repeat(MAX_TOKEN_BYTES - 4));
@@ -399,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn causes_are_short_and_do_not_have_the_token() {
+    fn causes_are_short_and_omit_the_token() {
         let long = "x".repeat(4_000);
         let token = sign(&Header::default(), &body(&json!({ "role": long })));
         let cause = verify_text(&token).expect_err("not a role").to_string();
