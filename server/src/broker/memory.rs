@@ -1,10 +1,10 @@
-//! Rooms in the memory of this process: they end with it.
+//! Engine in the memory of this process: rooms end with it.
 //!
-//! A room's lock is held from numbering an entry to handing it to the feed, which is what makes the order. History
-//! and deduplication are bounded for each room, and together for the whole process: when it is full the oldest go
-//! first, of whatever room, and a room that has lost its last one begins anew, in a new epoch, unless it is open.
+//! The lock of a room's log is held from assigning the seq to handing the entry to the feed: this makes the order.
+//! History and dedup records are bounded for each room, and together for the whole process. When the process is full,
+//! the oldest go first, across all rooms. A room that has lost everything starts a new epoch, unless it is open.
 //!
-//! Locks are taken in the order `ages`, a room's log, `rooms`; the feed takes its own after a log's.
+//! Lock order: `eviction`, then the log of a room, then `rooms`. The feed takes its own locks after a log's.
 
 mod log;
 #[cfg(test)]
@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
 
-use self::log::{Appended, Held, Log};
+use self::log::{AppendResult, MemoryLog, Usage};
 use super::people::People;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
@@ -25,29 +25,29 @@ use super::{
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
 
-/// The order of age is cleared of what is gone when it is longer than this, and than twice what is there.
-const SPARE_AGES: usize = 4_096;
+/// The eviction order is compacted when it is longer than this, and longer than twice the number of items.
+const SPARE_ORDER: usize = 4_096;
 
-/// A broker for one process.
+/// Broker for one process.
 pub(crate) struct MemoryBroker {
     feed: Weak<dyn Feed>,
     clock: Clock,
     limits: MemoryStore,
     retain: Retain,
-    rooms: Mutex<HashMap<RoomName, Arc<Mutex<Log>>>>,
-    ages: Mutex<Ages>,
+    rooms: Mutex<HashMap<RoomName, Arc<Mutex<MemoryLog>>>>,
+    eviction: Mutex<EvictionOrder>,
     people: People,
 }
 
-/// The numbers of all rooms in the order of their age; some of them gone from their room already.
+/// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
 #[derive(Default)]
-struct Ages {
-    held: Held,
-    order: VecDeque<(Weak<Mutex<Log>>, Seq)>,
+struct EvictionOrder {
+    usage: Usage,
+    order: VecDeque<(Weak<Mutex<MemoryLog>>, Seq)>,
 }
 
 impl MemoryBroker {
-    /// An empty one, which announces to `feed`.
+    /// Empty broker that publishes to `feed`.
     #[must_use]
     pub(crate) fn new(feed: Weak<dyn Feed>, clock: Clock, limits: MemoryStore, retain: Retain) -> Self {
         Self {
@@ -56,51 +56,51 @@ impl MemoryBroker {
             limits,
             retain,
             rooms: Mutex::default(),
-            ages: Mutex::default(),
+            eviction: Mutex::default(),
             people: People::default(),
         }
     }
 
-    fn log(&self, room: &RoomName) -> Option<Arc<Mutex<Log>>> {
+    fn log(&self, room: &RoomName) -> Option<Arc<Mutex<MemoryLog>>> {
         self.rooms.lock().get(room).cloned()
     }
 
-    /// The room's log, made if need be.
-    fn log_or_new(&self, room: &RoomName) -> Arc<Mutex<Log>> {
+    /// MemoryLog of the room, created if it is missing.
+    fn log_or_new(&self, room: &RoomName) -> Arc<Mutex<MemoryLog>> {
         let mut rooms = self.rooms.lock();
         if let Some(log) = rooms.get(room) {
             return log.clone();
         }
-        let log = Arc::new(Mutex::new(Log::new(room.clone())));
+        let log = Arc::new(Mutex::new(MemoryLog::new(room.clone())));
         rooms.insert(room.clone(), log.clone());
         log
     }
 
-    fn forget_if_empty(&self, log: &mut Log) {
-        if log.opened == 0 && !log.gone && log.entries.is_empty() && log.known.is_empty() {
-            log.gone = true;
+    fn remove_if_empty(&self, log: &mut MemoryLog) {
+        if log.open_count == 0 && !log.removed && log.entries.is_empty() && log.dedup.is_empty() {
+            log.removed = true;
             self.rooms.lock().remove(&log.room);
         }
     }
 
-    /// Counts what was added and freed, and makes room in the process: drops the oldest until all fit.
-    fn account(&self, log: &Arc<Mutex<Log>>, seq: Seq, added: Held, freed: Held) {
-        let most = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
-        let mut ages = self.ages.lock();
-        ages.held.bytes += added.bytes;
-        ages.held.pieces += added.pieces;
-        ages.held.subtract(freed);
-        ages.order.push_back((Arc::downgrade(log), seq));
-        while ages.held.bytes > most {
-            let Some((log, seq)) = ages.order.pop_front() else { break };
+    /// Accounts for what an entry added and freed, then evicts the oldest items until the total is within the limit.
+    fn account(&self, log: &Arc<Mutex<MemoryLog>>, seq: Seq, added: Usage, freed: Usage) {
+        let limit = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
+        let mut eviction = self.eviction.lock();
+        eviction.usage.bytes += added.bytes;
+        eviction.usage.items += added.items;
+        eviction.usage.subtract(freed);
+        eviction.order.push_back((Arc::downgrade(log), seq));
+        while eviction.usage.bytes > limit {
+            let Some((log, seq)) = eviction.order.pop_front() else { break };
             let Some(log) = log.upgrade() else { continue };
             let mut log = log.lock();
-            ages.held.subtract(log.drop_up_to(seq));
-            self.forget_if_empty(&mut log);
+            eviction.usage.subtract(log.drop_up_to(seq));
+            self.remove_if_empty(&mut log);
         }
-        let held = usize::try_from(ages.held.pieces).unwrap_or(0);
-        if ages.order.len() > SPARE_AGES.max(2 * held) {
-            ages.order.retain(|(log, seq)| log.upgrade().is_some_and(|log| log.lock().holds(*seq)));
+        let items = usize::try_from(eviction.usage.items).unwrap_or(0);
+        if eviction.order.len() > SPARE_ORDER.max(2 * items) {
+            eviction.order.retain(|(log, seq)| log.upgrade().is_some_and(|log| log.lock().holds(*seq)));
         }
     }
 }
@@ -114,8 +114,8 @@ impl Broker for MemoryBroker {
         loop {
             let log = self.log_or_new(room);
             let mut log = log.lock();
-            if !log.gone {
-                log.opened += 1;
+            if !log.removed {
+                log.open_count += 1;
                 return ready_with(log.position());
             }
         }
@@ -124,8 +124,8 @@ impl Broker for MemoryBroker {
     fn release(&self, room: &RoomName) {
         if let Some(log) = self.log(room) {
             let mut log = log.lock();
-            log.opened = log.opened.saturating_sub(1);
-            self.forget_if_empty(&mut log);
+            log.open_count = log.open_count.saturating_sub(1);
+            self.remove_if_empty(&mut log);
         }
     }
 
@@ -139,14 +139,14 @@ impl Broker for MemoryBroker {
         loop {
             let shared = self.log_or_new(&submission.post.room);
             let mut log = shared.lock();
-            if log.gone {
+            if log.removed {
                 continue;
             }
-            if let Some(receipt) = key.as_ref().and_then(|key| log.known(key, now)) {
+            if let Some(receipt) = key.as_ref().and_then(|key| log.find_duplicate(key, now)) {
                 drop(log);
                 return complete(Ok(receipt));
             }
-            let Appended { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
+            let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
             if let Some(feed) = self.feed.upgrade() {
                 feed.entry(&log.room, &receipt.epoch, &entry);
             }

@@ -1,4 +1,4 @@
-//! One room's log in memory: its newest entries, and what is remembered of older ones for the day that they come again.
+//! MemoryLog of a room in memory: its newest entries, and the dedup records of older ones.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,75 +7,75 @@ use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 use crate::broker::{DEDUP_ENTRIES, DedupKey, Entry, Page, Range, Receipt, Submission, is_known_at};
 use crate::config::Retain;
 
-/// Entries of a room that are kept where the operator has not said how many.
-pub(super) const MESSAGES: u64 = 1_000;
-/// What an entry takes beside its text: its place in the log and in the order of age.
+/// Entries of a room that are kept if the configuration gives no number.
+pub(super) const DEFAULT_MESSAGES: u64 = 1_000;
+/// Memory of an entry beside its frame, estimated: its slots in the log and in the eviction order.
 pub(super) const ENTRY_BYTES: usize = 128;
-/// What it takes to know a message again.
-pub(super) const KNOWN_BYTES: usize = 256;
+/// Memory of a dedup record, estimated.
+pub(super) const DEDUP_BYTES: usize = 256;
 
-/// A room's log.
-pub(super) struct Log {
+/// MemoryLog of a room.
+pub(super) struct MemoryLog {
     pub(super) room: RoomName,
-    /// How often the room was opened and not released: while it is, its head stays, whatever else is dropped.
-    pub(super) opened: usize,
-    /// Dropped from the rooms: whoever still holds it asks again.
-    pub(super) gone: bool,
+    /// Number of times that the room was open_count and not released. An open room keeps its head, whatever is evicted.
+    pub(super) open_count: usize,
+    /// The log is no longer in the map of rooms: a caller that still holds it must look the room up again.
+    pub(super) removed: bool,
     pub(super) epoch: Option<Epoch>,
-    /// The head: all of it but the epoch.
+    /// Head: seq, id and time.
     pub(super) last: Option<(Seq, EntryId, Timestamp)>,
-    /// The newest entries, contiguous up to the head.
-    pub(super) entries: VecDeque<Kept>,
-    pub(super) known: HashMap<DedupKey, Known>,
-    /// The keys of `known`, oldest first.
-    pub(super) known_order: VecDeque<DedupKey>,
+    /// Newest entries, contiguous up to the head.
+    pub(super) entries: VecDeque<StoredEntry>,
+    pub(super) dedup: HashMap<DedupKey, DedupRecord>,
+    /// Keys of `dedup`, oldest first.
+    pub(super) dedup_order: VecDeque<DedupKey>,
 }
 
-/// An entry, and when it was accepted.
-pub(super) struct Kept {
+/// Entry with the time at which it was accepted.
+pub(super) struct StoredEntry {
     pub(super) entry: Entry,
     ts: Timestamp,
 }
 
-/// What is remembered of a message for the day that it comes again.
+/// Dedup record of a message.
 #[derive(Clone, Copy)]
-pub(super) struct Known {
+pub(super) struct DedupRecord {
     pub(super) seq: Seq,
     pub(super) id: EntryId,
     pub(super) ts: Timestamp,
 }
 
-/// What is kept, or freed. Signed: what one thread has freed, another may not have counted yet.
+/// Memory in use or freed. Signed: one thread may subtract what another has not added yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct Usage {
     pub(super) bytes: isize,
-    /// Entries and known messages.
-    pub(super) pieces: isize,
+    /// Entries and dedup records.
+    pub(super) items: isize,
 }
 
-impl Held {
+impl Usage {
     pub(super) fn add(&mut self, bytes: usize) {
         self.bytes += bytes.cast_signed();
-        self.pieces += 1;
+        self.items += 1;
     }
 
     pub(super) fn subtract(&mut self, freed: Self) {
         self.bytes -= freed.bytes;
-        self.pieces -= freed.pieces;
+        self.items -= freed.items;
     }
 }
 
-impl Log {
+impl MemoryLog {
     pub(super) fn new(room: RoomName) -> Self {
         Self {
             room,
-            opened: 0,
-            gone: false,
+            open_count: 0,
+            removed: false,
             epoch: None,
             last: None,
             entries: VecDeque::new(),
-            known: HashMap::new(),
-            known_order: VecDeque::new(),
+            dedup: HashMap::new(),
+            dedup_order: VecDeque::new(),
         }
     }
 
@@ -86,94 +86,94 @@ impl Log {
         }
     }
 
-    /// The number of the oldest entry that is kept, or would be.
+    /// Seq of the oldest stored entry; one past the head if there is none.
     fn first(&self) -> Seq {
         let head = self.last.map_or(0, |(seq, ..)| seq.get());
         Seq::new(head + 1 - self.entries.len() as u64)
     }
 
-    /// Whether anything with this number is kept.
+    /// Whether the entry or the dedup record of `seq` is stored.
     pub(super) fn holds(&self, seq: Seq) -> bool {
         self.entries.front().is_some_and(|kept| kept.entry.seq <= seq)
-            || self.known_order.binary_search_by_key(&seq, |key| self.known[key].seq).is_ok()
+            || self.dedup_order.binary_search_by_key(&seq, |key| self.dedup[key].seq).is_ok()
     }
 
-    /// How many of the oldest entries are too old.
+    /// Number of the oldest entries that are beyond the retention.
     fn expired(&self, retain: &Retain, now: Timestamp) -> usize {
         self.entries.iter().take_while(|kept| retain.is_past(kept.ts, now)).count()
     }
 
     fn oldest_known(&self) -> Option<Seq> {
-        self.known_order.front().and_then(|key| self.known.get(key)).map(|known| known.seq)
+        self.dedup_order.front().and_then(|key| self.dedup.get(key)).map(|known| known.seq)
     }
 
-    /// Drops what has a number up to `seq`.
-    pub(super) fn drop_up_to(&mut self, seq: Seq) -> Held {
-        let mut freed = Held::default();
+    /// Drops entries and dedup records up to `seq`.
+    pub(super) fn drop_up_to(&mut self, seq: Seq) -> Usage {
+        let mut freed = Usage::default();
         while self.entries.front().is_some_and(|kept| kept.entry.seq <= seq) {
             self.drop_entry(&mut freed);
         }
-        self.forget_up_to(seq, &mut freed);
+        self.drop_dedup_up_to(seq, &mut freed);
         freed
     }
 
-    fn drop_entry(&mut self, freed: &mut Held) {
-        if let Some(Kept { entry, .. }) = self.entries.pop_front() {
+    fn drop_entry(&mut self, freed: &mut Usage) {
+        if let Some(StoredEntry { entry, .. }) = self.entries.pop_front() {
             freed.add(entry.json.len() + ENTRY_BYTES);
         }
     }
 
-    fn forget_up_to(&mut self, seq: Seq, freed: &mut Held) {
+    fn drop_dedup_up_to(&mut self, seq: Seq, freed: &mut Usage) {
         while self.oldest_known().is_some_and(|known| known <= seq) {
-            if let Some(key) = self.known_order.pop_front() {
-                self.known.remove(&key);
-                freed.add(KNOWN_BYTES);
+            if let Some(key) = self.dedup_order.pop_front() {
+                self.dedup.remove(&key);
+                freed.add(DEDUP_BYTES);
             }
         }
     }
 
-    pub(super) fn known(&self, key: &DedupKey, now: Timestamp) -> Option<Receipt> {
-        let known = self.known.get(key)?;
+    pub(super) fn find_duplicate(&self, key: &DedupKey, now: Timestamp) -> Option<Receipt> {
+        let known = self.dedup.get(key)?;
         if !is_known_at(now, known.ts) {
             return None;
         }
-        let &Known { seq, id, ts } = known;
+        let &DedupRecord { seq, id, ts } = known;
         Some(Receipt { epoch: self.epoch.clone()?, seq, id, ts, duplicate: true })
     }
 
-    fn remember(&mut self, key: DedupKey, known: Known, held: &mut Held, freed: &mut Held) {
-        // The same key again, a day later: it moves to the end.
-        if self.known.remove(&key).is_some() {
-            self.known_order.retain(|other| *other != key);
-            freed.add(KNOWN_BYTES);
+    fn record(&mut self, key: DedupKey, known: DedupRecord, added: &mut Usage, freed: &mut Usage) {
+        // The dedup window of the same key has ended: the new record moves to the end.
+        if self.dedup.remove(&key).is_some() {
+            self.dedup_order.retain(|other| *other != key);
+            freed.add(DEDUP_BYTES);
         }
-        self.known.insert(key.clone(), known);
-        self.known_order.push_back(key);
-        held.add(KNOWN_BYTES);
+        self.dedup.insert(key.clone(), known);
+        self.dedup_order.push_back(key);
+        added.add(DEDUP_BYTES);
     }
 
-    /// Numbers an entry and keeps it, dropping what is beyond the room's bounds.
-    pub(super) fn append(&mut self, submission: Submission, now: Timestamp, retain: &Retain) -> Appended {
+    /// Appends an entry, and drops what exceeds the limits of the room.
+    pub(super) fn append(&mut self, submission: Submission, now: Timestamp, retain: &Retain) -> AppendResult {
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let epoch = self.epoch.get_or_insert_with(|| Epoch::from_id(id)).clone();
         let seq = self.last.map_or(Seq::ZERO, |(seq, ..)| seq).next();
         let key = submission.dedup_key();
         let entry = submission.into_entry(&epoch, seq, id, now);
         self.last = Some((seq, id, now));
-        let (mut added, mut freed) = (Held::default(), Held::default());
+        let (mut added, mut freed) = (Usage::default(), Usage::default());
         added.add(entry.json.len() + ENTRY_BYTES);
-        self.entries.push_back(Kept { entry: entry.clone(), ts: now });
-        let most = retain.messages.unwrap_or(MESSAGES);
-        let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(most)));
+        self.entries.push_back(StoredEntry { entry: entry.clone(), ts: now });
+        let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
+        let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(limit)));
         (0..dropped).for_each(|_| self.drop_entry(&mut freed));
-        self.forget_up_to(Seq::new(seq.get().saturating_sub(DEDUP_ENTRIES)), &mut freed);
+        self.drop_dedup_up_to(Seq::new(seq.get().saturating_sub(DEDUP_ENTRIES)), &mut freed);
         if let Some(key) = key {
-            self.remember(key, Known { seq, id, ts: now }, &mut added, &mut freed);
+            self.record(key, DedupRecord { seq, id, ts: now }, &mut added, &mut freed);
         }
-        Appended { entry, receipt: Receipt { epoch, seq, id, ts: now, duplicate: false }, added, freed }
+        AppendResult { entry, receipt: Receipt { epoch, seq, id, ts: now, duplicate: false }, added, freed }
     }
 
-    /// Entries that are too old are not shown, if they are still here.
+    /// Reads a page. Leaves out entries beyond the retention that are still stored.
     pub(super) fn page(
         &self,
         range: Range,
@@ -186,7 +186,7 @@ impl Log {
         let index = |seq: Seq| usize::try_from(seq.get().saturating_sub(first)).unwrap_or(usize::MAX);
         let (oldest, len) = (self.expired(retain, now), self.entries.len());
         let mut total = 0;
-        let mut fits = |kept: &&Kept| {
+        let mut fits = |kept: &&StoredEntry| {
             let before = total;
             total += kept.entry.json.len();
             before == 0 || total <= bytes
@@ -212,10 +212,10 @@ fn to_len(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// What became of an entry, and of the bytes.
-pub(super) struct Appended {
+/// Result of appending an entry.
+pub(super) struct AppendResult {
     pub(super) entry: Entry,
     pub(super) receipt: Receipt,
-    pub(super) added: Held,
-    pub(super) freed: Held,
+    pub(super) added: Usage,
+    pub(super) freed: Usage,
 }

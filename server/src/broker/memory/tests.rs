@@ -1,4 +1,4 @@
-//! What is this engine's own: how much it keeps, and for how long.
+//! Tests of this engine alone: limits on memory, retention and the dedup window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use realtime_shared::{Position, Seq, Timestamp};
 
-use super::log::{ENTRY_BYTES, KNOWN_BYTES};
+use super::log::{DEDUP_BYTES, ENTRY_BYTES};
 use super::*;
 use crate::broker::contract::{self, room, said};
 use crate::broker::{DEDUP_ENTRIES, Receipt};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
-/// More bytes than any page here has.
+/// Limit larger than any page in these tests.
 const PLENTY: usize = 1 << 20;
 
-type Subject = contract::Subject<MemoryBroker>;
+type MemorySubject = contract::Subject<MemoryBroker>;
 
-fn subject(messages: u64, history_bytes: usize) -> Subject {
+fn subject(messages: u64, history_bytes: usize) -> MemorySubject {
     subject_with_clock(Retain { age: None, messages: Some(messages) }, history_bytes).0
 }
 
-/// A broker and the milliseconds that its clock tells.
-fn subject_with_clock(retain: Retain, history_bytes: usize) -> (Subject, Arc<AtomicU64>) {
+/// Broker, and the milliseconds of its clock.
+fn subject_with_clock(retain: Retain, history_bytes: usize) -> (MemorySubject, Arc<AtomicU64>) {
     let millis = Arc::new(AtomicU64::new(1_000));
     let hands = millis.clone();
     let clock = Clock::from_fn(move || Timestamp::from_millis(hands.load(Ordering::SeqCst)));
@@ -31,26 +31,26 @@ fn subject_with_clock(retain: Retain, history_bytes: usize) -> (Subject, Arc<Ato
     let make = |feed: Weak<dyn Feed>| {
         (Arc::new(MemoryBroker::new(feed, clock, limits, retain)), Box::new(()) as contract::Rest)
     };
-    (Subject::new(make), millis)
+    (MemorySubject::new(make), millis)
 }
 
-async fn numbers(subject: &Subject, name: &str) -> Vec<u64> {
+async fn seqs(subject: &MemorySubject, name: &str) -> Vec<u64> {
     let page = subject.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
     page.entries.iter().map(|entry| entry.seq.get()).collect()
 }
 
-/// What an entry of one letter takes.
+/// Memory of an entry with a text of one character.
 async fn entry_bytes() -> usize {
     let subject = subject(10, PLENTY);
     subject.post(said("alice", "a", "1")).await;
-    subject.broker.ages.lock().held.bytes.unsigned_abs()
+    subject.broker.eviction.lock().usage.bytes.unsigned_abs()
 }
 
 #[tokio::test]
-async fn a_room_keeps_what_is_young_enough() {
+async fn a_page_leaves_out_entries_beyond_the_retention() {
     let (subject, millis) =
         subject_with_clock(Retain { age: Some(Duration::from_millis(10)), messages: None }, PLENTY);
-    let shown = || numbers(&subject, "a");
+    let shown = || seqs(&subject, "a");
     subject.fill("a", 2).await;
     millis.fetch_add(6, Ordering::SeqCst);
     subject.fill("a", 2).await;
@@ -66,25 +66,25 @@ async fn a_room_keeps_what_is_young_enough() {
     millis.fetch_add(6, Ordering::SeqCst);
     assert!(shown().await.is_empty());
     subject.fill("a", 1).await;
-    assert_eq!(shown().await, [5], "the log goes on");
-    assert_eq!(subject.broker.ages.lock().held.pieces, 1);
+    assert_eq!(shown().await, [5], "the seqs go on");
+    assert_eq!(subject.broker.eviction.lock().usage.items, 1);
 }
 
 #[tokio::test]
-async fn the_oldest_go_first_of_whatever_room() {
+async fn eviction_drops_the_oldest_entries_across_rooms() {
     let subject = subject(100, 4 * entry_bytes().await);
     for name in ["a", "b", "a", "b"] {
         subject.post(said("alice", name, "1")).await;
     }
-    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![1, 2], vec![1, 2]));
+    assert_eq!((seqs(&subject, "a").await, seqs(&subject, "b").await), (vec![1, 2], vec![1, 2]));
     subject.post(said("alice", "b", "1")).await;
-    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![2], vec![1, 2, 3]));
+    assert_eq!((seqs(&subject, "a").await, seqs(&subject, "b").await), (vec![2], vec![1, 2, 3]));
     subject.post(said("alice", "b", "1")).await;
-    assert_eq!((numbers(&subject, "a").await, numbers(&subject, "b").await), (vec![2], vec![2, 3, 4]));
+    assert_eq!((seqs(&subject, "a").await, seqs(&subject, "b").await), (vec![2], vec![2, 3, 4]));
 }
 
 #[tokio::test]
-async fn a_room_that_lost_all_begins_anew() {
+async fn a_room_that_lost_everything_starts_a_new_epoch() {
     let subject = subject(100, 2 * entry_bytes().await);
     let first = subject.post(said("alice", "a", "1")).await;
     subject.fill("b", 2).await;
@@ -106,30 +106,30 @@ async fn an_open_room_keeps_its_head() {
     let first = subject.post(said("alice", "a", "1")).await;
     subject.broker.release(&room("a"));
     subject.fill("b", 2).await;
-    assert!(numbers(&subject, "a").await.is_empty());
+    assert!(seqs(&subject, "a").await.is_empty());
     let second = subject.post(said("alice", "a", "1")).await;
-    assert_eq!((second.epoch, second.seq), (first.epoch, Seq::new(2)), "members see the log go on");
+    assert_eq!((second.epoch, second.seq), (first.epoch, Seq::new(2)), "the log of an open room goes on");
 
     subject.fill("b", 2).await;
     subject.broker.release(&room("a"));
-    assert_eq!(subject.head("a").await, Position::Start, "nobody is left who could see it");
+    assert_eq!(subject.head("a").await, Position::Start, "a released room is forgotten");
     subject.broker.open(&room("c")).await.expect("opened");
     subject.broker.release(&room("c"));
     assert_eq!(subject.broker.rooms.lock().keys().collect::<Vec<_>>(), [&room("b")]);
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_as_long_as_its_room_keeps_any() {
+async fn a_duplicate_is_recognized_after_its_entry_was_dropped() {
     let subject = subject(1, PLENTY);
     let first = subject.post(said("alice", "a", "1").known_as("1")).await;
     subject.fill("a", 5).await;
-    assert_eq!(numbers(&subject, "a").await, [6]);
+    assert_eq!(seqs(&subject, "a").await, [6]);
     let again = subject.post(said("alice", "a", "1").known_as("1")).await;
     assert_eq!(again, Receipt { duplicate: true, ..first });
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_among_the_last_10_000() {
+async fn a_duplicate_is_recognized_among_the_last_10_000_entries() {
     let subject = subject(10, PLENTY);
     let first = subject.post(said("alice", "a", "1").known_as("1")).await;
     subject.fill("a", DEDUP_ENTRIES - 1).await;
@@ -138,11 +138,11 @@ async fn a_message_is_known_again_among_the_last_10_000() {
     subject.fill("a", 1).await;
     let new = again().await;
     assert_eq!((new.seq.get(), new.duplicate), (DEDUP_ENTRIES + 2, false));
-    assert_eq!(subject.broker.log(&room("a")).expect("a log").lock().known.len(), 1);
+    assert_eq!(subject.broker.log(&room("a")).expect("a log").lock().dedup.len(), 1);
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_for_a_day() {
+async fn a_duplicate_is_recognized_for_a_day() {
     let (subject, millis) = subject_with_clock(Retain::default(), PLENTY);
     let again = || subject.post(said("alice", "a", "1").known_as("1"));
     let first = again().await;
@@ -152,16 +152,16 @@ async fn a_message_is_known_again_for_a_day() {
     let second = again().await;
     assert!(!second.duplicate);
     assert_eq!(second.ts.millis(), first.ts.millis() + DAY + 1);
-    // From now on it is the second one that is known, and only once.
+    // Only the second message is on record from now on.
     millis.fetch_add(DAY, Ordering::SeqCst);
     assert_eq!(again().await, Receipt { duplicate: true, ..second });
     let log = subject.broker.log(&room("a")).expect("a log");
     let log = log.lock();
-    assert_eq!((log.known.len(), log.known_order.len()), (1, 1));
+    assert_eq!((log.dedup.len(), log.dedup_order.len()), (1, 1));
 }
 
 #[tokio::test]
-async fn a_clock_that_goes_back_forgets_nothing() {
+async fn a_clock_that_goes_back_forgets_no_dedup_record() {
     let (subject, millis) = subject_with_clock(Retain::default(), PLENTY);
     let first = subject.post(said("alice", "a", "1").known_as("1")).await;
     millis.store(0, Ordering::SeqCst);
@@ -170,40 +170,40 @@ async fn a_clock_that_goes_back_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_counted_no_more() {
+async fn dropped_items_are_subtracted_from_the_usage() {
     let subject = subject(3, PLENTY);
     for number in 0..10 {
         subject.post(said("alice", "a", "1").known_as(&number.to_string())).await;
     }
-    let mut ages = subject.broker.ages.lock();
-    assert_eq!(ages.held.pieces, 3 + 10);
+    let mut eviction = subject.broker.eviction.lock();
+    assert_eq!(eviction.usage.items, 3 + 10);
     let log = subject.broker.log(&room("a")).expect("a log");
-    ages.held.subtract(log.lock().drop_up_to(Seq::new(10)));
-    assert_eq!(ages.held, Held::default());
+    eviction.usage.subtract(log.lock().drop_up_to(Seq::new(10)));
+    assert_eq!(eviction.usage, Usage::default());
 }
 
 #[tokio::test]
-async fn the_order_of_age_is_cleared_of_what_is_gone() {
+async fn the_eviction_order_is_compacted() {
     let subject = subject(1, PLENTY);
-    // It is known for long after, and does not keep what is younger in the order.
+    // The dedup record stays for long, and does not keep younger entries in the order.
     subject.post(said("alice", "a", "1").known_as("1")).await;
-    for _ in 0..SPARE_AGES + 10 {
+    for _ in 0..SPARE_ORDER + 10 {
         subject.post(said("alice", "a", "1")).await;
     }
-    assert!(subject.broker.ages.lock().order.len() <= SPARE_AGES);
-    // What is kept is still in it: the room can be made to lose all.
+    assert!(subject.broker.eviction.lock().order.len() <= SPARE_ORDER);
+    // What is stored is still in the order, so that it can be evicted.
     let log = subject.broker.log(&room("a")).expect("a log");
-    let mut numbers: Vec<_> = {
-        let ages = subject.broker.ages.lock();
+    let mut seqs: Vec<_> = {
+        let eviction = subject.broker.eviction.lock();
         let log = log.lock();
-        ages.order.iter().map(|(_, seq)| *seq).filter(|seq| log.holds(*seq)).collect()
+        eviction.order.iter().map(|(_, seq)| *seq).filter(|seq| log.holds(*seq)).collect()
     };
-    numbers.dedup();
-    assert_eq!(numbers, [Seq::new(1), Seq::new(SPARE_AGES as u64 + 11)]);
+    seqs.dedup();
+    assert_eq!(seqs, [Seq::new(1), Seq::new(SPARE_ORDER as u64 + 11)]);
 }
 
 #[test]
-fn many_writers_in_a_full_process_stay_within_its_bound() {
+fn concurrent_writers_stay_within_the_memory_limit() {
     const THREADS: usize = 8;
     const MESSAGES: usize = 500;
     let bound = 4 * 1024;
@@ -222,19 +222,19 @@ fn many_writers_in_a_full_process_stay_within_its_bound() {
             });
         }
     });
-    let held = subject.broker.ages.lock().held;
-    assert!(held.bytes.unsigned_abs() <= bound, "{held:?}");
-    let mut kept = Held::default();
+    let usage = subject.broker.eviction.lock().usage;
+    assert!(usage.bytes.unsigned_abs() <= bound, "{usage:?}");
+    let mut stored = Usage::default();
     for log in subject.broker.rooms.lock().values() {
-        kept.add_all(&log.lock());
+        stored.add_all(&log.lock());
     }
-    assert_eq!(held, kept);
+    assert_eq!(usage, stored);
 }
 
-impl Held {
-    /// Counts all that a log has.
-    fn add_all(&mut self, log: &Log) {
+impl Usage {
+    /// Adds everything that a log stores.
+    fn add_all(&mut self, log: &MemoryLog) {
         log.entries.iter().for_each(|kept| self.add(kept.entry.json.len() + ENTRY_BYTES));
-        log.known.iter().for_each(|_| self.add(KNOWN_BYTES));
+        log.dedup.iter().for_each(|_| self.add(DEDUP_BYTES));
     }
 }
