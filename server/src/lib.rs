@@ -75,7 +75,7 @@ enum Engine {
     /// In this process, with which they end.
     Memory,
     /// In a file of this machine.
-    Store(sqlite::Engine),
+    Store(sqlite::SqliteEngine),
     /// In a Redis that other instances have, too.
     Redis(shared::Engine),
 }
@@ -93,7 +93,7 @@ impl Server {
     /// Fails also where the file cannot be read.
     pub fn start_with_store(config: Config, store: Store, listeners: Vec<TcpListener>) -> io::Result<Self> {
         Self::start_on(config, listeners, |config, clock, metrics| {
-            Ok(Engine::Store(sqlite::Engine::start(store, clock, config.retain.clone(), metrics)?))
+            Ok(Engine::Store(sqlite::SqliteEngine::start(store, clock, config.retain.clone(), metrics)?))
         })
     }
 

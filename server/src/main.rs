@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use realtime_server::Server;
 use realtime_server::clock::Clock;
 use realtime_server::redis_endpoint::{self, RedisEndpoint};
-use realtime_server::store::{OpenError, Store};
+use realtime_server::store::{Store, StoreOpenError};
 
 use cli::{Command, Origin, Plan, Stop, ToolError, UsageError};
 use process::StopSignals;
@@ -28,7 +28,7 @@ enum Failure {
     #[error(transparent)]
     Tool(#[from] ToolError),
     #[error(transparent)]
-    Store(#[from] OpenError),
+    Store(#[from] StoreOpenError),
     #[error(transparent)]
     Redis(#[from] redis_endpoint::OpenError),
     #[error(transparent)]
@@ -167,7 +167,7 @@ fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
         return;
     };
     let path = store.path().display();
-    if store.is_checked() {
+    if store.is_fully_checked() {
         tracing::info!(%path, "rooms are kept, and their file is sound");
     } else {
         tracing::info!(%path, "rooms are kept; their file is so large that it was looked through in part");

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use super::memory::MemoryBroker;
 use super::redis::tests::{place, server::Redis};
 use super::redis::{Engine as RedisEngine, RedisBroker};
-use super::sqlite::Engine;
+use super::sqlite::SqliteEngine;
 use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -105,7 +105,7 @@ fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
 fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine = Engine::start(store, Clock::system(), retain, metrics()).expect("threads");
+    let engine = SqliteEngine::start(store, Clock::system(), retain, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 

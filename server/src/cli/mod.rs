@@ -23,7 +23,7 @@ use std::{fmt, io};
 use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
-use realtime_server::store::{BackupError, ExportError, ImportError, OpenError};
+use realtime_server::store::{BackupError, ExportError, ImportError, StoreOpenError};
 
 pub(crate) use backup::BackupArgs;
 pub(crate) use export::ExportArgs;
@@ -97,7 +97,7 @@ pub(crate) enum ToolError {
     #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
     Input(PathBuf, io::Error),
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Open(#[from] StoreOpenError),
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error("{0} ({1})")]

@@ -1,4 +1,4 @@
-//! The file as something to take copies of, while a server may use it.
+//! Read-only store for exports and backups, also while a server uses it.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,59 +8,55 @@ use rusqlite::Connection;
 
 use super::file::{FILE, connect};
 use super::header::{FORMAT, Header};
-use super::read::{Reader, View};
-use super::{OpenError, check};
+use super::reader::{StoreReader, View};
+use super::{StoreOpenError, integrity};
 
-/// A store that is only read.
+/// Read-only store.
 pub struct Archive {
     pub(super) path: PathBuf,
-    reader: Reader,
+    reader: StoreReader,
 }
 
-/// Why rooms could not be exported.
+/// Error of an export.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is no such room.
     #[error("there is no room {0:?}")]
     NoSuchRoom(RoomName),
-    /// What was read could not be written.
     #[error("cannot write: {0}")]
     Output(#[from] io::Error),
-    /// It could not be read.
     #[error("cannot read the store: {0}")]
     Store(#[from] rusqlite::Error),
 }
 
 impl Archive {
-    /// Opens the store in `directory`, which has to be there. A server may be using it.
-    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+    /// Opens the store in `directory`, which must exist. A server may be using it.
+    pub fn open(directory: &Path) -> Result<Self, StoreOpenError> {
         let path = directory.join(FILE);
         if !path.exists() {
-            return Err(OpenError::Missing(path));
+            return Err(StoreOpenError::Missing(path));
         }
-        let failed = |cause| OpenError::of(&path, cause);
+        let failed = |cause| StoreOpenError::of(&path, cause);
         let connection = connect(&path).map_err(failed)?;
-        check::identity(&path, &connection)?;
-        let reader = Reader::new(connection).map_err(failed)?;
+        integrity::identity(&path, &connection)?;
+        let reader = StoreReader::new(connection).map_err(failed)?;
         Ok(Self { path, reader })
     }
 
-    /// Another connection to it.
     pub(super) fn connect(&self) -> rusqlite::Result<Connection> {
         connect(&self.path)
     }
 
-    /// Writes rooms as lines of JSON, all as of one moment: for each a line that says which log it is, and then the
-    /// frames of its entries, oldest first. All rooms where none is named.
+    /// Writes rooms as lines of JSON, all from one snapshot: for each room a header line, then the frames of its entries,
+    /// oldest first. Exports all rooms if `rooms` is empty.
     ///
-    /// `progress` is told how many entries were written, and how many there are.
+    /// `progress` receives the number of entries written and the total.
     pub fn export(
         &self,
         rooms: &[RoomName],
         out: &mut dyn Write,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<u64, ExportError> {
-        let exported = self.reader.ask(|view| Ok(export(view, rooms, out, progress)))??;
+        let exported = self.reader.read(|view| Ok(export(view, rooms, out, progress)))??;
         out.flush()?;
         Ok(exported)
     }
@@ -84,7 +80,7 @@ fn export(
         out.write_all(b"\n")?;
         let Some((row, _)) = view.room(&header.room)? else { continue };
         let mut result = Ok(());
-        view.entries((row.id.place(header.first), row.id.end()), false, |_, _, frame| {
+        view.entries((row.id.key(header.first), row.id.end()), false, |_, _, frame| {
             result = out.write_all(frame.as_bytes()).and_then(|()| out.write_all(b"\n"));
             written += 1;
             progress(written, total);

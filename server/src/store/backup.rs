@@ -1,4 +1,4 @@
-//! A copy of the whole file, as of one moment, while a server goes on writing.
+//! Copy of the whole file from one snapshot, while a server goes on writing.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -12,34 +12,27 @@ use tempfile::NamedTempFile;
 use super::Archive;
 use super::file::sync_directory;
 
-/// Pages that are copied between two looks at the progress: 1 MiB.
+/// Pages copied between two calls of `progress`: 1 MiB.
 const STEP_PAGES: i32 = 256;
-const BUSY: Duration = Duration::from_millis(20);
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Why there is no copy. Nothing of it is left behind.
+/// Error of a backup. No partial copy is left behind.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// There is a file of that name.
-    #[error("{path} is there already, and is not overwritten", path = .0.display())]
+    #[error("{path} already exists and is not overwritten", path = .0.display())]
     Exists(PathBuf),
-    /// It cannot be written.
     #[error("cannot write {path}: {cause}", path = .path.display())]
-    Output {
-        /// The copy.
-        path: PathBuf,
-        /// What the system says.
-        cause: io::Error,
-    },
-    /// The store cannot be read, or the copy not be written.
+    Output { path: PathBuf, cause: io::Error },
+    /// The store cannot be read, or SQLite cannot write the copy.
     #[error("cannot copy the store: {0}")]
     Copy(#[from] rusqlite::Error),
 }
 
 impl Archive {
-    /// Writes a copy to `path`, where there must be nothing yet. It is a store of its own, as of the moment at which this
-    /// began, and is on the disk when this returns.
+    /// Writes a copy to `path`, which must not exist. The copy is a complete store, taken from the snapshot at the call.
+    /// It is on the disk when this returns.
     ///
-    /// `progress` is told how many pages were copied, and how many there are.
+    /// `progress` receives the number of pages copied and the total.
     pub fn backup(&self, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), BackupError> {
         let failed = |cause| BackupError::Output { path: path.to_owned(), cause };
         if path.exists() {
@@ -47,7 +40,7 @@ impl Archive {
         }
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Only its owner may read it, and it goes away by itself where it does not get its name.
+        // The temporary file has mode 0600, and is removed unless it gets its final name.
         let partial = NamedTempFile::new_in(directory).map_err(failed)?;
         copy(&self.connect()?, partial.path(), progress)?;
         partial.as_file().sync_all().map_err(failed)?;
@@ -60,13 +53,13 @@ impl Archive {
 }
 
 fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), BackupError> {
-    // What is read in it is one state of the file: commits meanwhile do not make the copy begin anew.
-    let moment = source.unchecked_transaction()?;
-    moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    // One read transaction: commits meanwhile do not restart the copy.
+    let snapshot = source.unchecked_transaction()?;
+    snapshot.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let mut target = Connection::open(to)?;
-    // It is synced as a whole.
+    // The caller syncs the copy once, as a whole.
     target.pragma_update(None, "synchronous", "off")?;
-    let backup = Backup::new(&moment, &mut target)?;
+    let backup = Backup::new(&snapshot, &mut target)?;
     loop {
         let step = backup.step(STEP_PAGES)?;
         let at = backup.progress();
@@ -74,8 +67,8 @@ fn copy(source: &Connection, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
         progress(pages(at.pagecount - at.remaining), pages(at.pagecount));
         match step {
             StepResult::Done => return Ok(()),
-            // Somebody has locked all of the file, which nobody does for long.
-            StepResult::Busy | StepResult::Locked => thread::sleep(BUSY),
+            // Another process holds an exclusive lock, which is always short.
+            StepResult::Busy | StepResult::Locked => thread::sleep(BUSY_PAUSE),
             _ => {}
         }
     }

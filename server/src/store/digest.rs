@@ -1,13 +1,13 @@
-//! By what a message is known when it comes again.
+//! Digest by which deduplication recognizes a message.
 
 use aws_lc_rs::digest::{Context, SHA256};
 use realtime_shared::{ClientMsgId, UserId};
 
-/// A sender and its own id for a message, in 16 bytes. SHA-256, cut off: nobody can find two that are the same.
+/// Digest of a sender and its `client_msg_id`: SHA-256, truncated to 16 bytes. Finding a collision is infeasible.
 pub(crate) fn digest(from: &UserId, client_msg_id: &ClientMsgId) -> u128 {
     let mut context = Context::new(&SHA256);
     let from = from.as_str();
-    // With the length before it no sender and id can be read as another's.
+    // The length prefix keeps ("ab", "c") and ("a", "bc") apart.
     context.update(&(from.len() as u64).to_be_bytes());
     context.update(from.as_bytes());
     context.update(client_msg_id.as_str().as_bytes());
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn digests_tell_senders_and_ids_apart() {
+    fn digests_depend_on_sender_and_id() {
         let digest =
             |from, id| digest(&UserId::new(from).expect("a user id"), &ClientMsgId::new(id).expect("an id"));
         assert_eq!(digest("ab", "c"), digest("ab", "c"));

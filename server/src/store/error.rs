@@ -1,4 +1,4 @@
-//! What can be wrong with the file, and what that means.
+//! Errors of opening and writing the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,104 +6,84 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
-/// Why the store cannot be opened. The file is as it was.
+/// Error of opening the store. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The data directory, or a file in it, cannot be made or opened.
+pub enum StoreOpenError {
+    /// The data directory, or a file in it, cannot be created or opened.
     #[error("cannot use {path}: {cause}; name another directory with --data-dir, or keep rooms in memory with --memory", path = .path.display())]
-    Unusable {
-        /// What cannot be used.
-        path: PathBuf,
-        /// What the system says.
-        cause: io::Error,
-    },
-    /// There is none to be read.
+    Unusable { path: PathBuf, cause: io::Error },
+    /// There is no store to read.
     #[error("there is no store at {path}; name the server's data directory with --data-dir", path = .0.display())]
     Missing(PathBuf),
-    /// Another process has it.
-    #[error("{path} is in use by {holder}; stop that one first, or name another directory with --data-dir", path = .path.display())]
+    /// Another process holds the lock.
+    #[error("{path} is in use by {holder}; stop that process first, or name another directory with --data-dir", path = .path.display())]
     InUse {
-        /// The data directory.
         path: PathBuf,
-        /// Who has it, as it says of itself.
+        /// The other process, as the lock file names it.
         holder: String,
     },
-    /// It was written by a newer version of this program.
     #[error(
-        "{path} was written by a newer version of realtime-server (its format is {found}, this program knows {known}); \
+        "{path} was written by a newer version of realtime-server (its format is {found}, this version supports up to {supported}); \
          nothing was changed",
         path = .path.display()
     )]
     Newer {
-        /// The file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         found: u32,
-        /// The newest format that this program knows.
-        known: u32,
+        /// Newest format that this program reads.
+        supported: u32,
     },
-    /// Something else has this name.
-    #[error("{path} is no store of realtime-server: {what}; nothing was changed", path = .path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What tells.
-        what: &'static str,
-    },
-    /// It is damaged.
+    /// Another program wrote the file.
+    #[error("{path} is not a store of realtime-server: {fault}; nothing was changed", path = .path.display())]
+    Foreign { path: PathBuf, fault: &'static str },
     #[error(
-        "{path} is damaged ({what}); nothing was changed. Put a backup in its place and remove {path}-wal and \
-         {path}-shm, or move all three away to begin anew; what can be read of it can be had with `realtime-server export`",
+        "{path} is damaged ({fault}); nothing was changed. Put a backup in its place and remove {path}-wal and \
+         {path}-shm, or move all three away to start empty; `realtime-server export` exports what is still readable",
         path = .path.display()
     )]
     Damaged {
-        /// The file.
         path: PathBuf,
-        /// What is wrong, as SQLite says it.
-        what: String,
+        /// Fault as SQLite reports it.
+        fault: String,
     },
-    /// Anything else.
+    /// Any other error of SQLite.
     #[error("cannot open {path}: {cause}", path = .path.display())]
-    Sqlite {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite says.
-        cause: rusqlite::Error,
-    },
+    Sqlite { path: PathBuf, cause: rusqlite::Error },
 }
 
-impl OpenError {
-    /// What an error of SQLite's means for a file that is being opened.
+impl StoreOpenError {
+    /// Classifies an error of SQLite for a file that is being opened.
     pub(super) fn of(path: &std::path::Path, cause: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match cause.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path, what: cause.to_string() }
+                Self::Damaged { path, fault: cause.to_string() }
             }
             _ => Self::Sqlite { path, cause },
         }
     }
 }
 
-/// What it means that something could not be written.
+/// Error of a write, classified by its consequence for the writer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Cannot {
-    /// Nothing of it was written; it may be possible later.
+pub(crate) enum WriteError {
+    /// Nothing was written; a later attempt may succeed.
     #[error("{0}")]
-    Now(rusqlite::Error),
-    /// Nothing that follows could be believed.
+    Retryable(rusqlite::Error),
+    /// The state of the file on the disk is unknown; the writer must stop.
     #[error("{0}")]
-    GoOn(rusqlite::Error),
+    Fatal(rusqlite::Error),
 }
 
-/// What an error in writing means: a disk that is full, and somebody else who has locked the file, pass. After an error
-/// of the disk nobody knows what is on it.
-pub(crate) fn cannot(error: rusqlite::Error) -> Cannot {
+/// Classifies an error of a write. A full disk and a lock of another process pass. After an I/O error the state of the
+/// disk is unknown.
+pub(crate) fn write_error(error: rusqlite::Error) -> WriteError {
     let code = error.sqlite_error();
-    let passes = code.is_some_and(|code| {
+    let is_retryable = code.is_some_and(|code| {
         matches!(code.code, ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-            // The index of the log grows by a piece of file, for which there was no room.
+            // The WAL index grows by a piece of file, and the disk had no space for it.
             || code.extended_code == SQLITE_IOERR_SHMSIZE
     });
-    if passes { Cannot::Now(error) } else { Cannot::GoOn(error) }
+    if is_retryable { WriteError::Retryable(error) } else { WriteError::Fatal(error) }
 }

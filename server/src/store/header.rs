@@ -1,50 +1,50 @@
-//! What stands before the entries of a room, where it is kept as lines.
+//! Header line of an exported room.
 
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The format of today.
+/// Current format of an export.
 pub(super) const FORMAT: u32 = 1;
 
-/// The line before a room's entries. Its oldest ones may have been dropped, and the newest one's frame as well.
+/// Header line before the entries of a room. Retention may have dropped the oldest entries, even all frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "room")]
 pub(super) struct Header {
     pub(super) format: u32,
     pub(super) room: RoomName,
     pub(super) epoch: Epoch,
-    /// The number of the first entry that follows; one more than the head's where none does.
+    /// Seq of the first entry that follows; one past `head` if none follows.
     pub(super) first: Seq,
-    /// The newest entry's number.
+    /// Seq of the newest entry.
     pub(super) head: Seq,
     pub(super) head_id: EntryId,
     pub(super) head_ts: Timestamp,
 }
 
 impl Header {
-    /// Reads a line; says what is wrong with it.
+    /// Parses a line; the error names the fault.
     pub(super) fn read(line: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct Kind {
+        struct LineType {
             r#type: String,
             format: Option<u32>,
         }
-        let kind: Kind =
-            serde_json::from_str(line).map_err(|fault| format!("it is no line of an export: {fault}"))?;
+        let kind: LineType =
+            serde_json::from_str(line).map_err(|fault| format!("not a line of an export: {fault}"))?;
         if kind.r#type != "room" {
-            return Err(format!("a room's first line was expected, and not one of type {:?}", kind.r#type));
+            return Err(format!("expected the header line of a room, found type {:?}", kind.r#type));
         }
         if kind.format.is_some_and(|format| format > FORMAT) {
-            return Err("it was written by a newer version of realtime-server".to_owned());
+            return Err("written by a newer version of realtime-server".to_owned());
         }
         let header: Self = serde_json::from_str(line).map_err(|fault| fault.to_string())?;
         if header.format != FORMAT || header.first == Seq::ZERO || header.first > header.head.next() {
-            return Err("its numbers make no sense".to_owned());
+            return Err("seqs out of range".to_owned());
         }
         Ok(header)
     }
 
-    /// How many entries follow.
+    /// Number of entries that follow.
     pub(super) fn entries(&self) -> u64 {
         (self.head.get() + 1).saturating_sub(self.first.get())
     }

@@ -1,4 +1,4 @@
-//! Rooms from lines of JSON, as an export wrote them: each of them whole, or not at all.
+//! Import of rooms from lines of JSON, as an export wrote them: each room as a whole or not at all.
 
 #[cfg(test)]
 mod tests;
@@ -8,41 +8,39 @@ use std::io::{self, BufRead, Read};
 use realtime_shared::{EntryId, Message, RoomName, Seq, ServerEvent, Timestamp, codec};
 
 use super::header::Header;
-use super::read::RoomRow;
-use super::{Batch, Checkpoint, RoomId, Row, Store, Writer, digest};
+use super::reader::RoomRow;
+use super::{Batch, CheckpointMode, RoomId, Row, Store, StoreWriter, digest};
 
-/// Longest line that is read: no frame is longer.
+/// Longest line that is read; no frame is longer.
 const LINE_BYTES: u64 = codec::SERVER_FRAME_BYTES as u64;
-/// Pages of the log from which it is moved into the file between two rooms: 16 MiB.
-const LOG_PAGES: u32 = 4_096;
+/// Pages in the WAL that cause a checkpoint between two rooms: 16 MiB.
+const WAL_PAGES: u32 = 4_096;
 
-/// A room that was read.
+/// Result for one room of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// Which.
     pub room: RoomName,
-    /// How many entries of it were read.
+    /// Number of its entries in the input.
     pub entries: u64,
-    /// Whether it is new. Otherwise it was there already, with all of them, and nothing was changed.
+    /// `false` if the store already held the room with all of these entries, and was not changed.
     pub new: bool,
 }
 
-/// Why an import ended early. Rooms before the one that it ended in are there; of that one there is nothing.
+/// Error that ended an import. Rooms before it are imported; the room that contains it is not.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line}: {what}")]
+#[error("line {line}: {fault}")]
 pub struct ImportError {
-    /// The line, from 1.
+    /// Line number, from 1.
     pub line: u64,
-    /// What is wrong.
-    pub what: String,
+    pub fault: String,
 }
 
 impl Store {
-    /// Adds rooms that are not there yet, with their epoch, numbers and ids. A room that is there with the same entries
-    /// stays as it is; one with others is an error.
+    /// Adds rooms that are missing, with their epoch, seqs and ids. A room that exists with the same entries is unchanged;
+    /// one with other entries is an error.
     ///
-    /// `imported` is told of each room when it is on the disk, `progress` how many entries of it were read and how many
-    /// there are.
+    /// `imported` is called for each room that is on the disk; `progress` receives the number of its entries that were read
+    /// and the total.
     pub fn import(
         self,
         input: &mut dyn BufRead,
@@ -54,17 +52,17 @@ impl Store {
             while lines.next()? {
                 let header = Header::read(&lines.line)?;
                 imported(import(&writer, &header, &mut lines, progress)?);
-                if writer.log_pages() > LOG_PAGES {
-                    writer.checkpoint(Checkpoint::Passive).map_err(said)?;
+                if writer.wal_pages() > WAL_PAGES {
+                    writer.checkpoint(CheckpointMode::Passive).map_err(store_error)?;
                 }
             }
-            writer.checkpoint(Checkpoint::Truncate).map(drop).map_err(said)
+            writer.checkpoint(CheckpointMode::Truncate).map(drop).map_err(store_error)
         });
-        result.map_err(|what| ImportError { line: lines.number, what })
+        result.map_err(|fault| ImportError { line: lines.number, fault })
     }
 }
 
-/// Lines, one at a time.
+/// Input, line by line.
 struct Lines<'a> {
     input: &'a mut dyn BufRead,
     number: u64,
@@ -72,7 +70,7 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// Reads the next one; `false` at the end.
+    /// Reads the next line; `false` at the end.
     fn next(&mut self) -> Result<bool, String> {
         self.line.clear();
         self.number += 1;
@@ -80,40 +78,40 @@ impl Lines<'_> {
         match read {
             Ok(0) => Ok(false),
             Ok(_) if self.line.ends_with('\n') => Ok(true),
-            Ok(bytes) if bytes as u64 > LINE_BYTES => Err(format!("it is longer than {LINE_BYTES} bytes")),
+            Ok(bytes) if bytes as u64 > LINE_BYTES => Err(format!("longer than {LINE_BYTES} bytes")),
             Ok(_) => Err("it is cut short".to_owned()),
-            Err(fault) if fault.kind() == io::ErrorKind::InvalidData => Err("it is not UTF-8".to_owned()),
+            Err(fault) if fault.kind() == io::ErrorKind::InvalidData => Err("not UTF-8".to_owned()),
             Err(fault) => Err(format!("cannot read: {fault}")),
         }
     }
 
-    /// The frame in the line, without its end.
+    /// Frame in the line, without the line end.
     fn frame(&self) -> &str {
         self.line.trim_end_matches(['\r', '\n'])
     }
 }
 
 fn import(
-    writer: &Writer,
+    writer: &StoreWriter,
     header: &Header,
     lines: &mut Lines<'_>,
     progress: &mut dyn FnMut(&RoomName, u64, u64),
 ) -> Result<Imported, String> {
-    let mut batch = writer.begin().map_err(said)?;
+    let mut batch = writer.begin().map_err(store_error)?;
     let target = Target::of(&batch, header)?;
     let total = header.entries();
     for (nth, seq) in (1..).zip(header.first.get()..=header.head.get()) {
         if !lines.next()? {
-            return Err(format!("{:?} ends before its newest message, {}", header.room, header.head));
+            return Err(format!("room {:?} ends before its newest message, {}", header.room, header.head));
         }
         let frame = lines.frame();
-        let message = entry(frame, header, Seq::new(seq))?;
+        let message = decode_entry(frame, header, Seq::new(seq))?;
         match &target {
             Target::New(room) => {
-                let known = message.client_msg_id.as_ref().map(|id| digest(&message.from, id));
-                add(&mut batch, *room, Seq::new(seq), message.id, message.ts, known, Some(frame))?;
+                let dedup_digest = message.client_msg_id.as_ref().map(|id| digest(&message.from, id));
+                add(&mut batch, *room, Seq::new(seq), message.id, message.ts, dedup_digest, Some(frame))?;
             }
-            Target::There(row) => same(&batch, row, &message, frame)?,
+            Target::Existing(row) => verify_entry(&batch, row, &message, frame)?,
         }
         progress(&header.room, nth, total);
     }
@@ -121,7 +119,7 @@ fn import(
         if total == 0 {
             add(&mut batch, room, header.head, header.head_id, header.head_ts, None, None)?;
         }
-        batch.commit().map_err(said)?;
+        batch.commit().map_err(store_error)?;
         true
     } else {
         false
@@ -129,53 +127,53 @@ fn import(
     Ok(Imported { room: header.room.clone(), entries: total, new })
 }
 
-/// Where entries go.
+/// Destination of the entries of one room.
 enum Target {
-    /// Into a room that was added for them.
+    /// Room added by this import.
     New(RoomId),
-    /// Nowhere: the room is there, and has to have them.
-    There(RoomRow),
+    /// Existing room, which must already hold the entries.
+    Existing(RoomRow),
 }
 
 impl Target {
     fn of(batch: &Batch<'_>, header: &Header) -> Result<Self, String> {
         let room = &header.room;
-        let Some((row, head)) = batch.view().room(room).map_err(said)? else {
-            let added = batch.add_room(room, &header.epoch, header.first).map_err(said)?;
+        let Some((row, head)) = batch.view().room(room).map_err(store_error)? else {
+            let added = batch.add_room(room, &header.epoch, header.first).map_err(store_error)?;
             return added.map(Self::New).ok_or_else(|| "there are too many rooms".to_owned());
         };
         if row.epoch != header.epoch {
             return Err(format!(
-                "there is another room {room:?}, with another past; nothing of it was changed"
+                "the store has a room {room:?} with another epoch; the room was not changed"
             ));
         }
         if head.seq < header.head {
             return Err(format!(
-                "{room:?} is there already, up to message {}, and this one goes on to {}; nothing of it was changed",
+                "the store has room {room:?} up to message {}, the import goes on to {}; the room was not changed",
                 head.seq, header.head
             ));
         }
-        Ok(Self::There(row))
+        Ok(Self::Existing(row))
     }
 }
 
-/// The message in a line, which is this entry of the room's log.
-fn entry(frame: &str, header: &Header, seq: Seq) -> Result<Message, String> {
-    let decoded = codec::decode_server(frame).map_err(|fault| format!("it is no message: {fault}"))?;
+/// Decodes the line of entry `seq`.
+fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Message, String> {
+    let decoded = codec::decode_server(frame).map_err(|fault| format!("not a message: {fault}"))?;
     let ServerEvent::Message(message) = decoded.event else {
-        return Err(format!("message {seq} of {:?} was expected", header.room));
+        return Err(format!("expected message {seq} of {:?}", header.room));
     };
     if message.room != header.room || message.seq != seq {
         return Err(format!(
-            "message {seq} of {:?} was expected, and not {} of {:?}",
+            "expected message {seq} of {:?}, found {} of {:?}",
             header.room, message.seq, message.room
         ));
     }
     if message.epoch.as_ref().is_some_and(|epoch| *epoch != header.epoch) {
-        return Err("it is of another log than the line before the messages says".to_owned());
+        return Err("its epoch differs from that of the header line".to_owned());
     }
     if seq == header.head && (message.id, message.ts) != (header.head_id, header.head_ts) {
-        return Err("it is another newest message than the line before the messages says".to_owned());
+        return Err("the newest message differs from that of the header line".to_owned());
     }
     Ok(message)
 }
@@ -186,42 +184,42 @@ fn add(
     seq: Seq,
     id: EntryId,
     ts: Timestamp,
-    known: Option<u128>,
+    dedup_digest: Option<u128>,
     frame: Option<&str>,
 ) -> Result<(), String> {
-    let place = room.place(seq);
-    if place.seq() != seq {
-        return Err(format!("{seq} is a larger number than a message can have"));
+    let key = room.key(seq);
+    if key.seq() != seq {
+        return Err(format!("seq {seq} is too large"));
     }
-    batch.add(&Row { place, id, ts, known, frame }).map_err(said)
+    batch.add(&Row { key, id, ts, dedup_digest, frame }).map_err(store_error)
 }
 
-/// That an entry is in the room as it is in the line, if it was not dropped there.
-fn same(batch: &Batch<'_>, row: &RoomRow, message: &Message, frame: &str) -> Result<(), String> {
-    let place = row.id.place(message.seq);
+/// Verifies that the room holds the entry as it is in the line, unless retention has dropped it.
+fn verify_entry(batch: &Batch<'_>, row: &RoomRow, message: &Message, frame: &str) -> Result<(), String> {
+    let key = row.id.key(message.seq);
     let mut same = true;
-    let stored = batch.view().entry(place).map_err(said)?;
+    let stored = batch.view().entry(key).map_err(store_error)?;
     if let Some((id, _)) = stored {
         same = id == message.id;
     }
     batch
         .view()
-        .entries((place, place), false, |_, _, stored| {
+        .entries((key, key), false, |_, _, stored| {
             same &= stored == frame;
             false
         })
-        .map_err(said)?;
+        .map_err(store_error)?;
     if same {
         Ok(())
     } else {
         Err(format!(
-            "message {} of {:?} is another one there; nothing of it was changed",
+            "message {} of {:?} differs from that in the store; the room was not changed",
             message.seq, message.room
         ))
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is called with the error that a call returned")]
-fn said(error: rusqlite::Error) -> String {
+#[expect(clippy::needless_pass_by_value, reason = "passed to `map_err`")]
+fn store_error(error: rusqlite::Error) -> String {
     format!("cannot use the store: {error}")
 }

@@ -1,43 +1,42 @@
-//! The file in which rooms are kept: an SQLite database in the data directory, for one process at a time.
+//! Durable store of the rooms: an SQLite database in the data directory, opened by one process at a time.
 //!
 //! ```text
-//! Store::open: lock ─▶ header ─▶ check ─▶ schema ─▶ checkpoint ─▶ Writer, one
-//!                                                           └───▶ Reader, any number
+//! Store::open: lock ─▶ header ─▶ integrity ─▶ schema ─▶ checkpoint ─▶ StoreWriter, one
+//!                                                               └───▶ StoreReader, any number
 //! ```
 //!
 //! The database is in WAL mode with `synchronous=FULL`: a commit that returned is on the disk, and readers see the last
-//! commit without holding up the next one. A room's entries lie together, in the order of their numbers.
-//! What retention has dropped is gone; of an entry that is still needed to know it again, when it is sent again, or to
-//! go on with the numbers, all but the frame stays.
+//! commit without blocking the next one. The entries of a room are stored together, in order of seq.
+//! Retention drops frames. The other columns of an entry stay as long as deduplication or the next seq needs them.
 //!
-//! Rooms leave it as lines of JSON and come back from them ([`Archive`], [`Store::import`]), and all of it can be copied
-//! while a server uses it ([`Archive::backup`]).
+//! Rooms are exported as lines of JSON and imported from them ([`Archive`], [`Store::import`]). The whole store can be
+//! copied while a server uses it ([`Archive::backup`]).
 //!
-//! Nothing here knows members, connections or the order in which things are announced: that is the broker's.
+//! The store knows no members, no connections and no order of publication: the broker does.
 
 mod archive;
 mod backup;
-mod check;
 mod digest;
+mod entry_key;
 mod error;
 mod file;
 mod header;
 mod import;
-mod place;
-mod read;
+mod integrity;
+mod reader;
 mod schema;
 #[cfg(test)]
 mod tests;
-mod write;
+mod writer;
 
 pub use self::archive::{Archive, ExportError};
 pub use self::backup::BackupError;
 pub(crate) use self::digest::digest;
-pub use self::error::OpenError;
-pub(crate) use self::error::{Cannot, cannot};
+pub(crate) use self::entry_key::RoomId;
+pub use self::error::StoreOpenError;
+pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::Store;
-pub(crate) use self::file::{Checkpoint, checkpoint};
+pub(crate) use self::file::{CheckpointMode, checkpoint};
 pub use self::import::{ImportError, Imported};
-pub(crate) use self::place::RoomId;
-pub(crate) use self::read::{Head, Reader, RoomRow, View};
-pub(crate) use self::write::{Batch, Row, Writer};
+pub(crate) use self::reader::{Head, RoomRow, StoreReader, View};
+pub(crate) use self::writer::{Batch, Row, StoreWriter};

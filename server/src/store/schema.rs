@@ -1,19 +1,19 @@
-//! The tables, and how a file of an older format becomes one of today's.
+//! Tables of the store, and migrations from older formats.
 //!
-//! To change them: add a step at the end of [`STEPS`]; the ones before it stay as they are.
+//! To change the tables, append a migration to [`MIGRATIONS`]; released migrations never change.
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-/// Says whose file it is: "rtim". In the header, where `file` shows it.
+/// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
-/// The format of today.
+/// Current format.
 pub(super) const VERSION: u32 = 1;
 
-/// From nothing to today's tables: the step at an index leads from that format to the next.
-const STEPS: [&str; VERSION as usize] = [
-    // `entry.place` is the room's id and the entry's number in one (see `Place`). `first` is the oldest number that may
-    // still be read. `known` is a digest of the sender and its own id for the message. `frame` comes last: what is
-    // before it is found without reading it. A dropped frame is NULL.
+/// Migrations from an empty file: the one at index N leads from format N to N + 1.
+const MIGRATIONS: [&str; VERSION as usize] = [
+    // `entry.place` combines the room's id and the seq (see `EntryKey`). `room.first` is the oldest seq that can be
+    // read. `entry.known` is the dedup digest. `frame` is the last column, so that the others are read without it; it is
+    // NULL once retention has dropped it.
     "CREATE TABLE room (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,
@@ -29,15 +29,15 @@ const STEPS: [&str; VERSION as usize] = [
      ) STRICT;",
 ];
 
-/// The format of an open file; 0 for one without tables.
+/// Format of an open file; 0 for one without tables.
 pub(super) fn version(connection: &Connection) -> Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Brings the tables to today's format, in one step or not at all.
-pub(super) fn bring_up(connection: &mut Connection) -> Result<()> {
+/// Migrates the tables to the current format in one transaction.
+pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive)?;
-    let steps = STEPS.get(version(&transaction)? as usize..).unwrap_or_default();
+    let steps = MIGRATIONS.get(version(&transaction)? as usize..).unwrap_or_default();
     for step in steps {
         transaction.execute_batch(step)?;
     }

@@ -1,21 +1,22 @@
-//! Rooms in a file of this machine: what was acknowledged survives the process, the crash and the power cut.
+//! SqliteEngine on an SQLite file: an acknowledged message survives the process, a crash and a power cut.
 //!
-//! One thread writes ([`writer`]), in groups: a batch is what came while the last commit ran. Others read
-//! ([`readers`]), and one moves what was committed to its place in the file ([`checkpoint`]). What needs to be known of
-//! a room to go on with it is held while somebody posts in it ([`tails`]); all else is in the [`store`](crate::store).
+//! One thread writes ([`writer`]) in group commits: a batch is what arrived while the last commit ran. Other threads
+//! read ([`reader_pool`]), and one moves committed pages from the WAL into the file ([`checkpointer`]). The state that
+//! the writer needs to append to a room is cached while the room is active ([`tail_cache`]). Everything else is in the
+//! [`store`](crate::store).
 //!
-//! An error of the disk ends it: nothing is taken any more, and [`Failure`] tells the server's owner.
+//! An I/O error ends the engine: it refuses every further submission and reports an [`EngineFailure`] to the server.
 
-mod checkpoint;
-mod known;
+mod checkpointer;
+mod dedup_index;
 mod page;
-mod queue;
-mod readers;
+mod reader_pool;
 mod retention;
 mod tail;
-mod tails;
+mod tail_cache;
 #[cfg(test)]
 mod tests;
+mod write_queue;
 mod writer;
 
 use std::fmt::Display;
@@ -26,12 +27,12 @@ use std::thread::{self, JoinHandle};
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use tokio::sync::watch;
 
-use self::checkpoint::Checkpoints;
-use self::queue::{Queue, Waiting};
-use self::readers::Readers;
+use self::checkpointer::Checkpointer;
+use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
-use self::tails::Tails;
-use self::writer::Writer;
+use self::tail_cache::TailCache;
+use self::write_queue::{PendingSubmission, WriteQueue};
+use self::writer::WriterThread;
 use super::people::People;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
@@ -42,93 +43,97 @@ use crate::config::Retain;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// Threads that read for clients: a long list does not hold up a join.
+/// Threads that read for clients. With two, a long list does not block a join.
 const READERS: usize = 2;
 
-/// The threads that work on the file. They end when this is dropped, after what came before is stored.
-pub(crate) struct Engine {
-    queue: Arc<Queue>,
-    readers: Arc<Readers>,
-    listener: Listener,
-    failure: Failure,
+/// Threads that work on the file. Dropping the engine stores what was submitted before, then ends them.
+pub(crate) struct SqliteEngine {
+    queue: Arc<WriteQueue>,
+    readers: Arc<ReaderPool>,
+    feed: FeedSlot,
+    failure: EngineFailure,
     retain: Retain,
     writer: Option<JoinHandle<()>>,
 }
 
-/// A broker over an engine.
+/// Broker on top of an engine.
 pub(crate) struct SqliteBroker {
-    queue: Arc<Queue>,
-    readers: Arc<Readers>,
-    listener: Listener,
+    queue: Arc<WriteQueue>,
+    readers: Arc<ReaderPool>,
+    feed: FeedSlot,
     retain: Retain,
     people: People,
 }
 
-/// Who hears what is announced, as soon as there is somebody.
+/// Feed of the engine's broker; empty until the broker is created.
 #[derive(Clone, Default)]
-struct Listener(Arc<OnceLock<Weak<dyn Feed>>>);
+struct FeedSlot(Arc<OnceLock<Weak<dyn Feed>>>);
 
-impl Listener {
-    fn feed(&self) -> Option<Arc<dyn Feed>> {
+impl FeedSlot {
+    fn get(&self) -> Option<Arc<dyn Feed>> {
         self.0.get()?.upgrade()
     }
 }
 
-/// What the disk said when it failed. From then on nothing is taken any more.
+/// First error that ended the engine. After it every submission is refused.
 #[derive(Clone)]
-pub(crate) struct Failure {
-    said: watch::Sender<Option<String>>,
-    queue: Arc<Queue>,
+pub(crate) struct EngineFailure {
+    error: watch::Sender<Option<String>>,
+    queue: Arc<WriteQueue>,
 }
 
-impl Failure {
-    fn new(queue: Arc<Queue>) -> Self {
-        Self { said: watch::Sender::new(None), queue }
+impl EngineFailure {
+    fn new(queue: Arc<WriteQueue>) -> Self {
+        Self { error: watch::Sender::new(None), queue }
     }
 
-    /// Says so, the first is heard; and refuses all that waits.
-    fn report(&self, what: &dyn Display) {
-        self.said.send_if_modified(|said| {
-            let first = said.is_none();
-            said.get_or_insert_with(|| what.to_string());
+    /// Keeps the first error, and refuses everything that waits.
+    fn report(&self, error: &dyn Display) {
+        self.error.send_if_modified(|reported| {
+            let first = reported.is_none();
+            reported.get_or_insert_with(|| error.to_string());
             first
         });
         self.queue.refuse();
     }
 
     fn is_reported(&self) -> bool {
-        self.said.borrow().is_some()
+        self.error.borrow().is_some()
     }
 
-    /// Waits for it.
+    /// Waits for the first error.
     pub(crate) async fn reported(&self) -> String {
-        let mut said = self.said.subscribe();
-        let reported = said.wait_for(Option::is_some).await;
-        reported.ok().and_then(|said| said.clone()).unwrap_or_default()
+        let mut error = self.error.subscribe();
+        let reported = error.wait_for(Option::is_some).await;
+        reported.ok().and_then(|error| error.clone()).unwrap_or_default()
     }
 }
 
-/// Held by each thread: nobody waits for one that panicked.
-struct Watched(Failure);
+/// Held by each thread: reports a panic, so that nobody waits for a thread that is gone.
+struct PanicGuard(EngineFailure);
 
-impl Drop for Watched {
+impl Drop for PanicGuard {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.report(&"a fault of the program");
+            self.0.report(&"a thread of the engine panicked");
         }
     }
 }
 
 /// Starts a thread whose panic ends the engine.
-fn spawn(name: &str, failure: &Failure, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    let watched = Watched(failure.clone());
+fn spawn(
+    name: &str,
+    failure: &EngineFailure,
+    run: impl FnOnce() + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let guard = PanicGuard(failure.clone());
     thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _watched = watched;
+        let _guard = guard;
         run();
     })
 }
 
-impl Engine {
+impl SqliteEngine {
     /// Starts the threads.
     pub(crate) fn start(
         store: Store,
@@ -136,47 +141,46 @@ impl Engine {
         retain: Retain,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let (queue, listener) = (Arc::new(Queue::default()), Listener::default());
-        let failure = Failure::new(queue.clone());
-        let readers = Arc::new(Readers::start(&store, "reader", READERS, &failure)?);
-        let checkpoints = Checkpoints::start(&store, failure.clone())?;
-        let tails = Tails::start(&store, queue.clone(), &failure)?;
-        let writer = Writer {
+        let (queue, feed) = (Arc::new(WriteQueue::default()), FeedSlot::default());
+        let failure = EngineFailure::new(queue.clone());
+        let readers = Arc::new(ReaderPool::start(&store, "reader", READERS, &failure)?);
+        let checkpointer = Checkpointer::start(&store, failure.clone())?;
+        let tails = TailCache::start(&store, queue.clone(), &failure)?;
+        let writer = WriterThread {
             store: store.into_writer().map_err(io::Error::other)?,
             clock,
             queue: queue.clone(),
-            listener: listener.clone(),
+            feed: feed.clone(),
             failure: failure.clone(),
-            checkpoints,
+            checkpointer,
             metrics,
             sweep: Sweep::new(retain.clone()),
             tails,
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
-        Ok(Self { queue, readers, listener, failure, retain, writer: Some(writer) })
+        Ok(Self { queue, readers, feed, failure, retain, writer: Some(writer) })
     }
 
-    /// The broker, which announces to `feed`.
+    /// Creates the broker, which publishes to `feed`.
     pub(crate) fn broker(&self, feed: Weak<dyn Feed>) -> SqliteBroker {
-        // An engine has one broker: a second one would hear nothing.
-        let _ = self.listener.0.set(feed);
+        // An engine has one broker: a second one would publish to the feed of the first.
+        let _ = self.feed.0.set(feed);
         SqliteBroker {
             queue: self.queue.clone(),
             readers: self.readers.clone(),
             retain: self.retain.clone(),
-            listener: self.listener.clone(),
+            feed: self.feed.clone(),
             people: People::default(),
         }
     }
 
-    /// What the disk says, when it fails.
-    pub(crate) fn failure(&self) -> Failure {
+    pub(crate) fn failure(&self) -> EngineFailure {
         self.failure.clone()
     }
 }
 
-impl Drop for Engine {
+impl Drop for SqliteEngine {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(writer) = self.writer.take()
@@ -189,13 +193,13 @@ impl Drop for Engine {
 
 impl Broker for SqliteBroker {
     fn is_ready(&self) -> bool {
-        // Where it is not, the server is about to end.
+        // A failed engine is about to end the server.
         true
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {
         let room = room.clone();
-        self.readers.ask(move |view| page::position(view, &room))
+        self.readers.read(move |view| page::position(view, &room))
     }
 
     fn release(&self, _: &RoomName) {}
@@ -205,7 +209,7 @@ impl Broker for SqliteBroker {
     }
 
     fn submit(&self, submission: Submission, done: Completion) {
-        self.queue.push(Waiting { submission, done });
+        self.queue.push(PendingSubmission { submission, done });
     }
 
     fn flush(&self) {
@@ -213,25 +217,25 @@ impl Broker for SqliteBroker {
     }
 
     fn signal(&self, room: &RoomName, signal: Signal) {
-        if let Some(feed) = self.listener.feed() {
+        if let Some(feed) = self.feed.get() {
             feed.signal(room, &signal);
         }
     }
 
     fn broadcast(&self, to: Recipients, json: Arc<str>) {
-        if let Some(feed) = self.listener.feed() {
+        if let Some(feed) = self.feed.get() {
             feed.broadcast(&to, &json);
         }
     }
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         let (room, retain) = (room.clone(), self.retain.clone());
-        self.readers.ask(move |view| page::page(view, &room, range, limit, bytes, &retain))
+        self.readers.read(move |view| page::page(view, &room, range, limit, bytes, &retain))
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
         let mut counts = self.people.counts(&filter);
-        self.readers.ask(move |view| {
+        self.readers.read(move |view| {
             let mut rooms = view.rooms(filter)?;
             for summary in &mut rooms {
                 summary.member_count = counts.remove(&summary.room).unwrap_or(0);
@@ -242,11 +246,11 @@ impl Broker for SqliteBroker {
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        ready_with(self.people.enter(self.listener.feed(), room, user, members))
+        ready_with(self.people.enter(self.feed.get(), room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
-        ready_with(self.people.leave(self.listener.feed(), room, user, reason))
+        ready_with(self.people.leave(self.feed.get(), room, user, reason))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {

@@ -1,4 +1,4 @@
-//! Pages of a room's past, out of the file.
+//! Pages of a room's history, read from the file.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::broker::{Entry, Page, Range};
 use crate::config::Retain;
 use crate::store::{Head, RoomRow, View};
 
-/// A page. Entries that are beyond what is kept are not shown, if they are still there.
+/// Reads a page. Leaves out entries beyond the retention that are still in the file.
 pub(super) fn page(
     view: View<'_>,
     room: &RoomName,
@@ -31,7 +31,7 @@ pub(super) fn page(
     let mut page = Page { epoch: Some(row.epoch), entries: Vec::new(), has_more: false };
     let mut total = 0;
     if from <= to {
-        view.entries((row.id.place(from), row.id.place(to)), newest_first, |seq, id, frame| {
+        view.entries((row.id.key(from), row.id.key(to)), newest_first, |seq, id, frame| {
             total += frame.len();
             page.has_more = page.entries.len() >= limit || (total > bytes && !page.entries.is_empty());
             if !page.has_more {
@@ -46,7 +46,7 @@ pub(super) fn page(
     Ok(page)
 }
 
-/// Where a room's head is.
+/// Position of a room's head.
 pub(super) fn position(view: View<'_>, room: &RoomName) -> Result<Position> {
     Ok(match view.room(room)? {
         Some((row, Head { seq, id, .. })) => Position::At { epoch: row.epoch, seq, id },
@@ -54,8 +54,8 @@ pub(super) fn position(view: View<'_>, room: &RoomName) -> Result<Position> {
     })
 }
 
-/// The oldest number that may be read.
+/// Oldest seq that can be read.
 fn oldest(row: &RoomRow, head: &Head, retain: &Retain) -> Seq {
-    let by_count = retain.messages.map_or(0, |most| (head.seq.get() + 1).saturating_sub(most));
+    let by_count = retain.messages.map_or(0, |limit| (head.seq.get() + 1).saturating_sub(limit));
     row.first.max(Seq::new(by_count))
 }

@@ -1,9 +1,8 @@
-//! Dropping what is too old or too much, a little at a time, between commits.
+//! Retention: drops old and excess entries in small steps between commits.
 //!
-//! A sweep goes through all rooms once a minute, in steps of a bounded number of rows, each a commit of its own. In a
-//! room it drops the oldest entries that are beyond what is kept, and takes only the frame from those that are still
-//! needed to know a message again. The newest entry always stays, without its frame
-//! perhaps: the log goes on from it.
+//! A sweep visits all rooms once a minute, in steps of a bounded number of rows, each its own commit. It deletes the
+//! oldest entries beyond the retention, and drops only the frame of those that deduplication still needs. The newest
+//! entry always stays, perhaps without its frame: the next seq follows from it.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +12,21 @@ use rusqlite::Result;
 use crate::broker::{DEDUP_ENTRIES, is_known_at};
 use crate::clock::Clock;
 use crate::config::Retain;
-use crate::store::{self, Batch, RoomId};
+use crate::store::{Batch, RoomId, StoreWriter};
 
-/// From the end of a sweep to the next.
+/// Time from the end of a sweep to the next.
 const INTERVAL: Duration = Duration::from_mins(1);
-/// Rows that a step drops at most: some milliseconds' work.
+/// Limit on the rows that a step drops: some milliseconds of work.
 const STEP_ROWS: u32 = 512;
-/// Rooms that a step looks at.
+/// Limit on the rooms that a step visits.
 const STEP_ROOMS: u32 = 64;
 
-/// Where a sweep is.
+/// State of a sweep.
 pub(super) struct Sweep {
     retain: Retain,
-    /// The room that was swept last.
+    /// Room that was swept last; `None` before the first.
     after: Option<RoomId>,
-    /// When the next step is due; none where all is kept.
+    /// Time of the next step; `None` if nothing is ever dropped.
     next: Option<Instant>,
 }
 
@@ -37,14 +36,14 @@ impl Sweep {
         Self { retain, after: None, next }
     }
 
-    /// When the next step is due.
+    /// Time of the next step.
     pub(super) fn next(&self) -> Option<Instant> {
         self.next
     }
 
-    /// Tries again later.
-    pub(super) fn put_off(&mut self, error: &rusqlite::Error) {
-        tracing::warn!(%error, "what is too old cannot be dropped for now");
+    /// Postpones the sweep after an error.
+    pub(super) fn postpone(&mut self, error: &rusqlite::Error) {
+        tracing::warn!(%error, "retention is postponed: old entries cannot be dropped now");
         self.pause();
     }
 
@@ -52,8 +51,8 @@ impl Sweep {
         self.next = Some(Instant::now() + INTERVAL);
     }
 
-    /// A step, if one is due.
-    pub(super) fn step(&mut self, store: &store::Writer, clock: &Clock) -> Result<()> {
+    /// Runs a step if one is due.
+    pub(super) fn step(&mut self, store: &StoreWriter, clock: &Clock) -> Result<()> {
         if self.next.is_none_or(|next| next > Instant::now()) {
             return Ok(());
         }
@@ -63,7 +62,7 @@ impl Sweep {
         for (room, first) in &rooms {
             self.sweep(&batch, *room, *first, clock.now(), &mut rows)?;
             if rows == 0 {
-                // There may be more in this room.
+                // This room may hold more.
                 return batch.commit();
             }
             self.after = Some(*room);
@@ -84,11 +83,11 @@ impl Sweep {
         rows: &mut u32,
     ) -> Result<()> {
         let head = batch.view().head(room)?.seq;
-        let too_many = self.retain.messages.map_or(0, |most| (head.get() + 1).saturating_sub(most));
+        let too_many = self.retain.messages.map_or(0, |limit| (head.get() + 1).saturating_sub(limit));
         let past = |seq: Seq, ts| seq.get() < too_many || self.retain.is_past(ts, now);
         let known = |seq: Seq, ts| seq.get() + DEDUP_ENTRIES > head.get() && is_known_at(now, ts);
         let before_head = Seq::new(head.get().saturating_sub(1));
-        let gone = batch.run_of(room, Seq::ZERO, before_head, *rows, |seq, ts| {
+        let gone = batch.leading_run(room, Seq::ZERO, before_head, *rows, |seq, ts| {
             (seq < first || past(seq, ts)) && !known(seq, ts)
         })?;
         if let Some(last) = gone.last {
@@ -96,7 +95,7 @@ impl Sweep {
             *rows -= gone.count;
         }
         let first = gone.last.map_or(first, |last| first.max(last.next()));
-        let dropped = batch.run_of(room, first, head, *rows, past)?;
+        let dropped = batch.leading_run(room, first, head, *rows, past)?;
         if let Some(last) = dropped.last {
             batch.drop_frames(room, first, last)?;
             *rows -= dropped.count;

@@ -1,37 +1,42 @@
-//! The end of a room's log, as its writer needs it to go on: dropped when nobody has posted for a while, and read back
-//! from the file.
+//! End of a room's log: the state that the writer needs to append to it.
 
 use std::time::Instant;
 
 use realtime_shared::{Epoch, RoomName, Seq};
 use rusqlite::Result;
 
-use super::known::Known;
+use super::dedup_index::DedupIndex;
 use crate::broker::DEDUP_ENTRIES;
 use crate::store::{RoomId, View};
 
-/// Where a room's log goes on.
+/// Cached end of a room's log.
 pub(super) struct Tail {
-    /// None while it has no entry.
+    /// `None` while the room has no entry.
     pub(super) log: Option<(RoomId, Epoch)>,
     pub(super) head: Seq,
-    pub(super) known: Known,
+    pub(super) known: DedupIndex,
     pub(super) used: Instant,
-    /// The last batch that it was in.
+    /// Number of the last batch that used the tail; 0 for none.
     pub(super) batch: u64,
 }
 
 impl Tail {
-    /// As the file has it.
+    /// Reads the tail from the file.
     pub(super) fn read(view: View<'_>, room: &RoomName) -> Result<Self> {
         let used = Instant::now();
         let Some((row, head)) = view.room(room)? else {
-            return Ok(Self { log: None, head: Seq::ZERO, known: Known::new(Seq::ZERO), used, batch: 0 });
+            return Ok(Self {
+                log: None,
+                head: Seq::ZERO,
+                known: DedupIndex::new(Seq::ZERO),
+                used,
+                batch: 0,
+            });
         };
         let before = head.seq.get().saturating_sub(DEDUP_ENTRIES);
-        let mut known = Known::new(Seq::new(before));
+        let mut known = DedupIndex::new(Seq::new(before));
         let mut next = before + 1;
-        for (seq, digest) in view.known((row.id.place(Seq::new(next)), row.id.end()))? {
+        for (seq, digest) in view.dedup_digests((row.id.key(Seq::new(next)), row.id.end()))? {
             (next..seq.get()).for_each(|_| known.push(None));
             known.push(Some(digest));
             next = seq.get() + 1;
@@ -40,7 +45,7 @@ impl Tail {
         Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used, batch: 0 })
     }
 
-    /// What it takes in memory, about.
+    /// Estimated size in memory.
     pub(super) fn bytes(&self) -> usize {
         self.known.bytes() + size_of::<Self>()
     }

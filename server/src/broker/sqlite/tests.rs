@@ -1,4 +1,4 @@
-//! What is this engine's own: that rooms outlive it, and what is dropped of them.
+//! Tests of this engine alone: durability, retention and the dedup window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,19 +12,19 @@ use crate::broker::contract::{self, room, said};
 use crate::broker::{DEDUP_ENTRIES, Receipt, Unavailable};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
-/// More bytes than any page here has.
+/// Limit larger than any page in these tests.
 const PLENTY: usize = 1 << 20;
 
-type Subject = contract::Subject<SqliteBroker>;
+type SqliteSubject = contract::Subject<SqliteBroker>;
 
-/// A directory with a store, and the time of day there.
-struct Place {
+/// Data directory with a clock that the test moves.
+struct DataDir {
     directory: Arc<TempDir>,
     millis: Arc<AtomicU64>,
     retain: Retain,
 }
 
-impl Place {
+impl DataDir {
     fn new() -> Self {
         Self::with(Retain::default())
     }
@@ -34,40 +34,40 @@ impl Place {
         Self { directory, millis: Arc::new(AtomicU64::new(10 * DAY)), retain }
     }
 
-    /// Opens it. Whoever had it before has to be gone.
-    fn open(&self) -> Subject {
+    /// Opens the store. The previous subject must have been dropped.
+    fn open(&self) -> SqliteSubject {
         let millis = self.millis.clone();
         let clock = Clock::from_fn(move || Timestamp::from_millis(millis.load(Ordering::SeqCst)));
         let (directory, retain) = (self.directory.clone(), self.retain.clone());
-        Subject::new(move |feed: Weak<dyn Feed>| {
+        SqliteSubject::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
-            let engine = Engine::start(store, clock, retain, contract::metrics()).expect("threads");
+            let engine = SqliteEngine::start(store, clock, retain, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }
 
-    fn later(&self, millis: u64) {
+    fn advance(&self, millis: u64) {
         self.millis.fetch_add(millis, Ordering::SeqCst);
     }
 
     /// Rows of the entries of room `a`, and how many of them have no frame.
     fn rows(&self) -> (u64, u64) {
         let file = rusqlite::Connection::open(self.directory.path().join("store.db")).expect("a file");
-        let count = |such: &str| {
+        let count = |condition: &str| {
             let all = "SELECT count(*) FROM entry JOIN room ON place >> 35 = room.id WHERE name = 'a'";
-            let sql = format!("{all} AND {such}");
+            let sql = format!("{all} AND {condition}");
             file.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a number").cast_unsigned()
         };
         (count("true"), count("frame IS NULL"))
     }
 }
 
-/// Lets a sweep take so many steps at least: there is one after each commit, before the next.
-async fn sweep(subject: &Subject, steps: u64) {
+/// Lets a sweep run at least `steps` steps: one runs between two commits.
+async fn sweep(subject: &SqliteSubject, steps: u64) {
     subject.fill("elsewhere", steps + 1).await;
 }
 
-async fn numbers(subject: &Subject, name: &str) -> Vec<u64> {
+async fn seqs(subject: &SqliteSubject, name: &str) -> Vec<u64> {
     let page = subject.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
     page.entries.iter().map(|entry| entry.seq.get()).collect()
 }
@@ -78,14 +78,14 @@ fn position(receipt: &Receipt) -> Position {
 }
 
 #[tokio::test]
-async fn rooms_outlive_it() {
-    let place = Place::new();
-    let subject = place.open();
+async fn a_room_goes_on_after_a_restart() {
+    let data_dir = DataDir::new();
+    let subject = data_dir.open();
     let receipts = subject.fill("a", 3).await;
     let page = subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await;
     drop(subject);
 
-    let subject = place.open();
+    let subject = data_dir.open();
     assert_eq!(subject.head("a").await, position(&receipts[2]));
     assert_eq!(subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await, page);
     let next = subject.post(said("bob", "a", "next")).await;
@@ -94,33 +94,33 @@ async fn rooms_outlive_it() {
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_by_the_next_one() {
-    let place = Place::new();
+async fn a_duplicate_is_recognized_after_a_restart() {
+    let data_dir = DataDir::new();
     let mut first = Vec::new();
     {
-        let subject = place.open();
+        let subject = data_dir.open();
         subject.fill("a", 2).await;
         for id in ["1", "2"] {
             first.push(subject.post(said("alice", "a", id).known_as(id)).await);
             subject.fill("a", 1).await;
         }
     }
-    let subject = place.open();
+    let subject = data_dir.open();
     for (id, first) in ["1", "2"].iter().zip(first) {
         let again = subject.post(said("alice", "a", "again").known_as(id)).await;
         assert_eq!(again, Receipt { duplicate: true, ..first });
     }
     assert!(!subject.post(said("bob", "a", "another's").known_as("1")).await.duplicate);
-    assert_eq!(numbers(&subject, "a").await, [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(seqs(&subject, "a").await, [1, 2, 3, 4, 5, 6, 7]);
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_among_the_last_10_000() {
-    let place = Place::new();
-    let first = place.open().post(said("alice", "a", "1").known_as("1")).await;
+async fn a_duplicate_is_recognized_among_the_last_10_000_entries() {
+    let data_dir = DataDir::new();
+    let first = data_dir.open().post(said("alice", "a", "1").known_as("1")).await;
     for (more, known) in [(DEDUP_ENTRIES - 1, true), (1, false)] {
-        // Both as the writer remembers it and as it reads it back.
-        let subject = place.open();
+        // From the index in memory, and from the one read back from the file.
+        let subject = data_dir.open();
         let (done, all) = tokio::sync::oneshot::channel::<()>();
         let mut done = Some(done);
         for number in 1..=more {
@@ -131,89 +131,89 @@ async fn a_message_is_known_again_among_the_last_10_000() {
         let again = subject.post(said("alice", "a", "1").known_as("1")).await;
         assert_eq!(again.duplicate, known);
         drop(subject);
-        let again = place.open().post(said("alice", "a", "1").known_as("1")).await;
+        let again = data_dir.open().post(said("alice", "a", "1").known_as("1")).await;
         assert!(again.duplicate);
         assert_eq!(again.seq == first.seq, known);
     }
 }
 
 #[tokio::test]
-async fn a_message_is_known_again_for_a_day() {
-    let place = Place::new();
-    let subject = place.open();
+async fn a_duplicate_is_recognized_for_a_day() {
+    let data_dir = DataDir::new();
+    let subject = data_dir.open();
     let post = || subject.post(said("alice", "a", "1").known_as("1"));
     let first = post().await;
-    place.later(DAY);
+    data_dir.advance(DAY);
     assert_eq!(post().await, Receipt { duplicate: true, ..first });
-    place.later(1);
+    data_dir.advance(1);
     let second = post().await;
     assert_eq!((second.duplicate, second.seq), (false, Seq::new(2)));
-    place.millis.store(0, Ordering::SeqCst);
+    data_dir.millis.store(0, Ordering::SeqCst);
     assert_eq!(post().await, Receipt { duplicate: true, ..second }, "a clock that goes back forgets nothing");
 }
 
 #[tokio::test]
-async fn what_is_dropped_leaves_the_file() {
-    let place = Place::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2) });
+async fn retention_deletes_entries_and_keeps_the_head() {
+    let data_dir = DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2) });
     let mut known = Vec::new();
     {
-        let subject = place.open();
+        let subject = data_dir.open();
         for id in ["1", "2", "3", "4"] {
             known.push(subject.post(said("alice", "a", "text").known_as(id)).await);
         }
     }
-    assert_eq!(place.rows(), (4, 0), "the next sweep is a while off");
-    let subject = place.open();
+    assert_eq!(data_dir.rows(), (4, 0), "the next sweep is a minute away");
+    let subject = data_dir.open();
     sweep(&subject, 1).await;
-    assert_eq!(place.rows(), (4, 2), "by count; all are still known");
+    assert_eq!(data_dir.rows(), (4, 2), "dropped by count; all within the dedup window");
     drop(subject);
 
-    place.later(DAY / 2);
-    let subject = place.open();
+    data_dir.advance(DAY / 2);
+    let subject = data_dir.open();
     sweep(&subject, 1).await;
-    assert_eq!(place.rows(), (4, 4), "by age");
+    assert_eq!(data_dir.rows(), (4, 4), "dropped by age");
     let again = subject.post(said("alice", "a", "text").known_as("1")).await;
     assert_eq!(again, Receipt { duplicate: true, ..known[0].clone() });
     drop(subject);
 
-    place.later(DAY);
-    let subject = place.open();
+    data_dir.advance(DAY);
+    let subject = data_dir.open();
     sweep(&subject, 1).await;
-    assert_eq!(place.rows(), (1, 1), "the head, without its frame");
+    assert_eq!(data_dir.rows(), (1, 1), "the head, without its frame");
     assert_eq!(subject.head("a").await, position(&known[3]));
-    assert!(numbers(&subject, "a").await.is_empty());
+    assert!(seqs(&subject, "a").await.is_empty());
     drop(subject);
 
-    let subject = place.open();
+    let subject = data_dir.open();
     let next = subject.post(said("alice", "a", "next")).await;
     assert_eq!((next.epoch, next.seq), (known[0].epoch.clone(), Seq::new(5)));
-    assert_eq!(numbers(&subject, "a").await, [5]);
+    assert_eq!(seqs(&subject, "a").await, [5]);
 }
 
 #[tokio::test]
-async fn many_rooms_and_rows_are_swept_in_steps() {
-    let place = Place::with(Retain { age: Some(Duration::from_hours(1)), messages: None });
+async fn a_sweep_of_many_rooms_and_rows_takes_several_steps() {
+    let data_dir = DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: None });
     {
-        let subject = place.open();
+        let subject = data_dir.open();
         for number in 0..70 {
             subject.fill(&format!("room {number}"), 1).await;
         }
         subject.fill("a", 600).await;
     }
-    place.later(2 * DAY);
-    let subject = place.open();
-    // It goes on by itself, and between posts.
-    while place.rows() != (1, 1) {
+    data_dir.advance(2 * DAY);
+    let subject = data_dir.open();
+    // A sweep goes on by itself between posts.
+    while data_dir.rows() != (1, 1) {
         subject.fill("elsewhere", 1).await;
     }
-    assert!(numbers(&subject, "room 69").await.is_empty());
+    assert!(seqs(&subject, "room 69").await.is_empty());
 }
 
 #[tokio::test]
 async fn messages_that_wait_for_a_long_log_keep_their_order() {
-    let place = Place::new();
+    let data_dir = DataDir::new();
     let first = {
-        let subject = place.open();
+        let subject = data_dir.open();
         let first = subject.post(said("alice", "long", "0").known_as("0")).await;
         for _ in 0..400 {
             subject.broker.submit(said("alice", "long", "x"), Box::new(|_| ()));
@@ -221,7 +221,7 @@ async fn messages_that_wait_for_a_long_log_keep_their_order() {
         subject.fill("long", 1).await;
         first
     };
-    let subject = place.open();
+    let subject = data_dir.open();
     let (done, mut receipts) = tokio::sync::mpsc::channel(16);
     for number in 0..10 {
         let done = done.clone();
@@ -239,22 +239,22 @@ async fn messages_that_wait_for_a_long_log_keep_their_order() {
         }
     }
     assert_eq!(of_long.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0, 1, 2, 3, 5, 6, 7, 8]);
-    assert_eq!(of_long[0].1, Receipt { duplicate: true, ..first }, "it is known from what was read");
+    assert_eq!(of_long[0].1, Receipt { duplicate: true, ..first }, "found in the tail that was read");
     let seqs: Vec<_> = of_long[1..].iter().map(|(_, receipt)| receipt.seq.get()).collect();
     assert!(seqs.into_iter().eq(403..410));
 }
 
 #[tokio::test]
-async fn a_panic_in_a_thread_ends_it_and_nobody_waits() {
-    let place = Place::new();
-    let store = Store::open(place.directory.path()).expect("a store");
+async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
+    let data_dir = DataDir::new();
+    let store = Store::open(data_dir.directory.path()).expect("a store");
     let engine =
-        Engine::start(store, Clock::system(), Retain::default(), contract::metrics()).expect("threads");
+        SqliteEngine::start(store, Clock::system(), Retain::default(), contract::metrics()).expect("threads");
     let nobody: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
     let broker = engine.broker(nobody);
-    let answer = broker.readers.ask(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
+    let answer = broker.readers.read(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
     assert_eq!(answer, Err(Unavailable));
-    assert_eq!(engine.failure().reported().await, "a fault of the program");
+    assert_eq!(engine.failure().reported().await, "a thread of the engine panicked");
     let (done, result) = tokio::sync::oneshot::channel();
     let done = move |stored| {
         let _ = done.send(stored);
@@ -264,18 +264,18 @@ async fn a_panic_in_a_thread_ends_it_and_nobody_waits() {
 }
 
 #[tokio::test]
-async fn what_was_committed_moves_into_the_file_beside_the_writer() {
-    let place = Place::new();
-    let subject = place.open();
-    let file = place.directory.path().join("store.db");
+async fn a_growing_wal_is_checkpointed_beside_the_writer() {
+    let data_dir = DataDir::new();
+    let subject = data_dir.open();
+    let file = data_dir.directory.path().join("store.db");
     let before = std::fs::metadata(&file).expect("it is there").len();
     let text = "x".repeat(4_000);
-    // Each takes a page of the log and more: a thousand pages wake the thread that moves them.
+    // Each message takes more than a page of the WAL; a thousand pages wake the checkpoint thread.
     for round in 0.. {
         if std::fs::metadata(&file).expect("it is there").len() > before {
             break;
         }
-        assert!(round < 100, "40 MB, and all of it in the log");
+        assert!(round < 100, "40 MB in the WAL without a checkpoint");
         let (done, stored) = tokio::sync::oneshot::channel::<()>();
         for _ in 0..100 {
             subject.broker.submit(said("alice", "a", &text), Box::new(|_| ()));

@@ -1,4 +1,4 @@
-//! What an export wrote comes in as it was, or not at all.
+//! Tests of import: an export comes back identical, and a faulty room not at all.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -16,7 +16,6 @@ fn room(number: usize) -> RoomName {
     RoomName::new(&format!("room {number}")).expect("a room's name")
 }
 
-/// The frame of a room's entry.
 fn frame(room: &RoomName, seq: u64) -> String {
     codec::encode(&ServerEvent::Message(Message {
         room: room.clone(),
@@ -38,7 +37,7 @@ fn epoch(room: &RoomName) -> Epoch {
     Epoch::new(&format!("epoch of {room}")).expect("an epoch")
 }
 
-/// Fills a store with rooms of so many entries, of which the first so many have been dropped.
+/// Fills a store with rooms, each given by its number of entries and how many of the oldest retention has dropped.
 fn fill(directory: &TempDir, rooms: &[(u64, u64)]) {
     let writer = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
     for (number, (entries, dropped)) in rooms.iter().enumerate() {
@@ -77,7 +76,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn an_export_of_an_import_is_the_export(
+    fn an_imported_store_exports_the_same_bytes(
         rooms in prop::collection::vec((1_usize..30, any::<Index>()), 1..5),
     ) {
         let rooms: Vec<_> =
@@ -96,25 +95,25 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_whole_leaves_nothing(line in any::<Index>(), place in any::<Index>(), byte in 0_u8..0x7F) {
+    fn a_corrupt_line_or_a_truncated_input_imports_nothing(line in any::<Index>(), column in any::<Index>(), byte in 0_u8..0x7F) {
         let (from, to) = (directory(), directory());
         fill(&from, &[(8, 0)]);
         let whole = export(&from);
         let mut lines: Vec<Vec<u8>> = whole.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
         let line = line.index(lines.len());
-        let place = place.index(lines[line].len());
-        lines[line][place] = byte;
+        let column = column.index(lines[line].len());
+        lines[line][column] = byte;
         let (imported, result) = import_into(&to, &lines.concat());
-        // A text may be another one, and so may a room be: that is nobody's to know.
+        // A changed text or room name that is still valid cannot be detected.
         match result {
             Ok(()) => prop_assert_eq!(imported.len(), 1),
             Err(error) => {
-                prop_assert!(imported.is_empty() && error.line >= 1 && !error.what.contains('\n'), "{}", error);
+                prop_assert!(imported.is_empty() && error.line >= 1 && !error.fault.contains('\n'), "{}", error);
                 prop_assert!(export(&to).is_empty());
             }
         }
-        // What is cut off is not taken for the end.
-        let cut = &whole[..whole.len() - 1 - place];
+        // A truncated input is not taken for complete.
+        let cut = &whole[..whole.len() - 1 - column];
         let to = directory();
         import_into(&to, cut).1.expect_err("cut short");
         prop_assert!(export(&to).is_empty());
@@ -122,7 +121,7 @@ proptest! {
 }
 
 #[test]
-fn another_past_is_refused_and_nothing_is_changed() {
+fn a_diverging_room_is_refused_and_left_unchanged() {
     let to = directory();
     fill(&to, &[(5, 2)]);
     let before = export(&to);
@@ -135,11 +134,11 @@ fn another_past_is_refused_and_nothing_is_changed() {
         result.expect_err("refused").to_string()
     };
     let error = other(&|lines| lines.replace("epoch of room 0", "another epoch"));
-    assert!(error.contains("line 1: ") && error.contains("another past"), "{error}");
+    assert!(error.contains("line 1: ") && error.contains("another epoch"), "{error}");
     let error = other(&|lines| lines.replace("text 4", "text 9"));
     assert!(error.contains("line 5: ") && error.contains("message 4"), "{error}");
     let error = other(&|lines| lines.replace(&id(1).to_string(), &id(77).to_string()));
-    assert!(error.contains("line 2: "), "a dropped one is known by its id: {error}");
+    assert!(error.contains("line 2: "), "the id of a dropped entry is compared: {error}");
 
     let longer = directory();
     fill(&longer, &[(6, 0)]);
@@ -153,7 +152,7 @@ fn another_past_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
-fn rooms_before_the_fault_are_there() {
+fn rooms_before_the_faulty_line_are_imported() {
     let (from, to) = (directory(), directory());
     fill(&from, &[(2, 0), (2, 0)]);
     let mut lines = export(&from);
@@ -168,16 +167,16 @@ fn rooms_before_the_fault_are_there() {
 }
 
 #[test]
-fn messages_that_come_in_are_known_again() {
+fn an_imported_message_keeps_its_dedup_digest() {
     let (from, to) = (directory(), directory());
     fill(&from, &[(1, 0)]);
     let lines = String::from_utf8(export(&from)).expect("text");
     let lines = lines.replace("\"type\":\"message\"", "\"type\":\"message\",\"client_msg_id\":\"mine\"");
     import_into(&to, lines.as_bytes()).1.expect("imported");
     let store = Store::open(to.path()).expect("a store");
-    let known = store.reader().expect("a reader").ask(|view| {
+    let known = store.reader().expect("a reader").read(|view| {
         let (row, _) = view.room(&room(0))?.expect("the room");
-        view.known((row.id.start(), row.id.end()))
+        view.dedup_digests((row.id.start(), row.id.end()))
     });
     let (from, mine) = (UserId::new("alice").expect("a user id"), ClientMsgId::new("mine").expect("an id"));
     assert_eq!(known.expect("readable"), [(Seq::new(1), digest(&from, &mine))]);

@@ -1,7 +1,7 @@
-//! What waits for the writer: bounded, and taken all at once.
+//! Bounded queue of submissions for the writer, which takes them in batches.
 //!
-//! Nothing waits for more to come, but a message does for those that the same turn of its worker brings: the writer is
-//! woken by the flush at the turn's end, and a commit costs all of them together what it costs one.
+//! A submission waits only for those of the same turn of its worker. The flush at the end of the turn wakes the writer,
+//! and one commit serves them all.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -12,52 +12,52 @@ use realtime_shared::RoomName;
 use super::tail::Tail;
 use crate::broker::{Completion, Submission, Unavailable};
 
-/// Bytes of messages that may wait. What comes while the disk is behind by as much is refused, to be sent again.
-const WAITING_BYTES: usize = 64 << 20;
-/// What a message takes beside its text.
+/// Limit on the bytes of waiting submissions. Beyond it they are refused; the client resends.
+const MAX_WAITING_BYTES: usize = 64 << 20;
+/// Bytes of a submission beside its text, estimated.
 const SUBMISSION_BYTES: usize = 256;
-/// Messages that are written together: so many that a commit costs each little, and so few that the first of them does
-/// not wait long for the last.
-const BATCH: usize = 4_096;
+/// Largest batch: the cost of a commit is spread over many messages, and the first of them does not wait long for the
+/// last.
+const MAX_BATCH: usize = 4_096;
 
-/// A message, and who waits for it.
-pub(super) struct Waiting {
+/// Submission with its completion.
+pub(super) struct PendingSubmission {
     pub(super) submission: Submission,
     pub(super) done: Completion,
 }
 
-/// What is taken at once.
+/// Input of one turn of the writer.
 #[derive(Default)]
-pub(super) struct Taken {
-    /// Messages, in the order in which they came.
-    pub(super) waiting: Vec<Waiting>,
-    /// Tails that were read.
+pub(super) struct WriterInput {
+    /// Submissions, in order of arrival.
+    pub(super) waiting: Vec<PendingSubmission>,
+    /// TailCache that were read from the file.
     pub(super) tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
 }
 
-/// Messages in the order in which they came.
+/// WriteQueue of the writer thread.
 #[derive(Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct WriteQueue {
+    state: Mutex<WriteQueueState>,
     grown: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
+struct WriteQueueState {
+    waiting: VecDeque<PendingSubmission>,
     tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
     bytes: usize,
-    /// What waits is to be taken.
+    /// The writer is to take what waits.
     flushed: bool,
     closed: bool,
 }
 
-impl Queue {
-    /// Adds a message; at once completed where there is no room for it, or nobody who writes any more.
-    pub(super) fn push(&self, waiting: Waiting) {
+impl WriteQueue {
+    /// Adds a submission. A full or closed queue completes it at once, as unavailable.
+    pub(super) fn push(&self, waiting: PendingSubmission) {
         let bytes = bytes_of(&waiting);
         let mut state = self.state.lock();
-        if state.closed || state.bytes + bytes > WAITING_BYTES {
+        if state.closed || state.bytes + bytes > MAX_WAITING_BYTES {
             drop(state);
             return (waiting.done)(Err(Unavailable));
         }
@@ -65,7 +65,7 @@ impl Queue {
         state.waiting.push_back(waiting);
     }
 
-    /// Says that what waits is all for now.
+    /// Wakes the writer if submissions wait.
     pub(super) fn flush(&self) {
         let mut state = self.state.lock();
         if !state.waiting.is_empty() && !std::mem::replace(&mut state.flushed, true) {
@@ -74,8 +74,8 @@ impl Queue {
         }
     }
 
-    /// Hands over a tail that was read.
-    pub(super) fn give_back(&self, room: RoomName, tail: Result<Tail, Unavailable>) {
+    /// Adds a tail that was read from the file.
+    pub(super) fn push_tail(&self, room: RoomName, tail: Result<Tail, Unavailable>) {
         let mut state = self.state.lock();
         state.tails.push((room, tail));
         state.flushed = true;
@@ -83,46 +83,46 @@ impl Queue {
         self.grown.notify_one();
     }
 
-    /// Takes what has come, as soon as that is all for now, or when it is `until`. `None`: closed, and all was taken.
-    pub(super) fn take(&self, until: Option<Instant>) -> Option<Taken> {
+    /// Takes the input of the next turn after a flush, or at `deadline`. `None`: the queue is closed and empty.
+    pub(super) fn take(&self, deadline: Option<Instant>) -> Option<WriterInput> {
         let mut state = self.state.lock();
         while !state.flushed && !state.closed {
-            match until {
+            match deadline {
                 None => self.grown.wait(&mut state),
-                Some(until) if self.grown.wait_until(&mut state, until).timed_out() => break,
+                Some(deadline) if self.grown.wait_until(&mut state, deadline).timed_out() => break,
                 Some(_) => {}
             }
         }
         if state.waiting.is_empty() && state.tails.is_empty() && state.closed {
             return None;
         }
-        let count = state.waiting.len().min(BATCH);
+        let count = state.waiting.len().min(MAX_BATCH);
         state.flushed = state.waiting.len() > count;
         let waiting: Vec<_> = state.waiting.drain(..count).collect();
         state.bytes -= waiting.iter().map(bytes_of).sum::<usize>();
-        Some(Taken { waiting, tails: std::mem::take(&mut state.tails) })
+        Some(WriterInput { waiting, tails: std::mem::take(&mut state.tails) })
     }
 
-    /// Lets nothing in any more.
+    /// Closes the queue for new submissions.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.grown.notify_one();
     }
 
-    /// Refuses all that waits, and what comes from now on.
+    /// Closes the queue and refuses everything that waits.
     pub(super) fn refuse(&self) {
         let waiting = {
             let mut state = self.state.lock();
             state.closed = true;
             std::mem::take(&mut state.waiting)
         };
-        for Waiting { done, .. } in waiting {
+        for PendingSubmission { done, .. } in waiting {
             done(Err(Unavailable));
         }
     }
 }
 
-fn bytes_of(waiting: &Waiting) -> usize {
+fn bytes_of(waiting: &PendingSubmission) -> usize {
     waiting.submission.post.text.as_str().len() + SUBMISSION_BYTES
 }
 
@@ -134,41 +134,41 @@ mod tests {
     use super::*;
     use crate::broker::contract::said;
 
-    fn waiting(refused: &Arc<AtomicUsize>, text: &str) -> Waiting {
+    fn waiting(refused: &Arc<AtomicUsize>, text: &str) -> PendingSubmission {
         let refused = refused.clone();
         let done = move |result: Result<_, Unavailable>| {
             refused.fetch_add(usize::from(result.is_err()), Ordering::SeqCst);
         };
-        Waiting { submission: said("alice", "a", text), done: Box::new(done) }
+        PendingSubmission { submission: said("alice", "a", text), done: Box::new(done) }
     }
 
     #[test]
-    fn more_than_it_holds_is_refused() {
-        let (queue, refused) = (Queue::default(), Arc::default());
+    fn a_full_queue_refuses_submissions_until_a_batch_is_taken() {
+        let (queue, refused) = (WriteQueue::default(), Arc::default());
         let text = "x".repeat(4_000);
-        let most = WAITING_BYTES / (4_000 + SUBMISSION_BYTES);
-        (0..most + 2).for_each(|_| queue.push(waiting(&refused, &text)));
+        let capacity = MAX_WAITING_BYTES / (4_000 + SUBMISSION_BYTES);
+        (0..capacity + 2).for_each(|_| queue.push(waiting(&refused, &text)));
         assert_eq!(refused.load(Ordering::SeqCst), 2);
         queue.flush();
-        assert_eq!(queue.take(None).map(|taken| taken.waiting.len()), Some(BATCH));
+        assert_eq!(queue.take(None).map(|input| input.waiting.len()), Some(MAX_BATCH));
         queue.push(waiting(&refused, &text));
-        assert_eq!(refused.load(Ordering::SeqCst), 2, "there is room again");
+        assert_eq!(refused.load(Ordering::SeqCst), 2, "taking a batch makes room");
     }
 
     #[test]
-    fn what_came_before_the_end_is_taken() {
-        let (queue, refused) = (Queue::default(), Arc::default());
+    fn a_closed_queue_still_hands_out_what_was_submitted_before() {
+        let (queue, refused) = (WriteQueue::default(), Arc::default());
         queue.push(waiting(&refused, "before"));
         queue.close();
         queue.push(waiting(&refused, "after"));
         assert_eq!(refused.load(Ordering::SeqCst), 1);
-        assert_eq!(queue.take(None).map(|taken| taken.waiting.len()), Some(1));
+        assert_eq!(queue.take(None).map(|input| input.waiting.len()), Some(1));
         assert!(queue.take(None).is_none());
     }
 
     #[test]
-    fn after_a_failure_nothing_is_taken() {
-        let (queue, refused) = (Queue::default(), Arc::default());
+    fn a_refusing_queue_hands_out_nothing() {
+        let (queue, refused) = (WriteQueue::default(), Arc::default());
         queue.push(waiting(&refused, "before"));
         queue.refuse();
         assert!(queue.take(None).is_none());

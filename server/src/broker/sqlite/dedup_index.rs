@@ -1,7 +1,7 @@
-//! By which `client_msg_id` the newest entries of a room are known, to find one that comes again.
+//! Dedup index of a room: digests of its newest entries.
 //!
-//! A digest for each entry, in the order of their numbers, and a table from digest to number: some 35 bytes an entry.
-//! What an entry was, and whether it is too old to be known, is in the file.
+//! It holds a digest for each entry, in order of seq, and a table from digest to seq: some 35 bytes an entry. The id and
+//! the time of an entry, which decides whether it is within the dedup window, are read from the file.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -11,23 +11,23 @@ use realtime_shared::Seq;
 
 use crate::broker::DEDUP_ENTRIES;
 
-/// The digest of an entry that has no such id.
+/// Stands for an entry without a digest.
 const NONE: u128 = 0;
 
-/// The digests of a room's newest entries.
-pub(super) struct Known {
-    /// One for each entry, the newest last.
+/// Digests of a room's newest entries.
+pub(super) struct DedupIndex {
+    /// One for each entry, newest last.
     digests: VecDeque<u128>,
-    /// The number that the next entry gets.
+    /// Seq of the next entry.
     next: u64,
-    /// The low bits of the numbers of entries that have a digest.
+    /// Low bits of the seqs of entries with a digest.
     table: HashTable<u32>,
-    /// With a key of its own: nobody can choose ids that fall on each other.
+    /// Randomly keyed, so that no client can choose ids that collide in the table.
     hasher: RandomState,
 }
 
-impl Known {
-    /// Nothing is known of a log with this head.
+impl DedupIndex {
+    /// Empty index of a log with this head.
     pub(super) fn new(head: Seq) -> Self {
         Self {
             digests: VecDeque::new(),
@@ -37,14 +37,14 @@ impl Known {
         }
     }
 
-    /// The number of the entry that is known by this digest.
+    /// Seq of the newest entry with this digest.
     pub(super) fn find(&self, digest: u128) -> Option<Seq> {
         let entry =
             self.table.find(self.hasher.hash_one(digest), |low| self.digest_of(*low) == Some(digest))?;
         Some(Seq::new(self.oldest() + u64::from(self.offset(*entry))))
     }
 
-    /// The next entry of the log, known by this digest, or by none. The one that was known by it before, is no more.
+    /// Adds the next entry of the log. An older entry with the same digest loses it.
     pub(super) fn push(&mut self, digest: Option<u128>) {
         if self.digests.len() as u64 >= DEDUP_ENTRIES {
             self.forget(self.oldest());
@@ -64,7 +64,7 @@ impl Known {
         });
     }
 
-    /// What it takes in memory, about.
+    /// Estimated size in memory.
     pub(super) fn bytes(&self) -> usize {
         self.digests.capacity() * size_of::<u128>() + self.table.capacity() * (size_of::<u32>() + 1)
     }
@@ -79,7 +79,7 @@ impl Known {
         self.digests[offset] = NONE;
     }
 
-    /// The number of the oldest entry that has a place here.
+    /// Seq of the oldest entry in the index.
     fn oldest(&self) -> u64 {
         self.next - self.digests.len() as u64
     }
@@ -93,7 +93,7 @@ impl Known {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "a window of 10,000 numbers is told apart by fewer bits")]
+#[expect(clippy::cast_possible_truncation, reason = "32 bits identify a seq within a window of 10,000")]
 fn low_bits(seq: u64) -> u32 {
     seq as u32
 }
@@ -106,10 +106,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_window_is_the_newest_10_000() {
-        // Over the edge of the low bits, too.
+    fn the_index_covers_the_newest_10_000_entries() {
+        // The second head lets the low bits overflow.
         for head in [0, u64::from(u32::MAX) - 100] {
-            let mut known = Known::new(Seq::new(head));
+            let mut known = DedupIndex::new(Seq::new(head));
             for nth in 1..=DEDUP_ENTRIES + 5 {
                 known.push((nth % 3 > 0).then_some(u128::from(nth)));
             }
@@ -123,8 +123,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_what_a_map_finds(digests in prop::collection::vec(prop::option::of(1_u128..20), 0..200)) {
-            let mut known = Known::new(Seq::new(41));
+        fn find_agrees_with_a_map(digests in prop::collection::vec(prop::option::of(1_u128..20), 0..200)) {
+            let mut known = DedupIndex::new(Seq::new(41));
             let mut model = HashMap::new();
             for (seq, digest) in (42..).zip(digests) {
                 known.push(digest);

@@ -1,26 +1,26 @@
-//! What can be asked of the file.
+//! Queries on the store.
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, RoomSummary, Seq, Timestamp};
 use rusqlite::types::{FromSqlError, Type};
 use rusqlite::{Connection, OptionalExtension, Result, Row};
 
-use super::place::{Place, RoomId};
+use super::entry_key::{EntryKey, RoomId};
 
-/// A connection that reads, each question as of the last commit before it.
-pub(crate) struct Reader {
+/// Read-only connection; each query sees the last commit before it.
+pub(crate) struct StoreReader {
     connection: Connection,
 }
 
-/// A room, as the file has it.
+/// Row of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RoomRow {
     pub(crate) id: RoomId,
     pub(crate) epoch: Epoch,
-    /// The oldest number that may still be read.
+    /// Oldest seq that can be read.
     pub(crate) first: Seq,
 }
 
-/// A room's newest entry.
+/// Newest entry of a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) seq: Seq,
@@ -28,25 +28,25 @@ pub(crate) struct Head {
     pub(crate) ts: Timestamp,
 }
 
-/// The file in one state.
+/// One snapshot of the file.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a>(pub(super) &'a Connection);
 
-impl Reader {
+impl StoreReader {
     pub(super) fn new(connection: Connection) -> Result<Self> {
         connection.pragma_update(None, "query_only", true)?;
         Ok(Self { connection })
     }
 
-    /// Asks for something, all of it as of the last commit.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(View<'_>) -> Result<T>) -> Result<T> {
+    /// Runs a query on one snapshot, as of the last commit.
+    pub(crate) fn read<T>(&self, query: impl FnOnce(View<'_>) -> Result<T>) -> Result<T> {
         let transaction = self.connection.unchecked_transaction()?;
-        question(View(&transaction))
+        query(View(&transaction))
     }
 }
 
 impl View<'_> {
-    /// The room of that name, and its newest entry.
+    /// Room of this name and its newest entry.
     pub(crate) fn room(self, name: &RoomName) -> Result<Option<(RoomRow, Head)>> {
         let row = self
             .0
@@ -60,22 +60,26 @@ impl View<'_> {
             .map(|found| found.map(|(head, row)| (row, head)))
     }
 
-    /// A room's newest entry: there is one as soon as there is the room.
+    /// Newest entry of a room; a room is created together with its first entry.
     pub(crate) fn head(self, room: RoomId) -> Result<Head> {
         self.0
             .prepare_cached(
                 "SELECT place, id, ts FROM entry WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1",
             )?
             .query_row((room.start(), room.end()), |row| {
-                Ok(Head { seq: row.get::<_, Place>(0)?.seq(), id: entry_id(row, 1)?, ts: timestamp(row, 2)? })
+                Ok(Head {
+                    seq: row.get::<_, EntryKey>(0)?.seq(),
+                    id: entry_id(row, 1)?,
+                    ts: timestamp(row, 2)?,
+                })
             })
     }
 
-    /// Calls `take` with the entries between two places, both included, until it has had enough: number, identity and
-    /// frame. Those without a frame are passed over.
+    /// Calls `take` with seq, id and frame of the entries between two keys, inclusive, until it returns `false`. Entries
+    /// without a frame are skipped.
     pub(crate) fn entries(
         self,
-        between: (Place, Place),
+        between: (EntryKey, EntryKey),
         newest_first: bool,
         mut take: impl FnMut(Seq, EntryId, &str) -> bool,
     ) -> Result<()> {
@@ -86,7 +90,7 @@ impl View<'_> {
         })?;
         let mut rows = statement.query(between)?;
         while let Some(row) = rows.next()? {
-            let seq = row.get::<_, Place>(0)?.seq();
+            let seq = row.get::<_, EntryKey>(0)?.seq();
             if !take(seq, entry_id(row, 1)?, row.get_ref(2)?.as_str()?) {
                 break;
             }
@@ -94,40 +98,40 @@ impl View<'_> {
         Ok(())
     }
 
-    /// The entries between two places that have a sender's own id, in order: number and digest.
-    pub(crate) fn known(self, between: (Place, Place)) -> Result<Vec<(Seq, u128)>> {
+    /// Seq and dedup digest of the entries between two keys that have one, in order.
+    pub(crate) fn dedup_digests(self, between: (EntryKey, EntryKey)) -> Result<Vec<(Seq, u128)>> {
         self.0
             .prepare_cached(
                 "SELECT place, known FROM entry WHERE place BETWEEN ? AND ? AND known IS NOT NULL ORDER BY place",
             )?
             .query_map(between, |row| {
-                Ok((row.get::<_, Place>(0)?.seq(), bytes_16(row, 1)?))
+                Ok((row.get::<_, EntryKey>(0)?.seq(), bytes_16(row, 1)?))
             })?
             .collect()
     }
 
-    /// Identity and time of an entry.
-    pub(crate) fn entry(self, place: Place) -> Result<Option<(EntryId, Timestamp)>> {
+    /// Id and time of an entry.
+    pub(crate) fn entry(self, key: EntryKey) -> Result<Option<(EntryId, Timestamp)>> {
         self.0
             .prepare_cached("SELECT id, ts FROM entry WHERE place = ?")?
-            .query_row([place], |row| Ok((entry_id(row, 0)?, timestamp(row, 1)?)))
+            .query_row([key], |row| Ok((entry_id(row, 0)?, timestamp(row, 1)?)))
             .optional()
     }
 
-    /// The names of all rooms, in the order in which they began.
+    /// Names of all rooms, in order of creation.
     pub(crate) fn room_names(self) -> Result<Vec<RoomName>> {
         let mut statement = self.0.prepare("SELECT name FROM room ORDER BY id")?;
         let names = statement.query_map([], |row| row.get::<_, String>(0))?;
         names.filter_map(|name| name.map(|name| RoomName::new(&name).ok()).transpose()).collect()
     }
 
-    /// The rooms that the filter lets through, and where their heads are; without members.
+    /// Rooms that pass the filter, with their heads and a member count of 0.
     pub(crate) fn rooms(self, filter: impl Fn(&RoomName) -> bool) -> Result<Vec<RoomSummary>> {
         let mut statement = self.0.prepare_cached("SELECT id, name, epoch FROM room")?;
         let mut rows = statement.query([])?;
         let mut summaries = Vec::new();
         while let Some(row) = rows.next()? {
-            // A name that the rules refuse is nobody's room.
+            // No client can name this room: its name breaks the rules.
             let Ok(room) = RoomName::new(row.get_ref(1)?.as_str()?) else { continue };
             if filter(&room) {
                 let Head { seq, id, ts } = self.head(row.get(0)?)?;
@@ -139,12 +143,12 @@ impl View<'_> {
     }
 }
 
-/// The time as the file has it.
+/// Time as a column value.
 pub(super) fn millis(ts: Timestamp) -> i64 {
     ts.millis().min(i64::MAX.cast_unsigned()).cast_signed()
 }
 
-/// The number as the file has it.
+/// Seq as a column value.
 pub(super) fn number(seq: Seq) -> i64 {
     seq.get().min(i64::MAX.cast_unsigned()).cast_signed()
 }
@@ -166,7 +170,7 @@ fn epoch(row: &Row<'_>, index: usize) -> Result<Epoch> {
     Epoch::new(text).ok_or_else(|| unreadable(index, FromSqlError::InvalidType))
 }
 
-/// 16 bytes, as they were written.
+/// Column value of 16 bytes, big-endian.
 fn bytes_16(row: &Row<'_>, index: usize) -> Result<u128> {
     let blob = row.get_ref(index)?.as_blob()?;
     let bytes = blob.try_into().map_err(|_| {

@@ -1,4 +1,4 @@
-//! The one connection that writes, a batch at a time.
+//! The only connection that writes, one batch at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -6,47 +6,47 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use rusqlite::{CachedStatement, Connection, Result, Transaction, TransactionBehavior};
 
-use super::file::{Checkpoint, Lock, checkpoint};
-use super::place::{Place, RoomId};
-use super::read::{View, millis, number, seq, timestamp};
+use super::entry_key::{EntryKey, RoomId};
+use super::file::{CheckpointMode, Lock, checkpoint};
+use super::reader::{View, millis, number, seq, timestamp};
 
-/// Writes, as long as it has the lock.
-pub(crate) struct Writer {
+/// Writing connection; holds the lock of the store.
+pub(crate) struct StoreWriter {
     connection: Connection,
-    log_pages: Arc<AtomicU32>,
+    wal_pages: Arc<AtomicU32>,
     _lock: Lock,
 }
 
-/// What is written together, or not at all.
+/// One transaction: committed as a whole or not at all.
 pub(crate) struct Batch<'a> {
     transaction: Transaction<'a>,
     view: View<'a>,
     insert: CachedStatement<'a>,
 }
 
-/// An entry on its way into the file.
+/// Entry to be inserted.
 pub(crate) struct Row<'a> {
-    pub(crate) place: Place,
+    pub(crate) key: EntryKey,
     pub(crate) id: EntryId,
     pub(crate) ts: Timestamp,
-    /// The digest by which it is known when it comes again.
-    pub(crate) known: Option<u128>,
-    /// None where retention has dropped it.
+    /// Dedup digest; `None` if the sender gave no `client_msg_id`.
+    pub(crate) dedup_digest: Option<u128>,
+    /// `None` once retention has dropped it.
     pub(crate) frame: Option<&'a str>,
 }
 
-impl Writer {
+impl StoreWriter {
     pub(super) fn new(mut connection: Connection, lock: Lock) -> Result<Self> {
-        let log_pages = Arc::new(AtomicU32::new(0));
-        let pages = log_pages.clone();
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let pages = wal_pages.clone();
         connection.wal_hook(Some(move |_: &mut _, written| {
             pages.store(u32::try_from(written).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { connection, log_pages, _lock: lock })
+        Ok(Self { connection, wal_pages, _lock: lock })
     }
 
-    /// Begins a batch. It is undone where it is dropped.
+    /// Begins a batch. A batch that is dropped is rolled back.
     pub(crate) fn begin(&self) -> Result<Batch<'_>> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let insert = self
@@ -55,31 +55,31 @@ impl Writer {
         Ok(Batch { transaction, view: View(&self.connection), insert })
     }
 
-    /// The file as of the last commit.
+    /// Snapshot as of the last commit.
     pub(crate) fn view(&self) -> View<'_> {
         View(&self.connection)
     }
 
-    /// Pages in the log that a checkpoint moves into the file, as of the last commit.
-    pub(crate) fn log_pages(&self) -> u32 {
-        self.log_pages.load(Ordering::Relaxed)
+    /// Pages in the WAL as of the last commit; a checkpoint moves them into the file.
+    pub(crate) fn wal_pages(&self) -> u32 {
+        self.wal_pages.load(Ordering::Relaxed)
     }
 
-    /// Moves what is in the log into the file; see [`checkpoint`].
-    pub(crate) fn checkpoint(&self, how: Checkpoint) -> Result<bool> {
-        checkpoint(&self.connection, how)
+    /// Moves the WAL into the file; see [`checkpoint`].
+    pub(crate) fn checkpoint(&self, mode: CheckpointMode) -> Result<bool> {
+        checkpoint(&self.connection, mode)
     }
 }
 
 impl Batch<'_> {
-    /// The file as it will be.
+    /// Snapshot that includes the batch.
     pub(crate) fn view(&self) -> View<'_> {
         self.view
     }
 
-    /// Adds a room without entries: its first one has to follow in the same batch. `None`: there are too many rooms.
+    /// Adds a room without entries; its first entry must follow in the same batch. `None`: there are too many rooms.
     ///
-    /// `first` is the oldest number that may be read: 1, for a room that is new.
+    /// `first` is the oldest seq that can be read: 1 for a new room.
     pub(crate) fn add_room(&self, name: &RoomName, epoch: &Epoch, first: Seq) -> Result<Option<RoomId>> {
         self.transaction
             .prepare_cached("INSERT INTO room (name, epoch, first) VALUES (?, ?, ?)")?
@@ -92,14 +92,13 @@ impl Batch<'_> {
         Ok(room)
     }
 
-    /// Adds an entry.
     pub(crate) fn add(&mut self, row: &Row<'_>) -> Result<()> {
-        let known = row.known.map(u128::to_be_bytes);
-        self.insert.execute((row.place, row.id.to_u128().to_be_bytes(), millis(row.ts), known, row.frame))?;
+        let known = row.dedup_digest.map(u128::to_be_bytes);
+        self.insert.execute((row.key, row.id.to_u128().to_be_bytes(), millis(row.ts), known, row.frame))?;
         Ok(())
     }
 
-    /// Makes it lasting: when this returns, it is on the disk.
+    /// Commits: when this returns, the batch is on the disk.
     pub(crate) fn commit(self) -> Result<()> {
         let Self { transaction, insert, .. } = self;
         drop(insert);
@@ -107,65 +106,65 @@ impl Batch<'_> {
     }
 }
 
-/// The oldest entries of a room that have something in common.
-pub(crate) struct Run {
-    /// The newest of them.
+/// Length and end of a run of entries.
+pub(crate) struct LeadingRun {
+    /// Newest entry of the run; `None` if it is empty.
     pub(crate) last: Option<Seq>,
     pub(crate) count: u32,
 }
 
-/// What retention does.
+/// Operations of retention.
 impl Batch<'_> {
-    /// Rooms in the order of their ids, and the oldest number of each that may still be read.
-    pub(crate) fn rooms_after(&self, after: Option<RoomId>, most: u32) -> Result<Vec<(RoomId, Seq)>> {
+    /// Rooms in order of id, with the oldest seq of each that can be read.
+    pub(crate) fn rooms_after(&self, after: Option<RoomId>, limit: u32) -> Result<Vec<(RoomId, Seq)>> {
         self.transaction
             .prepare_cached("SELECT id, first FROM room WHERE id > coalesce(?, 0) ORDER BY id LIMIT ?")?
-            .query_map((after, most), |row| Ok((row.get(0)?, seq(row, 1)?)))?
+            .query_map((after, limit), |row| Ok((row.get(0)?, seq(row, 1)?)))?
             .collect()
     }
 
-    /// How far the entries from `from` to `to` go on being such, at most `most` of them.
-    pub(crate) fn run_of(
+    /// Length of the run starting at `from` whose entries all match, at most `limit`.
+    pub(crate) fn leading_run(
         &self,
         room: RoomId,
         from: Seq,
         to: Seq,
-        most: u32,
-        such: impl Fn(Seq, Timestamp) -> bool,
-    ) -> Result<Run> {
+        limit: u32,
+        matches: impl Fn(Seq, Timestamp) -> bool,
+    ) -> Result<LeadingRun> {
         let mut statement = self.transaction.prepare_cached(
             "SELECT place, ts FROM entry WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?",
         )?;
-        let mut rows = statement.query((room.place(from), room.place(to), most))?;
-        let mut run = Run { last: None, count: 0 };
+        let mut rows = statement.query((room.key(from), room.key(to), limit))?;
+        let mut run = LeadingRun { last: None, count: 0 };
         while let Some(row) = rows.next()? {
-            let seq = row.get::<_, Place>(0)?.seq();
-            if !such(seq, timestamp(row, 1)?) {
+            let seq = row.get::<_, EntryKey>(0)?.seq();
+            if !matches(seq, timestamp(row, 1)?) {
                 break;
             }
-            run = Run { last: Some(seq), count: run.count + 1 };
+            run = LeadingRun { last: Some(seq), count: run.count + 1 };
         }
         Ok(run)
     }
 
-    /// Takes the frames from entries, and lets a room be read from the one after them.
+    /// Drops the frames of entries; the room can then be read from the entry after `to`.
     pub(crate) fn drop_frames(&self, room: RoomId, from: Seq, to: Seq) -> Result<()> {
         self.transaction
             .prepare_cached("UPDATE entry SET frame = NULL WHERE place BETWEEN ? AND ?")?
-            .execute((room.place(from), room.place(to)))?;
-        self.begin_after(room, to)
+            .execute((room.key(from), room.key(to)))?;
+        self.raise_first(room, to)
     }
 
-    /// Drops a room's oldest entries, up to a number.
+    /// Deletes the entries of a room up to `seq`.
     pub(crate) fn delete_up_to(&self, room: RoomId, seq: Seq) -> Result<()> {
         self.transaction
             .prepare_cached("DELETE FROM entry WHERE place BETWEEN ? AND ?")?
-            .execute((room.start(), room.place(seq)))?;
-        self.begin_after(room, seq)
+            .execute((room.start(), room.key(seq)))?;
+        self.raise_first(room, seq)
     }
 
-    /// Lets a room be read from the entry after that one, if it is not so already.
-    fn begin_after(&self, room: RoomId, seq: Seq) -> Result<()> {
+    /// Raises the oldest seq that can be read to the one after `seq`; never lowers it.
+    fn raise_first(&self, room: RoomId, seq: Seq) -> Result<()> {
         self.transaction
             .prepare_cached("UPDATE room SET first = max(first, ?) WHERE id = ?")?
             .execute((number(seq.next()), room))?;
