@@ -65,7 +65,7 @@ impl MemoryBroker {
         self.rooms.lock().get(room).cloned()
     }
 
-    /// MemoryLog of the room, created if it is missing.
+    /// Log of the room, created if it is missing.
     fn log_or_new(&self, room: &RoomName) -> Arc<Mutex<MemoryLog>> {
         let mut rooms = self.rooms.lock();
         if let Some(log) = rooms.get(room) {

@@ -1,4 +1,4 @@
-//! MemoryLog of a room in memory: its newest entries, and the dedup records of older ones.
+//! Log of a room in memory: its newest entries, and the dedup records of older ones.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,10 +14,10 @@ pub(super) const ENTRY_BYTES: usize = 128;
 /// Memory of a dedup record, estimated.
 pub(super) const DEDUP_BYTES: usize = 256;
 
-/// MemoryLog of a room.
+/// Log of a room.
 pub(super) struct MemoryLog {
     pub(super) room: RoomName,
-    /// Number of times that the room was open_count and not released. An open room keeps its head, whatever is evicted.
+    /// Number of times that the room was opened and not released. An open room keeps its head, whatever is evicted.
     pub(super) open_count: usize,
     /// The log is no longer in the map of rooms: a caller that still holds it must look the room up again.
     pub(super) removed: bool,

@@ -1,4 +1,4 @@
-//! SqliteEngine on an SQLite file: an acknowledged message survives the process, a crash and a power cut.
+//! Engine on an SQLite file: an acknowledged message survives the process, a crash and a power cut.
 //!
 //! One thread writes ([`writer`]) in group commits: a batch is what arrived while the last commit ran. Other threads
 //! read ([`reader_pool`]), and one moves committed pages from the WAL into the file ([`checkpointer`]). The state that

@@ -31,11 +31,11 @@ pub(super) struct PendingSubmission {
 pub(super) struct WriterInput {
     /// Submissions, in order of arrival.
     pub(super) waiting: Vec<PendingSubmission>,
-    /// TailCache that were read from the file.
+    /// Tails that were read from the file.
     pub(super) tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
 }
 
-/// WriteQueue of the writer thread.
+/// Queue of the writer thread.
 #[derive(Default)]
 pub(super) struct WriteQueue {
     state: Mutex<WriteQueueState>,
