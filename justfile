@@ -19,13 +19,43 @@ chat user="you" room="chat-general":
     @token="$(cargo run --quiet --release --bin realtime-server -- token --user "$1")" \
         && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
 
-# Run all tests, the examples in the documentation included, and those of the hub on Redis once more; arguments go to `cargo test`
-test *arguments: c-compiler other-programs
+# Run all tests. Debian's packages that they need: `just test --install-deps`; other arguments go to `cargo test`
+test *arguments:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    install=""
+    if [[ "${1-}" == --install-deps ]]; then install="$1"; shift; fi
+    "{{just_executable()}}" c-compiler other-programs "$install"
     cargo test --workspace --no-fail-fast "$@"
-    test $# -gt 0 || REALTIME_TEST_ENGINE=redis cargo test --package realtime-server --test hub
+    if [[ $# == 0 ]]; then "{{just_executable()}}" test-redis; fi
+
+# Run the tests of the hub once more, with its rooms on Redis
+test-redis: c-compiler (other-programs "")
+    REALTIME_TEST_ENGINE=redis cargo test --package realtime-server --test hub
+
+# Check format, lints and unit tests of the crates that changed since `main`: under 30 s once they are built
+quick: format lint
+    #!/usr/bin/env bash
+    set -euo pipefail
+    base="$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse HEAD)"
+    shopt -s nullglob
+    packages=()
+    while read -r manifest; do
+        directory="$(dirname "$manifest")"
+        nested=("${directory}"/*/Cargo.toml)
+        others=(); for inner in "${nested[@]}"; do others+=(":!$(dirname "$inner")"); done
+        if [[ -n "$(git diff --name-only "$base" -- "$directory" "${others[@]}")" ]] \
+            || [[ -n "$(git ls-files --others --exclude-standard -- "$directory" "${others[@]}")" ]]; then
+            packages+=(--package "$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)")
+        fi
+    done < <(git ls-files '*/Cargo.toml')
+    if [[ ${#packages[@]} == 0 ]]; then echo 'no crate has changed: no tests to run'; exit; fi
+    skip=(); # The tests of the Redis engine take most of a minute.
+    if git diff --quiet "$base" -- server/src/broker; then skip=(--skip broker::redis); fi
+    cargo test --quiet "${packages[@]}" --lib -- "${skip[@]}"
 
 # Have faults, kills and power cuts go on, as in `just soak 2h`; stops at the first message that is lost
-soak duration="10m": c-compiler other-programs
+soak duration="10m": c-compiler (other-programs "")
     REALTIME_SOAK="$1" cargo test --release --package realtime-server --test faults -- --ignored --exact soak --nocapture
 
 # What has to pass before a commit: format, lints, tests, documentation
@@ -60,6 +90,34 @@ lint:
 docs:
     RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
+# Check licences, sources and known vulnerabilities of the dependencies (`cargo install --locked cargo-deny`)
+audit:
+    cargo deny --all-features check
+
+# Build with the lowest Rust that Cargo.toml promises (`rust-version`), which rustup installs
+msrv:
+    rustup toolchain install --profile minimal "$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)"
+    cargo "+$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)" check --workspace --locked
+
+# Change the code in small ways and list the changes that no unit test notices, as in `just mutants realtime-shared`
+mutants package *arguments: c-compiler (other-programs "")
+    cargo mutants --package "$1" --output target "${@:2}" -- --lib
+
+# Build the programs for a release and pack them, as in `just dist x86_64-unknown-linux-gnu`
+dist target:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    name="realtime-$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)-$1"
+    cargo build --release --locked --target "$1" --bin realtime-server --bin realtime-tui
+    rm -rf "target/dist/$name" && mkdir -p "target/dist/$name"
+    cp "target/$1/release/realtime-server" "target/$1/release/realtime-tui" README.md CHANGELOG.md LICENSE "target/dist/$name"
+    tar -C target/dist -czf "target/dist/$name.tar.gz" "$name" && rm -r "target/dist/$name"
+    echo "target/dist/$name.tar.gz"
+
+# Write the checksums of the packed programs to target/dist/SHA256SUMS
+checksums:
+    cd target/dist && sha256sum -- *.tar.gz > SHA256SUMS && cat SHA256SUMS
+
 # The tests need Rust and a C compiler, which links, and builds the library for signatures.
 [private]
 c-compiler:
@@ -73,27 +131,39 @@ c-compiler:
         exit 1; \
     } >&2
 
-# The tests of several instances run a Redis and an nginx of their own, each on a free port. Where they are missing and
-# Debian's packages can be had, they are installed, and not left running as services.
+# The tests of several instances run a Redis and an nginx of their own, each on a free port. Where they are missing,
+# `install` is `--install-deps`, and Debian's packages can be had, they are installed without being left running as
+# services. CI and root need no flag.
 [private]
-other-programs:
-    @missing=""; \
-    command -v redis-server >/dev/null || missing="$missing redis-server"; \
-    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing="$missing nginx-light"; \
-    test -z "$missing" && exit 0; \
-    if command -v apt-get >/dev/null; then \
-        as_root=""; test "$(id -u)" = 0 || as_root="sudo"; \
-        echo "installing$missing, which the tests run" >&2; \
-        ours=""; test -e /usr/sbin/policy-rc.d || ours="yes"; \
-        if test "$ours"; then printf '#!/bin/sh\nexit 101\n' | $as_root tee /usr/sbin/policy-rc.d >/dev/null; $as_root chmod +x /usr/sbin/policy-rc.d; fi; \
-        $as_root apt-get update -qq && $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends $missing >/dev/null; \
-        status=$?; if test "$ours"; then $as_root rm -f /usr/sbin/policy-rc.d; fi; exit $status; \
-    fi; \
-    { \
-        echo "The tests run programs that are missing:$missing. To get them:"; \
-        echo '  Fedora          sudo dnf install redis nginx'; \
-        echo '  Arch            sudo pacman -S redis nginx'; \
-        echo '  Alpine          sudo apk add redis nginx'; \
-        echo '  macOS           brew install redis nginx'; \
-        exit 1; \
-    } >&2
+other-programs install:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    missing=()
+    command -v redis-server >/dev/null || missing+=(redis-server)
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing+=(nginx-light)
+    if [[ ${#missing[@]} == 0 ]]; then exit; fi
+    as_root=(sudo); if [[ "$(id -u)" == 0 ]]; then as_root=(); fi
+    if ! command -v apt-get >/dev/null; then
+        echo "The tests run programs that are missing: ${missing[*]}. To install them:"
+        echo '  Fedora          sudo dnf install redis nginx'
+        echo '  Arch            sudo pacman -S redis nginx'
+        echo '  Alpine          sudo apk add redis nginx'
+        echo '  macOS           brew install redis nginx'
+        exit 1
+    fi >&2
+    if [[ "$1" != --install-deps && "${CI-}" != true && ${#as_root[@]} != 0 ]]; then
+        echo "The tests run programs that are missing: ${missing[*]}. To install them:"
+        echo "  sudo apt-get install --no-install-recommends ${missing[*]}"
+        echo 'or let this command do it, without services that go on running: just test --install-deps'
+        exit 1
+    fi >&2
+    echo "installing ${missing[*]}, which the tests run" >&2
+    # A policy that refuses to start services is in force while the packages are set up.
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap '"${as_root[@]}" rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+        "${as_root[@]}" chmod +x "$policy"
+    fi
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${missing[@]}" >/dev/null
