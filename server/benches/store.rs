@@ -1,11 +1,10 @@
-//! What a large store costs: the start, a join, a page, a first message, and memory.
+//! Costs of a large store: the start, a join, a page, a first message, and memory.
 //!
 //! ```text
 //! rooms × messages as NDJSON ─▶ `realtime-server import` ─▶ start, again and again ─▶ one client, room after room
 //! ```
 //!
-//! Everything is asked of the program from outside, over its own commands and a socket, one thing at a time: the times
-//! are those that somebody waits.
+//! The program is measured from outside, over its commands and a socket, one request at a time.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -15,27 +14,21 @@ use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use realtime_load::bench_arguments;
+use realtime_load::histogram::Histogram;
+use realtime_load::process::resident_kib;
 use realtime_shared::{EntryId, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-#[path = "load/histogram.rs"]
-mod histogram;
-#[path = "load/process.rs"]
-#[expect(dead_code, reason = "the load uses more of it")]
-mod process;
-
-use histogram::Histogram;
-use process::resident_kib;
-
-/// When the first message was said: before any clock of today.
+/// The time of the first message, in the past.
 const LONG_AGO: u64 = 1_700_000_000_000;
 const SECRET: &str = "the store benchmark's own servers only";
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Fill a store, and measure what it costs to use it.
+/// Fill a store, and measure the costs of using it
 #[derive(Parser)]
 #[command(name = "store", bin_name = "cargo bench --bench store --")]
 struct Options {
@@ -47,7 +40,7 @@ struct Options {
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     messages: u32,
 
-    /// How often the server is started
+    /// Starts of the server
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     starts: u32,
 
@@ -57,15 +50,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    // `cargo bench` passes `--bench`; test runners do not, and must not start a load.
-    let (bench, arguments): (Vec<_>, Vec<_>) = std::env::args().partition(|argument| argument == "--bench");
-    if bench.is_empty() {
-        return ExitCode::SUCCESS;
-    }
+    let Some(arguments) = bench_arguments() else { return ExitCode::SUCCESS };
     match run(&Options::parse_from(arguments)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) => {
-            eprintln!("store: {fault}");
+        Err(error) => {
+            eprintln!("store: {error}");
             ExitCode::FAILURE
         }
     }
@@ -129,7 +118,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Each once, in an order that has nothing to do with the file's.
+/// All rooms, in an order that differs from the file's.
 fn rooms(options: &Options) -> impl Iterator<Item = String> {
     let count = u64::from(options.rooms);
     (0..count).map(move |nth| room(nth * 7_919 % count))
@@ -152,12 +141,12 @@ fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Fills a store through the program's own import.
+/// Fills a store through `import`.
 fn fill(options: &Options, data: &Path) -> Result<(), Failure> {
     let began = Instant::now();
     let mut import = program(data).arg("import").stdin(Stdio::piped()).spawn()?;
     let input = import.stdin.take().ok_or("no pipe")?;
-    // Where it ends early its exit code says more than the broken pipe.
+    // If the program ends early its exit code says more than the broken pipe.
     let written = write_rooms(options, input);
     let status = import.wait()?;
     if !status.success() {
@@ -234,7 +223,7 @@ impl Server {
             if let Some((_, url)) = line.split_once("ws://") {
                 let started_in = began.elapsed();
                 let address = url.split('/').next().unwrap_or_default().to_owned();
-                // Its log goes on, and nobody must have to wait for a reader.
+                // The log continues, and an unread pipe would block the server.
                 std::thread::spawn(move || log.for_each(drop));
                 return Ok(Self { child, address, started_in });
             }
@@ -262,7 +251,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // An error means that it has ended by itself.
+        // An error means that the server has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -271,7 +260,7 @@ impl Drop for Server {
 struct Client(WebSocket<TcpStream>);
 
 impl Client {
-    /// Sends a frame and waits for the answer of that type, or event.
+    /// Sends a frame and waits for an answer of the type or event `answer`.
     fn ask(&mut self, frame: &Value, answer: &str) -> Result<Value, Failure> {
         self.0.send(Message::text(frame.to_string()))?;
         loop {

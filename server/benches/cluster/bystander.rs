@@ -1,6 +1,6 @@
-//! Somebody who talks in a room of their own, at an even pace, whatever happens elsewhere.
+//! A bystander: a client that sends in a room of its own at an even pace.
 //!
-//! On a thread of its own, so that a load that is busy does not hold it up; times count from when a message was due.
+//! It runs on a thread of its own, so that a busy load does not delay it. Round trips are measured from the due time.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,79 +12,79 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::Failure;
-use crate::client::{Client, Heard};
-use crate::figures::nanos;
-use crate::histogram::Histogram;
+use crate::client::{Client, Received};
+use crate::format::nanos;
+use realtime_load::histogram::Histogram;
 
 const ROOM: &str = "bystander";
-/// Between two messages.
+/// Time between two messages.
 const PACE: Duration = Duration::from_millis(2);
-/// How often is looked whether the last message came back, and for how long.
+/// Interval and limit of the wait for the last round trip.
 const LOOK: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A bystander; it goes when this is dropped.
+/// A running bystander, which ends on drop.
 pub(crate) struct Bystander {
-    came_back: Arc<Mutex<Vec<CameBack>>>,
-    _stays: oneshot::Sender<()>,
+    round_trips: Arc<Mutex<Vec<RoundTrip>>>,
+    _running: oneshot::Sender<()>,
 }
 
 #[derive(Clone, Copy)]
-struct CameBack {
+struct RoundTrip {
     due: Instant,
     after: Duration,
 }
 
 impl Bystander {
     pub(crate) async fn start(address: SocketAddr) -> Result<Self, Failure> {
-        let came_back = Arc::default();
-        let (stays, gone) = oneshot::channel();
+        let round_trips = Arc::default();
+        let (running, stopped) = oneshot::channel();
         let (joined, is_joined) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let records = Arc::clone(&came_back);
+        let records = Arc::clone(&round_trips);
         std::thread::spawn(move || {
             runtime.block_on(async {
-                let fault = tokio::select! {
-                    // First: the server may end as soon as the bystander is not needed any more.
+                let error = tokio::select! {
+                    // First: the server may end as soon as the bystander has been dropped.
                     biased;
-                    _ = gone => return,
-                    Err(fault) = talk(address, joined, &records) => fault,
+                    _ = stopped => return,
+                    Err(error) = send_all(address, joined, &records) => error,
                 };
-                // Whoever asks for its times then waits in vain, and says so.
-                eprintln!("bystander: {fault}");
+                // The wait for its round trips then times out.
+                eprintln!("bystander: {error}");
             });
         });
         is_joined.await.map_err(|_| "the bystander cannot join")?;
-        Ok(Self { came_back, _stays: stays })
+        Ok(Self { round_trips, _running: running })
     }
 
-    /// The round trips of what was due in this span. Waits until all of it came back.
+    /// The round trips of messages due in this span. Waits until all of them came back.
     pub(crate) async fn between(&self, from: Instant, to: Instant) -> Result<Histogram, Failure> {
         let all = async {
-            while self.came_back.lock().last().is_none_or(|last| last.due < to) {
+            while self.round_trips.lock().last().is_none_or(|last| last.due < to) {
                 sleep(LOOK).await;
             }
         };
-        timeout(PATIENCE, all).await.map_err(|_| "the bystander hears nothing")?;
+        timeout(TIMEOUT, all).await.map_err(|_| "the bystander receives nothing")?;
         let mut times = Histogram::new();
-        for one in self.came_back.lock().iter().filter(|one| (from..to).contains(&one.due)) {
+        for one in self.round_trips.lock().iter().filter(|one| (from..to).contains(&one.due)) {
             times.record(nanos(one.after));
         }
         Ok(times)
     }
 }
 
-async fn talk(
+async fn send_all(
     address: SocketAddr,
     joined: oneshot::Sender<()>,
-    came_back: &Mutex<Vec<CameBack>>,
+    round_trips: &Mutex<Vec<RoundTrip>>,
 ) -> Result<(), Failure> {
-    let Client { mut asks, mut hears } = {
+    let Client { mut requests, mut frames } = {
         let mut client = Client::connect(address, "bystander").await?;
         client.join(ROOM).await?;
         client
     };
-    // Whoever waited may be gone, and so is this soon.
+    // An error means that the run has ended already.
     let _ = joined.send(());
     let mut pace = interval(PACE);
     let mut in_flight = VecDeque::new();
@@ -92,11 +92,11 @@ async fn talk(
         tokio::select! {
             due = pace.tick() => {
                 in_flight.push_back(due);
-                asks.say(ROOM, "still here").await?;
+                requests.send(ROOM, "a message").await?;
             }
-            heard = hears.next() => if heard? == Heard::Said {
+            received = frames.next() => if received? == Received::OwnMessage {
                 let due: Instant = in_flight.pop_front().ok_or("a message that was not sent")?;
-                came_back.lock().push(CameBack { due, after: due.elapsed() });
+                round_trips.lock().push(RoundTrip { due, after: due.elapsed() });
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A client that asks and is answered, over a WebSocket.
+//! A WebSocket client: requests, and the frames that answer them.
 
 use std::net::SocketAddr;
 
@@ -10,38 +10,38 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::tokens::Tokens;
 use crate::{Failure, SECRET};
+use realtime_load::tokens::Tokens;
 
-/// A connection that was welcomed.
+/// A connection after its welcome.
 pub(crate) struct Client {
-    pub(crate) asks: Asks,
-    pub(crate) hears: Hears,
+    pub(crate) requests: Requests,
+    pub(crate) frames: Frames,
 }
 
-/// What a client says.
-pub(crate) struct Asks(SplitSink<WebSocketStream<TcpStream>, Message>);
+/// The sending half of a client.
+pub(crate) struct Requests(SplitSink<WebSocketStream<TcpStream>, Message>);
 
-/// What a client is told.
-pub(crate) struct Hears {
-    frames: SplitStream<WebSocketStream<TcpStream>>,
+/// The receiving half of a client.
+pub(crate) struct Frames {
+    stream: SplitStream<WebSocketStream<TcpStream>>,
     user: String,
 }
 
-/// What happened, as far as anybody here wants to know.
+/// Received frames, as far as the benchmark tells them apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Welcome,
     /// The answer to a join.
     Joined,
     /// The answer to a leave.
     Left,
-    /// A message of the client's own.
-    Said,
+    /// The client's own copy of a message.
+    OwnMessage,
     Other,
 }
 
-/// The fields by which frames are told apart.
+/// The fields that tell frames apart.
 #[derive(Deserialize)]
 struct Envelope {
     r#type: String,
@@ -56,20 +56,21 @@ impl Client {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let (socket, _) = client_async(format!("ws://{address}/ws?token={token}"), stream).await?;
-        let (asks, frames) = socket.split();
-        let mut client = Self { asks: Asks(asks), hears: Hears { frames, user: user.to_owned() } };
-        client.hears.wait_for(Heard::Welcome).await?;
+        let (requests, stream) = socket.split();
+        let mut client =
+            Self { requests: Requests(requests), frames: Frames { stream, user: user.to_owned() } };
+        client.frames.wait_for(Received::Welcome).await?;
         Ok(client)
     }
 
     pub(crate) async fn join(&mut self, room: &str) -> Result<(), Failure> {
-        self.asks.join(&[room.to_owned()]).await?;
-        self.hears.wait_for(Heard::Joined).await
+        self.requests.join(&[room.to_owned()]).await?;
+        self.frames.wait_for(Received::Joined).await
     }
 }
 
-impl Asks {
-    /// Asks for all of these at once, without waiting for an answer.
+impl Requests {
+    /// Sends the joins of all these rooms at once, without waiting for an answer.
     pub(crate) async fn join(&mut self, rooms: &[String]) -> Result<(), Failure> {
         for room in rooms {
             self.feed(&json!({"type": "join_room", "room": room})).await?;
@@ -84,7 +85,7 @@ impl Asks {
         Ok(self.0.flush().await?)
     }
 
-    pub(crate) async fn say(&mut self, room: &str, text: &str) -> Result<(), Failure> {
+    pub(crate) async fn send(&mut self, room: &str, text: &str) -> Result<(), Failure> {
         self.feed(&json!({"type": "message", "room": room, "text": text})).await?;
         Ok(self.0.flush().await?)
     }
@@ -94,40 +95,40 @@ impl Asks {
     }
 }
 
-impl Hears {
-    /// What comes next. An error frame is an error.
-    pub(crate) async fn next(&mut self) -> Result<Heard, Failure> {
+impl Frames {
+    /// The next frame. An error frame is an error.
+    pub(crate) async fn next(&mut self) -> Result<Received, Failure> {
         loop {
-            match self.frames.next().await.ok_or("the server hung up")?? {
-                Message::Text(text) => return self.understand(&text),
+            match self.stream.next().await.ok_or("the server closed the socket")?? {
+                Message::Text(text) => return self.classify(&text),
                 Message::Close(close) => return Err(format!("{} was closed: {close:?}", self.user).into()),
                 _ => {}
             }
         }
     }
 
-    pub(crate) async fn wait_for(&mut self, what: Heard) -> Result<(), Failure> {
+    pub(crate) async fn wait_for(&mut self, what: Received) -> Result<(), Failure> {
         while self.next().await? != what {}
         Ok(())
     }
 
-    /// Hears whatever comes, until the connection ends.
-    pub(crate) async fn listen(mut self) -> Result<(), Failure> {
+    /// Frames whatever comes, until the connection ends.
+    pub(crate) async fn receive_all(mut self) -> Result<(), Failure> {
         loop {
             self.next().await?;
         }
     }
 
-    fn understand(&self, text: &str) -> Result<Heard, Failure> {
+    fn classify(&self, text: &str) -> Result<Received, Failure> {
         let frame: Envelope = serde_json::from_str(text)?;
-        let own = frame.user_id.as_deref() == Some(&self.user);
+        let is_own = frame.user_id.as_deref() == Some(&self.user);
         Ok(match (&*frame.r#type, frame.event.as_deref()) {
             ("error", _) => return Err(text.into()),
-            ("system", Some("welcome")) => Heard::Welcome,
-            ("system", Some("joined")) if own => Heard::Joined,
-            ("system", Some("left")) if own => Heard::Left,
-            ("message", _) if frame.from.as_deref() == Some(&self.user) => Heard::Said,
-            _ => Heard::Other,
+            ("system", Some("welcome")) => Received::Welcome,
+            ("system", Some("joined")) if is_own => Received::Joined,
+            ("system", Some("left")) if is_own => Received::Left,
+            ("message", _) if frame.from.as_deref() == Some(&self.user) => Received::OwnMessage,
+            _ => Received::Other,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The way between an instance and its Redis, which counts what Redis says.
+//! A proxy between an instance and its Redis that counts the bytes from Redis.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::Failure;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Listens on a port of its own; it ends, and its connections with it, when this is dropped.
+/// A proxy on a port of its own. It and its connections end on drop.
 pub(crate) struct Proxy {
     url: String,
-    brought: Arc<AtomicU64>,
-    /// The task that accepts; it owns those of the connections.
+    carried: Arc<AtomicU64>,
+    /// The accepting task, which owns the tasks of the connections.
     _accepting: JoinSet<()>,
 }
 
@@ -24,35 +24,35 @@ impl Proxy {
     pub(crate) async fn start(redis: SocketAddr) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("redis://{}", listener.local_addr()?);
-        let brought = Arc::new(AtomicU64::new(0));
+        let carried = Arc::new(AtomicU64::new(0));
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, redis, Arc::clone(&brought)));
-        Ok(Self { url, brought, _accepting: accepting })
+        accepting.spawn(accept(listener, redis, Arc::clone(&carried)));
+        Ok(Self { url, carried, _accepting: accepting })
     }
 
-    /// Where an instance is told that its Redis is.
+    /// The URL for the instance.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Bytes from Redis so far, on all connections, without the headers of TCP.
-    pub(crate) fn brought(&self) -> u64 {
-        self.brought.load(Ordering::Relaxed)
+    pub(crate) fn carried(&self) -> u64 {
+        self.carried.load(Ordering::Relaxed)
     }
 }
 
-async fn accept(listener: TcpListener, redis: SocketAddr, brought: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, redis: SocketAddr, carried: Arc<AtomicU64>) {
     let mut connections = JoinSet::new();
     while let Ok((instance, _)) = listener.accept().await {
-        let brought = Arc::clone(&brought);
+        let carried = Arc::clone(&carried);
         connections.spawn(async move {
-            // An error is the end of the connection, and that is all that a proxy can tell.
-            let _ = carry(instance, redis, &brought).await;
+            // An error ends the connection, which is all that a proxy can pass on.
+            let _ = carry(instance, redis, &carried).await;
         });
     }
 }
 
-async fn carry(mut instance: TcpStream, redis: SocketAddr, brought: &AtomicU64) -> std::io::Result<()> {
+async fn carry(mut instance: TcpStream, redis: SocketAddr, carried: &AtomicU64) -> std::io::Result<()> {
     let mut redis = TcpStream::connect(redis).await?;
     instance.set_nodelay(true)?;
     redis.set_nodelay(true)?;
@@ -65,7 +65,7 @@ async fn carry(mut instance: TcpStream, redis: SocketAddr, brought: &AtomicU64) 
             if read == 0 {
                 return to_instance.shutdown().await;
             }
-            brought.fetch_add(read as u64, Ordering::Relaxed);
+            carried.fetch_add(read as u64, Ordering::Relaxed);
             to_instance.write_all(&bytes[..read]).await?;
         }
     };

@@ -1,7 +1,7 @@
-//! Joins and leaves of thousands of rooms, all at once, while a bystander talks.
+//! Joins and leaves of thousands of rooms at once, while a bystander sends.
 //!
-//! A room that nobody of an instance is in any more is heard for a while longer, so a join that follows soon needs no
-//! subscription. Both kinds are measured: the third round waits until Redis says that nothing is heard any more.
+//! An instance stays subscribed to a room for a while after its last member left, so a join soon after needs no new
+//! subscription. Both kinds are measured: the third round waits until Redis reports no subscriptions.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,28 +10,28 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::bystander::Bystander;
-use crate::client::{Client, Heard};
-use crate::figures::{float, micros_each, nanos, times};
-use crate::histogram::Histogram;
-use crate::process::cpu_time;
-use crate::redis;
-use crate::started::Started;
+use crate::client::{Client, Received};
+use crate::format::{float, micros_each, nanos, times};
 use crate::{Failure, Setting};
+use realtime_load::histogram::Histogram;
+use realtime_load::process::cpu_time;
+use realtime_load::program::Program;
+use realtime_load::redis;
 
-/// What rooms of a storm begin with.
+/// The prefix of the names of rooms.
 const ROOMS: &str = "storm-";
-/// How long the bystander is listened to alone.
+/// Time in which only the bystander sends.
 const CALM: Duration = Duration::from_secs(2);
-/// How often Redis is asked what is heard, and for how long.
+/// Interval and limit of the wait for the end of subscriptions.
 const LOOK: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_mins(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// One instance, its Redis, and who is there.
+/// One instance, its Redis, and the bystander.
 struct Scene {
-    // In this order, in which they end.
+    // Fields drop in this order.
     bystander: Bystander,
-    instance: Started,
-    redis: Started,
+    instance: Program,
+    redis: Program,
 }
 
 /// Clients with rooms of their own.
@@ -42,14 +42,14 @@ struct Member {
     rooms: Vec<String>,
 }
 
-/// What all of a crowd does at once.
+/// The action of all clients of a crowd.
 #[derive(Clone, Copy)]
 enum Act {
     Join,
     Leave,
 }
 
-/// With `rooms` rooms: first one client in all of them, then one client in each.
+/// Runs the storms in `rooms` rooms: with one client in all of them, then with a client in each.
 pub(crate) async fn run(setting: Setting, rooms: usize) -> Result<(), Failure> {
     let redis = setting.redis()?;
     let limit = format!("--max-rooms-per-connection={rooms}");
@@ -72,14 +72,14 @@ impl Scene {
     async fn rounds(&self, crowd: &mut Crowd) -> Result<(), Failure> {
         self.storm("  join", crowd, Act::Join).await?;
         self.storm("  leave", crowd, Act::Leave).await?;
-        self.storm("  join, still heard", crowd, Act::Join).await?;
+        self.storm("  join, subscribed", crowd, Act::Join).await?;
         self.storm("  leave", crowd, Act::Leave).await?;
         let began = Instant::now();
-        self.nothing_heard().await?;
-        let silent = Instant::now();
-        let meanwhile = self.bystander.between(began, silent).await?;
-        let took = format!("{:8.3} s", (silent - began).as_secs_f64());
-        println!("{:24} {took:60} bystander {}", "  nothing heard after", times(&meanwhile));
+        self.unsubscribed().await?;
+        let unsubscribed = Instant::now();
+        let meanwhile = self.bystander.between(began, unsubscribed).await?;
+        let took = format!("{:8.3} s", (unsubscribed - began).as_secs_f64());
+        println!("{:24} {took:60} bystander {}", "  unsubscribed after", times(&meanwhile));
         self.storm("  join", crowd, Act::Join).await?;
         self.storm("  leave", crowd, Act::Leave).await
     }
@@ -106,20 +106,20 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until nobody hears a room of a storm.
-    async fn nothing_heard(&self) -> Result<(), Failure> {
+    /// Waits until nobody frames a room of a storm.
+    async fn unsubscribed(&self) -> Result<(), Failure> {
         let client = ::redis::Client::open(redis::url(&self.redis))?;
         let mut redis = client.get_connection()?;
-        let silence = async {
+        let unsubscribed = async {
             loop {
-                let heard: Vec<String> = ::redis::cmd("PUBSUB").arg("SHARDCHANNELS").query(&mut redis)?;
-                if !heard.iter().any(|channel| channel.contains(ROOMS)) {
+                let channels: Vec<String> = ::redis::cmd("PUBSUB").arg("SHARDCHANNELS").query(&mut redis)?;
+                if !channels.iter().any(|channel| channel.contains(ROOMS)) {
                     return Ok(());
                 }
                 sleep(LOOK).await;
             }
         };
-        timeout(PATIENCE, silence).await.map_err(|_| "rooms that nobody is in are still heard")?
+        timeout(TIMEOUT, unsubscribed).await.map_err(|_| "rooms without members still have subscriptions")?
     }
 }
 
@@ -135,12 +135,12 @@ impl Crowd {
         Ok(Self(members))
     }
 
-    /// Has all do it, each in all of its rooms, and returns how long each answer took.
+    /// Runs an action of all clients in all of their rooms, and returns the times until each answer.
     async fn act(&mut self, act: Act) -> Result<Histogram, Failure> {
         let members = self.0.drain(..).map(|member| member.act(act));
         let acting: JoinSet<Result<(Member, Vec<Duration>), Failure>> = members.collect();
         let mut answered = Histogram::new();
-        let done = timeout(PATIENCE, acting.join_all()).await.map_err(|_| "answers that never come")?;
+        let done = timeout(TIMEOUT, acting.join_all()).await.map_err(|_| "answers are missing")?;
         for member in done {
             let (member, times) = member?;
             times.into_iter().map(nanos).for_each(|time| answered.record(time));
@@ -152,24 +152,24 @@ impl Crowd {
 
 impl Member {
     async fn act(mut self, act: Act) -> Result<(Self, Vec<Duration>), Failure> {
-        let Client { asks, hears } = &mut self.client;
+        let Client { requests, frames } = &mut self.client;
         let began = Instant::now();
         let ask = async {
             match act {
-                Act::Join => asks.join(&self.rooms).await,
-                Act::Leave => asks.leave(&self.rooms).await,
+                Act::Join => requests.join(&self.rooms).await,
+                Act::Leave => requests.leave(&self.rooms).await,
             }
         };
-        let hear = async {
-            let answer = if matches!(act, Act::Join) { Heard::Joined } else { Heard::Left };
+        let receive = async {
+            let answer = if matches!(act, Act::Join) { Received::Joined } else { Received::Left };
             let mut times = Vec::with_capacity(self.rooms.len());
             for _ in &self.rooms {
-                hears.wait_for(answer).await?;
+                frames.wait_for(answer).await?;
                 times.push(began.elapsed());
             }
             Ok(times)
         };
-        let ((), times) = tokio::try_join!(ask, hear)?;
+        let ((), times) = tokio::try_join!(ask, receive)?;
         Ok((self, times))
     }
 }

@@ -1,7 +1,6 @@
-//! What an instance gets from Redis: with nobody there, with talk in rooms of another instance, and in its own.
+//! Bytes that an instance receives from Redis: idle, with traffic in rooms of another instance, and in its own.
 //!
-//! Each instance has its Redis behind a proxy that counts. What comes whether somebody talks or not, beats and probes, is
-//! what the first line shows.
+//! Each instance reaches Redis through a proxy that counts. The first line shows the idle traffic: heartbeats and probes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,24 +10,24 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::client::{Client, Heard};
-use crate::figures::float;
+use crate::client::{Client, Received};
+use crate::format::float;
 use crate::proxy::Proxy;
 use crate::{Failure, Setting};
 
 const ROOMS: usize = 100;
-const TEXT: &str = "64 bytes, as a line of talk may well have: the quick brown fox j";
-/// Before anything is counted.
+const TEXT: &str = "64 bytes, the length of a line in a chat: the quick brown fox jum";
+/// Time before a count.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Two instances, and the proxies before their Redis.
+/// Two instances and their proxies.
 struct Pair {
     addresses: [SocketAddr; 2],
     proxies: [Proxy; 2],
-    /// Messages that have come back to their senders.
+    /// Messages whose senders have received their own copy.
     messages: Arc<AtomicU64>,
-    /// Whoever talks and listens. None of them ends by itself.
-    people: JoinSet<Result<(), Failure>>,
+    /// Tasks of the clients. None of them ends by itself.
+    clients: JoinSet<Result<(), Failure>>,
 }
 
 pub(crate) async fn run(setting: Setting, counted: Duration) -> Result<(), Failure> {
@@ -36,31 +35,35 @@ pub(crate) async fn run(setting: Setting, counted: Duration) -> Result<(), Failu
     let proxies = [Proxy::start(redis.address).await?, Proxy::start(redis.address).await?];
     let a = setting.instance(proxies[0].url(), &[]).await?;
     let b = setting.instance(proxies[1].url(), &[]).await?;
-    let mut pair =
-        Pair { addresses: [a.address, b.address], proxies, messages: Arc::default(), people: JoinSet::new() };
+    let mut pair = Pair {
+        addresses: [a.address, b.address],
+        proxies,
+        messages: Arc::default(),
+        clients: JoinSet::new(),
+    };
 
     println!("From Redis to instances A and B, in {} s each:", counted.as_secs());
-    pair.count("nobody there", counted).await?;
-    pair.listen_at(0).await?;
-    pair.talk_at(0).await?;
+    pair.count("no members", counted).await?;
+    pair.receive_at(0).await?;
+    pair.send_at(0).await?;
     pair.count("100 rooms, members on A", counted).await?;
-    pair.listen_at(1).await?;
+    pair.receive_at(1).await?;
     pair.count("100 rooms, members on both", counted).await
 }
 
 impl Pair {
-    /// In each room somebody who says the next thing when the last one came back.
-    async fn talk_at(&mut self, instance: usize) -> Result<(), Failure> {
+    /// Adds a client to each room that sends the next message when the last one came back.
+    async fn send_at(&mut self, instance: usize) -> Result<(), Failure> {
         for number in 0..ROOMS {
             let room = room(number);
-            let user = format!("talker-{number}");
+            let user = format!("sender-{number}");
             let mut client = Client::connect(self.addresses[instance], &user).await?;
             client.join(&room).await?;
             let messages = Arc::clone(&self.messages);
-            self.people.spawn(async move {
+            self.clients.spawn(async move {
                 loop {
-                    client.asks.say(&room, TEXT).await?;
-                    client.hears.wait_for(Heard::Said).await?;
+                    client.requests.send(&room, TEXT).await?;
+                    client.frames.wait_for(Received::OwnMessage).await?;
                     messages.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -68,13 +71,13 @@ impl Pair {
         Ok(())
     }
 
-    /// In each room somebody who listens.
-    async fn listen_at(&mut self, instance: usize) -> Result<(), Failure> {
+    /// Adds a client to each room that only receives.
+    async fn receive_at(&mut self, instance: usize) -> Result<(), Failure> {
         for number in 0..ROOMS {
-            let user = format!("listener-{instance}-{number}");
+            let user = format!("reader-{instance}-{number}");
             let mut client = Client::connect(self.addresses[instance], &user).await?;
             client.join(&room(number)).await?;
-            self.people.spawn(client.hears.listen());
+            self.clients.spawn(client.frames.receive_all());
         }
         Ok(())
     }
@@ -82,11 +85,11 @@ impl Pair {
     async fn count(&mut self, what: &str, counted: Duration) -> Result<(), Failure> {
         sleep(WARM_UP).await;
         let began = Instant::now();
-        let before = self.so_far();
+        let before = self.totals();
         sleep(counted).await;
-        let after = self.so_far();
+        let after = self.totals();
         let elapsed = began.elapsed();
-        if let Some(ended) = self.people.try_join_next() {
+        if let Some(ended) = self.clients.try_join_next() {
             ended??;
         }
         let [messages, a, b] = [0, 1, 2].map(|figure| after[figure] - before[figure]);
@@ -103,9 +106,9 @@ impl Pair {
     }
 
     /// Messages, and bytes to each instance.
-    fn so_far(&self) -> [u64; 3] {
+    fn totals(&self) -> [u64; 3] {
         let [a, b] = &self.proxies;
-        [self.messages.load(Ordering::Relaxed), a.brought(), b.brought()]
+        [self.messages.load(Ordering::Relaxed), a.carried(), b.carried()]
     }
 }
 

@@ -1,7 +1,7 @@
-//! The mark with which each text begins, by which messages are recognized when they arrive.
+//! Marks: the beginnings of texts, by which messages are recognized when they arrive.
 //!
-//! `@` sender `:` number, and when the message was due, all in hexadecimal digits of fixed count. It is looked for where
-//! the last one was; only when the fields before it have changed their length is the frame searched.
+//! A mark is `@`, sender, `:`, number and due time, in fixed counts of hexadecimal digits. It is expected at the offset of
+//! the last one; the whole frame is searched only when the fields before it have changed their length.
 
 const SENDER_DIGITS: usize = 6;
 const NUMBER_DIGITS: usize = 8;
@@ -12,28 +12,28 @@ const DUE: usize = NUMBER + NUMBER_DIGITS;
 /// Bytes of a mark; a text is at least as long.
 pub(crate) const LENGTH: usize = DUE + DUE_DIGITS;
 
-/// A message that has arrived.
+/// The mark of a message that has arrived.
 #[derive(Clone, Copy)]
 pub(crate) struct Mark<'a>(&'a [u8]);
 
-/// Finds marks in what a connection is sent.
+/// The reader of marks of one connection.
 #[derive(Default)]
 pub(crate) struct Marks {
-    last_at: usize,
+    last_offset: usize,
 }
 
 impl Mark<'_> {
-    /// The number of the connection that has sent it.
+    /// The index of the connection that sent the message.
     pub(crate) fn sender(self) -> Option<usize> {
         usize::try_from(read_hex(&self.0[1..COLON])?).ok()
     }
 
-    /// Which of its messages this is.
+    /// The number of the message among those of its sender.
     pub(crate) fn number(self) -> Option<u32> {
         u32::try_from(read_hex(&self.0[NUMBER..DUE])?).ok()
     }
 
-    /// When it was due, in nanoseconds since the scene began.
+    /// The due time, in nanoseconds since the scene began.
     pub(crate) fn due(self) -> Option<u64> {
         read_hex(&self.0[DUE..])
     }
@@ -41,30 +41,30 @@ impl Mark<'_> {
 
 impl Marks {
     pub(crate) fn read<'a>(&mut self, payload: &'a [u8]) -> Result<Mark<'a>, String> {
-        if !is_mark(payload.get(self.last_at..).unwrap_or_default()) {
-            self.last_at = find(payload).ok_or("a message that nobody here has sent")?;
+        if !is_mark(payload.get(self.last_offset..).unwrap_or_default()) {
+            self.last_offset = find(payload).ok_or("a message that this load did not send")?;
         }
-        Ok(Mark(&payload[self.last_at..self.last_at + LENGTH]))
+        Ok(Mark(&payload[self.last_offset..self.last_offset + LENGTH]))
     }
 }
 
-/// A mark with its number and time still to be filled in.
+/// A mark whose number and due time are zero.
 pub(crate) fn blank(sender: usize) -> String {
     format!("@{sender:0SENDER_DIGITS$x}:{:0NUMBER_DIGITS$}{:0DUE_DIGITS$}", 0, 0)
 }
 
-/// Fills in the blank mark at the front of `bytes`.
+/// Fills in the mark at the front of `bytes`.
 pub(crate) fn fill(bytes: &mut [u8], number: u32, due: u64) {
     write_number(&mut bytes[NUMBER..], number);
     write_hex(&mut bytes[DUE..LENGTH], due);
 }
 
-/// Writes a message's number at the front of `bytes`, as a mark has it.
+/// Writes a message's number at the front of `bytes`, in the digits of a mark.
 pub(crate) fn write_number(bytes: &mut [u8], number: u32) {
     write_hex(&mut bytes[..NUMBER_DIGITS], number.into());
 }
 
-/// Where the first mark is.
+/// The offset of the first mark.
 pub(crate) fn find(bytes: &[u8]) -> Option<usize> {
     bytes.windows(LENGTH).position(is_mark)
 }

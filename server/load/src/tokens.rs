@@ -1,12 +1,12 @@
-//! Where connections get their tokens.
+//! Tokens of connections.
 
 use jsonwebtoken::{EncodingKey, Header, encode, get_current_timestamp};
 use serde::Serialize;
 
 const TOKEN_SECONDS: u64 = 24 * 60 * 60;
 
-/// One for all, or one for each user.
-pub(crate) enum Tokens {
+/// One token for all connections, or one for each user.
+pub enum Tokens {
     One(String),
     Minted { secret: String },
 }
@@ -18,7 +18,8 @@ struct Claims<'a> {
 }
 
 impl Tokens {
-    pub(crate) fn for_user(&self, user: &str) -> Result<String, String> {
+    /// The token of a user.
+    pub fn for_user(&self, user: &str) -> Result<String, String> {
         match self {
             Self::One(token) => Ok(token.clone()),
             Self::Minted { secret } => {

@@ -1,8 +1,8 @@
-//! Figures as they are printed.
+//! Formats of figures.
 
 use std::time::Duration;
 
-use crate::histogram::Histogram;
+use realtime_load::histogram::Histogram;
 
 /// `p50 … p99 … max … ms (of …)`.
 pub(crate) fn times(times: &Histogram) -> String {
@@ -13,7 +13,7 @@ pub(crate) fn times(times: &Histogram) -> String {
     format!("p50 {p50:>7} p99 {p99:>7} max {max:>7} ms (of {})", times.total())
 }
 
-/// CPU time for each of so many, in microseconds.
+/// CPU time for each of `count`, in microseconds.
 pub(crate) fn micros_each(before: Option<Duration>, after: Option<Duration>, count: u64) -> String {
     before.zip(after).map_or_else(
         || "–".to_owned(),

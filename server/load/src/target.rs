@@ -1,17 +1,16 @@
-//! What is put under load: a server that runs already, or instances of one, with their Redis, that are started for each
-//! scene and ended after it.
+//! Targets of the load: a running server, or instances and their Redis that are started for each scene.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::dialect::Dialect;
-use crate::ours::{self, Rooms};
 use crate::process::{cpu_time, resident_kib};
+use crate::program::{HTTP, Program};
 use crate::redis::{self, Aof};
-use crate::started::{HTTP, Started};
+use crate::server_command::{self, Storage};
 
-/// What stands for the URL of a Redis in a command.
+/// The placeholder for the URL of a Redis in a command.
 const REDIS: &str = "{redis}";
 
 /// A server to put under load.
@@ -28,51 +27,51 @@ enum Kind {
         path: String,
         pid: Option<u32>,
     },
-    /// A program and its arguments, in which `{port}`, `{data}` and `{redis}` stand for what each start chooses.
+    /// A program and its arguments. Each start replaces `{port}`, `{data}` and `{redis}`.
     Started {
         command: Vec<String>,
         dialect: Dialect,
     },
 }
 
-/// How servers are started.
+/// Settings for starting servers.
 pub(crate) struct Setup<'a> {
-    /// Instances of a server, on one Redis.
+    /// Instances of a server on one Redis.
     pub(crate) instances: usize,
     pub(crate) redis: Option<Aof>,
-    /// Where servers are pinned to.
+    /// The cores of servers.
     pub(crate) server_cores: Option<&'a str>,
     pub(crate) redis_cores: Option<&'a str>,
-    /// What servers check tokens with.
+    /// The secret that verifies tokens.
     pub(crate) secret: &'a str,
 }
 
-/// The instances of a server that can be connected to; those that were started end with it.
+/// The instances of a server. Those that were started end on drop.
 pub(crate) struct Servers {
     pub(crate) dialect: Dialect,
     /// Path and query of the upgrade, without the token.
     pub(crate) path: String,
     addresses: Vec<SocketAddr>,
     pids: Vec<u32>,
-    // In this order, in which they are ended.
-    instances: Vec<Started>,
-    redis: Option<Started>,
+    // Fields drop in this order: instances end before their Redis.
+    instances: Vec<Program>,
+    redis: Option<Program>,
 }
 
 impl Target {
-    /// Our own binary, with rooms in Redis, or else in memory.
-    pub(crate) fn ours(redis: Option<Aof>, further_arguments: &[String]) -> Self {
-        let rooms = redis.map_or(Rooms::Memory, |aof| Rooms::Redis { url: REDIS, aof });
-        Self::our_binary("realtime", rooms, further_arguments)
+    /// This repository's server, with its rooms in Redis or in memory.
+    pub(crate) fn ours(server: &str, redis: Option<Aof>, further_arguments: &[String]) -> Self {
+        let storage = redis.map_or(Storage::Memory, |aof| Storage::Redis { url: REDIS, aof });
+        Self::own_server("realtime", server, storage, further_arguments)
     }
 
-    /// The same with rooms in a file.
-    pub(crate) fn durable(further_arguments: &[String]) -> Self {
-        Self::our_binary("durable", Rooms::File, further_arguments)
+    /// This repository's server, with its rooms in a file.
+    pub(crate) fn durable(server: &str, further_arguments: &[String]) -> Self {
+        Self::own_server("durable", server, Storage::File, further_arguments)
     }
 
-    fn our_binary(name: &str, rooms: Rooms<'_>, further_arguments: &[String]) -> Self {
-        let command = ours::command(rooms, further_arguments);
+    fn own_server(name: &str, server: &str, storage: Storage<'_>, further_arguments: &[String]) -> Self {
+        let command = server_command::command(server, storage, further_arguments);
         Self { name: name.to_owned(), kind: Kind::Started { command, dialect: Dialect::Base } }
     }
 
@@ -88,7 +87,7 @@ impl Target {
         Ok(Self { name: name.to_owned(), kind })
     }
 
-    /// Gets the server ready.
+    /// Starts the servers of the target, if it is not a running one.
     pub(crate) fn open(&self, setup: &Setup<'_>) -> Result<Servers, String> {
         match &self.kind {
             Kind::Running { address, path, pid } => Ok(Servers {
@@ -131,19 +130,19 @@ impl Servers {
         let command: Vec<String> = command.iter().map(|word| word.replace(REDIS, &url)).collect();
         let environment = [("REALTIME_JWT_SECRET", setup.secret)];
         let instances = (0..setup.instances)
-            .map(|_| Started::run(&command, setup.server_cores, &environment, HTTP))
+            .map(|_| Program::run(&command, setup.server_cores, &environment, HTTP))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             dialect,
             path: dialect.path().to_owned(),
             addresses: instances.iter().map(|instance| instance.address).collect(),
-            pids: instances.iter().map(Started::pid).collect(),
+            pids: instances.iter().map(Program::pid).collect(),
             instances,
             redis,
         })
     }
 
-    /// The instance for a connection. Rooms begin with different ones, so that each instance has its share of senders.
+    /// The instance of a connection. Rooms begin with different instances, so that each has its share of senders.
     pub(crate) fn address(&self, room: usize, place: usize) -> SocketAddr {
         self.addresses[(room + place) % self.addresses.len()]
     }
@@ -152,7 +151,7 @@ impl Servers {
         self.addresses.len()
     }
 
-    /// CPU time of all instances together, as far as their processes are known.
+    /// CPU time of all instances together; `None` if a process is unknown.
     pub(crate) fn cpu_time(&self) -> Option<Duration> {
         self.all(cpu_time).map(|times| times.iter().sum())
     }
@@ -166,9 +165,9 @@ impl Servers {
         cpu_time(self.redis.as_ref()?.pid())
     }
 
-    /// What started servers have printed last.
+    /// The last lines of the output of started servers.
     pub(crate) fn log_tail(&self) -> Option<String> {
-        let logs: Vec<_> = self.instances.iter().map(Started::log_tail).collect();
+        let logs: Vec<_> = self.instances.iter().map(Program::log_tail).collect();
         Some(logs.concat()).filter(|text| !text.is_empty())
     }
 

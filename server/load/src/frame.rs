@@ -1,5 +1,7 @@
-//! WebSocket frames as far as a load generator needs them: a server's are measured by their header, a client's
-//! are masked with zeros, which leaves the payload as it was and lets it be prepared once.
+//! WebSocket frames, as far as a load generator needs them.
+//!
+//! Of a server's frame only the header is read. A client's frame is masked with zeros, which leaves the payload unchanged
+//! and lets it be prepared once.
 
 use std::ops::Range;
 
@@ -11,26 +13,26 @@ pub(crate) const PONG: u8 = 0xA;
 
 const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
-/// In place of a length over 125: it follows in two bytes, in eight.
+/// Markers in place of a length over 125, which follows in two or in eight bytes.
 const LENGTH_16: u8 = 0x7E;
 const LENGTH_64: u8 = 0x7F;
 const ZERO_MASK: [u8; 4] = [0; 4];
 
-/// A whole frame at the front of what was read.
+/// A complete frame.
 pub(crate) struct ServerFrame {
     pub(crate) opcode: u8,
-    /// Where its payload lies; the next frame begins at the end.
+    /// The range of the payload; the next frame begins at its end.
     pub(crate) payload: Range<usize>,
 }
 
-/// The frame at `start`, or `None` while part of it is still to come.
+/// The frame at `start`; `None` if it is incomplete.
 pub(crate) fn next_frame(bytes: &[u8], start: usize) -> Option<ServerFrame> {
     let header = bytes.get(start..)?;
     let (&first, &second) = (header.first()?, header.get(1)?);
     let (length, header_len) = match second {
         LENGTH_16 => (usize::from(u16::from_be_bytes(header.get(2..4)?.try_into().ok()?)), 4),
         LENGTH_64 => (usize::try_from(u64::from_be_bytes(header.get(2..10)?.try_into().ok()?)).ok()?, 10),
-        // A masked server frame reads as one of absurd length, and ends the run as a frame that never completes.
+        // A masked server frame reads as an absurd length, so it never completes and the run fails.
         short => (usize::from(short), 2),
     };
     let payload_start = start + header_len;

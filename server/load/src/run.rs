@@ -1,4 +1,4 @@
-//! One scene against one server, or its instances: everyone joins, traffic warms up, is measured, drains, and is checked.
+//! The run of a scene: all connections join, traffic warms up, is measured, drains, and is checked.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -7,6 +7,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::connection::{Connection, Shared};
 use crate::histogram::Histogram;
+use crate::observer::Observer;
 use crate::options::Options;
 use crate::pacer::Pacer;
 use crate::process::cpu_time;
@@ -14,23 +15,22 @@ use crate::scene::{Pace, Scene};
 use crate::sender::Sender;
 use crate::target::Servers;
 use crate::tokens::Tokens;
-use crate::witness::Witness;
 
-/// Connections that are on their way in at a time: below any listen backlog.
+/// Connections that join at a time: fewer than any listen backlog.
 const MOST_JOINING: usize = 128;
-/// A step that makes no headway for so long has failed.
+/// Time without progress after which a step has failed.
 const STALL: Duration = Duration::from_secs(10);
-/// Silence after which a scene is at rest, and how long is waited for it.
+/// Silence after which a scene is at rest, and the longest wait for it.
 const QUIET: Duration = Duration::from_millis(300);
 const QUIET_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long surplus deliveries are listened for, and how long the server may take to close.
+/// Time in which surplus deliveries are counted, and time in which the server has to close.
 const AFTERMATH: Duration = Duration::from_millis(100);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait in one poll.
 const POLL: Duration = Duration::from_millis(50);
 const PACER: Token = Token(usize::MAX);
 
-/// What a scene has shown.
+/// The result of a scene.
 pub(crate) struct Outcome {
     pub(crate) connections: usize,
     /// Measured time; zero in a scene without traffic.
@@ -41,11 +41,11 @@ pub(crate) struct Outcome {
     pub(crate) redis_cpu: Option<Duration>,
     pub(crate) load_cpu: Option<Duration>,
     pub(crate) round_trips: Histogram,
-    /// Until a message was delivered at another instance.
+    /// Latencies until a message was delivered at another instance.
     pub(crate) crossings: Histogram,
     /// Growth of the servers' resident memory while all connected and joined.
     pub(crate) grown_kib: Option<u64>,
-    /// What the check has found wrong.
+    /// Failed checks.
     pub(crate) faults: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ struct Run<'a> {
     connections: Vec<Connection>,
     shared: Shared,
     pacer: Option<Pacer>,
-    /// Whose turn it is in an open loop.
+    /// Senders of an open loop, in the order of sending.
     senders: Vec<usize>,
     next_sender: usize,
 }
@@ -70,7 +70,7 @@ struct Snapshot {
     load_cpu: Option<Duration>,
 }
 
-/// Runs a scene to its end. An error is why it could not come to one.
+/// Runs a scene to its end. An error says why it could not end.
 pub(crate) fn run(
     scene: &Scene,
     servers: &Servers,
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
 
     fn open(&mut self, tokens: &Tokens, options: &Options) -> Result<(), String> {
         let index = self.connections.len();
-        // Of this process alone, so that two loads at one server do not meet.
+        // The process id keeps two loads at one server apart.
         let run = std::process::id();
         let user = format!("load-{run}-{index:06}");
         let room_number = self.scene.room_of(index);
@@ -159,7 +159,8 @@ impl<'a> Run<'a> {
         let opened = Connection::open(address, path, *dialect, &token, user, room);
         let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;
         connection.sender = sender;
-        connection.witness = Witness::new(index, self.scene.members, self.servers.instances()).map(Box::new);
+        connection.observer =
+            Observer::new(index, self.scene.members, self.servers.instances()).map(Box::new);
         self.poll
             .registry()
             .register(&mut connection.stream, Token(index), Interest::READABLE | Interest::WRITABLE)
@@ -168,7 +169,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits until what the joins have caused has arrived.
+    /// Waits until the frames that the joins caused have arrived.
     fn settle(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + QUIET_TIMEOUT;
         let mut before = u64::MAX;
@@ -198,7 +199,7 @@ impl<'a> Run<'a> {
         let starved = returned_before.iter().zip(&returned_after).filter(|(before, after)| before == after);
         let starved = starved.count();
         if starved > 0 && matches!(self.scene.pace, Pace::Window(_)) {
-            faults.push(format!("{starved} senders got nothing back while it was measured"));
+            faults.push(format!("{starved} senders received none of their messages while it was measured"));
         }
         Ok(Outcome {
             elapsed: after.at - before.at,
@@ -232,7 +233,7 @@ impl<'a> Run<'a> {
         self.turn_for(AFTERMATH)
     }
 
-    /// Every message has reached every member once; in order is seen by the senders as it comes back.
+    /// Checks that every message reached every member once. Senders check the order of their own copies.
     fn check(&self) -> Vec<String> {
         let sent: Vec<u64> = self.sent().collect();
         let (mut missing, mut surplus) = (0, 0);
@@ -245,7 +246,7 @@ impl<'a> Run<'a> {
             self.connections.iter().flat_map(|one| &one.sender).map(|one| one.sent - one.returned).sum();
         [
             (missing, "deliveries missing"),
-            (surplus, "deliveries too many"),
+            (surplus, "surplus deliveries"),
             (in_flight.into(), "never came back"),
         ]
         .into_iter()
@@ -295,7 +296,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Handles what is ready, waiting for it at most `timeout`.
+    /// Handles all ready sockets, after a wait of at most `timeout`.
     fn turn(&mut self, timeout: Duration) -> Result<(), String> {
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(fault) if fault.kind() != ErrorKind::Interrupted => return Err(fault.to_string()),
@@ -324,7 +325,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Tells when a figure has not changed for a while.
+/// Detects that a figure has stopped changing.
 struct Progress {
     figure: u64,
     since: Instant,

@@ -1,4 +1,4 @@
-//! The command line, and its `--help`.
+//! The command line and its `--help`.
 
 use std::time::Duration;
 
@@ -10,39 +10,37 @@ use crate::scene::{Scene, SceneName};
 use crate::target::{Setup, Target};
 use crate::tokens::Tokens;
 
-/// Signs the tokens of servers that the load starts itself; one that is running has its own.
+/// The secret of servers that the load starts. A running server has its own.
 const DEFAULT_SECRET: &str = "the load generator's own servers only";
 
 const EXAMPLES: &str = "\
 Examples:
   cargo bench --bench load
-      Builds our server, starts it for each scene with an empty memory, and prints a line a scene.
+      Builds this repository's server, starts it anew for each scene, and prints a line for each.
   cargo bench --bench load -- --scene burst --scene bigroom --seconds 10
   cargo bench --bench load -- --durable --scene chat --scene burst --scene posts
-      Ours with rooms in memory and in a file, and the ratios at the end.
+      The server with rooms in memory and in a file, and their ratios at the end.
   cargo bench --bench load -- --url ws://127.0.0.1:8000/ws --pid 4711 --secret \"$REALTIME_JWT_SECRET\"
-      A server that is running already (lift its limits first). Without --pid: no CPU, no memory.
+      A running server (lift its limits first). Without --pid there are no figures of CPU and memory.
   cargo bench --bench load -- --target 'peer=cmd:bun peer.ts {port}'
-      Ours, and another server beside it, started and pinned alike; the ratios at the end.
+      The server and another one, started and pinned alike, and their ratios at the end.
   cargo bench --bench load -- --redis always --instances 2 --target 'peer=socket.io:node peer.mjs {port} {redis}'
-      The same with two instances of each on a Redis, every room's members spread over both.
+      The same with two instances of each on a Redis; the members of each room are on both.
   cargo bench --bench load -- --redis everysec --scene posts
-      What it costs Redis to order a message: a million divided by `rds us/d` is what one can order a second.
+      The cost of ordering a message in Redis: one Redis orders a million divided by `rds us/d` a second.
 
 Columns:
-  deliv/s     messages received by members a second, all members together
-  srv us/d    CPU time of the server process (user and system, all threads) for each delivery; of all instances
-              together
-  rds us/d    with --redis: that of Redis
-  p50…p99.9   round trip: from sending a message until its sender has its own copy. Closed loops measure from
-              the send; the open loop from when the message was due, so that a stall is not left out
-  other p50…  with --redis: the same, until a member on another instance has it. A server may show a message to
-              its sender before that; closed loops then do not wait for the others, and where these fall behind,
-              what is measured is a queue that grows: compare at the even load of `steady`
-  KiB/conn    resident memory of the server, of all instances together, once all have joined, less that before, by connections
-  load us/d   CPU time of the load for each delivery. Where it comes near the server's, the load is what is
-              measured
-  check       `ok`: every message reached every member of its room once, and every window came back
+  deliv/s     deliveries a second, to all members together
+  srv us/d    CPU time of the server for each delivery (user and system, all threads, all instances)
+  rds us/d    with --redis: CPU time of Redis for each delivery
+  p50…p99.9   round trip: from sending a message until its sender receives its own copy. Closed loops measure from
+              the send; the open loop measures from the due time, so that a stall counts
+  other p50…  with --redis: the same, until a member on another instance receives it. Closed loops wait for the
+              sender's copy only: if the other instance falls behind, this measures a growing queue. Compare it
+              at the even load of `steady`
+  KiB/conn    growth of the server's resident memory (all instances) while all connections joined, by connections
+  load us/d   CPU time of the load for each delivery. If it is close to the server's, the load is the bottleneck
+  check       `ok`: every message reached every member of its room once, and every sender received its own
 
 Exit code 1: a scene failed or its check did.";
 
@@ -51,7 +49,7 @@ Exit code 1: a scene failed or its check did.";
 #[command(name = "load", bin_name = "cargo bench --bench load --", after_help = EXAMPLES, args_override_self = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Options {
-    /// A scene to run (repeatable). Without: all, in the order below
+    /// A scene to run (repeatable) [default: all, in the order below]
     #[arg(long = "scene", value_enum, value_name = "NAME")]
     scenes: Vec<SceneName>,
 
@@ -75,12 +73,11 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=4000))]
     pub(crate) text_bytes: u16,
 
-    /// Give each message a `client_msg_id`, as clients do that want to know that it is stored. Acks are not counted as
-    /// deliveries
+    /// Give each message a `client_msg_id`, which asks for an ack. Acks do not count as deliveries
     #[arg(long)]
     pub(crate) tracked: bool,
 
-    /// A running server, instead of starting ours
+    /// A running server, instead of this repository's
     #[arg(long, value_name = "ws://HOST:PORT/PATH")]
     url: Option<String>,
 
@@ -88,35 +85,35 @@ pub(crate) struct Options {
     #[arg(long, requires = "url")]
     pid: Option<u32>,
 
-    /// A server to compare with (repeatable): `NAME=ws://HOST:PORT/PATH[,pid=PID]`, or `NAME=cmd:COMMAND`, which
-    /// is started for each scene and serves `/ws` on 127.0.0.1:{port}; it also finds {data}, a directory of its
-    /// own, {redis}, the URL of a Redis, and `REALTIME_JWT_SECRET`. `NAME=socket.io:COMMAND` is one that speaks
-    /// Socket.IO 4: each frame is an event with the frame's type as its name and the frame as its argument
+    /// A server to compare with (repeatable): `NAME=ws://HOST:PORT/PATH[,pid=PID]`, or `NAME=cmd:COMMAND`. The command
+    /// is started for each scene and serves `/ws` on 127.0.0.1:{port}. {data} in it is a temporary directory, {redis}
+    /// the URL of a Redis; `REALTIME_JWT_SECRET` has the secret. `NAME=socket.io:COMMAND` is a server that speaks
+    /// Socket.IO 4: each frame is an event, named by the frame's type, with the frame as its argument
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
 
-    /// Our own server also with rooms in a file, as `durable`
+    /// Measure this repository's server with rooms in a file, too, as `durable`
     #[arg(long, conflicts_with_all = ["url", "targets_only"])]
     durable: bool,
 
-    /// Start a Redis for each scene, with its log on the disk (of TMPDIR) before it answers or within a second. Our
-    /// server then has its rooms there
+    /// Start a Redis for each scene, which syncs its log (in TMPDIR) before it answers or within a second. This
+    /// repository's server then has its rooms there
     #[arg(long, value_enum, value_name = "AOF", conflicts_with_all = ["url", "durable"])]
     redis: Option<Aof>,
 
-    /// Start so many instances of each server on that Redis, and deal the connections of each room to them in turn
+    /// Instances of each server on that Redis. The connections of each room are dealt to them in turn
     #[arg(long, default_value_t = 1, requires = "redis", value_parser = clap::value_parser!(u8).range(1..=64))]
     instances: u8,
 
-    /// Leave our own server out, and compare the --target servers with the first of them
+    /// Leave this repository's server out, and compare the --target servers with the first of them
     #[arg(long, requires = "targets", conflicts_with = "url")]
     targets_only: bool,
 
-    /// A further argument for our own server (repeatable), such as `--server-arg=--log-format=json`
+    /// A further argument for this repository's server (repeatable), for example `--server-arg=--log-format=json`
     #[arg(long = "server-arg", value_name = "ARG", allow_hyphen_values = true)]
     server_args: Vec<String>,
 
-    /// Cores of servers that the load starts, as `taskset -c` takes them
+    /// Cores of servers that the load starts, in the syntax of `taskset -c`
     #[arg(long, default_value = "0", value_name = "LIST")]
     server_cores: String,
 
@@ -132,11 +129,11 @@ pub(crate) struct Options {
     #[arg(long)]
     no_pin: bool,
 
-    /// Secret that signs the tokens (HS256), one user a connection
+    /// Secret that signs the tokens (HS256), one user for each connection
     #[arg(long, env = "REALTIME_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
     secret: String,
 
-    /// One ready-made token for all connections, instead
+    /// One token for all connections, instead
     #[arg(long)]
     token: Option<String>,
 
@@ -152,14 +149,14 @@ impl Options {
         names.iter().map(|name| name.scene(interval, self.idle_connections)).collect()
     }
 
-    /// The servers, the one that the others are compared with first.
-    pub(crate) fn targets(&self) -> Result<Vec<Target>, String> {
+    /// The targets. The others are compared with the first.
+    pub(crate) fn targets(&self, server: &str) -> Result<Vec<Target>, String> {
         let first = match &self.url {
             _ if self.targets_only => None,
             Some(url) => Some(Target::running("server", url, self.pid)?),
-            None => Some(Target::ours(self.redis, &self.server_args)),
+            None => Some(Target::ours(server, self.redis, &self.server_args)),
         };
-        let durable = self.durable.then(|| Target::durable(&self.server_args));
+        let durable = self.durable.then(|| Target::durable(server, &self.server_args));
         Ok(first.into_iter().chain(durable).chain(self.targets.iter().cloned()).collect())
     }
 
@@ -170,7 +167,7 @@ impl Options {
         }
     }
 
-    /// How servers are started, pinned where processes can be.
+    /// Settings for starting servers, pinned if processes can be.
     pub(crate) fn setup(&self) -> Setup<'_> {
         let pinned = !self.no_pin && can_pin();
         let redis_cores = self.redis_cores.as_ref().unwrap_or(&self.server_cores);

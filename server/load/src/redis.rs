@@ -1,12 +1,12 @@
-//! A Redis of a measurement's own: on a free port, with its files in a directory that goes with it.
+//! A Redis for a measurement, on a free port, with its files in a temporary directory.
 
 use clap::ValueEnum;
 
-use crate::started::{REDIS, Started};
+use crate::program::{Program, REDIS};
 
-/// When Redis has its log on the disk: the words of its `appendfsync`, and of our server's `--redis-aof`.
+/// Durability of a Redis, in the words of its `appendfsync` and of the server's `--redis-aof`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(crate) enum Aof {
+pub enum Aof {
     /// Before it answers
     Always,
     /// Within a second
@@ -14,7 +14,9 @@ pub(crate) enum Aof {
 }
 
 impl Aof {
-    pub(crate) fn word(self) -> &'static str {
+    /// The word of `appendfsync`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Always => "always",
             Self::Everysec => "everysec",
@@ -22,15 +24,16 @@ impl Aof {
     }
 }
 
-/// Starts one without snapshots, pinned to `cores`.
-pub(crate) fn start(aof: Aof, cores: Option<&str>) -> Result<Started, String> {
+/// Starts a Redis without snapshots, pinned to `cores`.
+pub fn start(aof: Aof, cores: Option<&str>) -> Result<Program, String> {
     let words = "redis-server --port {port} --bind 127.0.0.1 --dir {data} --daemonize no --appendonly yes --appendfsync";
     let command = words.split(' ').chain([aof.word(), "--save", ""]).map(str::to_owned);
-    Started::run(&command.collect::<Vec<_>>(), cores, &[], REDIS)
+    Program::run(&command.collect::<Vec<_>>(), cores, &[], REDIS)
         .map_err(|fault| format!("{fault} (Debian and Ubuntu have it as redis-server)"))
 }
 
-/// How clients are told where it is.
-pub(crate) fn url(redis: &Started) -> String {
+/// The URL of a Redis.
+#[must_use]
+pub fn url(redis: &Program) -> String {
     format!("redis://{}", redis.address)
 }

@@ -1,4 +1,4 @@
-//! The scenes: how many rooms, who talks, and how.
+//! The scenes: rooms, members, senders and their pace.
 //!
 //! To add one: a variant, its line in [`SceneName::scene`], and its place in [`SceneName::ALL`].
 
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-/// What can be asked for with `--scene`.
+/// The values of `--scene`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum SceneName {
     /// 9,000 connections in rooms of 20, nothing sent: memory
@@ -25,34 +25,34 @@ pub(crate) enum SceneName {
     Posts,
 }
 
-/// A scene with its numbers.
+/// The numbers of a scene.
 pub(crate) struct Scene {
     pub(crate) name: &'static str,
     pub(crate) rooms: usize,
     /// Connections in a room.
     pub(crate) members: usize,
-    /// The first so many members of a room send.
+    /// Senders in a room: its first members.
     pub(crate) senders: usize,
     pub(crate) pace: Pace,
 }
 
-/// When a sender sends.
+/// The pace of senders.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
     Never,
-    /// Closed loop: as soon as one of so many messages in flight has come back.
+    /// Closed loop: this number of messages is in flight; one that comes back is followed by the next.
     Window(u32),
-    /// Open loop: all senders in turn, one message each interval, whatever has come back.
+    /// Open loop: one message each interval, from all senders in turn.
     Every(Duration),
 }
 
 impl SceneName {
-    /// The order of a run without `--scene`. `idle` is first: a server that is not started afresh for each
-    /// scene has grown no heap yet.
+    /// The order of a run without `--scene`. `idle` comes first, while a server that runs through all scenes has a small
+    /// heap.
     pub(crate) const ALL: [Self; 7] =
         [Self::Idle, Self::Chat, Self::Burst, Self::Bigroom, Self::Party, Self::Steady, Self::Posts];
 
-    /// `interval` is that of `steady`, `idle_connections` the number of connections of `idle`.
+    /// The scene. `interval` applies to `steady`, `idle_connections` to `idle`.
     pub(crate) fn scene(self, interval: Duration, idle_connections: usize) -> Scene {
         let idle_rooms = idle_connections.div_ceil(20);
         let (name, rooms, members, senders, pace) = match self {
@@ -73,7 +73,7 @@ impl Scene {
         self.rooms * self.members
     }
 
-    /// Members of a room have neighbouring numbers.
+    /// The room of a connection. Members of a room have consecutive indices.
     pub(crate) fn room_of(&self, connection: usize) -> usize {
         connection / self.members
     }
@@ -82,7 +82,7 @@ impl Scene {
         connection % self.members < self.senders
     }
 
-    /// Connections that send, in such an order that neighbours are in different rooms.
+    /// Connections that send, ordered so that consecutive ones are in different rooms.
     pub(crate) fn sender_indices(&self) -> Vec<usize> {
         (0..self.senders)
             .flat_map(|place| (0..self.rooms).map(move |room| room * self.members + place))

@@ -1,6 +1,6 @@
 //! Durations in buckets of one percent: log-linear, as in HDR histograms.
 //!
-//! A value is kept with its seven highest bits, so a quantile is at most 1/128 too low, at any magnitude, and
+//! A bucket keeps the seven highest bits of a value. So a quantile is at most 1/128 too low at any magnitude, and
 //! recording costs one increment.
 
 use std::time::Duration;
@@ -12,27 +12,39 @@ const SUB_BUCKETS: usize = 1 << PRECISION;
 const BUCKETS: usize = SUB_BUCKETS * (64 - PRECISION as usize + 1);
 
 /// Counts of durations, in nanoseconds.
-pub(crate) struct Histogram {
+pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
 }
 
-impl Histogram {
-    pub(crate) fn new() -> Self {
+impl Default for Histogram {
+    fn default() -> Self {
         Self { counts: vec![0; BUCKETS], total: 0 }
     }
+}
 
-    pub(crate) fn record(&mut self, nanos: u64) {
+impl Histogram {
+    /// A histogram without values.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a duration.
+    pub fn record(&mut self, nanos: u64) {
         self.counts[bucket(nanos)] += 1;
         self.total += 1;
     }
 
-    pub(crate) fn total(&self) -> u64 {
+    /// The number of recorded durations.
+    #[must_use]
+    pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The value that `per_mille` of the recorded ones do not exceed; `None` without any.
-    pub(crate) fn quantile(&self, per_mille: u64) -> Option<Duration> {
+    /// The value that `per_mille` of the recorded values do not exceed; `None` without values.
+    #[must_use]
+    pub fn quantile(&self, per_mille: u64) -> Option<Duration> {
         let rank = (self.total * per_mille).div_ceil(1000).max(1);
         let mut seen = 0;
         let reached = self.counts.iter().position(|count| {
@@ -43,13 +55,13 @@ impl Histogram {
     }
 }
 
-/// The run is the magnitude, the place in it the bits that follow the highest.
+/// The bucket of a value: the run is its magnitude, the index in the run its bits after the highest.
 fn bucket(nanos: u64) -> usize {
     let shift = (u64::BITS - nanos.leading_zeros()).saturating_sub(PRECISION + 1);
     shift as usize * SUB_BUCKETS + usize::try_from(nanos >> shift).unwrap_or(usize::MAX)
 }
 
-/// The lowest value of a bucket: `bucket` undone.
+/// The lowest value of a bucket: the inverse of [`bucket`].
 fn lowest(index: usize) -> u64 {
     let shift = (index / SUB_BUCKETS).saturating_sub(1);
     ((index - shift * SUB_BUCKETS) as u64) << shift

@@ -1,5 +1,6 @@
-//! The sending half of a connection: messages that are prepared once, numbered, and recognized by their
-//! [mark](crate::mark) when they come back.
+//! The sending half of a connection.
+//!
+//! Its message is prepared once. Each copy gets a number, and is recognized by its [mark](crate::mark) when it comes back.
 
 use crate::dialect::Dialect;
 use crate::frame::{TEXT, push_client_frame};
@@ -7,24 +8,24 @@ use crate::mark::{self, Marks};
 
 const FILLER: &str = " the quick brown fox jumps over the lazy dog and";
 
-/// Who sends, with what is in flight.
+/// A sender and its messages in flight.
 pub(crate) struct Sender {
     /// Messages sent so far.
     pub(crate) sent: u32,
-    /// Own copies received so far; they come back in the order in which they were sent.
+    /// Own copies received so far, which arrive in the order of sending.
     pub(crate) returned: u32,
-    /// How many may be in flight in a closed loop; 0 where another tells when to send.
+    /// Messages that may be in flight in a closed loop; 0 in an open loop.
     window: u32,
     index: usize,
     message: Vec<u8>,
-    mark_at: usize,
-    /// Where the number in the message's own id is, where it has one.
-    id_at: Option<usize>,
+    mark_offset: usize,
+    /// Offset of the number in the `client_msg_id`, if messages have one.
+    id_offset: Option<usize>,
     marks: Marks,
 }
 
 impl Sender {
-    /// `tracked`: messages have an id of their own, and are acknowledged.
+    /// A sender. With `tracked` its messages have a `client_msg_id`, and are acknowledged.
     pub(crate) fn new(
         index: usize,
         room: &str,
@@ -42,16 +43,17 @@ impl Sender {
         }
         let mut message = Vec::new();
         push_client_frame(&mut message, TEXT, dialect.encode("message", &payload).as_bytes());
-        let mark_at = mark::find(&message).expect("the text begins with it");
-        let id_at = message.windows(id.len()).position(|window| window == id.as_bytes()).filter(|_| tracked);
+        let mark_offset = mark::find(&message).expect("the text begins with it");
+        let id_offset =
+            message.windows(id.len()).position(|window| window == id.as_bytes()).filter(|_| tracked);
         Self {
             sent: 0,
             returned: 0,
             window,
             index,
             message,
-            mark_at,
-            id_at: id_at.map(|at| at + id.len()),
+            mark_offset,
+            id_offset: id_offset.map(|at| at + id.len()),
             marks: Marks::default(),
         }
     }
@@ -60,20 +62,20 @@ impl Sender {
         self.window.saturating_sub(self.sent - self.returned)
     }
 
-    /// Appends the next messages as frames. They are due at `at`, from which their round trip counts.
-    pub(crate) fn push_messages(&mut self, out: &mut Vec<u8>, count: u32, at: u64) {
+    /// Appends the next messages as frames. Their round trip is measured from `due`.
+    pub(crate) fn push_messages(&mut self, out: &mut Vec<u8>, count: u32, due: u64) {
         for _ in 0..count {
-            mark::fill(&mut self.message[self.mark_at..], self.sent, at);
-            if let Some(id_at) = self.id_at {
-                mark::write_number(&mut self.message[id_at..], self.sent);
+            mark::fill(&mut self.message[self.mark_offset..], self.sent, due);
+            if let Some(id_offset) = self.id_offset {
+                mark::write_number(&mut self.message[id_offset..], self.sent);
             }
             out.extend_from_slice(&self.message);
             self.sent += 1;
         }
     }
 
-    /// When the message was due that has come back as this delivery; `None` where it is another's.
-    pub(crate) fn came_back(&mut self, payload: &[u8]) -> Result<Option<u64>, String> {
+    /// The due time of an own message that came back; `None` if another connection sent it.
+    pub(crate) fn own_copy(&mut self, payload: &[u8]) -> Result<Option<u64>, String> {
         let mark = self.marks.read(payload)?;
         if mark.sender() != Some(self.index) {
             return Ok(None);

@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 use crate::run::Outcome;
 use crate::scene::Scene;
 
-/// Below it, what a server grows by as it wakes up hides what connections weigh.
+/// Connections from which on memory per connection is reported: below it other growth of the server hides it.
 const MANY_CONNECTIONS: usize = 1000;
 
-/// Those columns of figures that say something only with a Redis.
+/// Columns that exist only with a Redis.
 const OF_REDIS: [usize; 3] = [3, 8, 9];
 
 /// The lines of the table for people.
 pub(crate) struct Table {
-    /// Whether it has the columns for that.
     pub(crate) on_redis: bool,
 }
 
@@ -29,7 +28,7 @@ pub(crate) struct Row {
     faults: Vec<String>,
 }
 
-/// Figures that a scene may lack are `None`.
+/// The figures of a scene; `None` if the scene lacks one.
 #[derive(Default)]
 struct Figures {
     deliveries_per_second: Option<f64>,
@@ -77,7 +76,7 @@ impl Row {
         }
     }
 
-    /// A scene that could not be carried through.
+    /// The row of a scene that failed.
     pub(crate) fn failed(target: &str, scene: &Scene, fault: String) -> Self {
         Self {
             target: target.to_owned(),
@@ -117,7 +116,7 @@ impl Row {
 }
 
 impl Figures {
-    /// How far the slow ones are from the middle: p99 / p50.
+    /// Weight of the tail: p99 / p50.
     fn tail(&self) -> Option<f64> {
         Some(self.p99?.as_secs_f64() / self.p50.filter(|p50| !p50.is_zero())?.as_secs_f64())
     }
@@ -170,9 +169,9 @@ impl Table {
         if row.scene != first.scene || !row.is_ok() || !first.is_ok() {
             return None;
         }
-        let (ours, theirs) = (&first.figures, &row.figures);
-        let times = |figure: fn(&Figures) -> Option<f64>| match figure(theirs).zip(figure(ours)) {
-            Some((theirs, ours)) if ours > 0.0 => format!("×{:.2}", theirs / ours),
+        let (first_figures, figures) = (&first.figures, &row.figures);
+        let times = |figure: fn(&Figures) -> Option<f64>| match figure(figures).zip(figure(first_figures)) {
+            Some((figure, first)) if first > 0.0 => format!("×{:.2}", figure / first),
             _ => "–".to_owned(),
         };
         Some(self.line(&[

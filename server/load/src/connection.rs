@@ -1,8 +1,7 @@
-//! One connection: upgrade, welcome, join, then deliveries, counted by their first bytes.
+//! One connection: upgrade, welcome, join, then deliveries, which are counted by their first bytes.
 //!
-//! Only what is not a delivery is parsed as JSON, and only senders and witnesses look further into one: for the
-//! mark in the text that tells whose it is. All connections share one read buffer; each owns bytes only while a frame
-//! is incomplete or the socket is full.
+//! Only frames other than deliveries are parsed as JSON. Senders and observers also read the mark in a delivery. All
+//! connections share one read buffer; a connection owns bytes only while a frame is incomplete or the socket is full.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read, Write};
@@ -16,34 +15,34 @@ use serde::Deserialize;
 use crate::dialect::{Dialect, Incoming};
 use crate::frame::{self, next_frame, push_client_frame};
 use crate::histogram::Histogram;
+use crate::observer::Observer;
 use crate::sender::Sender;
-use crate::witness::Witness;
 
-/// The example key of RFC 6455, 1.3: its answer is known without computing SHA-1.
+/// The example key of RFC 6455, 1.3, whose answer is known without computing SHA-1.
 const UPGRADE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const UPGRADE_ANSWER: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// How deliveries begin, as most encoders write them; others are found by parsing.
+/// The beginnings of deliveries as most encoders write them. Others are found by parsing.
 const MESSAGE_STARTS: [&[u8]; 2] = [br#"{"type":"message""#, br#"{"type": "message""#];
 const ACK_START: &[u8] = br#"{"type":"ack""#;
 const SYSTEM_STARTS: [&[u8]; 2] = [br#"{"type":"system""#, br#"{"type": "system""#];
 
-/// The most that one read takes: many frames in one system call, and still within the processor's cache.
+/// Bytes of one read: many frames in a system call, and still within the processor's cache.
 const READ_BYTES: usize = 64 * 1024;
 /// A server frame is at most 1 MiB.
 const BUFFER_BYTES: usize = 1024 * 1024 + 16 + READ_BYTES;
 
-/// What all connections of a scene share.
+/// State that all connections of a scene share.
 pub(crate) struct Shared {
     start: Instant,
     buffer: Vec<u8>,
     outgoing: Vec<u8>,
-    /// Whether a window that has room is filled again.
+    /// Open windows are refilled.
     pub(crate) sending: bool,
-    /// Messages sent in this span are recorded, whenever they come back.
+    /// Due times of the messages whose latency is recorded.
     pub(crate) recorded: Range<u64>,
     pub(crate) round_trips: Histogram,
-    /// Until a message was delivered at another instance.
+    /// Latencies until a message was delivered at another instance.
     pub(crate) crossings: Histogram,
     pub(crate) deliveries: u64,
     pub(crate) reads: u64,
@@ -54,30 +53,30 @@ pub(crate) struct Shared {
 #[derive(PartialEq)]
 enum Stage {
     Upgrading,
-    /// Upgraded; the welcome is to come, then the answer to the join.
+    /// Upgraded, waiting for the welcome and then for the answer to the join.
     Joining,
     Joined,
     Closing,
     Closed,
 }
 
-/// A client with one room.
+/// A client in one room.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
     pub(crate) sender: Option<Box<Sender>>,
-    pub(crate) witness: Option<Box<Witness>>,
+    pub(crate) observer: Option<Box<Observer>>,
     /// Messages received.
     pub(crate) deliveries: u64,
     stage: Stage,
     dialect: Dialect,
     user: String,
     room: String,
-    /// The beginning of a frame whose rest is still to come.
+    /// The beginning of an incomplete frame.
     partial: Vec<u8>,
     unsent: Vec<u8>,
 }
 
-/// The fields by which frames other than deliveries are told apart.
+/// The fields that tell frames other than deliveries apart.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -114,7 +113,7 @@ impl Shared {
 }
 
 impl Connection {
-    /// Begins to connect; the upgrade is sent once the socket is writable.
+    /// Begins to connect. The upgrade is sent once the socket is writable.
     pub(crate) fn open(
         address: SocketAddr,
         path: &str,
@@ -133,7 +132,7 @@ impl Connection {
         Ok(Self {
             stream,
             sender: None,
-            witness: None,
+            observer: None,
             deliveries: 0,
             stage: Stage::Upgrading,
             dialect,
@@ -144,7 +143,7 @@ impl Connection {
         })
     }
 
-    /// What the socket is ready for. An error ends the scene.
+    /// Handles the readiness of the socket. An error ends the scene.
     pub(crate) fn turn(&mut self, readable: bool, writable: bool, shared: &mut Shared) -> Result<(), String> {
         let done = if writable { self.flush() } else { Ok(()) };
         let done = done.and_then(|()| if readable { self.read(shared) } else { Ok(()) });
@@ -155,18 +154,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends so many messages in one write; `at` is when they were due.
-    pub(crate) fn send(&mut self, count: u32, at: u64, shared: &mut Shared) -> Result<(), String> {
+    /// Sends `count` messages in one write. Their round trip is measured from `due`.
+    pub(crate) fn send(&mut self, count: u32, due: u64, shared: &mut Shared) -> Result<(), String> {
         let Some(sender) = &mut self.sender else { return Ok(()) };
         shared.outgoing.clear();
-        sender.push_messages(&mut shared.outgoing, count, at);
+        sender.push_messages(&mut shared.outgoing, count, due);
         self.write(&shared.outgoing)
     }
 
-    /// Sends close 1000, which ends the membership at once.
+    /// Sends close 1000, which ends the membership without a leave grace.
     pub(crate) fn close(&mut self) {
         self.stage = Stage::Closing;
-        // A socket that is broken already is seen to be closed in its next turn.
+        // The next turn finds out that a socket is broken.
         let _ = self.write_frame(frame::CLOSE, &1000_u16.to_be_bytes());
     }
 
@@ -182,7 +181,7 @@ impl Connection {
         done.and_then(|()| self.refill(shared))
     }
 
-    /// Reads until less comes than was asked for: readiness is announced anew when there is more.
+    /// Reads until a read is short: the poll reports readiness again when there is more.
     fn read_into(&mut self, buffer: &mut [u8], shared: &mut Shared) -> Result<(), String> {
         let mut more = self.stage != Stage::Closed;
         while more {
@@ -193,7 +192,7 @@ impl Connection {
                     self.closed(shared);
                     return Ok(());
                 }
-                Ok(0) => return Err("the server hung up".to_owned()),
+                Ok(0) => return Err("the server closed the socket".to_owned()),
                 Ok(count) => count,
                 Err(fault) if is_not_ready(&fault) => return Ok(()),
                 Err(fault) => return Err(fault.to_string()),
@@ -209,9 +208,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Handles the whole frames in `bytes` and returns where the incomplete one begins.
+    /// Handles the complete frames in `bytes`, and returns the offset of the incomplete one.
     fn take_frames(&mut self, bytes: &[u8], shared: &mut Shared) -> Result<usize, String> {
-        let now = if self.sender.is_some() || self.witness.is_some() { shared.now() } else { 0 };
+        let now = if self.sender.is_some() || self.observer.is_some() { shared.now() } else { 0 };
         let mut taken = 0;
         if self.stage == Stage::Upgrading {
             let Some(end) = upgrade_end(bytes)? else { return Ok(0) };
@@ -224,11 +223,11 @@ impl Connection {
             match found.opcode {
                 frame::TEXT => match self.dialect.decode(payload) {
                     Incoming::Frame(frame) => self.frame(frame, now, shared)?,
-                    Incoming::Ask(answer) => self.write_frame(frame::TEXT, answer.as_bytes())?,
+                    Incoming::Answer(answer) => self.write_frame(frame::TEXT, answer.as_bytes())?,
                     Incoming::Nothing => {}
                 },
                 frame::PING => self.write_frame(frame::PONG, payload)?,
-                // The rest of a message that was counted by its first frame.
+                // The rest of a message, which was counted by its first frame.
                 frame::CONTINUATION | frame::PONG => {}
                 frame::CLOSE if self.stage == Stage::Closing => {}
                 frame::CLOSE => return Err(close_text(payload)),
@@ -275,13 +274,13 @@ impl Connection {
         self.deliveries += 1;
         shared.deliveries += 1;
         if let Some(sender) = &mut self.sender
-            && let Some(due) = sender.came_back(payload)?
+            && let Some(due) = sender.own_copy(payload)?
             && shared.recorded.contains(&due)
         {
             shared.round_trips.record(now - due);
         }
-        if let Some(witness) = &mut self.witness
-            && let Some(due) = witness.came_across(payload)?
+        if let Some(observer) = &mut self.observer
+            && let Some(due) = observer.crossing(payload)?
             && shared.recorded.contains(&due)
         {
             shared.crossings.record(now - due);
@@ -289,7 +288,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends what the window has room for.
+    /// Fills the sender's window.
     pub(crate) fn refill(&mut self, shared: &mut Shared) -> Result<(), String> {
         match self.sender.as_deref().map_or(0, Sender::room_in_window) {
             count @ 1.. if shared.sending => self.send(count, shared.now(), shared),
@@ -334,7 +333,7 @@ fn begins(payload: &[u8], starts: [&[u8]; 2]) -> bool {
     starts.iter().any(|start| payload.starts_with(start))
 }
 
-/// Where the answer to the upgrade ends, once it is there as a whole.
+/// The end of the answer to the upgrade; `None` while it is incomplete.
 fn upgrade_end(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = &bytes[..end];

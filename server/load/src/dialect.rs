@@ -1,8 +1,8 @@
-//! What a server speaks on its WebSocket: the protocol's base dialect, or the same frames as events of Socket.IO.
+//! The dialects of servers: the protocol's base dialect, or the same frames as events of Socket.IO.
 //!
-//! Socket.IO 4 puts each packet into a text frame behind digits: `0{…}` a session opens, `40` the client and the
-//! server connect, `2` ping, `3` pong, `42["name",argument]` an event. The base dialect's frame is the argument, and
-//! its type the event's name, so that beyond this file nobody knows of it.
+//! Socket.IO 4 puts each packet into a text frame behind digits: `0{…}` opens a session, `40` connects client
+//! and server, `2` ping, `3` pong, `42["name",argument]` an event. The base dialect's frame is the argument, and
+//! its type the event's name. Other files do not know Socket.IO.
 
 /// A dialect of the WebSocket at [`Dialect::path`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,13 +11,13 @@ pub(crate) enum Dialect {
     SocketIo,
 }
 
-/// What a text frame from a server is.
+/// A text frame from a server.
 pub(crate) enum Incoming<'a> {
     /// A frame of the base dialect.
     Frame(&'a [u8]),
-    /// A packet that has to be answered with this text.
-    Ask(&'static str),
-    /// A packet that asks for nothing.
+    /// A packet that requires this answer.
+    Answer(&'static str),
+    /// A packet without an answer.
     Nothing,
 }
 
@@ -30,7 +30,7 @@ impl Dialect {
         }
     }
 
-    /// The text of a frame with that type.
+    /// The text of a frame of type `kind`.
     pub(crate) fn encode(self, kind: &str, frame: &serde_json::Value) -> String {
         match self {
             Self::Base => frame.to_string(),
@@ -38,11 +38,11 @@ impl Dialect {
         }
     }
 
-    /// What to make of a text from a server. Text that is no packet is passed on, for whoever reads it to say so.
+    /// Decodes a text from a server. Text that is not a packet passes as a frame, and fails where frames are parsed.
     pub(crate) fn decode(self, text: &[u8]) -> Incoming<'_> {
         match (self, text) {
-            (Self::SocketIo, [b'0', ..]) => Incoming::Ask("40"),
-            (Self::SocketIo, [b'2', ..]) => Incoming::Ask("3"),
+            (Self::SocketIo, [b'0', ..]) => Incoming::Answer("40"),
+            (Self::SocketIo, [b'2', ..]) => Incoming::Answer("3"),
             (Self::SocketIo, [b'4', b'0', ..]) => Incoming::Nothing,
             (Self::SocketIo, [b'4', b'2', event @ .., b']']) => Incoming::Frame(argument(event)),
             _ => Incoming::Frame(text),

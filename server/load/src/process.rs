@@ -1,5 +1,6 @@
-//! What the operating system knows of a process: CPU time, memory, cores, open files. Linux only; elsewhere the
-//! figures are missing, the load runs all the same.
+//! Figures and limits of processes: CPU time, memory, cores, open files.
+//!
+//! The figures exist on Linux only; elsewhere they are missing, and the load runs without them.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 const TICK: Duration = Duration::from_millis(10);
 
 /// User and system time of all threads of a process since its start.
-pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
+#[must_use]
+pub fn cpu_time(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in brackets, which may hold anything; utime and stime are the
     // fourteenth and the fifteenth.
@@ -21,7 +23,8 @@ pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
 }
 
 /// Resident memory in KiB.
-pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
+#[must_use]
+pub fn resident_kib(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
@@ -29,14 +32,15 @@ pub(crate) fn resident_kib(pid: u32) -> Option<u64> {
 
 /// The system's TCP congestion control. It paces loopback as well: `bbr` costs more than others, and slows a
 /// connection down for 200 ms every 10 s.
-pub(crate) fn congestion_control() -> Option<String> {
+#[must_use]
+pub fn congestion_control() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").ok()?;
     Some(name.trim().to_owned())
 }
 
-/// Raises the soft limit of open files to the hard one, for this process and those that it starts, and returns
-/// it.
-pub(crate) fn raise_open_files() -> u64 {
+/// Raises the soft limit of open files to the hard limit, for this process and its children. Returns the limit.
+#[must_use]
+pub fn raise_open_files() -> u64 {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
@@ -46,20 +50,21 @@ pub(crate) fn raise_open_files() -> u64 {
     .unwrap_or(u64::MAX)
 }
 
-/// Sleeps of this thread, and of those that it starts, end on time instead of up to 50 µs late.
-pub(crate) fn sharpen_timers() {
-    // Best effort: without it, an open loop is a little less even.
+/// Makes sleeps of this thread, and of threads that it starts, end on time instead of up to 50 µs late.
+pub fn sharpen_timers() {
+    // Best effort: otherwise an open loop is a little less even.
     let _ = std::fs::write("/proc/self/timerslack_ns", "1");
 }
 
-/// Whether processes can be pinned to cores here: there are two, and `taskset` to do it with.
-pub(crate) fn can_pin() -> bool {
+/// True if processes can be pinned to cores: there are two cores, and the program `taskset`.
+#[must_use]
+pub fn can_pin() -> bool {
     std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
         && quiet("taskset").arg("--version").status().is_ok_and(|status| status.success())
 }
 
-/// Pins this process to `cores`, a list as `taskset -c` takes it.
-pub(crate) fn pin_self(cores: &str) -> Result<(), String> {
+/// Pins this process to `cores`, a list in the syntax of `taskset -c`.
+pub fn pin_self(cores: &str) -> Result<(), String> {
     let pid = std::process::id().to_string();
     match quiet("taskset").args(["-a", "-p", "-c", cores, &pid]).status() {
         Ok(status) if status.success() => Ok(()),

@@ -1,4 +1,4 @@
-//! A program that is started for a measurement, waited for, and ended after it: a server, or a Redis.
+//! Programs that run for a measurement: servers and Redis.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,40 +8,38 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a program may take until it answers.
+/// Time until a started program has to answer.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const START_POLL: Duration = Duration::from_millis(20);
-/// For one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const LOG: &str = "load.log";
 
-/// What a program is asked to see that it is there, and how its answer begins.
+/// A question to a program, and the beginning of its answer, that show that it runs.
 #[derive(Clone, Copy)]
-pub(crate) struct Probe {
+pub struct Probe {
     question: &'static str,
     answer: &'static [u8],
 }
 
-/// Any answer to HTTP will do: not every server has `/healthz`.
-pub(crate) const HTTP: Probe = Probe {
+/// The probe of a server. Any HTTP answer will do: not every server has `/healthz`.
+pub const HTTP: Probe = Probe {
     question: "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     answer: b"HTTP/",
 };
-/// What a Redis answers that has read its files.
-pub(crate) const REDIS: Probe = Probe { question: "PING\r\n", answer: b"+PONG" };
+/// The probe of a Redis that has read its files.
+pub const REDIS: Probe = Probe { question: "PING\r\n", answer: b"+PONG" };
 
-/// A program that runs, and is killed when this is dropped: it holds nothing worth keeping.
-pub(crate) struct Started {
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
+/// A program that runs, and is killed on drop.
+pub struct Program {
+    pub address: SocketAddr,
     child: Child,
     data: TempDir,
 }
 
-impl Started {
-    /// Runs a program and its arguments, in which `{port}` and `{data}` stand for what is chosen here, until it
-    /// answers. `cores` is where it is pinned to.
-    pub(crate) fn run(
+impl Program {
+    /// Starts a program, pinned to `cores`, and waits until it answers. `{port}` and `{data}` in its arguments are replaced by a
+    /// free port and a temporary directory.
+    pub fn run(
         command: &[String],
         cores: Option<&str>,
         environment: &[(&str, &str)],
@@ -69,23 +67,26 @@ impl Started {
             .map_err(|fault| format!("cannot start {program}: {fault}"))?;
 
         let mut started = Self { address, child, data };
-        started.wait_until_it_answers(probe).map_err(|fault| {
+        started.wait_for_answer(probe).map_err(|fault| {
             let name = command.first().map_or("", |program| program);
             format!("{name}: {fault}\n{}", started.log_tail())
         })?;
         Ok(started)
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// The process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed last.
-    pub(crate) fn log_tail(&self) -> String {
+    /// The last lines of its output.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
         tail(&self.data.path().join(LOG))
     }
 
-    fn wait_until_it_answers(&mut self, probe: Probe) -> Result<(), String> {
+    fn wait_for_answer(&mut self, probe: Probe) -> Result<(), String> {
         let deadline = Instant::now() + START_TIMEOUT;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
@@ -96,13 +97,13 @@ impl Started {
             }
             std::thread::sleep(START_POLL);
         }
-        Err(format!("does not answer after {} s", START_TIMEOUT.as_secs()))
+        Err(format!("no answer after {} s", START_TIMEOUT.as_secs()))
     }
 }
 
-impl Drop for Started {
+impl Drop for Program {
     fn drop(&mut self) {
-        // An error means that it has ended by itself.
+        // An error means that the program has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -122,7 +123,7 @@ impl Probe {
     }
 }
 
-/// Free a moment ago; the program may still be told that it is taken, which ends the run with its words.
+/// An address that was free a moment ago. If it is taken meanwhile the program fails, and so does the run.
 fn free_address() -> std::io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }

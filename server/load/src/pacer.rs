@@ -1,7 +1,7 @@
-//! The clock of an open loop: wakes the poll whenever a message is due.
+//! The clock of an open loop, which wakes the poll whenever a message is due.
 //!
-//! A poll waits in whole milliseconds, too coarse for a thousand messages a second, and spinning would hide what
-//! the load costs: so a thread sleeps until each due time and does nothing but wake.
+//! A poll waits in whole milliseconds, too coarse for a thousand messages a second, and spinning would hide the cost of
+//! the load. So a thread sleeps until each due time and wakes the poll.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
-/// Due times at an even interval from its start.
+/// Due times at an even interval.
 pub(crate) struct Pacer {
     next: u64,
     interval: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Pacer {
 }
 
 impl Pacer {
-    /// `now` is the first due time, in the nanoseconds that [`Pacer::take_due`] speaks of.
+    /// Starts the thread. `now` is the first due time, on the clock of [`Pacer::take_due`].
     pub(crate) fn start(interval: Duration, now: u64, waker: Waker) -> Self {
         let ended = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
@@ -27,7 +27,7 @@ impl Pacer {
             move || {
                 let mut due = Instant::now();
                 while !ended.load(Ordering::Relaxed) {
-                    // Failing to wake delays a message to the next poll; the figures then say so.
+                    // A failed wake-up delays a message to the next poll, which the figures show.
                     let _ = waker.wake();
                     due += interval;
                     std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -38,7 +38,7 @@ impl Pacer {
         Self { next: now, interval, ended, thread: Some(thread) }
     }
 
-    /// The next due time that has come. Those that were missed come one by one, as they were due.
+    /// The next due time up to `now`. Missed due times are returned one by one.
     pub(crate) fn take_due(&mut self, now: u64) -> Option<u64> {
         (self.next <= now).then(|| {
             let due = self.next;
@@ -52,7 +52,7 @@ impl Drop for Pacer {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It cannot panic: it sleeps and wakes.
+            // The thread cannot panic: it sleeps and wakes.
             let _ = thread.join();
         }
     }
