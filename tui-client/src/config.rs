@@ -10,9 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use realtime_shared::{NameError, RoomName, UserId};
-use tokio::sync::watch;
 
-use crate::app::{Theme, Weather};
+use crate::app::Theme;
 use crate::cli::{Args, Connection};
 use crate::net::{self, TokenSource, UrlError};
 use crate::settings::{Settings, TokenFrom};
@@ -36,8 +35,6 @@ pub struct Config {
     pub state: Option<state::Place>,
     /// How the client looks and behaves.
     pub settings: Settings,
-    /// The network of a demo, to which something can be done. None: this is no demo.
-    pub weather: Option<watch::Sender<Weather>>,
     /// What the user should know of the file.
     pub warnings: Vec<String>,
 }
@@ -115,7 +112,7 @@ impl Config {
             server: url.clone(),
             user,
         });
-        Ok(Self { net, url, rooms, state, settings, weather: None, warnings: file.warnings() })
+        Ok(Self { net, url, rooms, state, settings, warnings: file.warnings() })
     }
 }
 

@@ -4,7 +4,7 @@
 //!  script ─▶ writer ─▶ director ─▶ driver ─▶ a net client for each person ─▶ server
 //!  words     lines     who, when    │
 //!                         ▲─────────┘ what the visitor does             ▲
-//!                                       the visitor ─▶ weather ──────────┘ /net
+//!                                       the visitor ─▶ proxy ────────────┘ /net
 //! ```
 //!
 //! [`start`] gives what a client needs to be the visitor. All of it is the real thing: the server has a port, and the
@@ -12,11 +12,12 @@
 
 mod director;
 mod driver;
+mod network_fault;
+mod proxy;
 mod script;
 mod speech;
 mod template;
 mod time;
-mod weather;
 mod writer;
 
 use std::io;
@@ -33,8 +34,9 @@ use realtime_server::secret::{SECRET_BYTES, Secret};
 use realtime_shared::{Claims, Role, RoomName, UserId};
 use tokio::sync::{oneshot, watch};
 
-use crate::app::Weather;
 use crate::net;
+use network_fault::NetworkFault;
+pub use network_fault::{EXTENSIONS, UNAVAILABLE};
 use time::Time;
 
 /// Rooms of the demo; the first one is shown first.
@@ -53,15 +55,27 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Demo {
     /// The visitor's address of the server.
     pub url: String,
-    /// What is done to the network between them.
-    pub weather: watch::Sender<Weather>,
     /// The visitor's token.
     pub token: String,
     /// Rooms to be in, the first one to be shown. Each of them has a past already.
     pub rooms: Vec<RoomName>,
+    faults: watch::Sender<NetworkFault>,
     // In this order: the people go before their server.
     _people: People,
     _server: Inside,
+}
+
+impl Demo {
+    /// Hook that runs the demo's command: it starts the fault that the argument of `/net` names.
+    pub fn hook(&self) -> impl FnMut(&str, &str) + use<> {
+        let faults = self.faults.clone();
+        move |_name, argument| {
+            // The app hands over checked arguments only.
+            if let Ok(fault) = NetworkFault::parse(argument) {
+                faults.send_replace(fault);
+            }
+        }
+    }
 }
 
 /// Why there is no demo.
@@ -92,14 +106,14 @@ pub fn start() -> Result<Demo, DemoError> {
         net::Config::new(&url(server_address), token(&secret, person))
             .expect("an address that was made just above")
     });
-    let (weather, weather_now) = watch::channel(Weather::Fine);
+    let (faults, faults_now) = watch::channel(NetworkFault::Off);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let visitors_address = listener.local_addr()?;
-    let way = Way { listener, server: server_address, weather: weather_now };
+    let way = Way { listener, server: server_address, faults: faults_now };
     let people = People::start(clients, time, way)?;
     Ok(Demo {
         url: url(visitors_address),
-        weather,
+        faults,
         token: token(&secret, VISITOR),
         rooms: ROOMS.map(room_name).into(),
         _people: people,
@@ -120,14 +134,14 @@ impl std::fmt::Debug for Inside {
 struct Way {
     listener: TcpListener,
     server: SocketAddr,
-    weather: watch::Receiver<Weather>,
+    faults: watch::Receiver<NetworkFault>,
 }
 
 impl Way {
     async fn run(self) -> io::Result<()> {
         self.listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        weather::run(listener, self.server, self.weather).await
+        proxy::run(listener, self.server, self.faults).await
     }
 }
 

@@ -9,7 +9,7 @@ use realtime_tui::config::{Config, ConfigFile};
 #[cfg(feature = "demo")]
 use realtime_tui::demo::{self, Demo, DemoError};
 use realtime_tui::pipe::{self, PlanError, SendPlan, TailPlan};
-use realtime_tui::runtime::{self, End, Outcome};
+use realtime_tui::runtime::{self, End, Extensions, Outcome};
 use realtime_tui::settings;
 use realtime_tui::state::unsent;
 use realtime_tui::terminal;
@@ -109,7 +109,12 @@ fn with_screen(args: Args) -> ExitCode {
         Err(error) => return fail(2, &error.to_string()),
     };
     #[cfg(feature = "demo")]
-    let config = Config { weather: demo.as_ref().map(|demo| demo.weather.clone()), ..config };
+    let extensions = match &demo {
+        Some(demo) => Extensions { commands: demo::EXTENSIONS, hook: Box::new(demo.hook()) },
+        None => Extensions { commands: demo::UNAVAILABLE, ..Extensions::default() },
+    };
+    #[cfg(not(feature = "demo"))]
+    let extensions = Extensions::default();
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return fail(2, NO_TERMINAL);
     }
@@ -117,7 +122,7 @@ fn with_screen(args: Args) -> ExitCode {
         return fail(2, DUMB);
     }
     let state = config.state.as_ref().map(|place| place.directory.clone());
-    let end = runtime::start(config);
+    let end = runtime::start(config, extensions);
     tell_unsent(&end, state.as_deref());
     exit_code(end.outcome)
 }

@@ -3,9 +3,11 @@
 use crossterm::event::KeyEvent;
 use realtime_shared::RoomName;
 
+use super::attention::Notification;
+use super::clock::Now;
 use super::keys::Action;
-use super::{Hit, Mark, Notification, Now, Weather};
-use crate::app::rooms::timeline::Key;
+use super::rooms::reading::Mark;
+use super::rooms::timeline::Key;
 use crate::markup::Target;
 use crate::net;
 
@@ -52,6 +54,17 @@ pub enum Input {
     Tick,
 }
 
+/// What was under the pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hit {
+    /// A room, by its index.
+    Room(usize),
+    /// Something to choose from what lies over the screen, by its index.
+    Choice(usize),
+    /// A place in the draft, in bytes.
+    Cursor(usize),
+}
+
 /// What a screen shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewed {
@@ -86,8 +99,13 @@ pub enum Effect {
     Copy(String),
     /// Hear of the mouse from now on, or leave it to the terminal.
     Mouse(bool),
-    /// Do this to the demo's network.
-    Weather(Weather),
+    /// Run a command that the program added ([`super::Extension`]).
+    Extension {
+        /// Name of the command.
+        name: &'static str,
+        /// Its argument, which was checked.
+        argument: String,
+    },
     /// Draw everything anew.
     Redraw,
     /// Stop, as a job of the shell.

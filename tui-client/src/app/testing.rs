@@ -10,7 +10,7 @@ use realtime_shared::{
     RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
-use super::{Effect, Input, Model, Msg, Now, Viewed, update};
+use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
 use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
 
 /// 2026-11-22T20:18:00Z.
@@ -35,6 +35,16 @@ pub(crate) fn at(seq: u64) -> Position {
 fn join(room: &RoomName, since: Option<&Position>) -> Effect {
     Effect::Net(Command::Join { room: room.clone(), since: since.cloned() })
 }
+
+/// A command that a program added.
+pub(crate) const EXTENSIONS: &[Extension] = &[Extension {
+    name: "fault",
+    rows: &[("/fault now [TEXT]", "break it now"), ("/fault later", "break it later")],
+    check: |argument| match argument {
+        "" => Err("/fault what?".to_owned()),
+        _ => Ok(format!("fault: {argument}")),
+    },
+}];
 
 /// A client whose network and keyboard are the test.
 pub(crate) struct Client {

@@ -11,9 +11,8 @@ use std::time::Duration;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use tokio::time::Instant;
 
-use super::Session;
 use crate::app::Theme;
-use crate::terminal::{self, Ground};
+use crate::terminal::{self, Depth, Ground};
 
 /// How long an answer may take: longer than a bad line does. After that `Alt-]` is a key like others.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -22,41 +21,19 @@ const BYTES: usize = 48;
 /// How every answer begins.
 const BEGINNING: &str = "\x1b]11;";
 
-impl Session {
-    /// Asks the terminal, where the theme depends on the answer.
-    pub(super) fn ask(&mut self) -> io::Result<()> {
-        let is_open = matches!(self.model.theme, Theme::Auto | Theme::Sixteen);
-        let depth = self.screen.view.capabilities().depth;
-        if is_open && terminal::can_be_asked(depth, |name| std::env::var(name).ok()) {
-            terminal::ask()?;
-            self.awaited = Some(Awaited::until(Instant::now() + LIMIT));
-        }
-        Ok(())
+/// Asks the terminal for its background, if the theme depends on the answer.
+pub(super) fn ask(theme: Theme, depth: Depth) -> io::Result<Option<Awaited>> {
+    let is_open = matches!(theme, Theme::Auto | Theme::Sixteen);
+    if !is_open || !terminal::can_be_asked(depth, |name| std::env::var(name).ok()) {
+        return Ok(None);
     }
-
-    /// What is left of the terminal's events without the answer.
-    pub(super) fn without_answer(&mut self, event: Event) -> Vec<Event> {
-        let Some(awaited) = &mut self.awaited else { return vec![event] };
-        let is_late = Instant::now() > awaited.until;
-        match awaited.hear(event) {
-            Heard::Typed(events) => {
-                if is_late && awaited.kept.is_empty() {
-                    self.awaited = None;
-                }
-                events
-            }
-            Heard::Answer(ground) => {
-                self.screen.view.set_ground(ground);
-                self.awaited = None;
-                Vec::new()
-            }
-        }
-    }
+    terminal::ask()?;
+    Ok(Some(Awaited::until(Instant::now() + LIMIT)))
 }
 
 /// What an event turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-enum Heard {
+pub(super) enum Heard {
     /// What was typed: nothing where it may be part of an answer, and what was kept back where it is not.
     Typed(Vec<Event>),
     /// The end of the answer.
@@ -78,7 +55,12 @@ impl Awaited {
         Self { until, kept: Vec::new(), bytes: String::new() }
     }
 
-    fn hear(&mut self, event: Event) -> Heard {
+    /// Whether no answer is expected any more.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        now > self.until && self.kept.is_empty()
+    }
+
+    pub(super) fn hear(&mut self, event: Event) -> Heard {
         if matches!(event, Event::Resize(..)) {
             return Heard::Typed(vec![event]);
         }

@@ -10,12 +10,10 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use std::thread;
 
-use crossterm::event::EventStream;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::{Session, Step};
-use crate::app::{DRAFT_CHARS, Input};
+use crate::app::DRAFT_CHARS;
 
 /// Where there is none in the environment.
 const FALLBACK: &str = "vi";
@@ -86,34 +84,6 @@ impl Editing {
 /// The draft's file, which stays.
 fn kept(directory: TempDir) -> PathBuf {
     directory.keep().join(DRAFT)
-}
-
-impl Session {
-    /// Gives the terminal to an editor with the draft.
-    pub(super) fn edit(&mut self, draft: &str) -> Step {
-        self.input = None;
-        self.screen.suspend();
-        match Editing::start(draft, |name| std::env::var(name).ok()) {
-            Ok(editing) => {
-                self.editing = Some(editing);
-                Ok(None)
-            }
-            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
-        }
-    }
-
-    pub(super) fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
-        match self.editing.take() {
-            Some(editing) => self.back_from_editor(editing.text(ended)),
-            None => Ok(None),
-        }
-    }
-
-    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
-        self.screen.resume()?;
-        self.input = Some(EventStream::new());
-        self.handle(Input::Edited(text))
-    }
 }
 
 /// How the editor ended. Waits for ever where none runs.

@@ -2,7 +2,7 @@
 
 use realtime_shared::Verdict;
 
-use super::Outcome;
+use super::outcome::Outcome;
 use crate::net::{ConnectionState, Disconnect};
 use crate::sanitize;
 

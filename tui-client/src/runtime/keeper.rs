@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::time::Duration;
 
-use realtime_shared::{Position, RoomName, Timestamp, UserId};
+use realtime_shared::{Position, RoomName, Timestamp};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::Mark;
+use crate::net::{ConnectionState, Event};
 use crate::state::{Fault, Place, Save, Store};
 
 /// Between two times that the marks are saved: in a room that is looked at, each message changes one.
@@ -50,9 +51,11 @@ impl Keeper {
         Opened { keeper, positions, warning: fault.map(|fault| fault.to_string()) }
     }
 
-    /// The server says who the user is. The marks of another one than it was thought are not kept.
-    pub(super) fn connected_as(&mut self, user: &UserId) {
-        self.store.take_if(|store| store.user() != user);
+    /// Takes the user from an event of the network. The marks of another user than expected are not kept.
+    pub(super) fn note_user(&mut self, event: &Event) {
+        if let Event::State(ConnectionState::Connected { user_id, .. }) = event {
+            self.store.take_if(|store| store.user() != user_id);
+        }
     }
 
     /// Notes how far a room is read.

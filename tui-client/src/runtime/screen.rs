@@ -14,7 +14,7 @@ use ratatui::{Frame, Terminal};
 
 use super::tell::Teller;
 use crate::app::{Model, Notification};
-use crate::terminal::{Capabilities, Depth, Guard, has_hyperlinks, with_sixteen};
+use crate::terminal::{Capabilities, Depth, Guard, has_hyperlinks, has_keyboard_modes, with_sixteen};
 use crate::ui::hyperlink::merged;
 use crate::ui::{ViewState, view};
 
@@ -28,7 +28,11 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn take(capabilities: Capabilities, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
-        let guard = Guard::take(super::has_keyboard_modes(), hears_mouse, teller.has_title())?;
+        let guard = Guard::take(
+            has_keyboard_modes(|name| std::env::var(name).ok()),
+            hears_mouse,
+            teller.has_title(),
+        )?;
         let view = ViewState::new(capabilities).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let output = Output::default();
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;

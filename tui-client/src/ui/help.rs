@@ -49,10 +49,10 @@ pub(super) fn lists(
     keys.chain([("COMMANDS", commands), ("SIGNS", signs(glyph))]).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use super::*;
-    use crate::app::{COMMANDS, DEMO_COMMANDS, Theme};
+    use crate::app::{COMMANDS, Theme};
     use crate::ui::Look;
     use crate::ui::tests::TERMINAL;
 
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn the_readme_and_the_help_say_the_same() {
         let readme = readme();
-        let commands = [COMMANDS, DEMO_COMMANDS].concat();
+        let commands = [COMMANDS, crate::demo::EXTENSIONS[0].rows].concat();
         let look = Look::new(Theme::Auto, TERMINAL);
         let help: Vec<Row> = lists(&Keymap::default(), &commands, look.glyph())
             .into_iter()

@@ -7,7 +7,7 @@ use ratatui::widgets::{Clear, Widget};
 use super::overlay::{Line, scroll};
 use super::text::{Pen, broken, wrap};
 use super::{Look, ViewState, WIDE};
-use crate::app::{Direction, Inspector, Model, Part, Shown, human, pretty};
+use crate::app::{Direction, Inspector, InspectorPart, Model, ShownFrame, human, pretty};
 
 /// Columns of what stands beside the frames.
 const FACTS: u16 = 44;
@@ -35,7 +35,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     }
     let left = Rect { width: area.width - FACTS - 1, ..body };
     let right = Rect { x: area.x + left.width + 1, width: FACTS, ..body };
-    part(model, state, frame, left, Part::Frames);
+    part(model, state, frame, left, InspectorPart::Frames);
     let mut pen = Pen::new(frame.buffer_mut(), body);
     for row in 0..usize::from(body.height) {
         pen.write(left.width.into(), row, look.glyph().bar, look.faint());
@@ -43,16 +43,17 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let mut facts = token(model, look, FACTS.into());
     facts.push(Vec::new());
     facts.extend(connection(model, look, FACTS.into()));
-    let above = if inspector.part == Part::Frames { 0 } else { lines_above(state, facts.len(), right) };
+    let above =
+        if inspector.part == InspectorPart::Frames { 0 } else { lines_above(state, facts.len(), right) };
     write(frame, right, &facts, above);
 }
 
 /// Where all is shown at once, Tab only chooses which side is scrolled.
 fn title(inspector: &Inspector, area: Rect, look: Look) -> String {
     let name = |part| match part {
-        Part::Frames => "FRAMES",
-        Part::Connection => "CONNECTION",
-        Part::Token => "TOKEN",
+        InspectorPart::Frames => "FRAMES",
+        InspectorPart::Connection => "CONNECTION",
+        InspectorPart::Token => "TOKEN",
     };
     let opened = inspector.opened().map(|frame| format!(" {} {}", look.glyph().dot, frame.number));
     if area.width >= WIDE {
@@ -68,21 +69,23 @@ fn keys(inspector: &Inspector, look: Look) -> String {
         if below > 0 { format!("{} {below} newer (End) {dot} ", look.glyph().down) } else { String::new() };
     let tab = format!("Tab more {dot} ");
     match (inspector.part, inspector.is_opened) {
-        (Part::Frames, false) => format!("{newer}Enter shows it {dot} {tab}Esc closes"),
-        (Part::Frames, true) => format!("{tab}Esc goes back"),
+        (InspectorPart::Frames, false) => format!("{newer}Enter shows it {dot} {tab}Esc closes"),
+        (InspectorPart::Frames, true) => format!("{tab}Esc goes back"),
         _ => format!("{tab}Esc closes"),
     }
 }
 
-fn part(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect, part: Part) {
+fn part(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect, part: InspectorPart) {
     let look = state.look;
     let inspector = model.inspector();
     let cells = area.width.into();
     let lines = match part {
-        Part::Frames if inspector.is_opened => inspector.opened().map(|shown| in_full(shown, look, cells)),
-        Part::Frames => return frames(inspector, look, frame, area),
-        Part::Connection => Some(connection(model, look, cells)),
-        Part::Token => Some(token(model, look, cells)),
+        InspectorPart::Frames if inspector.is_opened => {
+            inspector.opened().map(|shown| in_full(shown, look, cells))
+        }
+        InspectorPart::Frames => return frames(inspector, look, frame, area),
+        InspectorPart::Connection => Some(connection(model, look, cells)),
+        InspectorPart::Token => Some(token(model, look, cells)),
     }
     .unwrap_or_default();
     let above = lines_above(state, lines.len(), area);
@@ -120,7 +123,7 @@ fn frames(inspector: &Inspector, look: Look, frame: &mut Frame<'_>, area: Rect) 
 }
 
 /// `20:18:03.250 ↓ message       142 {"type":"message",…`
-fn row(shown: &Shown, is_chosen: bool, look: Look, cells: usize) -> Line {
+fn row(shown: &ShownFrame, is_chosen: bool, look: Look, cells: usize) -> Line {
     let glyph = look.glyph();
     let (sign, style) = match shown.direction {
         Direction::In => (glyph.down, look.good()),
@@ -137,7 +140,7 @@ fn row(shown: &Shown, is_chosen: bool, look: Look, cells: usize) -> Line {
 }
 
 /// A frame line by line.
-fn in_full(shown: &Shown, look: Look, cells: usize) -> Vec<Line> {
+fn in_full(shown: &ShownFrame, look: Look, cells: usize) -> Vec<Line> {
     let way = match shown.direction {
         Direction::In => "from the server",
         Direction::Out => "to the server",

@@ -10,7 +10,7 @@ use super::composer::lay_out;
 use super::overlay::Line;
 use super::rooms::counts;
 use super::text::{Pen, width};
-use crate::app::{Choice, Editor, Model, Offer, Place};
+use crate::app::{Editor, Model, Offer, RoomChoice, Standing};
 
 /// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
 pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Rect) {
@@ -52,16 +52,16 @@ pub(super) fn rooms(
     lines
 }
 
-fn room(choice: &Choice, is_chosen: bool, look: Look, cells: usize) -> Line {
+fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Line {
     let style = match choice {
-        Choice { mentions: 1.., .. } => look.for_you(),
-        Choice { unread: 1.., .. } => look.strong(),
+        RoomChoice { mentions: 1.., .. } => look.for_you(),
+        RoomChoice { unread: 1.., .. } => look.strong(),
         _ => look.plain(),
     };
     let sign = match choice.place {
-        Place::Here => look.glyph().here,
-        Place::Ours => " ",
-        Place::Listed | Place::New => "+",
+        Standing::Here => look.glyph().here,
+        Standing::Ours => " ",
+        Standing::Listed | Standing::New => "+",
     };
     let people = match choice.member_count {
         Some(count) => format!("{count:>6} here"),

@@ -1,16 +1,26 @@
-//! Lines that begin with a slash.
+//! Drafts that begin with a slash, as commands.
 //!
-//! A new command: a variant of [`Command`], an arm in [`parse`], a row in [`COMMANDS`] and in the README. In a row, words
-//! in small letters are written as they stand; what is in capitals is said by the user, and in brackets need not be.
+//! To add a command:
+//!
+//! 1. here: a variant of [`SlashCommand`], an arm in [`parse`], a row in [`COMMANDS`]. The help, the palette and the
+//!    completion of names take it from there. In a row, words in small letters are written as they stand, words in
+//!    capitals are arguments, and arguments in brackets may be left out;
+//! 2. `app/dispatch/commands.rs`: an arm in `submit`;
+//! 3. `app/composing/completion/candidates.rs`: an arm in `argument` for a new kind of argument;
+//! 4. `app/overlays/palette.rs`: a row of `SAME` if an action does the same;
+//! 5. `README.md` of the client: a row in the table of commands. The tests compare it with the help.
+//!
+//! A command of the program that runs the app is an [`Extension`] instead.
 
 use realtime_shared::RoomName;
 
-use crate::app::composing::query::QUERY_CHARS;
-use crate::app::{Theme, Weather};
+use super::query::QUERY_CHARS;
+use crate::app::extension::Extension;
+use crate::app::theme::Theme;
 
 /// What a line asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) enum Command {
+pub(in crate::app) enum SlashCommand {
     /// Enter a room, or go there.
     Join(RoomName),
     /// Leave a room; none named: the one that is shown.
@@ -27,8 +37,13 @@ pub(in crate::app) enum Command {
     Me(String),
     /// Look so; none named: show the list.
     Theme(Option<Theme>),
-    /// Do something to the demo's network.
-    Net(Weather),
+    /// Run a command that the program added.
+    Extension {
+        name: &'static str,
+        argument: String,
+        /// For the timeline.
+        note: String,
+    },
     /// Show what goes over the wire.
     Inspect,
     /// Show keys and commands.
@@ -43,7 +58,7 @@ pub(in crate::app) enum Draft<'a> {
     /// To be sent.
     Text(&'a str),
     /// To be followed.
-    Command(Command),
+    Command(SlashCommand),
 }
 
 /// Commands and what they do, as the overlay and the README have them.
@@ -62,14 +77,6 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("//text", "send text that begins with a slash"),
 ];
 
-/// Those that only a demo has.
-pub const DEMO_COMMANDS: &[(&str, &str)] = &[
-    ("/net drop [10s]", "demo: cut the connection for so long"),
-    ("/net lag [500ms]", "demo: let each answer take so much longer"),
-    ("/net flap", "demo: let the connection come and go"),
-    ("/net ok", "demo: leave the network alone again"),
-];
-
 /// What is written of a command in any case, and what the user says after that: `("/net drop", "[10s]")`.
 pub(in crate::app) fn parts(usage: &str) -> (&str, &str) {
     let is_said = |word: &str| word.starts_with(|first: char| first == '[' || first.is_ascii_uppercase());
@@ -80,36 +87,42 @@ pub(in crate::app) fn parts(usage: &str) -> (&str, &str) {
 }
 
 /// Reads a draft; an error is a sentence for the user. A line with an unknown command is never text.
-pub(in crate::app) fn parse(draft: &str) -> Result<Draft<'_>, String> {
+pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Result<Draft<'a>, String> {
     let Some(line) = draft.strip_prefix('/') else { return Ok(Draft::Text(draft)) };
     if line.starts_with('/') {
         return Ok(Draft::Text(line));
     }
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
-    let none = |command| match rest {
+    let bare = |command| match rest {
         "" => Ok(Draft::Command(command)),
         _ => Err(format!("/{name} takes nothing after it")),
     };
     match name {
         "join" if rest.is_empty() => Err("/join which room? For example: /join chat-general".to_owned()),
-        "join" => Ok(Draft::Command(Command::Join(room(rest)?))),
-        "leave" => Ok(Draft::Command(Command::Leave(room_or_none(rest)?))),
-        "who" => Ok(Draft::Command(Command::Who(room_or_none(rest)?))),
-        "rooms" => Ok(Draft::Command(Command::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "join" => Ok(Draft::Command(SlashCommand::Join(room(rest)?))),
+        "leave" => Ok(Draft::Command(SlashCommand::Leave(room_or_none(rest)?))),
+        "who" => Ok(Draft::Command(SlashCommand::Who(room_or_none(rest)?))),
+        "rooms" => Ok(Draft::Command(SlashCommand::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
         "search" if rest.chars().count() > QUERY_CHARS => {
             Err(format!("/search takes at most {QUERY_CHARS} characters"))
         }
-        "search" => Ok(Draft::Command(Command::Search(rest.to_owned()))),
-        "clear" => none(Command::Clear),
+        "search" => Ok(Draft::Command(SlashCommand::Search(rest.to_owned()))),
+        "clear" => bare(SlashCommand::Clear),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
-        "me" => Ok(Draft::Command(Command::Me(rest.to_owned()))),
-        "theme" => Ok(Draft::Command(Command::Theme(theme(rest)?))),
-        "net" => Weather::parse(rest).map(|weather| Draft::Command(Command::Net(weather))),
-        "inspect" => none(Command::Inspect),
-        "help" => none(Command::Help),
-        "quit" => none(Command::Quit),
-        _ => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
+        "me" => Ok(Draft::Command(SlashCommand::Me(rest.to_owned()))),
+        "theme" => Ok(Draft::Command(SlashCommand::Theme(theme(rest)?))),
+        "inspect" => bare(SlashCommand::Inspect),
+        "help" => bare(SlashCommand::Help),
+        "quit" => bare(SlashCommand::Quit),
+        _ => match extensions.iter().find(|extension| extension.name == name) {
+            Some(extension) => {
+                let note = (extension.check)(rest)?;
+                let argument = rest.to_owned();
+                Ok(Draft::Command(SlashCommand::Extension { name: extension.name, argument, note }))
+            }
+            None => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
+        },
     }
 }
 
@@ -137,6 +150,7 @@ pub(in crate::app) fn room(name: &str) -> Result<RoomName, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::testing::EXTENSIONS;
 
     fn room_name(name: &str) -> RoomName {
         RoomName::new(name).expect("a name")
@@ -145,24 +159,36 @@ mod tests {
     #[test]
     fn commands_are_read() {
         for (line, command) in [
-            ("/join büro 7 ", Command::Join(room_name("büro 7"))),
-            ("/leave", Command::Leave(None)),
-            ("/leave dev", Command::Leave(Some(room_name("dev")))),
-            ("/rooms", Command::Rooms(None)),
-            ("/rooms ch", Command::Rooms(Some("ch".to_owned()))),
-            ("/who\tdev", Command::Who(Some(room_name("dev")))),
-            ("/me waves  at you", Command::Me("waves  at you".to_owned())),
-            ("/search two  words ", Command::Search("two  words".to_owned())),
-            ("/search", Command::Search(String::new())),
-            ("/clear", Command::Clear),
-            ("/theme", Command::Theme(None)),
-            ("/theme 16", Command::Theme(Some(Theme::Sixteen))),
-            ("/net ok", Command::Net(Weather::Fine)),
-            ("/help", Command::Help),
-            ("/quit", Command::Quit),
+            ("/join büro 7 ", SlashCommand::Join(room_name("büro 7"))),
+            ("/leave", SlashCommand::Leave(None)),
+            ("/leave dev", SlashCommand::Leave(Some(room_name("dev")))),
+            ("/rooms", SlashCommand::Rooms(None)),
+            ("/rooms ch", SlashCommand::Rooms(Some("ch".to_owned()))),
+            ("/who\tdev", SlashCommand::Who(Some(room_name("dev")))),
+            ("/me waves  at you", SlashCommand::Me("waves  at you".to_owned())),
+            ("/search two  words ", SlashCommand::Search("two  words".to_owned())),
+            ("/search", SlashCommand::Search(String::new())),
+            ("/clear", SlashCommand::Clear),
+            ("/theme", SlashCommand::Theme(None)),
+            ("/theme 16", SlashCommand::Theme(Some(Theme::Sixteen))),
+            ("/help", SlashCommand::Help),
+            ("/quit", SlashCommand::Quit),
         ] {
-            assert_eq!(parse(line), Ok(Draft::Command(command)), "{line}");
+            assert_eq!(parse(line, &[]), Ok(Draft::Command(command)), "{line}");
         }
+    }
+
+    #[test]
+    fn a_command_that_the_program_added_is_checked() {
+        let run = |line| parse(line, EXTENSIONS);
+        let call = SlashCommand::Extension {
+            name: "fault",
+            argument: "now  here".to_owned(),
+            note: "fault: now  here".to_owned(),
+        };
+        assert_eq!(run("/fault now  here "), Ok(Draft::Command(call)));
+        assert_eq!(run("/fault"), Err("/fault what?".to_owned()));
+        assert!(parse("/fault now", &[]).is_err_and(|error| error.contains("no command /fault")));
     }
 
     #[test]
@@ -180,8 +206,8 @@ mod tests {
 
     #[test]
     fn two_slashes_are_one() {
-        assert_eq!(parse("//usr/bin"), Ok(Draft::Text("/usr/bin")));
-        assert_eq!(parse("a/b"), Ok(Draft::Text("a/b")));
+        assert_eq!(parse("//usr/bin", &[]), Ok(Draft::Text("/usr/bin")));
+        assert_eq!(parse("a/b", &[]), Ok(Draft::Text("a/b")));
     }
 
     #[test]
@@ -197,7 +223,7 @@ mod tests {
             (&format!("/join {}", "x".repeat(65)), "longer than 64"),
             (&format!("/search {}", "é".repeat(129)), "at most 128 characters"),
         ] {
-            let error = parse(line).expect_err(line);
+            let error = parse(line, &[]).expect_err(line);
             assert!(error.contains(part), "{line}: {error}");
         }
     }

@@ -3,36 +3,19 @@
 //! A completion lasts from the first key that asks for it to the next key that does not. The draft may change meanwhile
 //! without a key (a message is taken back into it): a completion whose word is not where it was is none.
 
-mod candidates;
+pub(in crate::app) mod candidates;
 
-use std::ops::Range;
-
-use crate::app::dispatch::actions;
+use super::draft;
 use crate::app::editor::Full;
+use crate::app::message::Effect;
+use crate::app::model::Model;
 use crate::app::rooms::timeline::{Body, Entry, Item};
-use crate::app::{Effect, Model};
 use crate::net;
 use crate::sanitize::Line;
-pub use candidates::Candidate;
-use candidates::{Names, find};
+use candidates::{Completion, Names, find};
 
 /// Items of the timeline in which those who spoke last are looked for.
 const RECENT: usize = 200;
-
-/// A word on its way round.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Completion {
-    /// What it may become; never none.
-    pub candidates: Vec<Candidate>,
-    /// The one that is written now.
-    pub chosen: usize,
-    /// Of which pane's draft.
-    pane: u32,
-    /// Where it is written, in bytes.
-    range: Range<usize>,
-    /// What was there before.
-    typed: String,
-}
 
 impl Model {
     /// What the word before the cursor may become, while one goes round.
@@ -80,7 +63,7 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     let editor = &model.pane().composer.editor;
     let cursor = editor.cursor();
     let Some(begun) = find(editor.text(), cursor, &model.names()) else {
-        return if is_back { Vec::new() } else { actions::write(model, "\t") };
+        return if is_back { Vec::new() } else { draft::write(model, "\t") };
     };
     let range = begun.start..cursor;
     let typed = editor.text()[range.clone()].to_owned();
@@ -105,14 +88,14 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
 pub(in crate::app) fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(completion) = model.completion().cloned() else { return Vec::new() };
     model.completion = None;
-    actions::edit(model, |model| {
+    draft::edit(model, |model| {
         // It was there before, so there is room for it.
         let _fits = model.pane_mut().composer.editor.replace(completion.range, &completion.typed);
     })
 }
 
 fn write(model: &mut Model, mut completion: Completion) -> Vec<Effect> {
-    actions::edit(model, |model| {
+    draft::edit(model, |model| {
         let text = &completion.candidates[completion.chosen].text;
         let start = completion.range.start;
         match model.pane_mut().composer.editor.replace(completion.range.clone(), text) {

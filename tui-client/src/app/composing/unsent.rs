@@ -2,10 +2,11 @@
 
 use realtime_shared::ClientMsgId;
 
-use crate::app::composing::command::{self, Draft};
-use crate::app::dispatch::actions::edit;
+use super::command::{self, Draft};
+use super::draft::edit;
+use crate::app::message::Effect;
+use crate::app::model::Model;
 use crate::app::rooms::timeline::Sending;
-use crate::app::{Effect, Model};
 use crate::net;
 use crate::sanitize::{self, Block};
 
@@ -93,7 +94,9 @@ impl Model {
                 lines.push(sanitize::block(&format!("{}{state}: {}", pane.title, item.text)));
             }
             let drafts = pane.composer.drafts();
-            for text in drafts.filter(|text| !matches!(command::parse(text.trim()), Ok(Draft::Command(_)))) {
+            let is_command =
+                |text: &str| matches!(command::parse(text.trim(), self.extensions), Ok(Draft::Command(_)));
+            for text in drafts.filter(|text| !is_command(text)) {
                 lines.push(sanitize::block(&format!("{}, a draft: {text}", pane.title)));
             }
         }

@@ -11,6 +11,8 @@ use realtime_shared::{
 use crate::app::clock::{Stamp, human};
 use crate::app::composing::unsent::taken_back;
 use crate::app::link::Link;
+use crate::app::message::Effect;
+use crate::app::model::Model;
 use crate::app::overlays::inspector;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::switcher;
@@ -20,7 +22,6 @@ use crate::app::rooms::room::{Entered, Loading, Page, Room};
 use crate::app::rooms::scrollback::{SOME, ask_history};
 use crate::app::rooms::search;
 use crate::app::rooms::timeline::{Said, Sending, Tone, Top};
-use crate::app::{Effect, Model};
 use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;

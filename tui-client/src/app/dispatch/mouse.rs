@@ -1,25 +1,15 @@
-//! What the mouse does. Where things are is the view's to know: it says what was hit.
+//! Mouse events. The view knows the places on the screen: it reports what was hit.
 
-use crate::app::dispatch::actions;
+use crate::app::dispatch::keys::on_overlay;
 use crate::app::keys::Action;
-use crate::app::overlays::inspector;
-use crate::app::overlays::theme;
+use crate::app::message::{Effect, Hit, Scroll};
+use crate::app::model::Model;
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::{inspector, themes};
 use crate::app::rooms::scrollback::scroll_back;
-use crate::app::{Effect, Model, Overlay, Scroll};
 
 /// Bytes of a selection that are copied at most: terminals take 100,000 of base64.
 const COPIED_BYTES: usize = 74_000;
-
-/// What was under the pointer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hit {
-    /// A room, by its index.
-    Room(usize),
-    /// Something to choose from what lies over the screen, by its index.
-    Choice(usize),
-    /// A place in the draft, in bytes.
-    Cursor(usize),
-}
 
 pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     if model.overlay == Some(Overlay::Inspector) {
@@ -48,14 +38,14 @@ pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
         Hit::Choice(index) => match &mut model.overlay {
             Some(Overlay::Rooms { picker, .. } | Overlay::Palette(picker)) => {
                 picker.select(index);
-                actions::on_overlay(model, Action::Submit).unwrap_or_default()
+                on_overlay(model, Action::Submit).unwrap_or_default()
             }
             Some(Overlay::Links { selected, .. }) => {
                 *selected = index;
-                actions::on_overlay(model, Action::Submit).unwrap_or_default()
+                on_overlay(model, Action::Submit).unwrap_or_default()
             }
             Some(Overlay::Themes { .. }) => {
-                theme::try_out(model, index);
+                themes::try_out(model, index);
                 Vec::new()
             }
             Some(Overlay::Help | Overlay::Inspector | Overlay::Members { .. }) | None => Vec::new(),
@@ -73,16 +63,4 @@ pub(in crate::app) fn on_selected(model: &mut Model, text: String) -> Vec<Effect
     }
     model.say(&format!("copied {} characters", text.chars().count()));
     vec![Effect::Copy(text)]
-}
-
-pub(in crate::app) fn toggle(model: &mut Model) -> Vec<Effect> {
-    model.mouse = !model.mouse;
-    let hint = if model.mouse {
-        "the mouse scrolls, chooses and selects".to_owned()
-    } else {
-        let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} takes it back"));
-        format!("the mouse is the terminal's{}", key.unwrap_or_default())
-    };
-    model.say(&hint);
-    vec![Effect::Mouse(model.mouse)]
 }

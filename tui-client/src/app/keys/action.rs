@@ -1,6 +1,14 @@
-//! What keys can ask for, with the keys that do, as people read them.
+//! Actions: their names, default keys and explanations.
 //!
-//! A new one: a variant of [`Action`] and a binding in [`GROUPS`]; the README's table has the same rows.
+//! To add a key:
+//!
+//! 1. here: a variant of [`Action`], and a [`Binding`] with its name and keys in a row of [`GROUPS`]. The help, the
+//!    palette and the configuration file take it from there;
+//! 2. `app/dispatch/keys.rs`: an arm in `act`;
+//! 3. `app/rooms/search.rs`: an arm in `on_key` if a search waits while the action is done;
+//! 4. `app/overlays`: an arm in the `on_key` of each overlay that gives the action another meaning;
+//! 5. `README.md` of the client: a row in the table of keys. The tests compare it with the help;
+//! 6. `app/overlays/palette.rs`: a row of `SAME` if a command does the same.
 
 use crate::app::editor::Motion;
 

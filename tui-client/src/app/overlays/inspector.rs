@@ -1,19 +1,25 @@
-//! What goes over the wire, and how the connection was: for whoever writes a client, or runs a server.
-//!
-//! Round trips and changes of the connection are kept always. Frames and the token's claims are the network's to keep:
-//! they are asked for while the inspector is open ([`net::Command::Trace`]).
+//! The inspector: frames on the wire and the state of the connection, for those who write clients or run servers.
+
+mod json;
+pub(in crate::app) mod record;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use realtime_shared::Timestamp;
 
-use crate::app::clock::{clock_time, human};
+use super::next_step::NextStep;
+use super::overlay::Overlay;
+use crate::app::clock::clock_time;
 use crate::app::keys::Action;
-use crate::app::{Effect, Model, Overlay, Scroll};
+use crate::app::message::{Effect, Scroll};
+use crate::app::model::Model;
 pub use crate::net::Direction;
-use crate::net::{self, ConnectionState, TRACED, Totals, Traced};
-use crate::sanitize::{self, Block, Line};
+use crate::net::{self, ConnectionState, TRACED, Traced};
+use crate::sanitize;
+use json::kind;
+pub use json::pretty;
+use record::{Change, InspectorPart, ShownFrame};
 
 /// Round trips that are kept.
 const TRIPS: usize = 60;
@@ -21,134 +27,6 @@ const TRIPS: usize = 60;
 const CHANGES: usize = 100;
 /// Claims that are shown of a token.
 const CLAIMS: usize = 32;
-
-/// What is shown where not all of it has room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Part {
-    /// Frames in and out.
-    #[default]
-    Frames,
-    /// How the connection is and was.
-    Connection,
-    /// What the token says.
-    Token,
-}
-
-impl Part {
-    /// All of them, in their order.
-    pub const ALL: [Self; 3] = [Self::Frames, Self::Connection, Self::Token];
-
-    fn other(self, by: usize) -> Self {
-        let at = Self::ALL.iter().position(|part| *part == self).unwrap_or(0);
-        Self::ALL[(at + by) % Self::ALL.len()]
-    }
-}
-
-/// A frame as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
-    /// Counts all frames, from 1.
-    pub number: u64,
-    /// When it went by: hours, minutes, seconds and their thousandths.
-    pub time: String,
-    /// Which way.
-    pub direction: Direction,
-    /// Its `type`, where it has one.
-    pub kind: Line,
-    /// How long it is, in bytes.
-    pub bytes: usize,
-    /// Its text, or the beginning of it.
-    pub text: Block,
-}
-
-/// A change of the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// When.
-    pub time: String,
-    /// What it is since.
-    pub what: Line,
-}
-
-/// What is known of the connection.
-#[derive(Debug, Default)]
-pub struct Inspector {
-    /// The part that is shown.
-    pub part: Part,
-    /// The last frames, the newest in the end. None while the inspector is closed.
-    pub frames: VecDeque<Shown>,
-    /// The number of the chosen frame; `None`: the newest one, whichever that is.
-    pub chosen: Option<u64>,
-    /// Whether the chosen one is shown in full.
-    pub is_opened: bool,
-    /// What went by in all.
-    pub totals: Totals,
-    /// The last times from a ping to its pong, the newest in the end.
-    pub trips: VecDeque<Duration>,
-    /// The last changes, the newest in the end.
-    pub changes: VecDeque<Change>,
-    /// The token's claims, and what is in them.
-    pub claims: Vec<(Line, Line)>,
-    expires: Option<u64>,
-    is_token_known: bool,
-    since: Option<Duration>,
-}
-
-impl Inspector {
-    /// Where the chosen frame is; `None` where there are no frames.
-    #[must_use]
-    pub fn chosen_index(&self) -> Option<usize> {
-        let last = self.frames.len().checked_sub(1)?;
-        let oldest = self.frames.front()?.number;
-        let at = self.chosen.map(|number| usize::try_from(number.saturating_sub(oldest)).unwrap_or(last));
-        Some(at.unwrap_or(last).min(last))
-    }
-
-    /// The frame that is shown in full.
-    #[must_use]
-    pub fn opened(&self) -> Option<&Shown> {
-        self.frames.get(self.chosen_index()?).filter(|_| self.is_opened)
-    }
-
-    /// How long there has been a connection, where there is one.
-    #[must_use]
-    pub fn connected_for(&self, now: Duration) -> Option<Duration> {
-        self.since.map(|since| now.saturating_sub(since))
-    }
-
-    /// What is to be said of the token's time, and whether that is over.
-    #[must_use]
-    pub fn expiry(&self, now: Timestamp) -> (String, bool) {
-        let now = now.millis() / 1_000;
-        match self.expires {
-            _ if !self.is_token_known => ("no token yet".to_owned(), false),
-            None if self.claims.is_empty() => ("the token is no JWT".to_owned(), false),
-            None => ("does not expire".to_owned(), false),
-            Some(at) if at > now => (format!("expires in {}", human(Duration::from_secs(at - now))), false),
-            Some(at) => (format!("expired {} ago", human(Duration::from_secs(now - at))), true),
-        }
-    }
-
-    fn choose(&mut self, index: usize) {
-        let last = self.frames.len().saturating_sub(1);
-        self.chosen = if index >= last { None } else { self.frames.get(index).map(|frame| frame.number) };
-    }
-
-    fn close(&mut self) {
-        self.frames = VecDeque::new();
-        (self.chosen, self.is_opened) = (None, false);
-        self.claims = Vec::new();
-        self.is_token_known = false;
-    }
-}
-
-impl Model {
-    /// What is known of the connection.
-    #[must_use]
-    pub const fn inspector(&self) -> &Inspector {
-        &self.inspector
-    }
-}
 
 pub(in crate::app) fn open(model: &mut Model) -> Vec<Effect> {
     model.overlay = Some(Overlay::Inspector);
@@ -196,7 +74,7 @@ pub(in crate::app) fn on_traced(model: &mut Model, traced: Traced) {
             let age = u64::try_from(frame.age.as_millis()).unwrap_or(u64::MAX);
             let at = Timestamp::from_millis(model.now.wall.millis().saturating_sub(age));
             inspector.totals = frame.totals;
-            let shown = Shown {
+            let shown = ShownFrame {
                 number: frame.number,
                 time: clock_time(at, &model.zone, true),
                 direction: frame.direction,
@@ -217,25 +95,25 @@ pub(in crate::app) fn on_traced(model: &mut Model, traced: Traced) {
     }
 }
 
-/// What a key does to the inspector; `None` where it is closed, and the key is for what is below.
-pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+/// Handles a key in the inspector.
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let inspector = &mut model.inspector;
     let at = inspector.chosen_index().unwrap_or(0);
-    let is_list = inspector.part == Part::Frames && !inspector.is_opened;
+    let is_list = inspector.part == InspectorPart::Frames && !inspector.is_opened;
     match action {
-        Action::Redraw | Action::Suspend | Action::Quit | Action::Mouse => return None,
+        Action::Redraw | Action::Suspend | Action::Quit | Action::Mouse => return NextStep::Pass,
         Action::Close if inspector.is_opened => inspector.is_opened = false,
         Action::Close | Action::Inspector => model.overlay = None,
         Action::Complete | Action::CompleteBack => {
             inspector.is_opened = false;
             inspector.part = inspector.part.other(if action == Action::Complete { 1 } else { 2 });
-            return Some(vec![Effect::Scroll(Scroll::Top)]);
+            return NextStep::Done(vec![Effect::Scroll(Scroll::Top)]);
         }
         Action::Submit if is_list => {
             inspector.is_opened = !inspector.frames.is_empty();
             // It stays the one that is shown, whatever comes.
             inspector.chosen = inspector.frames.get(at).map(|frame| frame.number);
-            return Some(vec![Effect::Scroll(Scroll::Top)]);
+            return NextStep::Done(vec![Effect::Scroll(Scroll::Top)]);
         }
         Action::Submit => inspector.is_opened = false,
         Action::Up if is_list => inspector.choose(at.saturating_sub(1)),
@@ -244,15 +122,15 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Ef
         Action::PageDown if is_list => inspector.choose(at + PAGE),
         Action::Home if is_list => inspector.choose(0),
         Action::End if is_list => inspector.choose(usize::MAX),
-        _ => return Some(Scroll::of(action).map(Effect::Scroll).into_iter().collect()),
+        _ => return NextStep::Done(Scroll::of(action).map(Effect::Scroll).into_iter().collect()),
     }
-    Some(Vec::new())
+    NextStep::nothing()
 }
 
 /// A notch of the wheel goes over three frames, or lines.
 pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     let inspector = &mut model.inspector;
-    if inspector.part == Part::Frames && !inspector.is_opened {
+    if inspector.part == InspectorPart::Frames && !inspector.is_opened {
         let at = inspector.chosen_index().unwrap_or(0);
         inspector.choose(if up { at.saturating_sub(3) } else { at + 3 });
         return Vec::new();
@@ -270,63 +148,6 @@ fn push<T>(items: &mut VecDeque<T>, item: T, most: usize) {
     items.push_back(item);
 }
 
-/// The value of the first `type` in a frame's text, which may be cut: clients and servers write it first.
-fn kind(frame: &str) -> &str {
-    let value = frame.split_once("\"type\":").map_or("", |(_, rest)| rest.trim_start());
-    value.strip_prefix('"').and_then(|value| value.split('"').next()).unwrap_or_default()
-}
-
-/// A frame's text with a line for each of its fields, as far as it is JSON.
-#[must_use]
-pub fn pretty(json: &str) -> String {
-    let mut text = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
-    let line = |text: &mut String, depth: usize| {
-        text.push('\n');
-        text.extend(std::iter::repeat_n("  ", depth.min(DEPTH)));
-    };
-    let mut characters = json.chars().peekable();
-    while let Some(c) = characters.next() {
-        if in_string {
-            in_string = is_escaped || c != '"';
-            is_escaped = c == '\\' && !is_escaped;
-            text.push(c);
-            continue;
-        }
-        match c {
-            '"' => {
-                in_string = true;
-                text.push(c);
-            }
-            '{' | '[' => {
-                text.push(c);
-                let is_empty = characters.peek().is_some_and(|next| matches!(next, '}' | ']'));
-                if !is_empty {
-                    depth += 1;
-                    line(&mut text, depth);
-                } else if let Some(end) = characters.next() {
-                    text.push(end);
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut text, depth);
-                text.push(c);
-            }
-            ',' => {
-                text.push(c);
-                line(&mut text, depth);
-            }
-            ':' => text.push_str(": "),
-            c => text.push(c),
-        }
-    }
-    text
-}
-
-/// Beyond this lines are not indented further.
-const DEPTH: usize = 16;
-
 #[cfg(test)]
 mod tests {
     use crossterm::event::KeyCode;
@@ -334,7 +155,7 @@ mod tests {
 
     use super::*;
     use crate::app::testing::Client;
-    use crate::net::{Command, Event, Frame};
+    use crate::net::{Command, Event, Frame, Totals};
 
     fn frame(number: u64, text: &str) -> Event {
         Event::Traced(Box::new(Traced::Frame(Frame {

@@ -1,9 +1,12 @@
 //! Following links: those of what is visible in a list, the newest first.
 
 use crate::app::keys::Action;
+use crate::app::message::Effect;
+use crate::app::model::Model;
+use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
+use crate::app::rooms::room::Room;
 use crate::app::rooms::timeline::{Body, Entry, Item};
-use crate::app::{Effect, Model, Room};
 use crate::markup::{Markup, Target};
 
 /// Links that are listed at most.
@@ -39,34 +42,34 @@ fn visible(room: &Room) -> Vec<Target> {
     targets
 }
 
-/// What a key does to the list; `None` where it is closed, and the key is for what is below.
-pub(in crate::app) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
-    let Some(Overlay::Links { targets, selected }) = &mut model.overlay else { return None };
+/// Handles a key in the list.
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
+    let Some(Overlay::Links { targets, selected }) = &mut model.overlay else { return NextStep::Pass };
     let last = targets.len().saturating_sub(1);
     match action {
-        Action::Redraw | Action::Suspend => return None,
+        Action::Redraw | Action::Suspend => return NextStep::Pass,
         Action::Up => *selected = selected.saturating_sub(1),
         Action::Down => *selected = (*selected + 1).min(last),
         Action::Home => *selected = 0,
         Action::End => *selected = last,
         Action::Submit => {
             let target = targets.swap_remove((*selected).min(last));
-            return Some(follow(model, target));
+            return NextStep::Done(follow(model, target));
         }
         Action::Insert(digit @ '1'..='9') => {
             let index = digit as usize - '1' as usize;
             if index <= last {
                 let target = targets.swap_remove(index);
-                return Some(follow(model, target));
+                return NextStep::Done(follow(model, target));
             }
         }
         Action::Close | Action::Links => model.overlay = None,
         _ => {
             model.overlay = None;
-            return None;
+            return NextStep::Pass;
         }
     }
-    Some(Vec::new())
+    NextStep::nothing()
 }
 
 fn follow(model: &mut Model, target: Target) -> Vec<Effect> {

@@ -2,8 +2,8 @@
 
 use realtime_shared::{RoomName, RoomSummary};
 
-use crate::app::Theme;
-use crate::app::overlays::picker::Picker;
+use super::picker::Picker;
+use crate::app::theme::Theme;
 use crate::markup::Target;
 use crate::sanitize::Line;
 

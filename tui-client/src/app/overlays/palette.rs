@@ -4,12 +4,12 @@
 //! there once; [`SAME`] says which those are.
 
 use crate::app::composing::command;
-use crate::app::dispatch::actions;
 use crate::app::keys::{Action, Binding, GROUPS};
+use crate::app::model::Model;
 use crate::app::overlays::fuzzy;
-use crate::app::overlays::picker::{self, Reply};
-use crate::app::rooms::search;
-use crate::app::{Effect, Model, Overlay};
+use crate::app::overlays::next_step::{NextStep, leave};
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::picker::Reply;
 
 /// Commands that are actions where nothing is said after them.
 const SAME: [(&str, Action); 6] = [
@@ -100,50 +100,30 @@ fn bindings() -> impl Iterator<Item = (&'static str, &'static Binding)> {
         .filter(|(_, binding)| !matches!(binding.action, Action::Palette | Action::Close | Action::Room(_)))
 }
 
-/// What a key does to the palette; `None` where it is closed, and the key is for what is below.
-pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+/// Handles a key in the palette.
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let offers = model.offers();
-    let Some(Overlay::Palette(picker)) = &mut model.overlay else { return None };
+    let Some(Overlay::Palette(picker)) = &mut model.overlay else { return NextStep::Pass };
     match picker.on_key(action, offers.len()) {
-        Reply::Done | Reply::Queried => Some(Vec::new()),
+        Reply::Done | Reply::Queried => NextStep::nothing(),
         Reply::Chosen => {
             let Some(offer) = offers.get(picker.selected()).or(offers.last()) else {
-                return Some(Vec::new());
+                return NextStep::nothing();
             };
             model.overlay = None;
-            Some(match offer.run {
-                Run::Action(action) => actions::on_screen(model, action, None),
-                Run::Command(usage) => follow(model, usage),
-            })
+            match offer.run {
+                Run::Action(action) => NextStep::Act(action),
+                Run::Command(usage) => NextStep::Command(usage),
+            }
         }
-        Reply::Passed => picker::leave(model, action, Action::Palette),
+        Reply::Passed => leave(&mut model.overlay, action, Action::Palette),
     }
-}
-
-/// Follows a command, or begins it where something has to be said after it. Its place is that of the draft, as if it
-/// had been typed: to ask again works there too.
-fn follow(model: &mut Model, usage: &'static str) -> Vec<Effect> {
-    let (name, argument) = command::parts(usage);
-    if model.pane().composer.has_draft() {
-        model.say(&format!("{name} has no place beside your draft: send it or cut it first"));
-        return Vec::new();
-    }
-    // The draft has no place on the screen while one looks for something.
-    search::stay(model);
-    let (line, is_whole) = match argument {
-        _ if usage.starts_with("//") => ("//".to_owned(), false),
-        "" => (name.to_owned(), true),
-        _ if argument.starts_with('[') => (name.to_owned(), true),
-        _ => (format!("{name} "), false),
-    };
-    let effects = actions::edit(model, |model| model.pane_mut().composer.editor.set(line));
-    if is_whole { actions::submit(model, None) } else { effects }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{COMMANDS, DEMO_COMMANDS};
+    use crate::app::COMMANDS;
 
     #[test]
     fn what_is_the_same_is_a_command_and_an_action() {
@@ -155,7 +135,7 @@ mod tests {
 
     #[test]
     fn titles_are_ascii() {
-        let titles = COMMANDS.iter().chain(DEMO_COMMANDS).map(|(usage, _)| *usage);
+        let titles = COMMANDS.iter().map(|(usage, _)| *usage);
         assert!(titles.chain(bindings().map(|(_, binding)| binding.name)).all(str::is_ascii));
     }
 }

@@ -1,12 +1,10 @@
 //! A list to choose from, with a line where one writes what is looked for.
 //!
-//! It knows how many there are to choose from, and not what they are: whoever opens it finds them with the query, and
-//! does what is chosen.
+//! It knows the number of entries and not the entries. Its owner finds them with the query, and acts on the choice.
 
 use crate::app::composing::query::{Edited, Query};
 use crate::app::editor::Editor;
 use crate::app::keys::Action;
-use crate::app::{Effect, Model};
 
 /// Entries of a page: fewer than a small screen has.
 const PAGE: usize = 5;
@@ -85,13 +83,4 @@ impl Picker {
         }
         Reply::Done
     }
-}
-
-/// Closes the picker for a key that means nothing in it. `None`: the key is for what is below, and not that of `opens`.
-pub(in crate::app) fn leave(model: &mut Model, action: Action, opens: Action) -> Option<Vec<Effect>> {
-    if matches!(action, Action::Redraw | Action::Suspend) {
-        return None;
-    }
-    model.overlay = None;
-    (action == Action::Close || action == opens).then(Vec::new)
 }

@@ -6,23 +6,26 @@
 use realtime_shared::{RoomName, Rooms};
 
 use crate::app::composing::command;
-use crate::app::dispatch::actions;
 use crate::app::keys::Action;
+use crate::app::message::Effect;
+use crate::app::model::Model;
 use crate::app::overlays::fuzzy;
-use crate::app::overlays::picker::{self, Picker, Reply};
-use crate::app::{Effect, Entered, Model, Overlay, Room};
+use crate::app::overlays::next_step::{NextStep, leave};
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::picker::{Picker, Reply};
+use crate::app::rooms::room::{Entered, Room};
 use crate::net;
 use crate::sanitize::{self, Line};
 
 /// A room that can be gone to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
+pub struct RoomChoice {
     /// What it is called.
     pub title: Line,
     /// The title's graphemes that were looked for, by number and in their order.
     pub matched: Vec<u32>,
     /// Where it is, for the user.
-    pub place: Place,
+    pub place: Standing,
     /// How many are there; not known of a room that nobody has yet.
     pub member_count: Option<u64>,
     /// Messages that the user has not read.
@@ -32,9 +35,9 @@ pub struct Choice {
     name: RoomName,
 }
 
-/// What going to a room means.
+/// Standing of the user in a room that can be gone to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Standing {
     /// It is shown already.
     Here,
     /// The user is in it.
@@ -45,23 +48,23 @@ pub enum Place {
     New,
 }
 
-impl Choice {
+impl RoomChoice {
     fn own(room: &Room, is_shown: bool) -> Self {
         let place = match room.entered {
-            _ if is_shown => Place::Here,
-            Entered::Out => Place::Listed,
-            Entered::Asked | Entered::In => Place::Ours,
+            _ if is_shown => Standing::Here,
+            Entered::Out => Standing::Listed,
+            Entered::Asked | Entered::In => Standing::Ours,
         };
         Self {
             place,
             member_count: Some(room.member_count),
             unread: room.reading.unread,
             mentions: room.reading.mentions,
-            ..Self::other(&room.name, Place::Ours, None)
+            ..Self::other(&room.name, Standing::Ours, None)
         }
     }
 
-    fn other(name: &RoomName, place: Place, member_count: Option<u64>) -> Self {
+    fn other(name: &RoomName, place: Standing, member_count: Option<u64>) -> Self {
         Self {
             title: sanitize::line(name.as_str()),
             matched: Vec::new(),
@@ -78,23 +81,26 @@ impl Model {
     /// The rooms of [`Overlay::Rooms`] that are looked for, the best first; in the end the one that is called exactly
     /// so, where none is known to be.
     #[must_use]
-    pub fn choices(&self) -> Vec<Choice> {
+    pub fn choices(&self) -> Vec<RoomChoice> {
         let Some(Overlay::Rooms { picker, listed, .. }) = &self.overlay else { return Vec::new() };
-        let ours =
-            self.rooms.iter().enumerate().map(|(index, room)| Choice::own(room, self.current == Some(index)));
+        let ours = self
+            .rooms
+            .iter()
+            .enumerate()
+            .map(|(index, room)| RoomChoice::own(room, self.current == Some(index)));
         let told = listed
             .iter()
             .flat_map(|(rooms, _)| rooms)
             .filter(|summary| self.index_of(&summary.room).is_none())
-            .map(|summary| Choice::other(&summary.room, Place::Listed, Some(summary.member_count)));
-        let known: Vec<Choice> = ours.chain(told).collect();
+            .map(|summary| RoomChoice::other(&summary.room, Standing::Listed, Some(summary.member_count)));
+        let known: Vec<RoomChoice> = ours.chain(told).collect();
         let query = picker.query().text().trim();
         let found = fuzzy::find(query, known.iter().map(|choice| choice.title.as_str()));
         let new = command::room(query).ok().filter(|name| known.iter().all(|choice| choice.name != *name));
         found
             .into_iter()
-            .map(|found| Choice { matched: found.matched, ..known[found.index].clone() })
-            .chain(new.map(|name| Choice::other(&name, Place::New, None)))
+            .map(|found| RoomChoice { matched: found.matched, ..known[found.index].clone() })
+            .chain(new.map(|name| RoomChoice::other(&name, Standing::New, None)))
             .collect()
     }
 
@@ -115,20 +121,20 @@ pub(in crate::app) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Eff
     vec![Effect::Net(net::Command::ListRooms { prefix })]
 }
 
-/// What a key does to the list; `None` where it is closed, and the key is for what is below.
-pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+/// Handles a key in the list.
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let choices = model.choices();
-    let Some(Overlay::Rooms { picker, .. }) = &mut model.overlay else { return None };
+    let Some(Overlay::Rooms { picker, .. }) = &mut model.overlay else { return NextStep::Pass };
     match picker.on_key(action, choices.len()) {
-        Reply::Done => Some(Vec::new()),
-        Reply::Queried => Some(on_query(model)),
+        Reply::Done => NextStep::nothing(),
+        Reply::Queried => NextStep::Done(on_query(model)),
         Reply::Chosen => {
             let selected = picker.selected();
-            let Some(choice) = choices.get(selected).or(choices.last()) else { return Some(Vec::new()) };
+            let Some(choice) = choices.get(selected).or(choices.last()) else { return NextStep::nothing() };
             model.overlay = None;
-            Some(actions::join(model, &choice.name))
+            NextStep::Join(choice.name.clone())
         }
-        Reply::Passed => picker::leave(model, action, Action::Rooms),
+        Reply::Passed => leave(&mut model.overlay, action, Action::Rooms),
     }
 }
 

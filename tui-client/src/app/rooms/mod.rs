@@ -1,5 +1,7 @@
-//! Rooms: their members, their timelines, what is read of them, and the search in them.
+//! Rooms: members, timelines, read positions, the search; going to them, joining and leaving.
 
+pub(in crate::app) mod effects;
+pub(in crate::app) mod navigation;
 pub(in crate::app) mod notify;
 pub(in crate::app) mod reading;
 pub(in crate::app) mod room;

@@ -1,58 +1,19 @@
-//! Who is told of what happens while they look elsewhere, and the window's title.
+//! Notifications of messages, and the window's title.
 //!
-//! What is to be told ([`NotifyOn`]) is told unless the user attends: the window has the focus, or, where the terminal does not tell of the
-//! focus, a key or the mouse was pressed a moment ago. What is replayed after a gap is old, and is counted only.
+//! A message in question ([`NotifyOn`]) is notified unless the user attends: the window has the focus, or, where the
+//! terminal does not report the focus, a key or the mouse was pressed a moment ago. Replayed messages are counted only.
 
 use std::time::Duration;
 
-use crate::app::{Effect, Model};
+use crate::app::attention::{Notification, NotifyOn};
+use crate::app::message::Effect;
+use crate::app::model::Model;
 use crate::sanitize::{self, Line};
 
-/// Where the focus is not known, how long after a key or a click the user is taken to look at the screen.
-const ATTENDS: Duration = Duration::from_secs(30);
 /// Between two notifications, at least.
 const EVERY: Duration = Duration::from_secs(1);
 /// Characters of a text that a notification has.
 const TEXT_CHARS: usize = 200;
-
-/// What the user is told of while they look elsewhere.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum NotifyOn {
-    /// Messages that name the user.
-    #[default]
-    Mentions,
-    /// Every message of another.
-    All,
-    /// Nothing.
-    Nothing,
-}
-
-/// What the user is told, wherever they look.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notification {
-    /// Who said it, and where.
-    pub title: Line,
-    /// What was said.
-    pub text: Line,
-}
-
-/// What is known of where the user looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::app) struct Attention {
-    /// Whether the window has the focus; `None` where the terminal never told.
-    pub(in crate::app) focus: Option<bool>,
-    /// When a key or the mouse was pressed last.
-    pub(in crate::app) key: Option<Duration>,
-    /// When a notification was made last.
-    told: Option<Duration>,
-}
-
-impl Attention {
-    fn is_here(self, now: Duration) -> bool {
-        let is_recent = |at: Duration| now.saturating_sub(at) < ATTENDS;
-        self.focus.unwrap_or_else(|| self.key.is_some_and(is_recent))
-    }
-}
 
 /// Tells of a message that somebody else said just now, where that is wanted, unless the user attends.
 pub(in crate::app) fn said(
@@ -71,11 +32,11 @@ pub(in crate::app) fn said(
         return None;
     }
     let now = model.now.mono;
-    let is_soon = model.attention.told.is_some_and(|told| now.saturating_sub(told) < EVERY);
+    let is_soon = model.attention.notified.is_some_and(|at| now.saturating_sub(at) < EVERY);
     if is_soon || model.attention.is_here(now) {
         return None;
     }
-    model.attention.told = Some(now);
+    model.attention.notified = Some(now);
     let title = format!("{from} in {}", model.rooms[room].pane.title);
     let text: String = text.chars().take(TEXT_CHARS).collect();
     Some(Effect::Notify(Notification { title: sanitize::line(&title), text: sanitize::line(&text) }))

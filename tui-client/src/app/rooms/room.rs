@@ -7,7 +7,7 @@ use realtime_shared::{RoomName, Seq, UserId};
 
 use crate::app::composing::composer::Composer;
 use crate::app::rooms::reading::Reading;
-use crate::app::rooms::search::Search;
+use crate::app::rooms::search::state::Search;
 use crate::app::rooms::timeline::{Key, Sending, Timeline};
 use crate::sanitize::{self, Line};
 

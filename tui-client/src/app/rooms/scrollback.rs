@@ -3,9 +3,10 @@
 //! A page is asked for after a key that goes up, once the view has shown what is there, and one at a time. What is asked
 //! is dropped with the connection; the next key asks again.
 
+use crate::app::message::{Effect, Scroll, Viewed};
+use crate::app::model::Model;
 use crate::app::rooms::room::{Loading, Page, Room};
 use crate::app::rooms::timeline::{Key, Top};
-use crate::app::{Effect, Model, Scroll, Viewed};
 use crate::net;
 
 /// Entries of a page for who reads: some screens of them.

@@ -12,45 +12,18 @@
 //! While there is a search the view is pinned. Beyond the oldest match a key loads one page, and goes on in it: never
 //! more by itself.
 
+pub(in crate::app) mod state;
+
 use crate::app::composing::query::{Edited, QUERY_CHARS, Query};
-use crate::app::dispatch::actions::act;
 use crate::app::editor::{Full, Motion};
 use crate::app::keys::Action;
-use crate::app::rooms::room::Page;
+use crate::app::message::{Effect, Sight};
+use crate::app::model::Model;
+use crate::app::rooms::room::{Page, Pane};
 use crate::app::rooms::scrollback::{self, ask_history};
 use crate::app::rooms::timeline::{Key, Timeline, Top};
-use crate::app::{Effect, Model, Pane, Sight};
 use crate::markup::Pattern;
-
-/// A search in a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Search {
-    /// What is looked for.
-    pub query: Query,
-    /// Whether keys write the query; otherwise `n` and `N` step.
-    pub is_typing: bool,
-    /// The last item that was visible at the beginning.
-    from: Key,
-}
-
-/// How far a search is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
-    /// Nothing is typed.
-    Idle,
-    /// There is nothing in so many messages.
-    None {
-        /// How many were looked at.
-        among: usize,
-    },
-    /// Matches.
-    Some {
-        /// Which one is looked at, the newest being 1; none where they came after one had looked.
-        at: Option<usize>,
-        /// How many there are.
-        of: usize,
-    },
-}
+use state::{Found, Search};
 
 impl Pane {
     /// What the search has found.
@@ -163,7 +136,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Ef
         | Action::Redraw
         | Action::Suspend => None,
         _ if is_typing => while_typing(model, action),
-        _ => Some(while_stepping(model, action)),
+        _ => while_stepping(model, action),
     }
 }
 
@@ -221,20 +194,20 @@ fn submit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-fn while_stepping(model: &mut Model, action: Action) -> Vec<Effect> {
+fn while_stepping(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     match action {
-        Action::Insert('n') => older(model),
-        Action::Insert('N') => newer(model),
+        Action::Insert('n') => Some(older(model)),
+        Action::Insert('N') => Some(newer(model)),
         Action::Search => {
             if let Some(search) = &mut model.pane_mut().search {
                 search.is_typing = true;
             }
-            Vec::new()
+            Some(Vec::new())
         }
         _ => {
             model.pane_mut().stay();
-            // The draft is not sent by who leaves a search.
-            if action == Action::Submit { Vec::new() } else { act(model, action, None) }
+            // Enter leaves the search and does not send the draft.
+            (action == Action::Submit).then(Vec::new)
         }
     }
 }

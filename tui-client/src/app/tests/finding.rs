@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::testing::{Client, room};
-use super::super::{Action, Effect, Input, Overlay, Place};
+use super::super::{Action, Effect, Input, Overlay, Standing};
 use super::commands;
 use crate::net::Command;
 
@@ -34,7 +34,7 @@ fn a_listed_room_is_chosen_with_the_arrows() {
         let places: Vec<_> = client.model.choices().iter().map(|choice| choice.place).collect();
         assert_eq!(
             (titles(&client), places),
-            (vec!["chat".into(), "ops".into()], vec![Place::Here, Place::Listed])
+            (vec!["chat".into(), "ops".into()], vec![Standing::Here, Standing::Listed])
         );
         client.press(KeyCode::Down);
         client.press(KeyCode::Down);

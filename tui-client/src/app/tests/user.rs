@@ -5,8 +5,8 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyModifiers};
 use realtime_shared::{Members, Seq, ServerEvent};
 
-use super::super::testing::{Client, room, sent, user};
-use super::super::{DRAFT_CHARS, Input, Overlay, Weather};
+use super::super::testing::{Client, EXTENSIONS, room, sent, user};
+use super::super::{DRAFT_CHARS, Input, Overlay};
 use super::{Effect, commands, error, shown, typing};
 use crate::markup::Target;
 use crate::net::{Command, SendState};
@@ -293,15 +293,16 @@ fn an_action_is_sent_in_italics() {
 }
 
 #[test]
-fn only_a_demo_has_a_network_to_break() {
+fn a_command_that_the_program_added_is_listed_and_handed_to_it() {
     let mut client = Client::online(&["chat"]);
     let rows =
-        |client: &Client| client.model.commands().filter(|(usage, _)| usage.starts_with("/net")).count();
-    assert_eq!((rows(&client), client.enter("/net flap")), (0, vec![]));
-    assert!(client.hint().contains("--demo"), "{}", client.hint());
-    client.model.is_demo = true;
-    let effects = client.enter("/net flap");
-    assert_eq!((rows(&client), &effects[0]), (4, &Effect::Weather(Weather::Flap)));
+        |client: &Client| client.model.commands().filter(|(usage, _)| usage.starts_with("/fault")).count();
+    assert_eq!((rows(&client), client.enter("/fault now")), (0, vec![]));
+    assert!(client.hint().contains("no command /fault"), "{}", client.hint());
+    client.model.extensions = EXTENSIONS;
+    let effects = client.press(KeyCode::Enter);
+    let call = Effect::Extension { name: "fault", argument: "now".to_owned() };
+    assert_eq!((rows(&client), &effects[0]), (2, &call));
     assert_eq!(commands(effects), [Command::Ping]);
-    assert!(shown(&client).last().is_some_and(|last| last.contains("comes and goes")));
+    assert!(shown(&client).last().is_some_and(|last| last.contains("fault: now")));
 }

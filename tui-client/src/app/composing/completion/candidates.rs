@@ -3,10 +3,12 @@
 //! A command's argument is completed by what its row calls it; another kind of argument is an arm in [`argument`].
 //! Whatever is no argument is a word: an emoji's name, a room after `#`, a nick.
 
+use std::ops::Range;
+
 use realtime_shared::RoomName;
 
-use crate::app::Theme;
 use crate::app::composing::command;
+use crate::app::theme::Theme;
 use crate::sanitize::{self, Line};
 
 /// The names that are known where one writes.
@@ -29,6 +31,21 @@ pub struct Candidate {
     pub shown: Line,
     /// What is written.
     pub(super) text: String,
+}
+
+/// A word on its way round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Completion {
+    /// What it may become; never none.
+    pub candidates: Vec<Candidate>,
+    /// The one that is written now.
+    pub chosen: usize,
+    /// Of which pane's draft.
+    pub(super) pane: u32,
+    /// Where it is written, in bytes.
+    pub(super) range: Range<usize>,
+    /// What was there before.
+    pub(super) typed: String,
 }
 
 /// What stands before the cursor, and all that it may become.
@@ -158,12 +175,13 @@ impl Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::{COMMANDS, DEMO_COMMANDS};
+    use crate::app::COMMANDS;
+    use crate::app::testing::EXTENSIONS;
 
     fn names() -> Names {
         let room = |name: &str| RoomName::new(name).expect("a name");
         Names {
-            commands: COMMANDS.iter().chain(DEMO_COMMANDS).map(|(usage, _)| *usage).collect(),
+            commands: COMMANDS.iter().chain(EXTENSIONS[0].rows).map(|(usage, _)| *usage).collect(),
             nicks: ["bob", "alice", "Alexandra", "Ärzte 7"].map(sanitize::line).to_vec(),
             ours: ["dev", "chat"].map(room).to_vec(),
             listed: ["chess", "dev", "büro 7"].map(room).to_vec(),
@@ -203,10 +221,10 @@ mod tests {
         assert_eq!(completed("/jo|"), ["/join "]);
         assert_eq!(completed("/JO|"), ["/join "]);
         assert_eq!(completed("/he|"), ["/help"]);
-        assert_eq!(completed("/|").len(), COMMANDS.len() + DEMO_COMMANDS.len() - 1, "but `//text`");
-        assert_eq!(completed("/net |"), ["/net drop ", "/net lag ", "/net flap", "/net ok"]);
-        assert_eq!(completed("/net l|"), ["/net lag "]);
-        assert_eq!(completed("/net lag |"), ["nothing is begun"]);
+        assert_eq!(completed("/|").len(), COMMANDS.len() + EXTENSIONS[0].rows.len() - 1, "but `//text`");
+        assert_eq!(completed("/fault |"), ["/fault now ", "/fault later"]);
+        assert_eq!(completed("/fault n|"), ["/fault now "]);
+        assert_eq!(completed("/fault now |"), ["nothing is begun"]);
         assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
         assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
         assert_eq!(completed("/join büro |"), ["/join büro 7"]);

@@ -1,59 +1,11 @@
-//! Themes by name, and the list in which one is tried before it is taken.
-//!
-//! What they look like is `ui::look`'s to know. A new theme: a variant of [`Theme`], a row in [`Theme::ALL`] and its
-//! palette there.
+//! The list of themes: a theme is tried before it is taken.
 
+use super::next_step::NextStep;
+use super::overlay::Overlay;
 use crate::app::keys::Action;
-use crate::app::{Effect, Model, Overlay};
-
-/// How the screen is to look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// As the terminal has it: light or dark, and as many colours as there are.
-    #[default]
-    Auto,
-    /// For a dark background.
-    Dark,
-    /// For a light background.
-    Light,
-    /// The terminal's own sixteen colours.
-    Sixteen,
-    /// No colours.
-    None,
-}
-
-impl Theme {
-    /// All of them, in the order in which they are listed, with what each is for.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Auto, "light or dark as the terminal is, with the colours that it has"),
-        (Self::Dark, "for a dark background"),
-        (Self::Light, "for a light background"),
-        (Self::Sixteen, "the sixteen colours that the terminal calls its own"),
-        (Self::None, "no colours: bold, underlined and reversed"),
-    ];
-
-    /// What it is called.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Dark => "dark",
-            Self::Light => "light",
-            Self::Sixteen => "16",
-            Self::None => "none",
-        }
-    }
-
-    /// The one of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().map(|(theme, _)| theme).find(|theme| theme.name() == name)
-    }
-
-    fn index(self) -> usize {
-        Self::ALL.iter().position(|(theme, _)| *theme == self).unwrap_or(0)
-    }
-}
+use crate::app::message::Effect;
+use crate::app::model::Model;
+use crate::app::theme::Theme;
 
 /// Takes a theme, or shows the list of them.
 pub(in crate::app) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Effect> {
@@ -69,13 +21,12 @@ pub(in crate::app) fn try_out(model: &mut Model, index: usize) {
     model.theme = Theme::ALL[index.min(Theme::ALL.len() - 1)].0;
 }
 
-/// What a key does to the list; `None` where it is closed, and the key is for what is below. The chosen theme is what the
-/// screen has meanwhile.
-pub(in crate::app) fn on_list(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
-    let Some(Overlay::Themes { before }) = model.overlay else { return None };
+/// Handles a key in the list. The screen has the chosen theme meanwhile.
+pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
+    let Some(Overlay::Themes { before }) = model.overlay else { return NextStep::Pass };
     let at = model.theme.index();
     match action {
-        Action::Redraw | Action::Suspend => return None,
+        Action::Redraw | Action::Suspend => return NextStep::Pass,
         Action::Up => try_out(model, at.saturating_sub(1)),
         Action::Down => try_out(model, at + 1),
         Action::Home => try_out(model, 0),
@@ -84,10 +35,10 @@ pub(in crate::app) fn on_list(model: &mut Model, action: Action) -> Option<Vec<E
         _ => {
             model.theme = before;
             model.overlay = None;
-            return (action == Action::Close).then(Vec::new);
+            return if action == Action::Close { NextStep::nothing() } else { NextStep::Pass };
         }
     }
-    Some(Vec::new())
+    NextStep::nothing()
 }
 
 #[cfg(test)]
@@ -96,14 +47,6 @@ mod tests {
 
     use super::*;
     use crate::app::testing::Client;
-
-    #[test]
-    fn themes_have_names() {
-        for (theme, _) in Theme::ALL {
-            assert_eq!(Theme::named(theme.name()), Some(theme));
-        }
-        assert_eq!(Theme::named("solarized"), None);
-    }
 
     #[test]
     fn a_theme_is_taken_by_its_name() {

@@ -1,6 +1,6 @@
-//! The visitor's way to the server, which [`Weather`] can be made on: a proxy on this host.
+//! Proxy between the visitor and the server, on this host: it simulates a [`NetworkFault`].
 //!
-//! What the weather means at a moment is a [`Sky`], which [`change`] makes of it; connections go by that alone.
+//! [`change`] turns a fault into the [`Condition`] of the network now; connections know that alone.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::app::Weather;
+use super::network_fault::NetworkFault;
 
 /// While it flaps: how long there is no connection, and then one.
 const FLAP: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(7)];
@@ -20,36 +20,36 @@ const CHUNK: usize = 16 * 1024;
 /// Chunks that are on the way at most.
 const CHUNKS: usize = 64;
 
-/// What the weather does to a connection now.
+/// Condition of the network now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sky {
+struct Condition {
     /// There is none.
     is_down: bool,
     /// How much longer each way takes.
     lag: Duration,
 }
 
-/// Takes connections to `server` through the weather. Ends where the listener does.
+/// Accepts connections and carries them to `server`. Ends when the listener does.
 pub(super) async fn run(
     listener: TcpListener,
     server: SocketAddr,
-    weather: watch::Receiver<Weather>,
+    fault: watch::Receiver<NetworkFault>,
 ) -> io::Result<()> {
-    let (sender, sky) = watch::channel(Sky::default());
+    let (sender, condition) = watch::channel(Condition::default());
     tokio::select! {
-        () = change(weather, sender) => Ok(()),
-        ended = accept(listener, server, sky) => ended,
+        () = change(fault, sender) => Ok(()),
+        ended = accept(listener, server, condition) => ended,
     }
 }
 
-/// Says what each weather means, and what follows from it in its time.
-async fn change(mut weather: watch::Receiver<Weather>, sky: watch::Sender<Sky>) {
+/// Turns each fault into conditions, as time passes.
+async fn change(mut fault: watch::Receiver<NetworkFault>, condition: watch::Sender<Condition>) {
     loop {
-        let now = *weather.borrow_and_update();
+        let now = *fault.borrow_and_update();
         tokio::select! {
-            () = follow(now, &sky) => {}
-            changed = weather.changed() => if changed.is_err() {
-                // Nobody is left who could make another one.
+            () = follow(now, &condition) => {}
+            changed = fault.changed() => if changed.is_err() {
+                // No further fault can come.
                 std::future::pending::<()>().await;
             }
         }
@@ -57,19 +57,19 @@ async fn change(mut weather: watch::Receiver<Weather>, sky: watch::Sender<Sky>) 
 }
 
 /// Never ends.
-async fn follow(weather: Weather, sky: &watch::Sender<Sky>) {
-    let down = Sky { is_down: true, lag: Duration::ZERO };
-    match weather {
-        Weather::Fine => drop(sky.send_replace(Sky::default())),
-        Weather::Lag(more) => drop(sky.send_replace(Sky { is_down: false, lag: more / 2 })),
-        Weather::Drop(time) => {
-            sky.send_replace(down);
+async fn follow(fault: NetworkFault, condition: &watch::Sender<Condition>) {
+    let down = Condition { is_down: true, lag: Duration::ZERO };
+    match fault {
+        NetworkFault::Off => drop(condition.send_replace(Condition::default())),
+        NetworkFault::Lag(more) => drop(condition.send_replace(Condition { is_down: false, lag: more / 2 })),
+        NetworkFault::Drop(time) => {
+            condition.send_replace(down);
             sleep(time).await;
-            sky.send_replace(Sky::default());
+            condition.send_replace(Condition::default());
         }
-        Weather::Flap => loop {
-            for (next, time) in [down, Sky::default()].into_iter().zip(FLAP) {
-                sky.send_replace(next);
+        NetworkFault::Flap => loop {
+            for (next, time) in [down, Condition::default()].into_iter().zip(FLAP) {
+                condition.send_replace(next);
                 sleep(time).await;
             }
         },
@@ -77,20 +77,28 @@ async fn follow(weather: Weather, sky: &watch::Sender<Sky>) {
     std::future::pending::<()>().await;
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, sky: watch::Receiver<Sky>) -> io::Result<()> {
+async fn accept(
+    listener: TcpListener,
+    server: SocketAddr,
+    condition: watch::Receiver<Condition>,
+) -> io::Result<()> {
     loop {
         let (client, _) = listener.accept().await?;
-        let sky = sky.clone();
+        let condition = condition.clone();
         tokio::spawn(async move {
             // A connection that fails is one that ends.
-            let _ = carry(client, server, sky).await;
+            let _ = carry(client, server, condition).await;
         });
     }
 }
 
 /// Carries a connection until one end closes it, or it is cut.
-async fn carry(client: TcpStream, server: SocketAddr, mut sky: watch::Receiver<Sky>) -> io::Result<()> {
-    let lag = sky.clone();
+async fn carry(
+    client: TcpStream,
+    server: SocketAddr,
+    mut condition: watch::Receiver<Condition>,
+) -> io::Result<()> {
+    let lag = condition.clone();
     let carried = async {
         let server = TcpStream::connect(server).await?;
         client.set_nodelay(true)?;
@@ -101,7 +109,7 @@ async fn carry(client: TcpStream, server: SocketAddr, mut sky: watch::Receiver<S
     };
     tokio::select! {
         biased;
-        _ = sky.wait_for(|sky| sky.is_down) => Ok(()),
+        _ = condition.wait_for(|condition| condition.is_down) => Ok(()),
         ended = carried => ended,
     }
 }
@@ -110,7 +118,7 @@ async fn carry(client: TcpStream, server: SocketAddr, mut sky: watch::Receiver<S
 async fn delay(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    sky: watch::Receiver<Sky>,
+    condition: watch::Receiver<Condition>,
 ) -> io::Result<()> {
     let (sender, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(CHUNKS);
     let read = async move {
@@ -119,7 +127,7 @@ async fn delay(
             if from.read_buf(&mut chunk).await? == 0 {
                 return Ok(());
             }
-            let due = Instant::now() + sky.borrow().lag;
+            let due = Instant::now() + condition.borrow().lag;
             if sender.send((due, chunk)).await.is_err() {
                 return Ok(());
             }
@@ -141,16 +149,16 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What `weather` does, and when, from now on; as many changes as are asked for.
-    async fn skies(weather: Weather, changes: usize) -> Vec<(Duration, bool)> {
-        let (sender, weather_now) = watch::channel(weather);
-        let (to_sky, mut sky) = watch::channel(Sky::default());
+    /// What `fault` does, and when, from now on; as many changes as are asked for.
+    async fn conditions(fault: NetworkFault, changes: usize) -> Vec<(Duration, bool)> {
+        let (sender, faults) = watch::channel(fault);
+        let (to_condition, mut condition) = watch::channel(Condition::default());
         let begin = Instant::now();
-        let changing = tokio::spawn(change(weather_now, to_sky));
+        let changing = tokio::spawn(change(faults, to_condition));
         let mut seen = Vec::new();
         for _ in 0..changes {
-            sky.changed().await.expect("it goes on");
-            seen.push((begin.elapsed(), sky.borrow_and_update().is_down));
+            condition.changed().await.expect("it goes on");
+            seen.push((begin.elapsed(), condition.borrow_and_update().is_down));
         }
         drop(sender);
         changing.abort();
@@ -159,29 +167,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_cut_comes_back() {
-        assert_eq!(skies(Weather::Drop(5 * SECOND), 2).await, [(Duration::ZERO, true), (5 * SECOND, false)]);
-        let flaps = skies(Weather::Flap, 4).await;
+        assert_eq!(
+            conditions(NetworkFault::Drop(5 * SECOND), 2).await,
+            [(Duration::ZERO, true), (5 * SECOND, false)]
+        );
+        let flaps = conditions(NetworkFault::Flap, 4).await;
         assert_eq!(flaps.iter().map(|(_, is_down)| *is_down).collect::<Vec<_>>(), [true, false, true, false]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_weather_ends_the_one_before() {
-        let (sender, weather) = watch::channel(Weather::Drop(60 * SECOND));
-        let (to_sky, mut sky) = watch::channel(Sky::default());
+    async fn another_fault_ends_the_one_before() {
+        let (sender, fault) = watch::channel(NetworkFault::Drop(60 * SECOND));
+        let (to_condition, mut condition) = watch::channel(Condition::default());
         let begin = Instant::now();
-        tokio::spawn(change(weather, to_sky));
-        sky.wait_for(|sky| sky.is_down).await.expect("it goes on");
-        sender.send_replace(Weather::Lag(2 * SECOND));
-        let now = *sky.wait_for(|sky| !sky.is_down).await.expect("it goes on");
+        tokio::spawn(change(fault, to_condition));
+        condition.wait_for(|condition| condition.is_down).await.expect("it goes on");
+        sender.send_replace(NetworkFault::Lag(2 * SECOND));
+        let now = *condition.wait_for(|condition| !condition.is_down).await.expect("it goes on");
         assert_eq!((now.lag, begin.elapsed()), (SECOND, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_lags_comes_late_and_in_order() {
-        let (sender, sky) = watch::channel(Sky { is_down: false, lag: SECOND });
+        let (sender, condition) = watch::channel(Condition { is_down: false, lag: SECOND });
         let (mut here, from) = tokio::io::duplex(64);
         let (to, mut there) = tokio::io::duplex(64);
-        let carried = tokio::spawn(delay(from, to, sky));
+        let carried = tokio::spawn(delay(from, to, condition));
         let begin = Instant::now();
         here.write_all(b"one").await.expect("written");
         let mut bytes = [0; 3];
@@ -190,7 +201,7 @@ mod tests {
         here.write_all(b"two").await.expect("written");
         tokio::task::yield_now().await;
         // What follows is not quicker than what is on its way.
-        sender.send_replace(Sky::default());
+        sender.send_replace(Condition::default());
         here.write_all(b"three").await.expect("written");
         drop(here);
         let mut rest = Vec::new();
@@ -205,19 +216,19 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, behind) =
             (listener.local_addr().expect("an address"), server.local_addr().expect("an address"));
-        let (to_sky, sky) = watch::channel(Sky::default());
-        let accepting = tokio::spawn(accept(listener, behind, sky));
+        let (to_condition, condition) = watch::channel(Condition::default());
+        let accepting = tokio::spawn(accept(listener, behind, condition));
         let mut client = TcpStream::connect(address).await.expect("connected");
         let (mut far, _) = server.accept().await.expect("a connection");
         client.write_all(b"hello").await.expect("written");
         let mut bytes = [0; 5];
         far.read_exact(&mut bytes).await.expect("read");
-        to_sky.send_replace(Sky { is_down: true, lag: Duration::ZERO });
+        to_condition.send_replace(Condition { is_down: true, lag: Duration::ZERO });
         assert!(matches!(client.read(&mut bytes).await, Ok(0) | Err(_)));
         assert!(matches!(far.read(&mut bytes).await, Ok(0) | Err(_)));
         let mut refused = TcpStream::connect(address).await.expect("it is taken, and dropped");
         assert!(matches!(refused.read(&mut bytes).await, Ok(0) | Err(_)));
-        to_sky.send_replace(Sky::default());
+        to_condition.send_replace(Condition::default());
         let mut again = TcpStream::connect(address).await.expect("connected");
         let (mut far, _) = server.accept().await.expect("the second connection, not the refused one");
         again.write_all(b"again").await.expect("written");

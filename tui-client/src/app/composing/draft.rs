@@ -1,0 +1,108 @@
+//! Changes of the draft: edit, write, replace, send. They keep the typing signal in step.
+
+use realtime_shared::{Text, TextError};
+
+use crate::app::editor::{DRAFT_CHARS, Full};
+use crate::app::keys::Action;
+use crate::app::message::{Effect, Scroll};
+use crate::app::model::Model;
+use crate::app::rooms::effects::{stop_typing, typing};
+use crate::app::rooms::room::Entered;
+use crate::net;
+
+/// Changes the draft, and signals to the others that the user types, or stopped.
+pub(in crate::app) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
+    let before = model.pane().composer.editor.text().len();
+    change(model);
+    let now = model.now.mono;
+    let is_told = model.tells_typing && model.link.is_connected();
+    let Some(room) = model.room_mut() else { return Vec::new() };
+    let draft = room.pane.composer.editor.text();
+    let is_text = !draft.trim().is_empty() && (!draft.starts_with('/') || draft.starts_with("//"));
+    if !is_text {
+        stop_typing(room).into_iter().collect()
+    } else if is_told && room.entered == Entered::In && draft.len() != before && room.tell_typing(now) {
+        vec![typing(room, true)]
+    } else {
+        Vec::new()
+    }
+}
+
+/// Writes at the cursor.
+pub(in crate::app) fn write(model: &mut Model, text: &str) -> Vec<Effect> {
+    edit(model, |model| {
+        let result = model.pane_mut().composer.editor.insert(text);
+        say_if_full(model, result, "that");
+    })
+}
+
+/// Shows a hint if a text did not fit into the draft.
+pub(in crate::app) fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
+    if result == Err(Full) {
+        model.say(&format!("{what} does not fit: a draft has at most {DRAFT_CHARS} characters"));
+    }
+}
+
+/// Replaces the draft by the text that an editor saved, without its last line end: editors add one.
+pub(in crate::app) fn replace(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
+    match result {
+        Ok(text) => {
+            let mut kept = clean(model, &text);
+            if kept.ends_with('\n') {
+                kept.pop();
+            }
+            edit(model, |model| model.pane_mut().composer.editor.rewrite(kept))
+        }
+        Err(why) => {
+            model.say(&why);
+            Vec::new()
+        }
+    }
+}
+
+/// Cleans a text from elsewhere for the draft; a hint reports what was left out.
+pub(in crate::app) fn clean(model: &mut Model, text: &str) -> String {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    if kept.len() < text.len() {
+        model.say("control characters were left out of the text");
+    }
+    kept
+}
+
+/// Sends a text to the room that is shown.
+pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    if model.current.is_none() {
+        let hint = format!(
+            "you are in no room: /join one, or /rooms{} for a list",
+            model.keymap.hint(Action::Rooms)
+        );
+        model.say(&hint);
+        return Vec::new();
+    }
+    let length = text.chars().count();
+    let text = match Text::new(text) {
+        Ok(text) if length <= model.text_chars as usize => text,
+        Ok(_) | Err(TextError::TooLong) => {
+            let most = (model.text_chars as usize).min(realtime_shared::name::TEXT_CHARS);
+            model.say(&format!("not sent: {length} characters, and a message has at most {most}"));
+            return Vec::new();
+        }
+        Err(error) => {
+            model.say(&format!("not sent: the text {error}"));
+            return Vec::new();
+        }
+    };
+    let client_msg_id = model.message_id();
+    let stamp = model.stamp();
+    let Some(room) = model.room_mut() else { return Vec::new() };
+    room.pane.composer.take();
+    room.pane.timeline.write(client_msg_id.clone(), stamp, text.clone());
+    let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
+    effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
+    effects.push(Effect::Scroll(Scroll::Bottom));
+    effects
+}

@@ -1,0 +1,93 @@
+//! Submitted drafts: they are sent, or run as commands.
+
+use crate::app::composing::command::{self, Draft, SlashCommand};
+use crate::app::composing::draft::{edit, send};
+use crate::app::message::Effect;
+use crate::app::model::{Confirm, Model};
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::{inspector, members, switcher, themes};
+use crate::app::rooms::scrollback::clear;
+use crate::app::rooms::timeline::Tone;
+use crate::app::rooms::{navigation, search};
+use crate::markup::write_action;
+use crate::net;
+use crate::sanitize;
+
+/// Sends the draft, or runs it as a command.
+pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    let draft = model.pane().composer.editor.text().trim_end().to_owned();
+    match command::parse(&draft, model.extensions) {
+        Ok(Draft::Text(text)) => send(model, text),
+        Ok(Draft::Command(SlashCommand::Quit)) => quit(model, confirmed, true),
+        Ok(Draft::Command(SlashCommand::Leave(room))) => navigation::leave(model, room, confirmed),
+        Ok(Draft::Command(SlashCommand::Me(action))) => send(model, &write_action(&action)),
+        Ok(Draft::Command(command)) => {
+            model.pane_mut().composer.take();
+            match command {
+                SlashCommand::Join(room) => navigation::join(model, &room),
+                SlashCommand::Rooms(prefix) => switcher::open(model, prefix),
+                SlashCommand::Who(room) => members::open(model, room),
+                SlashCommand::Extension { name, argument, note } => extension(model, name, argument, &note),
+                SlashCommand::Theme(chosen) => themes::choose(model, chosen),
+                SlashCommand::Inspect => inspector::open(model),
+                SlashCommand::Search(text) => search::open(model, &text),
+                SlashCommand::Clear => clear(model),
+                SlashCommand::Help => {
+                    model.overlay = Some(Overlay::Help);
+                    Vec::new()
+                }
+                SlashCommand::Leave(_) | SlashCommand::Me(_) | SlashCommand::Quit => Vec::new(),
+            }
+        }
+        Err(error) => {
+            model.say(&error);
+            Vec::new()
+        }
+    }
+}
+
+/// Shows the note of a command that the program added, and hands the command to the program.
+fn extension(model: &mut Model, name: &'static str, argument: String, note: &str) -> Vec<Effect> {
+    model.note(model.current, Tone::Info, sanitize::block(note));
+    // The command may change the connection: the next round-trip time shows that.
+    vec![Effect::Extension { name, argument }, Effect::Net(net::Command::Ping)]
+}
+
+/// Runs the command with this row, or begins it if it needs an argument. It is written as the draft, as if it had been
+/// typed: a confirmation works there too.
+pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effect> {
+    let (name, argument) = command::parts(usage);
+    if model.pane().composer.has_draft() {
+        model.say(&format!("{name} has no place beside your draft: send it or cut it first"));
+        return Vec::new();
+    }
+    // The draft has no place on the screen while one looks for something.
+    search::stay(model);
+    let (line, is_whole) = match argument {
+        _ if usage.starts_with("//") => ("//".to_owned(), false),
+        "" => (name.to_owned(), true),
+        _ if argument.starts_with('[') => (name.to_owned(), true),
+        _ => (format!("{name} "), false),
+    };
+    let effects = edit(model, |model| model.pane_mut().composer.editor.set(line));
+    if is_whole { submit(model, None) } else { effects }
+}
+
+/// Leaves the program; where text would be lost, only when asked a second time.
+pub(in crate::app) fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_command: bool) -> Vec<Effect> {
+    let current = model.current;
+    let lossy = model.rooms.iter().enumerate().filter(|(index, room)| {
+        let is_command = by_command && current == Some(*index);
+        room.unsent() > 0 || (!is_command && room.pane.composer.has_draft())
+    });
+    let rooms = lossy.map(|(_, room)| room.pane.title.as_str());
+    let is_lossy = model.lobby.composer.has_draft() && !(by_command && current.is_none());
+    let rooms: Vec<&str> = rooms.chain(is_lossy.then_some(model.lobby.title.as_str())).collect();
+    if rooms.is_empty() || confirmed == Some(&Confirm::Quit) {
+        return vec![Effect::Net(net::Command::Close), Effect::Quit];
+    }
+    let hint = format!("not sent: text in {}; once more quits, and prints it", rooms.join(", "));
+    model.confirm = Some(Confirm::Quit);
+    model.say(&hint);
+    Vec::new()
+}

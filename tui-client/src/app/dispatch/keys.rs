@@ -1,0 +1,174 @@
+//! Keys and pastes: each key is an action, and goes to the overlay, the search, or the screen below.
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+use super::commands;
+use crate::app::composing::completion;
+use crate::app::composing::draft::{self, clean, edit, say_if_full, write};
+use crate::app::composing::unsent::{retry, take_back};
+use crate::app::editor::Motion;
+use crate::app::keys::Action;
+use crate::app::message::{Effect, Scroll};
+use crate::app::model::{Confirm, Model};
+use crate::app::overlays::next_step::NextStep;
+use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::picker::Picker;
+use crate::app::overlays::{inspector, links, members, palette, switcher, themes};
+use crate::app::rooms::scrollback::scroll_back;
+use crate::app::rooms::{navigation, search};
+
+pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    let Some(action) = model.keymap.action(key) else { return Vec::new() };
+    model.attention.key = Some(model.now.mono);
+    model.hint = None;
+    let confirmed = model.confirm.take();
+    if !matches!(action, Action::Complete | Action::CompleteBack | Action::Close) {
+        model.completion = None;
+    }
+    if model.overlay.is_some()
+        && let Some(effects) = on_overlay(model, action)
+    {
+        return effects;
+    }
+    on_screen(model, action, confirmed.as_ref())
+}
+
+/// Does an action below the overlays: for the search, or for the draft and the timeline.
+fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    match search::on_key(model, action) {
+        Some(effects) => effects,
+        None => act(model, action, confirmed),
+    }
+}
+
+pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.hint = None;
+    model.confirm = None;
+    model.completion = None;
+    if let Some(picker) = model.overlay.as_mut().and_then(Overlay::picker_mut) {
+        picker.write(text.trim());
+        return switcher::on_query(model);
+    }
+    model.overlay = None;
+    if let Some(effects) = search::on_paste(model, text) {
+        return effects;
+    }
+    let kept = clean(model, text);
+    write(model, &kept)
+}
+
+/// The draft comes back from an editor, or a sentence on why it does not.
+pub(in crate::app) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
+    draft::replace(model, result)
+}
+
+/// Handles a key in the overlay; `None`: the key is for the screen below.
+pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
+    let step = match model.overlay.as_ref()? {
+        Overlay::Links { .. } => links::on_key(model, action),
+        Overlay::Themes { .. } => themes::on_key(model, action),
+        Overlay::Rooms { .. } => switcher::on_key(model, action),
+        Overlay::Palette(_) => palette::on_key(model, action),
+        Overlay::Inspector => inspector::on_key(model, action),
+        Overlay::Help => on_text(model, action, Action::Help),
+        Overlay::Members { .. } => on_text(model, action, Action::Members),
+    };
+    match step {
+        NextStep::Done(effects) => Some(effects),
+        NextStep::Pass => None,
+        NextStep::Act(action) => Some(on_screen(model, action, None)),
+        NextStep::Command(usage) => Some(commands::begin(model, usage)),
+        NextStep::Join(room) => Some(navigation::join(model, &room)),
+    }
+}
+
+/// Handles a key in an overlay of text, which is scrolled, and closed by everything else.
+fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
+    if matches!(action, Action::Redraw | Action::Suspend) {
+        return NextStep::Pass;
+    }
+    if let Some(scroll) = Scroll::of(action) {
+        return NextStep::Done(vec![Effect::Scroll(scroll)]);
+    }
+    model.overlay = None;
+    let is_done = action == toggle || matches!(action, Action::Close | Action::Submit);
+    if is_done { NextStep::nothing() } else { NextStep::Pass }
+}
+
+/// Does an action on the draft or the timeline. `confirmed`: what the key before asked to confirm.
+fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+    match action {
+        Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
+        Action::Newline => write(model, "\n"),
+        Action::Complete => completion::complete(model, false),
+        Action::CompleteBack => completion::complete(model, true),
+        Action::PasteCut => edit(model, |model| {
+            let result = model.pane_mut().composer.editor.paste_cut();
+            say_if_full(model, result, "what was cut");
+        }),
+        Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
+        Action::Undo => edit(model, |model| {
+            if !model.pane_mut().composer.editor.undo() {
+                model.say("nothing to undo");
+            }
+        }),
+        Action::Redo => edit(model, |model| {
+            if !model.pane_mut().composer.editor.redo() {
+                model.say("nothing to make again");
+            }
+        }),
+        Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
+        Action::Cut(motion) => edit(model, |model| model.pane_mut().composer.editor.cut(motion)),
+        Action::Up => edit(model, |model| model.pane_mut().composer.up()),
+        Action::Down => edit(model, |model| model.pane_mut().composer.down()),
+        Action::Move(motion) => {
+            model.pane_mut().composer.editor.go(motion);
+            Vec::new()
+        }
+        Action::Home if model.pane_mut().composer.editor.go(Motion::LineStart) => Vec::new(),
+        Action::End if model.pane_mut().composer.editor.go(Motion::LineEnd) => Vec::new(),
+        Action::Home => scroll_back(model, Scroll::Top),
+        Action::End => vec![Effect::Scroll(Scroll::Bottom)],
+        Action::Search => search::open(model, ""),
+        Action::PageUp => scroll_back(model, Scroll::PageUp),
+        Action::PageDown => vec![Effect::Scroll(Scroll::PageDown)],
+        Action::Submit => commands::submit(model, confirmed),
+        Action::Room(index) => model.show(index),
+        Action::PreviousRoom => navigation::step(model, -1),
+        Action::NextRoom => navigation::step(model, 1),
+        Action::NextUnread => navigation::next_unread(model),
+        Action::Retry => retry(model),
+        Action::TakeBack => take_back(model),
+        Action::Help => open(model, Overlay::Help),
+        Action::Inspector => inspector::open(model),
+        Action::Rooms => switcher::open(model, None),
+        Action::Palette => open(model, Overlay::Palette(Picker::default())),
+        Action::Members => members::open(model, None),
+        Action::Links => links::list(model),
+        Action::Mouse => toggle_mouse(model),
+        Action::Close => completion::undo(model),
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Quit => commands::quit(model, confirmed, false),
+    }
+}
+
+fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
+    model.overlay = Some(overlay);
+    Vec::new()
+}
+
+fn toggle_mouse(model: &mut Model) -> Vec<Effect> {
+    model.mouse = !model.mouse;
+    let hint = if model.mouse {
+        "the mouse scrolls, chooses and selects".to_owned()
+    } else {
+        let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} takes it back"));
+        format!("the mouse is the terminal's{}", key.unwrap_or_default())
+    };
+    model.say(&hint);
+    vec![Effect::Mouse(model.mouse)]
+}

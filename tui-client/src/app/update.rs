@@ -1,0 +1,51 @@
+//! The update: one message changes the model, and returns effects for the runtime.
+
+use super::dispatch::{events, keys, mouse};
+use super::message::{Effect, Input, Msg};
+use super::model::Model;
+use super::overlays::inspector;
+use super::rooms::scrollback::on_viewed;
+use super::rooms::timeline::Tone;
+use crate::sanitize;
+
+/// Handles a message, and returns what is to be done.
+pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    model.now = msg.now;
+    let mut effects = match msg.input {
+        Input::Key(key) => keys::on_key(model, key),
+        Input::Paste(text) => keys::on_paste(model, &text),
+        Input::Edited(result) => keys::on_edited(model, result),
+        Input::Wheel { up } => mouse::on_wheel(model, up),
+        Input::Click(hit) => mouse::on_click(model, hit),
+        Input::Selected(text) => mouse::on_selected(model, text),
+        Input::Focus(focused) => {
+            on_focus(model, focused);
+            Vec::new()
+        }
+        Input::Net(event) => events::on_event(model, event),
+        Input::Viewed(viewed) => on_viewed(model, viewed),
+        Input::Warning(text) => {
+            model.note(None, Tone::Error, sanitize::block(&text));
+            Vec::new()
+        }
+        Input::Dragged | Input::Resize | Input::Tick => Vec::new(),
+    };
+    effects.extend(inspector::close_unless_open(model));
+    effects.extend(model.pass_time());
+    for room in &mut model.rooms {
+        let mark = room.reading.take_mark();
+        effects.extend(mark.map(|mark| Effect::Keep(room.name.clone(), mark)));
+    }
+    effects
+}
+
+fn on_focus(model: &mut Model, focused: bool) {
+    model.focused = focused;
+    model.attention.focus = Some(focused);
+    if let Some(room) = model.room_mut()
+        && focused
+        && room.reading.unread > 0
+    {
+        room.enter();
+    }
+}

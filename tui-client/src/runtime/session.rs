@@ -1,0 +1,328 @@
+//! The loop: wait → update → run effects → draw.
+//!
+//! Typed keys are drawn at once, everything else at most every 16 ms. No timer runs but the model's and the next frame's.
+//! A frame is one write, between the marks of a synchronized update. Input is read only while the network takes commands,
+//! so nothing that was typed is dropped; the terminal keeps it meanwhile.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use crossterm::event::{Event as TerminalEvent, EventStream};
+use futures_util::FutureExt;
+use futures_util::future::join;
+use tokio::time::{Instant, timeout};
+
+use super::asking::{self, Awaited, Heard};
+use super::clock::Clock;
+use super::editor::{Editing, ended};
+use super::extensions::Hook;
+use super::keeper::Keeper;
+use super::outcome::{End, Outcome};
+use super::screen::{self, Screen};
+use super::signals::{self, Signal, Signals};
+use super::{browser, input, queue};
+use crate::app::{Effect, Input, Model, Msg, update};
+use crate::net::{Command, Event, Events, Handle};
+use crate::sanitize;
+
+/// Between two frames, where nobody typed: sixty a second are more than a terminal shows.
+const FRAME: Duration = Duration::from_millis(16);
+/// Between two frames while keys come: more than hands can type, so that a key is shown at once; and what is sent as keys
+/// by something else, a page without the marks of a paste, is not drawn letter by letter.
+const KEYS: Duration = Duration::from_millis(4);
+/// Events of the network that are handled before the next frame, at most.
+const BATCH: usize = 512;
+/// How long the end waits for the connection to be closed in good order.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What ended the loop, where it is not an error.
+type Step = Result<Option<Outcome>, io::Error>;
+
+pub(super) struct Session {
+    pub(super) model: Model,
+    pub(super) screen: Screen,
+    pub(super) keeper: Keeper,
+    pub(super) handle: Handle,
+    pub(super) events: Events,
+    /// What the network has not taken yet.
+    pub(super) commands: VecDeque<Command>,
+    pub(super) clock: Clock,
+    /// The keyboard; none while the program is stopped, or another one has the terminal.
+    pub(super) input: Option<EventStream>,
+    /// What has the terminal meanwhile.
+    pub(super) editing: Option<Editing>,
+    /// Text that is a panic where it is pasted: for tests.
+    #[cfg(debug_assertions)]
+    pub(super) panic_at: Option<String>,
+    /// Runs the commands that the program added.
+    pub(super) hook: Hook,
+    /// An answer of the terminal that may still come.
+    pub(super) awaited: Option<Awaited>,
+}
+
+/// What woke the loop.
+enum Woken {
+    Terminal(Vec<io::Result<TerminalEvent>>),
+    Net(Option<Event>),
+    Signal(Signal),
+    /// The network took a command, or is not there any more.
+    Sent(bool),
+    /// The editor ended.
+    Edited(io::Result<ExitStatus>),
+    /// Something about what is kept.
+    Warned(String),
+    Time,
+}
+
+impl Session {
+    pub(super) async fn run(mut self) -> End {
+        let outcome = match AssertUnwindSafe(self.turn_until_the_end()).catch_unwind().await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Outcome::Failed(format!("the terminal is gone: {error}")),
+            Err(_) => Outcome::Panicked,
+        };
+        drop(self.input.take());
+        drop(self.screen);
+        let left = self.editing.take().map(Editing::leave);
+        let goodbye = async {
+            for command in self.commands.into_iter().chain([Command::Close]) {
+                if self.handle.send(command).await.is_err() {
+                    break;
+                }
+            }
+            // The model may not be whole: nothing more is done with it than to read it.
+            if outcome == Outcome::Panicked {
+                return;
+            }
+            // What is stored in the last moment is not told as unsent.
+            while let Some(event) = self.events.recv().await {
+                update(&mut self.model, Msg { now: self.clock.now(), input: Input::Net(event) });
+            }
+        };
+        // Where the network or the disk does not end in time, the end of the process ends it.
+        let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
+        let unsent = catch_unwind(AssertUnwindSafe(|| self.model.unsent()));
+        let mut unsent = unsent.unwrap_or_default();
+        unsent
+            .extend(left.map(|file| sanitize::block(&format!("a draft in the editor: {}", file.display()))));
+        End { outcome, unsent }
+    }
+
+    async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
+        let mut signals = Signals::new()?;
+        self.draw()?;
+        self.awaited = asking::ask(self.model.theme, self.screen.view.capabilities().depth)?;
+        self.input = Some(EventStream::new());
+        let mut drawn = Instant::now();
+        let mut due = None;
+        loop {
+            if !queue::flush(&self.handle, &mut self.commands) {
+                return Ok(Outcome::Failed("the client's network task ended".to_owned()));
+            }
+            let tick = self.model.next_tick().map(|at| self.clock.start + at);
+            let (step, is_urgent) =
+                match self.wait(&mut signals, [tick, due].into_iter().flatten().min()).await {
+                    Woken::Terminal(events) => (self.on_terminal(events)?, true),
+                    Woken::Signal(signal) => (self.on_signal(signal)?, true),
+                    Woken::Net(None) | Woken::Sent(false) => {
+                        return Ok(Outcome::Failed("the client's network task ended".to_owned()));
+                    }
+                    Woken::Net(Some(event)) => (self.on_net(event)?, false),
+                    Woken::Sent(true) => (None, false),
+                    Woken::Edited(ended) => (self.on_edited(ended)?, true),
+                    Woken::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
+                    Woken::Time => (self.handle(Input::Tick)?, false),
+                };
+            if let Some(outcome) = step {
+                return Ok(outcome);
+            }
+            let soonest = drawn + if is_urgent { KEYS } else { FRAME };
+            let at = due.map_or(soonest, |due: Instant| due.min(soonest));
+            due = Some(at);
+            if at <= Instant::now() {
+                self.draw()?;
+                drawn = Instant::now();
+                due = None;
+            }
+        }
+    }
+
+    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>) -> Woken {
+        let next = self.commands.front().cloned();
+        let can_send = next.is_some();
+        tokio::select! {
+            biased;
+            signal = signals.next() => Woken::Signal(signal),
+            events = input::batch(self.input.as_mut()), if !can_send => Woken::Terminal(events),
+            sent = queue::send(&self.handle, next) => {
+                self.commands.pop_front();
+                Woken::Sent(sent)
+            }
+            event = self.events.recv() => Woken::Net(event),
+            ended = ended(self.editing.as_mut()) => Woken::Edited(ended),
+            warning = self.keeper.work() => Woken::Warned(warning),
+            () = input::sleep(wake) => Woken::Time,
+        }
+    }
+
+    fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> Step {
+        if events.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        for event in events {
+            for event in self.without_answer(event?) {
+                if let Some(outcome) = self.on_event(event)? {
+                    return Ok(Some(outcome));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn on_event(&mut self, event: TerminalEvent) -> Step {
+        #[cfg(debug_assertions)]
+        if let TerminalEvent::Paste(text) = &event {
+            assert_ne!(self.panic_at.as_ref(), Some(text), "REALTIME_PANIC is a test of what a panic leaves");
+        }
+        let input = match event {
+            TerminalEvent::Key(key) => {
+                self.screen.view.deselect();
+                Input::Key(key)
+            }
+            TerminalEvent::Paste(text) => Input::Paste(text),
+            TerminalEvent::FocusGained => Input::Focus(true),
+            TerminalEvent::FocusLost => Input::Focus(false),
+            TerminalEvent::Resize(..) => Input::Resize,
+            TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
+                Some(input) => input,
+                None => return Ok(None),
+            },
+        };
+        self.handle(input)
+    }
+
+    /// Handles an event and those that are there behind it.
+    fn on_net(&mut self, event: Event) -> Step {
+        let mut next = Some(event);
+        for _ in 0..BATCH {
+            let Some(event) = next else { break };
+            self.keeper.note_user(&event);
+            if let Some(outcome) = self.handle(Input::Net(event))? {
+                return Ok(Some(outcome));
+            }
+            next = self.events.try_recv();
+        }
+        Ok(None)
+    }
+
+    fn on_signal(&mut self, signal: Signal) -> Step {
+        match signal {
+            // The terminal tells them to all that run in the foreground: they are meant for the editor.
+            Signal::End(number) if self.editing.is_some() && signals::is_typed(number) => {}
+            Signal::Stop if self.editing.is_some() => signals::stop_alone()?,
+            Signal::Continue if self.editing.is_some() => {}
+            Signal::End(number) => return Ok(Some(Outcome::Signal(number))),
+            Signal::Stop => self.suspend(signals::stop_alone)?,
+            Signal::Continue => self.screen.resume()?,
+        }
+        Ok(None)
+    }
+
+    fn handle(&mut self, input: Input) -> Step {
+        let now = self.clock.now();
+        let effects = update(&mut self.model, Msg { now, input });
+        let mut outcome = None;
+        for effect in effects {
+            match effect {
+                Effect::Net(command) => self.commands.push_back(command),
+                Effect::Keep(room, mark) => self.keeper.note(room, mark, now.wall),
+                Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
+                Effect::See(sight) => self.screen.view.see(&self.model, sight),
+                Effect::Open(target) => {
+                    if let Err(error) = browser::open(&target, |name| std::env::var(name).ok()) {
+                        self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;
+                    }
+                }
+                Effect::Notify(told) => self.screen.notify(&told)?,
+                Effect::Edit(draft) => outcome = self.edit(&draft)?,
+                Effect::Copy(text) => screen::copy(&text)?,
+                Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
+                Effect::Extension { name, argument } => (self.hook)(name, &argument),
+                Effect::Redraw => self.screen.forget()?,
+                Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
+                Effect::Suspend => {}
+                Effect::Quit => outcome = Some(Outcome::Quit),
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Gives the terminal back, stops the process, and goes on from there when it is continued.
+    fn suspend(&mut self, stop: fn() -> io::Result<()>) -> io::Result<()> {
+        self.input = None;
+        self.screen.suspend();
+        stop()?;
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        Ok(())
+    }
+
+    /// Draws, and loads what turns out to be missing.
+    fn draw(&mut self) -> io::Result<()> {
+        if self.editing.is_some() {
+            return Ok(());
+        }
+        self.screen.draw(&self.model)?;
+        if let Some(viewed) = self.screen.view.viewed() {
+            self.handle(viewed)?;
+        }
+        Ok(())
+    }
+
+    /// Events of the terminal without its answer on the background.
+    fn without_answer(&mut self, event: TerminalEvent) -> Vec<TerminalEvent> {
+        let Some(awaited) = &mut self.awaited else { return vec![event] };
+        match awaited.hear(event) {
+            Heard::Typed(events) => {
+                if awaited.is_over(Instant::now()) {
+                    self.awaited = None;
+                }
+                events
+            }
+            Heard::Answer(ground) => {
+                self.screen.view.set_ground(ground);
+                self.awaited = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Gives the terminal to an editor with the draft.
+    fn edit(&mut self, draft: &str) -> Step {
+        self.input = None;
+        self.screen.suspend();
+        match Editing::start(draft, |name| std::env::var(name).ok()) {
+            Ok(editing) => {
+                self.editing = Some(editing);
+                Ok(None)
+            }
+            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
+        }
+    }
+
+    fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
+        match self.editing.take() {
+            Some(editing) => self.back_from_editor(editing.text(ended)),
+            None => Ok(None),
+        }
+    }
+
+    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
+        self.screen.resume()?;
+        self.input = Some(EventStream::new());
+        self.handle(Input::Edited(text))
+    }
+}
