@@ -28,7 +28,7 @@ use super::memory::MemoryBroker;
 use super::redis::tests::{place, server::Redis};
 use super::redis::{Engine as RedisEngine, RedisBroker};
 use super::sqlite::SqliteEngine;
-use super::{Broker, Entry, Feed, Receipt, Recipients, Signal, Submission, Unavailable};
+use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
 use crate::metrics::Metrics;
@@ -162,7 +162,7 @@ impl<B: Broker + ?Sized> Subject<B> {
     pub(super) fn submit(
         &self,
         submission: Submission,
-        done: impl FnOnce(Result<Receipt, Unavailable>) + Send + 'static,
+        done: impl FnOnce(Result<Receipt, NotStored>) + Send + 'static,
     ) {
         self.broker.submit(submission, Box::new(done));
         self.broker.flush();
@@ -268,14 +268,14 @@ pub(super) fn user(id: &str) -> UserId {
 #[track_caller]
 pub(super) fn said(from: &str, to: &str, text: &str) -> Submission {
     let text = Text::new(text).expect("a text");
-    Submission { from: user(from), post: Post { room: room(to), text, client_msg_id: None } }
+    Submission::message(user(from), Post { room: room(to), text, client_msg_id: None })
 }
 
 impl Submission {
     /// The same with an id of its sender.
     #[track_caller]
     pub(super) fn known_as(mut self, id: &str) -> Self {
-        self.post.client_msg_id = Some(ClientMsgId::new(id).expect("an id"));
+        self.client_msg_id = Some(ClientMsgId::new(id).expect("an id"));
         self
     }
 }

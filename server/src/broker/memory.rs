@@ -137,7 +137,7 @@ impl Broker for MemoryBroker {
         let now = self.clock.now();
         let key = submission.dedup_key();
         loop {
-            let shared = self.log_or_new(&submission.post.room);
+            let shared = self.log_or_new(&submission.room);
             let mut log = shared.lock();
             if log.removed {
                 continue;

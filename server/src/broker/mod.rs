@@ -5,6 +5,16 @@
 //! [`contract`], holds for all of them.
 //!
 //! To add an engine: a module here that implements [`Broker`], and a line in the contract's list.
+//!
+//! To add a method to [`Broker`]:
+//! 1. The trait here, with the promise that all engines keep; a request of a client returns [`Pending`].
+//! 2. `memory.rs`, `sqlite/mod.rs` (its read in `sqlite/page.rs` and `store/read.rs`) and `redis/mod.rs`; the brokers of
+//!    the tests, in `connection/tests.rs`.
+//! 3. A test in `contract/` and its line in the list of `contract.rs`, so that every engine runs it.
+//! 4. The caller in `room/registry.rs`; for a request of a client also a variant of `session::Command`, its arm in
+//!    `connection/commands.rs` and its operation in `connection/operation.rs`.
+//!
+//! A kind of entry needs no new method: the recipe is in [`submission`].
 
 #[cfg(test)]
 mod contract;
@@ -14,6 +24,7 @@ mod presence;
 pub(crate) mod redis;
 mod signal;
 pub(crate) mod sqlite;
+mod submission;
 
 use std::collections::HashMap;
 use std::future::{Future, ready};
@@ -21,13 +32,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, LeaveReason, Message, Position, Post, RoomName, RoomSummary, Seq,
-    ServerEvent, Timestamp, UserId, codec,
-};
+use realtime_shared::{EntryId, Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
 pub(crate) use self::presence::{MEMBERS_NAMED, Presence, joined, left};
 pub(crate) use self::signal::{Signal, Skip};
+#[cfg(test)]
+pub(crate) use self::submission::Body;
+pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};
 
 /// How many entries back a message is known by its `client_msg_id`.
 const DEDUP_ENTRIES: u64 = 10_000;
@@ -43,39 +54,6 @@ pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store cannot be reached")]
 pub(crate) struct Unavailable;
-
-/// A message to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Submission {
-    /// Who posts it.
-    pub(crate) from: UserId,
-    /// What is posted.
-    pub(crate) post: Post,
-}
-
-impl Submission {
-    /// What it is known by when it comes again; nothing where its sender gave it no id.
-    pub(crate) fn dedup_key(&self) -> Option<DedupKey> {
-        let client_msg_id = self.post.client_msg_id.clone()?;
-        Some(DedupKey { from: self.from.clone(), client_msg_id })
-    }
-
-    /// The entry that it becomes in the log of `epoch`, with its number, identity and time.
-    fn into_entry(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> Entry {
-        let Self { from, post } = self;
-        let json = codec::encode(&ServerEvent::Message(Message {
-            room: post.room,
-            from,
-            text: post.text,
-            seq,
-            id,
-            ts,
-            client_msg_id: post.client_msg_id,
-            epoch: (seq == FIRST).then(|| epoch.clone()),
-        }));
-        Entry { seq, id, json: json.into() }
-    }
-}
 
 /// Whether a message of then is still known by its `client_msg_id`, as far as time goes. A clock that went back
 /// forgets nothing.
@@ -93,24 +71,6 @@ pub(crate) struct Entry {
     /// The frame that members get, JSON.
     pub(crate) json: Arc<str>,
 }
-
-/// What became of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Receipt {
-    /// The log that it is in.
-    pub(crate) epoch: Epoch,
-    /// Its number.
-    pub(crate) seq: Seq,
-    /// Its identity.
-    pub(crate) id: EntryId,
-    /// When it was accepted.
-    pub(crate) ts: Timestamp,
-    /// Whether it had been stored before.
-    pub(crate) duplicate: bool,
-}
-
-/// Is called once, when a submission is stored, or not known to be.
-pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, Unavailable>) + Send>;
 
 /// Recipients of a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,7 +160,7 @@ pub(crate) trait Broker: Send + Sync {
     /// Sees to it that the feed has of an open room what is stored now, by whatever instance.
     fn catch_up(&self, room: &RoomName) -> Pending<()>;
 
-    /// Takes a message. Those of one caller are stored in the order of its calls; each completes later, perhaps not
+    /// Takes an entry of any kind. Those of one caller are stored in the order of its calls; each completes later, perhaps not
     /// before the next [`Broker::flush`]. An engine of one process completes it after the feed had it.
     fn submit(&self, submission: Submission, done: Completion);
 
@@ -237,11 +197,4 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Counts it no more.
     fn disconnect(&self, user: &UserId);
-}
-
-/// The key of deduplication: whose message it is, and the sender's own id for it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct DedupKey {
-    pub(crate) from: UserId,
-    pub(crate) client_msg_id: ClientMsgId,
 }

@@ -2,14 +2,14 @@
 
 use std::task::{Context, Poll};
 
-use realtime_shared::{Ack, ErrorCode, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame, codec};
+use realtime_shared::{Ack, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::operation::Outcome;
 use super::{Connection, operation};
-use crate::broker::{Receipt, Submission, Unavailable};
+use crate::broker::{NotStored, Receipt, Submission};
 use crate::framing;
-use crate::room::Mailbox;
+use crate::room::{Completed, Mailbox};
 use crate::session::{Command, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Command::Drop(reason) => self.hub.metrics.dropped.inc(reason),
             Command::Answer(frame) => self.answer(&frame),
             Command::Close(code) => self.close(code),
-            Command::Post { submission, reference } => self.submit(submission, reference),
+            Command::Submit { submission, reference } => self.submit(submission, reference),
             Command::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
             Command::Tell { to, event } => self.hub.registry.tell(to, &event),
             Command::Join { room, since, reference } => {
@@ -59,24 +59,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn submit(&mut self, submission: Submission, reference: Option<Ref>) {
         self.in_flight += 1;
         let mailbox = self.mailbox.clone();
-        let (room, client_msg_id) = (submission.post.room.clone(), submission.post.client_msg_id.clone());
-        let done = move |result: Result<Receipt, Unavailable>| {
+        let Submission { room, client_msg_id, .. } = &submission;
+        let (room, client_msg_id) = (room.clone(), client_msg_id.clone());
+        let done = move |result: Result<Receipt, NotStored>| {
             count(&mailbox, &result);
-            let answer = match (result, client_msg_id) {
-                (Ok(_), None) => None,
-                (Ok(receipt), Some(client_msg_id)) => {
-                    let Receipt { epoch, seq, id, ts, duplicate } = receipt;
-                    let ack = Ack { room, client_msg_id, epoch, seq, id, ts, duplicate };
-                    Some(ServerFrame { event: ServerEvent::Ack(ack), reference })
-                }
-                (Err(Unavailable), client_msg_id) => {
-                    let error = Error::unavailable().in_room(&room).of_message(client_msg_id.as_ref());
-                    Some(error.answering(reference).into_frame())
-                }
-            };
-            mailbox.complete(answer.map(|frame| codec::encode_frame(&frame)).as_deref());
+            // A base client gets no ack, but it gets refusals.
+            let answered = client_msg_id.is_some() || result.is_err();
+            mailbox.complete(answered.then_some(Completed { room, client_msg_id, reference, result }));
         };
         self.hub.registry.submit(self.mailbox.worker, submission, Box::new(done));
+    }
+
+    /// Sends the ack of a submission, or its refusal.
+    pub(super) fn answer_submission(&mut self, completed: Completed) {
+        let Completed { room, client_msg_id, reference, result } = completed;
+        match result {
+            Ok(Receipt { epoch, seq, id, ts, duplicate }) => {
+                let Some(client_msg_id) = client_msg_id else { return };
+                let ack = Ack { room, client_msg_id, epoch, seq, id, ts, duplicate };
+                self.answer(&ServerFrame { event: ServerEvent::Ack(ack), reference });
+            }
+            Err(cause) => {
+                let error = Error::not_stored(cause).in_room(&room).of_entry(client_msg_id.as_ref());
+                self.refuse(error.answering(reference));
+            }
+        }
     }
 
     /// Takes what the broker answered.
@@ -95,17 +102,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.delivery.reposition(&entrance);
             }
             Outcome::Rejoined { entrance, replays: false, json } => self.delivery.interject(&entrance, json),
-            Outcome::NotJoined(room, json) => {
+            Outcome::Refused(error) => self.refuse(error),
+            Outcome::NotJoined(room, error) => {
                 self.session.not_joined(&room);
-                framing::text(self.socket.output(), &json);
+                self.refuse(error);
             }
             Outcome::Left(left) => {
                 for (room, departure) in left {
                     match departure {
                         Ok((until, json)) => self.delivery.depart(&room, until, json),
-                        Err(json) => {
+                        Err(error) => {
                             self.delivery.forget(&room);
-                            framing::text(self.socket.output(), &json);
+                            self.refuse(error);
                         }
                     }
                 }
@@ -114,12 +122,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Counts what became of a submission.
-fn count(mailbox: &Mailbox, result: &Result<Receipt, Unavailable>) {
-    let metrics = &mailbox.metrics;
+/// Counts a submission that was stored, also after its connection has ended. Refusals are counted when they are sent.
+fn count(mailbox: &Mailbox, result: &Result<Receipt, NotStored>) {
     match result {
-        Ok(Receipt { duplicate: false, .. }) => metrics.accepted.add(mailbox.worker, 1),
-        Ok(Receipt { duplicate: true, .. }) => metrics.dedup_hits.inc(),
-        Err(Unavailable) => metrics.refusals.inc(ErrorCode::Unavailable),
+        Ok(Receipt { duplicate: false, .. }) => mailbox.metrics.accepted.add(mailbox.worker, 1),
+        Ok(Receipt { duplicate: true, .. }) => mailbox.metrics.dedup_hits.inc(),
+        Err(_) => {}
     }
 }

@@ -30,7 +30,7 @@ use crate::auth::token::LEEWAY;
 use crate::config::OnExpiry;
 use crate::framing;
 use crate::room::{Letters, Mailbox};
-use crate::session::Session;
+use crate::session::{Error, Session};
 use crate::socket::{Incoming, Read, Socket, Violation};
 
 /// Submissions of one connection that may be on their way; past it the client is not read from.
@@ -246,10 +246,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn take_letters(&mut self) {
-        let Some(Letters { frames, completed, close }) = self.mailbox.take() else { return };
+        let Some(Letters { frames, completed, completions, close }) = self.mailbox.take() else { return };
         self.in_flight -= completed;
         if self.phase == Phase::Open {
             self.socket.output().extend_from_slice(&frames);
+            for completed in completions {
+                self.answer_submission(completed);
+                // Nothing follows a close frame.
+                if self.phase != Phase::Open {
+                    return;
+                }
+            }
             if self.socket.pending_output() > OUTPUT_BYTES {
                 self.close(CloseCode::TooSlow);
             } else if let Some(code) = close {
@@ -321,6 +328,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.hub.metrics.refusals.inc(error.code);
         }
         framing::text(self.socket.output(), &codec::encode_frame(frame));
+    }
+
+    /// Answers with a refusal, or ends the connection: [`Session::refuse`] decides.
+    fn refuse(&mut self, error: Error) {
+        let command = self.session.refuse(error, Instant::now());
+        self.carry_out(command);
     }
 
     /// Closes the connection with a code of ours. Who does not read gets longer to see it.

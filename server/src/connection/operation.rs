@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use realtime_shared::{
-    ErrorCode, Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame,
-    SystemEvent, codec,
+    Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent,
+    codec,
 };
 
 use super::hub::Hub;
@@ -18,11 +18,12 @@ use crate::session::Error;
 pub(super) type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 
 /// The last place that is seen of a room, and what is told then; or why that cannot be told.
-type Told = Result<(Place, String), String>;
+type Told = Result<(Place, String), Error>;
 
 /// What came of it; frames are JSON.
 pub(super) enum Outcome {
     Answer(String),
+    Refused(Error),
     Joined(Entrance, Seat, String),
     /// `replays`: the connection goes elsewhere in the room, and not on where it is.
     Rejoined {
@@ -30,7 +31,7 @@ pub(super) enum Outcome {
         replays: bool,
         json: String,
     },
-    NotJoined(RoomName, String),
+    NotJoined(RoomName, Error),
     /// The rooms that were left.
     Left(Vec<(Arc<Room>, Told)>),
 }
@@ -48,8 +49,8 @@ pub(super) fn join(
         if let Ok((entrance, seat, joined)) = joined {
             Outcome::Joined(entrance, seat, joined_frame(joined, reference))
         } else {
-            let json = unavailable(&hub, Some(&room), reference);
-            Outcome::NotJoined(room, json)
+            let error = unavailable(Some(&room), reference);
+            Outcome::NotJoined(room, error)
         }
     })
 }
@@ -68,7 +69,7 @@ pub(super) fn rejoin(
                 let replays = joined.recovery.is_some();
                 Outcome::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
             }
-            Err(Unavailable) => Outcome::Answer(unavailable(&hub, Some(&room.name), reference)),
+            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room.name), reference)),
         }
     })
 }
@@ -89,7 +90,7 @@ pub(super) fn leave(
                 Ok((until, left)) => {
                     Ok((until, answer(ServerEvent::System(SystemEvent::Left(left)), reference)))
                 }
-                Err(Unavailable) => Err(unavailable(&hub, Some(&room.name), reference)),
+                Err(Unavailable) => Err(unavailable(Some(&room.name), reference)),
             };
             all.push((room, left));
         }
@@ -106,44 +107,49 @@ pub(super) fn history(
 ) -> Operation {
     let hub = hub.clone();
     Box::pin(async move {
-        Outcome::Answer(match hub.registry.history(&room, range, limit).await {
+        match hub.registry.history(&room, range, limit).await {
             Ok(page) => {
                 let entries: Vec<&str> = page.entries.iter().map(|entry| &*entry.json).collect();
-                let newest_first = !matches!(range, Range::After(_));
-                codec::encode_history(
+                let newest_first = match range {
+                    Range::Newest | Range::Before(_) => true,
+                    Range::After(_) => false,
+                };
+                Outcome::Answer(codec::encode_history(
                     &room,
                     page.epoch.as_ref(),
                     &entries,
                     page.has_more,
                     newest_first,
                     reference.as_ref(),
-                )
+                ))
             }
-            Err(Unavailable) => unavailable(&hub, Some(&room), reference),
-        })
+            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room), reference)),
+        }
     })
 }
 
 pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) -> Operation {
     let hub = hub.clone();
     Box::pin(async move {
-        Outcome::Answer(match hub.registry.members(&room).await {
+        match hub.registry.members(&room).await {
             Ok(presence) => {
                 let members = Members { room, members: presence.members, member_count: presence.count };
-                answer(ServerEvent::Members(members), reference)
+                Outcome::Answer(answer(ServerEvent::Members(members), reference))
             }
-            Err(Unavailable) => unavailable(&hub, Some(&room), reference),
-        })
+            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room), reference)),
+        }
     })
 }
 
 pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: Option<Ref>) -> Operation {
     let hub = hub.clone();
     Box::pin(async move {
-        Outcome::Answer(match hub.registry.list(filter, limit).await {
-            Ok((rooms, has_more)) => answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference),
-            Err(Unavailable) => unavailable(&hub, None, reference),
-        })
+        match hub.registry.list(filter, limit).await {
+            Ok((rooms, has_more)) => {
+                Outcome::Answer(answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference))
+            }
+            Err(Unavailable) => Outcome::Refused(unavailable(None, reference)),
+        }
     })
 }
 
@@ -155,9 +161,8 @@ fn answer(event: ServerEvent, reference: Option<Ref>) -> String {
     codec::encode_frame(&ServerFrame { event, reference })
 }
 
-fn unavailable(hub: &Hub, room: Option<&RoomName>, reference: Option<Ref>) -> String {
-    hub.metrics.refusals.inc(ErrorCode::Unavailable);
+fn unavailable(room: Option<&RoomName>, reference: Option<Ref>) -> Error {
     let error = Error::unavailable();
     let error = room.map_or(error.clone(), |room| error.in_room(room));
-    codec::encode_frame(&error.answering(reference).into_frame())
+    error.answering(reference)
 }

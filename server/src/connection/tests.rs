@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use realtime_shared::{LeaveReason, Position, Role, RoomName, RoomSummary, Timestamp, UserId};
+use realtime_shared::{ErrorCode, LeaveReason, Position, Role, RoomName, RoomSummary, Timestamp, UserId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -11,7 +11,8 @@ use super::*;
 use crate::auth::{Grants, Verifier};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{
-    Broker, Completion, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    Broker, Completion, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -30,6 +31,8 @@ struct Gate {
     open: bool,
     /// Questions that came while it was closed.
     waiting: usize,
+    /// The outcome of every submission, in place of a receipt.
+    refuses: Option<NotStored>,
 }
 
 impl Gated {
@@ -77,7 +80,11 @@ impl Broker for Gated {
     }
 
     fn submit(&self, submission: Submission, done: Completion) {
-        self.inner.submit(submission, done);
+        let refused = self.gate.borrow().refuses.clone();
+        match refused {
+            Some(cause) => done(Err(cause)),
+            None => self.inner.submit(submission, done),
+        }
     }
 
     fn flush(&self) {
@@ -137,9 +144,10 @@ impl House {
         let secret = Secret::new(b"a secret that only these tests know").expect("long enough");
         let mut config = Config::new(secret);
         config.workers = 1;
+        config.limits.max_messages_per_second = 0;
         config.timing.leave_grace = Duration::ZERO;
         let config = Arc::new(config);
-        let (gate, clock) = (watch::Sender::new(Gate { open: true, waiting: 0 }), Clock::system());
+        let (gate, clock) = (watch::Sender::new(Gate { open: true, ..Gate::default() }), Clock::system());
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| {
             let inner = Arc::new(MemoryBroker::new(
@@ -157,7 +165,7 @@ impl House {
     }
 
     fn set_open(&self, open: bool) {
-        self.gate.send_modify(|gate| *gate = Gate { open, waiting: 0 });
+        self.gate.send_modify(|gate| *gate = Gate { open, ..Gate::default() });
     }
 
     /// Waits until somebody waits at the gate.
@@ -252,4 +260,53 @@ async fn a_connection_that_ends_while_it_joins_holds_nobody_up() {
     assert_eq!(house.members().await, 1);
     drop(alice.stream);
     alice.running.await.expect("no panic");
+}
+
+/// Text of the refusal that `refuses` causes, for the entry that the tests below post.
+fn refusal(code: &str, message: &str, temporary: bool) -> String {
+    format!(
+        r#"{{"type":"error","code":"{code}","message":"{message}","temporary":{temporary},"room":"a","client_msg_id":"m","ref":"r"}}"#
+    )
+}
+
+const POST: &str = r#"{"type":"message","room":"a","text":"hi","client_msg_id":"m","ref":"r"}"#;
+
+#[tokio::test]
+async fn a_refusal_of_the_store_reaches_its_client_and_counts_towards_4009() {
+    let house = House::new();
+    let mut alice = house.connect("alice").await;
+    let message = "only its author may change that message";
+    let cause = NotStored::Refused { code: ErrorCode::Forbidden, message: message.to_owned() };
+    house.gate.send_modify(|gate| gate.refuses = Some(cause));
+    for _ in 0..99 {
+        alice.heard.clear();
+        alice.send(POST).await;
+        alice.hears(refusal("forbidden", message, false).as_bytes()).await;
+    }
+    alice.heard.clear();
+    alice.send(POST).await;
+    alice.hears(&CloseCode::TooManyRequests.to_u16().to_be_bytes()).await;
+    assert!(alice.heard.starts_with(&[0x88]), "nothing but the close frame: {:?}", alice.heard);
+    drop(alice.stream);
+    assert_eq!(alice.running.await.expect("no panic"), Ended::ByServer(CloseCode::TooManyRequests));
+    let metrics = house.hub.metrics.render();
+    assert!(metrics.contains("realtime_refusals_total{code=\"forbidden\"} 99\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_unavailable_ends_no_connection() {
+    let house = House::new();
+    let mut alice = house.connect("alice").await;
+    house.gate.send_modify(|gate| gate.refuses = Some(Unavailable.into()));
+    for _ in 0..150 {
+        alice.heard.clear();
+        alice.send(POST).await;
+        let message = "the store cannot be reached; try again later";
+        alice.hears(refusal("unavailable", message, true).as_bytes()).await;
+    }
+    house.gate.send_modify(|gate| gate.refuses = None);
+    alice.send(POST).await;
+    alice.hears(br#""type":"ack""#).await;
+    let metrics = house.hub.metrics.render();
+    assert!(metrics.contains("realtime_refusals_total{code=\"unavailable\"} 150\n"), "{metrics}");
 }

@@ -13,9 +13,10 @@ use std::task::Context;
 
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
-use realtime_shared::{CloseCode, UserId};
+use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, UserId};
 
 use super::Flusher;
+use crate::broker::{NotStored, Receipt};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
@@ -47,10 +48,20 @@ pub(crate) struct Mailbox {
 pub(crate) struct Letters {
     /// Whole WebSocket frames.
     pub(crate) frames: Vec<u8>,
-    /// How many submissions completed.
+    /// Number of submissions that completed.
     pub(crate) completed: usize,
+    /// Outcomes of those of them that the connection answers.
+    pub(crate) completions: Vec<Completed>,
     /// That it is to end.
     pub(crate) close: Option<CloseCode>,
+}
+
+/// The outcome of a submission, with what its answer repeats.
+pub(crate) struct Completed {
+    pub(crate) room: RoomName,
+    pub(crate) client_msg_id: Option<ClientMsgId>,
+    pub(crate) reference: Option<Ref>,
+    pub(crate) result: Result<Receipt, NotStored>,
 }
 
 impl Mailbox {
@@ -98,15 +109,13 @@ impl Mailbox {
         });
     }
 
-    /// Says that a submission completed, with the answer to it where it asked for one. Many complete at once: those who
-    /// wait for them are woken together.
-    pub(crate) fn complete(self: &Arc<Self>, json: Option<&str>) {
+    /// Leaves the completion of a submission, with its outcome if the connection answers it. Many complete at once:
+    /// their connections are woken together.
+    pub(crate) fn complete(self: &Arc<Self>, outcome: Option<Completed>) {
         {
             let mut letters = self.letters.lock();
             letters.completed += 1;
-            if let Some(json) = json {
-                framing::text(&mut letters.frames, json);
-            }
+            letters.completions.extend(outcome);
         }
         self.has_letters.store(true, Ordering::Release);
         if !self.awake.swap(true, Ordering::AcqRel) {

@@ -30,7 +30,7 @@ pub(crate) use self::cursor::{Cursor, Pulled};
 pub(crate) use self::flush::Flusher;
 use self::log::{Appended, RoomLog};
 pub(crate) use self::log::{Overtaken, Place};
-pub(crate) use self::mailbox::{Letters, Mailbox};
+pub(crate) use self::mailbox::{Completed, Letters, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};

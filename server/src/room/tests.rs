@@ -199,7 +199,7 @@ async fn say(house: &Registry, from: &str, to: &str, text: &str) -> Receipt {
     let stored = move |result: Result<Receipt, _>| {
         let _ = done.send(result.expect("stored"));
     };
-    house.submit(0, Submission { from: user(from), post }, Box::new(stored));
+    house.submit(0, Submission::message(user(from), post), Box::new(stored));
     receipt.await.expect("completed")
 }
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, CloseCode, DecodeError, ErrorCode, Notice, Pong, Position, Post, Ref, Role,
-    RoomName, Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
+    ClientEvent, ClientFrame, CloseCode, DecodeError, ErrorCode, Notice, Pong, Position, Ref, Role, RoomName,
+    Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
 use self::rate::{Bucket, IGNORED, Patience, REFUSALS};
@@ -61,7 +61,7 @@ pub(crate) enum Command {
         room: RoomName,
         reference: Option<Ref>,
     },
-    Post {
+    Submit {
         submission: Submission,
         reference: Option<Ref>,
     },
@@ -161,9 +161,10 @@ impl Session {
         if self.ignored.add(now) { Command::Close(CloseCode::TooManyRequests) } else { Command::Drop(reason) }
     }
 
-    /// Counts a refusal; the answer, or the end where there were too many.
-    fn refuse(&mut self, error: Error, now: Instant) -> Command {
-        if self.refusals.add(now) {
+    /// The one way of a refusal to the client, whether this session, the store or a rule of the log refuses: counts it,
+    /// and gives the answer, or the end of the connection if there were too many.
+    pub(crate) fn refuse(&mut self, error: Error, now: Instant) -> Command {
+        if error.is_counted() && self.refusals.add(now) {
             Command::Close(CloseCode::TooManyRequests)
         } else {
             Command::Answer(error.into_frame())
@@ -176,12 +177,13 @@ impl Session {
     }
 
     fn on_event(&mut self, event: ClientEvent, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
-        // Messages and typing have bounds of their own.
-        if !matches!(event, ClientEvent::Message(_) | ClientEvent::Typing { .. }) {
+        if is_request(&event) {
             self.requests.take(now.instant).map_err(Error::rate_limited)?;
         }
         match event {
-            ClientEvent::Message(post) => self.post(post, reference, now),
+            ClientEvent::Message(post) => {
+                self.submit(Submission::message(self.identity.user.clone(), post), reference, now)
+            }
             ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, now),
             ClientEvent::JoinRoom { room, since } => self.join(room, since, reference),
             ClientEvent::LeaveRoom { room } => {
@@ -232,17 +234,19 @@ impl Session {
         Ok(Command::Join { room, since, reference })
     }
 
-    fn post(&mut self, post: Post, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
-        let refused = |error: Error| error.in_room(&post.room).of_message(post.client_msg_id.as_ref());
-        if !self.identity.grants.may_post(&post.room) {
+    /// Submits an entry of any kind.
+    fn submit(&mut self, submission: Submission, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
+        let Submission { room, client_msg_id, .. } = &submission;
+        let refused = |error: Error| error.in_room(room).of_entry(client_msg_id.as_ref());
+        if !self.identity.grants.may_post(room) {
             return Err(refused(Error::forbidden("post in that room")));
         }
         self.posts.take(now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
-        if let Some(membership) = self.membership(&post.room) {
-            // Who has posted has stopped typing, and may say so again at once.
+        if let Some(membership) = self.membership(room) {
+            // A user who has posted has stopped typing, and may start again at once.
             membership.typing = None;
         }
-        Ok(Command::Post { submission: Submission { from: self.identity.user.clone(), post }, reference })
+        Ok(Command::Submit { submission, reference })
     }
 
     /// Typing is told when it changes, or again after a while. What is too much is dropped without a word.
@@ -333,6 +337,21 @@ impl Session {
 
     fn membership(&mut self, room: &RoomName) -> Option<&mut Membership> {
         self.rooms.iter_mut().find(|membership| membership.room == *room)
+    }
+}
+
+/// Whether an event counts towards the rate of requests. Entries and typing have rates of their own.
+fn is_request(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::Message(_) | ClientEvent::Typing { .. } => false,
+        ClientEvent::JoinRoom { .. }
+        | ClientEvent::LeaveRoom { .. }
+        | ClientEvent::Ping(_)
+        | ClientEvent::History { .. }
+        | ClientEvent::Members { .. }
+        | ClientEvent::ListRooms { .. }
+        | ClientEvent::Refresh { .. }
+        | ClientEvent::Notice { .. } => true,
     }
 }
 

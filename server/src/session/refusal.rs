@@ -1,9 +1,11 @@
-//! What a client is told when it does not get what it asked for.
+//! Refusals: the `error` frames that a client gets instead of what it asked for.
 
 use std::time::Duration;
 
 use realtime_shared::codec::Refusal;
 use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Ref, RoomName, ServerEvent, ServerFrame};
+
+use crate::broker::NotStored;
 
 /// An `error` frame with `code`, and what the request can be known by.
 #[derive(Debug, Clone)]
@@ -46,6 +48,20 @@ impl Error {
         error
     }
 
+    /// The refusal of a submission by the store.
+    pub(crate) fn not_stored(cause: NotStored) -> Self {
+        match cause {
+            NotStored::Unavailable(_) => Self::unavailable(),
+            NotStored::Refused { code, message } => Self::new(code, message),
+        }
+    }
+
+    /// Whether it counts towards the end of the connection. A store that cannot be reached is not the client's fault:
+    /// a client that has many messages in flight then is not closed for it.
+    pub(super) fn is_counted(&self) -> bool {
+        self.event.code != ErrorCode::Unavailable
+    }
+
     pub(crate) fn undecodable(refusal: Refusal) -> Self {
         let mut error = Self::new(refusal.fault.code(), refusal.fault.to_string());
         error.event.room = refusal.room;
@@ -59,7 +75,7 @@ impl Error {
         self
     }
 
-    pub(crate) fn of_message(mut self, client_msg_id: Option<&ClientMsgId>) -> Self {
+    pub(crate) fn of_entry(mut self, client_msg_id: Option<&ClientMsgId>) -> Self {
         self.event.client_msg_id = client_msg_id.cloned();
         self
     }

@@ -4,6 +4,7 @@ use realtime_shared::{Claims, ErrorEvent};
 
 use super::*;
 use crate::auth::{Grants, token};
+use crate::broker::{Body, NotStored, Unavailable};
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -104,9 +105,10 @@ fn in_short(command: Command) -> String {
             format!("join {room}{since}{}", answering(reference))
         }
         Command::Leave { room, reference } => format!("leave {room}{}", answering(reference)),
-        Command::Post { submission: Submission { from, post }, reference } => {
-            let id = post.client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
-            format!("post {from}: {} in {}{id}{}", post.text, post.room, answering(reference))
+        Command::Submit { submission: Submission { from, room, client_msg_id, body }, reference } => {
+            let id = client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
+            let Body::Message { text } = body;
+            format!("post {from}: {text} in {room}{id}{}", answering(reference))
         }
         Command::Signal { room, event, skip } => format!("signal {room} {skip:?} {}", codec::encode(&event)),
         Command::Tell { to, event } => format!("tell {to:?} {}", codec::encode(&event)),
@@ -420,6 +422,36 @@ fn a_hundred_refusals_in_ten_seconds_are_the_end() {
         patient.is_refused("{}");
         patient.wait(Duration::from_millis(150));
     }
+}
+
+#[test]
+fn refusals_of_the_store_count_like_those_of_the_session() {
+    let mut client = Client::user();
+    let refused_edit = || {
+        let cause =
+            NotStored::Refused { code: ErrorCode::Forbidden, message: "only its author edits it".to_owned() };
+        Error::not_stored(cause).in_room(&RoomName::new("a").expect("a room's name"))
+    };
+    for _ in 0..98 {
+        let answer = in_short(client.session.refuse(refused_edit(), client.now.instant));
+        assert_eq!(
+            answer,
+            r#"{"type":"error","code":"forbidden","message":"only its author edits it","temporary":false,"room":"a"}"#
+        );
+    }
+    assert_eq!(client.is_refused("{}").0.code, ErrorCode::BadRequest);
+    assert_eq!(in_short(client.session.refuse(refused_edit(), client.now.instant)), "close 4009");
+}
+
+#[test]
+fn an_unavailable_store_does_not_end_the_connection() {
+    let mut client = Client::user();
+    for _ in 0..1_000 {
+        let error = Error::not_stored(NotStored::from(Unavailable));
+        let answer = in_short(client.session.refuse(error, client.now.instant));
+        assert!(answer.contains(r#""code":"unavailable""#), "{answer}");
+    }
+    assert_eq!(client.is_refused("{}").0.code, ErrorCode::BadRequest);
 }
 
 #[test]

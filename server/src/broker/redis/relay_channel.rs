@@ -62,7 +62,7 @@ fn read(payload: &str) -> Result<Relayed, String> {
         return Ok(Relayed::Notice(Notice { message: text, from, room: None }));
     };
     let room = RoomName::new(&room).map_err(|error| format!("room: {error}"))?;
-    Ok(Relayed::Message(Submission { from, post: Post { room, text, client_msg_id: None } }))
+    Ok(Relayed::Message(Submission::message(from, Post { room, text, client_msg_id: None })))
 }
 
 impl Shared {
@@ -131,7 +131,7 @@ mod tests {
                 text: Text::new(text).expect("a text"),
                 client_msg_id: None,
             };
-            Ok(Relayed::Message(Submission { from: UserId::new(from).expect("a user id"), post }))
+            Ok(Relayed::Message(Submission::message(UserId::new(from).expect("a user id"), post)))
         };
         assert_eq!(
             read(r#"{"type":"message","room":"a","from":"bob","text":"hello"}"#),

@@ -71,11 +71,11 @@ impl TailCache {
     /// Returns the message if the tail of its room is cached. Sets it aside while the tail is read, and refuses it if the
     /// tail cannot be read.
     pub(super) fn admit(&mut self, waiting: PendingSubmission, view: View<'_>) -> Option<PendingSubmission> {
-        let room = &waiting.submission.post.room;
+        let room = &waiting.submission.room;
         match self.rooms.get_mut(room) {
             Some(Slot::Held(_)) => return Some(waiting),
             Some(Slot::Reading(all)) if all.len() < MAX_WAITING => all.push(waiting),
-            Some(Slot::Reading(_)) => (waiting.done)(Err(Unavailable)),
+            Some(Slot::Reading(_)) => (waiting.done)(Err(Unavailable.into())),
             None => match short(view, room) {
                 Ok(Some(tail)) => {
                     self.hold(room.clone(), tail);
@@ -87,7 +87,7 @@ impl TailCache {
                 }
                 Err(error) => {
                     tracing::error!(%error, "cannot read the store");
-                    (waiting.done)(Err(Unavailable));
+                    (waiting.done)(Err(Unavailable.into()));
                 }
             },
         }
@@ -192,6 +192,6 @@ fn short(view: View<'_>, room: &RoomName) -> Result<Option<Tail>> {
 
 fn refuse(all: Vec<PendingSubmission>) {
     for PendingSubmission { done, .. } in all {
-        done(Err(Unavailable));
+        done(Err(Unavailable.into()));
     }
 }

@@ -260,7 +260,7 @@ async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
         let _ = done.send(stored);
     };
     broker.submit(said("alice", "a", "1"), Box::new(done));
-    assert_eq!(result.await.expect("completed"), Err(Unavailable));
+    assert_eq!(result.await.expect("completed"), Err(Unavailable.into()));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ impl WriteQueue {
         let mut state = self.state.lock();
         if state.closed || state.bytes + bytes > MAX_WAITING_BYTES {
             drop(state);
-            return (waiting.done)(Err(Unavailable));
+            return (waiting.done)(Err(Unavailable.into()));
         }
         state.bytes += bytes;
         state.waiting.push_back(waiting);
@@ -117,13 +117,13 @@ impl WriteQueue {
             std::mem::take(&mut state.waiting)
         };
         for PendingSubmission { done, .. } in waiting {
-            done(Err(Unavailable));
+            done(Err(Unavailable.into()));
         }
     }
 }
 
 fn bytes_of(waiting: &PendingSubmission) -> usize {
-    waiting.submission.post.text.as_str().len() + SUBMISSION_BYTES
+    waiting.submission.text_bytes() + SUBMISSION_BYTES
 }
 
 #[cfg(test)]
@@ -132,11 +132,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::broker::NotStored;
     use crate::broker::contract::said;
 
     fn waiting(refused: &Arc<AtomicUsize>, text: &str) -> PendingSubmission {
         let refused = refused.clone();
-        let done = move |result: Result<_, Unavailable>| {
+        let done = move |result: Result<_, NotStored>| {
             refused.fetch_add(usize::from(result.is_err()), Ordering::SeqCst);
         };
         PendingSubmission { submission: said("alice", "a", text), done: Box::new(done) }

@@ -45,7 +45,7 @@ enum AppendOutcome {
     New(RoomName, Entry, Receipt),
     Duplicate(Receipt),
     /// The seqs of the room, or the room ids, are used up.
-    Refused,
+    Exhausted,
 }
 
 impl AppendOutcome {
@@ -127,7 +127,7 @@ impl WriterThread {
             Err(fault) => {
                 self.tails.forget_batch();
                 for done in completions {
-                    done(Err(Unavailable));
+                    done(Err(Unavailable.into()));
                 }
                 match fault {
                     WriteError::Fatal(error) => Err(error),
@@ -165,7 +165,7 @@ fn fill<'a>(
     let mut outcomes = Vec::with_capacity(submissions.len());
     for submission in submissions {
         let now = clock.now();
-        let tail = tails.get(&submission.post.room).expect("a submission is only admitted with a tail");
+        let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
         outcomes.push(tail.append(&mut batch, submission, now)?);
     }
     Ok((batch, outcomes))
@@ -184,7 +184,7 @@ impl FeedSlot {
                     Ok(receipt.clone())
                 }
                 AppendOutcome::Duplicate(receipt) => Ok(receipt.clone()),
-                AppendOutcome::Refused => Err(Unavailable),
+                AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
     }
@@ -198,7 +198,7 @@ impl Tail {
         submission: Submission,
         ts: Timestamp,
     ) -> rusqlite::Result<AppendOutcome> {
-        let client_msg_id = submission.post.client_msg_id.as_ref();
+        let client_msg_id = submission.client_msg_id.as_ref();
         let digest = client_msg_id.map(|id| digest(&submission.from, id));
         if let Some(receipt) = self.find(batch, digest, ts)? {
             return Ok(AppendOutcome::Duplicate(receipt));
@@ -208,14 +208,14 @@ impl Tail {
             log.clone()
         } else {
             let epoch = Epoch::from_id(id);
-            let Some(room) = batch.add_room(&submission.post.room, &epoch, FIRST)? else {
-                return Ok(AppendOutcome::Refused);
+            let Some(room) = batch.add_room(&submission.room, &epoch, FIRST)? else {
+                return Ok(AppendOutcome::Exhausted);
             };
             self.log.insert((room, epoch)).clone()
         };
-        let Some(key) = room.next_key(self.head) else { return Ok(AppendOutcome::Refused) };
+        let Some(key) = room.next_key(self.head) else { return Ok(AppendOutcome::Exhausted) };
         let seq = key.seq();
-        let name = submission.post.room.clone();
+        let name = submission.room.clone();
         let entry = submission.into_entry(&epoch, seq, id, ts);
         batch.add(&Row { key, id, ts, dedup_digest: digest, frame: Some(&entry.json) })?;
         self.head = seq;

@@ -111,7 +111,7 @@ impl Lane {
                     return Some((command, (until, done)));
                 }
                 if let Some(done) = done {
-                    done(Err(Unavailable));
+                    done(Err(Unavailable.into()));
                 }
                 None
             })
@@ -158,7 +158,7 @@ fn expire(waiting: &mut [Waiting]) -> Option<(Instant, Instant)> {
     for (until, done) in waiting {
         if *until <= now {
             if let Some(done) = done.take() {
-                done(Err(Unavailable));
+                done(Err(Unavailable.into()));
             }
         } else {
             let (first, last) = left.unwrap_or((*until, *until));
@@ -175,7 +175,7 @@ fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
         let Some(done) = done else { continue };
         let receipt = receipt(answer);
         stored += usize::from(receipt.as_ref().is_some_and(|receipt| !receipt.duplicate));
-        done(receipt.ok_or(Unavailable));
+        done(receipt.ok_or(Unavailable.into()));
     }
     stored
 }

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use ::redis::Cmd;
-use realtime_shared::{EntryId, Message, RoomName, Seq, codec};
+use realtime_shared::{EntryId, RoomName};
 
 use crate::broker::redis::log::lanes::Lane;
 use crate::broker::redis::transport::{keys, scripts};
@@ -27,23 +27,13 @@ impl Shared {
     pub(crate) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
         let now = self.clock.now();
         let id = EntryId::from_parts(now, fastrand::u128(..));
-        let Submission { from, post } = submission;
-        let room = post.room.clone();
-        let known_as = match &post.client_msg_id {
-            Some(id) if !faults::breaks(Fault::NoDedup) => digest(&from, id),
+        let room = submission.room.clone();
+        let known_as = match &submission.client_msg_id {
+            Some(id) if !faults::breaks(Fault::NoDedup) => digest(&submission.from, id),
             // Its own id, so that it is known when the same command comes twice.
             _ => id.to_u128(),
         };
-        let (before, after) = codec::encode_around_seq(&Message {
-            room: post.room,
-            from,
-            text: post.text,
-            seq: Seq::ZERO,
-            id,
-            ts: now,
-            client_msg_id: post.client_msg_id,
-            epoch: None,
-        });
+        let (before, after) = submission.encode_around_seq(id, now);
         let channel = self.keys.channel(&room);
         let mut append = scripts::APPEND.on(&[
             keys::log(&channel),

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::broker::contract::said;
-use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW, Receipt, Submission};
+use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW, NotStored, Receipt, Submission};
 
 /// For how many seconds a generation is kept at most.
 const KNOWN_SECONDS: u64 = 25 * 60 * 60;
@@ -19,7 +19,7 @@ async fn post_all(instance: &Instance, numbers: impl Iterator<Item = u64>) -> Ve
     for number in numbers {
         let (done, receipt) = oneshot::channel();
         let done =
-            move |result: Result<Receipt, Unavailable>| done.send(result.expect("stored")).expect("awaited");
+            move |result: Result<Receipt, NotStored>| done.send(result.expect("stored")).expect("awaited");
         instance.submit(numbered(number), done);
         waiting.push_back(receipt);
         if waiting.len() == WINDOW {
@@ -71,7 +71,7 @@ async fn a_message_is_known_for_a_day() {
     let one = instance(&redis);
     let mut raw = Raw::to(&redis).await;
     let first = one.post(numbered(1)).await;
-    let digest = digest(&user("alice"), &numbered(1).post.client_msg_id.expect("given")).to_be_bytes();
+    let digest = digest(&user("alice"), &numbered(1).client_msg_id.expect("given")).to_be_bytes();
     let age = u64::try_from(DEDUP_WINDOW.as_millis()).expect("a day");
     // As if it had come so much earlier.
     for (earlier, known) in [(age - 60_000, true), (age + 1, false)] {

@@ -6,15 +6,15 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::broker::Receipt;
 use crate::broker::contract::said;
+use crate::broker::{NotStored, Receipt};
 
 /// Who posts without a pause, and again what was refused: under the same id.
 struct Poster {
     number: u64,
     stored: BTreeMap<u64, Receipt>,
-    done: mpsc::Sender<(u64, Result<Receipt, Unavailable>)>,
-    answers: mpsc::Receiver<(u64, Result<Receipt, Unavailable>)>,
+    done: mpsc::Sender<(u64, Result<Receipt, NotStored>)>,
+    answers: mpsc::Receiver<(u64, Result<Receipt, NotStored>)>,
     /// How many are on their way.
     sent: usize,
     refused: Vec<u64>,
@@ -48,7 +48,8 @@ impl Poster {
             self.sent -= 1;
             match result {
                 Ok(receipt) => drop(self.stored.insert(number, receipt)),
-                Err(Unavailable) => self.refused.push(number),
+                Err(NotStored::Unavailable(_)) => self.refused.push(number),
+                Err(refused @ NotStored::Refused { .. }) => panic!("no rule concerns messages: {refused}"),
             }
         }
     }

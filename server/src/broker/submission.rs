@@ -1,0 +1,133 @@
+//! Entries on their way into a log, and the outcome: a receipt, or the reason why nothing was stored.
+//!
+//! An engine sees of a submission its room, its sender and its `client_msg_id`; [`Submission::into_event`] is the one
+//! place that knows the kinds.
+//!
+//! To add a kind of entry:
+//! 1. `shared/src/event.rs`: a variant of `ClientEvent` and of `ServerEvent`, with their types; `shared/src/codec.rs`:
+//!    the arm that reads the client's frame (and its new fields in `fields!`), and the entry's parts around its `seq`.
+//! 2. `shared`: follow the recipe for a frame in `shared/src/event.rs` (strategies, golden files, README rows).
+//! 3. Here: a variant of [`Body`], a constructor beside [`Submission::message`], and an arm in
+//!    `into_event` and in each match that then does not compile.
+//! 4. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`; a row in
+//!    `session/tests.rs`, `each_frame_asks_for_what_it_says`.
+//! 5. A test in `broker/contract/order.rs`: the kind is stored, numbered, deduplicated and announced by every engine.
+//! 6. If a rule can refuse the kind: [`NotStored::Refused`] from the engine's atomic step, and an error code where no
+//!    code fits (recipe in `shared/src/error.rs`).
+//! 7. `CHANGELOG.md`.
+//!
+//! The room log, replay, history, export, import and backup take the kind as it is: they do not read it.
+
+use realtime_shared::{
+    ClientMsgId, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, ServerEvent, Text, Timestamp,
+    UserId, codec,
+};
+
+use super::{Entry, FIRST, Unavailable};
+
+/// An entry of any kind, to be numbered and stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Submission {
+    pub(crate) from: UserId,
+    pub(crate) room: RoomName,
+    /// The sender's id, by which a second submission of the same entry is recognized.
+    pub(crate) client_msg_id: Option<ClientMsgId>,
+    pub(crate) body: Body,
+}
+
+/// The part of a submission that depends on its kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    Message { text: Text },
+}
+
+impl Submission {
+    pub(crate) fn message(from: UserId, post: Post) -> Self {
+        let Post { room, text, client_msg_id } = post;
+        Self { from, room, client_msg_id, body: Body::Message { text } }
+    }
+
+    /// The key of deduplication; `None` if the sender gave no id.
+    pub(crate) fn dedup_key(&self) -> Option<DedupKey> {
+        let client_msg_id = self.client_msg_id.clone()?;
+        Some(DedupKey { from: self.from.clone(), client_msg_id })
+    }
+
+    /// Bytes of its texts, for bounds on memory.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match &self.body {
+            Body::Message { text } => text.as_str().len(),
+        }
+    }
+
+    /// The entry in the log of `epoch`.
+    pub(super) fn into_entry(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> Entry {
+        let epoch = (seq == FIRST).then(|| epoch.clone());
+        let json = codec::encode(&self.into_event(epoch, seq, id, ts).into());
+        Entry { seq, id, json: json.into() }
+    }
+
+    /// The frame before and after the number of its `seq`, for a store that numbers the entry itself.
+    pub(super) fn encode_around_seq(self, id: EntryId, ts: Timestamp) -> (String, String) {
+        match self.into_event(None, Seq::ZERO, id, ts) {
+            EntryEvent::Message(message) => codec::encode_around_seq(&message),
+        }
+    }
+
+    /// The event that members receive.
+    fn into_event(self, epoch: Option<Epoch>, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
+        let Self { from, room, client_msg_id, body } = self;
+        match body {
+            Body::Message { text } => {
+                EntryEvent::Message(Message { room, from, text, seq, id, ts, client_msg_id, epoch })
+            }
+        }
+    }
+}
+
+/// An event that is an entry.
+enum EntryEvent {
+    Message(Message),
+}
+
+impl From<EntryEvent> for ServerEvent {
+    fn from(event: EntryEvent) -> Self {
+        match event {
+            EntryEvent::Message(message) => Self::Message(message),
+        }
+    }
+}
+
+/// The key of deduplication: the sender, and the sender's own id for the entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DedupKey {
+    pub(crate) from: UserId,
+    pub(crate) client_msg_id: ClientMsgId,
+}
+
+/// The outcome of a submission that was stored, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    pub(crate) epoch: Epoch,
+    pub(crate) seq: Seq,
+    pub(crate) id: EntryId,
+    /// The time at which it was accepted.
+    pub(crate) ts: Timestamp,
+    /// It had been stored before.
+    pub(crate) duplicate: bool,
+}
+
+/// The reason why a submission has no receipt.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotStored {
+    /// The engine cannot store now, or cannot know whether it stored.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// A rule of the log forbids the entry. The sender gets `code` and `message`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no rule concerns messages, the only kind"))]
+    #[error("refused: {message}")]
+    Refused { code: ErrorCode, message: String },
+}
+
+/// Called once, with the outcome of a submission.
+pub(crate) type Completion = Box<dyn FnOnce(Result<Receipt, NotStored>) + Send>;
