@@ -1,31 +1,29 @@
-//! Figures by label: which values each label has, and a counter for each of them.
+//! Labelled metrics: the values of each label, and a counter for each of them.
 
 use prometheus::{IntCounter, IntCounterVec};
 use realtime_shared::ErrorCode;
 
-/// What a figure is told apart by: one of a few values.
+/// Label of a metric: one of a fixed set of values.
 pub(crate) trait Label: Copy + Eq + 'static {
-    /// The label's name.
     const NAME: &'static str;
-    /// All that are counted.
+    /// All values that are counted.
     const ALL: &'static [Self];
 
-    /// The value as it is shown.
+    /// Value as it is rendered.
     fn value(self) -> String;
 }
 
-/// A counter for each value of a label.
+/// Counter for each value of a label.
 ///
-/// They are made once and found by a look through the few that there are: nothing that is counted so is frequent.
+/// The counters are created once and found by a linear search: none of these events is frequent.
 pub(crate) struct Labelled<L>(Box<[(L, IntCounter)]>);
 
 impl<L: Label> Labelled<L> {
-    /// The counters of `family`, whose one label this is.
+    /// Counters of `family`, which has this label alone.
     pub(super) fn new(family: &IntCounterVec) -> Self {
         Self(L::ALL.iter().map(|label| (*label, family.with_label_values(&[label.value()]))).collect())
     }
 
-    /// Counts one.
     pub(crate) fn inc(&self, label: L) {
         if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == label) {
             counter.inc();
@@ -33,20 +31,20 @@ impl<L: Label> Labelled<L> {
     }
 }
 
-/// A bound past which something is dropped. Whoever sent it, or was to get it, is not told.
+/// Limit whose excess is dropped without an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dropped {
-    /// `typing` beyond the rate of its connection.
+    /// `typing` above the rate of its connection.
     TypingRate,
-    /// A ping or pong of the WebSocket itself beyond that rate. A ping is answered all the same, as the RFC wants it.
+    /// WebSocket ping or pong above that rate. A ping is answered all the same, as the RFC demands.
     ControlRate,
-    /// A connection that came when those that are told so were too many already.
+    /// Connection above the limit, when too many are being refused already.
     ConnectionLimit,
-    /// What others said to a connection that does not take it, all that waited at once. It is closed with 4008.
-    LetterLimit,
-    /// An entry announced while its room was being opened, after very many others.
+    /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
+    DirectBacklogFull,
+    /// Entry published while its room was being opened, after too many others.
     EarlyEntryLimit,
-    /// A failed authentication that is not held against its address, since too many addresses fail.
+    /// Failed authentication that is not counted for its address, since too many addresses fail.
     FailingAddressLimit,
 }
 
@@ -56,7 +54,7 @@ impl Label for Dropped {
         Self::TypingRate,
         Self::ControlRate,
         Self::ConnectionLimit,
-        Self::LetterLimit,
+        Self::DirectBacklogFull,
         Self::EarlyEntryLimit,
         Self::FailingAddressLimit,
     ];
@@ -66,7 +64,7 @@ impl Label for Dropped {
             Self::TypingRate => "typing_rate",
             Self::ControlRate => "control_rate",
             Self::ConnectionLimit => "connection_limit",
-            Self::LetterLimit => "letter_limit",
+            Self::DirectBacklogFull => "direct_backlog_full",
             Self::EarlyEntryLimit => "early_entry_limit",
             Self::FailingAddressLimit => "failing_address_limit",
         }
@@ -74,7 +72,7 @@ impl Label for Dropped {
     }
 }
 
-/// What a replay was; see [`realtime_shared::Recovery`].
+/// Recovery status; see [`realtime_shared::Recovery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Replay {
     Complete,
@@ -96,12 +94,12 @@ impl Label for Replay {
     }
 }
 
-/// The number of a close code.
+/// Close code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
-    /// One of the protocol's, or 1005: the client said none.
+    /// Code of the protocol, or 1005: the client gave none.
     Known(u16),
-    /// One that a client made up.
+    /// Code that a client made up.
     Other,
 }
 
@@ -185,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_of_the_protocol_is_known() {
+    fn every_close_code_of_the_protocol_is_known() {
         for code in 0..=u16::MAX {
             let is_ours = code == 1005 || !matches!(CloseCode::from_u16(code), CloseCode::Other(_));
             let expected = if is_ours { Close::Known(code) } else { Close::Other };
@@ -194,14 +192,14 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_the_names_of_the_wire() {
+    fn error_codes_have_their_wire_names() {
         for code in ErrorCode::ALL {
             assert_eq!(serde_json::json!(code), code.value());
         }
     }
 
     #[test]
-    fn each_value_has_its_own_counter() {
+    fn each_value_has_a_counter_of_its_own() {
         fn check<L: Label>() {
             let family = IntCounterVec::new(Opts::new("name", "help"), &[L::NAME]).expect("good names");
             let family = Labelled::<L>::new(&family);

@@ -1,13 +1,12 @@
-//! What the hub counts, and tells who asks for `GET /metrics`, in Prometheus's text format.
+//! Metrics of the server, rendered for `GET /metrics` in Prometheus's text format.
 //!
-//! A leaf: whoever has something to count imports it. [`Metrics`] is made once, in `lib`, and shared. Invariants:
+//! A leaf module. [`Metrics`] is created once, in `lib`, and shared. Invariants:
 //!
-//! - a label has one of a few values, all of them there from the start, and never a name or an address: how long a
-//!   scrape takes does not depend on what clients do;
-//! - counting takes no lock and allocates nothing, and what is counted for each delivery has a cell for each worker;
-//! - a scrape reads atomics: no room or connection is asked.
+//! - a label has a fixed set of values, never a name or an address: the cost of a scrape does not depend on clients;
+//! - counting takes no lock and allocates nothing; counters of deliveries have a cell for each worker;
+//! - a scrape reads atomics and asks no room or connection.
 //!
-//! To add a figure: a field, a line in [`Metrics::new`], a row in the crate's README (a test compares the two).
+//! To add a metric: a field, a line in [`Metrics::new`], a row in the crate's README (a test compares the two).
 
 mod label;
 mod sharded;
@@ -26,56 +25,53 @@ pub(crate) use self::label::Dropped;
 use self::label::{Close, Label, Labelled, Replay};
 use self::sharded::Sharded;
 
-/// The `Content-Type` of [`Metrics::render`].
+/// `Content-Type` of [`Metrics::render`].
 pub(crate) const CONTENT_TYPE: &str = TEXT_FORMAT;
 
-/// Upper bounds of the buckets for entries of a commit: 1, 2, 5 of each decade, up to what a batch may have.
+/// Bucket bounds for the entries of a commit: 1, 2, 5 of each decade, up to the largest batch.
 const COMMIT_ENTRIES: [f64; 13] =
     [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0];
-/// Upper bounds of the buckets for seconds of a commit: a fast disk takes 200 µs, one in trouble takes a second.
+/// Bucket bounds for the seconds of a commit: a fast disk takes 200 µs, an overloaded one a second.
 const COMMIT_SECONDS: [f64; 14] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
-/// All figures of one server. Those of two servers in a process have nothing to do with each other.
+/// Metrics of one server. Two servers in a process share none.
 pub(crate) struct Metrics {
     registry: Registry,
     /// WebSocket connections that were welcomed and have not ended.
     pub(crate) connections: IntGauge,
-    /// Rooms that have a member on this instance, be it one in its grace, or are about to.
+    /// Rooms open on this instance: rooms with a member (leave grace included) and rooms being opened.
     pub(crate) rooms: IntGauge,
-    /// Messages that were stored anew, counted when that is known, in the cell of the sender's worker.
+    /// Newly stored messages, counted with their receipt in the cell of the sender's worker.
     pub(crate) accepted: Sharded,
-    /// Messages that had been stored before, known by their `client_msg_id`.
+    /// Duplicates, recognized by their `client_msg_id`.
     pub(crate) dedup_hits: IntCounter,
-    /// `error` frames.
+    /// `error` frames sent.
     pub(crate) refusals: Labelled<ErrorCode>,
-    /// What was passed over, thrown away or turned away, and whoever sent it or was to get it is not told: frames,
-    /// entries or connections, as the reason says.
+    /// Frames, entries or connections dropped without an answer, by the limit that they exceeded.
     pub(crate) dropped: Labelled<Dropped>,
-    /// Entries put on their way to a member, counted for each member, in the cell of its worker.
+    /// Entries delivered, counted for each member in the cell of its worker.
     deliveries: Sharded,
-    /// Joins with a position.
+    /// Joins with a position, by recovery status.
     replays: Labelled<Replay>,
-    /// Those deliveries that were in the log before their member came.
+    /// Deliveries of entries that were in the log before their member joined.
     replayed_entries: IntCounter,
-    /// Upgraded connections that ended, those that were refused only then included.
+    /// Ended WebSocket connections, including those refused after the upgrade.
     closes: Labelled<Close>,
-    /// Times that entries which were not announced to this instance were fetched for a room.
+    /// Gap fills: fetches of entries for a room whose publication did not reach this instance.
     pub(crate) gap_fills: IntCounter,
-    /// Times that a room's log became another one under its members.
+    /// Resyncs: rooms whose log was replaced while they had members.
     pub(crate) resyncs: IntCounter,
-    /// Connections to Redis that were made in place of one that broke.
+    /// Connections to Redis that replaced a broken one.
     pub(crate) redis_reconnects: IntCounter,
-    /// Whether what is said through Redis is heard: 1 or 0.
+    /// 1 while Redis accepts writes and its publications arrive, else 0.
     pub(crate) redis_up: IntGauge,
-    /// Entries of a commit of the store.
     commit_entries: Histogram,
-    /// Seconds of a commit of the store.
     commit_seconds: Histogram,
 }
 
 impl Metrics {
-    /// Figures at zero, for a server with as many workers that starts at `now`.
+    /// Metrics at zero, for a server with `workers` workers that starts at `now`.
     pub(crate) fn new(workers: usize, now: Timestamp) -> Self {
         let registry = Registry::new();
         let all = Registrar(&registry);
@@ -83,63 +79,62 @@ impl Metrics {
         Self {
             connections: all.gauge("realtime_connections", "Open WebSocket connections that were welcomed."),
             rooms: all.gauge("realtime_rooms", "Rooms with members on this instance."),
-            accepted: all.sharded("realtime_messages_accepted_total", "Messages stored anew.", workers),
+            accepted: all.sharded("realtime_messages_accepted_total", "Newly stored messages.", workers),
             dedup_hits: all.counter(
                 "realtime_dedup_hits_total",
-                "Messages that had been stored before, known by their client_msg_id.",
+                "Duplicate messages, recognized by their client_msg_id.",
             ),
             deliveries: all.sharded(
                 "realtime_deliveries_total",
-                "Numbered entries put on their way to a member, live or replayed.",
+                "Entries delivered to members, live or replayed.",
                 workers,
             ),
-            replays: all
-                .labelled("realtime_replays_total", "Joins with a position, by what the replay could be."),
+            replays: all.labelled("realtime_replays_total", "Joins with a position, by recovery status."),
             replayed_entries: all.counter(
                 "realtime_replayed_entries_total",
-                "Numbered entries put on their way to a member that had missed them.",
+                "Entries delivered to members that had missed them.",
             ),
             closes: all.labelled(
                 "realtime_closes_total",
-                "WebSocket connections that ended, by close code, of either side; 1006: without one.",
+                "WebSocket connections that ended, by close code of either side; 1006: without one.",
             ),
             dropped: all.labelled(
                 "realtime_drops_total",
-                "What was passed over, thrown away or turned away without a word, by the bound that it met.",
+                "Frames, entries or connections dropped without an answer, by the limit that they exceeded.",
             ),
-            refusals: all.labelled("realtime_refusals_total", "Error frames, by their code."),
+            refusals: all.labelled("realtime_refusals_total", "Error frames sent, by code."),
             gap_fills: all.counter(
                 "realtime_gap_fills_total",
-                "Times that entries which were not announced to this instance were fetched for a room.",
+                "Fetches of entries whose publication did not reach this instance.",
             ),
             resyncs: all.counter(
                 "realtime_resyncs_total",
-                "Times that the newest entries of a room were found to be lost, and its members were told.",
+                "Rooms whose newest entries were lost, so that their members were resynced.",
             ),
             redis_reconnects: all.counter(
                 "realtime_redis_reconnects_total",
-                "Connections to Redis that were made in place of one that broke.",
+                "Connections to Redis that replaced a broken one.",
             ),
             redis_up: all.gauge(
                 "realtime_redis_up",
-                "1 while Redis takes what is written and what is said through it is heard, else 0.",
+                "1 while Redis accepts writes and its publications arrive, else 0.",
             ),
             commit_entries: all.histogram(
                 "realtime_commit_entries",
-                "Entries of a commit of the store.",
+                "Entries per commit of the store.",
                 &COMMIT_ENTRIES,
             ),
             commit_seconds: all.histogram(
                 "realtime_commit_seconds",
-                "Seconds that a commit of the store took, until it was on the disk.",
+                "Seconds per commit of the store, until it was on the disk.",
                 &COMMIT_SECONDS,
             ),
             registry,
         }
     }
 
-    /// Counts numbered entries that were put on their way to a member whose connection is on `worker`; `replayed`:
-    /// those of them that were there before it came.
+    /// Counts entries delivered to a member whose connection is on `worker`; `replayed` of them were in the log before it
+    /// joined.
     pub(crate) fn delivered(&self, worker: usize, entries: u64, replayed: u64) {
         if entries > 0 {
             self.deliveries.add(worker, entries);
@@ -149,7 +144,6 @@ impl Metrics {
         }
     }
 
-    /// Counts a join with a position.
     pub(crate) fn recovered(&self, recovery: Recovery) {
         self.replays.inc(match recovery {
             Recovery::Complete { .. } => Replay::Complete,
@@ -158,19 +152,19 @@ impl Metrics {
         });
     }
 
-    /// Counts the end of a WebSocket connection, by the number of the code that was sent or received first.
+    /// Counts the end of a WebSocket connection, by the first close code sent or received.
     pub(crate) fn closed(&self, code: u16) {
         self.closes.inc(Close::of(code));
     }
 
-    /// Counts a commit of the store: its entries, and how long it took until they were safe.
+    /// Counts a commit of the store: its entries, and the time until they were on the disk.
     pub(crate) fn committed(&self, entries: usize, took: Duration) {
         let entries = u32::try_from(entries).unwrap_or(u32::MAX);
         self.commit_entries.observe(f64::from(entries));
         self.commit_seconds.observe(took.as_secs_f64());
     }
 
-    /// All figures as text, of type [`CONTENT_TYPE`].
+    /// Renders all metrics as text of type [`CONTENT_TYPE`].
     pub(crate) fn render(&self) -> String {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
@@ -178,8 +172,7 @@ impl Metrics {
     }
 }
 
-/// Makes figures and adds them to a registry. That fails for bad names and for names that are taken, which the first
-/// start of a server would show.
+/// Creates metrics and registers them. A bad or duplicate name panics: every start of a server would show it.
 struct Registrar<'a>(&'a Registry);
 
 impl Registrar<'_> {
@@ -210,10 +203,10 @@ impl Registrar<'_> {
         self.register(Histogram::with_opts(opts).expect("a good name, and bounds that rise"))
     }
 
-    /// What does not change while the server runs.
+    /// Constant metrics.
     fn facts(&self, now: Timestamp) {
         let start =
-            Gauge::new("realtime_start_time_seconds", "When the server started, in seconds since 1970.")
+            Gauge::new("realtime_start_time_seconds", "Start time of the server, in seconds since 1970.")
                 .expect("a good name");
         start.set(Duration::from_millis(now.millis()).as_secs_f64());
         self.register(start);
@@ -233,7 +226,7 @@ mod tests {
         Metrics::new(2, Timestamp::from_millis(1_500))
     }
 
-    /// Checks that the text has these samples.
+    /// Asserts that the rendered text has these samples.
     #[track_caller]
     fn shows(metrics: &Metrics, samples: &[&str]) {
         let text = metrics.render();
@@ -243,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_in_its_buckets() {
+    fn a_commit_is_counted_in_its_buckets() {
         let metrics = metrics();
         metrics.committed(1, Duration::from_micros(50));
         metrics.committed(10_000, Duration::from_secs(1));
@@ -267,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_workers_count_is_added_up() {
+    fn the_cells_of_all_workers_are_added_up() {
         let metrics = metrics();
         metrics.delivered(0, 3, 0);
         metrics.delivered(1, 4, 2);
@@ -285,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_change_is_said() {
+    fn constant_metrics_are_rendered() {
         let build = concat!("realtime_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1");
         shows(&metrics(), &["realtime_start_time_seconds 1.5", build]);
     }
 
     #[test]
-    fn nothing_that_happens_adds_a_line() {
+    fn events_add_no_line_to_the_text() {
         let metrics = metrics();
         let before = metrics.render().lines().count();
         (0..=u16::MAX).for_each(|code| metrics.closed(code));

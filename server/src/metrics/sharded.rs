@@ -1,4 +1,4 @@
-//! A counter for what happens all the time: workers that count at once do not wait for each other.
+//! Sharded counter for frequent events: workers that count at the same time do not contend.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,15 +7,15 @@ use prometheus::IntCounter;
 use prometheus::core::{Collector, Desc, Number};
 use prometheus::proto::{Counter, MetricFamily};
 
-/// A counter with a cell for each worker, which are added up when it is read.
+/// Counter with a cell for each worker; a read adds them up.
 #[derive(Clone)]
 pub(crate) struct Sharded {
     cells: Arc<[Cell]>,
-    /// Its name and help; it counts nothing itself.
+    /// Name and help; its own value is not used.
     described: IntCounter,
 }
 
-/// On cache lines of its own: two, since processors fetch them in pairs.
+/// Aligned to two cache lines, since processors fetch them in pairs.
 #[derive(Default)]
 #[repr(align(128))]
 struct Cell(AtomicU64);
@@ -28,7 +28,7 @@ impl Sharded {
         }
     }
 
-    /// Counts `count` in the cell of a worker.
+    /// Adds `count` to the cell of a worker.
     pub(crate) fn add(&self, worker: usize, count: u64) {
         self.cells[worker].0.fetch_add(count, Ordering::Relaxed);
     }

@@ -104,7 +104,7 @@ impl Mailbox {
             if letters.frames.len() > LETTER_BYTES {
                 letters.frames = Vec::new();
                 letters.close.get_or_insert(CloseCode::TooSlow);
-                self.metrics.dropped.inc(Dropped::LetterLimit);
+                self.metrics.dropped.inc(Dropped::DirectBacklogFull);
             }
         });
     }

@@ -18,9 +18,9 @@ fn letters_that_are_not_taken() {
     let letter = "x".repeat(60 * 1024);
     mailbox.send(&letter);
     mailbox.send(&letter);
-    dropped(&metrics, "letter_limit", 0);
+    dropped(&metrics, "direct_backlog_full", 0);
     mailbox.send(&letter);
-    dropped(&metrics, "letter_limit", 1);
+    dropped(&metrics, "direct_backlog_full", 1);
     let letters = mailbox.take().expect("the end");
     assert_eq!((letters.frames.len(), letters.close), (0, Some(CloseCode::TooSlow)));
 }
