@@ -185,7 +185,7 @@ impl Server {
     pub async fn shutdown(self) {
         self.stopping.send_replace(true);
         self.registry.close_all(CloseCode::Restarting);
-        if tokio::time::timeout(self.deadline, self.admission.emptied()).await.is_err() {
+        if tokio::time::timeout(self.deadline, self.admission.all_closed()).await.is_err() {
             tracing::warn!("connections that did not end in time were dropped");
         }
         // The threads end with what they are at: where that is a disk that does not answer, whoever waits here can still

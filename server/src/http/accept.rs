@@ -1,4 +1,4 @@
-//! Accepts connections and deals them out to the workers.
+//! Accept loop: assigns each connection to a worker.
 
 use std::io;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use super::site::Peer;
 use super::{Service, serve};
 use crate::metrics::Dropped;
 
-/// What the kernel keeps of what a client does not read. Its default would let each one pin megabytes.
+/// Size of the kernel's send buffer. The default would let each slow reader pin megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
-/// After the process has run out of files, say: how long until the next try.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Pause after a failed accept, for example when the process has no file descriptors left.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// A thread that serves connections.
+/// Worker thread that serves connections.
 pub(crate) struct Worker {
     pub(crate) runtime: Handle,
-    /// Connections that it was dealt and that have not ended.
+    /// Open connections that are assigned to it.
     pub(crate) connections: Arc<AtomicUsize>,
 }
 
@@ -38,13 +38,13 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
                     service.site.hub.metrics.dropped.inc(Dropped::ConnectionLimit);
                     continue;
                 };
-                let (worker, idlest) = idlest(&workers);
+                let (worker, least_loaded) = least_loaded(&workers);
                 let peer = Peer { address: from.ip().to_canonical(), worker, permit: Arc::new(permit) };
-                if let Err(error) = deal(service.clone(), stream, peer, idlest) {
+                if let Err(error) = assign(service.clone(), stream, peer, least_loaded) {
                     tracing::debug!(%error, "a connection was lost before it was served");
                 }
             }
-            // The peer has gone already.
+            // The peer is gone already.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -52,13 +52,13 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
                 ) => {}
             Err(error) => {
                 tracing::error!(%error, "cannot accept connections");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         }
     }
 }
 
-fn idlest(workers: &[Worker]) -> (usize, &Worker) {
+fn least_loaded(workers: &[Worker]) -> (usize, &Worker) {
     workers
         .iter()
         .enumerate()
@@ -66,8 +66,8 @@ fn idlest(workers: &[Worker]) -> (usize, &Worker) {
         .expect("at least one worker")
 }
 
-/// Moves a connection to its worker's thread.
-fn deal(service: Service, stream: TcpStream, peer: Peer, worker: &Worker) -> io::Result<()> {
+/// Moves a connection to the thread of its worker.
+fn assign(service: Service, stream: TcpStream, peer: Peer, worker: &Worker) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
     let stream = stream.into_std()?;

@@ -1,7 +1,7 @@
-//! Who may come in: connections in all and from an address, and addresses that failed to authenticate too often.
+//! Admission: limits on connections, in total and per address, and on failed authentications per address.
 //!
-//! A connection holds its [`Permit`] until its socket is closed, so waiting for the last permit is waiting for the
-//! last socket.
+//! A connection holds its [`Permit`] until its socket is closed: waiting for the last permit is waiting for the last
+//! socket.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,54 +14,54 @@ use tokio::sync::Notify;
 
 use crate::config::Config;
 
-/// Connections beyond the limit that are answered with a refusal; further ones are dropped without a word.
-const TO_BE_REFUSED: usize = 256;
-/// The window in which failures are counted.
+/// Connections above a limit that get a refusal; further ones are closed without an answer.
+const MAX_EXCESS: usize = 256;
+/// Window in which failures are counted.
 const FAILURE_WINDOW: Duration = Duration::from_mins(1);
-/// Addresses whose failures are remembered; past it those whose window is over are forgotten, and new ones come in
-/// only then.
-const FAILING_ADDRESSES: usize = 16 * 1024;
+/// Limit on the addresses whose failures are counted. At the limit a new address is counted only once the window of
+/// another has ended.
+const MAX_FAILING_ADDRESSES: usize = 16 * 1024;
 
-/// Counts and bounds who comes in.
+/// Limits and counts of open connections and failed authentications.
 pub(crate) struct Admission {
     max_connections: usize,
     max_per_address: usize,
     max_failures: usize,
-    state: Mutex<State>,
+    state: Mutex<Connections>,
     failures: Mutex<Failures>,
-    /// The last connection has ended.
+    /// Notified when the last connection has closed.
     empty: Notify,
 }
 
-/// When addresses failed, the last times of each.
+/// Times of the latest failures, by address.
 #[derive(Default)]
 struct Failures {
     addresses: HashMap<IpAddr, VecDeque<Instant>>,
-    /// When the old ones were looked for.
-    forgotten: Option<Instant>,
+    /// Time of the last removal of old addresses.
+    cleaned_at: Option<Instant>,
 }
 
 #[derive(Default)]
-struct State {
+struct Connections {
     connections: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// A connection's place. Given back when it is dropped.
+/// Slot of an open connection, freed on drop.
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     address: IpAddr,
-    /// Whether the connection is one too many: it may be told so, and no more.
+    /// Whether the connection is above a limit: it may only be refused.
     pub(crate) excess: bool,
     worker: OnceLock<Arc<AtomicUsize>>,
 }
 
 impl Admission {
     pub(crate) fn new(config: &Config) -> Arc<Self> {
-        let or_no_bound = |most: usize| if most == 0 { usize::MAX } else { most };
+        let or_unlimited = |limit: usize| if limit == 0 { usize::MAX } else { limit };
         Arc::new(Self {
             max_connections: config.limits.max_connections,
-            max_per_address: or_no_bound(config.limits.max_connections_per_address),
+            max_per_address: or_unlimited(config.limits.max_connections_per_address),
             max_failures: config.auth_failures_per_minute as usize,
             state: Mutex::default(),
             failures: Mutex::default(),
@@ -69,12 +69,12 @@ impl Admission {
         })
     }
 
-    /// Counts a connection. `None`: there are so many that it is not even told.
+    /// Counts a connection. `None`: too many above the limit, close it without an answer.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         let address = network(address);
         let mut state = self.state.lock();
         let here = state.by_address.get(&address).copied().unwrap_or(0);
-        let beyond = |count: usize, most: usize| count >= most.saturating_add(TO_BE_REFUSED);
+        let beyond = |count: usize, limit: usize| count >= limit.saturating_add(MAX_EXCESS);
         if beyond(state.connections, self.max_connections) || beyond(here, self.max_per_address) {
             return None;
         }
@@ -84,8 +84,8 @@ impl Admission {
         Some(Permit { admission: self.clone(), address, excess, worker: OnceLock::new() })
     }
 
-    /// Waits until no connection is left.
-    pub(crate) async fn emptied(&self) {
+    /// Waits until all connections have closed.
+    pub(crate) async fn all_closed(&self) {
         loop {
             let notified = self.empty.notified();
             if self.state.lock().connections == 0 {
@@ -95,16 +95,16 @@ impl Admission {
         }
     }
 
-    /// Remembers that an address failed to authenticate; tells whether it could: too many may do so at a time.
-    pub(crate) fn failed(&self, address: IpAddr, now: Instant) -> bool {
+    /// Counts a failed authentication. Returns `false` if too many addresses fail to count another.
+    pub(crate) fn record_failure(&self, address: IpAddr, now: Instant) -> bool {
         if self.max_failures == 0 {
             return true;
         }
         let mut failures = self.failures.lock();
         let address = network(address);
-        if failures.addresses.len() >= FAILING_ADDRESSES && !failures.addresses.contains_key(&address) {
-            failures.forget_old(now);
-            if failures.addresses.len() >= FAILING_ADDRESSES {
+        if failures.addresses.len() >= MAX_FAILING_ADDRESSES && !failures.addresses.contains_key(&address) {
+            failures.remove_old(now);
+            if failures.addresses.len() >= MAX_FAILING_ADDRESSES {
                 return false;
             }
         }
@@ -116,7 +116,7 @@ impl Admission {
         true
     }
 
-    /// How long an address that failed too often has to wait.
+    /// Time that an address with too many failures has to wait.
     pub(crate) fn must_wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let failures = self.failures.lock();
         let times = failures.addresses.get(&network(address))?;
@@ -127,12 +127,12 @@ impl Admission {
 }
 
 impl Failures {
-    /// Forgets those whose window is over. They are looked for once a second at most.
-    fn forget_old(&mut self, now: Instant) {
-        if self.forgotten.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(1)) {
+    /// Removes addresses whose window has ended, at most once a second.
+    fn remove_old(&mut self, now: Instant) {
+        if self.cleaned_at.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(1)) {
             return;
         }
-        self.forgotten = Some(now);
+        self.cleaned_at = Some(now);
         self.addresses.retain(|_, times| times.back().is_some_and(|&last| is_recent(last, now)));
     }
 }
@@ -141,7 +141,7 @@ fn is_recent(time: Instant, now: Instant) -> bool {
     now.saturating_duration_since(time) < FAILURE_WINDOW
 }
 
-/// What counts as one address: with IPv6 the network that one customer gets, a /64.
+/// Network that counts as one address: with IPv6 the /64 of one customer.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -150,7 +150,7 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Permit {
-    /// Counts the connection as one of a worker's.
+    /// Counts the connection among those of a worker.
     pub(crate) fn count_at(&self, worker: Arc<AtomicUsize>) {
         let _ = self.worker.set(worker);
     }
@@ -191,49 +191,49 @@ mod tests {
     }
 
     #[test]
-    fn one_too_many_is_told_and_many_too_many_are_not() {
+    fn connections_above_the_limit_are_refused_then_dropped() {
         let admission = admission(|config| config.limits.max_connections_per_address = 1);
         let here = address("192.0.2.1");
-        let first = admission.admit(here).expect("a place");
+        let first = admission.admit(here).expect("a slot");
         assert!(!first.excess);
         assert!(!admission.admit(address("192.0.2.2")).expect("another address's").excess);
-        let excess: Vec<_> = (0..TO_BE_REFUSED).map(|_| admission.admit(here).expect("to be told")).collect();
+        let excess: Vec<_> = (0..MAX_EXCESS).map(|_| admission.admit(here).expect("to be refused")).collect();
         assert!(excess.iter().all(|permit| permit.excess));
         assert!(admission.admit(here).is_none());
         drop((first, excess));
-        assert!(!admission.admit(here).expect("a place again").excess);
+        assert!(!admission.admit(here).expect("a free slot").excess);
         assert!(admission.state.lock().by_address.is_empty());
     }
 
     #[test]
-    fn a_network_of_ipv6_is_one_address() {
+    fn an_ipv6_network_counts_as_one_address() {
         assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff")));
         assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
         assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
     }
 
     #[test]
-    fn failing_addresses_are_remembered_until_there_are_too_many() {
+    fn failures_are_counted_for_a_limited_number_of_addresses() {
         let admission = admission(|_| {});
         let now = Instant::now();
-        let failed = |number: u32, now| admission.failed(IpAddr::V4(number.into()), now);
-        let most = u32::try_from(FAILING_ADDRESSES).expect("small");
-        assert!((0..most).all(|number| failed(number, now)));
-        assert!(!failed(most, now), "one too many");
+        let failed = |number: u32, now| admission.record_failure(IpAddr::V4(number.into()), now);
+        let limit = u32::try_from(MAX_FAILING_ADDRESSES).expect("small");
+        assert!((0..limit).all(|number| failed(number, now)));
+        assert!(!failed(limit, now), "one too many");
         assert!(failed(0, now), "which is among them");
-        assert!(failed(most, now + FAILURE_WINDOW), "the others' time is over");
+        assert!(failed(limit, now + FAILURE_WINDOW), "the others' time is over");
     }
 
     #[test]
-    fn twenty_failures_in_a_minute() {
+    fn twenty_failures_in_a_minute_block_an_address() {
         let admission = admission(|_| {});
         let (here, start) = (address("192.0.2.1"), Instant::now());
         for second in 0..19 {
-            admission.failed(here, start + Duration::from_secs(second));
+            admission.record_failure(here, start + Duration::from_secs(second));
         }
         let now = start + Duration::from_secs(20);
         assert_eq!(admission.must_wait(here, now), None);
-        admission.failed(here, now);
+        admission.record_failure(here, now);
         assert_eq!(admission.must_wait(here, now), Some(Duration::from_secs(40)));
         assert_eq!(admission.must_wait(address("192.0.2.2"), now), None);
         assert_eq!(admission.must_wait(here, start + FAILURE_WINDOW), None);

@@ -1,20 +1,20 @@
-//! The token that a request carries, in whichever of the three ways.
+//! Token of a request, from the query, the header or the subprotocol.
 
 use http::header::{AUTHORIZATION, HeaderName, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
 
-use super::error::Refusal;
+use super::refusal::Refusal;
 
-/// The subprotocol that the server speaks.
+/// Subprotocol of this server.
 pub(super) const SUBPROTOCOL: &str = "realtime.v1";
 const BEARER_SUBPROTOCOL: &str = "bearer.";
 
-/// What a request says of its bearer.
+/// Credentials of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Credentials {
-    /// The token, not checked; empty where there is none.
+    /// Unverified token; empty if the request has none.
     pub(super) token: String,
-    /// Whether the client offers [`SUBPROTOCOL`], which is then the answer.
+    /// Whether the client offers [`SUBPROTOCOL`]; the response then selects it.
     pub(super) subprotocol: bool,
 }
 
@@ -46,7 +46,7 @@ fn values<'a>(headers: &'a HeaderMap, name: &'a HeaderName) -> impl Iterator<Ite
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
 }
 
-/// The token of `Bearer <token>` (RFC 6750, section 2.1); the scheme's case does not count.
+/// Token of `Bearer <token>` (RFC 6750, section 2.1); the scheme is case-insensitive.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn three_ways_to_give_a_token() {
+    fn a_token_is_read_from_query_header_and_subprotocol() {
         let token = |subprotocol| Ok(Credentials { token: "a.b.c".to_owned(), subprotocol });
         assert_eq!(read("token=a.b.c", &[]), token(false));
         assert_eq!(read("x=1&token=a%2Eb.c", &[]), token(false));
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_an_empty_one() {
+    fn a_missing_token_reads_as_empty() {
         let none = Ok(Credentials { token: String::new(), subprotocol: false });
         assert_eq!(read("", &[]), none);
         assert_eq!(read("token=", &[]), none);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_meant() {
+    fn contradicting_credentials_are_refused() {
         assert_eq!(read("token=a&token=b", &[]), Err(Refusal::TwoTokens));
         assert_eq!(read("token=a", &[(AUTHORIZATION, "Bearer b")]), Err(Refusal::TwoTokens));
         assert_eq!(read("token=", &[(AUTHORIZATION, "Bearer b")]), Err(Refusal::TwoTokens));

@@ -1,12 +1,12 @@
-//! The way in: an accept loop of our own, and the routes.
+//! HTTP: the accept loop and the routes.
 //!
-//! A connection is given to a worker as soon as it is accepted and stays there. hyper reads its request, with a limit
-//! of time; the WebSocket route takes the raw stream out of the upgrade, so nothing of hyper stays behind.
+//! A connection is assigned to a worker as soon as it is accepted, and stays there. hyper reads its request, within a
+//! time limit. The WebSocket route takes the raw stream out of the upgrade, so that nothing of hyper remains.
 
 mod accept;
 mod admission;
 mod credentials;
-mod error;
+mod refusal;
 mod site;
 mod websocket;
 
@@ -29,19 +29,19 @@ use tower_service::Service as _;
 
 pub(crate) use self::accept::{Worker, accept};
 pub(crate) use self::admission::Admission;
-use self::error::Refusal;
+use self::refusal::Refusal;
 use self::site::Peer;
 pub(crate) use self::site::Site;
 use crate::metrics;
 
-/// How long a connection may be one of plain requests.
-const REQUESTS: Duration = Duration::from_mins(1);
-/// How long a request that is under way may take when the server stops.
-const LAST_REQUEST: Duration = Duration::from_secs(1);
-/// Most of a request's head that is read: a token of 8 KiB and what browsers add to it.
-const HEAD_BYTES: usize = 32 * 1024;
+/// Limit on the life of a connection that is not upgraded.
+const REQUESTS_TIMEOUT: Duration = Duration::from_mins(1);
+/// Time that a pending request has to end when the server stops.
+const LAST_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
+/// Limit on the head of a request: a token of 8 KiB and the headers of a browser.
+const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// What connections are served from: the site, and its routes, made once.
+/// Site and routes, cloned for each connection.
 #[derive(Clone)]
 pub(crate) struct Service {
     site: Arc<Site>,
@@ -52,8 +52,8 @@ impl Service {
     pub(crate) fn new(site: Arc<Site>) -> Self {
         let routes = Router::new()
             .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(scrape))
+            .route("/readyz", get(readiness))
+            .route("/metrics", get(render_metrics))
             .route("/api/v1/ws", any(websocket::upgrade))
             .route("/ws", any(websocket::upgrade))
             .fallback(async || Refusal::NotFound)
@@ -62,8 +62,8 @@ impl Service {
     }
 }
 
-/// Tells a load balancer whether to send clients here.
-async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
+/// Readiness, for a load balancer.
+async fn readiness(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
     if *site.stopping.borrow() {
         (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     } else if site.hub.registry.is_ready() {
@@ -73,8 +73,7 @@ async fn ready(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
     }
 }
 
-/// Tells the figures.
-async fn scrape(State(site): State<Arc<Site>>) -> impl IntoResponse {
+async fn render_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], site.hub.metrics.render())
 }
 
@@ -93,12 +92,12 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(site.hub.config.timing.header_timeout)
-        .max_buf_size(HEAD_BYTES)
+        .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
-    // hyper's own limit is one of reading a head: a client that does not read its answers is under none.
-    let until_stopped = tokio::time::timeout(REQUESTS, async {
+    // hyper's own timeout covers only reading a head; a client that does not read its responses has no other limit.
+    let until_stopped = tokio::time::timeout(REQUESTS_TIMEOUT, async {
         tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = site.stopped() => None,
@@ -108,7 +107,7 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
         Ok(Some(ended)) => ended,
         Ok(None) => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LAST_REQUEST, connection).await.unwrap_or(Ok(()))
+            tokio::time::timeout(LAST_REQUEST_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
         Err(_) => Ok(()),
     };

@@ -1,4 +1,4 @@
-//! Requests that are refused: one enum, one match to what the client sees.
+//! Refusals of a request, and their HTTP responses.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use axum::response::{IntoResponse, Response};
 use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderValue, StatusCode};
 
-/// Why a request does not become a WebSocket.
+/// Reason for which a request does not become a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("there is nothing here; WebSocket clients use /api/v1/ws")]
+    #[error("not found; WebSocket clients use /api/v1/ws")]
     NotFound,
-    #[error("this is for WebSocket clients: send an upgrade (RFC 6455)")]
+    #[error("this address is for WebSocket clients: send an upgrade (RFC 6455)")]
     NotAWebSocket,
-    #[error("two tokens that differ: send one")]
+    #[error("two different tokens: send one")]
     TwoTokens,
     #[error("a token as a subprotocol (bearer.…) needs realtime.v1 beside it")]
     BearerAlone,
-    #[error("this origin may not connect")]
+    #[error("connections from this origin are not allowed")]
     Origin,
     #[error("too many failed authentications from this address")]
     TooManyFailures { wait: Duration },
@@ -25,8 +25,8 @@ pub(super) enum Refusal {
     TooManyConnections,
 }
 
-/// How long a client waits that found no place.
-const NO_PLACE: Duration = Duration::from_secs(5);
+/// `Retry-After` of a client that was refused for want of a slot.
+const NO_SLOT_WAIT: Duration = Duration::from_secs(5);
 
 impl Refusal {
     fn status(self) -> StatusCode {
@@ -43,13 +43,13 @@ impl Refusal {
     fn wait(self) -> Option<Duration> {
         match self {
             Self::TooManyFailures { wait } => Some(wait),
-            Self::TooManyConnections => Some(NO_PLACE),
+            Self::TooManyConnections => Some(NO_SLOT_WAIT),
             Self::NotFound | Self::NotAWebSocket | Self::TwoTokens | Self::BearerAlone | Self::Origin => None,
         }
     }
 }
 
-/// Rounded up: who comes back after them is not too early.
+/// Rounds up, so that a client that waits this long is not too early.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

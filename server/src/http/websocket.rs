@@ -1,7 +1,7 @@
-//! The upgrade: from a request to a connection, or to one of the ways not to become one.
+//! Upgrade of a request to a WebSocket connection.
 //!
-//! A token that is not good is answered after the upgrade, with a close code, since a browser cannot read an HTTP
-//! status. What can be said before is said in HTTP, so that a client which never gives up does not think it came in.
+//! A bad token is answered after the upgrade, with a close code, since a browser cannot read an HTTP status. Every other
+//! refusal is an HTTP response before the upgrade, so that a client in a retry loop does not count as connected.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::credentials::{Credentials, SUBPROTOCOL};
-use super::error::Refusal;
+use super::refusal::Refusal;
 use super::site::{Peer, Site};
 use crate::auth::{Identity, TokenError};
 use crate::connection::Connection;
@@ -28,10 +28,10 @@ use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 use crate::socket::Socket;
 
-/// How long a connection that is refused after the upgrade may take to end.
-const REFUSED: Duration = Duration::from_secs(3);
+/// Time that a connection refused after the upgrade has to close.
+const REFUSED_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Answers an upgrade, and goes on with the connection in a task of its own.
+/// Answers an upgrade request, and runs the connection in a task of its own.
 pub(super) async fn upgrade(
     State(site): State<Arc<Site>>,
     Extension(peer): Extension<Peer>,
@@ -47,7 +47,7 @@ pub(super) async fn upgrade(
     }
 }
 
-/// The answer to an upgrade that is one, and whose token it has.
+/// Checks an upgrade request: the response to it, and the verdict on its token.
 fn prepare(
     site: &Site,
     peer: &Peer,
@@ -58,7 +58,7 @@ fn prepare(
     if peer.permit.excess || *site.stopping.borrow() {
         return Err(Refusal::TooManyConnections);
     }
-    if !may_come_from(request.headers(), &site.hub.config.allowed_origins) {
+    if !is_allowed_origin(request.headers(), &site.hub.config.allowed_origins) {
         return Err(Refusal::Origin);
     }
     if let Some(wait) = site.admission.must_wait(peer.address, Instant::now()) {
@@ -70,15 +70,15 @@ fn prepare(
     }
     let verdict = site.hub.verifier.verify(&credentials.token, site.hub.clock.now());
     if verdict.is_err() {
-        // Before the upgrade: many at once do not get past the limit together.
-        if !site.admission.failed(peer.address, Instant::now()) {
+        // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
+        if !site.admission.record_failure(peer.address, Instant::now()) {
             site.hub.metrics.dropped.inc(Dropped::FailingAddressLimit);
         }
     }
     Ok((response, verdict))
 }
 
-fn may_come_from(headers: &HeaderMap, allowed: &[String]) -> bool {
+fn is_allowed_origin(headers: &HeaderMap, allowed: &[String]) -> bool {
     match headers.get(ORIGIN) {
         None => true,
         Some(origin) => {
@@ -118,23 +118,23 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     tracing::info!(connection, %user, address = %peer.address, "connected");
     let socket = Socket::new(stream, &parts.read_buf, hub.bounds());
     let mut running = Connection::new(hub, socket, identity, mailbox, online);
-    // A task of its own, of a future by hand: this one has the request in it, and an async block would hold the
+    // A task of its own with a hand-written future: this task holds the request, and an async block would hold the
     // connection twice.
     tokio::spawn(poll_fn(move |cx| {
         running.poll(cx).map(|ended| {
-            // All of it, not its address alone: its place is taken until the socket is closed.
+            // The whole peer: its permit is held until the socket is closed.
             let peer = &peer;
             tracing::info!(connection, %user, address = %peer.address, ?ended, "disconnected");
         })
     }));
 }
 
-/// Closes a connection that was upgraded only to be told.
+/// Closes an upgraded connection with a code.
 async fn refuse(mut stream: TcpStream, code: CloseCode, metrics: &Metrics) {
     metrics.closed(code.to_u16());
     let mut frame = Vec::new();
     framing::close(&mut frame, code);
-    let ended = tokio::time::timeout(REFUSED, async {
+    let ended = tokio::time::timeout(REFUSED_TIMEOUT, async {
         stream.write_all(&frame).await?;
         stream.shutdown().await?;
         let mut rest = [0; 1024];

@@ -1,9 +1,9 @@
-//! Bytes of a client → messages.
+//! Frame reader: bytes of a client to messages.
 //!
-//! The RFC's rules (masks, fragments, UTF-8, control frames) are tungstenite's. It is given whole frames only, so that
-//! it never holds, or reserves memory for, a frame that is not there yet: how much of one has come is known here, and
-//! its owner can limit how long the rest may take. Between messages a connection has no parser: they are made, or
-//! taken from one that the thread keeps, when bytes come.
+//! tungstenite applies the rules of the RFC (masks, fragments, UTF-8, control frames). It gets whole frames only, so
+//! that it never reserves memory for a frame that has not arrived. The arrived part of a frame is known here, and the
+//! owner can limit the time for the rest. Between messages a connection holds no parser: one is created, or taken from
+//! the thread's spare, when bytes arrive.
 
 use std::cell::Cell;
 use std::io::{self, Cursor};
@@ -16,41 +16,38 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
 
-/// What a peer may send.
+/// Limits on what a peer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Longest payload of a frame, in bytes.
     pub frame_bytes: usize,
-    /// Longest message, all its fragments together, in bytes.
+    /// Longest message with all its fragments, in bytes.
     pub message_bytes: usize,
-    /// Whether binary messages are taken.
+    /// Whether binary messages are accepted.
     pub binary: bool,
 }
 
-/// A message or control frame.
+/// Message or control frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
-    /// A text message.
     Text(Utf8Bytes),
-    /// A binary message.
     Binary(Bytes),
-    /// To be answered with a pong of the same payload.
+    /// Must be answered with a pong of the same payload.
     Ping(Bytes),
-    /// A sign of life.
     Pong,
-    /// The peer closes, to be answered in kind: with its own code and reason, or those of a protocol error where these
-    /// may not be sent, or none.
+    /// The peer closes. Answer with this code and reason: those of the peer, those of a protocol error if the peer's may
+    /// not be sent, or none.
     Close(Option<(u16, Utf8Bytes)>),
 }
 
-/// How a peer broke the protocol or its bounds: the code to close with.
+/// Violation of the protocol or of a limit: the code to close with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.reason())]
 pub struct Violation(pub CloseCode);
 
-/// The reading half of one WebSocket.
+/// Reading half of one WebSocket.
 #[derive(Debug)]
-pub struct Reader {
+pub struct FrameReader {
     bounds: Bounds,
     /// Between the first and the last fragment of a message.
     in_message: bool,
@@ -58,25 +55,24 @@ pub struct Reader {
 }
 
 thread_local! {
-    /// A parser that is between messages, for the next who needs one.
+    /// Parser between messages, for the next connection that needs one.
     static SPARE: Cell<Option<Box<WebSocketContext>>> = const { Cell::new(None) };
 }
 
-impl Reader {
-    /// A reader for a new connection.
+impl FrameReader {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         Self { bounds, in_message: false, parser: None }
     }
 
-    /// Whether a message has begun with a fragment and not ended.
+    /// Whether a fragmented message has begun and not ended.
     #[must_use]
     pub fn in_message(&self) -> bool {
         self.in_message
     }
 
-    /// Takes one whole frame from the start of `input`: how many bytes that were, and the message that it completes.
-    /// `None`: there is no whole frame, and `input` is needed again with what comes after it.
+    /// Parses one whole frame at the start of `input`: its length, and the message that it completes.
+    /// `None`: the frame is incomplete; call again with more bytes after it.
     pub fn next(&mut self, input: &[u8]) -> Result<Option<(usize, Option<Incoming>)>, Violation> {
         let Some((header, length)) = self.frame(input)? else { return Ok(None) };
         let message = self.parse(&input[..length])?;
@@ -84,20 +80,20 @@ impl Reader {
             self.in_message = !header.is_final;
         }
         if !self.in_message {
-            self.rest();
+            self.release_parser();
         }
         Ok(Some((length, message)))
     }
 
-    /// Gives the parser back, which holds nothing between messages.
-    fn rest(&mut self) {
+    /// Returns the parser to the thread; it holds nothing between messages.
+    fn release_parser(&mut self) {
         if let Some(parser) = self.parser.take() {
             SPARE.set(Some(parser));
         }
     }
 
-    /// The header and the length of the frame that `input` begins with, if all of it is there; and whether it may be
-    /// there, as soon as its header says that it may not.
+    /// Header and length of the frame at the start of `input`, if it is complete. Fails as soon as the header violates a
+    /// limit.
     fn frame(&self, input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
         let mut cursor = Cursor::new(input);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|error| violation(&error))?;
@@ -120,7 +116,7 @@ impl Reader {
         let parser = self.parser.get_or_insert_with(|| new_parser(bounds));
         let message = match parser.read(&mut Frame(frame)) {
             Ok(message) => message,
-            // It wants more: the frame was a fragment.
+            // The frame was a fragment.
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
             Err(error) => {
                 self.parser = None;
@@ -143,9 +139,9 @@ impl Reader {
 }
 
 fn new_parser(bounds: Bounds) -> Box<WebSocketContext> {
-    /// The least that the parser reads at once; it grows with what it is given, and is shared.
+    /// Smallest read of the parser; its buffer grows with the input, and is shared.
     const READ_BUFFER: usize = 512;
-    /// Holds what the parser would answer, which is thrown away: a control frame.
+    /// Room for the replies of the parser, which are discarded: one control frame.
     const WRITE_BUFFER: usize = 1024;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -170,8 +166,8 @@ fn violation(error: &Error) -> Violation {
     })
 }
 
-/// A stream of one frame. What the parser writes (pongs, close replies) is thrown away: their owner writes its own,
-/// between its frames.
+/// Stream of one frame. Discards what the parser writes (pongs, close replies): the owner writes its own replies between
+/// its frames.
 struct Frame<'a>(&'a [u8]);
 
 impl io::Read for Frame<'_> {
@@ -216,13 +212,13 @@ mod tests {
     }
 
     fn read(input: &[u8]) -> Result<Option<(usize, Option<Incoming>)>, Violation> {
-        Reader::new(BOUNDS).next(input)
+        FrameReader::new(BOUNDS).next(input)
     }
 
     #[test]
-    fn a_text_comes_out_and_no_parser_stays() {
+    fn a_text_is_read_and_the_parser_returned() {
         let bytes = frame(0x81, "hé".as_bytes());
-        let mut reader = Reader::new(BOUNDS);
+        let mut reader = FrameReader::new(BOUNDS);
         assert_eq!(reader.next(&bytes), Ok(Some((bytes.len(), Some(Incoming::Text("hé".into()))))));
         assert!(reader.parser.is_none());
         for end in 0..bytes.len() {
@@ -231,8 +227,8 @@ mod tests {
     }
 
     #[test]
-    fn fragments_come_together_with_a_ping_between() {
-        let mut reader = Reader::new(BOUNDS);
+    fn fragments_are_joined_with_a_ping_in_between() {
+        let mut reader = FrameReader::new(BOUNDS);
         assert!(matches!(reader.next(&frame(0x01, b"he")), Ok(Some((_, None)))));
         assert!(reader.in_message());
         let ping = reader.next(&frame(0x89, b"p")).expect("a ping").expect("whole").1;
@@ -244,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_its_code() {
+    fn each_violation_has_its_close_code() {
         let mut unmasked = frame(0x81, b"x");
         unmasked[1] &= 0x7F;
         for (bytes, code) in [
@@ -265,14 +261,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_in_fragments_has_the_same_bound() {
-        let mut reader = Reader::new(BOUNDS);
+    fn the_limit_covers_all_fragments_of_a_message() {
+        let mut reader = FrameReader::new(BOUNDS);
         assert!(matches!(reader.next(&frame(0x01, &[b'x'; 600])), Ok(Some((_, None)))));
         assert_eq!(reader.next(&frame(0x80, &[b'x'; 600])), Err(Violation(CloseCode::TooLarge)));
     }
 
     #[test]
-    fn a_close_is_answered_in_kind() {
+    fn a_close_keeps_the_code_of_the_peer() {
         let close = |payload: &[u8]| read(&frame(0x88, payload)).expect("a close").expect("whole").1;
         assert_eq!(close(b""), Some(Incoming::Close(None)));
         assert_eq!(close(b"\x03\xe8bye"), Some(Incoming::Close(Some((1000, "bye".into())))));

@@ -1,13 +1,13 @@
-//! Bytes ⇄ messages of one WebSocket: reading, writing and the ways in which a peer can break it.
+//! WebSocket transport of one connection: bytes to messages and back.
 //!
-//! [`Reader`] turns bytes into messages and says what is wrong with them; [`Socket`] owns the stream and the bytes that
-//! are on their way out. Neither knows what a message means, nor what time it is: their owner sets the limits of time.
-//! A connection that is quiet owns no buffer here.
+//! [`FrameReader`] turns bytes into messages and reports violations of the protocol. [`Socket`] owns the stream and the
+//! pending output. Neither knows the meaning of a message or the time: the owner enforces time limits. An idle connection
+//! holds no buffer here.
 
-mod reader;
+mod frame_reader;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use self::reader::{Bounds, Incoming, Reader, Violation};
+pub use self::frame_reader::{Bounds, FrameReader, Incoming, Violation};
 pub use self::stream::{Read, Socket, Written};

@@ -1,4 +1,4 @@
-//! One WebSocket's stream, the bytes that have come and are no frame yet, and those that are on their way out.
+//! Stream of one WebSocket with its pending input and output.
 
 use std::cell::RefCell;
 use std::io;
@@ -7,38 +7,38 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::reader::{Bounds, Incoming, Reader, Violation};
+use super::frame_reader::{Bounds, FrameReader, Incoming, Violation};
 
-/// Read at once.
+/// Limit on the bytes of one read.
 const READ_CHUNK: usize = 16 * 1024;
-/// Written at once.
-const CHUNK: usize = 64 * 1024;
-/// What a peer has to take of what waits for it, within the time that its owner gives it.
-const FAIR: usize = 16 * 1024;
-/// A buffer that grew beyond this is given back when it is empty.
-const KEEP: usize = 4 * 1024;
+/// Target for the bytes of one write.
+const WRITE_CHUNK: usize = 64 * 1024;
+/// Bytes of pending output that a peer must accept, within the time limit of the owner, to count as reading.
+const PROGRESS_BYTES: usize = 16 * 1024;
+/// Capacity up to which a buffer is kept while it is in use.
+const KEEP_CAPACITY: usize = 4 * 1024;
 
 thread_local! {
-    // A connection owns a buffer only while something in it is incomplete.
+    // Shared scratch buffers: a connection owns a buffer only while something in it is incomplete.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
-    static WRITE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(CHUNK));
+    static WRITE: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(WRITE_CHUNK));
 }
 
-/// What a read brought.
+/// Result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
-    /// As many bytes, which are to be taken as messages.
+    /// Number of bytes read; take them with [`Socket::next_message`].
     Some(usize),
-    /// The peer will send no more.
+    /// The peer has closed its sending half.
     End,
 }
 
-/// What became of a write.
+/// Result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Whether the peer takes what is there for it: all of it, or 16 KiB since it did last.
+    /// Whether the peer reads: it accepted everything, or 16 KiB since the last progress.
     pub progress: bool,
-    /// Whether all of it went out.
+    /// Whether everything was written.
     pub all: bool,
 }
 
@@ -46,42 +46,42 @@ pub struct Written {
 #[derive(Debug)]
 pub struct Socket<S> {
     stream: S,
-    reader: Reader,
-    /// What has come; before `taken` it has been taken as messages.
+    reader: FrameReader,
+    /// Bytes read; those before `taken` are parsed.
     input: Vec<u8>,
     taken: usize,
-    /// There is no whole frame in the input.
+    /// The input holds no whole frame.
     starved: bool,
-    /// Whole frames, the first of them maybe partly written.
+    /// Whole frames; the first may be partly written.
     output: Vec<u8>,
-    /// The last write left something.
+    /// The last write left a remainder.
     blocked: bool,
-    /// Bytes that went out since the last progress.
-    taken_by_peer: usize,
+    /// Bytes written since the last progress.
+    bytes_since_progress: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
-    /// A socket after its handshake; `early` came together with the request.
+    /// Socket after its handshake; `early` was received together with the request.
     pub fn new(stream: S, early: &[u8], bounds: Bounds) -> Self {
         Self {
             stream,
-            reader: Reader::new(bounds),
+            reader: FrameReader::new(bounds),
             input: early.to_vec(),
             taken: 0,
             starved: early.is_empty(),
             output: Vec::new(),
             blocked: false,
-            taken_by_peer: 0,
+            bytes_since_progress: 0,
         }
     }
 
-    /// Whether a frame or a message has begun, and its rest has not come.
+    /// Whether a frame or a fragmented message is incomplete.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         !self.input.is_empty() || self.reader.in_message()
     }
 
-    /// Reads what there is, up to 16 KiB, for [`Socket::next_message`].
+    /// Reads up to 16 KiB for [`Socket::next_message`].
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Read>> {
         READ.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// The next message of what has been read. `None`: more has to be read.
+    /// Next message of the bytes read. `None`: more must be read.
     pub fn next_message(&mut self) -> Option<Result<Incoming, Violation>> {
         loop {
             match self.reader.next(&self.input[self.taken..]) {
@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
                     self.input.drain(..self.taken);
                     self.taken = 0;
                     self.starved = true;
-                    give_back(&mut self.input);
+                    shrink(&mut self.input);
                     return None;
                 }
                 Err(violation) => {
@@ -121,17 +121,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Whether [`Socket::next_message`] may have a message without another read.
+    /// Whether [`Socket::next_message`] may return a message without another read.
     #[must_use]
     pub fn has_input(&self) -> bool {
         !self.starved
     }
 
-    /// Reads and throws away: for a peer that is being closed. Ready when it will send no more.
+    /// Reads and discards, while the connection closes. Ready when the peer has closed its sending half.
     pub fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         (self.input, self.taken) = (Vec::new(), 0);
         READ.with_borrow_mut(|scratch| {
-            // Bounded for each turn; the waker was registered by the last read that was pending.
+            // Bounded for each turn; the last pending read has registered the waker.
             for _ in 0..16 {
                 let mut buffer = ReadBuf::new(scratch);
                 match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
@@ -145,52 +145,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         })
     }
 
-    /// Bytes that are on their way out.
+    /// Bytes of pending output.
     #[must_use]
     pub fn pending_output(&self) -> usize {
         self.output.len()
     }
 
-    /// Where frames are put that go out next.
+    /// Buffer for frames to be written next.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
 
-    /// Writes what is on its way out and, where nothing of it was held up before, what `fill` adds to it, in one call.
-    /// What does not go out stays on its way; the waker is then registered.
+    /// Writes the pending output. If no remainder was pending, `fill` adds to it, and all goes out in one call. Registers the
+    /// waker if a remainder is left.
     pub fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         fill: impl FnOnce(&mut Vec<u8>, usize),
     ) -> io::Result<Written> {
-        if self.blocked || self.output.len() >= CHUNK {
+        if self.blocked || self.output.len() >= WRITE_CHUNK {
             let written = write(&mut self.stream, cx, &self.output)?;
             self.output.drain(..written);
-            give_back(&mut self.output);
-            return Ok(self.wrote(written));
+            shrink(&mut self.output);
+            return Ok(self.record_write(written));
         }
         WRITE.with_borrow_mut(|scratch| {
             scratch.clear();
             scratch.append(&mut self.output);
-            give_back(&mut self.output);
-            fill(scratch, CHUNK);
+            shrink(&mut self.output);
+            fill(scratch, WRITE_CHUNK);
             let written = write(&mut self.stream, cx, scratch)?;
             self.output.extend_from_slice(&scratch[written..]);
-            Ok(self.wrote(written))
+            Ok(self.record_write(written))
         })
     }
 
-    fn wrote(&mut self, bytes: usize) -> Written {
+    fn record_write(&mut self, bytes: usize) -> Written {
         self.blocked = !self.output.is_empty();
-        self.taken_by_peer += bytes;
-        let progress = !self.blocked || self.taken_by_peer >= FAIR;
+        self.bytes_since_progress += bytes;
+        let progress = !self.blocked || self.bytes_since_progress >= PROGRESS_BYTES;
         if progress {
-            self.taken_by_peer = 0;
+            self.bytes_since_progress = 0;
         }
         Written { progress, all: !self.blocked }
     }
 
-    /// Ends the sending half.
+    /// Closes the sending half.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
@@ -198,13 +198,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
 #[cfg(test)]
 impl<S> Socket<S> {
-    /// Bytes that the socket holds on to, for reading and for writing.
+    /// Capacity of the buffers that the socket holds, for reading and for writing.
     pub(super) fn buffers(&self) -> (usize, usize) {
         (self.input.capacity(), self.output.capacity())
     }
 }
 
-/// Writes as much as goes out now.
+/// Writes as much as the stream accepts now.
 fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
     let mut written = 0;
     while written < bytes.len() {
@@ -218,10 +218,10 @@ fn write<S: AsyncWrite + Unpin>(stream: &mut S, cx: &mut Context<'_>, bytes: &[u
     Ok(written)
 }
 
-fn give_back(buffer: &mut Vec<u8>) {
+fn shrink(buffer: &mut Vec<u8>) {
     if buffer.is_empty() && buffer.capacity() > 0 {
         *buffer = Vec::new();
-    } else if buffer.capacity() > KEEP && buffer.len() < buffer.capacity() / 4 {
-        buffer.shrink_to(KEEP);
+    } else if buffer.capacity() > KEEP_CAPACITY && buffer.len() < buffer.capacity() / 4 {
+        buffer.shrink_to(KEEP_CAPACITY);
     }
 }

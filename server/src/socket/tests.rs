@@ -1,4 +1,4 @@
-//! Sockets over a pipe: what is kept, and what goes out in which order.
+//! Tests of sockets over a pipe: buffers held, and the order of output.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -11,7 +11,7 @@ use crate::framing;
 
 const BOUNDS: Bounds = Bounds { frame_bytes: 100_000, message_bytes: 100_000, binary: false };
 
-/// A frame of a client, masked with zeros; `first` is the byte with FIN and the opcode.
+/// Client frame, masked with zeros; `first` is the byte with FIN and the opcode.
 fn frame(first: u8, payload: &str) -> Vec<u8> {
     let mut bytes = vec![first, 0x80 | u8::try_from(payload.len()).expect("short"), 0, 0, 0, 0];
     bytes.extend(payload.as_bytes());
@@ -37,7 +37,7 @@ async fn read(socket: &mut Socket<DuplexStream>) -> Read {
     poll_fn(|cx| socket.poll_read(cx)).await.expect("read")
 }
 
-/// One write, with what `fill` adds.
+/// One write, with the text `fill` added.
 async fn write(socket: &mut Socket<DuplexStream>, fill: &str) -> Written {
     poll_fn(|cx| {
         Poll::Ready(socket.poll_write(cx, |out, _| {
@@ -51,7 +51,7 @@ async fn write(socket: &mut Socket<DuplexStream>, fill: &str) -> Written {
 }
 
 #[tokio::test]
-async fn messages_come_out_in_order_and_nothing_stays() {
+async fn messages_arrive_in_order_and_buffers_are_freed() {
     let (mut socket, mut peer) = sockets(1_000);
     assert!(!socket.has_input() && !socket.is_unfinished());
     let bytes = [frame(0x81, "one"), frame(0x89, "p"), frame(0x81, "two")].concat();
@@ -67,7 +67,7 @@ async fn messages_come_out_in_order_and_nothing_stays() {
 }
 
 #[tokio::test]
-async fn a_frame_in_pieces_is_unfinished_until_its_last() {
+async fn a_frame_in_pieces_is_unfinished_until_its_last_byte() {
     let (mut socket, mut peer) = sockets(1_000);
     let bytes = frame(0x81, "hello");
     for (index, byte) in bytes.iter().enumerate() {
@@ -90,7 +90,7 @@ async fn a_message_in_fragments_is_unfinished_between_them() {
     read(&mut socket).await;
     assert_eq!(socket.next_message(), None);
     assert!(socket.is_unfinished());
-    assert_eq!(socket.buffers().0, 0, "the bytes themselves have been taken");
+    assert_eq!(socket.buffers().0, 0, "the parser holds the fragment");
     peer.write_all(&frame(0x80, "llo")).await.expect("sent");
     read(&mut socket).await;
     assert_eq!(socket.next_message(), Some(Ok(text("hello"))));
@@ -98,7 +98,7 @@ async fn a_message_in_fragments_is_unfinished_between_them() {
 }
 
 #[tokio::test]
-async fn what_came_with_the_request_is_not_lost() {
+async fn bytes_received_with_the_request_are_read() {
     let (ours, mut peer) = duplex(1_000);
     let bytes = [frame(0x81, "one"), frame(0x81, "two")].concat();
     let mut socket = Socket::new(ours, &bytes[..12], BOUNDS);
@@ -111,7 +111,7 @@ async fn what_came_with_the_request_is_not_lost() {
 }
 
 #[tokio::test]
-async fn after_a_violation_nothing_is_left_to_read() {
+async fn a_violation_discards_the_remaining_input() {
     let (mut socket, mut peer) = sockets(1_000);
     peer.write_all(&[frame(0x81, "one"), frame(0x83, "?"), frame(0x81, "two")].concat()).await.expect("sent");
     read(&mut socket).await;
@@ -121,7 +121,7 @@ async fn after_a_violation_nothing_is_left_to_read() {
 }
 
 #[tokio::test]
-async fn a_write_that_is_held_up_goes_on_where_it_was() {
+async fn a_blocked_write_resumes_where_it_stopped() {
     let (mut socket, mut peer) = sockets(16);
     let first = "x".repeat(40);
     framing::text(socket.output(), "a");
@@ -145,7 +145,7 @@ async fn a_write_that_is_held_up_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn much_that_waits_goes_before_anything_is_added() {
+async fn large_pending_output_is_written_before_anything_is_added() {
     let (mut socket, mut peer) = sockets(1 << 20);
     let large = "x".repeat(80_000);
     framing::text(socket.output(), &large);
@@ -158,7 +158,7 @@ async fn much_that_waits_goes_before_anything_is_added() {
 }
 
 #[tokio::test]
-async fn a_closed_socket_reads_on_until_its_peer_ends() {
+async fn a_closing_socket_discards_until_its_peer_ends() {
     let (mut socket, mut peer) = sockets(1 << 20);
     peer.write_all(&frame(0x81, "hel")[..7]).await.expect("sent");
     read(&mut socket).await;
@@ -173,7 +173,7 @@ async fn a_closed_socket_reads_on_until_its_peer_ends() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_peer_is_told() {
+async fn a_read_reports_the_end_of_the_peer() {
     let (mut socket, peer) = sockets(1_000);
     drop(peer);
     assert_eq!(read(&mut socket).await, Read::End);
