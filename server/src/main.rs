@@ -17,7 +17,8 @@ use realtime_server::clock::Clock;
 use realtime_server::redis_endpoint::{self, RedisEndpoint};
 use realtime_server::store::{Store, StoreOpenError};
 
-use cli::{Command, Origin, Plan, Stop, ToolError, UsageError};
+use clap::CommandFactory;
+use cli::{Cli, Command, Origin, Plan, Stop, ToolError, UsageError};
 use process::StopSignals;
 
 /// Why the program ends without success.
@@ -67,8 +68,10 @@ fn main() -> ExitCode {
             Command::Export(args) => args.run().map_err(Failure::from).map(told),
             Command::Import(args) => args.run().map_err(Failure::from).map(told),
             Command::Backup(args) => args.run().map_err(Failure::from).map(told),
-            Command::Completions(args) => io::stdout().write_all(&args.script()).map_err(Failure::Output),
-            Command::Man(args) => io::stdout().write_all(&args.page()).map_err(Failure::Output),
+            Command::Completions(args) => {
+                io::stdout().write_all(&args.script(Cli::command())).map_err(Failure::Output)
+            }
+            Command::Man(args) => io::stdout().write_all(&args.page(Cli::command())).map_err(Failure::Output),
         },
         Err(Stop::Usage(fault)) => Err(fault.into()),
         Err(Stop::Shown(text)) => text.print().map_err(Failure::Output),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use realtime_server::store::Archive;
 
+use super::data::{DataArgs, ToolError};
 use super::progress::Progress;
-use super::{DataArgs, ToolError};
 
 const EXAMPLES: &str = "\
 Examples:

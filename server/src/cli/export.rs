@@ -6,8 +6,8 @@ use clap::Args;
 use realtime_server::store::{Archive, ExportError};
 use realtime_shared::RoomName;
 
+use super::data::{DataArgs, ToolError};
 use super::progress::Progress;
-use super::{DataArgs, ToolError};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -7,7 +7,7 @@ use realtime_server::auth::token::mint;
 use realtime_server::config::Config;
 use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
 
-use super::Origin;
+use super::secret::Origin;
 use super::token::expiry;
 
 const TOKEN_TTL: Duration = Duration::from_hours(12);

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use realtime_server::store::Store;
 
+use super::data::{DataArgs, ToolError};
 use super::progress::Progress;
-use super::{DataArgs, ToolError};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -6,6 +6,7 @@
 #![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
 
 mod backup;
+mod data;
 mod export;
 mod greeting;
 mod import;
@@ -16,24 +17,23 @@ mod serve;
 mod shell;
 mod token;
 mod units;
+mod usage;
 
-use std::path::{Path, PathBuf};
-use std::{fmt, io};
+use std::fmt;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
-use realtime_server::store::{BackupError, ExportError, ImportError, StoreOpenError};
+use clap::{Parser, Subcommand};
 
 pub(crate) use backup::BackupArgs;
+pub(crate) use data::ToolError;
 pub(crate) use export::ExportArgs;
 pub(crate) use greeting::greeting;
 pub(crate) use import::ImportArgs;
-pub(crate) use redis::RedisFault;
-pub(crate) use secret::{Origin, SecretError};
+pub(crate) use secret::Origin;
 pub(crate) use serve::{Plan, ServeArgs};
 pub(crate) use shell::{CompletionsArgs, ManArgs};
 pub(crate) use token::TokenArgs;
+pub(crate) use usage::UsageError;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,98 +72,6 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Print a page of the manual
     Man(ManArgs),
-}
-
-/// Where the rooms are.
-#[derive(Debug, Args)]
-struct DataArgs {
-    /// The data directory of the server [default: realtime in the user's data directory, which is ~/.local/share, or
-    /// $XDG_DATA_HOME]
-    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
-}
-
-impl DataArgs {
-    fn directory(&self) -> Result<PathBuf, ToolError> {
-        data_dir(self.data_dir.as_deref()).ok_or(ToolError::NoHome)
-    }
-}
-
-/// Why a command that works on the store ends without success.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ToolError {
-    #[error("there is no home directory that could have rooms in it; name a directory with --data-dir")]
-    NoHome,
-    #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
-    Input(PathBuf, io::Error),
-    #[error(transparent)]
-    Open(#[from] StoreOpenError),
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    #[error("{0} ({1})")]
-    Import(ImportError, String),
-    #[error(transparent)]
-    Backup(#[from] BackupError),
-}
-
-/// Where the secret is, and what tokens have to say besides: the same for who checks them and who makes them.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Tokens")]
-struct SecretArgs {
-    /// A file that has the secret which signs tokens (HS256), at least 32 bytes; a newline at its end does not count.
-    /// The secret itself may be in the environment instead, in REALTIME_JWT_SECRET. With neither, one is made on the
-    /// first run and kept in the data directory
-    #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
-    jwt_secret_file: Option<PathBuf>,
-
-    /// Where the server keeps rooms and the secret that it makes [default: realtime in the user's data directory, which is
-    /// ~/.local/share, or $XDG_DATA_HOME]
-    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
-    data_dir: Option<PathBuf>,
-
-    /// The issuer (`iss`) that tokens must have [default: any or none]
-    #[arg(long, env = "REALTIME_ISSUER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    issuer: Option<String>,
-
-    /// The audience (`aud`) that tokens must name [default: any or none]
-    #[arg(long, env = "REALTIME_AUDIENCE", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    audience: Option<String>,
-}
-
-/// The directory that was named, or ours in the user's data directory; `None` where there is neither.
-fn data_dir(said: Option<&Path>) -> Option<PathBuf> {
-    use etcetera::BaseStrategy;
-    let ours = || Some(etcetera::choose_base_strategy().ok()?.data_dir().join("realtime"));
-    said.map(Path::to_owned).or_else(ours)
-}
-
-impl SecretArgs {
-    fn sources(&self) -> secret::Sources {
-        secret::Sources {
-            variable: std::env::var_os(secret::SECRET_VARIABLE),
-            file: self.jwt_secret_file.clone(),
-            data_dir: self.data_dir.clone(),
-        }
-    }
-}
-
-/// What is wrong with what was written: one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UsageError {
-    #[error("{0}")]
-    Arguments(String),
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    #[error(transparent)]
-    Redis(#[from] RedisFault),
-    #[error(
-        "--log (or REALTIME_LOG) is not a filter: {0}; write a level such as `info`, or `info,hyper=debug`"
-    )]
-    Filter(String),
-    #[error("there is no home directory to keep rooms in; name a directory with --data-dir, or add --memory")]
-    NoHome,
-    #[error("such a token would be refused: {0}")]
-    Token(realtime_server::auth::TokenError),
 }
 
 /// What parsing came to, if not to a command.

@@ -4,6 +4,8 @@
 //! Our own file is complete from the moment that it has its name, and never replaced: of several programs that start
 //! at once one makes it, and all read the same.
 
+#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,15 +13,51 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
 
-use super::data_dir;
+use super::data::data_dir;
 
 /// The environment variable that has the secret itself. There is no flag for it: any user of a host can read flags.
 pub(super) const SECRET_VARIABLE: &str = "REALTIME_JWT_SECRET";
 const KEPT_NAME: &str = "jwt-secret";
 /// More than anybody's secret; a larger file is another file.
 const LARGEST_FILE: u64 = 64 * 1024;
+
+/// Flags of the secret and of tokens, for the commands that verify or sign tokens.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tokens")]
+pub(super) struct SecretArgs {
+    /// A file that has the secret which signs tokens (HS256), at least 32 bytes; a newline at its end does not count.
+    /// The secret itself may be in the environment instead, in REALTIME_JWT_SECRET. With neither, one is made on the
+    /// first run and kept in the data directory
+    #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
+    pub(super) jwt_secret_file: Option<PathBuf>,
+
+    /// Where the server keeps rooms and the secret that it makes [default: realtime in the user's data directory, which is
+    /// ~/.local/share, or $XDG_DATA_HOME]
+    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
+    pub(super) data_dir: Option<PathBuf>,
+
+    /// The issuer (`iss`) that tokens must have [default: any or none]
+    #[arg(long, env = "REALTIME_ISSUER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) issuer: Option<String>,
+
+    /// The audience (`aud`) that tokens must name [default: any or none]
+    #[arg(long, env = "REALTIME_AUDIENCE", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub(super) audience: Option<String>,
+}
+
+impl SecretArgs {
+    pub(super) fn sources(&self) -> Sources {
+        Sources {
+            variable: std::env::var_os(SECRET_VARIABLE),
+            file: self.jwt_secret_file.clone(),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+}
 
 /// What the operator said about the secret.
 #[derive(Debug, Default)]

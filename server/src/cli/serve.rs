@@ -9,9 +9,11 @@ use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Rin
 use realtime_server::secret::Secret;
 use tracing_subscriber::EnvFilter;
 
+use super::data::data_dir;
 use super::redis::{RedisArgs, RedisPlan};
+use super::secret::{self, Origin, SecretArgs};
 use super::units::{duration, positive_duration, size};
-use super::{Origin, SecretArgs, UsageError, data_dir, secret};
+use super::usage::UsageError;
 use crate::listen::ListenAddress;
 use crate::logging::Format;
 

@@ -1,10 +1,8 @@
 //! What shells and `man` are told about this program, printed for whoever installs it.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
-
-use super::Cli;
 
 /// The commands that have a page of their own.
 const PAGES: [&str; 7] = ["serve", "token", "export", "import", "backup", "completions", "man"];
@@ -38,10 +36,10 @@ Examples:
   realtime-server man serve > ~/.local/share/man/man1/realtime-server-serve.1";
 
 impl CompletionsArgs {
-    /// The script.
-    pub(crate) fn script(&self) -> Vec<u8> {
+    /// The script that completes `program`.
+    pub(crate) fn script(&self, mut program: clap::Command) -> Vec<u8> {
         let mut script = Vec::new();
-        generate(self.shell, &mut Cli::command(), "realtime-server", &mut script);
+        generate(self.shell, &mut program, "realtime-server", &mut script);
         if self.shell == Shell::Bash { with_one_spelling(&script) } else { script }
     }
 }
@@ -53,9 +51,9 @@ fn with_one_spelling(script: &[u8]) -> Vec<u8> {
 }
 
 impl ManArgs {
-    /// The page, as roff.
-    pub(crate) fn page(&self) -> Vec<u8> {
-        let mut program = Cli::command().disable_help_subcommand(true);
+    /// The page of `program`, as roff.
+    pub(crate) fn page(&self, program: clap::Command) -> Vec<u8> {
+        let mut program = program.disable_help_subcommand(true);
         program.build();
         let command = self.command.as_ref().and_then(|name| program.find_subcommand(name));
         let mut page = Vec::new();
@@ -70,8 +68,9 @@ impl ManArgs {
 mod tests {
     use std::process::Command;
 
-    use clap::ValueEnum;
+    use clap::{CommandFactory, ValueEnum};
 
+    use super::super::Cli;
     use super::*;
 
     fn text(bytes: Vec<u8>) -> String {
@@ -81,7 +80,7 @@ mod tests {
     #[test]
     fn each_shell_knows_commands_and_options() {
         for shell in Shell::value_variants() {
-            let script = text(CompletionsArgs { shell: *shell }.script());
+            let script = text(CompletionsArgs { shell: *shell }.script(Cli::command()));
             for word in ["serve", "token", "retain", "ttl", "jwt-secret-file"] {
                 assert!(script.contains(word), "{shell}: {word}");
             }
@@ -90,7 +89,7 @@ mod tests {
 
     #[test]
     fn bash_completes_commands_and_their_options() {
-        let script = text(CompletionsArgs { shell: Shell::Bash }.script());
+        let script = text(CompletionsArgs { shell: Shell::Bash }.script(Cli::command()));
         let complete = |words: &[&str]| {
             let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
             let ask = format!(
@@ -109,10 +108,10 @@ mod tests {
     fn each_command_has_its_page() {
         let program = Cli::command();
         assert_eq!(program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), PAGES);
-        let page = text(ManArgs { command: None }.page());
+        let page = text(ManArgs { command: None }.page(Cli::command()));
         for name in PAGES {
             assert!(page.contains(&format!("realtime\\-server\\-{name}(1)")), "{name}: {page}");
-            let page = text(ManArgs { command: Some(name.to_owned()) }.page());
+            let page = text(ManArgs { command: Some(name.to_owned()) }.page(Cli::command()));
             assert!(page.contains(&format!(".TH realtime-server-{name} 1")), "{page}");
         }
         assert!(!page.contains("help(1)") && page.contains("Examples:"), "{page}");

@@ -9,8 +9,9 @@ use realtime_server::auth::token::mint;
 use realtime_server::config::Config;
 use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
 
+use super::secret::{self, Origin, SecretArgs};
 use super::units::positive_duration;
-use super::{Origin, SecretArgs, UsageError, secret};
+use super::usage::UsageError;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! Opening of the store: lock, checks and preparation.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::checkpoint::{CheckpointMode, checkpoint};
+use super::lock::Lock;
 use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
 
 /// Name of the database in the data directory.
 pub(super) const FILE: &str = "store.db";
-/// Name of the lock file, which holds the process id of its owner.
-const LOCK: &str = "store.lock";
 /// Time limit of the check at startup: enough for all of a file of some hundred thousand messages.
 const CHECK_TIME: Duration = Duration::from_millis(150);
 /// Size to which a WAL is truncated when it restarts: 64 MiB.
@@ -31,10 +31,6 @@ pub struct Store {
     fully_checked: bool,
     lock: Lock,
 }
-
-/// Lock of the data directory. The system releases it when it is dropped or the process ends.
-#[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop, never read")] File);
 
 impl Store {
     /// Opens the store in `directory`, and creates what is missing: the directory with mode 0700, the file with 0600.
@@ -80,36 +76,6 @@ impl Store {
     /// Turns the store into its only writer. The lock goes with it.
     pub(crate) fn into_writer(self) -> rusqlite::Result<StoreWriter> {
         StoreWriter::new(self.connection, self.lock)
-    }
-}
-
-impl Lock {
-    fn take(directory: &Path) -> Result<Self, StoreOpenError> {
-        let path = directory.join(LOCK);
-        let unusable = |cause| StoreOpenError::Unusable { path: path.clone(), cause };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // The other process may not have written its id yet.
-                let _ = (&file).take(256).read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { "another program" } else { holder }.to_owned();
-                return Err(StoreOpenError::InUse { path: directory.to_owned(), holder });
-            }
-            Err(TryLockError::Error(cause)) => return Err(unusable(cause)),
-        }
-        file.set_len(0).map_err(unusable)?;
-        writeln!(file, "process {}", std::process::id()).map_err(unusable)?;
-        Ok(Self(file))
     }
 }
 
@@ -179,25 +145,6 @@ fn unusable(what: &str) -> rusqlite::Error {
         rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
         Some(what.to_owned()),
     )
-}
-
-/// Mode of a checkpoint.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum CheckpointMode {
-    /// Moves what no reader still needs. Neither waits nor blocks.
-    Passive,
-    /// Moves everything and empties the WAL. Waits for readers, up to the busy timeout.
-    Truncate,
-}
-
-/// Moves committed pages from the WAL into the file. Returns `false` if a reader of an older snapshot prevented a part of
-/// it.
-pub(crate) fn checkpoint(connection: &Connection, mode: CheckpointMode) -> rusqlite::Result<bool> {
-    let statement = match mode {
-        CheckpointMode::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
-        CheckpointMode::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
-    };
-    connection.query_row(statement, [], |row| Ok(row.get::<_, i64>(0)? == 0))
 }
 
 /// Syncs the WAL: the next process that opens it takes unsynced writes for committed.

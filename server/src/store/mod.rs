@@ -16,6 +16,7 @@
 
 mod archive;
 mod backup;
+mod checkpoint;
 mod digest;
 mod entry_key;
 mod error;
@@ -23,6 +24,7 @@ mod file;
 mod header;
 mod import;
 mod integrity;
+mod lock;
 mod reader;
 mod schema;
 #[cfg(test)]
@@ -31,12 +33,12 @@ mod writer;
 
 pub use self::archive::{Archive, ExportError};
 pub use self::backup::BackupError;
+pub(crate) use self::checkpoint::{CheckpointMode, checkpoint};
 pub(crate) use self::digest::digest;
 pub(crate) use self::entry_key::RoomId;
 pub use self::error::StoreOpenError;
 pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::Store;
-pub(crate) use self::file::{CheckpointMode, checkpoint};
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::reader::{Head, RoomRow, StoreReader, View};
 pub(crate) use self::writer::{Batch, Row, StoreWriter};

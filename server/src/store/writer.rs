@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use rusqlite::{CachedStatement, Connection, Result, Transaction, TransactionBehavior};
 
+use super::checkpoint::{CheckpointMode, checkpoint};
 use super::entry_key::{EntryKey, RoomId};
-use super::file::{CheckpointMode, Lock, checkpoint};
+use super::lock::Lock;
 use super::reader::{View, millis, number, seq, timestamp};
 
 /// Writing connection; holds the lock of the store.

@@ -10,7 +10,7 @@ use std::{io, mem};
 
 use rusqlite::{Connection, Result};
 
-use super::{EngineFailure, spawn};
+use super::failure::{EngineFailure, spawn};
 use crate::store::{CheckpointMode, Store, StoreWriter, WriteError, checkpoint, write_error};
 
 /// Growth of the WAL, in pages, that wakes the thread: 4 MiB.

@@ -9,6 +9,8 @@
 
 mod checkpointer;
 mod dedup_index;
+mod failure;
+mod feed_slot;
 mod page;
 mod reader_pool;
 mod retention;
@@ -19,15 +21,16 @@ mod tests;
 mod write_queue;
 mod writer;
 
-use std::fmt::Display;
 use std::io;
-use std::sync::{Arc, OnceLock, Weak};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
-use tokio::sync::watch;
 
 use self::checkpointer::Checkpointer;
+pub(crate) use self::failure::EngineFailure;
+use self::failure::spawn;
+use self::feed_slot::FeedSlot;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::tail_cache::TailCache;
@@ -65,74 +68,6 @@ pub(crate) struct SqliteBroker {
     people: People,
 }
 
-/// Feed of the engine's broker; empty until the broker is created.
-#[derive(Clone, Default)]
-struct FeedSlot(Arc<OnceLock<Weak<dyn Feed>>>);
-
-impl FeedSlot {
-    fn get(&self) -> Option<Arc<dyn Feed>> {
-        self.0.get()?.upgrade()
-    }
-}
-
-/// First error that ended the engine. After it every submission is refused.
-#[derive(Clone)]
-pub(crate) struct EngineFailure {
-    error: watch::Sender<Option<String>>,
-    queue: Arc<WriteQueue>,
-}
-
-impl EngineFailure {
-    fn new(queue: Arc<WriteQueue>) -> Self {
-        Self { error: watch::Sender::new(None), queue }
-    }
-
-    /// Keeps the first error, and refuses everything that waits.
-    fn report(&self, error: &dyn Display) {
-        self.error.send_if_modified(|reported| {
-            let first = reported.is_none();
-            reported.get_or_insert_with(|| error.to_string());
-            first
-        });
-        self.queue.refuse();
-    }
-
-    fn is_reported(&self) -> bool {
-        self.error.borrow().is_some()
-    }
-
-    /// Waits for the first error.
-    pub(crate) async fn reported(&self) -> String {
-        let mut error = self.error.subscribe();
-        let reported = error.wait_for(Option::is_some).await;
-        reported.ok().and_then(|error| error.clone()).unwrap_or_default()
-    }
-}
-
-/// Held by each thread: reports a panic, so that nobody waits for a thread that is gone.
-struct PanicGuard(EngineFailure);
-
-impl Drop for PanicGuard {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            self.0.report(&"a thread of the engine panicked");
-        }
-    }
-}
-
-/// Starts a thread whose panic ends the engine.
-fn spawn(
-    name: &str,
-    failure: &EngineFailure,
-    run: impl FnOnce() + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
-    let guard = PanicGuard(failure.clone());
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let _guard = guard;
-        run();
-    })
-}
-
 impl SqliteEngine {
     /// Starts the threads.
     pub(crate) fn start(
@@ -165,7 +100,7 @@ impl SqliteEngine {
     /// Creates the broker, which publishes to `feed`.
     pub(crate) fn broker(&self, feed: Weak<dyn Feed>) -> SqliteBroker {
         // An engine has one broker: a second one would publish to the feed of the first.
-        let _ = self.feed.0.set(feed);
+        self.feed.set(feed);
         SqliteBroker {
             queue: self.queue.clone(),
             readers: self.readers.clone(),

@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use rusqlite::Result;
 use tokio::sync::oneshot;
 
-use super::{EngineFailure, spawn};
+use super::failure::{EngineFailure, spawn};
 use crate::broker::{Pending, Unavailable};
 use crate::store::{Store, StoreReader, View};
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use realtime_shared::RoomName;
 use rusqlite::Result;
 
-use super::EngineFailure;
+use super::failure::EngineFailure;
 use super::reader_pool::ReaderPool;
 use super::tail::Tail;
 use super::write_queue::{PendingSubmission, WriteQueue};

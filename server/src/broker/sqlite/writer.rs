@@ -13,11 +13,12 @@ use std::time::Instant;
 use realtime_shared::{EntryId, Epoch, RoomName, Timestamp};
 
 use super::checkpointer::Checkpointer;
+use super::failure::EngineFailure;
+use super::feed_slot::FeedSlot;
 use super::retention::Sweep;
 use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
-use super::{EngineFailure, FeedSlot};
 use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_known_at};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};

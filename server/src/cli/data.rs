@@ -1,0 +1,48 @@
+//! The data directory, and the commands that work on its store.
+
+#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use realtime_server::store::{BackupError, ExportError, ImportError, StoreOpenError};
+
+/// Flags of the data directory.
+#[derive(Debug, Args)]
+pub(super) struct DataArgs {
+    /// The data directory of the server [default: realtime in the user's data directory, which is ~/.local/share, or
+    /// $XDG_DATA_HOME]
+    #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataArgs {
+    pub(super) fn directory(&self) -> Result<PathBuf, ToolError> {
+        data_dir(self.data_dir.as_deref()).ok_or(ToolError::NoHome)
+    }
+}
+
+/// Errors of the commands that work on the store.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ToolError {
+    #[error("there is no home directory that could have rooms in it; name a directory with --data-dir")]
+    NoHome,
+    #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
+    Input(PathBuf, io::Error),
+    #[error(transparent)]
+    Open(#[from] StoreOpenError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error("{0} ({1})")]
+    Import(ImportError, String),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+}
+
+/// The data directory: `named`, or `realtime` in the user's data directory; `None` without a home directory.
+pub(super) fn data_dir(named: Option<&Path>) -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    let default = || Some(etcetera::choose_base_strategy().ok()?.data_dir().join("realtime"));
+    named.map(Path::to_owned).or_else(default)
+}
