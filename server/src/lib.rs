@@ -104,13 +104,13 @@ impl Server {
         listeners: Vec<TcpListener>,
     ) -> io::Result<Self> {
         let options = redis.options();
-        let place = shared::Place {
+        let target = shared::RedisTarget {
             client: redis.client(),
             prefix: options.prefix.clone(),
             relay_channel: options.relay_channel.clone(),
         };
         Self::start_on(config, listeners, |config, clock, metrics| {
-            Ok(Engine::Redis(shared::Engine::start(place, clock, config.retain.clone(), metrics)?))
+            Ok(Engine::Redis(shared::Engine::start(target, clock, config.retain.clone(), metrics)?))
         })
     }
 

@@ -25,7 +25,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::memory::MemoryBroker;
-use super::redis::tests::{place, server::Redis};
+use super::redis::tests::{server::Redis, target};
 use super::redis::{Engine as RedisEngine, RedisBroker};
 use super::sqlite::SqliteEngine;
 use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
@@ -117,7 +117,7 @@ fn redis(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
 
 /// A broker on a Redis that may have others.
 pub(super) fn redis_at(url: &str, feed: Weak<dyn Feed>, retain: Retain) -> (Arc<RedisBroker>, RedisEngine) {
-    let engine = RedisEngine::start(place(url), Clock::system(), retain, metrics()).expect("a thread");
+    let engine = RedisEngine::start(target(url), Clock::system(), retain, metrics()).expect("a thread");
     (Arc::new(engine.broker(feed)), engine)
 }
 

@@ -107,6 +107,6 @@ fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -
         members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
         count: members.map_or(0, |all| all.len() as u64),
         changed,
-        change: 0,
+        presence_version: 0,
     }
 }

@@ -16,8 +16,9 @@ pub(crate) struct Presence {
     pub(crate) count: u64,
     /// Whether the call changed it: the user was not there before, or is no more.
     pub(crate) changed: bool,
-    /// Which change of who is there was the last one that is in here; see [`Signal::change`](super::Signal::change).
-    pub(crate) change: u64,
+    /// The presence version that this is of; see [`Signal::presence_version`](super::Signal::presence_version).
+    #[expect(clippy::struct_field_names, reason = "the number has one name everywhere")]
+    pub(crate) presence_version: u64,
 }
 
 /// That a user came, as it is told to itself where it asks for no more.

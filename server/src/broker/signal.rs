@@ -13,9 +13,9 @@ pub(crate) struct Signal {
     pub(crate) json: Arc<str>,
     /// Members that do not receive it.
     pub(crate) skip: Skip,
-    /// Presence version of the room after this join or leave; 0 if the signal is not about presence, or the engine has no
-    /// versions. Readers that joined at this version or a later one skip it.
-    pub(crate) change: u64,
+    /// Presence version of the room after this join or leave; 0 if the signal is not about presence. Readers that joined
+    /// at a later version skip it.
+    pub(crate) presence_version: u64,
 }
 
 /// Members that a signal leaves out.
@@ -34,19 +34,25 @@ impl Signal {
         room: &RoomName,
         members: Vec<UserId>,
         count: u64,
-        change: u64,
+        presence_version: u64,
     ) -> Self {
-        let joined = joined(user, room, Presence { members, count, changed: true, change });
-        Self::of(SystemEvent::Joined(joined), user, change)
+        let joined = joined(user, room, Presence { members, count, changed: true, presence_version });
+        Self::of(SystemEvent::Joined(joined), user, presence_version)
     }
 
     /// The leave of a user, for the remaining members.
-    pub(super) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason, change: u64) -> Self {
-        Self::of(SystemEvent::Left(left(user, room, count, reason)), user, change)
+    pub(super) fn left(
+        user: &UserId,
+        room: &RoomName,
+        count: u64,
+        reason: LeaveReason,
+        presence_version: u64,
+    ) -> Self {
+        Self::of(SystemEvent::Left(left(user, room, count, reason)), user, presence_version)
     }
 
-    fn of(event: SystemEvent, user: &UserId, change: u64) -> Self {
+    fn of(event: SystemEvent, user: &UserId, presence_version: u64) -> Self {
         let json = codec::encode(&ServerEvent::System(event)).into();
-        Self { json, skip: Skip::User(user.clone()), change }
+        Self { json, skip: Skip::User(user.clone()), presence_version }
     }
 }

@@ -95,12 +95,12 @@ impl Room {
 impl Cursor {
     /// Goes on where the log became another one, if it did since the reader came, and the reader is not past that.
     fn follow_reset(&mut self, log: &RoomLog) {
-        let (came, change) = match self {
-            Self::Ring { place, arrival } => (*place, arrival.change),
-            Self::Store { arrival, .. } => (arrival.place, arrival.change),
+        let (came, presence_version) = match self {
+            Self::Ring { place, arrival } => (*place, arrival.presence_version),
+            Self::Store { arrival, .. } => (arrival.place, arrival.presence_version),
         };
         if let Some(place) = log.reset_since(came) {
-            *self = Self::Ring { place, arrival: Arrival { place, change } };
+            *self = Self::Ring { place, arrival: Arrival { place, presence_version } };
         }
     }
 

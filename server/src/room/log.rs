@@ -57,7 +57,7 @@ struct Special {
     start: Place,
     end: Place,
     skip: Skip,
-    change: u64,
+    presence_version: u64,
 }
 
 /// When a reader came.
@@ -65,8 +65,8 @@ struct Special {
 pub(crate) struct Arrival {
     /// Where the log ended: specials before that were shown already.
     pub(crate) place: Place,
-    /// The last change of who is there that it was told of; see [`Signal::change`].
-    pub(crate) change: u64,
+    /// The presence version at which it joined; see [`Signal::presence_version`].
+    pub(crate) presence_version: u64,
 }
 
 /// Who reads.
@@ -144,7 +144,7 @@ impl RoomLog {
             start,
             end: self.end,
             skip: signal.skip.clone(),
-            change: signal.change,
+            presence_version: signal.presence_version,
         });
     }
 
@@ -325,7 +325,8 @@ fn offset(place: Place, segment: &Segment) -> usize {
 }
 
 fn skips(special: &Special, reader: &Reader<'_>) -> bool {
-    let is_known = special.change > 0 && special.change <= reader.arrival.change;
+    let is_known =
+        special.presence_version > 0 && special.presence_version <= reader.arrival.presence_version;
     is_known
         || special.start < reader.arrival.place
         || matches!(&special.skip, Skip::User(user) if user == reader.user)

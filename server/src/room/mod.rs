@@ -170,7 +170,7 @@ impl Room {
             recovery: Recovery::Reset { replayed },
         });
         let json = codec::encode(&ServerEvent::System(resync)).into();
-        log.reset(start.clone(), &Signal { json, skip: Skip::Nobody, change: 0 }, context.now);
+        log.reset(start.clone(), &Signal { json, skip: Skip::Nobody, presence_version: 0 }, context.now);
         self.grown(&mut state, before, context);
     }
 

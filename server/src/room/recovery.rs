@@ -50,7 +50,7 @@ impl Registry {
         since: Option<&Position>,
         presence: Presence,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let arrival = Arrival { place: start.end, change: presence.change };
+        let arrival = Arrival { place: start.end, presence_version: presence.presence_version };
         let live = Cursor::Ring { place: start.end, arrival };
         let (cursor, recovery) = match since {
             None => (live, None),

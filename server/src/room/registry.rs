@@ -123,7 +123,7 @@ impl Registry {
 
     /// Shows something to a room; see [`Broker::signal`].
     pub(crate) fn signal(&self, room: &RoomName, event: &ServerEvent, skip: Skip) {
-        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, change: 0 });
+        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, presence_version: 0 });
     }
 
     /// Says something outside of rooms; see [`Broker::tell`].

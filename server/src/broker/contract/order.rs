@@ -116,7 +116,7 @@ pub(super) async fn a_message_sent_many_times_at_once_is_stored_once(subject: &S
 pub(super) async fn signals_and_tells_are_heard_as_they_are_said(subject: &Subject) {
     subject.broker.open(&room("a")).await.expect("opened");
     for skip in [Skip::Nobody, Skip::User(user("alice"))] {
-        let signal = Signal { json: r#"{"type":"typing"}"#.into(), skip, change: 0 };
+        let signal = Signal { json: r#"{"type":"typing"}"#.into(), skip, presence_version: 0 };
         subject.broker.signal(&room("a"), signal.clone());
         let heard = subject.heard.at_least(1).await;
         assert_eq!(heard.last(), Some(&Heard::Signal(room("a"), signal)));

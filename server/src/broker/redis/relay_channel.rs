@@ -1,37 +1,31 @@
-//! What other programs publish for everybody: the channel that the base server's instances relay by.
+//! The relay channel, on which other programs publish for everybody: the one by which the base server's instances relay.
 //!
-//! Every instance hears it, and one passes it on: the n-th time that an instance hears a text is the n-th time that it
-//! was published, and `claim.lua` gives each number to one of them. Pub/Sub is at most once, and so is this: what is
-//! published while nobody listens is lost.
+//! Every instance receives a publication, and one passes it on: the n-th time that an instance receives a text is the
+//! n-th time that it was published, and `claim.lua` gives each number to one instance. Pub/Sub is at most once, and so
+//! is this: a publication that no instance receives is lost.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ::redis::Pipeline;
 use aws_lc_rs::digest::{SHA256, digest};
 use realtime_shared::{Notice, Post, RoomName, ServerEvent, SystemEvent, Text, UserId, codec};
 use serde::Deserialize;
 
-use super::Shared;
-use super::transport::{reply, scripts};
+use super::broadcasts::Broadcasts;
+use super::log::Logs;
+use super::transport::subscriptions::Subscription;
+use super::transport::{Transport, reply, scripts};
 use crate::broker::{Recipients, Submission};
 
-/// Longest text that is looked at, in bytes: that of a client's frame.
-const MOST: usize = 64 * 1024;
-/// For how long it is known what was passed on, in seconds.
+/// Longest text that is read, in bytes: that of a client's frame.
+const TEXT_BYTES: usize = 64 * 1024;
+/// Time for which a publication that was passed on is remembered, in seconds.
 const REMEMBERED: u64 = 60;
-/// Within which time all instances hear a publication: as long as this they may be apart.
+/// Time within which all instances receive a publication.
 const APART: Duration = Duration::from_secs(2);
 
-/// One time of listening, told from the next: what was published between them was not heard.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Subscription {
-    pub(crate) number: u64,
-    /// Not later than it began.
-    pub(crate) since: Instant,
-}
-
-/// What is published. Other fields are passed over.
+/// A publication. Other fields are ignored.
 #[derive(Deserialize)]
 struct Published {
     room: Option<String>,
@@ -40,19 +34,17 @@ struct Published {
     text: String,
 }
 
-/// What it is taken for.
+/// The meaning of a publication.
 #[derive(Debug, PartialEq, Eq)]
 enum Relayed {
-    /// A message in a room.
     Message(Submission),
-    /// Something said to everybody.
     Notice(Notice),
 }
 
-/// Reads what was published; why it cannot be passed on.
+/// Reads a publication. Fails with the reason why it cannot be passed on.
 fn read(payload: &str) -> Result<Relayed, String> {
-    if payload.len() > MOST {
-        return Err(format!("it has more than {MOST} bytes"));
+    if payload.len() > TEXT_BYTES {
+        return Err(format!("it has more than {TEXT_BYTES} bytes"));
     }
     let published: Published = serde_json::from_str(payload).map_err(|error| error.to_string())?;
     let from = published.from.as_deref().unwrap_or("system");
@@ -65,46 +57,65 @@ fn read(payload: &str) -> Result<Relayed, String> {
     Ok(Relayed::Message(Submission::message(from, Post { room, text, client_msg_id: None })))
 }
 
-impl Shared {
-    /// Passes on what was published, unless another instance does.
-    pub(crate) fn relay(self: &Arc<Self>, payload: &str, subscription: Subscription) {
+/// Receives publications of other programs.
+pub(crate) struct RelayChannel {
+    pub(crate) channel: Arc<str>,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) broadcasts: Arc<Broadcasts>,
+}
+
+impl RelayChannel {
+    pub(crate) fn channel(&self) -> &Arc<str> {
+        &self.channel
+    }
+
+    /// Passes a publication on, unless another instance does.
+    pub(crate) fn receive(self: &Arc<Self>, payload: &str, subscription: Subscription) {
         let relayed = match read(payload) {
             Ok(relayed) => relayed,
-            Err(fault) => return tracing::warn!(%fault, "what was published for everybody is passed over"),
+            Err(fault) => return tracing::warn!(%fault, "a publication on the relay channel is ignored"),
         };
-        let shared = self.clone();
-        let key = self.keys.claim(&digest_of(payload));
-        self.runtime.spawn(async move {
-            let mut claim = scripts::CLAIM.on(&[key]);
-            claim.arg(format!("{}:{}", shared.instance(), subscription.number));
-            claim.arg(millis(subscription.since.elapsed())).arg(REMEMBERED).arg(millis(APART));
-            let mut asking = Pipeline::new();
-            asking.add_command(claim);
-            // Asked once: a second time would be taken for a second publication.
-            let Ok(answers) = shared.asks.attempt(&asking).await else { return };
-            if answers.first().and_then(reply::parse::<u64>).is_none_or(|number| number == 0) {
-                return;
-            }
-            match relayed {
-                Relayed::Message(submission) => {
-                    shared.submit(
-                        submission,
-                        Box::new(|stored| {
-                            if stored.is_err() {
-                                tracing::warn!(
-                                    "a message that was published for a room is not known to be stored"
-                                );
-                            }
-                        }),
-                    );
-                    shared.flush();
-                }
-                Relayed::Notice(notice) => {
-                    let event = ServerEvent::System(SystemEvent::Notice(notice));
-                    shared.tell(&Recipients::Everyone, &codec::encode(&event));
-                }
+        let relay = self.clone();
+        let key = self.transport.keys.claim(&digest_of(payload));
+        self.transport.runtime.spawn(async move {
+            if relay.claim(key, subscription).await {
+                relay.pass_on(relayed);
             }
         });
+    }
+
+    /// True if this instance is to pass the publication on.
+    async fn claim(&self, key: String, subscription: Subscription) -> bool {
+        let mut claim = scripts::CLAIM.on(&[key]);
+        claim.arg(format!("{}:{}", self.transport.instance.get(), subscription.number));
+        claim.arg(millis(subscription.since.elapsed())).arg(REMEMBERED).arg(millis(APART));
+        let mut claiming = Pipeline::new();
+        claiming.add_command(claim);
+        // Sent once: a second time would be taken for a second publication.
+        let Ok(answers) = self.transport.commands.attempt(&claiming).await else { return false };
+        answers.first().and_then(reply::parse::<u64>).is_some_and(|number| number > 0)
+    }
+
+    fn pass_on(&self, relayed: Relayed) {
+        match relayed {
+            Relayed::Message(submission) => {
+                let publisher = &self.logs.publisher;
+                publisher.submit(
+                    submission,
+                    Box::new(|stored| {
+                        if stored.is_err() {
+                            tracing::warn!("a message from the relay channel is not known to be stored");
+                        }
+                    }),
+                );
+                publisher.lanes.flush();
+            }
+            Relayed::Notice(notice) => {
+                let event = ServerEvent::System(SystemEvent::Notice(notice));
+                self.broadcasts.send(&Recipients::Everyone, &codec::encode(&event));
+            }
+        }
     }
 }
 
@@ -124,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_a_room_is_a_message_and_all_else_a_notice() {
+    fn a_publication_with_a_room_is_a_message_and_any_other_a_notice() {
         let message = |from: &str, text: &str| {
             let post = Post {
                 room: RoomName::new("a").expect("a room's name"),
@@ -155,6 +166,6 @@ mod tests {
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }
-        assert!(read(&format!(r#"{{"text":"x","more":"{}"}}"#, "x".repeat(MOST))).is_err());
+        assert!(read(&format!(r#"{{"text":"x","more":"{}"}}"#, "x".repeat(TEXT_BYTES))).is_err());
     }
 }

@@ -34,10 +34,10 @@ use crate::store::digest;
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Where the engine finds that Redis.
-pub(in crate::broker) fn place(url: &str) -> Place {
+pub(in crate::broker) fn target(url: &str) -> RedisTarget {
     let info = url.parse::<::redis::ConnectionInfo>().expect("a URL");
     let settings = info.redis_settings().clone().set_protocol(::redis::ProtocolVersion::RESP3);
-    Place {
+    RedisTarget {
         client: Client::open(info.set_redis_settings(settings)).expect("a client"),
         prefix: "realtime".to_owned(),
         relay_channel: Some("ws:broadcast".to_owned()),
@@ -91,7 +91,7 @@ struct Raw(MultiplexedConnection);
 
 impl Raw {
     async fn to(redis: &Redis) -> Self {
-        let client = place(&redis.url()).client;
+        let client = target(&redis.url()).client;
         Self(client.get_multiplexed_async_connection().await.expect("a connection"))
     }
 

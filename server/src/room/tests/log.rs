@@ -98,7 +98,7 @@ impl Model {
                 let signal = Signal {
                     json: format!("s{start}{}", "-".repeat(len)).into(),
                     skip: skip(whom),
-                    change: 0,
+                    presence_version: 0,
                 };
                 self.log.signal(&signal, self.now);
                 self.shown(start, &signal.json, Kind::Special(signal.skip));
@@ -168,7 +168,7 @@ proptest! {
         let users = [user("alice"), user("bob")];
         for (from, until, live, limit, is_alice) in readers {
             let (from, until, place) = (*from.get(&places), *until.get(&places), *live.get(&places));
-            let reader = Reader { user: &users[usize::from(!is_alice)], arrival: Arrival { place, change: 0 } };
+            let reader = Reader { user: &users[usize::from(!is_alice)], arrival: Arrival { place, presence_version: 0 } };
             let expected: Vec<u8> = model.due(from, until, &reader).flat_map(|frame| &frame.bytes).copied().collect();
 
             let (mut at, mut all) = (from, Vec::new());
@@ -228,7 +228,7 @@ proptest! {
 
         // A reader before the start was overtaken; one at it was not.
         let (alice, mut out) = (user("alice"), Vec::new());
-        let reader = Reader { user: &alice, arrival: Arrival { place: 0, change: 0 } };
+        let reader = Reader { user: &alice, arrival: Arrival { place: 0, presence_version: 0 } };
         prop_assert!(log.copy(start, log.end(), &reader, &mut out, usize::MAX / 2).is_ok());
         if start > 0 {
             prop_assert_eq!(log.copy(start - 1, log.end(), &reader, &mut out, 1), Err(Overtaken));

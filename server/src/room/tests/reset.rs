@@ -73,12 +73,12 @@ async fn who_comes_is_not_told_again_what_it_was_told() {
     let mut alice = Client::joined(&house, "alice", "a").await;
     let (_, _, cursor) = alice.seat.as_mut().expect("in a room");
     let Cursor::Ring { arrival, .. } = cursor else { panic!("live") };
-    arrival.change = 7;
+    arrival.presence_version = 7;
     let told = |change| Signal {
         json: format!(r#"{{"type":"typing","room":"a","user_id":"change {change}","is_typing":true}}"#)
             .into(),
         skip: Skip::Nobody,
-        change,
+        presence_version: change,
     };
     for change in [6, 7, 8, 0] {
         Feed::signal(&*house, &room("a"), &told(change));

@@ -1,26 +1,26 @@
-//! How an announcement stands to what a room has: the append rule, with the chain of identities.
+//! The append rule: entries form a chain of ids, by which an entry of another log is known.
 //!
-//! Every announcement names the entry before it. So what follows our newest entry by number but not by identity is
-//! known to be of another log, however it came here: Redis lost its newest entries and has given their numbers again.
+//! Every announcement names the entry before it. An entry that follows our newest one by number but not by id is of
+//! another log: Redis lost its newest entries and has given their numbers again.
 
 use realtime_shared::{EntryId, Epoch, Position, Seq};
 
 use crate::faults::{self, Fault};
 
-/// What an announced entry is to a room.
+/// The relation of an announced entry to a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follows {
-    /// The next one.
+    /// It is the next entry.
     Next,
-    /// One that is there already, as far as can be told.
+    /// The replica has it, as far as its head shows.
     Known,
-    /// Others are missing before it.
+    /// Entries before it are missing.
     Gap,
     /// It is of another log.
     Diverges,
 }
 
-/// How an entry stands to `head`. `previous` is the identity of the one before it.
+/// The relation of an entry to `head`. `previous` is the id of the entry before it.
 pub(crate) fn judge(
     head: &Position,
     epoch: &Epoch,
@@ -34,49 +34,49 @@ pub(crate) fn judge(
     if ours != epoch {
         return Follows::Diverges;
     }
-    if seq == newest.next() {
+    // The largest seq is its own next, so this comes before the comparison with the next.
+    if seq > *newest {
+        if seq > newest.next() {
+            return Follows::Gap;
+        }
         let chained = previous == Some(*newest_id) || faults::breaks(Fault::NoIdCheck);
         return if chained { Follows::Next } else { Follows::Diverges };
-    }
-    if seq > *newest {
-        return Follows::Gap;
     }
     let same = id == *newest_id || faults::breaks(Fault::NoIdCheck);
     if seq == *newest && !same { Follows::Diverges } else { Follows::Known }
 }
 
-/// How a room stands in Redis, asked when this instance had it up to some position.
+/// A room's log in Redis, as the owner of some position sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Look {
-    /// The newest entry.
+pub(crate) struct LogState {
     pub(crate) head: Position,
-    /// The identity of the entry that has the number of our position there.
-    pub(crate) there: Option<EntryId>,
+    /// Id of the entry that has the seq of that position.
+    pub(crate) at_position: Option<EntryId>,
 }
 
-/// What has to be done about it.
+/// The relation of a position to a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// Nothing.
+    /// The position is the head.
     Same,
-    /// What comes after our position has to be fetched.
+    /// Entries after the position have to be fetched.
     Behind,
-    /// Our position is not of that log's past.
-    Elsewhere,
+    /// The position is of another log.
+    Diverged,
 }
 
-/// How `ours` stands to what Redis has. `ours` was there when Redis was asked: a log that is shorter went back.
-pub(crate) fn compare(ours: &Position, look: &Look) -> Standing {
+/// The relation of `ours` to the log in Redis, which was asked later: a shorter log has lost entries.
+pub(crate) fn compare(ours: &Position, log: &LogState) -> Standing {
     let Position::At { epoch, seq, id } = ours else {
-        return if look.head == Position::Start { Standing::Same } else { Standing::Behind };
+        return if log.head == Position::Start { Standing::Same } else { Standing::Behind };
     };
-    if look.head.epoch() != Some(epoch) || look.head.seq() < *seq {
-        return Standing::Elsewhere;
+    if log.head.epoch() != Some(epoch) || log.head.seq() < *seq {
+        return Standing::Diverged;
     }
-    match look.there {
-        Some(there) if there != *id && !faults::breaks(Fault::NoIdCheck) => Standing::Elsewhere,
-        // Dropped by retention, with all that came after it or nearly: what is fetched has a hole, or has not.
-        _ if look.head.seq() > *seq => Standing::Behind,
+    match log.at_position {
+        Some(at) if at != *id && !faults::breaks(Fault::NoIdCheck) => Standing::Diverged,
+        // Without an entry at the position, retention has dropped it: the fetched page shows if there is a hole.
+        _ if log.head.seq() > *seq => Standing::Behind,
         _ => Standing::Same,
     }
 }
@@ -93,7 +93,7 @@ mod tests {
         Position::At { epoch: epoch(name), seq: Seq::new(seq), id: EntryId::from_u128(id) }
     }
 
-    /// The log `name` has entries whose identities are ten times their numbers.
+    /// Entries of the log `name` have ids that are ten times their numbers.
     #[track_caller]
     fn judges(head: &Position, name: &str, seq: u64, id: u128, previous: Option<u128>, expected: Follows) {
         let follows = judge(
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_follows_by_number_and_identity_is_next() {
+    fn only_an_entry_that_follows_by_seq_and_id_is_next() {
         let head = at("a", 5, 50);
         judges(&head, "a", 6, 60, Some(50), Follows::Next);
         judges(&head, "a", 6, 61, Some(51), Follows::Diverges);
@@ -122,22 +122,23 @@ mod tests {
     }
 
     #[test]
-    fn a_position_is_of_the_past_or_elsewhere() {
-        let look = |head: Position, there: Option<u128>| Look { head, there: there.map(EntryId::from_u128) };
+    fn a_position_is_of_the_log_or_of_another_one() {
+        let log =
+            |head: Position, at: Option<u128>| LogState { head, at_position: at.map(EntryId::from_u128) };
         let ours = at("a", 5, 50);
-        for (look, expected) in [
-            (look(at("a", 5, 50), Some(50)), Standing::Same),
-            (look(at("a", 8, 80), Some(50)), Standing::Behind),
-            (look(at("a", 8, 80), None), Standing::Behind),
-            (look(at("a", 5, 51), Some(51)), Standing::Elsewhere),
-            (look(at("a", 8, 80), Some(51)), Standing::Elsewhere),
-            (look(at("a", 4, 40), None), Standing::Elsewhere),
-            (look(at("b", 8, 80), Some(50)), Standing::Elsewhere),
-            (look(Position::Start, None), Standing::Elsewhere),
+        for (log_state, expected) in [
+            (log(at("a", 5, 50), Some(50)), Standing::Same),
+            (log(at("a", 8, 80), Some(50)), Standing::Behind),
+            (log(at("a", 8, 80), None), Standing::Behind),
+            (log(at("a", 5, 51), Some(51)), Standing::Diverged),
+            (log(at("a", 8, 80), Some(51)), Standing::Diverged),
+            (log(at("a", 4, 40), None), Standing::Diverged),
+            (log(at("b", 8, 80), Some(50)), Standing::Diverged),
+            (log(Position::Start, None), Standing::Diverged),
         ] {
-            assert_eq!(compare(&ours, &look), expected, "{look:?}");
+            assert_eq!(compare(&ours, &log_state), expected, "{log_state:?}");
         }
-        assert_eq!(compare(&Position::Start, &look(Position::Start, None)), Standing::Same);
-        assert_eq!(compare(&Position::Start, &look(at("a", 1, 10), None)), Standing::Behind);
+        assert_eq!(compare(&Position::Start, &log(Position::Start, None)), Standing::Same);
+        assert_eq!(compare(&Position::Start, &log(at("a", 1, 10), None)), Standing::Behind);
     }
 }

@@ -1,59 +1,102 @@
 //! The lanes on which messages go to Redis.
 //!
-//! A room's messages are on one lane, in the order in which they were submitted. A lane has one batch on its way: what
-//! came while the last one was. Where the connection breaks the same batch is sent again, all of it and in its order,
-//! for as long as one of its messages has time left: what Redis has of it already it knows by its digest. A message is
-//! refused when its time is over; it may have been stored all the same.
+//! A room's messages are on one lane, in the order of their submission. A lane has one batch in flight: the messages
+//! that came while the last one was. When the connection breaks, the same batch is sent again in its order, while one
+//! of its messages has time left: Redis knows by their digests what it has already. A message is refused when its time
+//! is over; it may have been stored all the same.
 
 use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::{Cmd, Pipeline, Value};
 use parking_lot::Mutex;
-use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
+use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::broker::redis::transport::link::{Link, PATIENCE};
+use crate::broker::redis::transport::link::{Connector, Link, PATIENCE};
 use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
 use crate::metrics::Metrics;
 
+/// Number of lanes: connections for messages.
+const LANES: usize = 4;
 /// Messages of a batch at most: its answers come together.
 const BATCH: usize = 1_000;
-/// Between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// For how long something that is only shown waits to be sent: it is of no use when it is late.
+/// Time for a signal to be sent: a late one is of no use.
 const SIGNAL: Duration = Duration::from_secs(1);
 
-/// Messages, and what is only shown, on their way to Redis.
+/// All lanes.
+pub(crate) struct Lanes {
+    lanes: Box<[Arc<Lane>]>,
+    hasher: RandomState,
+}
+
+impl Lanes {
+    pub(crate) fn new(connector: &Connector) -> Self {
+        let lane = |lane| Lane::new(connector.link(&format!("posts-{lane}")), connector.metrics.clone());
+        Self { lanes: (0..LANES).map(|number| Arc::new(lane(number))).collect(), hasher: RandomState::new() }
+    }
+
+    pub(crate) fn start(&self, runtime: &Handle) {
+        for lane in &self.lanes {
+            runtime.spawn(lane.clone().run());
+        }
+    }
+
+    /// The lane of a room.
+    pub(crate) fn of(&self, room: &RoomName) -> &Lane {
+        let hash = usize::try_from(self.hasher.hash_one(room) % LANES as u64).unwrap_or(0);
+        &self.lanes[hash]
+    }
+
+    /// See [`Broker::flush`](crate::broker::Broker::flush).
+    pub(crate) fn flush(&self) {
+        self.lanes.iter().for_each(|lane| lane.flush());
+    }
+
+    /// Sends everything that is queued, and waits until it is answered or refused.
+    pub(crate) async fn drain(&self) {
+        self.flush();
+        // Each waits for as long as a message may take, and no longer.
+        for lane in &self.lanes {
+            lane.drain().await;
+        }
+    }
+}
+
+/// A queue of messages and signals with a connection of its own.
 pub(crate) struct Lane {
     link: Link,
     metrics: Arc<Metrics>,
     queue: Mutex<VecDeque<Item>>,
     wake: Notify,
-    /// Nothing is queued or on its way.
+    /// True while nothing is queued or in flight.
     idle: watch::Sender<bool>,
 }
 
 struct Item {
     command: Cmd,
     until: Instant,
-    /// Who waits for it; nobody for what is only shown, and lost where nobody can be reached.
+    /// `None` for a signal, whose answer does not matter.
     done: Option<Completion>,
 }
 
-/// Who waits for a message of a batch, and until when; nobody any more where it was over.
+/// A message of the batch in flight: its time, and its completion until it is completed.
 type Waiting = (Instant, Option<Completion>);
 
 impl Lane {
-    pub(crate) fn new(link: Link, metrics: Arc<Metrics>) -> Self {
+    fn new(link: Link, metrics: Arc<Metrics>) -> Self {
         Self { link, metrics, queue: Mutex::default(), wake: Notify::new(), idle: watch::Sender::new(true) }
     }
 
-    /// Queues a call of `append.lua`. Goes with the next [`Lane::flush`].
-    pub(crate) fn post(&self, command: Cmd, done: Completion) {
+    /// Queues a call of `append.lua`, which is sent with the next [`Lanes::flush`].
+    pub(crate) fn append(&self, command: Cmd, done: Completion) {
         let until = Instant::now() + PATIENCE;
         self.queue.lock().push_back(Item { command, until, done: Some(done) });
     }
@@ -65,15 +108,14 @@ impl Lane {
         self.wake.notify_one();
     }
 
-    /// Sends what is queued.
-    pub(crate) fn flush(&self) {
+    fn flush(&self) {
         if !self.queue.lock().is_empty() {
             self.wake.notify_one();
         }
     }
 
-    /// Runs for as long as the broker.
-    pub(crate) async fn run(self: Arc<Self>) {
+    /// Sends batches for as long as the engine runs.
+    async fn run(self: Arc<Self>) {
         loop {
             self.wake.notified().await;
             loop {
@@ -87,8 +129,7 @@ impl Lane {
         }
     }
 
-    /// Sends what is queued, and waits until it was answered or refused.
-    pub(crate) async fn drain(&self) {
+    async fn drain(&self) {
         // Without anything queued it is idle again at once.
         self.idle.send_replace(false);
         self.wake.notify_one();
@@ -119,7 +160,7 @@ impl Lane {
         let commands = pipeline(commands);
         while let Some((mut next, last)) = expire(&mut waiting) {
             let mut sending = std::pin::pin!(self.link.attempt_until(last, &commands));
-            // Whoever has no time left is told so in time, whatever becomes of the rest.
+            // A message without time left is refused in time, whatever becomes of the others.
             let answers = loop {
                 match timeout_at(next, sending.as_mut()).await {
                     Ok(answers) => break answers.ok(),
@@ -151,7 +192,7 @@ fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
     pipeline
 }
 
-/// Refuses those whose time is over; when that of the next and of the last one will be, if any is left.
+/// Refuses messages whose time is over. Returns the times of the next and of the last one that is left.
 fn expire(waiting: &mut [Waiting]) -> Option<(Instant, Instant)> {
     let now = Instant::now();
     let mut left = None;
@@ -168,7 +209,7 @@ fn expire(waiting: &mut [Waiting]) -> Option<(Instant, Instant)> {
     left
 }
 
-/// Tells those who wait what became of their messages; how many were stored.
+/// Completes messages with their answers. Returns the number of stored ones.
 fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
     let mut stored = 0;
     for ((_, done), answer) in waiting.into_iter().zip(answers) {
@@ -180,7 +221,7 @@ fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
     stored
 }
 
-/// What `append.lua` answers.
+/// Reads the answer of `append.lua`.
 fn receipt(answer: &Value) -> Option<Receipt> {
     let [duplicate, epoch, seq, id, ts] = reply::items(answer) else { return None };
     Some(Receipt {

@@ -1,4 +1,8 @@
-//! The log of each room: publishing to it, following it, repairing what was missed, and reading it.
+//! The logs of rooms: publishing to them, following them, repairing what was missed, and reading them.
+//!
+//! [`publish`] sends messages on the [`lanes`]. A [`replica`] is what this instance has of an open room; [`chain`] judges
+//! what is announced, [`repair`] fetches what is missing. [`history`], [`listing`] and [`retention`] read and trim.
+//! [`room_state`] and [`room_index`] are the reads that they share.
 
 pub(crate) mod chain;
 pub(crate) mod history;
@@ -9,3 +13,156 @@ pub(crate) mod repair;
 pub(crate) mod replica;
 pub(crate) mod replicas;
 pub(crate) mod retention;
+pub(crate) mod room_index;
+pub(crate) mod room_state;
+
+use std::sync::Arc;
+
+use ::redis::{Cmd, Pipeline};
+use realtime_shared::{Position, RoomName, Seq};
+use tokio::time::timeout;
+
+use self::history::History;
+use self::lanes::Lanes;
+use self::listing::Listing;
+use self::publish::Publisher;
+use self::repair::Repair;
+use self::replica::{Replica, Stage};
+use self::replicas::Replicas;
+use self::retention::Retention;
+use self::room_index::RoomIndex;
+use self::room_state::{RoomState, look};
+use super::feed::FeedSlot;
+use super::transport::Transport;
+use super::transport::link::{Connector, PATIENCE};
+use super::transport::wire::Announced;
+use crate::broker::Unavailable;
+use crate::clock::Clock;
+use crate::config::Retain;
+
+/// The logs of all rooms.
+pub(crate) struct Logs {
+    transport: Arc<Transport>,
+    feed: Arc<FeedSlot>,
+    pub(crate) publisher: Publisher,
+    pub(crate) replicas: Arc<Replicas>,
+    pub(crate) history: Arc<History>,
+    pub(crate) repair: Arc<Repair>,
+    pub(crate) listing: Listing,
+    pub(crate) retention: Arc<Retention>,
+}
+
+impl Logs {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        connector: &Connector,
+        feed: Arc<FeedSlot>,
+        clock: Clock,
+        retain: Retain,
+    ) -> Self {
+        let index = Arc::new(RoomIndex::new(transport.clone()));
+        let history = History { transport: transport.clone(), clock: clock.clone(), retain: retain.clone() };
+        let history = Arc::new(history);
+        Self {
+            publisher: Publisher {
+                transport: transport.clone(),
+                index: index.clone(),
+                lanes: Lanes::new(connector),
+                clock: clock.clone(),
+                retain: retain.clone(),
+            },
+            replicas: Arc::default(),
+            repair: Arc::new(Repair {
+                transport: transport.clone(),
+                feed: feed.clone(),
+                history: history.clone(),
+                metrics: connector.metrics.clone(),
+            }),
+            history,
+            listing: Listing::new(transport.clone(), index.clone()),
+            retention: Arc::new(Retention { transport: transport.clone(), index, clock, retain }),
+            transport,
+            feed,
+        }
+    }
+
+    /// The index of all rooms.
+    pub(crate) fn index(&self) -> &Arc<RoomIndex> {
+        &self.publisher.index
+    }
+
+    /// Starts the tasks of the logs.
+    pub(crate) fn start(&self) {
+        self.publisher.lanes.start(&self.transport.runtime);
+        let retention = self.retention.clone();
+        self.transport.runtime.spawn(async move { retention.run().await });
+    }
+
+    /// See [`Broker::open`](crate::broker::Broker::open).
+    pub(crate) async fn open(&self, room: RoomName) -> Result<Position, Unavailable> {
+        let replica = self.replicas.acquire(&room, self.transport.keys.channel(&room));
+        let opened = timeout(PATIENCE, self.follow(&replica)).await.unwrap_or(Err(Unavailable));
+        if opened.is_err() {
+            self.replicas.release(&replica.channel);
+        }
+        opened
+    }
+
+    /// Subscribes, waits for the confirmation, and then asks for the head: no announcement is lost in between. A room
+    /// that is open already is brought up to what is stored now.
+    async fn follow(&self, replica: &Arc<Replica>) -> Result<Position, Unavailable> {
+        if replica.state.lock().stage == Stage::Open {
+            self.repair.catch_up(replica).await?;
+            return Ok(replica.state.lock().head.clone());
+        }
+        self.transport.subscriptions.subscribe(&replica.channel).await.map_err(|_| Unavailable)?;
+        let mut looking = Pipeline::new();
+        looking.add_command(look(&self.transport, &replica.channel, Seq::ZERO, 0));
+        looking.add_command(self.open_rooms_command("SADD", &replica.room));
+        let answers = self.transport.ask(&looking).await?;
+        let seen = answers.first().and_then(RoomState::parse).ok_or(Unavailable)?;
+        let mut state = replica.state.lock();
+        let was = std::mem::replace(&mut state.stage, Stage::Open);
+        if was != Stage::Open {
+            state.head = seen.log.head;
+            state.presence_version = seen.presence_version;
+        }
+        let head = state.head.clone();
+        drop(state);
+        if was == (Stage::Opening { announced: true }) {
+            self.repair.schedule(replica);
+        }
+        Ok(head)
+    }
+
+    /// Closes rooms that the last member of this instance has left for a while.
+    pub(crate) fn close_released(&self) {
+        self.replicas.close_released(|replica| {
+            self.transport.subscriptions.unsubscribe(&replica.channel);
+            let mut closing = Pipeline::new();
+            closing.add_command(self.open_rooms_command("SREM", &replica.room));
+            self.transport.send_in_background(closing);
+        });
+    }
+
+    /// Takes an announcement of a room.
+    pub(crate) fn on_announcement(&self, channel: &str, payload: &str) {
+        let (Some(replica), Some(feed)) = (self.replicas.by_channel(channel), self.feed.get()) else {
+            return;
+        };
+        let Some(announced) = Announced::parse(payload) else {
+            return tracing::warn!(%channel, "an announcement in a room's channel cannot be read");
+        };
+        if replica.announce(announced, &*feed).is_err() {
+            self.repair.schedule(&replica);
+        }
+    }
+
+    /// `SADD` or `SREM` of a room in the set of rooms that are open on this instance.
+    fn open_rooms_command(&self, command: &str, room: &RoomName) -> Cmd {
+        let transport = &self.transport;
+        let mut change = Cmd::new();
+        change.arg(command).arg(transport.keys.rooms_at(&transport.instance.get())).arg(room.as_str());
+        change
+    }
+}

@@ -1,79 +1,71 @@
-//! A message on its way to a lane: what makes it one call of `append.lua`.
+//! Publication of messages: each becomes one call of `append.lua` on the lane of its room.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use ::redis::Cmd;
 use realtime_shared::{EntryId, RoomName};
 
-use crate::broker::redis::log::lanes::Lane;
-use crate::broker::redis::transport::{keys, scripts};
-use crate::broker::redis::{LANES, Shared};
-use crate::broker::{Completion, Submission};
+use super::lanes::Lanes;
+use super::retention::entries_kept;
+use super::room_index::RoomIndex;
+use crate::broker::redis::transport::{Transport, keys, scripts, wire};
+use crate::broker::{Completion, Signal, Submission};
+use crate::clock::Clock;
+use crate::config::Retain;
 use crate::faults::{self, Fault};
 use crate::store::digest;
 
-/// Rooms of which it is remembered that they are in the list of all rooms.
-const LISTED: usize = 100_000;
+/// Publishes messages and signals.
+pub(crate) struct Publisher {
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) index: Arc<RoomIndex>,
+    pub(crate) lanes: Lanes,
+    pub(crate) clock: Clock,
+    pub(crate) retain: Retain,
+}
 
-impl Shared {
-    /// The lane of a room.
-    pub(crate) fn lane(&self, room: &RoomName) -> &Lane {
-        let hash = usize::try_from(self.hasher.hash_one(room) % LANES as u64).unwrap_or(0);
-        &self.lanes[hash]
-    }
-
+impl Publisher {
     /// See [`Broker::submit`](crate::broker::Broker::submit).
-    pub(crate) fn submit(self: &Arc<Self>, submission: Submission, done: Completion) {
+    pub(crate) fn submit(&self, submission: Submission, done: Completion) {
         let now = self.clock.now();
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let room = submission.room.clone();
-        let known_as = match &submission.client_msg_id {
+        let dedup_key = match &submission.client_msg_id {
             Some(id) if !faults::breaks(Fault::NoDedup) => digest(&submission.from, id),
-            // Its own id, so that it is known when the same command comes twice.
+            // The entry's own id: the same command may be sent twice.
             _ => id.to_u128(),
         };
         let (before, after) = submission.encode_around_seq(id, now);
-        let channel = self.keys.channel(&room);
+        let channel = self.transport.keys.channel(&room);
         let mut append = scripts::APPEND.on(&[
             keys::log(&channel),
             keys::meta(&channel),
             keys::known(&channel, 0),
             keys::known(&channel, 1),
         ]);
-        append.arg(&channel).arg(&known_as.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(before).arg(after);
-        append.arg(self.keep());
-        let lane = self.lane(&room);
-        if self.listed.lock().contains(&room) {
-            return lane.post(append, done);
+        append.arg(&channel).arg(&dedup_key.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
+        append.arg(before).arg(after).arg(entries_kept(&self.retain));
+        let lane = self.lanes.of(&room);
+        if self.index.contains(&room) {
+            return lane.append(append, done);
         }
-        let mut listing = Cmd::new();
-        listing.arg("SADD").arg(self.keys.rooms()).arg(room.as_str());
-        lane.post(listing, Box::new(|_| ()));
-        let shared = self.clone();
-        lane.post(
+        lane.append(self.index.add_command(&[room.as_str()]), Box::new(|_| ()));
+        let index = self.index.clone();
+        lane.append(
             append,
             Box::new(move |stored| {
-                // What was stored is listed: that was asked for before.
+                // The room was added to the index before.
                 if stored.is_ok() {
-                    shared.is_listed(room);
+                    index.remember(room);
                 }
                 done(stored);
             }),
         );
     }
 
-    fn is_listed(&self, room: RoomName) {
-        let mut listed = self.listed.lock();
-        if listed.len() >= LISTED {
-            listed.clear();
-        }
-        listed.insert(room);
-    }
-
-    /// See [`Broker::flush`](crate::broker::Broker::flush).
-    pub(crate) fn flush(&self) {
-        self.lanes.iter().for_each(|lane| lane.flush());
+    /// Publishes a signal, after the messages of its room that were submitted before.
+    pub(crate) fn signal(&self, room: &RoomName, signal: &Signal) {
+        let mut publish = ::redis::cmd("SPUBLISH");
+        publish.arg(self.transport.keys.channel(room)).arg(wire::signal(&signal.skip, &signal.json));
+        self.lanes.of(room).signal(publish);
     }
 }

@@ -1,8 +1,8 @@
-//! One room that this instance hears: what it has of its log, and of who comes and goes.
+//! The replica of one room on this instance: the head of its log, and its presence version.
 //!
-//! The lock of a room is held from judging an announcement to handing it to the feed, so that what is announced and
-//! what is fetched come in one order. Whoever finds that something is missing says so and goes on: one task a room
-//! fetches it ([`repair`](super::repair)).
+//! The lock of a replica is held from judging an announcement to handing it to the feed, so that announced and fetched
+//! entries reach the feed in one order. The caller that finds something missing schedules a repair and goes on: one
+//! task for each room fetches it ([`repair`](super::repair)).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,57 +10,55 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use realtime_shared::{Members, Position, RoomName, Seq, ServerEvent, codec};
 
-use crate::broker::redis::log::chain::{Follows, judge};
+use super::chain::{Follows, judge};
 use crate::broker::redis::transport::wire::Announced;
 use crate::broker::{Entry, Feed, Page, Signal, Skip};
 use crate::faults::{self, Fault};
 
-/// A room that is heard.
-pub(crate) struct Following {
+/// A room that is open on this instance.
+pub(crate) struct Replica {
     pub(crate) room: RoomName,
     pub(crate) channel: Arc<str>,
-    pub(crate) state: Mutex<State>,
-    /// What is missing is fetched by one at a time.
+    pub(crate) state: Mutex<ReplicaState>,
+    /// Held by the task that repairs the room.
     pub(crate) repair: tokio::sync::Mutex<()>,
 }
 
-/// What an instance has of a room.
-pub(crate) struct State {
+pub(crate) struct ReplicaState {
     pub(crate) stage: Stage,
     pub(crate) head: Position,
-    /// Which change of who is there was the last one that was told.
-    pub(crate) people: u64,
-    /// Since when nobody here is in the room.
+    /// The presence version that members were last sent.
+    pub(crate) presence_version: u64,
+    /// Time at which the last member left this instance.
     pub(crate) released: Option<Instant>,
-    /// Something is missing, and somebody is about to fetch it.
+    /// A repair is scheduled.
     pub(crate) in_repair: bool,
-    /// What Redis has of the users of this instance was not what is here, when it was last looked at.
+    /// At the last comparison Redis had other users of this instance than this instance.
     pub(crate) users_differ: bool,
 }
 
-/// Whether it is known where a room's log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It is asked; something may have been announced meanwhile.
-    Opening { heard: bool },
-    /// Announcements count.
+    /// The head of the log is being asked for. `announced`: something was announced meanwhile.
+    Opening { announced: bool },
+    /// Announcements are judged by the head.
     Open,
 }
 
-/// Something was not heard, and has to be fetched.
+/// An announcement is missing and has to be fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Missing;
 
-/// What was fetched is of another log.
+/// The fetched entries are of another log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Elsewhere;
+pub(crate) struct Diverged;
 
-impl Following {
+impl Replica {
     pub(crate) fn new(room: RoomName, channel: Arc<str>) -> Self {
-        let state = State {
-            stage: Stage::Opening { heard: false },
+        let state = ReplicaState {
+            stage: Stage::Opening { announced: false },
             head: Position::Start,
-            people: 0,
+            presence_version: 0,
             released: None,
             in_repair: false,
             users_differ: false,
@@ -68,11 +66,11 @@ impl Following {
         Self { room, channel, state: Mutex::new(state), repair: tokio::sync::Mutex::default() }
     }
 
-    /// Takes what is announced, unless that shows that something is missing.
+    /// Hands an announcement to the feed, unless it shows that another one is missing.
     pub(crate) fn announce(&self, announced: Announced<'_>, feed: &dyn Feed) -> Result<(), Missing> {
         let mut state = self.state.lock();
-        if let Stage::Opening { heard } = &mut state.stage {
-            *heard = true;
+        if let Stage::Opening { announced } = &mut state.stage {
+            *announced = true;
             return Ok(());
         }
         match announced {
@@ -88,52 +86,56 @@ impl Following {
                 Ok(())
             }
             Announced::Signal { skip, json } => {
-                feed.signal(&self.room, &Signal { json: json.into(), skip, change: 0 });
+                feed.signal(&self.room, &Signal { json: json.into(), skip, presence_version: 0 });
                 Ok(())
             }
-            Announced::Joined { version, count, user, named } => {
-                let signal = || Signal::joined(&user, &self.room, named, count, version);
-                self.told(&mut state, version, signal, feed)
+            Announced::Joined { presence_version, count, user, named } => {
+                let signal = || Signal::joined(&user, &self.room, named, count, presence_version);
+                self.announce_presence(&mut state, presence_version, signal, feed)
             }
-            Announced::Left { version, count, reason, user } => {
-                let signal = || Signal::left(&user, &self.room, count, reason, version);
-                self.told(&mut state, version, signal, feed)
+            Announced::Left { presence_version, count, reason, user } => {
+                let signal = || Signal::left(&user, &self.room, count, reason, presence_version);
+                self.announce_presence(&mut state, presence_version, signal, feed)
             }
-            Announced::Crowd { version } if version > state.people => Err(Missing),
+            Announced::Crowd { presence_version } if presence_version > state.presence_version => {
+                Err(Missing)
+            }
             Announced::Crowd { .. } => Ok(()),
         }
     }
 
-    /// Tells of a change of who is there, if it is the next one.
-    fn told(
+    /// Hands a join or leave to the feed if its version is the next one.
+    fn announce_presence(
         &self,
-        state: &mut State,
+        state: &mut ReplicaState,
         version: u64,
         signal: impl FnOnce() -> Signal,
         feed: &dyn Feed,
     ) -> Result<(), Missing> {
-        if version > state.people + 1 {
-            return Err(Missing);
+        // Redis may announce any number: no sum of it is formed.
+        match version.checked_sub(state.presence_version) {
+            None | Some(0) => Ok(()),
+            Some(1) => {
+                feed.signal(&self.room, &signal());
+                state.presence_version = version;
+                Ok(())
+            }
+            Some(_) => Err(Missing),
         }
-        if version == state.people + 1 {
-            feed.signal(&self.room, &signal());
-            state.people = version;
-        }
-        Ok(())
     }
 
-    /// Takes entries that were fetched, which begin with our head or with what follows it; tells how many
-    /// were new.
-    pub(crate) fn take(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Elsewhere> {
+    /// Hands fetched entries to the feed, which begin with the head or with the entry after it. Returns the number of
+    /// new ones.
+    pub(crate) fn extend(&self, page: &Page, feed: &dyn Feed) -> Result<u64, Diverged> {
         let mut state = self.state.lock();
         let Some(epoch) = &page.epoch else {
-            return if state.head == Position::Start { Ok(0) } else { Err(Elsewhere) };
+            return if state.head == Position::Start { Ok(0) } else { Err(Diverged) };
         };
         let mut taken = 0;
         for entry in &page.entries {
             let head = &state.head;
             if head.epoch().is_some_and(|ours| ours != epoch) {
-                return Err(Elsewhere);
+                return Err(Diverged);
             }
             if entry.seq < head.seq() {
                 continue;
@@ -142,13 +144,13 @@ impl Following {
                 && entry.seq == *seq
             {
                 if entry.id != *id && !faults::breaks(Fault::NoIdCheck) {
-                    return Err(Elsewhere);
+                    return Err(Diverged);
                 }
                 continue;
             }
             if entry.seq > head.seq().next() {
-                // What was in between is kept no more.
-                return Err(Elsewhere);
+                // The entries in between were trimmed.
+                return Err(Diverged);
             }
             feed.entry(&self.room, epoch, entry);
             state.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
@@ -157,8 +159,8 @@ impl Following {
         Ok(taken)
     }
 
-    /// Goes on with another log, whose newest entries are in `page`, one more than is shown unless it is the first. What
-    /// comes before a hole is not shown: somebody took an entry out.
+    /// Goes on with another log, whose newest entries are in `page`. The first of them is not shown, unless it is the
+    /// first of the log; nor are entries before a hole, which somebody made by hand.
     pub(crate) fn reset(&self, page: &Page, feed: &dyn Feed) {
         let mut state = self.state.lock();
         let whole = page.entries.chunk_by(|a, b| a.seq.next() == b.seq).next_back().unwrap_or_default();
@@ -177,13 +179,77 @@ impl Following {
         state.head = at(last);
     }
 
-    /// Tells all members who is there, after changes of which some were not heard.
-    pub(crate) fn tell_people(&self, members: Members, version: u64, feed: &dyn Feed) {
+    /// Sends all members the list of members, after joins or leaves that were missed.
+    pub(crate) fn send_members(&self, members: Members, presence_version: u64, feed: &dyn Feed) {
         let mut state = self.state.lock();
-        if version > state.people {
+        if presence_version > state.presence_version {
             let json = codec::encode(&ServerEvent::Members(members)).into();
-            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody, change: version });
-            state.people = version;
+            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody, presence_version });
+            state.presence_version = presence_version;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime_shared::{EntryId, Epoch};
+
+    use super::*;
+    use crate::broker::contract::{Recorder, room, user};
+
+    fn open(head: Position, presence_version: u64) -> Replica {
+        let replica = Replica::new(room("a"), "a".into());
+        *replica.state.lock() = ReplicaState {
+            stage: Stage::Open,
+            head,
+            presence_version,
+            released: None,
+            in_repair: false,
+            users_differ: false,
+        };
+        replica
+    }
+
+    fn joined(presence_version: u64) -> Announced<'static> {
+        Announced::Joined { presence_version, count: u64::MAX, user: user("bob"), named: Vec::new() }
+    }
+
+    /// The version is any number that Redis has in a field.
+    #[test]
+    fn a_presence_version_at_the_end_of_its_range_is_announced_once() {
+        let (replica, feed) = (open(Position::Start, u64::MAX - 1), Recorder::default());
+        assert_eq!(replica.announce(joined(u64::MAX), &feed), Ok(()));
+        assert_eq!(feed.take().len(), 1);
+        assert_eq!(replica.announce(joined(u64::MAX), &feed), Ok(()));
+        assert_eq!(replica.announce(joined(0), &feed), Ok(()));
+        assert!(feed.take().is_empty());
+        assert_eq!(open(Position::Start, 0).announce(joined(u64::MAX), &feed), Err(Missing));
+    }
+
+    /// The seq is any number that a stream has.
+    #[test]
+    fn a_seq_at_the_end_of_its_range_is_announced_once() {
+        let (epoch, feed) = (Epoch::new("E").expect("an epoch"), Recorder::default());
+        let id = EntryId::from_u128;
+        let at = |seq, id| Position::At { epoch: epoch.clone(), seq: Seq::new(seq), id };
+        let replica = open(at(u64::MAX - 1, id(1)), 0);
+        let entry = |id, previous| Announced::Entry {
+            epoch: epoch.clone(),
+            seq: Seq::new(u64::MAX),
+            id,
+            previous: Some(previous),
+            json: "{}",
+        };
+        assert_eq!(replica.announce(entry(id(2), id(1)), &feed), Ok(()));
+        assert_eq!(replica.announce(entry(id(3), id(2)), &feed), Err(Missing), "it has no next");
+        assert_eq!(feed.take().len(), 1);
+        let page = Page {
+            epoch: Some(epoch.clone()),
+            entries: vec![Entry { seq: Seq::new(u64::MAX), id: id(3), json: "{}".into() }],
+            has_more: false,
+        };
+        assert_eq!(replica.extend(&page, &feed), Err(Diverged));
+        replica.reset(&page, &feed);
+        assert_eq!(replica.state.lock().head, at(u64::MAX, id(3)));
     }
 }

@@ -1,4 +1,5 @@
-//! The rooms that this instance hears: those that its members are in, and for a little while those that they left.
+//! The replicas of all rooms that are open on this instance: rooms with a member here, and for a while rooms that the
+//! last member has left.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,63 +8,63 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use realtime_shared::RoomName;
 
-use crate::broker::redis::log::replica::Following;
-use crate::broker::redis::transport::keys::Keys;
+use super::replica::Replica;
 
-/// How long a room is heard after its last member left: most come back soon or not at all.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time for which a room stays open after its last member left: most come back soon or not at all.
+const KEPT_OPEN: Duration = Duration::from_secs(10);
 
-/// By their channels.
+/// Replicas by channel.
 #[derive(Default)]
-pub(crate) struct Rooms(Mutex<HashMap<Arc<str>, Arc<Following>>>);
+pub(crate) struct Replicas(Mutex<HashMap<Arc<str>, Arc<Replica>>>);
 
-impl Rooms {
-    /// The room, which is heard from now on, if it was not.
-    pub(crate) fn take_up(&self, room: &RoomName, keys: &Keys) -> Arc<Following> {
-        let channel: Arc<str> = keys.channel(room).into();
-        let mut rooms = self.0.lock();
-        if let Some(known) = rooms.get(&channel) {
-            known.state.lock().released = None;
-            return known.clone();
+impl Replicas {
+    /// The replica of a room, a new one if it is not open.
+    pub(crate) fn acquire(&self, room: &RoomName, channel: String) -> Arc<Replica> {
+        let channel: Arc<str> = channel.into();
+        let mut replicas = self.0.lock();
+        if let Some(replica) = replicas.get(&channel) {
+            replica.state.lock().released = None;
+            return replica.clone();
         }
-        let following = Arc::new(Following::new(room.clone(), channel.clone()));
-        rooms.insert(channel, following.clone());
-        following
+        let replica = Arc::new(Replica::new(room.clone(), channel.clone()));
+        replicas.insert(channel, replica.clone());
+        replica
     }
 
-    /// Nobody here is in the room any more.
+    /// Marks a room that the last member of this instance has left.
     pub(crate) fn release(&self, channel: &str) {
-        if let Some(following) = self.by_channel(channel) {
-            following.state.lock().released = Some(Instant::now());
+        if let Some(replica) = self.by_channel(channel) {
+            replica.state.lock().released = Some(Instant::now());
         }
     }
 
-    /// Takes out those that nobody has been in for a while.
-    pub(crate) fn forget_released(&self, mut forget: impl FnMut(&Arc<Following>)) {
+    /// Removes rooms that have been released for a while. `close` is called for each.
+    pub(crate) fn close_released(&self, mut close: impl FnMut(&Arc<Replica>)) {
         let now = Instant::now();
-        self.0.lock().retain(|_, following| {
-            let released = following.state.lock().released;
-            let over = released.is_some_and(|since| now.saturating_duration_since(since) >= PATIENCE);
+        self.0.lock().retain(|_, replica| {
+            let released = replica.state.lock().released;
+            let over = released.is_some_and(|since| now.saturating_duration_since(since) >= KEPT_OPEN);
             if over {
-                // With the lock held: who takes it up again asks to hear it after we said that we do not.
-                forget(following);
+                // With the lock held: a caller that opens the room again subscribes after this unsubscribes.
+                close(replica);
             }
             !over
         });
     }
 
-    /// The room of a channel.
-    pub(crate) fn by_channel(&self, channel: &str) -> Option<Arc<Following>> {
+    pub(crate) fn by_channel(&self, channel: &str) -> Option<Arc<Replica>> {
         self.0.lock().get(channel).cloned()
     }
 
-    /// All of them.
-    pub(crate) fn all(&self) -> Vec<Arc<Following>> {
+    pub(crate) fn all(&self) -> Vec<Arc<Replica>> {
         self.0.lock().values().cloned().collect()
     }
 
-    /// The channels of all of them.
     pub(crate) fn channels(&self) -> Vec<Arc<str>> {
         self.0.lock().keys().cloned().collect()
+    }
+
+    pub(crate) fn room_names(&self) -> Vec<RoomName> {
+        self.0.lock().values().map(|replica| replica.room.clone()).collect()
     }
 }

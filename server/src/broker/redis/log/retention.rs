@@ -1,6 +1,6 @@
-//! Entries that are older than they are to be kept, and rooms of which nothing is left, are dropped once a minute.
+//! Retention by age: entries past it, and rooms without anything left, are dropped once a minute.
 //!
-//! By one instance: whoever takes the turn first. Trimming by number is part of storing.
+//! One instance does it at a time: the first that takes the turn. Trimming by number is part of `append.lua`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,30 +9,60 @@ use ::redis::{Pipeline, Value};
 use realtime_shared::RoomName;
 use tokio::time::sleep;
 
+use super::room_index::RoomIndex;
+use super::room_state::states_of;
 use crate::broker::Unavailable;
-use crate::broker::redis::Shared;
-use crate::broker::redis::transport::{keys, reply, scripts};
+use crate::broker::redis::transport::{Transport, keys, reply, scripts};
+use crate::clock::Clock;
+use crate::config::Retain;
 
-/// How often old entries are dropped.
+/// Default number of entries that a room keeps: Redis is memory.
+const RETAIN_MESSAGES: u64 = 10_000;
+/// Interval of sweeps.
 const SWEEP: Duration = Duration::from_mins(1);
-/// For how long nobody else does, in milliseconds.
+/// Length of an instance's turn, in milliseconds.
 const TURN: u64 = 50_000;
-/// Rooms that are looked at at once.
+/// Rooms of one request.
 const ROOMS: usize = 200;
-/// Between them: Redis has others to serve.
+/// Pause between two requests: Redis has others to serve.
 const PACE: Duration = Duration::from_millis(50);
 
-impl Shared {
-    /// Drops what is too old, and takes what is empty out of the list.
+/// The number of entries that a room keeps.
+pub(crate) fn entries_kept(retain: &Retain) -> u64 {
+    // Redis counts in signed numbers.
+    retain.messages.unwrap_or(RETAIN_MESSAGES).min(i64::MAX.unsigned_abs())
+}
+
+/// Drops what is past retention.
+pub(crate) struct Retention {
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) index: Arc<RoomIndex>,
+    pub(crate) clock: Clock,
+    pub(crate) retain: Retain,
+}
+
+impl Retention {
+    /// Sweeps for as long as the engine runs.
+    pub(crate) async fn run(&self) {
+        loop {
+            sleep(SWEEP).await;
+            // The next sweep does what fails now.
+            let _ = self.sweep().await;
+        }
+    }
+
+    /// Drops entries that are too old, and takes empty rooms out of the index.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
+        let transport = &self.transport;
         let mut taking = Pipeline::new();
-        taking.cmd("SET").arg(self.keys.sweep()).arg(&*self.instance()).arg("NX").arg("PX").arg(TURN);
-        if matches!(self.asks.ask(&taking).await?.first(), None | Some(Value::Nil)) {
+        let name = transport.instance.get();
+        taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("PX").arg(TURN);
+        if matches!(transport.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
         let mut cursor = Some("0".to_owned());
         while let Some(from) = cursor {
-            let (rooms, next) = self.listed_rooms(&from, ROOMS).await?;
+            let (rooms, next) = self.index.scan(&from, ROOMS).await?;
             self.forget_empty(rooms.clone()).await?;
             if let Some(age) = self.retain.age {
                 let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
@@ -46,59 +76,38 @@ impl Shared {
 
     async fn drop_old(&self, mut rooms: Vec<RoomName>, before: u64) -> Result<(), Unavailable> {
         while !rooms.is_empty() {
-            let mut asking = Pipeline::with_capacity(rooms.len());
+            let mut sweeps = Pipeline::with_capacity(rooms.len());
             for room in &rooms {
-                let mut sweep = scripts::SWEEP.on(&[keys::log(&self.keys.channel(room))]);
+                let mut sweep = scripts::SWEEP.on(&[keys::log(&self.transport.keys.channel(room))]);
                 sweep.arg(before);
-                asking.add_command(sweep);
+                sweeps.add_command(sweep);
             }
-            let answers = self.asks.ask(&asking).await?;
+            let answers = self.transport.ask(&sweeps).await?;
             let mut more = answers.iter().map(|answer| reply::parse(answer) == Some(1_u64));
             rooms.retain(|_| more.next().unwrap_or(false));
         }
         Ok(())
     }
 
-    /// Takes rooms out of the list that have no entry and no member.
+    /// Takes rooms without an entry and a member out of the index.
     async fn forget_empty(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
-        let looked = self.look_at(rooms).await?;
+        let states = states_of(&self.transport, rooms).await?;
         let empty: Vec<RoomName> =
-            looked.into_iter().filter(|(_, seen)| seen.is_empty()).map(|(room, _)| room).collect();
-        self.change_list("SREM", &empty).await?;
+            states.into_iter().filter(|(_, state)| state.is_empty()).map(|(room, _)| room).collect();
+        self.index.remove(&empty).await?;
         if !empty.is_empty() {
-            let mut asking = Pipeline::with_capacity(empty.len());
+            let mut forgetting = Pipeline::with_capacity(empty.len());
             for room in &empty {
-                let channel = self.keys.channel(room);
+                let channel = self.transport.keys.channel(room);
                 let keys = [keys::log(&channel), keys::meta(&channel), keys::instances(&channel)];
-                asking.add_command(scripts::FORGET.on(&keys));
+                forgetting.add_command(scripts::FORGET.on(&keys));
             }
-            self.asks.ask(&asking).await?;
+            self.transport.ask(&forgetting).await?;
         }
-        // Who came since we looked may have listed a room before we took it out.
-        let looked = self.look_at(empty).await?;
+        // A user that joined since the first look may have added the room before it was removed.
+        let states = states_of(&self.transport, empty).await?;
         let back: Vec<RoomName> =
-            looked.into_iter().filter(|(_, seen)| !seen.is_empty()).map(|(room, _)| room).collect();
-        self.change_list("SADD", &back).await
-    }
-
-    async fn change_list(&self, what: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
-        if rooms.is_empty() {
-            return Ok(());
-        }
-        let mut asking = Pipeline::new();
-        asking.cmd(what).arg(self.keys.rooms());
-        for room in rooms {
-            asking.arg(room.as_str());
-        }
-        self.asks.ask(&asking).await.map(|_| ())
-    }
-}
-
-/// Runs for as long as the broker.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    loop {
-        sleep(SWEEP).await;
-        // What fails now is done in a minute.
-        let _ = shared.sweep().await;
+            states.into_iter().filter(|(_, state)| !state.is_empty()).map(|(room, _)| room).collect();
+        self.index.add(&back).await
     }
 }

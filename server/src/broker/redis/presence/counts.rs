@@ -1,7 +1,7 @@
-//! How many connections there are, and of whom: counted here, and said to Redis as it is.
+//! Counts of connections: in all, and of each user. This instance counts its own, and sends Redis the counts.
 //!
-//! A count is said when somebody comes, and a little later when somebody goes, many at a time. Whoever has said a count
-//! looks whether it is still that one: so the last word is always the right one, in whatever order they arrive.
+//! A count is sent with a new connection, and shortly after the end of one, many at a time. After each request the sender
+//! compares the count with what it sent: so the last value is the right one, in whatever order requests arrive.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,21 +14,20 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 use crate::broker::Unavailable;
-use crate::broker::redis::Shared;
-use crate::broker::redis::transport::{reply, scripts};
+use crate::broker::redis::transport::{Transport, reply, scripts};
 
-/// How long those who go are gathered.
+/// Time for which ended connections are gathered.
 const GATHER: Duration = Duration::from_millis(50);
-/// The longest pause before what was refused is said again. Redis may refuse at once, and for hours.
+/// Longest pause before refused counts are sent again. Redis may refuse at once, and for hours.
 const REFUSED: Duration = Duration::from_secs(5);
-/// How long the end of an instance may wait for Redis.
+/// Time for the last request of an instance that ends.
 const GOODBYE: Duration = Duration::from_millis(500);
-/// How many are said at once.
+/// Users of one request.
 const USERS: usize = 1_000;
 
 /// Connections of this instance.
-#[derive(Default)]
-pub(crate) struct Online {
+pub(crate) struct ConnectionCounts {
+    transport: Arc<Transport>,
     counts: Mutex<Counts>,
     changed: Notify,
 }
@@ -38,11 +37,11 @@ struct Counts {
     all: u64,
     users: HashMap<UserId, u64>,
     /// Users whose count in Redis may be another one.
-    unsaid: HashSet<UserId>,
-    /// Redis has none of them.
-    all_unsaid: bool,
-    /// How many there are in all may be another number in Redis.
-    total_unsaid: bool,
+    unsent: HashSet<UserId>,
+    /// Redis has no count of this instance.
+    all_unsent: bool,
+    /// The number of all connections in Redis may be another one.
+    total_unsent: bool,
 }
 
 impl Counts {
@@ -64,140 +63,134 @@ impl Counts {
         if *of_user == 0 {
             self.users.remove(user);
         }
-        self.unsaid.insert(user.clone());
+        self.unsent.insert(user.clone());
     }
 
-    fn is_said(&self) -> bool {
-        self.unsaid.is_empty() && !self.all_unsaid && !self.total_unsaid
+    fn is_sent(&self) -> bool {
+        self.unsent.is_empty() && !self.all_unsent && !self.total_unsent
     }
 
-    /// What is to be said now and is taken for said: users and their connections, how many connections there are in all,
-    /// and whether Redis is to forget what it has.
-    fn take_unsaid(&mut self) -> (Vec<(UserId, u64)>, u64, bool) {
-        let anew = std::mem::take(&mut self.all_unsaid);
-        self.total_unsaid = false;
+    /// Takes the counts to send now: users with their connections, the number of all connections, and a flag that Redis
+    /// is to forget its counts first.
+    fn take_unsent(&mut self) -> (Vec<(UserId, u64)>, u64, bool) {
+        let anew = std::mem::take(&mut self.all_unsent);
+        self.total_unsent = false;
         if anew {
-            self.unsaid = self.users.keys().cloned().collect();
+            self.unsent = self.users.keys().cloned().collect();
         }
-        let next: Vec<UserId> = self.unsaid.iter().take(USERS).cloned().collect();
-        let said = next.into_iter().map(|user| {
-            self.unsaid.remove(&user);
+        let next: Vec<UserId> = self.unsent.iter().take(USERS).cloned().collect();
+        let sent = next.into_iter().map(|user| {
+            self.unsent.remove(&user);
             let count = self.of(&user);
             (user, count)
         });
-        (said.collect(), self.all, anew)
+        (sent.collect(), self.all, anew)
     }
 }
 
-impl Online {
-    /// One connection less.
-    pub(crate) fn remove(&self, user: &UserId) {
-        self.counts.lock().remove(user);
-        self.changed.notify_one();
+impl ConnectionCounts {
+    pub(crate) fn new(transport: Arc<Transport>) -> Self {
+        Self { transport, counts: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Has all of it said anew.
-    pub(crate) fn say_all_again(&self) {
-        self.counts.lock().all_unsaid = true;
-        self.changed.notify_one();
-    }
-}
-
-impl Shared {
     /// See [`Broker::connect`](crate::broker::Broker::connect).
-    pub(crate) async fn connect(&self, user: &UserId, most: usize) -> Result<Option<u64>, Unavailable> {
-        let (all, of_user) = self.online.counts.lock().add(user);
-        let instance = self.instance();
-        let mut connect =
-            scripts::CONNECT.on(&[self.keys.beats(), self.keys.online(), self.keys.online_at(&instance)]);
-        connect
-            .arg(self.keys.online_prefix())
-            .arg(&*instance)
-            .arg(user.as_str())
-            .arg(of_user)
-            .arg(all)
-            .arg(most);
-        let mut asking = Pipeline::new();
-        asking.add_command(connect);
+    pub(crate) async fn add(&self, user: &UserId, most: usize) -> Result<Option<u64>, Unavailable> {
+        let (all, of_user) = self.counts.lock().add(user);
+        let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
+        let mut connect = scripts::CONNECT.on(&[keys.beats(), keys.online(), keys.online_at(&instance)]);
+        connect.arg(keys.online_prefix()).arg(&*instance).arg(user.as_str()).arg(of_user).arg(all).arg(most);
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(connect);
         let answer = match most {
-            // What this instance knows is enough to refuse.
+            // The count of this instance alone is too high.
             most if most > 0 && of_user > most as u64 => Ok(0),
-            _ => self
-                .asks
-                .ask(&asking)
-                .await
-                .and_then(|answers| answers.first().and_then(reply::parse::<u64>).ok_or(Unavailable)),
+            _ => {
+                let answers = self.transport.ask(&pipeline).await;
+                answers.and_then(|answers| answers.first().and_then(reply::parse::<u64>).ok_or(Unavailable))
+            }
         };
-        let mut counts = self.online.counts.lock();
+        let mut counts = self.counts.lock();
         let counted = matches!(answer, Ok(1..));
         if !counted {
             counts.remove(user);
         }
         if !counted || counts.of(user) != of_user {
-            counts.unsaid.insert(user.clone());
+            counts.unsent.insert(user.clone());
         }
-        counts.total_unsaid |= counts.all != all;
-        if !counts.is_said() {
-            self.online.changed.notify_one();
+        counts.total_unsent |= counts.all != all;
+        if !counts.is_sent() {
+            self.changed.notify_one();
         }
         drop(counts);
         answer.map(|online| (online > 0).then_some(online))
     }
 
-    /// This instance ends, and has no connections any more. Its members are left to the lease: they may come back elsewhere.
-    pub(crate) async fn say_goodbye(&self) {
-        let instance = self.instance();
-        let mut asking = Pipeline::new();
-        asking.cmd("HDEL").arg(self.keys.online()).arg(&*instance);
-        asking.cmd("UNLINK").arg(self.keys.online_at(&instance));
-        // Where Redis is away it is done with the lease.
-        let _ = self.asks.attempt_until(Instant::now() + GOODBYE, &asking).await;
+    /// Counts one connection less.
+    pub(crate) fn remove(&self, user: &UserId) {
+        self.counts.lock().remove(user);
+        self.changed.notify_one();
     }
 
-    /// Says what has not been said, or a part of it where that is much.
-    async fn say_online(&self) -> Result<(), Unavailable> {
-        let (said, all, anew) = self.online.counts.lock().take_unsaid();
-        let instance = self.instance();
-        let here = self.keys.online_at(&instance);
-        let mut asking = Pipeline::with_capacity(said.len() + 2);
-        if anew {
-            asking.cmd("UNLINK").arg(&here);
-        }
-        asking.cmd("HSET").arg(self.keys.online()).arg(&*instance).arg(all);
-        for (user, count) in &said {
-            match count {
-                0 => asking.cmd("HDEL").arg(&here).arg(user.as_str()),
-                count => asking.cmd("HSET").arg(&here).arg(user.as_str()).arg(*count),
-            };
-        }
-        let result = self.asks.ask(&asking).await.map(|_| ());
-        let mut counts = self.online.counts.lock();
-        for (user, count) in said {
-            if result.is_err() || counts.of(&user) != count {
-                counts.unsaid.insert(user);
-            }
-        }
-        counts.total_unsaid |= result.is_err() || counts.all != all;
-        counts.all_unsaid |= result.is_err() && anew;
-        result
+    /// Has all counts sent again.
+    pub(crate) fn resend_all(&self) {
+        self.counts.lock().all_unsent = true;
+        self.changed.notify_one();
     }
-}
 
-/// Runs for as long as the broker.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    loop {
-        shared.online.changed.notified().await;
-        let mut pause = GATHER;
+    /// Removes the counts of this instance, which ends. Its members are left to the lease: they may come back elsewhere.
+    pub(crate) async fn clear(&self) {
+        let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
+        let mut clearing = Pipeline::new();
+        clearing.cmd("HDEL").arg(keys.online()).arg(&*instance);
+        clearing.cmd("UNLINK").arg(keys.online_at(&instance));
+        // The lease ends what fails here.
+        let _ = self.transport.commands.attempt_until(Instant::now() + GOODBYE, &clearing).await;
+    }
+
+    /// Sends counts for as long as the engine runs.
+    pub(crate) async fn run(&self) {
         loop {
-            sleep(pause).await;
-            // What fails is said again, and so is what changed meanwhile.
-            pause = match shared.say_online().await {
-                Ok(()) => GATHER,
-                Err(Unavailable) => (pause * 2).min(REFUSED),
-            };
-            if shared.online.counts.lock().is_said() {
-                break;
+            self.changed.notified().await;
+            let mut pause = GATHER;
+            loop {
+                sleep(pause).await;
+                // Failed counts are sent again, and so are those that changed meanwhile.
+                pause = match self.send().await {
+                    Ok(()) => GATHER,
+                    Err(Unavailable) => (pause * 2).min(REFUSED),
+                };
+                if self.counts.lock().is_sent() {
+                    break;
+                }
             }
         }
+    }
+
+    /// Sends counts that Redis may not have, at most [`USERS`] of them.
+    async fn send(&self) -> Result<(), Unavailable> {
+        let (sent, all, anew) = self.counts.lock().take_unsent();
+        let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
+        let here = keys.online_at(&instance);
+        let mut pipeline = Pipeline::with_capacity(sent.len() + 2);
+        if anew {
+            pipeline.cmd("UNLINK").arg(&here);
+        }
+        pipeline.cmd("HSET").arg(keys.online()).arg(&*instance).arg(all);
+        for (user, count) in &sent {
+            match count {
+                0 => pipeline.cmd("HDEL").arg(&here).arg(user.as_str()),
+                count => pipeline.cmd("HSET").arg(&here).arg(user.as_str()).arg(*count),
+            };
+        }
+        let result = self.transport.ask(&pipeline).await.map(|_| ());
+        let mut counts = self.counts.lock();
+        for (user, count) in sent {
+            if result.is_err() || counts.of(&user) != count {
+                counts.unsent.insert(user);
+            }
+        }
+        counts.total_unsent |= result.is_err() || counts.all != all;
+        counts.all_unsent |= result.is_err() && anew;
+        result
     }
 }

@@ -1,18 +1,24 @@
-//! Who comes into a room of this instance, and who goes.
+//! Joins and leaves of users on this instance.
 
-use ::redis::Pipeline;
+use std::sync::Arc;
+
+use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
-use crate::broker::redis::Shared;
-use crate::broker::redis::log::history;
-use crate::broker::redis::presence::heartbeat::presence_keys;
-use crate::broker::redis::transport::{reply, scripts, wire};
+use super::replacement::presence_keys;
+use super::sync::MembershipSync;
+use crate::broker::presence::MEMBERS_TO_OTHERS;
+use crate::broker::redis::log::room_state;
+use crate::broker::redis::transport::{Transport, reply, scripts, wire};
 use crate::broker::{Presence, Unavailable};
 
-/// Names that `joined` has for others.
-const NAMED: usize = crate::broker::presence::MEMBERS_TO_OTHERS;
+/// Changes the members of rooms.
+pub(crate) struct Membership {
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) sync: Arc<MembershipSync>,
+}
 
-impl Shared {
+impl Membership {
     /// See [`Broker::enter`](crate::broker::Broker::enter).
     pub(crate) async fn enter(
         &self,
@@ -20,19 +26,19 @@ impl Shared {
         user: UserId,
         members: usize,
     ) -> Result<Presence, Unavailable> {
-        let (channel, instance) = (self.keys.channel(&room), self.instance());
+        let (channel, instance) = (self.transport.keys.channel(&room), self.transport.instance.get());
         let mut enter = scripts::ENTER.on(&presence_keys(&channel, &instance));
-        enter.arg(&channel).arg(&*instance).arg(user.as_str()).arg(NAMED).arg(members);
-        let mut asking = Pipeline::new();
-        asking.add_command(enter);
-        asking.cmd("SADD").arg(self.keys.rooms()).arg(room.as_str());
-        let answers = self.asks.ask(&asking).await.inspect_err(|_| self.is_dirty(&room))?;
-        let answer = answers.first().ok_or(Unavailable)?;
-        let [changed, count, change, named] = reply::items(answer) else { return Err(Unavailable) };
+        enter.arg(&channel).arg(&*instance).arg(user.as_str()).arg(MEMBERS_TO_OTHERS).arg(members);
+        let mut listing = Cmd::new();
+        listing.arg("SADD").arg(self.transport.keys.rooms()).arg(room.as_str());
+        let answer = self.change(&room, [enter, listing]).await?;
+        let [changed, count, presence_version, named] = reply::items(&answer) else {
+            return Err(Unavailable);
+        };
         Ok(Presence {
-            members: history::users(named),
+            members: room_state::users(named),
             count: reply::parse(count).ok_or(Unavailable)?,
-            change: reply::parse(change).ok_or(Unavailable)?,
+            presence_version: reply::parse(presence_version).ok_or(Unavailable)?,
             changed: reply::parse(changed) == Some(1_u64),
         })
     }
@@ -44,24 +50,31 @@ impl Shared {
         user: UserId,
         reason: LeaveReason,
     ) -> Result<Presence, Unavailable> {
-        let (channel, instance) = (self.keys.channel(&room), self.instance());
+        let (channel, instance) = (self.transport.keys.channel(&room), self.transport.instance.get());
         let mut leave = scripts::LEAVE.on(&presence_keys(&channel, &instance));
         leave.arg(&channel).arg(&*instance).arg(user.as_str()).arg(wire::reason(reason));
-        let mut asking = Pipeline::new();
-        asking.add_command(leave);
-        let answers = self.asks.ask(&asking).await.inspect_err(|_| self.is_dirty(&room))?;
-        let answer = answers.first().ok_or(Unavailable)?;
-        let [changed, count] = reply::items(answer) else { return Err(Unavailable) };
+        let answer = self.change(&room, [leave]).await?;
+        let [changed, count] = reply::items(&answer) else { return Err(Unavailable) };
         Ok(Presence {
             members: Vec::new(),
             count: reply::parse(count).ok_or(Unavailable)?,
-            change: 0,
+            presence_version: 0,
             changed: reply::parse(changed) == Some(1_u64),
         })
     }
 
-    /// What could not be said of a room is said as soon as Redis answers.
-    fn is_dirty(&self, room: &RoomName) {
-        self.saying.again([room.clone()]);
+    /// Sends commands that change a room, and returns the answer of the first. What fails is left to the sync.
+    async fn change(
+        &self,
+        room: &RoomName,
+        commands: impl IntoIterator<Item = Cmd>,
+    ) -> Result<Value, Unavailable> {
+        let mut changing = Pipeline::new();
+        for command in commands {
+            changing.add_command(command);
+        }
+        let answers = self.transport.ask(&changing).await;
+        let answers = answers.inspect_err(|_| self.sync.schedule([room.clone()]))?;
+        answers.into_iter().next().ok_or(Unavailable)
     }
 }

@@ -1,7 +1,80 @@
-//! Presence across instances: members of rooms, connection counts, and the leases of instances.
+//! Presence across instances: members of rooms, counts of connections, and the leases of instances.
+//!
+//! [`membership`] changes the members of a room, [`counts`] counts connections. Redis is sent absolute values and never a
+//! difference; [`sync`] and [`counts`] send them again until Redis has them. [`heartbeat`] keeps this instance's lease,
+//! [`lease`] judges those of the others, [`eviction`] ends what an instance without a lease has. [`audit`] compares the
+//! members that Redis has with those of this instance.
 
+pub(crate) mod audit;
 pub(crate) mod counts;
+pub(crate) mod eviction;
 pub(crate) mod heartbeat;
 pub(crate) mod lease;
 pub(crate) mod membership;
+pub(crate) mod replacement;
 pub(crate) mod sync;
+
+use std::sync::Arc;
+
+use self::audit::MembershipAudit;
+use self::counts::ConnectionCounts;
+use self::heartbeat::{Heartbeat, Registration};
+use self::lease::Leases;
+use self::membership::Membership;
+use self::sync::MembershipSync;
+use super::feed::FeedSlot;
+use super::log::Logs;
+use super::transport::Transport;
+
+/// Members and connections of all instances.
+pub(crate) struct PresenceOwner {
+    transport: Arc<Transport>,
+    pub(crate) membership: Membership,
+    pub(crate) counts: Arc<ConnectionCounts>,
+    pub(crate) audit: MembershipAudit,
+    sync: Arc<MembershipSync>,
+    heartbeat: Arc<Heartbeat>,
+}
+
+impl PresenceOwner {
+    pub(crate) fn new(transport: Arc<Transport>, feed: Arc<FeedSlot>, logs: &Logs) -> Self {
+        let sync = MembershipSync::new(transport.clone(), feed.clone(), logs.replicas.clone());
+        let (sync, leases) = (Arc::new(sync), Arc::<Leases>::default());
+        let counts = Arc::new(ConnectionCounts::new(transport.clone()));
+        Self {
+            membership: Membership { transport: transport.clone(), sync: sync.clone() },
+            audit: MembershipAudit {
+                transport: transport.clone(),
+                feed,
+                leases: leases.clone(),
+                sync: sync.clone(),
+            },
+            heartbeat: Arc::new(Heartbeat {
+                transport: transport.clone(),
+                index: logs.index().clone(),
+                leases,
+                sync: sync.clone(),
+                counts: counts.clone(),
+            }),
+            counts,
+            sync,
+            transport,
+        }
+    }
+
+    /// Registers this instance in Redis.
+    pub(crate) async fn register(&self) -> Option<Registration> {
+        self.heartbeat.register().await
+    }
+
+    /// Starts the tasks of presence, after [`PresenceOwner::register`].
+    pub(crate) fn start(&self, registration: Option<Registration>) {
+        let runtime = &self.transport.runtime;
+        let heartbeat = self.heartbeat.clone();
+        runtime.spawn(async move { heartbeat.run(registration).await });
+        let sync = self.sync.clone();
+        runtime.spawn(async move { sync.run().await });
+        let counts = self.counts.clone();
+        runtime.spawn(async move { counts.run().await });
+    }
+}

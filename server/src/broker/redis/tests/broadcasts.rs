@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use ::redis::Pipeline;
 use realtime_shared::{ServerEvent, SystemEvent};
 
 use super::*;

@@ -37,7 +37,7 @@ impl Instance {
     }
 
     fn name(&self) -> Arc<str> {
-        self.broker.0.instance()
+        self.broker.0.transport.instance.get()
     }
 }
 
@@ -109,7 +109,8 @@ async fn an_instance_that_is_silent_loses_its_users_once() {
         instance.heard.take();
     }
     // One that is killed does not say that it has no connections any more.
-    let (mut raw, keys, name) = (Raw::to(&redis).await, Keys::new("realtime"), dying.broker.0.instance());
+    let (mut raw, keys, name) =
+        (Raw::to(&redis).await, Keys::new("realtime"), dying.broker.0.transport.instance.get());
     drop(dying);
     let _: u64 = raw.ask(&["HSET", &keys.online(), &name, "3"]).await;
     let _: u64 = raw.ask(&["HSET", &keys.online_at(&name), "bob", "2"]).await;

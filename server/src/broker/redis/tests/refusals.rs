@@ -23,7 +23,8 @@ async fn an_instance_keeps_its_name_while_redis_is_full() {
     let redis = Redis::start();
     let [one] = instances_in_a::<1>(&redis).await;
     assert_eq!(one.broker.connect(&user("alice"), 0).await, Ok(Some(1)));
-    let (name, keys, mut raw) = (one.broker.0.instance(), Keys::new("realtime"), Raw::to(&redis).await);
+    let (name, keys, mut raw) =
+        (one.broker.0.transport.instance.get(), Keys::new("realtime"), Raw::to(&redis).await);
     raw.set_memory("1").await;
     one.broker.disconnect(&user("alice"));
     eventually("beats are refused", async || raw.stat("evalsha", "failed_calls").await >= 2).await;
@@ -36,5 +37,5 @@ async fn an_instance_keeps_its_name_while_redis_is_full() {
     .await;
     let beats: Vec<String> = raw.ask(&["HKEYS", &keys.beats()]).await;
     assert_eq!(beats, [&*name]);
-    assert_eq!(one.broker.0.instance(), name);
+    assert_eq!(one.broker.0.transport.instance.get(), name);
 }

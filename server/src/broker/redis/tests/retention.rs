@@ -34,7 +34,7 @@ fn at_time(redis: &Redis, now: &Arc<AtomicU64>, age: Duration) -> Instance {
     let clock = Clock::from_fn(move || Timestamp::from_millis(now.load(Ordering::Relaxed)));
     let retain = Retain { age: Some(age), messages: None };
     Subject::new(|feed| {
-        let engine = Engine::start(place(&redis.url()), clock, retain, metrics()).expect("a thread");
+        let engine = Engine::start(target(&redis.url()), clock, retain, metrics()).expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })
 }
@@ -55,7 +55,7 @@ async fn what_is_too_old_is_dropped_but_for_the_newest() {
     other.fill("busy", 2).await;
     assert_eq!(numbers(&one, "busy").await, [451, 452], "what is too old is not shown");
 
-    one.broker.0.sweep().await.expect("swept");
+    one.broker.0.logs.retention.sweep().await.expect("swept");
     let mut left = async |name| -> u64 { raw.ask(&["XLEN", &keys::log(&channel(name))]).await };
     assert_eq!((left("busy").await, left("quiet").await), (2, 1));
     let listed: Vec<String> = raw.ask(&["SMEMBERS", &Keys::new("realtime").rooms()]).await;
@@ -72,14 +72,14 @@ async fn one_instance_drops_what_is_too_old() {
     let age = Duration::from_secs(1);
     let (one, other) = (at_time(&redis, &now, age), at_time(&redis, &now, age));
     let mut raw = Raw::to(&redis).await;
-    one.broker.0.sweep().await.expect("swept");
+    one.broker.0.logs.retention.sweep().await.expect("swept");
     one.fill("a", 3).await;
     now.fetch_add(2_000, Ordering::Relaxed);
-    other.broker.0.sweep().await.expect("left to the other");
+    other.broker.0.logs.retention.sweep().await.expect("left to the other");
     let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
     assert_eq!(stored, 3);
     let _: u64 = raw.ask(&["DEL", &Keys::new("realtime").sweep()]).await;
-    other.broker.0.sweep().await.expect("swept");
+    other.broker.0.logs.retention.sweep().await.expect("swept");
     let stored: u64 = raw.ask(&["XLEN", &keys::log(&channel("a"))]).await;
     assert_eq!(stored, 1);
 }
@@ -94,7 +94,7 @@ async fn what_is_empty_is_taken_out_of_the_list() {
     one.broker.leave(&room("empty"), &user("alice"), LeaveReason::Left).await.expect("left");
     one.broker.enter(&room("here"), &user("alice"), 0).await.expect("entered");
     one.fill("said", 1).await;
-    one.broker.0.sweep().await.expect("swept");
+    one.broker.0.logs.retention.sweep().await.expect("swept");
     let mut listed: Vec<String> = raw.ask(&["SMEMBERS", &Keys::new("realtime").rooms()]).await;
     listed.sort();
     assert_eq!(listed, ["here", "said"]);

@@ -1,83 +1,127 @@
-//! Whether Redis serves us: this instance writes something and says it, and has to hear it, all the way around.
+//! The probe of Redis: this instance writes a number, publishes it, and has to receive it.
 //!
-//! A Redis that answers may take nothing: it is full, cannot write to its disk, or is a replica now. An open socket
-//! says nothing: one that a firewall forgot is open for hours. Where what is said is not heard, the connection for
-//! announcements is made anew. The log says once that Redis is away, and once that it is back.
+//! A Redis that answers may refuse writes: its memory or disk is full, or it is a replica. An open socket proves
+//! nothing: a firewall may have forgotten it hours ago. Where a published number is not received, the connection for
+//! announcements is replaced. The log has one line when Redis goes away, and one when it is back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::redis::Pipeline;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::broker::redis::Shared;
-use crate::broker::redis::transport::{reply, scripts};
+use super::link::Link;
+use super::subscriptions::Subscriptions;
+use super::{reply, scripts};
+use crate::metrics::Metrics;
 
-/// How often it is tried.
+/// Interval of probes.
 const PROBE: Duration = Duration::from_secs(3);
-/// How soon it has to be said, which is when Redis has answered.
-const SAID: Duration = Duration::from_millis(2_500);
-/// How soon it has to be heard after that.
-const HEARD: Duration = Duration::from_secs(2);
-
-/// For how long it is kept.
+/// Time for Redis to answer that the number is written and published.
+const PUBLISHED: Duration = Duration::from_millis(2_500);
+/// Time after that until the number is received.
+const RECEIVED: Duration = Duration::from_secs(2);
+/// Lifetime of the written number.
 const KEPT: Duration = Duration::from_mins(1);
 
-/// Whether what is written is taken, and what is said is heard.
+/// The state of the probe.
 pub(crate) struct Health {
     up: AtomicBool,
-    heard: watch::Sender<u64>,
+    received: watch::Sender<u64>,
+    /// The connection for announcements was replaced.
+    reconnected: Notify,
+    /// The channel of the probe, and its key.
+    channel: Arc<str>,
+    metrics: Arc<Metrics>,
 }
 
-impl Default for Health {
-    fn default() -> Self {
-        Self { up: AtomicBool::new(false), heard: watch::Sender::new(0) }
-    }
+/// The result of a probe.
+enum Probe {
+    Received,
+    /// Published, and not received.
+    Deaf,
+    /// Not published: Redis is away, or refuses it.
+    Mute,
 }
 
 impl Health {
-    /// Whether the last probe came around.
+    pub(crate) fn new(channel: Arc<str>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            up: AtomicBool::new(false),
+            received: watch::Sender::new(0),
+            reconnected: Notify::new(),
+            channel,
+            metrics,
+        }
+    }
+
+    /// True if the last probe was received.
     pub(crate) fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
     }
 
-    /// A probe was heard.
-    pub(crate) fn heard(&self, number: u64) {
-        self.heard.send_replace(number);
+    /// The channel on which [`Health::receive`] expects numbers.
+    pub(crate) fn channel(&self) -> &Arc<str> {
+        &self.channel
     }
-}
 
-/// What came of a probe.
-enum Probe {
-    Heard,
-    /// It was said, and not heard.
-    Deaf,
-    /// It could not be said: Redis is away, or refuses it.
-    Mute,
-}
+    /// Takes a number from the channel.
+    pub(crate) fn receive(&self, payload: &str) {
+        if let Ok(number) = payload.parse() {
+            self.received.send_replace(number);
+        }
+    }
 
-impl Shared {
-    async fn probe(&self, number: u64) -> Probe {
-        let mut heard = self.health.heard.subscribe();
-        let mut probe = scripts::PROBE.on(&[&*self.probe_channel]);
-        probe.arg(&*self.probe_channel).arg(number).arg(KEPT.as_secs());
-        let mut saying = Pipeline::new();
-        saying.add_command(probe);
-        match self.asks.attempt_until(Instant::now() + SAID, &saying).await {
+    /// Starts the next probe at once: the connection for announcements was replaced.
+    pub(crate) fn on_reconnect(&self) {
+        self.reconnected.notify_one();
+    }
+
+    /// Probes for as long as the engine runs.
+    pub(crate) async fn run(&self, commands: &Link, subscriptions: &Subscriptions) {
+        // A former instance with this channel used other numbers.
+        let mut number = u64::from(fastrand::u32(..));
+        loop {
+            let next = Instant::now() + PROBE;
+            number += 1;
+            let probe = tokio::select! {
+                probe = self.probe(commands, number) => probe,
+                // The number may have been published between two connections.
+                () = self.reconnected.notified() => continue,
+            };
+            self.set_up(matches!(probe, Probe::Received));
+            if matches!(probe, Probe::Deaf) {
+                subscriptions.reconnect();
+            }
+            tokio::select! {
+                () = sleep_until(next) => {}
+                // Redis is back.
+                () = self.reconnected.notified() => {}
+            }
+        }
+    }
+
+    async fn probe(&self, commands: &Link, number: u64) -> Probe {
+        let mut received = self.received.subscribe();
+        let mut probe = scripts::PROBE.on(&[&*self.channel]);
+        probe.arg(&*self.channel).arg(number).arg(KEPT.as_secs());
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(probe);
+        match commands.attempt_until(Instant::now() + PUBLISHED, &pipeline).await {
             Ok(answers) if !answers.iter().any(reply::is_refusal) => {}
             _ => return Probe::Mute,
         }
-        // From here on it is not the connection for commands that is to blame.
-        match timeout(HEARD, heard.wait_for(|heard| *heard == number)).await {
-            Ok(Ok(_)) => Probe::Heard,
+        // From here on the connection for commands is not to blame.
+        match timeout(RECEIVED, received.wait_for(|received| *received == number)).await {
+            Ok(Ok(_)) => Probe::Received,
             _ => Probe::Deaf,
         }
     }
 
     fn set_up(&self, up: bool) {
-        let was = self.health.up.swap(up, Ordering::Relaxed);
+        let was = self.up.swap(up, Ordering::Relaxed);
         self.metrics.redis_up.set(i64::from(up));
         match (was, up) {
             (true, false) => tracing::error!(
@@ -85,30 +129,6 @@ impl Shared {
             ),
             (false, true) => tracing::info!("Redis answers"),
             _ => {}
-        }
-    }
-}
-
-/// Runs for as long as the broker.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    // Another number than those of whoever had this channel before.
-    let mut number = u64::from(fastrand::u32(..));
-    loop {
-        let next = Instant::now() + PROBE;
-        number += 1;
-        let probe = tokio::select! {
-            probe = shared.probe(number) => probe,
-            // What was said before may be lost, and says nothing of this connection.
-            () = shared.heard_again.notified() => continue,
-        };
-        shared.set_up(matches!(probe, Probe::Heard));
-        if matches!(probe, Probe::Deaf) {
-            shared.subscriptions.is_deaf();
-        }
-        tokio::select! {
-            () = sleep_until(next) => {}
-            // It is known at once when it is back.
-            () = shared.heard_again.notified() => {}
         }
     }
 }

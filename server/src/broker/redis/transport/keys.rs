@@ -1,31 +1,31 @@
-//! What is where in Redis.
+//! Keys and channels in Redis.
 //!
-//! All keys of a room, and its channel, have the room's name between braces, and all that is not a room's has a word
-//! there that no room can have: a cluster keeps what has the same between braces in one place, which is where a script
-//! may reach. Everything begins with the prefix of the configuration.
+//! All keys of a room, and its channel, have the room's name between braces. All others have a word there that no room
+//! can have. A cluster keeps the keys with the same text between braces on one node, and a script can only use those.
+//! Everything begins with the prefix of the configuration.
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! | --- | --- | --- |
 //! | `realtime:{room}:log` | stream | the entries, `seq-0` → `i` id, `t` time, `f` frame |
-//! | `realtime:{room}:meta` | hash | `epoch` of the log, `people`: version of who is there |
-//! | `realtime:{room}:known:0`, `:1` | hash | digest → `seq:time:id`, by turns for 10,000 entries each |
-//! | `realtime:{room}:members` | sorted set | user → on how many instances |
-//! | `realtime:{room}:instances` | set | those on which somebody is in the room |
-//! | `realtime:{room}:at:<instance>` | set | who is in the room there |
+//! | `realtime:{room}:meta` | hash | `epoch` of the log, `people`: presence version |
+//! | `realtime:{room}:known:0`, `:1` | hash | digest → `seq:time:id`, in turn for 10,000 entries each |
+//! | `realtime:{room}:members` | sorted set | user → number of instances |
+//! | `realtime:{room}:instances` | set | instances with a member |
+//! | `realtime:{room}:at:<instance>` | set | members on that instance |
 //! | `realtime:{%live}:beats` | hash | instance → counter that rises while it lives |
 //! | `realtime:{%live}:online` | hash | instance → connections |
 //! | `realtime:{%live}:online:<instance>` | hash | user → connections |
-//! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open there |
-//! | `realtime:{%live}:claim:<digest>` | hash | who passes on what a program published |
+//! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open on that instance |
+//! | `realtime:{%live}:claim:<digest>` | hash | instances that pass on a publication of the relay channel |
 //! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; goes by itself |
-//! | `realtime:{%live}:sweep` | string | which instance drops what is too old |
+//! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
 
 use std::fmt::Write as _;
 
 use realtime_shared::RoomName;
 
-/// Makes keys.
+/// Keys and channels under a prefix.
 #[derive(Debug)]
 pub(crate) struct Keys {
     prefix: String,
@@ -36,13 +36,13 @@ impl Keys {
         Self { prefix: prefix.to_owned() }
     }
 
-    /// The channel on which a room is announced; its keys begin with it.
+    /// The channel of a room; the room's keys begin with it.
     pub(crate) fn channel(&self, room: &RoomName) -> String {
         let mut channel = String::with_capacity(self.prefix.len() + room.as_str().len() + 3);
         channel.push_str(&self.prefix);
         channel.push_str(":{");
         for letter in room.as_str().chars() {
-            // No brace but ours, and one text for each room.
+            // No other braces, and one text for each room.
             if matches!(letter, '{' | '}' | '%') {
                 let _ = write!(channel, "%{:02x}", u32::from(letter));
             } else {
@@ -61,7 +61,7 @@ impl Keys {
         self.live("online")
     }
 
-    /// What [`Keys::online_at`] begins with.
+    /// The prefix of [`Keys::online_at`].
     pub(crate) fn online_prefix(&self) -> String {
         self.live("online:")
     }
@@ -82,12 +82,12 @@ impl Keys {
         self.live("sweep")
     }
 
-    /// The channel for what is said outside of rooms.
-    pub(crate) fn tells(&self) -> String {
+    /// The channel of broadcasts.
+    pub(crate) fn broadcasts(&self) -> String {
         self.live("tells")
     }
 
-    /// The channel on which an instance hears itself, and the key with which it tries whether it may write.
+    /// The channel and the key of an instance's probe.
     pub(crate) fn probe(&self, instance: &str) -> String {
         self.live("probe:") + instance
     }
@@ -96,8 +96,8 @@ impl Keys {
         format!("{}:{{%rooms}}", self.prefix)
     }
 
-    fn live(&self, what: &str) -> String {
-        format!("{}:{{%live}}:{what}", self.prefix)
+    fn live(&self, name: &str) -> String {
+        format!("{}:{{%live}}:{name}", self.prefix)
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn meta(channel: &str) -> String {
     format!("{channel}:meta")
 }
 
-/// One of the two generations of what is known by its digest.
+/// One of the two generations of known digests.
 pub(crate) fn known(channel: &str, generation: u8) -> String {
     format!("{channel}:known:{generation}")
 }
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    /// What a cluster looks at: what is between the first brace and the next one that closes.
+    /// The hash tag: the text between the first brace and the next one that closes.
     fn tag(key: &str) -> &str {
         let (_, rest) = key.split_once('{').expect("a brace");
         rest.split_once('}').expect("a brace that closes").0
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_of_a_room_is_in_one_slot_and_no_two_rooms_share_a_key(a in room_name(), b in room_name()) {
+        fn keys_of_a_room_share_a_slot_and_no_two_rooms_share_a_key(a in room_name(), b in room_name()) {
             let keys = Keys::new("realtime");
             let (one, other) = (keys.channel(&a), keys.channel(&b));
             prop_assert_eq!(a == b, one == other);
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn braces_of_a_name_are_written_otherwise() {
+    fn braces_of_a_name_are_escaped() {
         let keys = Keys::new("chat");
         let room = RoomName::new("a {b} %").expect("a room's name");
         assert_eq!(log(&keys.channel(&room)), "chat:{a %7bb%7d %25}:log");

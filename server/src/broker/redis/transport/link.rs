@@ -1,8 +1,8 @@
-//! A connection to Redis for commands, which is made again when it broke.
+//! A connection to Redis for commands, which is replaced when it breaks.
 //!
-//! What breaks it: an error of the socket, an answer that does not come in time, and the answers of a Redis that is not
-//! itself for now (loading, a replica, without our scripts). Whoever asked may ask again: all that is sent here may come
-//! twice.
+//! A connection breaks on an error of the socket, on an answer that does not come in time, and on the answers of a
+//! Redis that cannot serve for now (loading, a replica, without our scripts). The caller may ask again: every command
+//! that is sent here may be executed twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,29 +15,29 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::{reply, scripts};
 use crate::broker::Unavailable;
-use crate::broker::redis::transport::{reply, scripts};
 use crate::metrics::Metrics;
 
-/// How long it may take to connect.
+/// Time to connect.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long one answer may take. Redis with AOF `always` waits for its disk.
+/// Time for one answer. Redis with AOF `always` waits for its disk.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Whoever has less time than that left for an answer cannot tell a connection that is dead from one that is slow.
+/// A caller with less time than this cannot tell a dead connection from a slow one.
 const FAIR: Duration = Duration::from_secs(1);
-/// For how long something is tried again, all in all.
+/// Time for all attempts together.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often it is said that Redis refuses commands with one code.
-const TELL_AGAIN: Duration = Duration::from_mins(1);
-/// What it says when it has not our scripts.
+/// Interval at which refusals with one code are logged.
+const LOG_AGAIN: Duration = Duration::from_mins(1);
+/// The answer of a Redis that has not our scripts.
 const FORGOTTEN: &str = "NOSCRIPT";
-/// What Redis says when the same command may succeed on another connection, or later.
+/// Answers after which the same command may succeed on another connection, or later.
 const PASSING: [&str; 7] =
     ["LOADING", "MASTERDOWN", "READONLY", FORGOTTEN, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
 
-/// The connection broke, or does so now.
+/// The connection is broken.
 #[derive(Debug)]
 pub(crate) struct Broken;
 
@@ -47,73 +47,95 @@ impl From<Broken> for Unavailable {
     }
 }
 
-/// What Redis refused on any connection: when that was last said, by its code.
+/// Times at which refusals were logged, by their codes, on all connections.
 #[derive(Default)]
-pub(crate) struct Refusals(Mutex<HashMap<String, Instant>>);
+struct Refusals(Mutex<HashMap<String, Instant>>);
 
 impl Refusals {
-    /// Whether a refusal is to be said now.
-    fn is_new(&self, code: &str) -> bool {
+    /// True if a refusal is to be logged now.
+    fn is_due(&self, code: &str) -> bool {
         let now = Instant::now();
-        let mut told = self.0.lock();
-        told.retain(|_, told| now.saturating_duration_since(*told) < TELL_AGAIN);
-        match told.entry(code.to_owned()) {
+        let mut logged = self.0.lock();
+        logged.retain(|_, logged| now.saturating_duration_since(*logged) < LOG_AGAIN);
+        match logged.entry(code.to_owned()) {
             Entry::Occupied(_) => false,
-            Entry::Vacant(untold) => {
-                untold.insert(now);
+            Entry::Vacant(vacant) => {
+                vacant.insert(now);
                 true
             }
         }
     }
 }
 
-/// A connection that heals.
-pub(crate) struct Link {
+/// Opens connections to one Redis.
+#[derive(Clone)]
+pub(crate) struct Connector {
     client: Client,
-    /// As Redis shows it in `CLIENT LIST`.
-    name: String,
-    /// Where connections are driven.
-    runtime: Handle,
-    metrics: Arc<Metrics>,
+    /// The runtime that drives the connections.
+    pub(crate) runtime: Handle,
+    pub(crate) metrics: Arc<Metrics>,
     refusals: Arc<Refusals>,
-    state: Mutex<State>,
-    connecting: tokio::sync::Mutex<()>,
 }
 
-#[derive(Default)]
-struct State {
-    connection: Option<MultiplexedConnection>,
-    /// Rises with each connection.
-    generation: u64,
-    /// When the last attempt to connect failed.
-    failed: Option<Instant>,
-}
+impl Connector {
+    pub(crate) fn new(client: Client, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+        Self { client, runtime, metrics, refusals: Arc::default() }
+    }
 
-impl Link {
-    pub(crate) fn new(
-        client: Client,
-        name: &str,
-        runtime: Handle,
-        metrics: Arc<Metrics>,
-        refusals: Arc<Refusals>,
-    ) -> Self {
-        Self {
-            client,
+    /// A link of that name. It connects with its first command.
+    pub(crate) fn link(&self, name: &str) -> Link {
+        Link {
+            connector: self.clone(),
             name: format!("realtime-{name}"),
-            runtime,
-            metrics,
-            refusals,
             state: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
         }
     }
 
-    /// Sends commands until they are answered, for a few seconds. None of the answers is an error.
+    /// Opens a connection that has our scripts.
+    pub(crate) async fn open(
+        &self,
+        name: &str,
+        config: AsyncConnectionConfig,
+    ) -> RedisResult<MultiplexedConnection> {
+        let config = config.set_response_timeout(None).set_connection_timeout(None);
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut naming = Pipeline::new();
+        naming.cmd("CLIENT").arg("SETNAME").arg(name);
+        connection.send_packed_commands(&naming, 0, 1).await?;
+        let loading = scripts::load();
+        for answer in connection.send_packed_commands(&loading, 0, loading.len()).await? {
+            answer.extract_error()?;
+        }
+        Ok(connection)
+    }
+}
+
+/// A connection for commands.
+pub(crate) struct Link {
+    connector: Connector,
+    /// The name in `CLIENT LIST`.
+    name: String,
+    state: Mutex<LinkState>,
+    connecting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct LinkState {
+    connection: Option<MultiplexedConnection>,
+    /// Number of connections so far.
+    generation: u64,
+    /// Time of the last failure to connect.
+    failed: Option<Instant>,
+}
+
+impl Link {
+    /// Sends commands until they are answered, for [`PATIENCE`]. None of the answers is an error.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Ok(answers) = self.attempt_until(deadline, commands).await {
-                // What is refused now is refused again at once.
+                // Redis would refuse the same command again at once.
                 return if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(answers) };
             }
             if Instant::now() + PAUSE >= deadline {
@@ -123,13 +145,14 @@ impl Link {
         }
     }
 
-    /// Sends commands once; an answer for each, which may be an error of that command alone.
+    /// Sends commands once. Each has an answer, which may be an error of that command alone.
     pub(crate) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
         self.attempt_until(Instant::now() + CONNECT + ANSWER, commands).await
     }
 
-    /// The same, for so long: a caller with a clock of its own that only stopped to wait would leave a connection in
-    /// place that answers nobody.
+    /// Sends commands once, and waits until `deadline` for their answers.
+    ///
+    /// A caller with a timeout of its own would only stop waiting, and leave a dead connection in place.
     pub(crate) async fn attempt_until(
         &self,
         deadline: Instant,
@@ -144,7 +167,7 @@ impl Link {
         let answers = timeout_at(deadline.min(sent + ANSWER), answers).await;
         let fault = match answers {
             Ok(Ok(answers)) => {
-                self.report_refusals(&answers);
+                self.log_refusal(&answers);
                 match answers.iter().find_map(passing) {
                     None => return Ok(answers),
                     Some(fault) => fault,
@@ -159,17 +182,17 @@ impl Link {
         Err(Broken)
     }
 
-    /// Says that Redis refuses commands, once in a while: every message may be refused. That it has forgotten our
-    /// scripts is none: the next connection brings them.
-    fn report_refusals(&self, answers: &[Value]) {
+    /// Logs that Redis refuses commands, once in a while: every message may be refused. Missing scripts are no refusal:
+    /// the next connection loads them.
+    fn log_refusal(&self, answers: &[Value]) {
         let refusal = answers.iter().find_map(|answer| match answer {
             Value::ServerError(error) if error.code() != FORGOTTEN => Some(error),
             _ => None,
         });
         if let Some(error) = refusal
-            && self.refusals.is_new(error.code())
+            && self.connector.refusals.is_due(error.code())
         {
-            tracing::error!(connection = %self.name, %error, "Redis refuses what it is asked");
+            tracing::error!(connection = %self.name, %error, "Redis refuses a command");
         }
     }
 
@@ -183,17 +206,18 @@ impl Link {
             return Ok(connection);
         }
         if self.state.lock().failed.is_some_and(|failed| failed >= asked) {
-            // Somebody else has just tried.
+            // Another caller has just tried.
             return Err(Broken);
         }
-        let opening = open(self.client.clone(), self.name.clone(), AsyncConnectionConfig::new());
-        // Driven by the runtime that outlives whoever asks.
-        let opened = self.runtime.spawn(timeout(CONNECT, opening)).await;
+        let (connector, name) = (self.connector.clone(), self.name.clone());
+        let opening = async move { connector.open(&name, AsyncConnectionConfig::new()).await };
+        // The runtime outlives the caller, and with it the connection.
+        let opened = self.connector.runtime.spawn(timeout(CONNECT, opening)).await;
         let mut state = self.state.lock();
         match opened {
             Ok(Ok(Ok(connection))) => {
                 if state.generation > 0 {
-                    self.metrics.redis_reconnects.inc();
+                    self.connector.metrics.redis_reconnects.inc();
                 }
                 state.generation += 1;
                 state.connection = Some(connection.clone());
@@ -224,31 +248,13 @@ impl Link {
     }
 }
 
-/// Opens a connection that is ready for our scripts.
-pub(crate) async fn open(
-    client: Client,
-    name: String,
-    config: AsyncConnectionConfig,
-) -> RedisResult<MultiplexedConnection> {
-    let config = config.set_response_timeout(None).set_connection_timeout(None);
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    let mut greeting = Pipeline::new();
-    greeting.cmd("CLIENT").arg("SETNAME").arg(name);
-    connection.send_packed_commands(&greeting, 0, 1).await?;
-    let loading = scripts::load();
-    for answer in connection.send_packed_commands(&loading, 0, loading.len()).await? {
-        answer.extract_error()?;
-    }
-    Ok(connection)
-}
-
-/// What Redis says when it is not itself for now.
+/// The code of an answer that is in [`PASSING`].
 fn passing(answer: &Value) -> Option<String> {
     let Value::ServerError(error) = answer else { return None };
     PASSING.contains(&error.code()).then(|| error.code().to_owned())
 }
 
-/// An error without what was sent: there may be a password in it.
+/// An error without the command, which may hold a password.
 fn describe(error: &RedisError) -> String {
     error.code().map_or_else(|| error.to_string(), str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! Values of Redis, read.
+//! Readers of Redis values.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ pub(crate) fn text(value: &Value) -> Option<&str> {
     }
 }
 
-/// What a string or a number says.
+/// The number in a string or an integer.
 pub(crate) fn parse<T: FromStr + TryFrom<i64>>(value: &Value) -> Option<T> {
     match value {
         Value::Int(number) => (*number).try_into().ok(),
@@ -29,12 +29,12 @@ pub(crate) fn list(value: &Value) -> Option<&[Value]> {
     }
 }
 
-/// The members of an array or a set; nothing of anything else.
+/// The members of an array or a set; none of any other value.
 pub(crate) fn items(value: &Value) -> &[Value] {
     list(value).unwrap_or_default()
 }
 
-/// Whether Redis refused that command.
+/// True if Redis refused the command.
 pub(crate) fn is_refusal(answer: &Value) -> bool {
     matches!(answer, Value::ServerError(_))
 }

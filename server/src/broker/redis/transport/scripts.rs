@@ -1,9 +1,19 @@
-//! What happens in one step: scripts that Redis runs, and nothing else meanwhile.
+//! Lua scripts, which Redis executes as one step.
 //!
-//! Each connection loads all of them at its beginning, so they are called by their digest: a Redis that was started
-//! anew has forgotten them, and its connections have ended.
+//! Each connection loads all scripts when it begins, so they are called by their digest. A Redis that was started again
+//! has forgotten them, and its connections have ended.
 //!
-//! To add one: a file in `scripts`, whose head says what it takes and returns, and a line below.
+//! To add a script:
+//! 1. A file in `scripts/`. Its head names KEYS, ARGV and the result. All keys have one hash tag. Everything that may
+//!    fail comes before the first write: a script that fails half-way is not rolled back.
+//! 2. A line in `scripts!` below, in alphabetical order.
+//! 3. The call in the owner (`log` or `presence`), by [`Lua::on`], and a function that reads the answer. Numbers in an
+//!    answer may be anything: they are parsed as `u64` and added with checks.
+//! 4. For new keys: a function and a row of the table in [`keys`](super::keys). For new announcements:
+//!    [`wire`](super::wire).
+//! 5. For commands that no script used before: the ACL rule in the server's README. A test of `tests/cli/redis.rs`
+//!    compares the rule with the words in capitals in this directory.
+//! 6. A test in `broker/redis/tests/`, and one for a Redis that refuses the script.
 
 use std::sync::LazyLock;
 
@@ -40,7 +50,7 @@ scripts! {
 }
 
 impl Lua {
-    /// A call with these keys, to which the arguments are added.
+    /// A call with these keys, to which arguments are added.
     pub(crate) fn on<K: ToRedisArgs>(&self, keys: &[K]) -> Cmd {
         let mut call = cmd("EVALSHA");
         call.arg(self.hash.as_str()).arg(keys.len());
@@ -51,7 +61,7 @@ impl Lua {
     }
 }
 
-/// Loads all of them.
+/// The commands that load all scripts.
 pub(crate) fn load() -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(ALL.len());
     for lua in ALL {
@@ -66,9 +76,9 @@ mod tests {
     use crate::broker::{DEDUP_ENTRIES, DEDUP_WINDOW};
 
     #[test]
-    fn what_is_known_is_known_for_as_long_as_elsewhere() {
+    fn the_dedup_window_is_that_of_the_other_engines() {
         let line = APPEND.code.lines().find(|line| line.starts_with("local WINDOW")).expect("the constants");
-        let said = format!(" = {}, {DEDUP_ENTRIES}, ", DEDUP_WINDOW.as_millis());
-        assert!(line.contains(&said), "{line}");
+        let constants = format!(" = {}, {DEDUP_ENTRIES}, ", DEDUP_WINDOW.as_millis());
+        assert!(line.contains(&constants), "{line}");
     }
 }

@@ -1,9 +1,10 @@
-//! The one connection on which an instance hears what is announced.
+//! The one connection on which an instance receives announcements.
 //!
-//! What it is to hear is what [`Rooms`](crate::broker::redis::log::replicas::Rooms) has, and a few channels for all. Changes are sent in order,
-//! many at a time. When it breaks it is made again, and all that is to be heard is asked for again; what was announced
-//! meanwhile is lost, so everything is compared then. Nothing here waits while something is announced.
+//! The [`Receiver`] lists the channels; changes to that list are sent in order, many at a time. When the connection
+//! breaks it is replaced, and all channels are subscribed to again. Announcements in between are lost, so the receiver
+//! then compares everything with Redis. Receiving never waits.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,50 +14,73 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::broker::redis::Shared;
-use crate::broker::redis::relay_channel::Subscription;
-use crate::broker::redis::transport::link;
+use super::link::Connector;
+use super::reply;
 
-/// How long it may take to connect, or to hear that something will be announced.
+/// Time to connect, and time for Redis to confirm subscriptions.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Between two attempts to connect.
+/// Pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Channels that are asked for at once.
+/// Channels of one pipeline.
 const CHANNELS: usize = 500;
 
-/// A channel, from now on.
-enum Change {
-    /// It is heard. Who waits is told when Redis has said so.
-    Hear(Arc<str>, oneshot::Sender<()>),
-    /// It is not heard.
-    Forget(Arc<str>),
+/// One connection for announcements. Publications between two of them are not received.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscription {
+    pub(crate) number: u64,
+    /// A time not later than its begin.
+    pub(crate) since: Instant,
 }
 
-/// What is to be heard, from now on.
-#[derive(Default)]
+/// The user of the subscriptions.
+pub(crate) trait Receiver: Send + Sync + 'static {
+    /// Sharded channels to subscribe to.
+    fn channels(&self) -> Vec<Arc<str>>;
+    /// A plain channel to subscribe to.
+    fn plain_channel(&self) -> Option<Arc<str>>;
+    /// Takes what was published on a sharded channel.
+    fn on_announcement(&self, channel: &str, payload: &str);
+    /// Takes what was published on the plain channel.
+    fn on_plain(&self, payload: &str, subscription: Subscription);
+    /// The connection was replaced: announcements may be lost.
+    fn on_reconnect(&self);
+}
+
+/// A change of the channels.
+enum Change {
+    /// Subscribes. The sender is completed when Redis has confirmed it.
+    Subscribe(Arc<str>, oneshot::Sender<()>),
+    Unsubscribe(Arc<str>),
+}
+
+/// Changes of channels that are still to be made.
 pub(crate) struct Subscriptions {
+    connector: Connector,
     changes: Mutex<Vec<Change>>,
     changed: Notify,
-    /// The connection does not bring what is announced.
-    deaf: Notify,
+    /// The connection is to be replaced.
+    broken: Notify,
 }
 
 impl Subscriptions {
-    /// Begins to hear a channel; the answer comes when that is so.
-    pub(crate) fn hear(&self, channel: &Arc<str>) -> oneshot::Receiver<()> {
-        let (heard, is_heard) = oneshot::channel();
-        self.change(Change::Hear(channel.clone(), heard));
-        is_heard
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector, changes: Mutex::default(), changed: Notify::new(), broken: Notify::new() }
     }
 
-    /// Ends it.
-    pub(crate) fn forget(&self, channel: &Arc<str>) {
-        self.change(Change::Forget(channel.clone()));
+    /// Subscribes to a channel that the receiver lists; completed when Redis has confirmed it.
+    pub(crate) fn subscribe(&self, channel: &Arc<str>) -> oneshot::Receiver<()> {
+        let (done, confirmed) = oneshot::channel();
+        self.change(Change::Subscribe(channel.clone(), done));
+        confirmed
     }
 
-    /// Has the connection made again, if there is one: the next one is not to blame.
-    pub(crate) fn is_deaf(&self) {
-        self.deaf.notify_waiters();
+    pub(crate) fn unsubscribe(&self, channel: &Arc<str>) {
+        self.change(Change::Unsubscribe(channel.clone()));
+    }
+
+    /// Replaces the connection, if there is one. The next one is not to blame.
+    pub(crate) fn reconnect(&self) {
+        self.broken.notify_waiters();
     }
 
     fn change(&self, change: Change) {
@@ -64,125 +88,134 @@ impl Subscriptions {
         self.changed.notify_one();
     }
 
-    /// Takes out all changes.
     fn take(&self) -> Vec<Change> {
         std::mem::take(&mut *self.changes.lock())
     }
 
-    /// Puts changes back that could not be made, but for those that nobody waits for: what is to be heard is known
-    /// without them.
+    /// Puts changes back that were not made. Those without a waiting caller are dropped: the receiver's list has them.
     fn put_back(&self, mut changes: Vec<Change>) {
-        changes.retain(|change| matches!(change, Change::Hear(_, heard) if !heard.is_closed()));
+        changes.retain(|change| matches!(change, Change::Subscribe(_, done) if !done.is_closed()));
         self.changes.lock().splice(0..0, changes);
     }
-}
 
-/// Runs for as long as the broker.
-pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut times = 0_u64;
-    loop {
-        if let Some((connection, ended)) = connect(&shared, times).await {
-            if times > 0 {
-                shared.metrics.redis_reconnects.inc();
+    /// Keeps a connection for as long as the engine runs.
+    pub(crate) async fn run<R: Receiver>(&self, receiver: Arc<R>) {
+        let mut number = 0_u64;
+        loop {
+            if let Some((connection, ended)) = self.connect(&receiver, number).await {
+                if number > 0 {
+                    self.connector.metrics.redis_reconnects.inc();
+                }
+                number += 1;
+                receiver.on_reconnect();
+                self.serve(connection, &ended).await;
             }
-            times += 1;
-            shared.on_heard_again();
-            serve(&shared, connection, &ended).await;
+            sleep(PAUSE).await;
         }
-        sleep(PAUSE).await;
+    }
+
+    /// Connects, and subscribes to all channels.
+    async fn connect<R: Receiver>(
+        &self,
+        receiver: &Arc<R>,
+        number: u64,
+    ) -> Option<(MultiplexedConnection, Arc<Notify>)> {
+        let ended = Arc::new(Notify::new());
+        let subscription = Subscription { number, since: Instant::now() };
+        let listener = {
+            let (receiver, ended) = (Arc::downgrade(receiver), ended.clone());
+            move |push: PushInfo| -> Result<(), Infallible> {
+                if push.kind == PushKind::Disconnection {
+                    ended.notify_one();
+                } else if let Some(receiver) = receiver.upgrade() {
+                    receive(&*receiver, &push, subscription);
+                }
+                Ok(())
+            }
+        };
+        let config = AsyncConnectionConfig::new().set_push_sender(listener);
+        let opening = self.connector.open("realtime-subscriber", config);
+        // The receiver's list has the changes so far. Later ones are made again by `serve`, which does no harm.
+        let changes = self.take();
+        let connected = match timeout(ANSWER, opening).await {
+            Ok(Ok(mut connection)) => subscribe_all(&**receiver, &mut connection).await.map(|()| connection),
+            _ => None,
+        };
+        let Some(connection) = connected else {
+            self.put_back(changes);
+            return None;
+        };
+        confirm(changes);
+        Some((connection, ended))
+    }
+
+    /// Makes changes until the connection ends or is to be replaced.
+    async fn serve(&self, mut connection: MultiplexedConnection, ended: &Notify) {
+        loop {
+            tokio::select! {
+                () = ended.notified() => return,
+                () = self.broken.notified() => return,
+                () = self.changed.notified() => {}
+            }
+            loop {
+                let mut changes = self.take();
+                if changes.is_empty() {
+                    break;
+                }
+                let later = changes.split_off(changes.len().min(CHANNELS));
+                self.changes.lock().splice(0..0, later);
+                let mut pipeline = Pipeline::with_capacity(changes.len());
+                for change in &changes {
+                    match change {
+                        Change::Subscribe(channel, _) => pipeline.cmd("SSUBSCRIBE").arg(&**channel),
+                        Change::Unsubscribe(channel) => pipeline.cmd("SUNSUBSCRIBE").arg(&**channel),
+                    };
+                }
+                if send(&mut connection, &pipeline).await.is_none() {
+                    // The next connection subscribes to all channels, and completes the waiting callers.
+                    self.put_back(changes);
+                    return;
+                }
+                confirm(changes);
+            }
+        }
     }
 }
 
-/// Connects, and hears all that is to be heard.
-async fn connect(shared: &Arc<Shared>, times: u64) -> Option<(MultiplexedConnection, Arc<Notify>)> {
-    let ended = Arc::new(Notify::new());
-    let subscription = Subscription { number: times, since: Instant::now() };
-    let listener = {
-        let (shared, ended) = (Arc::downgrade(shared), ended.clone());
-        move |push: PushInfo| -> Result<(), std::convert::Infallible> {
-            if push.kind == PushKind::Disconnection {
-                ended.notify_one();
-            } else if let Some(shared) = shared.upgrade() {
-                shared.on_push(&push, subscription);
-            }
-            Ok(())
-        }
-    };
-    let config = AsyncConnectionConfig::new().set_push_sender(listener);
-    let opening = link::open(shared.client.clone(), "realtime-subscriber".to_owned(), config);
-    // What was to be changed until here is in what is to be heard; later changes are made again by `serve`, which does
-    // no harm.
-    let changes = shared.subscriptions.take();
-    let connected = match timeout(ANSWER, opening).await {
-        Ok(Ok(mut connection)) => hear_all(shared, &mut connection).await.map(|()| connection),
-        _ => None,
-    };
-    let Some(connection) = connected else {
-        shared.subscriptions.put_back(changes);
-        return None;
-    };
-    tell(changes);
-    Some((connection, ended))
+/// Hands a push to the receiver.
+fn receive(receiver: &impl Receiver, push: &PushInfo, subscription: Subscription) {
+    let [channel, payload] = &*push.data else { return };
+    let (Some(channel), Some(payload)) = (reply::text(channel), reply::text(payload)) else { return };
+    match push.kind {
+        PushKind::Message => receiver.on_plain(payload, subscription),
+        PushKind::SMessage => receiver.on_announcement(channel, payload),
+        _ => {}
+    }
 }
 
-/// Asks for all that is to be heard.
-async fn hear_all(shared: &Shared, connection: &mut MultiplexedConnection) -> Option<()> {
-    let mut channels = shared.rooms.channels();
-    channels.extend(shared.channels_for_all());
-    for channels in channels.chunks(CHANNELS) {
-        let mut asking = Pipeline::with_capacity(channels.len());
+/// Subscribes to all channels of the receiver.
+async fn subscribe_all(receiver: &impl Receiver, connection: &mut MultiplexedConnection) -> Option<()> {
+    for channels in receiver.channels().chunks(CHANNELS) {
+        let mut pipeline = Pipeline::with_capacity(channels.len());
         for channel in channels {
-            asking.cmd("SSUBSCRIBE").arg(&**channel);
+            pipeline.cmd("SSUBSCRIBE").arg(&**channel);
         }
-        send(connection, &asking).await?;
+        send(connection, &pipeline).await?;
     }
-    if let Some(relay) = &shared.relay_channel {
-        let mut asking = Pipeline::new();
-        asking.cmd("SUBSCRIBE").arg(&**relay);
-        send(connection, &asking).await?;
+    if let Some(channel) = receiver.plain_channel() {
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("SUBSCRIBE").arg(&*channel);
+        send(connection, &pipeline).await?;
     }
     Some(())
 }
 
-/// Tells those who wait that it is heard.
-fn tell(changes: Vec<Change>) {
+/// Completes the callers that wait for a subscription.
+fn confirm(changes: Vec<Change>) {
     for change in changes {
-        if let Change::Hear(_, heard) = change {
-            // Who waits no more need not know.
-            let _ = heard.send(());
-        }
-    }
-}
-
-/// Makes changes, until the connection ends or is found to be deaf.
-async fn serve(shared: &Shared, mut connection: MultiplexedConnection, ended: &Notify) {
-    let subscriptions = &shared.subscriptions;
-    loop {
-        tokio::select! {
-            () = ended.notified() => return,
-            () = subscriptions.deaf.notified() => return,
-            () = subscriptions.changed.notified() => {}
-        }
-        loop {
-            let mut changes = subscriptions.take();
-            if changes.is_empty() {
-                break;
-            }
-            let later = changes.split_off(changes.len().min(CHANNELS));
-            subscriptions.changes.lock().splice(0..0, later);
-            let mut asking = Pipeline::with_capacity(changes.len());
-            for change in &changes {
-                match change {
-                    Change::Hear(channel, _) => asking.cmd("SSUBSCRIBE").arg(&**channel),
-                    Change::Forget(channel) => asking.cmd("SUNSUBSCRIBE").arg(&**channel),
-                };
-            }
-            if send(&mut connection, &asking).await.is_none() {
-                // What was to be heard is asked for again with the rest, and who waits is told then.
-                subscriptions.put_back(changes);
-                return;
-            }
-            tell(changes);
+        if let Change::Subscribe(_, done) = change {
+            // The caller may have stopped waiting.
+            let _ = done.send(());
         }
     }
 }
@@ -191,7 +224,7 @@ async fn send(connection: &mut MultiplexedConnection, commands: &Pipeline) -> Op
     let answers = timeout(ANSWER, connection.send_packed_commands(commands, 0, commands.len())).await;
     for answer in answers.ok()?.ok()? {
         if let Err(error) = answer.extract_error() {
-            tracing::error!(code = error.code(), "Redis does not let us subscribe");
+            tracing::error!(code = error.code(), "Redis refuses a subscription");
             return None;
         }
     }

@@ -1,0 +1,47 @@
+//! The comparison of all open rooms with Redis: every few seconds, and after each reconnection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::log::Logs;
+use super::presence::PresenceOwner;
+
+/// Interval of comparisons, unless there are too many rooms for it.
+const ROUND: Duration = Duration::from_secs(5);
+/// Rooms of one request.
+const ROOMS: usize = 200;
+/// Time for one request: at most 2,000 rooms a second, which costs Redis two in a hundred of its time.
+const PACE: Duration = Duration::from_millis(100);
+
+/// Compares logs and members.
+pub(crate) struct Comparison {
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) presence: Arc<PresenceOwner>,
+}
+
+impl Comparison {
+    /// Compares for as long as the engine runs.
+    pub(crate) async fn run(&self) {
+        loop {
+            sleep(ROUND).await;
+            self.logs.close_released();
+            self.compare_all().await;
+        }
+    }
+
+    /// Compares all rooms, at a pace that Redis can bear.
+    pub(crate) async fn compare_all(&self) {
+        for replicas in self.logs.replicas.all().chunks(ROOMS) {
+            let next = Instant::now() + PACE;
+            let Ok(states) = self.logs.repair.compare(replicas).await else { return };
+            for (replica, state) in &states {
+                self.presence.audit.check(replica, state);
+            }
+            if replicas.len() == ROOMS {
+                sleep_until(next).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Eviction of an instance: ends everything that it has in Redis.
+
+use ::redis::Pipeline;
+use realtime_shared::RoomName;
+
+use super::replacement::replace;
+use crate::broker::Unavailable;
+use crate::broker::redis::transport::{Transport, reply};
+
+/// Rooms of one request.
+const ROOMS: usize = 100;
+
+/// Removes an instance, its connections, and its members in the rooms that it had open and in `rooms`.
+pub(crate) async fn evict(
+    transport: &Transport,
+    instance: &str,
+    rooms: &[RoomName],
+) -> Result<(), Unavailable> {
+    let keys = &transport.keys;
+    let mut reading = Pipeline::new();
+    reading.cmd("SMEMBERS").arg(keys.rooms_at(instance));
+    let answers = transport.ask(&reading).await?;
+    let open = answers.first().map(reply::items).unwrap_or_default();
+    let open = open.iter().filter_map(|room| RoomName::new(reply::text(room)?).ok());
+    let rooms: Vec<RoomName> = rooms.iter().cloned().chain(open).collect();
+    for rooms in rooms.chunks(ROOMS) {
+        let mut replacing = Pipeline::with_capacity(rooms.len());
+        for room in rooms {
+            replacing.add_command(replace(&keys.channel(room), instance));
+        }
+        transport.ask(&replacing).await?;
+    }
+    let mut removing = Pipeline::new();
+    removing.cmd("HDEL").arg(keys.online()).arg(instance);
+    removing.cmd("UNLINK").arg(keys.online_at(instance)).arg(keys.rooms_at(instance));
+    // Last: while the instance is still here, the next one that finds it goes on with the rest.
+    removing.cmd("HDEL").arg(keys.beats()).arg(instance);
+    transport.ask(&removing).await.map(|_| ())
+}
