@@ -5,6 +5,7 @@
 //! fields are passed over; of a field that is there twice the last one counts.
 
 mod entry_frame;
+mod server;
 mod surrogates;
 
 use std::borrow::Cow;
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 pub use self::entry_frame::encode_around_seq;
 use self::surrogates::replace_lone_surrogates;
 use crate::{
-    ClientEvent, ClientFrame, ClientMsgId, EntryId, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,
+    ClientEvent, ClientFrame, ClientMsgId, EntryRef, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,
     Seq, ServerEvent, ServerFrame, Text, TextError,
 };
 
@@ -48,17 +49,6 @@ pub struct Refusal {
     pub room: Option<RoomName>,
     /// The message that it is, where it says so.
     pub client_msg_id: Option<ClientMsgId>,
-}
-
-/// Where an entry stands: [`entry_of`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// In which room's log.
-    pub room: RoomName,
-    /// Its number there.
-    pub seq: Seq,
-    /// Its identity.
-    pub id: EntryId,
 }
 
 /// What is wrong with a frame.
@@ -182,28 +172,16 @@ fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("events have string keys and no failing parts")
 }
 
-/// Reads what the server says. A `type` or `event` that this version does not know is
-/// [`ServerEvent::Unknown`] or [`crate::SystemEvent::Unknown`].
+/// Reads a server's frame. One that this version cannot read is [`ServerEvent::Unknown`], alone or in a page of history.
+/// An error: the text is no JSON object with a `type`.
 pub fn decode_server(text: &str) -> Result<ServerFrame, serde_json::Error> {
-    serde_json::from_str(&replace_lone_surrogates(text))
+    server::decode(&replace_lone_surrogates(text))
 }
 
-/// The entry that a frame is, whatever its `type`: for a frame that [`decode_server`] gave as
-/// [`ServerEvent::Unknown`], since an entry of a later kind moves a client's position all the same.
-///
-/// `None` for a frame without `room`, `seq` and `id`, and for an `ack`: entries before the one that it names may
-/// still be on their way.
+/// The entry that a server's frame is, whatever its `type`: [`ServerEvent::entry`] of its text.
 #[must_use]
-pub fn entry_of(text: &str) -> Option<Entry> {
-    #[derive(Deserialize)]
-    struct Wire {
-        r#type: String,
-        room: RoomName,
-        seq: Seq,
-        id: EntryId,
-    }
-    let Wire { r#type, room, seq, id } = serde_json::from_str(&replace_lone_surrogates(text)).ok()?;
-    (r#type != "ack").then_some(Entry { room, seq, id })
+pub fn entry_of(text: &str) -> Option<EntryRef> {
+    decode_server(text).ok()?.event.entry()
 }
 
 /// Reads what a client says.

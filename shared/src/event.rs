@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ClientMsgId, EntryId, Epoch, ErrorCode, Nonce, Position, Ref, RoomName, Seq, Text, Timestamp, UserId,
+    ClientMsgId, EntryId, EntryKind, EntryRef, Epoch, ErrorCode, Nonce, Position, Ref, RoomName, Seq, Text,
+    Timestamp, UserId,
 };
 
 /// What a client says, with what it wants to know the answer by.
@@ -164,9 +165,40 @@ pub enum ServerEvent {
     },
     /// A refusal. The connection stays open.
     Error(ErrorEvent),
-    /// A `type` that this version does not know; a client ignores it, but a server never sends it.
-    #[serde(other)]
-    Unknown,
+    /// A frame that this version cannot read: its `type` or its `event` is unknown, or its content is not what they
+    /// require. A client passes it over, but for the place of an entry. A server never sends it.
+    #[serde(skip_deserializing)]
+    Unknown {
+        /// The entry that it is, if it is one.
+        entry: Option<EntryRef>,
+    },
+}
+
+impl ServerEvent {
+    /// The entry that this frame is; `None` if it is none. An `ack` names an entry and is none: entries before that one
+    /// may still be on their way.
+    #[must_use]
+    pub fn entry(&self) -> Option<EntryRef> {
+        match self {
+            Self::Message(message) => Some(EntryRef {
+                room: message.room.clone(),
+                seq: message.seq,
+                id: message.id,
+                epoch: message.epoch.clone(),
+                kind: Some(EntryKind::Message),
+            }),
+            Self::Unknown { entry } => entry.clone(),
+            Self::System(_)
+            | Self::Typing(_)
+            | Self::Pong(_)
+            | Self::Ack(_)
+            | Self::History(_)
+            | Self::Members(_)
+            | Self::Rooms(_)
+            | Self::Refreshed { .. }
+            | Self::Error(_) => None,
+        }
+    }
 }
 
 /// A `system` frame, by its `event`.
@@ -185,9 +217,6 @@ pub enum SystemEvent {
     TokenExpiring(TokenExpiring),
     /// An admin says something.
     Notice(Notice),
-    /// An `event` that this version does not know; a client ignores it, but a server never sends it.
-    #[serde(other)]
-    Unknown,
 }
 
 /// What a new connection is told.
@@ -404,8 +433,8 @@ pub struct History {
     pub room: RoomName,
     /// Of which log; none while the room has no entry.
     pub epoch: Option<Epoch>,
-    /// Whole frames, today all of them [`ServerEvent::Message`]. May be fewer than asked for, so that the frame
-    /// stays under its bound.
+    /// Entries as whole frames; see [`ServerEvent::entry`]. One that this version cannot read is a
+    /// [`ServerEvent::Unknown`]. May be fewer than asked for, so that the frame stays under its bound.
     pub messages: Vec<ServerEvent>,
     /// Whether there are more in the direction that was asked for.
     pub has_more: bool,

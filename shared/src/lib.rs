@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod close;
 pub mod codec;
+pub mod entry;
 pub mod error;
 pub mod event;
 pub mod name;
@@ -14,6 +15,7 @@ pub mod timestamp;
 pub use claims::{Audience, Claims, Role};
 pub use close::{CloseCode, Verdict};
 pub use codec::{DecodeError, Fault};
+pub use entry::{EntryKind, EntryRef};
 pub use error::ErrorCode;
 pub use event::{
     Ack, ClientEvent, ClientFrame, ErrorEvent, History, Joined, LeaveReason, Left, Limits, Members, Message,

@@ -55,7 +55,7 @@ names!(server_name, SERVER_NAMES, ServerEvent, [
     ServerEvent::Rooms(_) => "server-rooms",
     ServerEvent::Refreshed { .. } => "server-refreshed",
     ServerEvent::Error(_) => "server-error",
-], ServerEvent::Unknown | ServerEvent::System(SystemEvent::Unknown));
+], ServerEvent::Unknown { .. });
 
 names!(code_name, CODE_NAMES, ErrorCode, [
     ErrorCode::BadRequest => "server-error-bad_request",
@@ -198,11 +198,9 @@ fn what_is_left_out_has_its_meaning() {
 #[test]
 fn a_client_passes_over_what_it_does_not_know() {
     let event = |text: &str| decode_server(text).unwrap_or_else(|error| panic!("{text}: {error}")).event;
-    assert_eq!(event(r#"{"type":"reaction","room":"a","emoji":{"a":[1]}}"#), ServerEvent::Unknown);
-    assert_eq!(
-        event(r#"{"type":"system","event":"promoted","message":"m"}"#),
-        ServerEvent::System(SystemEvent::Unknown)
-    );
+    let unknown = ServerEvent::Unknown { entry: None };
+    assert_eq!(event(r#"{"type":"x-sticker","room":"a","sticker":{"a":[1]}}"#), unknown);
+    assert_eq!(event(r#"{"type":"system","event":"promoted","message":"m"}"#), unknown);
     let files = files();
     let ServerEvent::Error(error) = event(&files["server-error-forbidden"].replace("forbidden", "banned"))
     else {

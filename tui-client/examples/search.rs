@@ -59,7 +59,7 @@ fn hear(model: &mut Model, room: &RoomName, seq: u64) -> Result<Duration, Box<dy
         ts: NOW.wall,
         client_msg_id: None,
     };
-    Ok(timed(model, Input::Net(Event::Message { message, replayed: true })))
+    Ok(timed(model, Input::Net(Event::Message { message, position: None, replayed: true })))
 }
 
 fn timed(model: &mut Model, input: Input) -> Duration {

@@ -30,11 +30,24 @@ pub enum Event {
         /// How long the room was not heard, where it had been entered before.
         offline: Option<Duration>,
     },
-    /// An entry of a room's log, in order: live or replayed.
+    /// A message, live or replayed. Entries of one room come in the order of their log.
     Message {
-        /// The entry, with its epoch wherever that is known: on the wire only a room's first one has it.
+        /// The message as it is on the wire.
         message: Message,
-        /// Whether it was missed and is replayed now.
+        /// The position after the message: the `since` of a later join. `None` if the epoch is not known, as in a room
+        /// that was not joined.
+        position: Option<Position>,
+        /// Whether it was missed, and is replayed after a join.
+        replayed: bool,
+    },
+    /// An entry that this version cannot read: its kind is unknown, or its content is not what its kind requires. A
+    /// stored position has to move with it.
+    Entry {
+        /// The room whose log has the entry.
+        room: RoomName,
+        /// The position after the entry.
+        position: Position,
+        /// Whether it was missed, and is replayed after a join.
         replayed: bool,
     },
     /// How far a message of ours is.
@@ -45,7 +58,8 @@ pub enum Event {
         state: SendState,
     },
     /// Everything else the server says: others joining and leaving, typing, answers, notices, errors. After a `resync`
-    /// its room's next entries are [`Event::Message`]s again, as many of them `replayed` as its recovery says.
+    /// its room's next entries are [`Event::Message`]s and [`Event::Entry`]s again, as many of them `replayed` as its
+    /// recovery says.
     Server(ServerEvent),
     /// What goes by, where [`Command::Trace`](crate::Command::Trace) wants it.
     Traced(Box<Traced>),

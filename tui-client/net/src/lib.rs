@@ -17,7 +17,6 @@ mod client;
 mod command;
 mod config;
 mod event;
-mod frame;
 mod link;
 mod outbox;
 mod pacer;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use futures_util::{Sink, Stream, StreamExt};
 use http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use http::{Response, Uri};
-use realtime_shared::CloseCode;
-use realtime_shared::codec::SERVER_FRAME_BYTES;
+use realtime_shared::codec::{self, SERVER_FRAME_BYTES};
+use realtime_shared::{CloseCode, ServerFrame};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -23,7 +23,6 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::event::Disconnect;
-use super::frame::{self, Incoming};
 use super::tls;
 
 /// Read and write buffers: frames of a chat are small, and larger ones grow them.
@@ -45,7 +44,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) enum Turn {
     /// A frame, and its text.
-    Frame(Box<Incoming>, Utf8Bytes),
+    Frame(Box<ServerFrame>, Utf8Bytes),
     /// A sign of life that is no frame.
     Heard,
     /// The end.
@@ -154,8 +153,8 @@ impl Link {
 
     fn read(&mut self, message: Message, cx: &mut Context<'_>) -> Turn {
         match message {
-            Message::Text(text) => match frame::decode(&text) {
-                Ok(incoming) => Turn::Frame(Box::new(incoming), text),
+            Message::Text(text) => match codec::decode_server(&text) {
+                Ok(frame) => Turn::Frame(Box::new(frame), text),
                 Err(_) => self.fail(CloseCode::Protocol, cx),
             },
             Message::Binary(_) => self.fail(CloseCode::Unsupported, cx),

@@ -50,6 +50,14 @@ pub(super) struct Entered {
     pub(super) offline: Option<Duration>,
 }
 
+/// The arrival of an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Arrival {
+    /// After the entry; `None` while its epoch is not known.
+    pub(super) position: Option<Position>,
+    pub(super) replayed: bool,
+}
+
 impl Rooms {
     /// Wants to be in a room, where one was at `since` the last time. A room that is wanted already stays as it is.
     pub(super) fn want(&mut self, name: RoomName, since: Option<Position>) {
@@ -144,24 +152,20 @@ impl Rooms {
         self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
     }
 
-    /// An entry came, the first one of a log with its epoch. Whether it is a replayed one, and its epoch.
-    pub(super) fn entry(
-        &mut self,
-        name: &RoomName,
-        seq: Seq,
-        id: EntryId,
-        epoch: Option<&Epoch>,
-    ) -> (bool, Option<Epoch>) {
+    /// An entry arrived, the first one of a log with its epoch.
+    pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId, epoch: Option<&Epoch>) -> Arrival {
+        let at = |epoch: &Epoch| Position::At { epoch: epoch.clone(), seq, id };
         let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else {
-            return (false, epoch.cloned());
+            return Arrival { position: epoch.map(at), replayed: false };
         };
-        if let Some(epoch) = epoch.or(room.epoch.as_ref()).cloned() {
-            room.position = Some(Position::At { epoch: epoch.clone(), seq, id });
-            room.epoch = Some(epoch);
+        let position = epoch.or(room.epoch.as_ref()).map(at);
+        if let Some(position) = &position {
+            room.epoch = position.epoch().cloned();
+            room.position = Some(position.clone());
         }
         let replayed = room.replay_left > 0;
         room.replay_left = room.replay_left.saturating_sub(1);
-        (replayed, room.epoch.clone())
+        Arrival { position, replayed }
     }
 
     /// The room's log changed under us.

@@ -150,9 +150,9 @@ impl Task {
 
     fn turned(&mut self, turn: Turn, now: Instant) {
         match turn {
-            Turn::Frame(incoming, text) => {
+            Turn::Frame(frame, text) => {
                 self.trace.note(Direction::In, &text, now);
-                self.session.frame(*incoming, now);
+                self.session.frame(*frame, now);
             }
             Turn::Heard => self.session.heard(now),
             Turn::Ended(code) => {

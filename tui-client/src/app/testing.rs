@@ -138,6 +138,19 @@ impl Client {
         self.now.mono
     }
 
+    /// A message arrives, live or replayed.
+    pub(crate) fn arrives(&mut self, message: Message, replayed: bool) -> Vec<Effect> {
+        let position =
+            message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
+        self.net(Event::Message { message, position, replayed })
+    }
+
+    /// The log's next entry is of a kind that this version does not know.
+    pub(crate) fn next_unknown(&mut self, name: &str, replayed: bool) -> Vec<Effect> {
+        let position = at(self.next_seq(name));
+        self.net(Event::Entry { room: room(name), position, replayed })
+    }
+
     pub(crate) fn message(&self, name: &str, from: &str, text: &str, seq: u64) -> Message {
         Message {
             room: room(name),
@@ -166,7 +179,7 @@ impl Client {
     /// Somebody says something; what that makes the client do.
     pub(crate) fn hears(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
         let message = self.next_message(name, from, text);
-        self.net(Event::Message { message, replayed: false })
+        self.arrives(message, false)
     }
 
     /// Somebody says something.
@@ -245,7 +258,7 @@ impl Client {
         let seq = self.next_seq(name);
         let mut message = self.message(name, "you", text, seq);
         message.client_msg_id = Some(id.clone());
-        self.net(Event::Message { message, replayed: false });
+        self.arrives(message, false);
     }
 
     pub(crate) fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {

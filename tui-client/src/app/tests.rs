@@ -1,5 +1,6 @@
 mod clearing;
 mod completing;
+mod entries;
 mod finding;
 mod network;
 mod reading;

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use realtime_shared::{Epoch, History, Message, Position, Seq, ServerEvent};
+use realtime_shared::{EntryKind, Epoch, History, Message, Position, Seq, ServerEvent};
 
 /// Entries that a server gives at most at once.
 const PAGE: u32 = 200;
@@ -17,7 +17,7 @@ const HELD: usize = 10_000;
 pub(super) struct Backlog {
     wanted: usize,
     epoch: Epoch,
-    /// Below this number lies what is missing.
+    /// Below this number lies what is missing: it moves with entries of any kind.
     before: Seq,
     older: VecDeque<Message>,
     held: Vec<Message>,
@@ -56,17 +56,21 @@ impl Backlog {
         if history.epoch.as_ref() != Some(&self.epoch) {
             return false;
         }
-        let had = self.older.len();
+        let before = self.before;
         for event in history.messages.into_iter().rev() {
-            if let ServerEvent::Message(message) = event
-                && message.seq < self.before
-                && self.older.len() < self.wanted
-            {
-                self.before = message.seq;
-                self.older.push_front(Message { epoch: Some(self.epoch.clone()), ..message });
+            let Some(entry) = event.entry().filter(|entry| entry.seq < self.before) else { continue };
+            if self.older.len() >= self.wanted {
+                break;
+            }
+            self.before = entry.seq;
+            match (entry.kind, event) {
+                (Some(EntryKind::Message), ServerEvent::Message(message)) => {
+                    self.older.push_front(Message { epoch: Some(self.epoch.clone()), ..message });
+                }
+                (Some(EntryKind::Message) | None, _) => {}
             }
         }
-        history.has_more && self.older.len() > had && self.page().is_some()
+        history.has_more && self.before < before && self.page().is_some()
     }
 
     /// What is said meanwhile; whether more of it can be held.

@@ -1,6 +1,8 @@
 //! What each event means to `tail`: what to print, what to ask for, when to end. Pure.
 
-use realtime_shared::{History, LeaveReason, Message, Recovery, RoomName, ServerEvent, SystemEvent, UserId};
+use realtime_shared::{
+    History, LeaveReason, Message, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId,
+};
 
 use super::backlog::Backlog;
 use super::plan::Begin;
@@ -74,9 +76,18 @@ impl Feed {
                 steps.extend(self.ask());
                 steps
             }
-            Event::Message { message, .. } if message.room == self.room => self.on_message(message),
+            Event::Message { message, position, .. } if message.room == self.room => {
+                let epoch = position.as_ref().and_then(Position::epoch).cloned();
+                self.on_message(Message { epoch, ..message })
+            }
             Event::Server(event) => self.on_server(event),
-            _ => Vec::new(),
+            // An entry that cannot be read has no line, and `--since` takes lines.
+            Event::Entry { .. }
+            | Event::Joined { .. }
+            | Event::Message { .. }
+            | Event::RoundTrip(_)
+            | Event::Sent { .. }
+            | Event::Traced(_) => Vec::new(),
         }
     }
 
@@ -136,7 +147,22 @@ impl Feed {
                 steps.push(Step::Note(format!("the server refuses something: {why}")));
                 steps
             }
-            _ => Vec::new(),
+            ServerEvent::System(
+                SystemEvent::Welcome(_)
+                | SystemEvent::Joined(_)
+                | SystemEvent::Left(_)
+                | SystemEvent::Resync(_)
+                | SystemEvent::TokenExpiring(_),
+            )
+            | ServerEvent::Message(_)
+            | ServerEvent::Typing(_)
+            | ServerEvent::Pong(_)
+            | ServerEvent::Ack(_)
+            | ServerEvent::History(_)
+            | ServerEvent::Members(_)
+            | ServerEvent::Rooms(_)
+            | ServerEvent::Refreshed { .. }
+            | ServerEvent::Unknown { .. } => Vec::new(),
         }
     }
 

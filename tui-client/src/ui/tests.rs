@@ -267,7 +267,7 @@ fn behind() -> Client {
     client.joined("chat-general", Some(Recovery::Complete { replayed: 1 }), None);
     client.joined_at("dev", 130, Some(Recovery::Truncated { replayed: 1 }), None);
     let message = client.next_message("chat-general", "bob", "since the last time");
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     let read = client.message("chat-general", "alice", "read before", 3);
     client.history("chat-general", &[read], false);
     client.lose(Duration::from_secs(1));
@@ -289,7 +289,7 @@ fn where_all_that_is_held_is_new_the_ruler_is_above_it() {
     let mut client = behind();
     client.alt('2');
     let message = client.message("dev", "bob", "the newest", 130);
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     let mut screen = Screen::new(client, (80, 24));
     let text = screen.text();
     assert!(text.find("123 new") < text.find("the newest") && text.contains("123 new"), "{text}");

@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
+    EntryRef, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
 use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session, TYPING};
 use crate::event::{ConnectionState, Event, SendState};
 use crate::pacer::Pacer;
+use crate::rooms::Arrival;
 
 /// How long to hold back where the server says that it is too much, and not for how long.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -25,7 +26,7 @@ impl Session {
                     }
                     SystemEvent::Resync(resync) => self.rooms.resync(resync),
                     SystemEvent::TokenExpiring(_) => self.outputs.push_back(Output::AskToken),
-                    SystemEvent::Welcome(_) | SystemEvent::Unknown => return,
+                    SystemEvent::Welcome(_) => return,
                     SystemEvent::Joined(_) | SystemEvent::Left(_) | SystemEvent::Notice(_) => {}
                 }
                 self.tell(Event::Server(ServerEvent::System(system)));
@@ -38,7 +39,8 @@ impl Session {
             }
             ServerEvent::Pong(pong) => self.pong(&pong, now),
             ServerEvent::Error(error) => self.refused(error, reference, now),
-            ServerEvent::Unknown => {}
+            ServerEvent::Unknown { entry: Some(entry) } => self.unknown_entry(&entry),
+            ServerEvent::Unknown { entry: None } => {}
             ServerEvent::Typing(_)
             | ServerEvent::History(_)
             | ServerEvent::Members(_)
@@ -78,19 +80,27 @@ impl Session {
         }
     }
 
-    fn message(&mut self, mut message: Message) {
-        let (replayed, epoch) =
+    fn message(&mut self, message: Message) {
+        let Arrival { position, replayed } =
             self.rooms.entry(&message.room, message.seq, message.id, message.epoch.as_ref());
-        message.epoch = epoch;
         let stored = match &message.client_msg_id {
             Some(id) if self.is_me(&message.from) && self.outbox.stored(&message.room, id) => {
                 Some((id.clone(), message.seq))
             }
             _ => None,
         };
-        self.tell(Event::Message { message, replayed });
+        self.tell(Event::Message { message, position, replayed });
         if let Some((id, seq)) = stored {
             self.tell_sent(id, SendState::Stored(seq));
+        }
+    }
+
+    /// An entry that this version cannot read: the holder's position moves with it, as the room's does.
+    fn unknown_entry(&mut self, entry: &EntryRef) {
+        let Arrival { position, replayed } =
+            self.rooms.entry(&entry.room, entry.seq, entry.id, entry.epoch.as_ref());
+        if let Some(position) = position {
+            self.tell(Event::Entry { room: entry.room.clone(), position, replayed });
         }
     }
 

@@ -26,13 +26,12 @@ use std::time::{Duration, Instant};
 
 use realtime_shared::{
     ClientEvent, ClientFrame, ClientMsgId, CloseCode, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
-    ServerEvent, SystemEvent, UserId, Verdict,
+    ServerEvent, ServerFrame, SystemEvent, UserId, Verdict,
 };
 
 use super::command::Command;
 use super::config::Timing;
 use super::event::{ConnectionState, Disconnect, Event, SendState};
-use super::frame::Incoming;
 use super::outbox::{Outbox, Pushed};
 use super::pacer::Pacer;
 use super::rooms::Rooms;
@@ -164,7 +163,11 @@ impl Session {
                 }
                 self.pump(now);
             }
-            _ => {}
+            Phase::Connecting { .. }
+            | Phase::Waiting { .. }
+            | Phase::AskingToken { .. }
+            | Phase::Stopped
+            | Phase::Ended => {}
         }
     }
 
@@ -247,14 +250,15 @@ impl Session {
             (Phase::Connected(_), Some(token)) => self.say(ClientEvent::Refresh { token }),
             (Phase::AskingToken { reason }, Some(_)) => self.wait(reason.clone(), None, now),
             (Phase::AskingToken { reason }, None) => self.stop(reason.clone()),
-            _ => {}
+            (Phase::Connected(_), None)
+            | (Phase::Connecting { .. } | Phase::Waiting { .. } | Phase::Stopped | Phase::Ended, _) => {}
         }
     }
 
-    /// The server said something.
-    pub(super) fn frame(&mut self, incoming: Incoming, now: Instant) {
+    /// A frame arrived.
+    pub(super) fn frame(&mut self, frame: ServerFrame, now: Instant) {
         self.heard(now);
-        let Incoming { event, reference, unknown_entry } = incoming;
+        let ServerFrame { event, reference } = frame;
         match (&self.phase, event) {
             (Phase::Connecting { .. }, ServerEvent::System(SystemEvent::Welcome(welcome))) => {
                 self.welcomed(welcome, now);
@@ -264,13 +268,8 @@ impl Session {
                 self.outputs.push_back(Output::Drop);
                 self.lost(Disconnect::Closed { code: CloseCode::Protocol }, None, now);
             }
-            (Phase::Connected(_), event) => {
-                self.said(event, reference.as_ref(), now);
-                if let Some(place) = unknown_entry {
-                    self.rooms.entry(&place.room, place.seq, place.id, place.epoch.as_ref());
-                }
-            }
-            _ => return,
+            (Phase::Connected(_), event) => self.said(event, reference.as_ref(), now),
+            (Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended, _) => return,
         }
         self.pump(now);
     }

@@ -78,7 +78,9 @@ async fn after_a_reconnect_the_gap_is_filled_and_told() {
     assert_eq!(recovery, Some(complete));
     assert!(offline.is_some());
     for (seq, missed) in [(6, true), (7, false)] {
-        let Event::Message { message, replayed } = next(&mut events).await else { panic!("not a message") };
+        let Event::Message { message, replayed, .. } = next(&mut events).await else {
+            panic!("not a message")
+        };
         assert_eq!((message.seq, replayed), (Seq::new(seq), missed));
     }
 }

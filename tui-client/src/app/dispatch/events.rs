@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, ErrorEvent, History, Left, Members, Message, Position, Recovery, Resync, Seq, ServerEvent,
-    SystemEvent, Typing, UserId,
+    ClientMsgId, EntryKind, EntryRef, ErrorEvent, History, Left, Members, Message, Position, Recovery,
+    Resync, RoomName, Seq, ServerEvent, SystemEvent, Typing, UserId,
 };
 
 use crate::app::clock::{Stamp, human};
@@ -19,9 +19,9 @@ use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::Came;
 use crate::app::rooms::room::{Entered, Loading, Page, Room};
-use crate::app::rooms::scrollback::{SOME, ask_history};
+use crate::app::rooms::scrollback::{MANY, SOME, ask_history};
 use crate::app::rooms::search;
-use crate::app::rooms::timeline::{Said, Sending, Tone, Top};
+use crate::app::rooms::timeline::{Loaded, Said, Sending, Tone, Top};
 use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
@@ -40,7 +40,10 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
             model.rooms[index].entered = Entered::In;
             return on_joined(model, index, head.as_ref(), recovery, offline);
         }
-        Event::Message { message, replayed } => return on_message(model, &message, replayed),
+        Event::Message { message, position, replayed } => {
+            return on_message(model, &message, position, replayed);
+        }
+        Event::Entry { room, position, replayed } => on_unknown_entry(model, &room, position, replayed),
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
         Event::Server(event) => on_server(model, event),
@@ -130,12 +133,15 @@ fn after_gap(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> Str
     }
 }
 
-fn on_message(model: &mut Model, message: &Message, replayed: bool) -> Vec<Effect> {
+fn on_message(
+    model: &mut Model,
+    message: &Message,
+    position: Option<Position>,
+    replayed: bool,
+) -> Vec<Effect> {
     let Some(index) = model.index_of(&message.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
     let (stamp, said) = read(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
-    let position =
-        message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
     let is_news = model.user.as_ref() != Some(&message.from);
     let came = Came { position, is_news, mention: said.mention, replayed };
     let is_mention = said.mention;
@@ -148,6 +154,19 @@ fn on_message(model: &mut Model, message: &Message, replayed: bool) -> Vec<Effec
     }
     let told = from.and_then(|from| notify::said(model, index, &from, message.text.as_str(), is_mention));
     told.into_iter().collect()
+}
+
+/// An entry that cannot be read: it has no row and is not counted as unread, and the position after it is kept.
+fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, replayed: bool) {
+    let Some(index) = model.index_of(name) else { return };
+    let is_looked_at = model.is_looked_at(index);
+    let room = &mut model.rooms[index];
+    let seq = position.seq();
+    room.pane.timeline.hold(seq);
+    let came = Came { position: Some(position), is_news: false, mention: false, replayed };
+    if room.reading.came(seq, &came, is_looked_at) && is_looked_at {
+        room.see();
+    }
 }
 
 /// A message as it is shown. One of ours that is on its way is so no more.
@@ -177,7 +196,7 @@ fn on_server(model: &mut Model, event: ServerEvent) {
         | ServerEvent::Pong(_)
         | ServerEvent::Ack(_)
         | ServerEvent::Refreshed { .. }
-        | ServerEvent::Unknown => {}
+        | ServerEvent::Unknown { .. } => {}
     }
 }
 
@@ -207,7 +226,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
                 model.rooms[index].reading.told();
             }
         }
-        SystemEvent::Welcome(_) | SystemEvent::Unknown => {}
+        SystemEvent::Welcome(_) => {}
     }
 }
 
@@ -273,18 +292,34 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
         Page::Newest => None,
         Page::Before(seq) => Some(seq),
     };
-    let mut messages: Vec<(Seq, Stamp, Said)> = Vec::with_capacity(history.messages.len());
+    let mut entries = Vec::with_capacity(history.messages.len());
     for event in history.messages {
-        if let ServerEvent::Message(message) = event {
-            let (stamp, said) = read(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone);
-            messages.push((message.seq, stamp, said));
-        }
+        let Some(EntryRef { seq, kind, .. }) = event.entry() else { continue };
+        let row = match (kind, event) {
+            (Some(EntryKind::Message), ServerEvent::Message(message)) => {
+                Some(read(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone))
+            }
+            (Some(EntryKind::Message) | None, _) => None,
+        };
+        entries.push(Loaded { seq, row });
     }
-    messages.sort_by_key(|(seq, ..)| *seq);
+    entries.sort_by_key(|entry| entry.seq);
+    let oldest = entries.first().map(|entry| entry.seq);
+    let has_rows = entries.iter().any(|entry| entry.row.is_some());
     let room = &mut model.rooms[index];
-    room.pane.timeline.add_page(before, messages, history.has_more);
+    room.pane.timeline.add_page(before, entries, history.has_more);
     if is_looked_at {
         room.see();
+    }
+    // A page without a row shows nothing to whoever asked for it.
+    if let Some(oldest) = oldest.filter(|oldest| before.is_none_or(|before| *oldest < before))
+        && !has_rows
+        && history.has_more
+    {
+        let before = room.pane.timeline.held_from(oldest);
+        let asked = ask_history(room, Page::Before(before), MANY);
+        room.search_on(goes_on);
+        return vec![asked];
     }
     if goes_on { search::on_page(model, index) } else { Vec::new() }
 }

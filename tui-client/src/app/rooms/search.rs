@@ -135,8 +135,32 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Ef
         | Action::Mouse
         | Action::Redraw
         | Action::Suspend => None,
-        _ if is_typing => while_typing(model, action),
-        _ => while_stepping(model, action),
+        Action::Insert(_)
+        | Action::Complete
+        | Action::CompleteBack
+        | Action::Newline
+        | Action::Submit
+        | Action::Move(_)
+        | Action::Home
+        | Action::End
+        | Action::Up
+        | Action::Down
+        | Action::Delete(_)
+        | Action::Cut(_)
+        | Action::PasteCut
+        | Action::Editor
+        | Action::Undo
+        | Action::Redo
+        | Action::Search
+        | Action::Retry
+        | Action::TakeBack
+        | Action::Quit => {
+            if is_typing {
+                while_typing(model, action)
+            } else {
+                while_stepping(model, action)
+            }
+        }
     }
 }
 

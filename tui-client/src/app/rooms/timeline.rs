@@ -1,10 +1,13 @@
 //! What is held of one room's past: entries in the order of their numbers, notes where they happened, and at the end
 //! what was written here and has no number yet.
 //!
-//! Invariants: items are sorted by [`Key`], and each key is there once. Where numbers are missing between two
-//! messages there is a [`Body::Gap`], which pages of the past fill (`pages`). At most [`HELD`] entries are held; the
-//! oldest go first.
+//! Two things are kept apart: the seqs that are held (`held`), of entries of any kind, and the rows that are shown.
+//!
+//! Invariants: items are sorted by [`Key`], and each key is there once. The seq of each message is held. Where seqs are
+//! missing after a message there is a [`Body::Gap`], which pages of the past fill (`pages`). At most [`HELD`] rows are
+//! held; the oldest go first.
 
+mod held;
 mod hits;
 mod outgoing;
 mod pages;
@@ -15,10 +18,12 @@ use std::collections::VecDeque;
 use realtime_shared::Seq;
 
 pub use outgoing::{Outgoing, Sending};
+pub use pages::Loaded;
 pub use presence::Presence;
 
 use crate::app::clock::Stamp;
 use crate::sanitize::{Block, Line};
+use held::Held;
 use hits::Hits;
 
 /// Entries that a room holds at most.
@@ -155,6 +160,7 @@ pub enum Top {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Timeline {
     entries: VecDeque<Entry>,
+    held: Held,
     outgoing: VecDeque<Outgoing>,
     written: u32,
     top: Top,
@@ -206,10 +212,10 @@ impl Timeline {
         self.entries.back().map_or(Key::default(), |entry| entry.key)
     }
 
-    /// The number of the newest message; 0 where none is held.
+    /// The newest seq that is held; 0 if there is none.
     #[must_use]
     pub fn last_seq(&self) -> Seq {
-        Seq::new(self.last_key().seq)
+        Seq::new(self.last_key().seq.max(self.held.last().unwrap_or_default()))
     }
 
     /// Puts all entries out of sight, above what comes from now on. What is on its way stays.
@@ -260,6 +266,7 @@ impl Timeline {
         for entry in self.entries.drain(..).filter(Entry::is_message) {
             self.hits.went(entry.key);
         }
+        self.held.clear();
         self.top = Top::Older;
         self.uncover();
     }
@@ -272,6 +279,8 @@ impl Timeline {
             self.hits.went(entry.key);
             forgotten += 1;
         }
+        self.held.forget_after(seq.get());
+        self.mend_end();
         self.cleared = self.cleared.min(self.last_key());
         forgotten
     }
@@ -289,6 +298,7 @@ impl Timeline {
             return None;
         }
         self.entries.insert(index, Entry { key, stamp, body: Body::Message(said) });
+        self.held.add(seq.get(), seq.get());
         self.hits.came(Item::Entry(&self.entries[index]));
         if seq == Seq::new(1) {
             self.top = Top::Beginning;
@@ -300,6 +310,7 @@ impl Timeline {
         while self.entries.len() > HELD {
             if let Some(entry) = self.entries.pop_front().filter(Entry::is_message) {
                 self.hits.went(entry.key);
+                self.held.forget_up_to(entry.key.seq);
             }
             self.top = Top::Older;
         }

@@ -8,7 +8,7 @@ use realtime_shared::{Recovery, Resync, Seq, ServerEvent, SystemEvent};
 use super::super::testing::{Client, at, room};
 use super::super::{Effect, Input, Scroll, Viewed};
 use super::{commands, shown};
-use crate::net::{Command, Event};
+use crate::net::Command;
 
 fn client(texts: &[&str]) -> Client {
     let mut client = Client::online(&["chat", "dev"]);
@@ -91,7 +91,7 @@ fn another_log_is_in_sight_from_its_beginning() {
     let recovery = Some(Recovery::Reset { replayed: 1 });
     client.joined_at("chat", 1, recovery, Some(Duration::from_secs(1)));
     let message = client.message("chat", "bob", "anew", 1);
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     assert_eq!(in_sight(&client).last().map(String::as_str), Some("bob: anew"));
     assert_eq!(in_sight(&client), shown(&client));
 }
@@ -107,7 +107,7 @@ fn what_a_log_goes_on_with_in_another_way_is_in_sight() {
         recovery: Recovery::Complete { replayed: 1 },
     })));
     let message = client.message("chat", "bob", "another two", 2);
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     assert_eq!(in_sight(&client), ["history changed · 1 recovered", "bob: another two"]);
 }
 

@@ -10,7 +10,7 @@ use realtime_shared::{
 use super::super::testing::{Client, room, user};
 use super::super::{Entered, Input, Scroll};
 use super::{Effect, commands, error, shown};
-use crate::net::{Command, Event, SendState};
+use crate::net::{Command, SendState};
 
 fn position() -> Position {
     let epoch = realtime_shared::Epoch::new("e").expect("an epoch");
@@ -52,7 +52,7 @@ fn the_copy_may_come_before_the_ack_and_identities_of_others_do_not_count() {
     let id = client.send("hi");
     let mut forged = client.message("chat", "mallory", "hi", 1);
     forged.client_msg_id = Some(id.clone());
-    client.net(Event::Message { message: forged, replayed: false });
+    client.arrives(forged, false);
     client.skip("chat", 1);
     assert_eq!(shown(&client), ["mallory: hi", "hi Queued"]);
     client.comes_back("chat", &id, "hi");

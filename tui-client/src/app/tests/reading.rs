@@ -8,7 +8,7 @@ use realtime_shared::{Position, Recovery, Seq};
 use super::super::testing::{Client, at, room};
 use super::super::{Entered, Input, Mark, Scroll};
 use super::{Effect, commands, error, shown};
-use crate::net::{Command, Event};
+use crate::net::Command;
 
 const MINUTES: Duration = Duration::from_mins(3);
 
@@ -42,7 +42,7 @@ fn counts(client: &Client, index: usize) -> (u64, u64, Option<u64>) {
 /// Bob says `text` as the next entry, which was missed and is replayed.
 fn replay(client: &mut Client, name: &str, text: &str) -> Vec<Effect> {
     let message = client.next_message(name, "bob", text);
-    client.net(Event::Message { message, replayed: true })
+    client.arrives(message, true)
 }
 
 /// In `chat`, of which the first ten messages were read before, and `dev`, of which three were.
@@ -136,7 +136,7 @@ fn a_message_is_new_once_also_where_a_page_brought_it_first() {
     client.history("dev", std::slice::from_ref(&message), false);
     assert_eq!(counts(&client, 1), (0, 0, None));
     for _ in 0..2 {
-        client.net(Event::Message { message: message.clone(), replayed: false });
+        client.arrives(message.clone(), false);
         assert_eq!(counts(&client, 1), (1, 0, None));
     }
 }
@@ -146,7 +146,7 @@ fn own_words_from_elsewhere_are_not_new() {
     let mut client = returning();
     client.joined("dev", Some(complete(1)), None);
     let message = client.next_message("dev", "you", "from the other machine");
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     assert_eq!(counts(&client, 1), (0, 0, None));
 }
 
@@ -155,7 +155,7 @@ fn what_is_kept_is_what_was_looked_at() {
     let mut client = Client::online(&["chat", "dev"]);
     let says = |client: &mut Client, text: &str| {
         let message = client.next_message("chat", "bob", text);
-        client.net(Event::Message { message, replayed: false })
+        client.arrives(message, false)
     };
     assert_eq!(kept(&says(&mut client, "1")), [mark(1)]);
     client.input(Input::Focus(false));
@@ -176,7 +176,7 @@ fn another_log_is_new_from_its_beginning() {
     let mut client = returning();
     client.joined_at("dev", 40, reset, None);
     let message = client.message("dev", "bob", "of the new log", 40);
-    client.net(Event::Message { message, replayed: true });
+    client.arrives(message, true);
     assert_eq!(counts(&client, 1), (40, 0, None));
 }
 
@@ -289,4 +289,19 @@ fn a_warning_about_what_is_kept_stays_on_the_screen() {
     client.history("chat", &page, true);
     client.write("x");
     assert_eq!(shown(&client), ["bob: read", "read.json is broken", "bob: new"]);
+}
+
+#[test]
+fn an_entry_of_an_unknown_kind_is_not_unread_and_its_position_is_kept() {
+    let mut client = returning();
+    client.joined("chat", Some(complete(2)), None);
+    client.joined("dev", Some(complete(1)), None);
+    client.next_unknown("dev", true);
+    assert_eq!(counts(&client, 1), (0, 0, None));
+    client.next_unknown("dev", false);
+    assert_eq!(counts(&client, 1), (0, 0, None));
+    assert_eq!(kept(&client.next_unknown("chat", true)), [mark(11)], "the room is looked at");
+    assert_eq!(counts(&client, 0), (0, 0, None));
+    replay(&mut client, "chat", "new");
+    assert_eq!(counts(&client, 0), (0, 0, Some(1)), "a message is ruled off as before");
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use realtime_shared::{EntryId, Epoch, ErrorCode, ErrorEvent, History, Left, Limits, Position, Resync, Seq};
+use realtime_shared::{
+    EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, History, Left, Limits, Position, Resync, Seq,
+};
 
 use super::testing::message;
 use super::*;
@@ -35,13 +37,30 @@ fn joined(head: Option<Position>, recovery: Option<Recovery>) -> Event {
 }
 
 fn said(seq: u64) -> Event {
-    Event::Message { message: message(seq, "live"), replayed: false }
+    Event::Message {
+        message: Message { epoch: None, ..message(seq, "live") },
+        position: Some(at(seq)),
+        replayed: false,
+    }
 }
 
 /// The entries with these numbers, and whether there are more.
 fn history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
     let messages =
         numbers.map(|seq| ServerEvent::Message(Message { epoch: None, ..message(seq, "old") })).collect();
+    Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
+}
+
+/// A page of entries that cannot be read, and whether there are more.
+fn unknown_history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
+    let entry = |seq| EntryRef {
+        room: room(),
+        seq: Seq::new(seq),
+        id: EntryId::from_u128(seq.into()),
+        epoch: None,
+        kind: None,
+    };
+    let messages = numbers.map(|seq| ServerEvent::Unknown { entry: Some(entry(seq)) }).collect();
     Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
 }
 
@@ -178,5 +197,17 @@ fn who_is_put_out_ends() {
 fn other_rooms_are_not_printed() {
     let mut feed = feed(0);
     let message = Message { room: "other".parse().expect("a room"), ..message(1, "x") };
-    assert!(feed.on_event(Event::Message { message, replayed: false }).is_empty());
+    assert!(feed.on_event(Event::Message { message, position: Some(at(1)), replayed: false }).is_empty());
+}
+
+#[test]
+fn a_page_of_unknown_entries_does_not_end_what_is_printed_first() {
+    let mut feed = feed(3);
+    assert_eq!(short(feed.on_event(joined(Some(at(20)), None)))[1..], ["?21+3"]);
+    assert_eq!(short(feed.on_event(unknown_history(18..=20, true))), ["?18+3"]);
+    assert_eq!(short(feed.on_event(history(16..=17, true))), ["?16+1"]);
+    let unknown = Event::Entry { room: room(), position: at(21), replayed: false };
+    assert!(feed.on_event(unknown).is_empty(), "it has no line");
+    assert_eq!(short(feed.on_event(unknown_history(15..=15, true))), ["?15+1"]);
+    assert_eq!(short(feed.on_event(unknown_history(14..=14, false))), ["16", "17"]);
 }

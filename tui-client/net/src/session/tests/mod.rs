@@ -7,13 +7,12 @@ mod sending;
 
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientEvent, ClientFrame, ClientMsgId, CloseCode, RoomName, Text};
+use realtime_shared::{ClientEvent, ClientFrame, ClientMsgId, CloseCode, RoomName, Text, codec};
 
 use super::{Output, Session};
 use crate::command::Command;
 use crate::config::Timing;
 use crate::event::{ConnectionState, Disconnect, Event, SendState};
-use crate::frame;
 
 const EPOCH: &str = "e1";
 
@@ -92,7 +91,7 @@ impl Bench {
 
     #[track_caller]
     fn hears(&mut self, json: &str) {
-        self.session.frame(frame::decode(json).expect("a frame"), self.now);
+        self.session.frame(codec::decode_server(json).expect("a frame"), self.now);
         self.drain();
     }
 
@@ -124,6 +123,15 @@ impl Bench {
 
     fn entry(&mut self, room: &str, seq: u64) {
         self.message(room, seq, "bob", None);
+    }
+
+    /// An entry of a kind that no version knows.
+    fn sticker(&mut self, room: &str, seq: u64) {
+        let epoch = if seq == 1 { format!(r#","epoch":"{EPOCH}""#) } else { String::new() };
+        self.hears(&format!(
+            r#"{{"type":"x-sticker","room":"{room}","seq":{seq},"id":"{}"{epoch},"sticker":"crab"}}"#,
+            ulid(seq)
+        ));
     }
 
     fn message(&mut self, room: &str, seq: u64, from: &str, id: Option<&str>) {
@@ -256,10 +264,21 @@ impl Bench {
             .expect("one")
     }
 
-    /// Entries that were told, and whether as replayed.
+    /// Positions of the entries of unknown kinds that were reported, and whether as replayed.
+    fn unknown_entries(&self) -> Vec<(String, bool)> {
+        let entries = self.events.iter().filter_map(|event| match event {
+            Event::Entry { position, replayed, .. } => {
+                Some((serde_json::to_string(position).expect("JSON"), *replayed))
+            }
+            _ => None,
+        });
+        entries.collect()
+    }
+
+    /// Messages that were reported, and whether as replayed.
     fn entries(&self) -> Vec<(u64, bool)> {
         let entries = self.events.iter().filter_map(|event| match event {
-            Event::Message { message, replayed } => Some((message.seq.get(), *replayed)),
+            Event::Message { message, replayed, .. } => Some((message.seq.get(), *replayed)),
             _ => None,
         });
         entries.collect()

@@ -10,7 +10,7 @@ use super::*;
 use crate::app::rooms::timeline::{Body, HELD, Item};
 use crate::app::testing::Client;
 use crate::app::{Input, Overlay};
-use crate::net::{Event, SendState};
+use crate::net::SendState;
 
 fn client(texts: &[&str]) -> Client {
     let mut client = Client::online(&["chat", "dev"]);
@@ -358,7 +358,7 @@ fn another_log_has_its_own_matches() {
     assert_eq!(client.model.pane().found(), Found::None { among: 0 });
     client.history("chat", &[], false);
     let message = client.message("chat", "bob", "x anew", 1);
-    client.net(Event::Message { message, replayed: false });
+    client.arrives(message, false);
     assert_eq!(found(&client).1, 1);
 }
 
@@ -422,7 +422,7 @@ proptest! {
                 }
                 _ => {
                     let message = client.message("chat", "bob", text, *seq);
-                    client.net(Event::Message { message, replayed: true });
+                    client.arrives(message, true);
                 }
             }
         }

@@ -9,6 +9,15 @@ const PAGE: usize = 200;
 /// The next page is asked for when the view comes this near to what is missing, in entries.
 const NEAR: usize = 30;
 
+/// An entry of a page of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its number.
+    pub seq: Seq,
+    /// What is shown of it; `None` for an entry that this version cannot read.
+    pub row: Option<(Stamp, Said)>,
+}
+
 impl Timeline {
     /// Whether as many entries are held as may be, so that older ones are not loaded.
     #[must_use]
@@ -16,9 +25,22 @@ impl Timeline {
         self.entries.len() + PAGE > HELD
     }
 
-    /// Adds a page of the past, ascending: what is before `before`, or the newest.
-    pub fn add_page(&mut self, before: Option<Seq>, page: Vec<(Seq, Stamp, Said)>, has_more: bool) {
-        let (Some(first), Some(last)) = (page.first().map(|entry| entry.0), page.last().map(|entry| entry.0))
+    /// Holds the seq of an entry that came and has no row.
+    pub fn hold(&mut self, seq: Seq) {
+        self.held.add(seq.get(), seq.get());
+        let next = self.row_from(seq);
+        if self.entries.range(..next).any(Entry::is_message) {
+            self.mend(next, true);
+        } else if seq == Seq::new(1) {
+            self.top = Top::Beginning;
+        }
+    }
+
+    /// Adds a page of the past: the entries before `before`, or the newest ones, with their rows. `has_more`: older ones
+    /// can be loaded.
+    pub fn add_page(&mut self, before: Option<Seq>, page: Vec<Loaded>, has_more: bool) {
+        let (Some(first), Some(last)) =
+            (page.iter().map(|entry| entry.seq).min(), page.iter().map(|entry| entry.seq).max())
         else {
             self.add_nothing(before);
             return;
@@ -26,18 +48,24 @@ impl Timeline {
         if self.top == Top::Unknown {
             self.move_early_notes(last);
         }
-        let mut fresh = None;
-        for (seq, stamp, said) in page {
-            if self.insert(seq, stamp, said).is_some() {
-                fresh.get_or_insert(seq);
+        // The server leaves nothing out of a page, and nothing between the page and `before`.
+        let up_to = before.map_or(last.get(), |before| last.get().max(before.get().saturating_sub(1)));
+        self.held.add(first.get(), up_to);
+        let mut rows = Vec::new();
+        for Loaded { seq, row } in page {
+            if let Some((stamp, said)) = row {
+                self.insert(seq, stamp, said);
+                rows.push(seq);
             }
         }
-        self.mend_before(first, has_more);
-        if let Some(fresh) = fresh.filter(|&fresh| fresh != first) {
-            self.mend_before(fresh, true);
+        let oldest = self.row_from(first);
+        let oldest_seq = self.entries.get(oldest).map(|entry| entry.key.seq);
+        self.mend(oldest, has_more);
+        for seq in rows.into_iter().filter(|seq| Some(seq.get()) != oldest_seq) {
+            self.mend(self.row_from(seq), true);
         }
-        let next = self.entries.partition_point(|entry| entry.key.seq <= last.get());
-        if next < self.entries.len() {
+        let next = self.row_from(Seq::new(up_to).next());
+        if next != self.row_from(first) {
             self.mend(next, true);
         }
         self.trim();
@@ -46,41 +74,49 @@ impl Timeline {
     /// There is nothing before `before`, or nothing at all.
     fn add_nothing(&mut self, before: Option<Seq>) {
         match before {
-            Some(before) if self.mend_before(before, false) => {}
+            Some(before) if self.held.run_start(before.get()).is_some() => {
+                self.mend(self.row_from(before), false);
+            }
             Some(before) if self.top == Top::Unknown => self.top = start(before.get()),
-            None if self.last_key().seq == 0 => self.top = Top::Beginning,
-            _ => {}
+            None if self.held.last().is_none() => self.top = Top::Beginning,
+            Some(_) | None => {}
         }
     }
 
-    /// Before which message a page is missing, where the view's top is near below that place.
+    /// The first seq of those that are held without a hole up to `seq`.
+    #[must_use]
+    pub fn held_from(&self, seq: Seq) -> Seq {
+        Seq::new(self.held.run_start(seq.get()).unwrap_or(seq.get()))
+    }
+
+    /// Before which seq a page is missing, where the view's top is near below that place.
     #[must_use]
     pub fn wanted_near(&self, top: Key) -> Option<Seq> {
         let end = self.index_of(top).min(self.entries.len());
         let from = end.saturating_sub(NEAR);
         match self.lowest_gap(from, end) {
             _ if self.is_full() => None,
-            Some(gap) => self.next_message(gap),
-            None if from == 0 && self.top == Top::Older => self.next_message(0),
+            Some(gap) => self.missing_before(gap),
+            None if from == 0 && self.top == Top::Older => self.missing_before(0),
             None => None,
         }
     }
 
-    /// Before which message a page is missing, where that place is visible: the items from `first` to `last` are.
+    /// Before which seq a page is missing, where that place is visible: the items from `first` to `last` are.
     #[must_use]
     pub fn wanted_in(&self, (first, last): (Key, Key)) -> Option<Seq> {
         let end = (self.index_of(last) + 1).min(self.entries.len());
         let gap = self.lowest_gap(self.index_of(first).min(end), end).filter(|_| !self.is_full())?;
-        self.next_message(gap)
+        self.missing_before(gap)
     }
 
-    /// Before which message a page is missing that is older than `key`; the newest such place.
+    /// Before which seq a page is missing that is older than `key`; the newest such place.
     #[must_use]
     pub fn wanted_before(&self, key: Key) -> Option<Seq> {
         match self.lowest_gap(0, self.index_of(key).min(self.entries.len())) {
             _ if self.is_full() => None,
-            Some(gap) => self.next_message(gap),
-            None if self.top == Top::Older => self.next_message(0),
+            Some(gap) => self.missing_before(gap),
+            None if self.top == Top::Older => self.missing_before(0),
             None => None,
         }
     }
@@ -90,10 +126,10 @@ impl Timeline {
         Some(from + gap)
     }
 
-    /// The index of the gap between the message `seq` and the one before it.
+    /// The index of the gap that a page before `seq` is for.
     #[must_use]
     pub fn gap_before(&self, seq: Seq) -> Option<usize> {
-        let index = self.entries.partition_point(|entry| entry.key < Key::message(seq));
+        let index = self.row_from(seq);
         let mut between = (0..index).rev().map(|at| (at, &self.entries[at].body));
         between
             .find(|(_, body)| matches!(body, Body::Message(_) | Body::Gap))
@@ -101,9 +137,18 @@ impl Timeline {
             .map(|(at, _)| at)
     }
 
-    /// The number of the first message from `index` on.
-    fn next_message(&self, index: usize) -> Option<Seq> {
-        self.entries.range(index..).find(|entry| entry.is_message()).map(|entry| Seq::new(entry.key.seq))
+    /// The seq before which a page is missing above the first message from `index` on, or above the end.
+    fn missing_before(&self, index: usize) -> Option<Seq> {
+        let message = self.entries.range(index..).find(|entry| entry.is_message());
+        let seq = message.map(|entry| entry.key.seq).or_else(|| self.held.last())?;
+        Some(self.held_from(Seq::new(seq)))
+    }
+
+    /// The index of the first message from `seq` on; where there is none, of the end.
+    fn row_from(&self, seq: Seq) -> usize {
+        let from = self.entries.partition_point(|entry| entry.key < Key::message(seq));
+        let messages = self.entries.range(from..).position(Entry::is_message);
+        messages.map_or(self.entries.len(), |at| from + at)
     }
 
     /// Notes from before anything was loaded happened after what is loaded first, and before what came since.
@@ -115,8 +160,8 @@ impl Timeline {
         }
     }
 
-    /// Puts right what is said of the places before and after a message that came by itself. Before the first one held
-    /// nothing is known, and nothing is said.
+    /// Updates the gaps before and after a message that came by itself. Before the first one held nothing is known, and
+    /// nothing is shown.
     pub(super) fn mend_around(&mut self, index: usize) {
         let mut index = index;
         if self.entries.range(..index).rev().any(Entry::is_message) {
@@ -124,26 +169,22 @@ impl Timeline {
             self.mend(index, true);
             index = index + self.entries.len() - held;
         }
-        if let Some(next) = self.entries.range(index + 1..).position(Entry::is_message) {
-            self.mend(index + 1 + next, true);
+        let next = self.entries.range(index + 1..).position(Entry::is_message);
+        self.mend(next.map_or(self.entries.len(), |next| index + 1 + next), true);
+    }
+
+    /// Updates the gap after the last message.
+    pub(super) fn mend_end(&mut self) {
+        if self.entries.iter().any(Entry::is_message) {
+            self.mend(self.entries.len(), true);
         }
     }
 
-    /// Puts right what is said of the place before the message `seq`; whether that is held.
-    fn mend_before(&mut self, seq: Seq, open: bool) -> bool {
-        let key = Key::message(seq);
-        let index = self.entries.partition_point(|entry| entry.key < key);
-        let is_held = self.entries.get(index).is_some_and(|entry| entry.key == key);
-        if is_held {
-            self.mend(index, open);
-        }
-        is_held
-    }
-
-    /// Puts right what is said of the place between the message at `index` and the one before it: `open` where more
-    /// can be loaded there.
+    /// Updates the gap between the message at `index`, or the end of what is held, and the message before it; without
+    /// one, the top. `open`: more can be loaded there.
     fn mend(&mut self, index: usize, open: bool) {
-        let seq = self.entries[index].key.seq;
+        let newest = self.held.last().unwrap_or_default();
+        let end = self.entries.get(index).map_or(newest.saturating_add(1), |entry| entry.key.seq);
         let mut gap = None;
         let mut before = None;
         for (at, entry) in self.entries.range(..index).enumerate().rev() {
@@ -156,20 +197,28 @@ impl Timeline {
                 Body::Presence(_) | Body::Note { .. } => {}
             }
         }
-        if before.is_none() {
-            self.top = if open { Top::Older } else { start(seq) };
-        }
-        let is_gap = open && before.is_some_and(|before| before.saturating_add(1) < seq);
+        let is_gap = if let Some(before) = before {
+            let (first, last) = (before.saturating_add(1), end.saturating_sub(1));
+            if !open {
+                self.held.add(first, last);
+            }
+            !self.held.covers(first, last)
+        } else {
+            let oldest = self.held.run_start(end.min(newest)).unwrap_or(end);
+            self.top = if open && oldest > 1 { Top::Older } else { start(oldest) };
+            false
+        };
         match gap {
             Some(at) if !is_gap => {
                 self.entries.remove(at);
             }
             None if is_gap => {
-                let key = self.entries[index - 1].key.next();
-                let stamp = self.entries[index].stamp;
-                self.entries.insert(index, Entry { key, stamp, body: Body::Gap });
+                let Entry { key, stamp, .. } = &self.entries[index - 1];
+                let stamp = self.entries.get(index).map_or(*stamp, |entry| entry.stamp);
+                let gap = Entry { key: key.next(), stamp, body: Body::Gap };
+                self.entries.insert(index, gap);
             }
-            _ => {}
+            Some(_) | None => {}
         }
     }
 }

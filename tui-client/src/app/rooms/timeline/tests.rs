@@ -12,13 +12,24 @@ fn said(text: &str) -> Said {
     Said { nick: sanitize::line("bob"), text: sanitize::block(text), mention: false, ours: false }
 }
 
-fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<(Seq, Stamp, Said)> {
-    seqs.map(|seq| (Seq::new(seq), stamp(), said(&seq.to_string()))).collect()
+fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<Loaded> {
+    seqs.map(|seq| Loaded { seq: Seq::new(seq), row: Some((stamp(), said(&seq.to_string()))) }).collect()
+}
+
+/// A page of entries that cannot be read.
+fn unknown(seqs: std::ops::RangeInclusive<u64>) -> Vec<Loaded> {
+    seqs.map(|seq| Loaded { seq: Seq::new(seq), row: None }).collect()
 }
 
 fn add(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
-    for (seq, stamp, said) in page(seqs) {
-        timeline.add_message(seq, stamp, said);
+    for seq in seqs {
+        timeline.add_message(Seq::new(seq), stamp(), said(&seq.to_string()));
+    }
+}
+
+fn hold(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
+    for seq in seqs {
+        timeline.hold(Seq::new(seq));
     }
 }
 
@@ -228,4 +239,89 @@ fn before_the_first_number_there_is_nothing() {
     assert_eq!(timeline.top(), Top::Older);
     add(&mut timeline, 1..=1);
     assert_eq!(timeline.top(), Top::Beginning);
+}
+
+#[test]
+fn an_unknown_entry_between_two_messages_shows_no_gap() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=2);
+    hold(&mut timeline, 3..=4);
+    add(&mut timeline, 5..=5);
+    assert_eq!(shape(&timeline), "1 2 5");
+    hold(&mut timeline, 6..=6);
+    add(&mut timeline, 8..=8);
+    assert_eq!(shape(&timeline), "1 2 5 | 8", "7 is missing");
+    hold(&mut timeline, 7..=7);
+    assert_eq!(shape(&timeline), "1 2 5 8");
+}
+
+#[test]
+fn a_gap_before_an_unknown_entry_is_shown_and_filled() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=2);
+    hold(&mut timeline, 9..=10);
+    assert_eq!(shape(&timeline), "1 2 |", "there is no later message");
+    let wanted = |timeline: &Timeline| timeline.wanted_before(Key::END).map(Seq::get);
+    assert_eq!(wanted(&timeline), Some(9));
+    add(&mut timeline, 11..=11);
+    assert_eq!(shape(&timeline), "1 2 | 11");
+    assert_eq!(wanted(&timeline), Some(9), "9 and 10 are held");
+    assert_eq!(timeline.gap_before(Seq::new(9)), Some(2));
+    timeline.add_page(Some(Seq::new(9)), unknown(6..=8), true);
+    assert_eq!((shape(&timeline).as_str(), wanted(&timeline)), ("1 2 | 11", Some(6)));
+    timeline.add_page(Some(Seq::new(6)), page(3..=5), true);
+    assert_eq!(shape(&timeline), "1 2 3 4 5 11");
+}
+
+#[test]
+fn a_page_of_unknown_entries_does_not_end_the_history() {
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, unknown(61..=70), true);
+    let wanted = |timeline: &Timeline| timeline.wanted_before(Key::END).map(Seq::get);
+    assert_eq!((timeline.top(), wanted(&timeline)), (Top::Older, Some(61)));
+    timeline.add_page(Some(Seq::new(61)), page(51..=60), true);
+    timeline.add_page(Some(Seq::new(51)), unknown(41..=50), true);
+    assert_eq!((timeline.top(), wanted(&timeline)), (Top::Older, Some(41)));
+    timeline.add_page(Some(Seq::new(41)), unknown(31..=40), false);
+    assert_eq!((timeline.top(), wanted(&timeline)), (Top::Gone, None));
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, unknown(1..=2), false);
+    assert_eq!(timeline.top(), Top::Beginning);
+    add(&mut timeline, 3..=3);
+    assert_eq!((shape(&timeline).as_str(), timeline.top()), ("3", Top::Beginning));
+}
+
+#[test]
+fn a_log_that_begins_with_an_unknown_entry_has_its_beginning() {
+    let mut timeline = Timeline::default();
+    timeline.reset();
+    hold(&mut timeline, 1..=1);
+    assert_eq!(timeline.top(), Top::Beginning);
+    timeline.add_page(None, page(2..=3), true);
+    assert_eq!((shape(&timeline).as_str(), timeline.top()), ("2 3", Top::Beginning));
+}
+
+#[test]
+fn a_log_that_goes_on_in_another_way_holds_nothing_of_the_old_one() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=2);
+    hold(&mut timeline, 3..=5);
+    timeline.forget_after(Seq::new(3));
+    add(&mut timeline, 6..=6);
+    assert_eq!(shape(&timeline), "1 2 | 6");
+    timeline.reset();
+    add(&mut timeline, 7..=7);
+    hold(&mut timeline, 9..=9);
+    assert_eq!(shape(&timeline), "7 |");
+}
+
+/// Otherwise it would wait for its copy for ever.
+#[test]
+fn a_message_of_ours_before_an_unknown_entry_has_its_place() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=1);
+    timeline.write(id("a"), stamp(), Text::new("mine").expect("a text"));
+    hold(&mut timeline, 2..=3);
+    timeline.set_stored(&id("a"), Seq::new(2), &sanitize::line("me"));
+    assert_eq!(shape(&timeline), "1 mine");
 }
