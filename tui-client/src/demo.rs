@@ -10,6 +10,7 @@
 //! [`start`] gives what a client needs to be the visitor. All of it is the real thing: the server has a port, and the
 //! people are clients that connect to it. It runs on threads of its own until the [`Demo`] is dropped.
 
+mod cast;
 mod director;
 mod driver;
 mod network_fault;
@@ -35,16 +36,11 @@ use realtime_shared::{Claims, Role, RoomName, UserId};
 use tokio::sync::{oneshot, watch};
 
 use crate::net;
+use cast::{PEOPLE, ROOMS, VISITOR, room_name};
 use network_fault::NetworkFault;
 pub use network_fault::{EXTENSIONS, UNAVAILABLE};
 use time::Time;
 
-/// Rooms of the demo; the first one is shown first.
-const ROOMS: [&str; 3] = ["chat-general", "dev", "ops"];
-/// Who lives there.
-const PEOPLE: [&str; 4] = ["mira", "jörg", "小林", "sam"];
-/// Who looks in.
-const VISITOR: &str = "you";
 /// How long the tokens are good: longer than anybody watches.
 const TOKEN_TTL: Duration = Duration::from_hours(365 * 24);
 /// How long the rooms may take until they have a past. It is a small part of a second.
@@ -198,10 +194,6 @@ fn token(secret: &Secret, user: &str) -> String {
         aud: None,
     };
     mint(secret, &claims)
-}
-
-fn room_name(name: &str) -> RoomName {
-    RoomName::new(name).expect("the rooms of the demo have names of rooms")
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use realtime_shared::Text;
 
+use super::cast::{PEOPLE, ROOMS};
 use super::speech::{Speech, millis};
 use super::writer::{Line, Writer, kind_of_answer};
-use super::{PEOPLE, ROOMS};
 
 /// Before anybody looks: how many days ago, and messages in each room, at least.
 const HISTORY: [(u32, usize); 3] = [(2, 10), (1, 14), (0, 20)];

@@ -7,9 +7,9 @@ use futures_util::future::select_all;
 use realtime_shared::{ClientMsgId, EntryId, RoomName, ServerEvent, SystemEvent, Text, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
+use super::cast::{PEOPLE, ROOMS, VISITOR, room_name};
 use super::director::{Action, Cue, Director, Past};
 use super::time::Time;
-use super::{PEOPLE, ROOMS, VISITOR, room_name};
 use crate::net::{self, Command, Event, Events, Handle, SendState};
 
 /// The people's clients, and their rooms.

@@ -3,8 +3,8 @@
 //! To add a topic, write it into its room's file; to add a word or a single line, into `words.txt`. The forms are
 //! explained at the top of these files, and the tests say what is wrong with a new line.
 
+use super::cast::{ROOMS, VISITOR};
 use super::template::{self, Template};
-use super::{ROOMS, VISITOR};
 
 const WORDS: &str = include_str!("script/words.txt");
 /// In the order of [`ROOMS`].

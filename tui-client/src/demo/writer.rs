@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 
 use realtime_shared::Text;
 
+use super::cast::{PEOPLE, ROOMS};
 use super::script::Script;
 use super::template::{Context, Template};
-use super::{PEOPLE, ROOMS};
 
 /// Messages that are not said again while they are among the last ones.
 pub(super) const REMEMBERED: usize = 240;

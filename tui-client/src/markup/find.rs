@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Markup, Part, Span, end, graphemes};
+use super::parse::Markup;
+use super::span::{Part, Span, end, graphemes};
 use crate::sanitize::{self, Block};
 
 /// What marks are made of.

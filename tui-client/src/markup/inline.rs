@@ -6,7 +6,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-use super::{Kind, Span, address};
+use super::address;
+use super::span::{Kind, Span};
 
 /// What emphasis is written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Kind, Span, is_boundary};
+use super::span::{Kind, Span, is_boundary};
 
 /// Where `text` has `name` as a word, in whatever case: ranges of bytes, in their order.
 #[must_use]

@@ -14,6 +14,7 @@
 
 mod backlog;
 mod feed;
+mod finish;
 mod input;
 mod json;
 mod ledger;
@@ -25,23 +26,11 @@ mod tail;
 mod text;
 mod watch;
 
-use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
-use std::time::Duration;
 
-use tokio::time::timeout;
-
-use crate::net::{Command, Events, Handle};
 use crate::runtime::Outcome;
 
-use printer::{Closed, Print, Prints};
-use signals::Signals;
-
 pub use plan::{PlanError, SendPlan, TailPlan};
-
-/// How long the end waits for the connection to be closed in good order.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Prints what is said in a room, until nobody reads it, a signal comes or the server wants no more of it.
 #[must_use]
@@ -65,44 +54,4 @@ fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
         }
         Err(error) => Outcome::Failed(format!("cannot start: {error}")),
     }
-}
-
-/// Ends in good order: prints what is left, closes the connection. After a signal that may not take long; else it lasts
-/// until one comes.
-async fn finish(
-    outcome: Outcome,
-    mut left: VecDeque<Print>,
-    (prints, closed): (Prints, Closed),
-    (handle, mut events): (Handle, Events),
-    signals: &mut Signals,
-) -> Outcome {
-    let goodbye = async {
-        // It may have ended by itself.
-        let _ = handle.send(Command::Close).await;
-        while events.recv().await.is_some() {}
-    };
-    let written = async {
-        while !left.is_empty() {
-            prints.give(&mut left).await;
-        }
-        drop(prints);
-        match closed.written().await {
-            Ok(()) => outcome.clone(),
-            Err(error) => cannot_write(&error),
-        }
-    };
-    let is_signal = matches!(outcome, Outcome::Signal(_));
-    // Where the connection does not end in time, the end of the process ends it.
-    let both = async { tokio::join!(written, timeout(GOODBYE, goodbye)).0 };
-    if is_signal {
-        return timeout(GOODBYE, both).await.unwrap_or(outcome);
-    }
-    tokio::select! {
-        outcome = both => outcome,
-        signal = signals.next() => Outcome::Signal(signal),
-    }
-}
-
-fn cannot_write(error: &io::Error) -> Outcome {
-    Outcome::Failed(format!("cannot write to standard output: {error}"))
 }

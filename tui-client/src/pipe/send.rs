@@ -10,7 +10,7 @@ use realtime_shared::{ClientMsgId, EntryId, Timestamp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::finish;
+use super::finish::finish;
 use super::input::{self, Line};
 use super::ledger::Ledger;
 use super::plan::SendPlan;

@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 use realtime_shared::Message;
 
 use super::feed::{Feed, Step};
+use super::finish::{cannot_write, finish};
 use super::plan::TailPlan;
 use super::printer::{self, Print};
 use super::signals::Signals;
-use super::{cannot_write, finish, json, text};
+use super::{json, text};
 use crate::net::{self, Event, Handle};
 use crate::runtime::Outcome;
 

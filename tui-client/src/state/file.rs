@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use realtime_shared::{Position, RoomName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::Fault;
+use super::fault::Fault;
 
 /// The version of the form of the file.
 const VERSION: u32 = 1;

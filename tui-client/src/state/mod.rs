@@ -8,17 +8,18 @@
 //! overwritten, and one that cannot be read, or is of a later version, is left alone and nothing is kept. At most
 //! [`ROOMS`] rooms are kept, those that were read last. Texts are kept by [`unsent`] alone.
 
+mod fault;
 mod file;
 #[cfg(test)]
 mod tests;
 pub mod unsent;
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use realtime_shared::{Position, RoomName, Timestamp, UserId};
 
+pub use fault::Fault;
 use file::{Book, Entry};
 
 /// Rooms that are kept, of all servers and users together: more than anybody reads, and a few hundred KiB.
@@ -33,27 +34,6 @@ pub struct Place {
     pub server: String,
     /// The user.
     pub user: UserId,
-}
-
-/// Why nothing is kept, or something is not as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The file is none of ours, or damaged. It was set aside, and another one begins.
-    #[error("{} is broken ({why}): it is {} now, and what was unread is not known", .path.display(), .aside.display())]
-    SetAside {
-        /// The file.
-        path: PathBuf,
-        /// What it is called now.
-        aside: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// A later version wrote the file.
-    #[error("{} is of a later version of this program: unread positions are not kept", .0.display())]
-    Later(PathBuf),
-    /// The file cannot be read or written, for the system's reason.
-    #[error("unread positions are not kept: {}: {}", .0.display(), .1)]
-    Failed(PathBuf, io::Error),
 }
 
 /// How far one user's rooms on one server are read.

@@ -10,7 +10,7 @@
 
 use std::io::{self, Write};
 
-use super::{Depth, Ground};
+use super::capabilities::{Depth, Ground};
 
 const QUESTION: &[u8] = b"\x1b]11;?\x07";
 

@@ -1,7 +1,8 @@
 //! What a word may become, in one row: as many as fit, with the chosen one marked.
 
-use super::Look;
-use super::text::{Pen, width};
+use super::look::Look;
+use super::pen::Pen;
+use super::text::width;
 use crate::app::Completion;
 
 /// Cells between two.

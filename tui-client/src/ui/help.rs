@@ -53,7 +53,7 @@ pub(super) fn lists(
 mod tests {
     use super::*;
     use crate::app::{COMMANDS, Theme};
-    use crate::ui::Look;
+    use crate::ui::look::Look;
     use crate::ui::tests::TERMINAL;
 
     /// The rows of the tables in the README: what is in the first two columns.

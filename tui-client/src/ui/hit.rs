@@ -12,47 +12,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 
+use super::areas::Selection;
 use super::hyperlink::text_of;
+use super::layout::offset_at;
 use super::rows::SaidIn;
+use super::state::ViewState;
 use super::text::width;
-use super::{ViewState, composer};
 use crate::app::{Hit, Input, Model};
-
-/// Where things are.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Areas {
-    /// A row for each room, and the index of the first one.
-    pub(super) rooms: (Rect, usize),
-    /// The columns of the timeline in which there is text.
-    pub(super) text: Rect,
-    /// The timeline's first column.
-    pub(super) left: u16,
-    /// For each row of the timeline what is said there; none where the row is the program's own.
-    pub(super) said: Vec<Option<SaidIn>>,
-    pub(super) composer: composer::Shown,
-    /// The rows of what can be chosen over the screen, and the index of the first one. Empty where nothing can.
-    pub(super) choices: (Rect, usize),
-    /// Something lies over the screen.
-    pub(super) is_covered: bool,
-}
-
-/// Selected cells: where it began, and where it is now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Selection {
-    from: Position,
-    to: Position,
-}
-
-impl Selection {
-    /// The cells of a row, from and to, in `area`.
-    fn columns(self, area: Rect, row: u16) -> Option<Range<u16>> {
-        let place = |at: Position| (at.y, at.x);
-        let (first, last) = (place(self.from).min(place(self.to)), place(self.from).max(place(self.to)));
-        let from = if row == first.0 { first.1 } else { area.left() };
-        let to = if row == last.0 { last.1 + 1 } else { area.right() };
-        (first.0..=last.0).contains(&row).then_some(from..to.min(area.right()))
-    }
-}
 
 impl ViewState {
     /// What the mouse did, as far as the app has to know.
@@ -97,7 +63,7 @@ impl ViewState {
             return row_of(self.areas.choices).map(Hit::Choice);
         }
         let room = row_of(self.areas.rooms).map(Hit::Room);
-        room.or_else(|| composer::offset_at(model, self.areas.composer, at).map(Hit::Cursor))
+        room.or_else(|| offset_at(model, self.areas.composer, at).map(Hit::Cursor))
     }
 
     /// Marks what is selected, and keeps its text.

@@ -84,7 +84,7 @@ mod tests {
     use ratatui::prelude::Backend;
     use ratatui::style::Style;
 
-    use super::super::text::Pen;
+    use super::super::pen::Pen;
     use super::*;
 
     const AREA: Rect = Rect { x: 0, y: 0, width: 12, height: 1 };

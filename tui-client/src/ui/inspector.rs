@@ -4,9 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
-use super::overlay::{Line, scroll};
-use super::text::{Pen, broken, wrap};
-use super::{Look, ViewState, WIDE};
+use super::layout::OverlayLine;
+use super::layout::WIDE;
+use super::look::Look;
+use super::overlay::scroll;
+use super::pen::Pen;
+use super::state::ViewState;
+use super::text::{broken, wrap};
 use crate::app::{Direction, Inspector, InspectorPart, Model, ShownFrame, human, pretty};
 
 /// Columns of what stands beside the frames.
@@ -98,7 +102,7 @@ fn lines_above(state: &mut ViewState, lines: usize, area: Rect) -> usize {
     state.overlay_row
 }
 
-fn write(frame: &mut Frame<'_>, area: Rect, lines: &[Line], above: usize) {
+fn write(frame: &mut Frame<'_>, area: Rect, lines: &[OverlayLine], above: usize) {
     let mut pen = Pen::new(frame.buffer_mut(), area);
     for (row, line) in lines.iter().skip(above).take(area.height.into()).enumerate() {
         for (column, text, style) in line {
@@ -117,13 +121,13 @@ fn frames(inspector: &Inspector, look: Look, frame: &mut Frame<'_>, area: Rect) 
     let most = inspector.frames.len().saturating_sub(visible);
     let above = chosen.saturating_sub(visible / 2).min(most);
     let shown = inspector.frames.iter().enumerate().skip(above).take(visible);
-    let lines: Vec<Line> =
+    let lines: Vec<OverlayLine> =
         shown.map(|(at, shown)| row(shown, at == chosen, look, area.width.into())).collect();
     write(frame, area, &lines, 0);
 }
 
 /// `20:18:03.250 ↓ message       142 {"type":"message",…`
-fn row(shown: &ShownFrame, is_chosen: bool, look: Look, cells: usize) -> Line {
+fn row(shown: &ShownFrame, is_chosen: bool, look: Look, cells: usize) -> OverlayLine {
     let glyph = look.glyph();
     let (sign, style) = match shown.direction {
         Direction::In => (glyph.down, look.good()),
@@ -140,7 +144,7 @@ fn row(shown: &ShownFrame, is_chosen: bool, look: Look, cells: usize) -> Line {
 }
 
 /// A frame line by line.
-fn in_full(shown: &ShownFrame, look: Look, cells: usize) -> Vec<Line> {
+fn in_full(shown: &ShownFrame, look: Look, cells: usize) -> Vec<OverlayLine> {
     let way = match shown.direction {
         Direction::In => "from the server",
         Direction::Out => "to the server",
@@ -156,7 +160,7 @@ fn in_full(shown: &ShownFrame, look: Look, cells: usize) -> Vec<Line> {
     lines
 }
 
-fn connection(model: &Model, look: Look, cells: usize) -> Vec<Line> {
+fn connection(model: &Model, look: Look, cells: usize) -> Vec<OverlayLine> {
     let inspector = model.inspector();
     let plain = |text: String| vec![(1, text, look.plain())];
     let since = inspector.connected_for(model.now.mono);
@@ -197,7 +201,7 @@ fn connection(model: &Model, look: Look, cells: usize) -> Vec<Line> {
     lines
 }
 
-fn token(model: &Model, look: Look, cells: usize) -> Vec<Line> {
+fn token(model: &Model, look: Look, cells: usize) -> Vec<OverlayLine> {
     let inspector = model.inspector();
     let (expiry, is_over) = inspector.expiry(model.now.wall);
     let style = if is_over { look.bad() } else { look.plain() };

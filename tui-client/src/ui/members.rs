@@ -3,8 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Look;
-use super::text::Pen;
+use super::look::Look;
+use super::pen::Pen;
 use crate::app::{Action, Model};
 
 pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {

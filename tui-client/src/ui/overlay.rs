@@ -2,22 +2,22 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::widgets::{Clear, Widget};
 
 use super::help::lists;
-use super::text::{Pen, wrap};
-use super::{Look, ViewState, WHEEL, picker, themes};
+use super::layout::{OverlayLine, WHEEL};
+use super::look::Look;
+use super::pen::Pen;
+use super::state::ViewState;
+use super::text::wrap;
+use super::{picker, themes};
 use crate::app::{Editor, Model, Overlay, Scroll, Theme};
 use crate::markup::Target;
-
-/// A line of an overlay: text at columns.
-pub(super) type Line = Vec<(usize, String, Style)>;
 
 /// What an overlay shows.
 struct Content<'a> {
     title: String,
-    lines: Vec<Line>,
+    lines: Vec<OverlayLine>,
     /// Of the lines, where one is chosen.
     selected: Option<usize>,
     /// What Enter does with the chosen one.
@@ -27,7 +27,7 @@ struct Content<'a> {
 }
 
 impl Content<'_> {
-    fn list(title: &str, lines: Vec<Line>) -> Self {
+    fn list(title: &str, lines: Vec<OverlayLine>) -> Self {
         Self { title: title.to_owned(), lines, selected: None, enter: "goes there", query: None }
     }
 }
@@ -133,7 +133,7 @@ pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, select
     state.overlay_row = scrolls.iter().fold(row, |row, scroll| scrolled(row, scroll).min(last));
 }
 
-fn help(model: &Model, look: Look, cells: usize) -> Vec<Line> {
+fn help(model: &Model, look: Look, cells: usize) -> Vec<OverlayLine> {
     /// Where the explanations begin, where there is room beside the keys.
     const COLUMN: usize = 35;
     let mut lines = Vec::new();
@@ -159,7 +159,7 @@ fn help(model: &Model, look: Look, cells: usize) -> Vec<Line> {
     lines
 }
 
-fn links(targets: &[Target], selected: usize, look: Look, cells: usize) -> Vec<Line> {
+fn links(targets: &[Target], selected: usize, look: Look, cells: usize) -> Vec<OverlayLine> {
     let line = |(index, target): (usize, &Target)| {
         let style = if index == selected { look.selected() } else { look.plain() };
         vec![(1, look.cut(&format!("{:>2} {target}", index + 1), cells.saturating_sub(2)), style)]
@@ -167,11 +167,11 @@ fn links(targets: &[Target], selected: usize, look: Look, cells: usize) -> Vec<L
     targets.iter().enumerate().map(line).collect()
 }
 
-fn people(members: Option<&(Vec<crate::sanitize::Line>, u64)>, look: Look) -> Vec<Line> {
+fn people(members: Option<&(Vec<crate::sanitize::Line>, u64)>, look: Look) -> Vec<OverlayLine> {
     let Some((names, count)) = members else {
         return vec![vec![(1, look.own("asking the server…").into_owned(), look.faint())]];
     };
-    let mut lines: Vec<Line> = names
+    let mut lines: Vec<OverlayLine> = names
         .iter()
         .map(|nick| {
             vec![

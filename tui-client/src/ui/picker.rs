@@ -5,11 +5,12 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::Look;
-use super::composer::lay_out;
-use super::overlay::Line;
-use super::rooms::counts;
-use super::text::{Pen, width};
+use super::layout::OverlayLine;
+use super::layout::lay_out;
+use super::look::Look;
+use super::marks::counts;
+use super::pen::Pen;
+use super::text::width;
 use crate::app::{Editor, Model, Offer, RoomChoice, Standing};
 
 /// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
@@ -34,11 +35,11 @@ pub(super) fn rooms(
     selected: usize,
     more: Option<bool>,
     cells: usize,
-) -> Vec<Line> {
+) -> Vec<OverlayLine> {
     let choices = model.choices();
     let selected = selected.min(choices.len().saturating_sub(1));
     let line = |(index, choice)| room(choice, index == selected, look, cells);
-    let mut lines: Vec<Line> = choices.iter().enumerate().map(line).collect();
+    let mut lines: Vec<OverlayLine> = choices.iter().enumerate().map(line).collect();
     let faint = |text: &str| vec![(3, text.to_owned(), look.faint())];
     if let Some(why) = model.no_name().filter(|_| choices.is_empty()) {
         lines.push(faint(why.as_str()));
@@ -52,7 +53,7 @@ pub(super) fn rooms(
     lines
 }
 
-fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Line {
+fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> OverlayLine {
     let style = match choice {
         RoomChoice { mentions: 1.., .. } => look.for_you(),
         RoomChoice { unread: 1.., .. } => look.strong(),
@@ -78,18 +79,18 @@ fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Line 
 }
 
 /// The commands and actions that were found.
-pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) -> Vec<Line> {
+pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) -> Vec<OverlayLine> {
     let offers = model.offers();
     let selected = selected.min(offers.len().saturating_sub(1));
     let line = |(index, it)| offer(it, index == selected, look, cells);
-    let mut lines: Vec<Line> = offers.iter().enumerate().map(line).collect();
+    let mut lines: Vec<OverlayLine> = offers.iter().enumerate().map(line).collect();
     if lines.is_empty() {
         lines.push(vec![(3, "none".to_owned(), look.faint())]);
     }
     lines
 }
 
-fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> Line {
+fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> OverlayLine {
     /// Where the explanations begin, where there is room beside the titles.
     const COLUMN: usize = 20;
     let is_wide = cells >= 3 * COLUMN;
@@ -105,8 +106,8 @@ fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> Line {
 }
 
 /// A text that begins at `column`, with the graphemes of these numbers marked.
-fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> Line {
-    let mut line = Line::new();
+fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> OverlayLine {
+    let mut line = OverlayLine::new();
     let mut column = column;
     for (grapheme, number) in text.graphemes(true).zip(0..) {
         let is_matched = matched.binary_search(&number).is_ok();
@@ -121,7 +122,7 @@ fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) 
 }
 
 /// The line of the chosen one, over all of its cells but the outer ones.
-fn chosen(line: Line, look: Look, cells: usize) -> Line {
+fn chosen(line: OverlayLine, look: Look, cells: usize) -> OverlayLine {
     let background = (1, " ".repeat(cells.saturating_sub(2)), look.selected());
     let parts = line.into_iter().map(|(column, text, style)| (column, text, style.patch(look.selected())));
     std::iter::once(background).chain(parts).collect()

@@ -8,27 +8,10 @@ use std::rc::Rc;
 
 use ratatui::style::{Modifier, Style};
 
-use super::Look;
-use super::search::{Marker, Marks};
+use super::look::Look;
+use super::marks::{Marker, Marks, Piece};
 use super::text::{broken, width, wrapped};
 use crate::markup::{Kind, Markup, Part, Span, Target, end, graphemes};
-
-/// Text of one look, in a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) text: String,
-    pub(super) style: Style,
-    /// Where it leads; the pieces of a wrapped link share it.
-    pub(super) link: Option<Rc<Target>>,
-    /// Whether it was looked for.
-    pub(super) is_hit: bool,
-}
-
-impl Piece {
-    pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style, link: None, is_hit: false }
-    }
-}
 
 /// A row of what somebody says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

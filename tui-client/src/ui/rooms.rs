@@ -3,8 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::text::{Pen, width};
-use super::{Look, ViewState};
+use super::look::Look;
+use super::marks::counts;
+use super::pen::Pen;
+use super::state::ViewState;
+use super::text::width;
 use crate::app::{Entered, Model, Room};
 
 pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, area: Rect) {
@@ -45,18 +48,4 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     let title = look.cut(title, left(counts));
     pen.write(1, row, &title, style);
     pen.write_right(row, counts, style);
-}
-
-/// `@1 4 `: one of four unread messages names the user.
-pub(super) fn counts(mentions: u64, unread: u64) -> String {
-    match (mentions, unread) {
-        (_, 0) => String::new(),
-        (0, unread) => format!("{} ", short(unread)),
-        (mentions, unread) => format!("@{} {} ", short(mentions), short(unread)),
-    }
-}
-
-/// A count in at most three cells.
-pub(super) fn short(count: u64) -> String {
-    if count > 99 { "99+".to_owned() } else { count.to_string() }
 }

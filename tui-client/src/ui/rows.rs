@@ -6,10 +6,12 @@ use std::ops::Range;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::Look;
-use super::prose::{self, Piece};
-use super::search::Marker;
-use super::text::{Pen, width, wrap};
+use super::look::Look;
+use super::marks::Marker;
+use super::marks::Piece;
+use super::pen::Pen;
+use super::prose;
+use super::text::{width, wrap};
 use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
 use crate::app::{Action, Keymap, Ruler, Stamp};
 use crate::markup::Markup;

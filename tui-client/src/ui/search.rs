@@ -3,82 +3,17 @@
 //! Marks are of places in a line as it is read, before it is broken into rows: a match goes on in the next row, and in
 //! the next span. How they look is in [`Look::found`](super::Look).
 
-use std::ops::Range;
-
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Style;
 
-use super::Look;
-use super::composer::lay_out;
-use super::prose::Piece;
-use super::text::{Pen, width};
-use crate::app::timeline::{Key, Timeline};
+use super::layout::lay_out;
+use super::look::Look;
+use super::pen::Pen;
+use super::text::width;
 use crate::app::{Action, Found, Model, Room, Search};
-use crate::markup::{Pattern, Span};
 
 /// From this width on there is room for words.
 const WORDS: u16 = 60;
-
-/// Marks what was found in one message.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Marker<'a> {
-    pattern: &'a Pattern,
-    style: Style,
-}
-
-/// What is marked in a line, by places in it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Marks {
-    places: Vec<Range<usize>>,
-    style: Style,
-}
-
-impl<'a> Marker<'a> {
-    /// For an item, where it has what is looked for; `hit` is the one that is looked at.
-    pub(super) fn of(timeline: &'a Timeline, key: Key, hit: Option<Key>, look: Look) -> Option<Self> {
-        let pattern = timeline.pattern().filter(|_| timeline.is_hit(key))?;
-        Some(Self { pattern, style: look.found(hit == Some(key)) })
-    }
-
-    /// A nick is marked as a whole: it may be cut.
-    pub(super) fn nick(&self, nick: Piece, whole: &str) -> Piece {
-        if !self.pattern.is_in_line(whole) {
-            return nick;
-        }
-        Piece { style: nick.style.patch(self.style), is_hit: true, ..nick }
-    }
-
-    pub(super) fn spans(&self, spans: &[Span<'_>]) -> Marks {
-        Marks { places: self.pattern.places_in_spans(spans), style: self.style }
-    }
-
-    pub(super) fn line(&self, line: &str) -> Marks {
-        Marks { places: self.pattern.places(line), style: self.style }
-    }
-}
-
-impl Marks {
-    /// A part of the line as pieces; `piece` makes one of a part of that part.
-    pub(super) fn cut(&self, part: Range<usize>, piece: impl Fn(Range<usize>) -> Piece) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        let mut from = part.start;
-        let first = self.places.partition_point(|place| place.end <= part.start);
-        for place in self.places[first..].iter().take_while(|place| place.start < part.end) {
-            let (start, end) = (place.start.max(part.start), place.end.min(part.end));
-            if from < start {
-                pieces.push(piece(from..start));
-            }
-            let marked = piece(start..end);
-            pieces.push(Piece { style: marked.style.patch(self.style), is_hit: true, ..marked });
-            from = end;
-        }
-        if from < part.end {
-            pieces.push(piece(from..part.end));
-        }
-        pieces
-    }
-}
 
 /// Draws the line at the bottom of `area`, and puts the cursor there while it is being written; what is left above it.
 pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame<'_>, area: Rect) -> Rect {
@@ -160,11 +95,12 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::marks::{Marker, Piece};
     use super::super::prose::{self, Wrapped};
     use super::*;
     use crate::app::Theme;
-    use crate::markup::Markup;
     use crate::markup::tests::typed;
+    use crate::markup::{Markup, Pattern};
     use crate::sanitize::block;
     use crate::ui::tests::TERMINAL;
 

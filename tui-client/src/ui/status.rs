@@ -4,9 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::rooms::short;
-use super::text::{Pen, width};
-use super::{Look, candidates, search};
+use super::look::Look;
+use super::marks::short;
+use super::pen::Pen;
+use super::text::width;
+use super::{candidates, search};
 use crate::app::{Action, Link, Model};
 
 /// Below the rooms: the state of the connection, and above it what waits to be sent.

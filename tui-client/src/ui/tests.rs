@@ -18,11 +18,12 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, CellWidth};
 use realtime_shared::{Recovery, Seq, ServerEvent};
 
-use super::*;
+use super::layout::{MEDIUM, WIDE};
+use super::{ViewState, view};
 use crate::app::testing::{Client, room};
-use crate::app::{Effect, Theme};
+use crate::app::{Effect, Input, Scroll, Theme};
 use crate::net::{Event, SendState};
-use crate::terminal::Depth;
+use crate::terminal::{Capabilities, Depth};
 
 /// Of 256 colours, on who knows what background.
 pub(super) const TERMINAL: Capabilities =

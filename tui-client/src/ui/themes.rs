@@ -2,8 +2,8 @@
 
 use ratatui::style::{Modifier, Style};
 
-use super::Look;
-use super::overlay::Line;
+use super::layout::OverlayLine;
+use super::look::Look;
 use super::text::width;
 use crate::app::Theme;
 
@@ -11,7 +11,7 @@ use crate::app::Theme;
 const COLUMN: usize = 9;
 
 /// A line for each theme, and below them what things look like.
-pub(super) fn lines(chosen: Theme, look: Look, cells: usize) -> Vec<Line> {
+pub(super) fn lines(chosen: Theme, look: Look, cells: usize) -> Vec<OverlayLine> {
     let line = |(theme, does): (Theme, &str)| {
         let style = if theme == chosen { look.selected() } else { look.plain() };
         let text = format!("{:COLUMN$}{does}", theme.name());
@@ -21,7 +21,7 @@ pub(super) fn lines(chosen: Theme, look: Look, cells: usize) -> Vec<Line> {
 }
 
 /// Something of each style, in three lines.
-fn sample(look: Look) -> [Line; 3] {
+fn sample(look: Look) -> [OverlayLine; 3] {
     let glyph = look.glyph();
     let nick = |name: &str| (name.to_owned(), look.nick(name).add_modifier(Modifier::BOLD));
     let plain = |text: &str| (text.to_owned(), look.plain());

@@ -3,9 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::layout::WHEEL;
+use super::look::Look;
+use super::pen::Pen;
 use super::rows::{Row, Sheet};
-use super::text::Pen;
-use super::{Anchor, Look, Move, ViewState, WHEEL};
+use super::state::{Anchor, Move, ViewState};
 use crate::app::timeline::{Key, Top};
 use crate::app::{Action, Model, Room, Scroll, Sight, Viewed};
 

@@ -1,0 +1,93 @@
+//! The parser: from a text to its parts.
+
+use super::address::Target;
+use super::span::{Kind, Part, Span, is_boundary};
+use super::{inline, mention};
+use crate::sanitize::Block;
+
+/// The parts of a text, from the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Markup<'a> {
+    /// Each is a line of the text, or less: marks that take a line are left out.
+    pub parts: Vec<Part<'a>>,
+}
+
+impl<'a> Markup<'a> {
+    /// Reads a text.
+    #[must_use]
+    pub fn parse(text: &'a Block) -> Self {
+        let lines: Vec<&str> = text.as_str().split('\n').collect();
+        // The last line that can end a block: none is begun after it.
+        let last_fence = lines.iter().rposition(|line| is_fence_end(line)).unwrap_or(0);
+        let mut parts = Vec::with_capacity(lines.len());
+        let mut at = 0;
+        while let Some(&line) = lines.get(at) {
+            at += 1;
+            if let Some(title) = fence(line).filter(|_| at <= last_fence) {
+                parts.extend((!title.is_empty()).then_some(Part::Title(title)));
+                let end = at + lines[at..].iter().position(|line| is_fence_end(line)).unwrap_or(0);
+                parts.extend(lines[at..end].iter().map(|code| Part::Code(code)));
+                at = end + 1;
+            } else if let Some(quoted) = quoted(line) {
+                parts.push(Part::Quote(inline::spans(quoted)));
+            } else {
+                parts.push(Part::Line(inline::spans(line)));
+            }
+        }
+        Self { parts }
+    }
+
+    /// What somebody does instead of saying it, where the text is one line and all of it is italic: the protocol has
+    /// no such kind of message, and `/me waves` is sent as `*waves*`.
+    #[must_use]
+    pub fn action(&self) -> Option<&[Span<'a>]> {
+        match self.parts.as_slice() {
+            [Part::Line(spans)] if !spans.is_empty() && spans.iter().all(|span| span.italic) => Some(spans),
+            _ => None,
+        }
+    }
+
+    /// The addresses in the text, in their order.
+    pub fn links(&self) -> impl Iterator<Item = Target> {
+        let spans = self.parts.iter().flat_map(|part| match part {
+            Part::Line(spans) | Part::Quote(spans) => spans.as_slice(),
+            Part::Title(_) | Part::Code(_) => &[],
+        });
+        spans.filter(|span| span.kind == Kind::Link).filter_map(|span| Target::new(span.text))
+    }
+
+    /// Marks the places where the user is named, outside of links and blocks of code.
+    pub fn mark_mentions(&mut self, name: &str) {
+        for part in &mut self.parts {
+            if let Part::Line(spans) | Part::Quote(spans) = part {
+                *spans = spans.drain(..).flat_map(|span| mention::split(span, name)).collect();
+            }
+        }
+    }
+}
+
+/// The text that is shown as `action` in italics: what `/me` sends.
+#[must_use]
+pub fn write_action(action: &str) -> String {
+    let action = action.replace('\n', " ");
+    let written = |mark: &str| format!("{mark}{action}{mark}");
+    let is_read = |text: &String| Markup::parse(&crate::sanitize::block(text)).action().is_some();
+    ["*", "_"].map(written).into_iter().find(is_read).unwrap_or_else(|| written("*"))
+}
+
+/// What follows the backticks that begin a block of code.
+fn fence(line: &str) -> Option<&str> {
+    let title = line.strip_prefix("```")?;
+    (!title.contains('`') && is_boundary(line, 3)).then(|| title.trim())
+}
+
+fn is_fence_end(line: &str) -> bool {
+    line.strip_prefix("```").is_some_and(|rest| rest.trim().is_empty())
+}
+
+fn quoted(line: &str) -> Option<&str> {
+    match line.strip_prefix('>')? {
+        "" => Some(""),
+        rest => rest.strip_prefix(' ').filter(|_| is_boundary(line, 2)),
+    }
+}

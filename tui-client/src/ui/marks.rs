@@ -1,0 +1,101 @@
+//! Pieces of text with their marks: what a search found, and counts of unread messages.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ratatui::style::Style;
+
+use super::look::Look;
+use crate::app::timeline::{Key, Timeline};
+use crate::markup::{Pattern, Span, Target};
+
+/// Text of one look, in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) text: String,
+    pub(super) style: Style,
+    /// Where it leads; the pieces of a wrapped link share it.
+    pub(super) link: Option<Rc<Target>>,
+    /// Whether it was looked for.
+    pub(super) is_hit: bool,
+}
+
+impl Piece {
+    pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
+        Self { text: text.into(), style, link: None, is_hit: false }
+    }
+}
+
+/// Marks what was found in one message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marker<'a> {
+    pub(super) pattern: &'a Pattern,
+    pub(super) style: Style,
+}
+
+/// What is marked in a line, by places in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Marks {
+    places: Vec<Range<usize>>,
+    style: Style,
+}
+
+impl<'a> Marker<'a> {
+    /// For an item, where it has what is looked for; `hit` is the one that is looked at.
+    pub(super) fn of(timeline: &'a Timeline, key: Key, hit: Option<Key>, look: Look) -> Option<Self> {
+        let pattern = timeline.pattern().filter(|_| timeline.is_hit(key))?;
+        Some(Self { pattern, style: look.found(hit == Some(key)) })
+    }
+
+    /// A nick is marked as a whole: it may be cut.
+    pub(super) fn nick(&self, nick: Piece, whole: &str) -> Piece {
+        if !self.pattern.is_in_line(whole) {
+            return nick;
+        }
+        Piece { style: nick.style.patch(self.style), is_hit: true, ..nick }
+    }
+
+    pub(super) fn spans(&self, spans: &[Span<'_>]) -> Marks {
+        Marks { places: self.pattern.places_in_spans(spans), style: self.style }
+    }
+
+    pub(super) fn line(&self, line: &str) -> Marks {
+        Marks { places: self.pattern.places(line), style: self.style }
+    }
+}
+
+impl Marks {
+    /// A part of the line as pieces; `piece` makes one of a part of that part.
+    pub(super) fn cut(&self, part: Range<usize>, piece: impl Fn(Range<usize>) -> Piece) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut from = part.start;
+        let first = self.places.partition_point(|place| place.end <= part.start);
+        for place in self.places[first..].iter().take_while(|place| place.start < part.end) {
+            let (start, end) = (place.start.max(part.start), place.end.min(part.end));
+            if from < start {
+                pieces.push(piece(from..start));
+            }
+            let marked = piece(start..end);
+            pieces.push(Piece { style: marked.style.patch(self.style), is_hit: true, ..marked });
+            from = end;
+        }
+        if from < part.end {
+            pieces.push(piece(from..part.end));
+        }
+        pieces
+    }
+}
+
+/// `@1 4 `: one of four unread messages names the user.
+pub(super) fn counts(mentions: u64, unread: u64) -> String {
+    match (mentions, unread) {
+        (_, 0) => String::new(),
+        (0, unread) => format!("{} ", short(unread)),
+        (mentions, unread) => format!("@{} {} ", short(mentions), short(unread)),
+    }
+}
+
+/// A count in at most three cells.
+pub(super) fn short(count: u64) -> String {
+    if count > 99 { "99+".to_owned() } else { count.to_string() }
+}

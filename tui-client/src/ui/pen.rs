@@ -1,0 +1,78 @@
+//! A pen: writes text into the cells of an area.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use super::hyperlink;
+use super::look::Look;
+use super::text::{cells, width};
+use crate::markup::Target;
+
+/// A pen on a buffer, which never leaves its area.
+pub(super) struct Pen<'a> {
+    buffer: &'a mut Buffer,
+    area: Rect,
+}
+
+impl<'a> Pen<'a> {
+    pub(super) fn new(buffer: &'a mut Buffer, area: Rect) -> Self {
+        let area = area.intersection(buffer.area);
+        Self { buffer, area }
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.area.width as usize
+    }
+
+    /// Writes `text` at a place of the area, and cuts what does not fit; the column after it.
+    pub(super) fn write(&mut self, column: usize, row: usize, text: &str, style: Style) -> usize {
+        let room = self.width().saturating_sub(column);
+        let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return column };
+        if room == 0 || y >= self.area.height {
+            return column;
+        }
+        let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
+        usize::from(end - self.area.x)
+    }
+
+    /// Writes `text` as [`Pen::write`] does, leading to `target`.
+    pub(super) fn write_link(
+        &mut self,
+        column: usize,
+        row: usize,
+        text: &str,
+        style: Style,
+        target: &Target,
+    ) -> usize {
+        let end = self.write(column, row, text, style);
+        let mut at = column;
+        while at < end {
+            let (Ok(x), Ok(y)) = (u16::try_from(at), u16::try_from(row)) else { break };
+            let Some(cell) = self.buffer.cell_mut((self.area.x + x, self.area.y + y)) else { break };
+            at += cells(cell.symbol()).max(1);
+            hyperlink::lead(cell, target);
+        }
+        end
+    }
+
+    /// Writes `text` so that it ends at the area's right end, over what is there.
+    pub(super) fn write_right(&mut self, row: usize, text: &str, style: Style) {
+        let column = self.width().saturating_sub(width(text));
+        self.write(column, row, text, style);
+    }
+
+    /// Fills a row with `symbol`, one cell wide.
+    pub(super) fn rule(&mut self, row: usize, symbol: &str, style: Style) {
+        let line = symbol.repeat(self.width());
+        self.write(0, row, &line, style);
+    }
+
+    /// Writes `text` in the middle of a rule.
+    pub(super) fn titled_rule(&mut self, row: usize, text: &str, style: Style, look: Look) {
+        self.rule(row, look.glyph().rule, style);
+        let text = look.cut(&format!(" {text} "), self.width());
+        let column = self.width().saturating_sub(width(&text)) / 2;
+        self.write(column, row, &text, style);
+    }
+}
