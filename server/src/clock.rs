@@ -1,4 +1,4 @@
-//! What time it is: the one place that asks the system.
+//! Clock: the only place that reads the system time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,28 +6,30 @@ use std::time::{Duration, SystemTime};
 
 use realtime_shared::Timestamp;
 
-/// Tells the time of day. Tests make one that tells what they want.
+/// Source of the time of day. Tests create one with [`Clock::from_fn`].
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
     #[must_use]
     pub fn system() -> Self {
         Self::from_fn(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the clock that all other code takes as a parameter"
+            )]
             let now = SystemTime::now();
             let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
             Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
         })
     }
 
-    /// A clock that tells what `now` returns.
+    /// Clock that returns the result of `now`.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time of day.
+    /// Current time of day.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.0)()

@@ -1,10 +1,9 @@
-//! What the hub is told: plain values, checked before they come here.
+//! Configuration of the server: plain values, checked before they come here.
 //!
-//! A setting is written once, on the command line or in the environment, and checked once, on its
-//! way into a [`Config`]. Past that nothing is checked again: the hub takes these values as they are.
+//! The command line and the environment are checked once, on their way into a [`Config`]. The server uses the values
+//! without checking them again.
 //!
-//! A program that starts a hub inside itself makes a `Config` with [`Config::new`], which has the default of every
-//! setting, and changes the fields that it wants otherwise.
+//! A program that embeds a server starts with [`Config::new`], which holds all defaults, and changes fields.
 //!
 //! To add a setting: a field and its default here, a flag in the program's `cli`, a line in the crate's README (a test
 //! compares the last two).
@@ -19,42 +18,38 @@ use crate::secret::Secret;
 
 const MIB: usize = 1024 * 1024;
 
-/// All that the hub needs to know.
+/// Configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Signs and checks tokens (HS256).
+    /// Signs and verifies tokens (HS256).
     pub secret: Secret,
-    /// The `iss` that a token must have. `None`: any or none.
+    /// Required `iss` of tokens. `None`: any or none.
     pub issuer: Option<String>,
-    /// The `aud` that a token must name. `None`: any or none.
+    /// Audience that tokens must name in `aud`. `None`: any or none.
     pub audience: Option<String>,
-    /// Values of the `Origin` header that may connect, as browsers write them (`https://chat.example.org`).
-    /// Empty: all. A request without an `Origin` does not come from a web page and may always.
+    /// Values of the `Origin` header that may connect, as browsers send them (`https://chat.example.org`). Empty: all.
+    /// A request without an `Origin` does not come from a web page and is always allowed.
     pub allowed_origins: Vec<String>,
-    /// Failed authentications within a minute after which an address is answered with HTTP 429. 0: never.
+    /// Failed authentications within a minute after which an address gets HTTP 429. 0: no limit.
     pub auth_failures_per_minute: u32,
-    /// What happens when the token of an open connection expires.
+    /// Action when the token of an open connection expires.
     pub on_expiry: OnExpiry,
-    /// How much anybody may have or do.
     pub limits: Limits,
-    /// How long anything may take.
     pub timing: Timing,
-    /// How much of a room's past is kept.
     pub retain: Retain,
-    /// The store in memory, for a server that has no other.
+    /// Store in memory, used by a server without another store.
     pub memory: MemoryStore,
-    /// What a room keeps for delivery to its members.
     pub ring: Ring,
-    /// The most entries that are replayed to a connection that joins with `since`.
+    /// Limit on the entries that are replayed to a connection that joins with `since`.
     pub replay_limit: usize,
     /// Threads that serve connections, at least 1.
     pub workers: usize,
-    /// Tells the time that messages are stamped with, and tokens are checked against.
+    /// Time of messages, and of the verification of tokens.
     pub clock: Clock,
 }
 
 impl Config {
-    /// The defaults, with `secret`.
+    /// Defaults, with `secret`.
     #[must_use]
     pub fn new(secret: Secret) -> Self {
         Self {
@@ -81,30 +76,30 @@ pub(crate) fn default_workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What happens when the token of an open connection expires.
+/// Action when the token of an open connection expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnExpiry {
-    /// The connection is warned 60 s before and closed with 4003.
+    /// Warn the connection 60 s before, and close it with 4003.
     #[default]
     Close,
-    /// The connection stays, without a warning.
+    /// Leave the connection open, without a warning.
     Ignore,
 }
 
-/// How much anybody may have or do.
+/// Limits on connections, rooms and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections in all, those that are still in their HTTP request included.
+    /// Open connections in total, including those that are still in their HTTP request.
     pub max_connections: usize,
     /// Open connections from one address. 0: no limit.
     pub max_connections_per_address: usize,
     /// Open connections of one user. 0: no limit.
     pub max_connections_per_user: usize,
-    /// Rooms that a connection may be in.
+    /// Rooms that a connection may be a member of.
     pub max_rooms_per_connection: usize,
-    /// Messages a second that a connection may send in the long run. 0: no limit.
+    /// Messages a second from a connection, as a long-term rate. 0: no limit.
     pub max_messages_per_second: u32,
-    /// Messages that a connection may send at once after a pause. Without meaning where the rate has no limit.
+    /// Messages that a connection may send at once after a pause. Unused if the rate has no limit.
     pub message_burst: u32,
     /// Longest frame from a client, in bytes.
     pub max_frame_bytes: usize,
@@ -124,22 +119,22 @@ impl Default for Limits {
     }
 }
 
-/// How long anything may take. None of these is zero, but for `leave_grace`, which may be.
+/// Time limits. Only `leave_grace` may be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
     /// From accepting a connection to the end of its request's headers.
     pub header_timeout: Duration,
-    /// From the last sign of a client to the ping that asks for one.
+    /// From the last frame of a client to the ping that probes it.
     pub ping_interval: Duration,
     /// From that ping to closing with 4006.
     pub ping_timeout: Duration,
-    /// How long a client may take nothing of what is there for it, before it is closed with 4008.
+    /// Time that a client may accept none of its pending frames before it is closed with 4008.
     pub slow_reader_timeout: Duration,
     /// From the first byte of a frame or message to its last.
     pub unfinished_frame_timeout: Duration,
-    /// From the loss of a connection until others are told that its user has left. May be zero.
+    /// From the loss of a connection until the other members see its user leave. May be zero.
     pub leave_grace: Duration,
-    /// From the signal to stop until connections that are still open are dropped.
+    /// From the stop signal until connections that are still open are dropped.
     pub shutdown_deadline: Duration,
 }
 
@@ -157,29 +152,27 @@ impl Default for Timing {
     }
 }
 
-/// How much of a room's past is kept. The newest entry's number and identity are kept in any case: the log goes on.
+/// Retention of a room's entries. The seq and the id of the newest entry always stay, so that the log goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retain {
-    /// For how long after it was accepted an entry is kept, give or take a minute. `None`: for ever.
+    /// Age up to which an entry is kept, to within a minute. `None`: no limit.
     pub age: Option<Duration>,
-    /// How many entries of a room are kept, the newest. `None`: all of them; in memory 1,000, on Redis
-    /// 10,000.
+    /// Number of newest entries of a room that are kept. `None`: all; in memory 1,000, on Redis 10,000.
     pub messages: Option<u64>,
 }
 
 impl Retain {
-    /// Whether an entry of `then` is too old to be kept.
+    /// Whether an entry accepted at `then` is beyond the retention.
     pub(crate) fn is_past(&self, then: Timestamp, now: Timestamp) -> bool {
         let age = Duration::from_millis(now.millis().saturating_sub(then.millis()));
-        self.age.is_some_and(|most| age > most)
+        self.age.is_some_and(|limit| age > limit)
     }
 }
 
-/// History in memory: it ends with the process.
+/// History in memory, which ends with the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryStore {
-    /// Bytes that the entries of all rooms, and what is known of those sent again, may take; past it the oldest go
-    /// first.
+    /// Limit on the bytes of the entries and dedup records of all rooms; above it the oldest are dropped first.
     pub history_bytes: usize,
 }
 
@@ -189,15 +182,15 @@ impl Default for MemoryStore {
     }
 }
 
-/// What a room keeps for delivery. A member that falls further behind is closed with 4008; one that comes back
-/// to a position that is no longer here is served from the store.
+/// Ring of a room, from which members are served. A member that falls further behind is closed with 4008; one that
+/// reconnects with an older position is served from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring {
-    /// Bytes of frames that a room keeps.
+    /// Bytes of the frames in one ring.
     pub bytes_per_room: usize,
-    /// Bytes of frames that all rooms keep together.
+    /// Bytes of the frames in all rings together.
     pub bytes_total: usize,
-    /// How long a frame is kept where there is room for it.
+    /// Time that a frame is kept, within the limits above.
     pub keep: Duration,
 }
 

@@ -1,32 +1,32 @@
-//! Promises that can be broken on purpose, so that the tests which watch over them can be seen to notice.
+//! Faults that break a guarantee on purpose, to show that the tests of the guarantee notice.
 //!
-//! Only where the crate is built with the feature `faults`, as its tests have it, and the environment names one in
-//! `REALTIME_FAULT`. Without the feature nothing of it is in the program.
+//! A fault is active only if the crate is built with the feature `faults`, as its tests do, and the environment names it
+//! in `REALTIME_FAULT`. Without the feature the program contains none of this.
 
-/// A promise.
+/// Guarantee that can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// `ack-before-commit`: messages are acknowledged and shown before they are on the disk.
+    /// `ack-before-commit`: messages are acknowledged and published before they are on the disk.
     AckBeforeCommit,
-    /// `no-dedup`: a message that comes again is stored again.
+    /// `no-dedup`: a duplicate is stored again.
     NoDedup,
-    /// `no-gap-fill`: an instance goes on where entries are missing.
+    /// `no-gap-fill`: an instance does not fetch missing entries.
     NoGapFill,
     /// `no-tail-check`: rooms are not compared with Redis.
     NoTailCheck,
-    /// `no-id-check`: of a position only the number and the epoch are looked at.
+    /// `no-id-check`: the id of a position is ignored, only seq and epoch are compared.
     NoIdCheck,
-    /// `replay-off-by-one`: the first entry that was missed is not replayed.
+    /// `replay-off-by-one`: the first missed entry is not replayed.
     ReplayOffByOne,
 }
 
-/// Whether it is to be broken.
+/// Whether the fault is active.
 #[cfg(not(feature = "faults"))]
 pub(crate) const fn breaks(_: Fault) -> bool {
     false
 }
 
-/// Whether it is to be broken.
+/// Whether the fault is active.
 #[cfg(feature = "faults")]
 pub(crate) fn breaks(fault: Fault) -> bool {
     use std::sync::LazyLock;

@@ -1,10 +1,10 @@
-//! WebSocket frames as a server writes them (RFC 6455, section 5.2): unmasked, never fragmented.
+//! WebSocket frames of the server (RFC 6455, section 5.2): unmasked, never fragmented.
 //!
-//! A leaf: rooms frame what they keep, connections what is theirs alone. Reading is [`crate::socket`]'s.
+//! A leaf module: rooms frame their entries, connections their own frames. [`crate::socket`] reads frames.
 
 use realtime_shared::CloseCode;
 
-/// The longest payload of a control frame (RFC 6455, section 5.5).
+/// Longest payload of a control frame (RFC 6455, section 5.5).
 const CONTROL_BYTES: usize = 125;
 
 const TEXT: u8 = 0x1;
@@ -38,17 +38,17 @@ pub fn ping(out: &mut Vec<u8>) {
     frame(out, PING, b"");
 }
 
-/// Appends a pong; of a payload that no control frame may have, as much as one may.
+/// Appends a pong; truncates a payload that is too long for a control frame.
 pub fn pong(out: &mut Vec<u8>, payload: &[u8]) {
     frame(out, PONG, &payload[..payload.len().min(CONTROL_BYTES)]);
 }
 
-/// Appends a close frame with the code and its reason; one without either for a code that is never sent.
+/// Appends a close frame with the code and its reason; without either if the code is never sent.
 pub fn close(out: &mut Vec<u8>, code: CloseCode) {
     close_with(out, code.to_u16(), code.reason());
 }
 
-/// Appends a close frame with any code and reason; one without either for 1005 and 1006, which are never sent.
+/// Appends a close frame with any code and reason; without either for 1005 and 1006, which are never sent.
 pub fn close_with(out: &mut Vec<u8>, code: u16, reason: &str) {
     let mut payload = Vec::with_capacity(CONTROL_BYTES);
     if !matches!(code, 1005 | 1006) {
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_length_has_its_header() {
+    fn the_header_fits_each_payload_length() {
         for (len, header) in [
             (0, &[0x81, 0][..]),
             (125, &[0x81, 125]),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn control_frames_stay_in_their_bound() {
+    fn control_frames_stay_within_their_limit() {
         let mut out = Vec::new();
         close_with(&mut out, 1000, &"ü".repeat(100));
         assert_eq!(&out[..4], &[0x88, 124, 0x03, 0xE8]);

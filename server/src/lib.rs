@@ -1,7 +1,7 @@
-//! A hub for rooms over WebSocket: the library behind `realtime-server`.
+//! Chat hub: the library behind `realtime-server`.
 //!
-//! [`Server::start`] is the only place that wires its parts together. A program can have a server inside itself, with
-//! rooms in memory, or with [`Server::start_with_store`] in a file:
+//! [`Server::start`] is the only place that wires the parts together. A program can embed a server, with rooms in
+//! memory, or with [`Server::start_with_store`] in a file:
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,50 +54,50 @@ use crate::redis_endpoint::RedisEndpoint;
 use crate::room::Registry;
 use crate::store::Store;
 
-/// What the kernel keeps of what a client sends and is not read yet: its connections have it from their listener. Its
-/// default grows to megabytes for each.
+/// Size of the kernel's receive buffer, which connections inherit from their listener. The default grows to megabytes
+/// for each.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
-/// A running server. Dropped, it ends at once; [`Server::shutdown`] lets everyone know first.
+/// Running server. A drop ends it at once; [`Server::shutdown`] closes connections first.
 pub struct Server {
     addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     registry: Arc<Registry>,
     admission: Arc<Admission>,
     deadline: Duration,
-    // In this order: what connections have submitted is stored after they are gone.
+    // Dropped in this order, so that the engine stores what the connections have submitted.
     _threads: Threads,
     engine: Engine,
 }
 
-/// Where rooms are.
+/// Storage engine of a running server.
 enum Engine {
-    /// In this process, with which they end.
+    /// In memory; rooms end with the process.
     Memory,
-    /// In a file of this machine.
+    /// In a file of this host.
     Store(sqlite::SqliteEngine),
-    /// In a Redis that other instances have, too.
+    /// In a Redis that is shared with other instances.
     Redis(shared::Engine),
 }
 
 impl Server {
-    /// Serves connections from `listeners`, on threads of its own. Rooms are in memory and end with the server.
+    /// Serves connections from `listeners` on threads of its own. Rooms are in memory and end with the server.
     ///
-    /// Fails where a listener or a thread cannot be had from the system.
+    /// Fails if the system refuses a listener or a thread.
     pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
         Self::start_on(config, listeners, |_, _, _| Ok(Engine::Memory))
     }
 
-    /// The same with rooms in a file, which is the server's until it ends.
+    /// Starts a server with rooms in a file, which it locks until it ends.
     ///
-    /// Fails also where the file cannot be read.
+    /// Also fails if the file cannot be read.
     pub fn start_with_store(config: Config, store: Store, listeners: Vec<TcpListener>) -> io::Result<Self> {
         Self::start_on(config, listeners, |config, clock, metrics| {
             Ok(Engine::Store(sqlite::SqliteEngine::start(store, clock, config.retain.clone(), metrics)?))
         })
     }
 
-    /// The same with rooms in Redis: all servers on it are one chat.
+    /// Starts a server with rooms in Redis: all servers on it form one chat.
     pub fn start_with_redis(
         config: Config,
         redis: &RedisEndpoint,
@@ -163,14 +163,14 @@ impl Server {
         Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads, engine })
     }
 
-    /// Where it listens, in the order of the listeners.
+    /// Addresses of the listeners, in their order.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Waits until the disk fails, and says what it said. Nothing is stored from then on; what was acknowledged before
-    /// is. A server without a file waits for ever.
+    /// Waits for a failure of the store and returns its cause. Nothing is stored afterwards; acknowledged messages are safe.
+    /// Never returns for a server without a file.
     pub async fn failed(&self) -> String {
         match &self.engine {
             Engine::Store(engine) => engine.failure().reported().await,
@@ -178,21 +178,21 @@ impl Server {
         }
     }
 
-    /// Stops accepting, closes everyone with 1012, and returns when all sockets are closed, at the latest at the
-    /// deadline of the configuration.
+    /// Stops accepting, closes all connections with 1012, and returns once all sockets are closed, or at the shutdown
+    /// deadline.
     ///
-    /// What was submitted before is stored then, too. To be called in a tokio runtime.
+    /// Submitted messages are stored by then. Must be called in a tokio runtime.
     pub async fn shutdown(self) {
         self.stopping.send_replace(true);
         self.registry.close_all(CloseCode::Restarting);
         if tokio::time::timeout(self.deadline, self.admission.all_closed()).await.is_err() {
-            tracing::warn!("connections that did not end in time were dropped");
+            tracing::warn!("connections that did not close by the deadline were dropped");
         }
-        // The threads end with what they are at: where that is a disk that does not answer, whoever waits here can still
-        // do something else.
+        // The threads finish their current work. If a disk does not answer, the caller can still react, for example to a
+        // second signal.
         let ended = tokio::task::spawn_blocking(move || drop(self));
         if ended.await.is_err() {
-            tracing::error!("a thread panicked at its end");
+            tracing::error!("a thread panicked during shutdown");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Threads, and the way in which all of it ends.
+//! Worker threads: their start and end.
 //!
-//! Each worker is a thread with a single-threaded runtime: a connection stays on the thread that it was dealt to, and
-//! no task waits behind another thread's. Stopping is soft, then hard: no one new comes in, everyone is asked to come
-//! back later (1012), and what is still open at the deadline ends with its worker.
+//! Each worker is a thread with a single-threaded runtime. A connection stays on the thread that it was assigned to, and
+//! no task waits for another thread. A shutdown first stops accepting and closes connections with 1012; what is still
+//! open at the deadline ends with its worker.
 
 use std::io;
 use std::sync::mpsc;
@@ -11,18 +11,18 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-/// Turns of tasks after which a worker looks at its sockets again: those that have much to read wake themselves, and
-/// would keep the others waiting.
+/// Task polls after which a worker checks its sockets again. Connections with much to read wake themselves, and would
+/// starve the others.
 const TURNS: u32 = 16;
 
-/// The worker threads. They end when this is dropped.
+/// Worker threads, ended by a drop.
 pub(crate) struct Threads {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
-    /// Starts `count` workers; the handles to what runs on them.
+    /// Starts `count` workers; returns the handles of their runtimes.
     pub(crate) fn start(count: usize) -> io::Result<(Self, Vec<Handle>)> {
         let (stop, _) = watch::channel(false);
         let mut threads = Self { stop, threads: Vec::with_capacity(count) };

@@ -1,4 +1,4 @@
-//! From addresses to listening sockets.
+//! Listening sockets and the addresses that they are bound to.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,12 +8,12 @@ use std::str::FromStr;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Where the server is, unless it is told otherwise.
+/// Port of the server unless the operator chooses another.
 const DEFAULT_PORT: u16 = 8000;
-/// Connections that the system holds until they are accepted. After a restart everybody comes at once.
+/// Connections that the kernel queues until they are accepted: after a restart all clients reconnect at once.
 const BACKLOG: i32 = 4096;
 
-/// An address to listen on: `127.0.0.1:8000`, `[::1]:8000`, or a host's name and a port, with all that it stands for.
+/// Address to listen on: `127.0.0.1:8000`, `[::1]:8000`, or a host name and a port, with all addresses of that name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListenAddress(Vec<SocketAddr>);
 
@@ -37,7 +37,7 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// Listens on `addresses`, or, where there are none, on port 8000 of the loopback addresses that the host has.
+/// Listens on `addresses`, or, without any, on port 8000 of the loopback addresses of the host.
 pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
     let mut wanted: Vec<SocketAddr> =
         addresses.iter().flat_map(|address| address.0.iter().copied()).collect();
@@ -54,7 +54,7 @@ pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Bind
     Ok(listeners)
 }
 
-/// Whether the host has no such address, or no addresses of that family at all.
+/// Whether the host lacks the address or its whole family.
 fn is_no_such_address(fault: &io::Error) -> bool {
     fault.kind() == ErrorKind::AddrNotAvailable
         || [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
@@ -65,10 +65,10 @@ fn is_no_such_address(fault: &io::Error) -> bool {
 fn listener(address: SocketAddr) -> Result<TcpListener, BindError> {
     let bound = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        // A server that was just stopped has connections in TIME_WAIT, which would keep the port taken.
+        // Connections in TIME_WAIT, left by a server that was just stopped, must not keep the port taken.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
-            // `[::]` is then IPv6 and nothing else, on every system, and `0.0.0.0` may be there as well.
+            // `[::]` then means IPv6 alone on every system, so that `0.0.0.0` can be bound beside it.
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
@@ -79,7 +79,7 @@ fn listener(address: SocketAddr) -> Result<TcpListener, BindError> {
     bound().map_err(|cause| BindError { address, cause })
 }
 
-/// An address that cannot be listened on. Says what to do.
+/// Error of binding an address. The text says what to do.
 #[derive(Debug)]
 pub(crate) struct BindError {
     address: SocketAddr,
@@ -95,7 +95,7 @@ impl fmt::Display for BindError {
                 "the port is taken by another program; stop it, or choose another port with --listen",
             ),
             ErrorKind::PermissionDenied => {
-                f.write_str("this user may not take that port; choose one from 1024 up with --listen")
+                f.write_str("this user may not use that port; choose one from 1024 up with --listen")
             }
             _ if is_no_such_address(cause) => {
                 f.write_str("this host has no such address; choose another with --listen")
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read() {
+    fn valid_addresses_are_parsed_and_others_refused() {
         for good in ["127.0.0.1:8000", "0.0.0.0:0", "[::1]:8000", "[::]:65535"] {
             assert_eq!(good.parse(), Ok(ListenAddress(vec![good.parse().expect("an address")])), "{good}");
         }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_named() {
+    fn the_error_names_a_taken_port() {
         let first = bind(&["127.0.0.1:0".parse().expect("an address")]).expect("a free port");
         let address = first[0].local_addr().expect("bound");
         let fault = bind(&[ListenAddress(vec![address])]).expect_err("taken").to_string();
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_of_nobody_is_named() {
+    fn the_error_names_an_address_that_the_host_lacks() {
         // TEST-NET-1 (RFC 5737) is no host's.
         let fault = bind(&["192.0.2.1:8000".parse().expect("an address")]).expect_err("not ours").to_string();
         assert!(fault.contains("no such address"), "{fault}");
     }
 
     #[test]
-    fn a_host_without_ipv6_has_no_such_address() {
+    fn a_host_without_ipv6_counts_as_lacking_the_address() {
         for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
             assert!(is_no_such_address(&io::Error::from_raw_os_error(errno.raw_os_error())));
         }

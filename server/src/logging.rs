@@ -1,8 +1,8 @@
-//! Logs: one line an event on standard error, as text or JSON.
+//! Logs: one line per event on standard error, as text or JSON.
 //!
-//! A line may have what a client chose: a name, a header, the text of a fault. Whatever in it would not show as a
-//! mark on a screen (controls, bidi controls, zero-width characters) is written as `\u` and its number, so that
-//! nobody writes lines into the log or sequences into the terminal of its reader. In JSON that is the same string.
+//! A line can contain text that a client chose: a name, a header, part of an error. Invisible characters in it (controls,
+//! bidi controls, zero-width characters) are escaped as `\u` and a number, so that a client cannot forge log lines or
+//! send sequences to a terminal. In JSON the escapes decode to the same string.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write as _;
@@ -14,19 +14,19 @@ use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How a line of the log is written.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// For people: time, level, place, message, `name=value` …
+    /// For people: time, level, module, message, `name=value` …
     Text,
-    /// For programs: an object a line.
+    /// For programs: one object per line.
     Json,
 }
 
 /// Sends events and panics of this process to standard error. Called once.
 pub(crate) fn init(format: Format, filter: EnvFilter) {
     let subscriber = subscriber(format, filter, || Escaping(io::stderr()));
-    // It fails where there is one already, and there is none: this is the only call.
+    // Fails if a subscriber is set; this is the only call.
     let _ = tracing::subscriber::set_global_default(subscriber);
     panic::set_hook(Box::new(log_panic));
 }
@@ -38,7 +38,7 @@ where
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        // It would say on standard error that writing to standard error failed, and panic where that fails too.
+        // A failed write to standard error would be reported on standard error, and panic if that fails too.
         .log_internal_errors(false)
         .with_writer(writer);
     match format {
@@ -55,7 +55,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(message = "panicked", panic = message, place, backtrace);
 }
 
-/// Writes what comes in one piece, which is one line, without anything that does not show.
+/// Writer that escapes invisible characters. Each write is one line.
 struct Escaping<W>(W);
 
 impl<W: Write> Write for Escaping<W> {
@@ -75,7 +75,7 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// As JSON escapes: a character beyond U+FFFF is two.
+/// Escapes as JSON does: a character above U+FFFF becomes two escapes.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
@@ -100,9 +100,9 @@ mod tests {
     const HOSTILE: &str = "a\nb\r\x1b[31m\x07\u{9b}2J\u{7f}\u{85}\u{202e}\u{200b}\u{2028}\u{e0041}\0\tü🦀";
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -113,11 +113,11 @@ mod tests {
     }
 
     fn logged(format: Format, filter: &str, events: impl FnOnce()) -> String {
-        let kept = Kept::default();
-        let writer = kept.clone();
+        let buffer = LogBuffer::default();
+        let writer = buffer.clone();
         let subscriber = subscriber(format, EnvFilter::new(filter), move || Escaping(writer.clone()));
         tracing::subscriber::with_default(subscriber, events);
-        let bytes = kept.0.lock().unwrap().clone();
+        let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).expect("text")
     }
 
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_one_line_an_event_with_nothing_hidden_in_it() {
+    fn a_text_event_is_one_line_of_visible_characters() {
         let log = logged(Format::Text, "info", hostile_events);
         assert_eq!(log.lines().count(), 5, "{log}");
         for line in log.split_terminator('\n') {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_one_object_an_event_and_reads_as_what_was_logged() {
+    fn a_json_event_is_one_object_that_decodes_to_what_was_logged() {
         let log = logged(Format::Json, "info", hostile_events);
         assert_eq!(log.lines().count(), 5, "{log}");
         for line in log.split_terminator('\n') {
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_chooses() {
+    fn events_below_the_filter_level_are_dropped() {
         let log = logged(Format::Text, "warn", || {
             tracing::info!("quiet");
             tracing::warn!("loud");

@@ -1,7 +1,7 @@
-//! The program: arguments → plan → logs → listeners → server → exit code.
+//! Program: arguments → plan → logs → listeners → server → exit code.
 //!
-//! All that can be wrong with what the operator wrote is said before a port is taken, in one line on standard error.
-//! Exit codes: 0 when stopped as asked, 2 for what was written, 1 for what the system would not do.
+//! A fault in the arguments, the environment or a file is reported before a port is taken, in one line on standard error.
+//! Exit codes: 0 after a requested stop, 2 for a usage error, 1 for a failure of the system.
 
 mod cli;
 mod listen;
@@ -21,9 +21,9 @@ use clap::CommandFactory;
 use cli::{Cli, Command, Origin, Plan, Stop, ToolError, UsageError};
 use process::StopSignals;
 
-/// Why the program ends without success.
+/// Error that ends the program.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum ProgramError {
     #[error(transparent)]
     Usage(#[from] UsageError),
     #[error(transparent)]
@@ -37,15 +37,15 @@ enum Failure {
     #[error("cannot start: {0}")]
     Start(io::Error),
     #[error(
-        "the store failed ({0}), and nothing more can be stored; what was acknowledged before is. Look at the system's log \
-         for faults of the disk, and start again when it is sound"
+        "the store failed ({0}); acknowledged messages are stored, later ones are not. Look for disk faults in the system's log, \
+         and start again once they are repaired"
     )]
     StoreFailed(String),
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
 }
 
-impl Failure {
+impl ProgramError {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
@@ -63,54 +63,56 @@ impl Failure {
 fn main() -> ExitCode {
     let done = match cli::parse() {
         Ok(cli) => match cli.command {
-            Command::Serve(args) => args.check().map_err(Failure::from).and_then(serve),
+            Command::Serve(args) => args.check().map_err(ProgramError::from).and_then(serve),
             Command::Token(args) => print_token(args),
-            Command::Export(args) => args.run().map_err(Failure::from).map(told),
-            Command::Import(args) => args.run().map_err(Failure::from).map(told),
-            Command::Backup(args) => args.run().map_err(Failure::from).map(told),
+            Command::Export(args) => args.run().map_err(ProgramError::from).map(print_summary),
+            Command::Import(args) => args.run().map_err(ProgramError::from).map(print_summary),
+            Command::Backup(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Completions(args) => {
-                io::stdout().write_all(&args.script(Cli::command())).map_err(Failure::Output)
+                io::stdout().write_all(&args.script(Cli::command())).map_err(ProgramError::Output)
             }
-            Command::Man(args) => io::stdout().write_all(&args.page(Cli::command())).map_err(Failure::Output),
+            Command::Man(args) => {
+                io::stdout().write_all(&args.page(Cli::command())).map_err(ProgramError::Output)
+            }
         },
         Err(Stop::Usage(fault)) => Err(fault.into()),
-        Err(Stop::Shown(text)) => text.print().map_err(Failure::Output),
+        Err(Stop::Shown(text)) => text.print().map_err(ProgramError::Output),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(format_args!("{failure}"));
+            print_error_line(format_args!("{failure}"));
             failure.exit_code()
         }
     }
 }
 
-/// Where standard error is gone as well, nobody can be told.
-fn complain(what: std::fmt::Arguments<'_>) {
+/// Prints a line to standard error. An error is ignored: there is no other place to report it.
+fn print_error_line(what: std::fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "realtime-server: {what}");
 }
 
-/// What a command that prints something else has to say of it.
-#[expect(clippy::needless_pass_by_value, reason = "it is what the command returned")]
-fn told(what: String) {
+/// Prints the summary of a command, if it has one.
+#[expect(clippy::needless_pass_by_value, reason = "passed to `map`")]
+fn print_summary(what: String) {
     if !what.is_empty() {
-        complain(format_args!("{what}"));
+        print_error_line(format_args!("{what}"));
     }
 }
 
-fn print_token(args: cli::TokenArgs) -> Result<(), Failure> {
+fn print_token(args: cli::TokenArgs) -> Result<(), ProgramError> {
     let (token, origin) = args.token(Clock::system().now())?;
-    if let Origin::Made(path) = origin {
-        complain(format_args!("made a secret that signs tokens: {}", path.display()));
+    if let Origin::Created(path) = origin {
+        print_error_line(format_args!("created a secret that signs tokens: {}", path.display()));
     }
-    writeln!(io::stdout(), "{token}").map_err(Failure::Output)
+    writeln!(io::stdout(), "{token}").map_err(ProgramError::Output)
 }
 
-fn serve(mut plan: Plan) -> Result<(), Failure> {
+fn serve(mut plan: Plan) -> Result<(), ProgramError> {
     logging::init(plan.log_format, plan.log_filter);
     let store = plan.store.as_deref().map(Store::open).transpose()?;
     let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Start)?;
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProgramError::Start)?;
     let redis = plan
         .redis
         .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options, redis.wait)))
@@ -119,7 +121,7 @@ fn serve(mut plan: Plan) -> Result<(), Failure> {
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
     runtime.block_on(async {
-        let signals = StopSignals::new().map_err(Failure::Start)?;
+        let signals = StopSignals::new().map_err(ProgramError::Start)?;
         report_rooms(store.as_ref(), redis.as_ref());
         let config = plan.config.clone();
         let server = match (store, redis) {
@@ -127,28 +129,28 @@ fn serve(mut plan: Plan) -> Result<(), Failure> {
             (None, Some(redis)) => Server::start_with_redis(config, &redis, listeners),
             (None, None) => Server::start(config, listeners),
         };
-        let server = server.map_err(Failure::Start)?;
+        let server = server.map_err(ProgramError::Start)?;
         let addresses = server.addresses();
         report_start(addresses, &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
             let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
-            io::stdout().write_all(greeting.as_bytes()).map_err(Failure::Output)?;
+            io::stdout().write_all(greeting.as_bytes()).map_err(ProgramError::Output)?;
         }
         run_until_stopped(server, signals).await
     })
 }
 
-/// Lowers the number of connections to what the limit of open files leaves.
+/// Lowers the limit on connections to what the limit of open files allows.
 fn limit_connections(max_connections: &mut usize, chosen: bool) {
     let file_limit = process::raise_file_limit();
     let possible = process::connections_within(file_limit);
     if *max_connections > possible {
         if chosen {
             tracing::warn!(
-                asked = *max_connections,
+                configured = *max_connections,
                 possible,
-                "fewer connections than asked for: raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
+                "fewer connections than configured: raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
             );
         }
         *max_connections = possible;
@@ -171,17 +173,17 @@ fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
     };
     let path = store.path().display();
     if store.is_fully_checked() {
-        tracing::info!(%path, "rooms are kept, and their file is sound");
+        tracing::info!(%path, "opened the store; its file is sound");
     } else {
-        tracing::info!(%path, "rooms are kept; their file is so large that it was looked through in part");
+        tracing::info!(%path, "opened the store; its file is so large that only a part was checked");
     }
 }
 
 fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     match origin {
-        Origin::Made(path) => tracing::info!(path = %path.display(), "made a secret that signs tokens"),
-        Origin::Kept(path) => tracing::info!(path = %path.display(), "secret read"),
-        Origin::Given => tracing::info!("secret given by the operator"),
+        Origin::Created(path) => tracing::info!(path = %path.display(), "created a secret that signs tokens"),
+        Origin::Existing(path) => tracing::info!(path = %path.display(), "read the secret"),
+        Origin::Given => tracing::info!("the operator gave the secret"),
     }
     for address in addresses {
         tracing::info!(url = %format_args!("ws://{address}/api/v1/ws"), "listening");
@@ -194,24 +196,24 @@ fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     }
 }
 
-/// Stops softly at the first signal, at once at the second. Where the disk fails, softly as well: clients are told to
-/// come back.
-async fn run_until_stopped(server: Server, mut signals: StopSignals) -> Result<(), Failure> {
+/// Shuts down at the first signal, and ends the process at the second. A failure of the store also shuts down, so that
+/// clients reconnect elsewhere or later.
+async fn run_until_stopped(server: Server, mut signals: StopSignals) -> Result<(), ProgramError> {
     let result = tokio::select! {
         signal = signals.next() => {
-            tracing::info!(?signal, "stopping; a second signal ends at once");
+            tracing::info!(?signal, "stopping; a second signal ends the process at once");
             Ok(())
         }
-        what = server.failed() => {
-            tracing::error!(%what, "the store failed: ending, as nothing after it can be believed");
-            Err(Failure::StoreFailed(what))
+        cause = server.failed() => {
+            tracing::error!(%cause, "the store failed: shutting down");
+            Err(ProgramError::StoreFailed(cause))
         }
     };
     tokio::select! {
         () = server.shutdown() => tracing::info!("stopped"),
         signal = signals.next() => {
             tracing::warn!(?signal, "ended at once");
-            #[expect(clippy::disallowed_methods, reason = "what the guards do is what takes too long")]
+            #[expect(clippy::disallowed_methods, reason = "dropping the guards is what takes too long")]
             std::process::exit(signal.exit_code());
         }
     }

@@ -1,15 +1,15 @@
-//! What this process asks of its system: files to open, and to be told when to stop.
+//! Resources and signals of this process.
 
 use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Open files that are not connections: the log, listeners, runtimes, the store, and connections that are one too many
-/// and are told so.
+/// Open files that are not connections: the log, listeners, runtimes, the store, and connections above the limit that
+/// get a refusal.
 const OTHER_FILES: u64 = 128 + 256;
 
-/// Raises the limit of open files as far as this process may: the limit then, `None` where there is none.
+/// Raises the limit of open files as far as this process may. Returns the limit; `None` if there is none.
 pub(crate) fn raise_file_limit() -> Option<u64> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -24,14 +24,14 @@ pub(crate) fn raise_file_limit() -> Option<u64> {
     }
 }
 
-/// How many connections fit under a limit of open files; at least one.
+/// Number of connections that fit under a limit of open files; at least one.
 pub(crate) fn connections_within(file_limit: Option<u64>) -> usize {
     let Some(files) = file_limit else { return usize::MAX };
     let connections = files - OTHER_FILES.min(files / 2);
     usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }
 
-/// The signals that ask this process to stop. From its making on they no longer end the process.
+/// Stop signals. Once created, the signals no longer end the process by themselves.
 pub(crate) struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
@@ -42,7 +42,7 @@ impl StopSignals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Waits for the next one, and says which it is.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
@@ -51,7 +51,7 @@ impl StopSignals {
     }
 }
 
-/// A request to stop.
+/// Signal that asks the process to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopSignal {
     /// Ctrl-C.
@@ -61,7 +61,7 @@ pub(crate) enum StopSignal {
 }
 
 impl StopSignal {
-    /// The exit code of a process that the signal ended.
+    /// Exit code of a process that was ended by the signal.
     pub(crate) fn exit_code(self) -> i32 {
         128 + match self {
             Self::Interrupt => SignalKind::interrupt().as_raw_value(),

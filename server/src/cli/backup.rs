@@ -1,4 +1,4 @@
-//! `realtime-server backup`: a copy of the store.
+//! `realtime-server backup`: copies the store.
 
 use std::path::PathBuf;
 
@@ -11,15 +11,15 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server backup /backups/rooms-$(date +%F).db
-      A copy of all rooms as of now. The server may be running, and goes on
+            A copy of all rooms as of now, also while the server runs
 
-To go back to it: stop the server, put the copy into the data directory as store.db, remove store.db-wal and store.db-shm
+To restore: stop the server, put the copy into the data directory as store.db, remove store.db-wal and store.db-shm
 there, and start the server.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
-    /// The copy. There must be no such file yet
+    /// File to write; it must not exist
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -28,7 +28,7 @@ pub(crate) struct BackupArgs {
 }
 
 impl BackupArgs {
-    /// Writes it; a line for people.
+    /// Writes the copy; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
         let archive = Archive::open(&self.data.directory()?)?;
         let mut bar = Progress::new("pages");

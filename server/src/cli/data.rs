@@ -1,6 +1,6 @@
 //! The data directory, and the commands that work on its store.
 
-#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+#![expect(clippy::doc_markdown, reason = "--help shows the doc comment of a flag as it is")]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use realtime_server::store::{BackupError, ExportError, ImportError, StoreOpenErr
 /// Flags of the data directory.
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
-    /// The data directory of the server [default: realtime in the user's data directory, which is ~/.local/share, or
+    /// Data directory of the server [default: realtime in the user's data directory, which is ~/.local/share, or
     /// $XDG_DATA_HOME]
     #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
     data_dir: Option<PathBuf>,
@@ -26,7 +26,7 @@ impl DataArgs {
 /// Errors of the commands that work on the store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
-    #[error("there is no home directory that could have rooms in it; name a directory with --data-dir")]
+    #[error("no home directory to look for rooms in; name a directory with --data-dir")]
     NoHome,
     #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
     Input(PathBuf, io::Error),

@@ -1,4 +1,4 @@
-//! `realtime-server export`: rooms as lines of JSON on standard output.
+//! `realtime-server export`: prints rooms as lines of JSON.
 
 use std::io::{self, BufWriter, ErrorKind};
 
@@ -12,23 +12,23 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server export --room lobby > lobby.ndjson
-      A room, a message a line. The server may be running
+            One room, one message a line, also while the server runs
   realtime-server export --all | gzip > rooms.ndjson.gz
       All rooms, one after the other
   realtime-server export --room lobby | jq -r 'select(.type == \"message\") | \"\\(.from): \\(.text)\"'
-      What was said, for people
+            The messages as readable text
 
-For each room there is first a line that says which log it is, and then its messages as clients get them, oldest
-first. `realtime-server import` reads it. For all that is in the store, `realtime-server backup` is quicker.";
+For each room there is first a header line, which names its log, and then the messages as clients receive them, oldest
+first. `realtime-server import` reads this format. To copy the whole store, `realtime-server backup` is faster.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExportArgs {
-    /// A room (repeatable)
+    /// Room to export (repeatable)
     #[arg(long, value_name = "NAME", required_unless_present = "all")]
     room: Vec<RoomName>,
 
-    /// All rooms
+    /// Export all rooms
     #[arg(long, conflicts_with = "room")]
     all: bool,
 
@@ -37,7 +37,7 @@ pub(crate) struct ExportArgs {
 }
 
 impl ExportArgs {
-    /// Writes them; a line for people.
+    /// Prints the rooms; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
         let archive = Archive::open(&self.data.directory()?)?;
         let mut bar = Progress::new("messages");
@@ -45,7 +45,7 @@ impl ExportArgs {
         let exported = archive.export(&self.room, &mut out, &mut |done, of| bar.at(done, of));
         match exported {
             Ok(messages) => Ok(format!("exported {messages} messages")),
-            // Who reads has had enough.
+            // The reader of the pipe has had enough.
             Err(ExportError::Output(fault)) if fault.kind() == ErrorKind::BrokenPipe => Ok(String::new()),
             Err(fault) => Err(fault.into()),
         }

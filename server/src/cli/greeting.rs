@@ -1,4 +1,4 @@
-//! What a terminal shows when the server has started: a line to paste into another terminal.
+//! Greeting on a terminal after the start: a command to paste into another terminal.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::secret::Origin;
 use super::token::expiry;
 
 const TOKEN_TTL: Duration = Duration::from_hours(12);
-/// Where the client looks unless it is told otherwise.
+/// Server address that the client uses by default.
 const CLIENT_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
-/// How to join, with a token where the secret is the server's own. A secret that the operator gave signs tokens for
-/// more than a first try, and so none is shown unasked.
+/// Text with the command to join. It contains a token only if the server created the secret: a secret that the operator
+/// gave signs tokens for more than a first try.
 pub(crate) fn greeting(config: &Config, origin: &Origin, addresses: &[SocketAddr], now: Timestamp) -> String {
     let token = match origin {
-        Origin::Kept(_) | Origin::Made(_) => visitor_token(config, now),
+        Origin::Existing(_) | Origin::Created(_) => visitor_token(config, now),
         Origin::Given => "\"$(realtime-server token --user you)\"".to_owned(),
     };
     format!(
@@ -41,7 +41,7 @@ fn visitor_token(config: &Config, now: Timestamp) -> String {
     mint(&config.secret, &claims)
 }
 
-/// The client's `--url`, where it would not find the server by itself.
+/// `--url` flag of the client; empty if its default reaches the server.
 fn url(addresses: &[SocketAddr]) -> String {
     let mut reachable = addresses.iter().map(|&address| match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => (Ipv4Addr::LOCALHOST, v4.port()).into(),
@@ -74,22 +74,22 @@ mod tests {
     }
 
     #[test]
-    fn its_token_is_good() {
-        let text = greeting(&config(), &Origin::Made("x".into()), &[CLIENT_DEFAULT], NOW);
+    fn the_token_is_valid() {
+        let text = greeting(&config(), &Origin::Created("x".into()), &[CLIENT_DEFAULT], NOW);
         let line = text.lines().find(|line| line.contains("--room chat-general")).expect("a line to paste");
         let token = line.split_whitespace().nth(2).expect("a token");
-        let identity = Verifier::new(&config()).verify(token, NOW).expect("a good token");
+        let identity = Verifier::new(&config()).verify(token, NOW).expect("a valid token");
         assert_eq!(identity.user.as_str(), "you");
     }
 
     #[test]
-    fn a_given_secret_signs_nothing_unasked() {
+    fn no_token_is_shown_for_a_given_secret() {
         let text = greeting(&config(), &Origin::Given, &[CLIENT_DEFAULT], NOW);
         assert!(!text.contains("eyJ") && text.contains("--room chat-general"), "{text}");
     }
 
     #[test]
-    fn the_url_is_said_where_it_is_not_the_clients_own() {
+    fn the_url_is_omitted_if_it_is_the_default_of_the_client() {
         assert_eq!(url_of(&["127.0.0.1:8000", "[::1]:8000"]), "");
         assert_eq!(url_of(&["[::]:8000", "0.0.0.0:8000"]), "");
         assert_eq!(url_of(&["[::]:9000"]), " --url ws://[::1]:9000/api/v1/ws");

@@ -1,4 +1,4 @@
-//! `realtime-server import`: rooms from lines of JSON.
+//! `realtime-server import`: adds rooms from lines of JSON.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -13,17 +13,17 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server import lobby.ndjson
-      The rooms of an export. No server may be running on the data directory
+            The rooms of an export. No server may be running on this data directory
   gunzip --stdout rooms.ndjson.gz | realtime-server import
 
-Rooms keep their epochs, numbers and ids: clients go on with the positions that they have. A room comes in whole or not
-at all. One that is there already, with the same messages, stays as it is, so that the same import may be run again; one
-with other messages ends the import, and so does the first line that is not as an export writes it.";
+Rooms keep their epochs, seqs and ids, so that the positions of clients stay valid. A room is imported as a whole or not
+at all. A room that exists with the same messages is unchanged, so that an import can be repeated. A room with other
+messages ends the import, and so does the first line that is not as an export writes it.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ImportArgs {
-    /// What `realtime-server export` wrote [default: standard input]
+    /// Output of `realtime-server export` [default: standard input]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -32,7 +32,7 @@ pub(crate) struct ImportArgs {
 }
 
 impl ImportArgs {
-    /// Reads them; a line for people.
+    /// Imports the rooms; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
         let mut input: Box<dyn BufRead> = match &self.file {
             Some(path) => {
@@ -42,7 +42,7 @@ impl ImportArgs {
             None => Box::new(io::stdin().lock()),
         };
         let store = Store::open(&self.data.directory()?)?;
-        let (mut new, mut messages, mut there) = (0_u64, 0_u64, 0_u64);
+        let (mut new, mut messages, mut existing) = (0_u64, 0_u64, 0_u64);
         let mut bar = Progress::new("messages");
         let result = store.import(
             &mut input,
@@ -51,13 +51,13 @@ impl ImportArgs {
                     new += 1;
                     messages += imported.entries;
                 } else {
-                    there += 1;
+                    existing += 1;
                 }
             },
             &mut |room, done, of| bar.at_of(room.as_str(), done, of),
         );
         drop(bar);
-        let so_far = format!("imported {new} rooms with {messages} messages; {there} were there already");
+        let so_far = format!("imported {new} rooms with {messages} messages; {existing} existed already");
         result.map(|()| so_far.clone()).map_err(|fault| ToolError::Import(fault, so_far))
     }
 }

@@ -1,9 +1,9 @@
-//! The command line: what may be written, and how each command turns it into what is checked.
+//! Command line: arguments of each command, and their conversion into checked types.
 //!
-//! Every flag of `serve` may also be given in the environment, as `REALTIME_` and the flag's name in capitals; the
-//! command line has precedence. A new subcommand is a variant of [`Command`] and a module here.
+//! Every flag of `serve` can also be given in the environment, as `REALTIME_` and the name of the flag in capitals; the
+//! command line has precedence. To add a subcommand: a variant of [`Command`] and a module here.
 
-#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+#![expect(clippy::doc_markdown, reason = "--help shows the doc comment of a flag as it is")]
 
 mod backup;
 mod data;
@@ -46,9 +46,9 @@ Examples:
   realtime-server backup /backups/rooms.db
       A copy of all rooms, while the server runs
 
-`realtime-server serve --help`, and the same of the other commands, say more.";
+`realtime-server COMMAND --help` describes each command in full.";
 
-/// A hub for rooms over WebSocket.
+/// Chat hub: rooms over WebSocket
 #[derive(Debug, Parser)]
 #[command(name = "realtime-server", version, after_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -60,29 +60,28 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the server until SIGTERM or Ctrl-C
     Serve(Box<ServeArgs>),
-    /// Print a token for a user, and nothing else
+    /// Print a token for a user
     Token(TokenArgs),
     /// Print rooms as lines of JSON
     Export(ExportArgs),
-    /// Add rooms from such lines
+    /// Add rooms from lines of JSON
     Import(ImportArgs),
     /// Copy all rooms to a file, while the server runs
     Backup(BackupArgs),
-    /// Print what completes this program's words in a shell
+    /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Print a page of the manual
+    /// Print a manual page
     Man(ManArgs),
 }
 
-/// What parsing came to, if not to a command.
+/// Result of parsing that is not a command.
 pub(crate) enum Stop {
-    /// Help or version was asked for.
+    /// Help or version text.
     Shown(clap::Error),
-    /// What was written is wrong.
     Usage(UsageError),
 }
 
-/// Reads this process's arguments and environment.
+/// Parses the arguments and the environment of this process.
 pub(crate) fn parse() -> Result<Cli, Stop> {
     Cli::try_parse().map_err(|fault| match fault.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Shown(fault),
@@ -93,7 +92,7 @@ pub(crate) fn parse() -> Result<Cli, Stop> {
     })
 }
 
-/// What is wrong and the tip, without the usage that clap adds.
+/// Fault and tip in one line, without the usage text of clap.
 fn one_line(fault: &impl fmt::Display) -> String {
     let text = fault.to_string();
     let paragraphs = text.split("\n\n").take_while(|paragraph| !paragraph.starts_with("Usage:"));
@@ -113,12 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clap_finds_no_fault() {
+    fn the_command_definitions_are_consistent() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn every_flag_of_serve_has_its_variable() {
+    fn every_flag_of_serve_has_a_variable_and_a_heading() {
         let command = Cli::command();
         let serve = command.find_subcommand("serve").expect("serve");
         for flag in serve.get_arguments().filter_map(|argument| Some((argument.get_long()?, argument))) {
@@ -128,7 +127,7 @@ mod tests {
         }
     }
 
-    /// The rows of a table in a section of the README: flag, variable and default, without their quotes.
+    /// Rows of a table in a section of the README: flag, variable and default, without quotes.
     fn documented(section: &str) -> Vec<[String; 3]> {
         let readme = include_str!("../../README.md");
         let (_, section) = readme.split_once(&format!("\n## {section}\n")).expect("a section");
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_every_flag_with_its_variable_and_default() {
+    fn the_readme_lists_every_flag_with_its_variable_and_default() {
         for subcommand in ["serve", "token", "export", "import", "backup"] {
             let section = format!("Flags of `{subcommand}`");
             let mut command = Cli::command();
@@ -155,17 +154,18 @@ mod tests {
             let documented = documented(&section);
             assert_eq!(flags.len(), documented.len(), "{section}");
             for (flag, [name, variable, default]) in flags.into_iter().zip(documented) {
-                assert_eq!(flag.get_long(), Some(name.as_str()), "in the order of --help");
+                assert_eq!(flag.get_long(), Some(name.as_str()), "the order of --help");
                 assert_eq!(flag.get_env().and_then(OsStr::to_str).unwrap_or_default(), variable, "--{name}");
-                // Flags without a value have a default that says so, and some defaults are not clap's to know.
-                let known = flag.get_default_values().first().filter(|_| flag.get_action().takes_values());
-                assert!(known.is_none_or(|known| **known == *default.as_str()), "--{name}");
+                // A flag without a value describes its default in words, and clap does not know every default.
+                let default_value =
+                    flag.get_default_values().first().filter(|_| flag.get_action().takes_values());
+                assert!(default_value.is_none_or(|value| **value == *default.as_str()), "--{name}");
             }
         }
     }
 
     #[test]
-    fn faults_are_one_line() {
+    fn usage_errors_are_one_line() {
         for words in [
             &["serve", "--listne", "x"][..],
             &["serve", "--listen", "nowhere"],

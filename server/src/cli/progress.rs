@@ -1,17 +1,17 @@
-//! How far a command is: a bar on standard error, where that is a terminal.
+//! Progress bar of a command, on standard error if that is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Steps between two looks at the bar, which looks at the time itself.
+/// Steps between two updates; the bar itself limits how often it is drawn.
 const STEPS: u64 = 64;
 
-/// A bar. It goes away when it is dropped.
+/// Progress bar, removed when it is dropped.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar that counts `what`.
+    /// Bar that counts `what`.
     pub(super) fn new(what: &str) -> Self {
         let template = format!("{{msg}}{{wide_bar}} {{human_pos}} of {{human_len}} {what}, {{eta}} to go");
         let style = ProgressStyle::with_template(&template).expect("a template");
@@ -21,7 +21,7 @@ impl Progress {
         Self(bar)
     }
 
-    /// So many are done, of so many.
+    /// Sets the progress to `done` of `of`.
     pub(super) fn at(&mut self, done: u64, of: u64) {
         if done.is_multiple_of(STEPS) || done == of {
             self.0.set_length(of);
@@ -29,7 +29,7 @@ impl Progress {
         }
     }
 
-    /// The same of one thing among several.
+    /// Sets the progress of one of several items, and shows its name.
     pub(super) fn at_of(&mut self, name: &str, done: u64, of: u64) {
         if done == 1 {
             self.0.set_message(format!("{name} "));

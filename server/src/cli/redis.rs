@@ -1,4 +1,4 @@
-//! Flags of `serve` that say which Redis several instances share.
+//! Flags of `serve` for the Redis that several instances share.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,52 +12,52 @@ use realtime_server::redis_endpoint::{Aof, BadOption, Options};
 
 use super::units::positive_duration;
 
-/// The environment variable that has the password. There is no flag for it: any user of a host can read flags.
+/// Environment variable with the password. There is no flag for it: every user of a host can read flags.
 const PASSWORD_VARIABLE: &str = "REALTIME_REDIS_PASSWORD";
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Redis, for several instances that are one chat")]
+#[command(next_help_heading = "Redis, for several instances that form one chat")]
 pub(super) struct RedisArgs {
-    /// Keep rooms in this Redis (7.0 or newer), which other instances may have too: redis://host:6379, or rediss:// for
-    /// TLS. A password in it is seen by other users of this host, where it is a flag: give the URL in the environment, or
-    /// the password in REALTIME_REDIS_PASSWORD
+    /// Redis that stores the rooms (7.0 or newer), shared by all instances: redis://host:6379, or rediss:// for TLS. Other
+    /// users of this host can read a password in a flag: give the URL in the environment, or the password in
+    /// REALTIME_REDIS_PASSWORD
     #[arg(long, env = "REALTIME_REDIS_URL", value_name = "URL", hide_env_values = true)]
     redis_url: Option<String>,
 
-    /// The user of Redis (ACL) [default: that of the URL, or none]
+    /// User of Redis (ACL) [default: that of the URL, or none]
     #[arg(long, env = "REALTIME_REDIS_USER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     redis_user: Option<String>,
 
-    /// A file that has the password of that user; a newline at its end does not count. The password itself may be in the
+    /// File with the password of the Redis user; a trailing newline is ignored. The password itself can be given in the
     /// environment instead, in REALTIME_REDIS_PASSWORD
     #[arg(long, env = "REALTIME_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 
-    /// Certificates of the authorities to trust for rediss://, PEM [default: the system's]
+    /// PEM file of the certificate authorities to trust for rediss:// [default: those of the system]
     #[arg(long, env = "REALTIME_REDIS_CA", value_name = "FILE")]
     redis_ca: Option<PathBuf>,
 
-    /// What all keys and channels in Redis begin with: instances with another one are another chat. Another number of a
-    /// database alone does not make one: databases share channels
+    /// Prefix of all keys and channels in Redis. Instances with different prefixes are different chats; a different
+    /// database number is not enough, since databases share channels
     #[arg(long, env = "REALTIME_REDIS_PREFIX", value_name = "TEXT", default_value = "realtime", value_parser = prefix)]
     redis_prefix: String,
 
-    /// How safe Redis is expected to have what it answered: always (on the disk), everysec (within a second), no. Where
-    /// it is less safe, a warning says what may be lost
+    /// Durability that is expected of Redis: always (on the disk before it answers), everysec (within a second) or no. A
+    /// warning says what can be lost if Redis is less durable
     #[arg(long, env = "REALTIME_REDIS_AOF", value_name = "HOW", default_value = "always", value_parser = aof)]
     redis_aof: Aof,
 
-    /// How long to wait for Redis at the start [default: not at all]
+    /// Time to wait for Redis at the start [default: none]
     #[arg(long, env = "REALTIME_WAIT_FOR_REDIS", value_name = "DURATION", value_parser = positive_duration)]
     wait_for_redis: Option<Duration>,
 
-    /// The channel on which other programs publish JSON for everybody: with a `room` it is a message there, without one a
-    /// notice to everyone. Empty: none
+    /// Channel on which other programs publish JSON: with a `room` it becomes a message there, without one a notice to
+    /// everyone. Empty: none
     #[arg(long, env = "REALTIME_RELAY_CHANNEL", value_name = "NAME", default_value = "ws:broadcast")]
     relay_channel: String,
 }
 
-/// What is wrong with what was said of Redis.
+/// Error in the flags and variables for Redis.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RedisFault {
     #[error(transparent)]
@@ -68,7 +68,7 @@ pub(crate) enum RedisFault {
     TwoPasswords(PathBuf),
     #[error("the password for Redis is not UTF-8")]
     NotText,
-    #[error("{0} is about a Redis, and there is none: give --redis-url")]
+    #[error("{0} needs a Redis: give --redis-url")]
     WithoutUrl(&'static str),
     #[error("a user of Redis needs a password: give --redis-password-file or {PASSWORD_VARIABLE}")]
     UserWithoutPassword,
@@ -76,7 +76,7 @@ pub(crate) enum RedisFault {
     Memory,
 }
 
-/// A Redis to be opened.
+/// Redis to open.
 #[derive(Debug)]
 pub(crate) struct RedisPlan {
     pub(crate) options: Options,
@@ -84,9 +84,9 @@ pub(crate) struct RedisPlan {
 }
 
 impl RedisArgs {
-    /// Which Redis, if any.
+    /// Converts the flags; `None` without a Redis.
     pub(super) fn check(&self, in_memory: bool) -> Result<Option<RedisPlan>, RedisFault> {
-        // An empty variable is as good as none.
+        // An empty variable counts as unset.
         let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
             let flags = [
                 ("--redis-user", self.redis_user.is_some()),
@@ -94,8 +94,8 @@ impl RedisArgs {
                 ("--redis-ca", self.redis_ca.is_some()),
                 ("--wait-for-redis", self.wait_for_redis.is_some()),
             ];
-            let said = flags.into_iter().find_map(|(flag, said)| said.then_some(flag));
-            return said.map_or(Ok(None), |flag| Err(RedisFault::WithoutUrl(flag)));
+            let given = flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
+            return given.map_or(Ok(None), |flag| Err(RedisFault::WithoutUrl(flag)));
         };
         if in_memory {
             return Err(RedisFault::Memory);
@@ -139,13 +139,13 @@ fn aof(text: &str) -> Result<Aof, BadOption> {
     text.parse()
 }
 
-/// No brace: what is between them says to a cluster where a key is.
+/// Refuses braces: Redis Cluster takes the text between them for the hash tag of a key.
 fn prefix(text: &str) -> Result<String, String> {
     if text.is_empty()
         || text.contains(['{', '}'])
         || text.chars().any(|c| c.is_control() || c.is_whitespace())
     {
-        return Err("it has at least one character, and no brace or space".to_owned());
+        return Err("it needs at least one character, and must not contain braces or spaces".to_owned());
     }
     Ok(text.to_owned())
 }

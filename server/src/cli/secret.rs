@@ -1,10 +1,10 @@
-//! Where the secret comes from: the environment, a file that the operator names, or a file of our own, which is made
-//! on the first run.
+//! Secret of the server: from the environment, a file that the operator names, or the server's own file, which the
+//! first run creates.
 //!
-//! Our own file is complete from the moment that it has its name, and never replaced: of several programs that start
-//! at once one makes it, and all read the same.
+//! The own file is complete from the moment that it has its name, and is never replaced: of several programs that start
+//! at the same time one creates it, and all read the same secret.
 
-#![expect(clippy::doc_markdown, reason = "what stands above a flag is shown as it is, in --help")]
+#![expect(clippy::doc_markdown, reason = "--help shows the doc comment of a flag as it is")]
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -19,32 +19,32 @@ use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
 
 use super::data::data_dir;
 
-/// The environment variable that has the secret itself. There is no flag for it: any user of a host can read flags.
+/// Environment variable with the secret itself. There is no flag for it: every user of a host can read flags.
 pub(super) const SECRET_VARIABLE: &str = "REALTIME_JWT_SECRET";
-const KEPT_NAME: &str = "jwt-secret";
-/// More than anybody's secret; a larger file is another file.
-const LARGEST_FILE: u64 = 64 * 1024;
+const OWN_FILE: &str = "jwt-secret";
+/// Limit on the size of a secret file; a larger one is not a secret.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 /// Flags of the secret and of tokens, for the commands that verify or sign tokens.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tokens")]
 pub(super) struct SecretArgs {
-    /// A file that has the secret which signs tokens (HS256), at least 32 bytes; a newline at its end does not count.
-    /// The secret itself may be in the environment instead, in REALTIME_JWT_SECRET. With neither, one is made on the
-    /// first run and kept in the data directory
+    /// File with the secret that signs tokens (HS256), at least 32 bytes; a trailing newline is ignored. The secret itself
+    /// can be given in the environment instead, in REALTIME_JWT_SECRET. Without either, the first run creates one in the
+    /// data directory
     #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
     pub(super) jwt_secret_file: Option<PathBuf>,
 
-    /// Where the server keeps rooms and the secret that it makes [default: realtime in the user's data directory, which is
+    /// Directory for rooms and for a created secret [default: realtime in the user's data directory, which is
     /// ~/.local/share, or $XDG_DATA_HOME]
     #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
     pub(super) data_dir: Option<PathBuf>,
 
-    /// The issuer (`iss`) that tokens must have [default: any or none]
+    /// Issuer (`iss`) that tokens must have [default: any or none]
     #[arg(long, env = "REALTIME_ISSUER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(super) issuer: Option<String>,
 
-    /// The audience (`aud`) that tokens must name [default: any or none]
+    /// Audience (`aud`) that tokens must name [default: any or none]
     #[arg(long, env = "REALTIME_AUDIENCE", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub(super) audience: Option<String>,
 }
@@ -59,33 +59,33 @@ impl SecretArgs {
     }
 }
 
-/// What the operator said about the secret.
+/// Sources of the secret that the operator gave.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    /// The secret itself, from [`SECRET_VARIABLE`].
+    /// Secret itself, from [`SECRET_VARIABLE`].
     pub(super) variable: Option<OsString>,
-    /// A file that has it.
+    /// File with the secret.
     pub(super) file: Option<PathBuf>,
-    /// Where our own file is, if there is neither.
+    /// Directory of the server's own file, used if both others are missing.
     pub(super) data_dir: Option<PathBuf>,
 }
 
-/// Which of the sources the secret came from.
+/// Origin of the secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The operator gave it.
+    /// Given by the operator.
     Given,
-    /// It was in our own file.
-    Kept(PathBuf),
-    /// It is new, and now in our own file.
-    Made(PathBuf),
+    /// Read from the server's own file.
+    Existing(PathBuf),
+    /// Created in the server's own file.
+    Created(PathBuf),
 }
 
-/// Why there is no secret. Each says what to do.
+/// Error of resolving the secret. Each text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error(
-        "the secret in {SECRET_VARIABLE} {0}; make one with `openssl rand -hex 32`, or unset it to have one made"
+        "the secret in {SECRET_VARIABLE} {0}; make one with `openssl rand -hex 32`, or unset it to have one created"
     )]
     Variable(TooShort),
     #[error("the secret in {path} {fault}; make one with `openssl rand -hex 32`", path = .0.display(), fault = .1)]
@@ -95,80 +95,80 @@ pub(crate) enum SecretError {
     #[error("cannot read the secret from {path}: {fault}", path = .0.display(), fault = .1)]
     Unreadable(PathBuf, io::Error),
     #[error(
-        "{path} may be read by others, so its secret may be known; run `chmod 600 {path}`, or delete it to have a new \
-         one made (tokens signed with the old one end with it)",
+        "{path} can be read by others, so its secret may be known; run `chmod 600 {path}`, or delete it to have a new \
+         one created (tokens signed with the old one become invalid)",
         path = .0.display()
     )]
     Exposed(PathBuf),
-    #[error("{path} has no sound secret (it {fault}); delete it to have a new one made", path = .0.display(), fault = .1)]
-    Spoilt(PathBuf, TooShort),
+    #[error("{path} has no valid secret (it {fault}); delete it to have a new one created", path = .0.display(), fault = .1)]
+    Invalid(PathBuf, TooShort),
     #[error(
-        "cannot keep a secret in {path}: {fault}; name another directory with --data-dir, or give the secret in \
+        "cannot store a secret in {path}: {fault}; name another directory with --data-dir, or give the secret in \
          {SECRET_VARIABLE}",
         path = .0.display(), fault = .1
     )]
     Unwritable(PathBuf, io::Error),
-    #[error("there is no home directory to keep a secret in; name a directory with --data-dir")]
+    #[error("no home directory to store a secret in; name a directory with --data-dir")]
     NoHome,
 }
 
-/// The secret, and where it came from. Makes our own file if that is the source and it is not there.
+/// Resolves the secret and its origin. Creates the server's own file if that is the source and it is missing.
 pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
     let variable = match &sources.variable {
-        Some(text) => Some(Secret::new(line(text.as_bytes())).map_err(SecretError::Variable)?),
+        Some(text) => Some(Secret::new(without_newline(text.as_bytes())).map_err(SecretError::Variable)?),
         None => None,
     };
     let file = match &sources.file {
-        Some(path) => Some((path, given_file(path)?)),
+        Some(path) => Some((path, read_given_file(path)?)),
         None => None,
     };
     match (variable, file) {
         (Some(variable), Some((path, file))) if variable != file => Err(SecretError::Different(path.clone())),
         (Some(secret), _) | (None, Some((_, secret))) => Ok((secret, Origin::Given)),
-        (None, None) => kept_or_made(&data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?),
+        (None, None) => read_or_create(&data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?),
     }
 }
 
-/// Without the newline that editors and `echo` put at the end.
-fn line(bytes: &[u8]) -> &[u8] {
+/// Strips the newline that editors and `echo` append.
+fn without_newline(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-fn given_file(path: &Path) -> Result<Secret, SecretError> {
+fn read_given_file(path: &Path) -> Result<Secret, SecretError> {
     let bytes = File::open(path)
         .and_then(read_small)
         .map_err(|fault| SecretError::Unreadable(path.to_owned(), fault))?;
-    Secret::new(line(&bytes)).map_err(|fault| SecretError::File(path.to_owned(), fault))
+    Secret::new(without_newline(&bytes)).map_err(|fault| SecretError::File(path.to_owned(), fault))
 }
 
 fn read_small(file: File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {LARGEST_FILE} bytes")));
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("more than {MAX_FILE_BYTES} bytes")));
     }
     Ok(bytes)
 }
 
-fn kept_or_made(directory: &Path) -> Result<(Secret, Origin), SecretError> {
-    let path = directory.join(KEPT_NAME);
-    if let Some(secret) = kept(&path)? {
-        return Ok((secret, Origin::Kept(path)));
+fn read_or_create(directory: &Path) -> Result<(Secret, Origin), SecretError> {
+    let path = directory.join(OWN_FILE);
+    if let Some(secret) = read_own_file(&path)? {
+        return Ok((secret, Origin::Existing(path)));
     }
-    let made =
-        make(directory, &path).map_err(|fault| SecretError::Unwritable(directory.to_owned(), fault))?;
-    let secret = kept(&path)?.ok_or_else(|| {
+    let created = create_own_file(directory, &path)
+        .map_err(|fault| SecretError::Unwritable(directory.to_owned(), fault))?;
+    let secret = read_own_file(&path)?.ok_or_else(|| {
         SecretError::Unwritable(
             directory.to_owned(),
-            io::Error::new(ErrorKind::NotFound, "it went away again"),
+            io::Error::new(ErrorKind::NotFound, "it was removed again"),
         )
     })?;
-    Ok((secret, if made { Origin::Made(path) } else { Origin::Kept(path) }))
+    Ok((secret, if created { Origin::Created(path) } else { Origin::Existing(path) }))
 }
 
-/// The secret in our own file; `None` where there is no such file.
-fn kept(path: &Path) -> Result<Option<Secret>, SecretError> {
+/// Reads the server's own file; `None` if there is none.
+fn read_own_file(path: &Path) -> Result<Option<Secret>, SecretError> {
     let unreadable = |fault| SecretError::Unreadable(path.to_owned(), fault);
     let file = match File::open(path) {
         Ok(file) => file,
@@ -179,12 +179,14 @@ fn kept(path: &Path) -> Result<Option<Secret>, SecretError> {
         return Err(SecretError::Exposed(path.to_owned()));
     }
     let bytes = read_small(file).map_err(unreadable)?;
-    Secret::new(line(&bytes)).map(Some).map_err(|fault| SecretError::Spoilt(path.to_owned(), fault))
+    Secret::new(without_newline(&bytes))
+        .map(Some)
+        .map_err(|fault| SecretError::Invalid(path.to_owned(), fault))
 }
 
-/// Makes our own file, unless another program was faster: whether it was us. Written under another name and then
-/// linked, for a link fails where its name is taken and a rename does not.
-fn make(directory: &Path, path: &Path) -> io::Result<bool> {
+/// Creates the server's own file. Returns `false` if another program was faster. The file is written under another name
+/// and then linked, since a link fails if its name is taken and a rename does not.
+fn create_own_file(directory: &Path, path: &Path) -> io::Result<bool> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut random = [0_u8; SECRET_BYTES];
     let mut suffix = [0_u8; 8];
@@ -192,7 +194,7 @@ fn make(directory: &Path, path: &Path) -> io::Result<bool> {
         getrandom::fill(bytes).map_err(|fault| io::Error::other(fault.to_string()))?;
     }
 
-    let draft = directory.join(format!(".{KEPT_NAME}.{}", hex(&suffix)));
+    let draft = directory.join(format!(".{OWN_FILE}.{}", hex(&suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let linked = file
         .write_all(format!("{}\n", hex(&random)).as_bytes())
@@ -248,23 +250,26 @@ mod tests {
     }
 
     #[test]
-    fn one_is_made_and_kept_for_its_owner_alone() {
+    fn the_own_file_is_created_for_its_owner_alone() {
         let directory = directory();
         let data = directory.path().join("a/b");
         let (made, origin) = resolve(&in_dir(&data)).expect("a secret");
         let path = data.join("jwt-secret");
-        assert_eq!(origin, Origin::Made(path.clone()));
+        assert_eq!(origin, Origin::Created(path.clone()));
         assert_eq!((mode(&path), mode(&data)), (0o600, 0o700));
         assert_eq!(fs::read_dir(&data).expect("a directory").count(), 1, "no draft is left");
         assert_eq!(fs::read_to_string(&path).expect("text").len(), 2 * SECRET_BYTES + 1);
 
-        assert_eq!(resolve(&in_dir(&data)).expect("a secret"), (made.clone(), Origin::Kept(path.clone())));
+        assert_eq!(
+            resolve(&in_dir(&data)).expect("a secret"),
+            (made.clone(), Origin::Existing(path.clone()))
+        );
         let by_name = Sources { file: Some(path), ..Sources::default() };
         assert_eq!(resolve(&by_name).expect("a secret"), (made, Origin::Given));
     }
 
     #[test]
-    fn all_that_start_at_once_agree() {
+    fn programs_that_start_together_use_one_secret() {
         const PROGRAMS: usize = 8;
         let directory = directory();
         let sources = in_dir(directory.path());
@@ -281,12 +286,12 @@ mod tests {
             started.into_iter().map(|thread| thread.join().expect("no panic")).collect()
         });
         assert!(found.iter().all(|(secret, _)| *secret == found[0].0));
-        assert_eq!(found.iter().filter(|(_, origin)| matches!(origin, Origin::Made(_))).count(), 1);
+        assert_eq!(found.iter().filter(|(_, origin)| matches!(origin, Origin::Created(_))).count(), 1);
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
     }
 
     #[test]
-    fn a_kept_one_that_others_may_read_is_refused() {
+    fn an_own_file_that_others_can_read_is_refused() {
         let directory = directory();
         resolve(&in_dir(directory.path())).expect("a secret");
         let path = directory.path().join("jwt-secret");
@@ -298,17 +303,17 @@ mod tests {
     }
 
     #[test]
-    fn a_spoilt_one_is_named_and_not_replaced() {
+    fn an_invalid_own_file_is_named_and_not_replaced() {
         let directory = directory();
         let path = directory.path().join("jwt-secret");
         fs::write(&path, "short\n").expect("writable");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
-        assert!(matches!(resolve(&in_dir(directory.path())), Err(SecretError::Spoilt(_, TooShort(5)))));
+        assert!(matches!(resolve(&in_dir(directory.path())), Err(SecretError::Invalid(_, TooShort(5)))));
         assert_eq!(fs::read_to_string(&path).expect("text"), "short\n");
     }
 
     #[test]
-    fn variable_and_file_give_one_secret() {
+    fn variable_and_file_must_hold_the_same_secret() {
         let directory = directory();
         let path = directory.path().join("given");
         fs::write(&path, format!("{LONG}\r\n")).expect("writable");
@@ -328,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_name_the_place_and_never_the_secret() {
+    fn errors_name_the_source_and_never_the_secret() {
         let directory = directory();
         let short = directory.path().join("short");
         fs::write(&short, "hunter2\n").expect("writable");

@@ -1,4 +1,4 @@
-//! `realtime-server serve`: what may be written, and the [`Plan`] that it comes to.
+//! `realtime-server serve`: its arguments, and the checked [`Plan`] that they become.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,15 +20,15 @@ use crate::logging::Format;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server serve
-      On this host alone, with a secret that is made on the first run
+            On this host alone, with a secret that the first run creates
   realtime-server serve --data-dir /var/lib/realtime --retain 90d
-      With rooms and secret in a directory of its own, and no message older than 90 days
+            With rooms and secret in a given directory, and no message older than 90 days
   realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000'
-      For a network; put a proxy before it that speaks TLS
+            For a network; put a proxy that speaks TLS before it
   REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
-      With the secret of whoever makes the tokens, and logs for a machine
+            With the secret of the program that mints the tokens, and logs for a machine
 
-Every flag may be given as a variable, shown as [env: …]; the flag has precedence.
+Every flag can be given as a variable, shown as [env: …]; the flag has precedence.
 Durations: 500ms, 30s, 5m, 12h, 7d, 1h30m. Sizes: bytes, or KiB, MiB, GiB.";
 
 const KIB: usize = 1024;
@@ -47,8 +47,8 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<ListenAddress>,
 
-    /// Web pages that may connect, by their origin, such as https://chat.example.org (repeatable; in the variable with
-    /// commas between) [default: all]
+    /// Origin of web pages that may connect, such as https://chat.example.org (repeatable; in the variable separated by
+    /// commas) [default: all]
     #[arg(long, env = "REALTIME_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin,
           help_heading = "Listening")]
     allow_origin: Vec<String>,
@@ -60,7 +60,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     secret: SecretArgs,
 
-    /// What happens to a connection when its token expires
+    /// Action when the token of an open connection expires
     #[arg(
         long,
         env = "REALTIME_ON_EXPIRY",
@@ -92,7 +92,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     redis: RedisArgs,
 
-    /// How lines of the log on standard error are written
+    /// Format of the log on standard error
     #[arg(
         long,
         env = "REALTIME_LOG_FORMAT",
@@ -102,7 +102,7 @@ pub(crate) struct ServeArgs {
     )]
     log_format: Format,
 
-    /// What is logged: error, warn, info, debug or trace, also for a part of the server: info,realtime_server=debug
+    /// Log level: error, warn, info, debug or trace, also for a part of the server: info,realtime_server=debug
     #[arg(long, env = "REALTIME_LOG", value_name = "FILTER", default_value = "info", help_heading = "Logs")]
     log: String,
 }
@@ -110,28 +110,28 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Connections in all; fewer if the system's limit of open files is lower [default: 100000]
+    /// Limit on open connections; lower if the system's limit of open files is [default: 100000]
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
     max_connections: Option<usize>,
 
-    /// Connections from one address. Behind a proxy all come from its address. 0: no limit
+    /// Limit on connections from one address; behind a proxy all come from its address. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value = "1024")]
     max_connections_per_address: usize,
 
-    /// Connections of one user. 0: no limit
+    /// Limit on connections of one user. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_USER", value_name = "NUMBER", default_value = "32")]
     max_connections_per_user: usize,
 
-    /// Rooms that a connection may be in
+    /// Limit on rooms that a connection may be in
     #[arg(long, env = "REALTIME_MAX_ROOMS_PER_CONNECTION", value_name = "NUMBER", default_value = "128",
           value_parser = at_least_one)]
     max_rooms_per_connection: usize,
 
-    /// Messages a second that a connection may send in the long run. 0: no limit
+    /// Limit on messages a second from a connection, as a long-term rate. 0: no limit
     #[arg(long, env = "REALTIME_MAX_MESSAGES_PER_SECOND", value_name = "NUMBER", default_value = "50")]
     max_messages_per_second: u32,
 
-    /// Messages that a connection may send at once after a pause [default: twice those a second]
+    /// Messages that a connection may send at once after a pause [default: twice the messages a second]
     #[arg(long, env = "REALTIME_MESSAGE_BURST", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     message_burst: Option<u32>,
 }
@@ -139,31 +139,31 @@ struct LimitArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Timing")]
 struct TimingArgs {
-    /// How long a request may take to arrive
+    /// Time limit for a request to arrive
     #[arg(long, env = "REALTIME_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     header_timeout: Duration,
 
-    /// How long a client may be silent before it is sent a ping
+    /// Time without a frame from a client after which it is sent a ping
     #[arg(long, env = "REALTIME_PING_INTERVAL", value_name = "DURATION", default_value = "25s", value_parser = positive_duration)]
     ping_interval: Duration,
 
-    /// How long it may then be silent before it is closed (4006)
+    /// Time that a client has to answer a ping before it is closed (4006)
     #[arg(long, env = "REALTIME_PING_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     ping_timeout: Duration,
 
-    /// How long a client may read nothing of what there is for it before it is closed (4008)
+    /// Time that a client may accept none of its pending frames before it is closed (4008)
     #[arg(long, env = "REALTIME_SLOW_READER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     slow_reader_timeout: Duration,
 
-    /// How long a frame may take from its first byte to its last
+    /// Time limit for a frame from its first byte to its last
     #[arg(long, env = "REALTIME_UNFINISHED_FRAME_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     unfinished_frame_timeout: Duration,
 
-    /// How long a user whose connection was lost has to come back before others are told that it left. May be 0
+    /// Leave grace: time that a user has to come back after a lost connection before others see it leave. May be 0
     #[arg(long, env = "REALTIME_LEAVE_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     leave_grace: Duration,
 
-    /// How long open connections have to close when the server stops
+    /// Time that open connections have to close when the server stops
     #[arg(long, env = "REALTIME_SHUTDOWN_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     shutdown_deadline: Duration,
 }
@@ -171,36 +171,35 @@ struct TimingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rooms")]
 struct RoomArgs {
-    /// Keep rooms in memory: they end with the server. Otherwise they are in the data directory
+    /// Store rooms in memory: they end with the server. Otherwise they are in the data directory
     #[arg(long, env = "REALTIME_MEMORY", value_parser = BoolishValueParser::new())]
     memory: bool,
 
-    /// Drop messages that are older [default: keep them]
+    /// Drop messages that are older than this [default: keep them]
     #[arg(long, env = "REALTIME_RETAIN", value_name = "DURATION", value_parser = positive_duration)]
     retain: Option<Duration>,
 
-    /// Keep that many messages of a room, the newest [default: all of them; with --memory
-    /// 1000, in Redis 10000]
+    /// Keep only this many of the newest messages of a room [default: all; with --memory 1000, in Redis 10000]
     #[arg(long, env = "REALTIME_RETAIN_MESSAGES", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     retain_messages: Option<u64>,
 
-    /// With --memory: memory for the messages of all rooms together; past it the oldest go first
+    /// With --memory: limit on the memory for the messages of all rooms; above it the oldest are dropped first
     #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     history_bytes: usize,
 
-    /// The most entries that are replayed to a client that comes back
+    /// Limit on the entries that are replayed to a client that reconnects
     #[arg(long, env = "REALTIME_REPLAY_LIMIT", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
     replay_limit: usize,
 
-    /// Memory for what a room holds ready for its members; who falls further behind is closed (4008)
+    /// Memory of a room's ring, from which members are served; a member that falls further behind is closed (4008)
     #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "4MiB", value_parser = size::<{ 64 * KIB }>)]
     ring_bytes_per_room: usize,
 
-    /// Memory for what all rooms hold ready together
+    /// Limit on the memory of all rings together
     #[arg(long, env = "REALTIME_RING_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     ring_bytes: usize,
 
-    /// How long a room holds ready what its members have had, for those that come back
+    /// Time that a ring keeps delivered entries, for clients that reconnect
     #[arg(long, env = "REALTIME_RING_KEEP", value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     ring_keep: Duration,
 }
@@ -215,12 +214,12 @@ enum OnExpiryArg {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("it is a number, at least 1".to_owned()),
+        Err(_) | Ok(0) => Err("it must be a number, at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
 }
 
-/// An origin as browsers send it: scheme, host and port, in small letters, and nothing behind.
+/// Parses an origin as browsers send it: scheme, host and port, in lower case, and nothing after it.
 fn origin(text: &str) -> Result<String, String> {
     match text.split_once("://") {
         Some((scheme, host))
@@ -235,25 +234,24 @@ fn origin(text: &str) -> Result<String, String> {
     }
 }
 
-/// What `serve` is going to do: all of it checked.
+/// Checked configuration of a run of the server.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) config: Config,
     /// Empty: the default addresses.
     pub(crate) listen: Vec<ListenAddress>,
-    /// Where rooms are kept; `None`: in memory, or in Redis.
+    /// Data directory; `None` if rooms are in memory or in Redis.
     pub(crate) store: Option<PathBuf>,
-    /// The Redis in which they are kept, if any.
     pub(crate) redis: Option<RedisPlan>,
     pub(crate) log_format: Format,
     pub(crate) log_filter: EnvFilter,
     pub(crate) secret_origin: Origin,
-    /// Whether the operator chose the number of connections.
+    /// Whether the operator set `--max-connections`.
     pub(crate) max_connections_chosen: bool,
 }
 
 impl ServeArgs {
-    /// Checks what is left to check. The secret comes last: it is made where there is none.
+    /// Checks the arguments. The secret comes last, since resolving it may create one.
     pub(crate) fn check(self) -> Result<Plan, UsageError> {
         let log_filter =
             EnvFilter::try_new(&self.log).map_err(|fault| UsageError::Filter(fault.to_string()))?;
@@ -349,13 +347,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_is_the_defaults() {
+    fn without_flags_the_config_has_its_defaults() {
         assert_eq!(format!("{:?}", config(&[])), format!("{:?}", Config::new(secret())));
     }
 
     #[test]
-    fn what_is_said_is_meant() {
-        let said = config(&[
+    fn flags_set_the_fields_of_the_config() {
+        let given = config(&[
             "--issuer=me",
             "--audience=chat",
             "--allow-origin=https://Chat.example.org,http://localhost:3000",
@@ -368,18 +366,18 @@ mod tests {
             "--ring-keep=1h",
             "--workers=3",
         ]);
-        assert_eq!((said.issuer.as_deref(), said.audience.as_deref()), (Some("me"), Some("chat")));
-        assert_eq!(said.allowed_origins, ["https://chat.example.org", "http://localhost:3000"]);
-        assert_eq!(said.on_expiry, OnExpiry::Ignore);
-        assert_eq!((said.limits.max_connections, said.limits.message_burst, said.workers), (7, 20, 3));
-        assert_eq!(said.timing.ping_interval, Duration::from_mins(1));
-        assert_eq!(said.timing.leave_grace, Duration::ZERO);
-        assert_eq!((said.memory.history_bytes, said.ring.keep), (2 << 20, Duration::from_hours(1)));
+        assert_eq!((given.issuer.as_deref(), given.audience.as_deref()), (Some("me"), Some("chat")));
+        assert_eq!(given.allowed_origins, ["https://chat.example.org", "http://localhost:3000"]);
+        assert_eq!(given.on_expiry, OnExpiry::Ignore);
+        assert_eq!((given.limits.max_connections, given.limits.message_burst, given.workers), (7, 20, 3));
+        assert_eq!(given.timing.ping_interval, Duration::from_mins(1));
+        assert_eq!(given.timing.leave_grace, Duration::ZERO);
+        assert_eq!((given.memory.history_bytes, given.ring.keep), (2 << 20, Duration::from_hours(1)));
         assert_eq!(config(&["--message-burst=5"]).limits.message_burst, 5);
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_values_are_refused() {
         for flag in [
             "--workers=0",
             "--max-connections=0",

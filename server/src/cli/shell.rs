@@ -1,25 +1,25 @@
-//! What shells and `man` are told about this program, printed for whoever installs it.
+//! `realtime-server completions` and `man`: completion scripts and manual pages.
 
 use clap::Args;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-/// The commands that have a page of their own.
+/// Commands with a manual page of their own.
 const PAGES: [&str; 7] = ["serve", "token", "export", "import", "backup", "completions", "man"];
 
-/// What `completions` is given.
+/// Arguments of `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = COMPLETIONS)]
 pub(crate) struct CompletionsArgs {
-    /// Whose
+    /// Shell to print the script for
     shell: Shell,
 }
 
-/// What `man` is given.
+/// Arguments of `man`.
 #[derive(Debug, Args)]
 #[command(after_help = MAN)]
 pub(crate) struct ManArgs {
-    /// The page of this command [default: the program's]
+    /// Command whose page to print [default: the program itself]
     #[arg(value_name = "COMMAND", value_parser = PAGES)]
     command: Option<String>,
 }
@@ -36,7 +36,7 @@ Examples:
   realtime-server man serve > ~/.local/share/man/man1/realtime-server-serve.1";
 
 impl CompletionsArgs {
-    /// The script that completes `program`.
+    /// Completion script of `program`.
     pub(crate) fn script(&self, mut program: clap::Command) -> Vec<u8> {
         let mut script = Vec::new();
         generate(self.shell, &mut program, "realtime-server", &mut script);
@@ -44,14 +44,14 @@ impl CompletionsArgs {
     }
 }
 
-/// `clap_complete` 4.6 spells the hyphen of this program's name in two ways, and bash finds no command's options
-/// (<https://github.com/clap-rs/clap/issues/6421>). Once that is repaired this changes nothing, and can go.
+/// Works around `clap_complete` 4.6, which spells the hyphen of the program's name in two ways, so that bash finds no
+/// options of a command (<https://github.com/clap-rs/clap/issues/6421>). It changes nothing once that is fixed.
 fn with_one_spelling(script: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(script).replace("realtime__subcmd__server", "realtime__server").into_bytes()
 }
 
 impl ManArgs {
-    /// The page of `program`, as roff.
+    /// Manual page of `program`, as roff.
     pub(crate) fn page(&self, program: clap::Command) -> Vec<u8> {
         let mut program = program.disable_help_subcommand(true);
         program.build();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn each_shell_knows_commands_and_options() {
+    fn each_script_contains_commands_and_options() {
         for shell in Shell::value_variants() {
             let script = text(CompletionsArgs { shell: *shell }.script(Cli::command()));
             for word in ["serve", "token", "retain", "ttl", "jwt-secret-file"] {
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn each_command_has_its_page() {
+    fn each_command_has_a_manual_page() {
         let program = Cli::command();
         assert_eq!(program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), PAGES);
         let page = text(ManArgs { command: None }.page(Cli::command()));

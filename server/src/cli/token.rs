@@ -1,4 +1,4 @@
-//! `realtime-server token`: a token on standard output.
+//! `realtime-server token`: prints a token.
 
 use std::time::Duration;
 
@@ -16,36 +16,35 @@ use super::usage::UsageError;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server token --user alice
-      Every room, for twelve hours
+            For every room, valid for twelve hours
   realtime-server token --user bob --room 'chat-*' --room lobby --read-only chat-news --ttl 7d
-      Rooms that begin with `chat-`, and `lobby`; in `chat-news` bob may only read
+            For rooms that begin with `chat-`, and `lobby`; in `chat-news` bob can only read
   realtime-server token --user ops --role admin
-      Every room, and notices to all
+            For every room, with the right to send notices to everyone
 
-In a glob `*` is any run of characters and `?` is one. The secret is the server's:
+In a glob `*` matches any run of characters and `?` exactly one. The secret is that of the server:
 give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TokenArgs {
-    /// Who the bearer is: 1 to 64 visible characters
+    /// User id of the bearer: 1 to 64 visible characters
     #[arg(long, value_name = "NAME")]
     user: UserId,
 
-    /// What the bearer is
+    /// Role of the bearer
     #[arg(long, value_name = "ROLE", default_value = "user")]
     role: RoleArg,
 
-    /// Rooms that the bearer may use (repeatable) [default: every room]
+    /// Room that the bearer may use (repeatable) [default: every room]
     #[arg(long = "room", value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     rooms: Vec<String>,
 
-    /// Rooms that the bearer may use and not post in (repeatable); it has to be let in by --room as well, if there is
-    /// one
+    /// Room that the bearer may read but not post in (repeatable); --room, if given, must allow it as well
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     read_only: Vec<String>,
 
-    /// How long the token is good: 30s, 12h, 7d
+    /// Lifetime of the token: 30s, 12h, 7d
     #[arg(long, default_value = "12h", value_name = "DURATION", value_parser = positive_duration)]
     ttl: Duration,
 
@@ -62,7 +61,7 @@ enum RoleArg {
 }
 
 impl TokenArgs {
-    /// The token, made at `now`, and where the secret came from.
+    /// Mints the token at `now`; also returns where the secret came from.
     pub(crate) fn token(self, now: Timestamp) -> Result<(String, Origin), UsageError> {
         let (secret, origin) = secret::resolve(&self.secret.sources())?;
         let claims = Claims {
@@ -85,7 +84,7 @@ impl TokenArgs {
     }
 }
 
-/// The `exp` of a token that is good for `ttl` from `now`, in seconds.
+/// `exp` of a token that is valid for `ttl` from `now`, in seconds.
 pub(super) fn expiry(now: Timestamp, ttl: Duration) -> u64 {
     (Duration::from_millis(now.millis()) + ttl).as_secs()
 }

@@ -1,11 +1,11 @@
-//! Durations and sizes as people write them.
+//! Parsers of durations and sizes.
 
 use std::time::Duration;
 
-/// Longest duration that is read: a hundred years, so that sums with the time of day stay in their types.
+/// Longest duration that is accepted: a hundred years, so that sums with the time of day stay in range.
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// Reads `500ms`, `30s`, `5m`, `12h`, `7d`, or several from large to small as in `1h30m`; `0` needs no unit.
+/// Parses `500ms`, `30s`, `5m`, `12h`, `7d`, or several from large to small as in `1h30m`; `0` needs no unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u64); 5] =
         [("d", 24 * 60 * 60_000), ("h", 60 * 60_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -30,12 +30,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if duration > LONGEST { Err("a duration is at most 36500d".to_owned()) } else { Ok(duration) }
 }
 
-/// Reads a duration that is not zero.
+/// Parses a duration that is not zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|read| if read.is_zero() { Err("it may not be 0".to_owned()) } else { Ok(read) })
+    duration(text).and_then(|read| if read.is_zero() { Err("it must not be 0".to_owned()) } else { Ok(read) })
 }
 
-/// Reads a number of bytes, at least `LEAST`: `65536`, `64KiB`, `16MiB`, `1GiB`.
+/// Parses a number of bytes, at least `LEAST`: `65536`, `64KiB`, `16MiB`, `1GiB`.
 pub(super) fn size<const LEAST: usize>(text: &str) -> Result<usize, String> {
     let wrong = || "a size is a number of bytes, or one with KiB, MiB or GiB, such as 16MiB".to_owned();
     let (number, unit) = split_at(text, |c| !c.is_ascii_digit());
@@ -48,10 +48,10 @@ pub(super) fn size<const LEAST: usize>(text: &str) -> Result<usize, String> {
     };
     let bytes =
         number.parse::<usize>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)?;
-    if bytes < LEAST { Err(format!("it is at least {LEAST} bytes")) } else { Ok(bytes) }
+    if bytes < LEAST { Err(format!("it must be at least {LEAST} bytes")) } else { Ok(bytes) }
 }
 
-/// Splits before the first character that `ends`.
+/// Splits before the first character for which `ends` is true.
 fn split_at(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
     text.split_at(text.find(ends).unwrap_or(text.len()))
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read() {
+    fn valid_durations_are_parsed() {
         for (text, millis) in [
             ("0", 0),
             ("0s", 0),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_duration_is_refused() {
+    fn invalid_durations_are_refused() {
         for text in [
             "",
             "s",
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_read() {
+    fn sizes_are_parsed_or_refused() {
         for (text, bytes) in
             [("0", 0), ("65536", 65_536), ("64KiB", 65_536), ("16MiB", 16 << 20), ("2GiB", 2 << 30)]
         {

@@ -40,9 +40,9 @@ fn an_imported_room_goes_on_where_it_was() {
     let there = another(&home);
     let file = there.file("lobby.ndjson", &exported.stdout());
     let import = || there.run(&["import", file.to_str().expect("a path")]).succeeded().stderr();
-    assert!(import().contains("imported 1 rooms with 5 messages; 0 were there already"));
+    assert!(import().contains("imported 1 rooms with 5 messages; 0 existed already"));
     let before = fs::read(there.store()).expect("a store");
-    assert!(import().contains("imported 0 rooms with 0 messages; 1 were there already"));
+    assert!(import().contains("imported 0 rooms with 0 messages; 1 existed already"));
     assert!(fs::read(there.store()).expect("a store") == before, "nothing was changed");
 
     let token = there.token("alice");
