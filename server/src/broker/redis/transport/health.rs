@@ -38,7 +38,8 @@ pub(crate) struct Health {
 }
 
 /// The result of a probe.
-enum Probe {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probe {
     Received,
     /// Published, and not received.
     Deaf,
@@ -103,7 +104,8 @@ impl Health {
         }
     }
 
-    async fn probe(&self, commands: &Link, number: u64) -> Probe {
+    /// Writes and publishes `number`, and waits until it is received.
+    pub(crate) async fn probe(&self, commands: &Link, number: u64) -> Probe {
         let mut received = self.received.subscribe();
         let mut probe = scripts::PROBE.on(&[&*self.channel]);
         probe.arg(&*self.channel).arg(number).arg(KEPT.as_secs());
