@@ -68,6 +68,11 @@ impl Handle {
             mpsc::error::TrySendError::Closed(command) => TrySendError::Ended(command),
         })
     }
+
+    /// Reports frames as [`Event::Traced`] from now on, first the last ones, or stops that.
+    pub fn trace(&self, on: bool) -> Result<(), TrySendError> {
+        self.try_send(Command::Trace(on))
+    }
 }
 
 impl Events {
