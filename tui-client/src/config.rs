@@ -1,26 +1,22 @@
 //! The configuration as checked: past [`Config::check`] nothing of it is looked at again.
 
+mod bearer;
 mod command;
+mod error;
 mod file;
 mod subject;
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-
-use realtime_shared::{NameError, RoomName, UserId};
+use realtime_shared::{RoomName, UserId};
 
 use crate::app::Theme;
 use crate::cli::{Args, Connection};
-use crate::net::{self, TokenSource, UrlError};
+use crate::net;
 use crate::settings::{Settings, TokenFrom};
 use crate::state;
 
+use bearer::{fixed, from_file};
+pub use error::ConfigError;
 pub use file::ConfigFile;
-
-/// A token file is not longer than this, in bytes.
-const TOKEN_FILE_BYTES: u64 = 64 * 1024;
 
 /// All that the client has to know before it starts.
 #[derive(Debug, Clone)]
@@ -48,46 +44,6 @@ pub struct Server {
     pub url: String,
     /// Whom the token is for, where it says that.
     pub user: Option<UserId>,
-}
-
-/// What is wrong with the configuration. Each says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// There is no token.
-    #[error(
-        "no token: give --token, --token-file or REALTIME_TOKEN, or a place for it in config.toml \
-            (`realtime-server token --user you` prints one)"
-    )]
-    NoToken,
-    /// There are two.
-    #[error("--token and --token-file exclude each other: give one of them")]
-    TwoTokens,
-    /// It is not a token.
-    #[error(
-        "the token from {0} is not one: a token is three parts of letters, digits, - and _, with dots between"
-    )]
-    MalformedToken(&'static str),
-    /// The token file cannot be read.
-    #[error("cannot read the token file {}: {}", .0.display(), .1)]
-    TokenFile(PathBuf, io::Error),
-    /// Others could read the token.
-    #[error("others may read the token file {path}: run `chmod 600 {path}`", path = .0.display())]
-    OpenTokenFile(PathBuf),
-    /// What prints the token does not.
-    #[error("token_command prints no token: {0}")]
-    TokenCommand(io::Error),
-    /// The file that `--config` names cannot be read.
-    #[error("cannot read the configuration {}: {}", .0.display(), .1)]
-    File(PathBuf, io::Error),
-    /// A room's name is none.
-    #[error("--room `{0}` {1}")]
-    Room(String, NameError),
-    /// A room's name is kept for later.
-    #[error("--room `{0}`: names that begin with dm: are kept for later")]
-    ReservedRoom(String),
-    /// The address is none.
-    #[error("{0}: {1}")]
-    Url(&'static str, UrlError),
 }
 
 impl Config {
@@ -161,56 +117,10 @@ pub(crate) fn room(name: &str) -> Result<RoomName, ConfigError> {
     if room.is_reserved() { Err(ConfigError::ReservedRoom(name.to_owned())) } else { Ok(room) }
 }
 
-/// A token with whom it is for, where it says that.
-type Bearer = (TokenSource, Option<UserId>);
-
-fn fixed(token: &str, source: &'static str) -> Result<Bearer, ConfigError> {
-    let token = token.trim();
-    if is_token(token) {
-        Ok((token.into(), subject::subject(token)))
-    } else {
-        Err(ConfigError::MalformedToken(source))
-    }
-}
-
-/// The file is read again for each connection: a token that was renewed there counts without a restart.
-fn from_file(path: &Path) -> Result<Bearer, ConfigError> {
-    let failed = |error| ConfigError::TokenFile(path.to_owned(), error);
-    let mut file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if is_open_to_others(&metadata) {
-        return Err(ConfigError::OpenTokenFile(path.to_owned()));
-    }
-    let token = read_token(&mut file).map_err(failed)?;
-    let (once, user) = fixed(&token, "the token file")?;
-    if !metadata.is_file() {
-        return Ok((once, user));
-    }
-    let path = path.to_owned();
-    Ok((TokenSource::from_fn(move || read_token(&mut File::open(&path)?)), user))
-}
-
-fn read_token(file: &mut File) -> io::Result<String> {
-    let mut token = String::new();
-    file.take(TOKEN_FILE_BYTES).read_to_string(&mut token)?;
-    Ok(token)
-}
-
-fn is_open_to_others(metadata: &Metadata) -> bool {
-    metadata.permissions().mode() & 0o077 != 0
-}
-
-/// Whether `token` has the form of a signed JWT.
-fn is_token(token: &str) -> bool {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
-    token.split('.').count() == 3 && token.split('.').all(is_part)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 

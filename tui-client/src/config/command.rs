@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::sleep;
 
-use super::{Bearer, ConfigError, TOKEN_FILE_BYTES, fixed};
+use super::bearer::{Bearer, TOKEN_FILE_BYTES, fixed};
+use super::error::ConfigError;
 use crate::net::TokenSource;
 use crate::settings::TokenCommand;
 

@@ -1,0 +1,134 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn editor(text: &str) -> Editor {
+    let mut editor = Editor::default();
+    editor.insert(text).expect("short");
+    editor
+}
+
+#[test]
+fn words_lines_and_graphemes_are_units() {
+    let mut e = editor("one two\nth👩\u{200d}👧e");
+    e.go(Motion::Left);
+    e.go(Motion::Left);
+    assert_eq!(&e.text()[..e.cursor()], "one two\nth");
+    assert!(e.go(Motion::Up));
+    assert_eq!(&e.text()[..e.cursor()], "on");
+    assert!(!e.go(Motion::Up));
+    e.go(Motion::LineEnd);
+    e.cut(Motion::WordLeft);
+    assert_eq!(e.text(), "one \nth👩\u{200d}👧e");
+    e.go(Motion::LineStart);
+    e.paste_cut().expect("short");
+    assert_eq!(e.text(), "twoone \nth👩\u{200d}👧e");
+    e.go(Motion::Down);
+    e.delete(Motion::Left);
+    assert_eq!(e.text(), "twoone \nthe");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_as_a_whole() {
+    let mut e = editor("kept");
+    assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS)), Err(Full));
+    assert_eq!(e.text(), "kept");
+    assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS - 4)), Ok(()));
+}
+
+#[test]
+fn changes_are_taken_back_word_by_word() {
+    let mut e = Editor::default();
+    for c in "one two".chars() {
+        e.insert(&c.to_string()).expect("short");
+    }
+    e.cut(Motion::WordLeft);
+    assert_eq!(e.text(), "one ");
+    for text in ["one two", "one ", ""] {
+        assert!(e.undo());
+        assert_eq!(e.text(), text);
+    }
+    assert!(!e.undo());
+    for text in ["one ", "one two", "one "] {
+        assert!(e.redo());
+        assert_eq!(e.text(), text);
+    }
+    e.insert("x").expect("short");
+    assert!(!e.redo(), "another change was made");
+    e.take();
+    assert!(!e.undo(), "what was sent does not come back");
+    e.paste_cut().expect("short");
+    e.undo();
+    assert!(!e.undo(), "nothing more");
+}
+
+#[test]
+fn long_drafts_are_undone_less_far() {
+    let mut e = editor(&"x".repeat(DRAFT_CHARS - 100));
+    let mut changes = 1;
+    for _ in 0..40 {
+        e.insert("\n").expect("short");
+        changes += 1;
+    }
+    let mut undone = 0;
+    while e.undo() {
+        undone += 1;
+    }
+    assert!(undone < changes && undone * DRAFT_CHARS <= UNDONE_BYTES + DRAFT_CHARS, "{undone}");
+}
+
+proptest! {
+    #[test]
+    fn what_is_undone_and_done_again_is_the_same(
+        steps in prop::collection::vec((0..5u8, "[a \n日]{1,3}"), 0..40)
+    ) {
+        let mut e = Editor::default();
+        let mut texts = vec![String::new()];
+        for (step, text) in steps {
+            match step {
+                0 => { e.go(Motion::Left); }
+                1 => e.delete(Motion::Left),
+                2 => e.cut(Motion::WordLeft),
+                _ => e.insert(&text).expect("short"),
+            }
+            texts.push(e.text().to_owned());
+        }
+        let end = e.text().to_owned();
+        let mut undone = 0;
+        while e.undo() {
+            undone += 1;
+            prop_assert!(texts.iter().any(|text| text == e.text()));
+        }
+        prop_assert_eq!(e.text(), "");
+        for _ in 0..undone {
+            prop_assert!(e.redo());
+        }
+        prop_assert!(!e.redo());
+        prop_assert_eq!(e.text(), end);
+    }
+
+    #[test]
+    fn the_cursor_is_always_between_graphemes(
+        steps in prop::collection::vec((0..14u8, "[a \n\u{301}👩\u{200d}\u{1F1E6}]{0,3}"), 0..60)
+    ) {
+        let mut e = Editor::default();
+        for (step, text) in steps {
+            match step {
+                0 => { e.go(Motion::Left); }
+                1 => { e.go(Motion::Right); }
+                2 => { e.go(Motion::WordLeft); }
+                3 => { e.go(Motion::WordRight); }
+                4 => { e.go(Motion::Up); }
+                5 => { e.go(Motion::Down); }
+                6 => e.delete(Motion::Left),
+                7 => e.delete(Motion::Right),
+                8 => e.cut(Motion::WordLeft),
+                9 => { e.undo(); }
+                10 => { e.redo(); }
+                _ => e.insert(&text).expect("short"),
+            }
+            let ends = e.text().grapheme_indices(true).map(|(at, _)| at).chain([e.text().len()]);
+            prop_assert!(ends.into_iter().any(|at| at == e.cursor()), "{:?} {}", e.text(), e.cursor());
+        }
+    }
+}
