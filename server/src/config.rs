@@ -162,7 +162,7 @@ pub struct Retain {
 }
 
 impl Retain {
-    /// Whether an entry accepted at `then` is beyond the retention.
+    /// True if an entry accepted at `then` is beyond the retention.
     pub(crate) fn is_past(&self, then: Timestamp, now: Timestamp) -> bool {
         let age = Duration::from_millis(now.millis().saturating_sub(then.millis()));
         self.age.is_some_and(|limit| age > limit)

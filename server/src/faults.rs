@@ -20,13 +20,13 @@ pub(crate) enum Fault {
     ReplayOffByOne,
 }
 
-/// Whether the fault is active.
+/// True if the fault is active.
 #[cfg(not(feature = "faults"))]
 pub(crate) const fn breaks(_: Fault) -> bool {
     false
 }
 
-/// Whether the fault is active.
+/// True if the fault is active.
 #[cfg(feature = "faults")]
 pub(crate) fn breaks(fault: Fault) -> bool {
     use std::sync::LazyLock;

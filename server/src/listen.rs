@@ -54,7 +54,7 @@ pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, Bind
     Ok(listeners)
 }
 
-/// Whether the host lacks the address or its whole family.
+/// True if the host lacks the address or its whole family.
 fn is_no_such_address(fault: &io::Error) -> bool {
     fault.kind() == ErrorKind::AddrNotAvailable
         || [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]

@@ -51,7 +51,7 @@ impl Grants {
         }))
     }
 
-    /// Whether the bearer may join `room`, read its history and see it in lists.
+    /// True if the bearer may join `room`, read its history and see it in lists.
     #[must_use]
     pub fn may_use(&self, room: &RoomName) -> bool {
         !room.is_reserved()
@@ -61,7 +61,7 @@ impl Grants {
             }
     }
 
-    /// Whether the bearer may post in `room`. Implies [`Self::may_use`].
+    /// True if the bearer may post in `room`. Implies [`Self::may_use`].
     #[must_use]
     pub fn may_post(&self, room: &RoomName) -> bool {
         self.may_use(room)

@@ -246,7 +246,7 @@ pub(crate) struct Plan {
     pub(crate) log_format: Format,
     pub(crate) log_filter: EnvFilter,
     pub(crate) secret_origin: Origin,
-    /// Whether the operator set `--max-connections`.
+    /// True if the operator set `--max-connections`.
     pub(crate) max_connections_chosen: bool,
 }
 

@@ -51,7 +51,7 @@ struct Connections {
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     address: IpAddr,
-    /// Whether the connection is above a limit: it may only be refused.
+    /// True if the connection is above a limit: it may only be refused.
     pub(crate) excess: bool,
     worker: OnceLock<Arc<AtomicUsize>>,
 }

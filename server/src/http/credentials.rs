@@ -14,7 +14,7 @@ const BEARER_SUBPROTOCOL: &str = "bearer.";
 pub(super) struct Credentials {
     /// Unverified token; empty if the request has none.
     pub(super) token: String,
-    /// Whether the client offers [`SUBPROTOCOL`]; the response then selects it.
+    /// True if the client offers [`SUBPROTOCOL`]; the response then selects it.
     pub(super) subprotocol: bool,
 }
 

@@ -23,7 +23,7 @@ pub struct Bounds {
     pub frame_bytes: usize,
     /// Longest message with all its fragments, in bytes.
     pub message_bytes: usize,
-    /// Whether binary messages are accepted.
+    /// True if binary messages are accepted.
     pub binary: bool,
 }
 
@@ -65,7 +65,7 @@ impl FrameReader {
         Self { bounds, in_message: false, parser: None }
     }
 
-    /// Whether a fragmented message has begun and not ended.
+    /// True if a fragmented message has begun and not ended.
     #[must_use]
     pub fn in_message(&self) -> bool {
         self.in_message

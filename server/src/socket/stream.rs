@@ -36,9 +36,9 @@ pub enum Read {
 /// Result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// Whether the peer reads: it accepted everything, or 16 KiB since the last progress.
+    /// True if the peer reads: it accepted everything, or 16 KiB since the last progress.
     pub progress: bool,
-    /// Whether everything was written.
+    /// True if everything was written.
     pub all: bool,
 }
 
@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Whether a frame or a fragmented message is incomplete.
+    /// True if a frame or a fragmented message is incomplete.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
         !self.input.is_empty() || self.reader.in_message()
@@ -121,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Whether [`Socket::next_message`] may return a message without another read.
+    /// True if [`Socket::next_message`] may return a message without another read.
     #[must_use]
     pub fn has_input(&self) -> bool {
         !self.starved

@@ -27,7 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Store {
     path: PathBuf,
     connection: Connection,
-    /// Whether the check at startup covered the whole file.
+    /// True if the check at startup covered the whole file.
     fully_checked: bool,
     lock: Lock,
 }
@@ -58,7 +58,7 @@ impl Store {
         &self.path
     }
 
-    /// Whether the check at startup covered the whole file; it covers a large one only in part.
+    /// True if the check at startup covered the whole file; it covers a large one only in part.
     #[must_use]
     pub fn is_fully_checked(&self) -> bool {
         self.fully_checked

@@ -25,14 +25,14 @@ pub(super) struct MemoryLog {
     /// Head: seq, id and time.
     pub(super) last: Option<(Seq, EntryId, Timestamp)>,
     /// Newest entries, contiguous up to the head.
-    pub(super) entries: VecDeque<StoredEntry>,
+    pub(super) entries: VecDeque<TimedEntry>,
     pub(super) dedup: HashMap<DedupKey, DedupRecord>,
     /// Keys of `dedup`, oldest first.
     pub(super) dedup_order: VecDeque<DedupKey>,
 }
 
 /// Entry with the time at which it was accepted.
-pub(super) struct StoredEntry {
+pub(super) struct TimedEntry {
     pub(super) entry: Entry,
     ts: Timestamp,
 }
@@ -92,7 +92,7 @@ impl MemoryLog {
         Seq::new(head + 1 - self.entries.len() as u64)
     }
 
-    /// Whether the entry or the dedup record of `seq` is stored.
+    /// True if the entry or the dedup record of `seq` is stored.
     pub(super) fn holds(&self, seq: Seq) -> bool {
         self.entries.front().is_some_and(|kept| kept.entry.seq <= seq)
             || self.dedup_order.binary_search_by_key(&seq, |key| self.dedup[key].seq).is_ok()
@@ -118,7 +118,7 @@ impl MemoryLog {
     }
 
     fn drop_entry(&mut self, freed: &mut Usage) {
-        if let Some(StoredEntry { entry, .. }) = self.entries.pop_front() {
+        if let Some(TimedEntry { entry, .. }) = self.entries.pop_front() {
             freed.add(entry.json.len() + ENTRY_BYTES);
         }
     }
@@ -162,7 +162,7 @@ impl MemoryLog {
         self.last = Some((seq, id, now));
         let (mut added, mut freed) = (Usage::default(), Usage::default());
         added.add(entry.json.len() + ENTRY_BYTES);
-        self.entries.push_back(StoredEntry { entry: entry.clone(), ts: now });
+        self.entries.push_back(TimedEntry { entry: entry.clone(), ts: now });
         let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
         let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(limit)));
         (0..dropped).for_each(|_| self.drop_entry(&mut freed));
@@ -186,7 +186,7 @@ impl MemoryLog {
         let index = |seq: Seq| usize::try_from(seq.get().saturating_sub(first)).unwrap_or(usize::MAX);
         let (oldest, len) = (self.expired(retain, now), self.entries.len());
         let mut total = 0;
-        let mut fits = |kept: &&StoredEntry| {
+        let mut fits = |kept: &&TimedEntry| {
             let before = total;
             total += kept.entry.json.len();
             before == 0 || total <= bytes
