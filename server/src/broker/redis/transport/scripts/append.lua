@@ -1,14 +1,14 @@
--- Orders a message: deduplicates it, gives it the next number, stores it and announces it, all in one step.
+-- Appends a message: deduplicates it, gives it the next seq, stores it and announces it, in one step.
 --
--- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of what is known (hashes)
+-- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of known digests (hashes)
 -- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep
--- Returns 1 if it was known (0 if not), epoch, number, id and time.
+-- Returns 1 for a duplicate (else 0), epoch, seq, id and time.
 --
--- All that may fail is read before the first write: a script that fails half-way is not rolled back.
+-- Everything that may fail comes before the first write: a script that fails half-way is not rolled back.
 local log, meta = KEYS[1], KEYS[2]
 local channel, digest, id, time, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
--- For how long a message is known, in ms; how many are known at least; for how many seconds a generation is kept, which
--- is an hour longer than it is needed; and from how many on it is a table: to look through a list takes longer.
+-- Time for which a message is known, in ms; least number of known ones; lifetime of a generation in seconds, an hour
+-- longer than needed; and size from which a generation is a table: a search of a list takes longer.
 local WINDOW, GENERATION, PATIENCE, LIST = 86400000, 10000, 90000, 32
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
@@ -23,7 +23,7 @@ local function generation_of(seq)
   return KEYS[4], KEYS[3]
 end
 
--- Where one of the two is gone, the log goes on under another name, and nothing of what was lost is known.
+-- If one of the two is gone, the log goes on with another epoch, and no lost message is known.
 local anew = not last or not epoch
 local young, old = generation_of(head + 1)
 if last then
@@ -31,7 +31,7 @@ if last then
   if known then
     local seq, then_time, then_id = string.match(known, '^(%d+):(%d+):(.*)$')
     if tonumber(seq) <= head and time - tonumber(then_time) <= WINDOW then
-      -- A log without a name is shown under that of its newest entry.
+      -- A log without an epoch is shown under that of its newest entry.
       return {1, epoch or previous, seq, then_id, then_time}
     end
   end
@@ -49,7 +49,7 @@ end
 local added = add()
 local cut = type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller')
 if cut then
-  -- Somebody took entries off the end. The log has another name, so their numbers are given again: it has no hole.
+  -- Entries were deleted at the end. With another epoch their seqs are given again, without a hole.
   anew, epoch = true, id
   if last then redis.call('XSETID', log, last[1], 'MAXDELETEDID', last[1]) else redis.call('UNLINK', log) end
   added = add()

@@ -1,9 +1,9 @@
--- Counts a connection of a user, unless it has too many on all instances together.
+-- Counts a connection of a user, unless the user has too many on all instances.
 --
--- KEYS  beats (hash: instances that live), connections of each instance (hash), connections of this one by user (hash)
--- ARGV  what the key of an instance's connections begins with, instance, user, the user's connections on this instance
---       with this one, all connections on this instance with this one, the most that a user may have (0: any number)
--- Returns how many there are on all instances; 0 where it was not counted.
+-- KEYS  beats (hash: live instances), connections of each instance (hash), connections of this one by user (hash)
+-- ARGV  prefix of the key of an instance's connections, instance, user, the user's connections on this instance with this
+--       one, all connections on this instance with this one, the limit for a user (0: none)
+-- Returns the number of connections on all instances; 0 if the connection was not counted.
 local of_user, instances = tonumber(ARGV[4]), redis.call('HKEYS', KEYS[1])
 local most = tonumber(ARGV[6])
 if most > 0 then
@@ -17,7 +17,7 @@ if most > 0 then
 end
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
--- What is left of an instance that was given up does not count.
+-- An evicted instance does not count.
 local all = tonumber(ARGV[5])
 for _, instance in ipairs(instances) do
   if instance ~= ARGV[2] then all = all + tonumber(redis.call('HGET', KEYS[2], instance) or 0) end

@@ -1,9 +1,8 @@
--- A user comes into a room of an instance. Where it is on no other, those who are there are told.
+-- Adds a user to a room on an instance. If it was on no other instance, the members receive a join.
 --
--- KEYS  members (sorted set: on how many instances a user is), users of this instance (set), instances (set), meta
--- ARGV  channel, instance, user, members to name to others, members to name to the caller
--- Returns 1 if the user was on no instance (0 if it was), how many are there, which change of that was the last one, and
--- some of them.
+-- KEYS  members (sorted set: number of instances of a user), users of this instance (set), instances (set), meta
+-- ARGV  channel, instance, user, limit of members in the join, limit of members in the result
+-- Returns 1 if the user joined (else 0), the number of members, the presence version, and members.
 local changed = 0
 if redis.call('SADD', KEYS[2], ARGV[3]) == 1 then
   redis.call('SADD', KEYS[3], ARGV[2])

@@ -1,8 +1,8 @@
--- The last connection of a user is gone from a room of an instance. Where it is on no other, those who remain are told.
+-- Removes a user from a room on an instance. If it is on no other instance, the members receive a leave.
 --
--- KEYS  as of enter.lua
+-- KEYS  as in enter.lua
 -- ARGV  channel, instance, user, reason
--- Returns 1 if the user is on no instance now and was (0 if not), and how many are there.
+-- Returns 1 if the user left (else 0), and the number of members.
 local changed = 0
 if redis.call('SREM', KEYS[2], ARGV[3]) == 1 then
   if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('SREM', KEYS[3], ARGV[2]) end

@@ -1,14 +1,13 @@
--- Tells how a room stands, and has it counted on from what was told of who is there.
+-- Reads the state of a room. Raises its presence version to one after that of the caller, if Redis has lost changes.
 --
--- KEYS  log, meta, members (sorted set), instances (set), users of the instance that asks (set)
--- ARGV  channel, a number of an entry, the version of who is there that was told last (0: none)
--- Returns epoch, number, id and time of the newest entry ('', 0, '', 0: there is none), the id of the entry of that
--- number ('': it is not there), the version of who is there, how many are, how many of them on the instance that asks,
--- and the instances that they are on.
+-- KEYS  log, meta, members (sorted set), instances (set), users of the calling instance (set)
+-- ARGV  channel, a seq, the presence version of the caller (0: none)
+-- Returns epoch, seq, id and time of the newest entry ('', 0, '', 0: none), the id of the entry with the given seq
+-- ('': none), the presence version, the number of members, of members on the calling instance, and the instances.
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local people = redis.call('HGET', KEYS[2], 'people') or '0'
 if tonumber(people) < tonumber(ARGV[3]) then
-  -- Redis has lost changes, and would count others like them: it goes on after those that were told.
+  -- Redis has lost changes, and would give their versions again: it goes on after that of the caller.
   people = string.format('%.0f', ARGV[3] + 1)
   redis.call('HSET', KEYS[2], 'people', people)
   redis.call('SPUBLISH', ARGV[1], 'm\n' .. people)

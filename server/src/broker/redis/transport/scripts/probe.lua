@@ -1,7 +1,7 @@
--- Tries whether Redis takes what is written, and brings what is said.
+-- Writes and publishes the number of a probe.
 --
--- KEYS  a key of the instance that tries
--- ARGV  channel, number, seconds after which the key goes
--- Returns nothing of interest: an error where it refuses.
+-- KEYS  a key of the instance
+-- ARGV  channel, number, lifetime of the key in seconds
+-- Returns nothing of interest: an error if Redis refuses.
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return redis.call('SPUBLISH', ARGV[1], ARGV[2])

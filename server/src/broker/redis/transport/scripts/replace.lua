@@ -1,7 +1,7 @@
--- Makes the users of an instance in a room just these: none of one that is gone, those who are there after a time in
--- which neither could be told. Who left is said one by one, who came all at once.
+-- Replaces the users of an instance in a room: by none if it is gone, by its present ones after an outage. Each leave is
+-- announced by itself, all joins together.
 --
--- KEYS  as of enter.lua
+-- KEYS  as in enter.lua
 -- ARGV  channel, instance, reason, users ...
 local is, was = {}, {}
 for i = 4, #ARGV do is[ARGV[i]] = true end
