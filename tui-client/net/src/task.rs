@@ -63,19 +63,7 @@ enum Happened {
 
 /// Runs until the handles are dropped or say [`Command::Close`], or the events are dropped.
 pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) {
-    let session = Session::new(config.timing, fastrand::Rng::new(), now());
-    let mut task = Task {
-        config,
-        session,
-        events,
-        backlog: VecDeque::new(),
-        link: None,
-        dialing: None,
-        asking: None,
-        token: None,
-        trace: Trace::default(),
-        ended: false,
-    };
+    let mut task = Task::new(config, events);
     loop {
         task.carry_out();
         if task.ended {
@@ -87,6 +75,22 @@ pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, e
 }
 
 impl Task {
+    fn new(config: Config, events: mpsc::Sender<Event>) -> Self {
+        let session = Session::new(config.timing, fastrand::Rng::new(), now());
+        Self {
+            config,
+            session,
+            events,
+            backlog: VecDeque::new(),
+            link: None,
+            dialing: None,
+            asking: None,
+            token: None,
+            trace: Trace::default(),
+            ended: false,
+        }
+    }
+
     async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Happened {
         let heard = self.backlog.is_empty();
         let unsent = self.link.as_ref().map_or(0, |link| link.unsent());
@@ -253,4 +257,48 @@ async fn sleep_until(deadline: Option<Instant>) {
 /// The time by tokio's clock, which tests may stop.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime_shared::codec::CLIENT_FRAME_BYTES;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_tungstenite::WebSocketStream;
+
+    use super::*;
+    use crate::{COMMANDS, EVENTS};
+
+    /// A task with a connection whose peer reads nothing behind the upgrade.
+    async fn task_with_a_silent_peer() -> (Task, WebSocketStream<TcpStream>, mpsc::Receiver<Event>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("ws://{}/", listener.local_addr().expect("an address"));
+        let config = Config::new(&url, "token").expect("an address");
+        let accept = async {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            tokio_tungstenite::accept_async(stream).await.expect("an upgrade")
+        };
+        let (link, peer) = tokio::join!(Link::open(&config.url, "token"), accept);
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let mut task = Task::new(config, events);
+        task.link = Some(Box::new(link.expect("a connection")));
+        (task, peer, receiver)
+    }
+
+    #[tokio::test]
+    async fn no_command_is_taken_while_the_socket_takes_no_frames() {
+        let (mut task, _peer, _events) = task_with_a_silent_peer().await;
+        let (sender, mut commands) = mpsc::channel(COMMANDS);
+        sender.try_send(Command::RetryNow).expect("room for it");
+        // Frames for as long as the system takes them.
+        let frame = "x".repeat(CLIENT_FRAME_BYTES);
+        let is_full = |task: &Task| task.link.as_ref().is_some_and(|link| link.unsent() >= UNSENT);
+        while !is_full(&task) {
+            for _ in 0..2 * UNSENT {
+                task.link.as_mut().expect("a connection").push(frame.clone());
+            }
+            assert!(turn(&mut task.link).now_or_never().is_none(), "the peer says nothing");
+        }
+        assert!(task.wait(&mut commands).now_or_never().is_none());
+        assert!(commands.try_recv().is_ok(), "the command still waits");
+    }
 }
