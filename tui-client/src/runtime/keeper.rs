@@ -128,3 +128,38 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use realtime_shared::{EntryId, Epoch, Seq, UserId};
+
+    use super::*;
+
+    fn room() -> RoomName {
+        RoomName::new("lobby").expect("a name")
+    }
+
+    fn place(directory: &std::path::Path) -> Place {
+        let user = UserId::new("alice").expect("a user id");
+        Place { directory: directory.to_owned(), server: "ws://chat.example/ws".to_owned(), user }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn marks_that_could_not_be_saved_are_saved_later() {
+        let home = tempfile::tempdir().expect("a directory");
+        let directory = home.path().join("state");
+        let mut keeper = Keeper::open(Some(place(&directory))).keeper;
+        // A file in place of the directory: nothing can be saved.
+        fs::write(&directory, "").expect("written");
+        let epoch = Epoch::new("e").expect("an epoch");
+        let position = Position::At { epoch, seq: Seq::new(7), id: EntryId::from_u128(7) };
+        keeper.note(room(), Mark { position: position.clone(), anew: false }, Timestamp::from_millis(1));
+        let warning = keeper.work().await;
+        assert!(warning.contains("unread positions are not kept"), "{warning}");
+        fs::remove_file(&directory).expect("removed");
+        keeper.finish().await;
+        assert_eq!(Keeper::open(Some(place(&directory))).positions.get(&room()), Some(&position));
+    }
+}
