@@ -88,6 +88,27 @@ pub(crate) fn frames(written: &[u8]) -> usize {
     written.windows(FRAME_BEGINS.len()).filter(|window| *window == FRAME_BEGINS.as_bytes()).count()
 }
 
+/// Length of what `written` begins with and a terminal takes as one: a frame, a sequence or a character. `None`: its end
+/// has not been read yet, since a read may end anywhere.
+pub(crate) fn whole(written: &[u8]) -> Option<usize> {
+    let end_of = |mark: &str| {
+        let place = written.windows(mark.len()).position(|window| window == mark.as_bytes());
+        place.map(|at| at + mark.len())
+    };
+    let begins = |mark: &str| written.starts_with(mark.as_bytes());
+    match written {
+        [] | [0x1b] => None,
+        _ if begins(FRAME_BEGINS) => end_of(FRAME_ENDS),
+        [0x1b, b'[', rest @ ..] => rest.iter().position(|byte| (0x40..=0x7e).contains(byte)).map(|at| at + 3),
+        [0x1b, b']', ..] => [end_of("\x1b\\"), end_of("\x07")].into_iter().flatten().min(),
+        [0x1b, ..] => Some(2),
+        [0xc0..=0xdf, ..] => (written.len() >= 2).then_some(2),
+        [0xe0..=0xef, ..] => (written.len() >= 3).then_some(3),
+        [0xf0..=0xff, ..] => (written.len() >= 4).then_some(4),
+        _ => Some(1),
+    }
+}
+
 /// The bytes of a control sequence, or of one that begins or ends a link; of anything else that begins with an escape,
 /// the escape alone.
 fn sequence_len(text: &str) -> usize {
@@ -157,6 +178,28 @@ fn check_text(text: &str, faults: &mut Vec<String>) {
         marks = if c.width() == Some(0) { marks + 1 } else { 0 };
         if marks == MARKS + 1 {
             faults.push("a tower of combining marks".to_owned());
+        }
+    }
+}
+
+#[test]
+fn no_frame_sequence_or_character_is_split_by_a_read() {
+    for unit in [
+        "a",
+        "é",
+        "日",
+        "👩",
+        "\x1b[?1049h",
+        "\x1b[31m",
+        "\x1b7",
+        "\x1b]2;(1) chat\x1b\\",
+        "\x1b]11;?\x07",
+        "\x1b[?2026h\x1b[1;1Ha\x1b]8;;\x1b\\b\x1b[?2026l",
+    ] {
+        let written = format!("{unit}{unit}");
+        for length in 0..=written.len() {
+            let expected = (length >= unit.len()).then_some(unit.len());
+            assert_eq!(whole(&written.as_bytes()[..length]), expected, "{unit:?}, {length}");
         }
     }
 }

@@ -173,6 +173,8 @@ fn nor_does_what_it_has_the_user_told_of() {
         client.shows("beginning of #Z");
         client.settle();
         client.press("\x1b[O");
+        // The keyboard and the socket have no common order: the message comes after the loss of the focus.
+        client.catches_up();
         fake.post("lobby", &marks, &format!("@me {text}"));
         client.says("\x1b]9;");
         client.says("\x1b]2;(1) Z");

@@ -34,7 +34,8 @@ fn the_screen_is_for_the_background_of_the_terminal() {
     ] {
         let mut client = start(&server, answer, &[]);
         client.shows("beginning of #lobby");
-        // What is typed is drawn with all that was answered before it.
+        client.has_answered();
+        // A key is drawn with all that was answered before it.
         client.press("x");
         client.shows("lobby › x");
         let written = begins(&client);
@@ -84,6 +85,7 @@ fn nothing_waits_for_an_answer() {
     let mut client = start(&server, "\x1bOP", &[]);
     client.shows("HELP");
     client.press("\x1b");
+    client.shows_no_more("HELP");
     client.shows("beginning of #lobby");
     client.press("x\x1b[Dy");
     client.shows("lobby › yx");
@@ -111,8 +113,14 @@ fn names_of_terminals_say_what_they_have() {
     ] {
         let token = server.token("alice");
         let arguments = ["--url", &server.url(), "--room", "lobby"];
-        let client = Terminal::start_in(MEDIUM, &token, &arguments, &[("TERM", term)]);
+        let mut client = Terminal::start_in(MEDIUM, &token, &arguments, &[("TERM", term)]);
         client.shows("beginning of #lobby");
+        if is_asked {
+            client.has_answered();
+        }
+        // The client asks before it reads keys, and reads the answer before a key behind it.
+        client.press("x");
+        client.until("key in the composer", |screen| screen.trim_end().ends_with('x'));
         let written = String::from_utf8(client.written_from(0)).expect("UTF-8");
         assert_eq!(written.contains(QUESTION), is_asked, "{term}");
         assert_eq!(has_colors(&written), green.is_some(), "{term}: {written:?}");

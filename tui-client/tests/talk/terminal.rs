@@ -1,5 +1,6 @@
 //! A client in a pseudo-terminal.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bytes::{self, FRAME_BEGINS, FRAME_ENDS};
+use crate::bytes::{self, FRAME_ENDS};
 use crate::{GUARD, starting};
 
 /// Columns and rows.
@@ -70,8 +71,14 @@ struct Shared {
 struct State {
     screen: vt100::Parser,
     written: Vec<u8>,
-    /// How much of it the screen shows: whole frames only, as a terminal with synchronized updates does.
+    /// Bytes of `written` that the screen shows: whole frames and sequences only, as a terminal with synchronized
+    /// updates does.
     shown: usize,
+    /// The screen after each frame and each read, with `shown` then. A waiter reads all of them, so that it misses no state that
+    /// lasted for one frame.
+    screens: Vec<(String, usize)>,
+    /// The answer to the question for the background is on its way to the client.
+    has_answered: bool,
     exit: Option<u32>,
     is_closed: bool,
 }
@@ -173,6 +180,7 @@ impl Terminal {
                     let is_asked = shared.change(|state| state.add(&buffer[..count]));
                     if is_asked {
                         write(&keyboard, &answer);
+                        shared.change(|state| state.has_answered = true);
                     }
                 }
                 shared.change(|state| state.is_closed = true);
@@ -228,12 +236,39 @@ impl Terminal {
     /// Waits until the screen is as wanted at the end of a frame.
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Seen {
-        let state = self.shared.wait(|state| state.exit.is_some() || is_so(&state.text()));
-        let seen = Seen { text: state.text(), written: state.shown };
-        let exit = state.exit;
-        drop(state);
-        assert!(is_so(&seen.text), "no {what}; exit code {exit:?}, and the screen:\n{}", seen.text);
-        seen
+        let mut next = self.shared.lock().screens.len().saturating_sub(1);
+        let found = Cell::new(None);
+        let state = self.shared.wait(|state| {
+            let is_found = |index: &usize| is_so(&state.screens[*index].0);
+            found.set((next..state.screens.len()).find(is_found));
+            next = state.screens.len();
+            found.get().is_some() || state.exit.is_some()
+        });
+        let Some(index) = found.get() else {
+            let (exit, text) = (state.exit, state.text());
+            drop(state);
+            panic!("no {what}; exit code {exit:?}, and the screen:\n{text}");
+        };
+        let (text, written) = state.screens[index].clone();
+        Seen { text, written }
+    }
+
+    /// Waits until the terminal has answered the question for its background.
+    #[track_caller]
+    pub(crate) fn has_answered(&self) {
+        let state = self.shared.wait(|state| state.exit.is_some() || state.has_answered);
+        assert!(state.has_answered, "the client does not ask");
+    }
+
+    /// Waits until the client has handled all that was typed before, its answers included: types a character, sees it
+    /// in the empty composer, and deletes it.
+    #[track_caller]
+    pub(crate) fn catches_up(&mut self) {
+        let is_typed = |screen: &str| screen.lines().last().is_some_and(|row| row.contains("› ~"));
+        self.press("~");
+        self.until("character in the composer", is_typed);
+        self.press("\x7f");
+        self.until("empty composer", |screen| !is_typed(screen));
     }
 
     /// Waits until the screen shows `text`.
@@ -274,8 +309,11 @@ impl Terminal {
         assert!(has(&state), "no {text:?}");
     }
 
-    /// From here on the client draws, and does nothing else.
+    /// Waits until the client has handled the terminal's answer. From here on it draws, and does nothing else.
+    #[track_caller]
     pub(crate) fn settle(&mut self) {
+        self.has_answered();
+        self.catches_up();
         self.checked = self.shared.lock().shown;
     }
 
@@ -329,7 +367,7 @@ impl Shared {
         changed
     }
 
-    fn wait(&self, is_so: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait(&self, mut is_so: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
         let waited = self.changed.wait_timeout_while(self.lock(), GUARD, |state| !is_so(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
@@ -340,20 +378,17 @@ impl State {
     fn add(&mut self, bytes: &[u8]) -> bool {
         let was_asked = self.is_asked();
         self.written.extend_from_slice(bytes);
-        // A mark may have come in two pieces.
-        let from = self.shown.saturating_sub(FRAME_BEGINS.len());
-        let last = |mark: &str| {
-            let place =
-                self.written[from..].windows(mark.len()).rposition(|window| window == mark.as_bytes());
-            place.map(|at| from + at)
-        };
-        let end = match (last(FRAME_BEGINS), last(FRAME_ENDS)) {
-            (Some(begin), end) if end.is_none_or(|end| end < begin) => begin,
-            _ => self.written.len(),
-        };
-        if end > self.shown {
+        while let Some(length) = bytes::whole(&self.written[self.shown..]) {
+            let end = self.shown + length;
             self.screen.process(&with_marks(&self.written[self.shown..end]));
             self.shown = end;
+            if self.written[..end].ends_with(FRAME_ENDS.as_bytes()) {
+                self.screens.push((self.text(), end));
+            }
+        }
+        // Text that no frame surrounds, as that of a shell.
+        if self.screens.last().is_none_or(|(_, shown)| *shown < self.shown) {
+            self.screens.push((self.text(), self.shown));
         }
         !was_asked && self.is_asked()
     }
