@@ -69,7 +69,8 @@ fn main() -> ExitCode {
             Command::Import(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Backup(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Completions(args) => {
-                io::stdout().write_all(&args.script(Cli::command())).map_err(ProgramError::Output)
+                let script = realtime_shell::completions(Cli::command(), args.shell);
+                io::stdout().write_all(&script).map_err(ProgramError::Output)
             }
             Command::Man(args) => {
                 io::stdout().write_all(&args.page(Cli::command())).map_err(ProgramError::Output)

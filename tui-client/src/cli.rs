@@ -10,11 +10,12 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
+use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
 
 use crate::app::Theme;
 
 pub use pipe::{Place, SendArgs, TailArgs};
-pub use shell::{CompletionsArgs, ManArgs};
+pub use shell::ManArgs;
 
 /// What is given on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -119,8 +120,10 @@ pub enum Command {
     /// Post in a room, and wait until it is stored
     Send(SendArgs),
     /// Print what completes this program's words in a shell
+    #[command(after_help = completions_examples("realtime-tui"))]
     Completions(CompletionsArgs),
     /// Print a page of the manual
+    #[command(after_help = man_examples("realtime-tui", "tail"))]
     Man(ManArgs),
 }
 

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use realtime_tui::cli::{Answer, Args, Command, Connection};
 use realtime_tui::config::{Config, ConfigFile};
 #[cfg(feature = "demo")]
@@ -35,8 +36,8 @@ fn main() -> ExitCode {
         Some(Command::Send(args)) => without_screen(&args.place.connection, |file| {
             SendPlan::check(&args, &file.settings, variable).map(pipe::send)
         }),
-        Some(Command::Completions(args)) => print(&args.script()),
-        Some(Command::Man(args)) => print(&args.page()),
+        Some(Command::Completions(args)) => print(&realtime_shell::completions(Args::command(), args.shell)),
+        Some(Command::Man(args)) => print(&args.page(Args::command())),
         None if args.asked.print_config => print(settings::example().as_bytes()),
         None if args.asked.check_config => check_config(&args.connection),
         None => with_screen(args),

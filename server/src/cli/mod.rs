@@ -23,6 +23,7 @@ use std::fmt;
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
 
 pub(crate) use backup::BackupArgs;
 pub(crate) use data::ToolError;
@@ -31,7 +32,7 @@ pub(crate) use greeting::greeting;
 pub(crate) use import::ImportArgs;
 pub(crate) use secret::Origin;
 pub(crate) use serve::{Plan, ServeArgs};
-pub(crate) use shell::{CompletionsArgs, ManArgs};
+pub(crate) use shell::ManArgs;
 pub(crate) use token::TokenArgs;
 pub(crate) use usage::UsageError;
 
@@ -69,8 +70,10 @@ pub(crate) enum Command {
     /// Copy all rooms to a file, while the server runs
     Backup(BackupArgs),
     /// Print a completion script for a shell
+    #[command(after_help = completions_examples("realtime-server"))]
     Completions(CompletionsArgs),
     /// Print a manual page
+    #[command(after_help = man_examples("realtime-server", "serve"))]
     Man(ManArgs),
 }
 

@@ -1,122 +1,39 @@
-//! What shells and `man` are told about this program, printed for whoever installs it.
+//! The command that prints man pages.
 
-use clap::CommandFactory;
-use clap_complete::{Shell, generate};
-use clap_mangen::Man;
-
-use super::Args;
-
-/// The commands that have a page of their own.
+/// Commands with a page of their own.
 const PAGES: [&str; 4] = ["tail", "send", "completions", "man"];
 
-/// What `completions` is given.
+/// Arguments of the command `man`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = COMPLETIONS)]
-pub struct CompletionsArgs {
-    /// Whose.
-    pub shell: Shell,
-}
-
-/// What `man` is given.
-#[derive(Debug, Clone, clap::Args)]
-#[command(after_help = MAN)]
 pub struct ManArgs {
-    /// The page of this command. Without it: the program's.
+    /// The page of this command [default: the program's]
     #[arg(value_name = "COMMAND", value_parser = PAGES)]
     pub command: Option<String>,
 }
 
-const COMPLETIONS: &str = "\
-Examples:
-  realtime-tui completions bash > ~/.local/share/bash-completion/completions/realtime-tui
-  realtime-tui completions zsh > ~/.zfunc/_realtime-tui
-  realtime-tui completions fish > ~/.config/fish/completions/realtime-tui.fish";
-
-const MAN: &str = "\
-Examples:
-  realtime-tui man > ~/.local/share/man/man1/realtime-tui.1
-  realtime-tui man tail > ~/.local/share/man/man1/realtime-tui-tail.1";
-
-impl CompletionsArgs {
-    /// The script.
-    #[must_use]
-    pub fn script(&self) -> Vec<u8> {
-        let mut script = Vec::new();
-        generate(self.shell, &mut Args::command(), "realtime-tui", &mut script);
-        if self.shell == Shell::Bash { with_one_spelling(&script) } else { script }
-    }
-}
-
-/// `clap_complete` 4.6 spells the hyphen of this program's name in two ways, and bash finds no command's options
-/// (<https://github.com/clap-rs/clap/issues/6421>). Once that is repaired this changes nothing, and can go.
-fn with_one_spelling(script: &[u8]) -> Vec<u8> {
-    String::from_utf8_lossy(script).replace("realtime__subcmd__tui", "realtime__tui").into_bytes()
-}
-
 impl ManArgs {
-    /// The page, as roff.
+    /// Page of `program` as roff.
     #[must_use]
-    pub fn page(&self) -> Vec<u8> {
-        let mut program = Args::command().disable_help_subcommand(true);
-        program.build();
-        let command = self.command.as_ref().and_then(|name| program.find_subcommand(name));
-        let mut page = Vec::new();
-        let man = Man::new(command.unwrap_or(&program).clone());
-        // Writing to a buffer does not fail.
-        let _ = man.source(concat!("realtime-tui ", env!("CARGO_PKG_VERSION"))).render(&mut page);
-        page
+    pub fn page(&self, program: clap::Command) -> Vec<u8> {
+        realtime_shell::man_page(program, self.command.as_deref())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use clap::CommandFactory;
 
-    use clap::ValueEnum;
-
+    use super::super::Args;
     use super::*;
-
-    fn text(bytes: Vec<u8>) -> String {
-        String::from_utf8(bytes).expect("UTF-8")
-    }
-
-    #[test]
-    fn each_shell_knows_commands_and_options() {
-        for shell in Shell::value_variants() {
-            let script = text(CompletionsArgs { shell: *shell }.script());
-            for word in ["tail", "send", "since", "timeout", "token-file"] {
-                assert!(script.contains(word), "{shell}: {word}");
-            }
-        }
-    }
-
-    #[test]
-    fn bash_completes_commands_and_their_options() {
-        let script = text(CompletionsArgs { shell: Shell::Bash }.script());
-        let complete = |words: &[&str]| {
-            let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
-            let ask = format!(
-                "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_realtime__tui realtime-tui {last} {before}; echo \"${{COMPREPLY[@]}}\"",
-                words.join(" "),
-                words.len() - 1,
-            );
-            let output = Command::new("bash").args(["--norc", "-c", &ask]).output().expect("bash");
-            text(output.stdout).trim().to_owned()
-        };
-        assert_eq!(complete(&["realtime-tui", "tai"]), "tail");
-        assert_eq!(complete(&["realtime-tui", "tail", "--s"]), "--since");
-    }
 
     #[test]
     fn each_command_has_its_page() {
         let program = Args::command();
         assert_eq!(program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), PAGES);
-        let page = text(ManArgs { command: None }.page());
         for name in PAGES {
-            assert!(page.contains(&format!("realtime\\-tui\\-{name}(1)")), "{name}: {page}");
-            let page = text(ManArgs { command: Some(name.to_owned()) }.page());
+            let page = ManArgs { command: Some(name.to_owned()) }.page(Args::command());
+            let page = String::from_utf8(page).expect("UTF-8");
             assert!(page.contains(&format!(".TH realtime-tui-{name} 1")), "{page}");
         }
-        assert!(!page.contains("help(1)") && page.contains("Exit codes"), "{page}");
     }
 }
