@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  script ─▶ writer ─▶ director ─▶ driver ─▶ a net client for each person ─▶ server
-//!  words     lines     who, when    │
+//!  talk      lines     who, when    │
 //!                         ▲─────────┘ what the visitor does             ▲
 //!                                       the visitor ─▶ proxy ────────────┘ /net
 //! ```
@@ -17,7 +17,6 @@ mod network_fault;
 mod proxy;
 mod script;
 mod speech;
-mod template;
 mod time;
 mod writer;
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What always holds: people type before they speak, in one room at a time and where they are; nobody leaves in the
-//! middle of a conversation; what was said is not said again soon; and time that was missed (the machine slept) is
+//! middle of a conversation; a room's other conversations come before one that it had; and time that was missed (the machine slept) is
 //! not made up for. After [`Director::step`], [`Director::next_at`] is later than its `now`.
 
 use std::cmp::Reverse;
@@ -262,7 +262,7 @@ impl Director {
         now: Duration,
     ) -> bool {
         let cast = [PEOPLE[person], other.map_or("", |other| PEOPLE[other])];
-        let Some(text) = self.writer.single_line(list, &cast, &mut self.random) else { return false };
+        let Some(text) = self.writer.single_line(list, &cast) else { return false };
         let at = now + millis(&mut self.random, 1_200, 2_800);
         self.asides.push(Aside { at, person, room, text, is_answer: true });
         let room = &mut self.rooms[room];
@@ -295,7 +295,7 @@ impl Director {
             self.people[person].presence[room] = Presence::Here;
             cues.push(Cue { person, room, action: Action::Join });
             if self.random.bool()
-                && let Some(text) = self.writer.single_line("return", &[], &mut self.random)
+                && let Some(text) = self.writer.single_line("return", &[])
             {
                 let at = now + millis(&mut self.random, 1_500, 5_000);
                 self.asides.push(Aside { at, person, room, text, is_answer: false });
@@ -312,7 +312,7 @@ impl Director {
         let mut free: Vec<_> = places().filter(|&(person, room)| self.is_idle(person, room)).collect();
         free.retain(|&(_, room)| self.present(room).len() > 2);
         let Some((person, room)) = self.random.choice(free) else { return };
-        match self.writer.single_line("farewell", &[], &mut self.random) {
+        match self.writer.single_line("farewell", &[]) {
             Some(text) if self.random.u32(..100) < 60 => {
                 self.people[person].presence[room] = Presence::Leaving;
                 self.asides.push(Aside { at: now, person, room, text, is_answer: false });
@@ -400,7 +400,7 @@ impl Director {
     fn topic(&mut self, room: usize, for_visitor: bool) -> Option<Vec<Line>> {
         let mut people = self.present(room);
         self.random.shuffle(&mut people);
-        self.writer.topic(room, for_visitor, &people, &mut self.random)
+        self.writer.topic(room, for_visitor, &people)
     }
 
     fn present(&self, room: usize) -> Vec<usize> {

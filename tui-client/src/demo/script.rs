@@ -1,89 +1,71 @@
-//! What the users of the demo say: the files in `script/`, read into topics and words.
+//! The talk of the demo: the transcripts in `script/`, one for each room, and single lines such as answers.
 //!
-//! To add a topic, write it into its room's file; to add a word or a single line, into `words.txt`. The forms are
-//! explained at the top of these files, and the tests say what is wrong with a new line.
+//! To add a conversation, write it into the transcript of its room. The head of each file describes its format; the
+//! tests name the faults of a new line.
 
 use super::cast::{ROOMS, VISITOR};
-use super::template::{self, Template};
 
-const WORDS: &str = include_str!("script/words.txt");
+const LINES: &str = include_str!("script/lines.txt");
 /// In the order of [`ROOMS`].
-const TOPICS: [&str; ROOMS.len()] =
+const TRANSCRIPTS: [&str; ROOMS.len()] =
     [include_str!("script/chat-general.txt"), include_str!("script/dev.txt"), include_str!("script/ops.txt")];
 
-/// Everything that may be said.
+/// Letters of the people of a conversation.
+const LETTERS: &str = "abcd";
+
+/// All conversations and single lines.
 #[derive(Debug)]
 pub(super) struct Script {
-    /// For each room what is talked about there.
     pub(super) rooms: [Topics; ROOMS.len()],
-    /// Lists of words and of single lines; templates refer to them by index.
-    pub(super) lists: Vec<Vec<Template>>,
-    names: Vec<&'static str>,
+    /// Single lines by the name of their list.
+    pub(super) lists: Vec<(&'static str, Vec<&'static str>)>,
 }
 
-/// What is talked about in a room.
+/// The conversations of a room.
 #[derive(Debug)]
 pub(super) struct Topics {
-    /// At any time.
+    /// Conversations for any time.
     pub(super) common: Vec<Topic>,
-    /// While the visitor is there.
+    /// Conversations that name the visitor.
     pub(super) visitor: Vec<Topic>,
 }
 
 /// A conversation from its first line to its last.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Topic {
-    /// How many people it needs. Optional lines may be of more.
+    /// Number of people in it, those that are only named included.
     pub(super) parts: usize,
-    /// What they say, in order.
     pub(super) lines: Vec<Line>,
 }
 
-/// A line of a topic.
+/// A line of a conversation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Line {
-    /// Whose, by the index of the part.
+    /// Index of its author among the people of the conversation.
     pub(super) part: usize,
-    /// Whether it may be left out.
-    pub(super) optional: bool,
-    /// Whether something has to be done before it.
+    /// A pause precedes it.
     pub(super) after_pause: bool,
-    /// The words.
-    pub(super) text: Template,
+    pub(super) text: &'static str,
 }
 
 impl Script {
     /// The script that is part of the program.
     pub(super) fn bundled() -> Self {
-        Self::parse(WORDS, TOPICS).expect("the tests read the script that is part of the program")
+        Self::parse(LINES, TRANSCRIPTS).expect("the tests read the script that is part of the program")
     }
 
-    /// The index of the list with that name.
-    pub(super) fn list(&self, name: &str) -> usize {
-        self.names.iter().position(|known| *known == name).expect("a list that is in words.txt")
-    }
-
-    fn parse(words: &'static str, topics: [&'static str; ROOMS.len()]) -> Result<Self, String> {
-        let sections = sections(words)?;
-        let names: Vec<_> = sections.iter().map(|(name, _)| *name).collect();
-        let lists = sections
-            .iter()
-            .map(|(name, lines)| {
-                let values = lines.iter().map(|line| Template::parse(line, &names));
-                values.collect::<Result<Vec<_>, _>>().map_err(|fault| format!("{name}: {fault}"))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let [general, dev, ops] = topics.map(|text| Topics::parse(text, &names));
-        Ok(Self { rooms: [general?, dev?, ops?], lists, names })
+    fn parse(lines: &'static str, transcripts: [&'static str; ROOMS.len()]) -> Result<Self, String> {
+        let [general, dev, ops] = transcripts.map(Topics::parse);
+        Ok(Self { rooms: [general?, dev?, ops?], lists: sections(lines)? })
     }
 }
 
 impl Topics {
-    fn parse(text: &str, names: &[&str]) -> Result<Self, String> {
+    fn parse(text: &'static str) -> Result<Self, String> {
         let mention = format!("@{VISITOR}");
         let mut topics = Self { common: Vec::new(), visitor: Vec::new() };
         for (title, lines) in sections(text)? {
-            let topic = Topic::parse(&lines, names).map_err(|fault| format!("{title}: {fault}"))?;
+            let topic = Topic::parse(&lines).map_err(|fault| format!("{title}: {fault}"))?;
             let for_visitor = lines.iter().any(|line| line.contains(&mention));
             if for_visitor { &mut topics.visitor } else { &mut topics.common }.push(topic);
         }
@@ -92,35 +74,48 @@ impl Topics {
 }
 
 impl Topic {
-    fn parse(written: &[&str], names: &[&str]) -> Result<Self, String> {
-        let mut lines = Vec::new();
-        let mut after_pause = false;
+    fn parse(written: &[&'static str]) -> Result<Self, String> {
+        let (mut lines, mut after_pause) = (Vec::new(), false);
         for line in written {
             if *line == "..." {
                 after_pause = true;
                 continue;
             }
-            let (head, text) = line.split_once(": ").ok_or_else(|| format!("who says `{line}`?"))?;
-            let letter = head.trim_start_matches('?');
-            let part = letter
-                .parse()
-                .ok()
-                .and_then(template::part)
-                .ok_or_else(|| format!("`{letter}` is nobody's part"))?;
-            let optional = letter.len() < head.len();
-            lines.push(Line { part, optional, after_pause, text: Template::parse(text, names)? });
+            let (author, text) =
+                line.split_once(": ").ok_or_else(|| format!("`{line}` begins with no author"))?;
+            let part = LETTERS.find(author).filter(|_| author.len() == 1);
+            let part = part.ok_or_else(|| format!("`{author}` is not one of a, b, c and d"))?;
+            lines.push(Line { part, after_pause, text });
             after_pause = false;
         }
-        let needed = lines.iter().filter(|line| !line.optional).map(Line::parts);
-        Ok(Self { parts: needed.max().ok_or("is empty")?, lines })
+        let parts = lines.iter().map(|line| parts(line.text).max(line.part + 1)).max();
+        Ok(Self { parts: parts.ok_or("is empty")?, lines })
     }
 }
 
-impl Line {
-    /// How many people have to be there for it.
-    pub(super) fn parts(&self) -> usize {
-        self.text.parts().max(self.part + 1)
+/// Text of a line with `people` in place of the letters.
+pub(super) fn cast(text: &str, people: &[&str]) -> String {
+    let mut words = text.split('@');
+    let mut said = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let person = mentioned(word).and_then(|part| people.get(part));
+        said.push('@');
+        said.push_str(person.copied().unwrap_or_default());
+        said.push_str(if person.is_some() { &word[1..] } else { word });
     }
+    said.replace("\\n", "\n")
+}
+
+/// Number of people that a text needs: 0 where it names none.
+fn parts(text: &str) -> usize {
+    text.split('@').skip(1).filter_map(mentioned).map(|part| part + 1).max().unwrap_or(0)
+}
+
+/// The person whom a text behind an `@` names by letter.
+fn mentioned(word: &str) -> Option<usize> {
+    let mut letters = word.chars();
+    let part = LETTERS.find(letters.next()?)?;
+    (!letters.next().is_some_and(char::is_alphanumeric)).then_some(part)
 }
 
 /// Titles, and the lines below each.
@@ -130,7 +125,7 @@ fn sections(text: &str) -> Result<Vec<(&str, Vec<&str>)>, String> {
         match (line.strip_prefix("= "), sections.last_mut()) {
             (Some(title), _) => sections.push((title, Vec::new())),
             (None, Some((_, lines))) => lines.push(line),
-            (None, None) => return Err(format!("`{line}` stands above the first title")),
+            (None, None) => return Err(format!("`{line}` precedes the first title")),
         }
     }
     Ok(sections)
@@ -138,61 +133,57 @@ fn sections(text: &str) -> Result<Vec<(&str, Vec<&str>)>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use realtime_shared::Text;
 
     use super::*;
-    use crate::demo::template::Context;
 
-    fn parse(topics: &'static str) -> Result<Script, String> {
-        Script::parse("= tool\nsaw\naxe\n", [topics, "", ""])
+    fn parse(transcript: &'static str) -> Result<Script, String> {
+        Script::parse("= tool\nsaw\naxe\n", [transcript, "", ""])
     }
 
-    /// Everything in the bundled script, said in many ways.
-    fn everything_said() -> impl Iterator<Item = String> {
+    /// All lines of the bundled script, as people write them.
+    fn all_lines() -> Vec<String> {
         let script = Script::bundled();
-        (0..150).flat_map(move |seed| {
-            let mut random = fastrand::Rng::with_seed(seed);
-            let mut said = Vec::new();
-            for topic in script.rooms.iter().flat_map(|room| room.common.iter().chain(&room.visitor)) {
-                let mut context = Context::new(&["ann", "bob", "cid", "dee"]);
-                said.extend(
-                    topic.lines.iter().map(|line| line.text.say(&script.lists, &mut context, &mut random)),
-                );
-            }
-            for list in &script.lists {
-                said.extend(
-                    list.iter()
-                        .map(|line| line.say(&script.lists, &mut Context::new(&["ann", "bob"]), &mut random)),
-                );
-            }
-            said
-        })
+        let topics = script.rooms.iter().flat_map(|room| room.common.iter().chain(&room.visitor));
+        let lines = topics.flat_map(|topic| topic.lines.iter().map(|line| line.text));
+        let singles = script.lists.iter().flat_map(|(_, lines)| lines.iter().copied());
+        lines.chain(singles).map(|text| cast(text, &["ann", "bob", "cid", "dee"])).collect()
     }
 
     #[test]
-    fn a_topic_is_read() {
-        let script = parse("# why\n= sharpening\na: a {tool}\n\n?b: [mine, @c|no]\n...\na: @b done\n")
-            .expect("a topic");
+    fn a_conversation_is_read() {
+        let script =
+            parse("# head\n= sharpening\na: a saw\n\nb: mine, @c\n...\na: @b done\n").expect("sound");
         let [topic] = &script.rooms[0].common[..] else { panic!("one topic") };
-        assert_eq!((topic.parts, topic.lines[1].parts()), (2, 3));
-        let lines: Vec<_> =
-            topic.lines.iter().map(|line| (line.part, line.optional, line.after_pause)).collect();
-        assert_eq!(lines, [(0, false, false), (1, true, false), (0, false, true)]);
+        assert_eq!(topic.parts, 3);
+        let lines: Vec<_> = topic.lines.iter().map(|line| (line.part, line.after_pause)).collect();
+        assert_eq!(lines, [(0, false), (1, false), (0, true)]);
+        assert_eq!(script.lists, [("tool", vec!["saw", "axe"])]);
     }
 
     #[test]
-    fn topics_for_the_visitor_are_kept_apart() {
-        let script = parse("= one\na: hi\n= two\na: hi\nb: hi @you\n").expect("topics");
+    fn people_take_the_place_of_letters() {
+        let people = ["ann", "bob"];
+        assert_eq!(cast("@b: `x`\\n@a, @you and @all", &people), "@bob: `x`\n@ann, @you and @all");
+        assert_eq!(cast("a@b.example", &people), "a@bob.example");
+        assert_eq!(cast("@c", &people), "@c");
+    }
+
+    #[test]
+    fn conversations_that_name_the_visitor_are_kept_apart() {
+        let script = parse("= one\na: hi\n= two\na: hi\nb: hi @you\n").expect("sound");
         assert_eq!((script.rooms[0].common.len(), script.rooms[0].visitor.len()), (1, 1));
     }
 
     #[test]
-    fn faults_are_named() {
+    fn faults_name_their_conversation() {
         for (text, fault) in [
-            ("a: hi\n", "`a: hi` stands above the first title"),
-            ("= t\nhi\n", "t: who says `hi`?"),
-            ("= t\ne: hi\n", "t: `e` is nobody's part"),
-            ("= t\na: {saw}\n", "t: no words for {saw}"),
+            ("a: hi\n", "`a: hi` precedes the first title"),
+            ("= t\nhi\n", "t: `hi` begins with no author"),
+            ("= t\ne: hi\n", "t: `e` is not one of a, b, c and d"),
+            ("= t\nab: hi\n", "t: `ab` is not one of a, b, c and d"),
             ("= t\n", "t: is empty"),
         ] {
             assert_eq!(parse(text).err().as_deref(), Some(fault));
@@ -200,22 +191,25 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_said_is_well_written() {
-        for said in everything_said() {
-            assert!(Text::new(&said).is_ok(), "{said:?}");
-            let prose = said.split('`').step_by(2).collect::<Vec<_>>().join("`");
-            for slip in ["  ", " ,", " .", " ?", " !", "..", "?.", "!.", ",.", "@a ", "@b ", "{", "["] {
-                assert!(!prose.contains(slip), "{slip:?} in {said:?}");
+    fn all_lines_are_well_written_and_differ() {
+        let mut seen = BTreeSet::new();
+        for line in all_lines() {
+            assert!(Text::new(&line).is_ok(), "{line:?}");
+            let prose = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+            for slip in ["  ", " ,", " .", " ?", " !", "..", "?.", "!.", ",.", "@a ", "@b ", "{", "[", "|"] {
+                assert!(!prose.contains(slip), "{slip:?} in {line:?}");
             }
-            assert_eq!(said.trim(), said, "{said:?}");
+            assert_eq!(line.trim(), line, "{line:?}");
+            assert!(seen.insert(line.clone()), "twice: {line:?}");
         }
     }
 
+    /// Any other mention would call the user.
     #[test]
-    fn the_visitor_is_named_on_purpose_only() {
-        for said in everything_said() {
-            let words = said.split(|c: char| !c.is_alphanumeric() && c != '@');
-            assert!(words.into_iter().all(|word| word.to_lowercase() != VISITOR), "{said:?}");
+    fn the_visitor_is_named_behind_an_at_sign_only() {
+        for line in all_lines() {
+            let words = line.split(|c: char| !c.is_alphanumeric() && c != '@');
+            assert!(words.into_iter().all(|word| word.to_lowercase() != VISITOR), "{line:?}");
         }
     }
 
