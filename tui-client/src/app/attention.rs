@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::sanitize::Line;
 
 /// Without reports of the focus: time after a key or a click during which the user is taken to look at the screen.
 const ATTENDS: Duration = Duration::from_secs(30);
 
 /// What the user is told of while they look elsewhere.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NotifyOn {
     /// Messages that name the user.
     #[default]

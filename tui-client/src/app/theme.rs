@@ -3,8 +3,11 @@
 //! To add a theme: a variant of [`Theme`], a row in [`Theme::ALL`], a name in [`Theme::name`], and its colours in
 //! `ui/look/palette.rs`.
 
+use serde::Deserialize;
+
 /// How the screen is to look.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Theme {
     /// As the terminal has it: light or dark, and as many colours as there are.
     #[default]
@@ -14,6 +17,7 @@ pub enum Theme {
     /// For a light background.
     Light,
     /// The terminal's own sixteen colours.
+    #[serde(rename = "16")]
     Sixteen,
     /// No colours.
     None,

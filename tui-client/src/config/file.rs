@@ -164,7 +164,7 @@ mod tests {
             let path = Some(PathBuf::from("/etc/a.toml"));
             ConfigFile { path, ..ConfigFile::of("mouse = 1\n".repeat(count).as_bytes()) }
         };
-        assert_eq!(of(1).warnings(), ["a.toml:1: `mouse`: true or false is wanted, not a number"]);
+        assert_eq!(of(1).warnings(), ["a.toml:1: `mouse`: invalid type: integer `1`, expected a boolean"]);
         assert_eq!(of(5).warnings().len(), 5);
         assert_eq!(of(6).warnings()[4], "2 more faults: `realtime-tui --check-config` tells them");
         assert_eq!(of(6).report().lines().filter(|line| line.starts_with("/etc/a.toml:")).count(), 6);

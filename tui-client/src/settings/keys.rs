@@ -2,14 +2,11 @@
 //!
 //! Those of `[keys]` are not here: they are the actions of [`crate::app::GROUPS`].
 
-use std::path::PathBuf;
-
 use realtime_shared::RoomName;
+use serde::Deserialize;
 
-use super::fault::Wrong;
-use super::value::{Checked, Value, choice, list, not, switch, text, wrong};
+use super::value::{Checked, Value, all_good, choice, get, items, text, wrong};
 use super::{Settings, TokenCommand, TokenFrom};
-use crate::app::{NotifyOn, Theme};
 use crate::net;
 
 /// Keys that stand together.
@@ -42,9 +39,6 @@ pub(super) enum Shown {
 /// The name of the table that gives actions their keys.
 pub(super) const ACTIONS: &str = "keys";
 
-const OCCASIONS: [(&str, NotifyOn); 3] =
-    [("mentions", NotifyOn::Mentions), ("all", NotifyOn::All), ("nothing", NotifyOn::Nothing)];
-
 /// All tables but that of the actions.
 pub(super) const TABLES: &[Table] = &[
     Table { name: "", about: "", keys: TOP },
@@ -61,9 +55,9 @@ const TOP: &[Key] = &[
         about: "The server, wss:// behind TLS; without a path it is /api/v1/ws. --url and REALTIME_URL go before it.",
         shown: Shown::Default(r#""ws://127.0.0.1:8000""#),
         set: |settings, value| {
-            // What is no text is no address either.
+            // A value that is no text names no server either.
             settings.url.clear();
-            text(value)?.clone_into(&mut settings.url);
+            settings.url = text(value)?;
             net::Config::new(&settings.url, "").map(|_| ()).or_else(|error| wrong(value, error.to_string()))
         },
     },
@@ -80,7 +74,7 @@ const TOP: &[Key] = &[
             REALTIME_TOKEN go before it.",
         shown: Shown::Example(r#""~/.config/realtime/token""#),
         set: |settings, value| {
-            let path = PathBuf::from(text(value)?);
+            let path = text(value)?.into();
             set_token(settings, value, TokenFrom::File(path))
         },
     },
@@ -98,47 +92,32 @@ const TOP: &[Key] = &[
         name: "state",
         about: "Keep on this machine how far each room is read. --no-state goes before it.",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.state = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.state = is_on),
     },
     Key {
         name: "theme",
         about: "The colours: auto (dark or light, as the terminal is), dark, light, 16 (the terminal's own), none.\n\
             --theme and NO_COLOR go before it; /theme tries them.",
         shown: Shown::Default(r#""auto""#),
-        set: |settings, value| {
-            settings.theme = choice(value, &Theme::ALL.map(|(theme, _)| (theme.name(), theme)))?;
-            Ok(())
-        },
+        set: |settings, value| choice(value).map(|choice| settings.theme = choice),
     },
     Key {
         name: "ascii",
         about: "Draw rules and signs with ASCII alone. What people write is shown as it is.",
         shown: Shown::Default("false"),
-        set: |settings, value| {
-            settings.ascii = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.ascii = is_on),
     },
     Key {
         name: "mouse",
         about: "Take the mouse: the wheel scrolls, a click chooses. Without it the terminal selects text.",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.mouse = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.mouse = is_on),
     },
     Key {
         name: "typing",
         about: "Tell the others in a room that you are typing.",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.typing = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.typing = is_on),
     },
 ];
 
@@ -147,57 +126,43 @@ const NOTIFY: &[Key] = &[
         name: "bell",
         about: "Ring the terminal's bell.",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.notify.bell = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.notify.bell = is_on),
     },
     Key {
         name: "desktop",
         about: "Ask the terminal for a notification of the desktop (OSC 9 and 777).",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.notify.desktop = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.notify.desktop = is_on),
     },
     Key {
         name: "title",
         about: "Show in the window's title the room, and how many messages name you.",
         shown: Shown::Default("true"),
-        set: |settings, value| {
-            settings.notify.title = switch(value)?;
-            Ok(())
-        },
+        set: |settings, value| get(value).map(|is_on| settings.notify.title = is_on),
     },
     Key {
         name: "on",
         about: "For what the bell rings and the desktop tells: mentions (messages that name you), all, nothing.",
         shown: Shown::Default(r#""mentions""#),
-        set: |settings, value| {
-            settings.notify.on = choice(value, &OCCASIONS)?;
-            Ok(())
-        },
+        set: |settings, value| choice(value).map(|choice| settings.notify.on = choice),
     },
 ];
 
-/// A room that cannot be one costs only itself.
+/// Sets the rooms, each once. A fault costs its own room.
 fn set_rooms(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {
-    let (mut rooms, mut faults): (Vec<RoomName>, Vec<Wrong>) = (Vec::new(), Vec::new());
-    for item in list(value)? {
-        match room(item) {
-            Ok(room) if rooms.contains(&room) => {}
-            Ok(room) => rooms.push(room),
-            Err(fault) => faults.extend(fault),
+    let (rooms, faults) = items(value, room)?;
+    settings.rooms.clear();
+    for room in rooms {
+        if !settings.rooms.contains(&room) {
+            settings.rooms.push(room);
         }
     }
-    settings.rooms = rooms;
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    all_good(faults)
 }
 
 fn room(value: &Value<'_>) -> Checked<RoomName> {
-    let name = text(value)?;
-    match RoomName::new(name) {
+    let name: String = get(value)?;
+    match RoomName::new(&name) {
         Ok(room) if room.is_reserved() => {
             wrong(value, format!("`{name}`: names that begin with dm: are kept for later"))
         }
@@ -214,18 +179,20 @@ fn set_token(settings: &mut Settings, value: &Value<'_>, token: TokenFrom) -> Ch
     Ok(())
 }
 
+/// A command as written.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text for `sh -c`, or a list of texts")]
+enum Written {
+    Script(String),
+    Words(Vec<String>),
+}
+
 fn token_command(value: &Value<'_>) -> Checked<TokenCommand> {
-    if let Ok(script) = text(value) {
-        let arguments = vec!["-c".to_owned(), script.to_owned()];
-        return Ok(TokenCommand { program: "sh".to_owned(), arguments });
-    }
-    let mut words = Vec::new();
-    for item in list(value)? {
-        match item.get_ref().as_str() {
-            Some(word) => words.push(word.to_owned()),
-            None => return not(item, "a text in quotes"),
-        }
-    }
+    let mut words = match get(value)? {
+        Written::Script(script) if script.is_empty() => Vec::new(),
+        Written::Script(script) => vec!["sh".to_owned(), "-c".to_owned(), script],
+        Written::Words(words) => words,
+    };
     if words.first().is_none_or(String::is_empty) {
         return wrong(value, "it names no program");
     }

@@ -1,7 +1,7 @@
 //! What the user's `config.toml` says: its text in, [`Settings`] and [`Fault`]s out, pure.
 //!
 //! `keys` is the one table of all keys, with what they mean and what they are by default. `read` goes through a text
-//! with it, `example` prints it, and `value` says of which kind a value is. [`crate::config`] finds the file, and sets
+//! with it, `example` prints it, and `value` reads values by serde. [`crate::config`] finds the file, and sets
 //! its settings below the command line and the environment.
 //!
 //! Invariants: no text is refused. What is wrong costs the key it stands at and is told with its line; all others

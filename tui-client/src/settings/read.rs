@@ -12,11 +12,11 @@ use toml::de::{DeTable, DeValue};
 use super::Settings;
 use super::fault::{Fault, Lines, Wrong, did_you_mean};
 use super::keys::{ACTIONS, Key, TABLES, Table};
-use super::value::{Checked, Value, list, not};
+use super::value::{Checked, Value, all_good, get, items, wrong};
 use crate::app::{Chord, GROUPS};
 
-/// How many broken lines are taken out one by one, so that what only follows from them is not told. It bounds the work
-/// on a text that is something else altogether.
+/// Rounds in which one broken line is blanked; the last one finds all others. It bounds the work on a text that is no
+/// configuration.
 const ROUNDS: usize = 32;
 
 /// Reads what a file has: what holds, and what is wrong with it, from top to bottom.
@@ -39,48 +39,32 @@ pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
     (settings, wrong.into_iter().map(fault).collect())
 }
 
-/// Finds the lines that are no TOML, and blanks each in `text` before it looks for the next: the parser may stop at one,
-/// or take what follows for a part of it.
+/// Finds the lines that are no TOML, and blanks each before it looks for the next: the parser takes some of them for the
+/// beginning of what follows. A header stays, so that the lines below it are of no other table.
 fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<Wrong>) -> BTreeSet<usize> {
     let mut broken = BTreeSet::new();
     for round in 1..=ROUNDS {
         let mut errors = DeTable::parse_recoverable(text).1;
-        errors.sort_by_key(|error| error.span().map_or(text.len(), |span| span.start));
-        let mut is_done = true;
-        for error in errors {
-            let span = error.span().unwrap_or(text.len()..text.len());
-            let line = lines.number(span.start);
-            if !broken.insert(line) {
-                continue;
-            }
-            is_done = false;
-            wrong.push(Wrong::new(span, error.message()));
-            if round < ROUNDS {
-                blank(text, lines, line);
-                break;
+        let place = |error: &toml::de::Error| error.span().unwrap_or(text.len()..text.len());
+        errors.sort_by_key(|error| place(error).start);
+        let spans = errors.iter().map(|error| (place(error), error.message()));
+        let new = spans.filter(|(span, _)| broken.insert(lines.number(span.start)));
+        let new: Vec<_> = new
+            .take(if round < ROUNDS { 1 } else { usize::MAX })
+            .map(|(span, what)| Wrong::new(span, what))
+            .collect();
+        for fault in &new {
+            let line = lines.range(lines.number(fault.span.start), text.len());
+            if !text[line.clone()].trim_start().starts_with('[') {
+                text.replace_range(line.clone(), &" ".repeat(line.len()));
             }
         }
-        if is_done {
+        if new.is_empty() {
             break;
         }
+        wrong.extend(new);
     }
     broken
-}
-
-/// Blanks a line; with a header also what stands below it, which is of no table then.
-fn blank(text: &mut String, lines: &Lines, line: usize) {
-    let is_header = |line: &str| line.trim_start().starts_with('[');
-    let range = lines.range(line, text.len());
-    let below = &text[range.end..];
-    let end = if is_header(&text[range.clone()]) {
-        let rest = below.split_inclusive('\n').skip(1).take_while(|line| !is_header(line));
-        range.end + below.find('\n').map_or(0, |newline| newline + 1) + rest.map(str::len).sum::<usize>()
-    } else {
-        range.end
-    };
-    let blanks: String =
-        text[range.start..end].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect();
-    text.replace_range(range.start..end, &blanks);
 }
 
 struct Reader {
@@ -131,34 +115,29 @@ impl Reader {
     }
 
     fn action(&mut self, action: &'static str, value: &Value<'_>) -> Checked<()> {
-        let (mut keys, mut faults) = (Vec::new(), Vec::new());
-        let items = if let DeValue::String(_) = value.get_ref() { vec![value] } else { list(value)? };
-        let is_none_wanted = items.is_empty();
-        for item in items {
-            match self.chord(action, item) {
-                Ok(key) => keys.push(key),
-                Err(fault) => faults.extend(fault),
-            }
-        }
-        // Where nothing of it is good, the action is better off with the keys that it has.
-        if (is_none_wanted || !keys.is_empty())
-            && let Err(what) = self.settings.keymap.remap(action, &keys)
+        let (keys, mut faults) = match value.get_ref() {
+            DeValue::String(_) => (vec![self.chord(action, value)?], Vec::new()),
+            _ => items(value, |item| self.chord(action, item))?,
+        };
+        // An action of which all keys are wrong keeps those that it has.
+        if (!keys.is_empty() || faults.is_empty())
+            && let Err(what) =
+                self.settings.keymap.remap(action, &keys.iter().map(String::as_str).collect::<Vec<_>>())
         {
             faults.push(Wrong::new(value.span(), what));
         }
-        if faults.is_empty() { Ok(()) } else { Err(faults) }
+        all_good(faults)
     }
 
-    /// A key of the keyboard, as it is written, that no other action was given.
-    fn chord<'a>(&mut self, action: &'static str, value: &'a Value<'_>) -> Checked<&'a str> {
-        let Some(key) = value.get_ref().as_str() else { return not(value, "a key such as \"Ctrl-K\"") };
-        let wrong = |what| Err(vec![Wrong::new(value.span(), what)]);
+    /// A key of the keyboard as written, that no other action was given.
+    fn chord(&mut self, action: &'static str, value: &Value<'_>) -> Checked<String> {
+        let key: String = get(value)?;
         match key.parse::<Chord>() {
             Ok(chord) => match *self.given.entry(chord).or_insert(action) {
                 owner if owner == action => Ok(key),
-                owner => wrong(format!("{chord} is given to `{owner}` already")),
+                owner => wrong(value, format!("{chord} is given to `{owner}` already")),
             },
-            Err(what) => wrong(what),
+            Err(what) => wrong(value, what),
         }
     }
 
@@ -190,8 +169,7 @@ impl Reader {
         if let DeValue::Table(table) = value.get_ref() {
             return in_order(table);
         }
-        let checked: Checked<()> = not(value, &format!("a table [{name}]"));
-        self.note(name, checked);
+        self.note(name, wrong(value, format!("expected a table [{name}]")));
         Vec::new()
     }
 

@@ -1,70 +1,60 @@
-//! Values of the kinds that keys have.
+//! Values of keys, read by serde.
 
+use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::DeValue;
+use toml::de::{DeValue, ValueDeserializer};
 
-use super::fault::{Wrong, did_you_mean};
+use super::fault::Wrong;
 
-/// A value, and where it stands.
+/// A value with its place in the text.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
-/// What is made of a value, or all that is wrong with it.
+/// A value that was read, or all its faults.
 pub(super) type Checked<T> = Result<T, Vec<Wrong>>;
 
-/// One thing that is wrong with `value`.
+/// Reads a value of any type.
+pub(super) fn get<T: DeserializeOwned>(value: &Value<'_>) -> Checked<T> {
+    T::deserialize(ValueDeserializer::from(value.clone())).map_err(|error| {
+        let span = error.span().unwrap_or_else(|| value.span());
+        vec![Wrong::new(span, error.message())]
+    })
+}
+
+/// Reads a text that is not empty.
+pub(super) fn text(value: &Value<'_>) -> Checked<String> {
+    let text: String = get(value)?;
+    if text.is_empty() { wrong(value, "it is empty") } else { Ok(text) }
+}
+
+/// Reads one of a few words.
+pub(super) fn choice<T: DeserializeOwned>(value: &Value<'_>) -> Checked<T> {
+    text(value).and_then(|_| get(value))
+}
+
+/// Reads the items of a list. A fault costs its own item.
+pub(super) fn items<T>(
+    value: &Value<'_>,
+    mut read: impl FnMut(&Value<'_>) -> Checked<T>,
+) -> Checked<(Vec<T>, Vec<Wrong>)> {
+    let DeValue::Array(list) = value.get_ref() else {
+        return get::<Vec<String>>(value).map(|_| Default::default());
+    };
+    let (mut good, mut faults) = (Vec::new(), Vec::new());
+    for item in list {
+        match read(item) {
+            Ok(item) => good.push(item),
+            Err(fault) => faults.extend(fault),
+        }
+    }
+    Ok((good, faults))
+}
+
+/// A fault of a value.
 pub(super) fn wrong<T>(value: &Value<'_>, what: impl Into<String>) -> Checked<T> {
     Err(vec![Wrong::new(value.span(), what)])
 }
 
-/// A value of another kind than `wanted`.
-pub(super) fn not<T>(value: &Value<'_>, wanted: &str) -> Checked<T> {
-    wrong(value, format!("{wanted} is wanted, not {}", kind(value.get_ref())))
-}
-
-/// `true` or `false`.
-pub(super) fn switch(value: &Value<'_>) -> Checked<bool> {
-    match value.get_ref() {
-        DeValue::Boolean(on) => Ok(*on),
-        _ => not(value, "true or false"),
-    }
-}
-
-/// A text that is not empty.
-pub(super) fn text<'a>(value: &'a Value<'_>) -> Checked<&'a str> {
-    match value.get_ref() {
-        DeValue::String(text) if text.is_empty() => wrong(value, "it is empty"),
-        DeValue::String(text) => Ok(text),
-        _ => not(value, "a text in quotes"),
-    }
-}
-
-/// A list.
-pub(super) fn list<'a, 'text>(value: &'a Value<'text>) -> Checked<Vec<&'a Value<'text>>> {
-    match value.get_ref() {
-        DeValue::Array(items) => Ok(items.iter().collect()),
-        _ => not(value, "a list in brackets"),
-    }
-}
-
-/// One of a few words.
-pub(super) fn choice<T: Copy>(value: &Value<'_>, known: &[(&str, T)]) -> Checked<T> {
-    let word = text(value)?;
-    if let Some((_, meaning)) = known.iter().find(|(known, _)| *known == word) {
-        return Ok(*meaning);
-    }
-    let words = || known.iter().map(|(word, _)| *word);
-    let all = words().collect::<Vec<_>>().join(", ");
-    wrong(value, format!("`{word}` is none of {all}{}", did_you_mean(word, words())))
-}
-
-/// What a value is, as people say it.
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
+/// Nothing, or the faults that there are.
+pub(super) fn all_good(faults: Vec<Wrong>) -> Checked<()> {
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
 }

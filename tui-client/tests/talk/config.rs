@@ -21,7 +21,7 @@ fn what_is_right_in_it_counts_and_what_is_wrong_is_told() {
     std::fs::write(&file, text).expect("written");
     // An empty token in the environment is none.
     let mut alice = Terminal::start(WIDE, "", &["--config", file.to_str().expect("a path")]);
-    alice.shows("config.toml:3: `mouse`: true or false is wanted, not a text");
+    alice.shows("config.toml:3: `mouse`: invalid type: string \"perhaps\", expected a boolean");
     alice.shows("config.toml:7: `keys.retry`: `x` is text");
     alice.is_connected();
     alice.press(CTRL_G);
