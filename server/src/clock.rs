@@ -38,6 +38,7 @@ impl Clock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Clock({} ms)", self.now().millis())
+        // Not the time: two equal configurations are shown alike, whenever that is.
+        f.write_str("Clock(..)")
     }
 }
