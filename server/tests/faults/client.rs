@@ -93,6 +93,14 @@ pub(crate) struct Client {
     unacked: VecDeque<Unacked>,
 }
 
+/// Why a connection is given up after a frame.
+enum Unusable {
+    /// What was asked for cannot be had for now: it is asked for again on another connection.
+    Refused,
+    /// No server may send that.
+    Nonsense(String),
+}
+
 /// How a conversation ended.
 enum End {
     Lost(Option<u16>),
@@ -201,12 +209,23 @@ impl Client {
                     heard = Instant::now();
                     match came {
                         Came::Frame(frame, text) => {
-                            self.take(&frame, &text);
+                            match self.take(&frame, &text) {
+                                Ok(()) => {}
+                                Err(Unusable::Refused) => return End::Lost(None),
+                                Err(Unusable::Nonsense(what)) => {
+                                    self.act(Act::Nonsense { what });
+                                    return End::Lost(None);
+                                }
+                            }
                             if self.plan.slow {
                                 sleep(SLOW).await;
                             }
                         }
                         Came::Sign => {}
+                        Came::Nonsense(what) => {
+                            self.act(Act::Nonsense { what });
+                            return End::Lost(None);
+                        }
                         Came::End(close) => return End::Lost(close),
                     }
                     true
@@ -262,46 +281,48 @@ impl Client {
         socket.send(&frame).await
     }
 
-    fn take(&mut self, frame: &Frame, text: &str) {
-        match (frame.kind.as_str(), frame.event.as_deref(), &frame.room) {
+    fn take(&mut self, frame: &Frame, text: &str) -> Result<(), Unusable> {
+        let taken = match (frame.kind.as_str(), frame.event.as_deref(), &frame.room) {
             ("ack", _, Some(room)) => self.acked(room.clone(), frame),
-            ("error", _, _) => self.refused(frame, text),
+            ("error", _, _) => return self.refused(frame, text),
             ("system", Some("joined"), Some(room)) if frame.position.is_some() => {
-                self.joined(room.clone(), frame);
+                self.joined(room.clone(), frame)
             }
             ("system", Some("resync"), Some(room)) => self.resynced(room.clone(), frame),
             (_, _, Some(room)) if frame.seq.is_some() => self.shown(room.clone(), frame, text),
-            _ => {}
-        }
+            _ => Some(()),
+        };
+        taken.ok_or_else(|| Unusable::Nonsense(text.to_owned()))
     }
 
-    fn acked(&mut self, room: Name, frame: &Frame) {
-        let key = frame.client_msg_id.clone().expect("an ack names its message");
-        let seq = frame.seq.expect("an ack has a seq");
+    /// `None` here and below: something is missing in the frame.
+    fn acked(&mut self, room: Name, frame: &Frame) -> Option<()> {
+        let (key, seq) = (frame.client_msg_id.clone()?, frame.seq?);
         let place = Position { epoch: frame.epoch.clone(), seq, id: frame.id.clone() };
         self.act(Act::Acked { room, key: key.clone(), place, duplicate: frame.duplicate == Some(true) });
         self.unacked.retain(|unacked| unacked.key != key);
+        Some(())
     }
 
-    fn refused(&mut self, frame: &Frame, text: &str) {
-        let (Some(key), Some(true)) = (&frame.client_msg_id, frame.temporary) else {
-            panic!("{} was refused: {text}", self.plan.name);
+    fn refused(&mut self, frame: &Frame, text: &str) -> Result<(), Unusable> {
+        let (Some(true), Some(code)) = (frame.temporary, frame.code.clone()) else {
+            return Err(Unusable::Nonsense(text.to_owned()));
         };
-        let code = frame.code.clone().expect("an error has a code");
+        let Some(key) = frame.client_msg_id.clone() else { return Err(Unusable::Refused) };
         self.act(Act::Refused { key: key.clone(), code });
-        if let Some(unacked) = self.unacked.iter_mut().find(|unacked| unacked.key == *key) {
+        if let Some(unacked) = self.unacked.iter_mut().find(|unacked| unacked.key == key) {
             unacked.again = Some(Instant::now() + REFUSED);
         }
+        Ok(())
     }
 
-    fn joined(&mut self, room: Name, frame: &Frame) {
-        let head = frame.position.clone().expect("the joiner's has one");
+    fn joined(&mut self, room: Name, frame: &Frame) -> Option<()> {
+        let head = frame.position.clone()?;
         // What was asked for: a room is joined once a connection, and its position moves only behind this.
         let since = self.positions.get(&room).cloned();
         let recovery = frame.recovery;
-        match (&since, recovery) {
-            (Some(_), Some(recovery)) => {
-                let position = self.positions.get_mut(&room).expect("there is one");
+        match (self.positions.get_mut(&room), recovery) {
+            (Some(position), Some(recovery)) => {
                 if recovery.status == Status::Reset && recovery.replayed == 0 {
                     position.clone_from(&head);
                 } else {
@@ -313,11 +334,11 @@ impl Client {
             }
         }
         self.act(Act::Joined { room, since, head, recovery });
+        Some(())
     }
 
-    fn resynced(&mut self, room: Name, frame: &Frame) {
-        let head = frame.position.clone().expect("a resync has one");
-        let recovery = frame.recovery.expect("a resync has one");
+    fn resynced(&mut self, room: Name, frame: &Frame) -> Option<()> {
+        let (head, recovery) = (frame.position.clone()?, frame.recovery?);
         let position = self.positions.entry(room.clone()).or_insert(Position::START);
         if recovery.replayed == 0 {
             position.clone_from(&head);
@@ -325,10 +346,11 @@ impl Client {
             position.epoch.clone_from(&head.epoch);
         }
         self.act(Act::Resynced { room, head, recovery });
+        Some(())
     }
 
-    fn shown(&mut self, room: Name, frame: &Frame, text: &str) {
-        let entry: Entry = serde_json::from_str(text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+    fn shown(&mut self, room: Name, frame: &Frame, text: &str) -> Option<()> {
+        let entry: Entry = serde_json::from_str(text).ok()?;
         let position = self.positions.entry(room).or_insert(Position::START);
         (position.seq, position.id) = (entry.seq, Some(entry.id.clone()));
         if frame.epoch.is_some() {
@@ -336,5 +358,6 @@ impl Client {
         }
         let entry = self.recorder.intern(entry);
         self.act(Act::Shown(entry));
+        Some(())
     }
 }

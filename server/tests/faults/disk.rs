@@ -58,8 +58,8 @@ impl Scene {
 
     /// The keys in the log, with their places.
     async fn log(&self) -> Vec<(String, u64)> {
-        let mut probe = Probe::new(HERE, self.process.address()).await;
-        let log = probe.log(&ROOM.into(), Paging::Forward, &Recorder::new()).await;
+        let mut probe = Probe::new(HERE, self.process.address()).await.expect("it serves");
+        let log = probe.log(&ROOM.into(), Paging::Forward, &Recorder::new()).await.expect("the log");
         let key = |key: Option<std::sync::Arc<str>>| key.expect("all have one").to_string();
         log.entries.iter().map(|entry| (key(entry.key.clone()), entry.seq)).collect()
     }
@@ -116,7 +116,7 @@ async fn a_failing_disk_ends_the_process(fail: impl Fn(&Shim, bool)) {
     let is_said = |frame: &Frame| frame.client_msg_id.as_deref() == Some("second") && frame.kind != "error";
     let said = scene.alice.wait_for(is_said).await;
     assert!(said.is_none(), "{said:?}");
-    let status = scene.process.ended().await;
+    let status = scene.process.ended().await.expect("it ends");
     let log = scene.process.log();
     assert_eq!(code(status), 1, "{log}");
     let last = log.lines().last().unwrap_or_default();
@@ -139,7 +139,7 @@ async fn a_disk_that_does_not_answer_does_not_keep_the_process() {
     // The last checkpoint is under way, and its sync does not come to its end.
     scene.shim.next_sync(begun).await;
     scene.process.terminate();
-    assert_eq!(code(scene.process.ended().await), 143, "{}", scene.process.log());
+    assert_eq!(code(scene.process.ended().await.expect("it ends")), 143, "{}", scene.process.log());
 
     scene.shim.delay_syncs(Duration::ZERO);
     scene.restart().await;

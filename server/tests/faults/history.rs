@@ -86,6 +86,8 @@ pub(crate) enum Act {
     Resynced { room: Name, head: Position, recovery: Recovery },
     /// An entry was shown to it, replayed or live.
     Shown(Arc<Entry>),
+    /// Something came that no server may send. It ends the connection.
+    Nonsense { what: String },
 }
 
 /// What an event is about.
@@ -184,6 +186,8 @@ pub(crate) struct History {
     pub(crate) served: Vec<Served>,
     pub(crate) presence: Vec<Presence>,
     pub(crate) resources: Vec<Resources>,
+    /// What instances logged when they panicked.
+    pub(crate) panics: Vec<(Instance, String)>,
 }
 
 impl Event {
@@ -232,6 +236,9 @@ impl fmt::Display for History {
         }
         for resources in &self.resources {
             writeln!(f, "{resources:?}")?;
+        }
+        for (instance, line) in &self.panics {
+            writeln!(f, "instance {} panicked: {line}", instance.0)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The judge: a pure function from what was written down to what is wrong with it.
 //!
-//! There are twelve rules, each a function of its own in one of the modules below, and each unit-tested with a made-up
+//! There are thirteen rules, each a function of its own in one of the modules below, and each unit-tested with a made-up
 //! history that breaks it alone ([`tests`]); a judge that cannot fail says nothing. They do not know what a schedule
 //! did: what it allows and what it meant to provoke stands in the phases of the history.
 //!
@@ -30,7 +30,7 @@ pub(crate) struct Rule {
 }
 
 /// The rules, in the order of their numbers.
-pub(crate) const RULES: [Rule; 12] = [
+pub(crate) const RULES: [Rule; 13] = [
     Rule {
         number: 1,
         name: "an acked message is in the log once, where the ack said",
@@ -55,6 +55,7 @@ pub(crate) const RULES: [Rule; 12] = [
     Rule { number: 10, name: "presence is exact after the grace", find: healing::presence_is_exact },
     Rule { number: 11, name: "resources are given back", find: run::resources_are_given_back },
     Rule { number: 12, name: "what was to be tested has happened", find: run::something_happened },
+    Rule { number: 13, name: "servers keep to the protocol and do not panic", find: run::nobody_errs },
 ];
 
 /// Something that must not be.
@@ -118,6 +119,10 @@ pub(crate) enum Anomaly {
     DidNotHappen { phase: String, counter: String },
     /// The history has no phase, or no log at the end: nothing was tested.
     Empty,
+    /// A server sent what none may send.
+    Nonsense { client: Name, connection: u32, what: String, event: usize },
+    /// A server panicked.
+    Panicked { instance: Instance, line: String },
 }
 
 /// When something came that should have come earlier.

@@ -22,6 +22,7 @@ mod disk;
 mod history;
 mod judge;
 mod metrics;
+mod nonsense;
 mod outcome;
 #[cfg(target_os = "linux")]
 mod platter;

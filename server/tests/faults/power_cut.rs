@@ -141,11 +141,11 @@ fn stored(data: &Path, expected: bool) -> Vec<Entry> {
 /// What the server serves from the files.
 async fn served(site: &Site, acks: &[&Acked]) -> Vec<Entry> {
     let process = site.start().await;
-    let mut probe = Probe::new(HERE, process.address()).await;
+    let mut probe = Probe::new(HERE, process.address()).await.expect("it serves");
     let rooms: HashSet<&Name> = acks.iter().map(|ack| &ack.room).collect();
     let mut entries = Vec::new();
     for room in rooms {
-        let log = probe.log(room, Paging::Forward, &Recorder::new()).await;
+        let log = probe.log(room, Paging::Forward, &Recorder::new()).await.expect("the log");
         entries.extend(log.entries.iter().map(|entry| (**entry).clone()));
     }
     entries

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::history::{Entry, Instance, Name, Paging, Served};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, Stuck};
 use crate::server::token;
 use crate::wire::{Frame, Socket};
 
@@ -19,19 +19,28 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    pub(crate) async fn new(instance: Instance, address: SocketAddr) -> Self {
+    pub(crate) async fn new(instance: Instance, address: SocketAddr) -> Result<Self, Stuck> {
         let dialled = Socket::dial(address, &token("probe")).await;
-        Self { socket: dialled.expect("the server serves").0, instance }
+        let (socket, _) = dialled.ok_or_else(|| Stuck { awaited: "a connection to ask on".to_owned() })?;
+        Ok(Self { socket, instance })
     }
 
-    async fn ask(&mut self, question: &Value, answer: &str) -> Frame {
-        assert!(self.socket.send(question).await, "the server serves");
-        let answered = self.socket.wait_for(|frame| frame.kind == answer).await;
-        answered.unwrap_or_else(|| panic!("no answer to {question}"))
+    async fn ask(&mut self, question: &Value, answer: &str) -> Result<Frame, Stuck> {
+        let answered = if self.socket.send(question).await {
+            self.socket.wait_for(|frame| frame.kind == answer).await
+        } else {
+            None
+        };
+        answered.ok_or_else(|| Stuck { awaited: format!("an answer to {question}") })
     }
 
     /// A room's whole log.
-    pub(crate) async fn log(&mut self, room: &Name, paging: Paging, recorder: &Recorder) -> Served {
+    pub(crate) async fn log(
+        &mut self,
+        room: &Name,
+        paging: Paging,
+        recorder: &Recorder,
+    ) -> Result<Served, Stuck> {
         let mut pages: Vec<Vec<Entry>> = Vec::new();
         let (mut epoch, mut from) = (None, None);
         loop {
@@ -44,32 +53,39 @@ impl Probe {
             question["type"] = "history".into();
             question["room"] = (**room).into();
             question["limit"] = PAGE.into();
-            let page = self.ask(&question, "history").await;
+            let page = self.ask(&question, "history").await?;
             epoch = page.epoch.or(epoch);
-            let messages = page.messages.expect("a page has messages");
+            let messages = page.messages.unwrap_or_default();
             let last = match paging {
                 Paging::Forward => messages.last(),
                 Paging::Backward => messages.first(),
             };
-            from = last.map(|entry| entry.seq);
-            let more = page.has_more == Some(true) && from.is_some();
+            let next = last.map(|entry| entry.seq);
             pages.push(messages);
-            if !more {
+            if page.has_more != Some(true) {
                 break;
             }
+            let goes_on = match paging {
+                Paging::Forward => next > from,
+                Paging::Backward => next.is_some_and(|next| from.is_none_or(|from| next < from)),
+            };
+            if !goes_on {
+                return Err(Stuck { awaited: format!("the page of {room} after {from:?}") });
+            }
+            from = next;
         }
         if paging == Paging::Backward {
             pages.reverse();
         }
         let entries: Vec<Arc<Entry>> =
             pages.into_iter().flatten().map(|entry| recorder.intern(entry)).collect();
-        Served { instance: self.instance, room: room.clone(), paging, epoch, entries }
+        Ok(Served { instance: self.instance, room: room.clone(), paging, epoch, entries })
     }
 
     /// Who is in a room, and how many.
-    pub(crate) async fn members(&mut self, room: &Name) -> (Vec<Name>, u64) {
-        let members = self.ask(&json!({"type": "members", "room": &**room}), "members").await;
-        (members.members.unwrap_or_default(), members.member_count.unwrap_or(0))
+    pub(crate) async fn members(&mut self, room: &Name) -> Result<(Vec<Name>, u64), Stuck> {
+        let members = self.ask(&json!({"type": "members", "room": &**room}), "members").await?;
+        Ok((members.members.unwrap_or_default(), members.member_count.unwrap_or(0)))
     }
 
     pub(crate) async fn close(self) {

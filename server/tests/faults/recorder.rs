@@ -229,6 +229,7 @@ impl Board {
                 *head = place.seq.max(*head);
             }
             Act::Refused { .. } => self.refusals += 1,
+            Act::Nonsense { .. } => {}
             Act::Joined { room, since, head, recovery } => {
                 standing.joined.insert(room.clone());
                 if let Some(recovery) = recovery.filter(|recovery| recovery.status != Status::Complete) {

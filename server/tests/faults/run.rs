@@ -47,6 +47,8 @@ pub(crate) struct Run {
     stops: u64,
     /// How long each healing took.
     healings: Vec<Duration>,
+    /// Somebody did not come in the beginning.
+    stuck: Option<Stuck>,
 }
 
 impl Run {
@@ -71,7 +73,7 @@ impl Run {
         }
         let doors: Vec<_> = nodes.iter().map(|node| (node.instance, node.proxy.address())).collect();
         let crowd = Crowd::start(shape, &doors, &recorder, &mut rng);
-        let run = Self {
+        let mut run = Self {
             seed,
             rng,
             recorder,
@@ -83,12 +85,13 @@ impl Run {
             kills: 0,
             stops: 0,
             healings: Vec::new(),
+            stuck: None,
         };
         let all = shape.senders + shape.goers + shape.members;
         let came = run.recorder.until("everybody came", |board| {
             board.clients.values().filter(|standing| standing.connected).count() == all && board.is_quiet()
         });
-        came.await.unwrap_or_else(|stuck| panic!("{stuck:?}:\n{}", run.log()));
+        run.stuck = came.await.err();
         run
     }
 
@@ -196,6 +199,14 @@ impl Run {
         self.recorder.look(|board| board.connections(|_, _| true))
     }
 
+    /// Fails where somebody has another connection than then.
+    pub(crate) fn keeps(&self, connections: &BTreeMap<Name, u32>) -> Result<(), Stuck> {
+        if self.all_connections() == *connections {
+            return Ok(());
+        }
+        Err(Stuck { awaited: "nobody loses a connection over it".to_owned() })
+    }
+
     /// Says that nothing is in the way any more, and waits for all to be well, without the connections in `left`.
     pub(crate) async fn heal(&mut self, left: BTreeMap<Name, u32>) -> Result<(), Stuck> {
         let began = Instant::now();
@@ -214,17 +225,25 @@ impl Run {
     /// Kills a server under load, starts it again on the same directory, and waits for all to be well.
     pub(crate) async fn kill(&mut self, node: usize) -> Result<(), Stuck> {
         let left = self.connections_to(node);
-        self.kill_at_once(node).await;
+        self.kill_at_once(node).await?;
         self.heal(left).await
     }
 
     /// The same, and does not wait.
-    pub(crate) async fn kill_at_once(&mut self, node: usize) {
+    pub(crate) async fn kill_at_once(&mut self, node: usize) -> Result<(), Stuck> {
         self.past.push(self.nodes[node].process.metrics().await);
         self.recorder.fault(self.nodes[node].instance, "kill -9");
         self.nodes[node].process.kill();
         self.kills += 1;
-        self.nodes[node].restart().await;
+        self.note_panics(node);
+        self.nodes[node].restart().await
+    }
+
+    /// Writes down what a server logged when it panicked, for the judge.
+    fn note_panics(&self, node: usize) {
+        let Node { instance, process, .. } = &self.nodes[node];
+        let panics = process.panics().into_iter().map(|line| (*instance, line));
+        self.recorder.edit(|history| history.panics.extend(panics));
     }
 
     /// Stops a server under load as an operator does, and goes on as after a kill.
@@ -234,10 +253,14 @@ impl Run {
         let instance = Some(stopped.instance);
         let left = self.recorder.look(|board| board.connections(|_, standing| standing.instance == instance));
         self.recorder.fault(stopped.instance, "SIGTERM");
-        let status = stopped.process.stop().await;
-        assert_eq!(code(status), 0, "{}", stopped.process.log());
+        let status = code(stopped.process.stop().await?);
+        if status != 0 {
+            let awaited = format!("an end with 0, not with {status}:\n{}", stopped.process.log());
+            return Err(Stuck { awaited });
+        }
         self.stops += 1;
-        stopped.restart().await;
+        self.note_panics(node);
+        self.nodes[node].restart().await?;
         self.heal(left).await
     }
 

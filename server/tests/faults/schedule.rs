@@ -78,7 +78,7 @@ pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
             // Now and then nothing has healed yet when it is killed again.
             for _ in 0..usize::from(run.rng.u8(..4) == 0) {
                 let node = run.any();
-                run.kill_at_once(node).await;
+                run.kill_at_once(node).await?;
             }
             let node = run.any();
             run.kill(node).await?;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::history::Usage;
 use crate::metrics::Samples;
+use crate::recorder::Stuck;
 use crate::wire::PATIENCE;
 
 const SECRET: &str = "a secret that only these tests know";
@@ -97,8 +98,12 @@ impl Site {
     }
 
     /// Starts a server, and waits until it listens.
-    #[track_caller]
-    pub(crate) fn start(&self) -> impl Future<Output = Process> {
+    pub(crate) async fn start(&self) -> Process {
+        self.try_start().await.unwrap_or_else(|Stuck { awaited }| panic!("in vain: {awaited}"))
+    }
+
+    /// The same of a server that may be broken.
+    pub(crate) async fn try_start(&self) -> Result<Process, Stuck> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
         command.args(FLAGS).args(&self.flags).arg("--data-dir").arg(self.data());
         command.env_clear().env("REALTIME_JWT_SECRET", SECRET).envs(self.env.iter().map(|(k, v)| (k, v)));
@@ -108,8 +113,7 @@ impl Site {
         let stderr = child.stderr.take().expect("piped");
         let reader = log.clone();
         thread::spawn(move || reader.read(stderr));
-        let process = Process { child, log, address: ([127, 0, 0, 1], 0).into() };
-        async move { process.listening().await }
+        Process { child, log, address: ([127, 0, 0, 1], 0).into() }.listening().await
     }
 }
 
@@ -152,14 +156,17 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    async fn listening(mut self) -> Self {
+    async fn listening(mut self) -> Result<Self, Stuck> {
         let mut said = self.log.said.subscribe();
         let listening = timeout(PATIENCE, said.wait_for(|said| *said != Said::Nothing)).await;
         match listening.map(|said| said.map(|said| *said)) {
             Ok(Ok(Said::Listening(address))) => self.address = address,
-            other => panic!("the server does not listen ({other:?}):\n{}", self.log()),
+            other => {
+                let awaited = format!("the server listens ({other:?}):\n{}", self.log());
+                return Err(Stuck { awaited });
+            }
         }
-        self
+        Ok(self)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -187,17 +194,22 @@ impl Process {
     }
 
     /// Asks it to stop, and waits for that.
-    pub(crate) async fn stop(&mut self) -> ExitStatus {
+    pub(crate) async fn stop(&mut self) -> Result<ExitStatus, Stuck> {
         self.terminate();
         self.ended().await
     }
 
+    /// What it logged when it panicked.
+    pub(crate) fn panics(&self) -> Vec<String> {
+        self.log().lines().filter(|line| line.contains(" panicked at ")).map(str::to_owned).collect()
+    }
+
     /// Waits for its end, of whatever cause.
-    pub(crate) async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Stuck> {
         let mut said = self.log.said.subscribe();
         let ended = timeout(PATIENCE, said.wait_for(|said| *said == Said::Ended)).await.map(drop);
-        assert!(ended.is_ok(), "it does not end:\n{}", self.log());
-        self.child.wait().expect("it ends")
+        ended.map_err(|_| Stuck { awaited: format!("the server ends:\n{}", self.log()) })?;
+        Ok(self.child.wait().expect("it ends"))
     }
 
     /// What it holds; nothing where the system does not say.

@@ -50,6 +50,8 @@ pub(crate) enum Came {
     Frame(Box<Frame>, String),
     /// A ping or its like: a sign of life.
     Sign,
+    /// What is no frame of the protocol.
+    Nonsense(String),
     /// The end, with the code of the close if one came.
     End(Option<u16>),
 }
@@ -94,15 +96,15 @@ impl Socket {
     /// What comes next. Nothing is lost if it is not awaited to the end.
     pub(crate) async fn next(&mut self) -> Came {
         match self.0.next().await {
-            Some(Ok(Message::Text(text))) => {
-                let frame = serde_json::from_str(&text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
-                Came::Frame(Box::new(frame), text.to_string())
-            }
+            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
+                Ok(frame) => Came::Frame(Box::new(frame), text.to_string()),
+                Err(fault) => Came::Nonsense(format!("{fault}: {text}")),
+            },
             Some(Ok(Message::Close(close))) => Came::End(close.map(|close| close.code.into())),
             Some(Ok(_)) => Came::Sign,
             Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_)))
             | None => Came::End(None),
-            Some(Err(other)) => panic!("the server broke the protocol: {other}"),
+            Some(Err(other)) => Came::Nonsense(other.to_string()),
         }
     }
 
@@ -113,7 +115,7 @@ impl Socket {
                 match self.next().await {
                     Came::Frame(frame, _) if is_so(&frame) => return Some(*frame),
                     Came::Frame(..) | Came::Sign => {}
-                    Came::End(_) => return None,
+                    Came::Nonsense(_) | Came::End(_) => return None,
                 }
             }
         };

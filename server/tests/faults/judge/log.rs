@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Anomaly, Case, Message};
 use crate::history::{Act, Entry, Name, Position, Served, Status};
 
-/// Rule 1. Each ack of a message names the one place where it is.
+/// Rule 1. Each ack of a message names the one place where it is. Of a room whose log was not served nothing is known.
 pub(super) fn acked_is_kept(case: &Case<'_>) -> Vec<Anomaly> {
     case.in_order()
         .into_iter()
-        .filter(|message| !message.acks.is_empty())
+        .filter(|message| !message.acks.is_empty() && case.logs.contains_key(&**message.room))
         .flat_map(|m| kept(case, m))
         .collect()
 }
@@ -90,6 +90,7 @@ pub(super) fn nothing_is_invented(case: &Case<'_>) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
     for (event, _, client, _, act) in case.history.acts() {
         if let Act::Shown(shown) = act
+            && case.logs.contains_key(&*shown.room)
             && by_place.get(&(&*shown.room, shown.seq)) != Some(&&**shown)
             // Lost since, and who was shown it has been told.
             && !(event < case.loss && told.get(&(client, &shown.room)).is_some_and(|told| *told > case.loss))

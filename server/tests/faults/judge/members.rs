@@ -85,7 +85,7 @@ impl Reader {
         if !self.member {
             return Some(Anomaly::Uninvited { client, connection, room, shown, event });
         }
-        let expected = self.last + 1;
+        let expected = self.last.saturating_add(1);
         // What follows is compared with this one: a hole is told once.
         self.last = shown;
         match shown.cmp(&expected) {

@@ -1,4 +1,4 @@
-//! Rules about the run as a whole (11, 12).
+//! Rules about the run as a whole (11, 12, 13).
 
 use super::{Anomaly, Case};
 use crate::history::{Act, Resources};
@@ -40,4 +40,14 @@ pub(super) fn something_happened(case: &Case<'_>) -> Vec<Anomaly> {
         }));
     }
     anomalies
+}
+
+/// Rule 13. No server sends what none may send, and none panics.
+pub(super) fn nobody_errs(case: &Case<'_>) -> Vec<Anomaly> {
+    let nonsense = case.history.acts().filter_map(|(event, _, client, connection, act)| {
+        let Act::Nonsense { what } = act else { return None };
+        Some(Anomaly::Nonsense { client: client.clone(), connection, what: what.clone(), event })
+    });
+    let panics = case.history.panics.iter().cloned();
+    nonsense.chain(panics.map(|(instance, line)| Anomaly::Panicked { instance, line })).collect()
 }

@@ -317,3 +317,24 @@ fn rule_12_nothing_happened() {
     silent.history.phases.push(idle);
     silent.breaks(&[12]);
 }
+
+#[test]
+fn rule_13_a_server_sends_nonsense_or_panics() {
+    let mut nonsense = sound();
+    nonsense.act("bob", Act::Nonsense { what: "{}".to_owned() }).served(&log()).breaks(&[13]);
+    let mut panicked = sound();
+    panicked.history.panics.push((Instance(0), "thread 'worker-0' panicked at src/lib.rs:1:1:".to_owned()));
+    panicked.served(&log()).breaks(&[13]);
+}
+
+#[test]
+fn a_room_whose_log_was_not_served_convicts_nobody_of_losing_it() {
+    let mut story = sound();
+    let room: Name = "elsewhere".into();
+    let entry = Entry { room: room.clone(), ..entry(1, "alice", "x") };
+    let joined = Act::Joined { room: room.clone(), since: None, head: Position::START, recovery: None };
+    story.act("alice", joined);
+    story.act("alice", Act::Sent { room: room.clone(), key: "x".into(), text: entry.text.clone() });
+    story.act("alice", Act::Acked { room, key: "x".into(), place: place(1), duplicate: false });
+    story.shown("alice", &entry).served(&log()).breaks(&[]);
+}

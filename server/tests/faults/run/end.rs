@@ -23,22 +23,26 @@ const LEASE: Duration = Duration::from_secs(15);
 impl Run {
     /// Ends the run: everybody is silent, everything is asked for, everybody goes. Then the judge.
     pub(crate) async fn finish(mut self, ended: Result<(), Stuck>) -> Outcome {
-        let mut stuck = ended.err();
+        let mut stuck = self.stuck.take().or(ended.err());
         assert!(!self.crowd.is_broken(), "a client has panicked:\n{}", self.log());
         self.nodes.iter().for_each(|node| node.proxy.open_all());
         self.crowd.load(Load::Silent);
         if stuck.is_none() {
             stuck = self.recorder.until("all is quiet", Board::is_quiet).await.err();
         }
-        self.ask().await;
+        stuck = stuck.or(self.ask().await.err());
         self.crowd.go().await;
-        for node in &self.nodes {
+        for (index, node) in self.nodes.iter().enumerate() {
             if let Some(began) = node.began {
-                let ended = settled(&node.process, began).await;
+                let Some(ended) = settled(&node.process, began).await else {
+                    stuck.get_or_insert(Stuck { awaited: "a process that still runs".to_owned() });
+                    continue;
+                };
                 let resources = Resources { instance: node.instance, began, ended, slack: SLACK };
                 self.recorder.edit(|history| history.resources.push(resources));
             }
             self.past.push(node.process.metrics().await);
+            self.note_panics(index);
         }
         let (figures, log) = (self.figures(), self.log());
         Outcome::new(self.recorder.history(), self.seed, figures, stuck, log)
@@ -77,58 +81,59 @@ impl Run {
     }
 
     /// Asks each server for all logs, and who is there: with everybody, and with those gone who come and go.
-    async fn ask(&mut self) {
+    async fn ask(&mut self) -> Result<(), Stuck> {
         for dismissed in [false, true] {
             if dismissed {
                 self.crowd.dismiss();
             }
             for node in &self.nodes {
-                let mut probe = Probe::new(node.instance, node.process.address()).await;
+                let mut probe = Probe::new(node.instance, node.process.address()).await?;
                 for room in &self.crowd.rooms {
-                    let presence = self.presence(node, &mut probe, room).await;
+                    let presence = self.presence(node, &mut probe, room).await?;
                     self.recorder.edit(|history| history.presence.push(presence));
                 }
                 probe.close().await;
             }
         }
         for node in &self.nodes {
-            let mut probe = Probe::new(node.instance, node.process.address()).await;
+            let mut probe = Probe::new(node.instance, node.process.address()).await?;
             for room in &self.crowd.rooms {
                 for paging in [Paging::Forward, Paging::Backward] {
-                    let served = probe.log(room, paging, &self.recorder).await;
+                    let served = probe.log(room, paging, &self.recorder).await?;
                     self.recorder.edit(|history| history.served.push(served));
                 }
             }
             probe.close().await;
         }
+        Ok(())
     }
 
     /// Who is in a room, once that is as it should be, or in the end.
-    async fn presence(&self, node: &Node, probe: &mut Probe, room: &Name) -> Presence {
+    async fn presence(&self, node: &Node, probe: &mut Probe, room: &Name) -> Result<Presence, Stuck> {
         let until = Instant::now() + LEASE;
         let expected = self.crowd.members_of(room);
         loop {
-            let (members, member_count) = probe.members(room).await;
+            let (members, member_count) = probe.members(room).await?;
             let members: BTreeSet<Name> = members.into_iter().collect();
             if members == expected || Instant::now() > until {
                 let instance = node.instance;
-                return Presence { instance, room: room.clone(), expected, members, member_count };
+                return Ok(Presence { instance, room: room.clone(), expected, members, member_count });
             }
             tokio::time::sleep(LOOK).await;
         }
     }
 }
 
-/// What a process holds once it holds no more than in the beginning, or in the end.
-async fn settled(process: &Process, began: Usage) -> Usage {
+/// What a process holds once it holds no more than in the beginning, or in the end. `None`: it has ended.
+async fn settled(process: &Process, began: Usage) -> Option<Usage> {
     let until = Instant::now() + super::SETTLED;
     loop {
-        let now = process.usage().await.expect("it was told before");
+        let now = process.usage().await?;
         let settled = now.connections <= began.connections
             && now.descriptors <= began.descriptors + SLACK.descriptors
             && now.threads <= began.threads;
         if settled || Instant::now() > until {
-            return now;
+            return Some(now);
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -2,6 +2,7 @@
 
 use crate::history::{Instance, Usage};
 use crate::proxy::Proxy;
+use crate::recorder::Stuck;
 use crate::server::{Process, Site};
 
 pub(crate) struct Node {
@@ -22,9 +23,10 @@ impl Node {
     }
 
     /// Starts it again on the same directory, after its process has ended.
-    pub(super) async fn restart(&mut self) {
-        self.process = self.site.start().await;
+    pub(super) async fn restart(&mut self) -> Result<(), Stuck> {
+        self.process = self.site.try_start().await?;
         self.began = self.process.usage().await;
         self.proxy.lead_to(self.process.address());
+        Ok(())
     }
 }
