@@ -36,6 +36,24 @@ impl Seq {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The entry's before. 0 has none: it stays.
+    #[must_use]
+    pub const fn previous(self) -> Self {
+        self.back(1)
+    }
+
+    /// The number `entries` before; 0 where there are not that many.
+    #[must_use]
+    pub const fn back(self, entries: u64) -> Self {
+        Self(self.0.saturating_sub(entries))
+    }
+
+    /// How many entries come after `earlier`, up to this one. `None` where `earlier` is later.
+    #[must_use]
+    pub const fn checked_since(self, earlier: Self) -> Option<u64> {
+        self.0.checked_sub(earlier.0)
+    }
 }
 
 impl fmt::Display for Seq {
@@ -197,8 +215,11 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_seq_has_no_next() {
-        assert_eq!(Seq::ZERO.next(), Seq::new(1));
-        assert_eq!(Seq::new(u64::MAX).next(), Seq::new(u64::MAX));
+    fn seqs_stay_between_zero_and_the_largest() {
+        assert_eq!((Seq::ZERO.next(), Seq::new(2).previous()), (Seq::new(1), Seq::new(1)));
+        assert_eq!((Seq::new(7).back(3), Seq::new(7).back(8)), (Seq::new(4), Seq::ZERO));
+        assert_eq!((Seq::new(u64::MAX).next(), Seq::ZERO.previous()), (Seq::new(u64::MAX), Seq::ZERO));
+        assert_eq!(Seq::new(7).checked_since(Seq::new(5)), Some(2));
+        assert_eq!(Seq::new(5).checked_since(Seq::new(7)), None);
     }
 }

@@ -24,6 +24,8 @@ mod presence;
 pub(crate) mod redis;
 mod signal;
 pub(crate) mod sqlite;
+#[cfg(test)]
+pub(crate) mod steered;
 mod submission;
 
 use std::collections::HashMap;

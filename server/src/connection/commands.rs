@@ -88,9 +88,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes what the broker answered.
     pub(super) fn poll_operation(&mut self, cx: &mut Context<'_>) {
-        let Some(operation) = &mut self.operation else { return };
-        let Poll::Ready(outcome) = operation.as_mut().poll(cx) else { return };
-        self.operation = None;
+        // Taken out: one that panics is not polled again when the connection is dropped.
+        let Some(mut operation) = self.operation.take() else { return };
+        let Poll::Ready(outcome) = operation.as_mut().poll(cx) else {
+            self.operation = Some(operation);
+            return;
+        };
         match outcome {
             Outcome::Answer(json) => framing::text(self.socket.output(), &json),
             Outcome::Joined(entrance, seat, json) => {

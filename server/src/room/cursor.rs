@@ -75,7 +75,7 @@ impl Room {
         cursor.follow_reset(log);
         if let Cursor::Store { after, head, arrival } = *cursor {
             // What was shown since the reader came, and is not stored, is in the ring alone.
-            let place = if after == head { Some(arrival.place) } else { log.place_after(after) };
+            let place = if after >= head { Some(arrival.place) } else { log.place_after(after) };
             match place {
                 Some(place) => *cursor = Cursor::Ring { place, arrival },
                 None => return Ok(Pulled::FromStore(after)),
@@ -119,7 +119,7 @@ impl Cursor {
         let mut follows = !page.entries.is_empty();
         let mut taken = 0;
         for entry in &page.entries {
-            if *after == *head {
+            if *after >= *head {
                 break;
             }
             follows = entry.seq == after.next();

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use realtime_shared::{LeaveReason, UserId};
+use realtime_shared::{LeaveReason, Position, UserId};
 
 use super::mailbox::Mailbox;
 use super::members::{Loss, Seat};
+use super::recovery::Start;
 use super::{Registry, Room};
 
 /// How often old frames are dropped from the rooms' logs.
@@ -21,14 +22,21 @@ pub(super) struct Grace {
 }
 
 impl Registry {
-    /// Gives a connection a seat in a room; tells whether its user was no member before. A grace of the user is over.
-    pub(super) fn seat(&self, room: &Room, mailbox: &Arc<Mailbox>) -> (Seat, bool) {
+    /// Gives a connection a seat in a room; tells whether its user was no member before, and where it starts. A grace of
+    /// the user is over. `None`: the room's log is not open any more. A log that begins anew closes those who are seated.
+    pub(super) fn seat(
+        &self,
+        room: &Room,
+        mailbox: &Arc<Mailbox>,
+        since: Option<&Position>,
+    ) -> Option<(Seat, bool, Start)> {
         let mut state = room.state.lock();
+        let start = Start::of(&state.log, since)?;
         let (seat, first, loss) = state.members.seat(mailbox);
         if let Some(loss) = loss {
             self.grace.lock().waiting.remove(&loss);
         }
-        (seat, first)
+        Some((seat, first, start))
     }
 
     /// Takes a lost connection out of a room. Its user leaves after the grace, if none comes back.

@@ -92,10 +92,16 @@ pub(crate) struct Overtaken;
 
 impl RoomLog {
     /// A log whose next entry is the one after `head`.
+    #[cfg(test)]
     pub(crate) fn new(head: Position) -> Self {
+        Self::starting_at(head, 0)
+    }
+
+    /// A log whose next entry is the one after `head`, and whose first frame goes to `end`.
+    pub(crate) fn starting_at(head: Position, end: Place) -> Self {
         Self {
             segments: VecDeque::new(),
-            end: 0,
+            end,
             head,
             marks: VecDeque::new(),
             specials: VecDeque::new(),
@@ -150,8 +156,7 @@ impl RoomLog {
 
     /// Becomes another log, whose next entry is the one after `head`, and says so first. Places go on.
     pub(crate) fn reset(&mut self, head: Position, said: &Signal, now: Instant) {
-        let end = self.end;
-        *self = Self { end, reset_at: Some(end), ..Self::new(head) };
+        *self = Self { reset_at: Some(self.end), ..Self::starting_at(head, self.end) };
         self.signal(said, now);
     }
 
@@ -208,11 +213,11 @@ impl RoomLog {
 
     /// The number of the oldest entry that is here, or of the next one where none is.
     fn first(&self) -> Seq {
-        Seq::new(self.head.seq().get() + 1 - self.marks.len() as u64)
+        self.head.seq().next().back(self.marks.len() as u64)
     }
 
     fn mark(&self, seq: Seq) -> Option<&Mark> {
-        let index = seq.get().checked_sub(self.first().get())?;
+        let index = seq.checked_since(self.first())?;
         self.marks.get(usize::try_from(index).ok()?)
     }
 
@@ -283,9 +288,9 @@ impl RoomLog {
         Ok(at)
     }
 
-    /// How many entries lie between two places. Quick near the end, where readers are.
+    /// How many entries lie between two places; none where `to` is before `from`. Quick near the end, where readers are.
     pub(crate) fn entries_between(&self, from: Place, to: Place) -> u64 {
-        (self.entries_after(from) - self.entries_after(to)) as u64
+        self.entries_after(from).saturating_sub(self.entries_after(to)) as u64
     }
 
     /// How many entries lie after a place: looks back from the end, twice as far each time, and closer then.
@@ -310,7 +315,7 @@ impl RoomLog {
 
     /// The end of the last frame between `from` and `to` with which about `room` bytes are filled, or `to`.
     fn cut(&self, from: Place, to: Place, room: usize) -> Place {
-        let most = from + room as u64;
+        let most = from.saturating_add(room as u64);
         if to <= most {
             return to;
         }

@@ -102,7 +102,7 @@ impl Room {
             Log::Opening { reset, early } => (reset.unwrap_or(head), early),
             Log::Open(_) => (head, Vec::new()),
         };
-        state.log = Log::Open(RoomLog::new(head));
+        state.log = Log::Open(RoomLog::starting_at(head, self.end.load(Ordering::Acquire)));
         for (epoch, entry) in early {
             self.append_to(&mut state, &epoch, &entry, context);
         }
@@ -144,7 +144,8 @@ impl Room {
     fn begin_anew(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
         state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
         state.log = Log::opening();
-        self.end.store(0, Ordering::Release);
+        // Places go on: a cursor into the log that ended is before the next one, and never within it.
+        self.end.fetch_add(1, Ordering::AcqRel);
         context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 

@@ -11,11 +11,11 @@ use super::{Log, Registry, Room};
 use crate::broker::{Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
 
-/// Where a joiner starts, as far as the ring can tell.
+/// Where a joiner starts, as far as the ring can tell. An older position, or one in the past, is not beyond the head.
 pub(super) struct Start {
-    end: Place,
-    head: Position,
-    known: Standing,
+    pub(super) end: Place,
+    pub(super) head: Position,
+    pub(super) known: Standing,
 }
 
 /// How a position stands to a log.
@@ -30,15 +30,21 @@ pub(super) enum Standing {
 }
 
 impl Registry {
-    /// Where a joiner starts. A position that this instance does not know may be of an entry that another one has
-    /// acknowledged, and that is still on its way here.
-    pub(super) async fn start(&self, room: &Room, since: Option<&Position>) -> Result<Start, Unavailable> {
-        let start = room.start(since);
+    /// Corrects where a joiner starts: a position that this instance does not know may be of an entry that another one
+    /// has acknowledged, and that is still on its way here.
+    ///
+    /// Unavailable where the room's log began anew meanwhile: its members are being closed.
+    pub(super) async fn catch_up(
+        &self,
+        room: &Room,
+        start: Start,
+        since: Option<&Position>,
+    ) -> Result<Start, Unavailable> {
         if start.known != Standing::Foreign {
             return Ok(start);
         }
         self.broker.catch_up(&room.name).await?;
-        Ok(room.start(since))
+        room.start(since).ok_or(Unavailable)
     }
 
     /// Finds out what is replayed, and from where.
@@ -74,46 +80,46 @@ impl Registry {
         Ok((Entrance { room: room.clone(), cursor, end: start.end }, joined))
     }
 
-    /// After which entry the replay begins, and what is said of it.
-    async fn recovery(
+    /// After which entry the replay begins, which is not beyond the head, and what is said of it.
+    pub(super) async fn recovery(
         &self,
         room: &Room,
         start: &Start,
         since: &Position,
     ) -> Result<(Seq, Recovery), Unavailable> {
-        let head = start.head.seq().get();
-        let oldest_replayed = head.saturating_sub(self.config.replay_limit as u64);
+        let head = start.head.seq();
         let standing = match start.known {
+            // Whatever the store has: it may be ahead of the log that the joiner is told of.
+            _ if since.seq() > head => Standing::Foreign,
             Standing::Old => self.standing_in_store(&room.name, since).await?,
             known => known,
         };
         let wanted = match standing {
-            Standing::Past => since.seq().get(),
-            Standing::Foreign | Standing::Old => 0,
+            Standing::Past => since.seq(),
+            Standing::Foreign | Standing::Old => Seq::ZERO,
         };
-        let mut from = wanted.max(oldest_replayed);
+        let mut from = wanted.max(head.back(self.config.replay_limit as u64));
         let in_ring = match &room.state.lock().log {
-            Log::Open(log) => log.place_after(Seq::new(from)).is_some(),
+            Log::Open(log) => log.place_after(from).is_some(),
             Log::Opening { .. } => false,
         };
         if from < head && !in_ring {
-            let page = self.broker.history(&room.name, Range::After(Seq::new(from)), 1, 1).await?;
-            from = page.entries.first().map_or(head, |oldest| (oldest.seq.get() - 1).min(head));
+            let page = self.broker.history(&room.name, Range::After(from), 1, 1).await?;
+            from = page.entries.first().map_or(head, |oldest| oldest.seq.previous().clamp(from, head));
         }
-        let replayed = head - from;
+        let replayed = head.checked_since(from).unwrap_or(0);
         let recovery = match standing {
             Standing::Foreign => Recovery::Reset { replayed },
             Standing::Past if from == wanted => Recovery::Complete { replayed },
             Standing::Past | Standing::Old => Recovery::Truncated { replayed },
         };
-        Ok((Seq::new(from), recovery))
+        Ok((from, recovery))
     }
 
     /// Asks the store how a position stands that is too old for the ring.
     async fn standing_in_store(&self, room: &RoomName, since: &Position) -> Result<Standing, Unavailable> {
         let Position::At { seq, id, .. } = since else { return Ok(Standing::Past) };
-        let before = Seq::new(seq.get() - 1);
-        let page = self.broker.history(room, Range::After(before), 1, 1).await?;
+        let page = self.broker.history(room, Range::After(seq.previous()), 1, 1).await?;
         Ok(match page.entries.first() {
             Some(entry) if entry.seq == *seq && (entry.id == *id || faults::breaks(Fault::NoIdCheck)) => {
                 Standing::Past
@@ -125,17 +131,21 @@ impl Registry {
 }
 
 impl Room {
-    /// Where a reader starts that comes now.
-    pub(super) fn start(&self, since: Option<&Position>) -> Start {
-        let state = self.state.lock();
-        match &state.log {
-            Log::Open(log) => Start {
-                end: log.end(),
-                head: log.head().clone(),
-                known: since.map_or(Standing::Past, |since| standing(log, since)),
-            },
-            Log::Opening { .. } => Start { end: 0, head: Position::Start, known: Standing::Old },
-        }
+    /// Where a reader starts that comes now. `None`: the log is not open, or no more.
+    pub(super) fn start(&self, since: Option<&Position>) -> Option<Start> {
+        Start::of(&self.state.lock().log, since)
+    }
+}
+
+impl Start {
+    /// The same, of a log that the caller holds.
+    pub(super) fn of(log: &Log, since: Option<&Position>) -> Option<Self> {
+        let Log::Open(log) = log else { return None };
+        Some(Self {
+            end: log.end(),
+            head: log.head().clone(),
+            known: since.map_or(Standing::Past, |since| standing(log, since)),
+        })
     }
 }
 

@@ -177,10 +177,11 @@ impl Registry {
                 self.forget_if_empty(&room);
                 return Err(error);
             }
-            let (seat, first) = self.seat(&room, mailbox);
+            // Its log may have begun anew since: it is opened again.
+            let Some((seat, first, start)) = self.seat(&room, mailbox, since) else { continue };
             // From here on the connection's frames are kept for it: what comes is live.
             let entered = async {
-                let start = self.start(&room, since).await?;
+                let start = self.catch_up(&room, start, since).await?;
                 let presence = if first {
                     self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?
                 } else {
@@ -206,7 +207,8 @@ impl Registry {
         room: &Arc<Room>,
         since: Option<&Position>,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let start = self.start(room, since).await?;
+        let start = room.start(since).ok_or(Unavailable)?;
+        let start = self.catch_up(room, start, since).await?;
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
         self.entrance(room, &mailbox.user, start, since, presence).await
     }

@@ -3,11 +3,14 @@
 //! A [`Client`] does what a connection does with its room: it joins, pulls frames as its cursor says, asks the store
 //! where it is told to, and is woken. What it sees is told in short texts: `alice: hello #1`, `bob joined (2)`.
 
+mod anew;
 mod bounds;
 mod log;
 mod membership;
 mod replay;
 mod reset;
+mod turns;
+mod waking;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use tokio::sync::oneshot;
 
 use super::{Cursor, Entrance, Log, Mailbox, Place, Pulled, Registry, Room, RoomLog, Seat};
 use crate::broker::memory::MemoryBroker;
+use crate::broker::steered::{SteeredBroker, Steering};
 use crate::broker::{Receipt, Skip, Submission};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -52,6 +56,17 @@ fn house(config: Config) -> Arc<Registry> {
         runtime.spawn(registry.clone().keep_house());
     }
     registry
+}
+
+/// The same over a broker that is steered.
+fn steered(config: Config) -> (Arc<Registry>, Arc<Steering>) {
+    let (config, steering) = (Arc::new(config), Arc::<Steering>::default());
+    let registry = Registry::new(config.clone(), metrics(), |feed| {
+        Arc::new(SteeredBroker::new(feed, &config, steering.clone()))
+    });
+    tokio::spawn(registry.flush(0));
+    tokio::spawn(registry.clone().keep_house());
+    (registry, steering)
 }
 
 /// Those of one worker.

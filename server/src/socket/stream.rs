@@ -198,6 +198,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
 
 #[cfg(test)]
 impl<S> Socket<S> {
+    pub(crate) fn stream(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     /// Capacity of the buffers that the socket holds, for reading and for writing.
     pub(super) fn buffers(&self) -> (usize, usize) {
         (self.input.capacity(), self.output.capacity())

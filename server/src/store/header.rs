@@ -44,8 +44,8 @@ impl Header {
         Ok(header)
     }
 
-    /// Number of entries that follow.
+    /// Number of entries that follow; saturates.
     pub(super) fn entries(&self) -> u64 {
-        (self.head.get() + 1).saturating_sub(self.first.get())
+        self.head.next().checked_since(self.first).unwrap_or(0)
     }
 }

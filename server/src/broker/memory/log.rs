@@ -88,8 +88,8 @@ impl MemoryLog {
 
     /// Seq of the oldest stored entry; one past the head if there is none.
     fn first(&self) -> Seq {
-        let head = self.last.map_or(0, |(seq, ..)| seq.get());
-        Seq::new(head + 1 - self.entries.len() as u64)
+        let head = self.last.map_or(Seq::ZERO, |(seq, ..)| seq);
+        head.next().back(self.entries.len() as u64)
     }
 
     /// True if the entry or the dedup record of `seq` is stored.
@@ -166,7 +166,7 @@ impl MemoryLog {
         let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
         let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(limit)));
         (0..dropped).for_each(|_| self.drop_entry(&mut freed));
-        self.drop_dedup_up_to(Seq::new(seq.get().saturating_sub(DEDUP_ENTRIES)), &mut freed);
+        self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES), &mut freed);
         if let Some(key) = key {
             self.record(key, DedupRecord { seq, id, ts: now }, &mut added, &mut freed);
         }

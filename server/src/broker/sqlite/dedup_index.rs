@@ -31,7 +31,7 @@ impl DedupIndex {
     pub(super) fn new(head: Seq) -> Self {
         Self {
             digests: VecDeque::new(),
-            next: head.get() + 1,
+            next: head.next().get(),
             table: HashTable::new(),
             hasher: RandomState::new(),
         }

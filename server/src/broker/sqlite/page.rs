@@ -25,7 +25,7 @@ pub(super) fn page(
     let newest_first = !matches!(range, Range::After(_));
     let (from, to) = match range {
         Range::After(seq) => (seq.next().max(oldest), head.seq),
-        Range::Before(seq) => (oldest, Seq::new(seq.get().saturating_sub(1)).min(head.seq)),
+        Range::Before(seq) => (oldest, seq.previous().min(head.seq)),
         Range::Newest => (oldest, head.seq),
     };
     let mut page = Page { epoch: Some(row.epoch), entries: Vec::new(), has_more: false };
@@ -56,6 +56,6 @@ pub(super) fn position(view: View<'_>, room: &RoomName) -> Result<Position> {
 
 /// Oldest seq that can be read.
 fn oldest(row: &RoomRow, head: &Head, retain: &Retain) -> Seq {
-    let by_count = retain.messages.map_or(0, |limit| (head.seq.get() + 1).saturating_sub(limit));
-    row.first.max(Seq::new(by_count))
+    let by_count = retain.messages.map_or(Seq::ZERO, |limit| head.seq.next().back(limit));
+    row.first.max(by_count)
 }

@@ -83,11 +83,10 @@ impl Sweep {
         rows: &mut u32,
     ) -> Result<()> {
         let head = batch.view().head(room)?.seq;
-        let too_many = self.retain.messages.map_or(0, |limit| (head.get() + 1).saturating_sub(limit));
-        let past = |seq: Seq, ts| seq.get() < too_many || self.retain.is_past(ts, now);
-        let known = |seq: Seq, ts| seq.get() + DEDUP_ENTRIES > head.get() && is_known_at(now, ts);
-        let before_head = Seq::new(head.get().saturating_sub(1));
-        let gone = batch.leading_run(room, Seq::ZERO, before_head, *rows, |seq, ts| {
+        let first_by_count = self.retain.messages.map_or(Seq::ZERO, |limit| head.next().back(limit));
+        let past = |seq: Seq, ts| seq < first_by_count || self.retain.is_past(ts, now);
+        let known = |seq: Seq, ts| seq > head.back(DEDUP_ENTRIES) && is_known_at(now, ts);
+        let gone = batch.leading_run(room, Seq::ZERO, head.previous(), *rows, |seq, ts| {
             (seq < first || past(seq, ts)) && !known(seq, ts)
         })?;
         if let Some(last) = gone.last {

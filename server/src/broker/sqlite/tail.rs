@@ -33,15 +33,15 @@ impl Tail {
                 batch: 0,
             });
         };
-        let before = head.seq.get().saturating_sub(DEDUP_ENTRIES);
-        let mut known = DedupIndex::new(Seq::new(before));
-        let mut next = before + 1;
-        for (seq, digest) in view.dedup_digests((row.id.key(Seq::new(next)), row.id.end()))? {
-            (next..seq.get()).for_each(|_| known.push(None));
+        let before = head.seq.back(DEDUP_ENTRIES);
+        let mut known = DedupIndex::new(before);
+        let mut next = before.next();
+        for (seq, digest) in view.dedup_digests((row.id.key(next), row.id.end()))? {
+            (next.get()..seq.get()).for_each(|_| known.push(None));
             known.push(Some(digest));
-            next = seq.get() + 1;
+            next = seq.next();
         }
-        (next..=head.seq.get()).for_each(|_| known.push(None));
+        (next.get()..=head.seq.get()).for_each(|_| known.push(None));
         Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used, batch: 0 })
     }
 

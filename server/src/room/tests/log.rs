@@ -306,3 +306,18 @@ fn over_its_bytes_a_log_keeps_its_newest_segment() {
     model.log.trim(0, KEEP, model.now);
     assert!(model.log.bytes() > 0 && model.log.id_at(Seq::new(2_000)).is_some());
 }
+
+#[test]
+fn a_log_at_the_largest_number_takes_no_other_entry() {
+    let head = Position::At { epoch: epoch(), seq: Seq::new(u64::MAX), id: id(1) };
+    let mut log = RoomLog::new(head);
+    let entry = Entry { seq: Seq::new(u64::MAX), id: id(2), json: "e".into() };
+    assert_eq!(log.append(&epoch(), &entry, Instant::now()), Appended::Broken);
+    assert_eq!(log.place_after(Seq::new(u64::MAX)), Some(0));
+    assert_eq!((log.id_at(Seq::new(u64::MAX)), log.id_at(Seq::new(7))), (Some(id(1)), None));
+    let reader = user("alice");
+    let reader = Reader { user: &reader, arrival: Arrival { place: 0, presence_version: 0 } };
+    log.signal(&Signal { json: "s".into(), skip: Skip::Nobody, presence_version: 0 }, Instant::now());
+    let mut out = Vec::new();
+    assert_eq!(log.copy(0, Place::MAX, &reader, &mut out, usize::MAX), Ok(log.end()));
+}

@@ -181,3 +181,23 @@ fn an_imported_message_keeps_its_dedup_digest() {
     let (from, mine) = (UserId::new("alice").expect("a user id"), ClientMsgId::new("mine").expect("an id"));
     assert_eq!(known.expect("readable"), [(Seq::new(1), digest(&from, &mine))]);
 }
+
+#[test]
+fn a_room_with_numbers_that_no_message_has_is_refused() {
+    for (first, head) in [(1, u64::MAX), (u64::MAX, u64::MAX), ((1 << 35) + 1, 1 << 35)] {
+        let header = Header {
+            format: 1,
+            room: room(0),
+            epoch: epoch(&room(0)),
+            first: Seq::new(first),
+            head: Seq::new(head),
+            head_id: id(1),
+            head_ts: Timestamp::from_millis(1),
+        };
+        let lines = serde_json::to_string(&header).expect("JSON") + "\n";
+        let to = directory();
+        let (imported, result) = import_into(&to, lines.as_bytes());
+        result.expect_err("refused");
+        assert!(imported.is_empty() && export(&to).is_empty(), "{first} to {head}");
+    }
+}

@@ -1,0 +1,243 @@
+//! A broker in memory that a test steers: it answers when it may, refuses what it is to refuse, keeps what is submitted
+//! until it is completed, and lists what it was asked.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
+use tokio::sync::watch;
+
+use super::memory::MemoryBroker;
+use super::{
+    Broker, Completion, Feed, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    Unavailable,
+};
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// A method of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Open,
+    Release,
+    Enter,
+    Leave,
+    Members,
+    History,
+    Submit,
+    Flush,
+}
+
+/// A broker, whose steering is elsewhere.
+pub(crate) struct SteeredBroker {
+    inner: Arc<MemoryBroker>,
+    steering: Arc<Steering>,
+}
+
+/// What a test holds of it.
+#[derive(Default)]
+pub(crate) struct Steering {
+    gate: watch::Sender<Gate>,
+    calls: Mutex<Vec<Method>>,
+    refused: Mutex<Vec<Method>>,
+    on_open: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    submissions: Mutex<Submissions>,
+}
+
+/// Before the answers to `enter` and `leave`.
+#[derive(Default)]
+struct Gate {
+    closed: bool,
+    /// Questions that came while it was closed.
+    waiting: usize,
+}
+
+#[derive(Default)]
+struct Submissions {
+    held: bool,
+    /// The outcome of every submission, in place of a receipt.
+    refused: Option<NotStored>,
+    waiting: Vec<(Submission, Completion)>,
+}
+
+impl Steering {
+    /// Holds the answers to `enter` and `leave` back, or lets them go.
+    pub(crate) fn set_open(&self, open: bool) {
+        self.gate.send_modify(|gate| *gate = Gate { closed: !open, waiting: 0 });
+    }
+
+    /// Waits until an answer is held back.
+    pub(crate) async fn is_asked(&self) {
+        self.gate.subscribe().wait_for(|gate| gate.waiting > 0).await.expect("the gate is here");
+    }
+
+    /// Refuses the next call of this method.
+    pub(crate) fn refuse(&self, method: Method) {
+        self.refused.lock().push(method);
+    }
+
+    /// Does something while the next room is opened, when its head is known.
+    pub(crate) fn on_open(&self, act: impl FnOnce() + Send + 'static) {
+        *self.on_open.lock() = Some(Box::new(act));
+    }
+
+    /// Refuses what is submitted from now on, or takes it again.
+    pub(crate) fn refuse_submissions(&self, cause: Option<NotStored>) {
+        self.submissions.lock().refused = cause;
+    }
+
+    /// Keeps what is submitted from now on.
+    pub(crate) fn hold_submissions(&self) {
+        self.submissions.lock().held = true;
+    }
+
+    /// How many submissions are kept.
+    pub(crate) fn held_submissions(&self) -> usize {
+        self.submissions.lock().waiting.len()
+    }
+
+    /// Refuses the oldest of the submissions that are kept.
+    pub(crate) fn complete(&self, count: usize) {
+        let oldest: Vec<_> = self.submissions.lock().waiting.drain(..count).collect();
+        for (_, done) in oldest {
+            done(Err(Unavailable.into()));
+        }
+    }
+
+    /// The calls of these methods since the last time.
+    pub(crate) fn calls(&self, of: &[Method]) -> Vec<Method> {
+        let mut calls = std::mem::take(&mut *self.calls.lock());
+        calls.retain(|method| of.contains(method));
+        calls
+    }
+
+    /// Lists a call; tells whether it is answered.
+    fn allows(&self, method: Method) -> bool {
+        self.calls.lock().push(method);
+        let mut refused = self.refused.lock();
+        let index = refused.iter().position(|other| *other == method);
+        index.map(|index| refused.remove(index)).is_none()
+    }
+}
+
+impl SteeredBroker {
+    pub(crate) fn new(feed: Weak<dyn Feed>, config: &Config, steering: Arc<Steering>) -> Self {
+        let (store, retain) = (config.memory.clone(), config.retain.clone());
+        let inner = Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain));
+        Self { inner, steering }
+    }
+
+    /// Asks at once.
+    fn ask<T: Send + 'static>(
+        &self,
+        method: Method,
+        ask: impl FnOnce(&MemoryBroker) -> Pending<T>,
+    ) -> Pending<T> {
+        if self.steering.allows(method) {
+            ask(&self.inner)
+        } else {
+            Box::pin(std::future::ready(Err(Unavailable)))
+        }
+    }
+
+    /// Asks when the gate is open.
+    fn ask_at_gate<T: Send + 'static>(
+        &self,
+        method: Method,
+        ask: impl FnOnce(&MemoryBroker) -> Pending<T> + Send + 'static,
+    ) -> Pending<T> {
+        if !self.steering.allows(method) {
+            return Box::pin(std::future::ready(Err(Unavailable)));
+        }
+        self.steering.gate.send_if_modified(|gate| {
+            gate.waiting += usize::from(gate.closed);
+            gate.closed
+        });
+        let (inner, mut gate) = (self.inner.clone(), self.steering.gate.subscribe());
+        Box::pin(async move {
+            let _ = gate.wait_for(|gate| !gate.closed).await;
+            ask(&inner).await
+        })
+    }
+}
+
+impl Broker for SteeredBroker {
+    fn is_ready(&self) -> bool {
+        self.inner.is_ready()
+    }
+
+    fn open(&self, room: &RoomName) -> Pending<Position> {
+        let opened = self.ask(Method::Open, |inner| inner.open(room));
+        if let Some(act) = self.steering.on_open.lock().take() {
+            act();
+        }
+        opened
+    }
+
+    fn release(&self, room: &RoomName) {
+        self.steering.allows(Method::Release);
+        self.inner.release(room);
+    }
+
+    fn catch_up(&self, room: &RoomName) -> Pending<()> {
+        self.inner.catch_up(room)
+    }
+
+    fn submit(&self, submission: Submission, done: Completion) {
+        self.steering.allows(Method::Submit);
+        let mut submissions = self.steering.submissions.lock();
+        if submissions.held {
+            submissions.waiting.push((submission, done));
+            return;
+        }
+        let refused = submissions.refused.clone();
+        drop(submissions);
+        match refused {
+            Some(cause) => done(Err(cause)),
+            None => self.inner.submit(submission, done),
+        }
+    }
+
+    fn flush(&self) {
+        self.steering.allows(Method::Flush);
+        self.inner.flush();
+    }
+
+    fn signal(&self, room: &RoomName, signal: Signal) {
+        self.inner.signal(room, signal);
+    }
+
+    fn broadcast(&self, to: Recipients, json: Arc<str>) {
+        self.inner.broadcast(to, json);
+    }
+
+    fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
+        self.ask(Method::History, |inner| inner.history(room, range, limit, bytes))
+    }
+
+    fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
+        self.inner.list(filter, limit)
+    }
+
+    fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
+        let (room, user) = (room.clone(), user.clone());
+        self.ask_at_gate(Method::Enter, move |inner| inner.enter(&room, &user, members))
+    }
+
+    fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
+        let (room, user) = (room.clone(), user.clone());
+        self.ask_at_gate(Method::Leave, move |inner| inner.leave(&room, &user, reason))
+    }
+
+    fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
+        self.ask(Method::Members, |inner| inner.members(room, members))
+    }
+
+    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
+        self.inner.connect(user, most)
+    }
+
+    fn disconnect(&self, user: &UserId) {
+        self.inner.disconnect(user);
+    }
+}
