@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    Unavailable,
+    Broker, Completion, Feed, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Config;

@@ -183,7 +183,7 @@ fn an_imported_message_keeps_its_dedup_digest() {
 }
 
 #[test]
-fn a_room_with_numbers_that_no_message_has_is_refused() {
+fn a_room_with_seqs_that_no_entry_has_is_refused() {
     for (first, head) in [(1, u64::MAX), (u64::MAX, u64::MAX), ((1 << 35) + 1, 1 << 35)] {
         let header = Header {
             format: 1,

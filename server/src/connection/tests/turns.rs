@@ -1,0 +1,217 @@
+//! Turns of a connection, polled by hand: what is held back, what comes in the middle of a turn, and the rooms in turn.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
+
+use tokio::io::ReadBuf;
+
+use super::*;
+use crate::room::Mailbox;
+use realtime_shared::{Post, Text};
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A connection that is polled until it rests.
+struct Turns<S> {
+    connection: Connection<S>,
+    woken: Arc<Woken>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Turns<S> {
+    fn new(connection: Connection<S>) -> Self {
+        let woken = Arc::<Woken>::default();
+        woken.0.store(true, Ordering::SeqCst);
+        Self { connection, woken }
+    }
+
+    /// Polls for as long as it is woken; other tasks run in between.
+    async fn rest(&mut self) {
+        let waker = Waker::from(self.woken.clone());
+        while self.woken.0.swap(false, Ordering::SeqCst) {
+            let turn = self.connection.poll(&mut Context::from_waker(&waker));
+            assert_eq!(turn, Poll::Pending, "it goes on");
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Does something whenever it is read from, or written to, in the middle of a turn.
+struct Interrupted<S> {
+    stream: S,
+    on_read: Option<Box<dyn FnOnce()>>,
+    on_write: Option<Box<dyn FnOnce()>>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Interrupted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Some(act) = self.on_read.take() {
+            act();
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Interrupted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(act) = self.on_write.take() {
+            act();
+        }
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// A connection without anything to do, and its client's end.
+async fn resting(house: &House, id: &str) -> (Turns<Interrupted<DuplexStream>>, DuplexStream) {
+    let (stream, ours) = tokio::io::duplex(1 << 20);
+    let ours = Interrupted { stream: ours, on_read: None, on_write: None };
+    let mut turns = Turns::new(house.connection(id, ours).await);
+    turns.rest().await;
+    (turns, stream)
+}
+
+/// All that has come to the client.
+async fn came(stream: &mut DuplexStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 16 * 1024];
+    poll_fn(|cx| {
+        loop {
+            let mut read = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut *stream).poll_read(cx, &mut read) {
+                Poll::Ready(Ok(())) if !read.filled().is_empty() => all.extend_from_slice(read.filled()),
+                _ => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+    all
+}
+
+fn contains(all: &[u8], what: &str) -> bool {
+    all.windows(what.len()).any(|window| window == what.as_bytes())
+}
+
+#[tokio::test]
+async fn a_client_is_not_read_from_while_256_of_its_submissions_are_in_flight() {
+    let house = House::new();
+    house.broker.hold_submissions();
+    let (mut alice, mut stream) = resting(&house, "alice").await;
+    for _ in 0..IN_FLIGHT + 44 {
+        stream.write_all(&masked(r#"{"type":"message","room":"a","text":"hello"}"#)).await.expect("sent");
+    }
+    alice.rest().await;
+    assert_eq!(house.broker.held_submissions(), IN_FLIGHT);
+    house.broker.complete(10);
+    tokio::task::yield_now().await;
+    alice.rest().await;
+    assert_eq!(house.broker.held_submissions(), IN_FLIGHT, "as many more are taken");
+    house.broker.complete(IN_FLIGHT);
+    tokio::task::yield_now().await;
+    alice.rest().await;
+    assert_eq!(house.broker.held_submissions(), 34);
+}
+
+#[tokio::test]
+async fn a_notice_that_comes_while_a_turn_reads_goes_out() {
+    let house = House::new();
+    let (mut alice, mut stream) = resting(&house, "alice").await;
+    let mailbox = alice.connection.mailbox.clone();
+    alice.connection.socket.stream().on_read = Some(Box::new(move || mailbox.send("a notice")));
+    stream.write_all(&masked(r#"{"type":"ping"}"#)).await.expect("sent");
+    alice.rest().await;
+    assert!(contains(&came(&mut stream).await, "a notice"));
+}
+
+#[tokio::test]
+async fn what_comes_while_a_turn_writes_is_seen_in_the_next() {
+    let house = House::new();
+    let (mut alice, mut stream) = resting(&house, "alice").await;
+    stream.write_all(&masked(r#"{"type":"join_room","room":"a"}"#)).await.expect("sent");
+    alice.rest().await;
+    assert!(contains(&came(&mut stream).await, "alice joined"));
+
+    let (registry, mailbox) = (house.hub.registry.clone(), alice.connection.mailbox.clone());
+    alice.connection.socket.stream().on_write = Some(Box::new(move || {
+        mailbox.send("a notice");
+        submit(&registry, "a", "an entry");
+        // As the flusher of another thread does.
+        mailbox.wake();
+    }));
+    stream.write_all(&masked(r#"{"type":"ping"}"#)).await.expect("sent");
+    alice.rest().await;
+    let all = came(&mut stream).await;
+    assert!(contains(&all, "pong") && contains(&all, "a notice") && contains(&all, "an entry"));
+}
+
+#[tokio::test]
+async fn rooms_with_much_to_deliver_take_turns() {
+    const ROOMS: usize = 6;
+    let house = House::new();
+    let user = UserId::new("alice").expect("a user id");
+    let (mailbox, _) = house.hub.registry.connect(&user, 0).await.expect("counted").expect("not too many");
+    let mut delivery = Delivery::default();
+    let text = "x".repeat(3_000);
+    for number in 0..ROOMS {
+        let name = format!("room-{number}");
+        let room = RoomName::new(&name).expect("a room's name");
+        let (entrance, seat, _) = house.hub.registry.join(&mailbox, &room, None).await.expect("joined");
+        delivery.enter(entrance, seat);
+        // More than all turns here take.
+        (0..200).for_each(|_| submit(&house.hub.registry, &name, &text));
+    }
+    let limit = 64 * 1024;
+    let taken: Vec<Vec<usize>> =
+        std::iter::repeat_with(|| rooms_of(&mut delivery, &house, &mailbox, limit, ROOMS))
+            .take(ROOMS)
+            .collect();
+    for number in 0..ROOMS {
+        let turns = taken.iter().filter(|rooms| rooms.contains(&number)).count();
+        assert!(turns >= 3, "room {number} has {turns} of {ROOMS} turns: {taken:?}");
+    }
+    delivery.take_seats().for_each(|(room, seat)| house.hub.registry.lose(&mailbox, &room, seat));
+}
+
+/// The rooms of which a turn takes something.
+fn rooms_of(
+    delivery: &mut Delivery,
+    house: &House,
+    mailbox: &Mailbox,
+    limit: usize,
+    rooms: usize,
+) -> Vec<usize> {
+    let mut out = Vec::new();
+    delivery.fill(&house.hub.registry, mailbox, &mut out, limit);
+    assert!(out.len() >= limit && delivery.has_more());
+    (0..rooms).filter(|number| contains(&out, &format!(r#""room-{number}""#))).collect()
+}
+
+fn submit(registry: &Registry, room: &str, text: &str) {
+    let post = Post {
+        room: RoomName::new(room).expect("a room's name"),
+        text: Text::new(text).expect("a text"),
+        client_msg_id: None,
+    };
+    let from = UserId::new("writer").expect("a user id");
+    registry.submit(0, crate::broker::Submission::message(from, post), Box::new(|_| ()));
+}
