@@ -143,7 +143,7 @@ impl Server {
         for (index, runtime) in runtimes.iter().enumerate() {
             runtime.spawn(registry.flush(index));
         }
-        runtimes[0].spawn(registry.clone().keep_house());
+        runtimes[0].spawn(registry.clone().run_maintenance());
         let workers: Arc<[Worker]> = runtimes
             .iter()
             .map(|runtime| Worker { runtime: runtime.clone(), connections: Arc::default() })

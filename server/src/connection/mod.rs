@@ -29,7 +29,7 @@ use crate::auth::Identity;
 use crate::auth::token::LEEWAY;
 use crate::config::OnExpiry;
 use crate::framing;
-use crate::room::{Letters, Mailbox};
+use crate::room::{DirectBacklog, Mailbox};
 use crate::session::{Error, Session};
 use crate::socket::{Incoming, Read, Socket, Violation};
 
@@ -150,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.poll_operation(cx);
         }
         self.mailbox.look(cx);
-        self.take_letters();
+        self.take_direct();
         let written = self.poll_output(cx, now);
         while let Some(due) = self.deadlines.poll(cx, now, &self.hub.config.timing) {
             if due == Due::Closed {
@@ -245,8 +245,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.carry_out(command);
     }
 
-    fn take_letters(&mut self) {
-        let Some(Letters { frames, completed, completions, close }) = self.mailbox.take() else { return };
+    fn take_direct(&mut self) {
+        let Some(DirectBacklog { frames, completed, completions, close }) = self.mailbox.take() else {
+            return;
+        };
         self.in_flight -= completed;
         if self.phase == Phase::Open {
             self.socket.output().extend_from_slice(&frames);

@@ -61,7 +61,7 @@ impl House {
             Arc::new(SteeredBroker::new(feed, &config, broker.clone()))
         });
         tokio::spawn(registry.flush(0));
-        tokio::spawn(registry.clone().keep_house());
+        tokio::spawn(registry.clone().run_maintenance());
         let verifier = Arc::new(Verifier::new(&config));
         Self { hub: Arc::new(Hub { config, clock, verifier, registry, metrics }), broker }
     }

@@ -1,11 +1,10 @@
-//! What a worker does once for all that happened since: wakes the members of rooms and those whose submissions
-//! completed, and has what was submitted stored.
+//! Flushers: batched wake-ups of a worker's connections, and batched commits.
 //!
-//! Each worker has a flusher, a task on its thread. A room that gets a frame is put in the flusher's queue of every
-//! worker on which it has members, unless it is there already; when the flusher's turn comes, after the connections
-//! that were ready before it, it wakes the members on its thread. So a burst of messages costs each member one turn,
-//! and crossing to another thread costs one wake-up, whatever the number of rooms and members there. In the same turn
-//! it tells the broker that what was submitted is all for now: a commit has in it what all ready connections had to say.
+//! Each worker has a flusher, a task on its thread. A room that gets a frame enters the queue of every worker on which
+//! it has members, at most once. When the flusher runs, after the connections that were ready before it, it wakes the
+//! members on its thread. So a burst of messages costs each member one turn, and a crossing to another thread costs one
+//! wake-up for all rooms and members there. In the same turn the flusher flushes the broker: a commit contains the
+//! submissions of all ready connections.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -15,59 +14,43 @@ use std::task::Poll;
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 
-use super::{Mailbox, Room};
 use crate::broker::Broker;
+
+/// Something that a flusher wakes.
+pub(crate) trait Wake: Send + Sync {
+    /// Wakes the connections on `worker`, whose flusher calls.
+    fn wake_on(&self, worker: usize);
+}
 
 #[derive(Default)]
 pub(crate) struct Flusher {
-    queue: Mutex<Queue>,
+    queue: Mutex<Vec<Arc<dyn Wake>>>,
     submitted: AtomicBool,
     waker: AtomicWaker,
 }
 
-#[derive(Default)]
-struct Queue {
-    rooms: Vec<Arc<Room>>,
-    mailboxes: Vec<Arc<Mailbox>>,
-}
-
-impl Queue {
-    fn is_empty(&self) -> bool {
-        self.rooms.is_empty() && self.mailboxes.is_empty()
-    }
-}
-
 impl Flusher {
-    /// Wakes the room's members on this flusher's worker when its turn comes. The room asks once until then.
-    pub(crate) fn schedule(&self, room: Arc<Room>) {
-        self.add(|queue| queue.rooms.push(room));
-    }
-
-    /// Wakes a connection of this flusher's worker when its turn comes. It asks once until then.
-    pub(super) fn wake_later(&self, mailbox: Arc<Mailbox>) {
-        self.add(|queue| queue.mailboxes.push(mailbox));
-    }
-
-    /// Has what was submitted stored when its turn comes.
-    pub(super) fn submitted(&self) {
-        if !self.submitted.swap(true, Ordering::AcqRel) {
-            self.waker.wake();
-        }
-    }
-
-    fn add(&self, push: impl FnOnce(&mut Queue)) {
+    /// Queues a wake-up for the flusher's next turn. Callers do not queue again before it.
+    pub(super) fn schedule(&self, wake: Arc<dyn Wake>) {
         let mut queue = self.queue.lock();
         let first = queue.is_empty();
-        push(&mut queue);
+        queue.push(wake);
         drop(queue);
         if first {
             self.waker.wake();
         }
     }
 
-    /// Runs for as long as its worker.
+    /// Flushes the broker in the flusher's next turn.
+    pub(super) fn submitted(&self) {
+        if !self.submitted.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// Runs until it is dropped.
     pub(crate) async fn run(self: Arc<Self>, worker: usize, broker: Arc<dyn Broker>) {
-        let mut due = Queue::default();
+        let mut due = Vec::new();
         loop {
             poll_fn(|cx| {
                 self.waker.register(cx.waker());
@@ -75,17 +58,14 @@ impl Flusher {
                 if nothing { Poll::Pending } else { Poll::Ready(()) }
             })
             .await;
-            // Lets the worker look at its sockets first: what has come meanwhile goes out with the rest.
+            // The worker polls its sockets first, so that frames that arrived meanwhile join the batch.
             tokio::task::yield_now().await;
             if self.submitted.swap(false, Ordering::AcqRel) {
                 broker.flush();
             }
             std::mem::swap(&mut due, &mut *self.queue.lock());
-            for room in due.rooms.drain(..) {
-                room.wake_members(worker);
-            }
-            for mailbox in due.mailboxes.drain(..) {
-                mailbox.wake_now();
+            for wake in due.drain(..) {
+                wake.wake_on(worker);
             }
         }
     }

@@ -1,11 +1,11 @@
-//! How the rest of the house reaches one connection: wakes it, and leaves letters for it alone.
+//! Mailboxes: the wake-up of one connection, and its direct backlog.
 //!
-//! A mailbox outlives nothing and owns nothing: rooms, the directory of users and completions hold it; the
-//! connection empties it. Waking is one atomic swap for a connection that is awake already.
+//! Rooms, the directory of users and completions hold a connection's mailbox; the connection empties it. Waking a
+//! connection that is awake costs one atomic swap.
 //!
-//! No wake-up is lost: whoever has something for the connection publishes it first and swaps `awake` then; the
-//! connection swaps `awake` first and looks then. As all changes of `awake` are swaps, one of the two comes after the
-//! other and sees what that did. (A plain store could be passed by the loads that follow it.)
+//! No wake-up is lost. A sender publishes first and swaps `awake` then; the connection swaps `awake` first and reads
+//! then. All changes of `awake` are swaps, so the later of the two sees the writes before the earlier one. (Loads
+//! could pass a plain store that precedes them.)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,44 +15,44 @@ use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, UserId};
 
-use super::Flusher;
+use super::flush::{Flusher, Wake};
 use crate::broker::{NotStored, Receipt};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
-/// Bytes of letters that may wait for a connection which does not take them; past it, it is closed as too slow.
-/// Answers are bounded before (a connection whose answers wait is not read from): this is for what others send.
-const LETTER_BYTES: usize = 128 * 1024;
+/// Bytes of the direct backlog, past which the connection is closed as too slow. It holds frames of other users: answers
+/// have a bound of their own.
+const DIRECT_BACKLOG_BYTES: usize = 128 * 1024;
 
-/// A connection, among those of this process.
+/// Number of a connection in this process.
 pub(crate) type ConnectionId = u64;
 
-/// A connection's, for everybody else.
+/// The side of a connection that other tasks use.
 pub(crate) struct Mailbox {
     pub(crate) connection: ConnectionId,
     pub(crate) user: UserId,
     /// The worker on whose thread the connection runs.
     pub(crate) worker: usize,
-    /// That worker's.
+    /// The flusher of that worker.
     flusher: Arc<Flusher>,
-    /// For what is counted where the connection is not at hand.
+    /// Counters for code without access to the connection.
     pub(crate) metrics: Arc<Metrics>,
     awake: AtomicBool,
     waker: AtomicWaker,
-    has_letters: AtomicBool,
-    letters: Mutex<Letters>,
+    has_direct: AtomicBool,
+    backlog: Mutex<DirectBacklog>,
 }
 
-/// What was left for a connection.
+/// Frames and completions for one connection, outside of its rooms.
 #[derive(Default)]
-pub(crate) struct Letters {
-    /// Whole WebSocket frames.
+pub(crate) struct DirectBacklog {
+    /// Complete WebSocket frames.
     pub(crate) frames: Vec<u8>,
     /// Number of submissions that completed.
     pub(crate) completed: usize,
     /// Outcomes of those of them that the connection answers.
     pub(crate) completions: Vec<Completed>,
-    /// That it is to end.
+    /// The connection has to close with this code.
     pub(crate) close: Option<CloseCode>,
 }
 
@@ -80,30 +80,25 @@ impl Mailbox {
             metrics,
             awake: AtomicBool::new(true),
             waker: AtomicWaker::new(),
-            has_letters: AtomicBool::new(false),
-            letters: Mutex::default(),
+            has_direct: AtomicBool::new(false),
+            backlog: Mutex::default(),
         }
     }
 
-    /// Makes the connection look at its rooms and letters.
+    /// Wakes the connection.
     pub(crate) fn wake(&self) {
         if !self.awake.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
     }
 
-    /// The same, at the flusher's turn.
-    pub(super) fn wake_now(&self) {
-        self.waker.wake();
-    }
-
-    /// Leaves a frame.
+    /// Adds a frame to the direct backlog.
     pub(crate) fn send(&self, json: &str) {
-        self.leave(|letters| {
-            framing::text(&mut letters.frames, json);
-            if letters.frames.len() > LETTER_BYTES {
-                letters.frames = Vec::new();
-                letters.close.get_or_insert(CloseCode::TooSlow);
+        self.push(|backlog| {
+            framing::text(&mut backlog.frames, json);
+            if backlog.frames.len() > DIRECT_BACKLOG_BYTES {
+                backlog.frames = Vec::new();
+                backlog.close.get_or_insert(CloseCode::TooSlow);
                 self.metrics.dropped.inc(Dropped::DirectBacklogFull);
             }
         });
@@ -113,42 +108,48 @@ impl Mailbox {
     /// their connections are woken together.
     pub(crate) fn complete(self: &Arc<Self>, outcome: Option<Completed>) {
         {
-            let mut letters = self.letters.lock();
-            letters.completed += 1;
-            letters.completions.extend(outcome);
+            let mut backlog = self.backlog.lock();
+            backlog.completed += 1;
+            backlog.completions.extend(outcome);
         }
-        self.has_letters.store(true, Ordering::Release);
+        self.has_direct.store(true, Ordering::Release);
         if !self.awake.swap(true, Ordering::AcqRel) {
-            self.flusher.wake_later(self.clone());
+            self.flusher.schedule(self.clone());
         }
     }
 
-    /// Asks the connection to end. The first who asks is heard.
+    /// Closes the connection. The first code counts.
     pub(crate) fn close(&self, code: CloseCode) {
-        self.leave(|letters| {
-            letters.close.get_or_insert(code);
+        self.push(|backlog| {
+            backlog.close.get_or_insert(code);
         });
     }
 
-    fn leave(&self, write: impl FnOnce(&mut Letters)) {
-        write(&mut self.letters.lock());
-        self.has_letters.store(true, Ordering::Release);
+    fn push(&self, write: impl FnOnce(&mut DirectBacklog)) {
+        write(&mut self.backlog.lock());
+        self.has_direct.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// For the connection: says that it is at work, and will look before it rests.
+    /// Marks the connection awake: it reads its mailbox before it rests. Called by the connection.
     pub(crate) fn stay_awake(&self) {
         self.awake.swap(true, Ordering::AcqRel);
     }
 
-    /// For the connection: says that it looks now, and wants to be woken by what comes after.
+    /// Registers the connection for the next wake-up. It reads its mailbox after this call.
     pub(crate) fn look(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
         self.awake.swap(false, Ordering::AcqRel);
     }
 
-    /// For the connection: what was left since.
-    pub(crate) fn take(&self) -> Option<Letters> {
-        self.has_letters.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *self.letters.lock()))
+    /// Takes the direct backlog. Called by the connection.
+    pub(crate) fn take(&self) -> Option<DirectBacklog> {
+        self.has_direct.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *self.backlog.lock()))
+    }
+}
+
+impl Wake for Mailbox {
+    fn wake_on(&self, _worker: usize) {
+        self.waker.wake();
     }
 }

@@ -1,6 +1,6 @@
-//! Who is in a room on this instance: connections to wake, and the users that they are of.
+//! Members of a room on this instance: seats of connections, and their users.
 //!
-//! A user stays a member while one connection is, and for a grace after the last one was lost.
+//! A user is a member while it has a seat, and for the leave grace after it lost the last one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use slab::Slab;
 
 use super::mailbox::Mailbox;
 
-/// A connection's seat in a room, to give back when it leaves.
+/// A connection's membership in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat(usize);
 
-/// The loss of a user's last connection: when its grace is over, and a number by which it is told from others.
+/// The loss of a user's last connection: the end of the leave grace, and a number that makes it unique.
 pub(crate) type Loss = (Instant, u64);
 
 #[derive(Default)]
 pub(crate) struct Members {
-    /// For each worker the connections that run on it.
+    /// Connections by worker.
     by_worker: Box<[Slab<Arc<Mailbox>>]>,
-    users: HashMap<UserId, Stay>,
+    users: HashMap<UserId, UserSeats>,
 }
 
-struct Stay {
+struct UserSeats {
     connections: usize,
-    /// Since the last connection was lost.
+    /// Set while the leave grace runs.
     lost: Option<Loss>,
 }
 
@@ -36,55 +36,61 @@ impl Members {
         Self { by_worker: (0..workers).map(|_| Slab::new()).collect(), users: HashMap::new() }
     }
 
-    /// Seats a connection; tells whether its user was no member before, or was one in a grace, which is over.
+    /// Seats a connection. Returns its seat, true if its user was not a member, and the leave grace that this ends.
     pub(crate) fn seat(&mut self, mailbox: &Arc<Mailbox>) -> (Seat, bool, Option<Loss>) {
         let seat = Seat(self.by_worker[mailbox.worker].insert(mailbox.clone()));
         let mut first = false;
-        let stay = self.users.entry(mailbox.user.clone()).or_insert_with(|| {
+        let seats_of_user = self.users.entry(mailbox.user.clone()).or_insert_with(|| {
             first = true;
-            Stay { connections: 0, lost: None }
+            UserSeats { connections: 0, lost: None }
         });
-        stay.connections += 1;
-        (seat, first, stay.lost.take())
+        seats_of_user.connections += 1;
+        (seat, first, seats_of_user.lost.take())
     }
 
-    /// Takes a seat back; tells whether it was the last one of its user, who stays a member all the same.
+    /// Removes a seat. Returns true if it was the last one of its user, who remains a member.
     ///
-    /// Connections are dropped in here: a seat that is not theirs is reported and left alone, not panicked about.
+    /// Does not panic, because drops of connections call it: a wrong seat is logged and kept.
     pub(crate) fn unseat(&mut self, mailbox: &Mailbox, seat: Seat) -> bool {
         let seats = &mut self.by_worker[mailbox.worker];
         if seats.get(seat.0).is_none_or(|seated| seated.connection != mailbox.connection) {
-            tracing::error!(connection = mailbox.connection, "a seat was given back that was not taken");
+            tracing::error!(
+                connection = mailbox.connection,
+                "a connection released a seat that it does not have"
+            );
             return false;
         }
         seats.remove(seat.0);
-        let Some(stay) = self.users.get_mut(&mailbox.user) else { return false };
-        stay.connections -= 1;
-        stay.connections == 0
+        let Some(seats_of_user) = self.users.get_mut(&mailbox.user) else { return false };
+        seats_of_user.connections -= 1;
+        seats_of_user.connections == 0
     }
 
-    /// Remembers a loss, after the last connection of a user was unseated.
+    /// Begins the leave grace of a user without seats.
     pub(crate) fn lose(&mut self, user: &UserId, loss: Loss) {
-        if let Some(stay) = self.users.get_mut(user) {
-            stay.lost = Some(loss);
+        if let Some(seats_of_user) = self.users.get_mut(user) {
+            seats_of_user.lost = Some(loss);
         }
     }
 
-    /// Ends the stay of a user without connections, whose grace is over; tells whether there was one to end.
+    /// Removes a user whose leave grace `loss` has ended. Returns false if the user has joined or left since.
     pub(crate) fn expire(&mut self, user: &UserId, loss: Loss) -> bool {
-        let over = self.users.get(user).is_some_and(|stay| stay.connections == 0 && stay.lost == Some(loss));
+        let over = self
+            .users
+            .get(user)
+            .is_some_and(|seats_of_user| seats_of_user.connections == 0 && seats_of_user.lost == Some(loss));
         if over {
             self.remove(user);
         }
         over
     }
 
-    /// Ends the stay of a user.
+    /// Removes a user.
     pub(crate) fn remove(&mut self, user: &UserId) {
         self.users.remove(user);
     }
 
-    /// Its users, sorted.
+    /// The users, sorted.
     pub(crate) fn users(&self) -> Vec<UserId> {
         let mut users: Vec<_> = self.users.keys().cloned().collect();
         users.sort_unstable();
@@ -95,13 +101,13 @@ impl Members {
         self.users.is_empty()
     }
 
-    /// The workers on which connections are.
+    /// Workers with connections.
     pub(crate) fn workers(&self) -> impl Iterator<Item = usize> {
         self.by_worker.iter().enumerate().filter(|(_, seats)| !seats.is_empty()).map(|(worker, _)| worker)
     }
 
-    /// The connections on a worker, beginning with the `first`-th: who is woken first is served first, so it should
-    /// not always be the same.
+    /// The connections on a worker, beginning with the `first`-th. A connection that is woken first is served first, so callers
+    /// vary `first`.
     pub(crate) fn on(&self, worker: usize, first: usize) -> impl Iterator<Item = &Arc<Mailbox>> {
         let seats = &self.by_worker[worker];
         let first = first % seats.len().max(1);

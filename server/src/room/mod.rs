@@ -11,6 +11,7 @@ mod grace;
 mod log;
 mod mailbox;
 mod members;
+mod membership;
 mod recovery;
 mod registry;
 #[cfg(test)]
@@ -27,10 +28,10 @@ use realtime_shared::{
 };
 
 pub(crate) use self::cursor::{Cursor, Pulled};
-pub(crate) use self::flush::Flusher;
+use self::flush::{Flusher, Wake};
 use self::log::{Appended, RoomLog};
 pub(crate) use self::log::{Overtaken, Place};
-pub(crate) use self::mailbox::{Completed, Letters, Mailbox};
+pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};
@@ -205,13 +206,7 @@ impl Room {
         if state.gone { Vec::new() } else { state.members.users() }
     }
 
-    fn wake_members(&self, worker: usize) {
-        self.scheduled[worker].store(false, Ordering::Release);
-        let first = fastrand::usize(..);
-        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
-    }
-
-    /// Drops frames that are too old.
+    /// Trims frames that are too old.
     fn trim(&self, context: &Context<'_>) {
         let mut state = self.state.lock();
         if state.gone {
@@ -224,7 +219,15 @@ impl Room {
     }
 }
 
-/// What a log needs of its surroundings when it grows.
+impl Wake for Room {
+    fn wake_on(&self, worker: usize) {
+        self.scheduled[worker].store(false, Ordering::Release);
+        let first = fastrand::usize(..);
+        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
+    }
+}
+
+/// Settings and counters for the growth of a ring.
 struct Context<'a> {
     now: Instant,
     ring: &'a Ring,

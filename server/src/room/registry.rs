@@ -1,7 +1,7 @@
-//! All rooms of this instance, and the ways in and out of them.
+//! Rooms open on this instance: rooms with a member, leave grace included, and rooms being opened.
 //!
-//! What changes who is in a room is done in the room's turn, one change after the other: seat, ask the broker, tell.
-//! The registry is the broker's feed.
+//! Changes of a room's membership happen in the room's turn, one after the other: seat, call the broker, answer. The
+//! registry is the broker's feed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -30,9 +30,9 @@ use crate::broker::{
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// A page of the store on its way to a reader, in bytes.
+/// Bytes of a page that the store delivers to a cursor.
 const PAGE_BYTES: usize = 64 * 1024;
-/// A page that a client asks for, in bytes: it may be read slowly, and is held until then.
+/// Bytes of a history page. It is held until the client has read it.
 const HISTORY_BYTES: usize = 128 * 1024;
 
 pub(crate) struct Registry {
@@ -44,16 +44,16 @@ pub(crate) struct Registry {
     flushers: Box<[Arc<Flusher>]>,
     pub(super) ring_bytes: AtomicUsize,
     pub(super) grace: Mutex<Grace>,
-    /// Somebody's grace has begun.
+    /// A leave grace has begun.
     pub(super) grace_begun: Notify,
     connections: AtomicU64,
 }
 
-/// A connection's way into a room.
+/// The start of a connection in a room.
 pub(crate) struct Entrance {
     pub(crate) room: Arc<Room>,
     pub(crate) cursor: Cursor,
-    /// Where the log ended when the connection came.
+    /// The end of the log when the connection joined.
     pub(crate) end: Place,
 }
 
@@ -78,17 +78,17 @@ impl Registry {
         })
     }
 
-    /// Whether messages can be expected to be stored and shown; see [`Broker::is_ready`].
+    /// Returns true if the broker is ready; see [`Broker::is_ready`].
     pub(crate) fn is_ready(&self) -> bool {
         self.broker.is_ready()
     }
 
-    /// What a worker does for all its connections together, to be run on it.
+    /// Runs the flusher of a worker, on that worker.
     pub(crate) fn flush(&self, worker: usize) -> impl Future<Output = ()> + Send + use<> {
         self.flushers[worker].clone().run(worker, self.broker.clone())
     }
 
-    /// Counts a connection and makes its mailbox; tells how many there are now. `None`: its user has too many.
+    /// Counts a connection. Returns its mailbox and the number of connections; `None` if its user has too many.
     pub(crate) async fn connect(
         &self,
         user: &UserId,
@@ -104,24 +104,24 @@ impl Registry {
         Ok(Some((mailbox, online)))
     }
 
-    /// Counts it no more.
+    /// Removes a connection from the count.
     pub(crate) fn disconnect(&self, mailbox: &Mailbox) {
         self.users.remove(mailbox);
         self.broker.disconnect(&mailbox.user);
     }
 
-    /// Asks all connections to end.
+    /// Closes all connections.
     pub(crate) fn close_all(&self, code: CloseCode) {
         self.users.close_all(code);
     }
 
-    /// Takes a message of a connection on that worker; see [`Broker::submit`].
+    /// Submits an entry of a connection on `worker`; see [`Broker::submit`].
     pub(crate) fn submit(&self, worker: usize, submission: Submission, done: Completion) {
         self.broker.submit(submission, done);
         self.flushers[worker].submitted();
     }
 
-    /// Shows something to a room; see [`Broker::signal`].
+    /// Sends a signal to a room; see [`Broker::signal`].
     pub(crate) fn signal(&self, room: &RoomName, event: &ServerEvent, skip: Skip) {
         self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, presence_version: 0 });
     }
@@ -131,7 +131,7 @@ impl Registry {
         self.broker.broadcast(to, codec::encode(event).into());
     }
 
-    /// A page of a room's past.
+    /// A page of a room's history.
     pub(crate) async fn history(
         &self,
         room: &RoomName,
@@ -141,17 +141,17 @@ impl Registry {
         self.broker.history(room, range, limit, HISTORY_BYTES).await
     }
 
-    /// A page for a cursor.
+    /// The next page of a cursor in the store.
     pub(crate) async fn page_after(&self, room: &RoomName, after: Seq) -> Result<Page, Unavailable> {
         self.broker.history(room, Range::After(after), usize::MAX, PAGE_BYTES).await
     }
 
-    /// Who is in a room.
+    /// The members of a room.
     pub(crate) async fn members(&self, room: &RoomName) -> Result<Presence, Unavailable> {
         self.broker.members(room, MEMBERS_NAMED).await
     }
 
-    /// Rooms; see [`Broker::list`].
+    /// The list of rooms; see [`Broker::list`].
     pub(crate) async fn list(
         &self,
         filter: RoomFilter,
@@ -160,7 +160,7 @@ impl Registry {
         self.broker.list(filter, limit).await
     }
 
-    /// Brings a connection into a room where it is not; tells what it is told.
+    /// Joins a room. Returns the start of the connection there, its seat, and its `joined`.
     pub(crate) async fn join(
         &self,
         mailbox: &Arc<Mailbox>,
@@ -177,9 +177,9 @@ impl Registry {
                 self.forget_if_empty(&room);
                 return Err(error);
             }
-            // Its log may have begun anew since: it is opened again.
+            // The log may have been discarded since: the room is opened again.
             let Some((seat, first, start)) = self.seat(&room, mailbox, since) else { continue };
-            // From here on the connection's frames are kept for it: what comes is live.
+            // The connection has a seat: frames from here on are live.
             let entered = async {
                 let start = self.catch_up(&room, start, since).await?;
                 let presence = if first {
@@ -200,7 +200,7 @@ impl Registry {
         }
     }
 
-    /// Lets a connection start again in a room where it is.
+    /// Repeats the join of a connection that is in the room.
     pub(crate) async fn rejoin(
         &self,
         mailbox: &Mailbox,
@@ -213,8 +213,8 @@ impl Registry {
         self.entrance(room, &mailbox.user, start, since, presence).await
     }
 
-    /// Takes a connection out of a room, and its user, where this was the last one; the last place that it gets to
-    /// see, and what it is told then.
+    /// Leaves a room. Returns the ring offset at which the connection's frames end, and its `left`. The user leaves if this was
+    /// its last connection there.
     pub(crate) async fn leave(
         &self,
         mailbox: &Mailbox,
@@ -232,7 +232,7 @@ impl Registry {
             (last, room.end.load(Ordering::Acquire))
         };
         let left = if last {
-            self.tell_left(room, &mailbox.user, reason).await?
+            self.publish_leave(room, &mailbox.user, reason).await?
         } else {
             let presence = self.broker.members(&room.name, 0).await?;
             left(&mailbox.user, &room.name, presence.count, reason)
@@ -240,8 +240,8 @@ impl Registry {
         Ok((until, left))
     }
 
-    /// In the room's turn, after a user's stay has ended here: tells the broker, which tells who remains.
-    pub(super) async fn tell_left(
+    /// Publishes the leave of a user without a seat on this instance. Runs in the room's turn.
+    pub(super) async fn publish_leave(
         &self,
         room: &Arc<Room>,
         user: &UserId,
@@ -271,7 +271,7 @@ impl Registry {
         room
     }
 
-    /// In the room's turn: asks for its head, where that has not been done.
+    /// Opens a room, if it is not open. Runs in the room's turn.
     async fn open(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
         let was_opened = {
             let mut state = room.state.lock();
@@ -281,7 +281,7 @@ impl Registry {
             std::mem::take(&mut state.opened)
         };
         if was_opened {
-            // Its log began anew under the members.
+            // Its log was discarded while it had members.
             self.broker.release(&room.name);
         }
         let head = self.broker.open(&room.name).await?;
@@ -290,7 +290,7 @@ impl Registry {
         Ok(())
     }
 
-    /// In the room's turn: forgets a room without members.
+    /// Removes a room without members. Runs in the room's turn.
     fn forget_if_empty(&self, room: &Arc<Room>) {
         let mut state = room.state.lock();
         if state.gone || !state.members.is_empty() {
@@ -301,10 +301,10 @@ impl Registry {
             self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
         }
         let was_opened = std::mem::take(&mut state.opened);
-        // The broker holds locks of its own while it announces to a room.
+        // Lock order: the broker calls the feed with its own locks held.
         drop(state);
         if was_opened {
-            // Before the registry forgets it: whoever comes next opens it after this.
+            // Before the room is removed, so that the next join opens it after this.
             self.broker.release(&room.name);
         }
         self.rooms.lock().remove(&room.name);

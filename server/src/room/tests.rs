@@ -53,7 +53,7 @@ fn house(config: Config) -> Arc<Registry> {
     });
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(registry.flush(0));
-        runtime.spawn(registry.clone().keep_house());
+        runtime.spawn(registry.clone().run_maintenance());
     }
     registry
 }

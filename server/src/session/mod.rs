@@ -16,7 +16,7 @@ use realtime_shared::{
     Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
-use self::rate::{Bucket, IGNORED, Patience, REFUSALS};
+use self::rate::{Bucket, FaultWindow, IGNORED, REFUSALS};
 pub(crate) use self::refusal::Error;
 use crate::auth::{Identity, Verifier};
 use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
@@ -105,9 +105,9 @@ pub(crate) struct Session {
     posts: Bucket,
     requests: Bucket,
     lists: Bucket,
-    refusals: Patience,
+    refusals: FaultWindow,
     /// Of frames that are passed over.
-    ignored: Patience,
+    ignored: FaultWindow,
 }
 
 struct Membership {
@@ -127,8 +127,8 @@ impl Session {
             posts: bucket(),
             requests: bucket(),
             lists: Bucket::new(limits.max_messages_per_second.min(LISTS), LISTS_BURST, now),
-            refusals: Patience::new(REFUSALS, now),
-            ignored: Patience::new(IGNORED, now),
+            refusals: FaultWindow::new(REFUSALS, now),
+            ignored: FaultWindow::new(IGNORED, now),
         }
     }
 

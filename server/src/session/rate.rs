@@ -1,11 +1,11 @@
-//! How much in how short a time: token buckets, and the count of refusals that ends a connection.
+//! Rate limits: token buckets, and windows that count refusals.
 
 use std::time::{Duration, Instant};
 
 /// A token bucket: `burst` at once, `rate` a second in the long run.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// 0: no bound.
+    /// Tokens a second; 0 without a limit.
     rate: u32,
     burst: u32,
     tokens: f64,
@@ -18,7 +18,7 @@ impl Bucket {
         Self { rate, burst, tokens: f64::from(burst), at: now }
     }
 
-    /// Takes one, or says when there is one again.
+    /// Takes a token, or returns the time until there is one.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Duration> {
         if self.rate == 0 {
             return Ok(());
@@ -37,25 +37,25 @@ impl Bucket {
 
 /// Refusals that a connection may get within [`WINDOW`] before it is closed.
 pub(super) const REFUSALS: u32 = 100;
-/// Frames that may be passed over without a word within [`WINDOW`] before the connection is closed.
+/// Frames that may be dropped without an answer within [`WINDOW`] before the connection is closed.
 pub(super) const IGNORED: u32 = 1_000;
 /// The window of [`REFUSALS`] and [`IGNORED`].
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Counts what a client does in vain, in windows that begin when it does.
+/// Counter of a client's faults within [`WINDOW`]. A window begins with a fault.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct FaultWindow {
     most: u32,
     since: Instant,
     count: u32,
 }
 
-impl Patience {
+impl FaultWindow {
     pub(super) fn new(most: u32, now: Instant) -> Self {
         Self { most, since: now, count: 0 }
     }
 
-    /// Counts one; tells whether that was the last.
+    /// Counts a fault. Returns true if the client has reached its limit.
     pub(super) fn add(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) > WINDOW {
             *self = Self::new(self.most, now);
@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn a_hundred_refusals_in_ten_seconds() {
         let start = Instant::now();
-        let mut refusals = Patience::new(REFUSALS, start);
+        let mut refusals = FaultWindow::new(REFUSALS, start);
         assert!((0..99).all(|_| !refusals.add(start)));
         assert!(refusals.add(start + WINDOW));
-        let mut patient = Patience::new(REFUSALS, start);
-        assert!((0..1_000).all(|n| !patient.add(start + Duration::from_millis(110) * n)));
+        let mut slow = FaultWindow::new(REFUSALS, start);
+        assert!((0..1_000).all(|n| !slow.add(start + Duration::from_millis(110) * n)));
     }
 }

@@ -12,17 +12,17 @@ fn dropped(metrics: &Metrics, reason: &str, count: u64) {
 }
 
 #[test]
-fn letters_that_are_not_taken() {
+fn a_full_direct_backlog_closes_the_connection_as_too_slow() {
     let metrics = metrics();
     let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics.clone());
-    let letter = "x".repeat(60 * 1024);
-    mailbox.send(&letter);
-    mailbox.send(&letter);
+    let text = "x".repeat(60 * 1024);
+    mailbox.send(&text);
+    mailbox.send(&text);
     dropped(&metrics, "direct_backlog_full", 0);
-    mailbox.send(&letter);
+    mailbox.send(&text);
     dropped(&metrics, "direct_backlog_full", 1);
-    let letters = mailbox.take().expect("the end");
-    assert_eq!((letters.frames.len(), letters.close), (0, Some(CloseCode::TooSlow)));
+    let backlog = mailbox.take().expect("the end");
+    assert_eq!((backlog.frames.len(), backlog.close), (0, Some(CloseCode::TooSlow)));
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Membership: seats of connections in rooms, and the leave of users without a seat.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use realtime_shared::{LeaveReason, Position, UserId};
+
+use super::mailbox::Mailbox;
+use super::members::{Loss, Seat};
+use super::recovery::Start;
+use super::{Registry, Room};
+
+/// Interval at which old frames are trimmed from the rooms' rings.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Registry {
+    /// Seats a connection, and ends a leave grace of its user. Returns the seat, true if the user was not a member, and the
+    /// start in the log. `None`: the room's log is not open any more. A log that is discarded closes all seated connections.
+    pub(super) fn seat(
+        &self,
+        room: &Room,
+        mailbox: &Arc<Mailbox>,
+        since: Option<&Position>,
+    ) -> Option<(Seat, bool, Start)> {
+        let mut state = room.state.lock();
+        let start = Start::of(&state.log, since)?;
+        let (seat, first, loss) = state.members.seat(mailbox);
+        if let Some(loss) = loss {
+            self.grace.lock().waiting.remove(&loss);
+        }
+        Some((seat, first, start))
+    }
+
+    /// Unseats a lost connection. Its user leaves after the leave grace, unless a connection joins before.
+    pub(crate) fn lose(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, self.config.timing.leave_grace, LeaveReason::Disconnected);
+    }
+
+    /// Unseats a connection that was closed normally. Its user leaves, unless it has another connection in the room.
+    pub(crate) fn part(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+        self.unseat(room, mailbox, seat, Duration::ZERO, LeaveReason::Left);
+    }
+
+    /// Unseats a connection, and begins the leave grace of a user without another seat.
+    pub(super) fn unseat(
+        &self,
+        room: &Arc<Room>,
+        mailbox: &Mailbox,
+        seat: Seat,
+        grace: Duration,
+        reason: LeaveReason,
+    ) {
+        let mut state = room.state.lock();
+        if !state.members.unseat(mailbox, seat) {
+            return;
+        }
+        let loss = self.grace.lock().begin(room.clone(), mailbox.user.clone(), reason, grace);
+        state.members.lose(&mailbox.user, loss);
+        self.grace_begun.notify_one();
+    }
+
+    /// Ends leave graces and trims old frames, until it is dropped.
+    pub(crate) async fn run_maintenance(self: Arc<Self>) {
+        let mut trim = tokio::time::interval(TRIM_INTERVAL);
+        loop {
+            let next = self.grace.lock().next();
+            let ended = async {
+                match next {
+                    Some(end) => tokio::time::sleep_until(end.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = ended => self.end_graces(),
+                () = self.grace_begun.notified() => {}
+                _ = trim.tick() => self.trim(),
+            }
+        }
+    }
+
+    fn end_graces(self: &Arc<Self>) {
+        let now = Instant::now();
+        loop {
+            let ended = self.grace.lock().take_ended(now);
+            let Some((loss, (room, user, reason))) = ended else { return };
+            let registry = self.clone();
+            // Tasks of their own: each waits for its room's turn and for the broker.
+            tokio::spawn(async move { registry.end_grace(&room, &user, loss, reason).await });
+        }
+    }
+
+    async fn end_grace(&self, room: &Arc<Room>, user: &UserId, loss: Loss, reason: LeaveReason) {
+        let _turn = room.turn.lock().await;
+        let expired = room.state.lock().members.expire(user, loss);
+        if expired && let Err(error) = self.publish_leave(room, user, reason).await {
+            tracing::debug!(room = %room.name, %error, "cannot publish the leave of a user");
+        }
+    }
+}
