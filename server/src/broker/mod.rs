@@ -18,6 +18,7 @@
 
 #[cfg(test)]
 mod contract;
+mod entry;
 pub(crate) mod memory;
 mod people;
 mod presence;
@@ -34,8 +35,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use realtime_shared::{EntryId, Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
+use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
+use self::entry::FIRST;
+pub(crate) use self::entry::{Entry, Unavailable};
 pub(crate) use self::presence::{MEMBERS_NAMED, Presence, joined, left};
 pub(crate) use self::signal::{Signal, Skip};
 #[cfg(test)]
@@ -46,32 +49,13 @@ pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Subm
 const DEDUP_ENTRIES: u64 = 10_000;
 /// How long a message is known by its `client_msg_id`.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
-/// The number of a room's first entry, which says of which log it is.
-const FIRST: Seq = Seq::ZERO.next();
-
 /// A future that a broker hands out.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
-
-/// The engine cannot be asked now. What was submitted is not known to be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the store cannot be reached")]
-pub(crate) struct Unavailable;
 
 /// Whether a message of then is still known by its `client_msg_id`, as far as time goes. A clock that went back
 /// forgets nothing.
 fn is_known_at(now: Timestamp, then: Timestamp) -> bool {
     u128::from(now.millis().saturating_sub(then.millis())) <= DEDUP_WINDOW.as_millis()
-}
-
-/// A numbered entry of a room's log, as it is stored and shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    /// Its number: the one before it, plus one.
-    pub(crate) seq: Seq,
-    /// Its identity.
-    pub(crate) id: EntryId,
-    /// The frame that members get, JSON.
-    pub(crate) json: Arc<str>,
 }
 
 /// Recipients of a broadcast.

@@ -23,7 +23,7 @@ use realtime_shared::{
     UserId, codec,
 };
 
-use super::{Entry, FIRST, Unavailable};
+use super::entry::{Entry, FIRST, Unavailable};
 
 /// An entry of any kind, to be numbered and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

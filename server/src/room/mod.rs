@@ -206,6 +206,13 @@ impl Room {
         if state.gone { Vec::new() } else { state.members.users() }
     }
 
+    /// Wakes the members on `worker`, beginning with any of them.
+    fn wake_members(&self, worker: usize) {
+        self.scheduled[worker].store(false, Ordering::Release);
+        let first = fastrand::usize(..);
+        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
+    }
+
     /// Trims frames that are too old.
     fn trim(&self, context: &Context<'_>) {
         let mut state = self.state.lock();
@@ -221,9 +228,7 @@ impl Room {
 
 impl Wake for Room {
     fn wake_on(&self, worker: usize) {
-        self.scheduled[worker].store(false, Ordering::Release);
-        let first = fastrand::usize(..);
-        self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
+        self.wake_members(worker);
     }
 }
 

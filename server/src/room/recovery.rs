@@ -1,4 +1,4 @@
-//! What a joiner missed: how its position stands to the log, and from where it is replayed.
+//! Recovery of a joiner: the standing of its position in the log, and the start of its replay.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use super::cursor::Cursor;
 use super::log::{Arrival, Place, RoomLog};
 use super::registry::Entrance;
 use super::{Log, Registry, Room};
-use crate::broker::{Presence, Range, Unavailable, joined};
+use crate::broker::{Entry, Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
 
-/// Where a joiner starts, as far as the ring can tell. An older position, or one in the past, is not beyond the head.
+/// The start of a joiner, as far as the ring knows. A position that is old or in the past is not beyond the head.
 pub(super) struct Start {
     pub(super) end: Place,
     pub(super) head: Position,
     pub(super) known: Standing,
 }
 
-/// How a position stands to a log.
+/// Standing of a position in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// In its past, or at its head.
+    /// In the log's past, or at its head.
     Past,
-    /// Not of its past.
+    /// Not in the log's past.
     Foreign,
-    /// Older than anything that is still here.
+    /// Older than the ring.
     Old,
 }
 
 impl Registry {
-    /// Corrects where a joiner starts: a position that this instance does not know may be of an entry that another one
-    /// has acknowledged, and that is still on its way here.
+    /// Corrects the start of a joiner whose position this instance does not know: another instance may have acknowledged an
+    /// entry that has not arrived here.
     ///
-    /// Unavailable where the room's log began anew meanwhile: its members are being closed.
+    /// Unavailable if the room's log was discarded meanwhile: its members are being closed.
     pub(super) async fn catch_up(
         &self,
         room: &Room,
@@ -47,7 +47,7 @@ impl Registry {
         room.start(since).ok_or(Unavailable)
     }
 
-    /// Finds out what is replayed, and from where.
+    /// Determines the recovery of a joiner and its cursor.
     pub(super) async fn entrance(
         &self,
         room: &Arc<Room>,
@@ -80,7 +80,7 @@ impl Registry {
         Ok((Entrance { room: room.clone(), cursor, end: start.end }, joined))
     }
 
-    /// After which entry the replay begins, which is not beyond the head, and what is said of it.
+    /// The entry after which the replay begins, which is not beyond the head, and the recovery that the joiner is sent.
     pub(super) async fn recovery(
         &self,
         room: &Room,
@@ -88,11 +88,11 @@ impl Registry {
         since: &Position,
     ) -> Result<(Seq, Recovery), Unavailable> {
         let head = start.head.seq();
-        let standing = match start.known {
-            // Whatever the store has: it may be ahead of the log that the joiner is told of.
-            _ if since.seq() > head => Standing::Foreign,
+        let (standing, oldest) = match start.known {
+            // The store may be ahead of the log that the joiner starts in.
+            _ if since.seq() > head => (Standing::Foreign, None),
             Standing::Old => self.standing_in_store(&room.name, since).await?,
-            known => known,
+            known => (known, None),
         };
         let wanted = match standing {
             Standing::Past => since.seq(),
@@ -104,8 +104,11 @@ impl Registry {
             Log::Opening { .. } => false,
         };
         if from < head && !in_ring {
-            let page = self.broker.history(&room.name, Range::After(from), 1, 1).await?;
-            from = page.entries.first().map_or(head, |oldest| oldest.seq.previous().clamp(from, head));
+            let oldest = match oldest {
+                Some(oldest) => Some(oldest),
+                None => self.oldest_after(&room.name, from).await?.map(|entry| entry.seq),
+            };
+            from = oldest.map_or(head, |oldest| oldest.previous().clamp(from, head));
         }
         let replayed = head.checked_since(from).unwrap_or(0);
         let recovery = match standing {
@@ -116,29 +119,43 @@ impl Registry {
         Ok((from, recovery))
     }
 
-    /// Asks the store how a position stands that is too old for the ring.
-    async fn standing_in_store(&self, room: &RoomName, since: &Position) -> Result<Standing, Unavailable> {
-        let Position::At { seq, id, .. } = since else { return Ok(Standing::Past) };
-        let page = self.broker.history(room, Range::After(seq.previous()), 1, 1).await?;
-        Ok(match page.entries.first() {
-            Some(entry) if entry.seq == *seq && (entry.id == *id || faults::breaks(Fault::NoIdCheck)) => {
-                Standing::Past
-            }
-            Some(entry) if entry.seq == *seq => Standing::Foreign,
-            _ => Standing::Old,
+    /// Reads from the store how a position stands that is older than the ring. The second value is the oldest entry that the
+    /// store has of those a replay can begin with; `None` if it is not known.
+    async fn standing_in_store(
+        &self,
+        room: &RoomName,
+        since: &Position,
+    ) -> Result<(Standing, Option<Seq>), Unavailable> {
+        let Position::At { seq, id, .. } = since else { return Ok((Standing::Past, None)) };
+        let Some(oldest) = self.oldest_after(room, seq.previous()).await? else {
+            return Ok((Standing::Old, None));
+        };
+        Ok(if oldest.seq != *seq {
+            (Standing::Old, Some(oldest.seq))
+        } else if oldest.id == *id || faults::breaks(Fault::NoIdCheck) {
+            (Standing::Past, Some(oldest.seq))
+        } else {
+            // The store may have older entries of this log.
+            (Standing::Foreign, None)
         })
+    }
+
+    /// The oldest entry of the store after `seq`.
+    async fn oldest_after(&self, room: &RoomName, seq: Seq) -> Result<Option<Entry>, Unavailable> {
+        let page = self.broker.history(room, Range::After(seq), 1, 1).await?;
+        Ok(page.entries.into_iter().next())
     }
 }
 
 impl Room {
-    /// Where a reader starts that comes now. `None`: the log is not open, or no more.
+    /// The start of a joiner; `None` if the log is not open.
     pub(super) fn start(&self, since: Option<&Position>) -> Option<Start> {
         Start::of(&self.state.lock().log, since)
     }
 }
 
 impl Start {
-    /// The same, of a log that the caller holds.
+    /// The start in a log that the caller has locked.
     pub(super) fn of(log: &Log, since: Option<&Position>) -> Option<Self> {
         let Log::Open(log) = log else { return None };
         Some(Self {
@@ -149,7 +166,7 @@ impl Start {
     }
 }
 
-/// How a position stands to a log, as far as the ring can tell.
+/// Standing of a position, as far as the ring knows.
 fn standing(log: &RoomLog, since: &Position) -> Standing {
     let Position::At { epoch, seq, id } = since else { return Standing::Past };
     if log.head().epoch() != Some(epoch) || *seq > log.head().seq() {

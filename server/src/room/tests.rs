@@ -65,7 +65,7 @@ fn steered(config: Config) -> (Arc<Registry>, Arc<Steering>) {
         Arc::new(SteeredBroker::new(feed, &config, steering.clone()))
     });
     tokio::spawn(registry.flush(0));
-    tokio::spawn(registry.clone().keep_house());
+    tokio::spawn(registry.clone().run_maintenance());
     (registry, steering)
 }
 

@@ -48,7 +48,7 @@ async fn a_member_whose_log_began_anew_cannot_join_again_before_it_is_closed() {
         let joined = house.rejoin(&alice.mailbox, of_alice, since.as_ref()).await.map(|(_, joined)| joined);
         assert_eq!(joined, Err(Unavailable), "{since:?}");
     }
-    assert_eq!(alice.mailbox.take().expect("letters").close, Some(CloseCode::Internal));
+    assert_eq!(alice.mailbox.take().expect("a close").close, Some(CloseCode::Internal));
     // The next who joins opens it.
     let mut bob = Client::connect(&house, "bob").await;
     let joined = bob.join("a", Some(&after(&receipts[1]))).await;

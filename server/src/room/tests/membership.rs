@@ -205,7 +205,7 @@ async fn an_entry_that_cannot_follow_closes_the_members() {
     let alice = Client::joined(&house, "alice", "a").await;
     let strange = Entry { seq: Seq::new(5), id: strange_id(), json: "{}".into() };
     house.entry(&room("a"), &Epoch::new("strange").expect("an epoch"), &strange);
-    assert_eq!(alice.mailbox.take().expect("letters").close, Some(CloseCode::Internal));
+    assert_eq!(alice.mailbox.take().expect("a close").close, Some(CloseCode::Internal));
 }
 
 /// Users come and go on all their connections, from several threads, in ways that race: in the end exactly those are

@@ -7,6 +7,7 @@ use realtime_shared::{Epoch, Recovery};
 
 use super::*;
 use crate::broker::Page;
+use crate::broker::steered::Method;
 
 /// How a joiner is received, and what it then sees.
 async fn come_back(house: &Arc<Registry>, since: &Position) -> (Recovery, Vec<String>) {
@@ -19,6 +20,26 @@ async fn come_back(house: &Arc<Registry>, since: &Position) -> (Recovery, Vec<St
 
 fn said(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("writer: hello #{number}")).collect()
+}
+
+#[tokio::test]
+async fn a_cold_join_reads_the_store_once() {
+    let mut config = config();
+    config.retain.messages = Some(60);
+    let (house, steering) = steered(config);
+    let receipts = fill(&house, "a", 100).await;
+    // Position 70 is in the store. Position 20 is not, because retention has dropped it.
+    for (seq, recovery) in
+        [(70, Recovery::Complete { replayed: 30 }), (20, Recovery::Truncated { replayed: 60 })]
+    {
+        let mut client = Client::connect(&house, "late").await;
+        steering.calls(&[]);
+        let joined = client.join("a", Some(&after(&receipts[seq - 1]))).await;
+        assert_eq!(joined.recovery, Some(recovery));
+        let calls = steering.calls(&[Method::Open, Method::Enter, Method::Members, Method::History]);
+        assert_eq!(calls, [Method::Open, Method::Enter, Method::History], "position {seq}");
+        client.leave().await;
+    }
 }
 
 #[tokio::test]
