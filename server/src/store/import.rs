@@ -5,7 +5,8 @@ mod tests;
 
 use std::io::{self, BufRead, Read};
 
-use realtime_shared::{EntryId, Message, RoomName, Seq, ServerEvent, Timestamp, codec};
+use realtime_shared::{ClientMsgId, EntryId, Epoch, RoomName, Seq, Timestamp, UserId, codec};
+use serde::Deserialize;
 
 use super::header::Header;
 use super::reader::RoomRow;
@@ -102,16 +103,15 @@ fn import(
     let total = header.entries();
     for (nth, seq) in (1..).zip(header.first.get()..=header.head.get()) {
         if !lines.next()? {
-            return Err(format!("room {:?} ends before its newest message, {}", header.room, header.head));
+            return Err(format!("room {:?} ends before its newest entry, {}", header.room, header.head));
         }
         let frame = lines.frame();
-        let message = decode_entry(frame, header, Seq::new(seq))?;
+        let line = decode_entry(frame, header, Seq::new(seq))?;
         match &target {
             Target::New(room) => {
-                let dedup_digest = message.client_msg_id.as_ref().map(|id| digest(&message.from, id));
-                add(&mut batch, *room, Seq::new(seq), message.id, message.ts, dedup_digest, Some(frame))?;
+                add(&mut batch, *room, line.seq, line.id, line.ts, line.dedup_digest(), Some(frame))?;
             }
-            Target::Existing(row) => verify_entry(&batch, row, &message, frame)?,
+            Target::Existing(row) => verify_entry(&batch, row, &line, frame)?,
         }
         progress(&header.room, nth, total);
     }
@@ -149,7 +149,7 @@ impl Target {
         }
         if head.seq < header.head {
             return Err(format!(
-                "the store has room {room:?} up to message {}, the import goes on to {}; the room was not changed",
+                "the store has room {room:?} up to entry {}, the import goes on to {}; the room was not changed",
                 head.seq, header.head
             ));
         }
@@ -157,25 +157,43 @@ impl Target {
     }
 }
 
-/// Decodes the line of entry `seq`.
-fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Message, String> {
-    let decoded = codec::decode_server(frame).map_err(|fault| format!("not a message: {fault}"))?;
-    let ServerEvent::Message(message) = decoded.event else {
-        return Err(format!("expected message {seq} of {:?}", header.room));
-    };
-    if message.room != header.room || message.seq != seq {
-        return Err(format!(
-            "expected message {seq} of {:?}, found {} of {:?}",
-            header.room, message.seq, message.room
-        ));
+/// The fields of an entry that its row needs, whatever its kind.
+#[derive(Deserialize)]
+struct Line {
+    room: RoomName,
+    seq: Seq,
+    id: EntryId,
+    ts: Timestamp,
+    from: Option<UserId>,
+    client_msg_id: Option<ClientMsgId>,
+    epoch: Option<Epoch>,
+}
+
+impl Line {
+    /// The digest by which the entry is recognized when its sender submits it again.
+    fn dedup_digest(&self) -> Option<u128> {
+        Some(digest(self.from.as_ref()?, self.client_msg_id.as_ref()?))
     }
-    if message.epoch.as_ref().is_some_and(|epoch| *epoch != header.epoch) {
+}
+
+/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be one of a later version.
+fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
+    codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?;
+    let expected = || format!("expected entry {seq} of {:?}", header.room);
+    if codec::entry_of(frame).is_none() {
+        return Err(expected());
+    }
+    let line: Line = serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?;
+    if line.room != header.room || line.seq != seq {
+        return Err(format!("{}, found {} of {:?}", expected(), line.seq, line.room));
+    }
+    if line.epoch.as_ref().is_some_and(|epoch| *epoch != header.epoch) {
         return Err("its epoch differs from that of the header line".to_owned());
     }
-    if seq == header.head && (message.id, message.ts) != (header.head_id, header.head_ts) {
-        return Err("the newest message differs from that of the header line".to_owned());
+    if seq == header.head && (line.id, line.ts) != (header.head_id, header.head_ts) {
+        return Err("the newest entry differs from that of the header line".to_owned());
     }
-    Ok(message)
+    Ok(line)
 }
 
 fn add(
@@ -195,12 +213,12 @@ fn add(
 }
 
 /// Verifies that the room holds the entry as it is in the line, unless retention has dropped it.
-fn verify_entry(batch: &Batch<'_>, row: &RoomRow, message: &Message, frame: &str) -> Result<(), String> {
-    let key = row.id.key(message.seq);
+fn verify_entry(batch: &Batch<'_>, row: &RoomRow, line: &Line, frame: &str) -> Result<(), String> {
+    let key = row.id.key(line.seq);
     let mut same = true;
     let stored = batch.view().entry(key).map_err(store_error)?;
     if let Some((id, _)) = stored {
-        same = id == message.id;
+        same = id == line.id;
     }
     batch
         .view()
@@ -213,8 +231,8 @@ fn verify_entry(batch: &Batch<'_>, row: &RoomRow, message: &Message, frame: &str
         Ok(())
     } else {
         Err(format!(
-            "message {} of {:?} differs from that in the store; the room was not changed",
-            message.seq, message.room
+            "entry {} of {:?} differs from that in the store; the room was not changed",
+            line.seq, line.room
         ))
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use realtime_shared::{ClientMsgId, Epoch, Text, UserId};
+use realtime_shared::{Message, ServerEvent, Text};
 use tempfile::TempDir;
 
 use super::super::Archive;
@@ -136,14 +136,14 @@ fn a_diverging_room_is_refused_and_left_unchanged() {
     let error = other(&|lines| lines.replace("epoch of room 0", "another epoch"));
     assert!(error.contains("line 1: ") && error.contains("another epoch"), "{error}");
     let error = other(&|lines| lines.replace("text 4", "text 9"));
-    assert!(error.contains("line 5: ") && error.contains("message 4"), "{error}");
+    assert!(error.contains("line 5: ") && error.contains("entry 4"), "{error}");
     let error = other(&|lines| lines.replace(&id(1).to_string(), &id(77).to_string()));
     assert!(error.contains("line 2: "), "the id of a dropped entry is compared: {error}");
 
     let longer = directory();
     fill(&longer, &[(6, 0)]);
     let error = import_into(&to, &export(&longer)).1.expect_err("refused").to_string();
-    assert!(error.contains("up to message 5") && export(&to) == before, "{error}");
+    assert!(error.contains("up to entry 5") && export(&to) == before, "{error}");
     let shorter = directory();
     fill(&shorter, &[(4, 0)]);
     let (imported, result) = import_into(&to, &export(&shorter));
@@ -199,5 +199,64 @@ fn a_room_with_seqs_that_no_entry_has_is_refused() {
         let (imported, result) = import_into(&to, lines.as_bytes());
         result.expect_err("refused");
         assert!(imported.is_empty() && export(&to).is_empty(), "{first} to {head}");
+    }
+}
+
+/// Lines of a room whose second of three entries is of a kind that no version knows.
+fn lines_with_an_unknown_kind() -> String {
+    let from = directory();
+    fill(&from, &[(3, 0)]);
+    let sticker = format!(
+        r#"{{"type":"x-sticker","seq":2,"room":"room 0","of":{{"a":[1e3]}},"ts":2,"id":"{}","from":"alice","client_msg_id":"mine","t":"\ud83d"}}"#,
+        id(2)
+    );
+    let lines = String::from_utf8(export(&from)).expect("text");
+    lines.replace(&frame(&room(0), 2), &sticker)
+}
+
+#[test]
+fn an_entry_of_an_unknown_kind_comes_in_byte_for_byte() {
+    let to = directory();
+    let lines = lines_with_an_unknown_kind();
+    assert!(lines.contains("x-sticker"));
+    let (imported, result) = import_into(&to, lines.as_bytes());
+    result.expect("imported");
+    assert_eq!(imported, [Imported { room: room(0), entries: 3, new: true }]);
+    assert_eq!(String::from_utf8(export(&to)).expect("text"), lines);
+    let (again, result) = import_into(&to, lines.as_bytes());
+    result.expect("imported again");
+    assert!(!again[0].new);
+
+    let store = Store::open(to.path()).expect("a store");
+    let known = store.reader().expect("a reader").read(|view| {
+        let (row, _) = view.room(&room(0))?.expect("the room");
+        view.dedup_digests((row.id.start(), row.id.end()))
+    });
+    let (from, mine) = (UserId::new("alice").expect("a user id"), ClientMsgId::new("mine").expect("an id"));
+    assert_eq!(
+        known.expect("readable"),
+        [(Seq::new(2), digest(&from, &mine))],
+        "known when it is sent again"
+    );
+}
+
+#[test]
+fn a_line_that_is_no_entry_is_refused() {
+    let lines = lines_with_an_unknown_kind();
+    for (was, becomes) in [
+        (r#""type":"x-sticker""#, r#""type":"ack","epoch":"e","duplicate":false"#),
+        (r#""type":"x-sticker""#, r#""kind":"x-sticker""#),
+        (r#""seq":2"#, r#""seq":3"#),
+        (r#""seq":2"#, r#""nr":2"#),
+        (r#""ts":2,"#, ""),
+        (r#""room":"room 0","of""#, r#""room":"room 1","of""#),
+    ] {
+        let changed = lines.replacen(was, becomes, 1);
+        assert_ne!(changed, lines, "{was}");
+        let to = directory();
+        let (imported, result) = import_into(&to, changed.as_bytes());
+        let error = result.expect_err(becomes);
+        assert!(imported.is_empty() && export(&to).is_empty(), "{becomes}: {error}");
+        assert_eq!(error.line, 3, "{becomes}: {error}");
     }
 }
