@@ -6,7 +6,7 @@
 //!
 //! The large ones are boxed: values of a strategy live on the stack, and a union's has room for all its parts.
 //!
-//! A new frame gets its strategy here: the matches without `_` in the golden tests ask for it.
+//! A new frame gets its strategy here: `tests/lists.rs` fails while a frame of the golden files never comes up.
 
 use std::ops::RangeInclusive;
 
@@ -347,17 +347,7 @@ fn room_summary() -> impl Strategy<Value = RoomSummary> {
 }
 
 fn error() -> impl Strategy<Value = ErrorEvent> {
-    let code = select(&[
-        ErrorCode::BadRequest,
-        ErrorCode::UnknownType,
-        ErrorCode::InvalidRoom,
-        ErrorCode::InvalidText,
-        ErrorCode::Forbidden,
-        ErrorCode::NotAMember,
-        ErrorCode::RateLimited,
-        ErrorCode::TooManyRooms,
-        ErrorCode::Unavailable,
-    ]);
+    let code = select(ErrorCode::ALL);
     (code, free_string(), any::<bool>(), of(room_name()), of(client_msg_id()), of(any::<u64>())).prop_map(
         |(code, message, temporary, room, client_msg_id, retry_after_ms)| ErrorEvent {
             code,

@@ -4,8 +4,9 @@
 //! place that knows the kinds.
 //!
 //! To add a kind of entry:
-//! 1. `shared/src/event.rs`: a variant of `ClientEvent` and of `ServerEvent`, with their types; `shared/src/codec.rs`:
-//!    the arm that reads the client's frame (and its new fields in `fields!`), and the entry's parts around its `seq`.
+//! 1. `shared/src/event.rs`: a variant of `ClientEvent` and of `ServerEvent`, with their types, and the arm in
+//!    `ServerEvent::entry`; `shared/src/entry.rs`: a variant of `EntryKind`; `shared/src/codec.rs`: the arm that reads the
+//!    client's frame (and its new fields in `fields!`); `shared/src/codec/entry_frame.rs`: the frame around its `seq`.
 //! 2. `shared`: follow the recipe for a frame in `shared/src/event.rs` (strategies, golden files, README rows).
 //! 3. Here: a variant of [`Body`], a constructor beside [`Submission::message`], and an arm in
 //!    `into_event` and in each match that then does not compile.

@@ -1,4 +1,12 @@
 //! Labelled metrics: the values of each label, and a counter for each of them.
+//!
+//! To add a value: a line in the label's list below (`Dropped`: also a row in the table of `reason` in the server's
+//! `README.md`, which a test compares). Codes of errors come from [`ErrorCode::ALL`], close codes are compared with
+//! `CloseCode` by a test.
+//!
+//! To add a label: a `label!` below, its metric as a field of type `Labelled` in [`super::Metrics`] with the line in
+//! `Metrics::new`, its `check` in the test `each_value_has_a_counter_of_its_own`, a row in the server's `README.md`, and
+//! `CHANGELOG.md`.
 
 use prometheus::{IntCounter, IntCounterVec};
 use realtime_shared::ErrorCode;
@@ -31,66 +39,57 @@ impl<L: Label> Labelled<L> {
     }
 }
 
-/// Limit whose excess is dropped without an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dropped {
-    /// `typing` above the rate of its connection.
-    TypingRate,
-    /// WebSocket ping or pong above that rate. A ping is answered all the same, as the RFC demands.
-    ControlRate,
-    /// Connection above the limit, when too many are being refused already.
-    ConnectionLimit,
-    /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
-    DirectBacklogFull,
-    /// Entry published while its room was being opened, after too many others.
-    EarlyEntryLimit,
-    /// Failed authentication that is not counted for its address, since too many addresses fail.
-    FailingAddressLimit,
+/// Defines a label and its values.
+macro_rules! label {
+    (
+        $(#[$doc:meta])* $vis:vis enum $label:ident = $name:literal {
+            $($(#[$value_doc:meta])* $variant:ident = $value:literal,)*
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $vis enum $label {
+            $($(#[$value_doc])* $variant,)*
+        }
+
+        impl Label for $label {
+            const NAME: &'static str = $name;
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            fn value(self) -> String {
+                match self {
+                    $(Self::$variant => $value,)*
+                }
+                .to_owned()
+            }
+        }
+    };
 }
 
-impl Label for Dropped {
-    const NAME: &'static str = "reason";
-    const ALL: &'static [Self] = &[
-        Self::TypingRate,
-        Self::ControlRate,
-        Self::ConnectionLimit,
-        Self::DirectBacklogFull,
-        Self::EarlyEntryLimit,
-        Self::FailingAddressLimit,
-    ];
-
-    fn value(self) -> String {
-        match self {
-            Self::TypingRate => "typing_rate",
-            Self::ControlRate => "control_rate",
-            Self::ConnectionLimit => "connection_limit",
-            Self::DirectBacklogFull => "direct_backlog_full",
-            Self::EarlyEntryLimit => "early_entry_limit",
-            Self::FailingAddressLimit => "failing_address_limit",
-        }
-        .to_owned()
+label! {
+    /// Limit whose excess is dropped without an answer.
+    pub(crate) enum Dropped = "reason" {
+        /// `typing` above the rate of its connection.
+        TypingRate = "typing_rate",
+        /// WebSocket ping or pong above that rate. A ping is answered all the same, as the RFC demands.
+        ControlRate = "control_rate",
+        /// Connection above the limit, when too many are being refused already.
+        ConnectionLimit = "connection_limit",
+        /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
+        DirectBacklogFull = "direct_backlog_full",
+        /// Entry published while its room was being opened, after too many others.
+        EarlyEntryLimit = "early_entry_limit",
+        /// Failed authentication that is not counted for its address, since too many addresses fail.
+        FailingAddressLimit = "failing_address_limit",
     }
 }
 
-/// Recovery status; see [`realtime_shared::Recovery`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Replay {
-    Complete,
-    Truncated,
-    Reset,
-}
-
-impl Label for Replay {
-    const NAME: &'static str = "status";
-    const ALL: &'static [Self] = &[Self::Complete, Self::Truncated, Self::Reset];
-
-    fn value(self) -> String {
-        match self {
-            Self::Complete => "complete",
-            Self::Truncated => "truncated",
-            Self::Reset => "reset",
-        }
-        .to_owned()
+label! {
+    /// Recovery status; see [`realtime_shared::Recovery`].
+    pub(super) enum Replay = "status" {
+        Complete = "complete",
+        Truncated = "truncated",
+        Reset = "reset",
     }
 }
 
@@ -145,38 +144,17 @@ impl Label for Close {
 
 impl Label for ErrorCode {
     const NAME: &'static str = "code";
-    // Without `Unknown`, which a server never sends.
-    const ALL: &'static [Self] = &[
-        Self::BadRequest,
-        Self::UnknownType,
-        Self::InvalidRoom,
-        Self::InvalidText,
-        Self::Forbidden,
-        Self::NotAMember,
-        Self::RateLimited,
-        Self::TooManyRooms,
-        Self::Unavailable,
-    ];
+    const ALL: &'static [Self] = Self::ALL;
 
     fn value(self) -> String {
-        match self {
-            Self::BadRequest => "bad_request",
-            Self::UnknownType => "unknown_type",
-            Self::InvalidRoom => "invalid_room",
-            Self::InvalidText => "invalid_text",
-            Self::Forbidden => "forbidden",
-            Self::NotAMember => "not_a_member",
-            Self::RateLimited => "rate_limited",
-            Self::TooManyRooms => "too_many_rooms",
-            Self::Unavailable => "unavailable",
-            Self::Unknown => "unknown",
-        }
-        .to_owned()
+        self.as_str().to_owned()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use prometheus::Opts;
     use realtime_shared::CloseCode;
 
@@ -192,13 +170,6 @@ mod tests {
     }
 
     #[test]
-    fn error_codes_have_their_wire_names() {
-        for code in ErrorCode::ALL {
-            assert_eq!(serde_json::json!(code), code.value());
-        }
-    }
-
-    #[test]
     fn each_value_has_a_counter_of_its_own() {
         fn check<L: Label>() {
             let family = IntCounterVec::new(Opts::new("name", "help"), &[L::NAME]).expect("good names");
@@ -208,6 +179,8 @@ mod tests {
             }
             let counts: Vec<_> = family.0.iter().map(|(_, counter)| counter.get()).collect();
             assert_eq!(counts, (1..=L::ALL.len() as u64).collect::<Vec<_>>());
+            let values: BTreeSet<_> = L::ALL.iter().map(|label| label.value()).collect();
+            assert_eq!(values.len(), L::ALL.len(), "two values of {} have one name", L::NAME);
         }
         check::<Dropped>();
         check::<Replay>();
