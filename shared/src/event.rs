@@ -1,4 +1,4 @@
-//! Everything that is said on the wire, as types.
+//! The frames of the protocol, as types.
 //!
 //! To add a frame:
 //! 1. A variant of [`ClientEvent`] or [`ServerEvent`] here, with a type for its fields. For the server's: its arm in each
@@ -22,13 +22,12 @@ use crate::{
     Timestamp, UserId,
 };
 
-/// What a client says, with what it wants to know the answer by.
+/// A frame from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientFrame {
-    /// What it says.
     #[serde(flatten)]
     pub event: ClientEvent,
-    /// Comes back in the answer or the error.
+    /// Copied into the answer or the error.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<Ref>,
 }
@@ -39,107 +38,97 @@ impl From<ClientEvent> for ClientFrame {
     }
 }
 
-/// What a client says. Read with [`crate::codec::decode_client`].
+/// The content of a client's frame. Decoded by [`crate::codec::decode_client`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientEvent {
-    /// Enter a room.
+    /// Joins a room.
     JoinRoom {
-        /// Which room.
         room: RoomName,
-        /// Replay what came after this position.
+        /// Requests a replay of the entries after this position.
         #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<Position>,
     },
-    /// Leave a room.
+    /// Leaves a room.
     LeaveRoom {
-        /// Which room.
         room: RoomName,
     },
-    /// Post a message.
+    /// Posts a message.
     Message(Post),
-    /// Say whether one is typing.
+    /// Reports that the user types, or has stopped.
     Typing {
-        /// Where.
         room: RoomName,
-        /// Whether one is; left out, one is.
+        /// True if the frame leaves it out.
         is_typing: bool,
     },
-    /// Ask for a sign of life.
+    /// Asks for a pong.
     Ping(Ping),
-    /// Ask for a page of a room's past: the newest entries, or those next to a `seq`.
+    /// Asks for a page of a room's history: the newest entries, or the entries next to a seq.
     History {
-        /// Which room.
         room: RoomName,
-        /// Entries with a smaller number, the newest of them. Not together with `after`.
+        /// Selects the newest entries below this seq. Excludes `after`.
         #[serde(skip_serializing_if = "Option::is_none")]
         before: Option<Seq>,
-        /// Entries with a larger number, the oldest of them. Not together with `before`.
+        /// Selects the oldest entries above this seq. Excludes `before`.
         #[serde(skip_serializing_if = "Option::is_none")]
         after: Option<Seq>,
-        /// How many at most; left out, 50; at most 200.
+        /// Most entries in the answer: 1 to 200, by default 50.
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Ask who is in a room.
+    /// Asks for the members of a room.
     Members {
-        /// Which room.
         room: RoomName,
     },
-    /// Ask for the rooms that one may use and that hold a member or an entry, busiest first.
+    /// Asks for the rooms that the token opens and that have a member or an entry, busiest first.
     ListRooms {
-        /// Only names that begin so.
+        /// Selects the rooms whose names begin with it.
         #[serde(skip_serializing_if = "Option::is_none")]
         prefix: Option<String>,
-        /// How many at most; left out, 100; at most 500.
+        /// Most rooms in the answer: 1 to 500, by default 100.
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Go on with a newer token of the same user.
+    /// Replaces the token by a newer one of the same user.
     Refresh {
-        /// The token, a JWT.
         token: String,
     },
-    /// An admin tells a room, a user or everyone something.
+    /// Broadcasts a notice to a room, a user or everybody. Only for admins.
     Notice {
-        /// What.
         message: Text,
-        /// To the members of this room.
+        /// Addresses the members of this room.
         #[serde(skip_serializing_if = "Option::is_none")]
         room: Option<RoomName>,
-        /// To the connections of this user.
+        /// Addresses the connections of this user.
         #[serde(skip_serializing_if = "Option::is_none")]
         user_id: Option<UserId>,
     },
 }
 
-/// A message on its way in.
+/// A message to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Post {
-    /// To which room.
     pub room: RoomName,
-    /// What it says.
     pub text: Text,
-    /// The client's own id for it: asks for an [`Ack`], and makes sending it again harmless.
+    /// The client's id for the message. Requests an [`Ack`], and lets the server recognize a repetition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
 }
 
-/// A client's ping.
+/// A ping of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Ping {
-    /// Comes back in the pong.
+    /// Copied into the pong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
 }
 
-/// What the server says, with the `ref` of the request that it answers.
+/// A frame from the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerFrame {
-    /// What it says.
     #[serde(flatten)]
     pub event: ServerEvent,
-    /// The request's.
+    /// The `ref` of the request that the frame answers.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Ref>,
 }
@@ -150,29 +139,29 @@ impl From<ServerEvent> for ServerFrame {
     }
 }
 
-/// What the server says. Written with [`crate::codec::encode`], read with [`crate::codec::decode_server`].
+/// The content of a server's frame. Encoded by [`crate::codec::encode`], decoded by [`crate::codec::decode_server`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerEvent {
-    /// About the connection, a room's members, or from an admin.
+    /// An event of the connection, of a room's members, or from an admin.
     System(SystemEvent),
-    /// An entry of a room's log: somebody's message. To every member, the sender included.
+    /// A message: an entry of a room's log. Sent to every member, the sender included.
     Message(Message),
-    /// Somebody types, or stopped to.
+    /// A user types, or has stopped.
     Typing(Typing),
     /// The answer to a ping.
     Pong(Pong),
     /// A message is stored.
     Ack(Ack),
-    /// A page of a room's past.
+    /// A page of a room's history.
     History(History),
-    /// Who is in a room.
+    /// The members of a room.
     Members(Members),
-    /// Rooms.
+    /// The list of rooms.
     Rooms(Rooms),
-    /// The newer token counts.
+    /// The newer token is in force.
     Refreshed {
-        /// When it stops being good.
+        /// The end of the newer token.
         expires_at: Timestamp,
     },
     /// A refusal. The connection stays open.
@@ -217,92 +206,86 @@ impl ServerEvent {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum SystemEvent {
-    /// First of all, to a new connection.
+    /// The first frame to a new connection.
     Welcome(Welcome),
-    /// Somebody came in; to the joiner, with where the room's head was and what is replayed.
+    /// A user joined. To the joiner it also carries the head and the recovery.
     Joined(Joined),
-    /// Somebody left; to the leaver, that it did.
+    /// A user left. The leaver gets it as the answer.
     Left(Left),
-    /// The room's log changed under its members.
+    /// The log of a room changed under its members.
     Resync(Resync),
-    /// The token is good for another minute.
+    /// The token expires within a minute.
     TokenExpiring(TokenExpiring),
-    /// An admin says something.
+    /// A notice from an admin.
     Notice(Notice),
 }
 
-/// What a new connection is told.
+/// The first frame to a new connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// `Connected successfully`.
     pub message: String,
-    /// Whom the token is for.
+    /// The user of the token.
     pub user_id: UserId,
-    /// Connections on all instances, this one included.
+    /// Connections on all instances, the new one included.
     pub online_count: u64,
-    /// When the token stops being good.
+    /// The end of the token.
     pub expires_at: Timestamp,
-    /// What the server takes.
     pub limits: Limits,
 }
 
-/// The bounds that a client should know.
+/// Limits of the server that a client should respect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Longest text, in characters.
     pub text_chars: u32,
     /// Largest frame, in bytes.
     pub frame_bytes: u32,
-    /// Rooms that a connection may be in.
+    /// Most rooms of one connection.
     pub rooms: u32,
-    /// Messages a second that a connection may post for long; 0: as many as it likes.
+    /// Sustained messages per second of one connection; 0 means no limit.
     pub messages_per_second: u32,
 }
 
-/// Somebody came in.
+/// A user joined a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
     /// `<user> joined`.
     pub message: String,
-    /// Where.
     pub room: RoomName,
-    /// Who.
     pub user_id: UserId,
-    /// Who is there now: at most 50, for the joiner 1,000.
+    /// Members after the join: at most 50, for the joiner 1,000.
     pub members: Vec<UserId>,
-    /// How many are there now.
+    /// Number of members afterwards.
     pub member_count: u64,
-    /// To the joiner: where the room's head was. Not yet the joiner's own position.
+    /// For the joiner: the head of the room. The joiner's own position is behind it until the replay ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
-    /// To the joiner who gave `since`: what follows.
+    /// For a joiner with `since`: the replay that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
 }
 
-/// What is replayed to a joiner.
+/// The replay that a joiner gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Recovery {
-    /// All that was missed.
+    /// All missed entries follow.
     Complete {
-        /// How many entries follow.
         replayed: u64,
     },
-    /// The newest of what was missed; older ones can be paged.
+    /// The newest missed entries follow; older ones are in the history.
     Truncated {
-        /// How many entries follow.
         replayed: u64,
     },
-    /// The position is not of this room's past: drop what you hold. The newest follow.
+    /// The position is not in this log: the client drops what it holds. The newest entries follow.
     Reset {
-        /// How many entries follow.
         replayed: u64,
     },
 }
 
 impl Recovery {
-    /// How many entries follow.
+    /// Number of entries that follow.
     #[must_use]
     pub const fn replayed(self) -> u64 {
         match self {
@@ -311,66 +294,60 @@ impl Recovery {
     }
 }
 
-/// Somebody left.
+/// A user left a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// `<user> left`.
     pub message: String,
-    /// Where.
     pub room: RoomName,
-    /// Who.
     pub user_id: UserId,
-    /// How many are there now.
+    /// Number of members afterwards.
     pub member_count: u64,
-    /// Why.
     pub reason: LeaveReason,
 }
 
-/// Why somebody is no member any more.
+/// The cause of a leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaveReason {
-    /// Meant it.
+    /// The user left the room.
     Left,
-    /// Was lost, and did not come back in time.
+    /// The connection was lost, and the leave grace is over.
     Disconnected,
-    /// Was made to.
+    /// The server removed the user.
     Kicked,
-    /// One that this version does not know. A server never sends it.
+    /// A reason that this version does not know. A server never sends it.
     #[serde(other)]
     Unknown,
 }
 
-/// The room's log changed under its members; what follows continues `position`.
+/// The log of a room changed under its members. The entries that follow lead to `position`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resync {
-    /// For people.
+    /// Text for people.
     pub message: String,
-    /// Which room.
     pub room: RoomName,
-    /// Where the log is now.
+    /// The head of the log now.
     pub position: Position,
-    /// What follows.
+    /// The replay that follows.
     pub recovery: Recovery,
 }
 
-/// The token is good for another minute.
+/// The token expires within a minute.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenExpiring {
-    /// For people.
+    /// Text for people.
     pub message: String,
-    /// When it stops being good.
+    /// The end of the token.
     pub expires_at: Timestamp,
 }
 
-/// An admin says something.
+/// A notice from an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// What.
     pub message: Text,
-    /// Who.
     pub from: UserId,
-    /// To the members of this room; none: to a user or to everyone.
+    /// The room whose members get the notice. `None`: one user or everybody gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
 }
@@ -378,129 +355,112 @@ pub struct Notice {
 /// A message in a room's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Where.
     pub room: RoomName,
-    /// Who wrote it.
     pub from: UserId,
-    /// What it says.
     pub text: Text,
-    /// Its number in the room's log.
     pub seq: Seq,
-    /// Its identity.
     pub id: EntryId,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub ts: Timestamp,
-    /// The sender's own id for it.
+    /// The sender's id for the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
-    /// The log that begins with it: in a room's first entry only, for those who came before there was one.
+    /// The log that begins with this entry. Only the first entry of a room has it, for members who joined before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
 }
 
-/// Somebody types, or stopped to.
+/// A user types, or has stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Typing {
-    /// Where.
     pub room: RoomName,
-    /// Who.
     pub user_id: UserId,
-    /// Whether.
     pub is_typing: bool,
 }
 
 /// The answer to a ping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pong {
-    /// The ping's.
+    /// The nonce of the ping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<Nonce>,
-    /// The server's time.
+    /// Time of the server.
     pub ts: Timestamp,
 }
 
 /// A message is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
-    /// Where.
     pub room: RoomName,
-    /// Which.
     pub client_msg_id: ClientMsgId,
-    /// The log that it is in.
+    /// The log that holds the message.
     pub epoch: Epoch,
-    /// Its number there.
     pub seq: Seq,
-    /// Its identity.
     pub id: EntryId,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub ts: Timestamp,
-    /// Whether it had been stored before, and was delivered then.
+    /// True if the message had been stored and delivered before.
     pub duplicate: bool,
 }
 
-/// A page of a room's past, ascending.
+/// A page of a room's history, in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
-    /// Which room.
     pub room: RoomName,
-    /// Of which log; none while the room has no entry.
+    /// The log of the page. `None` while the room has no entry.
     pub epoch: Option<Epoch>,
     /// Entries as whole frames; see [`ServerEvent::entry`]. One that this version cannot read is a
     /// [`ServerEvent::Unknown`]. May be fewer than asked for, so that the frame stays under its bound.
     pub messages: Vec<ServerEvent>,
-    /// Whether there are more in the direction that was asked for.
+    /// True if more entries exist in the requested direction.
     pub has_more: bool,
 }
 
-/// Who is in a room.
+/// The members of a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Members {
-    /// Which room.
     pub room: RoomName,
-    /// Who, at most 1,000.
+    /// At most 1,000 members.
     pub members: Vec<UserId>,
-    /// How many.
+    /// Number of all members.
     pub member_count: u64,
 }
 
-/// Rooms, busiest first.
+/// A list of rooms, busiest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rooms {
-    /// The rooms.
     pub rooms: Vec<RoomSummary>,
-    /// Whether there are more than were asked for.
+    /// True if there are more rooms than the limit.
     pub has_more: bool,
 }
 
 /// A room in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomSummary {
-    /// Which.
     pub room: RoomName,
-    /// How many are there.
+    /// Number of members.
     pub member_count: u64,
-    /// Where its log's head is.
+    /// The head of the room's log.
     pub position: Position,
-    /// When the last entry was accepted; none while it has no entry.
+    /// Time of the newest entry. `None` while the room has no entry.
     pub last_ts: Option<Timestamp>,
 }
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorEvent {
-    /// What it is called.
     pub code: ErrorCode,
-    /// For people.
+    /// Text for people.
     pub message: String,
-    /// Whether the same frame may succeed later.
+    /// True if the same frame may succeed later.
     pub temporary: bool,
-    /// The room that was named.
+    /// The room of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room: Option<RoomName>,
-    /// The message that was refused.
+    /// The id of the refused message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_msg_id: Option<ClientMsgId>,
-    /// How long to wait, in milliseconds.
+    /// Time to wait before a retry, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
 }
