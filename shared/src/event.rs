@@ -50,9 +50,7 @@ pub enum ClientEvent {
         since: Option<Position>,
     },
     /// Leaves a room.
-    LeaveRoom {
-        room: RoomName,
-    },
+    LeaveRoom { room: RoomName },
     /// Posts a message.
     Message(Post),
     /// Reports that the user types, or has stopped.
@@ -77,9 +75,7 @@ pub enum ClientEvent {
         limit: Option<u32>,
     },
     /// Asks for the members of a room.
-    Members {
-        room: RoomName,
-    },
+    Members { room: RoomName },
     /// Asks for the rooms that the token opens and that have a member or an entry, busiest first.
     ListRooms {
         /// Selects the rooms whose names begin with it.
@@ -90,9 +86,7 @@ pub enum ClientEvent {
         limit: Option<u32>,
     },
     /// Replaces the token by a newer one of the same user.
-    Refresh {
-        token: String,
-    },
+    Refresh { token: String },
     /// Broadcasts a notice to a room, a user or everybody. Only for admins.
     Notice {
         message: Text,
@@ -271,17 +265,11 @@ pub struct Joined {
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Recovery {
     /// All missed entries follow.
-    Complete {
-        replayed: u64,
-    },
+    Complete { replayed: u64 },
     /// The newest missed entries follow; older ones are in the history.
-    Truncated {
-        replayed: u64,
-    },
+    Truncated { replayed: u64 },
     /// The position is not in this log: the client drops what it holds. The newest entries follow.
-    Reset {
-        replayed: u64,
-    },
+    Reset { replayed: u64 },
 }
 
 impl Recovery {
