@@ -99,9 +99,9 @@ msrv:
     rustup toolchain install --profile minimal "$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)"
     cargo "+$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)" check --workspace --locked
 
-# Change the code in small ways and list the changes that no unit test notices, as in `just mutants realtime-shared`
+# List small changes of the code that no test notices, as in `just mutants realtime-server -f 'server/src/session/**' -- --lib session::`
 mutants package *arguments: c-compiler (other-programs "")
-    cargo mutants --package "$1" --output target "${@:2}" -- --lib
+    cargo mutants --package "$1" --output target "${@:2}"
 
 # Build the programs for a release and pack them, as in `just dist x86_64-unknown-linux-gnu`
 dist target:
