@@ -1,6 +1,6 @@
 //! The arguments of the commands that need no screen.
 
-use super::Connection;
+use super::connection::Connection;
 
 /// What the pipe commands have in common.
 #[derive(Debug, Clone, clap::Args)]

@@ -5,8 +5,8 @@
 use realtime_shared::RoomName;
 use serde::Deserialize;
 
+use super::defaults::{Settings, TokenCommand, TokenFrom};
 use super::value::{Checked, Value, all_good, choice, get, items, text, wrong};
-use super::{Settings, TokenCommand, TokenFrom};
 use crate::net;
 
 /// Keys that stand together.

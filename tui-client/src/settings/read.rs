@@ -9,7 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Settings;
+use super::defaults::Settings;
 use super::fault::{Fault, Lines, Wrong, did_you_mean};
 use super::keys::{ACTIONS, Key, TABLES, Table};
 use super::value::{Checked, Value, all_good, get, items, wrong};

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use realtime_shared::RoomName;
 
 use super::keys::{Shown, TABLES};
 use super::*;
-use crate::app::{Action, Chord, Keymap};
+use crate::app::{Action, Chord, Keymap, Theme};
 
 fn faults(text: &str) -> Vec<String> {
     read(text.as_bytes()).1.iter().map(ToString::to_string).collect()
