@@ -44,6 +44,8 @@ async fn a_room_whose_first_join_is_refused_is_forgotten() {
         let alice = Client::connect(&house, "alice").await;
         broker.refuse(method);
         assert_eq!(house.join(&alice.mailbox, &room("a"), None).await.map(drop), Err(Unavailable));
+        let of_alice = house.rooms.lock().get(&room("a")).cloned();
+        assert_eq!(of_alice.map_or(0, |room| room.connections()), 0, "{method:?}: it has no seat");
         while house.has_room("a") {
             tokio::task::yield_now().await;
         }
