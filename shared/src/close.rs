@@ -1,71 +1,71 @@
-//! Why a connection ended, or was refused, and whether to come back. Client and server have no second opinion of it.
+//! Close codes of a connection, and the verdict on reconnecting. Client and server share them.
 
-/// A close code, sent or received, or the absence of one.
+/// The close code of a connection, or its absence ([`CloseCode::Lost`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// 1000: somebody meant it.
+    /// 1000: closed on purpose.
     Normal,
-    /// 1001: the other side goes away.
+    /// 1001: the peer goes away.
     GoingAway,
-    /// 1002: a WebSocket frame that is none.
+    /// 1002: a violation of the WebSocket protocol.
     Protocol,
     /// 1003: a binary frame.
     Unsupported,
-    /// 1006, never sent: the connection was lost without a close frame.
+    /// 1006: the connection was lost without a close frame. Never sent.
     Lost,
     /// 1007: a text frame that is not UTF-8.
     InvalidUtf8,
-    /// 1009: a frame over the bound.
+    /// 1009: a frame above the size limit.
     TooLarge,
-    /// 1011: the server has an error of its own.
+    /// 1011: an internal error of the server.
     Internal,
     /// 1012: the server restarts.
     Restarting,
     /// 1013: try again later.
     TryAgainLater,
-    /// 4001: the token is not good.
+    /// 4001: the token is missing or invalid.
     AuthenticationFailed,
     /// 4002: a text frame that is not JSON.
     InvalidJson,
-    /// 4003: the token was good, and has expired.
+    /// 4003: the token expired while the connection was open.
     TokenExpired,
     /// 4004: an admin ended the connection.
     Kicked,
-    /// 4005: the user has as many connections as one may have.
+    /// 4005: the user has too many connections.
     TooManyConnections,
-    /// 4006: no sign of life.
+    /// 4006: the client gave no sign of life.
     PingTimeout,
-    /// 4008: the client did not read what was sent to it.
+    /// 4008: the client reads too slowly.
     TooSlow,
-    /// 4009: a hundred refusals in ten seconds.
+    /// 4009: a hundred refused frames in ten seconds.
     TooManyRequests,
-    /// Any other.
+    /// Any other code.
     Other(u16),
 }
 
-/// What a client does after an end.
+/// The client's reaction to a lost or refused connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Stay away: it was meant, or the same would happen again.
+    /// Do not reconnect: the end was intended, or the same would happen again.
     Stop,
-    /// Come back with another token only.
+    /// Reconnect with another token only.
     AnotherToken,
-    /// Come back at once, after a random moment, so that all do not come at the same one.
+    /// Reconnect after a short random wait, which spreads the reconnects of many clients.
     Soon,
-    /// Come back, waiting longer each time.
+    /// Reconnect, and wait longer each time.
     BackOff,
 }
 
 impl Verdict {
-    /// Whether to come back with the same token.
+    /// Returns true if the client reconnects with the same token.
     #[must_use]
     pub const fn reconnects(self) -> bool {
         matches!(self, Self::Soon | Self::BackOff)
     }
 
-    /// What a client does when the upgrade was answered with this HTTP status (and not 101).
+    /// The verdict on an HTTP answer to the upgrade other than 101.
     ///
-    /// `Retry-After`, where the answer has it, is the least to wait.
+    /// If the answer has `Retry-After`, the client waits at least that long.
     #[must_use]
     pub const fn of_http_status(status: u16) -> Self {
         match status {
@@ -77,7 +77,7 @@ impl Verdict {
 }
 
 impl CloseCode {
-    /// The code with this number. Where no close frame came there is no number: that is [`CloseCode::Lost`].
+    /// The code with this number.
     #[must_use]
     pub const fn from_u16(number: u16) -> Self {
         match number {
@@ -129,7 +129,7 @@ impl CloseCode {
         }
     }
 
-    /// The reason that the server sends with it, and that a client may show.
+    /// The reason text. The server sends it; a client may show it.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
@@ -154,7 +154,7 @@ impl CloseCode {
         }
     }
 
-    /// What a client does after it.
+    /// The client's reaction to this code.
     #[must_use]
     pub const fn verdict(self) -> Verdict {
         match self {
@@ -182,14 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_codes_are_one_to_one() {
+    fn each_number_has_its_own_code() {
         for number in 0..=u16::MAX {
             assert_eq!(CloseCode::from_u16(number).to_u16(), number);
         }
     }
 
     #[test]
-    fn the_protocol_page_says_who_comes_back() {
+    fn codes_and_http_statuses_have_the_verdicts_of_the_protocol() {
         for (codes, verdict) in [
             (&[1000, 1002, 1003, 1007, 1009, 4002, 4004][..], Verdict::Stop),
             (&[4001, 4003], Verdict::AnotherToken),

@@ -1,11 +1,12 @@
-//! Text ⇄ event, and what is wrong with a text.
+//! The codec of frames, and the refusals of client frames.
 //!
-//! A client's frame is read in two steps: its fields are found and kept as they are written, then those that its
-//! `type` has are read one by one, so that a refusal names the field and carries what it can of the frame. Unknown
-//! fields are passed over; of a field that is there twice the last one counts.
+//! A client's frame is decoded in two steps. The first finds the fields and keeps their values as JSON text. The second
+//! decodes the fields of the frame's `type` one by one, so that a refusal names the field and has the `ref`, the room and
+//! the id of the frame. Unknown fields are ignored. If a field occurs twice, the last one counts.
 
+mod encode;
 mod entry_frame;
-mod server;
+mod server_frame;
 mod surrogates;
 
 use std::borrow::Cow;
@@ -15,73 +16,68 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+pub use self::encode::{SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history};
 pub use self::entry_frame::encode_around_seq;
 use self::surrogates::replace_lone_surrogates;
-use crate::{
-    ClientEvent, ClientFrame, ClientMsgId, EntryRef, Epoch, ErrorCode, NameError, Ping, Post, Ref, RoomName,
-    Seq, ServerEvent, ServerFrame, Text, TextError,
-};
+use crate::entry::EntryRef;
+use crate::error::ErrorCode;
+use crate::event::{ClientEvent, ClientFrame, Ping, Post, ServerFrame};
+use crate::name::{ClientMsgId, NameError, Ref, RoomName, Text, TextError};
+use crate::position::Seq;
 
-/// The largest frame that a server reads, in bytes.
+/// Largest frame that a server accepts, in bytes.
 pub const CLIENT_FRAME_BYTES: usize = 64 * 1024;
-/// The largest frame that a server writes, in bytes.
-pub const SERVER_FRAME_BYTES: usize = 1024 * 1024;
 
-/// Why a text is not a frame.
+/// The reason why a text is not a client's frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// It is not JSON: the connection ends with 4002.
+    /// Not JSON. The server closes the connection with 4002.
     #[error("not JSON")]
     NotJson,
-    /// It is JSON and cannot be used: answered with an error.
+    /// JSON, but not a valid frame. The server answers with an error.
     #[error("{}", .0.fault)]
     Refused(Box<Refusal>),
 }
 
-/// A frame that cannot be used, with what could be read of it.
+/// An invalid frame, with the fields that the error repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What is wrong with it.
     pub fault: Fault,
-    /// Its `ref`.
     pub reference: Option<Ref>,
-    /// The room that it names, where that is a name.
+    /// The room, if its name is valid.
     pub room: Option<RoomName>,
-    /// The message that it is, where it says so.
+    /// The id of the message, if it is valid.
     pub client_msg_id: Option<ClientMsgId>,
 }
 
-/// What is wrong with a frame.
+/// A defect of a frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// JSON, but not an object.
     #[error("a frame is a JSON object")]
     NotAnObject,
-    /// No `type`.
     #[error("`type` is missing")]
     NoType,
-    /// A `type` that nobody knows.
     #[error("unknown type")]
     UnknownType,
-    /// A field that has to be there is not.
+    /// A required field is missing.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A field is not what it should be.
+    /// A field has the wrong type: its name, and the expected value.
     #[error("`{0}` is not {1}")]
     Wrong(&'static str, &'static str),
-    /// Two fields that exclude each other.
+    /// The frame has two fields that exclude each other.
     #[error("`{0}` and `{1}` exclude each other")]
     Both(&'static str, &'static str),
-    /// The room's name is not a name.
+    /// The room's name is invalid.
     #[error("`room` {0}")]
     Room(NameError),
-    /// The text is not a message.
+    /// The text is invalid: the name of its field, and the reason.
     #[error("`{0}` {1}")]
     Text(&'static str, TextError),
 }
 
 impl Fault {
-    /// What the refusal is called.
+    /// The error code of the refusal.
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
@@ -95,96 +91,23 @@ impl Fault {
     }
 }
 
-/// The text of an event.
-#[must_use]
-pub fn encode(event: &ServerEvent) -> String {
-    to_json(event)
-}
-
-/// The text of an answer, with the `ref` of its request.
-#[must_use]
-pub fn encode_frame(frame: &ServerFrame) -> String {
-    match frame.reference {
-        None => to_json(&frame.event),
-        Some(_) => to_json(frame),
-    }
-}
-
-/// The text of what a client says.
-#[must_use]
-pub fn encode_client(frame: &ClientFrame) -> String {
-    to_json(frame)
-}
-
-/// The text of a `history` answer whose entries are texts already, as [`encode`] made them.
+/// Decodes a server's frame.
 ///
-/// Takes entries until the frame would be over [`SERVER_FRAME_BYTES`], from the end where `newest_first`, and says
-/// `has_more` where it left some out.
-#[must_use]
-pub fn encode_history(
-    room: &RoomName,
-    epoch: Option<&Epoch>,
-    entries: &[impl AsRef<str>],
-    has_more: bool,
-    newest_first: bool,
-    reference: Option<&Ref>,
-) -> String {
-    let room = to_json(room);
-    let epoch = to_json(&epoch);
-    let reference = reference.map(to_json);
-    let fixed = 96 + room.len() + epoch.len() + reference.as_ref().map_or(0, String::len);
-    let fits = |total: &mut usize, entry: &str| {
-        *total += entry.len() + 1;
-        *total <= SERVER_FRAME_BYTES
-    };
-    let mut total = fixed;
-    let (from, to) = if newest_first {
-        let taken = entries.iter().rev().take_while(|entry| fits(&mut total, entry.as_ref())).count();
-        (entries.len() - taken, entries.len())
-    } else {
-        (0, entries.iter().take_while(|entry| fits(&mut total, entry.as_ref())).count())
-    };
-    let has_more = has_more || to - from < entries.len();
-
-    let mut text = String::with_capacity(total.min(SERVER_FRAME_BYTES));
-    text.push_str(r#"{"type":"history","room":"#);
-    text.push_str(&room);
-    text.push_str(r#","epoch":"#);
-    text.push_str(&epoch);
-    text.push_str(r#","messages":["#);
-    for (index, entry) in entries[from..to].iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(entry.as_ref());
-    }
-    text.push_str(if has_more { r#"],"has_more":true"# } else { r#"],"has_more":false"# });
-    if let Some(reference) = reference {
-        text.push_str(r#","ref":"#);
-        text.push_str(&reference);
-    }
-    text.push('}');
-    text
-}
-
-/// Writes `value`, which the types of this crate always can.
-fn to_json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("events have string keys and no failing parts")
-}
-
-/// Reads a server's frame. One that this version cannot read is [`ServerEvent::Unknown`], alone or in a page of history.
-/// An error: the text is no JSON object with a `type`.
+/// A frame that this version cannot read is a [`ServerEvent::Unknown`](crate::ServerEvent::Unknown), alone or in a page of
+/// history. Fails if the text is not a JSON object with a `type`.
 pub fn decode_server(text: &str) -> Result<ServerFrame, serde_json::Error> {
-    server::decode(&replace_lone_surrogates(text))
+    server_frame::decode(&replace_lone_surrogates(text))
 }
 
-/// The entry that a server's frame is, whatever its `type`: [`ServerEvent::entry`] of its text.
+/// The reference to the entry in the text of a server's frame, of any `type`.
+///
+/// See [`ServerEvent::entry`](crate::ServerEvent::entry).
 #[must_use]
 pub fn entry_of(text: &str) -> Option<EntryRef> {
     decode_server(text).ok()?.event.entry()
 }
 
-/// Reads what a client says.
+/// Decodes a client's frame.
 pub fn decode_client(text: &str) -> Result<ClientFrame, DecodeError> {
     let text = replace_lone_surrogates(text);
     let fields = match serde_json::from_str::<Fields<'_>>(&text) {
@@ -209,7 +132,7 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, DecodeError> {
     }
 }
 
-/// Defines `Fields`: those that any frame has, as they are written.
+/// Defines `Fields`: the fields of all client frames, with their values as JSON text.
 macro_rules! fields {
     ($($name:ident = $key:literal),* $(,)?) => {
         #[derive(Default)]
@@ -218,7 +141,7 @@ macro_rules! fields {
         impl<'a> Fields<'a> {
             fn read<M: MapAccess<'a>>(mut map: M) -> Result<Self, M::Error> {
                 let mut fields = Self::default();
-                while let Some(Key(key)) = map.next_key::<Key<'a>>()? {
+                while let Some(Borrowed(key)) = map.next_key::<Borrowed<'a>>()? {
                     match &*key {
                         $($key => fields.$name = Some(map.next_value()?),)*
                         _ => { map.next_value::<IgnoredAny>()?; }
@@ -236,9 +159,9 @@ fields! {
     prefix = "prefix", token = "token", message = "message", user_id = "user_id",
 }
 
-/// A key, borrowed where it has no escapes.
+/// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -315,7 +238,7 @@ impl Fields<'_> {
         room(self.room.ok_or(Fault::Missing("room"))?)
     }
 
-    /// More than the type can hold is more than any request gets.
+    /// A limit above `u32::MAX` is `u32::MAX`: no request gets that many.
     fn limit(&self) -> Result<Option<u32>, Fault> {
         let limit = optional::<u64>(self.limit, "limit", "a whole number, 0 or more")?;
         Ok(limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)))
@@ -343,7 +266,7 @@ fn is_null(raw: &RawValue) -> bool {
     raw.get() == "null"
 }
 
-/// A field that may be left out, or null.
+/// Decodes a field that may be missing or null.
 fn optional<T: DeserializeOwned>(
     raw: Option<&RawValue>,
     name: &'static str,
@@ -359,8 +282,8 @@ fn optional<T: DeserializeOwned>(
 }
 
 fn string<'a>(raw: &'a RawValue, name: &'static str) -> Result<Cow<'a, str>, Fault> {
-    match serde_json::from_str::<Key<'a>>(raw.get()) {
-        Ok(Key(text)) => Ok(text),
+    match serde_json::from_str::<Borrowed<'a>>(raw.get()) {
+        Ok(Borrowed(text)) => Ok(text),
         Err(_) => Err(Fault::Wrong(name, "a string")),
     }
 }

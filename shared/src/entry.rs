@@ -1,11 +1,12 @@
-//! Entries of a room's log, by their place in it: room, seq and id, whatever their kind.
+//! References to the entries of a room's log, of any kind.
 //!
-//! A client holds a place for each entry, also for one that it cannot read: its position moves with it, and no gap is
-//! shown there.
+//! A client holds the seq of each entry, even of an entry that it cannot read. Its position moves past the entry, and it
+//! shows no gap there.
 
 use serde::Serialize;
 
-use crate::{EntryId, Epoch, RoomName, Seq};
+use crate::name::{EntryId, RoomName};
+use crate::position::{Epoch, Seq};
 
 /// The kinds of entries that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -15,19 +16,16 @@ pub enum EntryKind {
     Message,
 }
 
-/// A reference to an entry: its place in its room's log, without its content.
+/// A reference to an entry of a room's log, without the entry's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EntryRef {
-    /// The room whose log has the entry.
     pub room: RoomName,
-    /// Its number in that log.
     pub seq: Seq,
-    /// Its identity.
     pub id: EntryId,
     /// The epoch of the log. Only the first entry of a log has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// `None`: this version cannot read the entry, for its kind or for its content.
+    /// `None` if this version cannot read the entry: it does not know the kind, or the content is invalid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<EntryKind>,
 }

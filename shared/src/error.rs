@@ -1,19 +1,18 @@
-//! Error codes: the names of refusals.
+//! Error codes of refused frames.
 //!
 //! To add an error code:
-//! 1. A line in [`error_codes!`] below: its name on the wire, and whether the same frame may succeed later. The metric's
+//! 1. A line in [`error_codes!`] below: its name on the wire, and true if the same frame may succeed later. The metric's
 //!    label, [`ErrorCode::ALL`] and the strategies follow from it.
 //! 2. `tests/golden.rs`: its name in `code_name`; `tests/golden/server-error-<code>.json`.
 //! 3. A row in the table of errors in `README.md`.
 //! 4. The server's refusal: a constructor in `server/src/session/refusal.rs`, a `Fault` with its arm in
-//!    `codec::Fault::code` if a frame is refused before it is an event, or `broker::NotStored::Refused` if a rule of the
-//!    log refuses.
-//! 5. Clients take a code that they do not know for one without a special meaning. A client that treats it specially does
-//!    so in `tui-client`.
+//!    `codec::Fault::code` if the codec refuses a frame, or `broker::NotStored::Refused` if a rule of the log refuses.
+//! 5. Clients treat an unknown code as a refusal without a special meaning. A client that needs more handles the code in
+//!    `tui-client`.
 
 use serde::{Deserialize, Serialize};
 
-/// Defines [`ErrorCode`] with the name of each code, and whether it is temporary.
+/// Defines [`ErrorCode`] with the name of each code and its `temporary` flag.
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, temporary: $temporary:literal;)*) => {
         /// The `code` of an `error` frame. The connection stays open.
@@ -38,7 +37,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// Whether the same frame may succeed later.
+            /// Returns true if the same frame may succeed later.
             #[must_use]
             pub const fn is_temporary(self) -> bool {
                 match self {
@@ -65,8 +64,8 @@ error_codes! {
     NotAMember = "not_a_member", temporary: false;
     /// Too many frames; the error has `retry_after_ms`.
     RateLimited = "rate_limited", temporary: true;
-    /// The connection is in as many rooms as it may be.
+    /// The connection is in the maximum number of rooms.
     TooManyRooms = "too_many_rooms", temporary: false;
-    /// Not known to be stored; send it again with the same `client_msg_id`.
+    /// The message may not be stored. The client sends it again with the same `client_msg_id`.
     Unavailable = "unavailable", temporary: true;
 }

@@ -4,7 +4,7 @@
 //! 1. A variant of [`ClientEvent`] or [`ServerEvent`] here, with a type for its fields. For the server's: its arm in each
 //!    match that then does not compile.
 //! 2. A client's: the arm in `Fields::event` of `codec.rs`, and each new field in `fields!` there.
-//! 3. Its strategy in `strategies.rs`; for new fields of a client's frame the wrong values in
+//! 3. Its strategy in `strategies/frames.rs`; for new fields of a client's frame the wrong values in
 //!    `strategies/client_text.rs`. `tests/lists.rs` fails while it is missing.
 //! 4. Its name in `tests/golden.rs`, and a file in `tests/golden/` for each case, with and without what is optional.
 //! 5. `README.md`: a row in the table of frames, an example in the JSON block below it, bounds under "Limits".
@@ -17,10 +17,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    ClientMsgId, EntryId, EntryKind, EntryRef, Epoch, ErrorCode, Nonce, Position, Ref, RoomName, Seq, Text,
-    Timestamp, UserId,
-};
+use crate::entry::{EntryKind, EntryRef};
+use crate::error::ErrorCode;
+use crate::name::{ClientMsgId, EntryId, Nonce, Ref, RoomName, Text, UserId};
+use crate::position::{Epoch, Position, Seq};
+use crate::timestamp::Timestamp;
 
 /// A frame from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
-//! Names and texts that are valid by type: a value that exists has been checked.
+//! Checked names, texts and ids: each value that exists is valid.
 //!
-//! Every bound on the wire is here and nowhere else. What a name may hold is narrow on purpose: two rooms that
-//! look the same on a screen must not be two rooms, so nothing invisible is let in.
+//! Every length limit of the wire is defined here and nowhere else. Names have no invisible characters, so that two
+//! different rooms do not look the same on a screen.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -20,16 +20,15 @@ pub const TEXT_CHARS: usize = 4_000;
 /// Longest `client_msg_id`, `ref` and `nonce`, in Unicode scalar values.
 pub const TOKEN_CHARS: usize = 64;
 
-/// Why a text is not a name.
+/// The reason why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing is there.
     #[error("is empty")]
     Empty,
-    /// More than its bound, in characters.
+    /// Longer than this number of characters.
     #[error("is longer than {0} characters")]
     TooLong(usize),
-    /// A control, bidi-control, zero-width or unassignable character.
+    /// A character that [`is_name_char`] refuses.
     #[error("has the character U+{0:04X}, which names may not have")]
     Character(u32),
     /// White space at the start or the end.
@@ -37,13 +36,11 @@ pub enum NameError {
     Padding,
 }
 
-/// Why a text cannot be a message.
+/// The reason why a text cannot be a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing is there.
     #[error("is empty")]
     Empty,
-    /// More than [`TEXT_CHARS`] characters.
     #[error("is longer than {TEXT_CHARS} characters")]
     TooLong,
     /// A control character other than newline and tab.
@@ -51,10 +48,10 @@ pub enum TextError {
     Control(u32),
 }
 
-/// Whether `c` shows as a mark, or joins to one, on a screen: what names are made of.
+/// Returns true if a name may have the character `c`: it is visible, or combines with a visible one.
 ///
-/// Refused are controls, line and paragraph separators, bidi controls, zero-width characters, variation
-/// selectors, tags, fillers that show as nothing, interlinear annotations and noncharacters.
+/// The function refuses controls, line and paragraph separators, bidi controls, zero-width characters, variation
+/// selectors, tags, invisible fillers, interlinear annotations and noncharacters.
 #[must_use]
 pub fn is_name_char(c: char) -> bool {
     !(c.is_control()
@@ -107,7 +104,7 @@ fn check_text(text: &str) -> Result<(), TextError> {
     }
 }
 
-/// Reads a string and parses it without a copy between.
+/// Deserializes a string and parses it without a copy.
 pub(crate) fn read_str<'de, D, T, E>(deserializer: D, parse: fn(&str) -> Result<T, E>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -126,7 +123,7 @@ where
     deserializer.deserialize_str(Parse(parse))
 }
 
-/// A checked, shared, immutable string.
+/// Defines a checked, shared, immutable string.
 macro_rules! checked {
     ($(#[$doc:meta])* $name:ident, $check:path, $error:ty) => {
         $(#[$doc])*
@@ -134,13 +131,12 @@ macro_rules! checked {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks `text` and takes a copy of it.
+            /// Checks `text` and copies it.
             pub fn new(text: &str) -> Result<Self, $error> {
                 $check(text)?;
                 Ok(Self(text.into()))
             }
 
-            /// The text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -193,28 +189,28 @@ macro_rules! checked {
 }
 
 checked!(
-    /// The name of a room: 1–64 characters, each of them visible ([`is_name_char`]), no white space at either end.
+    /// The name of a room: 1–64 characters that [`is_name_char`] accepts, no white space at either end.
     RoomName, check_name, NameError
 );
 checked!(
-    /// Who somebody is (`sub` in a token): the same rules as a [`RoomName`].
+    /// The id of a user (`sub` in a token). It follows the rules of a [`RoomName`].
     UserId, check_name, NameError
 );
 checked!(
-    /// A client's own id for a message, 1–64 characters, fresh and random for each message: sent again by the same
-    /// user for the same room, it is the same message.
+    /// A client's id for a message: 1–64 characters, random, new for each message. The server stores one message for
+    /// each user, room and id.
     ClientMsgId, check_token, NameError
 );
 checked!(
-    /// What a client gives with a request to know its answer by, at most 64 characters.
+    /// A client's id for a request, copied into the answer: at most 64 characters.
     Ref, check_echo, NameError
 );
 checked!(
-    /// What a client gives with a ping to know its pong by. The frame's size is its only bound.
+    /// A client's id for a ping, copied into the pong. Only the frame's size limits it.
     Nonce, check_nonce, NameError
 );
 checked!(
-    /// The text of a message: 1–4,000 characters, not trimmed, no control characters but newline and tab.
+    /// The text of a message: 1–4,000 characters, not trimmed, no control characters except newline and tab.
     Text, check_text, TextError
 );
 
@@ -224,31 +220,31 @@ fn check_nonce(_: &str) -> Result<(), NameError> {
 }
 
 impl RoomName {
-    /// Whether the name is kept for direct messages, which do not exist yet: nobody may use it.
+    /// Returns true if the name is reserved for direct messages, which do not exist yet. Nobody may use it.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with("dm:")
     }
 }
 
-/// The identity of an entry: a ULID, made by the instance that accepted the entry. It has no order.
+/// The identity of an entry: a ULID, generated by the instance that accepted the entry. Ids have no order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId(Ulid);
 
 impl EntryId {
-    /// An id from a time and 80 random bits (the rest of `random` is not used).
+    /// An id from a time and the low 80 bits of `random`.
     #[must_use]
     pub fn from_parts(ts: Timestamp, random: u128) -> Self {
         Self(Ulid::from_parts(ts.millis(), random))
     }
 
-    /// The id as a number, and back with [`EntryId::from_u128`].
+    /// The id as a number. [`EntryId::from_u128`] is the inverse.
     #[must_use]
     pub fn to_u128(self) -> u128 {
         self.0.0
     }
 
-    /// The id that [`EntryId::to_u128`] gave as a number.
+    /// The id of a number from [`EntryId::to_u128`].
     #[must_use]
     pub fn from_u128(number: u128) -> Self {
         Self(Ulid(number))
@@ -258,7 +254,7 @@ impl EntryId {
 impl FromStr for EntryId {
     type Err = ulid::DecodeError;
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // 26 letters of 5 bits are 130: the first may only use 3 of its own, or two texts would be one id.
+        // 26 letters of 5 bits have 130 bits. With a first letter above 7, two texts would be the same id.
         if text.starts_with(|first| !('0'..='7').contains(&first)) {
             return Err(ulid::DecodeError::InvalidChar);
         }
@@ -296,14 +292,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_hold_what_can_be_seen() {
+    fn names_accept_visible_characters() {
         for good in ["a", "chat-general", "büro 7", "日本", "🦀", &"x".repeat(64), &"ü".repeat(64)] {
             assert!(RoomName::new(good).is_ok(), "{good:?}");
         }
     }
 
     #[test]
-    fn names_hold_nothing_else() {
+    fn names_refuse_invisible_characters_padding_and_excess_length() {
         use NameError::{Character, Empty, Padding, TooLong};
         for (bad, why) in [
             ("", Empty),
@@ -339,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_id_has_one_text_and_a_text_one_id() {
+    fn each_entry_id_has_exactly_one_text() {
         let largest = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ";
         let id: EntryId = largest.parse().expect("an id");
         assert_eq!(id.to_u128(), u128::MAX);
@@ -353,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_names_are_names() {
+    fn names_that_begin_with_dm_are_reserved() {
         assert!(RoomName::new("dm:alice").expect("a name").is_reserved());
         assert!(!RoomName::new("dmz").expect("a name").is_reserved());
     }

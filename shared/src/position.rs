@@ -5,51 +5,49 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::EntryId;
+use crate::name::EntryId;
 
-/// Longest epoch that is read, in bytes; the server's own are 26.
+/// Longest epoch, in bytes. The server generates epochs of 26 bytes.
 const EPOCH_BYTES: usize = 64;
 
-/// The number of an entry in its room's log: from 1, without a hole. 0 is before the first entry.
+/// The number of an entry in its room's log, from 1, without holes. 0 is before the first entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seq(u64);
 
 impl Seq {
-    /// Before the first entry.
+    /// The seq before the first entry.
     pub const ZERO: Self = Self(0);
 
-    /// The `number`-th entry's.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
     }
 
-    /// The number.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The next entry's. The largest number, which only a client makes up, has no next: it stays.
+    /// The seq of the next entry; saturates at the largest number, which no log reaches.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The entry's before. 0 has none: it stays.
+    /// The seq of the previous entry; saturates at 0.
     #[must_use]
     pub const fn previous(self) -> Self {
         self.back(1)
     }
 
-    /// The number `entries` before; 0 where there are not that many.
+    /// The seq `entries` entries earlier; saturates at 0.
     #[must_use]
     pub const fn back(self, entries: u64) -> Self {
         Self(self.0.saturating_sub(entries))
     }
 
-    /// How many entries come after `earlier`, up to this one. `None` where `earlier` is later.
+    /// Number of entries after `earlier`, this one included. `None` if `earlier` is after this one.
     #[must_use]
     pub const fn checked_since(self, earlier: Self) -> Option<u64> {
         self.0.checked_sub(earlier.0)
@@ -62,24 +60,23 @@ impl fmt::Display for Seq {
     }
 }
 
-/// Which log a `seq` is of: a room whose log began anew has another epoch. Compared, never ordered.
+/// The identity of a log. A room that was lost and begun again has a new epoch. Epochs have no order.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Epoch(Arc<str>);
 
 impl Epoch {
-    /// The epoch of that name; `None` where it is empty or longer than 64 bytes.
+    /// Checks a text; `None` if it is empty or longer than 64 bytes.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         (!text.is_empty() && text.len() <= EPOCH_BYTES).then(|| Self(text.into()))
     }
 
-    /// An epoch that no other log has, from a fresh id.
+    /// The epoch of a new log, from a new id.
     #[must_use]
     pub fn from_id(id: EntryId) -> Self {
         Self(id.to_string().into())
     }
 
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -110,10 +107,10 @@ impl<'de> Deserialize<'de> for Epoch {
     }
 }
 
-/// A place in a room's log: after the entry it names, or before all of them.
+/// A position in a room's log: just after an entry, or before the first one.
 ///
-/// All three parts are its identity. After a crash that lost the newest entries a server may hand out their numbers
-/// again for other ones; the id tells.
+/// All three parts identify it. A server that lost its newest entries in a crash may use their seqs again, with other
+/// ids.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Position {
     /// Before the first entry: `{"epoch": null, "seq": 0, "id": null}`.
@@ -121,17 +118,15 @@ pub enum Position {
     Start,
     /// Just after an entry.
     At {
-        /// Which log.
         epoch: Epoch,
-        /// The entry's number, at least 1.
+        /// At least 1.
         seq: Seq,
-        /// The entry's id.
         id: EntryId,
     },
 }
 
 impl Position {
-    /// The number of the last entry at or before this place; 0 at the start.
+    /// The seq of the entry before this position; 0 at the start.
     #[must_use]
     pub fn seq(&self) -> Seq {
         match self {
@@ -140,7 +135,7 @@ impl Position {
         }
     }
 
-    /// The epoch; none at the start.
+    /// The epoch; `None` at the start.
     #[must_use]
     pub fn epoch(&self) -> Option<&Epoch> {
         match self {
@@ -151,7 +146,7 @@ impl Position {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Wire {
+struct PositionFields {
     epoch: Option<Epoch>,
     seq: Seq,
     id: Option<EntryId>,
@@ -160,8 +155,10 @@ struct Wire {
 impl Serialize for Position {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Start => Wire { epoch: None, seq: Seq::ZERO, id: None },
-            Self::At { epoch, seq, id } => Wire { epoch: Some(epoch.clone()), seq: *seq, id: Some(*id) },
+            Self::Start => PositionFields { epoch: None, seq: Seq::ZERO, id: None },
+            Self::At { epoch, seq, id } => {
+                PositionFields { epoch: Some(epoch.clone()), seq: *seq, id: Some(*id) }
+            }
         }
         .serialize(serializer)
     }
@@ -169,9 +166,9 @@ impl Serialize for Position {
 
 impl<'de> Deserialize<'de> for Position {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Wire::deserialize(deserializer)? {
-            Wire { seq: Seq::ZERO, .. } => Ok(Self::Start),
-            Wire { epoch: Some(epoch), seq, id: Some(id) } => Ok(Self::At { epoch, seq, id }),
+        match PositionFields::deserialize(deserializer)? {
+            PositionFields { seq: Seq::ZERO, .. } => Ok(Self::Start),
+            PositionFields { epoch: Some(epoch), seq, id: Some(id) } => Ok(Self::At { epoch, seq, id }),
             _ => Err(serde::de::Error::custom("a position after the start has an epoch and an id")),
         }
     }
@@ -182,14 +179,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_is_written_in_full() {
+    fn the_start_has_null_epoch_and_null_id_on_the_wire() {
         let json = serde_json::to_string(&Position::Start).expect("JSON");
         assert_eq!(json, r#"{"epoch":null,"seq":0,"id":null}"#);
         assert_eq!(serde_json::from_str::<Position>(&json).expect("a position"), Position::Start);
     }
 
     #[test]
-    fn a_number_alone_is_no_position() {
+    fn a_position_without_epoch_or_id_is_refused() {
         for json in [
             r#"{"seq":5}"#,
             r#"{"epoch":"e","seq":5}"#,
@@ -202,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_entry_every_log_is_at_its_start() {
+    fn seq_0_is_the_start_of_every_log() {
         let json = r#"{"epoch":"e","seq":0,"id":null}"#;
         assert_eq!(serde_json::from_str::<Position>(json).expect("a position"), Position::Start);
     }
@@ -215,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn seqs_stay_between_zero_and_the_largest() {
+    fn seq_arithmetic_saturates() {
         assert_eq!((Seq::ZERO.next(), Seq::new(2).previous()), (Seq::new(1), Seq::new(1)));
         assert_eq!((Seq::new(7).back(3), Seq::new(7).back(8)), (Seq::new(4), Seq::ZERO));
         assert_eq!((Seq::new(u64::MAX).next(), Seq::ZERO.previous()), (Seq::new(u64::MAX), Seq::ZERO));

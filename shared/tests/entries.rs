@@ -1,4 +1,4 @@
-//! Entries that this version cannot read keep their places; frames that are no entries have none.
+//! Entries that this version cannot read, and frames that are not entries.
 
 use std::fs;
 use std::path::Path;
@@ -13,8 +13,8 @@ fn event(text: &str) -> ServerEvent {
     decode_server(text).unwrap_or_else(|error| panic!("{text}: {error}")).event
 }
 
-/// The rest of a frame that has the place of entry 7 of room `a`.
-fn place() -> String {
+/// The fields of a frame that refer to entry 7 of room `a`.
+fn entry_fields() -> String {
     format!(r#""room":"a","seq":7,"id":"{ID}""#)
 }
 
@@ -23,8 +23,8 @@ fn kinds(messages: &[ServerEvent]) -> Vec<Option<(u64, Option<EntryKind>)>> {
 }
 
 #[test]
-fn an_entry_of_an_unknown_kind_has_its_place() {
-    let text = format!(r#"{{"type":"x-sticker",{},"of":3,"sticker":"\ud83d"}}"#, place());
+fn an_entry_of_an_unknown_kind_has_its_seq_and_id() {
+    let text = format!(r#"{{"type":"x-sticker",{},"of":3,"sticker":"\ud83d"}}"#, entry_fields());
     let EntryRef { room, seq, id, epoch, kind } = event(&text).entry().expect("an entry");
     assert_eq!((room.as_str(), seq.get(), id.to_string().as_str()), ("a", 7, ID));
     assert_eq!((epoch, kind), (None, None));
@@ -36,21 +36,21 @@ fn an_entry_of_an_unknown_kind_has_its_place() {
 }
 
 #[test]
-fn an_entry_with_unknown_content_has_its_place_and_no_kind() {
-    let empty_text = format!(r#"{{"type":"message","from":"bob","text":"","ts":1,{}}}"#, place());
+fn an_entry_with_invalid_content_has_its_seq_and_no_kind() {
+    let empty_text = format!(r#"{{"type":"message","from":"bob","text":"","ts":1,{}}}"#, entry_fields());
     let entry = event(&empty_text).entry().expect("an entry");
     assert_eq!((entry.seq.get(), entry.kind), (7, None));
 }
 
 #[test]
-fn an_unknown_system_event_with_a_place_is_an_entry() {
-    let text = format!(r#"{{"type":"system","event":"promoted","message":"m",{}}}"#, place());
+fn an_unknown_system_event_with_seq_and_id_is_an_entry() {
+    let text = format!(r#"{{"type":"system","event":"promoted","message":"m",{}}}"#, entry_fields());
     assert_eq!(event(&text).entry().expect("an entry").seq.get(), 7);
 }
 
-/// A frame of a known type whose fields have changed, and which has the place of an entry.
+/// The test gives each golden frame unreadable content, and the room, seq and id of an entry.
 #[test]
-fn a_frame_that_is_no_entry_has_no_place_however_it_changes() {
+fn an_unreadable_frame_of_a_known_type_is_an_entry_only_if_its_type_is() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let mut seen = 0;
     for file in fs::read_dir(folder).expect("the folder") {
@@ -75,7 +75,7 @@ fn a_frame_that_is_no_entry_has_no_place_however_it_changes() {
 }
 
 #[test]
-fn entries_in_a_page_keep_their_places() {
+fn unreadable_entries_stay_in_their_page() {
     let entry = |seq: u64, rest: &str| format!(r#"{{"room":"a","seq":{seq},"id":"{ID}",{rest}}}"#);
     let page = [
         entry(1, r#""type":"message","from":"bob","text":"hi","ts":1"#),
@@ -93,7 +93,7 @@ fn entries_in_a_page_keep_their_places() {
         );
         let frame = decode_server(&text).expect("a frame");
         assert_eq!(frame.reference.is_some(), !reference.is_empty());
-        let ServerEvent::History(history) = frame.event else { panic!("no page: {frame:?}") };
+        let ServerEvent::History(history) = frame.event else { panic!("not a page: {frame:?}") };
         assert!(history.has_more);
         assert_eq!(history.epoch.is_some(), epoch != "null");
         let message = Some(EntryKind::Message);
@@ -105,14 +105,14 @@ fn entries_in_a_page_keep_their_places() {
 }
 
 #[test]
-fn a_ref_that_is_none_is_left_out() {
+fn an_invalid_ref_of_a_server_frame_is_dropped() {
     let frame = decode_server(r#"{"type":"pong","ts":1,"ref":7}"#).expect("a frame");
     assert!(matches!(frame.event, ServerEvent::Pong(_)));
     assert_eq!(frame.reference, None);
 }
 
 #[test]
-fn a_text_that_is_no_object_with_a_type_is_no_frame() {
+fn a_text_without_an_object_with_a_type_is_not_a_server_frame() {
     for bad in ["", "not JSON", "[]", "{}", r#"{"type":7}"#, r#"{"type":"pong""#] {
         assert!(decode_server(bad).is_err(), "{bad}");
     }

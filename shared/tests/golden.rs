@@ -1,7 +1,7 @@
-//! One file for each frame of the protocol, with and without what is optional: `golden/<direction>-<name>[-<case>].json`.
+//! Golden files: `golden/<direction>-<name>[-<case>].json`, one for each frame, with and without optional fields.
 //!
-//! A file holds one frame exactly as it is written, and a newline. The names come from matches without `_`, so a new
-//! variant does not compile until it has a name here, and fails until it has a file.
+//! A file contains one frame in its exact form on the wire, and a newline. The names come from matches without `_`: a new
+//! variant does not compile without a name here, and the tests fail until it has a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use realtime_shared::{
     ClientEvent, ErrorCode, LeaveReason, Recovery, ServerEvent, ServerFrame, SystemEvent, Text,
 };
 
-/// A function that names a variant, and the list of all names but those of unknown ones.
+/// Defines a function that names a variant, and the list of all names except those of unknown variants.
 macro_rules! names {
     ($function:ident, $all:ident, $of:ty, [$($pattern:pat => $name:literal),* $(,)?] $(, $unknown:pat)?) => {
         const $all: &[&str] = &[$($name),*];
@@ -20,7 +20,7 @@ macro_rules! names {
         fn $function(value: &$of) -> &'static str {
             match value {
                 $($pattern => $name,)*
-                $($unknown => panic!("no frame is written with what is unknown"),)?
+                $($unknown => panic!("no golden file has an unknown variant"),)?
             }
         }
     };
@@ -81,7 +81,7 @@ names!(recovery_name, RECOVERY_NAMES, Recovery, [
     Recovery::Reset { .. } => "server-system-joined-reset",
 ]);
 
-/// The files by name, without `.json` and without the newline at their end.
+/// The content of the files by name, without `.json` and without the final newline.
 fn files() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path());
@@ -95,7 +95,7 @@ fn files() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether `file` is `name`, or a case of it.
+/// Returns true if `file` is `name`, or a case of it.
 fn is_case(file: &str, name: &str) -> bool {
     file.strip_prefix(name).is_some_and(|case| case.is_empty() || case.starts_with('-'))
 }
@@ -105,7 +105,7 @@ fn server_frame(file: &str, text: &str) -> ServerFrame {
 }
 
 #[test]
-fn client_frames_are_read_and_written_as_filed() {
+fn client_frames_are_decoded_and_encoded_as_in_their_files() {
     let mut named = BTreeSet::new();
     for (file, text) in files().iter().filter(|(file, _)| file.starts_with("client-")) {
         let frame = decode_client(text).unwrap_or_else(|error| panic!("{file}: {error}"));
@@ -118,7 +118,7 @@ fn client_frames_are_read_and_written_as_filed() {
 }
 
 #[test]
-fn server_frames_are_read_and_written_as_filed() {
+fn server_frames_are_decoded_and_encoded_as_in_their_files() {
     let mut named = BTreeSet::new();
     for (file, text) in files().iter().filter(|(file, _)| !file.starts_with("client-")) {
         let frame = server_frame(file, text);
@@ -158,9 +158,9 @@ fn every_code_reason_and_recovery_has_a_file() {
     assert!(all.iter().all(|name| files.contains_key(*name)));
 }
 
-/// What a client of the base dialect looks at, word for word.
+/// A client of the base dialect reads these texts.
 #[test]
-fn the_base_dialect_is_kept() {
+fn server_frames_have_the_texts_and_fields_of_the_base_dialect() {
     let files = files();
     for (file, parts) in [
         (
@@ -179,10 +179,10 @@ fn the_base_dialect_is_kept() {
     }
 }
 
-/// Base clients leave these out, and the decoder puts in what they mean.
+/// Clients of the base dialect leave these fields out.
 #[test]
-fn what_is_left_out_has_its_meaning() {
-    for (written, meant) in [
+fn missing_and_null_fields_have_their_defaults() {
+    for (text, expected) in [
         (r#"{"type":"typing","room":"a"}"#, r#"{"type":"typing","room":"a","is_typing":true}"#),
         (
             r#"{"type":"typing","room":"a","is_typing":null}"#,
@@ -191,12 +191,12 @@ fn what_is_left_out_has_its_meaning() {
         (r#"{"room":"a","since":null,"type":"join_room"}"#, r#"{"type":"join_room","room":"a"}"#),
         (r#"{"type":"ping","timestamp":5,"ref":null}"#, r#"{"type":"ping"}"#),
     ] {
-        assert_eq!(encode_client(&decode_client(written).expect(written)), meant);
+        assert_eq!(encode_client(&decode_client(text).expect(text)), expected);
     }
 }
 
 #[test]
-fn a_client_passes_over_what_it_does_not_know() {
+fn a_client_reads_unknown_types_events_codes_reasons_and_fields() {
     let event = |text: &str| decode_server(text).unwrap_or_else(|error| panic!("{text}: {error}")).event;
     let unknown = ServerEvent::Unknown { entry: None };
     assert_eq!(event(r#"{"type":"x-sticker","room":"a","sticker":{"a":[1]}}"#), unknown);

@@ -1,4 +1,4 @@
-//! Lists that must be complete: error codes in the README and the golden files, frames in the strategies.
+//! Completeness of lists: error codes in the README and the golden files, frames in the strategies.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,26 +11,26 @@ use realtime_shared::{ErrorCode, strategies};
 use serde_json::Value;
 
 const README: &str = include_str!("../README.md");
-/// Samples of a strategy in which every frame comes up: the rarest has a chance of 1 in 100 for each.
+/// Number of samples in which every frame comes up. The rarest frame has a chance of 1 in 100 for each sample.
 const SAMPLES: usize = 3_000;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// The golden frames whose files begin so.
-fn golden(side: &str) -> Vec<Value> {
+/// The golden frames whose file names begin with `prefix`.
+fn golden(prefix: &str) -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path());
     files
         .filter(|path| {
-            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(side))
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
         })
         .map(|path| json(&fs::read_to_string(path).expect("UTF-8")))
         .collect()
 }
 
-/// The words of a frame that come from lists: its type, and where it has them its event, code, reason and status.
+/// The words of a frame that come from lists: its type, and its event, code, reason and status if it has them.
 fn words(frame: &Value) -> BTreeSet<String> {
     let status = &frame["recovery"]["status"];
     [
@@ -84,7 +84,7 @@ fn the_readme_has_the_error_codes_of_the_list_and_no_others() {
 }
 
 #[test]
-fn an_error_code_is_written_and_read_by_its_name() {
+fn an_error_code_is_encoded_and_decoded_by_its_name() {
     for code in ErrorCode::ALL {
         assert_eq!(json(&format!("\"{}\"", code.as_str())), serde_json::to_value(code).expect("JSON"));
         let read: ErrorCode = serde_json::from_value(code.as_str().into()).expect("a code");
@@ -95,7 +95,7 @@ fn an_error_code_is_written_and_read_by_its_name() {
 }
 
 #[test]
-fn a_golden_error_says_whether_its_code_is_temporary() {
+fn a_golden_error_has_the_temporary_flag_of_its_code() {
     for frame in golden("server-error-") {
         let code: ErrorCode = serde_json::from_value(frame["code"].clone()).expect("a code");
         assert_eq!(frame["temporary"], code.is_temporary(), "{frame}");

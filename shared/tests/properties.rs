@@ -1,4 +1,4 @@
-//! What holds for every frame and every text, and `encode_history`.
+//! Properties of the codec for every frame and every text, and tests of `encode_history`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// The parts of JSON, valid and not, to be put together at random.
+/// Parts of JSON, which the tests combine at random into valid and invalid texts.
 const PARTS: &[&str] = &[
     "{",
     "}",
@@ -52,14 +52,14 @@ const PARTS: &[&str] = &[
     "\"ref\":",
 ];
 
-/// How every frame that is written begins.
+/// The beginning of every encoded frame.
 const TYPE_FIRST: &str = r#"{"type":""#;
 
 fn is_json(text: &str) -> bool {
     serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The refusal of `text`, which is no frame.
+/// The refusal of `text`, if it is JSON and not a client's frame.
 fn refusal(text: &str) -> Option<Refusal> {
     match decode_client(text) {
         Err(DecodeError::Refused(refusal)) => Some(*refusal),
@@ -67,7 +67,7 @@ fn refusal(text: &str) -> Option<Refusal> {
     }
 }
 
-/// Whatever `text` is, the decoder survives it and tells JSON from what is none.
+/// Decodes any text, and checks that the decoder distinguishes JSON from other texts.
 fn check_any(text: &str) -> Result<(), TestCaseError> {
     prop_assert_eq!(matches!(decode_client(text), Err(DecodeError::NotJson)), !is_json(text), "{:?}", text);
     if decode_server(text).is_ok() {
@@ -83,20 +83,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("regressions")))]
 
     #[test]
-    fn what_a_client_says_is_read_as_it_was_meant(frame in strategies::client_frame()) {
+    fn a_client_frame_survives_encoding_and_decoding(frame in strategies::client_frame()) {
         let text = encode_client(&frame);
         prop_assert!(text.starts_with(TYPE_FIRST), "{}", text);
         prop_assert_eq!(decode_client(&text), Ok(frame));
     }
 
     #[test]
-    fn however_it_is_written((frame, text) in strategies::written_client_frame()) {
+    fn a_client_frame_is_decoded_from_any_layout((frame, text) in strategies::written_client_frame()) {
         prop_assert!(text.len() < CLIENT_FRAME_BYTES);
         prop_assert_eq!(decode_client(&text), Ok(frame), "{}", text);
     }
 
     #[test]
-    fn what_the_server_says_is_read_as_it_was_meant(frame in strategies::server_frame()) {
+    fn a_server_frame_survives_encoding_and_decoding(frame in strategies::server_frame()) {
         let text = encode_frame(&frame);
         prop_assert!(text.starts_with(TYPE_FIRST), "{}", text);
         prop_assert!(text.len() <= SERVER_FRAME_BYTES);
@@ -107,14 +107,14 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_json_ends_the_connection(text in strategies::not_json()) {
+    fn a_text_that_is_not_json_is_not_json_to_the_decoder(text in strategies::not_json()) {
         prop_assert!(text.len() < CLIENT_FRAME_BYTES);
         prop_assert_eq!(decode_client(&text), Err(DecodeError::NotJson), "{}", text);
         check_any(&text)?;
     }
 
     #[test]
-    fn what_is_refused_is_called_by_its_name((text, code) in strategies::refused_client_text()) {
+    fn a_refused_text_has_the_error_code_of_its_defect((text, code) in strategies::refused_client_text()) {
         prop_assert!(text.len() < CLIENT_FRAME_BYTES);
         let fault = refusal(&text).map(|refusal| refusal.fault);
         prop_assert_eq!(fault.as_ref().map(Fault::code), Some(code), "{}", text);
@@ -126,9 +126,9 @@ proptest! {
         prop_assert!(decode_client(&text).is_err(), "{}", text);
     }
 
-    /// Read here a second way: a map keeps the last of equal keys.
+    /// The test reads the fields independently: a map keeps the last of equal keys.
     #[test]
-    fn a_refusal_carries_what_could_be_read((text, _) in strategies::refused_client_text()) {
+    fn a_refusal_has_the_readable_ref_room_and_id_of_the_frame((text, _) in strategies::refused_client_text()) {
         let Ok(fields) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(&text) else {
             return Ok(());
         };
@@ -139,22 +139,22 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_survived(text in any::<String>()) {
+    fn any_text_can_be_decoded_without_a_panic(text in any::<String>()) {
         check_any(&text)?;
     }
 
     #[test]
-    fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..200)) {
+    fn any_bytes_can_be_decoded_without_a_panic(bytes in vec(any::<u8>(), 0..200)) {
         check_any(&String::from_utf8_lossy(&bytes))?;
     }
 
     #[test]
-    fn any_heap_of_json_is_survived(parts in vec(select(PARTS), 0..24)) {
+    fn any_sequence_of_json_parts_can_be_decoded_without_a_panic(parts in vec(select(PARTS), 0..24)) {
         check_any(&parts.concat())?;
     }
 
     #[test]
-    fn damage_anywhere_is_survived(
+    fn a_damaged_frame_can_be_decoded_without_a_panic(
         text in strategies::valid_client_text(),
         at in any::<prop::sample::Index>(),
         part in select(PARTS),
@@ -164,21 +164,21 @@ proptest! {
         check_any(&format!("{}{part}{}", &text[..at], &text[at..]))?;
     }
 
-    /// Any UTF-16, pairs and halves, escaped and not, is read as UTF-16 with U+FFFD for each half.
+    /// The text is any UTF-16, partly escaped.
     #[test]
-    fn half_surrogate_pairs_are_replaced(units in vec((utf16_unit(), any::<bool>()), 0..40)) {
+    fn each_lone_surrogate_is_read_as_u_fffd(units in vec((utf16_unit(), any::<bool>()), 0..40)) {
         let written: String = units.iter().map(|&(unit, raw)| match char::from_u32(unit.into()) {
             Some(c) if raw && c >= ' ' && c != '"' && c != '\\' => c.to_string(),
             _ => format!("\\u{unit:04x}"),
         }).collect();
         let units: Vec<_> = units.into_iter().map(|(unit, _)| unit).collect();
-        let meant = String::from_utf16_lossy(&units);
+        let expected = String::from_utf16_lossy(&units);
 
         let text = format!(r#"{{"type":"ping","nonce":"{written}"}}"#);
         let Ok(ClientEvent::Ping(Ping { nonce: Some(nonce) })) = decode_client(&text).map(|frame| frame.event) else {
             panic!("{text} is a ping");
         };
-        prop_assert_eq!(nonce.as_str(), &meant);
+        prop_assert_eq!(nonce.as_str(), &expected);
 
         let text = format!(r#"{{"type":"pong","ts":1,"nonce":"{written}"}}"#);
         let frame = decode_server(&text).expect("a pong");
@@ -186,7 +186,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_a_message_by_its_characters(text in any::<String>()) {
+    fn a_message_frame_is_valid_exactly_if_its_text_is(text in any::<String>()) {
         let frame = format!(r#"{{"type":"message","room":"a","text":{}}}"#, serde_json::Value::from(&*text));
         match (decode_client(&frame), Text::new(&text)) {
             (Ok(frame), Ok(text)) => {
@@ -199,9 +199,9 @@ proptest! {
         }
     }
 
-    /// Texts that look like the field itself are among them.
+    /// Some of the texts look like the field itself.
     #[test]
-    fn a_message_encoded_around_its_seq_is_the_encoded_message(
+    fn encode_around_seq_equals_encode_for_any_seq(
         message in strategies::message(),
         text in select(vec![None, Some(r#"","seq":0,"#), Some(r#"\","seq":0"#), Some(r#""seq":0"#)]),
         number: u64,
@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn a_page_of_texts_is_the_page_of_events(
+    fn encode_history_equals_the_encoded_history_event(
         history in strategies::history(),
         newest_first in any::<bool>(),
         reference in prop::option::of(strategies::reference()),
@@ -229,7 +229,7 @@ proptest! {
     }
 
     #[test]
-    fn only_an_entry_is_one(frame in strategies::server_frame()) {
+    fn entry_of_finds_exactly_the_entries(frame in strategies::server_frame()) {
         let entry = entry_of(&encode_frame(&frame));
         match frame.event {
             ServerEvent::Message(message) => {
@@ -242,8 +242,9 @@ proptest! {
     }
 }
 
-/// Whether `value` is the field `key`, or nothing where that is nothing. A string with half a surrogate pair is not
-/// looked at: serde cannot read it.
+/// Returns true if `value` is the value of the field `key`, or both are missing.
+///
+/// Ignores strings with a lone surrogate, which serde cannot read.
 fn is_read<T>(fields: &BTreeMap<String, Box<RawValue>>, key: &str, value: Option<&T>) -> bool
 where
     T: for<'a> Deserialize<'a> + PartialEq,
@@ -255,7 +256,7 @@ where
     unreadable || serde_json::from_str(raw).ok().as_ref() == value
 }
 
-/// Most of them halves of surrogate pairs, or next to one.
+/// A code unit, mostly a surrogate or next to the surrogates.
 fn utf16_unit() -> impl Strategy<Value = u16> {
     prop_oneof![
         2 => select(&[0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000]),
@@ -268,7 +269,7 @@ fn utf16_unit() -> impl Strategy<Value = u16> {
 }
 
 #[test]
-fn of_a_field_that_is_there_twice_the_last_one_counts() {
+fn the_last_of_two_equal_fields_counts() {
     let text = r#"{"type":"ping","type":"leave_room","room":5,"room":"a","r\u006fom":"b"}"#;
     let room = RoomName::new("b").expect("a name");
     assert_eq!(decode_client(text).map(|frame| frame.event), Ok(ClientEvent::LeaveRoom { room }));
@@ -277,11 +278,11 @@ fn of_a_field_that_is_there_twice_the_last_one_counts() {
         refusal(r#"{"type":"leave_room","room":"a","room":5,"ref":"x","ref":"y"}"#).expect("refused");
     assert_eq!(refused.fault, Fault::Wrong("room", "a string"));
     assert_eq!(refused.room, None);
-    assert_eq!(refused.reference.expect("the last one").as_str(), "y");
+    assert_eq!(refused.reference.expect("a ref").as_str(), "y");
 }
 
 #[test]
-fn a_refusal_names_the_field() {
+fn a_refusal_names_the_field_and_has_its_error_code() {
     for (text, message, code) in [
         ("[]", "a frame is a JSON object", ErrorCode::BadRequest),
         ("1e999", "a frame is a JSON object", ErrorCode::BadRequest),
@@ -306,11 +307,11 @@ fn a_refusal_names_the_field() {
 }
 
 #[test]
-fn a_large_limit_is_the_largest() {
-    for (written, read) in [("0", 0), ("4294967295", u32::MAX), ("18446744073709551615", u32::MAX)] {
-        let text = format!(r#"{{"type":"list_rooms","limit":{written}}}"#);
+fn a_limit_above_the_range_is_the_largest_limit() {
+    for (number, expected) in [("0", 0), ("4294967295", u32::MAX), ("18446744073709551615", u32::MAX)] {
+        let text = format!(r#"{{"type":"list_rooms","limit":{number}}}"#);
         let event = decode_client(&text).expect("a frame").event;
-        assert_eq!(event, ClientEvent::ListRooms { prefix: None, limit: Some(read) });
+        assert_eq!(event, ClientEvent::ListRooms { prefix: None, limit: Some(expected) });
     }
 }
 
@@ -323,9 +324,9 @@ struct Page<'a> {
     reference: Option<Ref>,
 }
 
-/// The smallest entries fill a page to the byte; the largest show that whole ones are left out, and at which end.
+/// Small entries fill a page to the byte. Large entries show which end of the page leaves entries out.
 #[test]
-fn a_page_stays_under_its_bound() {
+fn an_encoded_page_stays_within_the_frame_limit() {
     let room = RoomName::new(&"\"".repeat(64)).expect("a name");
     let epoch = Epoch::new(&"\\".repeat(64)).expect("an epoch");
     let reference = Ref::new(&"\u{1}".repeat(64)).expect("a ref");
@@ -342,7 +343,7 @@ fn a_page_stays_under_its_bound() {
                 let taken: Vec<_> = page.messages.iter().map(|entry| entry.get()).collect();
                 let left_out = entries.len() - taken.len();
                 let kept = if newest_first { &entries[left_out..] } else { &entries[..taken.len()] };
-                assert!(taken == kept, "a run that ends at the wanted end");
+                assert!(taken == kept, "a contiguous run from the requested end");
                 assert!(page.has_more);
                 assert_eq!(page.reference.as_ref(), reference);
             }
@@ -351,7 +352,7 @@ fn a_page_stays_under_its_bound() {
 }
 
 #[test]
-fn a_page_that_fits_says_what_it_was_told() {
+fn an_encoded_page_that_fits_keeps_has_more() {
     let room = RoomName::new("a").expect("a name");
     for has_more in [true, false] {
         let text = encode_history(&room, None, &[] as &[&str], has_more, true, None);

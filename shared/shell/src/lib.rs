@@ -1,6 +1,6 @@
-//! Shell completions and man pages of a program, from its clap command.
+//! Shell completions and man pages of a program, generated from its clap command.
 //!
-//! It is a crate of its own since both programs print them, and `realtime-shared`, which bots use too, has no clap.
+//! Both programs print them. The crate is separate from `realtime-shared`, because bots use that crate and need no clap.
 
 use clap::Command;
 use clap_complete::{Shell, generate};
@@ -13,23 +13,25 @@ pub struct CompletionsArgs {
     pub shell: Shell,
 }
 
-/// Script that completes the words of `program` in that shell.
+/// Generates the completion script of `program` for a shell.
 #[must_use]
 pub fn completions(mut program: Command, shell: Shell) -> Vec<u8> {
     let name = program.get_name().to_owned();
     let mut script = Vec::new();
     generate(shell, &mut program, &name, &mut script);
-    if shell == Shell::Bash { with_one_spelling(&script, &name) } else { script }
+    if shell == Shell::Bash { unify_names(&script, &name) } else { script }
 }
 
-/// `clap_complete` 4.6 spells the hyphen of a program's name in two ways, and bash finds no command's options
-/// (<https://github.com/clap-rs/clap/issues/6421>). Once that is repaired this changes nothing, and can go.
-fn with_one_spelling(script: &[u8], name: &str) -> Vec<u8> {
+/// Gives the program's name one spelling in a bash script.
+///
+/// `clap_complete` 4.6 spells the hyphen of the name in two ways, so bash finds no command's options
+/// (<https://github.com/clap-rs/clap/issues/6421>). This function changes nothing once that is fixed, and can go then.
+fn unify_names(script: &[u8], name: &str) -> Vec<u8> {
     let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
     String::from_utf8_lossy(script).replace(&wrong, &right).into_bytes()
 }
 
-/// Man page of `program` or of one of its commands, as roff.
+/// Renders the man page of `program`, or of one of its commands, as roff.
 #[must_use]
 pub fn man_page(program: Command, command: Option<&str>) -> Vec<u8> {
     let mut program = program.disable_help_subcommand(true);
@@ -55,7 +57,7 @@ Examples:
     )
 }
 
-/// Examples for the help of the command `man`, which is given the name of another command.
+/// Examples for the help of the command `man`; `command` is the command in the second example.
 #[must_use]
 pub fn man_examples(name: &str, command: &str) -> String {
     format!(
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn each_shell_knows_commands_and_options() {
+    fn the_script_of_each_shell_has_commands_and_options() {
         for shell in Shell::value_variants() {
             let script = text(completions(program(), *shell));
             assert!(script.contains("token") && script.contains("ttl"), "{shell}");
@@ -94,13 +96,13 @@ mod tests {
         let script = text(completions(program(), Shell::Bash));
         let complete = |words: &[&str]| {
             let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
-            let ask = format!(
+            let run = format!(
                 "{script}\nCOMP_WORDS=({}); COMP_CWORD={}\n_a__program a-program {last} {before}; echo \"${{COMPREPLY[@]}}\"",
                 words.join(" "),
                 words.len() - 1,
             );
             let output =
-                std::process::Command::new("bash").args(["--norc", "-c", &ask]).output().expect("bash");
+                std::process::Command::new("bash").args(["--norc", "-c", &run]).output().expect("bash");
             text(output.stdout).trim().to_owned()
         };
         assert_eq!(complete(&["a-program", "toke"]), "token");
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_and_its_commands_have_pages() {
+    fn the_program_and_its_commands_have_man_pages() {
         let page = text(man_page(program(), None));
         assert!(page.contains("a\\-program\\-token(1)") && page.contains("Exit codes"), "{page}");
         assert!(page.contains("a-program 1.2.3") && !page.contains("help(1)"), "{page}");

@@ -1,12 +1,16 @@
-//! The frame of an entry in two parts, for a store that assigns the `seq` itself.
+//! Encoder of an entry's frame in two parts, for a store that assigns the `seq`.
 
 use serde::Serialize;
 
-use crate::{ClientMsgId, EntryId, Epoch, Message, RoomName, Text, Timestamp, UserId};
+use super::encode::to_json;
+use crate::event::Message;
+use crate::name::{ClientMsgId, EntryId, RoomName, Text, UserId};
+use crate::position::Epoch;
+use crate::timestamp::Timestamp;
 
 /// The fields of a message before its `seq`, in the order of [`Message`].
 #[derive(Serialize)]
-struct Before<'a> {
+struct FieldsBefore<'a> {
     r#type: &'static str,
     room: &'a RoomName,
     from: &'a UserId,
@@ -15,7 +19,7 @@ struct Before<'a> {
 
 /// The fields of a message after its `seq`.
 #[derive(Serialize)]
-struct After<'a> {
+struct FieldsAfter<'a> {
     id: &'a EntryId,
     ts: &'a Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,17 +28,18 @@ struct After<'a> {
     epoch: &'a Option<Epoch>,
 }
 
-/// The text of a message before and after the number of its `seq`, whatever that is in `message`.
+/// Encodes a message in two parts: the text before the number of its `seq`, and the text after it.
 ///
-/// Both parts with a number between them are the text that [`encode`](super::encode) gives for that `seq`.
+/// The `seq` of `message` is ignored. Both parts with a number between them are equal to the text that
+/// [`encode`](crate::codec::encode) returns for that `seq`.
 #[must_use]
 pub fn encode_around_seq(message: &Message) -> (String, String) {
-    // Without `..`: a new field has to be added to one of the parts.
+    // No `..`: a new field does not compile until one of the parts has it.
     let Message { room, from, text, seq: _, id, ts, client_msg_id, epoch } = message;
-    let mut before = super::to_json(&Before { r#type: "message", room, from, text });
+    let mut before = to_json(&FieldsBefore { r#type: "message", room, from, text });
     before.pop();
     before.push_str(r#","seq":"#);
-    let mut after = super::to_json(&After { id, ts, client_msg_id, epoch });
+    let mut after = to_json(&FieldsAfter { id, ts, client_msg_id, epoch });
     after.replace_range(..1, ",");
     (before, after)
 }

@@ -1,8 +1,8 @@
-//! Before a text is read: half a surrogate pair, which JSON may hold as an escape and a Rust string may not.
+//! Replacement of lone surrogates: JSON escapes may contain them, Rust strings may not.
 
 use std::borrow::Cow;
 
-/// Writes U+FFFD for each escape of half a surrogate pair: JSON may hold them, strings may not.
+/// Replaces each escape of a lone surrogate by U+FFFD.
 pub(super) fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
     if !(text.contains("\\ud") || text.contains("\\uD")) {
         return Cow::Borrowed(text);
@@ -34,7 +34,7 @@ pub(super) fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
     Cow::Owned(fixed)
 }
 
-/// The UTF-16 code unit that is escaped at `at` as `\uXXXX`.
+/// The UTF-16 code unit of the escape `\uXXXX` at byte `at`.
 fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let escape = bytes.get(at..at + 6)?;
     if !escape.starts_with(b"\\u") {

@@ -1,5 +1,6 @@
-//! Texts that a client may send: the same frame written in many ways, and texts that are no frame, each with one
-//! thing wrong and with what that is called.
+//! Generators of the texts that a client may send: valid frames in many layouts, and invalid texts.
+//!
+//! Each invalid text has exactly one defect and, if it is JSON, the expected error code.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,12 +8,13 @@ use proptest::sample::{Index, select};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::client_frame;
+use super::frames::client_frame;
 use super::writer::{Style, Writer, style};
+use crate::error::ErrorCode;
+use crate::event::ClientFrame;
 use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS};
-use crate::{ClientFrame, ErrorCode};
 
-/// Each `type` and its own fields, with whether they have to be there. All may have `ref`.
+/// The fields of each `type`; true if the field is required. Every frame may have `ref`.
 const FIELDS: &[(&str, &[(&str, bool)])] = &[
     ("join_room", &[("room", true), ("since", false)]),
     ("leave_room", &[("room", true)]),
@@ -26,22 +28,24 @@ const FIELDS: &[(&str, &[(&str, bool)])] = &[
     ("notice", &[("message", true), ("room", false), ("user_id", false)]),
 ];
 
-/// The JSON text of a client's frame, however written.
+/// The text of a client's frame, in any layout.
 pub fn valid_client_text() -> impl Strategy<Value = String> {
     written_client_frame().prop_map(|(_, text)| text)
 }
 
-/// A text that is no client's frame: not JSON, or refused. Each is one or the other for one reason only.
+/// A text that is not a client's frame: either not JSON, or JSON that is refused.
 pub fn invalid_client_text() -> impl Strategy<Value = String> {
     prop_oneof![1 => not_json(), 3 => refused_client_text().prop_map(|(text, _)| text)]
 }
 
-/// A client's frame and one of its texts: fields in any order, unknown ones among them (of other types too), null
-/// for what is left out, an earlier and worthless twin of a field, escapes (also half surrogate pairs) and white space.
+/// A client's frame and one of its texts.
+///
+/// The text has its fields in any order, unknown fields and fields of other types, null for fields that are left out,
+/// earlier duplicates of a field that do not count, escapes (also of lone surrogates) and white space.
 pub fn written_client_frame() -> impl Strategy<Value = (ClientFrame, String)> {
-    (client_frame(), dress())
-        .prop_map(|(frame, dress)| {
-            let text = dress.write(&fields_of(&frame), &dress.values(&frame), &[]);
+    (client_frame(), layout())
+        .prop_map(|(frame, layout)| {
+            let text = layout.write(&fields_of(&frame), &layout.values(&frame), &[]);
             (frame, text)
         })
         .boxed()
@@ -87,57 +91,63 @@ pub fn not_json() -> impl Strategy<Value = String> {
     prop_oneof![2 => cut, 1 => continued, 2 => bare, 1 => deep, 1 => noise]
 }
 
-/// A text that is JSON and is refused, with what the refusal is called.
+/// A text that is JSON and is refused, with the error code.
 pub fn refused_client_text() -> impl Strategy<Value = (String, ErrorCode)> {
     let scalar =
         select(&["null", "true", "0", "-0.0", "1e999", "-1e999", "\"ping\"", "\"\\ud800\"", "[]", " [{}] "])
             .prop_map(str::to_owned);
     let large = (1..20_000_usize).prop_map(|digits| "9".repeat(digits));
     let deep = (1..20_000_usize).prop_map(|depth| "[".repeat(depth) + &"]".repeat(depth));
-    let no_object =
+    let not_an_object =
         prop_oneof![4 => scalar, 1 => large, 1 => deep].prop_map(|text| (text, ErrorCode::BadRequest));
-    let no_frame = (client_frame(), dress(), any::<Index>()).prop_map(|(frame, dress, index)| {
+    let not_a_frame = (client_frame(), layout(), any::<Index>()).prop_map(|(frame, layout, index)| {
         let own = fields_of(&frame);
-        let faults = faults(&own);
-        let fault = index.get(&faults);
-        let mut values = dress.values(&frame);
-        for (field, value) in &fault.changes {
+        let defects = defects(&own);
+        let defect = index.get(&defects);
+        let mut values = layout.values(&frame);
+        for (field, value) in &defect.changes {
             values.retain(|(key, _)| key != field);
             values.extend(value.clone().map(|value| ((*field).to_owned(), value)));
         }
-        (dress.write(&own, &values, &fault.changes), fault.code)
+        (layout.write(&own, &values, &defect.changes), defect.code)
     });
-    prop_oneof![1 => no_object, 8 => no_frame]
+    prop_oneof![1 => not_an_object, 8 => not_a_frame]
 }
 
-/// How a frame is dressed up: nothing of it changes what the frame says.
+/// The layout of a frame's text. It does not change the content of the frame.
 #[derive(Debug, Clone)]
-struct Dress {
+struct Layout {
     style: Style,
-    /// Where each field goes: sorted by this.
+    /// Sort keys of the fields.
     order: Vec<u16>,
-    /// Fields that mean nothing.
+    /// Fields that the frame's type does not have.
     unknown: Vec<(String, String)>,
-    /// Values of earlier twins of the first fields.
-    twins: Vec<String>,
-    /// Whether fields that are left out are null instead.
+    /// Values of earlier duplicates of the first fields.
+    duplicates: Vec<String>,
+    /// If true, fields that are left out are null.
     nulls: bool,
 }
 
-fn dress() -> impl Strategy<Value = Dress> {
+fn layout() -> impl Strategy<Value = Layout> {
     let key = prop_oneof![
         select(&["", "Type", "seq", "id", "from", "ts", "type ", "__proto__"]).prop_map(str::to_owned),
         select(&["room", "since", "text", "nonce", "limit", "after", "token", "user_id"])
             .prop_map(str::to_owned),
         "\\PC{0,20}".prop_map(|key| key + "?"),
     ];
-    (style(), vec(any::<u16>(), 24), vec((key, junk()), 0..4), vec(junk(), 0..3), any::<bool>())
-        .prop_map(|(style, order, unknown, twins, nulls)| Dress { style, order, unknown, twins, nulls })
+    (style(), vec(any::<u16>(), 24), vec((key, any_json()), 0..4), vec(any_json(), 0..3), any::<bool>())
+        .prop_map(|(style, order, unknown, duplicates, nulls)| Layout {
+            style,
+            order,
+            unknown,
+            duplicates,
+            nulls,
+        })
         .boxed()
 }
 
-/// Any JSON.
-fn junk() -> impl Strategy<Value = String> {
+/// Any JSON value.
+fn any_json() -> impl Strategy<Value = String> {
     let value = select(&[
         "null",
         "false",
@@ -154,8 +164,8 @@ fn junk() -> impl Strategy<Value = String> {
     prop_oneof![4 => value.prop_map(str::to_owned), 1 => deep]
 }
 
-impl Dress {
-    /// The fields of `frame` as JSON.
+impl Layout {
+    /// The fields of `frame` with their values as JSON text.
     fn values(&self, frame: &ClientFrame) -> Vec<(String, String)> {
         let Ok(Value::Object(fields)) = serde_json::to_value(frame) else {
             panic!("a frame is an object");
@@ -163,7 +173,7 @@ impl Dress {
         fields.iter().map(|(key, value)| (key.clone(), Writer::new(&self.style).value(value))).collect()
     }
 
-    /// The text of `values`, where `own` are the fields that may be there. What was changed is not filled up.
+    /// The text of `values`. `own` are the fields of the type. Fields of `changed` get no null.
     fn write(&self, own: &[(&str, bool)], values: &[(String, String)], changed: &[Change]) -> String {
         let mut fields = values.to_vec();
         let unknown = self.unknown.iter().filter(|(key, _)| own.iter().all(|(own, _)| key != own));
@@ -177,65 +187,66 @@ impl Dress {
         }
         let mut ordered: Vec<_> = fields.into_iter().zip(&self.order).collect();
         ordered.sort_by_key(|(_, place)| **place);
-        let twins = values.iter().zip(&self.twins).map(|((key, _), value)| (key.clone(), value.clone()));
-        let fields: Vec<_> = twins.chain(ordered.into_iter().map(|(field, _)| field)).collect();
+        let duplicates =
+            values.iter().zip(&self.duplicates).map(|((key, _), value)| (key.clone(), value.clone()));
+        let fields: Vec<_> = duplicates.chain(ordered.into_iter().map(|(field, _)| field)).collect();
         Writer::new(&self.style).object(&fields)
     }
 }
 
-/// The fields that `frame` may have, `ref` among them, `type` not.
+/// The fields of the type of `frame`, with `ref` and without `type`.
 fn fields_of(frame: &ClientFrame) -> Vec<(&'static str, bool)> {
     let value = serde_json::to_value(frame).expect("JSON");
     let (_, own) = FIELDS.iter().find(|(kind, _)| value["type"] == *kind).expect("a type in the table");
     own.iter().copied().chain([("ref", false)]).collect()
 }
 
-/// A field and its JSON; none: the field is taken away.
+/// A field and its new JSON text; `None` removes the field.
 type Change = (&'static str, Option<String>);
 
-/// One thing that is wrong with a frame.
-struct Fault {
+/// A defect of a frame: the changes that cause it, and the expected error code.
+struct Defect {
     changes: Vec<Change>,
     code: ErrorCode,
 }
 
-/// Everything that can be wrong with a frame of these fields.
-fn faults(own: &[(&'static str, bool)]) -> Vec<Fault> {
-    let one = |field, value, code| Fault { changes: vec![(field, value)], code };
-    let mut faults = vec![one("type", None, ErrorCode::BadRequest)];
+/// All defects of a frame with these fields.
+fn defects(own: &[(&'static str, bool)]) -> Vec<Defect> {
+    let one = |field, value, code| Defect { changes: vec![(field, value)], code };
+    let mut defects = vec![one("type", None, ErrorCode::BadRequest)];
     for wrong in ["null", "5", "[\"ping\"]", "{}"] {
-        faults.push(one("type", Some(wrong.into()), ErrorCode::BadRequest));
+        defects.push(one("type", Some(wrong.into()), ErrorCode::BadRequest));
     }
     for unknown in
         ["\"\"", "\"PING\"", "\"ping \"", "\"system\"", "\"pong\"", "\"\\ud800ping\"", "\"a\\u0000\""]
     {
-        faults.push(one("type", Some(unknown.into()), ErrorCode::UnknownType));
+        defects.push(one("type", Some(unknown.into()), ErrorCode::UnknownType));
     }
     for &(field, required) in own {
         if required {
-            faults.push(one(field, None, ErrorCode::BadRequest));
-            faults.push(one(field, Some("null".into()), ErrorCode::BadRequest));
+            defects.push(one(field, None, ErrorCode::BadRequest));
+            defects.push(one(field, Some("null".into()), ErrorCode::BadRequest));
         }
         let (wrong, invalid, code) = wrong_values(field);
-        faults.extend(wrong.into_iter().map(|value| one(field, Some(value), ErrorCode::BadRequest)));
-        faults.extend(invalid.into_iter().map(|value| one(field, Some(value), code)));
+        defects.extend(wrong.into_iter().map(|value| one(field, Some(value), ErrorCode::BadRequest)));
+        defects.extend(invalid.into_iter().map(|value| one(field, Some(value), code)));
     }
     let has = |name| own.iter().any(|(field, _)| *field == name);
     if has("before") {
-        faults.push(both(("before", "1"), ("after", "0")));
+        defects.push(both(("before", "1"), ("after", "0")));
     }
     if has("user_id") {
-        faults.push(both(("room", "\"a\""), ("user_id", "\"b\"")));
+        defects.push(both(("room", "\"a\""), ("user_id", "\"b\"")));
     }
-    faults
+    defects
 }
 
-fn both(one: (&'static str, &str), other: (&'static str, &str)) -> Fault {
+fn both(one: (&'static str, &str), other: (&'static str, &str)) -> Defect {
     let changes = [one, other].map(|(field, value)| (field, Some(value.to_owned()))).to_vec();
-    Fault { changes, code: ErrorCode::BadRequest }
+    Defect { changes, code: ErrorCode::BadRequest }
 }
 
-/// Values of the wrong kind for `field`, and values that it refuses by a name of their own.
+/// Values of the wrong type for `field`, invalid values of the right type, and the error code of the latter.
 fn wrong_values(field: &str) -> (Vec<String>, Vec<String>, ErrorCode) {
     let not_a_string = || ["5", "1e999", "true", "[]", "{\"a\":{}}"].map(String::from).to_vec();
     let not_a_count =

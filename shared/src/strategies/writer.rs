@@ -1,27 +1,27 @@
-//! JSON in all the ways in which it may be written: escapes and white space follow a pattern from outside.
+//! Writer of JSON in any layout: a [`Style`] decides on escapes and white space.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// How to write: each pattern is gone through again and again.
+/// A layout of JSON: patterns of escapes and white space, applied in turn and repeated.
 #[derive(Debug, Clone)]
 pub(super) struct Style {
     escapes: Vec<Escape>,
     gaps: Vec<&'static str>,
 }
 
-/// What to do with the next character, where there is a choice.
+/// The form of the next character.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Escape {
-    /// As it is, or in its short form where it has to be escaped.
+    /// Unescaped, or the short escape if JSON requires one.
     Short,
-    /// As UTF-16 code units, in lower case.
+    /// Escaped UTF-16 code units in lower case.
     Lower,
-    /// As UTF-16 code units, in upper case.
+    /// Escaped UTF-16 code units in upper case.
     Upper,
-    /// U+FFFD as half a surrogate pair, which is read as U+FFFD; others as [`Escape::Short`].
+    /// A lone surrogate for U+FFFD, which decodes to U+FFFD; [`Escape::Short`] for other characters.
     Lone,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn style() -> impl Strategy<Value = Style> {
     (vec(escape, 1..16), vec(gap, 1..16)).prop_map(|(escapes, gaps)| Style { escapes, gaps })
 }
 
-/// Writes one text in a [`Style`].
+/// Writer of one text in a [`Style`].
 pub(super) struct Writer<'a> {
     style: &'a Style,
     text: String,
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
         Self { style, text: String::new(), characters: 0, gaps: 0 }
     }
 
-    /// An object of these fields, in this order, whose values are JSON already.
+    /// Writes an object with these fields in this order. The values are JSON text.
     pub(super) fn object(mut self, fields: &[(String, String)]) -> String {
         self.gap();
         self.text.push('{');
@@ -71,7 +71,7 @@ impl<'a> Writer<'a> {
         self.text
     }
 
-    /// A value, strings in it escaped as the style has it.
+    /// Writes a value.
     pub(super) fn value(mut self, value: &Value) -> String {
         self.any(value);
         self.text

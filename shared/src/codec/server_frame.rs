@@ -1,8 +1,8 @@
-//! Server frames that cannot be read as their `type` says, or whose `type` is unknown.
+//! Decoder of server frames, with a fallback for frames that this version cannot read.
 //!
-//! A later version may send kinds of entries, and content, that this one does not know. Each entry keeps its place all
-//! the same, live and in a page of history: a client that lost one would replay it after each reconnect, or page to it
-//! for ever.
+//! A later version may send entries of unknown kinds, or with unknown content. Each of them stays an entry with its seq and
+//! id, live and in a page of history. A client that dropped one would replay it after each reconnect, or request its page
+//! forever.
 
 use std::collections::HashMap;
 
@@ -13,35 +13,36 @@ use serde_json::value::RawValue;
 use crate::entry::EntryRef;
 use crate::event::{History, ServerEvent, ServerFrame};
 
-/// The fields of a frame as they are written.
-type Fields<'a> = HashMap<String, &'a RawValue>;
+/// The fields of a frame, with their values as JSON text.
+type RawFields<'a> = HashMap<String, &'a RawValue>;
 
-/// Reads a frame. An error: the text is no JSON object with a `type`.
+/// Decodes a frame. Fails if the text is not a JSON object with a `type`.
 pub(super) fn decode(text: &str) -> Result<ServerFrame, Error> {
-    // The strict reader is the fast one, and fails rarely.
+    // The strict decoder is the fast one, and fails rarely.
     if let Ok(frame) = serde_json::from_str(text) {
         return Ok(frame);
     }
-    let fields: Fields<'_> = serde_json::from_str(text)?;
+    let fields: RawFields<'_> = serde_json::from_str(text)?;
     if field::<String>(&fields, "type").is_none() {
-        return Err(Error::custom("a frame has a `type`"));
+        return Err(Error::custom("`type` is missing or not a string"));
     }
     Ok(ServerFrame { event: event(text), reference: field(&fields, "ref") })
 }
 
+/// Decodes an event, as [`ServerEvent::Unknown`] if necessary.
 fn event(text: &str) -> ServerEvent {
     if let Ok(event) = serde_json::from_str(text) {
         return event;
     }
-    let fields: Fields<'_> = serde_json::from_str(text).unwrap_or_default();
+    let fields: RawFields<'_> = serde_json::from_str(text).unwrap_or_default();
     match history(&fields) {
         Some(history) => ServerEvent::History(history),
         None => ServerEvent::Unknown { entry: entry(&fields) },
     }
 }
 
-/// A page of history, some of whose entries cannot be read.
-fn history(fields: &Fields<'_>) -> Option<History> {
+/// Decodes a page of history, of which some entries cannot be read.
+fn history(fields: &RawFields<'_>) -> Option<History> {
     if field::<String>(fields, "type")? != "history" {
         return None;
     }
@@ -54,11 +55,11 @@ fn history(fields: &Fields<'_>) -> Option<History> {
     })
 }
 
-/// The entry that a frame is which cannot be read.
-fn entry(fields: &Fields<'_>) -> Option<EntryRef> {
+/// The reference to the entry that an unreadable frame contains.
+fn entry(fields: &RawFields<'_>) -> Option<EntryRef> {
     let kind: String = field(fields, "type")?;
     let event: Option<String> = field(fields, "event");
-    if is_no_entry(&kind, event.as_deref()) {
+    if is_not_an_entry(&kind, event.as_deref()) {
         return None;
     }
     Some(EntryRef {
@@ -70,9 +71,10 @@ fn entry(fields: &Fields<'_>) -> Option<EntryRef> {
     })
 }
 
-/// Whether frames of a `type`, and of an `event` where that is `system`, are known to be no entries. All of these are
-/// named here; a test compares them with the golden files.
-fn is_no_entry(kind: &str, event: Option<&str>) -> bool {
+/// Returns true for each `type` that is not an entry, and for each `event` of `system`.
+///
+/// The list is complete: a test compares it with the golden files.
+fn is_not_an_entry(kind: &str, event: Option<&str>) -> bool {
     match kind {
         "typing" | "pong" | "ack" | "history" | "members" | "rooms" | "refreshed" | "error" => true,
         "system" => {
@@ -82,6 +84,6 @@ fn is_no_entry(kind: &str, event: Option<&str>) -> bool {
     }
 }
 
-fn field<T: DeserializeOwned>(fields: &Fields<'_>, name: &str) -> Option<T> {
+fn field<T: DeserializeOwned>(fields: &RawFields<'_>, name: &str) -> Option<T> {
     serde_json::from_str(fields.get(name)?.get()).ok()
 }

@@ -1,0 +1,85 @@
+//! Encoders of frames.
+
+use crate::event::{ClientFrame, ServerEvent, ServerFrame};
+use crate::name::{Ref, RoomName};
+use crate::position::Epoch;
+
+/// Largest frame that a server sends, in bytes.
+pub const SERVER_FRAME_BYTES: usize = 1024 * 1024;
+
+/// Encodes an event without a `ref`.
+#[must_use]
+pub fn encode(event: &ServerEvent) -> String {
+    to_json(event)
+}
+
+/// Encodes a server's frame, with the `ref` of its request.
+#[must_use]
+pub fn encode_frame(frame: &ServerFrame) -> String {
+    match frame.reference {
+        None => to_json(&frame.event),
+        Some(_) => to_json(frame),
+    }
+}
+
+/// Encodes a client's frame.
+#[must_use]
+pub fn encode_client(frame: &ClientFrame) -> String {
+    to_json(frame)
+}
+
+/// Encodes a `history` answer from entries that [`encode`] has encoded.
+///
+/// Takes entries while the frame stays within [`SERVER_FRAME_BYTES`]: the last ones if `newest_first`, else the first
+/// ones. If it leaves some out, `has_more` is true.
+#[must_use]
+pub fn encode_history(
+    room: &RoomName,
+    epoch: Option<&Epoch>,
+    entries: &[impl AsRef<str>],
+    has_more: bool,
+    newest_first: bool,
+    reference: Option<&Ref>,
+) -> String {
+    let room = to_json(room);
+    let epoch = to_json(&epoch);
+    let reference = reference.map(to_json);
+    let fixed = 96 + room.len() + epoch.len() + reference.as_ref().map_or(0, String::len);
+    let fits = |total: &mut usize, entry: &str| {
+        *total += entry.len() + 1;
+        *total <= SERVER_FRAME_BYTES
+    };
+    let mut total = fixed;
+    let (from, to) = if newest_first {
+        let taken = entries.iter().rev().take_while(|entry| fits(&mut total, entry.as_ref())).count();
+        (entries.len() - taken, entries.len())
+    } else {
+        (0, entries.iter().take_while(|entry| fits(&mut total, entry.as_ref())).count())
+    };
+    let has_more = has_more || to - from < entries.len();
+
+    let mut text = String::with_capacity(total.min(SERVER_FRAME_BYTES));
+    text.push_str(r#"{"type":"history","room":"#);
+    text.push_str(&room);
+    text.push_str(r#","epoch":"#);
+    text.push_str(&epoch);
+    text.push_str(r#","messages":["#);
+    for (index, entry) in entries[from..to].iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(entry.as_ref());
+    }
+    text.push_str(if has_more { r#"],"has_more":true"# } else { r#"],"has_more":false"# });
+    if let Some(reference) = reference {
+        text.push_str(r#","ref":"#);
+        text.push_str(&reference);
+    }
+    text.push('}');
+    text
+}
+
+/// Serializes a value of this crate's types, which cannot fail.
+pub(super) fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("events have string keys and no failing parts")
+}
