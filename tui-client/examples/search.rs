@@ -35,11 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{HELD} messages");
     for c in QUERY.chars() {
         let took = press(&mut model, KeyCode::Char(c), KeyModifiers::NONE);
-        println!("{c:?}: {took:?}, {:?}", model.pane().found());
+        println!("{c:?}: {took:?}, {:?}", model.pane().search_result());
     }
     println!("a step: {:?}", press(&mut model, KeyCode::Up, KeyModifiers::NONE));
     let took = hear(&mut model, &room, HELD as u64 + 1)?;
-    println!("a message that comes: {took:?}, {:?}", model.pane().found());
+    println!("a message that comes: {took:?}, {:?}", model.pane().search_result());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Notifications, and the attention of the user: whether a notification is wanted now.
+//! Notifications, and the attention of the user, which decides if one is needed.
 
 use std::time::Duration;
 
@@ -6,39 +6,38 @@ use serde::Deserialize;
 
 use crate::sanitize::Line;
 
-/// Without reports of the focus: time after a key or a click during which the user is taken to look at the screen.
+/// Time after a key or a click during which the user counts as attentive, if the terminal does not report the focus.
 const ATTENDS: Duration = Duration::from_secs(30);
 
-/// What the user is told of while they look elsewhere.
+/// Messages that cause a notification while the user looks elsewhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NotifyOn {
     /// Messages that name the user.
     #[default]
     Mentions,
-    /// Every message of another.
+    /// Every message of another user.
     All,
-    /// Nothing.
     Nothing,
 }
 
-/// What the user is told, wherever they look.
+/// A notification outside of the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// Who said it, and where.
+    /// The sender and the room.
     pub title: Line,
-    /// What was said.
+    /// The beginning of the message.
     pub text: Line,
 }
 
-/// What is known of where the user looks.
+/// Signs of the user's attention.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::app) struct Attention {
-    /// Whether the window has the focus; `None` where the terminal never told.
+    /// The window has the focus; `None` if the terminal does not report it.
     pub(in crate::app) focus: Option<bool>,
-    /// When a key or the mouse was pressed last.
+    /// Time of the last key or click.
     pub(in crate::app) key: Option<Duration>,
-    /// When a notification was made last.
+    /// Time of the last notification.
     pub(super) notified: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! Times as they are passed in and as they are shown.
+//! Times: the current time, which the runtime passes in, and times as text.
 
 use std::time::Duration;
 
@@ -6,19 +6,18 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use realtime_shared::Timestamp;
 
-/// The time at which something is handled. The app reads no clock: the runtime passes this in.
+/// The time of an input. The app reads no clock; the runtime passes the time in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
-    /// Since the start of the program; never goes back.
+    /// Time since the start of the program; monotonic.
     pub mono: Duration,
-    /// What the clock on the wall says; may jump.
+    /// Wall clock time; may jump.
     pub wall: Timestamp,
 }
 
-/// A time of day and its day, in the user's time zone: as much as the timeline shows.
+/// A date, hour and minute in the user's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
-    /// The day.
     pub day: Date,
     /// 0 to 23.
     pub hour: i8,
@@ -27,7 +26,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// When `ts` was in `zone`; the end of time where it is beyond year 9999.
+    /// Converts `ts` to the time zone. A time beyond the year 9999 becomes the last one of that year.
     #[must_use]
     pub fn of(ts: Timestamp, zone: &TimeZone) -> Self {
         let local = zone.to_datetime(instant(ts));
@@ -35,20 +34,20 @@ impl Stamp {
     }
 }
 
-/// The time of day of `ts` in `zone` by the second, or by the thousandth of one: `20:18:03`, `20:18:03.250`.
+/// Formats the time of day, with milliseconds if `is_exact`: `20:18:03`, `20:18:03.250`.
 pub(super) fn clock_time(ts: Timestamp, zone: &TimeZone, is_exact: bool) -> String {
     let time = zone.to_datetime(instant(ts)).time();
     let seconds = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
     if is_exact { format!("{seconds}.{:03}", time.millisecond()) } else { seconds }
 }
 
-/// The end of time where it is beyond year 9999.
+/// Converts `ts`. A time beyond the year 9999 becomes the last one of that year.
 fn instant(ts: Timestamp) -> jiff::Timestamp {
     let millis = i64::try_from(ts.millis()).ok();
     millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok()).unwrap_or(jiff::Timestamp::MAX)
 }
 
-/// A length of time for people: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`.
+/// Formats a duration in one unit: `<1 s`, `12 s`, `3 min`, `2 h`, `4 d`.
 #[must_use]
 pub fn human(duration: Duration) -> String {
     match duration.as_secs() {
@@ -72,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_has_seconds() {
+    fn a_clock_time_has_seconds_and_milliseconds() {
         let ts = Timestamp::from_millis(1_763_842_683_050);
         assert_eq!(clock_time(ts, &TimeZone::UTC, false), "20:18:03");
         assert_eq!(clock_time(ts, &TimeZone::UTC, true), "20:18:03.050");

@@ -1,104 +1,94 @@
-//! The text that is being written: a string, a cursor between two graphemes, what was cut last, and what was there
-//! before.
+//! A plain text editor: text, a cursor between two graphemes, the last cut, and the changes that can be undone.
 //!
-//! Each change remembers the text before it. What is typed is one change as long as it is one word.
-//!
-//! It keeps what was typed as it was typed; the composer's pane cleans it for the screen.
+//! Each change keeps the text before it. Typing one word is one change. The text is kept as it was typed; the
+//! composer's pane cleans it for the screen.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The longest draft, in characters: four messages. What does not fit is refused as a whole and stays where it
-/// came from.
+/// Characters of the longest draft: four messages. A text that does not fit is refused as a whole.
 pub const DRAFT_CHARS: usize = 16_000;
 
-/// Changes that can be undone, and bytes that are kept for that.
+/// Changes that can be undone, and the bytes that they may take together.
 const UNDONE: usize = 200;
 const UNDONE_BYTES: usize = 256 * 1024;
 
-/// A small editor of plain text.
+/// A plain text editor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Editor {
     text: String,
-    /// In bytes, between two graphemes.
+    /// Byte offset, always between two graphemes.
     cursor: usize,
     cut: String,
-    /// What was there before each change, the last one at the end.
-    before: VecDeque<Past>,
-    /// What was there before each undo.
-    after: Vec<Past>,
-    /// Where a word that is being typed ends: what is typed there is part of the same change.
+    /// The text before each change, the last change at the end.
+    before: VecDeque<Snapshot>,
+    /// The text before each undo.
+    after: Vec<Snapshot>,
+    /// End of the word that is being typed. Text typed there belongs to the same change.
     typing_at: Option<usize>,
 }
 
-/// A text that was there, and where the cursor was.
+/// A former text with its cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Past {
+struct Snapshot {
     text: String,
     cursor: usize,
 }
 
-/// Where to move to, or up to where to cut.
+/// A target for moving the cursor or for cutting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Motion {
-    /// One grapheme back.
     Left,
-    /// One grapheme on.
     Right,
-    /// To the start of the word.
     WordLeft,
-    /// To the end of the word.
     WordRight,
-    /// One line up, in the same column.
+    /// One line up in the same column.
     Up,
-    /// One line down, in the same column.
+    /// One line down in the same column.
     Down,
-    /// To the start of the line.
     LineStart,
-    /// To the end of the line.
     LineEnd,
 }
 
-/// What was to be inserted does not fit.
+/// Error: the text does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
 impl Editor {
-    /// What is written.
+    /// Returns the text.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Where the cursor is, in bytes.
+    /// Returns the byte offset of the cursor.
     #[must_use]
     pub const fn cursor(&self) -> usize {
         self.cursor
     }
 
-    /// Whether nothing is written.
+    /// Returns true if the text is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// Whether nothing but white space is written.
+    /// Returns true if the text is empty or only white space.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
 
-    /// Puts `text` in the place of what is written, with the cursor at its end. It is another text: what was written
-    /// before is not come back to.
+    /// Starts over with `text`, with the cursor at its end. Earlier changes can no longer be undone.
     pub fn set(&mut self, text: String) {
-        self.forget();
+        self.forget_changes();
         self.cursor = text.len();
         self.text = text;
     }
 
-    /// Puts `text` in the place of what is written, as a change.
+    /// Replaces the whole text, as a change that can be undone.
     pub fn rewrite(&mut self, text: String) {
         if text != self.text {
             self.change();
@@ -107,56 +97,57 @@ impl Editor {
         }
     }
 
-    /// Takes what is written out, and leaves nothing.
+    /// Takes the text and leaves the editor empty.
     pub fn take(&mut self) -> String {
-        self.forget();
+        self.forget_changes();
         self.cursor = 0;
         std::mem::take(&mut self.text)
     }
 
-    /// Takes the last change back; whether there was one.
+    /// Undoes the last change. Returns false if there is none.
     pub fn undo(&mut self) -> bool {
         self.typing_at = None;
-        let Some(past) = self.before.pop_back() else { return false };
-        let now = self.put(past);
+        let Some(snapshot) = self.before.pop_back() else { return false };
+        let now = self.swap(snapshot);
         self.after.push(now);
         true
     }
 
-    /// Makes the change again that was taken back last; whether there was one.
+    /// Repeats the change that was undone last. Returns false if there is none.
     pub fn redo(&mut self) -> bool {
         self.typing_at = None;
-        let Some(past) = self.after.pop() else { return false };
-        let now = self.put(past);
+        let Some(snapshot) = self.after.pop() else { return false };
+        let now = self.swap(snapshot);
         self.before.push_back(now);
         true
     }
 
-    /// What is there now, in the place of which `past` is put.
-    fn put(&mut self, past: Past) -> Past {
-        Past {
-            text: std::mem::replace(&mut self.text, past.text),
-            cursor: std::mem::replace(&mut self.cursor, past.cursor),
+    /// Restores a snapshot and returns one of the current state.
+    fn swap(&mut self, snapshot: Snapshot) -> Snapshot {
+        Snapshot {
+            text: std::mem::replace(&mut self.text, snapshot.text),
+            cursor: std::mem::replace(&mut self.cursor, snapshot.cursor),
         }
     }
 
-    /// Remembers what is there: it is about to change.
+    /// Keeps the current text before a change.
     fn change(&mut self) {
         self.typing_at = None;
         self.after.clear();
-        let mut bytes = self.text.len() + self.before.iter().map(|past| past.text.len()).sum::<usize>();
+        let mut bytes =
+            self.text.len() + self.before.iter().map(|snapshot| snapshot.text.len()).sum::<usize>();
         while self.before.len() >= UNDONE || bytes > UNDONE_BYTES {
             let Some(oldest) = self.before.pop_front() else { break };
             bytes -= oldest.text.len();
         }
-        self.before.push_back(Past { text: self.text.clone(), cursor: self.cursor });
+        self.before.push_back(Snapshot { text: self.text.clone(), cursor: self.cursor });
     }
 
-    fn forget(&mut self) {
+    fn forget_changes(&mut self) {
         (self.before, self.after, self.typing_at) = (VecDeque::new(), Vec::new(), None);
     }
 
-    /// Writes at the cursor.
+    /// Inserts text at the cursor.
     pub fn insert(&mut self, text: &str) -> Result<(), Full> {
         if self.text.len() + text.len() > DRAFT_CHARS
             && self.text.chars().count() + text.chars().count() > DRAFT_CHARS
@@ -169,8 +160,8 @@ impl Editor {
         let mut letters = text.chars();
         let letter = letters.next().filter(|_| letters.as_str().is_empty());
         // A space belongs to the word before it.
-        let goes_on = letter.is_some_and(|letter| letter != '\n') && self.typing_at == Some(self.cursor);
-        if !goes_on {
+        let is_same_word = letter.is_some_and(|letter| letter != '\n') && self.typing_at == Some(self.cursor);
+        if !is_same_word {
             self.change();
         }
         self.text.insert_str(self.cursor, text);
@@ -179,7 +170,7 @@ impl Editor {
         Ok(())
     }
 
-    /// Writes `text` in the place of `range`, which is between graphemes, and puts the cursor after it.
+    /// Replaces `range`, which must begin and end between graphemes, and puts the cursor after the new text.
     pub fn replace(&mut self, range: Range<usize>, text: &str) -> Result<(), Full> {
         let chars = |text: &str| text.chars().count();
         if chars(&self.text) - chars(&self.text[range.clone()]) + chars(text) > DRAFT_CHARS {
@@ -192,7 +183,7 @@ impl Editor {
         Ok(())
     }
 
-    /// Moves the cursor; whether it did.
+    /// Moves the cursor. Returns false if it stays where it is.
     pub fn go(&mut self, motion: Motion) -> bool {
         let to = self.target(motion);
         let moved = to != self.cursor;
@@ -200,7 +191,7 @@ impl Editor {
         moved
     }
 
-    /// Moves the cursor to a place in the text, in bytes, or to the next one between two graphemes.
+    /// Moves the cursor to a byte offset, or to the next offset between two graphemes.
     pub fn go_to(&mut self, at: usize) {
         let mut at = at.min(self.text.len());
         while !self.text.is_char_boundary(at) {
@@ -209,12 +200,12 @@ impl Editor {
         self.cursor = self.boundary_at_or_after(at);
     }
 
-    /// Deletes one grapheme before the cursor or after it.
+    /// Deletes from the cursor to the target.
     pub fn delete(&mut self, motion: Motion) {
         self.remove(motion);
     }
 
-    /// Deletes from the cursor to where the motion leads, and keeps it for [`Editor::paste_cut`].
+    /// Deletes from the cursor to the target, and keeps the text for [`Editor::paste_cut`].
     pub fn cut(&mut self, motion: Motion) {
         let removed = self.remove(motion);
         if !removed.is_empty() {
@@ -222,7 +213,7 @@ impl Editor {
         }
     }
 
-    /// Writes what was cut last.
+    /// Inserts the text that was cut last.
     pub fn paste_cut(&mut self) -> Result<(), Full> {
         let cut = self.cut.clone();
         self.insert(&cut)
@@ -279,28 +270,28 @@ impl Editor {
         self.text[at..].find('\n').map_or(self.text.len(), |newline| at + newline)
     }
 
-    /// Graphemes before the cursor in its line.
+    /// Returns the number of graphemes before the cursor in its line.
     fn column(&self) -> usize {
         self.text[self.line_start(self.cursor)..self.cursor].graphemes(true).count()
     }
 
-    /// The place of `column` in the line that starts at `start`, or that line's end.
+    /// Returns the offset of `column` in the line that starts at `start`, or the end of that line.
     fn column_of(&self, start: usize, column: usize) -> usize {
         let line = &self.text[start..self.line_end(start)];
         start + line.grapheme_indices(true).nth(column).map_or(line.len(), |(at, _)| at)
     }
 
-    /// A combining mark typed after a letter makes one grapheme of both: the cursor stays outside.
+    /// Returns `at` or the next offset between two graphemes. A combining mark joins the letter before it.
     fn boundary_at_or_after(&self, at: usize) -> usize {
         self.boundaries(at).find(|&index| index >= at).unwrap_or(self.text.len())
     }
 
-    /// A word's bound may be inside of a grapheme (flags).
+    /// Returns `at` or the last offset between two graphemes before it. A flag has a word boundary inside of its grapheme.
     fn boundary_at_or_before(&self, at: usize) -> usize {
         self.boundaries(at).take_while(|&index| index <= at).last().unwrap_or(at)
     }
 
-    /// Where graphemes begin, from the line of `at` on.
+    /// Returns the offsets at which graphemes begin, from the line of `at` on.
     fn boundaries(&self, at: usize) -> impl Iterator<Item = usize> {
         let start = self.line_start(at);
         self.text[start..].grapheme_indices(true).map(move |(index, _)| start + index)

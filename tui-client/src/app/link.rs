@@ -1,36 +1,32 @@
-//! The connection, as it is shown.
+//! State of the connection as the screen shows it.
 
 use std::time::Duration;
 
 use crate::net::{ConnectionState, Disconnect};
 use crate::sanitize::{self, Line};
 
-/// How the connection is.
+/// State of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
-    /// A connection is being made.
     Connecting {
-        /// The how-manieth try, from 1.
+        /// Number of the attempt, from 1.
         attempt: u32,
     },
-    /// There is one.
     Connected,
-    /// There is none, and a try follows.
+    /// Not connected; another attempt follows.
     Waiting {
-        /// Why there is none.
         reason: Line,
-        /// When the try follows, since the start of the program.
+        /// Time of the next attempt, as [`super::Now::mono`].
         until: Duration,
     },
-    /// There is none, and no try follows by itself.
+    /// Not connected; no attempt follows unless the user asks for one.
     Stopped {
-        /// Why.
         reason: Line,
     },
 }
 
 impl Link {
-    /// The state as it is at `now`.
+    /// Converts the state that the connection reported at `now`.
     #[must_use]
     pub fn of(state: &ConnectionState, now: Duration) -> Self {
         match state {
@@ -43,13 +39,13 @@ impl Link {
         }
     }
 
-    /// Whether frames can be sent.
+    /// Returns true if frames can be sent.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self, Self::Connected)
     }
 
-    /// Whole seconds until the next try, counting the one that has begun.
+    /// Returns the seconds until the next attempt, rounded up.
     #[must_use]
     pub fn countdown(&self, now: Duration) -> Option<u64> {
         match self {
@@ -60,7 +56,7 @@ impl Link {
         }
     }
 
-    /// When the countdown shows another number: never where there is none, or it has ended.
+    /// Returns the time at which the countdown changes; `None` without a countdown or after its end.
     #[must_use]
     pub fn next_change(&self, now: Duration) -> Option<Duration> {
         let Self::Waiting { until, .. } = self else { return None };
@@ -78,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_countdown_counts_whole_seconds_down_and_then_rests() {
+    fn the_countdown_shows_whole_seconds_and_stops_at_zero() {
         let ms = Duration::from_millis;
         let link = Link::of(
             &ConnectionState::Waiting { reason: Disconnect::Silent, retry_in: ms(2_500), attempt: 1 },

@@ -1,4 +1,4 @@
-//! What comes in, and what is to be done: all that the pure part has to do with the rest.
+//! Inputs and effects: the interface between the pure app and the runtime.
 
 use crossterm::event::KeyEvent;
 use realtime_shared::RoomName;
@@ -6,148 +6,137 @@ use realtime_shared::RoomName;
 use super::attention::Notification;
 use super::clock::Now;
 use super::keys::Action;
-use super::rooms::reading::Mark;
-use super::rooms::timeline::Key;
+use super::rooms::reading::ReadMark;
+use super::rooms::timeline::ItemKey;
 use crate::markup::Target;
 use crate::net;
 
-/// Something happened.
+/// An input, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Msg {
-    /// When.
     pub now: Now,
-    /// What.
     pub input: Input,
 }
 
-/// What happened.
+/// An input of the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A key was pressed.
     Key(KeyEvent),
-    /// Text was pasted.
     Paste(String),
-    /// The mouse's wheel was turned by a notch.
+    /// The mouse wheel turned by one notch.
     Wheel {
-        /// Back, or on.
+        /// Towards older messages.
         up: bool,
     },
-    /// The mouse was pressed on something.
+    /// A mouse button was pressed on something.
     Click(Hit),
-    /// It was moved while pressed.
+    /// The mouse moved while a button was pressed.
     Dragged,
-    /// This text was selected with it.
+    /// The mouse selected this text.
     Selected(String),
-    /// The editor gave this draft back, or a sentence on why it did not.
+    /// The editor returned this draft, or an error as a sentence for the user.
     Edited(Result<String, String>),
-    /// The window got the focus, or lost it.
+    /// The window gained (`true`) or lost the focus.
     Focus(bool),
-    /// The window has another size.
+    /// The size of the window changed.
     Resize,
-    /// The network says something.
+    /// An event of the connection.
     Net(net::Event),
-    /// A screen was drawn.
     Viewed(Viewed),
-    /// Something about the program itself that the user should know.
+    /// A problem of the program that the user should know about.
     Warning(String),
-    /// Time passed.
     Tick,
 }
 
-/// What was under the pointer.
+/// The element under the pointer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hit {
-    /// A room, by its index.
+    /// A room, by index.
     Room(usize),
-    /// Something to choose from what lies over the screen, by its index.
+    /// A row of the overlay, by index.
     Choice(usize),
-    /// A place in the draft, in bytes.
+    /// A byte offset in the draft.
     Cursor(usize),
 }
 
-/// What a screen shows.
+/// The visible part of a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewed {
-    /// Of which pane.
+    /// Identity of the pane.
     pub pane: u32,
-    /// The first item that is visible.
-    pub first: Key,
-    /// The last one.
-    pub last: Key,
-    /// Whether they take all of the screen.
+    /// First visible item.
+    pub first: ItemKey,
+    /// Last visible item.
+    pub last: ItemKey,
+    /// The visible items fill the screen.
     pub is_full: bool,
 }
 
-/// What is to be done.
+/// Work for the runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell the network.
+    /// Send a command to the connection.
     Net(net::Command),
-    /// Keep how far a room is read, for the next start.
-    Keep(RoomName, Mark),
-    /// Move what lies over the screen, or the timeline.
+    /// Save the read position of a room for the next start.
+    Keep(RoomName, ReadMark),
+    /// Scroll the overlay, or the timeline if no overlay is open.
     Scroll(Scroll),
-    /// Move the timeline to what was found, or back.
-    See(Sight),
-    /// Show what a link leads to, in another program.
+    /// Move the timeline to a search hit, or back.
+    JumpView(ViewJump),
+    /// Open a link in another program.
     Open(Target),
-    /// Tell the user, wherever they look.
+    /// Notify the user.
     Notify(Notification),
-    /// Open this draft in an editor.
     Edit(String),
-    /// Have the terminal keep a text for pasting.
+    /// Copy a text to the clipboard of the terminal.
     Copy(String),
-    /// Hear of the mouse from now on, or leave it to the terminal.
+    /// Capture the mouse, or release it to the terminal.
     Mouse(bool),
     /// Run a command that the program added ([`super::Extension`]).
     Extension {
-        /// Name of the command.
         name: &'static str,
-        /// Its argument, which was checked.
+        /// The checked argument.
         argument: String,
     },
-    /// Draw everything anew.
+    /// Redraw the whole screen.
     Redraw,
-    /// Stop, as a job of the shell.
+    /// Suspend the program, as Ctrl-Z does in a shell.
     Suspend,
-    /// Leave the program.
     Quit,
 }
 
-/// Where a search leads the view of the timeline.
+/// A move of the timeline's view by a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sight {
-    /// Nowhere yet: this is the place to come back to.
-    Mark,
-    /// To where what was found in that item can be seen.
-    Hit(Key),
-    /// Back to the place that was marked.
-    Back,
+pub enum ViewJump {
+    /// Save the current place, to restore it later.
+    Save,
+    /// Go to the hit in this item.
+    Hit(ItemKey),
+    /// Go back to the saved place.
+    Restore,
 }
 
-/// How far to move.
+/// A scroll step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scroll {
-    /// A line back.
     LineUp,
-    /// A line on.
     LineDown,
-    /// Most of a screen back.
+    /// Back by most of a screen.
     PageUp,
-    /// Most of a screen on.
+    /// Forward by most of a screen.
     PageDown,
-    /// A notch of the mouse's wheel back.
+    /// Back by one notch of the mouse wheel.
     WheelUp,
-    /// A notch on.
+    /// Forward by one notch.
     WheelDown,
-    /// To the oldest.
+    /// To the oldest item.
     Top,
-    /// To the newest.
+    /// To the newest item.
     Bottom,
 }
 
 impl Scroll {
-    /// What a key means for what lies over the screen, where it moves that.
+    /// The scroll step of an action in an overlay; `None` if the action does not scroll.
     pub(super) const fn of(action: Action) -> Option<Self> {
         Some(match action {
             Action::Up => Self::LineUp,

@@ -1,4 +1,4 @@
-//! The model: the whole state of the client.
+//! The model: the complete state of the client.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,71 +18,67 @@ use super::overlays::inspector::record::Inspector;
 use super::overlays::overlay::Overlay;
 use super::rooms::effects::{leave_view, stop_typing};
 use super::rooms::reading::Reading;
-use super::rooms::room::{Entered, Pane, Room};
+use super::rooms::room::{Membership, Pane, Room};
 use super::rooms::timeline::Tone;
 use super::theme::Theme;
 use crate::net;
 use crate::sanitize::{self, Block, Line};
 
-/// What the user was asked to confirm by asking again.
+/// An action that the user confirms by repeating it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Confirm {
+pub(super) enum Confirmation {
     Quit,
     Leave(RoomName),
 }
 
-/// All that the client knows.
+/// The complete state of the client.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Model {
-    /// The connection.
     pub link: Link,
-    /// From the last ping to its pong.
+    /// Time from the last ping to its pong.
     pub round_trip: Option<Duration>,
-    /// Rooms, in the order in which they were asked for.
+    /// Rooms in the order in which the user joined them.
     pub rooms: Vec<Room>,
-    /// What lies over the screen.
     pub overlay: Option<Overlay>,
-    /// How the screen is to look.
     pub theme: Theme,
-    /// A word on the last key; gone with the next one.
+    /// A hint about the last key; the next key removes it.
     pub hint: Option<Line>,
-    /// What keys mean.
     pub keymap: Keymap,
-    /// Whether the mouse is heard; otherwise it is the terminal's.
+    /// The client captures the mouse; otherwise the terminal has it.
     pub mouse: bool,
-    /// Whether others are told that the user types.
-    pub tells_typing: bool,
-    /// What the user is told of while they look elsewhere.
+    /// Typing signals are sent to the other members.
+    pub sends_typing: bool,
+    /// Messages that cause a notification.
     pub notify_on: NotifyOn,
-    /// Commands that the program added.
+    /// Commands added by the program.
     pub extensions: &'static [Extension],
-    /// The time of the last message.
+    /// Time of the last input.
     pub now: Now,
     pub(super) user: Option<UserId>,
     pub(super) me: Line,
     pub(super) current: Option<usize>,
-    /// Stands where there is no room.
+    /// The pane that is shown if there is no room.
     pub(super) lobby: Pane,
     pub(super) text_chars: u32,
     pub(super) focused: bool,
     pub(super) attention: Attention,
     pub(super) completion: Option<Completion>,
     pub(super) listed_rooms: Vec<RoomName>,
-    pub(super) confirm: Option<Confirm>,
-    /// How far rooms are read that the user is not in.
+    pub(super) confirm: Option<Confirmation>,
+    /// Read positions of rooms that are not in the list.
     pub(super) kept: HashMap<RoomName, Position>,
     pub(super) zone: TimeZone,
     pub(super) random: fastrand::Rng,
     panes: u32,
     pub(super) inspector: Inspector,
-    /// Whether the network is to tell of frames.
+    /// The connection was asked to trace frames.
     pub(super) inspects: bool,
 }
 
 impl Model {
-    /// A client in `rooms`, the first of which is shown, and what is to be done first. `kept` is how far rooms, these
-    /// and others, were read by an earlier run. `seed` is for the identities of messages: another one for each run.
+    /// Creates a client that joins `rooms` and shows the first one. Returns it with its first effects. `kept` has the
+    /// read positions of earlier runs. `seed` seeds the message ids and must differ from run to run.
     #[must_use]
     pub fn new(
         rooms: &[RoomName],
@@ -100,7 +96,7 @@ impl Model {
             hint: None,
             keymap: Keymap::default(),
             mouse: true,
-            tells_typing: true,
+            sends_typing: true,
             notify_on: NotifyOn::default(),
             extensions: &[],
             now,
@@ -131,56 +127,56 @@ impl Model {
         (model, effects)
     }
 
-    /// The room that is shown.
+    /// Returns the room that is shown.
     #[must_use]
     pub fn room(&self) -> Option<&Room> {
         self.current.and_then(|index| self.rooms.get(index))
     }
 
-    /// The index of the room that is shown.
+    /// Returns the index of the room that is shown.
     #[must_use]
     pub const fn current(&self) -> Option<usize> {
         self.current
     }
 
-    /// What stands in the middle of the screen.
+    /// Returns the pane in the middle of the screen.
     #[must_use]
     pub fn pane(&self) -> &Pane {
         self.room().map_or(&self.lobby, |room| &room.pane)
     }
 
-    /// All commands, with their explanations.
+    /// Returns all commands with their explanations.
     pub fn commands(&self) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
         let added: &'static [Extension] = self.extensions;
         COMMANDS.iter().chain(added.iter().flat_map(|extension| extension.rows)).copied()
     }
 
-    /// The record of the connection.
+    /// Returns the record of the connection.
     #[must_use]
     pub const fn inspector(&self) -> &Inspector {
         &self.inspector
     }
 
-    /// The day, in the user's time zone.
+    /// Returns the current date in the user's time zone.
     #[must_use]
     pub fn today(&self) -> jiff::civil::Date {
         self.stamp().day
     }
 
-    /// How the user is shown.
+    /// Returns the user's name as it is shown.
     #[must_use]
     pub const fn me(&self) -> &Line {
         &self.me
     }
 
-    /// Messages that wait to be sent, in all rooms.
+    /// Returns the number of messages that wait to be sent, in all rooms.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.rooms.iter().map(Room::queued).sum()
     }
 
-    /// When the screen changes without anything happening: a countdown, somebody who types no more. Also when the
-    /// others are to be told that the user types no more. `None`: nothing moves, and no timer is needed.
+    /// Returns the time at which the next [`super::Input::Tick`] is needed: for a countdown, for the end of a member's
+    /// typing, or for the signal that the user stopped typing. `None` if no timer is needed.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let typing = self.room().and_then(Room::typing_expires);
@@ -211,11 +207,11 @@ impl Model {
         Stamp::of(self.now.wall, &self.zone)
     }
 
-    pub(super) fn say(&mut self, hint: &str) {
+    pub(super) fn show_hint(&mut self, hint: &str) {
         self.hint = Some(sanitize::line(hint));
     }
 
-    /// Adds a note to a room, or to what is shown.
+    /// Adds a note to a room, or to the pane that is shown.
     pub(super) fn note(&mut self, room: Option<usize>, tone: Tone, text: Block) {
         let stamp = self.stamp();
         let pane = match room.and_then(|index| self.rooms.get_mut(index)) {
@@ -225,16 +221,16 @@ impl Model {
         pane.timeline.add_note(stamp, tone, text);
     }
 
-    /// A fresh identity for a message: a ULID.
+    /// Creates a message id: a ULID.
     pub(super) fn message_id(&mut self) -> ClientMsgId {
         let random = self.random.u128(..);
         let id = EntryId::from_parts(self.now.wall, random).to_string();
         ClientMsgId::new(&id).expect("a ULID has 26 characters")
     }
 
-    /// Adds a room, where it is not there.
+    /// Joins a room, and adds it to the list if needed. Returns `None` if the user is in it or joins it already.
     pub(super) fn join(&mut self, name: &RoomName) -> Option<Effect> {
-        if self.index_of(name).is_some_and(|index| self.rooms[index].entered != Entered::Out) {
+        if self.index_of(name).is_some_and(|index| self.rooms[index].membership != Membership::Outside) {
             return None;
         }
         let index = self.index_of(name).unwrap_or_else(|| {
@@ -243,7 +239,7 @@ impl Model {
             self.rooms.push(Room::new(name.clone(), self.panes, reading));
             self.rooms.len() - 1
         });
-        self.rooms[index].entered = Entered::Asked;
+        self.rooms[index].membership = Membership::Joining;
         let since = self.rooms[index].reading.newest().cloned();
         Some(Effect::Net(net::Command::Join { room: name.clone(), since }))
     }
@@ -259,7 +255,7 @@ impl Model {
         effects
     }
 
-    /// Lets the time of the message pass.
+    /// Handles the timers that are due.
     pub(super) fn pass_time(&mut self) -> Vec<Effect> {
         let now = self.now.mono;
         let mut effects = Vec::new();

@@ -18,7 +18,7 @@ fn shown(client: &Client) -> Vec<String> {
     let timeline = &client.model.pane().timeline;
     let item = |index| match timeline.get(index).expect("an item") {
         Item::Outgoing(item) => format!("{} {:?}", item.text, item.state),
-        Item::Entry(entry) => match &entry.body {
+        Item::Row(row) => match &row.body {
             Body::Message(said) => {
                 format!("{}: {}{}", said.nick, said.text, if said.ours { " ✓" } else { "" })
             }

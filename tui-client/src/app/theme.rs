@@ -1,39 +1,37 @@
-//! Themes by name.
+//! Themes: their names and explanations.
 //!
 //! To add a theme: a variant of [`Theme`], a row in [`Theme::ALL`], a name in [`Theme::name`], and its colours in
 //! `ui/look/palette.rs`.
 
 use serde::Deserialize;
 
-/// How the screen is to look.
+/// A theme of the screen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
-    /// As the terminal has it: light or dark, and as many colours as there are.
+    /// Light or dark as the terminal is, with the colours that it supports.
     #[default]
     Auto,
-    /// For a dark background.
     Dark,
-    /// For a light background.
     Light,
-    /// The terminal's own sixteen colours.
+    /// The 16 colours that the terminal defines.
     #[serde(rename = "16")]
     Sixteen,
-    /// No colours.
+    /// No colours; bold, underline and reverse instead.
     None,
 }
 
 impl Theme {
-    /// All of them, in the order in which they are listed, with what each is for.
+    /// All themes in the order of the list, each with its explanation.
     pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Auto, "light or dark as the terminal is, with the colours that it has"),
+        (Self::Auto, "light or dark as the terminal is, with the colours that it supports"),
         (Self::Dark, "for a dark background"),
         (Self::Light, "for a light background"),
-        (Self::Sixteen, "the sixteen colours that the terminal calls its own"),
+        (Self::Sixteen, "the 16 colours that the terminal defines"),
         (Self::None, "no colours: bold, underlined and reversed"),
     ];
 
-    /// What it is called.
+    /// Returns the name, as in the configuration.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,7 +43,7 @@ impl Theme {
         }
     }
 
-    /// The one of that name.
+    /// Finds a theme by its name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().map(|(theme, _)| theme).find(|theme| theme.name() == name)
@@ -61,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn themes_have_names() {
+    fn each_theme_is_found_by_its_name() {
         for (theme, _) in Theme::ALL {
             assert_eq!(Theme::named(theme.name()), Some(theme));
         }

@@ -1,4 +1,4 @@
-//! The update: one message changes the model, and returns effects for the runtime.
+//! The update: one input changes the model and returns effects for the runtime.
 
 use super::dispatch::{events, keys, mouse};
 use super::message::{Effect, Input, Msg};
@@ -8,7 +8,7 @@ use super::rooms::scrollback::on_viewed;
 use super::rooms::timeline::Tone;
 use crate::sanitize;
 
-/// Handles a message, and returns what is to be done.
+/// Handles an input and returns the effects.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.now;
     let mut effects = match msg.input {

@@ -9,7 +9,7 @@ use realtime_shared::{Position, RoomName, Timestamp};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::app::Mark;
+use crate::app::ReadMark;
 use crate::net::{ConnectionState, Event};
 use crate::state::{Fault, Place, Save, Store};
 
@@ -59,7 +59,7 @@ impl Keeper {
     }
 
     /// Notes how far a room is read.
-    pub(super) fn note(&mut self, room: RoomName, mark: Mark, now: Timestamp) {
+    pub(super) fn note(&mut self, room: RoomName, mark: ReadMark, now: Timestamp) {
         if let Some(store) = &mut self.store {
             store.note(room, mark.position, mark.anew, now);
             let soon = Instant::now() + SOON;
@@ -155,7 +155,7 @@ mod tests {
         fs::write(&directory, "").expect("written");
         let epoch = Epoch::new("e").expect("an epoch");
         let position = Position::At { epoch, seq: Seq::new(7), id: EntryId::from_u128(7) };
-        keeper.note(room(), Mark { position: position.clone(), anew: false }, Timestamp::from_millis(1));
+        keeper.note(room(), ReadMark { position: position.clone(), anew: false }, Timestamp::from_millis(1));
         let warning = keeper.work().await;
         assert!(warning.contains("unread positions are not kept"), "{warning}");
         fs::remove_file(&directory).expect("removed");

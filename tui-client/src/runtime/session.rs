@@ -240,7 +240,7 @@ impl Session {
                 Effect::Net(command) => self.commands.push_back(command),
                 Effect::Keep(room, mark) => self.keeper.note(room, mark, now.wall),
                 Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
-                Effect::See(sight) => self.screen.view.see(&self.model, sight),
+                Effect::JumpView(jump) => self.screen.view.see(&self.model, jump),
                 Effect::Open(target) => {
                     if let Err(error) = browser::open(&target, |name| std::env::var(name).ok()) {
                         self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;

@@ -49,7 +49,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
     model.keymap = settings.keymap;
     model.theme = settings.theme;
     model.mouse = settings.mouse;
-    model.tells_typing = settings.typing;
+    model.sends_typing = settings.typing;
     model.notify_on = settings.notify.on;
     model.extensions = extensions.commands;
     let mut commands: VecDeque<Command> = queue::commands(effects).collect();

@@ -3,7 +3,7 @@
 //! Behind `# ` stands what something means, and behind `#` alone what could be written.
 
 use super::keys::{ACTIONS, Key, Shown, TABLES};
-use crate::app::{Binding, GROUPS, Row};
+use crate::app::{Binding, BindingRow, GROUPS};
 
 const HEAD: &str = "\
 What realtime-tui goes by, where neither the command line nor the environment says otherwise. It is read
@@ -38,7 +38,7 @@ fn header(name: &str, about: &str) -> String {
     format!("\n[{name}]\n{}", comment(about))
 }
 
-fn row(row: &Row) -> String {
+fn row(row: &BindingRow) -> String {
     let actions: String = row.bindings.iter().map(action).collect();
     format!("\n{}{actions}", comment(row.does))
 }

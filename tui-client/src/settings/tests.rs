@@ -155,7 +155,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ),
         ("[keys]\nretyr = ['F9']", "2: no action is called `retyr`; did you mean `retry`?"),
         ("[keys]\nretry = 7", "2: `keys.retry`: invalid type: integer `7`, expected a sequence"),
-        ("[keys]\nretry = ['k']", "2: `keys.retry`: `k` is text: a key needs Ctrl or Alt with it"),
+        ("[keys]\nretry = ['k']", "2: `keys.retry`: `k` is text: add Ctrl or Alt"),
         ("[keys]\nretry = ['F5']\nhelp = ['f5']", "3: `keys.help`: F5 is given to `retry` already"),
     ] {
         assert_eq!(fault(text), said, "{text}");

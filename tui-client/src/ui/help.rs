@@ -49,7 +49,8 @@ pub(super) fn lists(
     keys.chain([("COMMANDS", commands), ("SIGNS", signs(glyph))]).collect()
 }
 
-#[cfg(all(test, feature = "demo"))]
+#[cfg(test)]
+#[cfg(feature = "demo")]
 mod tests {
     use super::*;
     use crate::app::{COMMANDS, Theme};

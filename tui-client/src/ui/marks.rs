@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ratatui::style::Style;
 
 use super::look::Look;
-use crate::app::timeline::{Key, Timeline};
+use crate::app::timeline::{ItemKey, Timeline};
 use crate::markup::{Pattern, Span, Target};
 
 /// Text of one look, in a row.
@@ -42,7 +42,7 @@ pub(super) struct Marks {
 
 impl<'a> Marker<'a> {
     /// For an item, where it has what is looked for; `hit` is the one that is looked at.
-    pub(super) fn of(timeline: &'a Timeline, key: Key, hit: Option<Key>, look: Look) -> Option<Self> {
+    pub(super) fn of(timeline: &'a Timeline, key: ItemKey, hit: Option<ItemKey>, look: Look) -> Option<Self> {
         let pattern = timeline.pattern().filter(|_| timeline.is_hit(key))?;
         Some(Self { pattern, style: look.found(hit == Some(key)) })
     }

@@ -11,7 +11,7 @@ use super::look::Look;
 use super::marks::counts;
 use super::pen::Pen;
 use super::text::width;
-use crate::app::{Editor, Model, Offer, RoomChoice, Standing};
+use crate::app::{Editor, Model, Offer, RoomChoice, RoomKind};
 
 /// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
 pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Rect) {
@@ -59,10 +59,10 @@ fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Overl
         RoomChoice { unread: 1.., .. } => look.strong(),
         _ => look.plain(),
     };
-    let sign = match choice.place {
-        Standing::Here => look.glyph().here,
-        Standing::Ours => " ",
-        Standing::Listed | Standing::New => "+",
+    let sign = match choice.kind {
+        RoomKind::Shown => look.glyph().here,
+        RoomKind::Joined => " ",
+        RoomKind::Listed | RoomKind::New => "+",
     };
     let people = match choice.member_count {
         Some(count) => format!("{count:>6} here"),

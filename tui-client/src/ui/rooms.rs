@@ -8,7 +8,7 @@ use super::marks::counts;
 use super::pen::Pen;
 use super::state::ViewState;
 use super::text::width;
-use crate::app::{Entered, Model, Room};
+use crate::app::{Membership, Model, Room};
 
 pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, area: Rect) {
     let look = state.look;
@@ -31,13 +31,13 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
         _ if is_current => look.strong(),
         room if room.reading.mentions > 0 => look.for_you(),
         room if room.reading.unread > 0 => look.strong(),
-        room if room.entered != Entered::In => look.faint(),
+        room if room.membership != Membership::Joined => look.faint(),
         _ => look.plain(),
     };
     let counts = counts(room.reading.mentions, room.reading.unread);
-    let sign = match (is_current, room.entered) {
+    let sign = match (is_current, room.membership) {
         (true, _) => look.glyph().here,
-        (false, Entered::Out) => look.glyph().failed,
+        (false, Membership::Outside) => look.glyph().failed,
         (false, _) => " ",
     };
     pen.write(0, row, sign, style);

@@ -12,7 +12,7 @@ use super::marks::Piece;
 use super::pen::Pen;
 use super::prose;
 use super::text::{width, wrap};
-use crate::app::timeline::{Body, Item, Key, Outgoing, Said, Sending, Timeline, Tone};
+use crate::app::timeline::{Body, Item, ItemKey, Outgoing, Sending, ShownMessage, Timeline, Tone};
 use crate::app::{Action, Keymap, Ruler, Stamp};
 use crate::markup::Markup;
 use crate::sanitize::Line;
@@ -88,7 +88,7 @@ pub(super) struct Sheet<'a> {
     pub(super) width: usize,
     pub(super) is_narrow: bool,
     /// The item that was found and is looked at.
-    pub(super) hit: Option<Key>,
+    pub(super) hit: Option<ItemKey>,
     /// The first item that was not cleared away.
     pub(super) first: usize,
 }
@@ -127,7 +127,7 @@ impl Sheet<'_> {
         let marker = Marker::of(self.timeline, item.key(), self.hit, self.look);
         match item {
             Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp, marker.as_ref()),
-            Item::Entry(entry) => match &entry.body {
+            Item::Row(row) => match &row.body {
                 Body::Message(said) => self.message(&mut rows, said, stamp, marker.as_ref()),
                 Body::Presence(presence) => {
                     let room = self.text_room();
@@ -156,7 +156,7 @@ impl Sheet<'_> {
     }
 
     /// How many are new, where the ruler stands between an item and the one before it.
-    fn ruled(&self, key: Key, before: Option<Key>) -> Option<u64> {
+    fn ruled(&self, key: ItemKey, before: Option<ItemKey>) -> Option<u64> {
         let ruler = self.ruler?;
         (before.is_none_or(|before| before <= ruler.after) && ruler.after < key).then_some(ruler.count)
     }
@@ -180,7 +180,13 @@ impl Sheet<'_> {
         self.width.saturating_sub(self.text_column() + usize::from(!self.is_narrow)).max(1)
     }
 
-    fn message(&self, rows: &mut Vec<Row>, said: &Said, stamp: Option<Stamp>, marker: Option<&Marker<'_>>) {
+    fn message(
+        &self,
+        rows: &mut Vec<Row>,
+        said: &ShownMessage,
+        stamp: Option<Stamp>,
+        marker: Option<&Marker<'_>>,
+    ) {
         let look = self.look;
         let nick = said.nick.as_str();
         let mut markup = Markup::parse(&said.text);

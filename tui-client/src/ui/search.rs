@@ -10,7 +10,7 @@ use super::layout::lay_out;
 use super::look::Look;
 use super::pen::Pen;
 use super::text::width;
-use crate::app::{Action, Found, Model, Room, Search};
+use crate::app::{Action, Model, Room, Search, SearchResult};
 
 /// From this width on there is room for words.
 const WORDS: u16 = 60;
@@ -25,7 +25,7 @@ pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame
     } else {
         format!(" find in {} {sign} ", look.cut(model.pane().title.as_str(), usize::from(area.width / 3)))
     };
-    let count = count(model.pane().found());
+    let count = count(model.pane().search_result());
     let mut pen = Pen::new(frame.buffer_mut(), place);
     let prompt = look.cut(&prompt, pen.width().saturating_sub(width(&count) + 2));
     let column = pen.write(0, 0, &prompt, look.strong());
@@ -40,12 +40,12 @@ pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame
     rest
 }
 
-fn count(found: Found) -> String {
+fn count(found: SearchResult) -> String {
     match found {
-        Found::Idle => String::new(),
-        Found::None { .. } => " none ".to_owned(),
-        Found::Some { at: Some(at), of } => format!(" {at} of {of} "),
-        Found::Some { at: None, of } => format!(" {of} "),
+        SearchResult::Idle => String::new(),
+        SearchResult::None { .. } => " none ".to_owned(),
+        SearchResult::Some { at: Some(at), of } => format!(" {at} of {of} "),
+        SearchResult::Some { at: None, of } => format!(" {of} "),
     }
 }
 
@@ -53,16 +53,16 @@ fn count(found: Found) -> String {
 pub(super) fn words(model: &Model, search: &Search, look: Look, cells: usize) -> String {
     let glyph = look.glyph();
     let has_room = cells >= usize::from(WORDS);
-    if model.room().is_some_and(Room::is_searching_on) {
+    if model.room().is_some_and(Room::is_searching_older) {
         return format!("loading older messages{}", glyph.ellipsis);
     }
-    if let Found::None { among } = model.pane().found() {
+    if let SearchResult::None { among } = model.pane().search_result() {
         let nothing = if has_room {
             format!("nothing found in {among} loaded messages")
         } else {
             format!("not in {among} loaded")
         };
-        let key = model.keymap.key(Action::PageUp).filter(|_| model.pane().can_search_on());
+        let key = model.keymap.key(Action::PageUp).filter(|_| model.pane().can_search_older());
         return key
             .map_or_else(|| nothing.clone(), |key| format!("{nothing} {} {key} loads older", glyph.dot));
     }

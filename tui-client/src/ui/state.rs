@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::areas::{Areas, Selection};
 use super::look::Look;
-use crate::app::timeline::Key;
-use crate::app::{Input, Model, Scroll, Sight, Theme, Viewed};
+use crate::app::timeline::ItemKey;
+use crate::app::{Input, Model, Scroll, Theme, ViewJump, Viewed};
 use crate::terminal::{Capabilities, Ground};
 
 /// What the view keeps from one frame to the next.
@@ -36,7 +36,7 @@ pub struct ViewState {
 /// The last visible row: the item, and which of its rows, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Anchor {
-    pub(super) key: Key,
+    pub(super) key: ItemKey,
     pub(super) row: usize,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Anchor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Scroll(Scroll),
-    See(Sight),
+    See(ViewJump),
 }
 
 impl ViewState {
@@ -95,7 +95,7 @@ impl ViewState {
     }
 
     /// Goes where a search leads, when the timeline that is shown is drawn next.
-    pub fn see(&mut self, model: &Model, sight: Sight) {
+    pub fn see(&mut self, model: &Model, sight: ViewJump) {
         self.selection = None;
         self.moves.push((model.pane().id, Move::See(sight)));
     }

@@ -76,7 +76,7 @@ impl Screen {
         for effect in effects {
             match effect {
                 Effect::Scroll(scroll) => self.state.scroll(&self.client.model, scroll),
-                Effect::See(sight) => self.state.see(&self.client.model, sight),
+                Effect::JumpView(jump) => self.state.see(&self.client.model, jump),
                 _ => {}
             }
         }

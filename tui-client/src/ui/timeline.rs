@@ -8,8 +8,8 @@ use super::look::Look;
 use super::pen::Pen;
 use super::rows::{Row, Sheet};
 use super::state::{Anchor, Move, ViewState};
-use crate::app::timeline::{Key, Top};
-use crate::app::{Action, Model, Room, Scroll, Sight, Viewed};
+use crate::app::timeline::{ItemKey, Top};
+use crate::app::{Action, Model, Room, Scroll, ViewJump, Viewed};
 
 /// Draws the timeline; how many items are below what is visible.
 pub(super) fn view(
@@ -32,8 +32,8 @@ pub(super) fn view(
         has_links: state.has_links,
         width: area.width.into(),
         is_narrow,
-        hit: pane.timeline.current_hit(),
-        first: if pane.timeline.current_hit().is_none() { pane.timeline.first_in_sight() } else { 0 },
+        hit: pane.timeline.selected_hit(),
+        first: if pane.timeline.selected_hit().is_none() { pane.timeline.first_not_cleared() } else { 0 },
     };
     let look = state.look;
     let height = usize::from(area.height);
@@ -120,9 +120,9 @@ fn moved(sheet: &Sheet<'_>, state: &mut ViewState, pane: u32, height: usize) -> 
     for (_, step) in state.moves.extract_if(.., |(id, _)| *id == pane) {
         end = match step {
             Move::Scroll(scroll) => scrolled(sheet, end, scroll, height),
-            Move::See(Sight::Hit(hit)) => to_hit(sheet, end, hit, height),
-            Move::See(Sight::Back) => place(sheet, state.marks.get(&pane).copied().flatten(), height),
-            Move::See(Sight::Mark) => {
+            Move::See(ViewJump::Hit(hit)) => to_hit(sheet, end, hit, height),
+            Move::See(ViewJump::Restore) => place(sheet, state.marks.get(&pane).copied().flatten(), height),
+            Move::See(ViewJump::Save) => {
                 state.marks.insert(pane, end.map(|end| end.anchor(sheet)));
                 end
             }
@@ -155,7 +155,7 @@ fn scrolled(sheet: &Sheet<'_>, at: Option<Place>, scroll: Scroll, height: usize)
 }
 
 /// Where what was found in an item can be seen: the same place where it is visible, else with it in the middle.
-fn to_hit(sheet: &Sheet<'_>, at: Option<Place>, hit: Key, height: usize) -> Option<Place> {
+fn to_hit(sheet: &Sheet<'_>, at: Option<Place>, hit: ItemKey, height: usize) -> Option<Place> {
     let index = sheet.timeline.index_of(hit);
     let hit = Place { index, row: sheet.rows(index).iter().position(Row::is_hit).unwrap_or(0) };
     let end = at.unwrap_or_else(|| Place::end(sheet));

@@ -1,4 +1,4 @@
-//! Drafts that begin with a slash, as commands.
+//! Slash commands: parsing a draft, and the table of commands.
 //!
 //! To add a command:
 //!
@@ -10,7 +10,7 @@
 //! 4. `app/overlays/palette.rs`: a row of `SAME` if an action does the same;
 //! 5. `README.md` of the client: a row in the table of commands. The tests compare it with the help.
 //!
-//! A command of the program that runs the app is an [`Extension`] instead.
+//! A command that the program adds is an [`Extension`] instead.
 
 use realtime_shared::RoomName;
 
@@ -18,75 +18,70 @@ use super::query::QUERY_CHARS;
 use crate::app::extension::Extension;
 use crate::app::theme::Theme;
 
-/// What a line asks for.
+/// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum SlashCommand {
-    /// Enter a room, or go there.
+    /// Join a room, or go to it.
     Join(RoomName),
-    /// Leave a room; none named: the one that is shown.
+    /// Leave a room; `None`: the room that is shown.
     Leave(Option<RoomName>),
-    /// Find a room; the server lists those whose names begin so.
+    /// Open the room switcher with the server's rooms, optionally only those with this prefix.
     Rooms(Option<String>),
-    /// Show who is in a room; none named: the one that is shown.
+    /// Show the members of a room; `None`: the room that is shown.
     Who(Option<RoomName>),
-    /// Look for a text in the room; nothing: it is typed then.
+    /// Search in the room; an empty text is typed afterwards.
     Search(String),
-    /// Put what is shown out of sight.
+    /// Clear the screen.
     Clear,
-    /// Say what the user does.
+    /// Send an action of the user.
     Me(String),
-    /// Look so; none named: show the list.
+    /// Set the theme; `None`: show the list.
     Theme(Option<Theme>),
-    /// Run a command that the program added.
     Extension {
         name: &'static str,
         argument: String,
-        /// For the timeline.
+        /// Note for the timeline.
         note: String,
     },
-    /// Show what goes over the wire.
+    /// Open the inspector.
     Inspect,
-    /// Show keys and commands.
     Help,
-    /// Leave the program.
     Quit,
 }
 
-/// What a draft is.
+/// A parsed draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) enum Draft<'a> {
-    /// To be sent.
     Text(&'a str),
-    /// To be followed.
     Command(SlashCommand),
 }
 
-/// Commands and what they do, as the overlay and the README have them.
+/// All commands with their explanations, as in the help and the README.
 pub const COMMANDS: &[(&str, &str)] = &[
-    ("/join ROOM", "enter a room, or go there"),
-    ("/leave [ROOM]", "leave this room, or that one"),
-    ("/rooms [PREFIX]", "find a room by name and go there"),
-    ("/who [ROOM]", "who is here, or there"),
-    ("/search [TEXT]", "find in this room, back from what is shown"),
-    ("/clear", "clear the screen: what is there is above its top, and PgUp brings it back"),
-    ("/me ACTION", "say what you do, in italics"),
-    ("/theme [THEME]", "look so, or try all of them"),
-    ("/inspect", "frames in and out, round trips, the connection, the token"),
+    ("/join ROOM", "join a room, or go to it"),
+    ("/leave [ROOM]", "leave this room or another one"),
+    ("/rooms [PREFIX]", "go to a room by name"),
+    ("/who [ROOM]", "members of this room or another one"),
+    ("/search [TEXT]", "search in this room, from the screen upwards"),
+    ("/clear", "clear the screen; PgUp shows the old messages again"),
+    ("/me ACTION", "send an action, shown in italics"),
+    ("/theme [THEME]", "set the theme, or choose one from a list"),
+    ("/inspect", "inspect frames, round trips, the connection, the token"),
     ("/help", "keys and commands"),
-    ("/quit", "leave the program"),
+    ("/quit", "quit"),
     ("//text", "send text that begins with a slash"),
 ];
 
-/// What is written of a command in any case, and what the user says after that: `("/net drop", "[10s]")`.
+/// Splits a usage into the fixed words and the arguments: `("/net drop", "[10s]")`.
 pub(in crate::app) fn parts(usage: &str) -> (&str, &str) {
-    let is_said = |word: &str| word.starts_with(|first: char| first == '[' || first.is_ascii_uppercase());
-    match usage.match_indices(' ').find(|(at, _)| is_said(&usage[at + 1..])) {
+    let is_argument = |word: &str| word.starts_with(|first: char| first == '[' || first.is_ascii_uppercase());
+    match usage.match_indices(' ').find(|(at, _)| is_argument(&usage[at + 1..])) {
         Some((at, _)) => (&usage[..at], &usage[at + 1..]),
         None => (usage, ""),
     }
 }
 
-/// Reads a draft; an error is a sentence for the user. A line with an unknown command is never text.
+/// Parses a draft; an error is a sentence for the user. A line with an unknown command is an error, not text.
 pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Result<Draft<'a>, String> {
     let Some(line) = draft.strip_prefix('/') else { return Ok(Draft::Text(draft)) };
     if line.starts_with('/') {
@@ -94,9 +89,9 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
     }
     let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let rest = rest.trim();
-    let bare = |command| match rest {
+    let without_argument = |command| match rest {
         "" => Ok(Draft::Command(command)),
-        _ => Err(format!("/{name} takes nothing after it")),
+        _ => Err(format!("/{name} takes no argument")),
     };
     match name {
         "join" if rest.is_empty() => Err("/join which room? For example: /join chat-general".to_owned()),
@@ -108,20 +103,20 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
             Err(format!("/search takes at most {QUERY_CHARS} characters"))
         }
         "search" => Ok(Draft::Command(SlashCommand::Search(rest.to_owned()))),
-        "clear" => bare(SlashCommand::Clear),
+        "clear" => without_argument(SlashCommand::Clear),
         "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
         "me" => Ok(Draft::Command(SlashCommand::Me(rest.to_owned()))),
         "theme" => Ok(Draft::Command(SlashCommand::Theme(theme(rest)?))),
-        "inspect" => bare(SlashCommand::Inspect),
-        "help" => bare(SlashCommand::Help),
-        "quit" => bare(SlashCommand::Quit),
+        "inspect" => without_argument(SlashCommand::Inspect),
+        "help" => without_argument(SlashCommand::Help),
+        "quit" => without_argument(SlashCommand::Quit),
         _ => match extensions.iter().find(|extension| extension.name == name) {
             Some(extension) => {
                 let note = (extension.check)(rest)?;
                 let argument = rest.to_owned();
                 Ok(Draft::Command(SlashCommand::Extension { name: extension.name, argument, note }))
             }
-            None => Err(format!("no command /{name} (/help lists them; //{name} sends it as text)")),
+            None => Err(format!("there is no command /{name} (/help lists all; //{name} sends it as text)")),
         },
     }
 }
@@ -130,7 +125,9 @@ fn theme(name: &str) -> Result<Option<Theme>, String> {
     let names = || Theme::ALL.map(|(theme, _)| theme.name()).join(", ");
     match name {
         "" => Ok(None),
-        _ => Theme::named(name).map(Some).ok_or_else(|| format!("no theme {name}: there are {}", names())),
+        _ => Theme::named(name)
+            .map(Some)
+            .ok_or_else(|| format!("there is no theme {name}; the themes are {}", names())),
     }
 }
 
@@ -138,12 +135,12 @@ fn room_or_none(name: &str) -> Result<Option<RoomName>, String> {
     if name.is_empty() { Ok(None) } else { room(name).map(Some) }
 }
 
-/// Reads the name of a room that can be entered; an error is a sentence for the user.
+/// Parses the name of a room that can be joined; an error is a sentence for the user.
 pub(in crate::app) fn room(name: &str) -> Result<RoomName, String> {
     match RoomName::new(name) {
-        Ok(room) if room.is_reserved() => Err("names that begin with dm: are kept for later".to_owned()),
+        Ok(room) if room.is_reserved() => Err("names that begin with dm: are reserved".to_owned()),
         Ok(room) => Ok(room),
-        Err(error) => Err(format!("not a room's name: it {error}")),
+        Err(error) => Err(format!("not a room name: it {error}")),
     }
 }
 
@@ -157,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_read() {
+    fn commands_are_parsed() {
         for (line, command) in [
             ("/join büro 7 ", SlashCommand::Join(room_name("büro 7"))),
             ("/leave", SlashCommand::Leave(None)),
@@ -179,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_the_program_added_is_checked() {
+    fn a_command_of_an_extension_is_checked() {
         let run = |line| parse(line, EXTENSIONS);
         let call = SlashCommand::Extension {
             name: "fault",
@@ -192,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_in_any_case_is_told_from_what_is_said() {
+    fn a_usage_is_split_into_words_and_arguments() {
         for (usage, both) in [
             ("/join ROOM", ("/join", "ROOM")),
             ("/leave [ROOM]", ("/leave", "[ROOM]")),
@@ -205,20 +202,20 @@ mod tests {
     }
 
     #[test]
-    fn two_slashes_are_one() {
+    fn two_slashes_begin_text_with_one_slash() {
         assert_eq!(parse("//usr/bin", &[]), Ok(Draft::Text("/usr/bin")));
         assert_eq!(parse("a/b", &[]), Ok(Draft::Text("a/b")));
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn a_wrong_command_is_explained() {
         for (line, part) in [
             ("/jion dev", "no command /jion"),
             ("/", "no command /"),
             ("/join", "which room"),
             ("/me ", "does what"),
             ("/join dm:bob", "dm:"),
-            ("/quit now", "takes nothing"),
+            ("/quit now", "takes no argument"),
             ("/join a\u{200b}b", "U+200B"),
             (&format!("/join {}", "x".repeat(65)), "longer than 64"),
             (&format!("/search {}", "é".repeat(129)), "at most 128 characters"),

@@ -1,7 +1,7 @@
-//! Completing what is begun before the cursor, and going round through what it may become.
+//! Completion of the word before the cursor, one candidate after the other.
 //!
-//! A completion lasts from the first key that asks for it to the next key that does not. The draft may change meanwhile
-//! without a key (a message is taken back into it): a completion whose word is not where it was is none.
+//! A completion ends with the first key that does not continue it. The draft can also change without a key, when a
+//! message is taken back into it. A completion whose word is no longer at its place is therefore ignored.
 
 pub(in crate::app) mod candidates;
 
@@ -9,16 +9,16 @@ use super::draft;
 use crate::app::editor::Full;
 use crate::app::message::Effect;
 use crate::app::model::Model;
-use crate::app::rooms::timeline::{Body, Entry, Item};
+use crate::app::rooms::timeline::{Body, Item, TimelineRow};
 use crate::net;
 use crate::sanitize::Line;
-use candidates::{Completion, Names, find};
+use candidates::{Completion, KnownNames, find};
 
-/// Items of the timeline in which those who spoke last are looked for.
+/// Newest items of the timeline whose senders are suggested first.
 const RECENT: usize = 200;
 
 impl Model {
-    /// What the word before the cursor may become, while one goes round.
+    /// Returns the completion that is in progress.
     #[must_use]
     pub fn completion(&self) -> Option<&Completion> {
         let pane = self.pane();
@@ -29,12 +29,12 @@ impl Model {
         self.completion.as_ref().filter(is_there)
     }
 
-    fn names(&self) -> Names {
+    fn names(&self) -> KnownNames {
         let mut nicks: Vec<Line> = Vec::new();
         if let Some(room) = self.room() {
             let timeline = &room.pane.timeline;
             let recent = (0..timeline.len()).rev().take(RECENT).filter_map(|at| match timeline.get(at)? {
-                Item::Entry(Entry { body: Body::Message(said), .. }) => Some(&said.nick),
+                Item::Row(TimelineRow { body: Body::Message(message), .. }) => Some(&message.nick),
                 _ => None,
             });
             for nick in recent {
@@ -48,12 +48,11 @@ impl Model {
         }
         let ours = self.rooms.iter().map(|room| room.name.clone()).collect();
         let commands = self.commands().map(|(usage, _)| usage).collect();
-        Names { commands, nicks, ours, listed: self.listed_rooms.clone() }
+        KnownNames { commands, nicks, ours, listed: self.listed_rooms.clone() }
     }
 }
 
-/// Completes what is begun, or writes the next of what it may become, or the one before. A tab where nothing is begun is
-/// text.
+/// Starts a completion, or takes the next or previous candidate. Without a word to complete, writes a tab.
 pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> {
     if let Some(completion) = model.completion().cloned() {
         let count = completion.candidates.len();
@@ -71,11 +70,7 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     let mut effects: Vec<Effect> =
         ask.then_some(Effect::Net(net::Command::ListRooms { prefix: None })).into_iter().collect();
     let Some(last) = begun.candidates.len().checked_sub(1) else {
-        model.say(if ask {
-            "asking the server for rooms: once more then"
-        } else {
-            "nothing known begins so"
-        });
+        model.show_hint(if ask { "asking the server for rooms; press again then" } else { "no completion" });
         return effects;
     };
     let chosen = if is_back { last } else { 0 };
@@ -84,12 +79,12 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     effects
 }
 
-/// Puts back what was typed, where one goes round.
+/// Undoes the completion that is in progress.
 pub(in crate::app) fn undo(model: &mut Model) -> Vec<Effect> {
     let Some(completion) = model.completion().cloned() else { return Vec::new() };
     model.completion = None;
     draft::edit(model, |model| {
-        // It was there before, so there is room for it.
+        // The text fits: it was there before.
         let _fits = model.pane_mut().composer.editor.replace(completion.range, &completion.typed);
     })
 }
@@ -103,7 +98,7 @@ fn write(model: &mut Model, mut completion: Completion) -> Vec<Effect> {
                 completion.range = start..start + text.len();
                 model.completion = Some(completion);
             }
-            Err(Full) => model.say("that does not fit into the draft"),
+            Err(Full) => model.show_hint("that does not fit into the draft"),
         }
     })
 }

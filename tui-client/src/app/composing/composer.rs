@@ -1,27 +1,26 @@
-//! What is being written in one room, and what was written there before.
+//! The composer of one room: the draft, and the history of sent texts.
 //!
-//! Nothing that was typed is lost on the way: to look back through what was sent keeps the draft, and leaves it
-//! where looking back began.
+//! Going back through the history keeps the draft.
 
 use std::collections::VecDeque;
 
 use crate::app::editor::{Editor, Motion};
 
-/// Sent texts that a room remembers.
+/// Sent texts that a room keeps.
 const REMEMBERED: usize = 100;
 
 /// A draft with its history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Composer {
-    /// What is being written.
+    /// The text that is shown: the draft, or a text of the history.
     pub editor: Editor,
     sent: VecDeque<String>,
-    /// Looking back: at which of `sent`, and the draft meanwhile.
+    /// While going through the history: the index in `sent`, and the draft.
     back: Option<(usize, String)>,
 }
 
 impl Composer {
-    /// Takes what is shown out, and remembers it. A draft that waited while one looked back is what is written then.
+    /// Takes the text that is shown and adds it to the history. If it came from the history, the draft is shown next.
     pub fn take(&mut self) -> String {
         let text = self.editor.take();
         if let Some((_, draft)) = self.back.take() {
@@ -36,7 +35,7 @@ impl Composer {
         text
     }
 
-    /// One line up; from the first line, one text back.
+    /// Goes one line up; from the first line, one text back in the history.
     pub fn up(&mut self) {
         if self.editor.go(Motion::Up) {
             return;
@@ -54,7 +53,7 @@ impl Composer {
         self.editor.set(self.sent[index].clone());
     }
 
-    /// One line down; from the last line, one text on, and in the end back to the draft.
+    /// Goes one line down; from the last line, one text forward in the history, and at its end back to the draft.
     pub fn down(&mut self) {
         if self.editor.go(Motion::Down) {
             return;
@@ -70,14 +69,13 @@ impl Composer {
         }
     }
 
-    /// Whether something is written here that was not sent.
+    /// Returns true if there is text that was not sent.
     #[must_use]
     pub fn has_draft(&self) -> bool {
         self.drafts().next().is_some()
     }
 
-    /// What is written here and was not sent: the draft, also one that waits while one looks back, and a text of the
-    /// past that was changed.
+    /// Returns the texts that were not sent: the draft, and a text of the history that was changed.
     pub fn drafts(&self) -> impl Iterator<Item = &str> {
         let shown = self.editor.text();
         let (waiting, shown) = match &self.back {
@@ -90,7 +88,7 @@ impl Composer {
         [waiting, shown].into_iter().flatten().filter(|text| !text.trim().is_empty())
     }
 
-    /// A text of the past that was changed is kept as changed.
+    /// Keeps a changed text of the history.
     fn keep_change(&mut self, index: usize, shown: String) {
         if let Some(sent) = self.sent.get_mut(index) {
             *sent = shown;
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn looking_back_keeps_the_draft() {
+    fn going_back_in_the_history_keeps_the_draft() {
         let mut composer = Composer::default();
         for text in ["one", "two\nlines"] {
             write(&mut composer, text);
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_again_leaves_the_draft() {
+    fn sending_a_text_again_keeps_the_draft() {
         let mut composer = Composer::default();
         write(&mut composer, "sent");
         composer.take();
@@ -144,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_changed_while_looking_back_is_kept() {
+    fn a_changed_text_of_the_history_is_kept() {
         let mut composer = Composer::default();
         for text in ["one", "two"] {
             write(&mut composer, text);

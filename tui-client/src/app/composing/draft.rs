@@ -1,4 +1,4 @@
-//! Changes of the draft: edit, write, replace, send. They keep the typing signal in step.
+//! Changes of the draft: edit, write, replace, send. Each of them also updates the typing signal.
 
 use realtime_shared::{Text, TextError};
 
@@ -7,43 +7,47 @@ use crate::app::keys::Action;
 use crate::app::message::{Effect, Scroll};
 use crate::app::model::Model;
 use crate::app::rooms::effects::{stop_typing, typing};
-use crate::app::rooms::room::Entered;
+use crate::app::rooms::room::Membership;
 use crate::net;
 
-/// Changes the draft, and signals to the others that the user types, or stopped.
+/// Changes the draft, and signals that the user types or stopped typing.
 pub(in crate::app) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
     let before = model.pane().composer.editor.text().len();
     change(model);
     let now = model.now.mono;
-    let is_told = model.tells_typing && model.link.is_connected();
+    let sends_signal = model.sends_typing && model.link.is_connected();
     let Some(room) = model.room_mut() else { return Vec::new() };
     let draft = room.pane.composer.editor.text();
     let is_text = !draft.trim().is_empty() && (!draft.starts_with('/') || draft.starts_with("//"));
     if !is_text {
         stop_typing(room).into_iter().collect()
-    } else if is_told && room.entered == Entered::In && draft.len() != before && room.tell_typing(now) {
+    } else if sends_signal
+        && room.membership == Membership::Joined
+        && draft.len() != before
+        && room.key_typed(now)
+    {
         vec![typing(room, true)]
     } else {
         Vec::new()
     }
 }
 
-/// Writes at the cursor.
+/// Inserts text at the cursor.
 pub(in crate::app) fn write(model: &mut Model, text: &str) -> Vec<Effect> {
     edit(model, |model| {
         let result = model.pane_mut().composer.editor.insert(text);
-        say_if_full(model, result, "that");
+        hint_if_full(model, result, "that");
     })
 }
 
 /// Shows a hint if a text did not fit into the draft.
-pub(in crate::app) fn say_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
+pub(in crate::app) fn hint_if_full(model: &mut Model, result: Result<(), Full>, what: &str) {
     if result == Err(Full) {
-        model.say(&format!("{what} does not fit: a draft has at most {DRAFT_CHARS} characters"));
+        model.show_hint(&format!("{what} does not fit: a draft has at most {DRAFT_CHARS} characters"));
     }
 }
 
-/// Replaces the draft by the text that an editor saved, without its last line end: editors add one.
+/// Replaces the draft with the text that an editor saved, without the line end that editors add.
 pub(in crate::app) fn replace(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
     match result {
         Ok(text) => {
@@ -54,18 +58,18 @@ pub(in crate::app) fn replace(model: &mut Model, result: Result<String, String>)
             edit(model, |model| model.pane_mut().composer.editor.rewrite(kept))
         }
         Err(why) => {
-            model.say(&why);
+            model.show_hint(&why);
             Vec::new()
         }
     }
 }
 
-/// Cleans a text from elsewhere for the draft; a hint reports what was left out.
+/// Removes control characters from a text for the draft; a hint reports that.
 pub(in crate::app) fn clean(model: &mut Model, text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let kept: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
     if kept.len() < text.len() {
-        model.say("control characters were left out of the text");
+        model.show_hint("control characters were removed from the text");
     }
     kept
 }
@@ -80,7 +84,7 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
             "you are in no room: /join one, or /rooms{} for a list",
             model.keymap.hint(Action::Rooms)
         );
-        model.say(&hint);
+        model.show_hint(&hint);
         return Vec::new();
     }
     let length = text.chars().count();
@@ -88,11 +92,11 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
         Ok(text) if length <= model.text_chars as usize => text,
         Ok(_) | Err(TextError::TooLong) => {
             let most = (model.text_chars as usize).min(realtime_shared::name::TEXT_CHARS);
-            model.say(&format!("not sent: {length} characters, and a message has at most {most}"));
+            model.show_hint(&format!("not sent: {length} characters; a message has at most {most}"));
             return Vec::new();
         }
         Err(error) => {
-            model.say(&format!("not sent: the text {error}"));
+            model.show_hint(&format!("not sent: the text {error}"));
             return Vec::new();
         }
     };
@@ -100,7 +104,7 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     let stamp = model.stamp();
     let Some(room) = model.room_mut() else { return Vec::new() };
     room.pane.composer.take();
-    room.pane.timeline.write(client_msg_id.clone(), stamp, text.clone());
+    room.pane.timeline.add_outgoing(client_msg_id.clone(), stamp, text.clone());
     let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
     effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
     effects.push(Effect::Scroll(Scroll::Bottom));

@@ -1,4 +1,4 @@
-//! The draft of a room: its text and history, completion, commands, and messages that are not sent.
+//! The draft of a room: text, history of sent texts, completion, commands, and unsent messages.
 
 pub(in crate::app) mod command;
 pub(in crate::app) mod completion;

@@ -1,48 +1,44 @@
-//! A line where one writes what is looked for: above a list, or in a room.
+//! The query line of a list or of a search.
 
 use crate::app::editor::{Editor, Full};
 use crate::app::keys::Action;
 
-/// The longest query, in characters: twice as long as a room's name.
+/// Characters of the longest query: twice the longest room name.
 pub(in crate::app) const QUERY_CHARS: usize = 128;
 
-/// What is looked for, as it is being written.
+/// A query that is being typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
     line: Editor,
 }
 
-/// What a key did to a query.
+/// The result of a key in a query line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::app) enum Edited {
-    /// It is another one, perhaps.
+pub(in crate::app) enum QueryEdit {
+    /// The query may have changed.
     Changed,
-    /// The cursor moved, if anything.
+    /// The query is the same; the cursor may have moved.
     Kept,
-    /// There is no room for more.
+    /// The character did not fit.
     Full,
-    /// The key does not edit.
+    /// The key does not belong to the query line.
     Passed,
 }
 
 impl Query {
-    /// The line, as it was typed.
+    /// Returns the editor of the line.
     #[must_use]
     pub const fn line(&self) -> &Editor {
         &self.line
     }
 
-    /// What is typed.
+    /// Returns the text of the query.
     #[must_use]
     pub fn text(&self) -> &str {
         self.line.text()
     }
 
-    /// Writes at the cursor, in one line.
-    ///
-    /// # Errors
-    ///
-    /// What does not fit is left out as a whole.
+    /// Inserts text at the cursor. Line breaks become spaces. A text that does not fit is refused as a whole.
     pub(in crate::app) fn write(&mut self, text: &str) -> Result<(), Full> {
         let line = text.chars().map(|c| if is_break(c) { ' ' } else { c });
         let line: String = line.filter(|c| !c.is_control()).collect();
@@ -52,27 +48,27 @@ impl Query {
         self.line.insert(&line)
     }
 
-    /// Does what a key asks for, where it edits.
-    pub(in crate::app) fn on_key(&mut self, action: Action) -> Edited {
+    /// Handles an action that edits the line.
+    pub(in crate::app) fn on_key(&mut self, action: Action) -> QueryEdit {
         match action {
             Action::Insert(c) => {
                 if self.write(c.encode_utf8(&mut [0; 4])).is_err() {
-                    return Edited::Full;
+                    return QueryEdit::Full;
                 }
             }
             Action::Delete(motion) => self.line.delete(motion),
             Action::Cut(motion) => self.line.cut(motion),
             Action::Move(motion) => {
                 self.line.go(motion);
-                return Edited::Kept;
+                return QueryEdit::Kept;
             }
-            _ => return Edited::Passed,
+            _ => return QueryEdit::Passed,
         }
-        Edited::Changed
+        QueryEdit::Changed
     }
 }
 
-/// Whether it parts lines, or columns.
+/// Returns true for a tab and all kinds of line breaks.
 const fn is_break(c: char) -> bool {
     matches!(c, '\t'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

@@ -1,4 +1,4 @@
-//! What the user wrote and is not sent: again, back into the composer, or told at the end of the program.
+//! Unsent messages: sending again, taking back into the composer, and listing at the end of the program.
 
 use realtime_shared::ClientMsgId;
 
@@ -10,20 +10,20 @@ use crate::app::rooms::timeline::Sending;
 use crate::net;
 use crate::sanitize::{self, Block};
 
-/// Connects now, or sends the oldest refused message of the room again.
+/// Connects now; if connected, sends the oldest refused message of the room again.
 pub(in crate::app) fn retry(model: &mut Model) -> Vec<Effect> {
     if !model.link.is_connected() {
         return vec![Effect::Net(net::Command::RetryNow)];
     }
     let Some(id) = model.pane().timeline.refused().map(|item| item.id().clone()) else {
-        model.say("nothing to send again here");
+        model.show_hint("no refused message here");
         return Vec::new();
     };
     vec![Effect::Net(net::Command::Resend(id))]
 }
 
-/// Takes what is not sent back into the composer: the oldest message that was refused, or else the newest that waits,
-/// once the network has let go of it.
+/// Takes an unsent message back into the composer: the oldest refused one; otherwise the newest waiting one, as soon as
+/// the connection has released it.
 pub(in crate::app) fn take_back(model: &mut Model) -> Vec<Effect> {
     let timeline = &model.pane().timeline;
     if let Some((id, text)) = timeline.refused().map(|item| (item.id().clone(), item.original().clone())) {
@@ -34,12 +34,12 @@ pub(in crate::app) fn take_back(model: &mut Model) -> Vec<Effect> {
         return vec![Effect::Net(net::Command::TakeBack(item.id().clone()))];
     }
     let is_sent = timeline.outgoing().any(|item| item.state == Sending::Sent);
-    model.say(if is_sent { "that is on its way already" } else { "nothing unsent to take back here" });
+    model.show_hint(if is_sent { "the message is already on its way" } else { "no unsent message here" });
     Vec::new()
 }
 
-/// The network has let go of a message of the room at `index`.
-pub(in crate::app) fn taken_back(
+/// Handles the release of a message of the room at `index` by the connection.
+pub(in crate::app) fn on_taken_back(
     model: &mut Model,
     index: usize,
     id: &ClientMsgId,
@@ -57,12 +57,12 @@ pub(in crate::app) fn taken_back(
     }
     let effects = compose(model, id, text.as_str());
     if was_sent {
-        model.say("it was sent before the connection was lost: it may be there all the same");
+        model.show_hint("it was sent before the connection was lost and may be stored already");
     }
     effects
 }
 
-/// Moves a message from the end of the timeline into the composer, where it fits there.
+/// Moves an outgoing message into the composer if it fits there.
 fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
     edit(model, |model| {
         let pane = model.pane_mut();
@@ -82,8 +82,8 @@ fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
 }
 
 impl Model {
-    /// What the user wrote and is not known to be stored, with where it is: messages and drafts, in the order of the
-    /// rooms. Commands are no drafts.
+    /// Returns the texts that are not known to be stored, each with its room: messages and drafts, in the order of the
+    /// rooms. Drafts that are commands are left out.
     #[must_use]
     pub fn unsent(&self) -> Vec<Block> {
         let mut lines = Vec::new();

@@ -3,7 +3,7 @@
 use crate::app::composing::command::{self, Draft, SlashCommand};
 use crate::app::composing::draft::{edit, send};
 use crate::app::message::Effect;
-use crate::app::model::{Confirm, Model};
+use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::{inspector, members, switcher, themes};
 use crate::app::rooms::scrollback::clear;
@@ -14,7 +14,7 @@ use crate::net;
 use crate::sanitize;
 
 /// Sends the draft, or runs it as a command.
-pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> Vec<Effect> {
+pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     let draft = model.pane().composer.editor.text().trim_end().to_owned();
     match command::parse(&draft, model.extensions) {
         Ok(Draft::Text(text)) => send(model, text),
@@ -40,7 +40,7 @@ pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirm>) -> 
             }
         }
         Err(error) => {
-            model.say(&error);
+            model.show_hint(&error);
             Vec::new()
         }
     }
@@ -58,7 +58,7 @@ fn extension(model: &mut Model, name: &'static str, argument: String, note: &str
 pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effect> {
     let (name, argument) = command::parts(usage);
     if model.pane().composer.has_draft() {
-        model.say(&format!("{name} has no place beside your draft: send it or cut it first"));
+        model.show_hint(&format!("{name} has no place beside your draft: send it or cut it first"));
         return Vec::new();
     }
     // The draft has no place on the screen while one looks for something.
@@ -74,7 +74,11 @@ pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effec
 }
 
 /// Leaves the program; where text would be lost, only when asked a second time.
-pub(in crate::app) fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_command: bool) -> Vec<Effect> {
+pub(in crate::app) fn quit(
+    model: &mut Model,
+    confirmed: Option<&Confirmation>,
+    by_command: bool,
+) -> Vec<Effect> {
     let current = model.current;
     let lossy = model.rooms.iter().enumerate().filter(|(index, room)| {
         let is_command = by_command && current == Some(*index);
@@ -83,11 +87,11 @@ pub(in crate::app) fn quit(model: &mut Model, confirmed: Option<&Confirm>, by_co
     let rooms = lossy.map(|(_, room)| room.pane.title.as_str());
     let is_lossy = model.lobby.composer.has_draft() && !(by_command && current.is_none());
     let rooms: Vec<&str> = rooms.chain(is_lossy.then_some(model.lobby.title.as_str())).collect();
-    if rooms.is_empty() || confirmed == Some(&Confirm::Quit) {
+    if rooms.is_empty() || confirmed == Some(&Confirmation::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];
     }
     let hint = format!("not sent: text in {}; once more quits, and prints it", rooms.join(", "));
-    model.confirm = Some(Confirm::Quit);
-    model.say(&hint);
+    model.confirm = Some(Confirmation::Quit);
+    model.show_hint(&hint);
     Vec::new()
 }

@@ -9,7 +9,7 @@ use realtime_shared::{
 };
 
 use crate::app::clock::{Stamp, human};
-use crate::app::composing::unsent::taken_back;
+use crate::app::composing::unsent::on_taken_back;
 use crate::app::link::Link;
 use crate::app::message::Effect;
 use crate::app::model::Model;
@@ -17,11 +17,11 @@ use crate::app::overlays::inspector;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
-use crate::app::rooms::reading::Came;
-use crate::app::rooms::room::{Entered, Loading, Page, Room};
+use crate::app::rooms::reading::NewEntry;
+use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
 use crate::app::rooms::scrollback::{MANY, SOME, ask_history};
 use crate::app::rooms::search;
-use crate::app::rooms::timeline::{Loaded, Said, Sending, Tone, Top};
+use crate::app::rooms::timeline::{LoadedEntry, Sending, ShownMessage, Tone, Top};
 use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
@@ -37,7 +37,7 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Joined { room, members, member_count, head, recovery, offline } => {
             let Some(index) = model.index_of(&room) else { return Vec::new() };
             model.rooms[index].set_members(&members, member_count);
-            model.rooms[index].entered = Entered::In;
+            model.rooms[index].membership = Membership::Joined;
             return on_joined(model, index, head.as_ref(), recovery, offline);
         }
         Event::Message { message, position, replayed } => {
@@ -79,7 +79,7 @@ fn on_sent(model: &mut Model, id: &ClientMsgId, state: SendState) -> Vec<Effect>
         SendState::Sent => timeline.set_sending(id, Sending::Sent),
         SendState::Stored(seq) => timeline.set_stored(id, seq, &me),
         SendState::Refused(why) => timeline.set_sending(id, Sending::Refused(sanitize::line(&why))),
-        SendState::TakenBack { was_sent } => return taken_back(model, index, id, was_sent),
+        SendState::TakenBack { was_sent } => return on_taken_back(model, index, id, was_sent),
     }
     Vec::new()
 }
@@ -108,15 +108,15 @@ fn on_joined(
     let room = &mut model.rooms[index];
     let is_unknown = room.pane.timeline.top() == Top::Unknown;
     let page = match (recovery, since) {
-        (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(Page::Newest),
+        (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(HistoryPage::Newest),
         // What had been read before stands above what is new.
         (Some(Recovery::Complete { replayed: 1.. }), Some(since)) if is_unknown => {
-            Some(Page::Before(since.next()))
+            Some(HistoryPage::Before(since.next()))
         }
         (Some(Recovery::Truncated { replayed }), _) if is_unknown => {
-            head.map(|head| Page::Before(Seq::new(head.seq().get().saturating_sub(replayed)).next()))
+            head.map(|head| HistoryPage::Before(Seq::new(head.seq().get().saturating_sub(replayed)).next()))
         }
-        (Some(Recovery::Complete { .. }), _) if is_unknown => Some(Page::Newest),
+        (Some(Recovery::Complete { .. }), _) if is_unknown => Some(HistoryPage::Newest),
         (Some(_), _) => None,
     };
     page.map(|page| ask_history(room, page, SOME)).into_iter().collect()
@@ -143,7 +143,7 @@ fn on_message(
     let is_looked_at = model.is_looked_at(index);
     let (stamp, said) = read(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
     let is_news = model.user.as_ref() != Some(&message.from);
-    let came = Came { position, is_news, mention: said.mention, replayed };
+    let came = NewEntry { position, is_news, mention: said.mention, replayed };
     let is_mention = said.mention;
     let from = (is_news && !replayed).then(|| said.nick.clone());
     let room = &mut model.rooms[index];
@@ -152,7 +152,8 @@ fn on_message(
     if room.reading.came(message.seq, &came, is_looked_at) && is_looked_at {
         room.see();
     }
-    let told = from.and_then(|from| notify::said(model, index, &from, message.text.as_str(), is_mention));
+    let told =
+        from.and_then(|from| notify::notify_message(model, index, &from, message.text.as_str(), is_mention));
     told.into_iter().collect()
 }
 
@@ -163,14 +164,14 @@ fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, repl
     let room = &mut model.rooms[index];
     let seq = position.seq();
     room.pane.timeline.hold(seq);
-    let came = Came { position: Some(position), is_news: false, mention: false, replayed };
+    let came = NewEntry { position: Some(position), is_news: false, mention: false, replayed };
     if room.reading.came(seq, &came, is_looked_at) && is_looked_at {
         room.see();
     }
 }
 
 /// A message as it is shown. One of ours that is on its way is so no more.
-fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZone) -> (Stamp, Said) {
+fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZone) -> (Stamp, ShownMessage) {
     let is_own = user == Some(&message.from);
     let ours = is_own
         && message
@@ -180,7 +181,7 @@ fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZo
     let text = sanitize::block(message.text.as_str());
     let names = |user: &UserId| !mentions(text.as_str(), sanitize::line(user.as_str()).as_str()).is_empty();
     let mention = !is_own && user.is_some_and(names);
-    let said = Said { nick: room.nick(&message.from), text, mention, ours };
+    let said = ShownMessage { nick: room.nick(&message.from), text, mention, ours };
     (Stamp::of(message.ts, zone), said)
 }
 
@@ -233,7 +234,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
 fn on_left(model: &mut Model, left: &Left) {
     let Some(index) = model.index_of(&left.room) else { return };
     if model.user.as_ref() == Some(&left.user_id) {
-        model.rooms[index].entered = Entered::Out;
+        model.rooms[index].membership = Membership::Outside;
         model.rooms[index].stop_typing();
         let why = if left.reason == realtime_shared::LeaveReason::Kicked { " (removed)" } else { "" };
         let text = format!("you are not in this room any more{why}; /join {} comes back", left.room);
@@ -265,7 +266,7 @@ fn on_resync(model: &mut Model, resync: &Resync) {
         "history was reset".to_owned()
     } else {
         let from = resync.position.seq().get().saturating_sub(resync.recovery.replayed());
-        let forgotten = room.pane.timeline.forget_after(Seq::new(from));
+        let forgotten = room.pane.timeline.remove_after(Seq::new(from));
         room.reading.rewound(Seq::new(from), &resync.position, forgotten as u64);
         format!("history changed · {} recovered", resync.recovery.replayed())
     };
@@ -287,10 +288,12 @@ fn on_typing(model: &mut Model, typing: &Typing) {
 fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let Some(index) = model.index_of(&history.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
-    let Some(Loading { page, goes_on }) = model.rooms[index].loading.take() else { return Vec::new() };
+    let Some(Loading { page, is_searching_older }) = model.rooms[index].loading.take() else {
+        return Vec::new();
+    };
     let before = match page {
-        Page::Newest => None,
-        Page::Before(seq) => Some(seq),
+        HistoryPage::Newest => None,
+        HistoryPage::Before(seq) => Some(seq),
     };
     let mut entries = Vec::with_capacity(history.messages.len());
     for event in history.messages {
@@ -301,7 +304,7 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
             }
             (Some(EntryKind::Message) | None, _) => None,
         };
-        entries.push(Loaded { seq, row });
+        entries.push(LoadedEntry { seq, row });
     }
     entries.sort_by_key(|entry| entry.seq);
     let oldest = entries.first().map(|entry| entry.seq);
@@ -317,16 +320,16 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
         && history.has_more
     {
         let before = room.pane.timeline.held_from(oldest);
-        let asked = ask_history(room, Page::Before(before), MANY);
-        room.search_on(goes_on);
+        let asked = ask_history(room, HistoryPage::Before(before), MANY);
+        room.set_searching_older(is_searching_older);
         return vec![asked];
     }
-    if goes_on { search::on_page(model, index) } else { Vec::new() }
+    if is_searching_older { search::on_page(model, index) } else { Vec::new() }
 }
 
 fn on_members(model: &mut Model, members: &Members) {
     if let Some(index) = model.index_of(&members.room)
-        && model.rooms[index].entered == Entered::In
+        && model.rooms[index].membership == Membership::Joined
     {
         model.rooms[index].set_members(&members.members, members.member_count);
     }
@@ -347,8 +350,8 @@ fn on_error(model: &mut Model, error: &ErrorEvent) {
     if let Some(index) = index {
         let room = &mut model.rooms[index];
         room.loading = None;
-        if room.entered == Entered::Asked && !error.temporary {
-            room.entered = Entered::Out;
+        if room.membership == Membership::Joining && !error.temporary {
+            room.membership = Membership::Outside;
         }
     }
     let text = match &error.room {

@@ -4,12 +4,12 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 
 use super::commands;
 use crate::app::composing::completion;
-use crate::app::composing::draft::{self, clean, edit, say_if_full, write};
+use crate::app::composing::draft::{self, clean, edit, hint_if_full, write};
 use crate::app::composing::unsent::{retry, take_back};
 use crate::app::editor::Motion;
 use crate::app::keys::Action;
 use crate::app::message::{Effect, Scroll};
-use crate::app::model::{Confirm, Model};
+use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::Picker;
@@ -37,7 +37,7 @@ pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
 }
 
 /// Does an action below the overlays: for the search, or for the draft and the timeline.
-fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match search::on_key(model, action) {
         Some(effects) => effects,
         None => act(model, action, confirmed),
@@ -99,7 +99,7 @@ fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
 }
 
 /// Does an action on the draft or the timeline. `confirmed`: what the key before asked to confirm.
-fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Effect> {
+fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
         Action::Newline => write(model, "\n"),
@@ -107,17 +107,17 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
         Action::CompleteBack => completion::complete(model, true),
         Action::PasteCut => edit(model, |model| {
             let result = model.pane_mut().composer.editor.paste_cut();
-            say_if_full(model, result, "what was cut");
+            hint_if_full(model, result, "what was cut");
         }),
         Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
         Action::Undo => edit(model, |model| {
             if !model.pane_mut().composer.editor.undo() {
-                model.say("nothing to undo");
+                model.show_hint("nothing to undo");
             }
         }),
         Action::Redo => edit(model, |model| {
             if !model.pane_mut().composer.editor.redo() {
-                model.say("nothing to make again");
+                model.show_hint("nothing to make again");
             }
         }),
         Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
@@ -147,7 +147,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirm>) -> Vec<Ef
         Action::Rooms => switcher::open(model, None),
         Action::Palette => open(model, Overlay::Palette(Picker::default())),
         Action::Members => members::open(model, None),
-        Action::Links => links::list(model),
+        Action::Links => links::open(model),
         Action::Mouse => toggle_mouse(model),
         Action::Close => completion::undo(model),
         Action::Redraw => vec![Effect::Redraw],
@@ -169,6 +169,6 @@ fn toggle_mouse(model: &mut Model) -> Vec<Effect> {
         let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} takes it back"));
         format!("the mouse is the terminal's{}", key.unwrap_or_default())
     };
-    model.say(&hint);
+    model.show_hint(&hint);
     vec![Effect::Mouse(model.mouse)]
 }

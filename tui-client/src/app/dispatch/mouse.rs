@@ -16,7 +16,7 @@ pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
         return inspector::on_wheel(model, up);
     }
     if let Some(room) = model.room_mut() {
-        room.search_on(false);
+        room.set_searching_older(false);
     }
     match up {
         true if model.overlay.is_none() => scroll_back(model, Scroll::WheelUp),
@@ -58,9 +58,9 @@ pub(in crate::app) fn on_selected(model: &mut Model, text: String) -> Vec<Effect
         return Vec::new();
     }
     if text.len() > COPIED_BYTES {
-        model.say("too much to copy");
+        model.show_hint("too much to copy");
         return Vec::new();
     }
-    model.say(&format!("copied {} characters", text.chars().count()));
+    model.show_hint(&format!("copied {} characters", text.chars().count()));
     vec![Effect::Copy(text)]
 }

@@ -9,7 +9,7 @@ fn editor(text: &str) -> Editor {
 }
 
 #[test]
-fn words_lines_and_graphemes_are_units() {
+fn motions_go_by_graphemes_words_and_lines() {
     let mut e = editor("one two\nth👩\u{200d}👧e");
     e.go(Motion::Left);
     e.go(Motion::Left);
@@ -29,7 +29,7 @@ fn words_lines_and_graphemes_are_units() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused_as_a_whole() {
+fn a_text_that_does_not_fit_is_refused_as_a_whole() {
     let mut e = editor("kept");
     assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS)), Err(Full));
     assert_eq!(e.text(), "kept");
@@ -37,7 +37,7 @@ fn what_does_not_fit_is_refused_as_a_whole() {
 }
 
 #[test]
-fn changes_are_taken_back_word_by_word() {
+fn undo_goes_back_word_by_word() {
     let mut e = Editor::default();
     for c in "one two".chars() {
         e.insert(&c.to_string()).expect("short");
@@ -56,14 +56,14 @@ fn changes_are_taken_back_word_by_word() {
     e.insert("x").expect("short");
     assert!(!e.redo(), "another change was made");
     e.take();
-    assert!(!e.undo(), "what was sent does not come back");
+    assert!(!e.undo(), "undo does not restore a sent text");
     e.paste_cut().expect("short");
     e.undo();
-    assert!(!e.undo(), "nothing more");
+    assert!(!e.undo(), "no further change");
 }
 
 #[test]
-fn long_drafts_are_undone_less_far() {
+fn a_long_draft_keeps_fewer_changes() {
     let mut e = editor(&"x".repeat(DRAFT_CHARS - 100));
     let mut changes = 1;
     for _ in 0..40 {
@@ -79,7 +79,7 @@ fn long_drafts_are_undone_less_far() {
 
 proptest! {
     #[test]
-    fn what_is_undone_and_done_again_is_the_same(
+    fn redo_restores_what_undo_removed(
         steps in prop::collection::vec((0..5u8, "[a \n日]{1,3}"), 0..40)
     ) {
         let mut e = Editor::default();

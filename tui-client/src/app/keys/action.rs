@@ -12,100 +12,78 @@
 
 use crate::app::editor::Motion;
 
-/// What a key asks for.
+/// An action that a key can cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Write a character.
     Insert(char),
-    /// Complete what is begun before the cursor, or go on to the next of what it may become.
+    /// Complete the word before the cursor, or take the next candidate.
     Complete,
-    /// The same, from the last one back.
+    /// Complete with the last candidate, or take the previous one.
     CompleteBack,
-    /// Begin a new line.
     Newline,
-    /// Send what is written, or follow it where it is a command.
+    /// Send the draft, or run it as a command.
     Submit,
-    /// Move the cursor.
     Move(Motion),
-    /// To the start of the line; there already, to the oldest message.
+    /// Go to the start of the line; if the cursor is there, to the oldest message.
     Home,
-    /// To the end of the line; there already, to the newest message.
+    /// Go to the end of the line; if the cursor is there, to the newest message.
     End,
-    /// A line up, or what was sent before.
+    /// Go one line up; from the first line, to the previous sent text.
     Up,
-    /// A line down, or what was sent after.
+    /// Go one line down; from the last line, to the next sent text.
     Down,
-    /// Delete a grapheme.
     Delete(Motion),
-    /// Cut.
     Cut(Motion),
-    /// Write what was cut.
+    /// Insert the text that was cut last.
     PasteCut,
-    /// Open the draft in an editor.
+    /// Open the draft in `$EDITOR`.
     Editor,
-    /// Take the last change of the draft back.
     Undo,
-    /// Make it again.
     Redo,
-    /// Look for a text in the room.
+    /// Search in the room.
     Search,
-    /// A page back.
     PageUp,
-    /// A page on.
     PageDown,
-    /// The room of that number, from 0.
+    /// Go to the room with this index.
     Room(usize),
-    /// The room above.
     PreviousRoom,
-    /// The room below.
     NextRoom,
-    /// The next room with something unread.
+    /// Go to the next room with unread messages.
     NextUnread,
-    /// Connect now, or send a refused message again.
     Retry,
-    /// Take an unsent message back into the composer.
     TakeBack,
-    /// Show or hide the keys and commands.
     Help,
-    /// Show or hide what goes over the wire.
     Inspector,
-    /// Open or close the search for a room.
+    /// Open or close the room switcher.
     Rooms,
-    /// Open or close the palette of commands and actions.
     Palette,
-    /// Show or hide the links on the screen.
     Links,
-    /// Show or hide who is here.
     Members,
-    /// Close what lies over the screen.
+    /// Close the overlay, or undo a completion.
     Close,
-    /// Hear the mouse, or leave it to the terminal.
+    /// Capture the mouse, or release it to the terminal.
     Mouse,
-    /// Draw the screen anew.
     Redraw,
-    /// Stop, as a job of the shell.
+    /// Suspend the program, as Ctrl-Z does in a shell.
     Suspend,
-    /// Leave the program.
     Quit,
 }
 
-/// An action that keys can be given to.
+/// An action with a name and default keys.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
-    /// What it is called in the configuration.
+    /// Name in the configuration.
     pub name: &'static str,
-    /// What it does.
     pub action: Action,
-    /// Its keys where nothing else is said; the first one is shown.
+    /// Default keys; the first one is shown.
     pub keys: &'static [&'static str],
 }
 
-/// Actions that are explained together.
+/// Actions that share a row of the help.
 #[derive(Debug, Clone, Copy)]
-pub struct Row {
-    /// What they do.
+pub struct BindingRow {
+    /// Explanation of the row.
     pub does: &'static str,
-    /// They.
     pub bindings: &'static [Binding],
 }
 
@@ -113,8 +91,8 @@ const fn bind(name: &'static str, action: Action, keys: &'static [&'static str])
     Binding { name, action, keys }
 }
 
-/// All that keys do: each group with its title.
-pub const GROUPS: &[(&str, &[Row])] = &[
+/// All rows in groups, each group with its title.
+pub const GROUPS: &[(&str, &[BindingRow])] = &[
     ("WRITING", WRITING),
     ("READING", READING),
     ("ROOMS", ROOMS),
@@ -122,63 +100,66 @@ pub const GROUPS: &[(&str, &[Row])] = &[
     ("PROGRAM", PROGRAM),
 ];
 
-const WRITING: &[Row] = &[
-    Row { does: "send", bindings: &[bind("send", Action::Submit, &["Enter"])] },
-    Row {
+const WRITING: &[BindingRow] = &[
+    BindingRow { does: "send", bindings: &[bind("send", Action::Submit, &["Enter"])] },
+    BindingRow {
         does: "new line",
         bindings: &[bind("newline", Action::Newline, &["Alt-Enter", "Shift-Enter", "Ctrl-J"])],
     },
-    Row {
-        does: "complete a nick, #room, /command or :emoji:; again, the next one or the one before",
+    BindingRow {
+        does: "complete a nick, #room, /command or :emoji:; again for the next or previous one",
         bindings: &[
             bind("complete", Action::Complete, &["Tab"]),
             bind("complete_back", Action::CompleteBack, &["Shift-Tab"]),
         ],
     },
-    Row {
-        does: "line up or down; at the first or last one, what you sent before",
+    BindingRow {
+        does: "a line up or down; from the first or last line, through sent texts",
         bindings: &[bind("up", Action::Up, &["Up"]), bind("down", Action::Down, &["Down"])],
     },
-    Row {
+    BindingRow {
         does: "a character left or right",
         bindings: &[
             bind("left", Action::Move(Motion::Left), &["Left"]),
             bind("right", Action::Move(Motion::Right), &["Right"]),
         ],
     },
-    Row {
+    BindingRow {
         does: "a word left or right",
         bindings: &[
             bind("word_left", Action::Move(Motion::WordLeft), &["Ctrl-Left", "Alt-Left", "Alt-B"]),
             bind("word_right", Action::Move(Motion::WordRight), &["Ctrl-Right", "Alt-Right", "Alt-F"]),
         ],
     },
-    Row {
+    BindingRow {
         does: "start or end of the line",
         bindings: &[
             bind("line_start", Action::Move(Motion::LineStart), &["Ctrl-A"]),
             bind("line_end", Action::Move(Motion::LineEnd), &["Ctrl-E"]),
         ],
     },
-    Row {
+    BindingRow {
         does: "delete the character before or after the cursor",
         bindings: &[
             bind("delete_left", Action::Delete(Motion::Left), &["Backspace", "Ctrl-H"]),
             bind("delete_right", Action::Delete(Motion::Right), &["Delete"]),
         ],
     },
-    Row {
+    BindingRow {
         does: "cut the word or the line before the cursor",
         bindings: &[
             bind("cut_word", Action::Cut(Motion::WordLeft), &["Ctrl-W", "Alt-Backspace"]),
             bind("cut_line", Action::Cut(Motion::LineStart), &["Ctrl-U"]),
         ],
     },
-    Row { does: "put back what was cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
-    Row { does: "the draft in $EDITOR", bindings: &[bind("editor", Action::Editor, &["Ctrl-O"])] },
-    Row {
-        does: "undo, and make it again",
-        // Terminals send one byte for the first three.
+    BindingRow { does: "paste the last cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
+    BindingRow {
+        does: "edit the draft in $EDITOR",
+        bindings: &[bind("editor", Action::Editor, &["Ctrl-O"])],
+    },
+    BindingRow {
+        does: "undo, redo",
+        // Terminals send the same byte for the keys of `undo`.
         bindings: &[
             bind("undo", Action::Undo, &["Ctrl-/", "Ctrl-_", "Ctrl-7"]),
             bind("redo", Action::Redo, &["Alt-/"]),
@@ -186,32 +167,32 @@ const WRITING: &[Row] = &[
     },
 ];
 
-const READING: &[Row] = &[
-    Row {
-        does: "a page back or on; loads older messages",
+const READING: &[BindingRow] = &[
+    BindingRow {
+        does: "a page up or down; loads older messages",
         bindings: &[
             bind("page_up", Action::PageUp, &["PgUp"]),
             bind("page_down", Action::PageDown, &["PgDn"]),
         ],
     },
-    Row {
-        does: "start or end of the line; there already, oldest or newest message",
+    BindingRow {
+        does: "start or end of the line; again for the oldest or newest message",
         bindings: &[bind("home", Action::Home, &["Home"]), bind("end", Action::End, &["End"])],
     },
-    Row {
-        does: "find in this room: Up and Down step, n and N do after Enter, Esc goes back",
+    BindingRow {
+        does: "search in this room: Up and Down step, after Enter n and N; Esc goes back",
         bindings: &[bind("search", Action::Search, &["Ctrl-F"])],
     },
-    Row {
-        does: "links on the screen; Enter or a digit follows one",
+    BindingRow {
+        does: "links on the screen; Enter or a digit opens one",
         bindings: &[bind("links", Action::Links, &["Alt-O"])],
     },
-    Row { does: "who is here", bindings: &[bind("members", Action::Members, &["F3"])] },
+    BindingRow { does: "members of this room", bindings: &[bind("members", Action::Members, &["F3"])] },
 ];
 
-const ROOMS: &[Row] = &[
-    Row {
-        does: "that room",
+const ROOMS: &[BindingRow] = &[
+    BindingRow {
+        does: "go to the room with that number",
         bindings: &[
             bind("room_1", Action::Room(0), &["Alt-1"]),
             bind("room_2", Action::Room(1), &["Alt-2"]),
@@ -224,61 +205,58 @@ const ROOMS: &[Row] = &[
             bind("room_9", Action::Room(8), &["Alt-9"]),
         ],
     },
-    Row {
+    BindingRow {
         does: "room above or below",
         bindings: &[
             bind("previous_room", Action::PreviousRoom, &["Alt-Up"]),
             bind("next_room", Action::NextRoom, &["Alt-Down"]),
         ],
     },
-    Row {
-        does: "next room with something unread",
+    BindingRow {
+        does: "next room with unread messages",
         bindings: &[bind("next_unread", Action::NextUnread, &["Alt-A"])],
     },
-    Row {
-        does: "find a room by name and go there",
-        bindings: &[bind("rooms", Action::Rooms, &["Ctrl-K", "F2"])],
-    },
+    BindingRow { does: "go to a room by name", bindings: &[bind("rooms", Action::Rooms, &["Ctrl-K", "F2"])] },
 ];
 
-const CONNECTION: &[Row] = &[
-    Row {
-        does: "connect now; connected, send a refused message again",
+const CONNECTION: &[BindingRow] = &[
+    BindingRow {
+        does: "connect now; if connected, send a refused message again",
         bindings: &[bind("retry", Action::Retry, &["Ctrl-R"])],
     },
-    Row {
-        does: "take an unsent message back, to edit or drop it",
+    BindingRow {
+        does: "take back an unsent message to edit or drop it",
         bindings: &[bind("take_back", Action::TakeBack, &["Ctrl-X"])],
     },
 ];
 
-const PROGRAM: &[Row] = &[
-    Row {
-        does: "find a command or what a key does, and do it",
+const PROGRAM: &[BindingRow] = &[
+    BindingRow {
+        does: "find a command or an action, and run it",
         bindings: &[bind("palette", Action::Palette, &["Ctrl-P"])],
     },
-    Row { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
-    Row {
-        does: "frames in and out, round trips, the connection, the token",
+    BindingRow { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
+    BindingRow {
+        does: "inspect frames, round trips, the connection, the token",
         bindings: &[bind("inspector", Action::Inspector, &["F12"])],
     },
-    Row {
-        does: "leave the mouse to the terminal, for its own selection, or take it back",
+    BindingRow {
+        does: "release the mouse to the terminal to select text, or capture it",
         bindings: &[bind("mouse", Action::Mouse, &["Alt-M"])],
     },
-    Row {
-        does: "close what lies over the screen; take a completion back",
+    BindingRow {
+        does: "close the overlay; undo a completion",
         bindings: &[bind("close", Action::Close, &["Esc"])],
     },
-    Row { does: "draw the screen anew", bindings: &[bind("redraw", Action::Redraw, &["Ctrl-L"])] },
-    Row { does: "suspend", bindings: &[bind("suspend", Action::Suspend, &["Ctrl-Z"])] },
-    Row {
-        does: "quit; asks again where text would be lost",
+    BindingRow { does: "redraw the screen", bindings: &[bind("redraw", Action::Redraw, &["Ctrl-L"])] },
+    BindingRow { does: "suspend", bindings: &[bind("suspend", Action::Suspend, &["Ctrl-Z"])] },
+    BindingRow {
+        does: "quit; asks again if text would be lost",
         bindings: &[bind("quit", Action::Quit, &["Ctrl-C", "Ctrl-Q"])],
     },
 ];
 
-/// All that keys can be given to.
+/// Returns all bindings.
 pub(super) fn bindings() -> impl Iterator<Item = &'static Binding> {
     GROUPS.iter().flat_map(|(_, rows)| *rows).flat_map(|row| row.bindings)
 }

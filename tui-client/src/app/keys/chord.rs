@@ -1,11 +1,11 @@
-//! A key with what is held down: read from a terminal's event, written and parsed as `Ctrl-K`.
+//! Chords: a key with its modifiers, from a terminal event, or from text such as `Ctrl-K`.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// Names of keys that are no character.
+/// Names of keys that are not characters.
 const NAMES: &[(&str, KeyCode)] = &[
     ("Enter", KeyCode::Enter),
     ("Esc", KeyCode::Esc),
@@ -23,16 +23,15 @@ const NAMES: &[(&str, KeyCode)] = &[
     ("PgUp", KeyCode::PageUp),
     ("PgDn", KeyCode::PageDown),
 ];
-/// The same, as others write them.
+/// Other spellings of these names.
 const ALIASES: &[(&str, &str)] =
     &[("escape", "Esc"), ("return", "Enter"), ("pageup", "PgUp"), ("pagedown", "PgDn"), ("del", "Delete")];
 const MODIFIERS: [(&str, KeyModifiers); 3] =
     [("Ctrl", KeyModifiers::CONTROL), ("Alt", KeyModifiers::ALT), ("Shift", KeyModifiers::SHIFT)];
-/// What terminals send for these is another key.
+/// Chords for which terminals send another key.
 const TAKEN: [(&str, &str); 3] = [("Ctrl-I", "Tab"), ("Ctrl-M", "Enter"), ("Ctrl-[", "Esc")];
 
-/// A key with the modifiers that count. Letters with Ctrl or Alt are small, and Shift is not told apart there: few
-/// terminals tell it.
+/// A key with its modifiers. With Ctrl or Alt, letters are lower case and Shift is ignored: few terminals report it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {
     code: KeyCode,
@@ -40,7 +39,7 @@ pub struct Chord {
 }
 
 impl Chord {
-    /// A tab, which is text where it is not bound.
+    /// The Tab key, which writes a tab if it is not bound.
     pub(super) const TAB: Self = Self { code: KeyCode::Tab, modifiers: KeyModifiers::NONE };
 
     fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
@@ -59,7 +58,7 @@ impl Chord {
         Self { code, modifiers }
     }
 
-    /// The character that is written, where the chord is one.
+    /// Returns the character that the chord writes.
     pub(super) fn character(self) -> Option<char> {
         match self.code {
             KeyCode::Char(c) if self.modifiers.is_empty() => Some(c),
@@ -71,7 +70,7 @@ impl Chord {
         Self { modifiers: self.modifiers - KeyModifiers::SHIFT, ..self }
     }
 
-    /// The event that a terminal tells when it is pressed.
+    /// Returns the event that a terminal reports for the chord.
     #[must_use]
     pub const fn event(self) -> KeyEvent {
         KeyEvent::new(self.code, self.modifiers)
@@ -95,7 +94,7 @@ impl fmt::Display for Chord {
             (Some((name, _)), _) => f.write_str(name),
             (None, KeyCode::F(number)) => write!(f, "F{number}"),
             (None, KeyCode::Char(c)) => write!(f, "{}", c.to_ascii_uppercase()),
-            // Nothing else is made.
+            // No other code is constructed.
             (None, _) => f.write_str("?"),
         }
     }
@@ -111,20 +110,21 @@ impl FromStr for Chord {
         while let Some((name, after)) = rest.split_once('-').filter(|(_, after)| !after.is_empty()) {
             let known = MODIFIERS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
             let Some((_, modifier)) = known else {
-                return Err(format!("`{text}`: before the dash stands Ctrl, Alt or Shift"));
+                return Err(format!("`{text}`: Ctrl, Alt or Shift must stand before the dash"));
             };
             modifiers |= *modifier;
             rest = after;
         }
-        let code = code(rest)
-            .ok_or_else(|| format!("`{text}` is no key: a character, F1 to F12, or one of {}", names()))?;
+        let code = code(rest).ok_or_else(|| {
+            format!("`{text}` is not a key: use a character, F1 to F12, or one of {}", names())
+        })?;
         let chord = Self::new(code, modifiers);
         if chord.character().is_some() {
-            return Err(format!("`{text}` is text: a key needs Ctrl or Alt with it"));
+            return Err(format!("`{text}` is text: add Ctrl or Alt"));
         }
         let shown = chord.to_string();
         match TAKEN.iter().find(|(taken, _)| *taken == shown) {
-            Some((_, same)) => Err(format!("terminals tell {same} for `{text}`")),
+            Some((_, same)) => Err(format!("terminals send {same} for `{text}`")),
             None => Ok(chord),
         }
     }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn chords_are_read_as_they_are_written() {
+    fn chords_are_parsed_from_their_text() {
         for (text, shown) in [
             ("ctrl-k", "Ctrl-K"),
             ("CTRL-ALT-x", "Ctrl-Alt-X"),
@@ -176,14 +176,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_said() {
+    fn an_invalid_chord_is_explained() {
         for (text, part) in [
             ("k", "is text"),
             ("Shift-k", "is text"),
             ("super-k", "before the dash"),
-            ("ctrl-", "no key"),
-            ("f13", "no key"),
-            ("", "no key"),
+            ("ctrl-", "not a key"),
+            ("f13", "not a key"),
+            ("", "not a key"),
             ("ctrl-i", "Tab"),
             ("Ctrl-m", "Enter"),
             ("ctrl-[", "Esc"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn events_of_one_key_are_one_chord() {
+    fn events_of_one_key_give_one_chord() {
         let shifted = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::CONTROL | KeyModifiers::SHIFT);
         assert_eq!(Chord::from(shifted).to_string(), "Ctrl-K");
         let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);

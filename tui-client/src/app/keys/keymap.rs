@@ -1,17 +1,17 @@
-//! The keymap: from a key with its modifiers ([`Chord`]) to an [`Action`].
+//! The keymap: from a [`Chord`] to an [`Action`].
 
 use std::collections::HashMap;
 
 use crossterm::event::KeyEvent;
 
-use super::action::{Action, Binding, Row, bindings};
+use super::action::{Action, Binding, BindingRow, bindings};
 use super::chord::Chord;
 
-/// Which key does what.
+/// The keys of each action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keymap {
     actions: HashMap<Chord, Action>,
-    /// By the names of actions.
+    /// Keys by the name of the action.
     keys: HashMap<&'static str, Vec<Chord>>,
 }
 
@@ -19,7 +19,7 @@ impl Default for Keymap {
     fn default() -> Self {
         let mut map = Self { actions: HashMap::new(), keys: HashMap::new() };
         for binding in bindings() {
-            let keys = binding.keys.iter().map(|key| key.parse().expect("the keys of the table are keys"));
+            let keys = binding.keys.iter().map(|key| key.parse().expect("valid default keys"));
             map.give(binding, keys.collect());
         }
         map
@@ -27,8 +27,8 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// What `key` asks for, where it asks for something. A key that means nothing else writes its character; Shift
-    /// counts where something is bound to it.
+    /// Returns the action of a key. A key that is not bound writes its character. Shift is ignored unless a key is
+    /// bound with it.
     #[must_use]
     pub fn action(&self, key: KeyEvent) -> Option<Action> {
         let chord = Chord::from(key);
@@ -37,11 +37,11 @@ impl Keymap {
         bound.copied().or_else(|| written().map(Action::Insert))
     }
 
-    /// Gives the action of that name these keys and no others; whatever had one of them has it no more. An error is a
-    /// sentence for the user, and nothing has changed then.
+    /// Sets the keys of the action with this name. Other actions lose these keys. An error is a sentence for the user;
+    /// the keymap is unchanged then.
     pub fn remap(&mut self, name: &str, keys: &[&str]) -> Result<(), String> {
         let binding = bindings().find(|binding| binding.name == name);
-        let binding = binding.ok_or_else(|| format!("no action is called `{name}`"))?;
+        let binding = binding.ok_or_else(|| format!("there is no action `{name}`"))?;
         let chords = keys.iter().map(|key| key.parse()).collect::<Result<Vec<Chord>, String>>()?;
         for chord in &chords {
             if self.actions.remove(chord).is_some() {
@@ -62,28 +62,28 @@ impl Keymap {
         self.keys.insert(binding.name, chords);
     }
 
-    /// The key that is shown for an action, where it has one.
+    /// Returns the first key of an action, which is the one that is shown.
     #[must_use]
     pub fn key(&self, action: Action) -> Option<Chord> {
         let binding = bindings().find(|binding| binding.action == action)?;
         self.keys_of(binding).first().copied()
     }
 
-    /// ` (Ctrl-R)`, for a text that says what can be done; nothing where the action has no key.
+    /// Returns the key of an action for a hint, as ` (Ctrl-R)`; empty if it has no key.
     #[must_use]
     pub fn hint(&self, action: Action) -> String {
         self.key(action).map(|key| format!(" ({key})")).unwrap_or_default()
     }
 
-    /// All keys of an action.
+    /// Returns all keys of an action.
     #[must_use]
     pub fn keys_of(&self, binding: &Binding) -> &[Chord] {
         self.keys.get(binding.name).map_or(&[], Vec::as_slice)
     }
 
-    /// The keys of a row of the help, and what they do; nothing where it has none.
+    /// Returns the keys of a row of the help, and its explanation; `None` if it has no keys.
     #[must_use]
-    pub fn row(&self, row: &Row) -> Option<(String, String)> {
+    pub fn row(&self, row: &BindingRow) -> Option<(String, String)> {
         let shown = |chords: &[Chord]| chords.iter().map(ToString::to_string).collect::<Vec<_>>();
         if let [binding] = row.bindings {
             let keys = shown(self.keys_of(binding));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_action_has_a_name_and_keys_of_its_own() {
+    fn each_action_has_its_own_name_and_keys() {
         let names: HashSet<_> = bindings().map(|binding| binding.name).collect();
         assert_eq!(names.len(), bindings().count());
         let map = Keymap::default();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_given_and_taken() {
+    fn remap_takes_keys_from_other_actions() {
         let mut map = Keymap::default();
         assert_eq!(map.remap("retry", &["ctrl-g", "Ctrl-A"]), Ok(()));
         assert_eq!(pressed(&map, "Ctrl-G"), Some(Action::Retry));
@@ -149,14 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_name_the_keys_that_there_are() {
+    fn rows_show_the_current_keys() {
         let row = |map: &Keymap, does: &str| {
             let rows = GROUPS.iter().flat_map(|(_, rows)| *rows);
             map.row(rows.into_iter().find(|row| row.does == does).expect("a row"))
         };
         let mut map = Keymap::default();
         let both = |keys: &str, does: &str| Some((keys.to_owned(), does.to_owned()));
-        assert_eq!(row(&map, "that room"), both("Alt-1 … Alt-9", "that room"));
+        assert_eq!(
+            row(&map, "go to the room with that number"),
+            both("Alt-1 … Alt-9", "go to the room with that number")
+        );
         assert_eq!(row(&map, "room above or below"), both("Alt-Up, Alt-Down", "room above or below"));
         let words = "a word left or right (also Alt-Left, Alt-B, Alt-Right, Alt-F)";
         assert_eq!(row(&map, "a word left or right"), both("Ctrl-Left, Ctrl-Right", words));
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn capitals_are_text_and_shift_is_passed_over_where_it_means_nothing() {
+    fn capitals_are_text_and_an_unbound_shift_is_ignored() {
         let map = Keymap::default();
         let key = KeyEvent::new(KeyCode::Char('Ä'), KeyModifiers::SHIFT);
         assert_eq!(map.action(key), Some(Action::Insert('Ä')));

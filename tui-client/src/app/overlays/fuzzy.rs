@@ -5,7 +5,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 /// A text that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::app) struct Found {
+pub(in crate::app) struct FuzzyMatch {
     /// Which of the texts.
     pub(in crate::app) index: usize,
     /// Its graphemes that the query has, by number, each once and in their order.
@@ -14,20 +14,20 @@ pub(in crate::app) struct Found {
 
 /// Finds `query` in `texts`: each of its words, in whatever case and with or without accents. Equally good ones stay in
 /// their order, and an empty query finds all.
-pub(in crate::app) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<Found> {
+pub(in crate::app) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<FuzzyMatch> {
     let mut config = Config::DEFAULT;
     config.prefer_prefix = true;
     let mut matcher = Matcher::new(config);
     let pattern = Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, AtomKind::Fuzzy);
     let mut letters = Vec::new();
-    let mut found: Vec<(u32, Found)> = texts
+    let mut found: Vec<(u32, FuzzyMatch)> = texts
         .enumerate()
         .filter_map(|(index, text)| {
             let mut graphemes = Vec::new();
             let score = pattern.indices(Utf32Str::new(text, &mut letters), &mut matcher, &mut graphemes)?;
             graphemes.sort_unstable();
             graphemes.dedup();
-            Some((score, Found { index, matched: graphemes }))
+            Some((score, FuzzyMatch { index, matched: graphemes }))
         })
         .collect();
     found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
@@ -61,6 +61,6 @@ mod tests {
     #[test]
     fn what_matched_is_told_in_graphemes() {
         let found = find("b日", ["a👩\u{200d}🚀b-日本"].into_iter());
-        assert_eq!(found, [Found { index: 0, matched: vec![2, 4] }]);
+        assert_eq!(found, [FuzzyMatch { index: 0, matched: vec![2, 4] }]);
     }
 }

@@ -19,7 +19,7 @@ use crate::net::{self, ConnectionState, TRACED, Traced};
 use crate::sanitize;
 use json::kind;
 pub use json::pretty;
-use record::{Change, InspectorPart, ShownFrame};
+use record::{ConnectionChange, InspectorPart, ShownFrame};
 
 /// Round trips that are kept.
 const TRIPS: usize = 60;
@@ -57,7 +57,7 @@ pub(in crate::app) fn on_state(model: &mut Model, state: &ConnectionState) {
     let is_connected = matches!(state, ConnectionState::Connected { .. });
     model.inspector.since = is_connected.then_some(model.now.mono);
     let time = clock_time(model.now.wall, &model.zone, false);
-    push(&mut model.inspector.changes, Change { time, what: sanitize::line(&what) }, CHANGES);
+    push(&mut model.inspector.changes, ConnectionChange { time, what: sanitize::line(&what) }, CHANGES);
 }
 
 pub(in crate::app) fn on_round_trip(model: &mut Model, time: Duration) {

@@ -6,17 +6,17 @@ use crate::app::model::Model;
 use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::rooms::room::Room;
-use crate::app::rooms::timeline::{Body, Entry, Item};
+use crate::app::rooms::timeline::{Body, Item, TimelineRow};
 use crate::markup::{Markup, Target};
 
 /// Links that are listed at most.
 const LISTED: usize = 99;
 
 /// Shows the links of what is visible.
-pub(in crate::app) fn list(model: &mut Model) -> Vec<Effect> {
+pub(in crate::app) fn open(model: &mut Model) -> Vec<Effect> {
     let targets = model.room().map(visible).unwrap_or_default();
     if targets.is_empty() {
-        model.say("no links on the screen");
+        model.show_hint("no links on the screen");
     } else {
         model.overlay = Some(Overlay::Links { targets, selected: 0 });
     }
@@ -29,9 +29,9 @@ fn visible(room: &Room) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for item in (timeline.index_of(first)..=timeline.index_of(last)).rev().filter_map(|at| timeline.get(at)) {
         let text = match item {
-            Item::Entry(Entry { body: Body::Message(said), .. }) => &said.text,
+            Item::Row(TimelineRow { body: Body::Message(said), .. }) => &said.text,
             Item::Outgoing(outgoing) => &outgoing.text,
-            Item::Entry(_) => continue,
+            Item::Row(_) => continue,
         };
         for target in Markup::parse(text).links() {
             if !targets.contains(&target) && targets.len() < LISTED {
@@ -74,6 +74,6 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
 
 fn follow(model: &mut Model, target: Target) -> Vec<Effect> {
     model.overlay = None;
-    model.say(&format!("opening {target}"));
+    model.show_hint(&format!("opening {target}"));
     vec![Effect::Open(target)]
 }

@@ -5,20 +5,20 @@ use realtime_shared::RoomName;
 use super::overlay::Overlay;
 use crate::app::message::Effect;
 use crate::app::model::Model;
-use crate::app::rooms::room::Entered;
+use crate::app::rooms::room::Membership;
 use crate::net;
 use crate::sanitize;
 
 /// Opens the list for a room; without a name, for the one that is shown.
 pub(in crate::app) fn open(model: &mut Model, name: Option<RoomName>) -> Vec<Effect> {
     let Some(name) = name.or_else(|| model.room().map(|room| room.name.clone())) else {
-        model.say("you are in no room");
+        model.show_hint("you are in no room");
         return Vec::new();
     };
     let members = model
         .index_of(&name)
         .map(|index| &model.rooms[index])
-        .filter(|room| room.entered == Entered::In)
+        .filter(|room| room.membership == Membership::Joined)
         .map(|room| (room.members().cloned().collect(), room.member_count));
     let title = sanitize::line(name.as_str());
     model.overlay = Some(Overlay::Members { room: name.clone(), title, members });

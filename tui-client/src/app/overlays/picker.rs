@@ -2,7 +2,7 @@
 //!
 //! It knows the number of entries and not the entries. Its owner finds them with the query, and acts on the choice.
 
-use crate::app::composing::query::{Edited, Query};
+use crate::app::composing::query::{Query, QueryEdit};
 use crate::app::editor::Editor;
 use crate::app::keys::Action;
 
@@ -73,12 +73,12 @@ impl Picker {
             Action::End => self.selected = last,
             Action::Submit => return Reply::Chosen,
             _ => match self.query.on_key(action) {
-                Edited::Changed => {
+                QueryEdit::Changed => {
                     self.selected = 0;
                     return Reply::Queried;
                 }
-                Edited::Kept | Edited::Full => {}
-                Edited::Passed => return Reply::Passed,
+                QueryEdit::Kept | QueryEdit::Full => {}
+                QueryEdit::Passed => return Reply::Passed,
             },
         }
         Reply::Done

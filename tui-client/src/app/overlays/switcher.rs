@@ -13,7 +13,7 @@ use crate::app::overlays::fuzzy;
 use crate::app::overlays::next_step::{NextStep, leave};
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::{Picker, Reply};
-use crate::app::rooms::room::{Entered, Room};
+use crate::app::rooms::room::{Membership, Room};
 use crate::net;
 use crate::sanitize::{self, Line};
 
@@ -25,7 +25,7 @@ pub struct RoomChoice {
     /// The title's graphemes that were looked for, by number and in their order.
     pub matched: Vec<u32>,
     /// Where it is, for the user.
-    pub place: Standing,
+    pub kind: RoomKind,
     /// How many are there; not known of a room that nobody has yet.
     pub member_count: Option<u64>,
     /// Messages that the user has not read.
@@ -35,13 +35,13 @@ pub struct RoomChoice {
     name: RoomName,
 }
 
-/// Standing of the user in a room that can be gone to.
+/// Relation of the user to a room in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RoomKind {
     /// It is shown already.
-    Here,
+    Shown,
     /// The user is in it.
-    Ours,
+    Joined,
     /// It is entered.
     Listed,
     /// It is entered, and begins with that as far as is known.
@@ -50,25 +50,25 @@ pub enum Standing {
 
 impl RoomChoice {
     fn own(room: &Room, is_shown: bool) -> Self {
-        let place = match room.entered {
-            _ if is_shown => Standing::Here,
-            Entered::Out => Standing::Listed,
-            Entered::Asked | Entered::In => Standing::Ours,
+        let kind = match room.membership {
+            _ if is_shown => RoomKind::Shown,
+            Membership::Outside => RoomKind::Listed,
+            Membership::Joining | Membership::Joined => RoomKind::Joined,
         };
         Self {
-            place,
+            kind,
             member_count: Some(room.member_count),
             unread: room.reading.unread,
             mentions: room.reading.mentions,
-            ..Self::other(&room.name, Standing::Ours, None)
+            ..Self::other(&room.name, RoomKind::Joined, None)
         }
     }
 
-    fn other(name: &RoomName, place: Standing, member_count: Option<u64>) -> Self {
+    fn other(name: &RoomName, kind: RoomKind, member_count: Option<u64>) -> Self {
         Self {
             title: sanitize::line(name.as_str()),
             matched: Vec::new(),
-            place,
+            kind,
             member_count,
             unread: 0,
             mentions: 0,
@@ -92,7 +92,7 @@ impl Model {
             .iter()
             .flat_map(|(rooms, _)| rooms)
             .filter(|summary| self.index_of(&summary.room).is_none())
-            .map(|summary| RoomChoice::other(&summary.room, Standing::Listed, Some(summary.member_count)));
+            .map(|summary| RoomChoice::other(&summary.room, RoomKind::Listed, Some(summary.member_count)));
         let known: Vec<RoomChoice> = ours.chain(told).collect();
         let query = picker.query().text().trim();
         let found = fuzzy::find(query, known.iter().map(|choice| choice.title.as_str()));
@@ -100,7 +100,7 @@ impl Model {
         found
             .into_iter()
             .map(|found| RoomChoice { matched: found.matched, ..known[found.index].clone() })
-            .chain(new.map(|name| RoomChoice::other(&name, Standing::New, None)))
+            .chain(new.map(|name| RoomChoice::other(&name, RoomKind::New, None)))
             .collect()
     }
 

@@ -9,7 +9,7 @@ pub(in crate::app) fn leave_view(room: &mut Room) -> Vec<Effect> {
     room.see();
     room.reading.ruler = None;
     room.wants_older = false;
-    room.search_on(false);
+    room.set_searching_older(false);
     stop_typing(room).into_iter().collect()
 }
 

@@ -5,7 +5,7 @@ use realtime_shared::RoomName;
 use super::effects::leave_view;
 use super::room::Room;
 use crate::app::message::Effect;
-use crate::app::model::{Confirm, Model};
+use crate::app::model::{Confirmation, Model};
 use crate::net;
 
 /// Goes to a room, and joins it where the user is not in it.
@@ -21,24 +21,24 @@ pub(in crate::app) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
 pub(in crate::app) fn leave(
     model: &mut Model,
     name: Option<RoomName>,
-    confirmed: Option<&Confirm>,
+    confirmed: Option<&Confirmation>,
 ) -> Vec<Effect> {
     let index = match &name {
         Some(name) => model.index_of(name),
         None => model.current,
     };
     let Some(index) = index else {
-        model.say(
+        model.show_hint(
             &name.map_or_else(|| "you are in no room".to_owned(), |name| format!("you are not in {name}")),
         );
         return Vec::new();
     };
     let room = &model.rooms[index];
     let has_draft = model.current != Some(index) && room.pane.composer.has_draft();
-    if (room.unsent() > 0 || has_draft) && confirmed != Some(&Confirm::Leave(room.name.clone())) {
+    if (room.unsent() > 0 || has_draft) && confirmed != Some(&Confirmation::Leave(room.name.clone())) {
         let what = format!("text in {} is not sent: Enter again leaves it behind", room.name);
-        model.confirm = Some(Confirm::Leave(room.name.clone()));
-        model.say(&what);
+        model.confirm = Some(Confirmation::Leave(room.name.clone()));
+        model.show_hint(&what);
         return Vec::new();
     }
     model.pane_mut().composer.take();
@@ -78,7 +78,7 @@ pub(in crate::app) fn next_unread(model: &mut Model) -> Vec<Effect> {
     };
     let Some(index) = next(|room| room.reading.mentions > 0).or_else(|| next(|room| room.reading.unread > 0))
     else {
-        model.say("nothing unread");
+        model.show_hint("nothing unread");
         return Vec::new();
     };
     model.show(index)

@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const TEXT_CHARS: usize = 200;
 
 /// Tells of a message that somebody else said just now, where that is wanted, unless the user attends.
-pub(in crate::app) fn said(
+pub(in crate::app) fn notify_message(
     model: &mut Model,
     room: usize,
     from: &Line,

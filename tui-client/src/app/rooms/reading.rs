@@ -3,7 +3,7 @@
 //! ```text
 //!  read ── newest ── head          places in the room's log, none before the one to its left
 //!   │        └ the newest entry that came       └ the server's, as it was at the join
-//!   └ the newest entry that was looked at: kept for the next start, see [`Mark`]
+//!   └ the newest entry that was looked at: kept for the next start, see [`ReadMark`]
 //! ```
 //!
 //! Unread is what came, or was missed and not replayed, since nobody looked. To look means that the room is the one
@@ -11,20 +11,20 @@
 
 use realtime_shared::{Position, Recovery, Seq};
 
-use crate::app::rooms::timeline::Key;
+use crate::app::rooms::timeline::ItemKey;
 
 /// Messages that nobody had looked at were there when the room was entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruler {
     /// The last item that had been seen.
-    pub after: Key,
+    pub after: ItemKey,
     /// How many messages were new.
     pub count: u64,
 }
 
 /// How far a room is read, to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct ReadMark {
     /// After the last entry that was looked at.
     pub position: Position,
     /// Whether the room's log is another one than before, so that an earlier mark says nothing. Otherwise a mark is
@@ -46,21 +46,21 @@ pub struct Reading {
     /// After the newest entry that was looked at.
     read: Option<Position>,
     /// The last item that was looked at.
-    seen: Key,
+    seen: ItemKey,
     /// Whether what is replayed now was missed by an earlier run of the program.
     is_returning: bool,
     /// What of `read` was not given out to be kept.
-    unkept: Option<Unkept>,
+    unkept: Option<UnsavedMark>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unkept {
+struct UnsavedMark {
     anew: bool,
 }
 
 /// An entry of the log, as far as it is read or not.
 #[derive(Debug, Clone)]
-pub(in crate::app) struct Came {
+pub(in crate::app) struct NewEntry {
     /// After it, where its epoch is known.
     pub(in crate::app) position: Option<Position>,
     /// Whether somebody else wrote it.
@@ -75,7 +75,7 @@ impl Reading {
     /// Of a room that was read up to `kept` by an earlier run of the program.
     #[must_use]
     pub fn since(kept: Option<Position>) -> Self {
-        let seen = kept.as_ref().map(|position| Key::message(position.seq())).unwrap_or_default();
+        let seen = kept.as_ref().map(|position| ItemKey::message(position.seq())).unwrap_or_default();
         Self { newest: kept.clone(), read: kept, seen, ..Self::default() }
     }
 
@@ -104,7 +104,7 @@ impl Reading {
             if self.newest.is_none() {
                 // What was said before a newcomer came is history, and not new.
                 self.newest = head.cloned();
-                self.seen = head.map(|head| Key::message(head.seq())).unwrap_or_default();
+                self.seen = head.map(|head| ItemKey::message(head.seq())).unwrap_or_default();
                 self.look();
             }
             return 0;
@@ -125,7 +125,7 @@ impl Reading {
         *self = Self {
             newest: Some(head.cloned().unwrap_or_default()),
             read: Some(Position::Start),
-            unkept: Some(Unkept { anew: true }),
+            unkept: Some(UnsavedMark { anew: true }),
             ..Self::default()
         };
     }
@@ -137,15 +137,15 @@ impl Reading {
         self.mentions = self.mentions.min(self.unread);
         self.ruler = None;
         self.newest = (head.seq() <= from).then(|| head.clone());
-        self.seen = self.seen.min(Key::end_of(from));
+        self.seen = self.seen.min(ItemKey::end_of(from));
         if self.read.as_ref().is_some_and(|read| read.seq() > from) {
             self.read.clone_from(&self.newest);
-            self.unkept = Some(Unkept { anew: true });
+            self.unkept = Some(UnsavedMark { anew: true });
         }
     }
 
     /// An entry came. False: it had come before.
-    pub(in crate::app) fn came(&mut self, seq: Seq, came: &Came, is_looked_at: bool) -> bool {
+    pub(in crate::app) fn came(&mut self, seq: Seq, came: &NewEntry, is_looked_at: bool) -> bool {
         if self.newest.is_some() && seq <= self.newest_seq() {
             return false;
         }
@@ -177,14 +177,14 @@ impl Reading {
     }
 
     /// The user looks at the room, whose last item is `last`: what was unread is ruled off.
-    pub(in crate::app) fn enter(&mut self, last: Key) {
+    pub(in crate::app) fn enter(&mut self, last: ItemKey) {
         self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
         (self.unread, self.mentions) = (0, 0);
         self.see(last);
     }
 
     /// All that is there, up to the item `last`, was looked at.
-    pub(in crate::app) fn see(&mut self, last: Key) {
+    pub(in crate::app) fn see(&mut self, last: ItemKey) {
         self.seen = self.seen.max(last);
         self.look();
     }
@@ -192,15 +192,15 @@ impl Reading {
     fn look(&mut self) {
         if self.read != self.newest {
             self.read.clone_from(&self.newest);
-            self.unkept.get_or_insert(Unkept { anew: false });
+            self.unkept.get_or_insert(UnsavedMark { anew: false });
         }
     }
 
     /// What is to be kept and was not given out yet.
-    pub(in crate::app) fn take_mark(&mut self) -> Option<Mark> {
+    pub(in crate::app) fn take_mark(&mut self) -> Option<ReadMark> {
         let position = self.read.clone()?;
-        let Unkept { anew } = self.unkept.take()?;
-        Some(Mark { position, anew })
+        let UnsavedMark { anew } = self.unkept.take()?;
+        Some(ReadMark { position, anew })
     }
 
     fn newest_seq(&self) -> Seq {

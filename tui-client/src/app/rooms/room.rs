@@ -8,7 +8,7 @@ use realtime_shared::{RoomName, Seq, UserId};
 use crate::app::composing::composer::Composer;
 use crate::app::rooms::reading::Reading;
 use crate::app::rooms::search::state::Search;
-use crate::app::rooms::timeline::{Key, Sending, Timeline};
+use crate::app::rooms::timeline::{ItemKey, Sending, Timeline};
 use crate::sanitize::{self, Line};
 
 /// Members whose names are kept: as many as a server tells.
@@ -39,18 +39,18 @@ pub struct Pane {
 
 /// Whether the server has the user in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entered {
+pub enum Membership {
     /// Not yet, or not known since the connection was lost.
-    Asked,
+    Joining,
     /// Yes.
-    In,
+    Joined,
     /// No: it was refused, or ended.
-    Out,
+    Outside,
 }
 
 /// A page of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::app) enum Page {
+pub(in crate::app) enum HistoryPage {
     /// The newest messages.
     Newest,
     /// Those before this one.
@@ -60,9 +60,9 @@ pub(in crate::app) enum Page {
 /// A page of history that was asked for and has not come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) struct Loading {
-    pub(in crate::app) page: Page,
+    pub(in crate::app) page: HistoryPage,
     /// Whether a search goes on in it: nothing was done since that was asked for, and the room is shown.
-    pub(in crate::app) goes_on: bool,
+    pub(in crate::app) is_searching_older: bool,
 }
 
 /// A room.
@@ -73,7 +73,7 @@ pub struct Room {
     /// What it shows.
     pub pane: Pane,
     /// Whether the user is in it.
-    pub entered: Entered,
+    pub membership: Membership,
     /// How far it is read.
     pub reading: Reading,
     /// How many are there.
@@ -83,12 +83,12 @@ pub struct Room {
     /// The user went up, and has not been shown what is there.
     pub(in crate::app) wants_older: bool,
     /// The first and the last item that were visible when the room was drawn last.
-    pub(in crate::app) visible: (Key, Key),
+    pub(in crate::app) visible: (ItemKey, ItemKey),
     /// Whether they took all of the screen.
     pub(in crate::app) fills_screen: bool,
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
-    told_typing: Option<Duration>,
+    typing_sent_at: Option<Duration>,
     edited: Duration,
 }
 
@@ -99,16 +99,16 @@ impl Room {
         Self {
             pane: Pane { id, title: sanitize::line(name.as_str()), ..Pane::default() },
             name,
-            entered: Entered::Asked,
+            membership: Membership::Joining,
             reading,
             member_count: 0,
             loading: None,
             wants_older: false,
-            visible: (Key::default(), Key::default()),
+            visible: (ItemKey::default(), ItemKey::default()),
             fills_screen: false,
             members: BTreeMap::new(),
             typing: Vec::new(),
-            told_typing: None,
+            typing_sent_at: None,
             edited: Duration::ZERO,
         }
     }
@@ -124,21 +124,21 @@ impl Room {
     #[must_use]
     pub fn filled_gap(&self) -> Option<usize> {
         match self.loading?.page {
-            Page::Before(seq) => self.pane.timeline.gap_before(seq),
-            Page::Newest => None,
+            HistoryPage::Before(seq) => self.pane.timeline.gap_before(seq),
+            HistoryPage::Newest => None,
         }
     }
 
     /// Whether a search goes on in the page of history that is under way.
     #[must_use]
-    pub fn is_searching_on(&self) -> bool {
-        self.loading.is_some_and(|loading| loading.goes_on)
+    pub fn is_searching_older(&self) -> bool {
+        self.loading.is_some_and(|loading| loading.is_searching_older)
     }
 
     /// Has a search go on in the page that is under way, or not.
-    pub(in crate::app) const fn search_on(&mut self, goes_on: bool) {
+    pub(in crate::app) const fn set_searching_older(&mut self, is_searching_older: bool) {
         if let Some(loading) = &mut self.loading {
-            loading.goes_on = goes_on;
+            loading.is_searching_older = is_searching_older;
         }
     }
 
@@ -218,10 +218,10 @@ impl Room {
     /// Forgets who typed, and what was told and asked: the connection is gone.
     pub(in crate::app) fn disconnected(&mut self) {
         self.typing.clear();
-        self.told_typing = None;
+        self.typing_sent_at = None;
         self.loading = None;
-        if self.entered == Entered::In {
-            self.entered = Entered::Asked;
+        if self.membership == Membership::Joined {
+            self.membership = Membership::Joining;
         }
     }
 
@@ -236,23 +236,23 @@ impl Room {
     }
 
     /// Notes a key in the composer; whether to tell the others now.
-    pub(in crate::app) fn tell_typing(&mut self, now: Duration) -> bool {
+    pub(in crate::app) fn key_typed(&mut self, now: Duration) -> bool {
         self.edited = now;
-        let due = self.told_typing.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
+        let due = self.typing_sent_at.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
         if due {
-            self.told_typing = Some(now);
+            self.typing_sent_at = Some(now);
         }
         due
     }
 
     /// Whether to tell the others that the user stopped.
     pub(in crate::app) fn stop_typing(&mut self) -> bool {
-        self.told_typing.take().is_some()
+        self.typing_sent_at.take().is_some()
     }
 
     /// When the user is not typing any more without another key.
     pub(in crate::app) fn idle_at(&self) -> Option<Duration> {
-        self.told_typing.map(|_| self.edited.saturating_add(IDLE_AFTER))
+        self.typing_sent_at.map(|_| self.edited.saturating_add(IDLE_AFTER))
     }
 
     /// The user looks at the room: what was unread is ruled off.

@@ -5,8 +5,8 @@
 
 use crate::app::message::{Effect, Scroll, Viewed};
 use crate::app::model::Model;
-use crate::app::rooms::room::{Loading, Page, Room};
-use crate::app::rooms::timeline::{Key, Top};
+use crate::app::rooms::room::{HistoryPage, Loading, Room};
+use crate::app::rooms::timeline::{ItemKey, Top};
 use crate::net;
 
 /// Entries of a page for who reads: some screens of them.
@@ -38,7 +38,7 @@ pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effe
 pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
     model.pane_mut().timeline.clear();
     if let Some(room) = model.room_mut() {
-        (room.visible, room.fills_screen) = ((Key::END, Key::END), false);
+        (room.visible, room.fills_screen) = ((ItemKey::END, ItemKey::END), false);
         room.wants_older = false;
     }
     vec![Effect::Scroll(Scroll::Bottom)]
@@ -48,11 +48,11 @@ pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
 /// is place for it on the screen.
 fn uncover(room: &mut Room, scroll: Scroll) -> bool {
     let timeline = &mut room.pane.timeline;
-    let first = timeline.first_in_sight();
+    let first = timeline.first_not_cleared();
     // A search may have led above what was cleared away.
     let top = timeline.index_of(room.visible.0);
     if first > 0 && (top <= first || scroll == Scroll::Top) {
-        timeline.uncover();
+        timeline.restore_cleared();
     }
     first > 0 && top == first && !room.fills_screen && scroll != Scroll::Top
 }
@@ -68,8 +68,8 @@ pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect
     }
     room.wants_older = false;
     let wanted = match room.pane.timeline.wanted_near(first) {
-        Some(before) => Some(Page::Before(before)),
-        None if room.pane.timeline.top() == Top::Unknown => Some(Page::Newest),
+        Some(before) => Some(HistoryPage::Before(before)),
+        None if room.pane.timeline.top() == Top::Unknown => Some(HistoryPage::Newest),
         None => None,
     };
     wanted.filter(|_| connected).map(|page| ask_history(room, page, SOME)).into_iter().collect()
@@ -80,14 +80,14 @@ fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
     let connected = model.link.is_connected();
     let room = model.room_mut()?;
     let before = room.pane.timeline.wanted_in(room.visible)?;
-    (connected && !room.is_loading()).then(|| ask_history(room, Page::Before(before), SOME))
+    (connected && !room.is_loading()).then(|| ask_history(room, HistoryPage::Before(before), SOME))
 }
 
-pub(in crate::app) fn ask_history(room: &mut Room, page: Page, limit: u32) -> Effect {
-    room.loading = Some(Loading { page, goes_on: false });
+pub(in crate::app) fn ask_history(room: &mut Room, page: HistoryPage, limit: u32) -> Effect {
+    room.loading = Some(Loading { page, is_searching_older: false });
     let before = match page {
-        Page::Newest => None,
-        Page::Before(seq) => Some(seq),
+        HistoryPage::Newest => None,
+        HistoryPage::Before(seq) => Some(seq),
     };
     Effect::Net(net::Command::History { room: room.name.clone(), before, limit })
 }

@@ -8,58 +8,60 @@
 //! ```
 //!
 //! Each room has its own search, which waits while one looks elsewhere. Which messages have the text, and which of them
-//! one is at, is the timeline's to know (`timeline::hits`), where the view was before is the view's ([`Sight::Mark`]).
+//! one is at, is the timeline's to know (`timeline::hits`), where the view was before is the view's ([`ViewJump::Save`]).
 //! While there is a search the view is pinned. Beyond the oldest match a key loads one page, and goes on in it: never
 //! more by itself.
 
 pub(in crate::app) mod state;
 
-use crate::app::composing::query::{Edited, QUERY_CHARS, Query};
+use crate::app::composing::query::{QUERY_CHARS, Query, QueryEdit};
 use crate::app::editor::{Full, Motion};
 use crate::app::keys::Action;
-use crate::app::message::{Effect, Sight};
+use crate::app::message::{Effect, ViewJump};
 use crate::app::model::Model;
-use crate::app::rooms::room::{Page, Pane};
+use crate::app::rooms::room::{HistoryPage, Pane};
 use crate::app::rooms::scrollback::{self, ask_history};
-use crate::app::rooms::timeline::{Key, Timeline, Top};
+use crate::app::rooms::timeline::{ItemKey, Timeline, Top};
 use crate::markup::Pattern;
-use state::{Found, Search};
+use state::{Search, SearchResult};
 
 impl Pane {
     /// What the search has found.
     #[must_use]
-    pub fn found(&self) -> Found {
+    pub fn search_result(&self) -> SearchResult {
         let timeline = &self.timeline;
         match timeline.hit_count() {
-            _ if timeline.pattern().is_none() => Found::Idle,
-            0 => Found::None { among: timeline.hit_among() },
-            of => Found::Some { at: timeline.current_hit().map(|hit| timeline.hits_after(hit) + 1), of },
+            _ if timeline.pattern().is_none() => SearchResult::Idle,
+            0 => SearchResult::None { among: timeline.searched_count() },
+            of => {
+                SearchResult::Some { at: timeline.selected_hit().map(|hit| timeline.hits_after(hit) + 1), of }
+            }
         }
     }
 
     /// Whether a page can be loaded in which an older match may be.
     #[must_use]
-    pub fn can_search_on(&self) -> bool {
+    pub fn can_search_older(&self) -> bool {
         missing(&self.timeline).is_some()
     }
 
     /// Looks for what the query says now, from where one was at the beginning.
     fn look(&mut self, me: &str) -> Vec<Effect> {
         let Some(search) = &self.search else { return Vec::new() };
-        self.timeline.look_for(Pattern::new(search.query.text()), me);
+        self.timeline.set_pattern(Pattern::new(search.query.text()), me);
         let hit = self.timeline.nearest_hit(search.from);
-        self.timeline.go_to_hit(hit);
-        vec![Effect::See(hit.map_or(Sight::Back, Sight::Hit))]
+        self.timeline.select_hit(hit);
+        vec![Effect::JumpView(hit.map_or(ViewJump::Restore, ViewJump::Hit))]
     }
 
-    fn go_to(&mut self, hit: Key) -> Vec<Effect> {
-        self.timeline.go_to_hit(Some(hit));
-        vec![Effect::See(Sight::Hit(hit))]
+    fn go_to(&mut self, hit: ItemKey) -> Vec<Effect> {
+        self.timeline.select_hit(Some(hit));
+        vec![Effect::JumpView(ViewJump::Hit(hit))]
     }
 
     /// The match that comes next on the way back.
-    fn next_older(&self) -> Option<Key> {
-        match self.timeline.current_hit() {
+    fn next_older(&self) -> Option<ItemKey> {
+        match self.timeline.selected_hit() {
             Some(hit) => self.timeline.older_hit(hit),
             None => self.timeline.nearest_hit(self.search.as_ref()?.from),
         }
@@ -67,17 +69,17 @@ impl Pane {
 
     /// Ends the search where one is.
     fn stay(&mut self) {
-        if let Some(hit) = self.timeline.current_hit()
-            && self.timeline.index_of(hit) < self.timeline.first_in_sight()
+        if let Some(hit) = self.timeline.selected_hit()
+            && self.timeline.index_of(hit) < self.timeline.first_not_cleared()
         {
-            self.timeline.uncover();
+            self.timeline.restore_cleared();
         }
         self.end_search();
     }
 
     fn end_search(&mut self) {
         self.search = None;
-        self.timeline.look_for(None, "");
+        self.timeline.set_pattern(None, "");
     }
 }
 
@@ -85,20 +87,20 @@ impl Pane {
 pub(in crate::app) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     let me = model.me.clone();
     let Some(room) = model.room_mut() else {
-        model.say("you are in no room");
+        model.show_hint("you are in no room");
         return Vec::new();
     };
-    let from = if room.visible.1 == Key::default() { Key::END } else { room.visible.1 };
+    let from = if room.visible.1 == ItemKey::default() { ItemKey::END } else { room.visible.1 };
     let mut query = Query::default();
     let written = query.write(text);
     room.pane.search = Some(Search { query, is_typing: true, from });
-    let mut effects = vec![Effect::See(Sight::Mark)];
+    let mut effects = vec![Effect::JumpView(ViewJump::Save)];
     effects.extend(room.pane.look(me.as_str()));
-    let is_typing = room.pane.timeline.current_hit().is_none();
+    let is_typing = room.pane.timeline.selected_hit().is_none();
     if let Some(search) = &mut room.pane.search {
         search.is_typing = is_typing;
     }
-    say_if_full(model, written);
+    hint_if_full(model, written);
     effects
 }
 
@@ -109,14 +111,14 @@ pub(in crate::app) fn stay(model: &mut Model) {
 
 /// What a key does to the search of the room that is shown; `None` where it is for what is below.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
-    model.room_mut()?.search_on(false);
+    model.room_mut()?.set_searching_older(false);
     let pane = model.pane_mut();
     let is_typing = pane.search.as_ref()?.is_typing;
-    let is_in_vain = matches!(pane.found(), Found::None { .. });
+    let is_in_vain = matches!(pane.search_result(), SearchResult::None { .. });
     match action {
         Action::Close => {
             pane.end_search();
-            Some(vec![Effect::See(Sight::Back)])
+            Some(vec![Effect::JumpView(ViewJump::Restore)])
         }
         Action::PageUp if is_in_vain => Some(older(model)),
         // The search waits meanwhile.
@@ -190,23 +192,23 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         _ => query.on_key(action),
     };
     match edited {
-        Edited::Changed => Some(look(model)),
-        Edited::Kept => Some(Vec::new()),
-        Edited::Full => {
-            say_if_full(model, Err(Full));
+        QueryEdit::Changed => Some(look(model)),
+        QueryEdit::Kept => Some(Vec::new()),
+        QueryEdit::Full => {
+            hint_if_full(model, Err(Full));
             Some(Vec::new())
         }
-        Edited::Passed => None,
+        QueryEdit::Passed => None,
     }
 }
 
 /// The query is written: on to stepping, where there is something to step through.
 fn submit(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
-    match pane.found() {
-        Found::Idle => pane.stay(),
-        Found::None { .. } => {}
-        Found::Some { at, .. } => {
+    match pane.search_result() {
+        SearchResult::Idle => pane.stay(),
+        SearchResult::None { .. } => {}
+        SearchResult::Some { at, .. } => {
             if let Some(search) = &mut pane.search {
                 search.is_typing = false;
             }
@@ -238,7 +240,7 @@ fn while_stepping(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
 
 /// Text is pasted into a query that is being typed; `None`: it is for the draft.
 pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effect>> {
-    model.room_mut()?.search_on(false);
+    model.room_mut()?.set_searching_older(false);
     let pane = model.pane_mut();
     let search = pane.search.as_mut()?;
     if !search.is_typing {
@@ -246,13 +248,13 @@ pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effe
         return None;
     }
     let written = search.query.write(text.trim());
-    say_if_full(model, written);
+    hint_if_full(model, written);
     Some(if written.is_ok() { look(model) } else { Vec::new() })
 }
 
-fn say_if_full(model: &mut Model, written: Result<(), Full>) {
+fn hint_if_full(model: &mut Model, written: Result<(), Full>) {
     if written == Err(Full) {
-        model.say(&format!("that does not fit: at most {QUERY_CHARS} characters are looked for"));
+        model.show_hint(&format!("that does not fit: at most {QUERY_CHARS} characters are looked for"));
     }
 }
 
@@ -272,9 +274,9 @@ fn older(model: &mut Model) -> Vec<Effect> {
 
 fn newer(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
-    let Some(hit) = pane.timeline.current_hit() else { return Vec::new() };
+    let Some(hit) = pane.timeline.selected_hit() else { return Vec::new() };
     let Some(next) = pane.timeline.newer_hit(hit) else {
-        model.say("that is the newest one");
+        model.show_hint("that is the newest one");
         return Vec::new();
     };
     pane.go_to(next)
@@ -286,23 +288,23 @@ fn load_older(model: &mut Model) -> Vec<Effect> {
     let Some(room) = model.room_mut() else { return Vec::new() };
     let Some(page) = missing(&room.pane.timeline) else {
         let end = end(&room.pane.timeline);
-        model.say(end);
+        model.show_hint(end);
         return Vec::new();
     };
     if !connected {
-        model.say("older messages are loaded when there is a connection");
+        model.show_hint("older messages are loaded when there is a connection");
         return Vec::new();
     }
     let asked = (!room.is_loading()).then(|| ask_history(room, page, scrollback::MANY));
-    room.search_on(true);
+    room.set_searching_older(true);
     asked.into_iter().collect()
 }
 
 /// The page that is missing next above the match one is at.
-fn missing(timeline: &Timeline) -> Option<Page> {
-    match timeline.wanted_before(timeline.current_hit().unwrap_or(Key::END)) {
-        Some(seq) => Some(Page::Before(seq)),
-        None if timeline.top() == Top::Unknown => Some(Page::Newest),
+fn missing(timeline: &Timeline) -> Option<HistoryPage> {
+    match timeline.wanted_before(timeline.selected_hit().unwrap_or(ItemKey::END)) {
+        Some(seq) => Some(HistoryPage::Before(seq)),
+        None if timeline.top() == Top::Unknown => Some(HistoryPage::Newest),
         None => None,
     }
 }
@@ -323,12 +325,12 @@ pub(in crate::app) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
         return pane.go_to(next);
     }
     if pane.timeline.hit_count() > 0 {
-        let among = pane.timeline.hit_among();
+        let among = pane.timeline.searched_count();
         let end = match missing(&pane.timeline) {
             Some(_) => format!("no older one in {among} loaded messages; once more loads others"),
             None => end(&pane.timeline).to_owned(),
         };
-        model.say(&end);
+        model.show_hint(&end);
     }
     Vec::new()
 }

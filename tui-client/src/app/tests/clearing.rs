@@ -22,7 +22,7 @@ fn client(texts: &[&str]) -> Client {
 
 /// What is not out of sight.
 fn in_sight(client: &Client) -> Vec<String> {
-    shown(client).split_off(client.model.pane().timeline.first_in_sight())
+    shown(client).split_off(client.model.pane().timeline.first_not_cleared())
 }
 
 #[test]

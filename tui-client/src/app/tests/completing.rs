@@ -42,7 +42,7 @@ fn one_goes_round_through_nicks_who_spoke_last_in_front() {
     client.write(" y");
     tab(&mut client);
     assert_eq!(client.draft(), "carl: hi y", "not oneself");
-    assert!(client.hint().contains("nothing known"), "{}", client.hint());
+    assert!(client.hint().contains("no completion"), "{}", client.hint());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::super::testing::{Client, room};
-use super::super::{Action, Effect, Input, Overlay, Standing};
+use super::super::{Action, Effect, Input, Overlay, RoomKind};
 use super::commands;
 use crate::net::Command;
 
@@ -31,10 +31,10 @@ fn a_listed_room_is_chosen_with_the_arrows() {
         let modifiers = if open == KeyCode::F(2) { KeyModifiers::NONE } else { KeyModifiers::CONTROL };
         assert_eq!(commands(client.key(open, modifiers)), [list_all()]);
         client.lists(&["chat", "ops"], false);
-        let places: Vec<_> = client.model.choices().iter().map(|choice| choice.place).collect();
+        let places: Vec<_> = client.model.choices().iter().map(|choice| choice.kind).collect();
         assert_eq!(
             (titles(&client), places),
-            (vec!["chat".into(), "ops".into()], vec![Standing::Here, Standing::Listed])
+            (vec!["chat".into(), "ops".into()], vec![RoomKind::Shown, RoomKind::Listed])
         );
         client.press(KeyCode::Down);
         client.press(KeyCode::Down);

@@ -8,7 +8,7 @@ use realtime_shared::{
 };
 
 use super::super::testing::{Client, room, user};
-use super::super::{Entered, Input, Scroll};
+use super::super::{Input, Membership, Scroll};
 use super::{Effect, commands, error, shown};
 use crate::net::{Command, SendState};
 
@@ -78,7 +78,7 @@ fn a_refused_message_is_sent_again_or_taken_back() {
     client.ctrl('x');
     assert_eq!((shown(&client).len(), client.draft()), (0, "retry?"));
     assert!(client.ctrl('r').is_empty());
-    assert!(client.hint().contains("nothing"));
+    assert!(client.hint().contains("no refused message"));
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn people_come_and_go_in_one_line() {
 fn who_is_removed_is_told() {
     let mut client = Client::online(&["chat"]);
     client.goes("chat", "you");
-    assert_eq!(client.model.rooms[0].entered, Entered::Out);
+    assert_eq!(client.model.rooms[0].membership, Membership::Outside);
     assert!(shown(&client)[0].contains("not in this room any more"));
     let since = Some(Position::Start);
     assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
@@ -268,6 +268,6 @@ fn a_refused_room_is_not_entered() {
         client_msg_id: None,
         retry_after_ms: None,
     }));
-    assert_eq!(client.model.room().map(|room| room.entered), Some(Entered::Out));
+    assert_eq!(client.model.room().map(|room| room.membership), Some(Membership::Outside));
     assert_eq!(shown(&client), ["you may not"]);
 }

@@ -6,7 +6,7 @@ use crossterm::event::KeyCode;
 use realtime_shared::{Position, Recovery, Seq};
 
 use super::super::testing::{Client, at, room};
-use super::super::{Entered, Input, Mark, Scroll};
+use super::super::{Input, Membership, ReadMark, Scroll};
 use super::{Effect, commands, error, shown};
 use crate::net::Command;
 
@@ -21,7 +21,7 @@ fn history(before: Option<u64>) -> Vec<Command> {
 }
 
 /// What is to be kept of `chat`.
-fn kept(effects: &[Effect]) -> Vec<Mark> {
+fn kept(effects: &[Effect]) -> Vec<ReadMark> {
     let marks = effects.iter().filter_map(|effect| match effect {
         Effect::Keep(name, mark) if *name == room("chat") => Some(mark.clone()),
         _ => None,
@@ -29,8 +29,8 @@ fn kept(effects: &[Effect]) -> Vec<Mark> {
     marks.collect()
 }
 
-fn mark(seq: u64) -> Mark {
-    Mark { position: at(seq), anew: false }
+fn mark(seq: u64) -> ReadMark {
+    ReadMark { position: at(seq), anew: false }
 }
 
 /// The room at `index`: unread messages, mentions, and how many are ruled off.
@@ -171,7 +171,7 @@ fn another_log_is_new_from_its_beginning() {
     let mut client = returning();
     let reset = Some(Recovery::Reset { replayed: 1 });
     let effects = client.joined_at("chat", 40, reset, None);
-    assert_eq!(kept(&effects), [Mark { position: Position::Start, anew: true }]);
+    assert_eq!(kept(&effects), [ReadMark { position: Position::Start, anew: true }]);
     assert_eq!(shown(&client), ["history was reset"]);
     let mut client = returning();
     client.joined_at("dev", 40, reset, None);
@@ -213,7 +213,7 @@ fn who_was_removed_comes_back_without_a_hole() {
     client.alt('2');
     client.says("chat", "bob", "held, and not read");
     client.goes("chat", "you");
-    assert_eq!(client.model.rooms[0].entered, Entered::Out);
+    assert_eq!(client.model.rooms[0].membership, Membership::Outside);
     let since = Some(at(1));
     assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
 }

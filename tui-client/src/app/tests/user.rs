@@ -107,7 +107,7 @@ fn the_others_are_told_that_one_types() {
 #[test]
 fn the_others_are_told_nothing_where_that_is_switched_off() {
     let mut client = Client::online(&["chat"]);
-    client.model.tells_typing = false;
+    client.model.sends_typing = false;
     assert!(commands(client.write("hello")).is_empty());
     assert_eq!(client.model.next_tick(), None);
     assert!(matches!(commands(client.press(KeyCode::Enter))[..], [Command::Send { .. }]));

@@ -191,7 +191,7 @@ fn plain_screens() -> Vec<Client> {
     let mut themes = plain();
     themes.enter("/theme");
     let mut out = plain();
-    out.model.rooms[2].entered = crate::app::Entered::Out;
+    out.model.rooms[2].membership = crate::app::Membership::Outside;
     let mut stopped = plain();
     stopped
         .net(Event::State(crate::net::ConnectionState::Stopped { reason: crate::net::Disconnect::Silent }));

@@ -293,7 +293,7 @@ impl Monkey {
             );
             let hits: Vec<_> = keys.iter().filter(|key| timeline.is_hit(**key)).collect();
             prop_assert_eq!(hits.len(), timeline.hit_count());
-            prop_assert!(timeline.current_hit().is_none_or(|hit| hits.contains(&&hit)));
+            prop_assert!(timeline.selected_hit().is_none_or(|hit| hits.contains(&&hit)));
         }
         Ok(())
     }

@@ -224,7 +224,7 @@ fn a_cleared_screen_is_empty_until_one_goes_up() {
         assert!(screen.text().contains("newer"), "what fills the screen is gone through");
         for _ in 0..100 {
             screen.press(KeyCode::PageUp);
-            if screen.client.model.pane().timeline.first_in_sight() == 0 {
+            if screen.client.model.pane().timeline.first_not_cleared() == 0 {
                 break;
             }
             let shown = screen.text().lines().filter(|line| line.contains("since")).count();

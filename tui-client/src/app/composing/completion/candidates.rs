@@ -1,7 +1,7 @@
-//! What a word that was begun may become: pure, from the draft and the names that are known.
+//! Candidates for the word before the cursor, found from the draft and the known names. Pure.
 //!
-//! A command's argument is completed by what its row calls it; another kind of argument is an arm in [`argument`].
-//! Whatever is no argument is a word: an emoji's name, a room after `#`, a nick.
+//! An argument of a command is completed according to its placeholder in the usage; a new placeholder needs an arm in
+//! [`argument`]. Other words are an emoji name, a room after `#`, or a nick.
 
 use std::ops::Range;
 
@@ -11,56 +11,55 @@ use crate::app::composing::command;
 use crate::app::theme::Theme;
 use crate::sanitize::{self, Line};
 
-/// The names that are known where one writes.
+/// The names that can complete a word.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names {
-    /// The rows of all commands.
+pub(super) struct KnownNames {
+    /// Usages of all commands.
     pub(super) commands: Vec<&'static str>,
-    /// The others in the room, who spoke last in front.
+    /// The other members of the room, the last sender first.
     pub(super) nicks: Vec<Line>,
-    /// The user's rooms.
     pub(super) ours: Vec<RoomName>,
-    /// Those that the server told, which may be the user's too.
+    /// Rooms that the server listed, which may include the user's.
     pub(super) listed: Vec<RoomName>,
 }
 
-/// What a word may become.
+/// A completion of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// How it is shown.
+    /// Text in the list.
     pub shown: Line,
-    /// What is written.
+    /// Text in the draft.
     pub(super) text: String,
 }
 
-/// A word on its way round.
+/// A completion in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Completion {
-    /// What it may become; never none.
+    /// Never empty.
     pub candidates: Vec<Candidate>,
-    /// The one that is written now.
+    /// Index of the candidate in the draft.
     pub chosen: usize,
-    /// Of which pane's draft.
+    /// Identity of the pane.
     pub(super) pane: u32,
-    /// Where it is written, in bytes.
+    /// Bytes of the candidate in the draft.
     pub(super) range: Range<usize>,
-    /// What was there before.
+    /// Text before the completion.
     pub(super) typed: String,
 }
 
-/// What stands before the cursor, and all that it may become.
+/// A word before the cursor, with its candidates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Begun {
-    /// Where it begins in the draft, in bytes.
+pub(super) struct Completable {
+    /// Byte offset of the word in the draft.
     pub(super) start: usize,
-    /// In the order in which they are tried; maybe none.
+    /// Candidates in the order in which they are taken; may be empty.
     pub(super) candidates: Vec<Candidate>,
-    /// Whether rooms are meant.
+    /// The word is the name of a room.
     pub(super) is_room: bool,
 }
 
-/// What is begun before the cursor of `draft`; `None` where nothing is.
-pub(super) fn find(draft: &str, cursor: usize, names: &Names) -> Option<Begun> {
+/// Finds the word before the cursor; `None` if there is none.
+pub(super) fn find(draft: &str, cursor: usize, names: &KnownNames) -> Option<Completable> {
     let before = &draft[..cursor];
     let is_followed = draft[cursor..].starts_with(' ');
     let mut begun = after_slash(before, names).or_else(|| word(before, names))?;
@@ -72,7 +71,7 @@ pub(super) fn find(draft: &str, cursor: usize, names: &Names) -> Option<Begun> {
     Some(begun)
 }
 
-fn after_slash(before: &str, names: &Names) -> Option<Begun> {
+fn after_slash(before: &str, names: &KnownNames) -> Option<Completable> {
     let line = before.strip_prefix('/').filter(|line| !line.starts_with('/'))?;
     let usages = names.commands.iter().map(|usage| command::parts(usage));
     let matching = usages.filter(|(name, _)| !name.starts_with("//") && begins(&name[1..], line));
@@ -83,15 +82,15 @@ fn after_slash(before: &str, names: &Names) -> Option<Begun> {
     let candidates: Vec<Candidate> = candidates.collect();
     let words = line.split_once(char::is_whitespace).filter(|_| candidates.is_empty());
     let Some((name, rest)) = words else {
-        return Some(Begun { start: 0, candidates, is_room: false });
+        return Some(Completable { start: 0, candidates, is_room: false });
     };
     let written = rest.trim_start();
     let candidates = argument(name, written, names)?;
-    Some(Begun { start: before.len() - written.len(), candidates, is_room: true })
+    Some(Completable { start: before.len() - written.len(), candidates, is_room: true })
 }
 
-/// What the argument of a command may be; `None` where it is text.
-fn argument(name: &str, written: &str, names: &Names) -> Option<Vec<Candidate>> {
+/// Returns the candidates for the argument of a command; `None` if the argument is free text.
+fn argument(name: &str, written: &str, names: &KnownNames) -> Option<Vec<Candidate>> {
     let mut usages = names.commands.iter().map(|usage| command::parts(usage));
     match usages.find(|(known, _)| known[1..] == *name)?.1 {
         "ROOM" | "[ROOM]" | "[PREFIX]" if !written.contains('\n') => {
@@ -107,17 +106,17 @@ fn argument(name: &str, written: &str, names: &Names) -> Option<Vec<Candidate>> 
     }
 }
 
-fn word(before: &str, names: &Names) -> Option<Begun> {
+fn word(before: &str, names: &KnownNames) -> Option<Completable> {
     let start = before
         .rfind(char::is_whitespace)
         .map_or(0, |at| at + before[at..].chars().next().map_or(0, char::len_utf8));
     let word = &before[start..];
     if let Some((at, candidates)) = emoji(word) {
-        return Some(Begun { start: start + at, candidates, is_room: false });
+        return Some(Completable { start: start + at, candidates, is_room: false });
     }
     if let Some(name) = word.strip_prefix('#') {
         let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", " ")).collect();
-        return Some(Begun { start, candidates, is_room: true });
+        return Some(Completable { start, candidates, is_room: true });
     }
     if word.is_empty() {
         return None;
@@ -127,10 +126,11 @@ fn word(before: &str, names: &Names) -> Option<Begun> {
     let end = if is_first { ": " } else { " " };
     let nicks = names.nicks.iter().filter(|nick| begins(nick.as_str(), name));
     let candidates = nicks.map(|nick| Candidate { shown: nick.clone(), text: format!("{sign}{nick}{end}") });
-    Some(Begun { start, candidates: candidates.collect(), is_room: false })
+    Some(Completable { start, candidates: candidates.collect(), is_room: false })
 }
 
-/// The emoji whose name is begun in `word`, and where: `:smi`, or in full `:smile:`. A time of day is none.
+/// Finds emoji by the beginning of a name (`:smi`) or by the whole name (`:smile:`), with the offset of the colon in
+/// `word`. A time of day is not a name.
 fn emoji(word: &str) -> Option<(usize, Vec<Candidate>)> {
     let open = word.trim_end_matches(':');
     let at = open.rfind(':')?;
@@ -153,13 +153,13 @@ fn emoji(word: &str) -> Option<(usize, Vec<Candidate>)> {
     Some((at, candidates.collect()))
 }
 
-/// Rooms whose names begin so: the user's own, and then the others, where they are meant too.
-fn rooms<'a>(written: &'a str, names: &'a Names, is_ours: bool) -> impl Iterator<Item = &'a RoomName> {
+/// Returns rooms with this prefix: the user's rooms, then the listed ones unless `is_ours`.
+fn rooms<'a>(written: &'a str, names: &'a KnownNames, is_ours: bool) -> impl Iterator<Item = &'a RoomName> {
     let others = names.listed.iter().filter(move |room| !is_ours && !names.ours.contains(room));
     names.ours.iter().chain(others).filter(move |room| begins(room.as_str(), written))
 }
 
-/// Whether `name` begins with `written`, in whatever case.
+/// Returns true if `name` begins with `written`, ignoring case.
 fn begins(name: &str, written: &str) -> bool {
     let mut letters = name.chars().flat_map(char::to_lowercase);
     written.chars().flat_map(char::to_lowercase).all(|c| letters.next() == Some(c))
@@ -178,9 +178,9 @@ mod tests {
     use crate::app::COMMANDS;
     use crate::app::testing::EXTENSIONS;
 
-    fn names() -> Names {
+    fn names() -> KnownNames {
         let room = |name: &str| RoomName::new(name).expect("a name");
-        Names {
+        KnownNames {
             commands: COMMANDS.iter().chain(EXTENSIONS[0].rows).map(|(usage, _)| *usage).collect(),
             nicks: ["bob", "alice", "Alexandra", "Ärzte 7"].map(sanitize::line).to_vec(),
             ours: ["dev", "chat"].map(room).to_vec(),
@@ -188,21 +188,20 @@ mod tests {
         }
     }
 
-    /// What `draft`, where `|` is the cursor, may become.
+    /// The completed drafts of `draft`, in which `|` is the cursor.
     fn completed(draft: &str) -> Vec<String> {
         let cursor = draft.find('|').expect("a cursor");
         let (before, after) = (&draft[..cursor], &draft[cursor + 1..]);
         let found = find(&format!("{before}{after}"), cursor, &names());
-        let Some(begun) = found else { return vec!["nothing is begun".to_owned()] };
-        begun
-            .candidates
+        let Some(word) = found else { return vec!["no word".to_owned()] };
+        word.candidates
             .iter()
-            .map(|candidate| format!("{}{}{after}", &before[..begun.start], candidate.text))
+            .map(|candidate| format!("{}{}{after}", &before[..word.start], candidate.text))
             .collect()
     }
 
     #[test]
-    fn nicks() {
+    fn nicks_are_completed() {
         assert_eq!(completed("al|"), ["alice: ", "Alexandra: "]);
         assert_eq!(completed("AL|"), ["alice: ", "Alexandra: "]);
         assert_eq!(completed("one\nbo|"), ["one\nbob: "]);
@@ -217,30 +216,30 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_their_arguments() {
+    fn commands_and_their_arguments_are_completed() {
         assert_eq!(completed("/jo|"), ["/join "]);
         assert_eq!(completed("/JO|"), ["/join "]);
         assert_eq!(completed("/he|"), ["/help"]);
-        assert_eq!(completed("/|").len(), COMMANDS.len() + EXTENSIONS[0].rows.len() - 1, "but `//text`");
+        assert_eq!(completed("/|").len(), COMMANDS.len() + EXTENSIONS[0].rows.len() - 1, "all but `//text`");
         assert_eq!(completed("/fault |"), ["/fault now ", "/fault later"]);
         assert_eq!(completed("/fault n|"), ["/fault now "]);
-        assert_eq!(completed("/fault now |"), ["nothing is begun"]);
+        assert_eq!(completed("/fault now |"), ["no word"]);
         assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
         assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
         assert_eq!(completed("/join büro |"), ["/join büro 7"]);
         assert_eq!(completed("/theme d|"), ["/theme dark"]);
         assert_eq!(completed("/leave |"), ["/leave dev", "/leave chat"]);
-        assert_eq!(completed("/help |"), ["nothing is begun"]);
+        assert_eq!(completed("/help |"), ["no word"]);
         assert_eq!(completed("//jo|"), [""; 0]);
     }
 
     #[test]
-    fn rooms_in_a_text() {
+    fn rooms_are_completed_after_a_hash() {
         assert_eq!(completed("see #ch|"), ["see #chat ", "see #chess "]);
     }
 
     #[test]
-    fn emoji_by_name() {
+    fn emoji_are_completed_by_name() {
         assert_eq!(completed("hi :rocket|"), ["hi 🚀"]);
         assert_eq!(completed("hi :rocket:|"), ["hi 🚀"]);
         assert_eq!(completed("(:+1|")[0], "(👍");
@@ -251,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_begun() {
-        assert_eq!(completed("|"), ["nothing is begun"]);
-        assert_eq!(completed("a |b"), ["nothing is begun"]);
+    fn without_a_word_nothing_is_completed() {
+        assert_eq!(completed("|"), ["no word"]);
+        assert_eq!(completed("a |b"), ["no word"]);
     }
 }

@@ -53,7 +53,7 @@ pub struct ShownFrame {
 
 /// A change of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ConnectionChange {
     /// When.
     pub time: String,
     /// What it is since.
@@ -76,7 +76,7 @@ pub struct Inspector {
     /// The last times from a ping to its pong, the newest in the end.
     pub trips: VecDeque<Duration>,
     /// The last changes, the newest in the end.
-    pub changes: VecDeque<Change>,
+    pub changes: VecDeque<ConnectionChange>,
     /// The token's claims, and what is in them.
     pub claims: Vec<(Line, Line)>,
     pub(super) expires: Option<u64>,

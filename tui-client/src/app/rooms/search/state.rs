@@ -1,7 +1,7 @@
 //! State of a search, and its result.
 
 use crate::app::composing::query::Query;
-use crate::app::rooms::timeline::Key;
+use crate::app::rooms::timeline::ItemKey;
 
 /// A search in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub struct Search {
     /// Whether keys write the query; otherwise `n` and `N` step.
     pub is_typing: bool,
     /// The last item that was visible at the beginning.
-    pub(super) from: Key,
+    pub(super) from: ItemKey,
 }
 
 /// How far a search is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum SearchResult {
     /// Nothing is typed.
     Idle,
     /// There is nothing in so many messages.

@@ -21,20 +21,20 @@ fn client(texts: &[&str]) -> Client {
 }
 
 fn found(client: &Client) -> (usize, usize) {
-    match client.model.pane().found() {
-        Found::Some { at, of } => (at.unwrap_or(0), of),
-        Found::None { .. } => (0, 0),
-        Found::Idle => panic!("nothing is looked for"),
+    match client.model.pane().search_result() {
+        SearchResult::Some { at, of } => (at.unwrap_or(0), of),
+        SearchResult::None { .. } => (0, 0),
+        SearchResult::Idle => panic!("nothing is looked for"),
     }
 }
 
 /// The text that one is at.
 fn at(client: &Client) -> String {
     let pane = client.model.pane();
-    let index = pane.timeline.index_of(pane.timeline.current_hit().expect("a match"));
+    let index = pane.timeline.index_of(pane.timeline.selected_hit().expect("a match"));
     match pane.timeline.get(index).expect("an item") {
         Item::Outgoing(item) => item.text.to_string(),
-        Item::Entry(entry) => match &entry.body {
+        Item::Row(row) => match &row.body {
             Body::Message(said) => said.text.to_string(),
             other => panic!("{other:?} is found"),
         },
@@ -53,21 +53,21 @@ fn search(client: &mut Client, text: &str) -> Vec<Effect> {
 #[test]
 fn it_finds_while_one_types_the_newest_first() {
     let mut client = client(&["the fix", "nothing", "a FIX too", "fig"]);
-    assert_eq!(client.ctrl('f')[0], Effect::See(Sight::Mark));
+    assert_eq!(client.ctrl('f')[0], Effect::JumpView(ViewJump::Save));
     let effects = client.write("fi");
-    let hit = client.model.pane().timeline.current_hit().expect("a match");
-    assert_eq!(effects, vec![Effect::See(Sight::Hit(hit)); 2]);
+    let hit = client.model.pane().timeline.selected_hit().expect("a match");
+    assert_eq!(effects, vec![Effect::JumpView(ViewJump::Hit(hit)); 2]);
     assert_eq!((at(&client), found(&client)), ("fig".into(), (1, 3)));
     client.write("x");
     assert_eq!((at(&client), found(&client)), ("a FIX too".into(), (1, 2)));
     client.press(KeyCode::Backspace);
     assert_eq!(at(&client), "fig");
     client.ctrl('u');
-    assert_eq!(client.model.pane().found(), Found::Idle);
+    assert_eq!(client.model.pane().search_result(), SearchResult::Idle);
     client.write("F");
     assert_eq!((at(&client), found(&client)), ("a FIX too".into(), (1, 1)), "a capital counts");
-    assert_eq!(client.write("z"), [Effect::See(Sight::Back)], "nothing: back where one was");
-    assert_eq!(client.model.pane().found(), Found::None { among: 4 });
+    assert_eq!(client.write("z"), [Effect::JumpView(ViewJump::Restore)], "nothing: back where one was");
+    assert_eq!(client.model.pane().search_result(), SearchResult::None { among: 4 });
     assert_eq!(client.draft(), "");
 }
 
@@ -140,7 +140,7 @@ fn escape_goes_back() {
         for key in keys {
             client.press(*key);
         }
-        assert_eq!(client.press(KeyCode::Esc), [Effect::See(Sight::Back)]);
+        assert_eq!(client.press(KeyCode::Esc), [Effect::JumpView(ViewJump::Restore)]);
         assert_eq!((is_open(&client), client.draft()), (false, "a draft"));
         assert_eq!(client.model.pane().timeline.pattern(), None, "nothing is looked for any more");
     }
@@ -245,7 +245,7 @@ fn what_came_late_can_be_entered() {
     assert!(client.press(KeyCode::Enter).is_empty());
     client.says("chat", "bob", "x1");
     let effects = client.press(KeyCode::Enter);
-    assert!(matches!(effects[..], [Effect::See(Sight::Hit(_))]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::JumpView(ViewJump::Hit(_))]), "{effects:?}");
     assert_eq!((at(&client), found(&client)), ("x1".into(), (1, 1)));
     client.says("chat", "bob", "x2");
     client.write("N");
@@ -266,7 +266,7 @@ fn what_does_not_fit_is_said() {
     client.ctrl('u');
     client.input(Input::Paste(long));
     assert!(client.hint().contains("at most 128"), "{}", client.hint());
-    assert_eq!(client.model.pane().found(), Found::Idle);
+    assert_eq!(client.model.pane().search_result(), SearchResult::Idle);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn what_the_palette_does_is_done_where_one_is() {
         search(&mut client, "x");
         choose(&mut client, "/clear");
         let pane = client.model.pane();
-        assert_eq!((is_open(&client), pane.timeline.first_in_sight()), (false, pane.timeline.len()));
+        assert_eq!((is_open(&client), pane.timeline.first_not_cleared()), (false, pane.timeline.len()));
     }
 }
 
@@ -317,11 +317,11 @@ fn while_one_looks_elsewhere_a_search_waits() {
 fn what_comes_meanwhile_counts_and_moves_nothing() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
-    let hit = client.model.pane().timeline.current_hit();
+    let hit = client.model.pane().timeline.selected_hit();
     client.says("chat", "bob", "x2");
     client.says("chat", "bob", "-");
     client.says("dev", "bob", "x elsewhere");
-    assert_eq!((client.model.pane().timeline.current_hit(), found(&client)), (hit, (2, 2)));
+    assert_eq!((client.model.pane().timeline.selected_hit(), found(&client)), (hit, (2, 2)));
     client.ctrl('u');
     client.write("later");
     client.says("chat", "bob", "later");
@@ -355,7 +355,7 @@ fn another_log_has_its_own_matches() {
     let mut client = client(&["x1", "x2"]);
     search(&mut client, "x");
     client.joined_at("chat", 0, Some(Recovery::Reset { replayed: 0 }), Some(Duration::from_secs(1)));
-    assert_eq!(client.model.pane().found(), Found::None { among: 0 });
+    assert_eq!(client.model.pane().search_result(), SearchResult::None { among: 0 });
     client.history("chat", &[], false);
     let message = client.message("chat", "bob", "x anew", 1);
     client.arrives(message, false);
@@ -369,7 +369,7 @@ fn the_oldest_entries_go_and_their_matches_with_them() {
     for _ in 0..HELD {
         client.says("chat", "bob", "-");
     }
-    assert_eq!(client.model.pane().found(), Found::None { among: HELD });
+    assert_eq!(client.model.pane().search_result(), SearchResult::None { among: HELD });
 }
 
 #[test]
@@ -406,7 +406,7 @@ proptest! {
                 0 => {
                     let (id, stamp) = (client.model.message_id(), client.model.stamp());
                     let written = Text::new(text).expect("a text");
-                    client.model.pane_mut().timeline.write(id.clone(), stamp, written);
+                    client.model.pane_mut().timeline.add_outgoing(id.clone(), stamp, written);
                     sent.push((id, text));
                 }
                 1 => if let Some((id, text)) = sent.pop() {
@@ -428,7 +428,7 @@ proptest! {
         }
         let pane = client.model.pane();
         let mut again = pane.timeline.clone();
-        again.look_for(Pattern::new("x"), "you");
+        again.set_pattern(Pattern::new("x"), "you");
         prop_assert_eq!(&again, &pane.timeline);
     }
 }

@@ -1,153 +1,104 @@
-//! What is looked for in a timeline, which of its messages have it, and which of these one is at.
+//! Hits: the messages of a timeline that match the search, and the selected one.
 //!
-//! All are looked at once when something else is looked for. After that the timeline tells what comes and goes
-//! ([`Hits::came`], [`Hits::went`]), so that a message costs no more than itself. Nothing is kept, and nothing is done,
-//! while nothing is looked for.
+//! A new pattern checks every message once. After that the timeline reports each message that is added or removed
+//! ([`Hits::added`], [`Hits::removed`]), so a message costs only its own check. Without a pattern nothing is kept.
 
 use std::collections::VecDeque;
 
-use super::{Body, Entry, Item, Key, Outgoing, Timeline};
+use super::item::{Body, Item, ItemKey, Outgoing, TimelineRow};
 use crate::markup::Pattern;
 
-/// Hits are in the order of the timeline, each once.
+/// The hits in the order of the timeline, each once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hits {
     pattern: Option<Pattern>,
-    /// Whether the user's own name has it: what is on its way does not tell whose it is.
+    /// The user's own name matches. Outgoing messages carry no name.
     is_in_own_name: bool,
-    keys: VecDeque<Key>,
-    /// The one that one is at, wherever it goes; where it is no more, the next one to it.
-    at: Option<Key>,
-    /// How many messages were looked at and are held.
-    among: usize,
+    keys: VecDeque<ItemKey>,
+    /// The selected hit, also after its key changed. If it is removed, the nearest hit is selected.
+    selected: Option<ItemKey>,
+    /// Messages that were checked and are held.
+    checked: usize,
 }
 
 impl Hits {
-    /// This came into the timeline.
-    pub(super) fn came(&mut self, item: Item<'_>) {
+    pub(super) fn new(pattern: Option<Pattern>, is_in_own_name: bool) -> Self {
+        Self { pattern, is_in_own_name, ..Self::default() }
+    }
+
+    pub(super) const fn pattern(&self) -> Option<&Pattern> {
+        self.pattern.as_ref()
+    }
+
+    pub(super) const fn selected(&self) -> Option<ItemKey> {
+        self.selected
+    }
+
+    pub(super) const fn select(&mut self, hit: Option<ItemKey>) {
+        self.selected = hit;
+    }
+
+    pub(super) const fn checked(&self) -> usize {
+        self.checked
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    pub(super) fn count_after(&self, key: ItemKey) -> usize {
+        self.count() - self.keys.partition_point(|hit| *hit <= key)
+    }
+
+    /// Checks an item that was added to the timeline.
+    pub(super) fn added(&mut self, item: Item<'_>) {
         let Some(pattern) = &self.pattern else { return };
         let is_hit = match item {
-            Item::Entry(Entry { body: Body::Message(said), .. }) => {
-                pattern.is_in(&said.text) || pattern.is_in_line(said.nick.as_str())
+            Item::Row(TimelineRow { body: Body::Message(message), .. }) => {
+                pattern.is_in(&message.text) || pattern.is_in_line(message.nick.as_str())
             }
-            Item::Entry(_) => return,
+            Item::Row(_) => return,
             Item::Outgoing(Outgoing { text, .. }) => self.is_in_own_name || pattern.is_in(text),
         };
-        self.among += 1;
+        self.checked += 1;
         if is_hit && let Err(at) = self.keys.binary_search(&item.key()) {
             self.keys.insert(at, item.key());
         }
     }
 
-    /// The message of that key is gone.
-    pub(super) fn went(&mut self, key: Key) {
-        self.among = self.among.saturating_sub(1);
+    /// Drops a message that was removed from the timeline.
+    pub(super) fn removed(&mut self, key: ItemKey) {
+        self.checked = self.checked.saturating_sub(1);
         if let Ok(at) = self.keys.binary_search(&key) {
             self.keys.remove(at);
         }
-        if self.at == Some(key) {
-            self.at = self.nearest(key);
+        if self.selected == Some(key) {
+            self.selected = self.nearest(key);
         }
     }
 
-    /// The message of that key is about to have another one.
-    pub(super) fn moves(&mut self, from: Key, to: Key) {
-        if self.at == Some(from) {
-            self.at = Some(to);
+    /// Drops a message that is about to be added again with another key. It stays selected.
+    pub(super) fn moved(&mut self, from: ItemKey, to: ItemKey) {
+        if self.selected == Some(from) {
+            self.selected = Some(to);
         }
-        self.went(from);
+        self.removed(from);
     }
 
-    fn has(&self, key: Key) -> bool {
+    pub(super) fn contains(&self, key: ItemKey) -> bool {
         self.keys.binary_search(&key).is_ok()
     }
 
-    /// How many of them are before `key`.
-    fn before(&self, key: Key) -> usize {
-        self.keys.partition_point(|hit| *hit < key)
+    pub(super) fn older(&self, key: ItemKey) -> Option<ItemKey> {
+        let before = self.keys.partition_point(|hit| *hit < key);
+        self.keys.get(before.checked_sub(1)?).copied()
     }
 
-    fn older(&self, key: Key) -> Option<Key> {
-        self.keys.get(self.before(key).checked_sub(1)?).copied()
-    }
-
-    fn newer(&self, key: Key) -> Option<Key> {
+    pub(super) fn newer(&self, key: ItemKey) -> Option<ItemKey> {
         self.keys.get(self.keys.partition_point(|hit| *hit <= key)).copied()
     }
 
-    fn nearest(&self, key: Key) -> Option<Key> {
-        if self.has(key) { Some(key) } else { self.older(key).or_else(|| self.newer(key)) }
-    }
-}
-
-impl Timeline {
-    /// Looks for something else, or for nothing, in all that is held, and is at none yet. `me` is the user's name.
-    pub fn look_for(&mut self, pattern: Option<Pattern>, me: &str) {
-        let is_in_own_name = pattern.as_ref().is_some_and(|pattern| pattern.is_in_line(me));
-        let mut hits = Hits { pattern, is_in_own_name, ..Hits::default() };
-        if hits.pattern.is_some() {
-            let entries = self.entries.iter().map(Item::Entry);
-            entries.chain(self.outgoing.iter().map(Item::Outgoing)).for_each(|item| hits.came(item));
-        }
-        self.hits = hits;
-    }
-
-    /// What is looked for.
-    #[must_use]
-    pub const fn pattern(&self) -> Option<&Pattern> {
-        self.hits.pattern.as_ref()
-    }
-
-    /// Whether that item has what is looked for.
-    #[must_use]
-    pub fn is_hit(&self, key: Key) -> bool {
-        self.hits.has(key)
-    }
-
-    /// The message that one is at.
-    #[must_use]
-    pub fn current_hit(&self) -> Option<Key> {
-        self.hits.at.filter(|at| self.hits.has(*at))
-    }
-
-    /// Goes to a message that has it, or to none.
-    pub const fn go_to_hit(&mut self, hit: Option<Key>) {
-        self.hits.at = hit;
-    }
-
-    /// How many messages have it.
-    #[must_use]
-    pub fn hit_count(&self) -> usize {
-        self.hits.keys.len()
-    }
-
-    /// How many messages it was looked for in.
-    #[must_use]
-    pub const fn hit_among(&self) -> usize {
-        self.hits.among
-    }
-
-    /// How many messages after that one have it.
-    #[must_use]
-    pub fn hits_after(&self, key: Key) -> usize {
-        self.hit_count() - self.hits.keys.partition_point(|hit| *hit <= key)
-    }
-
-    /// The next older message that has it.
-    #[must_use]
-    pub fn older_hit(&self, key: Key) -> Option<Key> {
-        self.hits.older(key)
-    }
-
-    /// The next newer message that has it.
-    #[must_use]
-    pub fn newer_hit(&self, key: Key) -> Option<Key> {
-        self.hits.newer(key)
-    }
-
-    /// The message that has it at `key`, or else above that place, or else below.
-    #[must_use]
-    pub fn nearest_hit(&self, key: Key) -> Option<Key> {
-        self.hits.nearest(key)
+    pub(super) fn nearest(&self, key: ItemKey) -> Option<ItemKey> {
+        if self.contains(key) { Some(key) } else { self.older(key).or_else(|| self.newer(key)) }
     }
 }

@@ -1,81 +1,82 @@
-//! Pages of the past: where they go, which is wanted next, and what is said of the places where something is missing.
+//! Pages of history: adding a page, choosing the next one, and updating the gaps.
 
 use realtime_shared::Seq;
 
-use super::{Body, Entry, HELD, Key, Said, Stamp, Timeline, Top};
+use super::item::{Body, ItemKey, ShownMessage, TimelineRow, Top};
+use super::storage::{HELD, Timeline};
+use crate::app::clock::Stamp;
 
-/// The largest page that a server answers with: a page is asked for only where it fits.
+/// Entries of the largest page that a server sends. A page is requested only if it fits.
 const PAGE: usize = 200;
-/// The next page is asked for when the view comes this near to what is missing, in entries.
+/// Rows between the top of the view and a missing page at which the page is requested.
 const NEAR: usize = 30;
 
-/// An entry of a page of the past.
+/// An entry of a page of history.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// Its number.
+pub struct LoadedEntry {
     pub seq: Seq,
-    /// What is shown of it; `None` for an entry that this version cannot read.
-    pub row: Option<(Stamp, Said)>,
+    /// The row of the entry; `None` for an entry of an unknown kind.
+    pub row: Option<(Stamp, ShownMessage)>,
 }
 
 impl Timeline {
-    /// Whether as many entries are held as may be, so that older ones are not loaded.
+    /// Returns true if another page does not fit, so that no older one is loaded.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.entries.len() + PAGE > HELD
+        self.rows.len() + PAGE > HELD
     }
 
-    /// Holds the seq of an entry that came and has no row.
+    /// Holds the seq of a new entry that has no row.
     pub fn hold(&mut self, seq: Seq) {
         self.held.add(seq.get(), seq.get());
         let next = self.row_from(seq);
-        if self.entries.range(..next).any(Entry::is_message) {
-            self.mend(next, true);
+        if self.rows.range(..next).any(TimelineRow::is_message) {
+            self.update_gap(next, true);
         } else if seq == Seq::new(1) {
             self.top = Top::Beginning;
         }
     }
 
-    /// Adds a page of the past: the entries before `before`, or the newest ones, with their rows. `has_more`: older ones
-    /// can be loaded.
-    pub fn add_page(&mut self, before: Option<Seq>, page: Vec<Loaded>, has_more: bool) {
+    /// Adds a page of history: the entries before `before`, or the newest ones if it is `None`. `has_more` means that older
+    /// entries can be loaded.
+    pub fn add_page(&mut self, before: Option<Seq>, page: Vec<LoadedEntry>, has_more: bool) {
         let (Some(first), Some(last)) =
             (page.iter().map(|entry| entry.seq).min(), page.iter().map(|entry| entry.seq).max())
         else {
-            self.add_nothing(before);
+            self.add_empty_page(before);
             return;
         };
         if self.top == Top::Unknown {
             self.move_early_notes(last);
         }
-        // The server leaves nothing out of a page, and nothing between the page and `before`.
+        // A page has no holes, and no entry lies between it and `before`.
         let up_to = before.map_or(last.get(), |before| last.get().max(before.get().saturating_sub(1)));
         self.held.add(first.get(), up_to);
         let mut rows = Vec::new();
-        for Loaded { seq, row } in page {
-            if let Some((stamp, said)) = row {
-                self.insert(seq, stamp, said);
+        for LoadedEntry { seq, row } in page {
+            if let Some((stamp, message)) = row {
+                self.insert(seq, stamp, message);
                 rows.push(seq);
             }
         }
         let oldest = self.row_from(first);
-        let oldest_seq = self.entries.get(oldest).map(|entry| entry.key.seq);
-        self.mend(oldest, has_more);
+        let oldest_seq = self.rows.get(oldest).map(|row| row.key.seq);
+        self.update_gap(oldest, has_more);
         for seq in rows.into_iter().filter(|seq| Some(seq.get()) != oldest_seq) {
-            self.mend(self.row_from(seq), true);
+            self.update_gap(self.row_from(seq), true);
         }
         let next = self.row_from(Seq::new(up_to).next());
         if next != self.row_from(first) {
-            self.mend(next, true);
+            self.update_gap(next, true);
         }
         self.trim();
     }
 
-    /// There is nothing before `before`, or nothing at all.
-    fn add_nothing(&mut self, before: Option<Seq>) {
+    /// Adds an empty page: no entry exists before `before`, or none at all.
+    fn add_empty_page(&mut self, before: Option<Seq>) {
         match before {
             Some(before) if self.held.run_start(before.get()).is_some() => {
-                self.mend(self.row_from(before), false);
+                self.update_gap(self.row_from(before), false);
             }
             Some(before) if self.top == Top::Unknown => self.top = start(before.get()),
             None if self.held.last().is_none() => self.top = Top::Beginning,
@@ -83,16 +84,16 @@ impl Timeline {
         }
     }
 
-    /// The first seq of those that are held without a hole up to `seq`.
+    /// Returns the first seq of the run of held seqs that contains `seq`; `seq` itself if it is not held.
     #[must_use]
     pub fn held_from(&self, seq: Seq) -> Seq {
         Seq::new(self.held.run_start(seq.get()).unwrap_or(seq.get()))
     }
 
-    /// Before which seq a page is missing, where the view's top is near below that place.
+    /// Returns the seq before which a page is missing, if the top of the view is close below that place.
     #[must_use]
-    pub fn wanted_near(&self, top: Key) -> Option<Seq> {
-        let end = self.index_of(top).min(self.entries.len());
+    pub fn wanted_near(&self, top: ItemKey) -> Option<Seq> {
+        let end = self.index_of(top).min(self.rows.len());
         let from = end.saturating_sub(NEAR);
         match self.lowest_gap(from, end) {
             _ if self.is_full() => None,
@@ -102,18 +103,18 @@ impl Timeline {
         }
     }
 
-    /// Before which seq a page is missing, where that place is visible: the items from `first` to `last` are.
+    /// Returns the seq before which a page is missing, if that place is among the items from `first` to `last`.
     #[must_use]
-    pub fn wanted_in(&self, (first, last): (Key, Key)) -> Option<Seq> {
-        let end = (self.index_of(last) + 1).min(self.entries.len());
+    pub fn wanted_in(&self, (first, last): (ItemKey, ItemKey)) -> Option<Seq> {
+        let end = (self.index_of(last) + 1).min(self.rows.len());
         let gap = self.lowest_gap(self.index_of(first).min(end), end).filter(|_| !self.is_full())?;
         self.missing_before(gap)
     }
 
-    /// Before which seq a page is missing that is older than `key`; the newest such place.
+    /// Returns the seq before which a page is missing: the newest place above `key`.
     #[must_use]
-    pub fn wanted_before(&self, key: Key) -> Option<Seq> {
-        match self.lowest_gap(0, self.index_of(key).min(self.entries.len())) {
+    pub fn wanted_before(&self, key: ItemKey) -> Option<Seq> {
+        match self.lowest_gap(0, self.index_of(key).min(self.rows.len())) {
             _ if self.is_full() => None,
             Some(gap) => self.missing_before(gap),
             None if self.top == Top::Older => self.missing_before(0),
@@ -122,75 +123,75 @@ impl Timeline {
     }
 
     fn lowest_gap(&self, from: usize, end: usize) -> Option<usize> {
-        let gap = self.entries.range(from..end).rposition(|entry| entry.body == Body::Gap)?;
+        let gap = self.rows.range(from..end).rposition(|row| row.body == Body::Gap)?;
         Some(from + gap)
     }
 
-    /// The index of the gap that a page before `seq` is for.
+    /// Returns the index of the gap that a page before `seq` fills.
     #[must_use]
     pub fn gap_before(&self, seq: Seq) -> Option<usize> {
         let index = self.row_from(seq);
-        let mut between = (0..index).rev().map(|at| (at, &self.entries[at].body));
+        let mut between = (0..index).rev().map(|at| (at, &self.rows[at].body));
         between
             .find(|(_, body)| matches!(body, Body::Message(_) | Body::Gap))
             .filter(|(_, body)| **body == Body::Gap)
             .map(|(at, _)| at)
     }
 
-    /// The seq before which a page is missing above the first message from `index` on, or above the end.
+    /// Returns the seq before which a page is missing: above the first message from `index` on, or above the end.
     fn missing_before(&self, index: usize) -> Option<Seq> {
-        let message = self.entries.range(index..).find(|entry| entry.is_message());
-        let seq = message.map(|entry| entry.key.seq).or_else(|| self.held.last())?;
+        let message = self.rows.range(index..).find(|row| row.is_message());
+        let seq = message.map(|row| row.key.seq).or_else(|| self.held.last())?;
         Some(self.held_from(Seq::new(seq)))
     }
 
-    /// The index of the first message from `seq` on; where there is none, of the end.
+    /// Returns the index of the first message from `seq` on, or the end.
     fn row_from(&self, seq: Seq) -> usize {
-        let from = self.entries.partition_point(|entry| entry.key < Key::message(seq));
-        let messages = self.entries.range(from..).position(Entry::is_message);
-        messages.map_or(self.entries.len(), |at| from + at)
+        let from = self.rows.partition_point(|row| row.key < ItemKey::message(seq));
+        let messages = self.rows.range(from..).position(TimelineRow::is_message);
+        messages.map_or(self.rows.len(), |at| from + at)
     }
 
-    /// Notes from before anything was loaded happened after what is loaded first, and before what came since.
+    /// Moves the notes from before the first page behind that page and before the messages that arrived since.
     fn move_early_notes(&mut self, last: Seq) {
-        let early = self.entries.partition_point(|entry| entry.key.seq == 0);
-        let next = self.entries.get(early).map_or(u64::MAX, |entry| entry.key.seq);
-        for entry in self.entries.range_mut(..early) {
-            entry.key.seq = last.get().min(next - 1);
+        let early = self.rows.partition_point(|row| row.key.seq == 0);
+        let next = self.rows.get(early).map_or(u64::MAX, |row| row.key.seq);
+        for row in self.rows.range_mut(..early) {
+            row.key.seq = last.get().min(next - 1);
         }
     }
 
-    /// Updates the gaps before and after a message that came by itself. Before the first one held nothing is known, and
-    /// nothing is shown.
-    pub(super) fn mend_around(&mut self, index: usize) {
+    /// Updates the gaps before and after a message that was not part of a page. No gap is shown before the first message:
+    /// nothing is known of the history there.
+    pub(super) fn update_gaps_around(&mut self, index: usize) {
         let mut index = index;
-        if self.entries.range(..index).rev().any(Entry::is_message) {
-            let held = self.entries.len();
-            self.mend(index, true);
-            index = index + self.entries.len() - held;
+        if self.rows.range(..index).rev().any(TimelineRow::is_message) {
+            let held = self.rows.len();
+            self.update_gap(index, true);
+            index = index + self.rows.len() - held;
         }
-        let next = self.entries.range(index + 1..).position(Entry::is_message);
-        self.mend(next.map_or(self.entries.len(), |next| index + 1 + next), true);
+        let next = self.rows.range(index + 1..).position(TimelineRow::is_message);
+        self.update_gap(next.map_or(self.rows.len(), |next| index + 1 + next), true);
     }
 
     /// Updates the gap after the last message.
-    pub(super) fn mend_end(&mut self) {
-        if self.entries.iter().any(Entry::is_message) {
-            self.mend(self.entries.len(), true);
+    pub(super) fn update_last_gap(&mut self) {
+        if self.rows.iter().any(TimelineRow::is_message) {
+            self.update_gap(self.rows.len(), true);
         }
     }
 
-    /// Updates the gap between the message at `index`, or the end of what is held, and the message before it; without
-    /// one, the top. `open`: more can be loaded there.
-    fn mend(&mut self, index: usize, open: bool) {
+    /// Updates the gap between the message at `index` (or the end) and the message before it. Without a message before it,
+    /// updates the top. `open` means that more can be loaded there.
+    fn update_gap(&mut self, index: usize, open: bool) {
         let newest = self.held.last().unwrap_or_default();
-        let end = self.entries.get(index).map_or(newest.saturating_add(1), |entry| entry.key.seq);
+        let end = self.rows.get(index).map_or(newest.saturating_add(1), |row| row.key.seq);
         let mut gap = None;
         let mut before = None;
-        for (at, entry) in self.entries.range(..index).enumerate().rev() {
-            match entry.body {
+        for (at, row) in self.rows.range(..index).enumerate().rev() {
+            match row.body {
                 Body::Message(_) => {
-                    before = Some(entry.key.seq);
+                    before = Some(row.key.seq);
                     break;
                 }
                 Body::Gap => gap = Some(at),
@@ -210,20 +211,20 @@ impl Timeline {
         };
         match gap {
             Some(at) if !is_gap => {
-                self.entries.remove(at);
+                self.rows.remove(at);
             }
             None if is_gap => {
-                let Entry { key, stamp, .. } = &self.entries[index - 1];
-                let stamp = self.entries.get(index).map_or(*stamp, |entry| entry.stamp);
-                let gap = Entry { key: key.next(), stamp, body: Body::Gap };
-                self.entries.insert(index, gap);
+                let TimelineRow { key, stamp, .. } = &self.rows[index - 1];
+                let stamp = self.rows.get(index).map_or(*stamp, |row| row.stamp);
+                let gap = TimelineRow { key: key.next(), stamp, body: Body::Gap };
+                self.rows.insert(index, gap);
             }
             Some(_) | None => {}
         }
     }
 }
 
-/// What is before an entry before which there is nothing to load.
+/// The state of the history before the entry `seq`, if no older entry can be loaded.
 const fn start(seq: u64) -> Top {
     if seq > 1 { Top::Gone } else { Top::Beginning }
 }

@@ -1,37 +1,37 @@
-//! Who came and went, folded to one line.
+//! Joins and leaves, folded into one line.
 
 use crate::sanitize::Line;
 
-/// Names that one line keeps; the rest are counted.
+/// Names that a line keeps; further ones are counted.
 const NAMES: usize = 32;
 
-/// Who came and went while nothing was said: what is different from before. Who came and left again, or the other way
-/// round, is counted only.
+/// The joins and leaves between two messages, as the difference between before and after. A user who joined and left
+/// again, or left and joined again, is only counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Presence {
-    came: Vec<Line>,
+pub struct PresenceLine {
+    joined: Vec<Line>,
     left: Vec<Line>,
-    more_came: u32,
+    more_joined: u32,
     more_left: u32,
-    came_and_left: u32,
-    left_and_came: u32,
+    joined_and_left: u32,
+    left_and_joined: u32,
 }
 
-impl Presence {
-    /// The line, with as many names as let it fit: `+carol +dave −bob`, `+carol … (12 joined, 3 left)`. Where not even
-    /// the numbers fit they are what is returned. `minus` and `ellipsis` are the signs for it.
+impl PresenceLine {
+    /// Returns the line with as many names as fit: `+carol +dave −bob`, `+carol … (12 joined, 3 left)`. If no name fits,
+    /// returns the counts alone, even if they are too long. `minus` and `ellipsis` are the signs to use.
     #[must_use]
     pub fn text(&self, minus: &str, ellipsis: &str, fits: impl Fn(&str) -> bool) -> String {
         let signed = |sign: &str, nicks: &[Line]| -> Vec<String> {
             nicks.iter().map(|nick| format!("{sign}{nick}")).collect()
         };
-        let names = [signed("+", &self.came), signed(minus, &self.left)].concat();
-        let whole = joined(&names, &self.counts(names.is_empty()));
-        if self.more_came + self.more_left == 0 && fits(&whole) {
+        let names = [signed("+", &self.joined), signed(minus, &self.left)].concat();
+        let whole = join_words(&names, &self.counts(names.is_empty()));
+        if self.more_joined + self.more_left == 0 && fits(&whole) {
             return whole;
         }
         let counts = self.counts(true);
-        let with = |count: usize| joined(&[&names[..count], &[ellipsis.to_owned()]].concat(), &counts);
+        let with = |count: usize| join_words(&[&names[..count], &[ellipsis.to_owned()]].concat(), &counts);
         (1..=names.len())
             .rev()
             .map(with)
@@ -39,33 +39,33 @@ impl Presence {
             .unwrap_or_else(|| counts.trim_matches(['(', ')']).to_owned())
     }
 
-    pub(super) fn add(&mut self, nick: &Line, came: bool) {
+    pub(super) fn add(&mut self, nick: &Line, joined: bool) {
         let (to, from) =
-            if came { (&mut self.came, &mut self.left) } else { (&mut self.left, &mut self.came) };
+            if joined { (&mut self.joined, &mut self.left) } else { (&mut self.left, &mut self.joined) };
         if let Some(mirrored) = from.iter().position(|other| other == nick) {
             from.remove(mirrored);
-            let count = if came { &mut self.left_and_came } else { &mut self.came_and_left };
+            let count = if joined { &mut self.left_and_joined } else { &mut self.joined_and_left };
             *count = count.saturating_add(1);
         } else if to.contains(nick) {
-            // It was told twice.
+            // The server reported it twice.
         } else if to.len() + from.len() < NAMES {
             to.push(nick.clone());
         } else {
-            let more = if came { &mut self.more_came } else { &mut self.more_left };
+            let more = if joined { &mut self.more_joined } else { &mut self.more_left };
             *more = more.saturating_add(1);
         }
     }
 
-    /// The numbers, in brackets; without `is_whole` those that names do not tell.
+    /// Returns the counts in brackets. Without `is_whole`, only those of users who are not named.
     fn counts(&self, is_whole: bool) -> String {
         let total = |names: &[Line], more: u32| {
             if is_whole { u32::try_from(names.len()).unwrap_or(u32::MAX).saturating_add(more) } else { 0 }
         };
         let counts: Vec<String> = [
-            (total(&self.came, self.more_came), "joined"),
+            (total(&self.joined, self.more_joined), "joined"),
             (total(&self.left, self.more_left), "left"),
-            (self.came_and_left, "came and went"),
-            (self.left_and_came, "went and came back"),
+            (self.joined_and_left, "came and went"),
+            (self.left_and_joined, "left and came back"),
         ]
         .into_iter()
         .filter(|(count, _)| *count > 0)
@@ -75,7 +75,7 @@ impl Presence {
     }
 }
 
-fn joined(names: &[String], counts: &str) -> String {
+fn join_words(names: &[String], counts: &str) -> String {
     let mut text = names.join(" ");
     if !text.is_empty() && !counts.is_empty() {
         text.push(' ');
@@ -93,9 +93,9 @@ mod tests {
     use super::*;
     use crate::sanitize::line;
 
-    /// `+alice −bob` in the order it happened.
-    fn presence(what: &str) -> Presence {
-        let mut presence = Presence::default();
+    /// Parses `+alice −bob`: joins and leaves in their order.
+    fn presence(what: &str) -> PresenceLine {
+        let mut presence = PresenceLine::default();
         for word in what.split(' ') {
             let nick = word.trim_start_matches(['+', '−']);
             presence.add(&line(nick), word.starts_with('+'));
@@ -109,16 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn who_is_there_now_is_told() {
+    fn the_line_shows_the_difference() {
         shown("+carol −bob +dave", 80, "+carol +dave −bob");
         shown("+erin +carol −erin", 80, "+carol (1 came and went)");
-        shown("−bob +bob +erin −erin −erin", 80, "−erin (1 came and went, 1 went and came back)");
-        shown("−bob +bob", 80, "1 went and came back");
+        shown("−bob +bob +erin −erin −erin", 80, "−erin (1 came and went, 1 left and came back)");
+        shown("−bob +bob", 80, "1 left and came back");
         shown("+bob +bob", 80, "+bob");
     }
 
     #[test]
-    fn where_names_do_not_fit_they_are_counted() {
+    fn names_that_do_not_fit_are_counted() {
         let many = "+alice +bob +carol +dave −erin −frank";
         shown(many, 37, many);
         shown(many, 36, "+alice +bob … (4 joined, 2 left)");
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crowd_is_counted() {
+    fn names_beyond_the_limit_are_counted() {
         let crowd: Vec<String> = (0..NAMES + 8).map(|n| format!("+u{n}")).collect();
         let text = presence(&crowd.join(" ")).text("−", "…", |_| true);
         assert!(text.starts_with("+u0 ") && text.ends_with(" … (40 joined)"), "{text}");

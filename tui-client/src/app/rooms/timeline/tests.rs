@@ -1,29 +1,33 @@
+//! The timeline: order, gaps, pages, presence lines, outgoing messages, and entries without a row.
+
 use jiff::tz::TimeZone;
-use realtime_shared::{ClientMsgId, Text, Timestamp};
+use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
 
 use super::*;
+use crate::app::clock::Stamp;
 use crate::sanitize;
 
 fn stamp() -> Stamp {
     Stamp::of(Timestamp::from_millis(0), &TimeZone::UTC)
 }
 
-fn said(text: &str) -> Said {
-    Said { nick: sanitize::line("bob"), text: sanitize::block(text), mention: false, ours: false }
+fn message(text: &str) -> ShownMessage {
+    ShownMessage { nick: sanitize::line("bob"), text: sanitize::block(text), mention: false, ours: false }
 }
 
-fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<Loaded> {
-    seqs.map(|seq| Loaded { seq: Seq::new(seq), row: Some((stamp(), said(&seq.to_string()))) }).collect()
+fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<LoadedEntry> {
+    seqs.map(|seq| LoadedEntry { seq: Seq::new(seq), row: Some((stamp(), message(&seq.to_string()))) })
+        .collect()
 }
 
-/// A page of entries that cannot be read.
-fn unknown(seqs: std::ops::RangeInclusive<u64>) -> Vec<Loaded> {
-    seqs.map(|seq| Loaded { seq: Seq::new(seq), row: None }).collect()
+/// A page of entries of an unknown kind.
+fn unknown(seqs: std::ops::RangeInclusive<u64>) -> Vec<LoadedEntry> {
+    seqs.map(|seq| LoadedEntry { seq: Seq::new(seq), row: None }).collect()
 }
 
 fn add(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
     for seq in seqs {
-        timeline.add_message(Seq::new(seq), stamp(), said(&seq.to_string()));
+        timeline.add_message(Seq::new(seq), stamp(), message(&seq.to_string()));
     }
 }
 
@@ -33,19 +37,19 @@ fn hold(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
     }
 }
 
-/// Runs of numbers, `|` for a gap, `*` for a note, `+` for presence.
+/// The rows as text: messages by their text, `|` for a gap, `*` for a note, `+` for a presence line.
 fn shape(timeline: &Timeline) -> String {
     let mut shape: Vec<String> = Vec::new();
-    for entry in &timeline.entries {
-        let piece = match &entry.body {
-            Body::Message(said) => said.text.to_string(),
+    for row in &timeline.rows {
+        let piece = match &row.body {
+            Body::Message(message) => message.text.to_string(),
             Body::Gap => "|".to_owned(),
             Body::Note { .. } => "*".to_owned(),
             Body::Presence(_) => "+".to_owned(),
         };
         shape.push(piece);
     }
-    assert!(timeline.entries.iter().map(|e| e.key).is_sorted_by(|a, b| a < b), "sorted, each once");
+    assert!(timeline.rows.iter().map(|e| e.key).is_sorted_by(|a, b| a < b), "sorted, each once");
     shape.join(" ")
 }
 
@@ -54,46 +58,46 @@ fn note(timeline: &mut Timeline) {
 }
 
 #[test]
-fn who_comes_after_the_screen_was_cleared_is_told_on_it() {
+fn a_join_after_a_clear_begins_a_new_presence_line() {
     let mut timeline = Timeline::default();
-    let come = |timeline: &mut Timeline, nick| timeline.add_presence(stamp(), &sanitize::line(nick), true);
-    come(&mut timeline, "carol");
-    come(&mut timeline, "dave");
+    let join = |timeline: &mut Timeline, nick| timeline.add_presence(stamp(), &sanitize::line(nick), true);
+    join(&mut timeline, "carol");
+    join(&mut timeline, "dave");
     assert_eq!(timeline.len(), 1);
     timeline.clear();
-    come(&mut timeline, "erin");
-    come(&mut timeline, "frank");
-    assert_eq!((timeline.len(), timeline.first_in_sight()), (2, 1));
+    join(&mut timeline, "erin");
+    join(&mut timeline, "frank");
+    assert_eq!((timeline.len(), timeline.first_not_cleared()), (2, 1));
 }
 
 #[test]
-fn the_first_page_goes_before_what_came_meanwhile() {
+fn the_first_page_goes_before_messages_that_arrived_earlier() {
     let mut timeline = Timeline::default();
     note(&mut timeline);
     add(&mut timeline, 4..=5);
     timeline.add_page(None, page(2..=4), true);
-    assert_eq!(shape(&timeline), "2 3 * 4 5", "the note came before 4 did");
+    assert_eq!(shape(&timeline), "2 3 * 4 5", "the note is older than 4");
     assert_eq!(timeline.top(), Top::Older);
 }
 
 #[test]
-fn an_early_note_stays_before_what_came_after_it() {
+fn an_early_note_stays_before_later_messages() {
     let mut timeline = Timeline::default();
     note(&mut timeline);
     add(&mut timeline, 4..=5);
     timeline.add_page(None, page(2..=3), false);
     assert_eq!(shape(&timeline), "2 3 * 4 5");
-    assert_eq!(timeline.top(), Top::Gone, "1 was there once");
+    assert_eq!(timeline.top(), Top::Gone, "the server trimmed 1");
 }
 
 #[test]
-fn a_hole_is_a_gap_until_it_is_filled() {
+fn missing_seqs_are_a_gap_until_they_are_loaded() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=2);
     note(&mut timeline);
     add(&mut timeline, 9..=10);
     assert_eq!(shape(&timeline), "1 2 * | 9 10");
-    let top = Key::message(Seq::new(9));
+    let top = ItemKey::message(Seq::new(9));
     assert_eq!(timeline.wanted_near(top), Some(Seq::new(9)));
     timeline.add_page(Some(Seq::new(9)), page(6..=8), true);
     assert_eq!(shape(&timeline), "1 2 * | 6 7 8 9 10");
@@ -104,7 +108,7 @@ fn a_hole_is_a_gap_until_it_is_filled() {
 }
 
 #[test]
-fn a_gap_on_the_screen_is_the_next_to_be_filled() {
+fn the_lowest_visible_gap_is_filled_first() {
     let mut timeline = Timeline::default();
     for seqs in [1..=2, 9..=10, 20..=20] {
         add(&mut timeline, seqs);
@@ -120,9 +124,9 @@ fn a_gap_on_the_screen_is_the_next_to_be_filled() {
 }
 
 #[test]
-fn a_message_of_ours_in_a_gap_leaves_a_gap_on_both_sides() {
+fn an_own_message_in_a_gap_leaves_a_gap_on_both_sides() {
     let mut timeline = Timeline::default();
-    timeline.write(id("a"), stamp(), Text::new("mine").expect("a text"));
+    timeline.add_outgoing(id("a"), stamp(), Text::new("mine").expect("a text"));
     for seqs in [1..=2, 9..=9] {
         add(&mut timeline, seqs);
     }
@@ -135,18 +139,18 @@ fn a_message_of_ours_in_a_gap_leaves_a_gap_on_both_sides() {
 }
 
 #[test]
-fn what_the_server_has_no_more_is_not_the_beginning() {
+fn trimmed_history_is_not_the_beginning() {
     let mut timeline = Timeline::default();
     timeline.add_page(None, page(8..=9), true);
     timeline.add_page(Some(Seq::new(8)), page(5..=7), false);
     assert_eq!(timeline.top(), Top::Gone);
     let mut replayed = Timeline::default();
     replayed.add_page(Some(Seq::new(8)), Vec::new(), false);
-    assert_eq!(replayed.top(), Top::Gone, "before what is replayed came");
+    assert_eq!(replayed.top(), Top::Gone, "before the replay arrived");
 }
 
 #[test]
-fn a_gap_that_nobody_can_fill_is_closed() {
+fn a_gap_that_cannot_be_filled_is_closed() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=1);
     add(&mut timeline, 9..=9);
@@ -155,7 +159,7 @@ fn a_gap_that_nobody_can_fill_is_closed() {
 }
 
 #[test]
-fn older_pages_go_to_the_top_until_the_beginning() {
+fn older_pages_are_added_at_the_top_until_the_beginning() {
     let mut timeline = Timeline::default();
     timeline.add_page(None, page(5..=6), true);
     let top = timeline.get(0).expect("an item").key();
@@ -169,7 +173,7 @@ fn older_pages_go_to_the_top_until_the_beginning() {
 }
 
 #[test]
-fn a_message_is_there_once() {
+fn a_message_is_added_once() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=3);
     add(&mut timeline, 2..=2);
@@ -178,7 +182,7 @@ fn a_message_is_there_once() {
 }
 
 #[test]
-fn no_more_than_the_bound_is_held() {
+fn at_most_held_rows_are_kept() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=HELD as u64 + 5);
     assert_eq!(timeline.len(), HELD);
@@ -187,17 +191,17 @@ fn no_more_than_the_bound_is_held() {
 }
 
 #[test]
-fn comings_and_goings_fold_to_one_line() {
+fn joins_and_leaves_fold_into_one_line() {
     let mut timeline = Timeline::default();
     let nick = |n: &str| sanitize::line(n);
     for (who, came) in [("carol", true), ("bob", false), ("erin", true), ("erin", false), ("dave", true)] {
         timeline.add_presence(stamp(), &nick(who), came);
     }
     timeline.add_presence(stamp(), &nick("bob"), true);
-    let Some(Item::Entry(Entry { body: Body::Presence(presence), .. })) = timeline.get(0) else {
+    let Some(Item::Row(TimelineRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
-    assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 went and came back)");
+    assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 left and came back)");
     note(&mut timeline);
     timeline.add_presence(stamp(), &nick("bob"), true);
     assert_eq!(shape(&timeline), "+ * +");
@@ -208,9 +212,9 @@ fn id(text: &str) -> ClientMsgId {
 }
 
 #[test]
-fn what_is_written_stands_at_the_end_until_it_has_its_place() {
+fn an_outgoing_message_stands_at_the_end_until_it_is_stored() {
     let mut timeline = Timeline::default();
-    timeline.write(id("a"), stamp(), Text::new("hi").expect("a text"));
+    timeline.add_outgoing(id("a"), stamp(), Text::new("hi").expect("a text"));
     add(&mut timeline, 1..=3);
     assert!(matches!(timeline.get(3), Some(Item::Outgoing(_))));
     let key = timeline.get(3).expect("an item").key();
@@ -222,18 +226,18 @@ fn what_is_written_stands_at_the_end_until_it_has_its_place() {
 }
 
 #[test]
-fn another_log_forgets_the_old_one() {
+fn a_reset_removes_the_rows_of_the_old_log() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=5);
     note(&mut timeline);
-    timeline.forget_after(Seq::new(3));
+    timeline.remove_after(Seq::new(3));
     assert_eq!(shape(&timeline), "1 2 3");
     timeline.reset();
     assert_eq!((timeline.len(), timeline.top()), (0, Top::Older));
 }
 
 #[test]
-fn before_the_first_number_there_is_nothing() {
+fn the_first_seq_is_the_beginning() {
     let mut timeline = Timeline::default();
     timeline.reset();
     assert_eq!(timeline.top(), Top::Older);
@@ -261,7 +265,7 @@ fn a_gap_before_an_unknown_entry_is_shown_and_filled() {
     add(&mut timeline, 1..=2);
     hold(&mut timeline, 9..=10);
     assert_eq!(shape(&timeline), "1 2 |", "there is no later message");
-    let wanted = |timeline: &Timeline| timeline.wanted_before(Key::END).map(Seq::get);
+    let wanted = |timeline: &Timeline| timeline.wanted_before(ItemKey::END).map(Seq::get);
     assert_eq!(wanted(&timeline), Some(9));
     add(&mut timeline, 11..=11);
     assert_eq!(shape(&timeline), "1 2 | 11");
@@ -277,7 +281,7 @@ fn a_gap_before_an_unknown_entry_is_shown_and_filled() {
 fn a_page_of_unknown_entries_does_not_end_the_history() {
     let mut timeline = Timeline::default();
     timeline.add_page(None, unknown(61..=70), true);
-    let wanted = |timeline: &Timeline| timeline.wanted_before(Key::END).map(Seq::get);
+    let wanted = |timeline: &Timeline| timeline.wanted_before(ItemKey::END).map(Seq::get);
     assert_eq!((timeline.top(), wanted(&timeline)), (Top::Older, Some(61)));
     timeline.add_page(Some(Seq::new(61)), page(51..=60), true);
     timeline.add_page(Some(Seq::new(51)), unknown(41..=50), true);
@@ -292,7 +296,7 @@ fn a_page_of_unknown_entries_does_not_end_the_history() {
 }
 
 #[test]
-fn a_log_that_begins_with_an_unknown_entry_has_its_beginning() {
+fn an_unknown_first_entry_is_the_beginning() {
     let mut timeline = Timeline::default();
     timeline.reset();
     hold(&mut timeline, 1..=1);
@@ -302,11 +306,11 @@ fn a_log_that_begins_with_an_unknown_entry_has_its_beginning() {
 }
 
 #[test]
-fn a_log_that_goes_on_in_another_way_holds_nothing_of_the_old_one() {
+fn a_changed_log_holds_no_seqs_of_the_old_one() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=2);
     hold(&mut timeline, 3..=5);
-    timeline.forget_after(Seq::new(3));
+    timeline.remove_after(Seq::new(3));
     add(&mut timeline, 6..=6);
     assert_eq!(shape(&timeline), "1 2 | 6");
     timeline.reset();
@@ -315,12 +319,12 @@ fn a_log_that_goes_on_in_another_way_holds_nothing_of_the_old_one() {
     assert_eq!(shape(&timeline), "7 |");
 }
 
-/// Otherwise it would wait for its copy for ever.
+/// Otherwise the message would wait for its copy forever.
 #[test]
-fn a_message_of_ours_before_an_unknown_entry_has_its_place() {
+fn an_own_message_before_an_unknown_entry_moves_to_its_place() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=1);
-    timeline.write(id("a"), stamp(), Text::new("mine").expect("a text"));
+    timeline.add_outgoing(id("a"), stamp(), Text::new("mine").expect("a text"));
     hold(&mut timeline, 2..=3);
     timeline.set_stored(&id("a"), Seq::new(2), &sanitize::line("me"));
     assert_eq!(shape(&timeline), "1 mine");

@@ -41,10 +41,10 @@ fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
     search(&mut client, "x");
     client.press(KeyCode::Up);
     assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
-    assert!(client.model.room().is_some_and(Room::is_searching_on));
+    assert!(client.model.room().is_some_and(Room::is_searching_older));
     let effects = load(&mut client, 1_000, &["x998", "-", "x1000"], true);
     assert_eq!(at(&client), "x1000");
-    assert!(matches!(effects[..], [Effect::See(Sight::Hit(_))]), "{effects:?}");
+    assert!(matches!(effects[..], [Effect::JumpView(ViewJump::Hit(_))]), "{effects:?}");
     assert_eq!(found(&client), (3, 4));
     client.press(KeyCode::Up);
     assert_eq!(client.press(KeyCode::Up), [history(998)]);
@@ -60,7 +60,7 @@ fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
 fn where_nothing_is_found_a_page_up_loads() {
     let mut client = partly_loaded(1_000, &["-", "-"]);
     search(&mut client, "x");
-    assert_eq!(client.model.pane().found(), Found::None { among: 2 });
+    assert_eq!(client.model.pane().search_result(), SearchResult::None { among: 2 });
     assert_eq!(client.press(KeyCode::PageUp), [history(1_001)]);
     assert!(client.press(KeyCode::PageUp).is_empty(), "it is under way");
     load(&mut client, 1_000, &["x999", "-"], true);
@@ -78,7 +78,7 @@ fn messages_that_are_missing_between_are_loaded_too() {
     client.says("chat", "bob", "x500");
     client.loads("chat", &[], false);
     search(&mut client, "x4");
-    assert!(client.model.pane().can_search_on());
+    assert!(client.model.pane().can_search_older());
     assert_eq!(client.press(KeyCode::Up), [history(500)]);
     load(&mut client, 499, &["x499"], true);
     assert_eq!(at(&client), "x499");
@@ -86,7 +86,7 @@ fn messages_that_are_missing_between_are_loaded_too() {
     load(&mut client, 498, &["x498"], false);
     client.ctrl('u');
     client.write("nowhere");
-    assert!(client.model.pane().can_search_on(), "the top is known, a place between is not loaded");
+    assert!(client.model.pane().can_search_older(), "the top is known, a place between is not loaded");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_page_that_cannot_be_loaded_can_be_asked_for_again() {
         client_msg_id: None,
         retry_after_ms: None,
     }));
-    assert!(!client.model.room().is_some_and(Room::is_searching_on));
+    assert!(!client.model.room().is_some_and(Room::is_searching_older));
     assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
     client.lose(Duration::from_secs(1));
     assert!(client.press(KeyCode::Up).is_empty());

@@ -1,20 +1,20 @@
-//! The seqs that are held: entries that came, whether they are shown as rows or not.
+//! Runs of seqs: the entries that the client holds, with or without a row in the timeline.
 //!
-//! A gap is where seqs are missing, not where rows are: an entry that this version cannot read has no row.
+//! An entry of an unknown kind has no row. A gap is therefore a place where seqs are missing, not rows.
 
 use std::collections::VecDeque;
 
-/// Runs that are kept at most; the oldest go first. Only a server that leaves out most entries makes so many.
+/// Largest number of runs; the oldest are dropped first. Only a server that omits most entries causes so many.
 const RUNS: usize = 10_000;
 
-/// Runs of seqs, each `(first, last)`: ascending, and with a seq missing between each two.
+/// Runs of seqs, each `(first, last)`. They ascend, and at least one seq is missing between two runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct SeqRuns {
     runs: VecDeque<(u64, u64)>,
 }
 
-impl Held {
-    /// Adds the seqs from `first` to `last`; none if `last` is smaller.
+impl SeqRuns {
+    /// Adds the seqs from `first` to `last`; none if `last` is smaller than `first`.
     pub(super) fn add(&mut self, mut first: u64, mut last: u64) {
         if last < first {
             return;
@@ -34,14 +34,14 @@ impl Held {
         }
     }
 
-    /// Whether all seqs from `first` to `last` are held, of which there may be none.
+    /// Returns true if all seqs from `first` to `last` are held, or if the range is empty.
     pub(super) fn covers(&self, first: u64, last: u64) -> bool {
-        last < first || self.run_of(first).is_some_and(|run| last <= run.1)
+        last < first || self.run_with(first).is_some_and(|run| last <= run.1)
     }
 
-    /// The first seq of the run that has `seq`.
+    /// The first seq of the run that contains `seq`.
     pub(super) fn run_start(&self, seq: u64) -> Option<u64> {
-        self.run_of(seq).map(|run| run.0)
+        self.run_with(seq).map(|run| run.0)
     }
 
     /// The newest seq.
@@ -53,8 +53,8 @@ impl Held {
         self.runs.clear();
     }
 
-    /// Forgets the seqs after `seq`.
-    pub(super) fn forget_after(&mut self, seq: u64) {
+    /// Removes the seqs after `seq`.
+    pub(super) fn remove_after(&mut self, seq: u64) {
         while let Some(run) = self.runs.back_mut().filter(|run| run.1 > seq) {
             if run.0 <= seq {
                 run.1 = seq;
@@ -64,8 +64,8 @@ impl Held {
         }
     }
 
-    /// Forgets the seqs up to `seq`.
-    pub(super) fn forget_up_to(&mut self, seq: u64) {
+    /// Removes the seqs up to and including `seq`.
+    pub(super) fn remove_up_to(&mut self, seq: u64) {
         while let Some(run) = self.runs.front_mut().filter(|run| run.0 <= seq) {
             if run.1 > seq {
                 run.0 = seq.saturating_add(1);
@@ -75,7 +75,7 @@ impl Held {
         }
     }
 
-    fn run_of(&self, seq: u64) -> Option<(u64, u64)> {
+    fn run_with(&self, seq: u64) -> Option<(u64, u64)> {
         let index = self.runs.partition_point(|run| run.1 < seq);
         self.runs.get(index).copied().filter(|run| run.0 <= seq)
     }
@@ -92,34 +92,34 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Change {
         Add(u64, u64),
-        ForgetAfter(u64),
-        ForgetUpTo(u64),
+        RemoveAfter(u64),
+        RemoveUpTo(u64),
     }
 
     fn change() -> impl Strategy<Value = Change> {
         prop_oneof![
             4 => (0..40_u64, 0..6_u64).prop_map(|(first, more)| Change::Add(first, first + more)),
-            1 => (0..40_u64).prop_map(Change::ForgetAfter),
-            1 => (0..40_u64).prop_map(Change::ForgetUpTo),
+            1 => (0..40_u64).prop_map(Change::RemoveAfter),
+            1 => (0..40_u64).prop_map(Change::RemoveUpTo),
         ]
     }
 
     proptest! {
         #[test]
-        fn runs_hold_what_a_set_of_seqs_holds(changes in proptest::collection::vec(change(), 0..30)) {
-            let (mut held, mut set) = (Held::default(), BTreeSet::new());
+        fn runs_hold_the_same_seqs_as_a_set(changes in proptest::collection::vec(change(), 0..30)) {
+            let (mut held, mut set) = (SeqRuns::default(), BTreeSet::new());
             for change in changes {
                 match change {
                     Change::Add(first, last) => {
                         held.add(first, last);
                         set.extend(first..=last);
                     }
-                    Change::ForgetAfter(seq) => {
-                        held.forget_after(seq);
+                    Change::RemoveAfter(seq) => {
+                        held.remove_after(seq);
                         set.retain(|held| *held <= seq);
                     }
-                    Change::ForgetUpTo(seq) => {
-                        held.forget_up_to(seq);
+                    Change::RemoveUpTo(seq) => {
+                        held.remove_up_to(seq);
                         set.retain(|held| *held > seq);
                     }
                 }
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_seq_is_held() {
-        let mut held = Held::default();
+    fn the_largest_seq_can_be_held() {
+        let mut held = SeqRuns::default();
         held.add(u64::MAX, u64::MAX);
         held.add(0, 3);
         assert!(held.covers(u64::MAX, u64::MAX) && held.covers(1, 0));
-        held.forget_up_to(u64::MAX);
-        assert_eq!(held, Held::default());
+        held.remove_up_to(u64::MAX);
+        assert_eq!(held, SeqRuns::default());
     }
 }

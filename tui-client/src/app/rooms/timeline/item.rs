@@ -1,0 +1,175 @@
+//! Items of a timeline: rows with a place in the log, and outgoing messages.
+
+use realtime_shared::{ClientMsgId, Seq, Text};
+
+use super::presence::PresenceLine;
+use crate::app::clock::Stamp;
+use crate::sanitize::{Block, Line};
+
+/// The identity and the order of an item. It does not change when other items are added or removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ItemKey {
+    /// Seq of the last message at or before the item; `u64::MAX` for outgoing messages.
+    pub(super) seq: u64,
+    /// Counts the items after that message.
+    pub(super) after: u32,
+}
+
+impl ItemKey {
+    /// After all items.
+    pub(in crate::app) const END: Self = Self { seq: u64::MAX, after: u32::MAX };
+
+    pub(in crate::app) const fn message(seq: Seq) -> Self {
+        Self { seq: seq.get(), after: 0 }
+    }
+
+    /// After the message and all items that follow it, before the next message.
+    pub(in crate::app) const fn end_of(seq: Seq) -> Self {
+        Self { seq: seq.get(), after: u32::MAX }
+    }
+
+    pub(super) const fn next(self) -> Self {
+        Self { seq: self.seq, after: self.after.saturating_add(1) }
+    }
+}
+
+/// A row of the timeline that has its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineRow {
+    pub key: ItemKey,
+    pub stamp: Stamp,
+    pub body: Body,
+}
+
+impl TimelineRow {
+    pub(super) const fn is_message(&self) -> bool {
+        matches!(self.body, Body::Message(_))
+    }
+}
+
+/// Content of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    Message(ShownMessage),
+    /// Joins and leaves without a message between them.
+    Presence(PresenceLine),
+    /// A note of the client or the server.
+    Note {
+        tone: Tone,
+        text: Block,
+    },
+    /// Entries are missing here and can be loaded.
+    Gap,
+}
+
+/// A stored message as the timeline shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownMessage {
+    /// Name of the sender.
+    pub nick: Line,
+    pub text: Block,
+    /// The message names the user.
+    pub mention: bool,
+    /// This client sent the message and has seen it stored.
+    pub ours: bool,
+}
+
+/// Importance of a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Info,
+    /// From an admin.
+    Notice,
+    /// A refusal or a failure.
+    Error,
+}
+
+/// One item of the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'a> {
+    Row(&'a TimelineRow),
+    Outgoing(&'a Outgoing),
+}
+
+impl Item<'_> {
+    /// Returns the item's identity and order.
+    #[must_use]
+    pub const fn key(&self) -> ItemKey {
+        match self {
+            Self::Row(row) => row.key,
+            Self::Outgoing(outgoing) => outgoing.key,
+        }
+    }
+
+    /// Returns the item's time.
+    #[must_use]
+    pub const fn stamp(&self) -> Stamp {
+        match self {
+            Self::Row(row) => row.stamp,
+            Self::Outgoing(outgoing) => outgoing.stamp,
+        }
+    }
+}
+
+/// State of the history before the first row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Top {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// Older entries exist and can be loaded.
+    Older,
+    /// Older entries existed; the server has trimmed them.
+    Gone,
+    /// The log begins here.
+    Beginning,
+}
+
+/// A message of the user that has no place in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// After all rows.
+    pub key: ItemKey,
+    /// Time of writing.
+    pub stamp: Stamp,
+    /// The text, safe to show.
+    pub text: Block,
+    pub state: Sending,
+    pub(super) id: ClientMsgId,
+    pub(super) original: Text,
+}
+
+/// State of an outgoing message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sending {
+    /// Waits for a connection or for its turn.
+    Queued,
+    /// Refused for now, with the reason. The client sends it again by itself.
+    PutOff(Line),
+    /// Handed to the connection.
+    Sent,
+    /// Stored; its copy from the room has not arrived.
+    Stored,
+    /// Refused for good, with the reason.
+    Refused(Line),
+}
+
+impl Outgoing {
+    /// Returns the message's identity.
+    #[must_use]
+    pub const fn id(&self) -> &ClientMsgId {
+        &self.id
+    }
+
+    /// Returns the text as the user wrote it.
+    #[must_use]
+    pub const fn original(&self) -> &Text {
+        &self.original
+    }
+
+    /// Returns true if the client will send the message later by itself.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.state, Sending::Queued | Sending::PutOff(_))
+    }
+}

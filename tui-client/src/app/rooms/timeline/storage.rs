@@ -1,0 +1,178 @@
+//! The rows of a timeline: added in the order of the log, cleared, and removed.
+
+use std::collections::VecDeque;
+
+use realtime_shared::Seq;
+
+use super::hits::Hits;
+use super::item::{Body, Item, ItemKey, Outgoing, ShownMessage, TimelineRow, Tone, Top};
+use super::presence::PresenceLine;
+use super::seq_runs::SeqRuns;
+use crate::app::clock::Stamp;
+use crate::sanitize::{Block, Line};
+
+/// Largest number of rows of a room.
+pub const HELD: usize = 10_000;
+
+/// The timeline of one room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Timeline {
+    pub(super) rows: VecDeque<TimelineRow>,
+    pub(super) held: SeqRuns,
+    pub(super) outgoing: VecDeque<Outgoing>,
+    pub(super) outgoing_added: u32,
+    pub(super) top: Top,
+    /// The last row that was cleared from the screen.
+    cleared: ItemKey,
+    pub(super) hits: Hits,
+}
+
+impl Timeline {
+    /// Returns the number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len() + self.outgoing.len()
+    }
+
+    /// Returns true if there is no item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the item at `index`; the oldest item has index 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Item<'_>> {
+        match self.rows.get(index) {
+            Some(row) => Some(Item::Row(row)),
+            None => self.outgoing.get(index - self.rows.len()).map(Item::Outgoing),
+        }
+    }
+
+    /// Returns the index of the first item that is not before `key`.
+    #[must_use]
+    pub fn index_of(&self, key: ItemKey) -> usize {
+        match self.rows.partition_point(|row| row.key < key) {
+            end if end == self.rows.len() => end + self.outgoing.partition_point(|item| item.key < key),
+            index => index,
+        }
+    }
+
+    /// Returns the state of the history before the first row.
+    #[must_use]
+    pub const fn top(&self) -> Top {
+        self.top
+    }
+
+    /// Returns the key of the last row.
+    #[must_use]
+    pub fn last_key(&self) -> ItemKey {
+        self.rows.back().map_or(ItemKey::default(), |row| row.key)
+    }
+
+    /// Returns the newest seq that is held; 0 if there is none.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        Seq::new(self.last_key().seq.max(self.held.last().unwrap_or_default()))
+    }
+
+    /// Clears all rows from the screen: they stay above the rows that follow. Outgoing messages stay on it.
+    pub fn clear(&mut self) {
+        self.cleared = self.last_key();
+    }
+
+    /// Shows the cleared rows again.
+    pub fn restore_cleared(&mut self) {
+        self.cleared = ItemKey::default();
+    }
+
+    /// Returns the index of the first item that is not cleared, which may be the end.
+    #[must_use]
+    pub fn first_not_cleared(&self) -> usize {
+        self.rows.partition_point(|row| row.key <= self.cleared)
+    }
+
+    /// Adds a message. Returns false if it was there already.
+    pub fn add_message(&mut self, seq: Seq, stamp: Stamp, message: ShownMessage) -> bool {
+        let Some(index) = self.insert(seq, stamp, message) else { return false };
+        self.update_gaps_around(index);
+        self.trim();
+        true
+    }
+
+    /// Adds a note at the end.
+    pub fn add_note(&mut self, stamp: Stamp, tone: Tone, text: Block) {
+        self.add(stamp, Body::Note { tone, text });
+    }
+
+    /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise as a
+    /// new row.
+    pub fn add_presence(&mut self, stamp: Stamp, nick: &Line, joined: bool) {
+        if let Some(TimelineRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
+            && last.day == stamp.day
+            && *key > self.cleared
+        {
+            presence.add(nick, joined);
+            return;
+        }
+        let mut presence = PresenceLine::default();
+        presence.add(nick, joined);
+        self.add(stamp, Body::Presence(presence));
+    }
+
+    /// Removes all rows because the room has another log now. Outgoing messages stay.
+    pub fn reset(&mut self) {
+        for row in self.rows.drain(..).filter(TimelineRow::is_message) {
+            self.hits.removed(row.key);
+        }
+        self.held.clear();
+        self.top = Top::Older;
+        self.restore_cleared();
+    }
+
+    /// Removes the rows after `seq` because the log continues differently from there. Returns the number of messages
+    /// among them.
+    pub fn remove_after(&mut self, seq: Seq) -> usize {
+        let end = self.rows.partition_point(|row| row.key.seq <= seq.get());
+        let mut removed = 0;
+        for row in self.rows.drain(end..).filter(TimelineRow::is_message) {
+            self.hits.removed(row.key);
+            removed += 1;
+        }
+        self.held.remove_after(seq.get());
+        self.update_last_gap();
+        self.cleared = self.cleared.min(self.last_key());
+        removed
+    }
+
+    fn add(&mut self, stamp: Stamp, body: Body) {
+        self.rows.push_back(TimelineRow { key: self.last_key().next(), stamp, body });
+        self.trim();
+    }
+
+    /// Inserts a message at its place and returns its index; `None` if it was there already.
+    pub(super) fn insert(&mut self, seq: Seq, stamp: Stamp, message: ShownMessage) -> Option<usize> {
+        let key = ItemKey::message(seq);
+        let index = self.rows.partition_point(|row| row.key < key);
+        if self.rows.get(index).is_some_and(|row| row.key == key) {
+            return None;
+        }
+        self.rows.insert(index, TimelineRow { key, stamp, body: Body::Message(message) });
+        self.held.add(seq.get(), seq.get());
+        self.hits.added(Item::Row(&self.rows[index]));
+        if seq == Seq::new(1) {
+            self.top = Top::Beginning;
+        }
+        Some(index)
+    }
+
+    pub(super) fn trim(&mut self) {
+        while self.rows.len() > HELD {
+            if let Some(row) = self.rows.pop_front().filter(TimelineRow::is_message) {
+                self.hits.removed(row.key);
+                self.held.remove_up_to(row.key.seq);
+            }
+            self.top = Top::Older;
+        }
+    }
+}
