@@ -9,7 +9,7 @@
 //! 4. Its name in `tests/golden.rs`, and a file in `tests/golden/` for each case, with and without what is optional.
 //! 5. `README.md`: a row in the table of frames, an example in the JSON block below it, bounds under "Limits".
 //! 6. The server: a client's frame is decided in `session/mod.rs` (`on_event`, `is_request`, a row in `session/tests.rs`);
-//!    if it becomes a `Command`, that is carried out in `connection/commands.rs`. A server's frame is made there, in
+//!    if it becomes an `Action`, that is applied in `connection/actions.rs`. A server's frame is made there, in
 //!    `connection/operation.rs`, or in `broker/signal.rs`.
 //! 7. The client crates: each match over [`ServerEvent`] that then does not compile. `CHANGELOG.md`.
 //!

@@ -11,8 +11,8 @@
 //! 2. `memory.rs`, `sqlite/mod.rs` (its read in `sqlite/page.rs` and `store/read.rs`) and `redis/mod.rs`; the brokers of
 //!    the tests, in `connection/tests.rs`.
 //! 3. A test in `contract/` and its line in the list of `contract.rs`, so that every engine runs it.
-//! 4. The caller in `room/registry.rs`; for a request of a client also a variant of `session::Command`, its arm in
-//!    `connection/commands.rs` and its operation in `connection/operation.rs`.
+//! 4. The caller in `room/registry.rs`; for a request of a client also a variant of `session::Action`, its arm in
+//!    `connection/actions.rs` and its operation in `connection/operation.rs`.
 //!
 //! A kind of entry needs no new method: the recipe is in [`submission`].
 

@@ -11,7 +11,7 @@
 //! 3. Here: a variant of [`Body`], a constructor beside [`Submission::message`], and an arm in
 //!    `into_event` and in each match that then does not compile.
 //! 4. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`; a row in
-//!    `session/tests.rs`, `each_frame_asks_for_what_it_says`.
+//!    `session/tests.rs`, `each_frame_becomes_its_action`.
 //! 5. A test in `broker/contract/order.rs`: the kind is stored, numbered, deduplicated and announced by every engine.
 //! 6. If a rule can refuse the kind: [`NotStored::Refused`] from the engine's atomic step, and an error code where no
 //!    code fits (recipe in `shared/src/error.rs`).

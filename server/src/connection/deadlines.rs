@@ -1,6 +1,7 @@
-//! What is due when, for one connection: one timer for all of it.
+//! Deadlines of one connection, with one timer for all of them.
 //!
-//! A deadline that moves later is not worth a timer call: the timer fires at the earlier time, and is set anew then.
+//! A deadline that moves to a later time does not reset the timer. The timer fires at the earlier time, and is set
+//! again then.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,47 +12,50 @@ use tokio::time::Sleep;
 
 use crate::config::Timing;
 
-/// From the warning to the end of a token.
+/// Time between the warning and the expiry of a token.
 pub(super) const EXPIRY_WARNING: Duration = Duration::from_mins(1);
-/// From our close frame to the end of the socket, where the peer does not end it before.
+/// Time that a peer has to end the connection after a close frame.
 const CLOSING: Duration = Duration::from_secs(3);
-/// The same, when the server stops and the close frame had gone before.
-const HURRY: Duration = Duration::from_secs(1);
+/// Time that remains to a peer with a close frame when the server stops.
+const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
+/// The deadlines. `None`: not set.
 pub(super) struct Deadlines {
     timer: Pin<Box<Sleep>>,
+    /// The time at which the timer fires.
     armed: Instant,
-    /// When the peer gave its last sign.
-    heard: Instant,
-    /// When the ping that asks for a sign has been unanswered for too long.
+    /// The time at which bytes were last received.
+    last_received: Instant,
+    /// The answer to a ping.
     pong: Option<Instant>,
-    /// When a peer that takes nothing has done so for too long.
+    /// Progress of a peer that does not read.
     stalled: Option<Instant>,
-    /// When a frame or message that has begun has taken too long.
+    /// The end of a frame or message that has begun.
     unfinished: Option<Instant>,
-    /// When the bearer is to be warned, and when the token has expired.
+    /// The warning before the expiry of the token.
     pub(super) warning: Option<Instant>,
+    /// The expiry of the token, leeway included.
     pub(super) expiry: Option<Instant>,
-    /// When a closed connection ends, whatever the peer does.
+    /// The end of a connection that is being closed.
     closing: Option<Instant>,
 }
 
-/// What is due now.
+/// An event that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Ask for a sign of life.
+    /// The peer has been silent, and has to be pinged.
     Ping,
-    /// None came.
+    /// Nothing was received after the ping.
     PingTimeout,
-    /// The peer takes nothing.
+    /// The peer does not read.
     Stalled,
-    /// A frame takes too long.
+    /// A frame has begun and does not end.
     Unfinished,
-    /// The token is good for another minute.
+    /// The token expires in a minute.
     ExpiryWarning,
     /// The token has expired.
     Expired,
-    /// The peer does not end the connection.
+    /// The peer has not ended the connection after the close frame.
     Closed,
 }
 
@@ -61,7 +65,7 @@ impl Deadlines {
         Self {
             timer: Box::pin(tokio::time::sleep_until(first.into())),
             armed: first,
-            heard: now,
+            last_received: now,
             pong: None,
             stalled: None,
             unfinished: None,
@@ -71,13 +75,14 @@ impl Deadlines {
         }
     }
 
-    /// The peer gave a sign.
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    /// Records that bytes were received.
+    pub(super) fn received(&mut self, now: Instant) {
+        self.last_received = now;
         self.pong = None;
     }
 
-    /// A frame is unfinished, or not; `progress`: it is another one than before.
+    /// Records the state of the input. `unfinished`: a frame has begun. `progress`: a frame was
+    /// completed since the last call.
     pub(super) fn unfinished(&mut self, unfinished: bool, progress: bool, now: Instant, timing: &Timing) {
         if progress || !unfinished {
             self.unfinished = None;
@@ -87,7 +92,7 @@ impl Deadlines {
         }
     }
 
-    /// Something could not be written, or all was; `progress`: the peer took some.
+    /// Records a write. `all`: no output is pending. `progress`: the peer reads.
     pub(super) fn written(&mut self, all: bool, progress: bool, now: Instant, timing: &Timing) {
         if all || progress {
             self.stalled = None;
@@ -97,26 +102,27 @@ impl Deadlines {
         }
     }
 
-    /// The connection is being closed: nothing else is due any more.
-    pub(super) fn close(&mut self, now: Instant, patience: Option<Duration>) {
+    /// Records that the connection is being closed. Only [`Due::Closed`] is due then, after `timeout` or the usual
+    /// time.
+    pub(super) fn close(&mut self, now: Instant, timeout: Option<Duration>) {
         (self.pong, self.stalled, self.unfinished) = (None, None, None);
         (self.warning, self.expiry) = (None, None);
-        self.closing = Some(now + patience.unwrap_or(CLOSING));
+        self.closing = Some(now + timeout.unwrap_or(CLOSING));
     }
 
-    /// The connection is being closed and the server stops: its peer has little time left.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        self.closing = self.closing.map(|closing| closing.min(now + HURRY));
+    /// Shortens the time of a connection that is being closed, because the server stops.
+    pub(super) fn shorten_closing(&mut self, now: Instant) {
+        self.closing = self.closing.map(|closing| closing.min(now + CLOSING_AT_SHUTDOWN));
     }
 
-    /// What is due, one at a time; otherwise the timer is set.
+    /// Returns one due event. If there is none, sets the timer to wake the task at the next deadline.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, timing: &Timing) -> Option<Due> {
         if let Some(due) = self.due(now, timing) {
             return Some(due);
         }
         let next = self.next(timing);
-        let fired = now >= self.armed;
-        if next < self.armed || fired {
+        let has_fired = now >= self.armed;
+        if next < self.armed || has_fired {
             self.armed = next;
             self.timer.as_mut().reset(next.into());
         }
@@ -143,7 +149,7 @@ impl Deadlines {
         if reached(self.pong) {
             return Some(Due::PingTimeout);
         }
-        if self.pong.is_none() && now >= self.heard + timing.ping_interval {
+        if self.pong.is_none() && now >= self.last_received + timing.ping_interval {
             self.pong = Some(now + timing.ping_timeout);
             return Some(Due::Ping);
         }
@@ -158,9 +164,9 @@ impl Deadlines {
         if let Some(closing) = self.closing {
             return closing;
         }
-        let sign = self.pong.unwrap_or(self.heard + timing.ping_interval);
+        let liveness = self.pong.unwrap_or(self.last_received + timing.ping_interval);
         let others = [self.stalled, self.unfinished, self.warning, self.expiry];
-        others.into_iter().flatten().fold(sign, Instant::min)
+        others.into_iter().flatten().fold(liveness, Instant::min)
     }
 }
 
@@ -171,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    /// Deadlines, and a clock that moves when nothing else is to be done.
-    struct Watch {
+    /// Deadlines on a paused clock, which advances while all tasks wait.
+    struct Fixture {
         deadlines: Deadlines,
         timing: Timing,
         start: Instant,
@@ -186,8 +192,8 @@ mod tests {
         Duration::from_secs(secs)
     }
 
-    impl Watch {
-        /// Asks after 25 s, waits 10 s for anything.
+    impl Fixture {
+        /// Pings after 25 s. All other time limits are 10 s.
         fn new() -> Self {
             let timing = Timing {
                 ping_interval: secs(25),
@@ -199,7 +205,7 @@ mod tests {
             Self { deadlines: Deadlines::new(now(), &timing), timing, start: now() }
         }
 
-        /// What is due next, and after how many seconds since the start.
+        /// Waits for the next event. Returns it, and the seconds since the start.
         async fn next(&mut self) -> (Due, u64) {
             let due = poll_fn(|cx| match self.deadlines.poll(cx, now(), &self.timing) {
                 Some(due) => Poll::Ready(due),
@@ -209,8 +215,8 @@ mod tests {
             (due, (now() - self.start).as_secs())
         }
 
-        /// Nothing becomes due for so long.
-        async fn quiet(&mut self, secs: u64) {
+        /// Waits, and checks that nothing becomes due.
+        async fn nothing_due_for(&mut self, secs: u64) {
             let early = tokio::time::timeout(Duration::from_secs(secs), self.next()).await;
             assert!(early.is_err(), "{early:?}");
         }
@@ -225,89 +231,89 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_quiet_peer_is_asked_and_then_given_up() {
-        let mut watch = Watch::new();
-        assert_eq!(watch.next().await, (Due::Ping, 25));
-        assert_eq!(watch.next().await, (Due::PingTimeout, 35));
+    async fn a_silent_peer_is_pinged_and_then_times_out() {
+        let mut fixture = Fixture::new();
+        assert_eq!(fixture.next().await, (Due::Ping, 25));
+        assert_eq!(fixture.next().await, (Due::PingTimeout, 35));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_sign_puts_the_ping_off() {
-        let mut watch = Watch::new();
-        watch.quiet(20).await;
-        watch.deadlines.heard(now());
-        assert_eq!(watch.next().await, (Due::Ping, 45));
-        watch.quiet(5).await;
-        watch.deadlines.heard(now());
-        assert_eq!(watch.next().await, (Due::Ping, 75));
-        assert_eq!(watch.next().await, (Due::PingTimeout, 85));
+    async fn received_bytes_postpone_the_ping() {
+        let mut fixture = Fixture::new();
+        fixture.nothing_due_for(20).await;
+        fixture.deadlines.received(now());
+        assert_eq!(fixture.next().await, (Due::Ping, 45));
+        fixture.nothing_due_for(5).await;
+        fixture.deadlines.received(now());
+        assert_eq!(fixture.next().await, (Due::Ping, 75));
+        assert_eq!(fixture.next().await, (Due::PingTimeout, 85));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_nothing_stalls() {
-        let mut watch = Watch::new();
-        watch.written(false, false);
-        watch.quiet(8).await;
-        watch.written(false, true);
-        watch.quiet(8).await;
-        watch.written(false, false);
-        assert_eq!(watch.next().await, (Due::Stalled, 18), "since it took something last");
-        watch.written(true, true);
-        assert_eq!(watch.next().await, (Due::Ping, 25), "all went out");
+    async fn a_peer_that_does_not_read_stalls() {
+        let mut fixture = Fixture::new();
+        fixture.written(false, false);
+        fixture.nothing_due_for(8).await;
+        fixture.written(false, true);
+        fixture.nothing_due_for(8).await;
+        fixture.written(false, false);
+        assert_eq!(fixture.next().await, (Due::Stalled, 18), "10 s after the last progress");
+        fixture.written(true, true);
+        assert_eq!(fixture.next().await, (Due::Ping, 25), "everything was written");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_frame_that_has_begun_has_to_end() {
-        let mut watch = Watch::new();
-        watch.unfinished(true, false);
-        watch.quiet(8).await;
-        watch.unfinished(true, true);
-        watch.quiet(8).await;
-        watch.unfinished(true, false);
-        assert_eq!(watch.next().await, (Due::Unfinished, 18), "since another one began");
-        watch.unfinished(false, false);
-        assert_eq!(watch.next().await, (Due::Ping, 25), "it ended");
+    async fn an_unfinished_frame_times_out() {
+        let mut fixture = Fixture::new();
+        fixture.unfinished(true, false);
+        fixture.nothing_due_for(8).await;
+        fixture.unfinished(true, true);
+        fixture.nothing_due_for(8).await;
+        fixture.unfinished(true, false);
+        assert_eq!(fixture.next().await, (Due::Unfinished, 18), "10 s after the second frame began");
+        fixture.unfinished(false, false);
+        assert_eq!(fixture.next().await, (Due::Ping, 25), "the frame is complete");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_warned_of_once_and_then_expires() {
-        let mut watch = Watch::new();
-        watch.deadlines.warning = Some(now() + secs(5));
-        watch.deadlines.expiry = Some(now() + secs(20));
-        assert_eq!(watch.next().await, (Due::ExpiryWarning, 5));
-        assert_eq!(watch.next().await, (Due::Expired, 20));
+    async fn the_warning_comes_once_before_the_token_expires() {
+        let mut fixture = Fixture::new();
+        fixture.deadlines.warning = Some(now() + secs(5));
+        fixture.deadlines.expiry = Some(now() + secs(20));
+        assert_eq!(fixture.next().await, (Due::ExpiryWarning, 5));
+        assert_eq!(fixture.next().await, (Due::Expired, 20));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_ends_the_connection_goes_before_what_does_not() {
-        let mut watch = Watch::new();
-        watch.deadlines.warning = Some(now());
-        watch.deadlines.expiry = Some(now() + secs(30));
-        watch.written(false, false);
-        watch.unfinished(true, false);
+    async fn events_that_end_the_connection_come_first() {
+        let mut fixture = Fixture::new();
+        fixture.deadlines.warning = Some(now());
+        fixture.deadlines.expiry = Some(now() + secs(30));
+        fixture.written(false, false);
+        fixture.unfinished(true, false);
         tokio::time::advance(secs(30)).await;
-        assert_eq!(watch.next().await, (Due::Expired, 30));
-        watch.deadlines.expiry = None;
-        assert_eq!(watch.next().await, (Due::Stalled, 30));
-        watch.written(true, true);
-        assert_eq!(watch.next().await, (Due::Unfinished, 30));
-        watch.unfinished(false, false);
-        assert_eq!(watch.next().await, (Due::Ping, 30));
-        assert_eq!(watch.next().await, (Due::ExpiryWarning, 30));
-        assert_eq!(watch.next().await, (Due::PingTimeout, 40));
+        assert_eq!(fixture.next().await, (Due::Expired, 30));
+        fixture.deadlines.expiry = None;
+        assert_eq!(fixture.next().await, (Due::Stalled, 30));
+        fixture.written(true, true);
+        assert_eq!(fixture.next().await, (Due::Unfinished, 30));
+        fixture.unfinished(false, false);
+        assert_eq!(fixture.next().await, (Due::Ping, 30));
+        assert_eq!(fixture.next().await, (Due::ExpiryWarning, 30));
+        assert_eq!(fixture.next().await, (Due::PingTimeout, 40));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn once_closed_nothing_else_is_due() {
-        for (patience, end) in [(None, 3), (Some(secs(60)), 60)] {
-            let mut watch = Watch::new();
-            watch.deadlines.warning = Some(now());
-            watch.deadlines.expiry = Some(now());
-            watch.written(false, false);
-            watch.unfinished(true, false);
-            watch.deadlines.close(now(), patience);
-            assert_eq!(watch.next().await, (Due::Closed, end));
-            assert_eq!(watch.next().await, (Due::Closed, end), "until its owner ends it");
+    async fn only_the_end_is_due_while_the_connection_is_being_closed() {
+        for (timeout, end) in [(None, 3), (Some(secs(60)), 60)] {
+            let mut fixture = Fixture::new();
+            fixture.deadlines.warning = Some(now());
+            fixture.deadlines.expiry = Some(now());
+            fixture.written(false, false);
+            fixture.unfinished(true, false);
+            fixture.deadlines.close(now(), timeout);
+            assert_eq!(fixture.next().await, (Due::Closed, end));
+            assert_eq!(fixture.next().await, (Due::Closed, end), "remains due");
         }
     }
 }

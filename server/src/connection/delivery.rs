@@ -1,7 +1,10 @@
-//! What is due to a connection from its rooms: cursors, and the order in which their frames go out.
+//! Delivery: the rooms of a connection, and the order in which their frames are written.
 //!
-//! Each turn begins with another room and takes a bounded slice of each, so that a loud room does not starve the
-//! others. A cursor in the store has one page fetched at a time, for one room at a time.
+//! Each fill begins with another room and takes a bounded slice of each, so that a busy room does not starve the
+//! others. A cursor in the store reads one page at a time, and one room at a time has a page fetched.
+//!
+//! Some frames of the connection have their place among the frames of a room: the `left` after a `leave_room`, and
+//! the `joined` of a repeated join. Each waits as a [`Barrier`] until the cursor reaches its offset.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,41 +15,41 @@ use realtime_shared::RoomName;
 
 use crate::broker::{Page, Unavailable};
 use crate::framing;
-use crate::room::{Cursor, Entrance, Mailbox, Overtaken, Place, Pulled, Registry, Room, Seat};
+use crate::room::{Cursor, Entrance, Mailbox, Overtaken, Pulled, Registry, RingOffset, Room, Seat};
 
-/// What a room gets of a turn at least, where it has that much.
+/// Bytes that each room may add to a fill in its turn.
 const SLICE: usize = 16 * 1024;
 
 /// The rooms of a connection.
 #[derive(Default)]
 pub(super) struct Delivery {
-    seats: Vec<Seated>,
-    /// Which room begins.
-    turn: usize,
+    rooms: Vec<SeatedRoom>,
+    /// Number of fills, which determines the room that begins.
+    fills: usize,
     fetch: Option<Fetch>,
-    /// The last fill left something.
+    /// The last fill left frames that were due.
     more: bool,
     overtaken: bool,
 }
 
-/// A room that the connection is in, or is on its way out of.
-struct Seated {
+/// A room that the connection is in, or is leaving.
+struct SeatedRoom {
     room: Arc<Room>,
-    /// None on the way out: who takes it back has it.
+    /// `None` while the connection is leaving: the operation has the seat.
     seat: Option<Seat>,
     cursor: Cursor,
     barrier: Option<Box<Barrier>>,
 }
 
-/// A frame that has to come just at a place in the room's log.
+/// A frame that is written between the frames of a room, at an offset.
 struct Barrier {
-    at: Place,
+    at: RingOffset,
     json: String,
-    /// Whether it is the last one.
+    /// The room's delivery ends with this frame.
     last: bool,
 }
 
-/// A page on its way from the store.
+/// A page that is being read from the store.
 struct Fetch {
     room: Arc<Room>,
     page: Pin<Box<dyn Future<Output = Result<Page, Unavailable>> + Send>>,
@@ -55,26 +58,27 @@ struct Fetch {
 impl Delivery {
     /// The room of that name, if the connection is in it.
     pub(super) fn find(&self, room: &RoomName) -> Option<&Arc<Room>> {
-        self.seats.iter().map(|seated| &seated.room).find(|seated| seated.name == *room)
+        self.rooms.iter().map(|seated| &seated.room).find(|seated| seated.name == *room)
     }
 
-    /// Hands out the seat in a room, to be taken back; its frames go on until [`Delivery::depart`] says where they end.
-    pub(super) fn release(&mut self, room: &RoomName) -> Option<(Arc<Room>, Seat)> {
-        let seated = self.seats.iter_mut().find(|seated| seated.room.name == *room)?;
+    /// Hands out the seat in a room, for the operation that leaves it. Delivery continues until the offset that
+    /// [`Delivery::finish_leave`] sets.
+    pub(super) fn begin_leave(&mut self, room: &RoomName) -> Option<(Arc<Room>, Seat)> {
+        let seated = self.rooms.iter_mut().find(|seated| seated.room.name == *room)?;
         Some((seated.room.clone(), seated.seat.take()?))
     }
 
-    /// Begins to deliver a room. Its `joined` has gone before.
+    /// Begins to deliver a room. The caller has written the `joined`.
     pub(super) fn enter(&mut self, entrance: Entrance, seat: Seat) {
         let Entrance { room, cursor, .. } = entrance;
-        // Most connections are in one room, and a vector's first growth would be to four.
-        if self.seats.is_empty() {
-            self.seats.reserve_exact(1);
+        // Most connections are in one room. The default first capacity would be four.
+        if self.rooms.is_empty() {
+            self.rooms.reserve_exact(1);
         }
-        self.seats.push(Seated { room, seat: Some(seat), cursor, barrier: None });
+        self.rooms.push(SeatedRoom { room, seat: Some(seat), cursor, barrier: None });
     }
 
-    /// Goes on elsewhere in a room, at once.
+    /// Continues a room at another cursor.
     pub(super) fn reposition(&mut self, entrance: &Entrance) {
         self.forget_fetch(&entrance.room);
         if let Some(seated) = self.seated(&entrance.room) {
@@ -82,48 +86,48 @@ impl Delivery {
         }
     }
 
-    /// Puts a frame into a room's order, after all that was there when the connection asked.
-    pub(super) fn interject(&mut self, entrance: &Entrance, json: String) {
+    /// Writes a frame after the frames that the room had at `entrance`.
+    pub(super) fn send_in_order(&mut self, entrance: &Entrance, json: String) {
         if let Some(seated) = self.seated(&entrance.room) {
             seated.barrier = Some(Box::new(Barrier { at: entrance.end, json, last: false }));
         }
     }
 
-    /// Ends a room with a frame, after all that the connection gets to see of it.
-    pub(super) fn depart(&mut self, room: &Arc<Room>, until: Place, json: String) {
+    /// Ends the delivery of a room at the offset `until`, with a frame after it.
+    pub(super) fn finish_leave(&mut self, room: &Arc<Room>, until: RingOffset, json: String) {
         if let Some(seated) = self.seated(room) {
             seated.barrier = Some(Box::new(Barrier { at: until, json, last: true }));
         }
     }
 
-    /// Whether a frame waits for its place: until then the client's next frames do.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.seats.iter().any(|seated| seated.barrier.is_some())
+    /// Returns true if a frame waits for its offset.
+    pub(super) fn has_barrier(&self) -> bool {
+        self.rooms.iter().any(|seated| seated.barrier.is_some())
     }
 
-    /// Whether the last fill left something that it could have taken.
+    /// Returns true if frames are due that the last fill did not take.
     pub(super) fn has_more(&self) -> bool {
         self.more
     }
 
-    /// Whether a cursor was left behind by the ring, or by the store.
+    /// Returns true if the ring and the store have dropped the next frame of a cursor.
     pub(super) fn is_overtaken(&self) -> bool {
         self.overtaken
     }
 
-    /// Takes all seats that were not handed out, to give them back.
+    /// Ends all delivery, and returns the seats that were not handed out.
     pub(super) fn take_seats(&mut self) -> impl Iterator<Item = (Arc<Room>, Seat)> + use<> {
         self.fetch = None;
-        std::mem::take(&mut self.seats).into_iter().filter_map(|seated| Some((seated.room, seated.seat?)))
+        std::mem::take(&mut self.rooms).into_iter().filter_map(|seated| Some((seated.room, seated.seat?)))
     }
 
-    /// Drops a room without a word: it was left, and that could not be told.
-    pub(super) fn forget(&mut self, room: &Arc<Room>) {
+    /// Ends the delivery of a room at once, without a `left`.
+    pub(super) fn drop_room(&mut self, room: &Arc<Room>) {
         self.forget_fetch(room);
-        self.seats.retain(|seated| !Arc::ptr_eq(&seated.room, room));
+        self.rooms.retain(|seated| !Arc::ptr_eq(&seated.room, room));
     }
 
-    /// Drives the page that is on its way, and puts it into `out`.
+    /// Polls the fetch of a page, and appends the page to `out`.
     pub(super) fn poll_fetch(
         &mut self,
         cx: &mut Context<'_>,
@@ -144,7 +148,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Adds to `out` what is due, until it has about `limit` bytes.
+    /// Appends due frames to `out`, until it has about `limit` bytes.
     pub(super) fn fill(
         &mut self,
         registry: &Arc<Registry>,
@@ -153,11 +157,11 @@ impl Delivery {
         limit: usize,
     ) {
         self.more = false;
-        self.turn = self.turn.wrapping_add(1);
-        let count = self.seats.len();
+        self.fills = self.fills.wrapping_add(1);
+        let count = self.rooms.len();
         for nth in 0..count {
-            let index = (self.turn.wrapping_add(nth)) % count;
-            let seated = &mut self.seats[index];
+            let index = (self.fills.wrapping_add(nth)) % count;
+            let seated = &mut self.rooms[index];
             let idle = seated.barrier.is_none() && !seated.room.has_more(&seated.cursor);
             let fetching = self.fetch.as_ref().is_some_and(|fetch| Arc::ptr_eq(&fetch.room, &seated.room));
             if idle || fetching {
@@ -183,11 +187,11 @@ impl Delivery {
                 Err(Overtaken) => self.overtaken = true,
             }
         }
-        self.seats.retain(|seated| !seated.is_over());
+        self.rooms.retain(|seated| !seated.is_over());
     }
 
-    fn seated(&mut self, room: &Arc<Room>) -> Option<&mut Seated> {
-        self.seats.iter_mut().find(|seated| Arc::ptr_eq(&seated.room, room))
+    fn seated(&mut self, room: &Arc<Room>) -> Option<&mut SeatedRoom> {
+        self.rooms.iter_mut().find(|seated| Arc::ptr_eq(&seated.room, room))
     }
 
     fn forget_fetch(&mut self, room: &Arc<Room>) {
@@ -195,8 +199,8 @@ impl Delivery {
     }
 }
 
-impl Seated {
-    /// Everything before the barrier has gone: so does its frame.
+impl SeatedRoom {
+    /// Appends the frame of the barrier, after all frames before it.
     fn pass_barrier(&mut self, out: &mut Vec<u8>) {
         if let Some(barrier) = &mut self.barrier {
             framing::text(out, &std::mem::take(&mut barrier.json));

@@ -1,13 +1,27 @@
-//! The loop of one connection: what came in → session, what is due → one write.
+//! Connection of a user: one task that moves frames between its socket, its session and its rooms.
 //!
-//! A connection is one task, polled by hand. Each turn reads what the client sent, carries out what the session makes
-//! of it, and then writes once: its own answers first, then its rooms. Two things hold the client's next frames back:
-//! an operation that the broker has not answered (they may depend on it), and answers that the client does not read.
+//! The task is a future polled by hand. Each turn ([`Connection::poll`]) has four steps:
+//!
+//! 1. Input: read frames, let the [`Session`] turn each into an action, and apply it ([`actions`]).
+//! 2. The [operation](operation) that the broker is executing for the client, if it has ended.
+//! 3. The mailbox: frames and completions that other tasks left.
+//! 4. Output: answers first, then the frames of rooms ([`delivery`]), in few large writes.
+//!
+//! One timer covers all time limits ([`deadlines`]).
+//!
+//! The client's next frame is not read while:
+//!
+//! - an operation runs, because the next frame may depend on its result;
+//! - a frame waits for its offset in a room, because answers keep the order of their requests;
+//! - too many submissions are in flight, or too many bytes of output wait for the client.
+//!
+//! So the memory of a connection is bounded. Direct frames of other users have a bound of their own in the
+//! [`Mailbox`]; beyond it, and beyond the bound on all output, the connection is closed as too slow.
 
-mod commands;
+mod actions;
 mod deadlines;
 mod delivery;
-mod ended;
+mod end_reason;
 mod hub;
 mod operation;
 #[cfg(test)]
@@ -22,9 +36,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
 use self::delivery::Delivery;
-use self::ended::Ended;
+use self::end_reason::EndReason;
 pub(crate) use self::hub::Hub;
-use self::operation::{Operation, Outcome};
+use self::operation::{Operation, OperationResult};
 use crate::auth::Identity;
 use crate::auth::token::LEEWAY;
 use crate::config::OnExpiry;
@@ -33,20 +47,21 @@ use crate::room::{DirectBacklog, Mailbox};
 use crate::session::{Error, Session};
 use crate::socket::{Incoming, Read, Socket, Violation};
 
-/// Submissions of one connection that may be on their way; past it the client is not read from.
+/// Limit on the submissions in flight. At the limit the connection stops reading.
 const IN_FLIGHT: usize = 256;
-/// Bytes of answers that may wait for the client to read them; past it the client is not read from.
+/// Limit on the bytes of pending output. At the limit the connection stops reading.
 const ANSWER_BYTES: usize = 64 * 1024;
-/// Bytes on their way out past which a client is too slow: the largest answer, those before it, and what others say.
+/// Limit on the bytes of pending output beyond which the client is too slow. It has room for [`ANSWER_BYTES`], the
+/// largest answer, and a full direct backlog.
 const OUTPUT_BYTES: usize = 448 * 1024;
-/// Bytes that are read in a turn, or a little more; then others have theirs.
+/// Bytes after which a turn stops reading, so that other connections of the worker have their turns.
 const READ_BYTES: usize = 16 * 1024;
-/// Writes of a turn.
+/// Limit on the writes in a turn.
 const WRITES: usize = 4;
-/// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
+/// Code that stands for a close frame without a code (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 
-/// One connection, from its welcome to its end.
+/// A connection, from its `welcome` to its end.
 pub(crate) struct Connection<S> {
     hub: Arc<Hub>,
     socket: Socket<S>,
@@ -54,25 +69,27 @@ pub(crate) struct Connection<S> {
     mailbox: Arc<Mailbox>,
     delivery: Delivery,
     deadlines: Deadlines,
-    /// What the broker has been asked and has not answered.
+    /// The request that the broker has not answered yet.
     operation: Option<Operation>,
+    /// Submissions without a completion.
     in_flight: usize,
     phase: Phase,
-    /// This turn ended before all that may be there was read.
-    reads_later: bool,
+    /// This turn stopped reading before the socket was empty.
+    input_left: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// A close frame is on its way.
-    Closing(Ended),
-    /// It has gone: waiting for the peer to end the connection.
-    Closed(Ended),
+    /// The close frame is in the output.
+    Closing(EndReason),
+    /// The close frame has been written. The peer has to end the connection.
+    Closed(EndReason),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// A connection of `identity`, which was counted as `online`; its welcome is on its way.
+    /// A connection of an authenticated user, with its `welcome` in the output. `online` is the number of
+    /// connections, this one included.
     pub(crate) fn new(
         hub: Arc<Hub>,
         socket: Socket<S>,
@@ -94,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             operation: None,
             in_flight: 0,
             phase: Phase::Open,
-            reads_later: false,
+            input_left: false,
             hub,
         };
         connection.welcome(online);
@@ -104,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn welcome(&mut self, online_count: u64) {
         let limits = &self.hub.config.limits;
-        let most = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let saturated = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
         let identity = self.session.identity();
         let welcome = Welcome {
             message: "Connected successfully".to_owned(),
@@ -112,16 +129,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             online_count,
             expires_at: identity.expires_at,
             limits: realtime_shared::Limits {
-                text_chars: most(realtime_shared::name::TEXT_CHARS),
-                frame_bytes: most(limits.max_frame_bytes),
-                rooms: most(limits.max_rooms_per_connection),
+                text_chars: saturated(realtime_shared::name::TEXT_CHARS),
+                frame_bytes: saturated(limits.max_frame_bytes),
+                rooms: saturated(limits.max_rooms_per_connection),
                 messages_per_second: limits.max_messages_per_second,
             },
         };
         self.answer(&ServerEvent::System(SystemEvent::Welcome(welcome)).into());
     }
 
-    /// Sets the times at which the token is about to expire, and has.
+    /// Sets the deadlines for the expiry of the token and for the warning before it.
     fn watch_expiry(&mut self) {
         if self.hub.config.on_expiry == OnExpiry::Ignore {
             return;
@@ -129,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = self.hub.now();
         let until = |time: Duration| {
             let left = time.saturating_sub(Duration::from_millis(now.wall.millis()));
-            // A token that expires beyond what the clock can tell does not expire.
+            // A time beyond the range of the clock is no deadline.
             now.instant.checked_add(left)
         };
         let expires_at = Duration::from_millis(self.session.identity().expires_at.millis());
@@ -137,43 +154,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.deadlines.warning = until(expires_at.saturating_sub(EXPIRY_WARNING));
     }
 
-    /// One turn; ready when the connection has ended.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
+    /// Runs one turn. Ready when the connection has ended.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         let now = Instant::now();
-        // What comes while this turn reads is looked at when it writes.
+        // Senders need not wake a turn that runs: it reads the mailbox below.
         self.mailbox.stay_awake();
-        self.reads_later = false;
+        self.input_left = false;
         if self.phase == Phase::Open && self.poll_input(cx, now).is_err() {
-            return Poll::Ready(Ended::Lost);
+            return Poll::Ready(EndReason::Lost);
         }
         if self.phase == Phase::Open {
             self.poll_operation(cx);
         }
-        self.mailbox.look(cx);
+        self.mailbox.register(cx);
         self.take_direct();
         let written = self.poll_output(cx, now);
         while let Some(due) = self.deadlines.poll(cx, now, &self.hub.config.timing) {
             if due == Due::Closed {
-                return Poll::Ready(self.ended());
+                return Poll::Ready(self.end_reason());
             }
             self.on_due(due);
             cx.waker().wake_by_ref();
         }
-        if self.reads_later && self.takes_input() {
+        if self.input_left && self.takes_input() {
             cx.waker().wake_by_ref();
         }
         match (written, self.phase) {
-            (Err(_), _) => Poll::Ready(self.ended()),
-            (Ok(()), Phase::Closed(ended)) => self.socket.poll_discard(cx).map(|()| ended),
+            (Err(_), _) => Poll::Ready(self.end_reason()),
+            (Ok(()), Phase::Closed(reason)) => self.socket.poll_discard(cx).map(|()| reason),
             (Ok(()), _) => Poll::Pending,
         }
     }
 
-    /// Whether the client's next frame may be looked at.
+    /// Returns true if the client's next frame may be processed.
     fn takes_input(&self) -> bool {
         self.phase == Phase::Open
             && self.operation.is_none()
-            && !self.delivery.is_waiting()
+            && !self.delivery.has_barrier()
             && self.in_flight < IN_FLIGHT
             && self.socket.pending_output() < ANSWER_BYTES
     }
@@ -194,20 +211,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Poll::Ready(Read::Some(bytes)) => {
                     read += bytes;
-                    self.deadlines.heard(now);
+                    self.deadlines.received(now);
                     progress |= self.take_messages();
                 }
                 Poll::Ready(Read::End) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             }
         }
-        // Where the client was not read from, what has begun is not late.
+        // A frame is not late while the connection does not read.
         let unfinished = self.takes_input() && self.socket.is_unfinished();
         self.deadlines.unfinished(unfinished, progress, now, &self.hub.config.timing);
-        self.reads_later = true;
+        self.input_left = true;
         Ok(())
     }
 
-    /// Takes the messages that have been read; tells whether one was completed.
+    /// Processes the messages that have been read. Returns true if one was completed.
     fn take_messages(&mut self) -> bool {
         let mut progress = false;
         let mut now = None;
@@ -218,18 +235,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(Incoming::Text(text)) => {
                     progress = true;
                     let command = self.session.on_text(&text, now);
-                    self.carry_out(command);
+                    self.apply(command);
                 }
                 Ok(Incoming::Ping(payload)) => {
                     framing::pong(self.socket.output(), &payload);
-                    self.tolerate(now.instant);
+                    self.count_control_frame(now.instant);
                 }
-                Ok(Incoming::Pong) => self.tolerate(now.instant),
+                Ok(Incoming::Pong) => self.count_control_frame(now.instant),
                 Ok(Incoming::Close(close)) => {
                     let (code, reason) =
                         close.map_or((NO_CODE, String::new()), |(code, reason)| (code, reason.to_string()));
                     framing::close_with(self.socket.output(), code, &reason);
-                    self.end(Ended::ByClient(code), None);
+                    self.end(EndReason::ByClient(code), None);
                 }
                 Ok(Incoming::Binary(_)) => self.close(CloseCode::Unsupported),
                 Err(Violation(code)) => self.close(code),
@@ -239,12 +256,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         progress
     }
 
-    /// A control frame came: too many are too much.
-    fn tolerate(&mut self, now: Instant) {
+    /// Counts a ping or pong. Too many close the connection.
+    fn count_control_frame(&mut self, now: Instant) {
         let command = self.session.on_control(now);
-        self.carry_out(command);
+        self.apply(command);
     }
 
+    /// Takes the frames, completions and the close code from the mailbox.
     fn take_direct(&mut self) {
         let Some(DirectBacklog { frames, completed, completions, close }) = self.mailbox.take() else {
             return;
@@ -254,7 +272,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.socket.output().extend_from_slice(&frames);
             for completed in completions {
                 self.answer_submission(completed);
-                // Nothing follows a close frame.
+                // The answer may have been a close frame, which nothing follows.
                 if self.phase != Phase::Open {
                     return;
                 }
@@ -265,10 +283,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.close(code);
             }
         } else if close.is_some() {
-            self.deadlines.hurry(Instant::now());
+            self.deadlines.shorten_closing(Instant::now());
         }
     }
 
+    /// Fills the output from the rooms and writes it.
     fn poll_output(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
         for _ in 0..WRITES {
             let Self { delivery, socket, mailbox, hub, phase, .. } = self;
@@ -292,13 +311,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !written.all {
                 return Ok(());
             }
-            if let Phase::Closing(ended) = self.phase {
-                // The peer may still be sending; it sees our end first, and then we see its.
+            if let Phase::Closing(reason) = self.phase {
+                // Half-closes the socket. The peer may still send; the connection ends when it closes its half.
                 let _ = self.socket.poll_shutdown(cx)?;
-                self.phase = Phase::Closed(ended);
+                self.phase = Phase::Closed(reason);
                 return Ok(());
             }
-            // Where the last write was held up, the rooms were not asked: what came meanwhile woke nobody.
+            // A write that finished older output did not fill from the rooms. They may have grown without a wake-up.
             if self.phase != Phase::Open || (filled && !self.delivery.has_more()) {
                 return Ok(());
             }
@@ -309,8 +328,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn on_due(&mut self, due: Due) {
         match due {
-            // Who is not read from cannot be heard.
-            Due::Ping | Due::PingTimeout if !self.takes_input() => self.deadlines.heard(Instant::now()),
+            // While the connection does not read, a silent peer is not dead.
+            Due::Ping | Due::PingTimeout if !self.takes_input() => self.deadlines.received(Instant::now()),
             Due::Ping => framing::ping(self.socket.output()),
             Due::PingTimeout | Due::Unfinished => self.close(CloseCode::PingTimeout),
             Due::Stalled => self.close(CloseCode::TooSlow),
@@ -332,55 +351,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         framing::text(self.socket.output(), &codec::encode_frame(frame));
     }
 
-    /// Answers with a refusal, or ends the connection: [`Session::refuse`] decides.
+    /// Sends a refusal, or closes the connection after too many of them; see [`Session::refuse`].
     fn refuse(&mut self, error: Error) {
         let command = self.session.refuse(error, Instant::now());
-        self.carry_out(command);
+        self.apply(command);
     }
 
-    /// Closes the connection with a code of ours. Who does not read gets longer to see it.
+    /// Closes the connection. A slow reader has more time to receive the close frame.
     fn close(&mut self, code: CloseCode) {
         if self.phase == Phase::Open {
             framing::close(self.socket.output(), code);
-            let patience = (code == CloseCode::TooSlow).then_some(self.hub.config.timing.slow_reader_timeout);
-            self.end(Ended::ByServer(code), patience);
+            let timeout = (code == CloseCode::TooSlow).then_some(self.hub.config.timing.slow_reader_timeout);
+            self.end(EndReason::ByServer(code), timeout);
         }
     }
 
-    /// Begins the end: the close frame is on its way, and the rooms are left to those who stay.
-    fn end(&mut self, ended: Ended, patience: Option<Duration>) {
-        self.phase = Phase::Closing(ended);
-        self.deadlines.close(Instant::now(), patience);
-        let meant = ended == Ended::ByClient(CloseCode::Normal.to_u16());
+    /// Gives up the seats, after the close frame was added to the output. `timeout` limits the time until the socket
+    /// is closed; `None`: the usual limit.
+    fn end(&mut self, reason: EndReason, timeout: Option<Duration>) {
+        self.phase = Phase::Closing(reason);
+        self.deadlines.close(Instant::now(), timeout);
+        let is_normal = reason == EndReason::ByClient(CloseCode::Normal.to_u16());
         for (room, seat) in self.delivery.take_seats() {
-            if meant {
-                self.hub.registry.part(&self.mailbox, &room, seat);
+            if is_normal {
+                self.hub.registry.leave_at_close(&self.mailbox, &room, seat);
             } else {
                 self.hub.registry.lose(&self.mailbox, &room, seat);
             }
         }
-        self.hand_over();
+        self.detach_operation();
     }
 }
 
 impl<S> Connection<S> {
-    /// How it ends, as things are.
-    fn ended(&self) -> Ended {
+    /// The reason with which the connection ends if it ends now.
+    fn end_reason(&self) -> EndReason {
         match self.phase {
-            Phase::Open => Ended::Lost,
-            Phase::Closing(ended) | Phase::Closed(ended) => ended,
+            Phase::Open => EndReason::Lost,
+            Phase::Closing(reason) | Phase::Closed(reason) => reason,
         }
     }
 
-    /// Lets an operation that has begun go on without the connection: others wait for it. What it brings is given
-    /// back.
-    fn hand_over(&mut self) {
+    /// Moves a running operation to a task of its own, because it may hold the turn of a room. The seat that a join
+    /// returns is given up.
+    fn detach_operation(&mut self) {
         let Some(operation) = self.operation.take() else { return };
-        // Without a runtime the server is gone, and nobody waits.
+        // Without a runtime the server has ended, and no task waits for the turn.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (registry, mailbox) = (self.hub.registry.clone(), self.mailbox.clone());
         runtime.spawn(async move {
-            if let Outcome::Joined(entrance, seat, _) = operation.await {
+            if let OperationResult::Joined(entrance, seat, _) = operation.await {
                 registry.lose(&mailbox, &entrance.room, seat);
             }
         });
@@ -394,7 +414,7 @@ impl<S> Drop for Connection<S> {
         }
         self.hub.registry.disconnect(&self.mailbox);
         self.hub.metrics.connections.dec();
-        self.hub.metrics.closed(self.ended().code());
-        self.hand_over();
+        self.hub.metrics.closed(self.end_reason().code());
+        self.detach_operation();
     }
 }

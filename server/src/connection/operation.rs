@@ -1,4 +1,6 @@
-//! What the broker is asked on behalf of a client, whose next frame waits for the answer.
+//! Operations: requests of a client that the broker answers.
+//!
+//! A connection has one operation at a time, and does not read the client's next frame until it ends.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,29 +13,29 @@ use realtime_shared::{
 
 use super::hub::Hub;
 use crate::broker::{Range, RoomFilter, Unavailable};
-use crate::room::{Entrance, Mailbox, Place, Room, Seat};
+use crate::room::{Entrance, Mailbox, RingOffset, Room, Seat};
 use crate::session::Error;
 
-/// A question on its way.
-pub(super) type Operation = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+/// An operation that runs.
+pub(super) type Operation = Pin<Box<dyn Future<Output = OperationResult> + Send>>;
 
-/// The last place that is seen of a room, and what is told then; or why that cannot be told.
-type Told = Result<(Place, String), Error>;
+/// The end of a room for a connection that leaves it: the ring offset up to which it receives frames, and its `left`.
+type RoomEnd = (RingOffset, String);
 
-/// What came of it; frames are JSON.
-pub(super) enum Outcome {
+/// The result of an operation. Frames are JSON.
+pub(super) enum OperationResult {
     Answer(String),
     Refused(Error),
     Joined(Entrance, Seat, String),
-    /// `replays`: the connection goes elsewhere in the room, and not on where it is.
+    /// The connection was in the room already.
     Rejoined {
         entrance: Entrance,
+        /// The join had a position, so delivery continues at the entrance's cursor. Otherwise the cursor stays.
         replays: bool,
         json: String,
     },
     NotJoined(RoomName, Error),
-    /// The rooms that were left.
-    Left(Vec<(Arc<Room>, Told)>),
+    Left(Vec<(Arc<Room>, Result<RoomEnd, Error>)>),
 }
 
 pub(super) fn join(
@@ -47,10 +49,10 @@ pub(super) fn join(
     Box::pin(async move {
         let joined = hub.registry.join(&mailbox, &room, since.as_ref()).await;
         if let Ok((entrance, seat, joined)) = joined {
-            Outcome::Joined(entrance, seat, joined_frame(joined, reference))
+            OperationResult::Joined(entrance, seat, joined_frame(joined, reference))
         } else {
             let error = unavailable(Some(&room), reference);
-            Outcome::NotJoined(room, error)
+            OperationResult::NotJoined(room, error)
         }
     })
 }
@@ -67,9 +69,9 @@ pub(super) fn rejoin(
         match hub.registry.rejoin(&mailbox, &room, since.as_ref()).await {
             Ok((entrance, joined)) => {
                 let replays = joined.recovery.is_some();
-                Outcome::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
+                OperationResult::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
             }
-            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room.name), reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room.name), reference)),
         }
     })
 }
@@ -94,7 +96,7 @@ pub(super) fn leave(
             };
             all.push((room, left));
         }
-        Outcome::Left(all)
+        OperationResult::Left(all)
     })
 }
 
@@ -114,7 +116,7 @@ pub(super) fn history(
                     Range::Newest | Range::Before(_) => true,
                     Range::After(_) => false,
                 };
-                Outcome::Answer(codec::encode_history(
+                OperationResult::Answer(codec::encode_history(
                     &room,
                     page.epoch.as_ref(),
                     &entries,
@@ -123,7 +125,7 @@ pub(super) fn history(
                     reference.as_ref(),
                 ))
             }
-            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room), reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }
     })
 }
@@ -134,9 +136,9 @@ pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) ->
         match hub.registry.members(&room).await {
             Ok(presence) => {
                 let members = Members { room, members: presence.members, member_count: presence.count };
-                Outcome::Answer(answer(ServerEvent::Members(members), reference))
+                OperationResult::Answer(answer(ServerEvent::Members(members), reference))
             }
-            Err(Unavailable) => Outcome::Refused(unavailable(Some(&room), reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }
     })
 }
@@ -146,9 +148,9 @@ pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: 
     Box::pin(async move {
         match hub.registry.list(filter, limit).await {
             Ok((rooms, has_more)) => {
-                Outcome::Answer(answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference))
+                OperationResult::Answer(answer(ServerEvent::Rooms(Rooms { rooms, has_more }), reference))
             }
-            Err(Unavailable) => Outcome::Refused(unavailable(None, reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! Connections over a broker that is steered: what ends while it has not answered, and turns that are polled by hand.
+//! Connections on an engine that the test controls: ends during an operation, and refusals. Turns are in [`turns`].
 
 mod turns;
 
@@ -18,22 +18,22 @@ use crate::metrics::Metrics;
 use crate::room::Registry;
 use crate::secret::Secret;
 
-/// A hub whose broker is steered.
-struct House {
+/// A hub whose engine the test controls.
+struct TestHub {
     hub: Arc<Hub>,
     broker: Arc<Steering>,
 }
 
-/// A connection that runs, and its client's end.
-struct Client {
+/// A running connection, and the client's end of its stream.
+struct WireClient {
     stream: DuplexStream,
-    /// All that came.
-    heard: Vec<u8>,
+    /// All bytes received.
+    received: Vec<u8>,
     mailbox: Arc<Mailbox>,
-    running: JoinHandle<Ended>,
+    running: JoinHandle<EndReason>,
 }
 
-/// A text frame of a client.
+/// A text frame as a client sends it.
 fn masked(json: &str) -> Vec<u8> {
     let len = u8::try_from(json.len()).expect("short");
     assert!(len <= 125);
@@ -46,7 +46,7 @@ fn room() -> RoomName {
     RoomName::new("a").expect("a room's name")
 }
 
-impl House {
+impl TestHub {
     fn new() -> Self {
         let secret = Secret::new(b"a secret that only these tests know").expect("long enough");
         let mut config = Config::new(secret);
@@ -66,15 +66,15 @@ impl House {
         Self { hub: Arc::new(Hub { config, clock, verifier, registry, metrics }), broker }
     }
 
-    async fn connect(&self, id: &str) -> Client {
-        let (stream, ours) = tokio::io::duplex(64 * 1024);
-        let mut connection = self.connection(id, ours).await;
+    async fn connect(&self, id: &str) -> WireClient {
+        let (stream, server_end) = tokio::io::duplex(64 * 1024);
+        let mut connection = self.connection(id, server_end).await;
         let mailbox = connection.mailbox.clone();
         let running = tokio::spawn(async move { poll_fn(|cx| connection.poll(cx)).await });
-        Client { stream, heard: Vec::new(), mailbox, running }
+        WireClient { stream, received: Vec::new(), mailbox, running }
     }
 
-    /// A connection that nobody polls.
+    /// A connection that the caller has to poll.
     async fn connection<S: AsyncRead + AsyncWrite + Unpin>(&self, id: &str, stream: S) -> Connection<S> {
         let user = UserId::new(id).expect("a user id");
         let (mailbox, online) =
@@ -100,64 +100,63 @@ impl House {
     }
 }
 
-impl Client {
-    /// Sends a text frame.
+impl WireClient {
     async fn send(&mut self, json: &str) {
         self.stream.write_all(&masked(json)).await.expect("sent");
     }
 
-    /// Reads until `what` has come, now or before.
-    async fn hears(&mut self, what: &[u8]) {
+    /// Reads until `what` is among the received bytes.
+    async fn receive_until(&mut self, what: &[u8]) {
         let mut buffer = [0; 1024];
-        while !self.heard.windows(what.len()).any(|window| window == what) {
+        while !self.received.windows(what.len()).any(|window| window == what) {
             let read = self.stream.read(&mut buffer).await.expect("read");
             assert!(read > 0, "ended before {what:?}");
-            self.heard.extend(&buffer[..read]);
+            self.received.extend(&buffer[..read]);
         }
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_while_it_leaves_gives_its_seat_back_once() {
-    let house = House::new();
-    let mut alice = house.connect("alice").await;
+async fn a_connection_that_ends_during_a_leave_gives_up_its_seat_once() {
+    let test_hub = TestHub::new();
+    let mut alice = test_hub.connect("alice").await;
     alice.send(r#"{"type":"join_room","room":"a"}"#).await;
-    alice.hears(b"alice joined").await;
-    house.broker.set_open(false);
+    alice.receive_until(b"alice joined").await;
+    test_hub.broker.set_open(false);
     alice.send(r#"{"type":"leave_room","room":"a"}"#).await;
-    house.broker.is_asked().await;
+    test_hub.broker.is_asked().await;
     alice.mailbox.close(CloseCode::Restarting);
-    alice.hears(&[0x88]).await;
+    alice.receive_until(&[0x88]).await;
     drop(alice.stream);
-    assert_eq!(alice.running.await.expect("no panic"), Ended::ByServer(CloseCode::Restarting));
-    house.broker.set_open(true);
-    while house.members().await > 0 {
+    assert_eq!(alice.running.await.expect("no panic"), EndReason::ByServer(CloseCode::Restarting));
+    test_hub.broker.set_open(true);
+    while test_hub.members().await > 0 {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_ends_while_it_joins_holds_nobody_up() {
-    let house = House::new();
-    house.broker.set_open(false);
-    let mut alice = house.connect("alice").await;
+async fn a_connection_that_ends_during_a_join_does_not_block_the_room() {
+    let test_hub = TestHub::new();
+    test_hub.broker.set_open(false);
+    let mut alice = test_hub.connect("alice").await;
     alice.send(r#"{"type":"join_room","room":"a"}"#).await;
-    house.broker.is_asked().await;
+    test_hub.broker.is_asked().await;
     alice.mailbox.close(CloseCode::Restarting);
-    alice.hears(&[0x88]).await;
-    house.broker.set_open(true);
-    // Its client has not ended it yet; the room is free all the same.
-    let mut bob = house.connect("bob").await;
+    alice.receive_until(&[0x88]).await;
+    test_hub.broker.set_open(true);
+    // The client has not closed its end yet. The turn of the room is free.
+    let mut bob = test_hub.connect("bob").await;
     bob.send(r#"{"type":"join_room","room":"a"}"#).await;
-    let joined = bob.hears(b"bob joined");
-    tokio::time::timeout(Duration::from_secs(1), joined).await.expect("not held up");
-    bob.hears(b"alice left").await;
-    assert_eq!(house.members().await, 1);
+    let joined = bob.receive_until(b"bob joined");
+    tokio::time::timeout(Duration::from_secs(1), joined).await.expect("bob joins");
+    bob.receive_until(b"alice left").await;
+    assert_eq!(test_hub.members().await, 1);
     drop(alice.stream);
     alice.running.await.expect("no panic");
 }
 
-/// Text of the refusal that `refuse_submissions` causes, for the entry that the tests below post.
+/// The refusal of [`POST`].
 fn refusal(code: &str, message: &str, temporary: bool) -> String {
     format!(
         r#"{{"type":"error","code":"{code}","message":"{message}","temporary":{temporary},"room":"a","client_msg_id":"m","ref":"r"}}"#
@@ -167,41 +166,41 @@ fn refusal(code: &str, message: &str, temporary: bool) -> String {
 const POST: &str = r#"{"type":"message","room":"a","text":"hi","client_msg_id":"m","ref":"r"}"#;
 
 #[tokio::test]
-async fn a_refusal_of_the_store_reaches_its_client_and_counts_towards_4009() {
-    let house = House::new();
-    let mut alice = house.connect("alice").await;
+async fn a_refusal_by_the_engine_reaches_the_client_and_counts_towards_4009() {
+    let test_hub = TestHub::new();
+    let mut alice = test_hub.connect("alice").await;
     let message = "only its author may change that message";
     let cause = NotStored::Refused { code: ErrorCode::Forbidden, message: message.to_owned() };
-    house.broker.refuse_submissions(Some(cause));
+    test_hub.broker.refuse_submissions(Some(cause));
     for _ in 0..99 {
-        alice.heard.clear();
+        alice.received.clear();
         alice.send(POST).await;
-        alice.hears(refusal("forbidden", message, false).as_bytes()).await;
+        alice.receive_until(refusal("forbidden", message, false).as_bytes()).await;
     }
-    alice.heard.clear();
+    alice.received.clear();
     alice.send(POST).await;
-    alice.hears(&CloseCode::TooManyRequests.to_u16().to_be_bytes()).await;
-    assert!(alice.heard.starts_with(&[0x88]), "nothing but the close frame: {:?}", alice.heard);
+    alice.receive_until(&CloseCode::TooManyRequests.to_u16().to_be_bytes()).await;
+    assert!(alice.received.starts_with(&[0x88]), "only the close frame: {:?}", alice.received);
     drop(alice.stream);
-    assert_eq!(alice.running.await.expect("no panic"), Ended::ByServer(CloseCode::TooManyRequests));
-    let metrics = house.hub.metrics.render();
+    assert_eq!(alice.running.await.expect("no panic"), EndReason::ByServer(CloseCode::TooManyRequests));
+    let metrics = test_hub.hub.metrics.render();
     assert!(metrics.contains("realtime_refusals_total{code=\"forbidden\"} 99\n"), "{metrics}");
 }
 
 #[tokio::test]
-async fn a_store_that_is_unavailable_ends_no_connection() {
-    let house = House::new();
-    let mut alice = house.connect("alice").await;
-    house.broker.refuse_submissions(Some(Unavailable.into()));
+async fn an_unavailable_engine_closes_no_connection() {
+    let test_hub = TestHub::new();
+    let mut alice = test_hub.connect("alice").await;
+    test_hub.broker.refuse_submissions(Some(Unavailable.into()));
     for _ in 0..150 {
-        alice.heard.clear();
+        alice.received.clear();
         alice.send(POST).await;
         let message = "the store cannot be reached; try again later";
-        alice.hears(refusal("unavailable", message, true).as_bytes()).await;
+        alice.receive_until(refusal("unavailable", message, true).as_bytes()).await;
     }
-    house.broker.refuse_submissions(None);
+    test_hub.broker.refuse_submissions(None);
     alice.send(POST).await;
-    alice.hears(br#""type":"ack""#).await;
-    let metrics = house.hub.metrics.render();
+    alice.receive_until(br#""type":"ack""#).await;
+    let metrics = test_hub.hub.metrics.render();
     assert!(metrics.contains("realtime_refusals_total{code=\"unavailable\"} 150\n"), "{metrics}");
 }

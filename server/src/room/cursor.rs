@@ -1,121 +1,117 @@
-//! Where a connection is in a room: a place in the ring, or a number in the store.
+//! Cursor of a connection in a room: an offset in the ring, or a seq in the store.
 //!
-//! Who missed more than the ring has reads pages from the store as its socket drains, and goes over to the ring as
-//! soon as the ring has what comes next. Nothing is loaded ahead.
+//! A reader that missed more than the ring holds reads pages from the store, one at a time as its socket drains. It
+//! changes over to the ring as soon as the ring holds the next entry.
 
 use std::sync::atomic::Ordering;
 
 use realtime_shared::Seq;
 
-use super::log::{Arrival, Overtaken, Place, Reader};
-use super::{Log, Mailbox, Room, RoomLog};
+use super::mailbox::Mailbox;
+use super::ring::{Arrival, Overtaken, Reader, RingOffset, RoomRing};
+use super::{RingState, Room};
 use crate::broker::Page;
 use crate::framing;
 
-/// Where a connection is in a room.
+/// The next frame of a connection in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cursor {
-    /// In the ring.
     Ring {
-        /// The next frame.
-        place: Place,
-        /// When the reader came.
+        /// The offset of the next frame.
+        next: RingOffset,
         arrival: Arrival,
     },
-    /// In the store.
     Store {
-        /// The last entry that was taken.
+        /// The last entry that was delivered.
         after: Seq,
-        /// The head when the reader came: what comes after it is live.
+        /// The head at the join. Later entries are delivered from the ring.
         head: Seq,
-        /// When that was.
         arrival: Arrival,
     },
 }
 
-/// What a pull brought.
+/// The outcome of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pulled {
-    /// All that there is.
+    /// Everything up to the requested end.
     All,
-    /// As much as was asked for; there may be more.
+    /// As much as the limit allowed. There is more.
     Some,
-    /// The store has to be asked for what comes after this entry.
+    /// The page after this entry has to be fetched from the store.
     FromStore(Seq),
 }
 
 impl Cursor {
-    /// The place in the ring, for one that is there.
-    pub(crate) fn place(&self) -> Option<Place> {
+    /// The offset in the ring; `None` for a cursor in the store.
+    pub(crate) fn ring_offset(&self) -> Option<RingOffset> {
         match self {
-            Self::Ring { place, .. } => Some(*place),
+            Self::Ring { next, .. } => Some(*next),
             Self::Store { .. } => None,
         }
     }
 }
 
 impl Room {
-    /// Whether there may be something for a cursor. Costs no lock.
+    /// Returns true if a pull may deliver something. Takes no lock.
     pub(crate) fn has_more(&self, cursor: &Cursor) -> bool {
-        cursor.place().is_none_or(|place| place < self.end.load(Ordering::Acquire))
+        cursor.ring_offset().is_none_or(|offset| offset < self.end.load(Ordering::Acquire))
     }
 
-    /// Copies what is next for a reader, up to `until`, until `out` has about `limit` bytes; counts what of it is
-    /// numbered.
+    /// Copies the next frames of a reader, up to the offset `until`, until `out` has about `limit` bytes. Counts the
+    /// entries among them in the metrics.
     pub(crate) fn pull(
         &self,
         cursor: &mut Cursor,
-        reader: &Mailbox,
-        until: Option<Place>,
+        mailbox: &Mailbox,
+        until: Option<RingOffset>,
         out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<Pulled, Overtaken> {
         let state = self.state.lock();
-        let Log::Open(log) = &state.log else { return Ok(Pulled::All) };
-        cursor.follow_reset(log);
+        let RingState::Open(ring) = &state.ring else { return Ok(Pulled::All) };
+        cursor.follow_reset(ring);
         if let Cursor::Store { after, head, arrival } = *cursor {
-            // What was shown since the reader came, and is not stored, is in the ring alone.
-            let place = if after >= head { Some(arrival.place) } else { log.place_after(after) };
-            match place {
-                Some(place) => *cursor = Cursor::Ring { place, arrival },
+            // From the join on the ring is needed: it alone has the signals since then.
+            let next = if after >= head { Some(arrival.offset) } else { ring.offset_after(after) };
+            match next {
+                Some(next) => *cursor = Cursor::Ring { next, arrival },
                 None => return Ok(Pulled::FromStore(after)),
             }
         }
-        let Cursor::Ring { place, arrival } = cursor else { return Ok(Pulled::All) };
-        let end = until.unwrap_or(Place::MAX).min(log.end());
-        let who = Reader { user: &reader.user, arrival: *arrival };
-        let from = std::mem::replace(place, log.copy(*place, end, &who, out, limit)?);
+        let Cursor::Ring { next, arrival } = cursor else { return Ok(Pulled::All) };
+        let end = until.unwrap_or(RingOffset::MAX).min(ring.end());
+        let reader = Reader { user: &mailbox.user, arrival: *arrival };
+        let from = std::mem::replace(next, ring.copy(*next, end, &reader, out, limit)?);
         let replayed =
-            if from < arrival.place { log.entries_between(from, (*place).min(arrival.place)) } else { 0 };
-        reader.metrics.delivered(reader.worker, log.entries_between(from, *place), replayed);
-        Ok(if *place < end { Pulled::Some } else { Pulled::All })
+            if from < arrival.offset { ring.entries_between(from, (*next).min(arrival.offset)) } else { 0 };
+        mailbox.metrics.delivered(mailbox.worker, ring.entries_between(from, *next), replayed);
+        Ok(if *next < end { Pulled::Some } else { Pulled::All })
     }
 }
 
 impl Cursor {
-    /// Goes on where the log became another one, if it did since the reader came, and the reader is not past that.
-    fn follow_reset(&mut self, log: &RoomLog) {
-        let (came, presence_version) = match self {
-            Self::Ring { place, arrival } => (*place, arrival.presence_version),
-            Self::Store { arrival, .. } => (arrival.place, arrival.presence_version),
+    /// Moves a cursor from before a replacement of the log to the start of the new log.
+    fn follow_reset(&mut self, ring: &RoomRing) {
+        let (offset, presence_version) = match self {
+            Self::Ring { next, arrival } => (*next, arrival.presence_version),
+            Self::Store { arrival, .. } => (arrival.offset, arrival.presence_version),
         };
-        if let Some(place) = log.reset_since(came) {
-            *self = Self::Ring { place, arrival: Arrival { place, presence_version } };
+        if let Some(offset) = ring.reset_since(offset) {
+            *self = Self::Ring { next: offset, arrival: Arrival { offset, presence_version } };
         }
     }
 
-    /// Takes a page that follows the cursor, as frames, up to the head that the reader found, and counts them: from
-    /// there on it reads the ring, and has been left behind where that does not go back so far.
+    /// Appends the entries of a page to `out` as frames, up to the head at the join, and counts them.
     ///
-    /// A page with a hole before it means that the store has dropped what was next.
+    /// Fails if the page does not begin with the entry after the cursor: the store has dropped that entry.
     pub(crate) fn take_page(
         &mut self,
         page: &Page,
-        reader: &Mailbox,
+        mailbox: &Mailbox,
         out: &mut Vec<u8>,
     ) -> Result<(), Overtaken> {
         let Self::Store { after, head, .. } = self else { return Ok(()) };
-        // An empty page while the ring does not have the next entry: it is gone.
+        // An empty page means that the store does not have the next entry. The ring did not have it either.
         let mut follows = !page.entries.is_empty();
         let mut taken = 0;
         for entry in &page.entries {
@@ -130,7 +126,7 @@ impl Cursor {
             *after = entry.seq;
             taken += 1;
         }
-        reader.metrics.delivered(reader.worker, taken, taken);
+        mailbox.metrics.delivered(mailbox.worker, taken, taken);
         if follows { Ok(()) } else { Err(Overtaken) }
     }
 }

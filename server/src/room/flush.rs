@@ -1,10 +1,10 @@
 //! Flushers: batched wake-ups of a worker's connections, and batched commits.
 //!
-//! Each worker has a flusher, a task on its thread. A room that gets a frame enters the queue of every worker on which
-//! it has members, at most once. When the flusher runs, after the connections that were ready before it, it wakes the
-//! members on its thread. So a burst of messages costs each member one turn, and a crossing to another thread costs one
-//! wake-up for all rooms and members there. In the same turn the flusher flushes the broker: a commit contains the
-//! submissions of all ready connections.
+//! Each worker has a flusher, a task on its thread. A room whose ring has grown enters the queue of every worker on
+//! which it has members, at most once. The flusher runs after the connections that were ready before it, and wakes
+//! the members on its thread. So a burst of messages costs each member one turn, and waking another thread costs one
+//! wake-up for all rooms and members there. In the same turn the flusher flushes the broker, so that one commit
+//! contains the submissions of all ready connections.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) struct Flusher {
 }
 
 impl Flusher {
-    /// Queues a wake-up for the flusher's next turn. Callers do not queue again before it.
+    /// Queues a wake-up for the flusher's next turn.
     pub(super) fn schedule(&self, wake: Arc<dyn Wake>) {
         let mut queue = self.queue.lock();
         let first = queue.is_empty();

@@ -1,4 +1,4 @@
-//! Leave graces: users who lost their last connection in a room, and remain members for a while.
+//! Leave graces: the time in which users without a connection in a room are still members.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +15,9 @@ type Leaving = (Arc<Room>, UserId, LeaveReason);
 /// Running leave graces, in the order of their ends.
 #[derive(Default)]
 pub(super) struct Grace {
+    /// Number of graces that have begun.
     losses: u64,
-    pub(super) waiting: BTreeMap<Loss, Leaving>,
+    running: BTreeMap<Loss, Leaving>,
 }
 
 impl Grace {
@@ -30,18 +31,23 @@ impl Grace {
     ) -> Loss {
         self.losses += 1;
         let loss = (Instant::now() + grace, self.losses);
-        self.waiting.insert(loss, (room, user, reason));
+        self.running.insert(loss, (room, user, reason));
         loss
+    }
+
+    /// Ends a leave grace early, because the user has joined again.
+    pub(super) fn cancel(&mut self, loss: &Loss) {
+        self.running.remove(loss);
     }
 
     /// The end of the first leave grace.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.waiting.keys().next().map(|(end, _)| *end)
+        self.running.keys().next().map(|(end, _)| *end)
     }
 
     /// Removes the first leave grace, if it has ended.
     pub(super) fn take_ended(&mut self, now: Instant) -> Option<(Loss, Leaving)> {
-        let first = self.waiting.first_entry()?;
+        let first = self.running.first_entry()?;
         (first.key().0 <= now).then(|| first.remove_entry())
     }
 }

@@ -1,11 +1,11 @@
 //! Mailboxes: the wake-up of one connection, and its direct backlog.
 //!
-//! Rooms, the directory of users and completions hold a connection's mailbox; the connection empties it. Waking a
-//! connection that is awake costs one atomic swap.
+//! Rooms, the table of users and the completions of submissions hold the mailbox of a connection and write to it, on
+//! any thread. The connection alone reads it. Waking a connection that is awake costs one atomic swap.
 //!
-//! No wake-up is lost. A sender publishes first and swaps `awake` then; the connection swaps `awake` first and reads
-//! then. All changes of `awake` are swaps, so the later of the two sees the writes before the earlier one. (Loads
-//! could pass a plain store that precedes them.)
+//! No wake-up is lost. A sender first writes its data, then swaps `awake` to true. The connection first swaps `awake`
+//! to false, then reads the data. All changes of `awake` are swaps, so the later of the two sees the writes that
+//! precede the earlier one. A load in place of a swap could miss a preceding store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +20,8 @@ use crate::broker::{NotStored, Receipt};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
-/// Bytes of the direct backlog, past which the connection is closed as too slow. It holds frames of other users: answers
-/// have a bound of their own.
+/// Limit on the bytes of the direct backlog. Beyond it the connection is closed as too slow. Answers to the client's
+/// own frames have another limit, in the connection.
 const DIRECT_BACKLOG_BYTES: usize = 128 * 1024;
 
 /// Number of a connection in this process.
@@ -50,9 +50,9 @@ pub(crate) struct DirectBacklog {
     pub(crate) frames: Vec<u8>,
     /// Number of submissions that completed.
     pub(crate) completed: usize,
-    /// Outcomes of those of them that the connection answers.
+    /// The outcomes that the connection has to answer.
     pub(crate) completions: Vec<Completed>,
-    /// The connection has to close with this code.
+    /// Close code, if the connection has to close.
     pub(crate) close: Option<CloseCode>,
 }
 
@@ -94,7 +94,7 @@ impl Mailbox {
 
     /// Adds a frame to the direct backlog.
     pub(crate) fn send(&self, json: &str) {
-        self.push(|backlog| {
+        self.write(|backlog| {
             framing::text(&mut backlog.frames, json);
             if backlog.frames.len() > DIRECT_BACKLOG_BYTES {
                 backlog.frames = Vec::new();
@@ -104,8 +104,8 @@ impl Mailbox {
         });
     }
 
-    /// Leaves the completion of a submission, with its outcome if the connection answers it. Many complete at once:
-    /// their connections are woken together.
+    /// Adds the completion of a submission, with its outcome if the connection has to answer it. The flusher wakes
+    /// the connection, because a commit completes the submissions of many connections.
     pub(crate) fn complete(self: &Arc<Self>, outcome: Option<Completed>) {
         {
             let mut backlog = self.backlog.lock();
@@ -118,26 +118,27 @@ impl Mailbox {
         }
     }
 
-    /// Closes the connection. The first code counts.
+    /// Closes the connection, with the code of the first call.
     pub(crate) fn close(&self, code: CloseCode) {
-        self.push(|backlog| {
+        self.write(|backlog| {
             backlog.close.get_or_insert(code);
         });
     }
 
-    fn push(&self, write: impl FnOnce(&mut DirectBacklog)) {
-        write(&mut self.backlog.lock());
+    fn write(&self, change: impl FnOnce(&mut DirectBacklog)) {
+        change(&mut self.backlog.lock());
         self.has_direct.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Marks the connection awake: it reads its mailbox before it rests. Called by the connection.
+    /// Marks the connection awake, so that senders skip the wake-up. The connection calls it at the start of a turn,
+    /// and reads the mailbox before the turn ends.
     pub(crate) fn stay_awake(&self) {
         self.awake.swap(true, Ordering::AcqRel);
     }
 
-    /// Registers the connection for the next wake-up. It reads its mailbox after this call.
-    pub(crate) fn look(&self, cx: &Context<'_>) {
+    /// Registers the connection for the next wake-up. The connection reads its mailbox after this call.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
         self.awake.swap(false, Ordering::AcqRel);
     }

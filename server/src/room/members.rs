@@ -15,7 +15,7 @@ use super::mailbox::Mailbox;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat(usize);
 
-/// The loss of a user's last connection: the end of the leave grace, and a number that makes it unique.
+/// Key of a leave grace: its end, and a number that makes it unique.
 pub(crate) type Loss = (Instant, u64);
 
 #[derive(Default)]
@@ -73,16 +73,16 @@ impl Members {
         }
     }
 
-    /// Removes a user whose leave grace `loss` has ended. Returns false if the user has joined or left since.
+    /// Removes a user whose leave grace `loss` has ended. Returns false if the user has joined or left since then.
     pub(crate) fn expire(&mut self, user: &UserId, loss: Loss) -> bool {
-        let over = self
+        let expired = self
             .users
             .get(user)
             .is_some_and(|seats_of_user| seats_of_user.connections == 0 && seats_of_user.lost == Some(loss));
-        if over {
+        if expired {
             self.remove(user);
         }
-        over
+        expired
     }
 
     /// Removes a user.
@@ -106,8 +106,8 @@ impl Members {
         self.by_worker.iter().enumerate().filter(|(_, seats)| !seats.is_empty()).map(|(worker, _)| worker)
     }
 
-    /// The connections on a worker, beginning with the `first`-th. A connection that is woken first is served first, so callers
-    /// vary `first`.
+    /// The connections on a worker, in an order that begins at index `first` and wraps around. The connection that is
+    /// woken first is served first, so callers vary `first`.
     pub(crate) fn on(&self, worker: usize, first: usize) -> impl Iterator<Item = &Arc<Mailbox>> {
         let seats = &self.by_worker[worker];
         let first = first % seats.len().max(1);

@@ -1,4 +1,7 @@
-//! Membership: seats of connections in rooms, and the leave of users without a seat.
+//! Membership: taking and giving up seats, and the leave of users without a seat.
+//!
+//! A connection that leaves on purpose goes through [`Registry::leave`]. A connection that ends gives its seats up
+//! here, without waiting for the broker: its user leaves in a task of the registry, after the leave grace or at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,28 +10,29 @@ use realtime_shared::{LeaveReason, Position, UserId};
 
 use super::mailbox::Mailbox;
 use super::members::{Loss, Seat};
-use super::recovery::Start;
+use super::recovery::JoinPoint;
 use super::{Registry, Room};
 
 /// Interval at which old frames are trimmed from the rooms' rings.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Registry {
-    /// Seats a connection, and ends a leave grace of its user. Returns the seat, true if the user was not a member, and the
-    /// start in the log. `None`: the room's log is not open any more. A log that is discarded closes all seated connections.
+    /// Seats a connection, and cancels a leave grace of its user. Returns the seat, true if the user was not a
+    /// member, and the join point. `None`: the ring was discarded meanwhile, which closes the connections that had a
+    /// seat.
     pub(super) fn seat(
         &self,
         room: &Room,
         mailbox: &Arc<Mailbox>,
         since: Option<&Position>,
-    ) -> Option<(Seat, bool, Start)> {
+    ) -> Option<(Seat, bool, JoinPoint)> {
         let mut state = room.state.lock();
-        let start = Start::of(&state.log, since)?;
+        let join_point = JoinPoint::of(&state.ring, since)?;
         let (seat, first, loss) = state.members.seat(mailbox);
         if let Some(loss) = loss {
-            self.grace.lock().waiting.remove(&loss);
+            self.grace.lock().cancel(&loss);
         }
-        Some((seat, first, start))
+        Some((seat, first, join_point))
     }
 
     /// Unseats a lost connection. Its user leaves after the leave grace, unless a connection joins before.
@@ -37,7 +41,7 @@ impl Registry {
     }
 
     /// Unseats a connection that was closed normally. Its user leaves, unless it has another connection in the room.
-    pub(crate) fn part(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
+    pub(crate) fn leave_at_close(&self, mailbox: &Mailbox, room: &Arc<Room>, seat: Seat) {
         self.unseat(room, mailbox, seat, Duration::ZERO, LeaveReason::Left);
     }
 

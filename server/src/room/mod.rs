@@ -1,25 +1,34 @@
-//! Rooms: a log of encoded frames, and the members that are woken when it grows.
+//! Rooms: a ring of encoded frames each, and the members that are woken when it grows.
 //!
-//! A connection in a room is a [`Cursor`] into its log and a seat among its [`members`]; nothing is queued for it.
-//! Everything that members see comes through the [`Feed`](crate::broker::Feed), which [`Registry`] implements: there
-//! is no other way into a log. A room's lock is never held across a call to the broker (the feed is called with the
-//! broker's locks held) nor across an await.
+//! A connection in a room has a [`Seat`] among the members and a [`Cursor`] into the ring. It has no queue: a wake-up
+//! only says that the ring has grown, and the connection copies the frames when it is ready to write.
+//!
+//! - [`Registry`] holds the rooms that are open on this instance, and connects them to the broker. It implements
+//!   [`Feed`](crate::broker::Feed): every frame that members receive enters a ring through the feed.
+//! - [`Room`] is the state of one room behind one lock: its [ring](RoomRing) and its [members](Members).
+//! - [`Mailbox`] wakes one connection, and holds frames for it that belong to no room. A [`Flusher`] collects the
+//!   wake-ups of a worker.
+//! - [`recovery`] decides where a joiner with a position begins to read.
+//!
+//! Membership changes of a room happen in its turn, an async lock that is held until the broker has answered. The
+//! lock of a room's state is never held across an await or a call of the broker, which calls the feed with its own
+//! locks held. The order of all locks is in `ARCHITECTURE.md`.
 
 mod cursor;
 mod flush;
 mod grace;
-mod log;
 mod mailbox;
 mod members;
 mod membership;
 mod recovery;
 mod registry;
+mod ring;
 #[cfg(test)]
 mod tests;
 mod users;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -29,52 +38,53 @@ use realtime_shared::{
 
 pub(crate) use self::cursor::{Cursor, Pulled};
 use self::flush::{Flusher, Wake};
-use self::log::{Appended, RoomLog};
-pub(crate) use self::log::{Overtaken, Place};
 pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};
+use self::ring::{AppendOutcome, RoomRing};
+pub(crate) use self::ring::{Overtaken, RingOffset};
 use crate::broker::{Entry, Signal, Skip};
 use crate::config::Ring;
 use crate::metrics::{Dropped, Metrics};
 
-/// Entries that wait while a room is being opened. Those beyond are missed, and the log begins anew when that shows.
+/// Limit on the entries that are kept while a room is being opened. Further ones are dropped; the next entry then
+/// does not follow, and the ring is discarded.
 const EARLY_ENTRIES: usize = 1_024;
 
-/// A room that members of this instance are in.
+/// A room that is open on this instance.
 pub(crate) struct Room {
     pub(crate) name: RoomName,
-    /// Where the log ends, to look at without the lock.
+    /// The end of the ring, for reads without the lock.
     end: AtomicU64,
-    /// For each worker whether its flusher has been asked.
+    /// For each worker: true while the room is in the queue of its flusher.
     scheduled: Box<[AtomicBool]>,
     state: Mutex<State>,
-    /// Membership changes of a room happen one after the other, the broker's answer included.
+    /// Held by a membership change from its first step until the broker has answered.
     turn: tokio::sync::Mutex<()>,
 }
 
 struct State {
-    log: Log,
-    /// The broker announces it.
+    ring: RingState,
+    /// The broker announces the room to the feed.
     opened: bool,
     members: Members,
-    /// Nobody was left, and the registry has forgotten it.
-    gone: bool,
+    /// The registry has removed the room, which had no members.
+    removed: bool,
 }
 
-enum Log {
-    /// The head is being asked for.
+enum RingState {
+    /// The broker has not returned the head yet.
     Opening {
-        /// Where the log begins whatever the answer is: it was said to have become another one meanwhile.
+        /// The start of the log, if it was replaced meanwhile. Overrides the head that the broker returns.
         reset: Option<Position>,
-        /// What is announced meanwhile.
+        /// Entries announced meanwhile.
         early: Vec<(Epoch, Entry)>,
     },
-    Open(RoomLog),
+    Open(RoomRing),
 }
 
-impl Log {
+impl RingState {
     const fn opening() -> Self {
         Self::Opening { reset: None, early: Vec::new() }
     }
@@ -87,40 +97,40 @@ impl Room {
             end: AtomicU64::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             state: Mutex::new(State {
-                log: Log::opening(),
+                ring: RingState::opening(),
                 opened: false,
                 members: Members::new(workers),
-                gone: false,
+                removed: false,
             }),
             turn: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// Begins the log at `head`, with what was announced since the broker was asked.
+    /// Begins the ring at `head`, and appends the entries that were announced since the broker was called.
     fn open(self: &Arc<Self>, head: Position, context: &Context<'_>) {
         let mut state = self.state.lock();
-        let (head, early) = match std::mem::replace(&mut state.log, Log::opening()) {
-            Log::Opening { reset, early } => (reset.unwrap_or(head), early),
-            Log::Open(_) => (head, Vec::new()),
+        let (head, early) = match std::mem::replace(&mut state.ring, RingState::opening()) {
+            RingState::Opening { reset, early } => (reset.unwrap_or(head), early),
+            RingState::Open(_) => (head, Vec::new()),
         };
-        state.log = Log::Open(RoomLog::starting_at(head, self.end.load(Ordering::Acquire)));
+        state.ring = RingState::Open(RoomRing::starting_at(head, self.end.load(Ordering::Acquire)));
         for (epoch, entry) in early {
             self.append_to(&mut state, &epoch, &entry, context);
         }
     }
 
-    /// Appends an entry and has the members woken.
+    /// Appends an entry and schedules the wake-up of the members.
     fn append(self: &Arc<Self>, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
         let mut state = self.state.lock();
-        if !state.gone {
+        if !state.removed {
             self.append_to(&mut state, epoch, entry, context);
         }
     }
 
     fn append_to(self: &Arc<Self>, state: &mut State, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
-        let log = match &mut state.log {
-            Log::Open(log) => log,
-            Log::Opening { early, .. } => {
+        let ring = match &mut state.ring {
+            RingState::Open(ring) => ring,
+            RingState::Opening { early, .. } => {
                 if early.len() < EARLY_ENTRIES {
                     early.push((epoch.clone(), entry.clone()));
                 } else {
@@ -129,42 +139,42 @@ impl Room {
                 return;
             }
         };
-        let before = log.bytes();
-        match log.append(epoch, entry, context.now) {
-            Appended::Next => self.grown(state, before, context),
-            Appended::Known => {}
-            Appended::Broken => {
+        let bytes_before = ring.bytes();
+        match ring.append(epoch, entry, context.now) {
+            AppendOutcome::Appended => self.on_growth(state, bytes_before, context),
+            AppendOutcome::Duplicate => {}
+            AppendOutcome::Rejected => {
                 tracing::error!(room = %self.name, seq = entry.seq.get(), "an entry does not follow the log: closing its members");
-                self.begin_anew(state, before, context);
+                self.discard_ring(state, bytes_before, context);
             }
         }
     }
 
-    /// Where nothing that is here can be believed: the members are closed, and the log is opened again when they come
-    /// back with their positions.
-    fn begin_anew(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
+    /// Discards a ring that does not match its log, and closes the members. They return with their positions, and the
+    /// first to join opens the room again.
+    fn discard_ring(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
         state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
-        state.log = Log::opening();
-        // Places go on: a cursor into the log that ended is before the next one, and never within it.
+        state.ring = RingState::opening();
+        // The next ring starts beyond every offset of this one, so a cursor into this one is never valid there.
         self.end.fetch_add(1, Ordering::AcqRel);
         context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// Goes on with another log, from `start`, and tells the members so.
+    /// Replaces the log by another one that begins after `start`, and sends the members a `resync`.
     fn reset(self: &Arc<Self>, start: &Position, head: &Position, replayed: u64, context: &Context<'_>) {
         let mut state = self.state.lock();
-        if state.gone {
+        if state.removed {
             return;
         }
-        let log = match &mut state.log {
-            Log::Open(log) => log,
-            Log::Opening { reset, early } => {
+        let ring = match &mut state.ring {
+            RingState::Open(ring) => ring,
+            RingState::Opening { reset, early } => {
                 early.clear();
                 *reset = Some(start.clone());
                 return;
             }
         };
-        let before = log.bytes();
+        let bytes_before = ring.bytes();
         let resync = SystemEvent::Resync(Resync {
             message: "some of this room's newest messages were lost".to_owned(),
             room: self.name.clone(),
@@ -172,27 +182,28 @@ impl Room {
             recovery: Recovery::Reset { replayed },
         });
         let json = codec::encode(&ServerEvent::System(resync)).into();
-        log.reset(start.clone(), &Signal { json, skip: Skip::Nobody, presence_version: 0 }, context.now);
-        self.grown(&mut state, before, context);
+        ring.reset(start.clone(), &Signal { json, skip: Skip::Nobody, presence_version: 0 }, context.now);
+        self.on_growth(&mut state, bytes_before, context);
     }
 
-    /// Shows what is not kept.
+    /// Appends a signal, if the room is open.
     fn signal(self: &Arc<Self>, signal: &Signal, context: &Context<'_>) {
         let mut state = self.state.lock();
-        if state.gone {
+        if state.removed {
             return;
         }
-        if let Log::Open(log) = &mut state.log {
-            let before = log.bytes();
-            log.signal(signal, context.now);
-            self.grown(&mut state, before, context);
+        if let RingState::Open(ring) = &mut state.ring {
+            let bytes_before = ring.bytes();
+            ring.signal(signal, context.now);
+            self.on_growth(&mut state, bytes_before, context);
         }
     }
 
-    fn grown(self: &Arc<Self>, state: &mut State, before: usize, context: &Context<'_>) {
-        let Log::Open(log) = &mut state.log else { return };
-        context.trim(log, before);
-        self.end.store(log.end(), Ordering::Release);
+    /// Trims the ring after an append, and schedules the wake-up of the members on each worker, at most once.
+    fn on_growth(self: &Arc<Self>, state: &mut State, bytes_before: usize, context: &Context<'_>) {
+        let RingState::Open(ring) = &mut state.ring else { return };
+        context.trim(ring, bytes_before);
+        self.end.store(ring.end(), Ordering::Release);
         for worker in state.members.workers() {
             if !self.scheduled[worker].swap(true, Ordering::AcqRel) {
                 context.flushers[worker].schedule(self.clone());
@@ -200,13 +211,13 @@ impl Room {
         }
     }
 
-    /// Its users on this instance.
+    /// The users that are members on this instance, sorted.
     fn users(&self) -> Vec<UserId> {
         let state = self.state.lock();
-        if state.gone { Vec::new() } else { state.members.users() }
+        if state.removed { Vec::new() } else { state.members.users() }
     }
 
-    /// Wakes the members on `worker`, beginning with any of them.
+    /// Wakes the members on `worker`, in an order that begins with a random one.
     fn wake_members(&self, worker: usize) {
         self.scheduled[worker].store(false, Ordering::Release);
         let first = fastrand::usize(..);
@@ -216,12 +227,12 @@ impl Room {
     /// Trims frames that are too old.
     fn trim(&self, context: &Context<'_>) {
         let mut state = self.state.lock();
-        if state.gone {
+        if state.removed {
             return;
         }
-        if let Log::Open(log) = &mut state.log {
-            let before = log.bytes();
-            context.trim(log, before);
+        if let RingState::Open(ring) = &mut state.ring {
+            let bytes_before = ring.bytes();
+            context.trim(ring, bytes_before);
         }
     }
 }
@@ -232,28 +243,28 @@ impl Wake for Room {
     }
 }
 
-/// Settings and counters for the growth of a ring.
+/// Settings and counters of the registry, for a change of a ring.
 struct Context<'a> {
     now: Instant,
-    ring: &'a Ring,
+    limits: &'a Ring,
     flushers: &'a [Arc<Flusher>],
-    /// Bytes in the logs of all rooms.
-    ring_bytes: &'a std::sync::atomic::AtomicUsize,
+    /// Bytes in the rings of all rooms.
+    ring_bytes: &'a AtomicUsize,
     metrics: &'a Metrics,
 }
 
 impl Context<'_> {
-    /// Keeps a log, which had `before` bytes, and all logs together in their bounds.
-    fn trim(&self, log: &mut RoomLog, before: usize) {
-        let full = self.ring_bytes.load(Ordering::Relaxed) > self.ring.bytes_total;
-        // Where all together are too many, each keeps its newest segment.
-        let most = if full { 0 } else { self.ring.bytes_per_room };
-        log.trim(most, self.ring.keep, self.now);
-        let after = log.bytes();
-        if after >= before {
-            self.ring_bytes.fetch_add(after - before, Ordering::Relaxed);
+    /// Trims a ring, which had `bytes_before`, to its own limits and to the limit of all rings together.
+    fn trim(&self, ring: &mut RoomRing, bytes_before: usize) {
+        let full = self.ring_bytes.load(Ordering::Relaxed) > self.limits.bytes_total;
+        // Above the common limit each ring keeps its newest segment only.
+        let max_bytes = if full { 0 } else { self.limits.bytes_per_room };
+        ring.trim(max_bytes, self.limits.keep, self.now);
+        let bytes = ring.bytes();
+        if bytes >= bytes_before {
+            self.ring_bytes.fetch_add(bytes - bytes_before, Ordering::Relaxed);
         } else {
-            self.ring_bytes.fetch_sub(before - after, Ordering::Relaxed);
+            self.ring_bytes.fetch_sub(bytes_before - bytes, Ordering::Relaxed);
         }
     }
 }

@@ -1,107 +1,113 @@
-//! Recovery of a joiner: the standing of its position in the log, and the start of its replay.
+//! Recovery of a joiner: the comparison of its position with the log, and the start of its replay.
+//!
+//! The ring decides most cases. The store is read only for a position that is older than the ring, or if the replay
+//! begins before the ring. A position beyond the head makes the instance catch up with its engine first, because
+//! another instance may have acknowledged entries that have not arrived here.
 
 use std::sync::Arc;
 
 use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 
 use super::cursor::Cursor;
-use super::log::{Arrival, Place, RoomLog};
-use super::registry::Entrance;
-use super::{Log, Registry, Room};
+use super::registry::{Entrance, Registry};
+use super::ring::{Arrival, RingOffset, RoomRing};
+use super::{RingState, Room};
 use crate::broker::{Entry, Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
 
-/// The start of a joiner, as far as the ring knows. A position that is old or in the past is not beyond the head.
-pub(super) struct Start {
-    pub(super) end: Place,
+/// The log of a room at the moment of a join.
+pub(super) struct JoinPoint {
+    /// The end of the ring.
+    pub(super) end: RingOffset,
     pub(super) head: Position,
-    pub(super) known: Standing,
+    /// Status of the joiner's position. `Past` and `Old` imply that it is not beyond the head.
+    pub(super) status: PositionStatus,
 }
 
-/// Standing of a position in a log.
+/// Relation of a joiner's position to the log, as far as the ring shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// In the log's past, or at its head.
+pub(super) enum PositionStatus {
+    /// The position is in the log.
     Past,
-    /// Not in the log's past.
+    /// The position is not in the log: it is of another log, or beyond the head.
     Foreign,
-    /// Older than the ring.
+    /// The position is older than the ring. The store may have its entry.
     Old,
 }
 
 impl Registry {
-    /// Corrects the start of a joiner whose position this instance does not know: another instance may have acknowledged an
-    /// entry that has not arrived here.
+    /// Catches up with the engine if the joiner's position is not known here, and returns the join point after that.
+    /// Another instance may have acknowledged an entry that has not arrived yet.
     ///
-    /// Unavailable if the room's log was discarded meanwhile: its members are being closed.
+    /// Unavailable if the ring was discarded meanwhile, which closes the connections that have a seat.
     pub(super) async fn catch_up(
         &self,
         room: &Room,
-        start: Start,
+        join_point: JoinPoint,
         since: Option<&Position>,
-    ) -> Result<Start, Unavailable> {
-        if start.known != Standing::Foreign {
-            return Ok(start);
+    ) -> Result<JoinPoint, Unavailable> {
+        if join_point.status != PositionStatus::Foreign {
+            return Ok(join_point);
         }
         self.broker.catch_up(&room.name).await?;
-        room.start(since).ok_or(Unavailable)
+        room.join_point(since).ok_or(Unavailable)
     }
 
-    /// Determines the recovery of a joiner and its cursor.
+    /// Determines the cursor and the recovery of a joiner. Returns its entrance, and its `joined`.
     pub(super) async fn entrance(
         &self,
         room: &Arc<Room>,
         user: &UserId,
-        start: Start,
+        join_point: JoinPoint,
         since: Option<&Position>,
         presence: Presence,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let arrival = Arrival { place: start.end, presence_version: presence.presence_version };
-        let live = Cursor::Ring { place: start.end, arrival };
+        let arrival = Arrival { offset: join_point.end, presence_version: presence.presence_version };
+        let live = Cursor::Ring { next: join_point.end, arrival };
         let (cursor, recovery) = match since {
             None => (live, None),
             Some(since) => {
-                let (mut from, recovery) = self.recovery(room, &start, since).await?;
+                let (mut from, recovery) = self.recovery(room, &join_point, since).await?;
                 self.metrics.recovered(recovery);
-                if faults::breaks(Fault::ReplayOffByOne) && from < start.head.seq() {
+                if faults::breaks(Fault::ReplayOffByOne) && from < join_point.head.seq() {
                     from = from.next();
                 }
-                let cursor = if from == start.head.seq() {
+                let cursor = if from == join_point.head.seq() {
                     live
                 } else {
-                    Cursor::Store { after: from, head: start.head.seq(), arrival }
+                    Cursor::Store { after: from, head: join_point.head.seq(), arrival }
                 };
                 (cursor, Some(recovery))
             }
         };
         let mut joined = joined(user, &room.name, presence);
-        joined.position = Some(start.head);
+        joined.position = Some(join_point.head);
         joined.recovery = recovery;
-        Ok((Entrance { room: room.clone(), cursor, end: start.end }, joined))
+        Ok((Entrance { room: room.clone(), cursor, end: join_point.end }, joined))
     }
 
-    /// The entry after which the replay begins, which is not beyond the head, and the recovery that the joiner is sent.
+    /// Returns the entry after which the replay begins, at most the head, and the recovery for the `joined`.
     pub(super) async fn recovery(
         &self,
         room: &Room,
-        start: &Start,
+        join_point: &JoinPoint,
         since: &Position,
     ) -> Result<(Seq, Recovery), Unavailable> {
-        let head = start.head.seq();
-        let (standing, oldest) = match start.known {
-            // The store may be ahead of the log that the joiner starts in.
-            _ if since.seq() > head => (Standing::Foreign, None),
-            Standing::Old => self.standing_in_store(&room.name, since).await?,
+        let head = join_point.head.seq();
+        let (status, oldest) = match join_point.status {
+            // The store may already have entries beyond the head of the join point.
+            _ if since.seq() > head => (PositionStatus::Foreign, None),
+            PositionStatus::Old => self.status_in_store(&room.name, since).await?,
             known => (known, None),
         };
-        let wanted = match standing {
-            Standing::Past => since.seq(),
-            Standing::Foreign | Standing::Old => Seq::ZERO,
+        let wanted = match status {
+            PositionStatus::Past => since.seq(),
+            PositionStatus::Foreign | PositionStatus::Old => Seq::ZERO,
         };
         let mut from = wanted.max(head.back(self.config.replay_limit as u64));
-        let in_ring = match &room.state.lock().log {
-            Log::Open(log) => log.place_after(from).is_some(),
-            Log::Opening { .. } => false,
+        let in_ring = match &room.state.lock().ring {
+            RingState::Open(ring) => ring.offset_after(from).is_some(),
+            RingState::Opening { .. } => false,
         };
         if from < head && !in_ring {
             let oldest = match oldest {
@@ -111,32 +117,32 @@ impl Registry {
             from = oldest.map_or(head, |oldest| oldest.previous().clamp(from, head));
         }
         let replayed = head.checked_since(from).unwrap_or(0);
-        let recovery = match standing {
-            Standing::Foreign => Recovery::Reset { replayed },
-            Standing::Past if from == wanted => Recovery::Complete { replayed },
-            Standing::Past | Standing::Old => Recovery::Truncated { replayed },
+        let recovery = match status {
+            PositionStatus::Foreign => Recovery::Reset { replayed },
+            PositionStatus::Past if from == wanted => Recovery::Complete { replayed },
+            PositionStatus::Past | PositionStatus::Old => Recovery::Truncated { replayed },
         };
         Ok((from, recovery))
     }
 
-    /// Reads from the store how a position stands that is older than the ring. The second value is the oldest entry that the
-    /// store has of those a replay can begin with; `None` if it is not known.
-    async fn standing_in_store(
+    /// Reads from the store the status of a position that is older than the ring. Also returns the oldest entry from
+    /// which a replay can begin; `None` if it is not known.
+    async fn status_in_store(
         &self,
         room: &RoomName,
         since: &Position,
-    ) -> Result<(Standing, Option<Seq>), Unavailable> {
-        let Position::At { seq, id, .. } = since else { return Ok((Standing::Past, None)) };
+    ) -> Result<(PositionStatus, Option<Seq>), Unavailable> {
+        let Position::At { seq, id, .. } = since else { return Ok((PositionStatus::Past, None)) };
         let Some(oldest) = self.oldest_after(room, seq.previous()).await? else {
-            return Ok((Standing::Old, None));
+            return Ok((PositionStatus::Old, None));
         };
         Ok(if oldest.seq != *seq {
-            (Standing::Old, Some(oldest.seq))
+            (PositionStatus::Old, Some(oldest.seq))
         } else if oldest.id == *id || faults::breaks(Fault::NoIdCheck) {
-            (Standing::Past, Some(oldest.seq))
+            (PositionStatus::Past, Some(oldest.seq))
         } else {
             // The store may have older entries of this log.
-            (Standing::Foreign, None)
+            (PositionStatus::Foreign, None)
         })
     }
 
@@ -148,33 +154,33 @@ impl Registry {
 }
 
 impl Room {
-    /// The start of a joiner; `None` if the log is not open.
-    pub(super) fn start(&self, since: Option<&Position>) -> Option<Start> {
-        Start::of(&self.state.lock().log, since)
+    /// The join point of a joiner; `None` if the ring is not open.
+    pub(super) fn join_point(&self, since: Option<&Position>) -> Option<JoinPoint> {
+        JoinPoint::of(&self.state.lock().ring, since)
     }
 }
 
-impl Start {
-    /// The start in a log that the caller has locked.
-    pub(super) fn of(log: &Log, since: Option<&Position>) -> Option<Self> {
-        let Log::Open(log) = log else { return None };
+impl JoinPoint {
+    /// The join point of a joiner; `None` if the ring is not open.
+    pub(super) fn of(ring: &RingState, since: Option<&Position>) -> Option<Self> {
+        let RingState::Open(ring) = ring else { return None };
         Some(Self {
-            end: log.end(),
-            head: log.head().clone(),
-            known: since.map_or(Standing::Past, |since| standing(log, since)),
+            end: ring.end(),
+            head: ring.head().clone(),
+            status: since.map_or(PositionStatus::Past, |since| status_in_ring(ring, since)),
         })
     }
 }
 
-/// Standing of a position, as far as the ring knows.
-fn standing(log: &RoomLog, since: &Position) -> Standing {
-    let Position::At { epoch, seq, id } = since else { return Standing::Past };
-    if log.head().epoch() != Some(epoch) || *seq > log.head().seq() {
-        return Standing::Foreign;
+/// Compares a position with the ring.
+fn status_in_ring(ring: &RoomRing, since: &Position) -> PositionStatus {
+    let Position::At { epoch, seq, id } = since else { return PositionStatus::Past };
+    if ring.head().epoch() != Some(epoch) || *seq > ring.head().seq() {
+        return PositionStatus::Foreign;
     }
-    match log.id_at(*seq) {
-        Some(known) if known == *id || faults::breaks(Fault::NoIdCheck) => Standing::Past,
-        Some(_) => Standing::Foreign,
-        None => Standing::Old,
+    match ring.id_at(*seq) {
+        Some(known) if known == *id || faults::breaks(Fault::NoIdCheck) => PositionStatus::Past,
+        Some(_) => PositionStatus::Foreign,
+        None => PositionStatus::Old,
     }
 }

@@ -1,7 +1,12 @@
-//! Rooms open on this instance: rooms with a member, leave grace included, and rooms being opened.
+//! Rooms that are open on this instance: rooms with a member, leave grace included, and rooms being opened.
 //!
-//! Changes of a room's membership happen in the room's turn, one after the other: seat, call the broker, answer. The
-//! registry is the broker's feed.
+//! The registry stands between connections and the broker in both directions. Connections join and leave rooms,
+//! submit entries and make requests through it. The broker announces entries, signals and broadcasts to it, as its
+//! [`Feed`].
+//!
+//! Membership changes of a room happen in its turn, one after the other. A join takes the turn, opens the room if
+//! needed, takes a seat, and then calls the broker. Frames that the broker announces after the seat are live for the
+//! joiner. The last leave releases the room at the broker, and removes it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,11 +23,11 @@ use tokio::sync::Notify;
 use super::cursor::Cursor;
 use super::flush::Flusher;
 use super::grace::Grace;
-use super::log::Place;
 use super::mailbox::Mailbox;
 use super::members::Seat;
+use super::ring::RingOffset;
 use super::users::Users;
-use super::{Context, Log, Room};
+use super::{Context, RingState, Room};
 use crate::broker::{
     Broker, Completion, Entry, Feed, MEMBERS_NAMED, Page, Presence, Range, Recipients, RoomFilter, Signal,
     Skip, Submission, Unavailable, left,
@@ -30,9 +35,9 @@ use crate::broker::{
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// Bytes of a page that the store delivers to a cursor.
+/// Limit on the bytes of a page that a cursor in the store reads.
 const PAGE_BYTES: usize = 64 * 1024;
-/// Bytes of a history page. It is held until the client has read it.
+/// Limit on the bytes of a history page, which is held in memory until the client has read it.
 const HISTORY_BYTES: usize = 128 * 1024;
 
 pub(crate) struct Registry {
@@ -42,19 +47,21 @@ pub(crate) struct Registry {
     pub(super) rooms: Mutex<HashMap<RoomName, Arc<Room>>>,
     users: Users,
     flushers: Box<[Arc<Flusher>]>,
+    /// Bytes in the rings of all rooms.
     pub(super) ring_bytes: AtomicUsize,
     pub(super) grace: Mutex<Grace>,
-    /// A leave grace has begun.
+    /// Notified when a leave grace begins.
     pub(super) grace_begun: Notify,
-    connections: AtomicU64,
+    /// The id of the next connection.
+    next_connection: AtomicU64,
 }
 
-/// The start of a connection in a room.
+/// The result of a join for the connection: the room, and the cursor at which it begins.
 pub(crate) struct Entrance {
     pub(crate) room: Arc<Room>,
     pub(crate) cursor: Cursor,
-    /// The end of the log when the connection joined.
-    pub(crate) end: Place,
+    /// The end of the ring at the join.
+    pub(crate) end: RingOffset,
 }
 
 impl Registry {
@@ -74,7 +81,7 @@ impl Registry {
             ring_bytes: AtomicUsize::new(0),
             grace: Mutex::default(),
             grace_begun: Notify::new(),
-            connections: AtomicU64::new(1),
+            next_connection: AtomicU64::new(1),
         })
     }
 
@@ -88,7 +95,8 @@ impl Registry {
         self.flushers[worker].clone().run(worker, self.broker.clone())
     }
 
-    /// Counts a connection. Returns its mailbox and the number of connections; `None` if its user has too many.
+    /// Counts a connection. Returns its mailbox and the number of connections of all users; `None` if its user has
+    /// too many.
     pub(crate) async fn connect(
         &self,
         user: &UserId,
@@ -96,7 +104,7 @@ impl Registry {
     ) -> Result<Option<(Arc<Mailbox>, u64)>, Unavailable> {
         let most = self.config.limits.max_connections_per_user;
         let Some(online) = self.broker.connect(user, most).await? else { return Ok(None) };
-        let connection = self.connections.fetch_add(1, Ordering::Relaxed);
+        let connection = self.next_connection.fetch_add(1, Ordering::Relaxed);
         let flusher = self.flushers[worker].clone();
         let mailbox = Mailbox::new(connection, user.clone(), worker, flusher, self.metrics.clone());
         let mailbox = Arc::new(mailbox);
@@ -126,8 +134,8 @@ impl Registry {
         self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, presence_version: 0 });
     }
 
-    /// Says something outside of rooms; see [`Broker::tell`].
-    pub(crate) fn tell(&self, to: Recipients, event: &ServerEvent) {
+    /// Sends an event outside of rooms, to connections on all instances; see [`Broker::broadcast`].
+    pub(crate) fn broadcast(&self, to: Recipients, event: &ServerEvent) {
         self.broker.broadcast(to, codec::encode(event).into());
     }
 
@@ -160,7 +168,7 @@ impl Registry {
         self.broker.list(filter, limit).await
     }
 
-    /// Joins a room. Returns the start of the connection there, its seat, and its `joined`.
+    /// Joins a room. Returns the connection's entrance, its seat, and its `joined`.
     pub(crate) async fn join(
         &self,
         mailbox: &Arc<Mailbox>,
@@ -170,25 +178,25 @@ impl Registry {
         loop {
             let room = self.room(name);
             let turn = room.turn.lock().await;
-            if room.state.lock().gone {
+            if room.state.lock().removed {
                 continue;
             }
             if let Err(error) = self.open(&room).await {
                 self.forget_if_empty(&room);
                 return Err(error);
             }
-            // The log may have been discarded since: the room is opened again.
-            let Some((seat, first, start)) = self.seat(&room, mailbox, since) else { continue };
-            // The connection has a seat: frames from here on are live.
+            // The ring may have been discarded since then. If so, the room is opened again.
+            let Some((seat, first, join_point)) = self.seat(&room, mailbox, since) else { continue };
+            // The connection has a seat, so frames from here on are live.
             let entered = async {
-                let start = self.catch_up(&room, start, since).await?;
+                let join_point = self.catch_up(&room, join_point, since).await?;
                 let presence = if first {
                     self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?
                 } else {
                     self.broker.members(name, MEMBERS_NAMED).await?
                 };
                 drop(turn);
-                self.entrance(&room, &mailbox.user, start, since, presence).await
+                self.entrance(&room, &mailbox.user, join_point, since, presence).await
             };
             return match entered.await {
                 Ok((entrance, joined)) => Ok((entrance, seat, joined)),
@@ -200,28 +208,28 @@ impl Registry {
         }
     }
 
-    /// Repeats the join of a connection that is in the room.
+    /// Answers a `join_room` of a connection that is in the room already. It keeps its seat.
     pub(crate) async fn rejoin(
         &self,
         mailbox: &Mailbox,
         room: &Arc<Room>,
         since: Option<&Position>,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let start = room.start(since).ok_or(Unavailable)?;
-        let start = self.catch_up(room, start, since).await?;
+        let join_point = room.join_point(since).ok_or(Unavailable)?;
+        let join_point = self.catch_up(room, join_point, since).await?;
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
-        self.entrance(room, &mailbox.user, start, since, presence).await
+        self.entrance(room, &mailbox.user, join_point, since, presence).await
     }
 
-    /// Leaves a room. Returns the ring offset at which the connection's frames end, and its `left`. The user leaves if this was
-    /// its last connection there.
+    /// Leaves a room. Returns the ring offset at which the connection's frames end, and its `left`. The user leaves
+    /// if this was its last connection in the room.
     pub(crate) async fn leave(
         &self,
         mailbox: &Mailbox,
         room: &Arc<Room>,
         seat: Seat,
         reason: LeaveReason,
-    ) -> Result<(Place, Left), Unavailable> {
+    ) -> Result<(RingOffset, Left), Unavailable> {
         let _turn = room.turn.lock().await;
         let (last, until) = {
             let mut state = room.state.lock();
@@ -252,6 +260,7 @@ impl Registry {
         Ok(left(user, &room.name, presence?.count, reason))
     }
 
+    /// Trims frames that are too old from all rings.
     pub(super) fn trim(&self) {
         let rooms: Vec<_> = self.rooms.lock().values().cloned().collect();
         let context = self.context();
@@ -260,6 +269,7 @@ impl Registry {
         }
     }
 
+    /// The room of this name. Adds it to the table if it is not there.
     fn room(&self, name: &RoomName) -> Arc<Room> {
         let mut rooms = self.rooms.lock();
         if let Some(room) = rooms.get(name) {
@@ -275,13 +285,13 @@ impl Registry {
     async fn open(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
         let was_opened = {
             let mut state = room.state.lock();
-            if matches!(state.log, Log::Open(_)) {
+            if matches!(state.ring, RingState::Open(_)) {
                 return Ok(());
             }
             std::mem::take(&mut state.opened)
         };
         if was_opened {
-            // Its log was discarded while it had members.
+            // The ring was discarded while the room had members.
             self.broker.release(&room.name);
         }
         let head = self.broker.open(&room.name).await?;
@@ -293,18 +303,18 @@ impl Registry {
     /// Removes a room without members. Runs in the room's turn.
     fn forget_if_empty(&self, room: &Arc<Room>) {
         let mut state = room.state.lock();
-        if state.gone || !state.members.is_empty() {
+        if state.removed || !state.members.is_empty() {
             return;
         }
-        state.gone = true;
-        if let Log::Open(log) = &state.log {
-            self.ring_bytes.fetch_sub(log.bytes(), Ordering::Relaxed);
+        state.removed = true;
+        if let RingState::Open(ring) = &state.ring {
+            self.ring_bytes.fetch_sub(ring.bytes(), Ordering::Relaxed);
         }
         let was_opened = std::mem::take(&mut state.opened);
-        // Lock order: the broker calls the feed with its own locks held.
+        // Lock order: the broker calls the feed with its own locks held, and the feed locks the state.
         drop(state);
         if was_opened {
-            // Before the room is removed, so that the next join opens it after this.
+            // Before the removal from the table, so that the next join calls `open` after `release`.
             self.broker.release(&room.name);
         }
         self.rooms.lock().remove(&room.name);
@@ -314,7 +324,7 @@ impl Registry {
     fn context(&self) -> Context<'_> {
         Context {
             now: Instant::now(),
-            ring: &self.config.ring,
+            limits: &self.config.ring,
             flushers: &self.flushers,
             ring_bytes: &self.ring_bytes,
             metrics: &self.metrics,
@@ -338,7 +348,7 @@ impl Feed for Registry {
     }
 
     fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
-        self.users.tell(to, json);
+        self.users.broadcast(to, json);
     }
 
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64) {

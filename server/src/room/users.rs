@@ -1,4 +1,4 @@
-//! The connections of this instance by user: to tell one user, or everyone, something outside of rooms.
+//! Connections of this instance by user, for frames outside of rooms.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use realtime_shared::{CloseCode, UserId};
 use super::mailbox::Mailbox;
 use crate::broker::Recipients;
 
+/// The mailboxes of all connections.
 #[derive(Default)]
 pub(crate) struct Users(Mutex<HashMap<UserId, Vec<Arc<Mailbox>>>>);
 
 impl Users {
     pub(crate) fn add(&self, mailbox: &Arc<Mailbox>) {
         let mut users = self.0.lock();
-        // Most users have one connection, and a vector's first growth would be to four.
+        // Most users have one connection. The default first capacity would be four.
         let connections = users.entry(mailbox.user.clone()).or_insert_with(|| Vec::with_capacity(1));
         connections.push(mailbox.clone());
     }
@@ -30,7 +31,8 @@ impl Users {
         }
     }
 
-    pub(crate) fn tell(&self, to: &Recipients, json: &str) {
+    /// Sends a frame to the connections of this instance that are among the recipients.
+    pub(crate) fn broadcast(&self, to: &Recipients, json: &str) {
         let users = self.0.lock();
         match to {
             Recipients::User(user) => {

@@ -1,7 +1,11 @@
-//! One connection's conversation: what a frame asks for, and whether its sender may have it.
+//! Session: the protocol state of one connection, and the rules for its client's frames.
 //!
-//! Pure: it knows no socket, no lock and no clock. A frame goes in and one [`Command`] comes out, for the connection
-//! to carry out. Every frame of the protocol is decided here, in [`Session::on_text`].
+//! A text frame goes in ([`Session::on_text`]), and one [`Action`] comes out, which the connection applies. The
+//! session decodes the frame, checks the rate limits and the rights of the token, and keeps the rooms that the client
+//! has joined. It is pure: it does no I/O, has no lock, and gets the time from its caller. So every rule can be
+//! tested as a function.
+//!
+//! Every refusal passes [`Session::refuse`], also those of the broker: a client with too many of them is closed.
 
 mod rate;
 mod refusal;
@@ -23,32 +27,32 @@ use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
 use crate::config::Limits;
 use crate::metrics::Dropped;
 
-/// Entries of a history page that does not say how many.
+/// Entries of a history page without a `limit`.
 const HISTORY_DEFAULT: u32 = 50;
-/// Entries of a history page at most.
-const HISTORY_MOST: u32 = 200;
-/// Rooms of a list that does not say how many.
+/// Highest `limit` of a history page.
+const HISTORY_MAX: u32 = 200;
+/// Rooms of a list without a `limit`.
 const ROOMS_DEFAULT: u32 = 100;
-/// Rooms of a list at most.
-const ROOMS_MOST: u32 = 500;
-/// Lists of rooms a second, where there is a limit of anything: each looks at all rooms.
+/// Highest `limit` of a list of rooms.
+const ROOMS_MAX: u32 = 500;
+/// Lists of rooms a second, unless rate limits are off. A list is costly: it looks at all rooms.
 const LISTS: u32 = 1;
-/// Lists of rooms at once after a pause.
+/// Lists of rooms in a burst.
 const LISTS_BURST: u32 = 5;
-/// Saying the same of one's typing again within this time is not told.
+/// Time within which an unchanged typing state is not sent again.
 const TYPING_REPEAT: Duration = Duration::from_secs(1);
 
-/// What time it is, for the ways to tell it.
+/// The current time, on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) instant: Instant,
     pub(crate) wall: Timestamp,
 }
 
-/// What a frame asks for, where its sender may have it; the answer, where it may not.
-pub(crate) enum Command {
+/// The effect of a frame, for the connection to apply.
+pub(crate) enum Action {
     Nothing,
-    /// It is passed over without a word.
+    /// Count the frame as dropped. There is no answer.
     Drop(Dropped),
     Answer(ServerFrame),
     Close(CloseCode),
@@ -70,7 +74,7 @@ pub(crate) enum Command {
         event: ServerEvent,
         skip: Skip,
     },
-    Tell {
+    Broadcast {
         to: Recipients,
         event: ServerEvent,
     },
@@ -89,30 +93,32 @@ pub(crate) enum Command {
         limit: usize,
         reference: Option<Ref>,
     },
-    /// The token was replaced: the answer, and the rooms to be left.
+    /// The token was replaced. The new one does not grant the rooms in `leave`.
     Refreshed {
         answer: ServerFrame,
         leave: Vec<RoomName>,
     },
 }
 
-/// One connection's conversation.
+/// The protocol state of one connection.
 pub(crate) struct Session {
     identity: Identity,
     verifier: Arc<Verifier>,
     max_rooms: usize,
-    rooms: Vec<Membership>,
+    rooms: Vec<JoinedRoom>,
     posts: Bucket,
+    /// Also limits typing and control frames.
     requests: Bucket,
     lists: Bucket,
     refusals: FaultWindow,
-    /// Of frames that are passed over.
+    /// Counts frames that are dropped without an answer.
     ignored: FaultWindow,
 }
 
-struct Membership {
-    room: RoomName,
-    /// What was told last of the user's typing, and when.
+/// A room that the client has joined, or asked to join.
+struct JoinedRoom {
+    name: RoomName,
+    /// The typing state that was last sent, and its time.
     typing: Option<(bool, Instant)>,
 }
 
@@ -136,47 +142,47 @@ impl Session {
         &self.identity
     }
 
-    /// What a text frame asks for.
-    pub(crate) fn on_text(&mut self, text: &str, now: Now) -> Command {
-        let command = match codec::decode_client(text) {
+    /// Decides on a text frame.
+    pub(crate) fn on_text(&mut self, text: &str, now: Now) -> Action {
+        let action = match codec::decode_client(text) {
             Ok(ClientFrame { event, reference }) => {
                 self.on_event(event, reference.clone(), now).map_err(|error| error.answering(reference))
             }
-            Err(DecodeError::NotJson) => return Command::Close(CloseCode::InvalidJson),
+            Err(DecodeError::NotJson) => return Action::Close(CloseCode::InvalidJson),
             Err(DecodeError::Refused(refusal)) => Err(Error::undecodable(*refusal)),
         };
-        command.unwrap_or_else(|error| self.refuse(error, now.instant))
+        action.unwrap_or_else(|error| self.refuse(error, now.instant))
     }
 
-    /// A ping or pong came on the WebSocket itself.
-    pub(crate) fn on_control(&mut self, now: Instant) -> Command {
+    /// Decides on a ping or pong of the WebSocket protocol.
+    pub(crate) fn on_control(&mut self, now: Instant) -> Action {
         match self.requests.take(now) {
-            Ok(()) => Command::Nothing,
-            Err(_) => self.pass_over(Dropped::ControlRate, now),
+            Ok(()) => Action::Nothing,
+            Err(_) => self.drop_frame(Dropped::ControlRate, now),
         }
     }
 
-    /// Counts a frame that is passed over; the end where there were too many.
-    fn pass_over(&mut self, reason: Dropped, now: Instant) -> Command {
-        if self.ignored.add(now) { Command::Close(CloseCode::TooManyRequests) } else { Command::Drop(reason) }
+    /// Counts a frame that is dropped without an answer. Too many of them close the connection.
+    fn drop_frame(&mut self, reason: Dropped, now: Instant) -> Action {
+        if self.ignored.add(now) { Action::Close(CloseCode::TooManyRequests) } else { Action::Drop(reason) }
     }
 
-    /// The one way of a refusal to the client, whether this session, the store or a rule of the log refuses: counts it,
-    /// and gives the answer, or the end of the connection if there were too many.
-    pub(crate) fn refuse(&mut self, error: Error, now: Instant) -> Command {
+    /// Counts a refusal and returns the answer. Too many refusals close the connection. Refusals of the session, of
+    /// the broker and of the rules of a log all pass here.
+    pub(crate) fn refuse(&mut self, error: Error, now: Instant) -> Action {
         if error.is_counted() && self.refusals.add(now) {
-            Command::Close(CloseCode::TooManyRequests)
+            Action::Close(CloseCode::TooManyRequests)
         } else {
-            Command::Answer(error.into_frame())
+            Action::Answer(error.into_frame())
         }
     }
 
-    /// A join was not carried out.
-    pub(crate) fn not_joined(&mut self, room: &RoomName) {
-        self.rooms.retain(|membership| membership.room != *room);
+    /// Removes a room that was left, or whose join failed.
+    pub(crate) fn forget_room(&mut self, room: &RoomName) {
+        self.rooms.retain(|joined| joined.name != *room);
     }
 
-    fn on_event(&mut self, event: ClientEvent, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
+    fn on_event(&mut self, event: ClientEvent, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
         if is_request(&event) {
             self.requests.take(now.instant).map_err(Error::rate_limited)?;
         }
@@ -187,15 +193,15 @@ impl Session {
             ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, now),
             ClientEvent::JoinRoom { room, since } => self.join(room, since, reference),
             ClientEvent::LeaveRoom { room } => {
-                if self.membership(&room).is_none() {
+                if self.joined_room(&room).is_none() {
                     return Err(Error::not_a_member().in_room(&room));
                 }
-                self.not_joined(&room);
-                Ok(Command::Leave { room, reference })
+                self.forget_room(&room);
+                Ok(Action::Leave { room, reference })
             }
             ClientEvent::Ping(ping) => {
                 let event = ServerEvent::Pong(Pong { nonce: ping.nonce, ts: now.wall });
-                Ok(Command::Answer(ServerFrame { event, reference }))
+                Ok(Action::Answer(ServerFrame { event, reference }))
             }
             ClientEvent::History { room, before, after, limit } => {
                 self.may_use(&room)?;
@@ -203,7 +209,7 @@ impl Session {
             }
             ClientEvent::Members { room } => {
                 self.may_use(&room)?;
-                Ok(Command::Members { room, reference })
+                Ok(Action::Members { room, reference })
             }
             ClientEvent::ListRooms { prefix, limit } => {
                 self.lists.take(now.instant).map_err(Error::rate_limited)?;
@@ -219,9 +225,9 @@ impl Session {
         room: RoomName,
         since: Option<Position>,
         reference: Option<Ref>,
-    ) -> Result<Command, Error> {
+    ) -> Result<Action, Error> {
         self.may_use(&room)?;
-        if self.membership(&room).is_none() {
+        if self.joined_room(&room).is_none() {
             if self.rooms.len() >= self.max_rooms {
                 let message = format!("you are in {} rooms, and may not be in more", self.rooms.len());
                 return Err(Error::new(ErrorCode::TooManyRooms, message).in_room(&room));
@@ -229,64 +235,65 @@ impl Session {
             if self.rooms.is_empty() {
                 self.rooms.reserve_exact(1);
             }
-            self.rooms.push(Membership { room: room.clone(), typing: None });
+            self.rooms.push(JoinedRoom { name: room.clone(), typing: None });
         }
-        Ok(Command::Join { room, since, reference })
+        Ok(Action::Join { room, since, reference })
     }
 
     /// Submits an entry of any kind.
-    fn submit(&mut self, submission: Submission, reference: Option<Ref>, now: Now) -> Result<Command, Error> {
+    fn submit(&mut self, submission: Submission, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
         let Submission { room, client_msg_id, .. } = &submission;
         let refused = |error: Error| error.in_room(room).of_entry(client_msg_id.as_ref());
         if !self.identity.grants.may_post(room) {
             return Err(refused(Error::forbidden("post in that room")));
         }
         self.posts.take(now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
-        if let Some(membership) = self.membership(room) {
-            // A user who has posted has stopped typing, and may start again at once.
-            membership.typing = None;
+        if let Some(joined) = self.joined_room(room) {
+            // The message ends the typing, so the next `typing` is sent at once.
+            joined.typing = None;
         }
-        Ok(Command::Submit { submission, reference })
+        Ok(Action::Submit { submission, reference })
     }
 
-    /// Typing is told when it changes, or again after a while. What is too much is dropped without a word.
-    fn typing(&mut self, room: RoomName, is_typing: bool, now: Now) -> Result<Command, Error> {
-        if self.membership(&room).is_none() {
+    /// Sends a typing state that has changed, or is older than [`TYPING_REPEAT`]. Frames above the rate are dropped
+    /// without an answer.
+    fn typing(&mut self, room: RoomName, is_typing: bool, now: Now) -> Result<Action, Error> {
+        if self.joined_room(&room).is_none() {
             return Err(Error::not_a_member().in_room(&room));
         }
         if !self.identity.grants.may_post(&room) {
             return Err(Error::forbidden("post in that room").in_room(&room));
         }
-        let again =
-            self.membership(&room).and_then(|membership| membership.typing).is_some_and(|(was, at)| {
+        let is_repeated =
+            self.joined_room(&room).and_then(|joined| joined.typing).is_some_and(|(was, at)| {
                 was == is_typing && now.instant.saturating_duration_since(at) < TYPING_REPEAT
             });
         if self.requests.take(now.instant).is_err() {
-            return Ok(self.pass_over(Dropped::TypingRate, now.instant));
+            return Ok(self.drop_frame(Dropped::TypingRate, now.instant));
         }
-        if again {
-            return Ok(Command::Nothing);
+        if is_repeated {
+            return Ok(Action::Nothing);
         }
-        if let Some(membership) = self.membership(&room) {
-            membership.typing = Some((is_typing, now.instant));
+        if let Some(joined) = self.joined_room(&room) {
+            joined.typing = Some((is_typing, now.instant));
         }
         let user_id = self.identity.user.clone();
         let skip = Skip::User(user_id.clone());
         let event = ServerEvent::Typing(Typing { room: room.clone(), user_id, is_typing });
-        Ok(Command::Signal { room, event, skip })
+        Ok(Action::Signal { room, event, skip })
     }
 
-    fn list(&self, prefix: Option<String>, limit: Option<u32>, reference: Option<Ref>) -> Command {
+    fn list(&self, prefix: Option<String>, limit: Option<u32>, reference: Option<Ref>) -> Action {
         let grants = self.identity.grants.clone();
         let prefix = prefix.unwrap_or_default();
-        Command::ListRooms {
+        Action::ListRooms {
             filter: Box::new(move |room| room.as_str().starts_with(&prefix) && grants.may_use(room)),
-            limit: limit.unwrap_or(ROOMS_DEFAULT).clamp(1, ROOMS_MOST) as usize,
+            limit: limit.unwrap_or(ROOMS_DEFAULT).clamp(1, ROOMS_MAX) as usize,
             reference,
         }
     }
 
-    fn refresh(&mut self, token: &str, reference: Option<Ref>, now: Timestamp) -> Result<Command, Error> {
+    fn refresh(&mut self, token: &str, reference: Option<Ref>, now: Timestamp) -> Result<Action, Error> {
         let identity = self.verifier.verify(token, now).map_err(|error| {
             tracing::info!(user = %self.identity.user, %error, "a refresh was refused");
             Error::new(ErrorCode::Forbidden, "that token is not good; the old one stays")
@@ -297,12 +304,12 @@ impl Session {
         self.identity = identity;
         let (stay, leave) = std::mem::take(&mut self.rooms)
             .into_iter()
-            .partition(|membership| self.identity.grants.may_use(&membership.room));
+            .partition(|joined| self.identity.grants.may_use(&joined.name));
         self.rooms = stay;
         let event = ServerEvent::Refreshed { expires_at: self.identity.expires_at };
-        Ok(Command::Refreshed {
+        Ok(Action::Refreshed {
             answer: ServerFrame { event, reference },
-            leave: Vec::into_iter(leave).map(|membership: Membership| membership.room).collect(),
+            leave: Vec::into_iter(leave).map(|joined: JoinedRoom| joined.name).collect(),
         })
     }
 
@@ -311,7 +318,7 @@ impl Session {
         message: Text,
         room: Option<RoomName>,
         user_id: Option<UserId>,
-    ) -> Result<Command, Error> {
+    ) -> Result<Action, Error> {
         if self.identity.role != Role::Admin {
             return Err(Error::forbidden("send notices"));
         }
@@ -320,10 +327,10 @@ impl Session {
         Ok(match (room, user_id) {
             (Some(room), _) => {
                 self.may_use(&room)?;
-                Command::Signal { room, event, skip: Skip::Nobody }
+                Action::Signal { room, event, skip: Skip::Nobody }
             }
-            (None, Some(user)) => Command::Tell { to: Recipients::User(user), event },
-            (None, None) => Command::Tell { to: Recipients::Everyone, event },
+            (None, Some(user)) => Action::Broadcast { to: Recipients::User(user), event },
+            (None, None) => Action::Broadcast { to: Recipients::Everyone, event },
         })
     }
 
@@ -335,12 +342,13 @@ impl Session {
         }
     }
 
-    fn membership(&mut self, room: &RoomName) -> Option<&mut Membership> {
-        self.rooms.iter_mut().find(|membership| membership.room == *room)
+    fn joined_room(&mut self, room: &RoomName) -> Option<&mut JoinedRoom> {
+        self.rooms.iter_mut().find(|joined| joined.name == *room)
     }
 }
 
-/// Whether an event counts towards the rate of requests. Entries and typing have rates of their own.
+/// Returns true if an event takes a token of the rate of requests here. Entries have a rate of their own; typing
+/// takes its token later, because it is dropped instead of refused.
 fn is_request(event: &ClientEvent) -> bool {
     match event {
         ClientEvent::Message(_) | ClientEvent::Typing { .. } => false,
@@ -361,12 +369,12 @@ fn history(
     after: Option<Seq>,
     limit: Option<u32>,
     reference: Option<Ref>,
-) -> Command {
+) -> Action {
     let range = match (before, after) {
         (Some(seq), _) => Range::Before(seq),
         (None, Some(seq)) => Range::After(seq),
         (None, None) => Range::Newest,
     };
-    let limit = limit.unwrap_or(HISTORY_DEFAULT).clamp(1, HISTORY_MOST) as usize;
-    Command::History { room, range, limit, reference }
+    let limit = limit.unwrap_or(HISTORY_DEFAULT).clamp(1, HISTORY_MAX) as usize;
+    Action::History { room, range, limit, reference }
 }

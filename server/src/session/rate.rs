@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_then_the_rate() {
+    fn a_bucket_allows_a_burst_and_then_its_rate() {
         let start = Instant::now();
         let mut bucket = Bucket::new(50, 100, start);
         for _ in 0..100 {
@@ -85,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_is_no_bound() {
+    fn rate_zero_is_no_limit() {
         let now = Instant::now();
         let mut bucket = Bucket::new(0, 0, now);
         assert!((0..10_000).all(|_| bucket.take(now).is_ok()));
     }
 
     #[test]
-    fn a_hundred_refusals_in_ten_seconds() {
+    fn the_hundredth_refusal_within_ten_seconds_reaches_the_limit() {
         let start = Instant::now();
         let mut refusals = FaultWindow::new(REFUSALS, start);
         assert!((0..99).all(|_| !refusals.add(start)));

@@ -1,4 +1,4 @@
-//! Refusals: the `error` frames that a client gets instead of what it asked for.
+//! Refusals: `error` frames that answer a client's frame.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Ref, RoomName, ServerE
 
 use crate::broker::NotStored;
 
-/// An `error` frame with `code`, and what the request can be known by.
+/// An `error` frame. It repeats the room, the `client_msg_id` and the `ref` of the frame that it refuses.
 #[derive(Debug, Clone)]
 pub(crate) struct Error {
     event: ErrorEvent,
@@ -29,8 +29,9 @@ impl Error {
         }
     }
 
-    pub(crate) fn forbidden(what: &str) -> Self {
-        Self::new(ErrorCode::Forbidden, format!("your token does not let you {what}"))
+    /// `action` completes "your token does not let you …".
+    pub(crate) fn forbidden(action: &str) -> Self {
+        Self::new(ErrorCode::Forbidden, format!("your token does not let you {action}"))
     }
 
     pub(crate) fn not_a_member() -> Self {
@@ -56,12 +57,13 @@ impl Error {
         }
     }
 
-    /// Whether it counts towards the end of the connection. A store that cannot be reached is not the client's fault:
-    /// a client that has many messages in flight then is not closed for it.
+    /// Returns true if the refusal counts towards the limit that closes the connection. An engine that is unavailable
+    /// is not the client's fault: many messages in flight must not close it.
     pub(super) fn is_counted(&self) -> bool {
         self.event.code != ErrorCode::Unavailable
     }
 
+    /// The refusal of a frame that cannot be decoded.
     pub(crate) fn undecodable(refusal: Refusal) -> Self {
         let mut error = Self::new(refusal.fault.code(), refusal.fault.to_string());
         error.event.room = refusal.room;

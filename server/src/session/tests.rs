@@ -1,4 +1,4 @@
-//! What each frame asks for, and what is refused with which words.
+//! Sessions: the action of each frame, refusals and rate limits.
 
 use realtime_shared::{Claims, ErrorEvent};
 
@@ -8,20 +8,20 @@ use crate::broker::{Body, NotStored, Unavailable};
 use crate::config::Config;
 use crate::secret::Secret;
 
-/// In milliseconds since the Unix epoch.
+/// Time at the start of a test, in milliseconds since the Unix epoch.
 const START: u64 = 1_700_000_000_000;
-/// A minute later, in seconds.
+/// Expiry of the first token: a minute later, in seconds.
 const EXPIRES: u64 = START / 1_000 + 60;
 
-/// A session, and what time it is for it.
-struct Client {
+/// A session and its current time.
+struct SessionClient {
     session: Session,
     secret: Secret,
     now: Now,
 }
 
-impl Client {
-    /// A user who may use and post in every room but `closed-…`, `news-…` (to read), and those with reserved names.
+impl SessionClient {
+    /// A user with the grants of [`claims`].
     fn user() -> Self {
         Self::with(&claims("alice"), |_| {})
     }
@@ -51,36 +51,40 @@ impl Client {
         self.now.wall = Timestamp::from_millis(self.now.wall.millis() + millis);
     }
 
-    fn says(&mut self, json: &str) -> Command {
+    fn send(&mut self, json: &str) -> Action {
         self.session.on_text(json, self.now)
     }
 
-    /// What a frame asks for, in short.
-    fn asks(&mut self, json: &str) -> String {
-        in_short(self.says(json))
+    /// The action of a frame, as a short text.
+    fn action_of(&mut self, json: &str) -> String {
+        summary(self.send(json))
     }
 
     #[track_caller]
-    fn is_refused(&mut self, json: &str) -> (ErrorEvent, Option<Ref>) {
-        let Command::Answer(ServerFrame { event: ServerEvent::Error(error), reference }) = self.says(json)
+    fn refusal_of(&mut self, json: &str) -> (ErrorEvent, Option<Ref>) {
+        let Action::Answer(ServerFrame { event: ServerEvent::Error(error), reference }) = self.send(json)
         else {
             panic!("{json} was not refused");
         };
         (error, reference)
     }
 
-    /// Joins a room; [`Command::Join`] is asked for.
+    /// Sends a `join_room`, and checks that it becomes [`Action::Join`].
     #[track_caller]
-    fn joins(&mut self, room: &str) {
-        assert_eq!(self.asks(&format!(r#"{{"type":"join_room","room":"{room}"}}"#)), format!("join {room}"));
+    fn join(&mut self, room: &str) {
+        assert_eq!(
+            self.action_of(&format!(r#"{{"type":"join_room","room":"{room}"}}"#)),
+            format!("join {room}")
+        );
     }
 
-    fn refreshes(&mut self, claims: &Claims) -> Command {
+    fn refresh(&mut self, claims: &Claims) -> Action {
         let token = token::mint(&self.secret, claims);
-        self.says(&format!(r#"{{"type":"refresh","token":"{token}","ref":"r"}}"#))
+        self.send(&format!(r#"{{"type":"refresh","token":"{token}","ref":"r"}}"#))
     }
 }
 
+/// Claims with a few rooms and prefixes. The `news-` rooms are read-only.
 fn claims(user: &str) -> Claims {
     Claims {
         sub: UserId::new(user).expect("a user id"),
@@ -93,38 +97,38 @@ fn claims(user: &str) -> Claims {
     }
 }
 
-fn in_short(command: Command) -> String {
-    let answering = |reference: Option<Ref>| reference.map_or(String::new(), |it| format!(" ref {it}"));
+fn summary(command: Action) -> String {
+    let with_ref = |reference: Option<Ref>| reference.map_or(String::new(), |it| format!(" ref {it}"));
     match command {
-        Command::Nothing => "nothing".to_owned(),
-        Command::Drop(reason) => format!("drop {reason:?}"),
-        Command::Answer(frame) => codec::encode_frame(&frame),
-        Command::Close(code) => format!("close {}", code.to_u16()),
-        Command::Join { room, since, reference } => {
+        Action::Nothing => "nothing".to_owned(),
+        Action::Drop(reason) => format!("drop {reason:?}"),
+        Action::Answer(frame) => codec::encode_frame(&frame),
+        Action::Close(code) => format!("close {}", code.to_u16()),
+        Action::Join { room, since, reference } => {
             let since = since.map_or(String::new(), |since| format!(" since {}", since.seq()));
-            format!("join {room}{since}{}", answering(reference))
+            format!("join {room}{since}{}", with_ref(reference))
         }
-        Command::Leave { room, reference } => format!("leave {room}{}", answering(reference)),
-        Command::Submit { submission: Submission { from, room, client_msg_id, body }, reference } => {
+        Action::Leave { room, reference } => format!("leave {room}{}", with_ref(reference)),
+        Action::Submit { submission: Submission { from, room, client_msg_id, body }, reference } => {
             let id = client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
             let Body::Message { text } = body;
-            format!("post {from}: {text} in {room}{id}{}", answering(reference))
+            format!("post {from}: {text} in {room}{id}{}", with_ref(reference))
         }
-        Command::Signal { room, event, skip } => format!("signal {room} {skip:?} {}", codec::encode(&event)),
-        Command::Tell { to, event } => format!("tell {to:?} {}", codec::encode(&event)),
-        Command::History { room, range, limit, reference } => {
-            format!("history {room} {range:?} {limit}{}", answering(reference))
+        Action::Signal { room, event, skip } => format!("signal {room} {skip:?} {}", codec::encode(&event)),
+        Action::Broadcast { to, event } => format!("broadcast {to:?} {}", codec::encode(&event)),
+        Action::History { room, range, limit, reference } => {
+            format!("history {room} {range:?} {limit}{}", with_ref(reference))
         }
-        Command::Members { room, reference } => format!("members {room}{}", answering(reference)),
-        Command::ListRooms { limit, reference, .. } => format!("list {limit}{}", answering(reference)),
-        Command::Refreshed { answer, leave } => format!("{} leave {leave:?}", codec::encode_frame(&answer)),
+        Action::Members { room, reference } => format!("members {room}{}", with_ref(reference)),
+        Action::ListRooms { limit, reference, .. } => format!("list {limit}{}", with_ref(reference)),
+        Action::Refreshed { answer, leave } => format!("{} leave {leave:?}", codec::encode_frame(&answer)),
     }
 }
 
 #[test]
-fn each_frame_asks_for_what_it_says() {
-    let mut client = Client::user();
-    for (frame, asks) in [
+fn each_frame_becomes_its_action() {
+    let mut client = SessionClient::user();
+    for (frame, action) in [
         (r#"{"type":"join_room","room":"a","ref":"1"}"#, "join a ref 1"),
         (r#"{"type":"join_room","room":"a"}"#, "join a"),
         (r#"{"type":"join_room","room":"b","since":{"epoch":null,"seq":0,"id":null}}"#, "join b since 0"),
@@ -160,21 +164,21 @@ fn each_frame_asks_for_what_it_says() {
         (r#"{"type":"list_rooms","limit":99999999999}"#, "list 500"),
         (r#"{"type":"leave_room","room":"a","ref":"7"}"#, "leave a ref 7"),
     ] {
-        assert_eq!(client.asks(frame), asks, "{frame}");
+        assert_eq!(client.action_of(frame), action, "{frame}");
     }
 }
 
 #[test]
-fn what_is_not_json_ends_the_connection() {
-    assert_eq!(Client::user().asks("hello"), "close 4002");
-    assert_eq!(Client::user().asks(""), "close 4002");
+fn a_frame_that_is_not_json_closes_the_connection() {
+    assert_eq!(SessionClient::user().action_of("hello"), "close 4002");
+    assert_eq!(SessionClient::user().action_of(""), "close 4002");
 }
 
 #[test]
-fn a_refusal_says_what_it_is_of() {
+fn a_refusal_names_its_room_and_ref() {
     use ErrorCode::{BadRequest, Forbidden, InvalidRoom, InvalidText, NotAMember, UnknownType};
-    let mut client = Client::user();
-    client.joins("news-1");
+    let mut client = SessionClient::user();
+    client.join("news-1");
     for (frame, code, room, reference) in [
         ("[]", BadRequest, None, None),
         ("{}", BadRequest, None, None),
@@ -196,137 +200,143 @@ fn a_refusal_says_what_it_is_of() {
         (r#"{"type":"notice","message":"hi","ref":"r"}"#, Forbidden, None, Some("r")),
         (r#"{"type":"notice","message":"hi","room":"a"}"#, Forbidden, None, None),
     ] {
-        let (error, answering) = client.is_refused(frame);
+        let (error, answered) = client.refusal_of(frame);
         assert_eq!(error.code, code, "{frame}");
         assert_eq!(error.room.as_ref().map(RoomName::as_str), room, "{frame}");
-        assert_eq!(answering.as_ref().map(Ref::as_str), reference, "{frame}");
+        assert_eq!(answered.as_ref().map(Ref::as_str), reference, "{frame}");
         assert_eq!((error.temporary, error.retry_after_ms), (false, None), "{frame}");
         assert!(!error.message.is_empty(), "{frame}");
     }
 }
 
 #[test]
-fn a_refused_message_is_known_by_its_senders_id() {
-    let mut client = Client::with(&claims("alice"), |limits| {
+fn a_refusal_of_a_message_names_its_client_msg_id() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
         (limits.max_messages_per_second, limits.message_burst) = (1, 1);
     });
-    let refused = |client: &mut Client, room, text| {
+    let refused = |client: &mut SessionClient, room, text| {
         let frame =
             format!(r#"{{"type":"message","room":"{room}","text":"{text}","client_msg_id":"x","ref":"r"}}"#);
-        let (error, reference) = client.is_refused(&frame);
-        assert_eq!(error.client_msg_id.expect("given").as_str(), "x");
-        assert_eq!((error.room.expect("given").as_str(), reference.expect("given").as_str()), (room, "r"));
+        let (error, reference) = client.refusal_of(&frame);
+        assert_eq!(error.client_msg_id.expect("present").as_str(), "x");
+        assert_eq!(
+            (error.room.expect("present").as_str(), reference.expect("present").as_str()),
+            (room, "r")
+        );
         error.code
     };
     assert_eq!(refused(&mut client, "closed", "hi"), ErrorCode::Forbidden);
     assert_eq!(refused(&mut client, "a", r"\u0007"), ErrorCode::InvalidText);
-    assert_eq!(client.asks(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
     assert_eq!(refused(&mut client, "a", "hi"), ErrorCode::RateLimited);
 }
 
 #[test]
-fn messages_have_a_burst_and_then_a_rate() {
-    let mut client = Client::with(&claims("alice"), |limits| {
+fn messages_above_their_rate_are_refused() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
         (limits.max_messages_per_second, limits.message_burst) = (10, 3);
     });
     let message = r#"{"type":"message","room":"a","text":"hi"}"#;
     for _ in 0..3 {
-        assert_eq!(client.asks(message), "post alice: hi in a");
+        assert_eq!(client.action_of(message), "post alice: hi in a");
     }
-    let (error, _) = client.is_refused(message);
+    let (error, _) = client.refusal_of(message);
     assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true));
-    let wait = Duration::from_millis(error.retry_after_ms.expect("told"));
-    // What is refused for another reason takes none of it, and requests have a bound of their own.
+    let wait = Duration::from_millis(error.retry_after_ms.expect("a wait"));
+    // Messages refused for another reason take no token, and requests have a rate of their own.
     assert_eq!(
-        client.is_refused(r#"{"type":"message","room":"closed","text":"hi"}"#).0.code,
+        client.refusal_of(r#"{"type":"message","room":"closed","text":"hi"}"#).0.code,
         ErrorCode::Forbidden
     );
-    assert_eq!(client.asks(r#"{"type":"members","room":"a"}"#), "members a");
+    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
     client.wait(wait);
-    assert_eq!(client.asks(message), "post alice: hi in a");
-    assert_eq!(client.is_refused(message).0.code, ErrorCode::RateLimited);
+    assert_eq!(client.action_of(message), "post alice: hi in a");
+    assert_eq!(client.refusal_of(message).0.code, ErrorCode::RateLimited);
 }
 
 #[test]
-fn requests_have_the_same_rate_for_themselves() {
-    let mut client = Client::with(&claims("alice"), |limits| {
+fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
         (limits.max_messages_per_second, limits.message_burst) = (10, 3);
     });
-    client.joins("a");
-    assert!(client.asks(r#"{"type":"ping"}"#).contains("pong"));
-    assert_eq!(client.asks(r#"{"type":"members","room":"a"}"#), "members a");
-    let (error, reference) = client.is_refused(r#"{"type":"ping","ref":"r"}"#);
-    assert_eq!((error.code, reference.expect("given").as_str()), (ErrorCode::RateLimited, "r"));
-    assert!(error.retry_after_ms.expect("told") > 0);
+    client.join("a");
+    assert!(client.action_of(r#"{"type":"ping"}"#).contains("pong"));
+    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+    let (error, reference) = client.refusal_of(r#"{"type":"ping","ref":"r"}"#);
+    assert_eq!((error.code, reference.expect("present").as_str()), (ErrorCode::RateLimited, "r"));
+    assert!(error.retry_after_ms.expect("a wait") > 0);
     assert_eq!(
-        client.asks(r#"{"type":"typing","room":"a"}"#),
+        client.action_of(r#"{"type":"typing","room":"a"}"#),
         "drop TypingRate",
-        "too much typing is dropped, and that is counted"
+        "typing above the rate is dropped"
     );
-    assert_eq!(client.asks(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
     client.wait(Duration::from_millis(100));
-    assert!(client.asks(r#"{"type":"typing","room":"a"}"#).starts_with("signal"), "and not taken for told");
+    assert!(
+        client.action_of(r#"{"type":"typing","room":"a"}"#).starts_with("signal"),
+        "the dropped state does not count as sent"
+    );
 }
 
 #[test]
-fn without_a_rate_nothing_is_too_much() {
-    let mut client = Client::with(&claims("alice"), |limits| limits.max_messages_per_second = 0);
+fn rate_zero_turns_the_limits_off() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| limits.max_messages_per_second = 0);
     for _ in 0..1_000 {
-        assert_eq!(client.asks(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
-        assert_eq!(client.asks(r#"{"type":"members","room":"a"}"#), "members a");
+        assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+        assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
     }
 }
 
 #[test]
-fn typing_is_told_when_it_changes_and_again_after_a_while() {
-    let mut client = Client::user();
-    client.joins("a");
-    client.joins("b");
-    let told = |client: &mut Client, room, is_typing| {
+fn typing_is_sent_when_it_changes_or_after_a_second() {
+    let mut client = SessionClient::user();
+    client.join("a");
+    client.join("b");
+    let is_sent = |client: &mut SessionClient, room, is_typing| {
         let frame = format!(r#"{{"type":"typing","room":"{room}","is_typing":{is_typing}}}"#);
-        let asks = client.asks(&frame);
-        assert!(asks == "nothing" || asks.starts_with(&format!("signal {room}")), "{asks}");
-        asks != "nothing"
+        let action = client.action_of(&frame);
+        assert!(action == "nothing" || action.starts_with(&format!("signal {room}")), "{action}");
+        action != "nothing"
     };
-    assert!(told(&mut client, "a", true));
-    assert!(!told(&mut client, "a", true));
-    assert!(told(&mut client, "b", true), "another room");
-    assert!(told(&mut client, "a", false));
-    assert!(!told(&mut client, "a", false));
-    assert!(told(&mut client, "a", true));
+    assert!(is_sent(&mut client, "a", true));
+    assert!(!is_sent(&mut client, "a", true));
+    assert!(is_sent(&mut client, "b", true), "another room");
+    assert!(is_sent(&mut client, "a", false));
+    assert!(!is_sent(&mut client, "a", false));
+    assert!(is_sent(&mut client, "a", true));
     client.wait(TYPING_REPEAT.saturating_sub(Duration::from_millis(1)));
-    assert!(!told(&mut client, "a", true));
+    assert!(!is_sent(&mut client, "a", true));
     client.wait(Duration::from_millis(1));
-    assert!(told(&mut client, "a", true));
-    client.asks(r#"{"type":"message","room":"a","text":"hi"}"#);
-    assert!(told(&mut client, "a", true), "who has posted begins anew");
-    client.asks(r#"{"type":"leave_room","room":"a"}"#);
-    client.joins("a");
-    assert!(told(&mut client, "a", true), "and who has come back");
+    assert!(is_sent(&mut client, "a", true));
+    client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#);
+    assert!(is_sent(&mut client, "a", true), "a message ends the typing");
+    client.action_of(r#"{"type":"leave_room","room":"a"}"#);
+    client.join("a");
+    assert!(is_sent(&mut client, "a", true), "joined again");
 }
 
 #[test]
-fn a_connection_is_in_a_bounded_number_of_rooms() {
-    let mut client = Client::with(&claims("alice"), |limits| limits.max_rooms_per_connection = 2);
-    client.joins("a1");
-    client.joins("a2");
-    client.joins("a1");
-    let (error, reference) = client.is_refused(r#"{"type":"join_room","room":"a3","ref":"r"}"#);
+fn a_join_above_the_limit_of_rooms_is_refused() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| limits.max_rooms_per_connection = 2);
+    client.join("a1");
+    client.join("a2");
+    client.join("a1");
+    let (error, reference) = client.refusal_of(r#"{"type":"join_room","room":"a3","ref":"r"}"#);
     assert_eq!((error.code, error.room), (ErrorCode::TooManyRooms, RoomName::new("a3").ok()));
-    assert_eq!(reference.expect("given").as_str(), "r");
-    assert_eq!(client.asks(r#"{"type":"leave_room","room":"a1"}"#), "leave a1");
-    client.joins("a3");
-    client.session.not_joined(&RoomName::new("a3").expect("a room's name"));
-    client.joins("a4");
-    assert_eq!(client.is_refused(r#"{"type":"leave_room","room":"a3"}"#).0.code, ErrorCode::NotAMember);
+    assert_eq!(reference.expect("present").as_str(), "r");
+    assert_eq!(client.action_of(r#"{"type":"leave_room","room":"a1"}"#), "leave a1");
+    client.join("a3");
+    client.session.forget_room(&RoomName::new("a3").expect("a room's name"));
+    client.join("a4");
+    assert_eq!(client.refusal_of(r#"{"type":"leave_room","room":"a3"}"#).0.code, ErrorCode::NotAMember);
 }
 
 #[test]
-fn a_list_has_the_rooms_that_may_be_used_and_begin_so() {
-    let mut client = Client::user();
+fn a_list_contains_granted_rooms_with_the_prefix() {
+    let mut client = SessionClient::user();
     let mut passes = |frame: &str, room: &str| {
         client.wait(Duration::from_secs(1));
-        let Command::ListRooms { filter, .. } = client.says(frame) else { panic!("a list") };
+        let Action::ListRooms { filter, .. } = client.send(frame) else { panic!("a list") };
         filter(&RoomName::new(room).expect("a room's name"))
     };
     let (all, chats) = (r#"{"type":"list_rooms"}"#, r#"{"type":"list_rooms","prefix":"chat-"}"#);
@@ -337,149 +347,152 @@ fn a_list_has_the_rooms_that_may_be_used_and_begin_so() {
 }
 
 #[test]
-fn a_newer_token_counts_at_once() {
-    let mut client = Client::user();
-    client.joins("a");
-    client.joins("b");
-    client.joins("chat-1");
+fn a_refreshed_token_changes_rights_at_once() {
+    let mut client = SessionClient::user();
+    client.join("a");
+    client.join("b");
+    client.join("chat-1");
     let newer = Claims { exp: EXPIRES + 600, rooms: Some(vec!["b".to_owned()]), ..claims("alice") };
-    let Command::Refreshed { answer, mut leave } = client.refreshes(&newer) else { panic!("refreshed") };
+    let Action::Refreshed { answer, mut leave } = client.refresh(&newer) else { panic!("refreshed") };
     let expires_at = Timestamp::from_millis((EXPIRES + 600) * 1_000);
     assert_eq!(answer.event, ServerEvent::Refreshed { expires_at });
-    assert_eq!(answer.reference.expect("given").as_str(), "r");
+    assert_eq!(answer.reference.expect("present").as_str(), "r");
     leave.sort();
     assert_eq!(leave.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["a", "chat-1"]);
     assert_eq!(client.session.identity().expires_at, expires_at);
-    assert_eq!(client.is_refused(r#"{"type":"leave_room","room":"a"}"#).0.code, ErrorCode::NotAMember);
-    assert_eq!(client.is_refused(r#"{"type":"join_room","room":"a"}"#).0.code, ErrorCode::Forbidden);
-    assert_eq!(client.asks(r#"{"type":"leave_room","room":"b"}"#), "leave b");
+    assert_eq!(client.refusal_of(r#"{"type":"leave_room","room":"a"}"#).0.code, ErrorCode::NotAMember);
+    assert_eq!(client.refusal_of(r#"{"type":"join_room","room":"a"}"#).0.code, ErrorCode::Forbidden);
+    assert_eq!(client.action_of(r#"{"type":"leave_room","room":"b"}"#), "leave b");
 
     let promoted = Claims { role: Role::Admin, ..newer };
-    assert!(in_short(client.refreshes(&promoted)).ends_with("leave []"));
-    client.joins("a");
-    assert!(client.asks(r#"{"type":"notice","message":"hi"}"#).starts_with("tell Everyone"));
+    assert!(summary(client.refresh(&promoted)).ends_with("leave []"));
+    client.join("a");
+    assert!(client.action_of(r#"{"type":"notice","message":"hi"}"#).starts_with("broadcast Everyone"));
 }
 
 #[test]
-fn a_token_that_is_not_good_changes_nothing() {
-    let mut client = Client::user();
-    client.joins("a");
+fn a_refused_refresh_changes_nothing() {
+    let mut client = SessionClient::user();
+    client.join("a");
     let before = client.session.identity().clone();
     for (cause, claims) in [
         ("another user's", Claims { rooms: Some(Vec::new()), ..claims("bob") }),
         ("expired", Claims { exp: START / 1_000 - 60, ..claims("alice") }),
     ] {
-        let Command::Answer(ServerFrame { event: ServerEvent::Error(error), reference }) =
-            client.refreshes(&claims)
+        let Action::Answer(ServerFrame { event: ServerEvent::Error(error), reference }) =
+            client.refresh(&claims)
         else {
             panic!("a token that is {cause} was taken");
         };
         assert_eq!(error.code, ErrorCode::Forbidden, "{cause}");
-        assert_eq!(reference.expect("given").as_str(), "r", "{cause}");
+        assert_eq!(reference.expect("present").as_str(), "r", "{cause}");
         assert_eq!(client.session.identity(), &before, "{cause}");
     }
-    assert_eq!(client.asks(r#"{"type":"leave_room","room":"a"}"#), "leave a");
+    assert_eq!(client.action_of(r#"{"type":"leave_room","room":"a"}"#), "leave a");
 }
 
 #[test]
-fn notices_go_to_a_room_a_user_or_everyone() {
-    let mut admin = Client::admin();
+fn notices_are_for_a_room_a_user_or_everyone() {
+    let mut admin = SessionClient::admin();
     let notice = r#"{"type":"system","event":"notice","message":"hi","from":"alice""#;
-    for (frame, asks) in [
+    for (frame, action) in [
         (
             r#"{"type":"notice","message":"hi","room":"closed"}"#,
             format!(r#"signal closed Nobody {notice},"room":"closed"}}"#),
         ),
-        (r#"{"type":"notice","message":"hi","user_id":"bob"}"#, format!(r#"tell User("bob") {notice}}}"#)),
-        (r#"{"type":"notice","message":"hi"}"#, format!("tell Everyone {notice}}}")),
+        (
+            r#"{"type":"notice","message":"hi","user_id":"bob"}"#,
+            format!(r#"broadcast User("bob") {notice}}}"#),
+        ),
+        (r#"{"type":"notice","message":"hi"}"#, format!("broadcast Everyone {notice}}}")),
     ] {
-        assert_eq!(admin.asks(frame), asks, "{frame}");
+        assert_eq!(admin.action_of(frame), action, "{frame}");
     }
-    let (error, _) = admin.is_refused(r#"{"type":"notice","message":"hi","room":"dm:bob"}"#);
+    let (error, _) = admin.refusal_of(r#"{"type":"notice","message":"hi","room":"dm:bob"}"#);
     assert_eq!((error.code, error.room), (ErrorCode::Forbidden, RoomName::new("dm:bob").ok()));
 }
 
 #[test]
-fn a_hundred_refusals_in_ten_seconds_are_the_end() {
-    let mut client = Client::user();
+fn a_hundred_refusals_within_ten_seconds_close_the_connection() {
+    let mut client = SessionClient::user();
     for _ in 0..99 {
-        assert_eq!(client.is_refused("{}").0.code, ErrorCode::BadRequest);
+        assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
     }
-    assert_eq!(client.asks("{}"), "close 4009");
+    assert_eq!(client.action_of("{}"), "close 4009");
 
-    let mut flood = Client::with(&claims("alice"), |limits| {
+    let mut flood = SessionClient::with(&claims("alice"), |limits| {
         (limits.max_messages_per_second, limits.message_burst) = (1, 1);
     });
     let message = r#"{"type":"message","room":"a","text":"hi"}"#;
-    flood.asks(message);
+    flood.action_of(message);
     for _ in 0..99 {
-        assert_eq!(flood.is_refused(message).0.code, ErrorCode::RateLimited);
+        assert_eq!(flood.refusal_of(message).0.code, ErrorCode::RateLimited);
     }
-    assert_eq!(flood.asks(message), "close 4009");
+    assert_eq!(flood.action_of(message), "close 4009");
 
-    let mut patient = Client::user();
+    let mut patient = SessionClient::user();
     for _ in 0..300 {
-        patient.is_refused("{}");
+        patient.refusal_of("{}");
         patient.wait(Duration::from_millis(150));
     }
 }
 
 #[test]
-fn refusals_of_the_store_count_like_those_of_the_session() {
-    let mut client = Client::user();
+fn refusals_of_the_broker_count_like_those_of_the_session() {
+    let mut client = SessionClient::user();
     let refused_edit = || {
         let cause =
             NotStored::Refused { code: ErrorCode::Forbidden, message: "only its author edits it".to_owned() };
         Error::not_stored(cause).in_room(&RoomName::new("a").expect("a room's name"))
     };
     for _ in 0..98 {
-        let answer = in_short(client.session.refuse(refused_edit(), client.now.instant));
+        let answer = summary(client.session.refuse(refused_edit(), client.now.instant));
         assert_eq!(
             answer,
             r#"{"type":"error","code":"forbidden","message":"only its author edits it","temporary":false,"room":"a"}"#
         );
     }
-    assert_eq!(client.is_refused("{}").0.code, ErrorCode::BadRequest);
-    assert_eq!(in_short(client.session.refuse(refused_edit(), client.now.instant)), "close 4009");
+    assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
+    assert_eq!(summary(client.session.refuse(refused_edit(), client.now.instant)), "close 4009");
 }
 
 #[test]
-fn an_unavailable_store_does_not_end_the_connection() {
-    let mut client = Client::user();
+fn unavailable_is_not_counted_as_a_refusal() {
+    let mut client = SessionClient::user();
     for _ in 0..1_000 {
         let error = Error::not_stored(NotStored::from(Unavailable));
-        let answer = in_short(client.session.refuse(error, client.now.instant));
+        let answer = summary(client.session.refuse(error, client.now.instant));
         assert!(answer.contains(r#""code":"unavailable""#), "{answer}");
     }
-    assert_eq!(client.is_refused("{}").0.code, ErrorCode::BadRequest);
+    assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
 }
 
 #[test]
-fn lists_of_rooms_have_a_slower_rate() {
-    let mut client = Client::user();
+fn lists_of_rooms_have_a_lower_rate() {
+    let mut client = SessionClient::user();
     for _ in 0..LISTS_BURST {
-        assert_eq!(client.asks(r#"{"type":"list_rooms"}"#), "list 100");
+        assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
     }
-    assert_eq!(client.is_refused(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
-    client.joins("a");
+    assert_eq!(client.refusal_of(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
+    client.join("a");
     client.wait(Duration::from_secs(1));
-    assert_eq!(client.asks(r#"{"type":"list_rooms"}"#), "list 100");
+    assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
 }
 
 #[test]
-fn a_flood_that_is_passed_over_ends_at_last() {
-    let mut client = Client::user();
-    client.joins("a");
+fn a_flood_of_dropped_frames_closes_the_connection() {
+    let mut client = SessionClient::user();
+    client.join("a");
     let typing = r#"{"type":"typing","room":"a"}"#;
-    let before = (0..10_000).take_while(|_| !matches!(client.says(typing), Command::Close(_))).count();
+    let before = (0..10_000).take_while(|_| !matches!(client.send(typing), Action::Close(_))).count();
     assert!((1_000..1_200).contains(&before), "{before}");
 
-    let mut pinging = Client::user();
+    let mut pinging = SessionClient::user();
     let now = pinging.now.instant;
-    let mut pings = || in_short(pinging.session.on_control(now));
+    let mut pings = || summary(pinging.session.on_control(now));
     assert!((0..100).all(|_| pings() == "nothing"), "a burst");
-    assert!((0..999).all(|_| pings() == "drop ControlRate"), "what is borne beyond it");
+    assert!((0..999).all(|_| pings() == "drop ControlRate"), "above the rate");
     assert_eq!(pings(), "close 4009");
     pinging.wait(Duration::from_secs(11));
-    assert_eq!(in_short(pinging.session.on_control(pinging.now.instant)), "nothing");
+    assert_eq!(summary(pinging.session.on_control(pinging.now.instant)), "nothing");
 }

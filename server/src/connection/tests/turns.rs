@@ -1,4 +1,4 @@
-//! Turns of a connection, polled by hand: what is held back, what comes in the middle of a turn, and the rooms in turn.
+//! Turns of a connection, polled by hand: limits on input, wake-ups during a turn, and fairness among rooms.
 
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use super::*;
 use crate::room::Mailbox;
 use realtime_shared::{Post, Text};
 
-/// Whether a task was woken.
+/// A waker that records that it was called.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -21,7 +21,7 @@ impl Wake for Woken {
     }
 }
 
-/// A connection that is polled until it rests.
+/// A connection that is polled until it waits.
 struct Turns<S> {
     connection: Connection<S>,
     woken: Arc<Woken>,
@@ -34,18 +34,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turns<S> {
         Self { connection, woken }
     }
 
-    /// Polls for as long as it is woken; other tasks run in between.
-    async fn rest(&mut self) {
+    /// Polls while the connection is woken. Other tasks run in between.
+    async fn run(&mut self) {
         let waker = Waker::from(self.woken.clone());
         while self.woken.0.swap(false, Ordering::SeqCst) {
             let turn = self.connection.poll(&mut Context::from_waker(&waker));
-            assert_eq!(turn, Poll::Pending, "it goes on");
+            assert_eq!(turn, Poll::Pending, "the connection has ended");
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// Does something whenever it is read from, or written to, in the middle of a turn.
+/// A stream that calls a function at its next read or write, in the middle of a turn.
 struct Interrupted<S> {
     stream: S,
     on_read: Option<Box<dyn FnOnce()>>,
@@ -82,17 +82,20 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interrupted<S> {
     }
 }
 
-/// A connection without anything to do, and its client's end.
-async fn resting(house: &House, id: &str) -> (Turns<Interrupted<DuplexStream>>, DuplexStream) {
-    let (stream, ours) = tokio::io::duplex(1 << 20);
-    let ours = Interrupted { stream: ours, on_read: None, on_write: None };
-    let mut turns = Turns::new(house.connection(id, ours).await);
-    turns.rest().await;
+/// A connection that waits, and the client's end of its stream.
+async fn waiting_connection(
+    test_hub: &TestHub,
+    id: &str,
+) -> (Turns<Interrupted<DuplexStream>>, DuplexStream) {
+    let (stream, server_end) = tokio::io::duplex(1 << 20);
+    let server_end = Interrupted { stream: server_end, on_read: None, on_write: None };
+    let mut turns = Turns::new(test_hub.connection(id, server_end).await);
+    turns.run().await;
     (turns, stream)
 }
 
-/// All that has come to the client.
-async fn came(stream: &mut DuplexStream) -> Vec<u8> {
+/// All bytes that the client can read now.
+async fn read_available(stream: &mut DuplexStream) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = vec![0; 16 * 1024];
     poll_fn(|cx| {
@@ -113,95 +116,95 @@ fn contains(all: &[u8], what: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_client_is_not_read_from_while_256_of_its_submissions_are_in_flight() {
-    let house = House::new();
-    house.broker.hold_submissions();
-    let (mut alice, mut stream) = resting(&house, "alice").await;
+async fn a_connection_stops_reading_at_256_submissions_in_flight() {
+    let test_hub = TestHub::new();
+    test_hub.broker.hold_submissions();
+    let (mut alice, mut stream) = waiting_connection(&test_hub, "alice").await;
     for _ in 0..IN_FLIGHT + 44 {
         stream.write_all(&masked(r#"{"type":"message","room":"a","text":"hello"}"#)).await.expect("sent");
     }
-    alice.rest().await;
-    assert_eq!(house.broker.held_submissions(), IN_FLIGHT);
-    house.broker.complete(10);
+    alice.run().await;
+    assert_eq!(test_hub.broker.held_submissions(), IN_FLIGHT);
+    test_hub.broker.complete(10);
     tokio::task::yield_now().await;
-    alice.rest().await;
-    assert_eq!(house.broker.held_submissions(), IN_FLIGHT, "as many more are taken");
-    house.broker.complete(IN_FLIGHT);
+    alice.run().await;
+    assert_eq!(test_hub.broker.held_submissions(), IN_FLIGHT, "ten more are submitted");
+    test_hub.broker.complete(IN_FLIGHT);
     tokio::task::yield_now().await;
-    alice.rest().await;
-    assert_eq!(house.broker.held_submissions(), 34);
+    alice.run().await;
+    assert_eq!(test_hub.broker.held_submissions(), 34);
 }
 
 #[tokio::test]
-async fn a_notice_that_comes_while_a_turn_reads_goes_out() {
-    let house = House::new();
-    let (mut alice, mut stream) = resting(&house, "alice").await;
+async fn a_notice_that_arrives_during_input_is_written() {
+    let test_hub = TestHub::new();
+    let (mut alice, mut stream) = waiting_connection(&test_hub, "alice").await;
     let mailbox = alice.connection.mailbox.clone();
     alice.connection.socket.stream().on_read = Some(Box::new(move || mailbox.send("a notice")));
     stream.write_all(&masked(r#"{"type":"ping"}"#)).await.expect("sent");
-    alice.rest().await;
-    assert!(contains(&came(&mut stream).await, "a notice"));
+    alice.run().await;
+    assert!(contains(&read_available(&mut stream).await, "a notice"));
 }
 
 #[tokio::test]
-async fn what_comes_while_a_turn_writes_is_seen_in_the_next() {
-    let house = House::new();
-    let (mut alice, mut stream) = resting(&house, "alice").await;
+async fn frames_that_arrive_during_output_are_written_in_the_next_turn() {
+    let test_hub = TestHub::new();
+    let (mut alice, mut stream) = waiting_connection(&test_hub, "alice").await;
     stream.write_all(&masked(r#"{"type":"join_room","room":"a"}"#)).await.expect("sent");
-    alice.rest().await;
-    assert!(contains(&came(&mut stream).await, "alice joined"));
+    alice.run().await;
+    assert!(contains(&read_available(&mut stream).await, "alice joined"));
 
-    let (registry, mailbox) = (house.hub.registry.clone(), alice.connection.mailbox.clone());
+    let (registry, mailbox) = (test_hub.hub.registry.clone(), alice.connection.mailbox.clone());
     alice.connection.socket.stream().on_write = Some(Box::new(move || {
         mailbox.send("a notice");
         submit(&registry, "a", "an entry");
-        // As the flusher of another thread does.
+        // The flusher of another thread does the same.
         mailbox.wake();
     }));
     stream.write_all(&masked(r#"{"type":"ping"}"#)).await.expect("sent");
-    alice.rest().await;
-    let all = came(&mut stream).await;
+    alice.run().await;
+    let all = read_available(&mut stream).await;
     assert!(contains(&all, "pong") && contains(&all, "a notice") && contains(&all, "an entry"));
 }
 
 #[tokio::test]
-async fn rooms_with_much_to_deliver_take_turns() {
+async fn busy_rooms_take_turns() {
     const ROOMS: usize = 6;
-    let house = House::new();
+    let test_hub = TestHub::new();
     let user = UserId::new("alice").expect("a user id");
-    let (mailbox, _) = house.hub.registry.connect(&user, 0).await.expect("counted").expect("not too many");
+    let (mailbox, _) = test_hub.hub.registry.connect(&user, 0).await.expect("counted").expect("not too many");
     let mut delivery = Delivery::default();
     let text = "x".repeat(3_000);
     for number in 0..ROOMS {
         let name = format!("room-{number}");
         let room = RoomName::new(&name).expect("a room's name");
-        let (entrance, seat, _) = house.hub.registry.join(&mailbox, &room, None).await.expect("joined");
+        let (entrance, seat, _) = test_hub.hub.registry.join(&mailbox, &room, None).await.expect("joined");
         delivery.enter(entrance, seat);
-        // More than all turns here take.
-        (0..200).for_each(|_| submit(&house.hub.registry, &name, &text));
+        // More than the turns below deliver.
+        (0..200).for_each(|_| submit(&test_hub.hub.registry, &name, &text));
     }
     let limit = 64 * 1024;
     let taken: Vec<Vec<usize>> =
-        std::iter::repeat_with(|| rooms_of(&mut delivery, &house, &mailbox, limit, ROOMS))
+        std::iter::repeat_with(|| rooms_of(&mut delivery, &test_hub, &mailbox, limit, ROOMS))
             .take(ROOMS)
             .collect();
     for number in 0..ROOMS {
         let turns = taken.iter().filter(|rooms| rooms.contains(&number)).count();
         assert!(turns >= 3, "room {number} has {turns} of {ROOMS} turns: {taken:?}");
     }
-    delivery.take_seats().for_each(|(room, seat)| house.hub.registry.lose(&mailbox, &room, seat));
+    delivery.take_seats().for_each(|(room, seat)| test_hub.hub.registry.lose(&mailbox, &room, seat));
 }
 
-/// The rooms of which a turn takes something.
+/// The rooms that have frames in one fill.
 fn rooms_of(
     delivery: &mut Delivery,
-    house: &House,
+    test_hub: &TestHub,
     mailbox: &Mailbox,
     limit: usize,
     rooms: usize,
 ) -> Vec<usize> {
     let mut out = Vec::new();
-    delivery.fill(&house.hub.registry, mailbox, &mut out, limit);
+    delivery.fill(&test_hub.hub.registry, mailbox, &mut out, limit);
     assert!(out.len() >= limit && delivery.has_more());
     (0..rooms).filter(|number| contains(&out, &format!(r#""room-{number}""#))).collect()
 }

@@ -1,61 +1,63 @@
-//! What the session makes of a frame, carried out; and what the broker answers, taken.
+//! Application of the session's actions, and of the results of operations.
 
 use std::task::{Context, Poll};
 
 use realtime_shared::{Ack, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::operation::Outcome;
+use super::operation::OperationResult;
 use super::{Connection, operation};
 use crate::broker::{NotStored, Receipt, Submission};
 use crate::framing;
 use crate::room::{Completed, Mailbox};
-use crate::session::{Command, Error};
+use crate::session::{Action, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Does what the session made of a frame.
-    pub(super) fn carry_out(&mut self, command: Command) {
+    /// Applies an action.
+    pub(super) fn apply(&mut self, command: Action) {
         match command {
-            Command::Nothing => {}
-            Command::Drop(reason) => self.hub.metrics.dropped.inc(reason),
-            Command::Answer(frame) => self.answer(&frame),
-            Command::Close(code) => self.close(code),
-            Command::Submit { submission, reference } => self.submit(submission, reference),
-            Command::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
-            Command::Tell { to, event } => self.hub.registry.tell(to, &event),
-            Command::Join { room, since, reference } => {
+            Action::Nothing => {}
+            Action::Drop(reason) => self.hub.metrics.dropped.inc(reason),
+            Action::Answer(frame) => self.answer(&frame),
+            Action::Close(code) => self.close(code),
+            Action::Submit { submission, reference } => self.submit(submission, reference),
+            Action::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
+            Action::Broadcast { to, event } => self.hub.registry.broadcast(to, &event),
+            Action::Join { room, since, reference } => {
                 self.operation = Some(match self.delivery.find(&room).cloned() {
                     Some(room) => operation::rejoin(&self.hub, &self.mailbox, room, since, reference),
                     None => operation::join(&self.hub, &self.mailbox, room, since, reference),
                 });
             }
-            Command::Leave { room, reference } => {
+            Action::Leave { room, reference } => {
                 self.leave(&[room], LeaveReason::Left, reference);
             }
-            Command::Refreshed { answer, leave } => {
+            Action::Refreshed { answer, leave } => {
                 self.answer(&answer);
                 self.watch_expiry();
                 self.leave(&leave, LeaveReason::Kicked, None);
             }
-            Command::History { room, range, limit, reference } => {
+            Action::History { room, range, limit, reference } => {
                 self.operation = Some(operation::history(&self.hub, room, range, limit, reference));
             }
-            Command::Members { room, reference } => {
+            Action::Members { room, reference } => {
                 self.operation = Some(operation::members(&self.hub, room, reference));
             }
-            Command::ListRooms { filter, limit, reference } => {
+            Action::ListRooms { filter, limit, reference } => {
                 self.operation = Some(operation::list(&self.hub, filter, limit, reference));
             }
         }
     }
 
+    /// Begins to leave the rooms among these in which the connection has a seat.
     fn leave(&mut self, rooms: &[RoomName], reason: LeaveReason, reference: Option<Ref>) {
-        let seated: Vec<_> = rooms.iter().filter_map(|room| self.delivery.release(room)).collect();
+        let seated: Vec<_> = rooms.iter().filter_map(|room| self.delivery.begin_leave(room)).collect();
         if !seated.is_empty() {
             self.operation = Some(operation::leave(&self.hub, &self.mailbox, seated, reason, reference));
         }
     }
 
+    /// Submits an entry. Its completion comes through the mailbox.
     fn submit(&mut self, submission: Submission, reference: Option<Ref>) {
         self.in_flight += 1;
         let mailbox = self.mailbox.clone();
@@ -63,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (room, client_msg_id) = (room.clone(), client_msg_id.clone());
         let done = move |result: Result<Receipt, NotStored>| {
             count(&mailbox, &result);
-            // A base client gets no ack, but it gets refusals.
+            // A client that gives no id gets no ack, but it gets refusals.
             let answered = client_msg_id.is_some() || result.is_err();
             mailbox.complete(answered.then_some(Completed { room, client_msg_id, reference, result }));
         };
@@ -86,36 +88,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Takes what the broker answered.
+    /// Polls the operation, and applies its result.
     pub(super) fn poll_operation(&mut self, cx: &mut Context<'_>) {
-        // Taken out: one that panics is not polled again when the connection is dropped.
+        // Taken out, so that an operation that panicked is not polled again when the connection is dropped.
         let Some(mut operation) = self.operation.take() else { return };
-        let Poll::Ready(outcome) = operation.as_mut().poll(cx) else {
+        let Poll::Ready(result) = operation.as_mut().poll(cx) else {
             self.operation = Some(operation);
             return;
         };
-        match outcome {
-            Outcome::Answer(json) => framing::text(self.socket.output(), &json),
-            Outcome::Joined(entrance, seat, json) => {
+        match result {
+            OperationResult::Answer(json) => framing::text(self.socket.output(), &json),
+            OperationResult::Joined(entrance, seat, json) => {
                 framing::text(self.socket.output(), &json);
                 self.delivery.enter(entrance, seat);
             }
-            Outcome::Rejoined { entrance, replays: true, json } => {
+            OperationResult::Rejoined { entrance, replays: true, json } => {
                 framing::text(self.socket.output(), &json);
                 self.delivery.reposition(&entrance);
             }
-            Outcome::Rejoined { entrance, replays: false, json } => self.delivery.interject(&entrance, json),
-            Outcome::Refused(error) => self.refuse(error),
-            Outcome::NotJoined(room, error) => {
-                self.session.not_joined(&room);
+            OperationResult::Rejoined { entrance, replays: false, json } => {
+                self.delivery.send_in_order(&entrance, json);
+            }
+            OperationResult::Refused(error) => self.refuse(error),
+            OperationResult::NotJoined(room, error) => {
+                self.session.forget_room(&room);
                 self.refuse(error);
             }
-            Outcome::Left(left) => {
-                for (room, departure) in left {
-                    match departure {
-                        Ok((until, json)) => self.delivery.depart(&room, until, json),
+            OperationResult::Left(left) => {
+                for (room, end) in left {
+                    match end {
+                        Ok((until, json)) => self.delivery.finish_leave(&room, until, json),
                         Err(error) => {
-                            self.delivery.forget(&room);
+                            self.delivery.drop_room(&room);
                             self.refuse(error);
                         }
                     }

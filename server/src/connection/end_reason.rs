@@ -1,20 +1,19 @@
-//! How a connection ended.
+//! End of a connection, for the log and the metrics.
 
 use realtime_shared::CloseCode;
 
-/// How a connection ended, for the log and the metrics.
+/// The side that ended a connection, and the close code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// By us, with this code.
+pub(crate) enum EndReason {
     ByServer(CloseCode),
-    /// By the client, with this code, or none (1005).
+    /// The client sent a close frame with this code; 1005 if it had none.
     ByClient(u16),
-    /// Without a word.
+    /// The socket ended without a close frame.
     Lost,
 }
 
-impl Ended {
-    /// The number of its close code.
+impl EndReason {
+    /// The close code for the metrics; 1006 for a lost connection.
     pub(super) fn code(self) -> u16 {
         match self {
             Self::ByServer(code) => code.to_u16(),

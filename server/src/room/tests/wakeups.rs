@@ -1,4 +1,4 @@
-//! The order in which members are woken, and what a turn of the flusher takes in.
+//! Wake-ups: the order in which members are woken, and the submissions that a turn of the flusher includes.
 
 use std::collections::BTreeSet;
 use std::task::{Context, Wake, Waker};
@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::*;
 use crate::broker::steered::Method;
 
-/// Adds its number to a list when it is woken.
+/// A waker that adds its number to a list.
 struct Numbered {
     number: usize,
     woken: Arc<Mutex<Vec<usize>>>,
@@ -21,46 +21,46 @@ impl Wake for Numbered {
 }
 
 #[tokio::test]
-async fn each_member_is_woken_once_and_not_always_the_same_first() {
+async fn each_member_is_woken_once_in_varying_order() {
     const MEMBERS: usize = 8;
     const ROUNDS: usize = 64;
-    let (house, woken) = (house(config()), Arc::<Mutex<Vec<usize>>>::default());
+    let (registry, woken) = (registry(config()), Arc::<Mutex<Vec<usize>>>::default());
     let mut members = Vec::new();
     for number in 0..MEMBERS {
-        let client = Client::joined(&house, &format!("user-{number}"), "a").await;
+        let client = RoomClient::joined(&registry, &format!("user-{number}"), "a").await;
         members.push((client, Waker::from(Arc::new(Numbered { number, woken: woken.clone() }))));
     }
-    let (of_all, _, _) = members[0].0.seat.clone().expect("in a room");
+    let (shared_room, _, _) = members[0].0.seat.clone().expect("in a room");
     let mut first = BTreeSet::new();
     for _ in 0..ROUNDS {
         for (client, waker) in &members {
-            client.mailbox.look(&Context::from_waker(waker));
+            client.mailbox.register(&Context::from_waker(waker));
         }
         woken.lock().clear();
-        of_all.wake_members(0);
+        shared_room.wake_members(0);
         let mut order = woken.lock().clone();
         first.insert(order[0]);
         order.sort_unstable();
         assert_eq!(order, (0..MEMBERS).collect::<Vec<_>>());
     }
-    // By chance alone it is the same one in all rounds once in 8^63 times.
+    // The chance that one member is first in all rounds is 1 in 8^63.
     assert!(first.len() > 1, "{first:?}");
 }
 
 #[tokio::test]
-async fn what_ready_tasks_submit_is_flushed_together() {
-    let (house, broker) = steered(config());
-    // The flusher waits for something to do.
+async fn submissions_of_ready_tasks_are_flushed_together() {
+    let (registry, broker) = steered_registry(config());
+    // Lets the flusher begin to wait.
     tokio::task::yield_now().await;
-    let submit = |house: &Registry, from: &str| {
+    let submit = |registry: &Registry, from: &str| {
         let post = Post { room: room("a"), text: Text::new("hello").expect("a text"), client_msg_id: None };
-        house.submit(0, Submission::message(user(from), post), Box::new(|_| ()));
+        registry.submit(0, Submission::message(user(from), post), Box::new(|_| ()));
     };
-    submit(&house, "alice");
-    // Runs behind the flusher, which has been woken.
+    submit(&registry, "alice");
+    // This task runs after the flusher, which has been woken.
     let other = tokio::spawn({
-        let house = house.clone();
-        async move { submit(&house, "bob") }
+        let registry = registry.clone();
+        async move { submit(&registry, "bob") }
     });
     other.await.expect("submitted");
     let mut calls = Vec::new();

@@ -1,0 +1,344 @@
+//! The ring of a room: its newest frames, encoded, in the order in which members receive them.
+//!
+//! Frames lie one after the other in segments. A [`RingOffset`] counts the bytes appended before a frame, so a
+//! reader's cursor is one number, and delivery is a copy of bytes. Entries are for all readers. Signals are not: a
+//! reader may be skipped, and a replay leaves them out. A sorted list beside the segments holds their spans.
+//!
+//! Invariants:
+//!
+//! - A frame lies within one segment, and every offset that leaves this module is between two frames.
+//! - `marks` are the entries whose frames are held. Their seqs are contiguous up to the head.
+//! - Frames leave at the front only, a whole segment at a time.
+//! - Offsets only grow, also when the ring is replaced by the ring of another log.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use realtime_shared::{EntryId, Epoch, Position, Seq, UserId};
+
+use crate::broker::{Entry, Signal, Skip};
+use crate::faults::{self, Fault};
+use crate::framing;
+
+/// Bytes of the first segment. Each further one is twice as large, up to [`LARGEST_SEGMENT`].
+const SMALLEST_SEGMENT: usize = 1024;
+/// Large enough that most copies are from one segment, small enough to be trimmed soon.
+const LARGEST_SEGMENT: usize = 64 * 1024;
+
+/// A point between two frames: the bytes that were appended to the ring before it.
+pub(crate) type RingOffset = u64;
+
+/// The newest frames of a room, and the head of its log.
+pub(crate) struct RoomRing {
+    segments: VecDeque<Segment>,
+    /// Offset of the next frame.
+    end: RingOffset,
+    head: Position,
+    marks: VecDeque<EntryMark>,
+    signals: VecDeque<SignalSpan>,
+    /// Capacity of the segments.
+    bytes: usize,
+    /// Offset at which the log was last replaced. Readers before it continue there.
+    reset_at: Option<RingOffset>,
+}
+
+struct Segment {
+    start: RingOffset,
+    frames: Vec<u8>,
+    /// Time of the last append.
+    touched: Instant,
+}
+
+/// An entry whose frame is in the ring.
+struct EntryMark {
+    id: EntryId,
+    /// End of its frame.
+    end: RingOffset,
+}
+
+/// A signal in the ring.
+struct SignalSpan {
+    start: RingOffset,
+    end: RingOffset,
+    skip: Skip,
+    presence_version: u64,
+}
+
+/// The state of the room at the join of a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The end of the ring. A reader receives no signals from before it.
+    pub(crate) offset: RingOffset,
+    /// The presence version of the answer to the join; see [`Signal::presence_version`].
+    pub(crate) presence_version: u64,
+}
+
+/// The properties of a reader by which signals are skipped.
+pub(crate) struct Reader<'a> {
+    pub(crate) user: &'a UserId,
+    pub(crate) arrival: Arrival,
+}
+
+/// The outcome of an append.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum AppendOutcome {
+    /// The entry was the next one.
+    Appended,
+    /// The entry is in the log already.
+    Duplicate,
+    /// The entry does not follow: entries are missing before it, or another entry has its seq.
+    Rejected,
+}
+
+/// The ring does not hold the reader's offset any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Overtaken;
+
+impl RoomRing {
+    /// An empty ring of a log with this head.
+    #[cfg(test)]
+    pub(crate) fn new(head: Position) -> Self {
+        Self::starting_at(head, 0)
+    }
+
+    /// An empty ring of a log with this head. Its first frame gets the offset `end`.
+    pub(crate) fn starting_at(head: Position, end: RingOffset) -> Self {
+        Self {
+            segments: VecDeque::new(),
+            end,
+            head,
+            marks: VecDeque::new(),
+            signals: VecDeque::new(),
+            bytes: 0,
+            reset_at: None,
+        }
+    }
+
+    /// The position of the newest entry.
+    pub(crate) fn head(&self) -> &Position {
+        &self.head
+    }
+
+    /// The offset of the next frame.
+    pub(crate) fn end(&self) -> RingOffset {
+        self.end
+    }
+
+    /// Bytes that the segments occupy.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends the frame of an entry, if it is the next one of the log.
+    pub(crate) fn append(&mut self, epoch: &Epoch, entry: &Entry, now: Instant) -> AppendOutcome {
+        let head = self.head.seq();
+        let same_log = self.head.epoch().is_none_or(|own| own == epoch);
+        if !same_log || (entry.seq > head.next() && !faults::breaks(Fault::NoGapFill)) {
+            return AppendOutcome::Rejected;
+        }
+        if entry.seq <= head {
+            let other = self.id_at(entry.seq).is_some_and(|id| id != entry.id);
+            return if other { AppendOutcome::Rejected } else { AppendOutcome::Duplicate };
+        }
+        self.push(&entry.json, now);
+        self.marks.push_back(EntryMark { id: entry.id, end: self.end });
+        self.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
+        AppendOutcome::Appended
+    }
+
+    /// Appends the frame of a signal.
+    pub(crate) fn signal(&mut self, signal: &Signal, now: Instant) {
+        let start = self.end;
+        self.push(&signal.json, now);
+        self.signals.push_back(SignalSpan {
+            start,
+            end: self.end,
+            skip: signal.skip.clone(),
+            presence_version: signal.presence_version,
+        });
+    }
+
+    /// Replaces the log by another one with this head. Its first frame is `notice`. Offsets continue.
+    pub(crate) fn reset(&mut self, head: Position, notice: &Signal, now: Instant) {
+        *self = Self { reset_at: Some(self.end), ..Self::starting_at(head, self.end) };
+        self.signal(notice, now);
+    }
+
+    /// The offset at which a reader at `offset` has to continue, if the log was replaced after that.
+    pub(crate) fn reset_since(&self, offset: RingOffset) -> Option<RingOffset> {
+        self.reset_at.filter(|reset| offset <= *reset)
+    }
+
+    fn push(&mut self, json: &str, now: Instant) {
+        let len = framing::framed_len(json.len());
+        let fits = self.segments.back().is_some_and(|last| last.frames.capacity() - last.frames.len() >= len);
+        if !fits {
+            let last = self.segments.back().map_or(0, |last| last.frames.capacity());
+            let size = (last * 2).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT).max(len);
+            let frames = Vec::with_capacity(size);
+            self.bytes += frames.capacity();
+            self.segments.push_back(Segment { start: self.end, frames, touched: now });
+        }
+        let last = self.segments.back_mut().expect("a segment with room for the frame");
+        framing::text(&mut last.frames, json);
+        last.touched = now;
+        self.end += len as u64;
+    }
+
+    /// Drops the oldest segments while the ring has more than `bytes`, except the newest one. Also drops segments
+    /// whose last append was more than `keep` ago.
+    pub(crate) fn trim(&mut self, bytes: usize, keep: Duration, now: Instant) {
+        while let Some(first) = self.segments.front() {
+            let old = now.saturating_duration_since(first.touched) > keep;
+            let beyond = self.bytes > bytes && self.segments.len() > 1;
+            if !old && !beyond {
+                break;
+            }
+            self.bytes -= first.frames.capacity();
+            self.segments.pop_front();
+        }
+        let start = self.start();
+        while self.marks.front().is_some_and(|mark| mark.end <= start) {
+            self.marks.pop_front();
+        }
+        while self.signals.front().is_some_and(|signal| signal.end <= start) {
+            self.signals.pop_front();
+        }
+        if self.segments.is_empty() {
+            self.segments.shrink_to_fit();
+            self.marks.shrink_to_fit();
+            self.signals.shrink_to_fit();
+        }
+    }
+
+    /// The offset of the oldest frame.
+    fn start(&self) -> RingOffset {
+        self.segments.front().map_or(self.end, |first| first.start)
+    }
+
+    /// The seq of the oldest entry in the ring; of the next entry if there is none.
+    fn first(&self) -> Seq {
+        self.head.seq().next().back(self.marks.len() as u64)
+    }
+
+    fn mark(&self, seq: Seq) -> Option<&EntryMark> {
+        let index = seq.checked_since(self.first())?;
+        self.marks.get(usize::try_from(index).ok()?)
+    }
+
+    /// The id of an entry that is in the ring, or is the head.
+    pub(crate) fn id_at(&self, seq: Seq) -> Option<EntryId> {
+        match &self.head {
+            Position::At { seq: head, id, .. } if *head == seq => Some(*id),
+            _ => self.mark(seq).map(|mark| mark.id),
+        }
+    }
+
+    /// The offset of the first frame after the entry `seq`; `None` if the ring does not hold that frame.
+    pub(crate) fn offset_after(&self, seq: Seq) -> Option<RingOffset> {
+        match self.mark(seq) {
+            Some(mark) => Some(mark.end),
+            // The ring begins after that entry, perhaps with signals that followed it.
+            None if seq.next() == self.first() => Some(self.start()),
+            None => None,
+        }
+    }
+
+    /// Returns true if no frame after the offset has been trimmed.
+    pub(crate) fn holds(&self, offset: RingOffset) -> bool {
+        offset >= self.start()
+    }
+
+    /// Copies the reader's frames from `from` up to `until`, whole ones only, until `out` has at least `limit` bytes.
+    /// Returns the offset at which to continue.
+    pub(crate) fn copy(
+        &self,
+        from: RingOffset,
+        until: RingOffset,
+        reader: &Reader<'_>,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<RingOffset, Overtaken> {
+        if !self.holds(from) {
+            return Err(Overtaken);
+        }
+        let until = until.min(self.end);
+        let mut at = from;
+        let mut segment = self.segments.partition_point(|segment| segment.start <= from).saturating_sub(1);
+        let mut signal = self.signals.partition_point(|signal| signal.start < from);
+        while at < until && out.len() < limit {
+            let source = &self.segments[segment];
+            let segment_end = source.start + source.frames.len() as u64;
+            if at == segment_end {
+                segment += 1;
+                continue;
+            }
+            let next = self.signals.get(signal);
+            let stop = match next {
+                Some(next) if next.start == at => {
+                    signal += 1;
+                    if skips(next, reader) {
+                        at = next.end;
+                        continue;
+                    }
+                    next.end
+                }
+                Some(next) => next.start.min(segment_end).min(until),
+                None => segment_end.min(until),
+            };
+            let stop = self.cut(at, stop, limit - out.len());
+            out.extend_from_slice(&source.frames[index_of(at, source)..index_of(stop, source)]);
+            at = stop;
+        }
+        Ok(at)
+    }
+
+    /// The number of entries between two offsets; 0 if `to` is before `from`. Fast near the end, where most readers
+    /// are.
+    pub(crate) fn entries_between(&self, from: RingOffset, to: RingOffset) -> u64 {
+        self.entries_after(from).saturating_sub(self.entries_after(to)) as u64
+    }
+
+    /// The number of entries after an offset, by galloping search from the end.
+    fn entries_after(&self, offset: RingOffset) -> usize {
+        let all = self.marks.len();
+        let is_after = |index: usize| self.marks[index].end > offset;
+        let mut back = 1;
+        while back <= all && is_after(all - back) {
+            back *= 2;
+        }
+        let (mut low, mut high) = (all.saturating_sub(back), all - back / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_after(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        all - low
+    }
+
+    /// The end of the first frame that fills `space` bytes from `from`; `to` if the frames up to it do not fill them.
+    fn cut(&self, from: RingOffset, to: RingOffset, space: usize) -> RingOffset {
+        let filled = from.saturating_add(space as u64);
+        if to <= filled {
+            return to;
+        }
+        // The range is one signal, or entries only. Their ends are the marks.
+        let mark = self.marks.partition_point(|mark| mark.end < filled);
+        self.marks.get(mark).map_or(to, |mark| mark.end.clamp(from, to))
+    }
+}
+
+/// The index of an offset in the frames of its segment.
+fn index_of(offset: RingOffset, segment: &Segment) -> usize {
+    usize::try_from(offset - segment.start).expect("an offset within its segment")
+}
+
+fn skips(signal: &SignalSpan, reader: &Reader<'_>) -> bool {
+    let is_known = signal.presence_version > 0 && signal.presence_version <= reader.arrival.presence_version;
+    is_known
+        || signal.start < reader.arrival.offset
+        || matches!(&signal.skip, Skip::User(user) if user == reader.user)
+}
