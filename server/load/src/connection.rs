@@ -194,8 +194,8 @@ impl Connection {
                 }
                 Ok(0) => return Err("the server closed the socket".to_owned()),
                 Ok(count) => count,
-                Err(fault) if is_not_ready(&fault) => return Ok(()),
-                Err(fault) => return Err(fault.to_string()),
+                Err(error) if is_not_ready(&error) => return Ok(()),
+                Err(error) => return Err(error.to_string()),
             };
             more = count == READ_BYTES;
             shared.reads += 1;
@@ -247,7 +247,7 @@ impl Connection {
             return Ok(());
         }
         let envelope: Envelope<'_> = serde_json::from_slice(payload)
-            .map_err(|fault| format!("{fault} in {}", String::from_utf8_lossy(payload)))?;
+            .map_err(|error| format!("{error} in {}", String::from_utf8_lossy(payload)))?;
         match (&*envelope.r#type, envelope.event.as_deref()) {
             ("message", _) => return self.delivered(payload, now, shared),
             ("system", Some("welcome")) if self.stage == Stage::Joining => {
@@ -320,13 +320,13 @@ impl Connection {
 fn try_write(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, String> {
     match stream.write(bytes) {
         Ok(written) => Ok(written),
-        Err(fault) if is_not_ready(&fault) => Ok(0),
-        Err(fault) => Err(fault.to_string()),
+        Err(error) if is_not_ready(&error) => Ok(0),
+        Err(error) => Err(error.to_string()),
     }
 }
 
-fn is_not_ready(fault: &std::io::Error) -> bool {
-    matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
+fn is_not_ready(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected | ErrorKind::Interrupted)
 }
 
 fn begins(payload: &[u8], starts: [&[u8]; 2]) -> bool {

@@ -45,10 +45,10 @@ impl Program {
         environment: &[(&str, &str)],
         probe: Probe,
     ) -> Result<Self, String> {
-        let data = TempDir::new().map_err(|fault| format!("no temporary directory: {fault}"))?;
-        let log = std::fs::File::create(data.path().join(LOG)).map_err(|fault| fault.to_string())?;
-        let log_too = log.try_clone().map_err(|fault| fault.to_string())?;
-        let address = free_address().map_err(|fault| format!("no free port: {fault}"))?;
+        let data = TempDir::new().map_err(|error| format!("no temporary directory: {error}"))?;
+        let log = std::fs::File::create(data.path().join(LOG)).map_err(|error| error.to_string())?;
+        let log_too = log.try_clone().map_err(|error| error.to_string())?;
+        let address = free_address().map_err(|error| format!("no free port: {error}"))?;
 
         // `taskset` and `sh -c exec` replace themselves: the child's process id is the program's.
         let pinned = cores.map(|cores| ["taskset", "-c", cores].map(str::to_owned));
@@ -64,12 +64,12 @@ impl Program {
             .stdout(log)
             .stderr(log_too)
             .spawn()
-            .map_err(|fault| format!("cannot start {program}: {fault}"))?;
+            .map_err(|error| format!("cannot start {program}: {error}"))?;
 
         let mut started = Self { address, child, data };
-        started.wait_for_answer(probe).map_err(|fault| {
+        started.wait_for_answer(probe).map_err(|error| {
             let name = command.first().map_or("", |program| program);
-            format!("{name}: {fault}\n{}", started.log_tail())
+            format!("{name}: {error}\n{}", started.log_tail())
         })?;
         Ok(started)
     }
@@ -117,8 +117,8 @@ impl Probe {
         let mut start = vec![0; self.answer.len()];
         match stream.read_exact(&mut start) {
             Ok(()) => Ok(start == self.answer),
-            Err(fault) if fault.kind() == ErrorKind::UnexpectedEof => Ok(false),
-            Err(fault) => Err(fault),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }

@@ -29,7 +29,7 @@ pub fn start(aof: Aof, cores: Option<&str>) -> Result<Program, String> {
     let words = "redis-server --port {port} --bind 127.0.0.1 --dir {data} --daemonize no --appendonly yes --appendfsync";
     let command = words.split(' ').chain([aof.word(), "--save", ""]).map(str::to_owned);
     Program::run(&command.collect::<Vec<_>>(), cores, &[], REDIS)
-        .map_err(|fault| format!("{fault} (Debian and Ubuntu have it as redis-server)"))
+        .map_err(|error| format!("{error} (Debian and Ubuntu have it as redis-server)"))
 }
 
 /// The URL of a Redis.

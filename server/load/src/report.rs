@@ -25,7 +25,7 @@ pub(crate) struct Row {
     scene: &'static str,
     connections: usize,
     figures: Figures,
-    faults: Vec<String>,
+    failures: Vec<String>,
 }
 
 /// The figures of a scene; `None` if the scene lacks one.
@@ -72,23 +72,23 @@ impl Row {
             scene: scene.name,
             connections: outcome.connections,
             figures,
-            faults: outcome.faults,
+            failures: outcome.failures,
         }
     }
 
     /// The row of a scene that failed.
-    pub(crate) fn failed(target: &str, scene: &Scene, fault: String) -> Self {
+    pub(crate) fn failed(target: &str, scene: &Scene, failure: String) -> Self {
         Self {
             target: target.to_owned(),
             scene: scene.name,
             connections: scene.connections(),
             figures: Figures::default(),
-            faults: vec![fault],
+            failures: vec![failure],
         }
     }
 
     pub(crate) fn is_ok(&self) -> bool {
-        self.faults.is_empty()
+        self.failures.is_empty()
     }
 
     pub(crate) fn json_line(&self) -> String {
@@ -109,7 +109,7 @@ impl Row {
             "other_p99_us": micros(figures.other_p99),
             "kib_per_connection": figures.kib_per_connection,
             "load_us_per_delivery": figures.load_micros,
-            "faults": self.faults,
+            "faults": self.failures,
         });
         row.to_string()
     }
@@ -160,7 +160,7 @@ impl Table {
             &time(figures.other_p99),
             &number(figures.kib_per_connection, 2),
             &number(figures.load_micros, 2),
-            &if row.is_ok() { "ok".to_owned() } else { row.faults.join("; ") },
+            &if row.is_ok() { "ok".to_owned() } else { row.failures.join("; ") },
         ])
     }
 
@@ -196,8 +196,8 @@ impl Table {
     fn line(&self, cells: &[&str; 15]) -> String {
         let [target, scene, figures @ .., check] = cells;
         let mut line = format!("{target:<10} {scene:<8}");
-        for (place, figure) in figures.iter().enumerate() {
-            if self.on_redis || !OF_REDIS.contains(&place) {
+        for (column, figure) in figures.iter().enumerate() {
+            if self.on_redis || !OF_REDIS.contains(&column) {
                 let _ = write!(line, " {figure:>9}");
             }
         }

@@ -46,7 +46,7 @@ pub(crate) struct Outcome {
     /// Growth of the servers' resident memory while all connected and joined.
     pub(crate) grown_kib: Option<u64>,
     /// Failed checks.
-    pub(crate) faults: Vec<String>,
+    pub(crate) failures: Vec<String>,
 }
 
 struct Run<'a> {
@@ -77,7 +77,7 @@ pub(crate) fn run(
     options: &Options,
     tokens: &Tokens,
 ) -> Result<Outcome, String> {
-    let mut run = Run::new(scene, servers).map_err(|fault| format!("cannot poll: {fault}"))?;
+    let mut run = Run::new(scene, servers).map_err(|error| format!("cannot poll: {error}"))?;
     let resident_before = servers.resident_kib();
     run.join_all(tokens, options)?;
     run.settle()?;
@@ -106,7 +106,7 @@ impl Outcome {
             round_trips: Histogram::new(),
             crossings: Histogram::new(),
             grown_kib: None,
-            faults: Vec::new(),
+            failures: Vec::new(),
         }
     }
 }
@@ -157,14 +157,14 @@ impl<'a> Run<'a> {
         });
         let address = self.servers.address(room_number, index % self.scene.members);
         let opened = Connection::open(address, path, *dialect, &token, user, room);
-        let mut connection = opened.map_err(|fault| format!("connection {index}: {fault}"))?;
+        let mut connection = opened.map_err(|error| format!("connection {index}: {error}"))?;
         connection.sender = sender;
         connection.observer =
             Observer::new(index, self.scene.members, self.servers.instances()).map(Box::new);
         self.poll
             .registry()
             .register(&mut connection.stream, Token(index), Interest::READABLE | Interest::WRITABLE)
-            .map_err(|fault| format!("connection {index}: {fault}"))?;
+            .map_err(|error| format!("connection {index}: {error}"))?;
         self.connections.push(connection);
         Ok(())
     }
@@ -195,11 +195,11 @@ impl<'a> Run<'a> {
         self.pacer = None;
         self.shared.sending = false;
         self.drain()?;
-        let mut faults = self.check();
+        let mut failures = self.check();
         let starved = returned_before.iter().zip(&returned_after).filter(|(before, after)| before == after);
         let starved = starved.count();
         if starved > 0 && matches!(self.scene.pace, Pace::Window(_)) {
-            faults.push(format!("{starved} senders received none of their messages while it was measured"));
+            failures.push(format!("{starved} senders received none of their messages while it was measured"));
         }
         Ok(Outcome {
             elapsed: after.at - before.at,
@@ -209,14 +209,14 @@ impl<'a> Run<'a> {
             load_cpu: difference(before.load_cpu, after.load_cpu),
             round_trips: std::mem::replace(&mut self.shared.round_trips, Histogram::new()),
             crossings: std::mem::replace(&mut self.shared.crossings, Histogram::new()),
-            faults,
+            failures,
             ..Outcome::at_rest()
         })
     }
 
     fn start_sending(&mut self) -> Result<(), String> {
         if let Pace::Every(interval) = self.scene.pace {
-            let waker = Waker::new(self.poll.registry(), PACER).map_err(|fault| fault.to_string())?;
+            let waker = Waker::new(self.poll.registry(), PACER).map_err(|error| error.to_string())?;
             self.pacer = Some(Pacer::start(interval, self.shared.now(), waker));
             return Ok(());
         }
@@ -299,7 +299,7 @@ impl<'a> Run<'a> {
     /// Handles all ready sockets, after a wait of at most `timeout`.
     fn turn(&mut self, timeout: Duration) -> Result<(), String> {
         match self.poll.poll(&mut self.events, Some(timeout)) {
-            Err(fault) if fault.kind() != ErrorKind::Interrupted => return Err(fault.to_string()),
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.to_string()),
             _ => {}
         }
         for event in &self.events {
@@ -308,7 +308,7 @@ impl<'a> Run<'a> {
             let readable = event.is_readable() || event.is_read_closed() || event.is_error();
             connection
                 .turn(readable, event.is_writable(), &mut self.shared)
-                .map_err(|fault| format!("connection {index}: {fault}"))?;
+                .map_err(|error| format!("connection {index}: {error}"))?;
         }
         self.send_due()
     }

@@ -85,7 +85,7 @@ impl Scene {
     /// Connections that send, ordered so that consecutive ones are in different rooms.
     pub(crate) fn sender_indices(&self) -> Vec<usize> {
         (0..self.senders)
-            .flat_map(|place| (0..self.rooms).map(move |room| room * self.members + place))
+            .flat_map(|index| (0..self.rooms).map(move |room| room * self.members + index))
             .collect()
     }
 }

@@ -80,7 +80,7 @@ impl Target {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let address = authority
             .to_socket_addrs()
-            .map_err(|fault| format!("{url}: {fault}"))?
+            .map_err(|error| format!("{url}: {error}"))?
             .next()
             .ok_or_else(|| format!("{url}: no address"))?;
         let kind = Kind::Running { address, path: format!("/{path}"), pid };
@@ -143,8 +143,8 @@ impl Servers {
     }
 
     /// The instance of a connection. Rooms begin with different instances, so that each has its share of senders.
-    pub(crate) fn address(&self, room: usize, place: usize) -> SocketAddr {
-        self.addresses[(room + place) % self.addresses.len()]
+    pub(crate) fn address(&self, room: usize, index: usize) -> SocketAddr {
+        self.addresses[(room + index) % self.addresses.len()]
     }
 
     pub(crate) fn instances(&self) -> usize {

@@ -25,7 +25,7 @@ impl Tokens {
             Self::Minted { secret } => {
                 let claims = Claims { sub: user, exp: get_current_timestamp() + TOKEN_SECONDS };
                 encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes()))
-                    .map_err(|fault| format!("cannot sign a token: {fault}"))
+                    .map_err(|error| format!("cannot sign a token: {error}"))
             }
         }
     }

@@ -14,13 +14,13 @@ use std::fmt;
 use self::names::Names;
 use super::imports::Path;
 
-/// Re-exports that are followed before a path is given up. Imports can go round in a circle themselves.
+/// Limit on the re-exports that are followed. Imports can form a circle themselves.
 const MAX_HOPS: usize = 16;
 
-/// Files that reach each other along edges.
+/// A set of files that reach each other along edges.
 pub(super) struct Circle {
     pub(super) files: BTreeSet<String>,
-    /// The edges within the circle, with the names that make each.
+    /// The edges within the circle, each with the names that cause it.
     edges: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
@@ -106,7 +106,7 @@ impl<'a> Crate<'a> {
         Self { files, modules, binary }
     }
 
-    /// All edges, each with the names that make it.
+    /// All edges, each with the names that cause it.
     fn edges(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut edges: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         for (from, file) in self.files.iter().enumerate() {
@@ -121,7 +121,7 @@ impl<'a> Crate<'a> {
         edges
     }
 
-    /// The root that a path from `from` begins at. The binary's modules see two: its own, and the library's.
+    /// The root at which a path in `from` begins. A module of the binary has two: its own root, and the library's.
     fn root(&self, from: usize, name: Option<&String>) -> Option<usize> {
         let first = self.files[from].name.split(['/', '.']).next().unwrap_or_default();
         let find = |root| self.files.iter().position(|file| file.name == root);

@@ -1,7 +1,7 @@
-//! What a source file imports: every path in it that leads out of its module, however it is written.
+//! Imports of a source file: all paths in it that lead out of its module, however they are written.
 //!
-//! Read from its tokens, so that paths in code, in macros and in nested groups of a `use` are all the same. What is
-//! compiled for tests alone (`#[cfg(test)]`) is left out: a test may look wherever it has to.
+//! They are read from the tokens, so that paths in code, in macros and in nested groups of a `use` are treated alike.
+//! Items for tests (`#[cfg(test)]`) are left out: a test may import anything.
 
 use std::collections::HashSet;
 use std::str::FromStr;
@@ -11,18 +11,19 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 /// A path from the root of a crate.
 pub(super) type Path = Vec<String>;
 
-/// What a file says.
+/// The imports of a file.
 #[derive(Default)]
 pub(super) struct Imports {
-    /// From the root of its own crate, whose root is the empty path.
+    /// Paths from the root of its own crate. The root is the empty path.
     pub(super) inside: Vec<Path>,
-    /// Into other crates of the house; the first name is the crate's.
+    /// Paths into other crates of the workspace. The first name is the crate's.
     pub(super) outside: Vec<Path>,
-    /// Modules in files of their own that are for tests.
+    /// Test modules in files of their own.
     pub(super) tests: HashSet<Path>,
 }
 
-/// Reads a file that is `module`. `own`: the crate's name, by which its binary knows it; `others`: the house's others.
+/// Reads the file of `module`. `own` is the name by which the crate's binary imports its library. `others` are the
+/// other crates of the workspace.
 pub(super) fn read(source: &str, module: &[String], own: &str, others: &[&str]) -> Imports {
     let tokens = TokenStream::from_str(source).expect("Rust");
     let mut reader = Reader { own, others, imports: Imports::default() };
@@ -45,7 +46,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes what begins at `at`; where the next begins.
+    /// Reads the item at `at`, and returns the index of the next one.
     fn item(&mut self, tokens: &[TokenTree], at: usize, module: &[String]) -> usize {
         match &tokens[at..] {
             [TokenTree::Punct(hash), TokenTree::Group(attribute), rest @ ..]
@@ -60,7 +61,7 @@ impl Reader<'_> {
                 self.items(body.stream(), &child(module, &name.to_string()));
                 at + 3
             }
-            // `pub(crate)` and the like import nothing.
+            // A visibility such as `pub(crate)` imports nothing.
             [TokenTree::Ident(word), TokenTree::Group(_), ..] if word == "pub" => at + 2,
             [TokenTree::Ident(word), ..] if self.is_head(&word.to_string()) && !continues(tokens, at) => {
                 self.path(tokens, at, &[], module)
@@ -77,7 +78,7 @@ impl Reader<'_> {
         ["crate", "self", "super", self.own].contains(&word) || self.others.contains(&word)
     }
 
-    /// Takes the path that begins at `at` and continues `before`, with all branches of its groups; where it ends.
+    /// Reads the path at `at`, which continues `before`, with all branches of its groups. Returns the index of its end.
     fn path(&mut self, tokens: &[TokenTree], mut at: usize, before: &[String], module: &[String]) -> usize {
         let mut path = before.to_vec();
         loop {
@@ -110,20 +111,20 @@ impl Reader<'_> {
     }
 
     fn found(&mut self, path: &[String], module: &[String]) {
-        // A value called `self`, and a `self` in a group, which is the group's own prefix.
+        // The value `self` is no path. A `self` in a group is the prefix of the group.
         let path = match path {
             [only] if only == "self" => return,
             [prefix @ .., last] if last == "self" => prefix,
             _ => path,
         };
-        let mut place = module.to_vec();
+        let mut target = module.to_vec();
         let mut rest = path;
         while let [first, others @ ..] = rest {
             match first.as_str() {
-                "crate" => place.clear(),
-                "super" => drop(place.pop()),
+                "crate" => target.clear(),
+                "super" => drop(target.pop()),
                 "self" => {}
-                name if name == self.own && rest.len() == path.len() => place.clear(),
+                name if name == self.own && rest.len() == path.len() => target.clear(),
                 name if self.others.contains(&name) && rest.len() == path.len() => {
                     return self.imports.outside.push(path.to_vec());
                 }
@@ -131,11 +132,11 @@ impl Reader<'_> {
             }
             rest = others;
         }
-        place.extend_from_slice(rest);
-        self.imports.inside.push(place);
+        target.extend_from_slice(rest);
+        self.imports.inside.push(target);
     }
 
-    /// Remembers a module for tests that is a file.
+    /// Records a test module that is a file.
     fn test_file(&mut self, item: &[TokenTree], module: &[String]) {
         let word = item.iter().position(|token| matches!(token, TokenTree::Ident(word) if word == "mod"));
         if let Some([TokenTree::Ident(name), TokenTree::Punct(_)]) =
@@ -150,12 +151,12 @@ pub(super) fn child(module: &[String], name: &str) -> Path {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-/// Whether an attribute is `[cfg(test)]`.
+/// Returns true for the attribute `[cfg(test)]`.
 pub(super) fn is_test(attribute: &Group) -> bool {
     attribute.stream().to_string().replace(' ', "") == "cfg(test)"
 }
 
-/// Up to the end of the first item: its `;` or its body.
+/// The number of tokens up to the end of the first item: its `;` or its body.
 pub(super) fn item_len(tokens: &[TokenTree]) -> usize {
     let ends = |token: &TokenTree| match token {
         TokenTree::Punct(punct) => punct.as_char() == ';',
@@ -165,7 +166,7 @@ pub(super) fn item_len(tokens: &[TokenTree]) -> usize {
     tokens.iter().position(ends).map_or(tokens.len(), |last| last + 1)
 }
 
-/// Whether the word at `at` is in the midst of a path. `::name` at the start of one is the crate of that name.
+/// Returns true if the word at `at` continues a path. A `::name` at the start of a path is the crate of that name.
 pub(super) fn continues(tokens: &[TokenTree], at: usize) -> bool {
     let before = &tokens[at.saturating_sub(3)..at];
     matches!(before, [TokenTree::Ident(word), TokenTree::Punct(one), TokenTree::Punct(two)]

@@ -1,14 +1,14 @@
 //! The names in a source file: those that it defines, those that it imports, and the paths that its code uses.
 //!
-//! Read from tokens, as the imports between modules are, so that code in macros counts.
+//! They are read from tokens, like the imports between modules, so that code in macros counts.
 
 use std::collections::{BTreeSet, HashSet};
 use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::super::House;
 use super::super::imports::{Path, child, continues, is_test, item_len};
+use super::super::rules::CrateRules;
 
 /// Words before the name of an item.
 const ITEM_WORDS: [&str; 9] = ["struct", "enum", "union", "trait", "type", "fn", "const", "static", "mod"];
@@ -18,7 +18,7 @@ pub(super) struct Names {
     /// The file's path under `src`.
     pub(super) name: String,
     pub(super) module: Path,
-    /// Items of the file. A module in a file of its own is none.
+    /// Items of the file, without modules in files of their own.
     pub(super) defined: HashSet<String>,
     pub(super) imports: Vec<Import>,
     /// Modules for tests in files of their own.
@@ -37,13 +37,13 @@ pub(super) struct Import {
     pub(super) name: Option<String>,
     /// The path from the crate's root. None: an item of another crate.
     pub(super) path: Option<Path>,
-    /// Has a `pub`: other files may take the name from here.
+    /// Other files may import the name from here.
     is_public: bool,
 }
 
 impl Names {
     pub(super) fn read(file: &str, source: &str, own: &str) -> Self {
-        let (_, module) = House::module(file);
+        let (_, module) = CrateRules::module(file);
         let mut names = Self {
             name: file.to_owned(),
             module: module.clone(),
@@ -65,7 +65,7 @@ impl Names {
         let imports = self.imports.iter().filter(|import| !import.is_public);
         let imported = imports.filter_map(|import| {
             let mut path = import.path.clone()?;
-            // A glob names the module's items, whichever they are.
+            // A glob names all items of the module.
             path.extend(import.name.is_none().then(|| "*".to_owned()));
             Some(path)
         });
@@ -73,12 +73,12 @@ impl Names {
         imported.chain(code).collect()
     }
 
-    /// Defines an item or a module of that name, or binds it.
+    /// Returns true if the file defines an item or a module of that name, or binds the name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.defined.contains(name) || self.children.contains(name) || self.binds(name)
     }
 
-    /// A path as written in `module`, from the root of the crate. None: its first name is not known here.
+    /// The path from the root of the crate for a path as written in `module`. None: its first name is not known here.
     fn absolute(&self, path: &[String], module: &[String]) -> Option<Path> {
         let (first, mut rest) = path.split_first()?;
         let mut root = match first.as_str() {
@@ -181,7 +181,7 @@ impl Names {
                 }
                 at + 2
             }
-            // `pub(crate)` and the like name nothing.
+            // A visibility such as `pub(crate)` names nothing.
             [TokenTree::Ident(word), TokenTree::Group(_), ..] if word == "pub" => at + 2,
             [TokenTree::Ident(_), ..] if !continues(tokens, at) && !is_label(tokens, at) => {
                 let (path, end) = path_at(tokens, at);
@@ -197,7 +197,7 @@ impl Names {
         }
     }
 
-    /// Keeps a path of the code. In a nested module it is made to begin at the root, where its words allow that.
+    /// Adds a path of the code. A relative path of a nested module is made to begin at the root.
     fn remember(&mut self, path: Path, module: &[String]) {
         let relative = ["self", "super"].contains(&path[0].as_str()) && path.len() > 1;
         match relative.then(|| self.absolute(&path, module)).flatten() {
@@ -241,7 +241,7 @@ impl Names {
         }
         let name = if glob { None } else { bound.or_else(|| path.last().cloned()) };
         let path = self.absolute(&path, module);
-        // All names of another crate: none of them is known.
+        // A glob of another crate binds no known names.
         if name.is_some() || path.is_some() {
             self.imports.push(Import { name, path, is_public });
         }
@@ -276,12 +276,12 @@ fn item_len_of_use(tokens: &[TokenTree]) -> usize {
     tokens.iter().position(ends).map_or(tokens.len(), |last| last + 1)
 }
 
-/// The tokens before an item end with its `pub`, or with `pub(…)`.
+/// Returns true if the tokens before an item end with `pub` or `pub(…)`.
 fn is_public(before: &[TokenTree]) -> bool {
     matches!(before, [.., TokenTree::Ident(word)] | [.., TokenTree::Ident(word), TokenTree::Group(_)] if word == "pub")
 }
 
-/// The word at `at` names a field, a method or a parameter.
+/// Returns true if the word at `at` names a field, a method or a parameter.
 fn is_label(tokens: &[TokenTree], at: usize) -> bool {
     let punct =
         |at: usize, mark| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == mark);

@@ -1,4 +1,4 @@
-//! The check for circles, on sources that are made up.
+//! The check for circles, on example sources.
 
 use super::circles;
 
@@ -158,7 +158,7 @@ fn a_local_variable_with_the_name_of_a_module_makes_no_edge() {
 }
 
 #[test]
-fn the_roots_of_the_library_and_of_the_binary_are_told_apart() {
+fn the_roots_of_library_and_binary_are_distinct() {
     assert_circle(
         &[("lib.rs", "mod a; pub struct Server(a::A);"), ("a.rs", "use crate::Server; pub struct A;")],
         &["a.rs", "lib.rs"],
@@ -180,7 +180,7 @@ fn the_roots_of_the_library_and_of_the_binary_are_told_apart() {
 }
 
 #[test]
-fn imports_that_lead_round_in_a_circle_end() {
+fn circular_re_exports_are_given_up() {
     assert_none(&[
         ("a.rs", "pub use crate::b::X; fn f(x: X) {}"),
         ("b.rs", "pub use crate::a::X; fn f(x: X) {}"),
