@@ -286,7 +286,8 @@ impl Editor {
         self.boundaries(at).find(|&index| index >= at).unwrap_or(self.text.len())
     }
 
-    /// Returns `at` or the last offset between two graphemes before it. A flag has a word boundary inside of its grapheme.
+    /// Returns `at` or the last offset between two graphemes before it. A flag has a word boundary inside of its
+    /// grapheme.
     fn boundary_at_or_before(&self, at: usize) -> usize {
         self.boundaries(at).take_while(|&index| index <= at).last().unwrap_or(at)
     }

@@ -1,7 +1,7 @@
 //! Commands that the program adds to those of the app.
 //!
-//! The app lists, completes and checks them. It does not run them: [`super::Effect::Extension`] hands a checked command
-//! to the program.
+//! The app lists, completes and checks them. It does not run them: [`super::Effect::Extension`] hands a checked
+//! command to the program.
 
 /// A command that the program added.
 #[derive(Debug, Clone, Copy)]

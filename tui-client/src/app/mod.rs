@@ -1,20 +1,21 @@
-//! The client's state and how it changes: [`Model`] and [`update`], pure.
+//! The state of the client and its changes: [`Model`] and [`update`]. Pure.
 //!
-//! Keys, the terminal, the network and time come in as [`Msg`]; [`Effect`]s go out, and the runtime performs them. There
-//! is no clock, no randomness but a seeded generator, and no I/O. Every string from elsewhere is cleaned on the way in.
+//! Input from keys, the terminal, the network and the clock arrives as [`Msg`]. The runtime performs the [`Effect`]s
+//! that are returned. The app has no clock, no I/O, and no randomness except a seeded generator. Strings from other
+//! users and from the server are cleaned when they arrive.
 //!
 //! ```text
-//!  update ─▶ dispatch      keys, mouse, events of the network; runs commands
+//!  update ─▶ dispatch      keys, mouse, connection events; runs commands
 //!               │
 //!               ├─▶ overlays    pickers, lists, the inspector: they return the next step
 //!               ├─▶ composing   the draft: edit, write, send, complete
-//!               └─▶ rooms       join, leave, go to, scroll, search
+//!               └─▶ rooms       join, leave, show, scroll, search
 //!                     │
-//!                   model       the state, of parts that do not know it
+//!                   model       the state; its parts do not import it
 //! ```
 //!
-//! This file declares and re-exports. Files of the crate import each other by their paths, and never in a circle. To add a
-//! key: `keys/action.rs`. To add a command: `composing/command.rs`.
+//! This file only declares and re-exports. Files import each other by their paths, and never in a circle. To add a
+//! key, see `keys/action.rs`; to add a command, see `composing/command.rs`.
 
 mod attention;
 mod clock;

@@ -175,8 +175,8 @@ impl Model {
         self.rooms.iter().map(Room::queued).sum()
     }
 
-    /// Returns the time at which the next [`super::Input::Tick`] is needed: for a countdown, for the end of a member's
-    /// typing, or for the signal that the user stopped typing. `None` if no timer is needed.
+    /// Returns the time at which the next [`super::Input::Tick`] is needed: for a countdown, for the end of a
+    /// member's typing, or for the signal that the user stopped typing. `None` if no timer is needed.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let typing = self.room().and_then(Room::typing_expires);
@@ -251,7 +251,7 @@ impl Model {
         }
         let effects = self.room_mut().map(leave_view).unwrap_or_default();
         self.current = Some(index);
-        self.rooms[index].enter();
+        self.rooms[index].open();
         effects
     }
 

@@ -1,4 +1,4 @@
-//! A small vocabulary for tests: a client, what it is told, what it is asked to do.
+//! A client for tests: helpers for events of the server and for keys of the user.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) fn user(name: &str) -> UserId {
     UserId::new(name).expect("a user's id")
 }
 
-/// After the entry of that number, in the log that tests have.
+/// The position after the entry with this seq, in the log of the tests.
 pub(crate) fn at(seq: u64) -> Position {
     match (Epoch::new("e"), seq) {
         (Some(epoch), 1..) => Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) },
@@ -36,7 +36,7 @@ fn join(room: &RoomName, since: Option<&Position>) -> Effect {
     Effect::Net(Command::Join { room: room.clone(), since: since.cloned() })
 }
 
-/// A command that a program added.
+/// A command added by a program.
 pub(crate) const EXTENSIONS: &[Extension] = &[Extension {
     name: "fault",
     rows: &[("/fault now [TEXT]", "break it now"), ("/fault later", "break it later")],
@@ -46,7 +46,7 @@ pub(crate) const EXTENSIONS: &[Extension] = &[Extension {
     },
 }];
 
-/// A client whose network and keyboard are the test.
+/// A client whose connection and keyboard are the test.
 pub(crate) struct Client {
     pub(crate) model: Model,
     now: Now,
@@ -54,12 +54,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// In these rooms, nothing connected yet.
+    /// Creates a client in these rooms, without a connection.
     pub(crate) fn offline(rooms: &[&str]) -> Self {
         Self::returning(rooms, &[])
     }
 
-    /// In these rooms, nothing connected yet; those of `kept` were read up to that entry before.
+    /// Creates a client in these rooms, without a connection. `kept` has the last seqs that an earlier run read.
     pub(crate) fn returning(rooms: &[&str], kept: &[(&str, u64)]) -> Self {
         let kept: HashMap<_, _> = kept.iter().map(|(name, seq)| (room(name), at(*seq))).collect();
         let rooms: Vec<_> = rooms.iter().map(|name| room(name)).collect();
@@ -70,7 +70,8 @@ impl Client {
         Self { model, now, seqs: HashMap::new() }
     }
 
-    /// Connected as `you`, in these rooms with `alice`, `bob` and `carol`, with their (empty) history.
+    /// Creates a client that is connected as `you`, in these rooms with `alice`, `bob` and `carol`, with empty
+    /// history.
     pub(crate) fn online(rooms: &[&str]) -> Self {
         let mut client = Self::offline(rooms);
         client.connect();
@@ -102,7 +103,7 @@ impl Client {
         self.joined_at(name, self.seqs.get(name).copied().unwrap_or(0) + replayed, recovery, offline)
     }
 
-    /// As [`Client::joined`], where the log has `head` entries.
+    /// Completes a join, with `head` entries in the log.
     pub(crate) fn joined_at(
         &mut self,
         name: &str,
@@ -127,7 +128,7 @@ impl Client {
         self.net(Event::Server(event))
     }
 
-    /// Lets that much time pass, and tells.
+    /// Advances the clock and sends a tick.
     pub(crate) fn pass(&mut self, millis: u64) -> Vec<Effect> {
         self.now.mono += Duration::from_millis(millis);
         self.now.wall = Timestamp::from_millis(self.now.wall.millis() + millis);
@@ -138,14 +139,14 @@ impl Client {
         self.now.mono
     }
 
-    /// A message arrives, live or replayed.
+    /// Delivers a message, live or replayed.
     pub(crate) fn arrives(&mut self, message: Message, replayed: bool) -> Vec<Effect> {
         let position =
             message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
         self.net(Event::Message { message, position, replayed })
     }
 
-    /// The log's next entry is of a kind that this version does not know.
+    /// Delivers the log's next entry, which has an unknown kind.
     pub(crate) fn next_unknown(&mut self, name: &str, replayed: bool) -> Vec<Effect> {
         let position = at(self.next_seq(name));
         self.net(Event::Entry { room: room(name), position, replayed })
@@ -170,24 +171,24 @@ impl Client {
         *seq
     }
 
-    /// The log's next entry.
+    /// Creates the log's next entry.
     pub(crate) fn next_message(&mut self, name: &str, from: &str, text: &str) -> Message {
         let seq = self.next_seq(name);
         self.message(name, from, text, seq)
     }
 
-    /// Somebody says something; what that makes the client do.
+    /// Delivers the log's next message and returns the effects.
     pub(crate) fn hears(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
         let message = self.next_message(name, from, text);
         self.arrives(message, false)
     }
 
-    /// Somebody says something.
+    /// Delivers the log's next message.
     pub(crate) fn says(&mut self, name: &str, from: &str, text: &str) {
         self.hears(name, from, text);
     }
 
-    /// The log has so many entries that the client does not see.
+    /// Skips seqs: the log has these entries, and the client does not receive them.
     pub(crate) fn skip(&mut self, name: &str, count: u64) {
         *self.seqs.entry(name.to_owned()).or_insert(0) += count;
     }
@@ -196,14 +197,14 @@ impl Client {
         self.loads(name, messages, has_more);
     }
 
-    /// What a page of history makes the client do.
+    /// Delivers a page of history and returns the effects.
     pub(crate) fn loads(&mut self, name: &str, messages: &[Message], has_more: bool) -> Vec<Effect> {
         let messages = messages.iter().cloned().map(ServerEvent::Message).collect();
         let epoch = Epoch::new("e");
         self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
     }
 
-    /// The screen is full of the items from the `first` to the `last`.
+    /// The input for a screen that is full of the items from `first` to `last`.
     pub(crate) fn viewed(&self, first: usize, last: usize) -> Input {
         let key = |index| self.model.pane().timeline.get(index).expect("an item").key();
         let (first, last) = (key(first), key(last));
@@ -237,7 +238,7 @@ impl Client {
         })));
     }
 
-    /// The server lists rooms, with two people in each.
+    /// Delivers a list of rooms, each with two members.
     pub(crate) fn lists(&mut self, names: &[&str], has_more: bool) {
         let summary = |name: &&str| RoomSummary {
             room: room(name),
@@ -253,7 +254,7 @@ impl Client {
         self.net(Event::Sent { client_msg_id: id.clone(), state });
     }
 
-    /// The copy of a message of ours comes back.
+    /// Delivers the copy of an own message.
     pub(crate) fn comes_back(&mut self, name: &str, id: &ClientMsgId, text: &str) {
         let seq = self.next_seq(name);
         let mut message = self.message(name, "you", text, seq);
@@ -286,7 +287,7 @@ impl Client {
         self.press(KeyCode::Enter)
     }
 
-    /// Sends a text; its identity.
+    /// Sends a text and returns its message id.
     pub(crate) fn send(&mut self, text: &str) -> ClientMsgId {
         let effects = self.enter(text);
         sent(&effects).unwrap_or_else(|| panic!("nothing sent: {effects:?}, {:?}", self.model.hint)).1
@@ -301,7 +302,7 @@ impl Client {
     }
 }
 
-/// The text that is sent, and its identity.
+/// The text and the id of the message that the effects send.
 pub(crate) fn sent(effects: &[Effect]) -> Option<(String, ClientMsgId)> {
     effects.iter().find_map(|effect| match effect {
         Effect::Net(Command::Send { text, client_msg_id, .. }) => {

@@ -1,3 +1,5 @@
+//! Tests of the app as a whole: inputs go in, effects and the shown timeline come out.
+
 mod clearing;
 mod completing;
 mod entries;
@@ -13,14 +15,14 @@ use super::testing::{Client, room};
 use crate::app::rooms::timeline::{Body, Item};
 use crate::net::Command;
 
-/// The shown timeline, an item a string: `nick: text`, notes as they are, what is on its way with its state.
+/// The timeline with one string for each item: `nick: text`, notes as they are, outgoing messages with their state.
 fn shown(client: &Client) -> Vec<String> {
     let timeline = &client.model.pane().timeline;
     let item = |index| match timeline.get(index).expect("an item") {
         Item::Outgoing(item) => format!("{} {:?}", item.text, item.state),
         Item::Row(row) => match &row.body {
-            Body::Message(said) => {
-                format!("{}: {}{}", said.nick, said.text, if said.ours { " ✓" } else { "" })
+            Body::Message(message) => {
+                format!("{}: {}{}", message.nick, message.text, if message.ours { " ✓" } else { "" })
             }
             Body::Presence(presence) => presence.text("−", "…", |_| true),
             Body::Note { text, .. } => text.to_string(),

@@ -46,6 +46,6 @@ fn on_focus(model: &mut Model, focused: bool) {
         && focused
         && room.reading.unread > 0
     {
-        room.enter();
+        room.open();
     }
 }

@@ -296,9 +296,9 @@ fn program(hands: &mut Hands) {
     hands.opens("F1", "HELP");
     hands.opens("F12", "FRAMES");
     hands.press("Alt-M");
-    hands.at.shows("the mouse is the terminal's");
+    hands.at.shows("mouse released to the terminal");
     hands.press("Alt-M");
-    hands.at.shows("the mouse scrolls");
+    hands.at.shows("mouse captured");
     let seen = hands.at.shows("#r1");
     hands.press("Ctrl-L");
     hands.at.until_written(seen.written, "\x1b[2J");

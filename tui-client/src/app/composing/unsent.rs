@@ -22,8 +22,8 @@ pub(in crate::app) fn retry(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Net(net::Command::Resend(id))]
 }
 
-/// Takes an unsent message back into the composer: the oldest refused one; otherwise the newest waiting one, as soon as
-/// the connection has released it.
+/// Takes an unsent message back into the composer: the oldest refused one; otherwise the newest waiting one, as soon
+/// as the connection has released it.
 pub(in crate::app) fn take_back(model: &mut Model) -> Vec<Effect> {
     let timeline = &model.pane().timeline;
     if let Some((id, text)) = timeline.refused().map(|item| (item.id().clone(), item.original().clone())) {
@@ -82,8 +82,8 @@ fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
 }
 
 impl Model {
-    /// Returns the texts that are not known to be stored, each with its room: messages and drafts, in the order of the
-    /// rooms. Drafts that are commands are left out.
+    /// Returns the texts that are not known to be stored, each with its room: messages and drafts, in the order of
+    /// the rooms. Drafts that are commands are left out.
     #[must_use]
     pub fn unsent(&self) -> Vec<Block> {
         let mut lines = Vec::new();

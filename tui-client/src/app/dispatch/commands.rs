@@ -53,16 +53,16 @@ fn extension(model: &mut Model, name: &'static str, argument: String, note: &str
     vec![Effect::Extension { name, argument }, Effect::Net(net::Command::Ping)]
 }
 
-/// Runs the command with this row, or begins it if it needs an argument. It is written as the draft, as if it had been
-/// typed: a confirmation works there too.
+/// Runs the command with this usage, or begins it if it needs an argument. The command is written into the draft
+/// first, so that a confirmation with Enter works.
 pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effect> {
     let (name, argument) = command::parts(usage);
     if model.pane().composer.has_draft() {
-        model.show_hint(&format!("{name} has no place beside your draft: send it or cut it first"));
+        model.show_hint(&format!("{name} needs an empty draft: send or cut your text first"));
         return Vec::new();
     }
-    // The draft has no place on the screen while one looks for something.
-    search::stay(model);
+    // A search hides the draft.
+    search::end_here(model);
     let (line, is_whole) = match argument {
         _ if usage.starts_with("//") => ("//".to_owned(), false),
         "" => (name.to_owned(), true),
@@ -73,7 +73,7 @@ pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effec
     if is_whole { submit(model, None) } else { effects }
 }
 
-/// Leaves the program; where text would be lost, only when asked a second time.
+/// Quits. If unsent text would be lost, the user must ask twice.
 pub(in crate::app) fn quit(
     model: &mut Model,
     confirmed: Option<&Confirmation>,
@@ -90,7 +90,7 @@ pub(in crate::app) fn quit(
     if rooms.is_empty() || confirmed == Some(&Confirmation::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];
     }
-    let hint = format!("not sent: text in {}; once more quits, and prints it", rooms.join(", "));
+    let hint = format!("unsent text in {}; quit again to leave, it is printed then", rooms.join(", "));
     model.confirm = Some(Confirmation::Quit);
     model.show_hint(&hint);
     Vec::new()

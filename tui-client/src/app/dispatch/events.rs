@@ -1,4 +1,4 @@
-//! What the network says.
+//! Events of the connection: they update rooms, timelines, read positions and notes.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
-use crate::app::rooms::scrollback::{MANY, SOME, ask_history};
+use crate::app::rooms::scrollback::{READING_PAGE, SEARCH_PAGE, request_history};
 use crate::app::rooms::search;
 use crate::app::rooms::timeline::{LoadedEntry, Sending, ShownMessage, Tone, Top};
 use crate::markup::mentions;
@@ -66,7 +66,7 @@ fn on_state(model: &mut Model, state: &ConnectionState) {
     }
 }
 
-/// How far a message of ours is.
+/// Updates the state of an outgoing message.
 fn on_sent(model: &mut Model, id: &ClientMsgId, state: SendState) -> Vec<Effect> {
     let me = model.me().clone();
     let Some(index) = model.rooms.iter().position(|room| room.pane.timeline.is_outgoing(id)) else {
@@ -84,7 +84,7 @@ fn on_sent(model: &mut Model, id: &ClientMsgId, state: SendState) -> Vec<Effect>
     Vec::new()
 }
 
-/// The room is entered: what the timeline says of the time before, and what to ask for.
+/// Handles a join: adds a note about the time offline, and requests the page of history that is needed.
 fn on_joined(
     model: &mut Model,
     index: usize,
@@ -100,7 +100,7 @@ fn on_joined(
         room.pane.timeline.reset();
         Some("history was reset".to_owned())
     } else {
-        offline.map(|offline| after_gap(offline, recovery, lacking))
+        offline.map(|offline| offline_note(offline, recovery, lacking))
     };
     if let Some(note) = note {
         model.note(Some(index), Tone::Info, sanitize::block(&note));
@@ -109,7 +109,7 @@ fn on_joined(
     let is_unknown = room.pane.timeline.top() == Top::Unknown;
     let page = match (recovery, since) {
         (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(HistoryPage::Newest),
-        // What had been read before stands above what is new.
+        // Loads read messages to show above the new ones.
         (Some(Recovery::Complete { replayed: 1.. }), Some(since)) if is_unknown => {
             Some(HistoryPage::Before(since.next()))
         }
@@ -119,11 +119,11 @@ fn on_joined(
         (Some(Recovery::Complete { .. }), _) if is_unknown => Some(HistoryPage::Newest),
         (Some(_), _) => None,
     };
-    page.map(|page| ask_history(room, page, SOME)).into_iter().collect()
+    page.map(|page| request_history(room, page, READING_PAGE)).into_iter().collect()
 }
 
-/// What is said of the time without a connection; `lacking` entries of those that were missed do not follow.
-fn after_gap(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> String {
+/// Returns the note about the time offline. `lacking` is the number of missed entries that are not replayed.
+fn offline_note(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> String {
     let offline = human(offline);
     match recovery.map(Recovery::replayed) {
         None => format!("offline {offline}"),
@@ -141,37 +141,42 @@ fn on_message(
 ) -> Vec<Effect> {
     let Some(index) = model.index_of(&message.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
-    let (stamp, said) = read(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
-    let is_news = model.user.as_ref() != Some(&message.from);
-    let came = NewEntry { position, is_news, mention: said.mention, replayed };
-    let is_mention = said.mention;
-    let from = (is_news && !replayed).then(|| said.nick.clone());
+    let (stamp, shown) = to_shown(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
+    let is_from_other = model.user.as_ref() != Some(&message.from);
+    let entry = NewEntry { position, is_from_other, mention: shown.mention, replayed };
+    let is_mention = shown.mention;
+    let from = (is_from_other && !replayed).then(|| shown.nick.clone());
     let room = &mut model.rooms[index];
-    room.pane.timeline.add_message(message.seq, stamp, said);
+    room.pane.timeline.add_message(message.seq, stamp, shown);
     room.stopped_typing(&message.from);
-    if room.reading.came(message.seq, &came, is_looked_at) && is_looked_at {
-        room.see();
+    if room.reading.add_entry(message.seq, &entry, is_looked_at) && is_looked_at {
+        room.mark_seen();
     }
-    let told =
+    let notification =
         from.and_then(|from| notify::notify_message(model, index, &from, message.text.as_str(), is_mention));
-    told.into_iter().collect()
+    notification.into_iter().collect()
 }
 
-/// An entry that cannot be read: it has no row and is not counted as unread, and the position after it is kept.
+/// Handles an entry of an unknown kind. It has no row and is not counted as unread; the position after it is kept.
 fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, replayed: bool) {
     let Some(index) = model.index_of(name) else { return };
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
     let seq = position.seq();
     room.pane.timeline.hold(seq);
-    let came = NewEntry { position: Some(position), is_news: false, mention: false, replayed };
-    if room.reading.came(seq, &came, is_looked_at) && is_looked_at {
-        room.see();
+    let entry = NewEntry { position: Some(position), is_from_other: false, mention: false, replayed };
+    if room.reading.add_entry(seq, &entry, is_looked_at) && is_looked_at {
+        room.mark_seen();
     }
 }
 
-/// A message as it is shown. One of ours that is on its way is so no more.
-fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZone) -> (Stamp, ShownMessage) {
+/// Converts a message for the timeline. If it is an outgoing message of this client, that one is removed.
+fn to_shown(
+    room: &mut Room,
+    message: &Message,
+    user: Option<&UserId>,
+    zone: &TimeZone,
+) -> (Stamp, ShownMessage) {
     let is_own = user == Some(&message.from);
     let ours = is_own
         && message
@@ -181,8 +186,8 @@ fn read(room: &mut Room, message: &Message, user: Option<&UserId>, zone: &TimeZo
     let text = sanitize::block(message.text.as_str());
     let names = |user: &UserId| !mentions(text.as_str(), sanitize::line(user.as_str()).as_str()).is_empty();
     let mention = !is_own && user.is_some_and(names);
-    let said = ShownMessage { nick: room.nick(&message.from), text, mention, ours };
-    (Stamp::of(message.ts, zone), said)
+    let shown = ShownMessage { nick: room.nick(&message.from), text, mention, ours };
+    (Stamp::of(message.ts, zone), shown)
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) {
@@ -206,7 +211,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
         SystemEvent::Joined(joined) => {
             let Some(index) = model.index_of(&joined.room) else { return };
             let is_own = model.user.as_ref() == Some(&joined.user_id);
-            if model.rooms[index].came(&joined.user_id, joined.member_count) && !is_own {
+            if model.rooms[index].member_joined(&joined.user_id, joined.member_count) && !is_own {
                 add_presence(model, index, &joined.user_id, true);
             }
         }
@@ -214,7 +219,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
         SystemEvent::Resync(resync) => on_resync(model, &resync),
         SystemEvent::TokenExpiring(expiring) => {
             let at = Stamp::of(expiring.expires_at, &model.zone);
-            let text = format!("the token expires at {:02}:{:02}; get another one", at.hour, at.minute);
+            let text = format!("the token expires at {:02}:{:02}; renew it", at.hour, at.minute);
             model.note(None, Tone::Notice, sanitize::block(&text));
         }
         SystemEvent::Notice(notice) => {
@@ -224,7 +229,7 @@ fn on_system(model: &mut Model, event: SystemEvent) {
             if let Some(index) = room
                 && !model.is_looked_at(index)
             {
-                model.rooms[index].reading.told();
+                model.rooms[index].reading.add_notice();
             }
         }
         SystemEvent::Welcome(_) => {}
@@ -241,7 +246,7 @@ fn on_left(model: &mut Model, left: &Left) {
         model.note(Some(index), Tone::Notice, sanitize::block(&text));
     } else {
         add_presence(model, index, &left.user_id, false);
-        model.rooms[index].left(&left.user_id, left.member_count);
+        model.rooms[index].member_left(&left.user_id, left.member_count);
     }
 }
 
@@ -252,7 +257,7 @@ fn add_presence(model: &mut Model, index: usize, user: &UserId, came: bool) {
     let nick = room.nick(user);
     room.pane.timeline.add_presence(stamp, &nick, came);
     if is_looked_at {
-        room.see();
+        room.mark_seen();
     }
 }
 
@@ -267,7 +272,7 @@ fn on_resync(model: &mut Model, resync: &Resync) {
     } else {
         let from = resync.position.seq().get().saturating_sub(resync.recovery.replayed());
         let forgotten = room.pane.timeline.remove_after(Seq::new(from));
-        room.reading.rewound(Seq::new(from), &resync.position, forgotten as u64);
+        room.reading.log_changed(Seq::new(from), &resync.position, forgotten as u64);
         format!("history changed · {} recovered", resync.recovery.replayed())
     };
     model.note(Some(index), Tone::Info, sanitize::block(&text));
@@ -300,7 +305,7 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
         let Some(EntryRef { seq, kind, .. }) = event.entry() else { continue };
         let row = match (kind, event) {
             (Some(EntryKind::Message), ServerEvent::Message(message)) => {
-                Some(read(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone))
+                Some(to_shown(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone))
             }
             (Some(EntryKind::Message) | None, _) => None,
         };
@@ -312,17 +317,17 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let room = &mut model.rooms[index];
     room.pane.timeline.add_page(before, entries, history.has_more);
     if is_looked_at {
-        room.see();
+        room.mark_seen();
     }
-    // A page without a row shows nothing to whoever asked for it.
+    // A page without a row shows nothing, so the page before it is requested too.
     if let Some(oldest) = oldest.filter(|oldest| before.is_none_or(|before| *oldest < before))
         && !has_rows
         && history.has_more
     {
         let before = room.pane.timeline.held_from(oldest);
-        let asked = ask_history(room, HistoryPage::Before(before), MANY);
+        let request = request_history(room, HistoryPage::Before(before), SEARCH_PAGE);
         room.set_searching_older(is_searching_older);
-        return vec![asked];
+        return vec![request];
     }
     if is_searching_older { search::on_page(model, index) } else { Vec::new() }
 }
@@ -341,7 +346,7 @@ fn on_members(model: &mut Model, members: &Members) {
     }
 }
 
-/// A refusal. That of a message is told by its state.
+/// Handles a refusal. The refusal of a message arrives as its state instead.
 fn on_error(model: &mut Model, error: &ErrorEvent) {
     if error.client_msg_id.is_some() {
         return;

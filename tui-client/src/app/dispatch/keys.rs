@@ -1,4 +1,4 @@
-//! Keys and pastes: each key is an action, and goes to the overlay, the search, or the screen below.
+//! Keys and pastes. Each key is an action, for the overlay, the search, or the screen below.
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
@@ -36,7 +36,7 @@ pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     on_screen(model, action, confirmed.as_ref())
 }
 
-/// Does an action below the overlays: for the search, or for the draft and the timeline.
+/// Handles an action below the overlays: in the search, otherwise on the draft and the timeline.
 fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match search::on_key(model, action) {
         Some(effects) => effects,
@@ -60,12 +60,12 @@ pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     write(model, &kept)
 }
 
-/// The draft comes back from an editor, or a sentence on why it does not.
+/// Handles the result of an editor: the new draft, or an error as a sentence for the user.
 pub(in crate::app) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
     draft::replace(model, result)
 }
 
-/// Handles a key in the overlay; `None`: the key is for the screen below.
+/// Handles an action in the overlay. Returns `None` if it is for the screen below.
 pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     let step = match model.overlay.as_ref()? {
         Overlay::Links { .. } => links::on_key(model, action),
@@ -85,7 +85,7 @@ pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Ve
     }
 }
 
-/// Handles a key in an overlay of text, which is scrolled, and closed by everything else.
+/// Handles an action in an overlay of text. Actions that do not scroll close it.
 fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
     if matches!(action, Action::Redraw | Action::Suspend) {
         return NextStep::Pass;
@@ -98,7 +98,7 @@ fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
     if is_done { NextStep::nothing() } else { NextStep::Pass }
 }
 
-/// Does an action on the draft or the timeline. `confirmed`: what the key before asked to confirm.
+/// Handles an action on the draft or the timeline. `confirmed` is the confirmation that the key before asked for.
 fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
@@ -107,7 +107,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         Action::CompleteBack => completion::complete(model, true),
         Action::PasteCut => edit(model, |model| {
             let result = model.pane_mut().composer.editor.paste_cut();
-            hint_if_full(model, result, "what was cut");
+            hint_if_full(model, result, "the cut text");
         }),
         Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
         Action::Undo => edit(model, |model| {
@@ -117,7 +117,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         }),
         Action::Redo => edit(model, |model| {
             if !model.pane_mut().composer.editor.redo() {
-                model.show_hint("nothing to make again");
+                model.show_hint("nothing to redo");
             }
         }),
         Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
@@ -164,10 +164,10 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
 fn toggle_mouse(model: &mut Model) -> Vec<Effect> {
     model.mouse = !model.mouse;
     let hint = if model.mouse {
-        "the mouse scrolls, chooses and selects".to_owned()
+        "mouse captured: it scrolls, chooses and selects".to_owned()
     } else {
-        let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} takes it back"));
-        format!("the mouse is the terminal's{}", key.unwrap_or_default())
+        let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} captures it"));
+        format!("mouse released to the terminal{}", key.unwrap_or_default())
     };
     model.show_hint(&hint);
     vec![Effect::Mouse(model.mouse)]

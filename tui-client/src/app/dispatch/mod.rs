@@ -1,4 +1,4 @@
-//! Inputs: keys, mouse, and events of the network. Nothing in the app calls it but `update`.
+//! Dispatch of inputs: keys, mouse, and connection events. Only `update` calls it.
 
 pub(in crate::app) mod commands;
 pub(in crate::app) mod events;

@@ -1,4 +1,4 @@
-//! Mouse events. The view knows the places on the screen: it reports what was hit.
+//! Mouse events. The view knows the layout of the screen and reports the element that was hit.
 
 use crate::app::dispatch::keys::on_overlay;
 use crate::app::keys::Action;
@@ -8,7 +8,7 @@ use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::{inspector, themes};
 use crate::app::rooms::scrollback::scroll_back;
 
-/// Bytes of a selection that are copied at most: terminals take 100,000 of base64.
+/// Bytes of the largest selection that is copied: terminals accept 100,000 bytes of base64.
 const COPIED_BYTES: usize = 74_000;
 
 pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
@@ -58,7 +58,7 @@ pub(in crate::app) fn on_selected(model: &mut Model, text: String) -> Vec<Effect
         return Vec::new();
     }
     if text.len() > COPIED_BYTES {
-        model.show_hint("too much to copy");
+        model.show_hint("the selection is too long to copy");
         return Vec::new();
     }
     model.show_hint(&format!("copied {} characters", text.chars().count()));

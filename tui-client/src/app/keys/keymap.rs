@@ -37,8 +37,8 @@ impl Keymap {
         bound.copied().or_else(|| written().map(Action::Insert))
     }
 
-    /// Sets the keys of the action with this name. Other actions lose these keys. An error is a sentence for the user;
-    /// the keymap is unchanged then.
+    /// Sets the keys of the action with this name. Other actions lose these keys. An error is a sentence for the
+    /// user; the keymap is unchanged then.
     pub fn remap(&mut self, name: &str, keys: &[&str]) -> Result<(), String> {
         let binding = bindings().find(|binding| binding.name == name);
         let binding = binding.ok_or_else(|| format!("there is no action `{name}`"))?;

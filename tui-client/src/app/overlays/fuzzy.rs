@@ -1,19 +1,19 @@
-//! What a query finds: texts that have its letters in their order, the best first.
+//! Fuzzy matching: texts that contain the letters of a query in order, the best match first.
 
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-/// A text that was found.
+/// A text that matches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::app) struct FuzzyMatch {
-    /// Which of the texts.
+    /// Index among the texts.
     pub(in crate::app) index: usize,
-    /// Its graphemes that the query has, by number, each once and in their order.
+    /// Indexes of the graphemes that match, ascending and each once.
     pub(in crate::app) matched: Vec<u32>,
 }
 
-/// Finds `query` in `texts`: each of its words, in whatever case and with or without accents. Equally good ones stay in
-/// their order, and an empty query finds all.
+/// Finds the texts that match each word of `query`, ignoring case and accents. Equally good texts keep their order.
+/// An empty query matches all.
 pub(in crate::app) fn find<'a>(query: &str, texts: impl Iterator<Item = &'a str>) -> Vec<FuzzyMatch> {
     let mut config = Config::DEFAULT;
     config.prefer_prefix = true;
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_in_their_order_are_enough_and_the_best_is_first() {
+    fn letters_in_order_match_and_the_best_match_is_first() {
         let rooms = ["random", "chat-general", "general", "dev"];
         assert_eq!(found("", &rooms), rooms);
         assert_eq!(found("gen", &rooms), ["general", "chat-general"]);
@@ -53,13 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_letters_too() {
+    fn signs_match_themselves_and_accents_are_ignored() {
         assert_eq!(found("!^", &["a!^b", "ab"]), ["a!^b"]);
         assert_eq!(found("buro", &["büro 7"]), ["büro 7"]);
     }
 
     #[test]
-    fn what_matched_is_told_in_graphemes() {
+    fn matches_are_counted_in_graphemes() {
         let found = find("b日", ["a👩\u{200d}🚀b-日本"].into_iter());
         assert_eq!(found, [FuzzyMatch { index: 0, matched: vec![2, 4] }]);
     }

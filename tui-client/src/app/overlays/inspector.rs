@@ -1,4 +1,4 @@
-//! The inspector: frames on the wire and the state of the connection, for those who write clients or run servers.
+//! The inspector: frames and the state of the connection, for developers of clients and for operators.
 
 mod json;
 pub(in crate::app) mod record;
@@ -21,7 +21,7 @@ use json::kind;
 pub use json::pretty;
 use record::{ConnectionChange, InspectorPart, ShownFrame};
 
-/// Round trips that are kept.
+/// Round-trip times that are kept.
 const TRIPS: usize = 60;
 /// Changes of the connection that are kept.
 const CHANGES: usize = 100;
@@ -33,7 +33,7 @@ pub(in crate::app) fn open(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Net(net::Command::Trace(true))]
 }
 
-/// Has no more frames told, where the inspector is not open any more.
+/// Ends the trace of frames after the inspector was closed.
 pub(in crate::app) fn close_unless_open(model: &mut Model) -> Option<Effect> {
     let was_open = std::mem::replace(&mut model.inspects, model.overlay == Some(Overlay::Inspector));
     if model.inspects || !was_open {
@@ -43,16 +43,16 @@ pub(in crate::app) fn close_unless_open(model: &mut Model) -> Option<Effect> {
     Some(Effect::Net(net::Command::Trace(false)))
 }
 
-/// Keeps how the connection is now.
+/// Records a change of the connection's state.
 pub(in crate::app) fn on_state(model: &mut Model, state: &ConnectionState) {
     let what = match state {
         ConnectionState::Connecting { attempt: 1 } => "connecting".to_owned(),
-        ConnectionState::Connecting { attempt } => format!("connecting, try {attempt}"),
+        ConnectionState::Connecting { attempt } => format!("connecting, attempt {attempt}"),
         ConnectionState::Connected { user_id, .. } => format!("connected as {user_id}"),
         ConnectionState::Waiting { reason, retry_in, .. } => {
-            format!("{reason}; next try in {:.1} s", retry_in.as_secs_f64())
+            format!("{reason}; next attempt in {:.1} s", retry_in.as_secs_f64())
         }
-        ConnectionState::Stopped { reason } => format!("{reason}; no try follows"),
+        ConnectionState::Stopped { reason } => format!("{reason}; no further attempt"),
     };
     let is_connected = matches!(state, ConnectionState::Connected { .. });
     model.inspector.since = is_connected.then_some(model.now.mono);
@@ -95,7 +95,7 @@ pub(in crate::app) fn on_traced(model: &mut Model, traced: Traced) {
     }
 }
 
-/// Handles a key in the inspector.
+/// Handles an action in the inspector.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let inspector = &mut model.inspector;
     let at = inspector.chosen_index().unwrap_or(0);
@@ -111,7 +111,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
         }
         Action::Submit if is_list => {
             inspector.is_opened = !inspector.frames.is_empty();
-            // It stays the one that is shown, whatever comes.
+            // The frame stays selected when others arrive.
             inspector.chosen = inspector.frames.get(at).map(|frame| frame.number);
             return NextStep::Done(vec![Effect::Scroll(Scroll::Top)]);
         }
@@ -127,7 +127,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     NextStep::nothing()
 }
 
-/// A notch of the wheel goes over three frames, or lines.
+/// Handles the mouse wheel: three frames or lines for each notch.
 pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     let inspector = &mut model.inspector;
     if inspector.part == InspectorPart::Frames && !inspector.is_opened {
@@ -138,7 +138,7 @@ pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     vec![Effect::Scroll(if up { Scroll::WheelUp } else { Scroll::WheelDown })]
 }
 
-/// Frames that a page up or down goes over.
+/// Frames of a page.
 const PAGE: usize = 10;
 
 fn push<T>(items: &mut VecDeque<T>, item: T, most: usize) {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_told_only_while_it_is_open() {
+    fn frames_are_recorded_only_while_it_is_open() {
         let mut client = opened();
         assert_eq!(client.model.inspector().frames.len(), 30);
         let effects = client.press(KeyCode::Esc);
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_opens_something_else_closes_it() {
+    fn an_input_that_closes_the_inspector_ends_the_trace() {
         let mut client = opened();
         let effects = client.input(crate::app::Input::Paste("text".to_owned()));
         assert!(effects.contains(&Effect::Net(Command::Trace(false))), "{effects:?}");
     }
 
     #[test]
-    fn the_list_follows_until_a_frame_is_chosen() {
+    fn the_list_follows_until_a_frame_is_selected() {
         let mut client = opened();
         let chosen = |client: &Client| {
             let inspector = client.model.inspector();
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(chosen(&client), 31);
         client.press(KeyCode::Up);
         client.net(frame(32, "{}"));
-        assert_eq!(chosen(&client), 30, "it stands");
+        assert_eq!(chosen(&client), 30, "the selection stays");
         client.press(KeyCode::Enter);
         assert_eq!(client.model.inspector().opened().map(|frame| frame.number), Some(30));
         for number in 33..=TRACED as u64 + 40 {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_have_their_time_and_their_kind() {
+    fn frames_show_their_time_and_type() {
         let client = opened();
         let shown = &client.model.inspector().frames[0];
         assert_eq!((shown.time.as_str(), shown.kind.as_str()), ("20:17:59.750", "pong"));
@@ -232,36 +232,36 @@ mod tests {
     }
 
     #[test]
-    fn the_token_says_when_it_ends() {
+    fn the_expiry_of_the_token_is_shown() {
         let mut client = opened();
-        let said = |client: &Client| client.model.inspector().expiry(client.model.now.wall);
-        assert_eq!(said(&client).0, "no token yet");
+        let expiry = |client: &Client| client.model.inspector().expiry(client.model.now.wall);
+        assert_eq!(expiry(&client).0, "no token yet");
         let now = client.model.now.wall.millis() / 1_000;
-        let tell = |exp: Option<u64>, client: &mut Client| {
+        let claims = |exp: Option<u64>, client: &mut Client| {
             let claims = exp.map(|exp| {
                 let claims = serde_json::json!({"sub": "you\u{202e}", "exp": exp});
                 claims.as_object().expect("an object").clone()
             });
             client.net(Event::Traced(Box::new(Traced::Token(claims))));
         };
-        tell(Some(now + 3 * 3_600), &mut client);
-        assert_eq!(said(&client), ("expires in 3 h".to_owned(), false));
+        claims(Some(now + 3 * 3_600), &mut client);
+        assert_eq!(expiry(&client), ("expires in 3 h".to_owned(), false));
         assert_eq!(client.model.inspector().claims[1].1.as_str(), "\"you\"");
-        tell(Some(now - 130), &mut client);
-        assert_eq!(said(&client), ("expired 2 min ago".to_owned(), true));
-        tell(None, &mut client);
-        assert_eq!(said(&client).0, "the token is no JWT");
+        claims(Some(now - 130), &mut client);
+        assert_eq!(expiry(&client), ("expired 2 min ago".to_owned(), true));
+        claims(None, &mut client);
+        assert_eq!(expiry(&client).0, "the token is not a JWT");
     }
 
     #[test]
-    fn what_happened_to_the_connection_is_kept() {
+    fn changes_of_the_connection_are_recorded() {
         let mut client = Client::online(&["chat"]);
         client.lose(Duration::from_millis(1_900));
         client.connect();
         let changes = &client.model.inspector().changes;
         let what: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
         assert_eq!(what[0], "connected as you");
-        assert!(what[1].ends_with("next try in 1.9 s"), "{what:?}");
+        assert!(what[1].ends_with("next attempt in 1.9 s"), "{what:?}");
         client.pass(61_000);
         assert_eq!(client.model.inspector().connected_for(client.mono()), Some(Duration::from_secs(61)));
         for _ in 0..2 * CHANGES {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_shown_line_by_line() {
+    fn json_is_formatted_line_by_line() {
         let text = r#"{"type":"a","b":[1,{"c":"x, {\""}],"d":{},"e":[]}"#;
         let shown = "{\n  \"type\": \"a\",\n  \"b\": [\n    1,\n    {\n      \"c\": \"x, {\\\"\"\n    }\n  ],\n  \"d\": {},\n  \"e\": []\n}";
         assert_eq!(pretty(text), shown);
@@ -279,7 +279,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_of_what_is_shown(text in r#"[{}\[\],:"\\a-z0-9 é]{0,80}"#) {
+        fn formatting_changes_only_white_space(text in r#"[{}\[\],:"\\a-z0-9 é]{0,80}"#) {
             let bare = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
             prop_assert_eq!(bare(&pretty(&text)), bare(&text));
         }

@@ -1,4 +1,4 @@
-//! Following links: those of what is visible in a list, the newest first.
+//! The list of links on the screen, the newest first.
 
 use crate::app::keys::Action;
 use crate::app::message::Effect;
@@ -9,10 +9,10 @@ use crate::app::rooms::room::Room;
 use crate::app::rooms::timeline::{Body, Item, TimelineRow};
 use crate::markup::{Markup, Target};
 
-/// Links that are listed at most.
+/// Largest number of links in the list.
 const LISTED: usize = 99;
 
-/// Shows the links of what is visible.
+/// Opens the list with the links of the visible items.
 pub(in crate::app) fn open(model: &mut Model) -> Vec<Effect> {
     let targets = model.room().map(visible).unwrap_or_default();
     if targets.is_empty() {
@@ -29,7 +29,7 @@ fn visible(room: &Room) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for item in (timeline.index_of(first)..=timeline.index_of(last)).rev().filter_map(|at| timeline.get(at)) {
         let text = match item {
-            Item::Row(TimelineRow { body: Body::Message(said), .. }) => &said.text,
+            Item::Row(TimelineRow { body: Body::Message(message), .. }) => &message.text,
             Item::Outgoing(outgoing) => &outgoing.text,
             Item::Row(_) => continue,
         };
@@ -42,7 +42,7 @@ fn visible(room: &Room) -> Vec<Target> {
     targets
 }
 
-/// Handles a key in the list.
+/// Handles an action in the list.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let Some(Overlay::Links { targets, selected }) = &mut model.overlay else { return NextStep::Pass };
     let last = targets.len().saturating_sub(1);
@@ -54,13 +54,13 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
         Action::End => *selected = last,
         Action::Submit => {
             let target = targets.swap_remove((*selected).min(last));
-            return NextStep::Done(follow(model, target));
+            return NextStep::Done(open_link(model, target));
         }
         Action::Insert(digit @ '1'..='9') => {
             let index = digit as usize - '1' as usize;
             if index <= last {
                 let target = targets.swap_remove(index);
-                return NextStep::Done(follow(model, target));
+                return NextStep::Done(open_link(model, target));
             }
         }
         Action::Close | Action::Links => model.overlay = None,
@@ -72,7 +72,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     NextStep::nothing()
 }
 
-fn follow(model: &mut Model, target: Target) -> Vec<Effect> {
+fn open_link(model: &mut Model, target: Target) -> Vec<Effect> {
     model.overlay = None;
     model.show_hint(&format!("opening {target}"));
     vec![Effect::Open(target)]

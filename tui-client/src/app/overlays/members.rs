@@ -9,7 +9,7 @@ use crate::app::rooms::room::Membership;
 use crate::net;
 use crate::sanitize;
 
-/// Opens the list for a room; without a name, for the one that is shown.
+/// Opens the list of a room; without a name, of the room that is shown.
 pub(in crate::app) fn open(model: &mut Model, name: Option<RoomName>) -> Vec<Effect> {
     let Some(name) = name.or_else(|| model.room().map(|room| room.name.clone())) else {
         model.show_hint("you are in no room");

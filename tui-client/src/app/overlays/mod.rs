@@ -1,6 +1,6 @@
-//! Panes over the screen: pickers, lists, the inspector.
+//! Overlays: pickers, lists, and the inspector, drawn over the screen.
 //!
-//! `overlay` has what each of them holds. A key in one of them returns a [`next_step::NextStep`].
+//! `overlay` has the state of each. A key in an overlay returns a [`next_step::NextStep`].
 
 pub(in crate::app) mod fuzzy;
 pub(in crate::app) mod inspector;

@@ -1,6 +1,6 @@
 //! The next step after a key press in an overlay.
 //!
-//! An overlay changes itself and returns what follows; the dispatch does it.
+//! An overlay changes its own state and returns the next step; the dispatch performs it.
 
 use realtime_shared::RoomName;
 
@@ -15,11 +15,11 @@ pub(in crate::app) enum NextStep {
     Done(Vec<Effect>),
     /// The key is for what lies below the overlay.
     Pass,
-    /// Do this action below the overlay, which is closed.
+    /// Handle this action below the overlay, which is closed.
     Act(Action),
-    /// Run or begin the command with this row.
+    /// Run or begin the command with this usage.
     Command(&'static str),
-    /// Go to this room, and join it where the user is not in it.
+    /// Go to this room; join it if necessary.
     Join(RoomName),
 }
 
@@ -30,7 +30,8 @@ impl NextStep {
     }
 }
 
-/// Closes a picker for a key without a meaning in it. The key goes to what lies below, unless it closes or toggles.
+/// Closes a picker after an action without a meaning in it. The action goes to the screen below, unless it is Close
+/// or the picker's own toggle.
 pub(in crate::app) fn leave(overlay: &mut Option<Overlay>, action: Action, toggle: Action) -> NextStep {
     if matches!(action, Action::Redraw | Action::Suspend) {
         return NextStep::Pass;

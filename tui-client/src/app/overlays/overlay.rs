@@ -1,4 +1,4 @@
-//! What lies over the screen: help, rooms, the palette, members, links, themes.
+//! State of the overlays: help, rooms, palette, members, inspector, links, themes.
 
 use realtime_shared::{RoomName, RoomSummary};
 
@@ -7,43 +7,39 @@ use crate::app::theme::Theme;
 use crate::markup::Target;
 use crate::sanitize::Line;
 
-/// What lies over the screen.
+/// The overlay that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlay {
-    /// Keys and commands.
     Help,
-    /// Rooms to go to; `switcher` has what it does.
+    /// The room switcher, see `switcher`.
     Rooms {
-        /// What is looked for among them.
         picker: Picker,
-        /// Those that the server told, and whether there are more; `None` until it does.
+        /// Rooms that the server listed, and whether it has more; `None` until the answer arrives.
         listed: Option<(Vec<RoomSummary>, bool)>,
-        /// What the server was asked for.
+        /// Prefix that the server was asked for.
         prefix: Option<String>,
     },
-    /// Commands and actions; `palette` has what it does.
+    /// Commands and actions, see `palette`.
     Palette(Picker),
-    /// Who is in a room.
+    /// Members of a room.
     Members {
-        /// Which.
         room: RoomName,
-        /// What it is called.
+        /// Name of the room, safe to show.
         title: Line,
-        /// Who is there, and how many; `None` until the server tells.
+        /// Names and the member count; `None` until the answer arrives.
         members: Option<(Vec<Line>, u64)>,
     },
-    /// What goes over the wire; `inspector` has what it does.
+    /// Frames and the connection, see `inspector`.
     Inspector,
-    /// Links to follow.
     Links {
-        /// Where they lead, the newest first; never none.
+        /// The newest first; never empty.
         targets: Vec<Target>,
-        /// The chosen one, from 0.
+        /// Index of the selected link.
         selected: usize,
     },
-    /// How the screen may look; the chosen one is what it looks like already.
+    /// Themes. The selected one is applied at once.
     Themes {
-        /// What it looked like before.
+        /// Theme before the list was opened.
         before: Theme,
     },
 }

@@ -1,7 +1,7 @@
-//! The palette: every command and every action, found by its name or by what it does, with the keys that it has now.
+//! The palette: all commands and actions with their keys, found by name or explanation.
 //!
-//! It has no list of its own: a row of commands ([`command`]) or of [`GROUPS`] is enough. A command that is an action too is
-//! there once; [`SAME`] says which those are.
+//! It takes them from the tables of commands ([`command`]) and keys ([`GROUPS`]). A command that equals an action is
+//! listed once; [`SAME`] lists these commands.
 
 use crate::app::composing::command;
 use crate::app::keys::{Action, Binding, GROUPS};
@@ -11,7 +11,7 @@ use crate::app::overlays::next_step::{NextStep, leave};
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::Reply;
 
-/// Commands that are actions where nothing is said after them.
+/// Commands that equal an action if they have no argument.
 const SAME: [(&str, Action); 6] = [
     ("/rooms", Action::Rooms),
     ("/who", Action::Members),
@@ -21,18 +21,17 @@ const SAME: [(&str, Action); 6] = [
     ("/quit", Action::Quit),
 ];
 
-/// Something that can be done.
+/// A command or an action in the palette.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// What it is called: a command with what is said after it, or an action.
+    /// The usage of a command, or the name of an action.
     pub title: String,
-    /// What it does.
+    /// The explanation.
     pub does: &'static str,
-    /// The keys that do it.
     pub keys: Vec<String>,
-    /// The title's graphemes that were looked for, by number and in their order.
+    /// Indexes of the graphemes of `title` that match the query, ascending.
     pub in_title: Vec<u32>,
-    /// The same of what it does.
+    /// Indexes of the graphemes of `does` that match the query, ascending.
     pub in_does: Vec<u32>,
     run: Run,
 }
@@ -40,12 +39,12 @@ pub struct Offer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Run {
     Action(Action),
-    /// As its row has it.
+    /// The usage of the command.
     Command(&'static str),
 }
 
 impl Model {
-    /// What [`Overlay::Palette`] offers for what is looked for, the best first.
+    /// Returns the commands and actions of [`Overlay::Palette`] that match the query, the best match first.
     #[must_use]
     pub fn offers(&self) -> Vec<Offer> {
         let Some(Overlay::Palette(picker)) = &self.overlay else { return Vec::new() };
@@ -64,7 +63,7 @@ impl Model {
         })
     }
 
-    /// Those that are no commands; how to write, which hands know, in the end.
+    /// Returns the actions that are not commands. Actions for writing, which users know by heart, are last.
     fn actions(&self) -> impl Iterator<Item = Offer> {
         bindings().filter(|(_, binding)| !SAME.iter().any(|(_, same)| *same == binding.action)).map(
             |(does, binding)| {
@@ -81,7 +80,7 @@ impl Model {
 }
 
 impl Offer {
-    /// With what was looked for: numbers of graphemes of the title, a space, and what it does. All of these are ASCII.
+    /// Splits the matched graphemes of title, space and explanation. All of these are ASCII.
     fn marked(self, matched: &[u32]) -> Self {
         let title = u32::try_from(self.title.len()).unwrap_or(u32::MAX);
         let in_title = matched.iter().copied().filter(|&at| at < title).collect();
@@ -90,8 +89,8 @@ impl Offer {
     }
 }
 
-/// All that keys can do, each with its explanation. Left out is what opens and closes the palette, and what goes to a room
-/// by its number: those are found by their names.
+/// Returns all bindings with their explanations, except those that open or close the palette or go to a room by
+/// number.
 fn bindings() -> impl Iterator<Item = (&'static str, &'static Binding)> {
     let groups = GROUPS.iter().cycle().skip(1).take(GROUPS.len());
     groups
@@ -100,7 +99,7 @@ fn bindings() -> impl Iterator<Item = (&'static str, &'static Binding)> {
         .filter(|(_, binding)| !matches!(binding.action, Action::Palette | Action::Close | Action::Room(_)))
 }
 
-/// Handles a key in the palette.
+/// Handles an action in the palette.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let offers = model.offers();
     let Some(Overlay::Palette(picker)) = &mut model.overlay else { return NextStep::Pass };
@@ -126,7 +125,7 @@ mod tests {
     use crate::app::COMMANDS;
 
     #[test]
-    fn what_is_the_same_is_a_command_and_an_action() {
+    fn each_shared_name_is_a_command_and_an_action() {
         for (name, action) in SAME {
             assert!(COMMANDS.iter().any(|(usage, _)| command::parts(usage).0 == name), "{name}");
             assert!(bindings().any(|(_, binding)| binding.action == action), "{name}");

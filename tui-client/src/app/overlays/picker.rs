@@ -1,36 +1,36 @@
-//! A list to choose from, with a line where one writes what is looked for.
+//! A list with a query line.
 //!
-//! It knows the number of entries and not the entries. Its owner finds them with the query, and acts on the choice.
+//! The picker knows the number of rows, not the rows. Its owner finds the rows with the query and acts on the choice.
 
 use crate::app::composing::query::{Query, QueryEdit};
 use crate::app::editor::Editor;
 use crate::app::keys::Action;
 
-/// Entries of a page: fewer than a small screen has.
+/// Rows of a page: fewer than a small screen has.
 const PAGE: usize = 5;
 
-/// What is looked for, and which of what was found is chosen.
+/// A query and the selected row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picker {
     query: Query,
     selected: usize,
 }
 
-/// What became of a key.
+/// The result of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) enum Reply {
-    /// It is done.
+    /// The picker handled the key.
     Done,
-    /// Something else is looked for.
+    /// The query changed.
     Queried,
-    /// The chosen one is wanted.
+    /// The user chose the selected row.
     Chosen,
-    /// It means nothing here.
+    /// The key has no meaning in a picker.
     Passed,
 }
 
 impl Picker {
-    /// One that looks for `query`.
+    /// Creates a picker with a query.
     pub(in crate::app) fn new(query: &str, selected: usize) -> Self {
         let mut picker = Self::default();
         picker.write(query);
@@ -38,13 +38,13 @@ impl Picker {
         picker
     }
 
-    /// The line of what is looked for, as it was typed.
+    /// Returns the editor of the query line.
     #[must_use]
     pub const fn query(&self) -> &Editor {
         self.query.line()
     }
 
-    /// The chosen one, from 0; there may be fewer.
+    /// Returns the index of the selected row, which may be beyond the last row.
     #[must_use]
     pub const fn selected(&self) -> usize {
         self.selected
@@ -54,13 +54,13 @@ impl Picker {
         self.selected = index;
     }
 
-    /// Writes into the query, where it fits, and chooses the best.
+    /// Inserts text into the query if it fits, and selects the first row.
     pub(in crate::app) fn write(&mut self, text: &str) {
         let _fits = self.query.write(text);
         self.selected = 0;
     }
 
-    /// Does what a key asks for, where there are `count` to choose from.
+    /// Handles an action. `count` is the number of rows.
     pub(in crate::app) fn on_key(&mut self, action: Action, count: usize) -> Reply {
         let last = count.saturating_sub(1);
         let at = self.selected.min(last);

@@ -1,7 +1,7 @@
-//! Going to a room by its name: the user's own, those that the server lists, and one that nobody has yet.
+//! The room switcher: the user's rooms, the rooms that the server lists, and a new room by its name.
 //!
-//! The list is found anew from the model each time, so that what is unread in it is what is unread now. While the
-//! server's list is awaited, and where it told only some, a name can still be typed in full.
+//! The list is built from the model for each frame, so its unread counts are current. A name can always be typed in
+//! full, also before the server's list arrives or if it is incomplete.
 
 use realtime_shared::{RoomName, Rooms};
 
@@ -17,20 +17,18 @@ use crate::app::rooms::room::{Membership, Room};
 use crate::net;
 use crate::sanitize::{self, Line};
 
-/// A room that can be gone to.
+/// A room in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomChoice {
-    /// What it is called.
     pub title: Line,
-    /// The title's graphemes that were looked for, by number and in their order.
+    /// Indexes of the graphemes of `title` that match the query, ascending.
     pub matched: Vec<u32>,
-    /// Where it is, for the user.
     pub kind: RoomKind,
-    /// How many are there; not known of a room that nobody has yet.
+    /// `None` for a new room.
     pub member_count: Option<u64>,
-    /// Messages that the user has not read.
+    /// Unread messages.
     pub unread: u64,
-    /// Those of them that name the user.
+    /// Unread messages that name the user.
     pub mentions: u64,
     name: RoomName,
 }
@@ -38,13 +36,13 @@ pub struct RoomChoice {
 /// Relation of the user to a room in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomKind {
-    /// It is shown already.
+    /// The room that is shown.
     Shown,
-    /// The user is in it.
+    /// The user is in the room.
     Joined,
-    /// It is entered.
+    /// The server listed the room, or the user has left it.
     Listed,
-    /// It is entered, and begins with that as far as is known.
+    /// No room with this name is known.
     New,
 }
 
@@ -78,8 +76,8 @@ impl RoomChoice {
 }
 
 impl Model {
-    /// The rooms of [`Overlay::Rooms`] that are looked for, the best first; in the end the one that is called exactly
-    /// so, where none is known to be.
+    /// Returns the rooms of [`Overlay::Rooms`] that match the query, the best match first. If no known room has the
+    /// query as its name, a new room follows.
     #[must_use]
     pub fn choices(&self) -> Vec<RoomChoice> {
         let Some(Overlay::Rooms { picker, listed, .. }) = &self.overlay else { return Vec::new() };
@@ -88,12 +86,12 @@ impl Model {
             .iter()
             .enumerate()
             .map(|(index, room)| RoomChoice::own(room, self.current == Some(index)));
-        let told = listed
+        let others = listed
             .iter()
             .flat_map(|(rooms, _)| rooms)
             .filter(|summary| self.index_of(&summary.room).is_none())
             .map(|summary| RoomChoice::other(&summary.room, RoomKind::Listed, Some(summary.member_count)));
-        let known: Vec<RoomChoice> = ours.chain(told).collect();
+        let known: Vec<RoomChoice> = ours.chain(others).collect();
         let query = picker.query().text().trim();
         let found = fuzzy::find(query, known.iter().map(|choice| choice.title.as_str()));
         let new = command::room(query).ok().filter(|name| known.iter().all(|choice| choice.name != *name));
@@ -104,7 +102,7 @@ impl Model {
             .collect()
     }
 
-    /// Why no room can be called as what is looked for; `None` where one can, or nothing is.
+    /// Returns the reason if the query is not a valid room name; `None` if it is valid or empty.
     #[must_use]
     pub fn no_name(&self) -> Option<Line> {
         let Some(Overlay::Rooms { picker, .. }) = &self.overlay else { return None };
@@ -113,7 +111,7 @@ impl Model {
     }
 }
 
-/// Opens the list, and asks the server for its rooms: those whose names begin with `prefix`, which is looked for.
+/// Opens the list and requests the server's rooms with this prefix, which becomes the query.
 pub(in crate::app) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Effect> {
     let selected = if prefix.is_none() { model.current.unwrap_or(0) } else { 0 };
     let picker = Picker::new(prefix.as_deref().unwrap_or(""), selected);
@@ -121,7 +119,7 @@ pub(in crate::app) fn open(model: &mut Model, prefix: Option<String>) -> Vec<Eff
     vec![Effect::Net(net::Command::ListRooms { prefix })]
 }
 
-/// Handles a key in the list.
+/// Handles an action in the list.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let choices = model.choices();
     let Some(Overlay::Rooms { picker, .. }) = &mut model.overlay else { return NextStep::Pass };
@@ -138,7 +136,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     }
 }
 
-/// Something else is looked for: where the server was asked for the beginning of another name, it is asked for all.
+/// Handles a new query. If the server was asked for another prefix, requests all rooms.
 pub(in crate::app) fn on_query(model: &mut Model) -> Vec<Effect> {
     let Some(Overlay::Rooms { picker, listed, prefix }) = &mut model.overlay else { return Vec::new() };
     if prefix.as_ref().is_none_or(|prefix| picker.query().text().starts_with(prefix.as_str())) {
@@ -149,7 +147,7 @@ pub(in crate::app) fn on_query(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Net(net::Command::ListRooms { prefix: None })]
 }
 
-/// The server told its rooms. The room that was gone to with the arrows stays the chosen one.
+/// Handles the server's list. The selected room stays selected, unless it is the first row.
 pub(in crate::app) fn on_listed(model: &mut Model, rooms: Rooms) {
     let selected = |model: &Model| match &model.overlay {
         Some(Overlay::Rooms { picker, .. }) => Some(picker.selected()).filter(|&selected| selected > 0),

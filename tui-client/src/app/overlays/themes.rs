@@ -1,4 +1,4 @@
-//! The list of themes: a theme is tried before it is taken.
+//! The list of themes. The selected theme is applied at once, until the user confirms or cancels.
 
 use super::next_step::NextStep;
 use super::overlay::Overlay;
@@ -7,7 +7,7 @@ use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::theme::Theme;
 
-/// Takes a theme, or shows the list of them.
+/// Sets a theme, or opens the list.
 pub(in crate::app) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Effect> {
     match theme {
         Some(theme) => model.theme = theme,
@@ -16,12 +16,12 @@ pub(in crate::app) fn choose(model: &mut Model, theme: Option<Theme>) -> Vec<Eff
     Vec::new()
 }
 
-/// Tries the theme at `index` of [`Theme::ALL`], or the last one.
+/// Applies the theme at `index` of [`Theme::ALL`], or the last one.
 pub(in crate::app) fn try_out(model: &mut Model, index: usize) {
     model.theme = Theme::ALL[index.min(Theme::ALL.len() - 1)].0;
 }
 
-/// Handles a key in the list. The screen has the chosen theme meanwhile.
+/// Handles an action in the list.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     let Some(Overlay::Themes { before }) = model.overlay else { return NextStep::Pass };
     let at = model.theme.index();
@@ -49,7 +49,7 @@ mod tests {
     use crate::app::testing::Client;
 
     #[test]
-    fn a_theme_is_taken_by_its_name() {
+    fn a_theme_is_set_by_its_name() {
         let mut client = Client::online(&["chat"]);
         client.enter("/theme light");
         assert_eq!((client.model.theme, &client.model.overlay), (Theme::Light, &None));
@@ -60,12 +60,12 @@ mod tests {
     }
 
     #[test]
-    fn a_theme_is_tried_and_taken_or_not() {
+    fn a_theme_is_tried_and_then_kept_or_undone() {
         let mut client = Client::online(&["chat"]);
         client.enter("/theme");
         client.press(KeyCode::Down);
         client.press(KeyCode::Down);
-        assert_eq!(client.model.theme, Theme::Light, "at once");
+        assert_eq!(client.model.theme, Theme::Light, "applied at once");
         client.press(KeyCode::Esc);
         assert_eq!((client.model.theme, &client.model.overlay), (Theme::Auto, &None));
         client.enter("/theme");

@@ -1,12 +1,12 @@
-//! Effects of a change in one room: typing signals, and leaving its view.
+//! Effects of a change in one room: typing signals, and hiding its view.
 
 use super::room::Room;
 use crate::app::message::Effect;
 use crate::net;
 
-/// The user looks elsewhere.
+/// Handles the change of the view to another room.
 pub(in crate::app) fn leave_view(room: &mut Room) -> Vec<Effect> {
-    room.see();
+    room.mark_seen();
     room.reading.ruler = None;
     room.wants_older = false;
     room.set_searching_older(false);

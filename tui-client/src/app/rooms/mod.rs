@@ -1,4 +1,4 @@
-//! Rooms: members, timelines, read positions, the search; going to them, joining and leaving.
+//! Rooms: members, timelines, read positions and the search; joining, leaving and showing rooms.
 
 pub(in crate::app) mod effects;
 pub(in crate::app) mod navigation;

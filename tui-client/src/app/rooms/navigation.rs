@@ -1,4 +1,4 @@
-//! Going to rooms: join, leave, step through them.
+//! Navigation between rooms: join, leave, and step through the list.
 
 use realtime_shared::RoomName;
 
@@ -8,7 +8,7 @@ use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
 use crate::net;
 
-/// Goes to a room, and joins it where the user is not in it.
+/// Goes to a room, and joins it if necessary.
 pub(in crate::app) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
     let mut effects: Vec<Effect> = model.join(name).into_iter().collect();
     if let Some(index) = model.index_of(name) {
@@ -17,7 +17,7 @@ pub(in crate::app) fn join(model: &mut Model, name: &RoomName) -> Vec<Effect> {
     effects
 }
 
-/// Leaves a room; without a name, the one that is shown. Unsent text there needs a confirmation.
+/// Leaves a room; without a name, the one that is shown. Unsent text in it needs a confirmation.
 pub(in crate::app) fn leave(
     model: &mut Model,
     name: Option<RoomName>,
@@ -36,7 +36,7 @@ pub(in crate::app) fn leave(
     let room = &model.rooms[index];
     let has_draft = model.current != Some(index) && room.pane.composer.has_draft();
     if (room.unsent() > 0 || has_draft) && confirmed != Some(&Confirmation::Leave(room.name.clone())) {
-        let what = format!("text in {} is not sent: Enter again leaves it behind", room.name);
+        let what = format!("unsent text in {}: Enter again discards it and leaves", room.name);
         model.confirm = Some(Confirmation::Leave(room.name.clone()));
         model.show_hint(&what);
         return Vec::new();
@@ -58,18 +58,18 @@ pub(in crate::app) fn leave(
     if let Some(room) = model.room_mut()
         && room.reading.unread > 0
     {
-        room.enter();
+        room.open();
     }
     effects
 }
 
-/// Goes `by` rooms on in the list.
+/// Goes forward in the list by `by` rooms, or back if it is negative.
 pub(in crate::app) fn step(model: &mut Model, by: isize) -> Vec<Effect> {
     let (Some(current), count @ 1..) = (model.current, model.rooms.len()) else { return Vec::new() };
     model.show(current.checked_add_signed(by).unwrap_or(count - 1) % count)
 }
 
-/// Goes to the next room with a mention, or else with something unread.
+/// Goes to the next room with a mention, otherwise to the next one with unread messages.
 pub(in crate::app) fn next_unread(model: &mut Model) -> Vec<Effect> {
     let count = model.rooms.len();
     let from = model.current.map_or(0, |current| current + 1);
@@ -78,7 +78,7 @@ pub(in crate::app) fn next_unread(model: &mut Model) -> Vec<Effect> {
     };
     let Some(index) = next(|room| room.reading.mentions > 0).or_else(|| next(|room| room.reading.unread > 0))
     else {
-        model.show_hint("nothing unread");
+        model.show_hint("no unread messages");
         return Vec::new();
     };
     model.show(index)

@@ -1,7 +1,8 @@
-//! Notifications of messages, and the window's title.
+//! Notifications of messages, and the title of the window.
 //!
-//! A message in question ([`NotifyOn`]) is notified unless the user attends: the window has the focus, or, where the
-//! terminal does not report the focus, a key or the mouse was pressed a moment ago. Replayed messages are counted only.
+//! A message that [`NotifyOn`] selects causes a notification unless the user is attentive. The user is attentive if
+//! the window has the focus or, without reports of the focus, shortly after a key or a click. Replayed messages cause
+//! none.
 
 use std::time::Duration;
 
@@ -10,12 +11,12 @@ use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::sanitize::{self, Line};
 
-/// Between two notifications, at least.
+/// Shortest time between two notifications.
 const EVERY: Duration = Duration::from_secs(1);
-/// Characters of a text that a notification has.
+/// Longest text of a notification, in characters.
 const TEXT_CHARS: usize = 200;
 
-/// Tells of a message that somebody else said just now, where that is wanted, unless the user attends.
+/// Returns the notification of a new message of another user, if one is needed.
 pub(in crate::app) fn notify_message(
     model: &mut Model,
     room: usize,
@@ -43,7 +44,7 @@ pub(in crate::app) fn notify_message(
 }
 
 impl Model {
-    /// What the window is called: `(2) chat-general - realtime`, with how many unread messages name the user.
+    /// Returns the title of the window, with the number of unread mentions: `(2) chat-general - realtime`.
     #[must_use]
     pub fn window_title(&self) -> String {
         let mentions: u64 = self.rooms.iter().map(|room| room.reading.mentions).sum();
@@ -62,40 +63,40 @@ mod tests {
 
     fn notified(effects: &[Effect]) -> Vec<String> {
         let notification = |effect: &Effect| match effect {
-            Effect::Notify(told) => Some(format!("{}: {}", told.title, told.text)),
+            Effect::Notify(notification) => Some(format!("{}: {}", notification.title, notification.text)),
             _ => None,
         };
         effects.iter().filter_map(notification).collect()
     }
 
     #[test]
-    fn a_mention_is_told_to_who_looks_elsewhere() {
+    fn a_mention_notifies_a_user_who_looks_elsewhere() {
         let mut client = Client::online(&["chat", "dev"]);
         client.input(Input::Focus(true));
         assert!(notified(&client.hears("dev", "bob", "@you there?")).is_empty());
         client.input(Input::Focus(false));
-        assert!(notified(&client.hears("chat", "bob", "hello")).is_empty(), "it names nobody");
-        let told = notified(&client.hears("chat", "bob", "you: a\u{202e}b\nc"));
-        assert_eq!(told, ["bob in chat: you: ab c"]);
+        assert!(notified(&client.hears("chat", "bob", "hello")).is_empty(), "no mention");
+        let notifications = notified(&client.hears("chat", "bob", "you: a\u{202e}b\nc"));
+        assert_eq!(notifications, ["bob in chat: you: ab c"]);
         assert!(notified(&client.hears("chat", "bob", "you!")).is_empty(), "one a second");
         client.pass(1_000);
         assert_eq!(notified(&client.hears("chat", "bob", "you!")).len(), 1);
     }
 
     #[test]
-    fn what_is_told_can_be_all_or_nothing() {
+    fn notify_on_selects_all_messages_or_none() {
         let mut client = Client::online(&["chat"]);
         client.input(Input::Focus(false));
         client.model.notify_on = NotifyOn::All;
         assert_eq!(notified(&client.hears("chat", "bob", "hello")), ["bob in chat: hello"]);
         client.pass(1_000);
-        assert!(notified(&client.hears("chat", "you", "from elsewhere")).is_empty(), "one's own");
+        assert!(notified(&client.hears("chat", "you", "from elsewhere")).is_empty(), "a message of the user");
         client.model.notify_on = NotifyOn::Nothing;
         assert!(notified(&client.hears("chat", "bob", "you")).is_empty());
     }
 
     #[test]
-    fn without_a_focus_a_key_shows_that_somebody_is_there() {
+    fn without_focus_reports_a_key_suppresses_notifications() {
         let mut client = Client::online(&["chat"]);
         assert_eq!(notified(&client.hears("chat", "bob", "you")).len(), 1, "no key yet");
         client.pass(2_000);

@@ -1,56 +1,56 @@
-//! How far a room is read: what is unread, where the new ones begin, and what of it outlives the program.
+//! Read positions: the unread count, the ruler above new messages, and the position that is saved.
 //!
 //! ```text
-//!  read ── newest ── head          places in the room's log, none before the one to its left
-//!   │        └ the newest entry that came       └ the server's, as it was at the join
-//!   └ the newest entry that was looked at: kept for the next start, see [`ReadMark`]
+//!  read ≤ newest ≤ head            positions in the room's log
+//!   │        │        └ the server's newest entry at the join
+//!   │        └ the newest entry that arrived
+//!   └ the newest entry that the user saw; saved for the next start, see [`ReadMark`]
 //! ```
 //!
-//! Unread is what came, or was missed and not replayed, since nobody looked. To look means that the room is the one
-//! shown, in a window that has the focus.
+//! Entries are unread if they arrived, or were missed and not replayed, while the user did not look. The user looks
+//! at a room if it is shown and the window has the focus.
 
 use realtime_shared::{Position, Recovery, Seq};
 
 use crate::app::rooms::timeline::ItemKey;
 
-/// Messages that nobody had looked at were there when the room was entered.
+/// The ruler above the messages that were new when the room was shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ruler {
-    /// The last item that had been seen.
+    /// The last item that the user had seen.
     pub after: ItemKey,
-    /// How many messages were new.
+    /// Number of new messages.
     pub count: u64,
 }
 
-/// How far a room is read, to be kept.
+/// The read position of a room, to be saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadMark {
-    /// After the last entry that was looked at.
+    /// After the last entry that the user saw.
     pub position: Position,
-    /// Whether the room's log is another one than before, so that an earlier mark says nothing. Otherwise a mark is
-    /// never before an earlier one.
+    /// The log has changed, so earlier marks are void. Otherwise a mark is never before an earlier one.
     pub anew: bool,
 }
 
-/// How far a room is read.
+/// The reading state of a room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Messages that nobody has looked at.
+    /// Number of unread messages.
     pub unread: u64,
-    /// Those of them that came and name the user.
+    /// Number of unread messages that name the user.
     pub mentions: u64,
-    /// Where the new ones begin; frozen while the room is looked at.
+    /// Stays at its place while the user looks at the room.
     pub ruler: Option<Ruler>,
-    /// After the newest entry that came; none before a newcomer's first join.
+    /// After the newest entry that arrived; `None` before the first join of a new user.
     newest: Option<Position>,
-    /// After the newest entry that was looked at.
+    /// After the newest entry that the user saw.
     read: Option<Position>,
-    /// The last item that was looked at.
+    /// The last item that the user saw.
     seen: ItemKey,
-    /// Whether what is replayed now was missed by an earlier run of the program.
+    /// Entries replayed now were missed between two runs of the program.
     is_returning: bool,
-    /// What of `read` was not given out to be kept.
-    unkept: Option<UnsavedMark>,
+    /// `read` has changed and was not taken for saving yet.
+    unsaved: Option<UnsavedMark>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,41 +58,41 @@ struct UnsavedMark {
     anew: bool,
 }
 
-/// An entry of the log, as far as it is read or not.
+/// An entry that arrived, reduced to the facts about reading.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct NewEntry {
-    /// After it, where its epoch is known.
+    /// After the entry; `None` if the epoch is not known.
     pub(in crate::app) position: Option<Position>,
-    /// Whether somebody else wrote it.
-    pub(in crate::app) is_news: bool,
-    /// Whether it names the user.
+    /// Another user sent the message.
+    pub(in crate::app) is_from_other: bool,
+    /// The message names the user.
     pub(in crate::app) mention: bool,
-    /// Whether it was missed and is replayed now.
+    /// The entry was missed before.
     pub(in crate::app) replayed: bool,
 }
 
 impl Reading {
-    /// Of a room that was read up to `kept` by an earlier run of the program.
+    /// Creates the state of a room that an earlier run read up to `kept`.
     #[must_use]
     pub fn since(kept: Option<Position>) -> Self {
         let seen = kept.as_ref().map(|position| ItemKey::message(position.seq())).unwrap_or_default();
         Self { newest: kept.clone(), read: kept, seen, ..Self::default() }
     }
 
-    /// After the newest entry that came.
+    /// Returns the position after the newest entry that arrived.
     #[must_use]
     pub const fn newest(&self) -> Option<&Position> {
         self.newest.as_ref()
     }
 
-    /// After the newest entry that was looked at.
+    /// Returns the position after the newest entry that the user saw.
     #[must_use]
     pub const fn read(&self) -> Option<&Position> {
         self.read.as_ref()
     }
 
-    /// The room was entered; how many entries were missed that are not replayed. `was_in`: in this run of the program,
-    /// before the connection was lost.
+    /// Handles a join. Returns the number of missed entries that are not replayed. `was_in` means that this run of
+    /// the program was in the room before the connection was lost.
     pub(in crate::app) fn joined(
         &mut self,
         head: Option<&Position>,
@@ -102,15 +102,15 @@ impl Reading {
     ) -> u64 {
         let Some(recovery) = recovery else {
             if self.newest.is_none() {
-                // What was said before a newcomer came is history, and not new.
+                // Messages before the first join are history, not new.
                 self.newest = head.cloned();
                 self.seen = head.map(|head| ItemKey::message(head.seq())).unwrap_or_default();
-                self.look();
+                self.mark_read();
             }
             return 0;
         };
         if matches!(recovery, Recovery::Reset { .. }) {
-            self.begin_anew(head.filter(|_| recovery.replayed() == 0));
+            self.start_new_log(head.filter(|_| recovery.replayed() == 0));
         }
         let from = self.newest_seq().get();
         let missed = head.map_or(0, |head| head.seq().get().saturating_sub(from));
@@ -120,19 +120,19 @@ impl Reading {
         lacking
     }
 
-    /// The log is another one, of which nothing came, or all up to `head`.
-    fn begin_anew(&mut self, head: Option<&Position>) {
+    /// Handles a new log. Nothing of it arrived, or all up to `head`.
+    fn start_new_log(&mut self, head: Option<&Position>) {
         *self = Self {
             newest: Some(head.cloned().unwrap_or_default()),
             read: Some(Position::Start),
-            unkept: Some(UnsavedMark { anew: true }),
+            unsaved: Some(UnsavedMark { anew: true }),
             ..Self::default()
         };
     }
 
-    /// The log went on after `from` in another way, up to `head`, and what is different is replayed; `forgotten`
-    /// messages that were held are not of it any more.
-    pub(in crate::app) fn rewound(&mut self, from: Seq, head: &Position, forgotten: u64) {
+    /// Handles a log that continues differently after `from`, up to `head`. The new entries are replayed; `forgotten`
+    /// messages were removed.
+    pub(in crate::app) fn log_changed(&mut self, from: Seq, head: &Position, forgotten: u64) {
         self.unread = self.unread.saturating_sub(forgotten);
         self.mentions = self.mentions.min(self.unread);
         self.ruler = None;
@@ -140,32 +140,32 @@ impl Reading {
         self.seen = self.seen.min(ItemKey::end_of(from));
         if self.read.as_ref().is_some_and(|read| read.seq() > from) {
             self.read.clone_from(&self.newest);
-            self.unkept = Some(UnsavedMark { anew: true });
+            self.unsaved = Some(UnsavedMark { anew: true });
         }
     }
 
-    /// An entry came. False: it had come before.
-    pub(in crate::app) fn came(&mut self, seq: Seq, came: &NewEntry, is_looked_at: bool) -> bool {
+    /// Handles a new entry. Returns false if it arrived before.
+    pub(in crate::app) fn add_entry(&mut self, seq: Seq, entry: &NewEntry, is_looked_at: bool) -> bool {
         if self.newest.is_some() && seq <= self.newest_seq() {
             return false;
         }
-        if let Some(position) = &came.position {
+        if let Some(position) = &entry.position {
             self.newest = Some(position.clone());
         }
-        self.is_returning &= came.replayed;
-        if came.is_news {
-            self.add_unread(1, came.mention.into(), is_looked_at);
+        self.is_returning &= entry.replayed;
+        if entry.is_from_other {
+            self.add_unread(1, entry.mention.into(), is_looked_at);
         }
         true
     }
 
-    /// Something came that is no entry of the log, and is news.
-    pub(in crate::app) fn told(&mut self) {
+    /// Counts a notice as unread. It is not an entry of the log.
+    pub(in crate::app) fn add_notice(&mut self) {
         self.unread = self.unread.saturating_add(1);
     }
 
-    /// What came while the room is looked at is read as it comes; what an earlier run of the program missed is ruled
-    /// off all the same.
+    /// Counts entries as unread unless the user looks at the room. Entries that were missed between two runs go below
+    /// a ruler even then.
     fn add_unread(&mut self, count: u64, mentions: u64, is_looked_at: bool) {
         if !is_looked_at {
             self.unread = self.unread.saturating_add(count);
@@ -176,30 +176,31 @@ impl Reading {
         }
     }
 
-    /// The user looks at the room, whose last item is `last`: what was unread is ruled off.
-    pub(in crate::app) fn enter(&mut self, last: ItemKey) {
+    /// Handles the moment at which the user begins to look at the room: unread messages go below a ruler. `last` is
+    /// the last item.
+    pub(in crate::app) fn open(&mut self, last: ItemKey) {
         self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
         (self.unread, self.mentions) = (0, 0);
-        self.see(last);
+        self.mark_seen(last);
     }
 
-    /// All that is there, up to the item `last`, was looked at.
-    pub(in crate::app) fn see(&mut self, last: ItemKey) {
+    /// Marks all items up to `last` as seen.
+    pub(in crate::app) fn mark_seen(&mut self, last: ItemKey) {
         self.seen = self.seen.max(last);
-        self.look();
+        self.mark_read();
     }
 
-    fn look(&mut self) {
+    fn mark_read(&mut self) {
         if self.read != self.newest {
             self.read.clone_from(&self.newest);
-            self.unkept.get_or_insert(UnsavedMark { anew: false });
+            self.unsaved.get_or_insert(UnsavedMark { anew: false });
         }
     }
 
-    /// What is to be kept and was not given out yet.
+    /// Takes the mark to save, if it has changed.
     pub(in crate::app) fn take_mark(&mut self) -> Option<ReadMark> {
         let position = self.read.clone()?;
-        let UnsavedMark { anew } = self.unkept.take()?;
+        let UnsavedMark { anew } = self.unsaved.take()?;
         Some(ReadMark { position, anew })
     }
 

@@ -1,4 +1,4 @@
-//! A room as the user has it: who is there, what was said, what is being written.
+//! A room of the user: its members, its pane, and its state.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,80 +11,72 @@ use crate::app::rooms::search::state::Search;
 use crate::app::rooms::timeline::{ItemKey, Sending, Timeline};
 use crate::sanitize::{self, Line};
 
-/// Members whose names are kept: as many as a server tells.
+/// Largest number of member names: as many as a server sends.
 const NAMED: usize = 1_000;
-/// Others who are shown as typing at once, at most.
+/// Largest number of members that are shown as typing.
 const TYPISTS: usize = 32;
-/// How long somebody is shown as typing after the last sign of it.
-const TYPING_LASTS: Duration = Duration::from_secs(6);
-/// How often the others are told that the user types, at most.
-const TELL_EVERY: Duration = Duration::from_secs(3);
-/// After how long without a key the user is not typing any more.
+/// Time for which a member is shown as typing after a signal.
+const TYPING_SHOWN_FOR: Duration = Duration::from_secs(6);
+/// Shortest time between two typing signals.
+const SIGNAL_INTERVAL: Duration = Duration::from_secs(3);
+/// Time without a key after which the user has stopped typing.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
 
-/// What stands in the middle of the screen: a room's timeline and composer, or those outside of any room.
+/// The middle of the screen: timeline and composer of a room, or of the lobby outside of rooms.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pane {
-    /// Its identity, fresh for each one: 0 is outside of any room.
+    /// Unique identity; the lobby has 0.
     pub id: u32,
-    /// What it is called.
+    /// Name of the room, safe to show.
     pub title: Line,
-    /// What was said.
     pub timeline: Timeline,
-    /// What is being written.
     pub composer: Composer,
-    /// What is looked for in it.
     pub search: Option<Search>,
 }
 
-/// Whether the server has the user in the room.
+/// Membership of the user in the room, as the client knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Membership {
-    /// Not yet, or not known since the connection was lost.
+    /// Not answered yet, or the connection was lost.
     Joining,
-    /// Yes.
     Joined,
-    /// No: it was refused, or ended.
+    /// The join was refused, or the user was removed.
     Outside,
 }
 
 /// A page of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) enum HistoryPage {
-    /// The newest messages.
+    /// The newest entries.
     Newest,
-    /// Those before this one.
+    /// The entries before this seq.
     Before(Seq),
 }
 
-/// A page of history that was asked for and has not come.
+/// A page of history that was requested and has not arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) struct Loading {
     pub(in crate::app) page: HistoryPage,
-    /// Whether a search goes on in it: nothing was done since that was asked for, and the room is shown.
+    /// The search continues in the page when it arrives. Any other input ends this.
     pub(in crate::app) is_searching_older: bool,
 }
 
-/// A room.
+/// A room of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
-    /// Its name on the wire, which is not for the screen.
+    /// Name on the wire; not safe to show.
     pub(in crate::app) name: RoomName,
-    /// What it shows.
     pub pane: Pane,
-    /// Whether the user is in it.
     pub membership: Membership,
-    /// How far it is read.
     pub reading: Reading,
-    /// How many are there.
     pub member_count: u64,
-    /// The page of history that is under way.
+    /// The page of history that was requested.
     pub(in crate::app) loading: Option<Loading>,
-    /// The user went up, and has not been shown what is there.
+    /// The user scrolled up, and the view has not been drawn since.
     pub(in crate::app) wants_older: bool,
-    /// The first and the last item that were visible when the room was drawn last.
+    /// The first and the last visible item in the last drawing.
     pub(in crate::app) visible: (ItemKey, ItemKey),
-    /// Whether they took all of the screen.
+    /// The visible items filled the screen.
     pub(in crate::app) fills_screen: bool,
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
@@ -93,7 +85,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// A room that was asked for, and how far it is read.
+    /// Creates a room that is being joined.
     #[must_use]
     pub fn new(name: RoomName, id: u32, reading: Reading) -> Self {
         Self {
@@ -113,14 +105,14 @@ impl Room {
         }
     }
 
-    /// Whether a page of history is under way.
+    /// Returns true if a page of history was requested and has not arrived.
     #[must_use]
     pub const fn is_loading(&self) -> bool {
         self.loading.is_some()
     }
 
-    /// The gap in the timeline that the page under way is for, by its index. `None`: there is no such page, or it is
-    /// for the top.
+    /// Returns the index of the gap that the requested page fills. `None` if no page was requested, or if it is for
+    /// the top.
     #[must_use]
     pub fn filled_gap(&self) -> Option<usize> {
         match self.loading?.page {
@@ -129,50 +121,50 @@ impl Room {
         }
     }
 
-    /// Whether a search goes on in the page of history that is under way.
+    /// Returns true if the search continues in the requested page.
     #[must_use]
     pub fn is_searching_older(&self) -> bool {
         self.loading.is_some_and(|loading| loading.is_searching_older)
     }
 
-    /// Has a search go on in the page that is under way, or not.
+    /// Makes the search continue in the requested page, or not.
     pub(in crate::app) const fn set_searching_older(&mut self, is_searching_older: bool) {
         if let Some(loading) = &mut self.loading {
             loading.is_searching_older = is_searching_older;
         }
     }
 
-    /// Who is there, by name; at most 1,000 of them.
+    /// Returns the members by name, at most 1,000.
     #[must_use]
     pub fn members(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.members.values()
     }
 
-    /// The others who type, who began first in front.
+    /// Returns the members who type, in the order in which they began.
     #[must_use]
     pub fn typing(&self) -> impl ExactSizeIterator<Item = &Line> {
         self.typing.iter().map(|(_, nick, _)| nick)
     }
 
-    /// Messages that wait to be sent.
+    /// Returns the number of messages that wait to be sent.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.pane.timeline.outgoing().filter(|item| item.is_waiting()).count()
     }
 
-    /// Messages that are not known to be stored.
+    /// Returns the number of messages that are not known to be stored.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.pane.timeline.outgoing().filter(|item| item.state != Sending::Stored).count()
     }
 
-    /// How `user` is shown.
+    /// Returns the name of a user, safe to show.
     #[must_use]
     pub fn nick(&self, user: &UserId) -> Line {
         self.members.get(user).cloned().unwrap_or_else(|| sanitize::line(user.as_str()))
     }
 
-    /// Puts `members` in the place of those that are known.
+    /// Replaces the list of members.
     pub(in crate::app) fn set_members(&mut self, members: &[UserId], count: u64) {
         self.members =
             members.iter().take(NAMED).map(|user| (user.clone(), sanitize::line(user.as_str()))).collect();
@@ -181,8 +173,8 @@ impl Room {
         self.typing.retain(|(user, ..)| members.contains_key(user));
     }
 
-    /// Notes that `user` came; whether that is news.
-    pub(in crate::app) fn came(&mut self, user: &UserId, count: u64) -> bool {
+    /// Adds a member. Returns false if the member was known.
+    pub(in crate::app) fn member_joined(&mut self, user: &UserId, count: u64) -> bool {
         self.member_count = count;
         if self.members.contains_key(user) {
             return false;
@@ -193,16 +185,16 @@ impl Room {
         true
     }
 
-    /// Notes that `user` left.
-    pub(in crate::app) fn left(&mut self, user: &UserId, count: u64) {
+    /// Removes a member.
+    pub(in crate::app) fn member_left(&mut self, user: &UserId, count: u64) {
         self.member_count = count;
         self.members.remove(user);
         self.stopped_typing(user);
     }
 
-    /// Notes that `user` types.
+    /// Shows a member as typing.
     pub(in crate::app) fn started_typing(&mut self, user: &UserId, now: Duration) {
-        let until = now.saturating_add(TYPING_LASTS);
+        let until = now.saturating_add(TYPING_SHOWN_FOR);
         if let Some((.., end)) = self.typing.iter_mut().find(|(who, ..)| who == user) {
             *end = until;
         } else if self.typing.len() < TYPISTS {
@@ -210,12 +202,12 @@ impl Room {
         }
     }
 
-    /// Notes that `user` does not type any more.
+    /// Stops showing a member as typing.
     pub(in crate::app) fn stopped_typing(&mut self, user: &UserId) {
         self.typing.retain(|(who, ..)| who != user);
     }
 
-    /// Forgets who typed, and what was told and asked: the connection is gone.
+    /// Handles the loss of the connection: typing and requests end.
     pub(in crate::app) fn disconnected(&mut self) {
         self.typing.clear();
         self.typing_sent_at = None;
@@ -225,43 +217,43 @@ impl Room {
         }
     }
 
-    /// Lets time pass for those who type.
+    /// Stops showing members as typing whose time is over.
     pub(in crate::app) fn expire_typing(&mut self, now: Duration) {
         self.typing.retain(|(.., until)| *until > now);
     }
 
-    /// When the next of the others stops to be shown as typing.
+    /// Returns the time at which the next member stops to be shown as typing.
     pub(in crate::app) fn typing_expires(&self) -> Option<Duration> {
         self.typing.iter().map(|(.., until)| *until).min()
     }
 
-    /// Notes a key in the composer; whether to tell the others now.
+    /// Handles a key in the composer. Returns true if a typing signal is due.
     pub(in crate::app) fn key_typed(&mut self, now: Duration) -> bool {
         self.edited = now;
-        let due = self.typing_sent_at.is_none_or(|told| now.saturating_sub(told) >= TELL_EVERY);
+        let due = self.typing_sent_at.is_none_or(|sent| now.saturating_sub(sent) >= SIGNAL_INTERVAL);
         if due {
             self.typing_sent_at = Some(now);
         }
         due
     }
 
-    /// Whether to tell the others that the user stopped.
+    /// Ends the user's typing. Returns true if a signal is needed.
     pub(in crate::app) fn stop_typing(&mut self) -> bool {
         self.typing_sent_at.take().is_some()
     }
 
-    /// When the user is not typing any more without another key.
+    /// Returns the time at which the user has stopped typing, unless another key follows.
     pub(in crate::app) fn idle_at(&self) -> Option<Duration> {
         self.typing_sent_at.map(|_| self.edited.saturating_add(IDLE_AFTER))
     }
 
-    /// The user looks at the room: what was unread is ruled off.
-    pub(in crate::app) fn enter(&mut self) {
-        self.reading.enter(self.pane.timeline.last_key());
+    /// Handles the moment at which the user begins to look at the room.
+    pub(in crate::app) fn open(&mut self) {
+        self.reading.open(self.pane.timeline.last_key());
     }
 
-    /// All that is there has been seen.
-    pub(in crate::app) fn see(&mut self) {
-        self.reading.see(self.pane.timeline.last_key());
+    /// Marks all items as seen.
+    pub(in crate::app) fn mark_seen(&mut self) {
+        self.reading.mark_seen(self.pane.timeline.last_key());
     }
 }

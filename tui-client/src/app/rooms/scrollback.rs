@@ -1,7 +1,7 @@
-//! Going back: which page of a room's past is asked for, and when.
+//! Scrolling back, and requesting pages of history.
 //!
-//! A page is asked for after a key that goes up, once the view has shown what is there, and one at a time. What is asked
-//! is dropped with the connection; the next key asks again.
+//! A key that scrolls up requests at most one page, after the view was drawn. The loss of the connection drops the
+//! request; the next key repeats it.
 
 use crate::app::message::{Effect, Scroll, Viewed};
 use crate::app::model::Model;
@@ -9,16 +9,16 @@ use crate::app::rooms::room::{HistoryPage, Loading, Room};
 use crate::app::rooms::timeline::{ItemKey, Top};
 use crate::net;
 
-/// Entries of a page for who reads: some screens of them.
-pub(in crate::app) const SOME: u32 = 50;
-/// Entries of a page for who looks for something: as many as a server answers with.
-pub(in crate::app) const MANY: u32 = 200;
+/// Entries of a page for reading: a few screens.
+pub(in crate::app) const READING_PAGE: u32 = 50;
+/// Entries of a page for a search: as many as a server sends.
+pub(in crate::app) const SEARCH_PAGE: u32 = 200;
 
-/// Goes up. Where something is missing on the screen, what is loaded there comes into sight by itself; so does what was
-/// cleared away, where the screen ends there.
+/// Scrolls up. If entries are missing on the screen, they are loaded instead; if cleared rows fit on the screen, they
+/// are shown instead.
 pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effect> {
     if let Some(room) = model.room_mut()
-        && uncover(room, scroll)
+        && restore_cleared(room, scroll)
     {
         room.wants_older = true;
         return Vec::new();
@@ -34,7 +34,7 @@ pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effe
     vec![Effect::Scroll(scroll)]
 }
 
-/// Clears the screen of the room: what is there is above it.
+/// Clears the screen of the room. The rows stay above it.
 pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
     model.pane_mut().timeline.clear();
     if let Some(room) = model.room_mut() {
@@ -44,12 +44,12 @@ pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Scroll(Scroll::Bottom)]
 }
 
-/// Brings back what was cleared away, where the view goes up from there. Whether that is all that there is to do: there
-/// is place for it on the screen.
-fn uncover(room: &mut Room, scroll: Scroll) -> bool {
+/// Restores cleared rows if the view scrolls up to them. Returns true if they fit on the screen, so that nothing else
+/// is to do.
+fn restore_cleared(room: &mut Room, scroll: Scroll) -> bool {
     let timeline = &mut room.pane.timeline;
     let first = timeline.first_not_cleared();
-    // A search may have led above what was cleared away.
+    // A search may have moved the view above the cleared rows.
     let top = timeline.index_of(room.visible.0);
     if first > 0 && (top <= first || scroll == Scroll::Top) {
         timeline.restore_cleared();
@@ -57,7 +57,7 @@ fn uncover(room: &mut Room, scroll: Scroll) -> bool {
     first > 0 && top == first && !room.fills_screen && scroll != Scroll::Top
 }
 
-/// Asks for older messages where the user went up and nearly all are shown.
+/// Requests older messages if the user scrolled up and the view is close to the top.
 pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
     let Viewed { pane, first, last, is_full } = viewed;
     let connected = model.link.is_connected();
@@ -72,18 +72,19 @@ pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect
         None if room.pane.timeline.top() == Top::Unknown => Some(HistoryPage::Newest),
         None => None,
     };
-    wanted.filter(|_| connected).map(|page| ask_history(room, page, SOME)).into_iter().collect()
+    wanted.filter(|_| connected).map(|page| request_history(room, page, READING_PAGE)).into_iter().collect()
 }
 
-/// Asks for what is missing at a place that is visible; `None` where there is none, or it cannot be asked for now.
+/// Requests the page of a visible gap. `None` if there is none, or if no page can be requested now.
 fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
     let connected = model.link.is_connected();
     let room = model.room_mut()?;
     let before = room.pane.timeline.wanted_in(room.visible)?;
-    (connected && !room.is_loading()).then(|| ask_history(room, HistoryPage::Before(before), SOME))
+    (connected && !room.is_loading())
+        .then(|| request_history(room, HistoryPage::Before(before), READING_PAGE))
 }
 
-pub(in crate::app) fn ask_history(room: &mut Room, page: HistoryPage, limit: u32) -> Effect {
+pub(in crate::app) fn request_history(room: &mut Room, page: HistoryPage, limit: u32) -> Effect {
     room.loading = Some(Loading { page, is_searching_older: false });
     let before = match page {
         HistoryPage::Newest => None,

@@ -1,16 +1,15 @@
-//! Looking for a text in what a room has loaded.
+//! The search in the loaded messages of a room.
 //!
 //! ```text
 //!  Ctrl-F ─▶ typing ── Enter ─▶ stepping ── n, N ─▶ stepping
 //!    ▲          │                   ├── Ctrl-F ──▶ typing
-//!    └ where one was ◀─── Esc ──────┤
-//!                                   └── a key for the draft ──▶ the draft, at the match
+//!    └ previous view ◀─── Esc ──────┤
+//!                                   └── a key for the draft ──▶ the draft, at the hit
 //! ```
 //!
-//! Each room has its own search, which waits while one looks elsewhere. Which messages have the text, and which of them
-//! one is at, is the timeline's to know (`timeline::hits`), where the view was before is the view's ([`ViewJump::Save`]).
-//! While there is a search the view is pinned. Beyond the oldest match a key loads one page, and goes on in it: never
-//! more by itself.
+//! Each room has its own search, which stays open while another room is shown. The timeline has the hits and the
+//! selected one (`timeline::search`). The view saves its place for the way back ([`ViewJump::Save`]), and stays
+//! pinned during a search. Beyond the oldest hit each key loads one page, in which the search continues.
 
 pub(in crate::app) mod state;
 
@@ -20,13 +19,13 @@ use crate::app::keys::Action;
 use crate::app::message::{Effect, ViewJump};
 use crate::app::model::Model;
 use crate::app::rooms::room::{HistoryPage, Pane};
-use crate::app::rooms::scrollback::{self, ask_history};
+use crate::app::rooms::scrollback::{self, request_history};
 use crate::app::rooms::timeline::{ItemKey, Timeline, Top};
 use crate::markup::Pattern;
 use state::{Search, SearchResult};
 
 impl Pane {
-    /// What the search has found.
+    /// Returns the result of the search.
     #[must_use]
     pub fn search_result(&self) -> SearchResult {
         let timeline = &self.timeline;
@@ -39,14 +38,14 @@ impl Pane {
         }
     }
 
-    /// Whether a page can be loaded in which an older match may be.
+    /// Returns true if a page can be loaded that may contain an older hit.
     #[must_use]
     pub fn can_search_older(&self) -> bool {
         missing(&self.timeline).is_some()
     }
 
-    /// Looks for what the query says now, from where one was at the beginning.
-    fn look(&mut self, me: &str) -> Vec<Effect> {
+    /// Searches for the query, from the place where the search began.
+    fn search_again(&mut self, me: &str) -> Vec<Effect> {
         let Some(search) = &self.search else { return Vec::new() };
         self.timeline.set_pattern(Pattern::new(search.query.text()), me);
         let hit = self.timeline.nearest_hit(search.from);
@@ -59,7 +58,7 @@ impl Pane {
         vec![Effect::JumpView(ViewJump::Hit(hit))]
     }
 
-    /// The match that comes next on the way back.
+    /// Returns the next older hit.
     fn next_older(&self) -> Option<ItemKey> {
         match self.timeline.selected_hit() {
             Some(hit) => self.timeline.older_hit(hit),
@@ -67,8 +66,8 @@ impl Pane {
         }
     }
 
-    /// Ends the search where one is.
-    fn stay(&mut self) {
+    /// Ends the search and keeps the view at the selected hit.
+    fn end_search_here(&mut self) {
         if let Some(hit) = self.timeline.selected_hit()
             && self.timeline.index_of(hit) < self.timeline.first_not_cleared()
         {
@@ -83,7 +82,7 @@ impl Pane {
     }
 }
 
-/// Begins to look for `text`; where that is nothing, to type it.
+/// Opens the search with `text`; if that is empty, the user types the query.
 pub(in crate::app) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     let me = model.me.clone();
     let Some(room) = model.room_mut() else {
@@ -95,7 +94,7 @@ pub(in crate::app) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     let written = query.write(text);
     room.pane.search = Some(Search { query, is_typing: true, from });
     let mut effects = vec![Effect::JumpView(ViewJump::Save)];
-    effects.extend(room.pane.look(me.as_str()));
+    effects.extend(room.pane.search_again(me.as_str()));
     let is_typing = room.pane.timeline.selected_hit().is_none();
     if let Some(search) = &mut room.pane.search {
         search.is_typing = is_typing;
@@ -104,24 +103,24 @@ pub(in crate::app) fn open(model: &mut Model, text: &str) -> Vec<Effect> {
     effects
 }
 
-/// Ends the search of the room that is shown, where one is in it.
-pub(in crate::app) fn stay(model: &mut Model) {
-    model.pane_mut().stay();
+/// Ends the search of the room that is shown, at the selected hit.
+pub(in crate::app) fn end_here(model: &mut Model) {
+    model.pane_mut().end_search_here();
 }
 
-/// What a key does to the search of the room that is shown; `None` where it is for what is below.
+/// Handles an action in the search of the room that is shown. Returns `None` if it is for the screen below.
 pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     model.room_mut()?.set_searching_older(false);
     let pane = model.pane_mut();
     let is_typing = pane.search.as_ref()?.is_typing;
-    let is_in_vain = matches!(pane.search_result(), SearchResult::None { .. });
+    let has_no_hit = matches!(pane.search_result(), SearchResult::None { .. });
     match action {
         Action::Close => {
             pane.end_search();
             Some(vec![Effect::JumpView(ViewJump::Restore)])
         }
-        Action::PageUp if is_in_vain => Some(older(model)),
-        // The search waits meanwhile.
+        Action::PageUp if has_no_hit => Some(older(model)),
+        // The search stays open.
         Action::PageUp
         | Action::PageDown
         | Action::Room(_)
@@ -171,7 +170,7 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         Action::Up | Action::Search => return Some(older(model)),
         Action::Down => return Some(newer(model)),
         Action::Submit => return Some(submit(model)),
-        // A query is one line, and has no past.
+        // A query is one line, without undo.
         Action::Newline
         | Action::Complete
         | Action::CompleteBack
@@ -180,7 +179,7 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         | Action::Redo => return Some(Vec::new()),
         // These are for the draft.
         Action::Editor | Action::TakeBack => {
-            model.pane_mut().stay();
+            model.pane_mut().end_search_here();
             return None;
         }
         _ => {}
@@ -192,7 +191,7 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         _ => query.on_key(action),
     };
     match edited {
-        QueryEdit::Changed => Some(look(model)),
+        QueryEdit::Changed => Some(search_again(model)),
         QueryEdit::Kept => Some(Vec::new()),
         QueryEdit::Full => {
             hint_if_full(model, Err(Full));
@@ -202,11 +201,11 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
     }
 }
 
-/// The query is written: on to stepping, where there is something to step through.
+/// Finishes typing. If there are hits, keys step through them from now on.
 fn submit(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
     match pane.search_result() {
-        SearchResult::Idle => pane.stay(),
+        SearchResult::Idle => pane.end_search_here(),
         SearchResult::None { .. } => {}
         SearchResult::Some { at, .. } => {
             if let Some(search) = &mut pane.search {
@@ -231,36 +230,36 @@ fn while_stepping(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
             Some(Vec::new())
         }
         _ => {
-            model.pane_mut().stay();
+            model.pane_mut().end_search_here();
             // Enter leaves the search and does not send the draft.
             (action == Action::Submit).then(Vec::new)
         }
     }
 }
 
-/// Text is pasted into a query that is being typed; `None`: it is for the draft.
+/// Handles a paste into the query. Returns `None` if the text is for the draft.
 pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Option<Vec<Effect>> {
     model.room_mut()?.set_searching_older(false);
     let pane = model.pane_mut();
     let search = pane.search.as_mut()?;
     if !search.is_typing {
-        pane.stay();
+        pane.end_search_here();
         return None;
     }
     let written = search.query.write(text.trim());
     hint_if_full(model, written);
-    Some(if written.is_ok() { look(model) } else { Vec::new() })
+    Some(if written.is_ok() { search_again(model) } else { Vec::new() })
 }
 
 fn hint_if_full(model: &mut Model, written: Result<(), Full>) {
     if written == Err(Full) {
-        model.show_hint(&format!("that does not fit: at most {QUERY_CHARS} characters are looked for"));
+        model.show_hint(&format!("that does not fit: a query has at most {QUERY_CHARS} characters"));
     }
 }
 
-fn look(model: &mut Model) -> Vec<Effect> {
+fn search_again(model: &mut Model) -> Vec<Effect> {
     let me = model.me.clone();
-    model.pane_mut().look(me.as_str())
+    model.pane_mut().search_again(me.as_str())
 }
 
 fn older(model: &mut Model) -> Vec<Effect> {
@@ -276,13 +275,13 @@ fn newer(model: &mut Model) -> Vec<Effect> {
     let pane = model.pane_mut();
     let Some(hit) = pane.timeline.selected_hit() else { return Vec::new() };
     let Some(next) = pane.timeline.newer_hit(hit) else {
-        model.show_hint("that is the newest one");
+        model.show_hint("no newer match");
         return Vec::new();
     };
     pane.go_to(next)
 }
 
-/// Asks for the page where the next older match may be.
+/// Requests the page that may contain the next older hit.
 fn load_older(model: &mut Model) -> Vec<Effect> {
     let connected = model.link.is_connected();
     let Some(room) = model.room_mut() else { return Vec::new() };
@@ -292,15 +291,15 @@ fn load_older(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     if !connected {
-        model.show_hint("older messages are loaded when there is a connection");
+        model.show_hint("no connection to load older messages");
         return Vec::new();
     }
-    let asked = (!room.is_loading()).then(|| ask_history(room, page, scrollback::MANY));
+    let request = (!room.is_loading()).then(|| request_history(room, page, scrollback::SEARCH_PAGE));
     room.set_searching_older(true);
-    asked.into_iter().collect()
+    request.into_iter().collect()
 }
 
-/// The page that is missing next above the match one is at.
+/// Returns the missing page that is next above the selected hit.
 fn missing(timeline: &Timeline) -> Option<HistoryPage> {
     match timeline.wanted_before(timeline.selected_hit().unwrap_or(ItemKey::END)) {
         Some(seq) => Some(HistoryPage::Before(seq)),
@@ -309,16 +308,16 @@ fn missing(timeline: &Timeline) -> Option<HistoryPage> {
     }
 }
 
-/// Why there is no older match.
+/// Returns the reason why there is no older hit.
 fn end(timeline: &Timeline) -> &'static str {
     match timeline.top() {
-        _ if timeline.is_full() => "no older one in what is held",
-        Top::Gone => "no older one in what the server keeps",
-        Top::Unknown | Top::Older | Top::Beginning => "no older one in this room",
+        _ if timeline.is_full() => "no older match; no more messages can be loaded",
+        Top::Gone => "no older match in the messages that the server keeps",
+        Top::Unknown | Top::Older | Top::Beginning => "no older match in this room",
     }
 }
 
-/// The page came in which the search of the room at `index` goes on.
+/// Continues the search of the room at `index` in the page that arrived.
 pub(in crate::app) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
     let pane = &mut model.rooms[index].pane;
     if let Some(next) = pane.next_older() {
@@ -327,7 +326,7 @@ pub(in crate::app) fn on_page(model: &mut Model, index: usize) -> Vec<Effect> {
     if pane.timeline.hit_count() > 0 {
         let among = pane.timeline.searched_count();
         let end = match missing(&pane.timeline) {
-            Some(_) => format!("no older one in {among} loaded messages; once more loads others"),
+            Some(_) => format!("no older match in {among} loaded messages; press again to load more"),
             None => end(&pane.timeline).to_owned(),
         };
         model.show_hint(&end);

@@ -12,8 +12,8 @@
 //! | `search` | the search of one timeline |
 //!
 //! Invariants: rows are sorted by [`ItemKey`], and each key occurs once. The seq of each message is held. A
-//! [`Body::Gap`] stands after a message if seqs are missing there. At most [`HELD`] rows are held; the oldest are dropped
-//! first.
+//! [`Body::Gap`] stands after a message if seqs are missing there. At most [`HELD`] rows are held; the oldest are
+//! dropped first.
 
 mod hits;
 mod item;

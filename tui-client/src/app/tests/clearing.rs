@@ -1,4 +1,4 @@
-//! A screen that was cleared, and what comes back.
+//! Clearing the screen, and restoring it.
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ fn client(texts: &[&str]) -> Client {
     client
 }
 
-/// What is not out of sight.
-fn in_sight(client: &Client) -> Vec<String> {
+/// The items that are not cleared.
+fn not_cleared(client: &Client) -> Vec<String> {
     shown(client).split_off(client.model.pane().timeline.first_not_cleared())
 }
 
 #[test]
-fn what_was_there_is_out_of_sight_until_one_goes_up() {
+fn cleared_rows_are_hidden_until_page_up() {
     let mut client = client(&["one", "two"]);
     assert_eq!(client.enter("/clear"), [Effect::Scroll(Scroll::Bottom)]);
-    assert_eq!((in_sight(&client), client.draft()), (vec![], ""));
+    assert_eq!((not_cleared(&client), client.draft()), (vec![], ""));
     client.says("chat", "bob", "three");
-    assert_eq!(in_sight(&client), ["bob: three"]);
+    assert_eq!(not_cleared(&client), ["bob: three"]);
     let Input::Viewed(viewed) = client.viewed(2, 2) else { panic!("nothing was drawn") };
     client.input(Input::Viewed(Viewed { is_full: false, ..viewed }));
-    assert!(client.press(KeyCode::PageUp).is_empty(), "what was there comes back, and nothing moves");
-    assert_eq!(in_sight(&client), ["bob: one", "bob: two", "bob: three"]);
+    assert!(client.press(KeyCode::PageUp).is_empty(), "cleared rows are restored, and nothing moves");
+    assert_eq!(not_cleared(&client), ["bob: one", "bob: two", "bob: three"]);
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
 }
 
 #[test]
-fn where_enough_came_since_a_page_up_goes_up() {
+fn with_a_full_screen_of_new_rows_page_up_scrolls() {
     let mut client = client(&["one"]);
     client.enter("/clear");
     for text in ["two", "three", "four"] {
@@ -49,28 +49,28 @@ fn where_enough_came_since_a_page_up_goes_up() {
     let viewed = client.viewed(2, 3);
     client.input(viewed);
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
-    assert_eq!(in_sight(&client).len(), 3);
+    assert_eq!(not_cleared(&client).len(), 3);
     assert_eq!(client.press(KeyCode::Home), [Effect::Scroll(Scroll::Top)]);
-    assert_eq!(in_sight(&client).len(), 4);
+    assert_eq!(not_cleared(&client).len(), 4);
 }
 
 #[test]
-fn what_is_not_sent_stays_and_what_is_unread_is_counted() {
+fn clear_keeps_outgoing_messages_and_unread_counts() {
     let mut client = client(&["one"]);
     client.send("mine");
     client.enter("/clear");
-    assert_eq!(in_sight(&client), ["mine Queued"]);
+    assert_eq!(not_cleared(&client), ["mine Queued"]);
     client.alt('2');
     client.says("chat", "bob", "new");
     assert_eq!(client.model.rooms[0].reading.unread, 1);
     client.alt('1');
-    assert_eq!(in_sight(&client), ["bob: new", "mine Queued"]);
+    assert_eq!(not_cleared(&client), ["bob: new", "mine Queued"]);
     let ruler = client.model.rooms[0].reading.ruler.expect("a ruler");
     assert_eq!(ruler.count, 1);
 }
 
 #[test]
-fn older_messages_load_above_it() {
+fn older_messages_load_above_a_cleared_screen() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.skip("chat", 10);
@@ -85,19 +85,19 @@ fn older_messages_load_above_it() {
 }
 
 #[test]
-fn another_log_is_in_sight_from_its_beginning() {
+fn a_reset_shows_the_new_log_from_its_beginning() {
     let mut client = client(&["one", "two", "three"]);
     client.enter("/clear");
     let recovery = Some(Recovery::Reset { replayed: 1 });
     client.joined_at("chat", 1, recovery, Some(Duration::from_secs(1)));
     let message = client.message("chat", "bob", "anew", 1);
     client.arrives(message, true);
-    assert_eq!(in_sight(&client).last().map(String::as_str), Some("bob: anew"));
-    assert_eq!(in_sight(&client), shown(&client));
+    assert_eq!(not_cleared(&client).last().map(String::as_str), Some("bob: anew"));
+    assert_eq!(not_cleared(&client), shown(&client));
 }
 
 #[test]
-fn what_a_log_goes_on_with_in_another_way_is_in_sight() {
+fn a_resync_shows_the_changed_part_of_the_log() {
     let mut client = client(&["one", "two", "three"]);
     client.enter("/clear");
     client.server(ServerEvent::System(SystemEvent::Resync(Resync {
@@ -108,11 +108,11 @@ fn what_a_log_goes_on_with_in_another_way_is_in_sight() {
     })));
     let message = client.message("chat", "bob", "another two", 2);
     client.arrives(message, true);
-    assert_eq!(in_sight(&client), ["history changed · 1 recovered", "bob: another two"]);
+    assert_eq!(not_cleared(&client), ["history changed · 1 recovered", "bob: another two"]);
 }
 
 #[test]
-fn a_page_up_from_a_match_goes_up() {
+fn page_up_from_a_hit_scrolls() {
     let mut client = client(&["one", "two", "three"]);
     client.enter("/clear");
     client.ctrl('f');
@@ -123,7 +123,7 @@ fn a_page_up_from_a_match_goes_up() {
 }
 
 #[test]
-fn to_stay_at_a_match_brings_back_what_is_around_it() {
+fn ending_a_search_at_a_cleared_hit_restores_the_rows() {
     let mut client = client(&["one", "two"]);
     client.enter("/clear");
     for (last, count) in [(KeyCode::Esc, 0), (KeyCode::Enter, 2)] {
@@ -131,6 +131,6 @@ fn to_stay_at_a_match_brings_back_what_is_around_it() {
         client.write("one");
         client.press(KeyCode::Enter);
         client.press(last);
-        assert_eq!(in_sight(&client).len(), count, "{last:?}");
+        assert_eq!(not_cleared(&client).len(), count, "{last:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Completing what is begun.
+//! Completion of nicks, rooms and commands.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
@@ -6,7 +6,7 @@ use super::super::testing::{Client, sent};
 use super::{commands, typing};
 use crate::net::Command;
 
-/// Presses Tab; the draft.
+/// Presses Tab and returns the draft.
 fn tab(client: &mut Client) -> String {
     client.press(KeyCode::Tab);
     client.draft().to_owned()
@@ -17,7 +17,7 @@ fn tab_back(client: &mut Client) -> String {
     client.draft().to_owned()
 }
 
-/// What there is to choose from, the chosen one in brackets.
+/// The candidates, the chosen one in brackets.
 fn shown(client: &Client) -> Vec<String> {
     let Some(completion) = client.model.completion() else { return Vec::new() };
     let mark =
@@ -26,7 +26,7 @@ fn shown(client: &Client) -> Vec<String> {
 }
 
 #[test]
-fn one_goes_round_through_nicks_who_spoke_last_in_front() {
+fn tab_cycles_through_nicks_the_last_sender_first() {
     let mut client = Client::online(&["chat"]);
     client.comes("chat", "carl");
     client.comes("chat", "you");
@@ -41,12 +41,12 @@ fn one_goes_round_through_nicks_who_spoke_last_in_front() {
     assert_eq!(shown(&client), [""; 0], "another key ends it");
     client.write(" y");
     tab(&mut client);
-    assert_eq!(client.draft(), "carl: hi y", "not oneself");
+    assert_eq!(client.draft(), "carl: hi y", "the user is not a candidate");
     assert!(client.hint().contains("no completion"), "{}", client.hint());
 }
 
 #[test]
-fn the_space_behind_what_was_completed_is_not_sent() {
+fn the_space_after_a_completion_is_not_sent() {
     let mut client = Client::online(&["chat"]);
     client.write("ask al");
     assert_eq!(tab(&mut client), "ask alice ");
@@ -55,7 +55,7 @@ fn the_space_behind_what_was_completed_is_not_sent() {
 }
 
 #[test]
-fn what_was_typed_comes_back() {
+fn escape_undoes_a_completion() {
     let mut client = Client::online(&["chat"]);
     client.write("ask AL");
     assert_eq!(tab(&mut client), "ask alice ");
@@ -65,15 +65,15 @@ fn what_was_typed_comes_back() {
 }
 
 #[test]
-fn one_that_is_alone_stays() {
+fn a_single_candidate_stays() {
     let mut client = Client::online(&["chat"]);
     client.write("bo");
     assert_eq!(tab(&mut client), "bob: ");
-    assert_eq!(tab(&mut client), "bob: ", "no tab after it");
+    assert_eq!(tab(&mut client), "bob: ", "no tab is written");
 }
 
 #[test]
-fn a_tab_is_text_where_nothing_is_begun() {
+fn without_a_word_tab_writes_a_tab() {
     let mut client = Client::online(&["chat"]);
     assert_eq!(tab(&mut client), "\t");
     client.write("a ");
@@ -82,7 +82,7 @@ fn a_tab_is_text_where_nothing_is_begun() {
 }
 
 #[test]
-fn the_server_is_asked_for_rooms_when_they_are_wanted() {
+fn completing_a_room_requests_the_list_of_rooms() {
     let mut client = Client::online(&["chat"]);
     client.write("/join o");
     let asked = commands(client.press(KeyCode::Tab));
@@ -97,7 +97,7 @@ fn the_server_is_asked_for_rooms_when_they_are_wanted() {
 }
 
 #[test]
-fn the_others_are_told_of_a_completion_as_of_typing() {
+fn a_completion_sends_a_typing_signal() {
     let mut client = Client::online(&["chat"]);
     client.write("b");
     client.pass(10_000);
@@ -105,7 +105,7 @@ fn the_others_are_told_of_a_completion_as_of_typing() {
 }
 
 #[test]
-fn what_changes_the_draft_meanwhile_is_kept() {
+fn a_changed_draft_ends_the_completion() {
     let mut client = Client::online(&["chat", "dev"]);
     client.alt('2');
     client.write("carol: too");
@@ -122,11 +122,11 @@ fn what_changes_the_draft_meanwhile_is_kept() {
     client.model.show(1);
     assert_eq!(shown(&client), [""; 0]);
     client.press(KeyCode::Esc);
-    assert_eq!(client.draft(), "carol: too", "that was in another room");
+    assert_eq!(client.draft(), "carol: too", "the completion was in another room");
 }
 
 #[test]
-fn tab_goes_down_in_a_list() {
+fn tab_moves_down_in_a_list() {
     let mut client = Client::online(&["chat", "dev"]);
     client.ctrl('k');
     client.press(KeyCode::Tab);

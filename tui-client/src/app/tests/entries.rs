@@ -1,4 +1,4 @@
-//! Entries that this version cannot read: they have a place in the log, and no row.
+//! Entries of unknown kinds: they have a seq in the log and no row.
 
 use realtime_shared::{EntryId, EntryRef, Epoch, History, Seq, ServerEvent};
 
@@ -16,7 +16,7 @@ fn an_unknown_entry_between_two_messages_is_not_shown() {
     assert_eq!(shown(&client), ["bob: one", "bob: two"]);
 }
 
-/// A page of entries that cannot be read, and what it makes the client do.
+/// Loads a page of entries of unknown kinds and returns the commands.
 fn unknown_page(client: &mut Client, seqs: std::ops::RangeInclusive<u64>, has_more: bool) -> Vec<Command> {
     let entry = |seq| EntryRef {
         room: room("chat"),
@@ -31,7 +31,7 @@ fn unknown_page(client: &mut Client, seqs: std::ops::RangeInclusive<u64>, has_mo
 }
 
 #[test]
-fn a_page_of_unknown_entries_is_followed_by_the_one_before_it() {
+fn after_a_page_of_unknown_entries_the_page_before_it_is_requested() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined_at("chat", 300, None, None);
@@ -43,7 +43,7 @@ fn a_page_of_unknown_entries_is_followed_by_the_one_before_it() {
     assert_eq!(
         unknown_page(&mut client, 51..=250, true),
         [],
-        "a page that leads nowhere is not asked for again"
+        "a page without progress is not requested again"
     );
 }
 

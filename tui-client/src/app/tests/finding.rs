@@ -1,4 +1,4 @@
-//! Looking for something, and going there.
+//! The room switcher and the palette.
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
@@ -7,7 +7,7 @@ use super::super::{Action, Effect, Input, Overlay, RoomKind};
 use super::commands;
 use crate::net::Command;
 
-/// The rooms to choose from, by name.
+/// The names of the listed rooms.
 fn titles(client: &Client) -> Vec<String> {
     client.model.choices().into_iter().map(|choice| choice.title.to_string()).collect()
 }
@@ -44,7 +44,7 @@ fn a_listed_room_is_chosen_with_the_arrows() {
 }
 
 #[test]
-fn a_few_letters_find_a_room() {
+fn letters_in_order_find_a_room() {
     let mut client = Client::online(&["chat-general", "dev", "devops"]);
     client.says("devops", "bob", "you?");
     client.says("devops", "bob", "hello");
@@ -55,14 +55,14 @@ fn a_few_letters_find_a_room() {
     let choice = &client.model.choices()[0];
     assert_eq!((choice.mentions, choice.unread, choice.matched.as_slice()), (1, 2, [0, 3, 4].as_slice()));
     let entered = |command: &Command| matches!(command, Command::Join { .. });
-    assert!(!commands(client.press(KeyCode::Enter)).iter().any(entered), "that it is already");
+    assert!(!commands(client.press(KeyCode::Enter)).iter().any(entered), "the user is in it already");
     assert_eq!((at(&client), client.draft()), ("devops", ""));
     client.alt('1');
     assert_eq!(client.draft(), "a draft");
 }
 
 #[test]
-fn a_room_that_nobody_has_is_entered_by_its_name() {
+fn a_new_room_is_joined_by_its_name() {
     let mut client = Client::online(&["development"]);
     client.ctrl('k');
     client.lists(&["devops"], false);
@@ -92,13 +92,13 @@ fn the_query_is_edited_in_place() {
     client.ctrl('u');
     assert_eq!(titles(&client), ["chat", "dev"]);
     client.input(Input::Paste("x".repeat(10_000)));
-    assert_eq!(titles(&client), ["chat", "dev"], "no room has so long a name");
+    assert_eq!(titles(&client), ["chat", "dev"], "longer than any room name");
     client.press(KeyCode::Esc);
     assert_eq!((&client.model.overlay, client.draft()), (&None, ""));
 }
 
 #[test]
-fn what_was_chosen_stays_chosen_when_the_list_comes() {
+fn the_selected_room_stays_selected_when_the_list_arrives() {
     let mut client = Client::online(&["dev"]);
     client.ctrl('k');
     client.write("de");
@@ -115,20 +115,20 @@ fn what_was_chosen_stays_chosen_when_the_list_comes() {
 }
 
 #[test]
-fn the_server_is_asked_anew_for_other_names() {
+fn another_prefix_requests_the_list_again() {
     let mut client = Client::online(&["chat"]);
     let prefix = Some("ch".to_owned());
     assert_eq!(commands(client.enter("/rooms ch")), [Command::ListRooms { prefix }]);
     client.lists(&["chess"], false);
     assert_eq!(titles(&client), ["chat", "chess", "ch"]);
-    assert!(client.write("e").is_empty(), "they are among those that were told");
+    assert!(client.write("e").is_empty(), "the server listed them already");
     client.press(KeyCode::Backspace);
     assert_eq!(commands(client.press(KeyCode::Backspace)), [list_all()]);
     assert!(client.write("x").is_empty());
 }
 
 #[test]
-fn the_key_that_opens_closes_and_others_go_on_below() {
+fn its_key_closes_the_switcher_and_other_keys_reach_the_screen() {
     let mut client = Client::online(&["chat", "dev"]);
     client.ctrl('k');
     client.ctrl('k');
@@ -138,7 +138,7 @@ fn the_key_that_opens_closes_and_others_go_on_below() {
     assert_eq!((&client.model.overlay, at(&client)), (&None, "dev"));
 }
 
-/// What the palette offers for `query`.
+/// The titles in the palette for `query`.
 fn offered(client: &mut Client, query: &str) -> Vec<String> {
     client.ctrl('p');
     client.write(query);
@@ -146,7 +146,7 @@ fn offered(client: &mut Client, query: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_palette_has_all_that_can_be_done_with_its_keys() {
+fn the_palette_lists_commands_and_actions_with_their_keys() {
     let mut client = Client::online(&["chat"]);
     client.model.keymap.remap("retry", &["Ctrl-G"]).expect("an action");
     let all = offered(&mut client, "");
@@ -158,13 +158,13 @@ fn the_palette_has_all_that_can_be_done_with_its_keys() {
         offer.expect(title).keys.join(" ")
     };
     assert_eq!(keys("retry"), "Ctrl-G");
-    assert_eq!(keys("/rooms [PREFIX]"), "Ctrl-K F2", "the command that an action is, too");
+    assert_eq!(keys("/rooms [PREFIX]"), "Ctrl-K F2", "a command that equals an action");
     assert_eq!(keys("/me ACTION"), "");
-    assert_eq!(all.iter().filter(|title| title.contains("help")).count(), 1, "and once");
+    assert_eq!(all.iter().filter(|title| title.contains("help")).count(), 1, "listed once");
 }
 
 #[test]
-fn what_is_chosen_in_the_palette_is_done() {
+fn the_chosen_action_of_the_palette_is_run() {
     let mut client = Client::online(&["chat", "dev"]);
     client.write("a draft");
     assert_eq!(offered(&mut client, "next room")[0], "next room");
@@ -183,7 +183,7 @@ fn what_is_chosen_in_the_palette_is_done() {
 }
 
 #[test]
-fn a_command_that_needs_more_is_put_where_one_writes() {
+fn a_command_that_needs_an_argument_begins_the_draft() {
     let mut client = Client::online(&["chat"]);
     offered(&mut client, "join");
     assert!(client.press(KeyCode::Enter).is_empty());
@@ -200,7 +200,7 @@ fn a_command_that_needs_more_is_put_where_one_writes() {
 }
 
 #[test]
-fn the_palette_asks_again_where_text_would_be_lost() {
+fn the_palette_confirms_before_text_is_lost() {
     let mut client = Client::online(&["chat", "dev"]);
     client.send("on its way");
     offered(&mut client, "/leave");

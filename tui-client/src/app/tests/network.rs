@@ -1,4 +1,4 @@
-//! What the network says, and what becomes of it.
+//! Events of the connection: joins, messages, notices, and the loss of the connection.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn position() -> Position {
 }
 
 #[test]
-fn a_first_join_asks_for_the_newest_history() {
+fn a_first_join_requests_the_newest_history() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     let effects = client.joined("chat", None, None);
@@ -31,7 +31,7 @@ fn a_first_join_asks_for_the_newest_history() {
 }
 
 #[test]
-fn a_message_of_ours_stands_there_at_once_and_takes_its_place() {
+fn an_own_message_is_shown_at_once_and_moves_to_its_place() {
     let mut client = Client::online(&["chat"]);
     let id = client.send("hi");
     assert_eq!(shown(&client), ["hi Queued"]);
@@ -47,7 +47,7 @@ fn a_message_of_ours_stands_there_at_once_and_takes_its_place() {
 }
 
 #[test]
-fn the_copy_may_come_before_the_ack_and_identities_of_others_do_not_count() {
+fn the_copy_may_arrive_before_the_ack_and_ids_of_other_users_are_ignored() {
     let mut client = Client::online(&["chat"]);
     let id = client.send("hi");
     let mut forged = client.message("chat", "mallory", "hi", 1);
@@ -60,7 +60,7 @@ fn the_copy_may_come_before_the_ack_and_identities_of_others_do_not_count() {
 }
 
 #[test]
-fn identities_are_fresh() {
+fn message_ids_are_unique() {
     let mut client = Client::online(&["chat"]);
     assert_ne!(client.send("a"), client.send("a"));
 }
@@ -91,7 +91,7 @@ fn offline_messages_are_queued_and_ctrl_r_connects() {
 }
 
 #[test]
-fn after_a_gap_the_timeline_says_so() {
+fn a_note_reports_the_time_offline() {
     let mut client = Client::online(&["chat"]);
     client.says("chat", "bob", "1");
     client.lose(Duration::from_secs(1));
@@ -112,7 +112,7 @@ fn after_a_gap_the_timeline_says_so() {
 }
 
 #[test]
-fn a_resync_forgets_what_is_not_of_the_log_any_more() {
+fn a_resync_removes_entries_that_left_the_log() {
     let mut client = Client::online(&["chat"]);
     for text in ["1", "2", "3"] {
         client.says("chat", "bob", text);
@@ -128,14 +128,14 @@ fn a_resync_forgets_what_is_not_of_the_log_any_more() {
 }
 
 #[test]
-fn going_up_loads_older_messages_once() {
+fn scrolling_up_loads_older_messages_once() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined("chat", None, None);
     let page = [client.message("chat", "bob", "9", 9), client.message("chat", "bob", "10", 10)];
     client.history("chat", &page, true);
     let viewed = client.viewed(0, 0);
-    assert!(client.input(viewed.clone()).is_empty(), "nobody went up");
+    assert!(client.input(viewed.clone()).is_empty(), "the user did not scroll up");
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
     let ask = Command::History { room: room("chat"), before: Some(Seq::new(9)), limit: 50 };
     assert_eq!(commands(client.input(viewed.clone())), [ask]);
@@ -147,7 +147,7 @@ fn going_up_loads_older_messages_once() {
 }
 
 #[test]
-fn a_refused_page_is_asked_for_again_only_with_the_next_key() {
+fn a_refused_page_is_requested_again_only_by_the_next_key() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined("chat", None, None);
@@ -162,7 +162,7 @@ fn a_refused_page_is_asked_for_again_only_with_the_next_key() {
 }
 
 #[test]
-fn unread_messages_are_counted_ruled_off_and_frozen() {
+fn unread_messages_are_counted_and_go_below_a_ruler_that_stays() {
     let mut client = Client::online(&["chat", "dev"]);
     client.says("dev", "bob", "seen by nobody");
     client.says("dev", "bob", "Hey YOU, look");
@@ -179,7 +179,7 @@ fn unread_messages_are_counted_ruled_off_and_frozen() {
 }
 
 #[test]
-fn a_window_without_focus_is_not_looked_at() {
+fn messages_are_unread_while_the_window_has_no_focus() {
     let mut client = Client::online(&["chat"]);
     client.input(Input::Focus(false));
     client.says("chat", "bob", "psst");
@@ -192,7 +192,7 @@ fn a_window_without_focus_is_not_looked_at() {
 }
 
 #[test]
-fn the_others_type_for_six_seconds() {
+fn members_are_shown_as_typing_for_six_seconds() {
     let mut client = Client::online(&["chat"]);
     client.types("chat", "bob", true);
     client.types("chat", "alice", true);
@@ -209,17 +209,17 @@ fn the_others_type_for_six_seconds() {
 }
 
 #[test]
-fn nothing_ticks_while_nothing_moves() {
+fn no_timer_runs_while_nothing_changes() {
     let mut client = Client::online(&["chat", "dev"]);
     client.says("chat", "bob", "x");
     client.types("dev", "bob", true);
-    assert_eq!(client.model.next_tick(), None, "typing in another room is not on the screen");
+    assert_eq!(client.model.next_tick(), None, "typing in another room is not shown");
     client.lose(Duration::from_millis(1_500));
     assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_millis(500)));
 }
 
 #[test]
-fn people_come_and_go_in_one_line() {
+fn joins_and_leaves_are_shown_in_one_line() {
     let mut client = Client::online(&["chat"]);
     client.comes("chat", "dave");
     client.comes("chat", "dave");
@@ -230,7 +230,7 @@ fn people_come_and_go_in_one_line() {
 }
 
 #[test]
-fn who_is_removed_is_told() {
+fn a_removed_user_sees_a_note() {
     let mut client = Client::online(&["chat"]);
     client.goes("chat", "you");
     assert_eq!(client.model.rooms[0].membership, Membership::Outside);
@@ -240,7 +240,7 @@ fn who_is_removed_is_told() {
 }
 
 #[test]
-fn errors_and_notices_stand_where_they_belong() {
+fn errors_and_notices_are_shown_in_their_room() {
     let mut client = Client::online(&["chat", "dev"]);
     client.server(error(Some("dev"), "no\u{202e}pe"));
     client.server(error(Some("elsewhere"), "nope"));
@@ -251,13 +251,13 @@ fn errors_and_notices_stand_where_they_belong() {
         room: Some(room("dev")),
     })));
     assert_eq!(shown(&client), ["elsewhere: nope"]);
-    assert_eq!(client.model.rooms[1].reading.unread, 1, "a notice is news");
+    assert_eq!(client.model.rooms[1].reading.unread, 1, "a notice counts as unread");
     client.alt('2');
     assert_eq!(shown(&client), ["nope", "root: back at five"]);
 }
 
 #[test]
-fn a_refused_room_is_not_entered() {
+fn a_refused_join_leaves_the_user_outside() {
     let mut client = Client::online(&["chat"]);
     client.enter("/join secret");
     client.server(ServerEvent::Error(ErrorEvent {

@@ -1,4 +1,4 @@
-//! What is unread, what of it is kept for the next start, and what is said of gaps.
+//! Unread counts, saved read positions, and notes about gaps.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn history(before: Option<u64>) -> Vec<Command> {
     vec![Command::History { room: room("chat"), before: before.map(Seq::new), limit: 50 }]
 }
 
-/// What is to be kept of `chat`.
+/// The marks to save for `chat`.
 fn kept(effects: &[Effect]) -> Vec<ReadMark> {
     let marks = effects.iter().filter_map(|effect| match effect {
         Effect::Keep(name, mark) if *name == room("chat") => Some(mark.clone()),
@@ -33,19 +33,19 @@ fn mark(seq: u64) -> ReadMark {
     ReadMark { position: at(seq), anew: false }
 }
 
-/// The room at `index`: unread messages, mentions, and how many are ruled off.
+/// Of the room at `index`: unread messages, mentions, and messages below the ruler.
 fn counts(client: &Client, index: usize) -> (u64, u64, Option<u64>) {
     let reading = &client.model.rooms[index].reading;
     (reading.unread, reading.mentions, reading.ruler.map(|ruler| ruler.count))
 }
 
-/// Bob says `text` as the next entry, which was missed and is replayed.
+/// Replays `text` of bob as the next entry.
 fn replay(client: &mut Client, name: &str, text: &str) -> Vec<Effect> {
     let message = client.next_message(name, "bob", text);
     client.arrives(message, true)
 }
 
-/// In `chat`, of which the first ten messages were read before, and `dev`, of which three were.
+/// A client in `chat`, where an earlier run read ten messages, and in `dev`, where it read three.
 fn returning() -> Client {
     let mut client = Client::returning(&["chat", "dev"], &[("chat", 10), ("dev", 3)]);
     client.skip("chat", 10);
@@ -55,11 +55,11 @@ fn returning() -> Client {
 }
 
 #[test]
-fn to_a_newcomer_nothing_is_new() {
+fn a_first_join_has_no_unread_messages() {
     let mut client = Client::offline(&["chat", "dev"]);
     client.connect();
     let effects = client.joined_at("chat", 7, None, None);
-    assert_eq!(kept(&effects), [mark(7)], "this is where one begins the next time");
+    assert_eq!(kept(&effects), [mark(7)], "the next start begins here");
     client.joined_at("dev", 3, None, None);
     client.skip("dev", 3);
     client.says("dev", "bob", "while the page is under way");
@@ -68,11 +68,15 @@ fn to_a_newcomer_nothing_is_new() {
     assert_eq!(counts(&client, 1), (1, 0, None));
     client.alt('2');
     let ruler = client.model.rooms[1].reading.ruler.expect("a ruler");
-    assert_eq!(ruler.after, client.model.pane().timeline.get(0).expect("an item").key(), "after the old one");
+    assert_eq!(
+        ruler.after,
+        client.model.pane().timeline.get(0).expect("an item").key(),
+        "after the old message"
+    );
 }
 
 #[test]
-fn what_came_since_the_last_run_is_unread() {
+fn messages_since_the_last_run_are_unread() {
     let mut client = returning();
     client.joined("dev", Some(complete(3)), None);
     for text in ["one", "hey you", "three"] {
@@ -85,18 +89,18 @@ fn what_came_since_the_last_run_is_unread() {
 }
 
 #[test]
-fn in_the_room_that_is_shown_it_is_ruled_off() {
+fn in_the_shown_room_replayed_messages_go_below_a_ruler() {
     let mut client = returning();
     assert_eq!(
         commands(client.joined("chat", Some(complete(2)), None)),
         history(Some(11)),
         "what was read, above"
     );
-    assert_eq!(shown(&client).len(), 0, "nothing is said of the time between two runs");
+    assert_eq!(shown(&client).len(), 0, "no note about the time between two runs");
     replay(&mut client, "chat", "new");
     assert_eq!(kept(&replay(&mut client, "chat", "newer")), [mark(12)]);
     client.says("chat", "bob", "live");
-    assert_eq!(counts(&client, 0), (0, 0, Some(2)), "what comes while one looks is not new");
+    assert_eq!(counts(&client, 0), (0, 0, Some(2)), "messages that arrive on the screen are not unread");
     let page = [client.message("chat", "bob", "read", 10)];
     client.history("chat", &page, true);
     assert_eq!(shown(&client), ["bob: read", "bob: new", "bob: newer", "bob: live"]);
@@ -105,7 +109,7 @@ fn in_the_room_that_is_shown_it_is_ruled_off() {
 }
 
 #[test]
-fn where_nothing_was_missed_the_last_page_is_shown() {
+fn without_missed_messages_the_newest_page_is_loaded() {
     let mut client = returning();
     let effects = client.joined("chat", Some(complete(0)), None);
     assert!(kept(&effects).is_empty(), "nothing changed");
@@ -114,21 +118,21 @@ fn where_nothing_was_missed_the_last_page_is_shown() {
 }
 
 #[test]
-fn what_is_not_replayed_is_counted_all_the_same() {
+fn missed_messages_without_replay_are_counted() {
     let mut client = returning();
     client.joined_at("dev", 103, Some(Recovery::Truncated { replayed: 1 }), None);
     client.skip("dev", 99);
     replay(&mut client, "dev", "the hundredth");
     assert_eq!(counts(&client, 1), (100, 0, None));
     let effects = client.joined_at("chat", 100, Some(Recovery::Truncated { replayed: 1 }), None);
-    assert_eq!(commands(effects), history(Some(100)), "a screen of what is before it");
+    assert_eq!(commands(effects), history(Some(100)), "older messages for the screen");
     client.skip("chat", 89);
     replay(&mut client, "chat", "the ninetieth");
     assert_eq!(counts(&client, 0), (0, 0, Some(90)));
 }
 
 #[test]
-fn a_message_is_new_once_also_where_a_page_brought_it_first() {
+fn a_message_is_unread_once_even_if_a_page_brought_it_first() {
     let mut client = Client::offline(&["chat", "dev"]);
     client.connect();
     client.joined("dev", None, None);
@@ -142,7 +146,7 @@ fn a_message_is_new_once_also_where_a_page_brought_it_first() {
 }
 
 #[test]
-fn own_words_from_elsewhere_are_not_new() {
+fn own_messages_from_another_client_are_not_unread() {
     let mut client = returning();
     client.joined("dev", Some(complete(1)), None);
     let message = client.next_message("dev", "you", "from the other machine");
@@ -151,7 +155,7 @@ fn own_words_from_elsewhere_are_not_new() {
 }
 
 #[test]
-fn what_is_kept_is_what_was_looked_at() {
+fn the_saved_position_is_the_last_seen_entry() {
     let mut client = Client::online(&["chat", "dev"]);
     let says = |client: &mut Client, text: &str| {
         let message = client.next_message("chat", "bob", text);
@@ -167,7 +171,7 @@ fn what_is_kept_is_what_was_looked_at() {
 }
 
 #[test]
-fn another_log_is_new_from_its_beginning() {
+fn a_new_log_is_unread_from_its_beginning() {
     let mut client = returning();
     let reset = Some(Recovery::Reset { replayed: 1 });
     let effects = client.joined_at("chat", 40, reset, None);
@@ -181,7 +185,7 @@ fn another_log_is_new_from_its_beginning() {
 }
 
 #[test]
-fn what_was_unread_in_a_log_that_is_gone_is_gone() {
+fn a_reset_drops_the_unread_count_of_the_old_log() {
     let mut client = Client::online(&["chat", "dev"]);
     client.says("dev", "bob", "you!");
     client.lose(Duration::from_secs(1));
@@ -196,7 +200,7 @@ fn what_was_unread_in_a_log_that_is_gone_is_gone() {
 }
 
 #[test]
-fn who_leaves_and_comes_back_goes_on_where_he_was() {
+fn a_user_who_leaves_and_joins_again_keeps_the_read_position() {
     let mut client = Client::online(&["chat", "dev"]);
     client.says("dev", "bob", "read");
     client.alt('2');
@@ -208,7 +212,7 @@ fn who_leaves_and_comes_back_goes_on_where_he_was() {
 }
 
 #[test]
-fn who_was_removed_comes_back_without_a_hole() {
+fn a_removed_user_who_joins_again_misses_nothing() {
     let mut client = Client::online(&["chat", "dev"]);
     client.alt('2');
     client.says("chat", "bob", "held, and not read");
@@ -219,7 +223,7 @@ fn who_was_removed_comes_back_without_a_hole() {
 }
 
 #[test]
-fn a_gap_is_said_with_its_numbers() {
+fn the_note_about_a_gap_has_the_counts() {
     let mut client = Client::online(&["chat", "dev"]);
     client.says("chat", "bob", "1");
     let back = |client: &mut Client, head, recovery, offline| {
@@ -237,11 +241,11 @@ fn a_gap_is_said_with_its_numbers() {
     );
     client.joined("dev", Some(complete(0)), Some(MINUTES));
     client.alt('2');
-    assert_eq!(shown(&client), ["offline 3 min · nothing missed"], "each room for itself");
+    assert_eq!(shown(&client), ["offline 3 min · nothing missed"], "each room on its own");
 }
 
 #[test]
-fn a_gap_on_the_screen_is_filled_before_the_view_moves() {
+fn a_visible_gap_is_filled_before_the_view_moves() {
     let mut client = Client::online(&["chat"]);
     client.says("chat", "bob", "1");
     client.lose(Duration::from_secs(1));
@@ -264,11 +268,11 @@ fn a_gap_on_the_screen_is_filled_before_the_view_moves() {
     client.press(KeyCode::PageUp);
     client.history("chat", &page, false);
     assert_eq!(shown(&client)[..4], ["bob: 1", note, "bob: 2", "bob: 3"]);
-    assert_eq!(counts(&client, 0), (0, 0, None), "what is loaded is not new");
+    assert_eq!(counts(&client, 0), (0, 0, None), "loaded history is not unread");
 }
 
 #[test]
-fn a_first_page_that_did_not_come_is_asked_for_with_the_next_key() {
+fn a_first_page_that_failed_is_requested_by_the_next_key() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined("chat", None, None);
@@ -280,7 +284,7 @@ fn a_first_page_that_did_not_come_is_asked_for_with_the_next_key() {
 }
 
 #[test]
-fn a_warning_about_what_is_kept_stays_on_the_screen() {
+fn a_warning_about_the_state_file_stays_on_the_screen() {
     let mut client = returning();
     client.input(Input::Warning("read.json is broken".to_owned()));
     client.joined("chat", Some(complete(1)), None);
@@ -300,8 +304,8 @@ fn an_entry_of_an_unknown_kind_is_not_unread_and_its_position_is_kept() {
     assert_eq!(counts(&client, 1), (0, 0, None));
     client.next_unknown("dev", false);
     assert_eq!(counts(&client, 1), (0, 0, None));
-    assert_eq!(kept(&client.next_unknown("chat", true)), [mark(11)], "the room is looked at");
+    assert_eq!(kept(&client.next_unknown("chat", true)), [mark(11)], "the user looks at the room");
     assert_eq!(counts(&client, 0), (0, 0, None));
     replay(&mut client, "chat", "new");
-    assert_eq!(counts(&client, 0), (0, 0, Some(1)), "a message is ruled off as before");
+    assert_eq!(counts(&client, 0), (0, 0, Some(1)), "a message still goes below the ruler");
 }

@@ -1,4 +1,4 @@
-//! What the user does, and what becomes of it.
+//! Actions of the user: writing, commands, rooms, links.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::markup::Target;
 use crate::net::{Command, SendState};
 
 #[test]
-fn rooms_are_gone_to_by_keys() {
+fn keys_go_to_rooms() {
     let mut client = Client::online(&["a", "b", "c"]);
     let title = |client: &Client| client.model.pane().title.to_string();
     client.key(KeyCode::Up, KeyModifiers::ALT);
@@ -24,11 +24,11 @@ fn rooms_are_gone_to_by_keys() {
     client.says("b", "bob", "one");
     client.says("c", "bob", "you!");
     client.alt('a');
-    assert_eq!(title(&client), "c", "a mention goes first");
+    assert_eq!(title(&client), "c", "the room with a mention first");
     client.alt('a');
     assert_eq!(title(&client), "b");
     client.alt('a');
-    assert!(client.hint().contains("nothing unread"));
+    assert!(client.hint().contains("no unread"));
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_paste_is_one_draft() {
 }
 
 #[test]
-fn new_lines_are_written_and_not_sent() {
+fn new_line_keys_write_and_do_not_send() {
     let mut client = Client::online(&["chat"]);
     client.write("a");
     for (code, modifiers) in [
@@ -69,7 +69,7 @@ fn new_lines_are_written_and_not_sent() {
 }
 
 #[test]
-fn too_long_a_text_stays_a_draft() {
+fn a_text_that_is_too_long_stays_a_draft() {
     let mut client = Client::online(&["chat"]);
     let long = "ü".repeat(4_001);
     client.input(Input::Paste(long.clone()));
@@ -91,21 +91,21 @@ fn blank_texts_are_not_sent() {
 }
 
 #[test]
-fn the_others_are_told_that_one_types() {
+fn typing_sends_a_signal_every_three_seconds() {
     let mut client = Client::online(&["chat"]);
     assert_eq!(commands(client.write("hel")), [typing(true)], "once");
     client.pass(2_999);
     assert!(client.write("l").is_empty());
     client.pass(1);
-    assert_eq!(commands(client.write("o")), [typing(true)], "and every 3 s");
+    assert_eq!(commands(client.write("o")), [typing(true)], "again after 3 s");
     let effects = commands(client.press(KeyCode::Enter));
-    assert_eq!(effects[0], typing(false), "and at the end");
+    assert_eq!(effects[0], typing(false), "sending ends it");
     assert!(matches!(effects[1], Command::Send { .. }));
     assert_eq!(client.model.next_tick(), None);
 }
 
 #[test]
-fn the_others_are_told_nothing_where_that_is_switched_off() {
+fn typing_signals_can_be_switched_off() {
     let mut client = Client::online(&["chat"]);
     client.model.sends_typing = false;
     assert!(commands(client.write("hello")).is_empty());
@@ -114,7 +114,7 @@ fn the_others_are_told_nothing_where_that_is_switched_off() {
 }
 
 #[test]
-fn who_stops_is_not_typing() {
+fn a_pause_ends_the_typing_signal() {
     let mut client = Client::online(&["chat", "dev"]);
     client.write("x");
     assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_secs(5)));
@@ -127,7 +127,7 @@ fn who_stops_is_not_typing() {
 }
 
 #[test]
-fn commands_and_offline_typing_are_not_told() {
+fn commands_and_offline_typing_send_no_signal() {
     let mut client = Client::online(&["chat"]);
     assert!(client.write("/join x").is_empty());
     client.ctrl('u');
@@ -136,11 +136,11 @@ fn commands_and_offline_typing_are_not_told() {
 }
 
 #[test]
-fn commands_are_followed() {
+fn commands_are_run() {
     let mut client = Client::online(&["chat"]);
     assert_eq!(commands(client.enter("/join dev")), [Command::Join { room: room("dev"), since: None }]);
     assert_eq!(client.model.pane().title.as_str(), "dev");
-    assert_eq!(commands(client.enter("/join chat")), [], "there already");
+    assert_eq!(commands(client.enter("/join chat")), [], "already in the room");
     assert_eq!(client.model.pane().title.as_str(), "chat");
     assert_eq!(commands(client.enter("/leave dev")), [Command::Leave(room("dev"))]);
     assert_eq!(client.model.rooms.len(), 1);
@@ -165,7 +165,7 @@ fn an_unknown_command_is_not_sent_and_stays_a_draft() {
 }
 
 #[test]
-fn there_is_a_place_outside_of_all_rooms() {
+fn without_a_room_the_lobby_is_shown() {
     let mut client = Client::online(&["chat"]);
     client.enter("/leave");
     assert_eq!((client.model.rooms.len(), client.model.current()), (0, None));
@@ -180,14 +180,14 @@ fn there_is_a_place_outside_of_all_rooms() {
 }
 
 #[test]
-fn text_is_not_lost_by_quitting_or_leaving_at_once() {
+fn quit_and_leave_confirm_before_text_is_lost() {
     let mut client = Client::online(&["chat", "dev"]);
     client.write("half a tho");
     client.alt('2');
     assert!(client.ctrl('c').is_empty());
     assert!(client.hint().contains("chat"));
     client.press(KeyCode::Left);
-    assert!(client.ctrl('c').is_empty(), "another key between: asked anew");
+    assert!(client.ctrl('c').is_empty(), "another key cancels the confirmation");
     assert_eq!(client.ctrl('q').last(), Some(&Effect::Quit));
 
     assert!(client.enter("/leave chat").is_empty());
@@ -196,12 +196,12 @@ fn text_is_not_lost_by_quitting_or_leaving_at_once() {
 
     client.send("on its way");
     assert!(client.enter("/quit").is_empty());
-    assert_eq!(client.model.unsent().len(), 1, "the command is no draft");
+    assert_eq!(client.model.unsent().len(), 1, "a command is not a draft");
     assert_eq!(client.press(KeyCode::Enter).last(), Some(&Effect::Quit));
 }
 
 #[test]
-fn who_shows_members_of_other_rooms_too() {
+fn who_shows_the_members_of_another_room() {
     let mut client = Client::online(&["chat"]);
     assert_eq!(commands(client.enter("/who ops")), [Command::Members(room("ops"))]);
     let members = Members { room: room("ops"), members: vec![user("zoe")], member_count: 9 };
@@ -211,11 +211,11 @@ fn who_shows_members_of_other_rooms_too() {
     };
     assert_eq!(names[0].as_str(), "zoe");
     client.write("x");
-    assert_eq!((&client.model.overlay, client.draft()), (&None, "x"), "typing goes on below");
+    assert_eq!((&client.model.overlay, client.draft()), (&None, "x"), "the key reaches the draft");
 }
 
 #[test]
-fn what_is_not_sent_can_be_told_at_the_end() {
+fn unsent_texts_are_listed_at_the_end() {
     let mut client = Client::online(&["chat", "dev"]);
     let stored = client.send("stored");
     client.comes_back("chat", &stored, "stored");
@@ -246,7 +246,7 @@ fn what_is_not_sent_can_be_told_at_the_end() {
 }
 
 #[test]
-fn links_on_the_screen_are_followed() {
+fn links_on_the_screen_are_opened() {
     let mut client = Client::online(&["chat"]);
     client.alt('o');
     assert!(client.hint().contains("no links"));
@@ -268,32 +268,32 @@ fn links_on_the_screen_are_followed() {
     assert_eq!(client.model.overlay, None);
     client.alt('o');
     client.write("9");
-    assert!(client.model.overlay.is_some(), "there is no ninth");
+    assert!(client.model.overlay.is_some(), "no ninth link");
     assert_eq!(client.write("1"), [Effect::Open(mine)]);
     assert!(client.hint().contains("opening https://example.org/mine"));
     client.alt('o');
     client.write("x");
-    assert_eq!((client.model.overlay.as_ref(), client.draft()), (None, "x"), "text is for the draft");
+    assert_eq!((client.model.overlay.as_ref(), client.draft()), (None, "x"), "the key reaches the draft");
 }
 
 #[test]
-fn an_action_is_sent_in_italics() {
+fn a_me_command_is_sent_in_italics() {
     let mut client = Client::online(&["chat"]);
     let text = |client: &mut Client, line| sent(&client.enter(line)).expect("sent").0;
     assert_eq!(text(&mut client, "/me waves"), "*waves*");
     assert_eq!(text(&mut client, "/me says *hi*"), "_says *hi*_");
     assert_eq!(client.draft(), "");
     client.press(KeyCode::Up);
-    assert_eq!(client.draft(), "/me says *hi*", "what was typed comes back");
+    assert_eq!(client.draft(), "/me says *hi*", "the history has the command as it was typed");
     client.enter(&" x".repeat(2_500));
     assert!(
         client.draft().starts_with("/me says") && client.hint().contains("not sent"),
-        "it stays to be shortened"
+        "the text stays in the draft"
     );
 }
 
 #[test]
-fn a_command_that_the_program_added_is_listed_and_handed_to_it() {
+fn a_command_of_an_extension_is_listed_and_handed_to_the_program() {
     let mut client = Client::online(&["chat"]);
     let rows =
         |client: &Client| client.model.commands().filter(|(usage, _)| usage.starts_with("/fault")).count();

@@ -1,15 +1,15 @@
-//! Frames as text: their kind, and one line for each field.
+//! Frames as text: their type, and one line for each field.
 
-/// Depth beyond which lines are not indented further.
+/// Deepest level that is indented.
 const DEPTH: usize = 16;
 
-/// The value of the first `type` in a frame's text, which may be cut: clients and servers write it first.
+/// Returns the value of the first `type` field. The text may be cut; clients and servers write this field first.
 pub(super) fn kind(frame: &str) -> &str {
     let value = frame.split_once("\"type\":").map_or("", |(_, rest)| rest.trim_start());
     value.strip_prefix('"').and_then(|value| value.split('"').next()).unwrap_or_default()
 }
 
-/// A frame's text with a line for each of its fields, as far as it is JSON.
+/// Formats the text of a frame with one line for each field. Text that is not JSON is kept.
 #[must_use]
 pub fn pretty(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);

@@ -1,6 +1,6 @@
-//! Record of the connection for the inspector: frames, round trips, changes, the token.
+//! The record of the connection for the inspector: frames, round trips, changes, and the token.
 //!
-//! Round trips and changes are recorded always. Frames and claims arrive while the inspector is open only
+//! Round trips and changes are always recorded. Frames and claims arrive only while the inspector is open
 //! ([`crate::net::Command::Trace`]).
 
 use std::collections::VecDeque;
@@ -12,20 +12,19 @@ use crate::app::clock::human;
 use crate::net::{Direction, Totals};
 use crate::sanitize::{Block, Line};
 
-/// What is shown where not all of it has room.
+/// A part of the inspector. A small screen shows one at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum InspectorPart {
-    /// Frames in and out.
     #[default]
     Frames,
-    /// How the connection is and was.
+    /// State and history of the connection.
     Connection,
-    /// What the token says.
+    /// Claims of the token.
     Token,
 }
 
 impl InspectorPart {
-    /// All of them, in their order.
+    /// All parts in order.
     pub const ALL: [Self; 3] = [Self::Frames, Self::Connection, Self::Token];
 
     pub(super) fn other(self, by: usize) -> Self {
@@ -34,50 +33,48 @@ impl InspectorPart {
     }
 }
 
-/// A frame as it is shown.
+/// A frame in the inspector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownFrame {
-    /// Counts all frames, from 1.
+    /// Number among all frames, from 1.
     pub number: u64,
-    /// When it went by: hours, minutes, seconds and their thousandths.
+    /// Time of day with milliseconds.
     pub time: String,
-    /// Which way.
     pub direction: Direction,
-    /// Its `type`, where it has one.
+    /// The `type` of the frame; empty if it has none.
     pub kind: Line,
-    /// How long it is, in bytes.
+    /// Length of the frame.
     pub bytes: usize,
-    /// Its text, or the beginning of it.
+    /// The text, or its beginning.
     pub text: Block,
 }
 
-/// A change of the connection.
+/// A change of the connection's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectionChange {
-    /// When.
+    /// Time of day.
     pub time: String,
-    /// What it is since.
+    /// The new state.
     pub what: Line,
 }
 
-/// What is known of the connection.
+/// The record, and the selection in it.
 #[derive(Debug, Default)]
 pub struct Inspector {
-    /// The part that is shown.
     pub part: InspectorPart,
-    /// The last frames, the newest in the end. None while the inspector is closed.
+    /// The last frames, the newest at the end. Empty while the inspector is closed.
     pub frames: VecDeque<ShownFrame>,
-    /// The number of the chosen frame; `None`: the newest one, whichever that is.
+    /// Number of the selected frame; `None` follows the newest frame.
     pub chosen: Option<u64>,
-    /// Whether the chosen one is shown in full.
+    /// The selected frame is shown in full.
     pub is_opened: bool,
-    /// What went by in all.
+    /// Totals of all frames.
     pub totals: Totals,
-    /// The last times from a ping to its pong, the newest in the end.
+    /// The last round-trip times, the newest at the end.
     pub trips: VecDeque<Duration>,
-    /// The last changes, the newest in the end.
+    /// The last changes, the newest at the end.
     pub changes: VecDeque<ConnectionChange>,
-    /// The token's claims, and what is in them.
+    /// Names and values of the token's claims.
     pub claims: Vec<(Line, Line)>,
     pub(super) expires: Option<u64>,
     pub(super) is_token_known: bool,
@@ -85,7 +82,7 @@ pub struct Inspector {
 }
 
 impl Inspector {
-    /// Where the chosen frame is; `None` where there are no frames.
+    /// Returns the index of the selected frame; `None` if there are no frames.
     #[must_use]
     pub fn chosen_index(&self) -> Option<usize> {
         let last = self.frames.len().checked_sub(1)?;
@@ -94,25 +91,25 @@ impl Inspector {
         Some(at.unwrap_or(last).min(last))
     }
 
-    /// The frame that is shown in full.
+    /// Returns the frame that is shown in full.
     #[must_use]
     pub fn opened(&self) -> Option<&ShownFrame> {
         self.frames.get(self.chosen_index()?).filter(|_| self.is_opened)
     }
 
-    /// How long there has been a connection, where there is one.
+    /// Returns the time since the connection was made; `None` without a connection.
     #[must_use]
     pub fn connected_for(&self, now: Duration) -> Option<Duration> {
         self.since.map(|since| now.saturating_sub(since))
     }
 
-    /// What is to be said of the token's time, and whether that is over.
+    /// Returns a text about the expiry of the token, and true if the token has expired.
     #[must_use]
     pub fn expiry(&self, now: Timestamp) -> (String, bool) {
         let now = now.millis() / 1_000;
         match self.expires {
             _ if !self.is_token_known => ("no token yet".to_owned(), false),
-            None if self.claims.is_empty() => ("the token is no JWT".to_owned(), false),
+            None if self.claims.is_empty() => ("the token is not a JWT".to_owned(), false),
             None => ("does not expire".to_owned(), false),
             Some(at) if at > now => (format!("expires in {}", human(Duration::from_secs(at - now))), false),
             Some(at) => (format!("expired {} ago", human(Duration::from_secs(now - at))), true),

@@ -1,4 +1,4 @@
-//! State of a search, and its result.
+//! The state of a search, and its result.
 
 use crate::app::composing::query::Query;
 use crate::app::rooms::timeline::ItemKey;
@@ -6,29 +6,26 @@ use crate::app::rooms::timeline::ItemKey;
 /// A search in a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
-    /// What is looked for.
     pub query: Query,
-    /// Whether keys write the query; otherwise `n` and `N` step.
+    /// Keys write the query; otherwise `n` and `N` step through the hits.
     pub is_typing: bool,
-    /// The last item that was visible at the beginning.
+    /// The last item that was visible when the search began.
     pub(super) from: ItemKey,
 }
 
-/// How far a search is.
+/// The result of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchResult {
-    /// Nothing is typed.
+    /// The query is empty.
     Idle,
-    /// There is nothing in so many messages.
     None {
-        /// How many were looked at.
+        /// Number of messages that were searched.
         among: usize,
     },
-    /// Matches.
     Some {
-        /// Which one is looked at, the newest being 1; none where they came after one had looked.
+        /// Number of the selected hit, where the newest is 1; `None` if all hits arrived after the search.
         at: Option<usize>,
-        /// How many there are.
+        /// Number of hits.
         of: usize,
     },
 }

@@ -28,7 +28,7 @@ fn found(client: &Client) -> (usize, usize) {
     }
 }
 
-/// The text that one is at.
+/// The text of the selected hit.
 fn at(client: &Client) -> String {
     let pane = client.model.pane();
     let index = pane.timeline.index_of(pane.timeline.selected_hit().expect("a match"));
@@ -51,7 +51,7 @@ fn search(client: &mut Client, text: &str) -> Vec<Effect> {
 }
 
 #[test]
-fn it_finds_while_one_types_the_newest_first() {
+fn typing_selects_the_newest_hit() {
     let mut client = client(&["the fix", "nothing", "a FIX too", "fig"]);
     assert_eq!(client.ctrl('f')[0], Effect::JumpView(ViewJump::Save));
     let effects = client.write("fi");
@@ -72,7 +72,7 @@ fn it_finds_while_one_types_the_newest_first() {
 }
 
 #[test]
-fn scrolled_back_what_is_visible_comes_first() {
+fn scrolled_back_the_search_begins_at_the_visible_messages() {
     let mut client = client(&["x1", "-", "x2", "-", "x3"]);
     let viewed = client.viewed(0, 3);
     client.input(viewed);
@@ -84,7 +84,7 @@ fn scrolled_back_what_is_visible_comes_first() {
 }
 
 #[test]
-fn keys_step_from_match_to_match() {
+fn keys_step_from_hit_to_hit() {
     let mut client = client(&["x1", "-", "x2", "x3"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
@@ -101,14 +101,14 @@ fn keys_step_from_match_to_match() {
     client.write("NN");
     assert_eq!(at(&client), "x3");
     assert!(client.write("N").is_empty());
-    assert!(client.hint().contains("newest"), "{}", client.hint());
+    assert!(client.hint().contains("no newer match"), "{}", client.hint());
     client.ctrl('f');
     client.write("2");
     assert_eq!((at(&client), found(&client)), ("x2".into(), (1, 1)), "the query goes on");
 }
 
 #[test]
-fn the_draft_waits_and_takes_the_first_key_that_is_its_own() {
+fn a_key_for_the_draft_ends_the_search() {
     let mut client = client(&["x1", "x2"]);
     client.write("half a tho");
     search(&mut client, "x");
@@ -132,7 +132,7 @@ fn the_draft_waits_and_takes_the_first_key_that_is_its_own() {
 }
 
 #[test]
-fn escape_goes_back() {
+fn escape_restores_the_view() {
     for keys in [&[][..], &[KeyCode::Enter], &[KeyCode::Up, KeyCode::Enter]] {
         let mut client = client(&["x1", "x2"]);
         client.write("a draft");
@@ -170,7 +170,7 @@ fn the_query_is_edited_in_its_line() {
 }
 
 #[test]
-fn a_command_looks_at_once() {
+fn a_command_searches_at_once() {
     let mut client = client(&["x1", "x n2"]);
     client.enter("/search x");
     assert_eq!((at(&client), client.draft()), ("x n2".into(), ""));
@@ -188,7 +188,7 @@ fn a_command_looks_at_once() {
 }
 
 #[test]
-fn nicks_and_what_is_not_sent_are_found() {
+fn nicks_and_outgoing_messages_are_found() {
     let mut client = client(&["hello"]);
     client.says("chat", "carol", "good evening");
     let waiting = client.send("mine, hello");
@@ -211,7 +211,7 @@ fn nicks_and_what_is_not_sent_are_found() {
 }
 
 #[test]
-fn one_stays_at_a_message_of_ones_own_that_is_stored() {
+fn an_outgoing_message_stays_selected_when_it_is_stored() {
     let mut client = client(&["x1"]);
     let mine = client.send("x mine");
     search(&mut client, "x");
@@ -226,7 +226,7 @@ fn one_stays_at_a_message_of_ones_own_that_is_stored() {
 }
 
 #[test]
-fn where_the_match_one_is_at_goes_the_next_one_to_it_is_it() {
+fn the_nearest_hit_is_selected_when_the_selected_one_is_removed() {
     let mut client = client(&["x1"]);
     let mine = client.send("x mine");
     client.send("x later");
@@ -239,7 +239,7 @@ fn where_the_match_one_is_at_goes_the_next_one_to_it_is_it() {
 }
 
 #[test]
-fn what_came_late_can_be_entered() {
+fn a_hit_that_arrived_late_can_be_selected() {
     let mut client = client(&["-"]);
     search(&mut client, "x");
     assert!(client.press(KeyCode::Enter).is_empty());
@@ -253,7 +253,7 @@ fn what_came_late_can_be_entered() {
 }
 
 #[test]
-fn what_does_not_fit_is_said() {
+fn a_query_that_is_too_long_is_refused_with_a_hint() {
     let mut client = client(&["x1"]);
     let long = "x".repeat(QUERY_CHARS + 1);
     client.enter(&format!("/search {long}"));
@@ -270,7 +270,7 @@ fn what_does_not_fit_is_said() {
 }
 
 #[test]
-fn what_the_palette_does_is_done_where_one_is() {
+fn a_command_from_the_palette_keeps_the_view_of_the_search() {
     let choose = |client: &mut Client, what: &str| {
         client.ctrl('p');
         client.write(what);
@@ -295,7 +295,7 @@ fn what_the_palette_does_is_done_where_one_is() {
 }
 
 #[test]
-fn while_one_looks_elsewhere_a_search_waits() {
+fn a_search_stays_open_while_another_room_is_shown() {
     let mut client = client(&["x1", "x2"]);
     client.says("dev", "bob", "@you");
     search(&mut client, "x");
@@ -314,7 +314,7 @@ fn while_one_looks_elsewhere_a_search_waits() {
 }
 
 #[test]
-fn what_comes_meanwhile_counts_and_moves_nothing() {
+fn new_hits_are_counted_and_move_nothing() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
     let hit = client.model.pane().timeline.selected_hit();
@@ -351,7 +351,7 @@ fn each_room_has_its_own_search() {
 }
 
 #[test]
-fn another_log_has_its_own_matches() {
+fn a_reset_drops_the_hits_of_the_old_log() {
     let mut client = client(&["x1", "x2"]);
     search(&mut client, "x");
     client.joined_at("chat", 0, Some(Recovery::Reset { replayed: 0 }), Some(Duration::from_secs(1)));
@@ -363,7 +363,7 @@ fn another_log_has_its_own_matches() {
 }
 
 #[test]
-fn the_oldest_entries_go_and_their_matches_with_them() {
+fn hits_of_trimmed_rows_are_dropped() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
     for _ in 0..HELD {
@@ -373,7 +373,7 @@ fn the_oldest_entries_go_and_their_matches_with_them() {
 }
 
 #[test]
-fn what_lies_over_the_screen_comes_first() {
+fn an_overlay_handles_keys_before_the_search() {
     let mut client = client(&["x1", "x2"]);
     search(&mut client, "x");
     client.press(KeyCode::F(1));
@@ -386,16 +386,15 @@ fn what_lies_over_the_screen_comes_first() {
 }
 
 #[test]
-fn outside_of_rooms_there_is_nothing_to_find() {
+fn without_a_room_no_search_opens() {
     let mut client = Client::offline(&[]);
     client.ctrl('f');
     assert!(client.hint().contains("no room") && !is_open(&client));
 }
 
 proptest! {
-    /// What is noted step by step is what one look finds.
     #[test]
-    fn matches_are_those_of_one_look(
+    fn incremental_hits_equal_a_new_search(
         steps in prop::collection::vec((1_u64..40, "[xy]{1,2}", 0..6_u8), 0..40)
     ) {
         let mut client = client(&[]);

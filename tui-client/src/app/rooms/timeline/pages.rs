@@ -37,8 +37,8 @@ impl Timeline {
         }
     }
 
-    /// Adds a page of history: the entries before `before`, or the newest ones if it is `None`. `has_more` means that older
-    /// entries can be loaded.
+    /// Adds a page of history: the entries before `before`, or the newest ones if it is `None`. `has_more` means that
+    /// older entries can be loaded.
     pub fn add_page(&mut self, before: Option<Seq>, page: Vec<LoadedEntry>, has_more: bool) {
         let (Some(first), Some(last)) =
             (page.iter().map(|entry| entry.seq).min(), page.iter().map(|entry| entry.seq).max())
@@ -161,8 +161,8 @@ impl Timeline {
         }
     }
 
-    /// Updates the gaps before and after a message that was not part of a page. No gap is shown before the first message:
-    /// nothing is known of the history there.
+    /// Updates the gaps before and after a message that was not part of a page. No gap is shown before the first
+    /// message: nothing is known of the history there.
     pub(super) fn update_gaps_around(&mut self, index: usize) {
         let mut index = index;
         if self.rows.range(..index).rev().any(TimelineRow::is_message) {
@@ -181,8 +181,8 @@ impl Timeline {
         }
     }
 
-    /// Updates the gap between the message at `index` (or the end) and the message before it. Without a message before it,
-    /// updates the top. `open` means that more can be loaded there.
+    /// Updates the gap between the message at `index` (or the end) and the message before it. Without a message
+    /// before it, updates the top. `open` means that more can be loaded there.
     fn update_gap(&mut self, index: usize, open: bool) {
         let newest = self.held.last().unwrap_or_default();
         let end = self.rows.get(index).map_or(newest.saturating_add(1), |row| row.key.seq);

@@ -6,8 +6,8 @@ use super::storage::Timeline;
 use crate::markup::Pattern;
 
 impl Timeline {
-    /// Searches all messages that are held for `pattern`; `None` ends the search. No hit is selected. `me` is the user's
-    /// name.
+    /// Searches all messages that are held for `pattern`; `None` ends the search. No hit is selected. `me` is the
+    /// user's name.
     pub fn set_pattern(&mut self, pattern: Option<Pattern>, me: &str) {
         let is_in_own_name = pattern.as_ref().is_some_and(|pattern| pattern.is_in_line(me));
         let mut hits = Hits::new(pattern, is_in_own_name);

@@ -105,8 +105,8 @@ impl Timeline {
         self.add(stamp, Body::Note { tone, text });
     }
 
-    /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise as a
-    /// new row.
+    /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise
+    /// as a new row.
     pub fn add_presence(&mut self, stamp: Stamp, nick: &Line, joined: bool) {
         if let Some(TimelineRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
             && last.day == stamp.day

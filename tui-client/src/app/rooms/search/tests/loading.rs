@@ -1,4 +1,4 @@
-//! What a search loads: a page a key, in which it goes on.
+//! Pages of history that a search loads: one for each key.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::app::testing::{Client, room};
 use crate::app::{Hit, Input, Room, Scroll};
 use crate::net::Command;
 
-/// In `chat`, of whose messages only the newest ones are loaded, which have these texts.
+/// A client in `chat`, where only the newest messages are loaded, with these texts.
 fn partly_loaded(before: u64, texts: &[&str]) -> Client {
     let mut client = Client::offline(&["chat", "dev"]);
     client.connect();
@@ -22,7 +22,7 @@ fn partly_loaded(before: u64, texts: &[&str]) -> Client {
     client
 }
 
-/// Loads messages of these texts, the last of which is number `last`; what is to be done then.
+/// Loads messages with these texts, the last with seq `last`, and returns the effects.
 fn load(client: &mut Client, last: u64, texts: &[&str], has_more: bool) -> Vec<Effect> {
     let first = last + 1 - texts.len() as u64;
     let message = |(text, seq): (&&str, u64)| client.message("chat", "bob", text, seq);
@@ -36,7 +36,7 @@ fn history(before: u64) -> Effect {
 }
 
 #[test]
-fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
+fn beyond_the_oldest_hit_a_key_loads_a_page_and_searches_it() {
     let mut client = partly_loaded(1_000, &["x1001", "-", "x1003"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
@@ -48,7 +48,7 @@ fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
     assert_eq!(found(&client), (3, 4));
     client.press(KeyCode::Up);
     assert_eq!(client.press(KeyCode::Up), [history(998)]);
-    assert!(load(&mut client, 997, &["-", "-"], true).is_empty(), "one page a key");
+    assert!(load(&mut client, 997, &["-", "-"], true).is_empty(), "one page for each key");
     assert!(client.hint().contains("in 8 loaded messages"), "{}", client.hint());
     assert_eq!(client.press(KeyCode::Up), [history(996)]);
     load(&mut client, 995, &["-"], false);
@@ -57,19 +57,19 @@ fn beyond_the_oldest_match_a_key_loads_a_page_and_goes_on_there() {
 }
 
 #[test]
-fn where_nothing_is_found_a_page_up_loads() {
+fn without_a_hit_page_up_loads_a_page() {
     let mut client = partly_loaded(1_000, &["-", "-"]);
     search(&mut client, "x");
     assert_eq!(client.model.pane().search_result(), SearchResult::None { among: 2 });
     assert_eq!(client.press(KeyCode::PageUp), [history(1_001)]);
-    assert!(client.press(KeyCode::PageUp).is_empty(), "it is under way");
+    assert!(client.press(KeyCode::PageUp).is_empty(), "a page is already requested");
     load(&mut client, 1_000, &["x999", "-"], true);
     assert_eq!((at(&client), found(&client)), ("x999".into(), (1, 1)));
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
 }
 
 #[test]
-fn messages_that_are_missing_between_are_loaded_too() {
+fn a_search_loads_gaps() {
     let mut client = partly_loaded(10, &["x11"]);
     client.lose(Duration::from_secs(1));
     client.connect();
@@ -86,11 +86,11 @@ fn messages_that_are_missing_between_are_loaded_too() {
     load(&mut client, 498, &["x498"], false);
     client.ctrl('u');
     client.write("nowhere");
-    assert!(client.model.pane().can_search_older(), "the top is known, a place between is not loaded");
+    assert!(client.model.pane().can_search_older(), "the top is known, but a gap is not loaded");
 }
 
 #[test]
-fn what_was_asked_for_goes_on_only_where_one_waits_for_it() {
+fn another_input_ends_the_search_in_the_requested_page() {
     for key in [KeyCode::Char('-'), KeyCode::Down, KeyCode::PageDown, KeyCode::Esc] {
         let mut client = partly_loaded(1_000, &["x1001"]);
         search(&mut client, "x");
@@ -108,7 +108,7 @@ fn what_was_asked_for_goes_on_only_where_one_waits_for_it() {
 }
 
 #[test]
-fn a_page_that_cannot_be_loaded_can_be_asked_for_again() {
+fn a_refused_page_can_be_requested_again() {
     let mut client = partly_loaded(1_000, &["x1001"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
@@ -128,7 +128,7 @@ fn a_page_that_cannot_be_loaded_can_be_asked_for_again() {
 }
 
 #[test]
-fn a_page_that_was_lost_is_not_gone_on_in_later() {
+fn a_search_does_not_continue_in_a_later_page_after_a_lost_connection() {
     let mut client = partly_loaded(1_000, &["x1001"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
@@ -137,6 +137,6 @@ fn a_page_that_was_lost_is_not_gone_on_in_later() {
     client.joined_at("chat", 1_001, Some(Recovery::Complete { replayed: 0 }), Some(Duration::from_secs(2)));
     let viewed = client.viewed(0, 0);
     client.input(Input::Wheel { up: true });
-    assert!(!client.input(viewed).is_empty(), "who reads loads a page");
-    assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "and is not led elsewhere");
+    assert!(!client.input(viewed).is_empty(), "scrolling up loads a page");
+    assert!(load(&mut client, 1_000, &["x1000"], true).is_empty(), "the view does not move");
 }
