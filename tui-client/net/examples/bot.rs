@@ -1,12 +1,11 @@
-//! A bot without a terminal: answers `!ping` in a room.
+//! Bot that answers `!ping` in a room.
 //!
 //! ```sh
 //! REALTIME_TOKEN=… cargo run --package realtime-client --example bot -- chat-general [ws://127.0.0.1:8000/api/v1/ws]
 //! ```
 //!
-//! The library reconnects by itself, takes up the room where it was, and sends each answer once. What is left to the
-//! bot: not to answer itself, and to give an answer an id of its own, so that a question that is replayed gets no
-//! second one.
+//! The library reconnects, continues at its position in the room, and sends each answer once. The bot ignores its own
+//! messages. It makes the id of an answer from the id of the question, so that a replayed question gets no second answer.
 
 use std::error::Error;
 
@@ -18,7 +17,7 @@ const URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let room: RoomName = arguments.next().ok_or("which room?")?.parse()?;
+    let room: RoomName = arguments.next().ok_or("usage: bot ROOM [URL]")?.parse()?;
     let url = arguments.next().unwrap_or_else(|| URL.to_owned());
     let token = std::env::var("REALTIME_TOKEN").map_err(|_| "REALTIME_TOKEN is not set")?;
 
@@ -44,7 +43,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What to say to a message. The id is made of the message's own: answered again, it is the same answer.
+/// The answer to a message, if there is one. Its id depends on the message only.
 fn answer(message: &Message, me: Option<&UserId>) -> Option<Command> {
     if message.text.as_str() != "!ping" || Some(&message.from) == me {
         return None;

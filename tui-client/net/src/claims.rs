@@ -1,14 +1,14 @@
-//! What a token says of itself: the middle part of a JWT.
+//! Claims in the middle part of a JWT, without a check of its signature.
 //!
-//! The signature is not checked, which takes the server's secret. What is read here is good for finding this user's own
-//! files and for showing it to them, and for nothing that asks who somebody is: that the server says.
+//! Only the server has the secret for that check. The claims are good enough to find the user's own files and to show them
+//! to the user. They do not prove an identity.
 
 use serde_json::{Map, Value};
 
-/// The longest part that is read, in characters.
+/// Longest middle part, in characters.
 const PART_CHARS: usize = 16 * 1024;
 
-/// The claims of `token`, by their names; `None` where it is no JWT.
+/// Reads the claims of `token` by name; `None` if it is not a JWT.
 #[must_use]
 pub fn claims(token: &str) -> Option<Map<String, Value>> {
     let part = token.trim().split('.').nth(1).filter(|part| part.len() <= PART_CHARS)?;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_says_what_it_has() {
+    fn claims_are_read_from_a_jwt_and_from_nothing_else() {
         // {"sub":"alice","exp":1} and {"sub":"böb?>~"}
         for (payload, user) in
             [("eyJzdWIiOiJhbGljZSIsImV4cCI6MX0", "alice"), ("eyJzdWIiOiJiw7ZiPz5-In0", "böb?>~")]

@@ -1,4 +1,4 @@
-//! The two ends that the rest of a program holds.
+//! The two ends of a client: [`Handle`] for commands, [`Events`] for events.
 
 use tokio::sync::mpsc;
 
@@ -7,45 +7,46 @@ use super::config::Config;
 use super::event::Event;
 use super::task;
 
-/// Commands that wait for the client's task. A full channel means that the socket, or whoever takes the events, is
-/// slow: [`Handle::send`] waits, [`Handle::try_send`] gives the command back.
+/// Capacity of the channel of commands.
+///
+/// The channel is full if the socket or the receiver of the events is slow. [`Handle::send`] then waits, and
+/// [`Handle::try_send`] returns the command.
 pub const COMMANDS: usize = 256;
-/// Events that wait for whoever takes them. While the channel is full the socket is not read.
+/// Capacity of the channel of events. While it is full, the client does not read the socket.
 pub const EVENTS: usize = 256;
 
-/// Where [`Command`]s go. When the last clone is dropped, the client closes.
+/// The sender of [`Command`]s. The client closes when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
 }
 
-/// What happens, in order. When it is dropped, the client closes.
+/// The receiver of [`Event`]s, in order. The client closes when it is dropped.
 #[derive(Debug)]
 pub struct Events {
     events: mpsc::Receiver<Event>,
 }
 
-/// The client has ended; the command comes back.
+/// The error of [`Handle::send`]: the client has ended. Contains the command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the client has ended")]
 pub struct Ended(pub Command);
 
-/// Why a command was not taken; it comes back.
+/// The error of [`Handle::try_send`]. Contains the command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrySendError {
-    /// [`COMMANDS`] wait already.
+    /// The channel holds [`COMMANDS`] commands.
     #[error("too many commands wait")]
     Full(Command),
-    /// The client has ended.
     #[error("the client has ended")]
     Ended(Command),
 }
 
-/// Starts a client, which connects at once, as a task of the runtime that this is called on.
+/// Starts a client as a task of the current tokio runtime. It connects at once.
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime with its I/O and time drivers.
+/// Panics outside of a tokio runtime with I/O and time drivers.
 #[must_use]
 pub fn connect(config: Config) -> (Handle, Events) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
@@ -55,13 +56,15 @@ pub fn connect(config: Config) -> (Handle, Events) {
 }
 
 impl Handle {
-    /// Gives a command, after those before it. Waits while [`COMMANDS`] wait: whoever takes the events in the same
-    /// task should use [`Handle::try_send`], since the client takes no commands while its events are not taken.
+    /// Sends a command, in the order of the calls. Waits while the channel is full.
+    ///
+    /// A task that also receives the events must use [`Handle::try_send`]: the client takes no commands while nobody
+    /// receives its events, so this call could wait forever.
     pub async fn send(&self, command: Command) -> Result<(), Ended> {
         self.commands.send(command).await.map_err(|error| Ended(error.0))
     }
 
-    /// Gives a command, if there is room.
+    /// Sends a command, unless the channel is full.
     pub fn try_send(&self, command: Command) -> Result<(), TrySendError> {
         self.commands.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(command) => TrySendError::Full(command),
@@ -69,19 +72,19 @@ impl Handle {
         })
     }
 
-    /// Reports frames as [`Event::Traced`] from now on, first the last ones, or stops that.
+    /// Starts or stops the report of frames as [`Event::Traced`]. It starts with the last [`TRACED`](crate::TRACED) frames.
     pub fn trace(&self, on: bool) -> Result<(), TrySendError> {
         self.try_send(Command::Trace(on))
     }
 }
 
 impl Events {
-    /// The next event; `None` when the client has ended. May be dropped before it is done: no event is lost.
+    /// Receives the next event; `None` after the client has ended. Cancel safe: a dropped call loses no event.
     pub async fn recv(&mut self) -> Option<Event> {
         self.events.recv().await
     }
 
-    /// The next event, if it is there already.
+    /// Receives the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<Event> {
         self.events.try_recv().ok()
     }

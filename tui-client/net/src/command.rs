@@ -1,65 +1,56 @@
-//! The commands that the holder of a [`Handle`](crate::Handle) gives.
+//! Commands of a program to its client, sent through a [`Handle`](crate::Handle).
 
 use realtime_shared::{ClientMsgId, Position, RoomName, Seq, Text};
 
-/// What the holder of a handle asks for.
+/// A command to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Be in a room, now and after every reconnect.
+    /// Joins a room, now and after each reconnect.
     Join {
-        /// Which.
         room: RoomName,
-        /// Where one was the last time: what was missed since is replayed. Without it one is a newcomer, who is told no
-        /// history: ask with [`Command::History`] after [`Event::Joined`](crate::Event::Joined).
+        /// The last position in the room: the server replays the entries after it. Without a position there is no replay;
+        /// request old entries with [`Command::History`] after [`Event::Joined`](crate::Event::Joined).
         since: Option<Position>,
     },
-    /// Be in it no more. Where one was is forgotten: a later join is a newcomer's.
+    /// Leaves a room and forgets the position in it.
     Leave(RoomName),
-    /// Post a message. It is queued while there is no connection.
+    /// Posts a message. Without a connection it is queued.
     Send {
-        /// Where.
         room: RoomName,
-        /// What.
         text: Text,
-        /// Its identity, fresh for each message: states are reported under it. One that waits already is that
-        /// message, and is not queued twice.
+        /// The identity of the message, new for each one. A second message with the id of a queued one is ignored.
         client_msg_id: ClientMsgId,
     },
-    /// Tell others whether one is typing. Dropped while there is no connection.
-    Typing {
-        /// Where.
-        room: RoomName,
-        /// Whether.
-        is_typing: bool,
-    },
-    /// Ask for older entries than `before`, or for the newest ones. Answered with [`Event::Server`](crate::Event::Server) `History`, which
-    /// moves no position. Like the other questions it is dropped while there is no connection, and its answer is lost
-    /// with the connection: ask again once there is one.
+    /// Reports that the user types, or has stopped. Dropped without a connection.
+    Typing { room: RoomName, is_typing: bool },
+    /// Requests the entries before `before`, or the newest ones. The answer is the `History` of
+    /// [`Event::Server`](crate::Event::Server), which moves no position.
+    ///
+    /// Like the other requests it is dropped without a connection, and a lost connection loses the answer: send it again
+    /// after the reconnect.
     History {
-        /// Where.
         room: RoomName,
-        /// Entries with a smaller number.
         before: Option<Seq>,
-        /// How many at most.
+        /// Most entries in the answer.
         limit: u32,
     },
-    /// Ask who is in a room. Answered with [`Event::Server`](crate::Event::Server) `Members`.
+    /// Requests the members of a room. The answer is the `Members` of [`Event::Server`](crate::Event::Server).
     Members(RoomName),
-    /// Ask for rooms. Answered with [`Event::Server`](crate::Event::Server) `Rooms`.
+    /// Requests the list of rooms. The answer is the `Rooms` of [`Event::Server`](crate::Event::Server).
     ListRooms {
-        /// Only names that begin so.
+        /// Selects the rooms whose names begin with it.
         prefix: Option<String>,
     },
-    /// Measure the time to the server and back now. Dropped while there is no connection.
+    /// Measures the round trip to the server now. Dropped without a connection.
     Ping,
-    /// Have frames told as [`Event::Traced`](crate::Event::Traced), first the last ones that went by; or not any more.
+    /// Starts or stops the report of frames as [`Event::Traced`](crate::Event::Traced). It starts with the last frames.
     Trace(bool),
-    /// Try to connect now, instead of after the countdown or where nothing was to be tried any more.
+    /// Connects now, instead of after the wait or never.
     RetryNow,
-    /// Send a refused message again (same identity), at the end of the queue.
+    /// Sends a refused message again with the same id, at the end of the queue.
     Resend(ClientMsgId),
-    /// Do not send a message that waits. One that is in flight, or answered, is beyond that: nothing happens.
+    /// Removes a queued message. Has no effect on a message that is in flight or answered.
     TakeBack(ClientMsgId),
-    /// Leave for good: close with 1000 and end the stream. Messages that are not reported stored may not be.
+    /// Closes the connection with 1000 and ends the events. A message that is not reported as stored may be lost.
     Close,
 }

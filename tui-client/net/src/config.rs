@@ -1,4 +1,4 @@
-//! What a client has to know before it connects, checked once: past [`Config::new`] nothing of it is looked at again.
+//! Configuration of a client. [`Config::new`] checks it once.
 
 use std::fmt;
 use std::io;
@@ -9,30 +9,29 @@ use http::Uri;
 
 use super::backoff::Backoff;
 
-/// Where to connect, as whom, and how patiently.
+/// The server's URL, the token and the times of a client.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(super) url: Uri,
     pub(super) token: TokenSource,
-    /// How times are set.
     pub timing: Timing,
 }
 
 /// The client's times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// How long to wait between tries.
+    /// Waits between connection attempts.
     pub backoff: Backoff,
-    /// From one ping to the next.
+    /// Time from one ping to the next.
     pub ping_interval: Duration,
-    /// How long after a ping nothing at all may be heard before the connection counts as dead.
+    /// A connection is dead if nothing arrives for this long after a ping.
     pub pong_timeout: Duration,
-    /// How long a try may take, up to the server's welcome.
+    /// Longest time of a connection attempt, up to the server's welcome.
     pub connect_timeout: Duration,
 }
 
 impl Default for Timing {
-    /// Pings every 20 s, dead after 10 s of silence, 10 s for a try.
+    /// A ping every 20 s, 10 s for its answer, 10 s for a connection attempt.
     fn default() -> Self {
         Self {
             backoff: Backoff::default(),
@@ -43,30 +42,30 @@ impl Default for Timing {
     }
 }
 
-/// Where a server takes WebSockets.
+/// The path of a server's WebSocket.
 pub const PATH: &str = "/api/v1/ws";
 
-/// Why a text is not the address of a server.
+/// The reason why a text is not the URL of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It is no URL.
     #[error("`{0}` is not a URL such as ws://127.0.0.1:8000/api/v1/ws")]
     Malformed(String),
-    /// It has a token, which would be seen in logs on the way.
+    /// The URL has a token, which logs along the way would contain.
     #[error("a token does not belong in the URL")]
     Token,
-    /// It is of something else than a WebSocket.
+    /// The scheme is not that of a WebSocket.
     #[error("`{0}` does not begin with ws:// or wss://")]
     Scheme(String),
 }
 
 impl Config {
-    /// A client of the server at `url` (`ws://host[:port][/path]`), with the usual times. Without a path it is
-    /// [`PATH`]; a path of a slash is one. With `wss://` the way there is by TLS, and the server's certificate has to be
-    /// one that this machine trusts.
+    /// A configuration for the server at `url` (`ws://host[:port][/path]`), with the default times.
     ///
-    /// The token goes in the `Authorization` header of each upgrade, never in the URL. This library logs nothing; the
-    /// WebSocket library below it gives whole requests to a logger of the `log` crate that takes level `trace`.
+    /// Without a path, the path is [`PATH`]; `/` is a path. `wss://` uses TLS, and the system must trust the server's
+    /// certificate.
+    ///
+    /// The client sends the token in the `Authorization` header of each upgrade, never in the URL. It logs nothing, but the
+    /// WebSocket library below it logs whole requests through the `log` crate at level `trace`.
     pub fn new(url: &str, token: impl Into<TokenSource>) -> Result<Self, UrlError> {
         let malformed = || UrlError::Malformed(url.to_owned());
         let authority_only = url.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
@@ -87,16 +86,16 @@ impl Config {
         Ok(Self { url: uri, token: token.into(), timing: Timing::default() })
     }
 
-    /// The whole address of the server.
+    /// The complete URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         self.url.to_string()
     }
 }
 
-/// Where tokens come from. Asked before each try, so that a renewed token is used without a restart.
+/// A source of tokens. The client asks it before each attempt, so a renewed token needs no restart.
 ///
-/// Its `Debug` form shows no token.
+/// The `Debug` form shows no token.
 #[derive(Clone)]
 pub struct TokenSource(Inner);
 
@@ -107,13 +106,15 @@ enum Inner {
 }
 
 impl TokenSource {
-    /// A token from a file, a program, a keyring. `read` may block: it is called on tokio's threads for that. White
-    /// space around the token is dropped. An error counts as a try that failed.
+    /// A source that calls `read`, for example for a file, a program or a keyring.
+    ///
+    /// `read` may block: it runs on tokio's blocking threads. White space around the token is removed. An error counts as
+    /// a failed attempt.
     pub fn from_fn(read: impl Fn() -> io::Result<String> + Send + Sync + 'static) -> Self {
         Self(Inner::Read(Arc::new(read)))
     }
 
-    /// Asks the source for a token.
+    /// Gets a token from the source.
     pub async fn get(&self) -> io::Result<String> {
         match &self.0 {
             Inner::Fixed(token) => Ok(token.clone()),
@@ -127,14 +128,14 @@ impl TokenSource {
 }
 
 impl From<String> for TokenSource {
-    /// The same token for ever.
+    /// A source that always returns this token.
     fn from(token: String) -> Self {
         Self(Inner::Fixed(token.trim().to_owned()))
     }
 }
 
 impl From<&str> for TokenSource {
-    /// The same token for ever.
+    /// A source that always returns this token.
     fn from(token: &str) -> Self {
         token.to_owned().into()
     }
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_checked_once() {
+    fn a_url_needs_a_websocket_scheme_a_host_and_no_token() {
         for good in
             ["ws://127.0.0.1:8000/api/v1/ws", "ws://[::1]:8000/ws", "wss://chat.example/ws", "ws://localhost"]
         {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_alone_is_enough() {
+    fn a_url_without_a_path_gets_the_default_path() {
         let of = |url| Config::new(url, "t").expect(url).url();
         assert_eq!(of("ws://chat.example:8000"), "ws://chat.example:8000/api/v1/ws");
         assert_eq!(of("ws://[::1]"), "ws://[::1]/api/v1/ws");
@@ -180,13 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn no_token_is_shown() {
+    fn the_debug_form_shows_no_token() {
         let config = Config::new("ws://localhost/ws", "s3cret").expect("a URL");
         assert!(!format!("{config:?}").contains("s3cret"));
     }
 
     #[tokio::test]
-    async fn tokens_are_trimmed_and_read_anew() {
+    async fn tokens_are_trimmed_and_read_each_time() {
         let count = Arc::new(std::sync::atomic::AtomicU32::new(0));
         let source = TokenSource::from_fn(move || {
             Ok(format!(" t{}\n", count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))

@@ -1,4 +1,4 @@
-//! The events that a client reports, and the states of its connection and of its messages.
+//! Events of a client, and the states of its connection and of its messages.
 
 use std::time::Duration;
 
@@ -8,135 +8,117 @@ use realtime_shared::{
 
 use super::trace::Traced;
 
-/// What happened.
+/// An event of the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The connection's state changed.
+    /// The state of the connection changed.
     State(ConnectionState),
     /// The time from a ping to its pong.
     RoundTrip(Duration),
-    /// A room is entered, for the first time or again after `offline`.
+    /// The client joined a room, for the first time or again.
     Joined {
-        /// Which.
         room: RoomName,
-        /// Who is there, at most 1,000.
+        /// At most 1,000 members.
         members: Vec<UserId>,
-        /// How many are there.
+        /// Number of all members.
         member_count: u64,
-        /// After the newest entry, of those that are replayed too. `None`: the server did not say.
+        /// The head of the room's log, replayed entries included. `None`: the server did not send it.
         head: Option<Position>,
-        /// What is replayed next; none for a newcomer.
+        /// The replay that follows. `None` without a `since`.
         recovery: Option<Recovery>,
-        /// How long the room was not heard, where it had been entered before.
+        /// Time without a connection to the room. `None` at the first join.
         offline: Option<Duration>,
     },
-    /// A message, live or replayed. Entries of one room come in the order of their log.
+    /// A message, live or replayed. The entries of one room arrive in the order of their log.
     Message {
-        /// The message as it is on the wire.
         message: Message,
-        /// The position after the message: the `since` of a later join. `None` if the epoch is not known, as in a room
-        /// that was not joined.
+        /// The position after the message: the `since` of a later join. `None` if the epoch is unknown, as in a room that
+        /// the client has not joined.
         position: Option<Position>,
-        /// Whether it was missed, and is replayed after a join.
+        /// True if the entry is part of a replay.
         replayed: bool,
     },
-    /// An entry that this version cannot read: its kind is unknown, or its content is not what its kind requires. A
-    /// stored position has to move with it.
+    /// An entry that this version cannot read: its kind is unknown, or its content is invalid. Store its position.
     Entry {
-        /// The room whose log has the entry.
         room: RoomName,
         /// The position after the entry.
         position: Position,
-        /// Whether it was missed, and is replayed after a join.
+        /// True if the entry is part of a replay.
         replayed: bool,
     },
-    /// How far a message of ours is.
-    Sent {
-        /// Which.
-        client_msg_id: ClientMsgId,
-        /// How far.
-        state: SendState,
-    },
-    /// Everything else the server says: others joining and leaving, typing, answers, notices, errors. After a `resync`
-    /// its room's next entries are [`Event::Message`]s and [`Event::Entry`]s again, as many of them `replayed` as its
-    /// recovery says.
+    /// The state of one of the client's messages changed.
+    Sent { client_msg_id: ClientMsgId, state: SendState },
+    /// Any other frame of the server: joins and leaves of others, typing, answers, notices, errors.
+    ///
+    /// After a `resync` the entries of its room follow as [`Event::Message`]s and [`Event::Entry`]s. The first ones are
+    /// `replayed`; its recovery has their number.
     Server(ServerEvent),
-    /// What goes by, where [`Command::Trace`](crate::Command::Trace) wants it.
+    /// A frame on the wire, or the token, if [`Command::Trace`](crate::Command::Trace) is on.
     Traced(Box<Traced>),
 }
 
-/// How the connection is.
+/// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// A connection is being made; the how-manieth try since the last connection that lasted, from 1.
+    /// The client connects.
     Connecting {
-        /// From 1.
+        /// Number of the attempt since the last stable connection, from 1.
         attempt: u32,
     },
-    /// There is one.
     Connected {
-        /// Who we are.
+        /// The user of the token.
         user_id: UserId,
-        /// Connections of everybody.
+        /// Number of all connections to the server.
         online_count: u64,
-        /// What the server takes.
         limits: Limits,
     },
-    /// There is none, and a try follows after `retry_in`.
+    /// There is no connection. The next attempt follows after `retry_in`.
     Waiting {
-        /// Why there is none.
         reason: Disconnect,
-        /// How long, from now.
+        /// Time from now to the next attempt.
         retry_in: Duration,
-        /// The next try's number, from 1.
+        /// Number of the next attempt.
         attempt: u32,
     },
-    /// There is none, and no try follows: the verdict on the reason says so. [`Command::RetryNow`](crate::Command::RetryNow) tries all the same.
-    Stopped {
-        /// Why.
-        reason: Disconnect,
-    },
+    /// There is no connection, and no attempt follows, because of the verdict on the reason.
+    /// [`Command::RetryNow`](crate::Command::RetryNow) connects nevertheless.
+    Stopped { reason: Disconnect },
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Disconnect {
-    /// The server ended it, or it was lost.
+    /// The server closed the connection, or it was lost.
     #[error("{} ({})", .code.reason(), .code.to_u16())]
-    Closed {
-        /// With this code.
-        code: CloseCode,
-    },
-    /// The upgrade was refused.
+    Closed { code: CloseCode },
+    /// The server refused the upgrade with this HTTP status.
     #[error("the server answered HTTP {status}")]
-    Refused {
-        /// With this status.
-        status: u16,
-    },
-    /// There was nobody to talk to, for the system's reason.
+    Refused { status: u16 },
+    /// The server cannot be reached; contains the reason.
     #[error("cannot reach the server: {0}")]
     Unreachable(String),
-    /// Nothing was heard after a ping, or a message was neither acknowledged nor refused, for too long.
+    /// A ping or a message got no answer in time.
     #[error("no answer")]
     Silent,
 }
 
-/// How far a message of ours is.
+/// The state of one of the client's messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendState {
-    /// Waits for a connection, or its turn.
+    /// The message waits for a connection, or for the messages before it.
     Queued,
-    /// The server did not take it, for now and for a reason that people can read: it goes again by itself.
+    /// The server refused the message for now; contains the reason for people. The client sends it again.
     PutOff(String),
-    /// Given to the connection, and not known to be stored.
+    /// The message is in flight: sent, and not answered yet.
     Sent,
-    /// Stored, with this number.
+    /// The server stored the message with this seq.
     Stored(Seq),
-    /// Refused for good, for a reason that people can read. [`Command::Resend`](crate::Command::Resend) tries again.
+    /// The server refused the message; contains the reason for people. [`Command::Resend`](crate::Command::Resend) sends it
+    /// again.
     Refused(String),
-    /// Not to be sent any more, as [`Command::TakeBack`](crate::Command::TakeBack) wanted.
+    /// [`Command::TakeBack`](crate::Command::TakeBack) removed the message.
     TakenBack {
-        /// Whether it was sent, and not answered or not known to be stored: it may be there all the same.
+        /// True if the message was sent before and may be stored.
         was_sent: bool,
     },
 }

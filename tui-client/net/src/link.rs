@@ -1,8 +1,8 @@
-//! One connection: a WebSocket that is written and read in turns.
+//! One WebSocket connection to the server.
 //!
-//! A turn may be dropped at any await: what is unsent stays queued, and nothing that was read is lost. The library
-//! answers the server's WebSocket pings by itself, with the next turn. Broken frames end the connection with the code
-//! that the protocol has for them.
+//! [`Link::receive`] reads and writes. It is cancel safe: unsent frames stay queued, and no received frame is lost. The
+//! WebSocket library answers the server's pings during the next call. A broken frame ends the connection with the
+//! protocol's close code for it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -25,65 +25,64 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use super::event::Disconnect;
 use super::tls;
 
-/// Read and write buffers: frames of a chat are small, and larger ones grow them.
+/// Initial size of the read and write buffers. Chat frames are small; larger ones grow the buffers.
 const BUFFER_BYTES: usize = 16 * 1024;
-/// Most bytes that wait in the library for a socket that takes none: above the largest frame and some pongs.
+/// Most bytes in the library's write buffer while the socket is full: above the largest frame and some pongs.
 const WRITE_BYTES: usize = 256 * 1024;
-/// How long a goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// Longest time of a closing handshake.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection.
 pub(super) struct Link {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     outgoing: VecDeque<Utf8Bytes>,
-    /// Writing failed. What the server said before is still read.
-    mute: bool,
+    /// A write failed. The frames that the server sent before can still be read.
+    write_failed: bool,
 }
 
-/// What a turn brought.
+/// The result of [`Link::receive`].
 #[derive(Debug)]
-pub(super) enum Turn {
-    /// A frame, and its text.
+pub(super) enum Received {
+    /// A frame and its text.
     Frame(Box<ServerFrame>, Utf8Bytes),
-    /// A sign of life that is no frame.
-    Heard,
-    /// The end.
+    /// A sign of life without a frame.
+    Activity,
+    /// The connection has ended.
     Ended(CloseCode),
 }
 
-/// Why there is no connection.
+/// The reason why a connection attempt failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct OpenError {
     pub(super) reason: Disconnect,
-    /// The least wait that the server asks for.
+    /// The shortest wait before the next attempt, if the server requires one.
     pub(super) retry_after: Option<Duration>,
 }
 
-impl Failure {
-    /// There was nobody to talk to.
+impl OpenError {
+    /// The server cannot be reached.
     pub(super) fn unreachable(why: &impl ToString) -> Self {
         Self { reason: Disconnect::Unreachable(why.to_string()), retry_after: None }
     }
 }
 
 impl Link {
-    /// Connects and upgrades, with the token in a header.
-    pub(super) async fn open(url: &Uri, token: &str) -> Result<Self, Failure> {
-        let mut request = url.into_client_request().map_err(|error| Failure::unreachable(&error))?;
+    /// Connects, and upgrades with the token in a header.
+    pub(super) async fn open(url: &Uri, token: &str) -> Result<Self, OpenError> {
+        let mut request = url.into_client_request().map_err(|error| OpenError::unreachable(&error))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Failure::unreachable(&"the token has characters that no token has"))?;
+            .map_err(|_| OpenError::unreachable(&"the token has invalid characters"))?;
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
 
         let host = url.host().unwrap_or_default();
         let (connector, port) = match url.scheme_str() {
-            Some("wss") => (tls::connector().await.map_err(|why| Failure::unreachable(&why))?, 443),
+            Some("wss") => (tls::connector().await.map_err(|why| OpenError::unreachable(&why))?, 443),
             _ => (Connector::Plain, 80),
         };
         let stream = TcpStream::connect(format!("{host}:{}", url.port_u16().unwrap_or(port)))
             .await
-            .map_err(|error| Failure::unreachable(&error))?;
-        stream.set_nodelay(true).map_err(|error| Failure::unreachable(&error))?;
+            .map_err(|error| OpenError::unreachable(&error))?;
+        stream.set_nodelay(true).map_err(|error| OpenError::unreachable(&error))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(BUFFER_BYTES)
@@ -91,54 +90,54 @@ impl Link {
             .max_frame_size(Some(SERVER_FRAME_BYTES))
             .max_message_size(Some(SERVER_FRAME_BYTES));
         match client_async_tls_with_config(request, stream, Some(config), Some(connector)).await {
-            Ok((socket, _)) => Ok(Self { socket, outgoing: VecDeque::new(), mute: false }),
-            Err(Error::Http(response)) => Err(Failure {
+            Ok((socket, _)) => Ok(Self { socket, outgoing: VecDeque::new(), write_failed: false }),
+            Err(Error::Http(response)) => Err(OpenError {
                 reason: Disconnect::Refused { status: response.status().as_u16() },
                 retry_after: retry_after(&response),
             }),
-            Err(Error::Io(error)) => Err(Failure::unreachable(&tls::reason(&error))),
-            Err(error) => Err(Failure::unreachable(&format!("no WebSocket there: {error}"))),
+            Err(Error::Io(error)) => Err(OpenError::unreachable(&tls::error_text(&error))),
+            Err(error) => Err(OpenError::unreachable(&format!("not a WebSocket server: {error}"))),
         }
     }
 
-    /// Queues a frame. It goes with the next turns.
+    /// Queues a frame for the next calls of [`Link::receive`].
     pub(super) fn push(&mut self, frame: String) {
         self.outgoing.push_back(frame.into());
     }
 
-    /// How many frames no turn has taken yet.
+    /// Number of queued frames.
     pub(super) fn unsent(&self) -> usize {
         self.outgoing.len()
     }
 
-    /// Writes what is queued, as far as the socket takes it, until something is read.
-    pub(super) async fn turn(&mut self) -> Turn {
+    /// Receives the next frame, and writes queued frames until then.
+    pub(super) async fn receive(&mut self) -> Received {
         poll_fn(|cx| {
-            if !self.mute {
-                self.mute = matches!(self.poll_write(cx), Poll::Ready(Err(_)));
+            if !self.write_failed {
+                self.write_failed = matches!(self.poll_write(cx), Poll::Ready(Err(_)));
             }
             Poll::Ready(match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 Some(Ok(message)) => self.read(message, cx),
-                Some(Err(error)) => match fault(&error) {
+                Some(Err(error)) => match protocol_violation(&error) {
                     Some(code) => self.fail(code, cx),
-                    None => Turn::Ended(CloseCode::Lost),
+                    None => Received::Ended(CloseCode::Lost),
                 },
-                None => Turn::Ended(CloseCode::Lost),
+                None => Received::Ended(CloseCode::Lost),
             })
         })
         .await
     }
 
-    /// Writes what is queued and a goodbye, and waits a moment for the server's.
+    /// Writes the queued frames and a close frame, and waits for the server's close frame for a short time.
     pub(super) async fn close(mut self) {
-        let goodbye = async {
+        let handshake = async {
             poll_fn(|cx| self.poll_write(cx)).await?;
             self.socket.close(Some(close_frame(CloseCode::Normal))).await?;
             while self.socket.next().await.transpose()?.is_some() {}
             Ok::<_, Error>(())
         };
-        // Whether it was heard makes no difference to anybody: the connection ends here.
-        _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        // The result does not matter: the connection ends here.
+        _ = tokio::time::timeout(CLOSE_TIMEOUT, handshake).await;
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -151,29 +150,29 @@ impl Link {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
-    fn read(&mut self, message: Message, cx: &mut Context<'_>) -> Turn {
+    fn read(&mut self, message: Message, cx: &mut Context<'_>) -> Received {
         match message {
             Message::Text(text) => match codec::decode_server(&text) {
-                Ok(frame) => Turn::Frame(Box::new(frame), text),
+                Ok(frame) => Received::Frame(Box::new(frame), text),
                 Err(_) => self.fail(CloseCode::Protocol, cx),
             },
             Message::Binary(_) => self.fail(CloseCode::Unsupported, cx),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Turn::Heard,
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Received::Activity,
             Message::Close(frame) => {
-                // Hands over the reply; the server closes the connection.
+                // Sends the reply. The server closes the connection.
                 _ = Pin::new(&mut self.socket).poll_flush(cx);
-                Turn::Ended(frame.map_or(CloseCode::Lost, |frame| CloseCode::from_u16(frame.code.into())))
+                Received::Ended(frame.map_or(CloseCode::Lost, |frame| CloseCode::from_u16(frame.code.into())))
             }
         }
     }
 
-    /// Ends a connection on which the server broke the protocol.
-    fn fail(&mut self, code: CloseCode, cx: &mut Context<'_>) -> Turn {
+    /// Ends the connection after the server broke the protocol.
+    fn fail(&mut self, code: CloseCode, cx: &mut Context<'_>) -> Received {
         let mut socket = Pin::new(&mut self.socket);
         if socket.as_mut().start_send(Message::Close(Some(close_frame(code)))).is_ok() {
             _ = socket.poll_flush(cx);
         }
-        Turn::Ended(code)
+        Received::Ended(code)
     }
 }
 
@@ -181,8 +180,8 @@ fn close_frame(code: CloseCode) -> CloseFrame {
     CloseFrame { code: code.to_u16().into(), reason: code.reason().into() }
 }
 
-/// What the server did wrong; `None`: nothing, the connection is gone.
-fn fault(error: &Error) -> Option<CloseCode> {
+/// The close code for an error of the server; `None` if the connection was lost.
+fn protocol_violation(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Capacity(_) => Some(CloseCode::TooLarge),
         Error::Utf8(_) => Some(CloseCode::InvalidUtf8),
@@ -192,7 +191,7 @@ fn fault(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// `Retry-After` in seconds. The other form, a date, would need a clock that both sides agree on.
+/// The value of `Retry-After` in seconds. The form with a date is ignored, because the clocks may differ.
 fn retry_after<T>(response: &Response<T>) -> Option<Duration> {
     let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

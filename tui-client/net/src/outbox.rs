@@ -1,34 +1,35 @@
-//! Messages on their way out, until they are stored or refused.
+//! Outbox: the client's messages that are not yet stored or refused.
 //!
-//! Each room has a lane, and **one message of a lane is in flight**: the next one goes when the server has answered.
-//! A server answers the posts of a connection one by one and an error frees those behind it, so with two in flight a
-//! refused first and an accepted second would change places for good, and no pacing can rule a refusal out
-//! (`unavailable` comes at any rate). Lanes of different rooms run side by side, [`IN_FLIGHT`] in all, the oldest
-//! message first.
+//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
+//! two in flight, a refused first and an accepted second one would change places for good. Pacing cannot prevent that,
+//! because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to [`IN_FLIGHT`] messages are
+//! in flight, and the oldest message goes first.
 //!
-//! Invariants: a message is in exactly one lane until it is reported stored, refused or taken back, once; only the first
-//! of a lane has ever been given to a connection; nothing is dropped without a report.
+//! Invariants:
+//! - A message is in exactly one lane until it is reported once as stored, refused or taken back.
+//! - Only the first message of a lane has ever been sent.
+//! - No message is dropped without a report.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use realtime_shared::{ClientMsgId, Post, RoomName, Text};
 
-/// Most messages that wait, in all rooms: a day of talk, and some 40 MB of the longest texts.
+/// Most messages in all lanes: a day of writing, and about 40 MB of the longest texts.
 pub(super) const QUEUE: usize = 10_000;
-/// Most messages in flight, in all rooms.
+/// Most messages in flight in all lanes.
 pub(super) const IN_FLIGHT: usize = 32;
-/// Most refused messages that are kept for [`Command::Resend`](crate::Command::Resend); the oldest goes.
+/// Most refused messages that are kept for [`Command::Resend`](crate::Command::Resend). The oldest is dropped.
 const REFUSED: usize = 1_000;
-/// How long to wait for an answer to a message: several times what a server itself tries for. Then the connection is
-/// given up. To send it again on the same one would bring two answers, which may differ.
+/// Longest wait for the answer to a message: several times the server's own timeout. Then the client drops the connection.
+/// A repetition on the same connection would get two answers, which may differ.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What is waiting, in flight, or refused and kept.
+/// Messages that wait, are in flight, or were refused and are kept.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     lanes: Vec<Lane>,
-    /// The lane of each message that waits or is in flight.
+    /// The room of each message that waits or is in flight.
     rooms: HashMap<ClientMsgId, RoomName>,
     refused: VecDeque<(RoomName, Entry)>,
     next_ticket: u64,
@@ -41,44 +42,42 @@ struct Lane {
     room: RoomName,
     entries: VecDeque<Entry>,
     head: Head,
-    /// How often the first message was put off in a row.
-    put_off: u32,
-    /// Whether the first message may be stored, since no answer said that it is not.
+    /// Number of postponements of the first message in a row.
+    postponements: u32,
+    /// True if the first message may be stored: it was sent, and no answer excludes it.
     is_in_doubt: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// Its place among all messages.
+    /// Place in the order of all messages.
     ticket: u64,
     id: ClientMsgId,
     text: Text,
 }
 
-/// How the first message of a lane is.
+/// The state of the first message of a lane.
 #[derive(Debug, Clone, Copy)]
 enum Head {
-    /// It may go.
     Ready,
-    /// It was put off.
+    /// Postponed until this time.
     Until(Instant),
-    /// It is in flight, since then.
+    /// In flight since this time.
     Sent(Instant),
 }
 
-/// What came of adding a message.
+/// The result of [`Outbox::push`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pushed {
-    /// It waits.
     Queued,
-    /// A message with its id waits already: it is that message.
+    /// The outbox has a message with this id already.
     Known,
-    /// There are [`QUEUE`] messages already.
+    /// The outbox has [`QUEUE`] messages already.
     Full,
 }
 
 impl Outbox {
-    /// Adds a message at the end. One that does not fit is kept as a refused one.
+    /// Adds a message at the end. If the outbox is full, it keeps the message as a refused one.
     pub(super) fn push(&mut self, room: RoomName, text: Text, id: ClientMsgId) -> Pushed {
         if self.rooms.contains_key(&id) {
             return Pushed::Known;
@@ -97,7 +96,7 @@ impl Outbox {
         Pushed::Queued
     }
 
-    /// Takes a refused message back, at the end. `None`: it is not held (any more).
+    /// Queues a refused message again, at the end. `None` if it is not kept.
     pub(super) fn resend(&mut self, id: &ClientMsgId) -> Option<Pushed> {
         if self.rooms.contains_key(id) {
             return Some(Pushed::Known);
@@ -107,7 +106,7 @@ impl Outbox {
         Some(self.push(room, entry.text, entry.id))
     }
 
-    /// The next message to give to the connection, of a room that `may_post` lets through. It is in flight from now.
+    /// Takes the next message of a room that `may_post` allows. It is in flight from now on.
     pub(super) fn send_next(&mut self, now: Instant, may_post: impl Fn(&RoomName) -> bool) -> Option<Post> {
         let index = self.next_lane(now, may_post)?;
         let lane = &mut self.lanes[index];
@@ -119,7 +118,7 @@ impl Outbox {
         Some(post)
     }
 
-    /// Whether [`Outbox::send_next`] would give one.
+    /// Returns true if [`Outbox::send_next`] would return a message.
     pub(super) fn has_next(&self, now: Instant, may_post: impl Fn(&RoomName) -> bool) -> bool {
         self.next_lane(now, may_post).is_some()
     }
@@ -137,26 +136,28 @@ impl Outbox {
         lanes.min_by_key(|(_, lane)| lane.entries.front().map(|entry| entry.ticket)).map(|(index, _)| index)
     }
 
-    /// Whether the message waits or is in flight.
+    /// Returns true if the message waits or is in flight.
     pub(super) fn holds(&self, id: &ClientMsgId) -> bool {
         self.rooms.contains_key(id)
     }
 
-    /// The message is stored. False: it was not waited for.
+    /// Removes a stored message. Returns false if it was neither waiting nor in flight in the room.
     pub(super) fn stored(&mut self, room: &RoomName, id: &ClientMsgId) -> bool {
         self.rooms.get(id) == Some(room) && self.remove(id).is_some()
     }
 
-    /// The message is refused for good, and kept for a while. False: it was not waited for.
+    /// Keeps a refused message for [`Outbox::resend`]. Returns false if it was neither waiting nor in flight.
     pub(super) fn refused(&mut self, id: &ClientMsgId) -> bool {
         let Some((room, entry)) = self.remove(id) else { return false };
         self.keep_refused(room, entry);
         true
     }
 
-    /// The message in flight was not taken, for now, or that `is_in_doubt`: it goes again, before those behind it, after
-    /// the wait that `wait` makes of how often it was put off in a row before. False: it is not in flight.
-    pub(super) fn put_off(
+    /// Postpones a message in flight. It stays the first one of its lane.
+    ///
+    /// `wait` gets the number of earlier postponements in a row. `is_in_doubt`: the message may be stored. Returns false if
+    /// the message is not in flight.
+    pub(super) fn postpone(
         &mut self,
         id: &ClientMsgId,
         is_in_doubt: bool,
@@ -164,15 +165,15 @@ impl Outbox {
         wait: impl FnOnce(u32) -> Duration,
     ) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.is_in_flight(id)) else { return false };
-        lane.head = Head::Until(now + wait(lane.put_off));
-        lane.put_off = lane.put_off.saturating_add(1);
+        lane.head = Head::Until(now + wait(lane.postponements));
+        lane.postponements = lane.postponements.saturating_add(1);
         lane.is_in_doubt |= is_in_doubt;
         self.in_flight -= 1;
         true
     }
 
-    /// Takes a message out that waits; whether it may be stored all the same. `None`: it does not wait, but is in flight
-    /// or answered.
+    /// Removes a waiting message. Returns true if it was sent before and may be stored. `None` if it is in flight or
+    /// answered.
     pub(super) fn take_back(&mut self, id: &ClientMsgId) -> Option<bool> {
         if self.lanes.iter().any(|lane| lane.is_in_flight(id)) {
             return None;
@@ -182,7 +183,7 @@ impl Outbox {
         self.remove(id).map(|_| was_sent)
     }
 
-    /// The connection is gone: what was in flight goes first on the next one. Gives what was in flight.
+    /// Handles a lost connection: the messages in flight go first on the next one. Returns their ids.
     pub(super) fn disconnected(&mut self) -> Vec<ClientMsgId> {
         self.in_flight = 0;
         let mut unanswered = Vec::new();
@@ -192,17 +193,17 @@ impl Outbox {
                 lane.is_in_doubt = true;
             }
             lane.head = Head::Ready;
-            lane.put_off = 0;
+            lane.postponements = 0;
         }
         unanswered
     }
 
-    /// Whether an answer is overdue: the connection is as good as none.
+    /// Returns true if an answer is overdue, so the connection is dead.
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         self.lanes.iter().any(|lane| matches!(lane.head, Head::Sent(at) if at + ANSWER_TIMEOUT <= now))
     }
 
-    /// When, after `now`, something changes by itself: a wait ends or an answer is overdue.
+    /// The next time after `now` at which a postponement ends or an answer is overdue.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         self.lanes
             .iter()
@@ -225,7 +226,7 @@ impl Outbox {
                 self.in_flight -= 1;
             }
             lane.head = Head::Ready;
-            (lane.put_off, lane.is_in_doubt) = (0, false);
+            (lane.postponements, lane.is_in_doubt) = (0, false);
         }
         let entry = lane.entries.remove(place)?;
         if lane.entries.is_empty() {
@@ -244,7 +245,7 @@ impl Outbox {
 
 impl Lane {
     fn new(room: RoomName, first: Entry) -> Self {
-        Self { room, entries: [first].into(), head: Head::Ready, put_off: 0, is_in_doubt: false }
+        Self { room, entries: [first].into(), head: Head::Ready, postponements: 0, is_in_doubt: false }
     }
 
     fn is_in_flight(&self, id: &ClientMsgId) -> bool {
@@ -264,7 +265,7 @@ mod tests {
         ClientMsgId::new(&id.to_string()).expect("an id")
     }
 
-    /// Queues messages `m0 …` in the rooms named.
+    /// An outbox with the messages `m0`, `m1`, … in `rooms`.
     fn queued(rooms: &[&str]) -> Outbox {
         let mut outbox = Outbox::default();
         for (number, name) in rooms.iter().enumerate() {
@@ -281,36 +282,36 @@ mod tests {
     }
 
     #[test]
-    fn one_of_a_room_is_in_flight_and_the_oldest_goes_first() {
+    fn one_message_of_a_room_is_in_flight_and_the_oldest_goes_first() {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a", "b", "a", "b"]);
         assert_eq!(sent(&mut outbox, now), ["m0", "m2"]);
         assert!(outbox.stored(&room("b"), &id(&"m2")));
         assert!(outbox.stored(&room("a"), &id(&"m0")));
         assert_eq!(sent(&mut outbox, now), ["m1", "m4"]);
-        assert!(!outbox.stored(&room("a"), &id(&"m0")), "once");
-        assert!(!outbox.stored(&room("b"), &id(&"m1")), "in its own room only");
+        assert!(!outbox.stored(&room("a"), &id(&"m0")), "it is stored already");
+        assert!(!outbox.stored(&room("b"), &id(&"m1")), "it is in another room");
     }
 
     #[test]
-    fn who_was_put_off_goes_before_those_behind_it() {
+    fn a_postponed_message_goes_before_later_messages_of_its_room() {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a"]);
         assert_eq!(sent(&mut outbox, now), ["m0"]);
-        assert!(outbox.put_off(&id(&"m0"), false, now, |before| Duration::from_secs(1 + u64::from(before))));
-        assert!(!outbox.put_off(&id(&"m0"), false, now, |_| Duration::ZERO), "it is not in flight");
+        assert!(outbox.postpone(&id(&"m0"), false, now, |before| Duration::from_secs(1 + u64::from(before))));
+        assert!(!outbox.postpone(&id(&"m0"), false, now, |_| Duration::ZERO), "it is not in flight");
         assert_eq!(outbox.deadline(now), Some(now + Duration::from_secs(1)));
         assert!(sent(&mut outbox, now).is_empty());
         let later = now + Duration::from_secs(1);
         assert_eq!(sent(&mut outbox, later), ["m0"]);
         assert!(
-            outbox.put_off(&id(&"m0"), false, later, |before| Duration::from_secs(1 + u64::from(before)))
+            outbox.postpone(&id(&"m0"), false, later, |before| Duration::from_secs(1 + u64::from(before)))
         );
         assert_eq!(outbox.deadline(later), Some(later + Duration::from_secs(2)), "a longer wait each time");
     }
 
     #[test]
-    fn a_new_connection_starts_with_what_had_no_answer() {
+    fn a_new_connection_starts_with_the_unanswered_messages() {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a", "b"]);
         assert_eq!(sent(&mut outbox, now), ["m0", "m2"]);
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn in_flight_is_bounded_over_all_rooms() {
+    fn the_messages_in_flight_of_all_rooms_are_limited() {
         let now = Instant::now();
         let names: Vec<_> = (0..IN_FLIGHT + 5).map(|number| format!("r{number}")).collect();
         let mut outbox = queued(&names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_when_the_queue_is_full() {
+    fn a_message_for_a_full_queue_is_kept_for_resend() {
         let text = Text::new("hi").expect("a text");
         let mut outbox = Outbox::default();
         for number in 0..QUEUE {
@@ -347,7 +348,7 @@ mod tests {
         }
         assert_eq!(outbox.push(room("b"), text.clone(), id(&"late")), Pushed::Full);
         assert_eq!(outbox.push(room("a"), text, id(&7)), Pushed::Known);
-        assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Full), "still full, and still kept");
+        assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Full), "it is still kept");
         assert!(outbox.stored(&room("a"), &id(&0)));
         assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Queued));
         assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Known));

@@ -1,13 +1,13 @@
-//! How fast joins and messages go out: below what the server takes, so that it has nothing to refuse.
+//! Pacing of joins and messages below the server's rate limit.
 //!
-//! A token bucket that holds one second's worth, and a pause for when the server refused all the same.
+//! A token bucket with a capacity of one second, and a pause after a `rate_limited` error.
 
 use std::time::{Duration, Instant};
 
-/// When the next frame may go.
+/// A token bucket with a pause.
 #[derive(Debug)]
 pub(super) struct Pacer {
-    /// Frames a second; 0: any number.
+    /// Frames a second; 0 means no limit.
     rate: u32,
     tokens: f64,
     counted_at: Instant,
@@ -15,12 +15,12 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    /// A full bucket for so many frames a second; 0: any number.
+    /// A full bucket for `rate` frames a second; 0 means no limit.
     pub(super) fn new(rate: u32, now: Instant) -> Self {
         Self { rate, tokens: f64::from(rate), counted_at: now, paused_until: None }
     }
 
-    /// Nothing goes before `until`, and then nothing at once: the bucket is empty.
+    /// Stops all frames until `until`. Then the bucket has one token, so there is no burst.
     pub(super) fn pause(&mut self, until: Instant) {
         let until = self.paused_until.map_or(until, |paused| paused.max(until));
         self.paused_until = Some(until);
@@ -28,18 +28,18 @@ impl Pacer {
         self.counted_at = until;
     }
 
-    /// Whether a frame may go now.
+    /// Returns true if a frame may be sent now.
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         self.ready_at(now) <= now
     }
 
-    /// Counts a frame that goes.
+    /// Takes the token of a sent frame.
     pub(super) fn take(&mut self, now: Instant) {
         self.tokens = self.tokens_at(now) - 1.0;
         self.counted_at = self.counted_at.max(now);
     }
 
-    /// When the next frame may go; not after `now` where it may at once.
+    /// The time at which the next frame may be sent; `now` if it may be sent at once.
     pub(super) fn ready_at(&self, now: Instant) -> Instant {
         if let Some(until) = self.paused_until.filter(|until| *until > now) {
             return until;
@@ -48,7 +48,7 @@ impl Pacer {
         if self.rate == 0 || missing <= 0.0 {
             return now;
         }
-        // A nanosecond more, so that rounding never leaves the token short by a hair.
+        // One nanosecond more, so that rounding does not leave the token incomplete.
         now + Duration::from_secs_f64(missing / f64::from(self.rate)) + Duration::from_nanos(1)
     }
 
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn one_seconds_worth_at_once_and_then_its_rate() {
+    fn a_burst_of_one_second_is_followed_by_the_rate() {
         let start = Instant::now();
         let mut pacer = Pacer::new(10, start);
         assert_eq!(spend(&mut pacer, start), 10);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_in_a_pause_and_no_burst_after_it() {
+    fn a_pause_stops_all_frames_and_has_no_burst_after_it() {
         let start = Instant::now();
         let mut pacer = Pacer::new(10, start);
         let until = start + Duration::from_secs(3);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rate_is_no_bound_but_pauses_hold() {
+    fn rate_0_has_no_limit_but_pauses_apply() {
         let start = Instant::now();
         let mut pacer = Pacer::new(0, start);
         assert_eq!(spend(&mut pacer, start), 1_000);

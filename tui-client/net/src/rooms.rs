@@ -1,17 +1,19 @@
-//! The rooms that the client wants to be in, and how far it has read in each.
+//! Rooms of the client, and the client's position in each.
 //!
-//! A position moves with every entry of the room's log that arrives, and with nothing else, but for two beginnings: a
-//! first join (without `since`) starts where the room's head was, since what follows there is live; and a reset that
-//! replays nothing starts where the new log's head is. While a reset is being replayed the old position stays until
-//! the first entry moves it, so that a connection lost in between asks again and is told of the reset again.
+//! Only arriving entries of the room's log move a position, with two exceptions:
+//! - A first join without `since` starts at the room's head, because live entries follow.
+//! - A reset that replays nothing starts at the head of the new log.
 //!
-//! An entry does not say of which epoch it is, but for a room's first one. `joined` and `resync` do.
+//! During the replay of a reset, the old position stays until the first entry moves it. If the connection is lost before,
+//! the next join gets the reset again.
+//!
+//! `joined` and `resync` have the epoch of the log. Of the entries, only the first one of a log has it.
 
 use std::time::{Duration, Instant};
 
 use realtime_shared::{EntryId, Epoch, Joined, Position, Recovery, Ref, Resync, RoomName, Seq};
 
-/// Rooms, in the order in which they were asked for.
+/// The rooms, in the order of their [`Command::Join`](crate::Command::Join).
 #[derive(Debug, Default)]
 pub(super) struct Rooms {
     rooms: Vec<Room>,
@@ -21,46 +23,49 @@ pub(super) struct Rooms {
 struct Room {
     name: RoomName,
     stage: Stage,
-    /// After the last entry that was seen; none before a newcomer's first join.
+    /// Position after the last received entry. `None` before a first join without `since`.
     position: Option<Position>,
-    /// Of the log as it is on this connection; none while it has no entry.
+    /// Epoch of the log on this connection. `None` while the log has no entry.
     epoch: Option<Epoch>,
-    /// How many of the next entries are replayed ones.
+    /// Number of the next entries that are replayed ones.
     replay_left: u64,
-    /// Since when the room is not heard, where it was entered before.
-    deaf_since: Option<Instant>,
-    /// How often joining was put off in a row.
-    put_off: u32,
+    /// Time of the lost connection, if the client was a member before.
+    offline_since: Option<Instant>,
+    /// Number of postponements of the join in a row.
+    postponements: u32,
 }
 
 #[derive(Debug, PartialEq)]
 enum Stage {
-    /// To be joined, not before that time.
+    /// The join is due, at this time at the earliest.
     Due(Option<Instant>),
-    /// Asked for, with this `ref`.
-    Asked { reference: Ref, with_since: bool },
-    /// Entered.
+    /// The join is sent, with this `ref`.
+    Requested {
+        reference: Ref,
+        with_since: bool,
+    },
     Joined,
 }
 
-/// What our own `joined` says.
+/// The content of the client's own `joined`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entered {
+pub(super) struct JoinOutcome {
     pub(super) recovery: Option<Recovery>,
+    /// Time without a connection to the room. `None` at the first join.
     pub(super) offline: Option<Duration>,
 }
 
 /// The arrival of an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Arrival {
-    /// After the entry; `None` while its epoch is not known.
+    /// Position after the entry. `None` if the epoch is unknown.
     pub(super) position: Option<Position>,
     pub(super) replayed: bool,
 }
 
 impl Rooms {
-    /// Wants to be in a room, where one was at `since` the last time. A room that is wanted already stays as it is.
-    pub(super) fn want(&mut self, name: RoomName, since: Option<Position>) {
+    /// Adds a room with the position `since`. Has no effect if the room is there already.
+    pub(super) fn add(&mut self, name: RoomName, since: Option<Position>) {
         if self.find(&name).is_none() {
             self.rooms.push(Room {
                 name,
@@ -68,36 +73,36 @@ impl Rooms {
                 position: since,
                 epoch: None,
                 replay_left: 0,
-                deaf_since: None,
-                put_off: 0,
+                offline_since: None,
+                postponements: 0,
             });
         }
     }
 
-    /// Wants to be in it no more; its position is forgotten. Whether the server was asked to let us in.
-    pub(super) fn forget(&mut self, name: &RoomName) -> bool {
+    /// Removes a room and its position. Returns true if the client has sent a join for it.
+    pub(super) fn remove(&mut self, name: &RoomName) -> bool {
         let Some(index) = self.rooms.iter().position(|room| room.name == *name) else { return false };
         !matches!(self.rooms.remove(index).stage, Stage::Due(_))
     }
 
-    /// Whether a post to the room may go: its join, where it is wanted, goes first, so that the own copy is seen.
+    /// Returns true if the client may post to the room now. A due join goes first, so that the client receives its own copy.
     pub(super) fn may_post(&self, name: &RoomName) -> bool {
         self.rooms.iter().all(|room| room.name != *name || !matches!(room.stage, Stage::Due(_)))
     }
 
-    /// Whether a join is due.
+    /// Returns true if a join is due.
     pub(super) fn has_due(&self, now: Instant) -> bool {
         self.rooms.iter().any(|room| room.is_due(now))
     }
 
-    /// The next room to join and from where, to be asked for with `reference`.
-    pub(super) fn ask_next(&mut self, now: Instant, reference: Ref) -> Option<(RoomName, Option<Position>)> {
+    /// The room and `since` of the next due join, which is sent with `reference`.
+    pub(super) fn next_join(&mut self, now: Instant, reference: Ref) -> Option<(RoomName, Option<Position>)> {
         let room = self.rooms.iter_mut().find(|room| room.is_due(now))?;
-        room.stage = Stage::Asked { reference, with_since: room.position.is_some() };
+        room.stage = Stage::Requested { reference, with_since: room.position.is_some() };
         Some((room.name.clone(), room.position.clone()))
     }
 
-    /// When, after `now`, the next join that was put off is due.
+    /// The next time after `now` at which a postponed join is due.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         let due = self
             .rooms
@@ -106,16 +111,16 @@ impl Rooms {
         due.filter(|at| *at > now).min()
     }
 
-    /// The answer to our join. `None`: it is not the answer to the last one.
+    /// Handles the answer to a join. `None` if it does not answer the last one.
     pub(super) fn joined(
         &mut self,
         joined: &Joined,
         reference: Option<&Ref>,
         now: Instant,
-    ) -> Option<Entered> {
+    ) -> Option<JoinOutcome> {
         let room = self.find(&joined.room)?;
-        let Stage::Asked { reference: asked, with_since } = &room.stage else { return None };
-        if reference != Some(asked) {
+        let Stage::Requested { reference: requested, with_since } = &room.stage else { return None };
+        if reference != Some(requested) {
             return None;
         }
         let reset = matches!(joined.recovery, Some(Recovery::Reset { replayed: 0 }));
@@ -123,36 +128,37 @@ impl Rooms {
             room.position.clone_from(&joined.position);
         }
         room.stage = Stage::Joined;
-        room.put_off = 0;
+        room.postponements = 0;
         room.epoch = joined.position.as_ref().and_then(Position::epoch).cloned();
         room.replay_left = joined.recovery.map_or(0, Recovery::replayed);
-        let offline = room.deaf_since.take().map(|since| now.saturating_duration_since(since));
-        Some(Entered { recovery: joined.recovery, offline })
+        let offline = room.offline_since.take().map(|since| now.saturating_duration_since(since));
+        Some(JoinOutcome { recovery: joined.recovery, offline })
     }
 
-    /// The room whose last join had this `ref`, and was not answered.
-    pub(super) fn asked_with(&self, reference: &Ref) -> Option<RoomName> {
+    /// The room whose unanswered join has this `ref`.
+    pub(super) fn requested_with(&self, reference: &Ref) -> Option<RoomName> {
         self.rooms
             .iter()
-            .find(|room| matches!(&room.stage, Stage::Asked { reference: asked, .. } if asked == reference))
+            .find(|room| matches!(&room.stage, Stage::Requested { reference: requested, .. } if requested == reference))
             .map(|room| room.name.clone())
     }
 
-    /// Joining was refused for now: it is due again after the wait that `wait` makes of how often that was so before.
-    pub(super) fn put_off(&mut self, name: &RoomName, now: Instant, wait: impl FnOnce(u32) -> Duration) {
+    /// Postpones a join. `wait` gets the number of earlier postponements in a row.
+    pub(super) fn postpone(&mut self, name: &RoomName, now: Instant, wait: impl FnOnce(u32) -> Duration) {
         if let Some(room) = self.find(name) {
-            room.stage = Stage::Due(Some(now + wait(room.put_off)));
-            room.put_off = room.put_off.saturating_add(1);
+            room.stage = Stage::Due(Some(now + wait(room.postponements)));
+            room.postponements = room.postponements.saturating_add(1);
         }
     }
 
-    /// The server says that we left. Where that was not asked for, the room is wanted no more; where it was, the room
-    /// is forgotten already, or is being joined again.
-    pub(super) fn put_out(&mut self, name: &RoomName) {
+    /// Handles the client's own `left`: removes the room if the server ended the membership.
+    ///
+    /// After a leave by the client, the room is removed already, or the next join is on its way.
+    pub(super) fn left(&mut self, name: &RoomName) {
         self.rooms.retain(|room| room.name != *name || room.stage != Stage::Joined);
     }
 
-    /// An entry arrived, the first one of a log with its epoch.
+    /// Handles an arriving entry, which has an epoch only if it is the first one of its log.
     pub(super) fn entry(&mut self, name: &RoomName, seq: Seq, id: EntryId, epoch: Option<&Epoch>) -> Arrival {
         let at = |epoch: &Epoch| Position::At { epoch: epoch.clone(), seq, id };
         let Some(room) = self.find(name).filter(|room| room.stage == Stage::Joined) else {
@@ -168,7 +174,7 @@ impl Rooms {
         Arrival { position, replayed }
     }
 
-    /// The room's log changed under us.
+    /// Handles a change of the room's log.
     pub(super) fn resync(&mut self, resync: &Resync) {
         let Some(room) = self.find(&resync.room) else { return };
         room.epoch = resync.position.epoch().cloned();
@@ -178,14 +184,14 @@ impl Rooms {
         }
     }
 
-    /// The connection is gone, and was not heard since `deaf_since`.
-    pub(super) fn disconnected(&mut self, deaf_since: Instant) {
+    /// Handles a lost connection, of which nothing arrived since `offline_since`.
+    pub(super) fn disconnected(&mut self, offline_since: Instant) {
         for room in &mut self.rooms {
             if room.stage == Stage::Joined {
-                room.deaf_since = Some(deaf_since);
+                room.offline_since = Some(offline_since);
             }
             room.stage = Stage::Due(None);
-            room.put_off = 0;
+            room.postponements = 0;
         }
     }
 

@@ -1,8 +1,8 @@
-//! The client's one task: carries out what the [`Session`] wants, and tells it what happened.
+//! The client's only task: it owns the socket, the clock and the channels of the [`Session`].
 //!
-//! Backpressure: while the holder of [`super::Events`] does not take them, the socket is not read and no time passes
-//! for the session, so that nothing piles up and nobody is called dead who only was not listened to. A server ends a
-//! connection that is not read for long (4006, 4008), and the next one starts at the positions that were reached.
+//! Backpressure: while the program does not receive its [`super::Events`], the task neither reads the socket nor ticks the
+//! session. So queues stay small, and the client does not take a server for dead that it did not read. The server closes a
+//! connection that is not read for long (4006, 4008). The next connection starts at the reached positions.
 
 use std::collections::VecDeque;
 use std::future::{Future, pending};
@@ -18,50 +18,54 @@ use super::claims::claims;
 use super::command::Command;
 use super::config::{Config, TokenSource};
 use super::event::{Disconnect, Event};
-use super::link::{Failure, Link, Turn};
+use super::link::{Link, OpenError, Received};
 use super::session::{Output, Session};
 use super::trace::{Direction, Trace, Traced};
 
-/// Commands are not taken while so many frames are unsent: somebody asks faster than the socket takes.
+/// The task takes no commands while this many frames are unsent.
 const UNSENT: usize = 256;
-/// Commands are not taken while so many events wait for room in the channel.
+/// The task takes no commands while this many events wait for the channel.
 const BACKLOG: usize = 1_024;
 
 type Job<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
-/// The token that a try used, where the source had one, and what came of it.
-type Dialed = (Option<String>, Result<Box<Link>, Failure>);
+/// The token of an attempt, if the source had one, and the result.
+type Dialed = (Option<String>, Result<Box<Link>, OpenError>);
 
-/// What the task has at hand.
+/// The state of the task.
 struct Task {
     config: Config,
     session: Session,
     events: mpsc::Sender<Event>,
-    /// Events for which the channel had no room.
+    /// Events that wait for the full channel.
     backlog: VecDeque<Event>,
     link: Option<Box<Link>>,
-    /// A try that is under way, with the token it uses.
+    /// The attempt in progress.
     dialing: Job<Dialed>,
-    /// The token source is being asked.
+    /// The query of the token source in progress.
     asking: Job<io::Result<String>>,
-    /// The token of the last try. One that a refresh offered is not known to be good, and does not replace it.
+    /// The token of the last attempt. A token of a refresh does not replace it, because it may be invalid.
     token: Option<String>,
     trace: Trace,
     ended: bool,
 }
 
-/// What happened next.
-enum Happened {
-    Room,
-    Deaf,
+/// The result of [`Task::wait`].
+enum Wakeup {
+    /// The channel of events had room.
+    EventSent,
+    /// The program dropped its [`super::Events`].
+    EventsDropped,
+    /// `None`: the program dropped its handles.
     Command(Option<Command>),
-    Turn(Turn),
+    Received(Received),
     Dialed(Dialed),
     Token(io::Result<String>),
-    Time,
+    /// The session's deadline is over.
+    Deadline,
 }
 
-/// Runs until the handles are dropped or say [`Command::Close`], or the events are dropped.
+/// Runs until [`Command::Close`], or until all handles or the events are dropped.
 pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, events: mpsc::Sender<Event>) {
     let mut task = Task::new(config, events);
     loop {
@@ -69,8 +73,8 @@ pub(super) async fn run(config: Config, mut commands: mpsc::Receiver<Command>, e
         if task.ended {
             return task.end().await;
         }
-        let happened = task.wait(&mut commands).await;
-        task.handle(happened);
+        let wakeup = task.wait(&mut commands).await;
+        task.handle(wakeup);
     }
 }
 
@@ -91,75 +95,75 @@ impl Task {
         }
     }
 
-    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Happened {
-        let heard = self.backlog.is_empty();
+    async fn wait(&mut self, commands: &mut mpsc::Receiver<Command>) -> Wakeup {
+        let is_received = self.backlog.is_empty();
         let unsent = self.link.as_ref().map_or(0, |link| link.unsent());
         let takes_commands = unsent < UNSENT && self.backlog.len() < BACKLOG;
-        let deadline = self.session.deadline(now()).filter(|_| heard);
+        let deadline = self.session.deadline(now()).filter(|_| is_received);
         tokio::select! {
-            permit = self.events.reserve(), if !heard => match permit {
+            permit = self.events.reserve(), if !is_received => match permit {
                 Ok(permit) => {
                     if let Some(event) = self.backlog.pop_front() {
                         permit.send(event);
                     }
-                    Happened::Room
+                    Wakeup::EventSent
                 }
-                Err(_) => Happened::Deaf,
+                Err(_) => Wakeup::EventsDropped,
             },
-            () = self.events.closed(), if heard => Happened::Deaf,
-            command = commands.recv(), if takes_commands => Happened::Command(command),
-            turn = turn(&mut self.link), if heard => Happened::Turn(turn),
-            dialed = job(&mut self.dialing) => Happened::Dialed(dialed),
-            token = job(&mut self.asking) => Happened::Token(token),
-            () = sleep_until(deadline), if deadline.is_some() => Happened::Time,
+            () = self.events.closed(), if is_received => Wakeup::EventsDropped,
+            command = commands.recv(), if takes_commands => Wakeup::Command(command),
+            received = receive(&mut self.link), if is_received => Wakeup::Received(received),
+            dialed = job(&mut self.dialing) => Wakeup::Dialed(dialed),
+            token = job(&mut self.asking) => Wakeup::Token(token),
+            () = sleep_until(deadline), if deadline.is_some() => Wakeup::Deadline,
         }
     }
 
-    fn handle(&mut self, happened: Happened) {
+    fn handle(&mut self, wakeup: Wakeup) {
         let now = now();
-        match happened {
-            Happened::Room => {}
-            Happened::Command(Some(Command::Trace(wanted))) => {
-                self.trace.want(wanted);
-                self.tell_token();
+        match wakeup {
+            Wakeup::EventSent => {}
+            Wakeup::Command(Some(Command::Trace(is_on))) => {
+                self.trace.set_on(is_on);
+                self.emit_token();
             }
-            Happened::Command(Some(command)) => self.session.command(command, now),
-            Happened::Command(None) | Happened::Deaf => self.session.command(Command::Close, now),
-            Happened::Turn(turn) => self.turned(turn, now),
-            Happened::Dialed((token, result)) => {
+            Wakeup::Command(Some(command)) => self.session.command(command, now),
+            Wakeup::Command(None) | Wakeup::EventsDropped => self.session.command(Command::Close, now),
+            Wakeup::Received(received) => self.on_received(received, now),
+            Wakeup::Dialed((token, result)) => {
                 self.dialing = None;
                 self.token = token;
-                self.trace.hide(self.token.as_deref().unwrap_or_default());
-                self.tell_token();
+                self.trace.add_token(self.token.as_deref().unwrap_or_default());
+                self.emit_token();
                 match result {
                     Ok(link) => self.link = Some(link),
                     Err(failure) => self.session.lost(failure.reason, failure.retry_after, now),
                 }
             }
-            Happened::Token(token) => {
+            Wakeup::Token(token) => {
                 self.asking = None;
                 let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
-                self.trace.hide(fresh.as_deref().unwrap_or_default());
+                self.trace.add_token(fresh.as_deref().unwrap_or_default());
                 self.session.fresh_token(fresh, now);
             }
-            Happened::Time => {
-                // What has arrived meanwhile counts before the silence does.
-                if let Some(turn) = turn(&mut self.link).now_or_never() {
-                    self.turned(turn, now);
+            Wakeup::Deadline => {
+                // A frame that has arrived already ends the silence.
+                if let Some(received) = receive(&mut self.link).now_or_never() {
+                    self.on_received(received, now);
                 }
                 self.session.tick(now);
             }
         }
     }
 
-    fn turned(&mut self, turn: Turn, now: Instant) {
-        match turn {
-            Turn::Frame(frame, text) => {
-                self.trace.note(Direction::In, &text, now);
+    fn on_received(&mut self, received: Received, now: Instant) {
+        match received {
+            Received::Frame(frame, text) => {
+                self.trace.record(Direction::In, &text, now);
                 self.session.frame(*frame, now);
             }
-            Turn::Heard => self.session.heard(now),
-            Turn::Ended(code) => {
+            Received::Activity => self.session.record_activity(now),
+            Received::Ended(code) => {
                 self.link = None;
                 self.session.lost(Disconnect::Closed { code }, None, now);
             }
@@ -178,7 +182,7 @@ impl Task {
                 Output::Write(frame) => {
                     if let Some(link) = &mut self.link {
                         let text = codec::encode_client(&frame);
-                        self.trace.note(Direction::Out, &text, now());
+                        self.trace.record(Direction::Out, &text, now());
                         link.push(text);
                     }
                 }
@@ -186,23 +190,24 @@ impl Task {
                     let source = self.config.token.clone();
                     self.asking = Some(Box::pin(async move { source.get().await }));
                 }
-                Output::Event(event) => self.tell(event),
+                Output::Event(event) => self.emit(event),
                 Output::End => self.ended = true,
             }
         }
-        while let Some(frame) = self.trace.next(now()) {
-            self.tell(Event::Traced(Box::new(Traced::Frame(frame))));
+        while let Some(frame) = self.trace.next_frame(now()) {
+            self.emit(Event::Traced(Box::new(Traced::Frame(frame))));
         }
     }
 
-    fn tell_token(&mut self) {
-        if self.trace.is_wanted() {
+    /// Reports the claims of the token, if the trace is on.
+    fn emit_token(&mut self) {
+        if self.trace.is_on() {
             let claims = self.token.as_deref().and_then(claims);
-            self.tell(Event::Traced(Box::new(Traced::Token(claims))));
+            self.emit(Event::Traced(Box::new(Traced::Token(claims))));
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         if !self.backlog.is_empty() {
             self.backlog.push_back(event);
         } else if let Err(mpsc::error::TrySendError::Full(event)) = self.events.try_send(event) {
@@ -212,7 +217,7 @@ impl Task {
 
     async fn end(mut self) {
         for event in self.backlog.drain(..) {
-            // Whoever says goodbye may have stopped listening: what does not fit is not waited for.
+            // A program that closes its client may no longer receive events, so the task does not wait for room.
             if self.events.try_send(event).is_err() {
                 break;
             }
@@ -229,13 +234,13 @@ async fn dial(url: http::Uri, source: TokenSource) -> Dialed {
             let result = Link::open(&url, &token).await;
             (Some(token), result.map(Box::new))
         }
-        Err(error) => (None, Err(Failure::unreachable(&format!("no token: {error}")))),
+        Err(error) => (None, Err(OpenError::unreachable(&format!("no token: {error}")))),
     }
 }
 
-async fn turn(link: &mut Option<Box<Link>>) -> Turn {
+async fn receive(link: &mut Option<Box<Link>>) -> Received {
     match link {
-        Some(link) => link.turn().await,
+        Some(link) => link.receive().await,
         None => pending().await,
     }
 }
@@ -254,7 +259,7 @@ async fn sleep_until(deadline: Option<Instant>) {
     }
 }
 
-/// The time by tokio's clock, which tests may stop.
+/// The time of tokio's clock, which tests may stop.
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -268,7 +273,7 @@ mod tests {
     use super::*;
     use crate::{COMMANDS, EVENTS};
 
-    /// A task with a connection whose peer reads nothing behind the upgrade.
+    /// A task with a connection whose peer reads nothing after the upgrade.
     async fn task_with_a_silent_peer() -> (Task, WebSocketStream<TcpStream>, mpsc::Receiver<Event>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}/", listener.local_addr().expect("an address"));
@@ -285,18 +290,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_command_is_taken_while_the_socket_takes_no_frames() {
+    async fn no_command_is_taken_while_the_socket_is_full() {
         let (mut task, _peer, _events) = task_with_a_silent_peer().await;
         let (sender, mut commands) = mpsc::channel(COMMANDS);
         sender.try_send(Command::RetryNow).expect("room for it");
-        // Frames for as long as the system takes them.
+        // Queues frames until the buffers of the system are full.
         let frame = "x".repeat(CLIENT_FRAME_BYTES);
         let is_full = |task: &Task| task.link.as_ref().is_some_and(|link| link.unsent() >= UNSENT);
         while !is_full(&task) {
             for _ in 0..2 * UNSENT {
                 task.link.as_mut().expect("a connection").push(frame.clone());
             }
-            assert!(turn(&mut task.link).now_or_never().is_none(), "the peer says nothing");
+            assert!(receive(&mut task.link).now_or_never().is_none(), "the peer sends nothing");
         }
         assert!(task.wait(&mut commands).now_or_never().is_none());
         assert!(commands.try_recv().is_ok(), "the command still waits");

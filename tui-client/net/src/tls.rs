@@ -1,4 +1,4 @@
-//! TLS, for `wss://`: with whom this machine trusts, or, where `SSL_CERT_FILE` or `SSL_CERT_DIR` names some, with those.
+//! TLS for `wss://`, with the root certificates of the system, or with those in `SSL_CERT_FILE` or `SSL_CERT_DIR`.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustls::{ClientConfig, Error, RootCertStore};
 use tokio::sync::OnceCell;
 use tokio_tungstenite::Connector;
 
-/// Speaks TLS. The certificates are read once, where they are there, and on another thread. An error is a sentence.
+/// Returns the TLS connector. Loads the certificates once, on a blocking thread. The error is a text for people.
 pub(super) async fn connector() -> Result<Connector, String> {
     static CONFIG: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
     let read = || async {
@@ -24,24 +24,22 @@ fn config() -> Result<ClientConfig, String> {
     let (trusted, _) = roots.add_parsable_certificates(found.certs);
     if trusted == 0 {
         let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
-        return Err(format!(
-            "no certificates to trust are found on this machine{why}; SSL_CERT_FILE names some"
-        ));
+        return Err(format!("no trusted certificates found on this system{why}; set SSL_CERT_FILE"));
     }
     let builder = ClientConfig::builder_with_provider(aws_lc_rs::default_provider().into());
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Why there is no connection, for people.
-pub(super) fn reason(error: &io::Error) -> String {
+/// The text of a connection error, for people.
+pub(super) fn error_text(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref()) {
         Some(Error::InvalidCertificate(why)) => {
             format!(
-                "the server's certificate is not trusted: {why}; SSL_CERT_FILE names a file with its authority's"
+                "the server's certificate is not trusted: {why}; set SSL_CERT_FILE to a file with the certificate of its authority"
             )
         }
-        Some(Error::InvalidMessage(_)) => "it does not speak TLS: is it ws://?".to_owned(),
+        Some(Error::InvalidMessage(_)) => "the server does not speak TLS: try ws://".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -1,8 +1,8 @@
-//! The last frames in both directions, for whoever wants to see what is said.
+//! Trace of the last frames in both directions.
 //!
-//! They are kept always: to keep one is to copy its first bytes. Only while somebody wants them are they told, as
-//! [`Traced`]. No token gets in: tokens in use are taken out wherever they stand, and so is every value of a key
-//! `token`.
+//! The client always records frames, which costs a copy of their first bytes. It reports them as [`Traced`] only while the
+//! trace is on. No token gets into the trace: known tokens are redacted everywhere, and every value of a key that ends
+//! with `token` too.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -10,44 +10,42 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-/// Frames that are kept at most.
+/// Most frames in the trace.
 pub const TRACED: usize = 500;
-/// Bytes that are kept of a frame.
+/// Most bytes of a frame in the trace.
 const FRAME_BYTES: usize = 4 * 1024;
-/// And of all of them.
+/// Most bytes of all frames in the trace.
 const ALL_BYTES: usize = 256 * 1024;
-/// Tokens that are taken out: the one in use, and the ones before it, of which frames may still speak.
+/// Number of tokens that are redacted: the current one, and earlier ones, which frames may still contain.
 const TOKENS: usize = 4;
-/// What stands in place of a token.
+/// Replacement of a token.
 const REDACTED: &str = "(token)";
 
-/// What is told while tracing is wanted.
+/// A report of the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Traced {
-    /// A frame.
     Frame(Frame),
-    /// What the token in use says of itself; `None` where it is no JWT.
+    /// The claims of the current token; `None` if it is not a JWT.
     Token(Option<Map<String, Value>>),
 }
 
-/// A frame that went by.
+/// A frame on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Counts all frames, from 1.
+    /// Number of the frame since the start of the client, from 1.
     pub number: u64,
-    /// How long ago.
+    /// Time since the frame was sent or received.
     pub age: Duration,
-    /// Which way.
     pub direction: Direction,
-    /// How long it is, in bytes.
+    /// Size of the whole frame.
     pub bytes: usize,
-    /// Its text, or the first 4 KiB of it, without tokens.
+    /// The first 4 KiB of the text, without tokens.
     pub text: String,
-    /// All frames up to this one.
+    /// Totals up to this frame.
     pub totals: Totals,
 }
 
-/// Which way a frame goes.
+/// The direction of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// From the server.
@@ -56,16 +54,17 @@ pub enum Direction {
     Out,
 }
 
-/// What went by since the start of the client.
+/// Totals since the start of the client.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Frames from the server, and their bytes.
+    /// Number of frames from the server, and of their bytes.
     pub from_server: (u64, u64),
-    /// Frames to the server, and their bytes.
+    /// Number of frames to the server, and of their bytes.
     pub to_server: (u64, u64),
 }
 
-struct Kept {
+/// A frame in the trace.
+struct Recorded {
     at: Instant,
     direction: Direction,
     bytes: usize,
@@ -73,30 +72,31 @@ struct Kept {
     totals: Totals,
 }
 
-/// The frames that are kept, and what of them was told.
+/// The recorded frames, and the progress of the report.
 #[derive(Default)]
 pub(super) struct Trace {
-    frames: VecDeque<Kept>,
-    /// Of all texts.
+    frames: VecDeque<Recorded>,
+    /// Bytes of all recorded texts.
     bytes: usize,
-    /// The number of the newest frame.
+    /// Number of the newest frame.
     newest: u64,
     totals: Totals,
     tokens: VecDeque<String>,
-    /// The newest one that was told; `None` while nobody wants any.
-    told: Option<u64>,
+    /// Number of the last reported frame. `None` while the trace is off.
+    reported: Option<u64>,
 }
 
 impl Trace {
-    /// Takes out this token from now on.
-    pub(super) fn hide(&mut self, token: &str) {
+    /// Redacts `token` from now on.
+    pub(super) fn add_token(&mut self, token: &str) {
         if !token.is_empty() && !self.tokens.iter().any(|known| known == token) {
             self.tokens.truncate(TOKENS - 1);
             self.tokens.push_front(token.to_owned());
         }
     }
 
-    pub(super) fn note(&mut self, direction: Direction, text: &str, now: Instant) {
+    /// Records a frame.
+    pub(super) fn record(&mut self, direction: Direction, text: &str, now: Instant) {
         let totals = match direction {
             Direction::In => &mut self.totals.from_server,
             Direction::Out => &mut self.totals.to_server,
@@ -106,36 +106,36 @@ impl Trace {
         let shown = self.without_tokens(text);
         let shown: Box<str> = shown[..shown.floor_char_boundary(FRAME_BYTES)].into();
         self.bytes += shown.len();
-        let kept = Kept { at: now, direction, bytes: text.len(), text: shown, totals: self.totals };
-        self.frames.push_back(kept);
+        let frame = Recorded { at: now, direction, bytes: text.len(), text: shown, totals: self.totals };
+        self.frames.push_back(frame);
         while self.frames.len() > TRACED || self.bytes > ALL_BYTES {
             let Some(oldest) = self.frames.pop_front() else { break };
             self.bytes -= oldest.text.len();
         }
     }
 
-    /// Whether frames are told: first those that are kept, then the others as they go by.
-    pub(super) const fn want(&mut self, wanted: bool) {
-        self.told = if wanted { Some(0) } else { None };
+    /// Turns the report on or off. A report begins with the recorded frames.
+    pub(super) const fn set_on(&mut self, is_on: bool) {
+        self.reported = if is_on { Some(0) } else { None };
     }
 
-    pub(super) const fn is_wanted(&self) -> bool {
-        self.told.is_some()
+    pub(super) const fn is_on(&self) -> bool {
+        self.reported.is_some()
     }
 
-    /// The next frame to be told.
-    pub(super) fn next(&mut self, now: Instant) -> Option<Frame> {
+    /// The next frame to report.
+    pub(super) fn next_frame(&mut self, now: Instant) -> Option<Frame> {
         let before = self.newest - self.frames.len() as u64;
-        let number = self.told?.max(before) + 1;
-        let kept = self.frames.get(usize::try_from(number - before - 1).ok()?)?;
-        self.told = Some(number);
+        let number = self.reported?.max(before) + 1;
+        let recorded = self.frames.get(usize::try_from(number - before - 1).ok()?)?;
+        self.reported = Some(number);
         Some(Frame {
             number,
-            age: now.saturating_duration_since(kept.at),
-            direction: kept.direction,
-            bytes: kept.bytes,
-            text: kept.text.to_string(),
-            totals: kept.totals,
+            age: now.saturating_duration_since(recorded.at),
+            direction: recorded.direction,
+            bytes: recorded.bytes,
+            text: recorded.text.to_string(),
+            totals: recorded.totals,
         })
     }
 
@@ -154,12 +154,12 @@ impl Trace {
                 redact(&mut frame);
                 Cow::Owned(frame.to_string())
             }
-            Err(_) => Cow::Borrowed("(a token, in what is no JSON)"),
+            Err(_) => Cow::Borrowed("(not JSON, with a token)"),
         }
     }
 }
 
-/// Takes out the values of all keys that end with `token`.
+/// Redacts the values of all keys that end with `token`.
 fn redact(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -181,76 +181,76 @@ mod tests {
 
     use super::*;
 
-    fn told(trace: &mut Trace, now: Instant) -> Vec<Frame> {
-        std::iter::from_fn(|| trace.next(now)).collect()
+    fn reported(trace: &mut Trace, now: Instant) -> Vec<Frame> {
+        std::iter::from_fn(|| trace.next_frame(now)).collect()
     }
 
     #[test]
-    fn frames_are_told_only_where_they_are_wanted() {
+    fn frames_are_reported_only_while_the_trace_is_on() {
         let (mut trace, now) = (Trace::default(), Instant::now());
-        trace.note(Direction::Out, "one", now);
-        assert_eq!(trace.next(now), None);
-        trace.want(true);
-        trace.note(Direction::In, "three", now);
+        trace.record(Direction::Out, "one", now);
+        assert_eq!(trace.next_frame(now), None);
+        trace.set_on(true);
+        trace.record(Direction::In, "three", now);
         let second = Duration::from_secs(1);
-        let frames = told(&mut trace, now + second);
+        let frames = reported(&mut trace, now + second);
         let texts: Vec<_> = frames.iter().map(|frame| (frame.number, frame.text.as_str())).collect();
         assert_eq!(texts, [(1, "one"), (2, "three")]);
         assert_eq!(frames[1].age, second);
         assert_eq!(frames[1].totals, Totals { from_server: (1, 5), to_server: (1, 3) });
-        trace.note(Direction::In, "four", now);
-        assert_eq!(told(&mut trace, now).len(), 1, "each once");
-        trace.want(false);
-        trace.note(Direction::In, "five", now);
-        trace.want(true);
-        assert_eq!(told(&mut trace, now).len(), 4, "all that are kept, to whoever asks again");
+        trace.record(Direction::In, "four", now);
+        assert_eq!(reported(&mut trace, now).len(), 1, "each once");
+        trace.set_on(false);
+        trace.record(Direction::In, "five", now);
+        trace.set_on(true);
+        assert_eq!(reported(&mut trace, now).len(), 4, "a new report begins with all recorded frames");
     }
 
     #[test]
-    fn so_much_is_kept_and_no_more() {
+    fn frames_and_bytes_of_the_trace_are_limited() {
         let (mut trace, now) = (Trace::default(), Instant::now());
-        trace.want(true);
+        trace.set_on(true);
         let large = format!("x{}", "é".repeat(FRAME_BYTES));
         for _ in 0..100 {
-            trace.note(Direction::In, &large, now);
+            trace.record(Direction::In, &large, now);
         }
         assert!(trace.bytes <= ALL_BYTES);
-        let frames = told(&mut trace, now);
-        assert_eq!(frames.len(), trace.frames.len(), "what is not kept any more is not told");
+        let frames = reported(&mut trace, now);
+        assert_eq!(frames.len(), trace.frames.len(), "frames that the trace has dropped are not reported");
         assert_eq!((frames[0].bytes, frames[0].text.len()), (large.len(), FRAME_BYTES - 1));
         for _ in 0..2 * TRACED {
-            trace.note(Direction::In, "small", now);
+            trace.record(Direction::In, "small", now);
         }
         assert_eq!((trace.frames.len(), trace.bytes), (TRACED, TRACED * "small".len()));
-        assert_eq!(told(&mut trace, now).len(), TRACED);
+        assert_eq!(reported(&mut trace, now).len(), TRACED);
     }
 
     #[test]
-    fn a_key_that_is_called_token_has_no_value() {
+    fn values_of_token_keys_are_redacted() {
         let (mut trace, now) = (Trace::default(), Instant::now());
-        trace.want(true);
+        trace.set_on(true);
         for (text, shown) in [
             (
                 r#"{"a":{"token":"x"},"refresh_token":"y"}"#,
                 r#"{"a":{"token":"(token)"},"refresh_token":"(token)"}"#,
             ),
             (r#"{"text":"my token"}"#, r#"{"text":"my token"}"#),
-            (r#"{"token":"x"#, "(a token, in what is no JSON)"),
+            (r#"{"token":"x"#, "(not JSON, with a token)"),
         ] {
-            trace.note(Direction::Out, text, now);
-            assert_eq!(told(&mut trace, now)[0].text, shown);
+            trace.record(Direction::Out, text, now);
+            assert_eq!(reported(&mut trace, now)[0].text, shown);
         }
     }
 
     proptest! {
         #[test]
-        fn no_token_is_in_any_frame(token in "[a-z]{4,9}\\.[a-z]{4,9}\\.[a-z]{4,9}", before in ".{0,20}", cut in 0usize..9_000) {
+        fn known_tokens_are_redacted_in_every_frame(token in "[a-z]{4,9}\\.[a-z]{4,9}\\.[a-z]{4,9}", before in ".{0,20}", cut in 0usize..9_000) {
             let (mut trace, now) = (Trace::default(), Instant::now());
-            trace.want(true);
-            trace.hide(&token);
-            trace.hide("another.token.here");
-            trace.note(Direction::In, &format!("{before}{}{token}{before}", "é".repeat(cut)), now);
-            prop_assert!(told(&mut trace, now).iter().all(|frame| !frame.text.contains(&token)));
+            trace.set_on(true);
+            trace.add_token(&token);
+            trace.add_token("another.token.here");
+            trace.record(Direction::In, &format!("{before}{}{token}{before}", "é".repeat(cut)), now);
+            prop_assert!(reported(&mut trace, now).iter().all(|frame| !frame.text.contains(&token)));
         }
     }
 }

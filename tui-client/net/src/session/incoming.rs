@@ -1,4 +1,4 @@
-//! What the server says, on a connection that it has welcomed.
+//! Frames from the server after its welcome.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -12,29 +12,29 @@ use crate::event::{ConnectionState, Event, SendState};
 use crate::pacer::Pacer;
 use crate::rooms::Arrival;
 
-/// How long to hold back where the server says that it is too much, and not for how long.
+/// Pause after a `rate_limited` error without `retry_after_ms`.
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Session {
-    pub(super) fn said(&mut self, event: ServerEvent, reference: Option<&Ref>, now: Instant) {
+    pub(super) fn on_event(&mut self, event: ServerEvent, reference: Option<&Ref>, now: Instant) {
         match event {
             ServerEvent::System(SystemEvent::Joined(joined)) => self.joined(joined, reference, now),
             ServerEvent::System(system) => {
                 match &system {
                     SystemEvent::Left(left) if self.is_me(&left.user_id) => {
-                        self.rooms.put_out(&left.room);
+                        self.rooms.left(&left.room);
                     }
                     SystemEvent::Resync(resync) => self.rooms.resync(resync),
                     SystemEvent::TokenExpiring(_) => self.outputs.push_back(Output::AskToken),
                     SystemEvent::Welcome(_) => return,
                     SystemEvent::Joined(_) | SystemEvent::Left(_) | SystemEvent::Notice(_) => {}
                 }
-                self.tell(Event::Server(ServerEvent::System(system)));
+                self.emit(Event::Server(ServerEvent::System(system)));
             }
             ServerEvent::Message(message) => self.message(message),
             ServerEvent::Ack(ack) => {
                 if self.outbox.stored(&ack.room, &ack.client_msg_id) {
-                    self.tell_sent(ack.client_msg_id, SendState::Stored(ack.seq));
+                    self.emit_sent(ack.client_msg_id, SendState::Stored(ack.seq));
                 }
             }
             ServerEvent::Pong(pong) => self.pong(&pong, now),
@@ -45,7 +45,7 @@ impl Session {
             | ServerEvent::History(_)
             | ServerEvent::Members(_)
             | ServerEvent::Rooms(_)
-            | ServerEvent::Refreshed { .. } => self.tell(Event::Server(event)),
+            | ServerEvent::Refreshed { .. } => self.emit(Event::Server(event)),
         }
     }
 
@@ -54,29 +54,29 @@ impl Session {
         self.phase = Phase::Connected(Live {
             me: user_id.clone(),
             since: now,
-            heard: now,
+            active_at: now,
             ping: None,
             next_ping: now,
             pacer: Pacer::new(limits.messages_per_second, now),
-            untold: HashSet::new(),
+            typing_refused: HashSet::new(),
         });
-        self.tell(Event::State(ConnectionState::Connected { user_id, online_count, limits }));
+        self.emit(Event::State(ConnectionState::Connected { user_id, online_count, limits }));
         self.ping(now);
     }
 
     fn joined(&mut self, joined: Joined, reference: Option<&Ref>, now: Instant) {
-        if let Some(entered) = self.rooms.joined(&joined, reference, now) {
+        if let Some(outcome) = self.rooms.joined(&joined, reference, now) {
             let Joined { room, members, member_count, position, .. } = joined;
-            self.tell(Event::Joined {
+            self.emit(Event::Joined {
                 room,
                 members,
                 member_count,
                 head: position,
-                recovery: entered.recovery,
-                offline: entered.offline,
+                recovery: outcome.recovery,
+                offline: outcome.offline,
             });
         } else if reference.is_none() {
-            self.tell(Event::Server(ServerEvent::System(SystemEvent::Joined(joined))));
+            self.emit(Event::Server(ServerEvent::System(SystemEvent::Joined(joined))));
         }
     }
 
@@ -89,34 +89,35 @@ impl Session {
             }
             _ => None,
         };
-        self.tell(Event::Message { message, position, replayed });
+        self.emit(Event::Message { message, position, replayed });
         if let Some((id, seq)) = stored {
-            self.tell_sent(id, SendState::Stored(seq));
+            self.emit_sent(id, SendState::Stored(seq));
         }
     }
 
-    /// An entry that this version cannot read: the holder's position moves with it, as the room's does.
+    /// Handles an entry that this version cannot read. It moves the room's position, and the program has to know it too.
     fn unknown_entry(&mut self, entry: &EntryRef) {
         let Arrival { position, replayed } =
             self.rooms.entry(&entry.room, entry.seq, entry.id, entry.epoch.as_ref());
         if let Some(position) = position {
-            self.tell(Event::Entry { room: entry.room.clone(), position, replayed });
+            self.emit(Event::Entry { room: entry.room.clone(), position, replayed });
         }
     }
 
     fn pong(&mut self, pong: &Pong, now: Instant) {
         let Phase::Connected(live) = &mut self.phase else { return };
         if let Some((_, at)) = live.ping.take_if(|(nonce, _)| pong.nonce.as_ref() == Some(nonce)) {
-            self.tell(Event::RoundTrip(now.saturating_duration_since(at)));
+            self.emit(Event::RoundTrip(now.saturating_duration_since(at)));
         }
     }
 
-    /// A refusal: of a message, of a join, or of something else, which is told; but not that typing is of no interest.
+    /// Handles the refusal of a message, a join or another request. A refusal of `typing` is not reported.
     fn refused(&mut self, error: ErrorEvent, reference: Option<&Ref>, now: Instant) {
-        let asked = error.retry_after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_RETRY_AFTER));
-        let mut retry_after = asked;
+        let requested =
+            error.retry_after_ms.map(|millis| Duration::from_millis(millis).min(LONGEST_RETRY_AFTER));
+        let mut retry_after = requested;
         if error.code == ErrorCode::RateLimited {
-            let wait = asked.unwrap_or(PAUSE);
+            let wait = requested.unwrap_or(PAUSE);
             retry_after = Some(wait);
             if let Phase::Connected(live) = &mut self.phase {
                 live.pacer.pause(now + wait);
@@ -124,28 +125,28 @@ impl Session {
         }
         if let Some(id) = error.client_msg_id.as_ref().filter(|id| self.outbox.holds(id)) {
             if error.temporary {
-                self.put_off(id.clone(), &error, retry_after, now);
+                self.postpone(id.clone(), &error, retry_after, now);
             } else if self.outbox.refused(id) {
-                self.tell_sent(id.clone(), SendState::Refused(error.message));
+                self.emit_sent(id.clone(), SendState::Refused(error.message));
             }
-        } else if let Some(room) = reference.and_then(|reference| self.rooms.asked_with(reference)) {
+        } else if let Some(room) = reference.and_then(|reference| self.rooms.requested_with(reference)) {
             if error.temporary {
                 let Self { rooms, rng, timing, .. } = self;
-                rooms.put_off(&room, now, |before| {
+                rooms.postpone(&room, now, |before| {
                     retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng))
                 });
             } else {
-                self.rooms.forget(&room);
-                self.tell(Event::Server(ServerEvent::Error(error)));
+                self.rooms.remove(&room);
+                self.emit(Event::Server(ServerEvent::Error(error)));
             }
         } else if reference == Some(&*TYPING) {
             if let (Phase::Connected(live), Some(room), false) =
                 (&mut self.phase, error.room, error.temporary)
             {
-                live.untold.insert(room);
+                live.typing_refused.insert(room);
             }
         } else {
-            self.tell(Event::Server(ServerEvent::Error(error)));
+            self.emit(Event::Server(ServerEvent::Error(error)));
         }
     }
 

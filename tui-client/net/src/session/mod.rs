@@ -1,6 +1,6 @@
-//! The client's conversation with the server, over all its connections: no socket, no clock, no randomness of its own.
+//! Protocol state of the client over all its connections. Pure: no socket, no clock, no randomness of its own.
 //!
-//! Somebody ([`super::task`]) tells it what happens and what time it is, and carries out its [`Output`]s, in order:
+//! The task ([`super::task`]) passes events and the time in, and carries the [`Output`]s out in order:
 //!
 //! ```text
 //! Connecting ── welcome ──▶ Connected
@@ -11,10 +11,10 @@
 //!                 └ Stop ──────────▶ Stopped ── RetryNow ──▶ Connecting
 //! ```
 //!
-//! Whether to come back is [`CloseCode::verdict`]'s and [`Verdict::of_http_status`]'s to say, never this module's.
-//! `Soon` and `BackOff` share one curve: its first wait is short, and one that does not last is backed off from. What is
-//! waiting for a connection lives in [`Rooms`] and [`Outbox`]; what belongs to one connection is in `Live` and
-//! goes with it. To handle another frame: a branch in `incoming.rs`.
+//! [`CloseCode::verdict`] and [`Verdict::of_http_status`] decide on reconnecting, never this module. `Soon` and `BackOff`
+//! share one curve: its first wait is short, and it grows until a connection is stable. [`Rooms`] and [`Outbox`] hold the
+//! state that survives a connection, `Live` holds the state of one connection. To handle another frame, add a branch in
+//! `incoming.rs`.
 
 mod incoming;
 #[cfg(test)]
@@ -36,40 +36,38 @@ use super::outbox::{Outbox, Pushed};
 use super::pacer::Pacer;
 use super::rooms::Rooms;
 
-/// The longest wait that a server may ask for; a longer one is taken for a mistake.
+/// Longest wait that a server may require. A longer one counts as a mistake.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// What has to be done.
+/// An action for the task.
 #[derive(PartialEq, Eq)]
 pub(super) enum Output {
-    /// Get a token and connect.
+    /// Gets a token and connects.
     Connect,
-    /// Give up the try or the connection, without a word.
+    /// Drops the attempt or the connection without a close frame.
     Drop,
-    /// Say it.
     Write(ClientFrame),
-    /// See whether there is another token than the one in use: [`Session::fresh_token`].
+    /// Asks the token source. The answer goes to [`Session::fresh_token`].
     AskToken,
-    /// Tell.
     Event(Event),
-    /// Say goodbye with 1000, and end.
+    /// Closes the connection with 1000 and ends the task.
     End,
 }
 
-/// The state of things.
+/// The protocol state of the client.
 pub(super) struct Session {
     timing: Timing,
     rng: fastrand::Rng,
     phase: Phase,
-    /// Tries since the last connection that lasted.
-    tries: u32,
-    /// The next step of the backoff.
+    /// Number of attempts since the last stable connection.
+    attempts: u32,
+    /// Next step of the backoff.
     step: u32,
     rooms: Rooms,
     outbox: Outbox,
     outputs: VecDeque<Output>,
-    /// How many refs and nonces were given out.
-    names: u64,
+    /// Number of generated refs and nonces.
+    generated: u64,
 }
 
 #[derive(Debug)]
@@ -82,56 +80,56 @@ enum Phase {
     Ended,
 }
 
-/// What belongs to one connection.
+/// The state of one connection.
 #[derive(Debug)]
 struct Live {
     me: UserId,
     since: Instant,
-    /// When the server was heard last.
-    heard: Instant,
+    /// Time of the server's last sign of life.
+    active_at: Instant,
     /// The last ping that has no pong.
     ping: Option<(Nonce, Instant)>,
     next_ping: Instant,
     pacer: Pacer,
-    /// Rooms where the server does not take that the user types: they may be read only.
-    untold: HashSet<RoomName>,
+    /// Rooms in which the server refuses `typing`, because the user may not post there.
+    typing_refused: HashSet<RoomName>,
 }
 
-/// The ref of all that is told of typing, so that its refusal is known for what it is.
+/// The `ref` of all `typing` frames. It identifies their refusals.
 static TYPING: LazyLock<Ref> = LazyLock::new(|| Ref::new("typing").expect("a short text is a ref"));
 
 impl Session {
-    /// One that connects at once. `rng` is all the randomness there is.
+    /// A session that connects at once. `rng` is its only source of randomness.
     pub(super) fn new(timing: Timing, rng: fastrand::Rng, now: Instant) -> Self {
         let mut session = Self {
             timing,
             rng,
             phase: Phase::Stopped,
-            tries: 0,
+            attempts: 0,
             step: 0,
             rooms: Rooms::default(),
             outbox: Outbox::default(),
             outputs: VecDeque::new(),
-            names: 0,
+            generated: 0,
         };
         session.connect(now);
         session
     }
 
-    /// The next thing to do.
+    /// The next action.
     pub(super) fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When to call [`Session::tick`], if nothing else happens before. `None`: not at all.
+    /// The time of the next [`Session::tick`]. `None`: no tick is necessary.
     pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
         match &self.phase {
             Phase::Connecting { deadline } => Some(*deadline),
             Phase::Waiting { until } => Some(*until),
             Phase::Connected(live) => {
-                let waits =
+                let has_due =
                     self.rooms.has_due(now) || self.outbox.has_next(now, |room| self.rooms.may_post(room));
-                let paced = waits.then(|| live.pacer.ready_at(now));
+                let paced = has_due.then(|| live.pacer.ready_at(now));
                 [Some(live.next_ping), live.silent_at(&self.timing), paced]
                     .into_iter()
                     .chain([self.rooms.deadline(now), self.outbox.deadline(now)])
@@ -142,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Time has passed.
+    /// Handles the passage of time.
     pub(super) fn tick(&mut self, now: Instant) {
         match &self.phase {
             Phase::Connecting { deadline } if *deadline <= now => {
@@ -161,7 +159,7 @@ impl Session {
                 if live.next_ping <= now {
                     self.ping(now);
                 }
-                self.pump(now);
+                self.send_due(now);
             }
             Phase::Connecting { .. }
             | Phase::Waiting { .. }
@@ -171,13 +169,13 @@ impl Session {
         }
     }
 
-    /// The holder of the handle wants something.
+    /// Handles a command of the program.
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Join { room, since } => self.rooms.want(room, since),
+            Command::Join { room, since } => self.rooms.add(room, since),
             Command::Leave(room) => {
-                if self.rooms.forget(&room) {
-                    self.say(ClientEvent::LeaveRoom { room });
+                if self.rooms.remove(&room) {
+                    self.send(ClientEvent::LeaveRoom { room });
                 }
             }
             Command::Send { room, text, client_msg_id } => {
@@ -190,17 +188,17 @@ impl Session {
             }
             Command::TakeBack(client_msg_id) => {
                 if let Some(was_sent) = self.outbox.take_back(&client_msg_id) {
-                    self.tell_sent(client_msg_id, SendState::TakenBack { was_sent });
+                    self.emit_sent(client_msg_id, SendState::TakenBack { was_sent });
                 }
             }
             Command::Typing { room, is_typing } => self.typing(room, is_typing),
             Command::History { room, before, limit } => {
-                self.say(ClientEvent::History { room, before, after: None, limit: Some(limit) });
+                self.send(ClientEvent::History { room, before, after: None, limit: Some(limit) });
             }
-            Command::Members(room) => self.say(ClientEvent::Members { room }),
-            Command::ListRooms { prefix } => self.say(ClientEvent::ListRooms { prefix, limit: None }),
+            Command::Members(room) => self.send(ClientEvent::Members { room }),
+            Command::ListRooms { prefix } => self.send(ClientEvent::ListRooms { prefix, limit: None }),
             Command::Ping => self.ping(now),
-            // The task's to follow: it has the frames.
+            // The task handles it, because the task has the frames.
             Command::Trace(_) => {}
             Command::RetryNow => self.retry_now(now),
             Command::Close => {
@@ -208,28 +206,28 @@ impl Session {
                 self.outputs.push_back(Output::End);
             }
         }
-        self.pump(now);
+        self.send_due(now);
     }
 
-    /// A sign of life that is no frame: a WebSocket ping, say.
-    pub(super) fn heard(&mut self, now: Instant) {
+    /// Records a sign of life, for example a WebSocket ping.
+    pub(super) fn record_activity(&mut self, now: Instant) {
         if let Phase::Connected(live) = &mut self.phase {
-            live.heard = now;
+            live.active_at = now;
         }
     }
 
-    /// There is no connection (any more), or the try failed; `retry_after` is the least wait that the server asks for.
+    /// Handles a lost connection or a failed attempt. The server may require a wait of at least `retry_after`.
     pub(super) fn lost(&mut self, reason: Disconnect, retry_after: Option<Duration>, now: Instant) {
         match &self.phase {
             Phase::Connecting { .. } => {}
             Phase::Connected(live) => {
                 if now.saturating_duration_since(live.since) >= self.timing.backoff.stable_after {
-                    (self.tries, self.step) = (0, 0);
+                    (self.attempts, self.step) = (0, 0);
                 }
-                let deaf_since = if reason == Disconnect::Silent { live.heard } else { now };
-                self.rooms.disconnected(deaf_since);
+                let offline_since = if reason == Disconnect::Silent { live.active_at } else { now };
+                self.rooms.disconnected(offline_since);
                 for id in self.outbox.disconnected() {
-                    self.tell_sent(id, SendState::Queued);
+                    self.emit_sent(id, SendState::Queued);
                 }
             }
             Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended => return,
@@ -244,10 +242,10 @@ impl Session {
         }
     }
 
-    /// The answer to [`Output::AskToken`]: a token that is not the one in use, where the source has one.
+    /// Handles the answer to [`Output::AskToken`]: a token other than the current one, if the source has one.
     pub(super) fn fresh_token(&mut self, token: Option<String>, now: Instant) {
         match (&self.phase, token) {
-            (Phase::Connected(_), Some(token)) => self.say(ClientEvent::Refresh { token }),
+            (Phase::Connected(_), Some(token)) => self.send(ClientEvent::Refresh { token }),
             (Phase::AskingToken { reason }, Some(_)) => self.wait(reason.clone(), None, now),
             (Phase::AskingToken { reason }, None) => self.stop(reason.clone()),
             (Phase::Connected(_), None)
@@ -255,27 +253,27 @@ impl Session {
         }
     }
 
-    /// A frame arrived.
+    /// Handles a frame from the server.
     pub(super) fn frame(&mut self, frame: ServerFrame, now: Instant) {
-        self.heard(now);
+        self.record_activity(now);
         let ServerFrame { event, reference } = frame;
         match (&self.phase, event) {
             (Phase::Connecting { .. }, ServerEvent::System(SystemEvent::Welcome(welcome))) => {
                 self.welcomed(welcome, now);
             }
             (Phase::Connecting { .. }, _) => {
-                // A welcome comes first of all: this is no server of ours.
+                // The first frame must be a welcome: this is not a realtime server.
                 self.outputs.push_back(Output::Drop);
                 self.lost(Disconnect::Closed { code: CloseCode::Protocol }, None, now);
             }
-            (Phase::Connected(_), event) => self.said(event, reference.as_ref(), now),
+            (Phase::Connected(_), event) => self.on_event(event, reference.as_ref(), now),
             (Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended, _) => return,
         }
-        self.pump(now);
+        self.send_due(now);
     }
 
-    /// Gives the connection what is due: joins first, so that own copies are seen, then messages.
-    fn pump(&mut self, now: Instant) {
+    /// Sends the due joins and messages. Joins go first, so that the client receives its own copies.
+    fn send_due(&mut self, now: Instant) {
         loop {
             let Phase::Connected(live) = &mut self.phase else { return };
             if !live.pacer.is_ready(now) {
@@ -283,61 +281,61 @@ impl Session {
             }
             if self.rooms.has_due(now) {
                 live.pacer.take(now);
-                let reference = self.name("join");
-                if let Some((room, since)) = self.rooms.ask_next(now, reference.clone()) {
+                let reference = self.generate_ref("join");
+                if let Some((room, since)) = self.rooms.next_join(now, reference.clone()) {
                     let event = ClientEvent::JoinRoom { room, since };
                     self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
                 }
             } else if let Some(post) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
                 live.pacer.take(now);
                 if let Some(id) = post.client_msg_id.clone() {
-                    self.tell_sent(id, SendState::Sent);
+                    self.emit_sent(id, SendState::Sent);
                 }
-                self.say(ClientEvent::Message(post));
+                self.send(ClientEvent::Message(post));
             } else {
                 return;
             }
         }
     }
 
-    /// The message in flight goes again: after `retry_after`, or after a backoff of its own.
-    fn put_off(&mut self, id: ClientMsgId, why: &ErrorEvent, retry_after: Option<Duration>, now: Instant) {
+    /// Postpones the message in flight by `retry_after`, or by a backoff of its own.
+    fn postpone(&mut self, id: ClientMsgId, error: &ErrorEvent, retry_after: Option<Duration>, now: Instant) {
         let Self { outbox, rng, timing, .. } = self;
-        let wait = |before| retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng));
-        let is_in_doubt = why.code == ErrorCode::Unavailable;
-        if outbox.put_off(&id, is_in_doubt, now, wait) {
-            self.tell_sent(id, SendState::PutOff(why.message.clone()));
+        let wait = |step| retry_after.unwrap_or_else(|| timing.backoff.delay(step, rng));
+        let is_in_doubt = error.code == ErrorCode::Unavailable;
+        if outbox.postpone(&id, is_in_doubt, now, wait) {
+            self.emit_sent(id, SendState::PutOff(error.message.clone()));
         }
     }
 
     fn connect(&mut self, now: Instant) {
-        self.tries = self.tries.saturating_add(1);
+        self.attempts = self.attempts.saturating_add(1);
         self.phase = Phase::Connecting { deadline: now + self.timing.connect_timeout };
         self.outputs.push_back(Output::Connect);
-        self.tell(Event::State(ConnectionState::Connecting { attempt: self.tries }));
+        self.emit(Event::State(ConnectionState::Connecting { attempt: self.attempts }));
     }
 
-    /// Waits for the next try. What the server asks for is the least; the jitter comes on top of it, or all that were
-    /// told the same would come back together.
+    /// Waits for the next attempt. The jitter is added to the server's `retry_after`, so that clients with the same value do
+    /// not return together.
     fn wait(&mut self, reason: Disconnect, retry_after: Option<Duration>, now: Instant) {
-        let least = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        let retry_in = least + self.timing.backoff.delay(self.step, &mut self.rng);
+        let minimum = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+        let retry_in = minimum + self.timing.backoff.delay(self.step, &mut self.rng);
         self.step = self.step.saturating_add(1);
         self.phase = Phase::Waiting { until: now + retry_in };
-        let attempt = self.tries.saturating_add(1);
-        self.tell(Event::State(ConnectionState::Waiting { reason, retry_in, attempt }));
+        let attempt = self.attempts.saturating_add(1);
+        self.emit(Event::State(ConnectionState::Waiting { reason, retry_in, attempt }));
     }
 
     fn stop(&mut self, reason: Disconnect) {
         self.phase = Phase::Stopped;
-        self.tell(Event::State(ConnectionState::Stopped { reason }));
+        self.emit(Event::State(ConnectionState::Stopped { reason }));
     }
 
     fn retry_now(&mut self, now: Instant) {
         match self.phase {
             Phase::Waiting { .. } => self.connect(now),
             Phase::Stopped => {
-                (self.tries, self.step) = (0, 0);
+                (self.attempts, self.step) = (0, 0);
                 self.connect(now);
             }
             Phase::Connecting { .. } | Phase::Connected(_) | Phase::AskingToken { .. } | Phase::Ended => {}
@@ -345,61 +343,62 @@ impl Session {
     }
 
     fn ping(&mut self, now: Instant) {
-        let nonce = Nonce::new(self.name("ping").as_str()).ok();
+        let nonce = Nonce::new(self.generate_ref("ping").as_str()).ok();
         let Phase::Connected(live) = &mut self.phase else { return };
         live.ping = nonce.clone().map(|nonce| (nonce, now));
         live.next_ping = now + self.timing.ping_interval;
-        self.say(ClientEvent::Ping(Ping { nonce }));
+        self.send(ClientEvent::Ping(Ping { nonce }));
     }
 
     fn pushed(&mut self, id: ClientMsgId, pushed: Option<Pushed>) {
         match pushed {
-            Some(Pushed::Queued) => self.tell_sent(id, SendState::Queued),
+            Some(Pushed::Queued) => self.emit_sent(id, SendState::Queued),
             Some(Pushed::Known) => {}
-            Some(Pushed::Full) => self.tell_sent(id, SendState::Refused("queue is full".to_owned())),
-            None => self.tell_sent(id, SendState::Refused("no longer held: send it anew".to_owned())),
+            Some(Pushed::Full) => self.emit_sent(id, SendState::Refused("queue is full".to_owned())),
+            None => self.emit_sent(id, SendState::Refused("no longer kept: write it again".to_owned())),
         }
     }
 
-    /// A name that no other frame of this client has.
-    fn name(&mut self, kind: &str) -> Ref {
-        self.names += 1;
-        Ref::new(&format!("{kind}-{}", self.names)).expect("a short text is a ref")
+    /// Generates a ref that no other frame of this client has.
+    fn generate_ref(&mut self, kind: &str) -> Ref {
+        self.generated += 1;
+        Ref::new(&format!("{kind}-{}", self.generated)).expect("a short text is a ref")
     }
 
-    /// Tells that the user types, where that is of interest.
+    /// Sends `typing`, unless the server refuses it in the room.
     fn typing(&mut self, room: RoomName, is_typing: bool) {
         let Phase::Connected(live) = &self.phase else { return };
-        if !live.untold.contains(&room) {
+        if !live.typing_refused.contains(&room) {
             let event = ClientEvent::Typing { room, is_typing };
             self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(TYPING.clone()) }));
         }
     }
 
-    /// Says something, where there is a connection; it is dropped where there is none.
-    fn say(&mut self, event: ClientEvent) {
+    /// Sends a frame. Drops it without a connection.
+    fn send(&mut self, event: ClientEvent) {
         if let Phase::Connected(_) = self.phase {
             self.outputs.push_back(Output::Write(event.into()));
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn emit(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
 
-    fn tell_sent(&mut self, client_msg_id: ClientMsgId, state: SendState) {
-        self.tell(Event::Sent { client_msg_id, state });
+    fn emit_sent(&mut self, client_msg_id: ClientMsgId, state: SendState) {
+        self.emit(Event::Sent { client_msg_id, state });
     }
 }
 
 impl Live {
-    /// When the connection counts as dead: where a ping is unanswered, some time after it or after the last frame.
+    /// The time at which the connection counts as dead: `pong_timeout` after an unanswered ping, or after the last sign of
+    /// life since then.
     fn silent_at(&self, timing: &Timing) -> Option<Instant> {
-        self.ping.as_ref().map(|(_, at)| self.heard.max(*at) + timing.pong_timeout)
+        self.ping.as_ref().map(|(_, at)| self.active_at.max(*at) + timing.pong_timeout)
     }
 }
 
-/// Whether to come back. Where nobody answered it is as after a connection that was lost.
+/// The verdict on reconnecting. An unreachable or silent server counts as a lost connection.
 fn verdict(reason: &Disconnect) -> Verdict {
     match reason {
         Disconnect::Closed { code } => code.verdict(),

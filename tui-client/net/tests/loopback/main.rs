@@ -1,5 +1,6 @@
-//! The client against a scripted server over loopback. Times are the session's own tests' matter: here waits are short
-//! or cut short, and nothing is measured.
+//! Tests of the client against a scripted server over loopback.
+//!
+//! The tests of the session check times. Waits are short here, and nothing is measured.
 
 mod server;
 
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use realtime_client::{
-    Command, ConnectionState, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
+    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Frame, Handle, SendState,
+    TokenSource, Traced,
 };
 use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
 use server::{Server, next, position, state};
@@ -40,6 +42,22 @@ fn waiting(state: &ConnectionState) -> Option<(Disconnect, Duration, u32)> {
     }
 }
 
+/// The next report of the trace.
+async fn traced(events: &mut Events) -> Traced {
+    loop {
+        if let Event::Traced(traced) = next(events).await {
+            return *traced;
+        }
+    }
+}
+
+async fn traced_frame(events: &mut Events) -> Frame {
+    match traced(events).await {
+        Traced::Frame(frame) => frame,
+        Traced::Token(claims) => panic!("a token: {claims:?}"),
+    }
+}
+
 fn connected(state: &ConnectionState) -> Option<()> {
     matches!(state, ConnectionState::Connected { .. }).then_some(())
 }
@@ -54,7 +72,7 @@ async fn the_token_goes_in_a_header_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn after_a_reconnect_the_gap_is_filled_and_told() {
+async fn after_a_reconnect_the_missed_messages_are_replayed() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     handle.send(Command::Join { room: room(), since: None }).await.expect("taken");
@@ -86,7 +104,7 @@ async fn after_a_reconnect_the_gap_is_filled_and_told() {
 }
 
 #[tokio::test]
-async fn what_had_no_answer_is_sent_again_before_what_came_later() {
+async fn an_unanswered_message_is_sent_again_before_later_ones() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     send(&handle, "one").await;
@@ -126,7 +144,7 @@ async fn what_had_no_answer_is_sent_again_before_what_came_later() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_tried_again_and_counted() {
+async fn attempts_to_an_unreachable_server_are_repeated_and_counted() {
     let config = Server::start().await.config("token");
     let (_handle, mut events) = realtime_client::connect(config);
     for expected in 2..5 {
@@ -137,7 +155,7 @@ async fn nobody_there_is_tried_again_and_counted() {
 }
 
 #[tokio::test]
-async fn refused_upgrades_are_answered_as_their_status_says() {
+async fn the_http_status_of_a_refused_upgrade_decides_on_reconnecting() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     server.refuse("503 Service Unavailable\r\nRetry-After: 3000").await;
@@ -156,7 +174,7 @@ async fn refused_upgrades_are_answered_as_their_status_says() {
 }
 
 #[tokio::test]
-async fn a_verdict_to_stop_stops_until_somebody_wants_to_retry() {
+async fn a_verdict_to_stop_stops_until_retry_now() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     for code in [4004, 4001, 4002, 1000] {
@@ -168,10 +186,10 @@ async fn a_verdict_to_stop_stops_until_somebody_wants_to_retry() {
 }
 
 #[tokio::test]
-async fn another_token_is_taken_from_the_source() {
+async fn an_invalid_token_is_replaced_by_another_one_of_the_source() {
     let server = Server::start().await;
     let count = AtomicUsize::new(0);
-    // The first token is bad, the second one is not asked for by the try but by the verdict, the third is as good.
+    // The first token is invalid. The verdict asks for the second one, the next attempt for the third one.
     let tokens = ["bad", "good", "good", "good"];
     let source = TokenSource::from_fn(move || Ok(tokens[count.fetch_add(1, Ordering::Relaxed)].to_owned()));
     let (_handle, mut events) = realtime_client::connect(server.config(source));
@@ -181,30 +199,30 @@ async fn another_token_is_taken_from_the_source() {
     let mut peer = server.welcome().await;
     assert_eq!(peer.authorization, "Bearer good");
     state(&mut events, connected).await;
-    peer.say(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
     assert!(matches!(next(&mut events).await, Event::Server(_)));
     peer.close(4003).await;
     let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
-    assert_eq!(state(&mut events, stopped).await, expired, "the source has no other one");
+    assert_eq!(state(&mut events, stopped).await, expired, "the source has no other token");
 }
 
 #[tokio::test]
-async fn a_newer_token_is_handed_over_before_the_old_one_expires() {
+async fn a_newer_token_is_sent_before_the_old_one_expires() {
     let server = Server::start().await;
     let count = AtomicUsize::new(0);
     let source = TokenSource::from_fn(move || Ok(format!("t{}", count.fetch_add(1, Ordering::Relaxed))));
     let _client = realtime_client::connect(server.config(source));
     let mut peer = server.welcome().await;
     assert_eq!(peer.authorization, "Bearer t0");
-    peer.say(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
-    assert_eq!(peer.hear().await.event, ClientEvent::Refresh { token: "t1".to_owned() });
+    peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    assert_eq!(peer.receive().await.event, ClientEvent::Refresh { token: "t1".to_owned() });
     peer.close(4003).await;
     let peer = server.accept().await;
-    assert_eq!(peer.authorization, "Bearer t3", "t2 was what made it worth while");
+    assert_eq!(peer.authorization, "Bearer t3", "the verdict asked for t2");
 }
 
 #[tokio::test]
-async fn a_source_without_a_token_is_asked_again() {
+async fn a_failed_token_source_is_asked_again() {
     let server = Server::start().await;
     let count = AtomicUsize::new(0);
     let source = TokenSource::from_fn(move || match count.fetch_add(1, Ordering::Relaxed) {
@@ -219,7 +237,7 @@ async fn a_source_without_a_token_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_falls_silent_is_left() {
+async fn a_silent_connection_is_dropped() {
     let server = Server::start().await;
     let mut config = server.config("token");
     config.timing.pong_timeout = Duration::from_millis(20);
@@ -229,7 +247,7 @@ async fn a_server_that_falls_silent_is_left() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_says_nothing_is_not_waited_for() {
+async fn a_server_without_a_welcome_is_dropped_after_the_connect_timeout() {
     let server = Server::start().await;
     let mut config = server.config("token");
     config.timing.connect_timeout = Duration::from_millis(20);
@@ -240,11 +258,11 @@ async fn a_server_that_accepts_and_says_nothing_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn the_servers_own_pings_are_answered() {
+async fn websocket_pings_of_the_server_are_answered() {
     let server = Server::start().await;
     let _client = server.client();
     let mut peer = server.welcome().await;
-    peer.socket.send(Message::Ping("there?".into())).await.expect("said");
+    peer.socket.send(Message::Ping("there?".into())).await.expect("a connection");
     loop {
         if let Message::Pong(payload) = peer.socket.next().await.expect("a frame").expect("a good frame") {
             assert_eq!(&payload[..], b"there?");
@@ -254,7 +272,7 @@ async fn the_servers_own_pings_are_answered() {
 }
 
 #[tokio::test]
-async fn what_is_no_frame_ends_the_connection() {
+async fn an_invalid_frame_ends_the_connection() {
     let large = format!(r#"{{"type":"{}"}}"#, "x".repeat(1024 * 1024));
     for (message, code) in [
         (Message::text("not JSON"), CloseCode::Protocol),
@@ -264,13 +282,13 @@ async fn what_is_no_frame_ends_the_connection() {
         let server = Server::start().await;
         let (_handle, mut events) = server.client();
         let mut peer = server.welcome().await;
-        // The client may be gone before all of it is written.
+        // The client may close before the whole message is written.
         _ = peer.socket.send(message).await;
         assert_eq!(state(&mut events, stopped).await, Disconnect::Closed { code });
     }
 }
 
-/// Waits until a count grows no more, however often everybody gets a turn.
+/// Waits until a count does not change while all tasks run 1,000 times.
 async fn until_still(count: &AtomicUsize) {
     let (mut before, mut turns) = (0, 0);
     while turns < 1_000 {
@@ -281,7 +299,7 @@ async fn until_still(count: &AtomicUsize) {
     }
 }
 
-/// Takes the next entries, and nothing else.
+/// Receives the next `count` events, which must be messages in order.
 async fn take(events: &mut Events, taken: &mut usize, count: usize) {
     for _ in 0..count {
         let Event::Message { message, .. } = next(events).await else { panic!("not a message") };
@@ -291,20 +309,20 @@ async fn take(events: &mut Events, taken: &mut usize, count: usize) {
 }
 
 #[tokio::test]
-async fn who_does_not_take_events_holds_the_server_back_and_loses_none() {
+async fn events_that_are_not_received_stop_the_reading_and_none_is_lost() {
     let server = Server::start().await;
     let (_handle, mut events) = server.client();
     let mut peer = server.welcome().await;
-    // More than the socket's buffers, the events and a few frames between hold.
+    // More than the buffers of the socket, the channel of events and the backlog can hold.
     let count = 32 * EVENTS;
     let text = "x".repeat(4_000);
-    let said = Arc::new(AtomicUsize::new(0));
+    let sent = Arc::new(AtomicUsize::new(0));
     let server = tokio::spawn({
-        let said = Arc::clone(&said);
+        let sent = Arc::clone(&sent);
         async move {
             for seq in 1..=count {
                 peer.entry(seq as u64, "bob", &text).await;
-                said.store(seq, Ordering::Relaxed);
+                sent.store(seq, Ordering::Relaxed);
             }
             peer
         }
@@ -312,9 +330,9 @@ async fn who_does_not_take_events_holds_the_server_back_and_loses_none() {
     assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
     let mut taken = 0;
     for _ in 0..8 {
-        until_still(&said).await;
-        assert!(!server.is_finished(), "all was read, and nobody took it");
-        // However long it takes: who is not listened to is not dead.
+        until_still(&sent).await;
+        assert!(!server.is_finished(), "the client read everything, and nobody received the events");
+        // A server that the client does not read is not dead.
         tokio::time::pause();
         tokio::time::advance(Duration::from_hours(1)).await;
         tokio::time::resume();
@@ -325,32 +343,65 @@ async fn who_does_not_take_events_holds_the_server_back_and_loses_none() {
 }
 
 #[tokio::test]
-async fn closing_says_goodbye_after_what_was_said() {
+async fn close_sends_the_queued_frames_and_a_close_frame() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     let mut peer = server.welcome().await;
     state(&mut events, connected).await;
     handle.send(Command::Members(room())).await.expect("taken");
     handle.send(Command::Close).await.expect("taken");
-    assert!(matches!(peer.hear().await.event, ClientEvent::Members { .. }));
-    assert_eq!(peer.goodbye().await, Some(1000));
+    assert!(matches!(peer.receive().await.event, ClientEvent::Members { .. }));
+    assert_eq!(peer.close_code().await, Some(1000));
     while events.recv().await.is_some() {}
     assert!(handle.send(Command::RetryNow).await.is_err());
 }
 
 #[tokio::test]
-async fn dropping_either_end_closes() {
+async fn dropping_the_handle_or_the_events_closes_the_connection() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();
     let peer = server.welcome().await;
     state(&mut events, connected).await;
     drop(handle);
-    assert_eq!(peer.goodbye().await, Some(1000));
+    assert_eq!(peer.close_code().await, Some(1000));
     while events.recv().await.is_some() {}
 
     let (_handle, mut events) = server.client();
     let peer = server.welcome().await;
     state(&mut events, connected).await;
     drop(events);
-    assert_eq!(peer.goodbye().await, Some(1000));
+    assert_eq!(peer.close_code().await, Some(1000));
+}
+
+/// The token has the claims `{"sub":"me"}`.
+#[tokio::test]
+async fn trace_reports_earlier_and_later_frames_without_tokens_until_it_is_off() {
+    let token = "e30.eyJzdWIiOiJtZSJ9.c2ln";
+    let server = Server::start().await;
+    let (handle, mut events) = realtime_client::connect(server.config(token));
+    let mut peer = server.welcome().await;
+    peer.entry(1, "bob", token).await;
+    assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
+    assert!(matches!(next(&mut events).await, Event::Message { .. }), "no report while the trace is off");
+
+    handle.trace(true).expect("room for the command");
+    let Traced::Token(Some(claims)) = traced(&mut events).await else { panic!("no claims") };
+    assert_eq!(claims["sub"], "me");
+    let (welcome, ping) = (traced_frame(&mut events).await, traced_frame(&mut events).await);
+    assert_eq!((welcome.number, welcome.direction), (1, Direction::In));
+    assert!(welcome.text.contains("Connected successfully"), "{}", welcome.text);
+    assert_eq!((ping.number, ping.direction), (2, Direction::Out));
+    let message = traced_frame(&mut events).await;
+    assert!(message.text.contains(r#""text":"(token)""#), "{}", message.text);
+    peer.entry(2, "bob", "later").await;
+    let message = traced_frame(&mut events).await;
+    assert_eq!((message.number, message.totals.from_server.0, message.totals.to_server.0), (4, 3, 1));
+
+    handle.trace(false).expect("room for the command");
+    // The server receives the request after the client has handled the command before it.
+    handle.send(Command::Members(room())).await.expect("taken");
+    assert!(matches!(peer.receive().await.event, ClientEvent::Members { .. }));
+    peer.entry(3, "bob", "last").await;
+    let Event::Message { message, .. } = next(&mut events).await else { panic!("not a message") };
+    assert_eq!(message.seq, Seq::new(3));
 }

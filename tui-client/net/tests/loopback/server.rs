@@ -1,4 +1,4 @@
-//! A server for one client, scripted by the test.
+//! Scripted server for one client.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub(crate) struct Server {
 /// A connection of the client, from the server's side.
 pub(crate) struct Peer {
     pub(crate) socket: WebSocketStream<TcpStream>,
-    /// What its `Authorization` header said.
+    /// The value of its `Authorization` header.
     pub(crate) authorization: String,
-    /// What it asked for.
+    /// The requested path.
     pub(crate) target: String,
 }
 
@@ -33,7 +33,7 @@ impl Server {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.expect("a free port") }
     }
 
-    /// A configuration for this server that does not wait long between tries.
+    /// A configuration for this server with short waits between attempts.
     pub(crate) fn config(&self, token: impl Into<TokenSource>) -> Config {
         let url = format!("ws://{}/api/v1/ws", self.listener.local_addr().expect("an address"));
         let mut config = Config::new(&url, token).expect("a URL");
@@ -60,14 +60,14 @@ impl Server {
         Peer { socket, authorization, target }
     }
 
-    /// Accepts and welcomes.
+    /// Accepts a connection and sends a welcome.
     pub(crate) async fn welcome(&self) -> Peer {
         let mut peer = self.accept().await;
         peer.welcome().await;
         peer
     }
 
-    /// Answers the next upgrade with something else.
+    /// Answers the next upgrade with another HTTP status.
     pub(crate) async fn refuse(&self, answer: &str) {
         let (mut stream, _) = self.listener.accept().await.expect("a connection");
         let mut request = Vec::new();
@@ -80,12 +80,12 @@ impl Server {
 }
 
 impl Peer {
-    pub(crate) async fn say(&mut self, json: impl Into<String>) {
-        self.socket.send(Message::text(json.into())).await.expect("said");
+    pub(crate) async fn send(&mut self, json: impl Into<String>) {
+        self.socket.send(Message::text(json.into())).await.expect("a connection");
     }
 
     pub(crate) async fn welcome(&mut self) {
-        self.say(
+        self.send(
             r#"{"type":"system","event":"welcome","message":"Connected successfully","user_id":"me",
             "online_count":1,"expires_at":1,"limits":{"text_chars":4000,"frame_bytes":65536,"rooms":128,
             "messages_per_second":0}}"#,
@@ -93,41 +93,41 @@ impl Peer {
         .await;
     }
 
-    /// The next frame of the client; pings are answered.
-    pub(crate) async fn hear(&mut self) -> ClientFrame {
+    /// Receives the next frame of the client, and answers pings.
+    pub(crate) async fn receive(&mut self) -> ClientFrame {
         loop {
             let message = self.socket.next().await.expect("a frame").expect("a good frame");
             let Message::Text(text) = message else { continue };
             let frame = codec::decode_client(&text).expect("a good frame");
             let ClientEvent::Ping(ping) = frame.event else { return frame };
             let nonce = ping.nonce.expect("a nonce");
-            self.say(format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#)).await;
+            self.send(format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#)).await;
         }
     }
 
-    /// The client joins; answers that the head is at `head`. Gives the `since` that it sent.
+    /// Answers a join with the head `head`. Returns the `since` of the join.
     pub(crate) async fn join(&mut self, head: u64, recovery: Option<Recovery>) -> Option<Position> {
-        let frame = self.hear().await;
+        let frame = self.receive().await;
         let ClientEvent::JoinRoom { room, since } = frame.event else { panic!("not a join: {frame:?}") };
         let event = serde_json::from_value::<ServerEvent>(serde_json::json!({
             "type": "system", "event": "joined", "message": "me joined", "room": room, "user_id": "me",
             "members": ["me"], "member_count": 1, "position": position(head), "recovery": recovery,
         }));
         let answer = ServerFrame { event: event.expect("a frame"), reference: frame.reference };
-        self.say(codec::encode_frame(&answer)).await;
+        self.send(codec::encode_frame(&answer)).await;
         since
     }
 
-    /// The client posts; gives the text and the id.
+    /// Receives a post. Returns its text and its id.
     pub(crate) async fn post(&mut self) -> (String, String) {
-        let frame = self.hear().await;
+        let frame = self.receive().await;
         let ClientEvent::Message(post) = frame.event else { panic!("not a post: {frame:?}") };
         (post.text.to_string(), post.client_msg_id.expect("an id").to_string())
     }
 
     pub(crate) async fn entry(&mut self, seq: u64, from: &str, text: &str) {
         let id = EntryId::from_u128(seq.into());
-        self.say(format!(
+        self.send(format!(
             r#"{{"type":"message","room":"a","from":"{from}","text":"{text}","seq":{seq},"id":"{id}","ts":1}}"#
         ))
         .await;
@@ -135,22 +135,22 @@ impl Peer {
 
     pub(crate) async fn ack(&mut self, id: &str, seq: u64) {
         let entry = EntryId::from_u128(seq.into());
-        self.say(format!(
+        self.send(format!(
             r#"{{"type":"ack","room":"a","client_msg_id":"{id}","epoch":"e1","seq":{seq},"id":"{entry}","ts":1,
             "duplicate":false}}"#
         ))
         .await;
     }
 
-    /// Says goodbye, and waits until the client is gone.
+    /// Sends a close frame, and waits until the client has closed.
     pub(crate) async fn close(mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: CloseCode::from_u16(code).reason().into() };
-        self.socket.close(Some(frame)).await.expect("said");
+        self.socket.close(Some(frame)).await.expect("a connection");
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
-    /// What the client said last of all: the code of its goodbye.
-    pub(crate) async fn goodbye(mut self) -> Option<u16> {
+    /// Receives until the connection ends. Returns the code of the client's close frame.
+    pub(crate) async fn close_code(mut self) -> Option<u16> {
         let mut code = None;
         while let Some(Ok(message)) = self.socket.next().await {
             if let Message::Close(frame) = message {
@@ -166,7 +166,7 @@ pub(crate) fn position(seq: u64) -> Position {
     Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) }
 }
 
-/// The next event but round trips, and the tries that say nothing new.
+/// The next event except round trips and connection attempts.
 pub(crate) async fn next(events: &mut Events) -> Event {
     loop {
         match events.recv().await.expect("an event") {
@@ -176,7 +176,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
     }
 }
 
-/// The next state of the connection that `wanted` takes.
+/// The next state of the connection for which `wanted` returns a value.
 pub(crate) async fn state<T>(events: &mut Events, wanted: impl Fn(&ConnectionState) -> Option<T>) -> T {
     loop {
         if let Event::State(state) = events.recv().await.expect("an event")

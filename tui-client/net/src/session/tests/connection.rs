@@ -1,15 +1,15 @@
-//! Trying, waiting, stopping, and signs of life.
+//! Tests of connection attempts, waits, stops and signs of life.
 
 use super::*;
 
-fn waited(bench: &Bench) -> (Duration, u32) {
+fn waiting(bench: &Bench) -> (Duration, u32) {
     match bench.state() {
         ConnectionState::Waiting { retry_in, attempt, .. } => (*retry_in, *attempt),
         state => panic!("not waiting: {state:?}"),
     }
 }
 
-fn nonce(bench: &Bench) -> Option<String> {
+fn last_nonce(bench: &Bench) -> Option<String> {
     bench.written.iter().rev().find_map(|frame| match &frame.event {
         ClientEvent::Ping(ping) => ping.nonce.as_ref().map(ToString::to_string),
         _ => None,
@@ -17,7 +17,7 @@ fn nonce(bench: &Bench) -> Option<String> {
 }
 
 #[test]
-fn it_connects_at_once_and_says_who_it_is() {
+fn a_session_connects_at_once_and_reports_its_user() {
     let mut bench = Bench::new();
     assert_eq!(bench.connects, 1);
     assert_eq!(*bench.state(), ConnectionState::Connecting { attempt: 1 });
@@ -28,12 +28,12 @@ fn it_connects_at_once_and_says_who_it_is() {
 }
 
 #[test]
-fn waits_grow_and_tries_are_counted_until_a_connection_lasts() {
+fn waits_grow_and_attempts_are_counted_until_a_connection_is_stable() {
     let mut bench = Bench::new();
     let timing = Timing::default();
     for step in 0..8 {
         bench.lost(Disconnect::Unreachable("refused".into()));
-        let (wait, attempt) = waited(&bench);
+        let (wait, attempt) = waiting(&bench);
         assert!(wait <= timing.backoff.window(step), "{wait:?} in step {step}");
         assert_eq!(attempt, step + 2);
         bench.pass(wait);
@@ -42,22 +42,22 @@ fn waits_grow_and_tries_are_counted_until_a_connection_lasts() {
     bench.welcome(0);
     bench.pass(timing.backoff.stable_after);
     bench.closed(1006);
-    let (wait, attempt) = waited(&bench);
+    let (wait, attempt) = waiting(&bench);
     assert!(wait <= timing.backoff.base);
     assert_eq!(attempt, 1);
 }
 
 #[test]
-fn a_server_that_welcomes_and_closes_at_once_is_waited_for_ever_longer() {
+fn waits_grow_for_a_server_that_closes_at_once_after_its_welcome() {
     let longest = (0..20).map(|seed| {
         let mut bench = Bench::with_seed(seed);
         for code in [1006, 1012, 4008, 1013, 1001, 4005, 1011, 4006] {
             bench.welcome(0);
             bench.closed(code);
-            bench.pass(waited(&bench).0);
+            bench.pass(waiting(&bench).0);
         }
         bench.closed(1006);
-        let (wait, attempt) = waited(&bench);
+        let (wait, attempt) = waiting(&bench);
         assert_eq!(attempt, 10);
         wait
     });
@@ -65,12 +65,12 @@ fn a_server_that_welcomes_and_closes_at_once_is_waited_for_ever_longer() {
 }
 
 #[test]
-fn jitter_comes_on_top_of_what_the_server_asks_for() {
+fn jitter_is_added_to_the_retry_after_of_the_server() {
     let waits = (0..20).map(|seed| {
         let mut bench = Bench::with_seed(seed);
         bench.session.lost(Disconnect::Refused { status: 503 }, Some(seconds(20)), bench.now);
         bench.drain();
-        waited(&bench).0
+        waiting(&bench).0
     });
     let waits: Vec<_> = waits.collect();
     assert!(waits.iter().all(|wait| *wait >= seconds(20) && *wait <= seconds(21)), "{waits:?}");
@@ -78,11 +78,11 @@ fn jitter_comes_on_top_of_what_the_server_asks_for() {
     let mut bench = Bench::new();
     bench.session.lost(Disconnect::Refused { status: 503 }, Some(Duration::MAX), bench.now);
     bench.drain();
-    assert!(waited(&bench).0 < seconds(2 * 60 * 60), "for ever is a mistake");
+    assert!(waiting(&bench).0 < seconds(2 * 60 * 60), "a longer wait counts as a mistake");
 }
 
 #[test]
-fn the_verdict_stops_it() {
+fn a_verdict_to_stop_stops_until_retry_now() {
     for reason in [
         Disconnect::Closed { code: CloseCode::Kicked },
         Disconnect::Closed { code: CloseCode::Normal },
@@ -95,7 +95,7 @@ fn the_verdict_stops_it() {
         bench.lost(reason.clone());
         assert_eq!(*bench.state(), ConnectionState::Stopped { reason });
         bench.pass(seconds(3_600));
-        assert_eq!(bench.connects, 1, "nothing is tried");
+        assert_eq!(bench.connects, 1, "there is no attempt");
         bench.command(Command::RetryNow);
         assert_eq!(*bench.state(), ConnectionState::Connecting { attempt: 1 });
         assert_eq!(bench.connects, 2);
@@ -103,7 +103,7 @@ fn the_verdict_stops_it() {
 }
 
 #[test]
-fn another_token_is_used_where_there_is_one() {
+fn an_invalid_token_is_replaced_by_another_one_of_the_source() {
     for reason in [
         Disconnect::Closed { code: CloseCode::AuthenticationFailed },
         Disconnect::Closed { code: CloseCode::TokenExpired },
@@ -114,7 +114,7 @@ fn another_token_is_used_where_there_is_one() {
         assert_eq!((bench.connects, bench.asked_for_token), (1, 1));
         bench.session.fresh_token(Some("another".into()), bench.now);
         bench.drain();
-        bench.pass(waited(&bench).0);
+        bench.pass(waiting(&bench).0);
         assert_eq!(bench.connects, 2);
 
         bench.lost(reason.clone());
@@ -125,26 +125,26 @@ fn another_token_is_used_where_there_is_one() {
 }
 
 #[test]
-fn a_token_that_expires_is_refreshed_where_there_is_another() {
+fn an_expiring_token_is_refreshed_if_the_source_has_another_one() {
     let expiring = r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":9}"#;
     let mut bench = Bench::in_room("a", 1);
-    bench.hears(expiring);
+    bench.receives(expiring);
     assert_eq!(bench.asked_for_token, 1);
-    assert!(matches!(bench.events[..], [Event::Server(_)]), "and it is told");
+    assert!(matches!(bench.events[..], [Event::Server(_)]), "it is reported too");
     bench.session.fresh_token(None, bench.now);
     bench.drain();
     assert!(bench.written.is_empty());
-    bench.hears(expiring);
+    bench.receives(expiring);
     bench.session.fresh_token(Some("another".into()), bench.now);
     bench.drain();
     assert_eq!(bench.written, [ClientEvent::Refresh { token: "another".into() }.into()]);
 }
 
 #[test]
-fn retry_now_ends_the_countdown_and_nothing_else() {
+fn retry_now_ends_a_wait_and_nothing_else() {
     let mut bench = Bench::new();
     bench.command(Command::RetryNow);
-    assert_eq!(bench.connects, 1, "a try is under way");
+    assert_eq!(bench.connects, 1, "an attempt is in progress");
     bench.lost(Disconnect::Unreachable("refused".into()));
     bench.command(Command::RetryNow);
     assert_eq!(bench.connects, 2);
@@ -154,7 +154,7 @@ fn retry_now_ends_the_countdown_and_nothing_else() {
 }
 
 #[test]
-fn a_try_takes_so_long_and_no_longer() {
+fn an_attempt_ends_after_the_connect_timeout() {
     let mut bench = Bench::new();
     bench.pass(seconds(9));
     assert_eq!(bench.drops, 0);
@@ -167,7 +167,7 @@ fn a_try_takes_so_long_and_no_longer() {
 }
 
 #[test]
-fn who_does_not_begin_with_a_welcome_is_no_server_of_ours() {
+fn a_first_frame_other_than_welcome_ends_the_connection() {
     let mut bench = Bench::new();
     bench.entry("a", 1);
     assert_eq!(bench.drops, 1);
@@ -176,32 +176,32 @@ fn who_does_not_begin_with_a_welcome_is_no_server_of_ours() {
 }
 
 #[test]
-fn pings_measure_the_round_trip() {
+fn the_first_pong_of_each_ping_reports_the_round_trip() {
     let mut bench = Bench::new();
     bench.welcome(0);
-    let first = nonce(&bench).expect("a ping, at once");
+    let first = last_nonce(&bench).expect("a ping, at once");
     bench.pass(Duration::from_millis(30));
-    bench.hears(r#"{"type":"pong","ts":1,"nonce":"of somebody else"}"#);
-    bench.hears(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
-    bench.hears(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
+    bench.receives(r#"{"type":"pong","ts":1,"nonce":"of another ping"}"#);
+    bench.receives(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
+    bench.receives(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
     let trips: Vec<_> = bench.events.iter().filter(|event| matches!(event, Event::RoundTrip(_))).collect();
     assert_eq!(trips, [&Event::RoundTrip(Duration::from_millis(30))]);
-    bench.forget();
+    bench.clear_outputs();
     bench.pass(Duration::from_millis(19_969));
-    assert_eq!(nonce(&bench), None);
+    assert_eq!(last_nonce(&bench), None);
     bench.pass(Duration::from_millis(1));
-    assert_ne!(nonce(&bench), Some(first));
-    assert!(nonce(&bench).is_some());
+    assert_ne!(last_nonce(&bench), Some(first));
+    assert!(last_nonce(&bench).is_some());
 }
 
 #[test]
-fn a_server_that_says_nothing_is_left() {
+fn a_silent_connection_is_dropped() {
     let mut bench = Bench::new();
     bench.welcome(0);
     bench.pass(seconds(9));
-    bench.session.heard(bench.now);
+    bench.session.record_activity(bench.now);
     bench.pass(seconds(9));
-    assert_eq!(bench.drops, 0, "any sign of life counts");
+    assert_eq!(bench.drops, 0, "a sign of life without a frame counts");
     bench.pass(seconds(1));
     assert_eq!(bench.drops, 1);
     let silent = |event: &Event| {
@@ -211,27 +211,27 @@ fn a_server_that_says_nothing_is_left() {
 }
 
 #[test]
-fn questions_and_typing_are_dropped_while_there_is_no_connection() {
-    let ask = |bench: &mut Bench| {
+fn requests_and_typing_are_dropped_without_a_connection() {
+    let request = |bench: &mut Bench| {
         bench.command(Command::Typing { room: name("a"), is_typing: true });
         bench.command(Command::History { room: name("a"), before: None, limit: 50 });
         bench.command(Command::Members(name("a")));
         bench.command(Command::ListRooms { prefix: None });
     };
     let mut bench = Bench::new();
-    ask(&mut bench);
+    request(&mut bench);
     bench.welcome(0);
     assert!(matches!(
         bench.written.iter().map(|frame| &frame.event).collect::<Vec<_>>()[..],
         [ClientEvent::Ping(_)]
     ));
-    bench.forget();
-    ask(&mut bench);
+    bench.clear_outputs();
+    request(&mut bench);
     assert_eq!(bench.written.len(), 4);
 }
 
 #[test]
-fn nothing_happens_after_the_end() {
+fn a_closed_session_does_nothing() {
     let mut bench = Bench::in_room("a", 1);
     bench.command(Command::Close);
     assert!(bench.ended);

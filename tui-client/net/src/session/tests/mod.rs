@@ -1,4 +1,4 @@
-//! The session with a made-up server and a made-up clock.
+//! Tests of the session with a scripted server and a manual clock.
 
 mod connection;
 mod model;
@@ -16,7 +16,7 @@ use crate::event::{ConnectionState, Disconnect, Event, SendState};
 
 const EPOCH: &str = "e1";
 
-/// A session, what time it is, and what the session wanted so far.
+/// A session, the time, and the outputs of the session so far.
 struct Bench {
     session: Session,
     start: Instant,
@@ -51,13 +51,13 @@ impl Bench {
         bench
     }
 
-    /// One that is welcomed as `me`, in a room whose log has `head` entries, all outputs seen.
+    /// A session that is connected as `me` and is in a room whose log has `head` entries, without outputs.
     fn in_room(room: &str, head: u64) -> Self {
         let mut bench = Self::new();
         bench.welcome(0);
         bench.join(room);
         bench.joined(room, head, None);
-        bench.forget();
+        bench.clear_outputs();
         bench
     }
 
@@ -74,7 +74,7 @@ impl Bench {
         }
     }
 
-    fn forget(&mut self) {
+    fn clear_outputs(&mut self) {
         self.written.clear();
         self.events.clear();
     }
@@ -84,26 +84,26 @@ impl Bench {
         self.drain();
     }
 
-    /// Wants to be in a room, as a newcomer.
+    /// Joins a room without `since`.
     fn join(&mut self, room: &str) {
         self.command(Command::Join { room: name(room), since: None });
     }
 
     #[track_caller]
-    fn hears(&mut self, json: &str) {
+    fn receives(&mut self, json: &str) {
         self.session.frame(codec::decode_server(json).expect("a frame"), self.now);
         self.drain();
     }
 
     fn welcome(&mut self, messages_per_second: u32) {
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"system","event":"welcome","message":"Connected successfully","user_id":"me",
             "online_count":1,"expires_at":1,"limits":{{"text_chars":4000,"frame_bytes":65536,"rooms":128,
             "messages_per_second":{messages_per_second}}}}}"#
         ));
     }
 
-    /// Answers the last join of a room whose head is at `head`.
+    /// Answers the last join of a room whose log has `head` entries.
     #[track_caller]
     fn joined(&mut self, room: &str, head: u64, recovery: Option<(&str, u64)>) {
         let reference = self.joins().last().expect("a join").2.clone();
@@ -115,7 +115,7 @@ impl Bench {
         let recovery = recovery.map_or(String::new(), |(status, replayed)| {
             format!(r#","recovery":{{"status":"{status}","replayed":{replayed}}}"#)
         });
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"system","event":"joined","message":"me joined","room":"{room}","user_id":"me",
             "members":["me"],"member_count":1,"position":{position}{recovery},"ref":"{reference}"}}"#
         ));
@@ -125,10 +125,10 @@ impl Bench {
         self.message(room, seq, "bob", None);
     }
 
-    /// An entry of a kind that no version knows.
+    /// Receives an entry of an unknown kind.
     fn sticker(&mut self, room: &str, seq: u64) {
         let epoch = if seq == 1 { format!(r#","epoch":"{EPOCH}""#) } else { String::new() };
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"x-sticker","room":"{room}","seq":{seq},"id":"{}"{epoch},"sticker":"crab"}}"#,
             ulid(seq)
         ));
@@ -137,14 +137,14 @@ impl Bench {
     fn message(&mut self, room: &str, seq: u64, from: &str, id: Option<&str>) {
         let id = id.map_or(String::new(), |id| format!(r#","client_msg_id":"{id}""#));
         let epoch = if seq == 1 { format!(r#","epoch":"{EPOCH}""#) } else { String::new() };
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"message","room":"{room}","from":"{from}","text":"hi","seq":{seq},"id":"{}","ts":1{id}{epoch}}}"#,
             ulid(seq)
         ));
     }
 
     fn ack(&mut self, room: &str, id: &str, seq: u64) {
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"ack","room":"{room}","client_msg_id":"{id}","epoch":"{EPOCH}","seq":{seq},"id":"{}",
             "ts":1,"duplicate":false}}"#,
             ulid(seq)
@@ -152,7 +152,7 @@ impl Bench {
     }
 
     fn error(&mut self, code: &str, temporary: bool, more: &str) {
-        self.hears(&format!(
+        self.receives(&format!(
             r#"{{"type":"error","code":"{code}","message":"no: {code}","temporary":{temporary}{more}}}"#
         ));
     }
@@ -178,28 +178,28 @@ impl Bench {
         self.lost(Disconnect::Closed { code: CloseCode::from_u16(code) });
     }
 
-    /// Lets time pass, and tells the session whenever it wants to be told.
+    /// Lets time pass, and ticks the session at each of its deadlines.
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         while let Some(deadline) = self.session.deadline(self.now).filter(|deadline| *deadline <= until) {
             self.now = self.now.max(deadline);
             self.session.tick(self.now);
             self.drain();
-            assert_ne!(self.session.deadline(self.now), Some(deadline), "a deadline that has passed must go");
+            assert_ne!(self.session.deadline(self.now), Some(deadline), "a tick removes its deadline");
         }
         self.now = until;
     }
 
-    /// Lets time pass while the server gives signs of life.
-    fn live(&mut self, time: Duration) {
+    /// Lets time pass with a sign of life every second.
+    fn pass_active(&mut self, time: Duration) {
         let until = self.now + time;
         while self.now < until {
             self.pass(seconds(1));
-            self.session.heard(self.now);
+            self.session.record_activity(self.now);
         }
     }
 
-    /// Lets the countdown pass, and is welcomed again.
+    /// Lets the wait pass, and connects again.
     #[track_caller]
     fn reconnected(&mut self) {
         let connects = self.connects;
@@ -211,7 +211,7 @@ impl Bench {
         self.welcome(0);
     }
 
-    /// Rooms, `since` and `ref` of the joins that were written.
+    /// Room, `since` and `ref` of each sent join.
     fn joins(&self) -> Vec<(String, Option<String>, String)> {
         let joins = self.written.iter().filter_map(|frame| match &frame.event {
             ClientEvent::JoinRoom { room, since } => Some((
@@ -230,7 +230,7 @@ impl Bench {
         self.joins().last().expect("a join").1.clone()
     }
 
-    /// Ids of the messages that were written.
+    /// Ids of the sent messages.
     fn posts(&self) -> Vec<String> {
         let posts = self.written.iter().filter_map(|frame| match &frame.event {
             ClientEvent::Message(post) => Some(post.client_msg_id.as_ref()?.to_string()),
@@ -239,7 +239,7 @@ impl Bench {
         posts.collect()
     }
 
-    /// What was reported of a message, in short.
+    /// The reported states of a message, as texts.
     fn states(&self, id: &str) -> Vec<String> {
         let states = self.events.iter().filter_map(|event| match event {
             Event::Sent { client_msg_id, state } if client_msg_id.as_str() == id => Some(match state {
@@ -264,7 +264,7 @@ impl Bench {
             .expect("one")
     }
 
-    /// Positions of the entries of unknown kinds that were reported, and whether as replayed.
+    /// Position of each reported entry of an unknown kind; true if it is replayed.
     fn unknown_entries(&self) -> Vec<(String, bool)> {
         let entries = self.events.iter().filter_map(|event| match event {
             Event::Entry { position, replayed, .. } => {
@@ -275,8 +275,8 @@ impl Bench {
         entries.collect()
     }
 
-    /// Messages that were reported, and whether as replayed.
-    fn entries(&self) -> Vec<(u64, bool)> {
+    /// Seq of each reported message; true if it is replayed.
+    fn messages(&self) -> Vec<(u64, bool)> {
         let entries = self.events.iter().filter_map(|event| match event {
             Event::Message { message, replayed, .. } => Some((message.seq.get(), *replayed)),
             _ => None,

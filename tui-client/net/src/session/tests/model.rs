@@ -1,6 +1,9 @@
-//! Any interleaving of sends, answers, refusals, lost connections and time, against a server that is a log for each
-//! room and remembers ids: every message is reported stored or refused once, the logs have each stored message once
-//! and in the order in which it was sent, and what the client saw of a room is a run of its log.
+//! Model-based test of the session against a simulated server, with a log for each room and a memory of ids.
+//!
+//! For any interleaving of sends, answers, refusals, lost connections and time:
+//! - Every message is reported once as stored or refused.
+//! - The logs have each stored message once, in the order of sending.
+//! - The received entries of a room are a contiguous run of its log.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -14,24 +17,25 @@ const ROOMS: [&str; 2] = ["a", "b"];
 enum Step {
     /// The user sends a message to a room.
     Send(usize),
-    /// The server takes the next frame and answers it so.
+    /// The server handles the next frame.
     Answer(Answer),
-    /// The server takes so many frames, its answers are lost, and so is the connection.
+    /// The server handles this number of frames. Then its answers and the connection are lost.
     Lose(usize),
+    /// This number of milliseconds passes.
     Pass(u64),
 }
 
-/// How a post is answered, unless its id is known.
+/// The server's reaction to a post with a new id.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Ack,
     CopyThenAck,
     RateLimited,
-    /// Said to be not known to be stored, and it is.
+    /// Stored, and answered with `unavailable`.
     UnavailableStored,
     Unavailable,
     Forbidden,
-    /// Stored, and never answered.
+    /// Stored, and not answered.
     Nothing,
 }
 
@@ -48,11 +52,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct World {
+/// The session, the server and the connection between them.
+struct Simulation {
     bench: Bench,
-    /// The ids of each room's entries: seq = index + 1.
+    /// Ids of each room's entries; the seq is the index + 1.
     logs: BTreeMap<String, Vec<String>>,
-    /// What the connection carries to the server.
+    /// Frames on their way to the server.
     inbox: VecDeque<ClientFrame>,
     members: HashSet<String>,
     connected: bool,
@@ -60,7 +65,7 @@ struct World {
     sent: Vec<(String, String)>,
 }
 
-impl World {
+impl Simulation {
     fn new(seed: u64) -> Self {
         let mut bench = Bench::with_seed(seed);
         for room in ROOMS {
@@ -84,10 +89,10 @@ impl World {
                 self.sent.push((ROOMS[*room].to_owned(), id.clone()));
                 self.bench.send(ROOMS[*room], &id);
             }
-            Step::Answer(answer) => self.take(*answer, true),
+            Step::Answer(answer) => self.handle_frame(*answer, true),
             Step::Lose(taken) if self.connected => {
                 for _ in 0..*taken {
-                    self.take(Answer::Ack, false);
+                    self.handle_frame(Answer::Ack, false);
                 }
                 self.bench.closed(1006);
                 self.disconnected();
@@ -98,10 +103,10 @@ impl World {
         self.catch_up();
     }
 
-    /// Sees what the session did: said something, gave a connection up, or wants one.
+    /// Applies the session's outputs: a dropped connection, a new one, and sent frames.
     fn catch_up(&mut self) {
         if self.bench.drops > self.drops {
-            // What was written before went down with its connection.
+            // The frames before are lost with their connection.
             self.bench.written.clear();
             self.disconnected();
         }
@@ -122,34 +127,39 @@ impl World {
         self.members.clear();
     }
 
-    /// The server takes the next frame. Where `heard` is false, the client hears nothing of it.
-    fn take(&mut self, answer: Answer, heard: bool) {
+    /// The server handles the next frame. If `is_answered` is false, the client receives nothing.
+    fn handle_frame(&mut self, answer: Answer, is_answered: bool) {
         self.catch_up();
         let Some(ClientFrame { event, reference }) = self.inbox.pop_front() else { return };
         match event {
-            ClientEvent::Ping(ping) if heard => {
+            ClientEvent::Ping(ping) if is_answered => {
                 let nonce = ping.nonce.expect("a nonce");
-                self.bench.hears(&format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#));
+                self.bench.receives(&format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#));
             }
-            ClientEvent::JoinRoom { room, since } if heard => {
+            ClientEvent::JoinRoom { room, since } if is_answered => {
                 let newest = self.logs[room.as_str()].len() as u64;
                 let since = since.map(|since| since.seq().get());
                 let recovery = since.map(|since| ("complete", newest - since));
                 let reference = reference.expect("a ref");
                 self.bench.joined_as(room.as_str(), &position(EPOCH, newest), recovery, reference.as_str());
                 for seq in since.unwrap_or(newest)..newest {
-                    self.show(room.as_str(), seq + 1);
+                    self.send_entry(room.as_str(), seq + 1);
                 }
                 self.members.insert(room.to_string());
             }
             ClientEvent::Message(post) => {
-                self.post(post.room.as_str(), post.client_msg_id.expect("an id").as_str(), answer, heard);
+                self.post(
+                    post.room.as_str(),
+                    post.client_msg_id.expect("an id").as_str(),
+                    answer,
+                    is_answered,
+                );
             }
             _ => {}
         }
     }
 
-    fn post(&mut self, room: &str, id: &str, answer: Answer, heard: bool) {
+    fn post(&mut self, room: &str, id: &str, answer: Answer, is_answered: bool) {
         let log = self.logs.get_mut(room).expect("a room");
         let known = log.iter().position(|entry| entry == id);
         let answer = if known.is_some() { Answer::Ack } else { answer };
@@ -158,13 +168,13 @@ impl World {
             log.push(id.to_owned());
         }
         let seq = known.map_or(log.len(), |index| index + 1) as u64;
-        if !heard {
+        if !is_answered {
             return;
         }
-        let shown = stores && known.is_none() && self.members.contains(room);
-        let first = matches!(answer, Answer::CopyThenAck);
-        if shown && first {
-            self.show(room, seq);
+        let is_sent = stores && known.is_none() && self.members.contains(room);
+        let is_first = matches!(answer, Answer::CopyThenAck);
+        if is_sent && is_first {
+            self.send_entry(room, seq);
         }
         match answer {
             Answer::Ack | Answer::CopyThenAck => self.bench.ack(room, id, seq),
@@ -173,8 +183,8 @@ impl World {
             Answer::Forbidden => self.refuse(room, id, "forbidden", ""),
             Answer::Nothing => {}
         }
-        if shown && !first {
-            self.show(room, seq);
+        if is_sent && !is_first {
+            self.send_entry(room, seq);
         }
     }
 
@@ -183,39 +193,39 @@ impl World {
         self.bench.error(code, code != "forbidden", &more);
     }
 
-    fn show(&mut self, room: &str, seq: u64) {
+    fn send_entry(&mut self, room: &str, seq: u64) {
         let index = usize::try_from(seq - 1).expect("small");
         let id = self.logs[room][index].clone();
         self.bench.message(room, seq, "me", Some(&id));
     }
 
-    /// How each message ended, each time that it was told.
-    fn ends(&self, id: &str) -> Vec<String> {
-        let is_end = |state: &String| state.starts_with("stored") || state.starts_with("refused");
-        self.bench.states(id).into_iter().filter(is_end).collect()
+    /// The final states that the session reported for a message.
+    fn final_states(&self, id: &str) -> Vec<String> {
+        let is_final = |state: &String| state.starts_with("stored") || state.starts_with("refused");
+        self.bench.states(id).into_iter().filter(is_final).collect()
     }
 
-    /// From now on the server takes everything, until every message has ended.
+    /// The server accepts everything until every message has a final state.
     fn settle(&mut self) {
         for _ in 0..1_000 {
             self.catch_up();
             while !self.inbox.is_empty() {
-                self.take(Answer::CopyThenAck, true);
+                self.handle_frame(Answer::CopyThenAck, true);
             }
-            if self.sent.iter().all(|(_, id)| !self.ends(id).is_empty()) {
+            if self.sent.iter().all(|(_, id)| !self.final_states(id).is_empty()) {
                 return;
             }
             self.bench.pass(seconds(5));
         }
         panic!(
-            "messages never end: {:?}",
+            "messages without a final state: {:?}",
             self.sent.iter().map(|(_, id)| self.bench.states(id)).collect::<Vec<_>>()
         );
     }
 
-    /// Entries of a room that the client was told, from the last reset on.
-    fn seen(&self, room: &str) -> Vec<u64> {
-        let mut seen = Vec::new();
+    /// Seqs of a room's messages that the session reported since the last reset.
+    fn received(&self, room: &str) -> Vec<u64> {
+        let mut received = Vec::new();
         for event in &self.bench.events {
             match event {
                 Event::Joined {
@@ -223,15 +233,15 @@ impl World {
                     recovery: Some(realtime_shared::Recovery::Reset { .. }),
                     ..
                 } if joined.as_str() == room => {
-                    seen.clear();
+                    received.clear();
                 }
                 Event::Message { message, .. } if message.room.as_str() == room => {
-                    seen.push(message.seq.get());
+                    received.push(message.seq.get());
                 }
                 _ => {}
             }
         }
-        seen
+        received
     }
 }
 
@@ -239,32 +249,32 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_message_ends_once_and_logs_keep_the_order(
+    fn every_message_has_one_final_state_and_logs_keep_the_order(
         seed in any::<u64>(),
         steps in prop::collection::vec(step(), 0..80),
     ) {
-        let mut world = World::new(seed);
+        let mut simulation = Simulation::new(seed);
         for step in &steps {
-            world.step(step);
+            simulation.step(step);
         }
-        world.settle();
+        simulation.settle();
         for room in ROOMS {
-            let log = &world.logs[room];
+            let log = &simulation.logs[room];
             let mut stored = Vec::new();
-            for (_, id) in world.sent.iter().filter(|(to, _)| to == room) {
-                let ends = world.ends(id);
-                prop_assert_eq!(ends.len(), 1, "{} ended as {:?}", id, ends);
-                if let Some(seq) = ends[0].strip_prefix("stored ") {
+            for (_, id) in simulation.sent.iter().filter(|(to, _)| to == room) {
+                let states = simulation.final_states(id);
+                prop_assert_eq!(states.len(), 1, "{}: {:?}", id, states);
+                if let Some(seq) = states[0].strip_prefix("stored ") {
                     let place = log.iter().position(|entry| entry == id).map(|index| (index + 1).to_string());
                     prop_assert_eq!(place.as_deref(), Some(seq));
                     stored.push(id.clone());
                 }
             }
-            prop_assert_eq!(log, &stored, "each once, in the order sent");
-            let seen = world.seen(room);
-            let first = seen.first().copied().unwrap_or_default();
-            let run: Vec<_> = (first..).take(seen.len()).collect();
-            prop_assert_eq!(&seen, &run, "a run of the log");
+            prop_assert_eq!(log, &stored, "each once, in the order of sending");
+            let received = simulation.received(room);
+            let first = received.first().copied().unwrap_or_default();
+            let run: Vec<_> = (first..).take(received.len()).collect();
+            prop_assert_eq!(&received, &run, "a run of the log");
         }
     }
 }

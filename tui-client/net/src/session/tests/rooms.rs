@@ -1,32 +1,32 @@
-//! Joins, positions, and what is said of a gap.
+//! Tests of joins, positions and replays.
 
 use realtime_shared::Recovery;
 
 use super::*;
 
-fn entered(bench: &Bench) -> (Option<Recovery>, Option<Duration>) {
-    let entered = bench.events.iter().rev().find_map(|event| match event {
+fn last_join(bench: &Bench) -> (Option<Recovery>, Option<Duration>) {
+    let joined = bench.events.iter().rev().find_map(|event| match event {
         Event::Joined { recovery, offline, .. } => Some((*recovery, *offline)),
         _ => None,
     });
-    entered.expect("joined")
+    joined.expect("a joined room")
 }
 
 #[test]
-fn a_newcomer_starts_where_the_head_was() {
+fn a_join_without_since_starts_at_the_head() {
     let mut bench = Bench::new();
     bench.join("a");
     bench.welcome(0);
     assert_eq!(bench.since(), None);
     bench.joined("a", 41, None);
-    assert_eq!(entered(&bench), (None, None));
+    assert_eq!(last_join(&bench), (None, None));
     bench.closed(1006);
     bench.reconnected();
-    assert_eq!(bench.since(), Some(position(EPOCH, 41)), "what comes after it is missed");
+    assert_eq!(bench.since(), Some(position(EPOCH, 41)), "the position is the head of the join");
 }
 
 #[test]
-fn who_was_there_before_starts_where_that_was() {
+fn a_join_with_since_starts_at_that_position() {
     let mut bench = Bench::new();
     let since = serde_json::from_str(&position(EPOCH, 7)).expect("a position");
     bench.command(Command::Join { room: name("a"), since: Some(since) });
@@ -34,18 +34,18 @@ fn who_was_there_before_starts_where_that_was() {
     assert_eq!(bench.since(), Some(position(EPOCH, 7)));
     bench.joined("a", 9, Some(("complete", 2)));
     assert_eq!(
-        entered(&bench),
+        last_join(&bench),
         (Some(Recovery::Complete { replayed: 2 }), None),
-        "not offline: it was not in"
+        "not offline before the first join"
     );
     bench.closed(1006);
     bench.reconnected();
-    assert_eq!(bench.since(), Some(position(EPOCH, 7)), "nothing of it came");
+    assert_eq!(bench.since(), Some(position(EPOCH, 7)), "no entry arrived");
     bench.joined("a", 9, Some(("complete", 2)));
     for seq in 8..=9 {
         bench.entry("a", seq);
     }
-    assert_eq!(bench.entries(), [(8, true), (9, true)]);
+    assert_eq!(bench.messages(), [(8, true), (9, true)]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_message_has_the_position_after_it_and_a_join_has_the_head() {
     assert_eq!(
         positions.collect::<Vec<_>>(),
         [position(EPOCH, 1), position(EPOCH, 2), "null".to_owned()],
-        "room b was not joined"
+        "the client has not joined room b"
     );
     bench.closed(1006);
     bench.reconnected();
@@ -74,17 +74,17 @@ fn a_message_has_the_position_after_it_and_a_join_has_the_head() {
 }
 
 #[test]
-fn positions_move_with_entries_and_with_nothing_else() {
+fn only_entries_move_the_position() {
     let mut bench = Bench::in_room("a", 1);
     bench.ack("a", "elsewhere", 9);
     bench.entry("a", 2);
     bench.entry("b", 77);
-    bench.hears(&format!(
+    bench.receives(&format!(
         r#"{{"type":"history","room":"a","epoch":"{EPOCH}","has_more":false,"messages":[{{"type":"message",
         "room":"a","from":"bob","text":"hi","seq":8,"id":"{}","ts":1}}]}}"#,
         ulid(8)
     ));
-    assert_eq!(bench.entries(), [(2, false), (77, false)]);
+    assert_eq!(bench.messages(), [(2, false), (77, false)]);
     bench.closed(1012);
     bench.reconnected();
     assert_eq!(bench.since(), Some(position(EPOCH, 2)));
@@ -94,26 +94,26 @@ fn positions_move_with_entries_and_with_nothing_else() {
 fn an_entry_of_an_unknown_kind_moves_the_position_and_is_reported() {
     let mut bench = Bench::in_room("a", 0);
     bench.sticker("a", 1);
-    assert_eq!(bench.unknown_entries(), [(position(EPOCH, 1), false)], "it tells the epoch too");
+    assert_eq!(bench.unknown_entries(), [(position(EPOCH, 1), false)], "the first entry has the epoch");
     bench.closed(1012);
     bench.reconnected();
     assert_eq!(bench.since(), Some(position(EPOCH, 1)));
     bench.joined("a", 3, Some(("complete", 2)));
-    bench.forget();
+    bench.clear_outputs();
     bench.sticker("a", 2);
     bench.entry("a", 3);
     bench.sticker("a", 4);
     assert_eq!(bench.unknown_entries(), [(position(EPOCH, 2), true), (position(EPOCH, 4), false)]);
-    assert_eq!(bench.entries(), [(3, true)], "the replayed entries are counted whatever their kind");
-    bench.forget();
+    assert_eq!(bench.messages(), [(3, true)], "entries of all kinds count as replayed");
+    bench.clear_outputs();
     bench.sticker("b", 9);
-    assert_eq!(bench.events, [], "there is no position in a room that was not joined");
+    assert_eq!(bench.events, [], "there is no position in a room that the client has not joined");
 }
 
 #[test]
-fn a_message_that_cannot_be_read_moves_the_position() {
+fn an_unreadable_message_moves_the_position() {
     let mut bench = Bench::in_room("a", 1);
-    bench.hears(&format!(
+    bench.receives(&format!(
         r#"{{"type":"message","room":"a","from":"bob","text":"","seq":2,"id":"{}","ts":1}}"#,
         ulid(2)
     ));
@@ -123,11 +123,14 @@ fn a_message_that_cannot_be_read_moves_the_position() {
     assert_eq!(bench.since(), Some(position(EPOCH, 2)));
 }
 
-/// Entries before the one that the ack names have not arrived: a position after it would lose them.
+/// Earlier entries may not have arrived: a position at the ack's seq would lose them.
 #[test]
-fn an_ack_that_cannot_be_read_moves_no_position() {
+fn an_unreadable_ack_moves_no_position() {
     let mut bench = Bench::in_room("a", 1);
-    bench.hears(&format!(r#"{{"type":"ack","room":"a","client_msg_ids":["m"],"seq":9,"id":"{}"}}"#, ulid(9)));
+    bench.receives(&format!(
+        r#"{{"type":"ack","room":"a","client_msg_ids":["m"],"seq":9,"id":"{}"}}"#,
+        ulid(9)
+    ));
     assert_eq!(bench.events, []);
     bench.closed(1012);
     bench.reconnected();
@@ -135,7 +138,7 @@ fn an_ack_that_cannot_be_read_moves_no_position() {
 }
 
 #[test]
-fn what_was_missed_is_marked_and_the_gap_is_told() {
+fn missed_messages_are_marked_as_replayed_and_the_time_offline_is_reported() {
     let mut bench = Bench::in_room("a", 1);
     bench.pass(seconds(5));
     bench.closed(1006);
@@ -145,34 +148,34 @@ fn what_was_missed_is_marked_and_the_gap_is_told() {
     bench.reconnected();
     bench.pass(seconds(3));
     bench.joined("a", 3, Some(("complete", 2)));
-    assert_eq!(entered(&bench), (Some(Recovery::Complete { replayed: 2 }), Some(retry_in + seconds(3))));
+    assert_eq!(last_join(&bench), (Some(Recovery::Complete { replayed: 2 }), Some(retry_in + seconds(3))));
     for seq in 2..=4 {
         bench.entry("a", seq);
     }
-    assert_eq!(bench.entries(), [(2, true), (3, true), (4, false)]);
+    assert_eq!(bench.messages(), [(2, true), (3, true), (4, false)]);
 }
 
 #[test]
-fn silence_counts_from_the_last_sign_of_life() {
+fn the_time_offline_of_a_silent_connection_counts_from_the_last_sign_of_life() {
     let mut bench = Bench::in_room("a", 1);
     bench.pass(seconds(10));
     assert_eq!(bench.drops, 1);
     bench.reconnected();
     bench.joined("a", 1, Some(("complete", 0)));
-    assert_eq!(entered(&bench).1, Some(bench.now - bench.start));
-    assert!(entered(&bench).1 >= Some(seconds(10)));
+    assert_eq!(last_join(&bench).1, Some(bench.now - bench.start));
+    assert!(last_join(&bench).1 >= Some(seconds(10)));
 }
 
 #[test]
-fn a_reset_drops_the_position_with_the_first_replayed_entry() {
+fn the_first_replayed_entry_of_a_reset_replaces_the_position() {
     let mut bench = Bench::in_room("a", 1);
     for _ in 0..2 {
         bench.closed(1006);
         bench.reconnected();
-        assert_eq!(bench.since(), Some(position(EPOCH, 1)), "nothing of the new log was seen");
+        assert_eq!(bench.since(), Some(position(EPOCH, 1)), "no entry of the new log arrived");
         let reference = bench.joins().last().expect("a join").2.clone();
         bench.joined_as("a", &position("e2", 9), Some(("reset", 2)), &reference);
-        assert_eq!(entered(&bench).0, Some(Recovery::Reset { replayed: 2 }));
+        assert_eq!(last_join(&bench).0, Some(Recovery::Reset { replayed: 2 }));
     }
     bench.entry("a", 8);
     bench.closed(1006);
@@ -181,7 +184,7 @@ fn a_reset_drops_the_position_with_the_first_replayed_entry() {
 }
 
 #[test]
-fn a_reset_to_an_empty_replay_starts_at_the_new_head() {
+fn a_reset_without_a_replay_starts_at_the_new_head() {
     let mut bench = Bench::in_room("a", 1);
     bench.entry("a", 5);
     bench.closed(1006);
@@ -195,7 +198,7 @@ fn a_reset_to_an_empty_replay_starts_at_the_new_head() {
 #[test]
 fn a_resync_replaces_the_position() {
     let resync = |bench: &mut Bench, seq, replayed| {
-        bench.hears(&format!(
+        bench.receives(&format!(
             r#"{{"type":"system","event":"resync","message":"!","room":"a","position":{},
             "recovery":{{"status":"reset","replayed":{replayed}}}}}"#,
             position("e2", seq)
@@ -203,12 +206,12 @@ fn a_resync_replaces_the_position() {
     };
     let mut bench = Bench::in_room("a", 1);
     bench.entry("a", 5);
-    bench.forget();
+    bench.clear_outputs();
     resync(&mut bench, 3, 1);
-    assert!(matches!(bench.events[..], [Event::Server(_)]), "it is told");
+    assert!(matches!(bench.events[..], [Event::Server(_)]), "it is reported");
     bench.entry("a", 3);
     bench.entry("a", 4);
-    assert_eq!(bench.entries(), [(3, true), (4, false)]);
+    assert_eq!(bench.messages(), [(3, true), (4, false)]);
     bench.closed(1006);
     bench.reconnected();
     assert_eq!(bench.since(), Some(position("e2", 4)));
@@ -220,42 +223,42 @@ fn a_resync_replaces_the_position() {
 }
 
 #[test]
-fn a_resync_that_was_not_replayed_is_asked_for_again() {
+fn a_lost_resync_replay_keeps_the_old_position() {
     let mut bench = Bench::in_room("a", 5);
-    bench.hears(&format!(
+    bench.receives(&format!(
         r#"{{"type":"system","event":"resync","message":"!","room":"a","position":{},
         "recovery":{{"status":"reset","replayed":2}}}}"#,
         position("e2", 9)
     ));
     bench.closed(1006);
     bench.reconnected();
-    assert_eq!(bench.since(), Some(position(EPOCH, 5)), "entries 8 and 9 were not seen");
+    assert_eq!(bench.since(), Some(position(EPOCH, 5)), "entries 8 and 9 have not arrived");
 }
 
 #[test]
-fn who_was_not_in_was_not_offline() {
+fn a_connection_lost_before_the_first_join_is_no_time_offline() {
     let mut bench = Bench::new();
     bench.join("a");
     bench.welcome(0);
     bench.closed(1006);
     bench.reconnected();
     bench.joined("a", 1, None);
-    assert_eq!(entered(&bench), (None, None));
+    assert_eq!(last_join(&bench), (None, None));
 }
 
 #[test]
-fn the_first_entry_of_a_room_names_its_epoch() {
+fn the_first_entry_of_a_room_sets_its_epoch() {
     let mut bench = Bench::in_room("a", 0);
     bench.entry("a", 1);
     bench.entry("a", 2);
-    assert!(bench.written.is_empty(), "there is nothing to ask");
+    assert!(bench.written.is_empty(), "no request is necessary");
     bench.closed(1006);
     bench.reconnected();
     assert_eq!(bench.since(), Some(position(EPOCH, 2)));
 }
 
 #[test]
-fn rooms_are_joined_in_order_and_left_for_good() {
+fn rooms_are_joined_in_order_and_a_left_room_is_not_joined_again() {
     let mut bench = Bench::new();
     for room in ["b", "a", "b", "c"] {
         bench.join(room);
@@ -264,7 +267,7 @@ fn rooms_are_joined_in_order_and_left_for_good() {
     bench.welcome(0);
     let rooms: Vec<_> = bench.joins().into_iter().map(|(room, ..)| room).collect();
     assert_eq!(rooms, ["b", "a"]);
-    bench.forget();
+    bench.clear_outputs();
     bench.command(Command::Leave(name("b")));
     assert!(matches!(&bench.written[..], [ClientFrame { event: ClientEvent::LeaveRoom { .. }, .. }]));
     bench.closed(1006);
@@ -274,7 +277,7 @@ fn rooms_are_joined_in_order_and_left_for_good() {
 }
 
 #[test]
-fn only_the_answer_to_the_last_join_counts() {
+fn an_answer_to_an_earlier_join_is_ignored() {
     let mut bench = Bench::new();
     bench.welcome(0);
     bench.join("a");
@@ -282,10 +285,10 @@ fn only_the_answer_to_the_last_join_counts() {
     bench.command(Command::Leave(name("a")));
     bench.join("a");
     let second = bench.joins()[1].2.clone();
-    bench.forget();
+    bench.clear_outputs();
     bench.joined_as("a", &position(EPOCH, 1), None, &first);
     assert!(bench.events.is_empty());
-    bench.hears(
+    bench.receives(
         r#"{"type":"system","event":"left","message":"me left","room":"a","user_id":"me","member_count":0,
         "reason":"left"}"#,
     );
@@ -297,9 +300,9 @@ fn only_the_answer_to_the_last_join_counts() {
 }
 
 #[test]
-fn who_is_put_out_does_not_come_back() {
+fn a_room_that_the_server_kicks_from_is_not_joined_again() {
     let mut bench = Bench::in_room("a", 1);
-    bench.hears(
+    bench.receives(
         r#"{"type":"system","event":"left","message":"me left","room":"a","user_id":"me","member_count":0,
         "reason":"kicked"}"#,
     );
@@ -310,9 +313,9 @@ fn who_is_put_out_does_not_come_back() {
 }
 
 #[test]
-fn others_who_come_are_told_as_they_are() {
+fn a_join_of_another_user_is_reported_as_it_is() {
     let mut bench = Bench::in_room("a", 1);
-    bench.hears(
+    bench.receives(
         r#"{"type":"system","event":"joined","message":"bob joined","room":"a","user_id":"bob",
         "members":["bob","me"],"member_count":2}"#,
     );
@@ -320,12 +323,12 @@ fn others_who_come_are_told_as_they_are() {
 }
 
 #[test]
-fn a_refused_join_is_told_and_not_tried_again() {
+fn a_refused_join_is_reported_and_not_repeated() {
     let mut bench = Bench::new();
     bench.welcome(0);
     bench.join("a");
     let reference = bench.joins()[0].2.clone();
-    bench.forget();
+    bench.clear_outputs();
     bench.error("forbidden", false, &format!(r#","room":"a","ref":"{reference}""#));
     assert!(matches!(bench.events[..], [Event::Server(_)]));
     bench.closed(1006);
@@ -334,12 +337,12 @@ fn a_refused_join_is_told_and_not_tried_again() {
 }
 
 #[test]
-fn a_join_that_is_refused_for_now_is_tried_again() {
+fn a_temporarily_refused_join_is_repeated() {
     let mut bench = Bench::new();
     bench.welcome(50);
     bench.join("a");
     let reference = bench.joins()[0].2.clone();
-    bench.forget();
+    bench.clear_outputs();
     bench.error("rate_limited", true, &format!(r#","retry_after_ms":2000,"room":"a","ref":"{reference}""#));
     assert!(bench.events.is_empty());
     bench.send("a", "m");
@@ -347,7 +350,7 @@ fn a_join_that_is_refused_for_now_is_tried_again() {
     assert!(bench.joins().is_empty());
     bench.pass(seconds(1));
     assert_eq!(bench.joins().len(), 1);
-    assert_eq!(bench.posts(), ["m"], "after the join, so that the own copy is seen");
+    assert_eq!(bench.posts(), ["m"], "after the join, so that the client receives its own copy");
     let kinds: Vec<_> =
         bench.written.iter().map(|frame| matches!(frame.event, ClientEvent::Message(_))).collect();
     assert_eq!(kinds, [false, true]);

@@ -1,9 +1,9 @@
-//! A message's way: queued, sent, stored or refused.
+//! Tests of a message's states: queued, sent, stored, refused.
 
 use super::*;
 
 #[test]
-fn typed_while_offline_is_sent_once_and_in_order() {
+fn messages_written_offline_are_sent_once_and_in_order() {
     let mut bench = Bench::new();
     bench.join("a");
     for id in ["m1", "m2", "m3"] {
@@ -21,26 +21,26 @@ fn typed_while_offline_is_sent_once_and_in_order() {
 }
 
 #[test]
-fn the_own_copy_counts_as_an_ack() {
+fn the_clients_own_copy_counts_as_an_ack() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m");
     bench.message("a", 1, "bob", Some("m"));
-    assert_eq!(bench.states("m"), ["queued", "sent"], "that is another one's");
+    assert_eq!(bench.states("m"), ["queued", "sent"], "that is the copy of another user");
     bench.message("a", 2, "me", Some("m"));
     bench.ack("a", "m", 2);
     assert_eq!(bench.states("m"), ["queued", "sent", "stored 2"]);
 }
 
 #[test]
-fn without_an_answer_it_is_sent_again_with_the_same_id_before_newer_ones() {
+fn an_unanswered_message_is_sent_again_with_its_id_before_later_ones() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
     bench.send("b", "m2");
     bench.send("a", "m3");
-    bench.forget();
+    bench.clear_outputs();
     bench.closed(1006);
     assert_eq!(bench.states("m1"), ["queued"]);
-    assert_eq!(bench.states("m3"), [""; 0], "it never went");
+    assert_eq!(bench.states("m3"), [""; 0], "it was never sent");
     bench.send("b", "m4");
     bench.reconnected();
     assert_eq!(bench.posts(), ["m1", "m2"]);
@@ -50,12 +50,12 @@ fn without_an_answer_it_is_sent_again_with_the_same_id_before_newer_ones() {
 }
 
 #[test]
-fn a_replayed_own_copy_settles_what_the_lost_connection_left_open() {
+fn a_replayed_own_copy_counts_as_the_lost_ack() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
     bench.send("a", "m2");
     bench.closed(1006);
-    bench.forget();
+    bench.clear_outputs();
     bench.now += seconds(60);
     bench.session.tick(bench.now);
     bench.drain();
@@ -67,7 +67,7 @@ fn a_replayed_own_copy_settles_what_the_lost_connection_left_open() {
 }
 
 #[test]
-fn too_much_too_fast_holds_everything_back() {
+fn a_rate_limited_error_pauses_all_rooms() {
     let mut bench = Bench::new();
     bench.welcome(10);
     for id in ["m1", "m2"] {
@@ -88,7 +88,7 @@ fn too_much_too_fast_holds_everything_back() {
 }
 
 #[test]
-fn messages_keep_to_the_rate_of_the_welcome() {
+fn messages_are_paced_by_the_rate_of_the_welcome() {
     let mut bench = Bench::new();
     bench.welcome(10);
     for number in 0..40 {
@@ -100,7 +100,7 @@ fn messages_keep_to_the_rate_of_the_welcome() {
 }
 
 #[test]
-fn not_known_to_be_stored_is_tried_again_ever_slower() {
+fn an_unavailable_message_is_sent_again_and_nothing_overtakes_it() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
     bench.send("a", "m2");
@@ -108,13 +108,13 @@ fn not_known_to_be_stored_is_tried_again_ever_slower() {
         assert_eq!(bench.posts().len(), tries);
         bench.refuse("m1", "unavailable", true);
         assert_eq!(bench.posts().len(), tries, "not at once, and nothing overtakes it");
-        bench.live(seconds(16));
+        bench.pass_active(seconds(16));
     }
     assert!(bench.posts().iter().all(|id| id == "m1"));
 }
 
 #[test]
-fn refused_for_good_is_told_and_the_queue_goes_on() {
+fn a_refused_message_is_reported_and_the_next_one_is_sent() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
     bench.send("a", "m2");
@@ -127,11 +127,14 @@ fn refused_for_good_is_told_and_the_queue_goes_on() {
     bench.ack("a", "m1", 2);
     assert_eq!(bench.states("m1").last().map(String::as_str), Some("stored 2"));
     bench.command(Command::Resend(msg("m1")));
-    assert_eq!(bench.states("m1").last().map(String::as_str), Some("refused: no longer held: send it anew"));
+    assert_eq!(
+        bench.states("m1").last().map(String::as_str),
+        Some("refused: no longer kept: write it again")
+    );
 }
 
 #[test]
-fn an_id_is_a_message() {
+fn a_second_message_with_the_same_id_is_ignored() {
     let mut bench = Bench::new();
     bench.send("a", "m");
     bench.send("a", "m");
@@ -141,30 +144,30 @@ fn an_id_is_a_message() {
 }
 
 #[test]
-fn a_connection_on_which_an_answer_never_comes_is_given_up() {
+fn a_connection_with_an_overdue_answer_is_dropped() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m");
-    bench.live(seconds(29));
+    bench.pass_active(seconds(29));
     assert_eq!((bench.drops, bench.states("m").len()), (0, 2));
-    bench.live(seconds(2));
+    bench.pass_active(seconds(2));
     assert_eq!(bench.drops, 1);
-    bench.live(seconds(1));
+    bench.pass_active(seconds(1));
     bench.welcome(0);
     assert_eq!(bench.posts(), ["m", "m"]);
 }
 
 #[test]
-fn other_refusals_are_told() {
+fn other_refusals_are_reported() {
     let mut bench = Bench::in_room("a", 1);
     bench.error("not_a_member", false, r#","room":"b""#);
-    bench.refuse("unheard of", "forbidden", false);
+    bench.refuse("unknown id", "forbidden", false);
     assert!(matches!(bench.events[..], [Event::Server(_), Event::Server(_)]));
 }
 
 #[test]
-fn that_typing_is_refused_is_not_told_and_not_tried_again() {
+fn a_refusal_of_typing_is_not_reported_and_typing_is_not_repeated() {
     let typing = |bench: &mut Bench, room: &str| {
-        bench.forget();
+        bench.clear_outputs();
         bench.command(Command::Typing { room: name(room), is_typing: true });
         bench.written.len()
     };
@@ -172,29 +175,29 @@ fn that_typing_is_refused_is_not_told_and_not_tried_again() {
     assert_eq!(typing(&mut bench, "a"), 1);
     let reference = bench.written[0].reference.clone().expect("a ref");
     bench.error("rate_limited", true, &format!(r#","room":"a","ref":"{reference}""#));
-    assert_eq!(typing(&mut bench, "a"), 1, "that was for now");
+    assert_eq!(typing(&mut bench, "a"), 1, "the refusal was temporary");
     bench.error("forbidden", false, &format!(r#","room":"a","ref":"{reference}""#));
     assert!(bench.events.is_empty(), "{:?}", bench.events);
     assert_eq!((typing(&mut bench, "a"), typing(&mut bench, "b")), (0, 1));
     bench.lost(Disconnect::Silent);
-    bench.live(seconds(60));
+    bench.pass_active(seconds(60));
     bench.welcome(0);
-    assert_eq!(typing(&mut bench, "a"), 1, "another connection may be allowed more");
+    assert_eq!(typing(&mut bench, "a"), 1, "another connection tries again");
 }
 
 #[test]
-fn what_may_not_be_stored_is_sent_again_under_its_id_as_long_as_it_takes() {
+fn an_unavailable_message_is_sent_again_without_a_limit_of_attempts() {
     let mut bench = Bench::in_room("a", 1);
     bench.send("a", "m1");
     bench.send("a", "m2");
     let mut waits = Vec::new();
     for tries in 1..=12 {
-        assert_eq!(bench.posts(), vec!["m1"; tries], "nothing passes it");
+        assert_eq!(bench.posts(), vec!["m1"; tries], "no other message overtakes it");
         bench.refuse("m1", "unavailable", true);
         assert_eq!(bench.states("m1").last().map(String::as_str), Some("put off: no: unavailable"));
         let before = bench.now;
         while bench.posts().len() == tries {
-            bench.live(seconds(1));
+            bench.pass_active(seconds(1));
         }
         waits.push((bench.now - before).as_secs());
     }
@@ -205,7 +208,7 @@ fn what_may_not_be_stored_is_sent_again_under_its_id_as_long_as_it_takes() {
 }
 
 #[test]
-fn what_waits_can_be_taken_back() {
+fn a_waiting_message_can_be_taken_back() {
     let mut bench = Bench::in_room("a", 1);
     for id in ["m1", "m2", "m3"] {
         bench.send("a", id);
@@ -228,7 +231,7 @@ fn what_waits_can_be_taken_back() {
 }
 
 #[test]
-fn what_is_taken_back_after_a_refusal_for_now_may_be_stored_or_not() {
+fn a_message_taken_back_after_unavailable_may_be_stored() {
     for (code, in_doubt) in [("unavailable", true), ("rate_limited", false)] {
         let mut bench = Bench::in_room("a", 1);
         bench.send("a", "m1");
