@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::broker::redis::transport::link::{Connector, Link, PATIENCE};
+use crate::broker::redis::transport::link::{Connector, Link, REQUEST_TIMEOUT};
 use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
 use crate::metrics::Metrics;
@@ -97,7 +97,7 @@ impl Lane {
 
     /// Queues a call of `append.lua`, which is sent with the next [`Lanes::flush`].
     pub(crate) fn append(&self, command: Cmd, done: Completion) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REQUEST_TIMEOUT;
         self.queue.lock().push_back(Item { command, until, done: Some(done) });
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use super::room_index::RoomIndex;
 use super::room_state::states_of;
 use crate::broker::redis::transport::Transport;
-use crate::broker::redis::transport::link::PATIENCE;
+use crate::broker::redis::transport::link::REQUEST_TIMEOUT;
 use crate::broker::{RoomFilter, Unavailable, busiest_first};
 
 /// Rooms of one request. A list with no more rooms is read for each caller.
@@ -50,7 +50,7 @@ impl Listing {
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
         let asked = Instant::now();
-        let mut last = timeout(PATIENCE, self.last.lock()).await.map_err(|_| Unavailable)?;
+        let mut last = timeout(REQUEST_TIMEOUT, self.last.lock()).await.map_err(|_| Unavailable)?;
         let listed = match &mut *last {
             // The result was read while this caller waited, or shortly before.
             Some(listed) if listed.begun >= asked || listed.until > asked => listed,

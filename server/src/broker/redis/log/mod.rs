@@ -33,7 +33,7 @@ use self::retention::Retention;
 use self::room_index::RoomIndex;
 use self::room_state::{RoomState, look};
 use super::transport::Transport;
-use super::transport::link::{Connector, PATIENCE};
+use super::transport::link::{Connector, REQUEST_TIMEOUT};
 use super::transport::wire::Announced;
 use crate::broker::Unavailable;
 use crate::broker::feed_slot::FeedSlot;
@@ -101,7 +101,7 @@ impl Logs {
     /// See [`Broker::open`](crate::broker::Broker::open).
     pub(crate) async fn open(&self, room: RoomName) -> Result<Position, Unavailable> {
         let replica = self.replicas.acquire(&room, self.transport.keys.channel(&room));
-        let opened = timeout(PATIENCE, self.follow(&replica)).await.unwrap_or(Err(Unavailable));
+        let opened = timeout(REQUEST_TIMEOUT, self.follow(&replica)).await.unwrap_or(Err(Unavailable));
         if opened.is_err() {
             self.replicas.release(&replica.channel);
         }

@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 /// Shortest wait after which a connection without an answer is taken for dead and not for slow.
 const FAIR: Duration = Duration::from_secs(1);
 /// Time limit for all attempts together.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Interval at which refusals with one code are logged.
@@ -130,9 +130,9 @@ struct LinkState {
 }
 
 impl Link {
-    /// Sends commands until they are answered, for [`PATIENCE`]. None of the answers is an error.
+    /// Sends commands until they are answered, for [`REQUEST_TIMEOUT`]. None of the answers is an error.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         loop {
             if let Ok(answers) = self.attempt_until(deadline, commands).await {
                 // Redis would refuse the same command again at once.
