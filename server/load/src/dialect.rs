@@ -38,7 +38,7 @@ impl Dialect {
         }
     }
 
-    /// Decodes a text from a server. Text that is not a packet passes as a frame, and fails where frames are parsed.
+    /// Decodes a text from a server. Text that is not a packet passes as a frame, and fails when it is parsed.
     pub(crate) fn decode(self, text: &[u8]) -> Incoming<'_> {
         match (self, text) {
             (Self::SocketIo, [b'0', ..]) => Incoming::Answer("40"),

@@ -1,7 +1,7 @@
 //! WebSocket frames, as far as a load generator needs them.
 //!
-//! Of a server's frame only the header is read. A client's frame is masked with zeros, which leaves the payload unchanged
-//! and lets it be prepared once.
+//! Of a server's frame only the header is read. A client's frame is masked with zeros, which leaves the payload
+//! unchanged and lets it be prepared once.
 
 use std::ops::Range;
 

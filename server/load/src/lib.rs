@@ -5,9 +5,9 @@
 //!                                 └ connection: upgrade, frames ── sender, observer: marks
 //! ```
 //!
-//! One thread drives raw sockets through a poll and reads no more of a delivery than its first bytes, so that the load
-//! costs far less than the server; it prints its own cost to prove it. Traffic is checked, not only timed: see the
-//! `check` column in `--help`.
+//! One thread drives raw sockets through a poll and reads no more of a delivery than its first bytes, so that the
+//! load costs far less than the server; it prints its own cost to prove it. Traffic is checked, not only timed: see
+//! the `check` column in `--help`.
 //!
 //! To add a scene: `scene.rs`. To add a dialect: `dialect.rs`. The arguments of this repository's server are in
 //! `server_command.rs`. The public modules serve the server's other benchmarks as well.
@@ -58,8 +58,8 @@ pub fn main(server: &str) -> ExitCode {
     }
 }
 
-/// The arguments of a benchmark, without the `--bench` that `cargo bench` adds. `None` without `--bench`: a test runner
-/// started the benchmark, which must not start a load then.
+/// The arguments of a benchmark, without the `--bench` that `cargo bench` adds. `None` without `--bench`: a test
+/// runner started the benchmark, which must not start a load then.
 #[must_use]
 pub fn bench_arguments() -> Option<Vec<String>> {
     let (bench, arguments): (Vec<_>, Vec<_>) = std::env::args().partition(|argument| argument == "--bench");

@@ -1,7 +1,7 @@
 //! Marks: the beginnings of texts, by which messages are recognized when they arrive.
 //!
-//! A mark is `@`, sender, `:`, number and due time, in fixed counts of hexadecimal digits. It is expected at the offset of
-//! the last one; the whole frame is searched only when the fields before it have changed their length.
+//! A mark is `@`, sender, `:`, number and due time, in fixed counts of hexadecimal digits. It is expected at the
+//! offset of the last one; the whole frame is searched only when the fields before it have changed their length.
 
 const SENDER_DIGITS: usize = 6;
 const NUMBER_DIGITS: usize = 8;

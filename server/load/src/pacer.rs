@@ -1,7 +1,7 @@
 //! The clock of an open loop, which wakes the poll whenever a message is due.
 //!
-//! A poll waits in whole milliseconds, too coarse for a thousand messages a second, and spinning would hide the cost of
-//! the load. So a thread sleeps until each due time and wakes the poll.
+//! A poll waits in whole milliseconds, too coarse for a thousand messages a second, and spinning would hide the cost
+//! of the load. So a thread sleeps until each due time and wakes the poll.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -37,8 +37,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a program, pinned to `cores`, and waits until it answers. `{port}` and `{data}` in its arguments are replaced by a
-    /// free port and a temporary directory.
+    /// Starts a program, pinned to `cores`, and waits until it answers. `{port}` and `{data}` in its arguments are
+    /// replaced by a free port and a temporary directory.
     pub fn run(
         command: &[String],
         cores: Option<&str>,

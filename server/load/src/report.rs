@@ -1,4 +1,4 @@
-//! Figures as lines: a table for people, NDJSON for programs, ratios where servers are compared.
+//! Figures as lines: a table for people, NDJSON for programs, ratios between servers.
 
 use std::fmt::Write as _;
 use std::time::Duration;

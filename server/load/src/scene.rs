@@ -21,7 +21,7 @@ pub(crate) enum SceneName {
     Party,
     /// 100 rooms of 20, open loop at --rate: round trips at an even load
     Steady,
-    /// 64 rooms of one, 32 in flight: what it costs to take a message, and how many can be taken
+    /// 64 rooms of one, 32 in flight: cost and rate of submissions
     Posts,
 }
 
@@ -40,15 +40,15 @@ pub(crate) struct Scene {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Pace {
     Never,
-    /// Closed loop: this number of messages is in flight; one that comes back is followed by the next.
+    /// Closed loop: this number of messages is in flight. The return of one sends the next.
     Window(u32),
     /// Open loop: one message each interval, from all senders in turn.
     Every(Duration),
 }
 
 impl SceneName {
-    /// The order of a run without `--scene`. `idle` comes first, while a server that runs through all scenes has a small
-    /// heap.
+    /// The order of a run without `--scene`. `idle` comes first, while a server that runs through all scenes has a
+    /// small heap.
     pub(crate) const ALL: [Self; 7] =
         [Self::Idle, Self::Chat, Self::Burst, Self::Bigroom, Self::Party, Self::Steady, Self::Posts];
 

@@ -17,7 +17,7 @@
 //!    code fits (recipe in `shared/src/error.rs`).
 //! 7. `CHANGELOG.md`.
 //!
-//! The room log, replay, history, export, import and backup take the kind as it is: they do not read it.
+//! The ring, replay, history, export, import and backup take the kind as it is: they do not read it.
 
 use realtime_shared::{
     ClientMsgId, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, ServerEvent, Text, Timestamp,

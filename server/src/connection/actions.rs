@@ -14,8 +14,8 @@ use crate::session::{Action, Error};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Applies an action.
-    pub(super) fn apply(&mut self, command: Action) {
-        match command {
+    pub(super) fn apply(&mut self, action: Action) {
+        match action {
             Action::Nothing => {}
             Action::Drop(reason) => self.hub.metrics.dropped.inc(reason),
             Action::Answer(frame) => self.answer(&frame),

@@ -234,8 +234,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match message {
                 Ok(Incoming::Text(text)) => {
                     progress = true;
-                    let command = self.session.on_text(&text, now);
-                    self.apply(command);
+                    let action = self.session.on_text(&text, now);
+                    self.apply(action);
                 }
                 Ok(Incoming::Ping(payload)) => {
                     framing::pong(self.socket.output(), &payload);
@@ -258,8 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Counts a ping or pong. Too many close the connection.
     fn count_control_frame(&mut self, now: Instant) {
-        let command = self.session.on_control(now);
-        self.apply(command);
+        let action = self.session.on_control(now);
+        self.apply(action);
     }
 
     /// Takes the frames, completions and the close code from the mailbox.
@@ -353,8 +353,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends a refusal, or closes the connection after too many of them; see [`Session::refuse`].
     fn refuse(&mut self, error: Error) {
-        let command = self.session.refuse(error, Instant::now());
-        self.apply(command);
+        let action = self.session.refuse(error, Instant::now());
+        self.apply(action);
     }
 
     /// Closes the connection. A slow reader has more time to receive the close frame.

@@ -42,8 +42,8 @@ pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, Registry};
-use self::ring::{AppendOutcome, RoomRing};
 pub(crate) use self::ring::{Overtaken, RingOffset};
+use self::ring::{RingAppend, RoomRing};
 use crate::broker::{Entry, Signal, Skip};
 use crate::config::Ring;
 use crate::metrics::{Dropped, Metrics};
@@ -141,9 +141,9 @@ impl Room {
         };
         let bytes_before = ring.bytes();
         match ring.append(epoch, entry, context.now) {
-            AppendOutcome::Appended => self.on_growth(state, bytes_before, context),
-            AppendOutcome::Duplicate => {}
-            AppendOutcome::Rejected => {
+            RingAppend::Appended => self.on_growth(state, bytes_before, context),
+            RingAppend::Duplicate => {}
+            RingAppend::Rejected => {
                 tracing::error!(room = %self.name, seq = entry.seq.get(), "an entry does not follow the log: closing its members");
                 self.discard_ring(state, bytes_before, context);
             }

@@ -79,9 +79,9 @@ pub(crate) struct Reader<'a> {
     pub(crate) arrival: Arrival,
 }
 
-/// The outcome of an append.
+/// The outcome of an append to the ring.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum AppendOutcome {
+pub(crate) enum RingAppend {
     /// The entry was the next one.
     Appended,
     /// The entry is in the log already.
@@ -130,20 +130,20 @@ impl RoomRing {
     }
 
     /// Appends the frame of an entry, if it is the next one of the log.
-    pub(crate) fn append(&mut self, epoch: &Epoch, entry: &Entry, now: Instant) -> AppendOutcome {
+    pub(crate) fn append(&mut self, epoch: &Epoch, entry: &Entry, now: Instant) -> RingAppend {
         let head = self.head.seq();
         let same_log = self.head.epoch().is_none_or(|own| own == epoch);
         if !same_log || (entry.seq > head.next() && !faults::breaks(Fault::NoGapFill)) {
-            return AppendOutcome::Rejected;
+            return RingAppend::Rejected;
         }
         if entry.seq <= head {
             let other = self.id_at(entry.seq).is_some_and(|id| id != entry.id);
-            return if other { AppendOutcome::Rejected } else { AppendOutcome::Duplicate };
+            return if other { RingAppend::Rejected } else { RingAppend::Duplicate };
         }
         self.push(&entry.json, now);
         self.marks.push_back(EntryMark { id: entry.id, end: self.end });
         self.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
-        AppendOutcome::Appended
+        RingAppend::Appended
     }
 
     /// Appends the frame of a signal.

@@ -97,9 +97,9 @@ fn claims(user: &str) -> Claims {
     }
 }
 
-fn summary(command: Action) -> String {
+fn summary(action: Action) -> String {
     let with_ref = |reference: Option<Ref>| reference.map_or(String::new(), |it| format!(" ref {it}"));
-    match command {
+    match action {
         Action::Nothing => "nothing".to_owned(),
         Action::Drop(reason) => format!("drop {reason:?}"),
         Action::Answer(frame) => codec::encode_frame(&frame),

@@ -1,7 +1,7 @@
 //! Structure of the crates: no import goes against the arrows of `ARCHITECTURE.md`, and no files form a circle.
 //!
-//! A module may import the modules that it reaches along arrows, and the common ones. Imports are read from the sources.
-//! Tests are exempt.
+//! A module may import the modules that it reaches along arrows, and the common ones. Imports are read from the
+//! sources. Tests are exempt.
 //!
 //! To add a module: a row in the table of its crate. To add a crate: a table here, and its place in
 //! [`ALL_WITH_ARROWS`].

@@ -8,7 +8,7 @@ use realtime_shared::{EntryId, Epoch, Position, Seq};
 use super::user;
 use crate::broker::{Entry, Signal, Skip};
 use crate::framing;
-use crate::room::ring::{AppendOutcome, Arrival, Overtaken, Reader, RingOffset, RoomRing};
+use crate::room::ring::{Arrival, Overtaken, Reader, RingAppend, RingOffset, RoomRing};
 
 const KEEP: Duration = Duration::from_secs(30);
 
@@ -91,7 +91,7 @@ impl Model {
         match *step {
             Step::Append { len } => {
                 let entry = self.next_entry(len);
-                assert_eq!(self.ring.append(&epoch(), &entry, self.now), AppendOutcome::Appended);
+                assert_eq!(self.ring.append(&epoch(), &entry, self.now), RingAppend::Appended);
                 self.entries.push((entry.id, self.ring.end()));
                 self.record(start, &entry.json, Kind::Entry);
             }
@@ -247,24 +247,24 @@ fn only_the_next_entry_is_appended() {
     let entry = |seq: u64, id: EntryId| Entry { seq: Seq::new(seq), id, json: "e".into() };
     let other_epoch = Epoch::new("other").expect("an epoch");
     for (epoch, entry, outcome) in [
-        (epoch(), entry(10, id(10)), AppendOutcome::Duplicate),
-        (epoch(), entry(8, id(8)), AppendOutcome::Duplicate),
-        (epoch(), entry(7, id(7)), AppendOutcome::Duplicate),
-        (epoch(), entry(3, id(99)), AppendOutcome::Duplicate),
-        (epoch(), entry(10, id(99)), AppendOutcome::Rejected),
-        (epoch(), entry(8, id(99)), AppendOutcome::Rejected),
-        (epoch(), entry(12, id(12)), AppendOutcome::Rejected),
-        (other_epoch.clone(), entry(11, id(11)), AppendOutcome::Rejected),
-        (other_epoch.clone(), entry(8, id(8)), AppendOutcome::Rejected),
+        (epoch(), entry(10, id(10)), RingAppend::Duplicate),
+        (epoch(), entry(8, id(8)), RingAppend::Duplicate),
+        (epoch(), entry(7, id(7)), RingAppend::Duplicate),
+        (epoch(), entry(3, id(99)), RingAppend::Duplicate),
+        (epoch(), entry(10, id(99)), RingAppend::Rejected),
+        (epoch(), entry(8, id(99)), RingAppend::Rejected),
+        (epoch(), entry(12, id(12)), RingAppend::Rejected),
+        (other_epoch.clone(), entry(11, id(11)), RingAppend::Rejected),
+        (other_epoch.clone(), entry(8, id(8)), RingAppend::Rejected),
     ] {
         assert_eq!(model.ring.append(&epoch, &entry, model.now), outcome, "{epoch} {entry:?}");
     }
     assert_eq!((model.ring.end(), model.ring.head().seq()), (end, Seq::new(10)));
-    assert_eq!(model.ring.append(&epoch(), &entry(11, id(11)), model.now), AppendOutcome::Appended);
+    assert_eq!(model.ring.append(&epoch(), &entry(11, id(11)), model.now), RingAppend::Appended);
 
     let mut empty = RoomRing::new(Position::Start);
-    assert_eq!(empty.append(&other_epoch, &entry(2, id(2)), model.now), AppendOutcome::Rejected);
-    assert_eq!(empty.append(&other_epoch, &entry(1, id(1)), model.now), AppendOutcome::Appended);
+    assert_eq!(empty.append(&other_epoch, &entry(2, id(2)), model.now), RingAppend::Rejected);
+    assert_eq!(empty.append(&other_epoch, &entry(1, id(1)), model.now), RingAppend::Appended);
     assert_eq!(empty.head().epoch(), Some(&other_epoch));
 }
 
@@ -313,7 +313,7 @@ fn a_ring_at_the_largest_seq_rejects_another_entry() {
     let head = Position::At { epoch: epoch(), seq: Seq::new(u64::MAX), id: id(1) };
     let mut ring = RoomRing::new(head);
     let entry = Entry { seq: Seq::new(u64::MAX), id: id(2), json: "e".into() };
-    assert_eq!(ring.append(&epoch(), &entry, Instant::now()), AppendOutcome::Rejected);
+    assert_eq!(ring.append(&epoch(), &entry, Instant::now()), RingAppend::Rejected);
     assert_eq!(ring.offset_after(Seq::new(u64::MAX)), Some(0));
     assert_eq!((ring.id_at(Seq::new(u64::MAX)), ring.id_at(Seq::new(7))), (Some(id(1)), None));
     let reader = user("alice");

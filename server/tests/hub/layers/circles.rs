@@ -36,8 +36,8 @@ impl fmt::Display for Circle {
     }
 }
 
-/// The circles of a crate. `name` is the crate's own name, by which its binary imports the library; `binary` lists the
-/// root modules of the binary.
+/// The circles of a crate. `name` is the crate's own name, by which its binary imports the library; `binary` lists
+/// the root modules of the binary.
 pub(super) fn circles(sources: &[(String, String)], name: &str, binary: &[&str]) -> Vec<Circle> {
     let files: Vec<_> = sources.iter().map(|(file, source)| Names::read(file, source, name)).collect();
     let sources = Crate::new(files, binary);

@@ -78,7 +78,8 @@ impl Reader<'_> {
         ["crate", "self", "super", self.own].contains(&word) || self.others.contains(&word)
     }
 
-    /// Reads the path at `at`, which continues `before`, with all branches of its groups. Returns the index of its end.
+    /// Reads the path at `at`, which continues `before`, with all branches of its groups. Returns the index of its
+    /// end.
     fn path(&mut self, tokens: &[TokenTree], mut at: usize, before: &[String], module: &[String]) -> usize {
         let mut path = before.to_vec();
         loop {

@@ -2,8 +2,8 @@
 
 use super::circles;
 
-/// The circles among files of a crate called `made_up`, whose binary has the module `tool`: the files and the edges of
-/// each.
+/// The circles among files of a crate called `made_up`, whose binary has the module `tool`: the files and the edges
+/// of each.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let sources: Vec<_> =
         files.iter().map(|(file, source)| ((*file).to_owned(), (*source).to_owned())).collect();
