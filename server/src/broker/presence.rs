@@ -2,26 +2,26 @@
 
 use realtime_shared::{Joined, LeaveReason, Left, RoomName, UserId};
 
-/// Most members that are named to a user who joins or requests the members.
+/// Members that are named to who joins or asks.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
-/// Most members that are named in the join signal for the other members.
+/// Members that are named to others when somebody joins.
 pub(super) const MEMBERS_TO_OTHERS: usize = 50;
 
-/// The members of a room on all instances, or the part of them that was requested.
+/// Who is in a room, on whatever instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
-    /// The first members in a fixed order, as many as were requested.
+    /// Some of those who are there now, in a fixed order: as many as were asked for.
     pub(crate) members: Vec<UserId>,
-    /// Number of all members.
+    /// How many are there now.
     pub(crate) count: u64,
-    /// True if the call added the user to the room, or removed it.
+    /// Whether the call changed it: the user was not there before, or is no more.
     pub(crate) changed: bool,
-    /// The presence version of this state; see [`Signal::presence_version`](super::Signal::presence_version).
+    /// The presence version that this is of; see [`Signal::presence_version`](super::Signal::presence_version).
     #[expect(clippy::struct_field_names, reason = "the number has one name everywhere")]
     pub(crate) presence_version: u64,
 }
 
-/// The event of a join, without position and recovery.
+/// That a user came, as it is told to itself where it asks for no more.
 pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Joined {
     Joined {
         message: format!("{user} joined"),
@@ -34,7 +34,7 @@ pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Join
     }
 }
 
-/// The event of a leave.
+/// That a user went.
 pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason) -> Left {
     Left {
         message: format!("{user} left"),

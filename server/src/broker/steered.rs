@@ -1,4 +1,5 @@
-//! A memory broker that a test controls: it delays answers, refuses calls, holds submissions back, and records calls.
+//! A broker in memory that a test steers: it answers when it may, refuses what it is to refuse, keeps what is submitted
+//! until it is completed, and lists what it was asked.
 
 use std::sync::{Arc, Weak};
 
@@ -27,13 +28,13 @@ pub(crate) enum Method {
     Flush,
 }
 
-/// A memory broker that follows a [`Steering`].
+/// A broker, whose steering is elsewhere.
 pub(crate) struct SteeredBroker {
     inner: Arc<MemoryBroker>,
     steering: Arc<Steering>,
 }
 
-/// The control of a [`SteeredBroker`], for the test.
+/// What a test holds of it.
 #[derive(Default)]
 pub(crate) struct Steering {
     gate: watch::Sender<Gate>,
@@ -43,29 +44,29 @@ pub(crate) struct Steering {
     submissions: Mutex<Submissions>,
 }
 
-/// The gate before the answers to `enter` and `leave`.
+/// Before the answers to `enter` and `leave`.
 #[derive(Default)]
 struct Gate {
     closed: bool,
-    /// Calls since the gate was closed.
+    /// Questions that came while it was closed.
     waiting: usize,
 }
 
 #[derive(Default)]
 struct Submissions {
     held: bool,
-    /// The outcome of every submission, if they are refused.
+    /// The outcome of every submission, in place of a receipt.
     refused: Option<NotStored>,
     waiting: Vec<(Submission, Completion)>,
 }
 
 impl Steering {
-    /// Opens or closes the gate for the answers to `enter` and `leave`.
+    /// Holds the answers to `enter` and `leave` back, or lets them go.
     pub(crate) fn set_open(&self, open: bool) {
         self.gate.send_modify(|gate| *gate = Gate { closed: !open, waiting: 0 });
     }
 
-    /// Waits until a call waits at the closed gate.
+    /// Waits until an answer is held back.
     pub(crate) async fn is_asked(&self) {
         self.gate.subscribe().wait_for(|gate| gate.waiting > 0).await.expect("the gate is here");
     }
@@ -75,27 +76,27 @@ impl Steering {
         self.refused.lock().push(method);
     }
 
-    /// Runs `act` while the next room is opened, after its head was read.
+    /// Does something while the next room is opened, when its head is known.
     pub(crate) fn on_open(&self, act: impl FnOnce() + Send + 'static) {
         *self.on_open.lock() = Some(Box::new(act));
     }
 
-    /// Refuses all submissions from now on with this cause; `None` accepts them again.
+    /// Refuses what is submitted from now on, or takes it again.
     pub(crate) fn refuse_submissions(&self, cause: Option<NotStored>) {
         self.submissions.lock().refused = cause;
     }
 
-    /// Holds all submissions from now on back.
+    /// Keeps what is submitted from now on.
     pub(crate) fn hold_submissions(&self) {
         self.submissions.lock().held = true;
     }
 
-    /// Number of submissions that are held back.
+    /// How many submissions are kept.
     pub(crate) fn held_submissions(&self) -> usize {
         self.submissions.lock().waiting.len()
     }
 
-    /// Completes the `count` oldest submissions that are held back, as unavailable.
+    /// Refuses the oldest of the submissions that are kept.
     pub(crate) fn complete(&self, count: usize) {
         let oldest: Vec<_> = self.submissions.lock().waiting.drain(..count).collect();
         for (_, done) in oldest {
@@ -103,14 +104,14 @@ impl Steering {
         }
     }
 
-    /// Takes the recorded calls. Returns those of these methods.
+    /// The calls of these methods since the last time.
     pub(crate) fn calls(&self, of: &[Method]) -> Vec<Method> {
         let mut calls = std::mem::take(&mut *self.calls.lock());
         calls.retain(|method| of.contains(method));
         calls
     }
 
-    /// Records a call. True if it is not to be refused.
+    /// Lists a call; tells whether it is answered.
     fn allows(&self, method: Method) -> bool {
         self.calls.lock().push(method);
         let mut refused = self.refused.lock();
@@ -126,7 +127,7 @@ impl SteeredBroker {
         Self { inner, steering }
     }
 
-    /// Calls the memory broker, unless the call is refused.
+    /// Asks at once.
     fn ask<T: Send + 'static>(
         &self,
         method: Method,
@@ -139,7 +140,7 @@ impl SteeredBroker {
         }
     }
 
-    /// Calls the memory broker when the gate is open, unless the call is refused.
+    /// Asks when the gate is open.
     fn ask_at_gate<T: Send + 'static>(
         &self,
         method: Method,
@@ -232,8 +233,8 @@ impl Broker for SteeredBroker {
         self.ask(Method::Members, |inner| inner.members(room, members))
     }
 
-    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {
-        self.inner.connect(user, limit)
+    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
+        self.inner.connect(user, most)
     }
 
     fn disconnect(&self, user: &UserId) {

@@ -1,8 +1,8 @@
-//! A member or sender as the protocol's README asks a client to be, and no code of the project's own.
+//! A test client that follows the README's protocol and shares no code with the project's own client.
 //!
-//! It keeps a position for each room, moved by what it is shown and by nothing else, and comes back with it; it keeps
-//! what has no ack, and sends that again in the order in which it was written. Unlike a decent client it comes back at
-//! once: the time of a test is short. Whatever it does and sees is written down before it matters.
+//! It keeps a position for each room. Only delivered frames move the position, and the client rejoins with it. Messages
+//! without an ack are kept, and sent again in their first order. Unlike a good client it reconnects at once, because a
+//! test has little time. Each action and frame is recorded before the client acts on it.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -16,57 +16,55 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::history::{Act, Entry, Instance, Name, Position, Status};
 use crate::recorder::Recorder;
-use crate::wire::{Came, Frame, Socket, join, message};
+use crate::wire::{Frame, Incoming, Socket, join, message};
 
-/// Most messages without an ack before a sender waits.
+/// Limit of messages without an ack; a sender waits at this limit.
 const WINDOW: usize = 4;
-/// Most that a client waits before it dials again.
+/// Longest wait before the client dials again.
 const JITTER: Duration = Duration::from_millis(40);
-/// Silence after which it asks for a sign of life.
+/// Silence after which the client sends a ping.
 const QUIET: Duration = Duration::from_millis(500);
-/// Silence after which it gives a connection up.
+/// Silence after which the client drops the connection.
 const DEAD: Duration = Duration::from_secs(2);
-/// Before it sends again what was refused for the time being.
+/// Wait before a refused message is sent again.
 const REFUSED: Duration = Duration::from_millis(100);
 
-/// What a slow reader takes over a frame: it keeps up with what people say, and not with a burst.
+/// Time that a slow reader spends on each frame. It keeps up with normal traffic and falls behind in a burst.
 const SLOW: Duration = Duration::from_millis(5);
 
-/// How much a client says.
+/// Traffic that a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// Nothing.
     Silent,
-    /// Short messages.
     Short,
-    /// Messages of thousands of characters: they fill buffers.
+    /// Messages of 3,000 characters, which fill buffers.
     Long,
 }
 
-/// What the schedule wants of a client.
+/// State that the schedule wants for a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Intent {
-    Here(Load),
-    /// There, but it reads nothing and says nothing.
-    Deaf,
+    Online(Load),
+    /// Connected, but neither reads nor sends.
+    NotReading,
     Away,
-    /// Away for good: its task ends.
-    Gone,
+    /// Disconnected for ever; the task ends.
+    Finished,
 }
 
-/// What a client is made of.
+/// Parameters of a client.
 pub(crate) struct Plan {
     pub(crate) name: Name,
     pub(crate) token: String,
-    /// The servers, each of which will do.
-    pub(crate) doors: Vec<(Instance, SocketAddr)>,
-    /// The rooms that it is in.
+    /// Addresses of all servers. Each connection goes to a random one.
+    pub(crate) servers: Vec<(Instance, SocketAddr)>,
+    /// Rooms that the client joins.
     pub(crate) rooms: Vec<Name>,
-    /// The rooms that it may post in without being there.
+    /// Rooms that the client does not join and may still post in.
     pub(crate) others: Vec<Name>,
-    /// The pause between two messages, on average.
+    /// Mean pause between two messages.
     pub(crate) pause: Duration,
-    /// It takes its time over each frame.
+    /// Waits [`SLOW`] after each frame.
     pub(crate) slow: bool,
     pub(crate) seed: u64,
 }
@@ -76,7 +74,7 @@ struct Unacked {
     room: Name,
     key: Name,
     text: Name,
-    /// It was refused for the time being, and is due again then.
+    /// Time of the next attempt, if the message was refused temporarily.
     again: Option<Instant>,
 }
 
@@ -84,7 +82,7 @@ pub(crate) struct Client {
     plan: Plan,
     recorder: Recorder,
     intent: watch::Receiver<Intent>,
-    /// The port of its connection, by which the proxy knows it.
+    /// Local port of the connection, which identifies it for the proxy. 0 while there is no connection.
     port: Arc<AtomicU16>,
     rng: fastrand::Rng,
     instance: Instance,
@@ -93,18 +91,18 @@ pub(crate) struct Client {
     unacked: VecDeque<Unacked>,
 }
 
-/// Why a connection is given up after a frame.
+/// Reason to drop a connection after a frame.
 enum Unusable {
-    /// What was asked for cannot be had for now: it is asked for again on another connection.
+    /// A request was refused temporarily. The client repeats it on a new connection.
     Refused,
-    /// No server may send that.
-    Nonsense(String),
+    /// The frame violates the protocol.
+    Violation(String),
 }
 
-/// How a conversation ended.
+/// End of a connection.
 enum End {
     Lost(Option<u16>),
-    /// It wants to go.
+    /// The schedule sends the client away.
     Leaves,
 }
 
@@ -117,7 +115,7 @@ impl Client {
     ) -> Self {
         Self {
             rng: fastrand::Rng::with_seed(plan.seed),
-            instance: plan.doors[0].0,
+            instance: plan.servers[0].0,
             plan,
             recorder,
             intent,
@@ -128,14 +126,14 @@ impl Client {
         }
     }
 
-    /// Comes and comes back until it is to be gone.
+    /// Connects and reconnects until the intent is [`Intent::Finished`].
     pub(crate) async fn run(mut self) {
         loop {
             let wanted = self.intent.wait_for(|intent| *intent != Intent::Away).await;
-            if wanted.is_ok_and(|intent| *intent == Intent::Gone) {
+            if wanted.is_ok_and(|intent| *intent == Intent::Finished) {
                 return;
             }
-            let (instance, address) = self.plan.doors[self.rng.usize(..self.plan.doors.len())];
+            let (instance, address) = self.plan.servers[self.rng.usize(..self.plan.servers.len())];
             if let Some((socket, port)) = Socket::dial(address, &self.plan.token).await {
                 self.instance = instance;
                 self.port.store(port, Ordering::Relaxed);
@@ -146,7 +144,7 @@ impl Client {
         }
     }
 
-    /// One connection, to its end.
+    /// Runs one connection to its end.
     async fn visit(&mut self, mut socket: Socket) {
         let welcome = |frame: &Frame| frame.event.as_deref() == Some("welcome");
         let welcomed = tokio::time::timeout(DEAD, socket.wait_for(welcome)).await;
@@ -161,7 +159,7 @@ impl Client {
             End::Lost(close) => self.act(Act::Lost { close }),
             End::Leaves => {
                 self.act(Act::Away);
-                // Otherwise it is torn off, and its user has the grace.
+                // Without a close handshake the server keeps the user for the leave grace.
                 if self.rng.bool() {
                     socket.close().await;
                 }
@@ -169,7 +167,7 @@ impl Client {
         }
     }
 
-    /// Joins its rooms where it was, and sends again what has no ack.
+    /// Joins the rooms with their positions, and sends messages without an ack again.
     async fn resume(&mut self, socket: &mut Socket) -> bool {
         for room in &self.plan.rooms {
             if !socket.send(&join(room, self.positions.get(room))).await {
@@ -185,35 +183,35 @@ impl Client {
     }
 
     async fn converse(&mut self, socket: &mut Socket) -> End {
-        let mut heard = Instant::now();
-        let mut next_message = heard + self.pause();
-        let mut next_look = heard + QUIET;
+        let mut last_received = Instant::now();
+        let mut next_message = last_received + self.pause();
+        let mut next_silence_check = last_received + QUIET;
         loop {
             let intent = *self.intent.borrow_and_update();
             let load = match intent {
-                Intent::Here(load) => load,
-                Intent::Deaf => {
+                Intent::Online(load) => load,
+                Intent::NotReading => {
                     if self.intent.changed().await.is_err() {
                         return End::Leaves;
                     }
-                    heard = Instant::now();
+                    last_received = Instant::now();
                     continue;
                 }
-                Intent::Away | Intent::Gone => return End::Leaves,
+                Intent::Away | Intent::Finished => return End::Leaves,
             };
             let may_send = load != Load::Silent && self.unacked.len() < WINDOW;
             let again = self.unacked.iter().position(|unacked| unacked.again.is_some());
-            let due_again = again.and_then(|index| self.unacked[index].again).unwrap_or(next_look);
+            let due_again = again.and_then(|index| self.unacked[index].again).unwrap_or(next_silence_check);
             let sent = tokio::select! {
                 came = socket.next() => {
-                    heard = Instant::now();
+                    last_received = Instant::now();
                     match came {
-                        Came::Frame(frame, text) => {
+                        Incoming::Frame(frame, text) => {
                             match self.take(&frame, &text) {
                                 Ok(()) => {}
                                 Err(Unusable::Refused) => return End::Lost(None),
-                                Err(Unusable::Nonsense(what)) => {
-                                    self.act(Act::Nonsense { what });
+                                Err(Unusable::Violation(what)) => {
+                                    self.act(Act::Violation { what });
                                     return End::Lost(None);
                                 }
                             }
@@ -221,12 +219,12 @@ impl Client {
                                 sleep(SLOW).await;
                             }
                         }
-                        Came::Sign => {}
-                        Came::Nonsense(what) => {
-                            self.act(Act::Nonsense { what });
+                        Incoming::Control => {}
+                        Incoming::Violation(what) => {
+                            self.act(Act::Violation { what });
                             return End::Lost(None);
                         }
-                        Came::End(close) => return End::Lost(close),
+                        Incoming::End(close) => return End::Lost(close),
                     }
                     true
                 }
@@ -236,11 +234,11 @@ impl Client {
                     self.post(self.unacked.len() - 1, socket).await
                 }
                 () = sleep_until(due_again), if again.is_some() => {
-                    self.post(again.expect("there is one"), socket).await
+                    self.post(again.expect("a refused message"), socket).await
                 }
-                () = sleep_until(next_look) => {
-                    next_look = Instant::now() + QUIET;
-                    let silent = heard.elapsed();
+                () = sleep_until(next_silence_check) => {
+                    next_silence_check = Instant::now() + QUIET;
+                    let silent = last_received.elapsed();
                     silent < DEAD && (silent < QUIET || socket.send(&json!({"type": "ping"})).await)
                 }
                 changed = self.intent.changed() => changed.is_ok(),
@@ -259,7 +257,7 @@ impl Client {
         self.recorder.act(self.instance, &self.plan.name, self.connection, act);
     }
 
-    /// Puts a new message behind those without an ack.
+    /// Creates a message and queues it behind those without an ack.
     fn write(&mut self, load: Load) {
         let elsewhere = !self.plan.others.is_empty() && self.rng.f64() < 0.1;
         let rooms = if elsewhere { &self.plan.others } else { &self.plan.rooms };
@@ -271,7 +269,7 @@ impl Client {
         self.unacked.push_back(Unacked { room, key, text, again: None });
     }
 
-    /// Sends one of the messages without an ack, for the first time or again.
+    /// Sends a queued message, for the first time or again.
     async fn post(&mut self, index: usize, socket: &mut Socket) -> bool {
         let unacked = &mut self.unacked[index];
         unacked.again = None;
@@ -289,24 +287,24 @@ impl Client {
                 self.joined(room.clone(), frame)
             }
             ("system", Some("resync"), Some(room)) => self.resynced(room.clone(), frame),
-            (_, _, Some(room)) if frame.seq.is_some() => self.shown(room.clone(), frame, text),
+            (_, _, Some(room)) if frame.seq.is_some() => self.delivered(room.clone(), frame, text),
             _ => Some(()),
         };
-        taken.ok_or_else(|| Unusable::Nonsense(text.to_owned()))
+        taken.ok_or_else(|| Unusable::Violation(text.to_owned()))
     }
 
-    /// `None` here and below: something is missing in the frame.
+    /// Returns `None`, like the functions below, if a field is missing from the frame.
     fn acked(&mut self, room: Name, frame: &Frame) -> Option<()> {
         let (key, seq) = (frame.client_msg_id.clone()?, frame.seq?);
-        let place = Position { epoch: frame.epoch.clone(), seq, id: frame.id.clone() };
-        self.act(Act::Acked { room, key: key.clone(), place, duplicate: frame.duplicate == Some(true) });
+        let position = Position { epoch: frame.epoch.clone(), seq, id: frame.id.clone() };
+        self.act(Act::Acked { room, key: key.clone(), position, duplicate: frame.duplicate == Some(true) });
         self.unacked.retain(|unacked| unacked.key != key);
         Some(())
     }
 
     fn refused(&mut self, frame: &Frame, text: &str) -> Result<(), Unusable> {
         let (Some(true), Some(code)) = (frame.temporary, frame.code.clone()) else {
-            return Err(Unusable::Nonsense(text.to_owned()));
+            return Err(Unusable::Violation(text.to_owned()));
         };
         let Some(key) = frame.client_msg_id.clone() else { return Err(Unusable::Refused) };
         self.act(Act::Refused { key: key.clone(), code });
@@ -318,7 +316,8 @@ impl Client {
 
     fn joined(&mut self, room: Name, frame: &Frame) -> Option<()> {
         let head = frame.position.clone()?;
-        // What was asked for: a room is joined once a connection, and its position moves only behind this.
+        // The position that the join was sent with: a room is joined once per connection, and its position moves only
+        // after this frame.
         let since = self.positions.get(&room).cloned();
         let recovery = frame.recovery;
         match (self.positions.get_mut(&room), recovery) {
@@ -349,7 +348,7 @@ impl Client {
         Some(())
     }
 
-    fn shown(&mut self, room: Name, frame: &Frame, text: &str) -> Option<()> {
+    fn delivered(&mut self, room: Name, frame: &Frame, text: &str) -> Option<()> {
         let entry: Entry = serde_json::from_str(text).ok()?;
         let position = self.positions.entry(room).or_insert(Position::START);
         (position.seq, position.id) = (entry.seq, Some(entry.id.clone()));
@@ -357,7 +356,7 @@ impl Client {
             position.epoch.clone_from(&frame.epoch);
         }
         let entry = self.recorder.intern(entry);
-        self.act(Act::Shown(entry));
+        self.act(Act::Delivered(entry));
         Some(())
     }
 }

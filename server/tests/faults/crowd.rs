@@ -1,4 +1,4 @@
-//! The clients of a run: who sends, who comes and goes, who only listens, and in which rooms.
+//! The clients of a run: senders, visitors and listeners, and their rooms.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,31 +15,31 @@ use crate::history::{Instance, Name};
 use crate::recorder::Recorder;
 use crate::server::token;
 
-/// What a crowd is made of.
+/// Numbers of clients and rooms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shape {
     pub(crate) senders: usize,
-    pub(crate) goers: usize,
-    pub(crate) members: usize,
-    /// So many of the members read slowly, all the time.
+    pub(crate) visitors: usize,
+    pub(crate) listeners: usize,
+    /// Number of listeners that always read slowly.
     pub(crate) slow: usize,
     pub(crate) rooms: usize,
-    /// Between two messages of a sender, on average.
+    /// Mean pause between two messages of a sender.
     pub(crate) pause: Duration,
 }
 
-/// What a client is there for.
+/// Role of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Sends,
-    /// Comes and goes when the schedule says so, and sends nothing.
-    Goes,
-    Listens,
+enum ClientRole {
+    Sender,
+    /// Connects and leaves on request of the schedule, and sends nothing.
+    Visitor,
+    Listener,
 }
 
-struct One {
+struct CrowdClient {
     name: Name,
-    role: Role,
+    role: ClientRole,
     rooms: Vec<Name>,
     intent: watch::Sender<Intent>,
     port: Arc<AtomicU16>,
@@ -47,25 +47,29 @@ struct One {
 }
 
 pub(crate) struct Crowd {
-    clients: Vec<One>,
+    clients: Vec<CrowdClient>,
     pub(crate) rooms: Vec<Name>,
 }
 
 impl Crowd {
-    /// Starts the clients; they come at once, and say nothing yet.
+    /// Starts the clients. They connect at once and send nothing yet.
     pub(crate) fn start(
         shape: Shape,
-        doors: &[(Instance, SocketAddr)],
+        servers: &[(Instance, SocketAddr)],
         recorder: &Recorder,
         rng: &mut Rng,
     ) -> Self {
         let rooms: Vec<Name> = (0..shape.rooms).map(|number| format!("room-{number}").into()).collect();
-        let roles = [(Role::Sends, shape.senders), (Role::Goes, shape.goers), (Role::Listens, shape.members)];
+        let roles = [
+            (ClientRole::Sender, shape.senders),
+            (ClientRole::Visitor, shape.visitors),
+            (ClientRole::Listener, shape.listeners),
+        ];
         let roles = roles.into_iter().flat_map(|(role, count)| (0..count).map(move |number| (role, number)));
         let clients = roles
             .map(|(role, number)| {
                 let name: Name = format!("{}-{number}", format!("{role:?}").to_lowercase()).into();
-                // Two or three rooms each; where there are that many, room by room, so that none is empty.
+                // Each client has two or three rooms. The first is assigned in turn, so that no room stays empty.
                 let count = rng.usize(2..=3).min(rooms.len());
                 let first = number % rooms.len();
                 let mut own: BTreeSet<Name> = BTreeSet::from([rooms[first].clone()]);
@@ -76,107 +80,107 @@ impl Crowd {
                 let plan = Plan {
                     token: token(&name),
                     name,
-                    doors: doors.to_vec(),
+                    servers: servers.to_vec(),
                     rooms: own.into_iter().collect(),
                     others,
                     pause: shape.pause,
-                    slow: role == Role::Listens && number < shape.slow,
+                    slow: role == ClientRole::Listener && number < shape.slow,
                     seed: rng.u64(..),
                 };
-                One::start(role, plan, recorder)
+                CrowdClient::start(role, plan, recorder)
             })
             .collect();
         Self { clients, rooms }
     }
 
-    /// Has the senders say something, or be silent; whoever is away comes.
+    /// Sets the load of all senders, and connects all clients.
     pub(crate) fn load(&self, load: Load) {
         for client in &self.clients {
-            let own = if client.role == Role::Sends { load } else { Load::Silent };
-            client.intent.send_replace(Intent::Here(own));
+            let own = if client.role == ClientRole::Sender { load } else { Load::Silent };
+            client.intent.send_replace(Intent::Online(own));
         }
     }
 
-    /// The same for the senders alone: whoever else is away stays away.
-    pub(crate) fn senders(&self, load: Load) {
-        for client in self.clients.iter().filter(|client| client.role == Role::Sends) {
-            client.intent.send_replace(Intent::Here(load));
+    /// Sets the load of all senders. Other clients stay as they are.
+    pub(crate) fn load_senders(&self, load: Load) {
+        for client in self.clients.iter().filter(|client| client.role == ClientRole::Sender) {
+            client.intent.send_replace(Intent::Online(load));
         }
     }
 
-    /// Some of those who come and go go, or come back.
-    pub(crate) fn stir(&self, rng: &mut Rng) {
-        for client in self.clients.iter().filter(|client| client.role == Role::Goes) {
-            let intent = if rng.bool() { Intent::Away } else { Intent::Here(Load::Silent) };
+    /// Sends a random part of the visitors away and connects the others.
+    pub(crate) fn toggle_visitors(&self, rng: &mut Rng) {
+        for client in self.clients.iter().filter(|client| client.role == ClientRole::Visitor) {
+            let intent = if rng.bool() { Intent::Away } else { Intent::Online(Load::Silent) };
             client.intent.send_replace(intent);
         }
     }
 
-    /// About this share of those who send or listen: one who sends at least, and not all of these.
-    pub(crate) fn some(&self, share: f64, rng: &mut Rng) -> BTreeSet<Name> {
-        let mut senders: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Sends).collect();
+    /// Random share of the senders and listeners: at least one sender, and never all senders.
+    pub(crate) fn pick_share(&self, share: f64, rng: &mut Rng) -> BTreeSet<Name> {
+        let mut senders: Vec<_> =
+            self.clients.iter().filter(|client| client.role == ClientRole::Sender).collect();
         rng.shuffle(&mut senders);
-        let [one, _spared, rest @ ..] = &senders[..] else { panic!("a crowd has two senders") };
-        let listening = self.clients.iter().filter(|client| client.role == Role::Listens);
+        let [first, _spared, rest @ ..] = &senders[..] else { panic!("a crowd has two senders") };
+        let listening = self.clients.iter().filter(|client| client.role == ClientRole::Listener);
         let some = rest.iter().copied().chain(listening).filter(|_| rng.f64() < share);
-        some.chain([*one]).map(|client| client.name.clone()).collect()
+        some.chain([*first]).map(|client| client.name.clone()).collect()
     }
 
-    /// These stop reading.
-    pub(crate) fn deafen(&self, whose: &BTreeSet<Name>) {
+    pub(crate) fn stop_reading(&self, whose: &BTreeSet<Name>) {
         for client in self.clients.iter().filter(|client| whose.contains(&client.name)) {
-            client.intent.send_replace(Intent::Deaf);
+            client.intent.send_replace(Intent::NotReading);
         }
     }
 
-    /// Those who come and go go.
-    pub(crate) fn dismiss(&self) {
-        for client in self.clients.iter().filter(|client| client.role == Role::Goes) {
+    pub(crate) fn send_visitors_away(&self) {
+        for client in self.clients.iter().filter(|client| client.role == ClientRole::Visitor) {
             client.intent.send_replace(Intent::Away);
         }
     }
 
-    /// One that listens.
-    pub(crate) fn listener(&self, rng: &mut Rng) -> BTreeSet<Name> {
-        let listening: Vec<_> = self.clients.iter().filter(|client| client.role == Role::Listens).collect();
+    /// A random listener, as a set.
+    pub(crate) fn pick_listener(&self, rng: &mut Rng) -> BTreeSet<Name> {
+        let listening: Vec<_> =
+            self.clients.iter().filter(|client| client.role == ClientRole::Listener).collect();
         BTreeSet::from([listening[rng.usize(..listening.len())].name.clone()])
     }
 
-    /// The ports of their connections, by which the proxy knows them.
+    /// Local ports of the clients' connections, which identify them for the proxy.
     pub(crate) fn ports(&self, whose: &BTreeSet<Name>) -> Vec<u16> {
         let meant = self.clients.iter().filter(|client| whose.contains(&client.name));
         meant.map(|client| client.port.load(Ordering::Relaxed)).collect()
     }
 
-    /// Who is meant to be in a room: all who are not told to be away.
+    /// Clients that should be in a room: all whose intent is not [`Intent::Away`].
     pub(crate) fn members_of(&self, room: &Name) -> BTreeSet<Name> {
         let here = self.clients.iter().filter(|client| *client.intent.borrow() != Intent::Away);
         let members = here.filter(|client| client.rooms.contains(room));
         members.map(|client| client.name.clone()).collect()
     }
 
-    /// Everybody goes for good.
-    pub(crate) async fn go(&mut self) {
+    /// Ends all clients.
+    pub(crate) async fn finish(&mut self) {
         for client in &self.clients {
-            client.intent.send_replace(Intent::Gone);
+            client.intent.send_replace(Intent::Finished);
         }
         for client in self.clients.drain(..) {
             client.task.await.expect("a client does not panic");
         }
     }
 
-    /// Whether a client has panicked: the server said what no server may say.
-    pub(crate) fn is_broken(&self) -> bool {
+    /// True if the task of a client has ended, which only a panic does before [`Self::finish`].
+    pub(crate) fn has_panicked_client(&self) -> bool {
         self.clients.iter().any(|client| client.task.is_finished())
     }
 }
 
-impl One {
-    fn start(role: Role, plan: Plan, recorder: &Recorder) -> Self {
-        let (intent, wanted) = watch::channel(Intent::Here(Load::Silent));
+impl CrowdClient {
+    fn start(role: ClientRole, plan: Plan, recorder: &Recorder) -> Self {
+        let (intent, wanted) = watch::channel(Intent::Online(Load::Silent));
         let port = Arc::new(AtomicU16::new(0));
         let (name, rooms) = (plan.name.clone(), plan.rooms.clone());
-        recorder.look(|board| board.clients.entry(name.clone()).or_default().rooms = rooms.len());
+        recorder.progress(|progress| progress.clients.entry(name.clone()).or_default().rooms = rooms.len());
         let client = Client::new(plan, recorder.clone(), wanted, port.clone());
         Self { name, role, rooms, intent, port, task: tokio::spawn(client.run()) }
     }

@@ -1,12 +1,10 @@
-//! What was written down of a run: pure data, and all that the judge sees.
+//! The recorded history of a run: plain data, and the only input of the judge.
 //!
-//! Events stand in the order in which they were written down, and that order is what "before" means to the judge: a
-//! message is written down before its first byte leaves, and what comes after it came. A client is one user and keeps
-//! its name over all its connections, which are counted from 1. Whatever concerns a server names the instance, so that
-//! several can take part.
+//! Events are in the order of recording, and the judge reads that order as "before". A message is recorded before its
+//! first byte leaves, and a frame after it has arrived. A client is one user; it keeps its name over all its
+//! connections, which are counted from 1. Each event names its instance, because a run may have several.
 //!
-//! To add a kind of event: a variant of [`Act`], a line in `client.rs` that writes it down, and the rule that asks for
-//! it.
+//! To add a kind of event: add a variant of [`Act`], record it in `client.rs`, and write the rule that needs it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,14 +14,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A room's, a user's or a message's name; shared, since a run has a hundred thousand of them.
+/// Name of a room, a user or a message. It is shared, because a run has a hundred thousand of them.
 pub(crate) type Name = Arc<str>;
 
-/// Which of the servers, from 0.
+/// Number of a server, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Instance(pub(crate) usize);
 
-/// The place just after an entry, as it is on the wire.
+/// Position after an entry, as on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Position {
     pub(crate) epoch: Option<Name>,
@@ -32,11 +30,11 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// Before a room's first entry.
+    /// Position before the first entry.
     pub(crate) const START: Self = Self { epoch: None, seq: 0, id: None };
 }
 
-/// An entry of a room's log, as it was shown.
+/// An entry of a room's log, as delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) room: Name,
@@ -49,7 +47,7 @@ pub(crate) struct Entry {
     pub(crate) key: Option<Name>,
 }
 
-/// What a server says of a client's position.
+/// Status of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Status {
@@ -58,87 +56,87 @@ pub(crate) enum Status {
     Reset,
 }
 
-/// `recovery`: what follows a `joined` or a `resync`.
+/// The field `recovery` of a `joined` or `resync` frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Recovery {
     pub(crate) status: Status,
     pub(crate) replayed: u64,
 }
 
-/// What a client did, or what came to it.
+/// An action of a client, or a frame that it received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// It was welcomed; this is a new connection.
+    /// A new connection received `welcome`.
     Connected,
-    /// The connection is no more; with the close code, if one came.
+    /// The connection ended. `close` is the close code, if one arrived.
     Lost { close: Option<u16> },
-    /// It leaves because it wants to, and stays away until it is connected again.
+    /// The client disconnected on purpose. It stays away until the next `Connected`.
     Away,
     /// A message is about to be sent, for the first time or again.
     Sent { room: Name, key: Name, text: Name },
-    /// A message is stored, the server says.
-    Acked { room: Name, key: Name, place: Position, duplicate: bool },
-    /// A message is not known to be stored.
+    /// The server acknowledged a message.
+    Acked { room: Name, key: Name, position: Position, duplicate: bool },
+    /// The server refused a message temporarily. It may still be stored.
     Refused { key: Name, code: String },
-    /// Its own `joined`.
+    /// The client's own `joined`. `since` is the position that it sent.
     Joined { room: Name, since: Option<Position>, head: Position, recovery: Option<Recovery> },
-    /// The log changed under it.
+    /// The server sent `resync`.
     Resynced { room: Name, head: Position, recovery: Recovery },
-    /// An entry was shown to it, replayed or live.
-    Shown(Arc<Entry>),
-    /// Something came that no server may send. It ends the connection.
-    Nonsense { what: String },
+    /// An entry arrived, replayed or live.
+    Delivered(Arc<Entry>),
+    /// The server violated the protocol. The client drops the connection.
+    Violation { what: String },
 }
 
-/// What an event is about.
+/// Kind of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum What {
+pub(crate) enum EventKind {
     Client {
         client: Name,
         connection: u32,
         act: Act,
     },
-    /// The schedule does something to the instance or the way to it.
+    /// The schedule caused a fault at the instance or on its network path.
     Fault(String),
-    /// Nothing is in the way any more: from here on the time to heal counts.
+    /// All faults are over. The time to heal counts from here.
     Lifted,
-    /// What the servers share has lost its newest part: what was acked before may be gone, where that is said.
+    /// Redis lost its newest entries. Entries acked before may be missing if clients were notified.
     Loss,
 }
 
-/// An event, and when it was.
+/// An event with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// Since the run began, by the monotonic clock.
+    /// Time since the start of the run, by the monotonic clock.
     pub(crate) at: Duration,
     pub(crate) instance: Instance,
-    /// How many times the instance had synced its files by then, where that is counted (see `shim.rs`).
+    /// Number of syncs that the instance had finished; 0 if they are not counted (see `shim.rs`).
     pub(crate) syncs: u64,
-    pub(crate) what: What,
+    pub(crate) what: EventKind,
 }
 
-/// A part of the schedule: load, fault, heal, and what moved meanwhile.
+/// A part of the schedule: load, a fault, and recovery from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Phase {
     pub(crate) name: String,
-    /// Its events.
+    /// Indexes of its events.
     pub(crate) events: Range<usize>,
-    /// Recoveries beside `complete` that the schedule allows.
+    /// Recovery statuses that the schedule allows besides `complete`.
     pub(crate) allows: BTreeSet<Status>,
-    /// What it provokes, and by how much the servers' counters of that moved.
+    /// Counters that the phase must move, with the increase of each.
     pub(crate) provoked: BTreeMap<String, u64>,
 }
 
-/// In which direction a log was paged through.
+/// Direction of paging through a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Paging {
-    /// From the first entry, with `after`.
+    /// From the first entry on, with `after`.
     Forward,
-    /// From the newest entry, with `before`.
+    /// From the newest entry back, with `before`.
     Backward,
 }
 
-/// A room's whole log as an instance served it when all was over; ascending, however it was paged.
+/// Whole log of a room as an instance served it at the end of the run. Always ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Served {
     pub(crate) instance: Instance,
@@ -148,7 +146,7 @@ pub(crate) struct Served {
     pub(crate) entries: Vec<Arc<Entry>>,
 }
 
-/// Who an instance said is in a room once the grace was over, and who is.
+/// Members of a room after the leave grace: those expected, and those that an instance reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub(crate) instance: Instance,
@@ -158,27 +156,27 @@ pub(crate) struct Presence {
     pub(crate) member_count: u64,
 }
 
-/// What a process holds.
+/// Resources that a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Usage {
-    /// Connections that it counts itself.
+    /// Connections by the server's own count.
     pub(crate) connections: u64,
     pub(crate) descriptors: u64,
     pub(crate) threads: u64,
     pub(crate) memory_kib: u64,
 }
 
-/// What a process held before anybody came and after everybody went.
+/// Resources of a process before the first client and after the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Resources {
     pub(crate) instance: Instance,
     pub(crate) began: Usage,
     pub(crate) ended: Usage,
-    /// By how much it may have grown meanwhile.
+    /// Growth that is allowed.
     pub(crate) slack: Usage,
 }
 
-/// A run.
+/// Everything that was recorded of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct History {
     pub(crate) events: Vec<Event>,
@@ -186,22 +184,22 @@ pub(crate) struct History {
     pub(crate) served: Vec<Served>,
     pub(crate) presence: Vec<Presence>,
     pub(crate) resources: Vec<Resources>,
-    /// What instances logged when they panicked.
+    /// Panic lines in the logs of instances.
     pub(crate) panics: Vec<(Instance, String)>,
 }
 
 impl Event {
-    /// The client, its connection and what it did, where the event is about a client.
+    /// The client, its connection number and the act, if the event is about a client.
     pub(crate) fn act(&self) -> Option<(&Name, u32, &Act)> {
         match &self.what {
-            What::Client { client, connection, act } => Some((client, *connection, act)),
-            What::Fault(_) | What::Lifted | What::Loss => None,
+            EventKind::Client { client, connection, act } => Some((client, *connection, act)),
+            EventKind::Fault(_) | EventKind::Lifted | EventKind::Loss => None,
         }
     }
 }
 
 impl History {
-    /// Every act of a client, in order, with the index of its event.
+    /// All acts of clients in order, with the index of their event.
     pub(crate) fn acts(&self) -> impl Iterator<Item = (usize, &Event, &Name, u32, &Act)> {
         self.events.iter().enumerate().filter_map(|(index, event)| {
             let (client, connection, act) = event.act()?;
@@ -210,7 +208,7 @@ impl History {
     }
 }
 
-/// A line for each event and each finding of the end: what a report of a failure is read from.
+/// One line per event and per final finding: the report of a failed run.
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, event) in self.events.iter().enumerate() {
@@ -220,7 +218,9 @@ impl fmt::Display for History {
             let Event { at, instance, syncs, what } = event;
             write!(f, "{index} {:.6} instance {} syncs {syncs} ", at.as_secs_f64(), instance.0)?;
             match what {
-                What::Client { client, connection, act } => writeln!(f, "{client}/{connection} {act:?}")?,
+                EventKind::Client { client, connection, act } => {
+                    writeln!(f, "{client}/{connection} {act:?}")?;
+                }
                 other => writeln!(f, "{other:?}")?,
             }
         }

@@ -1,31 +1,32 @@
-//! Nothing that was acknowledged is ever lost: real servers, real faults, and a judge.
+//! Fault tests with real servers and a judge: no acknowledged message is lost.
 //!
 //! ```text
 //! schedule ─▶ run ─▶ clients ─▶ proxy ─▶ server, with its files under the shim
-//!                       │ write down
+//!                       │ record
 //!                       ▼
 //!                    history ─▶ judge ─▶ anomalies: none, or the test fails
 //! ```
 //!
-//! A `schedule` says what is done to a server, a `run` does it; the judge knows neither. Beside the schedules there are
-//! the disk's own tests (`disk`, `power_cut`: with `shim`, Linux only) and the `controls`, in which the server is at
-//! fault and the judge has to say so.
+//! A `schedule` lists faults and a `run` applies them; the judge knows neither. Further tests check a faulty disk
+//! (`disk_faults`) and power cuts (`power_cut`); both need `shim`, which works on Linux only. In the `controls` the
+//! server has a bug, and the judge must report it.
 //!
-//! Whatever is random comes from one seed, which is printed, and which `REALTIME_SEED` gives again: the same crowd and
-//! the same faults, though not to the microsecond. A failure leaves its whole history in a file, a line an event.
+//! All randomness comes from one seed. A run prints its seed, and `REALTIME_SEED` repeats it: the crowd and the faults
+//! are the same, their timing is not exactly. A failed run writes its whole history to a file, one event per line.
 
 mod client;
 mod controls;
 mod crowd;
 #[cfg(target_os = "linux")]
-mod disk;
+mod disk_faults;
+#[cfg(target_os = "linux")]
+mod disk_model;
 mod history;
 mod judge;
 mod metrics;
-mod nonsense;
 mod outcome;
-#[cfg(target_os = "linux")]
-mod platter;
+mod violations;
+
 #[cfg(target_os = "linux")]
 mod power_cut;
 mod probe;
@@ -50,12 +51,12 @@ use crate::run::{Cluster, Run};
 use crate::schedule::{BUSY_CROWD, CROWD};
 use crate::server::Site;
 
-/// How many servers share a Redis.
+/// Number of servers that share a Redis.
 const SERVERS: usize = 3;
-/// The variable that says how long the soak goes on.
+/// Variable with the duration of the soak test.
 const SOAK: &str = "REALTIME_SOAK";
 
-/// Rooms in memory, which live as long as the process.
+/// Rooms in memory. They are lost with the process, so the schedule has network faults only.
 async fn in_memory(crowd: Shape, seed: u64) -> Outcome {
     let site = Site::new().flag("--memory");
     let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
@@ -67,7 +68,7 @@ async fn in_memory(crowd: Shape, seed: u64) -> Outcome {
     run.finish(ended).await
 }
 
-/// Rooms in a file, which outlive it.
+/// Rooms in a file. They outlive the process.
 async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let site = Site::new();
     #[cfg(target_os = "linux")]
@@ -75,7 +76,7 @@ async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let mut run = Run::start(site, crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
-        // A disk that takes a moment, so that kills fall into commits.
+        // A slow disk, so that kills fall into commits.
         #[cfg(target_os = "linux")]
         shim.delay_syncs(Duration::from_millis(3));
         schedule::process(&mut run, kills).await?;
@@ -91,10 +92,10 @@ async fn in_a_file(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     run.finish(ended).await
 }
 
-/// Servers that share a Redis.
+/// Several servers that share a Redis.
 async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let cluster = Cluster::start(Redis::start(), SERVERS).await;
-    let sites = || (0..SERVERS).map(|server| cluster.lead(server, Site::new()));
+    let sites = || (0..SERVERS).map(|server| cluster.route(server, Site::new()));
     let mut sites: Vec<Site> = sites().collect();
     #[cfg(target_os = "linux")]
     let shim = {
@@ -105,12 +106,12 @@ async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
     let mut run = Run::start_all(sites, Some(cluster), crowd, seed, Recorder::new()).await;
     let ended = async {
         schedule::calm(&mut run).await?;
-        schedule::killed(&mut run, kills).await?;
-        schedule::stopped(&mut run).await?;
-        schedule::deafness(&mut run, 3).await?;
-        schedule::last_words(&mut run).await?;
-        schedule::crashes(&mut run, 3).await?;
-        schedule::pauses(&mut run).await?;
+        schedule::kills(&mut run, kills).await?;
+        schedule::stops(&mut run).await?;
+        schedule::lost_subscriptions(&mut run, 3).await?;
+        schedule::lost_last_announcements(&mut run).await?;
+        schedule::redis_crashes(&mut run, 3).await?;
+        schedule::redis_pause(&mut run).await?;
         #[cfg(target_os = "linux")]
         schedule::jumping_clock(&mut run, &shim).await?;
         schedule::network(&mut run).await
@@ -121,39 +122,38 @@ async fn on_redis(crowd: Shape, seed: u64, kills: usize) -> Outcome {
 
 #[tokio::test]
 async fn rooms_in_memory_survive_the_network() {
-    in_memory(CROWD, seed()).await.is_sound("rooms_in_memory_survive_the_network");
+    in_memory(CROWD, seed()).await.assert_sound("rooms_in_memory_survive_the_network");
 }
 
 #[tokio::test]
 async fn rooms_in_a_file_survive_everything() {
-    in_a_file(CROWD, seed(), 20).await.is_sound("rooms_in_a_file_survive_everything");
+    in_a_file(CROWD, seed(), 20).await.assert_sound("rooms_in_a_file_survive_everything");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rooms_on_redis_survive_everything() {
-    on_redis(CROWD, seed(), 6).await.is_sound("rooms_on_redis_survive_everything");
+    on_redis(CROWD, seed(), 6).await.assert_sound("rooms_on_redis_survive_everything");
 }
 
-/// Whatever Redis has lost, nobody misses it in silence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_redis_has_lost_is_said() {
+async fn clients_are_notified_of_entries_that_redis_lost() {
     let cluster = Cluster::start(Redis::start(), SERVERS).await;
-    let sites = (0..SERVERS).map(|server| cluster.lead(server, Site::new())).collect();
+    let sites = (0..SERVERS).map(|server| cluster.route(server, Site::new())).collect();
     let mut run = Run::start_all(sites, Some(cluster), CROWD, seed(), Recorder::new()).await;
-    let ended = schedule::loss(&mut run).await;
-    run.finish(ended).await.is_sound("what_redis_has_lost_is_said");
+    let ended = schedule::redis_loss(&mut run).await;
+    run.finish(ended).await.assert_sound("clients_are_notified_of_entries_that_redis_lost");
 }
 
-/// Round after round with new seeds, for as long as one likes; stops at the first anomaly.
+/// Repeats all runs with new seeds for the time in [`SOAK`]. Stops at the first anomaly.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "it goes on for as long as REALTIME_SOAK says: `just soak 2h`"]
+#[ignore = "it runs for the time in REALTIME_SOAK: `just soak 2h`"]
 async fn soak() {
     let until = Instant::now() + soak_time();
     let first = seed();
     for seed in (0..).map(|round| first.wrapping_add(round)) {
-        in_a_file(BUSY_CROWD, seed, 60).await.is_sound("soak-in-a-file");
-        in_memory(BUSY_CROWD, seed).await.is_sound("soak-in-memory");
-        on_redis(BUSY_CROWD, seed, 30).await.is_sound("soak-on-redis");
+        in_a_file(BUSY_CROWD, seed, 60).await.assert_sound("soak-in-a-file");
+        in_memory(BUSY_CROWD, seed).await.assert_sound("soak-in-memory");
+        on_redis(BUSY_CROWD, seed, 30).await.assert_sound("soak-on-redis");
         #[cfg(target_os = "linux")]
         power_cut::power_cuts(seed, 1_000).await;
         if Instant::now() > until {
@@ -162,12 +162,14 @@ async fn soak() {
     }
 }
 
-/// What [`SOAK`] says: a number of seconds, minutes or hours.
+/// Duration in [`SOAK`]: a number with the unit s, m or h. The default is 10 minutes.
 fn soak_time() -> Duration {
     let text = std::env::var(SOAK).unwrap_or_else(|_| "10m".to_owned());
     let units = [('s', 1), ('m', 60), ('h', 3_600)];
     let seconds = units
         .iter()
         .find_map(|(unit, seconds)| Some(text.strip_suffix(*unit)?.parse::<u64>().ok()? * seconds));
-    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{SOAK} is a number and s, m or h, not {text:?}")))
+    Duration::from_secs(
+        seconds.unwrap_or_else(|| panic!("{SOAK} must be a number with the unit s, m or h, not {text:?}")),
+    )
 }

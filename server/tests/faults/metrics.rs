@@ -1,4 +1,4 @@
-//! What a server counts, as `GET /metrics` tells it in Prometheus's text format.
+//! Counters of a server from `GET /metrics`, in Prometheus's text format.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,15 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// For the answer to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The samples of one look: of each name its sets of labels and their values.
+/// Samples of one scrape: for each name its label sets and their values.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples(BTreeMap<String, BTreeMap<String, f64>>);
 
 impl Samples {
-    /// Asks a server; nothing where it does not answer.
+    /// Scrapes a server. `None`: it did not answer.
     pub(crate) async fn scrape(address: SocketAddr) -> Option<Self> {
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         let ask = async {
@@ -26,12 +25,12 @@ impl Samples {
             stream.read_to_string(&mut answer).await.ok()?;
             Some(answer)
         };
-        let answer = timeout(PATIENCE, ask).await.ok().flatten()?;
+        let answer = timeout(SCRAPE_TIMEOUT, ask).await.ok().flatten()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
         head.starts_with("HTTP/1.1 200").then(|| Self::parse(body))
     }
 
-    /// Reads the text; lines that are no samples are passed over, such as the lengths of chunks.
+    /// Parses the text. Lines that are not samples, for example chunk lengths, are skipped.
     fn parse(text: &str) -> Self {
         let mut samples: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -43,18 +42,21 @@ impl Samples {
         Self(samples)
     }
 
-    /// The sum of what is called so: `name`, or `name{label="value"}` for those that have the label, whatever others
-    /// they have.
+    /// Sum of a series: of all samples of `name`, or with `name{label="value"}` of those with this label.
     pub(crate) fn sum(&self, series: &str) -> u64 {
         let (name, label) = split(series);
         let values = self.0.get(name).into_iter().flatten().filter(|(labels, _)| labels.contains(label));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it counts something")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "counters are whole and not negative"
+        )]
         let sum = values.map(|(_, value)| value).sum::<f64>() as u64;
         sum
     }
 }
 
-/// A series' name, and what is between its braces.
+/// Splits a series into its name and the text between the braces.
 fn split(series: &str) -> (&str, &str) {
     match series.split_once('{') {
         Some((name, labels)) => (name, labels.trim_end_matches('}')),
@@ -63,7 +65,7 @@ fn split(series: &str) -> (&str, &str) {
 }
 
 #[test]
-fn samples_are_read() {
+fn samples_are_parsed_and_summed_by_label() {
     let samples = Samples::parse(
         "# HELP realtime_closes_total Closed connections.\n# TYPE realtime_closes_total counter\n\
          realtime_closes_total{code=\"4008\",worker=\"1\"} 2\nrealtime_closes_total{code=\"4006\"} 3\n\

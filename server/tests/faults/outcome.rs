@@ -1,4 +1,4 @@
-//! What came of a run, and how a test says so: the figures, or everything that one needs to find the fault.
+//! Outcome of a run, and the report of a test: counts, or everything that helps to find the fault.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use crate::history::History;
 use crate::judge::{Verdict, judge};
 use crate::recorder::Stuck;
 
-/// The variable that replays a run's schedule.
+/// Variable with the seed of a run that is repeated.
 pub(crate) const SEED: &str = "REALTIME_SEED";
 
-/// The seed that the environment names, or a new one.
+/// Seed from the environment, or a new one.
 pub(crate) fn seed() -> u64 {
     match std::env::var(SEED) {
-        Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("{SEED} is a number, not {seed:?}")),
+        Ok(seed) => seed.parse().unwrap_or_else(|_| panic!("{SEED} must be a number, not {seed:?}")),
         Err(_) => fastrand::u64(..),
     }
 }
@@ -23,7 +23,7 @@ pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
     pub(crate) figures: String,
     seed: u64,
-    /// What the schedule waited for in vain.
+    /// The event that the schedule awaited in vain.
     stuck: Option<Stuck>,
     log: String,
 }
@@ -40,18 +40,18 @@ impl Outcome {
         Self { history, verdict, figures, seed, stuck, log }
     }
 
-    /// Nothing is wrong. Otherwise the history is written to a file, and the test fails with what is.
+    /// Asserts that no rule is broken. Otherwise the history is written to a file, and the panic lists the anomalies.
     #[track_caller]
-    pub(crate) fn is_sound(&self, name: &str) {
+    pub(crate) fn assert_sound(&self, name: &str) {
         println!("{name}: {}; {SEED}={}", self.figures, self.seed);
         if self.verdict.is_sound() && self.stuck.is_none() {
             return;
         }
         let file = self.write(name);
         let stuck =
-            self.stuck.as_ref().map_or(String::new(), |stuck| format!("in vain: {}\n", stuck.awaited));
+            self.stuck.as_ref().map_or(String::new(), |stuck| format!("timed out: {}\n", stuck.awaited));
         panic!(
-            "{name}: {}\n{}{stuck}again with {SEED}={}; the history is in {}\nthe server's log ends with\n{}",
+            "{name}: {}\n{}{stuck}repeat with {SEED}={}; the history is in {}\nthe server's log ends with\n{}",
             self.figures,
             self.verdict,
             self.seed,
@@ -60,9 +60,9 @@ impl Outcome {
         );
     }
 
-    /// The judge noticed: at least this rule is broken.
+    /// Asserts that the judge found this rule broken, perhaps among others.
     #[track_caller]
-    pub(crate) fn breaks(&self, name: &str, rule: u8) {
+    pub(crate) fn assert_breaks(&self, name: &str, rule: u8) {
         println!("{name}: {}; {SEED}={}\n{}", self.figures, self.seed, self.verdict);
         assert!(
             self.verdict.broken().contains(&rule),
@@ -81,7 +81,7 @@ impl Outcome {
 }
 
 fn last_lines(text: &str) -> String {
-    const SHOWN: usize = 12;
+    const LIMIT: usize = 12;
     let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    lines[lines.len().saturating_sub(LIMIT)..].join("\n")
 }

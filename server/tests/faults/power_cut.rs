@@ -1,10 +1,10 @@
-//! The power goes: whatever was acked by then is in the files.
+//! Power cuts: every message acked before the cut is in the files.
 //!
-//! A server runs under load on a disk that records, and is killed a few times. Afterwards the files are rebuilt as they
-//! were at some moments of it, with what was not synced left out, or some of it there and torn. Each time SQLite has to
-//! find every message that was acked before, at its place; now and then it is the server itself that is started on them.
+//! A server runs under load on a disk that records, and is killed a few times. Afterwards the files are rebuilt as at
+//! some moments of the run, with unsynced data missing or torn. Each time SQLite must find every message acked before
+//! that moment at its position. Some of the rebuilt files are opened by the server itself.
 //!
-//! An ack that had come when so many syncs were done has to be there at every moment after that many.
+//! An ack that arrived after `n` syncs must be in the files at every moment after `n` syncs.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -16,9 +16,9 @@ use tempfile::TempDir;
 
 use crate::client::Load;
 use crate::crowd::Shape;
+use crate::disk_model::{DiskModel, Operation, Unsynced, read};
 use crate::history::{Act, Entry, History, Name, Paging, Position};
 use crate::outcome::seed;
-use crate::platter::{Lost, Operation, Platter, read};
 use crate::probe::Probe;
 use crate::recorder::{Recorder, Stuck};
 use crate::run::{HERE, Run};
@@ -26,38 +26,41 @@ use crate::server::{Site, token};
 use crate::shim::Shim;
 use crate::wire::{Frame, Socket, message};
 
-/// One in so many is opened by the server itself.
+/// One in this many cuts is checked by starting the server.
 const SERVED: usize = 20;
 
 const CROWD: Shape =
-    Shape { senders: 6, goers: 0, members: 2, slow: 0, rooms: 3, pause: Duration::from_millis(10) };
+    Shape { senders: 6, visitors: 0, listeners: 2, slow: 0, rooms: 3, pause: Duration::from_millis(10) };
 
-/// An ack, as far as it can be looked for in a file.
+/// An ack with the data to find it in a file.
 struct Acked {
     room: Name,
     key: Name,
-    place: Position,
-    /// How many syncs were done when it had come.
+    position: Position,
+    /// Number of finished syncs when the ack had arrived.
     syncs: u64,
 }
 
 fn acked(history: &History) -> Vec<Acked> {
     let acks = history.acts().filter_map(|(_, event, _, _, act)| match act {
-        Act::Acked { room, key, place, .. } => {
-            Some(Acked { room: room.clone(), key: key.clone(), place: place.clone(), syncs: event.syncs })
-        }
+        Act::Acked { room, key, position, .. } => Some(Acked {
+            room: room.clone(),
+            key: key.clone(),
+            position: position.clone(),
+            syncs: event.syncs,
+        }),
         _ => None,
     });
     acks.collect()
 }
 
-/// Load, and kills in it, on a disk that takes a moment to sync.
+/// Load with kills, on a disk with slow syncs.
 async fn load(run: &mut Run, shim: &Shim) -> Result<(), Stuck> {
     let provokes = &["client_reconnects", "client_duplicates"];
     run.phase("load and kills", provokes, async |run| {
         for _ in 0..4 {
             shim.delay_syncs(Duration::from_micros(run.rng.u64(0..2_000)));
-            // Long texts, so that the log fills and is moved into the file.
+            // Long texts fill the write-ahead log, so that checkpoints move it into the file.
             run.crowd.load(if run.rng.bool() { Load::Long } else { Load::Short });
             run.acks(250).await?;
             shim.delay_syncs(Duration::from_millis(20));
@@ -70,11 +73,11 @@ async fn load(run: &mut Run, shim: &Shim) -> Result<(), Stuck> {
 }
 
 #[tokio::test]
-async fn what_was_acked_survives_a_power_cut() {
+async fn acked_messages_survive_a_power_cut() {
     power_cuts(seed(), 200).await;
 }
 
-/// A run, and so many power cuts in it.
+/// Runs the load and checks this many power cuts.
 pub(crate) async fn power_cuts(seed: u64, cuts: usize) {
     let (site, shim) = Shim::recording(Site::new());
     let syncs = shim.clone();
@@ -84,49 +87,50 @@ pub(crate) async fn power_cuts(seed: u64, cuts: usize) {
     let mut rng = run.rng.clone();
     let operations = read(shim.record());
     let outcome = run.finish(ended).await;
-    outcome.is_sound("what_was_acked_survives_a_power_cut");
+    outcome.assert_sound("acked_messages_survive_a_power_cut");
 
     let acks = acked(&outcome.history);
     let found = cut(&operations, &acks, cuts, &mut rng).await;
-    println!("{cuts} power cuts: {found} times an acked message was looked for and found");
-    assert!(found > cuts * 100, "the cuts were where there was something to lose");
+    println!("{cuts} power cuts: {found} acked messages found");
+    assert!(found > cuts * 100, "the cuts must fall after many acks");
 }
 
-/// Cuts the power after some of the operations; tells how many times an acked message was found.
+/// Cuts the power after some of the operations. Returns the number of checked acks.
 async fn cut(operations: &[Operation], acks: &[Acked], cuts: usize, rng: &mut Rng) -> usize {
     let mut chosen: Vec<usize> = (0..cuts).map(|_| rng.usize(..operations.len())).collect();
     chosen.sort_unstable();
     let mut chosen = chosen.into_iter().enumerate().peekable();
-    let mut platter = Platter::default();
+    let mut model = DiskModel::default();
     let (mut syncs, mut found) = (0, 0);
     for (index, operation) in operations.iter().enumerate() {
-        platter.take(operation);
+        model.take(operation);
         syncs += u64::from(matches!(operation, Operation::SyncDone { .. }));
         while let Some((number, _)) = chosen.next_if(|(_, chosen)| *chosen == index) {
-            let lost = [Lost::All, Lost::Some, Lost::Some, Lost::Nothing][rng.usize(..4)];
+            let unsynced = [Unsynced::Lost, Unsynced::Torn, Unsynced::Torn, Unsynced::Kept][rng.usize(..4)];
             let before: Vec<_> = acks.iter().filter(|ack| ack.syncs <= syncs).collect();
             let site = Site::new();
-            platter.write(lost, rng, &site.data());
+            model.write(unsynced, rng, &site.data());
             let entries = if number % SERVED == 0 {
                 served(&site, &before).await
             } else {
                 stored(&site.data(), !before.is_empty())
             };
-            is_all_there(&entries, &before)
-                .unwrap_or_else(|fault| panic!("operation {index}, sync {syncs}, lost {lost:?}: {fault}"));
+            check_acked(&entries, &before).unwrap_or_else(|fault| {
+                panic!("operation {index}, sync {syncs}, unsynced {unsynced:?}: {fault}")
+            });
             found += before.len();
         }
     }
     found
 }
 
-/// What SQLite finds in the files.
+/// Entries that SQLite reads from the files.
 fn stored(data: &Path, expected: bool) -> Vec<Entry> {
     let path = data.join("store.db");
     if !expected && !path.exists() {
         return Vec::new();
     }
-    let connection = Connection::open(path).expect("it opens");
+    let connection = Connection::open(path).expect("the file opens");
     let verdict: String =
         connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).expect("a verdict");
     assert_eq!(verdict, "ok");
@@ -138,7 +142,7 @@ fn stored(data: &Path, expected: bool) -> Vec<Entry> {
     frames.map(|frame| serde_json::from_str(&frame.expect("a frame")).expect("an entry")).collect()
 }
 
-/// What the server serves from the files.
+/// Entries that the server serves from the files.
 async fn served(site: &Site, acks: &[&Acked]) -> Vec<Entry> {
     let process = site.start().await;
     let mut probe = Probe::new(HERE, process.address()).await.expect("it serves");
@@ -151,27 +155,27 @@ async fn served(site: &Site, acks: &[&Acked]) -> Vec<Entry> {
     entries
 }
 
-/// Every acked message is at its place, numbers go on by one, and nothing is there twice.
-fn is_all_there(entries: &[Entry], acks: &[&Acked]) -> Result<(), String> {
+/// Checks that every acked message has its position, seqs are contiguous, and no message is stored twice.
+fn check_acked(entries: &[Entry], acks: &[&Acked]) -> Result<(), String> {
     let mut heads: HashMap<&Name, u64> = HashMap::new();
     let mut places: HashMap<(&Name, &Name), &Entry> = HashMap::new();
     for entry in entries {
         let head = heads.entry(&entry.room).or_default();
         *head += 1;
         if entry.seq != *head {
-            return Err(format!("{} where {head} should be: {entry:?}", entry.seq));
+            return Err(format!("seq {} in position of {head}: {entry:?}", entry.seq));
         }
-        let key = entry.key.as_ref().expect("all have one");
+        let key = entry.key.as_ref().expect("every message has a key");
         if let Some(other) = places.insert((&entry.room, key), entry) {
-            return Err(format!("twice: {other:?} and {entry:?}"));
+            return Err(format!("stored twice: {other:?} and {entry:?}"));
         }
     }
     for ack in acks {
-        let Acked { room, key, place, syncs } = ack;
+        let Acked { room, key, position, syncs } = ack;
         let found = places.get(&(room, key)).map(|entry| (entry.seq, Some(entry.id.clone())));
-        if found != Some((place.seq, place.id.clone())) {
+        if found != Some((position.seq, position.id.clone())) {
             return Err(format!(
-                "{key} in {room} was acked at {place:?} after {syncs} syncs; found: {found:?}"
+                "{key} in {room} was acked at {position:?} after {syncs} syncs; found: {found:?}"
             ));
         }
     }
@@ -179,16 +183,16 @@ fn is_all_there(entries: &[Entry], acks: &[&Acked]) -> Result<(), String> {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_is_acked() {
+async fn an_unsynced_commit_of_a_killed_process_is_synced_before_its_duplicate_is_acked() {
     const ROOM: &str = "lobby";
     let (site, shim) = Shim::recording(Site::new());
     let mut process = site.start().await;
     let (mut alice, _) = Socket::dial(process.address(), &token("alice")).await.expect("it serves");
     let is_ack = |frame: &Frame| frame.kind == "ack";
-    // The log's own head is synced before its first commit is written.
+    // The header of the write-ahead log is synced before the first commit is written.
     assert!(alice.send(&message(ROOM, "first", "text")).await);
     alice.wait_for(is_ack).await.expect("an ack");
-    // The commit is written, and its sync does not come to its end.
+    // The commit is written, and its sync does not return.
     shim.delay_syncs(Duration::from_mins(1));
     let begun = shim.syncs_begun();
     assert!(alice.send(&message(ROOM, "key", "text")).await);
@@ -200,16 +204,16 @@ async fn what_a_killed_process_wrote_and_did_not_sync_is_synced_before_it_is_ack
     let (mut alice, _) = Socket::dial(process.address(), &token("alice")).await.expect("it serves");
     assert!(alice.send(&message(ROOM, "key", "text")).await);
     let ack = alice.wait_for(is_ack).await.expect("an ack");
-    assert_eq!(ack.duplicate, Some(true), "it was written");
+    assert_eq!(ack.duplicate, Some(true), "the commit was written before the kill");
     let syncs = shim.syncs_done();
 
-    let mut platter = Platter::default();
+    let mut model = DiskModel::default();
     for operation in read(shim.record()) {
-        platter.take(&operation);
+        model.take(&operation);
     }
     let disk = TempDir::new().expect("a directory");
-    platter.write(Lost::All, &mut Rng::with_seed(0), disk.path());
-    let place = Position { epoch: ack.epoch, seq: ack.seq.expect("a seq"), id: ack.id };
-    let ack = Acked { room: ROOM.into(), key: "key".into(), place, syncs };
-    is_all_there(&stored(disk.path(), true), &[&ack]).unwrap_or_else(|fault| panic!("{fault}"));
+    model.write(Unsynced::Lost, &mut Rng::with_seed(0), disk.path());
+    let position = Position { epoch: ack.epoch, seq: ack.seq.expect("a seq"), id: ack.id };
+    let ack = Acked { room: ROOM.into(), key: "key".into(), position, syncs };
+    check_acked(&stored(disk.path(), true), &[&ack]).unwrap_or_else(|fault| panic!("{fault}"));
 }

@@ -1,4 +1,4 @@
-//! A connection of its own that asks an instance what it knows: whole logs, paged both ways, and who is there.
+//! A connection that requests whole logs, paged in both directions, and the members of rooms.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::recorder::{Recorder, Stuck};
 use crate::server::token;
 use crate::wire::{Frame, Socket};
 
-/// The most that a page has.
+/// Entries per page.
 const PAGE: u64 = 200;
 
 pub(crate) struct Probe {
@@ -34,7 +34,7 @@ impl Probe {
         answered.ok_or_else(|| Stuck { awaited: format!("an answer to {question}") })
     }
 
-    /// A room's whole log.
+    /// Returns the whole log of a room.
     pub(crate) async fn log(
         &mut self,
         room: &Name,
@@ -82,7 +82,7 @@ impl Probe {
         Ok(Served { instance: self.instance, room: room.clone(), paging, epoch, entries })
     }
 
-    /// Who is in a room, and how many.
+    /// Returns the members of a room and their count.
     pub(crate) async fn members(&mut self, room: &Name) -> Result<(Vec<Name>, u64), Stuck> {
         let members = self.ask(&json!({"type": "members", "room": &**room}), "members").await?;
         Ok((members.members.unwrap_or_default(), members.member_count.unwrap_or(0)))

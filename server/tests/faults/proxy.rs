@@ -1,8 +1,8 @@
-//! The way between clients and a server, which can be cut, reset, and made a black hole.
+//! A TCP proxy between clients and a server. It can cut, reset and hold connections.
 //!
-//! A connection is known by the client's port. One that is held forwards nothing, the end of a stream included: the
-//! other side does not learn that a client gave up, as behind a router that is gone. What is in its buffers goes on
-//! when it is open again, so that a server hears late what a client has long sent again.
+//! A connection is identified by the client's port. A held connection forwards nothing, not even the end of a stream.
+//! So the other side does not notice that a client gave up, as behind a failed router. Held bytes are forwarded once
+//! the connection opens again. So a server may receive late what a client has long sent again.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,21 +19,20 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What the kernel keeps at most of what a server sends, each way of it: little, so that the server notices a reader
-/// that stops.
-const KEPT: u32 = 16 * 1024;
-/// For a side whose connection was cut to end it as well.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// Size of the kernel's buffers in each direction: small, so that the server notices a reader that stops.
+const BUFFER_BYTES: u32 = 16 * 1024;
+/// Time for both sides to close after a cut.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happens to a connection.
+/// State of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     Open,
-    /// Nothing passes.
+    /// Held in both directions.
     Held,
-    /// What the client says does not pass.
+    /// Held from the client to the server.
     HeldToServer,
-    /// What the server says does not pass.
+    /// Held from the server to the client.
     HeldToClient,
     /// Ended with FIN, both ways.
     Cut,
@@ -41,24 +40,24 @@ pub(crate) enum Flow {
     Reset,
 }
 
-/// A proxy on a port of its own; it ends with this.
+/// A proxy on its own port. Dropping it stops it.
 pub(crate) struct Proxy {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     accepting: JoinHandle<()>,
 }
 
-struct Shared {
+struct ProxyState {
     target: Mutex<SocketAddr>,
-    connections: Mutex<BTreeMap<u16, Carried>>,
-    /// What a connection that is to be told from others says when it begins.
+    connections: Mutex<BTreeMap<u16, Connection>>,
+    /// Bytes by which marked connections are recognised.
     mark: Option<&'static [u8]>,
 }
 
-/// A connection that is carried.
-struct Carried {
+/// A proxied connection.
+struct Connection {
     flow: watch::Sender<Flow>,
-    /// It has said what tells it from others.
+    /// True once the client has sent the mark.
     marked: Arc<AtomicBool>,
 }
 
@@ -67,42 +66,43 @@ impl Proxy {
         Self::marking(target, None).await
     }
 
-    /// One that tells connections on which `mark` is said from others.
+    /// Starts a proxy that recognises connections on which the client sends `mark`.
     pub(crate) async fn marking(target: SocketAddr, mark: Option<&'static [u8]>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let shared = Arc::new(Shared { target: Mutex::new(target), connections: Mutex::default(), mark });
+        let shared = Arc::new(ProxyState { target: Mutex::new(target), connections: Mutex::default(), mark });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Self { address, shared, accepting }
     }
 
-    /// Where clients connect to.
+    /// Address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where connections go that come from now on.
-    pub(crate) fn lead_to(&self, target: SocketAddr) {
+    /// Sets the server of future connections.
+    pub(crate) fn set_target(&self, target: SocketAddr) {
         *self.shared.target.lock() = target;
     }
 
-    /// Changes connections, known by their clients' ports.
-    pub(crate) fn set(&self, ports: &[u16], flow: Flow) {
+    /// Sets the flow of connections, by the ports of their clients.
+    pub(crate) fn set_flow(&self, ports: &[u16], flow: Flow) {
         let connections = self.shared.connections.lock();
         for connection in ports.iter().filter_map(|port| connections.get(port)) {
             connection.flow.send_replace(flow);
         }
     }
 
-    /// Changes those on which the mark was said.
-    pub(crate) fn set_marked(&self, flow: Flow) {
+    /// Sets the flow of marked connections.
+    pub(crate) fn set_marked_flow(&self, flow: Flow) {
         let connections = self.shared.connections.lock();
-        for connection in connections.values().filter(|carried| carried.marked.load(Ordering::Relaxed)) {
+        for connection in connections.values().filter(|connection| connection.marked.load(Ordering::Relaxed))
+        {
             connection.flow.send_replace(flow);
         }
     }
 
-    /// Opens whatever is held.
+    /// Opens all connections that are held.
     pub(crate) fn open_all(&self) {
         for connection in self.shared.connections.lock().values() {
             connection.flow.send_replace(Flow::Open);
@@ -116,31 +116,31 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<ProxyState>) {
     while let Ok((client, peer)) = listener.accept().await {
         let shared = shared.clone();
         tokio::spawn(async move {
             let (flow, changes) = watch::channel(Flow::Open);
             let marked = Arc::new(AtomicBool::new(false));
-            let carried = Carried { flow, marked: marked.clone() };
-            shared.connections.lock().insert(peer.port(), carried);
+            let connection = Connection { flow, marked: marked.clone() };
+            shared.connections.lock().insert(peer.port(), connection);
             let target = *shared.target.lock();
-            // An error is the end of the connection, and that is all that a proxy can tell.
-            let listens = Listens { mark: shared.mark, marked };
-            let _ = carry(client, target, changes, &listens).await;
+            // An error ends the connection; a proxy cannot report more.
+            let detector = MarkDetector { mark: shared.mark, marked };
+            let _ = carry(client, target, changes, &detector).await;
             shared.connections.lock().remove(&peer.port());
         });
     }
 }
 
-/// Hears whether a mark is said.
-struct Listens {
+/// Recognises connections by a mark.
+struct MarkDetector {
     mark: Option<&'static [u8]>,
     marked: Arc<AtomicBool>,
 }
 
-impl Listens {
-    fn hear(&self, bytes: &[u8]) {
+impl MarkDetector {
+    fn scan(&self, bytes: &[u8]) {
         let Some(mark) = self.mark else { return };
         if bytes.windows(mark.len()).any(|window| window == mark) {
             self.marked.store(true, Ordering::Relaxed);
@@ -152,12 +152,12 @@ async fn carry(
     mut client: TcpStream,
     target: SocketAddr,
     flow: watch::Receiver<Flow>,
-    listens: &Listens,
+    detector: &MarkDetector,
 ) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(KEPT)?;
+    socket.set_recv_buffer_size(BUFFER_BYTES)?;
     let mut server = socket.connect(target).await?;
-    SockRef::from(&client).set_send_buffer_size(KEPT as usize)?;
+    SockRef::from(&client).set_send_buffer_size(BUFFER_BYTES as usize)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let end = {
@@ -165,7 +165,7 @@ async fn carry(
         let mut ends = flow.clone();
         tokio::select! {
             both = async { tokio::try_join!(
-                pump(from_client, to_server, flow.clone(), Flow::HeldToServer, |bytes| listens.hear(bytes)),
+                pump(from_client, to_server, flow.clone(), Flow::HeldToServer, |bytes| detector.scan(bytes)),
                 pump(from_server, to_client, flow.clone(), Flow::HeldToClient, |_| ()),
             ) } => return both.map(drop),
             end = ends.wait_for(|flow| [Flow::Cut, Flow::Reset].contains(flow)) => *end.map_err(io::Error::other)?,
@@ -179,22 +179,22 @@ async fn carry(
     }
     client.shutdown().await?;
     server.shutdown().await?;
-    // A socket that is closed before all was read resets.
+    // A socket that is closed with unread bytes sends RST instead of FIN.
     let both = async { tokio::try_join!(drain(&mut client), drain(&mut server)) };
-    tokio::time::timeout(FAREWELL, both).await.map_err(io::Error::other)?.map(drop)
+    tokio::time::timeout(CLOSE_TIMEOUT, both).await.map_err(io::Error::other)?.map(drop)
 }
 
-/// Forwards one direction to its end, pausing while it is held.
+/// Forwards one direction to its end, and pauses while it is held.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut flow: watch::Receiver<Flow>,
     held: Flow,
-    hear: impl Fn(&[u8]),
+    scan: impl Fn(&[u8]),
 ) -> io::Result<()> {
     let mut bytes = vec![0; 16 * 1024];
     loop {
-        // What was held when the connection ends is lost with it.
+        // Held bytes are lost if the connection ends.
         let stopped = [held, Flow::Held, Flow::Cut, Flow::Reset];
         flow.wait_for(|flow| !stopped.contains(flow)).await.map_err(io::Error::other)?;
         let read = tokio::select! {
@@ -204,7 +204,7 @@ async fn pump(
         if read == 0 {
             return to.shutdown().await;
         }
-        hear(&bytes[..read]);
+        scan(&bytes[..read]);
         to.write_all(&bytes[..read]).await?;
     }
 }

@@ -1,8 +1,8 @@
-//! Writes a run down while it goes on, and lets the schedule wait for what has to come.
+//! Records a run, and lets the schedule wait for events.
 //!
-//! The [`Board`] is what the events so far come to: who is connected, what is not acked, how far everybody has seen.
-//! Schedules wait for a state of it, never for a time; that it does not come is an outcome too ([`Stuck`]), which the
-//! judge then explains.
+//! The [`Progress`] sums up the events so far: connected clients, messages without an ack, entries that each client
+//! received. Schedules wait for a state of it and not for a time. If the state does not come, the wait fails with
+//! [`Stuck`], and the judge explains the cause.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -11,38 +11,37 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::history::{Act, Entry, Event, History, Instance, Name, Status, What};
-use crate::wire::PATIENCE;
+use crate::history::{Act, Entry, Event, EventKind, History, Instance, Name, Status};
+use crate::wire::TIMEOUT;
 
-/// What no run takes: a time of day that moves on by more was moved.
+/// Difference of entry times that only a changed clock explains, because no run takes so long.
 const JUMP_MS: u64 = 30 * 60 * 1_000;
 
-/// What a schedule waited for did not come.
+/// An awaited event did not happen in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stuck {
-    /// What that was.
     pub(crate) awaited: String,
 }
 
-/// Counts how many times a server has synced its files.
+/// Returns the number of finished syncs of a server.
 type Syncs = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// The pen; clones write into the same book.
+/// Writes the history. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Recorder(Arc<Shared>);
+pub(crate) struct Recorder(Arc<RecorderState>);
 
-struct Shared {
+struct RecorderState {
     began: Instant,
     syncs: Syncs,
-    book: Mutex<Book>,
+    book: Mutex<Records>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct Book {
+struct Records {
     history: History,
-    board: Board,
-    /// Every entry once: it is shown to many.
+    progress: Progress,
+    /// One copy of each entry, because an entry is delivered to many clients.
     entries: HashSet<Arc<Entry>>,
 }
 
@@ -51,40 +50,40 @@ impl Recorder {
         Self::counting(Box::new(|| 0))
     }
 
-    /// One that writes down with each event how many times the server has synced its files.
+    /// Creates a recorder that adds the number of finished syncs to each event.
     pub(crate) fn counting(syncs: Syncs) -> Self {
         let (book, changed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { began: Instant::now(), syncs, book, changed }))
+        Self(Arc::new(RecorderState { began: Instant::now(), syncs, book, changed }))
     }
 
     pub(crate) fn act(&self, instance: Instance, client: &Name, connection: u32, act: Act) {
-        self.write(instance, What::Client { client: client.clone(), connection, act });
+        self.write(instance, EventKind::Client { client: client.clone(), connection, act });
     }
 
-    /// Tells the event's index.
+    /// Records a fault and returns the index of its event.
     pub(crate) fn fault(&self, instance: Instance, what: impl Into<String>) -> usize {
-        self.write(instance, What::Fault(what.into()))
+        self.write(instance, EventKind::Fault(what.into()))
     }
 
-    /// Writes that nothing is in the way any more. The goal: who was there is there again, on other connections than
-    /// `left`, and what was open is done.
+    /// Records that all faults are over. Returns the goal: clients that were present are connected again, on other
+    /// connections than `left`, and all open messages are done.
     pub(crate) fn lifted(&self, instance: Instance, left: BTreeMap<Name, u32>) -> Goal {
-        let event = self.write(instance, What::Lifted);
-        Goal { event, heads: self.look(|board| board.heads.clone()), left }
+        let event = self.write(instance, EventKind::Lifted);
+        Goal { event, heads: self.progress(|progress| progress.heads.clone()), left }
     }
 
-    /// Writes that what was acked so far may be gone.
+    /// Records that acked entries may be lost.
     pub(crate) fn loss(&self) {
-        self.write(Instance(0), What::Loss);
-        self.look(Board::forget_heads);
+        self.write(Instance(0), EventKind::Loss);
+        self.progress(Progress::forget_heads);
     }
 
-    fn write(&self, instance: Instance, what: What) -> usize {
+    fn write(&self, instance: Instance, what: EventKind) -> usize {
         let index = {
             let mut book = self.0.book.lock();
             let (at, syncs) = (self.0.began.elapsed(), (self.0.syncs)());
             let index = book.history.events.len();
-            book.board.take(index, instance, &what);
+            book.progress.take(index, instance, &what);
             book.history.events.push(Event { at, instance, syncs, what });
             index
         };
@@ -92,7 +91,7 @@ impl Recorder {
         index
     }
 
-    /// The one copy of an entry.
+    /// Returns the shared copy of an entry.
     pub(crate) fn intern(&self, entry: Entry) -> Arc<Entry> {
         let mut book = self.0.book.lock();
         if let Some(known) = book.entries.get(&entry) {
@@ -103,94 +102,100 @@ impl Recorder {
         entry
     }
 
-    /// Changes what is no event: phases, and what is found at the end.
+    /// Changes the parts of the history that are not events: phases and final findings.
     pub(crate) fn edit<T>(&self, edit: impl FnOnce(&mut History) -> T) -> T {
         edit(&mut self.0.book.lock().history)
     }
 
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&mut Board) -> T) -> T {
-        look(&mut self.0.book.lock().board)
+    pub(crate) fn progress<T>(&self, look: impl FnOnce(&mut Progress) -> T) -> T {
+        look(&mut self.0.book.lock().progress)
     }
 
-    /// Waits until the board is so.
-    pub(crate) async fn until(&self, awaited: &str, is_so: impl Fn(&Board) -> bool) -> Result<(), Stuck> {
+    /// Waits until `matches` holds. Fails after [`TIMEOUT`].
+    pub(crate) async fn until(
+        &self,
+        awaited: &str,
+        matches: impl Fn(&Progress) -> bool,
+    ) -> Result<(), Stuck> {
         let wait = async {
             loop {
                 let changed = self.0.changed.notified();
-                if self.look(|board| is_so(board)) {
+                if self.progress(|progress| matches(progress)) {
                     return;
                 }
                 changed.await;
             }
         };
-        let waited = tokio::time::timeout(PATIENCE, wait).await;
-        waited.map_err(|_| Stuck { awaited: format!("{awaited}; {}", self.look(|board| board.open())) })
+        let waited = tokio::time::timeout(TIMEOUT, wait).await;
+        waited.map_err(|_| Stuck {
+            awaited: format!("{awaited}; {}", self.progress(|progress| progress.open())),
+        })
     }
 
     /// Waits until a goal is reached.
     pub(crate) async fn healed(&self, goal: &Goal) -> Result<(), Stuck> {
-        self.until("everything healed", |board| board.reached(goal)).await
+        self.until("everything healed", |progress| progress.reached(goal)).await
     }
 
-    /// What was written.
+    /// Returns a copy of the history.
     pub(crate) fn history(&self) -> History {
         self.0.book.lock().history.clone()
     }
 }
 
-/// What has to be true again after a fault.
+/// State to reach after a fault.
 pub(crate) struct Goal {
     event: usize,
     heads: BTreeMap<Name, u64>,
     left: BTreeMap<Name, u32>,
 }
 
-/// What the events so far come to.
+/// Summary of the events so far.
 #[derive(Default)]
-pub(crate) struct Board {
-    pub(crate) clients: BTreeMap<Name, Standing>,
-    /// The newest acked entry of each room.
+pub(crate) struct Progress {
+    pub(crate) clients: BTreeMap<Name, ClientState>,
+    /// Highest acked seq of each room.
     pub(crate) heads: BTreeMap<Name, u64>,
     pub(crate) acks: u64,
     pub(crate) duplicates: u64,
     pub(crate) refusals: u64,
     pub(crate) reconnects: u64,
-    pub(crate) shown: u64,
+    pub(crate) delivered: u64,
     pub(crate) resyncs: u64,
     pub(crate) resets: u64,
-    /// How connections were closed, by the codes that came.
+    /// Number of closes by close code.
     pub(crate) closes: BTreeMap<u16, u64>,
-    /// How many times the time of entries went on by more than half an hour, or back.
+    /// Number of times the time of entries jumped by more than half an hour.
     pub(crate) jumps: u64,
     last_ts: u64,
 }
 
-/// How a client stands.
+/// State of a client.
 #[derive(Default)]
-pub(crate) struct Standing {
-    /// In how many rooms it wants to be.
+pub(crate) struct ClientState {
+    /// Number of rooms that the client should be in.
     pub(crate) rooms: usize,
     pub(crate) connection: u32,
-    /// Where its connection led.
+    /// Server of the current connection.
     pub(crate) instance: Option<Instance>,
     pub(crate) connected: bool,
-    /// It was here and means to be.
+    /// True from the first connection until the client leaves on purpose.
     pub(crate) present: bool,
-    /// The rooms that this connection is in.
+    /// Rooms joined on the current connection.
     joined: HashSet<Name>,
-    /// How far it has seen each room, over all its connections.
+    /// Highest seq received in each room, over all connections.
     seen: BTreeMap<Name, u64>,
-    /// What it has sent and has no ack for: the event of the first sending.
+    /// Messages without an ack, with the event of their first sending.
     unacked: BTreeMap<Name, usize>,
 }
 
-impl Standing {
+impl ClientState {
     fn has_seen(&self, heads: &BTreeMap<Name, u64>) -> bool {
         let missing = |room: &Name| self.seen.get(room) < heads.get(room);
         !self.joined.iter().any(missing)
     }
 
-    /// Whether it has sent something new after that event, and has no ack of it.
+    /// True if a message first sent after that event has no ack.
     pub(crate) fn waits_since(&self, event: usize) -> bool {
         self.unacked.values().any(|sent| *sent > event)
     }
@@ -200,9 +205,9 @@ impl Standing {
     }
 }
 
-impl Board {
-    fn take(&mut self, index: usize, instance: Instance, what: &What) {
-        let What::Client { client, connection, act } = what else { return };
+impl Progress {
+    fn take(&mut self, index: usize, instance: Instance, what: &EventKind) {
+        let EventKind::Client { client, connection, act } = what else { return };
         let standing = self.clients.entry(client.clone()).or_default();
         match act {
             Act::Connected => {
@@ -221,15 +226,15 @@ impl Board {
             Act::Sent { key, .. } => {
                 standing.unacked.entry(key.clone()).or_insert(index);
             }
-            Act::Acked { room, key, place, duplicate } => {
+            Act::Acked { room, key, position, duplicate } => {
                 standing.unacked.remove(key);
                 self.acks += 1;
                 self.duplicates += u64::from(*duplicate);
                 let head = self.heads.entry(room.clone()).or_default();
-                *head = place.seq.max(*head);
+                *head = position.seq.max(*head);
             }
             Act::Refused { .. } => self.refusals += 1,
-            Act::Nonsense { .. } => {}
+            Act::Violation { .. } => {}
             Act::Joined { room, since, head, recovery } => {
                 standing.joined.insert(room.clone());
                 if let Some(recovery) = recovery.filter(|recovery| recovery.status != Status::Complete) {
@@ -240,8 +245,8 @@ impl Board {
                     standing.seen.insert(room.clone(), head.seq);
                 }
             }
-            Act::Shown(entry) => {
-                self.shown += 1;
+            Act::Delivered(entry) => {
+                self.delivered += 1;
                 self.jumps += u64::from(self.last_ts > 0 && entry.ts.abs_diff(self.last_ts) > JUMP_MS);
                 self.last_ts = entry.ts;
                 standing.seen.insert(entry.room.clone(), entry.seq);
@@ -253,17 +258,17 @@ impl Board {
         }
     }
 
-    /// What was acked may be lost: what is acked from now on has to be shown.
+    /// Forgets heads, because acked entries may be lost. Only entries acked from now on must arrive.
     fn forget_heads(&mut self) {
         self.heads.clear();
     }
 
-    /// Whether all is acked that was sent.
+    /// True if every message has an ack.
     pub(crate) fn is_acked(&self) -> bool {
         self.clients.values().all(|standing| standing.unacked.is_empty())
     }
 
-    /// Whether nothing is open: everyone is back, everything is acked and shown.
+    /// True if every client is connected, every message is acked, and every acked entry is delivered.
     pub(crate) fn is_quiet(&self) -> bool {
         self.clients.values().all(|standing| {
             standing.is_back()
@@ -279,7 +284,7 @@ impl Board {
         })
     }
 
-    /// What the clients have counted, by the name that phases give it.
+    /// Count of client events, by the name that phases use. `None`: the name is not a client counter.
     pub(crate) fn count(&self, name: &str) -> Option<u64> {
         Some(match name.split_once('=').map_or((name, ""), |(name, code)| (name, code)) {
             ("client_reconnects", _) => self.reconnects,
@@ -296,20 +301,20 @@ impl Board {
         })
     }
 
-    /// The connections that there are now, of those clients that are meant.
-    pub(crate) fn connections(&self, whose: impl Fn(&Name, &Standing) -> bool) -> BTreeMap<Name, u32> {
+    /// Current connections of the clients that `whose` selects.
+    pub(crate) fn connections(&self, whose: impl Fn(&Name, &ClientState) -> bool) -> BTreeMap<Name, u32> {
         let there = self.clients.iter().filter(|(_, standing)| standing.connected);
         let meant = there.filter(|(client, standing)| whose(client, standing));
         meant.map(|(client, standing)| (client.clone(), standing.connection)).collect()
     }
 
-    /// What is open, for a report.
+    /// Unfinished clients, for an error text.
     fn open(&self) -> String {
         let open = self.clients.iter().filter(|(_, standing)| {
             !standing.is_back() || !standing.unacked.is_empty() || !standing.has_seen(&self.heads)
         });
         let lines = open.map(|(client, standing)| {
-            let Standing { rooms, connection, connected, present, joined, unacked, .. } = standing;
+            let ClientState { rooms, connection, connected, present, joined, unacked, .. } = standing;
             let (joined, unacked) = (joined.len(), unacked.len());
             format!(
                 "{client}/{connection} connected {connected} present {present} in {joined} of {rooms} unacked {unacked}"

@@ -1,8 +1,8 @@
-//! A run: servers behind proxies, a crowd, and what a schedule may do to them. One server has its own store, several
-//! share a Redis, to which each has a proxy as well ([`Cluster`]).
+//! A run: servers behind proxies, a crowd of clients, and the faults that a schedule may cause.
 //!
-//! A schedule is a sequence of phases, each of which loads, does harm, lets heal, and says what it meant to provoke.
-//! At the end all is quiet, everything is asked for once more, and the judge has its say (`end`).
+//! One server has its own store. Several servers share a Redis, and each reaches it through a proxy ([`Cluster`]). A
+//! schedule is a sequence of phases. A phase applies load, causes a fault, waits for recovery, and names the counters
+//! that must move. At the end the crowd is silent, all logs are read once more, and the judge decides (`end`).
 
 mod cluster;
 mod end;
@@ -25,12 +25,12 @@ use crate::server::{Site, code};
 pub(crate) use self::cluster::Cluster;
 use self::node::Node;
 
-/// The first instance of a run, and the only one of most.
+/// The first instance of a run; most runs have no other.
 pub(crate) const HERE: Instance = Instance(0);
-/// Between two looks at something that cannot be waited for.
-const LOOK: Duration = Duration::from_millis(50);
-/// For something that is looked at to become as it should be. The judge has it as it was in the end.
-const SETTLED: Duration = Duration::from_secs(30);
+/// Interval of polling for states without an event.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Limit of polling. The judge sees the last state.
+const POLL_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Run {
     pub(crate) seed: u64,
@@ -39,25 +39,25 @@ pub(crate) struct Run {
     pub(crate) crowd: Crowd,
     pub(crate) nodes: Vec<Node>,
     pub(crate) cluster: Option<Cluster>,
-    /// Recoveries beside `complete` that the next phase allows.
+    /// Recovery statuses that the next phase allows besides `complete`.
     pub(crate) allows: BTreeSet<Status>,
-    /// What processes of the past had counted when they ended.
-    past: Vec<Samples>,
+    /// Final counters of processes that have ended.
+    past_metrics: Vec<Samples>,
     kills: u64,
     stops: u64,
-    /// How long each healing took.
+    /// Duration of each recovery.
     healings: Vec<Duration>,
-    /// Somebody did not come in the beginning.
+    /// Set if a client did not connect at the start.
     stuck: Option<Stuck>,
 }
 
 impl Run {
-    /// Starts a server, and a crowd that has come in when this returns.
+    /// Starts a server and a crowd, and waits until all clients have joined.
     pub(crate) async fn start(site: Site, shape: Shape, seed: u64, recorder: Recorder) -> Self {
         Self::start_all(vec![site], None, shape, seed, recorder).await
     }
 
-    /// The same with a server for each site, which share the cluster's Redis.
+    /// Starts a server per site and a crowd. The servers share the cluster's Redis.
     pub(crate) async fn start_all(
         sites: Vec<Site>,
         cluster: Option<Cluster>,
@@ -71,8 +71,8 @@ impl Run {
         for (number, site) in sites.into_iter().enumerate() {
             nodes.push(Node::start(Instance(number), site).await);
         }
-        let doors: Vec<_> = nodes.iter().map(|node| (node.instance, node.proxy.address())).collect();
-        let crowd = Crowd::start(shape, &doors, &recorder, &mut rng);
+        let servers: Vec<_> = nodes.iter().map(|node| (node.instance, node.proxy.address())).collect();
+        let crowd = Crowd::start(shape, &servers, &recorder, &mut rng);
         let mut run = Self {
             seed,
             rng,
@@ -81,32 +81,33 @@ impl Run {
             nodes,
             cluster,
             allows: BTreeSet::new(),
-            past: Vec::new(),
+            past_metrics: Vec::new(),
             kills: 0,
             stops: 0,
             healings: Vec::new(),
             stuck: None,
         };
-        let all = shape.senders + shape.goers + shape.members;
-        let came = run.recorder.until("everybody came", |board| {
-            board.clients.values().filter(|standing| standing.connected).count() == all && board.is_quiet()
+        let all = shape.senders + shape.visitors + shape.listeners;
+        let came = run.recorder.until("all clients have joined", |progress| {
+            progress.clients.values().filter(|standing| standing.connected).count() == all
+                && progress.is_quiet()
         });
         run.stuck = came.await.err();
         run
     }
 
-    /// What the servers said.
+    /// Logs of all servers.
     fn log(&self) -> String {
         self.nodes.iter().map(|node| node.process.log()).collect::<Vec<_>>().join("\n")
     }
 
-    /// One of the servers.
-    pub(crate) fn any(&mut self) -> usize {
+    /// Index of a random server.
+    pub(crate) fn random_node(&mut self) -> usize {
         self.rng.usize(..self.nodes.len())
     }
 
-    /// Runs a part of the schedule, and notes what moved of what it provokes: series of the server's metrics, or
-    /// `client_…`, what the clients count.
+    /// Runs a part of the schedule and records the increase of each counter in `provokes`. A counter is a series of the
+    /// servers' metrics, or a count of clients with the prefix `client_`.
     pub(crate) async fn phase(
         &mut self,
         name: &str,
@@ -130,22 +131,22 @@ impl Run {
     async fn counts(&self, names: &[&'static str]) -> BTreeMap<&'static str, u64> {
         let mut counts = BTreeMap::new();
         for name in names {
-            let count = match self.recorder.look(|board| board.count(name)) {
+            let count = match self.recorder.progress(|progress| progress.count(name)) {
                 Some(count) => count,
-                None => self.ever(name).await,
+                None => self.total(name).await,
             };
             counts.insert(*name, count);
         }
         counts
     }
 
-    /// What all servers have counted until now, those that were killed too.
-    pub(crate) async fn ever(&self, series: &str) -> u64 {
+    /// Sum of a series over all servers, those that ended included.
+    pub(crate) async fn total(&self, series: &str) -> u64 {
         let now = self.metrics().await;
-        self.past.iter().chain(&now).map(|samples| samples.sum(series)).sum()
+        self.past_metrics.iter().chain(&now).map(|samples| samples.sum(series)).sum()
     }
 
-    /// What each server counts now.
+    /// Current metrics of each server.
     async fn metrics(&self) -> Vec<Samples> {
         let mut all = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
@@ -154,15 +155,15 @@ impl Run {
         all
     }
 
-    /// Waits until that many more messages are acked.
+    /// Waits for this many more acks.
     pub(crate) async fn acks(&self, more: u64) -> Result<(), Stuck> {
-        let goal = self.recorder.look(|board| board.acks) + more;
-        self.recorder.until(&format!("{goal} acks"), |board| board.acks >= goal).await
+        let goal = self.recorder.progress(|progress| progress.acks) + more;
+        self.recorder.until(&format!("{goal} acks"), |progress| progress.acks >= goal).await
     }
 
-    /// Waits until one of these counts of the servers has moved.
-    pub(crate) async fn moves(&self, series: &[&str]) -> Result<(), Stuck> {
-        self.moves_from(series, self.sum_of(series).await).await
+    /// Waits until the sum of these series changes.
+    pub(crate) async fn wait_for_change(&self, series: &[&str]) -> Result<(), Stuck> {
+        self.wait_for_change_from(series, self.sum_of(series).await).await
     }
 
     async fn sum_of(&self, series: &[&str]) -> u64 {
@@ -173,41 +174,41 @@ impl Run {
         sum
     }
 
-    /// What the servers that run now have counted.
+    /// Sum of a series over the servers that run.
     pub(crate) async fn sum(&self, series: &str) -> u64 {
         self.metrics().await.iter().map(|samples| samples.sum(series)).sum()
     }
 
-    /// Waits until these counts of the servers, taken together, are not what they were.
-    pub(crate) async fn moves_from(&self, series: &[&str], before: u64) -> Result<(), Stuck> {
-        let until = Instant::now() + SETTLED;
+    /// Waits until the sum of these series differs from `before`.
+    pub(crate) async fn wait_for_change_from(&self, series: &[&str], before: u64) -> Result<(), Stuck> {
+        let until = Instant::now() + POLL_LIMIT;
         while self.sum_of(series).await == before {
             if Instant::now() > until {
                 return Err(Stuck { awaited: format!("{series:?} move") });
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// The connections that these clients have now.
+    /// Current connections of these clients.
     pub(crate) fn connections(&self, whose: &BTreeSet<Name>) -> BTreeMap<Name, u32> {
-        self.recorder.look(|board| board.connections(|client, _| whose.contains(client)))
+        self.recorder.progress(|progress| progress.connections(|client, _| whose.contains(client)))
     }
 
     pub(crate) fn all_connections(&self) -> BTreeMap<Name, u32> {
-        self.recorder.look(|board| board.connections(|_, _| true))
+        self.recorder.progress(|progress| progress.connections(|_, _| true))
     }
 
-    /// Fails where somebody has another connection than then.
-    pub(crate) fn keeps(&self, connections: &BTreeMap<Name, u32>) -> Result<(), Stuck> {
+    /// Fails if a client has another connection than in `connections`.
+    pub(crate) fn expect_connections(&self, connections: &BTreeMap<Name, u32>) -> Result<(), Stuck> {
         if self.all_connections() == *connections {
             return Ok(());
         }
-        Err(Stuck { awaited: "nobody loses a connection over it".to_owned() })
+        Err(Stuck { awaited: "all clients keep their connections".to_owned() })
     }
 
-    /// Says that nothing is in the way any more, and waits for all to be well, without the connections in `left`.
+    /// Records the end of all faults and waits for recovery. No client may still use a connection in `left`.
     pub(crate) async fn heal(&mut self, left: BTreeMap<Name, u32>) -> Result<(), Stuck> {
         let began = Instant::now();
         let goal = self.recorder.lifted(HERE, left);
@@ -216,22 +217,22 @@ impl Run {
         healed
     }
 
-    /// The connections that lead to a server.
+    /// Current connections to a server.
     pub(crate) fn connections_to(&self, node: usize) -> BTreeMap<Name, u32> {
         let instance = Some(self.nodes[node].instance);
-        self.recorder.look(|board| board.connections(|_, standing| standing.instance == instance))
+        self.recorder.progress(|progress| progress.connections(|_, standing| standing.instance == instance))
     }
 
-    /// Kills a server under load, starts it again on the same directory, and waits for all to be well.
+    /// Kills a server under load, restarts it on the same directory, and waits for recovery.
     pub(crate) async fn kill(&mut self, node: usize) -> Result<(), Stuck> {
         let left = self.connections_to(node);
-        self.kill_at_once(node).await?;
+        self.kill_without_waiting(node).await?;
         self.heal(left).await
     }
 
-    /// The same, and does not wait.
-    pub(crate) async fn kill_at_once(&mut self, node: usize) -> Result<(), Stuck> {
-        self.past.push(self.nodes[node].process.metrics().await);
+    /// Kills and restarts a server without waiting for recovery.
+    pub(crate) async fn kill_without_waiting(&mut self, node: usize) -> Result<(), Stuck> {
+        self.past_metrics.push(self.nodes[node].process.metrics().await);
         self.recorder.fault(self.nodes[node].instance, "kill -9");
         self.nodes[node].process.kill();
         self.kills += 1;
@@ -239,23 +240,25 @@ impl Run {
         self.nodes[node].restart().await
     }
 
-    /// Writes down what a server logged when it panicked, for the judge.
+    /// Records the panics of a server.
     fn note_panics(&self, node: usize) {
         let Node { instance, process, .. } = &self.nodes[node];
         let panics = process.panics().into_iter().map(|line| (*instance, line));
         self.recorder.edit(|history| history.panics.extend(panics));
     }
 
-    /// Stops a server under load as an operator does, and goes on as after a kill.
+    /// Stops a server under load with SIGTERM, restarts it, and waits for recovery.
     pub(crate) async fn stop(&mut self, node: usize) -> Result<(), Stuck> {
         let stopped = &mut self.nodes[node];
-        self.past.push(stopped.process.metrics().await);
+        self.past_metrics.push(stopped.process.metrics().await);
         let instance = Some(stopped.instance);
-        let left = self.recorder.look(|board| board.connections(|_, standing| standing.instance == instance));
+        let left = self
+            .recorder
+            .progress(|progress| progress.connections(|_, standing| standing.instance == instance));
         self.recorder.fault(stopped.instance, "SIGTERM");
         let status = code(stopped.process.stop().await?);
         if status != 0 {
-            let awaited = format!("an end with 0, not with {status}:\n{}", stopped.process.log());
+            let awaited = format!("exit code 0, not {status}:\n{}", stopped.process.log());
             return Err(Stuck { awaited });
         }
         self.stops += 1;
@@ -264,43 +267,44 @@ impl Run {
         self.heal(left).await
     }
 
-    fn set(&self, whose: &BTreeSet<Name>, how: Flow) {
+    fn set_flow(&self, whose: &BTreeSet<Name>, how: Flow) {
         let ports = self.crowd.ports(whose);
-        self.nodes.iter().for_each(|node| node.proxy.set(&ports, how));
+        self.nodes.iter().for_each(|node| node.proxy.set_flow(&ports, how));
     }
 
-    /// Ends the connections of some clients, and waits for all to be well.
-    pub(crate) async fn end(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
+    /// Ends the connections of these clients and waits for recovery.
+    pub(crate) async fn end_connections(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
         let left = self.connections(whose);
         self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
-        self.set(whose, how);
+        self.set_flow(whose, how);
         self.heal(left).await
     }
 
-    /// The same, once one of them has sent something and the server has it, whose ack does not come.
+    /// Ends the connections of these clients after one of them has sent a message whose ack is held back.
     pub(crate) async fn end_between_message_and_ack(
         &mut self,
         whose: &BTreeSet<Name>,
         how: Flow,
     ) -> Result<(), Stuck> {
         let held = self.recorder.fault(HERE, format!("{:?} {whose:?}", Flow::HeldToClient));
-        self.set(whose, Flow::HeldToClient);
-        let waits = self.recorder.until("somebody waits for an ack", |board| {
-            whose.iter().any(|client| board.clients[client].waits_since(held))
+        self.set_flow(whose, Flow::HeldToClient);
+        let waits = self.recorder.until("a client waits for an ack", |progress| {
+            whose.iter().any(|client| progress.clients[client].waits_since(held))
         });
         waits.await?;
         self.acks(10).await?;
-        self.end(whose, how).await
+        self.end_connections(whose, how).await
     }
 
-    /// Holds the connections of some clients until they are back on others, then lets through what was held.
-    pub(crate) async fn hold(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
+    /// Holds the connections of these clients until they have reconnected. Then releases the held bytes and waits for
+    /// recovery.
+    pub(crate) async fn hold_connections(&mut self, whose: &BTreeSet<Name>, how: Flow) -> Result<(), Stuck> {
         let left = self.connections(whose);
         self.recorder.fault(HERE, format!("{how:?} {whose:?}"));
-        self.set(whose, how);
-        let elsewhere = self.recorder.until("those that are held are back", |board| {
+        self.set_flow(whose, how);
+        let elsewhere = self.recorder.until("held clients are connected again", |progress| {
             left.iter().all(|(client, left)| {
-                let standing = &board.clients[client];
+                let standing = &progress.clients[client];
                 standing.connected && standing.connection > *left
             })
         });

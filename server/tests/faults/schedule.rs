@@ -1,6 +1,7 @@
-//! The schedules: what is done to a server, phase after phase.
+//! The schedules: sequences of phases, each with a fault.
 //!
-//! To add a fault: a function here that is a phase, with what it provokes, and a line in the schedules that have it.
+//! To add a fault: write a function here that runs a phase and names the counters that it moves, and call it in the
+//! schedules that need it.
 
 mod cluster;
 #[cfg(target_os = "linux")]
@@ -15,49 +16,51 @@ use crate::proxy::Flow;
 use crate::recorder::Stuck;
 use crate::run::Run;
 
-pub(crate) use self::cluster::{crashes, deafness, last_words, loss, pauses};
+pub(crate) use self::cluster::{
+    lost_last_announcements, lost_subscriptions, redis_crashes, redis_loss, redis_pause,
+};
 #[cfg(target_os = "linux")]
 pub(crate) use self::shimmed::{full_disk, jumping_clock};
 
-/// A crowd that leaves other tests some of the machine.
+/// A crowd small enough to run beside other tests.
 pub(crate) const CROWD: Shape =
-    Shape { senders: 12, goers: 4, members: 8, slow: 2, rooms: 6, pause: Duration::from_millis(50) };
-/// The same people, who have more to say: more than a slow reader takes, who would never be through.
+    Shape { senders: 12, visitors: 4, listeners: 8, slow: 2, rooms: 6, pause: Duration::from_millis(50) };
+/// The same crowd with more traffic, and without slow readers, who would never catch up.
 pub(crate) const BUSY_CROWD: Shape = Shape { pause: Duration::from_millis(5), slow: 0, ..CROWD };
 
 type Done = Result<(), Stuck>;
 
-/// What clients see of faults in the network, and of those who do not read.
+/// Faults of the network and of readers.
 pub(crate) async fn network(run: &mut Run) -> Done {
-    ended(run, "cuts", Flow::Cut).await?;
-    ended(run, "resets", Flow::Reset).await?;
+    ended_connections(run, "cuts", Flow::Cut).await?;
+    ended_connections(run, "resets", Flow::Reset).await?;
     black_holes(run).await?;
     stopped_reader(run).await?;
-    all_at_once(run).await
+    simultaneous_reconnects(run).await
 }
 
-/// What becomes of what was acknowledged when the process ends.
-pub(crate) async fn process(run: &mut Run, kills: usize) -> Done {
-    killed(run, kills).await?;
-    stopped(run).await
+/// Kills and stops of the process.
+pub(crate) async fn process(run: &mut Run, count: usize) -> Done {
+    kills(run, count).await?;
+    stops(run).await
 }
 
-/// Nothing happens, but that people come and go.
+/// No faults; visitors come and go.
 pub(crate) async fn calm(run: &mut Run) -> Done {
     let provokes = &["realtime_messages_accepted_total", "realtime_deliveries_total"];
     run.phase("calm", provokes, async |run| {
         run.crowd.load(Load::Short);
         for _ in 0..5 {
             run.acks(30).await?;
-            run.crowd.stir(&mut run.rng);
+            run.crowd.toggle_visitors(&mut run.rng);
         }
         Ok(())
     })
     .await
 }
 
-/// Killed under load, again and again; some times more where no kill has yet fallen between a commit and its ack.
-pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
+/// Kills under load. Continues, up to ten times as often, until a kill has fallen between a commit and its ack.
+pub(crate) async fn kills(run: &mut Run, count: usize) -> Done {
     let hits = "realtime_dedup_hits_total";
     let provokes = &[
         "client_reconnects",
@@ -66,21 +69,21 @@ pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
         "realtime_replays_total{status=\"complete\"}",
     ];
     run.phase("kills", provokes, async |run| {
-        let before = run.ever(hits).await;
-        for kill in 0..10 * kills {
-            if kill >= kills && run.ever(hits).await > before {
+        let before = run.total(hits).await;
+        for kill in 0..10 * count {
+            if kill >= count && run.total(hits).await > before {
                 break;
             }
             run.crowd.load(Load::Short);
-            run.crowd.stir(&mut run.rng);
+            run.crowd.toggle_visitors(&mut run.rng);
             let load = run.rng.u64(20..60);
             run.acks(load).await?;
-            // Now and then nothing has healed yet when it is killed again.
+            // Sometimes a second kill follows before recovery.
             for _ in 0..usize::from(run.rng.u8(..4) == 0) {
-                let node = run.any();
-                run.kill_at_once(node).await?;
+                let node = run.random_node();
+                run.kill_without_waiting(node).await?;
             }
-            let node = run.any();
+            let node = run.random_node();
             run.kill(node).await?;
         }
         Ok(())
@@ -88,8 +91,8 @@ pub(crate) async fn killed(run: &mut Run, kills: usize) -> Done {
     .await
 }
 
-/// Stopped as an operator does.
-pub(crate) async fn stopped(run: &mut Run) -> Done {
+/// Stops with SIGTERM.
+pub(crate) async fn stops(run: &mut Run) -> Done {
     let provokes =
         &["client_reconnects", "client_closes=1012", "realtime_replays_total{status=\"complete\"}"];
     run.phase("stops", provokes, async |run| {
@@ -103,15 +106,15 @@ pub(crate) async fn stopped(run: &mut Run) -> Done {
     .await
 }
 
-/// Some connections end while acks are on their way.
-pub(crate) async fn ended(run: &mut Run, name: &str, how: Flow) -> Done {
+/// Ends some connections while acks are on their way.
+pub(crate) async fn ended_connections(run: &mut Run, name: &str, how: Flow) -> Done {
     let provokes =
         &["client_reconnects", "realtime_dedup_hits_total", "realtime_replays_total{status=\"complete\"}"];
     run.phase(name, provokes, async |run| {
         for _ in 0..8 {
             run.crowd.load(Load::Short);
             run.acks(30).await?;
-            let some = run.crowd.some(0.4, &mut run.rng);
+            let some = run.crowd.pick_share(0.4, &mut run.rng);
             run.end_between_message_and_ack(&some, how).await?;
         }
         Ok(())
@@ -119,34 +122,34 @@ pub(crate) async fn ended(run: &mut Run, name: &str, how: Flow) -> Done {
     .await
 }
 
-/// Nothing passes on some connections, both ways or one, until both sides have given them up.
+/// Holds some connections in one or both directions until both sides have dropped them.
 async fn black_holes(run: &mut Run) -> Done {
     let provokes = &["client_reconnects", "client_closes=4006", "realtime_dedup_hits_total"];
     run.phase("black holes", provokes, async |run| {
         for how in [Flow::Held, Flow::HeldToServer, Flow::HeldToClient] {
             run.crowd.load(Load::Short);
             run.acks(30).await?;
-            let some = run.crowd.some(0.3, &mut run.rng);
-            run.hold(&some, how).await?;
+            let some = run.crowd.pick_share(0.3, &mut run.rng);
+            run.hold_connections(&some, how).await?;
         }
         Ok(())
     })
     .await
 }
 
-/// Somebody stops reading while there is much to read. Where that is too little to fill what is between in time, the
-/// server gives them up for their silence, and it is somebody else's turn.
+/// A listener stops reading under heavy traffic. If the traffic is too little to fill the buffers in time, the server
+/// closes the silent listener with 4006, and another one stops reading.
 async fn stopped_reader(run: &mut Run) -> Done {
     let (too_slow, silent) = ("realtime_closes_total{code=\"4008\"}", "realtime_closes_total{code=\"4006\"}");
     let provokes = &[too_slow, "realtime_replays_total{status=\"complete\"}"];
-    run.phase("a reader that stops", provokes, async |run| {
+    run.phase("stopped reader", provokes, async |run| {
         for _ in 0..10 {
             let before = run.sum(too_slow).await;
             run.crowd.load(Load::Long);
-            let reader = run.crowd.listener(&mut run.rng);
+            let reader = run.crowd.pick_listener(&mut run.rng);
             let left = run.connections(&reader);
-            run.crowd.deafen(&reader);
-            run.moves(&[too_slow, silent]).await?;
+            run.crowd.stop_reading(&reader);
+            run.wait_for_change(&[too_slow, silent]).await?;
             run.crowd.load(Load::Short);
             if run.sum(too_slow).await > before {
                 return run.heal(left).await;
@@ -158,15 +161,15 @@ async fn stopped_reader(run: &mut Run) -> Done {
     .await
 }
 
-/// Everybody has to come back at once.
-async fn all_at_once(run: &mut Run) -> Done {
+/// All clients reconnect at once.
+async fn simultaneous_reconnects(run: &mut Run) -> Done {
     let provokes = &["client_reconnects", "realtime_replays_total{status=\"complete\"}"];
-    run.phase("all at once", provokes, async |run| {
+    run.phase("simultaneous reconnects", provokes, async |run| {
         for _ in 0..4 {
             run.crowd.load(Load::Short);
             run.acks(30).await?;
             let all: BTreeSet<_> = run.all_connections().into_keys().collect();
-            run.end(&all, Flow::Reset).await?;
+            run.end_connections(&all, Flow::Reset).await?;
         }
         Ok(())
     })

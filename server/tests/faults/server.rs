@@ -1,4 +1,4 @@
-//! `realtime-server` as a process: started, killed, stopped, started again on the same directory, and watched.
+//! `realtime-server` as a process that tests start, kill, stop and restart on the same directory.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,13 +23,13 @@ use tokio::time::timeout;
 use crate::history::Usage;
 use crate::metrics::Samples;
 use crate::recorder::Stuck;
-use crate::wire::PATIENCE;
+use crate::wire::TIMEOUT;
 
 const SECRET: &str = "a secret that only these tests know";
-/// Longer than any run, and than the hours that clocks jump.
+/// Longer than any run and the jumps of clocks.
 const TOKEN_SECONDS: u64 = 7 * 24 * 3_600;
 
-/// Limits so high that no load meets them, and waits so short that faults are noticed while one watches.
+/// Limits high enough for every load, and timeouts short enough to detect faults within a test.
 const FLAGS: [&str; 20] = [
     "serve",
     "--listen=127.0.0.1:0",
@@ -53,7 +53,7 @@ const FLAGS: [&str; 20] = [
     "--shutdown-deadline=5s",
 ];
 
-/// A token for a user, good for longer than any run.
+/// Token of a user, valid for longer than any run.
 pub(crate) fn token(user: &str) -> String {
     let claims = Claims {
         sub: UserId::new(user).expect("a user id"),
@@ -67,7 +67,7 @@ pub(crate) fn token(user: &str) -> String {
     mint(&Secret::new(SECRET.as_bytes()).expect("long enough"), &claims)
 }
 
-/// How servers are started: what outlives a process.
+/// Data directory, flags and environment of a server. They outlive its processes.
 pub(crate) struct Site {
     directory: TempDir,
     flags: Vec<String>,
@@ -75,7 +75,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A site with a directory of its own.
+    /// Creates a site with a new directory.
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().expect("a directory");
         fs::create_dir(directory.path().join("data")).expect("a directory");
@@ -92,17 +92,17 @@ impl Site {
         self
     }
 
-    /// Where the server keeps its files.
+    /// Data directory of the server.
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    /// Starts a server, and waits until it listens.
+    /// Starts a server and waits until it listens.
     pub(crate) async fn start(&self) -> Process {
-        self.try_start().await.unwrap_or_else(|Stuck { awaited }| panic!("in vain: {awaited}"))
+        self.try_start().await.unwrap_or_else(|Stuck { awaited }| panic!("timed out: {awaited}"))
     }
 
-    /// The same of a server that may be broken.
+    /// Starts a server that may be broken. Fails if it does not listen in time.
     pub(crate) async fn try_start(&self) -> Result<Process, Stuck> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
         command.args(FLAGS).args(&self.flags).arg("--data-dir").arg(self.data());
@@ -117,18 +117,18 @@ impl Site {
     }
 }
 
-/// What a server says on standard error.
+/// Standard error of a server.
 #[derive(Default)]
 struct Log {
     text: Mutex<String>,
-    /// Where it listens, once it has said so; or that it will say nothing more.
-    said: watch::Sender<Said>,
+    /// State of the server, as read from its log.
+    state: watch::Sender<ServerState>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Said {
+enum ServerState {
     #[default]
-    Nothing,
+    Starting,
     Listening(SocketAddr),
     Ended,
 }
@@ -138,17 +138,17 @@ impl Log {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if let Some((_, rest)) = line.split_once("ws://") {
                 let address = rest.split('/').next().and_then(|text| text.parse().ok());
-                self.said.send_replace(Said::Listening(address.expect("an address")));
+                self.state.send_replace(ServerState::Listening(address.expect("an address")));
             }
             let mut text = self.text.lock();
             text.push_str(&line);
             text.push('\n');
         }
-        self.said.send_replace(Said::Ended);
+        self.state.send_replace(ServerState::Ended);
     }
 }
 
-/// A server that runs; it is killed with this.
+/// A running server. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
     log: Arc<Log>,
@@ -157,10 +157,10 @@ pub(crate) struct Process {
 
 impl Process {
     async fn listening(mut self) -> Result<Self, Stuck> {
-        let mut said = self.log.said.subscribe();
-        let listening = timeout(PATIENCE, said.wait_for(|said| *said != Said::Nothing)).await;
-        match listening.map(|said| said.map(|said| *said)) {
-            Ok(Ok(Said::Listening(address))) => self.address = address,
+        let mut state = self.log.state.subscribe();
+        let listening = timeout(TIMEOUT, state.wait_for(|state| *state != ServerState::Starting)).await;
+        match listening.map(|state| state.map(|state| *state)) {
+            Ok(Ok(ServerState::Listening(address))) => self.address = address,
             other => {
                 let awaited = format!("the server listens ({other:?}):\n{}", self.log());
                 return Err(Stuck { awaited });
@@ -173,7 +173,7 @@ impl Process {
         self.address
     }
 
-    /// What it said so far.
+    /// Log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().clone()
     }
@@ -182,37 +182,37 @@ impl Process {
         Samples::scrape(self.address).await.unwrap_or_default()
     }
 
-    /// Ends it on the spot.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
+        self.child.kill().expect("a running process");
+        self.child.wait().expect("an exit status");
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("it runs");
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("a running process");
     }
 
-    /// Asks it to stop, and waits for that.
+    /// Sends SIGTERM and waits for the end.
     pub(crate) async fn stop(&mut self) -> Result<ExitStatus, Stuck> {
         self.terminate();
         self.ended().await
     }
 
-    /// What it logged when it panicked.
+    /// Log lines of panics.
     pub(crate) fn panics(&self) -> Vec<String> {
         self.log().lines().filter(|line| line.contains(" panicked at ")).map(str::to_owned).collect()
     }
 
-    /// Waits for its end, of whatever cause.
+    /// Waits until the process ends for any reason.
     pub(crate) async fn ended(&mut self) -> Result<ExitStatus, Stuck> {
-        let mut said = self.log.said.subscribe();
-        let ended = timeout(PATIENCE, said.wait_for(|said| *said == Said::Ended)).await.map(drop);
+        let mut state = self.log.state.subscribe();
+        let ended = timeout(TIMEOUT, state.wait_for(|state| *state == ServerState::Ended)).await.map(drop);
         ended.map_err(|_| Stuck { awaited: format!("the server ends:\n{}", self.log()) })?;
-        Ok(self.child.wait().expect("it ends"))
+        Ok(self.child.wait().expect("an exit status"))
     }
 
-    /// What it holds; nothing where the system does not say.
+    /// Resources of the process. `None`: the system does not report them.
     pub(crate) async fn usage(&self) -> Option<Usage> {
         let process = Path::new("/proc").join(self.child.id().to_string());
         let descriptors = fs::read_dir(process.join("fd")).ok()?.count() as u64;
@@ -229,13 +229,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The exit code, or a signal as a negative number.
+/// Exit code, or the number of the signal as a negative number.
 pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap_or(i32::MIN)
 }

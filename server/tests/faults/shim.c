@@ -1,15 +1,15 @@
 /*
- * A disk that is slow, full or broken, a clock that jumps, and a record of what reached the disk when: preloaded into
- * a server (LD_PRELOAD, 64-bit Linux), and changed by the test while the server runs.
+ * A library that simulates a slow, full or broken disk and a jumping clock, and records all writes. It is preloaded into
+ * a server (LD_PRELOAD, 64-bit Linux). The test changes its settings while the server runs.
  *
- *   REALTIME_SHIM_DATA     the directory whose files this is about; all else passes untouched
- *   REALTIME_SHIM_CONTROL  a file of `struct control`, mapped by both sides
- *   REALTIME_SHIM_RECORD   where operations are appended; without it nothing is recorded
+ *   REALTIME_SHIM_DATA     the directory whose files are affected; all others pass unchanged
+ *   REALTIME_SHIM_CONTROL  a file with a `struct control`, mapped by both sides
+ *   REALTIME_SHIM_RECORD   the file to which operations are appended; without it nothing is recorded
  *
- * It stands before those functions of libc that the server and its SQLite use to write files and to read the clock.
- * Each calls the kernel itself, so that nothing has to be looked up and nothing can call back into this file. A record
- * is a `struct record`, the path, and the data; operations and their records are under one lock, so that they are in
- * the order in which they happened. SQLite's `-shm` is made anew at each start and is not recorded.
+ * The library replaces the libc functions with which the server and its SQLite write files and read the clock. Each
+ * function calls the kernel directly. So no symbol has to be looked up, and nothing calls back into this file. A record
+ * is a `struct record`, the path and the data. One lock covers an operation and its record, so records are in the order
+ * of the operations. SQLite's `-shm` file is created anew at each start and is not recorded.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,32 +28,32 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Shared with shim.rs, which knows where each field is. */
+/* Shared with shim.rs, which has the offsets of the fields. */
 struct control {
-    _Atomic uint32_t sync_delay_us; /* before each fsync */
-    _Atomic uint32_t sync_errno;    /* each fsync fails with it, and does nothing */
-    _Atomic uint32_t write_errno;   /* so does whatever makes a file longer or changes it */
-    _Atomic uint32_t write_delay_us; /* before each of those */
+    _Atomic uint32_t sync_delay_us; /* delay before each fsync */
+    _Atomic uint32_t sync_errno;    /* each fsync fails with this error and does nothing; 0: none */
+    _Atomic uint32_t write_errno;   /* the same for each call that writes to or resizes a file */
+    _Atomic uint32_t write_delay_us; /* delay before each write */
     _Atomic int64_t clock_offset_s; /* added to the time of day */
     _Atomic uint64_t syncs_begun;
-    _Atomic uint64_t syncs_done; /* that succeeded */
+    _Atomic uint64_t syncs_done; /* successful syncs only */
 };
 
 struct record {
     uint32_t kind;
     uint32_t path_bytes;
-    uint64_t offset; /* in the file; of a truncation the new length; of a sync its number */
+    uint64_t offset; /* offset in the file; for a truncation the new length; for a sync its number */
     uint64_t data_bytes;
 };
 
 enum { WRITTEN = 1, TRUNCATED = 2, SYNC_BEGUN = 3, SYNC_DONE = 4, CREATED = 5, UNLINKED = 6, RENAMED = 7 };
 
-static struct control nothing;
-static struct control *control = &nothing;
+static struct control no_effects;
+static struct control *control = &no_effects;
 static const char *data;
 static size_t data_bytes;
 static int record_fd = -1;
-static pthread_mutex_t in_order = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t record_lock = PTHREAD_MUTEX_INITIALIZER;
 
 __attribute__((constructor)) static void set_up(void) {
     const char *path = getenv("REALTIME_SHIM_CONTROL");
@@ -71,11 +71,11 @@ __attribute__((constructor)) static void set_up(void) {
     data_bytes = data ? strlen(data) : 0;
 }
 
-static int is_ours(const char *path) {
+static int is_below_data(const char *path) {
     return data && strncmp(path, data, data_bytes) == 0 && (path[data_bytes] == '/' || path[data_bytes] == 0);
 }
 
-/* The path of an open file, if it is one of ours. */
+/* Writes the path of an open file; returns 0 if it is not below the data directory. */
 static int path_of(int fd, char path[4096]) {
     char link[32];
     int saved = errno;
@@ -83,7 +83,7 @@ static int path_of(int fd, char path[4096]) {
     ssize_t length = data ? readlink(link, path, 4095) : -1;
     errno = saved;
     path[length > 0 ? length : 0] = 0;
-    return length > 0 && is_ours(path);
+    return length > 0 && is_below_data(path);
 }
 
 static int is_recorded(const char *path) {
@@ -91,7 +91,7 @@ static int is_recorded(const char *path) {
     return record_fd >= 0 && (length < 4 || strcmp(path + length - 4, "-shm") != 0);
 }
 
-/* Appends a record. A test that cannot have it must not go on. */
+/* Appends a record. Aborts on failure, because the test needs a complete record. */
 static void append(uint32_t kind, const char *path, uint64_t offset, const void *bytes, uint64_t length) {
     struct record head = {kind, (uint32_t)strlen(path), offset, length};
     struct iovec parts[] = {{&head, sizeof head}, {(void *)path, head.path_bytes}, {(void *)bytes, length}};
@@ -102,7 +102,7 @@ static void append(uint32_t kind, const char *path, uint64_t offset, const void 
     errno = saved;
 }
 
-static void rest(uint32_t microseconds) {
+static void delay(uint32_t microseconds) {
     struct timespec left = {microseconds / 1000000, (long)(microseconds % 1000000) * 1000};
     while (microseconds && nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
@@ -114,23 +114,23 @@ static int fails(uint32_t error) {
     return error != 0;
 }
 
-/* Writing: `offset` is -1 where the file's own is meant. */
+/* Writes at `offset`, or at the file's own offset if it is -1. */
 static ssize_t put(int fd, const void *bytes, size_t length, off_t offset) {
     char path[4096];
-    int ours = path_of(fd, path);
-    if (ours)
-        rest(control->write_delay_us);
-    if (ours && fails(control->write_errno))
+    int affected = path_of(fd, path);
+    if (affected)
+        delay(control->write_delay_us);
+    if (affected && fails(control->write_errno))
         return -1;
-    int recorded = ours && is_recorded(path);
+    int recorded = affected && is_recorded(path);
     if (recorded)
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
     off_t place = offset >= 0 || !recorded ? offset : (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
     ssize_t written = offset >= 0 ? syscall(SYS_pwrite64, fd, bytes, length, offset) : syscall(SYS_write, fd, bytes, length);
     if (recorded) {
         if (written > 0)
             append(WRITTEN, path, (uint64_t)place, bytes, (uint64_t)written);
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
     return written;
 }
@@ -141,17 +141,17 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset) { ret
 
 int ftruncate(int fd, off_t length) {
     char path[4096];
-    int ours = path_of(fd, path);
-    if (ours && fails(control->write_errno))
+    int affected = path_of(fd, path);
+    if (affected && fails(control->write_errno))
         return -1;
-    int recorded = ours && is_recorded(path);
+    int recorded = affected && is_recorded(path);
     if (recorded)
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
     int done = (int)syscall(SYS_ftruncate, fd, length);
     if (recorded) {
         if (done == 0)
             append(TRUNCATED, path, (uint64_t)length, "", 0);
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
     return done;
 }
@@ -171,22 +171,22 @@ static int sync_with(long call, int fd) {
         return (int)syscall(call, fd);
     uint64_t number = atomic_fetch_add(&control->syncs_begun, 1) + 1;
     if (record_fd >= 0) {
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
         append(SYNC_BEGUN, path, number, "", 0);
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
-    rest(control->sync_delay_us);
+    delay(control->sync_delay_us);
     if (fails(control->sync_errno))
         return -1;
     int done = (int)syscall(call, fd);
     if (done == 0) {
         if (record_fd >= 0)
-            pthread_mutex_lock(&in_order);
+            pthread_mutex_lock(&record_lock);
         if (record_fd >= 0)
             append(SYNC_DONE, path, number, "", 0);
         atomic_fetch_add(&control->syncs_done, 1);
         if (record_fd >= 0)
-            pthread_mutex_unlock(&in_order);
+            pthread_mutex_unlock(&record_lock);
     }
     return done;
 }
@@ -195,9 +195,9 @@ int fsync(int fd) { return sync_with(SYS_fsync, fd); }
 int fdatasync(int fd) { return sync_with(SYS_fdatasync, fd); }
 
 static int open_at(int directory, const char *path, int flags, mode_t mode) {
-    int recorded = (flags & O_CREAT) && is_ours(path) && is_recorded(path);
+    int recorded = (flags & O_CREAT) && is_below_data(path) && is_recorded(path);
     if (recorded)
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
     int is_new = recorded && syscall(SYS_faccessat, AT_FDCWD, path, F_OK) != 0;
     int fd = (int)syscall(SYS_openat, directory, path, flags, mode);
     if (recorded) {
@@ -205,44 +205,44 @@ static int open_at(int directory, const char *path, int flags, mode_t mode) {
             append(CREATED, path, 0, "", 0);
         else if (fd >= 0 && (flags & O_TRUNC))
             append(TRUNCATED, path, 0, "", 0);
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
     return fd;
 }
 
 #define OPEN(name)                                                                                                     \
     int name(const char *path, int flags, ...) {                                                                       \
-        va_list rest;                                                                                                  \
-        va_start(rest, flags);                                                                                         \
-        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;                                         \
-        va_end(rest);                                                                                                  \
+        va_list list;                                                                                                  \
+        va_start(list, flags);                                                                                         \
+        mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;                                         \
+        va_end(list);                                                                                                  \
         return open_at(AT_FDCWD, path, flags, mode);                                                                   \
     }
 OPEN(open)
 OPEN(open64)
 
 int unlink(const char *path) {
-    int recorded = is_ours(path) && is_recorded(path);
+    int recorded = is_below_data(path) && is_recorded(path);
     if (recorded)
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
     int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
     if (recorded) {
         if (done == 0)
             append(UNLINKED, path, 0, "", 0);
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
     return done;
 }
 
 int rename(const char *from, const char *to) {
-    int recorded = is_ours(from) && is_recorded(from);
+    int recorded = is_below_data(from) && is_recorded(from);
     if (recorded)
-        pthread_mutex_lock(&in_order);
+        pthread_mutex_lock(&record_lock);
     int done = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
     if (recorded) {
         if (done == 0)
             append(RENAMED, from, 0, to, strlen(to));
-        pthread_mutex_unlock(&in_order);
+        pthread_mutex_unlock(&record_lock);
     }
     return done;
 }

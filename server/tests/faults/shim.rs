@@ -1,7 +1,8 @@
-//! The preloaded library of `shim.c`: built once, set up for a [`Site`], and moved while its server runs.
+//! Control of the preloaded library of `shim.c`: builds it, adds it to a [`Site`], and changes disk and clock at run
+//! time.
 //!
-//! Both sides map one small file. Here it is written and read as a file, which on Linux is the same memory: each field
-//! is aligned and written in one go.
+//! Both sides map one small file. This side reads and writes it as a file, which on Linux is the same memory. Each
+//! field is aligned and written in one call.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -14,9 +15,9 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use crate::server::Site;
-use crate::wire::PATIENCE;
+use crate::wire::TIMEOUT;
 
-/// The file's length, and where `struct control` has its fields.
+/// Length of the file, and offsets of the fields of `struct control`.
 const BYTES: u64 = 40;
 const SYNC_DELAY_US: u64 = 0;
 const SYNC_ERRNO: u64 = 4;
@@ -26,11 +27,11 @@ const CLOCK_OFFSET_S: u64 = 16;
 const SYNCS_BEGUN: u64 = 24;
 const SYNCS_DONE: u64 = 32;
 
-/// The library, built when it is first needed.
+/// The library, built at the first use.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.c");
-    // Another process may be at the same: the last one to rename wins, with the same.
+    // Other processes may build it at the same time. Each renames the same content, so the order does not matter.
     let (built, library) =
         (directory.join(format!("shim-{}.so", std::process::id())), directory.join("shim.so"));
     let mut cc = Command::new("cc");
@@ -41,7 +42,7 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     library
 });
 
-/// What a server's disk and clock do from now on. Clones are the same.
+/// Handle of a server's simulated disk and clock. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Shim {
     control: Arc<File>,
@@ -54,7 +55,7 @@ impl Shim {
         Self::set_up(site, false)
     }
 
-    /// The same, with a record of what they write.
+    /// Preloads the library, with a record of all writes.
     pub(crate) fn recording(site: Site) -> (Site, Self) {
         Self::set_up(site, true)
     }
@@ -65,7 +66,7 @@ impl Shim {
         let control = control.expect("a file");
         control.set_len(BYTES).expect("a file");
         let record = records.then(|| site.data().with_file_name("record"));
-        let data = fs::canonicalize(site.data()).expect("it exists");
+        let data = fs::canonicalize(site.data()).expect("a directory");
         let mut site = site
             .env("LD_PRELOAD", &*LIBRARY)
             .env("REALTIME_SHIM_CONTROL", path)
@@ -86,67 +87,67 @@ impl Shim {
         u64::from_ne_bytes(bytes)
     }
 
-    /// Each sync takes that much longer.
+    /// Delays each sync.
     pub(crate) fn delay_syncs(&self, by: Duration) {
         self.put(&micros(by).to_ne_bytes(), SYNC_DELAY_US);
     }
 
-    /// Each write takes that much longer.
+    /// Delays each write.
     pub(crate) fn delay_writes(&self, by: Duration) {
         self.put(&micros(by).to_ne_bytes(), WRITE_DELAY_US);
     }
 
-    /// Each sync fails, or not any more.
+    /// Makes each sync fail, or succeed again.
     pub(crate) fn fail_syncs(&self, fail: bool) {
         let errno = fail.then_some(Errno::IO);
         self.put(&errno.map_or(0, Errno::raw_os_error).to_ne_bytes(), SYNC_ERRNO);
     }
 
-    /// Each write fails like that, or not any more.
+    /// Makes each write fail with `errno`. `None`: writes succeed again.
     fn fail_writes_with(&self, errno: Option<Errno>) {
         self.put(&errno.map_or(0, Errno::raw_os_error).to_ne_bytes(), WRITE_ERRNO);
     }
 
-    /// Each write fails, or not any more.
+    /// Makes each write fail, or succeed again.
     pub(crate) fn fail_writes(&self, fail: bool) {
         self.fail_writes_with(fail.then_some(Errno::IO));
     }
 
-    /// The disk is full, or not any more.
+    /// Fills the disk, or frees it again.
     pub(crate) fn fill_disk(&self, full: bool) {
         self.fail_writes_with(full.then_some(Errno::NOSPC));
     }
 
-    /// The time of day is that much ahead of what it is, or behind. The monotonic clock goes on.
+    /// Moves the time of day by `ahead_s` seconds from the real one. The monotonic clock is not changed.
     pub(crate) fn set_clock(&self, ahead_s: i64) {
         self.put(&ahead_s.to_ne_bytes(), CLOCK_OFFSET_S);
     }
 
-    /// How many syncs have begun.
+    /// Number of syncs that have begun.
     pub(crate) fn syncs_begun(&self) -> u64 {
         self.get(SYNCS_BEGUN)
     }
 
-    /// Waits for a sync after so many have begun. The shim is only a few numbers in a file: they are looked at.
+    /// Waits until more than `begun` syncs have begun. The file gives no events, so this polls.
     pub(crate) async fn next_sync(&self, begun: u64) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIMEOUT;
         while self.syncs_begun() == begun {
-            assert!(Instant::now() < until, "something is synced");
+            assert!(Instant::now() < until, "no sync has begun");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// How many syncs are done, and have succeeded.
+    /// Number of syncs that have succeeded.
     pub(crate) fn syncs_done(&self) -> u64 {
         self.get(SYNCS_DONE)
     }
 
-    /// Where operations are recorded.
+    /// Path of the record of operations.
     pub(crate) fn record(&self) -> &Path {
-        self.record.as_deref().expect("it records")
+        self.record.as_deref().expect("a shim that records")
     }
 }
 
 fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).expect("seconds")
+    u32::try_from(time.as_micros()).expect("a delay of at most 71 minutes")
 }

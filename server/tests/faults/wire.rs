@@ -1,4 +1,4 @@
-//! Frames as they go over the wire, written and read by hand: nothing here is the project's own client or codec.
+//! Frames of the protocol, written and read without the project's own client and codec.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::history::{Entry, Name, Position, Recovery};
 
-/// For a connection to be made, and for a frame to be written.
+/// Limit for connecting, and for writing a frame.
 const DIAL: Duration = Duration::from_secs(3);
-/// For a frame that has to come: it fails a test that hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
-/// What the kernel keeps at most of what is not read: little, so that a server notices.
-const KEPT: u32 = 32 * 1024;
+/// Limit for an expected event. It ends a test that hangs.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+/// Size of the kernel's receive buffer: small, so that a server notices a reader that stops.
+const BUFFER_BYTES: u32 = 32 * 1024;
 
-/// A frame of the server: all the fields that any has, as far as they matter here.
+/// A frame of the server, with the fields of all kinds that these tests need.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Frame {
     #[serde(rename = "type")]
@@ -44,27 +44,26 @@ pub(crate) struct Frame {
     pub(crate) member_count: Option<u64>,
 }
 
-/// What comes from a connection.
+/// Input from a connection.
 #[derive(Debug)]
-pub(crate) enum Came {
+pub(crate) enum Incoming {
     Frame(Box<Frame>, String),
-    /// A ping or its like: a sign of life.
-    Sign,
-    /// What is no frame of the protocol.
-    Nonsense(String),
-    /// The end, with the code of the close if one came.
+    /// A ping, pong or other frame without content.
+    Control,
+    /// Text that is not a frame of the protocol.
+    Violation(String),
+    /// End of the connection, with the close code if one arrived.
     End(Option<u16>),
 }
 
-/// A connection.
 pub(crate) struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// Connects; nothing where that fails or takes too long. Tells the port that it came from.
+    /// Connects, and returns the local port. `None`: it failed or took too long.
     pub(crate) async fn dial(address: SocketAddr, token: &str) -> Option<(Self, u16)> {
         let dial = async {
             let socket = TcpSocket::new_v4().ok()?;
-            socket.set_recv_buffer_size(KEPT).ok()?;
+            socket.set_recv_buffer_size(BUFFER_BYTES).ok()?;
             let stream = socket.connect(address).await.ok()?;
             stream.set_nodelay(true).ok()?;
             let port = stream.local_addr().ok()?.port();
@@ -75,13 +74,13 @@ impl Socket {
         timeout(DIAL, dial).await.ok().flatten()
     }
 
-    /// Sends a frame; tells whether the connection took it.
+    /// Sends a frame. False: the connection failed.
     pub(crate) async fn send(&mut self, frame: &Value) -> bool {
         let message = Message::text(frame.to_string());
         timeout(DIAL, self.0.send(message)).await.is_ok_and(|sent| sent.is_ok())
     }
 
-    /// Says goodbye on purpose.
+    /// Closes the connection with a handshake.
     pub(crate) async fn close(mut self) {
         let close = CloseFrame { code: 1000.into(), reason: "".into() };
         let farewell = async {
@@ -89,37 +88,37 @@ impl Socket {
                 while self.0.next().await.is_some_and(|next| next.is_ok()) {}
             }
         };
-        // Whoever does not answer it is left.
+        // A peer that does not answer is dropped.
         let _ = timeout(DIAL, farewell).await;
     }
 
-    /// What comes next. Nothing is lost if it is not awaited to the end.
-    pub(crate) async fn next(&mut self) -> Came {
+    /// Returns the next input. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Incoming {
         match self.0.next().await {
             Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                Ok(frame) => Came::Frame(Box::new(frame), text.to_string()),
-                Err(fault) => Came::Nonsense(format!("{fault}: {text}")),
+                Ok(frame) => Incoming::Frame(Box::new(frame), text.to_string()),
+                Err(fault) => Incoming::Violation(format!("{fault}: {text}")),
             },
-            Some(Ok(Message::Close(close))) => Came::End(close.map(|close| close.code.into())),
-            Some(Ok(_)) => Came::Sign,
+            Some(Ok(Message::Close(close))) => Incoming::End(close.map(|close| close.code.into())),
+            Some(Ok(_)) => Incoming::Control,
             Some(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Protocol(_)))
-            | None => Came::End(None),
-            Some(Err(other)) => Came::Nonsense(other.to_string()),
+            | None => Incoming::End(None),
+            Some(Err(other)) => Incoming::Violation(other.to_string()),
         }
     }
 
-    /// The next frame that is so; nothing where the connection ends first, or nothing comes for too long.
-    pub(crate) async fn wait_for(&mut self, is_so: impl Fn(&Frame) -> bool) -> Option<Frame> {
+    /// Returns the next frame for which `matches` holds. `None`: the connection ended or the limit passed.
+    pub(crate) async fn wait_for(&mut self, matches: impl Fn(&Frame) -> bool) -> Option<Frame> {
         let wait = async {
             loop {
                 match self.next().await {
-                    Came::Frame(frame, _) if is_so(&frame) => return Some(*frame),
-                    Came::Frame(..) | Came::Sign => {}
-                    Came::Nonsense(_) | Came::End(_) => return None,
+                    Incoming::Frame(frame, _) if matches(&frame) => return Some(*frame),
+                    Incoming::Frame(..) | Incoming::Control => {}
+                    Incoming::Violation(_) | Incoming::End(_) => return None,
                 }
             }
         };
-        timeout(PATIENCE, wait).await.ok().flatten()
+        timeout(TIMEOUT, wait).await.ok().flatten()
     }
 }
 

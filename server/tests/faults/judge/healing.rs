@@ -1,15 +1,15 @@
-//! Rules about what comes after a fault (9, 10).
+//! Rules about the time after a fault (9, 10).
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::{Anomaly, Case, Late, Message};
-use crate::history::{Act, History, Name, What};
+use crate::history::{Act, EventKind, History, Name};
 
-/// How long everything may take to be as it was once nothing is in the way any more.
+/// Limit for recovery after the end of the faults.
 const HEALED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The moment from which on nothing is in the way.
+/// End of all faults.
 #[derive(Clone, Copy)]
 struct Lifted {
     event: usize,
@@ -17,7 +17,7 @@ struct Lifted {
 }
 
 impl Lifted {
-    /// How late something came; nothing where it came in time.
+    /// Delay of an event that happened at `came`, or never. `None`: it was in time.
     fn late(self, came: Option<Duration>) -> Option<Late> {
         match came.map(|at| at.saturating_sub(self.at)) {
             Some(took) if took <= HEALED_WITHIN => None,
@@ -27,49 +27,50 @@ impl Lifted {
     }
 }
 
-/// What a client's connections were, and how far it was in its rooms, in the order of events.
+/// Connections and progress of a client, in the order of events.
 #[derive(Default)]
 struct Track<'a> {
-    /// Whether it was connected, lost its connection, or went.
-    states: Vec<(usize, Duration, State)>,
-    /// For each room the number up to which it had seen its log, never less than before.
+    /// Connection states with their events and times.
+    states: Vec<(usize, Duration, ConnectionState)>,
+    /// Highest seq received in each room; it never falls.
     seen: BTreeMap<&'a Name, Vec<(usize, Duration, u64)>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ConnectionState {
     Connected,
     Lost,
     Away,
 }
 
 impl Track<'_> {
-    fn state_at(&self, event: usize) -> State {
+    fn state_at(&self, event: usize) -> ConnectionState {
         let before = self.states.partition_point(|(index, ..)| *index < event);
-        before.checked_sub(1).map_or(State::Away, |last| self.states[last].2)
+        before.checked_sub(1).map_or(ConnectionState::Away, |last| self.states[last].2)
     }
 
-    /// Whether it went of its own accord within the bound: then nothing is expected of it.
+    /// True if the client left on purpose within the limit. Nothing is expected of it then.
     fn goes(&self, lifted: Lifted) -> bool {
-        self.state_at(lifted.event) == State::Away
+        self.state_at(lifted.event) == ConnectionState::Away
             || self.states.iter().any(|(index, at, state)| {
-                *state == State::Away && *index > lifted.event && *at <= lifted.at + HEALED_WITHIN
+                *state == ConnectionState::Away && *index > lifted.event && *at <= lifted.at + HEALED_WITHIN
             })
     }
 }
 
-/// Rule 9. Within the bound everyone is back, what was sent before is acked, and what was acked before is shown.
+/// Rule 9. Within the limit all clients are connected, all earlier messages are acked, and all earlier acked entries
+/// are delivered.
 pub(super) fn healed_in_time(case: &Case<'_>) -> Vec<Anomaly> {
     let tracks = tracks(case.history);
-    let lifted = case.history.events.iter().enumerate().filter(|(_, event)| event.what == What::Lifted);
+    let lifted = case.history.events.iter().enumerate().filter(|(_, event)| event.what == EventKind::Lifted);
     let lifted = lifted.map(|(event, what)| Lifted { event, at: what.at });
     let messages = case.in_order();
     lifted
         .flat_map(|lifted| {
             let staying: BTreeMap<_, _> = tracks.iter().filter(|(_, track)| !track.goes(lifted)).collect();
-            let mut anomalies = not_back(lifted, &staying);
+            let mut anomalies = not_reconnected(lifted, &staying);
             anomalies.extend(not_acked(case, lifted, &messages, &staying));
-            anomalies.extend(not_shown(case, lifted, &messages, &staying));
+            anomalies.extend(not_delivered(case, lifted, &messages, &staying));
             anomalies
         })
         .collect()
@@ -83,20 +84,20 @@ fn tracks(history: &History) -> BTreeMap<&Name, Track<'_>> {
         let track = tracks.entry(client).or_default();
         let (room, seen) = match act {
             Act::Connected => {
-                track.states.push((index, event.at, State::Connected));
+                track.states.push((index, event.at, ConnectionState::Connected));
                 continue;
             }
             Act::Lost { .. } => {
-                track.states.push((index, event.at, State::Lost));
+                track.states.push((index, event.at, ConnectionState::Lost));
                 continue;
             }
             Act::Away => {
-                track.states.push((index, event.at, State::Away));
+                track.states.push((index, event.at, ConnectionState::Away));
                 continue;
             }
             Act::Joined { room, since: None, head, .. } => (room, head.seq),
             Act::Joined { room, .. } => (room, 0),
-            Act::Shown(entry) => (&entry.room, entry.seq),
+            Act::Delivered(entry) => (&entry.room, entry.seq),
             _ => continue,
         };
         let seen_before = track.seen.entry(room).or_default();
@@ -106,16 +107,16 @@ fn tracks(history: &History) -> BTreeMap<&Name, Track<'_>> {
     tracks
 }
 
-fn not_back(lifted: Lifted, staying: &Staying<'_, '_>) -> Vec<Anomaly> {
-    let lost = staying.iter().filter(|(_, track)| track.state_at(lifted.event) == State::Lost);
+fn not_reconnected(lifted: Lifted, staying: &Staying<'_, '_>) -> Vec<Anomaly> {
+    let lost = staying.iter().filter(|(_, track)| track.state_at(lifted.event) == ConnectionState::Lost);
     lost.filter_map(|(client, track)| {
         let back = track
             .states
             .iter()
-            .find(|(index, _, state)| *index > lifted.event && *state == State::Connected)
+            .find(|(index, _, state)| *index > lifted.event && *state == ConnectionState::Connected)
             .map(|(_, at, _)| *at);
         let late = lifted.late(back)?;
-        Some(Anomaly::NotBackInTime { client: (**client).clone(), lifted: lifted.event, late })
+        Some(Anomaly::NotReconnectedInTime { client: (**client).clone(), lifted: lifted.event, late })
     })
     .collect()
 }
@@ -145,7 +146,7 @@ fn not_acked(
     .collect()
 }
 
-fn not_shown(
+fn not_delivered(
     case: &Case<'_>,
     lifted: Lifted,
     messages: &[&Message<'_>],
@@ -154,9 +155,9 @@ fn not_shown(
     let mut heads: HashMap<&Name, u64> = HashMap::new();
     for message in messages {
         let before = message.acks.iter().filter(|(event, _)| (case.loss..lifted.event).contains(event));
-        for (_, place) in before {
+        for (_, position) in before {
             let head = heads.entry(message.room).or_default();
-            *head = place.seq.max(*head);
+            *head = position.seq.max(*head);
         }
     }
     let mut anomalies = Vec::new();
@@ -168,7 +169,7 @@ fn not_shown(
             if let Some(late) = lifted.late(seen.get(reached).map(|(_, at, _)| *at))
                 && came_before
             {
-                anomalies.push(Anomaly::NotShownInTime {
+                anomalies.push(Anomaly::NotDeliveredInTime {
                     client: (**client).clone(),
                     room: (*room).clone(),
                     seq: head,
@@ -181,7 +182,7 @@ fn not_shown(
     anomalies
 }
 
-/// Rule 10. Who is there is said to be there, and nobody else.
+/// Rule 10. The reported members of a room are exactly those that are in it.
 pub(super) fn presence_is_exact(case: &Case<'_>) -> Vec<Anomaly> {
     let wrong = case.history.presence.iter().filter(|presence| {
         presence.expected != presence.members || presence.member_count != presence.expected.len() as u64

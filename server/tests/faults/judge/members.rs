@@ -1,21 +1,20 @@
-//! Rules about what members saw (3, 8).
+//! Rules about the entries that members received (3, 8).
 
 use std::collections::HashMap;
 
 use super::{Anomaly, Case};
 use crate::history::{Act, Entry, Name, Position, Recovery, Status};
 
-/// One client in one room.
+/// Progress of one client in one room.
 #[derive(Default)]
 struct Reader {
-    /// The number of the last entry that it was shown, or where it came in.
+    /// Seq of the last delivered entry, or of the head at the join.
     last: u64,
-    /// Whether it is in the room.
     member: bool,
 }
 
-/// Rule 3. Over all its connections a client sees the log entry by entry, but where it was told of a gap.
-pub(super) fn seen_is_a_run(case: &Case<'_>) -> Vec<Anomaly> {
+/// Rule 3. Over all its connections a client receives the log entry by entry, except where the server announced a gap.
+pub(super) fn members_receive_the_log(case: &Case<'_>) -> Vec<Anomaly> {
     let mut readers: HashMap<(&Name, &Name), Reader> = HashMap::new();
     let mut anomalies = Vec::new();
     for (event, _, client, connection, act) in case.history.acts() {
@@ -44,19 +43,19 @@ pub(super) fn seen_is_a_run(case: &Case<'_>) -> Vec<Anomaly> {
                 let reader = readers.entry((client, room)).or_default();
                 reader.continues(head, *recovery);
             }
-            Act::Shown(entry) => {
+            Act::Delivered(entry) => {
                 let reader = readers.entry((client, &entry.room)).or_default();
-                anomalies.extend(reader.shown(entry, client, connection, event));
+                anomalies.extend(reader.delivered(entry, client, connection, event));
             }
             _ => {}
         }
     }
-    anomalies.extend(stopped_short(case, &readers));
+    anomalies.extend(end_missing(case, &readers));
     anomalies
 }
 
 impl Reader {
-    /// Comes in; tells the announced number of replayed entries where that is not what was missed.
+    /// Applies a join. Returns `replayed` if it is not the number of missed entries.
     fn joined(
         &mut self,
         since: Option<&Position>,
@@ -73,47 +72,47 @@ impl Reader {
         miscounted.then_some(recovery.replayed)
     }
 
-    /// What follows goes on where it was, or is the newest entries of the log.
+    /// Applies a recovery: the next entries continue the old position, or are the newest of the log.
     fn continues(&mut self, head: &Position, recovery: Recovery) {
         if recovery.status != Status::Complete {
             self.last = head.seq.saturating_sub(recovery.replayed);
         }
     }
 
-    fn shown(&mut self, entry: &Entry, client: &Name, connection: u32, event: usize) -> Option<Anomaly> {
-        let (client, room, shown) = (client.clone(), entry.room.clone(), entry.seq);
+    fn delivered(&mut self, entry: &Entry, client: &Name, connection: u32, event: usize) -> Option<Anomaly> {
+        let (client, room, delivered) = (client.clone(), entry.room.clone(), entry.seq);
         if !self.member {
-            return Some(Anomaly::Uninvited { client, connection, room, shown, event });
+            return Some(Anomaly::DeliveredToNonMember { client, connection, room, delivered, event });
         }
         let expected = self.last.saturating_add(1);
-        // What follows is compared with this one: a hole is told once.
-        self.last = shown;
-        match shown.cmp(&expected) {
+        // Later entries are compared with this one, so that a hole is reported once.
+        self.last = delivered;
+        match delivered.cmp(&expected) {
             std::cmp::Ordering::Equal => None,
             std::cmp::Ordering::Less => {
-                Some(Anomaly::Repeated { client, connection, room, expected, shown, event })
+                Some(Anomaly::Repeated { client, connection, room, expected, delivered, event })
             }
             std::cmp::Ordering::Greater => {
-                Some(Anomaly::Missed { client, connection, room, expected, shown, event })
+                Some(Anomaly::Missed { client, connection, room, expected, delivered, event })
             }
         }
     }
 }
 
-/// Who is in a room to the end has seen all of it.
-fn stopped_short(case: &Case<'_>, readers: &HashMap<(&Name, &Name), Reader>) -> Vec<Anomaly> {
+/// A member at the end of the run has received the whole log.
+fn end_missing(case: &Case<'_>, readers: &HashMap<(&Name, &Name), Reader>) -> Vec<Anomaly> {
     let members = readers.iter().filter(|(_, reader)| reader.member);
     members
         .filter_map(|((client, room), reader)| {
             let expected = case.logs.get(&***room)?.entries.last().map_or(0, |entry| entry.seq);
             let (client, room, last) = ((*client).clone(), (*room).clone(), reader.last);
-            (last != expected).then_some(Anomaly::StoppedShort { client, room, expected, last })
+            (last != expected).then_some(Anomaly::EndMissing { client, room, expected, last })
         })
         .collect()
 }
 
-/// Rule 8. `reset`, `truncated` and `resync` are said where the schedule does what leads to them, and nowhere else.
-pub(super) fn recovered_as_allowed(case: &Case<'_>) -> Vec<Anomaly> {
+/// Rule 8. `reset`, `truncated` and `resync` occur only in phases that allow them.
+pub(super) fn recoveries_are_allowed(case: &Case<'_>) -> Vec<Anomaly> {
     let mut anomalies = Vec::new();
     for (event, _, client, _, act) in case.history.acts() {
         let (room, recovery, live) = match act {

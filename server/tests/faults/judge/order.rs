@@ -5,17 +5,17 @@ use std::collections::HashMap;
 use super::{Anomaly, Case, Message};
 use crate::history::Name;
 
-/// Rule 5. What one sender sent to one room is there in the order in which it was sent first. What was refused once may
-/// have taken a later place and is left out.
-pub(super) fn senders_order_holds(case: &Case<'_>) -> Vec<Anomaly> {
+/// Rule 5. Messages of one sender in one room are in the order of their first sending. A message that was refused once
+/// may have a later position and is skipped.
+pub(super) fn senders_keep_their_order(case: &Case<'_>) -> Vec<Anomaly> {
     let mut last: HashMap<(&Name, &Name), (&Message<'_>, u64)> = HashMap::new();
     let mut anomalies = Vec::new();
     for message in case.in_order().into_iter().filter(|message| !message.refused) {
-        let Some(seq) = case.places(message).first().map(|entry| entry.seq) else { continue };
+        let Some(seq) = case.copies(message).first().map(|entry| entry.seq) else { continue };
         if let Some((before, seq_before)) = last.insert((message.client, message.room), (message, seq))
             && seq < seq_before
         {
-            anomalies.push(Anomaly::Swapped {
+            anomalies.push(Anomaly::OutOfOrder {
                 client: message.client.clone(),
                 room: message.room.clone(),
                 first: (before.key.clone(), seq_before),
@@ -26,12 +26,12 @@ pub(super) fn senders_order_holds(case: &Case<'_>) -> Vec<Anomaly> {
     anomalies
 }
 
-/// Rule 6. Whoever sends after an ack was seen, by anybody, sends behind it.
-pub(super) fn acked_goes_before(case: &Case<'_>) -> Vec<Anomaly> {
+/// Rule 6. A message sent after an ack has arrived at any client is after the acked message.
+pub(super) fn later_messages_follow_acks(case: &Case<'_>) -> Vec<Anomaly> {
     let mut acks: Vec<(usize, &Name, u64)> = Vec::new();
     for message in case.messages.values() {
         let kept = message.acks.iter().filter(|(event, _)| *event >= case.loss);
-        acks.extend(kept.map(|(event, place)| (*event, message.room, place.seq)));
+        acks.extend(kept.map(|(event, position)| (*event, message.room, position.seq)));
     }
     acks.sort_unstable_by_key(|(event, ..)| *event);
     let mut acks = acks.into_iter().peekable();
@@ -43,8 +43,8 @@ pub(super) fn acked_goes_before(case: &Case<'_>) -> Vec<Anomaly> {
             *head = seq.max(*head);
         }
         let acked_before = heads.get(message.room).copied().unwrap_or(0);
-        for entry in case.places(message).into_iter().filter(|entry| entry.seq <= acked_before) {
-            anomalies.push(Anomaly::BeforeAnAckedOne {
+        for entry in case.copies(message).into_iter().filter(|entry| entry.seq <= acked_before) {
+            anomalies.push(Anomaly::BeforeEarlierAck {
                 client: message.client.clone(),
                 room: message.room.clone(),
                 key: message.key.clone(),

@@ -1,4 +1,4 @@
-//! What servers share: a Redis, and the way of each of them to it.
+//! A shared Redis, and a proxy to it for each server.
 
 use std::fs::{self, OpenOptions};
 use std::net::SocketAddr;
@@ -8,17 +8,17 @@ use crate::proxy::{Flow, Proxy};
 use crate::redis::Redis;
 use crate::server::Site;
 
-/// What a server says on its connection for announcements when that begins.
+/// Name that a server sets on its subscription connection, and the mark of that connection for the proxy.
 const SUBSCRIBER: &[u8] = b"realtime-subscriber";
 
 pub(crate) struct Cluster {
     redis: Redis,
-    /// For each server its way to Redis.
+    /// One proxy per server.
     links: Vec<Proxy>,
 }
 
 impl Cluster {
-    /// A way to that Redis for each of so many servers.
+    /// Creates a proxy to Redis for each server.
     pub(crate) async fn start(redis: Redis, servers: usize) -> Self {
         let address: SocketAddr = ([127, 0, 0, 1], redis.port()).into();
         let mut links = Vec::with_capacity(servers);
@@ -28,50 +28,50 @@ impl Cluster {
         Self { redis, links }
     }
 
-    /// Leads a site's servers to Redis, on the way of that server.
-    pub(crate) fn lead(&self, server: usize, site: Site) -> Site {
+    /// Adds the address of the server's proxy to a site.
+    pub(crate) fn route(&self, server: usize, site: Site) -> Site {
         site.flag(&format!("--redis-url=redis://{}", self.links[server].address()))
     }
 
-    /// Ends Redis as a crash would. Nothing else of the run stands still meanwhile.
+    /// Kills Redis. The rest of the run continues meanwhile.
     pub(crate) fn kill(&mut self) {
         tokio::task::block_in_place(|| self.redis.kill());
     }
 
-    /// Starts it again.
+    /// Restarts Redis.
     pub(crate) fn restart(&mut self) {
         tokio::task::block_in_place(|| self.redis.restart());
     }
 
-    /// Stops Redis from doing anything, or lets it go on.
+    /// Suspends or resumes the Redis process.
     pub(crate) fn pause(&self, paused: bool) {
         if paused { self.redis.stop() } else { self.redis.cont() }
     }
 
-    /// Does something to the connection for announcements of a server.
-    pub(crate) fn set_subscriber(&self, server: usize, how: Flow) {
-        self.links[server].set_marked(how);
+    /// Sets the flow of a server's subscription connection.
+    pub(crate) fn set_subscription_flow(&self, server: usize, how: Flow) {
+        self.links[server].set_marked_flow(how);
     }
 
-    /// How much Redis has written of what it took.
+    /// Bytes in the append-only file of Redis.
     pub(crate) fn written(&self) -> u64 {
-        fs::metadata(self.log()).expect("it is there").len()
+        fs::metadata(self.log()).expect("an append-only file").len()
     }
 
-    /// While Redis is dead: takes from its file all that it has written since, but for a rest that was half-way.
+    /// Cuts the append-only file, while Redis is dead, to the first whole transaction that ends after `written` bytes.
     pub(crate) fn cut(&self, written: u64) {
         const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
-        let bytes = fs::read(self.log()).expect("it is there");
+        let bytes = fs::read(self.log()).expect("an append-only file");
         let from = usize::try_from(written).expect("a small file");
         let next = bytes[from..].windows(EXEC.len()).position(|window| window == EXEC);
         let end = from + next.expect("more was written") + EXEC.len();
-        let file = OpenOptions::new().write(true).open(self.log()).expect("it is there");
+        let file = OpenOptions::new().write(true).open(self.log()).expect("an append-only file");
         file.set_len(end as u64).expect("cut");
     }
 
-    /// The part of its append-only file to which Redis adds.
+    /// The part of the append-only file that Redis appends to.
     fn log(&self) -> PathBuf {
-        let files = fs::read_dir(self.redis.dir().join("appendonlydir")).expect("it is there");
+        let files = fs::read_dir(self.redis.dir().join("appendonlydir")).expect("an append-only file");
         let mut paths = files.map(|file| file.expect("a file").path());
         paths.find(|path| path.to_string_lossy().ends_with(".incr.aof")).expect("one")
     }

@@ -1,4 +1,4 @@
-//! One server of a run: how it is started, its process, and the way of clients to it.
+//! One server of a run: its site, its process, and the proxy for its clients.
 
 use crate::history::{Instance, Usage};
 use crate::proxy::Proxy;
@@ -10,7 +10,7 @@ pub(crate) struct Node {
     pub(crate) process: Process,
     pub(crate) proxy: Proxy,
     site: Site,
-    /// What this process held before anybody came.
+    /// Resources of the process before the first client.
     pub(super) began: Option<Usage>,
 }
 
@@ -22,11 +22,11 @@ impl Node {
         Self { instance, process, proxy, site, began }
     }
 
-    /// Starts it again on the same directory, after its process has ended.
+    /// Restarts the server on the same directory after its process has ended.
     pub(super) async fn restart(&mut self) -> Result<(), Stuck> {
         self.process = self.site.try_start().await?;
         self.began = self.process.usage().await;
-        self.proxy.lead_to(self.process.address());
+        self.proxy.set_target(self.process.address());
         Ok(())
     }
 }

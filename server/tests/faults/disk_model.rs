@@ -1,7 +1,7 @@
-//! What is on a disk when the power goes: rebuilt from the shim's record.
+//! Model of a disk that loses power, rebuilt from the shim's record.
 //!
-//! What was written to a file before a sync of it began is there once that sync is done; names in a directory the same
-//! with a sync of the directory. Of all else any part may be there or not, sector by sector ([`Lost`]).
+//! Data written to a file before a sync began is on the disk after that sync. Names in a directory follow the syncs of
+//! the directory. All other data may be there or not, sector by sector ([`Unsynced`]).
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 
-/// A disk writes a sector whole or not at all.
+/// Bytes that a disk writes whole or not at all.
 const SECTOR: usize = 512;
 
-/// Something that was done to the files, as `shim.c` writes it down.
+/// An operation on files, as `shim.c` records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Written { path: PathBuf, offset: usize, data: Vec<u8> },
@@ -24,7 +24,7 @@ pub(crate) enum Operation {
     Renamed { from: PathBuf, to: PathBuf },
 }
 
-/// Reads a record. Of what a killed process was just writing down the last may be cut short.
+/// Reads a record. The last operation may be cut short if the process was killed while it wrote.
 pub(crate) fn read(record: &Path) -> Vec<Operation> {
     let bytes = fs::read(record).expect("a record");
     let mut rest = bytes.as_slice();
@@ -60,18 +60,18 @@ fn chunk<const N: usize>(input: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 fn size(number: u64) -> usize {
-    usize::try_from(number).expect("it fits into memory")
+    usize::try_from(number).expect("a size that fits into memory")
 }
 
-/// What becomes of what was not synced.
+/// Fate of data that was not synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lost {
-    /// None of it is there.
-    All,
-    /// Some of it is, torn between sectors.
-    Some,
-    /// All of it is: the process was killed, and the power stayed.
-    Nothing,
+pub(crate) enum Unsynced {
+    /// All of it is lost.
+    Lost,
+    /// A part of it is on the disk, torn between sectors.
+    Torn,
+    /// All of it is on the disk: the process was killed, and the power stayed.
+    Kept,
 }
 
 /// A change of a file's bytes.
@@ -84,31 +84,31 @@ enum Change {
 #[derive(Default)]
 struct Content {
     synced: Vec<u8>,
-    /// Not synced yet, in order, each with the number of its operation.
+    /// Changes without a sync, in order, each with the number of its operation.
     pending: Vec<(usize, Change)>,
 }
 
-/// Which file a name leads to.
+/// Index of the file of each name.
 type Names = HashMap<PathBuf, usize>;
 
-/// The disk, after some operations.
+/// State of the disk after some operations.
 #[derive(Default)]
-pub(crate) struct Platter {
+pub(crate) struct DiskModel {
     files: Vec<Content>,
     names: Names,
     synced_names: Names,
     operations: usize,
-    /// Syncs that go on: what they are of, and how many operations there were when they began.
-    syncs: HashMap<u64, Sync>,
+    /// Running syncs, by number.
+    syncs: HashMap<u64, RunningSync>,
 }
 
-enum Sync {
+enum RunningSync {
     File(usize, usize),
     Directory(Names),
 }
 
-impl Platter {
-    /// Does what was done.
+impl DiskModel {
+    /// Applies an operation.
     pub(crate) fn take(&mut self, operation: &Operation) {
         self.operations += 1;
         match operation {
@@ -118,8 +118,8 @@ impl Platter {
             Operation::Truncated { path, length } => self.change(path, Change::Truncate { length: *length }),
             Operation::SyncBegun { path, number } => {
                 let sync = match self.names.get(path) {
-                    Some(file) => Sync::File(*file, self.operations),
-                    None => Sync::Directory(self.names.clone()),
+                    Some(file) => RunningSync::File(*file, self.operations),
+                    None => RunningSync::Directory(self.names.clone()),
                 };
                 self.syncs.insert(*number, sync);
             }
@@ -132,21 +132,21 @@ impl Platter {
                 self.names.remove(path);
             }
             Operation::Renamed { from, to } => {
-                let file = self.names.remove(from).expect("it is there");
+                let file = self.names.remove(from).expect("a file with this name");
                 self.names.insert(to.clone(), file);
             }
         }
     }
 
     fn change(&mut self, path: &Path, change: Change) {
-        let file = *self.names.get(path).unwrap_or_else(|| panic!("{} was never made", path.display()));
+        let file = *self.names.get(path).unwrap_or_else(|| panic!("{} was never created", path.display()));
         self.files[file].pending.push((self.operations, change));
     }
 
     fn synced(&mut self, number: u64) {
-        match self.syncs.remove(&number).expect("it began") {
-            Sync::Directory(names) => self.synced_names = names,
-            Sync::File(file, until) => {
+        match self.syncs.remove(&number).expect("a sync that began") {
+            RunningSync::Directory(names) => self.synced_names = names,
+            RunningSync::File(file, until) => {
                 let content = &mut self.files[file];
                 let pending = std::mem::take(&mut content.pending);
                 let (done, open): (Vec<_>, Vec<_>) =
@@ -159,18 +159,18 @@ impl Platter {
         }
     }
 
-    /// Writes into a directory what is there if the power goes now.
-    pub(crate) fn write(&self, lost: Lost, rng: &mut Rng, directory: &Path) {
-        let all_names = lost == Lost::Nothing || (lost == Lost::Some && rng.bool());
+    /// Writes the files into a directory as they are if the power fails now.
+    pub(crate) fn write(&self, unsynced: Unsynced, rng: &mut Rng, directory: &Path) {
+        let all_names = unsynced == Unsynced::Kept || (unsynced == Unsynced::Torn && rng.bool());
         let names = if all_names { &self.names } else { &self.synced_names };
         for (path, file) in names {
             let content = &self.files[*file];
             let mut bytes = content.synced.clone();
             for (_, change) in &content.pending {
-                match lost {
-                    Lost::All => {}
-                    Lost::Nothing => change.apply(&mut bytes),
-                    Lost::Some => change.apply_torn(&mut bytes, rng),
+                match unsynced {
+                    Unsynced::Lost => {}
+                    Unsynced::Kept => change.apply(&mut bytes),
+                    Unsynced::Torn => change.apply_torn(&mut bytes, rng),
                 }
             }
             let name = path.file_name().expect("a file has a name");
@@ -191,7 +191,7 @@ impl Change {
         match self {
             Self::Truncate { .. } if rng.bool() => self.apply(bytes),
             Self::Write { offset, data } if rng.bool() => {
-                // To the first boundary, then sector by sector.
+                // The first part ends at a sector boundary; the others are whole sectors.
                 let (first, rest) = data.split_at(data.len().min(SECTOR - offset % SECTOR));
                 let mut at = *offset;
                 for part in std::iter::once(first).chain(rest.chunks(SECTOR)) {
@@ -218,38 +218,38 @@ fn put(bytes: &mut Vec<u8>, offset: usize, data: &[u8]) {
 mod tests {
     use super::*;
 
-    fn on_disk(platter: &Platter, lost: Lost) -> Option<String> {
+    fn on_disk(model: &DiskModel, unsynced: Unsynced) -> Option<String> {
         let directory = tempfile::TempDir::new().expect("a directory");
-        platter.write(lost, &mut Rng::with_seed(1), directory.path());
+        model.write(unsynced, &mut Rng::with_seed(1), directory.path());
         fs::read_to_string(directory.path().join("file")).ok()
     }
 
     #[test]
-    fn what_was_synced_is_there() {
+    fn only_synced_data_and_names_survive_a_power_cut() {
         let path = PathBuf::from("/data/file");
         let write = |offset, text: &str| Operation::Written {
             path: path.clone(),
             offset,
             data: text.as_bytes().to_vec(),
         };
-        let mut platter = Platter::default();
-        platter.take(&Operation::Created { path: path.clone() });
-        platter.take(&write(0, "one"));
-        platter.take(&Operation::SyncBegun { path: path.clone(), number: 1 });
-        platter.take(&write(3, "two"));
-        assert_eq!(on_disk(&platter, Lost::All), None);
-        platter.take(&Operation::SyncDone { number: 1 });
-        assert_eq!(on_disk(&platter, Lost::All), None, "its name is not there yet");
-        platter.take(&Operation::SyncBegun { path: "/data".into(), number: 2 });
-        platter.take(&Operation::SyncDone { number: 2 });
-        assert_eq!(on_disk(&platter, Lost::All).as_deref(), Some("one"));
-        assert_eq!(on_disk(&platter, Lost::Nothing).as_deref(), Some("onetwo"));
-        platter.take(&Operation::Truncated { path: path.clone(), length: 2 });
-        platter.take(&Operation::SyncBegun { path: path.clone(), number: 3 });
-        platter.take(&Operation::SyncDone { number: 3 });
-        assert_eq!(on_disk(&platter, Lost::All).as_deref(), Some("on"));
-        platter.take(&Operation::Unlinked { path });
-        assert_eq!(on_disk(&platter, Lost::All).as_deref(), Some("on"));
-        assert_eq!(on_disk(&platter, Lost::Nothing), None);
+        let mut model = DiskModel::default();
+        model.take(&Operation::Created { path: path.clone() });
+        model.take(&write(0, "one"));
+        model.take(&Operation::SyncBegun { path: path.clone(), number: 1 });
+        model.take(&write(3, "two"));
+        assert_eq!(on_disk(&model, Unsynced::Lost), None);
+        model.take(&Operation::SyncDone { number: 1 });
+        assert_eq!(on_disk(&model, Unsynced::Lost), None, "the name is not synced yet");
+        model.take(&Operation::SyncBegun { path: "/data".into(), number: 2 });
+        model.take(&Operation::SyncDone { number: 2 });
+        assert_eq!(on_disk(&model, Unsynced::Lost).as_deref(), Some("one"));
+        assert_eq!(on_disk(&model, Unsynced::Kept).as_deref(), Some("onetwo"));
+        model.take(&Operation::Truncated { path: path.clone(), length: 2 });
+        model.take(&Operation::SyncBegun { path: path.clone(), number: 3 });
+        model.take(&Operation::SyncDone { number: 3 });
+        assert_eq!(on_disk(&model, Unsynced::Lost).as_deref(), Some("on"));
+        model.take(&Operation::Unlinked { path });
+        assert_eq!(on_disk(&model, Unsynced::Lost).as_deref(), Some("on"));
+        assert_eq!(on_disk(&model, Unsynced::Kept), None);
     }
 }

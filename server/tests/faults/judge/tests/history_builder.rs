@@ -1,32 +1,32 @@
-//! A small vocabulary to make histories up.
+//! A builder of made-up histories.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::history::{
-    Act, Entry, Event, History, Instance, Name, Paging, Phase, Position, Recovery, Served, Status, What,
+    Act, Entry, Event, EventKind, History, Instance, Name, Paging, Phase, Position, Recovery, Served, Status,
 };
 use crate::judge::{Verdict, judge};
 
 pub(super) const ROOM: &str = "lobby";
 const EPOCH: &str = "epoch";
 
-/// A history as it is written down, a call an event, a millisecond between them.
+/// Builds a history: one call adds one event, a millisecond after the previous one.
 #[derive(Default)]
-pub(super) struct Story {
+pub(super) struct HistoryBuilder {
     pub(super) history: History,
     pub(super) at: Duration,
 }
 
-impl Story {
-    fn event(&mut self, what: What) {
+impl HistoryBuilder {
+    fn event(&mut self, what: EventKind) {
         self.at += Duration::from_millis(1);
         self.history.events.push(Event { at: self.at, instance: Instance(0), syncs: 0, what });
     }
 
     pub(super) fn act(&mut self, client: &str, act: Act) -> &mut Self {
-        self.event(What::Client { client: client.into(), connection: 1, act });
+        self.event(EventKind::Client { client: client.into(), connection: 1, act });
         self
     }
 
@@ -35,7 +35,7 @@ impl Story {
         self.act(client, Act::Connected).act(client, joined)
     }
 
-    /// Comes in again with the position after `since`, where the head is at `head`.
+    /// Reconnects and joins with the position after entry `since`. The head of the room is `head`.
     pub(super) fn rejoins(
         &mut self,
         client: &str,
@@ -46,8 +46,8 @@ impl Story {
     ) -> &mut Self {
         let joined = Act::Joined {
             room: ROOM.into(),
-            since: Some(place(since)),
-            head: place(head),
+            since: Some(position(since)),
+            head: position(head),
             recovery: Some(Recovery { status, replayed }),
         };
         self.act(client, Act::Lost { close: None }).act(client, Act::Connected).act(client, joined)
@@ -58,27 +58,28 @@ impl Story {
     }
 
     pub(super) fn acked(&mut self, client: &str, key: &str, seq: u64) -> &mut Self {
-        let acked = Act::Acked { room: ROOM.into(), key: key.into(), place: place(seq), duplicate: false };
+        let acked =
+            Act::Acked { room: ROOM.into(), key: key.into(), position: position(seq), duplicate: false };
         self.act(client, acked)
     }
 
-    pub(super) fn shown(&mut self, client: &str, entry: &Entry) -> &mut Self {
-        self.act(client, Act::Shown(Arc::new(entry.clone())))
+    pub(super) fn delivered(&mut self, client: &str, entry: &Entry) -> &mut Self {
+        self.act(client, Act::Delivered(Arc::new(entry.clone())))
     }
 
-    /// An ack that names the place of that entry.
+    /// Adds an ack with the position of `entry`.
     pub(super) fn acked_at(&mut self, client: &str, key: &str, entry: &Entry) -> &mut Self {
-        let place = Position { epoch: Some(EPOCH.into()), seq: entry.seq, id: Some(entry.id.clone()) };
-        self.act(client, Act::Acked { room: ROOM.into(), key: key.into(), place, duplicate: false })
+        let position = Position { epoch: Some(EPOCH.into()), seq: entry.seq, id: Some(entry.id.clone()) };
+        self.act(client, Act::Acked { room: ROOM.into(), key: key.into(), position, duplicate: false })
     }
 
     pub(super) fn loss(&mut self) -> &mut Self {
-        self.event(What::Loss);
+        self.event(EventKind::Loss);
         self
     }
 
     pub(super) fn lifted(&mut self) -> &mut Self {
-        self.event(What::Lifted);
+        self.event(EventKind::Lifted);
         self
     }
 
@@ -87,7 +88,7 @@ impl Story {
         self
     }
 
-    /// The end: all was one phase, and both pagings gave `entries`.
+    /// Ends the history: it is one phase, and both pagings return `entries`.
     pub(super) fn served(&mut self, entries: &[Entry]) -> &mut Self {
         let entries: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
         for paging in [Paging::Forward, Paging::Backward] {
@@ -120,7 +121,7 @@ pub(super) fn text_of(key: &str) -> Name {
     format!("text of {key}").into()
 }
 
-pub(super) fn place(seq: u64) -> Position {
+pub(super) fn position(seq: u64) -> Position {
     Position { epoch: Some(EPOCH.into()), seq, id: Some(format!("id-{seq}").into()) }
 }
 
@@ -136,18 +137,22 @@ pub(super) fn entry(seq: u64, from: &str, key: &str) -> Entry {
     }
 }
 
-/// What Alice said.
+/// Three messages of Alice.
 pub(super) fn log() -> [Entry; 3] {
     [entry(1, "alice", "a"), entry(2, "alice", "b"), entry(3, "alice", "c")]
 }
 
-/// Alice and Bob come in, and Alice says all of it, one after the other; both see it.
-pub(super) fn sound() -> Story {
-    let mut story = Story::default();
-    story.joins("alice").joins("bob");
+/// A sound history: Alice and Bob join, Alice sends all of [`log`], and both receive it.
+pub(super) fn sound() -> HistoryBuilder {
+    let mut builder = HistoryBuilder::default();
+    builder.joins("alice").joins("bob");
     for entry in &log() {
         let key = entry.key.clone().expect("a key");
-        story.sends("alice", &key).shown("alice", entry).acked("alice", &key, entry.seq).shown("bob", entry);
+        builder
+            .sends("alice", &key)
+            .delivered("alice", entry)
+            .acked("alice", &key, entry.seq)
+            .delivered("bob", entry);
     }
-    story
+    builder
 }

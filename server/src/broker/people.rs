@@ -1,4 +1,4 @@
-//! Members of rooms and counts of connections, for the engines of one process.
+//! Who is connected to this process, and in which rooms: for the engines that have no other.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use realtime_shared::{LeaveReason, RoomName, UserId};
 use super::presence::MEMBERS_TO_OTHERS;
 use super::{Feed, Presence, RoomFilter, Signal};
 
-/// Users in rooms, and the number of connections.
+/// Users in rooms, and connections.
 #[derive(Default)]
-pub(super) struct LocalPresence {
+pub(super) struct People {
     rooms: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
     online: Mutex<Online>,
 }
@@ -22,8 +22,8 @@ struct Online {
     users: HashMap<UserId, usize>,
 }
 
-impl LocalPresence {
-    /// Adds a user to a room and announces the join. See [`Broker::enter`](super::Broker::enter).
+impl People {
+    /// A user comes into a room, and the feed is told. See [`Broker::enter`](super::Broker::enter).
     pub(super) fn enter(
         &self,
         feed: Option<Arc<dyn Feed>>,
@@ -34,7 +34,7 @@ impl LocalPresence {
         let mut rooms = self.rooms.lock();
         let users = rooms.entry(room.clone()).or_default();
         let changed = users.insert(user.clone());
-        // The lock is held: signals have the order of the changes.
+        // Told with the lock held: in the order in which it happened.
         if let (true, Some(feed)) = (changed, feed) {
             let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
             feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, 0));
@@ -42,7 +42,7 @@ impl LocalPresence {
         presence_of(Some(users), members, changed)
     }
 
-    /// Removes a user from a room and announces the leave. See [`Broker::leave`](super::Broker::leave).
+    /// A user leaves a room, and the feed is told. See [`Broker::leave`](super::Broker::leave).
     pub(super) fn leave(
         &self,
         feed: Option<Arc<dyn Feed>>,
@@ -62,12 +62,12 @@ impl LocalPresence {
         left
     }
 
-    /// The presence of a room. See [`Broker::members`](super::Broker::members).
+    /// Who is in a room.
     pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
         presence_of(self.rooms.lock().get(room), members, false)
     }
 
-    /// Number of users in each room that has any and passes the filter.
+    /// How many users are in each room that the filter lets through and that has any.
     pub(super) fn counts(&self, filter: &RoomFilter) -> HashMap<RoomName, u64> {
         let rooms = self.rooms.lock();
         rooms
@@ -78,10 +78,10 @@ impl LocalPresence {
     }
 
     /// Counts a connection. See [`Broker::connect`](super::Broker::connect).
-    pub(super) fn connect(&self, user: &UserId, limit: usize) -> Option<u64> {
+    pub(super) fn connect(&self, user: &UserId, most: usize) -> Option<u64> {
         let mut online = self.online.lock();
         let of_user = online.users.get(user).copied().unwrap_or(0);
-        if limit > 0 && of_user >= limit {
+        if most > 0 && of_user >= most {
             return None;
         }
         online.users.insert(user.clone(), of_user + 1);
@@ -89,7 +89,7 @@ impl LocalPresence {
         Some(online.all)
     }
 
-    /// Removes a connection from the count. A surplus call has no effect.
+    /// Counts it no more.
     pub(super) fn disconnect(&self, user: &UserId) {
         let mut online = self.online.lock();
         if let Some(of_user) = online.users.get_mut(user) {
@@ -102,9 +102,9 @@ impl LocalPresence {
     }
 }
 
-fn presence_of(members: Option<&BTreeSet<UserId>>, limit: usize, changed: bool) -> Presence {
+fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -> Presence {
     Presence {
-        members: members.map(|all| all.iter().take(limit).cloned().collect()).unwrap_or_default(),
+        members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
         count: members.map_or(0, |all| all.len() as u64),
         changed,
         presence_version: 0,
