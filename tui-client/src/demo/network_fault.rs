@@ -20,10 +20,10 @@ const LONGEST_LAG: Duration = Duration::from_secs(30);
 pub const EXTENSIONS: &[Extension] = &[Extension {
     name: NAME,
     rows: &[
-        ("/net drop [10s]", "demo: cut the connection for so long"),
-        ("/net lag [500ms]", "demo: let each answer take so much longer"),
-        ("/net flap", "demo: let the connection come and go"),
-        ("/net ok", "demo: leave the network alone again"),
+        ("/net drop [10s]", "demo: cut the connection for this time"),
+        ("/net lag [500ms]", "demo: delay each answer by this time"),
+        ("/net flap", "demo: cut and restore the connection in turns"),
+        ("/net ok", "demo: end the network fault"),
     ],
     check: |argument| NetworkFault::parse(argument).map(|fault| fault.to_string()),
 }];
