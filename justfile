@@ -1,4 +1,4 @@
-# Every command that a developer or CI runs. `just` lists them.
+# Commands for developers and CI. `just` lists them.
 
 set positional-arguments
 
@@ -6,11 +6,11 @@ set positional-arguments
 default:
     @just --list --unsorted
 
-# Watch a living chat room: a server, four talkative users and you, in this terminal
+# Run a demo in this terminal: a server, four simulated users and you
 demo:
     cargo run --release --bin realtime-tui -- --demo
 
-# Run the server; flags go to it, as in `just serve --listen 127.0.0.1:9000`
+# Run the server with these flags, as in `just serve --listen 127.0.0.1:9000`
 serve *flags:
     cargo run --release --bin realtime-server -- serve "$@"
 
@@ -19,7 +19,7 @@ chat user="you" room="chat-general":
     @token="$(cargo run --quiet --release --bin realtime-server -- token --user "$1")" \
         && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
 
-# Run all tests. Debian's packages that they need: `just test --install-deps`; other arguments go to `cargo test`
+# Run all tests. `--install-deps` installs the Debian packages that they need; other arguments go to `cargo test`
 test *arguments:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -29,7 +29,7 @@ test *arguments:
     cargo test --workspace --no-fail-fast "$@"
     if [[ $# == 0 ]]; then "{{just_executable()}}" test-redis; fi
 
-# Run the tests of the hub once more, with its rooms on Redis
+# Run the hub tests with rooms on Redis
 test-redis: c-compiler (other-programs "")
     REALTIME_TEST_ENGINE=redis cargo test --package realtime-server --test hub
 
@@ -50,43 +50,43 @@ quick: format lint
         fi
     done < <(git ls-files '*/Cargo.toml')
     if [[ ${#packages[@]} == 0 ]]; then echo 'no crate has changed: no tests to run'; exit; fi
-    skip=(); # The tests of the Redis engine take most of a minute.
+    skip=(); # The tests of the Redis engine take about a minute.
     if git diff --quiet "$base" -- server/src/broker; then skip=(--skip broker::redis); fi
     cargo test --quiet "${packages[@]}" --lib -- "${skip[@]}"
 
-# Have faults, kills and power cuts go on, as in `just soak 2h`; stops at the first message that is lost
+# Inject faults, kills and power cuts for a time, as in `just soak 2h`; stop at the first lost message
 soak duration="10m": c-compiler (other-programs "")
     REALTIME_SOAK="$1" cargo test --release --package realtime-server --test faults -- --ignored --exact soak --nocapture
 
-# What has to pass before a commit: format, lints, tests, documentation
+# Run all checks that a commit must pass: format, lints, tests, documentation
 check: format lint test docs
 
 # Measure the server under load; arguments go to the load generator (`just bench --help`)
 bench *arguments:
     cargo bench --package realtime-server --bench load -- "$@"
 
-# Measure what instances on a Redis cost each other, and storms of joins (`just bench-cluster --help`)
+# Measure several instances on one Redis: their traffic, and storms of joins (`just bench-cluster --help`)
 bench-cluster *arguments:
     cargo bench --package realtime-server --bench cluster -- "$@"
 
-# Measure the client on a terminal, beside irssi and weechat where they are installed
+# Measure the client on a terminal, and irssi and weechat if they are installed
 bench-client:
     cargo bench --package realtime-tui --bench terminal
 
-# Draw the README's picture of the client, from a screen of `--demo`
+# Draw the picture of the client in the README from a screen of `--demo`
 screenshot:
     cargo build --release --bin realtime-tui
     cargo run --quiet --package realtime-tui --example screenshot -- target/release/realtime-tui tui-client/screenshot.svg
 
-# Fail where `cargo fmt` would change something
+# Fail if `cargo fmt` would change a file
 format:
     cargo fmt --all --check
 
-# Fail at any warning of the compiler or of Clippy
+# Fail on any warning of the compiler or Clippy
 lint:
     cargo clippy --quiet --workspace --all-targets -- --deny warnings
 
-# Fail where the documentation does not build without a warning
+# Fail on any warning of the documentation build
 docs:
     RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --workspace --no-deps
 
@@ -94,7 +94,7 @@ docs:
 audit:
     cargo deny --all-features check
 
-# Build with the lowest Rust that Cargo.toml promises (`rust-version`), which rustup installs
+# Check the build with the lowest supported Rust (`rust-version` in Cargo.toml), which rustup installs
 msrv:
     rustup toolchain install --profile minimal "$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)"
     cargo "+$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)" check --workspace --locked
@@ -103,7 +103,7 @@ msrv:
 mutants package *arguments: c-compiler (other-programs "")
     cargo mutants --package "$1" --output target "${@:2}"
 
-# Build the programs for a release and pack them, as in `just dist x86_64-unknown-linux-gnu`
+# Build and pack the programs for a release, as in `just dist x86_64-unknown-linux-gnu`
 dist target:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -118,7 +118,7 @@ dist target:
 checksums:
     cd target/dist && sha256sum -- *.tar.gz > SHA256SUMS && cat SHA256SUMS
 
-# The tests need Rust and a C compiler, which links, and builds the library for signatures.
+# The tests need a C compiler to link and to build the cryptographic library.
 [private]
 c-compiler:
     @command -v cc >/dev/null || { \
@@ -131,9 +131,8 @@ c-compiler:
         exit 1; \
     } >&2
 
-# The tests of several instances run a Redis and an nginx of their own, each on a free port. Where they are missing,
-# `install` is `--install-deps`, and Debian's packages can be had, they are installed without being left running as
-# services. CI and root need no flag.
+# The tests of several instances start a Redis and an nginx of their own on free ports. If they are missing and `install`
+# is `--install-deps`, the Debian packages are installed, without starting services. CI and root need no flag.
 [private]
 other-programs install:
     #!/usr/bin/env bash
@@ -154,11 +153,11 @@ other-programs install:
     if [[ "$1" != --install-deps && "${CI-}" != true && ${#as_root[@]} != 0 ]]; then
         echo "The tests run programs that are missing: ${missing[*]}. To install them:"
         echo "  sudo apt-get install --no-install-recommends ${missing[*]}"
-        echo 'or let this command do it, without services that go on running: just test --install-deps'
+        echo 'or let this command do it, which starts no services: just test --install-deps'
         exit 1
     fi >&2
-    echo "installing ${missing[*]}, which the tests run" >&2
-    # A policy that refuses to start services is in force while the packages are set up.
+    echo "installing ${missing[*]} for the tests" >&2
+    # This policy refuses to start services during the installation.
     policy=/usr/sbin/policy-rc.d
     if [[ ! -e $policy ]]; then
         trap '"${as_root[@]}" rm -f "$policy"' EXIT
