@@ -1,21 +1,17 @@
 //! Mailboxes: the wake-up of one connection, and its direct backlog.
 //!
 //! Rooms, the table of users and the completions of submissions hold the mailbox of a connection and write to it, on
-//! any thread. The connection alone reads it. Waking a connection that is awake costs one atomic swap.
-//!
-//! No wake-up is lost. A sender first writes its data, then swaps `awake` to true. The connection first swaps `awake`
-//! to false, then reads the data. All changes of `awake` are swaps, so the later of the two sees the writes that
-//! precede the earlier one. A load in place of a swap could miss a preceding store.
+//! any thread. The connection alone reads it. Waking a connection that is awake costs one atomic swap. [`WakeUp`] is the
+//! protocol by which no wake-up is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context;
 
-use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 use realtime_shared::{ClientMsgId, CloseCode, Ref, RoomName, UserId};
 
 use super::flush::{Flusher, Wake};
+use super::wake_up::WakeUp;
 use crate::broker::{NotStored, Receipt};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
@@ -37,9 +33,7 @@ pub(crate) struct Mailbox {
     flusher: Arc<Flusher>,
     /// Counters for code without access to the connection.
     pub(crate) metrics: Arc<Metrics>,
-    awake: AtomicBool,
-    waker: AtomicWaker,
-    has_direct: AtomicBool,
+    wake_up: WakeUp,
     backlog: Mutex<DirectBacklog>,
 }
 
@@ -72,23 +66,13 @@ impl Mailbox {
         flusher: Arc<Flusher>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self {
-            connection,
-            user,
-            worker,
-            flusher,
-            metrics,
-            awake: AtomicBool::new(true),
-            waker: AtomicWaker::new(),
-            has_direct: AtomicBool::new(false),
-            backlog: Mutex::default(),
-        }
+        Self { connection, user, worker, flusher, metrics, wake_up: WakeUp::new(), backlog: Mutex::default() }
     }
 
     /// Wakes the connection.
     pub(crate) fn wake(&self) {
-        if !self.awake.swap(true, Ordering::AcqRel) {
-            self.waker.wake();
+        if self.wake_up.rouse() {
+            self.wake_up.wake();
         }
     }
 
@@ -112,8 +96,8 @@ impl Mailbox {
             backlog.completed += 1;
             backlog.completions.extend(outcome);
         }
-        self.has_direct.store(true, Ordering::Release);
-        if !self.awake.swap(true, Ordering::AcqRel) {
+        self.wake_up.mark_full();
+        if self.wake_up.rouse() {
             self.flusher.schedule(self.clone());
         }
     }
@@ -127,30 +111,29 @@ impl Mailbox {
 
     fn write(&self, change: impl FnOnce(&mut DirectBacklog)) {
         change(&mut self.backlog.lock());
-        self.has_direct.store(true, Ordering::Release);
+        self.wake_up.mark_full();
         self.wake();
     }
 
     /// Marks the connection awake, so that senders skip the wake-up. The connection calls it at the start of a turn,
     /// and reads the mailbox before the turn ends.
     pub(crate) fn stay_awake(&self) {
-        self.awake.swap(true, Ordering::AcqRel);
+        self.wake_up.rouse();
     }
 
     /// Registers the connection for the next wake-up. The connection reads its mailbox after this call.
     pub(crate) fn register(&self, cx: &Context<'_>) {
-        self.waker.register(cx.waker());
-        self.awake.swap(false, Ordering::AcqRel);
+        self.wake_up.rest(cx.waker());
     }
 
     /// Takes the direct backlog. Called by the connection.
     pub(crate) fn take(&self) -> Option<DirectBacklog> {
-        self.has_direct.swap(false, Ordering::Acquire).then(|| std::mem::take(&mut *self.backlog.lock()))
+        self.wake_up.take_full().then(|| std::mem::take(&mut *self.backlog.lock()))
     }
 }
 
 impl Wake for Mailbox {
     fn wake_on(&self, _worker: usize) {
-        self.waker.wake();
+        self.wake_up.wake();
     }
 }

@@ -26,6 +26,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 mod users;
+mod wake_up;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
