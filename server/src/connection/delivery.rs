@@ -174,6 +174,7 @@ impl Delivery {
             let slice = if count == 1 { limit } else { limit.min(out.len() + SLICE) };
             let until = seated.barrier.as_ref().map(|barrier| barrier.at);
             match seated.room.pull(&mut seated.cursor, mailbox, until, out, slice) {
+                // Everything up to the barrier has been copied.
                 Ok(Pulled::All) => seated.pass_barrier(out),
                 Ok(Pulled::Some) => self.more = true,
                 Ok(Pulled::FromStore(after)) => {

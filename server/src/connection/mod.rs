@@ -3,9 +3,9 @@
 //! The task is a future polled by hand. Each turn ([`Connection::poll`]) has four steps:
 //!
 //! 1. Input: read frames, let the [`Session`] turn each into an action, and apply it ([`actions`]).
-//! 2. The [operation](operation) that the broker is executing for the client, if it has ended.
-//! 3. The mailbox: frames and completions that other tasks left.
-//! 4. Output: answers first, then the frames of rooms ([`delivery`]), in few large writes.
+//! 2. Operation: apply the result of the request that the broker executes for the client, if ready ([`operation`]).
+//! 3. Mailbox: take the frames and completions that other tasks left.
+//! 4. Output: write answers first, then the frames of rooms ([`delivery`]), in few large calls.
 //!
 //! One timer covers all time limits ([`deadlines`]).
 //!

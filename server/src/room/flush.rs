@@ -22,9 +22,11 @@ pub(crate) trait Wake: Send + Sync {
     fn wake_on(&self, worker: usize);
 }
 
+/// The queue of a flusher, which other threads fill.
 #[derive(Default)]
 pub(crate) struct Flusher {
     queue: Mutex<Vec<Arc<dyn Wake>>>,
+    /// The broker has to be flushed.
     submitted: AtomicBool,
     waker: AtomicWaker,
 }

@@ -40,6 +40,7 @@ const PAGE_BYTES: usize = 64 * 1024;
 /// Limit on the bytes of a history page, which is held in memory until the client has read it.
 const HISTORY_BYTES: usize = 128 * 1024;
 
+/// The open rooms and the connections of this instance.
 pub(crate) struct Registry {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) config: Arc<Config>,
