@@ -1,4 +1,4 @@
-//! Costs of a large store: the start, a join, a page, a first message, and memory.
+//! Benchmark of a large store: the start, a join, a page, a first message, and memory.
 //!
 //! ```text
 //! rooms × messages as NDJSON ─▶ `realtime-server import` ─▶ start, again and again ─▶ one client, room after room
@@ -28,7 +28,7 @@ const SECRET: &str = "the store benchmark's own servers only";
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Fill a store, and measure the costs of using it
+/// Fill a store, and measure the time and memory that its use takes
 #[derive(Parser)]
 #[command(name = "store", bin_name = "cargo bench --bench store --")]
 struct Options {
@@ -84,7 +84,7 @@ fn run(options: &Options) -> Result<(), Failure> {
 
     let mut client = server.connect(data.path())?;
     let middle = options.messages / 2;
-    for (what, frame) in [
+    for (name, frame) in [
         ("join + last 50, cold", json!({"type": "history", "limit": 50})),
         ("join + last 50, again", json!({"type": "history", "limit": 50})),
         ("join + 50 of the middle", json!({"type": "history", "before": middle, "limit": 50})),
@@ -92,24 +92,24 @@ fn run(options: &Options) -> Result<(), Failure> {
         let mut times = Histogram::new();
         for room in rooms(options) {
             let began = Instant::now();
-            client.ask(&json!({"type": "join_room", "room": room}), "joined")?;
+            client.request(&json!({"type": "join_room", "room": room}), "joined")?;
             let mut frame = frame.clone();
             frame["room"] = json!(room);
-            let page = client.ask(&frame, "history")?;
+            let page = client.request(&frame, "history")?;
             times.record(nanos(began.elapsed()));
             if page["messages"].as_array().is_none_or(Vec::is_empty) {
                 return Err(format!("no page of {room}: {page}").into());
             }
-            client.ask(&json!({"type": "leave_room", "room": room}), "left")?;
+            client.request(&json!({"type": "leave_room", "room": room}), "left")?;
         }
-        report(what, &times);
+        report(name, &times);
     }
     memory("after that");
     let mut times = Histogram::new();
     for room in rooms(options) {
         let began = Instant::now();
         let post = json!({"type": "message", "room": room, "text": "hello", "client_msg_id": format!("first in {room}")});
-        client.ask(&post, "ack")?;
+        client.request(&post, "ack")?;
         times.record(nanos(began.elapsed()));
     }
     report("first message, cold", &times);
@@ -128,11 +128,11 @@ fn room(number: u64) -> String {
     format!("room-{number:06}")
 }
 
-fn report(what: &str, times: &Histogram) {
-    let mut line = format!("{what:28}");
-    for (name, per_mille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
+fn report(name: &str, times: &Histogram) {
+    let mut line = format!("{name:28}");
+    for (quantile, per_mille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
         let millis = times.quantile(per_mille).unwrap_or_default().as_secs_f64() * 1e3;
-        let _ = write!(line, " {name} {millis:.2} ms");
+        let _ = write!(line, " {quantile} {millis:.2} ms");
     }
     println!("{line} (of {})", times.total());
 }
@@ -261,7 +261,7 @@ struct Client(WebSocket<TcpStream>);
 
 impl Client {
     /// Sends a frame and waits for an answer of the type or event `answer`.
-    fn ask(&mut self, frame: &Value, answer: &str) -> Result<Value, Failure> {
+    fn request(&mut self, frame: &Value, answer: &str) -> Result<Value, Failure> {
         self.0.send(Message::text(frame.to_string()))?;
         loop {
             let text = match self.0.read()? {

@@ -1,4 +1,4 @@
-//! Echoes text and binary messages: the socket layer alone, for a WebSocket conformance suite to be run against.
+//! Echo server for text and binary messages: the socket layer alone, for a WebSocket conformance suite.
 //!
 //! ```text
 //! cargo run -p realtime-server --example echo -- --listen 127.0.0.1:9001
@@ -6,9 +6,9 @@
 //! venv/bin/kosoku --exclude '12.*' --exclude '13.*' --outdir report 127.0.0.1:9001
 //! ```
 //!
-//! `kosoku` runs the cases of the Autobahn suite. Those of sections 12 and 13 are about compression, which is not
-//! offered. All others pass. Two of them (6.4.3 and 6.4.4) pass as `NON-STRICT`: a frame is looked at when all of it
-//! has come, so text that is not UTF-8 ends the connection at the end of its frame and not within it.
+//! `kosoku` runs the cases of the Autobahn suite. Sections 12 and 13 test compression, which the server does not offer.
+//! All other cases pass. Two of them (6.4.3 and 6.4.4) pass as `NON-STRICT`: a frame is checked when it is complete, so
+//! text that is not UTF-8 ends the connection at the end of its frame and not within it.
 
 use std::convert::Infallible;
 use std::future::{poll_fn, ready};
@@ -30,17 +30,17 @@ use realtime_server::socket::{Bounds, Incoming, Read, Socket, Violation};
 use tokio::net::{TcpListener, TcpStream};
 use tungstenite::handshake::server::create_response_with_body;
 
-/// Bytes of echoes that may wait for the peer to read them; past it the peer is not read from.
+/// Limit of unsent output, in bytes. Beyond it no input is read.
 const PENDING_BYTES: usize = 64 * 1024;
-/// From our close frame to the end of the stream, where the peer does not end it before.
+/// Longest wait for the end of the stream after the close frame was sent.
 const CLOSING: Duration = Duration::from_secs(3);
-/// What a close frame without a code is taken for (RFC 6455, section 7.1.5).
+/// Code that stands for a close frame without a code (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 
 /// Echoes text and binary messages over WebSocket.
 #[derive(Debug, Clone, Parser)]
 struct Options {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9001")]
     listen: SocketAddr,
     /// Longest payload of a frame, in bytes.
@@ -73,7 +73,7 @@ async fn main() -> io::Result<()> {
     }
 }
 
-/// Answers an upgrade, and goes on with the socket in a task of its own.
+/// Answers an upgrade request, and serves the socket in a task of its own.
 fn answer(mut request: Request<Body>, bounds: Bounds) -> Response<Empty<Bytes>> {
     match create_response_with_body(&request, Empty::new) {
         Ok(response) => {
@@ -97,7 +97,7 @@ async fn echo(upgrade: OnUpgrade, bounds: Bounds) {
         eprintln!("lost: {error}");
         return;
     }
-    // The peer may still be sending: it sees our end first, and then we see its.
+    // The peer may still be sending: this side ends the stream first, then waits for the peer's end.
     let closed = async {
         poll_fn(|cx| socket.poll_shutdown(cx)).await?;
         poll_fn(|cx| socket.poll_discard(cx)).await;
@@ -108,7 +108,7 @@ async fn echo(upgrade: OnUpgrade, bounds: Bounds) {
     }
 }
 
-/// Echoes until a close frame has gone out, or the peer has ended.
+/// Echoes until a close frame was sent, or the peer has ended the stream.
 async fn converse(socket: &mut Socket<TcpStream>) -> io::Result<()> {
     loop {
         let mut closing = false;
@@ -126,7 +126,7 @@ async fn converse(socket: &mut Socket<TcpStream>) -> io::Result<()> {
     }
 }
 
-/// Appends the answer to a message; tells whether it is a close frame.
+/// Appends the answer to a message. True if the answer is a close frame.
 fn respond(out: &mut Vec<u8>, message: Result<Incoming, Violation>) -> bool {
     match message {
         Ok(Incoming::Text(text)) => framing::text(out, &text),

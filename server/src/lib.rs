@@ -77,7 +77,7 @@ enum Engine {
     /// In a file of this host.
     Store(sqlite::SqliteEngine),
     /// In a Redis that is shared with other instances.
-    Redis(shared::Engine),
+    Redis(shared::RedisEngine),
 }
 
 impl Server {
@@ -110,7 +110,7 @@ impl Server {
             relay_channel: options.relay_channel.clone(),
         };
         Self::start_on(config, listeners, |config, clock, metrics| {
-            Ok(Engine::Redis(shared::Engine::start(target, clock, config.retain.clone(), metrics)?))
+            Ok(Engine::Redis(shared::RedisEngine::start(target, clock, config.retain.clone(), metrics)?))
         })
     }
 

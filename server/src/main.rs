@@ -31,7 +31,7 @@ enum ProgramError {
     #[error(transparent)]
     Store(#[from] StoreOpenError),
     #[error(transparent)]
-    Redis(#[from] redis_endpoint::OpenError),
+    Redis(#[from] redis_endpoint::RedisOpenError),
     #[error(transparent)]
     Bind(#[from] listen::BindError),
     #[error("cannot start: {0}")]
@@ -162,7 +162,7 @@ fn limit_connections(max_connections: &mut usize, chosen: bool) {
 fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
     if let Some(redis) = redis {
         let options = redis.options();
-        tracing::info!(place = %options.place(), tls = options.is_tls(), prefix = %options.prefix, "rooms are in Redis");
+        tracing::info!(place = %options.address(), tls = options.is_tls(), prefix = %options.prefix, "rooms are in Redis");
         for warning in redis.warnings() {
             tracing::warn!("{warning}");
         }

@@ -20,7 +20,7 @@ const ROOM: &str = "bystander";
 /// Time between two messages.
 const PACE: Duration = Duration::from_millis(2);
 /// Interval and limit of the wait for the last round trip.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running bystander, which ends on drop.
@@ -45,7 +45,7 @@ impl Bystander {
         std::thread::spawn(move || {
             runtime.block_on(async {
                 let error = tokio::select! {
-                    // First: the server may end as soon as the bystander has been dropped.
+                    // The stop is checked first: the server may end as soon as the bystander has been dropped.
                     biased;
                     _ = stopped => return,
                     Err(error) = send_all(address, joined, &records) => error,
@@ -58,11 +58,11 @@ impl Bystander {
         Ok(Self { round_trips, _running: running })
     }
 
-    /// The round trips of messages due in this span. Waits until all of them came back.
+    /// The round trips of messages due in this span. Waits until all of them are complete.
     pub(crate) async fn between(&self, from: Instant, to: Instant) -> Result<Histogram, Failure> {
         let all = async {
             while self.round_trips.lock().last().is_none_or(|last| last.due < to) {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
         timeout(TIMEOUT, all).await.map_err(|_| "the bystander receives nothing")?;

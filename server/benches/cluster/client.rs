@@ -28,7 +28,7 @@ pub(crate) struct Frames {
     user: String,
 }
 
-/// Received frames, as far as the benchmark tells them apart.
+/// The kinds of received frames that the benchmark distinguishes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Received {
     Welcome,
@@ -41,7 +41,7 @@ pub(crate) enum Received {
     Other,
 }
 
-/// The fields that tell frames apart.
+/// The fields that distinguish frames.
 #[derive(Deserialize)]
 struct Envelope {
     r#type: String,
@@ -70,7 +70,7 @@ impl Client {
 }
 
 impl Requests {
-    /// Sends the joins of all these rooms at once, without waiting for an answer.
+    /// Sends the joins of all these rooms together, without waiting for an answer.
     pub(crate) async fn join(&mut self, rooms: &[String]) -> Result<(), Failure> {
         for room in rooms {
             self.feed(&json!({"type": "join_room", "room": room})).await?;
@@ -96,7 +96,7 @@ impl Requests {
 }
 
 impl Frames {
-    /// The next frame. An error frame is an error.
+    /// Receives the next frame. An error frame is an error.
     pub(crate) async fn next(&mut self) -> Result<Received, Failure> {
         loop {
             match self.stream.next().await.ok_or("the server closed the socket")?? {
@@ -107,12 +107,12 @@ impl Frames {
         }
     }
 
-    pub(crate) async fn wait_for(&mut self, what: Received) -> Result<(), Failure> {
-        while self.next().await? != what {}
+    pub(crate) async fn wait_for(&mut self, expected: Received) -> Result<(), Failure> {
+        while self.next().await? != expected {}
         Ok(())
     }
 
-    /// Frames whatever comes, until the connection ends.
+    /// Receives frames until the connection ends.
     pub(crate) async fn receive_all(mut self) -> Result<(), Failure> {
         loop {
             self.next().await?;

@@ -13,7 +13,7 @@ pub(crate) fn times(times: &Histogram) -> String {
     format!("p50 {p50:>7} p99 {p99:>7} max {max:>7} ms (of {})", times.total())
 }
 
-/// CPU time for each of `count`, in microseconds.
+/// CPU time between two readings, divided by `count`, in microseconds.
 pub(crate) fn micros_each(before: Option<Duration>, after: Option<Duration>, count: u64) -> String {
     before.zip(after).map_or_else(
         || "–".to_owned(),

@@ -1,11 +1,11 @@
-//! Costs of instances on one Redis beside deliveries: traffic for rooms of other instances, and storms of joins.
+//! Benchmark of several instances on one Redis: traffic for rooms of other instances, and storms of joins.
 //!
 //! ```text
 //! traffic:  senders ─▶ A ─▶ proxy ─▶ Redis ─▶ proxy ─▶ B      bytes that each proxy carried, by messages
 //! storm:    joins and leaves, all at once ─▶ A ─▶ Redis       until each is answered, while a bystander sends
 //! ```
 //!
-//! The processes are real, and are measured from outside. The figures are not judged. A scene is a file here.
+//! The processes are real, and are measured from outside. The figures are not judged. Each scene has a file here.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -41,7 +41,7 @@ struct Options {
     #[arg(long = "scene", value_enum, value_name = "NAME")]
     scenes: Vec<Scene>,
 
-    /// When Redis syncs its log (in TMPDIR)
+    /// Sync of the append-only file of Redis (in TMPDIR)
     #[arg(long, value_enum, value_name = "AOF", default_value = "always")]
     redis: Aof,
 

@@ -1,4 +1,4 @@
-//! Joins and leaves of thousands of rooms at once, while a bystander sends.
+//! Storms: concurrent joins and leaves of thousands of rooms, while a bystander sends.
 //!
 //! An instance stays subscribed to a room for a while after its last member left, so a join soon after needs no new
 //! subscription. Both kinds are measured: the third round waits until Redis reports no subscriptions.
@@ -23,7 +23,7 @@ const ROOMS: &str = "storm-";
 /// Time in which only the bystander sends.
 const CALM: Duration = Duration::from_secs(2);
 /// Interval and limit of the wait for the end of subscriptions.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One instance, its Redis, and the bystander.
@@ -106,7 +106,7 @@ impl Scene {
         Ok(())
     }
 
-    /// Waits until nobody frames a room of a storm.
+    /// Waits until no room of a storm has a subscription.
     async fn unsubscribed(&self) -> Result<(), Failure> {
         let client = ::redis::Client::open(redis::url(&self.redis))?;
         let mut redis = client.get_connection()?;
@@ -116,7 +116,7 @@ impl Scene {
                 if !channels.iter().any(|channel| channel.contains(ROOMS)) {
                     return Ok(());
                 }
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
         timeout(TIMEOUT, unsubscribed).await.map_err(|_| "rooms without members still have subscriptions")?
@@ -135,7 +135,7 @@ impl Crowd {
         Ok(Self(members))
     }
 
-    /// Runs an action of all clients in all of their rooms, and returns the times until each answer.
+    /// Runs an action of all clients in all of their rooms. Returns the times until each answer.
     async fn act(&mut self, act: Act) -> Result<Histogram, Failure> {
         let members = self.0.drain(..).map(|member| member.act(act));
         let acting: JoinSet<Result<(Member, Vec<Duration>), Failure>> = members.collect();

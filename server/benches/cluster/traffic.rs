@@ -17,7 +17,7 @@ use crate::{Failure, Setting};
 
 const ROOMS: usize = 100;
 const TEXT: &str = "64 bytes, the length of a line in a chat: the quick brown fox jum";
-/// Time before a count.
+/// Time between a change of the load and the start of a count.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Two instances and their proxies.
@@ -52,7 +52,7 @@ pub(crate) async fn run(setting: Setting, counted: Duration) -> Result<(), Failu
 }
 
 impl Pair {
-    /// Adds a client to each room that sends the next message when the last one came back.
+    /// Adds a client to each room that sends the next message when it has received the last one.
     async fn send_at(&mut self, instance: usize) -> Result<(), Failure> {
         for number in 0..ROOMS {
             let room = room(number);
@@ -82,7 +82,7 @@ impl Pair {
         Ok(())
     }
 
-    async fn count(&mut self, what: &str, counted: Duration) -> Result<(), Failure> {
+    async fn count(&mut self, name: &str, counted: Duration) -> Result<(), Failure> {
         sleep(WARM_UP).await;
         let began = Instant::now();
         let before = self.totals();
@@ -94,9 +94,9 @@ impl Pair {
         }
         let [messages, a, b] = [0, 1, 2].map(|figure| after[figure] - before[figure]);
         let per_second = |count: u64| float(count) / elapsed.as_secs_f64();
-        print!("{what:28} {:>8.0} messages/s", per_second(messages));
-        for (name, bytes) in [("A", a), ("B", b)] {
-            print!("   {name} {:>9.0} B/s", per_second(bytes));
+        print!("{name:28} {:>8.0} messages/s", per_second(messages));
+        for (instance, bytes) in [("A", a), ("B", b)] {
+            print!("   {instance} {:>9.0} B/s", per_second(bytes));
             if messages > 0 {
                 print!(", {:>8.3} B a message", float(bytes) / float(messages));
             }

@@ -1,15 +1,15 @@
-//! What holds for every broker: one suite, run against each engine.
+//! The guarantees of every broker: one test suite that runs against each engine.
 //!
-//! A test gets a [`Subject`]: an empty broker, and a feed that writes down what is announced. It waits for what a broker
-//! may do later (completions, what the feed hears), and never asks an engine how it does it.
+//! A test gets a [`Fixture`]: an empty broker, and a feed that records announcements. It waits for events that come
+//! later (completions, announcements), and uses no internals of an engine.
 //!
-//! To add an engine: a function that makes an empty one, and a line at [`contract!`]. To add a promise: a test in the
-//! file of its topic, and its name below.
+//! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in
+//! the file of its topic, and its name below.
 
-mod kept;
+mod history;
 mod order;
-mod past;
-mod people;
+mod presence;
+mod retention;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ use tokio::time::timeout;
 
 use super::memory::MemoryBroker;
 use super::redis::tests::{server::Redis, target};
-use super::redis::{Engine as RedisEngine, RedisBroker};
+use super::redis::{RedisBroker, RedisEngine};
 use super::sqlite::SqliteEngine;
 use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
 use crate::clock::Clock;
@@ -34,38 +34,38 @@ use crate::config::{MemoryStore, Retain};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// Runs every test of the contract against a broker that the function of this name makes.
+/// Runs every test of the contract against the broker of the function of this name.
 macro_rules! contract {
     ($engine:ident) => {
         mod $engine {
             contract!(@ $engine keeping None, order:
-                numbers_have_no_hole,
-                each_caller_keeps_its_order,
-                the_same_message_again_is_the_first_one,
-                another_room_or_sender_is_another_message,
-                without_an_id_every_message_is_new,
-                a_message_sent_many_times_at_once_is_stored_once,
-                signals_and_tells_are_heard_as_they_are_said,
+                seqs_are_contiguous,
+                entries_of_one_caller_keep_their_order,
+                a_resent_message_gets_the_first_receipt,
+                a_client_msg_id_is_known_for_one_room_and_sender,
+                messages_without_a_client_msg_id_are_always_stored,
+                a_message_sent_concurrently_is_stored_once,
+                signals_and_broadcasts_reach_the_feed_unchanged,
             );
-            contract!(@ $engine keeping None, past:
-                an_empty_room_has_no_past,
-                pages_are_what_was_asked_for,
-                a_page_keeps_to_its_bytes_and_has_an_entry,
+            contract!(@ $engine keeping None, history:
+                an_empty_room_has_no_history,
+                pages_have_the_entries_of_their_range,
+                a_page_stays_within_its_bytes_but_has_an_entry,
                 an_opened_room_is_announced_from_its_head,
                 rooms_are_listed_busiest_first,
-                a_list_shows_what_its_filter_lets_through,
+                a_list_contains_only_rooms_that_pass_the_filter,
             );
-            contract!(@ $engine keeping None, people:
-                a_user_is_there_from_enter_to_leave,
-                who_is_there_is_told_who_comes_and_goes,
+            contract!(@ $engine keeping None, presence:
+                a_user_is_a_member_from_enter_to_leave,
+                members_receive_joins_and_leaves,
                 rooms_do_not_share_their_members,
-                only_as_many_members_are_named_as_asked_for,
+                at_most_the_requested_members_are_named,
                 connections_are_counted,
-                a_user_has_a_bounded_number_of_connections,
+                connections_of_a_user_are_limited,
             );
-            contract!(@ $engine keeping Some(3), kept:
-                a_room_shows_its_newest_entries,
-                a_reader_that_is_overtaken_sees_the_hole,
+            contract!(@ $engine keeping Some(3), retention:
+                history_has_only_the_retained_entries,
+                a_reader_behind_the_retention_sees_a_gap,
             );
         }
     };
@@ -74,22 +74,22 @@ macro_rules! contract {
             #[tokio::test]
             async fn $test() {
                 let retain = super::Retain { age: None, messages: $messages };
-                super::$topic::$test(&super::Subject::new(|feed| super::$engine(feed, retain))).await;
+                super::$topic::$test(&super::Fixture::new(|feed| super::$engine(feed, retain))).await;
             }
         )*
     };
 }
 
-/// What only an engine of one process promises besides.
+/// Guarantees of the engines of one process only.
 mod in_one_process {
-    use super::{Retain, Subject, memory, order, sqlite};
+    use super::{Fixture, Retain, memory, order, sqlite};
 
     #[tokio::test]
-    async fn the_feed_has_it_before_the_completion() {
+    async fn an_entry_is_announced_before_it_completes() {
         let retain = Retain::default();
-        order::the_feed_has_it_before_the_completion(&Subject::new(|feed| memory(feed, retain.clone())))
+        order::an_entry_is_announced_before_it_completes(&Fixture::new(|feed| memory(feed, retain.clone())))
             .await;
-        order::the_feed_has_it_before_the_completion(&Subject::new(|feed| sqlite(feed, retain))).await;
+        order::an_entry_is_announced_before_it_completes(&Fixture::new(|feed| sqlite(feed, retain))).await;
     }
 }
 
@@ -97,25 +97,25 @@ contract!(memory);
 contract!(sqlite);
 contract!(redis);
 
-fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
+fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
     let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), retain);
     (Arc::new(broker), Box::new(()))
 }
 
-fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
+fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
     let engine = SqliteEngine::start(store, Clock::system(), retain, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 
-fn redis(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, Rest) {
+fn redis(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
     let server = Redis::start();
     let (broker, engine) = redis_at(&server.url(), feed, retain);
     (broker, Box::new((engine, server)))
 }
 
-/// A broker on a Redis that may have others.
+/// A broker on a Redis that other instances may use.
 pub(super) fn redis_at(url: &str, feed: Weak<dyn Feed>, retain: Retain) -> (Arc<RedisBroker>, RedisEngine) {
     let engine = RedisEngine::start(target(url), Clock::system(), retain, metrics()).expect("a thread");
     (Arc::new(engine.broker(feed)), engine)
@@ -125,32 +125,32 @@ pub(super) fn metrics() -> Arc<Metrics> {
     Arc::new(Metrics::new(1, Clock::system().now()))
 }
 
-/// What an engine needs to go on, and drops when the test is over.
-pub(super) type Rest = Box<dyn Any + Send + Sync>;
+/// Values that live as long as the test: the engine, its files and its Redis.
+pub(super) type KeepAlive = Box<dyn Any + Send + Sync>;
 
-/// A broker, and who listens to it.
-pub(super) struct Subject<B: ?Sized = dyn Broker> {
+/// A broker and the recorder of its announcements.
+pub(super) struct Fixture<B: ?Sized = dyn Broker> {
     pub(super) broker: Arc<B>,
-    pub(super) heard: Arc<Recorder>,
-    _rest: Rest,
+    pub(super) recorder: Arc<Recorder>,
+    _keep_alive: KeepAlive,
 }
 
-impl<B: Broker + ?Sized> Subject<B> {
-    pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> (Arc<B>, Rest)) -> Self {
-        let heard = Arc::new(Recorder::default());
-        let feed: Arc<dyn Feed> = heard.clone();
-        let (broker, rest) = make(Arc::downgrade(&feed));
-        Self { broker, heard, _rest: rest }
+impl<B: Broker + ?Sized> Fixture<B> {
+    pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> (Arc<B>, KeepAlive)) -> Self {
+        let recorder = Arc::new(Recorder::default());
+        let feed: Arc<dyn Feed> = recorder.clone();
+        let (broker, keep_alive) = make(Arc::downgrade(&feed));
+        Self { broker, recorder, _keep_alive: keep_alive }
     }
 
-    /// Where a room's head is: what is said to who opens it.
+    /// The head of a room's log, as the answer to opening it.
     pub(super) async fn head(&self, name: &str) -> Position {
         let head = self.broker.open(&room(name)).await.expect("a head");
         self.broker.release(&room(name));
         head
     }
 
-    /// Submits a message and waits for what becomes of it.
+    /// Submits an entry and waits for its receipt.
     pub(super) async fn post(&self, submission: Submission) -> Receipt {
         let (done, receipt) = oneshot::channel();
         self.submit(submission, move |result| {
@@ -168,89 +168,90 @@ impl<B: Broker + ?Sized> Subject<B> {
         self.broker.flush();
     }
 
-    /// Posts as many messages to a room, whose texts are their numbers.
+    /// Posts messages to a room; their texts are the numbers from 1 to `count`.
     pub(super) async fn fill(&self, to: &str, count: u64) -> Vec<Receipt> {
         let mut receipts = Vec::new();
         for number in 1..=count {
-            receipts.push(self.post(said("alice", to, &number.to_string())).await);
+            receipts.push(self.post(submission("alice", to, &number.to_string())).await);
         }
         receipts
     }
 }
 
-/// For how long something is waited for: a test that waits longer hangs.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+/// Time after which a waiting test fails.
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A feed that writes down what it hears.
+/// A feed that records all calls.
 #[derive(Default)]
 pub(super) struct Recorder {
-    heard: watch::Sender<Vec<Heard>>,
-    /// Who is in which room of this instance.
-    pub(super) there: Mutex<BTreeSet<(RoomName, UserId)>>,
+    events: watch::Sender<Vec<FeedEvent>>,
+    /// The users of this instance in each room, for [`Feed::users`].
+    pub(super) members: Mutex<BTreeSet<(RoomName, UserId)>>,
 }
 
-/// What was announced.
+/// A call of a feed, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum FeedEvent {
     Entry(RoomName, Epoch, Entry),
     Signal(RoomName, Signal),
-    Tell(Recipients, Arc<str>),
+    Broadcast(Recipients, Arc<str>),
+    /// The room, the start, and the number of replayed entries.
     Reset(RoomName, Position, u64),
 }
 
 impl Recorder {
-    /// All that was heard, as soon as that is `count` or more.
-    pub(super) async fn at_least(&self, count: usize) -> Vec<Heard> {
-        self.until(|heard| heard.len() >= count).await
+    /// All events, as soon as there are `count` or more.
+    pub(super) async fn wait_for_count(&self, count: usize) -> Vec<FeedEvent> {
+        self.wait_until(|events| events.len() >= count).await
     }
 
-    /// All that was heard, as soon as that is enough.
-    pub(super) async fn until(&self, mut enough: impl FnMut(&[Heard]) -> bool) -> Vec<Heard> {
-        let mut heard = self.heard.subscribe();
-        let came = timeout(PATIENCE, heard.wait_for(|heard| enough(heard))).await;
-        let Ok(heard) = came else { panic!("no more was heard than {:?}", self.heard.borrow()) };
-        heard.expect("the recorder is here").clone()
+    /// All events, as soon as they fulfil the condition.
+    pub(super) async fn wait_until(&self, mut condition: impl FnMut(&[FeedEvent]) -> bool) -> Vec<FeedEvent> {
+        let mut receiver = self.events.subscribe();
+        let waiting = timeout(TEST_TIMEOUT, receiver.wait_for(|events| condition(events))).await;
+        let Ok(events) = waiting else { panic!("no events but {:?}", self.events.borrow()) };
+        events.expect("the recorder lives").clone()
     }
 
-    /// Takes what was heard so far.
-    pub(super) fn take(&self) -> Vec<Heard> {
-        self.heard.send_replace(Vec::new())
+    /// Takes the events recorded so far.
+    pub(super) fn take(&self) -> Vec<FeedEvent> {
+        self.events.send_replace(Vec::new())
     }
 
-    /// The entries heard so far, of all rooms.
+    /// The entries recorded so far, of all rooms.
     pub(super) fn entries(&self) -> Vec<Entry> {
-        let heard = self.heard.borrow();
-        heard
+        let events = self.events.borrow();
+        events
             .iter()
-            .filter_map(|heard| if let Heard::Entry(.., e) = heard { Some(e.clone()) } else { None })
+            .filter_map(|event| if let FeedEvent::Entry(.., e) = event { Some(e.clone()) } else { None })
             .collect()
     }
 
-    fn add(&self, heard: Heard) {
-        self.heard.send_modify(|all| all.push(heard));
+    fn add(&self, event: FeedEvent) {
+        self.events.send_modify(|events| events.push(event));
     }
 }
 
 impl Feed for Recorder {
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
-        self.add(Heard::Entry(room.clone(), epoch.clone(), entry.clone()));
+        self.add(FeedEvent::Entry(room.clone(), epoch.clone(), entry.clone()));
     }
 
     fn signal(&self, room: &RoomName, signal: &Signal) {
-        self.add(Heard::Signal(room.clone(), signal.clone()));
+        self.add(FeedEvent::Signal(room.clone(), signal.clone()));
     }
 
     fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
-        self.add(Heard::Tell(to.clone(), json.clone()));
+        self.add(FeedEvent::Broadcast(to.clone(), json.clone()));
     }
 
     fn reset(&self, room: &RoomName, start: &Position, _: &Position, replayed: u64) {
-        self.add(Heard::Reset(room.clone(), start.clone(), replayed));
+        self.add(FeedEvent::Reset(room.clone(), start.clone(), replayed));
     }
 
     fn users(&self, room: &RoomName) -> Vec<UserId> {
-        let there = self.there.lock();
-        there.iter().filter(|(of, _)| of == room).map(|(_, user)| user.clone()).collect()
+        let members = self.members.lock();
+        members.iter().filter(|(of, _)| of == room).map(|(_, user)| user.clone()).collect()
     }
 }
 
@@ -264,27 +265,27 @@ pub(super) fn user(id: &str) -> UserId {
     UserId::new(id).expect("a user id")
 }
 
-/// A message without an id of its sender.
+/// A message without a `client_msg_id`.
 #[track_caller]
-pub(super) fn said(from: &str, to: &str, text: &str) -> Submission {
+pub(super) fn submission(from: &str, to: &str, text: &str) -> Submission {
     let text = Text::new(text).expect("a text");
     Submission::message(user(from), Post { room: room(to), text, client_msg_id: None })
 }
 
 impl Submission {
-    /// The same with an id of its sender.
+    /// The same with a `client_msg_id`.
     #[track_caller]
-    pub(super) fn known_as(mut self, id: &str) -> Self {
+    pub(super) fn with_id(mut self, id: &str) -> Self {
         self.client_msg_id = Some(ClientMsgId::new(id).expect("an id"));
         self
     }
 }
 
-/// What members are shown of an entry.
+/// The message of an entry.
 #[track_caller]
-pub(super) fn shown(entry: &Entry) -> Message {
+pub(super) fn message_of(entry: &Entry) -> Message {
     match codec::decode_server(&entry.json).expect("a frame").event {
         ServerEvent::Message(message) => message,
-        other => panic!("an entry is a message, and not {other:?}"),
+        other => panic!("not a message: {other:?}"),
     }
 }

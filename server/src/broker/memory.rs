@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
 
 use self::log::{AppendResult, MemoryLog, Usage};
-use super::people::People;
+use super::local_presence::LocalPresence;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
     busiest_first, ready_with, without_entries,
@@ -36,7 +36,7 @@ pub(crate) struct MemoryBroker {
     retain: Retain,
     rooms: Mutex<HashMap<RoomName, Arc<Mutex<MemoryLog>>>>,
     eviction: Mutex<EvictionOrder>,
-    people: People,
+    presence: LocalPresence,
 }
 
 /// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
@@ -57,7 +57,7 @@ impl MemoryBroker {
             retain,
             rooms: Mutex::default(),
             eviction: Mutex::default(),
-            people: People::default(),
+            presence: LocalPresence::default(),
         }
     }
 
@@ -178,7 +178,7 @@ impl Broker for MemoryBroker {
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
-        let mut counts = self.people.counts(&filter);
+        let mut counts = self.presence.counts(&filter);
         let logs: Vec<_> = {
             let rooms = self.rooms.lock();
             rooms
@@ -206,22 +206,22 @@ impl Broker for MemoryBroker {
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        ready_with(self.people.enter(self.feed.upgrade(), room, user, members))
+        ready_with(self.presence.enter(self.feed.upgrade(), room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
-        ready_with(self.people.leave(self.feed.upgrade(), room, user, reason))
+        ready_with(self.presence.leave(self.feed.upgrade(), room, user, reason))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
-        ready_with(self.people.members(room, members))
+        ready_with(self.presence.members(room, members))
     }
 
-    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
-        ready_with(self.people.connect(user, most))
+    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {
+        ready_with(self.presence.connect(user, limit))
     }
 
     fn disconnect(&self, user: &UserId) {
-        self.people.disconnect(user);
+        self.presence.disconnect(user);
     }
 }

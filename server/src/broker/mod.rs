@@ -1,13 +1,12 @@
-//! What orders, stores and announces: one trait, and one module for each engine that keeps its promises.
+//! The [`Broker`] trait, and a module for each engine that implements it.
 //!
-//! A broker knows no rooms, members or connections. It numbers what is submitted, stores it, and hands it in order to
-//! the [`Feed`] that it was given, which is the only way in which anything is shown to anybody. One test suite,
-//! [`contract`], holds for all of them.
+//! A broker numbers submissions, stores them, and announces them in order to its [`Feed`]. Nothing reaches members on
+//! another way. A broker holds no connections. One test suite, [`contract`], runs against every engine.
 //!
-//! To add an engine: a module here that implements [`Broker`], and a line in the contract's list.
+//! To add an engine: a module here that implements [`Broker`], and a line in the list of `contract.rs`.
 //!
 //! To add a method to [`Broker`]:
-//! 1. The trait here, with the promise that all engines keep; a request of a client returns [`Pending`].
+//! 1. The trait here, with the guarantee that all engines give; a request of a client returns [`Pending`].
 //! 2. `memory.rs`, `sqlite/mod.rs` (its read in `sqlite/page.rs` and `store/read.rs`) and `redis/mod.rs`; the brokers of
 //!    the tests, in `connection/tests.rs`.
 //! 3. A test in `contract/` and its line in the list of `contract.rs`, so that every engine runs it.
@@ -19,8 +18,9 @@
 #[cfg(test)]
 mod contract;
 mod entry;
+mod feed_slot;
+mod local_presence;
 pub(crate) mod memory;
-mod people;
 mod presence;
 pub(crate) mod redis;
 mod signal;
@@ -45,16 +45,15 @@ pub(crate) use self::signal::{Signal, Skip};
 pub(crate) use self::submission::Body;
 pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};
 
-/// How many entries back a message is known by its `client_msg_id`.
+/// Number of newest entries among which a duplicate is recognized.
 const DEDUP_ENTRIES: u64 = 10_000;
-/// How long a message is known by its `client_msg_id`.
+/// Time for which a duplicate is recognized.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
-/// A future that a broker hands out.
+/// The answer of a broker, as a future.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
 
-/// Whether a message of then is still known by its `client_msg_id`, as far as time goes. A clock that went back
-/// forgets nothing.
-fn is_known_at(now: Timestamp, then: Timestamp) -> bool {
+/// True if a duplicate of an entry of time `then` is still recognized. A clock that goes back shortens no window.
+fn is_in_dedup_window(now: Timestamp, then: Timestamp) -> bool {
     u128::from(now.millis().saturating_sub(then.millis())) <= DEDUP_WINDOW.as_millis()
 }
 
@@ -67,61 +66,59 @@ pub(crate) enum Recipients {
     Everyone,
 }
 
-/// Where a broker hands over what it announces, in order for each room.
+/// The receiver of a broker's announcements, in order for each room.
 ///
-/// Called with a broker's locks held: an implementation does not call the broker back.
+/// Called with a broker's locks held: an implementation does not call the broker.
 pub(crate) trait Feed: Send + Sync {
-    /// The next entry of a room.
+    /// Appends the next entry of a room.
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry);
-    /// Something that is not stored.
+    /// Delivers a signal to the members of a room.
     fn signal(&self, room: &RoomName, signal: &Signal);
-    /// A frame for connections, whatever rooms they are in.
+    /// Delivers a frame to connections, independent of rooms.
     fn broadcast(&self, to: &Recipients, json: &Arc<str>);
-    /// What was announced of a room is not its log any more: that has its head at `head`, and is announced from `start`
-    /// on, `replayed` entries up to the head first.
+    /// Replaces the log of a room, which is not the one announced so far. Its head is `head`. Announcements go on from
+    /// `start`: first the `replayed` entries up to the head, then new ones.
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64);
-    /// Users of this instance that are in a room now, those in their grace included, in a fixed order.
+    /// Users of this instance in a room, leave grace included, in a fixed order.
     fn users(&self, room: &RoomName) -> Vec<UserId>;
 }
 
-/// Which entries of a room.
+/// The entries of a room to read for a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Range {
-    /// The newest.
     Newest,
-    /// The newest of those before this number.
+    /// The newest entries before this seq.
     Before(Seq),
-    /// The oldest of those after this number.
+    /// The oldest entries after this seq.
     After(Seq),
 }
 
-/// A page of a room's past, ascending.
+/// A page of a room's history, ascending.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Page {
-    /// Which log; none while the room has no entry.
+    /// The epoch of the log; `None` while the room has no entry.
     pub(crate) epoch: Option<Epoch>,
-    /// The entries.
     pub(crate) entries: Vec<Entry>,
-    /// Whether there are more in the direction that was asked for.
+    /// True if the log has more entries in the direction of the range.
     pub(crate) has_more: bool,
 }
 
-/// Which rooms of the list may be shown.
+/// True for a room that the list may contain.
 pub(crate) type RoomFilter = Box<dyn Fn(&RoomName) -> bool + Send>;
 
-/// The answer of an engine that has it at hand.
+/// An answer that needs no waiting.
 fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(ready(Ok(value)))
 }
 
-/// Rooms of a list in which there are members and no entries.
+/// List items of rooms that have members and no entries.
 fn without_entries(counts: HashMap<RoomName, u64>) -> impl Iterator<Item = RoomSummary> {
     let summary =
         |(room, member_count)| RoomSummary { room, member_count, position: Position::Start, last_ts: None };
     counts.into_iter().map(summary)
 }
 
-/// The first `limit` rooms of a list, by members, then by the newest entry; and whether there are more.
+/// The first `limit` rooms of a list, ordered by members, then by the newest entry, and true if there are more.
 fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>, bool) {
     rooms.sort_by(|a, b| {
         (b.member_count, b.last_ts).cmp(&(a.member_count, a.last_ts)).then_with(|| a.room.cmp(&b.room))
@@ -131,56 +128,56 @@ fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>
     (rooms, has_more)
 }
 
-/// Orders, stores and announces.
+/// Orders, stores and announces entries.
 pub(crate) trait Broker: Send + Sync {
-    /// Whether what is submitted now can be expected to be stored and announced.
+    /// True if submissions are expected to be stored and announced now.
     fn is_ready(&self) -> bool;
 
-    /// Begins to announce a room to the feed, and tells where its log's head is: what comes after it is announced,
-    /// what is announced up to it may be passed over.
+    /// Begins to announce a room to the feed. The answer is the head of its log: all entries after it are announced,
+    /// and entries up to it may be announced too.
     fn open(&self, room: &RoomName) -> Pending<Position>;
 
     /// Stops announcing a room.
     fn release(&self, room: &RoomName);
 
-    /// Sees to it that the feed has of an open room what is stored now, by whatever instance.
+    /// Completes when the feed has all entries of an open room that are stored now, of every instance.
     fn catch_up(&self, room: &RoomName) -> Pending<()>;
 
-    /// Takes an entry of any kind. Those of one caller are stored in the order of its calls; each completes later, perhaps not
-    /// before the next [`Broker::flush`]. An engine of one process completes it after the feed had it.
+    /// Takes an entry of any kind. The entries of one caller are stored in the order of its calls. Each completes
+    /// later, and may wait for the next [`Broker::flush`]. An engine of one process announces it before it completes.
     fn submit(&self, submission: Submission, done: Completion);
 
-    /// Says that what was submitted is all for now, and is not to wait for more.
+    /// Ends a batch of submissions: they do not wait for more.
     fn flush(&self);
 
-    /// Shows something to the members of a room. Lost where nobody can be reached.
+    /// Delivers a signal to the members of a room. It is lost if the engine is unavailable.
     fn signal(&self, room: &RoomName, signal: Signal);
 
-    /// Sends a frame to connections, whatever rooms they are in.
+    /// Sends a frame to connections, independent of rooms.
     fn broadcast(&self, to: Recipients, json: Arc<str>);
 
-    /// Reads at most `limit` entries, or fewer where they would be over `bytes` (but at least one).
+    /// Reads at most `limit` entries of at most `bytes` in total, but at least one entry if there is any.
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;
 
-    /// The rooms that hold a member or an entry and pass the filter: at most `limit`, busiest first (by members, then
-    /// by the newest entry), and whether there are more.
+    /// Lists the rooms that have a member or an entry and pass the filter: at most `limit`, ordered by members, then by
+    /// the newest entry. The flag is true if there are more.
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
 
-    /// A user comes into a room of this instance, where none of its connections was; where it was on no other, its
-    /// members are told. In the order of the calls for each user.
+    /// Adds a user to a room of this instance. If the user was on no other instance, the members receive the join. The
+    /// answer names at most `members` users. Calls for one user take effect in their order.
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence>;
 
-    /// The last connection of a user is gone from a room of this instance; where it is on no other, those who remain
-    /// are told. In the order of the calls for each user.
+    /// Removes a user from a room of this instance. If the user is on no other instance, the remaining members receive
+    /// the leave. Calls for one user take effect in their order.
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence>;
 
-    /// Who is in a room.
+    /// Reads the presence of a room, with the names of at most `members` users.
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence>;
 
-    /// Counts a connection: how many there are now of everybody, and of this user, with it. Refused (and not counted)
-    /// where the user would have more than `most`; 0: no bound.
-    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>>;
+    /// Counts a connection. The answer is the number of all connections, this one included. It is `None`, and nothing
+    /// is counted, if the user has `limit` connections already. A limit of 0 means no limit.
+    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>>;
 
-    /// Counts it no more.
+    /// Removes a connection from the count.
     fn disconnect(&self, user: &UserId);
 }

@@ -2,26 +2,26 @@
 
 use realtime_shared::{Joined, LeaveReason, Left, RoomName, UserId};
 
-/// Members that are named to who joins or asks.
+/// Most members that are named to a user who joins or requests the members.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
-/// Members that are named to others when somebody joins.
+/// Most members that are named in the join signal for the other members.
 pub(super) const MEMBERS_TO_OTHERS: usize = 50;
 
-/// Who is in a room, on whatever instance.
+/// The members of a room on all instances, or the part of them that was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
-    /// Some of those who are there now, in a fixed order: as many as were asked for.
+    /// The first members in a fixed order, as many as were requested.
     pub(crate) members: Vec<UserId>,
-    /// How many are there now.
+    /// Number of all members.
     pub(crate) count: u64,
-    /// Whether the call changed it: the user was not there before, or is no more.
+    /// True if the call added the user to the room, or removed it.
     pub(crate) changed: bool,
-    /// The presence version that this is of; see [`Signal::presence_version`](super::Signal::presence_version).
+    /// The presence version of this state; see [`Signal::presence_version`](super::Signal::presence_version).
     #[expect(clippy::struct_field_names, reason = "the number has one name everywhere")]
     pub(crate) presence_version: u64,
 }
 
-/// That a user came, as it is told to itself where it asks for no more.
+/// The event of a join, without position and recovery.
 pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Joined {
     Joined {
         message: format!("{user} joined"),
@@ -34,7 +34,7 @@ pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Join
     }
 }
 
-/// That a user went.
+/// The event of a leave.
 pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReason) -> Left {
     Left {
         message: format!("{user} left"),

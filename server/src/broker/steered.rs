@@ -1,5 +1,4 @@
-//! A broker in memory that a test steers: it answers when it may, refuses what it is to refuse, keeps what is submitted
-//! until it is completed, and lists what it was asked.
+//! A memory broker that a test controls: it delays answers, refuses calls, holds submissions back, and records calls.
 
 use std::sync::{Arc, Weak};
 
@@ -28,13 +27,13 @@ pub(crate) enum Method {
     Flush,
 }
 
-/// A broker, whose steering is elsewhere.
+/// A memory broker that follows a [`Steering`].
 pub(crate) struct SteeredBroker {
     inner: Arc<MemoryBroker>,
     steering: Arc<Steering>,
 }
 
-/// What a test holds of it.
+/// The control of a [`SteeredBroker`], for the test.
 #[derive(Default)]
 pub(crate) struct Steering {
     gate: watch::Sender<Gate>,
@@ -44,29 +43,29 @@ pub(crate) struct Steering {
     submissions: Mutex<Submissions>,
 }
 
-/// Before the answers to `enter` and `leave`.
+/// The gate before the answers to `enter` and `leave`.
 #[derive(Default)]
 struct Gate {
     closed: bool,
-    /// Questions that came while it was closed.
+    /// Calls since the gate was closed.
     waiting: usize,
 }
 
 #[derive(Default)]
 struct Submissions {
     held: bool,
-    /// The outcome of every submission, in place of a receipt.
+    /// The outcome of every submission, if they are refused.
     refused: Option<NotStored>,
     waiting: Vec<(Submission, Completion)>,
 }
 
 impl Steering {
-    /// Holds the answers to `enter` and `leave` back, or lets them go.
+    /// Opens or closes the gate for the answers to `enter` and `leave`.
     pub(crate) fn set_open(&self, open: bool) {
         self.gate.send_modify(|gate| *gate = Gate { closed: !open, waiting: 0 });
     }
 
-    /// Waits until an answer is held back.
+    /// Waits until a call waits at the closed gate.
     pub(crate) async fn is_asked(&self) {
         self.gate.subscribe().wait_for(|gate| gate.waiting > 0).await.expect("the gate is here");
     }
@@ -76,27 +75,27 @@ impl Steering {
         self.refused.lock().push(method);
     }
 
-    /// Does something while the next room is opened, when its head is known.
+    /// Runs `act` while the next room is opened, after its head was read.
     pub(crate) fn on_open(&self, act: impl FnOnce() + Send + 'static) {
         *self.on_open.lock() = Some(Box::new(act));
     }
 
-    /// Refuses what is submitted from now on, or takes it again.
+    /// Refuses all submissions from now on with this cause; `None` accepts them again.
     pub(crate) fn refuse_submissions(&self, cause: Option<NotStored>) {
         self.submissions.lock().refused = cause;
     }
 
-    /// Keeps what is submitted from now on.
+    /// Holds all submissions from now on back.
     pub(crate) fn hold_submissions(&self) {
         self.submissions.lock().held = true;
     }
 
-    /// How many submissions are kept.
+    /// Number of submissions that are held back.
     pub(crate) fn held_submissions(&self) -> usize {
         self.submissions.lock().waiting.len()
     }
 
-    /// Refuses the oldest of the submissions that are kept.
+    /// Completes the `count` oldest submissions that are held back, as unavailable.
     pub(crate) fn complete(&self, count: usize) {
         let oldest: Vec<_> = self.submissions.lock().waiting.drain(..count).collect();
         for (_, done) in oldest {
@@ -104,14 +103,14 @@ impl Steering {
         }
     }
 
-    /// The calls of these methods since the last time.
+    /// Takes the recorded calls. Returns those of these methods.
     pub(crate) fn calls(&self, of: &[Method]) -> Vec<Method> {
         let mut calls = std::mem::take(&mut *self.calls.lock());
         calls.retain(|method| of.contains(method));
         calls
     }
 
-    /// Lists a call; tells whether it is answered.
+    /// Records a call. True if it is not to be refused.
     fn allows(&self, method: Method) -> bool {
         self.calls.lock().push(method);
         let mut refused = self.refused.lock();
@@ -127,7 +126,7 @@ impl SteeredBroker {
         Self { inner, steering }
     }
 
-    /// Asks at once.
+    /// Calls the memory broker, unless the call is refused.
     fn ask<T: Send + 'static>(
         &self,
         method: Method,
@@ -140,7 +139,7 @@ impl SteeredBroker {
         }
     }
 
-    /// Asks when the gate is open.
+    /// Calls the memory broker when the gate is open, unless the call is refused.
     fn ask_at_gate<T: Send + 'static>(
         &self,
         method: Method,
@@ -233,8 +232,8 @@ impl Broker for SteeredBroker {
         self.ask(Method::Members, |inner| inner.members(room, members))
     }
 
-    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
-        self.inner.connect(user, most)
+    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {
+        self.inner.connect(user, limit)
     }
 
     fn disconnect(&self, user: &UserId) {

@@ -1,7 +1,7 @@
 //! Entries on their way into a log, and the outcome: a receipt, or the reason why nothing was stored.
 //!
-//! An engine sees of a submission its room, its sender and its `client_msg_id`; [`Submission::into_event`] is the one
-//! place that knows the kinds.
+//! An engine reads only the room, the sender and the `client_msg_id` of a submission. [`Submission::into_event`] is the
+//! only place that knows the kinds.
 //!
 //! To add a kind of entry:
 //! 1. `shared/src/event.rs`: a variant of `ClientEvent` and of `ServerEvent`, with their types, and the arm in
@@ -114,7 +114,7 @@ pub(crate) struct Receipt {
     pub(crate) id: EntryId,
     /// The time at which it was accepted.
     pub(crate) ts: Timestamp,
-    /// It had been stored before.
+    /// True if the entry had been stored before.
     pub(crate) duplicate: bool,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use realtime_server::redis_endpoint::{Aof, BadOption, Options};
+use realtime_server::redis_endpoint::{Aof, InvalidOption, RedisOptions};
 
 use super::units::positive_duration;
 
@@ -61,7 +61,7 @@ pub(super) struct RedisArgs {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RedisFault {
     #[error(transparent)]
-    Option(#[from] BadOption),
+    Option(#[from] InvalidOption),
     #[error("cannot read {path}: {fault}", path = .0.display(), fault = .1)]
     Unreadable(PathBuf, std::io::Error),
     #[error("{PASSWORD_VARIABLE} and {path} both have a password for Redis; give one of them", path = .0.display())]
@@ -79,7 +79,7 @@ pub(crate) enum RedisFault {
 /// Redis to open.
 #[derive(Debug)]
 pub(crate) struct RedisPlan {
-    pub(crate) options: Options,
+    pub(crate) options: RedisOptions,
     pub(crate) wait: Duration,
 }
 
@@ -100,7 +100,7 @@ impl RedisArgs {
         if in_memory {
             return Err(RedisFault::Memory);
         }
-        let mut options = Options::new(url)?;
+        let mut options = RedisOptions::new(url)?;
         if let Some(user) = &self.redis_user {
             options = options.with_user(user);
         }
@@ -135,7 +135,7 @@ impl RedisArgs {
     }
 }
 
-fn aof(text: &str) -> Result<Aof, BadOption> {
+fn aof(text: &str) -> Result<Aof, InvalidOption> {
     text.parse()
 }
 

@@ -1,83 +1,73 @@
-//! What is wrong with a Redis, and what to do about it: each in one line, none with a password.
+//! Errors of a Redis endpoint. Each is one line with a remedy, and none contains a password.
 
-/// What cannot be meant.
+/// An invalid option for Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BadOption {
-    /// Not a scheme of Redis.
+pub enum InvalidOption {
     #[error("the URL of a Redis begins with redis:// or, for TLS, rediss://")]
     Scheme,
-    /// Not a URL.
     #[error(
-        "the URL of a Redis is redis://host:port, and may have user:password@ before the host and /number behind; a \
-         password that has more than letters and digits is better given in REALTIME_REDIS_PASSWORD"
+        "the URL of a Redis is redis://host:port, with an optional user:password@ before the host and an optional \
+         /number after the port; give a password with other characters than letters and digits in \
+         REALTIME_REDIS_PASSWORD"
     )]
     Url,
-    /// A certificate that nobody would look at.
     #[error("certificates are for TLS: begin the URL with rediss://")]
     CaWithoutTls,
-    /// A file that is of no use.
-    #[error("there is no certificate in the file that --redis-ca names: it has to be PEM")]
+    #[error("the file of --redis-ca has no certificate: it has to be PEM")]
     NoCertificate,
-    /// Not a durability.
-    #[error("it is always, everysec or no")]
+    #[error("expected always, everysec or no")]
     Aof,
 }
 
-/// Why a Redis cannot be used.
+/// The reason why a Redis cannot be used. The first field of each variant is the address, unless it is documented.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Something that looked like a URL and is none.
-    #[error("cannot make sense of the URL of Redis at {0}")]
+pub enum RedisOpenError {
+    #[error("the URL of Redis at {0} is invalid")]
     Url(String),
-    /// The file of certificates.
+    /// The cause.
     #[error("cannot use the certificates for Redis: {0}")]
     Certificates(String),
-    /// Nobody listens, or the name is not known.
     #[error("Redis at {0} cannot be reached ({1}); start it, or wait for it with --wait-for-redis 30s")]
     Unreachable(String, String),
-    /// It takes connections and says nothing.
-    #[error("Redis at {0} does not answer; {1}, and if it is starting wait for it with --wait-for-redis 30s")]
+    /// Redis accepts connections and does not answer.
+    #[error("Redis at {0} does not answer; {1}; if it is starting, wait for it with --wait-for-redis 30s")]
     Silent(String, &'static str),
-    /// It takes connections and ends them.
+    /// Redis accepts connections and closes them.
     #[error(
-        "what listens at {0} hangs up: if it speaks TLS begin the URL with rediss://, if it is in protected mode give it a \
-         password, and see that it has not as many clients as its maxclients"
+        "the program at {0} closes connections: if it speaks TLS, begin the URL with rediss://; if it is in protected \
+         mode, set a password; if it has as many clients as its maxclients, raise that"
     )]
-    HangsUp(String),
-    /// It has just been started.
+    Closes(String),
     #[error("Redis at {0} is still reading its data; wait for it with --wait-for-redis 5m")]
     Loading(String),
-    /// Its certificate says nothing to us.
     #[error(
-        "Redis at {0} has a certificate that is not trusted ({1}); give that of its authority with --redis-ca, and name \
-         Redis as its certificate does"
+        "Redis at {0} has a certificate that is not trusted ({1}); give the certificate of its authority with --redis-ca, \
+         and use a host name that is in the certificate of Redis"
     )]
     Untrusted(String, String),
-    /// It does not speak as was asked.
-    #[error("what listens at {0} does not speak {1} ({2})")]
+    /// The address, the expected protocol, and the cause.
+    #[error("the program at {0} does not speak {1} ({2})")]
     NotRedis(String, &'static str, String),
-    /// A wrong password, or none.
+    /// The password is wrong or missing.
     #[error(
-        "Redis at {0} does not let us in ({1}); give the user with --redis-user, and the password in \
+        "Redis at {0} refuses the user or the password ({1}); give the user with --redis-user, and the password in \
          REALTIME_REDIS_PASSWORD or with --redis-password-file"
     )]
     Refused(String, String),
-    /// The user may not do what is needed.
+    /// The user lacks rights.
     #[error(
-        "Redis at {0} does not let this user do what is needed ({1}); the server's README has the rules that do"
+        "Redis at {0} refuses a command to this user ({1}); the server's README has the rules that a user needs"
     )]
     NotAllowed(String, String),
-    /// It lacks what is used.
-    #[error("Redis at {0} is version {1}, and 7.0 or newer is needed")]
+    #[error("Redis at {0} is version {1}; version 7.0 or newer is required")]
     TooOld(String, String),
-    /// It copies another one.
-    #[error("Redis at {0} is a replica, which cannot be written to; name its master")]
+    #[error("Redis at {0} is a replica and takes no writes; give the address of its master")]
     Replica(String),
 }
 
-impl OpenError {
-    /// Whether it may be otherwise in a moment.
-    pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Unreachable(..) | Self::Silent(..) | Self::HangsUp(_) | Self::Loading(_))
+impl RedisOpenError {
+    /// True if a later attempt may succeed without a change of the configuration.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable(..) | Self::Silent(..) | Self::Closes(_) | Self::Loading(_))
     }
 }

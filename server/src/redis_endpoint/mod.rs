@@ -1,7 +1,7 @@
-//! A Redis that several instances share: who and where it is, and whether it is one that keeps our promises.
+//! The Redis that several instances share: its address, its credentials, and the checks at the start.
 //!
-//! A leaf: [`Options`] is what the operator wrote, [`RedisEndpoint::open`] connects once and looks, and [`RedisEndpoint`] is what a
-//! server is started with. How rooms lie in it is the broker's.
+//! [`RedisOptions`] is the configuration as written. [`RedisEndpoint::open`] connects once and checks the Redis. A server
+//! starts with the resulting [`RedisEndpoint`]. The layout of rooms in Redis belongs to the broker.
 
 mod check;
 mod error;
@@ -14,37 +14,37 @@ use std::time::Duration;
 use ::redis::Client;
 use tokio::time::{Instant, sleep, timeout};
 
-pub use self::check::Warning;
-pub use self::error::{BadOption, OpenError};
-pub use self::options::{Aof, Options};
+pub use self::check::DurabilityWarning;
+pub use self::error::{InvalidOption, RedisOpenError};
+pub use self::options::{Aof, RedisOptions};
 
-/// How long one attempt to connect and look may take.
+/// Time limit of one attempt to connect and check.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// Between two attempts.
+/// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A Redis that was there and is fit.
+/// A Redis that has passed the checks.
 #[derive(Debug, Clone)]
 pub struct RedisEndpoint {
-    options: Options,
+    options: RedisOptions,
     client: Client,
-    warnings: Vec<Warning>,
+    warnings: Vec<DurabilityWarning>,
 }
 
 impl RedisEndpoint {
-    /// Connects and looks; where it does not answer (and only then), tries again for as long as `wait`.
+    /// Connects and checks. Repeats attempts that fail transiently until `wait` is over.
     ///
-    /// To be called in a tokio runtime. Fails with what is wrong and what to do about it, in one line.
-    pub async fn open(options: Options, wait: Duration) -> Result<Self, OpenError> {
+    /// Must be called in a tokio runtime. The error is one line with the cause and a remedy.
+    pub async fn open(options: RedisOptions, wait: Duration) -> Result<Self, RedisOpenError> {
         let client = options.client()?;
         let until = Instant::now() + wait;
-        let mut told = false;
+        let mut logged = false;
         loop {
-            let looked = timeout(ATTEMPT, check::look(&client, &options)).await;
-            match looked.unwrap_or_else(|_| Err(options.silent())) {
+            let checked = timeout(ATTEMPT, check::check(&client, &options)).await;
+            match checked.unwrap_or_else(|_| Err(options.silent())) {
                 Ok(warnings) => return Ok(Self { options, client, warnings }),
-                Err(error) if error.may_pass() && Instant::now() + PAUSE < until => {
-                    if !std::mem::replace(&mut told, true) {
+                Err(error) if error.is_transient() && Instant::now() + PAUSE < until => {
+                    if !std::mem::replace(&mut logged, true) {
                         tracing::warn!(%error, seconds = wait.as_secs(), "waiting for Redis");
                     }
                     sleep(PAUSE).await;
@@ -54,19 +54,19 @@ impl RedisEndpoint {
         }
     }
 
-    /// What it was opened with.
+    /// The options of this endpoint.
     #[must_use]
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &RedisOptions {
         &self.options
     }
 
-    /// What falls short of what was asked for, each in a sentence that says what may be lost.
+    /// Settings with less durability than requested. Each prints as a sentence with the possible loss.
     #[must_use]
-    pub fn warnings(&self) -> &[Warning] {
+    pub fn warnings(&self) -> &[DurabilityWarning] {
         &self.warnings
     }
 
-    /// Makes connections to it.
+    /// The factory of connections.
     pub(crate) fn client(&self) -> Client {
         self.client.clone()
     }

@@ -1,4 +1,4 @@
-//! Where Redis is, who we are there, and what is asked of it.
+//! Options of a Redis endpoint: address, credentials, names, and the expected durability.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use ::redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Protoc
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::error::{BadOption, OpenError};
+use super::error::{InvalidOption, RedisOpenError};
 
-/// What everything in Redis begins with, unless it is said otherwise.
+/// Default prefix of all keys and channels.
 const PREFIX: &str = "realtime";
-/// The channel of the base server's relay.
+/// Default channel for other programs: the relay channel of the base server.
 const RELAY_CHANNEL: &str = "ws:broadcast";
 
-/// How safe a write is asked to be when Redis has answered it.
+/// The durability that a write must have when Redis acknowledges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Aof {
-    /// In memory; on the disk with the next snapshot, if there is one.
+    /// In memory; on the disk after the next snapshot, if there is one.
     No,
     /// On the disk within a second.
     EverySec,
@@ -27,33 +27,33 @@ pub enum Aof {
     Always,
 }
 
-/// What the operator said of Redis. The password is never shown.
+/// The configuration of Redis. `Debug` does not show the password.
 #[derive(Clone)]
-pub struct Options {
+pub struct RedisOptions {
     info: ConnectionInfo,
-    /// Certificates of the authorities to trust instead of the system's, PEM.
+    /// Certificates of the authorities to trust, PEM; `None` means those of the system.
     ca: Option<Arc<[u8]>>,
-    /// What all keys and channels begin with.
+    /// Prefix of all keys and channels.
     pub prefix: String,
-    /// The channel on which other programs publish for everybody. `None`: nobody listens.
+    /// Channel on which other programs publish; `None` means that no channel is subscribed.
     pub relay_channel: Option<String>,
-    /// How safe a write is asked to be.
+    /// The expected durability.
     pub aof: Aof,
 }
 
-impl Options {
-    /// Those of a URL: `redis://` or `rediss://` (TLS), `[user[:password]@]host[:port][/database]`.
-    pub fn new(url: &str) -> Result<Self, BadOption> {
+impl RedisOptions {
+    /// Options from a URL: `redis://` or `rediss://` (TLS), `[user[:password]@]host[:port][/database]`.
+    pub fn new(url: &str) -> Result<Self, InvalidOption> {
         let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
         if !matches!(scheme, "redis" | "rediss") {
-            return Err(BadOption::Scheme);
+            return Err(InvalidOption::Scheme);
         }
-        // The library would take `#insecure` for leave to trust anybody.
+        // `#insecure` would turn the library's check of certificates off.
         if url.contains('#') {
-            return Err(BadOption::Url);
+            return Err(InvalidOption::Url);
         }
-        // The library's own message could repeat what is written, a password included.
-        let info = url.into_connection_info().map_err(|_| BadOption::Url)?;
+        // The library's message could contain the password.
+        let info = url.into_connection_info().map_err(|_| InvalidOption::Url)?;
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let settings = settings.set_lib_name("realtime-server", env!("CARGO_PKG_VERSION"));
         Ok(Self {
@@ -65,7 +65,7 @@ impl Options {
         })
     }
 
-    /// The same as another user of Redis than the URL says.
+    /// The same options with another user than the URL has.
     #[must_use]
     pub fn with_user(mut self, user: &str) -> Self {
         let settings = self.info.redis_settings().clone().set_username(user);
@@ -73,7 +73,7 @@ impl Options {
         self
     }
 
-    /// The same with another password than the URL says.
+    /// The same options with another password than the URL has.
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
         let settings = self.info.redis_settings().clone().set_password(password);
@@ -81,19 +81,19 @@ impl Options {
         self
     }
 
-    /// Whether there is one.
+    /// True if a password is set and not empty.
     #[must_use]
     pub fn has_password(&self) -> bool {
         self.info.redis_settings().password().is_some_and(|password| !password.is_empty())
     }
 
-    /// The same, trusting these authorities (PEM) and no other. Of no use without TLS.
-    pub fn with_ca(mut self, pem: &[u8]) -> Result<Self, BadOption> {
+    /// The same options that trust only these authorities (PEM). An error without TLS.
+    pub fn with_ca(mut self, pem: &[u8]) -> Result<Self, InvalidOption> {
         if !self.is_tls() {
-            return Err(BadOption::CaWithoutTls);
+            return Err(InvalidOption::CaWithoutTls);
         }
         if !matches!(CertificateDer::pem_slice_iter(pem).next(), Some(Ok(_))) {
-            return Err(BadOption::NoCertificate);
+            return Err(InvalidOption::NoCertificate);
         }
         self.ca = Some(pem.into());
         Ok(self)
@@ -101,7 +101,7 @@ impl Options {
 
     /// Host and port.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn address(&self) -> String {
         match self.info.addr() {
             ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
                 if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
@@ -110,53 +110,53 @@ impl Options {
         }
     }
 
-    /// Whether it is spoken to through TLS.
+    /// True if connections use TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
     }
 
-    /// The error of a Redis that takes connections and does not answer.
-    pub(super) fn silent(&self) -> OpenError {
+    /// The error for a Redis that accepts connections and does not answer.
+    pub(super) fn silent(&self) -> RedisOpenError {
         let hint = if self.is_tls() {
-            "if it does not speak TLS begin the URL with redis://"
+            "if it does not speak TLS, begin the URL with redis://"
         } else {
-            "if it speaks TLS begin the URL with rediss://"
+            "if it speaks TLS, begin the URL with rediss://"
         };
-        OpenError::Silent(self.place(), hint)
+        RedisOpenError::Silent(self.address(), hint)
     }
 
-    /// Makes connections as said here.
-    pub(super) fn client(&self) -> Result<Client, OpenError> {
+    /// The factory of connections with these options.
+    pub(super) fn client(&self) -> Result<Client, RedisOpenError> {
         if !self.is_tls() {
-            return Client::open(self.info.clone()).map_err(|_| OpenError::Url(self.place()));
+            return Client::open(self.info.clone()).map_err(|_| RedisOpenError::Url(self.address()));
         }
-        // It fails where there is one already, which is as good.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let certificates =
             TlsCertificates { client_tls: None, root_cert: self.ca.as_deref().map(<[u8]>::to_vec) };
         let client = Client::build_with_tls(self.info.clone(), certificates);
-        client.map_err(|error| OpenError::Certificates(error.to_string()))
+        client.map_err(|error| RedisOpenError::Certificates(error.to_string()))
     }
 }
 
 impl FromStr for Aof {
-    type Err = BadOption;
+    type Err = InvalidOption;
 
-    fn from_str(text: &str) -> Result<Self, BadOption> {
+    fn from_str(text: &str) -> Result<Self, InvalidOption> {
         match text {
             "always" => Ok(Self::Always),
             "everysec" => Ok(Self::EverySec),
             "no" => Ok(Self::No),
-            _ => Err(BadOption::Aof),
+            _ => Err(InvalidOption::Aof),
         }
     }
 }
 
-impl fmt::Debug for Options {
+impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
-            .field("place", &self.place())
+        f.debug_struct("RedisOptions")
+            .field("address", &self.address())
             .field("tls", &self.is_tls())
             .field("prefix", &self.prefix)
             .field("relay_channel", &self.relay_channel)

@@ -1,4 +1,4 @@
-//! The program from outside: what it prints, what it refuses, what it keeps, and how it ends.
+//! Tests of the program `realtime-server` as a process: output, refusals, secrets, the store and shutdown.
 
 mod nginx;
 mod program;
@@ -47,11 +47,11 @@ fn help_and_version_are_output() {
         let done = home.run(words).succeeded();
         assert!(!done.stdout().is_empty() && done.stderr().is_empty(), "{words:?}");
     }
-    assert!(!home.kept_secret().exists());
+    assert!(!home.secret_file().exists());
 }
 
 #[test]
-fn what_is_written_wrong_is_said_in_a_line() {
+fn an_invalid_command_line_is_reported_in_one_line() {
     let home = Home::new();
     for (words, named) in [
         (&[][..], "--help"),
@@ -73,16 +73,16 @@ fn what_is_written_wrong_is_said_in_a_line() {
         let line = home.run(words).failed(2);
         assert!(line.contains(named), "{words:?}: {line}");
     }
-    assert!(!home.kept_secret().exists(), "nothing was made for a faulty command");
+    assert!(!home.secret_file().exists(), "an invalid command creates no secret");
 }
 
 #[test]
-fn a_token_is_all_that_token_prints() {
+fn token_prints_only_the_token() {
     let home = Home::new();
     let flags = ["--room", "chat-*", "--room", "lobby", "--read-only", "chat-news", "--ttl", "1h"];
     let done = home.run(&[&["token", "--user", "büro 7"][..], &flags].concat()).succeeded();
-    assert!(done.stderr().contains(&home.kept_secret().display().to_string()), "{}", done.stderr());
-    let secret = fs::read_to_string(home.kept_secret()).expect("made");
+    assert!(done.stderr().contains(&home.secret_file().display().to_string()), "{}", done.stderr());
+    let secret = fs::read_to_string(home.secret_file()).expect("created");
     let identity = verified(&done.line(), secret.trim_end());
 
     let room = |name| RoomName::new(name).expect("a name");
@@ -94,12 +94,12 @@ fn a_token_is_all_that_token_prints() {
     assert!((3_000_000..=3_600_000).contains(&left), "{left}");
 
     let admin = home.run(&["token", "--user", "ops", "--role", "admin"]).succeeded();
-    assert_eq!(admin.stderr(), "", "the secret is there already");
+    assert_eq!(admin.stderr(), "", "the secret exists already");
     assert_eq!(verified(&admin.line(), secret.trim_end()).role, Role::Admin);
 }
 
 #[test]
-fn a_token_that_would_be_refused_is_not_printed() {
+fn a_token_that_the_server_would_refuse_is_not_printed() {
     let home = Home::new();
     let rooms = ["--room", "a"].repeat(257);
     let line = home.run(&[&["token", "--user", "alice"], rooms.as_slice()].concat()).failed(2);
@@ -107,21 +107,21 @@ fn a_token_that_would_be_refused_is_not_printed() {
 }
 
 #[test]
-fn the_secret_is_kept_for_its_owner_and_agreed_on() {
+fn concurrent_programs_agree_on_one_secret_that_only_its_owner_can_read() {
     let home = Home::new();
     let tokens: Vec<String> = thread::scope(|scope| {
         let runs: Vec<_> = (0..4).map(|_| scope.spawn(|| home.token("alice"))).collect();
         runs.into_iter().map(|run| run.join().expect("a token")).collect()
     });
-    let path = home.kept_secret();
-    let secret = fs::read_to_string(&path).expect("made");
+    let path = home.secret_file();
+    let secret = fs::read_to_string(&path).expect("created");
     for token in tokens {
         verified(&token, secret.trim_end());
     }
-    let mode = |path: &std::path::Path| fs::metadata(path).expect("it exists").mode() & 0o777;
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("a file").mode() & 0o777;
     assert_eq!((mode(&path), mode(path.parent().expect("a directory"))), (0o600, 0o700));
 
-    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("ours");
+    fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("writable");
     for words in [&["token", "--user", "alice"][..], &["serve", "--listen", "127.0.0.1:0"]] {
         let line = home.run(words).failed(2);
         assert!(line.contains(&format!("chmod 600 {}", path.display())), "{line}");
@@ -129,7 +129,7 @@ fn the_secret_is_kept_for_its_owner_and_agreed_on() {
 }
 
 #[test]
-fn the_secret_may_be_given() {
+fn the_secret_can_come_from_a_variable_or_a_file() {
     let home = Home::new();
     let file = home.file("secret", &format!("{SECRET}\n"));
     let words = ["token", "--user", "alice"];
@@ -138,7 +138,7 @@ fn the_secret_may_be_given() {
     for token in [from_variable, from_file] {
         verified(&token, SECRET);
     }
-    assert!(!home.kept_secret().exists());
+    assert!(!home.secret_file().exists());
 
     let both = home.program(&words).env("REALTIME_JWT_SECRET_FILE", &file);
     let line = both.env("REALTIME_JWT_SECRET", format!("{SECRET}, too")).run().failed(2);
@@ -160,7 +160,7 @@ fn a_short_secret_is_refused() {
 }
 
 #[test]
-fn a_taken_port_is_said_in_a_line() {
+fn a_taken_port_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
     let line = Home::new().run(&["serve", "--listen", &address]).failed(1);
@@ -168,7 +168,7 @@ fn a_taken_port_is_said_in_a_line() {
 }
 
 #[test]
-fn flags_may_be_variables_and_have_precedence() {
+fn variables_stand_in_for_flags_and_flags_have_precedence() {
     let home = Home::new();
     let served = home
         .program(&["serve", "--log-format", "text"])
@@ -185,7 +185,7 @@ fn flags_may_be_variables_and_have_precedence() {
 }
 
 #[test]
-fn what_token_prints_is_let_in_and_what_it_did_not_is_not() {
+fn only_tokens_of_the_program_are_accepted_and_none_is_logged() {
     let home = Home::new();
     let mut served = home.serve(&["--log-format", "json"]);
     let token = home.token("alice");
@@ -199,7 +199,7 @@ fn what_token_prints_is_let_in_and_what_it_did_not_is_not() {
         served.wait_for("authentication failed");
     }
 
-    // Whoever stays open is waited for.
+    // The server waits for open connections.
     drop(alice);
     let log = served.stopped();
     for secret in [&token, &forged, token.rsplit_once('.').expect("three parts").1, "31mb"] {
@@ -212,7 +212,7 @@ fn what_token_prints_is_let_in_and_what_it_did_not_is_not() {
 }
 
 #[test]
-fn a_signal_stops_it_softly() {
+fn a_signal_closes_connections_with_1012_and_stops_the_server() {
     for signal in [Signal::INT, Signal::TERM] {
         let home = Home::new();
         let served = home.serve(&[]);
@@ -228,7 +228,7 @@ fn a_signal_stops_it_softly() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn a_second_signal_ends_the_server_immediately() {
     let home = Home::new();
     let mut served = home.serve(&["--shutdown-deadline", "1h"]);
     // A client that does not answer its close frame.

@@ -1,4 +1,4 @@
-//! Two servers behind nginx, with the configuration that the README has.
+//! Test of two servers behind nginx, with the README's configuration.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,18 +9,18 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tungstenite::WebSocket;
 
-use crate::program::{Home, Served, get, next};
+use crate::program::{Home, RunningServer, get, next};
 use crate::redis_server::Redis;
 use crate::store::{ask, post};
 
-/// An nginx that runs; it ends with this.
+/// A running nginx. Dropping it ends the process.
 struct Nginx {
     process: Child,
     address: SocketAddr,
 }
 
 impl Nginx {
-    /// With the README's configuration, but for the ports of the servers and its own.
+    /// Starts nginx with the README's configuration and the ports of these servers.
     fn start(home: &Home, servers: &[SocketAddr; 2]) -> Self {
         let readme = include_str!("../../README.md");
         let block = readme.split("```nginx\n").nth(1).expect("a configuration").split("```").next();
@@ -28,16 +28,16 @@ impl Nginx {
         let address = free.local_addr().expect("an address");
         drop(free);
         let mut site = block.expect("its end").to_owned();
-        for (written, meant) in [
+        for (example, address) in [
             ("10.0.0.1:8000", servers[0].to_string()),
             ("10.0.0.2:8000", servers[1].to_string()),
             ("listen 80;", format!("listen {address};")),
         ] {
-            assert!(site.contains(written), "no {written} in\n{site}");
-            site = site.replace(written, &meant);
+            assert!(site.contains(example), "no {example} in\n{site}");
+            site = site.replace(example, &address);
         }
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|what| format!("{what}_temp_path {what};\n"))
+            .map(|name| format!("{name}_temp_path {name};\n"))
             .concat();
         let all = format!(
             "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n"
@@ -46,10 +46,10 @@ impl Nginx {
         Self { process: start(home.path()), address }
     }
 
-    /// Connects, and joins the room, from a position or without one.
+    /// Connects and joins the room. A `since` of null means without a position.
     #[track_caller]
     fn join(&self, token: &str, since: &Value) -> (WebSocket<TcpStream>, Value) {
-        let stream = TcpStream::connect(self.address).expect("it listens");
+        let stream = TcpStream::connect(self.address).expect("a listener");
         let url = format!("ws://{}/api/v1/ws?token={token}", self.address);
         let mut socket = tungstenite::client(url, stream).expect("an upgrade").0;
         next(&mut socket).expect("welcome");
@@ -62,10 +62,10 @@ impl Nginx {
     }
 }
 
-/// Starts it, and waits until it listens.
+/// Starts nginx and waits until it listens.
 #[track_caller]
 fn start(directory: &Path) -> Child {
-    // Debian has it where only root looks.
+    // Debian installs nginx outside of the PATH of users.
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
     let mut process = Command::new("nginx")
         .env("PATH", path)
@@ -74,10 +74,10 @@ fn start(directory: &Path) -> Child {
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("nginx is not there: apt-get install nginx-light");
+        .expect("nginx is missing: apt-get install nginx-light");
     let stderr = BufReader::new(process.stderr.take().expect("piped"));
     let mut lines = stderr.lines().map_while(Result::ok);
-    // It says so after it has bound its port, and no more than that.
+    // nginx logs this line after it has bound its port.
     let (mut log, mut listens) = (String::new(), false);
     while !listens && let Some(line) = lines.next() {
         listens = line.contains("event method");
@@ -85,7 +85,7 @@ fn start(directory: &Path) -> Child {
         log.push('\n');
     }
     assert!(listens, "nginx does not start:\n{log}");
-    // It would stop at a full pipe.
+    // A full pipe would block nginx.
     std::thread::spawn(move || lines.for_each(drop));
     process
 }
@@ -97,9 +97,9 @@ impl Drop for Nginx {
     }
 }
 
-/// Waits until a member gets the message with the id of that acknowledgement.
+/// Waits until a member receives the message of this ack.
 #[track_caller]
-fn hears(socket: &mut WebSocket<TcpStream>, ack: &Value) {
+fn receives(socket: &mut WebSocket<TcpStream>, ack: &Value) {
     loop {
         let frame: Value = serde_json::from_str(&next(socket).expect("an open connection")).expect("JSON");
         if frame["type"] == "message" && frame["id"] == ack["id"] {
@@ -109,11 +109,11 @@ fn hears(socket: &mut WebSocket<TcpStream>, ack: &Value) {
     }
 }
 
-/// How many connections a server has.
-fn connections(served: &Served) -> u64 {
+/// Number of connections of a server, from its metrics.
+fn connections(served: &RunningServer) -> u64 {
     let answer = get(served.address(), "/metrics");
     let line = answer.lines().find_map(|line| line.strip_prefix("realtime_connections "));
-    line.expect("told").parse().expect("a number")
+    line.expect("the metric").parse().expect("a number")
 }
 
 #[test]
@@ -126,16 +126,16 @@ fn two_servers_behind_nginx_are_one_chat() {
     let (mut alice, _) = nginx.join(&tokens[0], &Value::Null);
     let (hers, his) = if connections(&one) == 1 { (one, other) } else { (other, one) };
     let (mut bob, _) = nginx.join(&tokens[1], &Value::Null);
-    assert_eq!((connections(&hers), connections(&his)), (1, 1), "they are dealt out");
+    assert_eq!((connections(&hers), connections(&his)), (1, 1), "nginx distributes connections");
 
-    hears(&mut bob, &ask(&mut alice, &post("1"), "ack"));
+    receives(&mut bob, &ask(&mut alice, &post("1"), "ack"));
     let seen = ask(&mut bob, &post("2"), "ack");
-    hears(&mut alice, &seen);
+    receives(&mut alice, &seen);
     for closed in ["/metrics", "/readyz"] {
         assert!(get(nginx.address, closed).starts_with("HTTP/1.1 404"), "{closed} is not for the public");
     }
 
-    // Her server ends. He notices nothing, and she comes back to his, from where she was.
+    // Alice's server ends. Bob's connection stays, and Alice reconnects to his server with her position.
     hers.signal(Signal::TERM);
     let ended = loop {
         if let Err(code) = next(&mut alice) {
@@ -149,7 +149,7 @@ fn two_servers_behind_nginx_are_one_chat() {
     let since = json!({"epoch": seen["epoch"], "seq": seen["seq"], "id": seen["id"]});
     let (mut alice, joined) = nginx.join(&tokens[0], &since);
     assert_eq!(joined["recovery"], json!({"status": "complete", "replayed": 1}));
-    hears(&mut alice, &missed);
-    hears(&mut bob, &ask(&mut alice, &post("4"), "ack"));
+    receives(&mut alice, &missed);
+    receives(&mut bob, &ask(&mut alice, &post("4"), "ack"));
     assert_eq!(connections(&his), 2);
 }

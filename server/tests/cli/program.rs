@@ -1,4 +1,4 @@
-//! The program as a process: a small vocabulary to run it and to say what it did.
+//! The program as a process: helpers that start it, wait for log lines, and check its end.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-/// How long a program may run before a test gives it up. Nothing depends on its value.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// Time after which a program is killed, so that a test fails instead of hanging.
+const TIME_LIMIT: Duration = Duration::from_mins(2);
 
-/// A home of its own, with nothing of ours in the environment.
+/// A home directory of its own. Programs in it start with an empty environment.
 pub(crate) struct Home(TempDir);
 
 impl Home {
@@ -28,12 +28,12 @@ impl Home {
         self.0.path()
     }
 
-    /// Where the program keeps its secret.
-    pub(crate) fn kept_secret(&self) -> PathBuf {
+    /// Path of the secret that the program creates.
+    pub(crate) fn secret_file(&self) -> PathBuf {
         self.path().join(".local/share/realtime/jwt-secret")
     }
 
-    /// Where it keeps rooms.
+    /// Path of the file with the rooms.
     pub(crate) fn store(&self) -> PathBuf {
         self.path().join(".local/share/realtime/store.db")
     }
@@ -50,13 +50,13 @@ impl Home {
         Program(command)
     }
 
-    /// Runs to the end.
-    pub(crate) fn run<S: AsRef<OsStr>>(&self, words: &[S]) -> Done {
+    /// Runs the program to its end.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, words: &[S]) -> Finished {
         self.program(words).run()
     }
 
-    /// Serves on a free port.
-    pub(crate) fn serve(&self, flags: &[&str]) -> Served {
+    /// Starts a server on a free port.
+    pub(crate) fn serve(&self, flags: &[&str]) -> RunningServer {
         self.program(&[&["serve", "--listen", "127.0.0.1:0"], flags].concat()).serve()
     }
 
@@ -75,38 +75,38 @@ impl Program {
         self
     }
 
-    pub(crate) fn run(mut self) -> Done {
+    pub(crate) fn run(mut self) -> Finished {
         let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let _bound = Bound::on(&child);
-        Done(child.wait_with_output().expect("it ends"))
+        let _watchdog = Watchdog::on(&child);
+        Finished(child.wait_with_output().expect("an exit status"))
     }
 
-    /// Starts a server and waits until it says where it listens.
+    /// Starts a server and waits until it logs its address.
     #[track_caller]
-    pub(crate) fn serve(self) -> Served {
+    pub(crate) fn serve(self) -> RunningServer {
         let mut served = self.start();
-        served.listens();
+        served.wait_until_listening();
         served
     }
 
-    /// Starts a server.
-    pub(crate) fn start(mut self) -> Served {
+    /// Starts a server and waits for nothing.
+    pub(crate) fn start(mut self) -> RunningServer {
         let mut child =
             self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let stderr = BufReader::new(child.stderr.take().expect("piped"));
-        Served { _bound: Bound::on(&child), child, stderr, log: String::new(), address: None }
+        RunningServer { _watchdog: Watchdog::on(&child), child, stderr, log: String::new(), address: None }
     }
 }
 
-/// While this is there, a program that runs for too long is killed: its output ends, and so does who waits for more.
-struct Bound(#[expect(dead_code, reason = "the watch ends when it is dropped")] SyncSender<()>);
+/// Kills a program that runs for too long. Its output ends then, and with it the test that waits for output.
+struct Watchdog(#[expect(dead_code, reason = "dropping it ends the watchdog")] SyncSender<()>);
 
-impl Bound {
+impl Watchdog {
     fn on(child: &Child) -> Self {
         let (sender, dropped) = mpsc::sync_channel(1);
         let pid = Pid::from_child(child);
         thread::spawn(move || {
-            if dropped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            if dropped.recv_timeout(TIME_LIMIT) == Err(RecvTimeoutError::Timeout) {
                 let _ = kill_process(pid, Signal::KILL);
             }
         });
@@ -114,25 +114,25 @@ impl Bound {
     }
 }
 
-/// What came of a program that has ended.
-pub(crate) struct Done(Output);
+/// A program that has ended, with its output.
+pub(crate) struct Finished(Output);
 
-impl Done {
+impl Finished {
     #[track_caller]
     pub(crate) fn succeeded(self) -> Self {
         assert!(self.0.status.success(), "{:?}: {}", self.0.status, self.stderr());
         self
     }
 
-    /// It failed with that code, said one line about it, and that line.
+    /// Asserts that the program failed with this code and one line on standard error, which is returned.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
-        let said = self.stderr();
-        assert_eq!(self.0.status.code(), Some(code), "{said}");
-        assert_eq!(said.lines().count(), 1, "one line: {said}");
-        assert!(said.starts_with("realtime-server: "), "{said}");
-        assert_eq!(self.stdout(), "", "{said}");
-        said
+        let stderr = self.stderr();
+        assert_eq!(self.0.status.code(), Some(code), "{stderr}");
+        assert_eq!(stderr.lines().count(), 1, "one line: {stderr}");
+        assert!(stderr.starts_with("realtime-server: "), "{stderr}");
+        assert_eq!(self.stdout(), "", "{stderr}");
+        stderr
     }
 
     /// The one line on standard output.
@@ -153,27 +153,27 @@ impl Done {
     }
 }
 
-/// A server that runs; it ends with this.
-pub(crate) struct Served {
-    _bound: Bound,
+/// A running server. Dropping it kills the process.
+pub(crate) struct RunningServer {
+    _watchdog: Watchdog,
     child: Child,
     stderr: BufReader<ChildStderr>,
     log: String,
     address: Option<SocketAddr>,
 }
 
-impl Served {
+impl RunningServer {
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address.expect("it listens")
+        self.address.expect("a listening server")
     }
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until it says where it listens.
+    /// Waits until the server logs its address.
     #[track_caller]
-    pub(crate) fn listens(&mut self) {
+    pub(crate) fn wait_until_listening(&mut self) {
         let line = self.wait_for("listening");
         let address = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next());
         self.address = Some(address.and_then(|text| text.parse().ok()).expect("an address"));
@@ -181,13 +181,13 @@ impl Served {
 
     /// Waits until the log has `text`, unless it has it already.
     #[track_caller]
-    pub(crate) fn has_said(&mut self, text: &str) {
+    pub(crate) fn wait_until_logged(&mut self, text: &str) {
         if !self.log.contains(text) {
             self.wait_for(text);
         }
     }
 
-    /// The log's next line with `text`.
+    /// Waits for the next line of the log with `text`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
         loop {
@@ -203,24 +203,25 @@ impl Served {
 
     #[track_caller]
     pub(crate) fn connect(&self, token: &str) -> WebSocket<TcpStream> {
-        let stream = TcpStream::connect(self.address()).expect("it listens");
+        let stream = TcpStream::connect(self.address()).expect("a listener");
         let url = format!("ws://{}/api/v1/ws?token={token}", self.address());
         tungstenite::client(url, stream).expect("an upgrade").0
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        kill_process(Pid::from_child(&self.child), signal).expect("a running process");
     }
 
-    /// Waits for its end: the exit code, all of its log, and its standard output.
+    /// Waits for the end of the process: its exit code, log and standard output.
     pub(crate) fn ended(mut self) -> (Option<i32>, String, String) {
         let mut log = std::mem::take(&mut self.log);
         self.stderr.read_to_string(&mut log).expect("a log in UTF-8");
         let mut output = String::new();
         self.child.stdout.take().expect("piped").read_to_string(&mut output).expect("text");
-        (self.child.wait().expect("it ends").code(), log, output)
+        (self.child.wait().expect("an exit status").code(), log, output)
     }
 
+    /// Stops the server with SIGTERM and returns its log.
     pub(crate) fn stopped(self) -> String {
         self.signal(Signal::TERM);
         let (code, log, _) = self.ended();
@@ -229,16 +230,16 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The whole answer to a request without a body.
+/// The complete response to a GET request.
 pub(crate) fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
+    let mut stream = TcpStream::connect(address).expect("a listener");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: chat\r\nConnection: close\r\n\r\n").expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");

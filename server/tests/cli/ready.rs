@@ -1,4 +1,4 @@
-//! What a load balancer is told.
+//! Tests of `/readyz`, which load balancers use.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use crate::redis_server::Redis;
 fn a_server_is_ready_while_its_redis_answers() {
     let (home, mut redis) = (Home::new(), Redis::start());
     let mut served = home.serve(&["--redis-url", &redis.url()]);
-    served.has_said("Redis answers");
+    served.wait_until_logged("Redis answers");
     let ready = get(served.address(), "/readyz");
     assert!(ready.starts_with("HTTP/1.1 200") && ready.ends_with("ok\n"), "{ready}");
 
@@ -23,42 +23,38 @@ fn a_server_is_ready_while_its_redis_answers() {
         away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer, or takes nothing\n"),
         "{away}"
     );
-    assert!(get(served.address(), "/healthz").starts_with("HTTP/1.1 200"), "it lives all the same");
+    assert!(get(served.address(), "/healthz").starts_with("HTTP/1.1 200"), "the server is healthy");
 
     redis.restart();
     served.wait_for("Redis answers");
     assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 200"));
     let log = served.stopped();
-    assert_eq!(log.matches("Redis does not answer").count(), 1, "it is said once: {log}");
+    assert_eq!(log.matches("Redis does not answer").count(), 1, "logged once: {log}");
 }
 
 #[test]
-fn a_server_is_not_ready_while_its_redis_takes_nothing() {
+fn a_server_is_not_ready_while_its_redis_refuses_writes() {
     for (refuse, accept) in
         [("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"), ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE")]
     {
         let (home, redis) = (Home::new(), Redis::start());
         let mut served = home.serve(&["--redis-url", &redis.url()]);
-        served.has_said("Redis answers");
-        let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("it listens");
-        let mut order = |words: &str| {
+        served.wait_until_logged("Redis answers");
+        let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("a listener");
+        let mut execute = |words: &str| {
             write!(operator, "{words}\r\n").expect("sent");
             let mut answer = [0; 5];
             operator.read_exact(&mut answer).expect("an answer");
             assert_eq!(&answer, b"+OK\r\n", "{words}");
         };
-        order(refuse);
+        execute(refuse);
         served.wait_for("Redis does not answer, or takes nothing");
         assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 503"));
-        order(accept);
+        execute(accept);
         served.wait_for("Redis answers");
         assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 200"));
         let log = served.stopped();
-        assert_eq!(
-            log.matches("Redis refuses a command").count(),
-            1,
-            "logged more than once, or not at all: {log}"
-        );
+        assert_eq!(log.matches("Redis refuses a command").count(), 1, "logged once: {log}");
     }
 }
 
@@ -72,14 +68,14 @@ fn a_server_that_stops_is_not_ready() {
     // Bob never answers the close, so the server waits for him until its deadline.
     let mut bob = served.connect(&home.token("bob"));
     next(&mut bob).expect("welcome");
-    // A request that is under way: nobody is accepted anew.
-    let mut asking = TcpStream::connect(served.address()).expect("it listens");
-    asking.write_all(b"GET /readyz HTTP/1.1\r\nHost: chat\r\n").expect("sent");
-    assert!(get(served.address(), "/readyz").ends_with("ok\n"), "and the one before it was accepted");
+    // The connection is open before the stop; a stopping server accepts no new ones.
+    let mut probe = TcpStream::connect(served.address()).expect("a listener");
+    probe.write_all(b"GET /readyz HTTP/1.1\r\nHost: chat\r\n").expect("sent");
+    assert!(get(served.address(), "/readyz").ends_with("ok\n"), "the earlier connection is accepted too");
     served.signal(Signal::TERM);
     assert_eq!(next(&mut alice), Err(1012));
-    asking.write_all(b"\r\n").expect("sent");
+    probe.write_all(b"\r\n").expect("sent");
     let mut answer = String::new();
-    asking.read_to_string(&mut answer).expect("an answer");
+    probe.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.ends_with("stopping\n"), "{answer}");
 }

@@ -1,4 +1,4 @@
-//! A Redis as an operator meets it: what is said of one that is not fit, and what never is.
+//! Tests of the program on Redis: errors and warnings for the operator, none of which contains a password.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,33 +11,33 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::program::{Home, Served};
+use crate::program::{Home, RunningServer};
 use crate::redis_server::Redis;
 use crate::store::{ask, post};
 
 const PASSWORD: &str = "correct-horse";
 
-/// A port on which nobody listens.
+/// A port without a listener.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
-/// What a server says that cannot use the Redis at `url`.
+/// The error line of a server that cannot use the Redis at `url`.
 #[track_caller]
 fn refused(url: &str, flags: &[&str]) -> String {
     let words = [&["serve", "--listen", "127.0.0.1:0", "--redis-url", url], flags].concat();
     Home::new().run(&words).failed(1)
 }
 
-/// Posts a message, which has to be stored.
+/// Posts a message and asserts that it is stored.
 #[track_caller]
-fn works(home: &Home, served: &Served) {
+fn assert_stores(home: &Home, served: &RunningServer) {
     let ack = ask(&mut served.connect(&home.token("alice")), &post("1"), "ack");
     assert_eq!(ack["seq"], json!(1));
 }
 
 #[test]
-fn what_cannot_be_meant_is_said_in_a_line_without_the_password() {
+fn an_invalid_option_is_reported_in_one_line_without_the_password() {
     let home = Home::new();
     for (flags, named) in [
         (&["--redis-url", "http://:correct-horse@localhost"][..], "rediss://"),
@@ -59,15 +59,15 @@ fn what_cannot_be_meant_is_said_in_a_line_without_the_password() {
 }
 
 #[test]
-fn a_redis_that_is_not_there_is_named() {
-    let place = format!("127.0.0.1:{}", free_port());
-    let line = refused(&format!("redis://:{PASSWORD}@{place}"), &[]);
-    assert!(line.contains(&place) && line.contains("--wait-for-redis"), "{line}");
+fn the_error_of_an_unreachable_redis_has_its_address() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let line = refused(&format!("redis://:{PASSWORD}@{address}"), &[]);
+    assert!(line.contains(&address) && line.contains("--wait-for-redis"), "{line}");
     assert!(!line.contains(PASSWORD), "{line}");
 }
 
 #[test]
-fn a_server_waits_for_redis_where_it_is_told_to() {
+fn a_server_waits_for_redis_with_the_flag() {
     let home = Home::new();
     let mut redis = Redis::start();
     redis.kill();
@@ -75,19 +75,19 @@ fn a_server_waits_for_redis_where_it_is_told_to() {
     let mut served = home.program(&[&words[..], &["1h"]].concat()).start();
     served.wait_for("waiting for Redis");
     redis.restart();
-    served.listens();
-    works(&home, &served);
+    served.wait_until_listening();
+    assert_stores(&home, &served);
     let log = served.stopped();
-    assert_eq!(log.matches("waiting for Redis").count(), 1, "it is said once: {log}");
+    assert_eq!(log.matches("waiting for Redis").count(), 1, "logged once: {log}");
 
     redis.kill();
     let (code, log, _) = home.program(&[&words[..], &["300ms"]].concat()).start().ended();
-    assert_eq!(code, Some(1), "not for ever: {log}");
+    assert_eq!(code, Some(1), "the wait ends: {log}");
     assert!(log.lines().last().is_some_and(|line| line.contains("cannot be reached")), "{log}");
 }
 
 #[test]
-fn a_password_is_not_shown_by_help() {
+fn help_does_not_show_a_password() {
     let help = Home::new().program(&["serve", "--help"]);
     let help = help.env("REALTIME_REDIS_URL", format!("redis://:{PASSWORD}@localhost"));
     let text = help.env("REALTIME_REDIS_PASSWORD", PASSWORD).run().succeeded().stdout();
@@ -95,7 +95,7 @@ fn a_password_is_not_shown_by_help() {
 }
 
 #[test]
-fn who_it_is_not_let_in_is_told_how_to_be() {
+fn a_refused_password_is_reported_with_the_remedy_and_not_repeated() {
     let redis = Redis::start_with(&["--requirepass", PASSWORD]);
     for url in [redis.url(), format!("redis://:wrong-horse@127.0.0.1:{}", redis.port())] {
         let line = refused(&url, &[]);
@@ -113,41 +113,41 @@ fn who_it_is_not_let_in_is_told_how_to_be() {
         served.signal(Signal::TERM);
         let (code, log, _) = served.ended();
         assert_eq!(code, Some(0), "{log}");
-        assert!(!log.contains(PASSWORD), "it is in the log:\n{log}");
+        assert!(!log.contains(PASSWORD), "the password is in the log:\n{log}");
     }
 }
 
-/// Sets what a Redis may hold; with one byte it refuses all that is written.
+/// Sets the memory limit of a Redis. With one byte it refuses all writes.
 fn set_memory(redis: &Redis, bytes: &str) {
     let client = ::redis::Client::open(redis.url()).expect("a URL");
-    let mut connection = client.get_connection().expect("it listens");
+    let mut connection = client.get_connection().expect("a listener");
     let set = ::redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut connection);
     set.expect("set");
 }
 
 #[test]
-fn who_was_not_taken_at_first_is_not_said_to_have_been_given_up() {
+fn an_instance_that_registers_late_logs_no_ended_lease() {
     let (home, redis) = (Home::new(), Redis::start());
     set_memory(&redis, "1");
     let mut served = home.serve(&["--redis-url", &redis.url()]);
-    served.has_said("Redis does not take this instance yet");
+    served.wait_until_logged("Redis does not take this instance yet");
     set_memory(&redis, "0");
-    served.has_said("Redis takes this instance");
+    served.wait_until_logged("Redis takes this instance");
     let log = served.stopped();
-    assert!(!log.contains("given up"), "{log}");
+    assert!(!log.contains("evicted"), "{log}");
 }
 
-/// The line of the README that makes a user of Redis.
-fn readmes_rule() -> &'static str {
+/// The line of the README that creates a user of Redis.
+fn acl_rule_of_readme() -> &'static str {
     let readme = include_str!("../../README.md");
     readme.lines().find(|line| line.starts_with("ACL SETUSER")).expect("a rule")
 }
 
 #[test]
-fn the_user_that_the_readme_makes_is_enough() {
-    let rule = readmes_rule().replace("PASSWORD", PASSWORD);
+fn the_acl_rule_of_the_readme_allows_all_requests() {
+    let rule = acl_rule_of_readme().replace("PASSWORD", PASSWORD);
     let redis = Redis::start();
-    let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("it listens");
+    let mut operator = TcpStream::connect(("127.0.0.1", redis.port())).expect("a listener");
     for command in [&*rule, "ACL SETUSER default off"] {
         write!(operator, "{command}\r\n").expect("sent");
         let mut answer = [0; 5];
@@ -157,7 +157,7 @@ fn the_user_that_the_readme_makes_is_enough() {
     let home = Home::new();
     let words = ["serve", "--listen", "127.0.0.1:0", "--redis-url", &redis.url(), "--redis-user", "chat"];
     let served = home.program(&words).env("REALTIME_REDIS_PASSWORD", PASSWORD).serve();
-    works(&home, &served);
+    assert_stores(&home, &served);
     let mut alice = served.connect(&home.token("alice"));
     ask(&mut alice, &json!({"type": "join_room", "room": "lobby"}), "system");
     for (question, answer) in [("history", "history"), ("members", "members")] {
@@ -169,11 +169,11 @@ fn the_user_that_the_readme_makes_is_enough() {
     write!(operator, "ACL LOG\r\n").expect("sent");
     let mut denied = [0; 4];
     operator.read_exact(&mut denied).expect("an answer");
-    assert_eq!(&denied, b"*0\r\n", "something was denied");
+    assert_eq!(&denied, b"*0\r\n", "Redis has denied a command");
     assert!(!log.contains("NOPERM") && !log.contains("CONFIG is not allowed"), "{log}");
 }
 
-/// All words in capitals between quotation marks in the sources of a directory, and in those below it but for tests.
+/// All words in capitals between quotation marks in the sources of a directory tree, without tests.
 fn words_in_capitals(directory: &Path, words: &mut BTreeSet<String>) {
     for entry in fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
@@ -190,8 +190,8 @@ fn words_in_capitals(directory: &Path, words: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn the_user_that_the_readme_makes_may_send_all_that_is_sent() {
-    let rule = readmes_rule();
+fn the_acl_rule_of_the_readme_has_all_commands_of_the_sources() {
+    let rule = acl_rule_of_readme();
     let allowed: BTreeSet<_> = rule
         .split_whitespace()
         .filter_map(|word| word.strip_prefix('+'))
@@ -199,24 +199,24 @@ fn the_user_that_the_readme_makes_may_send_all_that_is_sent() {
         .collect();
     let redis = Redis::start();
     let client = ::redis::Client::open(redis.url()).expect("a URL");
-    let mut connection = client.get_connection().expect("it listens");
+    let mut connection = client.get_connection().expect("a listener");
     let known: Vec<String> =
         ::redis::cmd("COMMAND").arg("LIST").query(&mut connection).expect("all commands of Redis");
     let mut words = BTreeSet::new();
     words_in_capitals(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/broker/redis"), &mut words);
     let sent: Vec<_> =
         words.iter().map(|word| word.to_lowercase()).filter(|word| known.contains(word)).collect();
-    assert!(sent.len() > 30, "the sources are read: {sent:?}");
-    // `READONLY` is an answer, too, and not sent.
+    assert!(sent.len() > 30, "few commands in the sources: {sent:?}");
+    // `READONLY` is an error code in the sources, not a command.
     let missing: Vec<_> =
         sent.iter().filter(|command| *command != "readonly" && !allowed.contains(&***command)).collect();
     assert!(missing.is_empty(), "not in the rule: {missing:?}");
 }
 
 #[test]
-fn what_falls_short_is_said_loudly() {
+fn less_durability_than_requested_is_logged_as_a_warning() {
     let home = Home::new();
-    for (options, flags, said) in [
+    for (options, flags, expected) in [
         (&["--appendonly", "yes", "--appendfsync", "always"][..], &[][..], None),
         (&["--appendonly", "yes", "--appendfsync", "everysec"], &[], Some("last second are lost")),
         (&["--appendonly", "yes", "--appendfsync", "everysec"], &["--redis-aof", "everysec"], None),
@@ -238,52 +238,52 @@ fn what_falls_short_is_said_loudly() {
         let redis = Redis::start_with(options);
         let log = home.serve(&[&["--redis-url", &redis.url()], flags].concat()).stopped();
         let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
-        match said {
-            Some(said) => assert!(warnings.iter().any(|line| line.contains(said)), "{options:?}: {log}"),
+        match expected {
+            Some(text) => assert!(warnings.iter().any(|line| line.contains(text)), "{options:?}: {log}"),
             None => assert!(warnings.is_empty(), "{options:?}: {warnings:?}"),
         }
     }
 }
 
 #[test]
-fn a_redis_that_is_not_fit_and_what_is_none_are_told_apart() {
-    let line = refused(&pretended("redis_version:6.2.14\r\nrole:master\r\n"), &[]);
+fn an_unsuitable_redis_and_another_program_are_reported() {
+    let line = refused(&fake_redis("redis_version:6.2.14\r\nrole:master\r\n"), &[]);
     assert!(line.contains("6.2.14") && line.contains("7.0"), "{line}");
-    let line = refused(&pretended("redis_version:7.2.4\r\nrole:slave\r\n"), &[]);
+    let line = refused(&fake_redis("redis_version:7.2.4\r\nrole:slave\r\n"), &[]);
     assert!(line.contains("is a replica"), "{line}");
-    let line = refused(&pretended("redis_version:7.2.4\r\nrole:master\r\nloading:1\r\n"), &[]);
+    let line = refused(&fake_redis("redis_version:7.2.4\r\nrole:master\r\nloading:1\r\n"), &[]);
     assert!(line.contains("reading its data") && line.contains("--wait-for-redis"), "{line}");
 
     let web = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let place = web.local_addr().expect("an address");
+    let address = web.local_addr().expect("an address");
     thread::spawn(move || {
         for mut stream in web.incoming().flatten() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         }
     });
-    let line = refused(&format!("redis://{place}"), &[]);
+    let line = refused(&format!("redis://{address}"), &[]);
     assert!(line.contains("does not speak"), "{line}");
 }
 
-/// The URL of something that greets as Redis does and says this of itself. It ends with the tests.
-fn pretended(info: &'static str) -> String {
+/// The URL of a fake Redis with this INFO. It ends with the tests.
+fn fake_redis(info: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let place = listener.local_addr().expect("an address");
+    let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || pretend(stream, info));
+            thread::spawn(move || answer_as_redis(stream, info));
         }
     });
-    format!("redis://{place}")
+    format!("redis://{address}")
 }
 
-/// Answers each command as Redis does: a hello with its properties, OK, and what it says of itself.
-fn pretend(mut stream: impl Read + Write, info: &str) {
-    let mut said = Vec::new();
+/// Answers HELLO with properties, INFO with `info`, and other commands with OK.
+fn answer_as_redis(mut stream: impl Read + Write, info: &str) {
+    let mut received = Vec::new();
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut bytes) {
-        said.extend_from_slice(&bytes[..read]);
-        let text = String::from_utf8_lossy(&said).to_uppercase();
+        received.extend_from_slice(&bytes[..read]);
+        let text = String::from_utf8_lossy(&received).to_uppercase();
         let mut answer = Vec::new();
         for command in text.split('*').skip(1) {
             if command.contains("HELLO") {
@@ -294,7 +294,7 @@ fn pretend(mut stream: impl Read + Write, info: &str) {
                 answer.extend_from_slice(b"+OK\r\n");
             }
         }
-        said.clear();
+        received.clear();
         if stream.write_all(&answer).is_err() {
             return;
         }
@@ -302,7 +302,7 @@ fn pretend(mut stream: impl Read + Write, info: &str) {
 }
 
 #[test]
-fn tls_is_spoken_with_whoever_the_authority_bears_out() {
+fn tls_requires_a_certificate_of_a_trusted_authority_for_the_host() {
     let home = Home::new();
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new(Vec::new()).expect("sound");
@@ -322,13 +322,13 @@ fn tls_is_spoken_with_whoever_the_authority_bears_out() {
 
     let url = format!("rediss://localhost:{port}");
     let served = home.serve(&["--redis-url", &url, "--redis-ca", &ca]);
-    works(&home, &served);
+    assert_stores(&home, &served);
     served.stopped();
     let line = refused(&url, &[]);
-    assert!(line.contains("not trusted") && line.contains("--redis-ca"), "nobody bears it out: {line}");
+    assert!(line.contains("not trusted") && line.contains("--redis-ca"), "an unknown authority: {line}");
     let elsewhere = format!("rediss://127.0.0.1:{port}");
     let line = refused(&elsewhere, &["--redis-ca", &ca]);
-    assert!(line.contains("not trusted"), "it is for another name: {line}");
+    assert!(line.contains("not trusted"), "another host name: {line}");
     let line = refused(&format!("redis://localhost:{port}"), &[]);
     assert!(line.contains("rediss://"), "{line}");
     let line = refused(&format!("rediss://localhost:{}", redis.port()), &["--redis-ca", &ca]);

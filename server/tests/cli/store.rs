@@ -1,4 +1,4 @@
-//! The store as an operator meets it: kept over a kill, one server's at a time, refused when it is not sound.
+//! Tests of the store with whole programs: kills, a second server, damage and retention.
 
 use std::fs;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-use crate::program::{Home, Served, next};
+use crate::program::{Home, RunningServer, next};
 
 /// Sends a frame and waits for the answer of that type.
 pub(crate) fn ask(socket: &mut WebSocket<TcpStream>, frame: &Value, answer: &str) -> Value {
@@ -25,14 +25,14 @@ pub(crate) fn post(id: &str) -> Value {
     json!({"type": "message", "room": "lobby", "text": "hello", "client_msg_id": id})
 }
 
-/// What is in the room.
-pub(crate) fn history(served: &Served, token: &str) -> Vec<Value> {
+/// The messages of the room.
+pub(crate) fn history(served: &RunningServer, token: &str) -> Vec<Value> {
     let page = ask(&mut served.connect(token), &json!({"type": "history", "room": "lobby"}), "history");
     page["messages"].as_array().expect("an array").clone()
 }
 
 #[test]
-fn what_was_acknowledged_survives_a_kill() {
+fn acknowledged_messages_survive_a_kill() {
     let home = Home::new();
     let token = home.token("alice");
     let served = home.serve(&[]);
@@ -52,7 +52,7 @@ fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[test]
-fn rooms_in_memory_end_with_it() {
+fn rooms_in_memory_end_with_the_server() {
     let home = Home::new();
     let token = home.token("alice");
     let served = home.serve(&["--memory"]);
@@ -63,7 +63,7 @@ fn rooms_in_memory_end_with_it() {
 }
 
 #[test]
-fn a_second_server_names_the_first() {
+fn a_second_server_is_refused_with_the_process_id_of_the_first() {
     let home = Home::new();
     let served = home.serve(&[]);
     let line = home.run(&["serve", "--listen", "127.0.0.1:0"]).failed(1);
@@ -73,7 +73,7 @@ fn a_second_server_names_the_first() {
 }
 
 #[test]
-fn a_store_that_is_not_sound_is_refused() {
+fn a_damaged_store_is_refused_and_not_changed() {
     let home = Home::new();
     home.serve(&[]).stopped();
     let mut bytes = fs::read(home.store()).expect("a store");
@@ -81,11 +81,11 @@ fn a_store_that_is_not_sound_is_refused() {
     fs::write(home.store(), &bytes).expect("writable");
     let line = home.run(&["serve", "--listen", "127.0.0.1:0"]).failed(1);
     assert!(line.contains("damaged") && line.contains("backup"), "{line}");
-    assert_eq!(fs::read(home.store()).expect("a store"), bytes, "it is not replaced");
+    assert_eq!(fs::read(home.store()).expect("a store"), bytes, "the file is unchanged");
 }
 
 #[test]
-fn as_many_messages_are_kept_as_asked_for() {
+fn retain_messages_limits_the_history_of_a_room() {
     let home = Home::new();
     let token = home.token("alice");
     let served = home.serve(&["--retain-messages", "2"]);

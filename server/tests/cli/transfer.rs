@@ -1,4 +1,4 @@
-//! Rooms out of the store and into another one: export, import, backup.
+//! Tests of export, import and backup.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,33 +11,33 @@ use serde_json::{Value, json};
 use crate::program::{Home, next};
 use crate::store::{ask, history, post};
 
-/// Says so many things in a room, and is told where that got it.
-fn talk(home: &Home, texts: usize) -> Vec<Value> {
+/// Posts messages with the ids from 1 to `count`, and returns their acks.
+fn post_messages(home: &Home, count: usize) -> Vec<Value> {
     let token = home.token("alice");
     let served = home.serve(&[]);
     let mut alice = served.connect(&token);
-    let acks = (1..=texts).map(|number| ask(&mut alice, &post(&number.to_string()), "ack")).collect();
+    let acks = (1..=count).map(|number| ask(&mut alice, &post(&number.to_string()), "ack")).collect();
     served.stopped();
     acks
 }
 
-/// A home with the same secret.
-fn another(home: &Home) -> Home {
-    let another = Home::new();
-    fs::create_dir_all(another.kept_secret().parent().expect("a directory")).expect("made");
-    fs::copy(home.kept_secret(), another.kept_secret()).expect("copied");
-    another
+/// Another home with the same secret.
+fn home_with_secret_of(home: &Home) -> Home {
+    let copy = Home::new();
+    fs::create_dir_all(copy.secret_file().parent().expect("a directory")).expect("created");
+    fs::copy(home.secret_file(), copy.secret_file()).expect("copied");
+    copy
 }
 
 #[test]
-fn an_imported_room_goes_on_where_it_was() {
+fn an_imported_room_keeps_its_positions_and_dedup_ids() {
     let home = Home::new();
-    let acks = talk(&home, 5);
+    let acks = post_messages(&home, 5);
     let exported = home.run(&["export", "--room", "lobby"]).succeeded();
     assert_eq!(exported.stdout().lines().count(), 1 + 5);
     assert!(exported.stderr().contains("exported 5 messages"), "{}", exported.stderr());
 
-    let there = another(&home);
+    let there = home_with_secret_of(&home);
     let file = there.file("lobby.ndjson", &exported.stdout());
     let import = || there.run(&["import", file.to_str().expect("a path")]).succeeded().stderr();
     assert!(import().contains("imported 1 rooms with 5 messages; 0 existed already"));
@@ -61,7 +61,7 @@ fn an_imported_room_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_running_server_may_be_exported_and_not_imported_into() {
+fn the_store_of_a_running_server_can_be_exported_but_takes_no_import() {
     let home = Home::new();
     let token = home.token("alice");
     let served = home.serve(&[]);
@@ -76,12 +76,12 @@ fn a_running_server_may_be_exported_and_not_imported_into() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said_in_a_line() {
+fn a_failed_transfer_is_reported_in_one_line() {
     let home = Home::new();
     let line = home.run(&["export", "--all"]).failed(1);
     assert!(line.contains("store.db") && line.contains("--data-dir"), "{line}");
-    assert!(!home.store().exists(), "nothing is made by looking");
-    talk(&home, 1);
+    assert!(!home.store().exists(), "an export creates no store");
+    post_messages(&home, 1);
     for (words, code, named) in [
         (&["export"][..], 2, "--room"),
         (&["export", "--room", "attic"], 1, "attic"),
@@ -100,7 +100,7 @@ fn what_cannot_be_done_is_said_in_a_line() {
 }
 
 #[test]
-fn a_backup_is_one_moment_of_a_store_in_use() {
+fn a_backup_of_a_store_in_use_is_consistent() {
     let home = Home::new();
     let token = home.token("alice");
     let served = home.serve(&["--max-messages-per-second", "0"]);
@@ -119,17 +119,17 @@ fn a_backup_is_one_moment_of_a_store_in_use() {
                 }
             }
         });
-        let said = home.run(&["backup", copy.to_str().expect("a path")]).succeeded().stderr();
+        let output = home.run(&["backup", copy.to_str().expect("a path")]).succeeded().stderr();
         backed_up.store(true, Ordering::SeqCst);
-        assert!(said.contains("copy.db"), "{said}");
+        assert!(output.contains("copy.db"), "{output}");
     });
-    assert_eq!(fs::metadata(&copy).expect("it is there").mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(&copy).expect("a file").mode() & 0o777, 0o600);
     let before = fs::read(&copy).expect("readable");
     let line = home.run(&["backup", copy.to_str().expect("a path")]).failed(1);
     assert!(line.contains("not overwritten") && fs::read(&copy).expect("readable") == before, "{line}");
     served.stopped();
 
-    let there = another(&home);
+    let there = home_with_secret_of(&home);
     fs::copy(&copy, there.store()).expect("copied");
     let lines = there.run(&["export", "--room", "lobby"]).succeeded().stdout();
     let ids: Vec<Value> = lines
@@ -138,7 +138,7 @@ fn a_backup_is_one_moment_of_a_store_in_use() {
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone())
         .collect();
     assert!(ids.len() >= 300 && ids.iter().zip(&acks).all(|(id, ack)| *id == ack["id"]));
-    assert_eq!(files(home.path()), ["copy.db"], "nothing else is left beside it");
+    assert_eq!(files(home.path()), ["copy.db"], "no temporary files are left");
     there.serve(&[]).stopped();
 }
 

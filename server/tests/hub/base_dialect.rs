@@ -1,25 +1,25 @@
-//! A client of the base dialect alone: its frames as literal JSON, no field of ours, the token in the query.
+//! Compatibility with clients of the base dialect: literal JSON, no additional fields, the token in the query.
 //!
-//! Such clients exist and are not to be changed: what is here never changes either.
+//! Clients like these exist and cannot be changed, so the frames here never change.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestServer, claims, server, server_with, token};
+use crate::support::{TestClient, TestServer, claims, server, server_with, token};
 
 /// Opens a connection and checks the welcome.
-async fn connect(server: &TestServer, user: &str, online: u64) -> Client {
+async fn connect(server: &TestServer, user: &str, online: u64) -> TestClient {
     let mut client = server.open(&token(&claims(user))).await;
-    let welcome = client.welcomed().await;
+    let welcome = client.expect_welcome().await;
     assert_eq!(welcome["message"], "Connected successfully");
     assert_eq!(welcome["user_id"], user);
     assert_eq!(welcome["online_count"], online);
     client
 }
 
-/// Joins, and checks the confirmation.
-async fn join(client: &mut Client, user: &str, room: &str, members: &[&str]) {
+/// Joins a room and checks the confirmation.
+async fn join(client: &mut TestClient, user: &str, room: &str, members: &[&str]) {
     client.send_text(&format!(r#"{{"type":"join_room","room":"{room}"}}"#)).await;
     let joined = client.next().await;
     assert_eq!(joined["type"], "system");
@@ -36,7 +36,7 @@ fn names(members: &Value) -> Vec<&str> {
     names
 }
 
-/// The base dialect's part of a frame.
+/// The fields of a frame that belong to the base dialect.
 fn base(frame: &Value, fields: &[&str]) -> Value {
     fields
         .iter()
@@ -46,7 +46,7 @@ fn base(frame: &Value, fields: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn welcome_says_who_and_how_many() {
+async fn welcome_has_the_user_and_the_number_of_connections() {
     let server = server();
     let _alice = connect(&server, "alice", 1).await;
     let _bob = connect(&server, "bob", 2).await;
@@ -54,7 +54,7 @@ async fn welcome_says_who_and_how_many() {
 }
 
 #[tokio::test]
-async fn joining_tells_everyone_with_the_members() {
+async fn all_members_receive_a_join_with_the_members() {
     let server = server();
     let mut alice = connect(&server, "alice", 1).await;
     let mut bob = connect(&server, "bob", 2).await;
@@ -69,7 +69,7 @@ async fn joining_tells_everyone_with_the_members() {
 }
 
 #[tokio::test]
-async fn a_message_comes_to_every_member_and_the_sender() {
+async fn a_message_reaches_all_members_and_the_sender() {
     let server = server();
     let mut alice = connect(&server, "alice", 1).await;
     let mut bob = connect(&server, "bob", 2).await;
@@ -87,13 +87,13 @@ async fn a_message_comes_to_every_member_and_the_sender() {
             json!({"type": "message", "room": "lobby", "from": "alice", "text": "hello 🦀"})
         );
     }
-    // Nothing of it came to a room that it was not for.
+    // Another room receives nothing.
     carol.send_text(r#"{"type":"message","room":"kitchen","text":"tea"}"#).await;
     assert_eq!(carol.next().await["text"], "tea");
 }
 
 #[tokio::test]
-async fn typing_comes_to_all_but_the_senders_own_connections() {
+async fn typing_reaches_all_but_the_connections_of_the_sender() {
     let server = server();
     let mut alice = connect(&server, "alice", 1).await;
     let mut alice_again = connect(&server, "alice", 2).await;
@@ -113,7 +113,7 @@ async fn typing_comes_to_all_but_the_senders_own_connections() {
             json!({"type": "typing", "room": "lobby", "user_id": "alice", "is_typing": is_typing})
         );
     }
-    // A room has one order: the message would have come after the typing.
+    // A message would come after the typing of the same room.
     alice.send_text(r#"{"type":"message","room":"lobby","text":"done"}"#).await;
     for client in [&mut alice, &mut alice_again, &mut bob] {
         assert_eq!(client.next().await["text"], "done");
@@ -121,7 +121,7 @@ async fn typing_comes_to_all_but_the_senders_own_connections() {
 }
 
 #[tokio::test]
-async fn leaving_is_confirmed_and_told() {
+async fn a_leave_is_confirmed_and_announced() {
     let server = server();
     let mut alice = connect(&server, "alice", 1).await;
     let mut bob = connect(&server, "bob", 2).await;
@@ -144,7 +144,7 @@ async fn leaving_is_confirmed_and_told() {
 }
 
 #[tokio::test]
-async fn ping_is_answered() {
+async fn a_ping_is_answered_with_a_pong() {
     let server = server();
     let mut alice = connect(&server, "alice", 1).await;
     alice.send_text(r#"{"type":"ping"}"#).await;
@@ -164,7 +164,7 @@ async fn a_bad_token_is_closed_with_4001() {
 }
 
 #[tokio::test]
-async fn text_that_is_not_json_is_closed_with_4002_and_others_go_on() {
+async fn text_that_is_not_json_is_closed_with_4002_without_effect_on_others() {
     let server = server_with(|config| config.timing.leave_grace = Duration::ZERO);
     let mut alice = connect(&server, "alice", 1).await;
     let mut bob = connect(&server, "bob", 2).await;
@@ -188,7 +188,7 @@ async fn text_that_is_not_json_is_closed_with_4002_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_user_is_gone_from_all_rooms_when_the_last_connection_has_dropped() {
+async fn a_user_leaves_all_rooms_after_the_last_connection_was_lost() {
     let server = server_with(|config| config.timing.leave_grace = Duration::from_millis(100));
     let mut alice = connect(&server, "alice", 1).await;
     let mut first = connect(&server, "bob", 2).await;
@@ -197,11 +197,11 @@ async fn a_user_is_gone_from_all_rooms_when_the_last_connection_has_dropped() {
         join(&mut alice, "alice", room, &["alice"]).await;
         join(&mut first, "bob", room, &members).await;
         assert_eq!(alice.next().await["message"], "bob joined");
-        // The user is there already: nobody else is told.
+        // The user is a member already: the others receive nothing.
         join(&mut second, "bob", room, &members).await;
     }
 
-    // One connection of two is lost: bob stays, and the other one still hears.
+    // One connection of two is lost: bob stays, and the other one still receives messages.
     drop(first);
     alice.send_text(r#"{"type":"message","room":"lobby","text":"still there?"}"#).await;
     for client in [&mut alice, &mut second] {

@@ -1,4 +1,4 @@
-//! What a token lets its bearer do, and for how long; and what admins may.
+//! Rights and lifetime of tokens, and notices of admins.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use realtime_shared::Claims;
 use serde_json::{Value, json};
 
 use crate::support::{
-    admin, claims, error, globs, join_room, joined, left, message, now_seconds, said, server, server_with,
-    token,
+    admin, claims, error, globs, join_room, joined, left, message, message_from, now_seconds, server,
+    server_with, token,
 };
 
-/// A notice, with its further fields.
+/// Frame of a notice with the fields of `to`.
 fn notice(text: &str, to: &Value) -> Value {
     let mut frame = json!({"type": "notice", "message": text});
     for (field, value) in to.as_object().expect("an object") {
@@ -21,7 +21,7 @@ fn notice(text: &str, to: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_refresh_needs_a_good_token_of_the_same_user() {
+async fn a_refresh_requires_a_valid_token_of_the_same_user() {
     let server = server();
     let mut alice = server.connect_as(&Claims { rooms: Some(globs(&["lobby"])), ..claims("alice") }).await;
     alice.join("lobby").await;
@@ -29,8 +29,8 @@ async fn a_refresh_needs_a_good_token_of_the_same_user() {
         alice.send(json!({"type": "refresh", "token": bad})).await;
         alice.expect(error("forbidden")).await;
     }
-    // The old one stays, with what it grants and no more.
-    alice.say("lobby", "still here").await;
+    // The old token stays valid with its rights.
+    alice.post("lobby", "still here").await;
     alice.send(join_room("kitchen")).await;
     alice.expect(error("forbidden")).await;
 
@@ -38,11 +38,11 @@ async fn a_refresh_needs_a_good_token_of_the_same_user() {
     alice.send(json!({"type": "refresh", "token": token(&wider)})).await;
     alice.expect(json!({"type": "refreshed", "expires_at": wider.exp * 1_000})).await;
     alice.join("kitchen").await;
-    alice.say("lobby", "and there").await;
+    alice.post("lobby", "and there").await;
 }
 
 #[tokio::test]
-async fn a_narrower_token_leaves_rooms() {
+async fn a_refresh_with_fewer_rights_removes_the_user_from_rooms() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
@@ -56,26 +56,26 @@ async fn a_narrower_token_leaves_rooms() {
     alice.expect(json!({"type": "refreshed"})).await;
     let mut lost = Vec::new();
     for _ in 0..2 {
-        let told = alice.expect(json!({"type": "system", "event": "left", "reason": "kicked"})).await;
-        lost.push(told["room"].as_str().expect("a room").to_owned());
+        let event = alice.expect(json!({"type": "system", "event": "left", "reason": "kicked"})).await;
+        lost.push(event["room"].as_str().expect("a room").to_owned());
         bob.expect(json!({"type": "system", "event": "left", "user_id": "alice", "reason": "kicked"})).await;
     }
     lost.sort_unstable();
     assert_eq!(lost, ["cellar", "kitchen"]);
-    bob.say("kitchen", "who hears me?").await;
-    alice.say("lobby", "not I").await;
-    bob.expect(said("alice", "lobby", "not I")).await;
+    bob.post("kitchen", "who hears me?").await;
+    alice.post("lobby", "not I").await;
+    bob.expect(message_from("alice", "lobby", "not I")).await;
     alice.send(join_room("kitchen")).await;
     alice.expect(error("forbidden")).await;
 }
 
-/// A user's claims that are good for a second or two: the server's leeway is five.
+/// Claims that expire within two seconds, since the server's leeway is five.
 fn nearly_expired(user: &str) -> Claims {
     Claims { exp: now_seconds() - 3, ..claims(user) }
 }
 
 #[tokio::test]
-async fn an_expired_token_ends_the_connection() {
+async fn a_connection_with_an_expired_token_is_closed_with_4003() {
     let server = server_with(|config| config.timing.leave_grace = Duration::ZERO);
     let ignoring = server_with(|config| config.on_expiry = OnExpiry::Ignore);
     let short = nearly_expired("alice");
@@ -95,20 +95,20 @@ async fn an_expired_token_ends_the_connection() {
 
     closed.expect_close(4003, "Token expired").await;
     bob.expect(left("alice", "lobby", "disconnected")).await;
-    // By now the same token has expired everywhere.
+    // The token is refused for new connections too.
     server.open(&token(&short)).await.expect_close(4001, "Authentication failed").await;
-    kept.nothing_else().await;
-    refreshed.nothing_else().await;
+    kept.expect_nothing_else().await;
+    refreshed.expect_nothing_else().await;
 }
 
 #[tokio::test]
-async fn a_token_is_warned_of_once_it_is_near_its_end() {
+async fn a_token_that_expires_soon_causes_one_warning() {
     let server = server();
     let mut alice = server.connect_as(&Claims { exp: now_seconds() + 50, ..claims("alice") }).await;
     alice.expect(json!({"type": "system", "event": "token_expiring"})).await;
-    alice.nothing_else().await;
+    alice.expect_nothing_else().await;
     let mut bob = server.connect_as(&Claims { exp: now_seconds() + 600, ..claims("bob") }).await;
-    bob.nothing_else().await;
+    bob.expect_nothing_else().await;
 }
 
 #[tokio::test]
@@ -124,8 +124,8 @@ async fn admins_send_notices_to_a_room() {
         alice.next().await,
         json!({"type": "system", "event": "notice", "message": "fire drill", "from": "root", "room": "lobby"})
     );
-    bob.nothing_else().await;
-    // It is told once, and is no entry.
+    bob.expect_nothing_else().await;
+    // A notice is no entry.
     assert_eq!(server.connect("carol").await.join("lobby").await["position"]["seq"], 0);
 }
 
@@ -136,25 +136,25 @@ async fn admins_send_notices_to_a_user_and_to_everyone() {
     let mut alice = server.connect("alice").await;
     let mut alice_again = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
-    let told = |text: &str| json!({"type": "system", "event": "notice", "message": text, "from": "root"});
+    let received = |text: &str| json!({"type": "system", "event": "notice", "message": text, "from": "root"});
     root.send(notice("only you", &json!({"user_id": "alice"}))).await;
-    assert_eq!(alice.next().await, told("only you"));
-    assert_eq!(alice_again.next().await, told("only you"));
+    assert_eq!(alice.next().await, received("only you"));
+    assert_eq!(alice_again.next().await, received("only you"));
     root.send(notice("all of you", &json!({}))).await;
     for client in [&mut root, &mut alice, &mut alice_again, &mut bob] {
-        assert_eq!(client.next().await, told("all of you"));
+        assert_eq!(client.next().await, received("all of you"));
     }
     for to in [json!({}), json!({"room": "lobby"}), json!({"user_id": "bob"})] {
         alice.send(notice("I too", &to)).await;
         alice.expect(error("forbidden")).await;
     }
-    bob.nothing_else().await;
+    bob.expect_nothing_else().await;
     root.send(notice("to both", &json!({"room": "lobby", "user_id": "bob"}))).await;
     root.expect(error("bad_request")).await;
 }
 
 #[tokio::test]
-async fn grants_say_who_may_do_what_where() {
+async fn grants_limit_rooms_and_posts() {
     let server = server();
     let limited =
         Claims { rooms: Some(globs(&["chat-*", "news"])), read_only: globs(&["news"]), ..claims("alice") };
@@ -171,7 +171,7 @@ async fn grants_say_who_may_do_what_where() {
         assert_eq!(refusal["temporary"], false);
     }
     alice.join("chat-one").await;
-    alice.say("chat-one", "hi").await;
+    alice.post("chat-one", "hi").await;
     alice.join("news").await;
     for request in [message("news", "mine"), json!({"type": "typing", "room": "news"})] {
         alice.send(request).await;
@@ -182,8 +182,8 @@ async fn grants_say_who_may_do_what_where() {
         .await;
     root.join("news").await;
     alice.expect(joined("root", "news")).await;
-    root.say("news", "extra").await;
-    alice.expect(said("root", "news", "extra")).await;
+    root.post("news", "extra").await;
+    alice.expect(message_from("root", "news", "extra")).await;
 
     let mut nobody = server.connect_as(&Claims { rooms: Some(globs(&[])), ..claims("nobody") }).await;
     nobody.send(join_room("lobby")).await;
@@ -191,7 +191,7 @@ async fn grants_say_who_may_do_what_where() {
 }
 
 #[tokio::test]
-async fn reserved_names_are_nobodys() {
+async fn reserved_room_names_are_forbidden_for_admins_too() {
     let server = server();
     let mut root = server.connect_as(&admin("root")).await;
     for request in [

@@ -1,12 +1,14 @@
-//! Servers on one Redis, where one of them has not heard yet what another one has acknowledged.
+//! Several servers on one Redis, and entries whose announcement is still under way.
 
 use serde_json::json;
 
-use crate::support::{Redis, instance, join_room, join_since, joined, leave_room, left, message, tracked};
+use crate::support::{
+    Redis, instance, join_room, join_since, joined, leave_room, left, message, message_with_id,
+};
 
 const ROOM: &str = "lobby";
 
-/// Appends an entry as the server that acknowledged it did, whose announcement is still on its way.
+/// Appends an entry without announcing it, as if its announcement were still under way.
 async fn append(redis: &Redis, seq: u64, id: &str, frame: &serde_json::Value) {
     let client = redis::Client::open(redis.url()).expect("a URL");
     let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
@@ -17,10 +19,10 @@ async fn append(redis: &Redis, seq: u64, id: &str, frame: &serde_json::Value) {
 }
 
 #[tokio::test]
-async fn a_position_that_this_server_has_not_heard_of_is_looked_for_in_the_log() {
+async fn a_join_with_a_position_beyond_the_known_head_reads_the_log() {
     let redis = Redis::start();
     let server = instance(&redis);
-    // Somebody stays, so that the room is open here and not read from Redis when it is joined.
+    // A member stays in the room, so that the room is open here and a join does not read it from Redis.
     let mut member = server.connect("member").await;
     member.join(ROOM).await;
     member.send(message(ROOM, "first")).await;
@@ -41,22 +43,22 @@ async fn a_position_that_this_server_has_not_heard_of_is_looked_for_in_the_log()
     member.wait_for(json!({"type": "message", "text": "second", "seq": 2})).await;
 }
 
-/// Whoever leaves last gives the room up while another server's messages for it arrive.
+/// The last member leaves the room while messages from another server arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_room_is_left_again_and_again_while_it_is_talked_in_elsewhere() {
+async fn joins_and_leaves_succeed_while_another_server_posts_in_the_room() {
     const ROUNDS: usize = 200;
     let redis = Redis::start();
-    let (here, there) = (instance(&redis), instance(&redis));
-    let mut talker = there.connect("talker").await;
+    let (first, second) = (instance(&redis), instance(&redis));
+    let mut talker = second.connect("talker").await;
     talker.join(ROOM).await;
-    let talks = async {
+    let posting = async {
         for number in 0_usize.. {
-            talker.send(tracked(ROOM, "hello", &number.to_string())).await;
+            talker.send(message_with_id(ROOM, "hello", &number.to_string())).await;
             talker.wait_for(json!({"type": "ack", "client_msg_id": number.to_string()})).await;
         }
     };
-    let comes_and_goes = async {
-        let mut visitor = here.connect("visitor").await;
+    let visiting = async {
+        let mut visitor = first.connect("visitor").await;
         for _ in 0..ROUNDS {
             visitor.send(join_room(ROOM)).await;
             visitor.wait_for(joined("visitor", ROOM)).await;
@@ -65,7 +67,7 @@ async fn a_room_is_left_again_and_again_while_it_is_talked_in_elsewhere() {
         }
     };
     tokio::select! {
-        () = talks => {}
-        () = comes_and_goes => {}
+        () = posting => {}
+        () = visiting => {}
     }
 }

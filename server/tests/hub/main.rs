@@ -1,12 +1,12 @@
-//! The hub from outside: a server in this process, and raw WebSocket clients on real sockets.
+//! Tests of the protocol over real sockets, with a server in this process.
 //!
-//! One binary, so that all of it is linked once. [`support`] is the vocabulary: a server, a client that speaks JSON
-//! ([`support::Client`]), and one that speaks bytes, for what no decent client does ([`support::Raw`]). Each module
-//! takes a part of the protocol. They wait for what has to come, never for a time (but one that is told to by a refusal,
-//! as clients are). What must *not* come is shown by something that comes after it in the same order: a room's next
-//! message, or the pong to a ping.
+//! All tests are one binary, which is linked once. [`support`] has a server, a client that sends JSON
+//! ([`support::TestClient`]), and one that sends bytes ([`support::RawClient`]), for input that a correct client never
+//! sends. Each module tests a part of the protocol. Tests wait for frames, never for a time; the exception is
+//! `retry_after_ms` of a refusal. To show that a frame does not come, a test waits for one that would come after it: the
+//! room's next message, or the pong to a ping.
 //!
-//! To add a test: into the module of its part; frames are written as they go over the wire.
+//! Add a test to the module of its part. Write frames as they are on the wire.
 
 mod base_dialect;
 mod grants;

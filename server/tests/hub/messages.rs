@@ -1,4 +1,4 @@
-//! Messages: posted, acked, told apart, ordered, paged, and refused.
+//! Messages: posts, acks, deduplication, order, history and refusals.
 
 use std::collections::HashSet;
 
@@ -6,11 +6,11 @@ use realtime_shared::codec::SERVER_FRAME_BYTES;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, TestServer, admin, error, join_room, leave_room, masked, message, position, said, server,
-    server_with, tracked,
+    TestClient, TestServer, admin, error, join_room, leave_room, masked, message, message_from,
+    message_with_id, position, server, server_with,
 };
 
-/// A server that takes as many messages as come.
+/// A server without a limit on messages.
 fn unlimited() -> TestServer {
     server_with(|config| config.limits.max_messages_per_second = 0)
 }
@@ -19,22 +19,22 @@ fn ack(room: &str, id: &str, duplicate: bool) -> Value {
     json!({"type": "ack", "room": room, "client_msg_id": id, "duplicate": duplicate})
 }
 
-/// Takes an ack and the own copy, which come in either order.
-async fn ack_and_copy(client: &mut Client) -> (Value, Value) {
+/// Receives an ack and the sender's own copy, which come in either order.
+async fn ack_and_copy(client: &mut TestClient) -> (Value, Value) {
     let first = client.next().await;
     let second = client.next().await;
     if first["type"] == "ack" { (first, second) } else { (second, first) }
 }
 
 #[tokio::test]
-async fn an_ack_names_the_entry_that_members_see() {
+async fn an_ack_has_the_position_of_the_delivered_entry() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
     bob.join("lobby").await;
     alice.join("lobby").await;
     bob.next().await;
-    alice.send(tracked("lobby", "hi", "mine")).await;
+    alice.send(message_with_id("lobby", "hi", "mine")).await;
     let (ack, copy) = ack_and_copy(&mut alice).await;
     assert_eq!(ack["type"], "ack");
     assert_eq!((&ack["room"], &ack["client_msg_id"]), (&json!("lobby"), &json!("mine")));
@@ -46,53 +46,53 @@ async fn an_ack_names_the_entry_that_members_see() {
     });
     assert_eq!(copy, expected);
     assert_eq!(bob.next().await, expected);
-    // The first entry names its log; from then on who joins is told.
-    assert_eq!(alice.say("lobby", "more").await.get("epoch"), None);
-    alice.send(tracked("lobby", "last", "another")).await;
+    // Only the first entry has the epoch. Later joiners get it with `joined`.
+    assert_eq!(alice.post("lobby", "more").await.get("epoch"), None);
+    alice.send(message_with_id("lobby", "last", "another")).await;
     let (ack, _) = ack_and_copy(&mut alice).await;
     let head = server.connect("carol").await.join("lobby").await;
     assert_eq!(head["position"], position(&ack));
 }
 
 #[tokio::test]
-async fn without_an_id_there_is_no_ack() {
+async fn a_message_without_an_id_gets_no_ack() {
     let server = server();
     let mut alice = server.connect("alice").await;
     alice.join("lobby").await;
-    let copy = alice.say("lobby", "hi").await;
+    let copy = alice.post("lobby", "hi").await;
     assert_eq!(copy.get("client_msg_id"), None);
-    alice.say("lobby", "hi").await;
-    alice.nothing_else().await;
+    alice.post("lobby", "hi").await;
+    alice.expect_nothing_else().await;
 }
 
 #[tokio::test]
-async fn the_same_id_again_is_the_same_message() {
+async fn a_resent_id_of_the_user_in_the_room_is_a_duplicate() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut again = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
     bob.join("lobby").await;
-    alice.send(tracked("lobby", "hi", "mine")).await;
+    alice.send(message_with_id("lobby", "hi", "mine")).await;
     let first = alice.expect(ack("lobby", "mine", false)).await;
-    // Whatever the text, whichever of the user's connections.
+    // The text and the connection do not matter.
     for client in [&mut alice, &mut again] {
-        client.send(tracked("lobby", "another text", "mine")).await;
+        client.send(message_with_id("lobby", "another text", "mine")).await;
         let second = client.expect(ack("lobby", "mine", true)).await;
         assert_eq!((position(&second), &second["ts"]), (position(&first), &first["ts"]));
     }
-    // For another room or of another user it is another message.
-    alice.send(tracked("kitchen", "hi", "mine")).await;
+    // The same id in another room or of another user is another message.
+    alice.send(message_with_id("kitchen", "hi", "mine")).await;
     alice.expect(ack("kitchen", "mine", false)).await;
-    bob.expect(said("alice", "lobby", "hi")).await;
-    bob.send(tracked("lobby", "mine, too", "mine")).await;
+    bob.expect(message_from("alice", "lobby", "hi")).await;
+    bob.send(message_with_id("lobby", "mine, too", "mine")).await;
     let (other, copy) = ack_and_copy(&mut bob).await;
     assert_eq!((&other["duplicate"], &other["seq"]), (&json!(false), &json!(2)));
     assert_eq!(copy["text"], "mine, too");
-    bob.nothing_else().await;
+    bob.expect_nothing_else().await;
 }
 
 #[tokio::test]
-async fn the_same_id_at_once_is_one_message() {
+async fn ids_sent_concurrently_on_several_connections_are_stored_once() {
     let server = unlimited();
     let mut bob = server.connect("bob").await;
     bob.join("lobby").await;
@@ -100,7 +100,9 @@ async fn the_same_id_at_once_is_one_message() {
     for _ in 0..4 {
         let mut alice = server.connect("alice").await;
         senders.push(tokio::spawn(async move {
-            alice.send_all((0..50).map(|number| tracked("lobby", "hi", &format!("id {number}")))).await;
+            alice
+                .send_all((0..50).map(|number| message_with_id("lobby", "hi", &format!("id {number}"))))
+                .await;
             let mut fresh = 0;
             for _ in 0..50 {
                 let ack = alice.expect(json!({"type": "ack"})).await;
@@ -120,7 +122,7 @@ async fn the_same_id_at_once_is_one_message() {
         ids.insert(copy["client_msg_id"].as_str().expect("an id").to_owned());
     }
     assert_eq!(ids.len(), 50);
-    bob.nothing_else().await;
+    bob.expect_nothing_else().await;
 }
 
 #[tokio::test]
@@ -130,20 +132,20 @@ async fn posting_does_not_need_membership() {
     let mut bob = server.connect("bob").await;
     bob.join("lobby").await;
     alice.send(message("lobby", "from outside")).await;
-    bob.expect(said("alice", "lobby", "from outside")).await;
-    alice.nothing_else().await;
+    bob.expect(message_from("alice", "lobby", "from outside")).await;
+    alice.expect_nothing_else().await;
 }
 
 #[tokio::test]
-async fn text_comes_as_it_was_sent() {
+async fn text_is_delivered_unchanged() {
     let server = server();
     let mut alice = server.connect("alice").await;
     alice.join("lobby").await;
     for text in [" not trimmed\n\t", "\"quotes\\\" </script>", "日本 🦀 e\u{301}", &"ü".repeat(4_000)] {
-        alice.say("lobby", text).await;
+        alice.post("lobby", text).await;
     }
     alice.send_text(r#"{"type":"message","room":"lobby","text":"half \ud800 a pair"}"#).await;
-    alice.expect(said("alice", "lobby", "half \u{FFFD} a pair")).await;
+    alice.expect(message_from("alice", "lobby", "half \u{FFFD} a pair")).await;
 }
 
 #[tokio::test]
@@ -155,7 +157,7 @@ async fn a_thousand_messages_in_one_write_keep_their_order() {
     let mut bytes = Vec::new();
     for number in 0..1_000 {
         let id = format!("id {number}");
-        bytes.extend(masked(0x81, tracked("lobby", &number.to_string(), &id).to_string().as_bytes()));
+        bytes.extend(masked(0x81, message_with_id("lobby", &number.to_string(), &id).to_string().as_bytes()));
     }
     alice.send(&bytes).await;
     for number in 0..1_000 {
@@ -169,8 +171,8 @@ async fn a_thousand_messages_in_one_write_keep_their_order() {
     }
 }
 
-/// A room with `count` entries, and a client that asks for them.
-async fn room_of(server: &TestServer, count: usize) -> Client {
+/// Fills the room with `count` entries. Returns a client that is not in it.
+async fn room_of(server: &TestServer, count: usize) -> TestClient {
     let mut alice = server.connect("alice").await;
     alice.join("lobby").await;
     alice.send_all((1..=count).map(|number| message("lobby", &number.to_string()))).await;
@@ -181,10 +183,10 @@ async fn room_of(server: &TestServer, count: usize) -> Client {
     alice
 }
 
-/// Asks for a page: its numbers, and whether there are more.
-async fn page(client: &mut Client, ask: Value) -> (Vec<u64>, bool) {
+/// Requests a page. Returns its seqs and `has_more`.
+async fn page(client: &mut TestClient, range: Value) -> (Vec<u64>, bool) {
     let mut request = json!({"type": "history", "room": "lobby"});
-    for (field, value) in ask.as_object().expect("an object") {
+    for (field, value) in range.as_object().expect("an object") {
         request[field] = value.clone();
     }
     client.send(request).await;
@@ -199,11 +201,11 @@ async fn page(client: &mut Client, ask: Value) -> (Vec<u64>, bool) {
 }
 
 #[tokio::test]
-async fn the_past_is_paged_both_ways() {
+async fn history_is_paged_in_both_directions() {
     let server = unlimited();
     let mut alice = room_of(&server, 300).await;
     let range = |from: u64, to: u64| (from..=to).collect::<Vec<_>>();
-    for (ask, expected) in [
+    for (range, expected) in [
         (json!({}), (range(251, 300), true)),
         (json!({"limit": 3}), (range(298, 300), true)),
         (json!({"before": 251}), (range(201, 250), true)),
@@ -216,12 +218,12 @@ async fn the_past_is_paged_both_ways() {
         (json!({"after": 249}), (range(250, 299), true)),
         (json!({"after": 300}), (vec![], false)),
         (json!({"after": u64::MAX}), (vec![], false)),
-        // More than 200 is 200, and less than one is one.
+        // A limit above 200 counts as 200, and 0 as 1.
         (json!({"limit": 201}), (range(101, 300), true)),
         (json!({"after": 0, "limit": u64::MAX}), (range(1, 200), true)),
         (json!({"limit": 0}), (range(300, 300), true)),
     ] {
-        assert_eq!(page(&mut alice, ask.clone()).await, expected, "{ask}");
+        assert_eq!(page(&mut alice, range.clone()).await, expected, "{range}");
     }
     alice.send(json!({"type": "history", "room": "lobby", "before": 5, "after": 1})).await;
     let refusal = alice.expect(error("bad_request")).await;
@@ -233,7 +235,7 @@ async fn the_past_is_paged_both_ways() {
 }
 
 #[tokio::test]
-async fn what_the_store_has_dropped_is_no_more() {
+async fn history_has_no_entries_beyond_the_retention() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.retain.messages = Some(10);
@@ -246,26 +248,26 @@ async fn what_the_store_has_dropped_is_no_more() {
 }
 
 #[tokio::test]
-async fn a_page_of_long_messages_ends_early_and_the_next_goes_on() {
+async fn a_page_of_long_messages_is_limited_in_bytes_and_the_next_one_continues() {
     let server = unlimited();
     let mut alice = server.connect("alice").await;
     let text = "🦀".repeat(4_000);
     alice.join("lobby").await;
     for _ in 0..100 {
-        alice.say("lobby", &text).await;
+        alice.post("lobby", &text).await;
     }
     alice.leave("lobby").await;
     let mut seen = Vec::new();
     let mut pages = 0;
-    let mut ask = json!({"type": "history", "room": "lobby", "limit": 200});
+    let mut range = json!({"type": "history", "room": "lobby", "limit": 200});
     loop {
-        alice.send(ask.clone()).await;
+        alice.send(range.clone()).await;
         let page = alice.expect(json!({"type": "history"})).await;
         assert!(page.to_string().len() <= SERVER_FRAME_BYTES);
         pages += 1;
         let numbers = page["messages"].as_array().expect("an array").iter();
         let mut numbers: Vec<_> = numbers.map(|entry| entry["seq"].as_u64().expect("a seq")).collect();
-        ask["before"] = json!(numbers[0]);
+        range["before"] = json!(numbers[0]);
         numbers.extend(seen);
         seen = numbers;
         if page["has_more"] == false {
@@ -280,7 +282,7 @@ async fn a_page_of_long_messages_ends_early_and_the_next_goes_on() {
 }
 
 #[tokio::test]
-async fn every_refusal_has_its_code_and_says_what_it_is_about() {
+async fn every_refusal_has_its_code_and_the_fields_of_its_request() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let long = "x".repeat(65);
@@ -311,13 +313,13 @@ async fn every_refusal_has_its_code_and_says_what_it_is_about() {
         (message("lobby", &"x".repeat(4_001)).to_string(), json!({"code": "invalid_text", "room": "lobby"})),
         (message("lobby", "a\u{1b}[2J").to_string(), json!({"code": "invalid_text", "room": "lobby"})),
         (
-            tracked("", "hi", "m").to_string(),
+            message_with_id("", "hi", "m").to_string(),
             json!({"code": "invalid_room", "room": null, "client_msg_id": "m"}),
         ),
         (join_room(&long).to_string(), json!({"code": "invalid_room"})),
         (join_room("a\u{202e}b").to_string(), json!({"code": "invalid_room"})),
         (
-            tracked("dm:bob", "hi", "m").to_string(),
+            message_with_id("dm:bob", "hi", "m").to_string(),
             json!({"code": "forbidden", "room": "dm:bob", "client_msg_id": "m"}),
         ),
         (leave_room("lobby").to_string(), json!({"code": "not_a_member", "room": "lobby"})),
@@ -343,21 +345,21 @@ async fn every_refusal_has_its_code_and_says_what_it_is_about() {
             assert_eq!(refusal.get(field).unwrap_or(&Value::Null), value, "{field} for {request}");
         }
     }
-    alice.nothing_else().await;
-    // The wrong field is named.
+    alice.expect_nothing_else().await;
+    // The message has the name of the invalid field.
     alice.send(json!({"type": "history", "room": "lobby", "limit": "many"})).await;
     let refusal = alice.expect(error("bad_request")).await;
     assert!(refusal["message"].as_str().expect("a text").contains("`limit`"), "{refusal}");
 }
 
 #[tokio::test]
-async fn a_flood_is_refused_and_taken_later() {
+async fn messages_beyond_the_rate_are_refused_and_accepted_later() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 10;
         config.limits.message_burst = 3;
     });
     let mut alice = server.connect("alice").await;
-    alice.send_all((0..5).map(|number| tracked("lobby", "hi", &format!("id {number}")))).await;
+    alice.send_all((0..5).map(|number| message_with_id("lobby", "hi", &format!("id {number}")))).await;
     let mut refused = Vec::new();
     for _ in 0..5 {
         let answer = alice.next().await;
@@ -372,9 +374,9 @@ async fn a_flood_is_refused_and_taken_later() {
         }
     }
     assert_eq!(refused, ["id 3", "id 4"]);
-    // The same again, as soon as the server says, until it is taken.
+    // The client resends a message after `retry_after_ms`, until it is accepted.
     loop {
-        alice.send(tracked("lobby", "hi", &refused[0])).await;
+        alice.send(message_with_id("lobby", "hi", &refused[0])).await;
         let answer = alice.next().await;
         if answer["type"] == "ack" {
             assert_eq!((&answer["seq"], &answer["duplicate"]), (&json!(4), &json!(false)));
@@ -386,7 +388,7 @@ async fn a_flood_is_refused_and_taken_later() {
 }
 
 #[tokio::test]
-async fn a_hundred_refusals_end_the_connection() {
+async fn a_connection_with_a_hundred_refusals_is_closed_with_4009() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
@@ -396,11 +398,11 @@ async fn a_hundred_refusals_end_the_connection() {
         alice.expect(error("unknown_type")).await;
     }
     alice.expect_close(4009, "Too many requests").await;
-    bob.say("lobby", "calm").await;
+    bob.post("lobby", "calm").await;
 }
 
 #[tokio::test]
-async fn requests_have_the_same_limit() {
+async fn requests_have_a_rate_limit_of_their_own() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 1;
         config.limits.message_burst = 5;
@@ -412,7 +414,7 @@ async fn requests_have_the_same_limit() {
     }
     let refusal = alice.expect(json!({"type": "error", "code": "rate_limited", "ref": "5"})).await;
     assert!(refusal["retry_after_ms"].is_u64());
-    // Posts have their own.
-    alice.send(tracked("lobby", "hi", "m")).await;
+    // Posts have a separate limit.
+    alice.send(message_with_id("lobby", "hi", "m")).await;
     alice.expect(ack("lobby", "m", false)).await;
 }

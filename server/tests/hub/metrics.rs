@@ -1,7 +1,7 @@
-//! `GET /metrics`: every figure moves for its cause, and the text is Prometheus's (format 0.0.4).
+//! `GET /metrics`: each metric changes with its cause, and the text is valid Prometheus format 0.0.4.
 //!
-//! A scrape is a request over a socket of its own. What a client has seen was counted before; what it does on its way
-//! out is counted a moment later, and [`TestServer::shows`] scrapes until it is.
+//! A scrape is a request on a connection of its own. The server counts an event before or shortly after a client sees
+//! it, so [`TestServer::wait_for_samples`] scrapes until the values are right.
 
 mod figures;
 
@@ -16,20 +16,20 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use self::figures::Figures;
 use crate::support::{
-    Head, PATIENCE, Raw, TestServer, error, join_room, join_since, leave_room, masked, message, position,
-    server, server_with, tracked,
+    RawClient, ResponseHead, TEST_TIMEOUT, TestServer, error, join_room, join_since, leave_room, masked,
+    message, message_with_id, position, server, server_with,
 };
 
-/// The page that has to name every figure.
+/// The page that must list every metric.
 const README: &str = include_str!("../../README.md");
 
-/// Sends a request on an open connection, and takes the head of the answer.
-async fn request(raw: &mut Raw, method: &str, path: &str) -> Head {
+/// Sends a request on an open connection and receives the head of the response.
+async fn request(raw: &mut RawClient, method: &str, path: &str) -> ResponseHead {
     raw.send(format!("{method} {path} HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
     raw.head().await
 }
 
-async fn scrape_over(raw: &mut Raw) -> Figures {
+async fn scrape_over(raw: &mut RawClient) -> Figures {
     let head = request(raw, "GET", "/metrics").await;
     assert_eq!(head.status, 200);
     assert_eq!(head.header("content-type"), Some("text/plain; version=0.0.4"));
@@ -43,7 +43,7 @@ impl TestServer {
 
     /// Waits until these samples have these values.
     #[track_caller]
-    fn shows<const N: usize>(&self, expected: [(&str, u64); N]) -> impl Future<Output = ()> {
+    fn wait_for_samples<const N: usize>(&self, expected: [(&str, u64); N]) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
             let mut seen = Vec::new();
@@ -56,24 +56,24 @@ impl TestServer {
                     }
                 }
             };
-            let shown = timeout(PATIENCE, all).await;
-            assert!(shown.is_ok(), "{caller}: {seen:?} instead of {expected:?}");
+            let waited = timeout(TEST_TIMEOUT, all).await;
+            assert!(waited.is_ok(), "{caller}: {seen:?} instead of {expected:?}");
         }
     }
 }
 
 #[tokio::test]
-async fn every_family_is_in_the_readme_and_no_other_is() {
+async fn the_readme_lists_exactly_the_metrics_of_the_server() {
     let section = README.split("\n## ").find(|section| section.starts_with("Metrics\n")).expect("a section");
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let told: BTreeSet<_> =
+    let listed: BTreeSet<_> =
         rows.map(|(family, _)| family).filter(|family| family.starts_with("realtime_")).collect();
     let figures = server().scrape().await;
-    assert_eq!(figures.families(), told);
+    assert_eq!(figures.families(), listed);
 }
 
 #[tokio::test]
-async fn every_reason_of_a_drop_is_in_the_readme() {
+async fn the_readme_lists_every_reason_of_a_drop() {
     let figures = server().scrape().await;
     let reasons: Vec<_> = figures.labels("realtime_drops_total", "reason").collect();
     assert!(reasons.len() > 3);
@@ -83,7 +83,7 @@ async fn every_reason_of_a_drop_is_in_the_readme() {
 }
 
 #[tokio::test]
-async fn other_methods_are_answered_as_those_of_the_health_check() {
+async fn metrics_accept_the_same_methods_as_the_health_check() {
     let server = server();
     for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405), ("DELETE", 405)] {
         for path in ["/healthz", "/metrics"] {
@@ -97,17 +97,17 @@ async fn other_methods_are_answered_as_those_of_the_health_check() {
 }
 
 #[tokio::test]
-async fn connections_and_rooms_come_and_go() {
+async fn gauges_follow_connections_and_rooms() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
     alice.join("lobby").await;
     bob.join("kitchen").await;
-    server.shows([("realtime_connections", 2), ("realtime_rooms", 2)]).await;
+    server.wait_for_samples([("realtime_connections", 2), ("realtime_rooms", 2)]).await;
     bob.leave("kitchen").await;
-    server.shows([("realtime_connections", 2), ("realtime_rooms", 1)]).await;
+    server.wait_for_samples([("realtime_connections", 2), ("realtime_rooms", 1)]).await;
     alice.close().await;
-    server.shows([("realtime_connections", 1), ("realtime_rooms", 0)]).await;
+    server.wait_for_samples([("realtime_connections", 1), ("realtime_rooms", 0)]).await;
 }
 
 #[tokio::test]
@@ -118,16 +118,16 @@ async fn a_message_is_accepted_once_and_delivered_to_each_member() {
     alice.join("lobby").await;
     bob.join("lobby").await;
     alice.wait_for(json!({"event": "joined", "user_id": "bob"})).await;
-    // Typing is no entry.
+    // Typing is not counted.
     alice.send(json!({"type": "typing", "room": "lobby"})).await;
     for duplicate in [false, true, true] {
-        alice.send(tracked("lobby", "hello", "one")).await;
+        alice.send(message_with_id("lobby", "hello", "one")).await;
         alice.wait_for(json!({"type": "ack", "duplicate": duplicate})).await;
     }
-    alice.say("lobby", "without an id").await;
+    alice.post("lobby", "without an id").await;
     bob.wait_for(json!({"text": "without an id"})).await;
     server
-        .shows([
+        .wait_for_samples([
             ("realtime_messages_accepted_total", 2),
             ("realtime_dedup_hits_total", 2),
             ("realtime_deliveries_total", 4),
@@ -139,9 +139,9 @@ async fn a_message_is_accepted_once_and_delivered_to_each_member() {
         .await;
 }
 
-/// Three of each kind come back to a room of five messages that shows three of them at most, while `present`
-/// is in it or nobody is.
-async fn come_back(present: bool) {
+/// Joins a room of five messages with positions of each kind and asserts the metrics of replays. The limit of replays is
+/// three. If `present`, another member is in the room.
+async fn check_replay_metrics(present: bool) {
     let server = server_with(|config| config.replay_limit = 3);
     let mut alice = server.connect("alice").await;
     if present {
@@ -149,12 +149,12 @@ async fn come_back(present: bool) {
     }
     let mut positions = Vec::new();
     for number in 1..=5 {
-        alice.send(tracked("lobby", "hello", &number.to_string())).await;
+        alice.send(message_with_id("lobby", "hello", &number.to_string())).await;
         // Ack and own copy come in either order.
-        let (mut acked, mut shown) = (false, !present);
-        while !(acked && shown) {
+        let (mut acked, mut received) = (false, !present);
+        while !(acked && received) {
             let frame = alice.next().await;
-            shown |= frame["type"] == "message";
+            received |= frame["type"] == "message";
             if frame["type"] == "ack" {
                 acked = true;
                 positions.push(position(&frame));
@@ -163,8 +163,8 @@ async fn come_back(present: bool) {
     }
     let foreign = json!({"epoch": "another", "seq": 2, "id": positions[1]["id"]});
     let start = json!({"epoch": null, "seq": 0, "id": null});
-    let comers = [(&positions[2], "complete", 2), (&start, "truncated", 3), (&foreign, "reset", 3)];
-    for (since, status, replayed) in comers {
+    let joins = [(&positions[2], "complete", 2), (&start, "truncated", 3), (&foreign, "reset", 3)];
+    for (since, status, replayed) in joins {
         let mut bob = server.connect("bob").await;
         bob.send(join_since("lobby", since)).await;
         bob.expect(json!({"recovery": {"status": status, "replayed": replayed}})).await;
@@ -172,12 +172,12 @@ async fn come_back(present: bool) {
             bob.expect(json!({"type": "message"})).await;
         }
         bob.leave("lobby").await;
-        // Who comes without a position misses nothing.
+        // A join without a position replays nothing.
         bob.join("lobby").await;
         bob.leave("lobby").await;
     }
     server
-        .shows([
+        .wait_for_samples([
             (r#"realtime_replays_total{status="complete"}"#, 1),
             (r#"realtime_replays_total{status="truncated"}"#, 1),
             (r#"realtime_replays_total{status="reset"}"#, 1),
@@ -189,16 +189,16 @@ async fn come_back(present: bool) {
 
 #[tokio::test]
 async fn a_replay_from_the_ring_is_counted() {
-    come_back(true).await;
+    check_replay_metrics(true).await;
 }
 
 #[tokio::test]
 async fn a_replay_from_the_store_is_counted() {
-    come_back(false).await;
+    check_replay_metrics(false).await;
 }
 
 #[tokio::test]
-async fn every_end_is_counted_by_its_code_and_odd_codes_together() {
+async fn closes_are_counted_by_code_with_one_label_for_unusual_codes() {
     let server = server();
     let before = server.scrape().await;
     for code in [1000, 1001, 4321, 3000] {
@@ -219,7 +219,7 @@ async fn every_end_is_counted_by_its_code_and_odd_codes_together() {
 
     let code = |code: &str| format!("realtime_closes_total{{code=\"{code}\"}}");
     server
-        .shows([
+        .wait_for_samples([
             (&code("1000"), 1),
             (&code("1001"), 1),
             (&code("1005"), 1),
@@ -232,11 +232,11 @@ async fn every_end_is_counted_by_its_code_and_odd_codes_together() {
         .await;
     let after = server.scrape().await;
     assert_eq!(after.sum("realtime_closes_total"), 8);
-    assert!(after.samples().eq(before.samples()), "no sample is new");
+    assert!(after.samples().eq(before.samples()), "the set of samples is fixed");
 }
 
 #[tokio::test]
-async fn errors_are_counted_by_their_code() {
+async fn refusals_are_counted_by_code() {
     let server = server();
     let mut alice = server.connect("alice").await;
     for _ in 0..2 {
@@ -246,7 +246,7 @@ async fn errors_are_counted_by_their_code() {
     alice.send(json!({"type": "nonsense"})).await;
     alice.expect(error("unknown_type")).await;
     server
-        .shows([
+        .wait_for_samples([
             (r#"realtime_refusals_total{code="not_a_member"}"#, 2),
             (r#"realtime_refusals_total{code="unknown_type"}"#, 1),
             (r#"realtime_refusals_total{code="rate_limited"}"#, 0),
@@ -254,7 +254,7 @@ async fn errors_are_counted_by_their_code() {
         .await;
 }
 
-/// A server that takes five requests at once, and one a second.
+/// A server that accepts a burst of five requests, and one a second.
 fn slow_server() -> TestServer {
     server_with(|config| {
         config.limits.max_messages_per_second = 1;
@@ -263,7 +263,7 @@ fn slow_server() -> TestServer {
 }
 
 #[tokio::test]
-async fn typing_is_told_or_counted_as_dropped() {
+async fn typing_is_delivered_or_counted_as_dropped() {
     const TYPED: u64 = 50;
     let server = slow_server();
     let mut alice = server.connect("alice").await;
@@ -272,18 +272,18 @@ async fn typing_is_told_or_counted_as_dropped() {
     alice.join("lobby").await;
     let typing = |number| json!({"type": "typing", "room": "lobby", "is_typing": number % 2 == 0});
     alice.send_all((0..TYPED).map(typing).chain([message("lobby", "done")])).await;
-    let mut told = 0;
+    let mut received = 0;
     while bob.next().await["type"] != "message" {
-        told += 1;
+        received += 1;
     }
-    // The first was that alice came.
-    let dropped = TYPED - (told - 1);
+    // The first frame is the join of alice.
+    let dropped = TYPED - (received - 1);
     assert!(dropped > 0);
-    server.shows([(r#"realtime_drops_total{reason="typing_rate"}"#, dropped)]).await;
+    server.wait_for_samples([(r#"realtime_drops_total{reason="typing_rate"}"#, dropped)]).await;
 }
 
 #[tokio::test]
-async fn pings_beyond_the_rate_are_counted() {
+async fn pings_beyond_the_rate_are_answered_and_counted() {
     const PINGS: usize = 50;
     let server = slow_server();
     let mut raw = server.connect_raw("alice").await;
@@ -295,8 +295,8 @@ async fn pings_beyond_the_rate_are_counted() {
 }
 
 #[tokio::test]
-async fn connections_that_are_dropped_without_a_word_are_counted() {
-    /// Connections beyond the limit that are answered.
+async fn connections_dropped_without_a_response_are_counted() {
+    /// Connections beyond the limit that get a response.
     const ANSWERED: usize = 256;
     let server = server_with(|config| {
         config.limits.max_connections = 1;
@@ -316,15 +316,15 @@ async fn connections_that_are_dropped_without_a_word_are_counted() {
 }
 
 #[tokio::test]
-async fn a_server_has_figures_of_its_own() {
+async fn each_server_has_metrics_of_its_own() {
     let (one, other) = (server(), server());
     let mut alice = one.connect("alice").await;
     alice.send(join_room("lobby")).await;
     alice.next().await;
-    one.shows([("realtime_connections", 1)]).await;
-    other.shows([("realtime_connections", 0), ("realtime_rooms", 0)]).await;
+    one.wait_for_samples([("realtime_connections", 1)]).await;
+    other.wait_for_samples([("realtime_connections", 0), ("realtime_rooms", 0)]).await;
     let version = format!("realtime_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
-    one.shows([(&version, 1)]).await;
+    one.wait_for_samples([(&version, 1)]).await;
     let started: Value = one.scrape().await.of("realtime_start_time_seconds").into();
     assert!(
         started.as_u64() <= Some(crate::support::now_seconds()) && started.as_u64() > Some(1_700_000_000)

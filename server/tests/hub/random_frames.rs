@@ -1,7 +1,7 @@
-//! A thousand random frames at a live server: what is valid is answered, what is not is refused or ends the connection
-//! as the protocol says, nothing panics, and a neighbour's chat goes on.
+//! A thousand random frames to a running server. Valid frames are answered. Invalid ones are refused, or close the
+//! connection as the protocol requires. Nothing panics, and other connections are not affected.
 //!
-//! The frames are those of the property tests. The seed is printed; `SEED` in the environment plays it again.
+//! The frames are those of the property tests. The seed is printed; `SEED` in the environment repeats it.
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,36 +10,35 @@ use realtime_shared::{ClientEvent, ClientFrame, ErrorCode, ServerEvent, codec};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::support::{Client, TestServer, joined, message, said, server_with};
+use crate::support::{TestClient, TestServer, joined, message, message_from, server_with};
 
 const FRAMES: usize = 1_000;
-/// With so many refusals of a connection the next one ends it.
+/// Refusals of a connection before the one that closes it.
 const REFUSALS: usize = 99;
 
-/// What has to come of a text.
-enum Fate {
-    /// It is a frame.
+/// The expected reaction to a text.
+enum Expected {
     Answered(ClientFrame),
     Refused(ErrorCode),
     NotJson,
 }
 
-/// Texts of all kinds, by a seed.
-fn texts(seed: u64) -> impl Iterator<Item = (String, Fate)> {
+/// Random texts of all kinds.
+fn texts(seed: u64) -> impl Iterator<Item = (String, Expected)> {
     let mut bytes = [0; 32];
     fastrand::Rng::with_seed(seed).fill(&mut bytes);
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
     let mut kinds = fastrand::Rng::with_seed(seed);
     std::iter::repeat_with(move || match kinds.u8(0..20) {
-        0 => (pick(&mut runner, &not_json()), Fate::NotJson),
+        0 => (pick(&mut runner, &not_json()), Expected::NotJson),
         1..=6 => {
             let (text, code) = pick(&mut runner, &refused_client_text());
-            (text, Fate::Refused(code))
+            (text, Expected::Refused(code))
         }
         _ => {
             let (frame, text) = pick(&mut runner, &written_client_frame());
-            (text, Fate::Answered(frame))
+            (text, Expected::Answered(frame))
         }
     })
 }
@@ -48,7 +47,7 @@ fn pick<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
     strategy.new_tree(runner).expect("a value").current()
 }
 
-/// Whether a frame of this kind has an answer, or an error, before the next one is looked at.
+/// True if a frame of this kind has an answer or an error before the next frame is handled.
 fn is_answered(event: &ClientEvent) -> bool {
     match event {
         ClientEvent::JoinRoom { .. }
@@ -63,8 +62,8 @@ fn is_answered(event: &ClientEvent) -> bool {
     }
 }
 
-/// Sends a text and a ping behind it: what comes before the pong, or the code of the close.
-async fn reaction(client: &mut Client, text: &str) -> Result<Vec<Value>, u16> {
+/// Sends a text and a ping. Returns the frames before the pong, or the code of the close.
+async fn reaction(client: &mut TestClient, text: &str) -> Result<Vec<Value>, u16> {
     let nonce = fastrand::u64(..).to_string();
     client.send_text(text).await;
     client.send(json!({"type": "ping", "nonce": nonce})).await;
@@ -80,7 +79,7 @@ async fn reaction(client: &mut Client, text: &str) -> Result<Vec<Value>, u16> {
     }
 }
 
-/// Whether a refusal says that the text was no frame.
+/// True if a refusal with this code means that the text was not a valid frame.
 fn is_malformed(code: ErrorCode) -> bool {
     match code {
         ErrorCode::BadRequest | ErrorCode::UnknownType | ErrorCode::InvalidRoom | ErrorCode::InvalidText => {
@@ -100,36 +99,39 @@ fn refusals(frames: &[Value]) -> Vec<ErrorCode> {
     errors.map(|frame| serde_json::from_value(frame["code"].clone()).expect("a code")).collect()
 }
 
-/// Sends all texts, coming back where that ended the connection.
-async fn throw(server: &TestServer, texts: impl Iterator<Item = (String, Fate)>) {
+/// Sends all texts and checks the reactions. Reconnects after a close.
+async fn send_all(server: &TestServer, texts: impl Iterator<Item = (String, Expected)>) {
     let mut mallory = server.connect("mallory").await;
     let mut refused = 0;
-    for (text, fate) in texts {
-        let frames = match (reaction(&mut mallory, &text).await, &fate) {
+    for (text, expected) in texts {
+        let frames = match (reaction(&mut mallory, &text).await, &expected) {
             (Ok(frames), _) => frames,
-            (Err(4002), Fate::NotJson) => Vec::new(),
+            (Err(4002), Expected::NotJson) => Vec::new(),
             (Err(4009), _) if refused >= REFUSALS => Vec::new(),
             (Err(code), _) => panic!("closed with {code} for {text:?}"),
         };
         let codes = refusals(&frames);
         refused += codes.len();
-        match fate {
-            Fate::NotJson => {
+        match expected {
+            Expected::NotJson => {
                 assert!(frames.is_empty(), "{frames:?} for {text:?}");
                 (mallory, refused) = (server.connect("mallory").await, 0);
             }
             _ if refused >= REFUSALS && frames.is_empty() => {
                 (mallory, refused) = (server.connect("mallory").await, 0);
             }
-            Fate::Refused(code) => assert_eq!(codes, [code], "{text:?}"),
-            Fate::Answered(frame) => {
+            Expected::Refused(code) => assert_eq!(codes, [code], "{text:?}"),
+            Expected::Answered(frame) => {
                 assert!(!codes.iter().copied().any(is_malformed), "{frames:?} for {text:?}");
                 assert!(codes.len() <= 1, "{frames:?} for {text:?}");
                 if let (Some(reference), true) =
                     (&frame.reference, is_answered(&frame.event) || codes.len() == 1)
                 {
                     let own = frames.iter().filter(|frame| frame["ref"] == reference.as_str()).count();
-                    assert!(own == 1 || is_told_to_nobody(&frame.event, &codes), "{frames:?} for {text:?}");
+                    assert!(
+                        own == 1 || is_unanswered_notice(&frame.event, &codes),
+                        "{frames:?} for {text:?}"
+                    );
                 }
             }
         }
@@ -137,12 +139,12 @@ async fn throw(server: &TestServer, texts: impl Iterator<Item = (String, Fate)>)
 }
 
 /// A notice that was not refused has no answer.
-fn is_told_to_nobody(event: &ClientEvent, codes: &[ErrorCode]) -> bool {
+fn is_unanswered_notice(event: &ClientEvent, codes: &[ErrorCode]) -> bool {
     matches!(event, ClientEvent::Notice { .. }) && codes.is_empty()
 }
 
 #[tokio::test]
-async fn a_thousand_random_frames() {
+async fn random_frames_are_answered_or_refused_without_effect_on_others() {
     let seed =
         std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("SEED={seed}");
@@ -154,17 +156,17 @@ async fn a_thousand_random_frames() {
     alice.expect(joined("bob", "a quiet room")).await;
     let (done, is_done) = watch::channel(false);
     let chat = tokio::spawn(async move {
-        let mut said_so_far = 0;
+        let mut posted = 0;
         while !*is_done.borrow() {
-            said_so_far += 1;
-            let text = format!("number {said_so_far}");
+            posted += 1;
+            let text = format!("number {posted}");
             alice.send(message("a quiet room", &text)).await;
-            alice.expect(said("alice", "a quiet room", &text)).await;
-            bob.expect(said("alice", "a quiet room", &text)).await;
+            alice.expect(message_from("alice", "a quiet room", &text)).await;
+            bob.expect(message_from("alice", "a quiet room", &text)).await;
         }
-        said_so_far
+        posted
     });
-    throw(&server, texts(seed).take(FRAMES)).await;
+    send_all(&server, texts(seed).take(FRAMES)).await;
     done.send_replace(true);
     assert!(chat.await.expect("a chat that goes on") > 100);
 }

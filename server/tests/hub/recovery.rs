@@ -1,9 +1,8 @@
-//! Who comes back: joins with `since` at every distance while others write.
+//! Recovery: joins with `since` at any distance from the head while others write.
 //!
-//! A joiner's view has to be a run of the room's log without hole or repeat: `joined`, then exactly as many entries as
-//! it says are replayed, then what is live. What is expected follows from the position that was given and the head that
-//! `joined` names; what was seen is compared with the log as the history has it. The seed is printed, and `SEED` in the
-//! environment plays it again, as far as a race can be.
+//! A joiner must see a contiguous part of the room's log: `joined`, then exactly the announced number of replayed
+//! entries, then live ones. The expectation follows from the position in `since` and the head in `joined`. The received
+//! entries are compared with the history. The seed is printed; `SEED` in the environment repeats it, as far as races allow.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,25 +11,26 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::support::{
-    Client, TestServer, claims, join_since, message, position, server, server_with, token, tracked,
+    TestClient, TestServer, claims, join_since, message, message_with_id, position, server, server_with,
+    token,
 };
 
 const ROOM: &str = "lobby";
-/// Entries that are replayed at most.
+/// Most entries that are replayed.
 const REPLAYED: u64 = 800;
-/// Entries that the store keeps of the room: what is replayed is there still where a whole wave is written between the
-/// head that a joiner is told and the page that it reads. Else it would rightly be replayed less.
+/// Entries that the store keeps of the room. A whole wave may be written between the answer to a join and the read of the
+/// replay; the entries to replay must still be there.
 const KEPT: u64 = REPLAYED + RESIDENTS + WRITERS * POSTS + 100;
-/// Messages before a wave, where somebody is in the room.
+/// Messages before a wave that starts with a member in the room.
 const RESIDENTS: u64 = 100;
-/// Who writes in a wave.
+/// Writers of a wave.
 const WRITERS: u64 = 8;
-/// Messages that each of them writes.
+/// Messages of each writer.
 const POSTS: u64 = 60;
-/// What ends a wave.
+/// Text of the last message of a wave.
 const END: &str = "the end";
 
-/// A log as far as it was seen: whole frames by their number.
+/// The known part of a log: frames by seq.
 type Log = BTreeMap<u64, Value>;
 
 fn seq(frame: &Value) -> u64 {
@@ -41,8 +41,8 @@ fn start() -> Value {
     json!({"epoch": null, "seq": 0, "id": null})
 }
 
-/// Adds to `log` what the history has and it has not.
-async fn page_through(client: &mut Client, log: &mut Log) {
+/// Adds the entries of the history after the end of `log`.
+async fn page_through(client: &mut TestClient, log: &mut Log) {
     loop {
         let after = log.last_key_value().map_or(0, |(seq, _)| *seq);
         client.send(json!({"type": "history", "room": ROOM, "after": after, "limit": 200})).await;
@@ -56,12 +56,12 @@ async fn page_through(client: &mut Client, log: &mut Log) {
     }
 }
 
-/// Where a joiner says that it was.
+/// The position of a joiner.
 #[derive(Debug, Clone)]
 enum Since {
-    /// At this entry, or at the start.
+    /// An entry of the log, or its start.
     Past(Value),
-    /// Nowhere in this log.
+    /// A position that is not in this log.
     Foreign(Value),
 }
 
@@ -72,7 +72,7 @@ impl Since {
         }
     }
 
-    /// What has to be said to it, where the log ends at `head`.
+    /// The expected recovery if the log ends at `head`.
     fn recovery(&self, head: u64) -> Value {
         let most = head.min(REPLAYED);
         match self {
@@ -85,7 +85,7 @@ impl Since {
         }
     }
 
-    /// One of all kinds. `log` ends at a head that was; the true one may be further by now.
+    /// A random position of any kind. The log may have grown beyond the end of `log`.
     fn any(random: &mut fastrand::Rng, epoch: &str, log: &Log) -> Self {
         let (&head, last) = log.last_key_value().expect("entries");
         let (&oldest, _) = log.first_key_value().expect("entries");
@@ -105,58 +105,58 @@ impl Since {
     }
 }
 
-/// A joiner, and what it has seen since it came.
+/// A joiner and the entries that it has received.
 struct Joiner {
-    client: Client,
+    client: TestClient,
     since: Since,
-    /// The last entry that it has seen.
+    /// The last received entry.
     last: Option<Value>,
     seen: Log,
-    /// How often it was too slow.
-    falls: u32,
+    /// Number of closes with 4008 (too slow).
+    slow_closes: u32,
 }
 
-/// Why a view ended.
-enum Fate {
+/// The end of one connection of a joiner.
+enum ViewEnd {
     Finished,
     TooSlow,
 }
 
 impl Joiner {
-    /// Joins and reads to the end of the wave. Who is too slow comes back to where it was.
+    /// Joins and reads to the end of the wave. After a close with 4008 it reconnects with its last position.
     async fn run(mut self, server: std::net::SocketAddr, epoch: String, user: String) -> Self {
         loop {
             match self.view().await {
-                Fate::Finished => return self,
-                Fate::TooSlow => {
-                    self.falls += 1;
-                    assert!(self.falls < 20, "{:?} does not get anywhere", self.since);
+                ViewEnd::Finished => return self,
+                ViewEnd::TooSlow => {
+                    self.slow_closes += 1;
+                    assert!(self.slow_closes < 20, "{:?} makes no progress", self.since);
                     if let Some(last) = self.last.take() {
                         self.since =
                             Since::Past(json!({"epoch": epoch, "seq": last["seq"], "id": last["id"]}));
                     }
-                    self.client = Client::open(server, &token(&claims(&user))).await;
-                    self.client.welcomed().await;
+                    self.client = TestClient::open(server, &token(&claims(&user))).await;
+                    self.client.expect_welcome().await;
                 }
             }
         }
     }
 
-    async fn view(&mut self) -> Fate {
+    async fn view(&mut self) -> ViewEnd {
         self.client.send(join_since(ROOM, self.since.position())).await;
-        let Some(head) = self.joined().await else { return Fate::TooSlow };
+        let Some(head) = self.joined().await else { return ViewEnd::TooSlow };
         let recovery = self.since.recovery(head);
         let replayed = recovery["replayed"].as_u64().expect("a number");
         let mut next = head - replayed + 1;
         loop {
             let frame = match self.client.frame_or_close().await {
                 Ok(frame) => frame,
-                Err((4008, _)) => return Fate::TooSlow,
+                Err((4008, _)) => return ViewEnd::TooSlow,
                 Err(close) => panic!("closed with {close:?}"),
             };
             if frame["type"] != "message" {
                 assert!(next > head, "{frame} within the replay of {:?}", self.since);
-                // On Redis who is there may be told anew, where joins were missed.
+                // On Redis a list of members may replace missed joins.
                 assert!(frame["type"] == "system" || frame["type"] == "members", "{frame}");
                 continue;
             }
@@ -167,12 +167,13 @@ impl Joiner {
             let is_end = frame["text"] == END;
             self.last = Some(frame);
             if is_end && next > head {
-                return Fate::Finished;
+                return ViewEnd::Finished;
             }
         }
     }
 
-    /// Passes over what is live from before a join again, and takes the answer; the head that it names.
+    /// Receives the answer to the join and returns its head. Ignores live entries of an earlier join. `None` after a close
+    /// with 4008.
     async fn joined(&mut self) -> Option<u64> {
         loop {
             let frame = match self.client.frame_or_close().await {
@@ -189,9 +190,9 @@ impl Joiner {
     }
 }
 
-/// Posts `count` messages in windows of any size, each acked before the next.
+/// Posts `count` messages in batches of random size. Waits for the acks of a batch before the next one.
 async fn write(
-    mut client: Client,
+    mut client: TestClient,
     name: String,
     count: u64,
     mut random: fastrand::Rng,
@@ -200,8 +201,9 @@ async fn write(
     let mut sent = 0;
     while sent < count {
         let window = random.u64(1..=16).min(count - sent);
-        let posts = (sent..sent + window)
-            .map(|number| tracked(ROOM, &"x".repeat(random.usize(1..600)), &format!("{name} {number}")));
+        let posts = (sent..sent + window).map(|number| {
+            message_with_id(ROOM, &"x".repeat(random.usize(1..600)), &format!("{name} {number}"))
+        });
         let posts: Vec<_> = posts.collect();
         client.send_all(posts).await;
         for _ in 0..window {
@@ -212,7 +214,7 @@ async fn write(
     }
 }
 
-/// A few waves: in each, eight senders write, and many joiners come somewhere in the midst of it.
+/// Runs some waves. In each, all writers post, and many joiners join at random moments.
 async fn waves(workers: usize, waves: u64) {
     const JOINERS: u64 = 20;
     let seed =
@@ -229,27 +231,27 @@ async fn waves(workers: usize, waves: u64) {
     });
     let mut keeper = server.connect("keeper").await;
     let mut log = Log::new();
-    // Pages are taken often enough that the whole log is known, though the store keeps its end only.
+    // The history is read often, so that the whole log is known although the store keeps only its end.
     for part in 0..3 {
         keeper.send_all((0..500).map(|number| message(ROOM, &format!("{part} {number}")))).await;
-        keeper.nothing_else().await;
+        keeper.expect_nothing_else().await;
         page_through(&mut keeper, &mut log).await;
     }
-    let epoch = log[&1]["epoch"].as_str().expect("the first entry names its log").to_owned();
-    let mut falls = 0;
+    let epoch = log[&1]["epoch"].as_str().expect("an epoch in the first entry").to_owned();
+    let mut slow_closes = 0;
     for wave in 0..waves {
         let mut joiners = Vec::new();
         if random.bool() {
-            // Somebody is there before, so that the ring has what comes next; else the room begins cold.
+            // A member joins first, so that the ring has the following entries. Otherwise the room starts cold.
             let user = format!("resident {wave}");
             let mut client = server.connect(&user).await;
             client.join(ROOM).await;
             let since = Since::Past(start());
-            let joiner = Joiner { client, since, last: None, seen: Log::new(), falls: 0 };
+            let joiner = Joiner { client, since, last: None, seen: Log::new(), slow_closes: 0 };
             joiners.push(tokio::spawn(joiner.run(server.address, epoch.clone(), user)));
             keeper.send_all((0..RESIDENTS).map(|number| message(ROOM, &format!("{wave} {number}")))).await;
         }
-        keeper.send(tracked(ROOM, "a wave", &format!("wave {wave}"))).await;
+        keeper.send(message_with_id(ROOM, "a wave", &format!("wave {wave}"))).await;
         let ack = keeper.expect(json!({"type": "ack"})).await;
         assert_eq!(ack["epoch"], epoch);
         page_through(&mut keeper, &mut log).await;
@@ -259,11 +261,11 @@ async fn waves(workers: usize, waves: u64) {
             let user = format!("joiner {wave} {number}");
             let mut client = server.connect(&user).await;
             if random.bool() {
-                // It is there already, and starts again.
+                // This joiner is a member already and joins again.
                 client.send(json!({"type": "join_room", "room": ROOM})).await;
             }
             let since = Since::any(&mut random, &epoch, &log);
-            let joiner = Joiner { client, since, last: None, seen: Log::new(), falls: 0 };
+            let joiner = Joiner { client, since, last: None, seen: Log::new(), slow_closes: 0 };
             let (moment, mut progress) = (random.u64(0..WRITERS * POSTS), progress.clone());
             let (address, epoch) = (server.address, epoch.clone());
             joiners.push(tokio::spawn(async move {
@@ -280,46 +282,46 @@ async fn waves(workers: usize, waves: u64) {
         for writer in writers {
             writer.await.expect("a writer");
         }
-        // Answered when it is stored, and so is all that came before.
-        keeper.send(tracked(ROOM, END, &format!("end {wave}"))).await;
+        // The ack shows that this and all earlier messages are stored.
+        keeper.send(message_with_id(ROOM, END, &format!("end {wave}"))).await;
         keeper.wait_for(json!({"type": "ack"})).await;
         page_through(&mut keeper, &mut log).await;
         for joiner in joiners {
             let joiner = joiner.await.expect("a joiner");
-            falls += joiner.falls;
+            slow_closes += joiner.slow_closes;
             for (seq, frame) in &joiner.seen {
                 assert_eq!(Some(frame), log.get(seq), "{:?}", joiner.since);
             }
         }
     }
     let numbers: Vec<_> = log.keys().copied().collect();
-    assert_eq!(numbers, (1..=log.len() as u64).collect::<Vec<_>>(), "the log has no hole");
-    println!("{falls} times somebody was too slow");
+    assert_eq!(numbers, (1..=log.len() as u64).collect::<Vec<_>>(), "the log is contiguous");
+    println!("{slow_closes} closes with 4008");
 }
 
 #[tokio::test]
-async fn every_joiners_view_is_a_run_of_the_log_on_one_worker() {
+async fn joiners_receive_a_contiguous_part_of_the_log_with_one_worker() {
     waves(1, 6).await;
 }
 
 #[tokio::test]
-async fn every_joiners_view_is_a_run_of_the_log_on_two_workers() {
+async fn joiners_receive_a_contiguous_part_of_the_log_with_two_workers() {
     waves(2, 6).await;
 }
 
-/// A room with `count` entries: their positions, and a client that is not in it.
-async fn room_of(server: &TestServer, count: u64) -> (Client, Vec<Value>) {
+/// Fills the room with `count` entries. Returns a client that is not in it, and the positions.
+async fn room_of(server: &TestServer, count: u64) -> (TestClient, Vec<Value>) {
     let mut alice = server.connect("alice").await;
     let mut positions = vec![start()];
     for number in 0..count {
-        alice.send(tracked(ROOM, "hi", &number.to_string())).await;
+        alice.send(message_with_id(ROOM, "hi", &number.to_string())).await;
         positions.push(position(&alice.expect(json!({"type": "ack"})).await));
     }
     (alice, positions)
 }
 
-/// Joins with `since`, and checks what is said and replayed: entries up to `head`, and nothing else.
-async fn replay(client: &mut Client, since: &Value, status: &str, replayed: u64, head: u64) {
+/// Joins with `since` and asserts the recovery and the replayed entries, which end at `head`.
+async fn replay(client: &mut TestClient, since: &Value, status: &str, replayed: u64, head: u64) {
     client.send(join_since(ROOM, since)).await;
     let joined = client.expect(json!({"type": "system", "event": "joined"})).await;
     assert_eq!(joined["recovery"], json!({"status": status, "replayed": replayed}), "{since}");
@@ -331,10 +333,10 @@ async fn replay(client: &mut Client, since: &Value, status: &str, replayed: u64,
     client.expect(json!({"type": "system", "event": "left"})).await;
 }
 
-/// The table of what is said, with everything at rest.
-async fn answers(server: TestServer) {
+/// Asserts the recovery of all kinds of positions in a quiet room with 30 entries and a replay limit of 10.
+async fn check_recoveries(server: TestServer) {
     let (mut alice, positions) = room_of(&server, 30).await;
-    // Somebody is in the room, so that it stays warm; and before that nobody was.
+    // First without a member in the room (cold), then with one (warm).
     for warm in [false, true] {
         let mut bob = server.connect("bob").await;
         if warm {
@@ -363,12 +365,12 @@ async fn answers(server: TestServer) {
 }
 
 #[tokio::test]
-async fn more_than_is_replayed_is_truncated_and_what_is_not_of_this_log_is_reset() {
-    answers(server_with(|config| config.replay_limit = 10)).await;
+async fn distant_positions_are_truncated_and_foreign_ones_are_reset() {
+    check_recoveries(server_with(|config| config.replay_limit = 10)).await;
 }
 
 #[tokio::test]
-async fn more_than_is_kept_is_truncated() {
+async fn positions_beyond_the_retention_are_truncated() {
     let server = server_with(|config| config.retain.messages = Some(10));
     let (mut alice, positions) = room_of(&server, 30).await;
     replay(&mut alice, &positions[30], "complete", 0, 30).await;
@@ -381,7 +383,7 @@ async fn more_than_is_kept_is_truncated() {
 }
 
 #[tokio::test]
-async fn a_room_without_a_past_has_nothing_to_replay() {
+async fn an_empty_room_replays_nothing() {
     let server = server();
     let mut alice = server.connect("alice").await;
     replay(&mut alice, &start(), "complete", 0, 0).await;
@@ -393,7 +395,7 @@ async fn a_room_without_a_past_has_nothing_to_replay() {
 }
 
 #[tokio::test]
-async fn a_replay_leaves_out_what_is_not_kept() {
+async fn a_replay_has_no_signals() {
     let server = server();
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;

@@ -1,22 +1,22 @@
-//! Readers that pause, and readers that do not come back.
+//! Slow readers: some pause, others never read again.
 //!
-//! Such a reader has a kernel that keeps little of what it does not read ([`TestServer::connect_narrow`]); a few
-//! hundred long messages are more than that and what the server's kernel keeps.
+//! These readers have a small receive buffer ([`TestServer::connect_narrow`]). A few hundred long messages fill it and
+//! the send buffer of the server.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Client, Raw, TestServer, agrees, join_room, join_since, leave_room, left, masked, message, said,
-    server_with, tracked,
+    RawClient, TestClient, TestServer, has_fields, join_room, join_since, leave_room, left, masked, message,
+    message_from, message_with_id, server_with,
 };
 
-/// So long that a test fails if it is waited for.
+/// A time so long that a test which waits for it fails.
 const NEVER: Duration = Duration::from_hours(1);
 
-/// A member that reads, and one that does not, and has taken the confirmation of its join.
-async fn reader_and_slow(server: &TestServer) -> (Client, Raw) {
+/// Two members: one that reads, and one that reads nothing after the confirmation of its join.
+async fn reader_and_slow(server: &TestServer) -> (TestClient, RawClient) {
     let mut carol = server.connect("carol").await;
     carol.join("lobby").await;
     let mut slow = server.connect_narrow("slow").await;
@@ -27,15 +27,15 @@ async fn reader_and_slow(server: &TestServer) -> (Client, Raw) {
 }
 
 /// Posts `count` long messages, one after the other.
-async fn fill(carol: &mut Client, count: usize) {
+async fn fill(carol: &mut TestClient, count: usize) {
     let text = "x".repeat(2_000);
     for _ in 0..count {
-        carol.say("lobby", &text).await;
+        carol.post("lobby", &text).await;
     }
 }
 
-/// Reads to the close, which is that of a reader which is too slow; how many messages came before it, without a hole.
-async fn run_to_too_slow(slow: &mut Raw) -> u64 {
+/// Reads until the close with 4008. Returns the number of messages before it, which must be contiguous.
+async fn read_until_4008(slow: &mut RawClient) -> u64 {
     let mut last = 0;
     loop {
         let frame = slow.frame().await.expect("a close before the end");
@@ -52,7 +52,7 @@ async fn run_to_too_slow(slow: &mut Raw) -> u64 {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
+async fn a_slow_reader_is_closed_with_4008_without_effect_on_others() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.slow_reader_timeout = Duration::from_secs(1);
@@ -61,7 +61,7 @@ async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
     let (mut carol, mut slow) = reader_and_slow(&server).await;
     // On a busy machine the timeout may end before the last message is posted, so the leave may come between messages.
     let text = "x".repeat(2_000);
-    let is_leave = |frame: &Value| agrees(frame, &left("slow", "lobby", "disconnected"));
+    let is_leave = |frame: &Value| has_fields(frame, &left("slow", "lobby", "disconnected"));
     let mut has_left = false;
     for _ in 0..300 {
         carol.send(message("lobby", &text)).await;
@@ -70,19 +70,19 @@ async fn a_reader_that_does_not_read_is_closed_and_others_go_on() {
             has_left = true;
             frame = carol.next().await;
         }
-        assert!(agrees(&frame, &said("carol", "lobby", &text)), "{frame}");
+        assert!(has_fields(&frame, &message_from("carol", "lobby", &text)), "{frame}");
     }
     if !has_left {
         carol.expect(left("slow", "lobby", "disconnected")).await;
     }
-    carol.say("lobby", "and on").await;
-    // Now it reads again, and sees why.
-    assert!(run_to_too_slow(&mut slow).await < 300);
+    carol.post("lobby", "and on").await;
+    // The slow reader reads again and receives the close.
+    assert!(read_until_4008(&mut slow).await < 300);
 }
 
 #[tokio::test]
-async fn a_reader_that_pauses_gets_all_of_it() {
-    // No timer comes to its help.
+async fn a_reader_that_pauses_receives_all_messages() {
+    // No timer wakes the connection.
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.slow_reader_timeout = NEVER;
@@ -96,7 +96,7 @@ async fn a_reader_that_pauses_gets_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_reader_that_the_ring_has_left_behind_is_closed() {
+async fn a_reader_behind_the_ring_is_closed_with_4008() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.ring.bytes_per_room = 256 * 1024;
@@ -104,21 +104,21 @@ async fn a_reader_that_the_ring_has_left_behind_is_closed() {
     });
     let (mut carol, mut slow) = reader_and_slow(&server).await;
     fill(&mut carol, 500).await;
-    assert!(run_to_too_slow(&mut slow).await < 500);
-    carol.say("lobby", "and on").await;
+    assert!(read_until_4008(&mut slow).await < 500);
+    carol.post("lobby", "and on").await;
 }
 
 #[tokio::test]
-async fn a_replay_that_the_store_has_left_behind_is_closed() {
+async fn a_replay_behind_the_retention_is_closed_with_4008() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.retain.messages = Some(300);
         config.ring.bytes_per_room = 64 * 1024;
         config.timing.slow_reader_timeout = NEVER;
     });
-    // The room is cold: what is replayed is in the store alone.
+    // The room is cold: the replayed entries are only in the store.
     let mut carol = server.connect("carol").await;
-    let long = |number: usize| tracked("lobby", &"x".repeat(2_000), &number.to_string());
+    let long = |number: usize| message_with_id("lobby", &"x".repeat(2_000), &number.to_string());
     for number in 0..300 {
         carol.send(long(number)).await;
         carol.expect(json!({"type": "ack"})).await;
@@ -132,12 +132,12 @@ async fn a_replay_that_the_store_has_left_behind_is_closed() {
         carol.send(long(number)).await;
         carol.expect(json!({"type": "ack"})).await;
     }
-    // It was promised more, and does not get a part of it: it comes back.
-    assert!(run_to_too_slow(&mut slow).await < 300);
+    // The announced replay cannot be completed, so the connection is closed.
+    assert!(read_until_4008(&mut slow).await < 300);
 }
 
 #[tokio::test]
-async fn leaving_and_joining_again_waits_for_what_was_there() {
+async fn a_leave_and_a_join_are_answered_after_earlier_messages() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.slow_reader_timeout = NEVER;
@@ -150,31 +150,31 @@ async fn leaving_and_joining_again_waits_for_what_was_there() {
     for seq in 1..=300 {
         assert_eq!(slow.json().await["seq"], seq);
     }
-    let told = slow.json().await;
-    assert_eq!((&told["event"], &told["reason"]), (&json!("left"), &json!("left")));
-    let told = slow.json().await;
-    assert_eq!((&told["event"], &told["position"]["seq"]), (&json!("joined"), &json!(300)));
+    let event = slow.json().await;
+    assert_eq!((&event["event"], &event["reason"]), (&json!("left"), &json!("left")));
+    let event = slow.json().await;
+    assert_eq!((&event["event"], &event["position"]["seq"]), (&json!("joined"), &json!(300)));
     carol.wait_for(json!({"event": "joined", "user_id": "slow"})).await;
-    carol.say("lobby", "welcome back").await;
+    carol.post("lobby", "welcome back").await;
     assert_eq!(slow.json().await["seq"], 301);
 }
 
 #[tokio::test]
-async fn answers_that_are_not_read_hold_back_what_asks_for_more() {
+async fn unread_answers_stop_the_handling_of_further_requests() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.slow_reader_timeout = Duration::from_millis(300);
         config.timing.leave_grace = Duration::ZERO;
     });
     let (mut carol, mut slow) = reader_and_slow(&server).await;
-    let ask = json!({"type": "ping", "nonce": "x".repeat(4_000)}).to_string();
-    let mut bytes = masked(0x81, ask.as_bytes()).repeat(200);
-    bytes.extend(masked(0x81, message("lobby", "never looked at").to_string().as_bytes()));
+    let ping = json!({"type": "ping", "nonce": "x".repeat(4_000)}).to_string();
+    let mut bytes = masked(0x81, ping.as_bytes()).repeat(200);
+    bytes.extend(masked(0x81, message("lobby", "never handled").to_string().as_bytes()));
     let sending = tokio::spawn(async move {
         slow.send_or_end(&bytes).await;
         slow
     });
     carol.expect(left("slow", "lobby", "disconnected")).await;
-    carol.say("lobby", "alone").await;
+    carol.post("lobby", "alone").await;
     sending.await.expect("sent, or ended").end().await;
 }

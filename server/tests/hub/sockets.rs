@@ -1,11 +1,13 @@
-//! WebSockets as RFC 6455 has them, and peers that do not keep to it, do not read, or do not answer.
+//! WebSocket rules of RFC 6455, peers that break them, timeouts and shutdown.
 
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::support::{TestServer, join_room, masked, message, said, server, server_with, tracked};
+use crate::support::{
+    TestServer, join_room, masked, message, message_from, message_with_id, server, server_with,
+};
 
 const TEXT: u8 = 0x81;
 const FIRST: u8 = 0x01;
@@ -14,7 +16,7 @@ const LAST: u8 = 0x80;
 const PING: u8 = 0x89;
 const CLOSE: u8 = 0x88;
 
-/// Sends `bytes` as somebody, and takes the close. A neighbour is not disturbed.
+/// Sends `bytes` on a new connection and asserts the code and reason of the close.
 #[track_caller]
 fn closes_with(server: &TestServer, bytes: &[u8], code: u16, reason: &str) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
@@ -26,7 +28,7 @@ fn closes_with(server: &TestServer, bytes: &[u8], code: u16, reason: &str) -> im
 }
 
 #[tokio::test]
-async fn broken_frames_are_a_protocol_error() {
+async fn invalid_frames_are_closed_with_1002() {
     let server = server();
     let mut neighbour = server.connect("alice").await;
     neighbour.join("lobby").await;
@@ -47,23 +49,23 @@ async fn broken_frames_are_a_protocol_error() {
     ] {
         closes_with(&server, &bytes, 1002, "Protocol error").await;
     }
-    neighbour.say("lobby", "undisturbed").await;
+    neighbour.post("lobby", "undisturbed").await;
 }
 
 #[tokio::test]
-async fn binary_frames_are_not_taken() {
+async fn binary_frames_are_closed_with_1003() {
     let server = server();
     closes_with(&server, &masked(0x82, b"{}"), 1003, "Binary frames are not supported").await;
     closes_with(&server, &masked(0x02, b"{}"), 1003, "Binary frames are not supported").await;
 }
 
 #[tokio::test]
-async fn text_is_utf_8() {
+async fn text_that_is_not_utf_8_is_closed_with_1007() {
     let server = server();
     closes_with(&server, &masked(TEXT, b"{\"type\":\"\xff\"}"), 1007, "Not UTF-8").await;
     let surrogate = [masked(FIRST, b"\xed"), masked(LAST, b"\xa0\x80")].concat();
     closes_with(&server, &surrogate, 1007, "Not UTF-8").await;
-    // A character may be cut by a fragment.
+    // The boundary of fragments may be inside of a character.
     let mut alice = server.connect_raw("alice").await;
     alice.send(&masked(FIRST, b"{\"type\":\"ping\",\"nonce\":\"\xf0\x9f")).await;
     alice.send(&masked(LAST, b"\xa6\x80\"}")).await;
@@ -71,7 +73,7 @@ async fn text_is_utf_8() {
 }
 
 #[tokio::test]
-async fn a_frame_is_no_longer_than_64_kib() {
+async fn a_frame_longer_than_64_kib_is_closed_with_1009() {
     let server = server();
     let fixed = r#"{"type":"ping","nonce":""}"#.len();
     let nonce = "x".repeat(64 * 1024 - fixed);
@@ -83,7 +85,7 @@ async fn a_frame_is_no_longer_than_64_kib() {
 
     let longer = longest + " ";
     closes_with(&server, &masked(TEXT, longer.as_bytes()), 1009, "Frame too large").await;
-    // It is known from the header alone.
+    // The header is enough.
     closes_with(&server, &masked(TEXT, longer.as_bytes())[..14], 1009, "Frame too large").await;
     let huge = [TEXT, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
     closes_with(&server, &huge, 1009, "Frame too large").await;
@@ -93,7 +95,7 @@ async fn a_frame_is_no_longer_than_64_kib() {
 }
 
 #[tokio::test]
-async fn what_has_begun_has_to_end() {
+async fn an_unfinished_message_is_closed_with_4006() {
     let server = server_with(|config| {
         config.timing.unfinished_frame_timeout = Duration::from_millis(100);
         config.limits.max_messages_per_second = 0;
@@ -102,14 +104,14 @@ async fn what_has_begun_has_to_end() {
     for beginning in [&frame[..1], &frame[..6], &frame[..frame.len() - 1], &masked(FIRST, b"{")[..]] {
         closes_with(&server, beginning, 4006, "Ping timeout").await;
     }
-    // Other frames in its midst do not make it longer.
+    // Control frames in between do not extend the time limit.
     let mut alice = server.connect_raw("alice").await;
     alice.send(&masked(FIRST, b"{")).await;
     assert_eq!(alice.flood(&masked(PING, b"")).await, (4006, "Ping timeout".to_owned()));
 }
 
 #[tokio::test]
-async fn a_flood_of_empty_fragments_ends() {
+async fn endless_empty_fragments_are_closed_with_4006() {
     let server = server_with(|config| {
         config.workers = 1;
         config.timing.unfinished_frame_timeout = Duration::from_millis(200);
@@ -119,11 +121,11 @@ async fn a_flood_of_empty_fragments_ends() {
     mallory.send(&masked(FIRST, b"")).await;
     let fragments = masked(NEXT, b"").repeat(20_000);
     assert_eq!(mallory.flood(&fragments).await, (4006, "Ping timeout".to_owned()));
-    neighbour.nothing_else().await;
+    neighbour.expect_nothing_else().await;
 }
 
 #[tokio::test]
-async fn who_gives_no_sign_is_asked_and_closed() {
+async fn a_silent_peer_is_pinged_and_closed_with_4006() {
     let server = server_with(|config| {
         config.timing.ping_interval = Duration::from_millis(100);
         config.timing.ping_timeout = Duration::from_millis(100);
@@ -135,7 +137,7 @@ async fn who_gives_no_sign_is_asked_and_closed() {
 }
 
 #[tokio::test]
-async fn who_answers_pings_stays() {
+async fn a_peer_that_answers_pings_stays_connected() {
     let server = server_with(|config| config.timing.ping_interval = Duration::from_millis(100));
     let mut alice = server.connect_raw("alice").await;
     for _ in 0..3 {
@@ -154,7 +156,7 @@ async fn who_answers_pings_stays() {
 }
 
 #[tokio::test]
-async fn a_ping_is_answered_in_kind() {
+async fn a_ping_frame_is_answered_with_a_pong_frame_of_the_same_payload() {
     let server = server();
     let mut alice = server.connect_raw("alice").await;
     for payload in [&b""[..], b"\x00\xff", &[7; 125]] {
@@ -162,7 +164,7 @@ async fn a_ping_is_answered_in_kind() {
         let pong = alice.frame().await.expect("a pong");
         assert_eq!((pong.opcode, &pong.payload[..]), (10, payload));
     }
-    // Also in the midst of a message; and a pong that nobody asked for is nothing.
+    // A ping within a fragmented message is answered too, and an unrequested pong is ignored.
     alice.send(&masked(FIRST, br#"{"type":"#)).await;
     alice.send(&masked(PING, b"between")).await;
     alice.send(&masked(0x8A, b"unasked")).await;
@@ -174,7 +176,7 @@ async fn a_ping_is_answered_in_kind() {
 }
 
 #[tokio::test]
-async fn a_close_is_echoed_and_then_the_socket_ends() {
+async fn a_close_is_echoed_and_the_socket_ends() {
     let server = server();
     for (payload, expected) in [
         (&b"\x03\xe8bye"[..], (1000, "bye")),
@@ -183,19 +185,19 @@ async fn a_close_is_echoed_and_then_the_socket_ends() {
         (b"", (1005, "")),
     ] {
         let mut alice = server.connect_raw("alice").await;
-        // What comes after a close is not looked at.
+        // Frames after a close are ignored.
         alice.send(&[masked(CLOSE, payload), masked(TEXT, b"not json")].concat()).await;
         let (code, reason) = alice.close().await;
         assert_eq!((code, reason.as_str()), expected);
     }
-    // A code that nobody may send.
+    // 1005 must not be sent.
     let mut alice = server.connect_raw("alice").await;
     alice.send(&masked(CLOSE, b"\x03\xed")).await;
     assert_eq!(alice.close().await.0, 1002);
 }
 
 #[tokio::test]
-async fn thousands_of_frames_in_one_go() {
+async fn thousands_of_frames_in_one_write_are_answered_in_order() {
     let server = server_with(|config| config.limits.max_messages_per_second = 0);
     let mut alice = server.connect_raw("alice").await;
     let bytes: Vec<_> = (0..5_000)
@@ -213,24 +215,24 @@ async fn thousands_of_frames_in_one_go() {
 }
 
 #[tokio::test]
-async fn one_byte_at_a_time() {
+async fn a_message_that_arrives_byte_by_byte_is_accepted() {
     let server = server();
     let mut bob = server.connect("bob").await;
     bob.join("lobby").await;
     let mut alice = server.connect_raw("alice").await;
-    let frame = tracked("lobby", "slowly 🦀", "m").to_string();
+    let frame = message_with_id("lobby", "slowly 🦀", "m").to_string();
     let (first, last) = frame.as_bytes().split_at(40);
     let bytes = [masked(FIRST, first), masked(PING, b"p"), masked(LAST, last)].concat();
     for byte in bytes {
         alice.send(&[byte]).await;
     }
-    bob.expect(said("alice", "lobby", "slowly 🦀")).await;
+    bob.expect(message_from("alice", "lobby", "slowly 🦀")).await;
     assert_eq!(alice.frame().await.expect("a pong").opcode, 10);
     assert_eq!(alice.json().await["type"], "ack");
 }
 
 #[tokio::test]
-async fn at_the_end_everyone_is_told_to_come_back() {
+async fn shutdown_closes_all_connections_with_1012() {
     let server = server_with(|config| config.timing.shutdown_deadline = Duration::from_hours(1));
     let address = server.address;
     let mut clients = Vec::new();
@@ -243,18 +245,18 @@ async fn at_the_end_everyone_is_told_to_come_back() {
         }
         clients.push(client);
     }
-    let told = async {
+    let closes = async {
         for mut client in clients {
             assert_eq!(client.end().await, (1012, "Restarting".to_owned()));
         }
     };
-    // It returns when the last socket is closed, long before its deadline.
-    tokio::join!(server.shutdown(), told);
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+    // Shutdown returns when the last socket is closed, long before its deadline.
+    tokio::join!(server.shutdown(), closes);
+    assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
 }
 
 #[tokio::test]
-async fn idle_requests_do_not_hold_the_end_up() {
+async fn shutdown_does_not_wait_for_idle_http_connections() {
     let server = server_with(|config| {
         config.timing.header_timeout = Duration::from_hours(1);
         config.timing.shutdown_deadline = Duration::from_hours(1);
@@ -264,7 +266,7 @@ async fn idle_requests_do_not_hold_the_end_up() {
     let head = kept_alive.head().await;
     assert_eq!(kept_alive.body(&head).await, "ok\n");
     let mut silent = server.dial().await;
-    // The server has taken it: connections are taken in their order.
+    // The server has accepted it: connections are accepted in order.
     server.connect("alice").await.close().await;
     server.shutdown().await;
     kept_alive.end().await;
@@ -272,7 +274,7 @@ async fn idle_requests_do_not_hold_the_end_up() {
 }
 
 #[tokio::test]
-async fn who_does_not_end_is_dropped_at_the_deadline() {
+async fn shutdown_drops_remaining_connections_at_the_deadline() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.timing.shutdown_deadline = Duration::from_millis(200);
@@ -284,7 +286,7 @@ async fn who_does_not_end_is_dropped_at_the_deadline() {
     deaf.text(&join_room("lobby").to_string()).await;
     let mut alice = server.connect("alice").await;
     for _ in 0..200 {
-        alice.send(tracked("lobby", &"x".repeat(2_000), &fastrand::u64(..).to_string())).await;
+        alice.send(message_with_id("lobby", &"x".repeat(2_000), &fastrand::u64(..).to_string())).await;
         alice.wait_for(json!({"type": "ack"})).await;
     }
     drop(alice);

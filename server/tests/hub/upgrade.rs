@@ -1,30 +1,30 @@
-//! From a request to a WebSocket, or to one of the ways not to become one.
+//! Upgrade requests: tokens, origins, limits, and other HTTP requests.
 
 use std::time::Duration;
 
 use realtime_shared::Claims;
 
-use crate::support::{Head, Raw, TestServer, claims, now_seconds, server, server_with, token};
+use crate::support::{RawClient, ResponseHead, TestServer, claims, now_seconds, server, server_with, token};
 
-/// Sends an upgrade and takes the head of the answer.
-async fn ask(server: &TestServer, target: &str, headers: &str) -> (Raw, Head) {
+/// Sends an upgrade request and receives the head of the response.
+async fn request(server: &TestServer, target: &str, headers: &str) -> (RawClient, ResponseHead) {
     let mut raw = server.dial().await;
-    raw.ask_to_upgrade(target, headers).await;
+    raw.send_upgrade(target, headers).await;
     let head = raw.head().await;
     (raw, head)
 }
 
-/// Sends an upgrade that is refused, and takes the status.
+/// Sends an upgrade request and returns the status of the response.
 async fn refused(server: &TestServer, target: &str, headers: &str) -> u16 {
-    ask(server, target, headers).await.1.status
+    request(server, target, headers).await.1.status
 }
 
-/// Sends an upgrade that makes a connection of alice's.
+/// Sends an upgrade request and asserts that it makes a connection of alice.
 #[track_caller]
-fn accepted(server: &TestServer, target: &str, headers: &str) -> impl Future<Output = Head> {
+fn accepted(server: &TestServer, target: &str, headers: &str) -> impl Future<Output = ResponseHead> {
     let caller = std::panic::Location::caller();
     async move {
-        let (mut raw, head) = ask(server, target, headers).await;
+        let (mut raw, head) = request(server, target, headers).await;
         assert_eq!(head.status, 101, "{caller}");
         assert_eq!(raw.json().await["user_id"], "alice", "{caller}");
         head
@@ -32,7 +32,7 @@ fn accepted(server: &TestServer, target: &str, headers: &str) -> impl Future<Out
 }
 
 #[tokio::test]
-async fn the_handshake_is_the_rfcs() {
+async fn the_handshake_follows_rfc_6455() {
     let server = server();
     let head = accepted(&server, &format!("/api/v1/ws?token={}", token(&claims("alice"))), "").await;
     // RFC 6455, section 1.3.
@@ -43,7 +43,7 @@ async fn the_handshake_is_the_rfcs() {
 }
 
 #[tokio::test]
-async fn a_token_is_given_in_one_of_three_ways() {
+async fn a_token_is_accepted_in_query_header_and_subprotocol() {
     let server = server();
     let token = token(&claims("alice"));
     for path in ["/api/v1/ws", "/ws"] {
@@ -58,7 +58,7 @@ async fn a_token_is_given_in_one_of_three_ways() {
 }
 
 #[tokio::test]
-async fn the_same_token_twice_is_one() {
+async fn a_repeated_token_is_accepted() {
     let server = server();
     let token = token(&claims("alice"));
     let headers = format!(
@@ -70,7 +70,7 @@ async fn the_same_token_twice_is_one() {
 }
 
 #[tokio::test]
-async fn two_tokens_that_differ_are_refused() {
+async fn different_tokens_in_one_request_are_refused() {
     let server = server();
     let (alice, bob) = (token(&claims("alice")), token(&claims("bob")));
     let in_query = format!("/ws?token={alice}");
@@ -83,14 +83,14 @@ async fn two_tokens_that_differ_are_refused() {
 }
 
 #[tokio::test]
-async fn a_bearer_needs_its_subprotocol() {
+async fn a_token_in_the_subprotocol_requires_realtime_v1() {
     let server = server();
     let offer = format!("Sec-WebSocket-Protocol: bearer.{}\r\n", token(&claims("alice")));
     assert_eq!(refused(&server, "/ws", &offer).await, 400);
 }
 
 #[tokio::test]
-async fn every_bad_token_has_the_same_answer() {
+async fn all_invalid_tokens_are_closed_with_the_same_4001() {
     let server = server_with(|config| {
         config.auth_failures_per_minute = 0;
         config.issuer = Some("us".to_owned());
@@ -115,23 +115,23 @@ async fn every_bad_token_has_the_same_answer() {
         format!("/ws?token={changed}"),
         format!("/ws?token={unsigned}"),
     ] {
-        let (mut raw, head) = ask(&server, &target, "").await;
+        let (mut raw, head) = request(&server, &target, "").await;
         assert_eq!(head.status, 101, "{target}");
         assert_eq!(raw.close().await, (4001, "Authentication failed".to_owned()), "{target}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_failed_twenty_times_is_not_upgraded() {
+async fn an_address_with_twenty_failures_gets_429() {
     let server = server();
     let good = format!("/ws?token={}", token(&claims("alice")));
     for _ in 0..20 {
-        let (mut raw, head) = ask(&server, "/ws?token=bad", "").await;
+        let (mut raw, head) = request(&server, "/ws?token=bad", "").await;
         assert_eq!(head.status, 101);
         assert_eq!(raw.close().await.0, 4001);
     }
     for target in ["/ws?token=bad", &good] {
-        let (_, head) = ask(&server, target, "").await;
+        let (_, head) = request(&server, target, "").await;
         assert_eq!(head.status, 429, "{target}");
         let wait: u64 = head.header("retry-after").expect("Retry-After").parse().expect("seconds");
         assert!((1..=60).contains(&wait), "{wait}");
@@ -139,7 +139,7 @@ async fn an_address_that_failed_twenty_times_is_not_upgraded() {
 }
 
 #[tokio::test]
-async fn what_is_no_upgrade_is_told_so() {
+async fn a_request_without_an_upgrade_gets_426() {
     let server = server();
     for request in [
         "GET /api/v1/ws HTTP/1.1\r\nHost: test\r\n\r\n",
@@ -156,10 +156,10 @@ async fn what_is_no_upgrade_is_told_so() {
 }
 
 #[tokio::test]
-async fn other_paths_are_not_found_and_health_is_told() {
+async fn healthz_is_answered_and_unknown_paths_get_404() {
     let server = server();
     let mut raw = server.dial().await;
-    // One connection, kept alive.
+    // All requests use one connection.
     for (path, status, body) in
         [("/healthz", 200, Some("ok\n")), ("/", 404, None), ("/api/v1/wss", 404, None)]
     {
@@ -173,7 +173,7 @@ async fn other_paths_are_not_found_and_health_is_told() {
 }
 
 #[tokio::test]
-async fn with_a_list_only_its_origins_may_come() {
+async fn only_listed_origins_are_accepted() {
     let server = server_with(|config| config.allowed_origins = vec!["https://chat.example.org".to_owned()]);
     let target = format!("/ws?token={}", token(&claims("alice")));
     accepted(&server, &target, "").await;
@@ -186,54 +186,54 @@ async fn with_a_list_only_its_origins_may_come() {
 }
 
 #[tokio::test]
-async fn without_a_list_every_origin_may_come() {
+async fn all_origins_are_accepted_without_a_list() {
     let server = server();
     let target = format!("/ws?token={}", token(&claims("alice")));
     accepted(&server, &target, "Origin: https://anywhere.example.org\r\n").await;
 }
 
-/// With one place taken the next one is told to wait, and comes in when the place is free.
-async fn the_second_waits(server: TestServer) {
+/// Asserts that a second connection gets 503 with `Retry-After`, and is accepted after the first one has closed.
+async fn assert_second_gets_503(server: TestServer) {
     let alice = server.connect("alice").await;
     let target = format!("/ws?token={}", token(&claims("alice")));
-    let (_, head) = ask(&server, &target, "").await;
+    let (_, head) = request(&server, &target, "").await;
     assert_eq!(head.status, 503);
     let wait: u64 = head.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!(wait > 0);
 
     alice.close().await;
-    // The place is free a moment after the close was seen.
-    while ask(&server, &target, "").await.1.status == 503 {}
+    // The server counts the close a moment after the client has seen it.
+    while request(&server, &target, "").await.1.status == 503 {}
 }
 
 #[tokio::test]
-async fn too_many_connections_in_all_are_told_to_wait() {
-    the_second_waits(server_with(|config| config.limits.max_connections = 1)).await;
+async fn too_many_connections_in_total_get_503() {
+    assert_second_gets_503(server_with(|config| config.limits.max_connections = 1)).await;
 }
 
 #[tokio::test]
-async fn too_many_connections_of_an_address_are_told_to_wait() {
-    the_second_waits(server_with(|config| config.limits.max_connections_per_address = 1)).await;
+async fn too_many_connections_of_an_address_get_503() {
+    assert_second_gets_503(server_with(|config| config.limits.max_connections_per_address = 1)).await;
 }
 
 #[tokio::test]
-async fn too_many_connections_of_a_user_are_closed() {
+async fn too_many_connections_of_a_user_are_closed_with_4005() {
     let server = server_with(|config| config.limits.max_connections_per_user = 2);
     let first = server.connect("alice").await;
     let mut second = server.connect("alice").await;
     let mut third = server.open(&token(&claims("alice"))).await;
     third.expect_close(4005, "Too many connections").await;
     let mut bob = server.connect("bob").await;
-    bob.nothing_else().await;
-    second.nothing_else().await;
+    bob.expect_nothing_else().await;
+    second.expect_nothing_else().await;
 
     first.close().await;
-    // The place is free a moment after the close was seen.
+    // The server counts the close a moment after the client has seen it.
     while server.open(&token(&claims("alice"))).await.frame_or_close().await.is_err() {}
 }
 
 #[tokio::test]
-async fn half_a_request_is_not_waited_for() {
+async fn an_incomplete_request_is_dropped_after_the_header_timeout() {
     let server = server_with(|config| config.timing.header_timeout = Duration::from_millis(100));
     for beginning in ["", "GET /ws HT", "GET /ws HTTP/1.1\r\nHost: test\r\nX-Slow: "] {
         let mut raw = server.dial().await;
@@ -243,14 +243,14 @@ async fn half_a_request_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_head_has_a_size() {
+async fn a_request_head_beyond_the_size_limit_gets_431() {
     let server = server();
     let large = format!("X-Large: {}\r\n", "x".repeat(64 * 1024));
     let mut raw = server.dial().await;
-    raw.ask_to_upgrade("/ws", &large).await;
+    raw.send_upgrade("/ws", &large).await;
     assert_eq!(raw.head().await.status, 431);
 
-    // A long token with much beside it is fine.
+    // A long token beside long headers is accepted.
     let many = Claims { rooms: Some(vec!["x".repeat(100); 50]), ..claims("alice") };
     let offer = format!("Sec-WebSocket-Protocol: realtime.v1, bearer.{}\r\n", token(&many));
     let beside = format!("Cookie: {}\r\n", "x".repeat(16 * 1024));
@@ -258,7 +258,7 @@ async fn a_head_has_a_size() {
 }
 
 #[tokio::test]
-async fn what_comes_with_the_request_is_not_lost() {
+async fn a_frame_sent_with_the_upgrade_request_is_handled() {
     let server = server();
     let mut raw = server.dial().await;
     let mut bytes = format!(
@@ -270,6 +270,6 @@ async fn what_comes_with_the_request_is_not_lost() {
     bytes.extend(crate::support::masked(0x81, br#"{"type":"ping","nonce":"early"}"#));
     raw.send(&bytes).await;
     assert_eq!(raw.head().await.status, 101);
-    raw.welcomed().await;
+    raw.expect_welcome().await;
     assert_eq!(raw.json().await["nonce"], "early");
 }

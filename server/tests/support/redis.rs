@@ -1,7 +1,7 @@
-//! A `redis-server` of its own for each test: on a free port, in a directory that goes with it, ended by its process id.
+//! A `redis-server` for one test: on a free port, in a temporary directory, ended by its process id.
 //!
-//! It writes as the promises ask for (AOF `always`) unless something else is asked for, and can be killed, stopped and
-//! started again on the same port and data. Debian and Ubuntu have it as `redis-server`.
+//! By default each write is synced (AOF `always`), which the server's guarantees require. A test can kill it, stop it,
+//! and start it again on the same port and data. The Debian package is `redis-server`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,10 +11,10 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-/// Attempts to find a port that nobody else takes meanwhile.
+/// Attempts to find a free port that no other program takes meanwhile.
 const PORTS: usize = 20;
 
-/// A Redis that runs, unless it was killed.
+/// A Redis process. Dropping it ends the process.
 pub(crate) struct Redis {
     port: u16,
     directory: TempDir,
@@ -24,13 +24,13 @@ pub(crate) struct Redis {
 
 #[allow(dead_code, reason = "each test binary uses what it needs")]
 impl Redis {
-    /// One that has each write on the disk before it answers.
+    /// Starts a Redis that syncs each write before it answers.
     #[track_caller]
     pub(crate) fn start() -> Self {
         Self::start_with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    /// One with these options besides.
+    /// Starts a Redis with these options.
     #[track_caller]
     pub(crate) fn start_with(options: &[&str]) -> Self {
         let mut redis = Self {
@@ -50,27 +50,26 @@ impl Redis {
         panic!("redis-server does not start: {}", redis.log());
     }
 
-    /// Where it listens on loopback.
+    /// Port on the loopback address.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// How a client is told where it is.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Where its files are.
+    /// Directory of its files.
     pub(crate) fn dir(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Its process, while it runs.
+    /// Its process id. It must be running.
     pub(crate) fn pid(&self) -> u32 {
         self.process.as_ref().expect("it runs").id()
     }
 
-    /// Ends it as a crash would.
+    /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -78,24 +77,24 @@ impl Redis {
         }
     }
 
-    /// Starts it again, after [`Redis::kill`], on the same port and with what is in its files.
+    /// Kills it and starts it again on the same port with the same files.
     #[track_caller]
     pub(crate) fn restart(&mut self) {
         self.kill();
         assert!(self.run(), "redis-server does not start again: {}", self.log());
     }
 
-    /// Stops it from doing anything, until [`Redis::cont`].
+    /// Stops the process with SIGSTOP, until [`Redis::cont`].
     pub(crate) fn stop(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Continues the process after [`Redis::stop`].
     pub(crate) fn cont(&self) {
         self.signal("-CONT");
     }
 
-    /// What it logged.
+    /// Its log until it was ready.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir().join("log")).unwrap_or_default()
     }
@@ -105,7 +104,7 @@ impl Redis {
         assert!(status.expect("kill").success(), "cannot send {signal}");
     }
 
-    /// Runs until it takes connections; whether it does.
+    /// Starts the process and waits until it accepts connections. False if it ends before.
     fn run(&mut self) -> bool {
         let mut process = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -114,7 +113,7 @@ impl Redis {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("redis-server is not there: apt-get install redis-server");
+            .expect("redis-server is missing: apt-get install redis-server");
         let stdout = BufReader::new(process.stdout.take().expect("piped"));
         let mut log = String::new();
         let mut lines = stdout.lines().map_while(Result::ok);
@@ -129,7 +128,7 @@ impl Redis {
             let _ = process.wait();
             return false;
         }
-        // It would stop at a full pipe.
+        // A full pipe would block Redis.
         std::thread::spawn(move || lines.for_each(drop));
         self.process = Some(process);
         true

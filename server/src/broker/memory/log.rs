@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 
-use crate::broker::{DEDUP_ENTRIES, DedupKey, Entry, Page, Range, Receipt, Submission, is_known_at};
+use crate::broker::{DEDUP_ENTRIES, DedupKey, Entry, Page, Range, Receipt, Submission, is_in_dedup_window};
 use crate::config::Retain;
 
 /// Entries of a room that are kept if the configuration gives no number.
@@ -134,7 +134,7 @@ impl MemoryLog {
 
     pub(super) fn find_duplicate(&self, key: &DedupKey, now: Timestamp) -> Option<Receipt> {
         let known = self.dedup.get(key)?;
-        if !is_known_at(now, known.ts) {
+        if !is_in_dedup_window(now, known.ts) {
             return None;
         }
         let &DedupRecord { seq, id, ts } = known;

@@ -1,4 +1,4 @@
-//! The receiver of everything that Redis pushes: it lists the channels, and routes payloads by channel.
+//! The receiver of all pushed messages: it lists the channels, and routes payloads by channel.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ pub(crate) struct Announcements {
     pub(crate) logs: Arc<Logs>,
     pub(crate) broadcasts: Arc<Broadcasts>,
     pub(crate) comparison: Arc<Comparison>,
-    /// The channel on which other programs publish.
     pub(crate) relay: Option<Arc<RelayChannel>>,
 }
 

@@ -1,22 +1,22 @@
-//! Broadcasts: frames for connections of all instances, whatever rooms they are in.
+//! Broadcasts: frames for connections of all instances, independent of rooms.
 
 use std::sync::Arc;
 
 use ::redis::Pipeline;
 
-use super::feed::FeedSlot;
 use super::transport::{Transport, wire};
 use crate::broker::Recipients;
+use crate::broker::feed_slot::FeedSlot;
 
 /// The channel of broadcasts.
 pub(crate) struct Broadcasts {
     transport: Arc<Transport>,
-    feed: Arc<FeedSlot>,
+    feed: FeedSlot,
     channel: Arc<str>,
 }
 
 impl Broadcasts {
-    pub(crate) fn new(transport: Arc<Transport>, feed: Arc<FeedSlot>) -> Self {
+    pub(crate) fn new(transport: Arc<Transport>, feed: FeedSlot) -> Self {
         let channel = transport.keys.broadcasts().into();
         Self { transport, feed, channel }
     }

@@ -1,4 +1,4 @@
-//! The comparison of all open rooms with Redis: every few seconds, and after each reconnection.
+//! Comparison of all open rooms with Redis, every few seconds and after each reconnection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::presence::PresenceOwner;
 const ROUND: Duration = Duration::from_secs(5);
 /// Rooms of one request.
 const ROOMS: usize = 200;
-/// Time for one request: at most 2,000 rooms a second, which costs Redis two in a hundred of its time.
+/// Shortest time for one request: at most 2,000 rooms a second, which takes 2 % of the time of Redis.
 const PACE: Duration = Duration::from_millis(100);
 
 /// Compares logs and members.
@@ -31,7 +31,7 @@ impl Comparison {
         }
     }
 
-    /// Compares all rooms, at a pace that Redis can bear.
+    /// Compares all rooms, with at least [`PACE`] for each request.
     pub(crate) async fn compare_all(&self) {
         for replicas in self.logs.replicas.all().chunks(ROOMS) {
             let next = Instant::now() + PACE;

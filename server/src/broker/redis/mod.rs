@@ -1,27 +1,26 @@
-//! Rooms in Redis: any number of instances are one chat.
+//! The engine on Redis, which makes any number of instances one chat.
 //!
 //! Three owners hold the state and run the tasks: [`transport`] the connections, [`log`] the entries of rooms, and
-//! [`presence`] their members and the counts of connections. [`announcements`] routes what Redis pushes to them, and
-//! [`comparison`] compares them with Redis. [`broadcasts`] and [`relay_channel`] are for frames outside of rooms. This
-//! file wires them and implements [`Broker`]. Imports go one way: `presence → log → transport`.
+//! [`presence`] their members and the counts of connections. [`announcements`] routes the messages that Redis pushes to
+//! them, and [`comparison`] compares them with Redis. [`broadcasts`] and [`relay_channel`] are for frames outside of
+//! rooms. This file wires them and implements [`Broker`]. Imports go one way: `presence → log → transport`.
 //!
 //! The engine runs on one thread with a runtime of its own, except for the futures of [`Broker`], which the callers
 //! poll. The layout suits a cluster: the keys of a room share a hash tag, a script touches one room, and channels are
 //! sharded.
 //!
 //! To add a broker method:
-//! 1. The method in [`Broker`], in the other engines, and a promise in its test suite (`broker/contract.rs`).
+//! 1. The method in [`Broker`], in the other engines, and a test in the suite of all engines (`broker/contract.rs`).
 //! 2. A method of the owner whose state it reads or changes, and here the call of it in `impl Broker for RedisBroker`.
 //! 3. For a new key: [`transport::keys`], with its row in the table. For a change that has to be atomic: a script, see
 //!    [`transport::scripts`]. For a new announcement: [`transport::wire`], and its route in [`announcements`].
 //! 4. For a task that runs all the time: a `run` of its owner, which `start` of `log` or `presence` spawns.
 //! 5. For each new command: the ACL rule in the server's README, which a test of `tests/cli/redis.rs` compares.
-//! 6. A test in `tests/` for several instances, and for a Redis that is away or refuses.
+//! 6. A test in `tests/` for several instances, and for a Redis that is unavailable or refuses commands.
 
 mod announcements;
 mod broadcasts;
 mod comparison;
-mod feed;
 mod log;
 mod presence;
 mod relay_channel;
@@ -41,7 +40,6 @@ use tokio::sync::watch;
 use self::announcements::Announcements;
 use self::broadcasts::Broadcasts;
 use self::comparison::Comparison;
-use self::feed::FeedSlot;
 use self::log::Logs;
 use self::log::room_state;
 use self::presence::PresenceOwner;
@@ -49,6 +47,7 @@ use self::relay_channel::RelayChannel;
 use self::transport::Transport;
 use self::transport::keys::Keys;
 use self::transport::link::Connector;
+use super::feed_slot::FeedSlot;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
 };
@@ -56,19 +55,19 @@ use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
 
-/// The Redis that the engine uses, and the names that it uses there.
+/// The Redis of an engine, and the names that the engine uses there.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisTarget {
-    /// The address and the credentials.
+    /// Has the address and the credentials.
     pub(crate) client: Client,
     /// The prefix of all keys and channels.
     pub(crate) prefix: String,
-    /// The channel on which other programs publish for everybody.
+    /// The channel on which other programs publish; `None` if there is none.
     pub(crate) relay_channel: Option<String>,
 }
 
-/// The thread of the engine, which ends when this is dropped.
-pub(crate) struct Engine {
+/// The engine and its thread. Dropping it stores what was submitted, and ends the thread.
+pub(crate) struct RedisEngine {
     owners: Arc<Owners>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -79,7 +78,7 @@ pub(crate) struct RedisBroker(Arc<Owners>);
 
 /// The owners of the engine's state.
 struct Owners {
-    feed: Arc<FeedSlot>,
+    feed: FeedSlot,
     transport: Arc<Transport>,
     logs: Arc<Logs>,
     presence: Arc<PresenceOwner>,
@@ -87,8 +86,8 @@ struct Owners {
     announcements: Arc<Announcements>,
 }
 
-impl Engine {
-    /// Starts the thread. While Redis is away it goes on trying.
+impl RedisEngine {
+    /// Starts the thread. It repeats its attempts while Redis is unavailable.
     pub(crate) fn start(
         target: RedisTarget,
         clock: Clock,
@@ -113,14 +112,14 @@ impl Engine {
         Ok(Self { owners, stop, thread: Some(thread) })
     }
 
-    /// The broker, which announces to `feed`. An engine has one.
+    /// Creates the broker, which announces to `feed`. An engine has one.
     pub(crate) fn broker(&self, feed: Weak<dyn Feed>) -> RedisBroker {
         self.owners.feed.set(feed);
         RedisBroker(self.owners.clone())
     }
 }
 
-impl Drop for Engine {
+impl Drop for RedisEngine {
     fn drop(&mut self) {
         self.stop.send_replace(true);
         if let Some(thread) = self.thread.take()
@@ -141,7 +140,7 @@ impl Owners {
     ) -> Self {
         let RedisTarget { client, prefix, relay_channel } = target;
         let connector = Connector::new(client, runtime, metrics);
-        let feed = Arc::<FeedSlot>::default();
+        let feed = FeedSlot::default();
         let transport = Arc::new(Transport::new(connector.clone(), Keys::new(&prefix)));
         let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain));
         let presence = Arc::new(PresenceOwner::new(transport.clone(), feed.clone(), &logs));
@@ -243,9 +242,9 @@ impl Broker for RedisBroker {
         Box::pin(async move { room_state::members_of(&transport, &channel, members).await })
     }
 
-    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
+    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {
         let (counts, user) = (self.0.presence.counts.clone(), user.clone());
-        Box::pin(async move { counts.add(&user, most).await })
+        Box::pin(async move { counts.add(&user, limit).await })
     }
 
     fn disconnect(&self, user: &UserId) {

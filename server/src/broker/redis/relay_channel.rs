@@ -1,8 +1,8 @@
-//! The relay channel, on which other programs publish for everybody: the one by which the base server's instances relay.
+//! The relay channel, on which other programs publish messages and notices. The base server uses it between instances.
 //!
-//! Every instance receives a publication, and one passes it on: the n-th time that an instance receives a text is the
-//! n-th time that it was published, and `claim.lua` gives each number to one instance. Pub/Sub is at most once, and so
-//! is this: a publication that no instance receives is lost.
+//! Every instance receives a publication, and one of them passes it on. Each instance numbers the publications of a
+//! text, and `claim.lua` gives each number to one instance. Like Pub/Sub, delivery is at most once: a publication that no
+//! instance receives is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use super::transport::subscriptions::Subscription;
 use super::transport::{Transport, reply, scripts};
 use crate::broker::{Recipients, Submission};
 
-/// Longest text that is read, in bytes: that of a client's frame.
+/// Longest publication that is read, in bytes. The same as for a client's frame.
 const TEXT_BYTES: usize = 64 * 1024;
 /// Time for which a publication that was passed on is remembered, in seconds.
 const REMEMBERED: u64 = 60;
@@ -41,7 +41,7 @@ enum Relayed {
     Notice(Notice),
 }
 
-/// Reads a publication. Fails with the reason why it cannot be passed on.
+/// Parses a publication. The error is the reason why it cannot be passed on.
 fn read(payload: &str) -> Result<Relayed, String> {
     if payload.len() > TEXT_BYTES {
         return Err(format!("it has more than {TEXT_BYTES} bytes"));
@@ -85,14 +85,14 @@ impl RelayChannel {
         });
     }
 
-    /// True if this instance is to pass the publication on.
+    /// True if this instance must pass the publication on.
     async fn claim(&self, key: String, subscription: Subscription) -> bool {
         let mut claim = scripts::CLAIM.on(&[key]);
         claim.arg(format!("{}:{}", self.transport.instance.get(), subscription.number));
         claim.arg(millis(subscription.since.elapsed())).arg(REMEMBERED).arg(millis(APART));
         let mut claiming = Pipeline::new();
         claiming.add_command(claim);
-        // Sent once: a second time would be taken for a second publication.
+        // Sent once: a repetition would count as a second publication.
         let Ok(answers) = self.transport.commands.attempt(&claiming).await else { return false };
         answers.first().and_then(reply::parse::<u64>).is_some_and(|number| number > 0)
     }
@@ -105,7 +105,7 @@ impl RelayChannel {
                     submission,
                     Box::new(|stored| {
                         if stored.is_err() {
-                            tracing::warn!("a message from the relay channel is not known to be stored");
+                            tracing::warn!("a message from the relay channel may not have been stored");
                         }
                     }),
                 );

@@ -1,7 +1,7 @@
-//! Several instances on one Redis, and a Redis that is not what it was.
+//! Tests of several instances on one Redis, and of a Redis that fails or loses data.
 //!
-//! A test has a Redis of its own, instances on it, and a [`Raw`] client for what nobody expects there. It waits for what
-//! an instance hears, or looks until something is so ([`eventually`]): never for a time.
+//! Each test has a Redis of its own, instances on it, and a [`RedisClient`] for unexpected changes. It waits for
+//! announcements, or polls for a condition that nothing announces ([`eventually`]); it never waits for a time.
 
 mod announcements;
 mod broadcasts;
@@ -27,13 +27,13 @@ use self::server::Redis;
 use super::transport::keys;
 use super::*;
 use crate::broker::Unavailable;
-use crate::broker::contract::{Heard, PATIENCE as PATIENCE_OF_TESTS, Subject, redis_at, room, shown, user};
+use crate::broker::contract::{FeedEvent, Fixture, TEST_TIMEOUT, message_of, redis_at, room, user};
 use crate::store::digest;
 
-/// How often it is looked whether something is so that nobody announces.
-const LOOK: Duration = Duration::from_millis(10);
+/// Interval of polling in [`eventually`].
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Where the engine finds that Redis.
+/// The target of an engine on the Redis of this URL.
 pub(in crate::broker) fn target(url: &str) -> RedisTarget {
     let info = url.parse::<::redis::ConnectionInfo>().expect("a URL");
     let settings = info.redis_settings().clone().set_protocol(::redis::ProtocolVersion::RESP3);
@@ -44,22 +44,22 @@ pub(in crate::broker) fn target(url: &str) -> RedisTarget {
     }
 }
 
-/// A broker with an engine of its own, which ends when this is dropped.
-type Instance = Subject<RedisBroker>;
+/// A broker with an engine of its own; dropping it ends the engine.
+type Instance = Fixture<RedisBroker>;
 
-/// An instance that keeps what is kept unless something else is asked for.
+/// An instance with the default retention.
 fn instance(redis: &Redis) -> Instance {
-    keeping(redis, Retain::default())
+    instance_with(redis, Retain::default())
 }
 
-fn keeping(redis: &Redis, retain: Retain) -> Instance {
-    Subject::new(|feed| {
+fn instance_with(redis: &Redis, retain: Retain) -> Instance {
+    Fixture::new(|feed| {
         let (broker, engine) = redis_at(&redis.url(), feed, retain);
         (broker, Box::new(engine))
     })
 }
 
-/// As many instances, all of which have opened the room `a`.
+/// Instances that have all opened the room `a`.
 async fn instances_in_a<const COUNT: usize>(redis: &Redis) -> [Instance; COUNT] {
     let instances = std::array::from_fn(|_| instance(redis));
     for instance in &instances {
@@ -69,60 +69,61 @@ async fn instances_in_a<const COUNT: usize>(redis: &Redis) -> [Instance; COUNT] 
 }
 
 impl Instance {
-    /// Waits until this instance has heard a message of that text last of all entries.
-    async fn hears(&self, text: &str) -> Vec<Heard> {
-        self.heard.until(|heard| texts(heard).last().is_some_and(|last| last == text)).await
+    /// All events, as soon as the newest entry is a message with this text.
+    async fn wait_for_text(&self, text: &str) -> Vec<FeedEvent> {
+        self.recorder.wait_until(|events| texts(events).last().is_some_and(|last| last == text)).await
     }
 
-    /// How often the log that is announced became another one.
-    fn resets(heard: &[Heard]) -> usize {
-        heard.iter().filter(|heard| matches!(heard, Heard::Reset(..))).count()
+    /// Number of resets among events.
+    fn resets(events: &[FeedEvent]) -> usize {
+        events.iter().filter(|event| matches!(event, FeedEvent::Reset(..))).count()
     }
 }
 
-/// The texts of the entries among what was heard.
-fn texts(heard: &[Heard]) -> Vec<String> {
-    let entry = |heard: &Heard| if let Heard::Entry(.., entry) = heard { Some(entry.clone()) } else { None };
-    heard.iter().filter_map(entry).map(|entry| shown(&entry).text.as_str().to_owned()).collect()
+/// The texts of the entries among events.
+fn texts(events: &[FeedEvent]) -> Vec<String> {
+    let entry =
+        |event: &FeedEvent| if let FeedEvent::Entry(.., entry) = event { Some(entry.clone()) } else { None };
+    events.iter().filter_map(entry).map(|entry| message_of(&entry).text.as_str().to_owned()).collect()
 }
 
-/// Somebody else who talks to a Redis.
-struct Raw(MultiplexedConnection);
+/// A client of Redis beside the instances.
+struct RedisClient(MultiplexedConnection);
 
-impl Raw {
-    async fn to(redis: &Redis) -> Self {
+impl RedisClient {
+    async fn connect(redis: &Redis) -> Self {
         let client = target(&redis.url()).client;
         Self(client.get_multiplexed_async_connection().await.expect("a connection"))
     }
 
-    async fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
+    async fn query<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
         let mut command = ::redis::cmd(words[0]);
         command.arg(&words[1..]);
         command.query_async(&mut self.0).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// Ends the connections of that name.
+    /// Kills the connections of this client name.
     async fn kill(&mut self, name: &str) {
-        let clients: String = self.ask(&["CLIENT", "LIST"]).await;
+        let clients: String = self.query(&["CLIENT", "LIST"]).await;
         for client in clients.lines().filter(|client| client.contains(&format!(" name={name} "))) {
             let id = client.split(' ').find_map(|field| field.strip_prefix("id=")).expect("an id");
-            // It may be gone meanwhile.
-            let _: u64 = self.ask(&["CLIENT", "KILL", "ID", id]).await;
+            // The connection may have ended meanwhile.
+            let _: u64 = self.query(&["CLIENT", "KILL", "ID", id]).await;
         }
     }
 }
 
-/// The channel of a room, with which its keys begin.
+/// The channel of a room; it is the prefix of the room's keys.
 fn channel(name: &str) -> String {
     Keys::new("realtime").channel(&room(name))
 }
 
-/// Looks until something is so that nobody announces.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let looking = timeout(PATIENCE_OF_TESTS, async {
-        while !is_so().await {
-            tokio::time::sleep(LOOK).await;
+/// Polls until a condition is true. For conditions that nothing announces.
+async fn eventually(description: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let polling = timeout(TEST_TIMEOUT, async {
+        while !condition().await {
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     });
-    assert!(looking.await.is_ok(), "{what}: this has not come true");
+    assert!(polling.await.is_ok(), "timeout: {description}");
 }

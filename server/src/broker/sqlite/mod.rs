@@ -10,7 +10,6 @@
 mod checkpointer;
 mod dedup_index;
 mod failure;
-mod feed_slot;
 mod page;
 mod reader_pool;
 mod retention;
@@ -30,13 +29,14 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
-use self::feed_slot::FeedSlot;
+
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::tail_cache::TailCache;
 use self::write_queue::{PendingSubmission, WriteQueue};
 use self::writer::WriterThread;
-use super::people::People;
+use super::feed_slot::FeedSlot;
+use super::local_presence::LocalPresence;
 use super::{
     Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
     busiest_first, ready_with, without_entries,
@@ -65,7 +65,7 @@ pub(crate) struct SqliteBroker {
     readers: Arc<ReaderPool>,
     feed: FeedSlot,
     retain: Retain,
-    people: People,
+    presence: LocalPresence,
 }
 
 impl SqliteEngine {
@@ -106,7 +106,7 @@ impl SqliteEngine {
             readers: self.readers.clone(),
             retain: self.retain.clone(),
             feed: self.feed.clone(),
-            people: People::default(),
+            presence: LocalPresence::default(),
         }
     }
 
@@ -169,7 +169,7 @@ impl Broker for SqliteBroker {
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
-        let mut counts = self.people.counts(&filter);
+        let mut counts = self.presence.counts(&filter);
         self.readers.read(move |view| {
             let mut rooms = view.rooms(filter)?;
             for summary in &mut rooms {
@@ -181,22 +181,22 @@ impl Broker for SqliteBroker {
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {
-        ready_with(self.people.enter(self.feed.get(), room, user, members))
+        ready_with(self.presence.enter(self.feed.get(), room, user, members))
     }
 
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence> {
-        ready_with(self.people.leave(self.feed.get(), room, user, reason))
+        ready_with(self.presence.leave(self.feed.get(), room, user, reason))
     }
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
-        ready_with(self.people.members(room, members))
+        ready_with(self.presence.members(room, members))
     }
 
-    fn connect(&self, user: &UserId, most: usize) -> Pending<Option<u64>> {
-        ready_with(self.people.connect(user, most))
+    fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {
+        ready_with(self.presence.connect(user, limit))
     }
 
     fn disconnect(&self, user: &UserId) {
-        self.people.disconnect(user);
+        self.presence.disconnect(user);
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use realtime_shared::{Seq, Timestamp};
 use rusqlite::Result;
 
-use crate::broker::{DEDUP_ENTRIES, is_known_at};
+use crate::broker::{DEDUP_ENTRIES, is_in_dedup_window};
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::store::{Batch, RoomId, StoreWriter};
@@ -85,7 +85,7 @@ impl Sweep {
         let head = batch.view().head(room)?.seq;
         let first_by_count = self.retain.messages.map_or(Seq::ZERO, |limit| head.next().back(limit));
         let past = |seq: Seq, ts| seq < first_by_count || self.retain.is_past(ts, now);
-        let known = |seq: Seq, ts| seq > head.back(DEDUP_ENTRIES) && is_known_at(now, ts);
+        let known = |seq: Seq, ts| seq > head.back(DEDUP_ENTRIES) && is_in_dedup_window(now, ts);
         let gone = batch.leading_run(room, Seq::ZERO, head.previous(), *rows, |seq, ts| {
             (seq < first || past(seq, ts)) && !known(seq, ts)
         })?;

@@ -8,14 +8,14 @@ use realtime_shared::{Position, Seq, Timestamp};
 use tempfile::TempDir;
 
 use super::*;
-use crate::broker::contract::{self, room, said};
+use crate::broker::contract::{self, room, submission};
 use crate::broker::{DEDUP_ENTRIES, Receipt, Unavailable};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Limit larger than any page in these tests.
 const PLENTY: usize = 1 << 20;
 
-type SqliteSubject = contract::Subject<SqliteBroker>;
+type SqliteFixture = contract::Fixture<SqliteBroker>;
 
 /// Data directory with a clock that the test moves.
 struct DataDir {
@@ -34,12 +34,12 @@ impl DataDir {
         Self { directory, millis: Arc::new(AtomicU64::new(10 * DAY)), retain }
     }
 
-    /// Opens the store. The previous subject must have been dropped.
-    fn open(&self) -> SqliteSubject {
+    /// Opens the store. The previous fixture must have been dropped.
+    fn open(&self) -> SqliteFixture {
         let millis = self.millis.clone();
         let clock = Clock::from_fn(move || Timestamp::from_millis(millis.load(Ordering::SeqCst)));
         let (directory, retain) = (self.directory.clone(), self.retain.clone());
-        SqliteSubject::new(move |feed: Weak<dyn Feed>| {
+        SqliteFixture::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
             let engine = SqliteEngine::start(store, clock, retain, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
@@ -63,12 +63,12 @@ impl DataDir {
 }
 
 /// Lets a sweep run at least `steps` steps: one runs between two commits.
-async fn sweep(subject: &SqliteSubject, steps: u64) {
-    subject.fill("elsewhere", steps + 1).await;
+async fn sweep(fixture: &SqliteFixture, steps: u64) {
+    fixture.fill("elsewhere", steps + 1).await;
 }
 
-async fn seqs(subject: &SqliteSubject, name: &str) -> Vec<u64> {
-    let page = subject.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
+async fn seqs(fixture: &SqliteFixture, name: &str) -> Vec<u64> {
+    let page = fixture.broker.history(&room(name), Range::Newest, usize::MAX, PLENTY).await.expect("a page");
     page.entries.iter().map(|entry| entry.seq.get()).collect()
 }
 
@@ -80,17 +80,17 @@ fn position(receipt: &Receipt) -> Position {
 #[tokio::test]
 async fn a_room_goes_on_after_a_restart() {
     let data_dir = DataDir::new();
-    let subject = data_dir.open();
-    let receipts = subject.fill("a", 3).await;
-    let page = subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await;
-    drop(subject);
+    let fixture = data_dir.open();
+    let receipts = fixture.fill("a", 3).await;
+    let page = fixture.broker.history(&room("a"), Range::Newest, 10, PLENTY).await;
+    drop(fixture);
 
-    let subject = data_dir.open();
-    assert_eq!(subject.head("a").await, position(&receipts[2]));
-    assert_eq!(subject.broker.history(&room("a"), Range::Newest, 10, PLENTY).await, page);
-    let next = subject.post(said("bob", "a", "next")).await;
+    let fixture = data_dir.open();
+    assert_eq!(fixture.head("a").await, position(&receipts[2]));
+    assert_eq!(fixture.broker.history(&room("a"), Range::Newest, 10, PLENTY).await, page);
+    let next = fixture.post(submission("bob", "a", "next")).await;
     assert_eq!((next.epoch, next.seq), (receipts[0].epoch.clone(), Seq::new(4)), "the log goes on");
-    assert_eq!(subject.post(said("bob", "b", "other")).await.seq, Seq::new(1));
+    assert_eq!(fixture.post(submission("bob", "b", "other")).await.seq, Seq::new(1));
 }
 
 #[tokio::test]
@@ -98,40 +98,40 @@ async fn a_duplicate_is_recognized_after_a_restart() {
     let data_dir = DataDir::new();
     let mut first = Vec::new();
     {
-        let subject = data_dir.open();
-        subject.fill("a", 2).await;
+        let fixture = data_dir.open();
+        fixture.fill("a", 2).await;
         for id in ["1", "2"] {
-            first.push(subject.post(said("alice", "a", id).known_as(id)).await);
-            subject.fill("a", 1).await;
+            first.push(fixture.post(submission("alice", "a", id).with_id(id)).await);
+            fixture.fill("a", 1).await;
         }
     }
-    let subject = data_dir.open();
+    let fixture = data_dir.open();
     for (id, first) in ["1", "2"].iter().zip(first) {
-        let again = subject.post(said("alice", "a", "again").known_as(id)).await;
+        let again = fixture.post(submission("alice", "a", "again").with_id(id)).await;
         assert_eq!(again, Receipt { duplicate: true, ..first });
     }
-    assert!(!subject.post(said("bob", "a", "another's").known_as("1")).await.duplicate);
-    assert_eq!(seqs(&subject, "a").await, [1, 2, 3, 4, 5, 6, 7]);
+    assert!(!fixture.post(submission("bob", "a", "another's").with_id("1")).await.duplicate);
+    assert_eq!(seqs(&fixture, "a").await, [1, 2, 3, 4, 5, 6, 7]);
 }
 
 #[tokio::test]
 async fn a_duplicate_is_recognized_among_the_last_10_000_entries() {
     let data_dir = DataDir::new();
-    let first = data_dir.open().post(said("alice", "a", "1").known_as("1")).await;
+    let first = data_dir.open().post(submission("alice", "a", "1").with_id("1")).await;
     for (more, known) in [(DEDUP_ENTRIES - 1, true), (1, false)] {
         // From the index in memory, and from the one read back from the file.
-        let subject = data_dir.open();
+        let fixture = data_dir.open();
         let (done, all) = tokio::sync::oneshot::channel::<()>();
         let mut done = Some(done);
         for number in 1..=more {
             let done = if number == more { done.take() } else { None };
-            subject.submit(said("bob", "a", "x"), move |_| drop(done));
+            fixture.submit(submission("bob", "a", "x"), move |_| drop(done));
         }
         let _ = all.await;
-        let again = subject.post(said("alice", "a", "1").known_as("1")).await;
+        let again = fixture.post(submission("alice", "a", "1").with_id("1")).await;
         assert_eq!(again.duplicate, known);
-        drop(subject);
-        let again = data_dir.open().post(said("alice", "a", "1").known_as("1")).await;
+        drop(fixture);
+        let again = data_dir.open().post(submission("alice", "a", "1").with_id("1")).await;
         assert!(again.duplicate);
         assert_eq!(again.seq == first.seq, known);
     }
@@ -140,8 +140,8 @@ async fn a_duplicate_is_recognized_among_the_last_10_000_entries() {
 #[tokio::test]
 async fn a_duplicate_is_recognized_for_a_day() {
     let data_dir = DataDir::new();
-    let subject = data_dir.open();
-    let post = || subject.post(said("alice", "a", "1").known_as("1"));
+    let fixture = data_dir.open();
+    let post = || fixture.post(submission("alice", "a", "1").with_id("1"));
     let first = post().await;
     data_dir.advance(DAY);
     assert_eq!(post().await, Receipt { duplicate: true, ..first });
@@ -157,78 +157,78 @@ async fn retention_deletes_entries_and_keeps_the_head() {
     let data_dir = DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2) });
     let mut known = Vec::new();
     {
-        let subject = data_dir.open();
+        let fixture = data_dir.open();
         for id in ["1", "2", "3", "4"] {
-            known.push(subject.post(said("alice", "a", "text").known_as(id)).await);
+            known.push(fixture.post(submission("alice", "a", "text").with_id(id)).await);
         }
     }
     assert_eq!(data_dir.rows(), (4, 0), "the next sweep is a minute away");
-    let subject = data_dir.open();
-    sweep(&subject, 1).await;
+    let fixture = data_dir.open();
+    sweep(&fixture, 1).await;
     assert_eq!(data_dir.rows(), (4, 2), "dropped by count; all within the dedup window");
-    drop(subject);
+    drop(fixture);
 
     data_dir.advance(DAY / 2);
-    let subject = data_dir.open();
-    sweep(&subject, 1).await;
+    let fixture = data_dir.open();
+    sweep(&fixture, 1).await;
     assert_eq!(data_dir.rows(), (4, 4), "dropped by age");
-    let again = subject.post(said("alice", "a", "text").known_as("1")).await;
+    let again = fixture.post(submission("alice", "a", "text").with_id("1")).await;
     assert_eq!(again, Receipt { duplicate: true, ..known[0].clone() });
-    drop(subject);
+    drop(fixture);
 
     data_dir.advance(DAY);
-    let subject = data_dir.open();
-    sweep(&subject, 1).await;
+    let fixture = data_dir.open();
+    sweep(&fixture, 1).await;
     assert_eq!(data_dir.rows(), (1, 1), "the head, without its frame");
-    assert_eq!(subject.head("a").await, position(&known[3]));
-    assert!(seqs(&subject, "a").await.is_empty());
-    drop(subject);
+    assert_eq!(fixture.head("a").await, position(&known[3]));
+    assert!(seqs(&fixture, "a").await.is_empty());
+    drop(fixture);
 
-    let subject = data_dir.open();
-    let next = subject.post(said("alice", "a", "next")).await;
+    let fixture = data_dir.open();
+    let next = fixture.post(submission("alice", "a", "next")).await;
     assert_eq!((next.epoch, next.seq), (known[0].epoch.clone(), Seq::new(5)));
-    assert_eq!(seqs(&subject, "a").await, [5]);
+    assert_eq!(seqs(&fixture, "a").await, [5]);
 }
 
 #[tokio::test]
 async fn a_sweep_of_many_rooms_and_rows_takes_several_steps() {
     let data_dir = DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: None });
     {
-        let subject = data_dir.open();
+        let fixture = data_dir.open();
         for number in 0..70 {
-            subject.fill(&format!("room {number}"), 1).await;
+            fixture.fill(&format!("room {number}"), 1).await;
         }
-        subject.fill("a", 600).await;
+        fixture.fill("a", 600).await;
     }
     data_dir.advance(2 * DAY);
-    let subject = data_dir.open();
+    let fixture = data_dir.open();
     // A sweep goes on by itself between posts.
     while data_dir.rows() != (1, 1) {
-        subject.fill("elsewhere", 1).await;
+        fixture.fill("elsewhere", 1).await;
     }
-    assert!(seqs(&subject, "room 69").await.is_empty());
+    assert!(seqs(&fixture, "room 69").await.is_empty());
 }
 
 #[tokio::test]
 async fn messages_that_wait_for_a_long_log_keep_their_order() {
     let data_dir = DataDir::new();
     let first = {
-        let subject = data_dir.open();
-        let first = subject.post(said("alice", "long", "0").known_as("0")).await;
+        let fixture = data_dir.open();
+        let first = fixture.post(submission("alice", "long", "0").with_id("0")).await;
         for _ in 0..400 {
-            subject.broker.submit(said("alice", "long", "x"), Box::new(|_| ()));
+            fixture.broker.submit(submission("alice", "long", "x"), Box::new(|_| ()));
         }
-        subject.fill("long", 1).await;
+        fixture.fill("long", 1).await;
         first
     };
-    let subject = data_dir.open();
+    let fixture = data_dir.open();
     let (done, mut receipts) = tokio::sync::mpsc::channel(16);
     for number in 0..10 {
         let done = done.clone();
         let room = if number % 5 == 4 { "short" } else { "long" };
         let id = number.to_string();
-        subject.submit(said("alice", room, &id).known_as(&id), move |stored| {
-            done.try_send((number, stored.expect("stored"))).expect("there is room");
+        fixture.submit(submission("alice", room, &id).with_id(&id), move |stored| {
+            done.try_send((number, stored.expect("stored"))).expect("space");
         });
     }
     drop(done);
@@ -250,8 +250,8 @@ async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
     let store = Store::open(data_dir.directory.path()).expect("a store");
     let engine =
         SqliteEngine::start(store, Clock::system(), Retain::default(), contract::metrics()).expect("threads");
-    let nobody: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
-    let broker = engine.broker(nobody);
+    let no_feed: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
+    let broker = engine.broker(no_feed);
     let answer = broker.readers.read(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
     assert_eq!(answer, Err(Unavailable));
     assert_eq!(engine.failure().reported().await, "a thread of the engine panicked");
@@ -259,28 +259,28 @@ async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
     let done = move |stored| {
         let _ = done.send(stored);
     };
-    broker.submit(said("alice", "a", "1"), Box::new(done));
+    broker.submit(submission("alice", "a", "1"), Box::new(done));
     assert_eq!(result.await.expect("completed"), Err(Unavailable.into()));
 }
 
 #[tokio::test]
 async fn a_growing_wal_is_checkpointed_beside_the_writer() {
     let data_dir = DataDir::new();
-    let subject = data_dir.open();
+    let fixture = data_dir.open();
     let file = data_dir.directory.path().join("store.db");
-    let before = std::fs::metadata(&file).expect("it is there").len();
+    let before = std::fs::metadata(&file).expect("a file").len();
     let text = "x".repeat(4_000);
     // Each message takes more than a page of the WAL; a thousand pages wake the checkpoint thread.
     for round in 0.. {
-        if std::fs::metadata(&file).expect("it is there").len() > before {
+        if std::fs::metadata(&file).expect("a file").len() > before {
             break;
         }
         assert!(round < 100, "40 MB in the WAL without a checkpoint");
         let (done, stored) = tokio::sync::oneshot::channel::<()>();
         for _ in 0..100 {
-            subject.broker.submit(said("alice", "a", &text), Box::new(|_| ()));
+            fixture.broker.submit(submission("alice", "a", &text), Box::new(|_| ()));
         }
-        subject.submit(said("alice", "a", &text), move |_| drop(done));
+        fixture.submit(submission("alice", "a", &text), move |_| drop(done));
         let _ = stored.await;
     }
 }

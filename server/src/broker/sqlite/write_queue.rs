@@ -133,14 +133,14 @@ mod tests {
 
     use super::*;
     use crate::broker::NotStored;
-    use crate::broker::contract::said;
+    use crate::broker::contract::submission;
 
     fn waiting(refused: &Arc<AtomicUsize>, text: &str) -> PendingSubmission {
         let refused = refused.clone();
         let done = move |result: Result<_, NotStored>| {
             refused.fetch_add(usize::from(result.is_err()), Ordering::SeqCst);
         };
-        PendingSubmission { submission: said("alice", "a", text), done: Box::new(done) }
+        PendingSubmission { submission: submission("alice", "a", text), done: Box::new(done) }
     }
 
     #[test]

@@ -14,12 +14,12 @@ use realtime_shared::{EntryId, Epoch, RoomName, Timestamp};
 
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
-use super::feed_slot::FeedSlot;
 use super::retention::Sweep;
 use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
-use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_known_at};
+use crate::broker::feed_slot::FeedSlot;
+use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_in_dedup_window};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
@@ -235,7 +235,7 @@ impl Tail {
         let Some(seq) = self.known.find(digest) else { return Ok(None) };
         let entry = batch.view().entry(room.key(seq))?;
         Ok(entry
-            .filter(|(_, ts)| is_known_at(now, *ts) && !faults::breaks(Fault::NoDedup))
+            .filter(|(_, ts)| is_in_dedup_window(now, *ts) && !faults::breaks(Fault::NoDedup))
             .map(|(id, ts)| Receipt { epoch: epoch.clone(), seq, id, ts, duplicate: true }))
     }
 }

@@ -1,25 +1,25 @@
-//! A reader of Prometheus's text format 0.0.4 that is strict: it takes what this server may write, and nothing else.
+//! Strict parser of the Prometheus text format 0.0.4. It accepts only the subset that this server writes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A scrape.
+/// The parsed response to one scrape.
 pub(super) struct Figures {
     families: BTreeSet<String>,
-    /// By name and labels, as they are written: `realtime_closes_total{code="1000"}`.
+    /// Values by name and labels as written: `realtime_closes_total{code="1000"}`.
     samples: BTreeMap<String, f64>,
 }
 
-/// The family that is being read.
+/// The family that is being parsed.
 struct Family<'a> {
     name: &'a str,
     kind: Option<&'a str>,
 }
 
 impl Figures {
-    /// Reads a whole answer. Each family has its help, then its type, then one sample or more.
+    /// Parses a response. Each family has its help, then its type, then one or more samples.
     #[track_caller]
     pub(super) fn parse(text: &str) -> Self {
-        assert!(text.ends_with('\n'), "the last line ends, too");
+        assert!(text.ends_with('\n'), "a line feed at the end");
         let mut figures = Self { families: BTreeSet::new(), samples: BTreeMap::new() };
         let mut family = Family { name: "", kind: None };
         let mut is_empty = false;
@@ -70,12 +70,12 @@ impl Figures {
         self.families.iter().map(String::as_str).collect()
     }
 
-    /// All samples, without their values.
+    /// Names and labels of all samples.
     pub(super) fn samples(&self) -> impl Iterator<Item = &String> {
         self.samples.keys()
     }
 
-    /// The value of a sample, without a fraction.
+    /// The value of a sample, as an integer.
     #[track_caller]
     pub(super) fn of(&self, sample: &str) -> u64 {
         whole(*self.samples.get(sample).unwrap_or_else(|| panic!("no {sample}")))
@@ -87,7 +87,7 @@ impl Figures {
         self.samples.keys().filter_map(move |sample| sample.strip_prefix(&start)?.strip_suffix("\"}"))
     }
 
-    /// The values of all samples of a family together.
+    /// The sum of the values of all samples of a family.
     pub(super) fn sum(&self, family: &str) -> u64 {
         let start = format!("{family}{{");
         whole(
@@ -103,7 +103,7 @@ impl Figures {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "no figure here is that large, or negative"
+    reason = "no value is that large or negative"
 )]
 fn whole(value: f64) -> u64 {
     value as u64
@@ -113,7 +113,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with("realtime_") && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
-/// `name="value"`, where the value needs no escape.
+/// True for `name="value"` with a value that needs no escape.
 fn is_label(text: &str) -> bool {
     let Some((name, value)) = text.split_once('=') else { return false };
     let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));

@@ -1,4 +1,4 @@
-//! A client that speaks JSON over tungstenite, and knows nothing of the protocol.
+//! A client that sends and receives JSON over tungstenite, without any logic of the protocol.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,28 +13,28 @@ use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::{PATIENCE, agrees, join_room, joined, leave_room, left, message, said};
+use super::{TEST_TIMEOUT, has_fields, join_room, joined, leave_room, left, message, message_from};
 
-/// A connection. Pings are answered while it is read from.
-pub(crate) struct Client {
+/// A connection. It answers pings while it reads.
+pub(crate) struct TestClient {
     socket: WebSocketStream<TcpStream>,
-    /// Whom the server takes it for.
+    /// The user id of the welcome; empty before.
     pub(crate) user: String,
 }
 
-impl Client {
-    /// Opens a connection as a client of the base dialect does, with the token in the query.
+impl TestClient {
+    /// Opens a connection with the token in the query, as clients of the base dialect do.
     pub(crate) async fn open(address: SocketAddr, token: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         let uri = format!("ws://{address}/api/v1/ws?token={token}").parse().expect("a URI");
         let upgrade = client_async(ClientRequestBuilder::new(uri), stream);
-        let (socket, _) = timeout(PATIENCE, upgrade).await.expect("in time").expect("an upgrade");
+        let (socket, _) = timeout(TEST_TIMEOUT, upgrade).await.expect("in time").expect("an upgrade");
         Self { socket, user: String::new() }
     }
 
-    /// Takes the welcome.
+    /// Receives the welcome.
     #[track_caller]
-    pub(crate) fn welcomed(&mut self) -> impl Future<Output = Value> {
+    pub(crate) fn expect_welcome(&mut self) -> impl Future<Output = Value> {
         let caller = Location::caller();
         async move {
             let welcome = self.expect_at(caller, json!({"type": "system", "event": "welcome"})).await;
@@ -52,22 +52,22 @@ impl Client {
     }
 
     pub(crate) async fn send_message(&mut self, message: Message) {
-        timeout(PATIENCE, self.socket.send(message)).await.expect("in time").expect("an open connection");
+        timeout(TEST_TIMEOUT, self.socket.send(message)).await.expect("in time").expect("an open connection");
     }
 
-    /// Sends without waiting between the frames.
+    /// Sends several frames without waiting in between.
     pub(crate) async fn send_all(&mut self, frames: impl IntoIterator<Item = Value>) {
         for frame in frames {
             self.socket.feed(Message::text(frame.to_string())).await.expect("an open connection");
         }
-        timeout(PATIENCE, self.socket.flush()).await.expect("in time").expect("an open connection");
+        timeout(TEST_TIMEOUT, self.socket.flush()).await.expect("in time").expect("an open connection");
     }
 
-    /// The next message, control frames but close left out; nothing where the connection ended without a close.
+    /// Receives the next text or close; `None` if the connection ended without a close.
     async fn message(&mut self, caller: &Location<'_>) -> Option<Message> {
         loop {
-            let next = timeout(PATIENCE, self.socket.next()).await;
-            match next.unwrap_or_else(|_| panic!("{caller}: {} waited in vain", self.user)) {
+            let next = timeout(TEST_TIMEOUT, self.socket.next()).await;
+            match next.unwrap_or_else(|_| panic!("{caller}: timeout of {}", self.user)) {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(message)) => return Some(message),
                 Some(Err(_)) | None => return None,
@@ -75,7 +75,7 @@ impl Client {
         }
     }
 
-    /// The next frame, or how the connection was closed.
+    /// Receives the next frame, or the code and reason of the close. 1006 means an end without a close.
     #[track_caller]
     pub(crate) fn frame_or_close(&mut self) -> impl Future<Output = Result<Value, (u16, String)>> {
         let caller = Location::caller();
@@ -97,37 +97,41 @@ impl Client {
 
     async fn expect_at(&mut self, caller: &'static Location<'static>, expected: Value) -> Value {
         let frame = self.next_at(caller).await;
-        assert!(agrees(&frame, &expected), "{caller}: {} got\n{frame}\ninstead of\n{expected}", self.user);
+        assert!(
+            has_fields(&frame, &expected),
+            "{caller}: {} got\n{frame}\ninstead of\n{expected}",
+            self.user
+        );
         frame
     }
 
-    /// The next frame.
+    /// Receives the next frame.
     #[track_caller]
     pub(crate) fn next(&mut self) -> impl Future<Output = Value> {
         self.next_at(Location::caller())
     }
 
-    /// The next frame, which has the fields of `expected` with these values (`null`: not set), and may have others.
+    /// Receives the next frame and asserts that it has the fields of `expected`; see [`has_fields`].
     #[track_caller]
     pub(crate) fn expect(&mut self, expected: Value) -> impl Future<Output = Value> {
         self.expect_at(Location::caller(), expected)
     }
 
-    /// The first frame that agrees with `expected`; others before it are passed over.
+    /// Receives frames until one has the fields of `expected`.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, expected: Value) -> impl Future<Output = Value> {
         let caller = Location::caller();
         async move {
             loop {
                 let frame = self.next_at(caller).await;
-                if agrees(&frame, &expected) {
+                if has_fields(&frame, &expected) {
                     return frame;
                 }
             }
         }
     }
 
-    /// The close comes next, with this code, and then nothing any more.
+    /// Asserts that a close with this code and reason comes next, and then the end of the connection.
     #[track_caller]
     pub(crate) fn expect_close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -141,7 +145,7 @@ impl Client {
         }
     }
 
-    /// How the connection was closed; frames before it are passed over, and nothing comes after it.
+    /// Receives frames until the close. Returns its code and reason, and asserts that nothing comes after it.
     #[track_caller]
     pub(crate) fn end(&mut self) -> impl Future<Output = (u16, String)> {
         let caller = Location::caller();
@@ -155,9 +159,9 @@ impl Client {
         }
     }
 
-    /// Asks for a sign, and takes it: nothing else came before, and all that was sent before has been looked at.
+    /// Sends a ping and asserts that its pong comes next. The server has handled all earlier frames then.
     #[track_caller]
-    pub(crate) fn nothing_else(&mut self) -> impl Future<Output = ()> {
+    pub(crate) fn expect_nothing_else(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
             let nonce = fastrand::u64(..).to_string();
@@ -166,7 +170,7 @@ impl Client {
         }
     }
 
-    /// Enters a room and takes the confirmation.
+    /// Joins a room and receives the confirmation.
     #[track_caller]
     pub(crate) fn join(&mut self, room: &str) -> impl Future<Output = Value> {
         let caller = Location::caller();
@@ -177,7 +181,7 @@ impl Client {
         }
     }
 
-    /// Leaves a room and takes the confirmation.
+    /// Leaves a room and receives the confirmation.
     #[track_caller]
     pub(crate) fn leave(&mut self, room: &str) -> impl Future<Output = Value> {
         let caller = Location::caller();
@@ -188,18 +192,18 @@ impl Client {
         }
     }
 
-    /// Posts in a room where it is, and takes its own copy.
+    /// Posts in a room that it is in, and receives its own copy.
     #[track_caller]
-    pub(crate) fn say(&mut self, room: &str, text: &str) -> impl Future<Output = Value> {
+    pub(crate) fn post(&mut self, room: &str, text: &str) -> impl Future<Output = Value> {
         let caller = Location::caller();
         async move {
             self.send(message(room, text)).await;
-            let expected = said(&self.user, room, text);
+            let expected = message_from(&self.user, room, text);
             self.expect_at(caller, expected).await
         }
     }
 
-    /// Closes as a client does that means it, and sees the echo.
+    /// Closes with code 1000 and receives the echo.
     #[track_caller]
     pub(crate) fn close(mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();

@@ -1,4 +1,4 @@
-//! A client that speaks bytes: for what a decent client never sends, and for what one does not show.
+//! A client that sends and receives bytes, for input and output that a WebSocket library does not allow or hides.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::PATIENCE;
+use super::TEST_TIMEOUT;
 
-/// A masked frame; `first` is the byte with FIN, the reserved bits and the opcode.
+/// A masked frame. `first` is the byte with FIN, the reserved bits and the opcode.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     const MASK: [u8; 4] = [0x5A, 0x00, 0xFF, 0x21];
     let mut bytes = header(first, payload.len(), 0x80);
@@ -20,7 +20,7 @@ pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A frame's header without a mask; `masked` is the bit that says whether one follows.
+/// The header of a frame, without the mask. `masked` is the mask bit, 0x80 or 0.
 fn header(first: u8, len: usize, masked: u8) -> Vec<u8> {
     let mut bytes = vec![first];
     if let Ok(len @ 0..=125) = u8::try_from(len) {
@@ -54,35 +54,35 @@ impl Frame {
     }
 }
 
-/// The head of an HTTP answer.
+/// The head of an HTTP response.
 #[derive(Debug)]
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
 }
 
-impl Head {
+impl ResponseHead {
     /// The value of a header, whose name is in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// A connection.
-pub(crate) struct Raw {
+/// A connection for HTTP, and for WebSocket frames after an upgrade.
+pub(crate) struct RawClient {
     stream: TcpStream,
-    /// What has come and was not taken.
+    /// Bytes that were received and not yet parsed.
     input: Vec<u8>,
 }
 
-impl Raw {
+impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("a socket");
         Self { stream, input: Vec::new() }
     }
 
-    /// A connection whose kernel keeps little of what is not read.
+    /// Connects with a small receive buffer, so that the server notices early if nothing is read.
     pub(crate) async fn connect_narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.set_recv_buffer_size(4 * 1024).expect("a socket");
@@ -90,19 +90,19 @@ impl Raw {
         Self { stream, input: Vec::new() }
     }
 
-    /// Becomes a WebSocket.
+    /// Upgrades to a WebSocket.
     #[track_caller]
     pub(crate) fn upgrade(&mut self, token: &str) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
-            self.ask_to_upgrade(&format!("/api/v1/ws?token={token}"), "").await;
+            self.send_upgrade(&format!("/api/v1/ws?token={token}"), "").await;
             let head = self.head().await;
             assert_eq!(head.status, 101, "{caller}");
         }
     }
 
-    /// Sends an upgrade with more headers, each of them ended by CR LF. The key is the RFC's example.
-    pub(crate) async fn ask_to_upgrade(&mut self, target: &str, headers: &str) {
+    /// Sends an upgrade request with additional headers, each ended by CR LF. The key is the example of the RFC.
+    pub(crate) async fn send_upgrade(&mut self, target: &str, headers: &str) {
         let request = format!(
             "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
@@ -110,9 +110,9 @@ impl Raw {
         self.send(request.as_bytes()).await;
     }
 
-    /// Takes the welcome.
+    /// Receives the welcome.
     #[track_caller]
-    pub(crate) fn welcomed(&mut self) -> impl Future<Output = ()> {
+    pub(crate) fn expect_welcome(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
             let welcome = self.json().await;
@@ -121,12 +121,15 @@ impl Raw {
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
-        timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("in time").expect("an open connection");
+        timeout(TEST_TIMEOUT, self.stream.write_all(bytes))
+            .await
+            .expect("in time")
+            .expect("an open connection");
     }
 
-    /// Sends, as long as the server takes it; tells whether it did.
+    /// Sends bytes. False if the connection ended before all were sent.
     pub(crate) async fn send_or_end(&mut self, bytes: &[u8]) -> bool {
-        timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("in time").is_ok()
+        timeout(TEST_TIMEOUT, self.stream.write_all(bytes)).await.expect("in time").is_ok()
     }
 
     /// Sends a text frame.
@@ -134,16 +137,16 @@ impl Raw {
         self.send(&masked(0x81, text.as_bytes())).await;
     }
 
-    /// Waits for more; tells whether there was some.
+    /// Receives more bytes. False at the end of the connection.
     async fn read(&mut self, caller: &Location<'_>) -> bool {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.input)).await;
-        // A reset is an end, too: the server closed while it had not read all that was sent.
-        read.unwrap_or_else(|_| panic!("{caller}: waited in vain")).unwrap_or(0) > 0
+        let read = timeout(TEST_TIMEOUT, self.stream.read_buf(&mut self.input)).await;
+        // A reset is an end too: the server closed with unread input.
+        read.unwrap_or_else(|_| panic!("{caller}: timeout")).unwrap_or(0) > 0
     }
 
-    /// The head of an HTTP answer.
+    /// Receives the head of an HTTP response.
     #[track_caller]
-    pub(crate) fn head(&mut self) -> impl Future<Output = Head> {
+    pub(crate) fn head(&mut self) -> impl Future<Output = ResponseHead> {
         let caller = Location::caller();
         async move {
             loop {
@@ -151,14 +154,14 @@ impl Raw {
                     let head: Vec<u8> = self.input.drain(..end + 4).collect();
                     return parse_head(&String::from_utf8(head).expect("a head"));
                 }
-                assert!(self.read(caller).await, "{caller}: ended before its answer");
+                assert!(self.read(caller).await, "{caller}: ended before the response");
             }
         }
     }
 
-    /// The body of an HTTP answer, of which the head was taken.
+    /// Receives the body that belongs to a head.
     #[track_caller]
-    pub(crate) fn body(&mut self, head: &Head) -> impl Future<Output = String> {
+    pub(crate) fn body(&mut self, head: &ResponseHead) -> impl Future<Output = String> {
         let caller = Location::caller();
         let len: usize = head.header("content-length").map_or(0, |len| len.parse().expect("a length"));
         async move {
@@ -169,7 +172,7 @@ impl Raw {
         }
     }
 
-    /// The next frame; nothing where the connection has ended.
+    /// Receives the next frame; `None` at the end of the connection.
     #[track_caller]
     pub(crate) fn frame(&mut self) -> impl Future<Output = Option<Frame>> {
         let caller = Location::caller();
@@ -186,7 +189,7 @@ impl Raw {
         }
     }
 
-    /// The next frame, a text of JSON.
+    /// Receives the next frame, which must be a text of JSON.
     #[track_caller]
     pub(crate) fn json(&mut self) -> impl Future<Output = Value> {
         let caller = Location::caller();
@@ -198,7 +201,7 @@ impl Raw {
         }
     }
 
-    /// The close, which may come after other frames; then the connection has to end.
+    /// Receives frames until the close, and asserts that the connection ends then.
     #[track_caller]
     pub(crate) fn close(&mut self) -> impl Future<Output = (u16, String)> {
         let caller = Location::caller();
@@ -206,7 +209,7 @@ impl Raw {
             loop {
                 match self.frame().await {
                     Some(frame) if frame.opcode == 8 => {
-                        assert_eq!(self.frame().await, None, "{caller}: something after the close");
+                        assert_eq!(self.frame().await, None, "{caller}: a frame after the close");
                         return frame.close();
                     }
                     Some(_) => {}
@@ -216,7 +219,7 @@ impl Raw {
         }
     }
 
-    /// Sends `bytes` while it takes frames, until it has `count` of them.
+    /// Sends `bytes` and receives `count` frames at the same time.
     #[track_caller]
     pub(crate) fn exchange(&mut self, bytes: &[u8], count: usize) -> impl Future<Output = Vec<Frame>> {
         let caller = Location::caller();
@@ -238,12 +241,12 @@ impl Raw {
                 }
             };
             let both = async { tokio::join!(take, write.write_all(bytes)).1.expect("an open connection") };
-            timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{caller}: waited in vain"));
+            timeout(TEST_TIMEOUT, both).await.unwrap_or_else(|_| panic!("{caller}: timeout"));
             frames
         }
     }
 
-    /// Sends `bytes` over and over until the close comes; other frames are passed over.
+    /// Sends `bytes` repeatedly until the close comes. Ignores other frames.
     #[track_caller]
     pub(crate) fn flood(&mut self, bytes: &[u8]) -> impl Future<Output = (u16, String)> {
         let caller = Location::caller();
@@ -268,11 +271,11 @@ impl Raw {
                     () = send => panic!("{caller}: ended without a close"),
                 }
             };
-            timeout(PATIENCE, either).await.unwrap_or_else(|_| panic!("{caller}: waited in vain"))
+            timeout(TEST_TIMEOUT, either).await.unwrap_or_else(|_| panic!("{caller}: timeout"))
         }
     }
 
-    /// The end of the connection; what comes before it is not looked at.
+    /// Waits for the end of the connection. Ignores all bytes before it.
     #[track_caller]
     pub(crate) fn end(&mut self) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -284,17 +287,18 @@ impl Raw {
     }
 }
 
-fn parse_head(text: &str) -> Head {
+fn parse_head(text: &str) -> ResponseHead {
     let mut lines = text.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Head { status: status.parse().expect("a status"), headers }
+    ResponseHead { status: status.parse().expect("a status"), headers }
 }
 
-/// The frame that `input` begins with, and its length. A server's are whole messages, and not masked.
+/// Parses the frame at the start of `input`; returns it with its length. Frames of the server are whole messages without a
+/// mask.
 fn parse_frame(input: &[u8]) -> Option<(Frame, usize)> {
     let (&[first, second], rest) = input.split_first_chunk()?;
     assert_eq!(first & 0xF0, 0x80, "a whole message without reserved bits");

@@ -1,4 +1,4 @@
-//! A server in this process, and tokens that it takes.
+//! Servers in this process, and tokens that they accept.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Once;
@@ -10,39 +10,39 @@ use realtime_server::Server;
 use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
 use realtime_server::config::Config;
-use realtime_server::redis_endpoint::Options;
+use realtime_server::redis_endpoint::RedisOptions;
 use realtime_server::secret::Secret;
 use realtime_server::store::Store;
 use realtime_shared::{Claims, Role, UserId};
 use tempfile::TempDir;
 
 use super::redis::Redis;
-use super::{Client, PATIENCE, Raw};
+use super::{RawClient, TEST_TIMEOUT, TestClient};
 
-/// Panics on the threads of servers: a task's panic does not end its worker, and would not be seen.
+/// Number of panics on the threads of servers. A panic of a task does not end its worker, so it would go unnoticed.
 static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// A running server. When it is dropped, none of its workers may have panicked.
+/// A running server. Dropping it asserts that no worker has panicked.
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
-    /// None where they are not its own.
+    /// `None` if the rooms belong to the test.
     _rooms: Option<Rooms>,
 }
 
-/// Where a server's rooms are, which goes with it.
+/// The storage of a server's rooms, removed with the server.
 enum Rooms {
     Store(#[expect(dead_code, reason = "dropped with the server")] TempDir),
     Redis(#[expect(dead_code, reason = "dropped with the server")] Box<Redis>),
 }
 
-/// A server with the defaults, rooms of its own, and two workers. The rooms are in a store, or in a Redis where the
+/// A server with the defaults, rooms of its own, and two workers. The rooms are in a store, or in a Redis if the
 /// environment has `REALTIME_TEST_ENGINE=redis`.
 pub(crate) fn server() -> TestServer {
     server_with(|_| ())
 }
 
-/// A server with some settings changed.
+/// A server with changed settings.
 pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
     change(&mut config);
@@ -61,14 +61,14 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     TestServer::of(server, Some(rooms))
 }
 
-/// One of the servers on that Redis, on which a client may say as much as it likes.
+/// One of several servers on a Redis, without a limit on messages.
 pub(crate) fn instance(redis: &Redis) -> TestServer {
     let mut config = defaults();
     config.limits.max_messages_per_second = 0;
     TestServer::of(on_redis(config, redis, free_port()), None)
 }
 
-/// The defaults with two workers, whose panics are noticed.
+/// The default configuration with two workers. Installs the hook that counts panics.
 fn defaults() -> Config {
     static WATCH: Once = Once::new();
     WATCH.call_once(|| {
@@ -89,17 +89,17 @@ fn free_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a free port")
 }
 
-/// A server with its rooms in that Redis.
+/// A server with its rooms in a Redis.
 fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
-    let options = Options::new(&redis.url()).expect("a URL");
-    // Whoever calls may be in a runtime already.
+    let options = RedisOptions::new(&redis.url()).expect("a URL");
+    // The caller may be in a runtime already.
     let opened = thread::scope(|scope| {
         let opening = scope.spawn(|| {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(realtime_server::redis_endpoint::RedisEndpoint::open(options, Duration::ZERO))
         });
-        opening.join().expect("it does not panic")
+        opening.join().expect("no panic")
     });
     Server::start_with_redis(config, &opened.expect("a Redis"), vec![listener]).expect("a server")
 }
@@ -109,48 +109,48 @@ impl TestServer {
         Self { address: server.addresses()[0], server: Some(server), _rooms: rooms }
     }
 
-    /// A client of `user`, welcomed.
-    pub(crate) async fn connect(&self, user: &str) -> Client {
+    /// A client of `user` that has received the welcome.
+    pub(crate) async fn connect(&self, user: &str) -> TestClient {
         self.connect_as(&claims(user)).await
     }
 
-    /// A client with a token that says `claims`, welcomed.
-    pub(crate) async fn connect_as(&self, claims: &Claims) -> Client {
-        let mut client = Client::open(self.address, &token(claims)).await;
-        client.welcomed().await;
+    /// A client with a token of these claims that has received the welcome.
+    pub(crate) async fn connect_as(&self, claims: &Claims) -> TestClient {
+        let mut client = TestClient::open(self.address, &token(claims)).await;
+        client.expect_welcome().await;
         client
     }
 
-    /// A client that was not welcomed yet, if it will be.
-    pub(crate) async fn open(&self, token: &str) -> Client {
-        Client::open(self.address, token).await
+    /// A client that has not received the welcome or refusal yet.
+    pub(crate) async fn open(&self, token: &str) -> TestClient {
+        TestClient::open(self.address, token).await
     }
 
-    /// A client of `user` that speaks bytes, welcomed.
-    pub(crate) async fn connect_raw(&self, user: &str) -> Raw {
-        let mut raw = Raw::connect(self.address).await;
+    /// A raw client of `user` that has received the welcome.
+    pub(crate) async fn connect_raw(&self, user: &str) -> RawClient {
+        let mut raw = RawClient::connect(self.address).await;
         raw.upgrade(&token(&claims(user))).await;
-        raw.welcomed().await;
+        raw.expect_welcome().await;
         raw
     }
 
-    /// The same, with a kernel that keeps little of what is not read.
-    pub(crate) async fn connect_narrow(&self, user: &str) -> Raw {
-        let mut raw = Raw::connect_narrow(self.address).await;
+    /// A raw client with a small receive buffer that has received the welcome.
+    pub(crate) async fn connect_narrow(&self, user: &str) -> RawClient {
+        let mut raw = RawClient::connect_narrow(self.address).await;
         raw.upgrade(&token(&claims(user))).await;
-        raw.welcomed().await;
+        raw.expect_welcome().await;
         raw
     }
 
-    /// A connection on which nothing was said yet.
-    pub(crate) async fn dial(&self) -> Raw {
-        Raw::connect(self.address).await
+    /// A raw client that has sent nothing.
+    pub(crate) async fn dial(&self) -> RawClient {
+        RawClient::connect(self.address).await
     }
 
-    /// Lets everyone know that the server ends, and ends it.
+    /// Shuts the server down.
     pub(crate) async fn shutdown(mut self) {
         let shutdown = self.server.take().expect("running").shutdown();
-        tokio::time::timeout(PATIENCE, shutdown).await.expect("in time");
+        tokio::time::timeout(TEST_TIMEOUT, shutdown).await.expect("in time");
     }
 }
 
@@ -167,7 +167,7 @@ fn secret() -> Secret {
     Secret::new(b"a secret that only these tests know").expect("long enough")
 }
 
-/// A user's claims, good for an hour.
+/// Claims of a user, valid for an hour.
 pub(crate) fn claims(user: &str) -> Claims {
     Claims {
         sub: UserId::new(user).expect("a user id"),
@@ -180,17 +180,17 @@ pub(crate) fn claims(user: &str) -> Claims {
     }
 }
 
-/// A token that says `claims`.
+/// A token with these claims.
 pub(crate) fn token(claims: &Claims) -> String {
     mint(&secret(), claims)
 }
 
-/// The time of day, in seconds since the Unix epoch.
+/// The current time, in seconds since the Unix epoch.
 pub(crate) fn now_seconds() -> u64 {
     Clock::system().now().millis() / 1_000
 }
 
-/// An admin's claims.
+/// Claims of an admin.
 pub(crate) fn admin(user: &str) -> Claims {
     Claims { role: Role::Admin, ..claims(user) }
 }

@@ -1,7 +1,7 @@
-//! The append rule: entries form a chain of ids, by which an entry of another log is known.
+//! The append rule: entries form a chain of ids, which reveals entries of another log.
 //!
-//! Every announcement names the entry before it. An entry that follows our newest one by number but not by id is of
-//! another log: Redis lost its newest entries and has given their numbers again.
+//! Every announcement has the id of the entry before it. An entry with the next seq but another previous id belongs to
+//! another log: Redis lost its newest entries and gave their seqs to others.
 
 use realtime_shared::{EntryId, Epoch, Position, Seq};
 
@@ -10,13 +10,13 @@ use crate::faults::{self, Fault};
 /// The relation of an announced entry to a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follows {
-    /// It is the next entry.
+    /// The entry is the next one.
     Next,
-    /// The replica has it, as far as its head shows.
+    /// The replica has the entry already, as far as its head shows.
     Known,
     /// Entries before it are missing.
     Gap,
-    /// It is of another log.
+    /// The entry belongs to another log.
     Diverges,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn judge(
     if seq == *newest && !same { Follows::Diverges } else { Follows::Known }
 }
 
-/// A room's log in Redis, as the owner of some position sees it.
+/// A room's log in Redis, read with a position of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LogState {
     pub(crate) head: Position,
@@ -56,28 +56,28 @@ pub(crate) struct LogState {
 
 /// The relation of a position to a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum LogRelation {
     /// The position is the head.
     Same,
     /// Entries after the position have to be fetched.
     Behind,
-    /// The position is of another log.
+    /// The position belongs to another log.
     Diverged,
 }
 
-/// The relation of `ours` to the log in Redis, which was asked later: a shorter log has lost entries.
-pub(crate) fn compare(ours: &Position, log: &LogState) -> Standing {
+/// The relation of the position `ours` to the log in Redis, which was read later: a shorter log has lost entries.
+pub(crate) fn compare(ours: &Position, log: &LogState) -> LogRelation {
     let Position::At { epoch, seq, id } = ours else {
-        return if log.head == Position::Start { Standing::Same } else { Standing::Behind };
+        return if log.head == Position::Start { LogRelation::Same } else { LogRelation::Behind };
     };
     if log.head.epoch() != Some(epoch) || log.head.seq() < *seq {
-        return Standing::Diverged;
+        return LogRelation::Diverged;
     }
     match log.at_position {
-        Some(at) if at != *id && !faults::breaks(Fault::NoIdCheck) => Standing::Diverged,
-        // Without an entry at the position, retention has dropped it: the fetched page shows if there is a hole.
-        _ if log.head.seq() > *seq => Standing::Behind,
-        _ => Standing::Same,
+        Some(at) if at != *id && !faults::breaks(Fault::NoIdCheck) => LogRelation::Diverged,
+        // Retention has dropped the entry at the position: the fetched page shows if there is a gap.
+        _ if log.head.seq() > *seq => LogRelation::Behind,
+        _ => LogRelation::Same,
     }
 }
 
@@ -127,18 +127,18 @@ mod tests {
             |head: Position, at: Option<u128>| LogState { head, at_position: at.map(EntryId::from_u128) };
         let ours = at("a", 5, 50);
         for (log_state, expected) in [
-            (log(at("a", 5, 50), Some(50)), Standing::Same),
-            (log(at("a", 8, 80), Some(50)), Standing::Behind),
-            (log(at("a", 8, 80), None), Standing::Behind),
-            (log(at("a", 5, 51), Some(51)), Standing::Diverged),
-            (log(at("a", 8, 80), Some(51)), Standing::Diverged),
-            (log(at("a", 4, 40), None), Standing::Diverged),
-            (log(at("b", 8, 80), Some(50)), Standing::Diverged),
-            (log(Position::Start, None), Standing::Diverged),
+            (log(at("a", 5, 50), Some(50)), LogRelation::Same),
+            (log(at("a", 8, 80), Some(50)), LogRelation::Behind),
+            (log(at("a", 8, 80), None), LogRelation::Behind),
+            (log(at("a", 5, 51), Some(51)), LogRelation::Diverged),
+            (log(at("a", 8, 80), Some(51)), LogRelation::Diverged),
+            (log(at("a", 4, 40), None), LogRelation::Diverged),
+            (log(at("b", 8, 80), Some(50)), LogRelation::Diverged),
+            (log(Position::Start, None), LogRelation::Diverged),
         ] {
             assert_eq!(compare(&ours, &log_state), expected, "{log_state:?}");
         }
-        assert_eq!(compare(&Position::Start, &log(Position::Start, None)), Standing::Same);
-        assert_eq!(compare(&Position::Start, &log(at("a", 1, 10), None)), Standing::Behind);
+        assert_eq!(compare(&Position::Start, &log(Position::Start, None)), LogRelation::Same);
+        assert_eq!(compare(&Position::Start, &log(at("a", 1, 10), None)), LogRelation::Behind);
     }
 }

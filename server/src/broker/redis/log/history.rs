@@ -19,7 +19,7 @@ const ENTRY_BYTES: usize = 256;
 /// A selection of the entries of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Selection {
-    /// Entries within retention: trimming is rough, and comes later than the configured age.
+    /// Entries within retention. The stream has more, because trimming is rough and late.
     Kept,
     /// All entries of the stream.
     Stored,
@@ -60,18 +60,18 @@ impl History {
         self.read(channel, Selection::Kept, range, (limit, bytes)).await
     }
 
-    /// A page of all stored entries, with at most `most` entries and bytes.
+    /// A page of all stored entries, with at most this number of entries and bytes.
     pub(crate) async fn stored(
         &self,
         channel: &str,
         range: Range,
-        most: (usize, usize),
+        limit: (usize, usize),
     ) -> Result<Page, Unavailable> {
-        self.read(channel, Selection::Stored, range, most).await
+        self.read(channel, Selection::Stored, range, limit).await
     }
 
-    /// The newest `shown` entries within retention, and the entry before them; the newest entry where none is within
-    /// retention.
+    /// The newest `shown` entries within retention, and the entry before them. If no entry is within retention, the
+    /// newest entry.
     pub(crate) async fn newest(&self, channel: &str, shown: usize) -> Result<Page, Unavailable> {
         let slice = self.slice(channel, Selection::Stored, Range::Newest, shown.saturating_add(1)).await?;
         let mut entries = slice.entries;
@@ -93,13 +93,13 @@ impl History {
         'slices: loop {
             let left = limit.saturating_sub(page.entries.len());
             let likely = bytes.saturating_sub(size) / ENTRY_BYTES;
-            // One more than is wanted shows if there are more.
+            // One more than requested shows if there are more.
             let count = left.min(likely.clamp(8, ENTRIES)) + 1;
             let slice = self.slice(channel, selection, next, count).await?;
             if page.entries.is_empty() {
                 page.epoch = slice.epoch;
             } else if page.epoch != slice.epoch {
-                // The log was replaced meanwhile: the entries so far are a page of the former one.
+                // The log was replaced meanwhile: the entries so far are a page of the former log.
                 page.has_more = true;
                 break;
             }

@@ -1,9 +1,9 @@
-//! The lanes on which messages go to Redis.
+//! Lanes: the connections that send messages to Redis, each with a queue.
 //!
-//! A room's messages are on one lane, in the order of their submission. A lane has one batch in flight: the messages
-//! that came while the last one was. When the connection breaks, the same batch is sent again in its order, while one
-//! of its messages has time left: Redis knows by their digests what it has already. A message is refused when its time
-//! is over; it may have been stored all the same.
+//! A room's messages are on one lane, in the order of their submission. A lane has one batch in flight; messages that
+//! come meanwhile form the next one. When the connection breaks, the same batch is sent again in its order, while one of
+//! its messages has time left. Redis recognizes duplicates by their digests. A message is refused when its time is over;
+//! it may have been stored nevertheless.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -17,18 +17,18 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::broker::redis::transport::link::{Connector, Link, PATIENCE};
+use crate::broker::redis::transport::link::{Connector, Link, REQUEST_TIMEOUT};
 use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
 use crate::metrics::Metrics;
 
 /// Number of lanes: connections for messages.
 const LANES: usize = 4;
-/// Messages of a batch at most: its answers come together.
+/// Most messages of a batch. All answers of a batch arrive together.
 const BATCH: usize = 1_000;
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Time for a signal to be sent: a late one is of no use.
+/// Time limit for sending a signal. A late signal is useless.
 const SIGNAL: Duration = Duration::from_secs(1);
 
 /// All lanes.
@@ -63,7 +63,7 @@ impl Lanes {
     /// Sends everything that is queued, and waits until it is answered or refused.
     pub(crate) async fn drain(&self) {
         self.flush();
-        // Each waits for as long as a message may take, and no longer.
+        // Each lane waits for at most the time limit of a message.
         for lane in &self.lanes {
             lane.drain().await;
         }
@@ -97,7 +97,7 @@ impl Lane {
 
     /// Queues a call of `append.lua`, which is sent with the next [`Lanes::flush`].
     pub(crate) fn append(&self, command: Cmd, done: Completion) {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + REQUEST_TIMEOUT;
         self.queue.lock().push_back(Item { command, until, done: Some(done) });
     }
 
@@ -130,7 +130,7 @@ impl Lane {
     }
 
     async fn drain(&self) {
-        // Without anything queued it is idle again at once.
+        // A lane with an empty queue is idle again immediately.
         self.idle.send_replace(false);
         self.wake.notify_one();
         let mut idle = self.idle.subscribe();

@@ -1,7 +1,7 @@
 //! The list of all rooms, with the state of each.
 //!
-//! To look at 50,000 rooms takes Redis half a second. So one task at a time does it for all callers that wait meanwhile,
-//! and the result of a large one is used again for a while. While Redis is away, callers wait together and not in turn.
+//! Reading 50,000 rooms takes Redis half a second. So one task at a time reads for all callers that wait meanwhile, and
+//! the result of a large read is used again for a while. While Redis is away, all callers wait together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use tokio::time::{Instant, timeout};
 use super::room_index::RoomIndex;
 use super::room_state::states_of;
 use crate::broker::redis::transport::Transport;
-use crate::broker::redis::transport::link::PATIENCE;
+use crate::broker::redis::transport::link::REQUEST_TIMEOUT;
 use crate::broker::{RoomFilter, Unavailable, busiest_first};
 
-/// Rooms of one request. A list of no more than these is made anew for each caller.
+/// Rooms of one request. A list with no more rooms is read for each caller.
 const ROOMS: usize = 500;
-/// Time for which a result is used again, for each room beyond those: twenty times the cost of a look.
+/// Time for which a result is used again, for each room beyond [`ROOMS`]: twenty times the cost of a read.
 const FRESH_PER_ROOM: Duration = Duration::from_micros(220);
 /// Longest time for which a result is used again.
 const FRESH: Duration = Duration::from_secs(30);
 
-/// The result of a look at all rooms.
+/// The result of a read of all rooms.
 struct Listed {
     begun: Instant,
     /// Time until which callers that come later use it.
@@ -50,9 +50,9 @@ impl Listing {
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
         let asked = Instant::now();
-        let mut last = timeout(PATIENCE, self.last.lock()).await.map_err(|_| Unavailable)?;
+        let mut last = timeout(REQUEST_TIMEOUT, self.last.lock()).await.map_err(|_| Unavailable)?;
         let listed = match &mut *last {
-            // Made while this caller waited for its turn, or shortly before.
+            // The result was read while this caller waited, or shortly before.
             Some(listed) if listed.begun >= asked || listed.until > asked => listed,
             last => last.insert(self.look_at_all().await?),
         };

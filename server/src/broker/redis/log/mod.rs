@@ -1,8 +1,8 @@
-//! The logs of rooms: publishing to them, following them, repairing what was missed, and reading them.
+//! The logs of rooms: publication, replicas of open rooms, repair, history and retention.
 //!
-//! [`publish`] sends messages on the [`lanes`]. A [`replica`] is what this instance has of an open room; [`chain`] judges
-//! what is announced, [`repair`] fetches what is missing. [`history`], [`listing`] and [`retention`] read and trim.
-//! [`room_state`] and [`room_index`] are the reads that they share.
+//! [`publish`] sends messages on the [`lanes`]. A [`replica`] is the state of an open room on this instance. [`chain`]
+//! judges announcements, and [`repair`] fetches missing entries. [`history`], [`listing`] and [`retention`] read and trim.
+//! They share the reads in [`room_state`] and [`room_index`].
 
 pub(crate) mod chain;
 pub(crate) mod history;
@@ -32,18 +32,18 @@ use self::replicas::Replicas;
 use self::retention::Retention;
 use self::room_index::RoomIndex;
 use self::room_state::{RoomState, look};
-use super::feed::FeedSlot;
 use super::transport::Transport;
-use super::transport::link::{Connector, PATIENCE};
+use super::transport::link::{Connector, REQUEST_TIMEOUT};
 use super::transport::wire::Announced;
 use crate::broker::Unavailable;
+use crate::broker::feed_slot::FeedSlot;
 use crate::clock::Clock;
 use crate::config::Retain;
 
 /// The logs of all rooms.
 pub(crate) struct Logs {
     transport: Arc<Transport>,
-    feed: Arc<FeedSlot>,
+    feed: FeedSlot,
     pub(crate) publisher: Publisher,
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) history: Arc<History>,
@@ -56,7 +56,7 @@ impl Logs {
     pub(crate) fn new(
         transport: Arc<Transport>,
         connector: &Connector,
-        feed: Arc<FeedSlot>,
+        feed: FeedSlot,
         clock: Clock,
         retain: Retain,
     ) -> Self {
@@ -101,15 +101,15 @@ impl Logs {
     /// See [`Broker::open`](crate::broker::Broker::open).
     pub(crate) async fn open(&self, room: RoomName) -> Result<Position, Unavailable> {
         let replica = self.replicas.acquire(&room, self.transport.keys.channel(&room));
-        let opened = timeout(PATIENCE, self.follow(&replica)).await.unwrap_or(Err(Unavailable));
+        let opened = timeout(REQUEST_TIMEOUT, self.follow(&replica)).await.unwrap_or(Err(Unavailable));
         if opened.is_err() {
             self.replicas.release(&replica.channel);
         }
         opened
     }
 
-    /// Subscribes, waits for the confirmation, and then asks for the head: no announcement is lost in between. A room
-    /// that is open already is brought up to what is stored now.
+    /// Subscribes, waits for the confirmation, and then reads the head: no announcement is lost in between. A room that
+    /// is open already is caught up with the stored entries.
     async fn follow(&self, replica: &Arc<Replica>) -> Result<Position, Unavailable> {
         if replica.state.lock().stage == Stage::Open {
             self.repair.catch_up(replica).await?;

@@ -31,7 +31,7 @@ impl Publisher {
         let room = submission.room.clone();
         let dedup_key = match &submission.client_msg_id {
             Some(id) if !faults::breaks(Fault::NoDedup) => digest(&submission.from, id),
-            // The entry's own id: the same command may be sent twice.
+            // Without a client id, the entry id identifies the message: the same command may be sent twice.
             _ => id.to_u128(),
         };
         let (before, after) = submission.encode_around_seq(id, now);

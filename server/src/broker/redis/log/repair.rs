@@ -1,7 +1,7 @@
-//! Repair of replicas: missing entries are found and fetched, by one task for each room.
+//! Repair of replicas: one task for each room finds and fetches missing entries.
 //!
-//! The stream is the truth, and an announcement a hint that it grew. A gap shows with the next announcement. The loss
-//! of the last announcement shows to nobody, so all replicas are compared with Redis after each reconnection, and every
+//! The stream is the truth, and an announcement a hint that it grew. The next announcement reveals a gap. Nothing
+//! reveals the loss of the last announcement, so all replicas are compared with Redis after each reconnection, and every
 //! few seconds.
 
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use ::redis::Pipeline;
 use realtime_shared::{Members, Position, Seq};
 use tokio::time::sleep;
 
-use super::chain::{Standing, compare};
+use super::chain::{LogRelation, compare};
 use super::history::History;
 use super::replica::{Diverged, Replica, Stage};
 use super::room_state::{RoomState, look, members_of};
-use crate::broker::redis::feed::FeedSlot;
+use crate::broker::feed_slot::FeedSlot;
 use crate::broker::redis::transport::Transport;
 use crate::broker::{MEMBERS_NAMED, Range, Unavailable};
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
 
-/// Time that an announcement may take after Redis has made it.
+/// Longest time from a publication in Redis to its arrival here, in normal operation.
 const IN_TRANSIT: Duration = Duration::from_millis(250);
-/// Entries of a page that fills a gap, and its bytes.
+/// Most entries and bytes of a page that fills a gap.
 const PAGE: (usize, usize) = (200, 256 * 1024);
-/// Newest entries of another log that members are shown.
+/// Number of newest entries that are replayed after a reset.
 const SHOWN: usize = 50;
 
-/// Finds and fetches what replicas miss.
+/// Finds and fetches missing entries and presence changes.
 pub(crate) struct Repair {
     pub(crate) transport: Arc<Transport>,
-    pub(crate) feed: Arc<FeedSlot>,
+    pub(crate) feed: FeedSlot,
     pub(crate) history: Arc<History>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -44,7 +44,7 @@ impl Repair {
         }
         let (repair, replica) = (self.clone(), replica.clone());
         self.transport.runtime.spawn(async move {
-            // The next comparison finds what this does not fetch.
+            // The next comparison finds entries that this repair does not fetch.
             if let Ok(presence_version) = repair.catch_up(&replica).await
                 && presence_version > replica.state.lock().presence_version
             {
@@ -57,7 +57,7 @@ impl Repair {
     /// Fetches missing entries of a room, if there are any. Returns the presence version in Redis.
     pub(crate) async fn catch_up(&self, replica: &Replica) -> Result<u64, Unavailable> {
         let _turn = replica.repair.lock().await;
-        // A gap that is found from here on may be larger than the one that is about to be filled.
+        // A gap found from here on may be larger than the one that is filled now, so it schedules another repair.
         let (ours, presence_version) = {
             let mut state = replica.state.lock();
             state.in_repair = false;
@@ -68,12 +68,12 @@ impl Repair {
         let answers = self.transport.ask(&looking).await?;
         let state = answers.first().and_then(RoomState::parse).ok_or(Unavailable)?;
         match compare(&ours, &state.log) {
-            Standing::Same => {}
-            Standing::Behind if faults::breaks(Fault::NoGapFill) => {
+            LogRelation::Same => {}
+            LogRelation::Behind if faults::breaks(Fault::NoGapFill) => {
                 replica.state.lock().head = state.log.head;
             }
-            Standing::Behind => self.fill(replica, &state.log.head).await?,
-            Standing::Diverged => self.reset(replica).await?,
+            LogRelation::Behind => self.fill(replica, &state.log.head).await?,
+            LogRelation::Diverged => self.reset(replica).await?,
         }
         Ok(state.presence_version)
     }
@@ -86,7 +86,7 @@ impl Repair {
             if ours.seq() >= until.seq() {
                 break;
             }
-            // Our newest entry comes first: its id has to be the same in Redis.
+            // The page begins with the head of the replica: its id has to be the same in Redis.
             let after = Seq::new(ours.seq().get().saturating_sub(1));
             let page = self.history.stored(&replica.channel, Range::After(after), PAGE).await?;
             let Some(feed) = self.feed.get() else { return Ok(()) };
@@ -103,7 +103,7 @@ impl Repair {
         Ok(())
     }
 
-    /// Begins anew with the newest entries.
+    /// Replaces the log of the replica with the newest entries in Redis.
     async fn reset(&self, replica: &Replica) -> Result<(), Unavailable> {
         let page = self.history.newest(&replica.channel, SHOWN).await?;
         if let Some(feed) = self.feed.get() {
@@ -162,12 +162,12 @@ impl Repair {
         if !suspects.is_empty() {
             let repair = self.clone();
             self.transport.runtime.spawn(async move {
-                // Most of them are about to receive it, and no other room waits for that.
+                // Most of these announcements are about to arrive. Other rooms do not wait for them.
                 sleep(IN_TRANSIT).await;
                 for (replica, ours, log, presence_version) in suspects {
                     let has_caught_up = {
                         let state = replica.state.lock();
-                        compare(&ours, &log) != Standing::Diverged
+                        compare(&ours, &log) != LogRelation::Diverged
                             && state.head.seq() >= log.head.seq()
                             && state.presence_version >= presence_version
                     };
@@ -181,8 +181,8 @@ impl Repair {
     }
 }
 
-/// True if a replica has what Redis has, with `ours` as its head when Redis was asked.
+/// True if a replica with the head `ours` has the state that Redis had.
 fn is_current(replica: &Replica, ours: &Position, state: &RoomState) -> bool {
-    compare(ours, &state.log) == Standing::Same
+    compare(ours, &state.log) == LogRelation::Same
         && state.presence_version <= replica.state.lock().presence_version
 }

@@ -1,8 +1,8 @@
 //! The replica of one room on this instance: the head of its log, and its presence version.
 //!
 //! The lock of a replica is held from judging an announcement to handing it to the feed, so that announced and fetched
-//! entries reach the feed in one order. The caller that finds something missing schedules a repair and goes on: one
-//! task for each room fetches it ([`repair`](super::repair)).
+//! entries reach the feed in one order. A caller that finds a gap schedules a repair and goes on: one task for each room
+//! fetches the missing entries ([`repair`](super::repair)).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -33,13 +33,13 @@ pub(crate) struct ReplicaState {
     pub(crate) released: Option<Instant>,
     /// A repair is scheduled.
     pub(crate) in_repair: bool,
-    /// At the last comparison Redis had other users of this instance than this instance.
+    /// True if the last comparison found other users of this instance in Redis than here.
     pub(crate) users_differ: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The head of the log is being asked for. `announced`: something was announced meanwhile.
+    /// The head of the log is being read. `announced` is true if an announcement arrived meanwhile.
     Opening { announced: bool },
     /// Announcements are judged by the head.
     Open,
@@ -112,7 +112,7 @@ impl Replica {
         signal: impl FnOnce() -> Signal,
         feed: &dyn Feed,
     ) -> Result<(), Missing> {
-        // Redis may announce any number: no sum of it is formed.
+        // Redis may announce any number, so it is not added to anything.
         match version.checked_sub(state.presence_version) {
             None | Some(0) => Ok(()),
             Some(1) => {
@@ -159,8 +159,8 @@ impl Replica {
         Ok(taken)
     }
 
-    /// Goes on with another log, whose newest entries are in `page`. The first of them is not shown, unless it is the
-    /// first of the log; nor are entries before a hole, which somebody made by hand.
+    /// Replaces the log with one whose newest entries are in `page`. The first of them is not replayed, unless it is the
+    /// first of the log. Entries before a gap, which only a manual deletion can leave, are not replayed either.
     pub(crate) fn reset(&self, page: &Page, feed: &dyn Feed) {
         let mut state = self.state.lock();
         let whole = page.entries.chunk_by(|a, b| a.seq.next() == b.seq).next_back().unwrap_or_default();
@@ -214,7 +214,7 @@ mod tests {
         Announced::Joined { presence_version, count: u64::MAX, user: user("bob"), named: Vec::new() }
     }
 
-    /// The version is any number that Redis has in a field.
+    /// Redis may have any number in the field.
     #[test]
     fn a_presence_version_at_the_end_of_its_range_is_announced_once() {
         let (replica, feed) = (open(Position::Start, u64::MAX - 1), Recorder::default());
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(open(Position::Start, 0).announce(joined(u64::MAX), &feed), Err(Missing));
     }
 
-    /// The seq is any number that a stream has.
+    /// A stream may have any number as seq.
     #[test]
     fn a_seq_at_the_end_of_its_range_is_announced_once() {
         let (epoch, feed) = (Epoch::new("E").expect("an epoch"), Recorder::default());
@@ -241,7 +241,11 @@ mod tests {
             json: "{}",
         };
         assert_eq!(replica.announce(entry(id(2), id(1)), &feed), Ok(()));
-        assert_eq!(replica.announce(entry(id(3), id(2)), &feed), Err(Missing), "it has no next");
+        assert_eq!(
+            replica.announce(entry(id(3), id(2)), &feed),
+            Err(Missing),
+            "the largest seq has no next one"
+        );
         assert_eq!(feed.take().len(), 1);
         let page = Page {
             epoch: Some(epoch.clone()),

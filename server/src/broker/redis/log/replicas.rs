@@ -1,5 +1,5 @@
-//! The replicas of all rooms that are open on this instance: rooms with a member here, and for a while rooms that the
-//! last member has left.
+//! The replicas of all rooms that are open on this instance: rooms with a member here, and for a while after the last
+//! member left.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use realtime_shared::RoomName;
 
 use super::replica::Replica;
 
-/// Time for which a room stays open after its last member left: most come back soon or not at all.
+/// Time for which a room stays open after its last member left: most users return soon or not at all.
 const KEPT_OPEN: Duration = Duration::from_secs(10);
 
 /// Replicas by channel.

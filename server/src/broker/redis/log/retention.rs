@@ -1,6 +1,6 @@
-//! Retention by age: entries past it, and rooms without anything left, are dropped once a minute.
+//! Retention by age: a sweep drops old entries and empty rooms once a minute.
 //!
-//! One instance does it at a time: the first that takes the turn. Trimming by number is part of `append.lua`.
+//! One instance at a time sweeps: the first that takes the turn. Trimming by number is part of `append.lua`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::broker::redis::transport::{Transport, keys, reply, scripts};
 use crate::clock::Clock;
 use crate::config::Retain;
 
-/// Default number of entries that a room keeps: Redis is memory.
+/// Default number of entries that a room keeps. It is low because Redis keeps them in memory.
 const RETAIN_MESSAGES: u64 = 10_000;
 /// Interval of sweeps.
 const SWEEP: Duration = Duration::from_mins(1);
@@ -24,7 +24,7 @@ const SWEEP: Duration = Duration::from_mins(1);
 const TURN: u64 = 50_000;
 /// Rooms of one request.
 const ROOMS: usize = 200;
-/// Pause between two requests: Redis has others to serve.
+/// Pause between two requests, so that Redis can serve others.
 const PACE: Duration = Duration::from_millis(50);
 
 /// The number of entries that a room keeps.
@@ -33,7 +33,7 @@ pub(crate) fn entries_kept(retain: &Retain) -> u64 {
     retain.messages.unwrap_or(RETAIN_MESSAGES).min(i64::MAX.unsigned_abs())
 }
 
-/// Drops what is past retention.
+/// Drops entries past retention, and empty rooms.
 pub(crate) struct Retention {
     pub(crate) transport: Arc<Transport>,
     pub(crate) index: Arc<RoomIndex>,
@@ -46,12 +46,12 @@ impl Retention {
     pub(crate) async fn run(&self) {
         loop {
             sleep(SWEEP).await;
-            // The next sweep does what fails now.
+            // The next sweep repeats a failed one.
             let _ = self.sweep().await;
         }
     }
 
-    /// Drops entries that are too old, and takes empty rooms out of the index.
+    /// Drops old entries, and removes empty rooms from the index.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
         let transport = &self.transport;
         let mut taking = Pipeline::new();
@@ -89,7 +89,7 @@ impl Retention {
         Ok(())
     }
 
-    /// Takes rooms without an entry and a member out of the index.
+    /// Removes rooms without entries and members from the index.
     async fn forget_empty(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
         let states = states_of(&self.transport, rooms).await?;
         let empty: Vec<RoomName> =
@@ -104,7 +104,7 @@ impl Retention {
             }
             self.transport.ask(&forgetting).await?;
         }
-        // A user that joined since the first look may have added the room before it was removed.
+        // A user may have joined between the read and the removal.
         let states = states_of(&self.transport, empty).await?;
         let back: Vec<RoomName> =
             states.into_iter().filter(|(_, state)| !state.is_empty()).map(|(room, _)| room).collect();

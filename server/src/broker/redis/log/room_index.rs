@@ -1,4 +1,4 @@
-//! The set of all rooms in Redis: rooms with an entry or a member, and for a minute those that had one.
+//! The set of all rooms in Redis: rooms with an entry or a member, and for up to a minute those that had one.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use realtime_shared::RoomName;
 use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, reply};
 
-/// Rooms that are remembered to be in the set.
+/// Most rooms that are remembered to be in the set.
 const REMEMBERED: usize = 100_000;
 
 /// The set, and some of the rooms that are known to be in it.
@@ -38,7 +38,7 @@ impl RoomIndex {
         known.insert(room);
     }
 
-    /// Forgets everything: Redis may have lost the set.
+    /// Forgets all rooms: Redis may have lost the set.
     pub(crate) fn forget(&self) {
         self.known.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! The state of a room in Redis: its log's head, its members, and the instances that they are on.
+//! The state of a room in Redis: the head of its log, its members, and their instances.
 
 use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp, UserId};
@@ -16,7 +16,7 @@ pub(crate) struct RoomState {
     pub(crate) presence_version: u64,
     /// Number of members.
     pub(crate) count: u64,
-    /// Number of members on the instance that asked.
+    /// Number of members on the instance that reads.
     pub(crate) here: u64,
     /// Instances with a member.
     pub(crate) instances: Vec<String>,
@@ -101,10 +101,10 @@ pub(crate) async fn members_of(
 ) -> Result<Presence, Unavailable> {
     let key = keys::members(channel);
     let mut reading = Pipeline::new();
-    // First: a change between these commands is then announced again, and never left out.
+    // The version is read first: a change between these commands is announced again, and never skipped.
     reading.cmd("HGET").arg(keys::meta(channel)).arg("people");
     reading.cmd("ZCARD").arg(&key);
-    // From 0 to -1 would be all of them.
+    // The range from 0 to -1 would be all members.
     let last = i64::try_from(limit).unwrap_or(i64::MAX).saturating_sub(1);
     let first = i64::from(limit == 0);
     reading.cmd("ZRANGE").arg(&key).arg(first).arg(last.max(0));

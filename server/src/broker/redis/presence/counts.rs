@@ -1,7 +1,8 @@
-//! Counts of connections: in all, and of each user. This instance counts its own, and sends Redis the counts.
+//! Counts of connections, in total and for each user. This instance sends Redis the counts of its own connections.
 //!
 //! A count is sent with a new connection, and shortly after the end of one, many at a time. After each request the sender
-//! compares the count with what it sent: so the last value is the right one, in whatever order requests arrive.
+//! compares the count with the sent value and sends it again if it differs. So the last value is right, whatever the order
+//! in which requests arrive.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, reply, scripts};
 
-/// Time for which ended connections are gathered.
+/// Time for which ended connections are collected into one request.
 const GATHER: Duration = Duration::from_millis(50);
 /// Longest pause before refused counts are sent again. Redis may refuse at once, and for hours.
 const REFUSED: Duration = Duration::from_secs(5);
@@ -36,11 +37,11 @@ pub(crate) struct ConnectionCounts {
 struct Counts {
     all: u64,
     users: HashMap<UserId, u64>,
-    /// Users whose count in Redis may be another one.
+    /// Users whose count in Redis may differ.
     unsent: HashSet<UserId>,
-    /// Redis has no count of this instance.
+    /// True if Redis must drop all counts of this instance first.
     all_unsent: bool,
-    /// The number of all connections in Redis may be another one.
+    /// True if the total in Redis may differ.
     total_unsent: bool,
 }
 
@@ -70,8 +71,7 @@ impl Counts {
         self.unsent.is_empty() && !self.all_unsent && !self.total_unsent
     }
 
-    /// Takes the counts to send now: users with their connections, the number of all connections, and a flag that Redis
-    /// is to forget its counts first.
+    /// Takes the counts to send: users with their connections, the total, and true if Redis must drop its counts first.
     fn take_unsent(&mut self) -> (Vec<(UserId, u64)>, u64, bool) {
         let anew = std::mem::take(&mut self.all_unsent);
         self.total_unsent = false;
@@ -94,16 +94,16 @@ impl ConnectionCounts {
     }
 
     /// See [`Broker::connect`](crate::broker::Broker::connect).
-    pub(crate) async fn add(&self, user: &UserId, most: usize) -> Result<Option<u64>, Unavailable> {
+    pub(crate) async fn add(&self, user: &UserId, limit: usize) -> Result<Option<u64>, Unavailable> {
         let (all, of_user) = self.counts.lock().add(user);
         let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
         let mut connect = scripts::CONNECT.on(&[keys.beats(), keys.online(), keys.online_at(&instance)]);
-        connect.arg(keys.online_prefix()).arg(&*instance).arg(user.as_str()).arg(of_user).arg(all).arg(most);
+        connect.arg(keys.online_prefix()).arg(&*instance).arg(user.as_str()).arg(of_user).arg(all).arg(limit);
         let mut pipeline = Pipeline::new();
         pipeline.add_command(connect);
-        let answer = match most {
-            // The count of this instance alone is too high.
-            most if most > 0 && of_user > most as u64 => Ok(0),
+        let answer = match limit {
+            // The count of this instance alone exceeds the limit.
+            limit if limit > 0 && of_user > limit as u64 => Ok(0),
             _ => {
                 let answers = self.transport.ask(&pipeline).await;
                 answers.and_then(|answers| answers.first().and_then(reply::parse::<u64>).ok_or(Unavailable))
@@ -125,25 +125,26 @@ impl ConnectionCounts {
         answer.map(|online| (online > 0).then_some(online))
     }
 
-    /// Counts one connection less.
+    /// Removes a connection from the count.
     pub(crate) fn remove(&self, user: &UserId) {
         self.counts.lock().remove(user);
         self.changed.notify_one();
     }
 
-    /// Has all counts sent again.
+    /// Schedules all counts to be sent again.
     pub(crate) fn resend_all(&self) {
         self.counts.lock().all_unsent = true;
         self.changed.notify_one();
     }
 
-    /// Removes the counts of this instance, which ends. Its members are left to the lease: they may come back elsewhere.
+    /// Removes the counts of this instance at its end. Its members stay until the lease ends, because they may reconnect
+    /// to another instance.
     pub(crate) async fn clear(&self) {
         let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
         let mut clearing = Pipeline::new();
         clearing.cmd("HDEL").arg(keys.online()).arg(&*instance);
         clearing.cmd("UNLINK").arg(keys.online_at(&instance));
-        // The lease ends what fails here.
+        // If this fails, the end of the lease removes the counts.
         let _ = self.transport.commands.attempt_until(Instant::now() + GOODBYE, &clearing).await;
     }
 
@@ -154,7 +155,7 @@ impl ConnectionCounts {
             let mut pause = GATHER;
             loop {
                 sleep(pause).await;
-                // Failed counts are sent again, and so are those that changed meanwhile.
+                // Counts that failed or changed meanwhile are sent again.
                 pause = match self.send().await {
                     Ok(()) => GATHER,
                     Err(Unavailable) => (pause * 2).min(REFUSED),

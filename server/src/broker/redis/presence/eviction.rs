@@ -1,4 +1,4 @@
-//! Eviction of an instance: ends everything that it has in Redis.
+//! Eviction of an instance: removes its state from Redis.
 
 use ::redis::Pipeline;
 use realtime_shared::RoomName;
@@ -33,7 +33,7 @@ pub(crate) async fn evict(
     let mut removing = Pipeline::new();
     removing.cmd("HDEL").arg(keys.online()).arg(instance);
     removing.cmd("UNLINK").arg(keys.online_at(instance)).arg(keys.rooms_at(instance));
-    // Last: while the instance is still here, the next one that finds it goes on with the rest.
+    // The heartbeat counter is removed last: while it is there, another instance can continue a failed eviction.
     removing.cmd("HDEL").arg(keys.beats()).arg(instance);
     transport.ask(&removing).await.map(|_| ())
 }

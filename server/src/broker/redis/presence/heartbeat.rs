@@ -1,8 +1,8 @@
-//! The heartbeat of this instance, by which the others know that it lives.
+//! The heartbeat of this instance, which keeps its lease.
 //!
-//! Where the others have evicted this instance, or Redis has lost its data or gone back (it was started again with less
-//! than it had, or replaced), this instance takes a new name and sends everything again. An instance that ends leaves
-//! its members to its lease: its users have time to come back elsewhere before their rooms are told that they left.
+//! This instance takes a new name and sends all its state again in three cases: the others have evicted it, Redis has
+//! lost its data, or Redis returned to an earlier state. An instance that ends leaves its members to its lease, so that
+//! its users can reconnect to another instance before the rooms receive their leaves.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use crate::broker::redis::log::room_index::RoomIndex;
 use crate::broker::redis::transport::instance::unused_name;
 use crate::broker::redis::transport::{Transport, reply, scripts};
 
-/// Longest pause before an eviction: one instance does it, and the others find it done.
+/// Longest random pause before an eviction, so that one instance evicts and the others find it done.
 const JITTER: Duration = Duration::from_secs(1);
 
 /// The answer to a heartbeat.
 struct Beats {
-    /// The process of Redis; `None` where it does not name it.
+    /// The process id of Redis; `None` if it does not show it.
     run: Option<String>,
-    /// The counter of each instance; none where this instance is not among them.
+    /// The counter of each instance; empty if this instance is not among them.
     counters: HashMap<String, u64>,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct Registration {
 /// A reason to take a new name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NewName {
-    /// Redis had not taken this instance before.
+    /// This instance was not registered before.
     First,
     /// The others have evicted this instance, or Redis has lost everything.
     Evicted,
-    /// Redis has its state of an earlier time, or may have: later changes may be lost.
+    /// Redis may have returned to an earlier state: later changes may be lost.
     WentBack,
 }
 
@@ -84,14 +84,14 @@ impl Heartbeat {
         self.beat(&self.beat_command(&name, true)).await.ok()?.registration(&name)
     }
 
-    /// Beats for as long as the engine runs. `registration` is the result of the first heartbeat.
+    /// Sends heartbeats for as long as the engine runs. `registration` is the result of the first one.
     pub(crate) async fn run(&self, mut registration: Option<Registration>) {
         let mut next = Instant::now();
         let mut new_name = None;
         loop {
             next += BEAT;
             sleep_until(next).await;
-            // After a stop of this process the missed heartbeats are left out.
+            // After a stop of this process, missed heartbeats are skipped.
             if let Some(earliest) = Instant::now().checked_sub(BEAT) {
                 next = next.max(earliest);
             }
@@ -101,7 +101,7 @@ impl Heartbeat {
                 continue;
             };
             let now = beats.registration(&name);
-            // Where the new name fails it is taken with the next heartbeat, whatever that shows.
+            // If this fails, the next heartbeat takes the new name, whatever its result.
             new_name = judge(registration.as_ref(), now.as_ref()).or(new_name);
             if let Some(why) = new_name {
                 if let Ok(now) = self.take_new_name(why).await {
@@ -124,7 +124,7 @@ impl Heartbeat {
         pipeline
     }
 
-    /// Sends a pipeline that begins with a heartbeat. Fails where a command is refused, except for `INFO`.
+    /// Sends a pipeline that begins with a heartbeat. Fails if a command other than `INFO` is refused.
     async fn beat(&self, pipeline: &Pipeline) -> Result<Beats, Unavailable> {
         let answers = self.transport.commands.attempt_until(Instant::now() + BEAT, pipeline).await?;
         let [beat, info, rest @ ..] = &*answers else { return Err(Unavailable) };
@@ -143,14 +143,14 @@ impl Heartbeat {
         })
     }
 
-    /// Takes a new name as soon as Redis has registered it, and has everything sent again.
+    /// Registers a new name, takes it, and schedules all state to be sent again.
     async fn take_new_name(&self, why: NewName) -> Result<Option<Registration>, Unavailable> {
         let transport = &self.transport;
         let (former, name) = (transport.instance.get(), unused_name());
         let mut pipeline = self.beat_command(&name, true);
-        // The lease of the former name ends what is left of it, unless this instance does.
+        // This instance removes the state of the former name. If that fails, the end of its lease does.
         pipeline.cmd("HSETNX").arg(transport.keys.beats()).arg(&*former).arg(0);
-        // Its connections are counted under the new name, and never under both.
+        // Connections are counted under the new name only, never under both.
         pipeline.cmd("HDEL").arg(transport.keys.online()).arg(&*former);
         pipeline.cmd("UNLINK").arg(transport.keys.online_at(&former));
         let registration = self.beat(&pipeline).await?.registration(&name);
@@ -170,7 +170,7 @@ impl Heartbeat {
         Ok(registration)
     }
 
-    /// Evicts instances whose lease is over.
+    /// Observes counters and evicts instances whose lease is over.
     fn watch(&self, counters: HashMap<String, u64>) {
         for (instance, counter) in self.leases.observe(Instant::now().into_std(), counters) {
             let transport = self.transport.clone();
@@ -179,7 +179,7 @@ impl Heartbeat {
     }
 }
 
-/// Evicts an instance, unless another one did it or its counter has moved.
+/// Evicts an instance, unless another one did so or its counter has moved.
 async fn evict_silent(transport: &Transport, instance: &str, counter: u64) {
     sleep(JITTER.mul_f64(fastrand::f64())).await;
     let mut reading = Pipeline::new();
@@ -188,7 +188,7 @@ async fn evict_silent(transport: &Transport, instance: &str, counter: u64) {
         && answers.first().and_then(reply::parse) == Some(counter)
     {
         tracing::warn!(%instance, "an instance is silent: its users have left");
-        // The next instance that finds it tries again what fails.
+        // If this fails, the next instance that finds it tries again.
         let _ = evict(transport, instance, &[]).await;
     }
 }

@@ -1,7 +1,7 @@
-//! Leases of instances: each raises a counter in Redis, and is gone when the counter has stood still for too long.
+//! Leases of instances: each instance raises a counter in Redis; its lease ends when the counter stands still.
 //!
-//! Time is that of this process, whose clock does not jump, and counts only while Redis answers. After an outage longer
-//! than a lease all counters have stood still, and no instance is to blame: each gets the whole time again.
+//! Time is measured with the monotonic clock of this process, and only while Redis answers. After an outage longer than a
+//! lease all counters have stood still through no fault of the instances, so each gets the whole time again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 /// Interval of heartbeats.
 pub(crate) const BEAT: Duration = Duration::from_secs(2);
-/// Time after which an instance with a still counter is gone.
+/// Time after which the lease of an instance with a still counter ends.
 const LEASE: Duration = Duration::from_secs(10);
 
 /// The leases of all instances.
@@ -29,7 +29,7 @@ struct Observed {
     counter: u64,
     /// Time for which the counter stood still, or was missing, while Redis answered.
     silent: Duration,
-    /// The last answer of Redis had this instance.
+    /// True if the last answer of Redis had this instance.
     listed: bool,
 }
 
@@ -50,14 +50,14 @@ impl Leases {
                 observed.silent = Duration::ZERO;
             }
         }
-        // An instance that is not listed was evicted, and is forgotten when nothing of it can be left.
+        // An instance that is not listed was evicted. It is forgotten when no state of it can be left.
         leases.instances.retain(|_, observed| observed.listed || observed.silent < 6 * LEASE);
         let over =
             leases.instances.iter().filter(|(_, observed)| observed.listed && observed.silent >= LEASE);
         over.map(|(instance, observed)| (instance.clone(), observed.counter)).collect()
     }
 
-    /// True if an instance that a room still has was evicted: it was stopped, and went on for a moment afterwards.
+    /// True if an instance that a room still names was evicted. This happens if it wrote after its eviction.
     pub(crate) fn is_gone(&self, instance: &str) -> bool {
         let mut leases = self.0.lock();
         let observed = leases
@@ -78,7 +78,7 @@ impl Observations {
     fn passed(&mut self, now: Instant) -> Duration {
         let last = self.last.replace(now);
         if let Some(last) = last {
-            // This process may have been stopped, and cannot know what it would have observed.
+            // This process may have been stopped and missed observations.
             return now.saturating_duration_since(last).min(2 * BEAT);
         }
         for observed in self.instances.values_mut() {
@@ -143,7 +143,7 @@ mod tests {
     fn an_instance_that_others_evicted_is_gone_after_a_lease() {
         let (leases, start) = (Leases::default(), Instant::now());
         leases.observe(start, counters(&[("a", 1)]));
-        assert!(!leases.is_gone("b"), "it may be about to begin");
+        assert!(!leases.is_gone("b"), "it may be about to register");
         assert!(observe(&leases, start, 6, |nth| counters(&[("a", nth)])).is_empty());
         assert!(leases.is_gone("b"));
         assert!(!leases.is_gone("a"));

@@ -13,12 +13,12 @@ use crate::broker::redis::transport::{Transport, reply, scripts, wire};
 use crate::broker::{Presence, Unavailable};
 
 /// Changes the members of rooms.
-pub(crate) struct Membership {
+pub(crate) struct MembershipChanges {
     pub(crate) transport: Arc<Transport>,
     pub(crate) sync: Arc<MembershipSync>,
 }
 
-impl Membership {
+impl MembershipChanges {
     /// See [`Broker::enter`](crate::broker::Broker::enter).
     pub(crate) async fn enter(
         &self,
@@ -63,7 +63,7 @@ impl Membership {
         })
     }
 
-    /// Sends commands that change a room, and returns the answer of the first. What fails is left to the sync.
+    /// Sends commands that change a room, and returns the answer of the first. After a failure the sync sends the state.
     async fn change(
         &self,
         room: &RoomName,

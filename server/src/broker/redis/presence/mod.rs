@@ -1,9 +1,9 @@
 //! Presence across instances: members of rooms, counts of connections, and the leases of instances.
 //!
-//! [`membership`] changes the members of a room, [`counts`] counts connections. Redis is sent absolute values and never a
-//! difference; [`sync`] and [`counts`] send them again until Redis has them. [`heartbeat`] keeps this instance's lease,
-//! [`lease`] judges those of the others, [`eviction`] ends what an instance without a lease has. [`audit`] compares the
-//! members that Redis has with those of this instance.
+//! [`membership`] changes the members of a room, [`counts`] counts connections. Both send absolute values, never a
+//! difference; [`sync`] and [`counts`] repeat them until Redis has them. [`heartbeat`] keeps this instance's lease,
+//! [`lease`] judges the leases of the others, and [`eviction`] removes the state of an instance without a lease. [`audit`]
+//! compares the members in Redis with those of this instance.
 
 pub(crate) mod audit;
 pub(crate) mod counts;
@@ -20,16 +20,16 @@ use self::audit::MembershipAudit;
 use self::counts::ConnectionCounts;
 use self::heartbeat::{Heartbeat, Registration};
 use self::lease::Leases;
-use self::membership::Membership;
+use self::membership::MembershipChanges;
 use self::sync::MembershipSync;
-use super::feed::FeedSlot;
 use super::log::Logs;
 use super::transport::Transport;
+use crate::broker::feed_slot::FeedSlot;
 
 /// Members and connections of all instances.
 pub(crate) struct PresenceOwner {
     transport: Arc<Transport>,
-    pub(crate) membership: Membership,
+    pub(crate) membership: MembershipChanges,
     pub(crate) counts: Arc<ConnectionCounts>,
     pub(crate) audit: MembershipAudit,
     sync: Arc<MembershipSync>,
@@ -37,12 +37,12 @@ pub(crate) struct PresenceOwner {
 }
 
 impl PresenceOwner {
-    pub(crate) fn new(transport: Arc<Transport>, feed: Arc<FeedSlot>, logs: &Logs) -> Self {
+    pub(crate) fn new(transport: Arc<Transport>, feed: FeedSlot, logs: &Logs) -> Self {
         let sync = MembershipSync::new(transport.clone(), feed.clone(), logs.replicas.clone());
         let (sync, leases) = (Arc::new(sync), Arc::<Leases>::default());
         let counts = Arc::new(ConnectionCounts::new(transport.clone()));
         Self {
-            membership: Membership { transport: transport.clone(), sync: sync.clone() },
+            membership: MembershipChanges { transport: transport.clone(), sync: sync.clone() },
             audit: MembershipAudit {
                 transport: transport.clone(),
                 feed,

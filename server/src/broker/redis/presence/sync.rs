@@ -1,8 +1,8 @@
-//! Sync of memberships: this instance's users of a room are sent again where Redis may have others.
+//! Sync of memberships: republishes this instance's memberships when Redis may disagree.
 //!
-//! Redis may have others where a join or leave failed, where the audit found another number of users, and everywhere
-//! after this instance took a new name. One task sends them, many rooms at a time, after each heartbeat that Redis took:
-//! no heartbeat waits for it, and a Redis that is away or refuses is left alone until the next one.
+//! Redis may disagree after a failed join or leave, after the audit found another number of users, and in all rooms after
+//! this instance took a new name. One task sends them, many rooms at a time, after each heartbeat that Redis accepted. No
+//! heartbeat waits for it, and after a failure the task waits for the next heartbeat.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,28 +14,28 @@ use tokio::sync::Notify;
 
 use super::eviction::evict;
 use super::replacement::replace;
-use crate::broker::redis::feed::FeedSlot;
+use crate::broker::feed_slot::FeedSlot;
 use crate::broker::redis::log::replicas::Replicas;
 use crate::broker::redis::transport::{Transport, reply};
 use crate::broker::{Feed, Unavailable};
 
-/// Rooms of one request: a heartbeat that comes meanwhile waits for so many.
+/// Rooms of one request. A heartbeat waits for at most one request.
 const ROOMS: usize = 100;
 
-/// Rooms whose users are to be sent.
+/// Rooms whose users must be sent.
 pub(crate) struct MembershipSync {
     transport: Arc<Transport>,
-    feed: Arc<FeedSlot>,
+    feed: FeedSlot,
     replicas: Arc<Replicas>,
-    /// Rooms of which Redis may have other users.
+    /// Rooms in which Redis may have other users.
     dirty: Mutex<HashSet<RoomName>>,
-    /// Former names of this instance, under which something may be left.
+    /// Former names of this instance that may still have state in Redis.
     former: Mutex<Vec<Arc<str>>>,
     wake: Notify,
 }
 
 impl MembershipSync {
-    pub(crate) fn new(transport: Arc<Transport>, feed: Arc<FeedSlot>, replicas: Arc<Replicas>) -> Self {
+    pub(crate) fn new(transport: Arc<Transport>, feed: FeedSlot, replicas: Arc<Replicas>) -> Self {
         Self {
             transport,
             feed,
@@ -46,17 +46,17 @@ impl MembershipSync {
         }
     }
 
-    /// Has rooms sent after the next heartbeat.
+    /// Schedules rooms to be sent after the next heartbeat.
     pub(crate) fn schedule(&self, rooms: impl IntoIterator<Item = RoomName>) {
         self.dirty.lock().extend(rooms);
     }
 
-    /// Redis has taken a heartbeat.
+    /// Called after Redis accepted a heartbeat.
     pub(crate) fn on_heartbeat(&self) {
         self.wake.notify_one();
     }
 
-    /// Has all open rooms sent now: this instance has another name, and nothing is to be left of the former one.
+    /// Sends all open rooms now, after this instance took a new name. The state of the former name is removed.
     pub(crate) fn resend_all(&self, former: Arc<str>) {
         self.schedule(self.replicas.room_names());
         self.former.lock().push(former);
@@ -92,8 +92,8 @@ impl MembershipSync {
         outcome
     }
 
-    /// Sends this instance's users of rooms, and adds those to `refused` that Redis does not take. Fails where it takes
-    /// none.
+    /// Sends this instance's users of rooms, and adds the rooms that Redis refuses to `refused`. Fails if Redis is
+    /// unavailable.
     async fn send_rooms(
         &self,
         feed: &dyn Feed,
@@ -116,7 +116,7 @@ impl MembershipSync {
                 continue;
             }
             taken = true;
-            // A join or leave meanwhile may have reached Redis before this did.
+            // A join or leave meanwhile may have reached Redis before this request.
             if feed.users(&room) != users {
                 self.schedule([room]);
             }
@@ -124,7 +124,7 @@ impl MembershipSync {
         if taken { Ok(()) } else { Err(Unavailable) }
     }
 
-    /// Calls of `replace.lua` for rooms, and after them what adds the open ones to the sets of rooms.
+    /// Calls of `replace.lua` for rooms, followed by the commands that add the open rooms to the sets of rooms.
     fn pipeline(&self, rooms: &[(RoomName, Vec<UserId>)]) -> Pipeline {
         let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
         let mut pipeline = Pipeline::with_capacity(rooms.len() + 2);
@@ -147,7 +147,8 @@ impl MembershipSync {
         pipeline
     }
 
-    /// Ends what was sent under former names after others had evicted them. The lease ends what fails here.
+    /// Removes state that was sent under former names after others had evicted them. If this fails, the end of the lease
+    /// removes it.
     async fn evict_former(&self) {
         let former = std::mem::take(&mut *self.former.lock());
         for name in former {

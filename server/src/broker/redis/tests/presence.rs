@@ -1,4 +1,4 @@
-//! Who is there, and how many are connected, over instances that come and go.
+//! Members and counts of connections across instances that start, end and fail.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -10,24 +10,29 @@ use super::*;
 use crate::broker::Entry;
 
 impl Instance {
-    /// A user comes into the room `a` here; whether it was on no instance before.
-    async fn enters(&self, id: &str) -> bool {
-        self.heard.there.lock().insert((room("a"), user(id)));
+    /// Adds a user of this instance to the room `a`. True if the user was on no instance before.
+    async fn enter(&self, id: &str) -> bool {
+        self.recorder.members.lock().insert((room("a"), user(id)));
         self.broker.enter(&room("a"), &user(id), 10).await.expect("entered").changed
     }
 
-    /// It leaves it here; whether it is on no instance now.
-    async fn leaves(&self, id: &str) -> bool {
-        self.heard.there.lock().remove(&(room("a"), user(id)));
+    /// Removes a user of this instance from the room `a`. True if the user is on no instance now.
+    async fn leave(&self, id: &str) -> bool {
+        self.recorder.members.lock().remove(&(room("a"), user(id)));
         self.broker.leave(&room("a"), &user(id), LeaveReason::Left).await.expect("left").changed
     }
 
-    /// Waits until this is said, and tells all that was said until then of who comes and goes.
-    async fn is_told(&self, last: &str) -> Vec<String> {
-        told(&self.heard.until(|heard| told(heard).last().is_some_and(|said| said == last)).await)
+    /// All presence changes, as soon as this one is the last.
+    async fn wait_for_change(&self, last: &str) -> Vec<String> {
+        presence_changes(
+            &self
+                .recorder
+                .wait_until(|events| presence_changes(events).last().is_some_and(|text| text == last))
+                .await,
+        )
     }
 
-    /// Who is in the room `a`, in order.
+    /// The members of the room `a`, sorted.
     async fn members(&self) -> Vec<String> {
         let presence = self.broker.members(&room("a"), 10).await.expect("members");
         let mut names: Vec<_> = presence.members.iter().map(|user| user.as_str().to_owned()).collect();
@@ -41,103 +46,106 @@ impl Instance {
     }
 }
 
-/// What was said of who comes and goes; of a list of all, how many they are.
-fn told(heard: &[Heard]) -> Vec<String> {
-    let say = |heard: &Heard| {
-        let Heard::Signal(_, signal) = heard else { return None };
+/// The texts of joins and leaves among events; for a list of members, their number.
+fn presence_changes(events: &[FeedEvent]) -> Vec<String> {
+    let text = |event: &FeedEvent| {
+        let FeedEvent::Signal(_, signal) = event else { return None };
         match codec::decode_server(&signal.json).expect("a frame").event {
             ServerEvent::System(SystemEvent::Joined(joined)) => Some(joined.message),
             ServerEvent::System(SystemEvent::Left(left)) => Some(left.message),
-            ServerEvent::Members(members) => Some(format!("{} are there", members.member_count)),
+            ServerEvent::Members(members) => Some(format!("{} members", members.member_count)),
             other => panic!("{other:?}"),
         }
     };
-    heard.iter().filter_map(say).collect()
+    events.iter().filter_map(text).collect()
 }
 
 #[tokio::test]
-async fn who_is_on_two_instances_has_left_when_it_left_both() {
+async fn a_user_on_two_instances_leaves_with_the_last_one() {
     let redis = Redis::start();
     let [one, other] = instances_in_a::<2>(&redis).await;
-    assert!(one.enters("alice").await);
-    assert!(!other.enters("alice").await);
-    assert!(!one.leaves("alice").await);
+    assert!(one.enter("alice").await);
+    assert!(!other.enter("alice").await);
+    assert!(!one.leave("alice").await);
     assert_eq!(one.members().await, ["alice"]);
-    assert!(other.leaves("alice").await);
-    assert!(one.enters("bob").await);
+    assert!(other.leave("alice").await);
+    assert!(one.enter("bob").await);
     for instance in [one, other] {
-        assert_eq!(instance.is_told("bob joined").await, ["alice joined", "alice left", "bob joined"]);
+        assert_eq!(
+            instance.wait_for_change("bob joined").await,
+            ["alice joined", "alice left", "bob joined"]
+        );
         assert_eq!(instance.members().await, ["bob"]);
     }
 }
 
 #[tokio::test]
-async fn what_was_said_of_people_while_nobody_heard_it_is_told_all_at_once() {
+async fn presence_changes_during_a_disconnection_end_in_the_current_members() {
     let redis = Redis::start();
-    let [deaf, other] = instances_in_a::<2>(&redis).await;
-    other.enters("alice").await;
-    deaf.is_told("alice joined").await;
-    Raw::to(&redis).await.kill("realtime-subscriber").await;
-    other.enters("bob").await;
-    other.leaves("alice").await;
-    other.enters("carol").await;
-    // How much of it was heard is open; that it ends with who is there now is not.
-    let heard = deaf.heard.until(|heard| {
-        told(heard).last().is_some_and(|said| said == "2 are there" || said == "carol joined")
+    let [disconnected, other] = instances_in_a::<2>(&redis).await;
+    other.enter("alice").await;
+    disconnected.wait_for_change("alice joined").await;
+    RedisClient::connect(&redis).await.kill("realtime-subscriber").await;
+    other.enter("bob").await;
+    other.leave("alice").await;
+    other.enter("carol").await;
+    // Any number of the changes may have arrived, but the last event has the current members.
+    let events = disconnected.recorder.wait_until(|events| {
+        presence_changes(events).last().is_some_and(|text| text == "2 members" || text == "carol joined")
     });
-    heard.await;
-    assert_eq!(deaf.members().await, ["bob", "carol"]);
+    events.await;
+    assert_eq!(disconnected.members().await, ["bob", "carol"]);
 }
 
-/// All that a lease is for: an instance ends without a word.
+/// The purpose of leases: an instance ends without leaving.
 #[tokio::test]
-async fn an_instance_that_is_silent_loses_its_users_once() {
+async fn the_users_of_a_silent_instance_leave_once() {
     let redis = Redis::start();
     let [one, other, dying] = instances_in_a::<3>(&redis).await;
-    one.enters("alice").await;
+    one.enter("alice").await;
     for id in ["alice", "bob", "carol"] {
-        dying.enters(id).await;
+        dying.enter(id).await;
     }
     for (instance, id) in [(&one, "alice"), (&dying, "bob"), (&dying, "bob"), (&dying, "carol")] {
-        instance.broker.connect(&user(id), 2).await.expect("asked").expect("counted");
+        instance.broker.connect(&user(id), 2).await.expect("an answer").expect("counted");
     }
     assert_eq!(one.broker.connect(&user("bob"), 2).await, Ok(None), "two on the other instance");
     assert_eq!(one.broker.connect(&user("dave"), 2).await, Ok(Some(5)));
-    one.is_told("carol joined").await;
-    other.is_told("carol joined").await;
+    one.wait_for_change("carol joined").await;
+    other.wait_for_change("carol joined").await;
     for instance in [&one, &other] {
-        instance.heard.take();
+        instance.recorder.take();
     }
-    // One that is killed does not say that it has no connections any more.
+    // A killed instance does not clear its counts.
     let (mut raw, keys, name) =
-        (Raw::to(&redis).await, Keys::new("realtime"), dying.broker.0.transport.instance.get());
+        (RedisClient::connect(&redis).await, Keys::new("realtime"), dying.broker.0.transport.instance.get());
     drop(dying);
-    let _: u64 = raw.ask(&["HSET", &keys.online(), &name, "3"]).await;
-    let _: u64 = raw.ask(&["HSET", &keys.online_at(&name), "bob", "2"]).await;
-    assert_eq!(other.broker.connect(&user("bob"), 2).await, Ok(None), "as far as is known yet");
+    let _: u64 = raw.query(&["HSET", &keys.online(), &name, "3"]).await;
+    let _: u64 = raw.query(&["HSET", &keys.online_at(&name), "bob", "2"]).await;
+    assert_eq!(other.broker.connect(&user("bob"), 2).await, Ok(None), "the lease has not ended");
     for instance in [&one, &other] {
-        instance.heard.until(|heard| told(heard).len() == 2).await;
+        instance.recorder.wait_until(|events| presence_changes(events).len() == 2).await;
     }
-    one.enters("dave").await;
+    one.enter("dave").await;
     for instance in [&one, &other] {
-        let mut told = instance.is_told("dave joined").await;
-        told.sort();
-        assert_eq!(told, ["bob left", "carol left", "dave joined"]);
+        let mut changes = instance.wait_for_change("dave joined").await;
+        changes.sort();
+        assert_eq!(changes, ["bob left", "carol left", "dave joined"]);
         assert_eq!(instance.members().await, ["alice", "dave"]);
     }
-    eventually("nothing is left of the instance", async || {
-        raw.ask::<u64>(&["HLEN", &keys.beats()]).await == 2
+    eventually("the keys of the instance are deleted", async || {
+        raw.query::<u64>(&["HLEN", &keys.beats()]).await == 2
     })
     .await;
     assert_eq!(other.broker.connect(&user("bob"), 2).await, Ok(Some(3)));
 }
 
-/// It takes its connections with it, and leaves its members to the lease: they may be on their way elsewhere.
+/// Its members stay until the lease ends, because they may be reconnecting to another instance.
 #[tokio::test]
-async fn an_instance_that_ends_counts_no_more() {
+async fn an_ending_instance_clears_its_counts_of_connections() {
     let redis = Redis::start();
     let [one, ending] = instances_in_a::<2>(&redis).await;
-    ending.enters("bob").await;
+    ending.enter("bob").await;
     assert_eq!(ending.broker.connect(&user("bob"), 1).await, Ok(Some(1)));
     assert_eq!(one.broker.connect(&user("bob"), 1).await, Ok(None));
     drop(ending);
@@ -145,20 +153,20 @@ async fn an_instance_that_ends_counts_no_more() {
     assert_eq!(one.members().await, ["bob"]);
 }
 
-/// The others were wrong: it lives, and its users have not moved.
+/// The other instances ended the lease of an instance that lives and still has its users.
 #[tokio::test]
-async fn an_instance_that_was_given_up_comes_back_with_its_users() {
+async fn an_instance_whose_lease_was_ended_registers_again_with_its_users() {
     let redis = Redis::start();
     let [one, other] = instances_in_a::<2>(&redis).await;
-    one.enters("alice").await;
-    other.enters("bob").await;
+    one.enter("alice").await;
+    other.enter("bob").await;
     assert_eq!(one.broker.connect(&user("alice"), 1).await, Ok(Some(1)));
-    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), Raw::to(&redis).await);
-    let gone: u64 = raw.ask(&["HDEL", &keys.beats(), &before]).await;
+    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), RedisClient::connect(&redis).await);
+    let gone: u64 = raw.query(&["HDEL", &keys.beats(), &before]).await;
     assert_eq!(gone, 1);
-    eventually("nothing is left of the former name", async || {
+    eventually("the keys of the former name are deleted", async || {
         let left: u64 = raw
-            .ask(&[
+            .query(&[
                 "EXISTS",
                 &keys::at(&channel("a"), &before),
                 &keys.online_at(&before),
@@ -168,104 +176,108 @@ async fn an_instance_that_was_given_up_comes_back_with_its_users() {
         left == 0 && one.name() != before
     })
     .await;
-    eventually("it is counted again", async || {
-        let all: Vec<u64> = raw.ask(&["HVALS", &keys.online()]).await;
+    eventually("the connection is counted again", async || {
+        let all: Vec<u64> = raw.query(&["HVALS", &keys.online()]).await;
         all.iter().sum::<u64>() == 1
     })
     .await;
     assert_eq!(other.members().await, ["alice", "bob"]);
     assert_eq!(other.broker.connect(&user("alice"), 1).await, Ok(None));
-    // It is one user on one instance: when it leaves that is said.
-    assert!(one.leaves("alice").await);
-    let told = other.is_told("alice left").await;
-    assert!(!told[..told.len() - 1].contains(&"alice left".to_owned()), "{told:?}");
+    // The user is on one instance only, so its leave is announced.
+    assert!(one.leave("alice").await);
+    let changes = other.wait_for_change("alice left").await;
+    assert!(!changes[..changes.len() - 1].contains(&"alice left".to_owned()), "{changes:?}");
 }
 
-/// A Redis that begins with nothing: all is said again, and what is said from then on is heard.
+/// Later changes are announced too.
 #[tokio::test]
-async fn people_are_there_again_when_redis_has_lost_all() {
+async fn members_and_counts_are_republished_after_redis_lost_all_keys() {
     let redis = Redis::start();
     let [one, other] = instances_in_a::<2>(&redis).await;
     for id in ["alice", "bob", "carol"] {
-        one.enters(id).await;
+        one.enter(id).await;
     }
-    other.enters("dave").await;
+    other.enter("dave").await;
     for (instance, id) in [(&one, "alice"), (&one, "bob"), (&other, "dave")] {
-        instance.broker.connect(&user(id), 0).await.expect("asked").expect("counted");
+        instance.broker.connect(&user(id), 0).await.expect("an answer").expect("counted");
     }
-    other.is_told("dave joined").await;
-    let mut raw = Raw::to(&redis).await;
-    let _: String = raw.ask(&["FLUSHALL"]).await;
-    eventually("everybody is there", async || one.members().await == ["alice", "bob", "carol", "dave"]).await;
+    other.wait_for_change("dave joined").await;
+    let mut raw = RedisClient::connect(&redis).await;
+    let _: String = raw.query(&["FLUSHALL"]).await;
+    eventually("all members are republished", async || {
+        one.members().await == ["alice", "bob", "carol", "dave"]
+    })
+    .await;
     eventually("all are counted", async || {
-        let all: Vec<u64> = raw.ask(&["HVALS", &Keys::new("realtime").online()]).await;
+        let all: Vec<u64> = raw.query(&["HVALS", &Keys::new("realtime").online()]).await;
         all.iter().sum::<u64>() == 3
     })
     .await;
     for instance in [&one, &other] {
-        instance.is_told("4 are there").await;
+        instance.wait_for_change("4 members").await;
     }
-    one.leaves("bob").await;
+    one.leave("bob").await;
     for instance in [&one, &other] {
-        instance.is_told("bob left").await;
+        instance.wait_for_change("bob left").await;
     }
     let (rooms, _) = other.broker.list(Box::new(|_| true), 10).await.expect("a list");
     assert_eq!(rooms.iter().map(|of| (of.room.as_str(), of.member_count)).collect::<Vec<_>>(), [("a", 3)]);
 }
 
-/// A Redis that comes back as it was a moment ago, with as many people: less is lost than a beat would show.
+/// The older state has the same number of members and a current heartbeat, so neither shows the loss.
 #[tokio::test]
-async fn people_and_connections_are_said_again_when_redis_went_back() {
+async fn members_and_counts_are_republished_after_redis_returned_to_an_older_state() {
     let mut redis = Redis::start_with(&[]);
     let [one] = instances_in_a::<1>(&redis).await;
-    one.enters("alice").await;
+    one.enter("alice").await;
     assert_eq!(one.broker.connect(&user("alice"), 1).await, Ok(Some(1)));
-    let _: String = Raw::to(&redis).await.ask(&["SAVE"]).await;
-    one.leaves("alice").await;
-    one.enters("bob").await;
+    let _: String = RedisClient::connect(&redis).await.query(&["SAVE"]).await;
+    one.leave("alice").await;
+    one.enter("bob").await;
     assert_eq!(one.broker.connect(&user("bob"), 1).await, Ok(Some(2)));
     assert_eq!(one.broker.connect(&user("carol"), 1).await, Ok(Some(3)));
     redis.restart();
-    let (mut raw, keys) = (Raw::to(&redis).await, Keys::new("realtime"));
-    eventually("who is here is there", async || one.members().await == ["bob"]).await;
+    let (mut raw, keys) = (RedisClient::connect(&redis).await, Keys::new("realtime"));
+    eventually("the members are republished", async || one.members().await == ["bob"]).await;
     eventually("all are counted", async || {
-        raw.ask::<Vec<u64>>(&["HVALS", &keys.online_at(&one.name())]).await == [1, 1, 1]
-            && raw.ask::<Vec<u64>>(&["HVALS", &keys.online()]).await == [3]
+        raw.query::<Vec<u64>>(&["HVALS", &keys.online_at(&one.name())]).await == [1, 1, 1]
+            && raw.query::<Vec<u64>>(&["HVALS", &keys.online()]).await == [3]
     })
     .await;
 }
 
-/// Somebody may have said it while the others gave that instance up.
+/// An instance may write its counts while the others end its lease.
 #[tokio::test]
-async fn what_is_left_of_an_instance_that_is_gone_is_not_counted() {
+async fn counts_of_an_instance_without_a_lease_are_ignored() {
     let redis = Redis::start();
     let one = instance(&redis);
-    let (mut raw, keys) = (Raw::to(&redis).await, Keys::new("realtime"));
-    let _: u64 = raw.ask(&["HSET", &keys.online(), "gone", "7"]).await;
+    let (mut raw, keys) = (RedisClient::connect(&redis).await, Keys::new("realtime"));
+    let _: u64 = raw.query(&["HSET", &keys.online(), "gone", "7"]).await;
     assert_eq!(one.broker.connect(&user("alice"), 1).await, Ok(Some(1)));
 }
 
-/// The counter of changes went back: what comes next is not taken for something that was told.
+/// Later changes are not skipped as old ones.
 #[tokio::test]
-async fn people_are_told_of_when_their_changes_are_counted_anew() {
+async fn presence_is_announced_after_the_presence_version_went_back() {
     let redis = Redis::start();
     let [one, other] = instances_in_a::<2>(&redis).await;
     for id in ["alice", "bob", "carol"] {
-        one.enters(id).await;
+        one.enter(id).await;
     }
-    other.is_told("carol joined").await;
-    let _: u64 = Raw::to(&redis).await.ask(&["HSET", &keys::meta(&channel("a")), "people", "1"]).await;
-    one.leaves("alice").await;
+    other.wait_for_change("carol joined").await;
+    let _: u64 =
+        RedisClient::connect(&redis).await.query(&["HSET", &keys::meta(&channel("a")), "people", "1"]).await;
+    one.leave("alice").await;
     for instance in [&one, &other] {
-        instance.is_told("2 are there").await;
+        instance.wait_for_change("2 members").await;
     }
-    one.leaves("bob").await;
-    other.is_told("bob left").await;
+    one.leave("bob").await;
+    other.wait_for_change("bob left").await;
 }
 
-/// The last word is the right one, in whatever order they arrive.
+/// The final counts are right, independent of the order in which the commands arrive.
 #[tokio::test]
-async fn many_who_come_and_go_at_once_are_counted() {
+async fn concurrent_connects_and_disconnects_are_counted() {
     const THREADS: u64 = 4;
     const EACH: u64 = 200;
     let redis = Redis::start_with(&[]);
@@ -278,7 +290,7 @@ async fn many_who_come_and_go_at_once_are_counted() {
                 runtime.block_on(async {
                     for number in 0..EACH {
                         let id = user(&format!("{thread}-{number}"));
-                        broker.connect(&id, 0).await.expect("asked").expect("counted");
+                        broker.connect(&id, 0).await.expect("an answer").expect("counted");
                         if number % 2 == 0 {
                             broker.disconnect(&id);
                         }
@@ -287,43 +299,45 @@ async fn many_who_come_and_go_at_once_are_counted() {
             });
         }
     });
-    let mut raw = Raw::to(&redis).await;
+    let mut raw = RedisClient::connect(&redis).await;
     let (keys, name) = (Keys::new("realtime"), one.name());
-    eventually("all who remain are counted", async || {
-        let all: u64 = raw.ask(&["HGET", &keys.online(), &name]).await;
-        let users: u64 = raw.ask(&["HLEN", &keys.online_at(&name)]).await;
+    eventually("the remaining connections are counted", async || {
+        let all: u64 = raw.query(&["HGET", &keys.online(), &name]).await;
+        let users: u64 = raw.query(&["HLEN", &keys.online_at(&name)]).await;
         (all, users) == (THREADS * EACH / 2, THREADS * EACH / 2)
     })
     .await;
 }
 
-/// However long that takes: it would be given up again.
+/// Otherwise a long republication would end the lease again.
 #[tokio::test]
-async fn an_instance_lives_while_it_says_again_who_is_there() {
+async fn an_instance_sends_heartbeats_while_it_republishes_its_members() {
     let redis = Redis::start_with(&[]);
-    let one = Subject::new(|feed| {
-        let feed: Arc<dyn Feed> =
-            Arc::new(Restless { feed: feed.upgrade().expect("a feed"), asked: AtomicU64::default() });
+    let one = Fixture::new(|feed| {
+        let feed: Arc<dyn Feed> = Arc::new(ChangingUsersFeed {
+            feed: feed.upgrade().expect("a feed"),
+            asked: AtomicU64::default(),
+        });
         let (broker, engine) = redis_at(&redis.url(), Arc::downgrade(&feed), Retain::default());
         (broker, Box::new((engine, feed)))
     });
     one.broker.open(&room("a")).await.expect("opened");
-    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), Raw::to(&redis).await);
-    let _: u64 = raw.ask(&["HDEL", &keys.beats(), &before]).await;
-    eventually("it beats under another name", async || {
+    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), RedisClient::connect(&redis).await);
+    let _: u64 = raw.query(&["HDEL", &keys.beats(), &before]).await;
+    eventually("heartbeats under another name", async || {
         let name = one.name();
-        name != before && raw.ask::<Option<u64>>(&["HGET", &keys.beats(), &name]).await > Some(2)
+        name != before && raw.query::<Option<u64>>(&["HGET", &keys.beats(), &name]).await > Some(2)
     })
     .await;
 }
 
-/// A feed whose users are others whenever it is asked: they are never said.
-struct Restless {
+/// A feed with other users at each call, so that republication never ends.
+struct ChangingUsersFeed {
     feed: Arc<dyn Feed>,
     asked: AtomicU64,
 }
 
-impl Feed for Restless {
+impl Feed for ChangingUsersFeed {
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
         self.feed.entry(room, epoch, entry);
     }
@@ -345,36 +359,36 @@ impl Feed for Restless {
     }
 }
 
-/// A round trip for each of many rooms would take longer than a lease.
+/// One round trip for each of many rooms would take longer than a lease.
 #[tokio::test]
-async fn rooms_are_said_again_many_at_a_time() {
+async fn rooms_are_republished_in_batches() {
     const ROOMS: u64 = 400;
     let redis = Redis::start_with(&[]);
     let one = instance(&redis);
     for number in 0..ROOMS {
         one.broker.open(&room(&number.to_string())).await.expect("opened");
     }
-    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), Raw::to(&redis).await);
-    let (reads, mut looks) = (raw.reads().await, 0);
-    let _: u64 = raw.ask(&["HDEL", &keys.beats(), &before]).await;
-    eventually("all are said", async || {
+    let (before, keys, mut raw) = (one.name(), Keys::new("realtime"), RedisClient::connect(&redis).await);
+    let (reads, mut polls) = (raw.reads().await, 0);
+    let _: u64 = raw.query(&["HDEL", &keys.beats(), &before]).await;
+    eventually("all rooms are republished", async || {
         let name = one.name();
         if name == before {
             return false;
         }
-        looks += 1;
-        raw.ask::<u64>(&["SCARD", &keys.rooms_at(&name)]).await == ROOMS
+        polls += 1;
+        raw.query::<u64>(&["SCARD", &keys.rooms_at(&name)]).await == ROOMS
     })
     .await;
-    let reads = raw.reads().await - reads - looks;
-    assert!(reads < ROOMS / 4, "{reads} times Redis had something to read");
+    let reads = raw.reads().await - reads - polls;
+    assert!(reads < ROOMS / 4, "Redis has read {reads} times");
 }
 
-impl Raw {
-    /// How often Redis has read from its connections.
+impl RedisClient {
+    /// Number of times Redis has read from its connections.
     async fn reads(&mut self) -> u64 {
-        let all: String = self.ask(&["INFO", "stats"]).await;
+        let all: String = self.query(&["INFO", "stats"]).await;
         let number = all.lines().find_map(|line| line.strip_prefix("total_reads_processed:"));
-        number.expect("it is counted").trim().parse().expect("a number")
+        number.expect("the statistic").trim().parse().expect("a number")
     }
 }

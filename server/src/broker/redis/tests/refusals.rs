@@ -1,41 +1,41 @@
-//! A Redis that answers, and refuses: it is full, for instance.
+//! A Redis that refuses commands, for example because its memory is full.
 
 use super::*;
 
-impl Raw {
-    /// What Redis counts of a command: `calls`, `rejected_calls` or `failed_calls`.
-    async fn stat(&mut self, command: &str, what: &str) -> u64 {
-        let all: String = self.ask(&["INFO", "commandstats"]).await;
+impl RedisClient {
+    /// A statistic of a command: `calls`, `rejected_calls` or `failed_calls`.
+    async fn stat(&mut self, command: &str, name: &str) -> u64 {
+        let all: String = self.query(&["INFO", "commandstats"]).await;
         let prefix = format!("cmdstat_{command}:");
         let fields = all.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();
-        let number = fields.split(',').find_map(|field| field.strip_prefix(what)?.strip_prefix('='));
+        let number = fields.split(',').find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
         number.map_or(0, |number| number.parse().expect("a number"))
     }
 
-    async fn set_memory(&mut self, most: &str) {
-        let _: String = self.ask(&["CONFIG", "SET", "maxmemory", most]).await;
+    async fn set_memory(&mut self, limit: &str) {
+        let _: String = self.query(&["CONFIG", "SET", "maxmemory", limit]).await;
     }
 }
 
-/// It has not given anybody up, and is not asked over and over for what it refuses at once.
+/// A full Redis ends no lease. The instance does not repeat refused commands without a pause.
 #[tokio::test]
 async fn an_instance_keeps_its_name_while_redis_is_full() {
     let redis = Redis::start();
     let [one] = instances_in_a::<1>(&redis).await;
     assert_eq!(one.broker.connect(&user("alice"), 0).await, Ok(Some(1)));
     let (name, keys, mut raw) =
-        (one.broker.0.transport.instance.get(), Keys::new("realtime"), Raw::to(&redis).await);
+        (one.broker.0.transport.instance.get(), Keys::new("realtime"), RedisClient::connect(&redis).await);
     raw.set_memory("1").await;
     one.broker.disconnect(&user("alice"));
-    eventually("beats are refused", async || raw.stat("evalsha", "failed_calls").await >= 2).await;
+    eventually("heartbeats are refused", async || raw.stat("evalsha", "failed_calls").await >= 2).await;
     let refused = raw.stat("hset", "rejected_calls").await;
-    assert!((1..15).contains(&refused), "{refused} times within a few beats");
+    assert!((1..15).contains(&refused), "{refused} times within a few heartbeats");
     raw.set_memory("0").await;
-    eventually("it is said that she is gone", async || {
-        raw.ask::<u64>(&["HGET", &keys.online(), &name]).await == 0
+    eventually("the disconnection is counted", async || {
+        raw.query::<u64>(&["HGET", &keys.online(), &name]).await == 0
     })
     .await;
-    let beats: Vec<String> = raw.ask(&["HKEYS", &keys.beats()]).await;
+    let beats: Vec<String> = raw.query(&["HKEYS", &keys.beats()]).await;
     assert_eq!(beats, [&*name]);
     assert_eq!(one.broker.0.transport.instance.get(), name);
 }

@@ -1,4 +1,4 @@
-//! A connection that is open and does nothing any more, while the others work.
+//! Stalled connections: open, but without any transfer, while the others work.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -13,29 +13,29 @@ use super::*;
 use crate::broker::contract::metrics;
 use crate::broker::redis::transport::health::{Health, Probe};
 
-/// Stands between an instance and its Redis. Ends with the test.
-struct Between {
+/// A proxy between an instance and its Redis. Ends with the test.
+struct StallProxy {
     address: SocketAddr,
-    connections: Arc<Mutex<Vec<Arc<Passed>>>>,
+    connections: Arc<Mutex<Vec<Arc<ProxiedConnection>>>>,
 }
 
-/// A connection that is passed on.
+/// A connection through the proxy.
 #[derive(Default)]
-struct Passed {
-    /// The name that its client gave it.
+struct ProxiedConnection {
+    /// The client name that the engine has set.
     name: OnceLock<String>,
     stalled: AtomicBool,
 }
 
-impl Between {
-    async fn to(redis: &Redis) -> Self {
+impl StallProxy {
+    async fn start(redis: &Redis) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let connections = Arc::<Mutex<Vec<Arc<Passed>>>>::default();
+        let connections = Arc::<Mutex<Vec<Arc<ProxiedConnection>>>>::default();
         let (all, to) = (connections.clone(), redis.port());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let passed = Arc::<Passed>::default();
+                let passed = Arc::<ProxiedConnection>::default();
                 all.lock().push(passed.clone());
                 tokio::spawn(async move {
                     if let Ok(server) = TcpStream::connect(("127.0.0.1", to)).await {
@@ -47,21 +47,21 @@ impl Between {
         Self { address, connections }
     }
 
-    /// The connections of that name, the oldest one first.
-    fn named(&self, name: &str) -> Vec<Arc<Passed>> {
+    /// The connections of this client name, oldest first.
+    fn named(&self, name: &str) -> Vec<Arc<ProxiedConnection>> {
         let connections = self.connections.lock();
         connections.iter().filter(|passed| passed.name.get().is_some_and(|is| is == name)).cloned().collect()
     }
 }
 
-impl Passed {
-    /// Passes on what both say, until one of them ends; nothing any more once it is stalled.
+impl ProxiedConnection {
+    /// Passes bytes in both directions until one side ends. A stalled connection drops them.
     async fn pass(&self, mut client: TcpStream, mut server: TcpStream) {
-        let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+        let (mut requests, mut replies) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
         loop {
             let (read, to, bytes) = select! {
-                read = client.read(&mut asked) => (read, &mut server, &asked),
-                read = server.read(&mut answered) => (read, &mut client, &answered),
+                read = client.read(&mut requests) => (read, &mut server, &requests),
+                read = server.read(&mut replies) => (read, &mut client, &replies),
             };
             let Ok(read @ 1..) = read else { return };
             if let Some((_, name)) = String::from_utf8_lossy(&bytes[..read]).split_once("SETNAME\r\n") {
@@ -75,23 +75,24 @@ impl Passed {
     }
 }
 
-/// Under load the first attempts to connect may take too long, so there may be several connections of that name.
+/// Under load the first attempts to connect may time out, so there may be several connections of this name.
 #[tokio::test]
 async fn a_connection_for_commands_that_does_not_answer_is_replaced() {
     let redis = Redis::start();
-    let between = Between::to(&redis).await;
-    let one = Subject::new(|feed| {
+    let between = StallProxy::start(&redis).await;
+    let one = Fixture::new(|feed| {
         let url = format!("redis://{}", between.address);
         let (broker, engine) = redis_at(&url, feed, Retain::default());
         (broker, Box::new(engine))
     });
-    eventually("it is ready", async || one.broker.is_ready()).await;
+    eventually("the instance is ready", async || one.broker.is_ready()).await;
     let stalled = between.named("realtime-asks");
     for connection in &stalled {
         connection.stalled.store(true, Ordering::Relaxed);
     }
-    eventually("it is replaced", async || between.named("realtime-asks").len() > stalled.len()).await;
-    eventually("it is ready", async || one.broker.is_ready()).await;
+    eventually("the connection is replaced", async || between.named("realtime-asks").len() > stalled.len())
+        .await;
+    eventually("the instance is ready", async || one.broker.is_ready()).await;
 }
 
 fn connector(port: u16) -> Connector {
@@ -99,15 +100,15 @@ fn connector(port: u16) -> Connector {
     Connector::new(client, Handle::current(), metrics())
 }
 
-/// The connection for announcements is replaced only where Redis has answered: else it is not to blame.
+/// The connection for announcements is replaced only if Redis has answered on the other one.
 #[tokio::test]
 async fn a_probe_blames_the_connection_that_does_not_work() {
     let health = Health::new("probe".into(), metrics());
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = silent.local_addr().expect("an address").port();
     assert_eq!(health.probe(&connector(port).link("asks"), 1).await, Probe::Mute);
-    // Nobody is subscribed to the channel.
+    // The channel has no subscriber.
     let redis = Redis::start_with(&[]);
     let link = connector(redis.port()).link("asks");
-    eventually("it is answered", async || health.probe(&link, 2).await == Probe::Deaf).await;
+    eventually("Redis answers", async || health.probe(&link, 2).await == Probe::Deaf).await;
 }

@@ -1,8 +1,8 @@
-//! The probe of Redis: this instance writes a number, publishes it, and has to receive it.
+//! The probe of Redis: this instance writes a number, publishes it, and must receive it.
 //!
-//! A Redis that answers may refuse writes: its memory or disk is full, or it is a replica. An open socket proves
-//! nothing: a firewall may have forgotten it hours ago. Where a published number is not received, the connection for
-//! announcements is replaced. The log has one line when Redis goes away, and one when it is back.
+//! A Redis that answers may refuse writes: its memory or disk is full, or it is a replica. An open socket proves nothing:
+//! a firewall may have dropped the connection hours ago. If a published number is not received, the connection for
+//! announcements is replaced. The log has one line when Redis becomes unavailable, and one when it is back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,9 +19,9 @@ use crate::metrics::Metrics;
 
 /// Interval of probes.
 const PROBE: Duration = Duration::from_secs(3);
-/// Time for Redis to answer that the number is written and published.
+/// Time limit for writing and publishing the number.
 const PUBLISHED: Duration = Duration::from_millis(2_500);
-/// Time after that until the number is received.
+/// Time limit from the publication to the receipt of the number.
 const RECEIVED: Duration = Duration::from_secs(2);
 /// Lifetime of the written number.
 const KEPT: Duration = Duration::from_mins(1);
@@ -30,7 +30,7 @@ const KEPT: Duration = Duration::from_mins(1);
 pub(crate) struct Health {
     up: AtomicBool,
     received: watch::Sender<u64>,
-    /// The connection for announcements was replaced.
+    /// Notified when the connection for announcements was replaced.
     reconnected: Notify,
     /// The channel of the probe, and its key.
     channel: Arc<str>,
@@ -41,9 +41,9 @@ pub(crate) struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
     Received,
-    /// Published, and not received.
+    /// The number was published, and not received.
     Deaf,
-    /// Not published: Redis is away, or refuses it.
+    /// The number was not published: Redis is unavailable or refuses writes.
     Mute,
 }
 
@@ -75,7 +75,7 @@ impl Health {
         }
     }
 
-    /// Starts the next probe at once: the connection for announcements was replaced.
+    /// Starts the next probe immediately, after the connection for announcements was replaced.
     pub(crate) fn on_reconnect(&self) {
         self.reconnected.notify_one();
     }
@@ -115,7 +115,7 @@ impl Health {
             Ok(answers) if !answers.iter().any(reply::is_refusal) => {}
             _ => return Probe::Mute,
         }
-        // From here on the connection for commands is not to blame.
+        // The connection for commands works: a failure from here on is that of the other connection.
         match timeout(RECEIVED, received.wait_for(|received| *received == number)).await {
             Ok(Ok(_)) => Probe::Received,
             _ => Probe::Deaf,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// The current name. It changes when the other instances have given the former one up.
+/// The current name. It changes when the other instances have evicted the former one.
 pub(crate) struct InstanceName(Mutex<Arc<str>>);
 
 impl InstanceName {

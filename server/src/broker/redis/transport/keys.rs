@@ -1,8 +1,8 @@
 //! Keys and channels in Redis.
 //!
 //! All keys of a room, and its channel, have the room's name between braces. All others have a word there that no room
-//! can have. A cluster keeps the keys with the same text between braces on one node, and a script can only use those.
-//! Everything begins with the prefix of the configuration.
+//! can have. A cluster keeps the keys with the same text between braces on one node, and a script can use only keys of
+//! one node. All keys begin with the prefix of the configuration.
 //!
 //! | key | type | content |
 //! | --- | --- | --- |
@@ -17,7 +17,7 @@
 //! | `realtime:{%live}:online:<instance>` | hash | user → connections |
 //! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open on that instance |
 //! | `realtime:{%live}:claim:<digest>` | hash | instances that pass on a publication of the relay channel |
-//! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; goes by itself |
+//! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; expires |
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
 
@@ -42,7 +42,7 @@ impl Keys {
         channel.push_str(&self.prefix);
         channel.push_str(":{");
         for letter in room.as_str().chars() {
-            // No other braces, and one text for each room.
+            // The escaped name has no braces, and is unique for each room.
             if matches!(letter, '{' | '}' | '%') {
                 let _ = write!(channel, "%{:02x}", u32::from(letter));
             } else {
@@ -110,7 +110,7 @@ pub(crate) fn meta(channel: &str) -> String {
     format!("{channel}:meta")
 }
 
-/// One of the two generations of known digests.
+/// One of the two generations of the dedup table.
 pub(crate) fn known(channel: &str, generation: u8) -> String {
     format!("{channel}:known:{generation}")
 }

@@ -1,8 +1,8 @@
-//! A connection to Redis for commands, which is replaced when it breaks.
+//! Links: connections to Redis for commands, which are replaced when they break.
 //!
-//! A connection breaks on an error of the socket, on an answer that does not come in time, and on the answers of a
-//! Redis that cannot serve for now (loading, a replica, without our scripts). The caller may ask again: every command
-//! that is sent here may be executed twice.
+//! A connection breaks on an error of the socket, on an answer that is late, and on an answer of a Redis that cannot serve
+//! for now (it is loading, a replica, or has not the scripts). The caller may repeat commands, so every command that is
+//! sent here may be executed twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,21 +19,21 @@ use super::{reply, scripts};
 use crate::broker::Unavailable;
 use crate::metrics::Metrics;
 
-/// Time to connect.
+/// Time limit for connecting.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Time for one answer. Redis with AOF `always` waits for its disk.
+/// Time limit for one answer. Redis with AOF `always` waits for its disk.
 const ANSWER: Duration = Duration::from_secs(3);
-/// A caller with less time than this cannot tell a dead connection from a slow one.
+/// Shortest wait after which a connection without an answer is taken for dead and not for slow.
 const FAIR: Duration = Duration::from_secs(1);
-/// Time for all attempts together.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time limit for all attempts together.
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Interval at which refusals with one code are logged.
 const LOG_AGAIN: Duration = Duration::from_mins(1);
-/// The answer of a Redis that has not our scripts.
+/// The error code of a Redis that has not the scripts.
 const FORGOTTEN: &str = "NOSCRIPT";
-/// Answers after which the same command may succeed on another connection, or later.
+/// Error codes after which the same command may succeed on another connection, or later.
 const PASSING: [&str; 7] =
     ["LOADING", "MASTERDOWN", "READONLY", FORGOTTEN, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
 
@@ -82,7 +82,7 @@ impl Connector {
         Self { client, runtime, metrics, refusals: Arc::default() }
     }
 
-    /// A link of that name. It connects with its first command.
+    /// A link with this name. It connects with its first command.
     pub(crate) fn link(&self, name: &str) -> Link {
         Link {
             connector: self.clone(),
@@ -92,7 +92,7 @@ impl Connector {
         }
     }
 
-    /// Opens a connection that has our scripts.
+    /// Opens a connection and loads the scripts.
     pub(crate) async fn open(
         &self,
         name: &str,
@@ -130,9 +130,9 @@ struct LinkState {
 }
 
 impl Link {
-    /// Sends commands until they are answered, for [`PATIENCE`]. None of the answers is an error.
+    /// Sends commands until they are answered, for [`REQUEST_TIMEOUT`]. None of the answers is an error.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         loop {
             if let Ok(answers) = self.attempt_until(deadline, commands).await {
                 // Redis would refuse the same command again at once.
@@ -145,14 +145,14 @@ impl Link {
         }
     }
 
-    /// Sends commands once. Each has an answer, which may be an error of that command alone.
+    /// Sends commands once. Each has an answer, which may be an error.
     pub(crate) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
         self.attempt_until(Instant::now() + CONNECT + ANSWER, commands).await
     }
 
     /// Sends commands once, and waits until `deadline` for their answers.
     ///
-    /// A caller with a timeout of its own would only stop waiting, and leave a dead connection in place.
+    /// A caller with a timeout of its own would stop waiting and leave a dead connection in place.
     pub(crate) async fn attempt_until(
         &self,
         deadline: Instant,
@@ -182,8 +182,8 @@ impl Link {
         Err(Broken)
     }
 
-    /// Logs that Redis refuses commands, once in a while: every message may be refused. Missing scripts are no refusal:
-    /// the next connection loads them.
+    /// Logs that Redis refuses commands, at most once in [`LOG_AGAIN`] for each code, since every message may be refused.
+    /// Missing scripts are no refusal: the next connection loads them.
     fn log_refusal(&self, answers: &[Value]) {
         let refusal = answers.iter().find_map(|answer| match answer {
             Value::ServerError(error) if error.code() != FORGOTTEN => Some(error),

@@ -1,7 +1,7 @@
-//! Connections to Redis, and the formats of what is sent on them.
+//! Connections to Redis, and the formats of commands and announcements.
 //!
 //! [`link`] is a connection for commands, [`subscriptions`] the one for announcements, [`health`] the probe of both.
-//! [`keys`] names everything in Redis, [`scripts`] lists the Lua scripts, [`reply`] reads answers and [`wire`]
+//! [`keys`] has the names of keys and channels, [`scripts`] the Lua scripts, [`reply`] reads answers and [`wire`]
 //! announcements. No file here knows rooms, logs or members.
 
 pub(crate) mod health;
@@ -64,7 +64,7 @@ impl Transport {
         self.commands.ask(commands).await
     }
 
-    /// Sends commands whose failure does no harm, and does not wait for the answer.
+    /// Sends commands whose failure is harmless, and does not wait for the answer.
     pub(crate) fn send_in_background(self: &Arc<Self>, commands: Pipeline) {
         let transport = self.clone();
         self.runtime.spawn(async move {

@@ -1,7 +1,7 @@
 //! Lua scripts, which Redis executes as one step.
 //!
-//! Each connection loads all scripts when it begins, so they are called by their digest. A Redis that was started again
-//! has forgotten them, and its connections have ended.
+//! Each connection loads all scripts when it opens, so they are called by their digest. A restarted Redis has forgotten
+//! them, but its connections have ended too.
 //!
 //! To add a script:
 //! 1. A file in `scripts/`. Its head names KEYS, ARGV and the result. All keys have one hash tag. Everything that may

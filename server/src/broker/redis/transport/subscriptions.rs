@@ -1,8 +1,8 @@
-//! The one connection on which an instance receives announcements.
+//! The connection on which an instance receives announcements.
 //!
-//! The [`Receiver`] lists the channels; changes to that list are sent in order, many at a time. When the connection
-//! breaks it is replaced, and all channels are subscribed to again. Announcements in between are lost, so the receiver
-//! then compares everything with Redis. Receiving never waits.
+//! The [`Receiver`] lists the channels; changes of the list are sent in order, many at a time. When the connection
+//! breaks, it is replaced and all channels are subscribed to again. Announcements in between are lost, so the receiver
+//! then compares its state with Redis. Receiving never waits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::link::Connector;
 use super::reply;
 
-/// Time to connect, and time for Redis to confirm subscriptions.
+/// Time limit for connecting, and for the confirmation of subscriptions.
 const ANSWER: Duration = Duration::from_secs(2);
 /// Pause between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -28,19 +28,19 @@ const CHANNELS: usize = 500;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subscription {
     pub(crate) number: u64,
-    /// A time not later than its begin.
+    /// A time not later than the start of the subscription.
     pub(crate) since: Instant,
 }
 
-/// The user of the subscriptions.
+/// The receiver of announcements.
 pub(crate) trait Receiver: Send + Sync + 'static {
     /// Sharded channels to subscribe to.
     fn channels(&self) -> Vec<Arc<str>>;
     /// A plain channel to subscribe to.
     fn plain_channel(&self) -> Option<Arc<str>>;
-    /// Takes what was published on a sharded channel.
+    /// Takes a publication of a sharded channel.
     fn on_announcement(&self, channel: &str, payload: &str);
-    /// Takes what was published on the plain channel.
+    /// Takes a publication of the plain channel.
     fn on_plain(&self, payload: &str, subscription: Subscription);
     /// The connection was replaced: announcements may be lost.
     fn on_reconnect(&self);
@@ -53,12 +53,12 @@ enum Change {
     Unsubscribe(Arc<str>),
 }
 
-/// Changes of channels that are still to be made.
+/// The queue of changes of channels.
 pub(crate) struct Subscriptions {
     connector: Connector,
     changes: Mutex<Vec<Change>>,
     changed: Notify,
-    /// The connection is to be replaced.
+    /// Notified when the connection must be replaced.
     broken: Notify,
 }
 
@@ -78,7 +78,7 @@ impl Subscriptions {
         self.change(Change::Unsubscribe(channel.clone()));
     }
 
-    /// Replaces the connection, if there is one. The next one is not to blame.
+    /// Replaces the current connection, if there is one.
     pub(crate) fn reconnect(&self) {
         self.broken.notify_waiters();
     }
@@ -92,7 +92,7 @@ impl Subscriptions {
         std::mem::take(&mut *self.changes.lock())
     }
 
-    /// Puts changes back that were not made. Those without a waiting caller are dropped: the receiver's list has them.
+    /// Puts unfinished changes back. Those without a waiting caller are dropped: the receiver's list has them.
     fn put_back(&self, mut changes: Vec<Change>) {
         changes.retain(|change| matches!(change, Change::Subscribe(_, done) if !done.is_closed()));
         self.changes.lock().splice(0..0, changes);
@@ -135,7 +135,7 @@ impl Subscriptions {
         };
         let config = AsyncConnectionConfig::new().set_push_sender(listener);
         let opening = self.connector.open("realtime-subscriber", config);
-        // The receiver's list has the changes so far. Later ones are made again by `serve`, which does no harm.
+        // The receiver's list has the changes so far. `serve` repeats later ones, which is harmless.
         let changes = self.take();
         let connected = match timeout(ANSWER, opening).await {
             Ok(Ok(mut connection)) => subscribe_all(&**receiver, &mut connection).await.map(|()| connection),
@@ -149,7 +149,7 @@ impl Subscriptions {
         Some((connection, ended))
     }
 
-    /// Makes changes until the connection ends or is to be replaced.
+    /// Sends changes until the connection ends or must be replaced.
     async fn serve(&self, mut connection: MultiplexedConnection, ended: &Notify) {
         loop {
             tokio::select! {

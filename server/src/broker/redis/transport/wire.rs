@@ -16,11 +16,11 @@ pub(crate) enum Announced<'a> {
     Entry { epoch: Epoch, seq: Seq, id: EntryId, previous: Option<EntryId>, json: &'a str },
     /// A signal, which is not stored.
     Signal { skip: Skip, json: &'a str },
-    /// A user joined. `count` members are there now, among them `named`.
+    /// A user joined. The room has `count` members now, among them `named`.
     Joined { presence_version: u64, count: u64, user: UserId, named: Vec<UserId> },
     /// A user left.
     Left { presence_version: u64, count: u64, reason: LeaveReason, user: UserId },
-    /// Many users joined at once: the members have to be asked for.
+    /// Many users joined at once: the receiver has to read the members.
     Crowd { presence_version: u64 },
 }
 
@@ -153,9 +153,9 @@ mod tests {
             }
         }
 
-        /// Another version, or a program that publishes by hand, may announce any text.
+        /// Another version or another program may publish any text.
         #[test]
-        fn a_text_is_ignored_unless_it_is_the_announcement_of_what_is_read(
+        fn parsing_ignores_every_text_that_is_not_a_canonical_announcement(
             kind in "[esjlmx]?",
             fields in prop::collection::vec("[a-z0-9]{0,3}|01ARZ3NDEKTSV4RRFFQ69G5FAV|left", 0..8),
             any: String,

@@ -1,4 +1,4 @@
-//! Who is connected to this process, and in which rooms: for the engines that have no other.
+//! Members of rooms and counts of connections, for the engines of one process.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use realtime_shared::{LeaveReason, RoomName, UserId};
 use super::presence::MEMBERS_TO_OTHERS;
 use super::{Feed, Presence, RoomFilter, Signal};
 
-/// Users in rooms, and connections.
+/// Users in rooms, and the number of connections.
 #[derive(Default)]
-pub(super) struct People {
+pub(super) struct LocalPresence {
     rooms: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
     online: Mutex<Online>,
 }
@@ -22,8 +22,8 @@ struct Online {
     users: HashMap<UserId, usize>,
 }
 
-impl People {
-    /// A user comes into a room, and the feed is told. See [`Broker::enter`](super::Broker::enter).
+impl LocalPresence {
+    /// Adds a user to a room and announces the join. See [`Broker::enter`](super::Broker::enter).
     pub(super) fn enter(
         &self,
         feed: Option<Arc<dyn Feed>>,
@@ -34,7 +34,7 @@ impl People {
         let mut rooms = self.rooms.lock();
         let users = rooms.entry(room.clone()).or_default();
         let changed = users.insert(user.clone());
-        // Told with the lock held: in the order in which it happened.
+        // The lock is held: signals have the order of the changes.
         if let (true, Some(feed)) = (changed, feed) {
             let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
             feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, 0));
@@ -42,7 +42,7 @@ impl People {
         presence_of(Some(users), members, changed)
     }
 
-    /// A user leaves a room, and the feed is told. See [`Broker::leave`](super::Broker::leave).
+    /// Removes a user from a room and announces the leave. See [`Broker::leave`](super::Broker::leave).
     pub(super) fn leave(
         &self,
         feed: Option<Arc<dyn Feed>>,
@@ -62,12 +62,12 @@ impl People {
         left
     }
 
-    /// Who is in a room.
+    /// The presence of a room. See [`Broker::members`](super::Broker::members).
     pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
         presence_of(self.rooms.lock().get(room), members, false)
     }
 
-    /// How many users are in each room that the filter lets through and that has any.
+    /// Number of users in each room that has any and passes the filter.
     pub(super) fn counts(&self, filter: &RoomFilter) -> HashMap<RoomName, u64> {
         let rooms = self.rooms.lock();
         rooms
@@ -78,10 +78,10 @@ impl People {
     }
 
     /// Counts a connection. See [`Broker::connect`](super::Broker::connect).
-    pub(super) fn connect(&self, user: &UserId, most: usize) -> Option<u64> {
+    pub(super) fn connect(&self, user: &UserId, limit: usize) -> Option<u64> {
         let mut online = self.online.lock();
         let of_user = online.users.get(user).copied().unwrap_or(0);
-        if most > 0 && of_user >= most {
+        if limit > 0 && of_user >= limit {
             return None;
         }
         online.users.insert(user.clone(), of_user + 1);
@@ -89,7 +89,7 @@ impl People {
         Some(online.all)
     }
 
-    /// Counts it no more.
+    /// Removes a connection from the count. A surplus call has no effect.
     pub(super) fn disconnect(&self, user: &UserId) {
         let mut online = self.online.lock();
         if let Some(of_user) = online.users.get_mut(user) {
@@ -102,9 +102,9 @@ impl People {
     }
 }
 
-fn presence_of(members: Option<&BTreeSet<UserId>>, most: usize, changed: bool) -> Presence {
+fn presence_of(members: Option<&BTreeSet<UserId>>, limit: usize, changed: bool) -> Presence {
     Presence {
-        members: members.map(|all| all.iter().take(most).cloned().collect()).unwrap_or_default(),
+        members: members.map(|all| all.iter().take(limit).cloned().collect()).unwrap_or_default(),
         count: members.map_or(0, |all| all.len() as u64),
         changed,
         presence_version: 0,
