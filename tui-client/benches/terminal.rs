@@ -1,13 +1,13 @@
-//! What the client costs on a terminal, beside `irssi` and `weechat` (Debian), measured the same way.
+//! Cost of the client on a terminal, beside `irssi` and `weechat` (Debian), measured the same way.
 //!
 //! ```text
-//! stub server ─▶ client in a pseudo-terminal of 120 × 40 ─▶ this, which reads all of it and keeps the screen
+//! stub server ─▶ client in a pseudo-terminal of 120 × 40 ─▶ this program, which reads the output into a screen
 //! ```
 //!
-//! Each client joins one room, is told 10,000 messages as fast as it takes them, and is left alone then. The first
-//! screen counts from the start of the process to the first character that can be seen, ours with its connection;
-//! memory is what is resident after the flood; wake-ups are context switches of all its threads. Nothing is judged: the
-//! figures are for who reads them. Linux only: they are `/proc`'s.
+//! Each client joins one room, receives 10,000 messages as fast as it reads them, and is then left idle. The first screen
+//! is the time from the start of the process to the first visible character, for this client including its connection.
+//! Memory is resident memory after the flood. Wake-ups are context switches of all threads. The benchmark prints figures
+//! and judges nothing. Linux only, because it reads `/proc`.
 
 #[path = "terminal/chat.rs"]
 mod chat;
@@ -25,14 +25,14 @@ use client::{Client, Program};
 
 /// Messages of the flood.
 const MESSAGES: usize = 10_000;
-/// How long wake-ups are counted.
+/// Time in which wake-ups are counted.
 const QUIET: Duration = Duration::from_secs(10);
-/// Starts of which the first screen is the median.
+/// Number of starts; the first screen is their median.
 const STARTS: usize = 11;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// What was measured of a client.
+/// Figures of a client.
 struct Figures {
     first_screen: Duration,
     resident_before: u64,
@@ -45,7 +45,7 @@ struct Figures {
 
 fn main() -> ExitCode {
     if !cfg!(target_os = "linux") {
-        eprintln!("the figures are of /proc, which only Linux has");
+        eprintln!("the benchmark reads /proc, which only Linux has");
         return ExitCode::FAILURE;
     }
     println!(
@@ -84,7 +84,7 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// None where the program is not there.
+/// `None` if the program is not installed.
 fn measure(program: Program) -> Result<Option<Figures>, Failure> {
     if !program.is_installed() {
         return Ok(None);

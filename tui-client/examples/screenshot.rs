@@ -1,7 +1,7 @@
-//! Draws the README's picture: a screen of `--demo` as it is, as SVG.
+//! Draws the README's picture: a screen of `--demo` as SVG.
 //!
-//! `just screenshot` builds the client and runs this with it: a visitor comes, says something, and waits until somebody
-//! answers and somebody types. What the client then has on its terminal is drawn, cell by cell.
+//! `just screenshot` builds the client and runs this program with it. As a visitor it sends a message, and waits until
+//! somebody answers and somebody types. Then it draws the terminal's content cell by cell.
 //!
 //! `cargo run --example screenshot -- PROGRAM FILE`
 
@@ -20,17 +20,17 @@ use vt100::{Cell, Color, Parser};
 
 const COLUMNS: NonZeroU16 = NonZeroU16::new(110).expect("columns");
 const ROWS: NonZeroU16 = NonZeroU16::new(28).expect("rows");
-/// How long the people of the demo may take to say what is waited for.
+/// Longest wait for the people of the demo.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What the visitor asks, in the second room.
+/// Message of the visitor in the second room.
 const QUESTION: &str = "what does **`merge_ranges`** cost on your machine?";
 
-/// A cell, in units of the picture.
+/// Size of a cell, in units of the picture.
 const CELL: (f32, f32) = (8.4, 18.0);
 const FONT: &str = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace";
 const FOREGROUND: &str = "#d4d4d4";
 const BACKGROUND: &str = "#1b1d23";
-/// What terminals show for the 16 colours that have no value of their own.
+/// Values of the 16 colours, as a terminal may show them.
 const SIXTEEN: [&str; 16] = [
     "#3b4048", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#d4d4d4", "#7f848e",
     "#ff7b86", "#b5e890", "#ffd68a", "#7cc4ff", "#dd9cff", "#7fd8e2", "#ffffff",
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the visitor has before them in the end.
+/// Screen at the end of the visit.
 fn visit(program: &Path) -> Result<Parser, Box<dyn Error>> {
     let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
     let pty = native_pty_system().openpty(size)?;
@@ -87,13 +87,13 @@ fn wait(
     while !is_there(&screen.screen().contents()) {
         let bytes = output
             .recv_timeout(until.saturating_duration_since(Instant::now()))
-            .map_err(|_| format!("{what} did not come:\n{}", screen.screen().contents()))?;
+            .map_err(|_| format!("waited in vain for {what}:\n{}", screen.screen().contents()))?;
         screen.process(&bytes);
     }
     Ok(())
 }
 
-/// The screen as a drawing: a rectangle below each run of cells that has a background, and its text above.
+/// The screen as SVG: for each run of cells a rectangle if it has a background, and the text above it.
 fn picture(screen: &Parser) -> String {
     let (width, height) = (f32::from(COLUMNS.get()) * CELL.0, f32::from(ROWS.get()) * CELL.1);
     let mut svg = format!(
@@ -111,12 +111,12 @@ fn picture(screen: &Parser) -> String {
     svg
 }
 
-/// Cells beside each other that look alike.
+/// Adjacent cells of the same style.
 struct Run {
     column: u16,
     cells: u16,
     text: String,
-    /// Attributes of SVG, and the fill of the cells where it is not the screen's.
+    /// SVG attributes, and the background unless it is the screen's.
     style: (BTreeMap<&'static str, String>, Option<String>),
 }
 
@@ -130,7 +130,7 @@ fn runs(screen: &Parser, row: u16) -> Vec<Run> {
         let cells = if cell.is_wide() { 2 } else { 1 };
         let style = style(cell);
         match runs.last_mut() {
-            // A wide character or a sign is drawn by itself: fonts do not keep to the grid there.
+            // A wide character or a sign is drawn separately, because fonts do not keep to the grid there.
             Some(run) if run.style == style && text.is_ascii() && run.text.is_ascii() => {
                 run.text.push_str(text);
                 run.cells += cells;

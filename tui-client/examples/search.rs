@@ -1,4 +1,4 @@
-//! What a key of a search costs in a room that holds as much as it may.
+//! Cost of a key press in a search in a room with the most messages that a client holds.
 //!
 //! `cargo run --release --example search`
 
@@ -14,7 +14,7 @@ use realtime_tui::app::{Input, Model, Msg, Now, update};
 use realtime_tui::net::Event;
 
 const NOW: Now = Now { mono: Duration::ZERO, wall: Timestamp::from_millis(1_795_378_680_000) };
-/// What is said, over and over: plain words, markup, letters beyond ASCII, an address.
+/// Texts of the messages: plain words, markup, letters beyond ASCII, an address.
 const SAID: [&str; 5] = [
     "the build is green again, and the deployment goes out at four",
     "did **anybody** look at `merge_ranges`? it takes *ages*",
@@ -22,7 +22,7 @@ const SAID: [&str; 5] = [
     "see https://example.org/some/where/else#and-on for the rest of it",
     "功夫就是時間。這是一條很長的消息，需要換行顯示 👩\u{200d}🚀",
 ];
-/// What is looked for, a key after the other.
+/// Query, typed key by key.
 const QUERY: &str = "the rest";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("a step: {:?}", press(&mut model, KeyCode::Up, KeyModifiers::NONE));
     let took = hear(&mut model, &room, HELD as u64 + 1)?;
-    println!("a message that comes: {took:?}, {:?}", model.pane().search_result());
+    println!("a new message: {took:?}, {:?}", model.pane().search_result());
     Ok(())
 }
 

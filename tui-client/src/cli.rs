@@ -10,5 +10,5 @@ mod shell;
 
 pub use args::{Answer, Args, Command, ConfigQuestion, Looks};
 pub use connection::Connection;
-pub use pipe::{Place, SendArgs, TailArgs};
+pub use pipe::{RoomArgs, SendArgs, TailArgs};
 pub use shell::ManArgs;

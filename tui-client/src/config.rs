@@ -1,4 +1,4 @@
-//! The configuration as checked: past [`Config::check`] nothing of it is looked at again.
+//! Checked configuration: after [`Config::check`] nothing is checked again.
 
 mod bearer;
 mod command;
@@ -18,37 +18,37 @@ use bearer::{fixed, from_file};
 pub use error::ConfigError;
 pub use file::ConfigFile;
 
-/// All that the client has to know before it starts.
+/// Everything that the client needs to start.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The server and the token.
+    /// Server and token.
     pub net: net::Config,
-    /// The server's address, for messages.
+    /// Address of the server, for messages.
     pub url: String,
-    /// Rooms to be in, each once; the first one is shown.
+    /// Rooms to join, without duplicates; the first one is shown.
     pub rooms: Vec<RoomName>,
-    /// Where it is kept how far rooms are read. None: it is not.
-    pub state: Option<state::Place>,
-    /// How the client looks and behaves.
+    /// Location of the read positions. `None`: they are not stored.
+    pub state: Option<state::StateLocation>,
+    /// Appearance and behaviour.
     pub settings: Settings,
-    /// What the user should know of the file.
+    /// Faults of the file, to show the user.
     pub warnings: Vec<String>,
 }
 
-/// The server and the bearer of the token: what every command needs.
+/// Server and token: the part that every command needs.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// The server and the token.
+    /// Server and token.
     pub net: net::Config,
-    /// The server's address, for messages.
+    /// Address of the server, for messages.
     pub url: String,
-    /// Whom the token is for, where it says that.
+    /// Subject of the token, if it names one.
     pub user: Option<UserId>,
 }
 
 impl Config {
-    /// Checks what was written, on the command line before the environment before `file`; `variable` reads the
-    /// environment. A `token_command` is run.
+    /// Checks the arguments. The command line precedes the environment, which `variable` reads, and that precedes `file`.
+    /// Runs a `token_command`.
     pub fn check(
         args: &Args,
         file: &ConfigFile,
@@ -63,7 +63,7 @@ impl Config {
         let rooms = if args.rooms.is_empty() { settings.rooms.clone() } else { rooms(&args.rooms)? };
         let Server { net, url, user } = Server::check(&args.connection, &settings, set)?;
         let directory = state::directory(set).filter(|_| settings.state && !args.no_state);
-        let state = directory.zip(user).map(|(directory, user)| state::Place {
+        let state = directory.zip(user).map(|(directory, user)| state::StateLocation {
             directory,
             server: url.clone(),
             user,
@@ -73,7 +73,7 @@ impl Config {
 }
 
 impl Server {
-    /// Checks what was written; `set` reads the environment, where an empty variable counts as none.
+    /// Checks the arguments. `set` reads the environment; an empty variable counts as unset.
     pub(crate) fn check(
         connection: &Connection,
         settings: &Settings,
@@ -99,7 +99,7 @@ impl Server {
     }
 }
 
-/// The rooms that were named with `--room`, each once.
+/// The rooms of `--room`, without duplicates.
 fn rooms(names: &[String]) -> Result<Vec<RoomName>, ConfigError> {
     let mut rooms: Vec<RoomName> = Vec::new();
     for name in names {
@@ -111,7 +111,7 @@ fn rooms(names: &[String]) -> Result<Vec<RoomName>, ConfigError> {
     Ok(rooms)
 }
 
-/// The room that was named with `--room`.
+/// The room of `--room`.
 pub(crate) fn room(name: &str) -> Result<RoomName, ConfigError> {
     let room = RoomName::new(name).map_err(|error| ConfigError::Room(name.to_owned(), error))?;
     if room.is_reserved() { Err(ConfigError::ReservedRoom(name.to_owned())) } else { Ok(room) }
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// The address of a server on this host, with its path.
+    /// Complete address of a server on this host.
     const DEFAULT_URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
 
     fn args(arguments: &[&str]) -> Args {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_a_room_and_nothing_else_are_enough() {
+    fn a_token_and_a_room_suffice() {
         let config =
             check(&["--token", "a.b.c", "--room", "chat", "--room", "dev", "--room", "chat"]).expect("good");
         assert_eq!(config.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["chat", "dev"]);
@@ -152,11 +152,11 @@ mod tests {
         let looks = args(&["--theme", "16", "--ascii"]);
         let config = Config::check(&looks, &ConfigFile::default(), variable).expect("good");
         let Settings { theme, ascii, .. } = config.settings;
-        assert_eq!((theme, ascii), (Theme::Sixteen, true), "who says it knows better");
+        assert_eq!((theme, ascii), (Theme::Sixteen, true), "arguments override the environment");
     }
 
     #[test]
-    fn the_command_line_goes_before_the_environment_before_the_file() {
+    fn the_command_line_precedes_the_environment_and_the_file() {
         let text = b"url = 'ws://file/ws'\nrooms = ['file']\ntoken_command = 'exit 1'\nstate = false\ntheme = 'none'";
         let file = ConfigFile::of(text);
         let environment = |name: &str| match name {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_kept_for_the_user_of_the_token() {
+    fn positions_are_stored_for_the_subject_of_the_token() {
         let alice = "e30.eyJzdWIiOiJhbGljZSIsImV4cCI6MX0.c2ln";
         let home = |name: &str| (name == "HOME").then(|| "/home/a".to_owned());
         let state = |arguments: &[&str], variable: fn(&str) -> Option<String>| {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_one_line_that_says_what_to_do() {
+    fn an_error_is_one_line_with_the_remedy() {
         for (arguments, part) in [
             (&[][..], "no token"),
             (&["--token", "a.b.c", "--token-file", "x"], "exclude each other"),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_is_for_its_owner_alone() {
+    fn a_token_file_readable_by_others_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("token");
         fs::write(&path, "a.b.c\n").expect("written");

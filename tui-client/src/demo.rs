@@ -1,14 +1,14 @@
-//! `--demo`: a server and a few lively users inside this process.
+//! `--demo`: a server and a few simulated users inside this process.
 //!
 //! ```text
 //!  script ─▶ writer ─▶ director ─▶ driver ─▶ a net client for each person ─▶ server
-//!  talk      lines     who, when    │
-//!                         ▲─────────┘ what the visitor does             ▲
+//!  talk      lines     cues          │
+//!                         ▲─────────┘ events of the visitor              ▲
 //!                                       the visitor ─▶ proxy ────────────┘ /net
 //! ```
 //!
-//! [`start`] gives what a client needs to be the visitor. All of it is the real thing: the server has a port, and the
-//! people are clients that connect to it. It runs on threads of its own until the [`Demo`] is dropped.
+//! [`start`] returns the data that a client needs to be the visitor. Nothing is mocked: the server listens on a port, and
+//! the people are clients that connect to it. The demo runs on its own threads until the [`Demo`] is dropped.
 
 mod cast;
 mod director;
@@ -40,24 +40,22 @@ use network_fault::NetworkFault;
 pub use network_fault::{EXTENSIONS, UNAVAILABLE};
 use time::Time;
 
-/// How long the tokens are good: longer than anybody watches.
+/// Lifetime of the tokens, longer than any demo.
 const TOKEN_TTL: Duration = Duration::from_hours(365 * 24);
-/// How long the rooms may take until they have a past. It is a small part of a second.
+/// Time limit for the start. The history of the rooms takes a small part of a second.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running demo. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Demo {
-    /// The visitor's address of the server.
+    /// Address of the proxy, for the visitor.
     pub url: String,
-    /// The visitor's token.
     pub token: String,
-    /// Rooms to be in, the first one to be shown. Each of them has a past already.
+    /// Rooms to join; the first one is shown. Each has a history.
     pub rooms: Vec<RoomName>,
     faults: watch::Sender<NetworkFault>,
-    // In this order: the people go before their server.
+    // Drop order: the people disconnect before their server stops.
     _people: People,
-    _server: Inside,
+    _server: RunningServer,
 }
 
 impl Demo {
@@ -73,66 +71,66 @@ impl Demo {
     }
 }
 
-/// Why there is no demo.
+/// Error of the start of a demo.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The system has no randomness for a secret.
+    /// The system provides no randomness for the secret.
     #[error("the demo has no secret: {0}")]
     Secret(getrandom::Error),
-    /// The system gives no port or no thread.
+    /// The system provides no port or no thread.
     #[error("the demo's server cannot start: {0}")]
     Server(#[from] io::Error),
-    /// Its people did not come.
+    /// The users did not connect in time.
     #[error("the demo's users cannot reach its server")]
     Silent,
 }
 
-/// Starts a server on a free port of this host, and its people. Returns when they are there and have talked a little.
+/// Starts a server on a free port of this host, and its users. Returns when the rooms have a history.
 #[expect(clippy::missing_panics_doc, reason = "it cannot happen: what is unwrapped is made of constants")]
 pub fn start() -> Result<Demo, DemoError> {
     let mut secret = [0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(DemoError::Secret)?;
-    let secret = Secret::new(&secret).expect("as long as secrets have to be");
+    let secret = Secret::new(&secret).expect("a secret of the required length");
     let time = Time::default();
     let config = ServerConfig { workers: 1, clock: time.clock(), ..ServerConfig::new(secret.clone()) };
     let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
     let server_address = server.addresses()[0];
     let clients = PEOPLE.map(|person| {
         net::Config::new(&url(server_address), token(&secret, person))
-            .expect("an address that was made just above")
+            .expect("the address of a listener is valid")
     });
     let (faults, faults_now) = watch::channel(NetworkFault::Off);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let visitors_address = listener.local_addr()?;
-    let way = Way { listener, server: server_address, faults: faults_now };
-    let people = People::start(clients, time, way)?;
+    let proxy_task = ProxyTask { listener, server: server_address, faults: faults_now };
+    let people = People::start(clients, time, proxy_task)?;
     Ok(Demo {
         url: url(visitors_address),
         faults,
         token: token(&secret, VISITOR),
         rooms: ROOMS.map(room_name).into(),
         _people: people,
-        _server: Inside(server),
+        _server: RunningServer(server),
     })
 }
 
-/// The server, which has no `Debug` form.
-struct Inside(#[expect(dead_code, reason = "it is held, and ends when it is dropped")] Server);
+/// The server, with the `Debug` form that it lacks.
+struct RunningServer(#[expect(dead_code, reason = "it is held, and ends when it is dropped")] Server);
 
-impl std::fmt::Debug for Inside {
+impl std::fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Server")
     }
 }
 
-/// The visitor's way to the server.
-struct Way {
+/// Connection of the visitor to the server, through the proxy.
+struct ProxyTask {
     listener: TcpListener,
     server: SocketAddr,
     faults: watch::Receiver<NetworkFault>,
 }
 
-impl Way {
+impl ProxyTask {
     async fn run(self) -> io::Result<()> {
         self.listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
@@ -140,7 +138,7 @@ impl Way {
     }
 }
 
-/// The thread that the people and the visitor's way run on.
+/// Thread of the users and the proxy.
 #[derive(Debug)]
 struct People {
     stop: Option<oneshot::Sender<()>>,
@@ -148,8 +146,12 @@ struct People {
 }
 
 impl People {
-    /// Returns when the rooms have a past.
-    fn start(clients: [net::Config; PEOPLE.len()], time: Time, way: Way) -> Result<Self, DemoError> {
+    /// Returns when the rooms have a history.
+    fn start(
+        clients: [net::Config; PEOPLE.len()],
+        time: Time,
+        proxy_task: ProxyTask,
+    ) -> Result<Self, DemoError> {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -157,8 +159,8 @@ impl People {
             runtime.block_on(async {
                 tokio::select! {
                     () = driver::run(clients, time, fastrand::u64(..), ready) => {}
-                    // Without a way there is no demo.
-                    _ = way.run() => {}
+                    // The demo ends with its proxy.
+                    _ = proxy_task.run() => {}
                     _ = stopped => {}
                 }
             });
@@ -172,7 +174,7 @@ impl People {
 impl Drop for People {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // Whether it panicked or not, it is over.
+        // A panic of the thread does not matter any more.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -201,10 +203,10 @@ mod tests {
     use crate::net::{Command, ConnectionState, Event, Events};
     use realtime_shared::{ServerEvent, Typing};
 
-    /// The next event that `wanted` makes something of. If none comes, the test does not end.
+    /// The next value that `wanted` makes of an event. Waits for ever if none comes.
     async fn next<T>(events: &mut Events, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
         loop {
-            if let Some(found) = wanted(events.recv().await.expect("the demo goes on")) {
+            if let Some(found) = wanted(events.recv().await.expect("the demo runs")) {
                 return found;
             }
         }
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_visitor_finds_rooms_with_a_past_and_is_greeted() {
+    async fn rooms_have_a_history_and_people_type_and_send() {
         let demo = start().expect("a demo");
         let (handle, mut events) = net::connect(net::Config::new(&demo.url, &*demo.token).expect("good"));
         next(&mut events, |event| match event {
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn dropped_it_is_gone() {
+    fn a_dropped_demo_closes_its_port() {
         let demo = start().expect("a demo");
         let address = demo.url.trim_start_matches("ws://").to_owned();
         drop(demo);

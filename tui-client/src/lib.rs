@@ -1,9 +1,12 @@
-//! Rooms in a terminal: the client of realtime, and the parts that it is made of.
+//! Terminal client of realtime.
 //!
-//! [`net`] is the reconnecting client, a crate of its own for bots as well. [`app`] is what the user has and
-//! does, pure. [`ui`] draws it. [`state`] keeps some of it for the next start. [`settings`] are what the user's file
-//! says. [`runtime`] connects them with the [`terminal`]; [`pipe`] does without. Whatever others wrote goes through
-//! [`sanitize`] before it is shown, and [`markup`] says what it means.
+//! - [`net`]: the reconnecting client, a crate of its own that bots use as well.
+//! - [`app`]: the state of the user and its updates, pure.
+//! - [`ui`]: draws `app`.
+//! - [`state`]: files that outlive the process, such as read positions.
+//! - [`settings`]: the user's configuration file.
+//! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
+//! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it.
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! Arguments → configuration → [`realtime_tui::runtime`], or a plan → [`realtime_tui::pipe`] → exit code.
+//! The binary: arguments → configuration → [`realtime_tui::runtime`] or [`realtime_tui::pipe`] → exit code.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -15,11 +15,11 @@ use realtime_tui::settings;
 use realtime_tui::state::unsent;
 use realtime_tui::terminal;
 
-const NO_TERMINAL: &str = "not a terminal: standard input and output have to be one; \
-    `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
+const NO_TERMINAL: &str = "not a terminal: standard input and output must be one; \
+    `realtime-tui tail` and `realtime-tui send` work without a screen (--help explains)";
 
-const DUMB: &str = "no screen can be drawn on a terminal that is dumb (TERM=dumb); \
-    `realtime-tui tail` and `realtime-tui send` do without (--help explains)";
+const DUMB: &str = "a dumb terminal (TERM=dumb) cannot show a screen; \
+    `realtime-tui tail` and `realtime-tui send` work without a screen (--help explains)";
 
 fn main() -> ExitCode {
     let args = match Args::read(std::env::args_os()) {
@@ -30,10 +30,10 @@ fn main() -> ExitCode {
         Err(Answer::Wrong(line)) => return fail(2, &line),
     };
     match args.command {
-        Some(Command::Tail(args)) => without_screen(&args.place.connection, |file| {
+        Some(Command::Tail(args)) => without_screen(&args.target.connection, |file| {
             TailPlan::check(&args, &file.settings, variable).map(pipe::tail)
         }),
-        Some(Command::Send(args)) => without_screen(&args.place.connection, |file| {
+        Some(Command::Send(args)) => without_screen(&args.target.connection, |file| {
             SendPlan::check(&args, &file.settings, variable).map(pipe::send)
         }),
         Some(Command::Completions(args)) => print(&realtime_shell::completions(Args::command(), args.shell)),
@@ -62,19 +62,19 @@ fn without_screen(
     }
 }
 
-/// The user's file. What is wrong in it is told at once: whatever ends the program may follow from it.
+/// Loads the user's file. Prints its warnings at once, because they may explain a later failure.
 fn config_file(connection: &Connection) -> Result<ConfigFile, ExitCode> {
     let file = ConfigFile::load(connection.config.as_deref(), variable)
         .map_err(|error| fail(2, &error.to_string()))?;
     for warning in file.warnings() {
-        tell(&warning);
+        report(&warning);
     }
     Ok(file)
 }
 
 fn check_config(connection: &Connection) -> ExitCode {
     match ConfigFile::load(connection.config.as_deref(), variable) {
-        Ok(file) if file.faults.is_empty() => print(format!("{}\n", file.praise()).as_bytes()),
+        Ok(file) if file.faults.is_empty() => print(format!("{}\n", file.no_faults_line()).as_bytes()),
         Ok(file) => {
             print(file.report().as_bytes());
             ExitCode::from(2)
@@ -83,7 +83,7 @@ fn check_config(connection: &Connection) -> ExitCode {
     }
 }
 
-/// Whoever reads it may stop in the middle.
+/// Prints to standard output. A reader that closes the pipe early is not an error.
 fn print(text: &[u8]) -> ExitCode {
     let mut output = std::io::stdout();
     match output.write_all(text).and_then(|()| output.flush()) {
@@ -94,7 +94,7 @@ fn print(text: &[u8]) -> ExitCode {
     }
 }
 
-#[cfg_attr(not(feature = "demo"), expect(clippy::needless_pass_by_value, reason = "a demo takes them"))]
+#[cfg_attr(not(feature = "demo"), expect(clippy::needless_pass_by_value, reason = "the demo changes them"))]
 fn with_screen(args: Args) -> ExitCode {
     #[cfg(feature = "demo")]
     let (args, demo) = match with_demo(args) {
@@ -122,9 +122,9 @@ fn with_screen(args: Args) -> ExitCode {
     if terminal::is_dumb(&std::env::var("TERM").unwrap_or_default()) {
         return fail(2, DUMB);
     }
-    let state = config.state.as_ref().map(|place| place.directory.clone());
+    let state = config.state.as_ref().map(|location| location.directory.clone());
     let end = runtime::start(config, extensions);
-    tell_unsent(&end, state.as_deref());
+    report_unsent(&end, state.as_deref());
     exit_code(end.outcome)
 }
 
@@ -135,13 +135,13 @@ fn exit_code(outcome: Outcome) -> ExitCode {
         Outcome::Rejected(line) => fail(3, &line),
         Outcome::Unreachable(line) => fail(4, &line),
         Outcome::NotStored => ExitCode::from(5),
-        // The panic said what it is.
+        // The panic hook has printed the panic.
         Outcome::Panicked => ExitCode::from(101),
         Outcome::Signal(number) => ExitCode::from(128_u8.saturating_add(number)),
     }
 }
 
-/// Starts the demo where it is asked for, and lets the arguments be its visitor's. It lasts until it is dropped.
+/// Starts the demo if it was requested, and points the arguments at it. It runs until it is dropped.
 #[cfg(feature = "demo")]
 fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     if !args.demo {
@@ -157,33 +157,33 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     Ok((args, Some(demo)))
 }
 
-/// Prints what would be lost otherwise. Where the terminal is gone, or about to go, it is kept in the directory of the
-/// state.
-fn tell_unsent(end: &End, state: Option<&Path>) {
+/// Prints texts that were not sent. If the terminal is gone or closing, saves them in the directory of the state as
+/// well.
+fn report_unsent(end: &End, state: Option<&Path>) {
     if end.unsent.is_empty() {
         return;
     }
     let lines = end.unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
     let lines: String = lines.collect();
-    let text = format!("realtime-tui: what you wrote and is not sent:\n{lines}");
-    let is_told = std::io::stderr().write_all(text.as_bytes()).is_ok();
-    if is_told && !end.outcome.is_hangup() {
+    let text = format!("realtime-tui: not sent:\n{lines}");
+    let is_reported = std::io::stderr().write_all(text.as_bytes()).is_ok();
+    if is_reported && !end.outcome.is_hangup() {
         return;
     }
     let Some(directory) = state else { return };
     let text = format!("{}\n{lines}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M"));
     match unsent::keep(directory, &text) {
-        Ok(path) => tell(&format!("it is kept in {}", path.display())),
-        Err(error) => tell(&format!("it cannot be kept in {}: {error}", directory.display())),
+        Ok(path) => report(&format!("these texts are saved in {}", path.display())),
+        Err(error) => report(&format!("these texts cannot be saved in {}: {error}", directory.display())),
     }
 }
 
 fn fail(code: u8, line: &str) -> ExitCode {
-    tell(line);
+    report(line);
     ExitCode::from(code)
 }
 
-fn tell(line: &str) {
-    // Where standard error is gone, nobody can be told.
+fn report(line: &str) {
+    // If standard error is closed, the line is lost.
     let _ = writeln!(std::io::stderr(), "realtime-tui: {line}");
 }

@@ -1,23 +1,23 @@
-//! What a text means: emphasis, code, quotes and links, found in what [`sanitize`](crate::sanitize) let through.
+//! Markup of a message text: emphasis, code, quotes and links in text that [`sanitize`](crate::sanitize) has cleaned.
 //!
-//! It is a small markdown, the part of it that people type in a chat:
+//! The syntax is the part of Markdown that people type in a chat:
 //!
 //! | typed | shown |
 //! | --- | --- |
 //! | `**bold**`, `*italic*`, `_italic_` | without the marks |
 //! | `` `code` ``, also with more backticks | its text, exactly |
-//! | a line of three backticks, lines, another one | a block of code, exactly; what follows the first three is its title |
+//! | a line of three backticks, lines, another one | a block of code, unchanged; text behind the first three is its title |
 //! | `> text` | a quote, a line long |
 //! | `https://…`, `http://…`, `mailto:…` | a link |
 //!
-//! What comes out holds:
-//! - it borrows from the text: a mark is left out where it has its counterpart in the same line, and nothing else is.
-//!   What is not closed stays as it was typed, and so do `snake_case`, `2*3*4`, `src/*` and a mark after a backslash;
-//! - a span begins and ends between two graphemes of the text;
-//! - a link shows where it goes. `[text](address)` is no mark: it would not.
+//! Invariants:
+//! - Spans borrow from the text. A mark is removed if its counterpart is in the same line; everything else stays.
+//!   Unclosed marks stay, and so do `snake_case`, `2*3*4`, `src/*` and a mark after a backslash.
+//! - A span begins and ends between two graphemes of the text.
+//! - A link shows its address. `[text](address)` is not supported, as it would hide the address.
 //!
-//! The work is linear in the text. Nothing is kept: who draws a message parses it. A new mark: a variant of `Mark` in
-//! `inline` and an arm where the line is read, or a variant of [`Part`] for what takes whole lines.
+//! The work is linear in the text. Nothing is cached: each drawing of a message parses it. To add a mark, add a variant of
+//! `EmphasisMark` in `inline` and read it there, or a variant of [`Part`] for a mark of whole lines.
 
 mod address;
 mod find;
@@ -30,7 +30,7 @@ pub use address::Target;
 pub use find::Pattern;
 pub use mention::mentions;
 pub use parse::{Markup, write_action};
-pub use span::{Kind, Part, Span, end, graphemes};
+pub use span::{Part, Span, SpanKind, end, graphemes};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -3,23 +3,23 @@
 //! `start` makes the first attempt to connect before it takes the terminal: if the server is not there, or does not take
 //! the token, a line reports it and the terminal has not changed. `session` is the loop after that.
 
-mod asking;
+mod background_query;
 mod browser;
 mod clock;
+mod command_queue;
 mod editor;
 mod extensions;
-mod first;
+mod first_attempt;
 mod input;
-mod keeper;
+mod mark_saver;
+mod notifier;
 mod outcome;
-mod queue;
 mod screen;
 mod session;
 mod signals;
 mod start;
-mod tell;
 
 pub use extensions::{Extensions, Hook};
-pub(crate) use first::{First, verdict};
+pub(crate) use first_attempt::{FirstAttempt, verdict};
 pub use outcome::{End, Outcome};
 pub use start::start;

@@ -1,18 +1,18 @@
-//! Remote text → what may be shown.
+//! Sanitizer: remote text → text that is safe to show.
 //!
-//! Every string that somebody else wrote (a text, a name, an error) becomes a [`Line`] or a [`Block`] before the
-//! model keeps it, and the screen takes nothing else. Only this module makes them.
+//! Every remote string (a text, a name, an error) becomes a [`Line`] or a [`Block`] before the model stores it, and the
+//! screen takes nothing else. Only this module creates them.
 //!
-//! What comes out holds:
-//! - no control character but a block's newline. A complete escape sequence becomes one U+FFFD, so does a control
-//!   that stands alone; the text after an unfinished sequence is not swallowed;
-//! - no bidi mark, override or isolate, no line separator, tag, filler, soft hyphen, variation selector (ratatui
-//!   0.30.2 draws U+FE0F wrongly) or other invisible character; they are left out;
-//! - no zero-width character but combining marks and a joiner between two emoji;
-//! - no grapheme of more than [`CLUSTER_CHARS`] characters, or with more than [`MARKS`] marks in a row;
-//! - at most [`LINE_CHARS`] or [`BLOCK_CHARS`] characters.
+//! Invariants of the result:
+//! - It contains no control character except the newlines of a block. A complete escape sequence and a single control
+//!   become one U+FFFD each; the text after an unfinished sequence stays.
+//! - It contains no bidi mark, override or isolate, line separator, tag, filler, soft hyphen, variation selector
+//!   (ratatui 0.30.2 draws U+FE0F wrongly) or other invisible character; they are removed.
+//! - Its only zero-width characters are combining marks, and a joiner between two emoji.
+//! - A grapheme has at most [`CLUSTER_CHARS`] characters, and at most [`MARKS`] marks in a row.
+//! - It has at most [`LINE_CHARS`] or [`BLOCK_CHARS`] characters.
 //!
-//! To clean what is clean changes nothing: each character is judged by what was kept before it, and by nothing else.
+//! Sanitizing is idempotent: the decision about a character depends only on the characters kept before it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,48 +21,47 @@ use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
-/// Combining marks in a row that a base keeps: Vietnamese needs two, Hebrew with points and accents four.
+/// Most combining marks in a row on a base: Vietnamese needs two, Hebrew with points and accents four.
 pub const MARKS: usize = 4;
-/// Characters that one grapheme keeps: a Sanskrit conjunct has nine, a family with skin tones eleven.
+/// Most characters of a grapheme: a Sanskrit conjunct has nine, a family with skin tones eleven.
 pub const CLUSTER_CHARS: usize = 16;
-/// The longest line, in characters. Names have 64, the server's sentences some more.
+/// Longest line, in characters. Names have at most 64, errors of the server some more.
 pub const LINE_CHARS: usize = 1_024;
-/// The longest block: a message of [`realtime_shared::name::TEXT_CHARS`] tabs.
+/// Longest block, in characters: a message of [`realtime_shared::name::TEXT_CHARS`] tabs.
 pub const BLOCK_CHARS: usize = TAB.len() * realtime_shared::name::TEXT_CHARS;
 
-/// What a tab becomes in a block.
+/// Replacement of a tab in a block.
 const TAB: &str = "    ";
-/// An escape sequence longer than this is taken for text behind a stray control.
+/// Longest escape sequence, in characters. A longer one counts as text behind a single control.
 const SEQUENCE_CHARS: usize = 256;
-/// Stands where something was that is not shown.
+/// Replacement of controls and escape sequences.
 const REPLACEMENT: char = '\u{FFFD}';
-/// Carries a combining mark that came without a base.
+/// Base of a combining mark that has none.
 const DOTTED_CIRCLE: char = '\u{25CC}';
-/// Joins emoji into one.
+/// Joins emoji into one grapheme.
 const JOINER: char = '\u{200D}';
 
-/// Text for one line of a screen: no newline, no tab. Copies share the text.
+/// Text for one line of a screen: no newline, no tab. Clones share the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Line(Arc<str>);
 
-/// Text for several lines of a screen, parted by newlines.
+/// Text for several lines of a screen, separated by newlines.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Block(Box<str>);
 
-/// Makes `text` fit to be shown in one line: newlines and tabs become spaces.
+/// Sanitizes `text` for one line: newlines and tabs become spaces.
 #[must_use]
 pub fn line(text: &str) -> Line {
-    Line(clean(text, Kind::Line).into())
+    Line(clean(text, TextKind::Line).into())
 }
 
-/// Makes `text` fit to be shown in several lines: newlines stay, and a tab becomes four spaces.
+/// Sanitizes `text` for several lines: newlines stay, and a tab becomes four spaces.
 #[must_use]
 pub fn block(text: &str) -> Block {
-    Block(clean(text, Kind::Block).into())
+    Block(clean(text, TextKind::Block).into())
 }
 
 impl Line {
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,7 +69,6 @@ impl Line {
 }
 
 impl Block {
-    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -102,12 +100,12 @@ impl fmt::Debug for Block {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum TextKind {
     Line,
     Block,
 }
 
-impl Kind {
+impl TextKind {
     const fn limit(self) -> usize {
         match self {
             Self::Line => LINE_CHARS,
@@ -130,8 +128,8 @@ impl Kind {
     }
 }
 
-fn clean(text: &str, kind: Kind) -> Cow<'_, str> {
-    let plain = |b: u8| matches!(b, b' '..=b'~') || (b == b'\n' && kind == Kind::Block);
+fn clean(text: &str, kind: TextKind) -> Cow<'_, str> {
+    let plain = |b: u8| matches!(b, b' '..=b'~') || (b == b'\n' && kind == TextKind::Block);
     if text.len() <= kind.limit() && text.bytes().all(plain) {
         return Cow::Borrowed(text);
     }
@@ -159,7 +157,7 @@ fn clean(text: &str, kind: Kind) -> Cow<'_, str> {
     Cow::Owned(kept.text)
 }
 
-/// What was kept so far, with the grapheme that may still grow.
+/// The text kept so far, with the grapheme that may still grow.
 struct Kept {
     text: String,
     chars: usize,
@@ -167,9 +165,9 @@ struct Kept {
     /// The last grapheme is `text[cluster..]`.
     cluster: usize,
     cluster_chars: usize,
-    /// Marks at the end of the last grapheme.
+    /// Number of marks at the end of the last grapheme.
     marks: usize,
-    /// A joiner is waiting for an emoji to join.
+    /// A joiner is pending until an emoji follows.
     joiner: bool,
     full: bool,
 }
@@ -192,7 +190,7 @@ impl Kept {
         self.full
     }
 
-    /// Keeps newlines and spaces.
+    /// Appends newlines and spaces.
     fn push_plain(&mut self, text: &str) {
         self.joiner = false;
         for c in text.chars() {
@@ -200,7 +198,7 @@ impl Kept {
         }
     }
 
-    /// Keeps `c` where the rules let it stand.
+    /// Appends `c` if the rules allow it.
     fn push(&mut self, c: char) {
         if c == JOINER {
             self.joiner = true;
@@ -229,7 +227,7 @@ impl Kept {
         }
     }
 
-    /// Starts a grapheme.
+    /// Begins a grapheme.
     fn begin(&mut self, c: char) {
         self.cluster = self.text.len();
         self.cluster_chars = 0;
@@ -237,7 +235,7 @@ impl Kept {
         self.append(c);
     }
 
-    /// Adds to the last grapheme, within its bounds.
+    /// Extends the last grapheme, within its bounds.
     fn grow(&mut self, c: char) {
         let is_mark = c.width() == Some(0);
         if self.cluster_chars < CLUSTER_CHARS && !(is_mark && self.marks >= MARKS) {
@@ -267,7 +265,7 @@ impl Kept {
         &self.text[self.cluster..]
     }
 
-    /// Whether `c` would become part of the last grapheme.
+    /// True if `c` would become part of the last grapheme.
     fn would_grow(&self, c: char) -> bool {
         let last = self.last_grapheme();
         let mut with = String::with_capacity(last.len() + c.len_utf8());
@@ -276,7 +274,7 @@ impl Kept {
         !last.is_empty() && with.graphemes(true).nth(1).is_none()
     }
 
-    /// Whether the last grapheme ends with an emoji, or one with a skin tone.
+    /// True if the last grapheme ends with an emoji, or one with a skin tone.
     fn ends_with_emoji(&self) -> bool {
         let mut back = self.last_grapheme().chars().rev();
         let last = match back.next() {
@@ -287,7 +285,7 @@ impl Kept {
     }
 }
 
-/// Whether a joiner can join `c` to the emoji before it (UAX #29, rule GB11).
+/// True if a joiner can join `c` to the emoji before it (UAX #29, rule GB11).
 fn is_pictographic(c: char) -> bool {
     !c.is_ascii() && is_one_grapheme(&['\u{1F600}', JOINER, c]) && !is_one_grapheme(&['a', c])
 }
@@ -300,8 +298,8 @@ const fn is_noncharacter(c: char) -> bool {
     matches!(c, '\u{FDD0}'..='\u{FDEF}') || (c as u32) & 0xFFFE == 0xFFFE
 }
 
-/// Characters that show as nothing, or change how others show: bidi controls, zero-width characters other than the
-/// emoji joiner, variation selectors, fillers, tags, annotations, and formats of scripts that terminals do not lay out.
+/// Characters that are invisible or change how others are shown: bidi controls, zero-width characters except the emoji
+/// joiner, variation selectors, fillers, tags, annotations, and formats of scripts that terminals do not lay out.
 const fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}'
@@ -311,8 +309,8 @@ const fn is_invisible(c: char) -> bool {
         | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// How many bytes the escape sequence at the start of `text` has (ECMA-48); of a control that begins none, or of a
-/// sequence that does not end, only the control's own.
+/// Length in bytes of the escape sequence at the start of `text` (ECMA-48). If the control begins no sequence, or the
+/// sequence does not end, the length of the control alone.
 fn sequence_len(text: &str) -> usize {
     let mut chars = text.char_indices().take(SEQUENCE_CHARS).peekable();
     let first = chars.next().map_or(0, |(_, c)| c.len_utf8());

@@ -1,14 +1,14 @@
-//! The terminal's modes: set in one place, and put back always.
+//! Modes of the terminal: set in one place, and always restored.
 //!
-//! [`Guard`] takes the terminal and gives it back when it is dropped, so also on an error. A panic hook gives it back
-//! before the panic is printed, wherever it happens. Signals end or stop the runtime's loop, which drops or suspends
-//! the guard. To give back twice is harmless. A terminal that is gone is not an error: there is nothing to put back.
+//! [`Guard`] takes the terminal and restores it when dropped, so on an error as well. A panic hook restores it before
+//! the panic is printed. Signals end or stop the runtime's loop, which drops or suspends the guard. Restoring twice is
+//! harmless. A terminal that is gone is not an error: nothing is left to restore.
 //!
-//! A new mode: a line in `enter` and its opposite in `restore`.
+//! To add a mode, write it in `enter` and its opposite in `restore`.
 
-mod ask;
+mod background;
 mod capabilities;
-mod sixteen;
+mod sixteen_colors;
 
 use std::io::{self, Write};
 use std::sync::Once;
@@ -24,76 +24,75 @@ use crossterm::terminal::{
 };
 use crossterm::{execute, queue};
 
-pub use ask::{ask, background, can_be_asked};
+pub use background::{answers_background_query, parse_background, query_background};
 pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
-pub use sixteen::with_sixteen;
+pub use sixteen_colors::with_sixteen;
 
-/// Whether the modes are set: what the panic hook and a second call of [`restore`] go by.
+/// The modes are set. The panic hook and a second call of [`restore`] check it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
-/// Whether the keyboard's mode is set.
+/// The keyboard's mode is set.
 static KEYBOARD: AtomicBool = AtomicBool::new(false);
-/// Whether the window's title was kept, to be put back.
+/// The window's title was saved and has to be restored.
 static TITLE: AtomicBool = AtomicBool::new(false);
-/// Whether the mouse is heard.
+/// The mouse is captured.
 static MOUSE: AtomicBool = AtomicBool::new(false);
 
-/// Buttons, the wheel, and movements while a button is pressed, with places of any size. crossterm's command asks for
-/// every movement besides, each of which would wake the program.
-const HEAR_MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
-/// Keeps the window's title on the terminal's stack, and takes it from there (XTWINOPS).
-const KEEP_TITLE: &str = "\x1b[22;2t";
-const PUT_BACK_TITLE: &str = "\x1b[23;2t";
-const LEAVE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+/// Captures buttons, the wheel, movement while a button is pressed, and coordinates of any size. crossterm's command
+/// also requests every other movement, each of which would wake the program.
+const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
+/// Saves the window's title on the terminal's stack and restores it (XTWINOPS).
+const SAVE_TITLE: &str = "\x1b[22;2t";
+const RESTORE_TITLE: &str = "\x1b[23;2t";
+const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// Holds the terminal; dropped, it gives it back.
+/// Owns the terminal, and restores it when dropped.
 #[derive(Debug)]
 pub struct Guard {
     has_keyboard_modes: bool,
-    hears_mouse: bool,
-    keeps_title: bool,
+    captures_mouse: bool,
+    saves_title: bool,
 }
 
 impl Guard {
-    /// Takes the terminal on standard output: raw, the alternate screen, bracketed paste, focus, and where
-    /// `has_keyboard_modes` says that the terminal knows them, distinct keys; with the mouse and with the window's title
-    /// where that is wanted.
-    pub fn take(has_keyboard_modes: bool, hears_mouse: bool, keeps_title: bool) -> io::Result<Self> {
+    /// Takes the terminal on standard output: raw mode, the alternate screen, bracketed paste and focus events. Distinct
+    /// keys are enabled with `has_keyboard_modes`, the mouse and the saved title if requested.
+    pub fn take(has_keyboard_modes: bool, captures_mouse: bool, saves_title: bool) -> io::Result<Self> {
         install_hook();
-        let guard = Self { has_keyboard_modes, hears_mouse, keeps_title };
+        let guard = Self { has_keyboard_modes, captures_mouse, saves_title };
         guard.resume()?;
         Ok(guard)
     }
 
-    /// Gives the terminal back until [`Guard::resume`].
+    /// Restores the terminal until [`Guard::resume`].
     pub fn suspend(&self) {
         restore();
     }
 
-    /// Takes the terminal again. Where it is held already its modes are set anew: who continued the program may have
+    /// Takes the terminal again. If it is taken already, sets its modes anew: a shell that continued the program may have
     /// changed them.
     pub fn resume(&self) -> io::Result<()> {
         restore();
         TAKEN.store(true, Ordering::SeqCst);
         let mut out = io::stdout();
-        if self.keeps_title {
+        if self.saves_title {
             TITLE.store(true, Ordering::SeqCst);
-            out.write_all(KEEP_TITLE.as_bytes())?;
+            out.write_all(SAVE_TITLE.as_bytes())?;
         }
         let entered = enter(&mut out, self.has_keyboard_modes);
         entered.and_then(|()| self.apply_mouse(&mut out)).inspect_err(|_| restore())
     }
 
-    /// Hears the mouse from now on, or leaves it to the terminal.
-    pub fn hear_mouse(&mut self, hears: bool) -> io::Result<()> {
-        self.hears_mouse = hears;
+    /// Captures the mouse, or leaves it to the terminal.
+    pub fn capture_mouse(&mut self, captures: bool) -> io::Result<()> {
+        self.captures_mouse = captures;
         self.apply_mouse(&mut io::stdout())
     }
 
     fn apply_mouse(&self, out: &mut impl Write) -> io::Result<()> {
-        let was_heard = MOUSE.swap(self.hears_mouse, Ordering::SeqCst);
-        match (was_heard, self.hears_mouse) {
-            (false, true) => out.write_all(HEAR_MOUSE.as_bytes())?,
-            (true, false) => out.write_all(LEAVE_MOUSE.as_bytes())?,
+        let was_captured = MOUSE.swap(self.captures_mouse, Ordering::SeqCst);
+        match (was_captured, self.captures_mouse) {
+            (false, true) => out.write_all(CAPTURE_MOUSE.as_bytes())?,
+            (true, false) => out.write_all(RELEASE_MOUSE.as_bytes())?,
             _ => {}
         }
         out.flush()
@@ -116,7 +115,7 @@ fn enter(out: &mut impl Write, has_keyboard_modes: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// Puts everything back, in the opposite order; what fails does not keep the rest from it.
+/// Restores all modes in reverse order. An error does not skip the rest.
 fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
@@ -126,10 +125,10 @@ fn restore() {
         let _ = execute!(out, PopKeyboardEnhancementFlags);
     }
     if TITLE.swap(false, Ordering::SeqCst) {
-        let _ = out.write_all(PUT_BACK_TITLE.as_bytes());
+        let _ = out.write_all(RESTORE_TITLE.as_bytes());
     }
     if MOUSE.swap(false, Ordering::SeqCst) {
-        let _ = out.write_all(LEAVE_MOUSE.as_bytes());
+        let _ = out.write_all(RELEASE_MOUSE.as_bytes());
     }
     let _ = execute!(
         out,
@@ -153,8 +152,8 @@ fn install_hook() {
     });
 }
 
-/// Whether the terminal is one that is known to have the kitty keyboard protocol. The terminal itself is not asked:
-/// one that does not answer would hold up the first screen for two seconds.
+/// True if the terminal is known to have the kitty keyboard protocol. Asking the terminal would delay the first screen
+/// by two seconds if it does not answer.
 #[must_use]
 pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();
@@ -166,8 +165,8 @@ pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
     !is_multiplexer && (is_known || ["WezTerm", "ghostty", "iTerm.app", "rio"].contains(&program.as_str()))
 }
 
-/// Whether links may be written to the terminal (OSC 8). Terminals that do not follow them leave them out, but for old
-/// and plain ones, which show them as text.
+/// True if hyperlinks may be written to the terminal (OSC 8). Most terminals ignore unknown sequences; a few old and
+/// plain ones show them as text.
 #[must_use]
 pub fn has_hyperlinks(variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();
@@ -180,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keyboard_modes_are_for_terminals_that_know_them() {
+    fn keyboard_modes_are_enabled_for_known_terminals_only() {
         let with = |term: &'static str, program: &'static str| {
             has_keyboard_modes(move |name| match name {
                 "TERM" => Some(term.to_owned()),
@@ -196,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_for_terminals_that_leave_out_what_they_do_not_know() {
+    fn hyperlinks_are_off_on_terminals_that_show_them_as_text() {
         let with = |term: &'static str| has_hyperlinks(move |_| Some(term.to_owned()));
         assert!(with("xterm-256color") && with("foot") && with("tmux-256color"));
         assert!(!with("dumb") && !with("linux") && !with("screen-256color") && !with(""));

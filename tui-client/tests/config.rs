@@ -37,7 +37,7 @@ fn what_is_printed_is_right() {
     assert_eq!((printed.code, printed.errors.as_str()), (Some(0), ""));
     let (home, file) = home_with(&printed.output);
     let checked = run(home.path(), &["--check-config"]);
-    assert_eq!((checked.code, checked.output), (Some(0), format!("{file}: nothing is wrong\n")));
+    assert_eq!((checked.code, checked.output), (Some(0), format!("{file}: no faults\n")));
     let none = run(nowhere, &["--check-config"]);
     assert_eq!(none.code, Some(0));
     assert!(none.output.contains("no such file"), "{}", none.output);

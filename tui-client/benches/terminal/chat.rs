@@ -1,4 +1,4 @@
-//! A room of ours that a client is in: a server in this process, and somebody who talks.
+//! A realtime room: a server in this process, and a client that sends messages.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,27 +13,26 @@ use realtime_tui::net::{self, Command, Event};
 
 use crate::Failure;
 
-/// How long anything may take.
+/// Longest wait of any step.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
-/// The room.
 pub(crate) const ROOM: &str = "flood";
 
-/// A room, and who talks in it.
+/// A room with a sender of messages.
 pub(crate) trait Talk {
-    /// Where it is, and how to be let in: an address, and a token where one is needed.
+    /// Address of the room's server, and a token if one is needed.
     fn place(&self) -> (String, Option<String>);
     /// Waits until the client is in the room.
     fn wait_for_member(&mut self) -> Result<(), Failure>;
-    /// Says so many messages, numbered from 1.
+    /// Sends this many messages, numbered from 1.
     fn flood(&mut self, messages: usize) -> Result<(), Failure>;
 }
 
-/// The message of that number.
+/// Text of the message with this number.
 pub(crate) fn text(number: usize) -> String {
     format!("message {number:05} with a few words that do not fill a row")
 }
 
-/// One of ours.
+/// A room of a realtime server.
 pub(crate) struct Chat {
     url: String,
     token: String,
@@ -58,7 +57,7 @@ impl Chat {
                 .map_err(Failure::from)
                 .and_then(|runtime| runtime.block_on(speak(&address, &speaker, &came_sender, &to_say)));
             if let Err(failure) = said {
-                eprintln!("who talks failed: {failure}");
+                eprintln!("the sender failed: {failure}");
             }
         });
         Ok(Self { url, token: token(&secret, "you")?, came, flood, _server: server })
@@ -79,7 +78,7 @@ impl Talk for Chat {
     }
 }
 
-/// Waits for `you` in the room, then for a number of messages to say.
+/// Waits until `you` joins, then sends as many messages as requested.
 async fn speak(
     url: &str,
     token: &str,

@@ -1,4 +1,4 @@
-//! A client in a pseudo-terminal, with all that it writes kept on a screen.
+//! A client in a pseudo-terminal, with its output on a screen.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -17,10 +17,10 @@ use crate::irc::Irc;
 
 const COLUMNS: NonZeroU16 = NonZeroU16::new(120).expect("columns");
 const ROWS: NonZeroU16 = NonZeroU16::new(40).expect("rows");
-/// A client that has written nothing for so long has nothing more to do.
+/// A client without output for this long is idle.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What is measured.
+/// A measured program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     Ours,
@@ -54,7 +54,7 @@ impl Program {
         self == Self::Ours || std::env::split_paths(&directories).any(|path| path.join(self.path()).exists())
     }
 
-    /// A room that it can be in.
+    /// A room that the program can join.
     pub(crate) fn room(self) -> Result<Box<dyn Talk>, Failure> {
         Ok(match self {
             Self::Ours => Box::new(Chat::start()?),
@@ -96,7 +96,7 @@ impl Program {
     }
 }
 
-/// One that runs; it is killed when this is dropped.
+/// A running program; killed when dropped.
 pub(crate) struct Client {
     program: Program,
     started: Instant,
@@ -109,7 +109,7 @@ pub(crate) struct Client {
     _home: TempDir,
 }
 
-/// What the terminal is, which some programs ask (DA1), and what it says.
+/// Query for the terminal's attributes (DA1), which some programs send, and the answer.
 const QUESTION: &[u8] = b"\x1b[c";
 const ANSWER: &[u8] = b"\x1b[?62;c";
 
@@ -141,12 +141,12 @@ impl Client {
         self.child.process_id().unwrap_or(0)
     }
 
-    /// Bytes that it wrote, as far as they were looked at.
+    /// Number of bytes of output read so far.
     pub(crate) const fn written(&self) -> usize {
         self.written
     }
 
-    /// From its start to the first character that can be seen.
+    /// Time from the start to the first visible character.
     pub(crate) fn first_screen(&mut self) -> Result<Duration, Failure> {
         loop {
             let at = self.read(PATIENCE)?;
@@ -156,7 +156,7 @@ impl Client {
         }
     }
 
-    /// Goes to the room, where it is not told to do so at its start.
+    /// Joins the room, if the program does not join at its start.
     pub(crate) fn enter(&mut self) -> Result<(), Failure> {
         if self.program == Program::Irssi {
             self.wait_quiet()?;
@@ -166,7 +166,7 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until the screen has `text`.
+    /// Waits until the screen contains `text`.
     pub(crate) fn wait_for(&mut self, text: &str) -> Result<(), Failure> {
         while !self.screen.screen().contents().contains(text) {
             self.read(PATIENCE)?;
@@ -174,7 +174,7 @@ impl Client {
         Ok(())
     }
 
-    /// Waits until it writes no more.
+    /// Waits until the program is idle.
     pub(crate) fn wait_quiet(&mut self) -> Result<(), Failure> {
         loop {
             match self.output.recv_timeout(SETTLED) {
@@ -201,7 +201,7 @@ impl Client {
     }
 
     fn ended(&self) -> Failure {
-        format!("it ended, or shows nothing more than:\n{}", self.screen.screen().contents()).into()
+        format!("the program ended, or its screen stays at:\n{}", self.screen.screen().contents()).into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! A stub of an IRC server (RFC 2812), as far as a client needs one to be in a channel: for the peers.
+//! Stub of an IRC server (RFC 2812), for the compared clients: enough for a client to join a channel.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::thread;
 use crate::Failure;
 use crate::chat::{PATIENCE, ROOM, Talk, text};
 
-/// One that one client connects to.
+/// Stub server for a single client.
 pub(crate) struct Irc {
     address: SocketAddr,
-    /// The connection, when the client is in the channel.
+    /// Receives the connection after the client has joined the channel.
     member: Receiver<TcpStream>,
     stream: Option<TcpStream>,
 }
@@ -54,7 +54,7 @@ impl Talk for Irc {
     }
 
     fn flood(&mut self, messages: usize) -> Result<(), Failure> {
-        let mut stream = self.stream.as_ref().ok_or("nobody is there")?;
+        let mut stream = self.stream.as_ref().ok_or("no client has joined")?;
         for number in 1..=messages {
             write!(stream, ":speaker!s@host PRIVMSG #{ROOM} :{}\r\n", text(number))?;
         }
@@ -62,7 +62,7 @@ impl Talk for Irc {
     }
 }
 
-/// Lets a client in, until it has joined the channel.
+/// Answers a client until it has joined the channel.
 fn welcome(mut stream: TcpStream) -> Result<Option<TcpStream>, Failure> {
     let mut nick = "you".to_owned();
     let lines = BufReader::new(stream.try_clone()?).lines();

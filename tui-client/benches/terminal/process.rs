@@ -1,18 +1,18 @@
-//! What the kernel tells of a process, all its threads together.
+//! Resource use of a process with all its threads, read from the kernel.
 
 use std::fs;
 use std::time::Duration;
 
 use crate::Failure;
 
-/// At one moment.
+/// Resource use at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     /// Resident memory, in bytes.
     pub(crate) resident: u64,
     /// Time on a processor.
     pub(crate) cpu: Duration,
-    /// Context switches, of one's own will and others.
+    /// Voluntary and involuntary context switches.
     pub(crate) switches: u64,
 }
 

@@ -4,7 +4,7 @@ use super::connection::Connection;
 
 /// What the pipe commands have in common.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Place {
+pub struct RoomArgs {
     /// The server, and as whom.
     #[command(flatten)]
     pub connection: Connection,
@@ -20,7 +20,7 @@ pub struct Place {
 pub struct TailArgs {
     /// Where.
     #[command(flatten)]
-    pub place: Place,
+    pub target: RoomArgs,
 
     /// Print the messages as JSON, one a line, as they are on the wire.
     #[arg(long)]
@@ -42,7 +42,7 @@ pub struct TailArgs {
 pub struct SendArgs {
     /// Where.
     #[command(flatten)]
-    pub place: Place,
+    pub target: RoomArgs,
 
     /// Give up when nothing was acknowledged for so many seconds although something was to be.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]

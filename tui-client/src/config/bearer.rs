@@ -1,4 +1,4 @@
-//! Bearer tokens: given as they are, or in a file.
+//! Bearer tokens: given directly, or in a file.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -26,7 +26,7 @@ pub(super) fn fixed(token: &str, source: &'static str) -> Result<Bearer, ConfigE
     }
 }
 
-/// The file is read again for each connection: a token that was renewed there counts without a restart.
+/// Token file. It is read again for each connection, so that a renewed token is used without a restart.
 pub(super) fn from_file(path: &Path) -> Result<Bearer, ConfigError> {
     let failed = |error| ConfigError::TokenFile(path.to_owned(), error);
     let mut file = File::open(path).map_err(failed)?;
@@ -53,7 +53,7 @@ fn is_open_to_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
 }
 
-/// Whether `token` has the form of a signed JWT.
+/// True if `token` has the form of a signed JWT.
 fn is_token(token: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))

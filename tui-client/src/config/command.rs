@@ -1,7 +1,7 @@
-//! A token that a program prints: [`TokenCommand`] → what it wrote, or why there is nothing.
+//! Token printed by a program: [`TokenCommand`] → its output, or an error.
 //!
-//! The program is in a process group of its own, with no input and no part of the terminal: the screen may be drawn
-//! meanwhile. Whatever happens, none of the group is left when its time is over.
+//! The program runs in its own process group without input or access to the terminal, because the screen may be drawn
+//! meanwhile. No process of the group survives the time limit.
 
 use std::future::Future;
 use std::io;
@@ -20,13 +20,13 @@ use super::error::ConfigError;
 use crate::net::TokenSource;
 use crate::settings::TokenCommand;
 
-/// How long it may take. Less would be too little for a keyring that asks the user.
+/// Time limit. A keyring that asks the user needs some seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// No more of its complaints is read, in bytes.
+/// Most bytes that are read of standard error.
 const ERROR_BYTES: u64 = 4 * 1024;
 
-/// Runs it, and has it run again for each connection but the first, for which its first token is.
+/// Runs the program. Its first token is for the first connection; each later connection runs it again.
 pub(super) fn bearer(command: &TokenCommand) -> Result<Bearer, ConfigError> {
     let token = run(command).map_err(ConfigError::TokenCommand)?;
     let (_, user) = fixed(&token, "token_command")?;
@@ -39,13 +39,13 @@ pub(super) fn bearer(command: &TokenCommand) -> Result<Bearer, ConfigError> {
     Ok((source, user))
 }
 
-/// What it prints, on a runtime of its own.
+/// Output of the program, which runs on its own runtime.
 fn run(command: &TokenCommand) -> io::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(output(command, async { sleep(LIMIT).await }))
 }
 
-/// What it prints before `limit` is there.
+/// Output of the program, if it ends before `limit`.
 async fn output(command: &TokenCommand, limit: impl Future<Output = ()>) -> io::Result<String> {
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
@@ -59,7 +59,7 @@ async fn output(command: &TokenCommand, limit: impl Future<Output = ()>) -> io::
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let read = Box::pin(join(read(stdout, TOKEN_FILE_BYTES), read(stderr, ERROR_BYTES)));
-    // It is waited for only once its output has ended: until then its number, which is the group's, is no other's.
+    // Wait for the process only after its output has ended: until then its id, which is the group's, is not reused.
     let finished = async {
         let (output, complaint) = read.await;
         Ok::<_, io::Error>((output?, complaint?, child.wait().await?))
@@ -70,7 +70,7 @@ async fn output(command: &TokenCommand, limit: impl Future<Output = ()>) -> io::
     };
     let Some((output, complaint, status)) = done else {
         if let Some(group) = group {
-            // It may have ended in this moment.
+            // The group may have ended at this moment.
             let _ = kill_process_group(group, Signal::KILL);
         }
         return Err(io::Error::new(io::ErrorKind::TimedOut, format!("not within {} s", LIMIT.as_secs())));
@@ -78,7 +78,7 @@ async fn output(command: &TokenCommand, limit: impl Future<Output = ()>) -> io::
     if status.success() {
         return Ok(output);
     }
-    let complaint = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("and does not say why");
+    let complaint = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or("no error message");
     Err(io::Error::other(format!("{} ended with {status}: {}", command.program, complaint.trim())))
 }
 
@@ -101,16 +101,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_it_prints_is_the_token() {
+    async fn the_output_of_the_program_is_the_token() {
         let printed = output(&sh("echo ' a.b.c'"), pending()).await.expect("a token");
         assert_eq!(printed.trim(), "a.b.c");
     }
 
     #[tokio::test]
-    async fn why_there_is_none_is_said() {
+    async fn a_failed_program_is_explained() {
         for (command, part) in [
             (sh("echo 'no such entry' >&2; exit 3"), "exit status: 3: no such entry"),
-            (sh("exit 1"), "does not say why"),
+            (sh("exit 1"), "no error message"),
             (TokenCommand { program: "/none/such".to_owned(), arguments: Vec::new() }, "/none/such"),
         ] {
             let error = output(&command, pending()).await.expect_err("none").to_string();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_of_it_is_left_when_its_time_is_over() {
+    async fn the_process_group_is_killed_at_the_time_limit() {
         let directory = tempfile::tempdir().expect("a directory");
         let pipe = directory.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
@@ -130,16 +130,16 @@ mod tests {
             let opened = tokio::task::spawn_blocking(move || std::fs::File::open(pipe)).await;
             reader = Some(opened.expect("a thread").expect("opened"));
         };
-        let error = output(&command, is_up).await.expect_err("it never ends");
+        let error = output(&command, is_up).await.expect_err("the program does not end by itself");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         let mut written = String::new();
-        // Ends once nobody has the pipe open for writing.
+        // Ends when no process has the pipe open for writing.
         io::Read::read_to_string(&mut reader.expect("opened"), &mut written).expect("read");
         assert!(!written.contains("left"), "{written}");
     }
 
     #[test]
-    fn it_is_run_again_for_each_connection_but_the_first() {
+    fn the_program_runs_again_for_each_later_connection() {
         let directory = tempfile::tempdir().expect("a directory");
         let log = directory.path().join("log");
         let script = format!("echo x >> '{0}'; echo a.b.$(wc -l < '{0}' | tr -d ' ')", log.display());

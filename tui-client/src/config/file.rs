@@ -1,4 +1,4 @@
-//! The user's file: where it is, its text → [`Settings`], and what is to be said of it.
+//! The user's file: its path, its text → [`Settings`], and its faults.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -8,27 +8,27 @@ use super::error::ConfigError;
 use crate::sanitize;
 use crate::settings::{self, Fault, Settings, TokenFrom};
 
-/// No more of a file is read, in bytes: all keys with all their comments are a tenth of it.
+/// Most bytes that are read of a file. All keys with all their comments are a tenth of it.
 const FILE_BYTES: u64 = 64 * 1024;
 
-/// Faults that are told one by one where nobody asked for them.
+/// Most faults that are listed at the start.
 const WARNINGS: usize = 5;
 
-/// What is known of the user's file. Without one, everything is as it is by default.
+/// The user's file. Without a file every setting has its default.
 #[derive(Debug, Clone, Default)]
 pub struct ConfigFile {
-    /// What holds.
+    /// Settings of the file over the defaults.
     pub settings: Settings,
-    /// All that is wrong, from top to bottom.
+    /// All faults, from top to bottom.
     pub faults: Vec<Fault>,
-    /// Where it is, or would be. None: the environment names no place.
+    /// Path of the file, which may not exist. `None`: the environment names no directory.
     path: Option<PathBuf>,
     is_there: bool,
 }
 
 impl ConfigFile {
-    /// Reads the file that was named with `--config`, or else the one in its usual place, where it is there; `variable`
-    /// reads the environment. A file that cannot be read is an error where it was named, and a fault otherwise.
+    /// Reads the file of `--config`, or the file in its usual place if it exists. `variable` reads the environment. A file
+    /// of `--config` that cannot be read is an error; the usual file then has a fault.
     pub fn load(
         given: Option<&Path>,
         variable: impl Fn(&str) -> Option<String>,
@@ -56,12 +56,12 @@ impl ConfigFile {
         let limit = usize::try_from(FILE_BYTES).unwrap_or(usize::MAX);
         let (settings, mut faults) = settings::read(&bytes[..bytes.len().min(limit)]);
         if bytes.len() > limit {
-            faults.push(Fault::new(None, &format!("what follows the first {limit} bytes is not read")));
+            faults.push(Fault::new(None, &format!("only the first {limit} bytes are read")));
         }
         Self { settings, faults, path: None, is_there: true }
     }
 
-    /// What the user is told at the start: `config.toml:12: …`, and how much more there is.
+    /// Faults for the user at the start: `config.toml:12: …`, and the number of further ones.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let name = self.path.as_deref().and_then(Path::file_name).unwrap_or_default();
@@ -73,22 +73,22 @@ impl ConfigFile {
         warnings
     }
 
-    /// All that is wrong, a line for each, with the whole path.
+    /// All faults, a line each, with the whole path.
     #[must_use]
     pub fn report(&self) -> String {
         self.told(&self.shown_path()).into_iter().map(|fault| fault + "\n").collect()
     }
 
-    /// What is said where nothing is wrong.
+    /// Answer of `--check-config` if there is no fault.
     #[must_use]
-    pub fn praise(&self) -> String {
+    pub fn no_faults_line(&self) -> String {
         let path = self.shown_path();
         match (&self.path, self.is_there) {
-            (Some(_), true) => format!("{path}: nothing is wrong"),
+            (Some(_), true) => format!("{path}: no faults"),
             (Some(_), false) => {
-                format!("{path}: there is no such file, and everything is as it is by default")
+                format!("{path}: no such file; every setting has its default")
             }
-            (None, _) => "there is no place for a file: neither XDG_CONFIG_HOME nor HOME is set".to_owned(),
+            (None, _) => "no configuration file: neither XDG_CONFIG_HOME nor HOME is set".to_owned(),
         }
     }
 
@@ -103,22 +103,22 @@ impl ConfigFile {
     }
 }
 
-/// `realtime/config.toml` below `$XDG_CONFIG_HOME`, or in its place `~/.config`. `None`: the environment names neither
-/// as an absolute path.
+/// `realtime/config.toml` below `$XDG_CONFIG_HOME`, or below `~/.config`. `None` if the environment has neither as an
+/// absolute path.
 fn usual_place(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
     Some(base.join("realtime/config.toml"))
 }
 
-/// The beginning of a file, a byte more than is looked at.
+/// Content of a file, up to one byte beyond the limit.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A path that stands in `file`: below the user's home, or beside the file.
+/// Resolves a path in `file`: `~/` is the user's home, and relative paths begin beside the file.
 fn resolve(path: &Path, file: &Path, home: Option<String>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(below), Some(home)) => Path::new(&home).join(below),
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_where_programs_have_theirs() {
+    fn the_file_is_below_the_configuration_directory() {
         let place = |xdg: &str, home: &str| {
             usual_place(|name| Some(if name == "HOME" { home } else { xdg }.to_owned()))
         };
@@ -143,13 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn only_a_file_that_was_named_has_to_be_there() {
+    fn a_missing_file_is_an_error_only_if_named() {
         let directory = tempfile::tempdir().expect("a directory");
         let none = directory.path().join("none.toml");
         assert!(matches!(ConfigFile::load(Some(&none), |_| None), Err(ConfigError::File(..))));
         let place = directory.path().to_str().expect("a path").to_owned();
         let load = || ConfigFile::load(None, |_| Some(place.clone())).expect("no error");
-        assert!(load().warnings().is_empty() && load().praise().contains("no such file"));
+        assert!(load().warnings().is_empty() && load().no_faults_line().contains("no such file"));
         fs::create_dir_all(directory.path().join("realtime/config.toml")).expect("a directory in its place");
         let warnings = load().warnings();
         assert!(
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn few_faults_are_told_and_the_rest_is_counted() {
+    fn the_first_faults_are_listed_and_the_rest_is_counted() {
         let of = |count: usize| {
             let path = Some(PathBuf::from("/etc/a.toml"));
             ConfigFile { path, ..ConfigFile::of("mouse = 1\n".repeat(count).as_bytes()) }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_file_is_found_from_home_or_beside_the_file() {
+    fn a_token_file_is_resolved_from_home_or_beside_the_file() {
         let found = |path: &str| {
             let file = Path::new("/c/realtime/config.toml");
             resolve(Path::new(path), file, Some("/home/a".to_owned()))

@@ -1,10 +1,10 @@
-//! Whom a token says it is for: good for finding this user's own files.
+//! Subject of a token, read without verification. It only names the user's own files.
 
 use realtime_shared::UserId;
 
 use crate::net;
 
-/// Whom `token` says it is for.
+/// Subject of `token`.
 pub(super) fn subject(token: &str) -> Option<UserId> {
     UserId::new(net::claims(token)?.get("sub")?.as_str()?).ok()
 }
@@ -14,7 +14,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_payload_names_the_user() {
+    fn the_subject_is_read_from_the_payload() {
         // {"sub":"alice","exp":1}
         let found = subject("e30.eyJzdWIiOiJhbGljZSIsImV4cCI6MX0.c2ln");
         assert_eq!(found.as_ref().map(UserId::as_str), Some("alice"));

@@ -9,5 +9,5 @@ pub(super) const PEOPLE: [&str; 4] = ["mira", "jörg", "小林", "sam"];
 /// The user in front of the screen.
 pub(super) const VISITOR: &str = "you";
 pub(super) fn room_name(name: &str) -> RoomName {
-    RoomName::new(name).expect("the rooms of the demo have names of rooms")
+    RoomName::new(name).expect("the rooms of the demo have valid names")
 }

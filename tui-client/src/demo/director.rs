@@ -1,15 +1,18 @@
-//! Who says what, when, and who comes and goes: pure, with time and chance as parameters.
+//! Director of the demo: decides on messages, joins and leaves. Pure, with time and randomness as parameters.
 //!
 //! ```text
-//!  Director::step(now) ─▶ cues ─▶ the driver does them
+//!  Director::step(now) ─▶ cues ─▶ the driver performs them
 //!      ▲ rooms: topics, line by line ─┐
 //!      │ asides: greetings, answers ──┴▶ a speech: typing, then the message
-//!      └─ what the visitor does
+//!      └─ events of the visitor
 //! ```
 //!
-//! What always holds: people type before they speak, in one room at a time and where they are; nobody leaves in the
-//! middle of a conversation; a room's other conversations come before one that it had; and time that was missed (the machine slept) is
-//! not made up for. After [`Director::step`], [`Director::next_at`] is later than its `now`.
+//! Invariants:
+//! - A person types before a message, in one room at a time, and only in a room that they are in.
+//! - Nobody leaves in the middle of a conversation.
+//! - A conversation is not repeated before the other ones of its room.
+//! - Missed time (the machine slept) is not made up for.
+//! - After [`Director::step`], [`Director::next_at`] is later than its `now`.
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
@@ -19,60 +22,55 @@ use realtime_shared::Text;
 
 use super::cast::{PEOPLE, ROOMS};
 use super::speech::{Speech, millis};
-use super::writer::{Line, Writer, kind_of_answer};
+use super::writer::{CastLine, Writer, kind_of_answer};
 
-/// Before anybody looks: how many days ago, and messages in each room, at least.
+/// History at the start: days ago, and least number of messages in each room.
 const HISTORY: [(u32, usize); 3] = [(2, 10), (1, 14), (0, 20)];
 const DAY: Duration = Duration::from_hours(24);
-/// After this time a visitor who comes back is greeted again.
+/// Absence after which a returning visitor is greeted again.
 const GREET_AGAIN: Duration = Duration::from_mins(2);
-/// Within this time nobody is greeted twice, in whatever rooms.
+/// Shortest time between two greetings, in all rooms together.
 const GREET_PAUSE: Duration = Duration::from_secs(20);
 
-/// What somebody does.
+/// An action of a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cue {
-    /// Who, by the index in [`PEOPLE`].
+    /// Index in [`PEOPLE`].
     pub(super) person: usize,
-    /// Where, by the index in [`ROOMS`].
+    /// Index in [`ROOMS`].
     pub(super) room: usize,
-    /// What.
-    pub(super) action: Action,
+    pub(super) action: CueAction,
 }
 
-/// What may be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Come in.
+pub(super) enum CueAction {
     Join,
-    /// Go.
     Leave,
-    /// Type, or stop doing so without a message.
+    /// Begin to type, or stop without a message.
     Typing(bool),
-    /// Say something, which ends the typing.
-    Say(Text),
+    /// Send a message, which ends the typing.
+    Send(Text),
 }
 
-/// What was said before anybody looked.
+/// A message of the history.
 #[derive(Debug)]
-pub(super) struct Past {
-    /// How long before the start of the play.
+pub(super) struct PastMessage {
+    /// Time before the start.
     pub(super) ago: Duration,
-    /// By whom, by the index in [`PEOPLE`].
+    /// Index of the author in [`PEOPLE`].
     pub(super) person: usize,
-    /// Where, by the index in [`ROOMS`].
+    /// Index in [`ROOMS`].
     pub(super) room: usize,
-    /// What.
     pub(super) text: Text,
 }
 
-/// The state of the play. Times are since its start.
+/// State of the people and rooms. Times count from the start.
 #[derive(Debug)]
 pub(super) struct Director {
     writer: Writer,
     random: fastrand::Rng,
     people: [Person; PEOPLE.len()],
-    rooms: [Room; ROOMS.len()],
+    rooms: [DemoRoom; ROOMS.len()],
     asides: Vec<Aside>,
     next_departure: Duration,
     next_mention: Duration,
@@ -81,14 +79,14 @@ pub(super) struct Director {
 
 #[derive(Debug)]
 struct Person {
-    presence: [Presence; ROOMS.len()],
+    presence: [PersonPresence; ROOMS.len()],
     speech: Option<Speech>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum PersonPresence {
     Here,
-    /// Says a word and goes.
+    /// Sends a last message and leaves.
     Leaving,
     Away {
         until: Duration,
@@ -96,18 +94,18 @@ enum Presence {
 }
 
 #[derive(Debug)]
-struct Room {
-    /// What is still to be said of the topic.
-    lines: VecDeque<Line>,
-    /// When the next one begins, or the next topic.
+struct DemoRoom {
+    /// Remaining lines of the topic.
+    lines: VecDeque<CastLine>,
+    /// Time of the next line, or of the next topic.
     next_line: Duration,
     visitor_is_here: bool,
     visitor_greeted: Option<Duration>,
-    /// The number of the visitor's last message.
-    heard: u64,
+    /// Seq of the visitor's last message.
+    last_seq: u64,
 }
 
-/// A line beside the topic.
+/// A line beside the topic: a greeting, an answer or a farewell.
 #[derive(Debug)]
 struct Aside {
     at: Duration,
@@ -118,17 +116,17 @@ struct Aside {
 }
 
 impl Director {
-    /// A play that begins at `now`. Another seed, another play.
+    /// A director that begins at `now`. The seed determines everything that follows.
     pub(super) fn new(seed: u64, now: Duration) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let people =
-            std::array::from_fn(|_| Person { presence: [Presence::Here; ROOMS.len()], speech: None });
-        let rooms = std::array::from_fn(|room| Room {
+            std::array::from_fn(|_| Person { presence: [PersonPresence::Here; ROOMS.len()], speech: None });
+        let rooms = std::array::from_fn(|room| DemoRoom {
             lines: VecDeque::new(),
             next_line: now + Duration::from_secs(2) * u32::try_from(room + 1).unwrap_or(1),
             visitor_is_here: false,
             visitor_greeted: None,
-            heard: 0,
+            last_seq: 0,
         });
         let mut director = Self {
             writer: Writer::new(&mut random),
@@ -140,44 +138,44 @@ impl Director {
             next_mention: now + Duration::from_secs(15),
             last_greeting: None,
         };
-        // One person each comes later, so that coming in is seen soon.
+        // One person of each room joins later, so that a join is visible soon.
         let mut late: Vec<_> = (0..PEOPLE.len()).collect();
         director.random.shuffle(&mut late);
         for (room, person) in (0..ROOMS.len()).zip(late) {
             let until = now + millis(&mut director.random, 8_000, 30_000);
-            director.people[person].presence[room] = Presence::Away { until };
+            director.people[person].presence[room] = PersonPresence::Away { until };
         }
         director
     }
 
-    /// Who is where from the start.
+    /// The people and rooms of the joins at the start.
     pub(super) fn entrances(&self) -> Vec<(usize, usize)> {
         let places = (0..ROOMS.len()).flat_map(|room| (0..PEOPLE.len()).map(move |person| (person, room)));
-        places.filter(|&(person, room)| self.people[person].presence[room] == Presence::Here).collect()
+        places.filter(|&(person, room)| self.people[person].presence[room] == PersonPresence::Here).collect()
     }
 
-    /// What was said before, in order.
-    pub(super) fn history(&mut self) -> Vec<Past> {
+    /// Messages of the history, in order.
+    pub(super) fn history(&mut self) -> Vec<PastMessage> {
         let mut history = Vec::new();
         for (days, enough) in HISTORY {
             for room in 0..ROOMS.len() {
                 history.extend(self.conversations(room, enough, DAY * days));
             }
         }
-        // What two said in different rooms came about as it was said, and not room by room.
+        // Conversations of different rooms overlap in time, so the messages are not ordered room by room.
         history.sort_by_key(|past| Reverse(past.ago));
         history
     }
 
-    /// What was talked about in a room, until so long before the start.
-    fn conversations(&mut self, room: usize, enough: usize, until: Duration) -> Vec<Past> {
-        // The last one is a little while ago; from there it goes back.
+    /// Conversations of a room, until the time `until` before the start.
+    fn conversations(&mut self, room: usize, enough: usize, until: Duration) -> Vec<PastMessage> {
+        // The last one was a little while ago; earlier ones precede it.
         let mut ago = until + millis(&mut self.random, 30_000, 90_000);
         let mut said = Vec::new();
         while said.len() < enough {
             let Some(lines) = self.topic(room, false) else { break };
-            for Line { person, text, .. } in lines.into_iter().rev() {
-                said.push(Past { ago, person, room, text });
+            for CastLine { person, text, .. } in lines.into_iter().rev() {
+                said.push(PastMessage { ago, person, room, text });
                 ago += millis(&mut self.random, 8_000, 70_000);
             }
             ago += millis(&mut self.random, 5 * 60_000, 25 * 60_000);
@@ -185,20 +183,20 @@ impl Director {
         said
     }
 
-    /// When something is to be done next.
+    /// Time of the next step.
     pub(super) fn next_at(&self) -> Duration {
         let speeches = self.people.iter().filter_map(|person| person.speech.as_ref().map(Speech::next_at));
         let returns =
             self.people.iter().flat_map(|person| person.presence).filter_map(|presence| match presence {
-                Presence::Away { until } => Some(until),
-                Presence::Here | Presence::Leaving => None,
+                PersonPresence::Away { until } => Some(until),
+                PersonPresence::Here | PersonPresence::Leaving => None,
             });
         let lines = self.rooms.iter().map(|room| room.next_line);
         let asides = self.asides.iter().map(|aside| aside.at);
         speeches.chain(returns).chain(lines).chain(asides).fold(self.next_departure, Duration::min)
     }
 
-    /// What is to be done at `now`.
+    /// Cues for `now`.
     pub(super) fn step(&mut self, now: Duration) -> Vec<Cue> {
         let mut cues = Vec::new();
         for person in 0..PEOPLE.len() {
@@ -213,7 +211,7 @@ impl Director {
         cues
     }
 
-    /// The visitor has come into a room.
+    /// Records that the visitor joined a room.
     pub(super) fn visitor_joined(&mut self, room: usize, now: Duration) {
         self.rooms[room].visitor_is_here = true;
         let is_due = |last: Option<Duration>, pause| last.is_none_or(|last| last + pause <= now);
@@ -227,23 +225,23 @@ impl Director {
         }
     }
 
-    /// The visitor has left a room.
+    /// Records that the visitor left a room.
     pub(super) fn visitor_left(&mut self, room: usize) {
         self.rooms[room].visitor_is_here = false;
     }
 
-    /// The visitor has said something, which is entry `seq` of the room. It may be told several times.
+    /// Records the visitor's message, which is entry `seq` of the room. Repeated calls have no effect.
     pub(super) fn visitor_said(&mut self, room: usize, seq: u64, text: &str, now: Duration) {
-        if seq <= self.rooms[room].heard {
+        if seq <= self.rooms[room].last_seq {
             return;
         }
-        self.rooms[room].heard = seq;
+        self.rooms[room].last_seq = seq;
         if self.asides.iter().any(|aside| aside.room == room && aside.is_answer) {
             return;
         }
         let text = text.to_lowercase();
         let named = (0..PEOPLE.len()).find(|&person| text.contains(PEOPLE[person]));
-        let away = named.filter(|&person| self.people[person].presence[room] != Presence::Here);
+        let away = named.filter(|&person| self.people[person].presence[room] != PersonPresence::Here);
         let answers = named.filter(|_| away.is_none());
         let Some(person) = answers.or_else(|| self.somebody(room)) else { return };
         let kind = kind_of_answer(&text, answers.is_some(), away.is_some());
@@ -252,7 +250,7 @@ impl Director {
         }
     }
 
-    /// Plans a line of that list for soon, and lets the conversation wait for it.
+    /// Plans a line of a list for soon, and delays the conversation until after it.
     fn reply(
         &mut self,
         room: usize,
@@ -270,18 +268,18 @@ impl Director {
         true
     }
 
-    /// Goes on with what somebody is about to say.
+    /// Continues a person's speech.
     fn go_on(&mut self, person: usize, now: Duration, cues: &mut Vec<Cue>) {
         let Some(speech) = &mut self.people[person].speech else { return };
         let room = speech.room;
         if let Some(is_typing) = speech.signal(now) {
-            cues.push(Cue { person, room, action: Action::Typing(is_typing) });
+            cues.push(Cue { person, room, action: CueAction::Typing(is_typing) });
         }
         if speech.is_done(now)
             && let Some(speech) = self.people[person].speech.take()
         {
-            cues.push(Cue { person, room, action: Action::Say(speech.text) });
-            if self.people[person].presence[room] == Presence::Leaving {
+            cues.push(Cue { person, room, action: CueAction::Send(speech.text) });
+            if self.people[person].presence[room] == PersonPresence::Leaving {
                 self.leave(person, room, now, cues);
             }
         }
@@ -289,11 +287,11 @@ impl Director {
 
     fn come_back(&mut self, now: Duration, cues: &mut Vec<Cue>) {
         for (person, room) in places() {
-            if !matches!(self.people[person].presence[room], Presence::Away { until } if until <= now) {
+            if !matches!(self.people[person].presence[room], PersonPresence::Away { until } if until <= now) {
                 continue;
             }
-            self.people[person].presence[room] = Presence::Here;
-            cues.push(Cue { person, room, action: Action::Join });
+            self.people[person].presence[room] = PersonPresence::Here;
+            cues.push(Cue { person, room, action: CueAction::Join });
             if self.random.bool()
                 && let Some(text) = self.writer.single_line("return", &[])
             {
@@ -303,7 +301,7 @@ impl Director {
         }
     }
 
-    /// Lets somebody go who is not needed, now and then, and leaves two or more.
+    /// Lets an idle person leave now and then. At least two people stay in the room.
     fn depart(&mut self, now: Duration, cues: &mut Vec<Cue>) {
         if now < self.next_departure {
             return;
@@ -314,7 +312,7 @@ impl Director {
         let Some((person, room)) = self.random.choice(free) else { return };
         match self.writer.single_line("farewell", &[]) {
             Some(text) if self.random.u32(..100) < 60 => {
-                self.people[person].presence[room] = Presence::Leaving;
+                self.people[person].presence[room] = PersonPresence::Leaving;
                 self.asides.push(Aside { at: now, person, room, text, is_answer: false });
             }
             _ => self.leave(person, room, now, cues),
@@ -323,8 +321,8 @@ impl Director {
 
     fn leave(&mut self, person: usize, room: usize, now: Duration, cues: &mut Vec<Cue>) {
         let until = now + millis(&mut self.random, 40_000, 120_000);
-        self.people[person].presence[room] = Presence::Away { until };
-        cues.push(Cue { person, room, action: Action::Leave });
+        self.people[person].presence[room] = PersonPresence::Away { until };
+        cues.push(Cue { person, room, action: CueAction::Leave });
     }
 
     fn begin_asides(&mut self, now: Duration, cues: &mut Vec<Cue>) {
@@ -339,7 +337,7 @@ impl Director {
         }
     }
 
-    /// Begins a room's next line where it is due; before a topic's first, the topic.
+    /// Begins a room's next line if it is due; a new topic precedes its first line.
     fn begin_line(&mut self, room: usize, now: Duration, cues: &mut Vec<Cue>) {
         if now < self.rooms[room].next_line {
             return;
@@ -366,7 +364,7 @@ impl Director {
         self.rooms[room].next_line = done_at + self.gap(room, person, letters);
     }
 
-    /// From the end of a line to the start of the next one.
+    /// Time from the end of a line to the start of the next one.
     fn gap(&mut self, room: usize, person: usize, letters: usize) -> Duration {
         let random = &mut self.random;
         match self.rooms[room].lines.front() {
@@ -392,44 +390,46 @@ impl Director {
         let speech = Speech::new(room, text, now, &mut self.random);
         let done_at = speech.done_at();
         self.people[person].speech = Some(speech);
-        cues.push(Cue { person, room, action: Action::Typing(true) });
+        cues.push(Cue { person, room, action: CueAction::Typing(true) });
         done_at
     }
 
-    /// A topic for who is in the room.
-    fn topic(&mut self, room: usize, for_visitor: bool) -> Option<Vec<Line>> {
+    /// A topic for the people in the room.
+    fn topic(&mut self, room: usize, for_visitor: bool) -> Option<Vec<CastLine>> {
         let mut people = self.present(room);
         self.random.shuffle(&mut people);
         self.writer.topic(room, for_visitor, &people)
     }
 
     fn present(&self, room: usize) -> Vec<usize> {
-        (0..PEOPLE.len()).filter(|&person| self.people[person].presence[room] == Presence::Here).collect()
+        (0..PEOPLE.len())
+            .filter(|&person| self.people[person].presence[room] == PersonPresence::Here)
+            .collect()
     }
 
-    /// Somebody to answer: rather one who is not about to say something.
+    /// A person to answer: preferably one who is not about to send a message.
     fn somebody(&mut self, room: usize) -> Option<usize> {
         let here = self.present(room);
         let free: Vec<_> = here.iter().copied().filter(|&p| self.people[p].speech.is_none()).collect();
         self.random.choice(if free.is_empty() { here } else { free })
     }
 
-    /// Whether somebody is in a room, and nothing is expected of them there.
+    /// True if a person is in a room and not needed there.
     fn is_idle(&self, person: usize, room: usize) -> bool {
         let who = &self.people[person];
-        who.presence[room] == Presence::Here
+        who.presence[room] == PersonPresence::Here
             && who.speech.as_ref().is_none_or(|speech| speech.room != room)
             && self.rooms[room].lines.iter().all(|line| line.person != person)
             && !self.asides.iter().any(|aside| (aside.person, aside.room) == (person, room))
     }
 }
 
-/// Every person in every room.
+/// All pairs of a person and a room.
 fn places() -> impl Iterator<Item = (usize, usize)> {
     (0..PEOPLE.len()).flat_map(|person| (0..ROOMS.len()).map(move |room| (person, room)))
 }
 
-/// A moment after `done_at`, and after `now`.
+/// A moment after `done_at` and after `now`.
 fn after(now: Duration, done_at: Duration) -> Duration {
     done_at.max(now) + Duration::from_millis(400)
 }

@@ -1,4 +1,4 @@
-//! Does what the director says, with one client for each person, and tells the director what the visitor does.
+//! Driver of the demo: performs the director's cues with one client per person, and reports the visitor's events to it.
 
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use realtime_shared::{ClientMsgId, EntryId, RoomName, ServerEvent, SystemEvent, 
 use tokio::time::{Instant, sleep_until};
 
 use super::cast::{PEOPLE, ROOMS, VISITOR, room_name};
-use super::director::{Action, Cue, Director, Past};
+use super::director::{Cue, CueAction, Director, PastMessage};
 use super::time::Time;
 use crate::net::{self, Command, Event, Events, Handle, SendState};
 
-/// The people's clients, and their rooms.
+/// Clients of the people, and their rooms.
 struct Driver {
     handles: Vec<Handle>,
     events: Vec<Events>,
@@ -20,35 +20,35 @@ struct Driver {
     time: Time,
 }
 
-/// A client has ended: the demo is over.
-struct Over;
+/// A client has ended, and the demo with it.
+struct ClientEnded;
 
-/// Lets the people live until one of their clients ends. `ready` is told when the rooms have a past, for which `time`, the
-/// server's, is set back.
+/// Runs the people until one of their clients ends. Notifies `ready` when the rooms have a history, for which it sets back
+/// `time`, the server's clock.
 pub(super) async fn run(clients: [net::Config; PEOPLE.len()], time: Time, seed: u64, ready: SyncSender<()>) {
     let (handles, events) = clients.into_iter().map(net::connect).unzip();
     let mut driver = Driver { handles, events, rooms: ROOMS.map(room_name), time };
     let mut director = Director::new(seed, Duration::ZERO);
     if driver.prepare(&mut director).await.is_ok() && ready.try_send(()).is_ok() {
-        // It ends in no other way.
-        let _: Result<(), Over> = driver.live(&mut director).await;
+        // The loop ends with an error only.
+        let _: Result<(), ClientEnded> = driver.live(&mut director).await;
     }
 }
 
 impl Driver {
-    /// Lets everybody in, and gives the rooms a past.
-    async fn prepare(&mut self, director: &mut Director) -> Result<(), Over> {
+    /// Joins everybody, and creates the history of the rooms.
+    async fn prepare(&mut self, director: &mut Director) -> Result<(), ClientEnded> {
         let entrances = director.entrances();
         for &(person, room) in &entrances {
-            self.perform(Cue { person, room, action: Action::Join })?;
+            self.perform(Cue { person, room, action: CueAction::Join })?;
         }
         for _ in entrances {
             while !matches!(self.next_event().await?, Event::Joined { .. }) {}
         }
-        for Past { ago, person, room, text } in director.history() {
+        for PastMessage { ago, person, room, text } in director.history() {
             self.time.set_back(ago);
-            // One after the other: what two people say at once has no order.
-            let id = self.say(person, room, text)?;
+            // One message after the other: concurrent messages have no defined order.
+            let id = self.send(person, room, text)?;
             while !matches!(
                 self.next_event().await?,
                 Event::Sent { client_msg_id, state: SendState::Stored(_) } if client_msg_id == id
@@ -58,11 +58,11 @@ impl Driver {
         Ok(())
     }
 
-    async fn live(&mut self, director: &mut Director) -> Result<(), Over> {
+    async fn live(&mut self, director: &mut Director) -> Result<(), ClientEnded> {
         let start = Instant::now();
         loop {
             tokio::select! {
-                event = self.next_event() => self.tell(director, &event?, start.elapsed()),
+                event = self.next_event() => self.report(director, &event?, start.elapsed()),
                 () = sleep_until(start + director.next_at()) => {
                     for cue in director.step(start.elapsed()) {
                         self.perform(cue)?;
@@ -72,24 +72,24 @@ impl Driver {
         }
     }
 
-    /// What happens next, to whomever. May be dropped before it is done: no event is lost.
-    async fn next_event(&mut self) -> Result<Event, Over> {
+    /// The next event of any client. Cancel safe: no event is lost.
+    async fn next_event(&mut self) -> Result<Event, ClientEnded> {
         let (event, ..) = select_all(self.events.iter_mut().map(|events| Box::pin(events.recv()))).await;
-        event.ok_or(Over)
+        event.ok_or(ClientEnded)
     }
 
-    fn perform(&self, cue: Cue) -> Result<(), Over> {
+    fn perform(&self, cue: Cue) -> Result<(), ClientEnded> {
         let room = self.rooms[cue.room].clone();
         let command = match cue.action {
-            Action::Join => Command::Join { room, since: None },
-            Action::Leave => Command::Leave(room),
-            Action::Typing(is_typing) => Command::Typing { room, is_typing },
-            Action::Say(text) => return self.say(cue.person, cue.room, text).map(drop),
+            CueAction::Join => Command::Join { room, since: None },
+            CueAction::Leave => Command::Leave(room),
+            CueAction::Typing(is_typing) => Command::Typing { room, is_typing },
+            CueAction::Send(text) => return self.send(cue.person, cue.room, text).map(drop),
         };
         self.command(cue.person, command)
     }
 
-    fn say(&self, person: usize, room: usize, text: Text) -> Result<ClientMsgId, Over> {
+    fn send(&self, person: usize, room: usize, text: Text) -> Result<ClientMsgId, ClientEnded> {
         let id = EntryId::from_parts(Timestamp::from_millis(0), fastrand::u128(..)).to_string();
         let client_msg_id = ClientMsgId::new(&id).expect("a ULID has 26 characters");
         let room = self.rooms[room].clone();
@@ -97,13 +97,13 @@ impl Driver {
         Ok(client_msg_id)
     }
 
-    /// A few commands a second never fill the queue of a client that goes on.
-    fn command(&self, person: usize, command: Command) -> Result<(), Over> {
-        self.handles[person].try_send(command).map_err(|_| Over)
+    /// Queues a command. A few commands a second never fill the queue of a running client.
+    fn command(&self, person: usize, command: Command) -> Result<(), ClientEnded> {
+        self.handles[person].try_send(command).map_err(|_| ClientEnded)
     }
 
-    /// Everybody sees the same, and so the director hears of each thing several times.
-    fn tell(&self, director: &mut Director, event: &Event, now: Duration) {
+    /// Reports an event to the director. All clients see the same events, so each is reported several times.
+    fn report(&self, director: &mut Director, event: &Event, now: Duration) {
         let index = |name: &RoomName| self.rooms.iter().position(|room| room == name);
         match event {
             Event::Message { message, .. } if message.from.as_str() == VISITOR => {

@@ -62,11 +62,11 @@ impl NetworkFault {
         match word {
             "drop" => duration(rest, DROP, LONGEST_DROP).map(Self::Drop),
             "lag" => duration(rest, LAG, LONGEST_LAG).map(Self::Lag),
-            "flap" | "ok" if !rest.is_empty() => Err(format!("/net {word} takes nothing after it")),
+            "flap" | "ok" if !rest.is_empty() => Err(format!("/net {word} takes no argument")),
             "flap" => Ok(Self::Flap),
             "ok" => Ok(Self::Off),
             _ => {
-                Err("/net what? drop, lag, flap or ok. For example: /net drop 10s, /net lag 500ms".to_owned())
+                Err("use /net drop, lag, flap or ok, for example /net drop 10s or /net lag 500ms".to_owned())
             }
         }
     }
@@ -76,16 +76,16 @@ impl fmt::Display for NetworkFault {
     /// The note in the timeline when the fault begins.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off => write!(f, "demo: the network is as it is"),
+            Self::Off => write!(f, "demo: the network has no fault"),
             Self::Drop(time) => write!(
                 f,
-                "demo: the connection is cut for {}; write meanwhile, it is sent then",
+                "demo: the connection is cut for {}; messages you write now are sent afterwards",
                 shown(*time)
             ),
             Self::Lag(more) => {
-                write!(f, "demo: an answer takes {} longer from now on; /net ok ends it", shown(*more))
+                write!(f, "demo: each answer is delayed by {}; /net ok ends it", shown(*more))
             }
-            Self::Flap => write!(f, "demo: the connection comes and goes from now on; /net ok ends it"),
+            Self::Flap => write!(f, "demo: the connection is cut and restored in turns; /net ok ends it"),
         }
     }
 }
@@ -98,7 +98,7 @@ fn duration(text: &str, default: Duration, longest: Duration) -> Result<Duration
     match time {
         Some(time) if time <= longest => Ok(time),
         Some(_) => Err(format!("`{text}` is too long: at most {}", shown(longest))),
-        None => Err(format!("`{text}` is no time: write 500ms, 10s or 1m")),
+        None => Err(format!("`{text}` is not a time: write 500ms, 10s or 1m")),
     }
 }
 
@@ -138,9 +138,9 @@ mod tests {
         for (words, part) in [
             ("", "drop, lag, flap or ok"),
             ("storm", "drop, lag, flap or ok"),
-            ("flap 3s", "takes nothing"),
+            ("flap 3s", "takes no argument"),
             ("lag 500", "500ms, 10s or 1m"),
-            ("lag -5s", "is no time"),
+            ("lag -5s", "is not a time"),
             ("lag 31s", "at most 30 s"),
             ("drop 1h", "at most 600 s"),
         ] {
@@ -151,9 +151,9 @@ mod tests {
 
     #[test]
     fn the_note_names_the_fault_and_its_time() {
-        let told = |fault: NetworkFault| fault.to_string();
-        assert!(told(NetworkFault::Drop(DROP)).contains("cut for 10 s"));
-        assert!(told(NetworkFault::Lag(Duration::from_millis(1_500))).contains("1500 ms longer"));
+        let note = |fault: NetworkFault| fault.to_string();
+        assert!(note(NetworkFault::Drop(DROP)).contains("cut for 10 s"));
+        assert!(note(NetworkFault::Lag(Duration::from_millis(1_500))).contains("delayed by 1500 ms"));
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
         client.press(KeyCode::Tab);
         assert_eq!(client.draft(), "/net lag ");
         let titles = EXTENSIONS[0].rows.iter().flat_map(|(usage, does)| [usage, does]);
-        assert!(titles.into_iter().all(|text| text.is_ascii()), "the palette counts in ASCII");
+        assert!(titles.into_iter().all(|text| text.is_ascii()), "the palette aligns ASCII only");
     }
 
     #[test]

@@ -13,19 +13,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::network_fault::NetworkFault;
 
-/// While it flaps: how long there is no connection, and then one.
+/// Phases of a flap: time without a connection, and time with one.
 const FLAP: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(7)];
-/// Bytes that are read at once.
+/// Most bytes of a read.
 const CHUNK: usize = 16 * 1024;
-/// Chunks that are on the way at most.
+/// Most chunks on the way.
 const CHUNKS: usize = 64;
 
 /// Condition of the network now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Condition {
-    /// There is none.
     is_down: bool,
-    /// How much longer each way takes.
+    /// Additional delay of each way.
     lag: Duration,
 }
 
@@ -42,21 +41,21 @@ pub(super) async fn run(
     }
 }
 
-/// Turns each fault into conditions, as time passes.
+/// Turns faults into conditions as time passes.
 async fn change(mut fault: watch::Receiver<NetworkFault>, condition: watch::Sender<Condition>) {
     loop {
         let now = *fault.borrow_and_update();
         tokio::select! {
             () = follow(now, &condition) => {}
             changed = fault.changed() => if changed.is_err() {
-                // No further fault can come.
+                // No further fault can arrive.
                 std::future::pending::<()>().await;
             }
         }
     }
 }
 
-/// Never ends.
+/// Applies a fault. Never returns.
 async fn follow(fault: NetworkFault, condition: &watch::Sender<Condition>) {
     let down = Condition { is_down: true, lag: Duration::ZERO };
     match fault {
@@ -86,13 +85,13 @@ async fn accept(
         let (client, _) = listener.accept().await?;
         let condition = condition.clone();
         tokio::spawn(async move {
-            // A connection that fails is one that ends.
+            // A connection that fails just ends.
             let _ = carry(client, server, condition).await;
         });
     }
 }
 
-/// Carries a connection until one end closes it, or it is cut.
+/// Carries a connection until one side closes it, or the condition cuts it.
 async fn carry(
     client: TcpStream,
     server: SocketAddr,
@@ -114,7 +113,7 @@ async fn carry(
     }
 }
 
-/// Carries bytes one way, in their order, and says at the end that it is one.
+/// Carries bytes one way, in order and delayed, and then the end of the stream.
 async fn delay(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
@@ -149,7 +148,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// What `fault` does, and when, from now on; as many changes as are asked for.
+    /// The first `changes` changes of the condition that `fault` causes, with their times from now.
     async fn conditions(fault: NetworkFault, changes: usize) -> Vec<(Duration, bool)> {
         let (sender, faults) = watch::channel(fault);
         let (to_condition, mut condition) = watch::channel(Condition::default());
@@ -157,7 +156,7 @@ mod tests {
         let changing = tokio::spawn(change(faults, to_condition));
         let mut seen = Vec::new();
         for _ in 0..changes {
-            condition.changed().await.expect("it goes on");
+            condition.changed().await.expect("the fault goes on");
             seen.push((begin.elapsed(), condition.borrow_and_update().is_down));
         }
         drop(sender);
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_cut_comes_back() {
+    async fn a_cut_ends_after_its_time() {
         assert_eq!(
             conditions(NetworkFault::Drop(5 * SECOND), 2).await,
             [(Duration::ZERO, true), (5 * SECOND, false)]
@@ -176,19 +175,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_fault_ends_the_one_before() {
+    async fn a_new_fault_replaces_the_current_one() {
         let (sender, fault) = watch::channel(NetworkFault::Drop(60 * SECOND));
         let (to_condition, mut condition) = watch::channel(Condition::default());
         let begin = Instant::now();
         tokio::spawn(change(fault, to_condition));
-        condition.wait_for(|condition| condition.is_down).await.expect("it goes on");
+        condition.wait_for(|condition| condition.is_down).await.expect("the fault goes on");
         sender.send_replace(NetworkFault::Lag(2 * SECOND));
-        let now = *condition.wait_for(|condition| !condition.is_down).await.expect("it goes on");
+        let now = *condition.wait_for(|condition| !condition.is_down).await.expect("the fault goes on");
         assert_eq!((now.lag, begin.elapsed()), (SECOND, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_lags_comes_late_and_in_order() {
+    async fn lag_delays_bytes_and_keeps_their_order() {
         let (sender, condition) = watch::channel(Condition { is_down: false, lag: SECOND });
         let (mut here, from) = tokio::io::duplex(64);
         let (to, mut there) = tokio::io::duplex(64);
@@ -200,7 +199,7 @@ mod tests {
         assert_eq!((&bytes, begin.elapsed()), (b"one", SECOND));
         here.write_all(b"two").await.expect("written");
         tokio::task::yield_now().await;
-        // What follows is not quicker than what is on its way.
+        // Later bytes do not overtake delayed ones.
         sender.send_replace(Condition::default());
         here.write_all(b"three").await.expect("written");
         drop(here);
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_is_cut_and_another_one_is_not_made_before_its_time() {
+    async fn a_cut_closes_the_connection_and_refuses_new_ones() {
         let server = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (address, behind) =
@@ -226,11 +225,11 @@ mod tests {
         to_condition.send_replace(Condition { is_down: true, lag: Duration::ZERO });
         assert!(matches!(client.read(&mut bytes).await, Ok(0) | Err(_)));
         assert!(matches!(far.read(&mut bytes).await, Ok(0) | Err(_)));
-        let mut refused = TcpStream::connect(address).await.expect("it is taken, and dropped");
+        let mut refused = TcpStream::connect(address).await.expect("accepted, and closed");
         assert!(matches!(refused.read(&mut bytes).await, Ok(0) | Err(_)));
         to_condition.send_replace(Condition::default());
         let mut again = TcpStream::connect(address).await.expect("connected");
-        let (mut far, _) = server.accept().await.expect("the second connection, not the refused one");
+        let (mut far, _) = server.accept().await.expect("the connection after the cut");
         again.write_all(b"again").await.expect("written");
         far.read_exact(&mut bytes).await.expect("read");
         assert_eq!(&bytes, b"again");

@@ -35,12 +35,12 @@ pub(super) struct Topics {
 pub(super) struct Topic {
     /// Number of people in it, those that are only named included.
     pub(super) parts: usize,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<ScriptLine>,
 }
 
 /// A line of a conversation.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct ScriptLine {
     /// Index of its author among the people of the conversation.
     pub(super) part: usize,
     /// A pause precedes it.
@@ -51,7 +51,7 @@ pub(super) struct Line {
 impl Script {
     /// The script that is part of the program.
     pub(super) fn bundled() -> Self {
-        Self::parse(LINES, TRANSCRIPTS).expect("the tests read the script that is part of the program")
+        Self::parse(LINES, TRANSCRIPTS).expect("tests parse the bundled script")
     }
 
     fn parse(lines: &'static str, transcripts: [&'static str; ROOMS.len()]) -> Result<Self, String> {
@@ -85,7 +85,7 @@ impl Topic {
                 line.split_once(": ").ok_or_else(|| format!("`{line}` begins with no author"))?;
             let part = LETTERS.find(author).filter(|_| author.len() == 1);
             let part = part.ok_or_else(|| format!("`{author}` is not one of a, b, c and d"))?;
-            lines.push(Line { part, after_pause, text });
+            lines.push(ScriptLine { part, after_pause, text });
             after_pause = false;
         }
         let parts = lines.iter().map(|line| parts(line.text).max(line.part + 1)).max();

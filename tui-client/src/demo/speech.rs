@@ -1,31 +1,30 @@
-//! Somebody types, and then says it.
+//! Speech: typing, and then the message.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use realtime_shared::Text;
 
-/// Typing is told again after this time: others forget it after 6 s.
+/// Interval of repeated typing signals: receivers drop typing after 6 s.
 const TELL_AGAIN: Duration = Duration::from_secs(3);
-/// Nobody waits longer for a text, however long it is: it may have been pasted.
+/// Longest typing. A longer text counts as pasted.
 const LONGEST: Duration = Duration::from_secs(7);
-/// How long a character takes, for people of a quick hand.
+/// Typing time of a character, for a quick typist.
 const PER_CHARACTER: Duration = Duration::from_millis(45);
 
-/// What somebody is about to say.
+/// A message that a person is typing.
 #[derive(Debug)]
 pub(super) struct Speech {
-    /// Where, by index.
+    /// Index of the room.
     pub(super) room: usize,
-    /// What.
     pub(super) text: Text,
-    /// What is told of the typing, and when; that it began is told already.
+    /// Later typing signals with their times; the first one has been sent.
     signals: VecDeque<(Duration, bool)>,
     done_at: Duration,
 }
 
 impl Speech {
-    /// One that begins at `now`, and takes a time that goes with its length. Some people stop for a moment.
+    /// A speech that begins at `now`. Its duration depends on its length, and some people pause.
     pub(super) fn new(room: usize, text: Text, now: Duration, random: &mut fastrand::Rng) -> Self {
         let characters = u32::try_from(text.as_str().chars().count()).unwrap_or(u32::MAX);
         let typing = (millis(random, 700, 1_300) + PER_CHARACTER.saturating_mul(characters)).min(LONGEST);
@@ -44,29 +43,29 @@ impl Speech {
         Self { room, text, signals, done_at }
     }
 
-    /// When it will have been said.
+    /// Time of the message.
     pub(super) const fn done_at(&self) -> Duration {
         self.done_at
     }
 
-    /// When it goes on.
+    /// Time of the next step.
     pub(super) fn next_at(&self) -> Duration {
         self.signals.front().map_or(self.done_at, |&(at, _)| at)
     }
 
-    /// What is to be told of the typing at `now`: the last thing that is due.
+    /// The typing signal for `now`: the last one that is due.
     pub(super) fn signal(&mut self, now: Duration) -> Option<bool> {
         let due = self.signals.iter().take_while(|&&(at, _)| at <= now).count();
         self.signals.drain(..due).next_back().map(|(_, is_typing)| is_typing)
     }
 
-    /// Whether it is time to say it.
+    /// True if the message is due.
     pub(super) fn is_done(&self, now: Duration) -> bool {
         self.done_at <= now
     }
 }
 
-/// A time between the two bounds, in milliseconds, both included.
+/// A random time between the bounds, in milliseconds, both included.
 pub(super) fn millis(random: &mut fastrand::Rng, shortest: u64, longest: u64) -> Duration {
     Duration::from_millis(random.u64(shortest..=longest))
 }

@@ -1,4 +1,4 @@
-//! The time of the demo's server: that of the system, or some time before it, so that the rooms have a yesterday.
+//! Time of the demo's server: the system's, or set back, so that rooms have messages of earlier days.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use realtime_server::clock::Clock;
 use realtime_shared::Timestamp;
 
-/// How far it is set back, in milliseconds.
+/// Time by which it is set back, in milliseconds.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Time(Arc<AtomicU64>);
 
@@ -16,7 +16,7 @@ impl Time {
         self.0.store(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// What tells it.
+    /// Clock of the server.
     pub(super) fn clock(&self) -> Clock {
         let (system, back) = (Clock::system(), self.0.clone());
         Clock::from_fn(move || {

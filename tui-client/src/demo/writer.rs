@@ -19,7 +19,7 @@ pub(super) struct Writer {
 
 /// A line that a person is to write.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct CastLine {
     /// Index of its author in [`PEOPLE`].
     pub(super) person: usize,
     /// A pause precedes it.
@@ -58,7 +58,12 @@ impl Writer {
     }
 
     /// A conversation of a room for `people`, who take its parts in order: one that names the visitor, or another.
-    pub(super) fn topic(&mut self, room: usize, for_visitor: bool, people: &[usize]) -> Option<Vec<Line>> {
+    pub(super) fn topic(
+        &mut self,
+        room: usize,
+        for_visitor: bool,
+        people: &[usize],
+    ) -> Option<Vec<CastLine>> {
         let topics = &self.script.rooms[room];
         let (topics, deck) = if for_visitor {
             (&topics.visitor, &mut self.visitor[room])
@@ -69,7 +74,7 @@ impl Writer {
         let topic = &topics[deck.draw(|index| topics[index].parts <= people.len())?];
         let lines = topic.lines.iter().map(|line| {
             let text = Text::new(&cast(line.text, &names)).ok()?;
-            Some(Line { person: people[line.part], after_pause: line.after_pause, text })
+            Some(CastLine { person: people[line.part], after_pause: line.after_pause, text })
         });
         lines.collect()
     }

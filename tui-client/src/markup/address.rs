@@ -1,22 +1,22 @@
-//! Addresses in a text: where one ends, and what of it is given to other programs.
+//! Addresses in a text: their length, and their form for other programs.
 
 use std::fmt;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The longest address that is followed, in bytes: as much as terminals and browsers take.
+/// Longest address that is a link, in bytes: the limit of common terminals and browsers.
 const TARGET_BYTES: usize = 2_000;
 
-/// The longest name of a mailbox, in bytes (RFC 5321).
+/// Longest local part of a mail address, in bytes (RFC 5321).
 const MAILBOX_BYTES: usize = 64;
 
-/// Where a link goes: `http`, `https` or `mailto`, written with visible ASCII only. What else there was is
-/// percent-encoded, so that it is one argument of a command and one parameter of an escape sequence.
+/// Target of a link: `http`, `https` or `mailto`, in visible ASCII. Other characters are percent-encoded, so that it is
+/// one argument of a command and one parameter of an escape sequence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Target(Box<str>);
 
 impl Target {
-    /// Where `address`, as it is in a text, goes; `None` where it is none, or too long.
+    /// Target of `address`, as written in a text; `None` if it is not an address, or too long.
     #[must_use]
     pub fn new(address: &str) -> Option<Self> {
         if address.is_empty() || length(address) != address.len() {
@@ -34,13 +34,12 @@ impl Target {
         (target.len() <= TARGET_BYTES).then_some(Self(target))
     }
 
-    /// The address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is for a browser.
+    /// True for `http` and `https`.
     #[must_use]
     pub fn is_web(&self) -> bool {
         scheme(&self.0).is_some_and(|scheme| scheme != MAILTO)
@@ -55,18 +54,18 @@ impl fmt::Display for Target {
 
 const MAILTO: &str = "mailto:";
 
-/// The scheme that `text` begins with. Others are no links: a program that opens one would do more than show a page.
+/// Scheme that `text` begins with. Other schemes are not links: opening them may do more than show a page.
 fn scheme(text: &str) -> Option<&'static str> {
     ["https://", "http://", MAILTO]
         .into_iter()
         .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
-/// How many bytes of the start of `text` are an address; 0 where there is none. Punctuation at its end belongs to the
-/// sentence around it, and so does a bracket that is not opened in it.
+/// Length in bytes of the address at the start of `text`; 0 if there is none. Punctuation at its end belongs to the
+/// sentence, and so does a closing bracket without an opening one.
 pub(super) fn length(text: &str) -> usize {
     let Some(scheme) = scheme(text) else { return 0 };
-    // Tried before the rest is read, so that many beginnings without an end are no work.
+    // Checked before the rest is read, so that many invalid beginnings cost little.
     if !begins(scheme, &text[scheme.len()..]) {
         return 0;
     }
@@ -75,7 +74,7 @@ pub(super) fn length(text: &str) -> usize {
     if address.get(scheme.len()..).is_some_and(|rest| begins(scheme, rest)) { address.len() } else { 0 }
 }
 
-/// Whether what follows the scheme begins as a host or a mailbox does.
+/// True if the text behind the scheme begins as a host or a mailbox does.
 fn begins(scheme: &str, rest: &str) -> bool {
     if scheme != MAILTO {
         return begins_host(rest);
@@ -88,7 +87,7 @@ fn begins_host(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphanumeric() || c == '[' || c == '%')
 }
 
-/// What RFC 3986 has, and letters of all scripts.
+/// Characters of RFC 3986, and letters of all scripts.
 fn is_of_address(grapheme: &str) -> bool {
     match grapheme.as_bytes() {
         [byte] => byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(byte),

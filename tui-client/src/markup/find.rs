@@ -1,8 +1,8 @@
-//! Where a text that is looked for is, in what a [`Markup`] shows.
+//! Search for a text in the shown part of a [`Markup`].
 //!
-//! What one reads is compared, without the marks that are left out: `a bold word` is in `a **bold** word`, and a newline
-//! is not passed over. What is found is whole graphemes. The work is linear in the text: it is folded and searched, and
-//! its graphemes are looked at only where it has something.
+//! The text is compared as shown, without the removed marks: `a bold word` matches `a **bold** word`. A match does not
+//! cross a newline and consists of whole graphemes. The work is linear in the text: the text is folded and searched, and
+//! its graphemes are examined only if it contains the pattern.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,22 +13,22 @@ use super::parse::Markup;
 use super::span::{Part, Span, end, graphemes};
 use crate::sanitize::{self, Block};
 
-/// What marks are made of.
+/// Characters of marks.
 const MARKS: [char; 4] = ['*', '_', '`', '>'];
-/// How a small sigma is written at the end of a word.
+/// Small sigma at the end of a word.
 const FINAL_SIGMA: char = 'ς';
 
-/// A text that is looked for: in whatever case, unless it has a capital letter. It is cleaned as texts are, and any space
-/// is as good as another.
+/// A search pattern. The case is ignored unless it has a capital letter. It is sanitized as texts are, and every kind of
+/// space matches every other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    /// As it is compared; never blank.
+    /// Folded form for comparison; never blank.
     text: String,
     folds: bool,
 }
 
 impl Pattern {
-    /// `None` where there is nothing to look for.
+    /// `None` if the query is blank.
     #[must_use]
     pub fn new(query: &str) -> Option<Self> {
         let query = sanitize::line(query);
@@ -37,13 +37,13 @@ impl Pattern {
         (!text.trim().is_empty()).then_some(Self { text, folds })
     }
 
-    /// Whether what `text` shows has it.
+    /// True if the shown part of `text` contains the pattern.
     #[must_use]
     pub fn is_in(&self, text: &Block) -> bool {
         if !has_marks(text.as_str()) {
             return text.as_str().split('\n').any(|line| self.is_in_line(line));
         }
-        // What is shown is the text without some of these, so that it cannot have what the text without them has not.
+        // The shown text is the text without some marks, so it contains nothing that the text without all marks lacks.
         if !without_marks(&self.comparable(text.as_str())).contains(&without_marks(&self.text)) {
             return false;
         }
@@ -53,29 +53,29 @@ impl Pattern {
         })
     }
 
-    /// Whether a line without marks has it.
+    /// True if a line without markup contains the pattern.
     #[must_use]
     pub fn is_in_line(&self, line: &str) -> bool {
-        // ASCII has a grapheme's edge everywhere.
+        // In ASCII every offset is a grapheme boundary.
         self.comparable(line).contains(&self.text) && (line.is_ascii() || !self.places(line).is_empty())
     }
 
-    /// Where it is in a line without marks: ranges of bytes in their order, which do not overlap.
+    /// Matches in a line without markup: ordered, disjoint ranges of bytes.
     #[must_use]
     pub fn places(&self, line: &str) -> Vec<Range<usize>> {
         self.find(line.grapheme_indices(true), line.len())
     }
 
-    /// Where it is in a line of spans, by their [`Span::at`]. A place may be of several spans, and have marks in it.
+    /// Matches in a line of spans, in terms of [`Span::at`]. A match may cover several spans and marks between them.
     #[must_use]
     pub fn places_in_spans(&self, spans: &[Span<'_>]) -> Vec<Range<usize>> {
         self.find(graphemes(spans), end(spans))
     }
 
-    /// Finds it in graphemes that are given with their places.
+    /// Matches in graphemes that are given with their offsets.
     fn find<'a>(&self, graphemes: impl Iterator<Item = (usize, &'a str)>, end: usize) -> Vec<Range<usize>> {
         let mut text = String::new();
-        // Of each grapheme: where it begins in what is compared, where it begins, and where it ends.
+        // For each grapheme: its offset in the folded text, and its range.
         let mut edges: Vec<(usize, Range<usize>)> = Vec::new();
         for (at, grapheme) in graphemes {
             edges.push((text.len(), at..at + grapheme.len()));
@@ -102,8 +102,8 @@ impl Pattern {
     }
 }
 
-/// `text` with one kind of space, and in lower case where it `folds`, whatever stands around a letter: what is compared
-/// does not depend on where it is cut.
+/// `text` with one kind of space, and in lower case if it `folds`. A letter is folded independently of its neighbours, so
+/// that parts of a text fold alike.
 fn comparable(text: &str, folds: bool) -> Cow<'_, str> {
     if text.is_ascii() {
         let has_capital = folds && text.bytes().any(|byte| byte.is_ascii_uppercase());
@@ -117,7 +117,7 @@ fn comparable(text: &str, folds: bool) -> Cow<'_, str> {
     Cow::Owned(small.map(|c| if c == FINAL_SIGMA { 'σ' } else { c }).collect())
 }
 
-/// Whether something of a text may be a mark. Links are not: they show what they are.
+/// True if a text may contain marks. Links do not count, because their text stays.
 fn has_marks(text: &str) -> bool {
     text.contains(MARKS)
 }
@@ -138,7 +138,7 @@ mod tests {
         Pattern::new(query).expect("something to look for")
     }
 
-    /// `text` with what was found in brackets.
+    /// `text` with matches in brackets.
     fn found(text: &str, query: &str) -> String {
         let mut shown = String::new();
         let mut from = 0;
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(found("Fix the fix, FIX", "Fix"), "[Fix] the fix, FIX");
         assert_eq!(found("ÄRGER ärger", "ärger"), "[ÄRGER] [ärger]");
         assert_eq!(found("aaaa aaa", "aa"), "[aa][aa] [aa]a");
-        assert_eq!(found("İstanbul", "i\u{307}s"), "[İs]tanbul", "in lower case it is longer");
+        assert_eq!(found("İstanbul", "i\u{307}s"), "[İs]tanbul", "the lower case is longer");
         assert_eq!(found("ΣΟΦΟΣ σοφός", "σοφος"), "[ΣΟΦΟΣ] σοφός");
         assert_eq!(found("σοφος", "σοφοσ"), "[σοφος]");
         assert_eq!(Pattern::new(" "), None);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_found_is_whole_graphemes() {
+    fn a_match_consists_of_whole_graphemes() {
         assert_eq!(found("e\u{301}te e", "e"), "e\u{301}t[e] [e]");
         let family = "👩\u{200d}👩\u{200d}👧";
         assert_eq!(found(&format!("{family} 👩"), "👩"), format!("{family} [👩]"));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_for_is_cleaned_as_texts_are() {
+    fn a_query_is_sanitized_as_texts_are() {
         for (text, query) in [
             ("I ❤\u{fe0f} it", "❤\u{fe0f} it"),
             ("soft\u{ad}ware", "software"),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_compared() {
+    fn the_shown_text_is_compared() {
         for (text, query) in [
             ("a **bold** word", "a bold word"),
             ("_one_ `two`", "one two"),
@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_found_is_between_graphemes_and_is_what_was_looked_for(
+        fn a_match_equals_the_query_and_splits_no_grapheme(
             text in typed(), query in "[a-cA-C é日🇩🇪\u{301}]{1,3}"
         ) {
             let text = block(&text);
@@ -240,11 +240,11 @@ mod tests {
                 }
                 is_found |= !places.is_empty();
             }
-            prop_assert!(!is_found || pattern.is_in(&text), "what is marked is a hit");
+            prop_assert!(!is_found || pattern.is_in(&text), "a marked text is a match");
         }
 
         #[test]
-        fn a_part_of_a_text_is_in_it(text in "[a-dA-D é日]{1,30}", from in 0..20_usize, count in 1..6_usize) {
+        fn a_part_of_a_text_matches(text in "[a-dA-D é日]{1,30}", from in 0..20_usize, count in 1..6_usize) {
             let part: String = text.chars().skip(from).take(count).collect();
             let Some(pattern) = Pattern::new(&part) else { return Ok(()) };
             prop_assert!(pattern.is_in_line(&text));

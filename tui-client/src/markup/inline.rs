@@ -1,17 +1,17 @@
-//! Emphasis, code and links in one line.
+//! Emphasis, code and links within a line.
 //!
-//! The line is read into pieces and marks; then each mark that closes looks for the one that opened. At most one mark
-//! of a kind is open at a time, so that is looked for among three.
+//! The line is read into tokens. Then each closing mark is paired with its opening one. At most one mark of a kind is
+//! open at a time, so a search compares at most three.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthChar;
 
 use super::address;
-use super::span::{Kind, Span};
+use super::span::{Span, SpanKind};
 
-/// What emphasis is written with.
+/// Kinds of emphasis marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum EmphasisMark {
     Bold,
     Star,
     Underscore,
@@ -21,44 +21,44 @@ enum Mark {
 struct Token<'a> {
     at: usize,
     text: &'a str,
-    what: What,
+    what: TokenKind,
 }
 
 #[derive(Debug)]
-enum What {
-    Piece(Kind),
-    Mark {
-        mark: Mark,
+enum TokenKind {
+    Piece(SpanKind),
+    EmphasisMark {
+        mark: EmphasisMark,
         opens: bool,
         closes: bool,
-        /// It has its counterpart.
+        /// The mark has a counterpart.
         is_paired: bool,
     },
 }
 
-/// The spans of a line, in their order; none where nothing is in it.
+/// Spans of a line in order; none if nothing is left.
 pub(super) fn spans(line: &str) -> Vec<Span<'_>> {
     if line.is_empty() {
         return Vec::new();
     }
-    // A link has a colon.
+    // Every link contains a colon.
     if !line.bytes().any(|byte| matches!(byte, b'*' | b'_' | b'`' | b':')) {
-        return vec![Span { at: 0, text: line, kind: Kind::Text, bold: false, italic: false }];
+        return vec![Span { at: 0, text: line, kind: SpanKind::Text, bold: false, italic: false }];
     }
-    let mut tokens = Reader::new(line).read();
+    let mut tokens = InlineReader::new(line).read();
     pair(&mut tokens);
     join(line, &tokens)
 }
 
-struct Reader<'a> {
+struct InlineReader<'a> {
     line: &'a str,
     graphemes: Vec<(usize, &'a str)>,
     tokens: Vec<Token<'a>>,
-    /// Where the words begin that are in no token yet.
+    /// Start of the words that are not in a token yet.
     words: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> InlineReader<'a> {
     fn new(line: &'a str) -> Self {
         Self { line, graphemes: line.grapheme_indices(true).collect(), tokens: Vec::new(), words: 0 }
     }
@@ -77,28 +77,28 @@ impl<'a> Reader<'a> {
         self.tokens
     }
 
-    /// Where the grapheme of that index begins.
+    /// Offset of the grapheme at an index.
     fn offset(&self, index: usize) -> usize {
         self.graphemes.get(index).map_or(self.line.len(), |(offset, _)| *offset)
     }
 
-    /// How many graphemes are `wanted`, one after another from `at` on.
+    /// Number of consecutive graphemes from `at` on that are `wanted`.
     fn run(&self, at: usize, wanted: &str) -> usize {
         self.graphemes[at..].iter().take_while(|(_, grapheme)| *grapheme == wanted).count()
     }
 
     fn end_words(&mut self, end: usize) {
         if self.words < end {
-            self.push(self.words, end, What::Piece(Kind::Text));
+            self.push(self.words, end, TokenKind::Piece(SpanKind::Text));
         }
     }
 
-    fn push(&mut self, from: usize, to: usize, what: What) {
+    fn push(&mut self, from: usize, to: usize, what: TokenKind) {
         self.tokens.push(Token { at: from, text: &self.line[from..to], what });
         self.words = to;
     }
 
-    /// Code between two runs of as many backticks; how many graphemes were read.
+    /// Reads code between two runs of the same number of backticks. Returns the number of graphemes read.
     fn code(&mut self, at: usize) -> usize {
         let ticks = self.run(at, "`");
         let mut end = at + ticks;
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
                 run if run == ticks => {
                     let (open, from, to) = (self.offset(at), self.offset(at + ticks), self.offset(end));
                     self.end_words(open);
-                    self.push(from, to, What::Piece(Kind::Code));
+                    self.push(from, to, TokenKind::Piece(SpanKind::Code));
                     self.words = self.offset(end + ticks);
                     return end + ticks - at;
                 }
@@ -118,31 +118,31 @@ impl<'a> Reader<'a> {
         ticks
     }
 
-    /// A run of marks. More than there are meanings is text.
+    /// Reads a run of marks. A run that is longer than any mark is text.
     fn emphasis(&mut self, at: usize, sign: &str) -> usize {
         let length = self.run(at, sign);
         let before = at.checked_sub(1).and_then(|before| self.graphemes[before].1.chars().next_back());
         let after = self.graphemes.get(at + length).and_then(|(_, after)| after.chars().next());
         let opens = may_stand_before_mark(before) && after.is_some_and(|c| !c.is_whitespace());
-        // `src/*` is a path, and `\*` a star; after a link the mark is one.
+        // `src/*` is a path, and `\*` is a star. Behind a link the mark counts.
         let is_after_words = self.words < self.offset(at);
         let is_of_path = |c: char| is_after_words && matches!(c, '\\' | '/');
         let closes =
             may_stand_after_mark(after) && before.is_some_and(|c| !c.is_whitespace() && !is_of_path(c));
-        let marks: &[Mark] = match (sign, length) {
-            ("_", 1) => &[Mark::Underscore],
-            ("*", 1) => &[Mark::Star],
-            ("*", 2) => &[Mark::Bold],
-            ("*", 3) if closes => &[Mark::Star, Mark::Bold],
-            ("*", 3) => &[Mark::Bold, Mark::Star],
+        let marks: &[EmphasisMark] = match (sign, length) {
+            ("_", 1) => &[EmphasisMark::Underscore],
+            ("*", 1) => &[EmphasisMark::Star],
+            ("*", 2) => &[EmphasisMark::Bold],
+            ("*", 3) if closes => &[EmphasisMark::Star, EmphasisMark::Bold],
+            ("*", 3) => &[EmphasisMark::Bold, EmphasisMark::Star],
             _ => return length,
         };
         if opens || closes {
             let mut from = self.offset(at);
             self.end_words(from);
             for &mark in marks {
-                let to = from + if mark == Mark::Bold { 2 } else { 1 };
-                self.push(from, to, What::Mark { mark, opens, closes, is_paired: false });
+                let to = from + if mark == EmphasisMark::Bold { 2 } else { 1 };
+                self.push(from, to, TokenKind::EmphasisMark { mark, opens, closes, is_paired: false });
                 from = to;
             }
         }
@@ -159,22 +159,22 @@ impl<'a> Reader<'a> {
             return 1;
         }
         self.end_words(start);
-        self.push(start, start + length, What::Piece(Kind::Link));
+        self.push(start, start + length, TokenKind::Piece(SpanKind::Link));
         self.graphemes[at..].iter().take_while(|(offset, _)| *offset < start + length).count()
     }
 }
 
-/// Emphasis begins where a word may.
+/// True if a word, and so emphasis, may begin after this character.
 fn may_stand_before_mark(c: Option<char>) -> bool {
     c.is_none_or(|c| c.is_whitespace() || is_wide(c) || "([{<\"'“‘«„*_~-–—:>".contains(c))
 }
 
-/// Emphasis ends where a word may.
+/// True if a word, and so emphasis, may end before this character.
 fn may_stand_after_mark(c: Option<char>) -> bool {
     c.is_none_or(|c| c.is_whitespace() || is_wide(c) || ".,;:!?)]}>\"'”’»“*_~-–—…".contains(c))
 }
 
-/// Letters of scripts that have no spaces between words.
+/// True for letters of scripts without spaces between words.
 fn is_wide(c: char) -> bool {
     c.width() == Some(2)
 }
@@ -183,17 +183,17 @@ fn is_of_word(c: char) -> bool {
     c.is_alphanumeric() && !is_wide(c)
 }
 
-/// Finds for each mark that closes the one that opened.
+/// Pairs each closing mark with its opening one.
 fn pair(tokens: &mut [Token<'_>]) {
-    let mut open: Vec<(Mark, usize)> = Vec::new();
+    let mut open: Vec<(EmphasisMark, usize)> = Vec::new();
     for at in 0..tokens.len() {
-        let What::Mark { mark, opens, closes, .. } = tokens[at].what else { continue };
+        let TokenKind::EmphasisMark { mark, opens, closes, .. } = tokens[at].what else { continue };
         match open.iter().rposition(|(other, _)| *other == mark) {
             Some(place) if closes => {
                 let begin = open[place].1;
                 open.truncate(place);
                 for end in [begin, at] {
-                    if let What::Mark { is_paired, .. } = &mut tokens[end].what {
+                    if let TokenKind::EmphasisMark { is_paired, .. } = &mut tokens[end].what {
                         *is_paired = true;
                     }
                 }
@@ -204,30 +204,30 @@ fn pair(tokens: &mut [Token<'_>]) {
     }
 }
 
-/// Tokens → spans: marks that have a counterpart are left out, others are words.
+/// Turns tokens into spans. Paired marks are removed, others become words.
 fn join<'a>(line: &'a str, tokens: &[Token<'a>]) -> Vec<Span<'a>> {
     let mut spans: Vec<Span<'a>> = Vec::with_capacity(tokens.len());
-    // Stars and underscores may be nested in each other.
+    // Emphasis with stars and with underscores may be nested.
     let (mut bold, mut star, mut underscore) = (false, false, false);
     for token in tokens {
         let kind = match token.what {
-            What::Mark { mark, is_paired: true, .. } => {
+            TokenKind::EmphasisMark { mark, is_paired: true, .. } => {
                 match mark {
-                    Mark::Bold => bold = !bold,
-                    Mark::Star => star = !star,
-                    Mark::Underscore => underscore = !underscore,
+                    EmphasisMark::Bold => bold = !bold,
+                    EmphasisMark::Star => star = !star,
+                    EmphasisMark::Underscore => underscore = !underscore,
                 }
                 continue;
             }
-            What::Mark { .. } => Kind::Text,
-            What::Piece(kind) => kind,
+            TokenKind::EmphasisMark { .. } => SpanKind::Text,
+            TokenKind::Piece(kind) => kind,
         };
         let span = Span { at: token.at, text: token.text, kind, bold, italic: star || underscore };
         match spans.last_mut() {
             Some(last)
                 if last.at + last.text.len() == span.at
-                    && (last.kind, last.bold, last.italic) == (Kind::Text, span.bold, span.italic)
-                    && span.kind == Kind::Text =>
+                    && (last.kind, last.bold, last.italic) == (SpanKind::Text, span.bold, span.italic)
+                    && span.kind == SpanKind::Text =>
             {
                 last.text = &line[last.at..span.at + span.text.len()];
             }

@@ -1,10 +1,10 @@
-//! Where somebody is named.
+//! Mentions of a user in a text.
 
 use std::ops::Range;
 
-use super::span::{Kind, Span, is_boundary};
+use super::span::{Span, SpanKind, is_boundary};
 
-/// Where `text` has `name` as a word, in whatever case: ranges of bytes, in their order.
+/// Mentions of `name` as a word in `text`, in any case: ordered ranges of bytes.
 #[must_use]
 pub fn mentions(text: &str, name: &str) -> Vec<Range<usize>> {
     let name = name.to_lowercase();
@@ -20,7 +20,7 @@ pub fn mentions(text: &str, name: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the word `name`, in lower case, that begins at `at` ends.
+/// End of the word `name`, given in lower case, that begins at `at`.
 fn word(text: &str, at: usize, name: &str) -> Option<usize> {
     let mut wanted = name.chars();
     let mut end = at;
@@ -37,9 +37,9 @@ fn word(text: &str, at: usize, name: &str) -> Option<usize> {
     (end > at && is_whole && is_boundary(text, at) && is_boundary(text, end)).then_some(end)
 }
 
-/// Cuts the places where `name` is out of a span. Links stay whole.
+/// Splits a span at mentions of `name`. Links stay whole.
 pub(super) fn split<'a>(span: Span<'a>, name: &str) -> Vec<Span<'a>> {
-    let found = if span.kind == Kind::Link { Vec::new() } else { mentions(span.text, name) };
+    let found = if span.kind == SpanKind::Link { Vec::new() } else { mentions(span.text, name) };
     let part = |range: Range<usize>, kind| {
         (!range.is_empty()).then(|| Span { at: span.at + range.start, text: &span.text[range], kind, ..span })
     };
@@ -48,7 +48,7 @@ pub(super) fn split<'a>(span: Span<'a>, name: &str) -> Vec<Span<'a>> {
     for range in found {
         spans.extend(part(from..range.start, span.kind));
         from = range.end;
-        spans.extend(part(range, Kind::Mention));
+        spans.extend(part(range, SpanKind::Mention));
     }
     spans.extend(part(from..span.text.len(), span.kind));
     spans

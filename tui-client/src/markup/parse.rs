@@ -1,23 +1,22 @@
-//! The parser: from a text to its parts.
+//! Parser: a text → its parts.
 
 use super::address::Target;
-use super::span::{Kind, Part, Span, is_boundary};
+use super::span::{Part, Span, SpanKind, is_boundary};
 use super::{inline, mention};
 use crate::sanitize::Block;
 
-/// The parts of a text, from the top.
+/// Parts of a text, from the top.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Markup<'a> {
-    /// Each is a line of the text, or less: marks that take a line are left out.
+    /// Each is a line of the text without marks of its own; lines that are marks only are removed.
     pub parts: Vec<Part<'a>>,
 }
 
 impl<'a> Markup<'a> {
-    /// Reads a text.
     #[must_use]
     pub fn parse(text: &'a Block) -> Self {
         let lines: Vec<&str> = text.as_str().split('\n').collect();
-        // The last line that can end a block: none is begun after it.
+        // The last line that can end a block: no block begins after it.
         let last_fence = lines.iter().rposition(|line| is_fence_end(line)).unwrap_or(0);
         let mut parts = Vec::with_capacity(lines.len());
         let mut at = 0;
@@ -37,8 +36,8 @@ impl<'a> Markup<'a> {
         Self { parts }
     }
 
-    /// What somebody does instead of saying it, where the text is one line and all of it is italic: the protocol has
-    /// no such kind of message, and `/me waves` is sent as `*waves*`.
+    /// Action of a text: a single line that is entirely italic. The protocol has no separate kind for actions, and
+    /// `/me waves` is sent as `*waves*`.
     #[must_use]
     pub fn action(&self) -> Option<&[Span<'a>]> {
         match self.parts.as_slice() {
@@ -47,16 +46,16 @@ impl<'a> Markup<'a> {
         }
     }
 
-    /// The addresses in the text, in their order.
+    /// Addresses in the text, in order.
     pub fn links(&self) -> impl Iterator<Item = Target> {
         let spans = self.parts.iter().flat_map(|part| match part {
             Part::Line(spans) | Part::Quote(spans) => spans.as_slice(),
             Part::Title(_) | Part::Code(_) => &[],
         });
-        spans.filter(|span| span.kind == Kind::Link).filter_map(|span| Target::new(span.text))
+        spans.filter(|span| span.kind == SpanKind::Link).filter_map(|span| Target::new(span.text))
     }
 
-    /// Marks the places where the user is named, outside of links and blocks of code.
+    /// Marks mentions of the user outside of links and blocks of code.
     pub fn mark_mentions(&mut self, name: &str) {
         for part in &mut self.parts {
             if let Part::Line(spans) | Part::Quote(spans) = part {
@@ -66,7 +65,7 @@ impl<'a> Markup<'a> {
     }
 }
 
-/// The text that is shown as `action` in italics: what `/me` sends.
+/// Text that is shown as the italic `action`: the form that `/me` sends.
 #[must_use]
 pub fn write_action(action: &str) -> String {
     let action = action.replace('\n', " ");
@@ -75,7 +74,7 @@ pub fn write_action(action: &str) -> String {
     ["*", "_"].map(written).into_iter().find(is_read).unwrap_or_else(|| written("*"))
 }
 
-/// What follows the backticks that begin a block of code.
+/// Text behind the backticks that begin a block of code.
 fn fence(line: &str) -> Option<&str> {
     let title = line.strip_prefix("```")?;
     (!title.contains('`') && is_boundary(line, 3)).then(|| title.trim())

@@ -4,8 +4,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::*;
 use crate::sanitize::block;
 
-/// What is shown, with its look in brackets: `{b text}` is bold, `i` italic, `c` code, `l` a link, `@` a mention; `> `
-/// a quote, `# ` the title of a block, `| ` its lines.
+/// The shown text with its styles in brackets: `{b text}` bold, `i` italic, `c` code, `l` a link, `@` a mention; `> ` a
+/// quote, `# ` the title of a block, `| ` its lines.
 fn shown(text: &str) -> String {
     let text = block(text);
     let mut markup = Markup::parse(&text);
@@ -28,24 +28,24 @@ fn span(span: &Span<'_>) -> String {
     look.extend(span.bold.then_some('b'));
     look.extend(span.italic.then_some('i'));
     look.extend(match span.kind {
-        Kind::Text => None,
-        Kind::Code => Some('c'),
-        Kind::Link => Some('l'),
-        Kind::Mention => Some('@'),
+        SpanKind::Text => None,
+        SpanKind::Code => Some('c'),
+        SpanKind::Link => Some('l'),
+        SpanKind::Mention => Some('@'),
     });
     if look.is_empty() { span.text.to_owned() } else { format!("{{{look} {}}}", span.text) }
 }
 
 #[track_caller]
-fn all_shown(cases: &[(&str, &str)]) {
+fn assert_shown(cases: &[(&str, &str)]) {
     for (typed, expected) in cases {
         assert_eq!(shown(typed), *expected, "{typed}");
     }
 }
 
-/// Stays as it is typed.
+/// Checks that the texts stay as typed.
 #[track_caller]
-fn all_plain(cases: &[&str]) {
+fn assert_plain(cases: &[&str]) {
     for typed in cases {
         assert_eq!(shown(typed), *typed);
     }
@@ -53,7 +53,7 @@ fn all_plain(cases: &[&str]) {
 
 #[test]
 fn emphasis_is_between_words() {
-    all_shown(&[
+    assert_shown(&[
         ("**bold** and *italic* or _italic_", "{b bold} and {i italic} or {i italic}"),
         ("***both***", "{bi both}"),
         ("**bold *both* bold**", "{b bold }{bi both}{b  bold}"),
@@ -66,7 +66,7 @@ fn emphasis_is_between_words() {
         ("*5 * 3 = 15*", "{i 5 * 3 = 15}"),
         ("**3 > 2**", "{b 3 > 2}"),
     ]);
-    all_plain(&[
+    assert_plain(&[
         "snake_case and _private",
         "trailing_ and more",
         "__init__ and ____",
@@ -84,8 +84,8 @@ fn emphasis_is_between_words() {
 }
 
 #[test]
-fn code_is_exact() {
-    all_shown(&[
+fn inline_code_is_unchanged() {
+    assert_shown(&[
         ("run `ls  -l *.rs` now", "run {c ls  -l *.rs} now"),
         ("``a`b``", "{c a`b}"),
         ("**`x`**", "{bc x}"),
@@ -93,12 +93,12 @@ fn code_is_exact() {
         ("```one line```", "{c one line}"),
         ("`https://example.org`", "{c https://example.org}"),
     ]);
-    all_plain(&["a ` b", "``a`", "don`t", "``"]);
+    assert_plain(&["a ` b", "``a`", "don`t", "``"]);
 }
 
 #[test]
-fn blocks_of_code_are_exact() {
-    all_shown(&[
+fn blocks_of_code_are_unchanged() {
+    assert_shown(&[
         (
             "see\n```rust\nfn main() {\n    **x** `y`\n\n}\n```\nso",
             "see\n# rust\n| fn main() {\n|     **x** `y`\n| \n| }\nso",
@@ -107,13 +107,13 @@ fn blocks_of_code_are_exact() {
         ("```\n```", ""),
         ("```\na\n```\n```\nb", "| a\n```\nb"),
     ]);
-    all_plain(&["```\nnot closed", "```", "a\n```", " ```\na\n```"]);
+    assert_plain(&["```\nnot closed", "```", "a\n```", " ```\na\n```"]);
 }
 
 #[test]
-fn quotes_are_a_line_long() {
-    all_shown(&[("> so *it* is\nno", "> so {i it} is\nno"), ("> > deep", "> > deep"), (">", "> ")]);
-    all_plain(&[">:(", ">_<", "a > b", ">>1", "> \u{301}a", "*\u{301}a*", "```\u{301}\n```"]);
+fn a_quote_is_one_line() {
+    assert_shown(&[("> so *it* is\nno", "> so {i it} is\nno"), ("> > deep", "> > deep"), (">", "> ")]);
+    assert_plain(&[">:(", ">_<", "a > b", ">>1", "> \u{301}a", "*\u{301}a*", "```\u{301}\n```"]);
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn links_end_where_the_address_does() {
 }
 
 #[test]
-fn a_target_is_an_address_and_nothing_else() {
+fn a_target_is_an_address_in_visible_ascii() {
     for text in
         ["", "example.org", "https://example.org.", "https://example.org b", "-x", "https://a\u{1b}\\"]
     {
@@ -160,8 +160,8 @@ fn a_target_is_an_address_and_nothing_else() {
 }
 
 #[test]
-fn the_name_is_marked_as_a_word() {
-    all_shown(&[
+fn a_mention_is_a_whole_word() {
+    assert_shown(&[
         ("@You: you, your **YOU**!", "@{@ You}: {@ you}, your {b@ YOU}!"),
         ("https://you.example/you", "{l https://you.example/you}"),
         ("you\u{301} youyou", "you\u{301} youyou"),
@@ -172,7 +172,7 @@ fn the_name_is_marked_as_a_word() {
 }
 
 #[test]
-fn an_action_is_one_line_in_italics() {
+fn an_action_is_one_italic_line() {
     let action = |text: &str| {
         let text = block(text);
         Markup::parse(&text).action().map(|spans| spans.iter().map(span).collect::<String>())
@@ -188,7 +188,7 @@ fn an_action_is_one_line_in_italics() {
     assert_eq!(write_action("waves"), "*waves*");
 }
 
-/// What people type, with what could go wrong in it.
+/// Typical text of users, with the difficult cases.
 pub(crate) fn typed() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         3 => "[a-z]{1,5}",
@@ -205,7 +205,7 @@ pub(crate) fn typed() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Whether `part` is what is left of `whole` without some characters, and what these are.
+/// The characters that `whole` has beyond `part`; `None` if `part` is not a subsequence.
 fn left_out(whole: &str, part: &str) -> Option<String> {
     let mut part = part.chars().peekable();
     let mut missing = String::new();
@@ -261,12 +261,12 @@ proptest! {
     #[test]
     fn text_without_marks_is_one_span(text in "[a-z 日é.,!?-]{1,40}") {
         let text = block(&text);
-        let plain = Span { at: 0, text: text.as_str(), kind: Kind::Text, bold: false, italic: false };
+        let plain = Span { at: 0, text: text.as_str(), kind: SpanKind::Text, bold: false, italic: false };
         prop_assert_eq!(Markup::parse(&text).parts, vec![Part::Line(vec![plain])]);
     }
 }
 
-/// The spans of each line, and where in the text they count from.
+/// Spans of each line, and the offset in the text that they count from.
 fn lines<'a, 'b>(markup: &'b Markup<'a>, text: &'a str) -> Vec<(&'b [Span<'a>], usize)> {
     let spans = markup.parts.iter().filter_map(|part| match part {
         Part::Line(spans) | Part::Quote(spans) => Some(spans.as_slice()),

@@ -1,37 +1,37 @@
-//! The messages that were there before: pages of history, newest page first, while what is said meanwhile is held.
+//! Messages before the join: pages of history, newest page first. Live messages are held meanwhile.
 //!
-//! What is asked for lies before the place where the room was entered, and what the room says then lies after it: the
-//! two never overlap, also not where the connection is lost in between.
+//! The pages lie before the position of the join and the live messages after it. The two never overlap, even if the
+//! connection is lost in between.
 
 use std::collections::VecDeque;
 
 use realtime_shared::{EntryKind, Epoch, History, Message, Position, Seq, ServerEvent};
 
-/// Entries that a server gives at most at once.
+/// Most entries of a page, by the server.
 const PAGE: u32 = 200;
-/// Messages that are held while older ones are fetched. With more than that it begins with what there is.
+/// Most live messages that are held. At this limit fetching stops and printing begins.
 const HELD: usize = 10_000;
 
-/// Older messages on their way.
+/// Older messages while they are fetched.
 #[derive(Debug)]
 pub(super) struct Backlog {
     wanted: usize,
     epoch: Epoch,
-    /// Below this number lies what is missing: it moves with entries of any kind.
+    /// The missing entries lie before this seq. Entries of every kind move it.
     before: Seq,
     older: VecDeque<Message>,
     held: Vec<Message>,
 }
 
-/// A page to ask for.
+/// A page to request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(super) struct PageRequest {
     pub(super) before: Seq,
     pub(super) limit: u32,
 }
 
 impl Backlog {
-    /// The last `wanted` messages before `head`; none where there is nothing to fetch.
+    /// The last `wanted` messages up to `head`; `None` if there is nothing to fetch.
     pub(super) fn begin(wanted: u32, head: Option<&Position>) -> Option<Self> {
         match head {
             Some(Position::At { epoch, seq, .. }) if wanted > 0 => Some(Self {
@@ -45,13 +45,13 @@ impl Backlog {
         }
     }
 
-    /// What to ask for, again after each reconnect. None: all is there.
-    pub(super) fn page(&self) -> Option<Page> {
+    /// The page to request, again after each reconnect. `None`: complete.
+    pub(super) fn page(&self) -> Option<PageRequest> {
         let missing = u32::try_from(self.wanted - self.older.len()).unwrap_or(PAGE);
-        (missing > 0).then(|| Page { before: self.before, limit: missing.min(PAGE) })
+        (missing > 0).then(|| PageRequest { before: self.before, limit: missing.min(PAGE) })
     }
 
-    /// The answer; whether a further page is to be asked for.
+    /// Adds a page. Returns true if a further page is needed.
     pub(super) fn add(&mut self, history: History) -> bool {
         if history.epoch.as_ref() != Some(&self.epoch) {
             return false;
@@ -73,13 +73,13 @@ impl Backlog {
         history.has_more && self.before < before && self.page().is_some()
     }
 
-    /// What is said meanwhile; whether more of it can be held.
+    /// Holds a live message. Returns true if more can be held.
     pub(super) fn hold(&mut self, message: Message) -> bool {
         self.held.push(message);
         self.held.len() < HELD
     }
 
-    /// All there is, in order.
+    /// All messages in order.
     pub(super) fn finish(self) -> impl Iterator<Item = Message> {
         self.older.into_iter().chain(self.held)
     }

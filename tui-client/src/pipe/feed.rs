@@ -1,4 +1,4 @@
-//! What each event means to `tail`: what to print, what to ask for, when to end. Pure.
+//! Reaction of `tail` to each event: lines to print, pages to request, the end. Pure.
 
 use realtime_shared::{
     History, LeaveReason, Message, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId,
@@ -12,62 +12,60 @@ use crate::net::{Command, ConnectionState, Event};
 use crate::runtime::Outcome;
 use crate::sanitize;
 
-/// A room as it is read.
+/// The room that is printed.
 #[derive(Debug)]
 pub(super) struct Feed {
     room: RoomName,
     watch: Watch,
     me: Option<UserId>,
-    /// Whether the room is entered on this connection.
+    /// The room has been joined on this connection.
     is_in: bool,
-    stage: Stage,
+    stage: FeedStage,
 }
 
 #[derive(Debug)]
-enum Stage {
-    /// Before the first entry into the room; so many older messages are wanted.
+enum FeedStage {
+    /// Before the first join; number of older messages to print.
     New(u32),
-    /// Older messages are fetched.
+    /// Older messages are being fetched.
     Filling(Backlog),
-    /// What comes is printed.
+    /// Messages are printed as they arrive.
     Live,
 }
 
-/// What to do.
+/// An instruction to `tail`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Print it.
-    Say(Message),
-    /// Tell it on standard error.
+pub(super) enum FeedStep {
+    Print(Message),
+    /// Print on standard error.
     Note(String),
-    /// Ask the server.
+    /// Send to the server.
     Ask(Command),
-    /// End.
     End(Outcome),
 }
 
 impl Feed {
-    /// One that has not begun, and the command to begin with.
+    /// A new feed, and its first command.
     pub(super) fn new(room: RoomName, begin: Begin, url: String) -> (Self, Command) {
         let (last, since) = match begin {
             Begin::Last(last) => (last, None),
             Begin::Since(position) => (0, Some(position)),
         };
         let join = Command::Join { room: room.clone(), since };
-        (Self { room, watch: Watch::new(url), me: None, is_in: false, stage: Stage::New(last) }, join)
+        (Self { room, watch: Watch::new(url), me: None, is_in: false, stage: FeedStage::New(last) }, join)
     }
 
-    /// What to do, in order.
-    pub(super) fn on_event(&mut self, event: Event) -> Vec<Step> {
+    /// The steps for an event, in order.
+    pub(super) fn on_event(&mut self, event: Event) -> Vec<FeedStep> {
         match event {
             Event::State(state) => self.on_state(&state),
             Event::Joined { room, head, recovery, offline, .. } if room == self.room => {
                 self.is_in = true;
-                let note = Step::Note(text::joined(&room, offline, recovery));
+                let note = FeedStep::Note(text::joined(&room, offline, recovery));
                 let is_reset = matches!(recovery, Some(Recovery::Reset { .. }));
-                self.stage = match std::mem::replace(&mut self.stage, Stage::Live) {
-                    Stage::New(last) => {
-                        Backlog::begin(last, head.as_ref()).map_or(Stage::Live, Stage::Filling)
+                self.stage = match std::mem::replace(&mut self.stage, FeedStage::Live) {
+                    FeedStage::New(last) => {
+                        Backlog::begin(last, head.as_ref()).map_or(FeedStage::Live, FeedStage::Filling)
                     }
                     stage => stage,
                 };
@@ -81,7 +79,7 @@ impl Feed {
                 self.on_message(Message { epoch, ..message })
             }
             Event::Server(event) => self.on_server(event),
-            // An entry that cannot be read has no line, and `--since` takes lines.
+            // An unknown entry has no line, and `--since` takes lines.
             Event::Entry { .. }
             | Event::Joined { .. }
             | Event::Message { .. }
@@ -91,43 +89,43 @@ impl Feed {
         }
     }
 
-    fn on_state(&mut self, state: &ConnectionState) -> Vec<Step> {
+    fn on_state(&mut self, state: &ConnectionState) -> Vec<FeedStep> {
         self.is_in = false;
         if let ConnectionState::Connected { user_id, .. } = state {
             self.me = Some(user_id.clone());
         }
-        match self.watch.look(state) {
+        match self.watch.interpret(state) {
             Meaning::Nothing => Vec::new(),
-            Meaning::Note(note) => vec![Step::Note(note)],
+            Meaning::Note(note) => vec![FeedStep::Note(note)],
             Meaning::End(outcome) => self.end(outcome),
         }
     }
 
-    fn on_message(&mut self, message: Message) -> Vec<Step> {
+    fn on_message(&mut self, message: Message) -> Vec<FeedStep> {
         match &mut self.stage {
-            Stage::Filling(backlog) => {
+            FeedStage::Filling(backlog) => {
                 if backlog.hold(message) {
                     Vec::new()
                 } else {
                     self.finish()
                 }
             }
-            Stage::New(_) | Stage::Live => vec![Step::Say(message)],
+            FeedStage::New(_) | FeedStage::Live => vec![FeedStep::Print(message)],
         }
     }
 
-    fn on_server(&mut self, event: ServerEvent) -> Vec<Step> {
+    fn on_server(&mut self, event: ServerEvent) -> Vec<FeedStep> {
         match event {
             ServerEvent::History(history) if history.room == self.room => self.on_history(history),
             ServerEvent::System(SystemEvent::Left(left))
                 if left.room == self.room && Some(&left.user_id) == self.me.as_ref() =>
             {
-                let why = if left.reason == LeaveReason::Kicked { "put out of" } else { "no longer in" };
+                let why = if left.reason == LeaveReason::Kicked { "kicked from" } else { "no longer in" };
                 self.end(Outcome::Failed(clean(&format!("{why} {}", self.room))))
             }
             ServerEvent::System(SystemEvent::Resync(resync)) if resync.room == self.room => {
                 let mut steps = self.finish();
-                steps.push(Step::Note(format!(
+                steps.push(FeedStep::Note(format!(
                     "the room's log changed; {}",
                     text::recovered(resync.recovery)
                 )));
@@ -135,16 +133,16 @@ impl Feed {
             }
             ServerEvent::System(SystemEvent::Notice(notice)) => {
                 let text = text::flat(notice.message.as_str());
-                vec![Step::Note(format!("notice from {}: {text}", clean(notice.from.as_str())))]
+                vec![FeedStep::Note(format!("notice from {}: {text}", clean(notice.from.as_str())))]
             }
             ServerEvent::Error(error) => {
                 let why = text::flat(&error.message);
                 if !self.is_in && error.room.as_ref() == Some(&self.room) {
                     return self
-                        .end(Outcome::Failed(format!("cannot enter {}: {why}", clean(self.room.as_str()))));
+                        .end(Outcome::Failed(format!("cannot join {}: {why}", clean(self.room.as_str()))));
                 }
                 let mut steps = self.finish();
-                steps.push(Step::Note(format!("the server refuses something: {why}")));
+                steps.push(FeedStep::Note(format!("the server refuses a request: {why}")));
                 steps
             }
             ServerEvent::System(
@@ -166,34 +164,34 @@ impl Feed {
         }
     }
 
-    fn on_history(&mut self, history: History) -> Vec<Step> {
-        let Stage::Filling(backlog) = &mut self.stage else { return Vec::new() };
+    fn on_history(&mut self, history: History) -> Vec<FeedStep> {
+        let FeedStage::Filling(backlog) = &mut self.stage else { return Vec::new() };
         if backlog.add(history) { self.ask().into_iter().collect() } else { self.finish() }
     }
 
-    /// Asks for the next page of what is missing.
-    fn ask(&self) -> Option<Step> {
-        let Stage::Filling(backlog) = &self.stage else { return None };
+    /// Requests the next missing page.
+    fn ask(&self) -> Option<FeedStep> {
+        let FeedStage::Filling(backlog) = &self.stage else { return None };
         let page = backlog.page()?;
         let room = self.room.clone();
-        Some(Step::Ask(Command::History { room, before: Some(page.before), limit: page.limit }))
+        Some(FeedStep::Ask(Command::History { room, before: Some(page.before), limit: page.limit }))
     }
 
-    /// Prints what was fetched and held; from here on what comes is printed.
-    fn finish(&mut self) -> Vec<Step> {
-        match std::mem::replace(&mut self.stage, Stage::Live) {
-            Stage::Filling(backlog) => backlog.finish().map(Step::Say).collect(),
-            Stage::New(last) => {
-                self.stage = Stage::New(last);
+    /// Prints the fetched and held messages. Later messages are printed as they arrive.
+    fn finish(&mut self) -> Vec<FeedStep> {
+        match std::mem::replace(&mut self.stage, FeedStage::Live) {
+            FeedStage::Filling(backlog) => backlog.finish().map(FeedStep::Print).collect(),
+            FeedStage::New(last) => {
+                self.stage = FeedStage::New(last);
                 Vec::new()
             }
-            Stage::Live => Vec::new(),
+            FeedStage::Live => Vec::new(),
         }
     }
 
-    fn end(&mut self, outcome: Outcome) -> Vec<Step> {
+    fn end(&mut self, outcome: Outcome) -> Vec<FeedStep> {
         let mut steps = self.finish();
-        steps.push(Step::End(outcome));
+        steps.push(FeedStep::End(outcome));
         steps
     }
 }

@@ -1,4 +1,4 @@
-//! The end of a command without a screen: remaining output, and the close of the connection.
+//! End of a command without a screen: remaining output, and the close of the connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,30 +7,30 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::printer::{Closed, Print, Prints};
-use super::signals::Signals;
+use super::signals::EndSignals;
 use crate::net::{Command, Events, Handle};
 use crate::runtime::Outcome;
 
-/// How long the end waits for the connection to be closed in good order.
+/// Time that the end waits for the connection to close.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Ends in good order: prints what is left, closes the connection. After a signal that may not take long; else it lasts
-/// until one comes.
+/// Prints the remaining output and closes the connection. Without a signal the output may take as long as it needs; a
+/// signal limits the time.
 pub(super) async fn finish(
     outcome: Outcome,
     mut left: VecDeque<Print>,
     (prints, closed): (Prints, Closed),
     (handle, mut events): (Handle, Events),
-    signals: &mut Signals,
+    signals: &mut EndSignals,
 ) -> Outcome {
     let goodbye = async {
-        // It may have ended by itself.
+        // The connection may have ended already.
         let _ = handle.send(Command::Close).await;
         while events.recv().await.is_some() {}
     };
     let written = async {
         while !left.is_empty() {
-            prints.give(&mut left).await;
+            prints.queue_first(&mut left).await;
         }
         drop(prints);
         match closed.written().await {
@@ -39,7 +39,7 @@ pub(super) async fn finish(
         }
     };
     let is_signal = matches!(outcome, Outcome::Signal(_));
-    // Where the connection does not end in time, the end of the process ends it.
+    // If the connection does not end in time, the end of the process ends it.
     let both = async { tokio::join!(written, timeout(GOODBYE, goodbye)).0 };
     if is_signal {
         return timeout(GOODBYE, both).await.unwrap_or(outcome);

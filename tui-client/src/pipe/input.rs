@@ -1,26 +1,26 @@
-//! Lines of standard input, read on a thread of their own.
+//! Lines of standard input, read on a separate thread.
 
 use std::io::{self, BufRead, Read};
 
 use realtime_shared::name::TEXT_CHARS;
 use tokio::sync::mpsc;
 
-/// Bytes of a line that are kept: more than the longest text has, so that a longer one is refused and not cut.
+/// Most bytes that are kept of a line: more than the longest text has, so that a longer line is refused and not cut.
 const LINE_BYTES: u64 = 4 * TEXT_CHARS as u64 + 8;
 
-/// A line of the input, without its end.
+/// A line of the input, without its line break.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
-    /// From 1.
+pub(super) struct InputLine {
+    /// Counted from 1.
     pub(super) number: u64,
-    /// Its beginning, where it is longer than any text may be.
+    /// Only its beginning, if the line is longer than any text may be.
     pub(super) text: String,
-    /// Whether it was UTF-8; what was not is replaced in the text.
+    /// False if the line was not UTF-8; invalid bytes are replaced in the text.
     pub(super) is_utf8: bool,
 }
 
-/// Starts to read standard input. The channel ends with it, after the error where there is one.
-pub(super) fn lines() -> mpsc::Receiver<io::Result<Line>> {
+/// Starts to read standard input. The channel ends with the input, or after an error.
+pub(super) fn lines() -> mpsc::Receiver<io::Result<InputLine>> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::spawn(move || {
         let mut input = io::stdin().lock();
@@ -40,7 +40,7 @@ pub(super) fn lines() -> mpsc::Receiver<io::Result<Line>> {
 }
 
 /// The next line; `None` at the end.
-fn line(input: &mut impl BufRead, number: u64) -> io::Result<Option<Line>> {
+fn line(input: &mut impl BufRead, number: u64) -> io::Result<Option<InputLine>> {
     let mut bytes = Vec::new();
     if input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes)? == 0 {
         return Ok(None);
@@ -52,19 +52,19 @@ fn line(input: &mut impl BufRead, number: u64) -> io::Result<Option<Line>> {
         input.skip_until(b'\n')?;
     }
     let is_utf8 = std::str::from_utf8(&bytes).is_ok();
-    Ok(Some(Line { number, text: String::from_utf8_lossy(&bytes).into_owned(), is_utf8 }))
+    Ok(Some(InputLine { number, text: String::from_utf8_lossy(&bytes).into_owned(), is_utf8 }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn all(mut input: &[u8]) -> Vec<Line> {
+    fn all(mut input: &[u8]) -> Vec<InputLine> {
         (1..).map_while(|number| line(&mut input, number).expect("bytes")).collect()
     }
 
     #[test]
-    fn lines_have_their_ends_and_numbers() {
+    fn lines_are_numbered_and_lose_their_breaks() {
         let lines = all(b"a\nb\r\n\nlast");
         assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["a", "b", "", "last"]);
         assert_eq!(lines[3].number, 4);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_kept_in_part_and_the_next_one_is_whole() {
+    fn a_long_line_is_cut_and_the_next_one_is_whole() {
         let lines = all(&[&b"x".repeat(1_000_000), &b"\nnext\n"[..]].concat());
         assert_eq!((lines.len(), lines[1].text.as_str()), (2, "next"));
         assert!(lines[0].text.chars().count() > TEXT_CHARS && lines[0].text.len() < 100_000);
@@ -81,10 +81,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_known() {
+    fn invalid_utf8_is_marked() {
         let lines = all(b"a\xffb\nc\n");
         assert!(!lines[0].is_utf8 && lines[1].is_utf8);
-        // Cut within a character, it is still too long.
+        // A line that is cut within a character is still too long.
         assert!(all("é".repeat(20_000).as_bytes())[0].text.chars().count() > TEXT_CHARS);
     }
 }

@@ -1,9 +1,8 @@
-//! A message as a line of JSON: the wire's object, with its epoch wherever that is known.
+//! Messages as lines of JSON: the wire's object, with the epoch wherever it is known.
 //!
-//! A line that the sanitizer would leave as it is goes as it is. In any other each character that is a control, has no
-//! width of its own or is no mark on a screen is written as `\u` and four digits: for a reader of JSON that is the same
-//! text, and for a terminal it is letters. This holds also where standard output is no terminal, since what is behind
-//! it may be one.
+//! A line that the sanitizer leaves unchanged is printed unchanged. In any other line each control, zero-width and
+//! unprintable character is written as `\u` and four digits. A JSON reader gets the same text, and a terminal gets
+//! letters. Pipes are treated alike, since a terminal may be behind them.
 
 use std::fmt::Write;
 
@@ -13,12 +12,12 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::sanitize;
 
-/// The line, without its end.
+/// The line without its line break.
 pub(super) fn line(message: Message) -> String {
     escape(codec::encode(&ServerEvent::Message(message)))
 }
 
-/// Writes what a terminal might not show as it is in ASCII. Outside of strings JSON has no such character.
+/// Escapes characters that a terminal might not show. Outside of strings JSON has no such character.
 fn escape(json: String) -> String {
     if sanitize::block(&json).as_str() == json {
         return json;
@@ -29,7 +28,7 @@ fn escape(json: String) -> String {
             escaped.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
+                // A write to a string cannot fail.
                 let _ = write!(escaped, "\\u{unit:04x}");
             }
         }
@@ -53,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_plain_stays() {
+    fn plain_json_is_unchanged() {
         for text in ["hello", "日本語", "Việt Nam", "👩\u{200D}👩\u{200D}👧", "e\u{301}", "a \"b\" \\"]
         {
             let json = codec::encode(&ServerEvent::Message(message(1, text)));
@@ -62,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_is_escaped() {
+    fn characters_that_do_not_show_are_escaped() {
         let json = line(message(1, "a\u{202e}b\u{200b}❤\u{fe0f}\u{e0041}日\n\t"));
         assert!(json.contains(r"a\u202eb\u200b❤\ufe0f\udb40\udc41日\n\t"), "{json}");
     }

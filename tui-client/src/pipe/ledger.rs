@@ -1,67 +1,67 @@
-//! What was given to `send` and is not known to be stored. Pure.
+//! Lines given to `send` that are not known to be stored. Pure.
 //!
-//! Invariant: a line is here from when it is added until it is stored or told as one that is not, once.
+//! Invariant: a line stays here from `add` until it is stored, or reported as not stored exactly once.
 
 use std::collections::VecDeque;
 
 use realtime_shared::name::TEXT_CHARS;
 use realtime_shared::{ClientMsgId, Text, TextError};
 
-use super::input::Line;
+use super::input::InputLine;
 use super::text::flat;
 use crate::net::SendState;
 use crate::sanitize;
 
-/// Lines that wait at once: far fewer than the network's queues take, so that giving one never waits.
+/// Most lines that wait at once: far fewer than the network's queues hold, so that sending never blocks.
 const WAITING: usize = 64;
 
-/// The account of what is sent.
+/// Account of the lines to send.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    waiting: VecDeque<Entry>,
-    /// Lines that are not stored, and never will be.
+    waiting: VecDeque<WaitingLine>,
+    /// Number of lines that were given up or refused.
     lost: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct WaitingLine {
     id: ClientMsgId,
-    line: Line,
-    /// Whether it was given to a connection, and may be stored whatever is known.
+    line: InputLine,
+    /// The line was sent on a connection, so it may be stored.
     is_sent: bool,
-    /// Why the server did not take it yet.
+    /// The server's reason for putting it off.
     put_off: Option<String>,
 }
 
-/// What a state of a message means.
+/// Result of a send state.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Noted {
-    /// Whether there is one line less that waits.
+    /// A line was answered and no longer waits.
     pub(super) is_answered: bool,
-    /// What to say on standard error.
+    /// Line for standard error.
     pub(super) note: Option<String>,
 }
 
 impl Ledger {
-    /// Whether another line can be taken.
+    /// True if another line can be taken.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < WAITING
     }
 
-    /// Whether nothing waits.
+    /// True if no line waits.
     pub(super) fn is_settled(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Whether all that was added is stored.
+    /// True if every added line is stored.
     pub(super) fn is_all_stored(&self) -> bool {
         self.waiting.is_empty() && self.lost == 0
     }
 
-    /// Adds a line under an id. `Ok`: the text to send, or none where the line is empty. An error says why it is never
-    /// sent.
-    pub(super) fn add(&mut self, line: Line, id: ClientMsgId) -> Result<Option<Text>, String> {
-        let refused = |line: &Line, why: &str| Err(told(line, "is not stored", why));
+    /// Adds a line under an id. Returns the text to send, or `None` for an empty line. An error is the reason why the line
+    /// cannot be sent.
+    pub(super) fn add(&mut self, line: InputLine, id: ClientMsgId) -> Result<Option<Text>, String> {
+        let refused = |line: &InputLine, why: &str| Err(report(line, "is not stored", why));
         match Text::new(&line.text) {
             Err(TextError::Empty) => Ok(None),
             Err(error) => {
@@ -73,18 +73,18 @@ impl Ledger {
                 refused(&line, "it is not UTF-8")
             }
             Ok(text) => {
-                self.waiting.push_back(Entry { id, line, is_sent: false, put_off: None });
+                self.waiting.push_back(WaitingLine { id, line, is_sent: false, put_off: None });
                 Ok(Some(text))
             }
         }
     }
 
-    /// Counts what could not even be read.
+    /// Counts a line that could not be read.
     pub(super) fn lose(&mut self) {
         self.lost += 1;
     }
 
-    /// Takes note of how far a message is.
+    /// Records the state of a message.
     pub(super) fn note(&mut self, id: &ClientMsgId, state: SendState) -> Noted {
         let Some(index) = self.waiting.iter().position(|entry| entry.id == *id) else {
             return Noted::default();
@@ -97,7 +97,7 @@ impl Ledger {
             }
             SendState::PutOff(why) => {
                 let is_news = entry.put_off.as_ref() != Some(&why);
-                let note = is_news.then(|| told(&entry.line, "waits", &why));
+                let note = is_news.then(|| report(&entry.line, "waits", &why));
                 entry.put_off = Some(why);
                 Noted { is_answered: false, note }
             }
@@ -106,7 +106,7 @@ impl Ledger {
                 Noted { is_answered: true, note: None }
             }
             SendState::Refused(why) => {
-                let note = Some(told(&entry.line, "is not stored", &why));
+                let note = Some(report(&entry.line, "is not stored", &why));
                 self.lost += 1;
                 self.waiting.remove(index);
                 Noted { is_answered: true, note }
@@ -115,19 +115,19 @@ impl Ledger {
         }
     }
 
-    /// Gives up what waits, because of `why`: what to say of each.
+    /// Gives up the waiting lines because of `why`. Returns a note for each.
     pub(super) fn give_up(&mut self, why: &str) -> Vec<String> {
         self.lost += self.waiting.len() as u64;
-        let tell = |entry: Entry| {
+        let give_up = |entry: WaitingLine| {
             let how = if entry.is_sent { "may not be stored" } else { "is not stored" };
-            told(&entry.line, how, entry.put_off.as_deref().unwrap_or(why))
+            report(&entry.line, how, entry.put_off.as_deref().unwrap_or(why))
         };
-        self.waiting.drain(..).map(tell).collect()
+        self.waiting.drain(..).map(give_up).collect()
     }
 }
 
 /// `line 3 is not stored (why): text`.
-fn told(line: &Line, how: &str, why: &str) -> String {
+fn report(line: &InputLine, how: &str, why: &str) -> String {
     let text: String = line.text.chars().take(TEXT_CHARS).collect();
     format!("line {} {how} ({}): {}", line.number, sanitize::line(why), flat(&text))
 }
@@ -136,8 +136,8 @@ fn told(line: &Line, how: &str, why: &str) -> String {
 mod tests {
     use super::*;
 
-    fn line(number: u64, text: &str) -> Line {
-        Line { number, text: text.to_owned(), is_utf8: true }
+    fn line(number: u64, text: &str) -> InputLine {
+        InputLine { number, text: text.to_owned(), is_utf8: true }
     }
 
     fn id(number: u64) -> ClientMsgId {
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_forgotten_once() {
+    fn a_stored_line_is_forgotten_once() {
         let mut ledger = ledger(&["a", "b"]);
         let stored = || SendState::Stored(realtime_shared::Seq::new(1));
         assert!(ledger.note(&id(1), stored()).is_answered);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_told_and_counts() {
+    fn a_refused_line_is_reported_and_counted() {
         let mut ledger = ledger(&["a\u{202e}"]);
         let noted = ledger.note(&id(1), SendState::Refused("no\u{1b}[2J".to_owned()));
         assert_eq!(noted.note.as_deref(), Some("line 1 is not stored (no\u{fffd}): a"));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_message_is_told_and_counts() {
+    fn a_line_that_cannot_be_a_message_is_reported_and_counted() {
         let long = "x".repeat(TEXT_CHARS + 1);
         for (text, is_utf8, why) in [
             ("\u{1b}[31mred", true, "U+001B"),
@@ -182,22 +182,23 @@ mod tests {
             ("a\u{fffd}", false, "UTF-8"),
         ] {
             let mut ledger = Ledger::default();
-            let told =
-                ledger.add(Line { number: 7, text: text.to_owned(), is_utf8 }, id(7)).expect_err("refused");
-            assert!(told.starts_with("line 7 is not stored (it ") && told.contains(why), "{told}");
-            assert!(ledger.is_settled() && !ledger.is_all_stored() && !told.contains('\u{1b}'));
+            let reports = ledger
+                .add(InputLine { number: 7, text: text.to_owned(), is_utf8 }, id(7))
+                .expect_err("refused");
+            assert!(reports.starts_with("line 7 is not stored (it ") && reports.contains(why), "{reports}");
+            assert!(ledger.is_settled() && !ledger.is_all_stored() && !reports.contains('\u{1b}'));
         }
     }
 
     #[test]
-    fn an_empty_line_is_no_message() {
+    fn an_empty_line_is_skipped() {
         let mut ledger = Ledger::default();
         assert_eq!(ledger.add(line(1, ""), id(1)), Ok(None));
         assert!(ledger.is_all_stored());
     }
 
     #[test]
-    fn what_is_put_off_is_told_once_a_reason() {
+    fn each_reason_to_put_off_is_reported_once() {
         let mut ledger = ledger(&["a"]);
         let put_off = |why: &str| SendState::PutOff(why.to_owned());
         assert!(ledger.note(&id(1), put_off("full")).note.is_some_and(|note| note.contains("waits (full)")));
@@ -207,17 +208,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_may_be_stored_all_the_same() {
+    fn a_sent_line_is_reported_as_possibly_stored() {
         let mut ledger = ledger(&["a", "b"]);
         ledger.note(&id(1), SendState::Sent);
         ledger.note(&id(1), SendState::Queued);
-        let told = ledger.give_up("no answer");
-        assert_eq!(told, ["line 1 may not be stored (no answer): a", "line 2 is not stored (no answer): b"]);
+        let reports = ledger.give_up("no answer");
+        assert_eq!(
+            reports,
+            ["line 1 may not be stored (no answer): a", "line 2 is not stored (no answer): b"]
+        );
         assert!(ledger.is_settled() && !ledger.is_all_stored());
     }
 
     #[test]
-    fn what_waits_is_bounded() {
+    fn waiting_lines_are_bounded() {
         let ledger = ledger(&["a"; WAITING]);
         assert!(!ledger.has_room());
         assert!(ledger.waiting.len() < crate::net::COMMANDS);

@@ -1,16 +1,17 @@
-//! `realtime-tui` without a screen: a room's messages to standard output, lines to a room.
+//! `realtime-tui` without a screen: prints a room's messages (`tail`), or posts lines to a room (`send`).
 //!
 //! ```text
 //! arguments ─ plan ─▶ tail ─┬─▶ feed (pure) ─▶ text | json ─▶ printer ─▶ standard output and error
 //!                     send ─┴─▶ ledger (pure) ◀─ input ◀─ standard input
-//!                        both: net, watch (what a state of the connection means), signals
+//!                        both: net, watch (connection states), signals
 //! ```
 //!
-//! Invariants: nothing that somebody else wrote reaches an output but through `text` or `json`; nothing here waits
-//! for a pipe on the thread that the network runs on, so that a reader that stands still stops neither a signal nor
-//! the connection's end; all queues are bounded, and a full one is waited for.
+//! Invariants:
+//! - Remote text reaches an output only through `text` or `json`.
+//! - The network's thread never blocks on a pipe. A stalled reader stops neither a signal nor the connection's end.
+//! - All queues are bounded. A full queue makes its sender wait.
 //!
-//! A new command is a plan, a pure part that says what each event means, and a loop beside `tail`'s.
+//! A new command consists of a plan, a pure part that reacts to events, and a loop like `tail`'s.
 
 mod backlog;
 mod feed;
@@ -32,19 +33,19 @@ use crate::runtime::Outcome;
 
 pub use plan::{PlanError, SendPlan, TailPlan};
 
-/// Prints what is said in a room, until nobody reads it, a signal comes or the server wants no more of it.
+/// Prints a room's messages until the output is closed, a signal arrives, or the server ends the connection.
 #[must_use]
 pub fn tail(plan: TailPlan) -> Outcome {
     block_on(tail::run(plan))
 }
 
-/// Posts in a room, until all is stored, refused or given up.
+/// Posts in a room until every line is stored, refused or given up.
 #[must_use]
 pub fn send(plan: SendPlan) -> Outcome {
     block_on(send::run(plan))
 }
 
-/// Runs it on this thread. What still waits for a pipe at the end is left behind.
+/// Runs the command on this thread. Writes that still block on a pipe at the end are abandoned.
 fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {

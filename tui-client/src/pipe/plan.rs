@@ -1,69 +1,68 @@
-//! Arguments → what `tail` and `send` have to know. Past this nothing of it is checked again.
+//! Checked arguments of `tail` and `send`. Nothing is checked again after it.
 
 use std::time::Duration;
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq};
 use serde::Deserialize;
 
-use crate::cli::{Place, SendArgs, TailArgs};
+use crate::cli::{RoomArgs, SendArgs, TailArgs};
 use crate::config::{self, ConfigError, Server};
 use crate::settings::Settings;
 
-/// All that `tail` has to know.
+/// Checked arguments of `tail`.
 #[derive(Debug, Clone)]
 pub struct TailPlan {
     pub(super) server: Server,
     pub(super) room: RoomName,
-    /// JSON, or else text.
+    /// JSON instead of text.
     pub(super) json: bool,
     pub(super) begin: Begin,
 }
 
-/// What `tail` prints first.
+/// The first messages that `tail` prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Begin {
-    /// So many messages that are there already.
+    /// This many existing messages.
     Last(u32),
-    /// What came after this.
+    /// Messages after this position.
     Since(Position),
 }
 
-/// All that `send` has to know.
+/// Checked arguments of `send`.
 #[derive(Debug, Clone)]
 pub struct SendPlan {
     pub(super) server: Server,
     pub(super) room: RoomName,
-    /// The one message. None: they are the lines of standard input.
+    /// The only message. `None`: the lines of standard input.
     pub(super) text: Option<String>,
-    /// How long nothing may be acknowledged.
+    /// Longest time without an answer while lines wait.
     pub(super) timeout: Duration,
 }
 
-/// What is wrong with the arguments. Each says what to do.
+/// Error of the arguments. Each text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The server, the token or the room.
+    /// Fault of the server, token or room.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `--since` is no message.
+    /// `--since` is not a message.
     #[error("--since is not a line that `realtime-tui tail --json` printed ({0})")]
     Since(serde_json::Error),
     /// `--since` is a message of another room.
-    #[error("--since is a message in `{0}`: give that --room, or a line of this one")]
+    #[error("--since is a message of room `{0}`: set --room to it, or give a line of this room")]
     SinceElsewhere(RoomName),
-    /// The message is empty.
     #[error("nothing to send: the text is empty; without one, lines of standard input are sent")]
     NoText,
 }
 
 impl TailPlan {
-    /// Checks what was written, on the command line before the environment, which `variable` reads, before the file.
+    /// Checks the arguments: the command line precedes the environment, which `variable` reads, and that the file.
     pub fn check(
         args: &TailArgs,
         settings: &Settings,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, PlanError> {
-        let (server, room) = place(&args.place, settings, variable)?;
+        let (server, room) = server_and_room(&args.target, settings, variable)?;
         let begin = match &args.since {
             Some(line) => Begin::Since(position(line, &room)?),
             None => Begin::Last(args.last),
@@ -73,13 +72,13 @@ impl TailPlan {
 }
 
 impl SendPlan {
-    /// Checks what was written, on the command line before the environment, which `variable` reads, before the file.
+    /// Checks the arguments: the command line precedes the environment, which `variable` reads, and that the file.
     pub fn check(
         args: &SendArgs,
         settings: &Settings,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, PlanError> {
-        let (server, room) = place(&args.place, settings, variable)?;
+        let (server, room) = server_and_room(&args.target, settings, variable)?;
         let text = (!args.text.is_empty()).then(|| args.text.join(" "));
         if text.as_ref().is_some_and(String::is_empty) {
             return Err(PlanError::NoText);
@@ -88,17 +87,17 @@ impl SendPlan {
     }
 }
 
-fn place(
-    place: &Place,
+fn server_and_room(
+    target: &RoomArgs,
     settings: &Settings,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(Server, RoomName), ConfigError> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-    let room = config::room(&place.room)?;
-    Ok((Server::check(&place.connection, settings, set)?, room))
+    let room = config::room(&target.room)?;
+    Ok((Server::check(&target.connection, settings, set)?, room))
 }
 
-/// The place after a message that `tail --json` printed.
+/// Position of a message that `tail --json` printed.
 fn position(line: &str, room: &RoomName) -> Result<Position, PlanError> {
     #[derive(Deserialize)]
     struct Printed {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_printed_line_is_where_to_go_on() {
+    fn a_printed_line_is_a_position() {
         let line = r#"{"type":"message","room":"dev","from":"bob","text":"hi","seq":7,
             "id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","ts":1,"epoch":"e"}"#;
         let Begin::Since(position) = tail(&["--since", line]).begin else { panic!("no position") };
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_one_text() {
+    fn words_are_joined_to_one_text() {
         let text = |words: &[&str]| plan(&[&["send", "--room", "dev"], words].concat()).map(|both| both.1);
         assert_eq!(text(&["a", "b c"]).expect("good").expect("send").text.as_deref(), Some("a b c"));
         assert_eq!(text(&[]).expect("good").expect("send").text, None);
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_one_line() {
+    fn an_error_is_one_line() {
         for (words, part) in [
             (&["tail", "--room", "dm:bob"][..], "dm:"),
             (&["send", "--room", "a\u{202e}b", "hi"], "U+202E"),

@@ -1,8 +1,7 @@
-//! Standard output and standard error, written on a thread of their own; another one looks whether somebody reads.
+//! Standard output and standard error, written on a separate thread. Another thread detects a closed output.
 //!
-//! In one order, so that a note stands where it belongs among the lines. Lines are flushed when no other one waits. A
-//! pipe that nobody empties holds up this thread alone; then [`PRINTS`] more wait here, and what follows is left to the
-//! network's backpressure.
+//! Both outputs share one queue, so that a note keeps its place among the lines. Output is flushed when the queue is
+//! empty. A blocked pipe blocks this thread alone: [`PRINTS`] more wait here, and then the network's backpressure acts.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};
@@ -11,47 +10,46 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::{mpsc, oneshot};
 
-/// What waits to be written, at most.
+/// Capacity of the queue.
 pub(super) const PRINTS: usize = 256;
 
-/// Something to write.
+/// Output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Print {
-    /// To standard output.
     Line(String),
-    /// To standard error, as said by this program.
+    /// To standard error, behind the program's name.
     Note(String),
 }
 
-/// Where [`Print`]s go.
+/// Queue of the printer.
 pub(super) struct Prints(mpsc::Sender<Print>);
 
-/// Tells when standard output takes nothing more.
+/// Reports the end of standard output.
 pub(super) struct Closed {
     ended: oneshot::Receiver<io::Result<()>>,
-    /// Nobody reads standard output any more, or that cannot be known.
-    deaf: oneshot::Receiver<io::Result<()>>,
+    /// Resolves when standard output is closed, or when polling it fails.
+    closed: oneshot::Receiver<io::Result<()>>,
 }
 
-/// Starts the thread. On a runtime of tokio.
+/// Starts the threads. Must run on a tokio runtime.
 pub(super) fn start() -> (Prints, Closed) {
     let (prints, waiting) = mpsc::channel(PRINTS);
     let (end, ended) = oneshot::channel();
     std::thread::spawn(move || {
-        // Where nobody waits for the end any more, nobody has to be told.
+        // The receiver may have been dropped.
         let _ = end.send(write_all(waiting));
     });
-    let (hang_up, deaf) = oneshot::channel();
+    let (hang_up, closed) = oneshot::channel();
     std::thread::spawn(move || {
-        let _ = hang_up.send(wait_until_deaf());
+        let _ = hang_up.send(wait_until_closed());
     });
-    (Prints(prints), Closed { ended, deaf })
+    (Prints(prints), Closed { ended, closed })
 }
 
 impl Prints {
-    /// Gives the first of these, when there is room. After a write has failed it is dropped: [`Closed`] tells. May be
-    /// dropped before it is done: then all are still there.
-    pub(super) async fn give(&self, waiting: &mut VecDeque<Print>) {
+    /// Queues the first of these when there is room. After a failed write it is dropped; [`Closed`] reports the failure.
+    /// Cancel safe: nothing is taken before it is queued.
+    pub(super) async fn queue_first(&self, waiting: &mut VecDeque<Print>) {
         let permit = self.0.reserve().await;
         if let (Some(print), Ok(permit)) = (waiting.pop_front(), permit) {
             permit.send(print);
@@ -60,27 +58,26 @@ impl Prints {
 }
 
 impl Closed {
-    /// Waits until nobody reads standard output any more, or nothing more can be written. `Ok` in the first case. Not to
-    /// be waited for again after that.
+    /// Waits until standard output is closed (`Ok`) or cannot be written. Must not be called again after that.
     pub(super) async fn wait(&mut self) -> io::Result<()> {
         tokio::select! {
             ended = &mut self.ended => ended.unwrap_or(Ok(())),
-            deaf = &mut self.deaf => deaf.unwrap_or(Ok(())),
+            closed = &mut self.closed => closed.unwrap_or(Ok(())),
         }
     }
 
-    /// Waits until all is written, once the [`Prints`] are dropped.
+    /// Waits until everything is written, after the [`Prints`] are dropped.
     pub(super) async fn written(self) -> io::Result<()> {
         self.ended.await.unwrap_or(Ok(()))
     }
 }
 
-/// Waits until nobody reads standard output any more; for ever where it is a file. On a thread of its own, which ends
-/// with the process.
-fn wait_until_deaf() -> io::Result<()> {
+/// Blocks until standard output is closed; for ever if it is a file. Runs on a separate thread, which ends with the
+/// process.
+fn wait_until_closed() -> io::Result<()> {
     let output = io::stdout();
     loop {
-        // Without a wish of its own it returns for an error or a hangup alone.
+        // Without requested events poll returns for an error or a hangup only.
         match poll(&mut [PollFd::new(&output, PollFlags::empty())], None) {
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
@@ -89,14 +86,14 @@ fn wait_until_deaf() -> io::Result<()> {
     }
 }
 
-/// Writes what comes until no more does. `Ok` also where nobody reads it any more.
+/// Writes until the queue is closed. `Ok` as well if the output was closed.
 fn write_all(mut prints: mpsc::Receiver<Print>) -> io::Result<()> {
     let mut output = BufWriter::new(io::stdout().lock());
     while let Some(print) = prints.blocking_recv() {
         let written = match print {
             Print::Line(line) => writeln!(output, "{line}"),
             Print::Note(note) => output.flush().map(|()| {
-                // Where standard error is gone, nobody can be told.
+                // If standard error is closed, the note is lost.
                 let _ = writeln!(io::stderr(), "realtime-tui: {note}");
             }),
         };

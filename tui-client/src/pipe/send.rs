@@ -1,7 +1,7 @@
-//! `send`: lines of standard input, or one text, to a room.
+//! `send`: posts the lines of standard input, or one text, to a room.
 //!
-//! The next line is read only while few wait for their answers. The clock of `--timeout` runs while something waits, and
-//! begins anew with each answer. The room is not entered: nobody sees this come and go.
+//! The next line is read only while few lines wait for an answer. The clock of `--timeout` runs while a line waits, and
+//! restarts with each answer. The room is not joined, so members see nobody come or go.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,17 +11,17 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::finish::finish;
-use super::input::{self, Line};
+use super::input::{self, InputLine};
 use super::ledger::Ledger;
 use super::plan::SendPlan;
 use super::printer::{self, Print};
-use super::signals::Signals;
+use super::signals::EndSignals;
 use super::watch::{Meaning, Watch};
 use crate::net::{self, Command, Event, Handle};
 use crate::runtime::Outcome;
 
 pub(super) async fn run(plan: SendPlan) -> Outcome {
-    let mut signals = match Signals::new() {
+    let mut signals = match EndSignals::new() {
         Ok(signals) => signals,
         Err(error) => return Outcome::Failed(format!("cannot handle signals: {error}")),
     };
@@ -35,7 +35,7 @@ pub(super) async fn run(plan: SendPlan) -> Outcome {
         outcome = tokio::select! {
             biased;
             signal = signals.next() => Some(send.give_up("ended by a signal", Outcome::Signal(signal))),
-            () = prints.give(&mut send.waiting), if !is_free => None,
+            () = prints.queue_first(&mut send.waiting), if !is_free => None,
             event = events.recv(), if is_free => send.on_event(event),
             line = next(&mut send.lines), if is_free && send.ledger.has_room() => send.on_line(line),
             () = sleep_until(answer_is_due), if !send.ledger.is_settled() => Some(send.out_of_time()),
@@ -45,12 +45,12 @@ pub(super) async fn run(plan: SendPlan) -> Outcome {
     finish(outcome, send.waiting, (prints, closed), (send.handle, events), &mut signals).await
 }
 
-/// Where lines come from.
-enum Lines {
-    /// Nowhere before the first try to connect is decided, so that none is taken in vain.
+/// Source of the lines.
+enum LineSource {
+    /// Not opened before the first attempt to connect succeeds, so that no line is consumed in vain.
     NotYet,
-    Input(mpsc::Receiver<io::Result<Line>>),
-    /// There are no more.
+    Input(mpsc::Receiver<io::Result<InputLine>>),
+    /// The input has ended.
     Done,
 }
 
@@ -59,10 +59,10 @@ struct Send {
     handle: Handle,
     watch: Watch,
     ledger: Ledger,
-    lines: Lines,
-    /// When something was answered, or nothing was to be, the last time.
+    lines: LineSource,
+    /// Time of the last answer, or of the last moment without a waiting line.
     answered: Instant,
-    /// What is to be said. No line and no event is taken before it is.
+    /// Output to print before the next line or event is taken.
     waiting: VecDeque<Print>,
 }
 
@@ -70,18 +70,18 @@ impl Send {
     fn new(plan: SendPlan, handle: Handle) -> Self {
         let watch = Watch::new(plan.server.url.clone());
         let (ledger, waiting) = (Ledger::default(), VecDeque::new());
-        Self { plan, handle, watch, ledger, lines: Lines::NotYet, answered: Instant::now(), waiting }
+        Self { plan, handle, watch, ledger, lines: LineSource::NotYet, answered: Instant::now(), waiting }
     }
 
     fn on_event(&mut self, event: Option<Event>) -> Option<Outcome> {
         match event {
-            Some(Event::State(state)) => match self.watch.look(&state) {
+            Some(Event::State(state)) => match self.watch.interpret(&state) {
                 Meaning::Nothing => self.begin(),
                 Meaning::Note(note) => {
-                    self.say(note);
+                    self.note(note);
                     self.begin()
                 }
-                Meaning::End(outcome) => Some(self.give_up("there is no connection", outcome)),
+                Meaning::End(outcome) => Some(self.give_up("no connection", outcome)),
             },
             Some(Event::Sent { client_msg_id, state }) => {
                 let noted = self.ledger.note(&client_msg_id, state);
@@ -94,41 +94,41 @@ impl Send {
             Some(_) => None,
             None => {
                 let outcome = Outcome::Failed("the client's network task ended".to_owned());
-                Some(self.give_up("there is no connection", outcome))
+                Some(self.give_up("no connection", outcome))
             }
         }
     }
 
-    /// Begins to take lines, once that is not in vain.
+    /// Opens the source of lines.
     fn begin(&mut self) -> Option<Outcome> {
-        if !matches!(self.lines, Lines::NotYet) || !self.watch.is_begun() {
+        if !matches!(self.lines, LineSource::NotYet) || !self.watch.is_begun() {
             return None;
         }
         if let Some(text) = self.plan.text.take() {
-            self.lines = Lines::Done;
-            return self.add(Line { number: 1, text, is_utf8: true });
+            self.lines = LineSource::Done;
+            return self.add(InputLine { number: 1, text, is_utf8: true });
         }
-        self.lines = Lines::Input(input::lines());
+        self.lines = LineSource::Input(input::lines());
         None
     }
 
-    fn on_line(&mut self, line: Option<io::Result<Line>>) -> Option<Outcome> {
+    fn on_line(&mut self, line: Option<io::Result<InputLine>>) -> Option<Outcome> {
         match line {
             Some(Ok(line)) => self.add(line),
             Some(Err(error)) => {
-                self.lines = Lines::Done;
+                self.lines = LineSource::Done;
                 self.ledger.lose();
-                self.say(format!("cannot read standard input: {error}"));
+                self.note(format!("cannot read standard input: {error}"));
                 self.outcome()
             }
             None => {
-                self.lines = Lines::Done;
+                self.lines = LineSource::Done;
                 self.outcome()
             }
         }
     }
 
-    fn add(&mut self, line: Line) -> Option<Outcome> {
+    fn add(&mut self, line: InputLine) -> Option<Outcome> {
         if self.ledger.is_settled() {
             self.answered = Instant::now();
         }
@@ -138,18 +138,18 @@ impl Send {
                 let command = Command::Send { room: self.plan.room.clone(), text, client_msg_id };
                 if let Err(error) = self.handle.try_send(command) {
                     let outcome = Outcome::Failed(error.to_string());
-                    return Some(self.give_up("there is no connection", outcome));
+                    return Some(self.give_up("no connection", outcome));
                 }
             }
             Ok(None) => {}
-            Err(refusal) => self.say(refusal),
+            Err(refusal) => self.note(refusal),
         }
         self.outcome()
     }
 
-    /// The outcome, where all that there is to send is answered.
+    /// The outcome, once every line is answered.
     fn outcome(&self) -> Option<Outcome> {
-        let is_over = matches!(self.lines, Lines::Done) && self.ledger.is_settled();
+        let is_over = matches!(self.lines, LineSource::Done) && self.ledger.is_settled();
         let outcome = if self.ledger.is_all_stored() { Outcome::Quit } else { Outcome::NotStored };
         is_over.then_some(outcome)
     }
@@ -164,20 +164,20 @@ impl Send {
         outcome
     }
 
-    fn say(&mut self, note: String) {
+    fn note(&mut self, note: String) {
         self.waiting.push_back(Print::Note(note));
     }
 }
 
-/// The next line; waits for ever where none comes.
-async fn next(lines: &mut Lines) -> Option<io::Result<Line>> {
+/// The next line; waits for ever if none follows.
+async fn next(lines: &mut LineSource) -> Option<io::Result<InputLine>> {
     match lines {
-        Lines::Input(lines) => lines.recv().await,
-        Lines::NotYet | Lines::Done => std::future::pending().await,
+        LineSource::Input(lines) => lines.recv().await,
+        LineSource::NotYet | LineSource::Done => std::future::pending().await,
     }
 }
 
-/// A fresh identity for a message: a ULID, whose time is nobody's business.
+/// Fresh id of a message: a ULID without a time.
 fn message_id() -> ClientMsgId {
     let id = EntryId::from_parts(Timestamp::from_millis(0), fastrand::u128(..)).to_string();
     ClientMsgId::new(&id).expect("a ULID has 26 characters")

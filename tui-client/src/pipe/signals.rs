@@ -1,17 +1,17 @@
-//! Signals that end a command in good order. The others do what they always do: there is no screen to put back.
+//! Signals that end a command in good order. Other signals keep their default, as there is no screen to restore.
 
 use std::io;
 
 use rustix::process::Signal as Number;
 use tokio::signal::unix::{self, SignalKind};
 
-/// Interrupt and termination.
-pub(super) struct Signals {
+/// Receiver of SIGINT and SIGTERM.
+pub(super) struct EndSignals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
 }
 
-impl Signals {
+impl EndSignals {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
@@ -19,7 +19,7 @@ impl Signals {
         })
     }
 
-    /// The number of the next one.
+    /// Number of the next signal.
     pub(super) async fn next(&mut self) -> u8 {
         let number = |signal: Number| u8::try_from(signal.as_raw()).unwrap_or(u8::MAX);
         tokio::select! {

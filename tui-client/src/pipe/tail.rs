@@ -1,21 +1,21 @@
-//! `tail`: what a room says, to standard output.
+//! `tail`: prints a room's messages on standard output.
 
 use std::collections::VecDeque;
 
 use jiff::tz::TimeZone;
 use realtime_shared::Message;
 
-use super::feed::{Feed, Step};
+use super::feed::{Feed, FeedStep};
 use super::finish::{cannot_write, finish};
 use super::plan::TailPlan;
 use super::printer::{self, Print};
-use super::signals::Signals;
+use super::signals::EndSignals;
 use super::{json, text};
 use crate::net::{self, Event, Handle};
 use crate::runtime::Outcome;
 
 pub(super) async fn run(plan: TailPlan) -> Outcome {
-    let mut signals = match Signals::new() {
+    let mut signals = match EndSignals::new() {
         Ok(signals) => signals,
         Err(error) => return Outcome::Failed(format!("cannot handle signals: {error}")),
     };
@@ -24,20 +24,20 @@ pub(super) async fn run(plan: TailPlan) -> Outcome {
     let (feed, join) = Feed::new(plan.room, plan.begin, plan.server.url);
     let form = Form { json: plan.json, zone: TimeZone::system() };
     let mut tail = Tail { feed, handle, form, waiting: VecDeque::new() };
-    let mut outcome = tail.take([Step::Ask(join)]);
+    let mut outcome = tail.take([FeedStep::Ask(join)]);
     while outcome.is_none() {
         let is_free = tail.waiting.is_empty();
         outcome = tokio::select! {
             biased;
             signal = signals.next() => Some(Outcome::Signal(signal)),
             written = closed.wait() => {
-                // What still waits has no reader.
+                // The waiting output has no reader.
                 return match written {
                     Ok(()) => Outcome::Quit,
                     Err(error) => cannot_write(&error),
                 };
             }
-            () = prints.give(&mut tail.waiting), if !is_free => None,
+            () = prints.queue_first(&mut tail.waiting), if !is_free => None,
             event = events.recv(), if is_free => tail.on_event(event),
         };
     }
@@ -49,18 +49,18 @@ struct Tail {
     feed: Feed,
     handle: Handle,
     form: Form,
-    /// What is to be printed. No event is taken before it is.
+    /// Output to print before the next event is taken.
     waiting: VecDeque<Print>,
 }
 
-/// How messages are printed.
+/// Output format.
 struct Form {
     json: bool,
     zone: TimeZone,
 }
 
 impl Tail {
-    /// An event, or none where there will be no more; the outcome, where it is the end.
+    /// Handles an event, or the end of events. Returns the outcome at the end.
     fn on_event(&mut self, event: Option<Event>) -> Option<Outcome> {
         match event {
             Some(event) => {
@@ -71,18 +71,18 @@ impl Tail {
         }
     }
 
-    fn take(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<Outcome> {
+    fn take(&mut self, steps: impl IntoIterator<Item = FeedStep>) -> Option<Outcome> {
         for step in steps {
             match step {
-                Step::Say(message) => self.waiting.push_back(Print::Line(self.form.line(message))),
-                Step::Note(note) => self.waiting.push_back(Print::Note(note)),
-                // One question is under way at most, so the network has room for it.
-                Step::Ask(command) => {
+                FeedStep::Print(message) => self.waiting.push_back(Print::Line(self.form.line(message))),
+                FeedStep::Note(note) => self.waiting.push_back(Print::Note(note)),
+                // At most one request is pending, so the network has room for it.
+                FeedStep::Ask(command) => {
                     if let Err(error) = self.handle.try_send(command) {
                         return Some(Outcome::Failed(error.to_string()));
                     }
                 }
-                Step::End(outcome) => return Some(outcome),
+                FeedStep::End(outcome) => return Some(outcome),
             }
         }
         None

@@ -1,4 +1,4 @@
-//! A message as a line for people, and lines about what happens.
+//! Messages as lines of text, and notes about the connection.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use realtime_shared::{Message, Recovery, RoomName};
 use crate::app::{Stamp, human};
 use crate::sanitize;
 
-/// `HH:MM nick text`. The nick is one word, so that nobody's name looks like somebody's text.
+/// `HH:MM nick text`. White space in the nick becomes `_`, so that a name cannot imitate a text.
 pub(super) fn line(message: &Message, zone: &TimeZone) -> String {
     let stamp = Stamp::of(message.ts, zone);
     let nick = sanitize::line(message.from.as_str()).to_string().replace(char::is_whitespace, "_");
     format!("{:02}:{:02} {nick} {}", stamp.hour, stamp.minute, flat(message.text.as_str()))
 }
 
-/// All of a text in one line.
+/// The whole text in one line.
 pub(super) fn flat(text: &str) -> String {
     sanitize::block(text).as_str().replace('\n', " ")
 }
 
-/// That a room was entered, again after `offline`, and what of the missed is printed now.
+/// Note of a join, after `offline` if it is a rejoin, with the recovery.
 pub(super) fn joined(room: &RoomName, offline: Option<Duration>, recovery: Option<Recovery>) -> String {
     let away = offline.map(|offline| format!(" again after {} offline", human(offline))).unwrap_or_default();
     let recovery = recovery.map(|recovery| format!("; {}", recovered(recovery))).unwrap_or_default();
     sanitize::line(&format!("joined {room}{away}{recovery}")).to_string()
 }
 
-/// What is replayed of what was missed.
+/// Note of a recovery.
 pub(super) fn recovered(recovery: Recovery) -> String {
     match recovery {
         Recovery::Complete { replayed: 0 } => "nothing missed".to_owned(),
@@ -58,13 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_whole() {
+    fn a_long_text_is_not_cut() {
         let text = "x".repeat(4_000);
         assert!(line(&message(1, &text), &TimeZone::UTC).ends_with(&text));
     }
 
     #[test]
-    fn what_was_missed_is_said() {
+    fn the_join_note_has_the_recovery() {
         let room = "dev".parse().expect("a room");
         let away = Some(Duration::from_secs(12));
         for (offline, recovery, said) in [

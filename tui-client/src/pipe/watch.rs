@@ -1,70 +1,70 @@
-//! What a state of the connection means to a command without a screen.
+//! Reaction of a command without a screen to connection states.
 
 use crate::net::ConnectionState;
-use crate::runtime::{First, Outcome, verdict};
+use crate::runtime::{FirstAttempt, Outcome, verdict};
 use crate::sanitize;
 
-/// Looks at each state as it comes.
+/// Interprets connection states in order.
 #[derive(Debug)]
 pub(super) struct Watch {
     url: String,
-    stage: Stage,
+    stage: WatchStage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    /// The first try is not decided.
-    First,
-    /// There is a connection, or one is being made anew.
+enum WatchStage {
+    /// The first attempt is pending.
+    FirstAttempt,
+    /// Connected or connecting.
     Up,
-    /// There is none, and that was said.
+    /// Disconnected, and the note has been printed.
     Down,
 }
 
-/// What a state means.
+/// Reaction to a state.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Nothing to tell.
     Nothing,
-    /// Something to say on standard error.
+    /// Print on standard error.
     Note(String),
-    /// The end.
     End(Outcome),
 }
 
 impl Watch {
     pub(super) const fn new(url: String) -> Self {
-        Self { url, stage: Stage::First }
+        Self { url, stage: WatchStage::FirstAttempt }
     }
 
-    /// Whether the first try was not in vain: from then on a lost connection is waited for.
+    /// True after the first attempt succeeded. From then on a lost connection is retried.
     pub(super) fn is_begun(&self) -> bool {
-        self.stage != Stage::First
+        self.stage != WatchStage::FirstAttempt
     }
 
-    pub(super) fn look(&mut self, state: &ConnectionState) -> Meaning {
-        if self.stage == Stage::First {
+    pub(super) fn interpret(&mut self, state: &ConnectionState) -> Meaning {
+        if self.stage == WatchStage::FirstAttempt {
             match verdict(state, &self.url) {
-                First::Undecided => return Meaning::Nothing,
-                First::End(outcome) => return Meaning::End(outcome),
-                First::Go => {}
+                FirstAttempt::Undecided => return Meaning::Nothing,
+                FirstAttempt::End(outcome) => return Meaning::End(outcome),
+                FirstAttempt::Go => {}
             }
         }
         let was = self.stage;
         match state {
             ConnectionState::Connecting { .. } => Meaning::Nothing,
             ConnectionState::Connected { .. } => {
-                self.stage = Stage::Up;
-                if was == Stage::Down { Meaning::Note("connected".to_owned()) } else { Meaning::Nothing }
+                self.stage = WatchStage::Up;
+                if was == WatchStage::Down { Meaning::Note("connected".to_owned()) } else { Meaning::Nothing }
             }
             ConnectionState::Waiting { reason, .. } => {
-                self.stage = Stage::Down;
+                self.stage = WatchStage::Down;
                 let note = sanitize::line(&format!("offline: {reason}; trying again")).to_string();
-                if was == Stage::Down { Meaning::Nothing } else { Meaning::Note(note) }
+                if was == WatchStage::Down { Meaning::Nothing } else { Meaning::Note(note) }
             }
             ConnectionState::Stopped { reason } => Meaning::End(match verdict(state, &self.url) {
-                First::End(rejected @ Outcome::Rejected(_)) => rejected,
-                _ => Outcome::Failed(sanitize::line(&format!("the server ended it: {reason}")).to_string()),
+                FirstAttempt::End(rejected @ Outcome::Rejected(_)) => rejected,
+                _ => Outcome::Failed(
+                    sanitize::line(&format!("the server ended the connection: {reason}")).to_string(),
+                ),
             }),
         }
     }
@@ -100,39 +100,42 @@ mod tests {
     }
 
     #[test]
-    fn a_first_try_in_vain_is_the_end() {
+    fn a_failed_first_attempt_ends_the_command() {
         let absent = waiting(Disconnect::Unreachable("nobody".to_owned()));
-        assert_eq!(watch().look(&CONNECTING), Meaning::Nothing);
-        assert!(matches!(watch().look(&absent), Meaning::End(Outcome::Unreachable(_))));
+        assert_eq!(watch().interpret(&CONNECTING), Meaning::Nothing);
+        assert!(matches!(watch().interpret(&absent), Meaning::End(Outcome::Unreachable(_))));
         let refused = ConnectionState::Stopped { reason: Disconnect::Refused { status: 401 } };
-        assert!(matches!(watch().look(&refused), Meaning::End(Outcome::Rejected(_))));
+        assert!(matches!(watch().interpret(&refused), Meaning::End(Outcome::Rejected(_))));
     }
 
     #[test]
-    fn a_server_that_is_busy_is_waited_for() {
+    fn a_busy_server_is_retried() {
         let mut watch = watch();
         let busy = waiting(Disconnect::Refused { status: 503 });
-        assert!(matches!(watch.look(&busy), Meaning::Note(_)));
+        assert!(matches!(watch.interpret(&busy), Meaning::Note(_)));
         assert!(watch.is_begun());
     }
 
     #[test]
-    fn a_loss_is_said_once() {
+    fn a_lost_connection_is_noted_once() {
         let mut watch = watch();
-        assert_eq!(watch.look(&connected()), Meaning::Nothing);
-        let Meaning::Note(note) = watch.look(&waiting(closed(CloseCode::Lost))) else { panic!("no note") };
+        assert_eq!(watch.interpret(&connected()), Meaning::Nothing);
+        let Meaning::Note(note) = watch.interpret(&waiting(closed(CloseCode::Lost))) else {
+            panic!("no note")
+        };
         assert!(note.starts_with("offline: "), "{note}");
-        assert_eq!(watch.look(&CONNECTING), Meaning::Nothing);
-        assert_eq!(watch.look(&waiting(Disconnect::Silent)), Meaning::Nothing);
-        assert_eq!(watch.look(&connected()), Meaning::Note("connected".to_owned()));
+        assert_eq!(watch.interpret(&CONNECTING), Meaning::Nothing);
+        assert_eq!(watch.interpret(&waiting(Disconnect::Silent)), Meaning::Nothing);
+        assert_eq!(watch.interpret(&connected()), Meaning::Note("connected".to_owned()));
     }
 
     #[test]
-    fn an_end_later_on_says_why() {
+    fn a_later_end_has_its_reason() {
         for (code, is_rejected) in [(CloseCode::TokenExpired, true), (CloseCode::Kicked, false)] {
             let mut watch = watch();
-            watch.look(&connected());
-            let Meaning::End(end) = watch.look(&ConnectionState::Stopped { reason: closed(code) }) else {
+            watch.interpret(&connected());
+            let Meaning::End(end) = watch.interpret(&ConnectionState::Stopped { reason: closed(code) })
+            else {
                 panic!("no end");
             };
             assert_eq!(matches!(end, Outcome::Rejected(_)), is_rejected, "{end:?}");

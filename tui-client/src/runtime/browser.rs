@@ -1,7 +1,7 @@
-//! Links in other programs: `$BROWSER`, or what the desktop has for them.
+//! Opens links in other programs: `$BROWSER`, or the desktop's opener.
 //!
-//! The address is one argument: no shell reads it, and it begins with a scheme, never with a dash. The program is in a
-//! process group of its own and has no part of the terminal; what it says goes nowhere.
+//! The address is one argument: no shell reads it, and it begins with a scheme, never with a dash. The program runs in
+//! its own process group without access to the terminal. Its output is discarded.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::markup::Target;
 
-/// Starts a program that shows `target`, and does not wait for it. The thread ends when the program does.
+/// Starts a program that shows `target`, and does not wait for it. The thread ends with the program.
 pub(super) fn open(
     target: &Target,
     variable: impl Fn(&str) -> Option<String>,
@@ -26,8 +26,8 @@ pub(super) fn open(
     thread::Builder::new().name("browser".to_owned()).spawn(move || child.wait())
 }
 
-/// The program and its arguments. Of `$BROWSER`, a list with colons between, the first counts; the address takes the
-/// place of `%s`, or is the last argument.
+/// The program and its arguments. `$BROWSER` is a list separated by colons, of which the first is used. The address
+/// replaces `%s`, or is the last argument.
 fn command(target: &Target, variable: impl Fn(&str) -> Option<String>) -> (String, Vec<String>) {
     let browser = variable("BROWSER").filter(|_| target.is_web()).unwrap_or_default();
     let first = browser.split(':').find(|entry| !entry.trim().is_empty()).unwrap_or_default();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_browser_that_is_wanted_gets_the_address() {
+    fn the_address_is_passed_to_the_first_browser_of_the_list() {
         let web = "https://example.org/a;b?c=$(d)&e";
         assert_eq!(with("firefox", web), format!("firefox | {web}"));
         assert_eq!(with("firefox -P me:lynx", web), format!("firefox | -P | me | {web}"));
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_gets_the_address_as_it_is() {
+    fn the_address_is_passed_without_a_shell() {
         let directory = tempfile::tempdir().expect("a directory");
         let (script, seen) = (directory.path().join("browser"), directory.path().join("seen"));
         std::fs::write(&script, format!("printf '%s.' \"$@\" > '{}'", seen.display())).expect("written");
@@ -76,7 +76,7 @@ mod tests {
         let browser = |_: &str| Some(format!("sh {}", script.display()));
         let program = open(&target(address), browser).expect("started").join().expect("a thread");
         assert!(program.expect("ended").success());
-        assert_eq!(std::fs::read_to_string(seen).expect("what it got"), format!("{address}."));
+        assert_eq!(std::fs::read_to_string(seen).expect("the program's argument"), format!("{address}."));
         assert!(open(&target(address), |_| Some("/none/such".to_owned())).is_err());
     }
 }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::app::Now;
 
-/// The only place where clocks are read.
+/// The clock of the client. No other code of the client reads a clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     pub(super) start: Instant,

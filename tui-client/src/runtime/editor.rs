@@ -1,7 +1,7 @@
-//! The draft in `$VISUAL` or `$EDITOR`: a program that has the terminal while it runs.
+//! Edits the draft in `$VISUAL` or `$EDITOR`, which owns the terminal while it runs.
 //!
-//! The draft is in a file that nobody else may read, in a directory of its own that goes with it. What does not come
-//! back whole is kept there, and the user is told where.
+//! The draft is in a private file in a temporary directory. If the text cannot be taken over, the file is kept and the
+//! user is told its path.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -15,14 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::app::DRAFT_CHARS;
 
-/// Where there is none in the environment.
+/// Editor if the environment names none.
 const FALLBACK: &str = "vi";
-/// The draft's file.
 const DRAFT: &str = "draft.md";
-/// What a shell says where there is no such program.
+/// Exit status of a shell if the program does not exist.
 const NOT_FOUND: i32 = 127;
 
-/// An editor that runs.
+/// A running editor.
 #[derive(Debug)]
 pub(super) struct Editing {
     directory: TempDir,
@@ -32,7 +31,7 @@ pub(super) struct Editing {
 }
 
 impl Editing {
-    /// Starts the editor with `draft`. The shell splits what the environment says, as it does for other programs.
+    /// Starts the editor with `draft`. The shell splits the value of the variable, as it does for other programs.
     pub(super) fn start(draft: &str, variable: impl Fn(&str) -> Option<String>) -> io::Result<Self> {
         let set = |name| variable(name).filter(|value| !value.trim().is_empty());
         let program = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| FALLBACK.to_owned());
@@ -40,37 +39,38 @@ impl Editing {
         let directory = tempfile::Builder::new().prefix("realtime-").permissions(only_ours).tempdir()?;
         let file = directory.path().join(DRAFT);
         fs::write(&file, draft)?;
-        // What is typed to interrupt is the editor's alone.
+        // Keys that interrupt are for the editor alone.
         let script = format!("trap : INT QUIT; {program} \"$1\"");
         let mut child = Command::new("sh").arg("-c").arg(script).arg("sh").arg(&file).spawn()?;
         let (sender, ended) = oneshot::channel();
-        // Nobody may wait for the answer any more: the program ends meanwhile.
+        // If the client ends first, nobody receives the status.
         thread::Builder::new().name("editor".to_owned()).spawn(move || sender.send(child.wait()))?;
         Ok(Self { directory, file, program, ended })
     }
 
-    /// Waits for its end.
+    /// Waits for the editor to exit.
     pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         (&mut self.ended).await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
     }
 
-    /// The program ends before the editor: what it has is left to it. Where that is.
+    /// Keeps the file for the editor, which outlives this process. Returns its path.
     pub(super) fn leave(self) -> PathBuf {
         kept(self.directory)
     }
 
-    /// What was written; an error is a sentence for the user, and the draft stays as it was.
+    /// The edited text. An error is a sentence for the user; the draft then stays unchanged.
     pub(super) fn text(self, ended: io::Result<ExitStatus>) -> Result<String, String> {
         let Self { directory, file, program, .. } = self;
         match ended {
             Ok(status) if status.success() => {}
             Ok(status) if status.code() == Some(NOT_FOUND) => {
-                return Err(format!("no program `{program}`: set EDITOR to one that there is"));
+                return Err(format!("no program `{program}`: set EDITOR to an installed one"));
             }
-            Ok(status) => return Err(format!("`{program}` failed ({status}): the draft is as it was")),
+            Ok(status) => return Err(format!("`{program}` failed ({status}): the draft is unchanged")),
             Err(error) => return Err(format!("`{program}` failed: {error}")),
         }
-        let kept = |directory, why: String| Err(format!("{why}; it is in {}", kept(directory).display()));
+        let kept =
+            |directory, why: String| Err(format!("{why}; it is kept in {}", kept(directory).display()));
         match fs::read_to_string(&file) {
             Ok(text) if text.chars().count() > DRAFT_CHARS => {
                 kept(directory, format!("the draft has more than {DRAFT_CHARS} characters"))
@@ -81,12 +81,12 @@ impl Editing {
     }
 }
 
-/// The draft's file, which stays.
+/// Keeps the draft's file and returns its path.
 fn kept(directory: TempDir) -> PathBuf {
     directory.keep().join(DRAFT)
 }
 
-/// How the editor ended. Waits for ever where none runs.
+/// Waits for the editor to exit; for ever if none runs.
 pub(super) async fn ended(editing: Option<&mut Editing>) -> io::Result<ExitStatus> {
     match editing {
         Some(editing) => editing.ended().await,
@@ -103,10 +103,10 @@ mod tests {
         let mut editing = Editing::start(draft, with).expect("started");
         let directory = editing.directory.path().to_owned();
         let mode = fs::metadata(&directory).expect("there").permissions().mode();
-        assert_eq!(mode & 0o077, 0, "nobody else may look in");
+        assert_eq!(mode & 0o077, 0, "no other user has access");
         let ended = editing.ended().await;
         let text = editing.text(ended);
-        assert_eq!(directory.exists(), text.as_ref().is_err_and(|why| why.contains("it is in")));
+        assert_eq!(directory.exists(), text.as_ref().is_err_and(|why| why.contains("it is kept in")));
         if directory.exists() {
             fs::remove_dir_all(directory).expect("removed");
         }
@@ -114,15 +114,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_saved_comes_back() {
+    async fn the_saved_text_replaces_the_draft() {
         assert_eq!(edited("a draft", "true").await.as_deref(), Ok("a draft"));
         assert_eq!(edited("a draft", "sed -i s/draft/text/").await.as_deref(), Ok("a text"));
     }
 
     #[tokio::test]
-    async fn what_fails_is_said() {
+    async fn failures_of_the_editor_are_reported() {
         for (editor, part) in [
-            ("false", "as it was"),
+            ("false", "unchanged"),
             ("no-such-editor --wait", "no program `no-such-editor --wait`"),
             ("rm", "cannot be read"),
             ("dd if=/dev/zero bs=20000 count=1 status=none of", "more than 16000"),

@@ -7,9 +7,7 @@ pub type Hook = Box<dyn FnMut(&str, &str)>;
 
 /// Commands that the program adds to those of the app.
 pub struct Extensions {
-    /// The commands.
     pub commands: &'static [Extension],
-    /// The hook that runs them.
     pub hook: Hook,
 }
 

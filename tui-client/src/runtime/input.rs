@@ -1,4 +1,4 @@
-//! Input of the terminal, and timers.
+//! Input events of the terminal, and timers.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,10 +8,10 @@ use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use tokio::time::{Instant, sleep_until};
 
-/// Events of the terminal that are handled before the next frame, at most.
+/// Most events of the terminal that are handled between two frames.
 const BATCH: usize = 512;
 
-/// Events of the terminal that are there; none if it is gone. Without a keyboard it waits for ever.
+/// Pending events of the terminal; empty if the terminal is gone. Without a keyboard it waits for ever.
 pub(super) async fn batch(input: Option<&mut EventStream>) -> Vec<io::Result<Event>> {
     let Some(input) = input else { return std::future::pending().await };
     let mut events = Vec::new();

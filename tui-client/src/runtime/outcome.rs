@@ -1,46 +1,45 @@
-//! Outcome of a run, and what the user wrote and did not send.
+//! Outcome of a run, and the texts that were not sent.
 
 use super::signals;
 use crate::sanitize::Block;
 
-/// How the program ended.
+/// Outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The user quit; without a screen: it is done.
+    /// The user quit. Without a screen: the command is done.
     Quit,
-    /// Something failed while it ran: what, in a line.
+    /// A failure at run time, in a line.
     Failed(String),
-    /// The server does not take the token.
+    /// The server rejects the token.
     Rejected(String),
-    /// The server is not there, or is none.
+    /// No realtime server answers at the address.
     Unreachable(String),
-    /// Without a screen: not all that was to be sent is known to be stored.
+    /// Without a screen: some messages are not known to be stored.
     NotStored,
-    /// A signal of that number ended it.
+    /// Number of the signal that ended it.
     Signal(u8),
-    /// A defect of the program, which has been printed.
+    /// A bug; the panic has been printed.
     Panicked,
 }
 
 impl Outcome {
-    /// Whether the terminal went away, as far as the program was told.
+    /// True if a signal reported that the terminal is gone.
     #[must_use]
     pub fn is_hangup(&self) -> bool {
         matches!(self, Self::Signal(number) if signals::is_hangup(*number))
     }
 }
 
-/// The end.
+/// End of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
-    /// How it came.
     pub outcome: Outcome,
-    /// What the user wrote and is not known to be stored, with where it is.
+    /// Texts that are not known to be stored, with their rooms.
     pub unsent: Vec<Block>,
 }
 
 impl From<Outcome> for End {
-    /// An end before anything was written.
+    /// An end before the user wrote anything.
     fn from(outcome: Outcome) -> Self {
         Self { outcome, unsent: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! The terminal as something to draw on. A frame goes out in one write.
+//! Screen of the terminal. Each frame is one write.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -12,51 +12,55 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 
-use super::tell::Teller;
+use super::notifier::Notifier;
 use crate::app::{Model, Notification};
 use crate::terminal::{Capabilities, Depth, Guard, has_hyperlinks, has_keyboard_modes, with_sixteen};
 use crate::ui::hyperlink::merged;
 use crate::ui::{ViewState, view};
 
-/// The screen, taken until it is dropped.
+/// The screen. It owns the terminal until it is dropped.
 pub(super) struct Screen {
     pub(super) view: ViewState,
     frames: Frames,
-    teller: Teller,
+    notifier: Notifier,
     guard: Guard,
 }
 
 impl Screen {
-    pub(super) fn take(capabilities: Capabilities, hears_mouse: bool, teller: Teller) -> io::Result<Self> {
+    pub(super) fn take(
+        capabilities: Capabilities,
+        captures_mouse: bool,
+        notifier: Notifier,
+    ) -> io::Result<Self> {
         let guard = Guard::take(
             has_keyboard_modes(|name| std::env::var(name).ok()),
-            hears_mouse,
-            teller.has_title(),
+            captures_mouse,
+            notifier.has_title(),
         )?;
         let view = ViewState::new(capabilities).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
         let output = Output::default();
         let terminal = Terminal::new(CrosstermBackend::new(output.clone()))?;
-        Ok(Self { view, frames: Frames { terminal, output, sent: Vec::new() }, teller, guard })
+        Ok(Self { view, frames: Frames { terminal, output, sent: Vec::new() }, notifier, guard })
     }
 
     pub(super) fn draw(&mut self, model: &Model) -> io::Result<()> {
         if let Some(frame) = self.frames.next(|frame| view(model, &mut self.view, frame))? {
             send(frame, self.view.capabilities().depth)?;
         }
-        self.teller.title(model.window_title())
+        self.notifier.title(model.window_title())
     }
 
     pub(super) fn notify(&self, told: &Notification) -> io::Result<()> {
-        self.teller.notify(told)
+        self.notifier.notify(told)
     }
 
-    /// The next frame is drawn whole: nothing is known of what the terminal shows.
+    /// Draws the next frame completely, because the terminal's content is unknown.
     pub(super) fn forget(&mut self) -> io::Result<()> {
         self.frames.forget()
     }
 
-    pub(super) fn hear_mouse(&mut self, hears: bool) -> io::Result<()> {
-        self.guard.hear_mouse(hears)
+    pub(super) fn capture_mouse(&mut self, captures: bool) -> io::Result<()> {
+        self.guard.capture_mouse(captures)
     }
 
     pub(super) fn suspend(&self) {
@@ -65,29 +69,28 @@ impl Screen {
 
     pub(super) fn resume(&mut self) -> io::Result<()> {
         self.guard.resume()?;
-        self.teller.forget();
+        self.notifier.forget();
         self.forget()
     }
 }
 
-/// Has the terminal keep a text for pasting (OSC 52).
+/// Copies a text to the terminal's clipboard (OSC 52).
 pub(super) fn copy(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     queue!(out, CopyToClipboard::to_clipboard_from(text))?;
     out.flush()
 }
 
-/// Frames as bytes: what differs from the one before.
+/// Encodes frames as the difference to the frame before.
 struct Frames {
     terminal: Terminal<CrosstermBackend<Output>>,
     output: Output,
-    /// The last one.
     sent: Vec<u8>,
 }
 
 impl Frames {
-    /// The next one; nothing where the terminal shows it already. Where no cell changed, all that is left of a frame is
-    /// where the cursor is, and with that the last one ended.
+    /// The next frame; `None` if the terminal shows it already. A frame without changed cells consists of the cursor's
+    /// position alone, which the last frame ended with.
     fn next(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<Option<&[u8]>> {
         self.terminal.draw(draw)?;
         let frame = self.output.0.take();
@@ -98,7 +101,7 @@ impl Frames {
         Ok(Some(&self.sent))
     }
 
-    /// The next one is whole.
+    /// Encodes the next frame completely.
     fn forget(&mut self) -> io::Result<()> {
         self.sent.clear();
         let size = self.terminal.size()?;
@@ -106,11 +109,11 @@ impl Frames {
     }
 }
 
-/// What is written of a frame; to flush it sends nothing.
+/// Collects the bytes of a frame. A flush sends nothing.
 #[derive(Debug, Clone, Default)]
 struct Output(Rc<RefCell<Vec<u8>>>);
 
-/// Sends a frame to standard output, in one write: a terminal of so many colours.
+/// Writes a frame to standard output in one write, with the colours of `depth`.
 fn send(frame: &[u8], depth: Depth) -> io::Result<()> {
     let frame = merged(frame);
     let frame = if depth == Depth::Sixteen { with_sixteen(&frame) } else { Cow::Borrowed(&*frame) };
@@ -140,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_that_changes_nothing_is_none() {
+    fn an_unchanged_screen_writes_no_frame() {
         let output = Output::default();
         let backend = CrosstermBackend::new(output.clone());
         let viewport = Viewport::Fixed(Rect::new(0, 0, 20, 2));

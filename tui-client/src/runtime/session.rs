@@ -1,8 +1,8 @@
-//! The loop: wait → update → run effects → draw.
+//! Main loop: wait → update → run effects → draw.
 //!
-//! Typed keys are drawn at once, everything else at most every 16 ms. No timer runs but the model's and the next frame's.
-//! A frame is one write, between the marks of a synchronized update. Input is read only while the network takes commands,
-//! so nothing that was typed is dropped; the terminal keeps it meanwhile.
+//! Typed keys are drawn at once, everything else at most every 16 ms. The only timers are the model's and the next
+//! frame's. A frame is one write in a synchronized update. Input is read only while the network takes commands, so no
+//! key is dropped; the terminal buffers it meanwhile.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,64 +15,63 @@ use futures_util::FutureExt;
 use futures_util::future::join;
 use tokio::time::{Instant, timeout};
 
-use super::asking::{self, Awaited, Heard};
+use super::background_query::{self, Filtered, PendingAnswer};
 use super::clock::Clock;
 use super::editor::{Editing, ended};
 use super::extensions::Hook;
-use super::keeper::Keeper;
+use super::mark_saver::MarkSaver;
 use super::outcome::{End, Outcome};
 use super::screen::{self, Screen};
 use super::signals::{self, Signal, Signals};
-use super::{browser, input, queue};
+use super::{browser, command_queue, input};
 use crate::app::{Effect, Input, Model, Msg, update};
 use crate::net::{Command, Event, Events, Handle};
 use crate::sanitize;
 
-/// Between two frames, where nobody typed: sixty a second are more than a terminal shows.
+/// Shortest time between two frames without input: sixty a second are more than a terminal shows.
 const FRAME: Duration = Duration::from_millis(16);
-/// Between two frames while keys come: more than hands can type, so that a key is shown at once; and what is sent as keys
-/// by something else, a page without the marks of a paste, is not drawn letter by letter.
+/// Shortest time between two frames while keys arrive: shorter than anybody types, so that a key is shown at once. Text
+/// that is pasted without the marks of a paste is not drawn letter by letter.
 const KEYS: Duration = Duration::from_millis(4);
-/// Events of the network that are handled before the next frame, at most.
+/// Most events of the network that are handled between two frames.
 const BATCH: usize = 512;
-/// How long the end waits for the connection to be closed in good order.
+/// Time that the end waits for the connection to close.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// What ended the loop, where it is not an error.
-type Step = Result<Option<Outcome>, io::Error>;
+/// Continues with `None`, or ends the loop.
+type LoopStep = Result<Option<Outcome>, io::Error>;
 
 pub(super) struct Session {
     pub(super) model: Model,
     pub(super) screen: Screen,
-    pub(super) keeper: Keeper,
+    pub(super) mark_saver: MarkSaver,
     pub(super) handle: Handle,
     pub(super) events: Events,
-    /// What the network has not taken yet.
+    /// Commands that the network has not taken yet.
     pub(super) commands: VecDeque<Command>,
     pub(super) clock: Clock,
-    /// The keyboard; none while the program is stopped, or another one has the terminal.
+    /// The keyboard; `None` while the program is stopped or the editor has the terminal.
     pub(super) input: Option<EventStream>,
-    /// What has the terminal meanwhile.
+    /// The editor that has the terminal.
     pub(super) editing: Option<Editing>,
-    /// Text that is a panic where it is pasted: for tests.
+    /// For tests: pasting this text causes a panic.
     #[cfg(debug_assertions)]
     pub(super) panic_at: Option<String>,
-    /// Runs the commands that the program added.
+    /// Runs the commands of the extensions.
     pub(super) hook: Hook,
-    /// An answer of the terminal that may still come.
-    pub(super) awaited: Option<Awaited>,
+    /// Filter for the terminal's answer about its background.
+    pub(super) pending_answer: Option<PendingAnswer>,
 }
 
-/// What woke the loop.
-enum Woken {
+/// Reason of a wake-up.
+enum WakeUp {
     Terminal(Vec<io::Result<TerminalEvent>>),
     Net(Option<Event>),
     Signal(Signal),
-    /// The network took a command, or is not there any more.
+    /// The network took a command; false if it has ended.
     Sent(bool),
-    /// The editor ended.
     Edited(io::Result<ExitStatus>),
-    /// Something about what is kept.
+    /// A warning about read marks.
     Warned(String),
     Time,
 }
@@ -81,7 +80,7 @@ impl Session {
     pub(super) async fn run(mut self) -> End {
         let outcome = match AssertUnwindSafe(self.turn_until_the_end()).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => Outcome::Failed(format!("the terminal is gone: {error}")),
+            Ok(Err(error)) => Outcome::Failed(format!("lost the terminal: {error}")),
             Err(_) => Outcome::Panicked,
         };
         drop(self.input.take());
@@ -93,17 +92,17 @@ impl Session {
                     break;
                 }
             }
-            // The model may not be whole: nothing more is done with it than to read it.
+            // The model may be inconsistent, so it is only read.
             if outcome == Outcome::Panicked {
                 return;
             }
-            // What is stored in the last moment is not told as unsent.
+            // Messages that are stored in the last moment are not reported as unsent.
             while let Some(event) = self.events.recv().await {
                 update(&mut self.model, Msg { now: self.clock.now(), input: Input::Net(event) });
             }
         };
-        // Where the network or the disk does not end in time, the end of the process ends it.
-        let _ = timeout(GOODBYE, join(goodbye, self.keeper.finish())).await;
+        // If the network or the disk does not finish in time, the end of the process ends it.
+        let _ = timeout(GOODBYE, join(goodbye, self.mark_saver.finish())).await;
         let unsent = catch_unwind(AssertUnwindSafe(|| self.model.unsent()));
         let mut unsent = unsent.unwrap_or_default();
         unsent
@@ -114,27 +113,28 @@ impl Session {
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
         let mut signals = Signals::new()?;
         self.draw()?;
-        self.awaited = asking::ask(self.model.theme, self.screen.view.capabilities().depth)?;
+        self.pending_answer =
+            background_query::start(self.model.theme, self.screen.view.capabilities().depth)?;
         self.input = Some(EventStream::new());
         let mut drawn = Instant::now();
         let mut due = None;
         loop {
-            if !queue::flush(&self.handle, &mut self.commands) {
+            if !command_queue::flush(&self.handle, &mut self.commands) {
                 return Ok(Outcome::Failed("the client's network task ended".to_owned()));
             }
             let tick = self.model.next_tick().map(|at| self.clock.start + at);
             let (step, is_urgent) =
                 match self.wait(&mut signals, [tick, due].into_iter().flatten().min()).await {
-                    Woken::Terminal(events) => (self.on_terminal(events)?, true),
-                    Woken::Signal(signal) => (self.on_signal(signal)?, true),
-                    Woken::Net(None) | Woken::Sent(false) => {
+                    WakeUp::Terminal(events) => (self.on_terminal(events)?, true),
+                    WakeUp::Signal(signal) => (self.on_signal(signal)?, true),
+                    WakeUp::Net(None) | WakeUp::Sent(false) => {
                         return Ok(Outcome::Failed("the client's network task ended".to_owned()));
                     }
-                    Woken::Net(Some(event)) => (self.on_net(event)?, false),
-                    Woken::Sent(true) => (None, false),
-                    Woken::Edited(ended) => (self.on_edited(ended)?, true),
-                    Woken::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
-                    Woken::Time => (self.handle(Input::Tick)?, false),
+                    WakeUp::Net(Some(event)) => (self.on_net(event)?, false),
+                    WakeUp::Sent(true) => (None, false),
+                    WakeUp::Edited(ended) => (self.on_edited(ended)?, true),
+                    WakeUp::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
+                    WakeUp::Time => (self.handle(Input::Tick)?, false),
                 };
             if let Some(outcome) = step {
                 return Ok(outcome);
@@ -150,25 +150,25 @@ impl Session {
         }
     }
 
-    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>) -> Woken {
+    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>) -> WakeUp {
         let next = self.commands.front().cloned();
         let can_send = next.is_some();
         tokio::select! {
             biased;
-            signal = signals.next() => Woken::Signal(signal),
-            events = input::batch(self.input.as_mut()), if !can_send => Woken::Terminal(events),
-            sent = queue::send(&self.handle, next) => {
+            signal = signals.next() => WakeUp::Signal(signal),
+            events = input::batch(self.input.as_mut()), if !can_send => WakeUp::Terminal(events),
+            sent = command_queue::send(&self.handle, next) => {
                 self.commands.pop_front();
-                Woken::Sent(sent)
+                WakeUp::Sent(sent)
             }
-            event = self.events.recv() => Woken::Net(event),
-            ended = ended(self.editing.as_mut()) => Woken::Edited(ended),
-            warning = self.keeper.work() => Woken::Warned(warning),
-            () = input::sleep(wake) => Woken::Time,
+            event = self.events.recv() => WakeUp::Net(event),
+            ended = ended(self.editing.as_mut()) => WakeUp::Edited(ended),
+            warning = self.mark_saver.work() => WakeUp::Warned(warning),
+            () = input::sleep(wake) => WakeUp::Time,
         }
     }
 
-    fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> Step {
+    fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> LoopStep {
         if events.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -182,10 +182,10 @@ impl Session {
         Ok(None)
     }
 
-    fn on_event(&mut self, event: TerminalEvent) -> Step {
+    fn on_event(&mut self, event: TerminalEvent) -> LoopStep {
         #[cfg(debug_assertions)]
         if let TerminalEvent::Paste(text) = &event {
-            assert_ne!(self.panic_at.as_ref(), Some(text), "REALTIME_PANIC is a test of what a panic leaves");
+            assert_ne!(self.panic_at.as_ref(), Some(text), "REALTIME_PANIC tests the state after a panic");
         }
         let input = match event {
             TerminalEvent::Key(key) => {
@@ -204,12 +204,12 @@ impl Session {
         self.handle(input)
     }
 
-    /// Handles an event and those that are there behind it.
-    fn on_net(&mut self, event: Event) -> Step {
+    /// Handles an event and those pending behind it.
+    fn on_net(&mut self, event: Event) -> LoopStep {
         let mut next = Some(event);
         for _ in 0..BATCH {
             let Some(event) = next else { break };
-            self.keeper.note_user(&event);
+            self.mark_saver.note_user(&event);
             if let Some(outcome) = self.handle(Input::Net(event))? {
                 return Ok(Some(outcome));
             }
@@ -218,9 +218,9 @@ impl Session {
         Ok(None)
     }
 
-    fn on_signal(&mut self, signal: Signal) -> Step {
+    fn on_signal(&mut self, signal: Signal) -> LoopStep {
         match signal {
-            // The terminal tells them to all that run in the foreground: they are meant for the editor.
+            // The terminal sends them to all programs in the foreground: they are meant for the editor.
             Signal::End(number) if self.editing.is_some() && signals::is_typed(number) => {}
             Signal::Stop if self.editing.is_some() => signals::stop_alone()?,
             Signal::Continue if self.editing.is_some() => {}
@@ -231,25 +231,25 @@ impl Session {
         Ok(None)
     }
 
-    fn handle(&mut self, input: Input) -> Step {
+    fn handle(&mut self, input: Input) -> LoopStep {
         let now = self.clock.now();
         let effects = update(&mut self.model, Msg { now, input });
         let mut outcome = None;
         for effect in effects {
             match effect {
                 Effect::Net(command) => self.commands.push_back(command),
-                Effect::Keep(room, mark) => self.keeper.note(room, mark, now.wall),
+                Effect::Keep(room, mark) => self.mark_saver.note(room, mark, now.wall),
                 Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
                 Effect::JumpView(jump) => self.screen.view.see(&self.model, jump),
                 Effect::Open(target) => {
                     if let Err(error) = browser::open(&target, |name| std::env::var(name).ok()) {
-                        self.handle(Input::Warning(format!("nothing opens {target}: {error}")))?;
+                        self.handle(Input::Warning(format!("cannot open {target}: {error}")))?;
                     }
                 }
                 Effect::Notify(told) => self.screen.notify(&told)?,
                 Effect::Edit(draft) => outcome = self.edit(&draft)?,
                 Effect::Copy(text) => screen::copy(&text)?,
-                Effect::Mouse(heard) => self.screen.hear_mouse(heard)?,
+                Effect::Mouse(filtered) => self.screen.capture_mouse(filtered)?,
                 Effect::Extension { name, argument } => (self.hook)(name, &argument),
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
@@ -260,7 +260,7 @@ impl Session {
         Ok(outcome)
     }
 
-    /// Gives the terminal back, stops the process, and goes on from there when it is continued.
+    /// Gives the terminal back, stops the process, and resumes when it is continued.
     fn suspend(&mut self, stop: fn() -> io::Result<()>) -> io::Result<()> {
         self.input = None;
         self.screen.suspend();
@@ -270,7 +270,7 @@ impl Session {
         Ok(())
     }
 
-    /// Draws, and loads what turns out to be missing.
+    /// Draws, and loads messages that the frame lacks.
     fn draw(&mut self) -> io::Result<()> {
         if self.editing.is_some() {
             return Ok(());
@@ -282,26 +282,26 @@ impl Session {
         Ok(())
     }
 
-    /// Events of the terminal without its answer on the background.
+    /// Events of the terminal without its answer about the background.
     fn without_answer(&mut self, event: TerminalEvent) -> Vec<TerminalEvent> {
-        let Some(awaited) = &mut self.awaited else { return vec![event] };
-        match awaited.hear(event) {
-            Heard::Typed(events) => {
-                if awaited.is_over(Instant::now()) {
-                    self.awaited = None;
+        let Some(pending_answer) = &mut self.pending_answer else { return vec![event] };
+        match pending_answer.filter(event) {
+            Filtered::Typed(events) => {
+                if pending_answer.is_over(Instant::now()) {
+                    self.pending_answer = None;
                 }
                 events
             }
-            Heard::Answer(ground) => {
+            Filtered::Answer(ground) => {
                 self.screen.view.set_ground(ground);
-                self.awaited = None;
+                self.pending_answer = None;
                 Vec::new()
             }
         }
     }
 
     /// Gives the terminal to an editor with the draft.
-    fn edit(&mut self, draft: &str) -> Step {
+    fn edit(&mut self, draft: &str) -> LoopStep {
         self.input = None;
         self.screen.suspend();
         match Editing::start(draft, |name| std::env::var(name).ok()) {
@@ -309,18 +309,18 @@ impl Session {
                 self.editing = Some(editing);
                 Ok(None)
             }
-            Err(error) => self.back_from_editor(Err(format!("the editor cannot be started: {error}"))),
+            Err(error) => self.back_from_editor(Err(format!("cannot start the editor: {error}"))),
         }
     }
 
-    fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> Step {
+    fn on_edited(&mut self, ended: io::Result<ExitStatus>) -> LoopStep {
         match self.editing.take() {
             Some(editing) => self.back_from_editor(editing.text(ended)),
             None => Ok(None),
         }
     }
 
-    fn back_from_editor(&mut self, text: Result<String, String>) -> Step {
+    fn back_from_editor(&mut self, text: Result<String, String>) -> LoopStep {
         self.screen.resume()?;
         self.input = Some(EventStream::new());
         self.handle(Input::Edited(text))

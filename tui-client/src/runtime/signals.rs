@@ -1,22 +1,22 @@
-//! Signals as events, and how the process stops itself.
+//! Signals as events, and ways to stop this process.
 
 use std::io;
 
 use rustix::process::{self, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
-/// What a signal asks for.
+/// Action that a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// To end; its number.
+    /// End; the signal's number.
     End(u8),
-    /// To stop, until it is continued.
+    /// Stop, until the process is continued.
     Stop,
-    /// The process was continued: by a shell, which may have changed the terminal.
+    /// The process was continued by a shell, which may have changed the terminal.
     Continue,
 }
 
-/// The signals that are handled.
+/// Receiver of the handled signals.
 pub(super) struct Signals {
     hangup: unix::Signal,
     interrupt: unix::Signal,
@@ -52,27 +52,27 @@ impl Signals {
     }
 }
 
-/// Whether the terminal sends a signal when a key is typed that would interrupt or quit.
+/// True if the terminal sends this signal for a key (Ctrl-C, Ctrl-\).
 pub(super) fn is_typed(number: u8) -> bool {
     [Number::INT, Number::QUIT].iter().any(|typed| i32::from(number) == typed.as_raw())
 }
 
-/// Whether that signal tells that the terminal went away.
+/// True if this signal means that the terminal is gone.
 pub(super) fn is_hangup(number: u8) -> bool {
     i32::from(number) == Number::HUP.as_raw()
 }
 
-/// Whether there is a shell that can continue this job: its session's leader is of another process group.
+/// True if a shell can continue this job: the session's leader is in another process group.
 pub(super) fn has_shell() -> bool {
     process::getsid(None).is_ok_and(|leader| leader != process::getpgrp())
 }
 
-/// Stops this process and what runs in the foreground with it, as the terminal does for Ctrl-Z.
+/// Stops the foreground process group, as the terminal does for Ctrl-Z.
 pub(super) fn stop_job() -> io::Result<()> {
     Ok(process::kill_current_process_group(Number::STOP)?)
 }
 
-/// Stops this process, which alone was asked to.
+/// Stops this process alone.
 pub(super) fn stop_alone() -> io::Result<()> {
     Ok(process::kill_process(process::getpid(), Number::STOP)?)
 }

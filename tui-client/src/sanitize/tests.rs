@@ -13,7 +13,7 @@ fn shown_block(text: &str) -> String {
 }
 
 #[test]
-fn what_is_plain_stays() {
+fn plain_text_is_unchanged() {
     for text in [
         "hello, world ~!@#",
         "日本語 한국어 中文",
@@ -59,7 +59,7 @@ fn escape_sequences_become_one_mark() {
 }
 
 #[test]
-fn an_unfinished_sequence_hides_nothing() {
+fn the_text_after_an_unfinished_sequence_stays() {
     assert_eq!(shown("\u{1b}]0;still here"), "\u{FFFD}]0;still here");
     assert_eq!(shown("\u{1b}[12"), "\u{FFFD}[12");
     assert_eq!(shown("\u{1b}"), "\u{FFFD}");
@@ -69,7 +69,7 @@ fn an_unfinished_sequence_hides_nothing() {
 }
 
 #[test]
-fn invisible_characters_are_left_out() {
+fn invisible_characters_are_removed() {
     let bidi =
         "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{200e}\u{200f}\u{61c}";
     let zero = "\u{200b}\u{200c}\u{2060}\u{2064}\u{feff}\u{180e}\u{34f}\u{ad}\u{fe0f}\u{fe0e}\u{e0100}\u{e0041}\u{115f}\u{1160}\u{3164}\u{ffa0}";
@@ -116,7 +116,7 @@ fn lengths_are_bounded() {
     assert!(shown_block(&"\t".repeat(4_001)).ends_with('…'));
 }
 
-/// Text of what matters here: formats, marks, emoji, jamo, joiners, escape sequences and letters, mixed.
+/// Text of the difficult cases: formats, marks, emoji, jamo, joiners, escape sequences and letters, mixed.
 fn nasty() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         "\\p{Cf}",
@@ -159,13 +159,13 @@ fn check(text: &str, is_block: bool) {
 
 proptest! {
     #[test]
-    fn nothing_forbidden_comes_through(text in nasty()) {
+    fn no_forbidden_character_is_kept(text in nasty()) {
         check(&shown(&text), false);
         check(&shown_block(&text), true);
     }
 
     #[test]
-    fn to_clean_twice_is_to_clean_once(text in nasty()) {
+    fn sanitizing_is_idempotent(text in nasty()) {
         let once = shown(&text);
         prop_assert_eq!(shown(&once), once);
         let once = shown_block(&text);
@@ -173,14 +173,14 @@ proptest! {
     }
 
     #[test]
-    fn letters_stay(text in "[a-zA-Z0-9äöüß漢字かなカナ가-힣🦀🎉😀 .,!?-]{0,200}") {
+    fn letters_are_unchanged(text in "[a-zA-Z0-9äöüß漢字かなカナ가-힣🦀🎉😀 .,!?-]{0,200}") {
         prop_assert_eq!(shown(&text), text.clone());
         prop_assert_eq!(shown_block(&text), text);
     }
 
-    /// Format characters other than the joiner and the Arabic, Syriac and Kaithi number signs never come through.
+    /// Among format characters only the joiner and the Arabic, Syriac and Kaithi number signs are kept.
     #[test]
-    fn format_characters_do_not_come_through(c in "\\p{Cf}") {
+    fn format_characters_are_removed(c in "\\p{Cf}") {
         let visible = matches!(c.chars().next(), Some(
             '\u{600}'..='\u{605}' | '\u{6DD}' | '\u{70F}' | '\u{890}' | '\u{891}' | '\u{8E2}'
             | '\u{110BD}' | '\u{110CD}'));

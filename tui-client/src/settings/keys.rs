@@ -164,7 +164,7 @@ fn room(value: &Value<'_>) -> Checked<RoomName> {
     let name: String = get(value)?;
     match RoomName::new(&name) {
         Ok(room) if room.is_reserved() => {
-            wrong(value, format!("`{name}`: names that begin with dm: are kept for later"))
+            wrong(value, format!("`{name}`: names that begin with dm: are reserved"))
         }
         Ok(room) => Ok(room),
         Err(error) => wrong(value, format!("`{name}` {error}")),

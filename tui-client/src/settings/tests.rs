@@ -149,10 +149,7 @@ fn what_is_wrong_is_told_with_its_line() {
         ("token_command = ['a', 1]", "1: `token_command`: expected a text for `sh -c`, or a list of texts"),
         ("token_command = true", "1: `token_command`: expected a text for `sh -c`, or a list of texts"),
         ("rooms = 'dev'", "1: `rooms`: invalid type: string \"dev\", expected a sequence"),
-        (
-            "rooms = [\n'dev',\n'dm:bob']",
-            "3: `rooms`: `dm:bob`: names that begin with dm: are kept for later",
-        ),
+        ("rooms = [\n'dev',\n'dm:bob']", "3: `rooms`: `dm:bob`: names that begin with dm: are reserved"),
         ("[keys]\nretyr = ['F9']", "2: no action is called `retyr`; did you mean `retry`?"),
         ("[keys]\nretry = 7", "2: `keys.retry`: invalid type: integer `7`, expected a sequence"),
         ("[keys]\nretry = ['k']", "2: `keys.retry`: `k` is text: add Ctrl or Alt"),

@@ -1,25 +1,24 @@
-//! Reasons why nothing is kept, or something is not as it was.
+//! Faults of the state files.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why nothing is kept, or something is not as it was.
+/// A fault of the file of read positions.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The file is none of ours, or damaged. It was set aside, and another one begins.
-    #[error("{} is broken ({why}): it is {} now, and what was unread is not known", .path.display(), .aside.display())]
+pub enum StateFault {
+    /// The file is damaged or not of this program. It was renamed, and a new one begins.
+    #[error("{} is broken ({why}): it was renamed to {}, and unread positions start anew", .path.display(), .aside.display())]
     SetAside {
-        /// The file.
         path: PathBuf,
-        /// What it is called now.
+        /// Its new path.
         aside: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// A later version wrote the file.
+    /// A later version wrote the file. It is left alone.
     #[error("{} is of a later version of this program: unread positions are not kept", .0.display())]
     Later(PathBuf),
-    /// The file cannot be read or written, for the system's reason.
+    /// The file cannot be read or written.
     #[error("unread positions are not kept: {}: {}", .0.display(), .1)]
     Failed(PathBuf, io::Error),
 }

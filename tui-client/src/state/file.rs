@@ -1,8 +1,8 @@
-//! The file: JSON that a person can read, replaced whole.
+//! File of read positions: indented JSON, replaced as a whole.
 //!
-//! To change it: take the lock, read, change, write beside it, rename over it. The lock is a file of its own, since the
-//! file itself is replaced. Where the file system has no locks two clients may overwrite each other's change; what is
-//! read is whole all the same.
+//! A change takes the lock, reads, changes, writes beside the file and renames over it. The lock is a separate file,
+//! since the file itself is replaced. On file systems without locks two clients may overwrite each other's change; a
+//! reader still sees a complete file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -12,32 +12,32 @@ use std::path::{Path, PathBuf};
 use realtime_shared::{Position, RoomName, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::fault::Fault;
+use super::fault::StateFault;
 
-/// The version of the form of the file.
+/// Version of the file's format.
 const VERSION: u32 = 1;
-/// A file is not longer than this, in bytes: [`super::ROOMS`] with the longest names and an address of 2 KiB.
+/// Longest file, in bytes: [`super::ROOMS`] with the longest names and addresses of 2 KiB.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What is in the file.
+/// Content of the file.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Book {
+pub(super) struct PositionsFile {
     version: u32,
-    pub(super) rooms: Vec<Entry>,
+    pub(super) rooms: Vec<ReadPosition>,
 }
 
-/// How far a room is read.
+/// Read position of a user in a room of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct ReadPosition {
     pub(super) server: String,
     pub(super) user: UserId,
     pub(super) room: RoomName,
     pub(super) position: Position,
-    /// When it was read, by the clock on the wall.
+    /// Time of the last change, by the wall clock.
     pub(super) at: Timestamp,
 }
 
-impl Default for Book {
+impl Default for PositionsFile {
     fn default() -> Self {
         Self { version: VERSION, rooms: Vec::new() }
     }
@@ -47,41 +47,44 @@ pub(super) fn path(directory: &Path) -> PathBuf {
     directory.join("read.json")
 }
 
-/// What a broken file is called.
+/// New path of a broken file.
 pub(super) fn aside(directory: &Path) -> PathBuf {
     directory.join("read.json.broken")
 }
 
-/// Reads the file. One that is not there is empty, and so is a broken one, which is set aside.
-pub(super) fn read(directory: &Path) -> Result<(Book, Option<Fault>), Fault> {
+/// Reads the file. A missing file is empty. A broken file is renamed and counts as empty.
+pub(super) fn read(directory: &Path) -> Result<(PositionsFile, Option<StateFault>), StateFault> {
     let path = path(directory);
     let bytes = match bytes(&path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Book::default(), None)),
-        Err(error) => return Err(Fault::Failed(path, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((PositionsFile::default(), None)),
+        Err(error) => return Err(StateFault::Failed(path, error)),
     };
     match parse(&bytes) {
-        Ok(book) => Ok((book, None)),
-        Err(Unread::Later) => Err(Fault::Later(path)),
-        Err(Unread::Broken(why)) => {
+        Ok(positions) => Ok((positions, None)),
+        Err(ParseError::Later) => Err(StateFault::Later(path)),
+        Err(ParseError::Broken(why)) => {
             let aside = aside(directory);
-            fs::rename(&path, &aside).map_err(|error| Fault::Failed(path.clone(), error))?;
-            Ok((Book::default(), Some(Fault::SetAside { path, aside, why })))
+            fs::rename(&path, &aside).map_err(|error| StateFault::Failed(path.clone(), error))?;
+            Ok((PositionsFile::default(), Some(StateFault::SetAside { path, aside, why })))
         }
     }
 }
 
-/// Changes the file as `change` says. What comes back is what was found in its place, where it was broken.
-pub(super) fn change(directory: &Path, change: impl FnOnce(&mut Book)) -> Result<Option<Fault>, Fault> {
-    let failed = |error| Fault::Failed(directory.to_owned(), error);
+/// Applies `change` to the file. Returns the fault of a broken file that it replaced.
+pub(super) fn change(
+    directory: &Path,
+    change: impl FnOnce(&mut PositionsFile),
+) -> Result<Option<StateFault>, StateFault> {
+    let failed = |error| StateFault::Failed(directory.to_owned(), error);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let lock = private(&directory.join("lock")).map_err(failed)?;
-    // Without it the change is made all the same. It ends with the file that is dropped.
+    // Without a lock the change is made all the same. Dropping the file unlocks it.
     let _ = lock.lock();
 
-    let (mut book, fault) = read(directory)?;
-    change(&mut book);
-    let mut text = serde_json::to_vec_pretty(&book).map_err(|error| failed(error.into()))?;
+    let (mut positions, fault) = read(directory)?;
+    change(&mut positions);
+    let mut text = serde_json::to_vec_pretty(&positions).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
     let fresh = directory.join("read.json.new");
     let mut file = private(&fresh).map_err(failed)?;
@@ -92,12 +95,12 @@ pub(super) fn change(directory: &Path, change: impl FnOnce(&mut Book)) -> Result
     Ok(fault)
 }
 
-/// A file for its owner alone, empty.
+/// Opens an empty file that only its owner can access.
 fn private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
-/// What is in a file, up to one byte more than it may have.
+/// Content of a file, up to one byte beyond its limit.
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a file"));
@@ -108,24 +111,24 @@ fn bytes(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[derive(Debug)]
-enum Unread {
+enum ParseError {
     Later,
     Broken(String),
 }
 
-fn parse(bytes: &[u8]) -> Result<Book, Unread> {
+fn parse(bytes: &[u8]) -> Result<PositionsFile, ParseError> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
     }
-    let broken = |error: serde_json::Error| Unread::Broken(error.to_string());
+    let broken = |error: serde_json::Error| ParseError::Broken(error.to_string());
     if bytes.len() as u64 > FILE_BYTES {
-        return Err(Unread::Broken(format!("it has more than {FILE_BYTES} bytes")));
+        return Err(ParseError::Broken(format!("it has more than {FILE_BYTES} bytes")));
     }
     let Versioned { version } = serde_json::from_slice(bytes).map_err(broken)?;
     match version {
         VERSION => serde_json::from_slice(bytes).map_err(broken),
-        0 => Err(Unread::Broken("it has version 0".to_owned())),
-        _ => Err(Unread::Later),
+        0 => Err(ParseError::Broken("it has version 0".to_owned())),
+        _ => Err(ParseError::Later),
     }
 }

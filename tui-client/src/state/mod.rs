@@ -1,12 +1,14 @@
-//! What outlives the program: how far each room was read, by server, user and room, and what could not be sent.
+//! State that outlives the process: read positions by server, user and room, and texts that were not sent.
 //!
-//! `runtime` opens a [`Store`] before the first room is joined, notes each mark that `app` gives out, and saves in the
-//! background. Other clients of the same user may do the same with the same file at the same time.
+//! `runtime` opens a [`Store`] before the first join, notes each mark of `app`, and saves in the background. Other
+//! clients of the same user may use the same file at the same time.
 //!
-//! Invariants: a file is replaced whole or not at all (`file`); a position that is kept never goes back in one epoch, but
-//! where its writer knows that the log is another one; a file that cannot be understood is set aside and never
-//! overwritten, and one that cannot be read, or is of a later version, is left alone and nothing is kept. At most
-//! [`ROOMS`] rooms are kept, those that were read last. Texts are kept by [`unsent`] alone.
+//! Invariants:
+//! - A file is replaced as a whole or not at all (`file`).
+//! - A stored position never goes back within an epoch, unless its writer knows that the log is another one.
+//! - A file that cannot be parsed is renamed, never overwritten.
+//! - A file that cannot be read, or is of a later version, is left alone; then nothing is stored.
+//! - At most [`ROOMS`] rooms are stored, those read last. Texts are stored by [`unsent`] alone.
 
 mod fault;
 mod file;
@@ -19,31 +21,30 @@ use std::path::{Path, PathBuf};
 
 use realtime_shared::{Position, RoomName, Timestamp, UserId};
 
-pub use fault::Fault;
-use file::{Book, Entry};
+pub use fault::StateFault;
+use file::{PositionsFile, ReadPosition};
 
-/// Rooms that are kept, of all servers and users together: more than anybody reads, and a few hundred KiB.
+/// Most rooms in the file, of all servers and users together: a few hundred KiB.
 pub const ROOMS: usize = 1_000;
 
-/// Whose rooms, and where they are kept.
+/// Directory of the state, and the server and user whose positions are used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The directory, which is made where it is missing.
+pub struct StateLocation {
+    /// Created if missing.
     pub directory: PathBuf,
-    /// The server's address.
+    /// Address of the server.
     pub server: String,
-    /// The user.
     pub user: UserId,
 }
 
-/// How far one user's rooms on one server are read.
+/// Read positions of a user on a server.
 #[derive(Debug)]
 pub struct Store {
-    place: Place,
+    location: StateLocation,
     unsaved: HashMap<RoomName, Unsaved>,
 }
 
-/// A mark that is not in the file yet.
+/// A position that is not in the file yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Unsaved {
     position: Position,
@@ -51,50 +52,50 @@ struct Unsaved {
     at: Timestamp,
 }
 
-/// Marks on their way to the file. It knows nothing of the store, so that another thread can save them.
+/// Positions on their way to the file. Independent of the store, so that another thread can save them.
 #[derive(Debug)]
 pub struct Save {
-    place: Place,
+    location: StateLocation,
     marks: HashMap<RoomName, Unsaved>,
 }
 
-/// What is known at the start.
+/// State of the file at the start.
 #[derive(Debug)]
 pub struct Opened {
-    /// Takes the marks; none where they cannot be kept.
+    /// `None` if positions cannot be stored.
     pub store: Option<Store>,
-    /// How far each room was read.
+    /// Read position of each room.
     pub positions: HashMap<RoomName, Position>,
-    /// What the user should know.
-    pub fault: Option<Fault>,
+    /// Fault to show the user.
+    pub fault: Option<StateFault>,
 }
 
 impl Store {
-    /// Reads what is kept.
+    /// Reads the file.
     #[must_use]
-    pub fn open(place: Place) -> Opened {
-        let (book, fault) = match file::read(&place.directory) {
+    pub fn open(location: StateLocation) -> Opened {
+        let (positions, fault) = match file::read(&location.directory) {
             Ok(read) => read,
             Err(fault) => return Opened { store: None, positions: HashMap::new(), fault: Some(fault) },
         };
-        let ours = book.rooms.into_iter().filter(|entry| place.is_of(entry));
+        let ours = positions.rooms.into_iter().filter(|entry| location.is_of(entry));
         let positions = ours.map(|entry| (entry.room, entry.position)).collect();
-        Opened { store: Some(Self { place, unsaved: HashMap::new() }), positions, fault }
+        Opened { store: Some(Self { location, unsaved: HashMap::new() }), positions, fault }
     }
 
-    /// Notes at `now` that `room` is read up to `position`; `anew`: its log is another one than what is kept is of.
+    /// Notes at `now` that `room` is read up to `position`. `anew`: the log is another one than that of the stored position.
     pub fn note(&mut self, room: RoomName, position: Position, anew: bool, now: Timestamp) {
         let anew = anew || self.unsaved.get(&room).is_some_and(|before| before.anew);
         self.unsaved.insert(room, Unsaved { position, anew, at: now });
     }
 
-    /// Takes what is to be saved; `None` where there is nothing.
+    /// Takes the positions to save; `None` if there are none.
     pub fn take(&mut self) -> Option<Save> {
         let marks = std::mem::take(&mut self.unsaved);
-        (!marks.is_empty()).then(|| Save { place: self.place.clone(), marks })
+        (!marks.is_empty()).then(|| Save { location: self.location.clone(), marks })
     }
 
-    /// Takes back what could not be saved, to be saved with what comes next.
+    /// Takes back positions that could not be saved. They are saved with the next ones.
     pub fn put_back(&mut self, save: Save) {
         for (room, mut mark) in save.marks {
             if let Some(newer) = self.unsaved.remove(&room) {
@@ -104,22 +105,23 @@ impl Store {
         }
     }
 
-    /// Whose marks these are.
+    /// The user whose positions these are.
     #[must_use]
     pub const fn user(&self) -> &UserId {
-        &self.place.user
+        &self.location.user
     }
 }
 
 impl Save {
-    /// Puts the marks into the file, beside those of others. Waits for others who do the same, and for the disk.
-    pub fn run(&self) -> Result<Option<Fault>, Fault> {
-        file::change(&self.place.directory, |book| self.merge(book))
+    /// Merges the positions into the file. Blocks on the lock and the disk.
+    pub fn run(&self) -> Result<Option<StateFault>, StateFault> {
+        file::change(&self.location.directory, |positions| self.merge(positions))
     }
 
-    fn merge(&self, book: &mut Book) {
+    fn merge(&self, positions: &mut PositionsFile) {
         for (room, mark) in &self.marks {
-            let found = book.rooms.iter_mut().find(|entry| entry.room == *room && self.place.is_of(entry));
+            let found =
+                positions.rooms.iter_mut().find(|entry| entry.room == *room && self.location.is_of(entry));
             match found {
                 Some(entry) => {
                     entry.at = entry.at.max(mark.at);
@@ -127,17 +129,17 @@ impl Save {
                         entry.position = mark.position.clone();
                     }
                 }
-                None => book.rooms.push(Entry {
-                    server: self.place.server.clone(),
-                    user: self.place.user.clone(),
+                None => positions.rooms.push(ReadPosition {
+                    server: self.location.server.clone(),
+                    user: self.location.user.clone(),
                     room: room.clone(),
                     position: mark.position.clone(),
                     at: mark.at,
                 }),
             }
         }
-        book.rooms.sort_by_key(|entry| std::cmp::Reverse(entry.at));
-        book.rooms.truncate(ROOMS);
+        positions.rooms.sort_by_key(|entry| std::cmp::Reverse(entry.at));
+        positions.rooms.truncate(ROOMS);
     }
 }
 
@@ -147,14 +149,14 @@ impl Unsaved {
     }
 }
 
-impl Place {
-    fn is_of(&self, entry: &Entry) -> bool {
+impl StateLocation {
+    fn is_of(&self, entry: &ReadPosition) -> bool {
         entry.server == self.server && entry.user == self.user
     }
 }
 
-/// The directory of this program's state: below `$XDG_STATE_HOME`, or in its place `~/.local/state`. `None`: the
-/// environment, which `variable` reads, names neither as an absolute path.
+/// Directory of this program's state: below `$XDG_STATE_HOME`, or below `~/.local/state`. `None` if the environment,
+/// which `variable` reads, has neither as an absolute path.
 #[must_use]
 pub fn directory(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());

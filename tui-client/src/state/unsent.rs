@@ -1,17 +1,16 @@
-//! What was written and not sent, where the terminal went away and could not be told: a file for the user to read, and
-//! to delete.
+//! File of texts that were not sent when the terminal was lost. The user reads and deletes it.
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The file, in the directory of the state.
+/// Path of the file in the directory of the state.
 fn path(directory: &Path) -> PathBuf {
     directory.join("unsent.txt")
 }
 
-/// Adds `text` to the end of the file, which is for its owner alone; where that is.
+/// Appends `text` to the file, which only its owner can access. Returns the path.
 ///
 /// # Errors
 ///
@@ -25,7 +24,7 @@ pub fn keep(directory: &Path, text: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// The file, where the user has not deleted it.
+/// Path of the file, if it exists.
 #[must_use]
 pub fn kept(directory: &Path) -> Option<PathBuf> {
     let path = path(directory);
@@ -42,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_added_to_what_is_there() {
+    fn texts_are_appended_to_the_file() {
         let home = TempDir::new().expect("a directory");
         let directory = home.path().join("deep/realtime");
         assert_eq!(kept(&directory), None);

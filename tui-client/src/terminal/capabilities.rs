@@ -1,47 +1,45 @@
-//! What the terminal can show, as far as the environment tells.
+//! Capabilities of the terminal, read from the environment.
 //!
-//! Colours: `COLORTERM`, and the name in `TERM` by the conventions of terminfo's entries. The background: `COLORFGBG`,
-//! which some terminals set; what the terminal itself says goes before it. Signs: all of Unicode's, but on the console of
-//! Linux, whose font has a few hundred, and where the locale is not one of UTF-8. No locale at all says nothing: that is
-//! how it is in containers and over ssh, on terminals that know UTF-8.
+//! - Colours: `COLORTERM`, and the name in `TERM` by the conventions of terminfo.
+//! - Background: `COLORFGBG`, which some terminals set. The terminal's own answer takes precedence.
+//! - Signs: all of Unicode, except on the Linux console, whose font has a few hundred glyphs, and in locales without
+//!   UTF-8. A missing locale counts as UTF-8: containers and ssh sessions often have none.
 
-/// How many colours there are.
+/// Number of colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// None but the foreground and the background.
+    /// Foreground and background only.
     Two,
-    /// The sixteen that the terminal's user chose.
+    /// Sixteen colours, chosen by the terminal's user.
     Sixteen,
-    /// 256, of which all but the first sixteen are the same everywhere.
+    /// 256 colours, of which all but the first sixteen are the same everywhere.
     Indexed,
-    /// Any.
+    /// 24 bits.
     True,
 }
 
-/// What the background is like.
+/// Brightness of the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ground {
-    /// White is read on it better than black.
+    /// White text has more contrast than black text.
     Dark,
-    /// Black is read on it better than white.
+    /// Black text has more contrast than white text.
     Light,
 }
 
-/// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Its colours.
     pub depth: Depth,
-    /// Its background, where that is known.
+    /// `None` if unknown.
     pub ground: Option<Ground>,
-    /// Whether it has signs beyond ASCII.
+    /// The terminal shows characters beyond ASCII.
     pub has_signs: bool,
 }
 
 impl Ground {
-    /// That of a background with these parts of red, green and blue, from 0 to 1.
+    /// Brightness of a background with these parts of red, green and blue, from 0 to 1.
     ///
-    /// The border is where black and white have the same contrast to it (WCAG 2: relative luminance 0.179).
+    /// At the limit black and white have the same contrast to it (WCAG 2: relative luminance 0.179).
     #[must_use]
     pub fn of(rgb: [f64; 3]) -> Self {
         if luminance(rgb) > 0.179 { Self::Light } else { Self::Dark }
@@ -57,7 +55,7 @@ pub fn luminance(rgb: [f64; 3]) -> f64 {
 }
 
 impl Capabilities {
-    /// What `variable` tells, which reads the environment.
+    /// Capabilities by the environment, which `variable` reads.
     #[must_use]
     pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
         let read = |name: &str| variable(name).unwrap_or_default();
@@ -74,16 +72,16 @@ impl Capabilities {
     }
 }
 
-/// Whether `TERM` says that nothing but lines of text can be written: no screen can be drawn there.
+/// True if `TERM` names a terminal that can only write lines of text and cannot show a screen.
 #[must_use]
 pub fn is_dumb(term: &str) -> bool {
     term == "dumb"
 }
 
 fn depth(term: &str, colorterm: &str, is_tmux: bool) -> Depth {
-    /// Terminals of 24 bits by their names, which come along where `COLORTERM` does not: over ssh.
+    /// Terminals with 24 bits by name. Over ssh `TERM` is passed on and `COLORTERM` is not.
     const TRUE: [&str; 6] = ["xterm-kitty", "xterm-ghostty", "alacritty", "wezterm", "foot", "contour"];
-    // GNU Screen passes COLORTERM on from outside, and does not know such colours.
+    // GNU Screen passes COLORTERM on from the outer terminal, and does not support these colours.
     let is_screen = term.starts_with("screen") && !is_tmux;
     let is_monochrome = term.is_empty()
         || is_dumb(term)
@@ -106,7 +104,7 @@ fn depth(term: &str, colorterm: &str, is_tmux: bool) -> Depth {
     }
 }
 
-/// `15;0` or `15;default;0`: the last number is the background's, one of the sixteen.
+/// Parses `15;0` or `15;default;0`: the last number is the background, one of the sixteen colours.
 fn ground(colorfgbg: &str) -> Option<Ground> {
     let (_, background) = colorfgbg.rsplit_once(';')?;
     match background.parse::<u8>().ok()? {
@@ -116,8 +114,8 @@ fn ground(colorfgbg: &str) -> Option<Ground> {
     }
 }
 
-/// Whether a locale, where there is one, has UTF-8: `C`, `de_DE` and `de_DE.ISO-8859-1` do not. macOS has one that is
-/// called `UTF-8`.
+/// True if a locale has UTF-8 or is missing. `C`, `de_DE` and `de_DE.ISO-8859-1` have not. macOS has a locale named
+/// `UTF-8`.
 fn is_unicode(locale: Option<&String>) -> bool {
     locale.is_none_or(|locale| {
         let name = locale.split('@').next().unwrap_or_default();
@@ -137,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_counted_by_the_names() {
+    fn the_colour_depth_follows_the_variables() {
         for (term, colorterm, depth) in [
             ("xterm", "", Depth::Sixteen),
             ("linux", "", Depth::Sixteen),
@@ -157,11 +155,11 @@ mod tests {
             assert_eq!(with(&[("TERM", term), ("COLORTERM", colorterm)]).depth, depth, "{term} {colorterm}");
         }
         let tmux = [("TERM", "screen-256color"), ("COLORTERM", "truecolor"), ("TMUX", "/tmp/tmux-0")];
-        assert_eq!(with(&tmux).depth, Depth::True, "tmux calls itself a screen, and knows them");
+        assert_eq!(with(&tmux).depth, Depth::True, "tmux sets TERM to screen and supports 24 bits");
     }
 
     #[test]
-    fn the_background_may_be_told_by_a_variable() {
+    fn the_background_is_read_from_colorfgbg() {
         for (value, ground) in [
             ("15;0", Some(Ground::Dark)),
             ("7;8", Some(Ground::Dark)),
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_background_is_light_where_black_is_read_better() {
+    fn a_background_is_light_if_black_text_has_more_contrast() {
         let ground = |hex: u32| Ground::of([16, 8, 0].map(|shift| f64::from(hex >> shift & 0xff) / 255.0));
         for dark in [0x00_0000, 0x00_2b36, 0x2e_3440, 0x80_0000, 0x00_00ff] {
             assert_eq!(ground(dark), Ground::Dark, "{dark:06x}");
@@ -188,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_left_out_where_they_would_be_boxes() {
+    fn signs_are_off_in_locales_without_utf8_and_on_the_console() {
         for locale in ["de_DE.UTF-8", "C.utf8", "sr_RS.UTF-8@latin", "UTF-8", ""] {
             assert!(with(&[("TERM", "xterm"), ("LANG", locale)]).has_signs, "{locale}");
         }
@@ -198,7 +196,7 @@ mod tests {
         assert!(!with(&[("TERM", "linux"), ("LANG", "de_DE.UTF-8")]).has_signs);
         assert!(
             with(&[("LC_ALL", "en_US.utf8"), ("LANG", "de_DE.ISO-8859-1")]).has_signs,
-            "the first counts"
+            "the first variable that is set decides"
         );
     }
 }

@@ -1,31 +1,31 @@
-//! Areas of the screen that was drawn last, for the mouse, and the selection.
+//! Areas of the last drawn screen, for the mouse and the selection.
 
 use std::ops::Range;
 
 use ratatui::layout::{Position, Rect};
 
 use super::layout::ComposerArea;
-use super::rows::SaidIn;
+use super::rows::CopyableText;
 
-/// Where things are.
+/// Positions of the parts of the screen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Areas {
-    /// A row for each room, and the index of the first one.
+    /// Rows of the rooms, and the index of the first one.
     pub(super) rooms: (Rect, usize),
-    /// The columns of the timeline in which there is text.
+    /// Columns of the timeline that contain text.
     pub(super) text: Rect,
-    /// The timeline's first column.
+    /// First column of the timeline.
     pub(super) left: u16,
-    /// For each row of the timeline what is said there; none where the row is the program's own.
-    pub(super) said: Vec<Option<SaidIn>>,
+    /// For each row of the timeline the text of a user in it; `None` if the row is the program's own.
+    pub(super) said: Vec<Option<CopyableText>>,
     pub(super) composer: ComposerArea,
-    /// The rows of what can be chosen over the screen, and the index of the first one. Empty where nothing can.
+    /// Rows of the choices over the screen, and the index of the first one. Empty if there are none.
     pub(super) choices: (Rect, usize),
-    /// Something lies over the screen.
+    /// An overlay covers the screen.
     pub(super) is_covered: bool,
 }
 
-/// Selected cells: where it began, and where it is now.
+/// Selected cells: the first and the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Selection {
     pub(super) from: Position,
@@ -33,7 +33,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// The cells of a row, from and to, in `area`.
+    /// Columns of the selected cells of a row in `area`.
     pub(super) fn columns(self, area: Rect, row: u16) -> Option<Range<u16>> {
         let place = |at: Position| (at.y, at.x);
         let (first, last) = (place(self.from).min(place(self.to)), place(self.from).max(place(self.to)));

@@ -1,15 +1,15 @@
-//! What a word may become, in one row: as many as fit, with the chosen one marked.
+//! Candidates of a completion in one row: as many as fit, with the chosen one marked.
 
 use super::look::Look;
 use super::pen::Pen;
 use super::text::width;
 use crate::app::Completion;
 
-/// Cells between two.
+/// Cells between two candidates.
 const GAP: usize = 2;
 
-/// Writes the page with the chosen one into the first row from `column` on, at most `cells` wide; where there are more
-/// pages, the chosen one's number stands at the end.
+/// Writes the page with the chosen candidate into the first row, from `column` on and at most `cells` wide. If there are
+/// more pages, the number of the chosen one follows at the end.
 pub(super) fn view(completion: &Completion, look: Look, pen: &mut Pen<'_>, column: usize, cells: usize) {
     let names: Vec<&str> = completion.candidates.iter().map(|candidate| candidate.shown.as_str()).collect();
     let number = format!("{}/{}", completion.chosen + 1, names.len());
@@ -30,7 +30,7 @@ pub(super) fn view(completion: &Completion, look: Look, pen: &mut Pen<'_>, colum
     }
 }
 
-/// The first one of the page that has the `chosen` one.
+/// Index of the first candidate on the page with the `chosen` one.
 fn page(names: &[&str], chosen: usize, room: usize) -> usize {
     let (mut first, mut used) = (0, 0);
     for (index, name) in names.iter().enumerate().take(chosen + 1) {

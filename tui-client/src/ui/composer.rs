@@ -1,4 +1,4 @@
-//! Where one writes. What is typed is kept as it was typed, and cleaned here for the screen.
+//! The composer. The draft is stored as typed, and sanitized here for the screen.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -10,10 +10,10 @@ use super::state::ViewState;
 use super::text::width;
 use crate::app::{Action, Model};
 
-/// Rows that the composer grows to.
+/// Most rows of the composer.
 const ROWS: usize = 8;
 
-/// Draws the composer, or the line of a search, at the bottom of `area` and puts the cursor there; what is left above it.
+/// Draws the composer or the search line at the bottom of `area` and sets the cursor. Returns the remaining area.
 pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) -> Rect {
     let look = state.look;
     if let Some(search) = &model.pane().search {

@@ -1,16 +1,16 @@
-//! The keys, commands and signs, as rows for the overlay.
+//! Rows of the help: keys, commands and signs.
 
 use super::look::Glyphs;
 use crate::app::{GROUPS, Keymap};
 
-/// Commands and what they do.
+/// Commands with their descriptions.
 type Commands<'a> = &'a [(&'static str, &'static str)];
 
-/// What something is called, and what it does.
-type Row = (String, String);
+/// A key, command or sign, and its description.
+type HelpRow = (String, String);
 
-/// What the signs of the screen mean; the README has the same list.
-fn signs(glyph: &Glyphs) -> Vec<Row> {
+/// Meaning of the signs. The README has the same list.
+fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
     let Glyphs { online, connecting, waiting, failed, up, down, queued, sent, stored, .. } = glyph;
     [
         (format!("{online} 23 ms"), "connected, and the time from a ping to its pong"),
@@ -34,12 +34,12 @@ fn signs(glyph: &Glyphs) -> Vec<Row> {
     .into()
 }
 
-/// The lists, each with its title: keys as they are given now, commands, signs.
+/// The lists with their titles: the current keys, commands, signs.
 pub(super) fn lists(
     keymap: &Keymap,
     commands: Commands<'_>,
     glyph: &Glyphs,
-) -> Vec<(&'static str, Vec<Row>)> {
+) -> Vec<(&'static str, Vec<HelpRow>)> {
     let key = |row| keymap.row(row).map(|(keys, does)| (glyph.own(&keys).into_owned(), does));
     let keys = GROUPS.iter().map(|(title, rows)| (*title, rows.iter().filter_map(key).collect()));
     let commands = commands.iter().map(|(what, does)| ((*what).into(), (*does).into())).collect();
@@ -54,7 +54,7 @@ mod tests {
     use crate::ui::look::Look;
     use crate::ui::tests::TERMINAL;
 
-    /// The rows of the tables in the README: what is in the first two columns.
+    /// First two columns of the tables in the README.
     fn readme() -> Vec<(String, String)> {
         include_str!("../../README.md")
             .lines()
@@ -64,11 +64,11 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_and_the_help_say_the_same() {
+    fn the_readme_and_the_help_have_the_same_rows() {
         let readme = readme();
         let commands = [COMMANDS, crate::demo::EXTENSIONS[0].rows].concat();
         let look = Look::new(Theme::Auto, TERMINAL);
-        let help: Vec<Row> = lists(&Keymap::default(), &commands, look.glyph())
+        let help: Vec<HelpRow> = lists(&Keymap::default(), &commands, look.glyph())
             .into_iter()
             .flat_map(|(_, list)| list)
             .collect();

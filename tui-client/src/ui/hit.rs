@@ -1,9 +1,7 @@
-//! What is where on the screen that was drawn last, for the mouse; and the text that is selected with it.
+//! Mouse input: the part of the last drawn screen under the pointer, and the selection of text.
 //!
-//! A selection is one of the timeline's text, in cells of the screen: from where the button was pressed to where the
-//! pointer is, row by row, without stamps and nicks, and without what the screen puts into what somebody said: rules, signs,
-//! and the ends of rows. It is gone when the button is let go, with a key, and with what
-//! scrolls.
+//! A selection consists of cells of the timeline's text, row by row from the press to the pointer. Stamps, nicks, rules,
+//! signs and breaks of rows are not copied. A release, a key or scrolling ends the selection.
 
 use std::ops::Range;
 
@@ -15,13 +13,13 @@ use ratatui::style::Modifier;
 use super::areas::Selection;
 use super::hyperlink::text_of;
 use super::layout::offset_at;
-use super::rows::SaidIn;
+use super::rows::CopyableText;
 use super::state::ViewState;
 use super::text::width;
 use crate::app::{Hit, Input, Model};
 
 impl ViewState {
-    /// What the mouse did, as far as the app has to know.
+    /// Handles a mouse event. Returns the input for the app, if any.
     pub fn mouse(&mut self, model: &Model, event: MouseEvent) -> Option<Input> {
         let at = Position { x: event.column, y: event.row };
         match event.kind {
@@ -51,7 +49,7 @@ impl ViewState {
         }
     }
 
-    /// Nothing is selected any more.
+    /// Ends the selection.
     pub fn deselect(&mut self) {
         self.selection = None;
     }
@@ -66,7 +64,7 @@ impl ViewState {
         room.or_else(|| offset_at(model, self.areas.composer, at).map(Hit::Cursor))
     }
 
-    /// Marks what is selected, and keeps its text.
+    /// Marks the selected cells and keeps their text.
     pub(super) fn select(&mut self, buffer: &mut Buffer) {
         let Some(selection) = self.selection else { return };
         let area = self.areas.text.intersection(buffer.area);
@@ -75,14 +73,14 @@ impl ViewState {
         for y in area.top()..area.bottom() {
             let Some(mut columns) = selection.columns(area, y) else { continue };
             let said = self.areas.said.get(usize::from(y - area.top())).and_then(Option::as_ref);
-            if let Some(SaidIn { columns: said, .. }) = said {
-                // The timeline's columns are the screen's from its left edge on.
+            if let Some(CopyableText { columns: said, .. }) = said {
+                // Columns of the timeline count from its left edge.
                 let column =
                     |at: usize| self.areas.left.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
                 columns = columns.start.max(column(said.start))..columns.end.min(column(said.end));
             }
             if !std::mem::take(&mut is_first) {
-                selected.push_str(said.map_or("\n", |said| said.joint));
+                selected.push_str(said.map_or("\n", |said| said.separator));
             }
             let row = reversed(buffer, columns, y);
             selected.push_str(if said.is_some() { &row } else { row.trim_end() });
@@ -91,7 +89,7 @@ impl ViewState {
     }
 }
 
-/// Reverses cells of a row, and returns their text.
+/// Reverses cells of a row and returns their text.
 fn reversed(buffer: &mut Buffer, columns: Range<u16>, y: u16) -> String {
     let mut text = String::new();
     let mut x = columns.start;

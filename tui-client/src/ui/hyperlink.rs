@@ -1,14 +1,14 @@
-//! Links that the terminal follows: OSC 8.
+//! Hyperlinks of the terminal (OSC 8).
 //!
 //! ```text
 //!  ESC ] 8 ; id=… ; ADDRESS ESC \   text   ESC ] 8 ; ; ESC \
 //! ```
 //!
-//! A cell of a link opens and closes it for itself, so whichever cells of a frame are written, none is of another link
-//! or of one that is not closed. On the way out [`merged`] takes out what is closed and opened again at once.
+//! Each cell of a link opens and closes it, so that any subset of cells can be written without a wrong or open link.
+//! On output [`merged`] removes a close that an open of the same link follows.
 //!
-//! The address is a [`Target`], which has nothing but visible ASCII in it; no other remote text gets in here. The `id`
-//! tells the terminal that rows of the same address are one link.
+//! The address is a [`Target`], which consists of visible ASCII only; no other remote text is written here. The `id`
+//! tells the terminal that rows with the same address are one link.
 
 use std::borrow::Cow;
 use std::num::NonZeroU16;
@@ -17,13 +17,13 @@ use ratatui::buffer::{Cell, CellDiffOption, CellWidth};
 
 use crate::markup::Target;
 
-/// The longest address that is given to the terminal, in bytes: each cell of a link holds it.
+/// Longest address that is written, in bytes: each cell of a link holds it.
 const ADDRESS_BYTES: usize = 512;
 const CLOSE: &str = "\x1b]8;;\x1b\\";
 const BEGIN: &[u8] = b"\x1b]8;";
 const END: &[u8] = b"\x1b\\";
 
-/// Makes a cell that shows something lead to `target`.
+/// Makes a cell with content link to `target`.
 pub(super) fn lead(cell: &mut Cell, target: &Target) {
     let width = NonZeroU16::new(cell.symbol().cell_width()).unwrap_or(NonZeroU16::MIN);
     if target.as_str().len() <= ADDRESS_BYTES {
@@ -32,14 +32,14 @@ pub(super) fn lead(cell: &mut Cell, target: &Target) {
     }
 }
 
-/// What a cell shows, without the link that it leads to.
+/// Content of a cell without its link.
 pub(super) fn text_of(cell: &Cell) -> &str {
     let symbol = cell.symbol();
     let shown = symbol.strip_suffix(CLOSE).and_then(|link| link.split_once("\x1b\\"));
     shown.map_or(symbol, |(_, text)| text)
 }
 
-/// The bytes of a frame without the ends of links that go on at once.
+/// Bytes of a frame without the ends of links that continue.
 #[must_use]
 pub fn merged(frame: &[u8]) -> Cow<'_, [u8]> {
     if find(frame, BEGIN).is_none() {
@@ -101,7 +101,7 @@ mod tests {
         buffer
     }
 
-    /// What is written to turn `before` into `after`.
+    /// Output that turns `before` into `after`.
     fn written(before: &Buffer, after: &Buffer) -> String {
         let mut bytes = Vec::new();
         let diff = before.diff(after);
@@ -117,13 +117,13 @@ mod tests {
         assert!(written.contains("c\x1b]8;;\x1b\\"), "{written:?}");
         assert!(
             written.matches("\x1b]8;id").count() <= 2,
-            "after a wide letter the cursor is moved: {written:?}"
+            "after a wide letter the cursor moves: {written:?}"
         );
         assert_eq!(written.matches("\x1b]8;id").count(), written.matches(CLOSE).count());
     }
 
     #[test]
-    fn only_what_changes_is_written_and_never_without_its_link() {
+    fn changed_cells_are_written_with_their_link() {
         let before = screen("", "link", "x");
         assert!(!written(&before, &before).contains("link"));
         let other = written(&before, &screen("", "link", "y"));
@@ -135,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_too_long_is_text() {
+    fn a_too_long_address_is_no_link() {
         let written = written(&Buffer::empty(AREA), &screen("", "link", &"x".repeat(ADDRESS_BYTES)));
         assert!(written.contains("link") && !written.contains("\x1b]8"), "{written:?}");
     }
 
     #[test]
-    fn what_is_no_link_is_not_touched() {
+    fn text_without_links_is_unchanged() {
         for frame in ["", "\x1b[1;1Habc", "a\x1b]8;;\x1b\\b", "\x1b]8;id=link;https://x"] {
             assert_eq!(merged(frame.as_bytes()), frame.as_bytes(), "{frame:?}");
         }

@@ -1,4 +1,4 @@
-//! What goes over the wire: frames, and beside them or after them how the connection is and what the token says.
+//! The inspector: frames on the wire, and the connection and token beside or behind them.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -13,9 +13,9 @@ use super::state::ViewState;
 use super::text::{broken, wrap};
 use crate::app::{Direction, Inspector, InspectorPart, Model, ShownFrame, human, pretty};
 
-/// Columns of what stands beside the frames.
+/// Columns of the facts beside the frames.
 const FACTS: u16 = 44;
-/// From this width on frames have their time.
+/// Least width at which frames have their time.
 const WITH_TIME: usize = 60;
 /// Columns of a frame's type.
 const KIND: usize = 13;
@@ -52,7 +52,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     write(frame, right, &facts, above);
 }
 
-/// Where all is shown at once, Tab only chooses which side is scrolled.
+/// In a wide inspector all parts are visible and Tab only chooses the part that scrolls.
 fn title(inspector: &Inspector, area: Rect, look: Look) -> String {
     let name = |part| match part {
         InspectorPart::Frames => "FRAMES",
@@ -96,7 +96,7 @@ fn part(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect,
     write(frame, area, &lines, above);
 }
 
-/// Lines that are scrolled off the top.
+/// Number of lines that are scrolled off the top.
 fn lines_above(state: &mut ViewState, lines: usize, area: Rect) -> usize {
     scroll(state, lines, usize::from(area.height).max(1), None);
     state.overlay_row
@@ -111,7 +111,7 @@ fn write(frame: &mut Frame<'_>, area: Rect, lines: &[OverlayLine], above: usize)
     }
 }
 
-/// The frames around the chosen one: only these are laid out.
+/// The frames around the chosen one. Only these are laid out.
 fn frames(inspector: &Inspector, look: Look, frame: &mut Frame<'_>, area: Rect) {
     let Some(chosen) = inspector.chosen_index() else {
         let line = vec![(1, "nothing has been said yet".to_owned(), look.faint())];
@@ -143,7 +143,7 @@ fn row(shown: &ShownFrame, is_chosen: bool, look: Look, cells: usize) -> Overlay
     vec![(1, head, style), (column, text, look.plain())]
 }
 
-/// A frame line by line.
+/// All lines of a frame.
 fn in_full(shown: &ShownFrame, look: Look, cells: usize) -> Vec<OverlayLine> {
     let way = match shown.direction {
         Direction::In => "from the server",

@@ -8,26 +8,26 @@ use super::text::width;
 use crate::app::{Editor, Model};
 use crate::sanitize;
 
-/// Least width at which the members are shown beside the timeline.
+/// Least width at which the members are beside the timeline.
 pub(super) const WIDE: u16 = 110;
-/// Width and height below which there is one pane.
+/// Width and height below which there is a single pane.
 pub(super) const MEDIUM: (u16, u16) = (60, 14);
-/// Rows that a notch of the wheel moves.
+/// Rows per notch of the wheel.
 pub(super) const WHEEL: usize = 3;
 
-/// A line of an overlay: text at columns.
+/// Line of an overlay: texts with their columns.
 pub(super) type OverlayLine = Vec<(usize, String, Style)>;
 
-/// Where a draft is on the screen.
+/// Position of a draft on the screen.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ComposerArea {
-    /// The cells of its text.
+    /// Cells of the draft's text.
     pub(super) area: Rect,
-    /// Its first row that is visible.
+    /// Index of the first visible row.
     pub(super) first: usize,
 }
 
-/// The place in the draft that is shown at `at`, in bytes: the end of the row, where it is beyond that.
+/// Offset in the draft, in bytes, of the cell `at`. Behind a row's end it is that end.
 pub(super) fn offset_at(model: &Model, shown: ComposerArea, at: Position) -> Option<usize> {
     if !shown.area.contains(at) {
         return None;
@@ -39,37 +39,37 @@ pub(super) fn offset_at(model: &Model, shown: ComposerArea, at: Position) -> Opt
     Some(in_row.map_or(editor.text().len(), |place| place.offset))
 }
 
-/// Where a place in the draft is shown, in rows and columns.
+/// Screen position of an offset in the draft.
 #[derive(Debug, Clone, Copy)]
-struct Spot {
+struct DraftPosition {
     offset: usize,
     row: usize,
     column: usize,
 }
 
-pub(super) struct Layout {
+pub(super) struct DraftLayout {
     pub(super) rows: Vec<String>,
-    /// Where each grapheme is, and the end.
-    places: Vec<Spot>,
-    /// Where the cursor is.
+    /// Position of each grapheme, and of the end.
+    places: Vec<DraftPosition>,
+    /// Row of the cursor.
     pub(super) row: usize,
     pub(super) column: usize,
 }
 
-/// Breaks a draft into rows of cells, at cells: what is being written does not jump.
-pub(super) fn lay_out(editor: &Editor, cells: usize) -> Layout {
+/// Breaks a draft into rows of cells, at cells rather than words: text that is being typed does not jump.
+pub(super) fn lay_out(editor: &Editor, cells: usize) -> DraftLayout {
     let cells = cells.max(1);
-    let mut layout = Layout { rows: vec![String::new()], places: Vec::new(), row: 0, column: 0 };
+    let mut layout = DraftLayout { rows: vec![String::new()], places: Vec::new(), row: 0, column: 0 };
     let mut used = 0;
     for (at, grapheme) in editor.text().grapheme_indices(true) {
         let shown = sanitize::block(grapheme);
         let wide = if grapheme == "\n" { 0 } else { width(shown.as_str()) };
-        // The cursor stands on the next grapheme: there has to be a cell for it.
+        // The cursor needs a cell for the next grapheme.
         if grapheme != "\n" && used + wide.max(1) > cells {
             layout.rows.push(String::new());
             used = 0;
         }
-        layout.places.push(Spot { offset: at, row: layout.rows.len() - 1, column: used });
+        layout.places.push(DraftPosition { offset: at, row: layout.rows.len() - 1, column: used });
         if at == editor.cursor() {
             (layout.row, layout.column) = (layout.rows.len() - 1, used.min(cells - 1));
         }
@@ -81,7 +81,11 @@ pub(super) fn lay_out(editor: &Editor, cells: usize) -> Layout {
             used += wide;
         }
     }
-    layout.places.push(Spot { offset: editor.text().len(), row: layout.rows.len() - 1, column: used });
+    layout.places.push(DraftPosition {
+        offset: editor.text().len(),
+        row: layout.rows.len() - 1,
+        column: used,
+    });
     if editor.cursor() == editor.text().len() {
         if used >= cells {
             layout.rows.push(String::new());
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pasted_cannot_drive_the_terminal() {
+    fn pasted_escape_sequences_are_sanitized() {
         let (rows, _) = rows("a\u{202e}b\u{200b}\tc", 20);
         assert_eq!(rows, ["ab    c"]);
     }

@@ -1,4 +1,4 @@
-//! Pieces of text with their marks: what a search found, and counts of unread messages.
+//! Pieces of text with their marks: matches of a search, and counts of unread messages.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -9,14 +9,14 @@ use super::look::Look;
 use crate::app::timeline::{ItemKey, Timeline};
 use crate::markup::{Pattern, Span, Target};
 
-/// Text of one look, in a row.
+/// Text of one style in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) text: String,
     pub(super) style: Style,
-    /// Where it leads; the pieces of a wrapped link share it.
+    /// Target of the link; the pieces of a wrapped link share it.
     pub(super) link: Option<Rc<Target>>,
-    /// Whether it was looked for.
+    /// The piece is part of a match.
     pub(super) is_hit: bool,
 }
 
@@ -26,14 +26,14 @@ impl Piece {
     }
 }
 
-/// Marks what was found in one message.
+/// Marks the matches of a search in one message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Marker<'a> {
     pub(super) pattern: &'a Pattern,
     pub(super) style: Style,
 }
 
-/// What is marked in a line, by places in it.
+/// Matches in a line, as ranges.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Marks {
     places: Vec<Range<usize>>,
@@ -41,13 +41,13 @@ pub(super) struct Marks {
 }
 
 impl<'a> Marker<'a> {
-    /// For an item, where it has what is looked for; `hit` is the one that is looked at.
+    /// A marker for an item with matches. `hit` is the current match.
     pub(super) fn of(timeline: &'a Timeline, key: ItemKey, hit: Option<ItemKey>, look: Look) -> Option<Self> {
         let pattern = timeline.pattern().filter(|_| timeline.is_hit(key))?;
         Some(Self { pattern, style: look.found(hit == Some(key)) })
     }
 
-    /// A nick is marked as a whole: it may be cut.
+    /// A nick is marked as a whole, because it may be cut.
     pub(super) fn nick(&self, nick: Piece, whole: &str) -> Piece {
         if !self.pattern.is_in_line(whole) {
             return nick;
@@ -65,7 +65,7 @@ impl<'a> Marker<'a> {
 }
 
 impl Marks {
-    /// A part of the line as pieces; `piece` makes one of a part of that part.
+    /// Splits a part of the line into pieces. `piece` makes one from a range.
     pub(super) fn cut(&self, part: Range<usize>, piece: impl Fn(Range<usize>) -> Piece) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut from = part.start;
@@ -86,7 +86,7 @@ impl Marks {
     }
 }
 
-/// `@1 4 `: one of four unread messages names the user.
+/// `@1 4 `: four unread messages, one of which mentions the user.
 pub(super) fn counts(mentions: u64, unread: u64) -> String {
     match (mentions, unread) {
         (_, 0) => String::new(),

@@ -1,4 +1,4 @@
-//! Who is in the room, beside a wide timeline.
+//! Members of the room, beside a wide timeline.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

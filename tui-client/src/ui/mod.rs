@@ -1,8 +1,8 @@
-//! [`view`]: the model on a screen. One file a pane.
+//! The view: [`view`] draws the model on a screen, one file per pane.
 //!
-//! It reads the model and changes nothing in it; where each pane is scrolled to is the view's own [`ViewState`]. It
-//! takes remote text only as `sanitize`'s types, and writes it cell by cell. The work of a frame grows with what is
-//! visible, never with the history.
+//! It reads the model and does not change it; scroll positions are in the view's own [`ViewState`]. Remote text arrives
+//! as `sanitize`'s types only. The work of a frame grows with the visible rows, never with the history.
+//!
 //!
 //! ```text
 //!  view ─▶ a file for each pane ─▶ state, areas ─▶ marks, layout ─▶ pen ─▶ look ─▶ text

@@ -1,4 +1,4 @@
-//! Help, rooms, the palette, members, links and themes over the screen.
+//! Overlays: help, rooms, the palette, members, links and themes.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,15 +14,15 @@ use super::{picker, themes};
 use crate::app::{Editor, Model, Overlay, Scroll, Theme};
 use crate::markup::Target;
 
-/// What an overlay shows.
+/// Content of an overlay.
 struct Content<'a> {
     title: String,
     lines: Vec<OverlayLine>,
-    /// Of the lines, where one is chosen.
+    /// Index of the chosen line, if lines can be chosen.
     selected: Option<usize>,
-    /// What Enter does with the chosen one.
+    /// Description of Enter.
     enter: &'static str,
-    /// The line to write in, above the others.
+    /// Editor of the query, above the lines.
     query: Option<&'a Editor>,
 }
 
@@ -96,7 +96,7 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
         Overlay::Members { title, members, .. } => {
             Content::list(&format!("HERE {} {title}", look.glyph().dot), people(members.as_ref(), look))
         }
-        // It has a screen of its own.
+        // The inspector draws itself.
         Overlay::Inspector => Content::list("INSPECTOR", Vec::new()),
         Overlay::Themes { .. } => {
             let selected = Theme::ALL.iter().position(|(theme, _)| *theme == model.theme);
@@ -110,7 +110,7 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
     }
 }
 
-/// Moves the first visible line, and keeps the chosen one in sight.
+/// Moves the first visible line, and keeps the chosen line visible.
 pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, selected: Option<usize>) {
     let page = visible.saturating_sub(1).max(1);
     let last = lines.saturating_sub(visible);
@@ -134,7 +134,7 @@ pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, select
 }
 
 fn help(model: &Model, look: Look, cells: usize) -> Vec<OverlayLine> {
-    /// Where the explanations begin, where there is room beside the keys.
+    /// Column of the explanations, if they fit beside the keys.
     const COLUMN: usize = 35;
     let mut lines = Vec::new();
     let commands: Vec<_> = model.commands().collect();

@@ -1,4 +1,4 @@
-//! A pen: writes text into the cells of an area.
+//! Pen that writes text into the cells of an area.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use super::look::Look;
 use super::text::{cells, width};
 use crate::markup::Target;
 
-/// A pen on a buffer, which never leaves its area.
+/// Pen on a buffer. It never writes outside its area.
 pub(super) struct Pen<'a> {
     buffer: &'a mut Buffer,
     area: Rect,
@@ -25,7 +25,7 @@ impl<'a> Pen<'a> {
         self.area.width as usize
     }
 
-    /// Writes `text` at a place of the area, and cuts what does not fit; the column after it.
+    /// Writes `text` and cuts it at the area's end. Returns the next column.
     pub(super) fn write(&mut self, column: usize, row: usize, text: &str, style: Style) -> usize {
         let room = self.width().saturating_sub(column);
         let (Ok(x), Ok(y)) = (u16::try_from(column), u16::try_from(row)) else { return column };
@@ -36,7 +36,7 @@ impl<'a> Pen<'a> {
         usize::from(end - self.area.x)
     }
 
-    /// Writes `text` as [`Pen::write`] does, leading to `target`.
+    /// Writes `text` as [`Pen::write`] does, as a link to `target`.
     pub(super) fn write_link(
         &mut self,
         column: usize,
@@ -56,7 +56,7 @@ impl<'a> Pen<'a> {
         end
     }
 
-    /// Writes `text` so that it ends at the area's right end, over what is there.
+    /// Writes `text` at the right end of the area, over the existing content.
     pub(super) fn write_right(&mut self, row: usize, text: &str, style: Style) {
         let column = self.width().saturating_sub(width(text));
         self.write(column, row, text, style);

@@ -1,4 +1,4 @@
-//! The lines of what can be chosen, and the one where one writes what is looked for.
+//! Lines of a picker and its query.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -13,7 +13,7 @@ use super::pen::Pen;
 use super::text::width;
 use crate::app::{Editor, Model, Offer, RoomChoice, RoomKind};
 
-/// Draws what is looked for into the row `area`, the part with the cursor where it is longer.
+/// Draws the query into the row `area`. If it is too long, the part with the cursor is visible.
 pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Rect) {
     let prompt = format!(" {} ", look.glyph().prompt);
     let column = width(&prompt).min(usize::from(area.width).saturating_sub(1));
@@ -28,7 +28,7 @@ pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Re
     frame.set_cursor_position(Position { x: area.x + x, y: area.y });
 }
 
-/// The rooms that were found; `more` is whether the server has others, and `None` until it told its own.
+/// Lines of the rooms. `more`: the server has further rooms; `None` until it has answered.
 pub(super) fn rooms(
     model: &Model,
     look: Look,
@@ -78,7 +78,7 @@ fn room(choice: &RoomChoice, is_chosen: bool, look: Look, cells: usize) -> Overl
     if is_chosen { chosen(line, look, cells) } else { line }
 }
 
-/// The commands and actions that were found.
+/// Lines of the commands and actions.
 pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) -> Vec<OverlayLine> {
     let offers = model.offers();
     let selected = selected.min(offers.len().saturating_sub(1));
@@ -91,7 +91,7 @@ pub(super) fn palette(model: &Model, look: Look, selected: usize, cells: usize) 
 }
 
 fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> OverlayLine {
-    /// Where the explanations begin, where there is room beside the titles.
+    /// Column of the explanations, if they fit beside the titles.
     const COLUMN: usize = 20;
     let is_wide = cells >= 3 * COLUMN;
     let keys = if is_wide { offer.keys.join(", ") } else { offer.keys.first().cloned().unwrap_or_default() };
@@ -105,7 +105,7 @@ fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> OverlayLin
     if is_chosen { chosen(line, look, cells) } else { line }
 }
 
-/// A text that begins at `column`, with the graphemes of these numbers marked.
+/// A text at `column`, with the graphemes of these indices marked.
 fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> OverlayLine {
     let mut line = OverlayLine::new();
     let mut column = column;
@@ -121,7 +121,7 @@ fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) 
     line
 }
 
-/// The line of the chosen one, over all of its cells but the outer ones.
+/// The chosen line, highlighted over all cells except the outer ones.
 fn chosen(line: OverlayLine, look: Look, cells: usize) -> OverlayLine {
     let background = (1, " ".repeat(cells.saturating_sub(2)), look.selected());
     let parts = line.into_iter().map(|(column, text, style)| (column, text, style.patch(look.selected())));

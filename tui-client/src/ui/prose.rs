@@ -1,7 +1,7 @@
-//! What somebody says as rows of pieces: wrapped, with the looks of [`markup`](crate::markup).
+//! Message texts as rows of pieces: wrapped, in the styles of [`markup`](crate::markup).
 //!
-//! Speech and quotes are wrapped at words. Code is broken where a row is full, so that no space of it is lost; a row
-//! that goes on has another rule. The rules of quotes and code are left out where hardly anything else would fit.
+//! Speech and quotes are wrapped at words. Code is broken where a row is full, so that its spaces are kept; a continued
+//! row has a different rule. In very narrow panes quotes and code have no rule.
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -11,20 +11,20 @@ use ratatui::style::{Modifier, Style};
 use super::look::Look;
 use super::marks::{Marker, Marks, Piece};
 use super::text::{broken, width, wrapped};
-use crate::markup::{Kind, Markup, Part, Span, Target, end, graphemes};
+use crate::markup::{Markup, Part, Span, SpanKind, Target, end, graphemes};
 
-/// A row of what somebody says.
+/// A row of a message's text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Wrapped {
-    /// What the screen puts before it: a rule, an indent.
+pub(super) struct WrappedRow {
+    /// Decoration before the text: a rule or an indent.
     pub(super) before: Vec<Piece>,
     pub(super) text: Vec<Piece>,
-    /// What is between the row above and this one in the text: a newline, a space, or nothing.
-    pub(super) joint: &'static str,
+    /// Text between the row above and this one: a newline, a space, or nothing.
+    pub(super) separator: &'static str,
 }
 
 #[cfg(test)]
-impl Wrapped {
+impl WrappedRow {
     pub(super) fn pieces(&self) -> impl Iterator<Item = &Piece> {
         self.before.iter().chain(&self.text)
     }
@@ -32,22 +32,22 @@ impl Wrapped {
 
 const NEWLINE: &str = "\n";
 
-/// Cells of a rule before quotes and code.
+/// Cells of the rule before quotes and code.
 const RULE: usize = 2;
-/// The fewest cells that a rule leaves to what is beside it.
+/// Fewest cells beside a rule.
 const BESIDE_RULE: usize = 6;
 
-/// The rows of a text, each at most `room` wide but where one grapheme is wider.
+/// Rows of a text, each at most `room` wide unless a single grapheme is wider.
 pub(super) fn rows(
     markup: &Markup<'_>,
     room: usize,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Wrapped> {
+) -> Vec<WrappedRow> {
     let glyph = look.glyph();
     let has_rule = room >= RULE + BESIDE_RULE;
     let inner = if has_rule { room - RULE } else { room };
-    let ruled = |sign: &str, style: Style, mut row: Wrapped| {
+    let ruled = |sign: &str, style: Style, mut row: WrappedRow| {
         if has_rule {
             row.before.push(Piece::new(format!("{sign} "), style));
         }
@@ -74,19 +74,19 @@ pub(super) fn rows(
         }
     }
     if rows.is_empty() {
-        rows.push(Wrapped::default());
+        rows.push(WrappedRow::default());
     }
     rows
 }
 
-/// The row of an action after the nick of who does it, in the same look as speech.
+/// Rows of an action: the nick and then the text, in the style of speech.
 pub(super) fn action(
     nick: Piece,
     spans: &[Span<'_>],
     room: usize,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Wrapped> {
+) -> Vec<WrappedRow> {
     let indent = width(&nick.text) + 1;
     let beside = room > indent + BESIDE_RULE;
     let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
@@ -101,46 +101,47 @@ pub(super) fn action(
     rows
 }
 
-/// A line broken where a row is full.
-fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<Wrapped> {
+/// Breaks a line where a row is full.
+fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<WrappedRow> {
     let marks = marker.map(|marker| marker.line(line)).unwrap_or_default();
     let mut end = 0;
     let row = |row: &str| {
         let start = end;
         end += row.len();
         let text = marks.cut(start..end, |range| Piece::new(&line[range], style));
-        Wrapped { before: Vec::new(), text, joint: if start == 0 { NEWLINE } else { "" } }
+        WrappedRow { before: Vec::new(), text, separator: if start == 0 { NEWLINE } else { "" } }
     };
     broken(line, room).into_iter().map(row).collect()
 }
 
-/// Spans wrapped at words.
+/// Wraps spans at words.
 fn speech(
     spans: &[Span<'_>],
     room: usize,
     base: Style,
     look: Look,
     marker: Option<&Marker<'_>>,
-) -> Vec<Wrapped> {
+) -> Vec<WrappedRow> {
     let marks: Marks = marker.map(|marker| marker.spans(spans)).unwrap_or_default();
     let ranges = wrapped(graphemes(spans), end(spans), room);
     let mut before = None;
     let joints = ranges.iter().map(|range| match before.replace(range.end) {
         None => NEWLINE,
         Some(end) if end == range.start => "",
-        // The space that the rows are broken at.
+        // The space at which the rows are broken.
         Some(_) => " ",
     });
-    let mut rows: Vec<_> = joints.map(|joint| Wrapped { joint, ..Wrapped::default() }).collect();
+    let mut rows: Vec<_> =
+        joints.map(|separator| WrappedRow { separator, ..WrappedRow::default() }).collect();
     let mut row = 0;
     for span in spans {
         let style = style(*span, base, look);
-        let link = (span.kind == Kind::Link).then(|| Target::new(span.text).map(Rc::new)).flatten();
+        let link = (span.kind == SpanKind::Link).then(|| Target::new(span.text).map(Rc::new)).flatten();
         let span_end = span.at + span.text.len();
         while ranges.get(row).is_some_and(|range| range.end <= span.at) && row + 1 < ranges.len() {
             row += 1;
         }
-        for (range, Wrapped { text: pieces, .. }) in ranges[row..].iter().zip(&mut rows[row..]) {
+        for (range, WrappedRow { text: pieces, .. }) in ranges[row..].iter().zip(&mut rows[row..]) {
             let (from, to) = (range.start.max(span.at), range.end.min(span_end));
             if from < to {
                 let text = |range: Range<usize>| &span.text[range.start - span.at..range.end - span.at];
@@ -157,10 +158,10 @@ fn speech(
 
 fn style(span: Span<'_>, base: Style, look: Look) -> Style {
     let mut style = match span.kind {
-        Kind::Text => base,
-        Kind::Code => look.code(),
-        Kind::Link => look.link(),
-        Kind::Mention => look.mention(),
+        SpanKind::Text => base,
+        SpanKind::Code => look.code(),
+        SpanKind::Link => look.link(),
+        SpanKind::Mention => look.mention(),
     };
     if span.bold {
         style = style.add_modifier(Modifier::BOLD);
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_take_no_room() {
+    fn removed_marks_take_no_cells() {
         assert_eq!(lines("**one** *two* three", 7), ["one two", "three"]);
         assert_eq!(lines("a **b c** d", 3), ["a b", "c d"]);
         assert_eq!(lines("**日本**語", 4), ["日本", "語"]);
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn code_keeps_its_spaces_and_says_where_it_goes_on() {
+    fn code_keeps_its_spaces_and_marks_continued_rows() {
         assert_eq!(
             lines("```sh\n  a    b    c\n\nd\n```", 10),
             ["│ sh", "│   a    b", "┆     c", "│ ", "│ d"]
@@ -217,18 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_link_lead_to_the_same_place() {
+    fn rows_of_a_link_have_the_same_target() {
         let text = block("see **https://example.org/some/where** now");
         let rows = rows(&Markup::parse(&text), 12, *LOOK, None);
         let links: Vec<_> =
-            rows.iter().flat_map(Wrapped::pieces).filter_map(|piece| piece.link.clone()).collect();
+            rows.iter().flat_map(WrappedRow::pieces).filter_map(|piece| piece.link.clone()).collect();
         assert!(
             links.len() > 2 && links.iter().all(|link| link.as_str() == "https://example.org/some/where")
         );
     }
 
     #[test]
-    fn an_action_begins_with_who_acts() {
+    fn an_action_begins_with_the_nick() {
         let text = block("*waves to everybody here*");
         let markup = Markup::parse(&text);
         let spans = markup.action().expect("an action");
@@ -257,8 +258,8 @@ mod tests {
                 let graphemes = row.pieces().flat_map(|piece| piece.text.graphemes(true)).count();
                 prop_assert!(used <= room || graphemes == 1, "{row:?}");
             }
-            let text_of = |row: &Wrapped| row.text.iter().map(|piece| piece.text.as_str()).collect::<String>();
-            let joined: String = rows.iter().flat_map(|row| [row.joint.to_owned(), text_of(row)]).collect();
+            let text_of = |row: &WrappedRow| row.text.iter().map(|piece| piece.text.as_str()).collect::<String>();
+            let joined: String = rows.iter().flat_map(|row| [row.separator.to_owned(), text_of(row)]).collect();
             let whole = markup.parts.iter().map(|part| match part {
                 Part::Line(spans) | Part::Quote(spans) => spans.iter().map(|span| span.text).collect(),
                 Part::Title(text) | Part::Code(text) => (*text).to_owned(),

@@ -1,4 +1,4 @@
-//! The rooms, with what is unread in them.
+//! The list of rooms with their unread counts.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -43,7 +43,7 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     pen.write(0, row, sign, style);
     let title = room.pane.title.as_str();
     let left = |counts: &str| pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts));
-    // The cell to the right of the counts goes before a letter of the name does.
+    // A letter of the name takes precedence over the space right of the counts.
     let counts = if width(title) > left(&counts) { counts.trim_end() } else { &counts };
     let title = look.cut(title, left(counts));
     pen.write(1, row, &title, style);

@@ -1,4 +1,4 @@
-//! One item of the timeline as rows: what stands above it, its stamp and nick, its text with a hanging indent.
+//! Rows of a timeline item: the rules above it, its stamp and nick, its text with a hanging indent.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,26 +17,26 @@ use crate::app::{Action, Keymap, Ruler, Stamp};
 use crate::markup::Markup;
 use crate::sanitize::Line;
 
-/// A row, ready to be written.
+/// A row that is ready to be drawn.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Row {
+pub(super) struct TimelineRow {
     parts: Vec<(usize, Piece)>,
     is_rule: bool,
-    /// Whether it has something that was looked for.
+    /// The row contains a match.
     is_hit: bool,
-    said: Option<SaidIn>,
+    said: Option<CopyableText>,
 }
 
-/// Where in a row there is something that somebody said: what is copied of it.
+/// Text of a user in a row: the part that is copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SaidIn {
-    /// Columns of the timeline.
+pub(super) struct CopyableText {
+    /// Columns in the timeline.
     pub(super) columns: Range<usize>,
-    /// What is between the row above and this one in the text.
-    pub(super) joint: &'static str,
+    /// Text between the row above and this one.
+    pub(super) separator: &'static str,
 }
 
-impl Row {
+impl TimelineRow {
     fn part(self, column: usize, text: impl Into<String>, style: Style) -> Self {
         self.piece(column, Piece::new(text, style))
     }
@@ -55,7 +55,7 @@ impl Row {
         self.is_hit
     }
 
-    pub(super) const fn said(&self) -> Option<&SaidIn> {
+    pub(super) const fn said(&self) -> Option<&CopyableText> {
         self.said.as_ref()
     }
 
@@ -70,54 +70,54 @@ impl Row {
     }
 }
 
-/// How a timeline is laid out, whatever is in it.
-pub(super) struct Sheet<'a> {
+/// Layout of a timeline, independent of its items.
+pub(super) struct TimelineLayout<'a> {
     pub(super) timeline: &'a Timeline,
     pub(super) keymap: &'a Keymap,
     pub(super) me: &'a Line,
     pub(super) ruler: Option<Ruler>,
-    /// What is said above the first item.
+    /// Note above the first item.
     pub(super) above: Option<String>,
-    /// The index of the gap that is being filled.
+    /// Index of the gap that is being filled.
     pub(super) filled_gap: Option<usize>,
-    /// This year, which dates leave out.
+    /// The current year, which dates omit.
     pub(super) year: i16,
     pub(super) look: Look,
-    /// Whether the terminal follows links.
+    /// The terminal supports hyperlinks.
     pub(super) has_links: bool,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
-    /// The item that was found and is looked at.
+    /// Item of the current match.
     pub(super) hit: Option<ItemKey>,
-    /// The first item that was not cleared away.
+    /// Index of the first item that is not cleared.
     pub(super) first: usize,
 }
 
-/// The columns of a row: ` 20:18     alice  text`; the nick has ten cells, or eight where there are few.
+/// Columns of a row: ` 20:18     alice  text`. The nick has ten cells, or eight in a narrow timeline.
 const STAMP: usize = 1;
 const NICK: usize = 7;
-/// The cells of ` ✓`, for which every row of our own messages leaves room.
+/// Cells of ` ✓`, which every row of the user's own messages leaves free.
 const SHORT_SIGN: usize = 2;
-/// The cells of a nick in the one pane: `alice  text`.
+/// Cells of a nick in the single pane: `alice  text`.
 const NARROW_NICK: usize = 6;
 
-impl Sheet<'_> {
-    /// The rows of the item at `index`, from the top.
-    pub(super) fn rows(&self, index: usize) -> Vec<Row> {
+impl TimelineLayout<'_> {
+    /// Rows of the item at `index`, from the top.
+    pub(super) fn rows(&self, index: usize) -> Vec<TimelineRow> {
         let Some(item) = self.timeline.get(index) else { return Vec::new() };
         let before = index.checked_sub(1).and_then(|before| self.timeline.get(before));
         let look = self.look;
         let mut rows = Vec::new();
         if index == 0 {
-            rows.extend(self.above.as_ref().map(|text| Row::rule(text, look.faint())));
+            rows.extend(self.above.as_ref().map(|text| TimelineRow::rule(text, look.faint())));
         }
         let day = item.stamp().day;
         if before.is_none_or(|before| before.stamp().day != day) {
             let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
-            rows.push(Row::rule(&day.strftime(format).to_string(), look.faint()));
+            rows.push(TimelineRow::rule(&day.strftime(format).to_string(), look.faint()));
         }
         if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
-            rows.push(Row::rule(&format!("{count} new"), look.for_you()));
+            rows.push(TimelineRow::rule(&format!("{count} new"), look.for_you()));
         }
         let is_same_minute = before.is_some_and(|before| {
             let (a, b) = (before.stamp(), item.stamp());
@@ -136,13 +136,13 @@ impl Sheet<'_> {
                     rows.push(self.aside(stamp, look.glyph().dot, &look.cut(&text, room), look.faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
-                Body::Gap => rows.push(Row::rule(&self.gap(index), look.faint())),
+                Body::Gap => rows.push(TimelineRow::rule(&self.gap(index), look.faint())),
             },
         }
         rows
     }
 
-    /// What is said of a place where messages are missing.
+    /// Text of a gap, where messages are missing.
     fn gap(&self, index: usize) -> Cow<'static, str> {
         if self.filled_gap == Some(index) {
             self.look.own("loading…")
@@ -155,7 +155,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// How many are new, where the ruler stands between an item and the one before it.
+    /// Number of new messages, if the ruler is between `before` and this item.
     fn ruled(&self, key: ItemKey, before: Option<ItemKey>) -> Option<u64> {
         let ruler = self.ruler?;
         (before.is_none_or(|before| before <= ruler.after) && ruler.after < key).then_some(ruler.count)
@@ -170,7 +170,7 @@ impl Sheet<'_> {
         column.min(self.width / 2)
     }
 
-    /// The columns of `area`, which is the timeline's, in which there is text.
+    /// Columns of the timeline's `area` that contain text.
     pub(super) fn text_area(&self, area: Rect) -> Rect {
         let column = u16::try_from(self.text_column()).unwrap_or(0).min(area.width);
         Rect { x: area.x + column, width: area.width - column, ..area }
@@ -182,7 +182,7 @@ impl Sheet<'_> {
 
     fn message(
         &self,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<TimelineRow>,
         said: &ShownMessage,
         stamp: Option<Stamp>,
         marker: Option<&Marker<'_>>,
@@ -201,7 +201,7 @@ impl Sheet<'_> {
 
     fn outgoing(
         &self,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<TimelineRow>,
         outgoing: &Outgoing,
         stamp: Option<Stamp>,
         marker: Option<&Marker<'_>>,
@@ -222,10 +222,10 @@ impl Sheet<'_> {
         self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign), marker);
     }
 
-    /// A nick and what is said, or done, with a sign after its last word.
+    /// A nick, and a text or an action, with a sign behind the last word.
     fn speech(
         &self,
-        rows: &mut Vec<Row>,
+        rows: &mut Vec<TimelineRow>,
         (nick, nick_style): (&str, Style),
         markup: &Markup<'_>,
         stamp: Option<Stamp>,
@@ -234,7 +234,7 @@ impl Sheet<'_> {
     ) {
         let look = self.look;
         let (column, room) = (self.text_column(), self.text_room());
-        // A short sign does not stand alone in a row of its own.
+        // A short sign must not be alone in a row.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
         let beside_sign = room.saturating_sub(reserved).max(1);
         let mark = |piece: Piece| match marker {
@@ -253,10 +253,13 @@ impl Sheet<'_> {
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
-            let mut row = in_gutter.take().map_or_else(Row::default, |nick| self.gutter(stamp, nick));
+            let mut row = in_gutter.take().map_or_else(TimelineRow::default, |nick| self.gutter(stamp, nick));
             let text_width = |pieces: &[Piece]| pieces.iter().map(|piece| width(&piece.text)).sum::<usize>();
             let start = column + text_width(&line.before);
-            row.said = Some(SaidIn { columns: start..start + text_width(&line.text), joint: line.joint });
+            row.said = Some(CopyableText {
+                columns: start..start + text_width(&line.text),
+                separator: line.separator,
+            });
             let mut end = column;
             for mut piece in line.before.into_iter().chain(line.text) {
                 let from = end;
@@ -273,42 +276,42 @@ impl Sheet<'_> {
         }
         if let Some((text, style)) = sign {
             for line in wrap(text.trim_start(), room) {
-                rows.push(Row::default().part(column, line, style));
+                rows.push(TimelineRow::default().part(column, line, style));
             }
         }
     }
 
-    fn note(&self, rows: &mut Vec<Row>, tone: Tone, text: &str, stamp: Option<Stamp>) {
+    fn note(&self, rows: &mut Vec<TimelineRow>, tone: Tone, text: &str, stamp: Option<Stamp>) {
         let look = self.look;
         let (sign, style) = match tone {
             Tone::Info => (look.glyph().dot, look.faint()),
             Tone::Notice => ("!", look.for_you()),
             Tone::Error => (look.glyph().failed, look.bad()),
         };
-        // What others say in a notice or an error stays as it is.
+        // Remote text in a notice or an error is unchanged.
         let text = if tone == Tone::Info { look.own(text) } else { text.into() };
         for (index, line) in wrap(&text, self.text_room()).into_iter().enumerate() {
             rows.push(if index == 0 {
                 self.aside(stamp, sign, line, style)
             } else {
-                Row::default().part(self.text_column(), line, style)
+                TimelineRow::default().part(self.text_column(), line, style)
             });
         }
     }
 
-    fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> Row {
+    fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> TimelineRow {
         self.gutter(stamp, Piece::new(sign, style)).part(self.text_column(), text, style)
     }
 
-    /// Stamp and nick; narrow, the nick alone.
-    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> Row {
+    /// Stamp and nick; in a narrow timeline the nick alone.
+    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> TimelineRow {
         let look = self.look;
         let column = self.text_column();
         if self.is_narrow {
             let text = look.cut(&nick.text, column.saturating_sub(1));
-            return Row::default().piece(0, Piece { text, ..nick });
+            return TimelineRow::default().piece(0, Piece { text, ..nick });
         }
-        let mut row = Row::default();
+        let mut row = TimelineRow::default();
         if let Some(stamp) = stamp {
             row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), look.faint());
         }

@@ -1,7 +1,7 @@
-//! A search: its line in the place of the composer, what its keys do, and the marks in what was found.
+//! Search: its line in place of the composer, its key hints, and the marks of matches.
 //!
-//! Marks are of places in a line as it is read, before it is broken into rows: a match goes on in the next row, and in
-//! the next span. How they look is in [`Look::found`](super::Look).
+//! A match is a range of a line as shown, before it is broken into rows. It may continue in the next row and the next
+//! span. [`Look::found`](super::Look) is its style.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -12,10 +12,10 @@ use super::pen::Pen;
 use super::text::width;
 use crate::app::{Action, Model, Room, Search, SearchResult};
 
-/// From this width on there is room for words.
+/// Least width at which there is room for words.
 const WORDS: u16 = 60;
 
-/// Draws the line at the bottom of `area`, and puts the cursor there while it is being written; what is left above it.
+/// Draws the line at the bottom of `area`, and sets the cursor while the query is edited. Returns the remaining area.
 pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame<'_>, area: Rect) -> Rect {
     let sign = look.glyph().prompt;
     let rest = Rect { height: area.height.saturating_sub(1), ..area };
@@ -49,7 +49,7 @@ fn count(found: SearchResult) -> String {
     }
 }
 
-/// What the keys do, or what became of them, in at most `cells`.
+/// Hints for the keys, or the result of the last key, in at most `cells`.
 pub(super) fn words(model: &Model, search: &Search, look: Look, cells: usize) -> String {
     let glyph = look.glyph();
     let has_room = cells >= usize::from(WORDS);
@@ -79,7 +79,7 @@ fn keys(model: &Model, search: &Search, look: Look, cells: usize) -> String {
     };
     let stays = key(Action::Submit).filter(|_| search.is_typing);
     let all = [(older, "older"), (newer, "newer"), (stays, "stays"), (key(Action::Close), "back")];
-    // Where there is little room, what is easily guessed is left out.
+    // If space is short, hints that are easily guessed are omitted.
     let said = |left_out: &[&str]| -> String {
         let kept = all.iter().filter(|(_, does)| !left_out.contains(does));
         let said = kept.filter_map(|(key, does)| Some(format!("{} {does}", key.as_ref()?)));
@@ -96,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::marks::{Marker, Piece};
-    use super::super::prose::{self, Wrapped};
+    use super::super::prose::{self, WrappedRow};
     use super::*;
     use crate::app::Theme;
     use crate::markup::tests::typed;
@@ -106,7 +106,7 @@ mod tests {
 
     static LOOK: LazyLock<Look> = LazyLock::new(|| Look::new(Theme::Auto, TERMINAL));
 
-    /// The rows of a text, with what was found in brackets.
+    /// Rows of a text, with matches in brackets.
     fn marked(text: &str, query: &str, room: usize) -> Vec<String> {
         let pattern = Pattern::new(query).expect("something to look for");
         let marker = Marker { pattern: &pattern, style: LOOK.found(false) };
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_is_marked_in_whatever_it_is() {
+    fn matches_are_marked_in_every_kind_of_text() {
         assert_eq!(marked("the Fix is out", "fix is", 7), ["the [Fix]", "[is] out"]);
         assert_eq!(marked("abcdefgh", "cdef", 4), ["ab[cd]", "[ef]gh"]);
         assert_eq!(marked("a **bold** word", "d w", 20), ["a bol[d w]ord"]);
@@ -131,18 +131,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_change_nothing_but_looks(text in typed(), query in "[a-c日 *_`>]{1,2}", room in 1..60_usize) {
+        fn marks_of_matches_change_only_styles(text in typed(), query in "[a-c日 *_`>]{1,2}", room in 1..60_usize) {
             let Some(pattern) = Pattern::new(&query) else { return Ok(()) };
             let marker = Marker { pattern: &pattern, style: LOOK.found(true) };
             let text = block(&text);
             let markup = Markup::parse(&text);
-            let texts = |rows: &[Wrapped]| -> Vec<String> {
+            let texts = |rows: &[WrappedRow]| -> Vec<String> {
                 rows.iter().map(|row| row.pieces().map(|piece| piece.text.as_str()).collect()).collect()
             };
             let rows = prose::rows(&markup, room, *LOOK, Some(&marker));
             prop_assert_eq!(texts(&rows), texts(&prose::rows(&markup, room, *LOOK, None)));
-            let is_marked = rows.iter().flat_map(Wrapped::pieces).any(|piece| piece.is_hit);
-            prop_assert_eq!(is_marked, pattern.is_in(&text), "a hit can be seen");
+            let is_marked = rows.iter().flat_map(WrappedRow::pieces).any(|piece| piece.is_hit);
+            prop_assert_eq!(is_marked, pattern.is_in(&text), "a match is visible");
         }
     }
 }

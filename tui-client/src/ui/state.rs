@@ -8,39 +8,39 @@ use crate::app::timeline::ItemKey;
 use crate::app::{Input, Model, Scroll, Theme, ViewJump, Viewed};
 use crate::terminal::{Capabilities, Ground};
 
-/// What the view keeps from one frame to the next.
+/// State of the view between frames.
 #[derive(Debug)]
 pub struct ViewState {
     pub(super) capabilities: Capabilities,
-    /// That of the model's theme, in this frame.
+    /// Look of the model's theme in this frame.
     pub(super) look: Look,
-    /// Whether the terminal follows links.
+    /// The terminal supports hyperlinks.
     pub(super) has_links: bool,
-    /// The last row of each pane that is scrolled back: a row of an item, from the item's first.
+    /// For each pane that is scrolled back, its last visible row.
     pub(super) anchors: HashMap<u32, Anchor>,
-    /// Where each pane was when a search began there; `None`: at the end.
+    /// For each pane, its position when a search began; `None`: at the end.
     pub(super) marks: HashMap<u32, Option<Anchor>>,
-    /// Where panes go when they are drawn next, in this order.
+    /// Moves of panes for the next frame, in order.
     pub(super) moves: Vec<(u32, Move)>,
     pub(super) overlay_row: usize,
-    /// Where what lies over the screen goes when it is drawn next, in this order.
+    /// Scrolls of the overlay for the next frame, in order.
     pub(super) overlay_scrolls: Vec<Scroll>,
     pub(super) areas: Areas,
     pub(super) selection: Option<Selection>,
-    /// The text of the selection, as it was drawn last.
+    /// Text of the selection in the last frame.
     pub(super) selected: String,
-    /// Of the pane that was drawn last.
+    /// Visible part of the pane in the last frame.
     pub(super) viewed: Option<Viewed>,
 }
 
-/// The last visible row: the item, and which of its rows, from 0.
+/// Last visible row: the item, and the index of its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Anchor {
     pub(super) key: ItemKey,
     pub(super) row: usize,
 }
 
-/// Where a timeline goes.
+/// A move of a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Scroll(Scroll),
@@ -48,7 +48,7 @@ pub(super) enum Move {
 }
 
 impl ViewState {
-    /// A view that is scrolled to the end everywhere, on a terminal with these capabilities.
+    /// A view with every pane at its end, for a terminal with these capabilities.
     #[must_use]
     pub fn new(capabilities: Capabilities) -> Self {
         Self {
@@ -67,24 +67,23 @@ impl ViewState {
         }
     }
 
-    /// What the terminal can show.
     #[must_use]
     pub const fn capabilities(&self) -> Capabilities {
         self.capabilities
     }
 
-    /// What the terminal says of its background; `None` leaves what was taken for it.
+    /// Sets the background that the terminal reported; `None` leaves it as assumed.
     pub fn set_ground(&mut self, ground: Option<Ground>) {
         self.capabilities.ground = ground.or(self.capabilities.ground);
     }
 
-    /// A view for a terminal that follows links, or that does not.
+    /// The same view with or without hyperlinks.
     #[must_use]
     pub fn with_links(self, has_links: bool) -> Self {
         Self { has_links, ..self }
     }
 
-    /// Moves what lies over the screen, or else the timeline, when it is drawn next.
+    /// Scrolls the overlay, or else the timeline, in the next frame.
     pub fn scroll(&mut self, model: &Model, scroll: Scroll) {
         self.selection = None;
         if model.overlay.is_some() {
@@ -94,13 +93,13 @@ impl ViewState {
         }
     }
 
-    /// Goes where a search leads, when the timeline that is shown is drawn next.
+    /// Moves the visible timeline to the target of a search in the next frame.
     pub fn see(&mut self, model: &Model, sight: ViewJump) {
         self.selection = None;
         self.moves.push((model.pane().id, Move::See(sight)));
     }
 
-    /// What the last frame showed, for the app to load what is missing above.
+    /// Visible part of the last frame, from which the app loads missing messages.
     #[must_use]
     pub fn viewed(&self) -> Option<Input> {
         self.viewed.map(Input::Viewed)

@@ -1,4 +1,4 @@
-//! The connection, the header, and the line of those who type.
+//! Status lines: the connection, the header, and the typing line.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,7 +11,7 @@ use super::text::width;
 use super::{candidates, search};
 use crate::app::{Action, Link, Model};
 
-/// Below the rooms: the state of the connection, and above it what waits to be sent.
+/// Below the rooms: the state of the connection, and above it the number of queued messages.
 pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
     let queued = model.queued();
@@ -23,7 +23,7 @@ pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     pen.write(column + 1, 1, &words, look.plain());
 }
 
-/// Above the timeline: the room, and why there is no connection.
+/// Above the timeline: the room, and the reason of a lost connection.
 pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
     let sign = if model.room().is_some() { "#" } else { "" };
@@ -37,7 +37,7 @@ pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     }
 }
 
-/// The header of the one pane: the room, the connection, and where something is unread.
+/// Header of the single pane: the room, the connection, and rooms with unread messages.
 pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let mut pen = Pen::new(buffer, area);
     let (sign, words, style) = state(model, look);
@@ -75,7 +75,7 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     }
 }
 
-/// Who types, or what the last key did: what a word may become, or a word on it; at the right how many messages are below.
+/// Typing users, or the candidates or hint of the last key; at the right the number of messages below.
 pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect, newer: usize) {
     let mut pen = Pen::new(buffer, area);
     let newer = match newer {
@@ -107,7 +107,7 @@ fn searching(model: &Model, look: Look, cells: usize) -> String {
     model.pane().search.as_ref().map(|it| search::words(model, it, look, cells)).unwrap_or_default()
 }
 
-/// The one pane's header has no place for the reason.
+/// Trouble in the typing line, because the header of the single pane has no space for it.
 fn small_trouble(model: &Model, look: Look, pen: &Pen<'_>) -> String {
     if pen.width() < 60 { trouble(model, look).unwrap_or_default() } else { String::new() }
 }
@@ -124,7 +124,7 @@ fn typists(model: &Model, look: Look) -> Option<String> {
     }
 }
 
-/// A sign and words for the connection: `● 23 ms`, `◐ connecting`, `○ retry 12 s`, `✗ stopped`.
+/// Sign and words of the connection: `● 23 ms`, `◐ connecting`, `○ retry 12 s`, `✗ stopped`.
 fn state(model: &Model, look: Look) -> (&'static str, String, Style) {
     let glyph = look.glyph();
     match &model.link {

@@ -1,14 +1,14 @@
-//! Screens as text, in the three sizes of the design.
+//! Screens as text, in the three supported sizes.
 
-mod any;
-mod finding;
-mod inspecting;
-mod looks;
-mod monkey;
+mod inspector;
 mod mouse;
+mod pickers;
 mod prose;
+mod random_events;
+mod random_text;
 mod scrolling;
-mod searching;
+mod search;
+mod themes;
 
 use std::time::Duration;
 
@@ -25,26 +25,26 @@ use crate::app::{Effect, Input, Scroll, Theme};
 use crate::net::{Event, SendState};
 use crate::terminal::{Capabilities, Depth};
 
-/// Of 256 colours, on who knows what background.
+/// A terminal with 256 colours and an unknown background.
 pub(super) const TERMINAL: Capabilities =
     Capabilities { depth: Depth::Indexed, ground: None, has_signs: true };
 
 const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (40, 10)];
 
-/// A client with a screen.
-struct Screen {
+/// A client and its screen.
+struct TestScreen {
     client: Client,
     state: ViewState,
     terminal: Terminal<TestBackend>,
 }
 
-impl Screen {
+impl TestScreen {
     fn new(client: Client, (width, height): (u16, u16)) -> Self {
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
         Self { client, state: ViewState::new(TERMINAL), terminal }
     }
 
-    /// Draws, loads what is missing, and reads the screen.
+    /// Draws, loads missing messages, draws again, and returns the text.
     fn text(&mut self) -> String {
         self.draw();
         text(self.terminal.backend().buffer())
@@ -62,7 +62,7 @@ impl Screen {
         self.run(effects);
     }
 
-    /// What the mouse does at a place of the screen; what the app asks for then.
+    /// Handles a mouse event, and returns the effects.
     fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16)) -> Vec<Effect> {
         let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
         let input = self.state.mouse(&self.client.model, event);
@@ -99,7 +99,7 @@ fn text(buffer: &Buffer) -> String {
     lines
 }
 
-/// A room where much has happened: a recovered gap, notes, wide letters, long lines, messages on their way.
+/// A busy room: a recovered gap, notes, wide letters, long lines, queued and sent messages.
 fn lively() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
     client.net(Event::RoundTrip(Duration::from_millis(23)));
@@ -135,13 +135,13 @@ fn lively() -> Client {
     client
 }
 
-/// What this client's screen is in the three sizes.
+/// Snapshots of a client's screen in the three sizes.
 fn snapshots(name: &str, client: impl Fn() -> Client) {
-    snapshots_of(name, |size| Screen::new(client(), size));
+    snapshots_of(name, |size| TestScreen::new(client(), size));
 }
 
-/// A screen in the three sizes: its text, and below it what of that is in which style, in colours and in 16.
-fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> Screen) {
+/// Snapshots of a screen in the three sizes: its text, and its styles in 256 and in 16 colours.
+fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> TestScreen) {
     for size in SIZES {
         let mut shown = vec![screen(size).text()];
         for (title, theme, depth) in
@@ -151,13 +151,13 @@ fn snapshots_of(name: &str, screen: impl Fn((u16, u16)) -> Screen) {
             screen.state.capabilities.depth = depth;
             screen.client.model.theme = theme;
             screen.draw();
-            shown.push(format!("{title}\n{}", looks::styles(screen.terminal.backend().buffer())));
+            shown.push(format!("{title}\n{}", themes::styles(screen.terminal.backend().buffer())));
         }
         snapshot(&format!("{name}_{}x{}", size.0, size.1), &shown.concat());
     }
 }
 
-/// All of them are kept in one place.
+/// All snapshots belong to this module, and so to one folder.
 fn snapshot(name: &str, screen: &str) {
     insta::assert_snapshot!(name, screen);
 }
@@ -199,7 +199,7 @@ fn unread_messages_are_ruled_off() {
 }
 
 #[test]
-fn help_over_the_screen() {
+fn help_overlay() {
     snapshots("help", || {
         let mut client = lively();
         client.press(KeyCode::F(1));
@@ -208,7 +208,7 @@ fn help_over_the_screen() {
 }
 
 #[test]
-fn members_over_the_screen() {
+fn members_overlay() {
     snapshots("members", || {
         let mut client = lively();
         client.press(KeyCode::F(3));
@@ -238,7 +238,7 @@ fn a_long_draft_grows_to_eight_rows() {
 }
 
 #[test]
-fn how_far_messages_are() {
+fn states_of_own_messages() {
     snapshots("sending", || {
         let mut client = Client::online(&["chat-general"]);
         let stored = client.send("the first one");
@@ -259,8 +259,8 @@ fn how_far_messages_are() {
     });
 }
 
-/// Back after a while, with more missed than is replayed.
-fn behind() -> Client {
+/// A client that was offline, and missed more messages than are replayed.
+fn after_an_absence() -> Client {
     let mut client = Client::returning(&["chat-general", "dev"], &[("chat-general", 3), ("dev", 7)]);
     client.skip("chat-general", 3);
     client.skip("dev", 7);
@@ -281,25 +281,25 @@ fn behind() -> Client {
 }
 
 #[test]
-fn what_was_missed() {
-    snapshots("behind", behind);
+fn missed_messages() {
+    snapshots("behind", after_an_absence);
 }
 
 #[test]
-fn where_all_that_is_held_is_new_the_ruler_is_above_it() {
-    let mut client = behind();
+fn the_ruler_is_at_the_top_if_every_message_is_new() {
+    let mut client = after_an_absence();
     client.alt('2');
     let message = client.message("dev", "bob", "the newest", 130);
     client.arrives(message, true);
-    let mut screen = Screen::new(client, (80, 24));
+    let mut screen = TestScreen::new(client, (80, 24));
     let text = screen.text();
     assert!(text.find("123 new") < text.find("the newest") && text.contains("123 new"), "{text}");
 }
 
 #[test]
-fn what_is_missing_is_loaded() {
+fn missing_messages_are_loaded() {
     snapshots("loading", || {
-        let mut client = behind();
+        let mut client = after_an_absence();
         let end = client.model.pane().timeline.len() - 1;
         let viewed = client.viewed(0, end);
         client.input(viewed);
@@ -308,9 +308,9 @@ fn what_is_missing_is_loaded() {
     });
 }
 
-/// Draws in the sizes up to 130 × 45 that are `step` apart.
+/// Draws in all sizes up to 130 × 45, with steps of `step`.
 fn draw_in_sizes(client: Client, step: usize) {
-    let mut screen = Screen::new(client, (1, 1));
+    let mut screen = TestScreen::new(client, (1, 1));
     screen.state.scroll(&screen.client.model, Scroll::PageUp);
     for width in (1..=130).step_by(step) {
         for height in (1..=45).step_by(step) {
@@ -342,7 +342,7 @@ fn many_sizes_of_other_screens_can_be_drawn() {
 }
 
 #[test]
-fn nothing_invisible_reaches_a_cell() {
+fn invisible_characters_are_not_drawn() {
     let mut client = Client::online(&["chat"]);
     client.says("chat", "bob", "a\u{202e}b\u{200b}c\u{2066}d\u{feff}\u{ad}\u{e0041} e\u{fe0f}");
     client.server(ServerEvent::Error(realtime_shared::ErrorEvent {
@@ -355,7 +355,7 @@ fn nothing_invisible_reaches_a_cell() {
     }));
     client.input(Input::Paste("\u{202e}pasted\u{200b}".to_owned()));
     for size in SIZES {
-        let mut screen = Screen::new(lively(), size);
+        let mut screen = TestScreen::new(lively(), size);
         std::mem::swap(&mut screen.client, &mut client);
         let text = screen.text();
         std::mem::swap(&mut screen.client, &mut client);
@@ -369,8 +369,8 @@ fn nothing_invisible_reaches_a_cell() {
 }
 
 #[test]
-fn without_colours_no_cell_has_one() {
-    let mut screen = Screen::new(lively(), SIZES[0]);
+fn cells_have_no_colours_without_colours() {
+    let mut screen = TestScreen::new(lively(), SIZES[0]);
     screen.client.model.theme = Theme::None;
     screen.draw();
     let reset = ratatui::style::Color::Reset;
@@ -379,16 +379,16 @@ fn without_colours_no_cell_has_one() {
     );
 }
 
-/// Names on the wire (`RoomName`, `UserId`) are not cleaned: the view does not see them.
+/// Names on the wire (`RoomName`, `UserId`) are not sanitized, so the view must not use them.
 #[test]
-fn the_view_takes_remote_text_cleaned_only() {
+fn the_view_takes_sanitized_remote_text_only() {
     let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).expect("sources");
     for path in sources.map(|entry| entry.expect("a file").path()) {
         let is_code =
             path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs");
         if is_code {
             let source = std::fs::read_to_string(&path).expect("a source");
-            assert!(!source.contains("realtime_shared"), "{} sees names of the wire", path.display());
+            assert!(!source.contains("realtime_shared"), "{} uses types of the wire", path.display());
         }
     }
 }

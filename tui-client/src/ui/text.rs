@@ -5,7 +5,7 @@ use std::ops::Range;
 use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Cells that `text` takes: the sum of its graphemes', each as a string.
+/// Cells of `text`: the sum of its graphemes' widths.
 pub(super) fn width(text: &str) -> usize {
     if text.is_ascii() { text.len() } else { text.graphemes(true).map(cells).sum() }
 }
@@ -14,8 +14,7 @@ pub(super) fn cells(grapheme: &str) -> usize {
     grapheme.cell_width().into()
 }
 
-/// The longest start of `text` that fits into `cells`, with `sign`, one cell wide, at its end where
-/// something is missing.
+/// The longest start of `text` that fits into `cells`. `sign`, one cell wide, replaces the end of a cut text.
 pub(super) fn cut(text: &str, cells: usize, sign: &str) -> String {
     if width(text) <= cells {
         return text.to_owned();
@@ -39,8 +38,8 @@ fn take(text: &str, cells: usize) -> &str {
     text
 }
 
-/// Breaks `text` into rows of at most `cells`: at newlines, at spaces, beside wide characters, and inside of a word
-/// only where it is longer than a row. A grapheme that is wider than a row has one for itself.
+/// Breaks `text` into rows of at most `cells`: at newlines, at spaces, beside wide characters, and within a word only if
+/// it is longer than a row. A grapheme that is wider than a row gets its own.
 pub(super) fn wrap(text: &str, cells: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     for line in text.split('\n') {
@@ -51,8 +50,8 @@ pub(super) fn wrap(text: &str, cells: usize) -> Vec<&str> {
     rows
 }
 
-/// Breaks a line as [`wrap`] does. It is given by its graphemes with their places in a text that ends at `end`; in
-/// between there may be what is not shown. The rows are given by their places in the text.
+/// Breaks a line as [`wrap`] does. The line is given by its graphemes with their offsets in a text that ends at `end`;
+/// hidden text may lie between them. Returns the rows as ranges of the text.
 pub(super) fn wrapped<'a>(
     line: impl Iterator<Item = (usize, &'a str)>,
     end: usize,
@@ -62,7 +61,7 @@ pub(super) fn wrapped<'a>(
     let mut rows = Vec::new();
     let mut start = 0;
     let mut used = 0;
-    // Where the row may end, where the next one then begins, and how wide that is so far.
+    // End of the row at the last possible break, start of the next row, and the width used up to it.
     let mut candidate: Option<(usize, usize)> = None;
     let mut since = 0;
     for (at, grapheme) in line {
@@ -94,7 +93,7 @@ pub(super) fn wrapped<'a>(
     rows
 }
 
-/// Breaks `line` into rows of at most `cells`, wherever one is full.
+/// Breaks `line` into rows of at most `cells`, wherever a row is full.
 pub(super) fn broken(line: &str, cells: usize) -> Vec<&str> {
     let mut rows = Vec::new();
     let mut start = 0;
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_says_so() {
+    fn a_cut_text_ends_with_a_sign() {
         assert_eq!(cut("alexandra", 6, "…"), "alexa…");
         assert_eq!(cut("日本語", 5, "…"), "日本…");
         assert_eq!(cut("日本語", 4, "…"), "日…");

@@ -1,4 +1,4 @@
-//! The themes to choose from, with a few words in the one that is chosen.
+//! Overlay of the themes, with a sample of the chosen one.
 
 use ratatui::style::{Modifier, Style};
 
@@ -7,10 +7,10 @@ use super::look::Look;
 use super::text::width;
 use crate::app::Theme;
 
-/// Where it stands what a theme is for.
+/// Column of the descriptions.
 const COLUMN: usize = 9;
 
-/// A line for each theme, and below them what things look like.
+/// A line for each theme, and the sample below.
 pub(super) fn lines(chosen: Theme, look: Look, cells: usize) -> Vec<OverlayLine> {
     let line = |(theme, does): (Theme, &str)| {
         let style = if theme == chosen { look.selected() } else { look.plain() };
@@ -20,7 +20,7 @@ pub(super) fn lines(chosen: Theme, look: Look, cells: usize) -> Vec<OverlayLine>
     Theme::ALL.into_iter().map(line).chain([Vec::new()]).chain(sample(look)).collect()
 }
 
-/// Something of each style, in three lines.
+/// A sample of each style, in three lines.
 fn sample(look: Look) -> [OverlayLine; 3] {
     let glyph = look.glyph();
     let nick = |name: &str| (name.to_owned(), look.nick(name).add_modifier(Modifier::BOLD));

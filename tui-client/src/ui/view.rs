@@ -1,4 +1,4 @@
-//! The screen: its panes, and where they are.
+//! The screen and the arrangement of its panes.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -11,7 +11,6 @@ use super::state::ViewState;
 use super::{composer, inspector, members, overlay, rooms, status, timeline};
 use crate::app::{Model, Overlay};
 
-/// Draws the model.
 pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     let area = frame.area();
     if area.is_empty() {
@@ -39,7 +38,7 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     }
 }
 
-/// Rooms, timeline and, where there is room, members.
+/// Rooms, timeline and, if there is room, members.
 fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
     let is_wide = area.width >= WIDE;
     let (left, right) = if is_wide { (17, 20) } else { (15, 0) };
@@ -73,7 +72,7 @@ fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect)
     }
 }
 
-/// One pane, with what matters of the others in its header.
+/// A single pane, with a summary of the others in its header.
 fn narrow(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
     let rest = composer::view(model, state, frame, area);
     let (header, rest) = split_top(rest);
@@ -81,7 +80,7 @@ fn narrow(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rec
     main_pane(model, state, frame, rest, true);
 }
 
-/// The timeline with the line of those who type below.
+/// The timeline with the typing line below.
 fn main_pane(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect, is_narrow: bool) {
     let typing = Rect { y: area.y + area.height.saturating_sub(1), height: area.height.min(1), ..area };
     let rest = Rect { height: area.height - typing.height, ..area };

@@ -12,7 +12,7 @@ fn what_is_written_while_its_network_is_down_is_sent_when_it_is_back() {
     visitor.say("hello from afar");
     visitor.shows("hello from afar … queued");
     visitor.say("/net ok");
-    visitor.shows("demo: the network is as it is");
+    visitor.shows("demo: the network has no fault");
     visitor.press("\x12");
     let seen = visitor.shows("hello from afar ✓");
     assert!(seen.text.contains("·  offline "), "{}", seen.text);

@@ -1,8 +1,8 @@
-//! Messages for the tests of what prints them.
+//! Messages for tests of the output.
 
 use realtime_shared::{EntryId, Message, Seq, Text, Timestamp};
 
-/// The `seq`-th message of the room `dev`, by bob at midnight.
+/// Message `seq` of the room `dev`, by bob at midnight.
 pub(in crate::pipe) fn message(seq: u64, text: &str) -> Message {
     Message {
         room: "dev".parse().expect("a room"),

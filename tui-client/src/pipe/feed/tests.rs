@@ -44,14 +44,14 @@ fn said(seq: u64) -> Event {
     }
 }
 
-/// The entries with these numbers, and whether there are more.
+/// A page with these entries; `has_more` as on the wire.
 fn history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
     let messages =
         numbers.map(|seq| ServerEvent::Message(Message { epoch: None, ..message(seq, "old") })).collect();
     Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
 }
 
-/// A page of entries that cannot be read, and whether there are more.
+/// A page of unknown entries; `has_more` as on the wire.
 fn unknown_history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
     let entry = |seq| EntryRef {
         room: room(),
@@ -75,7 +75,7 @@ fn refused(room: RoomName) -> Event {
     }))
 }
 
-/// A feed that is connected.
+/// A connected feed.
 fn feed(last: u32) -> Feed {
     let (mut feed, join) = Feed::new(room(), Begin::Last(last), "ws://x".to_owned());
     assert_eq!(join, Command::Join { room: room(), since: None });
@@ -83,33 +83,33 @@ fn feed(last: u32) -> Feed {
     feed
 }
 
-/// The steps in short: numbers that are printed, `?before+limit` that is asked for, `!note`, `end`.
-fn short(steps: Vec<Step>) -> Vec<String> {
+/// The steps in short form: printed seqs, `?before+limit` for requests, `!note`, `end`.
+fn short(steps: Vec<FeedStep>) -> Vec<String> {
     let short = |step| match step {
-        Step::Say(message) => {
-            assert!(message.epoch.is_some(), "a place to go on from");
+        FeedStep::Print(message) => {
+            assert!(message.epoch.is_some(), "a line without a position");
             message.seq.to_string()
         }
-        Step::Note(note) => format!("!{note}"),
-        Step::Ask(Command::History { before: Some(before), limit, .. }) => format!("?{before}+{limit}"),
-        Step::Ask(command) => panic!("{command:?}"),
-        Step::End(_) => "end".to_owned(),
+        FeedStep::Note(note) => format!("!{note}"),
+        FeedStep::Ask(Command::History { before: Some(before), limit, .. }) => format!("?{before}+{limit}"),
+        FeedStep::Ask(command) => panic!("{command:?}"),
+        FeedStep::End(_) => "end".to_owned(),
     };
     steps.into_iter().map(short).collect()
 }
 
 #[test]
-fn the_last_ones_come_before_what_is_said_meanwhile() {
+fn older_messages_precede_live_ones() {
     let mut feed = feed(3);
     assert_eq!(short(feed.on_event(joined(Some(at(9)), None))), ["!joined dev", "?10+3"]);
     assert!(feed.on_event(said(10)).is_empty());
     assert_eq!(short(feed.on_event(history(8..=9, true))), ["?8+1"]);
-    assert_eq!(short(feed.on_event(history(6..=7, true))), ["7", "8", "9", "10"], "no more than asked for");
+    assert_eq!(short(feed.on_event(history(6..=7, true))), ["7", "8", "9", "10"], "not more than wanted");
     assert_eq!(short(feed.on_event(said(11))), ["11"]);
 }
 
 #[test]
-fn pages_are_bounded_and_end_with_the_room() {
+fn pages_are_bounded_and_end_at_the_first_message() {
     let mut feed = feed(500);
     assert_eq!(short(feed.on_event(joined(Some(at(300)), None))), ["!joined dev", "?301+200"]);
     assert_eq!(short(feed.on_event(history(101..=300, true))), ["?101+200"]);
@@ -117,7 +117,7 @@ fn pages_are_bounded_and_end_with_the_room() {
 }
 
 #[test]
-fn a_page_that_brings_nothing_is_the_last() {
+fn a_page_without_progress_ends_the_fetching() {
     let mut feed = feed(5);
     feed.on_event(joined(Some(at(9)), None));
     assert_eq!(short(feed.on_event(history(9..=9, true))), ["?9+4"]);
@@ -125,7 +125,7 @@ fn a_page_that_brings_nothing_is_the_last() {
 }
 
 #[test]
-fn where_nothing_is_there_or_wanted_nothing_is_asked() {
+fn no_page_is_requested_if_none_exists_or_is_wanted() {
     for (last, head) in [(0, Some(at(9))), (3, Some(Position::Start)), (3, None)] {
         let mut feed = feed(last);
         assert_eq!(short(feed.on_event(joined(head, None))), ["!joined dev"]);
@@ -134,7 +134,7 @@ fn where_nothing_is_there_or_wanted_nothing_is_asked() {
 }
 
 #[test]
-fn a_connection_lost_while_it_fetches_repeats_nothing() {
+fn a_reconnect_while_fetching_repeats_no_message() {
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
     feed.on_event(said(10));
@@ -149,7 +149,7 @@ fn a_connection_lost_while_it_fetches_repeats_nothing() {
 }
 
 #[test]
-fn another_log_ends_the_fetching() {
+fn a_reset_log_ends_the_fetching() {
     let recovery = Recovery::Reset { replayed: 1 };
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
@@ -164,22 +164,22 @@ fn another_log_ends_the_fetching() {
 }
 
 #[test]
-fn a_refused_page_is_done_without_and_a_refused_room_is_the_end() {
+fn a_refused_page_is_skipped_and_a_refused_join_ends_tail() {
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
     feed.on_event(said(10));
     assert_eq!(
         short(feed.on_event(refused(room()))),
-        ["10", "!the server refuses something: not\u{fffd} yours"]
+        ["10", "!the server refuses a request: not\u{fffd} yours"]
     );
     feed.on_event(connected());
     assert!(feed.on_event(refused("other".parse().expect("a room"))).len() == 1, "of another room");
     let steps = feed.on_event(refused(room()));
-    assert_eq!(steps, [Step::End(Outcome::Failed("cannot enter dev: not\u{fffd} yours".to_owned()))]);
+    assert_eq!(steps, [FeedStep::End(Outcome::Failed("cannot join dev: not\u{fffd} yours".to_owned()))]);
 }
 
 #[test]
-fn who_is_put_out_ends() {
+fn a_kick_ends_tail() {
     let left = |user: &str| {
         let (message, reason) = (String::new(), LeaveReason::Kicked);
         let user_id = user.parse().expect("a name");
@@ -190,24 +190,24 @@ fn who_is_put_out_ends() {
     feed.on_event(joined(None, None));
     assert!(feed.on_event(left("bob")).is_empty());
     let steps = feed.on_event(left("alice"));
-    assert_eq!(steps, [Step::End(Outcome::Failed("put out of dev".to_owned()))]);
+    assert_eq!(steps, [FeedStep::End(Outcome::Failed("kicked from dev".to_owned()))]);
 }
 
 #[test]
-fn other_rooms_are_not_printed() {
+fn messages_of_other_rooms_are_ignored() {
     let mut feed = feed(0);
     let message = Message { room: "other".parse().expect("a room"), ..message(1, "x") };
     assert!(feed.on_event(Event::Message { message, position: Some(at(1)), replayed: false }).is_empty());
 }
 
 #[test]
-fn a_page_of_unknown_entries_does_not_end_what_is_printed_first() {
+fn a_page_of_unknown_entries_does_not_end_the_fetching() {
     let mut feed = feed(3);
     assert_eq!(short(feed.on_event(joined(Some(at(20)), None)))[1..], ["?21+3"]);
     assert_eq!(short(feed.on_event(unknown_history(18..=20, true))), ["?18+3"]);
     assert_eq!(short(feed.on_event(history(16..=17, true))), ["?16+1"]);
     let unknown = Event::Entry { room: room(), position: at(21), replayed: false };
-    assert!(feed.on_event(unknown).is_empty(), "it has no line");
+    assert!(feed.on_event(unknown).is_empty(), "an unknown entry has no line");
     assert_eq!(short(feed.on_event(unknown_history(15..=15, true))), ["?15+1"]);
     assert_eq!(short(feed.on_event(unknown_history(14..=14, false))), ["16", "17"]);
 }

@@ -1,58 +1,57 @@
-//! The signs that the client draws itself: rules, arrows, states, ellipses.
+//! Signs that the client draws itself: rules, arrows, states, ellipses.
 //!
-//! What others wrote is not changed by them. A new sign: a field here, with its value in each set; no other
-//! file of the screen draws a character beyond ASCII of its own, which a test holds.
+//! Remote text is not changed by them. To add a sign, add a field with its value in each set. A test ensures that no
+//! other file of the view draws characters beyond ASCII.
 
 use std::borrow::Cow;
 
-/// A set of signs. Each is one cell wide but for the ellipsis.
+/// A set of signs. Each is one cell wide, except the ellipsis.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::ui) struct Glyphs {
-    /// A rule across.
+    /// A horizontal rule.
     pub(in crate::ui) rule: &'static str,
-    /// A rule down, between panes and before code.
+    /// A vertical rule, between panes and before code.
     pub(in crate::ui) bar: &'static str,
-    /// Before a row of code that goes on from the one above.
+    /// Before a row of code that continues the row above.
     pub(in crate::ui) goes_on: &'static str,
-    /// Before a quote.
     pub(in crate::ui) quote: &'static str,
-    /// Before what is written.
+    /// Before the draft.
     pub(in crate::ui) prompt: &'static str,
-    /// The room that is looked at.
+    /// The visible room.
     pub(in crate::ui) here: &'static str,
-    /// Somebody who is here; also a connection that is there.
+    /// An online member, or an open connection.
     pub(in crate::ui) online: &'static str,
-    /// A connection that is being made.
+    /// A connection attempt.
     pub(in crate::ui) connecting: &'static str,
-    /// A connection that is tried again later.
+    /// A connection that will be retried.
     pub(in crate::ui) waiting: &'static str,
-    /// What failed, and does not go on by itself.
+    /// A final failure.
     pub(in crate::ui) failed: &'static str,
-    /// Who is typing.
+    /// A typing user.
     pub(in crate::ui) typing: &'static str,
-    /// What waits to go out.
+    /// Queued messages.
     pub(in crate::ui) up: &'static str,
-    /// What is below.
+    /// Items below.
     pub(in crate::ui) down: &'static str,
-    /// Between two things of one line, and before what is said besides.
+    /// Separator between two parts of a line, and before an aside.
     pub(in crate::ui) dot: &'static str,
-    /// A message that waits to be sent.
+    /// A queued message.
     pub(in crate::ui) queued: &'static str,
-    /// A message that is sent, and not known to be stored.
+    /// A message that is sent and not known to be stored.
     pub(in crate::ui) sent: &'static str,
-    /// A message that is stored.
+    /// A stored message.
     pub(in crate::ui) stored: &'static str,
-    /// Where the rest of a text had no room.
+    /// The end of a cut text.
     pub(in crate::ui) cut: &'static str,
-    /// Something goes on: `loading…`.
+    /// Work in progress: `loading…`.
     pub(in crate::ui) ellipsis: &'static str,
-    /// Before who left.
+    /// Before users who left.
     pub(in crate::ui) minus: &'static str,
-    /// From little to much.
+    /// Bars from low to high.
     pub(in crate::ui) levels: [&'static str; 8],
 }
 
-/// As nearly all terminals show them.
+/// For nearly all terminals.
 pub(super) static UNICODE: Glyphs = Glyphs {
     rule: "─",
     bar: "│",
@@ -77,7 +76,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     levels: ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
 };
 
-/// For terminals and fonts that have nothing else.
+/// For terminals and fonts that show ASCII only.
 pub(super) static ASCII: Glyphs = Glyphs {
     rule: "-",
     bar: "|",
@@ -103,15 +102,14 @@ pub(super) static ASCII: Glyphs = Glyphs {
 };
 
 impl Glyphs {
-    /// The sign of so much, from 0 to 1.
+    /// The bar for a fraction from 0 to 1.
     pub(in crate::ui) fn level(&self, much: f64) -> &'static str {
         let steps = self.levels.iter().zip(1_u8..);
         let reached = steps.take_while(|(_, step)| f64::from(*step - 1) / 8.0 < much);
         reached.last().map_or(self.levels[0], |(sign, _)| sign)
     }
 
-    /// A sentence of the program's own in these signs. The rest of the program writes `…`, `·`, `−` and `–`; there is
-    /// nothing in it that somebody else wrote.
+    /// A sentence of the program's own in these signs: replaces `…`, `·`, `−` and `–`. Must not contain remote text.
     pub(in crate::ui) fn own<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if *self == UNICODE || text.is_ascii() {
             return Cow::Borrowed(text);

@@ -1,8 +1,8 @@
-//! Colours, emphasis and signs: how everything looks that the screen shows.
+//! Look of the screen: colours, emphasis and signs.
 //!
-//! A [`Look`] is made of a theme and of what the terminal can show; the panes ask it for each style and each sign, and
-//! know no colour themselves. Dimmed text is nowhere: terminals dim as they like, and what is left of the contrast is
-//! not known. Without colour everything that matters is told apart by a sign, by bold, underlined or reversed.
+//! A [`Look`] combines a theme with the capabilities of the terminal. The panes take each style and sign from it and
+//! know no colours. Dimmed text is not used, because terminals dim differently and the contrast is unknown. Without
+//! colours, differences that matter are shown by signs, bold, underline or reversal.
 
 mod glyph;
 mod palette;
@@ -16,7 +16,7 @@ use crate::terminal::{Capabilities, Depth};
 pub(super) use glyph::Glyphs;
 use palette::{Ink, Palette};
 
-/// How things look.
+/// Styles and signs of a theme on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     palette: &'static Palette,
@@ -34,7 +34,6 @@ impl Look {
         }
     }
 
-    /// The signs.
     pub(super) const fn glyph(self) -> &'static Glyphs {
         self.glyphs
     }
@@ -44,7 +43,7 @@ impl Look {
         self.glyphs.own(text)
     }
 
-    /// The longest start of `text` that fits into `cells`, with a sign at its end where something is missing.
+    /// The longest start of `text` that fits into `cells`, with a sign at its end if it is cut.
     pub(super) fn cut(self, text: &str, cells: usize) -> String {
         super::text::cut(text, cells, self.glyphs.cut)
     }
@@ -53,7 +52,7 @@ impl Look {
         !self.palette.nicks.is_empty()
     }
 
-    /// Colours from 16 on are given by their value where that can be said: some users change the 256.
+    /// Uses the value of a colour from 16 on if the terminal has 24 bits: some users redefine the 256 colours.
     fn ink(self, ink: Ink) -> Style {
         match ink {
             None => Style::new(),
@@ -73,27 +72,27 @@ impl Look {
         self.plain().add_modifier(Modifier::BOLD)
     }
 
-    /// What a screen or a list is called.
+    /// Titles of screens and lists.
     pub(super) fn title(self) -> Style {
         self.strong()
     }
 
-    /// Rules, stamps, what is said besides.
+    /// Rules, stamps, asides.
     pub(super) fn faint(self) -> Style {
         self.ink(self.palette.faint)
     }
 
-    /// The one that is chosen of several.
+    /// The chosen line of a list.
     pub(super) fn selected(self) -> Style {
         self.plain().add_modifier(Modifier::REVERSED)
     }
 
-    /// The letters that were looked for.
+    /// Letters that match a query.
     pub(super) fn matched(self) -> Style {
         self.link().add_modifier(Modifier::BOLD)
     }
 
-    /// What a search found in a room, laid over how it looks: the match that one is at is reversed, the others are not.
+    /// A match of a search, over the style of its text. The current match is reversed, the others are not.
     pub(super) fn found(self, is_current: bool) -> Style {
         if is_current {
             let marks = Modifier::REVERSED | Modifier::BOLD | Modifier::UNDERLINED;
@@ -115,27 +114,25 @@ impl Look {
         self.ink(self.palette.bad).add_modifier(Modifier::BOLD)
     }
 
-    /// Names the user, or is addressed to them.
+    /// Mentions of the user, and texts addressed to them.
     pub(super) fn for_you(self) -> Style {
         self.ink(self.palette.you).add_modifier(Modifier::BOLD)
     }
 
-    /// The user's name in what somebody says, and the nick of who says it.
+    /// The user's name in a message, and the nick of its author.
     pub(super) fn mention(self) -> Style {
         self.for_you().add_modifier(Modifier::REVERSED)
     }
 
-    /// Code in the middle of a text: without colour it is reversed, and unlike a mention not bold.
+    /// Code within a text. Without colours it is reversed and, unlike a mention, not bold.
     pub(super) fn code(self) -> Style {
         if self.has_colors() { self.ink(self.palette.code) } else { self.selected() }
     }
 
-    /// Code beside its rule.
     pub(super) fn code_block(self) -> Style {
         self.ink(self.palette.code)
     }
 
-    /// What somebody else said, beside its rule.
     pub(super) fn quote(self) -> Style {
         self.ink(self.palette.quote)
     }
@@ -144,12 +141,12 @@ impl Look {
         self.ink(self.palette.link).add_modifier(Modifier::UNDERLINED)
     }
 
-    /// Stressed a little: in italics, which terminals without colours do not have.
+    /// Italics. Terminals without colours have none and underline instead.
     pub(super) fn italic(self) -> Modifier {
         if self.has_colors() { Modifier::ITALIC } else { Modifier::UNDERLINED }
     }
 
-    /// The same for the same nick, always: FNV-1a over its bytes.
+    /// Colour of a nick, by FNV-1a over its bytes: the same nick always has the same colour.
     pub(super) fn nick(self, nick: &str) -> Style {
         let hash = nick.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -160,7 +157,7 @@ impl Look {
     }
 }
 
-/// The value of a colour from 16 on: a cube of six levels for each part, then 24 greys.
+/// Value of a colour from 16 on: a cube of six levels per component, then 24 greys.
 fn rgb(index: u8) -> [u8; 3] {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     match index.checked_sub(16) {

@@ -1,35 +1,34 @@
-//! The colours of each theme, as numbers of the 256 that nearly all terminals have.
+//! Colours of each theme, as numbers of the 256 that nearly all terminals have.
 //!
-//! Numbers from 16 on are the same colours everywhere; tests measure their contrast by WCAG 2 against backgrounds that
-//! people have. The first sixteen are the user's own: what is taken of them is what can be read with the usual values.
-//! No palette sets a background. What has no colour here is told apart by a sign, or by bold, underlined or reversed.
+//! Numbers from 16 on are the same colours everywhere. Tests measure their contrast by WCAG 2 against common
+//! backgrounds. The first sixteen are chosen by the user; the ones used here are readable with the usual values. No
+//! palette sets a background. A style without a colour differs by a sign, bold, underline or reversal.
 //!
-//! A new colour: a field, with a value in each palette; a test goes over all of them.
+//! To add a colour, add a field with a value in each palette; a test covers all fields.
 
 use crate::app::Theme;
 use crate::terminal::{Capabilities, Depth, Ground};
 
-/// A number of the 256, or the foreground.
+/// A number of the 256; `None`: the foreground.
 pub(super) type Ink = Option<u8>;
 
-/// The colours of a theme.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Palette {
-    /// For nicks; none of them is another field's that warns.
+    /// For nicks. None of them is a warning colour.
     pub(super) nicks: &'static [u8],
-    /// Rules, stamps, what is said besides.
+    /// For rules, stamps and asides.
     pub(super) faint: Ink,
     pub(super) good: Ink,
     pub(super) busy: Ink,
     pub(super) bad: Ink,
-    /// What names the user, or is addressed to them.
+    /// For mentions of the user.
     pub(super) you: Ink,
     pub(super) code: Ink,
     pub(super) quote: Ink,
     pub(super) link: Ink,
 }
 
-/// 4.5 to 1 on backgrounds from black to dark grey-blue.
+/// Contrast of 4.5 to 1 on backgrounds from black to dark grey-blue.
 pub(super) static DARK: Palette = Palette {
     nicks: &[209, 215, 186, 150, 114, 79, 80, 117, 111, 147, 183, 217],
     faint: Some(247),
@@ -42,7 +41,7 @@ pub(super) static DARK: Palette = Palette {
     link: Some(75),
 };
 
-/// 4.5 to 1 on backgrounds from white to cream.
+/// Contrast of 4.5 to 1 on backgrounds from white to cream.
 pub(super) static LIGHT: Palette = Palette {
     nicks: &[88, 94, 58, 22, 23, 24, 25, 19, 62, 55, 90, 125],
     faint: Some(241),
@@ -55,7 +54,7 @@ pub(super) static LIGHT: Palette = Palette {
     link: Some(26),
 };
 
-/// Where the background is not known: 4.5 to 1 on black and on white, which six of the 256 have.
+/// For an unknown background: contrast of 4.5 to 1 on black and on white, which six of the 256 have.
 pub(super) static EITHER: Palette = Palette {
     nicks: &[29, 63, 98],
     faint: Some(243),
@@ -68,7 +67,7 @@ pub(super) static EITHER: Palette = Palette {
     link: Some(63),
 };
 
-/// The terminal's own on a dark background: no blue, no magenta and no grey, and red and yellow as they are bright.
+/// The terminal's own colours on a dark background: no blue, magenta or grey, and the bright red and yellow.
 pub(super) static SIXTEEN_DARK: Palette = Palette {
     nicks: &[2, 6, 14],
     faint: None,
@@ -81,7 +80,7 @@ pub(super) static SIXTEEN_DARK: Palette = Palette {
     link: Some(14),
 };
 
-/// The terminal's own on a light background: red, blue and magenta, and no bright ones.
+/// The terminal's own colours on a light background: red, blue and magenta, none of them bright.
 pub(super) static SIXTEEN_LIGHT: Palette = Palette {
     nicks: &[4],
     faint: None,
@@ -94,7 +93,6 @@ pub(super) static SIXTEEN_LIGHT: Palette = Palette {
     link: Some(4),
 };
 
-/// No colours.
 pub(super) static NONE: Palette = Palette {
     nicks: &[],
     faint: None,
@@ -108,7 +106,7 @@ pub(super) static NONE: Palette = Palette {
 };
 
 impl Palette {
-    /// That of a theme, on a terminal with these capabilities.
+    /// Palette of a theme on a terminal with these capabilities.
     pub(super) fn of(theme: Theme, capabilities: Capabilities) -> &'static Self {
         let Capabilities { depth, ground, .. } = capabilities;
         let ground = match theme {

@@ -1,4 +1,4 @@
-//! Contrast by WCAG 2, and what each theme may use.
+//! Contrast by WCAG 2, and the colours that each theme may use.
 
 use std::collections::HashSet;
 
@@ -6,14 +6,14 @@ use super::palette::{DARK, EITHER, LIGHT, NONE, SIXTEEN_DARK, SIXTEEN_LIGHT};
 use super::*;
 use crate::terminal::{Ground, luminance};
 
-/// The contrast of WCAG 2 for text, level AA.
+/// Contrast of WCAG 2 for text, level AA.
 const LEAST: f64 = 4.5;
-/// Backgrounds that people have: black, VS Code, One Dark, Dracula, Gruvbox, Solarized, Nord.
+/// Common dark backgrounds: black, VS Code, One Dark, Dracula, Gruvbox, Solarized, Nord.
 const DARK_GROUNDS: [u32; 7] = [0x00_0000, 0x1e_1e1e, 0x28_2c34, 0x28_2a36, 0x28_2828, 0x00_2b36, 0x2e_3440];
 /// White, GitHub, Solarized, Gruvbox.
 const LIGHT_GROUNDS: [u32; 4] = [0xff_ffff, 0xf6_f8fa, 0xfd_f6e3, 0xfb_f1c7];
 
-/// The sixteen colours, and the usual dark and light background: xterm's, VGA's, Tango's (GNOME), Campbell's (Windows).
+/// Sixteen colours, and the usual dark and light background: xterm, VGA, Tango (GNOME), Campbell (Windows).
 const SIXTEENS: [([u32; 16], u32, u32); 4] = [
     (
         [
@@ -70,9 +70,9 @@ fn inks(palette: &Palette) -> Vec<u8> {
 }
 
 #[track_caller]
-fn can_be_read(palette: &Palette, grounds: &[u32]) {
+fn assert_contrast(palette: &Palette, grounds: &[u32]) {
     for index in inks(palette) {
-        assert!(index >= 16, "{index} is another colour for everybody");
+        assert!(index >= 16, "{index} is chosen by the user");
         for &ground in grounds {
             let contrast = contrast(hex(index), ground);
             assert!(contrast >= LEAST, "{index} on {ground:06x}: {contrast:.2}");
@@ -81,14 +81,14 @@ fn can_be_read(palette: &Palette, grounds: &[u32]) {
 }
 
 #[test]
-fn colours_can_be_read_on_the_background_of_their_theme() {
-    can_be_read(&DARK, &DARK_GROUNDS);
-    can_be_read(&LIGHT, &LIGHT_GROUNDS);
-    can_be_read(&EITHER, &[0x00_0000, 0xff_ffff]);
+fn colours_have_contrast_on_the_backgrounds_of_their_theme() {
+    assert_contrast(&DARK, &DARK_GROUNDS);
+    assert_contrast(&LIGHT, &LIGHT_GROUNDS);
+    assert_contrast(&EITHER, &[0x00_0000, 0xff_ffff]);
 }
 
 #[test]
-fn the_sixteen_can_be_read_with_the_usual_values() {
+fn the_sixteen_colours_have_contrast_with_the_usual_values() {
     for (colors, dark, light) in SIXTEENS {
         for (palette, ground) in [(&SIXTEEN_DARK, dark), (&SIXTEEN_LIGHT, light)] {
             for index in inks(palette) {
@@ -100,7 +100,7 @@ fn the_sixteen_can_be_read_with_the_usual_values() {
 }
 
 #[test]
-fn what_warns_is_no_colour_of_a_nick() {
+fn warning_colours_are_not_used_for_nicks() {
     for palette in [&DARK, &LIGHT, &EITHER, &SIXTEEN_DARK, &SIXTEEN_LIGHT] {
         let warning = [palette.bad, palette.you];
         assert!(palette.nicks.iter().all(|nick| !warning.contains(&Some(*nick))), "{palette:?}");
@@ -138,10 +138,10 @@ fn styles(look: Look) -> Vec<Style> {
 }
 
 #[test]
-fn each_theme_keeps_to_its_means() {
+fn each_theme_uses_only_supported_styles() {
     for (theme, depth, ground) in all() {
         for style in styles(Look::new(theme, with(depth, ground))) {
-            assert_eq!(style.bg, None, "the background is the terminal's");
+            assert_eq!(style.bg, None, "a theme sets no background");
             assert!(!style.add_modifier.contains(Modifier::DIM), "{theme:?} {style:?}");
             let is_fit = match (theme, depth) {
                 (Theme::None, _) | (_, Depth::Two) => {
@@ -159,9 +159,9 @@ fn each_theme_keeps_to_its_means() {
     }
 }
 
-/// All that is told apart by its style alone, in every theme.
+/// Differences that are shown by style alone, in every theme.
 #[test]
-fn what_differs_looks_different() {
+fn different_roles_have_different_styles() {
     for (theme, depth, ground) in all() {
         let look = Look::new(theme, with(depth, ground));
         let in_text = [look.plain(), look.strong(), look.mention(), look.code(), look.link()];
@@ -185,7 +185,7 @@ fn all() -> impl Iterator<Item = (Theme, Depth, Option<Ground>)> {
 }
 
 #[test]
-fn auto_is_what_the_terminal_has() {
+fn auto_follows_the_terminal() {
     let palette = |theme, depth, ground| Look::new(theme, with(depth, ground)).palette;
     let (dark, light) = (Some(Ground::Dark), Some(Ground::Light));
     assert_eq!(palette(Theme::Auto, Depth::Indexed, dark), &DARK);
@@ -193,14 +193,14 @@ fn auto_is_what_the_terminal_has() {
     assert_eq!(palette(Theme::Auto, Depth::True, None), &EITHER);
     assert_eq!(palette(Theme::Auto, Depth::Sixteen, light), &SIXTEEN_LIGHT);
     assert_eq!(palette(Theme::Auto, Depth::Two, dark), &NONE);
-    assert_eq!(palette(Theme::Dark, Depth::True, light), &DARK, "who says so knows better");
+    assert_eq!(palette(Theme::Dark, Depth::True, light), &DARK, "an explicit theme overrides the terminal");
     assert_eq!(palette(Theme::Light, Depth::Sixteen, dark), &SIXTEEN_LIGHT);
     assert_eq!(palette(Theme::Sixteen, Depth::True, dark), &SIXTEEN_DARK);
     assert_eq!(palette(Theme::None, Depth::True, dark), &NONE);
 }
 
 #[test]
-fn nicks_keep_their_colour_and_use_all() {
+fn nicks_have_stable_colours_and_use_all() {
     let look = Look::new(Theme::Dark, with(Depth::Indexed, None));
     assert_eq!(look.nick("alice"), look.nick("alice"));
     let used: HashSet<_> = (0..200).filter_map(|n| look.nick(&format!("user{n}")).fg).collect();
@@ -208,7 +208,7 @@ fn nicks_keep_their_colour_and_use_all() {
 }
 
 #[test]
-fn the_256_have_their_values() {
+fn the_256_colours_have_their_values() {
     assert_eq!([16, 21, 196, 231].map(hex), [0x00_0000, 0x00_00ff, 0xff_0000, 0xff_ffff]);
     assert_eq!([232, 243, 255].map(hex), [0x08_0808, 0x76_7676, 0xee_eeee]);
 }

@@ -1,4 +1,4 @@
-//! What the mouse hits.
+//! Mouse input on the screen.
 
 use crossterm::event::MouseButton;
 
@@ -9,21 +9,21 @@ const PRESS: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
 const DRAG: MouseEventKind = MouseEventKind::Drag(MouseButton::Left);
 const RELEASE: MouseEventKind = MouseEventKind::Up(MouseButton::Left);
 
-/// Where a text begins on the screen.
-fn place_of(screen: &mut Screen, wanted: &str) -> (u16, u16) {
+/// Screen position of a text.
+fn place_of(screen: &mut TestScreen, wanted: &str) -> (u16, u16) {
     let text = screen.text();
     let (row, line) = text.lines().enumerate().find(|(_, line)| line.contains(wanted)).expect(wanted);
     let column = width(line.split(wanted).next().expect("its start"));
     (u16::try_from(column).expect("narrow"), u16::try_from(row).expect("low"))
 }
 
-fn screen() -> Screen {
+fn screen() -> TestScreen {
     let mut client = Client::online(&["chat-general", "dev"]);
     for number in 0..60 {
         client.says("chat-general", "alice", &format!("message {number}"));
     }
     client.says("chat-general", "bob", "see https://example.org and 日本 too");
-    Screen::new(client, (120, 40))
+    TestScreen::new(client, (120, 40))
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn the_wheel_scrolls_and_loads() {
 }
 
 #[test]
-fn what_is_dragged_over_is_copied_without_stamps_and_nicks() {
+fn a_selection_is_copied_without_stamps_and_nicks() {
     let mut screen = screen();
     let from = place_of(&mut screen, "59");
     let to = place_of(&mut screen, "too");
@@ -67,7 +67,7 @@ fn what_is_dragged_over_is_copied_without_stamps_and_nicks() {
     screen.mouse(DRAG, (to.0 + 2, to.1));
     let effects = screen.mouse(RELEASE, to);
     assert_eq!(effects, [Effect::Copy("59\nsee https://example.org and 日本 too".to_owned())]);
-    // The other way around, and not beyond the text.
+    // Backwards, and limited to the text.
     screen.mouse(PRESS, (from.0 + 1, from.1));
     screen.mouse(DRAG, (0, from.1));
     assert_eq!(screen.mouse(RELEASE, (0, 0)), [Effect::Copy("message 59".to_owned())]);
@@ -77,7 +77,7 @@ fn what_is_dragged_over_is_copied_without_stamps_and_nicks() {
 }
 
 #[test]
-fn what_is_copied_is_what_was_said_and_not_how_it_is_broken() {
+fn a_copied_text_has_no_breaks_of_rows() {
     let said = "a sentence that is wrapped at one of its spaces, and https://example.org/with/an/address/that/is/broken/where/the/row/is/full";
     let code =
         "fn main() {\n    println!(\"a line of code that is broken as well, where the row is full\");\n}";
@@ -85,10 +85,10 @@ fn what_is_copied_is_what_was_said_and_not_how_it_is_broken() {
         let mut client = Client::online(&["chat"]);
         client.says("chat", "bob", &format!("first: {said}\n```\n{code}\n```\n> quoted"));
         client.says("chat", "you", "the last");
-        let mut screen = Screen::new(client, size);
+        let mut screen = TestScreen::new(client, size);
         let from = place_of(&mut screen, "first:");
         screen.mouse(PRESS, (from.0 + 7, from.1));
-        // The sign behind it is not what was said.
+        // The sign behind a message is not part of its text.
         let (column, row) = place_of(&mut screen, "the last");
         screen.mouse(DRAG, (column + 9, row));
         let copied = format!("{said}\n{code}\nquoted\nthe last");
@@ -100,7 +100,7 @@ fn what_is_copied_is_what_was_said_and_not_how_it_is_broken() {
 }
 
 #[test]
-fn what_lies_over_the_screen_takes_the_mouse() {
+fn an_overlay_takes_the_mouse() {
     let mut screen = screen();
     screen.press(KeyCode::F(2));
     let at = place_of(&mut screen, "dev");
@@ -115,7 +115,7 @@ fn what_lies_over_the_screen_takes_the_mouse() {
 }
 
 #[test]
-fn the_mouse_can_be_the_terminals() {
+fn the_mouse_can_be_left_to_the_terminal() {
     let mut screen = screen();
     assert_eq!(screen.client.alt('m'), [Effect::Mouse(false)]);
     assert_eq!(screen.client.alt('m'), [Effect::Mouse(true)]);

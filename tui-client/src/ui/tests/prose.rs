@@ -1,4 +1,4 @@
-//! What people say, with all that can be in it.
+//! Screens of messages with markup.
 
 use ratatui::style::Modifier;
 use realtime_shared::Timestamp;
@@ -26,12 +26,12 @@ fn talk() -> Client {
 }
 
 #[test]
-fn what_is_said_has_a_small_markdown() {
+fn messages_with_markup() {
     snapshots("markup", talk);
 }
 
-/// The modifiers of the first cell of `wanted`.
-fn look_of(screen: &Screen, wanted: &str) -> Modifier {
+/// Modifiers of the first cell of `wanted`.
+fn look_of(screen: &TestScreen, wanted: &str) -> Modifier {
     let buffer = screen.terminal.backend().buffer();
     for y in 0..buffer.area.height {
         for x in 0..buffer.area.width {
@@ -46,9 +46,9 @@ fn look_of(screen: &Screen, wanted: &str) -> Modifier {
 }
 
 #[test]
-fn looks_say_what_it_is() {
+fn markup_has_its_styles() {
     for theme in [Theme::Auto, Theme::None] {
-        let mut screen = Screen::new(talk(), SIZES[0]);
+        let mut screen = TestScreen::new(talk(), SIZES[0]);
         screen.client.model.theme = theme;
         screen.draw();
         for (text, look) in [
@@ -70,10 +70,10 @@ fn looks_say_what_it_is() {
 }
 
 #[test]
-fn links_lead_to_their_address_where_the_terminal_follows_them() {
+fn links_are_hyperlinks_if_the_terminal_supports_them() {
     let address = "https://example.org/a/rather/long/address";
     for (has_links, expected) in [(true, address.len()), (false, 0)] {
-        let mut screen = Screen::new(talk(), SIZES[1]);
+        let mut screen = TestScreen::new(talk(), SIZES[1]);
         screen.state = ViewState::new(TERMINAL).with_links(has_links);
         screen.draw();
         let cells = &screen.terminal.backend().buffer().content;
@@ -96,7 +96,7 @@ fn links_over_the_screen() {
     });
 }
 
-/// Several days of history, then a day with people at the door.
+/// Several days of history, then a day of joins and leaves.
 fn days() -> Client {
     let mut client = Client::online(&[CHAT]);
     client.pass(60 * DAY);
@@ -132,25 +132,25 @@ fn days() -> Client {
     client
 }
 
-/// In milliseconds.
+/// A day, in milliseconds.
 const DAY: u64 = 86_400_000;
 
 #[test]
-fn days_and_people_at_the_door() {
+fn days_and_presence() {
     snapshots("days", days);
 }
 
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
 
-    /// Debug builds of the view panic where something is written beside its area.
+    /// Debug builds of the view panic on a write outside its area.
     #[test]
     fn any_text_can_be_drawn(text in typed(), width in 1u16..=200, height in 1u16..=40) {
         let mut client = Client::online(&[CHAT]);
         if let Ok(text) = realtime_shared::Text::new(&text) {
             client.says(CHAT, "bob", text.as_str());
         }
-        let mut screen = Screen::new(client, (width, height));
+        let mut screen = TestScreen::new(client, (width, height));
         screen.state = ViewState::new(TERMINAL).with_links(true);
         screen.draw();
         for cell in &screen.terminal.backend().buffer().content {

@@ -1,8 +1,8 @@
-//! Going back and forth, and what is loaded meanwhile.
+//! Scrolling, and loading while scrolled back.
 
 use super::*;
 
-/// 100 messages, each a row.
+/// 100 messages of one row each.
 pub(super) fn long() -> Client {
     let mut client = Client::offline(&["chat"]);
     client.connect();
@@ -14,7 +14,7 @@ pub(super) fn long() -> Client {
     client
 }
 
-/// The numbers of the messages that are visible.
+/// Numbers of the visible messages.
 fn visible(text: &str) -> Vec<u64> {
     text.split_whitespace().filter_map(|word| word.strip_prefix('m')?.parse().ok()).collect()
 }
@@ -22,7 +22,7 @@ fn visible(text: &str) -> Vec<u64> {
 #[test]
 fn a_screen_that_is_scrolled_back() {
     snapshots_of("back", |size| {
-        let mut screen = Screen::new(long(), size);
+        let mut screen = TestScreen::new(long(), size);
         screen.draw();
         screen.press(KeyCode::PageUp);
         screen.draw();
@@ -32,8 +32,8 @@ fn a_screen_that_is_scrolled_back() {
 }
 
 #[test]
-fn scrolled_back_the_view_is_pinned() {
-    let mut screen = Screen::new(long(), (80, 24));
+fn a_scrolled_back_view_does_not_move() {
+    let mut screen = TestScreen::new(long(), (80, 24));
     let end = visible(&screen.text());
     assert_eq!(end.last(), Some(&200));
     screen.press(KeyCode::PageUp);
@@ -50,14 +50,14 @@ fn scrolled_back_the_view_is_pinned() {
     let text = screen.text();
     assert!(text.contains("news") && !text.contains("newer"), "{text}");
     screen.client.says("chat", "alice", "follows");
-    assert!(screen.text().contains("follows"), "at the end the view follows");
+    assert!(screen.text().contains("follows"), "at the end the view follows new messages");
 }
 
 #[test]
-fn keys_that_come_at_once_are_each_followed() {
+fn each_of_several_keys_in_a_frame_scrolls() {
     let keys = [KeyCode::PageUp, KeyCode::PageUp, KeyCode::PageUp, KeyCode::PageDown];
     let scrolled = |is_drawn_between: bool| {
-        let mut screen = Screen::new(long(), (80, 24));
+        let mut screen = TestScreen::new(long(), (80, 24));
         screen.draw();
         for key in keys {
             screen.press(key);
@@ -79,14 +79,14 @@ fn keys_that_come_at_once_are_each_followed() {
 }
 
 #[test]
-fn a_room_that_is_left_at_once_is_scrolled_all_the_same() {
+fn a_room_that_is_switched_away_still_scrolls() {
     let mut client = long();
     client.enter("/join dev");
     for seq in 1..60 {
         client.says("dev", "bob", &format!("m{seq}"));
     }
     client.alt('1');
-    let mut screen = Screen::new(client, (80, 24));
+    let mut screen = TestScreen::new(client, (80, 24));
     screen.draw();
     screen.press(KeyCode::PageUp);
     screen.client.alt('2');
@@ -96,12 +96,12 @@ fn a_room_that_is_left_at_once_is_scrolled_all_the_same() {
 }
 
 #[test]
-fn where_all_fits_into_a_larger_window_nothing_is_below_it() {
+fn a_larger_window_shows_everything_at_the_end() {
     let mut client = Client::online(&["chat"]);
     for seq in 1..=9 {
         client.says("chat", "bob", &format!("m{seq}"));
     }
-    let mut screen = Screen::new(client, (40, 8));
+    let mut screen = TestScreen::new(client, (40, 8));
     screen.draw();
     screen.press(KeyCode::PageUp);
     assert!(!visible(&screen.text()).contains(&9));
@@ -111,8 +111,8 @@ fn where_all_fits_into_a_larger_window_nothing_is_below_it() {
 }
 
 #[test]
-fn older_messages_load_and_the_view_stays() {
-    let mut screen = Screen::new(long(), (80, 24));
+fn loaded_older_messages_do_not_move_the_view() {
+    let mut screen = TestScreen::new(long(), (80, 24));
     screen.text();
     screen.press(KeyCode::Home);
     let top = visible(&screen.text());
@@ -122,19 +122,19 @@ fn older_messages_load_and_the_view_stays() {
         screen.draw();
         screen.state.viewed().map(|viewed| screen.client.input(viewed)).unwrap_or_default()
     };
-    assert!(effects.is_empty(), "asked for already");
+    assert!(effects.is_empty(), "requested already");
     let page: Vec<_> =
         (51..=100).map(|seq| screen.client.message("chat", "bob", &format!("m{seq}"), seq)).collect();
     screen.client.history("chat", &page, true);
-    assert_eq!(visible(&screen.text()).last(), top.last(), "what was read stays where it was");
+    assert_eq!(visible(&screen.text()).last(), top.last(), "the visible messages do not move");
     screen.press(KeyCode::PageUp);
     assert_eq!(visible(&screen.text()).last(), Some(&100));
     assert_eq!(screen.client.model.room().map(|room| room.pane.timeline.last_seq()), Some(Seq::new(200)));
 }
 
 #[test]
-fn own_words_bring_back_to_the_end() {
-    let mut screen = Screen::new(long(), (80, 24));
+fn sending_a_message_scrolls_to_the_end() {
+    let mut screen = TestScreen::new(long(), (80, 24));
     screen.text();
     screen.press(KeyCode::PageUp);
     screen.text();
@@ -144,11 +144,11 @@ fn own_words_bring_back_to_the_end() {
 }
 
 #[test]
-fn each_room_is_scrolled_for_itself() {
+fn each_room_has_its_own_scroll_position() {
     let mut client = long();
     client.enter("/join dev");
     client.alt('1');
-    let mut screen = Screen::new(client, (80, 24));
+    let mut screen = TestScreen::new(client, (80, 24));
     screen.text();
     screen.press(KeyCode::PageUp);
     let page = visible(&screen.text());
@@ -159,13 +159,13 @@ fn each_room_is_scrolled_for_itself() {
 }
 
 #[test]
-fn above_the_oldest_message_stands_whether_there_is_more() {
-    let above = |screen: &mut Screen| screen.text().lines().nth(1).expect("a line").to_owned();
-    let mut screen = Screen::new(long(), (80, 24));
+fn the_note_above_the_oldest_message_names_what_precedes_it() {
+    let above = |screen: &mut TestScreen| screen.text().lines().nth(1).expect("a line").to_owned();
+    let mut screen = TestScreen::new(long(), (80, 24));
     screen.text();
     screen.press(KeyCode::Home);
     screen.draw();
-    assert!(above(&mut screen).contains("loading…"), "on a screen that is full");
+    assert!(above(&mut screen).contains("loading…"), "on a full screen");
     screen.client.server(ServerEvent::Error(realtime_shared::ErrorEvent {
         code: realtime_shared::ErrorCode::Unavailable,
         message: "not now".to_owned(),

@@ -31,7 +31,7 @@ fn each_fault_has_its_exit_code() {
     }
     let elsewhere = server.token_with("alice", &["--room", "other"]);
     let [tail, send] = both(&elsewhere, &server.url());
-    said(&tail, 1, "cannot enter lobby");
+    said(&tail, 1, "cannot join lobby");
     said(&send, 5, "line 1 is not stored");
     server.kill();
     for ended in both(&server.token("alice"), &server.url()) {

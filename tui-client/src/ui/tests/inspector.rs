@@ -1,9 +1,9 @@
-//! The inspector, in its parts.
+//! Screens of the inspector.
 
 use super::*;
 use crate::net::{Direction, Frame, Totals, Traced};
 
-/// A connection that was lost and came back, and what went over it.
+/// A client with a lost and restored connection, and frames in its inspector.
 fn inspected() -> Client {
     let mut client = Client::online(&["chat-general"]);
     for millis in [1, 3, 2, 40, 2, 2, 0, 7, 12, 3] {
@@ -45,12 +45,12 @@ fn inspected() -> Client {
 }
 
 #[test]
-fn frames_with_the_newest_below() {
+fn inspector_of_frames() {
     snapshots("inspector", inspected);
 }
 
 #[test]
-fn a_frame_in_full() {
+fn inspector_of_a_single_frame() {
     snapshots("inspector_frame", || {
         let mut client = inspected();
         for _ in 0..3 {
@@ -62,7 +62,7 @@ fn a_frame_in_full() {
 }
 
 #[test]
-fn how_the_connection_is_and_was() {
+fn inspector_of_the_connection() {
     snapshots("inspector_connection", || {
         let mut client = inspected();
         client.press(KeyCode::Tab);
@@ -71,7 +71,7 @@ fn how_the_connection_is_and_was() {
 }
 
 #[test]
-fn what_the_token_says() {
+fn inspector_of_the_token() {
     snapshots("inspector_token", || {
         let mut client = inspected();
         client.press(KeyCode::BackTab);
@@ -80,7 +80,7 @@ fn what_the_token_says() {
 }
 
 #[test]
-fn each_size_has_some_of_it() {
+fn the_inspector_can_be_drawn_in_every_size() {
     for keys in [&[][..], &[KeyCode::Tab], &[KeyCode::BackTab], &[KeyCode::Up, KeyCode::Enter]] {
         let mut client = inspected();
         for key in keys {
@@ -91,7 +91,7 @@ fn each_size_has_some_of_it() {
 }
 
 #[test]
-fn what_is_chosen_is_in_sight() {
+fn the_chosen_frame_is_visible() {
     let mut client = inspected();
     for number in 7..=100 {
         let text = format!(r#"{{"type":"n{number}"}}"#);
@@ -105,7 +105,7 @@ fn what_is_chosen_is_in_sight() {
         };
         client.net(Event::Traced(Box::new(Traced::Frame(frame))));
     }
-    let mut screen = Screen::new(client, (80, 24));
+    let mut screen = TestScreen::new(client, (80, 24));
     assert!(screen.text().contains(" n100 "));
     screen.press(KeyCode::Home);
     let text = screen.text();
@@ -118,19 +118,19 @@ fn what_is_chosen_is_in_sight() {
 }
 
 #[test]
-fn what_stands_beside_the_frames_is_scrolled_where_it_is_chosen() {
+fn the_facts_scroll_after_tab() {
     let mut client = inspected();
     for attempt in 0..60 {
         client.net(Event::State(crate::net::ConnectionState::Connecting { attempt }));
     }
-    let mut screen = Screen::new(client, SIZES[0]);
-    let is_first = |screen: &mut Screen| screen.text().contains("TOKEN");
+    let mut screen = TestScreen::new(client, SIZES[0]);
+    let is_first = |screen: &mut TestScreen| screen.text().contains("TOKEN");
     screen.press(KeyCode::End);
     assert!(is_first(&mut screen));
     screen.press(KeyCode::Tab);
     screen.press(KeyCode::End);
     assert!(!is_first(&mut screen) && screen.text().contains("20:18:00 connected as you"));
-    assert!(screen.text().contains("join_room"), "the frames stand");
+    assert!(screen.text().contains("join_room"), "the frames do not scroll");
     screen.press(KeyCode::Home);
     assert!(is_first(&mut screen));
 }

@@ -1,38 +1,38 @@
-//! What is told outside of the screen: the bell, a notification of the desktop, the window's title.
+//! Notifications outside of the screen: the bell, desktop notifications, the window's title.
 //!
-//! All texts have been cleaned: there is no control character in them that could end a sequence.
+//! All texts are sanitized: no control character in them can end an escape sequence.
 
 use std::io::{self, Write};
 
 use crate::app::Notification;
 use crate::settings::Notify;
 
-/// Characters of a title.
+/// Longest title, in characters.
 const TITLE_CHARS: usize = 80;
 const END: &str = "\x1b\\";
 
-/// How the terminal takes a notification.
+/// Protocol of desktop notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Desktop {
-    /// OSC 9: one text. iTerm2, kitty, `WezTerm`, Ghostty, Windows Terminal.
+    /// OSC 9, one text: iTerm2, kitty, `WezTerm`, Ghostty, Windows Terminal.
     Osc9,
-    /// OSC 777: title and text. rxvt-unicode, foot.
+    /// OSC 777, title and text: rxvt-unicode, foot.
     Osc777,
-    /// Not at all.
+    /// The terminal has none.
     None,
 }
 
-/// Tells, as the configuration and the terminal have it.
+/// Sends notifications as the configuration and the terminal allow.
 #[derive(Debug)]
-pub(super) struct Teller {
+pub(super) struct Notifier {
     notify: Notify,
     desktop: Desktop,
     has_title: bool,
-    /// The title that the window has.
+    /// The window's current title.
     title: String,
 }
 
-impl Teller {
+impl Notifier {
     pub(super) fn new(notify: Notify, variable: impl Fn(&str) -> Option<String>) -> Self {
         let term = variable("TERM").unwrap_or_default();
         let is_plain = term.is_empty()
@@ -45,7 +45,7 @@ impl Teller {
         Self { has_title: notify.title && !is_plain, notify, desktop, title: String::new() }
     }
 
-    /// Whether the window's title is set, and has to be put back.
+    /// True if the window's title is set and has to be restored.
     pub(super) const fn has_title(&self) -> bool {
         self.has_title
     }
@@ -61,7 +61,7 @@ impl Teller {
         write(&format!("{desktop}{bell}"))
     }
 
-    /// Gives the window this title, where it has another one.
+    /// Sets the window's title if it differs.
     pub(super) fn title(&mut self, title: String) -> io::Result<()> {
         if !self.has_title || title == self.title {
             return Ok(());
@@ -71,7 +71,7 @@ impl Teller {
         write(&format!("\x1b]2;{shown}{END}"))
     }
 
-    /// The window may have another title meanwhile.
+    /// Sets the title again next time, because the window's title is unknown.
     pub(super) fn forget(&mut self) {
         self.title.clear();
     }

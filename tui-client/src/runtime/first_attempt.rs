@@ -1,4 +1,4 @@
-//! What the first try to connect means: to go on, or a line and an exit code before the terminal is taken.
+//! Outcome of the first attempt to connect, decided before the terminal is taken.
 
 use realtime_shared::Verdict;
 
@@ -6,17 +6,17 @@ use super::outcome::Outcome;
 use crate::net::{ConnectionState, Disconnect};
 use crate::sanitize;
 
-/// What the first try to connect means.
-pub(crate) enum First {
+/// Outcome of the first attempt to connect: start, or end with a line and an exit code.
+pub(crate) enum FirstAttempt {
     Undecided,
     Go,
     End(Outcome),
 }
 
-pub(crate) fn verdict(state: &ConnectionState, url: &str) -> First {
+pub(crate) fn verdict(state: &ConnectionState, url: &str) -> FirstAttempt {
     let (reason, is_final) = match state {
-        ConnectionState::Connecting { .. } => return First::Undecided,
-        ConnectionState::Connected { .. } => return First::Go,
+        ConnectionState::Connecting { .. } => return FirstAttempt::Undecided,
+        ConnectionState::Connected { .. } => return FirstAttempt::Go,
         ConnectionState::Waiting { reason, .. } => (reason, false),
         ConnectionState::Stopped { reason } => (reason, true),
     };
@@ -28,16 +28,16 @@ pub(crate) fn verdict(state: &ConnectionState, url: &str) -> First {
     let is_absent = matches!(reason, Disconnect::Unreachable(_) | Disconnect::Silent);
     let line = |advice: &str| sanitize::line(&format!("{url}: {reason}; {advice}")).to_string();
     if rejects {
-        First::End(Outcome::Rejected(line(
+        FirstAttempt::End(Outcome::Rejected(line(
             "get another token, for example from `realtime-server token --user you`",
         )))
     } else if is_absent && url.starts_with("wss:") {
-        First::End(Outcome::Unreachable(line("is a proxy that speaks TLS there, before a realtime server?")))
+        FirstAttempt::End(Outcome::Unreachable(line("does a TLS proxy for a realtime server listen there?")))
     } else if is_absent {
-        First::End(Outcome::Unreachable(line("is `realtime-server serve` running there?")))
+        FirstAttempt::End(Outcome::Unreachable(line("is `realtime-server serve` running there?")))
     } else if is_final {
-        First::End(Outcome::Unreachable(line("is this the address of a realtime server?")))
+        FirstAttempt::End(Outcome::Unreachable(line("is this the address of a realtime server?")))
     } else {
-        First::Go
+        FirstAttempt::Go
     }
 }

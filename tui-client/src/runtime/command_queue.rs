@@ -1,11 +1,11 @@
-//! Commands for the network: from effects into its queue.
+//! Moves commands from effects into the network's queue.
 
 use std::collections::VecDeque;
 
 use crate::app::Effect;
 use crate::net::{Command, Handle, TrySendError};
 
-/// Commands among the effects.
+/// The commands among the effects.
 pub(super) fn commands(effects: Vec<Effect>) -> impl Iterator<Item = Command> {
     effects.into_iter().filter_map(|effect| match effect {
         Effect::Net(command) => Some(command),
@@ -13,7 +13,7 @@ pub(super) fn commands(effects: Vec<Effect>) -> impl Iterator<Item = Command> {
     })
 }
 
-/// Sends what the network takes. False: the network task has ended.
+/// Sends as many commands as the network takes. False: the network task has ended.
 pub(super) fn flush(handle: &Handle, commands: &mut VecDeque<Command>) -> bool {
     while let Some(command) = commands.pop_front() {
         match handle.try_send(command) {

@@ -1,4 +1,4 @@
-//! Whatever is pressed, and whatever comes, in whatever order: the screen keeps its shape, and what is known agrees.
+//! Property: any sequence of input and events leaves the screen and the model intact.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use crossterm::event::{KeyEvent, MouseButton};
 use proptest::prelude::*;
 use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Resync, SystemEvent};
 
-use super::any::check_cells;
+use super::random_text::check_cells;
 use super::*;
 use crate::app::testing::at;
 use crate::app::{Chord, GROUPS, Input};
@@ -26,9 +26,9 @@ const TEXTS: [&str; 8] = [
     "> quote",
 ];
 
-/// Something happens. Numbers choose from what there is then.
+/// A random event. Its numbers choose among the current options.
 #[derive(Debug, Clone)]
-enum Step {
+enum MonkeyStep {
     Key(usize),
     Type(char),
     Paste(usize),
@@ -40,7 +40,7 @@ enum Step {
     Says(usize, usize, usize),
     Comes(usize, usize, bool),
     Types(usize, usize, bool),
-    /// A message of ours comes back, or is refused, or put off.
+    /// One of the user's messages is stored, refused, or put off.
     Answer(usize, u8),
     Page(usize, u64, u8, bool),
     Lose,
@@ -51,7 +51,7 @@ enum Step {
     Skip(usize, u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = MonkeyStep> {
     let room = 0..ROOMS.len();
     let nick = 0..NICKS.len();
     let text = 0..TEXTS.len();
@@ -63,33 +63,33 @@ fn step() -> impl Strategy<Value = Step> {
         Just(MouseEventKind::ScrollDown),
     ];
     prop_oneof![
-        8 => any::<usize>().prop_map(Step::Key),
-        4 => prop::sample::select(vec!['a', 'n', 'N', 'e', ' ', ':', '/', '@', '日', '\u{301}', 'X']).prop_map(Step::Type),
-        1 => text.clone().prop_map(Step::Paste),
-        3 => (button, 0..130_u16, 0..45_u16).prop_map(|(kind, x, y)| Step::Mouse(kind, x, y)),
-        1 => (1..130_u16, 1..45_u16).prop_map(|(width, height)| Step::Size(width, height)),
-        1 => any::<bool>().prop_map(Step::Focus),
-        1 => (1..20_000_u64).prop_map(Step::Pass),
-        1 => text.clone().prop_map(Step::Edited),
-        5 => (room.clone(), nick.clone(), text).prop_map(|(room, nick, text)| Step::Says(room, nick, text)),
-        1 => (room.clone(), nick.clone(), any::<bool>()).prop_map(|(room, nick, is)| Step::Comes(room, nick, is)),
-        1 => (room.clone(), nick, any::<bool>()).prop_map(|(room, nick, is)| Step::Types(room, nick, is)),
-        3 => (any::<usize>(), 0..5_u8).prop_map(|(which, how)| Step::Answer(which, how)),
+        8 => any::<usize>().prop_map(MonkeyStep::Key),
+        4 => prop::sample::select(vec!['a', 'n', 'N', 'e', ' ', ':', '/', '@', '日', '\u{301}', 'X']).prop_map(MonkeyStep::Type),
+        1 => text.clone().prop_map(MonkeyStep::Paste),
+        3 => (button, 0..130_u16, 0..45_u16).prop_map(|(kind, x, y)| MonkeyStep::Mouse(kind, x, y)),
+        1 => (1..130_u16, 1..45_u16).prop_map(|(width, height)| MonkeyStep::Size(width, height)),
+        1 => any::<bool>().prop_map(MonkeyStep::Focus),
+        1 => (1..20_000_u64).prop_map(MonkeyStep::Pass),
+        1 => text.clone().prop_map(MonkeyStep::Edited),
+        5 => (room.clone(), nick.clone(), text).prop_map(|(room, nick, text)| MonkeyStep::Says(room, nick, text)),
+        1 => (room.clone(), nick.clone(), any::<bool>()).prop_map(|(room, nick, is)| MonkeyStep::Comes(room, nick, is)),
+        1 => (room.clone(), nick, any::<bool>()).prop_map(|(room, nick, is)| MonkeyStep::Types(room, nick, is)),
+        3 => (any::<usize>(), 0..5_u8).prop_map(|(which, how)| MonkeyStep::Answer(which, how)),
         2 => (room.clone(), 0..60_u64, 0..30_u8, any::<bool>())
-            .prop_map(|(room, from, count, more)| Step::Page(room, from, count, more)),
-        1 => Just(Step::Lose),
-        1 => (0..4_u8).prop_map(Step::Connect),
-        1 => (room.clone(), 0..60_u64, any::<bool>()).prop_map(|(room, seq, is)| Step::Resync(room, seq, is)),
-        1 => Just(Step::Lists),
-        1 => (room.clone(), any::<bool>()).prop_map(|(room, is_temporary)| Step::Error(room, is_temporary)),
-        1 => (room, 1..40_u64).prop_map(|(room, count)| Step::Skip(room, count)),
+            .prop_map(|(room, from, count, more)| MonkeyStep::Page(room, from, count, more)),
+        1 => Just(MonkeyStep::Lose),
+        1 => (0..4_u8).prop_map(MonkeyStep::Connect),
+        1 => (room.clone(), 0..60_u64, any::<bool>()).prop_map(|(room, seq, is)| MonkeyStep::Resync(room, seq, is)),
+        1 => Just(MonkeyStep::Lists),
+        1 => (room.clone(), any::<bool>()).prop_map(|(room, is_temporary)| MonkeyStep::Error(room, is_temporary)),
+        1 => (room, 1..40_u64).prop_map(|(room, count)| MonkeyStep::Skip(room, count)),
     ]
 }
 
 struct Monkey {
-    screen: Screen,
+    screen: TestScreen,
     keys: Vec<KeyEvent>,
-    /// What was sent and has no end.
+    /// Messages that were sent and are not completed.
     open: Vec<(&'static str, ClientMsgId, String)>,
     closed: HashSet<ClientMsgId>,
     is_over: bool,
@@ -100,7 +100,7 @@ impl Monkey {
         let bindings = GROUPS.iter().flat_map(|(_, rows)| *rows).flat_map(|row| row.bindings);
         let keys = bindings.flat_map(|binding| binding.keys);
         let keys = keys.map(|key| key.parse::<Chord>().expect("a key").event()).collect();
-        let mut screen = Screen::new(Client::online(&ROOMS), (120, 40));
+        let mut screen = TestScreen::new(Client::online(&ROOMS), (120, 40));
         screen.draw();
         Self { screen, keys, open: Vec::new(), closed: HashSet::new(), is_over: false }
     }
@@ -139,44 +139,44 @@ impl Monkey {
         self.closed.insert(id.clone());
     }
 
-    /// What was refused is taken back without the network.
-    fn close_what_is_a_draft(&mut self) {
+    /// A refused message that becomes a draft needs no answer of the network.
+    fn close_drafts(&mut self) {
         let client = &self.screen.client;
         let is_out =
             |id: &ClientMsgId| client.model.rooms.iter().any(|room| room.pane.timeline.is_outgoing(id));
         self.open.retain(|(_, id, text)| is_out(id) || !client.draft().contains(text));
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &MonkeyStep) {
         match *step {
-            Step::Key(which) => {
+            MonkeyStep::Key(which) => {
                 let key = self.keys[which % self.keys.len()];
                 self.screen.state.deselect();
                 self.input(Input::Key(key));
-                self.close_what_is_a_draft();
+                self.close_drafts();
             }
-            Step::Type(c) => {
+            MonkeyStep::Type(c) => {
                 let effects = self.screen.client.press(KeyCode::Char(c));
                 self.run(effects);
             }
-            Step::Paste(text) => self.input(Input::Paste(TEXTS[text].to_owned())),
-            Step::Mouse(kind, column, row) => {
+            MonkeyStep::Paste(text) => self.input(Input::Paste(TEXTS[text].to_owned())),
+            MonkeyStep::Mouse(kind, column, row) => {
                 let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
                 if let Some(input) = self.screen.state.mouse(&self.screen.client.model, event) {
                     self.input(input);
                 }
             }
-            Step::Size(width, height) => {
+            MonkeyStep::Size(width, height) => {
                 self.screen.terminal.backend_mut().resize(width, height);
                 self.input(Input::Resize);
             }
-            Step::Focus(focused) => self.input(Input::Focus(focused)),
-            Step::Pass(millis) => {
+            MonkeyStep::Focus(focused) => self.input(Input::Focus(focused)),
+            MonkeyStep::Pass(millis) => {
                 let effects = self.screen.client.pass(millis);
                 self.run(effects);
             }
-            Step::Edited(text) => self.input(Input::Edited(Ok(TEXTS[text].to_owned()))),
-            Step::Answer(which, how) => self.answer(which, how),
+            MonkeyStep::Edited(text) => self.input(Input::Edited(Ok(TEXTS[text].to_owned()))),
+            MonkeyStep::Answer(which, how) => self.answer(which, how),
             ref told => self.tell(told),
         }
     }
@@ -196,33 +196,33 @@ impl Monkey {
         }
     }
 
-    fn tell(&mut self, step: &Step) {
+    fn tell(&mut self, step: &MonkeyStep) {
         let client = &mut self.screen.client;
         let effects = match *step {
-            Step::Says(room, nick, text) => client.hears(ROOMS[room], NICKS[nick], TEXTS[text]),
-            Step::Comes(room, nick, true) => {
+            MonkeyStep::Says(room, nick, text) => client.hears(ROOMS[room], NICKS[nick], TEXTS[text]),
+            MonkeyStep::Comes(room, nick, true) => {
                 client.comes(ROOMS[room], NICKS[nick]);
                 Vec::new()
             }
-            Step::Comes(room, nick, false) => {
+            MonkeyStep::Comes(room, nick, false) => {
                 client.goes(ROOMS[room], NICKS[nick]);
                 Vec::new()
             }
-            Step::Types(room, nick, is_typing) => {
+            MonkeyStep::Types(room, nick, is_typing) => {
                 client.types(ROOMS[room], NICKS[nick], is_typing);
                 Vec::new()
             }
-            Step::Page(room, from, count, has_more) => {
+            MonkeyStep::Page(room, from, count, has_more) => {
                 let messages: Vec<_> = (from + 1..=from + u64::from(count))
                     .map(|seq| client.message(ROOMS[room], "bob", TEXTS[room], seq))
                     .collect();
                 client.loads(ROOMS[room], &messages, has_more)
             }
-            Step::Lose => {
+            MonkeyStep::Lose => {
                 client.lose(Duration::from_secs(3));
                 Vec::new()
             }
-            Step::Connect(how) => {
+            MonkeyStep::Connect(how) => {
                 client.connect();
                 let recovery = match how {
                     0 => None,
@@ -233,7 +233,7 @@ impl Monkey {
                 let offline = recovery.map(|_| Duration::from_secs(12));
                 ROOMS.iter().flat_map(|room| client.joined(room, recovery, offline)).collect()
             }
-            Step::Resync(room, seq, is_reset) => {
+            MonkeyStep::Resync(room, seq, is_reset) => {
                 let recovery = if is_reset {
                     Recovery::Reset { replayed: 0 }
                 } else {
@@ -246,11 +246,11 @@ impl Monkey {
                     recovery,
                 })))
             }
-            Step::Lists => {
+            MonkeyStep::Lists => {
                 client.lists(&["dev", "elsewhere", "日本"], true);
                 Vec::new()
             }
-            Step::Error(room, temporary) => client.server(ServerEvent::Error(ErrorEvent {
+            MonkeyStep::Error(room, temporary) => client.server(ServerEvent::Error(ErrorEvent {
                 code: ErrorCode::Unavailable,
                 message: "not now".to_owned(),
                 temporary,
@@ -258,7 +258,7 @@ impl Monkey {
                 client_msg_id: None,
                 retry_after_ms: None,
             })),
-            Step::Skip(room, count) => {
+            MonkeyStep::Skip(room, count) => {
                 client.skip(ROOMS[room], count);
                 Vec::new()
             }
@@ -281,7 +281,7 @@ impl Monkey {
         for room in &model.rooms {
             let timeline = &room.pane.timeline;
             let keys: Vec<_> = (0..timeline.len()).filter_map(|at| Some(timeline.get(at)?.key())).collect();
-            prop_assert!(keys.is_sorted_by(|a, b| a < b), "in their order, each once: {keys:?}");
+            prop_assert!(keys.is_sorted_by(|a, b| a < b), "ordered and unique: {keys:?}");
             prop_assert!(keys.iter().enumerate().all(|(at, key)| timeline.index_of(*key) == at));
             prop_assert!(room.reading.mentions <= room.reading.unread);
             prop_assert_eq!(
@@ -307,7 +307,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn nothing_that_happens_breaks_it(steps in prop::collection::vec(step(), 1..80)) {
+    fn no_sequence_of_events_breaks_the_screen(steps in prop::collection::vec(step(), 1..80)) {
         let mut monkey = Monkey::new();
         for step in &steps {
             monkey.step(step);

@@ -1,5 +1,7 @@
-//! When the marks of what was read are saved: soon after one changes, not more often than every few seconds, and at the
-//! end. No timer runs while nothing changed. The work is done on another thread, so that no key waits for a disk.
+//! Saves read marks in the background.
+//!
+//! A change is saved soon, but not more often than every few seconds, and at the end. No timer runs without a change.
+//! Another thread does the work, so that no key waits for a disk.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -11,54 +13,54 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::ReadMark;
 use crate::net::{ConnectionState, Event};
-use crate::state::{Fault, Place, Save, Store};
+use crate::state::{Save, StateFault, StateLocation, Store};
 
-/// Between two times that the marks are saved: in a room that is looked at, each message changes one.
+/// Shortest time between two saves. In a visible room each message changes a mark.
 const EVERY: Duration = Duration::from_secs(5);
-/// From a change to when it is saved, at the least: what changes together is saved together.
+/// Delay from the first change to the save, so that changes of one moment share a save.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Saves marks.
-pub(super) struct Keeper {
-    /// None where nothing is kept.
+/// Saves read marks.
+pub(super) struct MarkSaver {
+    /// `None` if nothing is kept.
     store: Option<Store>,
     saved: Option<Instant>,
     due: Option<Instant>,
     job: Option<JoinHandle<Saved>>,
-    /// Whether the user was told that nothing can be saved.
+    /// The user has been told that saving fails.
     has_failed: bool,
 }
 
-/// What was saved, and what came of it.
-type Saved = (Save, Result<Option<Fault>, Fault>);
+/// A save and its result.
+type Saved = (Save, Result<Option<StateFault>, StateFault>);
 
-/// What is known at the start.
-pub(super) struct Opened {
-    pub(super) keeper: Keeper,
-    /// How far each room was read.
+/// State at the start.
+pub(super) struct OpenedMarks {
+    pub(super) mark_saver: MarkSaver,
+    /// Read position of each room.
     pub(super) positions: HashMap<RoomName, Position>,
-    /// What the user should know.
+    /// Sentence for the user.
     pub(super) warning: Option<String>,
 }
 
-impl Keeper {
-    /// Reads what is kept at `place`, where something is to be kept.
-    pub(super) fn open(place: Option<Place>) -> Opened {
-        let opened = place.map(Store::open);
+impl MarkSaver {
+    /// Reads the marks of `location`, if marks are kept.
+    pub(super) fn open(location: Option<StateLocation>) -> OpenedMarks {
+        let opened = location.map(Store::open);
         let (store, positions, fault) =
             opened.map_or_else(Default::default, |opened| (opened.store, opened.positions, opened.fault));
-        let keeper = Self { store, saved: None, due: None, job: None, has_failed: false };
-        Opened { keeper, positions, warning: fault.map(|fault| fault.to_string()) }
+        let mark_saver = Self { store, saved: None, due: None, job: None, has_failed: false };
+        OpenedMarks { mark_saver, positions, warning: fault.map(|fault| fault.to_string()) }
     }
 
-    /// Takes the user from an event of the network. The marks of another user than expected are not kept.
+    /// Takes the user from a network event. Stops keeping marks if it is another user than expected.
     pub(super) fn note_user(&mut self, event: &Event) {
         if let Event::State(ConnectionState::Connected { user_id, .. }) = event {
             self.store.take_if(|store| store.user() != user_id);
         }
     }
 
-    /// Notes how far a room is read.
+    /// Notes the read position of a room.
     pub(super) fn note(&mut self, room: RoomName, mark: ReadMark, now: Timestamp) {
         if let Some(store) = &mut self.store {
             store.note(room, mark.position, mark.anew, now);
@@ -68,8 +70,7 @@ impl Keeper {
         }
     }
 
-    /// Saves when it is time to, over and over, until there is something that the user should know. May be dropped
-    /// before it is done: nothing is lost.
+    /// Saves whenever it is due, until there is a fault to show the user. Cancel safe: no mark is lost.
     pub(super) async fn work(&mut self) -> String {
         loop {
             let saved = match (&mut self.job, self.due) {
@@ -88,7 +89,7 @@ impl Keeper {
         }
     }
 
-    /// Saves what is not saved yet. What goes wrong now, nobody is there to read.
+    /// Saves the remaining marks. Nobody is left to read a fault.
     pub(super) async fn finish(mut self) {
         if let Some(job) = self.job.take()
             && let Ok(saved) = job.await
@@ -112,8 +113,8 @@ impl Keeper {
         });
     }
 
-    /// What the user should know of it. What failed is tried again with the next change, and is told once.
-    fn saved(&mut self, (save, result): Saved) -> Option<Fault> {
+    /// The fault to show the user. A failed save is repeated with the next change, and shown once.
+    fn saved(&mut self, (save, result): Saved) -> Option<StateFault> {
         match result {
             Ok(fault) => {
                 self.has_failed = false;
@@ -141,25 +142,29 @@ mod tests {
         RoomName::new("lobby").expect("a name")
     }
 
-    fn place(directory: &std::path::Path) -> Place {
+    fn location(directory: &std::path::Path) -> StateLocation {
         let user = UserId::new("alice").expect("a user id");
-        Place { directory: directory.to_owned(), server: "ws://chat.example/ws".to_owned(), user }
+        StateLocation { directory: directory.to_owned(), server: "ws://chat.example/ws".to_owned(), user }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn marks_that_could_not_be_saved_are_saved_later() {
+    async fn marks_of_a_failed_save_are_saved_later() {
         let home = tempfile::tempdir().expect("a directory");
         let directory = home.path().join("state");
-        let mut keeper = Keeper::open(Some(place(&directory))).keeper;
-        // A file in place of the directory: nothing can be saved.
+        let mut mark_saver = MarkSaver::open(Some(location(&directory))).mark_saver;
+        // A file in place of the directory makes each save fail.
         fs::write(&directory, "").expect("written");
         let epoch = Epoch::new("e").expect("an epoch");
         let position = Position::At { epoch, seq: Seq::new(7), id: EntryId::from_u128(7) };
-        keeper.note(room(), ReadMark { position: position.clone(), anew: false }, Timestamp::from_millis(1));
-        let warning = keeper.work().await;
+        mark_saver.note(
+            room(),
+            ReadMark { position: position.clone(), anew: false },
+            Timestamp::from_millis(1),
+        );
+        let warning = mark_saver.work().await;
         assert!(warning.contains("unread positions are not kept"), "{warning}");
         fs::remove_file(&directory).expect("removed");
-        keeper.finish().await;
-        assert_eq!(Keeper::open(Some(place(&directory))).positions.get(&room()), Some(&position));
+        mark_saver.finish().await;
+        assert_eq!(MarkSaver::open(Some(location(&directory))).positions.get(&room()), Some(&position));
     }
 }

@@ -1,4 +1,4 @@
-//! Screens with their styles, in each theme; and that nothing but ASCII is drawn where nothing else is to be.
+//! Screens with their styles, in each theme, and in ASCII.
 
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
@@ -9,8 +9,8 @@ use crate::terminal::Ground;
 const DARK: Capabilities =
     Capabilities { depth: Depth::Indexed, ground: Some(Ground::Dark), has_signs: true };
 
-/// The screen with what changes in its looks: `«113 bold»` before the first cell of that look. Spaces have none, but
-/// where they can be seen.
+/// The screen with changes of style: `«113 bold»` before the first cell of a style. A space has no style unless it is
+/// visible.
 fn styled(buffer: &Buffer) -> String {
     let mut lines = String::new();
     for y in 0..buffer.area.height {
@@ -35,7 +35,7 @@ fn styled(buffer: &Buffer) -> String {
     lines
 }
 
-/// The styles of each row: from which column on, and how many cells. Rows and columns count from 0.
+/// Styles of each row: first column and number of cells. Rows and columns count from 0.
 pub(super) fn styles(buffer: &Buffer) -> String {
     let mut rows = Vec::new();
     for y in 0..buffer.area.height {
@@ -58,12 +58,12 @@ pub(super) fn styles(buffer: &Buffer) -> String {
     rows.concat()
 }
 
-/// What can be seen in a space.
+/// Modifiers that are visible on a space.
 const VISIBLE: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED);
 
-/// The colour by its number or its value, and the modifiers; nothing where it is the terminal's own.
+/// Colour by number or value, and modifiers; empty for the default style.
 fn look(cell: &Cell) -> String {
-    assert_eq!(cell.bg, Color::Reset, "the background is the terminal's");
+    assert_eq!(cell.bg, Color::Reset, "a theme sets no background");
     let color = match cell.fg {
         Color::Reset => None,
         Color::Indexed(index) => Some(index.to_string()),
@@ -80,7 +80,7 @@ fn look(cell: &Cell) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// As much as can be on one screen: all sorts of text, of signs, of states.
+/// A busy screen: all kinds of texts, signs and states.
 fn busy() -> Client {
     let mut client = lively();
     let chat = "chat-general";
@@ -93,8 +93,8 @@ fn busy() -> Client {
     client
 }
 
-fn in_theme(client: Client, size: (u16, u16), theme: Theme, capabilities: Capabilities) -> Screen {
-    let mut screen = Screen::new(client, size);
+fn in_theme(client: Client, size: (u16, u16), theme: Theme, capabilities: Capabilities) -> TestScreen {
+    let mut screen = TestScreen::new(client, size);
     screen.state = ViewState::new(capabilities);
     screen.client.model.theme = theme;
     screen.draw();
@@ -136,7 +136,7 @@ fn themes_over_the_screen() {
     });
 }
 
-/// What others say is in ASCII here, so all that is not is the client's own.
+/// A client with ASCII messages only, so that all other characters are the client's own.
 fn plain() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
     let chat = "chat-general";
@@ -163,7 +163,7 @@ fn plain() -> Client {
     client
 }
 
-/// Screens that have all signs between them.
+/// Screens that contain all signs together.
 fn plain_screens() -> Vec<Client> {
     let press = |key: KeyCode| {
         let mut client = plain();
@@ -214,13 +214,13 @@ fn plain_screens() -> Vec<Client> {
         stopped,
         lobby,
         Client::offline(&["chat-general"]),
-        behind(),
+        after_an_absence(),
         scrolling::long(),
     ]
 }
 
 #[test]
-fn nothing_but_ascii_is_drawn_where_nothing_else_is_to_be() {
+fn only_ascii_is_drawn_with_the_ascii_option() {
     let capabilities = Capabilities { has_signs: false, ..DARK };
     for (index, size) in
         plain_screens().iter().enumerate().flat_map(|(index, _)| SIZES.map(|size| (index, size)))
@@ -235,9 +235,9 @@ fn nothing_but_ascii_is_drawn_where_nothing_else_is_to_be() {
     }
 }
 
-/// Signs are asked of the look, so that `--ascii` has all of them. In tests and in comments they may stand.
+/// Signs come from the look, so that `--ascii` covers all of them. Tests and comments may contain them.
 #[test]
-fn no_pane_has_a_sign_of_its_own() {
+fn panes_contain_no_signs_beyond_ascii() {
     let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/ui")).expect("sources");
     for path in sources.map(|entry| entry.expect("a file").path()).filter(|path| path.is_file()) {
         let source = std::fs::read_to_string(&path).expect("a source");

@@ -1,46 +1,46 @@
-//! Asking the terminal whether it is light or dark.
+//! Query for the terminal's background.
 //!
 //! ```text
-//!  asked:     ESC ] 11 ; ? BEL                        what the background is (OSC 11)
-//!  answered:  ESC ] 11 ; rgb:1e1e/1e1e/1e1e BEL       by most; also with ESC \ at its end
+//!  query:   ESC ] 11 ; ? BEL                        OSC 11
+//!  answer:  ESC ] 11 ; rgb:1e1e/1e1e/1e1e BEL       some terminals end it with ESC \
 //! ```
 //!
-//! The answer comes among what is typed, after a round trip or never; who reads the keys takes it out of them. Nothing
+//! The answer arrives among typed keys after a round trip, or never. The reader of the keys takes it out. Nothing
 //! waits for it.
 
 use std::io::{self, Write};
 
 use super::capabilities::{Depth, Ground};
 
-const QUESTION: &[u8] = b"\x1b]11;?\x07";
+const QUERY: &[u8] = b"\x1b]11;?\x07";
 
-/// Whether a terminal of this name answers, and has use for the answer. Not asked are those that are known to show the
-/// question or to swallow it: the console of Linux, GNU Screen, Emacs.
+/// True if a terminal of this name answers and the answer matters. Terminals that show or swallow the query are
+/// excluded: the Linux console, GNU Screen, Emacs.
 #[must_use]
-pub fn can_be_asked(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> bool {
+pub fn answers_background_query(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();
     let is_tmux = variable("TMUX").is_some_and(|socket| !socket.is_empty());
     let is_silent = term == "linux" || term.starts_with("eterm") || (term.starts_with("screen") && !is_tmux);
     depth != Depth::Two && !is_silent
 }
 
-/// Asks the terminal on standard output. It has to be in raw mode, or else it shows its own answer.
-pub fn ask() -> io::Result<()> {
+/// Sends the query to standard output. In raw mode only, or else the terminal echoes its answer.
+pub fn query_background() -> io::Result<()> {
     let mut out = io::stdout();
-    out.write_all(QUESTION)?;
+    out.write_all(QUERY)?;
     out.flush()
 }
 
-/// The background that is told: `rgb:` or `rgba:` and parts of one to four hexadecimal digits.
+/// Background of an answer: `rgb:` or `rgba:` and components of one to four hexadecimal digits.
 #[must_use]
-pub fn background(color: &str) -> Option<Ground> {
+pub fn parse_background(color: &str) -> Option<Ground> {
     let parts = color.strip_prefix("rgba:").or_else(|| color.strip_prefix("rgb:"))?;
     let mut parts = parts.split('/').map(part);
     let rgb = [parts.next()??, parts.next()??, parts.next()??];
     Some(Ground::of(rgb))
 }
 
-/// A part of the colour, from 0 to 1.
+/// A component of the colour, from 0 to 1.
 fn part(digits: &str) -> Option<f64> {
     let most = match digits.len() {
         1 => 0xf,
@@ -58,9 +58,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_does_not_answer_is_not_asked() {
+    fn terminals_known_not_to_answer_are_not_queried() {
         let can = |term: &str, tmux: &str| {
-            can_be_asked(Depth::Sixteen, |name| match name {
+            answers_background_query(Depth::Sixteen, |name| match name {
                 "TERM" => Some(term.to_owned()),
                 "TMUX" => Some(tmux.to_owned()),
                 _ => None,
@@ -68,11 +68,11 @@ mod tests {
         };
         assert!(can("xterm", "") && can("tmux-256color", "/tmp/t") && can("screen-256color", "/tmp/t"));
         assert!(!can("linux", "") && !can("screen-256color", "") && !can("eterm-color", ""));
-        assert!(!can_be_asked(Depth::Two, |_| Some("vt220".to_owned())));
+        assert!(!answers_background_query(Depth::Two, |_| Some("vt220".to_owned())));
     }
 
     #[test]
-    fn terminals_tell_colours_in_several_ways() {
+    fn answers_in_all_colour_formats_are_parsed() {
         for (color, ground) in [
             ("rgb:1e1e/1e1e/1e1e", Some(Ground::Dark)),
             ("rgb:ffff/ffff/ffff", Some(Ground::Light)),
@@ -84,7 +84,7 @@ mod tests {
             ("rgb:00000/0/0", None),
             ("", None),
         ] {
-            assert_eq!(background(color), ground, "{color:?}");
+            assert_eq!(parse_background(color), ground, "{color:?}");
         }
     }
 }

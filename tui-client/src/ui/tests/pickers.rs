@@ -1,11 +1,11 @@
-//! What is looked for, over the screen.
+//! Screens of the pickers: rooms, the palette, and completion.
 
 use ratatui::style::Modifier;
 
 use super::*;
 
 #[test]
-fn rooms_to_choose_from() {
+fn room_switcher() {
     snapshots("rooms", || {
         let mut client = lively();
         client.ctrl('k');
@@ -16,7 +16,7 @@ fn rooms_to_choose_from() {
 }
 
 #[test]
-fn rooms_that_were_found() {
+fn room_switcher_with_a_query() {
     snapshots("rooms_found", || {
         let mut client = lively();
         client.ctrl('k');
@@ -27,12 +27,12 @@ fn rooms_that_were_found() {
 }
 
 #[test]
-fn the_cursor_is_where_one_writes() {
+fn the_cursor_is_in_the_query() {
     for (letters, column) in [(0, 3), (10, 13), (100, 29)] {
         let mut client = Client::online(&["chat"]);
         client.ctrl('k');
         client.write(&"x".repeat(letters));
-        let mut screen = Screen::new(client, SIZES[2]);
+        let mut screen = TestScreen::new(client, SIZES[2]);
         screen.draw();
         let position = screen.terminal.get_cursor_position().expect("a cursor");
         assert_eq!((position.x, position.y), (column, 1), "{letters} letters");
@@ -40,21 +40,21 @@ fn the_cursor_is_where_one_writes() {
 }
 
 #[test]
-fn the_chosen_room_is_in_sight() {
+fn the_chosen_room_is_visible() {
     let names: Vec<String> = (0..50).map(|number| format!("room-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut client = Client::online(&["chat"]);
     client.ctrl('k');
     client.lists(&names, false);
     client.press(KeyCode::End);
-    let mut screen = Screen::new(client, SIZES[2]);
+    let mut screen = TestScreen::new(client, SIZES[2]);
     assert!(screen.text().contains("room-49"));
     screen.press(KeyCode::Home);
     assert!(screen.text().contains("▸ chat"));
 }
 
 #[test]
-fn commands_and_actions() {
+fn palette_of_commands_and_actions() {
     snapshots("palette", || {
         let mut client = lively();
         client.ctrl('p');
@@ -63,7 +63,7 @@ fn commands_and_actions() {
 }
 
 #[test]
-fn commands_and_actions_that_were_found() {
+fn palette_with_a_query() {
     snapshots("palette_found", || {
         let mut client = lively();
         client.model.keymap.remap("next_room", &["Ctrl-N"]).expect("an action");
@@ -83,7 +83,7 @@ fn the_palette_can_be_drawn_in_every_size() {
 }
 
 #[test]
-fn what_a_word_may_become() {
+fn candidates_of_a_completion() {
     snapshots("completion", || {
         let mut client = lively();
         for _ in 0..2 {
@@ -98,12 +98,12 @@ fn what_a_word_may_become() {
 }
 
 #[test]
-fn a_few_candidates_and_no_number() {
+fn few_candidates_have_no_number() {
     let mut client = Client::online(&["chat"]);
     client.comes("chat", "carl");
     client.write("ca");
     client.press(KeyCode::Tab);
-    let mut screen = Screen::new(client, SIZES[2]);
+    let mut screen = TestScreen::new(client, SIZES[2]);
     let text = screen.text();
     assert!(text.contains("carl  carol\n"), "{text}");
     let chosen = |x: u16| screen.terminal.backend().buffer()[(x, 8)].modifier.contains(Modifier::REVERSED);

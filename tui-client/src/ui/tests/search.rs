@@ -1,4 +1,4 @@
-//! A search in a room, on the screen: what is marked, where it leads, and that one comes back.
+//! Search on the screen: marks of matches, moves to them, and the return.
 
 use ratatui::buffer::Cell;
 use ratatui::style::Modifier;
@@ -6,7 +6,7 @@ use ratatui::style::Modifier;
 use super::scrolling::long;
 use super::*;
 
-impl Screen {
+impl TestScreen {
     fn ctrl(&mut self, c: char) {
         let effects = self.client.ctrl(c);
         self.run(effects);
@@ -26,7 +26,7 @@ impl Screen {
         self.draw();
     }
 
-    /// The letters that are underlined, and reversed or not.
+    /// Underlined letters, either reversed or not.
     fn marked(&self, is_current: bool) -> String {
         let is_marked = |cell: &&Cell| {
             let is = |modifier| cell.modifier.contains(modifier);
@@ -45,14 +45,14 @@ fn searching(text: &str) -> Client {
 }
 
 #[test]
-fn what_was_found() {
+fn search_with_matches() {
     snapshots("search", || searching("e"));
 }
 
 #[test]
-fn what_was_found_before() {
+fn search_in_older_messages() {
     snapshots_of("search_stepping", |size| {
-        let mut screen = Screen::new(lively(), size);
+        let mut screen = TestScreen::new(lively(), size);
         screen.draw();
         screen.ctrl('f');
         screen.write("everyone");
@@ -62,7 +62,7 @@ fn what_was_found_before() {
 }
 
 #[test]
-fn what_was_not_found() {
+fn search_without_matches() {
     snapshots("search_none", || {
         let mut client = long();
         client.ctrl('f');
@@ -83,9 +83,9 @@ fn a_screen_that_was_cleared() {
 }
 
 #[test]
-fn the_match_one_is_at_is_told_from_the_others_without_colour() {
+fn the_current_match_differs_without_colours() {
     for size in SIZES {
-        let mut screen = Screen::new(Client::online(&["chat"]), size);
+        let mut screen = TestScreen::new(Client::online(&["chat"]), size);
         screen.client.model.theme = Theme::None;
         for text in ["the **fix** is `in`", "> no fix yet", "hello @you, a fix?"] {
             screen.client.says("chat", "bob", text);
@@ -106,9 +106,9 @@ fn the_match_one_is_at_is_told_from_the_others_without_colour() {
 }
 
 #[test]
-fn a_match_out_of_sight_comes_into_it_and_escape_goes_back() {
+fn a_hidden_match_scrolls_into_view_and_escape_returns() {
     for size in SIZES {
-        let mut screen = Screen::new(long(), size);
+        let mut screen = TestScreen::new(long(), size);
         screen.draw();
         screen.press(KeyCode::PageUp);
         let before = screen.text();
@@ -131,19 +131,19 @@ fn a_match_out_of_sight_comes_into_it_and_escape_goes_back() {
                 .map(str::to_owned)
                 .collect()
         };
-        assert_eq!(lines(&screen.text()), lines(&text), "what is in sight does not move");
+        assert_eq!(lines(&screen.text()), lines(&text), "a visible match does not move the view");
         assert_eq!(screen.marked(true), "m111");
     }
 }
 
 #[test]
-fn a_match_in_a_text_that_is_higher_than_the_screen_is_in_sight() {
+fn a_match_in_a_text_taller_than_the_screen_is_visible() {
     let mut client = Client::online(&["chat"]);
     let lines: Vec<String> = (100..200).map(|line| format!("line {line}")).collect();
     client.says("chat", "bob", &lines.join("\n"));
     client.says("chat", "bob", "the newest");
     for size in SIZES {
-        let mut screen = Screen::new(Client::online(&["chat"]), size);
+        let mut screen = TestScreen::new(Client::online(&["chat"]), size);
         std::mem::swap(&mut screen.client, &mut client);
         screen.draw();
         screen.ctrl('f');
@@ -156,8 +156,8 @@ fn a_match_in_a_text_that_is_higher_than_the_screen_is_in_sight() {
 }
 
 #[test]
-fn what_comes_while_one_looks_does_not_move_the_screen() {
-    let mut screen = Screen::new(long(), (80, 24));
+fn new_messages_do_not_move_a_search() {
+    let mut screen = TestScreen::new(long(), (80, 24));
     screen.draw();
     screen.ctrl('f');
     screen.write("m200");
@@ -172,16 +172,16 @@ fn what_comes_while_one_looks_does_not_move_the_screen() {
     assert!(screen.text().contains("m200 again"));
     screen.press(KeyCode::Esc);
     screen.client.says("chat", "bob", "the newest");
-    assert!(screen.text().contains("the newest"), "at the end again, the view follows");
+    assert!(screen.text().contains("the newest"), "back at the end, the view follows");
 }
 
 #[test]
-fn the_cursor_is_in_the_line_while_it_is_written() {
-    let cursor = |screen: &mut Screen| {
+fn the_cursor_is_in_the_search_line_while_it_is_edited() {
+    let cursor = |screen: &mut TestScreen| {
         let position = screen.terminal.get_cursor_position().expect("a cursor");
         (position.x, position.y)
     };
-    let mut screen = Screen::new(Client::online(&["chat"]), SIZES[2]);
+    let mut screen = TestScreen::new(Client::online(&["chat"]), SIZES[2]);
     screen.client.says("chat", "bob", "日本");
     screen.ctrl('f');
     assert_eq!(cursor(&mut screen), (7, 9));
@@ -192,9 +192,9 @@ fn the_cursor_is_in_the_line_while_it_is_written() {
 }
 
 #[test]
-fn a_cleared_screen_is_empty_until_one_goes_up() {
+fn a_cleared_screen_is_empty_until_scrolled_up() {
     for size in SIZES {
-        let mut screen = Screen::new(long(), size);
+        let mut screen = TestScreen::new(long(), size);
         let before = screen.text();
         screen.enter("/clear");
         let text = screen.text();
@@ -221,7 +221,7 @@ fn a_cleared_screen_is_empty_until_one_goes_up() {
         }
         screen.draw();
         screen.press(KeyCode::PageUp);
-        assert!(screen.text().contains("newer"), "what fills the screen is gone through");
+        assert!(screen.text().contains("newer"), "the screen scrolls within its own messages");
         for _ in 0..100 {
             screen.press(KeyCode::PageUp);
             if screen.client.model.pane().timeline.first_not_cleared() == 0 {
@@ -229,9 +229,9 @@ fn a_cleared_screen_is_empty_until_one_goes_up() {
             }
             let shown = screen.text().lines().filter(|line| line.contains("since")).count();
             let height = usize::from(size.1);
-            assert!(shown + 6 > height, "there are no empty rows above the first of them: {}", screen.text());
+            assert!(shown + 6 > height, "no empty rows above the first message: {}", screen.text());
         }
-        assert!(screen.text().contains("more"), "and what is above comes back");
+        assert!(screen.text().contains("more"), "the older messages are visible again");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whatever is said, by whomever, at whatever size: the screen keeps its shape.
+//! Property: any text, from any user and at any size, leaves the screen intact.
 
 use proptest::prelude::*;
 use realtime_shared::{Text, UserId};
@@ -9,7 +9,7 @@ use crate::app::Input;
 
 const CHAT: &str = "chat-general";
 
-/// What breaks screens: wide and joined characters, marks, controls, directions, markup, long words.
+/// Text that may break a screen: wide and joined characters, marks, controls, directions, markup, long words.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z ]{0,12}",
@@ -32,8 +32,8 @@ fn text_of_pieces(most: usize) -> impl Strategy<Value = String> {
     prop::collection::vec(piece(), 1..most).prop_map(|pieces| pieces.concat())
 }
 
-/// A screen with what was said, the composer with a draft, and something over it.
-fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) -> Screen {
+/// A screen with these messages, a draft in the composer, and an overlay.
+fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) -> TestScreen {
     let mut client = Client::online(&[CHAT, "dev"]);
     for (nick, text) in said {
         if UserId::new(nick).is_ok() && Text::new(text).is_ok() {
@@ -43,7 +43,7 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
         }
     }
     client.input(Input::Paste(draft.to_owned()));
-    let mut screen = Screen::new(client, size);
+    let mut screen = TestScreen::new(client, size);
     screen.draw();
     match over {
         0 => screen.press(KeyCode::F(1)),
@@ -62,8 +62,8 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
     screen
 }
 
-/// Each cell has one grapheme that can be seen, or is the second half of a wide one before it; nothing is cut by the
-/// screen's edge.
+/// Checks that each cell holds one visible grapheme, or is the second half of a wide one. Nothing crosses the screen's
+/// edge.
 pub(super) fn check_cells(buffer: &Buffer) -> Result<(), TestCaseError> {
     for y in 0..buffer.area.height {
         let mut x = 0;
@@ -109,12 +109,12 @@ proptest! {
 }
 
 #[test]
-fn hints_name_the_keys_as_they_are_given() {
+fn hints_name_the_configured_keys() {
     let mut client = Client::online(&[CHAT]);
     let refused = client.send("hello");
     client.state(&refused, SendState::Refused("too many rooms".to_owned()));
     client.model.keymap.remap("retry", &["Ctrl-G"]).expect("an action");
     client.model.keymap.remap("help", &["F9"]).expect("an action");
-    let shown = Screen::new(client, SIZES[0]).text();
+    let shown = TestScreen::new(client, SIZES[0]).text();
     assert!(shown.contains("(Ctrl-G)") && shown.contains("F9 help") && !shown.contains("Ctrl-R"), "{shown}");
 }

@@ -1,13 +1,13 @@
 //! Colours for terminals that have sixteen.
 //!
-//! crossterm writes every colour as one of 256 (`ESC [ 38 ; 5 ; 1 m`). A terminal that does not know these takes the `5`
-//! and the `1` for blinking and bold, so there the first sixteen are written by their own numbers: 30 to 37, 90 to 97.
+//! crossterm writes every colour as one of 256 (`ESC [ 38 ; 5 ; 1 m`). A terminal with sixteen colours reads the `5` and
+//! the `1` as blinking and bold. For these terminals the first sixteen are written as 30 to 37 and 90 to 97.
 
 use std::borrow::Cow;
 
 const INDEXED: &[u8] = b"\x1b[38;5;";
 
-/// The bytes of a frame with the sixteen colours by their own numbers; other colours stay.
+/// Rewrites the sixteen colours of a frame to their own codes. Other colours are unchanged.
 #[must_use]
 pub fn with_sixteen(frame: &[u8]) -> Cow<'_, [u8]> {
     let mut parts = Vec::new();
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written for a cell of this colour.
+    /// Output for a cell of this colour.
     fn written(index: u8) -> Vec<u8> {
         let mut cell = Cell::new("x");
         cell.set_fg(Color::Indexed(index));
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sixteen_have_numbers_of_their_own() {
+    fn the_sixteen_colours_are_written_by_their_own_codes() {
         for (index, number) in [(0, 30), (7, 37), (8, 90), (15, 97)] {
             let frame = written(index);
             let text = String::from_utf8(with_sixteen(&frame).into_owned()).expect("UTF-8");
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_stay() {
+    fn other_colours_are_unchanged() {
         let frame = written(130);
         assert_eq!(with_sixteen(&frame), frame);
         assert_eq!(with_sixteen(b"38;5;1"), &b"38;5;1"[..]);
