@@ -206,5 +206,6 @@ mod tests {
         for status in [429, 500, 502, 503] {
             assert_eq!(Verdict::of_http_status(status), Verdict::BackOff, "{status}");
         }
+        assert_eq!(Verdict::of_http_status(401), Verdict::AnotherToken);
     }
 }
