@@ -1,8 +1,8 @@
 //! The codec of frames, and the refusals of client frames.
 //!
-//! A client's frame is decoded in two steps. The first finds the fields and keeps their values as JSON text. The second
-//! decodes the fields of the frame's `type` one by one, so that a refusal names the field and has the `ref`, the room and
-//! the id of the frame. Unknown fields are ignored. If a field occurs twice, the last one counts.
+//! A client's frame is decoded in two steps. The first finds the fields and keeps their values as JSON text. The
+//! second decodes the fields of the frame's `type` one by one, so that a refusal names the field and has the `ref`,
+//! the room and the id of the frame. Unknown fields are ignored. If a field occurs twice, the last one counts.
 
 mod encode;
 mod entry_frame;
@@ -93,8 +93,8 @@ impl Fault {
 
 /// Decodes a server's frame.
 ///
-/// A frame that this version cannot read is a [`ServerEvent::Unknown`](crate::ServerEvent::Unknown), alone or in a page of
-/// history. Fails if the text is not a JSON object with a `type`.
+/// A frame that this version cannot read is a [`ServerEvent::Unknown`](crate::ServerEvent::Unknown), alone or in a
+/// page of history. Fails if the text is not a JSON object with a `type`.
 pub fn decode_server(text: &str) -> Result<ServerFrame, serde_json::Error> {
     server_frame::decode(&replace_lone_surrogates(text))
 }

@@ -1,7 +1,7 @@
 //! References to the entries of a room's log, of any kind.
 //!
-//! A client holds the seq of each entry, even of an entry that it cannot read. Its position moves past the entry, and it
-//! shows no gap there.
+//! A client holds the seq of each entry, even of an entry that it cannot read. Its position moves past the entry, and
+//! it shows no gap there.
 
 use serde::Serialize;
 

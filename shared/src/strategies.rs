@@ -4,7 +4,8 @@
 //! come up: lengths up to their limits, characters of every plane, numbers of every size. Every text is smaller than
 //! [`CLIENT_FRAME_BYTES`](crate::codec::CLIENT_FRAME_BYTES), so a test can send it to a live server.
 //!
-//! A new frame gets its strategy in `frames.rs`. `tests/lists.rs` fails while a frame of the golden files never comes up.
+//! A new frame gets its strategy in `frames.rs`. `tests/lists.rs` fails while a frame of the golden files never comes
+//! up.
 
 pub mod client_text;
 pub mod frames;

@@ -1,7 +1,7 @@
 //! Golden files: `golden/<direction>-<name>[-<case>].json`, one for each frame, with and without optional fields.
 //!
-//! A file contains one frame in its exact form on the wire, and a newline. The names come from matches without `_`: a new
-//! variant does not compile without a name here, and the tests fail until it has a file.
+//! A file contains one frame in its exact form on the wire, and a newline. The names come from matches without `_`: a
+//! new variant does not compile without a name here, and the tests fail until it has a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,6 +1,7 @@
 //! Shell completions and man pages of a program, generated from its clap command.
 //!
-//! Both programs print them. The crate is separate from `realtime-shared`, because bots use that crate and need no clap.
+//! Both programs print them. The crate is separate from `realtime-shared`, because bots use that crate and need no
+//! clap.
 
 use clap::Command;
 use clap_complete::{Shell, generate};

@@ -1,8 +1,8 @@
 //! Decoder of server frames, with a fallback for frames that this version cannot read.
 //!
-//! A later version may send entries of unknown kinds, or with unknown content. Each of them stays an entry with its seq and
-//! id, live and in a page of history. A client that dropped one would replay it after each reconnect, or request its page
-//! forever.
+//! A later version may send entries of unknown kinds, or with unknown content. Each of them stays an entry with its
+//! seq and id, live and in a page of history. A client that dropped one would replay it after each reconnect, or
+//! request its page forever.
 
 use std::collections::HashMap;
 

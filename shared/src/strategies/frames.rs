@@ -24,7 +24,8 @@ use crate::timestamp::Timestamp;
 /// limits them.
 const FREE_CHARS: usize = 200;
 
-/// Characters that parsers often mishandle: quotes, escapes, separators, combining and wide characters, surrogate pairs.
+/// Characters that parsers often mishandle: quotes, escapes, separators, combining and wide characters, surrogate
+/// pairs.
 const TRICKY: &[char] = &[
     '"',
     '\\',

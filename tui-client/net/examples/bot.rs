@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The library reconnects, continues at its position in the room, and sends each answer once. The bot ignores its own
-//! messages. It makes the id of an answer from the id of the question, so that a replayed question gets no second answer.
+//! messages. It makes the id of an answer from the id of the question, so that a replayed question gets no second
+//! answer.
 
 use std::error::Error;
 

@@ -1,7 +1,7 @@
 //! Claims in the middle part of a JWT, without a check of its signature.
 //!
-//! Only the server has the secret for that check. The claims are good enough to find the user's own files and to show them
-//! to the user. They do not prove an identity.
+//! Only the server has the secret for that check. The claims are good enough to find the user's own files and to show
+//! them to the user. They do not prove an identity.
 
 use serde_json::{Map, Value};
 

@@ -72,7 +72,8 @@ impl Handle {
         })
     }
 
-    /// Starts or stops the report of frames as [`Event::Traced`]. It starts with the last [`TRACED`](crate::TRACED) frames.
+    /// Starts or stops the report of frames as [`Event::Traced`]. It starts with the last [`TRACED`](crate::TRACED)
+    /// frames.
     pub fn trace(&self, on: bool) -> Result<(), TrySendError> {
         self.try_send(Command::Trace(on))
     }

@@ -8,8 +8,8 @@ pub enum Command {
     /// Joins a room, now and after each reconnect.
     Join {
         room: RoomName,
-        /// The last position in the room: the server replays the entries after it. Without a position there is no replay;
-        /// request old entries with [`Command::History`] after [`Event::Joined`](crate::Event::Joined).
+        /// The last position in the room: the server replays the entries after it. Without a position there is no
+        /// replay; request old entries with [`Command::History`] after [`Event::Joined`](crate::Event::Joined).
         since: Option<Position>,
     },
     /// Leaves a room and forgets the position in it.
@@ -26,8 +26,8 @@ pub enum Command {
     /// Requests the entries before `before`, or the newest ones. The answer is the `History` of
     /// [`Event::Server`](crate::Event::Server), which moves no position.
     ///
-    /// Like the other requests it is dropped without a connection, and a lost connection loses the answer: send it again
-    /// after the reconnect.
+    /// Like the other requests it is dropped without a connection, and a lost connection loses the answer: send it
+    /// again after the reconnect.
     History {
         room: RoomName,
         before: Option<Seq>,

@@ -64,8 +64,8 @@ impl Config {
     /// Without a path, the path is [`PATH`]; `/` is a path. `wss://` uses TLS, and the system must trust the server's
     /// certificate.
     ///
-    /// The client sends the token in the `Authorization` header of each upgrade, never in the URL. It logs nothing, but the
-    /// WebSocket library below it logs whole requests through the `log` crate at level `trace`.
+    /// The client sends the token in the `Authorization` header of each upgrade, never in the URL. It logs nothing,
+    /// but the WebSocket library below it logs whole requests through the `log` crate at level `trace`.
     pub fn new(url: &str, token: impl Into<TokenSource>) -> Result<Self, UrlError> {
         let malformed = || UrlError::Malformed(url.to_owned());
         let authority_only = url.split_once("://").is_some_and(|(_, rest)| !rest.contains(['/', '?', '#']));
@@ -108,8 +108,8 @@ enum Inner {
 impl TokenSource {
     /// A source that calls `read`, for example for a file, a program or a keyring.
     ///
-    /// `read` may block: it runs on tokio's blocking threads. White space around the token is removed. An error counts as
-    /// a failed attempt.
+    /// `read` may block: it runs on tokio's blocking threads. White space around the token is removed. An error
+    /// counts as a failed attempt.
     pub fn from_fn(read: impl Fn() -> io::Result<String> + Send + Sync + 'static) -> Self {
         Self(Inner::Read(Arc::new(read)))
     }

@@ -32,8 +32,8 @@ pub enum Event {
     /// A message, live or replayed. The entries of one room arrive in the order of their log.
     Message {
         message: Message,
-        /// The position after the message: the `since` of a later join. `None` if the epoch is unknown, as in a room that
-        /// the client has not joined.
+        /// The position after the message: the `since` of a later join. `None` if the epoch is unknown, as in a room
+        /// that the client has not joined.
         position: Option<Position>,
         /// True if the entry is part of a replay.
         replayed: bool,
@@ -113,8 +113,8 @@ pub enum SendState {
     Sent,
     /// The server stored the message with this seq.
     Stored(Seq),
-    /// The server refused the message; contains the reason for people. [`Command::Resend`](crate::Command::Resend) sends it
-    /// again.
+    /// The server refused the message; contains the reason for people. [`Command::Resend`](crate::Command::Resend)
+    /// sends it again.
     Refused(String),
     /// [`Command::TakeBack`](crate::Command::TakeBack) removed the message.
     TakenBack {

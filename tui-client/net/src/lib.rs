@@ -13,8 +13,8 @@
 //!
 //! # Adding a kind of entry
 //!
-//! An entry of an unknown kind needs no code: it moves the position, and reaches a bot as [`Event::Entry`]. To read a new
-//! kind, add it in these places. Most of them do not compile after the first two.
+//! An entry of an unknown kind needs no code: it moves the position, and reaches a bot as [`Event::Entry`]. To read a
+//! new kind, add it in these places. Most of them do not compile after the first two.
 //!
 //! In `shared`:
 //!
@@ -32,8 +32,8 @@
 //!
 //! In `tui-client`:
 //!
-//! 9. `src/app/dispatch/events.rs`: a branch of `on_event` and of the rows in `on_history`. `Came::is_news` decides if it
-//!    counts as unread. `Timeline::hold` keeps the seq of an entry without a row.
+//! 9. `src/app/dispatch/events.rs`: a branch of `on_event` and of the rows in `on_history`. `Came::is_news` decides
+//!    if it counts as unread. `Timeline::hold` keeps the seq of an entry without a row.
 //! 10. `src/app/rooms/timeline.rs`: a variant of `Body` if it has a row, with `timeline/hits.rs` (search) and
 //!     `timeline/pages.rs` (gaps); `src/ui/rows.rs` draws it.
 //! 11. `src/pipe/feed.rs` and `src/pipe/backlog.rs`, with `text.rs` and `json.rs`: the output of `tail`.

@@ -1,9 +1,9 @@
 //! Outbox: the client's messages that are not yet stored or refused.
 //!
-//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
-//! two in flight, a refused first and an accepted second one would change places for good. Pacing cannot prevent that,
-//! because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to [`IN_FLIGHT`] messages are
-//! in flight, and the oldest message goes first.
+//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer.
+//! With two in flight, a refused first and an accepted second one would change places for good. Pacing cannot prevent
+//! that, because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to [`IN_FLIGHT`]
+//! messages are in flight, and the oldest message goes first.
 //!
 //! Invariants:
 //! - A message is in exactly one lane until it is reported once as stored, refused or taken back.
@@ -21,8 +21,8 @@ pub(super) const QUEUE: usize = 10_000;
 pub(super) const IN_FLIGHT: usize = 32;
 /// Most refused messages that are kept for [`Command::Resend`](crate::Command::Resend). The oldest is dropped.
 const REFUSED: usize = 1_000;
-/// Longest wait for the answer to a message: several times the server's own timeout. Then the client drops the connection.
-/// A repetition on the same connection would get two answers, which may differ.
+/// Longest wait for the answer to a message: several times the server's own timeout. Then the client drops the
+/// connection. A repetition on the same connection would get two answers, which may differ.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Messages that wait, are in flight, or were refused and are kept.
@@ -155,8 +155,8 @@ impl Outbox {
 
     /// Postpones a message in flight. It stays the first one of its lane.
     ///
-    /// `wait` gets the number of earlier postponements in a row. `is_in_doubt`: the message may be stored. Returns false if
-    /// the message is not in flight.
+    /// `wait` gets the number of earlier postponements in a row. `is_in_doubt`: the message may be stored. Returns
+    /// false if the message is not in flight.
     pub(super) fn postpone(
         &mut self,
         id: &ClientMsgId,

@@ -4,8 +4,8 @@
 //! - A first join without `since` starts at the room's head, because live entries follow.
 //! - A reset that replays nothing starts at the head of the new log.
 //!
-//! During the replay of a reset, the old position stays until the first entry moves it. If the connection is lost before,
-//! the next join gets the reset again.
+//! During the replay of a reset, the old position stays until the first entry moves it. If the connection is lost
+//! before, the next join gets the reset again.
 //!
 //! `joined` and `resync` have the epoch of the log. Of the entries, only the first one of a log has it.
 
@@ -85,7 +85,8 @@ impl Rooms {
         !matches!(self.rooms.remove(index).stage, Stage::Due(_))
     }
 
-    /// Returns true if the client may post to the room now. A due join goes first, so that the client receives its own copy.
+    /// Returns true if the client may post to the room now. A due join goes first, so that the client receives its
+    /// own copy.
     pub(super) fn may_post(&self, name: &RoomName) -> bool {
         self.rooms.iter().all(|room| room.name != *name || !matches!(room.stage, Stage::Due(_)))
     }

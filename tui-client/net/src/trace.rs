@@ -1,8 +1,8 @@
 //! Trace of the last frames in both directions.
 //!
-//! The client always records frames, which costs a copy of their first bytes. It reports them as [`Traced`] only while the
-//! trace is on. No token gets into the trace: known tokens are redacted everywhere, and every value of a key that ends
-//! with `token` too.
+//! The client always records frames, which costs a copy of their first bytes. It reports them as [`Traced`] only
+//! while the trace is on. No token gets into the trace: known tokens are redacted everywhere, and every value of a
+//! key that ends with `token` too.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;

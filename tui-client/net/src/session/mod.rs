@@ -11,10 +11,10 @@
 //!                 └ Stop ──────────▶ Stopped ── RetryNow ──▶ Connecting
 //! ```
 //!
-//! [`CloseCode::verdict`] and [`Verdict::of_http_status`] decide on reconnecting, never this module. `Soon` and `BackOff`
-//! share one curve: its first wait is short, and it grows until a connection is stable. [`Rooms`] and [`Outbox`] hold the
-//! state that survives a connection, `Live` holds the state of one connection. To handle another frame, add a branch in
-//! `incoming.rs`.
+//! [`CloseCode::verdict`] and [`Verdict::of_http_status`] decide on reconnecting, never this module. `Soon` and
+//! `BackOff` share one curve: its first wait is short, and it grows until a connection is stable. [`Rooms`] and
+//! [`Outbox`] hold the state that survives a connection, `Live` holds the state of one connection. To handle another
+//! frame, add a branch in `incoming.rs`.
 
 mod incoming;
 #[cfg(test)]
@@ -315,8 +315,8 @@ impl Session {
         self.emit(Event::State(ConnectionState::Connecting { attempt: self.attempts }));
     }
 
-    /// Waits for the next attempt. The jitter is added to the server's `retry_after`, so that clients with the same value do
-    /// not return together.
+    /// Waits for the next attempt. The jitter is added to the server's `retry_after`, so that clients with the same
+    /// value do not return together.
     fn wait(&mut self, reason: Disconnect, retry_after: Option<Duration>, now: Instant) {
         let minimum = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
         let retry_in = minimum + self.timing.backoff.delay(self.step, &mut self.rng);
@@ -391,8 +391,8 @@ impl Session {
 }
 
 impl Live {
-    /// The time at which the connection counts as dead: `pong_timeout` after an unanswered ping, or after the last sign of
-    /// life since then.
+    /// The time at which the connection counts as dead: `pong_timeout` after an unanswered ping, or after the last
+    /// sign of life since then.
     fn silent_at(&self, timing: &Timing) -> Option<Instant> {
         self.ping.as_ref().map(|(_, at)| self.active_at.max(*at) + timing.pong_timeout)
     }
