@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use realtime_client::{
-    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Frame, Handle, SendState,
-    TokenSource, Traced,
+    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
+    Traced,
 };
 use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
 use server::{Server, next, position, state};
@@ -42,19 +42,15 @@ fn waiting(state: &ConnectionState) -> Option<(Disconnect, Duration, u32)> {
     }
 }
 
-/// The next report of the trace.
-async fn traced(events: &mut Events) -> Traced {
+/// The reports of the trace up to the next message, which no other events may interrupt.
+async fn reports_before_message(events: &mut Events, seq: u64) -> Vec<Traced> {
+    let mut reports = Vec::new();
     loop {
-        if let Event::Traced(traced) = next(events).await {
-            return *traced;
+        match next(events).await {
+            Event::Traced(traced) => reports.push(*traced),
+            Event::Message { message, .. } if message.seq == Seq::new(seq) => return reports,
+            event => panic!("neither a report nor message {seq}: {event:?}"),
         }
-    }
-}
-
-async fn traced_frame(events: &mut Events) -> Frame {
-    match traced(events).await {
-        Traced::Frame(frame) => frame,
-        Traced::Token(claims) => panic!("a token: {claims:?}"),
     }
 }
 
@@ -382,26 +378,36 @@ async fn trace_reports_earlier_and_later_frames_without_tokens_until_it_is_off()
     let mut peer = server.welcome().await;
     peer.entry(1, "bob", token).await;
     assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
-    assert!(matches!(next(&mut events).await, Event::Message { .. }), "no report while the trace is off");
+    assert_eq!(reports_before_message(&mut events, 1).await, [], "the trace is off at first");
 
-    handle.trace(true).expect("room for the command");
-    let Traced::Token(Some(claims)) = traced(&mut events).await else { panic!("no claims") };
-    assert_eq!(claims["sub"], "me");
-    let (welcome, ping) = (traced_frame(&mut events).await, traced_frame(&mut events).await);
-    assert_eq!((welcome.number, welcome.direction), (1, Direction::In));
-    assert!(welcome.text.contains("Connected successfully"), "{}", welcome.text);
-    assert_eq!((ping.number, ping.direction), (2, Direction::Out));
-    let message = traced_frame(&mut events).await;
-    assert!(message.text.contains(r#""text":"(token)""#), "{}", message.text);
-    peer.entry(2, "bob", "later").await;
-    let message = traced_frame(&mut events).await;
-    assert_eq!((message.number, message.totals.from_server.0, message.totals.to_server.0), (4, 3, 1));
-
-    handle.trace(false).expect("room for the command");
-    // The server receives the request after the client has handled the command before it.
-    handle.send(Command::Members(room())).await.expect("taken");
-    assert!(matches!(peer.receive().await.event, ClientEvent::Members { .. }));
-    peer.entry(3, "bob", "last").await;
-    let Event::Message { message, .. } = next(&mut events).await else { panic!("not a message") };
-    assert_eq!(message.seq, Seq::new(3));
+    for (is_on, seq) in [(true, 2), (false, 3)] {
+        handle.trace(is_on).expect("room for the command");
+        // The request reaches the server after the client has handled the command before it.
+        handle.send(Command::Members(room())).await.expect("taken");
+        assert!(matches!(peer.receive().await.event, ClientEvent::Members { .. }));
+        peer.entry(seq, "bob", "later").await;
+        let reports = reports_before_message(&mut events, seq).await;
+        if !is_on {
+            assert_eq!(reports, []);
+            continue;
+        }
+        let [
+            Traced::Token(Some(claims)),
+            Traced::Frame(welcome),
+            Traced::Frame(ping),
+            Traced::Frame(entry),
+            ..,
+        ] = &reports[..]
+        else {
+            panic!("not the token and the frames: {reports:?}")
+        };
+        assert_eq!(claims["sub"], "me");
+        assert_eq!((welcome.number, welcome.direction), (1, Direction::In));
+        assert!(welcome.text.contains("Connected successfully"), "{}", welcome.text);
+        assert_eq!((ping.number, ping.direction), (2, Direction::Out));
+        assert!(entry.text.contains(r#""text":"(token)""#), "{}", entry.text);
+        let Event::Traced(traced) = next(&mut events).await else { panic!("not a report") };
+        let Traced::Frame(entry) = *traced else { panic!("not a frame: {traced:?}") };
+        assert!(entry.text.contains("later"), "{}", entry.text);
+    }
 }
