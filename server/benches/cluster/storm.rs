@@ -27,7 +27,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// One instance, its Redis, and the bystander.
-struct Scene {
+struct StormScene {
     // Fields drop in this order.
     bystander: Bystander,
     instance: Program,
@@ -55,7 +55,7 @@ pub(crate) async fn run(setting: Setting, rooms: usize) -> Result<(), Failure> {
     let limit = format!("--max-rooms-per-connection={rooms}");
     let instance = setting.instance(&redis::url(&redis), &[limit]).await?;
     let bystander = Bystander::start(instance.address).await?;
-    let scene = Scene { bystander, instance, redis };
+    let scene = StormScene { bystander, instance, redis };
 
     let began = Instant::now();
     sleep(CALM).await;
@@ -68,7 +68,7 @@ pub(crate) async fn run(setting: Setting, rooms: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-impl Scene {
+impl StormScene {
     async fn rounds(&self, crowd: &mut Crowd) -> Result<(), Failure> {
         self.storm("  join", crowd, Act::Join).await?;
         self.storm("  leave", crowd, Act::Leave).await?;

@@ -1,6 +1,6 @@
 //! The guarantees of every broker: one test suite that runs against each engine.
 //!
-//! A test gets a [`Fixture`]: an empty broker, and a feed that records announcements. It waits for events that come
+//! A test gets a [`EngineFixture`]: an empty broker, and a feed that records announcements. It waits for events that come
 //! later (completions, announcements), and uses no internals of an engine.
 //!
 //! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in
@@ -74,7 +74,7 @@ macro_rules! contract {
             #[tokio::test]
             async fn $test() {
                 let retain = super::Retain { age: None, messages: $messages };
-                super::$topic::$test(&super::Fixture::new(|feed| super::$engine(feed, retain))).await;
+                super::$topic::$test(&super::EngineFixture::new(|feed| super::$engine(feed, retain))).await;
             }
         )*
     };
@@ -82,14 +82,17 @@ macro_rules! contract {
 
 /// Guarantees of the engines of one process only.
 mod in_one_process {
-    use super::{Fixture, Retain, memory, order, sqlite};
+    use super::{EngineFixture, Retain, memory, order, sqlite};
 
     #[tokio::test]
     async fn an_entry_is_announced_before_it_completes() {
         let retain = Retain::default();
-        order::an_entry_is_announced_before_it_completes(&Fixture::new(|feed| memory(feed, retain.clone())))
+        order::an_entry_is_announced_before_it_completes(&EngineFixture::new(|feed| {
+            memory(feed, retain.clone())
+        }))
+        .await;
+        order::an_entry_is_announced_before_it_completes(&EngineFixture::new(|feed| sqlite(feed, retain)))
             .await;
-        order::an_entry_is_announced_before_it_completes(&Fixture::new(|feed| sqlite(feed, retain))).await;
     }
 }
 
@@ -129,13 +132,13 @@ pub(super) fn metrics() -> Arc<Metrics> {
 pub(super) type KeepAlive = Box<dyn Any + Send + Sync>;
 
 /// A broker and the recorder of its announcements.
-pub(super) struct Fixture<B: ?Sized = dyn Broker> {
+pub(super) struct EngineFixture<B: ?Sized = dyn Broker> {
     pub(super) broker: Arc<B>,
     pub(super) recorder: Arc<Recorder>,
     _keep_alive: KeepAlive,
 }
 
-impl<B: Broker + ?Sized> Fixture<B> {
+impl<B: Broker + ?Sized> EngineFixture<B> {
     pub(super) fn new(make: impl FnOnce(Weak<dyn Feed>) -> (Arc<B>, KeepAlive)) -> Self {
         let recorder = Arc::new(Recorder::default());
         let feed: Arc<dyn Feed> = recorder.clone();

@@ -185,9 +185,10 @@ async fn grants_limit_rooms_and_posts() {
     root.post("news", "extra").await;
     alice.expect(message_from("root", "news", "extra")).await;
 
-    let mut nobody = server.connect_as(&Claims { rooms: Some(globs(&[])), ..claims("nobody") }).await;
-    nobody.send(join_room("lobby")).await;
-    nobody.expect(error("forbidden")).await;
+    let mut without_rooms =
+        server.connect_as(&Claims { rooms: Some(globs(&[])), ..claims("without rooms") }).await;
+    without_rooms.send(join_room("lobby")).await;
+    without_rooms.expect(error("forbidden")).await;
 }
 
 #[tokio::test]

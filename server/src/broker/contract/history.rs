@@ -2,13 +2,13 @@
 
 use realtime_shared::{LeaveReason, Position, RoomSummary, Seq};
 
-use super::{Fixture, Receipt, message_of, room, submission, user};
+use super::{EngineFixture, Receipt, message_of, room, submission, user};
 use crate::broker::{Page, Range};
 
 /// Limit larger than any page in these tests, in bytes.
 const PLENTY: usize = 1 << 20;
 
-pub(super) async fn an_empty_room_has_no_history(fixture: &Fixture) {
+pub(super) async fn an_empty_room_has_no_history(fixture: &EngineFixture) {
     for range in
         [Range::Newest, Range::Before(Seq::new(5)), Range::After(Seq::ZERO), Range::After(Seq::new(5))]
     {
@@ -22,7 +22,7 @@ pub(super) async fn an_empty_room_has_no_history(fixture: &Fixture) {
     assert_eq!(fixture.broker.list(Box::new(|_| true), 10).await, Ok((Vec::new(), false)));
 }
 
-pub(super) async fn pages_have_the_entries_of_their_range(fixture: &Fixture) {
+pub(super) async fn pages_have_the_entries_of_their_range(fixture: &EngineFixture) {
     let receipts = fixture.fill("a", 10).await;
     let (before, after) = (|seq| Range::Before(Seq::new(seq)), |seq| Range::After(Seq::new(seq)));
     for (range, limit, expected, has_more) in [
@@ -58,7 +58,7 @@ pub(super) async fn pages_have_the_entries_of_their_range(fixture: &Fixture) {
     }
 }
 
-pub(super) async fn a_page_stays_within_its_bytes_but_has_an_entry(fixture: &Fixture) {
+pub(super) async fn a_page_stays_within_its_bytes_but_has_an_entry(fixture: &EngineFixture) {
     for text in ["x", "y", "z"] {
         fixture.post(submission("alice", "a", &text.repeat(1_000))).await;
     }
@@ -80,7 +80,7 @@ pub(super) async fn a_page_stays_within_its_bytes_but_has_an_entry(fixture: &Fix
     }
 }
 
-pub(super) async fn an_opened_room_is_announced_from_its_head(fixture: &Fixture) {
+pub(super) async fn an_opened_room_is_announced_from_its_head(fixture: &EngineFixture) {
     let receipts = fixture.fill("a", 2).await;
     let head = fixture.broker.open(&room("a")).await.expect("opened");
     assert_eq!(head, position(&receipts[1]));
@@ -95,7 +95,7 @@ pub(super) async fn an_opened_room_is_announced_from_its_head(fixture: &Fixture)
     assert_eq!(fixture.broker.open(&room("a")).await, Ok(position(&later)));
 }
 
-pub(super) async fn rooms_are_listed_busiest_first(fixture: &Fixture) {
+pub(super) async fn rooms_are_listed_busiest_first(fixture: &EngineFixture) {
     let broker = &fixture.broker;
     for (name, users) in [("two", &["alice", "bob"][..]), ("one", &["alice"]), ("silent", &["bob"])] {
         for member in users {
@@ -125,7 +125,7 @@ pub(super) async fn rooms_are_listed_busiest_first(fixture: &Fixture) {
     assert_eq!(broker.list(Box::new(|_| true), 10).await, Ok((without.to_vec(), false)));
 }
 
-pub(super) async fn a_list_contains_only_rooms_that_pass_the_filter(fixture: &Fixture) {
+pub(super) async fn a_list_contains_only_rooms_that_pass_the_filter(fixture: &EngineFixture) {
     for name in ["chat-a", "chat-b", "other"] {
         fixture.fill(name, 1).await;
         fixture.broker.enter(&room(name), &user("alice"), 0).await.expect("entered");

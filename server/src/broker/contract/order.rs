@@ -7,14 +7,14 @@ use std::thread;
 use realtime_shared::Seq;
 
 use super::{
-    FeedEvent, Fixture, Receipt, Recipients, Signal, Submission, message_of, room, submission, user,
+    EngineFixture, FeedEvent, Receipt, Recipients, Signal, Submission, message_of, room, submission, user,
 };
 use crate::broker::Skip;
 
 const THREADS: usize = 8;
 const MESSAGES: usize = 100;
 
-pub(super) async fn seqs_are_contiguous(fixture: &Fixture) {
+pub(super) async fn seqs_are_contiguous(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     let receipts = fixture.fill("a", 5).await;
     assert_eq!(receipts.iter().map(|receipt| receipt.seq.get()).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -33,7 +33,7 @@ pub(super) async fn seqs_are_contiguous(fixture: &Fixture) {
     }
 }
 
-pub(super) async fn entries_of_one_caller_keep_their_order(fixture: &Fixture) {
+pub(super) async fn entries_of_one_caller_keep_their_order(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     submit_concurrently(fixture, |thread, number| {
         submission(&format!("user-{thread}"), "a", &number.to_string())
@@ -55,7 +55,7 @@ pub(super) async fn entries_of_one_caller_keep_their_order(fixture: &Fixture) {
     }
 }
 
-pub(super) async fn an_entry_is_announced_before_it_completes(fixture: &Fixture) {
+pub(super) async fn an_entry_is_announced_before_it_completes(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     let (done, outcomes) = mpsc::sync_channel(50);
     for number in 0..50 {
@@ -73,7 +73,7 @@ pub(super) async fn an_entry_is_announced_before_it_completes(fixture: &Fixture)
     assert_eq!(announced, [true; 50]);
 }
 
-pub(super) async fn a_resent_message_gets_the_first_receipt(fixture: &Fixture) {
+pub(super) async fn a_resent_message_gets_the_first_receipt(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     let first = fixture.post(submission("alice", "a", "hello").with_id("1")).await;
     fixture.post(submission("bob", "a", "between")).await;
@@ -89,7 +89,7 @@ pub(super) async fn a_resent_message_gets_the_first_receipt(fixture: &Fixture) {
     assert_eq!(fixture.recorder.entries()[2].seq, Seq::new(3));
 }
 
-pub(super) async fn a_client_msg_id_is_known_for_one_room_and_sender(fixture: &Fixture) {
+pub(super) async fn a_client_msg_id_is_known_for_one_room_and_sender(fixture: &EngineFixture) {
     let first = fixture.post(submission("alice", "a", "hello").with_id("1")).await;
     for other in [
         submission("alice", "b", "hello").with_id("1"),
@@ -102,14 +102,14 @@ pub(super) async fn a_client_msg_id_is_known_for_one_room_and_sender(fixture: &F
     }
 }
 
-pub(super) async fn messages_without_a_client_msg_id_are_always_stored(fixture: &Fixture) {
+pub(super) async fn messages_without_a_client_msg_id_are_always_stored(fixture: &EngineFixture) {
     let first = fixture.post(submission("alice", "a", "hello")).await;
     let second = fixture.post(submission("alice", "a", "hello")).await;
     assert_eq!((first.seq, second.seq), (Seq::new(1), Seq::new(2)));
     assert!(!second.duplicate);
 }
 
-pub(super) async fn a_message_sent_concurrently_is_stored_once(fixture: &Fixture) {
+pub(super) async fn a_message_sent_concurrently_is_stored_once(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     let receipts = submit_concurrently(fixture, |_, number| {
         submission("alice", "a", "hello").with_id(&number.to_string())
@@ -123,7 +123,7 @@ pub(super) async fn a_message_sent_concurrently_is_stored_once(fixture: &Fixture
     assert_eq!(fixture.recorder.wait_for_count(MESSAGES + 1).await.len(), MESSAGES + 1);
 }
 
-pub(super) async fn signals_and_broadcasts_reach_the_feed_unchanged(fixture: &Fixture) {
+pub(super) async fn signals_and_broadcasts_reach_the_feed_unchanged(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     for skip in [Skip::Nobody, Skip::User(user("alice"))] {
         let signal = Signal { json: r#"{"type":"typing"}"#.into(), skip, presence_version: 0 };
@@ -143,7 +143,7 @@ pub(super) async fn signals_and_broadcasts_reach_the_feed_unchanged(fixture: &Fi
 
 /// Submits from several threads concurrently and returns all receipts.
 fn submit_concurrently(
-    fixture: &Fixture,
+    fixture: &EngineFixture,
     message: impl Fn(usize, usize) -> Submission + Sync,
 ) -> Vec<Receipt> {
     let (done, receipts) = mpsc::sync_channel(THREADS * MESSAGES);

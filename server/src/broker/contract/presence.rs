@@ -2,7 +2,7 @@
 
 use realtime_shared::{LeaveReason, ServerEvent, SystemEvent, UserId, codec};
 
-use super::{FeedEvent, Fixture, room, user};
+use super::{EngineFixture, FeedEvent, room, user};
 use crate::broker::{Presence, Skip, Unavailable};
 
 const LEFT: LeaveReason = LeaveReason::Left;
@@ -24,7 +24,7 @@ fn users(ids: &[&str]) -> Vec<UserId> {
     ids.iter().map(|id| user(id)).collect()
 }
 
-pub(super) async fn a_user_is_a_member_from_enter_to_leave(fixture: &Fixture) {
+pub(super) async fn a_user_is_a_member_from_enter_to_leave(fixture: &EngineFixture) {
     let (broker, a) = (&fixture.broker, room("a"));
     let (alice, bob) = (user("alice"), user("bob"));
     assert_eq!(fields(broker.members(&a, 10).await), presence(&[], 0, false));
@@ -49,7 +49,7 @@ pub(super) async fn a_user_is_a_member_from_enter_to_leave(fixture: &Fixture) {
     assert_eq!(fields(broker.enter(&a, &bob, 10).await), presence(&["bob"], 1, true));
 }
 
-pub(super) async fn members_receive_joins_and_leaves(fixture: &Fixture) {
+pub(super) async fn members_receive_joins_and_leaves(fixture: &EngineFixture) {
     let (broker, a) = (&fixture.broker, room("a"));
     broker.open(&a).await.expect("opened");
     for id in ["alice", "bob", "bob"] {
@@ -85,7 +85,7 @@ fn signal_fields(event: &FeedEvent) -> (Skip, String, Vec<UserId>, u64) {
     }
 }
 
-pub(super) async fn rooms_do_not_share_their_members(fixture: &Fixture) {
+pub(super) async fn rooms_do_not_share_their_members(fixture: &EngineFixture) {
     let broker = &fixture.broker;
     for name in ["a", "b"] {
         let entered = broker.enter(&room(name), &user("alice"), 10).await;
@@ -95,7 +95,7 @@ pub(super) async fn rooms_do_not_share_their_members(fixture: &Fixture) {
     assert_eq!(fields(broker.members(&room("b"), 10).await), presence(&["alice"], 1, false));
 }
 
-pub(super) async fn at_most_the_requested_members_are_named(fixture: &Fixture) {
+pub(super) async fn at_most_the_requested_members_are_named(fixture: &EngineFixture) {
     let (broker, a) = (&fixture.broker, room("a"));
     for id in ["alice", "bob", "carol"] {
         broker.enter(&a, &user(id), 0).await.expect("entered");
@@ -107,7 +107,7 @@ pub(super) async fn at_most_the_requested_members_are_named(fixture: &Fixture) {
     assert_eq!((entered.members.len(), entered.count), (1, 4));
 }
 
-pub(super) async fn connections_are_counted(fixture: &Fixture) {
+pub(super) async fn connections_are_counted(fixture: &EngineFixture) {
     let (broker, alice, bob) = (&fixture.broker, user("alice"), user("bob"));
     assert_eq!(broker.connect(&alice, 0).await, Ok(Some(1)));
     assert_eq!(broker.connect(&alice, 0).await, Ok(Some(2)));
@@ -122,7 +122,7 @@ pub(super) async fn connections_are_counted(fixture: &Fixture) {
     assert_eq!(broker.connect(&alice, 0).await, Ok(Some(1)));
 }
 
-pub(super) async fn connections_of_a_user_are_limited(fixture: &Fixture) {
+pub(super) async fn connections_of_a_user_are_limited(fixture: &EngineFixture) {
     let (broker, alice, bob) = (&fixture.broker, user("alice"), user("bob"));
     assert_eq!(broker.connect(&alice, 2).await, Ok(Some(1)));
     assert_eq!(broker.connect(&alice, 2).await, Ok(Some(2)));

@@ -16,7 +16,7 @@ const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Limit larger than any page in these tests.
 const PLENTY: usize = 1 << 20;
 
-type MemoryFixture = contract::Fixture<MemoryBroker>;
+type MemoryFixture = contract::EngineFixture<MemoryBroker>;
 
 fn fixture(messages: u64, history_bytes: usize) -> MemoryFixture {
     fixture_with_clock(Retain { age: None, messages: Some(messages) }, history_bytes).0

@@ -27,7 +27,7 @@ use self::server::Redis;
 use super::transport::keys;
 use super::*;
 use crate::broker::Unavailable;
-use crate::broker::contract::{FeedEvent, Fixture, TEST_TIMEOUT, message_of, redis_at, room, user};
+use crate::broker::contract::{EngineFixture, FeedEvent, TEST_TIMEOUT, message_of, redis_at, room, user};
 use crate::store::digest;
 
 /// Interval of polling in [`eventually`].
@@ -45,7 +45,7 @@ pub(in crate::broker) fn target(url: &str) -> RedisTarget {
 }
 
 /// A broker with an engine of its own; dropping it ends the engine.
-type Instance = Fixture<RedisBroker>;
+type Instance = EngineFixture<RedisBroker>;
 
 /// An instance with the default retention.
 fn instance(redis: &Redis) -> Instance {
@@ -53,7 +53,7 @@ fn instance(redis: &Redis) -> Instance {
 }
 
 fn instance_with(redis: &Redis, retain: Retain) -> Instance {
-    Fixture::new(|feed| {
+    EngineFixture::new(|feed| {
         let (broker, engine) = redis_at(&redis.url(), feed, retain);
         (broker, Box::new(engine))
     })

@@ -43,7 +43,7 @@ impl EngineFailure {
     }
 }
 
-/// Held by each thread: reports a panic, so that nobody waits for a thread that is gone.
+/// Held by each thread: reports a panic, so that no caller waits for a thread that has ended.
 struct PanicGuard(EngineFailure);
 
 impl Drop for PanicGuard {

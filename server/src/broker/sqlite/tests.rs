@@ -15,7 +15,7 @@ const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Limit larger than any page in these tests.
 const PLENTY: usize = 1 << 20;
 
-type SqliteFixture = contract::Fixture<SqliteBroker>;
+type SqliteFixture = contract::EngineFixture<SqliteBroker>;
 
 /// Data directory with a clock that the test moves.
 struct DataDir {

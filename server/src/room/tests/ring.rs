@@ -45,7 +45,7 @@ enum Kind {
 }
 
 /// A ring, and all frames that were appended to it.
-struct Model {
+struct RingModel {
     ring: RoomRing,
     frames: Vec<ModelFrame>,
     /// The id of each entry, and the end of its frame.
@@ -71,7 +71,7 @@ fn skip_of(number: u8) -> Skip {
     }
 }
 
-impl Model {
+impl RingModel {
     fn new(base: u64) -> Self {
         let head = match base {
             0 => Position::Start,
@@ -161,7 +161,7 @@ proptest! {
             1..8,
         ),
     ) {
-        let mut model = Model::new(base);
+        let mut model = RingModel::new(base);
         for step in &steps {
             model.apply(step);
         }
@@ -196,11 +196,11 @@ proptest! {
         base in prop_oneof![Just(0), 1..1_000_u64],
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut model = Model::new(base);
+        let mut model = RingModel::new(base);
         for step in &steps {
             model.apply(step);
         }
-        let Model { ring, frames, entries, base, .. } = &model;
+        let RingModel { ring, frames, entries, base, .. } = &model;
         let head = base.get() + entries.len() as u64;
         prop_assert_eq!(ring.head().seq().get(), head);
         let start = frames.iter().map(|frame| frame.start).find(|offset| ring.holds(*offset)).unwrap_or(ring.end());
@@ -239,7 +239,7 @@ proptest! {
 
 #[test]
 fn only_the_next_entry_is_appended() {
-    let mut model = Model::new(7);
+    let mut model = RingModel::new(7);
     for _ in 0..3 {
         model.apply(&Step::Append { len: 1 });
     }
@@ -270,7 +270,7 @@ fn only_the_next_entry_is_appended() {
 
 #[test]
 fn old_frames_are_trimmed_and_an_empty_ring_has_no_bytes() {
-    let mut model = Model::new(0);
+    let mut model = RingModel::new(0);
     for _ in 0..100 {
         model.apply(&Step::Append { len: 100 });
         model.apply(&Step::Signal { len: 10, skip: 0 });
@@ -287,7 +287,7 @@ fn old_frames_are_trimmed_and_an_empty_ring_has_no_bytes() {
 
 #[test]
 fn the_age_of_a_segment_is_the_age_of_its_last_frame() {
-    let mut model = Model::new(0);
+    let mut model = RingModel::new(0);
     for _ in 0..3 {
         model.apply(&Step::Append { len: 1 });
         model.apply(&Step::Wait { millis: 20_000 });
@@ -297,7 +297,7 @@ fn the_age_of_a_segment_is_the_age_of_its_last_frame() {
 
 #[test]
 fn a_ring_above_its_byte_limit_keeps_its_newest_segment() {
-    let mut model = Model::new(0);
+    let mut model = RingModel::new(0);
     for _ in 0..2_000 {
         model.apply(&Step::Append { len: 100 });
         model.ring.trim(32 * 1024, KEEP, model.now);

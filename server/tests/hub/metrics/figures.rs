@@ -78,7 +78,7 @@ impl Figures {
     /// The value of a sample, as an integer.
     #[track_caller]
     pub(super) fn of(&self, sample: &str) -> u64 {
-        whole(*self.samples.get(sample).unwrap_or_else(|| panic!("no {sample}")))
+        to_integer(*self.samples.get(sample).unwrap_or_else(|| panic!("no {sample}")))
     }
 
     /// The values of a label in a family.
@@ -90,7 +90,7 @@ impl Figures {
     /// The sum of the values of all samples of a family.
     pub(super) fn sum(&self, family: &str) -> u64 {
         let start = format!("{family}{{");
-        whole(
+        to_integer(
             self.samples
                 .iter()
                 .filter(|(sample, _)| sample.starts_with(&start))
@@ -105,7 +105,7 @@ impl Figures {
     clippy::cast_sign_loss,
     reason = "no value is that large or negative"
 )]
-fn whole(value: f64) -> u64 {
+fn to_integer(value: f64) -> u64 {
     value as u64
 }
 

@@ -313,7 +313,7 @@ async fn concurrent_connects_and_disconnects_are_counted() {
 #[tokio::test]
 async fn an_instance_sends_heartbeats_while_it_republishes_its_members() {
     let redis = Redis::start_with(&[]);
-    let one = Fixture::new(|feed| {
+    let one = EngineFixture::new(|feed| {
         let feed: Arc<dyn Feed> = Arc::new(ChangingUsersFeed {
             feed: feed.upgrade().expect("a feed"),
             asked: AtomicU64::default(),

@@ -33,7 +33,7 @@ fn at_time(redis: &Redis, now: &Arc<AtomicU64>, age: Duration) -> Instance {
     let now = now.clone();
     let clock = Clock::from_fn(move || Timestamp::from_millis(now.load(Ordering::Relaxed)));
     let retain = Retain { age: Some(age), messages: None };
-    Fixture::new(|feed| {
+    EngineFixture::new(|feed| {
         let engine = RedisEngine::start(target(&redis.url()), clock, retain, metrics()).expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })

@@ -80,7 +80,7 @@ impl ProxiedConnection {
 async fn a_connection_for_commands_that_does_not_answer_is_replaced() {
     let redis = Redis::start();
     let between = StallProxy::start(&redis).await;
-    let one = Fixture::new(|feed| {
+    let one = EngineFixture::new(|feed| {
         let url = format!("redis://{}", between.address);
         let (broker, engine) = redis_at(&url, feed, Retain::default());
         (broker, Box::new(engine))
