@@ -140,14 +140,15 @@ other-programs install:
     missing=()
     command -v redis-server >/dev/null || missing+=(redis-server)
     PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing+=(nginx-light)
+    command -v python3 >/dev/null || missing+=(python3)
     if [[ ${#missing[@]} == 0 ]]; then exit; fi
     as_root=(sudo); if [[ "$(id -u)" == 0 ]]; then as_root=(); fi
     if ! command -v apt-get >/dev/null; then
         echo "The tests run programs that are missing: ${missing[*]}. To install them:"
-        echo '  Fedora          sudo dnf install redis nginx'
-        echo '  Arch            sudo pacman -S redis nginx'
-        echo '  Alpine          sudo apk add redis nginx'
-        echo '  macOS           brew install redis nginx'
+        echo '  Fedora          sudo dnf install redis nginx python3'
+        echo '  Arch            sudo pacman -S redis nginx python'
+        echo '  Alpine          sudo apk add redis nginx python3'
+        echo '  macOS           brew install redis nginx python'
         exit 1
     fi >&2
     if [[ "$1" != --install-deps && "${CI-}" != true && ${#as_root[@]} != 0 ]]; then
