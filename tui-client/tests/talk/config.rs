@@ -25,7 +25,7 @@ fn what_is_right_in_it_counts_and_what_is_wrong_is_told() {
     alice.shows("config.toml:7: `keys.retry`: `x` is text");
     alice.is_connected();
     alice.press(CTRL_G);
-    alice.shows("connect now; connected, send a refused message again");
+    alice.shows("connect now; if connected, send a refused message again");
     alice.shows("Ctrl-G");
     alice.press(ESC);
     alice.shows_no_more("connect now;");

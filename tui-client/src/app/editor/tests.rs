@@ -1,3 +1,5 @@
+//! The editor: motions, limits, undo and redo.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The search: the query, stepping through hits, and its end.
+
 mod loading;
 
 use std::time::Duration;
