@@ -88,7 +88,7 @@ impl Client {
         self.net(Event::State(state));
     }
 
-    pub(crate) fn lose(&mut self, retry_in: Duration) {
+    pub(crate) fn lose_connection(&mut self, retry_in: Duration) {
         let reason = Disconnect::Closed { code: realtime_shared::CloseCode::Lost };
         self.net(Event::State(ConnectionState::Waiting { reason, retry_in, attempt: 1 }));
     }
@@ -140,7 +140,7 @@ impl Client {
     }
 
     /// Delivers a message, live or replayed.
-    pub(crate) fn arrives(&mut self, message: Message, replayed: bool) -> Vec<Effect> {
+    pub(crate) fn deliver(&mut self, message: Message, replayed: bool) -> Vec<Effect> {
         let position =
             message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
         self.net(Event::Message { message, position, replayed })
@@ -178,14 +178,9 @@ impl Client {
     }
 
     /// Delivers the log's next message and returns the effects.
-    pub(crate) fn hears(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
+    pub(crate) fn receive(&mut self, name: &str, from: &str, text: &str) -> Vec<Effect> {
         let message = self.next_message(name, from, text);
-        self.arrives(message, false)
-    }
-
-    /// Delivers the log's next message.
-    pub(crate) fn says(&mut self, name: &str, from: &str, text: &str) {
-        self.hears(name, from, text);
+        self.deliver(message, false)
     }
 
     /// Skips seqs: the log has these entries, and the client does not receive them.
@@ -194,11 +189,16 @@ impl Client {
     }
 
     pub(crate) fn history(&mut self, name: &str, messages: &[Message], has_more: bool) {
-        self.loads(name, messages, has_more);
+        self.deliver_history(name, messages, has_more);
     }
 
     /// Delivers a page of history and returns the effects.
-    pub(crate) fn loads(&mut self, name: &str, messages: &[Message], has_more: bool) -> Vec<Effect> {
+    pub(crate) fn deliver_history(
+        &mut self,
+        name: &str,
+        messages: &[Message],
+        has_more: bool,
+    ) -> Vec<Effect> {
         let messages = messages.iter().cloned().map(ServerEvent::Message).collect();
         let epoch = Epoch::new("e");
         self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
@@ -211,12 +211,12 @@ impl Client {
         Input::Viewed(Viewed { pane: self.model.pane().id, first, last, is_full: true })
     }
 
-    pub(crate) fn types(&mut self, name: &str, who: &str, is_typing: bool) {
+    pub(crate) fn member_types(&mut self, name: &str, who: &str, is_typing: bool) {
         let event = Typing { room: room(name), user_id: user(who), is_typing };
         self.server(ServerEvent::Typing(event));
     }
 
-    pub(crate) fn comes(&mut self, name: &str, who: &str) {
+    pub(crate) fn member_joins(&mut self, name: &str, who: &str) {
         self.server(ServerEvent::System(SystemEvent::Joined(realtime_shared::Joined {
             message: String::new(),
             room: room(name),
@@ -228,7 +228,7 @@ impl Client {
         })));
     }
 
-    pub(crate) fn goes(&mut self, name: &str, who: &str) {
+    pub(crate) fn member_leaves(&mut self, name: &str, who: &str) {
         self.server(ServerEvent::System(SystemEvent::Left(Left {
             message: String::new(),
             room: room(name),
@@ -239,7 +239,7 @@ impl Client {
     }
 
     /// Delivers a list of rooms, each with two members.
-    pub(crate) fn lists(&mut self, names: &[&str], has_more: bool) {
+    pub(crate) fn deliver_rooms(&mut self, names: &[&str], has_more: bool) {
         let summary = |name: &&str| RoomSummary {
             room: room(name),
             member_count: 2,
@@ -255,11 +255,11 @@ impl Client {
     }
 
     /// Delivers the copy of an own message.
-    pub(crate) fn comes_back(&mut self, name: &str, id: &ClientMsgId, text: &str) {
+    pub(crate) fn deliver_copy(&mut self, name: &str, id: &ClientMsgId, text: &str) {
         let seq = self.next_seq(name);
         let mut message = self.message(name, "you", text, seq);
         message.client_msg_id = Some(id.clone());
-        self.arrives(message, false);
+        self.deliver(message, false);
     }
 
     pub(crate) fn key(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Vec<Effect> {

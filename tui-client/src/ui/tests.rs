@@ -104,33 +104,33 @@ fn lively() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
     client.net(Event::RoundTrip(Duration::from_millis(23)));
     let chat = "chat-general";
-    client.says(chat, "alice", "hello everyone");
-    client.says(
+    client.receive(chat, "alice", "hello everyone");
+    client.receive(
         chat,
         "bob",
         "see https://example.org/a/rather/long/address/that/does/not/fit/into/any/of/the/columns and more",
     );
     client.pass(60_000);
-    client.comes(chat, "dave");
-    client.goes(chat, "carol");
-    client.says(chat, "李小龍", "功夫就是時間。這是一條很長的消息，需要換行顯示，因為它不適合一行。");
-    client.says(chat, "mae 🚀", "liftoff 👩\u{200d}🚀🇩🇪 for @you");
+    client.member_joins(chat, "dave");
+    client.member_leaves(chat, "carol");
+    client.receive(chat, "李小龍", "功夫就是時間。這是一條很長的消息，需要換行顯示，因為它不適合一行。");
+    client.receive(chat, "mae 🚀", "liftoff 👩\u{200d}🚀🇩🇪 for @you");
     client.joined(chat, Some(Recovery::Complete { replayed: 37 }), Some(Duration::from_secs(12)));
     client.skip(chat, 40);
-    client.says(chat, "alexandra-the-great", "a list:\n  one\n  two");
+    client.receive(chat, "alexandra-the-great", "a list:\n  one\n  two");
     client.pass(86_400_000);
-    client.says("dev", "bob", "you?");
+    client.receive("dev", "bob", "you?");
     for _ in 0..3 {
-        client.says("dev", "bob", "x");
+        client.receive("dev", "bob", "x");
     }
-    client.says("ops", "bob", "deployed");
+    client.receive("ops", "bob", "deployed");
     let stored = client.send("fix is out");
-    client.comes_back(chat, &stored, "fix is out");
+    client.deliver_copy(chat, &stored, "fix is out");
     let refused = client.send("retry?");
     client.state(&refused, SendState::Refused("too many rooms".to_owned()));
     let sent = client.send("on its way");
     client.state(&sent, SendState::Sent);
-    client.types(chat, "bob", true);
+    client.member_types(chat, "bob", true);
     client.write("a draft with 日本");
     client
 }
@@ -176,7 +176,7 @@ fn an_empty_room() {
 fn without_a_connection() {
     snapshots("offline", || {
         let mut client = lively();
-        client.lose(Duration::from_millis(11_500));
+        client.lose_connection(Duration::from_millis(11_500));
         client.send("typed while offline");
         client
     });
@@ -187,13 +187,13 @@ fn unread_messages_are_ruled_off() {
     snapshots("new", || {
         let mut client = Client::online(&["chat-general", "dev"]);
         client.alt('2');
-        client.says("dev", "bob", "seen");
+        client.receive("dev", "bob", "seen");
         client.alt('1');
         for text in ["not seen", "nor this", "nor that"] {
-            client.says("dev", "alice", text);
+            client.receive("dev", "alice", text);
         }
         client.alt('2');
-        client.says("dev", "carol", "while looking");
+        client.receive("dev", "carol", "while looking");
         client
     });
 }
@@ -242,7 +242,7 @@ fn states_of_own_messages() {
     snapshots("sending", || {
         let mut client = Client::online(&["chat-general"]);
         let stored = client.send("the first one");
-        client.comes_back("chat-general", &stored, "the first one");
+        client.deliver_copy("chat-general", &stored, "the first one");
         let acknowledged = client.send("its copy comes later");
         client.state(&acknowledged, SendState::Stored(Seq::new(9)));
         let states = [
@@ -268,15 +268,15 @@ fn after_an_absence() -> Client {
     client.joined("chat-general", Some(Recovery::Complete { replayed: 1 }), None);
     client.joined_at("dev", 130, Some(Recovery::Truncated { replayed: 1 }), None);
     let message = client.next_message("chat-general", "bob", "since the last time");
-    client.arrives(message, true);
+    client.deliver(message, true);
     let read = client.message("chat-general", "alice", "read before", 3);
     client.history("chat-general", &[read], false);
-    client.lose(Duration::from_secs(1));
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     let recovery = Some(Recovery::Truncated { replayed: 1 });
     client.joined_at("chat-general", 1_304, recovery, Some(Duration::from_secs(700)));
     client.skip("chat-general", 1_299);
-    client.says("chat-general", "bob", "the newest");
+    client.receive("chat-general", "bob", "the newest");
     client
 }
 
@@ -290,7 +290,7 @@ fn the_ruler_is_at_the_top_if_every_message_is_new() {
     let mut client = after_an_absence();
     client.alt('2');
     let message = client.message("dev", "bob", "the newest", 130);
-    client.arrives(message, true);
+    client.deliver(message, true);
     let mut screen = TestScreen::new(client, (80, 24));
     let text = screen.text();
     assert!(text.find("123 new") < text.find("the newest") && text.contains("123 new"), "{text}");
@@ -323,7 +323,7 @@ fn draw_in_sizes(client: Client, step: usize) {
 #[test]
 fn every_size_can_be_drawn() {
     let mut busy = lively();
-    busy.lose(Duration::from_secs(9));
+    busy.lose_connection(Duration::from_secs(9));
     busy.write("words\n日本語");
     draw_in_sizes(busy, 1);
 }
@@ -344,7 +344,7 @@ fn many_sizes_of_other_screens_can_be_drawn() {
 #[test]
 fn invisible_characters_are_not_drawn() {
     let mut client = Client::online(&["chat"]);
-    client.says("chat", "bob", "a\u{202e}b\u{200b}c\u{2066}d\u{feff}\u{ad}\u{e0041} e\u{fe0f}");
+    client.receive("chat", "bob", "a\u{202e}b\u{200b}c\u{2066}d\u{feff}\u{ad}\u{e0041} e\u{fe0f}");
     client.server(ServerEvent::Error(realtime_shared::ErrorEvent {
         code: realtime_shared::ErrorCode::BadRequest,
         message: "\u{1b}]0;pwned\u{7}\u{9b}2J\u{202e}".to_owned(),

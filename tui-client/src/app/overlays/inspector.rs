@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn changes_of_the_connection_are_recorded() {
         let mut client = Client::online(&["chat"]);
-        client.lose(Duration::from_millis(1_900));
+        client.lose_connection(Duration::from_millis(1_900));
         client.connect();
         let changes = &client.model.inspector().changes;
         let what: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
@@ -265,7 +265,7 @@ mod tests {
         client.pass(61_000);
         assert_eq!(client.model.inspector().connected_for(client.mono()), Some(Duration::from_secs(61)));
         for _ in 0..2 * CHANGES {
-            client.lose(Duration::ZERO);
+            client.lose_connection(Duration::ZERO);
         }
         assert_eq!(client.model.inspector().changes.len(), CHANGES);
     }

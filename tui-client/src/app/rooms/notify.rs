@@ -73,14 +73,14 @@ mod tests {
     fn a_mention_notifies_a_user_who_looks_elsewhere() {
         let mut client = Client::online(&["chat", "dev"]);
         client.input(Input::Focus(true));
-        assert!(notified(&client.hears("dev", "bob", "@you there?")).is_empty());
+        assert!(notified(&client.receive("dev", "bob", "@you there?")).is_empty());
         client.input(Input::Focus(false));
-        assert!(notified(&client.hears("chat", "bob", "hello")).is_empty(), "no mention");
-        let notifications = notified(&client.hears("chat", "bob", "you: a\u{202e}b\nc"));
+        assert!(notified(&client.receive("chat", "bob", "hello")).is_empty(), "no mention");
+        let notifications = notified(&client.receive("chat", "bob", "you: a\u{202e}b\nc"));
         assert_eq!(notifications, ["bob in chat: you: ab c"]);
-        assert!(notified(&client.hears("chat", "bob", "you!")).is_empty(), "one a second");
+        assert!(notified(&client.receive("chat", "bob", "you!")).is_empty(), "one a second");
         client.pass(1_000);
-        assert_eq!(notified(&client.hears("chat", "bob", "you!")).len(), 1);
+        assert_eq!(notified(&client.receive("chat", "bob", "you!")).len(), 1);
     }
 
     #[test]
@@ -88,30 +88,33 @@ mod tests {
         let mut client = Client::online(&["chat"]);
         client.input(Input::Focus(false));
         client.model.notify_on = NotifyOn::All;
-        assert_eq!(notified(&client.hears("chat", "bob", "hello")), ["bob in chat: hello"]);
+        assert_eq!(notified(&client.receive("chat", "bob", "hello")), ["bob in chat: hello"]);
         client.pass(1_000);
-        assert!(notified(&client.hears("chat", "you", "from elsewhere")).is_empty(), "a message of the user");
+        assert!(
+            notified(&client.receive("chat", "you", "from elsewhere")).is_empty(),
+            "a message of the user"
+        );
         client.model.notify_on = NotifyOn::Nothing;
-        assert!(notified(&client.hears("chat", "bob", "you")).is_empty());
+        assert!(notified(&client.receive("chat", "bob", "you")).is_empty());
     }
 
     #[test]
     fn without_focus_reports_a_key_suppresses_notifications() {
         let mut client = Client::online(&["chat"]);
-        assert_eq!(notified(&client.hears("chat", "bob", "you")).len(), 1, "no key yet");
+        assert_eq!(notified(&client.receive("chat", "bob", "you")).len(), 1, "no key yet");
         client.pass(2_000);
         client.write("x");
-        assert!(notified(&client.hears("chat", "bob", "you")).is_empty());
+        assert!(notified(&client.receive("chat", "bob", "you")).is_empty());
         client.pass(30_000);
-        assert_eq!(notified(&client.hears("chat", "bob", "you")).len(), 1);
+        assert_eq!(notified(&client.receive("chat", "bob", "you")).len(), 1);
     }
 
     #[test]
     fn the_title_counts_mentions() {
         let mut client = Client::online(&["chat", "dev"]);
         assert_eq!(client.model.window_title(), "chat - realtime");
-        client.hears("dev", "bob", "you");
-        client.hears("dev", "bob", "you again");
+        client.receive("dev", "bob", "you");
+        client.receive("dev", "bob", "you again");
         assert_eq!(client.model.window_title(), "(2) chat - realtime");
     }
 }

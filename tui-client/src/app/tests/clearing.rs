@@ -13,7 +13,7 @@ use crate::net::Command;
 fn client(texts: &[&str]) -> Client {
     let mut client = Client::online(&["chat", "dev"]);
     for text in texts {
-        client.says("chat", "bob", text);
+        client.receive("chat", "bob", text);
     }
     let end = client.viewed(0, texts.len() - 1);
     client.input(end);
@@ -30,7 +30,7 @@ fn cleared_rows_are_hidden_until_page_up() {
     let mut client = client(&["one", "two"]);
     assert_eq!(client.enter("/clear"), [Effect::Scroll(Scroll::Bottom)]);
     assert_eq!((not_cleared(&client), client.draft()), (vec![], ""));
-    client.says("chat", "bob", "three");
+    client.receive("chat", "bob", "three");
     assert_eq!(not_cleared(&client), ["bob: three"]);
     let Input::Viewed(viewed) = client.viewed(2, 2) else { panic!("nothing was drawn") };
     client.input(Input::Viewed(Viewed { is_full: false, ..viewed }));
@@ -44,7 +44,7 @@ fn with_a_full_screen_of_new_rows_page_up_scrolls() {
     let mut client = client(&["one"]);
     client.enter("/clear");
     for text in ["two", "three", "four"] {
-        client.says("chat", "bob", text);
+        client.receive("chat", "bob", text);
     }
     let viewed = client.viewed(2, 3);
     client.input(viewed);
@@ -61,7 +61,7 @@ fn clear_keeps_outgoing_messages_and_unread_counts() {
     client.enter("/clear");
     assert_eq!(not_cleared(&client), ["mine Queued"]);
     client.alt('2');
-    client.says("chat", "bob", "new");
+    client.receive("chat", "bob", "new");
     assert_eq!(client.model.rooms[0].reading.unread, 1);
     client.alt('1');
     assert_eq!(not_cleared(&client), ["bob: new", "mine Queued"]);
@@ -91,7 +91,7 @@ fn a_reset_shows_the_new_log_from_its_beginning() {
     let recovery = Some(Recovery::Reset { replayed: 1 });
     client.joined_at("chat", 1, recovery, Some(Duration::from_secs(1)));
     let message = client.message("chat", "bob", "anew", 1);
-    client.arrives(message, true);
+    client.deliver(message, true);
     assert_eq!(not_cleared(&client).last().map(String::as_str), Some("bob: anew"));
     assert_eq!(not_cleared(&client), shown(&client));
 }
@@ -107,7 +107,7 @@ fn a_resync_shows_the_changed_part_of_the_log() {
         recovery: Recovery::Complete { replayed: 1 },
     })));
     let message = client.message("chat", "bob", "another two", 2);
-    client.arrives(message, true);
+    client.deliver(message, true);
     assert_eq!(not_cleared(&client), ["history changed · 1 recovered", "bob: another two"]);
 }
 

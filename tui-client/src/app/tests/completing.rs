@@ -28,9 +28,9 @@ fn shown(client: &Client) -> Vec<String> {
 #[test]
 fn tab_cycles_through_nicks_the_last_sender_first() {
     let mut client = Client::online(&["chat"]);
-    client.comes("chat", "carl");
-    client.comes("chat", "you");
-    client.says("chat", "carol", "hello");
+    client.member_joins("chat", "carl");
+    client.member_joins("chat", "you");
+    client.receive("chat", "carol", "hello");
     client.write("ca");
     assert_eq!(tab(&mut client), "carol: ");
     assert_eq!(shown(&client), ["[carol]", "carl"]);
@@ -88,7 +88,7 @@ fn completing_a_room_requests_the_list_of_rooms() {
     let asked = commands(client.press(KeyCode::Tab));
     assert_eq!(asked, [Command::ListRooms { prefix: None }]);
     assert!(client.hint().contains("asking the server"), "{}", client.hint());
-    client.lists(&["ops", "chat"], false);
+    client.deliver_rooms(&["ops", "chat"], false);
     assert_eq!(tab(&mut client), "/join ops");
     client.ctrl('u');
     client.write("see #");

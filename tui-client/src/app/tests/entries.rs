@@ -10,9 +10,9 @@ use crate::net::Command;
 #[test]
 fn an_unknown_entry_between_two_messages_is_not_shown() {
     let mut client = Client::online(&["chat"]);
-    client.says("chat", "bob", "one");
+    client.receive("chat", "bob", "one");
     client.next_unknown("chat", false);
-    client.says("chat", "bob", "two");
+    client.receive("chat", "bob", "two");
     assert_eq!(shown(&client), ["bob: one", "bob: two"]);
 }
 

@@ -30,7 +30,7 @@ fn a_listed_room_is_chosen_with_the_arrows() {
         let mut client = Client::online(&["chat"]);
         let modifiers = if open == KeyCode::F(2) { KeyModifiers::NONE } else { KeyModifiers::CONTROL };
         assert_eq!(commands(client.key(open, modifiers)), [list_all()]);
-        client.lists(&["chat", "ops"], false);
+        client.deliver_rooms(&["chat", "ops"], false);
         let places: Vec<_> = client.model.choices().iter().map(|choice| choice.kind).collect();
         assert_eq!(
             (titles(&client), places),
@@ -46,8 +46,8 @@ fn a_listed_room_is_chosen_with_the_arrows() {
 #[test]
 fn letters_in_order_find_a_room() {
     let mut client = Client::online(&["chat-general", "dev", "devops"]);
-    client.says("devops", "bob", "you?");
-    client.says("devops", "bob", "hello");
+    client.receive("devops", "bob", "you?");
+    client.receive("devops", "bob", "hello");
     client.write("a draft");
     client.ctrl('k');
     client.write("dop");
@@ -65,7 +65,7 @@ fn letters_in_order_find_a_room() {
 fn a_new_room_is_joined_by_its_name() {
     let mut client = Client::online(&["development"]);
     client.ctrl('k');
-    client.lists(&["devops"], false);
+    client.deliver_rooms(&["devops"], false);
     client.write("dev");
     assert_eq!(titles(&client), ["development", "devops", "dev"]);
     client.press(KeyCode::End);
@@ -103,14 +103,14 @@ fn the_selected_room_stays_selected_when_the_list_arrives() {
     client.ctrl('k');
     client.write("de");
     client.press(KeyCode::Down);
-    client.lists(&["deck", "den"], false);
+    client.deliver_rooms(&["deck", "den"], false);
     assert_eq!(titles(&client).last().map(String::as_str), Some("de"));
     assert_eq!(commands(client.press(KeyCode::Enter)), [join("de")]);
 
     client.ctrl('k');
     client.write("dec");
     assert_eq!(titles(&client), ["dec"]);
-    client.lists(&["deck"], false);
+    client.deliver_rooms(&["deck"], false);
     assert_eq!(commands(client.press(KeyCode::Enter)), [join("deck")], "the first is the best");
 }
 
@@ -119,7 +119,7 @@ fn another_prefix_requests_the_list_again() {
     let mut client = Client::online(&["chat"]);
     let prefix = Some("ch".to_owned());
     assert_eq!(commands(client.enter("/rooms ch")), [Command::ListRooms { prefix }]);
-    client.lists(&["chess"], false);
+    client.deliver_rooms(&["chess"], false);
     assert_eq!(titles(&client), ["chat", "chess", "ch"]);
     assert!(client.write("e").is_empty(), "the server listed them already");
     client.press(KeyCode::Backspace);

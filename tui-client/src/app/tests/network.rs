@@ -25,7 +25,7 @@ fn a_first_join_requests_the_newest_history() {
     assert_eq!(commands(effects), [Command::History { room: room("chat"), before: None, limit: 50 }]);
     let old = client.message("chat", "bob", "old", 1);
     client.skip("chat", 1);
-    client.says("chat", "alice", "new");
+    client.receive("chat", "alice", "new");
     client.history("chat", &[old], false);
     assert_eq!(shown(&client), ["bob: old", "alice: new"]);
 }
@@ -36,11 +36,11 @@ fn an_own_message_is_shown_at_once_and_moves_to_its_place() {
     let id = client.send("hi");
     assert_eq!(shown(&client), ["hi Queued"]);
     client.state(&id, SendState::Sent);
-    client.says("chat", "bob", "first");
+    client.receive("chat", "bob", "first");
     assert_eq!(shown(&client), ["bob: first", "hi Sent"]);
     client.state(&id, SendState::Stored(Seq::new(2)));
     assert_eq!(shown(&client), ["bob: first", "hi Stored"]);
-    client.comes_back("chat", &id, "hi");
+    client.deliver_copy("chat", &id, "hi");
     assert_eq!(shown(&client), ["bob: first", "you: hi ✓"]);
     client.state(&id, SendState::Stored(Seq::new(2)));
     assert_eq!(shown(&client), ["bob: first", "you: hi ✓"]);
@@ -52,10 +52,10 @@ fn the_copy_may_arrive_before_the_ack_and_ids_of_other_users_are_ignored() {
     let id = client.send("hi");
     let mut forged = client.message("chat", "mallory", "hi", 1);
     forged.client_msg_id = Some(id.clone());
-    client.arrives(forged, false);
+    client.deliver(forged, false);
     client.skip("chat", 1);
     assert_eq!(shown(&client), ["mallory: hi", "hi Queued"]);
-    client.comes_back("chat", &id, "hi");
+    client.deliver_copy("chat", &id, "hi");
     assert_eq!(shown(&client), ["mallory: hi", "you: hi ✓"]);
 }
 
@@ -84,7 +84,7 @@ fn a_refused_message_is_sent_again_or_taken_back() {
 #[test]
 fn offline_messages_are_queued_and_ctrl_r_connects() {
     let mut client = Client::online(&["chat"]);
-    client.lose(Duration::from_secs(12));
+    client.lose_connection(Duration::from_secs(12));
     client.send("later");
     assert_eq!((client.model.queued(), shown(&client)), (1, vec!["later Queued".to_owned()]));
     assert_eq!(commands(client.ctrl('r')), [Command::RetryNow]);
@@ -93,8 +93,8 @@ fn offline_messages_are_queued_and_ctrl_r_connects() {
 #[test]
 fn a_note_reports_the_time_offline() {
     let mut client = Client::online(&["chat"]);
-    client.says("chat", "bob", "1");
-    client.lose(Duration::from_secs(1));
+    client.receive("chat", "bob", "1");
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     let effects =
         client.joined("chat", Some(Recovery::Complete { replayed: 37 }), Some(Duration::from_secs(12)));
@@ -103,11 +103,11 @@ fn a_note_reports_the_time_offline() {
 
     client.joined("chat", Some(Recovery::Truncated { replayed: 1 }), Some(Duration::from_secs(200)));
     client.skip("chat", 5);
-    client.says("chat", "bob", "7");
+    client.receive("chat", "bob", "7");
     assert_eq!(shown(&client)[2..], ["offline 3 min · 1 recovered", "|", "bob: 7"]);
 
     client.joined("chat", Some(Recovery::Reset { replayed: 1 }), Some(Duration::from_secs(1)));
-    client.says("chat", "bob", "8");
+    client.receive("chat", "bob", "8");
     assert_eq!(shown(&client), ["history was reset", "bob: 8"]);
 }
 
@@ -115,7 +115,7 @@ fn a_note_reports_the_time_offline() {
 fn a_resync_removes_entries_that_left_the_log() {
     let mut client = Client::online(&["chat"]);
     for text in ["1", "2", "3"] {
-        client.says("chat", "bob", text);
+        client.receive("chat", "bob", text);
     }
     let Position::At { epoch, id, .. } = position() else { panic!("a position") };
     client.server(ServerEvent::System(SystemEvent::Resync(Resync {
@@ -164,14 +164,14 @@ fn a_refused_page_is_requested_again_only_by_the_next_key() {
 #[test]
 fn unread_messages_are_counted_and_go_below_a_ruler_that_stays() {
     let mut client = Client::online(&["chat", "dev"]);
-    client.says("dev", "bob", "seen by nobody");
-    client.says("dev", "bob", "Hey YOU, look");
-    client.says("dev", "bob", "your own word");
+    client.receive("dev", "bob", "seen by nobody");
+    client.receive("dev", "bob", "Hey YOU, look");
+    client.receive("dev", "bob", "your own word");
     assert_eq!((client.model.rooms[1].reading.unread, client.model.rooms[1].reading.mentions), (3, 1));
     client.alt('2');
     assert_eq!((client.model.rooms[1].reading.unread, client.model.rooms[1].reading.mentions), (0, 0));
     assert_eq!(client.model.rooms[1].reading.ruler.map(|ruler| ruler.count), Some(3));
-    client.says("dev", "bob", "while looking");
+    client.receive("dev", "bob", "while looking");
     assert_eq!(client.model.rooms[1].reading.ruler.map(|ruler| ruler.count), Some(3), "frozen");
     client.alt('1');
     client.alt('2');
@@ -182,7 +182,7 @@ fn unread_messages_are_counted_and_go_below_a_ruler_that_stays() {
 fn messages_are_unread_while_the_window_has_no_focus() {
     let mut client = Client::online(&["chat"]);
     client.input(Input::Focus(false));
-    client.says("chat", "bob", "psst");
+    client.receive("chat", "bob", "psst");
     assert_eq!(client.model.rooms[0].reading.unread, 1);
     client.input(Input::Focus(true));
     assert_eq!(
@@ -194,13 +194,13 @@ fn messages_are_unread_while_the_window_has_no_focus() {
 #[test]
 fn members_are_shown_as_typing_for_six_seconds() {
     let mut client = Client::online(&["chat"]);
-    client.types("chat", "bob", true);
-    client.types("chat", "alice", true);
-    client.types("chat", "you", true);
+    client.member_types("chat", "bob", true);
+    client.member_types("chat", "alice", true);
+    client.member_types("chat", "you", true);
     let typing =
         |client: &Client| client.model.rooms[0].typing().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(typing(&client), ["bob", "alice"]);
-    client.says("chat", "alice", "there");
+    client.receive("chat", "alice", "there");
     assert_eq!(typing(&client), ["bob"]);
     assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_secs(6)));
     client.pass(6_000);
@@ -211,19 +211,19 @@ fn members_are_shown_as_typing_for_six_seconds() {
 #[test]
 fn no_timer_runs_while_nothing_changes() {
     let mut client = Client::online(&["chat", "dev"]);
-    client.says("chat", "bob", "x");
-    client.types("dev", "bob", true);
+    client.receive("chat", "bob", "x");
+    client.member_types("dev", "bob", true);
     assert_eq!(client.model.next_tick(), None, "typing in another room is not shown");
-    client.lose(Duration::from_millis(1_500));
+    client.lose_connection(Duration::from_millis(1_500));
     assert_eq!(client.model.next_tick(), Some(client.mono() + Duration::from_millis(500)));
 }
 
 #[test]
 fn joins_and_leaves_are_shown_in_one_line() {
     let mut client = Client::online(&["chat"]);
-    client.comes("chat", "dave");
-    client.comes("chat", "dave");
-    client.goes("chat", "bob");
+    client.member_joins("chat", "dave");
+    client.member_joins("chat", "dave");
+    client.member_leaves("chat", "bob");
     assert_eq!(shown(&client), ["+dave −bob"]);
     let members: Vec<_> = client.model.rooms[0].members().map(ToString::to_string).collect();
     assert_eq!(members, ["alice", "carol", "dave", "you"]);
@@ -232,7 +232,7 @@ fn joins_and_leaves_are_shown_in_one_line() {
 #[test]
 fn a_removed_user_sees_a_note() {
     let mut client = Client::online(&["chat"]);
-    client.goes("chat", "you");
+    client.member_leaves("chat", "you");
     assert_eq!(client.model.rooms[0].membership, Membership::Outside);
     assert!(shown(&client)[0].contains("not in this room any more"));
     let since = Some(Position::Start);

@@ -42,7 +42,7 @@ fn counts(client: &Client, index: usize) -> (u64, u64, Option<u64>) {
 /// Replays `text` of bob as the next entry.
 fn replay(client: &mut Client, name: &str, text: &str) -> Vec<Effect> {
     let message = client.next_message(name, "bob", text);
-    client.arrives(message, true)
+    client.deliver(message, true)
 }
 
 /// A client in `chat`, where an earlier run read ten messages, and in `dev`, where it read three.
@@ -62,7 +62,7 @@ fn a_first_join_has_no_unread_messages() {
     assert_eq!(kept(&effects), [mark(7)], "the next start begins here");
     client.joined_at("dev", 3, None, None);
     client.skip("dev", 3);
-    client.says("dev", "bob", "while the page is under way");
+    client.receive("dev", "bob", "while the page is under way");
     let page = [client.message("dev", "bob", "old", 3)];
     client.history("dev", &page, false);
     assert_eq!(counts(&client, 1), (1, 0, None));
@@ -99,7 +99,7 @@ fn in_the_shown_room_replayed_messages_go_below_a_ruler() {
     assert_eq!(shown(&client).len(), 0, "no note about the time between two runs");
     replay(&mut client, "chat", "new");
     assert_eq!(kept(&replay(&mut client, "chat", "newer")), [mark(12)]);
-    client.says("chat", "bob", "live");
+    client.receive("chat", "bob", "live");
     assert_eq!(counts(&client, 0), (0, 0, Some(2)), "messages that arrive on the screen are not unread");
     let page = [client.message("chat", "bob", "read", 10)];
     client.history("chat", &page, true);
@@ -140,7 +140,7 @@ fn a_message_is_unread_once_even_if_a_page_brought_it_first() {
     client.history("dev", std::slice::from_ref(&message), false);
     assert_eq!(counts(&client, 1), (0, 0, None));
     for _ in 0..2 {
-        client.arrives(message.clone(), false);
+        client.deliver(message.clone(), false);
         assert_eq!(counts(&client, 1), (1, 0, None));
     }
 }
@@ -150,23 +150,23 @@ fn own_messages_from_another_client_are_not_unread() {
     let mut client = returning();
     client.joined("dev", Some(complete(1)), None);
     let message = client.next_message("dev", "you", "from the other machine");
-    client.arrives(message, true);
+    client.deliver(message, true);
     assert_eq!(counts(&client, 1), (0, 0, None));
 }
 
 #[test]
 fn the_saved_position_is_the_last_seen_entry() {
     let mut client = Client::online(&["chat", "dev"]);
-    let says = |client: &mut Client, text: &str| {
+    let receive = |client: &mut Client, text: &str| {
         let message = client.next_message("chat", "bob", text);
-        client.arrives(message, false)
+        client.deliver(message, false)
     };
-    assert_eq!(kept(&says(&mut client, "1")), [mark(1)]);
+    assert_eq!(kept(&receive(&mut client, "1")), [mark(1)]);
     client.input(Input::Focus(false));
-    assert!(kept(&says(&mut client, "2")).is_empty());
+    assert!(kept(&receive(&mut client, "2")).is_empty());
     assert_eq!(kept(&client.input(Input::Focus(true))), [mark(2)]);
     client.alt('2');
-    assert!(kept(&says(&mut client, "3")).is_empty());
+    assert!(kept(&receive(&mut client, "3")).is_empty());
     assert_eq!(kept(&client.alt('1')), [mark(3)]);
 }
 
@@ -180,15 +180,15 @@ fn a_new_log_is_unread_from_its_beginning() {
     let mut client = returning();
     client.joined_at("dev", 40, reset, None);
     let message = client.message("dev", "bob", "of the new log", 40);
-    client.arrives(message, true);
+    client.deliver(message, true);
     assert_eq!(counts(&client, 1), (40, 0, None));
 }
 
 #[test]
 fn a_reset_drops_the_unread_count_of_the_old_log() {
     let mut client = Client::online(&["chat", "dev"]);
-    client.says("dev", "bob", "you!");
-    client.lose(Duration::from_secs(1));
+    client.receive("dev", "bob", "you!");
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     let effects = client.joined_at("dev", 0, Some(Recovery::Reset { replayed: 0 }), Some(MINUTES));
     assert_eq!(counts(&client, 1), (0, 0, None));
@@ -202,10 +202,10 @@ fn a_reset_drops_the_unread_count_of_the_old_log() {
 #[test]
 fn a_user_who_leaves_and_joins_again_keeps_the_read_position() {
     let mut client = Client::online(&["chat", "dev"]);
-    client.says("dev", "bob", "read");
+    client.receive("dev", "bob", "read");
     client.alt('2');
     client.alt('1');
-    client.says("dev", "bob", "not read");
+    client.receive("dev", "bob", "not read");
     client.enter("/leave dev");
     let since = Some(at(1));
     assert_eq!(commands(client.enter("/join dev")), [Command::Join { room: room("dev"), since }]);
@@ -215,8 +215,8 @@ fn a_user_who_leaves_and_joins_again_keeps_the_read_position() {
 fn a_removed_user_who_joins_again_misses_nothing() {
     let mut client = Client::online(&["chat", "dev"]);
     client.alt('2');
-    client.says("chat", "bob", "held, and not read");
-    client.goes("chat", "you");
+    client.receive("chat", "bob", "held, and not read");
+    client.member_leaves("chat", "you");
     assert_eq!(client.model.rooms[0].membership, Membership::Outside);
     let since = Some(at(1));
     assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
@@ -225,9 +225,9 @@ fn a_removed_user_who_joins_again_misses_nothing() {
 #[test]
 fn the_note_about_a_gap_has_the_counts() {
     let mut client = Client::online(&["chat", "dev"]);
-    client.says("chat", "bob", "1");
+    client.receive("chat", "bob", "1");
     let back = |client: &mut Client, head, recovery, offline| {
-        client.lose(Duration::from_secs(1));
+        client.lose_connection(Duration::from_secs(1));
         client.connect();
         client.joined_at("chat", head, recovery, Some(Duration::from_millis(offline)));
         shown(client).pop().expect("a note")
@@ -247,8 +247,8 @@ fn the_note_about_a_gap_has_the_counts() {
 #[test]
 fn a_visible_gap_is_filled_before_the_view_moves() {
     let mut client = Client::online(&["chat"]);
-    client.says("chat", "bob", "1");
-    client.lose(Duration::from_secs(1));
+    client.receive("chat", "bob", "1");
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     client.joined_at("chat", 9, Some(Recovery::Truncated { replayed: 1 }), Some(MINUTES));
     client.skip("chat", 7);

@@ -21,8 +21,8 @@ fn keys_go_to_rooms() {
     assert_eq!(title(&client), "a");
     client.alt('9');
     assert_eq!(title(&client), "a");
-    client.says("b", "bob", "one");
-    client.says("c", "bob", "you!");
+    client.receive("b", "bob", "one");
+    client.receive("c", "bob", "you!");
     client.alt('a');
     assert_eq!(title(&client), "c", "the room with a mention first");
     client.alt('a');
@@ -131,7 +131,7 @@ fn commands_and_offline_typing_send_no_signal() {
     let mut client = Client::online(&["chat"]);
     assert!(client.write("/join x").is_empty());
     client.ctrl('u');
-    client.lose(Duration::from_secs(9));
+    client.lose_connection(Duration::from_secs(9));
     assert!(client.write("hello").is_empty());
 }
 
@@ -218,7 +218,7 @@ fn who_shows_the_members_of_another_room() {
 fn unsent_texts_are_listed_at_the_end() {
     let mut client = Client::online(&["chat", "dev"]);
     let stored = client.send("stored");
-    client.comes_back("chat", &stored, "stored");
+    client.deliver_copy("chat", &stored, "stored");
     let acknowledged = client.send("acknowledged");
     client.state(&acknowledged, SendState::Stored(Seq::new(9)));
     let sent = client.send("sent");
@@ -250,9 +250,9 @@ fn links_on_the_screen_are_opened() {
     let mut client = Client::online(&["chat"]);
     client.alt('o');
     assert!(client.hint().contains("no links"));
-    client.says("chat", "bob", "https://example.org/above");
-    client.says("chat", "bob", "*http://example.org/a_(b)* `https://example.org/code`");
-    client.says("chat", "bob", "mailto:bob@example.org and http://example.org/a_(b) again");
+    client.receive("chat", "bob", "https://example.org/above");
+    client.receive("chat", "bob", "*http://example.org/a_(b)* `https://example.org/code`");
+    client.receive("chat", "bob", "mailto:bob@example.org and http://example.org/a_(b) again");
     client.send("https://example.org/mine");
     let visible = client.viewed(1, 3);
     client.input(visible);

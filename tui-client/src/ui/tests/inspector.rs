@@ -10,7 +10,7 @@ fn inspected() -> Client {
         client.net(Event::RoundTrip(Duration::from_millis(millis)));
     }
     client.pass(61_500);
-    client.lose(Duration::from_millis(1_900));
+    client.lose_connection(Duration::from_millis(1_900));
     client.pass(1_900);
     client.connect();
     client.pass(125_000);

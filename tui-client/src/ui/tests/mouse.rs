@@ -20,9 +20,9 @@ fn place_of(screen: &mut TestScreen, wanted: &str) -> (u16, u16) {
 fn screen() -> TestScreen {
     let mut client = Client::online(&["chat-general", "dev"]);
     for number in 0..60 {
-        client.says("chat-general", "alice", &format!("message {number}"));
+        client.receive("chat-general", "alice", &format!("message {number}"));
     }
-    client.says("chat-general", "bob", "see https://example.org and 日本 too");
+    client.receive("chat-general", "bob", "see https://example.org and 日本 too");
     TestScreen::new(client, (120, 40))
 }
 
@@ -83,8 +83,8 @@ fn a_copied_text_has_no_breaks_of_rows() {
         "fn main() {\n    println!(\"a line of code that is broken as well, where the row is full\");\n}";
     for size in [SIZES[0], SIZES[1], (40, 30)] {
         let mut client = Client::online(&["chat"]);
-        client.says("chat", "bob", &format!("first: {said}\n```\n{code}\n```\n> quoted"));
-        client.says("chat", "you", "the last");
+        client.receive("chat", "bob", &format!("first: {said}\n```\n{code}\n```\n> quoted"));
+        client.receive("chat", "you", "the last");
         let mut screen = TestScreen::new(client, size);
         let from = place_of(&mut screen, "first:");
         screen.mouse(PRESS, (from.0 + 7, from.1));

@@ -9,7 +9,7 @@ fn room_switcher() {
     snapshots("rooms", || {
         let mut client = lively();
         client.ctrl('k');
-        client.lists(&["ops", "random", "日本"], true);
+        client.deliver_rooms(&["ops", "random", "日本"], true);
         client.press(KeyCode::Down);
         client
     });
@@ -20,7 +20,7 @@ fn room_switcher_with_a_query() {
     snapshots("rooms_found", || {
         let mut client = lively();
         client.ctrl('k');
-        client.lists(&["operations-of-the-department-of-redundancy", "random", "日本"], false);
+        client.deliver_rooms(&["operations-of-the-department-of-redundancy", "random", "日本"], false);
         client.write("op");
         client
     });
@@ -45,7 +45,7 @@ fn the_chosen_room_is_visible() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut client = Client::online(&["chat"]);
     client.ctrl('k');
-    client.lists(&names, false);
+    client.deliver_rooms(&names, false);
     client.press(KeyCode::End);
     let mut screen = TestScreen::new(client, SIZES[2]);
     assert!(screen.text().contains("room-49"));
@@ -100,7 +100,7 @@ fn candidates_of_a_completion() {
 #[test]
 fn few_candidates_have_no_number() {
     let mut client = Client::online(&["chat"]);
-    client.comes("chat", "carl");
+    client.member_joins("chat", "carl");
     client.write("ca");
     client.press(KeyCode::Tab);
     let mut screen = TestScreen::new(client, SIZES[2]);

@@ -10,17 +10,17 @@ const CHAT: &str = "chat-general";
 
 fn talk() -> Client {
     let mut client = Client::online(&[CHAT]);
-    client.says(CHAT, "alice", "**deploy** at _noon_, see `ops/run.sh --now` and snake_case");
-    client.says(
+    client.receive(CHAT, "alice", "**deploy** at _noon_, see `ops/run.sh --now` and snake_case");
+    client.receive(
         CHAT,
         "bob",
         "> deploy at noon\nwhat You said, https://example.org/a/rather/long/address (really)",
     );
-    client.says(CHAT, "carol", "```rust\nfn main() {\n    println!(\"a line of code that is longer than narrow panes are wide\");\n}\n```\nthat's **all**");
-    client.says(CHAT, "bob", "*waves at you*");
-    client.says(CHAT, "alice", "not **closed, 2*3*4 and `so on");
+    client.receive(CHAT, "carol", "```rust\nfn main() {\n    println!(\"a line of code that is longer than narrow panes are wide\");\n}\n```\nthat's **all**");
+    client.receive(CHAT, "bob", "*waves at you*");
+    client.receive(CHAT, "alice", "not **closed, 2*3*4 and `so on");
     let id = client.send("*leaves* for **lunch**");
-    client.comes_back(CHAT, &id, "*leaves* for **lunch**");
+    client.deliver_copy(CHAT, &id, "*leaves* for **lunch**");
     client.send("*is back*");
     client
 }
@@ -87,7 +87,7 @@ fn links_are_hyperlinks_if_the_terminal_supports_them() {
 fn links_over_the_screen() {
     snapshots("links", || {
         let mut client = talk();
-        client.says(CHAT, "bob", "https://example.org/here and mailto:bob@example.org");
+        client.receive(CHAT, "bob", "https://example.org/here and mailto:bob@example.org");
         let viewed = client.viewed(0, 7);
         client.input(viewed);
         client.alt('o');
@@ -119,16 +119,16 @@ fn days() -> Client {
     client.skip(CHAT, 5);
     client.history(CHAT, &page, false);
     for who in ["dave", "erin", "frank", "grace", "heidi", "ivan", "judy", "mallory", "niaj"] {
-        client.comes(CHAT, who);
+        client.member_joins(CHAT, who);
     }
-    client.goes(CHAT, "carol");
-    client.goes(CHAT, "erin");
-    client.says(CHAT, "bob", "so many");
-    client.goes(CHAT, "bob");
-    client.comes(CHAT, "bob");
-    client.goes(CHAT, "alice");
+    client.member_leaves(CHAT, "carol");
+    client.member_leaves(CHAT, "erin");
+    client.receive(CHAT, "bob", "so many");
+    client.member_leaves(CHAT, "bob");
+    client.member_joins(CHAT, "bob");
+    client.member_leaves(CHAT, "alice");
     client.pass(DAY);
-    client.goes(CHAT, "dave");
+    client.member_leaves(CHAT, "dave");
     client
 }
 
@@ -148,7 +148,7 @@ proptest::proptest! {
     fn any_text_can_be_drawn(text in typed(), width in 1u16..=200, height in 1u16..=40) {
         let mut client = Client::online(&[CHAT]);
         if let Ok(text) = realtime_shared::Text::new(&text) {
-            client.says(CHAT, "bob", text.as_str());
+            client.receive(CHAT, "bob", text.as_str());
         }
         let mut screen = TestScreen::new(client, (width, height));
         screen.state = ViewState::new(TERMINAL).with_links(true);

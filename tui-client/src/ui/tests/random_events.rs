@@ -190,7 +190,7 @@ impl Monkey {
             1 => client.state(&id, SendState::Refused("no".to_owned())),
             2 => client.state(&id, SendState::Sent),
             _ => {
-                client.comes_back(room, &id, &text);
+                client.deliver_copy(room, &id, &text);
                 self.close(&id);
             }
         }
@@ -199,27 +199,27 @@ impl Monkey {
     fn tell(&mut self, step: &MonkeyStep) {
         let client = &mut self.screen.client;
         let effects = match *step {
-            MonkeyStep::Says(room, nick, text) => client.hears(ROOMS[room], NICKS[nick], TEXTS[text]),
+            MonkeyStep::Says(room, nick, text) => client.receive(ROOMS[room], NICKS[nick], TEXTS[text]),
             MonkeyStep::Comes(room, nick, true) => {
-                client.comes(ROOMS[room], NICKS[nick]);
+                client.member_joins(ROOMS[room], NICKS[nick]);
                 Vec::new()
             }
             MonkeyStep::Comes(room, nick, false) => {
-                client.goes(ROOMS[room], NICKS[nick]);
+                client.member_leaves(ROOMS[room], NICKS[nick]);
                 Vec::new()
             }
             MonkeyStep::Types(room, nick, is_typing) => {
-                client.types(ROOMS[room], NICKS[nick], is_typing);
+                client.member_types(ROOMS[room], NICKS[nick], is_typing);
                 Vec::new()
             }
             MonkeyStep::Page(room, from, count, has_more) => {
                 let messages: Vec<_> = (from + 1..=from + u64::from(count))
                     .map(|seq| client.message(ROOMS[room], "bob", TEXTS[room], seq))
                     .collect();
-                client.loads(ROOMS[room], &messages, has_more)
+                client.deliver_history(ROOMS[room], &messages, has_more)
             }
             MonkeyStep::Lose => {
-                client.lose(Duration::from_secs(3));
+                client.lose_connection(Duration::from_secs(3));
                 Vec::new()
             }
             MonkeyStep::Connect(how) => {
@@ -247,7 +247,7 @@ impl Monkey {
                 })))
             }
             MonkeyStep::Lists => {
-                client.lists(&["dev", "elsewhere", "日本"], true);
+                client.deliver_rooms(&["dev", "elsewhere", "日本"], true);
                 Vec::new()
             }
             MonkeyStep::Error(room, temporary) => client.server(ServerEvent::Error(ErrorEvent {

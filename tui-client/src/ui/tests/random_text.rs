@@ -37,9 +37,9 @@ fn screen(said: &[(String, String)], draft: &str, over: u8, size: (u16, u16)) ->
     let mut client = Client::online(&[CHAT, "dev"]);
     for (nick, text) in said {
         if UserId::new(nick).is_ok() && Text::new(text).is_ok() {
-            client.says(CHAT, nick, text);
-            client.comes(CHAT, nick);
-            client.types(CHAT, nick, true);
+            client.receive(CHAT, nick, text);
+            client.member_joins(CHAT, nick);
+            client.member_types(CHAT, nick, true);
         }
     }
     client.input(Input::Paste(draft.to_owned()));

@@ -26,7 +26,7 @@ fn a_screen_that_is_scrolled_back() {
         screen.draw();
         screen.press(KeyCode::PageUp);
         screen.draw();
-        screen.client.says("chat", "alice", "news");
+        screen.client.receive("chat", "alice", "news");
         screen
     });
 }
@@ -39,7 +39,7 @@ fn a_scrolled_back_view_does_not_move() {
     screen.press(KeyCode::PageUp);
     let page = visible(&screen.text());
     assert_eq!(page.last(), Some(&(end[0] + 1)), "a page is a screen less two rows of overlap");
-    screen.client.says("chat", "alice", "news");
+    screen.client.receive("chat", "alice", "news");
     let text = screen.text();
     assert_eq!(visible(&text), page, "pinned");
     let below = 200 - page.last().expect("some") + 1;
@@ -49,7 +49,7 @@ fn a_scrolled_back_view_does_not_move() {
     screen.press(KeyCode::End);
     let text = screen.text();
     assert!(text.contains("news") && !text.contains("newer"), "{text}");
-    screen.client.says("chat", "alice", "follows");
+    screen.client.receive("chat", "alice", "follows");
     assert!(screen.text().contains("follows"), "at the end the view follows new messages");
 }
 
@@ -83,7 +83,7 @@ fn a_room_that_is_switched_away_still_scrolls() {
     let mut client = long();
     client.enter("/join dev");
     for seq in 1..60 {
-        client.says("dev", "bob", &format!("m{seq}"));
+        client.receive("dev", "bob", &format!("m{seq}"));
     }
     client.alt('1');
     let mut screen = TestScreen::new(client, (80, 24));
@@ -99,7 +99,7 @@ fn a_room_that_is_switched_away_still_scrolls() {
 fn a_larger_window_shows_everything_at_the_end() {
     let mut client = Client::online(&["chat"]);
     for seq in 1..=9 {
-        client.says("chat", "bob", &format!("m{seq}"));
+        client.receive("chat", "bob", &format!("m{seq}"));
     }
     let mut screen = TestScreen::new(client, (40, 8));
     screen.draw();

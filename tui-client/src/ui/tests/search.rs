@@ -77,7 +77,7 @@ fn a_screen_that_was_cleared() {
         let mut client = lively();
         client.ctrl('u');
         client.enter("/clear");
-        client.says("chat-general", "bob", "a fresh start");
+        client.receive("chat-general", "bob", "a fresh start");
         client
     });
 }
@@ -88,7 +88,7 @@ fn the_current_match_differs_without_colours() {
         let mut screen = TestScreen::new(Client::online(&["chat"]), size);
         screen.client.model.theme = Theme::None;
         for text in ["the **fix** is `in`", "> no fix yet", "hello @you, a fix?"] {
-            screen.client.says("chat", "bob", text);
+            screen.client.receive("chat", "bob", text);
         }
         screen.ctrl('f');
         screen.write("fix");
@@ -140,8 +140,8 @@ fn a_hidden_match_scrolls_into_view_and_escape_returns() {
 fn a_match_in_a_text_taller_than_the_screen_is_visible() {
     let mut client = Client::online(&["chat"]);
     let lines: Vec<String> = (100..200).map(|line| format!("line {line}")).collect();
-    client.says("chat", "bob", &lines.join("\n"));
-    client.says("chat", "bob", "the newest");
+    client.receive("chat", "bob", &lines.join("\n"));
+    client.receive("chat", "bob", "the newest");
     for size in SIZES {
         let mut screen = TestScreen::new(Client::online(&["chat"]), size);
         std::mem::swap(&mut screen.client, &mut client);
@@ -161,7 +161,7 @@ fn new_messages_do_not_move_a_search() {
     screen.draw();
     screen.ctrl('f');
     screen.write("m200");
-    screen.client.says("chat", "bob", "m200 again");
+    screen.client.receive("chat", "bob", "m200 again");
     let text = screen.text();
     assert!(
         !text.contains("again") && text.contains("↓ 1 newer") && text.contains("1 newer (End)"),
@@ -171,7 +171,7 @@ fn new_messages_do_not_move_a_search() {
     screen.press(KeyCode::Down);
     assert!(screen.text().contains("m200 again"));
     screen.press(KeyCode::Esc);
-    screen.client.says("chat", "bob", "the newest");
+    screen.client.receive("chat", "bob", "the newest");
     assert!(screen.text().contains("the newest"), "back at the end, the view follows");
 }
 
@@ -182,7 +182,7 @@ fn the_cursor_is_in_the_search_line_while_it_is_edited() {
         (position.x, position.y)
     };
     let mut screen = TestScreen::new(Client::online(&["chat"]), SIZES[2]);
-    screen.client.says("chat", "bob", "日本");
+    screen.client.receive("chat", "bob", "日本");
     screen.ctrl('f');
     assert_eq!(cursor(&mut screen), (7, 9));
     screen.write("日本");
@@ -199,7 +199,7 @@ fn a_cleared_screen_is_empty_until_scrolled_up() {
         screen.enter("/clear");
         let text = screen.text();
         assert!(!text.contains("m200") && text.contains("PgUp brings back"), "{text}");
-        screen.client.says("chat", "bob", "fresh");
+        screen.client.receive("chat", "bob", "fresh");
         let text = screen.text();
         assert!(text.contains("fresh") && !text.contains("m200"), "{text}");
         screen.ctrl('f');
@@ -212,12 +212,12 @@ fn a_cleared_screen_is_empty_until_scrolled_up() {
         let text = screen.text();
         assert!(text.contains("fresh") && text.contains("m200") && before.contains("m200"), "{text}");
         for _ in 0..100 {
-            screen.client.says("chat", "bob", "more");
+            screen.client.receive("chat", "bob", "more");
         }
         screen.press(KeyCode::End);
         screen.enter("/clear");
         for _ in 0..100 {
-            screen.client.says("chat", "bob", "since");
+            screen.client.receive("chat", "bob", "since");
         }
         screen.draw();
         screen.press(KeyCode::PageUp);

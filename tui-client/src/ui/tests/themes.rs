@@ -84,12 +84,12 @@ fn look(cell: &Cell) -> String {
 fn busy() -> Client {
     let mut client = lively();
     let chat = "chat-general";
-    client.says(chat, "alice", "**bold**, *italic*, `code`, @you: https://example.org/x");
-    client.says(chat, "bob", "> quoted\n```rust\nfn main() {}\n```");
+    client.receive(chat, "alice", "**bold**, *italic*, `code`, @you: https://example.org/x");
+    client.receive(chat, "bob", "> quoted\n```rust\nfn main() {}\n```");
     client.ctrl('u');
     let put_off = client.send("not now");
     client.state(&put_off, SendState::PutOff("the store is busy".to_owned()));
-    client.types(chat, "bob", true);
+    client.member_types(chat, "bob", true);
     client
 }
 
@@ -141,25 +141,25 @@ fn plain() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
     let chat = "chat-general";
     client.net(Event::RoundTrip(Duration::from_millis(23)));
-    client.says(chat, "alexandra-the-great", "> quoted\n```rust\nfn main() { println!(\"so long that it is broken somewhere, on a wide screen too, I hope\") }\n```");
-    client.comes(chat, "dave");
-    client.goes(chat, "carol");
+    client.receive(chat, "alexandra-the-great", "> quoted\n```rust\nfn main() { println!(\"so long that it is broken somewhere, on a wide screen too, I hope\") }\n```");
+    client.member_joins(chat, "dave");
+    client.member_leaves(chat, "carol");
     client.pass(86_400_000);
     client.joined(chat, Some(Recovery::Complete { replayed: 37 }), Some(Duration::from_secs(12)));
-    client.says(chat, "bob", "https://example.org/ and @you");
-    client.says("dev", "bob", "@you x");
+    client.receive(chat, "bob", "https://example.org/ and @you");
+    client.receive("dev", "bob", "@you x");
     for n in 0..40 {
-        client.comes(chat, &format!("visitor{n}"));
+        client.member_joins(chat, &format!("visitor{n}"));
     }
     let stored = client.send("stored");
-    client.comes_back(chat, &stored, "stored");
+    client.deliver_copy(chat, &stored, "stored");
     let sent = client.send("sent");
     client.state(&sent, SendState::Sent);
     let put_off = client.send("not now");
     client.state(&put_off, SendState::PutOff("the store is busy".to_owned()));
     let refused = client.send("no");
     client.state(&refused, SendState::Refused("you may not".to_owned()));
-    client.types(chat, "bob", true);
+    client.member_types(chat, "bob", true);
     client
 }
 
@@ -183,7 +183,7 @@ fn plain_screens() -> Vec<Client> {
         client
     };
     let mut offline = plain();
-    offline.lose(Duration::from_secs(9));
+    offline.lose_connection(Duration::from_secs(9));
     offline.send("queued");
     let mut writing = plain();
     writing.write("/t");

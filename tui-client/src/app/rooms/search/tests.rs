@@ -17,7 +17,7 @@ use crate::net::SendState;
 fn client(texts: &[&str]) -> Client {
     let mut client = Client::online(&["chat", "dev"]);
     for text in texts {
-        client.says("chat", "bob", text);
+        client.receive("chat", "bob", text);
     }
     client
 }
@@ -192,7 +192,7 @@ fn a_command_searches_at_once() {
 #[test]
 fn nicks_and_outgoing_messages_are_found() {
     let mut client = client(&["hello"]);
-    client.says("chat", "carol", "good evening");
+    client.receive("chat", "carol", "good evening");
     let waiting = client.send("mine, hello");
     search(&mut client, "hello");
     assert_eq!((at(&client), found(&client)), ("mine, hello".into(), (1, 2)));
@@ -202,7 +202,7 @@ fn nicks_and_outgoing_messages_are_found() {
     client.ctrl('u');
     client.write("hello");
     client.state(&waiting, SendState::Sent);
-    client.comes_back("chat", &waiting, "mine, hello");
+    client.deliver_copy("chat", &waiting, "mine, hello");
     assert_eq!((at(&client), found(&client)), ("mine, hello".into(), (1, 2)), "it has its place now");
     client.ctrl('u');
     client.write("carol");
@@ -218,10 +218,10 @@ fn an_outgoing_message_stays_selected_when_it_is_stored() {
     let mine = client.send("x mine");
     search(&mut client, "x");
     client.state(&mine, SendState::Sent);
-    client.says("chat", "bob", "x2");
+    client.receive("chat", "bob", "x2");
     assert_eq!((at(&client), found(&client)), ("x mine".into(), (1, 3)));
-    client.comes_back("chat", &mine, "x mine");
-    client.says("chat", "bob", "x3");
+    client.deliver_copy("chat", &mine, "x mine");
+    client.receive("chat", "bob", "x3");
     assert_eq!((at(&client), found(&client)), ("x mine".into(), (2, 4)));
     client.write("n");
     assert_eq!(found(&client).1, 0, "what is written goes on");
@@ -236,7 +236,7 @@ fn the_nearest_hit_is_selected_when_the_selected_one_is_removed() {
     client.press(KeyCode::Up);
     assert_eq!((at(&client), found(&client)), ("x mine".into(), (2, 3)));
     client.model.pane_mut().timeline.take_outgoing(&mine);
-    client.says("chat", "bob", "x2");
+    client.receive("chat", "bob", "x2");
     assert_eq!((at(&client), found(&client)), ("x1".into(), (3, 3)));
 }
 
@@ -245,11 +245,11 @@ fn a_hit_that_arrived_late_can_be_selected() {
     let mut client = client(&["-"]);
     search(&mut client, "x");
     assert!(client.press(KeyCode::Enter).is_empty());
-    client.says("chat", "bob", "x1");
+    client.receive("chat", "bob", "x1");
     let effects = client.press(KeyCode::Enter);
     assert!(matches!(effects[..], [Effect::JumpView(ViewJump::Hit(_))]), "{effects:?}");
     assert_eq!((at(&client), found(&client)), ("x1".into(), (1, 1)));
-    client.says("chat", "bob", "x2");
+    client.receive("chat", "bob", "x2");
     client.write("N");
     assert_eq!(at(&client), "x2", "it steps");
 }
@@ -299,7 +299,7 @@ fn a_command_from_the_palette_keeps_the_view_of_the_search() {
 #[test]
 fn a_search_stays_open_while_another_room_is_shown() {
     let mut client = client(&["x1", "x2"]);
-    client.says("dev", "bob", "@you");
+    client.receive("dev", "bob", "@you");
     search(&mut client, "x");
     client.press(KeyCode::Enter);
     client.alt('2');
@@ -320,13 +320,13 @@ fn new_hits_are_counted_and_move_nothing() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
     let hit = client.model.pane().timeline.selected_hit();
-    client.says("chat", "bob", "x2");
-    client.says("chat", "bob", "-");
-    client.says("dev", "bob", "x elsewhere");
+    client.receive("chat", "bob", "x2");
+    client.receive("chat", "bob", "-");
+    client.receive("dev", "bob", "x elsewhere");
     assert_eq!((client.model.pane().timeline.selected_hit(), found(&client)), (hit, (2, 2)));
     client.ctrl('u');
     client.write("later");
-    client.says("chat", "bob", "later");
+    client.receive("chat", "bob", "later");
     assert_eq!(found(&client), (0, 1));
     client.press(KeyCode::Up);
     assert_eq!(at(&client), "later");
@@ -335,7 +335,7 @@ fn new_hits_are_counted_and_move_nothing() {
 #[test]
 fn each_room_has_its_own_search() {
     let mut client = client(&["x1", "x2"]);
-    client.says("dev", "bob", "y1");
+    client.receive("dev", "bob", "y1");
     client.write("a draft");
     search(&mut client, "x");
     client.alt('2');
@@ -343,7 +343,7 @@ fn each_room_has_its_own_search() {
     client.write("in dev");
     search(&mut client, "y");
     assert_eq!(found(&client), (1, 1));
-    client.says("chat", "bob", "x3");
+    client.receive("chat", "bob", "x3");
     client.alt('1');
     assert_eq!((at(&client), found(&client)), ("x2".into(), (2, 3)));
     client.press(KeyCode::Esc);
@@ -360,7 +360,7 @@ fn a_reset_drops_the_hits_of_the_old_log() {
     assert_eq!(client.model.pane().search_result(), SearchResult::None { among: 0 });
     client.history("chat", &[], false);
     let message = client.message("chat", "bob", "x anew", 1);
-    client.arrives(message, false);
+    client.deliver(message, false);
     assert_eq!(found(&client).1, 1);
 }
 
@@ -369,7 +369,7 @@ fn hits_of_trimmed_rows_are_dropped() {
     let mut client = client(&["x1"]);
     search(&mut client, "x");
     for _ in 0..HELD {
-        client.says("chat", "bob", "-");
+        client.receive("chat", "bob", "-");
     }
     assert_eq!(client.model.pane().search_result(), SearchResult::None { among: HELD });
 }
@@ -411,11 +411,11 @@ proptest! {
                     sent.push((id, text));
                 }
                 1 => if let Some((id, text)) = sent.pop() {
-                    client.comes_back("chat", &id, text);
+                    client.deliver_copy("chat", &id, text);
                 },
                 2 => {
                     let message = client.message("chat", "bob", text, *seq);
-                    client.loads("chat", &[message], true);
+                    client.deliver_history("chat", &[message], true);
                 }
                 3 if *seq == 1 => {
                     let recovery = Some(Recovery::Reset { replayed: 0 });
@@ -423,7 +423,7 @@ proptest! {
                 }
                 _ => {
                     let message = client.message("chat", "bob", text, *seq);
-                    client.arrives(message, true);
+                    client.deliver(message, true);
                 }
             }
         }

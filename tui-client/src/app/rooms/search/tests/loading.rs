@@ -27,7 +27,7 @@ fn load(client: &mut Client, last: u64, texts: &[&str], has_more: bool) -> Vec<E
     let first = last + 1 - texts.len() as u64;
     let message = |(text, seq): (&&str, u64)| client.message("chat", "bob", text, seq);
     let messages: Vec<_> = texts.iter().zip(first..).map(message).collect();
-    client.loads("chat", &messages, has_more)
+    client.deliver_history("chat", &messages, has_more)
 }
 
 fn history(before: u64) -> Effect {
@@ -71,12 +71,12 @@ fn without_a_hit_page_up_loads_a_page() {
 #[test]
 fn a_search_loads_gaps() {
     let mut client = partly_loaded(10, &["x11"]);
-    client.lose(Duration::from_secs(1));
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     client.joined_at("chat", 500, Some(Recovery::Truncated { replayed: 1 }), Some(Duration::from_secs(9)));
     client.skip("chat", 488);
-    client.says("chat", "bob", "x500");
-    client.loads("chat", &[], false);
+    client.receive("chat", "bob", "x500");
+    client.deliver_history("chat", &[], false);
     search(&mut client, "x4");
     assert!(client.model.pane().can_search_older());
     assert_eq!(client.press(KeyCode::Up), [history(500)]);
@@ -122,7 +122,7 @@ fn a_refused_page_can_be_requested_again() {
     }));
     assert!(!client.model.room().is_some_and(Room::is_searching_older));
     assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
-    client.lose(Duration::from_secs(1));
+    client.lose_connection(Duration::from_secs(1));
     assert!(client.press(KeyCode::Up).is_empty());
     assert!(client.hint().contains("connection"), "{}", client.hint());
 }
@@ -132,7 +132,7 @@ fn a_search_does_not_continue_in_a_later_page_after_a_lost_connection() {
     let mut client = partly_loaded(1_000, &["x1001"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
-    client.lose(Duration::from_secs(1));
+    client.lose_connection(Duration::from_secs(1));
     client.connect();
     client.joined_at("chat", 1_001, Some(Recovery::Complete { replayed: 0 }), Some(Duration::from_secs(2)));
     let viewed = client.viewed(0, 0);
