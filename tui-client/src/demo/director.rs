@@ -14,7 +14,8 @@
 //! - Missed time (the machine slept) is not made up for.
 //! - After [`Director::step`], [`Director::next_at`] is later than its `now`.
 
-use std::cmp::Reverse;
+pub(super) mod history;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -24,9 +25,6 @@ use super::cast::{PEOPLE, ROOMS};
 use super::speech::{Speech, millis};
 use super::writer::{CastLine, Writer, kind_of_answer};
 
-/// History at the start: days ago, and least number of messages in each room.
-const HISTORY: [(u32, usize); 3] = [(2, 10), (1, 14), (0, 20)];
-const DAY: Duration = Duration::from_hours(24);
 /// Absence after which a returning visitor is greeted again.
 const GREET_AGAIN: Duration = Duration::from_mins(2);
 /// Shortest time between two greetings, in all rooms together.
@@ -50,18 +48,6 @@ pub(super) enum CueAction {
     Typing(bool),
     /// Send a message, which ends the typing.
     Send(Text),
-}
-
-/// A message of the history.
-#[derive(Debug)]
-pub(super) struct PastMessage {
-    /// Time before the start.
-    pub(super) ago: Duration,
-    /// Index of the author in [`PEOPLE`].
-    pub(super) person: usize,
-    /// Index in [`ROOMS`].
-    pub(super) room: usize,
-    pub(super) text: Text,
 }
 
 /// State of the people and rooms. Times count from the start.
@@ -152,35 +138,6 @@ impl Director {
     pub(super) fn entrances(&self) -> Vec<(usize, usize)> {
         let places = (0..ROOMS.len()).flat_map(|room| (0..PEOPLE.len()).map(move |person| (person, room)));
         places.filter(|&(person, room)| self.people[person].presence[room] == PersonPresence::Here).collect()
-    }
-
-    /// Messages of the history, in order.
-    pub(super) fn history(&mut self) -> Vec<PastMessage> {
-        let mut history = Vec::new();
-        for (days, enough) in HISTORY {
-            for room in 0..ROOMS.len() {
-                history.extend(self.conversations(room, enough, DAY * days));
-            }
-        }
-        // Conversations of different rooms overlap in time, so the messages are not ordered room by room.
-        history.sort_by_key(|past| Reverse(past.ago));
-        history
-    }
-
-    /// Conversations of a room, until the time `until` before the start.
-    fn conversations(&mut self, room: usize, enough: usize, until: Duration) -> Vec<PastMessage> {
-        // The last one was a little while ago; earlier ones precede it.
-        let mut ago = until + millis(&mut self.random, 30_000, 90_000);
-        let mut said = Vec::new();
-        while said.len() < enough {
-            let Some(lines) = self.topic(room, false) else { break };
-            for CastLine { person, text, .. } in lines.into_iter().rev() {
-                said.push(PastMessage { ago, person, room, text });
-                ago += millis(&mut self.random, 8_000, 70_000);
-            }
-            ago += millis(&mut self.random, 5 * 60_000, 25 * 60_000);
-        }
-        said
     }
 
     /// Time of the next step.

@@ -8,7 +8,8 @@ use realtime_shared::{ClientMsgId, EntryId, RoomName, ServerEvent, SystemEvent, 
 use tokio::time::{Instant, sleep_until};
 
 use super::cast::{PEOPLE, ROOMS, VISITOR, room_name};
-use super::director::{Cue, CueAction, Director, PastMessage};
+use super::director::history::PastMessage;
+use super::director::{Cue, CueAction, Director};
 use super::time::Time;
 use crate::net::{self, Command, Event, Events, Handle, SendState};
 

@@ -12,7 +12,6 @@ pub enum StateFault {
         path: PathBuf,
         /// Its new path.
         aside: PathBuf,
-        /// What is wrong with it.
         why: String,
     },
     /// A later version wrote the file. It is left alone.

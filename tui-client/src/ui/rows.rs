@@ -19,7 +19,7 @@ use crate::sanitize::Line;
 
 /// A row that is ready to be drawn.
 #[derive(Debug, Clone, Default)]
-pub(super) struct TimelineRow {
+pub(super) struct ScreenRow {
     parts: Vec<(usize, Piece)>,
     is_rule: bool,
     /// The row contains a match.
@@ -36,7 +36,7 @@ pub(super) struct CopyableText {
     pub(super) separator: &'static str,
 }
 
-impl TimelineRow {
+impl ScreenRow {
     fn part(self, column: usize, text: impl Into<String>, style: Style) -> Self {
         self.piece(column, Piece::new(text, style))
     }
@@ -103,21 +103,21 @@ const NARROW_NICK: usize = 6;
 
 impl TimelineLayout<'_> {
     /// Rows of the item at `index`, from the top.
-    pub(super) fn rows(&self, index: usize) -> Vec<TimelineRow> {
+    pub(super) fn rows(&self, index: usize) -> Vec<ScreenRow> {
         let Some(item) = self.timeline.get(index) else { return Vec::new() };
         let before = index.checked_sub(1).and_then(|before| self.timeline.get(before));
         let look = self.look;
         let mut rows = Vec::new();
         if index == 0 {
-            rows.extend(self.above.as_ref().map(|text| TimelineRow::rule(text, look.faint())));
+            rows.extend(self.above.as_ref().map(|text| ScreenRow::rule(text, look.faint())));
         }
         let day = item.stamp().day;
         if before.is_none_or(|before| before.stamp().day != day) {
             let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
-            rows.push(TimelineRow::rule(&day.strftime(format).to_string(), look.faint()));
+            rows.push(ScreenRow::rule(&day.strftime(format).to_string(), look.faint()));
         }
         if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
-            rows.push(TimelineRow::rule(&format!("{count} new"), look.for_you()));
+            rows.push(ScreenRow::rule(&format!("{count} new"), look.for_you()));
         }
         let is_same_minute = before.is_some_and(|before| {
             let (a, b) = (before.stamp(), item.stamp());
@@ -136,7 +136,7 @@ impl TimelineLayout<'_> {
                     rows.push(self.aside(stamp, look.glyph().dot, &look.cut(&text, room), look.faint()));
                 }
                 Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
-                Body::Gap => rows.push(TimelineRow::rule(&self.gap(index), look.faint())),
+                Body::Gap => rows.push(ScreenRow::rule(&self.gap(index), look.faint())),
             },
         }
         rows
@@ -182,7 +182,7 @@ impl TimelineLayout<'_> {
 
     fn message(
         &self,
-        rows: &mut Vec<TimelineRow>,
+        rows: &mut Vec<ScreenRow>,
         said: &ShownMessage,
         stamp: Option<Stamp>,
         marker: Option<&Marker<'_>>,
@@ -201,7 +201,7 @@ impl TimelineLayout<'_> {
 
     fn outgoing(
         &self,
-        rows: &mut Vec<TimelineRow>,
+        rows: &mut Vec<ScreenRow>,
         outgoing: &Outgoing,
         stamp: Option<Stamp>,
         marker: Option<&Marker<'_>>,
@@ -225,7 +225,7 @@ impl TimelineLayout<'_> {
     /// A nick, and a text or an action, with a sign behind the last word.
     fn speech(
         &self,
-        rows: &mut Vec<TimelineRow>,
+        rows: &mut Vec<ScreenRow>,
         (nick, nick_style): (&str, Style),
         markup: &Markup<'_>,
         stamp: Option<Stamp>,
@@ -253,7 +253,7 @@ impl TimelineLayout<'_> {
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
-            let mut row = in_gutter.take().map_or_else(TimelineRow::default, |nick| self.gutter(stamp, nick));
+            let mut row = in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(stamp, nick));
             let text_width = |pieces: &[Piece]| pieces.iter().map(|piece| width(&piece.text)).sum::<usize>();
             let start = column + text_width(&line.before);
             row.said = Some(CopyableText {
@@ -276,12 +276,12 @@ impl TimelineLayout<'_> {
         }
         if let Some((text, style)) = sign {
             for line in wrap(text.trim_start(), room) {
-                rows.push(TimelineRow::default().part(column, line, style));
+                rows.push(ScreenRow::default().part(column, line, style));
             }
         }
     }
 
-    fn note(&self, rows: &mut Vec<TimelineRow>, tone: Tone, text: &str, stamp: Option<Stamp>) {
+    fn note(&self, rows: &mut Vec<ScreenRow>, tone: Tone, text: &str, stamp: Option<Stamp>) {
         let look = self.look;
         let (sign, style) = match tone {
             Tone::Info => (look.glyph().dot, look.faint()),
@@ -294,24 +294,24 @@ impl TimelineLayout<'_> {
             rows.push(if index == 0 {
                 self.aside(stamp, sign, line, style)
             } else {
-                TimelineRow::default().part(self.text_column(), line, style)
+                ScreenRow::default().part(self.text_column(), line, style)
             });
         }
     }
 
-    fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> TimelineRow {
+    fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> ScreenRow {
         self.gutter(stamp, Piece::new(sign, style)).part(self.text_column(), text, style)
     }
 
     /// Stamp and nick; in a narrow timeline the nick alone.
-    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> TimelineRow {
+    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> ScreenRow {
         let look = self.look;
         let column = self.text_column();
         if self.is_narrow {
             let text = look.cut(&nick.text, column.saturating_sub(1));
-            return TimelineRow::default().piece(0, Piece { text, ..nick });
+            return ScreenRow::default().piece(0, Piece { text, ..nick });
         }
-        let mut row = TimelineRow::default();
+        let mut row = ScreenRow::default();
         if let Some(stamp) = stamp {
             row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), look.faint());
         }

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::layout::WHEEL;
 use super::look::Look;
 use super::pen::Pen;
-use super::rows::{TimelineLayout, TimelineRow};
+use super::rows::{ScreenRow, TimelineLayout};
 use super::state::{Anchor, Move, ViewState};
 use crate::app::timeline::{ItemKey, Top};
 use crate::app::{Action, Model, Room, Scroll, ViewJump, Viewed};
@@ -49,7 +49,7 @@ pub(super) fn view(
     let end = end.unwrap_or_else(|| RowPosition::end(&layout));
     let visible = above(&layout, end, height);
 
-    let key = |place: Option<&(RowPosition, TimelineRow)>| Some(layout.timeline.get(place?.0.index)?.key());
+    let key = |place: Option<&(RowPosition, ScreenRow)>| Some(layout.timeline.get(place?.0.index)?.key());
     let empty = height - visible.len();
     let ends = key(visible.first()).zip(key(visible.last()));
     state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
@@ -172,8 +172,7 @@ fn to_hit(
     height: usize,
 ) -> Option<RowPosition> {
     let index = layout.timeline.index_of(hit);
-    let hit =
-        RowPosition { index, row: layout.rows(index).iter().position(TimelineRow::is_hit).unwrap_or(0) };
+    let hit = RowPosition { index, row: layout.rows(index).iter().position(ScreenRow::is_hit).unwrap_or(0) };
     let end = at.unwrap_or_else(|| RowPosition::end(layout));
     if above(layout, end, height).iter().any(|(place, _)| *place == hit) {
         return at;
@@ -211,8 +210,8 @@ fn not_the_end(layout: &TimelineLayout<'_>, at: RowPosition) -> Option<RowPositi
 }
 
 /// Up to `count` rows that end with `end`, from the top. Cleared items are not among them.
-fn above(layout: &TimelineLayout<'_>, end: RowPosition, count: usize) -> Vec<(RowPosition, TimelineRow)> {
-    let mut found: Vec<(RowPosition, TimelineRow)> = Vec::with_capacity(count);
+fn above(layout: &TimelineLayout<'_>, end: RowPosition, count: usize) -> Vec<(RowPosition, ScreenRow)> {
+    let mut found: Vec<(RowPosition, ScreenRow)> = Vec::with_capacity(count);
     let mut last = end.row;
     for index in (layout.first..layout.timeline.len().min(end.index + 1)).rev() {
         let rows = layout.rows(index);

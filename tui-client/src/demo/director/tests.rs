@@ -1,5 +1,7 @@
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::history::{DAY, HISTORY};
 use super::*;
 
 const HOUR: Duration = Duration::from_hours(1);
