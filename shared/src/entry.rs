@@ -2,6 +2,62 @@
 //!
 //! A client holds the seq of each entry, even of an entry that it cannot read. Its position moves past the entry, and
 //! it shows no gap there.
+//!
+//! An entry of an unknown kind needs no code. The ring, replay, history, export, import and backup of the server do not
+//! read it; a client moves its position past it.
+//!
+//! To add a kind of entry that both sides read, follow this list. The compiler or a test finds a forgotten place,
+//! except where a step is marked *unchecked*. Compile with `--all-targets`: some of the places are in tests.
+//!
+//! In `shared`:
+//!
+//! 1. `entry.rs`: a variant of [`EntryKind`]. `event.rs`: a variant of `ClientEvent` and of `ServerEvent` with a struct
+//!    each, and the arm in `ServerEvent::entry`. `lib.rs`: the exports. The server's struct has `room`, `from`, the
+//!    content, `seq`, `id`, `ts`, `client_msg_id`, `epoch`; `tail` needs `epoch` in every kind that it prints.
+//! 2. `name.rs`, for a new type of field: its bound, its check, a `checked!` and a test.
+//! 3. `codec.rs`: the arm in `Fields::event`, and the new fields in `fields!`. `codec/entry_frame.rs`: the frame around
+//!    its `seq`, for Redis. Its property stands in `tests/properties.rs`, beside that of messages (*unchecked*).
+//! 4. `strategies/frames.rs`: a strategy, as a part of `client_event`, `server_event` and `history`.
+//!    `strategies/client_text.rs`: a row in `FIELDS`, and wrong values of new fields.
+//! 5. `tests/golden.rs`: its two names. `tests/golden/`: a file for each case, with and without optional fields.
+//!    `tests/properties.rs`: its arm in `entry_of_finds_exactly_the_entries`.
+//! 6. `README.md`: a row in both tables of frames, and an example in the JSON below each. *Unchecked*: new fields under
+//!    "Frames" and "Limits", and the sentence on kinds under "Positions".
+//!
+//! In `server`:
+//!
+//! 7. `broker/submission.rs`: a variant of `Body` and of `EntryEvent`, a constructor beside `Submission::message`, and
+//!    their arms. The engines, import, export and metrics of stored entries need no change.
+//! 8. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`. `session/tests.rs`: a row in
+//!    `each_frame_becomes_its_action` (*unchecked*).
+//! 9. `broker/contract/order.rs`: a test that every engine stores, numbers, deduplicates and announces the kind, and
+//!    its name in the list of `broker/contract.rs`. `tests/hub/random_frames.rs`: an arm in `is_answered`.
+//! 10. If a rule of the log refuses some entries of the kind: the recipe is in `broker/submission.rs`.
+//!
+//! In `tui-client/net`:
+//!
+//! 11. `event.rs`: a variant of `Event` with its content, its position and `replayed`. `session/incoming.rs`: an arm of
+//!     `on_event` that moves the position with `Rooms::entry`. `session/tests/rooms.rs`: a test of that position.
+//! 12. *Unchecked*: the docs of `Event::Server`, and in `README.md` the events whose position a bot stores, in prose
+//!     and in the example.
+//! 13. If the client sends the kind: a variant of `Command`. The outbox holds only messages today.
+//!
+//! In `tui-client`:
+//!
+//! 14. `app/dispatch/events.rs`: an arm in `on_event`, `on_server` and for the rows in `on_history`. `Came::is_news`
+//!     decides if it counts as unread. `Timeline::hold` keeps the seq of a kind without a row.
+//! 15. For a row of its own: a variant of `Body` in `app/rooms/timeline/item.rs`, an `add_…` in `timeline/storage.rs`,
+//!     and the lines in `ui/rows.rs`. `LoadedEntry` in `timeline/pages.rs` and `Timeline::insert` take messages today,
+//!     and have to take the new body too. The helpers of the tests have matches over `Body` (`app/tests.rs`,
+//!     `timeline/tests.rs`).
+//! 16. For a row of its own, *unchecked*: `TimelineRow::is_message` answers two questions. Gaps (`timeline/pages.rs`)
+//!     and `held` in `trim` ask if the row has a seq: true for the new kind. Hits and the count of `remove_after` ask
+//!     if it is a message: true only if the kind is searched and unread. Test a gap before and after such a row.
+//! 17. If `tail` prints it: `pipe/feed.rs`, `pipe/backlog.rs`, `pipe/text.rs`, `pipe/json.rs` and `pipe/tail.rs`. All
+//!     of them carry a `Message` today, and need an enum of printed kinds. Each printed entry gets its `epoch`, for
+//!     `--since`. Strings of other users pass through `sanitize`.
+//!
+//! *Unchecked*: `CHANGELOG.md`, the README of the client (`tail`), and "entry" in the glossary of `ARCHITECTURE.md`.
 
 use serde::Serialize;
 

@@ -1,10 +1,11 @@
 //! Error codes of refused frames.
 //!
 //! To add an error code:
-//! 1. A line in [`error_codes!`] below: its name on the wire, and true if the same frame may succeed later. The
-//!    metric's label, [`ErrorCode::ALL`] and the strategies follow from it.
+//! 1. A line in `error_codes!` below: its name on the wire, and true if the same frame may succeed later. The metric's
+//!    label, [`ErrorCode::ALL`] and the strategies follow from it.
 //! 2. `tests/golden.rs`: its name in `code_name`; `tests/golden/server-error-<code>.json`.
-//! 3. A row in the table of errors in `README.md`.
+//! 3. A row in the table of errors in `README.md`. `server/tests/hub/random_frames.rs`: an arm in `is_malformed`; only
+//!    the codec refuses with a code that is true there.
 //! 4. The server's refusal: a constructor in `server/src/session/refusal.rs`, a `Fault` with its arm in
 //!    `codec::Fault::code` if the codec refuses a frame, or `broker::NotStored::Refused` if a rule of the log refuses.
 //! 5. Clients treat an unknown code as a refusal without a special meaning. A client that needs more handles the code

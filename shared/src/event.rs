@@ -1,8 +1,11 @@
 //! The frames of the protocol, as types.
 //!
-//! To add a frame:
-//! 1. A variant of [`ClientEvent`] or [`ServerEvent`] here, with a type for its fields. For the server's: its arm in
-//!    each match that then does not compile.
+//! To add a frame that is an entry of a log: the recipe is in [`entry`](crate::entry).
+//!
+//! To add another frame:
+//! 1. A variant of [`ClientEvent`] or [`ServerEvent`] here, with a type for its fields, exported in `lib.rs`. For the
+//!    server's: its arm in each match that then does not compile, and its name in `is_not_an_entry` of
+//!    `codec/server_frame.rs` (`tests/entries.rs` fails without it). A new type of field: `name.rs`.
 //! 2. A client's: the arm in `Fields::event` of `codec.rs`, and each new field in `fields!` there.
 //! 3. Its strategy in `strategies/frames.rs`; for new fields of a client's frame the wrong values in
 //!    `strategies/client_text.rs`. `tests/lists.rs` fails while it is missing.
@@ -10,10 +13,9 @@
 //! 5. `README.md`: a row in the table of frames, an example in the JSON block below it, bounds under "Limits".
 //! 6. The server: a client's frame is decided in `session/mod.rs` (`on_event`, `is_request`, a row in
 //!    `session/tests.rs`); if it becomes an `Action`, that is applied in `connection/actions.rs`. A server's frame is
-//!    made there, in `connection/operation.rs`, or in `broker/signal.rs`.
+//!    made there, in `connection/operation.rs`, or in `broker/signal.rs`. `tests/hub/random_frames.rs`: an arm in
+//!    `is_answered`.
 //! 7. The client crates: each match over [`ServerEvent`] that then does not compile. `CHANGELOG.md`.
-//!
-//! A frame that is an entry of a log: the recipe is in `server/src/broker/submission.rs`.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,13 +7,23 @@
 //!
 //! To add a method to [`Broker`]:
 //! 1. The trait here, with the guarantee that all engines give; a request of a client returns [`Pending`].
-//! 2. `memory.rs`, `sqlite/mod.rs` (its read in `sqlite/page.rs` and `store/read.rs`) and `redis/mod.rs`; the brokers of
-//!    the tests, in `connection/tests.rs`.
-//! 3. A test in `contract/` and its line in the list of `contract.rs`, so that every engine runs it.
-//! 4. The caller in `room/registry.rs`; for a request of a client also a variant of `session::Action`, its arm in
+//! 2. The memory engine: `memory.rs`.
+//! 3. The file engine: `sqlite/mod.rs`, with a read in `sqlite/page.rs` and `store/reader.rs`.
+//! 4. The Redis engine: a method of the owner whose state it reads or changes (`redis/log/mod.rs`,
+//!    `redis/presence/mod.rs`), and its call in `redis/mod.rs`. Besides, where the method needs it:
+//!    - a key: `redis/transport/keys.rs`, with a row in its table;
+//!    - an atomic change: a script (recipe in `redis/transport/scripts.rs`);
+//!    - an announcement: `redis/transport/wire.rs`, and its route in `redis/announcements.rs`;
+//!    - a task that runs all the time: a `run` of its owner, which `start` of `log` or `presence` spawns;
+//!    - a Redis command: the ACL rule in the server's README, which `tests/cli/redis.rs` compares;
+//!    - a test in `redis/tests/` for several instances, and for a Redis that is unavailable or refuses commands.
+//! 5. The broker of the tests, `steered.rs`, which can hold or refuse a call.
+//! 6. A test in `contract/` and its line in the list of `contract.rs`, so that every engine runs it.
+//! 7. The caller in `room/registry.rs`; for a request of a client also a variant of `session::Action`, its arm in
 //!    `connection/actions.rs` and its operation in `connection/operation.rs`.
 //!
-//! A kind of entry needs no new method: the recipe is in [`submission`].
+//! A kind of entry needs no new method: the recipe is in `shared/src/entry.rs`. A rule that refuses entries: the recipe
+//! is in [`submission`].
 
 #[cfg(test)]
 mod contract;

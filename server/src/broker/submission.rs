@@ -3,21 +3,19 @@
 //! An engine reads only the room, the sender and the `client_msg_id` of a submission. [`Submission::into_event`] is the
 //! only place that knows the kinds.
 //!
-//! To add a kind of entry:
-//! 1. `shared/src/event.rs`: a variant of `ClientEvent` and of `ServerEvent`, with their types, and the arm in
-//!    `ServerEvent::entry`; `shared/src/entry.rs`: a variant of `EntryKind`; `shared/src/codec.rs`: the arm that reads the
-//!    client's frame (and its new fields in `fields!`); `shared/src/codec/entry_frame.rs`: the frame around its `seq`.
-//! 2. `shared`: follow the recipe for a frame in `shared/src/event.rs` (strategies, golden files, README rows).
-//! 3. Here: a variant of [`Body`], a constructor beside [`Submission::message`], and an arm in
-//!    `into_event` and in each match that then does not compile.
-//! 4. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`; a row in
-//!    `session/tests.rs`, `each_frame_becomes_its_action`.
-//! 5. A test in `broker/contract/order.rs`: the kind is stored, numbered, deduplicated and announced by every engine.
-//! 6. If a rule can refuse the kind: [`NotStored::Refused`] from the engine's atomic step, and an error code where no
-//!    code fits (recipe in `shared/src/error.rs`).
-//! 7. `CHANGELOG.md`.
+//! To add a kind of entry: the recipe is in `shared/src/entry.rs`.
 //!
-//! The ring, replay, history, export, import and backup take the kind as it is: they do not read it.
+//! To add a rule of the log, which refuses some entries:
+//! 1. A method of [`Submission`] that gives what the rule needs, and a constructor of [`NotStored::Refused`].
+//! 2. The check in the atomic step of each engine, after deduplication and before the first write: `memory.rs`
+//!    (`submit`), `sqlite/writer.rs` (`Tail::append`, with an `AppendOutcome`), and the script `append.lua`, with its
+//!    argument in `redis/log/publish.rs` and its answer in `redis/log/lanes.rs` (`receipt`).
+//! 3. A refused entry leaves nothing behind: no dedup record and no announcement. The memory engine removes a log that
+//!    it created for the entry.
+//! 4. An error code (recipe in `shared/src/error.rs`), unless one fits that the codec does not use. `bad_request` does
+//!    not fit: `tests/hub/random_frames.rs` takes it for a frame that the codec refused.
+//! 5. A test in `contract/order.rs`, and its name in the list of `contract.rs`. `tests/hub/random_frames.rs` has to
+//!    accept the refusal after the pong that follows the frame, because a store answers later than a session.
 
 use realtime_shared::{
     ClientMsgId, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, ServerEvent, Text, Timestamp,

@@ -9,14 +9,7 @@
 //! poll. The layout suits a cluster: the keys of a room share a hash tag, a script touches one room, and channels are
 //! sharded.
 //!
-//! To add a broker method:
-//! 1. The method in [`Broker`], in the other engines, and a test in the suite of all engines (`broker/contract.rs`).
-//! 2. A method of the owner whose state it reads or changes, and here the call of it in `impl Broker for RedisBroker`.
-//! 3. For a new key: [`transport::keys`], with its row in the table. For a change that has to be atomic: a script, see
-//!    [`transport::scripts`]. For a new announcement: [`transport::wire`], and its route in [`announcements`].
-//! 4. For a task that runs all the time: a `run` of its owner, which `start` of `log` or `presence` spawns.
-//! 5. For each new command: the ACL rule in the server's README, which a test of `tests/cli/redis.rs` compares.
-//! 6. A test in `tests/` for several instances, and for a Redis that is unavailable or refuses commands.
+//! To add a broker method: the recipe is in `broker/mod.rs`.
 
 mod announcements;
 mod broadcasts;
