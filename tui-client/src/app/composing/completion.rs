@@ -9,7 +9,7 @@ use super::draft;
 use crate::app::editor::Full;
 use crate::app::message::Effect;
 use crate::app::model::Model;
-use crate::app::rooms::timeline::{Body, Item, TimelineRow};
+use crate::app::rooms::timeline::{Body, Item, LogRow};
 use crate::net;
 use crate::sanitize::Line;
 use candidates::{Completion, KnownNames, find};
@@ -34,7 +34,7 @@ impl Model {
         if let Some(room) = self.room() {
             let timeline = &room.pane.timeline;
             let recent = (0..timeline.len()).rev().take(RECENT).filter_map(|at| match timeline.get(at)? {
-                Item::Row(TimelineRow { body: Body::Message(message), .. }) => Some(&message.nick),
+                Item::Row(LogRow { body: Body::Message(message), .. }) => Some(&message.nick),
                 _ => None,
             });
             for nick in recent {

@@ -6,7 +6,7 @@ use crate::app::model::Model;
 use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::rooms::room::Room;
-use crate::app::rooms::timeline::{Body, Item, TimelineRow};
+use crate::app::rooms::timeline::{Body, Item, LogRow};
 use crate::markup::{Markup, Target};
 
 /// Largest number of links in the list.
@@ -29,7 +29,7 @@ fn visible(room: &Room) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for item in (timeline.index_of(first)..=timeline.index_of(last)).rev().filter_map(|at| timeline.get(at)) {
         let text = match item {
-            Item::Row(TimelineRow { body: Body::Message(message), .. }) => &message.text,
+            Item::Row(LogRow { body: Body::Message(message), .. }) => &message.text,
             Item::Outgoing(outgoing) => &outgoing.text,
             Item::Row(_) => continue,
         };

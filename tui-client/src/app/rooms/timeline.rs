@@ -24,7 +24,7 @@ mod search;
 mod seq_runs;
 mod storage;
 
-pub use item::{Body, Item, ItemKey, Outgoing, Sending, ShownMessage, TimelineRow, Tone, Top};
+pub use item::{Body, Item, ItemKey, LogRow, Outgoing, Sending, ShownMessage, Tone, Top};
 pub use pages::LoadedEntry;
 pub use presence::PresenceLine;
 pub use storage::{HELD, Timeline};

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::item::{Body, Item, ItemKey, Outgoing, TimelineRow};
+use super::item::{Body, Item, ItemKey, LogRow, Outgoing};
 use crate::markup::Pattern;
 
 /// The hits in the order of the timeline, each once.
@@ -54,7 +54,7 @@ impl Hits {
     pub(super) fn added(&mut self, item: Item<'_>) {
         let Some(pattern) = &self.pattern else { return };
         let is_hit = match item {
-            Item::Row(TimelineRow { body: Body::Message(message), .. }) => {
+            Item::Row(LogRow { body: Body::Message(message), .. }) => {
                 pattern.is_in(&message.text) || pattern.is_in_line(message.nick.as_str())
             }
             Item::Row(_) => return,

@@ -33,15 +33,15 @@ impl ItemKey {
     }
 }
 
-/// A row of the timeline that has its place.
+/// A row of the timeline with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TimelineRow {
+pub struct LogRow {
     pub key: ItemKey,
     pub stamp: Stamp,
     pub body: Body,
 }
 
-impl TimelineRow {
+impl LogRow {
     pub(super) const fn is_message(&self) -> bool {
         matches!(self.body, Body::Message(_))
     }
@@ -87,7 +87,7 @@ pub enum Tone {
 /// One item of the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'a> {
-    Row(&'a TimelineRow),
+    Row(&'a LogRow),
     Outgoing(&'a Outgoing),
 }
 

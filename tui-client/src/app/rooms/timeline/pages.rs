@@ -2,7 +2,7 @@
 
 use realtime_shared::Seq;
 
-use super::item::{Body, ItemKey, ShownMessage, TimelineRow, Top};
+use super::item::{Body, ItemKey, LogRow, ShownMessage, Top};
 use super::storage::{HELD, Timeline};
 use crate::app::clock::Stamp;
 
@@ -30,7 +30,7 @@ impl Timeline {
     pub fn hold(&mut self, seq: Seq) {
         self.held.add(seq.get(), seq.get());
         let next = self.row_from(seq);
-        if self.rows.range(..next).any(TimelineRow::is_message) {
+        if self.rows.range(..next).any(LogRow::is_message) {
             self.update_gap(next, true);
         } else if seq == Seq::new(1) {
             self.top = Top::Beginning;
@@ -148,7 +148,7 @@ impl Timeline {
     /// Returns the index of the first message from `seq` on, or the end.
     fn row_from(&self, seq: Seq) -> usize {
         let from = self.rows.partition_point(|row| row.key < ItemKey::message(seq));
-        let messages = self.rows.range(from..).position(TimelineRow::is_message);
+        let messages = self.rows.range(from..).position(LogRow::is_message);
         messages.map_or(self.rows.len(), |at| from + at)
     }
 
@@ -165,18 +165,18 @@ impl Timeline {
     /// message: nothing is known of the history there.
     pub(super) fn update_gaps_around(&mut self, index: usize) {
         let mut index = index;
-        if self.rows.range(..index).rev().any(TimelineRow::is_message) {
+        if self.rows.range(..index).rev().any(LogRow::is_message) {
             let held = self.rows.len();
             self.update_gap(index, true);
             index = index + self.rows.len() - held;
         }
-        let next = self.rows.range(index + 1..).position(TimelineRow::is_message);
+        let next = self.rows.range(index + 1..).position(LogRow::is_message);
         self.update_gap(next.map_or(self.rows.len(), |next| index + 1 + next), true);
     }
 
     /// Updates the gap after the last message.
     pub(super) fn update_last_gap(&mut self) {
-        if self.rows.iter().any(TimelineRow::is_message) {
+        if self.rows.iter().any(LogRow::is_message) {
             self.update_gap(self.rows.len(), true);
         }
     }
@@ -214,9 +214,9 @@ impl Timeline {
                 self.rows.remove(at);
             }
             None if is_gap => {
-                let TimelineRow { key, stamp, .. } = &self.rows[index - 1];
+                let LogRow { key, stamp, .. } = &self.rows[index - 1];
                 let stamp = self.rows.get(index).map_or(*stamp, |row| row.stamp);
-                let gap = TimelineRow { key: key.next(), stamp, body: Body::Gap };
+                let gap = LogRow { key: key.next(), stamp, body: Body::Gap };
                 self.rows.insert(index, gap);
             }
             Some(_) | None => {}

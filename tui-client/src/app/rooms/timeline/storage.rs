@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use realtime_shared::Seq;
 
 use super::hits::Hits;
-use super::item::{Body, Item, ItemKey, Outgoing, ShownMessage, TimelineRow, Tone, Top};
+use super::item::{Body, Item, ItemKey, LogRow, Outgoing, ShownMessage, Tone, Top};
 use super::presence::PresenceLine;
 use super::seq_runs::SeqRuns;
 use crate::app::clock::Stamp;
@@ -17,7 +17,7 @@ pub const HELD: usize = 10_000;
 /// The timeline of one room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Timeline {
-    pub(super) rows: VecDeque<TimelineRow>,
+    pub(super) rows: VecDeque<LogRow>,
     pub(super) held: SeqRuns,
     pub(super) outgoing: VecDeque<Outgoing>,
     pub(super) outgoing_added: u32,
@@ -108,7 +108,7 @@ impl Timeline {
     /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise
     /// as a new row.
     pub fn add_presence(&mut self, stamp: Stamp, nick: &Line, joined: bool) {
-        if let Some(TimelineRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
+        if let Some(LogRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
             && last.day == stamp.day
             && *key > self.cleared
         {
@@ -122,7 +122,7 @@ impl Timeline {
 
     /// Removes all rows because the room has another log now. Outgoing messages stay.
     pub fn reset(&mut self) {
-        for row in self.rows.drain(..).filter(TimelineRow::is_message) {
+        for row in self.rows.drain(..).filter(LogRow::is_message) {
             self.hits.removed(row.key);
         }
         self.held.clear();
@@ -135,7 +135,7 @@ impl Timeline {
     pub fn remove_after(&mut self, seq: Seq) -> usize {
         let end = self.rows.partition_point(|row| row.key.seq <= seq.get());
         let mut removed = 0;
-        for row in self.rows.drain(end..).filter(TimelineRow::is_message) {
+        for row in self.rows.drain(end..).filter(LogRow::is_message) {
             self.hits.removed(row.key);
             removed += 1;
         }
@@ -146,7 +146,7 @@ impl Timeline {
     }
 
     fn add(&mut self, stamp: Stamp, body: Body) {
-        self.rows.push_back(TimelineRow { key: self.last_key().next(), stamp, body });
+        self.rows.push_back(LogRow { key: self.last_key().next(), stamp, body });
         self.trim();
     }
 
@@ -157,7 +157,7 @@ impl Timeline {
         if self.rows.get(index).is_some_and(|row| row.key == key) {
             return None;
         }
-        self.rows.insert(index, TimelineRow { key, stamp, body: Body::Message(message) });
+        self.rows.insert(index, LogRow { key, stamp, body: Body::Message(message) });
         self.held.add(seq.get(), seq.get());
         self.hits.added(Item::Row(&self.rows[index]));
         if seq == Seq::new(1) {
@@ -168,7 +168,7 @@ impl Timeline {
 
     pub(super) fn trim(&mut self) {
         while self.rows.len() > HELD {
-            if let Some(row) = self.rows.pop_front().filter(TimelineRow::is_message) {
+            if let Some(row) = self.rows.pop_front().filter(LogRow::is_message) {
                 self.hits.removed(row.key);
                 self.held.remove_up_to(row.key.seq);
             }

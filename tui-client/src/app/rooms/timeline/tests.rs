@@ -198,7 +198,7 @@ fn joins_and_leaves_fold_into_one_line() {
         timeline.add_presence(stamp(), &nick(who), came);
     }
     timeline.add_presence(stamp(), &nick("bob"), true);
-    let Some(Item::Row(TimelineRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
+    let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
     assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 left and came back)");
