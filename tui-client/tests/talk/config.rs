@@ -1,4 +1,4 @@
-//! A client that goes by a `config.toml`, a part of which is wrong.
+//! A client with a `config.toml` that has faults.
 
 use crate::server::Server;
 use crate::terminal::{Terminal, WIDE};
@@ -8,7 +8,7 @@ const CTRL_G: &str = "\x07";
 const ESC: &str = "\x1b";
 
 #[test]
-fn what_is_right_in_it_counts_and_what_is_wrong_is_told() {
+fn valid_keys_of_a_config_apply_and_faulty_ones_are_shown() {
     let server = Server::start();
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("config.toml");
@@ -19,17 +19,17 @@ fn what_is_right_in_it_counts_and_what_is_wrong_is_told() {
         server.token("alice"),
     );
     std::fs::write(&file, text).expect("written");
-    // An empty token in the environment is none.
+    // An empty token in the environment counts as no token.
     let mut alice = Terminal::start(WIDE, "", &["--config", file.to_str().expect("a path")]);
     alice.shows("config.toml:3: `mouse`: invalid type: string \"perhaps\", expected a boolean");
     alice.shows("config.toml:7: `keys.retry`: `x` is text");
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.press(CTRL_G);
     alice.shows("connect now; if connected, send a refused message again");
     alice.shows("Ctrl-G");
     alice.press(ESC);
     alice.shows_no_more("connect now;");
-    alice.say("hello");
+    alice.submit("hello");
     alice.shows("hello ✓");
     alice.press(CTRL_C);
     assert_eq!(alice.ended().code, 0);

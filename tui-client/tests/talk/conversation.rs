@@ -1,79 +1,79 @@
-//! Two people talk, through the real server.
+//! Conversations of two users through the real server.
 
 use rustix::process::Signal;
 
 use crate::server::Server;
 use crate::terminal::{MEDIUM, NARROW, Terminal, WIDE};
 
-/// Alice and Bob in the lobby, each seeing the other.
+/// Starts clients of Alice and Bob in the lobby, each of whom sees the other.
 pub(crate) fn alice_and_bob(server: &Server) -> (Terminal, Terminal) {
     let people = (server.client("alice", WIDE), server.client("bob", WIDE));
     for person in [&people.0, &people.1] {
-        person.is_connected();
+        person.wait_for_connection();
         person.shows("HERE 2");
     }
     people
 }
 
-/// The lines of a screen that have `text`.
+/// Lines of a screen that contain `text`.
 pub(crate) fn lines<'a>(screen: &'a str, text: &str) -> Vec<&'a str> {
     screen.lines().filter(|line| line.contains(text)).collect()
 }
 
 #[test]
-fn what_one_says_the_other_sees() {
+fn a_message_is_shown_to_the_other_member() {
     let server = Server::start();
     let (mut alice, mut bob) = alice_and_bob(&server);
     alice.settle();
-    alice.say("good evening");
+    alice.submit("good evening");
     let seen = bob.shows("good evening");
     assert!(lines(&seen.text, "good evening")[0].contains("alice"), "{}", seen.text);
     alice.shows("good evening ✓");
-    bob.say("and to you");
+    bob.submit("and to you");
     alice.shows("and to you");
-    alice.drew_only_its_own("a talk");
+    alice.assert_only_own_drawing("a conversation");
 }
 
 #[test]
-fn typing_shows_and_expires() {
+fn typing_is_shown_and_expires() {
     let server = Server::start();
     let (mut alice, bob) = alice_and_bob(&server);
     alice.press("h");
     bob.shows("alice is typing…");
-    // Ctrl-U: nothing is written any more, and she says so.
+    // Ctrl-U empties the draft, and her client sends that she stopped.
     alice.press("\x15");
     bob.shows_no_more("is typing…");
     alice.press("h");
     bob.shows("alice is typing…");
-    // She cannot say that she stopped: it is Bob's client that stops to believe it.
+    // A stopped client cannot send that she stopped typing. Bob's client expires it.
     alice.signal(Signal::STOP);
     bob.shows_no_more("is typing…");
 }
 
 #[test]
-fn a_server_that_dies_and_comes_back_loses_nothing_that_is_typed() {
+fn messages_typed_while_the_server_is_down_are_sent_once_and_in_order() {
     const MEANWHILE: [&str; 3] = ["first of three", "second of three", "third of three"];
     let mut server = Server::start();
     let (mut alice, mut bob) = alice_and_bob(&server);
-    alice.say("before");
+    alice.submit("before");
     bob.shows("before");
 
     server.kill();
-    alice.is_disconnected();
-    bob.is_disconnected();
+    alice.wait_for_disconnect();
+    bob.wait_for_disconnect();
     for line in MEANWHILE {
-        alice.say(line);
+        alice.submit(line);
         alice.shows(&format!("{line} … queued"));
     }
     alice.shows("↑ 3 queued");
 
     server.serve();
-    alice.is_connected();
-    bob.is_connected();
+    alice.wait_for_connection();
+    bob.wait_for_connection();
     alice.shows("third of three ✓");
     bob.shows("third of three");
-    // What would come twice has come when the answer is there.
-    bob.say("that is all");
+    // A duplicate would have arrived before the answer.
+    bob.submit("that is all");
     for person in [&bob, &alice] {
         let seen = person.shows("that is all");
         let found = lines(&seen.text, "of three");
@@ -88,21 +88,22 @@ fn a_server_that_dies_and_comes_back_loses_nothing_that_is_typed() {
 }
 
 #[test]
-fn the_window_changes_its_size_while_they_talk() {
+fn messages_are_shown_after_the_window_is_resized() {
     let server = Server::start();
     let (alice, mut bob) = alice_and_bob(&server);
     alice.resize(NARROW);
-    alice.until("one pane", |screen| screen.starts_with("lobby ●") && !screen.contains("ROOMS"));
-    bob.say("to the narrow one");
+    alice.wait_until("one pane", |screen| screen.starts_with("lobby ●") && !screen.contains("ROOMS"));
+    bob.submit("to the narrow one");
     alice.shows("to the narrow one");
 
     alice.resize(MEDIUM);
-    alice.until("list of rooms", |screen| screen.contains("ROOMS") && !screen.contains("HERE"));
-    bob.say("to the medium one");
+    alice.wait_until("list of rooms", |screen| screen.contains("ROOMS") && !screen.contains("HERE"));
+    bob.submit("to the medium one");
     alice.shows("to the medium one");
 
     alice.resize(WIDE);
-    let seen = alice.until("list of members", |screen| screen.contains("ROOMS") && screen.contains("HERE 2"));
-    alice.is_connected();
+    let seen =
+        alice.wait_until("list of members", |screen| screen.contains("ROOMS") && screen.contains("HERE 2"));
+    alice.wait_for_connection();
     assert_eq!(lines(&seen.text, "to the").len(), 2, "{}", seen.text);
 }

@@ -1,4 +1,4 @@
-//! The draft in an editor, which has the terminal meanwhile.
+//! The draft in an external editor, which owns the terminal meanwhile.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::server::Server;
 use crate::terminal::{MEDIUM, Terminal};
 
-/// An editor that says that it is there, takes an interrupt as its own, and saves the line that is typed.
+/// Script of an editor that prints a line when it starts, handles interrupts itself, and saves the line that is typed.
 const SCRIPT: &str = "#!/bin/sh\ntrap 'echo interrupted' INT\necho \"editing $(cat \"$1\")\"\n\
                       while ! read -r line; do :; done\nprintf '%s\\n' \"$line\" > \"$1\"\n";
 
-/// The path of an editor in that directory.
+/// Creates an editor in that directory and returns its path.
 fn editor(directory: &TempDir) -> String {
     let editor = directory.path().join("editor");
     fs::write(&editor, SCRIPT).expect("written");
@@ -22,7 +22,7 @@ fn editor(directory: &TempDir) -> String {
 }
 
 #[test]
-fn the_draft_goes_to_the_editor_and_back_while_the_others_talk() {
+fn a_draft_is_edited_while_messages_arrive() {
     let server = Server::start();
     let directory = TempDir::new().expect("a directory");
     let editor = editor(&directory);
@@ -33,18 +33,18 @@ fn the_draft_goes_to_the_editor_and_back_while_the_others_talk() {
         &["--url", &server.url(), "--room", "lobby"],
         &[("EDITOR", &editor), ("PATH", &path)],
     );
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.press("a draft");
     alice.shows("a draft");
     alice.press("\x0f");
-    alice.says("editing a draft");
+    alice.prints("editing a draft");
     let mut bob = server.client("bob", MEDIUM);
-    bob.is_connected();
-    bob.say("are you there?");
+    bob.wait_for_connection();
+    bob.submit("are you there?");
     bob.shows("are you there? ✓");
-    // Ctrl-C, which the terminal sends to all in the foreground.
+    // Ctrl-C, which the terminal sends to all processes in the foreground.
     alice.press("\x03");
-    alice.says("interrupted");
+    alice.prints("interrupted");
     alice.press("another draft\r");
     alice.shows("are you there?");
     alice.shows("lobby › another draft");
@@ -55,7 +55,7 @@ fn the_draft_goes_to_the_editor_and_back_while_the_others_talk() {
 }
 
 #[test]
-fn what_an_editor_has_stays_when_the_program_ends_under_it() {
+fn the_file_of_an_open_editor_stays_when_the_client_is_terminated() {
     let server = Server::start();
     let directory = TempDir::new().expect("a directory");
     let editor = editor(&directory);
@@ -67,16 +67,16 @@ fn what_an_editor_has_stays_when_the_program_ends_under_it() {
         &["--url", &server.url(), "--room", "lobby"],
         &[("EDITOR", &editor), ("PATH", &path), ("TMPDIR", temporary)],
     );
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.press("a draft");
     alice.shows("a draft");
     alice.press("\x0f");
-    alice.says("editing a draft");
+    alice.prints("editing a draft");
     alice.signal(Signal::TERM);
     let ended = alice.ended();
     assert_eq!(ended.code, 143);
-    let (_, file) = ended.written.split_once("a draft in the editor: ").expect("it is told");
+    let (_, file) = ended.written.split_once("a draft in the editor: ").expect("the path of the draft");
     let file = file.lines().next().expect("a line").trim_end();
     assert!(file.starts_with(temporary), "{file}");
-    assert_eq!(fs::read_to_string(file).expect("it is there"), "a draft");
+    assert_eq!(fs::read_to_string(file).expect("the draft's file"), "a draft");
 }

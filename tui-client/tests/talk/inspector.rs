@@ -4,12 +4,12 @@ use crate::server::Server;
 use crate::terminal::{Terminal, WIDE};
 
 #[test]
-fn it_shows_what_goes_by_and_no_token() {
+fn the_inspector_shows_frames_and_hides_the_token() {
     let server = Server::start();
     let token = server.token("alice");
     let mut alice = Terminal::start(WIDE, &token, &["--url", &server.url(), "--room", "lobby"]);
-    alice.is_connected();
-    alice.say("before");
+    alice.wait_for_connection();
+    alice.submit("before");
     alice.shows("before ✓");
     let begin = alice.shows("lobby").written;
     alice.press("\x1b[24~");
@@ -20,11 +20,11 @@ fn it_shows_what_goes_by_and_no_token() {
     alice.shows(r#"sub "alice""#);
     alice.shows("expires in ");
     alice.shows("connected as alice");
-    // Another's message comes in, and is the newest.
+    // A message of another user arrives and is the newest frame.
     let mut bob = server.client("bob", WIDE);
-    bob.is_connected();
-    bob.say("meanwhile");
-    alice.until("a second message", |screen| screen.matches("↓ message").count() == 2);
+    bob.wait_for_connection();
+    bob.submit("meanwhile");
+    alice.wait_until("a second message", |screen| screen.matches("↓ message").count() == 2);
     alice.press("\r");
     alice.shows("from the server");
     alice.shows(r#"  "type": "#);

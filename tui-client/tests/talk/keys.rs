@@ -10,15 +10,15 @@ use tempfile::TempDir;
 use crate::server::Server;
 use crate::terminal::{MEDIUM, Terminal};
 
-/// One for each of the keys that go to a room by its number.
+/// One room for each key that selects a room by its number.
 const ROOMS: [&str; 9] = ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"];
 
-/// What a terminal sends for a key.
+/// Bytes that a terminal sends for a key.
 fn bytes(key: &str) -> String {
     let named = match key {
         "Enter" => "\r",
         "Alt-Enter" => "\x1b\r",
-        // As the keyboard protocol of kitty has it: others send what Enter sends.
+        // Encoded as in kitty's keyboard protocol. Other terminals send the bytes of Enter.
         "Shift-Enter" => "\x1b[13;2u",
         "Tab" => "\t",
         "Shift-Tab" => "\x1b[Z",
@@ -54,65 +54,67 @@ fn bytes(key: &str) -> String {
     match key.split_once('-') {
         Some(("Ctrl", name)) => char::from(character(name) as u8 & 0x1f).to_string(),
         Some(("Alt", name)) => format!("\x1b{}", character(name).to_ascii_lowercase()),
-        _ => panic!("what does a terminal send for {key}?"),
+        _ => panic!("no bytes are known for the key {key}"),
     }
 }
 
-/// Somebody who tries all keys.
-struct Hands {
-    at: Terminal,
+/// A terminal with the set of keys that were pressed.
+struct KeyTester {
+    terminal: Terminal,
     pressed: BTreeSet<String>,
 }
 
-impl Hands {
-    fn new(at: Terminal) -> Self {
-        Self { at, pressed: BTreeSet::new() }
+impl KeyTester {
+    fn new(terminal: Terminal) -> Self {
+        Self { terminal, pressed: BTreeSet::new() }
     }
 
     fn press(&mut self, key: &str) {
-        self.at.press(&bytes(key));
+        self.terminal.press(&bytes(key));
         self.pressed.insert(key.to_owned());
     }
 
-    /// Writes something else than what is there.
-    fn write(&mut self, text: &str) {
-        self.at.press("\x05\x15");
-        self.at.press(text);
-        self.has(text);
+    /// Replaces the draft.
+    fn replace_draft(&mut self, text: &str) {
+        self.terminal.press("\x05\x15");
+        self.terminal.press(text);
+        self.wait_for_draft(text);
     }
 
-    /// Waits until the draft's last row, which is that of the cursor here, is this.
+    /// Waits until the draft's last row is `draft`. The cursor is in that row.
     #[track_caller]
-    fn has(&mut self, draft: &str) {
+    fn wait_for_draft(&mut self, draft: &str) {
         let end = format!("› {}", if draft.is_empty() { "message · F1 help" } else { draft });
-        self.at.until(&format!("draft {draft:?}"), |screen| screen.trim_end().ends_with(end.trim_end()));
+        self.terminal
+            .wait_until(&format!("draft {draft:?}"), |screen| screen.trim_end().ends_with(end.trim_end()));
     }
 
-    /// Presses a key, and writes where the cursor is then.
+    /// Presses a key and types `|` at the cursor, which the draft must then show.
     #[track_caller]
-    fn leads_to(&mut self, key: &str, draft: &str) {
+    fn moves_cursor(&mut self, key: &str, draft: &str) {
         self.press(key);
-        self.at.press("|");
-        self.has(draft);
+        self.terminal.press("|");
+        self.wait_for_draft(draft);
     }
 
     #[track_caller]
     fn opens(&mut self, key: &str, title: &str) {
         let title = format!("─ {title} ─");
         self.press(key);
-        self.at.until(&title, |screen| screen.lines().next().is_some_and(|first| first.contains(&title)));
+        self.terminal
+            .wait_until(&title, |screen| screen.lines().next().is_some_and(|first| first.contains(&title)));
         self.press("Esc");
-        self.at.shows("#r1");
+        self.terminal.shows("#r1");
     }
 
     #[track_caller]
-    fn is_in(&mut self, room: &str) {
-        self.at.shows(&format!("│ #{room}"));
+    fn wait_for_room(&mut self, room: &str) {
+        self.terminal.shows(&format!("│ #{room}"));
     }
 }
 
 #[test]
-fn each_does_what_the_help_says() {
+fn each_key_does_what_the_help_says() {
     let mut server = Server::start();
     let directory = TempDir::new().expect("a directory");
     let editor = directory.path().join("editor");
@@ -124,64 +126,68 @@ fn each_does_what_the_help_says() {
     let token = server.token("alice");
     let environment = [("EDITOR", editor.to_str().expect("a path"))];
     let start = || Terminal::start_in(MEDIUM, &token, &arguments, &environment);
-    let mut hands = Hands::new(start());
-    hands.at.shows("beginning of #r1");
+    let mut tester = KeyTester::new(start());
+    tester.terminal.shows("beginning of #r1");
 
-    writing(&mut hands);
-    reading(&mut hands);
-    rooms(&mut hands, &server);
-    program(&mut hands);
-    connection(&mut hands, &mut server);
-    hands.press("Ctrl-C");
-    let mut pressed = hands.pressed;
-    assert_eq!(hands.at.ended().code, 0);
+    writing(&mut tester);
+    reading(&mut tester);
+    rooms(&mut tester, &server);
+    program(&mut tester);
+    connection(&mut tester, &mut server);
+    tester.press("Ctrl-C");
+    let mut pressed = tester.pressed;
+    assert_eq!(tester.terminal.ended().code, 0);
     server.serve();
-    let mut others = Hands::new(start());
-    others.at.is_connected();
-    others.press("Ctrl-Q");
-    pressed.append(&mut others.pressed);
-    assert_eq!(others.at.ended().code, 0);
-    // To stop needs a shell: `end` has a test of it.
+    let mut second = KeyTester::new(start());
+    second.terminal.wait_for_connection();
+    second.press("Ctrl-Q");
+    pressed.append(&mut second.pressed);
+    assert_eq!(second.terminal.ended().code, 0);
+    // Ctrl-Z needs a shell and is tested in `exit`.
     pressed.insert("Ctrl-Z".to_owned());
 
     let bindings = GROUPS.iter().flat_map(|(_, rows)| *rows).flat_map(|row| row.bindings);
     let keys: BTreeSet<String> =
         bindings.flat_map(|binding| binding.keys).map(|key| (*key).to_owned()).collect();
-    assert_eq!(keys.difference(&pressed).collect::<Vec<_>>(), Vec::<&String>::new(), "nobody pressed these");
+    assert_eq!(
+        keys.difference(&pressed).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "keys that were not pressed"
+    );
 }
 
-fn writing(hands: &mut Hands) {
-    hands.write("one");
-    hands.press("Enter");
-    hands.at.shows("one ✓");
+fn writing(tester: &mut KeyTester) {
+    tester.replace_draft("one");
+    tester.press("Enter");
+    tester.terminal.shows("one ✓");
     for key in ["Alt-Enter", "Shift-Enter", "Ctrl-J"] {
-        hands.write("above");
-        hands.press(key);
-        hands.at.press("below");
-        hands.at.until("two rows", |screen| {
+        tester.replace_draft("above");
+        tester.press(key);
+        tester.terminal.press("below");
+        tester.terminal.wait_until("two rows", |screen| {
             let mut rows = screen.trim_end().lines().rev();
             rows.next().is_some_and(|row| row.ends_with("below"))
                 && rows.next().is_some_and(|row| row.ends_with("› above"))
         });
-        hands.at.press("\x15\x7f");
+        tester.terminal.press("\x15\x7f");
     }
 
-    hands.write("/jo");
-    hands.press("Tab");
-    hands.has("/join ");
-    hands.press("Esc");
-    hands.has("/jo");
-    hands.write("/");
-    hands.press("Shift-Tab");
-    hands.at.until("the last command", |screen| !screen.trim_end().ends_with("› /"));
-    hands.press("Esc");
-    hands.has("/");
+    tester.replace_draft("/jo");
+    tester.press("Tab");
+    tester.wait_for_draft("/join ");
+    tester.press("Esc");
+    tester.wait_for_draft("/jo");
+    tester.replace_draft("/");
+    tester.press("Shift-Tab");
+    tester.terminal.wait_until("the last command", |screen| !screen.trim_end().ends_with("› /"));
+    tester.press("Esc");
+    tester.wait_for_draft("/");
 
-    hands.write("");
-    hands.press("Up");
-    hands.has("one");
-    hands.press("Down");
-    hands.has("");
+    tester.replace_draft("");
+    tester.press("Up");
+    tester.wait_for_draft("one");
+    tester.press("Down");
+    tester.wait_for_draft("");
     for (key, draft) in [
         ("Left", "one two thre|e"),
         ("Ctrl-Left", "one two |three"),
@@ -189,8 +195,8 @@ fn writing(hands: &mut Hands) {
         ("Alt-B", "one two |three"),
         ("Ctrl-A", "|one two three"),
     ] {
-        hands.write("one two three");
-        hands.leads_to(key, draft);
+        tester.replace_draft("one two three");
+        tester.moves_cursor(key, draft);
     }
     for (key, draft) in [
         ("Right", "o|ne two three"),
@@ -199,9 +205,9 @@ fn writing(hands: &mut Hands) {
         ("Alt-F", "one| two three"),
         ("Ctrl-E", "one two three|"),
     ] {
-        hands.write("one two three");
-        hands.at.press("\x01");
-        hands.leads_to(key, draft);
+        tester.replace_draft("one two three");
+        tester.terminal.press("\x01");
+        tester.moves_cursor(key, draft);
     }
     for (key, draft) in [
         ("Backspace", "one tw|"),
@@ -210,114 +216,114 @@ fn writing(hands: &mut Hands) {
         ("Alt-Backspace", "one |"),
         ("Ctrl-U", "|"),
     ] {
-        hands.write("one two");
-        hands.leads_to(key, draft);
+        tester.replace_draft("one two");
+        tester.moves_cursor(key, draft);
     }
-    hands.write("one two");
-    hands.at.press("\x01");
-    hands.leads_to("Delete", "|ne two");
-    hands.write("cut");
-    hands.press("Ctrl-U");
-    hands.has("");
-    hands.press("Ctrl-Y");
-    hands.has("cut");
+    tester.replace_draft("one two");
+    tester.terminal.press("\x01");
+    tester.moves_cursor("Delete", "|ne two");
+    tester.replace_draft("cut");
+    tester.press("Ctrl-U");
+    tester.wait_for_draft("");
+    tester.press("Ctrl-Y");
+    tester.wait_for_draft("cut");
     for key in ["Ctrl-/", "Ctrl-_", "Ctrl-7"] {
-        hands.write("typed");
-        hands.press(key);
-        hands.has("");
-        hands.press("Alt-/");
-        hands.has("typed");
+        tester.replace_draft("typed");
+        tester.press(key);
+        tester.wait_for_draft("");
+        tester.press("Alt-/");
+        tester.wait_for_draft("typed");
     }
-    hands.press("Ctrl-O");
-    hands.has("edited");
-    hands.write("");
+    tester.press("Ctrl-O");
+    tester.wait_for_draft("edited");
+    tester.replace_draft("");
 }
 
-fn reading(hands: &mut Hands) {
-    // A message of many lines, pasted.
+fn reading(tester: &mut KeyTester) {
+    // A pasted message with many lines.
     let lines: Vec<String> = (1..=60).map(|n| format!("line{n}.")).collect();
-    hands.at.press(&format!("\x1b[200~{}\x1b[201~\r", lines.join("\n")));
-    hands.at.shows("line60. ✓");
-    hands.press("PgUp");
-    hands.at.shows_no_more("line60.");
-    hands.press("PgDn");
-    hands.at.shows("line60.");
-    hands.write("ab");
-    hands.leads_to("Home", "|ab");
-    hands.leads_to("End", "|ab|");
-    hands.press("Home");
-    hands.press("Home");
-    hands.at.shows("beginning of #r1");
-    hands.press("End");
-    hands.press("End");
-    hands.at.shows("line60.");
-    hands.write("see https://example.org/x");
-    hands.press("Enter");
-    hands.at.shows("example.org/x ✓");
-    hands.press("Ctrl-F");
-    hands.at.press("line17.");
-    hands.at.shows("find in r1 › line17.");
-    hands.at.shows("1 of 1");
-    hands.press("Esc");
-    hands.at.shows("example.org/x ✓");
-    hands.opens("Alt-O", "LINKS");
-    hands.opens("F3", "HERE · r1");
+    tester.terminal.press(&format!("\x1b[200~{}\x1b[201~\r", lines.join("\n")));
+    tester.terminal.shows("line60. ✓");
+    tester.press("PgUp");
+    tester.terminal.shows_no_more("line60.");
+    tester.press("PgDn");
+    tester.terminal.shows("line60.");
+    tester.replace_draft("ab");
+    tester.moves_cursor("Home", "|ab");
+    tester.moves_cursor("End", "|ab|");
+    tester.press("Home");
+    tester.press("Home");
+    tester.terminal.shows("beginning of #r1");
+    tester.press("End");
+    tester.press("End");
+    tester.terminal.shows("line60.");
+    tester.replace_draft("see https://example.org/x");
+    tester.press("Enter");
+    tester.terminal.shows("example.org/x ✓");
+    tester.press("Ctrl-F");
+    tester.terminal.press("line17.");
+    tester.terminal.shows("find in r1 › line17.");
+    tester.terminal.shows("1 of 1");
+    tester.press("Esc");
+    tester.terminal.shows("example.org/x ✓");
+    tester.opens("Alt-O", "LINKS");
+    tester.opens("F3", "HERE · r1");
 }
 
-fn rooms(hands: &mut Hands, server: &Server) {
+fn rooms(tester: &mut KeyTester, server: &Server) {
     for (index, room) in ROOMS.iter().enumerate().rev() {
-        hands.press(&format!("Alt-{}", index + 1));
-        hands.is_in(room);
+        tester.press(&format!("Alt-{}", index + 1));
+        tester.wait_for_room(room);
     }
-    hands.press("Alt-Up");
-    hands.is_in("r9");
-    hands.press("Alt-Down");
-    hands.is_in("r1");
+    tester.press("Alt-Up");
+    tester.wait_for_room("r9");
+    tester.press("Alt-Down");
+    tester.wait_for_room("r1");
     let mut bob = Terminal::start(MEDIUM, &server.token("bob"), &["--url", &server.url(), "--room", "r5"]);
-    bob.is_connected();
-    bob.say("anybody here?");
+    bob.wait_for_connection();
+    bob.submit("anybody here?");
     bob.shows("anybody here? ✓");
-    hands.at.until("an unread message", |screen| {
+    tester.terminal.wait_until("an unread message", |screen| {
         screen.lines().any(|line| {
             line.starts_with(" r5") && line.split('│').next().is_some_and(|room| room.contains('1'))
         })
     });
-    hands.press("Alt-A");
-    hands.is_in("r5");
-    hands.at.shows("anybody here?");
-    hands.press("Alt-1");
-    hands.is_in("r1");
-    hands.opens("Ctrl-K", "ROOMS");
-    hands.opens("F2", "ROOMS");
+    tester.press("Alt-A");
+    tester.wait_for_room("r5");
+    tester.terminal.shows("anybody here?");
+    tester.press("Alt-1");
+    tester.wait_for_room("r1");
+    tester.opens("Ctrl-K", "ROOMS");
+    tester.opens("F2", "ROOMS");
 }
 
-fn program(hands: &mut Hands) {
-    hands.opens("Ctrl-P", "PALETTE");
-    hands.opens("F1", "HELP");
-    hands.opens("F12", "FRAMES");
-    hands.press("Alt-M");
-    hands.at.shows("mouse released to the terminal");
-    hands.press("Alt-M");
-    hands.at.shows("mouse captured");
-    let seen = hands.at.shows("#r1");
-    hands.press("Ctrl-L");
-    hands.at.until_written(seen.written, "\x1b[2J");
-    hands.at.shows("#r1");
+fn program(tester: &mut KeyTester) {
+    tester.opens("Ctrl-P", "PALETTE");
+    tester.opens("F1", "HELP");
+    tester.opens("F12", "FRAMES");
+    tester.press("Alt-M");
+    tester.terminal.shows("mouse released to the terminal");
+    tester.press("Alt-M");
+    tester.terminal.shows("mouse captured");
+    let seen = tester.terminal.shows("#r1");
+    tester.press("Ctrl-L");
+    tester.terminal.wait_until_written(seen.written, "\x1b[2J");
+    tester.terminal.shows("#r1");
 }
 
-fn connection(hands: &mut Hands, server: &mut Server) {
+fn connection(tester: &mut KeyTester, server: &mut Server) {
     server.kill();
-    hands.at.is_disconnected();
-    hands.write("later");
-    hands.press("Enter");
-    hands.at.shows("later … queued");
-    hands.press("Ctrl-X");
-    hands.at.shows_no_more("queued");
-    hands.has("later");
-    hands.write("");
+    tester.terminal.wait_for_disconnect();
+    tester.replace_draft("later");
+    tester.press("Enter");
+    tester.terminal.shows("later … queued");
+    tester.press("Ctrl-X");
+    tester.terminal.shows_no_more("queued");
+    tester.wait_for_draft("later");
+    tester.replace_draft("");
     server.serve();
-    hands.press("Ctrl-R");
-    hands.at.is_connected();
+    tester.press("Ctrl-R");
+    tester.terminal.wait_for_connection();
     server.kill();
-    hands.at.is_disconnected();
+    tester.terminal.wait_for_disconnect();
 }

@@ -1,41 +1,40 @@
-//! The whole way, from keyboards to screens: `realtime-tui` in pseudo-terminals, and a server.
+//! Tests of whole programs: `realtime-tui` in pseudo-terminals, and a server.
 //!
-//! A [`terminal::Terminal`] is a client that runs, with somebody at its keyboard and somebody who looks at its screen.
-//! It talks to a [`server::Server`], the real program, or to a [`fake::Fake`], which says whatever a test wants.
-//! [`pipe`] is about the commands that need no screen.
-//! Tests wait for what they want to see; [`GUARD`] is for those that wait in vain.
+//! A [`terminal::Terminal`] is a running client with a keyboard and a screen. It connects to a [`server::Server`], the
+//! real program, or to a [`fake_server::FakeServer`], which sends any frames that a test needs. [`pipe`] tests the
+//! commands without a screen. Tests wait for a state of the screen; [`WAIT_LIMIT`] is the limit of each wait.
 
-mod bytes;
+mod background;
 mod config;
 mod conversation;
 #[cfg(feature = "demo")]
 mod demo;
 mod editor;
-mod end;
-mod fake;
-mod gaps;
-mod hostile;
+mod exit;
+mod fake_server;
+mod hostile_text;
+mod idle;
 mod inspector;
 mod keys;
-mod looks;
+mod outbox;
+mod output_check;
 mod pipe;
-mod restart;
+mod read_positions;
+mod recovery;
 mod search;
-mod sending;
 mod server;
-mod stillness;
 mod terminal;
 mod tls;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// After this a test has failed. Far more than anything takes, also on a busy machine.
-const GUARD: Duration = Duration::from_mins(2);
+/// Limit of each wait, far more than any step takes on a busy machine.
+const WAIT_LIMIT: Duration = Duration::from_mins(2);
 
-/// Held while a process is started: descriptors of another thread's pseudo-terminal, not yet marked to be closed,
-/// would be inherited and keep it open.
-fn starting() -> MutexGuard<'static, ()> {
-    static STARTING: Mutex<()> = Mutex::new(());
-    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+/// Lock to hold while a process is spawned. Otherwise the child may inherit a pseudo-terminal's descriptor that another
+/// thread has not marked as close-on-exec yet, and keep it open.
+fn spawn_lock() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
 }

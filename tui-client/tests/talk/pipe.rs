@@ -1,6 +1,6 @@
 //! `tail` and `send`: the program with pipes instead of a terminal.
 
-mod ends;
+mod exit;
 mod process;
 mod restart;
 mod streams;

@@ -1,4 +1,4 @@
-//! Finding what was said before, in a room whose history the server has.
+//! The search in a room with history on the server.
 
 use crate::conversation::{alice_and_bob, lines};
 use crate::server::Server;
@@ -10,15 +10,15 @@ const UP: &str = "\x1b[A";
 const PAGE_UP: &str = "\x1b[5~";
 const ESCAPE: &str = "\x1b";
 
-/// A server where 120 messages were said in the lobby, two of which have a needle, and Alice, who comes to it.
-fn alice_after_a_long_talk() -> (Server, Terminal) {
+/// A server with 120 messages in the lobby, two of which contain a needle, and Alice's client.
+fn alice_in_a_room_with_120_messages() -> (Server, Terminal) {
     let server = Server::start();
     let (alice, mut bob) = alice_and_bob(&server);
     for number in 1..=120 {
         match number {
-            5 => bob.say("the **first** needle"),
-            100 => bob.say("another Needle"),
-            _ => bob.say(&format!("straw {number}.")),
+            5 => bob.submit("the **first** needle"),
+            100 => bob.submit("another Needle"),
+            _ => bob.submit(&format!("straw {number}.")),
         }
         if number % 40 == 0 {
             alice.shows(&format!("straw {number}."));
@@ -31,8 +31,8 @@ fn alice_after_a_long_talk() -> (Server, Terminal) {
 }
 
 #[test]
-fn a_search_goes_on_in_what_is_loaded_for_it_and_comes_back() {
-    let (server, mut alice) = alice_after_a_long_talk();
+fn a_search_loads_older_messages_and_returns_to_the_draft() {
+    let (server, mut alice) = alice_in_a_room_with_120_messages();
     alice.press("half a tho");
     alice.shows("› half a tho");
     alice.press(&format!("{CTRL_F}needle"));
@@ -50,8 +50,8 @@ fn a_search_goes_on_in_what_is_loaded_for_it_and_comes_back() {
     alice.shows("1 of 2");
 
     let mut bob = server.client("bob", MEDIUM);
-    bob.is_connected();
-    bob.say("a needle of today");
+    bob.wait_for_connection();
+    bob.submit("a needle of today");
     alice.shows("2 of 3");
     alice.press(ESCAPE);
     alice.shows("a needle of today");
@@ -59,7 +59,7 @@ fn a_search_goes_on_in_what_is_loaded_for_it_and_comes_back() {
     alice.press("ught\r");
     alice.shows("half a thought ✓");
 
-    alice.say("/search nowhere to be found");
+    alice.submit("/search nowhere to be found");
     alice.shows("nothing found in 122 loaded messages");
     alice.press(&format!("{CTRL_U}first\r"));
     alice.shows("the first needle");
@@ -69,12 +69,12 @@ fn a_search_goes_on_in_what_is_loaded_for_it_and_comes_back() {
 }
 
 #[test]
-fn a_cleared_screen_comes_back() {
-    let (_server, mut alice) = alice_after_a_long_talk();
-    alice.say("/clear");
+fn page_up_restores_a_cleared_screen() {
+    let (_server, mut alice) = alice_in_a_room_with_120_messages();
+    alice.submit("/clear");
     let seen = alice.shows_no_more("straw");
     assert!(seen.text.contains("PgUp brings back"), "{}", seen.text);
-    alice.say("a fresh start");
+    alice.submit("a fresh start");
     let seen = alice.shows("a fresh start ✓");
     assert!(!seen.text.contains("straw"), "{}", seen.text);
     alice.press(PAGE_UP);

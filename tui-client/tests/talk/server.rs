@@ -10,22 +10,23 @@ use std::thread;
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
-use crate::starting;
+use crate::spawn_lock;
 use crate::terminal::{Size, Terminal};
 
-/// `realtime-server serve`, which ends with this.
+/// `realtime-server serve`. Dropping it kills it.
 pub(crate) struct Server {
     data: TempDir,
     address: SocketAddr,
-    /// With what it is told to serve, beside the address.
+    /// Options besides the address.
     options: Vec<String>,
     process: Option<Child>,
-    /// Keeps the port while the server is away: bound, and not listening. Only Linux lets the server bind beside it.
+    /// Socket that reserves the port while the server is stopped: bound, and not listening. Only Linux lets the server
+    /// bind the same port.
     _port: Option<TcpSocket>,
 }
 
 impl Server {
-    /// Starts one with its rooms in a file.
+    /// Starts a server with its rooms in a file.
     pub(crate) fn start() -> Self {
         Self::start_with(&[])
     }
@@ -43,24 +44,24 @@ impl Server {
         server
     }
 
-    /// Starts it, at the address that it always had, and waits until it listens.
+    /// Starts the server at its old address, and waits until it listens.
     pub(crate) fn serve(&mut self) {
         let address = self.address.to_string();
         let mut command = self.program(&["serve", "--listen", &address]);
         command.args(&self.options);
-        let lock = starting();
-        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+        let lock = spawn_lock();
+        let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a process");
         drop(lock);
         let mut log = BufReader::new(process.stderr.take().expect("piped"));
         self.process = Some(process);
-        let mut said = String::new();
-        while !said.contains("listening") {
-            assert!(log.read_line(&mut said).expect("a log") > 0, "the server ended:\n{said}");
+        let mut log_text = String::new();
+        while !log_text.contains("listening") {
+            assert!(log.read_line(&mut log_text).expect("a log") > 0, "the server ended:\n{log_text}");
         }
         thread::spawn(move || io::copy(&mut log, &mut io::sink()));
     }
 
-    /// Ends it, without a word to anybody.
+    /// Kills the server.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().and_then(|()| process.wait()).expect("killed");
@@ -75,24 +76,24 @@ impl Server {
         self.address
     }
 
-    /// What `realtime-server token` prints.
+    /// Token from `realtime-server token`.
     pub(crate) fn token(&self, user: &str) -> String {
         self.token_with(user, &[])
     }
 
-    /// The same, with these options.
+    /// Token from `realtime-server token` with these options.
     pub(crate) fn token_with(&self, user: &str, options: &[&str]) -> String {
         let mut command = self.program(&["token", "--user", user]);
         command.args(options);
-        let lock = starting();
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let lock = spawn_lock();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
         drop(lock);
         let output = child.wait_with_output().expect("an end");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
     }
 
-    /// Starts a client of `user`, in the room `lobby`.
+    /// Starts a client of `user` in the room `lobby`.
     pub(crate) fn client(&self, user: &str, size: Size) -> Terminal {
         Terminal::start(size, &self.token(user), &["--url", &self.url(), "--room", "lobby"])
     }
@@ -110,8 +111,8 @@ impl Drop for Server {
     }
 }
 
-/// The program, beside the client's: `cargo test --workspace` builds both. Where only the client is tested, and the
-/// server was never built, this builds it.
+/// Path of the server program, beside the client's. `cargo test --workspace` builds both. If only the client is tested
+/// and the server was never built, this builds it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A client in a pseudo-terminal.
+//! A client in a pseudo-terminal, with a keyboard and an emulated screen.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -10,74 +10,73 @@ use std::thread::{self, JoinHandle};
 use portable_pty::{CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::bytes::{self, FRAME_ENDS};
-use crate::{GUARD, starting};
+use crate::output_check::{self, FRAME_ENDS};
+use crate::{WAIT_LIMIT, spawn_lock};
 
-/// Columns and rows.
 pub(crate) type Size = (u16, u16);
 
-/// With rooms beside the timeline.
+/// Shows rooms beside the timeline.
 pub(crate) const MEDIUM: Size = (80, 24);
-/// With rooms and members beside the timeline.
+/// Shows rooms and members beside the timeline.
 pub(crate) const WIDE: Size = (120, 40);
-/// With the timeline alone.
+/// Shows the timeline only.
 pub(crate) const NARROW: Size = (40, 10);
 
-/// `realtime-tui` in a terminal of its own, which ends with this.
+/// `realtime-tui` in a pseudo-terminal. Dropping it kills the client.
 pub(crate) struct Terminal {
     master: Box<dyn MasterPty + Send>,
-    /// Kept for the terminal's modes to outlive the client.
+    /// Kept so that the terminal's modes outlive the client.
     slave: Option<Box<dyn SlavePty + Send>>,
     keyboard: Keyboard,
     modes: String,
     pid: Pid,
-    shared: Arc<Shared>,
+    shared: Arc<SharedTerminal>,
     threads: Vec<JoinHandle<()>>,
-    /// How much of what was written has been checked.
+    /// Number of written bytes that have been checked.
     checked: usize,
 }
 
-/// What goes to a client: from a test, and from the terminal itself.
+/// Input of a client: keys from a test, and answers of the terminal itself.
 type Keyboard = Arc<Mutex<Option<Box<dyn Write + Send>>>>;
 
-/// What a client asks of a terminal.
+/// Query for the background colour.
 const QUESTION: &str = "\x1b]11;?\x07";
-/// A background, as a terminal tells it.
+/// Answers with a background colour.
 pub(crate) const BLACK: &str = "\x1b]11;rgb:0000/0000/0000\x07";
 pub(crate) const WHITE: &str = "\x1b]11;rgb:ffff/ffff/ffff\x07";
 
-/// What a screen shows at the end of a frame.
-pub(crate) struct Seen {
-    /// Its rows.
+/// A screen at the end of a frame.
+pub(crate) struct Screen {
+    /// The rows of the screen.
     pub(crate) text: String,
-    /// How many bytes were written until then.
+    /// Number of bytes written until then.
     pub(crate) written: usize,
 }
 
-/// How a client ended.
-pub(crate) struct Ended {
+/// Exit code and output of a client that has ended.
+pub(crate) struct TerminalExit {
     pub(crate) code: u32,
-    /// All that it wrote.
+    /// All bytes that the client wrote, as text.
     pub(crate) written: String,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedTerminal {
+    state: Mutex<TerminalState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct TerminalState {
     screen: vt100::Parser,
     written: Vec<u8>,
-    /// Bytes of `written` that the screen shows: whole frames and sequences only, as a terminal with synchronized
-    /// updates does.
+    /// Number of bytes of `written` that the screen shows: whole frames and sequences only, as in a terminal with
+    /// synchronized updates.
     shown: usize,
-    /// The screen after each frame and each read, with `shown` then. A waiter reads all of them, so that it misses no state that
-    /// lasted for one frame.
+    /// The screen after each frame and each read, with `shown` at that time. A waiter reads all of them, so that it
+    /// misses no state that lasted for one frame.
     screens: Vec<(String, usize)>,
-    /// The answer to the question for the background is on its way to the client.
+    /// True once the answer to the background query has been written to the client.
     has_answered: bool,
     exit: Option<u32>,
     is_closed: bool,
@@ -85,10 +84,10 @@ struct State {
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_realtime-tui");
 
-/// A shell that runs a client as a job, says how that went, and continues it when a line is typed.
+/// Shell script that runs a client as a job, prints its exit status, and continues it when a line is typed.
 const SHELL: &str = r#"set -m; "$0" "$@"; echo "job $?"; read -r line; fg; echo "job $?""#;
 
-/// A client with `token` and these in its environment.
+/// Command of a client with `token` and `environment` as its environment.
 fn command(token: &str, arguments: &[&str], environment: &[(&str, &str)]) -> CommandBuilder {
     with_environment(CommandBuilder::new(CLIENT), token, arguments, environment)
 }
@@ -111,12 +110,12 @@ fn with_environment(
 }
 
 impl Terminal {
-    /// Starts a client with `token` in its environment and these arguments. It knows no place to keep anything.
+    /// Starts a client with `token` in its environment. It has no directory for its state.
     pub(crate) fn start(size: Size, token: &str, arguments: &[&str]) -> Self {
         Self::start_keeping(size, token, arguments, None)
     }
 
-    /// As [`Terminal::start`], with more in the environment.
+    /// Starts a client as [`Terminal::start`] does, with more environment variables.
     pub(crate) fn start_in(
         size: Size,
         token: &str,
@@ -126,12 +125,12 @@ impl Terminal {
         Self::start_command(size, command(token, arguments, environment), BLACK)
     }
 
-    /// As [`Terminal::start`], as a job of a shell: see [`SHELL`].
+    /// Starts a client as [`Terminal::start`] does, as a job of a shell: see [`SHELL`].
     pub(crate) fn start_job(size: Size, token: &str, arguments: &[&str]) -> Self {
         Self::start_by(SHELL, size, token, arguments, &[])
     }
 
-    /// As [`Terminal::start_in`], by a script of a shell that is given the client and its arguments.
+    /// Starts a client as [`Terminal::start_in`] does, through a shell script that gets the client and its arguments.
     pub(crate) fn start_by(
         script: &str,
         size: Size,
@@ -145,12 +144,12 @@ impl Terminal {
         Self::start_command(size, command, BLACK)
     }
 
-    /// As [`Terminal::start`], in a terminal that answers so when it is asked what it is like.
+    /// Starts a client as [`Terminal::start`] does, in a terminal that answers the background query with `answer`.
     pub(crate) fn start_on(answer: &str, size: Size, token: &str, arguments: &[&str]) -> Self {
         Self::start_command(size, command(token, arguments, &[]), answer)
     }
 
-    /// As [`Terminal::start`], with a directory for what it keeps.
+    /// Starts a client as [`Terminal::start`] does, with a directory for its state.
     pub(crate) fn start_keeping(size: Size, token: &str, arguments: &[&str], state: Option<&Path>) -> Self {
         let mut command = command(token, arguments, &[]);
         if let Some(directory) = state {
@@ -160,14 +159,14 @@ impl Terminal {
     }
 
     fn start_command(size: Size, command: CommandBuilder, answer: &str) -> Self {
-        let lock = starting();
+        let lock = spawn_lock();
         let pty = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let modes = modes(&*pty.master);
         let mut child = pty.slave.spawn_command(command).expect("the client starts");
         drop(lock);
 
         let pid = child.process_id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedTerminal::default());
         shared.lock().screen.set_size(cells(size.1), cells(size.0));
         let mut reader = pty.master.try_clone_reader().expect("a reader");
         let keyboard: Keyboard = Arc::new(Mutex::new(Some(pty.master.take_writer().expect("a writer"))));
@@ -205,12 +204,12 @@ impl Terminal {
         }
     }
 
-    /// Waits until this was written, whoever did.
+    /// Waits until `text` was written, by the client or its shell.
     #[track_caller]
-    pub(crate) fn says(&self, text: &str) {
-        let said = |state: &State| String::from_utf8_lossy(&state.written).into_owned();
-        let state = self.shared.wait(|state| said(state).contains(text));
-        assert!(said(&state).contains(text), "no {text:?} in {:?}", said(&state));
+    pub(crate) fn prints(&self, text: &str) {
+        let written_text = |state: &TerminalState| String::from_utf8_lossy(&state.written).into_owned();
+        let state = self.shared.wait(|state| written_text(state).contains(text));
+        assert!(written_text(&state).contains(text), "no {text:?} in {:?}", written_text(&state));
     }
 
     /// Presses keys.
@@ -218,28 +217,28 @@ impl Terminal {
         write(&self.keyboard, keys);
     }
 
-    /// Types a line and sends it.
-    pub(crate) fn say(&mut self, line: &str) {
+    /// Types a line and submits it.
+    pub(crate) fn submit(&mut self, line: &str) {
         self.press(&format!("{line}\r"));
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid, signal).expect("it runs");
+        kill_process(self.pid, signal).expect("a running client");
     }
 
-    /// Changes the size of the window.
+    /// Resizes the window.
     pub(crate) fn resize(&self, size: Size) {
         self.shared.change(|state| state.screen.set_size(cells(size.1), cells(size.0)));
         self.master.resize(pty_size(size)).expect("resized");
     }
 
-    /// Waits until the screen is as wanted at the end of a frame.
+    /// Waits for a frame at whose end `matches` holds for the screen.
     #[track_caller]
-    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&str) -> bool) -> Seen {
+    pub(crate) fn wait_until(&self, what: &str, matches: impl Fn(&str) -> bool) -> Screen {
         let mut next = self.shared.lock().screens.len().saturating_sub(1);
         let found = Cell::new(None);
         let state = self.shared.wait(|state| {
-            let is_found = |index: &usize| is_so(&state.screens[*index].0);
+            let is_found = |index: &usize| matches(&state.screens[*index].0);
             found.set((next..state.screens.len()).find(is_found));
             next = state.screens.len();
             found.get().is_some() || state.exit.is_some()
@@ -250,102 +249,105 @@ impl Terminal {
             panic!("no {what}; exit code {exit:?}, and the screen:\n{text}");
         };
         let (text, written) = state.screens[index].clone();
-        Seen { text, written }
+        Screen { text, written }
     }
 
-    /// Waits until the terminal has answered the question for its background.
+    /// Waits until the terminal has answered the background query.
     #[track_caller]
-    pub(crate) fn has_answered(&self) {
+    pub(crate) fn wait_for_answer(&self) {
         let state = self.shared.wait(|state| state.exit.is_some() || state.has_answered);
-        assert!(state.has_answered, "the client does not ask");
+        assert!(state.has_answered, "the client sends no background query");
     }
 
-    /// Waits until the client has handled all that was typed before, its answers included: types a character, sees it
-    /// in the empty composer, and deletes it.
+    /// Waits until the client has handled all earlier input: types a character, waits for it in the empty composer, and
+    /// deletes it.
     #[track_caller]
-    pub(crate) fn catches_up(&mut self) {
+    pub(crate) fn wait_for_input_handled(&mut self) {
         let is_typed = |screen: &str| screen.lines().last().is_some_and(|row| row.contains("› ~"));
         self.press("~");
-        self.until("character in the composer", is_typed);
+        self.wait_until("character in the composer", is_typed);
         self.press("\x7f");
-        self.until("empty composer", |screen| !is_typed(screen));
+        self.wait_until("empty composer", |screen| !is_typed(screen));
     }
 
     /// Waits until the screen shows `text`.
     #[track_caller]
-    pub(crate) fn shows(&self, text: &str) -> Seen {
-        self.until(&format!("{text:?}"), |screen| screen.contains(text))
+    pub(crate) fn shows(&self, text: &str) -> Screen {
+        self.wait_until(&format!("{text:?}"), |screen| screen.contains(text))
     }
 
     /// Waits until the screen does not show `text` any more.
     #[track_caller]
-    pub(crate) fn shows_no_more(&self, text: &str) -> Seen {
-        self.until(&format!("end of {text:?}"), |screen| !screen.contains(text))
+    pub(crate) fn shows_no_more(&self, text: &str) -> Screen {
+        self.wait_until(&format!("end of {text:?}"), |screen| !screen.contains(text))
     }
 
-    /// Waits until there is a connection.
+    /// Waits until the status shows a connection.
     #[track_caller]
-    pub(crate) fn is_connected(&self) {
-        self.until("connection", |screen| status(screen).starts_with('●') && status(screen).ends_with("ms"));
+    pub(crate) fn wait_for_connection(&self) {
+        self.wait_until("connection", |screen| {
+            status(screen).starts_with('●') && status(screen).ends_with("ms")
+        });
     }
 
-    /// Waits until there is none: it is tried again, or given up.
+    /// Waits until the status shows no connection, while the client retries or after it has given up.
     #[track_caller]
-    pub(crate) fn is_disconnected(&self) {
-        self.until("loss of the connection", |screen| status(screen).starts_with(['○', '◐', '✗']));
+    pub(crate) fn wait_for_disconnect(&self) {
+        self.wait_until("loss of the connection", |screen| status(screen).starts_with(['○', '◐', '✗']));
     }
 
-    /// What was written from a place on, as far as the screen shows it.
+    /// Bytes written from offset `from` on, as far as the screen shows them.
     pub(crate) fn written_from(&self, from: usize) -> Vec<u8> {
         let state = self.shared.lock();
         state.written[from..state.shown].to_vec()
     }
 
-    /// Waits until this was written from a place on, as far as the screen shows it.
+    /// Waits until `text` was written after offset `from`.
     #[track_caller]
-    pub(crate) fn until_written(&self, from: usize, text: &str) {
-        let has = |state: &State| String::from_utf8_lossy(&state.written[from..state.shown]).contains(text);
+    pub(crate) fn wait_until_written(&self, from: usize, text: &str) {
+        let has =
+            |state: &TerminalState| String::from_utf8_lossy(&state.written[from..state.shown]).contains(text);
         let state = self.shared.wait(|state| state.exit.is_some() || has(state));
         assert!(has(&state), "no {text:?}");
     }
 
-    /// Waits until the client has handled the terminal's answer. From here on it draws, and does nothing else.
+    /// Waits until the client has handled the terminal's answer. It only draws after that.
     #[track_caller]
     pub(crate) fn settle(&mut self) {
-        self.has_answered();
-        self.catches_up();
+        self.wait_for_answer();
+        self.wait_for_input_handled();
         self.checked = self.shared.lock().shown;
     }
 
-    /// Nothing but frames of the client's own drawing was written since it settled.
+    /// Asserts that the client wrote only its own drawing since [`Terminal::settle`] or the last check.
     #[track_caller]
-    pub(crate) fn drew_only_its_own(&mut self, what: &str) {
+    pub(crate) fn assert_only_own_drawing(&mut self, what: &str) {
         let written = self.written_from(self.checked);
-        let faults = bytes::faults(&written);
+        let faults = output_check::faults(&written);
         assert!(faults.is_empty(), "{what}: {faults:#?}");
         self.checked += written.len();
     }
 
-    /// Waits until the client has ended, and checks that the terminal's modes are as before.
+    /// Waits until the client has ended, and asserts that the terminal's modes are restored.
     #[track_caller]
-    pub(crate) fn ended(mut self) -> Ended {
+    pub(crate) fn ended(mut self) -> TerminalExit {
         let state = self.shared.wait(|state| state.exit.is_some());
         let (exit, text) = (state.exit, state.text());
         drop(state);
-        let code = exit.unwrap_or_else(|| panic!("it does not end:\n{text}"));
-        assert_eq!(modes(&*self.master), self.modes, "the terminal's modes are not put back");
+        let code = exit.unwrap_or_else(|| panic!("the client does not end:\n{text}"));
+        assert_eq!(modes(&*self.master), self.modes, "the terminal's modes are not restored");
         self.slave = None;
         let state = self.shared.wait(|state| state.is_closed);
-        assert!(state.is_closed, "somebody else holds the terminal");
+        assert!(state.is_closed, "another process holds the terminal");
         let written = String::from_utf8(state.written.clone()).expect("UTF-8");
-        Ended { code, written }
+        TerminalExit { code, written }
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         if self.shared.lock().exit.is_none() {
-            // It may have ended by itself meanwhile.
+            // The client may have ended meanwhile.
             let _ = kill_process(self.pid, Signal::KILL);
         }
         *self.keyboard.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -356,29 +358,29 @@ impl Drop for Terminal {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedTerminal {
+    fn lock(&self) -> MutexGuard<'_, TerminalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut TerminalState) -> T) -> T {
         let changed = change(&mut self.lock());
         self.changed.notify_all();
         changed
     }
 
-    fn wait(&self, mut is_so: impl FnMut(&State) -> bool) -> MutexGuard<'_, State> {
-        let waited = self.changed.wait_timeout_while(self.lock(), GUARD, |state| !is_so(state));
+    fn wait(&self, mut matches: impl FnMut(&TerminalState) -> bool) -> MutexGuard<'_, TerminalState> {
+        let waited = self.changed.wait_timeout_while(self.lock(), WAIT_LIMIT, |state| !matches(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-impl State {
-    /// Whether the terminal is asked with it what it is like.
+impl TerminalState {
+    /// Adds written bytes. Returns true if they complete the background query.
     fn add(&mut self, bytes: &[u8]) -> bool {
         let was_asked = self.is_asked();
         self.written.extend_from_slice(bytes);
-        while let Some(length) = bytes::whole(&self.written[self.shown..]) {
+        while let Some(length) = output_check::whole(&self.written[self.shown..]) {
             let end = self.shown + length;
             self.screen.process(&with_marks(&self.written[self.shown..end]));
             self.shown = end;
@@ -386,7 +388,7 @@ impl State {
                 self.screens.push((self.text(), end));
             }
         }
-        // Text that no frame surrounds, as that of a shell.
+        // Text outside of frames, for example of a shell.
         if self.screens.last().is_none_or(|(_, shown)| *shown < self.shown) {
             self.screens.push((self.text(), self.shown));
         }
@@ -402,7 +404,8 @@ impl State {
     }
 }
 
-/// U+FFFD as U+2022: the emulator, unlike terminals, shows nothing for it, and what follows would be misplaced.
+/// Replaces U+FFFD by U+2022. The emulator, unlike terminals, shows nothing for U+FFFD, which would shift the rest of
+/// the row.
 fn with_marks(written: &[u8]) -> Vec<u8> {
     let mut written = written.to_vec();
     while let Some(at) = written.windows(3).position(|bytes| bytes == "\u{FFFD}".as_bytes()) {
@@ -413,12 +416,12 @@ fn with_marks(written: &[u8]) -> Vec<u8> {
 
 fn write(keyboard: &Keyboard, keys: &str) {
     if let Some(keyboard) = keyboard.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-        // It may have ended meanwhile.
+        // The client may have ended meanwhile.
         let _ = keyboard.write_all(keys.as_bytes()).and_then(|()| keyboard.flush());
     }
 }
 
-/// The state of the connection, below the rooms.
+/// Connection status, below the rooms.
 fn status(screen: &str) -> &str {
     screen.lines().last().and_then(|line| line.split('│').next()).unwrap_or_default().trim()
 }

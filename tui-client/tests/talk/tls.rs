@@ -1,4 +1,4 @@
-//! To a server behind a proxy that speaks TLS.
+//! Connections to a server behind a TLS proxy.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -18,16 +18,16 @@ use tokio_rustls::TlsAcceptor;
 use crate::server::Server;
 use crate::terminal::{MEDIUM, Terminal};
 
-/// Speaks TLS before a server, as `localhost`, until it is dropped.
-struct Proxy {
+/// A TLS proxy in front of a server, as `localhost`. Dropping it stops it.
+struct TlsProxy {
     port: u16,
-    /// The certificate of the authority that bears it out, as PEM.
+    /// Certificate of the authority that signed the proxy's certificate, as PEM.
     authority: String,
     _end: oneshot::Sender<()>,
 }
 
-impl Proxy {
-    fn before(server: SocketAddr) -> Self {
+impl TlsProxy {
+    fn start(server: SocketAddr) -> Self {
         let authority_key = KeyPair::generate().expect("a key");
         let mut authority = CertificateParams::new(Vec::new()).expect("sound");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -44,19 +44,19 @@ impl Proxy {
             .expect("a certificate and its key");
         let acceptor = TlsAcceptor::from(Arc::new(config));
 
-        let (told, port) = std::sync::mpsc::sync_channel(1);
+        let (port_sender, port) = std::sync::mpsc::sync_channel(1);
         let (end, ended) = oneshot::channel();
         thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-                told.send(listener.local_addr().expect("an address").port()).expect("somebody asks");
+                port_sender.send(listener.local_addr().expect("an address").port()).expect("a waiting test");
                 let serve = async {
                     loop {
                         let (stream, _) = listener.accept().await.expect("a connection");
                         let acceptor = acceptor.clone();
                         tokio::spawn(async move {
-                            // A client that does not trust it goes away.
+                            // A client that does not trust the certificate disconnects.
                             let Ok(mut client) = acceptor.accept(stream).await else { return };
                             let mut server = TcpStream::connect(server).await.expect("a server");
                             _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
@@ -78,9 +78,9 @@ impl Proxy {
 }
 
 #[test]
-fn who_is_trusted_is_talked_to_and_nobody_else() {
+fn the_client_connects_only_to_servers_with_a_trusted_certificate() {
     let server = Server::start();
-    let proxy = Proxy::before(server.address());
+    let proxy = TlsProxy::start(server.address());
     let home = TempDir::new().expect("a directory");
     let file = home.path().join("authority.pem");
     fs::write(&file, &proxy.authority).expect("written");
@@ -89,12 +89,12 @@ fn who_is_trusted_is_talked_to_and_nobody_else() {
         Terminal::start_in(MEDIUM, &server.token("alice"), &["--url", url, "--room", "lobby"], environment)
     };
 
-    let mut there = alice(&proxy.url("localhost"), &trusting);
-    there.is_connected();
-    there.say("by TLS");
-    there.shows("by TLS ✓");
+    let mut terminal = alice(&proxy.url("localhost"), &trusting);
+    terminal.wait_for_connection();
+    terminal.submit("by TLS");
+    terminal.shows("by TLS ✓");
 
-    let another = Proxy::before(server.address());
+    let another = TlsProxy::start(server.address());
     let none = home.path().join("none.pem");
     fs::write(&none, "").expect("written");
     let nobody = [("SSL_CERT_FILE", none.to_str().expect("a path"))];

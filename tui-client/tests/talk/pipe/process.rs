@@ -1,4 +1,4 @@
-//! A command between pipes.
+//! A command with pipes for input and output.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -8,26 +8,26 @@ use std::thread::{self, JoinHandle};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::Server;
-use crate::{GUARD, starting};
+use crate::{WAIT_LIMIT, spawn_lock};
 
-/// `realtime-tui` with some command, which ends with this.
+/// `realtime-tui` with a command. Dropping it kills it.
 pub(super) struct Process {
     child: Child,
     input: Option<ChildStdin>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedOutput>,
     readers: Vec<JoinHandle<()>>,
 }
 
-/// How a command ended, and all that it wrote.
+/// Exit code and output of a command that has ended.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct CommandExit {
     pub(super) code: Option<i32>,
     pub(super) output: String,
     pub(super) errors: String,
 }
 
 #[derive(Default)]
-struct Shared {
+struct SharedOutput {
     written: Mutex<Written>,
     changed: Condvar,
 }
@@ -39,48 +39,48 @@ struct Written {
     closed: usize,
 }
 
-/// What is done with the standard output.
+/// Reader of the standard output.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// It is read to its end.
-    Patient,
-    /// Something is read, and then it is closed.
-    Leaves,
-    /// Something is read, and then no more.
-    StandsStill,
+pub(super) enum OutputReader {
+    /// Reads to the end.
+    ReadsAll,
+    /// Reads once and closes the pipe.
+    Closes,
+    /// Reads once and keeps the pipe open.
+    Stops,
 }
 
 impl Process {
-    /// Starts it with `token` in its environment.
+    /// Starts a command with `token` in its environment.
     pub(super) fn start(token: &str, arguments: &[&str]) -> Self {
-        Self::start_read_by(Reader::Patient, token, arguments)
+        Self::start_read_by(OutputReader::ReadsAll, token, arguments)
     }
 
-    pub(super) fn start_read_by(reader: Reader, token: &str, arguments: &[&str]) -> Self {
-        // A token and a time zone, and nothing else in its environment.
+    pub(super) fn start_read_by(reader: OutputReader, token: &str, arguments: &[&str]) -> Self {
+        // The environment has only a token and a time zone.
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
         command.env_clear().env("REALTIME_TOKEN", token).env("TZ", "UTC").args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let lock = starting();
-        let mut child = command.spawn().expect("it starts");
+        let lock = spawn_lock();
+        let mut child = command.spawn().expect("a process");
         drop(lock);
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SharedOutput::default());
         let input = child.stdin.take();
         let output = child.stdout.take().expect("piped");
         let errors = child.stderr.take().expect("piped");
         let readers = vec![
             read(output, reader, &shared, |written| &mut written.output),
-            read(errors, Reader::Patient, &shared, |written| &mut written.errors),
+            read(errors, OutputReader::ReadsAll, &shared, |written| &mut written.errors),
         ];
         Self { child, input, shared, readers }
     }
 
-    /// `tail` of the room `lobby`.
+    /// Starts `tail` of the room `lobby`.
     pub(super) fn tail(server: &Server, user: &str, options: &[&str]) -> Self {
         Self::start_in_lobby("tail", server, user, options)
     }
 
-    /// `send` to the room `lobby`.
+    /// Starts `send` to the room `lobby`.
     pub(super) fn send(server: &Server, user: &str, options: &[&str]) -> Self {
         Self::start_in_lobby("send", server, user, options)
     }
@@ -91,58 +91,58 @@ impl Process {
         Self::start(&server.token(user), &arguments)
     }
 
-    /// Writes to its standard input.
+    /// Writes to the standard input.
     pub(super) fn feed(&mut self, text: &str) {
         let input = self.input.as_mut().expect("open");
         input.write_all(text.as_bytes()).and_then(|()| input.flush()).expect("fed");
     }
 
-    /// Ends its standard input.
+    /// Closes the standard input.
     pub(super) fn end_input(&mut self) {
         self.input = None;
     }
 
     pub(super) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process");
-        kill_process(pid, signal).expect("it runs");
+        kill_process(pid, signal).expect("a running process");
     }
 
-    /// Waits until it has printed this.
+    /// Waits until `text` is on standard output.
     #[track_caller]
     pub(super) fn prints(&self, text: &str) {
-        self.until(&format!("{text:?} printed"), |output, _| output.contains(text));
+        self.wait_until(&format!("{text:?} printed"), |output, _| output.contains(text));
     }
 
-    /// Waits until it has said this on standard error.
+    /// Waits until `text` is on standard error.
     #[track_caller]
-    pub(super) fn says(&self, text: &str) {
-        self.until(&format!("{text:?} said"), |_, errors| errors.contains(text));
+    pub(super) fn reports(&self, text: &str) {
+        self.wait_until(&format!("{text:?} on standard error"), |_, errors| errors.contains(text));
     }
 
     #[track_caller]
-    fn until(&self, what: &str, is_so: impl Fn(&str, &str) -> bool) {
-        let is_so = |written: &Written| is_so(&text(&written.output), &text(&written.errors));
-        let written = self.shared.wait(|written| written.closed == 2 || is_so(written));
+    fn wait_until(&self, what: &str, matches: impl Fn(&str, &str) -> bool) {
+        let matches = |written: &Written| matches(&text(&written.output), &text(&written.errors));
+        let written = self.shared.wait(|written| written.closed == 2 || matches(written));
         let (output, errors) = (text(&written.output), text(&written.errors));
-        assert!(is_so(&written), "not {what}:\n{output}\n{errors}");
+        assert!(matches(&written), "not {what}:\n{output}\n{errors}");
     }
 
-    /// Waits for its end.
+    /// Closes the input and waits for the end of the command.
     #[track_caller]
-    pub(super) fn ended(mut self) -> Ended {
+    pub(super) fn ended(mut self) -> CommandExit {
         self.end_input();
         let written = self.shared.wait(|written| written.closed == 2);
         let (output, errors) = (text(&written.output), text(&written.errors));
-        assert!(written.closed == 2, "it does not end:\n{output}\n{errors}");
+        assert!(written.closed == 2, "the command does not end:\n{output}\n{errors}");
         drop(written);
         let code = self.child.wait().expect("an end").code();
-        Ended { code, output, errors }
+        CommandExit { code, output, errors }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The command may have ended already.
         let _ = self.child.kill().and_then(|()| self.child.wait());
         for reader in self.readers.drain(..) {
             let _ = reader.join();
@@ -150,15 +150,15 @@ impl Drop for Process {
     }
 }
 
-impl Shared {
-    fn wait(&self, is_so: impl Fn(&Written) -> bool) -> MutexGuard<'_, Written> {
+impl SharedOutput {
+    fn wait(&self, matches: impl Fn(&Written) -> bool) -> MutexGuard<'_, Written> {
         let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(written, GUARD, |written| !is_so(written));
+        let waited = self.changed.wait_timeout_while(written, WAIT_LIMIT, |written| !matches(written));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
-/// Posts, and waits until it is stored.
+/// Sends messages and waits until they are stored.
 #[track_caller]
 pub(super) fn post(server: &Server, user: &str, texts: &[&str]) {
     let mut send = Process::send(server, user, &[]);
@@ -169,9 +169,9 @@ pub(super) fn post(server: &Server, user: &str, texts: &[&str]) {
 
 fn read(
     mut from: impl Read + Send + 'static,
-    reader: Reader,
-    shared: &Arc<Shared>,
-    place: fn(&mut Written) -> &mut Vec<u8>,
+    reader: OutputReader,
+    shared: &Arc<SharedOutput>,
+    buffer_of: fn(&mut Written) -> &mut Vec<u8>,
 ) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     let change = move |change: &dyn Fn(&mut Written)| {
@@ -181,13 +181,13 @@ fn read(
     thread::spawn(move || {
         let mut buffer = [0; 4_096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            change(&|written| place(written).extend_from_slice(&buffer[..count]));
-            if reader != Reader::Patient {
+            change(&|written| buffer_of(written).extend_from_slice(&buffer[..count]));
+            if reader != OutputReader::ReadsAll {
                 break;
             }
         }
-        if reader == Reader::StandsStill {
-            // It stays open until the tests end.
+        if reader == OutputReader::Stops {
+            // Stays open until the tests end.
             std::mem::forget(from);
         } else {
             drop(from);

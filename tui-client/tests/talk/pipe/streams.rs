@@ -1,20 +1,20 @@
-//! What goes through: lines, JSON, what was there before, and nothing that drives a terminal.
+//! Input and output of the commands: lines, JSON, earlier messages, and text that is safe for terminals.
 
 use serde_json::Value;
 
 use super::process::{Process, post};
-use crate::bytes::{self, FRAME_BEGINS, FRAME_ENDS};
-use crate::fake::{Fake, Script};
-use crate::hostile::{HOSTILE, bomb, frames, tower};
+use crate::fake_server::{FakeServer, Script};
+use crate::hostile_text::{HOSTILE, bomb, frames, tower};
+use crate::output_check::{self, FRAME_BEGINS, FRAME_ENDS};
 use crate::server::Server;
 
-/// The texts of lines `HH:MM nick text`.
+/// Texts of lines in the form `HH:MM nick text`.
 pub(super) fn texts(output: &str) -> Vec<&str> {
     output.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap_or_default()).collect()
 }
 
 #[test]
-fn what_is_sent_is_printed_after_what_was_there() {
+fn tail_prints_earlier_messages_and_then_new_ones() {
     let server = Server::start();
     let numbers: Vec<String> = (0..250).map(|number| format!("n{number}")).collect();
     post(&server, "bob", &numbers.iter().map(String::as_str).collect::<Vec<_>>());
@@ -22,7 +22,7 @@ fn what_is_sent_is_printed_after_what_was_there() {
     let many = Process::tail(&server, "carol", &["--last", "1000"]);
     let none = Process::tail(&server, "dave", &["--last", "0"]);
     for tail in [&few, &many, &none] {
-        tail.says("joined lobby\n");
+        tail.reports("joined lobby\n");
     }
     let ended = Process::send(&server, "bob", &["the", "last one"]).ended();
     assert_eq!((ended.code, ended.output.as_str(), ended.errors.as_str()), (Some(0), "", ""));
@@ -36,7 +36,7 @@ fn what_is_sent_is_printed_after_what_was_there() {
     }
 }
 
-/// What it has printed until now.
+/// Stops a tail and returns its output.
 fn stopped(tail: Process) -> String {
     tail.signal(rustix::process::Signal::TERM);
     let ended = tail.ended();
@@ -45,7 +45,7 @@ fn stopped(tail: Process) -> String {
 }
 
 #[test]
-fn a_line_of_json_is_where_the_next_one_goes_on() {
+fn since_continues_after_a_line_of_json() {
     let server = Server::start();
     post(&server, "bob", &["one", "two \"quoted\"", "three"]);
     let tail = Process::tail(&server, "alice", &["--json", "--last", "2"]);
@@ -64,14 +64,14 @@ fn a_line_of_json_is_where_the_next_one_goes_on() {
         ("", &["one", "two \"quoted\"", "three", "four"]),
     ] {
         let tail = Process::tail(&server, "alice", &["--since", since]);
-        tail.says(&format!("joined lobby; {} recovered", expected.len()));
+        tail.reports(&format!("joined lobby; {} recovered", expected.len()));
         tail.prints("four\n");
         assert_eq!(texts(&stopped(tail)), expected);
     }
 }
 
 #[test]
-fn lines_are_messages_and_empty_ones_are_not() {
+fn send_skips_empty_lines() {
     let server = Server::start();
     let mut send = Process::send(&server, "bob", &[]);
     send.feed("one\n\n  two\r\nlast");
@@ -82,23 +82,23 @@ fn lines_are_messages_and_empty_ones_are_not() {
     assert_eq!(texts(&stopped(tail)), ["one", "  two", "last"]);
 }
 
-/// Each line could stand in a terminal.
+/// Asserts that each line is safe for a terminal.
 #[track_caller]
-fn is_harmless(written: &str) {
+fn assert_safe_for_terminals(written: &str) {
     for line in written.lines() {
         let frame = format!("{FRAME_BEGINS}{line}{FRAME_ENDS}");
-        assert_eq!(bytes::faults(frame.as_bytes()), Vec::<String>::new(), "{line:?}");
+        assert_eq!(output_check::faults(frame.as_bytes()), Vec::<String>::new(), "{line:?}");
     }
 }
 
 #[test]
-fn what_others_write_cannot_drive_a_terminal() {
+fn hostile_text_is_safe_in_the_output_of_tail() {
     for form in [&[][..], &["--json"]] {
-        let mut fake = Fake::start(Script::default());
+        let mut fake = FakeServer::start(Script::default());
         let url = fake.url();
         let arguments = [&["tail", "--url", &url, "--room", "lobby"], form].concat();
         let tail = Process::start("a.b.c", &arguments);
-        tail.says("joined lobby\n");
+        tail.reports("joined lobby\n");
         let large = [tower(), bomb()];
         let all: Vec<&str> = HOSTILE.iter().copied().chain(large.iter().map(String::as_str)).collect();
         for (number, text) in all.iter().enumerate() {
@@ -111,12 +111,12 @@ fn what_others_write_cannot_drive_a_terminal() {
         tail.signal(rustix::process::Signal::INT);
         let ended = tail.ended();
         assert_eq!(ended.code, Some(130), "{}", ended.errors);
-        is_harmless(&ended.output);
-        is_harmless(&ended.errors);
+        assert_safe_for_terminals(&ended.output);
+        assert_safe_for_terminals(&ended.errors);
         assert!(ended.output.lines().count() >= all.len() + passed, "{}", ended.output);
         let reversed = all.iter().position(|text| text.ends_with("txt.exe")).expect("among the hostile");
-        let told = format!("notice from root: n{reversed} txt.exe\n");
-        assert!(ended.errors.contains(&told), "{}", ended.errors);
+        let notice = format!("notice from root: n{reversed} txt.exe\n");
+        assert!(ended.errors.contains(&notice), "{}", ended.errors);
         if form.is_empty() {
             continue;
         }
@@ -124,7 +124,7 @@ fn what_others_write_cannot_drive_a_terminal() {
         let texts: Vec<String> =
             lines.map(|line| line["text"].as_str().expect("a text").to_owned()).collect();
         for (number, text) in all.iter().enumerate().filter(|(_, text)| is_text(text)) {
-            assert!(texts.contains(&format!("n{number} {text}")), "{text:?} is not what it was");
+            assert!(texts.contains(&format!("n{number} {text}")), "{text:?} was changed");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is unread outlives the client.
+//! Read positions that outlive the client.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,24 +13,24 @@ const CTRL_C: &str = "\x03";
 const ALT_1: &str = "\x1b1";
 const ALT_2: &str = "\x1b2";
 
-/// Alice, who is in two rooms whenever she is there, and keeps what she read.
-struct Alice {
+/// Alice's account and directory: she is in two rooms, and her read positions are kept.
+struct AliceAccount {
     token: String,
     url: String,
     home: TempDir,
 }
 
-impl Alice {
-    fn of(server: &Server) -> Self {
+impl AliceAccount {
+    fn new(server: &Server) -> Self {
         let home = TempDir::new().expect("a directory");
         Self { token: server.token("alice"), url: server.url(), home }
     }
 
-    fn comes(&self, more: &[&str]) -> Terminal {
+    fn start(&self, more: &[&str]) -> Terminal {
         let arguments = ["--url", &self.url, "--room", "lobby", "--room", "dev"];
         let arguments: Vec<_> = arguments.iter().chain(more).copied().collect();
         let alice = Terminal::start_keeping(MEDIUM, &self.token, &arguments, Some(self.home.path()));
-        alice.is_connected();
+        alice.wait_for_connection();
         alice
     }
 
@@ -39,25 +39,25 @@ impl Alice {
     }
 }
 
-/// Bob, in two rooms.
+/// Starts Bob's client in two rooms.
 fn bob(server: &Server) -> Terminal {
     let arguments = ["--url", &server.url(), "--room", "lobby", "--room", "dev"];
     Terminal::start(MEDIUM, &server.token("bob"), &arguments)
 }
 
-/// Bob says this, and it is stored.
-fn says(bob: &mut Terminal, lines: &[&str]) {
+/// Bob sends these lines and waits for their acks.
+fn submit_all(bob: &mut Terminal, lines: &[&str]) {
     for line in lines {
-        bob.say(line);
+        bob.submit(line);
         bob.shows(&format!("{line} ✓"));
     }
 }
 
-/// Alice comes, to whom the last two of `lobby` are new, and the last one of `dev`.
+/// Alice starts her client. The last two messages of `lobby` and the last one of `dev` are new to her.
 #[track_caller]
-fn sees_what_is_new(who: &Alice, lobby: [&str; 3], dev: &str) {
-    let mut alice = who.comes(&[]);
-    let seen = alice.until("what was said", |screen| lobby.iter().all(|text| screen.contains(text)));
+fn assert_new_messages(who: &AliceAccount, lobby: [&str; 3], dev: &str) {
+    let mut alice = who.start(&[]);
+    let seen = alice.wait_until("what was said", |screen| lobby.iter().all(|text| screen.contains(text)));
     let places = [lobby[0], "2 new", lobby[1], lobby[2]].map(|text| seen.text.find(text));
     assert!(places.is_sorted() && places[0].is_some(), "{}", seen.text);
     assert!(!seen.text.contains("reset"), "{}", seen.text);
@@ -71,62 +71,62 @@ fn sees_what_is_new(who: &Alice, lobby: [&str; 3], dev: &str) {
 }
 
 #[test]
-fn what_was_not_read_is_new_after_a_restart_of_both() {
+fn unread_messages_are_new_after_a_restart_of_client_and_server() {
     let mut server = Server::start();
-    let who = Alice::of(&server);
+    let who = AliceAccount::new(&server);
     let mut bob = bob(&server);
-    bob.is_connected();
+    bob.wait_for_connection();
     let ends: [fn(&mut Terminal); 3] =
         [|alice| alice.press(CTRL_C), |alice| alice.signal(Signal::HUP), |alice| alice.signal(Signal::TERM)];
     for (round, end) in ends.into_iter().enumerate() {
         let [old, new, newest, look] =
             ["old", "new", "newest", "alice, look"].map(|text| format!("{text} {round}."));
-        let mut alice = who.comes(&[]);
-        says(&mut bob, &[&old]);
+        let mut alice = who.start(&[]);
+        submit_all(&mut bob, &[&old]);
         alice.shows(&old);
         end(&mut alice);
         alice.ended();
         server.kill();
-        bob.is_disconnected();
+        bob.wait_for_disconnect();
         server.serve();
-        bob.is_connected();
-        says(&mut bob, &[&new, &newest]);
+        bob.wait_for_connection();
+        submit_all(&mut bob, &[&new, &newest]);
         bob.press(ALT_2);
-        says(&mut bob, &[&look]);
+        submit_all(&mut bob, &[&look]);
         bob.press(ALT_1);
         bob.shows(&newest);
-        sees_what_is_new(&who, [&old, &new, &newest], &look);
+        assert_new_messages(&who, [&old, &new, &newest], &look);
     }
 }
 
 #[test]
-fn another_log_is_said_to_be_one() {
+fn a_new_log_is_shown_as_reset_after_a_restart() {
     let mut server = Server::start_with(&["--memory"]);
-    let who = Alice::of(&server);
+    let who = AliceAccount::new(&server);
     let mut bob = bob(&server);
-    bob.is_connected();
-    let mut alice = who.comes(&[]);
-    says(&mut bob, &["old"]);
+    bob.wait_for_connection();
+    let mut alice = who.start(&[]);
+    submit_all(&mut bob, &["old"]);
     alice.shows("old");
     alice.press(CTRL_C);
     alice.ended();
     server.kill();
-    bob.is_disconnected();
+    bob.wait_for_disconnect();
     server.serve();
-    bob.is_connected();
-    says(&mut bob, &["new"]);
-    let alice = who.comes(&[]);
+    bob.wait_for_connection();
+    submit_all(&mut bob, &["new"]);
+    let alice = who.start(&[]);
     alice.shows("history was reset");
     alice.shows("new");
 }
 
 #[test]
-fn a_broken_file_is_said_and_kept() {
+fn a_broken_file_of_read_positions_is_reported_and_set_aside() {
     let server = Server::start();
-    let who = Alice::of(&server);
+    let who = AliceAccount::new(&server);
     fs::create_dir_all(who.file().parent().expect("a directory")).expect("made");
     fs::write(who.file(), "{\"half").expect("written");
-    let mut alice = who.comes(&[]);
+    let mut alice = who.start(&[]);
     alice.shows("read.json is broken");
     alice.press(CTRL_C);
     assert_eq!(alice.ended().code, 0);
@@ -138,21 +138,21 @@ fn a_broken_file_is_said_and_kept() {
 
 #[cfg(feature = "demo")]
 #[test]
-fn of_a_demo_nothing_is_kept() {
+fn the_demo_keeps_no_files() {
     let home = TempDir::new().expect("a directory");
     let mut visitor = Terminal::start_keeping(MEDIUM, "", &["--demo"], Some(home.path()));
-    visitor.is_connected();
+    visitor.wait_for_connection();
     visitor.press(CTRL_C);
     assert_eq!(visitor.ended().code, 0);
     assert_eq!(fs::read_dir(home.path()).expect("a directory").count(), 0);
 }
 
 #[test]
-fn who_wants_nothing_kept_keeps_nothing() {
+fn no_state_keeps_no_files() {
     let server = Server::start();
-    let who = Alice::of(&server);
-    let mut alice = who.comes(&["--no-state"]);
-    alice.say("hello");
+    let who = AliceAccount::new(&server);
+    let mut alice = who.start(&["--no-state"]);
+    alice.submit("hello");
     alice.shows("hello ✓");
     alice.press(CTRL_C);
     assert_eq!(alice.ended().code, 0);

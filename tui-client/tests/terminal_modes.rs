@@ -1,6 +1,6 @@
-//! The terminal is put back, however the program that took it ends.
+//! The terminal's modes are restored, however the program ends.
 //!
-//! Each test runs [`child`] of this same program inside of a pseudo-terminal and reads what it wrote there.
+//! Each test runs [`child`] of this program in a pseudo-terminal and reads its output.
 
 use std::error::Error;
 use std::io::Read;
@@ -8,10 +8,10 @@ use std::io::Read;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use realtime_tui::terminal::Guard;
 
-/// What is said to the child of how to end.
-const HOW: &str = "TERMINAL_TEST";
+/// Variable that selects the end of the child.
+const END: &str = "TERMINAL_TEST";
 
-/// Modes that are set, and how they are put back.
+/// Sequences that set modes, and those that restore them.
 const MODES: [(&str, &str); 8] = [
     ("\x1b[22;2t", "\x1b[23;2t"),
     ("\x1b[?1000h", "\x1b[?1000l"),
@@ -24,11 +24,11 @@ const MODES: [(&str, &str); 8] = [
 ];
 
 #[test]
-#[ignore = "is run by the others, in a terminal of its own"]
+#[ignore = "the other tests run it in a pseudo-terminal"]
 fn child() -> Result<(), Box<dyn Error>> {
     let guard = Guard::take(true, true, true)?;
     print!("drawn\x1b[?25l\x1b[?2026h");
-    match std::env::var(HOW)?.as_str() {
+    match std::env::var(END)?.as_str() {
         "panic" => panic!("on purpose"),
         "panic elsewhere" => {
             let _ = std::thread::spawn(|| panic!("on purpose")).join();
@@ -47,30 +47,30 @@ fn child() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What a child wrote that ends so. Its terminal is as it was before.
+/// Runs a child with this end, asserts that its terminal is restored, and returns its output.
 fn run(how: &str) -> String {
     let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
     let pty = native_pty_system().openpty(size).expect("a pseudo-terminal");
     let before = pty.master.get_termios().expect("modes");
     let mut command = CommandBuilder::new(std::env::current_exe().expect("this program"));
     command.args(["--exact", "child", "--ignored", "--nocapture"]);
-    command.env(HOW, how);
+    command.env(END, how);
     let mut child = pty.slave.spawn_command(command).expect("a child");
     let mut reader = pty.master.try_clone_reader().expect("a reader");
     let reading = std::thread::spawn(move || {
         let mut written = Vec::new();
-        // The end of a pseudo-terminal is an error.
+        // Reading a closed pseudo-terminal fails.
         let _ = reader.read_to_end(&mut written);
         String::from_utf8_lossy(&written).into_owned()
     });
     child.wait().expect("an end");
-    assert_eq!(pty.master.get_termios(), Some(before), "raw mode is not put back");
+    assert_eq!(pty.master.get_termios(), Some(before), "raw mode is not ended");
     drop(pty.slave);
     let written = reading.join().expect("read");
-    for (set, put_back) in MODES {
+    for (set, restore) in MODES {
         let last =
             |sequence| written.rfind(sequence).unwrap_or_else(|| panic!("no {sequence:?} in {written:?}"));
-        assert!(last(set) < last(put_back), "{set:?} is not put back: {written:?}");
+        assert!(last(set) < last(restore), "{set:?} is not restored: {written:?}");
     }
     let cursor = (written.rfind("\x1b[?25l"), written.rfind("\x1b[?25h"));
     assert!(cursor.0 < cursor.1, "the cursor is hidden: {written:?}");
@@ -84,23 +84,23 @@ fn is_before(written: &str, first: &str, second: &str) -> bool {
 }
 
 #[test]
-fn after_the_end() {
+fn a_normal_end_restores_the_terminal() {
     assert!(is_before(&run("quit"), "\x1b[?1049l", "after"));
 }
 
 #[test]
-fn after_an_error() {
+fn an_error_is_printed_after_the_terminal_is_restored() {
     assert!(is_before(&run("error"), "\x1b[?1049l", "an error on purpose"));
 }
 
 #[test]
-fn before_a_panic_is_printed() {
+fn a_panic_is_printed_after_the_terminal_is_restored() {
     assert!(is_before(&run("panic"), "\x1b[?1049l", "on purpose"));
     assert!(is_before(&run("panic elsewhere"), "\x1b[?1049l", "on purpose"));
 }
 
 #[test]
-fn while_it_is_stopped() {
+fn suspending_restores_the_terminal_until_it_is_resumed() {
     let written = run("suspend");
     assert!(is_before(&written, "\x1b[?1049l", "stopped"));
     assert!(is_before(&written, "stopped", "\x1b[?1049h"));

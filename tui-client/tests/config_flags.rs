@@ -1,26 +1,26 @@
-//! What the program says of its configuration, and what it does with one that is wrong.
+//! The configuration on the command line: `--print-config`, `--check-config`, and reports of faults.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-struct Ended {
+struct ProgramExit {
     code: Option<i32>,
     output: String,
     errors: String,
 }
 
-/// Runs the program in an environment that names this home and nothing else.
-fn run(home: &Path, arguments: &[&str]) -> Ended {
+/// Runs the program in an environment with only this home.
+fn run(home: &Path, arguments: &[&str]) -> ProgramExit {
     let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
     command.env_clear().env("HOME", home).args(arguments).stdin(Stdio::null());
-    let ended = command.output().expect("it runs");
+    let ended = command.output().expect("a process");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    Ended { code: ended.status.code(), output: text(ended.stdout), errors: text(ended.stderr) }
+    ProgramExit { code: ended.status.code(), output: text(ended.stdout), errors: text(ended.stderr) }
 }
 
-/// A home with a configuration, and where that is.
+/// Creates a home with a configuration, and returns the path of its file.
 fn home_with(text: &str) -> (TempDir, String) {
     let home = tempfile::tempdir().expect("a directory");
     let file = home.path().join(".config/realtime/config.toml");
@@ -31,7 +31,7 @@ fn home_with(text: &str) -> (TempDir, String) {
 }
 
 #[test]
-fn what_is_printed_is_right() {
+fn the_printed_config_has_no_faults() {
     let nowhere = Path::new("/nowhere");
     let printed = run(nowhere, &["--print-config"]);
     assert_eq!((printed.code, printed.errors.as_str()), (Some(0), ""));
@@ -44,7 +44,7 @@ fn what_is_printed_is_right() {
 }
 
 #[test]
-fn each_fault_is_told_with_its_line() {
+fn each_fault_is_reported_with_its_line() {
     let (home, file) = home_with("them = 'dark'\n\ntoken_file\n[keys]\nretry = ['k']\n");
     let checked = run(home.path(), &["--check-config"]);
     assert_eq!((checked.code, checked.errors.as_str()), (Some(2), ""));
@@ -60,9 +60,9 @@ fn each_fault_is_told_with_its_line() {
     assert!(none.errors.contains("/nowhere/config.toml"), "{}", none.errors);
 }
 
-/// The fault may be why there is no token.
+/// The fault may be the reason for the missing token.
 #[test]
-fn a_fault_is_told_before_what_follows_from_it() {
+fn a_fault_is_reported_before_its_consequences() {
     let (home, _) = home_with("token_comand = 'echo a.b.c'");
     for arguments in [&[][..], &["tail", "--room", "dev"], &["send", "--room", "dev", "hi"]] {
         let ended = run(home.path(), arguments);
@@ -74,7 +74,7 @@ fn a_fault_is_told_before_what_follows_from_it() {
 }
 
 #[test]
-fn a_command_that_prints_no_token_is_told() {
+fn a_token_command_without_a_token_is_reported() {
     for (command, part) in [("echo hello", "three parts"), ("echo locked >&2; exit 1", "locked")] {
         let (home, _) = home_with(&format!("token_command = '{command}'"));
         let ended = run(home.path(), &["tail", "--room", "dev"]);
@@ -83,9 +83,9 @@ fn a_command_that_prints_no_token_is_told() {
     }
 }
 
-/// Otherwise the token would go to whoever listens where servers listen by default.
+/// A fallback to the default address would send the token to another server.
 #[test]
-fn no_other_server_is_asked_than_the_one_that_is_meant() {
+fn a_faulty_url_does_not_fall_back_to_the_default() {
     for url in ["'http://chat.example/ws'", "8000", "''"] {
         let (home, _) = home_with(&format!("url = {url}\ntoken_command = 'echo a.b.c'"));
         for arguments in [&[][..], &["tail", "--room", "dev"], &["send", "--room", "dev", "hi"]] {

@@ -1,4 +1,4 @@
-//! A server that says what a test wants, also what no server may say.
+//! A fake server that sends any frames, also those that violate the protocol.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -13,22 +13,22 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::terminal::{Size, Terminal};
 
-/// Frames that wait to be sent: what a test says at once.
-const WAITING: usize = 1_024;
+/// Capacity of the queue of frames to send.
+const QUEUE: usize = 1_024;
 
-/// How it answers.
+/// Answers of the server.
 pub(crate) struct Script {
-    /// Whom it takes the client for.
+    /// User id of the client.
     pub(crate) me: String,
-    /// Who is in every room.
+    /// Members of every room.
     pub(crate) members: Vec<String>,
-    /// The rooms that there are.
+    /// Rooms in the list.
     pub(crate) rooms: Vec<String>,
-    /// How many messages it cannot store just now.
+    /// Number of messages that are refused temporarily first.
     pub(crate) outage: usize,
-    /// Why it refuses every other message; from the second one on it says that it still does.
+    /// Text of the error for all later messages. From the second one on it begins with `still`.
     pub(crate) refusal: String,
-    /// How many pings it answers.
+    /// Number of pings that are answered.
     pub(crate) pongs: usize,
 }
 
@@ -45,64 +45,64 @@ impl Default for Script {
     }
 }
 
-/// A server for one client at a time, in a thread of its own.
-pub(crate) struct Fake {
+/// A server for one client at a time, in its own thread.
+pub(crate) struct FakeServer {
     address: SocketAddr,
-    said: mpsc::Sender<Message>,
+    sender: mpsc::Sender<Message>,
     seq: u64,
 }
 
-impl Fake {
+impl FakeServer {
     pub(crate) fn start(script: Script) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let (said, saying) = mpsc::channel(WAITING);
-        thread::spawn(move || runtime.block_on(serve(&listener, saying, script)));
-        Self { address, said, seq: 0 }
+        let (sender, outgoing) = mpsc::channel(QUEUE);
+        thread::spawn(move || runtime.block_on(serve(&listener, outgoing, script)));
+        Self { address, sender, seq: 0 }
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/ws", self.address)
     }
 
-    /// Starts its client, in the room `lobby`.
+    /// Starts a client in the room `lobby`.
     pub(crate) fn client(&self, size: Size) -> Terminal {
         Terminal::start(size, "a.b.c", &["--url", &self.url(), "--room", "lobby"])
     }
 
-    /// Says anything.
+    /// Sends a WebSocket message.
     pub(crate) fn send(&self, message: Message) {
-        self.said.try_send(message).expect("room for it");
+        self.sender.try_send(message).expect("a free place in the queue");
     }
 
-    pub(crate) fn say(&self, frame: &Value) {
+    pub(crate) fn send_frame(&self, frame: &Value) {
         self.send(Message::text(frame.to_string()));
     }
 
-    /// Says that somebody posted.
+    /// Sends an entry with the next seq.
     pub(crate) fn post(&mut self, room: &str, from: &str, text: &str) {
         self.seq += 1;
-        self.say(&json!({
+        self.send_frame(&json!({
             "type": "message", "room": room, "from": from, "text": text, "seq": self.seq,
             "id": EntryId::from_u128(self.seq.into()).to_string(), "ts": 1,
         }));
     }
 }
 
-async fn serve(listener: &TcpListener, mut saying: mpsc::Receiver<Message>, mut script: Script) {
+async fn serve(listener: &TcpListener, mut outgoing: mpsc::Receiver<Message>, mut script: Script) {
     while let Ok((stream, _)) = listener.accept().await {
         let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { continue };
-        if talk(&mut socket, &mut saying, &mut script).await {
+        if serve_client(&mut socket, &mut outgoing, &mut script).await {
             return;
         }
     }
 }
 
-/// Talks with a client until it is gone; whether the test is over.
-async fn talk(
+/// Serves a client until it disconnects. Returns true if the test is over.
+async fn serve_client(
     socket: &mut WebSocketStream<TcpStream>,
-    saying: &mut mpsc::Receiver<Message>,
+    outgoing: &mut mpsc::Receiver<Message>,
     script: &mut Script,
 ) -> bool {
     let mut answer = Some(script.welcome());
@@ -113,7 +113,7 @@ async fn talk(
             return false;
         }
         tokio::select! {
-            said = saying.recv() => match said {
+            message = outgoing.recv() => match message {
                 Some(message) => {
                     if socket.send(message).await.is_err() {
                         return false;
@@ -121,7 +121,7 @@ async fn talk(
                 }
                 None => return true,
             },
-            heard = socket.next() => match heard {
+            received = socket.next() => match received {
                 Some(Ok(Message::Text(text))) => {
                     answer = script.answer(&serde_json::from_str(&text).expect("JSON"));
                 }

@@ -1,13 +1,13 @@
-//! What others write cannot drive the terminal: hostile strings in all that is shown, and what the terminal receives.
+//! Hostile text from others: the client shows it, and it never reaches the terminal as a sequence.
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, client};
 
-use crate::fake::{Fake, Script};
+use crate::fake_server::{FakeServer, Script};
 use crate::server::Server;
 use crate::terminal::{Terminal, WIDE};
 
-/// What terminals and people can be attacked with. None of it is what the client's own drawing writes.
+/// Texts that attack terminals or readers. The client's own drawing contains none of them.
 pub(crate) const HOSTILE: &[&str] = &[
     // Sequences: erase, colour, cursor, modes, reports, reset, character sets.
     "\x1b[3J",
@@ -25,7 +25,7 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\x1b7\x1b8",
     "\x1b[4h",
     "\x1b[!p",
-    // Strings: titles, links, clipboard, colours asked for, images, private messages.
+    // Control strings: titles, links, clipboard, colour queries, images, private messages.
     "\x1b]0;owned\x07",
     "\x1b]2;owned\x1b\\",
     "\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\",
@@ -39,7 +39,7 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\x1b_Gf=100\x1b\\",
     "\x1b^pm\x1b\\",
     "\x1bXsos\x1b\\",
-    // Without an end, or broken.
+    // Unfinished or broken sequences.
     "\x1b",
     "\x1b[",
     "\x1b[31",
@@ -48,7 +48,7 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\x1b[\x1b[31m31m",
     "\x1b]\x1b]0;x\x07\x07",
     "\x1bP\x18\x1b[31m",
-    // C1, and other controls.
+    // C1 and other controls.
     "\u{9b}31m",
     "\u{9d}0;owned\u{9c}",
     "\u{90}q\u{9c}",
@@ -56,13 +56,13 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\u{9b}",
     "\x07\x08\x0b\x0c\x0e\x0f\x7f\0",
     "a\rb",
-    // Bidi: marks, embeddings, overrides, isolates.
+    // Bidirectional marks, embeddings, overrides and isolates.
     "\u{202e}txt.exe",
     "\u{202d}a\u{202c}",
     "\u{202a}a\u{202b}b",
     "\u{2066}a\u{2067}b\u{2068}c\u{2069}",
     "\u{200e}\u{200f}\u{61c}",
-    // Nothing to see: zero-width, joiners, fillers, separators, selectors, tags, annotations, noncharacters.
+    // Invisible characters: zero-width, joiners, fillers, separators, selectors, tags, annotations, noncharacters.
     "a\u{200b}b\u{200c}c\u{200d}d\u{2060}e\u{feff}f\u{ad}g",
     "\u{34f}\u{180e}\u{115f}\u{1160}\u{3164}\u{ffa0}",
     "\u{2028}\u{2029}",
@@ -75,36 +75,36 @@ pub(crate) const HOSTILE: &[&str] = &[
     "\u{1d173}\u{1bca0}\u{206a}",
 ];
 
-/// A base with more marks than any script puts on one.
+/// A base character with more marks than any script uses.
 pub(crate) fn tower() -> String {
     format!("Z{}", "\u{301}\u{489}\u{35c}".repeat(20))
 }
 
-/// More than a line of characters that have no width.
+/// More characters of width zero than fit in a line.
 pub(crate) fn bomb() -> String {
     format!("zero{}width", "\u{200b}\u{200d}\u{2060}\u{feff}".repeat(100))
 }
 
-/// The frames that bring `text` to a screen, in each place that has words of others.
-pub(crate) fn frames(fake: &mut Fake, name: &str, text: &str) {
+/// Sends frames that show `text` in each place of the screen that has text of others.
+pub(crate) fn frames(fake: &mut FakeServer, name: &str, text: &str) {
     let here = format!("{name} {text}");
     fake.post("lobby", "bob", &here);
     fake.post("lobby", text, &here);
     fake.post(text, "bob", &here);
-    fake.say(&system("notice", &json!({"message": here, "from": "root", "room": "lobby"})));
-    fake.say(&system("notice", &json!({"message": here, "from": text})));
+    fake.send_frame(&system("notice", &json!({"message": here, "from": "root", "room": "lobby"})));
+    fake.send_frame(&system("notice", &json!({"message": here, "from": text})));
     let member =
         json!({"room": "lobby", "user_id": text, "members": [text], "member_count": 3, "reason": "left"});
-    fake.say(&system("joined", &member));
-    fake.say(&json!({"type": "typing", "room": "lobby", "user_id": text, "is_typing": true}));
-    fake.say(&system("left", &member));
+    fake.send_frame(&system("joined", &member));
+    fake.send_frame(&json!({"type": "typing", "room": "lobby", "user_id": text, "is_typing": true}));
+    fake.send_frame(&system("left", &member));
     for room in ["lobby", "elsewhere", text] {
         let code = if room == text { text } else { "forbidden" };
         let error = json!({"type": "error", "code": code, "message": here, "temporary": false, "room": room});
-        fake.say(&error);
+        fake.send_frame(&error);
     }
-    fake.say(&json!({"type": text, "event": text, "message": here, "room": "lobby"}));
-    fake.say(&json!({"type": "members", "room": "lobby", "members": ["me", text], "member_count": 2}));
+    fake.send_frame(&json!({"type": text, "event": text, "message": here, "room": "lobby"}));
+    fake.send_frame(&json!({"type": "members", "room": "lobby", "members": ["me", text], "member_count": 2}));
 }
 
 fn system(event: &str, fields: &Value) -> Value {
@@ -114,20 +114,21 @@ fn system(event: &str, fields: &Value) -> Value {
     frame
 }
 
-/// Everything that was said before has been drawn; nothing else was written.
+/// Waits until all earlier frames are drawn, and asserts that only the client's own drawing was written. Returns the
+/// screen.
 #[track_caller]
-fn drew_only_its_own(fake: &mut Fake, client: &mut Terminal, name: &str, what: &str) -> String {
+fn assert_only_own_drawing(fake: &mut FakeServer, client: &mut Terminal, name: &str, what: &str) -> String {
     let mark = format!("<{name}>");
     fake.post("lobby", "bob", &mark);
     let seen = client.shows(&mark);
-    client.drew_only_its_own(what);
+    client.assert_only_own_drawing(what);
     seen.text
 }
 
-/// A client that is connected and still: from here on it draws and does nothing else.
-fn settled(fake: &mut Fake) -> Terminal {
+/// Starts a client and waits until it is connected and idle. It only draws after that.
+fn settled(fake: &mut FakeServer) -> Terminal {
     let mut client = fake.client(WIDE);
-    client.is_connected();
+    client.wait_for_connection();
     fake.post("lobby", "bob", "settled");
     client.shows("settled");
     client.settle();
@@ -135,62 +136,62 @@ fn settled(fake: &mut Fake) -> Terminal {
 }
 
 #[test]
-fn a_hostile_server_does_not_reach_the_terminal() {
-    let mut fake = Fake::start(Script::default());
+fn hostile_frames_do_not_reach_the_terminal() {
+    let mut fake = FakeServer::start(Script::default());
     let mut client = settled(&mut fake);
     let large = [tower(), bomb()];
     let all = HOSTILE.iter().copied().chain(large.iter().map(String::as_str));
     for (number, text) in all.enumerate() {
         let name = format!("n{number}");
         frames(&mut fake, &name, text);
-        let screen = drew_only_its_own(&mut fake, &mut client, &name, &format!("{text:?}"));
-        assert!(screen.contains(&format!("{name} ")), "nothing of {text:?} is shown:\n{screen}");
+        let screen = assert_only_own_drawing(&mut fake, &mut client, &name, &format!("{text:?}"));
+        assert!(screen.contains(&format!("{name} ")), "{text:?} is not shown:\n{screen}");
     }
 }
 
-/// What a text may be at all: of others the type of texts makes nothing.
+/// Hostile texts that are valid message texts. Others cannot be stored.
 fn texts() -> Vec<&'static str> {
     let is_text = |text: &&&str| !text.contains(|c: char| c.is_control());
     HOSTILE.iter().filter(is_text).copied().collect()
 }
 
-/// Notifications and the window's title. A client tells of one message a second: each part has a client of its own.
+/// Notifications and the window's title. A client notifies of one message per second, so each part has its own client.
 #[test]
-fn nor_does_what_it_has_the_user_told_of() {
+fn hostile_text_in_notifications_and_titles_does_not_reach_the_terminal() {
     let marks: String = tower().chars().take(60).collect();
     let others = [tower(), bomb()];
     let parts = texts().chunks(5).map(<[&str]>::concat).chain(others).collect::<Vec<_>>();
     for text in parts {
-        let mut fake = Fake::start(Script::default());
+        let mut fake = FakeServer::start(Script::default());
         let url = fake.url();
         let mut client =
             Terminal::start(WIDE, "a.b.c", &["--url", &url, "--room", "lobby", "--room", &marks]);
-        client.is_connected();
+        client.wait_for_connection();
         fake.post("lobby", "bob", "settled");
         client.shows("settled");
-        // Into the room with the marks, which is the window's title then; and the window loses the focus.
+        // Enters the room with the marks, which becomes the window's title. Then the window loses the focus.
         client.press("\x1b2");
         client.shows("beginning of #Z");
         client.settle();
         client.press("\x1b[O");
-        // The keyboard and the socket have no common order: the message comes after the loss of the focus.
-        client.catches_up();
+        // Keyboard and socket have no common order. The message must come after the loss of the focus.
+        client.wait_for_input_handled();
         fake.post("lobby", &marks, &format!("@me {text}"));
-        client.says("\x1b]9;");
-        client.says("\x1b]2;(1) Z");
+        client.prints("\x1b]9;");
+        client.prints("\x1b]2;(1) Z");
         fake.post(&marks, "bob", "<end>");
         client.shows("<end>");
-        client.drew_only_its_own(&format!("{text:?}"));
+        client.assert_only_own_drawing(&format!("{text:?}"));
     }
 }
 
 #[test]
-fn nor_do_its_answers() {
+fn hostile_text_in_answers_does_not_reach_the_terminal() {
     for text in
         ["\x1b]0;owned\x07\x1b[31m\u{9b}31m\x07", "\u{202e}\u{2066}\u{200b}\u{fe0f}\u{e0041}", &tower()]
     {
         let tower: String = tower().chars().take(60).collect();
-        let mut fake = Fake::start(Script {
+        let mut fake = FakeServer::start(Script {
             me: format!("me{tower}"),
             members: vec!["bob".to_owned(), tower.clone()],
             rooms: vec!["lobby".to_owned(), tower],
@@ -198,25 +199,25 @@ fn nor_do_its_answers() {
             ..Script::default()
         });
         let mut client = settled(&mut fake);
-        client.say("mine");
+        client.submit("mine");
         client.shows("because");
-        // The lists of rooms and of members, as they are and with what the types refuse.
+        // The lists of rooms and members, with valid names and with names that the types refuse.
         for (key, title) in [("\x1bOQ", "ROOMS"), ("\x1bOR", "HERE · lobby")] {
             client.press(key);
             client.shows(&format!(" {title} ─"));
             let room = json!({"room": text, "member_count": 1, "last_ts": 1,
                 "position": {"epoch": text, "seq": 1, "id": text}});
-            fake.say(&json!({"type": "rooms", "rooms": [room], "has_more": true}));
+            fake.send_frame(&json!({"type": "rooms", "rooms": [room], "has_more": true}));
             frames(&mut fake, "below", text);
             client.press("\x1b");
             client.shows_no_more(&format!(" {title} ─"));
         }
-        drew_only_its_own(&mut fake, &mut client, "end", &format!("{text:?}"));
+        assert_only_own_drawing(&mut fake, &mut client, "end", &format!("{text:?}"));
     }
 }
 
 #[test]
-fn nor_does_its_goodbye() {
+fn hostile_close_reasons_and_broken_frames_do_not_reach_the_terminal() {
     use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
     let closed = |code: u16, reason: &str| {
@@ -229,19 +230,21 @@ fn nor_does_its_goodbye() {
         Message::text(broken),
         Message::binary(HOSTILE.concat().into_bytes()),
     ] {
-        let mut fake = Fake::start(Script::default());
+        let mut fake = FakeServer::start(Script::default());
         let mut client = settled(&mut fake);
         fake.send(goodbye.clone());
-        // The client may be back before its next frame: the row that stays is waited for, or the end of its tries.
-        client
-            .until("loss of the connection", |screen| screen.contains("·  offline ") || screen.contains('✗'));
-        client.drew_only_its_own(&format!("{goodbye:?}"));
+        // The client may have reconnected before its next frame. So the test waits for the row that stays, or for the
+        // end of the attempts.
+        client.wait_until("loss of the connection", |screen| {
+            screen.contains("·  offline ") || screen.contains('✗')
+        });
+        client.assert_only_own_drawing(&format!("{goodbye:?}"));
     }
 }
 
-/// Strings that nobody thought of. A failure names its seed and says what was sent.
+/// Random strings. A failure prints its seed and the text.
 #[test]
-fn nor_does_anything_random() {
+fn random_text_does_not_reach_the_terminal() {
     const ROUNDS: u64 = 60;
     const PIECES: &[&str] = &[
         "\x1b",
@@ -306,7 +309,7 @@ fn nor_does_anything_random() {
         "\u{2028}",
         "\u{fffe}",
     ];
-    let mut fake = Fake::start(Script::default());
+    let mut fake = FakeServer::start(Script::default());
     let mut client = settled(&mut fake);
     for seed in 0..ROUNDS {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -317,57 +320,62 @@ fn nor_does_anything_random() {
             })
             .collect();
         frames(&mut fake, "random", &text);
-        drew_only_its_own(&mut fake, &mut client, &format!("s{seed}"), &format!("seed {seed}, {text:?}"));
+        assert_only_own_drawing(
+            &mut fake,
+            &mut client,
+            &format!("s{seed}"),
+            &format!("seed {seed}, {text:?}"),
+        );
     }
 }
 
-/// A link is for the terminal as a whole, in each of its rows; of what others wrote only the address gets there.
+/// A link is a link of the terminal in each of its rows. Only the address of others' text is written as one.
 #[test]
-fn a_link_leads_where_it_says() {
-    let mut fake = Fake::start(Script::default());
+fn a_link_is_written_with_its_own_address() {
+    let mut fake = FakeServer::start(Script::default());
     let mut client = settled(&mut fake);
     let address = format!("https://example.org/{}?q=1;2", "a/".repeat(60));
     fake.post("lobby", "bob", &format!("see {address}. <end>"));
     client.shows("<end>");
     let written = String::from_utf8(client.written_from(0)).expect("text");
     let open = format!("\x1b]8;id=link;{address}\x1b\\");
-    assert_eq!(written.matches(&open).count(), 3, "a row each: {written:?}");
-    client.drew_only_its_own("a link");
+    assert_eq!(written.matches(&open).count(), 3, "one link per row: {written:?}");
+    client.assert_only_own_drawing("a link");
 }
 
-/// A real server refuses controls and lets the rest of it through.
+/// A real server refuses control characters and accepts the other hostile texts.
 #[test]
-fn nor_does_what_a_real_server_lets_through() {
+fn hostile_text_that_a_real_server_accepts_does_not_reach_the_terminal() {
     let server = Server::start();
     let mut alice = server.client("alice", WIDE);
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.shows("HERE 1");
     let tower: String = tower().chars().take(60).collect();
-    let stream = std::net::TcpStream::connect(server.address()).expect("it listens");
+    let stream = std::net::TcpStream::connect(server.address()).expect("a connection");
     let url = format!("{}?token={}", server.url(), server.token(&tower));
     let (mut mallory, _) = client(url, stream).expect("an upgrade");
-    let mut say = |frame: Value| mallory.send(Message::text(frame.to_string())).expect("said");
+    let mut send = |frame: Value| mallory.send(Message::text(frame.to_string())).expect("sent");
 
-    say(json!({"type": "join_room", "room": "lobby"}));
-    say(json!({"type": "message", "room": "lobby", "text": "here I am"}));
+    send(json!({"type": "join_room", "room": "lobby"}));
+    send(json!({"type": "message", "room": "lobby", "text": "here I am"}));
     alice.shows("here I am");
     alice.settle();
-    say(json!({"type": "typing", "room": "lobby"}));
+    send(json!({"type": "typing", "room": "lobby"}));
     let texts = texts();
     for (number, text) in texts.iter().copied().chain([&*bomb(), &tower]).enumerate() {
-        say(json!({"type": "message", "room": "lobby", "text": format!("n{number} {text} <{number}>")}));
+        send(json!({"type": "message", "room": "lobby", "text": format!("n{number} {text} <{number}>")}));
         alice.shows(&format!(" <{number}>"));
-        alice.drew_only_its_own(&format!("{text:?}"));
+        alice.assert_only_own_drawing(&format!("{text:?}"));
     }
     assert!(texts.len() > 10);
-    say(json!({"type": "join_room", "room": format!("x{tower}")}));
-    say(json!({"type": "message", "room": "lobby", "text": "last"}));
+    send(json!({"type": "join_room", "room": format!("x{tower}")}));
+    send(json!({"type": "message", "room": "lobby", "text": "last"}));
     alice.shows("last");
-    // The list of rooms has the one with the tower.
+    // The list of rooms contains the one with the combining marks.
     alice.press("\x1bOQ");
     alice.shows("▸ lobby");
-    alice.until("both rooms", |screen| {
+    alice.wait_until("both rooms", |screen| {
         screen.matches("1 here").count() + screen.matches("2 here").count() == 2
     });
-    alice.drew_only_its_own("a room with a tower");
+    alice.assert_only_own_drawing("a room with a tower");
 }

@@ -1,9 +1,9 @@
-//! What a terminal is asked, and what becomes of its answer.
+//! The query for the terminal's background, and the effect of its answer.
 
 use crate::server::Server;
 use crate::terminal::{BLACK, MEDIUM, Terminal, WHITE};
 
-/// The grey of stamps and rules on dark, on light, and where the background is not known.
+/// Grey of stamps and rules on dark and light backgrounds, and on an unknown one.
 const ON_DARK: &str = "38;5;247";
 const ON_LIGHT: &str = "38;5;241";
 const ON_EITHER: &str = "38;5;243";
@@ -16,15 +16,15 @@ fn start(server: &Server, answer: &str, options: &[&str]) -> Terminal {
     Terminal::start_on(answer, MEDIUM, &server.token("alice"), &arguments)
 }
 
-/// All that was written until the screen had its first frame with a connection.
+/// Bytes written until the first frame with a connection.
 fn begins(client: &Terminal) -> String {
-    client.is_connected();
+    client.wait_for_connection();
     String::from_utf8(client.written_from(0)).expect("UTF-8")
 }
 
-/// Until the answer is there, the screen can be read on both.
+/// Until the answer arrives, the colours are readable on both backgrounds.
 #[test]
-fn the_screen_is_for_the_background_of_the_terminal() {
+fn colours_follow_the_background_of_the_terminal() {
     let server = Server::start();
     for (answer, grey, other) in [
         (BLACK, ON_DARK, ON_LIGHT),
@@ -34,8 +34,8 @@ fn the_screen_is_for_the_background_of_the_terminal() {
     ] {
         let mut client = start(&server, answer, &[]);
         client.shows("beginning of #lobby");
-        client.has_answered();
-        // A key is drawn with all that was answered before it.
+        client.wait_for_answer();
+        // The client handles the answer before a later key.
         client.press("x");
         client.shows("lobby › x");
         let written = begins(&client);
@@ -45,7 +45,7 @@ fn the_screen_is_for_the_background_of_the_terminal() {
 }
 
 #[test]
-fn who_chose_is_not_asked() {
+fn a_chosen_theme_sends_no_background_query() {
     let server = Server::start();
     for (theme, grey) in [("dark", Some(ON_DARK)), ("light", Some(ON_LIGHT)), ("none", None)] {
         let client = start(&server, "", &["--theme", theme]);
@@ -57,7 +57,7 @@ fn who_chose_is_not_asked() {
 }
 
 #[test]
-fn what_is_typed_around_the_answer_is_a_draft() {
+fn keys_typed_around_the_answer_are_kept() {
     let server = Server::start();
     let mut client = start(&server, &format!("a {BLACK}b "), &[]);
     client.shows("lobby › a b");
@@ -68,19 +68,19 @@ fn what_is_typed_around_the_answer_is_a_draft() {
 }
 
 #[test]
-fn an_answer_that_comes_late_is_heard_and_not_typed() {
+fn a_late_answer_applies_and_is_not_typed() {
     let server = Server::start();
     let mut client = start(&server, "", &[]);
     assert!(begins(&client).contains(ON_EITHER));
     client.press(&format!("a{WHITE}b"));
     client.shows("lobby › ab");
-    client.until("answer that is gone", |screen| !screen.contains("rgb"));
+    client.wait_until("answer that is gone", |screen| !screen.contains("rgb"));
     assert!(begins(&client).contains(ON_LIGHT));
 }
 
-/// A key that is pressed before there is any answer does what it does, and so does what the server says.
+/// Keys and frames are handled before the answer arrives.
 #[test]
-fn nothing_waits_for_an_answer() {
+fn the_client_does_not_wait_for_the_answer() {
     let server = Server::start();
     let mut client = start(&server, "\x1bOP", &[]);
     client.shows("HELP");
@@ -91,7 +91,7 @@ fn nothing_waits_for_an_answer() {
     client.shows("lobby › yx");
 }
 
-/// Whether a colour is set, of the sixteen or beyond.
+/// True if a colour of the palette is set.
 fn has_colors(written: &str) -> bool {
     let styles =
         written.split("\x1b[").filter_map(|sequence| sequence.split_once('m')).map(|(style, _)| style);
@@ -102,7 +102,7 @@ fn has_colors(written: &str) -> bool {
 }
 
 #[test]
-fn names_of_terminals_say_what_they_have() {
+fn the_terminal_name_decides_about_query_and_colours() {
     let server = Server::start();
     for (term, is_asked, green) in [
         ("xterm", true, Some("\x1b[32;")),
@@ -116,11 +116,11 @@ fn names_of_terminals_say_what_they_have() {
         let mut client = Terminal::start_in(MEDIUM, &token, &arguments, &[("TERM", term)]);
         client.shows("beginning of #lobby");
         if is_asked {
-            client.has_answered();
+            client.wait_for_answer();
         }
-        // The client asks before it reads keys, and reads the answer before a key behind it.
+        // The client sends the query before it reads keys, and reads the answer before a later key.
         client.press("x");
-        client.until("key in the composer", |screen| screen.trim_end().ends_with('x'));
+        client.wait_until("key in the composer", |screen| screen.trim_end().ends_with('x'));
         let written = String::from_utf8(client.written_from(0)).expect("UTF-8");
         assert_eq!(written.contains(QUESTION), is_asked, "{term}");
         assert_eq!(has_colors(&written), green.is_some(), "{term}: {written:?}");

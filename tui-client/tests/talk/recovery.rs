@@ -1,4 +1,4 @@
-//! What is said of the time without a connection, and of what is missing.
+//! Notices about times without a connection and about missing messages.
 
 use rustix::process::Signal;
 
@@ -6,21 +6,21 @@ use crate::conversation::{alice_and_bob, lines};
 use crate::server::Server;
 use crate::terminal::{MEDIUM, Terminal};
 
-/// Up from here, as the terminal says it.
+/// Bytes of the key for a page up.
 const PAGE_UP: &str = "\x1b[5~";
 
-/// Alice has heard `heard`, and then nothing of what Bob says after the server was killed and came back.
-fn alice_misses(server: &mut Server, heard: &str, missed: &[String]) -> (Terminal, Terminal) {
+/// Alice receives `received`. Then she misses all messages that Bob sends after a restart of the server.
+fn alice_misses(server: &mut Server, received: &str, missed: &[String]) -> (Terminal, Terminal) {
     let (alice, mut bob) = alice_and_bob(server);
-    bob.say(heard);
-    alice.shows(heard);
+    bob.submit(received);
+    alice.shows(received);
     alice.signal(Signal::STOP);
     server.kill();
-    bob.is_disconnected();
+    bob.wait_for_disconnect();
     server.serve();
-    bob.is_connected();
+    bob.wait_for_connection();
     for line in missed {
-        bob.say(line);
+        bob.submit(line);
         bob.shows(&format!("{line} ✓"));
     }
     alice.signal(Signal::CONT);
@@ -32,23 +32,23 @@ fn numbered(count: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_was_missed_is_counted() {
+fn missed_messages_are_recovered_and_counted() {
     let mut server = Server::start();
-    let (alice, mut bob) = alice_misses(&mut server, "heard", &numbered(3));
+    let (alice, mut bob) = alice_misses(&mut server, "received", &numbered(3));
     alice.shows("· 3 recovered");
     let seen = alice.shows("missed 3.");
     assert_eq!(lines(&seen.text, "missed").len(), 3, "{}", seen.text);
-    assert_eq!(lines(&seen.text, "heard").len(), 1, "{}", seen.text);
-    bob.say("and now");
+    assert_eq!(lines(&seen.text, "received").len(), 1, "{}", seen.text);
+    bob.submit("and now");
     alice.shows("and now");
     let seen = bob.shows("and now ✓");
     assert!(seen.text.contains("· nothing missed"), "{}", seen.text);
 }
 
 #[test]
-fn what_is_not_replayed_is_loaded_into_its_place() {
+fn messages_beyond_the_replay_limit_are_loaded_into_their_place() {
     let mut server = Server::start_with(&["--replay-limit", "2"]);
-    let (mut alice, _bob) = alice_misses(&mut server, "heard", &numbered(6));
+    let (mut alice, _bob) = alice_misses(&mut server, "received", &numbered(6));
     let seen = alice.shows("older messages not replayed (PgUp loads them)");
     assert!(seen.text.contains("· 2 of 6 recovered"), "{}", seen.text);
     let seen = alice.shows("missed 6.");
@@ -56,7 +56,7 @@ fn what_is_not_replayed_is_loaded_into_its_place() {
     alice.press(PAGE_UP);
     let seen = alice.shows("missed 1.");
     assert!(!seen.text.contains("not replayed"), "{}", seen.text);
-    let all = [String::from("heard"), String::from("recovered")].into_iter().chain(numbered(6));
+    let all = [String::from("received"), String::from("recovered")].into_iter().chain(numbered(6));
     let places: Vec<_> =
         all.map(|text| seen.text.find(&text).unwrap_or_else(|| panic!("no {text}"))).collect();
     assert!(places.is_sorted(), "{}", seen.text);
@@ -64,21 +64,21 @@ fn what_is_not_replayed_is_loaded_into_its_place() {
 }
 
 #[test]
-fn rooms_in_memory_begin_anew() {
+fn a_lost_log_is_shown_as_reset() {
     let mut server = Server::start_with(&["--memory"]);
     let (alice, mut bob) = alice_and_bob(&server);
-    bob.say("of the old log");
+    bob.submit("of the old log");
     alice.shows("of the old log");
     server.kill();
     server.serve();
-    bob.say("of the new log");
+    bob.submit("of the new log");
     alice.shows("of the new log");
     let seen = alice.shows("history was reset");
     assert!(!seen.text.contains("of the old log"), "{}", seen.text);
 }
 
 #[test]
-fn going_up_ends_at_the_beginning_or_where_the_rest_is_gone() {
+fn paging_up_ends_at_the_oldest_message() {
     for (options, end) in [
         (&[][..], "beginning of #lobby"),
         (&["--memory", "--retain-messages", "40"], "older messages are gone"),
@@ -86,7 +86,7 @@ fn going_up_ends_at_the_beginning_or_where_the_rest_is_gone() {
         let server = Server::start_with(options);
         let (alice, mut bob) = alice_and_bob(&server);
         for number in 1..=60 {
-            bob.say(&format!("number {number}."));
+            bob.submit(&format!("number {number}."));
         }
         alice.shows("number 60.");
         drop(alice);
@@ -94,7 +94,7 @@ fn going_up_ends_at_the_beginning_or_where_the_rest_is_gone() {
         let mut seen = alice.shows("number 60.").text;
         while !seen.contains(end) {
             alice.press(PAGE_UP);
-            seen = alice.until("more", |screen| screen != seen).text;
+            seen = alice.wait_until("more", |screen| screen != seen).text;
         }
     }
 }

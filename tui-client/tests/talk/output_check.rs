@@ -1,22 +1,23 @@
-//! What a client may write to a terminal while it runs: frames of its own drawing, and nothing else.
+//! Checks of the bytes that a client writes to a terminal: only frames of its own drawing are allowed.
 //!
-//! This knows what the client's drawing emits, and what no text may hold; it knows nothing of how texts are cleaned.
+//! This module knows the sequences of the client's drawing and the forbidden characters. It does not know how the
+//! client sanitizes text.
 
 use unicode_width::UnicodeWidthChar;
 
-/// Begins a frame: what follows is shown at once, at its end.
+/// Begins a frame. The terminal shows a frame at its end.
 pub(crate) const FRAME_BEGINS: &str = "\x1b[?2026h";
 /// Ends a frame.
 pub(crate) const FRAME_ENDS: &str = "\x1b[?2026l";
 
-/// Ends a link; within one there is text and nothing else.
+/// Ends a link. A link contains only text.
 const LINK_ENDS: &str = "\x1b]8;;\x1b\\";
 
-/// Combining marks in a row that somebody may still need.
+/// Limit of combining marks in a row.
 const MARKS: usize = 4;
 
-/// Characters that show as nothing or change how others show: first and last of each run. By the Unicode character
-/// database: `Cc`, `Cf`, `Zl`, `Zp`, `Default_Ignorable_Code_Point`, but for the joiner of emoji.
+/// Characters that are invisible or change others: first and last of each range. From the Unicode character database:
+/// `Cc`, `Cf`, `Zl`, `Zp`, `Default_Ignorable_Code_Point`, without the joiner of emoji.
 const FORBIDDEN: &[(char, char)] = &[
     ('\0', '\u{1F}'),
     ('\u{7F}', '\u{9F}'),
@@ -40,7 +41,7 @@ const FORBIDDEN: &[(char, char)] = &[
     ('\u{E0000}', '\u{E0FFF}'),
 ];
 
-/// What in these whole frames is not of the client's own drawing, nor text that may be shown.
+/// Faults in whole frames: sequences that the client does not draw with, and forbidden characters.
 pub(crate) fn faults(written: &[u8]) -> Vec<String> {
     let Ok(text) = std::str::from_utf8(written) else { return vec!["not UTF-8".to_owned()] };
     let mut faults = Vec::new();
@@ -61,7 +62,7 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
                 _ if is_link => faults.push(format!("in a link: the sequence {sequence:?}")),
                 _ if is_open && is_drawing(sequence) => {}
                 _ if !is_open
-                    && told(sequence).is_some_and(|text| {
+                    && notified_text(sequence).is_some_and(|text| {
                         check_text(text, &mut faults);
                         true
                     }) => {}
@@ -69,7 +70,7 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
             }
             rest = &rest[length..];
         } else if c == '\x07' && !is_open {
-            // The bell, of which nobody's text is part: those are in frames.
+            // The bell. Text of others is inside frames, so it cannot contain this one.
             rest = &rest[1..];
         } else {
             if !is_open {
@@ -83,13 +84,13 @@ pub(crate) fn faults(written: &[u8]) -> Vec<String> {
     faults
 }
 
-/// How many frames these are.
+/// Number of frames.
 pub(crate) fn frames(written: &[u8]) -> usize {
     written.windows(FRAME_BEGINS.len()).filter(|window| *window == FRAME_BEGINS.as_bytes()).count()
 }
 
-/// Length of what `written` begins with and a terminal takes as one: a frame, a sequence or a character. `None`: its end
-/// has not been read yet, since a read may end anywhere.
+/// Length of the first frame, sequence or character of `written`. `None`: it is incomplete, because a read may end
+/// anywhere.
 pub(crate) fn whole(written: &[u8]) -> Option<usize> {
     let end_of = |mark: &str| {
         let place = written.windows(mark.len()).position(|window| window == mark.as_bytes());
@@ -109,8 +110,7 @@ pub(crate) fn whole(written: &[u8]) -> Option<usize> {
     }
 }
 
-/// The bytes of a control sequence, or of one that begins or ends a link; of anything else that begins with an escape,
-/// the escape alone.
+/// Length of a control sequence, a link, a title or a notification. 1 for any other text after an escape.
 fn sequence_len(text: &str) -> usize {
     if ["\x1b]8;", "\x1b]2;", "\x1b]9;"].iter().any(|begin| text.starts_with(begin)) {
         return text.find("\x1b\\").map_or(1, |end| end + "\x1b\\".len());
@@ -122,13 +122,13 @@ fn sequence_len(text: &str) -> usize {
         .map_or(1, |(at, _)| "\x1b[".len() + at + 1)
 }
 
-/// The text of a title or a notification.
-fn told(sequence: &str) -> Option<&str> {
+/// Text of a title or a notification.
+fn notified_text(sequence: &str) -> Option<&str> {
     let body = ["\x1b]2;", "\x1b]9;"].iter().find_map(|begin| sequence.strip_prefix(begin));
     body.and_then(|body| body.strip_suffix("\x1b\\"))
 }
 
-/// Whether a link begins with this, to an address that no terminal takes for anything else.
+/// True for the begin of a link with a safe address.
 fn is_link_start(sequence: &str) -> bool {
     let address = sequence.strip_prefix("\x1b]8;id=link;").and_then(|rest| rest.strip_suffix("\x1b\\"));
     address.is_some_and(|address| {
@@ -139,7 +139,7 @@ fn is_link_start(sequence: &str) -> bool {
     })
 }
 
-/// Whether the client draws with this: places, its own colours and emphases, the cursor shown or hidden.
+/// True for sequences of the client's drawing: cursor positions, colours and styles, cursor on or off.
 fn is_drawing(sequence: &str) -> bool {
     let Some(body) = sequence.strip_prefix("\x1b[") else { return false };
     if matches!(body, "?25h" | "?25l") {
@@ -153,7 +153,8 @@ fn is_drawing(sequence: &str) -> bool {
     body.strip_suffix('m').and_then(numbers).is_some_and(|numbers| is_look(&numbers))
 }
 
-/// One of 256 colours or the default, also of underlines, bold, faint, italic, underlined, reversed, and their ends.
+/// True for colours of the palette of 256, the default colour, bold, faint, italic, underlined, reversed, and their
+/// ends.
 fn is_look(numbers: &[u16]) -> bool {
     match numbers {
         [] => true,
@@ -173,11 +174,11 @@ fn check_text(text: &str, faults: &mut Vec<String>) {
         }
         let is_emoji = |c: Option<&char>| c.is_some_and(|c| !c.is_ascii() && !c.is_alphanumeric());
         if c == '\u{200D}' && !(at > 0 && is_emoji(chars.get(at - 1)) && is_emoji(chars.get(at + 1))) {
-            faults.push("a joiner between others than emoji".to_owned());
+            faults.push("a joiner that is not between emoji".to_owned());
         }
         marks = if c.width() == Some(0) { marks + 1 } else { 0 };
         if marks == MARKS + 1 {
-            faults.push("a tower of combining marks".to_owned());
+            faults.push("too many combining marks".to_owned());
         }
     }
 }
@@ -205,7 +206,7 @@ fn no_frame_sequence_or_character_is_split_by_a_read() {
 }
 
 #[test]
-fn frames_of_our_own_are_good() {
+fn frames_of_the_client_have_no_faults() {
     for good in [
         "",
         "\x1b[?2026h\x1b[?25l\x1b[3;18Hhe said \x1b[1m\x1b[38;5;130;49mhi\x1b[39m\x1b[49m\x1b[0m\x1b[?2026l",
@@ -218,7 +219,7 @@ fn frames_of_our_own_are_good() {
 }
 
 #[test]
-fn all_else_is_a_fault() {
+fn foreign_sequences_and_characters_are_faults() {
     for bad in [
         "\x1b[31m",
         "\x1b[9m",

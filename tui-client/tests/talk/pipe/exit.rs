@@ -1,46 +1,46 @@
-//! How the commands end: exit codes, closed pipes, signals.
+//! Exits of the commands: exit codes, closed pipes, signals.
 
 use rustix::process::Signal;
 
-use super::process::{Ended, Process, Reader, post};
-use crate::fake::{Fake, Script};
+use super::process::{CommandExit, OutputReader, Process, post};
+use crate::fake_server::{FakeServer, Script};
 use crate::server::Server;
 
-/// It said one line and printed nothing.
+/// Asserts that the command printed one error line and no output.
 #[track_caller]
-fn said(ended: &Ended, code: i32, part: &str) {
+fn assert_one_error(ended: &CommandExit, code: i32, part: &str) {
     assert_eq!((ended.code, ended.output.as_str()), (Some(code), ""), "{}", ended.errors);
     assert!(ended.errors.lines().count() == 1 && ended.errors.contains(part), "{}", ended.errors);
     assert!(ended.errors.starts_with("realtime-tui: "), "{}", ended.errors);
 }
 
-/// Both commands, for the room `lobby` of the server there.
-fn both(token: &str, url: &str) -> [Ended; 2] {
+/// Runs both commands in the room `lobby` of a server.
+fn run_both(token: &str, url: &str) -> [CommandExit; 2] {
     [&["tail"][..], &["send", "hi"]]
         .map(|words| Process::start(token, &[words, &["--url", url, "--room", "lobby"]].concat()).ended())
 }
 
 #[test]
-fn each_fault_has_its_exit_code() {
+fn each_failure_has_its_exit_code() {
     let (mut server, another) = (Server::start(), Server::start());
-    for ended in both("sesame", &server.url()) {
-        said(&ended, 2, "three parts");
+    for ended in run_both("sesame", &server.url()) {
+        assert_one_error(&ended, 2, "three parts");
     }
-    for ended in both(&another.token("alice"), &server.url()) {
-        said(&ended, 3, "realtime-server token");
+    for ended in run_both(&another.token("alice"), &server.url()) {
+        assert_one_error(&ended, 3, "realtime-server token");
     }
     let elsewhere = server.token_with("alice", &["--room", "other"]);
-    let [tail, send] = both(&elsewhere, &server.url());
-    said(&tail, 1, "cannot join lobby");
-    said(&send, 5, "line 1 is not stored");
+    let [tail, send] = run_both(&elsewhere, &server.url());
+    assert_one_error(&tail, 1, "cannot enter lobby");
+    assert_one_error(&send, 5, "line 1 is not stored");
     server.kill();
-    for ended in both(&server.token("alice"), &server.url()) {
-        said(&ended, 4, "realtime-server serve");
+    for ended in run_both(&server.token("alice"), &server.url()) {
+        assert_one_error(&ended, 4, "realtime-server serve");
     }
 }
 
 #[test]
-fn what_is_written_wrong_is_said() {
+fn faulty_arguments_are_reported() {
     for (arguments, part) in [
         (&["tail"][..], "--room"),
         (&["send", "--room", "lobby", ""], "nothing to send"),
@@ -49,12 +49,12 @@ fn what_is_written_wrong_is_said() {
         (&["man", "tial"], "tail"),
         (&["completions", "sh"], "zsh"),
     ] {
-        said(&Process::start("a.b.c", arguments).ended(), 2, part);
+        assert_one_error(&Process::start("a.b.c", arguments).ended(), 2, part);
     }
 }
 
 #[test]
-fn a_line_that_is_refused_does_not_hold_up_the_others() {
+fn a_refused_line_does_not_block_later_lines() {
     let server = Server::start();
     let mut send = Process::send(&server, "bob", &[]);
     send.feed(&format!("one\n\x1b[31mred\n{}\nfour\n", "x".repeat(4_001)));
@@ -71,8 +71,8 @@ fn a_line_that_is_refused_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn what_is_not_acknowledged_in_time_is_given_up() {
-    let fake = Fake::start(Script { outage: usize::MAX, ..Script::default() });
+fn send_fails_without_an_ack_in_time() {
+    let fake = FakeServer::start(Script { outage: usize::MAX, ..Script::default() });
     let arguments = ["send", "--url", &fake.url(), "--room", "lobby", "--timeout", "1", "hello"];
     let ended = Process::start("a.b.c", &arguments).ended();
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
@@ -83,7 +83,7 @@ fn what_is_not_acknowledged_in_time_is_given_up() {
 }
 
 #[test]
-fn a_signal_tells_what_is_not_sent() {
+fn a_signal_reports_unsent_lines() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut server = Server::start();
         let mut send = Process::send(&server, "bob", &[]);
@@ -91,10 +91,10 @@ fn a_signal_tells_what_is_not_sent() {
         send.feed("one\n");
         tail.prints("one\n");
         server.kill();
-        send.says("offline: ");
+        send.reports("offline: ");
         send.feed("two\n\x1b\n");
-        // The third line is refused when the second one has been taken.
-        send.says("line 3 is not stored");
+        // The third line is refused after the second one was taken.
+        send.reports("line 3 is not stored");
         send.signal(signal);
         let ended = send.ended();
         assert_eq!(ended.code, Some(code), "{}", ended.errors);
@@ -105,37 +105,37 @@ fn a_signal_tells_what_is_not_sent() {
     }
 }
 
-/// A tail of `lobby` that is not read to the end.
-fn tail(server: &Server, reader: Reader) -> Process {
+/// A tail of `lobby` whose output is read by `reader`.
+fn tail(server: &Server, reader: OutputReader) -> Process {
     let url = server.url();
     let arguments = ["tail", "--url", &url, "--room", "lobby", "--last", "1000"];
     Process::start_read_by(reader, &server.token("alice"), &arguments)
 }
 
 #[test]
-fn a_tail_that_nobody_reads_ends() {
+fn a_tail_ends_when_its_output_is_closed() {
     let server = Server::start();
     post(&server, "bob", &["one"]);
-    // Nothing more is said in the room.
-    let ended = tail(&server, Reader::Leaves).ended();
+    // No later message arrives in the room.
+    let ended = tail(&server, OutputReader::Closes).ended();
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), "realtime-tui: joined lobby\n"));
     assert!(ended.output.ends_with(" bob one\n"), "{}", ended.output);
 }
 
 #[test]
-fn a_reader_that_stands_still_does_not_hold_up_a_signal() {
+fn a_signal_ends_a_tail_whose_reader_stops() {
     let server = Server::start_with(&["--max-messages-per-second", "0"]);
     let long = "x".repeat(4_000);
-    // More than a pipe and the queues hold.
+    // More than the pipe and the queues hold.
     post(&server, "bob", &vec![&*long; 400]);
-    let tail = tail(&server, Reader::StandsStill);
+    let tail = tail(&server, OutputReader::Stops);
     tail.prints(" bob xxx");
     tail.signal(Signal::TERM);
     assert_eq!(tail.ended().code, Some(143));
 }
 
 #[test]
-fn what_an_installer_needs_is_printed() {
+fn completions_and_man_pages_are_printed() {
     for arguments in [&["completions", "bash"][..], &["completions", "zsh"], &["man"], &["man", "tail"]] {
         let ended = Process::start("", arguments).ended();
         assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));

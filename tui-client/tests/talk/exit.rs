@@ -1,4 +1,4 @@
-//! How it ends, and how it does not begin: exit codes, one line, a terminal as before.
+//! Exits of the client: exit codes, error lines, and the restored terminal.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,14 +9,14 @@ use std::thread;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::bytes;
+use crate::output_check;
 use crate::server::Server;
-use crate::starting;
-use crate::terminal::{Ended, MEDIUM, Terminal};
+use crate::spawn_lock;
+use crate::terminal::{MEDIUM, Terminal, TerminalExit};
 
-/// What stands last in the terminal puts each of these modes back: the alternate screen, pastes, focus, the cursor.
+/// Asserts that each mode was restored: alternate screen, bracketed paste, focus reports, mouse, cursor.
 #[track_caller]
-fn gave_the_terminal_back(ended: &Ended) {
+fn assert_terminal_restored(ended: &TerminalExit) {
     for mode in ["\x1b[?1049", "\x1b[?2004", "\x1b[?1004", "\x1b[?1000", "\x1b[?1002", "\x1b[?1006"] {
         let last = |end: &str| ended.written.rfind(&format!("{mode}{end}"));
         assert!(last("h").is_some() && last("h") < last("l"), "{mode:?} in {:?}", ended.written);
@@ -25,43 +25,43 @@ fn gave_the_terminal_back(ended: &Ended) {
     assert!(ended.written.ends_with("\x1b[?1049l"), "{:?}", ended.written);
 }
 
-/// It said one line, and did nothing else to the terminal.
+/// Asserts that the client printed one line and wrote nothing else to the terminal.
 #[track_caller]
-fn said_one_line(ended: &Ended, code: u32, part: &str) {
+fn assert_one_line(ended: &TerminalExit, code: u32, part: &str) {
     let line = ended.written.strip_suffix("\r\n").unwrap_or_else(|| panic!("no line: {:?}", ended.written));
     assert_eq!(ended.code, code, "{line}");
     assert!(line.starts_with("realtime-tui: ") && line.contains(part), "{line:?}");
-    let frame = format!("{}{line}{}", bytes::FRAME_BEGINS, bytes::FRAME_ENDS);
-    assert_eq!(bytes::faults(frame.as_bytes()), Vec::<String>::new(), "{line:?}");
+    let frame = format!("{}{line}{}", output_check::FRAME_BEGINS, output_check::FRAME_ENDS);
+    assert_eq!(output_check::faults(frame.as_bytes()), Vec::<String>::new(), "{line:?}");
     assert!(!line.contains('\x1b'), "{line:?}");
 }
 
 #[test]
-fn quit_gives_the_terminal_back() {
+fn quit_restores_the_terminal() {
     let server = Server::start();
     let mut alice = server.client("alice", MEDIUM);
-    alice.is_connected();
-    alice.say("/quit");
+    alice.wait_for_connection();
+    alice.submit("/quit");
     let ended = alice.ended();
     assert_eq!(ended.code, 0);
-    gave_the_terminal_back(&ended);
+    assert_terminal_restored(&ended);
 }
 
 #[test]
-fn so_does_a_signal() {
+fn a_signal_restores_the_terminal() {
     let server = Server::start();
     for (signal, code) in [(Signal::TERM, 128 + 15), (Signal::HUP, 128 + 1)] {
         let alice = server.client("alice", MEDIUM);
-        alice.is_connected();
+        alice.wait_for_connection();
         alice.signal(signal);
         let ended = alice.ended();
         assert_eq!(ended.code, code);
-        gave_the_terminal_back(&ended);
+        assert_terminal_restored(&ended);
     }
 }
 
 #[test]
-fn so_does_a_panic() {
+fn a_panic_restores_the_terminal() {
     let server = Server::start();
     let mut alice = Terminal::start_in(
         MEDIUM,
@@ -69,51 +69,51 @@ fn so_does_a_panic() {
         &["--url", &server.url(), "--room", "lobby"],
         &[("REALTIME_PANIC", "now")],
     );
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.press("\x1b[200~now\x1b[201~");
     let ended = alice.ended();
     assert_eq!(ended.code, 101);
     let (screen, after) = ended.written.rsplit_once("\x1b[?1049l").expect("the end of the screen");
     assert!(after.contains("REALTIME_PANIC"), "{after:?}");
-    gave_the_terminal_back(&Ended { code: 101, written: format!("{screen}\x1b[?1049l") });
+    assert_terminal_restored(&TerminalExit { code: 101, written: format!("{screen}\x1b[?1049l") });
 }
 
 #[test]
-fn so_does_who_stops_and_takes_it_again_when_continued() {
+fn suspending_restores_the_terminal_and_continuing_takes_it_again() {
     let server = Server::start();
     let mut alice =
         Terminal::start_job(MEDIUM, &server.token("alice"), &["--url", &server.url(), "--room", "lobby"]);
-    alice.is_connected();
+    alice.wait_for_connection();
     alice.press("half a draft");
     alice.shows("lobby › half a draft");
     alice.press("\x1a");
-    alice.says("job 147");
+    alice.prints("job 147");
     alice.press("\r");
     alice.shows("lobby › half a draft");
     alice.press("!");
     alice.shows("lobby › half a draft!");
     alice.press("\x15\x03");
     let ended = alice.ended();
-    let (stopped, continued) = ended.written.split_once("job 147").expect("it was stopped");
+    let (stopped, continued) = ended.written.split_once("job 147").expect("the status of the stopped job");
     for part in [stopped, continued] {
         let end =
             part.rfind("\x1b[?1049l").map(|at| at + "\x1b[?1049l".len()).expect("the end of the screen");
-        gave_the_terminal_back(&Ended { code: 0, written: part[..end].to_owned() });
+        assert_terminal_restored(&TerminalExit { code: 0, written: part[..end].to_owned() });
     }
     assert!(continued.contains("job 0"), "{continued:?}");
 }
 
 #[test]
-fn what_is_not_sent_is_printed() {
+fn unsent_messages_are_printed_at_the_end() {
     for end in
         [|alice: &mut Terminal| alice.press("\x03\x03"), |alice: &mut Terminal| alice.signal(Signal::TERM)]
     {
         let mut server = Server::start();
         let mut alice = server.client("alice", MEDIUM);
-        alice.is_connected();
+        alice.wait_for_connection();
         server.kill();
-        alice.is_disconnected();
-        alice.say("typed in vain");
+        alice.wait_for_disconnect();
+        alice.submit("typed in vain");
         alice.press("half a tho");
         alice.shows("half a tho");
         end(&mut alice);
@@ -126,15 +126,15 @@ fn what_is_not_sent_is_printed() {
 }
 
 #[test]
-fn a_panic_prints_it_too() {
+fn unsent_messages_are_printed_after_a_panic() {
     let mut server = Server::start();
     let arguments = ["--url", &server.url(), "--room", "lobby"];
     let token = server.token("alice");
     let mut alice = Terminal::start_in(MEDIUM, &token, &arguments, &[("REALTIME_PANIC", "now")]);
-    alice.is_connected();
+    alice.wait_for_connection();
     server.kill();
-    alice.is_disconnected();
-    alice.say("typed in vain");
+    alice.wait_for_disconnect();
+    alice.submit("typed in vain");
     alice.press("half a tho");
     alice.shows("half a tho");
     alice.press("\x1b[200~now\x1b[201~");
@@ -146,12 +146,12 @@ fn a_panic_prints_it_too() {
 }
 
 #[test]
-fn where_the_terminal_cannot_be_told_it_is_left_in_a_file() {
+fn unsent_messages_are_saved_to_a_file_if_they_cannot_be_printed() {
     const PLAIN: &str = r#"exec "$0" "$@""#;
-    const DEAF: &str = r#"exec "$0" "$@" 2>/dev/full"#;
-    for script in [PLAIN, DEAF] {
+    const NO_STDERR: &str = r#"exec "$0" "$@" 2>/dev/full"#;
+    for script in [PLAIN, NO_STDERR] {
         let end = |alice: &mut Terminal| match script {
-            DEAF => alice.press("\x03\x03"),
+            NO_STDERR => alice.press("\x03\x03"),
             _ => alice.signal(Signal::HUP),
         };
         let mut server = Server::start();
@@ -161,14 +161,14 @@ fn where_the_terminal_cannot_be_told_it_is_left_in_a_file() {
         let start = |script: &str, more: &[&str]| {
             let arguments = [&["--url", &url, "--room", "lobby"], more].concat();
             let alice = Terminal::start_by(script, MEDIUM, &token, &arguments, &state);
-            alice.is_connected();
+            alice.wait_for_connection();
             alice
         };
         let file = home.path().join("realtime/unsent.txt");
         let mut alice = start(script, &[]);
         server.kill();
-        alice.is_disconnected();
-        alice.say("typed in vain");
+        alice.wait_for_disconnect();
+        alice.submit("typed in vain");
         alice.press("half a tho");
         alice.shows("half a tho");
         end(&mut alice);
@@ -182,13 +182,17 @@ fn where_the_terminal_cannot_be_told_it_is_left_in_a_file() {
         alice.shows("unsent.txt");
         end(&mut alice);
         alice.ended();
-        assert_eq!(fs::read_to_string(&file).expect("a file"), text, "there was nothing to add");
+        assert_eq!(
+            fs::read_to_string(&file).expect("a file"),
+            text,
+            "a client without unsent messages adds nothing"
+        );
         let mut alice = start(script, &["--no-state"]);
         alice.press("not for the disk");
         assert!(!alice.shows("not for the disk").text.contains("unsent.txt"));
         alice.signal(Signal::HUP);
         alice.ended();
-        assert_eq!(fs::read_to_string(&file).expect("a file"), text, "nothing is kept");
+        assert_eq!(fs::read_to_string(&file).expect("a file"), text, "`--no-state` writes no file");
     }
 }
 
@@ -196,24 +200,24 @@ fn where_the_terminal_cannot_be_told_it_is_left_in_a_file() {
 fn a_token_of_another_server_is_refused() {
     let (server, another) = (Server::start(), Server::start());
     let client = Terminal::start(MEDIUM, &another.token("alice"), &["--url", &server.url()]);
-    said_one_line(&client.ended(), 3, "realtime-server token");
+    assert_one_line(&client.ended(), 3, "realtime-server token");
 }
 
 #[test]
-fn what_is_no_token_is_not_tried() {
-    said_one_line(&Terminal::start(MEDIUM, "sesame", &[]).ended(), 2, "three parts");
+fn a_malformed_token_is_refused_without_a_connection() {
+    assert_one_line(&Terminal::start(MEDIUM, "sesame", &[]).ended(), 2, "three parts");
 }
 
 #[test]
-fn an_absent_server_is_said_to_be() {
+fn an_unreachable_server_is_reported() {
     let mut server = Server::start();
     server.kill();
     let client = Terminal::start(MEDIUM, "a.b.c", &["--url", &server.url(), "--room", "lobby"]);
-    said_one_line(&client.ended(), 4, "realtime-server serve");
+    assert_one_line(&client.ended(), 4, "realtime-server serve");
 }
 
 #[test]
-fn whoever_else_answers_there_cannot_write_to_the_terminal() {
+fn an_answer_of_another_program_does_not_reach_the_terminal() {
     for answer in [
         "HTTP/1.1 404 \x1b[31mgone\u{202e}\r\nX: \x1b]0;x\x07\r\n\r\n\x1b[31m",
         "HTTP/1.1 101 Switching\r\nUpgrade: \x1b[31m\r\nConnection: \u{9b}31m\r\nSec-WebSocket-Accept: \x1bc\r\n\r\n",
@@ -232,27 +236,27 @@ fn whoever_else_answers_there_cannot_write_to_the_terminal() {
             }
             stream.write_all(answer.as_bytes()).expect("written");
         });
-        said_one_line(&Terminal::start(MEDIUM, "a.b.c", &["--url", &url]).ended(), 4, &url);
+        assert_one_line(&Terminal::start(MEDIUM, "a.b.c", &["--url", &url]).ended(), 4, &url);
         answering.join().expect("answered");
     }
 }
 
 #[test]
-fn a_dumb_terminal_is_not_drawn_on() {
+fn a_dumb_terminal_is_refused() {
     let client = Terminal::start_in(MEDIUM, "a.b.c", &[], &[("TERM", "dumb")]);
-    said_one_line(&client.ended(), 2, "realtime-tui tail");
+    assert_one_line(&client.ended(), 2, "realtime-tui tail");
 }
 
 #[test]
-fn without_a_terminal_it_says_so() {
+fn a_missing_terminal_is_reported() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-tui"));
     command.env_clear().args(["--token", "a.b.c"]).stdin(Stdio::null());
-    let lock = starting();
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let lock = spawn_lock();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a process");
     drop(lock);
     let output = child.wait_with_output().expect("an end");
     assert_eq!((output.status.code(), output.stdout), (Some(2), Vec::new()));
-    let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(said.contains("realtime-tui tail") && said.contains("realtime-tui send"), "{said}");
-    assert!(said.contains("not a terminal") && said.lines().count() == 1, "{said}");
+    let errors = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(errors.contains("realtime-tui tail") && errors.contains("realtime-tui send"), "{errors}");
+    assert!(errors.contains("not a terminal") && errors.lines().count() == 1, "{errors}");
 }

@@ -1,6 +1,6 @@
-//! A message's way as its sender sees it: what waits, what is refused, and what can be done about it.
+//! The outbox as the sender sees it: queued and refused messages, and the keys for them.
 
-use crate::fake::{Fake, Script};
+use crate::fake_server::{FakeServer, Script};
 use crate::server::Server;
 use crate::terminal::{MEDIUM, NARROW, WIDE};
 
@@ -10,22 +10,23 @@ const CTRL_U: &str = "\x15";
 const CTRL_X: &str = "\x18";
 
 #[test]
-fn what_cannot_be_stored_now_waits_and_is_not_lost() {
-    let fake = Fake::start(Script { outage: usize::MAX, ..Script::default() });
+fn a_temporarily_refused_message_waits() {
+    let fake = FakeServer::start(Script { outage: usize::MAX, ..Script::default() });
     let mut client = fake.client(WIDE);
-    client.is_connected();
-    client.say("patience");
+    client.wait_for_connection();
+    client.submit("patience");
     client.shows("patience … waiting: the store is full");
     client.shows("↑ 1 queued");
 }
 
 #[test]
-fn what_is_refused_says_why_and_goes_again_or_back() {
+fn a_refused_message_shows_the_reason_and_is_sent_again_or_taken_back() {
     for size in [WIDE, MEDIUM] {
-        let fake = Fake::start(Script { outage: 2, refusal: "not here".to_owned(), ..Script::default() });
+        let fake =
+            FakeServer::start(Script { outage: 2, refusal: "not here".to_owned(), ..Script::default() });
         let mut client = fake.client(size);
-        client.is_connected();
-        client.say("may I?");
+        client.wait_for_connection();
+        client.submit("may I?");
         client.shows("may I? ✗ not sent: not here (Ctrl-R)");
         client.press(CTRL_R);
         client.shows("may I? ✗ not sent: still not here (Ctrl-R)");
@@ -38,7 +39,7 @@ fn what_is_refused_says_why_and_goes_again_or_back() {
 }
 
 #[test]
-fn what_waits_for_a_connection_can_be_dropped() {
+fn queued_messages_can_be_taken_back() {
     let mut server = Server::start();
     for size in [WIDE, NARROW] {
         let mut alice = server.client("alice", size);
@@ -46,7 +47,7 @@ fn what_waits_for_a_connection_can_be_dropped() {
         server.kill();
         alice.shows("○");
         for line in ["first", "second"] {
-            alice.say(line);
+            alice.submit(line);
             alice.shows(&format!("{line} … queued"));
         }
         alice.press(CTRL_X);
@@ -59,16 +60,16 @@ fn what_waits_for_a_connection_can_be_dropped() {
         alice.press(CTRL_U);
         alice.shows("› message");
         alice.press(CTRL_C);
-        assert_eq!(alice.ended().code, 0, "nothing is left to ask about");
+        assert_eq!(alice.ended().code, 0, "no unsent message is left to ask about");
         server.serve();
     }
 }
 
 #[test]
-fn what_comes_as_keys_all_at_once_is_taken_whole() {
+fn many_keys_at_once_are_all_taken() {
     let server = Server::start();
     let mut alice = server.client("alice", MEDIUM);
-    alice.is_connected();
-    alice.say(&format!("{}the end", "word ".repeat(600)));
+    alice.wait_for_connection();
+    alice.submit(&format!("{}the end", "word ".repeat(600)));
     alice.shows("the end ✓");
 }
