@@ -8,7 +8,7 @@ mod connection;
 mod pipe;
 mod shell;
 
-pub use args::{Answer, Args, Command, ConfigQuestion, Looks};
+pub use args::{Answer, Args, Command, ConfigAction, Looks};
 pub use connection::Connection;
 pub use pipe::{RoomArgs, SendArgs, TailArgs};
 pub use shell::ManArgs;

@@ -38,8 +38,8 @@ fn main() -> ExitCode {
         }),
         Some(Command::Completions(args)) => print(&realtime_shell::completions(Args::command(), args.shell)),
         Some(Command::Man(args)) => print(&args.page(Args::command())),
-        None if args.asked.print_config => print(settings::example().as_bytes()),
-        None if args.asked.check_config => check_config(&args.connection),
+        None if args.config_action.print_config => print(settings::example().as_bytes()),
+        None if args.config_action.check_config => check_config(&args.connection),
         None => with_screen(args),
     }
 }

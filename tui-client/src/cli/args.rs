@@ -11,7 +11,7 @@ use super::pipe::{SendArgs, TailArgs};
 use super::shell::ManArgs;
 use crate::app::Theme;
 
-/// What is given on the command line.
+/// The parsed command line.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "realtime-tui",
@@ -22,83 +22,80 @@ use crate::app::Theme;
     args_conflicts_with_subcommands = true
 )]
 pub struct Args {
-    /// What to do instead of drawing a screen.
+    /// Command that replaces the screen.
     #[command(subcommand)]
     pub command: Option<Command>,
 
-    /// The server, and as whom.
     #[command(flatten)]
     pub connection: Connection,
 
-    /// A room to be in; give it again for more. The first one is shown.
+    /// Room to join; repeat the option for more. The first one is shown.
     #[arg(long = "room", value_name = "ROOM")]
     pub rooms: Vec<String>,
 
-    /// Keep nothing on this machine. Otherwise how far each room is read is kept in `$XDG_STATE_HOME/realtime`, which
-    /// is below `~/.local/state` by default.
+    /// Keep no files. Otherwise read positions are kept in `$XDG_STATE_HOME/realtime`, by default below
+    /// `~/.local/state`.
     #[arg(long)]
     pub no_state: bool,
 
-    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects; Alt-M changes that while it runs.
+    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects; Alt-M switches while the program
+    /// runs.
     #[arg(long)]
     pub no_mouse: bool,
 
-    /// How the screen looks.
     #[command(flatten)]
     pub looks: Looks,
-    /// What is asked about the configuration.
     #[command(flatten)]
-    pub asked: ConfigQuestion,
+    pub config_action: ConfigAction,
 
-    /// Look around: a server and four users who talk, inside this program. Nothing else is needed. `/net` breaks its
-    /// network, to see what becomes of messages.
+    /// Try the client with a server and four users inside this program; nothing else is needed. `/net` simulates
+    /// network faults.
     #[cfg(feature = "demo")]
     #[arg(long, conflicts_with_all = ["token", "token_file", "url"])]
     pub demo: bool,
 }
 
-/// How the screen looks.
+/// Flags for colours and signs.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Looks {
-    /// How the screen is to look: `auto` asks the terminal whether it is light or dark, `16` uses the terminal's own
-    /// colours only. Without it `auto`, or `none` where `NO_COLOR` is set; /theme changes it while it runs.
+    /// Colours: `auto` asks the terminal for its background, `16` uses only the terminal's own colours. Default:
+    /// `auto`, or `none` if `NO_COLOR` is set. /theme changes it while the program runs.
     #[arg(long, value_name = "THEME", value_parser = themes())]
     pub theme: Option<Theme>,
 
-    /// Draw rules, arrows and signs with ASCII, as where the locale is not one of UTF-8. What others write stays as it
-    /// is.
+    /// Draw rules, arrows and signs in ASCII, as in a locale without UTF-8. Text of others is not changed.
     #[arg(long)]
     pub ascii: bool,
 }
 
-/// What is asked about the configuration. The answer is printed, and nothing else is done.
+/// Flags that print about the configuration and end.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct ConfigQuestion {
-    /// Print a `config.toml` with all its keys, none of which is set, and end.
+pub struct ConfigAction {
+    /// Print a `config.toml` with all keys commented out, and exit.
     #[arg(long)]
     pub print_config: bool,
 
-    /// Say what is wrong in the configuration, and end: with 0 where it is nothing, or else with 2.
+    /// Print the faults of the configuration, and exit: with 0 if there are none, otherwise with 2.
     #[arg(long, conflicts_with = "print_config")]
     pub check_config: bool,
 }
 
-/// What to do without a screen.
+/// Commands that need no screen.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Print what is said in a room, a line for each message
+    /// Print the messages of a room, one per line
     Tail(TailArgs),
-    /// Post in a room, and wait until it is stored
+    /// Send messages to a room and wait until they are stored
     Send(SendArgs),
-    /// Print what completes this program's words in a shell
+    /// Print a script that completes commands and options in a shell
     #[command(after_help = completions_examples("realtime-tui"))]
     Completions(CompletionsArgs),
-    /// Print a page of the manual
+    /// Print a manual page
     #[command(after_help = man_examples("realtime-tui", "tail"))]
     Man(ManArgs),
 }
 
-/// Reads a theme by its name.
+/// Parser of theme names.
 fn themes() -> impl TypedValueParser<Value = Theme> {
     let names = Theme::ALL.map(|(theme, does)| PossibleValue::new(theme.name()).help(does));
     PossibleValuesParser::new(names).map(|name| Theme::named(&name).unwrap_or_default())
@@ -106,7 +103,7 @@ fn themes() -> impl TypedValueParser<Value = Theme> {
 
 const EXAMPLES: &str = "\
 Examples:
-  realtime-tui --demo                              # a living chat room, to look around
+  realtime-tui --demo                              # a chat room to try the client
   realtime-server serve                            # in one terminal: a server
   realtime-server token --user alice > alice.token && chmod 600 alice.token
   realtime-tui --token-file alice.token --room chat-general --room dev
@@ -115,24 +112,24 @@ Examples:
   make 2>&1 | tail -n 1 | realtime-tui send --token-file alice.token --room builds
   realtime-tui tail --token-file alice.token --room chat-general --json >> chat.ndjson
 
-Once it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
-/theme shows how it may look; colours are left out where NO_COLOR is set.
+While it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
+/theme shows the themes; NO_COLOR turns colours off.
 
-Exit codes: 0 you quit · 1 something failed while it ran · 2 wrong arguments, or not a terminal
-  3 the server does not take the token · 4 the server cannot be reached
-  5 send: not everything is stored · 128+n ended by signal n";
+Exit codes: 0 you quit · 1 failed while it ran · 2 wrong arguments, or not a terminal
+  3 the server refused the token · 4 the server cannot be reached
+  5 send: not all messages are stored · 128+n ended by signal n";
 
-/// Why there are no arguments to go by.
+/// Reason that there are no arguments to run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Help or the version was asked for: print it.
+    /// Help or version to print.
     Print(String),
-    /// They are wrong, in one line.
+    /// Error in one line.
     Wrong(String),
 }
 
 impl Args {
-    /// Reads the command line, the program's name first.
+    /// Parses the command line, the program's name first.
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, Answer> {
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
@@ -141,7 +138,7 @@ impl Args {
     }
 }
 
-/// clap's error without the usage that follows it.
+/// Error of clap in one line, without the usage.
 fn one_line(text: &str) -> String {
     let error = text.split("\n\nUsage:").next().unwrap_or(text);
     let words: Vec<&str> = error.split_whitespace().collect();
@@ -164,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_one_line() {
+    fn errors_are_one_line() {
         for (arguments, part) in [
             (&["--rom", "x"][..], "unexpected argument '--rom'"),
             (&["--room"], "--room"),
@@ -184,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn help_teaches() {
+    fn help_names_the_options_and_variables() {
         let Err(Answer::Print(help)) = Args::read(["realtime-tui", "--help"]) else { panic!("no help") };
         for part in [
             "--token-file",

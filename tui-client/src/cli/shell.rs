@@ -1,6 +1,6 @@
-//! The command that prints man pages.
+//! Arguments of the command `man`.
 
-/// Commands with a page of their own.
+/// Commands that have their own page.
 const PAGES: [&str; 4] = ["tail", "send", "completions", "man"];
 
 /// Arguments of the command `man`.
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_command_has_its_page() {
+    fn each_command_has_a_page() {
         let program = Args::command();
         assert_eq!(program.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>(), PAGES);
         for name in PAGES {

@@ -6,32 +6,29 @@ use realtime_shared::RoomName;
 
 use crate::app::{Keymap, NotifyOn, Theme};
 
-/// Where the server listens by default.
+/// Address at which servers listen by default.
 pub const DEFAULT_URL: &str = "ws://127.0.0.1:8000";
 
-/// All that the file can say; where it says nothing, the default.
+/// All settings of the file. A key that is not in the file has its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct Settings {
-    /// The server's address, which may be none.
+    /// Address of the server. It may be faulty.
     pub url: String,
-    /// Rooms to be in, each once; the first one is shown.
+    /// Rooms to join, without repeats; the first one is shown.
     pub rooms: Vec<RoomName>,
-    /// Where the token comes from.
+    /// Source of the token.
     pub token: Option<TokenFrom>,
-    /// Whether it is kept how far rooms are read.
+    /// True to keep read positions.
     pub state: bool,
-    /// What keys mean.
     pub keymap: Keymap,
-    /// The colours.
     pub theme: Theme,
-    /// Whether everything that the client draws itself is ASCII.
+    /// True to draw rules and signs in ASCII.
     pub ascii: bool,
-    /// Whether the mouse is the client's, and not the terminal's.
+    /// True if the client uses the mouse, and not the terminal.
     pub mouse: bool,
-    /// Whether others are told that the user types.
+    /// True to send typing signals.
     pub typing: bool,
-    /// How the user is called.
     pub notify: Notify,
 }
 
@@ -52,39 +49,38 @@ impl Default for Settings {
     }
 }
 
-/// Where a token comes from.
+/// Source of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenFrom {
-    /// A file, as written: it may begin with `~/`, or at the directory of the configuration.
+    /// A file, as written. The path may begin with `~/` or be relative to the directory of the configuration.
     File(PathBuf),
-    /// What a program prints.
+    /// The output of a program.
     Command(TokenCommand),
 }
 
 /// A program that prints a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenCommand {
-    /// The program, looked for in `PATH`.
+    /// Program, searched in `PATH`.
     pub program: String,
-    /// What it is given.
     pub arguments: Vec<String>,
 }
 
-/// How the user is called, and when.
+/// Ways and reasons to notify the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notify {
-    /// With the terminal's bell.
+    /// Rings the terminal's bell.
     pub bell: bool,
-    /// With a notification of the desktop, where the terminal makes one (OSC 9, OSC 777).
+    /// Shows a desktop notification, if the terminal supports OSC 9 or OSC 777.
     pub desktop: bool,
-    /// With the window's title, which has the room and a count.
+    /// Shows the room and a count in the window's title.
     pub title: bool,
-    /// For what.
+    /// Messages that notify.
     pub on: NotifyOn,
 }
 
 impl Default for Notify {
-    /// All of it, for mentions.
+    /// All ways, for mentions.
     fn default() -> Self {
         Self { bell: true, desktop: true, title: true, on: NotifyOn::Mentions }
     }

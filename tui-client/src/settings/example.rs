@@ -1,23 +1,23 @@
-//! The example that `--print-config` prints: all keys with what they mean, none of which is set.
+//! The text that `--print-config` prints: all keys with their documentation, all commented out.
 //!
-//! Behind `# ` stands what something means, and behind `#` alone what could be written.
+//! Documentation stands after `# `, and values that can be uncommented after `#` alone.
 
-use super::keys::{ACTIONS, Key, Shown, TABLES};
+use super::keys::{ACTIONS, ConfigKey, Shown, TABLES};
 use crate::app::{Binding, BindingRow, GROUPS};
 
 const HEAD: &str = "\
-What realtime-tui goes by, where neither the command line nor the environment says otherwise. It is read
-from $XDG_CONFIG_HOME/realtime/config.toml (by default ~/.config/realtime/config.toml), or from the file
-that --config names.
+Configuration of realtime-tui. The command line and the environment override it. The client reads it from
+$XDG_CONFIG_HOME/realtime/config.toml (by default ~/.config/realtime/config.toml), or from the file that
+--config names.
 
-What stands behind a # without a space can be written: it is what holds without this file, or an example.
-What is wrong here costs only its own key, and is told; `realtime-tui --check-config` tells it too.";
+Remove the # from a line without a space after it to set that key. The values are the defaults or examples.
+A fault drops only its own key and is reported at the start; `realtime-tui --check-config` reports it too.";
 
 const ABOUT_ACTIONS: &str = "\
-What keys do. An action has the keys that are given here in place of those that it has otherwise, and a key
-that is given is taken from any other action; [] takes all. A key is F1 to F12, Enter, Esc, Tab, Space,
-Backspace, Delete, Insert, Up, Down, Left, Right, Home, End, PgUp, PgDn or a character, with Ctrl-, Alt- or
-Shift- before it; capitals make no difference. The first key is the one that is shown.";
+Keys of actions. An action has the keys of its list instead of its default keys, and a listed key is taken
+from all other actions; [] removes all keys. A key is F1 to F12, Enter, Esc, Tab, Space, Backspace, Delete,
+Insert, Up, Down, Left, Right, Home, End, PgUp, PgDn or a character, with Ctrl-, Alt- or Shift- before it;
+case is ignored. The first key is shown in the help.";
 
 /// The text of the example.
 #[must_use]
@@ -43,7 +43,7 @@ fn row(row: &BindingRow) -> String {
     format!("\n{}{actions}", comment(row.does))
 }
 
-fn key(key: &Key) -> String {
+fn key(key: &ConfigKey) -> String {
     let (about, value) = match key.shown {
         Shown::Default(value) => (key.about.to_owned(), value),
         Shown::Example(value) => (format!("{} For example:", key.about), value),

@@ -1,20 +1,20 @@
-//! What is wrong in a text, and in which line.
+//! Faults of a configuration, with their lines.
 
 use std::fmt;
 use std::ops::Range;
 
 use crate::sanitize::{self, Line};
 
-/// A fault is not longer than this, in characters, whatever the text has.
+/// Longest text of a fault, in characters.
 const FAULT_CHARS: usize = 240;
 
-/// The longest name that another one is suggested for, in bytes.
+/// Longest name for which a similar one is suggested, in bytes.
 const NAME_BYTES: usize = 40;
 
-/// Something that is wrong. Its text says what, and what would be right; it is fit to be shown.
+/// A fault with a text that is safe to show and that names the fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The line, from 1. None: it is about the whole text.
+    /// Line, from 1. `None`: the fault concerns the whole text.
     pub line: Option<usize>,
     what: Line,
 }
@@ -30,7 +30,7 @@ impl Fault {
 }
 
 impl fmt::Display for Fault {
-    /// `12: what`, to be put behind the name of the file and a colon.
+    /// Writes `12: what`, to follow the file's name and a colon.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             Some(line) => write!(f, "{line}: {}", self.what),
@@ -39,21 +39,21 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Something that is wrong, at a place of the text.
+/// A fault at a place of the text.
 #[derive(Debug)]
-pub(super) struct Wrong {
-    /// In bytes.
+pub(super) struct FaultAt {
+    /// Range in bytes.
     pub(super) span: Range<usize>,
     pub(super) what: String,
 }
 
-impl Wrong {
+impl FaultAt {
     pub(super) fn new(span: Range<usize>, what: impl Into<String>) -> Self {
         Self { span, what: what.into() }
     }
 }
 
-/// Where the lines of a text begin.
+/// Offsets at which the lines of a text begin, except the first.
 pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
@@ -61,19 +61,19 @@ impl Lines {
         Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1).collect())
     }
 
-    /// The number of the line that has the byte at `place`.
+    /// Number of the line that contains the byte at `place`.
     pub(super) fn number(&self, place: usize) -> usize {
         1 + self.0.partition_point(|begin| *begin <= place)
     }
 
-    /// The line of that number without its newline, in a text of so many bytes.
+    /// Range of a line without its newline, in a text of `bytes` bytes.
     pub(super) fn range(&self, number: usize, bytes: usize) -> Range<usize> {
         let begin = number.checked_sub(2).and_then(|before| self.0.get(before)).copied().unwrap_or(0);
         begin..self.0.get(number - 1).map_or(bytes, |next| next - 1)
     }
 }
 
-/// `; did you mean …?`, where one of `known` is so like `name` that it may be meant; nothing otherwise.
+/// Returns `; did you mean …?` if one of `known` is similar to `name`, otherwise an empty text.
 pub(super) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     if name.len() > NAME_BYTES {
         return String::new();

@@ -1,6 +1,6 @@
-//! All keys: what they mean, what they are by default, and what becomes of them.
+//! The table of all configuration keys: documentation, defaults and parsers.
 //!
-//! Those of `[keys]` are not here: they are the actions of [`crate::app::GROUPS`].
+//! The keys of `[keys]` are not here; they are the actions of [`crate::app::GROUPS`].
 
 use realtime_shared::RoomName;
 use serde::Deserialize;
@@ -9,146 +9,144 @@ use super::defaults::{Settings, TokenCommand, TokenFrom};
 use super::value::{Checked, Value, all_good, choice, get, items, text, wrong};
 use crate::net;
 
-/// Keys that stand together.
-pub(super) struct Table {
-    /// Its name; empty for the keys above all tables.
+/// A table of the file with its keys.
+pub(super) struct ConfigTable {
+    /// Name; empty for the keys above all tables.
     pub(super) name: &'static str,
-    /// What it is about.
     pub(super) about: &'static str,
-    pub(super) keys: &'static [Key],
+    pub(super) keys: &'static [ConfigKey],
 }
 
-/// A key.
-pub(super) struct Key {
+pub(super) struct ConfigKey {
     pub(super) name: &'static str,
-    /// What it means, for the example: lines of at most 100 columns.
+    /// Documentation for the example, in lines of at most 110 columns.
     pub(super) about: &'static str,
     pub(super) shown: Shown,
-    /// Takes a value that was written.
+    /// Parses a value and sets it.
     pub(super) set: fn(&mut Settings, &Value<'_>) -> Checked<()>,
 }
 
-/// What the example shows, as it is written in the file.
+/// Value in the example, as written in the file.
 pub(super) enum Shown {
-    /// What holds where nothing is written.
+    /// The default.
     Default(&'static str),
-    /// Something that could be written.
+    /// An example of a value; the default is none.
     Example(&'static str),
 }
 
-/// The name of the table that gives actions their keys.
+/// Name of the table that assigns keys to actions.
 pub(super) const ACTIONS: &str = "keys";
 
-/// All tables but that of the actions.
-pub(super) const TABLES: &[Table] = &[
-    Table { name: "", about: "", keys: TOP },
-    Table {
+/// All tables except that of the actions.
+pub(super) const TABLES: &[ConfigTable] = &[
+    ConfigTable { name: "", about: "", keys: TOP },
+    ConfigTable {
         name: "notify",
-        about: "How you are called while the window does not have the focus.",
+        about: "Notifications while the window does not have the focus.",
         keys: NOTIFY,
     },
 ];
 
-const TOP: &[Key] = &[
-    Key {
+const TOP: &[ConfigKey] = &[
+    ConfigKey {
         name: "url",
-        about: "The server, wss:// behind TLS; without a path it is /api/v1/ws. --url and REALTIME_URL go before it.",
+        about: "The server, wss:// behind TLS; the default path is /api/v1/ws. --url and REALTIME_URL override it.",
         shown: Shown::Default(r#""ws://127.0.0.1:8000""#),
         set: |settings, value| {
-            // A value that is no text names no server either.
+            // A value of another type must not leave the default server in place.
             settings.url.clear();
             settings.url = text(value)?;
             net::Config::new(&settings.url, "").map(|_| ()).or_else(|error| wrong(value, error.to_string()))
         },
     },
-    Key {
+    ConfigKey {
         name: "rooms",
-        about: "Rooms to be in; the first one is shown. With --room those of the command line count alone.",
+        about: "Rooms to join; the first one is shown. --room overrides them all.",
         shown: Shown::Example(r#"["chat-general", "dev"]"#),
         set: set_rooms,
     },
-    Key {
+    ConfigKey {
         name: "token_file",
-        about: "A file with your token, which nobody else may read (chmod 600). It is read again for each connection.\n\
-            `~/` is your home, and what does not begin with a slash is beside this file. --token, --token-file and\n\
-            REALTIME_TOKEN go before it.",
+        about: "A file with your token; only you may have access to it (chmod 600). It is read for each connection.\n\
+            `~/` is your home; a relative path starts at this file's directory. --token, --token-file and\n\
+            REALTIME_TOKEN override it.",
         shown: Shown::Example(r#""~/.config/realtime/token""#),
         set: |settings, value| {
             let path = text(value)?.into();
             set_token(settings, value, TokenFrom::File(path))
         },
     },
-    Key {
+    ConfigKey {
         name: "token_command",
-        about: "In place of token_file: a program that prints your token, with its arguments, or a text for `sh -c`.\n\
-            It is run for each connection and may take 10 seconds; it has no terminal to ask questions on.",
+        about: "Instead of token_file: a program that prints your token, with its arguments, or a script for `sh -c`.\n\
+            It runs for each connection, may take 10 seconds, and has no terminal for questions.",
         shown: Shown::Example(r#"["pass", "show", "realtime/token"]"#),
         set: |settings, value| {
             let command = token_command(value)?;
             set_token(settings, value, TokenFrom::Command(command))
         },
     },
-    Key {
+    ConfigKey {
         name: "state",
-        about: "Keep on this machine how far each room is read. --no-state goes before it.",
+        about: "Keep the read positions of rooms on this machine. --no-state overrides it.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.state = is_on),
     },
-    Key {
+    ConfigKey {
         name: "theme",
-        about: "The colours: auto (dark or light, as the terminal is), dark, light, 16 (the terminal's own), none.\n\
-            --theme and NO_COLOR go before it; /theme tries them.",
+        about: "The colours: auto (dark or light, like the terminal), dark, light, 16 (the terminal's own), none.\n\
+            --theme and NO_COLOR override it; /theme previews themes.",
         shown: Shown::Default(r#""auto""#),
         set: |settings, value| choice(value).map(|choice| settings.theme = choice),
     },
-    Key {
+    ConfigKey {
         name: "ascii",
-        about: "Draw rules and signs with ASCII alone. What people write is shown as it is.",
+        about: "Draw rules and signs in ASCII. Text of others is not changed.",
         shown: Shown::Default("false"),
         set: |settings, value| get(value).map(|is_on| settings.ascii = is_on),
     },
-    Key {
+    ConfigKey {
         name: "mouse",
-        about: "Take the mouse: the wheel scrolls, a click chooses. Without it the terminal selects text.",
+        about: "Use the mouse: the wheel scrolls, a click chooses. If it is off, the terminal selects text.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.mouse = is_on),
     },
-    Key {
+    ConfigKey {
         name: "typing",
-        about: "Tell the others in a room that you are typing.",
+        about: "Show other members that you are typing.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.typing = is_on),
     },
 ];
 
-const NOTIFY: &[Key] = &[
-    Key {
+const NOTIFY: &[ConfigKey] = &[
+    ConfigKey {
         name: "bell",
         about: "Ring the terminal's bell.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.notify.bell = is_on),
     },
-    Key {
+    ConfigKey {
         name: "desktop",
-        about: "Ask the terminal for a notification of the desktop (OSC 9 and 777).",
+        about: "Show desktop notifications through the terminal (OSC 9 and 777).",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.notify.desktop = is_on),
     },
-    Key {
+    ConfigKey {
         name: "title",
-        about: "Show in the window's title the room, and how many messages name you.",
+        about: "Show the room and the number of your mentions in the window's title.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.notify.title = is_on),
     },
-    Key {
+    ConfigKey {
         name: "on",
-        about: "For what the bell rings and the desktop tells: mentions (messages that name you), all, nothing.",
+        about: "Messages that ring the bell and notify: mentions (messages that name you), all, nothing.",
         shown: Shown::Default(r#""mentions""#),
         set: |settings, value| choice(value).map(|choice| settings.notify.on = choice),
     },
 ];
 
-/// Sets the rooms, each once. A fault costs its own room.
+/// Sets the rooms without repeats. A fault drops only its own room.
 fn set_rooms(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {
     let (rooms, faults) = items(value, room)?;
     settings.rooms.clear();
@@ -173,15 +171,15 @@ fn room(value: &Value<'_>) -> Checked<RoomName> {
 
 fn set_token(settings: &mut Settings, value: &Value<'_>, token: TokenFrom) -> Checked<()> {
     if settings.token.is_some() {
-        return wrong(value, "token_file and token_command exclude each other, and the one above counts");
+        return wrong(value, "token_file and token_command exclude each other; the first one applies");
     }
     settings.token = Some(token);
     Ok(())
 }
 
-/// A command as written.
+/// A token command as written.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a text for `sh -c`, or a list of texts")]
+#[serde(untagged, expecting = "expected a script for `sh -c`, or a list of words")]
 enum Written {
     Script(String),
     Words(Vec<String>),

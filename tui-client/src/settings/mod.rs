@@ -1,15 +1,15 @@
-//! What the user's `config.toml` says: its text in, [`Settings`] and [`Fault`]s out, pure.
+//! Settings of the user's `config.toml`: from its text to [`Settings`] and [`Fault`]s, pure.
 //!
-//! `keys` is the one table of all keys, with what they mean and what they are by default. `read` goes through a text
-//! with it, `example` prints it, and `value` reads values by serde. [`crate::config`] finds the file, and sets
-//! its settings below the command line and the environment.
+//! `defaults` has the settings, and `keys` is the one table of all keys. `read` parses a text by that table, `example`
+//! prints it, and `value` reads values with serde. [`crate::config`] finds the file and ranks its settings below the
+//! command line and the environment.
 //!
-//! Invariants: no text is refused. What is wrong costs the key it stands at and is told with its line; all others
-//! count. What is in [`Settings`] is checked, but for an address: where a wrong one is meant, no other server is asked,
-//! and be it the default one.
+//! Invariants: every text is read. A fault drops its own key and is reported with its line; all other keys apply.
+//! [`Settings`] are checked. A faulty address stays faulty, so that the client never connects to another server than
+//! the one meant, not even the default one.
 //!
-//! A new key: a field of [`Settings`] with its default, and a row in `keys`. `realtime-tui --print-config` then prints
-//! what `config.example.toml` has to be.
+//! To add a key: add a field of [`Settings`] with its default, and a row in `keys`. Then write the output of
+//! `realtime-tui --print-config` to `config.example.toml`.
 
 mod defaults;
 mod example;

@@ -1,6 +1,6 @@
-//! A text → [`Settings`], and all that is wrong with it.
+//! Parser of a configuration: from a text to [`Settings`] and all its faults.
 //!
-//! A key that a broken line is part of is not looked at: what was made of it is a guess, and the line is told already.
+//! Keys in a broken line are skipped: their values would be guesses, and the line is reported already.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -10,16 +10,16 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::defaults::Settings;
-use super::fault::{Fault, Lines, Wrong, did_you_mean};
-use super::keys::{ACTIONS, Key, TABLES, Table};
+use super::fault::{Fault, FaultAt, Lines, did_you_mean};
+use super::keys::{ACTIONS, ConfigKey, ConfigTable, TABLES};
 use super::value::{Checked, Value, all_good, get, items, wrong};
 use crate::app::{Chord, GROUPS};
 
-/// Rounds in which one broken line is blanked; the last one finds all others. It bounds the work on a text that is no
-/// configuration.
+/// Limit of rounds, in each of which one broken line is blanked. The last round reports all others. This bounds the
+/// work on a text that is not a configuration.
 const ROUNDS: usize = 32;
 
-/// Reads what a file has: what holds, and what is wrong with it, from top to bottom.
+/// Reads a file. Returns the valid settings, and the faults from top to bottom.
 #[must_use]
 pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
     let mut text = String::from_utf8_lossy(bytes).into_owned();
@@ -27,21 +27,22 @@ pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
     let mut wrong = Vec::new();
     if let Err(error) = std::str::from_utf8(bytes) {
         let place = error.valid_up_to();
-        wrong.push(Wrong::new(place..place, "this is not UTF-8"));
+        wrong.push(FaultAt::new(place..place, "this is not UTF-8"));
     }
     let broken = blank_broken(&mut text, &lines, &mut wrong);
     let (document, _) = DeTable::parse_recoverable(&text);
-    let mut reader = Reader { settings: Settings::default(), wrong, lines, broken, given: HashMap::new() };
+    let mut reader =
+        ConfigReader { settings: Settings::default(), wrong, lines, broken, given: HashMap::new() };
     reader.document(document.get_ref());
-    let Reader { settings, mut wrong, lines, .. } = reader;
+    let ConfigReader { settings, mut wrong, lines, .. } = reader;
     wrong.sort_by_key(|wrong| wrong.span.start);
-    let fault = |wrong: Wrong| Fault::new(Some(lines.number(wrong.span.start)), &wrong.what);
+    let fault = |wrong: FaultAt| Fault::new(Some(lines.number(wrong.span.start)), &wrong.what);
     (settings, wrong.into_iter().map(fault).collect())
 }
 
-/// Finds the lines that are no TOML, and blanks each before it looks for the next: the parser takes some of them for the
-/// beginning of what follows. A header stays, so that the lines below it are of no other table.
-fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<Wrong>) -> BTreeSet<usize> {
+/// Finds the lines that are not TOML and blanks each before it looks for the next, because the parser may join them
+/// with later lines. Table headers stay, so that later lines keep their table.
+fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<FaultAt>) -> BTreeSet<usize> {
     let mut broken = BTreeSet::new();
     for round in 1..=ROUNDS {
         let mut errors = DeTable::parse_recoverable(text).1;
@@ -51,7 +52,7 @@ fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<Wrong>) -> BTr
         let new = spans.filter(|(span, _)| broken.insert(lines.number(span.start)));
         let new: Vec<_> = new
             .take(if round < ROUNDS { 1 } else { usize::MAX })
-            .map(|(span, what)| Wrong::new(span, what))
+            .map(|(span, what)| FaultAt::new(span, what))
             .collect();
         for fault in &new {
             let line = lines.range(lines.number(fault.span.start), text.len());
@@ -67,19 +68,19 @@ fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<Wrong>) -> BTr
     broken
 }
 
-struct Reader {
+struct ConfigReader {
     settings: Settings,
-    wrong: Vec<Wrong>,
+    wrong: Vec<FaultAt>,
     lines: Lines,
-    /// Lines that are no TOML.
+    /// Lines that are not TOML.
     broken: BTreeSet<usize>,
-    /// Keys of the keyboard that the text has given to an action.
+    /// Chords that the text has assigned, with their actions.
     given: HashMap<Chord, &'static str>,
 }
 
 type Name<'a> = Spanned<Cow<'a, str>>;
 
-impl Reader {
+impl ConfigReader {
     fn document(&mut self, document: &DeTable<'_>) {
         for (name, value) in in_order(document) {
             let is_table = matches!(value.get_ref(), DeValue::Table(_));
@@ -92,13 +93,13 @@ impl Reader {
         }
     }
 
-    fn table(&mut self, table: &Table, value: &Value<'_>) {
+    fn table(&mut self, table: &ConfigTable, value: &Value<'_>) {
         for (name, value) in self.entries(table.name, value) {
             self.key(table, name, value);
         }
     }
 
-    /// Gives actions their keys. A key belongs to the first action that the text gives it to.
+    /// Assigns keys to actions. A key belongs to the first action of the text that names it.
     fn actions(&mut self, value: &Value<'_>) {
         for (name, value) in self.entries(ACTIONS, value) {
             if self.is_broken(name, value) {
@@ -109,7 +110,7 @@ impl Reader {
                 self.note(&format!("{ACTIONS}.{action}"), checked);
             } else {
                 let hint = did_you_mean(name.get_ref(), action_names());
-                self.tell(name.span(), format!("no action is called `{}`{hint}", name.get_ref()));
+                self.report(name.span(), format!("no action is called `{}`{hint}", name.get_ref()));
             }
         }
     }
@@ -119,17 +120,17 @@ impl Reader {
             DeValue::String(_) => (vec![self.chord(action, value)?], Vec::new()),
             _ => items(value, |item| self.chord(action, item))?,
         };
-        // An action of which all keys are wrong keeps those that it has.
+        // An action whose keys are all faulty keeps its default keys.
         if (!keys.is_empty() || faults.is_empty())
             && let Err(what) =
                 self.settings.keymap.remap(action, &keys.iter().map(String::as_str).collect::<Vec<_>>())
         {
-            faults.push(Wrong::new(value.span(), what));
+            faults.push(FaultAt::new(value.span(), what));
         }
         all_good(faults)
     }
 
-    /// A key of the keyboard as written, that no other action was given.
+    /// Reads a chord that no other action has.
     fn chord(&mut self, action: &'static str, value: &Value<'_>) -> Checked<String> {
         let key: String = get(value)?;
         match key.parse::<Chord>() {
@@ -141,7 +142,7 @@ impl Reader {
         }
     }
 
-    fn key(&mut self, table: &Table, name: &Name<'_>, value: &Value<'_>) {
+    fn key(&mut self, table: &ConfigTable, name: &Name<'_>, value: &Value<'_>) {
         if self.is_broken(name, value) {
             return;
         }
@@ -150,17 +151,17 @@ impl Reader {
                 let checked = (key.set)(&mut self.settings, value);
                 self.note(&table.path(key.name), checked);
             }
-            None => self.tell(name.span(), unknown_key(table, name.get_ref())),
+            None => self.report(name.span(), unknown_key(table, name.get_ref())),
         }
     }
 
     fn unknown_table(&mut self, name: &Name<'_>) {
         let known = TABLES.iter().map(|table| table.name).chain([ACTIONS]).filter(|name| !name.is_empty());
         let hint = did_you_mean(name.get_ref(), known);
-        self.tell(name.span(), format!("no table is called `{}`{hint}", name.get_ref()));
+        self.report(name.span(), format!("no table is called `{}`{hint}", name.get_ref()));
     }
 
-    /// The entries of a value that has to be a table.
+    /// Entries of a value that must be a table.
     fn entries<'a, 'text>(
         &mut self,
         name: &str,
@@ -175,12 +176,12 @@ impl Reader {
 
     fn note(&mut self, path: &str, checked: Checked<()>) {
         for wrong in checked.err().into_iter().flatten() {
-            self.tell(wrong.span, format!("`{path}`: {}", wrong.what));
+            self.report(wrong.span, format!("`{path}`: {}", wrong.what));
         }
     }
 
-    fn tell(&mut self, span: Range<usize>, what: String) {
-        self.wrong.push(Wrong::new(span, what));
+    fn report(&mut self, span: Range<usize>, what: String) {
+        self.wrong.push(FaultAt::new(span, what));
     }
 
     fn is_broken(&self, name: &Name<'_>, value: &Value<'_>) -> bool {
@@ -190,8 +191,8 @@ impl Reader {
     }
 }
 
-impl Table {
-    fn key(&self, name: &str) -> Option<&'static Key> {
+impl ConfigTable {
+    fn key(&self, name: &str) -> Option<&'static ConfigKey> {
         self.keys.iter().find(|key| key.name == name)
     }
 
@@ -200,20 +201,20 @@ impl Table {
     }
 }
 
-/// The keys above all tables.
-fn top() -> &'static Table {
+/// The table of the keys above all tables.
+fn top() -> &'static ConfigTable {
     &TABLES[0]
 }
 
-/// As they stand in the text.
+/// Entries in the order of the text.
 fn in_order<'a, 'text>(table: &'a DeTable<'text>) -> Vec<(&'a Name<'text>, &'a Value<'text>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(name, _)| name.span().start);
     entries
 }
 
-/// It may stand in another table than it should, or be written a little otherwise.
-fn unknown_key(table: &Table, name: &str) -> String {
+/// Fault of an unknown key, which may belong to another table or be misspelt.
+fn unknown_key(table: &ConfigTable, name: &str) -> String {
     let unknown = format!("no key is called `{}`", table.path(name));
     match TABLES.iter().find(|other| other.key(name).is_some()) {
         Some(other) if other.name.is_empty() => format!("{unknown}; `{name}` stands above the first [table]"),

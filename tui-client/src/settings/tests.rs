@@ -1,4 +1,4 @@
-//! Texts, what holds then, and what is said of them.
+//! Texts with their settings and faults.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ fn good(text: &str) -> Settings {
     settings
 }
 
-/// One fault, that begins with the line.
+/// The one fault of a text, with its line.
 #[track_caller]
 fn fault(text: &str) -> String {
     let mut faults = faults(text);
@@ -32,7 +32,7 @@ fn pressed(keymap: &Keymap, key: &str) -> Option<Action> {
     keymap.action(key.parse::<Chord>().expect(key).event())
 }
 
-/// The example with all that could be written in it, but for these keys.
+/// The example with all values uncommented, except these keys.
 fn written_out(without: &[&str]) -> String {
     let is_value = |line: &&str| line.starts_with('#') && !line.starts_with("# ") && *line != "#";
     let example = example();
@@ -45,20 +45,20 @@ fn written_out(without: &[&str]) -> String {
 }
 
 #[test]
-fn the_example_in_the_repository_is_the_one_that_is_printed() {
+fn the_example_file_equals_the_printed_example() {
     let file = include_str!("../../config.example.toml");
     assert!(file == example(), "run `realtime-tui --print-config > tui-client/config.example.toml`");
 }
 
 #[test]
-fn the_example_is_the_defaults() {
+fn the_example_sets_the_defaults() {
     assert_eq!(good(&example()), Settings::default());
     assert_eq!(good(&written_out(&["rooms", "token_file", "token_command"])), Settings::default());
     assert_eq!(good(&written_out(&["token_command"])).rooms.len(), 2);
 }
 
 #[test]
-fn each_key_takes_what_is_shown_of_it() {
+fn each_key_accepts_its_value_in_the_example() {
     for table in TABLES {
         for key in table.keys {
             let header = if table.name.is_empty() { String::new() } else { format!("[{}]\n", table.name) };
@@ -72,7 +72,7 @@ fn each_key_takes_what_is_shown_of_it() {
 }
 
 #[test]
-fn all_that_can_be_written_counts() {
+fn all_keys_apply() {
     let settings = good(
         r#"
         url = "ws://chat.example/ws"
@@ -106,7 +106,7 @@ fn all_that_can_be_written_counts() {
 }
 
 #[test]
-fn a_token_has_one_place() {
+fn a_token_has_one_source() {
     assert_eq!(good("token_file = '~/t'").token, Some(TokenFrom::File(PathBuf::from("~/t"))));
     let words = good("token_command = ['pass', 'show', '']").token;
     let arguments = vec!["show".to_owned(), String::new()];
@@ -114,13 +114,13 @@ fn a_token_has_one_place() {
     let both = "token_command = 'a'\ntoken_file = 'b'";
     assert_eq!(
         fault(both),
-        "2: `token_file`: token_file and token_command exclude each other, and the one above counts"
+        "2: `token_file`: token_file and token_command exclude each other; the first one applies"
     );
     assert!(matches!(read(both.as_bytes()).0.token, Some(TokenFrom::Command(_))));
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_line() {
+fn faults_are_reported_with_their_line() {
     for (text, said) in [
         ("\nthem = 'dark'", "2: no key is called `them`; did you mean `theme`?"),
         ("token-file = 'x'", "1: no key is called `token-file`; did you mean `token_file`?"),
@@ -146,8 +146,8 @@ fn what_is_wrong_is_told_with_its_line() {
         ("url = 'http://x'", "1: `url`: `http://x` does not begin with ws:// or wss://"),
         ("token_file = ''", "1: `token_file`: it is empty"),
         ("token_command = []", "1: `token_command`: it names no program"),
-        ("token_command = ['a', 1]", "1: `token_command`: expected a text for `sh -c`, or a list of texts"),
-        ("token_command = true", "1: `token_command`: expected a text for `sh -c`, or a list of texts"),
+        ("token_command = ['a', 1]", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
+        ("token_command = true", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
         ("rooms = 'dev'", "1: `rooms`: invalid type: string \"dev\", expected a sequence"),
         ("rooms = [\n'dev',\n'dm:bob']", "3: `rooms`: `dm:bob`: names that begin with dm: are reserved"),
         ("[keys]\nretyr = ['F9']", "2: no action is called `retyr`; did you mean `retry`?"),
@@ -160,7 +160,7 @@ fn what_is_wrong_is_told_with_its_line() {
 }
 
 #[test]
-fn a_fault_costs_its_own_key() {
+fn a_fault_drops_its_own_key() {
     let text =
         "ascii = true\nrooms = ['dm:x', 'dev', 7]\nmouse = 1\ntyping = false\n[keys]\nretry = ['F5', 'x']";
     let (settings, faults) = read(text.as_bytes());
@@ -173,7 +173,7 @@ fn a_fault_costs_its_own_key() {
 }
 
 #[test]
-fn a_line_that_is_no_toml_costs_itself() {
+fn a_line_that_is_not_toml_is_dropped_alone() {
     for (broken, line) in [
         ("theme = dark", 2),
         ("theme = \"dark", 2),
@@ -197,7 +197,7 @@ fn a_line_that_is_no_toml_costs_itself() {
 }
 
 #[test]
-fn what_only_follows_from_a_broken_line_is_not_told() {
+fn consequences_of_a_broken_line_are_not_reported() {
     let text =
         "[notify\nbell = false\n[keys]\nretry = [\n  'F5',\n  F6,\n]\nhelp = 'F7'\n[notify]\ndesktop = false";
     let (settings, faults) = read(text.as_bytes());
@@ -208,14 +208,14 @@ fn what_only_follows_from_a_broken_line_is_not_told() {
 }
 
 #[test]
-fn what_is_not_utf_8_is_told() {
+fn invalid_utf_8_is_reported() {
     let (settings, faults) = read(b"ascii = true\n# caf\xe9\nmouse = false");
     assert_eq!(faults.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2: this is not UTF-8"]);
     assert_eq!((settings.ascii, settings.mouse), (true, false));
 }
 
 #[test]
-fn what_is_said_is_fit_to_be_shown() {
+fn faults_are_short_and_safe_to_show() {
     let long = "x".repeat(10_000);
     for text in [format!("{long} = 1"), format!("theme = '{long}'"), "theme = \"a\\u001b[2J\\nb\"".to_owned()]
     {
@@ -224,7 +224,7 @@ fn what_is_said_is_fit_to_be_shown() {
     }
 }
 
-/// Texts that are nearly right.
+/// Random texts that are nearly valid.
 fn nearly() -> impl Strategy<Value = String> {
     let words: Vec<String> =
         example().split_inclusive([' ', '\n', '"', '#', '[']).map(str::to_owned).collect();

@@ -12,7 +12,7 @@ fn messages_typed_while_the_demo_network_is_down_are_sent_afterwards() {
     visitor.submit("hello from afar");
     visitor.shows("hello from afar … queued");
     visitor.submit("/net ok");
-    visitor.shows("demo: the network is as it is");
+    visitor.shows("demo: the network has no fault");
     visitor.press("\x12");
     let seen = visitor.shows("hello from afar ✓");
     assert!(seen.text.contains("·  offline "), "{}", seen.text);

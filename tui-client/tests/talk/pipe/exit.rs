@@ -31,7 +31,7 @@ fn each_failure_has_its_exit_code() {
     }
     let elsewhere = server.token_with("alice", &["--room", "other"]);
     let [tail, send] = run_both(&elsewhere, &server.url());
-    assert_one_error(&tail, 1, "cannot enter lobby");
+    assert_one_error(&tail, 1, "cannot join lobby");
     assert_one_error(&send, 5, "line 1 is not stored");
     server.kill();
     for ended in run_both(&server.token("alice"), &server.url()) {
