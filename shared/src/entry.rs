@@ -7,7 +7,7 @@
 //! read it; a client moves its position past it.
 //!
 //! To add a kind of entry that both sides read, follow this list. The compiler or a test finds a forgotten place,
-//! except where a step is marked *unchecked*. Compile with `--all-targets`: some of the places are in tests.
+//! except new tests and what is marked *unchecked*. Compile with `--all-targets`: some of the places are in tests.
 //!
 //! In `shared`:
 //!
@@ -17,11 +17,11 @@
 //! 2. `name.rs`, for a new type of field: its bound, its check, a `checked!` and a test.
 //! 3. `codec.rs`: the arm in `Fields::event`, and the new fields in `fields!`. `codec/entry_frame.rs`: the frame around
 //!    its `seq`, for Redis. Its property stands in `tests/properties.rs`, beside that of messages (*unchecked*).
-//! 4. `strategies/frames.rs`: a strategy, as a part of `client_event`, `server_event` and `history`.
+//! 4. `strategies/frames.rs`: a strategy, as a part of `client_event`, `server_event` and (*unchecked*) `history`.
 //!    `strategies/client_text.rs`: a row in `FIELDS`, and wrong values of new fields.
-//! 5. `tests/golden.rs`: its two names. `tests/golden/`: a file for each case, with and without optional fields.
-//!    `tests/properties.rs`: its arm in `entry_of_finds_exactly_the_entries`.
-//! 6. `README.md`: a row in both tables of frames, and an example in the JSON below each. *Unchecked*: new fields under
+//! 5. `tests/golden.rs`: its two names. `tests/golden/`: a file for each direction, and (*unchecked*) for each optional
+//!    field. `tests/properties.rs`: its arm in `entry_of_finds_exactly_the_entries`.
+//! 6. `README.md`: a row in both tables of frames. *Unchecked*: an example in the JSON below each, new fields under
 //!    "Frames" and "Limits", and the sentence on kinds under "Positions".
 //!
 //! In `server`:

@@ -9,8 +9,9 @@
 //! 2. A client's: the arm in `Fields::event` of `codec.rs`, and each new field in `fields!` there.
 //! 3. Its strategy in `strategies/frames.rs`; for new fields of a client's frame the wrong values in
 //!    `strategies/client_text.rs`. `tests/lists.rs` fails while it is missing.
-//! 4. Its name in `tests/golden.rs`, and a file in `tests/golden/` for each case, with and without what is optional.
-//! 5. `README.md`: a row in the table of frames, an example in the JSON block below it, bounds under "Limits".
+//! 4. Its name in `tests/golden.rs`, and a file in `tests/golden/` for each case, with and without optional fields.
+//! 5. `README.md`: a row in the table of frames. Not checked by a test: an example in the JSON block below it, and
+//!    bounds under "Limits".
 //! 6. The server: a client's frame is decided in `session/mod.rs` (`on_event`, `is_request`, a row in
 //!    `session/tests.rs`); if it becomes an `Action`, that is applied in `connection/actions.rs`. A server's frame is
 //!    made there, in `connection/operation.rs`, or in `broker/signal.rs`. `tests/hub/random_frames.rs`: an arm in
