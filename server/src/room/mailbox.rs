@@ -34,7 +34,21 @@ pub(crate) struct Mailbox {
     /// Counters for code without access to the connection.
     pub(crate) metrics: Arc<Metrics>,
     wake_up: WakeUp,
-    backlog: Mutex<DirectBacklog>,
+    backlog: Mutex<Slot>,
+}
+
+/// The direct backlog as a mailbox stores it. A connection without direct frames needs no memory for them.
+#[derive(Default)]
+struct Slot {
+    completed: usize,
+    /// All but the number of completions.
+    rest: Option<Box<DirectBacklog>>,
+}
+
+impl Slot {
+    fn rest(&mut self) -> &mut DirectBacklog {
+        self.rest.get_or_insert_default()
+    }
 }
 
 /// Frames and completions for one connection, outside of its rooms.
@@ -94,7 +108,9 @@ impl Mailbox {
         {
             let mut backlog = self.backlog.lock();
             backlog.completed += 1;
-            backlog.completions.extend(outcome);
+            if let Some(outcome) = outcome {
+                backlog.rest().completions.push(outcome);
+            }
         }
         self.wake_up.mark_full();
         if self.wake_up.rouse() {
@@ -110,7 +126,7 @@ impl Mailbox {
     }
 
     fn write(&self, change: impl FnOnce(&mut DirectBacklog)) {
-        change(&mut self.backlog.lock());
+        change(self.backlog.lock().rest());
         self.wake_up.mark_full();
         self.wake();
     }
@@ -128,7 +144,10 @@ impl Mailbox {
 
     /// Takes the direct backlog. Called by the connection.
     pub(crate) fn take(&self) -> Option<DirectBacklog> {
-        self.wake_up.take_full().then(|| std::mem::take(&mut *self.backlog.lock()))
+        self.wake_up.take_full().then(|| {
+            let Slot { completed, rest } = std::mem::take(&mut *self.backlog.lock());
+            DirectBacklog { completed, ..rest.map(|rest| *rest).unwrap_or_default() }
+        })
     }
 }
 
