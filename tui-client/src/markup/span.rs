@@ -29,7 +29,7 @@ pub enum SpanKind {
     Text,
     /// Inline code, unchanged.
     Code,
-    /// An address that [`Target::new`] accepts.
+    /// An address that [`Target::new`](super::Target::new) accepts.
     Link,
     /// A mention of the user.
     Mention,
