@@ -44,15 +44,15 @@ quick: format lint
         directory="$(dirname "$manifest")"
         nested=("${directory}"/*/Cargo.toml)
         others=(); for inner in "${nested[@]}"; do others+=(":!$(dirname "$inner")"); done
-        if [[ -n "$(git diff --name-only "$base" -- "$directory" "${others[@]}")" ]] \
-            || [[ -n "$(git ls-files --others --exclude-standard -- "$directory" "${others[@]}")" ]]; then
+        if [[ -n "$(git diff --name-only "$base" -- "$directory" ${others[@]+"${others[@]}"})" ]] \
+            || [[ -n "$(git ls-files --others --exclude-standard -- "$directory" ${others[@]+"${others[@]}"})" ]]; then
             packages+=(--package "$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)")
         fi
     done < <(git ls-files '*/Cargo.toml')
     if [[ ${#packages[@]} == 0 ]]; then echo 'no crate has changed: no tests to run'; exit; fi
     skip=(); # The tests of the Redis engine take about a minute.
     if git diff --quiet "$base" -- server/src/broker; then skip=(--skip broker::redis); fi
-    cargo test --quiet "${packages[@]}" --lib -- "${skip[@]}"
+    cargo test --quiet "${packages[@]}" --lib -- ${skip[@]+"${skip[@]}"}
 
 # Inject faults, kills and power cuts for a time, as in `just soak 2h`; stop at the first lost message
 soak duration="10m": c-compiler (other-programs "")
