@@ -1,4 +1,4 @@
-//! Configuration of the server: plain values, checked before they come here.
+//! Configuration of the server: plain values that are already checked.
 //!
 //! The command line and the environment are checked once, on their way into a [`Config`]. The server uses the values
 //! without checking them again.

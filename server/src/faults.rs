@@ -1,4 +1,4 @@
-//! Faults that break a guarantee on purpose, to show that the tests of the guarantee notice.
+//! Faults that break a guarantee on purpose, to show that the tests of the guarantee fail then.
 //!
 //! A fault is active only if the crate is built with the feature `faults`, as its tests do, and the environment names it
 //! in `REALTIME_FAULT`. Without the feature the program contains none of this.

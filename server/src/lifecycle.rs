@@ -1,8 +1,8 @@
 //! Worker threads: their start and end.
 //!
-//! Each worker is a thread with a single-threaded runtime. A connection stays on the thread that it was assigned to, and
-//! no task waits for another thread. A shutdown first stops accepting and closes connections with 1012; what is still
-//! open at the deadline ends with its worker.
+//! Each worker is a thread with a single-threaded runtime. A connection stays on the thread that it was assigned to,
+//! and no task waits for another thread. A shutdown first stops accepting and closes connections with 1012. A
+//! connection that is still open at the deadline ends with its worker.
 
 use std::io;
 use std::sync::mpsc;

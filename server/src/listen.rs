@@ -92,13 +92,13 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {address}: ")?;
         match cause.kind() {
             ErrorKind::AddrInUse => f.write_str(
-                "the port is taken by another program; stop it, or choose another port with --listen",
+                "another program uses the port; stop it, or choose another port with --listen",
             ),
             ErrorKind::PermissionDenied => {
-                f.write_str("this user may not use that port; choose one from 1024 up with --listen")
+                f.write_str("this user may not use the port; choose port 1024 or higher with --listen")
             }
             _ if is_no_such_address(cause) => {
-                f.write_str("this host has no such address; choose another with --listen")
+                f.write_str("this host does not have the address; choose another with --listen")
             }
             _ => write!(f, "{cause}"),
         }
@@ -137,7 +137,7 @@ mod tests {
     fn the_error_names_an_address_that_the_host_lacks() {
         // TEST-NET-1 (RFC 5737) is no host's.
         let fault = bind(&["192.0.2.1:8000".parse().expect("an address")]).expect_err("not ours").to_string();
-        assert!(fault.contains("no such address"), "{fault}");
+        assert!(fault.contains("does not have the address"), "{fault}");
     }
 
     #[test]

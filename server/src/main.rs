@@ -1,7 +1,7 @@
 //! Program: arguments → plan → logs → listeners → server → exit code.
 //!
-//! A fault in the arguments, the environment or a file is reported before a port is taken, in one line on standard error.
-//! Exit codes: 0 after a requested stop, 2 for a usage error, 1 for a failure of the system.
+//! An error in the arguments, the environment or a file is reported before a port is opened, in one line on standard
+//! error. Exit codes: 0 after a requested stop, 2 for a usage error, 1 for a failure of the system.
 
 mod cli;
 mod listen;
@@ -37,8 +37,8 @@ enum ProgramError {
     #[error("cannot start: {0}")]
     Start(io::Error),
     #[error(
-        "the store failed ({0}); acknowledged messages are stored, later ones are not. Look for disk faults in the system's log, \
-         and start again once they are repaired"
+        "the store failed ({0}); acknowledged messages are stored, later ones are not. Look for disk errors in the system's log, \
+         and restart the server after the repair"
     )]
     StoreFailed(String),
     #[error("cannot write to standard output: {0}")]
@@ -176,7 +176,7 @@ fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
     if store.is_fully_checked() {
         tracing::info!(%path, "opened the store; its file is sound");
     } else {
-        tracing::info!(%path, "opened the store; its file is so large that only a part was checked");
+        tracing::info!(%path, "opened the store; only a part of its large file was checked");
     }
 }
 
@@ -191,7 +191,7 @@ fn report_start(addresses: &[SocketAddr], origin: &Origin) {
         if !address.ip().is_loopback() {
             tracing::warn!(
                 %address,
-                "tokens and messages cross the network in plain text: put a proxy that speaks TLS before this address"
+                "tokens and messages cross the network in plain text: put a TLS proxy in front of this address"
             );
         }
     }

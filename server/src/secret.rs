@@ -12,7 +12,7 @@ pub struct Secret(Arc<[u8]>);
 
 /// Error of a secret that is too short; holds its length in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("has {0} bytes, and at least {SECRET_BYTES} are needed")]
+#[error("has {0} bytes, but needs at least {SECRET_BYTES}")]
 pub struct TooShort(pub usize);
 
 impl Secret {

@@ -1,7 +1,7 @@
 //! The runtime: the terminal and the network around the pure [`crate::app`].
 //!
-//! `start` makes the first attempt to connect before it takes the terminal: if the server is not there, or does not take
-//! the token, a line reports it and the terminal has not changed. `session` is the loop after that.
+//! `start` makes the first attempt to connect before it takes the terminal: if the server cannot be reached or refuses
+//! the token, a line reports it and the terminal is unchanged. `session` is the loop after that.
 
 mod background_query;
 mod browser;

@@ -1,7 +1,7 @@
 //! Sanitizer: remote text → text that is safe to show.
 //!
 //! Every remote string (a text, a name, an error) becomes a [`Line`] or a [`Block`] before the model stores it, and the
-//! screen takes nothing else. Only this module creates them.
+//! screen accepts nothing else. Only this module creates them.
 //!
 //! Invariants of the result:
 //! - It contains no control character except the newlines of a block. A complete escape sequence and a single control

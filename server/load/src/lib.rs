@@ -5,9 +5,9 @@
 //!                                 └ connection: upgrade, frames ── sender, observer: marks
 //! ```
 //!
-//! One thread drives raw sockets through a poll and reads no more of a delivery than its first bytes, so that the
-//! load costs far less than the server; it prints its own cost to prove it. Traffic is checked, not only timed: see
-//! the `check` column in `--help`.
+//! One thread drives raw sockets through a poll and reads only the first bytes of a delivery, so the load costs far
+//! less than the server. It prints its own cost as proof. Traffic is checked, not only timed: see the `check` column in
+//! `--help`.
 //!
 //! To add a scene: `scene.rs`. To add a dialect: `dialect.rs`. The arguments of this repository's server are in
 //! `server_command.rs`. The public modules serve the server's other benchmarks as well.

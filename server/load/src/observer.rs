@@ -1,4 +1,4 @@
-//! Observers: members that measure the latency of messages sent at another instance.
+//! Observers: members that measure the latency of messages sent through another instance.
 //!
 //! A sender's own copy does not measure it: a server may deliver that copy first.
 

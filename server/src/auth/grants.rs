@@ -2,10 +2,10 @@
 //!
 //! The claim `rooms` names the rooms that the bearer may use: without the claim every room, with an empty list none.
 //! `read_only` removes the right to post in the rooms that it names; it grants nothing. An admin may use and post in
-//! every room, whatever the lists hold. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
+//! every room, regardless of the lists. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
 //!
-//! A glob is matched against the whole name, character by character: `*` matches any run of characters, also an empty
-//! one, `?` exactly one, and every other character itself. There is no escape.
+//! A glob is matched against the whole name, character by character: `*` matches any run of characters, even an empty
+//! one, `?` matches exactly one, and every other character matches itself. There is no escape.
 
 use realtime_shared::{Claims, Role, RoomName};
 

@@ -1,7 +1,7 @@
 //! The [`Broker`] trait, and a module for each engine that implements it.
 //!
-//! A broker numbers submissions, stores them, and announces them in order to its [`Feed`]. Nothing reaches members on
-//! another way. A broker holds no connections. One test suite, [`contract`], runs against every engine.
+//! A broker numbers submissions, stores them, and announces them in order to its [`Feed`]. Nothing reaches members in
+//! any other way. A broker holds no connections. One test suite, [`contract`], runs against every engine.
 //!
 //! To add an engine: a module here that implements [`Broker`], and a line in the list of `contract.rs`.
 //!
@@ -10,7 +10,7 @@
 //! 2. The memory engine: `memory.rs`.
 //! 3. The file engine: `sqlite/mod.rs`, with a read in `sqlite/page.rs` and `store/reader.rs`.
 //! 4. The Redis engine: a method of the owner whose state it reads or changes (`redis/log/mod.rs`,
-//!    `redis/presence/mod.rs`), and its call in `redis/mod.rs`. Besides, where the method needs it:
+//!    `redis/presence/mod.rs`), and its call in `redis/mod.rs`. In addition, if the method needs it:
 //!    - a key: `redis/transport/keys.rs`, with a row in its table;
 //!    - an atomic change: a script (recipe in `redis/transport/scripts.rs`);
 //!    - an announcement: `redis/transport/wire.rs`, and its route in `redis/announcements.rs`;

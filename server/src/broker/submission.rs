@@ -1,4 +1,4 @@
-//! Entries on their way into a log, and the outcome: a receipt, or the reason why nothing was stored.
+//! Submissions: entries that are not stored yet, and their outcome: a receipt, or the reason why nothing was stored.
 //!
 //! An engine reads only the room, the sender and the `client_msg_id` of a submission. [`Submission::into_event`] is the
 //! only place that knows the kinds.

@@ -11,7 +11,7 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server backup /backups/rooms-$(date +%F).db
-            A copy of all rooms as of now, also while the server runs
+            A copy of all rooms at this moment; the server may run
 
 To restore: stop the server, put the copy into the data directory as store.db, remove store.db-wal and store.db-shm
 there, and start the server.";

@@ -26,7 +26,7 @@ impl DataArgs {
 /// Errors of the commands that work on the store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ToolError {
-    #[error("no home directory to look for rooms in; name a directory with --data-dir")]
+    #[error("there is no home directory with rooms; name a directory with --data-dir")]
     NoHome,
     #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
     Input(PathBuf, io::Error),

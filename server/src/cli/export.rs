@@ -12,13 +12,13 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server export --room lobby > lobby.ndjson
-            One room, one message a line, also while the server runs
+            One room, one message per line; the server may run
   realtime-server export --all | gzip > rooms.ndjson.gz
       All rooms, one after the other
   realtime-server export --room lobby | jq -r 'select(.type == \"message\") | \"\\(.from): \\(.text)\"'
             The messages as readable text
 
-For each room there is first a header line, which names its log, and then the messages as clients receive them, oldest
+Each room begins with a header line that identifies its log. Its messages follow, as clients receive them, oldest
 first. `realtime-server import` reads this format. To copy the whole store, `realtime-server backup` is faster.";
 
 #[derive(Debug, Args)]

@@ -13,12 +13,12 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server import lobby.ndjson
-            The rooms of an export. No server may be running on this data directory
+            The rooms of an export. No server may use this data directory meanwhile
   gunzip --stdout rooms.ndjson.gz | realtime-server import
 
-Rooms keep their epochs, seqs and ids, so that the positions of clients stay valid. A room is imported as a whole or not
-at all. A room that exists with the same messages is unchanged, so that an import can be repeated. A room with other
-messages ends the import, and so does the first line that is not as an export writes it.";
+Rooms keep their epochs, seqs and ids, so the positions of clients stay valid. A room is imported completely or not
+at all. A room that exists with the same messages stays unchanged, so an import can be repeated. The import ends at
+a room that exists with other messages, and at the first line that is not in the format of an export.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -41,11 +41,11 @@ Examples:
   realtime-server serve
       Rooms for this host, at ws://127.0.0.1:8000/api/v1/ws
   realtime-server token --user alice
-      A token for alice, to be given to a client
+      A token for alice, for use in a client
   realtime-tui --token \"$(realtime-server token --user alice)\" --room chat-general
       Alice, in the terminal
   realtime-server backup /backups/rooms.db
-      A copy of all rooms, while the server runs
+      A copy of all rooms; the server may run
 
 `realtime-server COMMAND --help` describes each command in full.";
 
@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     /// Add rooms from lines of JSON
     Import(ImportArgs),
-    /// Copy all rooms to a file, while the server runs
+    /// Copy all rooms to a file; the server may run
     Backup(BackupArgs),
     /// Print a completion script for a shell
     #[command(after_help = completions_examples("realtime-server"))]

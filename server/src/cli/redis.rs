@@ -28,8 +28,8 @@ pub(super) struct RedisArgs {
     #[arg(long, env = "REALTIME_REDIS_USER", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     redis_user: Option<String>,
 
-    /// File with the password of the Redis user; a trailing newline is ignored. The password itself can be given in the
-    /// environment instead, in REALTIME_REDIS_PASSWORD
+    /// File with the password of the Redis user; a trailing newline is ignored. Alternatively, the variable
+    /// REALTIME_REDIS_PASSWORD holds the password itself
     #[arg(long, env = "REALTIME_REDIS_PASSWORD_FILE", value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 
@@ -42,16 +42,16 @@ pub(super) struct RedisArgs {
     #[arg(long, env = "REALTIME_REDIS_PREFIX", value_name = "TEXT", default_value = "realtime", value_parser = prefix)]
     redis_prefix: String,
 
-    /// Durability that is expected of Redis: always (on the disk before it answers), everysec (within a second) or no. A
-    /// warning says what can be lost if Redis is less durable
-    #[arg(long, env = "REALTIME_REDIS_AOF", value_name = "HOW", default_value = "always", value_parser = aof)]
+    /// Durability that is expected of Redis: always (on the disk before it answers), everysec (within a second) or no.
+    /// If Redis is less durable, a warning explains the possible loss
+    #[arg(long, env = "REALTIME_REDIS_AOF", value_name = "LEVEL", default_value = "always", value_parser = aof)]
     redis_aof: Aof,
 
     /// Time to wait for Redis at the start [default: none]
     #[arg(long, env = "REALTIME_WAIT_FOR_REDIS", value_name = "DURATION", value_parser = positive_duration)]
     wait_for_redis: Option<Duration>,
 
-    /// Channel on which other programs publish JSON: with a `room` it becomes a message there, without one a notice to
+    /// Channel on which other programs publish JSON: with a `room` it becomes a message there, otherwise a notice to
     /// everyone. Empty: none
     #[arg(long, env = "REALTIME_RELAY_CHANNEL", value_name = "NAME", default_value = "ws:broadcast")]
     relay_channel: String,
@@ -68,11 +68,11 @@ pub(crate) enum RedisFault {
     TwoPasswords(PathBuf),
     #[error("the password for Redis is not UTF-8")]
     NotText,
-    #[error("{0} needs a Redis: give --redis-url")]
+    #[error("{0} needs Redis: give --redis-url")]
     WithoutUrl(&'static str),
-    #[error("a user of Redis needs a password: give --redis-password-file or {PASSWORD_VARIABLE}")]
+    #[error("a Redis user needs a password: give --redis-password-file or {PASSWORD_VARIABLE}")]
     UserWithoutPassword,
-    #[error("rooms are either in memory or in Redis: give one of --memory and --redis-url")]
+    #[error("rooms are either in memory or in Redis: give --memory or --redis-url, not both")]
     Memory,
 }
 
@@ -145,7 +145,7 @@ fn prefix(text: &str) -> Result<String, String> {
         || text.contains(['{', '}'])
         || text.chars().any(|c| c.is_control() || c.is_whitespace())
     {
-        return Err("it needs at least one character, and must not contain braces or spaces".to_owned());
+        return Err("it must have at least one character, and no braces or spaces".to_owned());
     }
     Ok(text.to_owned())
 }

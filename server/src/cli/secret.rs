@@ -1,8 +1,8 @@
 //! Secret of the server: from the environment, a file that the operator names, or the server's own file, which the
 //! first run creates.
 //!
-//! The own file is complete from the moment that it has its name, and is never replaced: of several programs that start
-//! at the same time one creates it, and all read the same secret.
+//! The server's own file is complete as soon as it has its name, and is never replaced. If several programs start at
+//! the same time, one creates it, and all read the same secret.
 
 #![expect(clippy::doc_markdown, reason = "--help shows the doc comment of a flag as it is")]
 
@@ -29,9 +29,9 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tokens")]
 pub(super) struct SecretArgs {
-    /// File with the secret that signs tokens (HS256), at least 32 bytes; a trailing newline is ignored. The secret itself
-    /// can be given in the environment instead, in REALTIME_JWT_SECRET. Without either, the first run creates one in the
-    /// data directory
+    /// File with the secret that signs tokens (HS256), at least 32 bytes; a trailing newline is ignored. Alternatively,
+    /// the variable REALTIME_JWT_SECRET holds the secret itself. Without either, the first run creates one in the data
+    /// directory
     #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
     pub(super) jwt_secret_file: Option<PathBuf>,
 
@@ -85,22 +85,22 @@ pub(crate) enum Origin {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error(
-        "the secret in {SECRET_VARIABLE} {0}; make one with `openssl rand -hex 32`, or unset it to have one created"
+        "the secret in {SECRET_VARIABLE} {0}; create one with `openssl rand -hex 32`, or unset the variable to use the server's own secret"
     )]
     Variable(TooShort),
-    #[error("the secret in {path} {fault}; make one with `openssl rand -hex 32`", path = .0.display(), fault = .1)]
+    #[error("the secret in {path} {fault}; create one with `openssl rand -hex 32`", path = .0.display(), fault = .1)]
     File(PathBuf, TooShort),
     #[error("{SECRET_VARIABLE} and {path} have different secrets; give one of them", path = .0.display())]
     Different(PathBuf),
     #[error("cannot read the secret from {path}: {fault}", path = .0.display(), fault = .1)]
     Unreadable(PathBuf, io::Error),
     #[error(
-        "{path} can be read by others, so its secret may be known; run `chmod 600 {path}`, or delete it to have a new \
-         one created (tokens signed with the old one become invalid)",
+        "other users can read {path}, so they may know the secret; run `chmod 600 {path}`, or delete the file \
+         to get a new secret (tokens signed with the old one become invalid)",
         path = .0.display()
     )]
     Exposed(PathBuf),
-    #[error("{path} has no valid secret (it {fault}); delete it to have a new one created", path = .0.display(), fault = .1)]
+    #[error("{path} has no valid secret (it {fault}); delete the file to get a new one", path = .0.display(), fault = .1)]
     Invalid(PathBuf, TooShort),
     #[error(
         "cannot store a secret in {path}: {fault}; name another directory with --data-dir, or give the secret in \
@@ -108,7 +108,7 @@ pub(crate) enum SecretError {
         path = .0.display(), fault = .1
     )]
     Unwritable(PathBuf, io::Error),
-    #[error("no home directory to store a secret in; name a directory with --data-dir")]
+    #[error("there is no home directory for the secret; name a directory with --data-dir")]
     NoHome,
 }
 

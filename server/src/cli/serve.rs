@@ -20,15 +20,15 @@ use crate::logging::Format;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server serve
-            On this host alone, with a secret that the first run creates
+            On this host only, with a secret that the first run creates
   realtime-server serve --data-dir /var/lib/realtime --retain 90d
             With rooms and secret in a given directory, and no message older than 90 days
   realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000'
-            For a network; put a proxy that speaks TLS before it
+            For a network; put a TLS proxy in front of it
   REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
-            With the secret of the program that mints the tokens, and logs for a machine
+            With the secret of the program that issues the tokens, and machine-readable logs
 
-Every flag can be given as a variable, shown as [env: …]; the flag has precedence.
+Every flag can also be set in the variable shown as [env: …]; the flag has precedence.
 Durations: 500ms, 30s, 5m, 12h, 7d, 1h30m. Sizes: bytes, or KiB, MiB, GiB.";
 
 const KIB: usize = 1024;
@@ -36,8 +36,8 @@ const KIB: usize = 1024;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on (repeatable; in the variable with commas between). Port 0: any free one.
-    /// [default: 127.0.0.1:8000 and, where the host has IPv6, [::1]:8000]
+    /// Address and port to listen on (repeatable; in the variable separated by commas). Port 0: any free one. [default:
+    /// 127.0.0.1:8000 and, where the host has IPv6, [::1]:8000]
     #[arg(
         long,
         env = "REALTIME_LISTEN",
@@ -47,8 +47,8 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<ListenAddress>,
 
-    /// Origin of web pages that may connect, such as https://chat.example.org (repeatable; in the variable separated by
-    /// commas) [default: all]
+    /// Origin of web pages that may connect, for example https://chat.example.org (repeatable; in the variable
+    /// separated by commas) [default: all]
     #[arg(long, env = "REALTIME_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin,
           help_heading = "Listening")]
     allow_origin: Vec<String>,
@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     #[arg(
         long,
         env = "REALTIME_ON_EXPIRY",
-        value_name = "WHAT",
+        value_name = "ACTION",
         default_value = "close",
         help_heading = "Tokens"
     )]
@@ -110,11 +110,11 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Limit on open connections; lower if the system's limit of open files is [default: 100000]
+    /// Limit on open connections; the system's limit of open files may lower it [default: 100000]
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
     max_connections: Option<usize>,
 
-    /// Limit on connections from one address; behind a proxy all come from its address. 0: no limit
+    /// Limit on connections from one address; behind a proxy, all come from the proxy's address. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value = "1024")]
     max_connections_per_address: usize,
 
@@ -127,11 +127,11 @@ struct LimitArgs {
           value_parser = at_least_one)]
     max_rooms_per_connection: usize,
 
-    /// Limit on messages a second from a connection, as a long-term rate. 0: no limit
+    /// Limit on the sustained messages per second from a connection. 0: no limit
     #[arg(long, env = "REALTIME_MAX_MESSAGES_PER_SECOND", value_name = "NUMBER", default_value = "50")]
     max_messages_per_second: u32,
 
-    /// Messages that a connection may send at once after a pause [default: twice the messages a second]
+    /// Messages that a connection may send at once after a pause [default: twice the messages per second]
     #[arg(long, env = "REALTIME_MESSAGE_BURST", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     message_burst: Option<u32>,
 }
@@ -143,15 +143,15 @@ struct TimingArgs {
     #[arg(long, env = "REALTIME_HEADER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     header_timeout: Duration,
 
-    /// Time without a frame from a client after which it is sent a ping
+    /// Time without a frame from a client after which the server pings it
     #[arg(long, env = "REALTIME_PING_INTERVAL", value_name = "DURATION", default_value = "25s", value_parser = positive_duration)]
     ping_interval: Duration,
 
-    /// Time that a client has to answer a ping before it is closed (4006)
+    /// Time limit for a client to answer a ping; then its connection is closed (4006)
     #[arg(long, env = "REALTIME_PING_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     ping_timeout: Duration,
 
-    /// Time that a client may accept none of its pending frames before it is closed (4008)
+    /// Time limit for a client to read some of its pending frames; then its connection is closed (4008)
     #[arg(long, env = "REALTIME_SLOW_READER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     slow_reader_timeout: Duration,
 
@@ -159,11 +159,11 @@ struct TimingArgs {
     #[arg(long, env = "REALTIME_UNFINISHED_FRAME_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     unfinished_frame_timeout: Duration,
 
-    /// Leave grace: time that a user has to come back after a lost connection before others see it leave. May be 0
+    /// Leave grace: time for a user to return after a lost connection before others see it leave. May be 0
     #[arg(long, env = "REALTIME_LEAVE_GRACE", value_name = "DURATION", default_value = "5s", value_parser = duration)]
     leave_grace: Duration,
 
-    /// Time that open connections have to close when the server stops
+    /// Time limit for open connections to close when the server stops
     #[arg(long, env = "REALTIME_SHUTDOWN_DEADLINE", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     shutdown_deadline: Duration,
 }
@@ -171,7 +171,7 @@ struct TimingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Rooms")]
 struct RoomArgs {
-    /// Store rooms in memory: they end with the server. Otherwise they are in the data directory
+    /// Keep rooms in memory: they end with the server. Otherwise the data directory stores them
     #[arg(long, env = "REALTIME_MEMORY", value_parser = BoolishValueParser::new())]
     memory: bool,
 
@@ -183,7 +183,7 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN_MESSAGES", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     retain_messages: Option<u64>,
 
-    /// With --memory: limit on the memory for the messages of all rooms; above it the oldest are dropped first
+    /// With --memory: limit on the memory for the messages of all rooms; above it, the oldest are dropped first
     #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     history_bytes: usize,
 
@@ -191,7 +191,7 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_REPLAY_LIMIT", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
     replay_limit: usize,
 
-    /// Memory of a room's ring, from which members are served; a member that falls further behind is closed (4008)
+    /// Memory for the ring of one room: its newest entries. A client that falls further behind is closed (4008)
     #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "4MiB", value_parser = size::<{ 64 * KIB }>)]
     ring_bytes_per_room: usize,
 
@@ -214,7 +214,7 @@ enum OnExpiryArg {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Err(_) | Ok(0) => Err("it must be a number, at least 1".to_owned()),
+        Err(_) | Ok(0) => Err("it must be a number of at least 1".to_owned()),
         Ok(number) => Ok(number),
     }
 }

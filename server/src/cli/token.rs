@@ -18,11 +18,11 @@ Examples:
   realtime-server token --user alice
             For every room, valid for twelve hours
   realtime-server token --user bob --room 'chat-*' --room lobby --read-only chat-news --ttl 7d
-            For rooms that begin with `chat-`, and `lobby`; in `chat-news` bob can only read
+            For `lobby` and the rooms that begin with `chat-`; in `chat-news` bob can only read
   realtime-server token --user ops --role admin
             For every room, with the right to send notices to everyone
 
-In a glob `*` matches any run of characters and `?` exactly one. The secret is that of the server:
+In a glob, `*` matches any run of characters and `?` matches one. The secret must be that of the server:
 give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
 
 #[derive(Debug, Args)]
@@ -36,11 +36,11 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "ROLE", default_value = "user")]
     role: RoleArg,
 
-    /// Room that the bearer may use (repeatable) [default: every room]
+    /// Rooms that the bearer may use (repeatable) [default: every room]
     #[arg(long = "room", value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     rooms: Vec<String>,
 
-    /// Room that the bearer may read but not post in (repeatable); --room, if given, must allow it as well
+    /// Rooms that the bearer may read but not post in (repeatable); --room, if given, must allow them too
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     read_only: Vec<String>,
 

@@ -16,7 +16,7 @@ pub(crate) enum UsageError {
         "--log (or REALTIME_LOG) is not a filter: {0}; write a level such as `info`, or `info,hyper=debug`"
     )]
     Filter(String),
-    #[error("no home directory to store rooms in; name a directory with --data-dir, or add --memory")]
+    #[error("there is no home directory for rooms; name a directory with --data-dir, or add --memory")]
     NoHome,
     #[error("the server would refuse this token: {0}")]
     Token(realtime_server::auth::TokenError),

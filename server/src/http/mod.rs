@@ -69,7 +69,7 @@ async fn readiness(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) 
     } else if site.hub.registry.is_ready() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer, or takes nothing\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer or accepts no writes\n")
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) enum Refusal {
     NotAWebSocket,
     #[error("two different tokens: send one")]
     TwoTokens,
-    #[error("a token as a subprotocol (bearer.…) needs realtime.v1 beside it")]
+    #[error("a token as a subprotocol (bearer.…) needs the subprotocol realtime.v1 too")]
     BearerAlone,
     #[error("connections from this origin are not allowed")]
     Origin,

@@ -1,7 +1,8 @@
 //! Upgrade of a request to a WebSocket connection.
 //!
-//! A bad token is answered after the upgrade, with a close code, since a browser cannot read an HTTP status. Every other
-//! refusal is an HTTP response before the upgrade, so that a client in a retry loop does not count as connected.
+//! An invalid token is answered after the upgrade, with a close code, because a browser cannot read an HTTP status.
+//! Every other refusal is an HTTP response before the upgrade, so that a client in a retry loop does not count as
+//! connected.
 
 use std::future::poll_fn;
 use std::sync::Arc;

@@ -37,7 +37,7 @@ impl fmt::Display for DurabilityWarning {
                  acknowledged ones too; set appendonly yes and appendfsync always, or request less with --redis-aof no",
             ),
             Self::SyncedBySystem => f.write_str(
-                "Redis lets the operating system decide when to sync its append-only file (appendfsync no): if its machine \
+                "the operating system decides when Redis syncs its append-only file (appendfsync no): if its machine \
                  fails, the messages of about half a minute are lost, acknowledged ones too; set appendfsync always, or \
                  request less with --redis-aof no",
             ),

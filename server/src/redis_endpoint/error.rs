@@ -3,17 +3,17 @@
 /// An invalid option for Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidOption {
-    #[error("the URL of a Redis begins with redis:// or, for TLS, rediss://")]
+    #[error("the URL of Redis must begin with redis:// or, for TLS, rediss://")]
     Scheme,
     #[error(
-        "the URL of a Redis is redis://host:port, with an optional user:password@ before the host and an optional \
+        "the URL of Redis is redis://host:port, with an optional user:password@ before the host and an optional \
          /number after the port; give a password with other characters than letters and digits in \
          REALTIME_REDIS_PASSWORD"
     )]
     Url,
     #[error("certificates are for TLS: begin the URL with rediss://")]
     CaWithoutTls,
-    #[error("the file of --redis-ca has no certificate: it has to be PEM")]
+    #[error("the file of --redis-ca has no certificate in PEM")]
     NoCertificate,
     #[error("expected always, everysec or no")]
     Aof,
@@ -35,7 +35,7 @@ pub enum RedisOpenError {
     /// Redis accepts connections and closes them.
     #[error(
         "the program at {0} closes connections: if it speaks TLS, begin the URL with rediss://; if it is in protected \
-         mode, set a password; if it has as many clients as its maxclients, raise that"
+         mode, set a password; if it has reached its maxclients, raise that"
     )]
     Closes(String),
     #[error("Redis at {0} is still reading its data; wait for it with --wait-for-redis 5m")]
@@ -61,7 +61,7 @@ pub enum RedisOpenError {
     NotAllowed(String, String),
     #[error("Redis at {0} is version {1}; version 7.0 or newer is required")]
     TooOld(String, String),
-    #[error("Redis at {0} is a replica and takes no writes; give the address of its master")]
+    #[error("Redis at {0} is a replica and accepts no writes; give the address of its master")]
     Replica(String),
 }
 

@@ -1,7 +1,7 @@
 //! Rooms: a ring of encoded frames each, and the members that are woken when it grows.
 //!
 //! A connection in a room has a [`Seat`] among the members and a [`Cursor`] into the ring. It has no queue: a wake-up
-//! only says that the ring has grown, and the connection copies the frames when it is ready to write.
+//! only signals that the ring has grown, and the connection copies the frames when it is ready to write.
 //!
 //! - [`Registry`] holds the rooms that are open on this instance, and connects them to the broker. It implements
 //!   [`Feed`](crate::broker::Feed): every frame that members receive enters a ring through the feed.

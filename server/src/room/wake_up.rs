@@ -1,9 +1,9 @@
-//! The wake-up protocol of a connection: what is published for it while it rests is read in its next turn.
+//! The wake-up protocol of a connection: its next turn reads everything that was published while it rested.
 //!
-//! A sender publishes first and swaps `awake` then. The connection registers its waker, swaps `awake`, and reads then. All
-//! changes of the flags are swaps, so the later of the two sees the writes before the earlier one: either the connection
-//! reads what was published, or the sender sees a connection at rest and wakes it. (Loads could pass a plain store
-//! that precedes them.)
+//! A sender publishes, then swaps `awake`. The connection registers its waker, swaps `awake`, then reads. All changes
+//! of the flags are swaps, so the later of the two sees the writes before the earlier one: either the connection reads
+//! what was published, or the sender sees a connection at rest and wakes it. (Loads could pass a plain store that
+//! precedes them.)
 //!
 //! The types of the flags and the waker are parameters, so that the tests run this code under loom.
 

@@ -296,7 +296,7 @@ impl Session {
     fn refresh(&mut self, token: &str, reference: Option<Ref>, now: Timestamp) -> Result<Action, Error> {
         let identity = self.verifier.verify(token, now).map_err(|error| {
             tracing::info!(user = %self.identity.user, %error, "a refresh was refused");
-            Error::new(ErrorCode::Forbidden, "that token is not good; the old one stays")
+            Error::new(ErrorCode::Forbidden, "the new token is invalid; the old one stays in force")
         })?;
         if identity.user != self.identity.user {
             return Err(Error::new(ErrorCode::Forbidden, "that token is another user's; the old one stays"));

@@ -1,9 +1,9 @@
 //! Frame reader: bytes of a client to messages.
 //!
 //! tungstenite applies the rules of the RFC (masks, fragments, UTF-8, control frames). It gets whole frames only, so
-//! that it never reserves memory for a frame that has not arrived. The arrived part of a frame is known here, and the
-//! owner can limit the time for the rest. Between messages a connection holds no parser: one is created, or taken from
-//! the thread's spare, when bytes arrive.
+//! that it never reserves memory for a frame that has not arrived. The reader knows if a part of a frame has arrived,
+//! so its owner can limit the time for the rest. Between messages a connection holds no parser: one is created, or
+//! taken from the thread's spare, when bytes arrive.
 
 use std::cell::Cell;
 use std::io::{self, Cursor};

@@ -39,7 +39,7 @@ pub enum StoreOpenError {
     Foreign { path: PathBuf, fault: &'static str },
     #[error(
         "{path} is damaged ({fault}); nothing was changed. Put a backup in its place and remove {path}-wal and \
-         {path}-shm, or move all three away to start empty; `realtime-server export` exports what is still readable",
+         {path}-shm, or move all three away to start empty; `realtime-server export` prints what is still readable",
         path = .path.display()
     )]
     Damaged {

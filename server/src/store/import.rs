@@ -1,4 +1,4 @@
-//! Import of rooms from lines of JSON, as an export wrote them: each room as a whole or not at all.
+//! Import of rooms from lines of JSON, as an export wrote them: each room completely or not at all.
 
 #[cfg(test)]
 mod tests;

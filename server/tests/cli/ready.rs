@@ -20,7 +20,7 @@ fn a_server_is_ready_while_its_redis_answers() {
     served.wait_for("Redis does not answer");
     let away = get(served.address(), "/readyz");
     assert!(
-        away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer, or takes nothing\n"),
+        away.starts_with("HTTP/1.1 503") && away.ends_with("Redis does not answer or accepts no writes\n"),
         "{away}"
     );
     assert!(get(served.address(), "/healthz").starts_with("HTTP/1.1 200"), "the server is healthy");
@@ -48,7 +48,7 @@ fn a_server_is_not_ready_while_its_redis_refuses_writes() {
             assert_eq!(&answer, b"+OK\r\n", "{words}");
         };
         execute(refuse);
-        served.wait_for("Redis does not answer, or takes nothing");
+        served.wait_for("Redis does not answer or accepts no writes");
         assert!(get(served.address(), "/readyz").starts_with("HTTP/1.1 503"));
         execute(accept);
         served.wait_for("Redis answers");

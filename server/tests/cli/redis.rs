@@ -130,9 +130,9 @@ fn an_instance_that_registers_late_logs_no_ended_lease() {
     let (home, redis) = (Home::new(), Redis::start());
     set_memory(&redis, "1");
     let mut served = home.serve(&["--redis-url", &redis.url()]);
-    served.wait_until_logged("Redis does not take this instance yet");
+    served.wait_until_logged("this instance is not registered in Redis yet");
     set_memory(&redis, "0");
-    served.wait_until_logged("Redis takes this instance");
+    served.wait_until_logged("this instance is registered in Redis");
     let log = served.stopped();
     assert!(!log.contains("evicted"), "{log}");
 }

@@ -1,9 +1,9 @@
 //! Outbox: the client's messages that are not yet stored or refused.
 //!
-//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer.
-//! With two in flight, a refused first and an accepted second one would change places for good. Pacing cannot prevent
-//! that, because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to [`IN_FLIGHT`]
-//! messages are in flight, and the oldest message goes first.
+//! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
+//! two in flight, a refused first message and an accepted second one would permanently change places. Pacing cannot
+//! prevent that, because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to
+//! [`IN_FLIGHT`] messages are in flight, and the oldest message goes first.
 //!
 //! Invariants:
 //! - A message is in exactly one lane until it is reported once as stored, refused or taken back.

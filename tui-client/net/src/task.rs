@@ -1,7 +1,7 @@
 //! The client's only task: it owns the socket, the clock and the channels of the [`Session`].
 //!
-//! Backpressure: while the program does not receive its [`super::Events`], the task neither reads the socket nor
-//! ticks the session. So queues stay small, and the client does not take a server for dead that it did not read. The
+//! Backpressure: while the program does not receive its [`super::Events`], the task neither reads the socket nor ticks
+//! the session. So queues stay small, and the client does not mistake a server that it did not read for a dead one. The
 //! server closes a connection that is not read for long (4006, 4008). The next connection starts at the reached
 //! positions.
 

@@ -29,17 +29,16 @@ pub struct Args {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Room to join; repeat the option for more. The first one is shown.
+    /// Room to join; repeat the option for more rooms. The first one is shown.
     #[arg(long = "room", value_name = "ROOM")]
     pub rooms: Vec<String>,
 
-    /// Keep no files. Otherwise read positions are kept in `$XDG_STATE_HOME/realtime`, by default below
+    /// Store no files. Otherwise read positions are stored in `$XDG_STATE_HOME/realtime`, by default below
     /// `~/.local/state`.
     #[arg(long)]
     pub no_state: bool,
 
-    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects; Alt-M switches while the program
-    /// runs.
+    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects. Alt-M switches between both.
     #[arg(long)]
     pub no_mouse: bool,
 
@@ -75,7 +74,7 @@ pub struct ConfigAction {
     #[arg(long)]
     pub print_config: bool,
 
-    /// Print the faults of the configuration, and exit: with 0 if there are none, otherwise with 2.
+    /// Print the faults of the configuration, and exit with 2, or with 0 if there are none.
     #[arg(long, conflicts_with = "print_config")]
     pub check_config: bool,
 }
@@ -115,7 +114,7 @@ Examples:
 While it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
 /theme shows the themes; NO_COLOR turns colours off.
 
-Exit codes: 0 you quit · 1 failed while it ran · 2 wrong arguments, or not a terminal
+Exit codes: 0 you quit · 1 failed while running · 2 wrong arguments, or not a terminal
   3 the server refused the token · 4 the server cannot be reached
   5 send: not all messages are stored · 128+n ended by signal n";
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 /// Flags for the server, the token and the configuration file. All modes of the program share them.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Connection {
-    /// Your token. Every user of this machine can see it in the list of processes; prefer --token-file. Without either,
-    /// `REALTIME_TOKEN` is used.
+    /// Your token. Every user of this machine can see it in the list of processes; prefer --token-file. Without either
+    /// option, `REALTIME_TOKEN` is used.
     #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     pub token: Option<String>,
 
@@ -19,7 +19,7 @@ pub struct Connection {
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 
-    /// Configuration file. Default: `$XDG_CONFIG_HOME/realtime/config.toml`, by default below `~/.config`, if it
+    /// Configuration file. Default: `$XDG_CONFIG_HOME/realtime/config.toml`, or `~/.config/realtime/config.toml`, if it
     /// exists.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,

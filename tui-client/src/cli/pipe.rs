@@ -28,8 +28,8 @@ pub struct TailArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1_000))]
     pub last: u32,
 
-    /// Continue after this message, a line of `tail --json`: later messages are printed, as far as the server replays
-    /// them. An empty text means the beginning of the room.
+    /// Continue after this message, a line of `tail --json`, with the messages that the server replays. An empty text
+    /// means the beginning of the room.
     #[arg(long, value_name = "LINE", conflicts_with = "last")]
     pub since: Option<String>,
 }
@@ -41,7 +41,7 @@ pub struct SendArgs {
     #[command(flatten)]
     pub target: RoomArgs,
 
-    /// Fail after this many seconds without an ack while messages wait for one.
+    /// Fail if messages wait this many seconds without any ack.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
 
@@ -59,7 +59,7 @@ Examples:
   realtime-tui tail --room dev --json >> dev.ndjson
   realtime-tui tail --room dev --json --since \"$(tail -n 1 dev.ndjson)\" >> dev.ndjson
 
-It exits with 0 when its output is closed. The other exit codes are those of
+It exits with 0 when the reader closes its output. The other exit codes are those of
 `realtime-tui --help`.";
 
 const SEND: &str = "\

@@ -24,7 +24,7 @@ pub enum ConfigError {
     #[error("cannot read the token file {}: {}", .0.display(), .1)]
     TokenFile(PathBuf, io::Error),
     /// Other users can read the token.
-    #[error("others may read the token file {path}: run `chmod 600 {path}`", path = .0.display())]
+    #[error("other users can read the token file {path}: run `chmod 600 {path}`", path = .0.display())]
     OpenTokenFile(PathBuf),
     /// The program of `token_command` printed no token.
     #[error("token_command prints no token: {0}")]

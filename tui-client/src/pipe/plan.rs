@@ -51,7 +51,7 @@ pub enum PlanError {
     /// `--since` is a message of another room.
     #[error("--since is a message of room `{0}`: set --room to it, or give a line of this room")]
     SinceElsewhere(RoomName),
-    #[error("nothing to send: the text is empty; without one, lines of standard input are sent")]
+    #[error("nothing to send: the text is empty. Without a text, `send` sends the lines of standard input")]
     NoText,
 }
 

@@ -1,7 +1,7 @@
 //! Standard output and standard error, written on a separate thread. Another thread detects a closed output.
 //!
 //! Both outputs share one queue, so that a note keeps its place among the lines. Output is flushed when the queue is
-//! empty. A blocked pipe blocks this thread alone: [`PRINTS`] more wait here, and then the network's backpressure acts.
+//! empty. A blocked pipe blocks only this thread: [`PRINTS`] more wait here, and then the network's backpressure acts.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write};

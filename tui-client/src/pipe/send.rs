@@ -1,7 +1,7 @@
 //! `send`: posts the lines of standard input, or one text, to a room.
 //!
 //! The next line is read only while few lines wait for an answer. The clock of `--timeout` runs while a line waits, and
-//! restarts with each answer. The room is not joined, so members see nobody come or go.
+//! restarts with each answer. It does not join the room, so members see no join and no leave.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,7 +1,7 @@
 //! Edits the draft in `$VISUAL` or `$EDITOR`, which owns the terminal while it runs.
 //!
-//! The draft is in a private file in a temporary directory. If the text cannot be taken over, the file is kept and the
-//! user is told its path.
+//! The draft is in a private file in a temporary directory. If the text cannot become the draft, the file is kept and
+//! the error names its path.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -64,7 +64,7 @@ impl Editing {
         match ended {
             Ok(status) if status.success() => {}
             Ok(status) if status.code() == Some(NOT_FOUND) => {
-                return Err(format!("no program `{program}`: set EDITOR to an installed one"));
+                return Err(format!("there is no program `{program}`: set EDITOR to an installed one"));
             }
             Ok(status) => return Err(format!("`{program}` failed ({status}): the draft is unchanged")),
             Err(error) => return Err(format!("`{program}` failed: {error}")),

@@ -162,7 +162,7 @@ mod tests {
             Timestamp::from_millis(1),
         );
         let warning = mark_saver.work().await;
-        assert!(warning.contains("unread positions are not kept"), "{warning}");
+        assert!(warning.contains("read positions are not stored"), "{warning}");
         fs::remove_file(&directory).expect("removed");
         mark_saver.finish().await;
         assert_eq!(MarkSaver::open(Some(location(&directory))).positions.get(&room()), Some(&position));

@@ -1,7 +1,7 @@
 //! Main loop: wait → update → run effects → draw.
 //!
 //! Typed keys are drawn at once, everything else at most every 16 ms. The only timers are the model's and the next
-//! frame's. A frame is one write in a synchronized update. Input is read only while the network takes commands, so no
+//! frame's. A frame is one write in a synchronized update. Input is read only while the network accepts commands, so no
 //! key is dropped; the terminal buffers it meanwhile.
 
 use std::collections::VecDeque;

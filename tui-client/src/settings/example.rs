@@ -10,14 +10,14 @@ Configuration of realtime-tui. The command line and the environment override it.
 $XDG_CONFIG_HOME/realtime/config.toml (by default ~/.config/realtime/config.toml), or from the file that
 --config names.
 
-Remove the # from a line without a space after it to set that key. The values are the defaults or examples.
-A fault drops only its own key and is reported at the start; `realtime-tui --check-config` reports it too.";
+To set a key, remove the # in front of it. The values are the defaults or examples.
+A fault disables only its own key, and is reported at the start; `realtime-tui --check-config` reports it too.";
 
 const ABOUT_ACTIONS: &str = "\
-Keys of actions. An action has the keys of its list instead of its default keys, and a listed key is taken
-from all other actions; [] removes all keys. A key is F1 to F12, Enter, Esc, Tab, Space, Backspace, Delete,
+Keys of actions. A list replaces the default keys of its action, and takes its keys from all other actions;
+[] removes all keys. A key is F1 to F12, Enter, Esc, Tab, Space, Backspace, Delete,
 Insert, Up, Down, Left, Right, Home, End, PgUp, PgDn or a character, with Ctrl-, Alt- or Shift- before it;
-case is ignored. The first key is shown in the help.";
+case is ignored. The help shows the first key.";
 
 /// The text of the example.
 #[must_use]

@@ -122,7 +122,7 @@ const TOP: &[ConfigKey] = &[
 const NOTIFY: &[ConfigKey] = &[
     ConfigKey {
         name: "bell",
-        about: "Ring the terminal's bell.",
+        about: "Ring the bell of the terminal.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.notify.bell = is_on),
     },
@@ -140,7 +140,7 @@ const NOTIFY: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "on",
-        about: "Messages that ring the bell and notify: mentions (messages that name you), all, nothing.",
+        about: "Messages that notify you: mentions (messages that name you), all, nothing.",
         shown: Shown::Default(r#""mentions""#),
         set: |settings, value| choice(value).map(|choice| settings.notify.on = choice),
     },
@@ -192,7 +192,7 @@ fn token_command(value: &Value<'_>) -> Checked<TokenCommand> {
         Written::Words(words) => words,
     };
     if words.first().is_none_or(String::is_empty) {
-        return wrong(value, "it names no program");
+        return wrong(value, "it contains no program");
     }
     let program = words.remove(0);
     Ok(TokenCommand { program, arguments: words })

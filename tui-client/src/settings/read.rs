@@ -136,7 +136,7 @@ impl ConfigReader {
         match key.parse::<Chord>() {
             Ok(chord) => match *self.given.entry(chord).or_insert(action) {
                 owner if owner == action => Ok(key),
-                owner => wrong(value, format!("{chord} is given to `{owner}` already")),
+                owner => wrong(value, format!("{chord} is already a key of `{owner}`")),
             },
             Err(what) => wrong(value, what),
         }
@@ -217,8 +217,8 @@ fn in_order<'a, 'text>(table: &'a DeTable<'text>) -> Vec<(&'a Name<'text>, &'a V
 fn unknown_key(table: &ConfigTable, name: &str) -> String {
     let unknown = format!("no key is called `{}`", table.path(name));
     match TABLES.iter().find(|other| other.key(name).is_some()) {
-        Some(other) if other.name.is_empty() => format!("{unknown}; `{name}` stands above the first [table]"),
-        Some(other) => format!("{unknown}; `{name}` stands in [{}]", other.name),
+        Some(other) if other.name.is_empty() => format!("{unknown}; `{name}` belongs above the first [table]"),
+        Some(other) => format!("{unknown}; `{name}` belongs in [{}]", other.name),
         None => unknown + &did_you_mean(name, table.keys.iter().map(|key| key.name)),
     }
 }

@@ -126,8 +126,8 @@ fn faults_are_reported_with_their_line() {
         ("token-file = 'x'", "1: no key is called `token-file`; did you mean `token_file`?"),
         ("colour = 1", "1: no key is called `colour`"),
         ("[notify]\n\nbel = true", "3: no key is called `notify.bel`; did you mean `bell`?"),
-        ("[notify]\nurl = 'x'", "2: no key is called `notify.url`; `url` stands above the first [table]"),
-        ("bell = true", "1: no key is called `bell`; `bell` stands in [notify]"),
+        ("[notify]\nurl = 'x'", "2: no key is called `notify.url`; `url` belongs above the first [table]"),
+        ("bell = true", "1: no key is called `bell`; `bell` belongs in [notify]"),
         ("[notfy]\nbell = true", "1: no table is called `notfy`; did you mean `notify`?"),
         ("notify = true", "1: `notify`: expected a table [notify]"),
         ("[[keys]]\nquit = 'F4'", "1: `keys`: expected a table [keys]"),
@@ -145,7 +145,7 @@ fn faults_are_reported_with_their_line() {
         ),
         ("url = 'http://x'", "1: `url`: `http://x` does not begin with ws:// or wss://"),
         ("token_file = ''", "1: `token_file`: it is empty"),
-        ("token_command = []", "1: `token_command`: it names no program"),
+        ("token_command = []", "1: `token_command`: it contains no program"),
         ("token_command = ['a', 1]", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
         ("token_command = true", "1: `token_command`: expected a script for `sh -c`, or a list of words"),
         ("rooms = 'dev'", "1: `rooms`: invalid type: string \"dev\", expected a sequence"),
@@ -153,7 +153,7 @@ fn faults_are_reported_with_their_line() {
         ("[keys]\nretyr = ['F9']", "2: no action is called `retyr`; did you mean `retry`?"),
         ("[keys]\nretry = 7", "2: `keys.retry`: invalid type: integer `7`, expected a sequence"),
         ("[keys]\nretry = ['k']", "2: `keys.retry`: `k` is text: add Ctrl or Alt"),
-        ("[keys]\nretry = ['F5']\nhelp = ['f5']", "3: `keys.help`: F5 is given to `retry` already"),
+        ("[keys]\nretry = ['F5']\nhelp = ['f5']", "3: `keys.help`: F5 is already a key of `retry`"),
     ] {
         assert_eq!(fault(text), said, "{text}");
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StateFault {
     /// The file is damaged or not of this program. It was renamed, and a new one begins.
-    #[error("{} is broken ({why}): it was renamed to {}, and unread positions start anew", .path.display(), .aside.display())]
+    #[error("{} is invalid ({why}): it was renamed to {}, and a new file begins", .path.display(), .aside.display())]
     SetAside {
         path: PathBuf,
         /// Its new path.
@@ -15,9 +15,9 @@ pub enum StateFault {
         why: String,
     },
     /// A later version wrote the file. It is left alone.
-    #[error("{} is of a later version of this program: unread positions are not kept", .0.display())]
+    #[error("{} is from a later version of this program: read positions are not stored", .0.display())]
     Later(PathBuf),
     /// The file cannot be read or written.
-    #[error("unread positions are not kept: {}: {}", .0.display(), .1)]
+    #[error("read positions are not stored: {}: {}", .0.display(), .1)]
     Failed(PathBuf, io::Error),
 }

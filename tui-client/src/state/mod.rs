@@ -5,9 +5,9 @@
 //!
 //! Invariants:
 //! - A file is replaced as a whole or not at all (`file`).
-//! - A stored position never goes back within an epoch, unless its writer knows that the log is another one.
+//! - A stored position never goes back within an epoch, unless its writer knows that the log has changed.
 //! - A file that cannot be parsed is renamed, never overwritten.
-//! - A file that cannot be read, or is of a later version, is left alone; then nothing is stored.
+//! - A file that cannot be read, or is from a later version, stays unchanged; then nothing is stored.
 //! - At most [`ROOMS`] rooms are stored, those read last. Texts are stored by [`unsent`] alone.
 
 mod fault;

@@ -67,7 +67,7 @@ pub(super) fn view(
         && layout.first > 0
     {
         let key = model.keymap.key(Action::PageUp);
-        let text = key.map_or_else(|| "cleared".to_owned(), |key| format!("{key} brings back what was here"));
+        let text = key.map_or_else(|| "cleared".to_owned(), |key| format!("{key} restores the old messages"));
         pen.titled_rule(row, &text, look.faint(), look);
     }
     for (row, (_, drawn)) in visible.iter().enumerate() {

@@ -118,7 +118,7 @@ impl Drop for RedisEngine {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the thread that talks to Redis panicked");
+            tracing::error!("the thread of the Redis engine panicked");
         }
     }
 }
@@ -160,7 +160,7 @@ impl Owners {
     async fn start(&self) {
         let registration = self.presence.register().await;
         if registration.is_none() {
-            tracing::warn!("Redis does not take this instance yet");
+            tracing::warn!("this instance is not registered in Redis yet");
         }
         self.logs.start();
         self.transport.start(self.announcements.clone());

@@ -105,7 +105,7 @@ impl RelayChannel {
                     submission,
                     Box::new(|stored| {
                         if stored.is_err() {
-                            tracing::warn!("a message from the relay channel may not have been stored");
+                            tracing::warn!("a message from the relay channel is possibly not stored");
                         }
                     }),
                 );

@@ -1,8 +1,8 @@
-//! Checkpointer: move committed pages from the WAL into the file.
+//! Checkpointer: moves committed pages from the WAL into the file.
 //!
-//! A thread of its own does most of the work while commits go on. The WAL restarts only after a checkpoint of all of it
-//! at a moment without a commit. Under constant load the writer makes such a moment once the WAL is large; by then
-//! little is left to move.
+//! A separate thread does most of the work while commits continue. The WAL restarts only after a checkpoint of all of
+//! it at a moment without a commit. Under constant load the writer pauses for it once the WAL is large; by then little
+//! is left to move.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;

@@ -1,7 +1,7 @@
 //! Dedup index of a room: digests of its newest entries.
 //!
-//! It holds a digest for each entry, in order of seq, and a table from digest to seq: some 35 bytes an entry. The id and
-//! the time of an entry, which decides whether it is within the dedup window, are read from the file.
+//! It holds a digest for each entry, in order of seq, and a table from digest to seq: about 35 bytes per entry. The id
+//! and the time of an entry, which decides whether it is within the dedup window, are read from the file.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};

@@ -94,7 +94,7 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         _ => Err(format!("/{name} takes no argument")),
     };
     match name {
-        "join" if rest.is_empty() => Err("/join which room? For example: /join chat-general".to_owned()),
+        "join" if rest.is_empty() => Err("/join needs a room, for example /join chat-general".to_owned()),
         "join" => Ok(Draft::Command(SlashCommand::Join(room(rest)?))),
         "leave" => Ok(Draft::Command(SlashCommand::Leave(room_or_none(rest)?))),
         "who" => Ok(Draft::Command(SlashCommand::Who(room_or_none(rest)?))),
@@ -104,7 +104,7 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         }
         "search" => Ok(Draft::Command(SlashCommand::Search(rest.to_owned()))),
         "clear" => without_argument(SlashCommand::Clear),
-        "me" if rest.is_empty() => Err("/me does what? For example: /me waves".to_owned()),
+        "me" if rest.is_empty() => Err("/me needs an action, for example /me waves".to_owned()),
         "me" => Ok(Draft::Command(SlashCommand::Me(rest.to_owned()))),
         "theme" => Ok(Draft::Command(SlashCommand::Theme(theme(rest)?))),
         "inspect" => without_argument(SlashCommand::Inspect),
@@ -212,8 +212,8 @@ mod tests {
         for (line, part) in [
             ("/jion dev", "no command /jion"),
             ("/", "no command /"),
-            ("/join", "which room"),
-            ("/me ", "does what"),
+            ("/join", "needs a room"),
+            ("/me ", "needs an action"),
             ("/join dm:bob", "dm:"),
             ("/quit now", "takes no argument"),
             ("/join a\u{200b}b", "U+200B"),

@@ -90,7 +90,7 @@ pub(in crate::app) fn quit(
     if rooms.is_empty() || confirmed == Some(&Confirmation::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];
     }
-    let hint = format!("unsent text in {}; quit again to leave, it is printed then", rooms.join(", "));
+    let hint = format!("unsent text in {}; quit again to print it and leave", rooms.join(", "));
     model.confirm = Some(Confirmation::Quit);
     model.show_hint(&hint);
     Vec::new()

@@ -242,7 +242,7 @@ fn on_left(model: &mut Model, left: &Left) {
         model.rooms[index].membership = Membership::Outside;
         model.rooms[index].stop_typing();
         let why = if left.reason == realtime_shared::LeaveReason::Kicked { " (removed)" } else { "" };
-        let text = format!("you are not in this room any more{why}; /join {} comes back", left.room);
+        let text = format!("you are no longer in this room{why}; /join {} to return", left.room);
         model.note(Some(index), Tone::Notice, sanitize::block(&text));
     } else {
         add_presence(model, index, &left.user_id, false);

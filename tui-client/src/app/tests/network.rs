@@ -234,7 +234,7 @@ fn a_removed_user_sees_a_note() {
     let mut client = Client::online(&["chat"]);
     client.member_leaves("chat", "you");
     assert_eq!(client.model.rooms[0].membership, Membership::Outside);
-    assert!(shown(&client)[0].contains("not in this room any more"));
+    assert!(shown(&client)[0].contains("no longer in this room"));
     let since = Some(Position::Start);
     assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Look`] combines a theme with the capabilities of the terminal. The panes take each style and sign from it and
 //! know no colours. Dimmed text is not used, because terminals dim differently and the contrast is unknown. Without
-//! colours, differences that matter are shown by signs, bold, underline or reversal.
+//! colours, signs, bold, underline or reversal show the differences that matter.
 
 mod glyph;
 mod palette;

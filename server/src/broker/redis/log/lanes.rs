@@ -1,9 +1,9 @@
 //! Lanes: the connections that send messages to Redis, each with a queue.
 //!
 //! A room's messages are on one lane, in the order of their submission. A lane has one batch in flight; messages that
-//! come meanwhile form the next one. When the connection breaks, the same batch is sent again in its order, while one of
-//! its messages has time left. Redis recognizes duplicates by their digests. A message is refused when its time is over;
-//! it may have been stored nevertheless.
+//! arrive meanwhile form the next one. When the connection breaks, the same batch is sent again in its order, as long
+//! as one of its messages has time left. Redis recognizes duplicates by their digests. A message is refused when its
+//! time is over; it may have been stored nevertheless.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};

@@ -1,8 +1,8 @@
 //! Repair of replicas: one task for each room finds and fetches missing entries.
 //!
-//! The stream is the truth, and an announcement a hint that it grew. The next announcement reveals a gap. Nothing
-//! reveals the loss of the last announcement, so all replicas are compared with Redis after each reconnection, and every
-//! few seconds.
+//! The stream is the source of truth; an announcement is only a hint that it has grown. The next announcement reveals a
+//! gap. Nothing reveals the loss of the last announcement, so all replicas are compared with Redis after each
+//! reconnection, and every few seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl Repair {
         if let Some(feed) = self.feed.get() {
             replica.reset(&page, &*feed);
         }
-        tracing::warn!(room = %replica.room, "the newest messages of a room were lost: its members are resynced");
+        tracing::warn!(room = %replica.room, "Redis lost the newest messages of a room: its members receive a resync");
         self.metrics.resyncs.inc();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Audit of a room's members in Redis: the users of this instance are there, and no instance without a lease.
+//! Audit of a room's members in Redis: they must contain the users of this instance, and no instance without a lease.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Counts of connections, in total and for each user. This instance sends Redis the counts of its own connections.
 //!
-//! A count is sent with a new connection, and shortly after the end of one, many at a time. After each request the sender
-//! compares the count with the sent value and sends it again if it differs. So the last value is right, whatever the order
-//! in which requests arrive.
+//! A count is sent with a new connection, and shortly after the end of one, many at a time. After each request the
+//! sender compares the count with the sent value and sends it again if it differs. So the last value is right, in any
+//! order of arrival of the requests.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -156,12 +156,12 @@ impl Heartbeat {
         let registration = self.beat(&pipeline).await?.registration(&name);
         transport.instance.set(name);
         match why {
-            NewName::First => tracing::info!("Redis takes this instance"),
+            NewName::First => tracing::info!("this instance is registered in Redis"),
             NewName::Evicted => tracing::warn!(
-                "the other instances have evicted this one, or Redis has lost it: sending all members again"
+                "the other instances have evicted this one, or Redis has lost it: republishing its members"
             ),
             NewName::WentBack => tracing::warn!(
-                "Redis was started again, or went back to an earlier state: sending all members again"
+                "Redis was restarted, or returned to an earlier state: republishing the members of this instance"
             ),
         }
         self.index.forget();
@@ -187,7 +187,7 @@ async fn evict_silent(transport: &Transport, instance: &str, counter: u64) {
     if let Ok(answers) = transport.ask(&reading).await
         && answers.first().and_then(reply::parse) == Some(counter)
     {
-        tracing::warn!(%instance, "an instance is silent: its users have left");
+        tracing::warn!(%instance, "an instance is silent: removing its users");
         // If this fails, the next instance that finds it tries again.
         let _ = evict(transport, instance, &[]).await;
     }

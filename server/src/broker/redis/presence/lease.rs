@@ -1,7 +1,7 @@
-//! Leases of instances: each instance raises a counter in Redis; its lease ends when the counter stands still.
+//! Leases of instances: each instance increments a counter in Redis; its lease ends when the counter stops.
 //!
-//! Time is measured with the monotonic clock of this process, and only while Redis answers. After an outage longer than a
-//! lease all counters have stood still through no fault of the instances, so each gets the whole time again.
+//! Time is measured with the monotonic clock of this process, and only while Redis answers. During an outage no
+//! instance can increment its counter, so after one longer than a lease each gets the whole time again.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

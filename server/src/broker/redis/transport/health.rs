@@ -127,9 +127,9 @@ impl Health {
         self.metrics.redis_up.set(i64::from(up));
         match (was, up) {
             (true, false) => tracing::error!(
-                "Redis does not answer, or takes nothing: clients stay connected, and what they send is refused for now (unavailable)"
+                "Redis does not answer or accepts no writes: clients stay connected, and their messages are refused for now (unavailable)"
             ),
-            (false, true) => tracing::info!("Redis answers"),
+            (false, true) => tracing::info!("Redis answers and accepts writes"),
             _ => {}
         }
     }

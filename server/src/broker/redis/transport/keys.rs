@@ -1,8 +1,8 @@
 //! Keys and channels in Redis.
 //!
-//! All keys of a room, and its channel, have the room's name between braces. All others have a word there that no room
-//! can have. A cluster keeps the keys with the same text between braces on one node, and a script can use only keys of
-//! one node. All keys begin with the prefix of the configuration.
+//! All keys of a room, and its channel, have the room's name between braces. All others have a word there that cannot
+//! be a room name. A cluster keeps the keys with the same text between braces on one node, and a script can use only
+//! keys of one node. All keys begin with the prefix of the configuration.
 //!
 //! | key | type | content |
 //! | --- | --- | --- |
@@ -12,7 +12,7 @@
 //! | `realtime:{room}:members` | sorted set | user → number of instances |
 //! | `realtime:{room}:instances` | set | instances with a member |
 //! | `realtime:{room}:at:<instance>` | set | members on that instance |
-//! | `realtime:{%live}:beats` | hash | instance → counter that rises while it lives |
+//! | `realtime:{%live}:beats` | hash | instance → counter that increases while it runs |
 //! | `realtime:{%live}:online` | hash | instance → connections |
 //! | `realtime:{%live}:online:<instance>` | hash | user → connections |
 //! | `realtime:{%live}:rooms:<instance>` | set | rooms that are open on that instance |

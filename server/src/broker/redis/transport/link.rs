@@ -1,8 +1,8 @@
 //! Links: connections to Redis for commands, which are replaced when they break.
 //!
-//! A connection breaks on an error of the socket, on an answer that is late, and on an answer of a Redis that cannot serve
-//! for now (it is loading, a replica, or has not the scripts). The caller may repeat commands, so every command that is
-//! sent here may be executed twice.
+//! A connection breaks on an error of the socket, on an answer that is late, and on an answer of a Redis that cannot
+//! serve for now (it is loading, is a replica, or lacks the scripts). The caller may repeat commands, so every command
+//! that is sent here may be executed twice.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

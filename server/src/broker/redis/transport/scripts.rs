@@ -8,7 +8,7 @@
 //!    fail comes before the first write: a script that fails half-way is not rolled back.
 //! 2. A line in `scripts!` below, in alphabetical order.
 //! 3. The call in the owner (`log` or `presence`), by [`Lua::on`], and a function that reads the answer. Numbers in an
-//!    answer may be anything: they are parsed as `u64` and added with checks.
+//!    answer may have any value: they are parsed as `u64` and added with checks.
 //! 4. For new keys: a function and a row of the table in [`keys`](super::keys). For new announcements:
 //!    [`wire`](super::wire).
 //! 5. For commands that no script used before: the ACL rule in the server's README. A test of `tests/cli/redis.rs`

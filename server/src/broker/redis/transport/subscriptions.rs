@@ -1,8 +1,8 @@
 //! The connection on which an instance receives announcements.
 //!
-//! The [`Receiver`] lists the channels; changes of the list are sent in order, many at a time. When the connection
-//! breaks, it is replaced and all channels are subscribed to again. Announcements in between are lost, so the receiver
-//! then compares its state with Redis. Receiving never waits.
+//! The [`Receiver`] lists the channels; changes of the list are sent in order, many at a time. A broken connection is
+//! replaced, and the new one subscribes to all channels again. Announcements in between are lost, so the receiver then
+//! compares its state with Redis. Receiving never waits.
 
 use std::convert::Infallible;
 use std::sync::Arc;
