@@ -38,7 +38,7 @@ impl Clock {
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the time: two equal configurations are shown alike, whenever that is.
+        // Without the time, so that two equal configurations have the same form.
         f.write_str("Clock(..)")
     }
 }

@@ -97,7 +97,7 @@ pub struct Limits {
     pub max_connections_per_user: usize,
     /// Rooms that a connection may be a member of.
     pub max_rooms_per_connection: usize,
-    /// Messages a second from a connection, as a long-term rate. 0: no limit.
+    /// Sustained messages per second from a connection. 0: no limit.
     pub max_messages_per_second: u32,
     /// Messages that a connection may send at once after a pause. Unused if the rate has no limit.
     pub message_burst: u32,
@@ -128,7 +128,7 @@ pub struct Timing {
     pub ping_interval: Duration,
     /// From that ping to closing with 4006.
     pub ping_timeout: Duration,
-    /// Time that a client may accept none of its pending frames before it is closed with 4008.
+    /// Time in which a client must read some of its pending frames; otherwise it is closed with 4008.
     pub slow_reader_timeout: Duration,
     /// From the first byte of a frame or message to its last.
     pub unfinished_frame_timeout: Duration,
@@ -152,7 +152,7 @@ impl Default for Timing {
     }
 }
 
-/// Retention of a room's entries. The seq and the id of the newest entry always stay, so that the log goes on.
+/// Retention of a room's entries. The seq and the id of the newest entry always stay, so that the log can continue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retain {
     /// Age up to which an entry is kept, to within a minute. `None`: no limit.

@@ -68,7 +68,7 @@ fn listener(address: SocketAddr) -> Result<TcpListener, BindError> {
         // Connections in TIME_WAIT, left by a server that was just stopped, must not keep the port taken.
         socket.set_reuse_address(true)?;
         if address.is_ipv6() {
-            // `[::]` then means IPv6 alone on every system, so that `0.0.0.0` can be bound beside it.
+            // `[::]` then means only IPv6 on every system, so that `0.0.0.0` can be bound beside it.
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
@@ -79,7 +79,7 @@ fn listener(address: SocketAddr) -> Result<TcpListener, BindError> {
     bound().map_err(|cause| BindError { address, cause })
 }
 
-/// Error of binding an address. The text says what to do.
+/// Error of binding an address. The text names the remedy.
 #[derive(Debug)]
 pub(crate) struct BindError {
     address: SocketAddr,

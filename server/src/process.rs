@@ -51,7 +51,7 @@ impl StopSignals {
     }
 }
 
-/// Signal that asks the process to stop.
+/// Signal that requests a stop of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopSignal {
     /// Ctrl-C.

@@ -16,7 +16,7 @@ pub struct Claims {
     pub role: Role,
     /// Globs of the rooms that the user may use. `None`: every room. An empty list: no room.
     ///
-    /// `null` is refused: some programs write it for an empty list, and that must not open every room.
+    /// `null` is refused: some programs write it for an empty list, and that must not grant every room.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "list")]
     pub rooms: Option<Vec<String>>,
     /// Globs of the rooms in which the user may not post.

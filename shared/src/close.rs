@@ -46,7 +46,7 @@ pub enum CloseCode {
 /// The client's reaction to a lost or refused connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
-    /// Do not reconnect: the end was intended, or the same would happen again.
+    /// Do not reconnect: the end was intended, or the next attempt would end in the same way.
     Stop,
     /// Reconnect with another token only.
     AnotherToken,

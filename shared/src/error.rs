@@ -67,6 +67,6 @@ error_codes! {
     RateLimited = "rate_limited", temporary: true;
     /// The connection is in the maximum number of rooms.
     TooManyRooms = "too_many_rooms", temporary: false;
-    /// The message may not be stored. The client sends it again with the same `client_msg_id`.
+    /// The server cannot confirm that the message is stored. The client sends it again with the same `client_msg_id`.
     Unavailable = "unavailable", temporary: true;
 }

@@ -63,9 +63,9 @@ pub enum ClientEvent {
         /// True if the frame leaves it out.
         is_typing: bool,
     },
-    /// Asks for a pong.
+    /// Requests a pong.
     Ping(Ping),
-    /// Asks for a page of a room's history: the newest entries, or the entries next to a seq.
+    /// Requests a page of a room's history: the newest entries, or the entries next to a seq.
     History {
         room: RoomName,
         /// Selects the newest entries below this seq. Excludes `after`.
@@ -78,9 +78,9 @@ pub enum ClientEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Asks for the members of a room.
+    /// Requests the members of a room.
     Members { room: RoomName },
-    /// Asks for the rooms that the token opens and that have a member or an entry, busiest first.
+    /// Requests the rooms that the token allows and that have a member or an entry, busiest first.
     ListRooms {
         /// Selects the rooms whose names begin with it.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,13 +159,13 @@ pub enum ServerEvent {
     Rooms(Rooms),
     /// The newer token is in force.
     Refreshed {
-        /// The end of the newer token.
+        /// The expiry of the newer token.
         expires_at: Timestamp,
     },
     /// A refusal. The connection stays open.
     Error(ErrorEvent),
     /// A frame that this version cannot read: its `type` or its `event` is unknown, or its content is not what they
-    /// require. A client passes it over, but for the place of an entry. A server never sends it.
+    /// require. A client ignores it, except that an entry moves its position. A server never sends it.
     #[serde(skip_deserializing)]
     Unknown {
         /// The entry that it is, if it is one.
@@ -174,8 +174,8 @@ pub enum ServerEvent {
 }
 
 impl ServerEvent {
-    /// The entry that this frame is; `None` if it is none. An `ack` names an entry and is none: entries before that one
-    /// may still be on their way.
+    /// The entry that this frame is; `None` if it is none. An `ack` names an entry but is not one: entries before that
+    /// one may still be on their way.
     #[must_use]
     pub fn entry(&self) -> Option<EntryRef> {
         match self {
@@ -402,7 +402,7 @@ pub struct History {
     /// The log of the page. `None` while the room has no entry.
     pub epoch: Option<Epoch>,
     /// Entries as whole frames; see [`ServerEvent::entry`]. One that this version cannot read is a
-    /// [`ServerEvent::Unknown`]. May be fewer than asked for, so that the frame stays under its bound.
+    /// [`ServerEvent::Unknown`]. May be fewer than requested, so that the frame stays under its limit.
     pub messages: Vec<ServerEvent>,
     /// True if more entries exist in the requested direction.
     pub has_more: bool,

@@ -60,7 +60,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// The identity of a log. A room that was lost and begun again has a new epoch. Epochs have no order.
+/// The identity of a log. A room whose log was lost and started again has a new epoch. Epochs have no order.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Epoch(Arc<str>);
 

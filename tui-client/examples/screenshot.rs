@@ -20,7 +20,7 @@ use vt100::{Cell, Color, Parser};
 
 const COLUMNS: NonZeroU16 = NonZeroU16::new(110).expect("columns");
 const ROWS: NonZeroU16 = NonZeroU16::new(28).expect("rows");
-/// Longest wait for the people of the demo.
+/// Longest wait for the users of the demo.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// Message of the visitor in the second room.
 const QUESTION: &str = "what does **`merge_ranges`** cost on your machine?";

@@ -174,7 +174,7 @@ impl People {
 impl Drop for People {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A panic of the thread does not matter any more.
+        // A panic of the thread no longer matters.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }

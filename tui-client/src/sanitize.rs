@@ -310,7 +310,7 @@ const fn is_invisible(c: char) -> bool {
 }
 
 /// Length in bytes of the escape sequence at the start of `text` (ECMA-48). If the control begins no sequence, or the
-/// sequence does not end, the length of the control alone.
+/// sequence does not end, returns the length of the control.
 fn sequence_len(text: &str) -> usize {
     let mut chars = text.char_indices().take(SEQUENCE_CHARS).peekable();
     let first = chars.next().map_or(0, |(_, c)| c.len_utf8());

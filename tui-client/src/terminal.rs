@@ -165,7 +165,7 @@ pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
     !is_multiplexer && (is_known || ["WezTerm", "ghostty", "iTerm.app", "rio"].contains(&program.as_str()))
 }
 
-/// True if hyperlinks may be written to the terminal (OSC 8). Most terminals ignore unknown sequences; a few old and
+/// True if hyperlinks may be written to the terminal (OSC 8). Most terminals ignore unknown sequences; a few old or
 /// plain ones show them as text.
 #[must_use]
 pub fn has_hyperlinks(variable: impl Fn(&str) -> Option<String>) -> bool {

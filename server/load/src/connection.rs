@@ -27,7 +27,7 @@ const MESSAGE_STARTS: [&[u8]; 2] = [br#"{"type":"message""#, br#"{"type": "messa
 const ACK_START: &[u8] = br#"{"type":"ack""#;
 const SYSTEM_STARTS: [&[u8]; 2] = [br#"{"type":"system""#, br#"{"type": "system""#];
 
-/// Bytes of one read: many frames in a system call, and still within the processor's cache.
+/// Bytes of one read: many frames per system call, but few enough for the processor's cache.
 const READ_BYTES: usize = 64 * 1024;
 /// A server frame is at most 1 MiB.
 const BUFFER_BYTES: usize = 1024 * 1024 + 16 + READ_BYTES;
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     /// Due times of the messages whose latency is recorded.
     pub(crate) recorded: Range<u64>,
     pub(crate) round_trips: Histogram,
-    /// Latencies until a message was delivered at another instance.
+    /// Latencies until another instance delivered a message.
     pub(crate) crossings: Histogram,
     pub(crate) deliveries: u64,
     pub(crate) reads: u64,
@@ -76,7 +76,7 @@ pub(crate) struct Connection {
     unsent: Vec<u8>,
 }
 
-/// The fields that tell frames other than deliveries apart.
+/// The fields that distinguish frames other than deliveries.
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]

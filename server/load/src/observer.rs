@@ -21,7 +21,7 @@ impl Observer {
         (index == 1 && instances > 1).then(|| Self { index, members, instances, marks: Marks::default() })
     }
 
-    /// The due time of a message from another instance; `None` if it was sent at this instance.
+    /// The due time of a message from another instance; `None` if it was sent through this instance.
     pub(crate) fn crossing(&mut self, payload: &[u8]) -> Result<Option<u64>, String> {
         let mark = self.marks.read(payload)?;
         let sender = mark.sender().map(|sender| sender % self.members);

@@ -21,16 +21,16 @@ Examples:
   cargo bench --bench load -- --durable --scene chat --scene burst --scene posts
       The server with rooms in memory and in a file, and their ratios at the end.
   cargo bench --bench load -- --url ws://127.0.0.1:8000/ws --pid 4711 --secret \"$REALTIME_JWT_SECRET\"
-      A running server (lift its limits first). Without --pid there are no figures of CPU and memory.
+      A running server (raise its limits first). Without --pid there are no figures of CPU and memory.
   cargo bench --bench load -- --target 'peer=cmd:bun peer.ts {port}'
       The server and another one, started and pinned alike, and their ratios at the end.
   cargo bench --bench load -- --redis always --instances 2 --target 'peer=socket.io:node peer.mjs {port} {redis}'
       The same with two instances of each on a Redis; the members of each room are on both.
   cargo bench --bench load -- --redis everysec --scene posts
-      The cost of ordering a message in Redis: one Redis orders a million divided by `rds us/d` a second.
+      The cost of ordering a message in Redis: one Redis orders a million divided by `rds us/d` per second.
 
 Columns:
-  deliv/s     deliveries a second, to all members together
+  deliv/s     deliveries per second, to all members together
   srv us/d    CPU time of the server for each delivery (user and system, all threads, all instances)
   rds us/d    with --redis: CPU time of Redis for each delivery
   p50…p99.9   round trip: from sending a message until its sender receives its own copy. Closed loops measure from
@@ -61,7 +61,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "1", value_parser = seconds)]
     pub(crate) warm_up: Duration,
 
-    /// Messages a second of `steady`, all senders together
+    /// Messages per second of `steady`, all senders together
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
 
@@ -73,7 +73,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=4000))]
     pub(crate) text_bytes: u16,
 
-    /// Give each message a `client_msg_id`, which asks for an ack. Acks do not count as deliveries
+    /// Give each message a `client_msg_id`, which requests an ack. Acks do not count as deliveries
     #[arg(long)]
     pub(crate) tracked: bool,
 
@@ -86,22 +86,22 @@ pub(crate) struct Options {
     pid: Option<u32>,
 
     /// A server to compare with (repeatable): `NAME=ws://HOST:PORT/PATH[,pid=PID]`, or `NAME=cmd:COMMAND`. The command
-    /// is started for each scene and serves `/ws` on 127.0.0.1:{port}. {data} in it is a temporary directory, {redis}
-    /// the URL of a Redis; `REALTIME_JWT_SECRET` has the secret. `NAME=socket.io:COMMAND` is a server that speaks
-    /// Socket.IO 4: each frame is an event, named by the frame's type, with the frame as its argument
+    /// is started for each scene and serves `/ws` on 127.0.0.1:{port}. In it, {data} is a temporary directory, and
+    /// {redis} the URL of a Redis; `REALTIME_JWT_SECRET` has the secret. `NAME=socket.io:COMMAND` is a server that
+    /// speaks Socket.IO 4: each frame is an event, named by the frame's type, with the frame as its argument
     #[arg(long = "target", value_name = "TARGET")]
     targets: Vec<Target>,
 
-    /// Measure this repository's server with rooms in a file, too, as `durable`
+    /// Also measure this repository's server with rooms in a file, as `durable`
     #[arg(long, conflicts_with_all = ["url", "targets_only"])]
     durable: bool,
 
     /// Start a Redis for each scene, which syncs its log (in TMPDIR) before it answers or within a second. This
-    /// repository's server then has its rooms there
+    /// repository's server then stores its rooms there
     #[arg(long, value_enum, value_name = "AOF", conflicts_with_all = ["url", "durable"])]
     redis: Option<Aof>,
 
-    /// Instances of each server on that Redis. The connections of each room are dealt to them in turn
+    /// Instances of each server on that Redis. The connections of each room are assigned to them in turn
     #[arg(long, default_value_t = 1, requires = "redis", value_parser = clap::value_parser!(u8).range(1..=64))]
     instances: u8,
 
@@ -133,7 +133,7 @@ pub(crate) struct Options {
     #[arg(long, env = "REALTIME_JWT_SECRET", default_value = DEFAULT_SECRET, hide_env_values = true)]
     secret: String,
 
-    /// One token for all connections, instead
+    /// One token for all connections, instead of tokens signed with --secret
     #[arg(long)]
     token: Option<String>,
 

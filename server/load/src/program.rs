@@ -14,14 +14,14 @@ const START_POLL: Duration = Duration::from_millis(20);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 const LOG: &str = "load.log";
 
-/// A question to a program, and the beginning of its answer, that show that it runs.
+/// A request to a program, and the beginning of its answer, which shows that it runs.
 #[derive(Clone, Copy)]
 pub struct Probe {
     question: &'static str,
     answer: &'static [u8],
 }
 
-/// The probe of a server. Any HTTP answer will do: not every server has `/healthz`.
+/// The probe of a server. Any HTTP answer is enough: not every server has `/healthz`.
 pub const HTTP: Probe = Probe {
     question: "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
     answer: b"HTTP/",

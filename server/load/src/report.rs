@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::run::Outcome;
 use crate::scene::Scene;
 
-/// Connections from which on memory per connection is reported: below it other growth of the server hides it.
+/// Least number of connections for which memory per connection is reported: with fewer, other growth of the server
+/// hides it.
 const MANY_CONNECTIONS: usize = 1000;
 
 /// Columns that exist only with a Redis.

@@ -41,7 +41,7 @@ pub(crate) struct Outcome {
     pub(crate) redis_cpu: Option<Duration>,
     pub(crate) load_cpu: Option<Duration>,
     pub(crate) round_trips: Histogram,
-    /// Latencies until a message was delivered at another instance.
+    /// Latencies until another instance delivered a message.
     pub(crate) crossings: Histogram,
     /// Growth of the servers' resident memory while all connected and joined.
     pub(crate) grown_kib: Option<u64>,
@@ -70,7 +70,7 @@ struct Snapshot {
     load_cpu: Option<Duration>,
 }
 
-/// Runs a scene to its end. An error says why it could not end.
+/// Runs a scene to its end. An error has the reason for an early end.
 pub(crate) fn run(
     scene: &Scene,
     servers: &Servers,

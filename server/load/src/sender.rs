@@ -75,7 +75,7 @@ impl Sender {
         }
     }
 
-    /// The due time of an own message that came back; `None` if another connection sent it.
+    /// The due time of a copy of the sender's own message; `None` if another connection sent it.
     pub(crate) fn own_copy(&mut self, payload: &[u8]) -> Result<Option<u64>, String> {
         let mark = self.marks.read(payload)?;
         if mark.sender() != Some(self.index) {

@@ -88,8 +88,8 @@ impl Glob {
         Ok(Self(pattern.into()))
     }
 
-    /// Backtracks to the last `*` only: it can match whatever an earlier one would have matched. The number of steps is
-    /// therefore bounded by the product of both lengths.
+    /// Backtracks to the last `*` only: it can match everything that an earlier one would have matched. The number of
+    /// steps is therefore bounded by the product of both lengths.
     fn matches(&self, name: &str) -> bool {
         let mut pattern = self.0.chars();
         let mut rest = name.chars();

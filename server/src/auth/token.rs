@@ -16,7 +16,7 @@ use super::grants::{GrantError, Grants};
 use crate::config::Config;
 use crate::secret::Secret;
 
-/// Limit on the length of a token: what common proxies allow for a request line.
+/// Limit on the length of a token: the limit of common proxies for a request line.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Tolerated clock skew between the issuer and this server, for `exp` and `nbf`.
 pub const LEEWAY: Duration = Duration::from_secs(5);

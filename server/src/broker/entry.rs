@@ -7,7 +7,7 @@ use realtime_shared::{EntryId, Seq};
 /// The seq of a room's first entry, which carries the epoch.
 pub(super) const FIRST: Seq = Seq::ZERO.next();
 
-/// The engine cannot be reached. It may have stored what was submitted.
+/// The engine cannot be reached. It may have stored the submissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the store cannot be reached")]
 pub(crate) struct Unavailable;

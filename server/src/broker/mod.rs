@@ -57,12 +57,13 @@ pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Subm
 
 /// Number of newest entries among which a duplicate is recognized.
 const DEDUP_ENTRIES: u64 = 10_000;
-/// Time for which a duplicate is recognized.
+/// Time during which a duplicate is recognized.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// The answer of a broker, as a future.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
 
-/// True if a duplicate of an entry of time `then` is still recognized. A clock that goes back shortens no window.
+/// True if a duplicate of an entry of time `then` is still recognized. A clock that goes back does not shorten the
+/// window.
 fn is_in_dedup_window(now: Timestamp, then: Timestamp) -> bool {
     u128::from(now.millis().saturating_sub(then.millis())) <= DEDUP_WINDOW.as_millis()
 }
@@ -86,8 +87,8 @@ pub(crate) trait Feed: Send + Sync {
     fn signal(&self, room: &RoomName, signal: &Signal);
     /// Delivers a frame to connections, independent of rooms.
     fn broadcast(&self, to: &Recipients, json: &Arc<str>);
-    /// Replaces the log of a room, which is not the one announced so far. Its head is `head`. Announcements go on from
-    /// `start`: first the `replayed` entries up to the head, then new ones.
+    /// Replaces the log of a room, which is not the one announced so far. Its head is `head`. Announcements continue
+    /// from `start`: first the `replayed` entries up to the head, then new ones.
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64);
     /// Users of this instance in a room, leave grace included, in a fixed order.
     fn users(&self, room: &RoomName) -> Vec<UserId>;
@@ -163,7 +164,7 @@ pub(crate) trait Broker: Send + Sync {
     /// Delivers a signal to the members of a room. It is lost if the engine is unavailable.
     fn signal(&self, room: &RoomName, signal: Signal);
 
-    /// Sends a frame to connections, independent of rooms.
+    /// Broadcasts a frame to connections, independent of rooms.
     fn broadcast(&self, to: Recipients, json: Arc<str>);
 
     /// Reads at most `limit` entries of at most `bytes` in total, but at least one entry if there is any.

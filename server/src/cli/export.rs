@@ -45,7 +45,7 @@ impl ExportArgs {
         let exported = archive.export(&self.room, &mut out, &mut |done, of| bar.at(done, of));
         match exported {
             Ok(messages) => Ok(format!("exported {messages} messages")),
-            // The reader of the pipe has had enough.
+            // The reader has closed the pipe.
             Err(ExportError::Output(fault)) if fault.kind() == ErrorKind::BrokenPipe => Ok(String::new()),
             Err(fault) => Err(fault.into()),
         }

@@ -15,7 +15,7 @@ const TOKEN_TTL: Duration = Duration::from_hours(12);
 const CLIENT_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 /// Text with the command to join. It contains a token only if the server created the secret: a secret that the operator
-/// gave signs tokens for more than a first try.
+/// gave may protect more than a first try.
 pub(crate) fn greeting(config: &Config, origin: &Origin, addresses: &[SocketAddr], now: Timestamp) -> String {
     let token = match origin {
         Origin::Existing(_) | Origin::Created(_) => visitor_token(config, now),

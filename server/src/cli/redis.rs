@@ -139,7 +139,7 @@ fn aof(text: &str) -> Result<Aof, InvalidOption> {
     text.parse()
 }
 
-/// Refuses braces: Redis Cluster takes the text between them for the hash tag of a key.
+/// Refuses braces: Redis Cluster uses the text between them as the hash tag of a key.
 fn prefix(text: &str) -> Result<String, String> {
     if text.is_empty()
         || text.contains(['{', '}'])

@@ -81,11 +81,12 @@ pub(crate) enum Origin {
     Created(PathBuf),
 }
 
-/// Error of resolving the secret. Each text says what to do.
+/// Error of resolving the secret. Each text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     #[error(
-        "the secret in {SECRET_VARIABLE} {0}; create one with `openssl rand -hex 32`, or unset the variable to use the server's own secret"
+        "the secret in {SECRET_VARIABLE} {0}; create one with `openssl rand -hex 32`, or unset the variable to use \
+         the server's own secret"
     )]
     Variable(TooShort),
     #[error("the secret in {path} {fault}; create one with `openssl rand -hex 32`", path = .0.display(), fault = .1)]
@@ -112,7 +113,7 @@ pub(crate) enum SecretError {
     NoHome,
 }
 
-/// Resolves the secret and its origin. Creates the server's own file if that is the source and it is missing.
+/// Resolves the secret and its origin. Creates the server's own file if it is the source but does not exist.
 pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
     let variable = match &sources.variable {
         Some(text) => Some(Secret::new(without_newline(text.as_bytes())).map_err(SecretError::Variable)?),

@@ -3,7 +3,7 @@
 use super::redis::RedisFault;
 use super::secret::SecretError;
 
-/// Error of the command line, in one line that says how to correct it.
+/// Error of the command line, in one line that names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     #[error("{0}")]

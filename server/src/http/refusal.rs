@@ -25,7 +25,7 @@ pub(super) enum Refusal {
     TooManyConnections,
 }
 
-/// `Retry-After` of a client that was refused for want of a slot.
+/// `Retry-After` of a client that was refused because no slot was free.
 const NO_SLOT_WAIT: Duration = Duration::from_secs(5);
 
 impl Refusal {

@@ -19,7 +19,7 @@ pub(crate) struct Site {
 impl Site {
     /// Waits until the server stops.
     pub(super) async fn stopped(&self) {
-        // An error says that the server is gone, and so is this task soon.
+        // An error means that the server has ended; this task ends with it.
         let _ = self.stopping.clone().wait_for(|stopping| *stopping).await;
     }
 }

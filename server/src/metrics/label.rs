@@ -27,7 +27,7 @@ pub(crate) trait Label: Copy + Eq + 'static {
 pub(crate) struct Labelled<L>(Box<[(L, IntCounter)]>);
 
 impl<L: Label> Labelled<L> {
-    /// Counters of `family`, which has this label alone.
+    /// Counters of `family`, which has only this label.
     pub(super) fn new(family: &IntCounterVec) -> Self {
         Self(L::ALL.iter().map(|label| (*label, family.with_label_values(&[label.value()]))).collect())
     }
@@ -71,7 +71,7 @@ label! {
     pub(crate) enum Dropped = "reason" {
         /// `typing` above the rate of its connection.
         TypingRate = "typing_rate",
-        /// WebSocket ping or pong above that rate. A ping is answered all the same, as the RFC demands.
+        /// WebSocket ping or pong above that rate. A ping is still answered, as the RFC requires.
         ControlRate = "control_rate",
         /// Connection above the limit, when too many are being refused already.
         ConnectionLimit = "connection_limit",
@@ -98,7 +98,7 @@ label! {
 pub(super) enum Close {
     /// Code of the protocol, or 1005: the client gave none.
     Known(u16),
-    /// Code that a client made up.
+    /// Code that the protocol does not have, from a client.
     Other,
 }
 

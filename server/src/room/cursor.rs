@@ -71,7 +71,7 @@ impl Room {
         let RingState::Open(ring) = &state.ring else { return Ok(Pulled::All) };
         cursor.follow_reset(ring);
         if let Cursor::Store { after, head, arrival } = *cursor {
-            // From the join on the ring is needed: it alone has the signals since then.
+            // From the join on, the ring is needed: only it has the signals since then.
             let next = if after >= head { Some(arrival.offset) } else { ring.offset_after(after) };
             match next {
                 Some(next) => *cursor = Cursor::Ring { next, arrival },

@@ -1,7 +1,7 @@
 //! Mailboxes: the wake-up of one connection, and its direct backlog.
 //!
 //! Rooms, the table of users and the completions of submissions hold the mailbox of a connection and write to it, on
-//! any thread. The connection alone reads it. Waking a connection that is awake costs one atomic swap. [`WakeUp`] is the
+//! any thread. Only the connection reads it. Waking a connection that is awake costs one atomic swap. [`WakeUp`] is the
 //! protocol by which no wake-up is lost.
 
 use std::sync::Arc;

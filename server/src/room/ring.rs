@@ -90,7 +90,7 @@ pub(crate) enum RingAppend {
     Rejected,
 }
 
-/// The ring does not hold the reader's offset any more.
+/// The ring no longer holds the reader's offset.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Overtaken;
 

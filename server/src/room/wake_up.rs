@@ -45,8 +45,7 @@ impl<F: Flag, W: WakerSlot> WakeUp<F, W> {
         self.is_full.swap(true, Ordering::Release);
     }
 
-    /// Sets the connection awake. True if it was at rest: then the sender has to see to it that
-    /// [`WakeUp::wake`] is called.
+    /// Sets the connection awake. True if it was at rest: then the sender must ensure that [`WakeUp::wake`] is called.
     pub(super) fn rouse(&self) -> bool {
         !self.awake.swap(true, Ordering::AcqRel)
     }

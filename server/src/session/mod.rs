@@ -115,7 +115,7 @@ pub(crate) struct Session {
     ignored: FaultWindow,
 }
 
-/// A room that the client has joined, or asked to join.
+/// A room that the client has joined, or is joining.
 struct JoinedRoom {
     name: RoomName,
     /// The typing state that was last sent, and its time.

@@ -24,8 +24,8 @@ impl RoomId {
         (1..=MAX_ROOM).contains(&number).then_some(Self(number))
     }
 
-    /// Key of the entry `seq` of this room. A seq that is too large becomes the largest possible one: only a client
-    /// makes one up.
+    /// Key of the entry `seq` of this room. A seq that is too large becomes the largest possible one: it can only be a
+    /// client's invention.
     pub(crate) fn key(self, seq: Seq) -> EntryKey {
         EntryKey(self.0 << SEQ_BITS | seq.get().min(MAX_SEQ).cast_signed())
     }

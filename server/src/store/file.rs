@@ -15,7 +15,7 @@ use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
 
 /// Name of the database in the data directory.
 pub(super) const FILE: &str = "store.db";
-/// Time limit of the check at startup: enough for all of a file of some hundred thousand messages.
+/// Time limit of the check at startup: enough to check a whole file of several hundred thousand messages.
 const CHECK_TIME: Duration = Duration::from_millis(150);
 /// Size to which a WAL is truncated when it restarts: 64 MiB.
 const WAL_BYTES: i64 = 64 << 20;

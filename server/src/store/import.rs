@@ -157,7 +157,7 @@ impl Target {
     }
 }
 
-/// The fields of an entry that its row needs, whatever its kind.
+/// The fields of an entry of any kind that its row needs.
 #[derive(Deserialize)]
 struct Line {
     room: RoomName,
@@ -176,7 +176,7 @@ impl Line {
     }
 }
 
-/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be one of a later version.
+/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be unknown to this version.
 fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
     codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?;
     let expected = || format!("expected entry {seq} of {:?}", header.room);

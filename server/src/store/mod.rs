@@ -12,7 +12,7 @@
 //! Rooms are exported as lines of JSON and imported from them ([`Archive`], [`Store::import`]). The whole store can be
 //! copied while a server uses it ([`Archive::backup`]).
 //!
-//! The store knows no members, no connections and no order of publication: the broker does.
+//! The store does not know members, connections or the order of publication: the broker does.
 
 mod archive;
 mod backup;

@@ -26,7 +26,8 @@ pub fn completions(mut program: Command, shell: Shell) -> Vec<u8> {
 /// Gives the program's name one spelling in a bash script.
 ///
 /// `clap_complete` 4.6 spells the hyphen of the name in two ways, so bash finds no command's options
-/// (<https://github.com/clap-rs/clap/issues/6421>). This function changes nothing once that is fixed, and can go then.
+/// (<https://github.com/clap-rs/clap/issues/6421>). Once that is fixed, this function changes nothing and can be
+/// removed.
 fn unify_names(script: &[u8], name: &str) -> Vec<u8> {
     let (wrong, right) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
     String::from_utf8_lossy(script).replace(&wrong, &right).into_bytes()

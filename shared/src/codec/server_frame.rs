@@ -18,7 +18,7 @@ type RawFields<'a> = HashMap<String, &'a RawValue>;
 
 /// Decodes a frame. Fails if the text is not a JSON object with a `type`.
 pub(super) fn decode(text: &str) -> Result<ServerFrame, Error> {
-    // The strict decoder is the fast one, and fails rarely.
+    // The strict decoder is faster, and fails rarely.
     if let Ok(frame) = serde_json::from_str(text) {
         return Ok(frame);
     }

@@ -58,7 +58,7 @@ pub fn connect(config: Config) -> (Handle, Events) {
 impl Handle {
     /// Sends a command, in the order of the calls. Waits while the channel is full.
     ///
-    /// A task that also receives the events must use [`Handle::try_send`]: the client takes no commands while nobody
+    /// A task that also receives the events must use [`Handle::try_send`]: the client accepts no commands while nobody
     /// receives its events, so this call could wait forever.
     pub async fn send(&self, command: Command) -> Result<(), Ended> {
         self.commands.send(command).await.map_err(|error| Ended(error.0))

@@ -45,7 +45,7 @@ pub enum Command {
     Ping,
     /// Starts or stops the report of frames as [`Event::Traced`](crate::Event::Traced). It starts with the last frames.
     Trace(bool),
-    /// Connects now, instead of after the wait or never.
+    /// Connects now, even if the next attempt is later or none follows.
     RetryNow,
     /// Sends a refused message again with the same id, at the end of the queue.
     Resend(ClientMsgId),

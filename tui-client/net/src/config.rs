@@ -50,7 +50,7 @@ pub const PATH: &str = "/api/v1/ws";
 pub enum UrlError {
     #[error("`{0}` is not a URL such as ws://127.0.0.1:8000/api/v1/ws")]
     Malformed(String),
-    /// The URL has a token, which logs along the way would contain.
+    /// The URL has a token, which would end up in logs on the way.
     #[error("a token does not belong in the URL")]
     Token,
     /// The scheme is not that of a WebSocket.

@@ -81,7 +81,7 @@ pub enum ConnectionState {
         attempt: u32,
     },
     /// There is no connection, and no attempt follows, because of the verdict on the reason.
-    /// [`Command::RetryNow`](crate::Command::RetryNow) connects nevertheless.
+    /// [`Command::RetryNow`](crate::Command::RetryNow) still connects.
     Stopped { reason: Disconnect },
 }
 

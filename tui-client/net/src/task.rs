@@ -23,9 +23,9 @@ use super::link::{Link, OpenError, Received};
 use super::session::{Output, Session};
 use super::trace::{Direction, Trace, Traced};
 
-/// The task takes no commands while this many frames are unsent.
+/// The task accepts no commands while this many frames are unsent.
 const UNSENT: usize = 256;
-/// The task takes no commands while this many events wait for the channel.
+/// The task accepts no commands while this many events wait for the channel.
 const BACKLOG: usize = 1_024;
 
 type Job<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;

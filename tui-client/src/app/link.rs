@@ -19,7 +19,7 @@ pub enum Link {
         /// Time of the next attempt, as [`super::Now::mono`].
         until: Duration,
     },
-    /// Not connected; no attempt follows unless the user asks for one.
+    /// Not connected; no attempt follows unless the user starts one.
     Stopped {
         reason: Line,
     },

@@ -72,7 +72,7 @@ pub struct Model {
     pub(super) random: fastrand::Rng,
     panes: u32,
     pub(super) inspector: Inspector,
-    /// The connection was asked to trace frames.
+    /// The trace of frames was requested from the connection.
     pub(super) inspects: bool,
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Theme {
-    /// Light or dark as the terminal is, with the colours that it supports.
+    /// Light or dark, like the terminal, with the colours that it supports.
     #[default]
     Auto,
     Dark,
@@ -24,7 +24,7 @@ pub enum Theme {
 impl Theme {
     /// All themes in the order of the list, each with its explanation.
     pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Auto, "light or dark as the terminal is, with the colours that it supports"),
+        (Self::Auto, "light or dark, like the terminal, with the colours that it supports"),
         (Self::Dark, "for a dark background"),
         (Self::Light, "for a light background"),
         (Self::Sixteen, "the 16 colours that the terminal defines"),

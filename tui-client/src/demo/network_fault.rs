@@ -13,7 +13,7 @@ const DROP: Duration = Duration::from_secs(10);
 const LONGEST_DROP: Duration = Duration::from_mins(10);
 /// Delay of an answer by default.
 const LAG: Duration = Duration::from_millis(500);
-/// Longest delay: a connection that is silent for longer is taken to be dead.
+/// Longest delay: a connection that is silent for longer counts as dead.
 const LONGEST_LAG: Duration = Duration::from_secs(30);
 
 /// `/net`, for the app of a demo.

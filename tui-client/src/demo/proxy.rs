@@ -1,6 +1,6 @@
 //! Proxy between the visitor and the server, on this host: it simulates a [`NetworkFault`].
 //!
-//! [`change`] turns a fault into the [`Condition`] of the network now; connections know that alone.
+//! [`change`] turns a fault into the [`Condition`] of the network now; connections know only the condition.
 
 use std::io;
 use std::net::SocketAddr;

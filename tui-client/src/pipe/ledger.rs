@@ -29,7 +29,7 @@ struct WaitingLine {
     line: InputLine,
     /// The line was sent on a connection, so it may be stored.
     is_sent: bool,
-    /// The server's reason for putting it off.
+    /// The server's reason for a temporary refusal.
     put_off: Option<String>,
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn run(plan: SendPlan) -> Outcome {
 
 /// Source of the lines.
 enum LineSource {
-    /// Not opened before the first attempt to connect succeeds, so that no line is consumed in vain.
+    /// Not opened before the first attempt to connect succeeds, so that no line is lost.
     NotYet,
     Input(mpsc::Receiver<io::Result<InputLine>>),
     /// The input has ended.

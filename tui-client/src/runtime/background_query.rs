@@ -54,7 +54,7 @@ impl PendingAnswer {
         Self { until, kept: Vec::new(), bytes: String::new() }
     }
 
-    /// True once no answer is expected any more.
+    /// True once no answer is expected.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         now > self.until && self.kept.is_empty()
     }

@@ -13,7 +13,7 @@ pub(super) fn commands(effects: Vec<Effect>) -> impl Iterator<Item = Command> {
     })
 }
 
-/// Sends as many commands as the network takes. False: the network task has ended.
+/// Sends as many commands as the network accepts. False: the network task has ended.
 pub(super) fn flush(handle: &Handle, commands: &mut VecDeque<Command>) -> bool {
     while let Some(command) = commands.pop_front() {
         match handle.try_send(command) {

@@ -39,7 +39,7 @@ impl Editing {
         let directory = tempfile::Builder::new().prefix("realtime-").permissions(only_ours).tempdir()?;
         let file = directory.path().join(DRAFT);
         fs::write(&file, draft)?;
-        // Keys that interrupt are for the editor alone.
+        // Keys that interrupt are only for the editor.
         let script = format!("trap : INT QUIT; {program} \"$1\"");
         let mut child = Command::new("sh").arg("-c").arg(script).arg("sh").arg(&file).spawn()?;
         let (sender, ended) = oneshot::channel();

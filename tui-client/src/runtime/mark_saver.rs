@@ -27,7 +27,7 @@ pub(super) struct MarkSaver {
     saved: Option<Instant>,
     due: Option<Instant>,
     job: Option<JoinHandle<Saved>>,
-    /// The user has been told that saving fails.
+    /// The failure to save was shown to the user.
     has_failed: bool,
 }
 
@@ -89,7 +89,7 @@ impl MarkSaver {
         }
     }
 
-    /// Saves the remaining marks. Nobody is left to read a fault.
+    /// Saves the remaining marks. A fault is ignored: the screen is gone.
     pub(super) async fn finish(mut self) {
         if let Some(job) = self.job.take()
             && let Ok(saved) = job.await

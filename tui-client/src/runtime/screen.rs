@@ -89,8 +89,8 @@ struct Frames {
 }
 
 impl Frames {
-    /// The next frame; `None` if the terminal shows it already. A frame without changed cells consists of the cursor's
-    /// position alone, which the last frame ended with.
+    /// The next frame; `None` if the terminal shows it already. A frame without changed cells consists only of the
+    /// cursor's position, with which the last frame ended.
     fn next(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<Option<&[u8]>> {
         self.terminal.draw(draw)?;
         let frame = self.output.0.take();

@@ -47,7 +47,7 @@ pub(super) struct Session {
     pub(super) mark_saver: MarkSaver,
     pub(super) handle: Handle,
     pub(super) events: Events,
-    /// Commands that the network has not taken yet.
+    /// Commands that the network has not accepted yet.
     pub(super) commands: VecDeque<Command>,
     pub(super) clock: Clock,
     /// The keyboard; `None` while the program is stopped or the editor has the terminal.
@@ -68,7 +68,7 @@ enum WakeUp {
     Terminal(Vec<io::Result<TerminalEvent>>),
     Net(Option<Event>),
     Signal(Signal),
-    /// The network took a command; false if it has ended.
+    /// The network accepted a command; false if it has ended.
     Sent(bool),
     Edited(io::Result<ExitStatus>),
     /// A warning about read marks.

@@ -72,7 +72,7 @@ pub(super) fn stop_job() -> io::Result<()> {
     Ok(process::kill_current_process_group(Number::STOP)?)
 }
 
-/// Stops this process alone.
+/// Stops only this process.
 pub(super) fn stop_alone() -> io::Result<()> {
     Ok(process::kill_process(process::getpid(), Number::STOP)?)
 }

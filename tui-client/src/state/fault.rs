@@ -14,7 +14,7 @@ pub enum StateFault {
         aside: PathBuf,
         why: String,
     },
-    /// A later version wrote the file. It is left alone.
+    /// A later version wrote the file. It stays unchanged.
     #[error("{} is from a later version of this program: read positions are not stored", .0.display())]
     Later(PathBuf),
     /// The file cannot be read or written.

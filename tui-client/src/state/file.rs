@@ -79,7 +79,7 @@ pub(super) fn change(
     let failed = |error| StateFault::Failed(directory.to_owned(), error);
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let lock = private(&directory.join("lock")).map_err(failed)?;
-    // Without a lock the change is made all the same. Dropping the file unlocks it.
+    // Without a lock the change is made too. Dropping the file unlocks it.
     let _ = lock.lock();
 
     let (mut positions, fault) = read(directory)?;

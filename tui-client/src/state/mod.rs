@@ -8,7 +8,7 @@
 //! - A stored position never goes back within an epoch, unless its writer knows that the log has changed.
 //! - A file that cannot be parsed is renamed, never overwritten.
 //! - A file that cannot be read, or is from a later version, stays unchanged; then nothing is stored.
-//! - At most [`ROOMS`] rooms are stored, those read last. Texts are stored by [`unsent`] alone.
+//! - At most [`ROOMS`] rooms are stored, those read last. Only [`unsent`] stores texts.
 
 mod fault;
 mod file;
@@ -83,7 +83,7 @@ impl Store {
         Opened { store: Some(Self { location, unsaved: HashMap::new() }), positions, fault }
     }
 
-    /// Notes at `now` that `room` is read up to `position`. `anew`: the log is another one than that of the stored position.
+    /// Notes at `now` that `room` is read up to `position`. `anew`: the log is not that of the stored position.
     pub fn note(&mut self, room: RoomName, position: Position, anew: bool, now: Timestamp) {
         let anew = anew || self.unsaved.get(&room).is_some_and(|before| before.anew);
         self.unsaved.insert(room, Unsaved { position, anew, at: now });

@@ -114,8 +114,8 @@ fn ground(colorfgbg: &str) -> Option<Ground> {
     }
 }
 
-/// True if a locale has UTF-8 or is missing. `C`, `de_DE` and `de_DE.ISO-8859-1` have not. macOS has a locale named
-/// `UTF-8`.
+/// True if a locale has UTF-8 or is missing. `C`, `de_DE` and `de_DE.ISO-8859-1` do not have it. macOS has a locale
+/// named `UTF-8`.
 fn is_unicode(locale: Option<&String>) -> bool {
     locale.is_none_or(|locale| {
         let name = locale.split('@').next().unwrap_or_default();

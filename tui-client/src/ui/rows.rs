@@ -234,7 +234,7 @@ impl TimelineLayout<'_> {
     ) {
         let look = self.look;
         let (column, room) = (self.text_column(), self.text_room());
-        // A short sign must not be alone in a row.
+        // A short sign must not stand in a row of its own.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
         let beside_sign = room.saturating_sub(reserved).max(1);
         let mark = |piece: Piece| match marker {
@@ -303,7 +303,7 @@ impl TimelineLayout<'_> {
         self.gutter(stamp, Piece::new(sign, style)).part(self.text_column(), text, style)
     }
 
-    /// Stamp and nick; in a narrow timeline the nick alone.
+    /// Stamp and nick; in a narrow timeline only the nick.
     fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> ScreenRow {
         let look = self.look;
         let column = self.text_column();

@@ -107,7 +107,7 @@ fn searching(model: &Model, look: Look, cells: usize) -> String {
     model.pane().search.as_ref().map(|it| search::words(model, it, look, cells)).unwrap_or_default()
 }
 
-/// Trouble in the typing line, because the header of the single pane has no space for it.
+/// Connection problems in the typing line, because the header of the single pane has no space for them.
 fn small_trouble(model: &Model, look: Look, pen: &Pen<'_>) -> String {
     if pen.width() < 60 { trouble(model, look).unwrap_or_default() } else { String::new() }
 }

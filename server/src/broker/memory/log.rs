@@ -17,7 +17,8 @@ pub(super) const DEDUP_BYTES: usize = 256;
 /// Log of a room.
 pub(super) struct MemoryLog {
     pub(super) room: RoomName,
-    /// Number of times that the room was opened and not released. An open room keeps its head, whatever is evicted.
+    /// Number of times that the room was opened and not released. An open room keeps its head even if all its entries
+    /// are evicted.
     pub(super) open_count: usize,
     /// The log is no longer in the map of rooms: a caller that still holds it must look the room up again.
     pub(super) removed: bool,

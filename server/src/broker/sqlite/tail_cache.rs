@@ -1,7 +1,7 @@
 //! Cache of the tails of active rooms.
 //!
-//! To read the tail of a long log, a thread reads about ten thousand rows of the file. The writer does not wait for it:
-//! the messages of that room are set aside while another thread reads its tail, and then go first. The total size has a
+//! The tail of a long log is read from about ten thousand rows of the file. The writer does not wait for it: the
+//! messages of that room are set aside while another thread reads its tail, and then go first. The total size has a
 //! bound; above it the least recently used tails are dropped, to be read again.
 
 use std::collections::HashMap;

@@ -56,7 +56,7 @@ impl AppendOutcome {
 }
 
 impl WriterThread {
-    /// Runs until the queue is closed and empty, or a write fails for good.
+    /// Runs until the queue is closed and empty, or a write fails permanently.
     pub(super) fn run(mut self) {
         while let Some(input) = self.queue.take(self.next_wake()) {
             if let Err(error) = self.turn(input) {

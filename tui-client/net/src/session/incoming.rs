@@ -95,8 +95,7 @@ impl Session {
         }
     }
 
-    /// Handles an entry that this version cannot read. It moves the room's position, and the program has to know it
-    /// too.
+    /// Handles an entry that this version cannot read. It moves the room's position, which the program has to store.
     fn unknown_entry(&mut self, entry: &EntryRef) {
         let Arrival { position, replayed } =
             self.rooms.entry(&entry.room, entry.seq, entry.id, entry.epoch.as_ref());

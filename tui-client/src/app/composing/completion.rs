@@ -14,7 +14,7 @@ use crate::net;
 use crate::sanitize::Line;
 use candidates::{Completion, KnownNames, find};
 
-/// Newest items of the timeline whose senders are suggested first.
+/// Number of newest items of the timeline whose senders are suggested first.
 const RECENT: usize = 200;
 
 impl Model {

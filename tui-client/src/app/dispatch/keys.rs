@@ -98,7 +98,7 @@ fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
     if is_done { NextStep::nothing() } else { NextStep::Pass }
 }
 
-/// Handles an action on the draft or the timeline. `confirmed` is the confirmation that the key before asked for.
+/// Handles an action on the draft or the timeline. `confirmed` is the confirmation that the previous key requested.
 fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match action {
         Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),

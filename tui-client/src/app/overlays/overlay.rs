@@ -14,9 +14,9 @@ pub enum Overlay {
     /// The room switcher, see `switcher`.
     Rooms {
         picker: Picker,
-        /// Rooms that the server listed, and whether it has more; `None` until the answer arrives.
+        /// Rooms that the server listed, and true if it has more; `None` until the answer arrives.
         listed: Option<(Vec<RoomSummary>, bool)>,
-        /// Prefix that the server was asked for.
+        /// Prefix of the rooms that were requested from the server.
         prefix: Option<String>,
     },
     /// Commands and actions, see `palette`.

@@ -136,7 +136,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     }
 }
 
-/// Handles a new query. If the server was asked for another prefix, requests all rooms.
+/// Handles a new query. If the last request was for another prefix, requests all rooms.
 pub(in crate::app) fn on_query(model: &mut Model) -> Vec<Effect> {
     let Some(Overlay::Rooms { picker, listed, prefix }) = &mut model.overlay else { return Vec::new() };
     if prefix.as_ref().is_none_or(|prefix| picker.query().text().starts_with(prefix.as_str())) {

@@ -222,7 +222,7 @@ impl Room {
         self.typing.retain(|(.., until)| *until > now);
     }
 
-    /// Returns the time at which the next member stops to be shown as typing.
+    /// Returns the time at which the next member is no longer shown as typing.
     pub(in crate::app) fn typing_expires(&self) -> Option<Duration> {
         self.typing.iter().map(|(.., until)| *until).min()
     }

@@ -45,7 +45,7 @@ pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Restores cleared rows if the view scrolls up to them. Returns true if they fit on the screen, so that nothing else
-/// is to do.
+/// is needed.
 fn restore_cleared(room: &mut Room, scroll: Scroll) -> bool {
     let timeline = &mut room.pane.timeline;
     let first = timeline.first_not_cleared();

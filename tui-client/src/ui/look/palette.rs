@@ -54,7 +54,7 @@ pub(super) static LIGHT: Palette = Palette {
     link: Some(26),
 };
 
-/// For an unknown background: contrast of 4.5 to 1 on black and on white, which six of the 256 have.
+/// For an unknown background: contrast of 4.5 to 1 on black and on white, which six of the 256 colours have.
 pub(super) static EITHER: Palette = Palette {
     nicks: &[29, 63, 98],
     faint: Some(243),

@@ -29,7 +29,7 @@ enum Selection {
 struct Slice {
     epoch: Option<Epoch>,
     entries: Vec<Entry>,
-    /// Number of found entries that are past retention, among `entries` or not.
+    /// Number of entries found past retention, whether or not `entries` contains them.
     past: usize,
     /// The range after this slice, if there may be more.
     next: Option<Range>,

@@ -160,7 +160,7 @@ impl Lane {
         let commands = pipeline(commands);
         while let Some((mut next, last)) = expire(&mut waiting) {
             let mut sending = std::pin::pin!(self.link.attempt_until(last, &commands));
-            // A message without time left is refused in time, whatever becomes of the others.
+            // A message without time left is refused in time, independently of the others.
             let answers = loop {
                 match timeout_at(next, sending.as_mut()).await {
                     Ok(answers) => break answers.ok(),

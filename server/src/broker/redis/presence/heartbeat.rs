@@ -101,7 +101,7 @@ impl Heartbeat {
                 continue;
             };
             let now = beats.registration(&name);
-            // If this fails, the next heartbeat takes the new name, whatever its result.
+            // If taking a new name fails, it is repeated after the next heartbeat, even if that one needs none.
             new_name = judge(registration.as_ref(), now.as_ref()).or(new_name);
             if let Some(why) = new_name {
                 if let Ok(now) = self.take_new_name(why).await {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 /// Interval of heartbeats.
 pub(crate) const BEAT: Duration = Duration::from_secs(2);
-/// Time after which the lease of an instance with a still counter ends.
+/// Time after which the lease of an instance ends if its counter does not change.
 const LEASE: Duration = Duration::from_secs(10);
 
 /// The leases of all instances.
@@ -27,7 +27,7 @@ struct Observations {
 #[derive(Debug)]
 struct Observed {
     counter: u64,
-    /// Time for which the counter stood still, or was missing, while Redis answered.
+    /// Time during which the counter did not change, or was missing, while Redis answered.
     silent: Duration,
     /// True if the last answer of Redis had this instance.
     listed: bool,

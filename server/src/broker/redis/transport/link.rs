@@ -23,7 +23,7 @@ use crate::metrics::Metrics;
 const CONNECT: Duration = Duration::from_secs(2);
 /// Time limit for one answer. Redis with AOF `always` waits for its disk.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Shortest wait after which a connection without an answer is taken for dead and not for slow.
+/// Shortest wait after which a connection without an answer counts as dead, not slow.
 const FAIR: Duration = Duration::from_secs(1);
 /// Time limit for all attempts together.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Interval at which refusals with one code are logged.
 const LOG_AGAIN: Duration = Duration::from_mins(1);
-/// The error code of a Redis that has not the scripts.
+/// The error code of a Redis that lacks the scripts.
 const FORGOTTEN: &str = "NOSCRIPT";
 /// Error codes after which the same command may succeed on another connection, or later.
 const PASSING: [&str; 7] =
@@ -254,7 +254,7 @@ fn passing(answer: &Value) -> Option<String> {
     PASSING.contains(&error.code()).then(|| error.code().to_owned())
 }
 
-/// An error without the command, which may hold a password.
+/// The text of an error without the command, which may contain a password.
 fn describe(error: &RedisError) -> String {
     error.code().map_or_else(|| error.to_string(), str::to_owned)
 }

@@ -150,7 +150,7 @@ pub enum Sending {
     Sent,
     /// Stored; its copy from the room has not arrived.
     Stored,
-    /// Refused for good, with the reason.
+    /// Refused permanently, with the reason.
     Refused(Line),
 }
 

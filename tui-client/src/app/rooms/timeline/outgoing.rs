@@ -43,8 +43,8 @@ impl Timeline {
         }
     }
 
-    /// Marks a message as stored with `seq`. If entries up to `seq` were seen already, no copy will arrive any more:
-    /// the message moves to its place at once.
+    /// Marks a message as stored with `seq`. If entries up to `seq` were seen already, no copy will arrive: the message
+    /// moves to its place at once.
     pub fn set_stored(&mut self, id: &ClientMsgId, seq: Seq, nick: &Line) {
         if seq > self.last_seq() {
             self.set_sending(id, Sending::Stored);

@@ -19,7 +19,7 @@ pub struct PresenceLine {
 
 impl PresenceLine {
     /// Returns the line with as many names as fit: `+carol +dave −bob`, `+carol … (12 joined, 3 left)`. If no name
-    /// fits, returns the counts alone, even if they are too long. `minus` and `ellipsis` are the signs to use.
+    /// fits, returns only the counts, even if they are too long. `minus` and `ellipsis` are the signs to use.
     #[must_use]
     pub fn text(&self, minus: &str, ellipsis: &str, fits: impl Fn(&str) -> bool) -> String {
         let signed = |sign: &str, nicks: &[Line]| -> Vec<String> {
