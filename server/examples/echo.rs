@@ -1,4 +1,4 @@
-//! Echo server for text and binary messages: the socket layer alone, for a WebSocket conformance suite.
+//! Echo server for text and binary messages: only the socket layer, for a WebSocket conformance suite.
 //!
 //! ```text
 //! cargo run -p realtime-server --example echo -- --listen 127.0.0.1:9001

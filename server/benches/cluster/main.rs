@@ -33,7 +33,7 @@ const SECRET: &str = "the cluster benchmark's own servers only";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Measure the costs of instances on one Redis for each other, and storms of joins
+/// Measure the traffic that instances on one Redis cause for each other, and storms of joins
 #[derive(Parser)]
 #[command(name = "cluster", bin_name = "cargo bench --bench cluster --")]
 struct Options {
@@ -63,8 +63,8 @@ enum Scene {
     /// Two instances, 100 busy rooms: bytes that each receives from Redis, with all members on the first, and with
     /// members on both
     Traffic,
-    /// One instance, --rooms rooms joined at once, by one client and by a client each: the time it takes, and the latency
-    /// of a bystander in another room
+    /// One instance, --rooms rooms joined at once, by one client and by one client for each room: the duration, and the
+    /// latency of a bystander in another room
     Storm,
 }
 

@@ -83,7 +83,7 @@ impl Sender {
         }
         if mark.number() != Some(self.returned) {
             let number = mark.number().unwrap_or_default();
-            return Err(format!("message {number} came back where {} was next", self.returned));
+            return Err(format!("message {number} arrived, but {} was next", self.returned));
         }
         self.returned += 1;
         Ok(mark.due())

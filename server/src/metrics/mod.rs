@@ -109,7 +109,7 @@ impl Metrics {
             ),
             resyncs: all.counter(
                 "realtime_resyncs_total",
-                "Rooms whose newest entries were lost, so that their members were resynced.",
+                "Rooms whose newest entries were lost, so that their members received a resync.",
             ),
             redis_reconnects: all.counter(
                 "realtime_redis_reconnects_total",

@@ -229,7 +229,7 @@ impl Session {
         self.may_use(&room)?;
         if self.joined_room(&room).is_none() {
             if self.rooms.len() >= self.max_rooms {
-                let message = format!("you are in {} rooms, and may not be in more", self.rooms.len());
+                let message = format!("you are in {} rooms, the maximum: leave one first", self.rooms.len());
                 return Err(Error::new(ErrorCode::TooManyRooms, message).in_room(&room));
             }
             if self.rooms.is_empty() {
@@ -299,7 +299,7 @@ impl Session {
             Error::new(ErrorCode::Forbidden, "the new token is invalid; the old one stays in force")
         })?;
         if identity.user != self.identity.user {
-            return Err(Error::new(ErrorCode::Forbidden, "that token is another user's; the old one stays"));
+            return Err(Error::new(ErrorCode::Forbidden, "the new token belongs to another user; the old one stays in force"));
         }
         self.identity = identity;
         let (stay, leave) = std::mem::take(&mut self.rooms)

@@ -29,9 +29,9 @@ impl Error {
         }
     }
 
-    /// `action` completes "your token does not let you …".
+    /// `action` completes "your token does not allow you to …".
     pub(crate) fn forbidden(action: &str) -> Self {
-        Self::new(ErrorCode::Forbidden, format!("your token does not let you {action}"))
+        Self::new(ErrorCode::Forbidden, format!("your token does not allow you to {action}"))
     }
 
     pub(crate) fn not_a_member() -> Self {
@@ -43,7 +43,7 @@ impl Error {
     }
 
     pub(crate) fn rate_limited(wait: Duration) -> Self {
-        let mut error = Self::new(ErrorCode::RateLimited, "too much in too short a time");
+        let mut error = Self::new(ErrorCode::RateLimited, "too many frames in a short time");
         let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         error.event.retry_after_ms = Some(millis.saturating_add(1));
         error

@@ -80,7 +80,7 @@ impl Lines<'_> {
             Ok(0) => Ok(false),
             Ok(_) if self.line.ends_with('\n') => Ok(true),
             Ok(bytes) if bytes as u64 > LINE_BYTES => Err(format!("longer than {LINE_BYTES} bytes")),
-            Ok(_) => Err("it is cut short".to_owned()),
+            Ok(_) => Err("it is truncated".to_owned()),
             Err(fault) if fault.kind() == io::ErrorKind::InvalidData => Err("not UTF-8".to_owned()),
             Err(fault) => Err(format!("cannot read: {fault}")),
         }
@@ -149,7 +149,7 @@ impl Target {
         }
         if head.seq < header.head {
             return Err(format!(
-                "the store has room {room:?} up to entry {}, the import goes on to {}; the room was not changed",
+                "the store has room {room:?} up to entry {}, the import continues to {}; the room was not changed",
                 head.seq, header.head
             ));
         }

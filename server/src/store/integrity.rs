@@ -38,7 +38,7 @@ pub(super) fn header(path: &Path) -> Result<(), StoreOpenError> {
         Err(fault) if fault.kind() == ErrorKind::UnexpectedEof => {
             return Err(StoreOpenError::Damaged {
                 path: path.to_owned(),
-                fault: "it is cut short".to_owned(),
+                fault: "it is truncated".to_owned(),
             });
         }
         read => read.map_err(unusable)?,
@@ -66,7 +66,7 @@ pub(super) fn identity(path: &Path, connection: &Connection) -> Result<(), Store
 }
 
 fn foreign(path: &Path) -> StoreOpenError {
-    StoreOpenError::Foreign { path: path.to_owned(), fault: "another program made this database" }
+    StoreOpenError::Foreign { path: path.to_owned(), fault: "another program created this database" }
 }
 
 fn supported_version(path: &Path, found: u32) -> Result<(), StoreOpenError> {

@@ -1,8 +1,8 @@
 //! The judge: a pure function from a recorded history to a list of anomalies.
 //!
 //! There are thirteen rules. Each is a function in a module below, and is unit-tested with made-up histories that break
-//! it alone ([`tests`]). Rules do not know the schedule. The phases of the history name the recoveries that are allowed
-//! and the counters that must move.
+//! only this rule ([`tests`]). Rules do not know the schedule. The phases of the history name the recoveries that are
+//! allowed and the counters that must move.
 //!
 //! To add a rule: write a function from a [`Case`] to anomalies, add a row in [`RULES`], a variant of [`Anomaly`] with
 //! all details for finding the fault, and a history in the tests.

@@ -2,7 +2,7 @@
 //!
 //! A connection is identified by the client's port. A held connection forwards nothing, not even the end of a stream.
 //! So the other side does not notice that a client gave up, as behind a failed router. Held bytes are forwarded once
-//! the connection opens again. So a server may receive late what a client has long sent again.
+//! the connection opens again. So a server may receive a message long after the client has sent it again.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -119,7 +119,7 @@ impl Ledger {
     pub(super) fn give_up(&mut self, why: &str) -> Vec<String> {
         self.lost += self.waiting.len() as u64;
         let give_up = |entry: WaitingLine| {
-            let how = if entry.is_sent { "may not be stored" } else { "is not stored" };
+            let how = if entry.is_sent { "may or may not be stored" } else { "is not stored" };
             report(&entry.line, how, entry.put_off.as_deref().unwrap_or(why))
         };
         self.waiting.drain(..).map(give_up).collect()
@@ -215,7 +215,7 @@ mod tests {
         let reports = ledger.give_up("no answer");
         assert_eq!(
             reports,
-            ["line 1 may not be stored (no answer): a", "line 2 is not stored (no answer): b"]
+            ["line 1 may or may not be stored (no answer): a", "line 2 is not stored (no answer): b"]
         );
         assert!(ledger.is_settled() && !ledger.is_all_stored());
     }

@@ -114,7 +114,7 @@ fn write(frame: &mut Frame<'_>, area: Rect, lines: &[OverlayLine], above: usize)
 /// The frames around the chosen one. Only these are laid out.
 fn frames(inspector: &Inspector, look: Look, frame: &mut Frame<'_>, area: Rect) {
     let Some(chosen) = inspector.chosen_index() else {
-        let line = vec![(1, "nothing has been said yet".to_owned(), look.faint())];
+        let line = vec![(1, "no frames yet".to_owned(), look.faint())];
         return write(frame, area, &[line], 0);
     };
     let visible = usize::from(area.height).max(1);

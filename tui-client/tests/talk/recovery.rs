@@ -1,4 +1,4 @@
-//! Notices about times without a connection and about missing messages.
+//! Notes about times without a connection and about missing messages.
 
 use rustix::process::Signal;
 

@@ -1,4 +1,4 @@
-//! Tests of this engine alone: limits on memory, retention and the dedup window.
+//! Tests specific to this engine: limits on memory, retention and the dedup window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

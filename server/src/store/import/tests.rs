@@ -1,4 +1,4 @@
-//! Tests of import: an export comes back identical, and a faulty room not at all.
+//! Tests of import: an export is imported identically, and a faulty room not at all.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

@@ -70,7 +70,7 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     let mut effects: Vec<Effect> =
         ask.then_some(Effect::Net(net::Command::ListRooms { prefix: None })).into_iter().collect();
     let Some(last) = begun.candidates.len().checked_sub(1) else {
-        model.show_hint(if ask { "asking the server for rooms; press again then" } else { "no completion" });
+        model.show_hint(if ask { "asking the server for rooms; press again later" } else { "no completion" });
         return effects;
     };
     let chosen = if is_back { last } else { 0 };

@@ -78,7 +78,7 @@ fn send_fails_without_an_ack_in_time() {
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
     let lines: Vec<&str> = ended.errors.lines().collect();
     assert!(lines[0].contains("line 1 waits (the store is full): hello"), "{lines:?}");
-    assert!(lines[1].contains("line 1 may not be stored (the store is full): hello"), "{lines:?}");
+    assert!(lines[1].contains("line 1 may or may not be stored (the store is full): hello"), "{lines:?}");
     assert_eq!(lines.len(), 2, "{lines:?}");
 }
 

@@ -1,4 +1,4 @@
-//! Logs that were changed behind the back of the instances.
+//! Logs that were changed without the knowledge of the instances.
 //!
 //! After any change of the keys of a room, the announced log has contiguous seqs, or the feed gets a reset.
 

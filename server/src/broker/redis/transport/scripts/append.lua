@@ -7,7 +7,7 @@
 -- Everything that may fail comes before the first write: a script that fails half-way is not rolled back.
 local log, meta = KEYS[1], KEYS[2]
 local channel, digest, id, time, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
--- Time for which a message is known, in ms; least number of known ones; lifetime of a generation in seconds, an hour
+-- Time during which a message is known, in ms; least number of known ones; lifetime of a generation in seconds, an hour
 -- longer than needed; and size from which a generation is a table: a search of a list takes longer.
 local WINDOW, GENERATION, REQUEST_TIMEOUT, LIST = 86400000, 10000, 90000, 32
 
@@ -23,7 +23,7 @@ local function generation_of(seq)
   return KEYS[4], KEYS[3]
 end
 
--- If one of the two is gone, the log goes on with another epoch, and no lost message is known.
+-- If one of the two is gone, the log continues with another epoch, and no lost message is known.
 local anew = not last or not epoch
 local young, old = generation_of(head + 1)
 if last then
@@ -31,7 +31,7 @@ if last then
   if known then
     local seq, then_time, then_id = string.match(known, '^(%d+):(%d+):(.*)$')
     if tonumber(seq) <= head and time - tonumber(then_time) <= WINDOW then
-      -- A log without an epoch is shown under that of its newest entry.
+      -- A log without an epoch has the id of its newest entry as its epoch.
       return {1, epoch or previous, seq, then_id, then_time}
     end
   end
@@ -49,7 +49,7 @@ end
 local added = add()
 local cut = type(added) == 'table' and added.err and string.find(added.err, 'equal or smaller')
 if cut then
-  -- Entries were deleted at the end. With another epoch their seqs are given again, without a hole.
+  -- Entries were deleted at the end. With another epoch their seqs are assigned again, without a hole.
   anew, epoch = true, id
   if last then redis.call('XSETID', log, last[1], 'MAXDELETEDID', last[1]) else redis.call('UNLINK', log) end
   added = add()

@@ -1,4 +1,4 @@
--- Takes a heartbeat of an instance.
+-- Records a heartbeat of an instance.
 --
 -- KEYS  beats (hash: instance -> counter)
 -- ARGV  instance, 1 for a new one (else 0)

@@ -2,6 +2,6 @@
 --
 -- KEYS  a key of the instance
 -- ARGV  channel, number, lifetime of the key in seconds
--- Returns nothing of interest: an error if Redis refuses.
+-- The result does not matter, except an error if Redis refuses.
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return redis.call('SPUBLISH', ARGV[1], ARGV[2])

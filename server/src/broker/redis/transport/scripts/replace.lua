@@ -1,5 +1,5 @@
--- Replaces the users of an instance in a room: by none if it is gone, by its present ones after an outage. Each leave is
--- announced by itself, all joins together.
+-- Replaces the users of an instance in a room: by none if the instance is gone, by its current ones after an outage. Each leave is
+-- announced separately, all joins together.
 --
 -- KEYS  as in enter.lua
 -- ARGV  channel, instance, reason, users ...

@@ -1,7 +1,7 @@
 -- Drops the oldest entries of a room, but never the newest one.
 --
 -- KEYS  log
--- ARGV  time in ms before which entries go
+-- ARGV  time in ms before which entries are dropped
 -- Returns 1 if there may be more to drop.
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 if not first or tonumber(first[2][4]) >= tonumber(ARGV[1]) then return 0 end
