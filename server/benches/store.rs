@@ -146,7 +146,7 @@ fn fill(options: &Options, data: &Path) -> Result<(), Failure> {
     let began = Instant::now();
     let mut import = program(data).arg("import").stdin(Stdio::piped()).spawn()?;
     let input = import.stdin.take().ok_or("no pipe")?;
-    // If the program ends early its exit code says more than the broken pipe.
+    // If the program ends early, its exit code is more useful than the error of the broken pipe.
     let written = write_rooms(options, input);
     let status = import.wait()?;
     if !status.success() {

@@ -141,7 +141,7 @@ fn a_newer_format_is_refused() {
     let directory = filled(1);
     let connection = Connection::open(file(&directory)).expect("a file");
     connection.pragma_update(None, "user_version", VERSION + 1).expect("written");
-    // In the WAL alone, as a killed server leaves it; and in the file.
+    // Only in the WAL, as a killed server leaves it; and in the file.
     let killed = self::directory();
     for name in ["store.db", "store.db-wal"] {
         fs::copy(directory.path().join(name), killed.path().join(name)).expect("copied");

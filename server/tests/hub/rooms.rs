@@ -72,7 +72,7 @@ async fn members_are_users_and_each_connection_receives_messages() {
     alice.join("lobby").await;
     first.join("lobby").await;
     alice.expect(joined("bob", "lobby")).await;
-    // The join of a user's second connection is confirmed to it alone.
+    // Only a user's second connection receives the answer to its join.
     assert_eq!(second.join("lobby").await["member_count"], 2);
     alice.post("lobby", "one").await;
     first.expect(message_from("alice", "lobby", "one")).await;

@@ -51,8 +51,8 @@ pub struct SendArgs {
 }
 
 const TAIL: &str = "\
-A line is the time, the sender (white space in the name becomes _) and the text, newlines as
-spaces. Changes of the connection are reported on standard error. After a lost connection the
+Each line has the time, the sender (white space in the name becomes _) and the text (newlines
+become spaces). Standard error reports changes of the connection. After a lost connection the
 command reconnects and prints the missed messages.
 
 Examples:
@@ -63,8 +63,8 @@ It exits with 0 when the reader closes its output. The other exit codes are thos
 `realtime-tui --help`.";
 
 const SEND: &str = "\
-After a lost connection the command reconnects; each message is stored once. Refused messages and
-those without an ack are reported on standard error, and the exit code is 5. The other exit codes are those of
+After a lost connection the command reconnects; each message is stored once. Standard error reports
+refused messages and those without an ack; the exit code is then 5. The other exit codes are those of
 `realtime-tui --help`.
 
 Examples:

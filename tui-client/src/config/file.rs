@@ -68,7 +68,7 @@ impl ConfigFile {
         let mut warnings = self.told(&name.to_string_lossy());
         if warnings.len() > WARNINGS {
             let more = warnings.split_off(WARNINGS - 1).len();
-            warnings.push(format!("{more} more faults: `realtime-tui --check-config` tells them"));
+            warnings.push(format!("{more} more faults: `realtime-tui --check-config` lists them"));
         }
         warnings
     }
@@ -166,7 +166,7 @@ mod tests {
         };
         assert_eq!(of(1).warnings(), ["a.toml:1: `mouse`: invalid type: integer `1`, expected a boolean"]);
         assert_eq!(of(5).warnings().len(), 5);
-        assert_eq!(of(6).warnings()[4], "2 more faults: `realtime-tui --check-config` tells them");
+        assert_eq!(of(6).warnings()[4], "2 more faults: `realtime-tui --check-config` lists them");
         assert_eq!(of(6).report().lines().filter(|line| line.starts_with("/etc/a.toml:")).count(), 6);
         let long = "#".repeat(70_000);
         assert!(ConfigFile::of(long.as_bytes()).report().contains("first 65536 bytes"));

@@ -276,7 +276,7 @@ impl Terminal {
         self.wait_until(&format!("{text:?}"), |screen| screen.contains(text))
     }
 
-    /// Waits until the screen does not show `text` any more.
+    /// Waits until the screen no longer shows `text`.
     #[track_caller]
     pub(crate) fn shows_no_more(&self, text: &str) -> Screen {
         self.wait_until(&format!("end of {text:?}"), |screen| !screen.contains(text))

@@ -202,7 +202,7 @@ async fn a_sweep_of_many_rooms_and_rows_takes_several_steps() {
     }
     data_dir.advance(2 * DAY);
     let fixture = data_dir.open();
-    // A sweep goes on by itself between posts.
+    // A sweep continues between posts.
     while data_dir.rows() != (1, 1) {
         fixture.fill("elsewhere", 1).await;
     }

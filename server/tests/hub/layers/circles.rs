@@ -88,7 +88,7 @@ struct Crate<'a> {
 
 /// The target of a path.
 enum Target {
-    /// A module. Its name alone makes no edge: the items that are named through it do.
+    /// A module. Its name makes no edge: only the items that are named through it do.
     Module,
     /// An item of a file, and its name there.
     Item(usize, String),

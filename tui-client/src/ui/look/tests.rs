@@ -159,7 +159,7 @@ fn each_theme_uses_only_supported_styles() {
     }
 }
 
-/// Differences that are shown by style alone, in every theme.
+/// Differences that only the style shows, in every theme.
 #[test]
 fn different_roles_have_different_styles() {
     for (theme, depth, ground) in all() {

@@ -40,7 +40,7 @@ enum MonkeyStep {
     Says(usize, usize, usize),
     Comes(usize, usize, bool),
     Types(usize, usize, bool),
-    /// One of the user's messages is stored, refused, or put off.
+    /// One of the user's messages is stored, refused, or postponed.
     Answer(usize, u8),
     Page(usize, u64, u8, bool),
     Lose,

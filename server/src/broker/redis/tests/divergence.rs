@@ -82,7 +82,7 @@ async fn the_log_is_reset_after_all_entries_were_deleted() {
     post_after_divergence(&instances, &before).await;
 }
 
-/// The dedup table names a lost entry; a resent message is stored nevertheless.
+/// The dedup table names a lost entry; a resent message is still stored.
 #[tokio::test]
 async fn a_lost_message_is_stored_when_it_is_sent_again() {
     let redis = Redis::start();

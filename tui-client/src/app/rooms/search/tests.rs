@@ -144,7 +144,7 @@ fn escape_restores_the_view() {
         }
         assert_eq!(client.press(KeyCode::Esc), [Effect::JumpView(ViewJump::Restore)]);
         assert_eq!((is_open(&client), client.draft()), (false, "a draft"));
-        assert_eq!(client.model.pane().timeline.pattern(), None, "nothing is looked for any more");
+        assert_eq!(client.model.pane().timeline.pattern(), None, "the search has ended");
     }
 }
 
