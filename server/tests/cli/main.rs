@@ -164,7 +164,7 @@ fn a_taken_port_is_reported_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
     let line = Home::new().run(&["serve", "--listen", &address]).failed(1);
-    assert!(line.contains(&address) && line.contains("taken"), "{line}");
+    assert!(line.contains(&address) && line.contains("another program uses the port"), "{line}");
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_broken_file_is_renamed_and_reported() {
         fs::write(file::path(&location.directory), broken).expect("written");
         let opened = Store::open(location.clone());
         let said = opened.fault.expect("a fault").to_string();
-        assert!(said.contains("read.json is broken") && said.contains("read.json.broken"), "{said}");
+        assert!(said.contains("read.json is invalid") && said.contains("read.json.broken"), "{said}");
         let aside = fs::read_to_string(file::aside(&location.directory)).expect("there");
         assert_eq!(aside, broken);
         let mut store = opened.store.expect("a new file begins");

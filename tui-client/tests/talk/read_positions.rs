@@ -127,7 +127,7 @@ fn a_broken_file_of_read_positions_is_reported_and_set_aside() {
     fs::create_dir_all(who.file().parent().expect("a directory")).expect("made");
     fs::write(who.file(), "{\"half").expect("written");
     let mut alice = who.start(&[]);
-    alice.shows("read.json is broken");
+    alice.shows("read.json is invalid");
     alice.press(CTRL_C);
     assert_eq!(alice.ended().code, 0);
     let aside = who.file().with_extension("json.broken");
