@@ -91,9 +91,9 @@ impl fmt::Display for BindError {
         let Self { address, cause } = self;
         write!(f, "cannot listen on {address}: ")?;
         match cause.kind() {
-            ErrorKind::AddrInUse => f.write_str(
-                "another program uses the port; stop it, or choose another port with --listen",
-            ),
+            ErrorKind::AddrInUse => {
+                f.write_str("another program uses the port; stop it, or choose another port with --listen")
+            }
             ErrorKind::PermissionDenied => {
                 f.write_str("this user may not use the port; choose port 1024 or higher with --listen")
             }

@@ -299,7 +299,10 @@ impl Session {
             Error::new(ErrorCode::Forbidden, "the new token is invalid; the old one stays in force")
         })?;
         if identity.user != self.identity.user {
-            return Err(Error::new(ErrorCode::Forbidden, "the new token belongs to another user; the old one stays in force"));
+            return Err(Error::new(
+                ErrorCode::Forbidden,
+                "the new token belongs to another user; the old one stays in force",
+            ));
         }
         self.identity = identity;
         let (stay, leave) = std::mem::take(&mut self.rooms)

@@ -35,7 +35,9 @@ pub(super) fn recovered(recovery: Recovery) -> String {
         Recovery::Truncated { replayed } => {
             format!("{replayed} recovered, older messages were missed and are not replayed")
         }
-        Recovery::Reset { replayed } => format!("history was reset, {replayed} messages of the new log follow"),
+        Recovery::Reset { replayed } => {
+            format!("history was reset, {replayed} messages of the new log follow")
+        }
     }
 }
 

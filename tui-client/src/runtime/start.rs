@@ -38,7 +38,10 @@ async fn run(config: Config, extensions: Extensions) -> End {
         Capabilities { has_signs: capabilities.has_signs && !config.settings.ascii, ..capabilities };
     let unsent = config.state.as_ref().and_then(|location| unsent::kept(&location.directory));
     let unsent = unsent.map(|path| {
-        format!("{} has unsent texts from a lost terminal: delete it after you have read them", path.display())
+        format!(
+            "{} has unsent texts from a lost terminal: delete it after you have read them",
+            path.display()
+        )
     });
     let OpenedMarks { mut mark_saver, positions, warning } = MarkSaver::open(config.state);
     let (handle, mut events) = net::connect(config.net);

@@ -217,7 +217,9 @@ fn in_order<'a, 'text>(table: &'a DeTable<'text>) -> Vec<(&'a Name<'text>, &'a V
 fn unknown_key(table: &ConfigTable, name: &str) -> String {
     let unknown = format!("no key is called `{}`", table.path(name));
     match TABLES.iter().find(|other| other.key(name).is_some()) {
-        Some(other) if other.name.is_empty() => format!("{unknown}; `{name}` belongs above the first [table]"),
+        Some(other) if other.name.is_empty() => {
+            format!("{unknown}; `{name}` belongs above the first [table]")
+        }
         Some(other) => format!("{unknown}; `{name}` belongs in [{}]", other.name),
         None => unknown + &did_you_mean(name, table.keys.iter().map(|key| key.name)),
     }
