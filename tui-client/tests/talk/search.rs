@@ -73,7 +73,7 @@ fn page_up_restores_a_cleared_screen() {
     let (_server, mut alice) = alice_in_a_room_with_120_messages();
     alice.submit("/clear");
     let seen = alice.shows_no_more("straw");
-    assert!(seen.text.contains("PgUp brings back"), "{}", seen.text);
+    assert!(seen.text.contains("PgUp restores"), "{}", seen.text);
     alice.submit("a fresh start");
     let seen = alice.shows("a fresh start ✓");
     assert!(!seen.text.contains("straw"), "{}", seen.text);

@@ -198,7 +198,7 @@ fn a_cleared_screen_is_empty_until_scrolled_up() {
         let before = screen.text();
         screen.enter("/clear");
         let text = screen.text();
-        assert!(!text.contains("m200") && text.contains("PgUp brings back"), "{text}");
+        assert!(!text.contains("m200") && text.contains("PgUp restores"), "{text}");
         screen.client.receive("chat", "bob", "fresh");
         let text = screen.text();
         assert!(text.contains("fresh") && !text.contains("m200"), "{text}");
