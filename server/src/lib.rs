@@ -64,6 +64,7 @@ pub struct Server {
     stopping: watch::Sender<bool>,
     registry: Arc<Registry>,
     admission: Arc<Admission>,
+    verifier: Arc<Verifier>,
     deadline: Duration,
     // Dropped in this order, so that the engine stores what the connections have submitted.
     _threads: Threads,
@@ -134,8 +135,13 @@ impl Server {
         let admission = Admission::new(&config);
         let (stopping, is_stopping) = watch::channel(false);
         let verifier = Arc::new(Verifier::new(&config));
-        let hub =
-            Arc::new(Hub { config: config.clone(), clock, verifier, registry: registry.clone(), metrics });
+        let hub = Arc::new(Hub {
+            config: config.clone(),
+            clock,
+            verifier: verifier.clone(),
+            registry: registry.clone(),
+            metrics,
+        });
         let site = Arc::new(Site { hub, admission: admission.clone(), stopping: is_stopping });
         let service = Service::new(site);
 
@@ -160,13 +166,19 @@ impl Server {
             runtimes[0].spawn(http::accept(service.clone(), listener, workers.clone()));
         }
         let deadline = config.timing.shutdown_deadline;
-        Ok(Self { addresses, stopping, registry, admission, deadline, _threads: threads, engine })
+        Ok(Self { addresses, stopping, registry, admission, verifier, deadline, _threads: threads, engine })
     }
 
     /// Addresses of the listeners, in their order.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The verifier of all connections: its secret can be replaced while they are open.
+    #[must_use]
+    pub fn verifier(&self) -> Arc<Verifier> {
+        self.verifier.clone()
     }
 
     /// Waits for a failure of the store and returns its cause. Nothing is stored afterwards; acknowledged messages are safe.

@@ -18,8 +18,8 @@ use realtime_server::redis_endpoint::{self, RedisEndpoint};
 use realtime_server::store::{Store, StoreOpenError};
 
 use clap::CommandFactory;
-use cli::{Cli, Command, Origin, Plan, Stop, ToolError, UsageError};
-use process::StopSignals;
+use cli::{Cli, Command, Origin, Plan, ReloadTrigger, Stop, ToolError, UsageError};
+use process::{SignalRequest, Signals};
 
 /// Error that ends the program.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +110,12 @@ fn print_token(args: cli::TokenArgs) -> Result<(), ProgramError> {
 }
 
 fn serve(mut plan: Plan) -> Result<(), ProgramError> {
-    logging::init(plan.log_format, plan.log_filter);
-    let store = plan.store.as_deref().map(Store::open).transpose()?;
+    let log_filter = logging::init(plan.log_format, &plan.log_filter);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProgramError::Start)?;
+    let reload_requests =
+        runtime.block_on(async { process::reload_requests() }).map_err(ProgramError::Start)?;
+    let store = plan.store.as_deref().map(Store::open).transpose()?;
     let redis = plan
         .redis
         .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options, redis.wait)))
@@ -122,7 +124,7 @@ fn serve(mut plan: Plan) -> Result<(), ProgramError> {
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
     runtime.block_on(async {
-        let signals = StopSignals::new().map_err(ProgramError::Start)?;
+        let signals = Signals::new(reload_requests).map_err(ProgramError::Start)?;
         report_rooms(store.as_ref(), redis.as_ref());
         let config = plan.config.clone();
         let server = match (store, redis) {
@@ -132,13 +134,14 @@ fn serve(mut plan: Plan) -> Result<(), ProgramError> {
         };
         let server = server.map_err(ProgramError::Start)?;
         let addresses = server.addresses();
+        let reload = plan.reload.start(server.verifier(), log_filter).map_err(ProgramError::Start)?;
         report_start(addresses, &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
             let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
             io::stdout().write_all(greeting.as_bytes()).map_err(ProgramError::Output)?;
         }
-        run_until_stopped(server, signals).await
+        run_until_stopped(server, signals, &reload).await
     })
 }
 
@@ -184,7 +187,8 @@ fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     match origin {
         Origin::Created(path) => tracing::info!(path = %path.display(), "created a secret that signs tokens"),
         Origin::Existing(path) => tracing::info!(path = %path.display(), "read the secret"),
-        Origin::Given => tracing::info!("the operator gave the secret"),
+        Origin::File(path) => tracing::info!(path = %path.display(), "read the operator's secret"),
+        Origin::Variable => tracing::info!("the operator gave the secret"),
     }
     for address in addresses {
         tracing::info!(url = %format_args!("ws://{address}/api/v1/ws"), "listening");
@@ -197,22 +201,33 @@ fn report_start(addresses: &[SocketAddr], origin: &Origin) {
     }
 }
 
-/// Shuts down at the first signal, and ends the process at the second. A failure of the store also shuts down, so that
-/// clients reconnect elsewhere or later.
-async fn run_until_stopped(server: Server, mut signals: StopSignals) -> Result<(), ProgramError> {
-    let result = tokio::select! {
-        signal = signals.next() => {
-            tracing::info!(?signal, "stopping; a second signal ends the process at once");
-            Ok(())
-        }
-        cause = server.failed() => {
-            tracing::error!(%cause, "the store failed: shutting down");
-            Err(ProgramError::StoreFailed(cause))
+/// Shuts down at the first signal that asks for it, and ends the process at the second. A failure of the store also
+/// shuts down, so that clients reconnect elsewhere or later.
+async fn run_until_stopped(
+    server: Server,
+    mut signals: Signals,
+    reload: &ReloadTrigger,
+) -> Result<(), ProgramError> {
+    let result = loop {
+        tokio::select! {
+            request = signals.next() => match request {
+                SignalRequest::Reload => reload.request(),
+                SignalRequest::Stop(signal) => {
+                    tracing::info!(?signal, "stopping; a second signal ends the process at once");
+                    break Ok(());
+                }
+            },
+            cause = server.failed() => {
+                tracing::error!(%cause, "the store failed: shutting down");
+                break Err(ProgramError::StoreFailed(cause));
+            }
         }
     };
     tokio::select! {
         () = server.shutdown() => tracing::info!("stopped"),
-        signal = signals.next() => {
+        // A hang-up is no second signal: a terminal that closes can send several of them, one from the kernel and one
+        // from the shell.
+        signal = signals.urgent.next() => {
             tracing::warn!(?signal, "ended at once");
             #[expect(clippy::disallowed_methods, reason = "dropping the guards is what takes too long")]
             std::process::exit(signal.exit_code());

@@ -1,6 +1,6 @@
 //! Resources and signals of this process.
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,22 +31,71 @@ pub(crate) fn connections_within(file_limit: Option<u64>) -> usize {
     usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }
 
-/// Stop signals. Once created, the signals no longer end the process by themselves.
-pub(crate) struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
+/// Hang-ups (SIGHUP) of a process without a terminal: requests to reload. `None` with a terminal at standard input or
+/// error, whose end stops the process.
+///
+/// Created first of all: an early request to reload must not end the process. Must be called in a tokio runtime.
+pub(crate) fn reload_requests() -> io::Result<Option<Signal>> {
+    if io::stdin().is_terminal() || io::stderr().is_terminal() {
+        return Ok(None);
+    }
+    signal(SignalKind::hangup()).map(Some)
 }
 
-impl StopSignals {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+/// Signals to this process. Once created, the signals no longer end the process by themselves.
+pub(crate) struct Signals {
+    pub(crate) urgent: UrgentSignals,
+    hangup: Signal,
+    hangup_reloads: bool,
+}
+
+/// Signals that stop the process in every case: all but hang-ups.
+pub(crate) struct UrgentSignals {
+    interrupt: Signal,
+    terminate: Signal,
+    quit: Signal,
+}
+
+/// Request of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignalRequest {
+    Stop(StopSignal),
+    /// Reads the secret and the log level again.
+    Reload,
+}
+
+impl Signals {
+    pub(crate) fn new(reload_requests: Option<Signal>) -> io::Result<Self> {
+        let hangup_reloads = reload_requests.is_some();
+        Ok(Self {
+            urgent: UrgentSignals {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                quit: signal(SignalKind::quit())?,
+            },
+            hangup: reload_requests.map_or_else(|| signal(SignalKind::hangup()), Ok)?,
+            hangup_reloads,
+        })
     }
 
     /// Waits for the next signal.
+    pub(crate) async fn next(&mut self) -> SignalRequest {
+        let hangup =
+            if self.hangup_reloads { SignalRequest::Reload } else { SignalRequest::Stop(StopSignal::Hangup) };
+        tokio::select! {
+            signal = self.urgent.next() => SignalRequest::Stop(signal),
+            _ = self.hangup.recv() => hangup,
+        }
+    }
+}
+
+impl UrgentSignals {
+    /// Waits for the next of these signals.
     pub(crate) async fn next(&mut self) -> StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.quit.recv() => StopSignal::Quit,
         }
     }
 }
@@ -58,15 +107,22 @@ pub(crate) enum StopSignal {
     Interrupt,
     /// From a service manager.
     Terminate,
+    /// Ctrl-\.
+    Quit,
+    /// The end of the terminal.
+    Hangup,
 }
 
 impl StopSignal {
     /// Exit code of a process that was ended by the signal.
     pub(crate) fn exit_code(self) -> i32 {
         128 + match self {
-            Self::Interrupt => SignalKind::interrupt().as_raw_value(),
-            Self::Terminate => SignalKind::terminate().as_raw_value(),
+            Self::Interrupt => SignalKind::interrupt(),
+            Self::Terminate => SignalKind::terminate(),
+            Self::Quit => SignalKind::quit(),
+            Self::Hangup => SignalKind::hangup(),
         }
+        .as_raw_value()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parking_lot::RwLock;
 use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,9 +71,9 @@ pub enum TokenError {
 }
 
 /// Verifies tokens. Created once and shared by all connections.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Verifier {
-    key: DecodingKey,
+    key: RwLock<DecodingKey>,
     validation: Validation,
     issuer: Option<String>,
     audience: Option<String>,
@@ -90,11 +91,16 @@ impl Verifier {
         validation.validate_nbf = false;
         validation.validate_aud = false;
         Self {
-            key: DecodingKey::from_secret(config.secret.as_bytes()),
+            key: RwLock::new(DecodingKey::from_secret(config.secret.as_bytes())),
             validation,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
         }
+    }
+
+    /// Verifies tokens with `secret` from now on, and refuses those that another secret signed.
+    pub fn set_secret(&self, secret: &Secret) {
+        *self.key.write() = DecodingKey::from_secret(secret.as_bytes());
     }
 
     /// Verifies `token` at the time `now`.
@@ -133,7 +139,7 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLong);
         }
-        let decoded = jsonwebtoken::decode::<Value>(token, &self.key, &self.validation);
+        let decoded = jsonwebtoken::decode::<Value>(token, &self.key.read(), &self.validation);
         let data = decoded.map_err(|fault| match fault.kind() {
             ErrorKind::InvalidAlgorithm => TokenError::Algorithm,
             ErrorKind::InvalidSignature => TokenError::Signature,
@@ -368,6 +374,21 @@ mod tests {
         ] {
             assert_eq!(verify_text(&token), Err(cause), "{token}");
         }
+    }
+
+    #[test]
+    fn a_new_secret_replaces_the_old_one() {
+        let now = Timestamp::from_millis(NOW * 1_000);
+        let old = sign(&Header::default(), &body(&json!({})));
+        let secret = Secret::new(b"another secret, which is as long as ours").expect("long enough");
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        let new = jsonwebtoken::encode(&Header::default(), &body(&json!({})), &key).expect("a token");
+
+        let verifier = Verifier::new(&config());
+        verifier.verify(&old, now).expect("a valid token");
+        verifier.set_secret(&secret);
+        assert_eq!(verifier.verify(&old, now), Err(TokenError::Signature));
+        verifier.verify(&new, now).expect("a valid token");
     }
 
     #[test]

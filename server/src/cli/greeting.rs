@@ -19,7 +19,7 @@ const CLIENT_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr
 pub(crate) fn greeting(config: &Config, origin: &Origin, addresses: &[SocketAddr], now: Timestamp) -> String {
     let token = match origin {
         Origin::Existing(_) | Origin::Created(_) => visitor_token(config, now),
-        Origin::Given => "\"$(realtime-server token --user you)\"".to_owned(),
+        Origin::Variable | Origin::File(_) => "\"$(realtime-server token --user you)\"".to_owned(),
     };
     format!(
         "\nTo join, in another terminal:\n\n  realtime-tui{url} --token {token} --room chat-general\n\n\
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn no_token_is_shown_for_a_given_secret() {
-        let text = greeting(&config(), &Origin::Given, &[CLIENT_DEFAULT], NOW);
+        let text = greeting(&config(), &Origin::Variable, &[CLIENT_DEFAULT], NOW);
         assert!(!text.contains("eyJ") && text.contains("--room chat-general"), "{text}");
     }
 

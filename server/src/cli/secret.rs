@@ -73,8 +73,10 @@ pub(super) struct Sources {
 /// Origin of the secret.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// Given by the operator.
-    Given,
+    /// Given by the operator in [`SECRET_VARIABLE`].
+    Variable,
+    /// Given by the operator in a file.
+    File(PathBuf),
     /// Read from the server's own file.
     Existing(PathBuf),
     /// Created in the server's own file.
@@ -109,12 +111,22 @@ pub(crate) enum SecretError {
         path = .0.display(), fault = .1
     )]
     Unwritable(PathBuf, io::Error),
+    #[error("the file of the secret, {path}, does not exist", path = .0.display())]
+    Missing(PathBuf),
     #[error("there is no home directory for the secret; name a directory with --data-dir")]
     NoHome,
 }
 
 /// Resolves the secret and its origin. Creates the server's own file if it is the source but does not exist.
 pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
+    match read(sources) {
+        Err(SecretError::Missing(path)) => create(&path),
+        read => read,
+    }
+}
+
+/// Reads the secret and its origin, and creates nothing.
+pub(super) fn read(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
     let variable = match &sources.variable {
         Some(text) => Some(Secret::new(without_newline(text.as_bytes())).map_err(SecretError::Variable)?),
         None => None,
@@ -125,8 +137,14 @@ pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError
     };
     match (variable, file) {
         (Some(variable), Some((path, file))) if variable != file => Err(SecretError::Different(path.clone())),
-        (Some(secret), _) | (None, Some((_, secret))) => Ok((secret, Origin::Given)),
-        (None, None) => read_or_create(&data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?),
+        (Some(secret), _) => Ok((secret, Origin::Variable)),
+        (None, Some((path, secret))) => Ok((secret, Origin::File(path.clone()))),
+        (None, None) => {
+            let directory = data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?;
+            let path = directory.join(OWN_FILE);
+            let secret = read_own_file(&path)?.ok_or_else(|| SecretError::Missing(path.clone()))?;
+            Ok((secret, Origin::Existing(path)))
+        }
     }
 }
 
@@ -152,19 +170,13 @@ fn read_small(file: File) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn read_or_create(directory: &Path) -> Result<(Secret, Origin), SecretError> {
-    let path = directory.join(OWN_FILE);
-    if let Some(secret) = read_own_file(&path)? {
-        return Ok((secret, Origin::Existing(path)));
-    }
-    let created = create_own_file(directory, &path)
-        .map_err(|fault| SecretError::Unwritable(directory.to_owned(), fault))?;
-    let secret = read_own_file(&path)?.ok_or_else(|| {
-        SecretError::Unwritable(
-            directory.to_owned(),
-            io::Error::new(ErrorKind::NotFound, "it was removed again"),
-        )
-    })?;
+fn create(path: &Path) -> Result<(Secret, Origin), SecretError> {
+    let directory = path.parent().unwrap_or(path);
+    let unwritable = |fault| SecretError::Unwritable(directory.to_owned(), fault);
+    let created = create_own_file(directory, path).map_err(unwritable)?;
+    let secret = read_own_file(path)?
+        .ok_or_else(|| unwritable(io::Error::new(ErrorKind::NotFound, "it was removed again")))?;
+    let path = path.to_owned();
     Ok((secret, if created { Origin::Created(path) } else { Origin::Existing(path) }))
 }
 
@@ -265,8 +277,20 @@ mod tests {
             resolve(&in_dir(&data)).expect("a secret"),
             (made.clone(), Origin::Existing(path.clone()))
         );
-        let by_name = Sources { file: Some(path), ..Sources::default() };
-        assert_eq!(resolve(&by_name).expect("a secret"), (made, Origin::Given));
+        let by_name = Sources { file: Some(path.clone()), ..Sources::default() };
+        assert_eq!(resolve(&by_name).expect("a secret"), (made, Origin::File(path)));
+    }
+
+    #[test]
+    fn a_read_creates_no_secret() {
+        let directory = directory();
+        let data = directory.path().join("a");
+        assert!(
+            matches!(read(&in_dir(&data)), Err(SecretError::Missing(path)) if path == data.join("jwt-secret"))
+        );
+        assert!(!data.exists());
+        let (made, _) = resolve(&in_dir(&data)).expect("a secret");
+        assert_eq!(read(&in_dir(&data)).expect("a secret").0, made);
     }
 
     #[test]
@@ -325,7 +349,7 @@ mod tests {
             file: file.clone(),
             data_dir: Some("/nonexistent".into()),
         };
-        assert_eq!(resolve(&both(LONG)).expect("equal"), (secret(LONG), Origin::Given));
+        assert_eq!(resolve(&both(LONG)).expect("equal"), (secret(LONG), Origin::Variable));
         let different = resolve(&both("another secret of more than thirty-two"));
         assert!(matches!(different, Err(SecretError::Different(_))));
         assert!(matches!(resolve(&both("")), Err(SecretError::Variable(TooShort(0)))));

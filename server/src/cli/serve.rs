@@ -7,15 +7,15 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
 use realtime_server::secret::Secret;
-use tracing_subscriber::EnvFilter;
 
 use super::data::data_dir;
 use super::redis::{RedisArgs, RedisPlan};
+use super::reload::Reload;
 use super::secret::{self, Origin, SecretArgs};
 use super::units::{duration, positive_duration, size};
 use super::usage::UsageError;
 use crate::listen::ListenAddress;
-use crate::logging::Format;
+use crate::logging::{Format, LogFilter};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,9 +102,13 @@ pub(crate) struct ServeArgs {
     )]
     log_format: Format,
 
-    /// Log level: error, warn, info, debug or trace, also for a part of the server: info,realtime_server=debug
+    /// Log level: error, warn, info, debug, trace or off, also for a part of the server: info,realtime_server=debug
     #[arg(long, env = "REALTIME_LOG", value_name = "FILTER", default_value = "info", help_heading = "Logs")]
     log: String,
+
+    /// File with the log level, in the form of --log and instead of it. SIGHUP reads it again
+    #[arg(long, env = "REALTIME_LOG_LEVEL_FILE", value_name = "FILE", help_heading = "Logs")]
+    log_level_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -244,7 +248,8 @@ pub(crate) struct Plan {
     pub(crate) store: Option<PathBuf>,
     pub(crate) redis: Option<RedisPlan>,
     pub(crate) log_format: Format,
-    pub(crate) log_filter: EnvFilter,
+    pub(crate) log_filter: LogFilter,
+    pub(crate) reload: Reload,
     pub(crate) secret_origin: Origin,
     /// True if the operator set `--max-connections`.
     pub(crate) max_connections_chosen: bool,
@@ -253,15 +258,15 @@ pub(crate) struct Plan {
 impl ServeArgs {
     /// Checks the arguments. The secret comes last, since resolving it may create one.
     pub(crate) fn check(self) -> Result<Plan, UsageError> {
-        let log_filter =
-            EnvFilter::try_new(&self.log).map_err(|fault| UsageError::Filter(fault.to_string()))?;
+        let log_filter = self.log_filter()?;
         let redis = self.redis.check(self.rooms.memory)?;
         let store = if self.rooms.memory || redis.is_some() {
             None
         } else {
             Some(data_dir(self.secret.data_dir.as_deref()).ok_or(UsageError::NoHome)?)
         };
-        let (secret, secret_origin) = secret::resolve(&self.secret.sources())?;
+        let sources = self.secret.sources();
+        let (secret, secret_origin) = secret::resolve(&sources)?;
         Ok(Plan {
             store,
             redis,
@@ -269,9 +274,20 @@ impl ServeArgs {
             listen: self.listen.clone(),
             log_format: self.log_format,
             log_filter,
+            reload: Reload { secret: sources, log_level_file: self.log_level_file.clone() },
             secret_origin,
             config: self.config(secret),
         })
+    }
+
+    fn log_filter(&self) -> Result<LogFilter, UsageError> {
+        let filter = self.log.parse().map_err(UsageError::LogFilter)?;
+        match &self.log_level_file {
+            Some(path) => {
+                LogFilter::read(path).map_err(|error| UsageError::LogLevelFile(path.clone(), error))
+            }
+            None => Ok(filter),
+        }
     }
 
     fn config(self, secret: Secret) -> Config {

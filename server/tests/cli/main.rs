@@ -6,7 +6,9 @@ mod ready;
 mod redis;
 #[path = "../support/redis.rs"]
 mod redis_server;
+mod signals;
 mod store;
+mod terminal;
 mod transfer;
 
 use std::fs::{self, Permissions};
@@ -19,7 +21,6 @@ use realtime_server::clock::Clock;
 use realtime_server::config::Config;
 use realtime_server::secret::Secret;
 use realtime_shared::{Role, RoomName};
-use rustix::process::Signal;
 
 use program::{Home, next};
 
@@ -61,6 +62,10 @@ fn an_invalid_command_line_is_reported_in_one_line() {
         (&["serve", "--workers", "0"], "--workers"),
         (&["serve", "--ping-interval", "25"], "30s"),
         (&["serve", "--log", "info,=,"], "REALTIME_LOG"),
+        (&["serve", "--log", "verbose"], "error, warn, info, debug, trace"),
+        (&["serve", "--log", ""], "error, warn, info, debug, trace"),
+        (&["serve", "--log", "realtime_sever=debug"], "error, warn, info, debug, trace"),
+        (&["serve", "--log-level-file", "/nonexistent/level"], "/nonexistent/level"),
         (&["serve", "--jwt-secret-file", "/nonexistent/secret"], "/nonexistent/secret"),
         (&["man", "srve"], "serve"),
         (&["completions", "sh"], "zsh"),
@@ -180,6 +185,8 @@ fn variables_stand_in_for_flags_and_flags_have_precedence() {
     assert_eq!(log.matches("listening").count(), 2, "{log}");
     assert!(log.contains("in memory") && !log.starts_with('{'), "{log}");
 
+    let line = home.program(&["serve"]).env("REALTIME_LOG", "info,verbose").run().failed(2);
+    assert!(line.contains("REALTIME_LOG") && line.contains("`verbose` is not a level"), "{line}");
     let line = home.program(&["serve"]).env("REALTIME_WORKERS", "many").run().failed(2);
     assert!(line.contains("--workers") && line.contains("many"), "{line}");
 }
@@ -209,34 +216,4 @@ fn only_tokens_of_the_program_are_accepted_and_none_is_logged() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
         assert!(!line.contains(char::is_control), "{line:?}");
     }
-}
-
-#[test]
-fn a_signal_closes_connections_with_1012_and_stops_the_server() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let home = Home::new();
-        let served = home.serve(&[]);
-        let mut alice = served.connect(&home.token("alice"));
-        next(&mut alice).expect("welcome");
-        served.signal(signal);
-        assert_eq!(next(&mut alice), Err(1012));
-        drop(alice);
-        let (code, log, output) = served.ended();
-        assert_eq!((code, output.as_str()), (Some(0), ""), "{log}");
-        assert!(log.lines().last().is_some_and(|line| line.contains("stopped")), "{log}");
-    }
-}
-
-#[test]
-fn a_second_signal_ends_the_server_immediately() {
-    let home = Home::new();
-    let mut served = home.serve(&["--shutdown-deadline", "1h"]);
-    // A client that does not answer its close frame.
-    let mut silent = served.connect(&home.token("alice"));
-    next(&mut silent).expect("welcome");
-    served.signal(Signal::TERM);
-    served.wait_for("stopping");
-    served.signal(Signal::INT);
-    let (code, log, _) = served.ended();
-    assert_eq!(code, Some(130), "{log}");
 }

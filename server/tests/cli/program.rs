@@ -1,10 +1,12 @@
 //! The program as a process: helpers that start it, wait for log lines, and check its end.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
@@ -89,11 +91,22 @@ impl Program {
         served
     }
 
+    /// Standard input of the program; without this, it is empty.
+    pub(crate) fn stdin(mut self, file: File) -> Self {
+        self.0.stdin(file);
+        self
+    }
+
     /// Starts a server and waits for nothing.
-    pub(crate) fn start(mut self) -> RunningServer {
-        let mut child =
-            self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    pub(crate) fn start(self) -> RunningServer {
+        let (log, stderr) = io::pipe().expect("a pipe");
+        self.start_with_log(stderr.into(), Box::new(log))
+    }
+
+    /// Starts a server with this standard error, which the test reads from `log`.
+    pub(crate) fn start_with_log(mut self, stderr: Stdio, log: Box<dyn Read>) -> RunningServer {
+        let child = self.0.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
+        let stderr = BufReader::new(log);
         RunningServer { _watchdog: Watchdog::on(&child), child, stderr, log: String::new(), address: None }
     }
 }
@@ -157,7 +170,7 @@ impl Finished {
 pub(crate) struct RunningServer {
     _watchdog: Watchdog,
     child: Child,
-    stderr: BufReader<ChildStderr>,
+    stderr: BufReader<Box<dyn Read>>,
     log: String,
     address: Option<SocketAddr>,
 }
@@ -219,6 +232,12 @@ impl RunningServer {
         let mut output = String::new();
         self.child.stdout.take().expect("piped").read_to_string(&mut output).expect("text");
         (self.child.wait().expect("an exit status").code(), log, output)
+    }
+
+    /// Waits for the end of the process: the signal that ended it.
+    pub(crate) fn ended_by(mut self) -> Option<Signal> {
+        let status = self.child.wait().expect("an exit status");
+        status.signal().and_then(Signal::from_named_raw)
     }
 
     /// Stops the server with SIGTERM and returns its log.

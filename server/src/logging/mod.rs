@@ -4,6 +4,8 @@
 //! bidi controls, zero-width characters) are escaped as `\u` and a number, so that a client cannot forge log lines or
 //! send sequences to a terminal. In JSON the escapes decode to the same string.
 
+mod filter;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -11,8 +13,12 @@ use std::panic::{self, PanicHookInfo};
 
 use realtime_shared::name::is_name_char;
 use tracing::Subscriber;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Layer, Registry, reload};
+
+pub(crate) use self::filter::{FilterError, LogFilter};
 
 /// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -23,28 +29,45 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Changes the filter of the running log.
+#[derive(Clone)]
+pub(crate) struct FilterHandle(reload::Handle<Targets, Registry>);
+
+impl FilterHandle {
+    pub(crate) fn set(&self, filter: &LogFilter) {
+        // Fails if the log is gone, and then there is nothing to filter.
+        let _ = self.0.reload(filter.targets());
+    }
+}
+
 /// Sends events and panics of this process to standard error. Called once.
-pub(crate) fn init(format: Format, filter: EnvFilter) {
-    let subscriber = subscriber(format, filter, || Escaping(io::stderr()));
+pub(crate) fn init(format: Format, filter: &LogFilter) -> FilterHandle {
+    let (subscriber, handle) = subscriber(format, filter, || Escaping(io::stderr()));
     // Fails if a subscriber is set; this is the only call.
     let _ = tracing::subscriber::set_global_default(subscriber);
     panic::set_hook(Box::new(log_panic));
+    handle
 }
 
-fn subscriber<W>(format: Format, filter: EnvFilter, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn subscriber<W>(
+    format: Format,
+    filter: &LogFilter,
+    writer: W,
+) -> (impl Subscriber + Send + Sync, FilterHandle)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = reload::Layer::new(filter.targets());
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         // A failed write to standard error would be reported on standard error, and panic if that fails too.
         .log_internal_errors(false)
         .with_writer(writer);
-    match format {
-        Format::Text => Box::new(builder.finish()),
-        Format::Json => Box::new(builder.json().flatten_event(true).finish()),
-    }
+    let lines = match format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    (Registry::default().with(filter).with(lines), FilterHandle(handle))
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -115,7 +138,8 @@ mod tests {
     fn logged(format: Format, filter: &str, events: impl FnOnce()) -> String {
         let buffer = LogBuffer::default();
         let writer = buffer.clone();
-        let subscriber = subscriber(format, EnvFilter::new(filter), move || Escaping(writer.clone()));
+        let filter = filter.parse().expect("a filter");
+        let (subscriber, _) = subscriber(format, &filter, move || Escaping(writer.clone()));
         tracing::subscriber::with_default(subscriber, events);
         let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).expect("text")
