@@ -40,7 +40,8 @@
 //!     `on_event` that moves the position with `Rooms::entry`. `session/tests/rooms.rs`: a test of that position.
 //! 12. *Unchecked*: the docs of `Event::Server`, and in `README.md` the events whose position a bot stores, in prose
 //!     and in the example.
-//! 13. If the client sends the kind: a variant of `Command`. The outbox holds only messages today.
+//! 13. If the client sends the kind: a variant of `Command`, its arm in `session/outgoing.rs`, and a variant of `Body`
+//!     in `submission.rs`. The outbox holds submissions of any kind.
 //!
 //! In `tui-client`:
 //!

@@ -5,7 +5,7 @@ use realtime_shared::{ClientMsgId, Position, RoomName, Seq, Text};
 /// A command to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Joins a room, now and after each reconnect.
+    /// Joins a room, now and after each reconnect. Has no effect on a room of an earlier `Join`.
     Join {
         room: RoomName,
         /// The last position in the room: the server replays the entries after it. Without a position there is no

@@ -13,8 +13,8 @@
 //!
 //! # Adding a kind of entry
 //!
-//! An entry of an unknown kind needs no code: it moves the position, and reaches a bot as [`Event::Entry`]. To read a
-//! new kind, follow the recipe in [`shared::entry`].
+//! An entry of an unknown kind needs no code: it moves the position, and reaches a bot as [`Event::Entry`]. To read or
+//! send a new kind, follow the recipe in [`shared::entry`].
 
 mod backoff;
 mod claims;
@@ -27,6 +27,7 @@ mod outbox;
 mod pacer;
 mod rooms;
 mod session;
+mod submission;
 mod task;
 mod tls;
 mod trace;

@@ -1,5 +1,7 @@
 //! Outbox: the client's messages that are not yet stored or refused.
 //!
+//! A message here is a [`Submission`] of any kind. The outbox does not read its body.
+//!
 //! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
 //! two in flight, a refused first message and an accepted second one would permanently change places. Pacing cannot
 //! prevent that, because `unavailable` may occur at any rate. Lanes of different rooms are independent: up to
@@ -13,7 +15,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientMsgId, Post, RoomName, Text};
+use realtime_shared::{ClientMsgId, RoomName};
+
+use super::submission::Submission;
 
 /// Most messages in all lanes: a day of writing, and about 40 MB of the longest texts.
 pub(super) const QUEUE: usize = 10_000;
@@ -31,7 +35,7 @@ pub(super) struct Outbox {
     lanes: Vec<Lane>,
     /// The room of each message that waits or is in flight.
     rooms: HashMap<ClientMsgId, RoomName>,
-    refused: VecDeque<(RoomName, Entry)>,
+    refused: VecDeque<Queued>,
     next_ticket: u64,
     in_flight: usize,
 }
@@ -40,7 +44,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Lane {
     room: RoomName,
-    entries: VecDeque<Entry>,
+    messages: VecDeque<Queued>,
     head: Head,
     /// Number of postponements of the first message in a row.
     postponements: u32,
@@ -49,11 +53,10 @@ struct Lane {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct Queued {
     /// Place in the order of all messages.
     ticket: u64,
-    id: ClientMsgId,
-    text: Text,
+    submission: Submission,
 }
 
 /// The state of the first message of a lane.
@@ -78,20 +81,22 @@ pub(super) enum Pushed {
 
 impl Outbox {
     /// Adds a message at the end. If the outbox is full, it keeps the message as a refused one.
-    pub(super) fn push(&mut self, room: RoomName, text: Text, id: ClientMsgId) -> Pushed {
-        if self.rooms.contains_key(&id) {
+    pub(super) fn push(&mut self, submission: Submission) -> Pushed {
+        let Submission { room, client_msg_id, .. } = &submission;
+        if self.rooms.contains_key(client_msg_id) {
             return Pushed::Known;
         }
-        let entry = Entry { ticket: self.next_ticket, id: id.clone(), text };
+        let (room, id) = (room.clone(), client_msg_id.clone());
+        let queued = Queued { ticket: self.next_ticket, submission };
         self.next_ticket += 1;
         if self.rooms.len() >= QUEUE {
-            self.keep_refused(room, entry);
+            self.keep_refused(queued);
             return Pushed::Full;
         }
         self.rooms.insert(id, room.clone());
         match self.lanes.iter_mut().find(|lane| lane.room == room) {
-            Some(lane) => lane.entries.push_back(entry),
-            None => self.lanes.push(Lane::new(room, entry)),
+            Some(lane) => lane.messages.push_back(queued),
+            None => self.lanes.push(Lane::new(room, queued)),
         }
         Pushed::Queued
     }
@@ -101,21 +106,23 @@ impl Outbox {
         if self.rooms.contains_key(id) {
             return Some(Pushed::Known);
         }
-        let index = self.refused.iter().position(|(_, entry)| entry.id == *id)?;
-        let (room, entry) = self.refused.remove(index)?;
-        Some(self.push(room, entry.text, entry.id))
+        let index = self.refused.iter().position(|queued| queued.has(id))?;
+        let queued = self.refused.remove(index)?;
+        Some(self.push(queued.submission))
     }
 
     /// Takes the next message of a room that `may_post` allows. It is in flight from now on.
-    pub(super) fn send_next(&mut self, now: Instant, may_post: impl Fn(&RoomName) -> bool) -> Option<Post> {
+    pub(super) fn send_next(
+        &mut self,
+        now: Instant,
+        may_post: impl Fn(&RoomName) -> bool,
+    ) -> Option<Submission> {
         let index = self.next_lane(now, may_post)?;
         let lane = &mut self.lanes[index];
-        let entry = lane.entries.front()?;
-        let post =
-            Post { room: lane.room.clone(), text: entry.text.clone(), client_msg_id: Some(entry.id.clone()) };
+        let submission = lane.messages.front()?.submission.clone();
         lane.head = Head::Sent(now);
         self.in_flight += 1;
-        Some(post)
+        Some(submission)
     }
 
     /// Returns true if [`Outbox::send_next`] would return a message.
@@ -133,7 +140,9 @@ impl Outbox {
             Head::Sent(_) => false,
         };
         let lanes = self.lanes.iter().enumerate().filter(|(_, lane)| may_go(lane));
-        lanes.min_by_key(|(_, lane)| lane.entries.front().map(|entry| entry.ticket)).map(|(index, _)| index)
+        lanes
+            .min_by_key(|(_, lane)| lane.messages.front().map(|queued| queued.ticket))
+            .map(|(index, _)| index)
     }
 
     /// Returns true if the message waits or is in flight.
@@ -148,8 +157,8 @@ impl Outbox {
 
     /// Keeps a refused message for [`Outbox::resend`]. Returns false if it was neither waiting nor in flight.
     pub(super) fn refused(&mut self, id: &ClientMsgId) -> bool {
-        let Some((room, entry)) = self.remove(id) else { return false };
-        self.keep_refused(room, entry);
+        let Some(queued) = self.remove(id) else { return false };
+        self.keep_refused(queued);
         true
     }
 
@@ -178,7 +187,7 @@ impl Outbox {
         if self.lanes.iter().any(|lane| lane.is_in_flight(id)) {
             return None;
         }
-        let in_doubt = |lane: &Lane| lane.is_in_doubt && lane.entries.front().is_some_and(|e| e.id == *id);
+        let in_doubt = |lane: &Lane| lane.is_in_doubt && lane.is_first(id);
         let was_sent = self.lanes.iter().any(in_doubt);
         self.remove(id).map(|_| was_sent)
     }
@@ -188,8 +197,8 @@ impl Outbox {
         self.in_flight = 0;
         let mut unanswered = Vec::new();
         for lane in &mut self.lanes {
-            if let (Head::Sent(_), Some(entry)) = (lane.head, lane.entries.front()) {
-                unanswered.push(entry.id.clone());
+            if let (Head::Sent(_), Some(first)) = (lane.head, lane.messages.front()) {
+                unanswered.push(first.submission.client_msg_id.clone());
                 lane.is_in_doubt = true;
             }
             lane.head = Head::Ready;
@@ -216,11 +225,11 @@ impl Outbox {
             .min()
     }
 
-    fn remove(&mut self, id: &ClientMsgId) -> Option<(RoomName, Entry)> {
+    fn remove(&mut self, id: &ClientMsgId) -> Option<Queued> {
         let room = self.rooms.remove(id)?;
         let index = self.lanes.iter().position(|lane| lane.room == room)?;
         let lane = &mut self.lanes[index];
-        let place = lane.entries.iter().position(|entry| entry.id == *id)?;
+        let place = lane.messages.iter().position(|queued| queued.has(id))?;
         if place == 0 {
             if matches!(lane.head, Head::Sent(_)) {
                 self.in_flight -= 1;
@@ -228,33 +237,46 @@ impl Outbox {
             lane.head = Head::Ready;
             (lane.postponements, lane.is_in_doubt) = (0, false);
         }
-        let entry = lane.entries.remove(place)?;
-        if lane.entries.is_empty() {
+        let removed = lane.messages.remove(place);
+        if lane.messages.is_empty() {
             self.lanes.swap_remove(index);
         }
-        Some((room, entry))
+        removed
     }
 
-    fn keep_refused(&mut self, room: RoomName, entry: Entry) {
+    fn keep_refused(&mut self, queued: Queued) {
         if self.refused.len() == REFUSED {
             self.refused.pop_front();
         }
-        self.refused.push_back((room, entry));
+        self.refused.push_back(queued);
+    }
+}
+
+impl Queued {
+    fn has(&self, id: &ClientMsgId) -> bool {
+        self.submission.client_msg_id == *id
     }
 }
 
 impl Lane {
-    fn new(room: RoomName, first: Entry) -> Self {
-        Self { room, entries: [first].into(), head: Head::Ready, postponements: 0, is_in_doubt: false }
+    fn new(room: RoomName, first: Queued) -> Self {
+        Self { room, messages: [first].into(), head: Head::Ready, postponements: 0, is_in_doubt: false }
+    }
+
+    fn is_first(&self, id: &ClientMsgId) -> bool {
+        self.messages.front().is_some_and(|first| first.has(id))
     }
 
     fn is_in_flight(&self, id: &ClientMsgId) -> bool {
-        matches!(self.head, Head::Sent(_)) && self.entries.front().is_some_and(|entry| entry.id == *id)
+        matches!(self.head, Head::Sent(_)) && self.is_first(id)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use realtime_shared::Text;
+
+    use super::super::submission::Body;
     use super::*;
 
     fn room(name: &str) -> RoomName {
@@ -265,19 +287,23 @@ mod tests {
         ClientMsgId::new(&id.to_string()).expect("an id")
     }
 
+    fn message(name: &str, client_msg_id: ClientMsgId) -> Submission {
+        let body = Body::Message { text: Text::new("hi").expect("a text") };
+        Submission { room: room(name), client_msg_id, body }
+    }
+
     /// An outbox with the messages `m0`, `m1`, … in `rooms`.
     fn queued(rooms: &[&str]) -> Outbox {
         let mut outbox = Outbox::default();
         for (number, name) in rooms.iter().enumerate() {
-            let text = Text::new("hi").expect("a text");
-            assert_eq!(outbox.push(room(name), text, id(&format!("m{number}"))), Pushed::Queued);
+            assert_eq!(outbox.push(message(name, id(&format!("m{number}")))), Pushed::Queued);
         }
         outbox
     }
 
     fn sent(outbox: &mut Outbox, now: Instant) -> Vec<String> {
         std::iter::from_fn(|| outbox.send_next(now, |_| true))
-            .map(|post| post.client_msg_id.expect("an id").to_string())
+            .map(|submission| submission.client_msg_id.to_string())
             .collect()
     }
 
@@ -341,13 +367,12 @@ mod tests {
 
     #[test]
     fn a_message_for_a_full_queue_is_kept_for_resend() {
-        let text = Text::new("hi").expect("a text");
         let mut outbox = Outbox::default();
         for number in 0..QUEUE {
-            assert_eq!(outbox.push(room("a"), text.clone(), id(&number)), Pushed::Queued);
+            assert_eq!(outbox.push(message("a", id(&number))), Pushed::Queued);
         }
-        assert_eq!(outbox.push(room("b"), text.clone(), id(&"late")), Pushed::Full);
-        assert_eq!(outbox.push(room("a"), text, id(&7)), Pushed::Known);
+        assert_eq!(outbox.push(message("b", id(&"late"))), Pushed::Full);
+        assert_eq!(outbox.push(message("a", id(&7))), Pushed::Known);
         assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Full), "it is still kept");
         assert!(outbox.stored(&room("a"), &id(&0)));
         assert_eq!(outbox.resend(&id(&"late")), Some(Pushed::Queued));

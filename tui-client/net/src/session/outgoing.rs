@@ -1,0 +1,139 @@
+//! Commands of the program, and frames to the server.
+
+use std::time::{Duration, Instant};
+
+use realtime_shared::{
+    ClientEvent, ClientFrame, ClientMsgId, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
+};
+
+use super::{Output, Phase, Session, TYPING};
+use crate::command::Command;
+use crate::event::SendState;
+use crate::outbox::Pushed;
+use crate::submission::{Body, Submission};
+
+impl Session {
+    /// Handles a command of the program.
+    pub(crate) fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Join { room, since } => self.rooms.add(room, since),
+            Command::Leave(room) => {
+                if self.rooms.remove(&room) {
+                    self.send(ClientEvent::LeaveRoom { room });
+                }
+            }
+            Command::Send { room, text, client_msg_id } => {
+                self.submit(Submission { room, client_msg_id, body: Body::Message { text } });
+            }
+            Command::Resend(client_msg_id) => {
+                let pushed = self.outbox.resend(&client_msg_id);
+                self.pushed(client_msg_id, pushed);
+            }
+            Command::TakeBack(client_msg_id) => {
+                if let Some(was_sent) = self.outbox.take_back(&client_msg_id) {
+                    self.emit_sent(client_msg_id, SendState::TakenBack { was_sent });
+                }
+            }
+            Command::Typing { room, is_typing } => self.typing(room, is_typing),
+            Command::History { room, before, limit } => {
+                self.send(ClientEvent::History { room, before, after: None, limit: Some(limit) });
+            }
+            Command::Members(room) => self.send(ClientEvent::Members { room }),
+            Command::ListRooms { prefix } => self.send(ClientEvent::ListRooms { prefix, limit: None }),
+            Command::Ping => self.ping(now),
+            // The task handles it, because the task has the frames.
+            Command::Trace(_) => {}
+            Command::RetryNow => self.retry_now(now),
+            Command::Close => {
+                self.phase = Phase::Ended;
+                self.outputs.push_back(Output::End);
+            }
+        }
+        self.send_due(now);
+    }
+
+    /// Sends the due joins and messages. Joins go first, so that the client receives its own copies.
+    pub(super) fn send_due(&mut self, now: Instant) {
+        loop {
+            let Phase::Connected(live) = &mut self.phase else { return };
+            if !live.pacer.is_ready(now) {
+                return;
+            }
+            if self.rooms.has_due(now) {
+                live.pacer.take(now);
+                let reference = self.generate_ref("join");
+                if let Some((room, since)) = self.rooms.next_join(now, reference.clone()) {
+                    let event = ClientEvent::JoinRoom { room, since };
+                    self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
+                }
+            } else if let Some(submission) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
+                live.pacer.take(now);
+                self.emit_sent(submission.client_msg_id.clone(), SendState::Sent);
+                self.send(submission.into_event());
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Postpones the message in flight by `retry_after`, or by a backoff of its own.
+    pub(super) fn postpone(
+        &mut self,
+        id: ClientMsgId,
+        error: &ErrorEvent,
+        retry_after: Option<Duration>,
+        now: Instant,
+    ) {
+        let Self { outbox, rng, timing, .. } = self;
+        let wait = |step| retry_after.unwrap_or_else(|| timing.backoff.delay(step, rng));
+        let is_in_doubt = error.code == ErrorCode::Unavailable;
+        if outbox.postpone(&id, is_in_doubt, now, wait) {
+            self.emit_sent(id, SendState::PutOff(error.message.clone()));
+        }
+    }
+
+    pub(super) fn ping(&mut self, now: Instant) {
+        let nonce = Nonce::new(self.generate_ref("ping").as_str()).ok();
+        let Phase::Connected(live) = &mut self.phase else { return };
+        live.ping = nonce.clone().map(|nonce| (nonce, now));
+        live.next_ping = now + self.timing.ping_interval;
+        self.send(ClientEvent::Ping(Ping { nonce }));
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        let id = submission.client_msg_id.clone();
+        let pushed = self.outbox.push(submission);
+        self.pushed(id, Some(pushed));
+    }
+
+    fn pushed(&mut self, id: ClientMsgId, pushed: Option<Pushed>) {
+        match pushed {
+            Some(Pushed::Queued) => self.emit_sent(id, SendState::Queued),
+            Some(Pushed::Known) => {}
+            Some(Pushed::Full) => self.emit_sent(id, SendState::Refused("queue is full".to_owned())),
+            None => self.emit_sent(id, SendState::Refused("no longer kept: write it again".to_owned())),
+        }
+    }
+
+    /// Generates a ref that no other frame of this client has.
+    fn generate_ref(&mut self, kind: &str) -> Ref {
+        self.generated += 1;
+        Ref::new(&format!("{kind}-{}", self.generated)).expect("a short text is a ref")
+    }
+
+    /// Sends `typing`, unless the server refuses it in the room.
+    fn typing(&mut self, room: RoomName, is_typing: bool) {
+        let Phase::Connected(live) = &self.phase else { return };
+        if !live.typing_refused.contains(&room) {
+            let event = ClientEvent::Typing { room, is_typing };
+            self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(TYPING.clone()) }));
+        }
+    }
+
+    /// Sends a frame. Drops it without a connection.
+    pub(super) fn send(&mut self, event: ClientEvent) {
+        if let Phase::Connected(_) = self.phase {
+            self.outputs.push_back(Output::Write(event.into()));
+        }
+    }
+}
