@@ -51,12 +51,12 @@
 //!     and the lines in `ui/rows.rs`. `LoadedEntry` in `timeline/pages.rs` and `Timeline::insert` take messages today,
 //!     and have to take the new body too. The helpers of the tests have matches over `Body` (`app/tests.rs`,
 //!     `timeline/tests.rs`).
-//! 16. For a row of its own, *unchecked*: `TimelineRow::is_message` answers two questions. Gaps (`timeline/pages.rs`)
+//! 16. For a row of its own, *unchecked*: `LogRow::is_message` answers two questions. Gaps (`timeline/pages.rs`)
 //!     and `held` in `trim` ask if the row has a seq: true for the new kind. Hits and the count of `remove_after` ask
 //!     if it is a message: true only if the kind is searched and unread. Test a gap before and after such a row.
-//! 17. If `tail` prints it: `pipe/feed.rs`, `pipe/backlog.rs`, `pipe/text.rs`, `pipe/json.rs` and `pipe/tail.rs`. All
-//!     of them carry a `Message` today, and need an enum of printed kinds. Each printed entry gets its `epoch`, for
-//!     `--since`. Strings of other users pass through `sanitize`.
+//! 17. If `tail` prints it: a variant of `PrintedEntry` in `pipe/printed.rs`, its line in `pipe/text.rs`, and the arm of
+//!     its `Event` in `pipe/feed.rs`. Each printed entry gets its `epoch`, for `--since`. Strings of other users pass
+//!     through `sanitize`.
 //!
 //! *Unchecked*: `CHANGELOG.md`, the README of the client (`tail`), and "entry" in the glossary of `ARCHITECTURE.md`.
 

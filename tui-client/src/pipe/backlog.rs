@@ -1,26 +1,30 @@
-//! Messages before the join: pages of history, newest page first. Live messages are held meanwhile.
+//! Entries before the join: pages of history, newest page first. Live entries are held meanwhile.
 //!
-//! The pages lie before the position of the join and the live messages after it. The two never overlap, even if the
-//! connection is lost in between.
+//! The pages lie before the position of the join and the live entries after it. The two never overlap, even if the
+//! connection is lost in between. Only printed entries count.
 
 use std::collections::VecDeque;
 
-use realtime_shared::{EntryKind, Epoch, History, Message, Position, Seq, ServerEvent};
+use realtime_shared::{Epoch, History, Position, Seq};
+
+use super::printed::PrintedEntry;
 
 /// Most entries of a page, by the server.
 const PAGE: u32 = 200;
-/// Most live messages that are held. At this limit fetching stops and printing begins.
+/// Most live entries that are held. At this limit fetching stops and printing begins.
 const HELD: usize = 10_000;
 
-/// Older messages while they are fetched.
+/// Older entries while they are fetched.
 #[derive(Debug)]
 pub(super) struct Backlog {
     wanted: usize,
     epoch: Epoch,
     /// The missing entries lie before this seq. Entries of every kind move it.
     before: Seq,
-    older: VecDeque<Message>,
-    held: Vec<Message>,
+    /// A page had entries that are not printed. The next pages may have them too, so they are as large as possible.
+    has_unprinted: bool,
+    older: VecDeque<PrintedEntry>,
+    held: Vec<PrintedEntry>,
 }
 
 /// A page to request.
@@ -31,13 +35,14 @@ pub(super) struct PageRequest {
 }
 
 impl Backlog {
-    /// The last `wanted` messages up to `head`; `None` if there is nothing to fetch.
+    /// The last `wanted` entries up to `head`; `None` if there is nothing to fetch.
     pub(super) fn begin(wanted: u32, head: Option<&Position>) -> Option<Self> {
         match head {
             Some(Position::At { epoch, seq, .. }) if wanted > 0 => Some(Self {
                 wanted: wanted as usize,
                 epoch: epoch.clone(),
                 before: seq.next(),
+                has_unprinted: false,
                 older: VecDeque::new(),
                 held: Vec::new(),
             }),
@@ -48,7 +53,8 @@ impl Backlog {
     /// The page to request, again after each reconnect. `None`: complete.
     pub(super) fn page(&self) -> Option<PageRequest> {
         let missing = u32::try_from(self.wanted - self.older.len()).unwrap_or(PAGE);
-        (missing > 0).then(|| PageRequest { before: self.before, limit: missing.min(PAGE) })
+        let limit = if self.has_unprinted { PAGE } else { missing.min(PAGE) };
+        (missing > 0).then_some(PageRequest { before: self.before, limit })
     }
 
     /// Adds a page. Returns true if a further page is needed.
@@ -63,24 +69,22 @@ impl Backlog {
                 break;
             }
             self.before = entry.seq;
-            match (entry.kind, event) {
-                (Some(EntryKind::Message), ServerEvent::Message(message)) => {
-                    self.older.push_front(Message { epoch: Some(self.epoch.clone()), ..message });
-                }
-                (Some(EntryKind::Message) | None, _) => {}
+            match PrintedEntry::of(event, Some(self.epoch.clone())) {
+                Some(printed) => self.older.push_front(printed),
+                None => self.has_unprinted = true,
             }
         }
         history.has_more && self.before < before && self.page().is_some()
     }
 
-    /// Holds a live message. Returns true if more can be held.
-    pub(super) fn hold(&mut self, message: Message) -> bool {
-        self.held.push(message);
+    /// Holds a live entry. Returns true if more can be held.
+    pub(super) fn hold(&mut self, entry: PrintedEntry) -> bool {
+        self.held.push(entry);
         self.held.len() < HELD
     }
 
-    /// All messages in order.
-    pub(super) fn finish(self) -> impl Iterator<Item = Message> {
+    /// All entries in order.
+    pub(super) fn finish(self) -> impl Iterator<Item = PrintedEntry> {
         self.older.into_iter().chain(self.held)
     }
 }

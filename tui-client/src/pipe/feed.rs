@@ -1,11 +1,10 @@
 //! Reaction of `tail` to each event: lines to print, pages to request, the end. Pure.
 
-use realtime_shared::{
-    History, LeaveReason, Message, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId,
-};
+use realtime_shared::{History, LeaveReason, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId};
 
 use super::backlog::Backlog;
 use super::plan::Begin;
+use super::printed::PrintedEntry;
 use super::text;
 use super::watch::{Meaning, Watch};
 use crate::net::{Command, ConnectionState, Event};
@@ -25,18 +24,18 @@ pub(super) struct Feed {
 
 #[derive(Debug)]
 enum FeedStage {
-    /// Before the first join; number of older messages to print.
+    /// Before the first join; number of older entries to print.
     New(u32),
-    /// Older messages are being fetched.
+    /// Older entries are being fetched.
     Filling(Backlog),
-    /// Messages are printed as they arrive.
+    /// Entries are printed as they arrive.
     Live,
 }
 
 /// An instruction to `tail`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum FeedStep {
-    Print(Message),
+    Print(PrintedEntry),
     /// Print on standard error.
     Note(String),
     /// Send to the server.
@@ -75,8 +74,7 @@ impl Feed {
                 steps
             }
             Event::Message { message, position, .. } if message.room == self.room => {
-                let epoch = position.as_ref().and_then(Position::epoch).cloned();
-                self.on_message(Message { epoch, ..message })
+                self.on_entry(ServerEvent::Message(message), position.as_ref())
             }
             Event::Server(event) => self.on_server(event),
             // An unknown entry has no line, and `--since` takes lines.
@@ -101,16 +99,18 @@ impl Feed {
         }
     }
 
-    fn on_message(&mut self, message: Message) -> Vec<FeedStep> {
+    fn on_entry(&mut self, event: ServerEvent, position: Option<&Position>) -> Vec<FeedStep> {
+        let epoch = position.and_then(Position::epoch).cloned();
+        let Some(entry) = PrintedEntry::of(event, epoch) else { return Vec::new() };
         match &mut self.stage {
             FeedStage::Filling(backlog) => {
-                if backlog.hold(message) {
+                if backlog.hold(entry) {
                     Vec::new()
                 } else {
                     self.finish()
                 }
             }
-            FeedStage::New(_) | FeedStage::Live => vec![FeedStep::Print(message)],
+            FeedStage::New(_) | FeedStage::Live => vec![FeedStep::Print(entry)],
         }
     }
 
@@ -177,7 +177,7 @@ impl Feed {
         Some(FeedStep::Ask(Command::History { room, before: Some(page.before), limit: page.limit }))
     }
 
-    /// Prints the fetched and held messages. Later messages are printed as they arrive.
+    /// Prints the fetched and held entries. Later ones are printed as they arrive.
     fn finish(&mut self) -> Vec<FeedStep> {
         match std::mem::replace(&mut self.stage, FeedStage::Live) {
             FeedStage::Filling(backlog) => backlog.finish().map(FeedStep::Print).collect(),

@@ -1,4 +1,4 @@
-//! Messages as lines of JSON: the wire's object, with the epoch wherever it is known.
+//! Lines of JSON that are safe to show: the wire's objects, escaped.
 //!
 //! A line that the sanitizer leaves unchanged is printed unchanged. In any other line each control, zero-width and
 //! unprintable character is written as `\u` and four digits. A JSON reader gets the same text, and a terminal gets
@@ -7,18 +7,12 @@
 use std::fmt::Write;
 
 use realtime_shared::name::is_name_char;
-use realtime_shared::{Message, ServerEvent, codec};
 use unicode_width::UnicodeWidthChar;
 
 use crate::sanitize;
 
-/// The line without its line break.
-pub(super) fn line(message: Message) -> String {
-    escape(codec::encode(&ServerEvent::Message(message)))
-}
-
-/// Escapes characters that a terminal might not show. Outside of strings JSON has no such character.
-fn escape(json: String) -> String {
+/// Escapes characters that a terminal might not show. In JSON they occur in strings only.
+pub(super) fn escape(json: String) -> String {
     if sanitize::block(&json).as_str() == json {
         return json;
     }
@@ -43,9 +37,15 @@ fn is_plain(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use realtime_shared::{ServerEvent, codec};
 
     use super::*;
     use crate::pipe::feed::testing::message;
+    use crate::pipe::printed::PrintedEntry;
+
+    fn line(text: &str) -> String {
+        PrintedEntry::Message(message(1, text)).json()
+    }
 
     fn is_harmless(c: char) -> bool {
         !c.is_control() && c.width().unwrap_or(0) > 0 && is_name_char(c)
@@ -56,13 +56,13 @@ mod tests {
         for text in ["hello", "日本語", "Việt Nam", "👩\u{200D}👩\u{200D}👧", "e\u{301}", "a \"b\" \\"]
         {
             let json = codec::encode(&ServerEvent::Message(message(1, text)));
-            assert_eq!(line(message(1, text)), json);
+            assert_eq!(line(text), json);
         }
     }
 
     #[test]
     fn characters_that_do_not_show_are_escaped() {
-        let json = line(message(1, "a\u{202e}b\u{200b}❤\u{fe0f}\u{e0041}日\n\t"));
+        let json = line("a\u{202e}b\u{200b}❤\u{fe0f}\u{e0041}日\n\t");
         assert!(json.contains(r"a\u202eb\u200b❤\ufe0f\udb40\udc41日\n\t"), "{json}");
     }
 

@@ -1,7 +1,7 @@
 //! `realtime-tui` without a screen: prints a room's messages (`tail`), or posts lines to a room (`send`).
 //!
 //! ```text
-//! arguments ─ plan ─▶ tail ─┬─▶ feed (pure) ─▶ text | json ─▶ printer ─▶ standard output and error
+//! arguments ─ plan ─▶ tail ─┬─▶ feed (pure) ─▶ printed: text | json ─▶ printer ─▶ standard output and error
 //!                     send ─┴─▶ ledger (pure) ◀─ input ◀─ standard input
 //!                        both: net, watch (connection states), signals
 //! ```
@@ -20,6 +20,7 @@ mod input;
 mod json;
 mod ledger;
 mod plan;
+mod printed;
 mod printer;
 mod send;
 mod signals;

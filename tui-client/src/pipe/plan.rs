@@ -56,7 +56,8 @@ pub enum PlanError {
 }
 
 impl TailPlan {
-    /// Checks the arguments: the command line precedes the environment, which `variable` reads, and that the file.
+    /// Checks the arguments. The command line precedes the environment, which `variable` reads. The environment
+    /// precedes the file.
     pub fn check(
         args: &TailArgs,
         settings: &Settings,
@@ -72,7 +73,8 @@ impl TailPlan {
 }
 
 impl SendPlan {
-    /// Checks the arguments: the command line precedes the environment, which `variable` reads, and that the file.
+    /// Checks the arguments. The command line precedes the environment, which `variable` reads. The environment
+    /// precedes the file.
     pub fn check(
         args: &SendArgs,
         settings: &Settings,

@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 
 use jiff::tz::TimeZone;
-use realtime_shared::Message;
 
 use super::feed::{Feed, FeedStep};
 use super::finish::{cannot_write, finish};
 use super::plan::TailPlan;
+use super::printed::PrintedEntry;
 use super::printer::{self, Print};
 use super::signals::EndSignals;
-use super::{json, text};
 use crate::net::{self, Event, Handle};
 use crate::runtime::Outcome;
 
@@ -74,7 +73,7 @@ impl Tail {
     fn take(&mut self, steps: impl IntoIterator<Item = FeedStep>) -> Option<Outcome> {
         for step in steps {
             match step {
-                FeedStep::Print(message) => self.waiting.push_back(Print::Line(self.form.line(message))),
+                FeedStep::Print(entry) => self.waiting.push_back(Print::Line(self.form.line(entry))),
                 FeedStep::Note(note) => self.waiting.push_back(Print::Note(note)),
                 // At most one request is pending, so the network has room for it.
                 FeedStep::Ask(command) => {
@@ -90,7 +89,7 @@ impl Tail {
 }
 
 impl Form {
-    fn line(&self, message: Message) -> String {
-        if self.json { json::line(message) } else { text::line(&message, &self.zone) }
+    fn line(&self, entry: PrintedEntry) -> String {
+        if self.json { entry.json() } else { entry.text(&self.zone) }
     }
 }

@@ -1,4 +1,4 @@
-//! Messages as lines of text, and notes about the connection.
+//! Entries as lines of text, and notes about the connection.
 
 use std::time::Duration;
 

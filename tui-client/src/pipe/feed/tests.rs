@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use realtime_shared::{
-    EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, History, Left, Limits, Position, Resync, Seq,
-};
+use realtime_shared::{EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, Left, Limits, Message, Resync, Seq};
 
 use super::testing::message;
 use super::*;
@@ -36,7 +34,7 @@ fn joined(head: Option<Position>, recovery: Option<Recovery>) -> Event {
     Event::Joined { room: room(), members: Vec::new(), member_count: 1, head, recovery, offline }
 }
 
-fn said(seq: u64) -> Event {
+fn live(seq: u64) -> Event {
     Event::Message {
         message: Message { epoch: None, ..message(seq, "live") },
         position: Some(at(seq)),
@@ -86,7 +84,7 @@ fn feed(last: u32) -> Feed {
 /// The steps in short form: printed seqs, `?before+limit` for requests, `!note`, `end`.
 fn short(steps: Vec<FeedStep>) -> Vec<String> {
     let short = |step| match step {
-        FeedStep::Print(message) => {
+        FeedStep::Print(PrintedEntry::Message(message)) => {
             assert!(message.epoch.is_some(), "a line without a position");
             message.seq.to_string()
         }
@@ -102,10 +100,10 @@ fn short(steps: Vec<FeedStep>) -> Vec<String> {
 fn older_messages_precede_live_ones() {
     let mut feed = feed(3);
     assert_eq!(short(feed.on_event(joined(Some(at(9)), None))), ["!joined dev", "?10+3"]);
-    assert!(feed.on_event(said(10)).is_empty());
+    assert!(feed.on_event(live(10)).is_empty());
     assert_eq!(short(feed.on_event(history(8..=9, true))), ["?8+1"]);
     assert_eq!(short(feed.on_event(history(6..=7, true))), ["7", "8", "9", "10"], "not more than wanted");
-    assert_eq!(short(feed.on_event(said(11))), ["11"]);
+    assert_eq!(short(feed.on_event(live(11))), ["11"]);
 }
 
 #[test]
@@ -129,7 +127,7 @@ fn no_page_is_requested_if_none_exists_or_is_wanted() {
     for (last, head) in [(0, Some(at(9))), (3, Some(Position::Start)), (3, None)] {
         let mut feed = feed(last);
         assert_eq!(short(feed.on_event(joined(head, None))), ["!joined dev"]);
-        assert_eq!(short(feed.on_event(said(10))), ["10"]);
+        assert_eq!(short(feed.on_event(live(10))), ["10"]);
     }
 }
 
@@ -137,14 +135,14 @@ fn no_page_is_requested_if_none_exists_or_is_wanted() {
 fn a_reconnect_while_fetching_repeats_no_message() {
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
-    feed.on_event(said(10));
+    feed.on_event(live(10));
     feed.on_event(history(9..=9, true));
     assert_eq!(short(feed.on_event(lost())), ["!offline: no answer; trying again"]);
     feed.on_event(connected());
     let recovery = Some(Recovery::Complete { replayed: 1 });
     let steps = short(feed.on_event(joined(Some(at(11)), recovery)));
     assert_eq!(steps, ["!joined dev again after 3 s offline; 1 recovered", "?9+2"]);
-    feed.on_event(said(11));
+    feed.on_event(live(11));
     assert_eq!(short(feed.on_event(history(7..=8, true))), ["7", "8", "9", "10", "11"]);
 }
 
@@ -153,11 +151,11 @@ fn a_reset_log_ends_the_fetching() {
     let recovery = Recovery::Reset { replayed: 1 };
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
-    feed.on_event(said(10));
+    feed.on_event(live(10));
     let steps = short(feed.on_event(joined(Some(at(1)), Some(recovery))));
     assert_eq!(steps[0], "10");
     assert!(steps[1].contains("reset") && steps.len() == 2, "{steps:?}");
-    assert_eq!(short(feed.on_event(said(1))), ["1"]);
+    assert_eq!(short(feed.on_event(live(1))), ["1"]);
     let resync = Resync { message: String::new(), room: room(), position: at(1), recovery };
     let steps = short(feed.on_event(Event::Server(ServerEvent::System(SystemEvent::Resync(resync)))));
     assert!(steps[0].contains("reset") && steps.len() == 1, "{steps:?}");
@@ -167,7 +165,7 @@ fn a_reset_log_ends_the_fetching() {
 fn a_refused_page_is_skipped_and_a_refused_join_ends_tail() {
     let mut feed = feed(3);
     feed.on_event(joined(Some(at(9)), None));
-    feed.on_event(said(10));
+    feed.on_event(live(10));
     assert_eq!(
         short(feed.on_event(refused(room()))),
         ["10", "!the server refuses a request: not\u{fffd} yours"]
@@ -204,10 +202,18 @@ fn messages_of_other_rooms_are_ignored() {
 fn a_page_of_unknown_entries_does_not_end_the_fetching() {
     let mut feed = feed(3);
     assert_eq!(short(feed.on_event(joined(Some(at(20)), None)))[1..], ["?21+3"]);
-    assert_eq!(short(feed.on_event(unknown_history(18..=20, true))), ["?18+3"]);
-    assert_eq!(short(feed.on_event(history(16..=17, true))), ["?16+1"]);
+    assert_eq!(short(feed.on_event(unknown_history(18..=20, true))), ["?18+200"]);
+    assert_eq!(short(feed.on_event(history(16..=17, true))), ["?16+200"]);
     let unknown = Event::Entry { room: room(), position: at(21), replayed: false };
     assert!(feed.on_event(unknown).is_empty(), "an unknown entry has no line");
-    assert_eq!(short(feed.on_event(unknown_history(15..=15, true))), ["?15+1"]);
+    assert_eq!(short(feed.on_event(unknown_history(15..=15, true))), ["?15+200"]);
     assert_eq!(short(feed.on_event(unknown_history(14..=14, false))), ["16", "17"]);
+}
+
+#[test]
+fn after_an_unknown_entry_pages_are_large_and_print_no_more_than_wanted() {
+    let mut feed = feed(2);
+    feed.on_event(joined(Some(at(300)), None));
+    assert_eq!(short(feed.on_event(unknown_history(299..=300, true))), ["?299+200"], "few requests");
+    assert_eq!(short(feed.on_event(history(99..=298, true))), ["297", "298"]);
 }
