@@ -1,6 +1,7 @@
 //! Tests of the client against a scripted server over loopback.
 //!
-//! The tests of the session check times. Waits are short here, and nothing is measured.
+//! The tests of the session check times. Waits are short here, and nothing is measured. Each wait for an event has the
+//! bound of [`server::bounded`].
 
 mod server;
 
@@ -8,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use realtime_client::{
     Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
     Traced,
 };
 use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
-use server::{Server, next, position, state};
+use server::{Server, bounded, next, position, recv, state};
 use tokio_tungstenite::tungstenite::Message;
 
 fn room() -> RoomName {
@@ -260,7 +261,7 @@ async fn websocket_pings_of_the_server_are_answered() {
     let mut peer = server.welcome().await;
     peer.socket.send(Message::Ping("there?".into())).await.expect("a connection");
     loop {
-        if let Message::Pong(payload) = peer.socket.next().await.expect("a frame").expect("a good frame") {
+        if let Message::Pong(payload) = peer.next_message().await.expect("a frame").expect("a good frame") {
             assert_eq!(&payload[..], b"there?");
             break;
         }
@@ -335,7 +336,7 @@ async fn events_that_are_not_received_stop_the_reading_and_none_is_lost() {
         take(&mut events, &mut taken, EVENTS).await;
     }
     take(&mut events, &mut taken, count - 8 * EVENTS).await;
-    server.await.expect("no panic");
+    bounded("end of the server", server).await.expect("no panic");
 }
 
 #[tokio::test]
@@ -348,7 +349,7 @@ async fn close_sends_the_queued_frames_and_a_close_frame() {
     handle.send(Command::Close).await.expect("taken");
     assert!(matches!(peer.receive().await.event, ClientEvent::Members { .. }));
     assert_eq!(peer.close_code().await, Some(1000));
-    while events.recv().await.is_some() {}
+    while recv(&mut events).await.is_some() {}
     assert!(handle.send(Command::RetryNow).await.is_err());
 }
 
@@ -360,7 +361,7 @@ async fn dropping_the_handle_or_the_events_closes_the_connection() {
     state(&mut events, connected).await;
     drop(handle);
     assert_eq!(peer.close_code().await, Some(1000));
-    while events.recv().await.is_some() {}
+    while recv(&mut events).await.is_some() {}
 
     let (_handle, mut events) = server.client();
     let peer = server.welcome().await;

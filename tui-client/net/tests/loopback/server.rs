@@ -1,5 +1,6 @@
 //! Scripted server for one client.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,9 +12,18 @@ use realtime_shared::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Longest wait for one event. It is generous, and only ends a test whose event never comes.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+/// Waits for `future`, and panics with the name of the event if it does not come.
+pub(crate) async fn bounded<T>(event: &str, future: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(LONGEST_WAIT, future).await;
+    waited.unwrap_or_else(|_| panic!("no {event} in {} s", LONGEST_WAIT.as_secs()))
+}
 
 pub(crate) struct Server {
     listener: TcpListener,
@@ -47,7 +57,7 @@ impl Server {
     }
 
     pub(crate) async fn accept(&self) -> Peer {
-        let (stream, _) = self.listener.accept().await.expect("a connection");
+        let stream = self.accept_stream().await;
         let (mut authorization, mut target) = (String::new(), String::new());
         #[expect(clippy::result_large_err, reason = "the library's type")]
         let seen = |request: &Request, response: Response| {
@@ -56,7 +66,8 @@ impl Server {
             header.to_str().expect("ASCII").clone_into(&mut authorization);
             Ok(response)
         };
-        let socket = tokio_tungstenite::accept_hdr_async(stream, seen).await.expect("an upgrade");
+        let upgrade = tokio_tungstenite::accept_hdr_async(stream, seen);
+        let socket = bounded("upgrade", upgrade).await.expect("an upgrade");
         Peer { socket, authorization, target }
     }
 
@@ -69,13 +80,18 @@ impl Server {
 
     /// Answers the next upgrade with another HTTP status.
     pub(crate) async fn refuse(&self, answer: &str) {
-        let (mut stream, _) = self.listener.accept().await.expect("a connection");
+        let mut stream = self.accept_stream().await;
         let mut request = Vec::new();
         while !request.ends_with(b"\r\n\r\n") {
-            request.push(stream.read_u8().await.expect("a request"));
+            request.push(bounded("request", stream.read_u8()).await.expect("a request"));
         }
         let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(answer.as_bytes()).await.expect("written");
+    }
+
+    async fn accept_stream(&self) -> TcpStream {
+        let (stream, _) = bounded("connection", self.listener.accept()).await.expect("a connection");
+        stream
     }
 }
 
@@ -96,13 +112,18 @@ impl Peer {
     /// Receives the next frame of the client, and answers pings.
     pub(crate) async fn receive(&mut self) -> ClientFrame {
         loop {
-            let message = self.socket.next().await.expect("a frame").expect("a good frame");
+            let message = self.next_message().await.expect("a frame").expect("a good frame");
             let Message::Text(text) = message else { continue };
             let frame = codec::decode_client(&text).expect("a good frame");
             let ClientEvent::Ping(ping) = frame.event else { return frame };
             let nonce = ping.nonce.expect("a nonce");
             self.send(format!(r#"{{"type":"pong","ts":1,"nonce":"{nonce}"}}"#)).await;
         }
+    }
+
+    /// The next message of the client; `None` if the connection has ended.
+    pub(crate) async fn next_message(&mut self) -> Option<Result<Message, Error>> {
+        bounded("frame of the client", self.socket.next()).await
     }
 
     /// Answers a join with the head `head`. Returns the `since` of the join.
@@ -146,13 +167,13 @@ impl Peer {
     pub(crate) async fn close(mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: CloseCode::from_u16(code).reason().into() };
         self.socket.close(Some(frame)).await.expect("a connection");
-        while let Some(Ok(_)) = self.socket.next().await {}
+        while let Some(Ok(_)) = self.next_message().await {}
     }
 
     /// Receives until the connection ends. Returns the code of the client's close frame.
     pub(crate) async fn close_code(mut self) -> Option<u16> {
         let mut code = None;
-        while let Some(Ok(message)) = self.socket.next().await {
+        while let Some(Ok(message)) = self.next_message().await {
             if let Message::Close(frame) = message {
                 code = frame.map(|frame| frame.code.into());
             }
@@ -166,10 +187,15 @@ pub(crate) fn position(seq: u64) -> Position {
     Position::At { epoch, seq: Seq::new(seq), id: EntryId::from_u128(seq.into()) }
 }
 
+/// The next event of the client; `None` if the client has ended.
+pub(crate) async fn recv(events: &mut Events) -> Option<Event> {
+    bounded("event of the client", events.recv()).await
+}
+
 /// The next event except round trips and connection attempts.
 pub(crate) async fn next(events: &mut Events) -> Event {
     loop {
-        match events.recv().await.expect("an event") {
+        match recv(events).await.expect("an event") {
             Event::RoundTrip(_) | Event::State(ConnectionState::Connecting { .. }) => {}
             event => return event,
         }
@@ -179,7 +205,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
 /// The next state of the connection for which `wanted` returns a value.
 pub(crate) async fn state<T>(events: &mut Events, wanted: impl Fn(&ConnectionState) -> Option<T>) -> T {
     loop {
-        if let Event::State(state) = events.recv().await.expect("an event")
+        if let Event::State(state) = recv(events).await.expect("an event")
             && let Some(found) = wanted(&state)
         {
             return found;
