@@ -89,7 +89,8 @@ pub(super) struct Trace {
 impl Trace {
     /// Redacts `token` from now on.
     pub(super) fn add_token(&mut self, token: &str) {
-        if !token.is_empty() && !self.tokens.iter().any(|known| known == token) {
+        if !token.is_empty() {
+            self.tokens.retain(|known| known != token);
             self.tokens.truncate(TOKENS - 1);
             self.tokens.push_front(token.to_owned());
         }
@@ -240,6 +241,17 @@ mod tests {
             trace.record(Direction::Out, text, now);
             assert_eq!(reported(&mut trace, now)[0].text, shown);
         }
+    }
+
+    #[test]
+    fn a_token_in_use_is_redacted_however_many_came_before_it() {
+        let (mut trace, now) = (Trace::default(), Instant::now());
+        trace.set_on(true);
+        for token in ["a.b.1", "a.b.2", "a.b.3", "a.b.4", "a.b.1", "a.b.5"] {
+            trace.add_token(token);
+        }
+        trace.record(Direction::In, "a.b.1 a.b.2 a.b.5", now);
+        assert_eq!(reported(&mut trace, now)[0].text, "(token) a.b.2 (token)", "the last four are kept");
     }
 
     proptest! {
