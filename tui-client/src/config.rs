@@ -47,8 +47,8 @@ pub struct Server {
 }
 
 impl Config {
-    /// Checks the arguments. The command line precedes the environment, which `variable` reads, and that precedes `file`.
-    /// Runs a `token_command`.
+    /// Checks the arguments. The command line precedes the environment, which `variable` reads. The environment
+    /// precedes `file`. Runs a `token_command`.
     pub fn check(
         args: &Args,
         file: &ConfigFile,
@@ -184,6 +184,9 @@ mod tests {
             Config::check(&args(arguments), &ConfigFile::of(text), environment).expect("good").settings.mouse
         };
         assert!(mouse(&[], b"") && !mouse(&["--no-mouse"], b"") && !mouse(&[], b"mouse = false"));
+        let broken = ConfigFile::of(b"url = ws://file/ws");
+        let error = Config::check(&args(&given[..2]), &broken, |_| None).expect_err("no server");
+        assert!(error.to_string().contains("`url` in config.toml"), "{error}");
         let error = Config::check(&args(&[]), &file, |_| None).expect_err("the command fails");
         assert!(error.to_string().contains("token_command"), "{error}");
     }

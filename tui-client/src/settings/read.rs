@@ -22,7 +22,8 @@ const ROUNDS: usize = 32;
 /// Reads a file. Returns the valid settings, and the faults from top to bottom.
 #[must_use]
 pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    let original = String::from_utf8_lossy(bytes);
+    let mut text = original.clone().into_owned();
     let lines = Lines::of(&text);
     let mut wrong = Vec::new();
     if let Err(error) = std::str::from_utf8(bytes) {
@@ -31,8 +32,12 @@ pub fn read(bytes: &[u8]) -> (Settings, Vec<Fault>) {
     }
     let broken = blank_broken(&mut text, &lines, &mut wrong);
     let (document, _) = DeTable::parse_recoverable(&text);
-    let mut reader =
-        ConfigReader { settings: Settings::default(), wrong, lines, broken, given: HashMap::new() };
+    let mut settings = Settings::default();
+    // A broken line of the server must not leave the default server in place, which would get the token.
+    if broken.iter().any(|line| is_url(&original[lines.range(*line, original.len())])) {
+        settings.url.clear();
+    }
+    let mut reader = ConfigReader { settings, wrong, lines, broken, given: HashMap::new() };
     reader.document(document.get_ref());
     let ConfigReader { settings, mut wrong, lines, .. } = reader;
     wrong.sort_by_key(|wrong| wrong.span.start);
@@ -66,6 +71,11 @@ fn blank_broken(text: &mut String, lines: &Lines, wrong: &mut Vec<FaultAt>) -> B
         wrong.extend(new);
     }
     broken
+}
+
+/// True if a line sets `url`, as in `url = ws://chat.example`.
+fn is_url(line: &str) -> bool {
+    line.trim_start().strip_prefix("url").is_some_and(|rest| rest.trim_start().starts_with('='))
 }
 
 struct ConfigReader {

@@ -197,6 +197,16 @@ fn a_line_that_is_not_toml_is_dropped_alone() {
 }
 
 #[test]
+fn a_broken_url_does_not_become_the_default_server() {
+    for broken in ["url = ws://chat.example", "  url='ws://chat.example", "url="] {
+        let (settings, faults) = read(format!("ascii = true\n{broken}\n").as_bytes());
+        assert_eq!((settings.url.as_str(), faults.len()), ("", 1), "{broken}: {faults:?}");
+    }
+    let (settings, _) = read(b"url = 'ws://chat.example'\nurls = x");
+    assert_eq!(settings.url, "ws://chat.example");
+}
+
+#[test]
 fn consequences_of_a_broken_line_are_not_reported() {
     let text =
         "[notify\nbell = false\n[keys]\nretry = [\n  'F5',\n  F6,\n]\nhelp = 'F7'\n[notify]\ndesktop = false";
