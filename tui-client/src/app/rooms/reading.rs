@@ -49,6 +49,9 @@ pub struct Reading {
     seen: ItemKey,
     /// Entries replayed now were missed between two runs of the program.
     is_returning: bool,
+    /// Missed entries that are not replayed are counted up to this seq. A lost connection repeats the join, not the
+    /// count.
+    counted: u64,
     /// `read` has changed and was not taken for saving yet.
     unsaved: Option<UnsavedMark>,
 }
@@ -112,12 +115,12 @@ impl Reading {
         if matches!(recovery, Recovery::Reset { .. }) {
             self.start_new_log(head.filter(|_| recovery.replayed() == 0));
         }
-        let from = self.newest_seq().get();
-        let missed = head.map_or(0, |head| head.seq().get().saturating_sub(from));
-        let lacking = missed.saturating_sub(recovery.replayed());
+        let newest = self.newest_seq().get();
+        let last_lacking = head.map_or(0, |head| head.seq().get()).saturating_sub(recovery.replayed());
         self.is_returning = !was_in;
-        self.add_unread(lacking, 0, is_looked_at);
-        lacking
+        self.add_unread(last_lacking.saturating_sub(newest.max(self.counted)), 0, is_looked_at);
+        self.counted = self.counted.max(last_lacking);
+        last_lacking.saturating_sub(newest)
     }
 
     /// Handles a new log. Nothing of it arrived, or all up to `head`.
@@ -136,6 +139,7 @@ impl Reading {
         self.unread = self.unread.saturating_sub(forgotten);
         self.mentions = self.mentions.min(self.unread);
         self.ruler = None;
+        self.counted = self.counted.min(from.get());
         self.newest = (head.seq() <= from).then(|| head.clone());
         self.seen = self.seen.min(ItemKey::end_of(from));
         if self.read.as_ref().is_some_and(|read| read.seq() > from) {

@@ -132,6 +132,19 @@ fn missed_messages_without_replay_are_counted() {
 }
 
 #[test]
+fn missed_messages_are_counted_once_if_a_replay_is_interrupted() {
+    let mut client = returning();
+    let truncated = Some(Recovery::Truncated { replayed: 1 });
+    client.joined_at("dev", 103, truncated, None);
+    for head in [103, 104] {
+        client.lose_connection(Duration::ZERO);
+        client.connect();
+        client.joined_at("dev", head, truncated, Some(MINUTES));
+    }
+    assert_eq!(counts(&client, 1), (100, 0, None), "4 to 103");
+}
+
+#[test]
 fn a_message_is_unread_once_even_if_a_page_brought_it_first() {
     let mut client = Client::offline(&["chat", "dev"]);
     client.connect();
