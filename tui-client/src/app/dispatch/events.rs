@@ -265,6 +265,8 @@ fn on_resync(model: &mut Model, resync: &Resync) {
     let Some(index) = model.index_of(&resync.room) else { return };
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
+    // A page on its way was requested by a seq of the log as it was.
+    room.loading = None;
     let text = if let Recovery::Reset { .. } = resync.recovery {
         room.pane.timeline.reset();
         room.reading.joined(Some(&resync.position), Some(resync.recovery), true, is_looked_at);

@@ -128,6 +128,30 @@ fn a_resync_removes_entries_that_left_the_log() {
 }
 
 #[test]
+fn a_page_that_was_requested_before_a_reset_is_ignored() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined_at("chat", 300, None, None);
+    client.history("chat", &[client.message("chat", "bob", "300", 300)], true);
+    let viewed = client.viewed(0, 0);
+    client.press(KeyCode::PageUp);
+    assert_eq!(commands(client.input(viewed)).len(), 1);
+    client.server(ServerEvent::System(SystemEvent::Resync(Resync {
+        message: String::new(),
+        room: room("chat"),
+        position: position(),
+        recovery: Recovery::Reset { replayed: 1 },
+    })));
+    assert!(!client.model.rooms[0].is_loading());
+    client.receive("chat", "bob", "1");
+    // The server answers from the new log.
+    client.history("chat", &[client.message("chat", "bob", "1", 1)], false);
+    client.skip("chat", 8);
+    client.receive("chat", "bob", "10");
+    assert_eq!(shown(&client), ["history was reset", "bob: 1", "|", "bob: 10"], "2 to 9 are missing");
+}
+
+#[test]
 fn scrolling_up_loads_older_messages_once() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
