@@ -185,7 +185,7 @@ impl Rooms {
         }
     }
 
-    /// Handles a lost connection, of which nothing arrived since `offline_since`.
+    /// Handles a lost connection. Its last sign of life was at `offline_since`.
     pub(super) fn disconnected(&mut self, offline_since: Instant) {
         for room in &mut self.rooms {
             if room.stage == Stage::Joined {

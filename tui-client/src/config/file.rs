@@ -65,7 +65,7 @@ impl ConfigFile {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let name = self.path.as_deref().and_then(Path::file_name).unwrap_or_default();
-        let mut warnings = self.told(&name.to_string_lossy());
+        let mut warnings = self.fault_lines(&name.to_string_lossy());
         if warnings.len() > WARNINGS {
             let more = warnings.split_off(WARNINGS - 1).len();
             warnings.push(format!("{more} more faults: `realtime-tui --check-config` lists them"));
@@ -76,7 +76,7 @@ impl ConfigFile {
     /// All faults, a line each, with the whole path.
     #[must_use]
     pub fn report(&self) -> String {
-        self.told(&self.shown_path()).into_iter().map(|fault| fault + "\n").collect()
+        self.fault_lines(&self.shown_path()).into_iter().map(|fault| fault + "\n").collect()
     }
 
     /// Answer of `--check-config` if there is no fault.
@@ -92,7 +92,7 @@ impl ConfigFile {
         }
     }
 
-    fn told(&self, name: &str) -> Vec<String> {
+    fn fault_lines(&self, name: &str) -> Vec<String> {
         let name = sanitize::line(name);
         self.faults.iter().map(|fault| format!("{name}:{fault}")).collect()
     }

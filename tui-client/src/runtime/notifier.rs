@@ -50,8 +50,9 @@ impl Notifier {
         self.has_title
     }
 
-    pub(super) fn notify(&self, told: &Notification) -> io::Result<()> {
-        let (title, text) = (told.title.as_str().replace(';', ","), told.text.as_str());
+    pub(super) fn notify(&self, notification: &Notification) -> io::Result<()> {
+        let Notification { title, text } = notification;
+        let title = title.as_str().replace(';', ",");
         let desktop = match self.desktop {
             Desktop::Osc9 => format!("\x1b]9;{title}: {text}{END}"),
             Desktop::Osc777 => format!("\x1b]777;notify;{title};{text}{END}"),

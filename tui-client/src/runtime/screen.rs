@@ -50,8 +50,8 @@ impl Screen {
         self.notifier.title(model.window_title())
     }
 
-    pub(super) fn notify(&self, told: &Notification) -> io::Result<()> {
-        self.notifier.notify(told)
+    pub(super) fn notify(&self, notification: &Notification) -> io::Result<()> {
+        self.notifier.notify(notification)
     }
 
     /// Draws the next frame completely, because the terminal's content is unknown.

@@ -246,10 +246,10 @@ impl Session {
                         self.handle(Input::Warning(format!("cannot open {target}: {error}")))?;
                     }
                 }
-                Effect::Notify(told) => self.screen.notify(&told)?,
+                Effect::Notify(notification) => self.screen.notify(&notification)?,
                 Effect::Edit(draft) => outcome = self.edit(&draft)?,
                 Effect::Copy(text) => screen::copy(&text)?,
-                Effect::Mouse(filtered) => self.screen.capture_mouse(filtered)?,
+                Effect::Mouse(captures) => self.screen.capture_mouse(captures)?,
                 Effect::Extension { name, argument } => (self.hook)(name, &argument),
                 Effect::Redraw => self.screen.forget()?,
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,

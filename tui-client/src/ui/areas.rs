@@ -17,7 +17,7 @@ pub(super) struct Areas {
     /// First column of the timeline.
     pub(super) left: u16,
     /// For each row of the timeline the text of a user in it; `None` if the row is the program's own.
-    pub(super) said: Vec<Option<CopyableText>>,
+    pub(super) copyable: Vec<Option<CopyableText>>,
     pub(super) composer: ComposerArea,
     /// Rows of the choices over the screen, and the index of the first one. Empty if there are none.
     pub(super) choices: (Rect, usize),

@@ -72,18 +72,18 @@ impl ViewState {
         let mut is_first = true;
         for y in area.top()..area.bottom() {
             let Some(mut columns) = selection.columns(area, y) else { continue };
-            let said = self.areas.said.get(usize::from(y - area.top())).and_then(Option::as_ref);
-            if let Some(CopyableText { columns: said, .. }) = said {
+            let copyable = self.areas.copyable.get(usize::from(y - area.top())).and_then(Option::as_ref);
+            if let Some(CopyableText { columns: text, .. }) = copyable {
                 // Columns of the timeline count from its left edge.
                 let column =
                     |at: usize| self.areas.left.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
-                columns = columns.start.max(column(said.start))..columns.end.min(column(said.end));
+                columns = columns.start.max(column(text.start))..columns.end.min(column(text.end));
             }
             if !std::mem::take(&mut is_first) {
-                selected.push_str(said.map_or("\n", |said| said.separator));
+                selected.push_str(copyable.map_or("\n", |copyable| copyable.separator));
             }
             let row = reversed(buffer, columns, y);
-            selected.push_str(if said.is_some() { &row } else { row.trim_end() });
+            selected.push_str(if copyable.is_some() { &row } else { row.trim_end() });
         }
         self.selected = selected;
     }

@@ -8,7 +8,7 @@
 //! On output [`merged`] removes a close that an open of the same link follows.
 //!
 //! The address is a [`Target`], which consists of visible ASCII only; no other remote text is written here. The `id`
-//! tells the terminal that rows with the same address are one link.
+//! marks rows with the same address as one link.
 
 use std::borrow::Cow;
 use std::num::NonZeroU16;

@@ -3,7 +3,6 @@
 //! It reads the model and does not change it; scroll positions are in the view's own [`ViewState`]. Remote text arrives
 //! as `sanitize`'s types only. The work of a frame grows with the visible rows, never with the history.
 //!
-//!
 //! ```text
 //!  view ─▶ a file for each pane ─▶ state, areas ─▶ marks, layout ─▶ pen ─▶ look ─▶ text
 //! ```

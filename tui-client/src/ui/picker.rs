@@ -5,8 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::layout::OverlayLine;
-use super::layout::lay_out;
+use super::layout::{OverlayLine, lay_out};
 use super::look::Look;
 use super::marks::counts;
 use super::pen::Pen;

@@ -7,8 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::look::Look;
-use super::marks::Marker;
-use super::marks::Piece;
+use super::marks::{Marker, Piece};
 use super::pen::Pen;
 use super::prose;
 use super::text::{width, wrap};
@@ -24,7 +23,7 @@ pub(super) struct ScreenRow {
     is_rule: bool,
     /// The row contains a match.
     is_hit: bool,
-    said: Option<CopyableText>,
+    copyable: Option<CopyableText>,
 }
 
 /// Text of a user in a row: the part that is copied.
@@ -55,8 +54,8 @@ impl ScreenRow {
         self.is_hit
     }
 
-    pub(super) const fn said(&self) -> Option<&CopyableText> {
-        self.said.as_ref()
+    pub(super) const fn copyable(&self) -> Option<&CopyableText> {
+        self.copyable.as_ref()
     }
 
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
@@ -128,7 +127,7 @@ impl TimelineLayout<'_> {
         match item {
             Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp, marker.as_ref()),
             Item::Row(row) => match &row.body {
-                Body::Message(said) => self.message(&mut rows, said, stamp, marker.as_ref()),
+                Body::Message(message) => self.message(&mut rows, message, stamp, marker.as_ref()),
                 Body::Presence(presence) => {
                     let room = self.text_room();
                     let text =
@@ -183,19 +182,19 @@ impl TimelineLayout<'_> {
     fn message(
         &self,
         rows: &mut Vec<ScreenRow>,
-        said: &ShownMessage,
+        message: &ShownMessage,
         stamp: Option<Stamp>,
         marker: Option<&Marker<'_>>,
     ) {
         let look = self.look;
-        let nick = said.nick.as_str();
-        let mut markup = Markup::parse(&said.text);
+        let nick = message.nick.as_str();
+        let mut markup = Markup::parse(&message.text);
         let mut nick_style = look.nick(nick).add_modifier(Modifier::BOLD);
-        if said.mention {
+        if message.mention {
             markup.mark_mentions(self.me.as_str());
             nick_style = look.mention();
         }
-        let sign = said.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
+        let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
         self.speech(rows, (nick, nick_style), &markup, stamp, sign, marker);
     }
 
@@ -256,7 +255,7 @@ impl TimelineLayout<'_> {
             let mut row = in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(stamp, nick));
             let text_width = |pieces: &[Piece]| pieces.iter().map(|piece| width(&piece.text)).sum::<usize>();
             let start = column + text_width(&line.before);
-            row.said = Some(CopyableText {
+            row.copyable = Some(CopyableText {
                 columns: start..start + text_width(&line.text),
                 separator: line.separator,
             });

@@ -80,13 +80,13 @@ fn keys(model: &Model, search: &Search, look: Look, cells: usize) -> String {
     let stays = key(Action::Submit).filter(|_| search.is_typing);
     let all = [(older, "older"), (newer, "newer"), (stays, "stays"), (key(Action::Close), "back")];
     // If space is short, hints that are easily guessed are omitted.
-    let said = |left_out: &[&str]| -> String {
+    let hints = |left_out: &[&str]| -> String {
         let kept = all.iter().filter(|(_, does)| !left_out.contains(does));
-        let said = kept.filter_map(|(key, does)| Some(format!("{} {does}", key.as_ref()?)));
-        said.collect::<Vec<_>>().join(&between)
+        let hints = kept.filter_map(|(key, does)| Some(format!("{} {does}", key.as_ref()?)));
+        hints.collect::<Vec<_>>().join(&between)
     };
-    let shorter = [&[][..], &["stays"]].map(said);
-    shorter.into_iter().find(|said| width(said) <= cells).unwrap_or_else(|| said(&["stays", "newer"]))
+    let shorter = [&[][..], &["stays"]].map(hints);
+    shorter.into_iter().find(|text| width(text) <= cells).unwrap_or_else(|| hints(&["stays", "newer"]))
 }
 
 #[cfg(test)]

@@ -55,8 +55,8 @@ pub(super) fn view(
     state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
     state.areas.text = layout.text_area(area);
     state.areas.left = area.x;
-    state.areas.said = vec![None; empty];
-    state.areas.said.extend(visible.iter().map(|(_, row)| row.said().cloned()));
+    state.areas.copyable = vec![None; empty];
+    state.areas.copyable.extend(visible.iter().map(|(_, row)| row.copyable().cloned()));
     let mut pen = Pen::new(buffer, area);
     if let Some(text) = &layout.above
         && layout.timeline.is_empty()
