@@ -6,8 +6,8 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery, RoomName,
-    RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
+    ClientMsgId, EntryId, EntryRef, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery,
+    RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
 use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
@@ -34,6 +34,13 @@ pub(crate) fn at(seq: u64) -> Position {
 
 fn join(room: &RoomName, since: Option<&Position>) -> Effect {
     Effect::Net(Command::Join { room: room.clone(), since: since.cloned() })
+}
+
+/// An entry of an unknown kind.
+pub(crate) fn unknown_entry(name: &str, seq: u64) -> ServerEvent {
+    let id = EntryId::from_u128(seq.into());
+    let entry = EntryRef { room: room(name), seq: Seq::new(seq), id, epoch: None, kind: None };
+    ServerEvent::Unknown { entry: Some(entry) }
 }
 
 /// A command added by a program.
@@ -199,7 +206,16 @@ impl Client {
         messages: &[Message],
         has_more: bool,
     ) -> Vec<Effect> {
-        let messages = messages.iter().cloned().map(ServerEvent::Message).collect();
+        self.deliver_page(name, messages.iter().cloned().map(ServerEvent::Message).collect(), has_more)
+    }
+
+    /// Delivers a page of history with entries of any kind and returns the effects.
+    pub(crate) fn deliver_page(
+        &mut self,
+        name: &str,
+        messages: Vec<ServerEvent>,
+        has_more: bool,
+    ) -> Vec<Effect> {
         let epoch = Epoch::new("e");
         self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
     }

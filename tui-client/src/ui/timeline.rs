@@ -51,7 +51,9 @@ pub(super) fn view(
 
     let key = |place: Option<&(RowPosition, ScreenRow)>| Some(layout.timeline.get(place?.0.index)?.key());
     let empty = height - visible.len();
-    let ends = key(visible.first()).zip(key(visible.last()));
+    // Without items there is nothing to see, but the history may have some: a key that scrolls up loads them.
+    let without_items = layout.timeline.is_empty().then(Default::default);
+    let ends = key(visible.first()).zip(key(visible.last())).or(without_items);
     state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
     state.areas.text = layout.text_area(area);
     state.areas.left = area.x;

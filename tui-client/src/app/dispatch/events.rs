@@ -18,8 +18,8 @@ use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
-use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
-use crate::app::rooms::scrollback::{READING_PAGE, SEARCH_PAGE, request_history};
+use crate::app::rooms::room::{HistoryPage, Membership, Room};
+use crate::app::rooms::scrollback::{READING_PAGE, request_history, request_page_before};
 use crate::app::rooms::search;
 use crate::app::rooms::timeline::{LoadedEntry, Sending, ShownMessage, Tone, Top};
 use crate::markup::mentions;
@@ -295,10 +295,8 @@ fn on_typing(model: &mut Model, typing: &Typing) {
 fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let Some(index) = model.index_of(&history.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
-    let Some(Loading { page, is_searching_older }) = model.rooms[index].loading.take() else {
-        return Vec::new();
-    };
-    let before = match page {
+    let Some(loaded) = model.rooms[index].loading.take() else { return Vec::new() };
+    let before = match loaded.page {
         HistoryPage::Newest => None,
         HistoryPage::Before(seq) => Some(seq),
     };
@@ -322,16 +320,15 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
         room.mark_seen();
     }
     // A page without a row shows nothing, so the page before it is requested too.
-    if let Some(oldest) = oldest.filter(|oldest| before.is_none_or(|before| *oldest < before))
-        && !has_rows
-        && history.has_more
+    let next = oldest
+        .filter(|oldest| !has_rows && history.has_more && before.is_none_or(|before| *oldest < before))
+        .map(|oldest| room.pane.timeline.held_from(oldest));
+    if let Some(before) = next
+        && let Some(request) = request_page_before(room, loaded, before)
     {
-        let before = room.pane.timeline.held_from(oldest);
-        let request = request_history(room, HistoryPage::Before(before), SEARCH_PAGE);
-        room.set_searching_older(is_searching_older);
         return vec![request];
     }
-    if is_searching_older { search::on_page(model, index) } else { Vec::new() }
+    if loaded.is_searching_older { search::on_page(model, index) } else { Vec::new() }
 }
 
 fn on_members(model: &mut Model, members: &Members) {

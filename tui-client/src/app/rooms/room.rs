@@ -57,6 +57,8 @@ pub(in crate::app) enum HistoryPage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) struct Loading {
     pub(in crate::app) page: HistoryPage,
+    /// Number of pages without a row that arrived before it for the same key.
+    pub(in crate::app) pages_without_rows: u32,
     /// The search continues in the page when it arrives. Any other input ends this.
     pub(in crate::app) is_searching_older: bool,
 }

@@ -1,7 +1,10 @@
 //! Scrolling back, and requesting pages of history.
 //!
-//! A key that scrolls up requests at most one page, after the view was drawn. The loss of the connection drops the
-//! request; the next key repeats it.
+//! A key that scrolls up requests at most one page, after the view was drawn. A page without a row shows nothing, so
+//! the page before it follows, up to [`PAGES_WITHOUT_ROWS`]. The loss of the connection drops the request; the next key
+//! repeats it.
+
+use realtime_shared::Seq;
 
 use crate::app::message::{Effect, Scroll, Viewed};
 use crate::app::model::Model;
@@ -13,6 +16,8 @@ use crate::net;
 pub(in crate::app) const READING_PAGE: u32 = 50;
 /// Entries of a page for a search: as many as a server sends.
 pub(in crate::app) const SEARCH_PAGE: u32 = 200;
+/// Most pages without a row that are loaded for one key: 4,000 entries.
+pub(in crate::app) const PAGES_WITHOUT_ROWS: u32 = 20;
 
 /// Scrolls up. If entries are missing on the screen, they are loaded instead; if cleared rows fit on the screen, they
 /// are shown instead.
@@ -84,8 +89,20 @@ fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
         .then(|| request_history(room, HistoryPage::Before(before), READING_PAGE))
 }
 
+/// Requests the page before a page without a row. Returns `None` if the key has loaded enough of them.
+pub(in crate::app) fn request_page_before(room: &mut Room, loaded: Loading, before: Seq) -> Option<Effect> {
+    let pages_without_rows = loaded.pages_without_rows + 1;
+    if pages_without_rows > PAGES_WITHOUT_ROWS {
+        return None;
+    }
+    let page = HistoryPage::Before(before);
+    let request = request_history(room, page, SEARCH_PAGE);
+    room.loading = Some(Loading { page, pages_without_rows, ..loaded });
+    Some(request)
+}
+
 pub(in crate::app) fn request_history(room: &mut Room, page: HistoryPage, limit: u32) -> Effect {
-    room.loading = Some(Loading { page, is_searching_older: false });
+    room.loading = Some(Loading { page, pages_without_rows: 0, is_searching_older: false });
     let before = match page {
         HistoryPage::Newest => None,
         HistoryPage::Before(seq) => Some(seq),

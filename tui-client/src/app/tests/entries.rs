@@ -1,10 +1,13 @@
 //! Entries of unknown kinds: they have a seq in the log and no row.
 
-use realtime_shared::{EntryId, EntryRef, Epoch, History, Seq, ServerEvent};
+use crossterm::event::KeyCode;
+use realtime_shared::Seq;
 
-use super::super::testing::{Client, room};
+use super::super::testing::{Client, room, unknown_entry};
 use super::{commands, shown};
-use crate::app::rooms::timeline::Top;
+use crate::app::rooms::scrollback::PAGES_WITHOUT_ROWS;
+use crate::app::rooms::timeline::{ItemKey, Top};
+use crate::app::{Input, Viewed};
 use crate::net::Command;
 
 #[test]
@@ -18,16 +21,8 @@ fn an_unknown_entry_between_two_messages_is_not_shown() {
 
 /// Loads a page of entries of unknown kinds and returns the commands.
 fn unknown_page(client: &mut Client, seqs: std::ops::RangeInclusive<u64>, has_more: bool) -> Vec<Command> {
-    let entry = |seq| EntryRef {
-        room: room("chat"),
-        seq: Seq::new(seq),
-        id: EntryId::from_u128(seq.into()),
-        epoch: None,
-        kind: None,
-    };
-    let messages = seqs.map(|seq| ServerEvent::Unknown { entry: Some(entry(seq)) }).collect();
-    let page = History { room: room("chat"), epoch: Epoch::new("e"), messages, has_more };
-    commands(client.server(ServerEvent::History(page)))
+    let entries = seqs.map(|seq| unknown_entry("chat", seq)).collect();
+    commands(client.deliver_page("chat", entries, has_more))
 }
 
 #[test]
@@ -45,6 +40,24 @@ fn after_a_page_of_unknown_entries_the_page_before_it_is_requested() {
         [],
         "a page without progress is not requested again"
     );
+}
+
+#[test]
+fn a_key_loads_a_limited_number_of_pages_without_rows() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined_at("chat", 9_000, None, None);
+    let mut pages = 1;
+    let mut oldest = 9_000;
+    while !unknown_page(&mut client, oldest - 9..=oldest, true).is_empty() {
+        (pages, oldest) = (pages + 1, oldest - 10);
+    }
+    assert_eq!(pages, 1 + PAGES_WITHOUT_ROWS);
+    client.press(KeyCode::PageUp);
+    let ends = (ItemKey::default(), ItemKey::default());
+    let viewed = Viewed { pane: client.model.pane().id, first: ends.0, last: ends.1, is_full: false };
+    let next = Command::History { room: room("chat"), before: Some(Seq::new(oldest - 9)), limit: 50 };
+    assert_eq!(commands(client.input(Input::Viewed(viewed))), [next], "the next key continues");
 }
 
 #[test]

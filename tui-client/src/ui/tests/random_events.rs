@@ -8,7 +8,7 @@ use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Resync, SystemEvent};
 
 use super::random_text::check_cells;
 use super::*;
-use crate::app::testing::at;
+use crate::app::testing::{at, unknown_entry};
 use crate::app::{Chord, GROUPS, Input};
 use crate::markup::Pattern;
 use crate::net::Command;
@@ -38,11 +38,14 @@ enum MonkeyStep {
     Pass(u64),
     Edited(usize),
     Says(usize, usize, usize),
+    /// The next entry has an unknown kind.
+    Unknown(usize),
     Comes(usize, usize, bool),
     Types(usize, usize, bool),
     /// One of the user's messages is stored, refused, or postponed.
     Answer(usize, u8),
-    Page(usize, u64, u8, bool),
+    /// The entries whose seq has the last number as its remainder by 3 have an unknown kind.
+    Page(usize, u64, u8, bool, u64),
     Lose,
     Connect(u8),
     Resync(usize, u64, bool),
@@ -72,11 +75,12 @@ fn step() -> impl Strategy<Value = MonkeyStep> {
         1 => (1..20_000_u64).prop_map(MonkeyStep::Pass),
         1 => text.clone().prop_map(MonkeyStep::Edited),
         5 => (room.clone(), nick.clone(), text).prop_map(|(room, nick, text)| MonkeyStep::Says(room, nick, text)),
+        2 => room.clone().prop_map(MonkeyStep::Unknown),
         1 => (room.clone(), nick.clone(), any::<bool>()).prop_map(|(room, nick, is)| MonkeyStep::Comes(room, nick, is)),
         1 => (room.clone(), nick, any::<bool>()).prop_map(|(room, nick, is)| MonkeyStep::Types(room, nick, is)),
         3 => (any::<usize>(), 0..5_u8).prop_map(|(which, how)| MonkeyStep::Answer(which, how)),
-        2 => (room.clone(), 0..60_u64, 0..30_u8, any::<bool>())
-            .prop_map(|(room, from, count, more)| MonkeyStep::Page(room, from, count, more)),
+        2 => (room.clone(), 0..60_u64, 0..30_u8, any::<bool>(), 0..6_u64)
+            .prop_map(|(room, from, count, more, rest)| MonkeyStep::Page(room, from, count, more, rest)),
         1 => Just(MonkeyStep::Lose),
         1 => (0..4_u8).prop_map(MonkeyStep::Connect),
         1 => (room.clone(), 0..60_u64, any::<bool>()).prop_map(|(room, seq, is)| MonkeyStep::Resync(room, seq, is)),
@@ -177,7 +181,7 @@ impl Monkey {
             }
             MonkeyStep::Edited(text) => self.input(Input::Edited(Ok(TEXTS[text].to_owned()))),
             MonkeyStep::Answer(which, how) => self.answer(which, how),
-            ref told => self.tell(told),
+            ref event => self.deliver(event),
         }
     }
 
@@ -196,7 +200,7 @@ impl Monkey {
         }
     }
 
-    fn tell(&mut self, step: &MonkeyStep) {
+    fn deliver(&mut self, step: &MonkeyStep) {
         let client = &mut self.screen.client;
         let effects = match *step {
             MonkeyStep::Says(room, nick, text) => client.receive(ROOMS[room], NICKS[nick], TEXTS[text]),
@@ -212,11 +216,17 @@ impl Monkey {
                 client.member_types(ROOMS[room], NICKS[nick], is_typing);
                 Vec::new()
             }
-            MonkeyStep::Page(room, from, count, has_more) => {
-                let messages: Vec<_> = (from + 1..=from + u64::from(count))
-                    .map(|seq| client.message(ROOMS[room], "bob", TEXTS[room], seq))
-                    .collect();
-                client.deliver_history(ROOMS[room], &messages, has_more)
+            MonkeyStep::Unknown(room) => client.next_unknown(ROOMS[room], false),
+            MonkeyStep::Page(room, from, count, has_more, unknown) => {
+                let entry = |seq: u64| {
+                    if seq % 3 == unknown {
+                        unknown_entry(ROOMS[room], seq)
+                    } else {
+                        ServerEvent::Message(client.message(ROOMS[room], "bob", TEXTS[room], seq))
+                    }
+                };
+                let entries = (from + 1..=from + u64::from(count)).map(entry).collect();
+                client.deliver_page(ROOMS[room], entries, has_more)
             }
             MonkeyStep::Lose => {
                 client.lose_connection(Duration::from_secs(3));

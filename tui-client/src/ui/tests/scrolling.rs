@@ -133,6 +133,20 @@ fn loaded_older_messages_do_not_move_the_view() {
 }
 
 #[test]
+fn a_key_loads_the_history_of_a_room_without_rows() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined("chat", None, None);
+    client.history("chat", &[], true);
+    let mut screen = TestScreen::new(client, (80, 24));
+    screen.text();
+    assert!(!screen.client.model.rooms[0].is_loading());
+    screen.press(KeyCode::PageUp);
+    screen.draw();
+    assert!(screen.client.model.rooms[0].is_loading());
+}
+
+#[test]
 fn sending_a_message_scrolls_to_the_end() {
     let mut screen = TestScreen::new(long(), (80, 24));
     screen.text();

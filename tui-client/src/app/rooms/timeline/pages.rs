@@ -38,12 +38,14 @@ impl Timeline {
     }
 
     /// Adds a page of history: the entries before `before`, or the newest ones if it is `None`. `has_more` means that
-    /// older entries can be loaded.
+    /// older entries can be loaded. An empty page with `has_more` changes nothing.
     pub fn add_page(&mut self, before: Option<Seq>, page: Vec<LoadedEntry>, has_more: bool) {
         let (Some(first), Some(last)) =
             (page.iter().map(|entry| entry.seq).min(), page.iter().map(|entry| entry.seq).max())
         else {
-            self.add_empty_page(before);
+            if !has_more {
+                self.add_empty_page(before);
+            }
             return;
         };
         if self.top == Top::Unknown {

@@ -159,6 +159,19 @@ fn a_gap_that_cannot_be_filled_is_closed() {
 }
 
 #[test]
+fn an_empty_page_with_more_entries_is_not_the_beginning() {
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, Vec::new(), true);
+    assert_eq!(timeline.top(), Top::Unknown);
+    timeline.add_page(None, page(9..=9), true);
+    timeline.add_page(Some(Seq::new(9)), Vec::new(), true);
+    assert_eq!(timeline.top(), Top::Older);
+    add(&mut timeline, 20..=20);
+    timeline.add_page(Some(Seq::new(20)), Vec::new(), true);
+    assert_eq!(shape(&timeline), "9 | 20");
+}
+
+#[test]
 fn older_pages_are_added_at_the_top_until_the_beginning() {
     let mut timeline = Timeline::default();
     timeline.add_page(None, page(5..=6), true);
