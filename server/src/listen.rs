@@ -130,7 +130,10 @@ mod tests {
         let first = bind(&["127.0.0.1:0".parse().expect("an address")]).expect("a free port");
         let address = first[0].local_addr().expect("bound");
         let fault = bind(&[ListenAddress(vec![address])]).expect_err("taken").to_string();
-        assert!(fault.contains(&address.to_string()) && fault.contains("taken"), "{fault}");
+        assert!(
+            fault.contains(&address.to_string()) && fault.contains("another program uses the port"),
+            "{fault}"
+        );
     }
 
     #[test]
