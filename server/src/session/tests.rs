@@ -1,10 +1,14 @@
-//! Sessions: the action of each frame, refusals and rate limits.
+//! Sessions: the action of each frame. Refusals, rate limits and refreshed tokens have files of their own.
+
+mod rates;
+mod refresh;
+mod refusals;
 
 use realtime_shared::{Claims, ErrorEvent};
 
 use super::*;
 use crate::auth::{Grants, token};
-use crate::broker::{Body, NotStored, Unavailable};
+use crate::broker::Body;
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -175,119 +179,6 @@ fn a_frame_that_is_not_json_closes_the_connection() {
 }
 
 #[test]
-fn a_refusal_names_its_room_and_ref() {
-    use ErrorCode::{BadRequest, Forbidden, InvalidRoom, InvalidText, NotAMember, UnknownType};
-    let mut client = SessionClient::user();
-    client.join("news-1");
-    for (frame, code, room, reference) in [
-        ("[]", BadRequest, None, None),
-        ("{}", BadRequest, None, None),
-        (r#"{"type":"dance","room":"a","ref":"r"}"#, UnknownType, Some("a"), Some("r")),
-        (r#"{"type":"join_room","ref":"r"}"#, BadRequest, None, Some("r")),
-        (r#"{"type":"join_room","room":" "}"#, InvalidRoom, None, None),
-        (r#"{"type":"message","room":"a","text":""}"#, InvalidText, Some("a"), None),
-        (r#"{"type":"join_room","room":"closed","ref":"r"}"#, Forbidden, Some("closed"), Some("r")),
-        (r#"{"type":"join_room","room":"dm:bob"}"#, Forbidden, Some("dm:bob"), None),
-        (r#"{"type":"leave_room","room":"a","ref":"r"}"#, NotAMember, Some("a"), Some("r")),
-        (r#"{"type":"typing","room":"a","ref":"r"}"#, NotAMember, Some("a"), Some("r")),
-        (r#"{"type":"typing","room":"news-1"}"#, Forbidden, Some("news-1"), None),
-        (r#"{"type":"message","room":"news-1","text":"hi"}"#, Forbidden, Some("news-1"), None),
-        (r#"{"type":"message","room":"closed","text":"hi","ref":"r"}"#, Forbidden, Some("closed"), Some("r")),
-        (r#"{"type":"history","room":"closed"}"#, Forbidden, Some("closed"), None),
-        (r#"{"type":"history","room":"a","before":1,"after":2}"#, BadRequest, Some("a"), None),
-        (r#"{"type":"members","room":"closed"}"#, Forbidden, Some("closed"), None),
-        (r#"{"type":"refresh","token":"x","ref":"r"}"#, Forbidden, None, Some("r")),
-        (r#"{"type":"notice","message":"hi","ref":"r"}"#, Forbidden, None, Some("r")),
-        (r#"{"type":"notice","message":"hi","room":"a"}"#, Forbidden, None, None),
-    ] {
-        let (error, answered) = client.refusal_of(frame);
-        assert_eq!(error.code, code, "{frame}");
-        assert_eq!(error.room.as_ref().map(RoomName::as_str), room, "{frame}");
-        assert_eq!(answered.as_ref().map(Ref::as_str), reference, "{frame}");
-        assert_eq!((error.temporary, error.retry_after_ms), (false, None), "{frame}");
-        assert!(!error.message.is_empty(), "{frame}");
-    }
-}
-
-#[test]
-fn a_refusal_of_a_message_names_its_client_msg_id() {
-    let mut client = SessionClient::with(&claims("alice"), |limits| {
-        (limits.max_messages_per_second, limits.message_burst) = (1, 1);
-    });
-    let refused = |client: &mut SessionClient, room, text| {
-        let frame =
-            format!(r#"{{"type":"message","room":"{room}","text":"{text}","client_msg_id":"x","ref":"r"}}"#);
-        let (error, reference) = client.refusal_of(&frame);
-        assert_eq!(error.client_msg_id.expect("present").as_str(), "x");
-        assert_eq!(
-            (error.room.expect("present").as_str(), reference.expect("present").as_str()),
-            (room, "r")
-        );
-        error.code
-    };
-    assert_eq!(refused(&mut client, "closed", "hi"), ErrorCode::Forbidden);
-    assert_eq!(refused(&mut client, "a", r"\u0007"), ErrorCode::InvalidText);
-    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
-    assert_eq!(refused(&mut client, "a", "hi"), ErrorCode::RateLimited);
-}
-
-#[test]
-fn messages_above_their_rate_are_refused() {
-    let mut client = SessionClient::with(&claims("alice"), |limits| {
-        (limits.max_messages_per_second, limits.message_burst) = (10, 3);
-    });
-    let message = r#"{"type":"message","room":"a","text":"hi"}"#;
-    for _ in 0..3 {
-        assert_eq!(client.action_of(message), "post alice: hi in a");
-    }
-    let (error, _) = client.refusal_of(message);
-    assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true));
-    let wait = Duration::from_millis(error.retry_after_ms.expect("a wait"));
-    // Messages refused for another reason take no token, and requests have a rate of their own.
-    assert_eq!(
-        client.refusal_of(r#"{"type":"message","room":"closed","text":"hi"}"#).0.code,
-        ErrorCode::Forbidden
-    );
-    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
-    client.wait(wait);
-    assert_eq!(client.action_of(message), "post alice: hi in a");
-    assert_eq!(client.refusal_of(message).0.code, ErrorCode::RateLimited);
-}
-
-#[test]
-fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
-    let mut client = SessionClient::with(&claims("alice"), |limits| {
-        (limits.max_messages_per_second, limits.message_burst) = (10, 3);
-    });
-    client.join("a");
-    assert!(client.action_of(r#"{"type":"ping"}"#).contains("pong"));
-    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
-    let (error, reference) = client.refusal_of(r#"{"type":"ping","ref":"r"}"#);
-    assert_eq!((error.code, reference.expect("present").as_str()), (ErrorCode::RateLimited, "r"));
-    assert!(error.retry_after_ms.expect("a wait") > 0);
-    assert_eq!(
-        client.action_of(r#"{"type":"typing","room":"a"}"#),
-        "drop TypingRate",
-        "typing above the rate is dropped"
-    );
-    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
-    client.wait(Duration::from_millis(100));
-    assert!(
-        client.action_of(r#"{"type":"typing","room":"a"}"#).starts_with("signal"),
-        "the dropped state does not count as sent"
-    );
-}
-
-#[test]
-fn rate_zero_turns_the_limits_off() {
-    let mut client = SessionClient::with(&claims("alice"), |limits| limits.max_messages_per_second = 0);
-    for _ in 0..1_000 {
-        assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
-        assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
-    }
-}
-
-#[test]
 fn typing_is_sent_when_it_changes_or_after_a_second() {
     let mut client = SessionClient::user();
     client.join("a");
@@ -347,51 +238,6 @@ fn a_list_contains_granted_rooms_with_the_prefix() {
 }
 
 #[test]
-fn a_refreshed_token_changes_rights_at_once() {
-    let mut client = SessionClient::user();
-    client.join("a");
-    client.join("b");
-    client.join("chat-1");
-    let newer = Claims { exp: EXPIRES + 600, rooms: Some(vec!["b".to_owned()]), ..claims("alice") };
-    let Action::Refreshed { answer, mut leave } = client.refresh(&newer) else { panic!("refreshed") };
-    let expires_at = Timestamp::from_millis((EXPIRES + 600) * 1_000);
-    assert_eq!(answer.event, ServerEvent::Refreshed { expires_at });
-    assert_eq!(answer.reference.expect("present").as_str(), "r");
-    leave.sort();
-    assert_eq!(leave.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["a", "chat-1"]);
-    assert_eq!(client.session.identity().expires_at, expires_at);
-    assert_eq!(client.refusal_of(r#"{"type":"leave_room","room":"a"}"#).0.code, ErrorCode::NotAMember);
-    assert_eq!(client.refusal_of(r#"{"type":"join_room","room":"a"}"#).0.code, ErrorCode::Forbidden);
-    assert_eq!(client.action_of(r#"{"type":"leave_room","room":"b"}"#), "leave b");
-
-    let promoted = Claims { role: Role::Admin, ..newer };
-    assert!(summary(client.refresh(&promoted)).ends_with("leave []"));
-    client.join("a");
-    assert!(client.action_of(r#"{"type":"notice","message":"hi"}"#).starts_with("broadcast Everyone"));
-}
-
-#[test]
-fn a_refused_refresh_changes_nothing() {
-    let mut client = SessionClient::user();
-    client.join("a");
-    let before = client.session.identity().clone();
-    for (cause, claims) in [
-        ("another user's", Claims { rooms: Some(Vec::new()), ..claims("bob") }),
-        ("expired", Claims { exp: START / 1_000 - 60, ..claims("alice") }),
-    ] {
-        let Action::Answer(ServerFrame { event: ServerEvent::Error(error), reference }) =
-            client.refresh(&claims)
-        else {
-            panic!("a token that is {cause} was taken");
-        };
-        assert_eq!(error.code, ErrorCode::Forbidden, "{cause}");
-        assert_eq!(reference.expect("present").as_str(), "r", "{cause}");
-        assert_eq!(client.session.identity(), &before, "{cause}");
-    }
-    assert_eq!(client.action_of(r#"{"type":"leave_room","room":"a"}"#), "leave a");
-}
-
-#[test]
 fn notices_are_for_a_room_a_user_or_everyone() {
     let mut admin = SessionClient::admin();
     let notice = r#"{"type":"system","event":"notice","message":"hi","from":"alice""#;
@@ -410,89 +256,4 @@ fn notices_are_for_a_room_a_user_or_everyone() {
     }
     let (error, _) = admin.refusal_of(r#"{"type":"notice","message":"hi","room":"dm:bob"}"#);
     assert_eq!((error.code, error.room), (ErrorCode::Forbidden, RoomName::new("dm:bob").ok()));
-}
-
-#[test]
-fn a_hundred_refusals_within_ten_seconds_close_the_connection() {
-    let mut client = SessionClient::user();
-    for _ in 0..99 {
-        assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
-    }
-    assert_eq!(client.action_of("{}"), "close 4009");
-
-    let mut flood = SessionClient::with(&claims("alice"), |limits| {
-        (limits.max_messages_per_second, limits.message_burst) = (1, 1);
-    });
-    let message = r#"{"type":"message","room":"a","text":"hi"}"#;
-    flood.action_of(message);
-    for _ in 0..99 {
-        assert_eq!(flood.refusal_of(message).0.code, ErrorCode::RateLimited);
-    }
-    assert_eq!(flood.action_of(message), "close 4009");
-
-    let mut patient = SessionClient::user();
-    for _ in 0..300 {
-        patient.refusal_of("{}");
-        patient.wait(Duration::from_millis(150));
-    }
-}
-
-#[test]
-fn refusals_of_the_broker_count_like_those_of_the_session() {
-    let mut client = SessionClient::user();
-    let refused_edit = || {
-        let cause =
-            NotStored::Refused { code: ErrorCode::Forbidden, message: "only its author edits it".to_owned() };
-        Error::not_stored(cause).in_room(&RoomName::new("a").expect("a room's name"))
-    };
-    for _ in 0..98 {
-        let answer = summary(client.session.refuse(refused_edit(), client.now.instant));
-        assert_eq!(
-            answer,
-            r#"{"type":"error","code":"forbidden","message":"only its author edits it","temporary":false,"room":"a"}"#
-        );
-    }
-    assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
-    assert_eq!(summary(client.session.refuse(refused_edit(), client.now.instant)), "close 4009");
-}
-
-#[test]
-fn unavailable_is_not_counted_as_a_refusal() {
-    let mut client = SessionClient::user();
-    for _ in 0..1_000 {
-        let error = Error::not_stored(NotStored::from(Unavailable));
-        let answer = summary(client.session.refuse(error, client.now.instant));
-        assert!(answer.contains(r#""code":"unavailable""#), "{answer}");
-    }
-    assert_eq!(client.refusal_of("{}").0.code, ErrorCode::BadRequest);
-}
-
-#[test]
-fn lists_of_rooms_have_a_lower_rate() {
-    let mut client = SessionClient::user();
-    for _ in 0..LISTS_BURST {
-        assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
-    }
-    assert_eq!(client.refusal_of(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
-    client.join("a");
-    client.wait(Duration::from_secs(1));
-    assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
-}
-
-#[test]
-fn a_flood_of_dropped_frames_closes_the_connection() {
-    let mut client = SessionClient::user();
-    client.join("a");
-    let typing = r#"{"type":"typing","room":"a"}"#;
-    let before = (0..10_000).take_while(|_| !matches!(client.send(typing), Action::Close(_))).count();
-    assert!((1_000..1_200).contains(&before), "{before}");
-
-    let mut pinging = SessionClient::user();
-    let now = pinging.now.instant;
-    let mut pings = || summary(pinging.session.on_control(now));
-    assert!((0..100).all(|_| pings() == "nothing"), "a burst");
-    assert!((0..999).all(|_| pings() == "drop ControlRate"), "above the rate");
-    assert_eq!(pings(), "close 4009");
-    pinging.wait(Duration::from_secs(11));
-    assert_eq!(summary(pinging.session.on_control(pinging.now.instant)), "nothing");
 }

@@ -1,0 +1,89 @@
+//! Rate limits of messages, requests, lists and typing.
+
+use super::*;
+
+#[test]
+fn messages_above_their_rate_are_refused() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
+        (limits.max_messages_per_second, limits.message_burst) = (10, 3);
+    });
+    let message = r#"{"type":"message","room":"a","text":"hi"}"#;
+    for _ in 0..3 {
+        assert_eq!(client.action_of(message), "post alice: hi in a");
+    }
+    let (error, _) = client.refusal_of(message);
+    assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true));
+    let wait = Duration::from_millis(error.retry_after_ms.expect("a wait"));
+    // Messages refused for another reason take no token, and requests have a rate of their own.
+    assert_eq!(
+        client.refusal_of(r#"{"type":"message","room":"closed","text":"hi"}"#).0.code,
+        ErrorCode::Forbidden
+    );
+    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+    client.wait(wait);
+    assert_eq!(client.action_of(message), "post alice: hi in a");
+    assert_eq!(client.refusal_of(message).0.code, ErrorCode::RateLimited);
+}
+
+#[test]
+fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
+        (limits.max_messages_per_second, limits.message_burst) = (10, 3);
+    });
+    client.join("a");
+    assert!(client.action_of(r#"{"type":"ping"}"#).contains("pong"));
+    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+    let (error, reference) = client.refusal_of(r#"{"type":"ping","ref":"r"}"#);
+    assert_eq!((error.code, reference.expect("present").as_str()), (ErrorCode::RateLimited, "r"));
+    assert!(error.retry_after_ms.expect("a wait") > 0);
+    assert_eq!(
+        client.action_of(r#"{"type":"typing","room":"a"}"#),
+        "drop TypingRate",
+        "typing above the rate is dropped"
+    );
+    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+    client.wait(Duration::from_millis(100));
+    assert!(
+        client.action_of(r#"{"type":"typing","room":"a"}"#).starts_with("signal"),
+        "the dropped state does not count as sent"
+    );
+}
+
+#[test]
+fn rate_zero_turns_the_limits_off() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| limits.max_messages_per_second = 0);
+    for _ in 0..1_000 {
+        assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+        assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+    }
+}
+
+#[test]
+fn lists_of_rooms_have_a_lower_rate() {
+    let mut client = SessionClient::user();
+    for _ in 0..LISTS_BURST {
+        assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
+    }
+    assert_eq!(client.refusal_of(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
+    client.join("a");
+    client.wait(Duration::from_secs(1));
+    assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
+}
+
+#[test]
+fn a_flood_of_dropped_frames_closes_the_connection() {
+    let mut client = SessionClient::user();
+    client.join("a");
+    let typing = r#"{"type":"typing","room":"a"}"#;
+    let before = (0..10_000).take_while(|_| !matches!(client.send(typing), Action::Close(_))).count();
+    assert!((1_000..1_200).contains(&before), "{before}");
+
+    let mut pinging = SessionClient::user();
+    let now = pinging.now.instant;
+    let mut pings = || summary(pinging.session.on_control(now));
+    assert!((0..100).all(|_| pings() == "nothing"), "a burst");
+    assert!((0..999).all(|_| pings() == "drop ControlRate"), "above the rate");
+    assert_eq!(pings(), "close 4009");
+    pinging.wait(Duration::from_secs(11));
+    assert_eq!(summary(pinging.session.on_control(pinging.now.instant)), "nothing");
+}
