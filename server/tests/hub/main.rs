@@ -10,14 +10,17 @@
 
 mod base_dialect;
 mod grants;
+mod history;
 mod instances;
 mod layers;
 mod messages;
 mod metrics;
 mod random_frames;
 mod recovery;
+mod refusals;
 mod rooms;
 mod slow_readers;
 mod sockets;
 mod support;
+mod typing;
 mod upgrade;
