@@ -12,24 +12,26 @@
 //! In `shared`:
 //!
 //! 1. `entry.rs`: a variant of [`EntryKind`]. `event.rs`: a variant of `ClientEvent` and of `ServerEvent` with a struct
-//!    each, and the arm in `ServerEvent::entry`. `lib.rs`: the exports. The server's struct has `room`, `from`, the
-//!    content, `seq`, `id`, `ts`, `client_msg_id`, `epoch`; `tail` needs `epoch` in every kind that it prints.
+//!    each, and the arm in `ServerEvent::entry`; a variant of `EntryEvent` and its arm in `From<EntryEvent>`. `lib.rs`:
+//!    the exports. The server's struct has `room`, `from`, the content, `seq`, `id`, `ts`, `client_msg_id`, `epoch`;
+//!    `tail` needs `epoch` in every kind that it prints.
 //! 2. `name.rs`, for a new type of field: its bound, its check, a `checked!` and a test.
-//! 3. `codec.rs`: the arm in `Fields::event`, and the new fields in `fields!`. `codec/entry_frame.rs`: the frame around
-//!    its `seq`, for Redis. Its property stands in `tests/properties.rs`, beside that of messages (*unchecked*).
-//! 4. `strategies/frames.rs`: a strategy, as a part of `client_event`, `server_event` and (*unchecked*) `history`.
+//! 3. `codec.rs`: the arm in `Fields::event`, and the new fields in `fields!`. `codec/entry_frame.rs`: a struct of the
+//!    content, and the arm in `encode_around_seq`.
+//! 4. `strategies/frames.rs`: a strategy, as a part of `client_event` and of `entry_event`.
 //!    `strategies/client_text.rs`: a row in `FIELDS`, and wrong values of new fields.
 //! 5. `tests/golden.rs`: its two names. `tests/golden/`: a file for each direction, and (*unchecked*) for each optional
-//!    field. `tests/properties.rs`: its arm in `entry_of_finds_exactly_the_entries`.
+//!    field. `tests/properties.rs`: its arms in `encode_around_seq_equals_encode_for_any_seq` and in
+//!    `entry_of_finds_exactly_the_entries`.
 //! 6. `README.md`: a row in both tables of frames. *Unchecked*: an example in the JSON below each, new fields under
 //!    "Frames" and "Limits", and the sentence on kinds under "Positions".
 //!
 //! In `server`:
 //!
-//! 7. `broker/submission.rs`: a variant of `Body` and of `EntryEvent`, a constructor beside `Submission::message`, and
-//!    their arms. The engines, import, export and metrics of stored entries need no change.
-//! 8. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`. `session/tests.rs`: a row in
-//!    `each_frame_becomes_its_action` (*unchecked*).
+//! 7. `broker/submission.rs`: a variant of `Body`, a constructor beside `Submission::message`, and the arms in
+//!    `text_bytes` and `into_event`. The engines, import, export and metrics of stored entries need no change.
+//! 8. `session/mod.rs`: an arm in `on_event` that calls `submit`, and one in `is_request`. `session/tests.rs`: an arm
+//!    in `summary`, and a row in `each_frame_becomes_its_action` (*unchecked*).
 //! 9. `broker/contract/order.rs`: a test that every engine stores, numbers, deduplicates and announces the kind, and
 //!    its name in the list of `broker/contract.rs`. `tests/hub/random_frames.rs`: an arm in `is_answered`.
 //! 10. If a rule of the log refuses some entries of the kind: the recipe is in `broker/submission.rs`.
@@ -45,15 +47,16 @@
 //!
 //! In `tui-client`:
 //!
-//! 14. `app/dispatch/events.rs`: an arm in `on_event`, `on_server` and for the rows in `on_history`. `Came::is_news`
-//!     decides if it counts as unread. `Timeline::hold` keeps the seq of a kind without a row.
-//! 15. For a row of its own: a variant of `Body` in `app/rooms/timeline/item.rs`, an `add_…` in `timeline/storage.rs`,
-//!     and the lines in `ui/rows.rs`. `LoadedEntry` in `timeline/pages.rs` and `Timeline::insert` take messages today,
-//!     and have to take the new body too. The helpers of the tests have matches over `Body` (`app/tests.rs`,
-//!     `timeline/tests.rs`).
-//! 16. For a row of its own, *unchecked*: `LogRow::is_message` answers two questions. Gaps (`timeline/pages.rs`)
-//!     and `held` in `trim` ask if the row has a seq: true for the new kind. Hits and the count of `remove_after` ask
-//!     if it is a message: true only if the kind is searched and unread. Test a gap before and after such a row.
+//! 14. `app/dispatch/events.rs`: an arm in `on_event`, `on_server` and for the rows in `on_history`. The first passes a
+//!     `NewEntry` to `Reading::add_entry` (`app/rooms/reading.rs`): `is_from_other` is true if the entry counts as
+//!     unread. `Timeline::hold` keeps the seq of a kind without a row.
+//! 15. For a row of its own: a variant of `Body` in `app/rooms/timeline/item.rs`, an `add_…` in
+//!     `timeline/storage.rs`, and the lines in `ui/rows.rs`. `LoadedEntry` in `timeline/pages.rs` and
+//!     `Timeline::insert` take messages today, and have to take the new body too. The helpers of the tests have matches
+//!     over `Body` (`app/tests.rs`, `timeline/tests.rs`).
+//! 16. For a row of its own, in `timeline/item.rs`: true in `LogRow::is_entry`, by which gaps and `trim` find the seqs
+//!     of rows. `LogRow::is_message` is true only if the kind is searched (`timeline/hits.rs`) and counted by
+//!     `remove_after`. *Unchecked*: test a gap before and after such a row.
 //! 17. If `tail` prints it: a variant of `PrintedEntry` in `pipe/printed.rs`, its line in `pipe/text.rs`, and the arm of
 //!     its `Event` in `pipe/feed.rs`. Each printed entry gets its `epoch`, for `--since`. Strings of other users pass
 //!     through `sanitize`.

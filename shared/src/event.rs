@@ -200,6 +200,20 @@ impl ServerEvent {
     }
 }
 
+/// An entry of a log, of a kind that this version can write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryEvent {
+    Message(Message),
+}
+
+impl From<EntryEvent> for ServerEvent {
+    fn from(entry: EntryEvent) -> Self {
+        match entry {
+            EntryEvent::Message(message) => Self::Message(message),
+        }
+    }
+}
+
 /// A `system` frame, by its `event`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

@@ -18,9 +18,9 @@ pub use codec::{DecodeError, Fault};
 pub use entry::{EntryKind, EntryRef};
 pub use error::ErrorCode;
 pub use event::{
-    Ack, ClientEvent, ClientFrame, ErrorEvent, History, Joined, LeaveReason, Left, Limits, Members, Message,
-    Notice, Ping, Pong, Post, Recovery, Resync, RoomSummary, Rooms, ServerEvent, ServerFrame, SystemEvent,
-    TokenExpiring, Typing, Welcome,
+    Ack, ClientEvent, ClientFrame, EntryEvent, ErrorEvent, History, Joined, LeaveReason, Left, Limits,
+    Members, Message, Notice, Ping, Pong, Post, Recovery, Resync, RoomSummary, Rooms, ServerEvent,
+    ServerFrame, SystemEvent, TokenExpiring, Typing, Welcome,
 };
 pub use name::{ClientMsgId, EntryId, NameError, Nonce, Ref, RoomName, Text, TextError, UserId};
 pub use position::{Epoch, Position, Seq};

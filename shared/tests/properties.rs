@@ -11,8 +11,8 @@ use realtime_shared::codec::{
     encode_client, encode_frame, encode_history, entry_of,
 };
 use realtime_shared::{
-    ClientEvent, DecodeError, EntryKind, Epoch, ErrorCode, Fault, History, Ping, Ref, RoomName, Seq,
-    ServerEvent, ServerFrame, Text, strategies,
+    ClientEvent, DecodeError, EntryEvent, EntryKind, Epoch, ErrorCode, Fault, History, Ping, Ref, RoomName,
+    Seq, ServerEvent, ServerFrame, Text, strategies,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -202,17 +202,19 @@ proptest! {
     /// Some of the texts look like the field itself.
     #[test]
     fn encode_around_seq_equals_encode_for_any_seq(
-        message in strategies::message(),
+        entry in strategies::entry_event(),
         text in select(vec![None, Some(r#"","seq":0,"#), Some(r#"\","seq":0"#), Some(r#""seq":0"#)]),
         number: u64,
     ) {
-        let mut message = message;
+        let mut entry = entry;
+        let EntryEvent::Message(message) = &mut entry;
         if let Some(text) = text {
             message.text = Text::new(text).expect("a text");
         }
-        let (before, after) = encode_around_seq(&message);
+        let (before, after) = encode_around_seq(&entry);
+        let EntryEvent::Message(message) = &mut entry;
         message.seq = Seq::new(number);
-        prop_assert_eq!(format!("{before}{number}{after}"), encode(&ServerEvent::Message(message)));
+        prop_assert_eq!(format!("{before}{number}{after}"), encode(&entry.into()));
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //!    accept the refusal after the pong that follows the frame, because a store answers later than a session.
 
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, ServerEvent, Text, Timestamp,
+    ClientMsgId, EntryEvent, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, Text, Timestamp,
     UserId, codec,
 };
 
@@ -68,9 +68,7 @@ impl Submission {
 
     /// The frame before and after the number of its `seq`, for a store that numbers the entry itself.
     pub(super) fn encode_around_seq(self, id: EntryId, ts: Timestamp) -> (String, String) {
-        match self.into_event(None, Seq::ZERO, id, ts) {
-            EntryEvent::Message(message) => codec::encode_around_seq(&message),
-        }
+        codec::encode_around_seq(&self.into_event(None, Seq::ZERO, id, ts))
     }
 
     /// The event that members receive.
@@ -80,19 +78,6 @@ impl Submission {
             Body::Message { text } => {
                 EntryEvent::Message(Message { room, from, text, seq, id, ts, client_msg_id, epoch })
             }
-        }
-    }
-}
-
-/// An event that is an entry.
-enum EntryEvent {
-    Message(Message),
-}
-
-impl From<EntryEvent> for ServerEvent {
-    fn from(event: EntryEvent) -> Self {
-        match event {
-            EntryEvent::Message(message) => Self::Message(message),
         }
     }
 }

@@ -3,21 +3,23 @@
 use serde::Serialize;
 
 use super::encode::to_json;
-use crate::event::Message;
+use crate::entry::EntryKind;
+use crate::event::{EntryEvent, Message};
 use crate::name::{ClientMsgId, EntryId, RoomName, Text, UserId};
 use crate::position::Epoch;
 use crate::timestamp::Timestamp;
 
-/// The fields of a message before its `seq`, in the order of [`Message`].
+/// The fields before the `seq`: those of every kind, then the content of one.
 #[derive(Serialize)]
-struct FieldsBefore<'a> {
-    r#type: &'static str,
+struct FieldsBefore<'a, C> {
+    r#type: EntryKind,
     room: &'a RoomName,
     from: &'a UserId,
-    text: &'a Text,
+    #[serde(flatten)]
+    content: C,
 }
 
-/// The fields of a message after its `seq`.
+/// The fields after the `seq`, of every kind.
 #[derive(Serialize)]
 struct FieldsAfter<'a> {
     id: &'a EntryId,
@@ -28,18 +30,31 @@ struct FieldsAfter<'a> {
     epoch: &'a Option<Epoch>,
 }
 
-/// Encodes a message in two parts: the text before the number of its `seq`, and the text after it.
+#[derive(Serialize)]
+struct MessageContent<'a> {
+    text: &'a Text,
+}
+
+/// Encodes an entry in two parts: the text before the number of its `seq`, and the text after it.
 ///
-/// The `seq` of `message` is ignored. Both parts with a number between them are equal to the text that
+/// The `seq` of `entry` is ignored. Both parts with a number between them are equal to the text that
 /// [`encode`](crate::codec::encode) returns for that `seq`.
 #[must_use]
-pub fn encode_around_seq(message: &Message) -> (String, String) {
+pub fn encode_around_seq(entry: &EntryEvent) -> (String, String) {
     // No `..`: a new field does not compile until one of the parts has it.
-    let Message { room, from, text, seq: _, id, ts, client_msg_id, epoch } = message;
-    let mut before = to_json(&FieldsBefore { r#type: "message", room, from, text });
+    match entry {
+        EntryEvent::Message(Message { room, from, text, seq: _, id, ts, client_msg_id, epoch }) => {
+            let content = MessageContent { text };
+            let before = FieldsBefore { r#type: EntryKind::Message, room, from, content };
+            in_two_parts(&before, &FieldsAfter { id, ts, client_msg_id, epoch })
+        }
+    }
+}
+
+fn in_two_parts(before: &impl Serialize, after: &FieldsAfter<'_>) -> (String, String) {
+    let (mut before, mut after) = (to_json(before), to_json(after));
     before.pop();
     before.push_str(r#","seq":"#);
-    let mut after = to_json(&FieldsAfter { id, ts, client_msg_id, epoch });
     after.replace_range(..1, ",");
     (before, after)
 }

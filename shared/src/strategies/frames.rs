@@ -11,9 +11,9 @@ use proptest::sample::select;
 
 use crate::error::ErrorCode;
 use crate::event::{
-    Ack, ClientEvent, ClientFrame, ErrorEvent, History, Joined, LeaveReason, Left, Limits, Members, Message,
-    Notice, Ping, Pong, Post, Recovery, Resync, RoomSummary, Rooms, ServerEvent, ServerFrame, SystemEvent,
-    TokenExpiring, Typing, Welcome,
+    Ack, ClientEvent, ClientFrame, EntryEvent, ErrorEvent, History, Joined, LeaveReason, Left, Limits,
+    Members, Message, Notice, Ping, Pong, Post, Recovery, Resync, RoomSummary, Rooms, ServerEvent,
+    ServerFrame, SystemEvent, TokenExpiring, Typing, Welcome,
 };
 use crate::name::{ClientMsgId, EntryId, Nonce, Ref, RoomName, Text, UserId};
 use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS, is_name_char};
@@ -153,7 +153,7 @@ pub fn server_event() -> impl Strategy<Value = ServerEvent> {
     let rooms = vec(room_summary(), 0..8);
     prop_oneof![
         4 => system_event().prop_map(ServerEvent::System),
-        2 => message().prop_map(ServerEvent::Message),
+        2 => entry_event().prop_map(ServerEvent::from),
         1 => (room_name(), user_id(), any::<bool>())
             .prop_map(|(room, user_id, is_typing)| ServerEvent::Typing(Typing { room, user_id, is_typing })),
         1 => (of(nonce()), timestamp()).prop_map(|(nonce, ts)| ServerEvent::Pong(Pong { nonce, ts })),
@@ -174,8 +174,12 @@ pub fn server_frame() -> impl Strategy<Value = ServerFrame> {
     (server_event(), of(reference())).prop_map(|(event, reference)| ServerFrame { event, reference })
 }
 
-/// An entry that is a message.
-pub fn message() -> impl Strategy<Value = Message> {
+/// An entry of every kind.
+pub fn entry_event() -> impl Strategy<Value = EntryEvent> {
+    message().prop_map(EntryEvent::Message)
+}
+
+fn message() -> impl Strategy<Value = Message> {
     (room_name(), user_id(), text(), seq(), entry_id(), timestamp(), of(client_msg_id()), of(epoch()))
         .prop_map(|(room, from, text, seq, id, ts, client_msg_id, epoch)| Message {
             room,
@@ -189,9 +193,9 @@ pub fn message() -> impl Strategy<Value = Message> {
         })
 }
 
-/// A page of history; its entries are messages.
+/// A page of history, with entries of every kind.
 pub fn history() -> impl Strategy<Value = History> {
-    (room_name(), of(epoch()), vec(message().prop_map(ServerEvent::Message), 0..5), any::<bool>())
+    (room_name(), of(epoch()), vec(entry_event().prop_map(ServerEvent::from), 0..5), any::<bool>())
         .prop_map(|(room, epoch, messages, has_more)| History { room, epoch, messages, has_more })
 }
 
