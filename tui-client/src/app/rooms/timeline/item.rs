@@ -42,8 +42,20 @@ pub struct LogRow {
 }
 
 impl LogRow {
+    /// Returns true if the row is an entry of the log, so that the seq of its key is its own.
+    pub(super) const fn is_entry(&self) -> bool {
+        match self.body {
+            Body::Message(_) => true,
+            Body::Presence(_) | Body::Note { .. } | Body::Gap => false,
+        }
+    }
+
+    /// Returns true if the row is a message: it is searched, and counted when it is removed.
     pub(super) const fn is_message(&self) -> bool {
-        matches!(self.body, Body::Message(_))
+        match self.body {
+            Body::Message(_) => true,
+            Body::Presence(_) | Body::Note { .. } | Body::Gap => false,
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl Timeline {
     pub fn hold(&mut self, seq: Seq) {
         self.held.add(seq.get(), seq.get());
         let next = self.row_from(seq);
-        if self.rows.range(..next).any(LogRow::is_message) {
+        if self.rows.range(..next).any(LogRow::is_entry) {
             self.update_gap(next, true);
         } else if seq == Seq::new(1) {
             self.top = Top::Beginning;
@@ -133,25 +133,25 @@ impl Timeline {
     #[must_use]
     pub fn gap_before(&self, seq: Seq) -> Option<usize> {
         let index = self.row_from(seq);
-        let mut between = (0..index).rev().map(|at| (at, &self.rows[at].body));
+        let mut between = (0..index).rev().map(|at| (at, &self.rows[at]));
         between
-            .find(|(_, body)| matches!(body, Body::Message(_) | Body::Gap))
-            .filter(|(_, body)| **body == Body::Gap)
+            .find(|(_, row)| row.is_entry() || row.body == Body::Gap)
+            .filter(|(_, row)| row.body == Body::Gap)
             .map(|(at, _)| at)
     }
 
-    /// Returns the seq before which a page is missing: above the first message from `index` on, or above the end.
+    /// Returns the seq before which a page is missing: above the first entry from `index` on, or above the end.
     fn missing_before(&self, index: usize) -> Option<Seq> {
-        let message = self.rows.range(index..).find(|row| row.is_message());
-        let seq = message.map(|row| row.key.seq).or_else(|| self.held.last())?;
+        let entry = self.rows.range(index..).find(|row| row.is_entry());
+        let seq = entry.map(|row| row.key.seq).or_else(|| self.held.last())?;
         Some(self.held_from(Seq::new(seq)))
     }
 
-    /// Returns the index of the first message from `seq` on, or the end.
+    /// Returns the index of the first row of an entry from `seq` on, or the end.
     fn row_from(&self, seq: Seq) -> usize {
         let from = self.rows.partition_point(|row| row.key < ItemKey::message(seq));
-        let messages = self.rows.range(from..).position(LogRow::is_message);
-        messages.map_or(self.rows.len(), |at| from + at)
+        let entry = self.rows.range(from..).position(LogRow::is_entry);
+        entry.map_or(self.rows.len(), |at| from + at)
     }
 
     /// Moves the notes from before the first page behind that page and before the messages that arrived since.
@@ -163,41 +163,40 @@ impl Timeline {
         }
     }
 
-    /// Updates the gaps before and after a message that was not part of a page. No gap is shown before the first
-    /// message: nothing is known of the history there.
+    /// Updates the gaps before and after an entry that was not part of a page. No gap is shown before the first one:
+    /// nothing is known of the history there.
     pub(super) fn update_gaps_around(&mut self, index: usize) {
         let mut index = index;
-        if self.rows.range(..index).rev().any(LogRow::is_message) {
+        if self.rows.range(..index).rev().any(LogRow::is_entry) {
             let held = self.rows.len();
             self.update_gap(index, true);
             index = index + self.rows.len() - held;
         }
-        let next = self.rows.range(index + 1..).position(LogRow::is_message);
+        let next = self.rows.range(index + 1..).position(LogRow::is_entry);
         self.update_gap(next.map_or(self.rows.len(), |next| index + 1 + next), true);
     }
 
-    /// Updates the gap after the last message.
+    /// Updates the gap after the last entry.
     pub(super) fn update_last_gap(&mut self) {
-        if self.rows.iter().any(LogRow::is_message) {
+        if self.rows.iter().any(LogRow::is_entry) {
             self.update_gap(self.rows.len(), true);
         }
     }
 
-    /// Updates the gap between the message at `index` (or the end) and the message before it. Without a message
-    /// before it, updates the top. `open` means that more can be loaded there.
+    /// Updates the gap between the entry at `index` (or the end) and the entry before it. Without an entry before it,
+    /// updates the top. `open` means that more can be loaded there.
     fn update_gap(&mut self, index: usize, open: bool) {
         let newest = self.held.last().unwrap_or_default();
         let end = self.rows.get(index).map_or(newest.saturating_add(1), |row| row.key.seq);
         let mut gap = None;
         let mut before = None;
         for (at, row) in self.rows.range(..index).enumerate().rev() {
-            match row.body {
-                Body::Message(_) => {
-                    before = Some(row.key.seq);
-                    break;
-                }
-                Body::Gap => gap = Some(at),
-                Body::Presence(_) | Body::Note { .. } => {}
+            if row.is_entry() {
+                before = Some(row.key.seq);
+                break;
+            }
+            if row.body == Body::Gap {
+                gap = Some(at);
             }
         }
         let is_gap = if let Some(before) = before {

@@ -168,8 +168,11 @@ impl Timeline {
 
     pub(super) fn trim(&mut self) {
         while self.rows.len() > HELD {
-            if let Some(row) = self.rows.pop_front().filter(LogRow::is_message) {
+            let Some(row) = self.rows.pop_front() else { return };
+            if row.is_message() {
                 self.hits.removed(row.key);
+            }
+            if row.is_entry() {
                 self.held.remove_up_to(row.key.seq);
             }
             self.top = Top::Older;
