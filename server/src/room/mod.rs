@@ -75,6 +75,8 @@ struct State {
 }
 
 enum RingState {
+    /// The room is not open yet, or its ring was discarded. Announcements are ignored: the next opening reads the head.
+    Closed,
     /// The broker has not returned the head yet.
     Opening {
         /// The start of the log, if it was replaced meanwhile. Overrides the head that the broker returns.
@@ -98,7 +100,7 @@ impl Room {
             end: AtomicU64::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             state: Mutex::new(State {
-                ring: RingState::opening(),
+                ring: RingState::Closed,
                 opened: false,
                 members: Members::new(workers),
                 removed: false,
@@ -110,9 +112,9 @@ impl Room {
     /// Begins the ring at `head`, and appends the entries that were announced since the broker was called.
     fn open(self: &Arc<Self>, head: Position, context: &Context<'_>) {
         let mut state = self.state.lock();
-        let (head, early) = match std::mem::replace(&mut state.ring, RingState::opening()) {
+        let (head, early) = match std::mem::replace(&mut state.ring, RingState::Closed) {
             RingState::Opening { reset, early } => (reset.unwrap_or(head), early),
-            RingState::Open(_) => (head, Vec::new()),
+            RingState::Closed | RingState::Open(_) => (head, Vec::new()),
         };
         state.ring = RingState::Open(RoomRing::starting_at(head, self.end.load(Ordering::Acquire)));
         for (epoch, entry) in early {
@@ -131,6 +133,7 @@ impl Room {
     fn append_to(self: &Arc<Self>, state: &mut State, epoch: &Epoch, entry: &Entry, context: &Context<'_>) {
         let ring = match &mut state.ring {
             RingState::Open(ring) => ring,
+            RingState::Closed => return,
             RingState::Opening { early, .. } => {
                 if early.len() < EARLY_ENTRIES {
                     early.push((epoch.clone(), entry.clone()));
@@ -155,7 +158,7 @@ impl Room {
     /// first to join opens the room again.
     fn discard_ring(&self, state: &mut State, bytes: usize, context: &Context<'_>) {
         state.members.all().for_each(|mailbox| mailbox.close(CloseCode::Internal));
-        state.ring = RingState::opening();
+        state.ring = RingState::Closed;
         // The next ring starts beyond every offset of this one, so a cursor into this one is never valid there.
         self.end.fetch_add(1, Ordering::AcqRel);
         context.ring_bytes.fetch_sub(bytes, Ordering::Relaxed);
@@ -169,6 +172,7 @@ impl Room {
         }
         let ring = match &mut state.ring {
             RingState::Open(ring) => ring,
+            RingState::Closed => return,
             RingState::Opening { reset, early } => {
                 early.clear();
                 *reset = Some(start.clone());

@@ -107,7 +107,7 @@ impl Registry {
         let mut from = wanted.max(head.back(self.config.replay_limit as u64));
         let in_ring = match &room.state.lock().ring {
             RingState::Open(ring) => ring.offset_after(from).is_some(),
-            RingState::Opening { .. } => false,
+            RingState::Closed | RingState::Opening { .. } => false,
         };
         if from < head && !in_ring {
             let oldest = match oldest {

@@ -289,16 +289,25 @@ impl Registry {
             if matches!(state.ring, RingState::Open(_)) {
                 return Ok(());
             }
+            // Before the broker reads the head, so that no entry after the head is missed.
+            state.ring = RingState::opening();
             std::mem::take(&mut state.opened)
         };
         if was_opened {
             // The ring was discarded while the room had members.
             self.broker.release(&room.name);
         }
-        let head = self.broker.open(&room.name).await?;
-        room.state.lock().opened = true;
-        room.open(head, &self.context());
-        Ok(())
+        match self.broker.open(&room.name).await {
+            Ok(head) => {
+                room.state.lock().opened = true;
+                room.open(head, &self.context());
+                Ok(())
+            }
+            Err(error) => {
+                room.state.lock().ring = RingState::Closed;
+                Err(error)
+            }
+        }
     }
 
     /// Removes a room without members. Runs in the room's turn.

@@ -189,7 +189,7 @@ impl Room {
     fn with_ring<T>(&self, read: impl FnOnce(&RoomRing) -> T) -> T {
         match &self.state.lock().ring {
             RingState::Open(ring) => read(ring),
-            RingState::Opening { .. } => panic!("the room is open"),
+            RingState::Closed | RingState::Opening { .. } => panic!("the room is open"),
         }
     }
 

@@ -25,18 +25,18 @@ fn a_full_direct_backlog_closes_the_connection_as_too_slow() {
     assert_eq!((backlog.frames.len(), backlog.close), (0, Some(CloseCode::TooSlow)));
 }
 
-#[test]
-fn entries_beyond_the_limit_are_dropped_while_a_room_is_opened() {
-    let registry = registry(config());
-    registry.rooms.lock().insert(room("a"), Arc::new(Room::new(room("a"), 1)));
-    let announce = |count: usize| {
-        for _ in 0..count {
-            let entry = Entry { seq: Seq::new(1), id: other_id(), json: "{}".into() };
-            registry.entry(&room("a"), &Epoch::new("epoch").expect("an epoch"), &entry);
+#[tokio::test]
+async fn entries_beyond_the_limit_are_dropped_while_a_room_is_opened() {
+    let (registry, broker) = steered_registry(config());
+    let feed = registry.clone();
+    broker.on_open(move || {
+        for number in 1..=EARLY_ENTRIES as u64 + 2 {
+            let entry = Entry { seq: Seq::new(number), id: other_id(), json: "{}".into() };
+            feed.entry(&room("a"), &Epoch::new("epoch").expect("an epoch"), &entry);
         }
-    };
-    announce(EARLY_ENTRIES);
-    assert_dropped(&registry.metrics, "early_entry_limit", 0);
-    announce(2);
+    });
+    let mut alice = RoomClient::connect(&registry, "alice").await;
+    let joined = alice.join("a", None).await;
+    assert_eq!(joined.position.map(|head| head.seq()), Some(Seq::new(EARLY_ENTRIES as u64)));
     assert_dropped(&registry.metrics, "early_entry_limit", 2);
 }

@@ -5,8 +5,8 @@ use realtime_shared::{Epoch, Recovery};
 use super::*;
 use crate::broker::steered::Method;
 use crate::broker::{Entry, Feed, Unavailable};
-use crate::room::Overtaken;
 use crate::room::recovery::{JoinPoint, PositionStatus};
+use crate::room::{EARLY_ENTRIES, Overtaken};
 
 /// An entry that does not follow any log of these tests.
 fn unrelated_entry() -> (Epoch, Entry) {
@@ -86,4 +86,27 @@ async fn a_cursor_into_a_discarded_ring_is_overtaken_in_the_next_one() {
     let mut seen = Vec::new();
     let pulled = room.pull(cursor, &alice.mailbox, None, &mut seen, 10_000);
     assert_eq!((pulled, seen.len()), (Err(Overtaken), 0));
+}
+
+/// The members whose connections were closed keep the room in the table for their leave grace.
+#[tokio::test]
+async fn entries_without_a_ring_take_no_space_from_those_of_the_next_opening() {
+    let (registry, broker) = steered_registry(config());
+    let _alice = RoomClient::joined(&registry, "alice", "a").await;
+    let (epoch, entry) = unrelated_entry();
+    registry.entry(&room("a"), &epoch, &entry);
+    let stored = fill(&registry, "a", EARLY_ENTRIES as u64 + 1).await;
+    assert_metric(&registry.metrics, r#"realtime_drops_total{reason="early_entry_limit"}"#, 0);
+
+    let (writer, text) = (registry.clone(), Text::new("early").expect("a text"));
+    broker.on_open(move || {
+        let post = Post { room: room("a"), text, client_msg_id: None };
+        writer.submit(0, Submission::message(user("writer"), post), Box::new(|_| ()));
+    });
+    let mut bob = RoomClient::connect(&registry, "bob").await;
+    let joined = bob.join("a", stored.last().map(position_of).as_ref()).await;
+    assert_eq!(joined.recovery, Some(Recovery::Complete { replayed: 1 }));
+    bob.post("a", "live").await;
+    assert_eq!(bob.read().await, ["writer: early #1026", "bob: live #1027"]);
+    assert!(bob.mailbox.take().is_none(), "the joiner is not closed");
 }
