@@ -25,8 +25,11 @@ pub(crate) struct Members {
     users: HashMap<UserId, UserSeats>,
 }
 
+#[derive(Default)]
 struct UserSeats {
     connections: usize,
+    /// The broker has confirmed that the user is in the room.
+    entered: bool,
     /// Set while the leave grace runs.
     lost: Option<Loss>,
 }
@@ -36,16 +39,20 @@ impl Members {
         Self { by_worker: (0..workers).map(|_| Slab::new()).collect(), users: HashMap::new() }
     }
 
-    /// Seats a connection. Returns its seat, true if its user was not a member, and the leave grace that this ends.
+    /// Seats a connection. Returns its seat, true if its user has to enter the room at the broker, and the leave grace
+    /// that this ends.
     pub(crate) fn seat(&mut self, mailbox: &Arc<Mailbox>) -> (Seat, bool, Option<Loss>) {
         let seat = Seat(self.by_worker[mailbox.worker].insert(mailbox.clone()));
-        let mut first = false;
-        let seats_of_user = self.users.entry(mailbox.user.clone()).or_insert_with(|| {
-            first = true;
-            UserSeats { connections: 0, lost: None }
-        });
+        let seats_of_user = self.users.entry(mailbox.user.clone()).or_default();
         seats_of_user.connections += 1;
-        (seat, first, seats_of_user.lost.take())
+        (seat, !seats_of_user.entered, seats_of_user.lost.take())
+    }
+
+    /// Records that the broker has confirmed the user.
+    pub(crate) fn set_entered(&mut self, user: &UserId) {
+        if let Some(seats_of_user) = self.users.get_mut(user) {
+            seats_of_user.entered = true;
+        }
     }
 
     /// Removes a seat. Returns true if it was the last one of its user, who remains a member.

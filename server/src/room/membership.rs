@@ -17,8 +17,8 @@ use super::{Registry, Room};
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Registry {
-    /// Seats a connection, and cancels a leave grace of its user. Returns the seat, true if the user was not a
-    /// member, and the join point. `None`: the ring was discarded meanwhile, which closes the connections that had a
+    /// Seats a connection, and cancels a leave grace of its user. Returns the seat, true if the user has to enter the
+    /// room at the broker, and the join point. `None`: the ring was discarded meanwhile, which closes the connections that had a
     /// seat.
     pub(super) fn seat(
         &self,
@@ -28,11 +28,11 @@ impl Registry {
     ) -> Option<(Seat, bool, JoinPoint)> {
         let mut state = room.state.lock();
         let join_point = JoinPoint::of(&state.ring, since)?;
-        let (seat, first, loss) = state.members.seat(mailbox);
+        let (seat, enters, loss) = state.members.seat(mailbox);
         if let Some(loss) = loss {
             self.grace.lock().cancel(&loss);
         }
-        Some((seat, first, join_point))
+        Some((seat, enters, join_point))
     }
 
     /// Unseats a lost connection. Its user leaves after the leave grace, unless a connection joins before.

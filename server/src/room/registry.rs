@@ -187,12 +187,14 @@ impl Registry {
                 return Err(error);
             }
             // The ring may have been discarded since then. If so, the room is opened again.
-            let Some((seat, first, join_point)) = self.seat(&room, mailbox, since) else { continue };
+            let Some((seat, enters, join_point)) = self.seat(&room, mailbox, since) else { continue };
             // The connection has a seat, so frames from here on are live.
             let entered = async {
                 let join_point = self.catch_up(&room, join_point, since).await?;
-                let presence = if first {
-                    self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?
+                let presence = if enters {
+                    let presence = self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?;
+                    room.state.lock().members.set_entered(&mailbox.user);
+                    presence
                 } else {
                     self.broker.members(name, MEMBERS_NAMED).await?
                 };

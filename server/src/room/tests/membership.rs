@@ -112,12 +112,13 @@ fn an_outdated_leave_grace_removes_nobody() {
     let mailbox = Arc::new(Mailbox::new(1, user("bob"), 0, Arc::default(), metrics()));
     let when = Instant::now();
     let (one, two) = ((when, 1), (when, 2));
-    let (seat, first, grace) = members.seat(&mailbox);
-    assert!(first && grace.is_none());
+    let (seat, enters, grace) = members.seat(&mailbox);
+    assert!(enters && grace.is_none());
+    members.set_entered(&mailbox.user);
     assert!(members.unseat(&mailbox, seat));
     members.lose(&mailbox.user, one);
-    let (seat, first, grace) = members.seat(&mailbox);
-    assert!(!first, "the user is still in its leave grace");
+    let (seat, enters, grace) = members.seat(&mailbox);
+    assert!(!enters, "the user is still in its leave grace");
     assert_eq!(grace, Some(one), "the join cancels the grace");
     assert!(!members.expire(&mailbox.user, one), "the user has joined again");
     assert!(members.unseat(&mailbox, seat));

@@ -54,6 +54,20 @@ async fn a_room_is_removed_if_its_first_join_is_refused() {
     }
 }
 
+/// A task publishes the leave of the refused user. Until it runs, the user has a leave grace.
+#[tokio::test]
+async fn a_join_right_after_a_refused_one_enters_the_user() {
+    let (registry, broker) = steered_registry(config());
+    let mut alice = RoomClient::joined(&registry, "alice", "a").await;
+    let phone = RoomClient::connect(&registry, "bob").await;
+    let mut laptop = RoomClient::connect(&registry, "bob").await;
+    broker.refuse(Method::Enter);
+    assert_eq!(registry.join(&phone.mailbox, &room("a"), None).await.map(drop), Err(Unavailable));
+    let joined = laptop.join("a", None).await;
+    assert_eq!(joined.members, [user("alice"), user("bob")]);
+    assert_eq!(alice.read().await, ["bob joined (2)"]);
+}
+
 /// Calls of the broker that change the members of a room.
 const CHANGES: [Method; 2] = [Method::Enter, Method::Leave];
 
