@@ -27,6 +27,9 @@ const MAX_BYTES: usize = 128 << 20;
 const SHORT: u64 = 256;
 /// Limit on the messages that wait for one tail. Beyond it they are refused; the client resends.
 const MAX_WAITING: usize = 4_096;
+/// Limit on the bytes of the messages that wait for tails. Fewer tails are being read then than queries fit into the
+/// pool.
+const MAX_WAITING_BYTES: usize = 32 << 20;
 
 /// Cached tails, and the messages that wait for tails being read.
 pub(super) struct TailCache {
@@ -35,6 +38,8 @@ pub(super) struct TailCache {
     queue: Arc<WriteQueue>,
     /// Total size of the cached tails, measured when each was read.
     bytes: usize,
+    /// Total size of the messages that wait.
+    waiting_bytes: usize,
     /// Number of the current batch.
     batch: u64,
     /// Start of the current batch.
@@ -57,6 +62,7 @@ impl TailCache {
             reader,
             queue,
             bytes: 0,
+            waiting_bytes: 0,
             batch: 0,
             now: Instant::now(),
             tidy_at: None,
@@ -68,23 +74,30 @@ impl TailCache {
         self.tidy_at
     }
 
-    /// Returns the message if the tail of its room is cached. Sets it aside while the tail is read, and refuses it if the
-    /// tail cannot be read.
+    /// Returns the message if the tail of its room is cached. Sets it aside while the tail is read. Refuses it if too
+    /// many wait, or the tail cannot be read.
     pub(super) fn admit(&mut self, waiting: PendingSubmission, view: View<'_>) -> Option<PendingSubmission> {
         let room = &waiting.submission.room;
+        let waiting_bytes = self.waiting_bytes + waiting.bytes();
+        let fits = waiting_bytes <= MAX_WAITING_BYTES;
         match self.rooms.get_mut(room) {
             Some(Slot::Held(_)) => return Some(waiting),
-            Some(Slot::Reading(all)) if all.len() < MAX_WAITING => all.push(waiting),
+            Some(Slot::Reading(all)) if fits && all.len() < MAX_WAITING => {
+                self.waiting_bytes = waiting_bytes;
+                all.push(waiting);
+            }
             Some(Slot::Reading(_)) => (waiting.done)(Err(Unavailable.into())),
             None => match short(view, room) {
                 Ok(Some(tail)) => {
                     self.hold(room.clone(), tail);
                     return Some(waiting);
                 }
-                Ok(None) => {
+                Ok(None) if fits => {
+                    self.waiting_bytes = waiting_bytes;
                     self.read(room.clone());
                     self.rooms.insert(room.clone(), Slot::Reading(vec![waiting]));
                 }
+                Ok(None) => (waiting.done)(Err(Unavailable.into())),
                 Err(error) => {
                     tracing::error!(%error, "cannot read the store");
                     (waiting.done)(Err(Unavailable.into()));
@@ -106,6 +119,7 @@ impl TailCache {
         tail: std::result::Result<Tail, Unavailable>,
     ) -> Vec<PendingSubmission> {
         let Some(Slot::Reading(all)) = self.rooms.remove(&room) else { return Vec::new() };
+        self.waiting_bytes -= all.iter().map(PendingSubmission::bytes).sum::<usize>();
         if let Ok(tail) = tail {
             self.hold(room, tail);
             all
@@ -193,5 +207,68 @@ fn short(view: View<'_>, room: &RoomName) -> Result<Option<Tail>> {
 fn refuse(all: Vec<PendingSubmission>) {
     for PendingSubmission { done, .. } in all {
         done(Err(Unavailable.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::broker::contract::{room, submission};
+    use crate::store::Row;
+
+    /// Rooms of logs that the writer does not read itself.
+    fn store_with_long_logs(directory: &TempDir, rooms: usize) -> Store {
+        let writer = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
+        let mut batch = writer.begin().expect("a batch");
+        let (id, ts) = (EntryId::from_u128(1), Timestamp::from_millis(1));
+        for number in 0..rooms {
+            let name = room(&number.to_string());
+            let added = batch.add_room(&name, &Epoch::from_id(id), Seq::new(1)).expect("written");
+            let key = added.expect("a room").key(Seq::new(SHORT + 1));
+            batch.add(&Row { key, id, ts, dedup_digest: None, frame: Some("{}") }).expect("written");
+        }
+        batch.commit().expect("committed");
+        drop(writer);
+        Store::open(directory.path()).expect("a store")
+    }
+
+    #[test]
+    fn messages_that_wait_for_tails_are_limited_in_bytes() {
+        let directory = TempDir::new().expect("a directory");
+        let store = store_with_long_logs(&directory, 4);
+        let queue = Arc::<WriteQueue>::default();
+        let mut tails =
+            TailCache::start(&store, queue.clone(), &EngineFailure::new(queue)).expect("a thread");
+        let writer = store.into_writer().expect("a writer");
+        let refused = Arc::<AtomicUsize>::default();
+        let text = "x".repeat(4_000);
+        let admit = |tails: &mut TailCache, number: usize| {
+            let refused = refused.clone();
+            let done = move |_| {
+                refused.fetch_add(1, Ordering::SeqCst);
+            };
+            let submission = submission("alice", &(number % 4).to_string(), &text);
+            let waiting = PendingSubmission { submission, done: Box::new(done) };
+            let bytes = waiting.bytes();
+            assert!(tails.admit(waiting, writer.view()).is_none(), "the tail is being read");
+            bytes
+        };
+        let bytes = admit(&mut tails, 0);
+        let fitting = MAX_WAITING_BYTES / bytes;
+        (1..fitting).for_each(|number| assert_eq!(admit(&mut tails, number), bytes));
+        assert_eq!(refused.load(Ordering::SeqCst), 0);
+        (0..4).for_each(|number| assert_eq!(admit(&mut tails, number), bytes));
+        assert_eq!(refused.load(Ordering::SeqCst), 4);
+
+        assert!(tails.insert(room("0"), Err(Unavailable)).is_empty());
+        let refused_with_the_tail = refused.load(Ordering::SeqCst);
+        assert!(refused_with_the_tail > 4);
+        admit(&mut tails, 1);
+        assert_eq!(refused.load(Ordering::SeqCst), refused_with_the_tail, "there is room again");
     }
 }

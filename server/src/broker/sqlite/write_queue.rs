@@ -26,6 +26,13 @@ pub(super) struct PendingSubmission {
     pub(super) done: Completion,
 }
 
+impl PendingSubmission {
+    /// Estimated size in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.submission.text_bytes() + SUBMISSION_BYTES
+    }
+}
+
 /// Input of one turn of the writer.
 #[derive(Default)]
 pub(super) struct WriterInput {
@@ -55,7 +62,7 @@ struct WriteQueueState {
 impl WriteQueue {
     /// Adds a submission. A full or closed queue completes it at once, as unavailable.
     pub(super) fn push(&self, waiting: PendingSubmission) {
-        let bytes = bytes_of(&waiting);
+        let bytes = waiting.bytes();
         let mut state = self.state.lock();
         if state.closed || state.bytes + bytes > MAX_WAITING_BYTES {
             drop(state);
@@ -99,7 +106,7 @@ impl WriteQueue {
         let count = state.waiting.len().min(MAX_BATCH);
         state.flushed = state.waiting.len() > count;
         let waiting: Vec<_> = state.waiting.drain(..count).collect();
-        state.bytes -= waiting.iter().map(bytes_of).sum::<usize>();
+        state.bytes -= waiting.iter().map(PendingSubmission::bytes).sum::<usize>();
         Some(WriterInput { waiting, tails: std::mem::take(&mut state.tails) })
     }
 
@@ -120,10 +127,6 @@ impl WriteQueue {
             done(Err(Unavailable.into()));
         }
     }
-}
-
-fn bytes_of(waiting: &PendingSubmission) -> usize {
-    waiting.submission.text_bytes() + SUBMISSION_BYTES
 }
 
 #[cfg(test)]

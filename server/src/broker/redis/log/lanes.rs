@@ -1,16 +1,18 @@
 //! Lanes: the connections that send messages to Redis, each with a queue.
 //!
 //! A room's messages are on one lane, in the order of their submission. A lane has one batch in flight; messages that
-//! arrive meanwhile form the next one. When the connection breaks, the same batch is sent again in its order, as long
-//! as one of its messages has time left. Redis recognizes duplicates by their digests. A message is refused when its
-//! time is over; it may have been stored nevertheless.
+//! arrive meanwhile form the next one. A full queue refuses messages and drops signals.
+//!
+//! When the connection breaks, the same batch is sent again in its order, as long as one of its messages has time left.
+//! Redis recognizes duplicates by their digests. A message is refused when its time is over; it may have been stored
+//! nevertheless.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::{Cmd, Pipeline, Value};
+use ::redis::{Arg, Cmd, Pipeline, Value};
 use parking_lot::Mutex;
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use tokio::runtime::Handle;
@@ -20,16 +22,20 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::broker::redis::transport::link::{Connector, Link, REQUEST_TIMEOUT};
 use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, Receipt, Unavailable};
-use crate::metrics::Metrics;
+use crate::metrics::{Dropped, Metrics};
 
 /// Number of lanes: connections for messages.
 const LANES: usize = 4;
 /// Most messages of a batch. All answers of a batch arrive together.
 const BATCH: usize = 1_000;
+/// Limit on the bytes that wait on a lane. The lanes together hold as much as the queue of the file engine.
+const QUEUE_BYTES: usize = 16 << 20;
+/// Bytes of a command beside its arguments, estimated.
+const COMMAND_BYTES: usize = 256;
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time limit for sending a signal. A late signal is useless.
-const SIGNAL: Duration = Duration::from_secs(1);
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All lanes.
 pub(crate) struct Lanes {
@@ -74,17 +80,55 @@ impl Lanes {
 pub(crate) struct Lane {
     link: Link,
     metrics: Arc<Metrics>,
-    queue: Mutex<VecDeque<Item>>,
+    queue: Mutex<LaneQueue>,
     wake: Notify,
     /// True while nothing is queued or in flight.
     idle: watch::Sender<bool>,
 }
 
+#[derive(Default)]
+struct LaneQueue {
+    items: VecDeque<Item>,
+    bytes: usize,
+}
+
 struct Item {
     command: Cmd,
+    bytes: usize,
     until: Instant,
-    /// `None` for a signal, whose answer does not matter.
+    /// `None` for a command whose answer does not matter.
     done: Option<Completion>,
+}
+
+impl Item {
+    fn new(command: Cmd, until: Instant, done: Option<Completion>) -> Self {
+        let arguments = command.args_iter().map(|argument| match argument {
+            Arg::Simple(bytes) => bytes.len(),
+            _ => 0,
+        });
+        let bytes = COMMAND_BYTES + arguments.sum::<usize>();
+        Self { command, bytes, until, done }
+    }
+}
+
+impl LaneQueue {
+    /// Adds items. Returns them if they do not fit.
+    fn push<const COUNT: usize>(&mut self, items: [Item; COUNT]) -> Option<[Item; COUNT]> {
+        let bytes = self.bytes + items.iter().map(|item| item.bytes).sum::<usize>();
+        if bytes > QUEUE_BYTES {
+            return Some(items);
+        }
+        self.bytes = bytes;
+        self.items.extend(items);
+        None
+    }
+
+    fn take_batch(&mut self) -> Vec<Item> {
+        let count = self.items.len().min(BATCH);
+        let batch: Vec<_> = self.items.drain(..count).collect();
+        self.bytes -= batch.iter().map(|item| item.bytes).sum::<usize>();
+        batch
+    }
 }
 
 /// A message of the batch in flight: its time, and its completion until it is completed.
@@ -97,19 +141,34 @@ impl Lane {
 
     /// Queues a call of `append.lua`, which is sent with the next [`Lanes::flush`].
     pub(crate) fn append(&self, command: Cmd, done: Completion) {
-        let until = Instant::now() + REQUEST_TIMEOUT;
-        self.queue.lock().push_back(Item { command, until, done: Some(done) });
+        self.queue_messages([Item::new(command, message_deadline(), Some(done))]);
     }
 
-    /// Sends a command whose answer does not matter, after what was queued before.
+    /// Queues a call of `append.lua`, and before it a command whose answer does not matter.
+    pub(crate) fn append_after(&self, before: Cmd, command: Cmd, done: Completion) {
+        let until = message_deadline();
+        self.queue_messages([Item::new(before, until, None), Item::new(command, until, Some(done))]);
+    }
+
+    fn queue_messages<const COUNT: usize>(&self, items: [Item; COUNT]) {
+        let refused = self.queue.lock().push(items);
+        // Completions are called without the lock.
+        for done in refused.into_iter().flatten().filter_map(|item| item.done) {
+            done(Err(Unavailable.into()));
+        }
+    }
+
+    /// Sends a signal after what was queued before, if it fits.
     pub(crate) fn signal(&self, command: Cmd) {
-        let until = Instant::now() + SIGNAL;
-        self.queue.lock().push_back(Item { command, until, done: None });
+        let signal = Item::new(command, Instant::now() + SIGNAL_TIMEOUT, None);
+        if self.queue.lock().push([signal]).is_some() {
+            self.metrics.dropped.inc(Dropped::SignalQueueFull);
+        }
         self.wake.notify_one();
     }
 
     fn flush(&self) {
-        if !self.queue.lock().is_empty() {
+        if !self.queue.lock().items.is_empty() {
             self.wake.notify_one();
         }
     }
@@ -119,7 +178,7 @@ impl Lane {
         loop {
             self.wake.notified().await;
             loop {
-                let items = self.take();
+                let items = self.queue.lock().take_batch();
                 if items.is_empty() {
                     break;
                 }
@@ -137,17 +196,11 @@ impl Lane {
         let _ = idle.wait_for(|idle| *idle).await;
     }
 
-    fn take(&self) -> Vec<Item> {
-        let mut queue = self.queue.lock();
-        let count = queue.len().min(BATCH);
-        queue.drain(..count).collect()
-    }
-
     async fn send(&self, items: Vec<Item>) {
         let begun = Instant::now();
         let (commands, mut waiting): (Vec<_>, Vec<Waiting>) = items
             .into_iter()
-            .filter_map(|Item { command, until, done }| {
+            .filter_map(|Item { command, until, done, .. }| {
                 if until > begun {
                     return Some((command, (until, done)));
                 }
@@ -182,6 +235,10 @@ impl Lane {
             }
         }
     }
+}
+
+fn message_deadline() -> Instant {
+    Instant::now() + REQUEST_TIMEOUT
 }
 
 fn pipeline(commands: impl IntoIterator<Item = Cmd>) -> Pipeline {
@@ -231,4 +288,52 @@ fn receipt(answer: &Value) -> Option<Receipt> {
         id: reply::text(id)?.parse::<EntryId>().ok()?,
         ts: Timestamp::from_millis(reply::parse(ts)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::broker::contract::metrics;
+
+    const MIB: usize = 1 << 20;
+
+    fn command(bytes: usize) -> Cmd {
+        let mut command = ::redis::cmd("EVALSHA");
+        command.arg("x".repeat(bytes));
+        command
+    }
+
+    /// No task sends the queue of this lane.
+    #[tokio::test]
+    async fn a_full_lane_refuses_messages_and_drops_signals_until_a_batch_is_taken() {
+        let client = ::redis::Client::open("redis://127.0.0.1").expect("a client");
+        let connector = Connector::new(client, Handle::current(), metrics());
+        let lane = Lane::new(connector.link("lane"), connector.metrics.clone());
+        let refused = Arc::<AtomicUsize>::default();
+        let done = || -> Completion {
+            let refused = refused.clone();
+            Box::new(move |result| {
+                assert!(result.is_err());
+                refused.fetch_add(1, Ordering::SeqCst);
+            })
+        };
+        let fitting = QUEUE_BYTES / MIB - 1;
+        (0..fitting).for_each(|_| lane.append(command(MIB), done()));
+        assert_eq!(refused.load(Ordering::SeqCst), 0);
+        lane.append(command(MIB), done());
+        lane.append_after(command(MIB / 2), command(MIB / 2), done());
+        assert_eq!(refused.load(Ordering::SeqCst), 2);
+        lane.signal(command(MIB));
+        lane.signal(command(10));
+        assert_eq!(lane.queue.lock().items.len(), fitting + 1, "the small signal fits");
+        let counted = r#"realtime_drops_total{reason="signal_queue_full"} 1"#;
+        assert!(lane.metrics.render().contains(counted));
+
+        assert_eq!(lane.queue.lock().take_batch().len(), fitting + 1);
+        assert_eq!(lane.queue.lock().bytes, 0);
+        lane.append_after(command(MIB), command(MIB), done());
+        assert_eq!((refused.load(Ordering::SeqCst), lane.queue.lock().items.len()), (2, 2));
+    }
 }

@@ -8,7 +8,7 @@ use super::lanes::Lanes;
 use super::retention::entries_kept;
 use super::room_index::RoomIndex;
 use crate::broker::redis::transport::{Transport, keys, scripts, wire};
-use crate::broker::{Completion, Signal, Submission};
+use crate::broker::{Completion, NotStored, Receipt, Signal, Submission};
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::faults::{self, Fault};
@@ -48,18 +48,16 @@ impl Publisher {
         if self.index.contains(&room) {
             return lane.append(append, done);
         }
-        lane.append(self.index.add_command(&[room.as_str()]), Box::new(|_| ()));
         let index = self.index.clone();
-        lane.append(
-            append,
-            Box::new(move |stored| {
-                // The room was added to the index before.
-                if stored.is_ok() {
-                    index.remember(room);
-                }
-                done(stored);
-            }),
-        );
+        let adding = index.add_command(&[room.as_str()]);
+        let remember = move |stored: Result<Receipt, NotStored>| {
+            // The room was added to the index before.
+            if stored.is_ok() {
+                index.remember(room);
+            }
+            done(stored);
+        };
+        lane.append_after(adding, append, Box::new(remember));
     }
 
     /// Publishes a signal, after the messages of its room that were submitted before.
