@@ -1,6 +1,6 @@
 //! The guarantees of every broker: one test suite that runs against each engine.
 //!
-//! A test gets a [`EngineFixture`]: an empty broker, and a feed that records announcements. It waits for events that come
+//! A test gets an [`EngineFixture`]: an empty broker, and a feed that records announcements. It waits for events that come
 //! later (completions, announcements), and uses no internals of an engine.
 //!
 //! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in

@@ -1,7 +1,7 @@
 //! The [`Broker`] trait, and a module for each engine that implements it.
 //!
 //! A broker numbers submissions, stores them, and announces them in order to its [`Feed`]. Nothing reaches members in
-//! any other way. A broker holds no connections. One test suite, [`contract`], runs against every engine.
+//! any other way. A broker holds no connections. One test suite, `contract`, runs against every engine.
 //!
 //! To add an engine: a module here that implements [`Broker`], and a line in the list of `contract.rs`.
 //!

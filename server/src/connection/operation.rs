@@ -164,7 +164,9 @@ fn answer(event: ServerEvent, reference: Option<Ref>) -> String {
 }
 
 fn unavailable(room: Option<&RoomName>, reference: Option<Ref>) -> Error {
-    let error = Error::unavailable();
-    let error = room.map_or(error.clone(), |room| error.in_room(room));
+    let error = match room {
+        Some(room) => Error::unavailable().in_room(room),
+        None => Error::unavailable(),
+    };
     error.answering(reference)
 }

@@ -53,7 +53,6 @@ impl TestHub {
         config.workers = 1;
         config.limits.max_messages_per_second = 0;
         config.timing.leave_grace = Duration::ZERO;
-        config.limits.max_messages_per_second = 0;
         let config = Arc::new(config);
         let (broker, clock) = (Arc::<Steering>::default(), Clock::system());
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()));

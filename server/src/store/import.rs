@@ -178,9 +178,9 @@ impl Line {
 
 /// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be unknown to this version.
 fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
-    codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?;
+    let decoded = codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?;
     let expected = || format!("expected entry {seq} of {:?}", header.room);
-    if codec::entry_of(frame).is_none() {
+    if decoded.event.entry().is_none() {
         return Err(expected());
     }
     let line: Line = serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?;

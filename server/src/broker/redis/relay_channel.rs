@@ -21,9 +21,9 @@ use crate::broker::{Recipients, Submission};
 /// Longest publication that is read, in bytes. The same as for a client's frame.
 const TEXT_BYTES: usize = 64 * 1024;
 /// Time for which a publication that was passed on is remembered, in seconds.
-const REMEMBERED: u64 = 60;
+const CLAIM_SECONDS: u64 = 60;
 /// Time within which all instances receive a publication.
-const APART: Duration = Duration::from_secs(2);
+const RECEIPT_TIME: Duration = Duration::from_secs(2);
 
 /// A publication. Other fields are ignored.
 #[derive(Deserialize)]
@@ -89,7 +89,7 @@ impl RelayChannel {
     async fn claim(&self, key: String, subscription: Subscription) -> bool {
         let mut claim = scripts::CLAIM.on(&[key]);
         claim.arg(format!("{}:{}", self.transport.instance.get(), subscription.number));
-        claim.arg(millis(subscription.since.elapsed())).arg(REMEMBERED).arg(millis(APART));
+        claim.arg(millis(subscription.since.elapsed())).arg(CLAIM_SECONDS).arg(millis(RECEIPT_TIME));
         let mut claiming = Pipeline::new();
         claiming.add_command(claim);
         // Sent once: a repetition would count as a second publication.
@@ -104,8 +104,8 @@ impl RelayChannel {
                 publisher.submit(
                     submission,
                     Box::new(|stored| {
-                        if stored.is_err() {
-                            tracing::warn!("a message from the relay channel is possibly not stored");
+                        if let Err(error) = stored {
+                            tracing::warn!(%error, "a message from the relay channel is possibly not stored");
                         }
                     }),
                 );

@@ -29,7 +29,6 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
-
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::tail_cache::TailCache;

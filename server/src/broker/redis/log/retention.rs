@@ -19,13 +19,13 @@ use crate::config::Retain;
 /// Default number of entries that a room keeps. It is low because Redis keeps them in memory.
 const RETAIN_MESSAGES: u64 = 10_000;
 /// Interval of sweeps.
-const SWEEP: Duration = Duration::from_mins(1);
+const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// Length of an instance's turn, in milliseconds.
-const TURN: u64 = 50_000;
+const TURN_MILLIS: u64 = 50_000;
 /// Rooms of one request.
 const ROOMS: usize = 200;
 /// Pause between two requests, so that Redis can serve others.
-const PACE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The number of entries that a room keeps.
 pub(crate) fn entries_kept(retain: &Retain) -> u64 {
@@ -45,7 +45,7 @@ impl Retention {
     /// Sweeps for as long as the engine runs.
     pub(crate) async fn run(&self) {
         loop {
-            sleep(SWEEP).await;
+            sleep(SWEEP_INTERVAL).await;
             // The next sweep repeats a failed one.
             let _ = self.sweep().await;
         }
@@ -56,7 +56,7 @@ impl Retention {
         let transport = &self.transport;
         let mut taking = Pipeline::new();
         let name = transport.instance.get();
-        taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("PX").arg(TURN);
+        taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("PX").arg(TURN_MILLIS);
         if matches!(transport.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl Retention {
                 self.drop_old(rooms, self.clock.now().millis().saturating_sub(age)).await?;
             }
             cursor = next;
-            sleep(PACE).await;
+            sleep(PAUSE).await;
         }
         Ok(())
     }

@@ -18,11 +18,11 @@ use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, reply, scripts};
 
 /// Time for which ended connections are collected into one request.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER_TIME: Duration = Duration::from_millis(50);
 /// Longest pause before refused counts are sent again. Redis may refuse at once, and for hours.
-const REFUSED: Duration = Duration::from_secs(5);
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Time for the last request of an instance that ends.
-const GOODBYE: Duration = Duration::from_millis(500);
+const CLEAR_TIMEOUT: Duration = Duration::from_millis(500);
 /// Users of one request.
 const USERS: usize = 1_000;
 
@@ -145,20 +145,20 @@ impl ConnectionCounts {
         clearing.cmd("HDEL").arg(keys.online()).arg(&*instance);
         clearing.cmd("UNLINK").arg(keys.online_at(&instance));
         // If this fails, the end of the lease removes the counts.
-        let _ = self.transport.commands.attempt_until(Instant::now() + GOODBYE, &clearing).await;
+        let _ = self.transport.commands.attempt_until(Instant::now() + CLEAR_TIMEOUT, &clearing).await;
     }
 
     /// Sends counts for as long as the engine runs.
     pub(crate) async fn run(&self) {
         loop {
             self.changed.notified().await;
-            let mut pause = GATHER;
+            let mut pause = GATHER_TIME;
             loop {
                 sleep(pause).await;
                 // Counts that failed or changed meanwhile are sent again.
                 pause = match self.send().await {
-                    Ok(()) => GATHER,
-                    Err(Unavailable) => (pause * 2).min(REFUSED),
+                    Ok(()) => GATHER_TIME,
+                    Err(Unavailable) => (pause * 2).min(MAX_PAUSE),
                 };
                 if self.counts.lock().is_sent() {
                     break;

@@ -18,13 +18,13 @@ use super::{reply, scripts};
 use crate::metrics::Metrics;
 
 /// Interval of probes.
-const PROBE: Duration = Duration::from_secs(3);
+const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 /// Time limit for writing and publishing the number.
-const PUBLISHED: Duration = Duration::from_millis(2_500);
+const PUBLISH_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// Time limit from the publication to the receipt of the number.
-const RECEIVED: Duration = Duration::from_secs(2);
+const RECEIVE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lifetime of the written number.
-const KEPT: Duration = Duration::from_mins(1);
+const KEY_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The state of the probe.
 pub(crate) struct Health {
@@ -85,7 +85,7 @@ impl Health {
         // A former instance with this channel used other numbers.
         let mut number = u64::from(fastrand::u32(..));
         loop {
-            let next = Instant::now() + PROBE;
+            let next = Instant::now() + PROBE_INTERVAL;
             number += 1;
             let probe = tokio::select! {
                 probe = self.probe(commands, number) => probe,
@@ -108,15 +108,15 @@ impl Health {
     pub(crate) async fn probe(&self, commands: &Link, number: u64) -> Probe {
         let mut received = self.received.subscribe();
         let mut probe = scripts::PROBE.on(&[&*self.channel]);
-        probe.arg(&*self.channel).arg(number).arg(KEPT.as_secs());
+        probe.arg(&*self.channel).arg(number).arg(KEY_LIFETIME.as_secs());
         let mut pipeline = Pipeline::new();
         pipeline.add_command(probe);
-        match commands.attempt_until(Instant::now() + PUBLISHED, &pipeline).await {
+        match commands.attempt_until(Instant::now() + PUBLISH_TIMEOUT, &pipeline).await {
             Ok(answers) if !answers.iter().any(reply::is_refusal) => {}
             _ => return Probe::Mute,
         }
         // The connection for commands works: a failure from here on is that of the other connection.
-        match timeout(RECEIVED, received.wait_for(|received| *received == number)).await {
+        match timeout(RECEIVE_TIMEOUT, received.wait_for(|received| *received == number)).await {
             Ok(Ok(_)) => Probe::Received,
             _ => Probe::Deaf,
         }

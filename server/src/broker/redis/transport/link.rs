@@ -20,22 +20,22 @@ use crate::broker::Unavailable;
 use crate::metrics::Metrics;
 
 /// Time limit for connecting.
-const CONNECT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time limit for one answer. Redis with AOF `always` waits for its disk.
-const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shortest wait after which a connection without an answer counts as dead, not slow.
-const FAIR: Duration = Duration::from_secs(1);
+const DEAD_AFTER: Duration = Duration::from_secs(1);
 /// Time limit for all attempts together.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Interval at which refusals with one code are logged.
-const LOG_AGAIN: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 /// The error code of a Redis that lacks the scripts.
-const FORGOTTEN: &str = "NOSCRIPT";
+const NOSCRIPT: &str = "NOSCRIPT";
 /// Error codes after which the same command may succeed on another connection, or later.
-const PASSING: [&str; 7] =
-    ["LOADING", "MASTERDOWN", "READONLY", FORGOTTEN, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
+const TRANSIENT: [&str; 7] =
+    ["LOADING", "MASTERDOWN", "READONLY", NOSCRIPT, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
 
 /// The connection is broken.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Refusals {
     fn is_due(&self, code: &str) -> bool {
         let now = Instant::now();
         let mut logged = self.0.lock();
-        logged.retain(|_, logged| now.saturating_duration_since(*logged) < LOG_AGAIN);
+        logged.retain(|_, logged| now.saturating_duration_since(*logged) < LOG_INTERVAL);
         match logged.entry(code.to_owned()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(vacant) => {
@@ -147,7 +147,7 @@ impl Link {
 
     /// Sends commands once. Each has an answer, which may be an error.
     pub(crate) async fn attempt(&self, commands: &Pipeline) -> Result<Vec<Value>, Broken> {
-        self.attempt_until(Instant::now() + CONNECT + ANSWER, commands).await
+        self.attempt_until(Instant::now() + CONNECT_TIMEOUT + ANSWER_TIMEOUT, commands).await
     }
 
     /// Sends commands once, and waits until `deadline` for their answers.
@@ -164,17 +164,17 @@ impl Link {
             if commands.is_transaction() { (commands.len() + 1, 1) } else { (0, commands.len()) };
         let sent = Instant::now();
         let answers = connection.send_packed_commands(commands, skipped, kept);
-        let answers = timeout_at(deadline.min(sent + ANSWER), answers).await;
+        let answers = timeout_at(deadline.min(sent + ANSWER_TIMEOUT), answers).await;
         let fault = match answers {
             Ok(Ok(answers)) => {
                 self.log_refusal(&answers);
-                match answers.iter().find_map(passing) {
+                match answers.iter().find_map(transient_code) {
                     None => return Ok(answers),
                     Some(fault) => fault,
                 }
             }
             Ok(Err(error)) => describe(&error),
-            Err(_) if sent.elapsed() < FAIR => return Err(Broken),
+            Err(_) if sent.elapsed() < DEAD_AFTER => return Err(Broken),
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::debug!(connection = %self.name, %fault, "a connection to Redis broke");
@@ -182,11 +182,11 @@ impl Link {
         Err(Broken)
     }
 
-    /// Logs that Redis refuses commands, at most once in [`LOG_AGAIN`] for each code, since every message may be refused.
-    /// Missing scripts are no refusal: the next connection loads them.
+    /// Logs that Redis refuses commands, at most once in [`LOG_INTERVAL`] for each code, since every message may be
+    /// refused. Missing scripts are no refusal: the next connection loads them.
     fn log_refusal(&self, answers: &[Value]) {
         let refusal = answers.iter().find_map(|answer| match answer {
-            Value::ServerError(error) if error.code() != FORGOTTEN => Some(error),
+            Value::ServerError(error) if error.code() != NOSCRIPT => Some(error),
             _ => None,
         });
         if let Some(error) = refusal
@@ -212,7 +212,7 @@ impl Link {
         let (connector, name) = (self.connector.clone(), self.name.clone());
         let opening = async move { connector.open(&name, AsyncConnectionConfig::new()).await };
         // The runtime outlives the caller, and with it the connection.
-        let opened = self.connector.runtime.spawn(timeout(CONNECT, opening)).await;
+        let opened = self.connector.runtime.spawn(timeout(CONNECT_TIMEOUT, opening)).await;
         let mut state = self.state.lock();
         match opened {
             Ok(Ok(Ok(connection))) => {
@@ -248,10 +248,10 @@ impl Link {
     }
 }
 
-/// The code of an answer that is in [`PASSING`].
-fn passing(answer: &Value) -> Option<String> {
+/// The code of an answer that is in [`TRANSIENT`].
+fn transient_code(answer: &Value) -> Option<String> {
     let Value::ServerError(error) = answer else { return None };
-    PASSING.contains(&error.code()).then(|| error.code().to_owned())
+    TRANSIENT.contains(&error.code()).then(|| error.code().to_owned())
 }
 
 /// The text of an error without the command, which may contain a password.

@@ -9,7 +9,7 @@ local log, meta = KEYS[1], KEYS[2]
 local channel, digest, id, time, keep = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[7]
 -- Time during which a message is known, in ms; least number of known ones; lifetime of a generation in seconds, an hour
 -- longer than needed; and size from which a generation is a table: a search of a list takes longer.
-local WINDOW, GENERATION, REQUEST_TIMEOUT, LIST = 86400000, 10000, 90000, 32
+local WINDOW, GENERATION, LIFETIME, LIST = 86400000, 10000, 90000, 32
 
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local epoch = redis.call('HGET', meta, 'epoch')
@@ -67,7 +67,7 @@ redis.call('HSET', young, digest, number .. ':' .. ARGV[4] .. ':' .. id)
 if (seq - 1) % GENERATION == LIST then redis.call('HSET', young, '', string.rep('-', 65)) end
 -- Once in ten minutes is often enough.
 if not last or cut or (seq - 1) % GENERATION == 0 or math.floor(time / 600000) ~= math.floor(previous_time / 600000) then
-  redis.call('EXPIRE', young, REQUEST_TIMEOUT)
+  redis.call('EXPIRE', young, LIFETIME)
 end
 redis.call('SPUBLISH', channel, 'e\n' .. epoch .. '\n' .. number .. '\n' .. id .. '\n' .. previous .. '\n' .. frame)
 return {0, epoch, number, id, ARGV[4]}
