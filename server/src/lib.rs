@@ -21,6 +21,7 @@ pub mod clock;
 pub mod config;
 mod connection;
 mod faults;
+pub mod files;
 pub mod framing;
 mod http;
 mod lifecycle;

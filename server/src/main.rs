@@ -10,10 +10,12 @@ mod process;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use realtime_server::Server;
 use realtime_server::clock::Clock;
+use realtime_server::files::foreign_owner;
 use realtime_server::redis_endpoint::{self, RedisEndpoint};
 use realtime_server::store::{Store, StoreOpenError};
 
@@ -111,6 +113,7 @@ fn print_token(args: cli::TokenArgs) -> Result<(), ProgramError> {
 
 fn serve(mut plan: Plan) -> Result<(), ProgramError> {
     let log_filter = logging::init(plan.log_format, &plan.log_filter);
+    warn_of_foreign_owner(plan.store.as_deref(), &plan.secret_origin);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProgramError::Start)?;
     let reload_requests =
@@ -143,6 +146,24 @@ fn serve(mut plan: Plan) -> Result<(), ProgramError> {
         }
         run_until_stopped(server, signals, &reload).await
     })
+}
+
+/// Warns if this process is root and its data directory is another user's.
+fn warn_of_foreign_owner(store: Option<&Path>, secret_origin: &Origin) {
+    let own_file = match secret_origin {
+        Origin::Created(path) | Origin::Existing(path) => path.parent(),
+        Origin::Variable | Origin::File(_) => None,
+    };
+    if let Some(directory) = store.or(own_file)
+        && let Some(owner) = foreign_owner(directory)
+    {
+        tracing::warn!(
+            path = %directory.display(),
+            owner,
+            "this server runs as root, and its data directory belongs to another user: that user cannot use files that root \
+             creates. Run the server as that user"
+        );
+    }
 }
 
 /// Lowers the limit on connections to what the limit of open files allows.

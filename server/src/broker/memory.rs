@@ -19,8 +19,8 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId}
 use self::log::{AppendResult, MemoryLog, Usage};
 use super::local_presence::LocalPresence;
 use super::{
-    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with, without_entries,
+    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -106,8 +106,8 @@ impl MemoryBroker {
 }
 
 impl Broker for MemoryBroker {
-    fn is_ready(&self) -> bool {
-        true
+    fn readiness(&self) -> Result<(), NotReady> {
+        Ok(())
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

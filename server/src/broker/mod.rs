@@ -39,6 +39,7 @@ pub(crate) mod sqlite;
 pub(crate) mod steered;
 mod submission;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
@@ -59,6 +60,9 @@ pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Subm
 const DEDUP_ENTRIES: u64 = 10_000;
 /// Time during which a duplicate is recognized.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
+/// Reason why an engine is not ready.
+pub(crate) type NotReady = Cow<'static, str>;
+
 /// The answer of a broker, as a future.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
 
@@ -141,8 +145,8 @@ fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>
 
 /// Orders, stores and announces entries.
 pub(crate) trait Broker: Send + Sync {
-    /// True if submissions are expected to be stored and announced now.
-    fn is_ready(&self) -> bool;
+    /// `Ok` if submissions are expected to be stored and announced now, else the reason, for an operator.
+    fn readiness(&self) -> Result<(), NotReady>;
 
     /// Begins to announce a room to the feed. The answer is the head of its log: all entries after it are announced,
     /// and entries up to it may be announced too.

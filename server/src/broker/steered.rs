@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, Unavailable,
+    Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
+    Signal, Submission, Unavailable,
 };
 use crate::clock::Clock;
 use crate::config::Config;
@@ -161,8 +161,8 @@ impl SteeredBroker {
 }
 
 impl Broker for SteeredBroker {
-    fn is_ready(&self) -> bool {
-        self.inner.is_ready()
+    fn readiness(&self) -> Result<(), NotReady> {
+        self.inner.readiness()
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

@@ -1,19 +1,23 @@
 //! Flags of `serve` for the Redis that several instances share.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use realtime_server::files::{Exposure, FileFault, read_named};
 use realtime_server::redis_endpoint::{Aof, InvalidOption, RedisOptions};
 
 use super::units::positive_duration;
 
 /// Environment variable with the password. There is no flag for it: every user of a host can read flags.
 const PASSWORD_VARIABLE: &str = "REALTIME_REDIS_PASSWORD";
+/// Limit on the size of a file with a password.
+const MAX_PASSWORD_BYTES: u64 = 64 * 1024;
+/// Limit on the size of a file with certificates; a system's list has 200 KiB.
+const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Redis, for several instances that form one chat")]
@@ -62,8 +66,8 @@ pub(super) struct RedisArgs {
 pub(crate) enum RedisFault {
     #[error(transparent)]
     Option(#[from] InvalidOption),
-    #[error("cannot read {path}: {fault}", path = .0.display(), fault = .1)]
-    Unreadable(PathBuf, std::io::Error),
+    #[error("{path} {fault}", path = .0.display(), fault = .1)]
+    Unusable(PathBuf, FileFault),
     #[error("{PASSWORD_VARIABLE} and {path} both have a password for Redis; give one of them", path = .0.display())]
     TwoPasswords(PathBuf),
     #[error("the password for Redis is not UTF-8")]
@@ -85,7 +89,7 @@ pub(crate) struct RedisPlan {
 
 impl RedisArgs {
     /// Converts the flags; `None` without a Redis.
-    pub(super) fn check(&self, in_memory: bool) -> Result<Option<RedisPlan>, RedisFault> {
+    pub(super) fn check(&self, in_memory: bool, exposure: Exposure) -> Result<Option<RedisPlan>, RedisFault> {
         // An empty variable counts as unset.
         let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
             let flags = [
@@ -105,14 +109,14 @@ impl RedisArgs {
             options = options.with_user(user);
         }
         let variable = std::env::var_os(PASSWORD_VARIABLE).filter(|password| !password.is_empty());
-        if let Some(password) = self.password(variable)? {
+        if let Some(password) = self.password(variable, exposure)? {
             options = options.with_password(&password);
         }
         if self.redis_user.is_some() && !options.has_password() {
             return Err(RedisFault::UserWithoutPassword);
         }
         if let Some(path) = &self.redis_ca {
-            let pem = fs::read(path).map_err(|fault| RedisFault::Unreadable(path.clone(), fault))?;
+            let pem = read(path, MAX_CA_BYTES, Exposure::Public)?;
             options = options.with_ca(&pem)?;
         }
         options.prefix.clone_from(&self.redis_prefix);
@@ -121,18 +125,20 @@ impl RedisArgs {
         Ok(Some(RedisPlan { options, wait: self.wait_for_redis.unwrap_or_default() }))
     }
 
-    fn password(&self, variable: Option<OsString>) -> Result<Option<String>, RedisFault> {
+    fn password(&self, variable: Option<OsString>, exposure: Exposure) -> Result<Option<String>, RedisFault> {
         let bytes = match (variable, &self.redis_password_file) {
             (Some(_), Some(path)) => return Err(RedisFault::TwoPasswords(path.clone())),
             (Some(variable), None) => variable.as_bytes().to_vec(),
-            (None, Some(path)) => {
-                fs::read(path).map_err(|fault| RedisFault::Unreadable(path.clone(), fault))?
-            }
+            (None, Some(path)) => read(path, MAX_PASSWORD_BYTES, exposure)?,
             (None, None) => return Ok(None),
         };
         let password = String::from_utf8(bytes).map_err(|_| RedisFault::NotText)?;
         Ok(Some(password.strip_suffix('\n').unwrap_or(&password).trim_end_matches('\r').to_owned()))
     }
+}
+
+fn read(path: &Path, limit: u64, exposure: Exposure) -> Result<Vec<u8>, RedisFault> {
+    read_named(path, limit, exposure).map_err(|fault| RedisFault::Unusable(path.to_owned(), fault))
 }
 
 fn aof(text: &str) -> Result<Aof, InvalidOption> {

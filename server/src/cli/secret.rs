@@ -14,7 +14,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
+use realtime_server::files::{Exposure, FileFault, check_directory, open_own, read_named};
 use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
 
 use super::data::data_dir;
@@ -35,6 +36,10 @@ pub(super) struct SecretArgs {
     #[arg(long, env = "REALTIME_JWT_SECRET_FILE", value_name = "FILE")]
     pub(super) jwt_secret_file: Option<PathBuf>,
 
+    /// Accept files with secrets that every user of this machine can read, as Docker mounts them
+    #[arg(long, env = "REALTIME_ALLOW_READABLE_SECRETS", value_parser = BoolishValueParser::new())]
+    pub(super) allow_readable_secrets: bool,
+
     /// Directory for rooms and for a created secret [default: realtime in the user's data directory, which is
     /// ~/.local/share, or $XDG_DATA_HOME]
     #[arg(long, env = "REALTIME_DATA_DIR", value_name = "DIRECTORY")]
@@ -50,22 +55,30 @@ pub(super) struct SecretArgs {
 }
 
 impl SecretArgs {
+    /// Users who may read a file with a secret that the operator named.
+    pub(super) fn exposure(&self) -> Exposure {
+        if self.allow_readable_secrets { Exposure::Public } else { Exposure::Secret }
+    }
+
     pub(super) fn sources(&self) -> Sources {
         Sources {
             variable: std::env::var_os(SECRET_VARIABLE),
             file: self.jwt_secret_file.clone(),
+            exposure: self.exposure(),
             data_dir: self.data_dir.clone(),
         }
     }
 }
 
 /// Sources of the secret that the operator gave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sources {
     /// Secret itself, from [`SECRET_VARIABLE`].
     pub(super) variable: Option<OsString>,
     /// File with the secret.
     pub(super) file: Option<PathBuf>,
+    /// Users who may read that file.
+    pub(super) exposure: Exposure,
     /// Directory of the server's own file, used if both others are missing.
     pub(super) data_dir: Option<PathBuf>,
 }
@@ -97,6 +110,9 @@ pub(crate) enum SecretError {
     Different(PathBuf),
     #[error("cannot read the secret from {path}: {fault}", path = .0.display(), fault = .1)]
     Unreadable(PathBuf, io::Error),
+    /// The file or the data directory breaks a rule for files.
+    #[error("{path} {fault}", path = .0.display(), fault = .1)]
+    Unsafe(PathBuf, FileFault),
     #[error(
         "other users can read {path}, so they may know the secret; run `chmod 600 {path}`, or delete the file \
          to get a new secret (tokens signed with the old one become invalid)",
@@ -132,7 +148,7 @@ pub(super) fn read(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
         None => None,
     };
     let file = match &sources.file {
-        Some(path) => Some((path, read_given_file(path)?)),
+        Some(path) => Some((path, read_given_file(path, sources.exposure)?)),
         None => None,
     };
     match (variable, file) {
@@ -141,6 +157,10 @@ pub(super) fn read(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
         (None, Some((path, secret))) => Ok((secret, Origin::File(path.clone()))),
         (None, None) => {
             let directory = data_dir(sources.data_dir.as_deref()).ok_or(SecretError::NoHome)?;
+            match check_directory(&directory) {
+                Err(fault) if !fault.is_missing() => return Err(unusable(&directory, fault)),
+                _ => {}
+            }
             let path = directory.join(OWN_FILE);
             let secret = read_own_file(&path)?.ok_or_else(|| SecretError::Missing(path.clone()))?;
             Ok((secret, Origin::Existing(path)))
@@ -154,11 +174,16 @@ fn without_newline(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-fn read_given_file(path: &Path) -> Result<Secret, SecretError> {
-    let bytes = File::open(path)
-        .and_then(read_small)
-        .map_err(|fault| SecretError::Unreadable(path.to_owned(), fault))?;
+fn read_given_file(path: &Path, exposure: Exposure) -> Result<Secret, SecretError> {
+    let bytes = read_named(path, MAX_FILE_BYTES, exposure).map_err(|fault| unusable(path, fault))?;
     Secret::new(without_newline(&bytes)).map_err(|fault| SecretError::File(path.to_owned(), fault))
+}
+
+fn unusable(path: &Path, fault: FileFault) -> SecretError {
+    match fault {
+        FileFault::Io(fault) => SecretError::Unreadable(path.to_owned(), fault),
+        fault => SecretError::Unsafe(path.to_owned(), fault),
+    }
 }
 
 fn read_small(file: File) -> io::Result<Vec<u8>> {
@@ -183,10 +208,10 @@ fn create(path: &Path) -> Result<(Secret, Origin), SecretError> {
 /// Reads the server's own file; `None` if there is none.
 fn read_own_file(path: &Path) -> Result<Option<Secret>, SecretError> {
     let unreadable = |fault| SecretError::Unreadable(path.to_owned(), fault);
-    let file = match File::open(path) {
+    let file = match open_own(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
-        Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(fault) => return Err(unreadable(fault)),
+        Err(fault) if fault.is_missing() => return Ok(None),
+        Err(fault) => return Err(unusable(path, fault)),
     };
     if file.metadata().map_err(unreadable)?.mode() & 0o077 != 0 {
         return Err(SecretError::Exposed(path.to_owned()));
@@ -254,8 +279,16 @@ mod tests {
         fs::metadata(path).expect("it exists").mode() & 0o777
     }
 
+    const NONE: Sources = Sources { variable: None, file: None, exposure: Exposure::Secret, data_dir: None };
+
     fn in_dir(directory: &Path) -> Sources {
-        Sources { data_dir: Some(directory.to_owned()), ..Sources::default() }
+        Sources { data_dir: Some(directory.to_owned()), ..NONE }
+    }
+
+    /// Writes a file that only its owner can read.
+    fn write(path: &Path, content: impl AsRef<[u8]>) {
+        fs::write(path, content).expect("writable");
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("ours");
     }
 
     fn secret(text: &str) -> Secret {
@@ -277,7 +310,7 @@ mod tests {
             resolve(&in_dir(&data)).expect("a secret"),
             (made.clone(), Origin::Existing(path.clone()))
         );
-        let by_name = Sources { file: Some(path.clone()), ..Sources::default() };
+        let by_name = Sources { file: Some(path.clone()), ..NONE };
         assert_eq!(resolve(&by_name).expect("a secret"), (made, Origin::File(path)));
     }
 
@@ -331,8 +364,7 @@ mod tests {
     fn an_invalid_own_file_is_named_and_not_replaced() {
         let directory = directory();
         let path = directory.path().join("jwt-secret");
-        fs::write(&path, "short\n").expect("writable");
-        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("ours");
+        write(&path, "short\n");
         assert!(matches!(resolve(&in_dir(directory.path())), Err(SecretError::Invalid(_, TooShort(5)))));
         assert_eq!(fs::read_to_string(&path).expect("text"), "short\n");
     }
@@ -341,19 +373,20 @@ mod tests {
     fn variable_and_file_must_hold_the_same_secret() {
         let directory = directory();
         let path = directory.path().join("given");
-        fs::write(&path, format!("{LONG}\r\n")).expect("writable");
+        write(&path, format!("{LONG}\r\n"));
         let file = Some(path);
 
         let both = |variable: &str| Sources {
             variable: Some(variable.into()),
             file: file.clone(),
             data_dir: Some("/nonexistent".into()),
+            ..NONE
         };
         assert_eq!(resolve(&both(LONG)).expect("equal"), (secret(LONG), Origin::Variable));
         let different = resolve(&both("another secret of more than thirty-two"));
         assert!(matches!(different, Err(SecretError::Different(_))));
         assert!(matches!(resolve(&both("")), Err(SecretError::Variable(TooShort(0)))));
-        let only_file = Sources { file, ..Sources::default() };
+        let only_file = Sources { file, ..NONE };
         assert_eq!(resolve(&only_file).expect("a file").0, secret(LONG));
     }
 
@@ -361,17 +394,17 @@ mod tests {
     fn errors_name_the_source_and_never_the_secret() {
         let directory = directory();
         let short = directory.path().join("short");
-        fs::write(&short, "hunter2\n").expect("writable");
+        write(&short, "hunter2\n");
         let large = directory.path().join("large");
-        fs::write(&large, vec![b'x'; 65 * 1024]).expect("writable");
+        write(&large, vec![b'x'; 65 * 1024]);
         for path in [short.as_path(), &large, directory.path(), Path::new("/nonexistent/secret")] {
-            let sources = Sources { file: Some(path.to_owned()), ..Sources::default() };
+            let sources = Sources { file: Some(path.to_owned()), ..NONE };
             let fault = resolve(&sources).expect_err("no secret").to_string();
             assert!(fault.contains(&path.display().to_string()) && !fault.contains("hunter2"), "{fault}");
         }
         let fault = resolve(&in_dir(&short)).expect_err("not a directory").to_string();
         assert!(fault.contains("short"), "{fault}");
-        let variable = Sources { variable: Some("hunter2".into()), ..Sources::default() };
+        let variable = Sources { variable: Some("hunter2".into()), ..NONE };
         let fault = resolve(&variable).expect_err("too short").to_string();
         assert!(fault.contains("REALTIME_JWT_SECRET") && fault.contains("32"), "{fault}");
         assert!(!fault.contains("hunter2"), "{fault}");

@@ -259,7 +259,7 @@ impl ServeArgs {
     /// Checks the arguments. The secret comes last, since resolving it may create one.
     pub(crate) fn check(self) -> Result<Plan, UsageError> {
         let log_filter = self.log_filter()?;
-        let redis = self.redis.check(self.rooms.memory)?;
+        let redis = self.redis.check(self.rooms.memory, self.secret.exposure())?;
         let store = if self.rooms.memory || redis.is_some() {
             None
         } else {

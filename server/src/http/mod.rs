@@ -10,6 +10,7 @@ mod refusal;
 mod site;
 mod websocket;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,13 +64,13 @@ impl Service {
 }
 
 /// Readiness, for a load balancer.
-async fn readiness(State(site): State<Arc<Site>>) -> (StatusCode, &'static str) {
+async fn readiness(State(site): State<Arc<Site>>) -> (StatusCode, Cow<'static, str>) {
     if *site.stopping.borrow() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
-    } else if site.hub.registry.is_ready() {
-        (StatusCode::OK, "ok\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Redis does not answer or accepts no writes\n")
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".into());
+    }
+    match site.hub.registry.readiness() {
+        Ok(()) => (StatusCode::OK, "ok\n".into()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, (reason + "\n")),
     }
 }
 

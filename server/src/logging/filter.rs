@@ -1,11 +1,11 @@
 //! Filter of the log by level, as in `--log`: `info`, or `info,hyper=debug`.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+use realtime_server::files::{Exposure, read_named};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
@@ -24,8 +24,8 @@ pub(crate) struct LogFilter {
 impl LogFilter {
     /// Reads a filter from a file. White space around it is ignored.
     pub(crate) fn read(path: &Path) -> io::Result<Self> {
-        let mut text = String::new();
-        File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+        let bytes = read_named(path, MAX_FILE_BYTES, Exposure::Public).map_err(io::Error::other)?;
+        let text = String::from_utf8(bytes).map_err(io::Error::other)?;
         text.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 

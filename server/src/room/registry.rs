@@ -29,8 +29,8 @@ use super::ring::RingOffset;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, MEMBERS_NAMED, Page, Presence, Range, Recipients, RoomFilter, Signal,
-    Skip, Submission, Unavailable, left,
+    Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, Range, Recipients, RoomFilter,
+    Signal, Skip, Submission, Unavailable, left,
 };
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -86,9 +86,9 @@ impl Registry {
         })
     }
 
-    /// Returns true if the broker is ready; see [`Broker::is_ready`].
-    pub(crate) fn is_ready(&self) -> bool {
-        self.broker.is_ready()
+    /// See [`Broker::readiness`].
+    pub(crate) fn readiness(&self) -> Result<(), NotReady> {
+        self.broker.readiness()
     }
 
     /// Runs the flusher of a worker, on that worker.

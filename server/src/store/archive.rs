@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use realtime_shared::RoomName;
 use rusqlite::Connection;
 
-use super::file::{FILE, connect};
+use super::file::{FILE, check_files, connect};
 use super::header::{FORMAT, Header};
 use super::reader::{StoreReader, View};
 use super::{StoreOpenError, integrity};
@@ -32,6 +32,7 @@ impl Archive {
     /// Opens the store in `directory`, which must exist. A server may be using it.
     pub fn open(directory: &Path) -> Result<Self, StoreOpenError> {
         let path = directory.join(FILE);
+        check_files(&path)?;
         if !path.exists() {
             return Err(StoreOpenError::Missing(path));
         }

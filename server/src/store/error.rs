@@ -6,12 +6,23 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
 
+use crate::files::FileFault;
+
 /// Error of opening the store. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreOpenError {
     /// The data directory, or a file in it, cannot be created or opened.
     #[error("cannot use {path}: {cause}; name another directory with --data-dir, or keep rooms in memory with --memory", path = .path.display())]
     Unusable { path: PathBuf, cause: io::Error },
+    /// The data directory, or a file in it, breaks a rule for files.
+    #[error("{path} {fault}", path = .path.display())]
+    Unsafe { path: PathBuf, fault: FileFault },
+    /// The database was removed, and its WAL was not.
+    #[error(
+        "{path} is missing or empty, and {path}-wal has messages; put the file back, or move {path}-wal away to start empty",
+        path = .0.display()
+    )]
+    LoneWal(PathBuf),
     /// There is no store to read.
     #[error("there is no store at {path}; name the server's data directory with --data-dir", path = .0.display())]
     Missing(PathBuf),

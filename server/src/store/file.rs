@@ -1,9 +1,10 @@
 //! Opening of the store: lock, checks and preparation.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -11,7 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::checkpoint::{CheckpointMode, checkpoint};
 use super::lock::Lock;
+use super::watch::{StoreWatch, beside};
 use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
+use crate::files::{FileFault, check_directory, check_own, open_own};
 
 /// Name of the database in the data directory.
 pub(super) const FILE: &str = "store.db";
@@ -29,6 +32,7 @@ pub struct Store {
     connection: Connection,
     /// True if the check at startup covered the whole file.
     fully_checked: bool,
+    watch: Arc<StoreWatch>,
     lock: Lock,
 }
 
@@ -39,9 +43,14 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, StoreOpenError> {
         let unusable = |cause| StoreOpenError::Unusable { path: directory.to_owned(), cause };
         create_directory(directory).map_err(unusable)?;
+        check_directory(directory)
+            .map_err(|fault| StoreOpenError::Unsafe { path: directory.to_owned(), fault })?;
         let lock = Lock::take(directory)?;
         let path = directory.join(FILE);
-        create_file(&path).map_err(|cause| StoreOpenError::Unusable { path: path.clone(), cause })?;
+        check_files(&path)?;
+        let database =
+            create_file(&path).map_err(|fault| StoreOpenError::Unsafe { path: path.clone(), fault })?;
+        refuse_lone_wal(&path, &database)?;
         sync_directory(directory).map_err(unusable)?;
         integrity::header(&path)?;
         let failed = |cause| StoreOpenError::of(&path, cause);
@@ -50,7 +59,8 @@ impl Store {
         let fully_checked = integrity::content(&path, connect(&path).map_err(failed)?, CHECK_TIME)?;
         sync_wal(&path).map_err(unusable)?;
         prepare(&mut connection).map_err(failed)?;
-        Ok(Self { path, connection, fully_checked, lock })
+        let watch = StoreWatch::new(&path, database, &connection).map_err(unusable)?;
+        Ok(Self { path, connection, fully_checked, watch, lock })
     }
 
     #[must_use]
@@ -73,10 +83,33 @@ impl Store {
         connect(&self.path)
     }
 
+    /// Watch on the files of this store.
+    pub(crate) fn watch(&self) -> Arc<StoreWatch> {
+        self.watch.clone()
+    }
+
     /// Turns the store into its only writer. The lock goes with it.
     pub(crate) fn into_writer(self) -> rusqlite::Result<StoreWriter> {
-        StoreWriter::new(self.connection, self.lock)
+        StoreWriter::new(self.connection, self.watch, self.lock)
     }
+}
+
+/// Checks the files of an existing store by name, before SQLite opens them.
+pub(super) fn check_files(path: &Path) -> Result<(), StoreOpenError> {
+    ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|suffix| {
+        let path = beside(path, suffix);
+        check_own(&path).map_err(|fault| StoreOpenError::Unsafe { path, fault })
+    })
+}
+
+/// Refuses an empty database beside a WAL with messages: SQLite would delete the WAL.
+fn refuse_lone_wal(path: &Path, database: &File) -> Result<(), StoreOpenError> {
+    let unusable = |cause| StoreOpenError::Unusable { path: path.to_owned(), cause };
+    let wal = beside(path, "-wal").metadata().map_or(0, |wal| wal.len());
+    if wal > 0 && database.metadata().map_err(unusable)?.len() == 0 {
+        return Err(StoreOpenError::LoneWal(path.to_owned()));
+    }
+    Ok(())
 }
 
 fn create_directory(path: &Path) -> io::Result<()> {
@@ -101,12 +134,18 @@ pub(super) fn parents(path: &Path) -> Vec<&Path> {
     parents
 }
 
-/// Creates an empty file, or removes the permissions of group and others from an existing one.
-fn create_file(path: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+/// Creates an empty file, or removes the permissions of group and others from an existing one. The result stays open as
+/// long as the store, see [`StoreWatch`].
+fn create_file(path: &Path) -> Result<File, FileFault> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = open_own(path, &mut options)?;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     let own = mode & 0o700;
-    if mode == own { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(own)) }
+    if mode != own {
+        file.set_permissions(Permissions::from_mode(own))?;
+    }
+    Ok(file)
 }
 
 /// Syncs the names in a directory, which the sync of a file does not cover.
@@ -149,9 +188,10 @@ fn unusable(what: &str) -> rusqlite::Error {
 
 /// Syncs the WAL: the next process that opens it takes unsynced writes for committed.
 fn sync_wal(path: &Path) -> io::Result<()> {
-    match File::open(path.with_extension("db-wal")) {
+    match open_own(&beside(path, "-wal"), OpenOptions::new().read(true)) {
         Ok(log) => log.sync_all(),
-        Err(fault) if fault.kind() == ErrorKind::NotFound => Ok(()),
-        Err(fault) => Err(fault),
+        Err(fault) if fault.is_missing() => Ok(()),
+        Err(FileFault::Io(fault)) => Err(fault),
+        Err(fault) => Err(io::Error::other(fault)),
     }
 }

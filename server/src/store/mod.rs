@@ -29,11 +29,12 @@ mod reader;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod writer;
 
 pub use self::archive::{Archive, ExportError};
 pub use self::backup::BackupError;
-pub(crate) use self::checkpoint::{CheckpointMode, checkpoint};
+pub(crate) use self::checkpoint::CheckpointMode;
 pub(crate) use self::digest::digest;
 pub(crate) use self::entry_key::RoomId;
 pub use self::error::StoreOpenError;
@@ -41,4 +42,5 @@ pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::Store;
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::reader::{Head, RoomRow, StoreReader, View};
+pub(crate) use self::watch::StoreWatch;
 pub(crate) use self::writer::{Batch, Row, StoreWriter};

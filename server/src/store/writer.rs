@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use rusqlite::{CachedStatement, Connection, Result, Transaction, TransactionBehavior};
 
-use super::checkpoint::{CheckpointMode, checkpoint};
+use super::checkpoint::CheckpointMode;
 use super::entry_key::{EntryKey, RoomId};
 use super::lock::Lock;
 use super::reader::{View, millis, number, seq, timestamp};
+use super::watch::StoreWatch;
 
 /// Writing connection; holds the lock of the store.
 pub(crate) struct StoreWriter {
     connection: Connection,
     wal_pages: Arc<AtomicU32>,
+    watch: Arc<StoreWatch>,
     _lock: Lock,
 }
 
@@ -37,14 +39,14 @@ pub(crate) struct Row<'a> {
 }
 
 impl StoreWriter {
-    pub(super) fn new(mut connection: Connection, lock: Lock) -> Result<Self> {
+    pub(super) fn new(mut connection: Connection, watch: Arc<StoreWatch>, lock: Lock) -> Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let pages = wal_pages.clone();
         connection.wal_hook(Some(move |_: &mut _, written| {
             pages.store(u32::try_from(written).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { connection, wal_pages, _lock: lock })
+        Ok(Self { connection, wal_pages, watch, _lock: lock })
     }
 
     /// Begins a batch. A batch that is dropped is rolled back.
@@ -66,9 +68,14 @@ impl StoreWriter {
         self.wal_pages.load(Ordering::Relaxed)
     }
 
-    /// Moves the WAL into the file; see [`checkpoint`].
+    /// Watch on the files of this store.
+    pub(crate) fn watch(&self) -> &StoreWatch {
+        &self.watch
+    }
+
+    /// Moves the WAL into the file; see [`StoreWatch::checkpoint`].
     pub(crate) fn checkpoint(&self, mode: CheckpointMode) -> Result<bool> {
-        checkpoint(&self.connection, mode)
+        self.watch.checkpoint(&self.connection, mode)
     }
 }
 

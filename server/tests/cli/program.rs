@@ -1,9 +1,10 @@
 //! The program as a process: helpers that start it, wait for log lines, and check its end.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -40,10 +41,17 @@ impl Home {
         self.path().join(".local/share/realtime/store.db")
     }
 
+    /// Writes a file that only its owner can read.
     pub(crate) fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.path().join(name);
-        std::fs::write(&path, content).expect("writable");
+        fs::write(&path, content).expect("writable");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("permitted");
         path
+    }
+
+    /// The program, for a test that needs its pipes. Nothing kills it if it hangs.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
+        self.program(words).0
     }
 
     pub(crate) fn program<S: AsRef<OsStr>>(&self, words: &[S]) -> Program {

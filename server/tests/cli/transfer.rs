@@ -1,12 +1,16 @@
 //! Tests of export, import and backup.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
 
 use crate::program::{Home, next};
 use crate::store::{ask, history, post};
@@ -72,6 +76,51 @@ fn the_store_of_a_running_server_can_be_exported_but_takes_no_import() {
     let line = home.run(&["import", file.to_str().expect("a path")]).failed(1);
     assert!(line.contains(&format!("process {}", served.pid())), "{line}");
     ask(&mut served.connect(&token), &post("2"), "ack");
+    served.stopped();
+}
+
+/// Posts messages of 12 KB each, and waits for the last ack.
+fn post_long(alice: &mut WebSocket<TcpStream>, ids: std::ops::Range<usize>) {
+    let text = "€".repeat(4_000);
+    for id in ids.clone() {
+        let frame =
+            json!({"type": "message", "room": "lobby", "text": text, "client_msg_id": id.to_string()});
+        alice.write(Message::text(frame.to_string())).expect("sent");
+    }
+    alice.flush().expect("sent");
+    let last = (ids.end - 1).to_string();
+    loop {
+        let frame: Value = serde_json::from_str(&next(alice).expect("an open connection")).expect("JSON");
+        if frame["type"] == "ack" && frame["client_msg_id"] == *last {
+            break;
+        }
+    }
+}
+
+#[test]
+fn the_wal_is_emptied_after_an_export() {
+    const LONG: u64 = 8 << 20;
+    let home = Home::new();
+    let token = home.token("alice");
+    let mut served = home.serve(&["--log", "debug", "--max-messages-per-second", "0"]);
+    let mut alice = served.connect(&token);
+    post_long(&mut alice, 0..20);
+
+    let mut export = home.command(&["export", "--all"]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut output = BufReader::new(export.stdout.take().expect("piped"));
+    let mut lines = String::new();
+    // The export has its snapshot now. It waits, because nobody reads on.
+    output.read_line(&mut lines).expect("readable");
+    post_long(&mut alice, 20..1_000);
+    let wal = home.store().with_file_name("store.db-wal");
+    let length = || fs::metadata(&wal).expect("a WAL").len();
+    assert!(length() > LONG, "{}", length());
+
+    output.read_to_string(&mut lines).expect("readable");
+    assert!(export.wait().expect("ended").success());
+    assert_eq!(lines.lines().count(), 1 + 20, "the snapshot");
+    served.wait_for("emptied the write-ahead log");
+    assert!(length() < LONG, "{}", length());
     served.stopped();
 }
 

@@ -37,6 +37,7 @@ const SERVER: CrateRules = CrateRules {
         ("room", &["broker", "framing"]),
         ("broker", &["store", "redis_endpoint"]),
         ("store", &[]),
+        ("files", &[]),
         ("redis_endpoint", &[]),
         ("framing", &[]),
         ("config", &["secret", "clock"]),
@@ -46,7 +47,7 @@ const SERVER: CrateRules = CrateRules {
         ("faults", &[]),
     ],
     binary: &["cli", "listen", "logging", "process"],
-    common: &["config", "clock", "metrics", "secret", "faults"],
+    common: &["config", "clock", "metrics", "secret", "faults", "files"],
     interfaces: &[],
     outside: &[("realtime_tui", &[]), ("realtime_client", &[])],
 };

@@ -42,7 +42,8 @@ use self::transport::keys::Keys;
 use self::transport::link::Connector;
 use super::feed_slot::FeedSlot;
 use super::{
-    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
+    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
@@ -171,8 +172,12 @@ impl Owners {
 }
 
 impl Broker for RedisBroker {
-    fn is_ready(&self) -> bool {
-        self.0.transport.health.is_up()
+    fn readiness(&self) -> Result<(), NotReady> {
+        if self.0.transport.health.is_up() {
+            Ok(())
+        } else {
+            Err("Redis does not answer or accepts no writes".into())
+        }
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

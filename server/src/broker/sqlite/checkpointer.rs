@@ -1,23 +1,32 @@
-//! Checkpointer: moves committed pages from the WAL into the file.
+//! Checkpointer: moves committed pages from the WAL into the file, and watches the files of the store.
 //!
 //! A separate thread does most of the work while commits continue. The WAL restarts only after a checkpoint of all of
 //! it at a moment without a commit. Under constant load the writer pauses for it once the WAL is large; by then little
 //! is left to move.
+//!
+//! A reader of an old snapshot (an export, a backup) lets the WAL grow. After it, a server with little load would keep the
+//! long file. So the thread also empties the WAL in a calm second, and tries again as long as a reader prevents it.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use std::{io, mem};
 
 use rusqlite::{Connection, Result};
 
 use super::failure::{EngineFailure, spawn};
-use crate::store::{CheckpointMode, Store, StoreWriter, WriteError, checkpoint, write_error};
+use crate::store::{CheckpointMode, Store, StoreWatch, StoreWriter, WriteError, write_error};
 
 /// Growth of the WAL, in pages, that wakes the thread: 4 MiB.
 const THREAD_PAGES: u32 = 1_024;
 /// Size of the WAL, in pages, at which the writer runs a checkpoint itself: 64 MiB. Also the growth before its next
 /// attempt, if a reader prevented the first.
 const WRITER_PAGES: u32 = 16 * 1_024;
+/// Interval of checks of the files.
+const TICK: Duration = Duration::from_secs(1);
+/// Length of a WAL that is emptied in a calm second. A shorter one is kept: a file that grows again costs time.
+const CALM_WAL_BYTES: u64 = 8 << 20;
 
 /// Handle of the writer on the checkpoint thread.
 pub(super) struct Checkpointer {
@@ -32,8 +41,13 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(store: &Store, failure: EngineFailure) -> io::Result<Self> {
         let connection = store.checkpointer().map_err(io::Error::other)?;
+        // A checkpoint that waited for a reader would keep commits waiting.
+        connection.busy_timeout(Duration::ZERO).map_err(io::Error::other)?;
+        let watch = store.watch();
         let (wake, woken) = sync_channel(1);
-        let thread = spawn("checkpoint", &failure.clone(), move || run(&connection, &woken, &failure))?;
+        let thread = spawn("checkpoint", &failure.clone(), move || {
+            CheckpointThread { connection, watch, frames: 0 }.run(&woken, &failure);
+        })?;
         Ok(Self { wake, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
     }
 
@@ -46,7 +60,7 @@ impl Checkpointer {
         }
         if pages >= self.writer_at {
             self.writer_at = pages.saturating_add(WRITER_PAGES);
-            return ignore_retryable(store.checkpoint(CheckpointMode::Passive));
+            return ignore_retryable(store.checkpoint(CheckpointMode::Passive)).map(drop);
         }
         if pages >= self.woken_at + THREAD_PAGES {
             self.woken_at = pages;
@@ -67,21 +81,58 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, failure: &EngineFailure) {
-    while woken.recv().is_ok() {
-        if let Err(error) = ignore_retryable(checkpoint(connection, CheckpointMode::Passive)) {
-            return failure.report(&error);
+struct CheckpointThread {
+    connection: Connection,
+    watch: Arc<StoreWatch>,
+    /// Frames in the WAL at the last tick.
+    frames: u64,
+}
+
+impl CheckpointThread {
+    fn run(mut self, woken: &Receiver<()>, failure: &EngineFailure) {
+        loop {
+            let done = match woken.recv_timeout(TICK) {
+                Ok(()) => ignore_retryable(self.watch.checkpoint(&self.connection, CheckpointMode::Passive)),
+                Err(RecvTimeoutError::Timeout) => self.tick(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if let Err(error) = done {
+                return failure.report(&error);
+            }
         }
+    }
+
+    /// Checks the files, and empties a long WAL if little was committed since the last tick.
+    fn tick(&mut self) -> Result<bool> {
+        let (watch, connection) = (&self.watch, &self.connection);
+        if watch.check(connection).is_err() {
+            return Ok(false);
+        }
+        let frames = watch.wal_frames();
+        let grown = frames.saturating_sub(mem::replace(&mut self.frames, frames));
+        if grown >= u64::from(THREAD_PAGES) || watch.wal_bytes() < CALM_WAL_BYTES {
+            return Ok(false);
+        }
+        // Commits go on while pages are moved; the emptying blocks them.
+        if !ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive))? {
+            return Ok(false);
+        }
+        let emptied = ignore_retryable(watch.checkpoint(connection, CheckpointMode::Truncate))?;
+        self.frames = watch.wal_frames();
+        if emptied {
+            tracing::debug!("emptied the write-ahead log");
+        }
+        Ok(emptied)
     }
 }
 
-/// Treats an error that passes as success: committed pages in the WAL are as durable as in the file.
-fn ignore_retryable(moved: Result<bool>) -> Result<()> {
+/// Treats an error that passes as a checkpoint that moved nothing: committed pages in the WAL are as durable as in the file.
+fn ignore_retryable(moved: Result<bool>) -> Result<bool> {
     match moved.map_err(write_error) {
-        Ok(_) => Ok(()),
+        Ok(moved) => Ok(moved),
         Err(WriteError::Retryable(error)) => {
             tracing::debug!(%error, "the checkpoint is postponed");
-            Ok(())
+            Ok(false)
         }
         Err(WriteError::Fatal(error)) => Err(error),
     }

@@ -37,13 +37,13 @@ use self::writer::WriterThread;
 use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
 use super::{
-    Broker, Completion, Feed, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission,
-    busiest_first, ready_with, without_entries,
+    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
+    Submission, busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreWatch};
 
 /// Threads that read for clients. With two, a long list does not block a join.
 const READERS: usize = 2;
@@ -54,6 +54,7 @@ pub(crate) struct SqliteEngine {
     readers: Arc<ReaderPool>,
     feed: FeedSlot,
     failure: EngineFailure,
+    watch: Arc<StoreWatch>,
     retain: Retain,
     writer: Option<JoinHandle<()>>,
 }
@@ -63,6 +64,7 @@ pub(crate) struct SqliteBroker {
     queue: Arc<WriteQueue>,
     readers: Arc<ReaderPool>,
     feed: FeedSlot,
+    watch: Arc<StoreWatch>,
     retain: Retain,
     presence: LocalPresence,
 }
@@ -79,6 +81,7 @@ impl SqliteEngine {
         let failure = EngineFailure::new(queue.clone());
         let readers = Arc::new(ReaderPool::start(&store, "reader", READERS, &failure)?);
         let checkpointer = Checkpointer::start(&store, failure.clone())?;
+        let watch = store.watch();
         let tails = TailCache::start(&store, queue.clone(), &failure)?;
         let writer = WriterThread {
             store: store.into_writer().map_err(io::Error::other)?,
@@ -93,7 +96,7 @@ impl SqliteEngine {
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
-        Ok(Self { queue, readers, feed, failure, retain, writer: Some(writer) })
+        Ok(Self { queue, readers, feed, failure, watch, retain, writer: Some(writer) })
     }
 
     /// Creates the broker, which publishes to `feed`.
@@ -105,6 +108,7 @@ impl SqliteEngine {
             readers: self.readers.clone(),
             retain: self.retain.clone(),
             feed: self.feed.clone(),
+            watch: self.watch.clone(),
             presence: LocalPresence::default(),
         }
     }
@@ -126,9 +130,9 @@ impl Drop for SqliteEngine {
 }
 
 impl Broker for SqliteBroker {
-    fn is_ready(&self) -> bool {
+    fn readiness(&self) -> Result<(), NotReady> {
         // A failed engine is about to end the server.
-        true
+        self.watch.fault().map_or(Ok(()), |fault| Err(fault.to_string().into()))
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

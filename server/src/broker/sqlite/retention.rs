@@ -47,8 +47,9 @@ impl Sweep {
         self.pause();
     }
 
-    fn pause(&mut self) {
-        self.next = Some(Instant::now() + INTERVAL);
+    /// Puts the next step off to the next interval.
+    pub(super) fn pause(&mut self) {
+        self.next = self.next.map(|_| Instant::now() + INTERVAL);
     }
 
     /// Runs a step if one is due.

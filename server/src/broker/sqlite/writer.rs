@@ -7,6 +7,7 @@
 //! A message is published and completed only after its commit has returned. A failed commit publishes nothing: the
 //! cached tails of its rooms are dropped and read back from the file.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -67,6 +68,10 @@ impl WriterThread {
         if self.failure.is_reported() {
             return;
         }
+        if let Err(fault) = self.store.watch().check_paths() {
+            tracing::warn!(%fault, "the files of the store stay as they are");
+            return;
+        }
         match self.store.checkpoint(CheckpointMode::Truncate) {
             Ok(true) => {}
             Ok(false) => {
@@ -93,6 +98,10 @@ impl WriterThread {
         if !ready.is_empty() {
             self.store_all(ready)?;
         }
+        if self.store.watch().fault().is_some() {
+            self.sweep.pause();
+            return Ok(());
+        }
         match self.sweep.step(&self.store, &self.clock).map_err(write_error) {
             Ok(()) => {}
             Err(WriteError::Retryable(error)) => self.sweep.postpone(&error),
@@ -107,6 +116,11 @@ impl WriterThread {
     fn store_all(&mut self, waiting: Vec<PendingSubmission>) -> rusqlite::Result<()> {
         let (submissions, mut completions): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|PendingSubmission { submission, done }| (submission, done)).unzip();
+        if let Err(fault) = self.store.watch().check_paths() {
+            self.refuse(&fault);
+            refuse_all(completions);
+            return Ok(());
+        }
         let Self { store, tails, clock, feed, metrics, .. } = self;
         let began = Instant::now();
         let stored = fill(store, tails, clock, submissions).and_then(|(batch, outcomes)| {
@@ -115,8 +129,11 @@ impl WriterThread {
             }
             batch.commit().map(|()| outcomes)
         });
-        match stored.map_err(write_error) {
-            Ok(outcomes) => {
+        // Entries in a file that is no longer at its path are not stored. Should the file come back, they are in the log,
+        // and the next entry of their room shows the hole.
+        let watched = self.store.watch().check_paths();
+        match (stored.map_err(write_error), watched) {
+            (Ok(outcomes), Ok(())) => {
                 let new = outcomes.iter().filter(|outcome| outcome.is_new()).count();
                 if new > 0 {
                     metrics.committed(new, began.elapsed());
@@ -125,11 +142,15 @@ impl WriterThread {
                 self.recovered();
                 Ok(())
             }
-            Err(fault) => {
+            (Ok(_), Err(fault)) => {
                 self.tails.forget_batch();
-                for done in completions {
-                    done(Err(Unavailable.into()));
-                }
+                self.refuse(&fault);
+                refuse_all(completions);
+                Ok(())
+            }
+            (Err(fault), _) => {
+                self.tails.forget_batch();
+                refuse_all(completions);
                 match fault {
                     WriteError::Fatal(error) => Err(error),
                     WriteError::Retryable(error) => {
@@ -141,7 +162,7 @@ impl WriterThread {
         }
     }
 
-    fn refuse(&mut self, error: &rusqlite::Error) {
+    fn refuse(&mut self, error: &dyn Display) {
         if !std::mem::replace(&mut self.refusing, true) {
             tracing::error!(%error, "messages cannot be stored; they are refused until the store accepts writes again");
         }
@@ -151,6 +172,12 @@ impl WriterThread {
         if std::mem::replace(&mut self.refusing, false) {
             tracing::info!("the store accepts writes again");
         }
+    }
+}
+
+fn refuse_all(completions: Vec<Completion>) {
+    for done in completions {
+        done(Err(Unavailable.into()));
     }
 }
 

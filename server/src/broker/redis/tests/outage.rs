@@ -83,7 +83,8 @@ async fn assert_announced_once(instances: &[Instance], poster: &Poster) {
 
 async fn wait_until_ready(instances: &[Instance], is_ready: bool) {
     for instance in instances {
-        eventually("the state of Redis is known", async || instance.broker.is_ready() == is_ready).await;
+        eventually("the state of Redis is known", async || instance.broker.readiness().is_ok() == is_ready)
+            .await;
     }
 }
 
