@@ -151,11 +151,11 @@ struct TimingArgs {
     #[arg(long, env = "REALTIME_PING_INTERVAL", value_name = "DURATION", default_value = "25s", value_parser = positive_duration)]
     ping_interval: Duration,
 
-    /// Time limit for a client to answer a ping; then its connection is closed (4006)
+    /// Time limit for a client to answer a ping; otherwise its connection is closed (4006)
     #[arg(long, env = "REALTIME_PING_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     ping_timeout: Duration,
 
-    /// Time limit for a client to read some of its pending frames; then its connection is closed (4008)
+    /// Time limit for a client to read some of its pending frames; otherwise its connection is closed (4008)
     #[arg(long, env = "REALTIME_SLOW_READER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     slow_reader_timeout: Duration,
 

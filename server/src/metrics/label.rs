@@ -79,7 +79,7 @@ label! {
         DirectBacklogFull = "direct_backlog_full",
         /// Entry published while its room was being opened, after too many others.
         EarlyEntryLimit = "early_entry_limit",
-        /// Signal for Redis, when too many bytes wait for it already.
+        /// Signal for Redis, while too many bytes wait for Redis already.
         SignalQueueFull = "signal_queue_full",
         /// Failed authentication that is not counted for its address, since too many addresses fail.
         FailingAddressLimit = "failing_address_limit",

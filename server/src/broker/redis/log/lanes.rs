@@ -4,8 +4,7 @@
 //! arrive meanwhile form the next one. A full queue refuses messages and drops signals.
 //!
 //! When the connection breaks, the same batch is sent again in its order, as long as one of its messages has time left.
-//! Redis recognizes duplicates by their digests. A message is refused when its time is over; it may have been stored
-//! nevertheless.
+//! Redis recognizes duplicates by their digests. A message is refused when its time is over, although it may be stored.
 
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
