@@ -19,6 +19,7 @@ use crate::config::Config;
 pub(crate) enum Method {
     Open,
     Release,
+    CatchUp,
     Enter,
     Leave,
     Members,
@@ -179,7 +180,7 @@ impl Broker for SteeredBroker {
     }
 
     fn catch_up(&self, room: &RoomName) -> Pending<()> {
-        self.inner.catch_up(room)
+        self.ask(Method::CatchUp, |inner| inner.catch_up(room))
     }
 
     fn submit(&self, submission: Submission, done: Completion) {

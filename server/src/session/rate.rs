@@ -77,6 +77,8 @@ mod tests {
             assert_eq!(bucket.take(start), Ok(()));
         }
         assert_eq!(bucket.take(start), Err(Duration::from_millis(20)));
+        let halfway = start + Duration::from_millis(10);
+        assert_eq!(bucket.take(halfway), Err(Duration::from_millis(10)), "half a token is there");
         let later = start + Duration::from_millis(20);
         assert_eq!(bucket.take(later), Ok(()));
         assert!(bucket.take(later).is_err());

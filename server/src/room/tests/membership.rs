@@ -6,6 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::broker::Feed;
+use crate::room::grace::Grace;
 use crate::room::members::Members;
 
 async fn members(registry: &Registry, name: &str) -> Vec<String> {
@@ -39,6 +41,7 @@ async fn members_receive_the_joins_and_leaves_of_others() {
     assert_eq!((left.member_count, left.reason), (2, LeaveReason::Left));
     assert_eq!(alice.read().await, ["carol joined (3)", "bob left (2, Left)"]);
     assert_eq!(members(&registry, "a").await, ["alice", "carol"]);
+    assert_eq!(Feed::users(&*registry, &room("a")), [user("alice"), user("carol")]);
 }
 
 #[tokio::test]
@@ -78,6 +81,7 @@ async fn a_return_within_the_leave_grace_is_not_announced() {
     assert_eq!(members(&registry, "a").await, ["alice", "bob"]);
     let mut bob = RoomClient::connect(&registry, "bob").await;
     assert_eq!(bob.join("a", None).await.member_count, 2);
+    assert!(registry.grace.lock().next().is_none(), "the join ends the leave grace");
     assert_eq!(alice.read().await, ["bob joined (2)"]);
     bob.leave().await;
     assert_eq!(alice.read().await, ["bob left (1, Left)"]);
@@ -127,6 +131,34 @@ fn an_outdated_leave_grace_removes_nobody() {
     assert!(members.expire(&mailbox.user, two));
     assert!(members.is_empty());
     assert!(!members.expire(&mailbox.user, two));
+}
+
+/// Two graces may end at one instant. With one number each would replace the other, and a user would never leave.
+#[test]
+fn each_leave_grace_ends_in_the_future_and_has_its_own_number() {
+    let (mut grace, lost_in) = (Grace::default(), Arc::new(Room::new(room("a"), 1)));
+    let before = Instant::now();
+    let mut begin =
+        |id| grace.begin(lost_in.clone(), user(id), LeaveReason::Disconnected, Duration::from_secs(30));
+    let (bob, carol) = (begin("bob"), begin("carol"));
+    assert!(bob.0 >= before + Duration::from_secs(30), "the end of the grace");
+    assert_ne!(bob.1, carol.1);
+    assert_eq!(grace.next(), Some(bob.0));
+    assert!(grace.take_ended(before).is_none());
+    let (loss, (_, id, _)) = grace.take_ended(bob.0).expect("ended");
+    assert_eq!((loss, id), (bob, user("bob")));
+}
+
+#[test]
+fn a_worker_is_listed_while_it_has_a_connection() {
+    let mut members = Members::new(3);
+    let [alice, bob] = [("alice", 2), ("bob", 1)]
+        .map(|(id, worker)| Arc::new(Mailbox::new(1, user(id), worker, Arc::default(), metrics())));
+    let (seat, ..) = members.seat(&alice);
+    members.seat(&bob);
+    assert_eq!(members.workers().collect::<Vec<_>>(), [1, 2]);
+    members.unseat(&alice, seat);
+    assert_eq!(members.workers().collect::<Vec<_>>(), [1]);
 }
 
 #[tokio::test]
@@ -187,6 +219,43 @@ async fn ring_bytes_are_the_sum_of_all_rings() {
 }
 
 #[tokio::test]
+async fn above_the_common_limit_a_ring_keeps_its_newest_segment() {
+    const KIB: usize = 1024;
+    let mut config = config();
+    config.ring.bytes_per_room = 1 << 20;
+    // The first two segments of one ring.
+    config.ring.bytes_total = 3 * KIB;
+    let registry = registry(config);
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let (alices_room, _, _) = alice.seat.as_ref().expect("in a room");
+    let bytes = || alices_room.with_ring(RoomRing::bytes);
+    while bytes() <= 3 * KIB {
+        fill(&registry, "a", 1).await;
+    }
+    assert_eq!(bytes(), 7 * KIB, "a ring that was at the limit is not trimmed");
+    fill(&registry, "a", 1).await;
+    assert_eq!(bytes(), 4 * KIB, "the third segment");
+    assert_eq!(registry.ring_bytes.load(Ordering::SeqCst), 4 * KIB);
+}
+
+#[tokio::test]
+async fn old_frames_of_a_quiet_room_are_trimmed() {
+    let mut config = config();
+    config.ring.keep = Duration::ZERO;
+    let registry = registry(config);
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    fill(&registry, "a", 3).await;
+    let (alices_room, _, _) = alice.seat.as_ref().expect("in a room");
+    assert!(alices_room.with_ring(RoomRing::bytes) > 0);
+    // The clock may not have moved since the last frame.
+    let appended = Instant::now();
+    while Instant::now() <= appended {}
+    registry.trim();
+    assert_eq!(alices_room.with_ring(RoomRing::bytes), 0);
+    assert_eq!(registry.ring_bytes.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
 async fn a_burst_wakes_a_member_once() {
     let registry = registry(config());
     let mut alice = RoomClient::joined(&registry, "alice", "a").await;
@@ -200,7 +269,7 @@ async fn a_burst_wakes_a_member_once() {
 
 #[tokio::test]
 async fn an_entry_that_does_not_follow_closes_the_members() {
-    use crate::broker::{Entry, Feed};
+    use crate::broker::Entry;
     use realtime_shared::{CloseCode, Epoch};
     let registry = registry(config());
     let alice = RoomClient::joined(&registry, "alice", "a").await;

@@ -43,6 +43,28 @@ async fn a_cold_join_reads_the_store_once() {
 }
 
 #[tokio::test]
+async fn a_join_to_an_open_ring_asks_the_engine_only_about_an_unknown_position() {
+    let mut config = config();
+    config.ring.bytes_per_room = 1 << 20;
+    let (registry, steering) = steered_registry(config);
+    let _watcher = RoomClient::joined(&registry, "watcher", "a").await;
+    let receipts = fill(&registry, "a", 5).await;
+    let beyond = Position::At { epoch: receipts[0].epoch.clone(), seq: Seq::new(6), id: other_id() };
+    for (since, calls) in [
+        (position_of(&receipts[1]), vec![Method::Enter]),
+        (position_of(&receipts[4]), vec![Method::Enter]),
+        (beyond, vec![Method::CatchUp, Method::Enter]),
+    ] {
+        let mut client = RoomClient::connect(&registry, "late").await;
+        steering.calls(&[]);
+        client.join("a", Some(&since)).await;
+        let made = steering.calls(&[Method::CatchUp, Method::Enter, Method::Members, Method::History]);
+        assert_eq!(made, calls, "{since:?}");
+        client.leave().await;
+    }
+}
+
+#[tokio::test]
 async fn each_position_gets_its_recovery() {
     let mut config = config();
     config.replay_limit = 50;
@@ -161,6 +183,16 @@ async fn replayed_entries_are_counted_apart_from_deliveries() {
     assert_eq!(bob.read_by(10_000).await, messages(2..=5));
     assert_metric(&registry.metrics, "realtime_replayed_entries_total", 2);
     assert_metric(&registry.metrics, "realtime_deliveries_total", 4);
+}
+
+#[tokio::test]
+async fn entries_replayed_from_the_store_are_counted() {
+    let registry = registry(config());
+    fill(&registry, "a", 3).await;
+    let (_, seen) = rejoin_late(&registry, &Position::Start).await;
+    assert_eq!(seen, messages(1..=3));
+    assert_metric(&registry.metrics, "realtime_replayed_entries_total", 3);
+    assert_metric(&registry.metrics, "realtime_deliveries_total", 3);
 }
 
 #[tokio::test]

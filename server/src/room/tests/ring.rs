@@ -304,8 +304,12 @@ fn a_ring_above_its_byte_limit_keeps_its_newest_segment() {
     }
     assert!(model.ring.bytes() <= 32 * 1024 + 64 * 1024, "{}", model.ring.bytes());
     assert!(model.ring.id_at(Seq::new(1_990)).is_some());
+    model.apply(&Step::Append { len: 70_000 });
+    let bytes = model.ring.bytes();
+    model.ring.trim(bytes, KEEP, model.now);
+    assert_eq!(model.ring.bytes(), bytes, "a ring at its limit is not trimmed");
     model.ring.trim(0, KEEP, model.now);
-    assert!(model.ring.bytes() > 0 && model.ring.id_at(Seq::new(2_000)).is_some());
+    assert!(model.ring.bytes() > 0 && model.ring.id_at(Seq::new(2_001)).is_some());
 }
 
 #[test]

@@ -48,6 +48,20 @@ async fn each_member_is_woken_once_in_varying_order() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_awake_is_not_woken() {
+    let (registry, woken) = (registry(config()), Arc::<Mutex<Vec<usize>>>::default());
+    let client = RoomClient::connect(&registry, "alice").await;
+    let waker = Waker::from(Arc::new(Numbered { number: 7, woken: woken.clone() }));
+    client.mailbox.register(&Context::from_waker(&waker));
+    client.mailbox.stay_awake();
+    client.mailbox.wake();
+    assert!(woken.lock().is_empty(), "the connection reads its mailbox before its turn ends");
+    client.mailbox.register(&Context::from_waker(&waker));
+    client.mailbox.wake();
+    assert_eq!(*woken.lock(), [7]);
+}
+
+#[tokio::test]
 async fn submissions_of_ready_tasks_are_flushed_together() {
     let (registry, broker) = steered_registry(config());
     // Lets the flusher begin to wait.
