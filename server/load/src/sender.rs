@@ -1,7 +1,6 @@
 //! The sending half of a connection.
 //!
-//! Its message is prepared once. Each copy gets a number, and is recognized by its [mark](crate::mark) when it comes
-//! back.
+//! Its message is prepared once. Each copy gets a number, and is recognized by its [`mark`] when it comes back.
 
 use crate::dialect::Dialect;
 use crate::frame::{TEXT, push_client_frame};
