@@ -14,6 +14,7 @@ use std::time::Duration;
 use realtime_shared::Timestamp;
 
 use crate::clock::Clock;
+use crate::origin::AllowedOrigin;
 use crate::secret::Secret;
 
 const MIB: usize = 1024 * 1024;
@@ -27,9 +28,9 @@ pub struct Config {
     pub issuer: Option<String>,
     /// Audience that tokens must name in `aud`. `None`: any or none.
     pub audience: Option<String>,
-    /// Values of the `Origin` header that may connect, as browsers send them (`https://chat.example.org`). Empty: all.
-    /// A request without an `Origin` does not come from a web page and is always allowed.
-    pub allowed_origins: Vec<String>,
+    /// Origins of web pages that may connect, besides those on a loopback host, and those at the request's own `Host`
+    /// unless the listener is a loopback one. A request without an `Origin` does not come from a web page.
+    pub allowed_origins: Vec<AllowedOrigin>,
     /// Failed authentications within a minute after which an address gets HTTP 429. 0: no limit.
     pub auth_failures_per_minute: u32,
     /// Action when the token of an open connection expires.

@@ -26,6 +26,7 @@ pub mod framing;
 mod http;
 mod lifecycle;
 mod metrics;
+pub mod origin;
 pub mod redis_endpoint;
 mod room;
 pub mod secret;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
+use realtime_server::origin::AllowedOrigin;
 use realtime_server::secret::Secret;
 
 use super::data::data_dir;
@@ -47,11 +48,17 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<ListenAddress>,
 
-    /// Origin of web pages that may connect, for example https://chat.example.org (repeatable; in the variable
-    /// separated by commas) [default: all]
-    #[arg(long, env = "REALTIME_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin,
-          help_heading = "Listening")]
-    allow_origin: Vec<String>,
+    /// Origin of web pages that may connect, such as https://chat.example.org; also null, file://, or * for all
+    /// (repeatable; in the variable separated by commas) [default: pages on a loopback host, and on the server's own
+    /// host unless it listens on loopback]
+    #[arg(
+        long,
+        env = "REALTIME_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        help_heading = "Listening"
+    )]
+    allow_origin: Vec<AllowedOrigin>,
 
     /// Threads that serve connections, at least 1 [default: one for each core]
     #[arg(long, env = "REALTIME_WORKERS", value_name = "NUMBER", value_parser = at_least_one, help_heading = "Listening")]
@@ -223,21 +230,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Parses an origin as browsers send it: scheme, host and port, in lower case, and nothing after it.
-fn origin(text: &str) -> Result<String, String> {
-    match text.split_once("://") {
-        Some((scheme, host))
-            if scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-                && !scheme.is_empty()
-                && !host.is_empty()
-                && !host.contains(|c: char| c.is_whitespace() || "/?#@*".contains(c)) =>
-        {
-            Ok(text.to_ascii_lowercase())
-        }
-        _ => Err("an origin is a scheme, a host and perhaps a port: https://chat.example.org".to_owned()),
-    }
-}
-
 /// Checked configuration of a run of the server.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -372,7 +364,7 @@ mod tests {
         let given = config(&[
             "--issuer=me",
             "--audience=chat",
-            "--allow-origin=https://Chat.example.org,http://localhost:3000",
+            "--allow-origin=https://Chat.example.org:443,null,*",
             "--on-expiry=ignore",
             "--max-connections=7",
             "--max-messages-per-second=10",
@@ -383,7 +375,8 @@ mod tests {
             "--workers=3",
         ]);
         assert_eq!((given.issuer.as_deref(), given.audience.as_deref()), (Some("me"), Some("chat")));
-        assert_eq!(given.allowed_origins, ["https://chat.example.org", "http://localhost:3000"]);
+        let allowed = |text: &str| text.parse::<AllowedOrigin>().expect("an origin");
+        assert_eq!(given.allowed_origins, ["https://chat.example.org", "null", "*"].map(allowed));
         assert_eq!(given.on_expiry, OnExpiry::Ignore);
         assert_eq!((given.limits.max_connections, given.limits.message_burst, given.workers), (7, 20, 3));
         assert_eq!(given.timing.ping_interval, Duration::from_mins(1));
@@ -409,6 +402,7 @@ mod tests {
             "--allow-origin=chat.example.org",
             "--allow-origin=https://chat.example.org/",
             "--allow-origin=https://*.example.org",
+            "--allow-origin=wss://chat.example.org",
             "--allow-origin=",
             "--listen=",
         ] {

@@ -27,6 +27,7 @@ pub(crate) struct Worker {
 
 /// Accepts from one listener until the server stops.
 pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc<[Worker]>) {
+    let on_loopback = listener.local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -39,7 +40,8 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
                     continue;
                 };
                 let (worker, least_loaded) = least_loaded(&workers);
-                let peer = Peer { address: from.ip().to_canonical(), worker, permit: Arc::new(permit) };
+                let address = from.ip().to_canonical();
+                let peer = Peer { address, on_loopback, worker, permit: Arc::new(permit) };
                 if let Err(error) = assign(service.clone(), stream, peer, least_loaded) {
                     tracing::debug!(%error, "a connection was lost before it was served");
                 }

@@ -33,6 +33,18 @@ pub(crate) struct Admission {
     empty: Notify,
 }
 
+/// Outcome of a failed authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Counted,
+    /// Too many other addresses fail to count another.
+    NotCounted,
+    /// The address has too many failures within the window.
+    TooMany {
+        wait: Duration,
+    },
+}
+
 /// Times of the latest failures, by address.
 #[derive(Default)]
 struct Failures {
@@ -95,17 +107,20 @@ impl Admission {
         }
     }
 
-    /// Counts a failed authentication. Returns `false` if too many addresses fail to count another.
-    pub(crate) fn record_failure(&self, address: IpAddr, now: Instant) -> bool {
+    /// Counts a failed authentication, unless its address has too many.
+    pub(crate) fn record_failure(&self, address: IpAddr, now: Instant) -> Failure {
         if self.max_failures == 0 {
-            return true;
+            return Failure::Counted;
         }
         let mut failures = self.failures.lock();
         let address = network(address);
+        if let Some(wait) = failures.must_wait(address, self.max_failures, now) {
+            return Failure::TooMany { wait };
+        }
         if failures.addresses.len() >= MAX_FAILING_ADDRESSES && !failures.addresses.contains_key(&address) {
             failures.remove_old(now);
             if failures.addresses.len() >= MAX_FAILING_ADDRESSES {
-                return false;
+                return Failure::NotCounted;
             }
         }
         let times = failures.addresses.entry(address).or_default();
@@ -113,20 +128,19 @@ impl Admission {
         if times.len() > self.max_failures {
             times.pop_front();
         }
-        true
-    }
-
-    /// Time that an address with too many failures has to wait.
-    pub(crate) fn must_wait(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let failures = self.failures.lock();
-        let times = failures.addresses.get(&network(address))?;
-        let oldest = *times.front()?;
-        let blocked = self.max_failures > 0 && times.len() >= self.max_failures && is_recent(oldest, now);
-        blocked.then(|| FAILURE_WINDOW.saturating_sub(now.saturating_duration_since(oldest)))
+        Failure::Counted
     }
 }
 
 impl Failures {
+    /// Time that an address with `limit` recent failures has to wait.
+    fn must_wait(&self, address: IpAddr, limit: usize, now: Instant) -> Option<Duration> {
+        let times = self.addresses.get(&address)?;
+        let oldest = *times.front()?;
+        let blocked = times.len() >= limit && is_recent(oldest, now);
+        blocked.then(|| FAILURE_WINDOW.saturating_sub(now.saturating_duration_since(oldest)))
+    }
+
     /// Removes addresses whose window has ended, at most once a second.
     fn remove_old(&mut self, now: Instant) {
         if self.cleaned_at.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(1)) {
@@ -218,24 +232,25 @@ mod tests {
         let now = Instant::now();
         let failed = |number: u32, now| admission.record_failure(IpAddr::V4(number.into()), now);
         let limit = u32::try_from(MAX_FAILING_ADDRESSES).expect("small");
-        assert!((0..limit).all(|number| failed(number, now)));
-        assert!(!failed(limit, now), "one too many");
-        assert!(failed(0, now), "which is among them");
-        assert!(failed(limit, now + FAILURE_WINDOW), "the others' time is over");
+        assert!((0..limit).all(|number| failed(number, now) == Failure::Counted));
+        assert_eq!(failed(limit, now), Failure::NotCounted, "one too many");
+        assert_eq!(failed(0, now), Failure::Counted, "an address among them");
+        assert_eq!(failed(limit, now + FAILURE_WINDOW), Failure::Counted, "the window of the others is over");
     }
 
     #[test]
     fn twenty_failures_in_a_minute_block_an_address() {
         let admission = admission(|_| {});
         let (here, start) = (address("192.0.2.1"), Instant::now());
-        for second in 0..19 {
-            admission.record_failure(here, start + Duration::from_secs(second));
+        for second in 0..20 {
+            let failed = admission.record_failure(here, start + Duration::from_secs(second));
+            assert_eq!(failed, Failure::Counted);
         }
         let now = start + Duration::from_secs(20);
-        assert_eq!(admission.must_wait(here, now), None);
-        admission.record_failure(here, now);
-        assert_eq!(admission.must_wait(here, now), Some(Duration::from_secs(40)));
-        assert_eq!(admission.must_wait(address("192.0.2.2"), now), None);
-        assert_eq!(admission.must_wait(here, start + FAILURE_WINDOW), None);
+        let blocked = Failure::TooMany { wait: Duration::from_secs(40) };
+        assert_eq!(admission.record_failure(here, now), blocked);
+        assert_eq!(admission.record_failure(here, now), blocked, "a refusal does not extend the wait");
+        assert_eq!(admission.record_failure(address("192.0.2.2"), now), Failure::Counted);
+        assert_eq!(admission.record_failure(here, start + FAILURE_WINDOW), Failure::Counted);
     }
 }

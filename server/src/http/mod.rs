@@ -6,6 +6,8 @@
 mod accept;
 mod admission;
 mod credentials;
+mod handshake;
+mod origin_policy;
 mod refusal;
 mod site;
 mod websocket;
@@ -15,13 +17,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use axum::routing::{any, get};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, REFERRER_POLICY};
+use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -57,7 +60,7 @@ impl Service {
             .route("/metrics", get(render_metrics))
             .route("/api/v1/ws", any(websocket::upgrade))
             .route("/ws", any(websocket::upgrade))
-            .fallback(async || Refusal::NotFound)
+            .fallback(not_found)
             .with_state(site.clone());
         Self { site, routes }
     }
@@ -74,6 +77,18 @@ async fn readiness(State(site): State<Arc<Site>>) -> (StatusCode, Cow<'static, s
     }
 }
 
+/// Answer to an unknown path. Counts as a refused upgrade if the request is one.
+async fn not_found(
+    State(site): State<Arc<Site>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Refusal {
+    if handshake::asks_for_websocket(request.headers()) {
+        Refusal::NotFound.record(&site, &peer, request.headers());
+    }
+    Refusal::NotFound
+}
+
 async fn render_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], site.hub.metrics.render())
 }
@@ -85,9 +100,11 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
         request.extensions_mut().insert(peer.clone());
         let mut routes = routes.clone();
         async move {
-            Ok::<_, Infallible>(
-                routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {}),
-            )
+            let mut response =
+                routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+            // A token may be in the URL.
+            response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -1,10 +1,16 @@
-//! Refusals of a request, and their HTTP responses.
+//! Refusals of a request: their HTTP responses, log lines and counts.
 
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use http::header::{RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderValue, StatusCode};
+use http::header::{ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::site::{Peer, Site};
+use crate::metrics::RefusedUpgrade;
+
+/// Characters of a header's value in the log.
+const LOGGED_CHARS: usize = 160;
 
 /// Reason for which a request does not become a WebSocket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +43,33 @@ impl Refusal {
             Self::Origin => StatusCode::FORBIDDEN,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Counts and logs the refusal of an upgrade. Neither the target nor a header that may hold a token is logged.
+    pub(super) fn record(self, site: &Site, peer: &Peer, headers: &HeaderMap) {
+        let status = self.status().as_u16();
+        site.hub.metrics.refused_upgrades.inc(self.label());
+        let address = peer.address;
+        if self == Self::Origin {
+            // The operator can change the cause.
+            let origin = headers.get(ORIGIN).map_or(&[][..], HeaderValue::as_bytes);
+            let origin: String = String::from_utf8_lossy(origin).chars().take(LOGGED_CHARS).collect();
+            let cause = "--allow-origin does not name the page's origin";
+            tracing::warn!(%address, status, cause, origin, "an upgrade was refused");
+        } else {
+            tracing::info!(%address, status, cause = %self, "an upgrade was refused");
+        }
+    }
+
+    fn label(self) -> RefusedUpgrade {
+        match self {
+            Self::NotFound => RefusedUpgrade::NotFound,
+            Self::NotAWebSocket => RefusedUpgrade::UpgradeRequired,
+            Self::TwoTokens | Self::BearerAlone => RefusedUpgrade::BadRequest,
+            Self::Origin => RefusedUpgrade::Forbidden,
+            Self::TooManyFailures { .. } => RefusedUpgrade::TooManyRequests,
+            Self::TooManyConnections => RefusedUpgrade::ServiceUnavailable,
         }
     }
 

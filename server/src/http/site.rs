@@ -28,6 +28,8 @@ impl Site {
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) address: IpAddr,
+    /// True if it came to a listener on a loopback address.
+    pub(super) on_loopback: bool,
     pub(super) worker: usize,
     pub(super) permit: Arc<Permit>,
 }

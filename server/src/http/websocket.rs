@@ -9,20 +9,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Extension;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue};
+use http::HeaderValue;
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use realtime_shared::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::admission::Failure;
 use super::credentials::{Credentials, SUBPROTOCOL};
 use super::refusal::Refusal;
 use super::site::{Peer, Site};
+use super::{handshake, origin_policy};
 use crate::auth::{Identity, TokenError};
 use crate::connection::Connection;
 use crate::framing;
@@ -44,7 +45,10 @@ pub(super) async fn upgrade(
             tokio::spawn(run(site, peer, upgrade, verdict));
             response
         }
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            refusal.record(&site, &peer, request.headers());
+            refusal.into_response()
+        }
     }
 }
 
@@ -54,39 +58,29 @@ fn prepare(
     peer: &Peer,
     request: &Request,
 ) -> Result<(Response, Result<Identity, TokenError>), Refusal> {
-    let mut response = tungstenite::handshake::server::create_response_with_body(request, Body::empty)
-        .map_err(|_| Refusal::NotAWebSocket)?;
+    let mut response = handshake::response(request).ok_or(Refusal::NotAWebSocket)?;
     if peer.permit.excess || *site.stopping.borrow() {
         return Err(Refusal::TooManyConnections);
     }
-    if !is_allowed_origin(request.headers(), &site.hub.config.allowed_origins) {
+    let allowed = &site.hub.config.allowed_origins;
+    if !origin_policy::is_allowed(request.uri(), request.headers(), peer.on_loopback, allowed) {
         return Err(Refusal::Origin);
-    }
-    if let Some(wait) = site.admission.must_wait(peer.address, Instant::now()) {
-        return Err(Refusal::TooManyFailures { wait });
     }
     let credentials = Credentials::of(request.uri(), request.headers())?;
     if credentials.subprotocol {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     let verdict = site.hub.verifier.verify(&credentials.token, site.hub.clock.now());
+    // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
     if verdict.is_err() {
         // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
-        if !site.admission.record_failure(peer.address, Instant::now()) {
-            site.hub.metrics.dropped.inc(Dropped::FailingAddressLimit);
+        match site.admission.record_failure(peer.address, Instant::now()) {
+            Failure::Counted => {}
+            Failure::NotCounted => site.hub.metrics.dropped.inc(Dropped::FailingAddressLimit),
+            Failure::TooMany { wait } => return Err(Refusal::TooManyFailures { wait }),
         }
     }
     Ok((response, verdict))
-}
-
-fn is_allowed_origin(headers: &HeaderMap, allowed: &[String]) -> bool {
-    match headers.get(ORIGIN) {
-        None => true,
-        Some(origin) => {
-            allowed.is_empty()
-                || allowed.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
-        }
-    }
 }
 
 async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Identity, TokenError>) {

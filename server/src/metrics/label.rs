@@ -87,6 +87,18 @@ label! {
 }
 
 label! {
+    /// HTTP status of a refused upgrade.
+    pub(crate) enum RefusedUpgrade = "status" {
+        BadRequest = "400",
+        Forbidden = "403",
+        NotFound = "404",
+        UpgradeRequired = "426",
+        TooManyRequests = "429",
+        ServiceUnavailable = "503",
+    }
+}
+
+label! {
     /// Recovery status; see [`realtime_shared::Recovery`].
     pub(super) enum Replay = "status" {
         Complete = "complete",
@@ -185,6 +197,7 @@ mod tests {
             assert_eq!(values.len(), L::ALL.len(), "two values of {} have one name", L::NAME);
         }
         check::<Dropped>();
+        check::<RefusedUpgrade>();
         check::<Replay>();
         check::<Close>();
         check::<ErrorCode>();

@@ -21,8 +21,8 @@ use prometheus::{
 };
 use realtime_shared::{ErrorCode, Recovery, Timestamp};
 
-pub(crate) use self::label::Dropped;
 use self::label::{Close, Label, Labelled, Replay};
+pub(crate) use self::label::{Dropped, RefusedUpgrade};
 use self::sharded::Sharded;
 
 /// `Content-Type` of [`Metrics::render`].
@@ -48,6 +48,8 @@ pub(crate) struct Metrics {
     pub(crate) dedup_hits: IntCounter,
     /// `error` frames sent.
     pub(crate) refusals: Labelled<ErrorCode>,
+    /// Refused upgrades, by HTTP status.
+    pub(crate) refused_upgrades: Labelled<RefusedUpgrade>,
     /// Frames, entries or connections dropped without an answer, by the limit that they exceeded.
     pub(crate) dropped: Labelled<Dropped>,
     /// Entries delivered, counted for each member in the cell of its worker.
@@ -102,6 +104,8 @@ impl Metrics {
                 "realtime_drops_total",
                 "Frames, entries or connections dropped without an answer, by the limit that they exceeded.",
             ),
+            refused_upgrades: all
+                .labelled("realtime_refused_upgrades_total", "Upgrade requests refused with an HTTP status."),
             refusals: all.labelled("realtime_refusals_total", "Error frames sent, by code."),
             gap_fills: all.counter(
                 "realtime_gap_fills_total",

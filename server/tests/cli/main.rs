@@ -11,6 +11,7 @@ mod signals;
 mod store;
 mod terminal;
 mod transfer;
+mod upgrades;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -61,6 +62,8 @@ fn an_invalid_command_line_is_reported_in_one_line() {
         (&["serve", "--listne", "127.0.0.1:0"], "--listen"),
         (&["serve", "--listen", "nowhere"], "--listen"),
         (&["serve", "--workers", "0"], "--workers"),
+        (&["serve", "--allow-origin", "https://chat.example.org/"], "without a path"),
+        (&["serve", "--allow-origin", "https://*.example.org"], "no wildcards"),
         (&["serve", "--ping-interval", "25"], "30s"),
         (&["serve", "--log", "info,=,"], "REALTIME_LOG"),
         (&["serve", "--log", "verbose"], "error, warn, info, debug, trace"),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tungstenite::handshake::HandshakeError;
 use tungstenite::{Message, WebSocket};
 
 /// Time after which a program is killed, so that a test fails instead of hanging.
@@ -227,6 +228,19 @@ impl RunningServer {
         let stream = TcpStream::connect(self.address()).expect("a listener");
         let url = format!("ws://{}/api/v1/ws?token={token}", self.address());
         tungstenite::client(url, stream).expect("an upgrade").0
+    }
+
+    /// Requests an upgrade. The error is the HTTP status of a refusal.
+    #[track_caller]
+    pub(crate) fn try_connect(&self, target: &str) -> Result<WebSocket<TcpStream>, u16> {
+        let stream = TcpStream::connect(self.address()).expect("a listener");
+        match tungstenite::client(format!("ws://{}{target}", self.address()), stream) {
+            Ok((socket, _)) => Ok(socket),
+            Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+                Err(response.status().as_u16())
+            }
+            Err(error) => panic!("{target}: {error}"),
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

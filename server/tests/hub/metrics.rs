@@ -236,6 +236,36 @@ async fn closes_are_counted_by_code_with_one_label_for_unusual_codes() {
 }
 
 #[tokio::test]
+async fn refused_upgrades_are_counted_by_status() {
+    let server = server_with(|config| config.auth_failures_per_minute = 1);
+    for (target, headers, status) in [
+        ("/ws?token=bad", "", 101),
+        ("/ws?token=bad", "", 429),
+        ("/ws?token=a&token=b", "", 400),
+        ("/ws", "Origin: https://evil.example.org\r\n", 403),
+        ("/elsewhere", "", 404),
+        ("/api/v1/ws/", "", 404),
+    ] {
+        let mut raw = server.dial().await;
+        raw.send_upgrade(target, headers).await;
+        assert_eq!(raw.head().await.status, status, "{target}");
+    }
+    assert_eq!(request(&mut server.dial().await, "GET", "/ws").await.status, 426);
+    assert_eq!(request(&mut server.dial().await, "GET", "/favicon.ico").await.status, 404, "not an upgrade");
+    let status = |status: u16| format!("realtime_refused_upgrades_total{{status=\"{status}\"}}");
+    server
+        .wait_for_samples([
+            (&status(400), 1),
+            (&status(403), 1),
+            (&status(404), 2),
+            (&status(426), 1),
+            (&status(429), 1),
+            (&status(503), 0),
+        ])
+        .await;
+}
+
+#[tokio::test]
 async fn refusals_are_counted_by_code() {
     let server = server();
     let mut alice = server.connect("alice").await;

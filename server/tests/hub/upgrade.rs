@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use realtime_shared::Claims;
 
-use crate::support::{RawClient, ResponseHead, TestServer, claims, now_seconds, server, server_with, token};
+use crate::support::{
+    RawClient, ResponseHead, TestServer, claims, now_seconds, server, server_at, server_with, token,
+};
 
 /// Sends an upgrade request and receives the head of the response.
 async fn request(server: &TestServer, target: &str, headers: &str) -> (RawClient, ResponseHead) {
@@ -122,7 +124,7 @@ async fn all_invalid_tokens_are_closed_with_the_same_4001() {
 }
 
 #[tokio::test]
-async fn an_address_with_twenty_failures_gets_429() {
+async fn an_address_with_twenty_failures_gets_429_for_failing_tokens_only() {
     let server = server();
     let good = format!("/ws?token={}", token(&claims("alice")));
     for _ in 0..20 {
@@ -130,11 +132,12 @@ async fn an_address_with_twenty_failures_gets_429() {
         assert_eq!(head.status, 101);
         assert_eq!(raw.close().await.0, 4001);
     }
-    for target in ["/ws?token=bad", &good] {
+    for target in ["/ws?token=bad", "/ws", "/ws?token="] {
         let (_, head) = request(&server, target, "").await;
         assert_eq!(head.status, 429, "{target}");
         let wait: u64 = head.header("retry-after").expect("Retry-After").parse().expect("seconds");
         assert!((1..=60).contains(&wait), "{wait}");
+        accepted(&server, &good, "").await;
     }
 }
 
@@ -156,6 +159,52 @@ async fn a_request_without_an_upgrade_gets_426() {
 }
 
 #[tokio::test]
+async fn list_headers_of_an_upgrade_may_have_several_lines_and_elements() {
+    let server = server();
+    let token = token(&claims("alice"));
+    for lists in [
+        // Tcllib's client.
+        "Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c, websocket\r\n",
+        "Connection: keep-alive,upgrade\r\nUpgrade: h2c\r\nUpgrade: WebSocket\r\n",
+    ] {
+        let mut raw = server.dial().await;
+        let request = format!(
+            "GET /ws?token={token} HTTP/1.1\r\nHost: test\r\n{lists}Sec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        raw.send(request.as_bytes()).await;
+        let head = raw.head().await;
+        assert_eq!(head.status, 101, "{lists}");
+        assert_eq!(head.header("upgrade"), Some("websocket"), "{lists}");
+        raw.expect_welcome().await;
+    }
+}
+
+#[tokio::test]
+async fn every_answer_forbids_a_referrer() {
+    let server = server();
+    let good = format!("/ws?token={}", token(&claims("alice")));
+    for (target, headers, status) in [
+        (&*good, "", 101),
+        ("/ws?token=bad", "", 101),
+        ("/ws?token=a&token=b", "", 400),
+        (&*good, "Origin: https://evil.example.org\r\n", 403),
+        ("/elsewhere", "", 404),
+        ("/healthz", "", 200),
+        ("/readyz", "", 200),
+        ("/metrics", "", 200),
+    ] {
+        let (_, head) = request(&server, target, headers).await;
+        assert_eq!((head.status, head.header("referrer-policy")), (status, Some("no-referrer")), "{target}");
+    }
+    let mut raw = server.dial().await;
+    raw.send(b"POST /healthz HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n").await;
+    let head = raw.head().await;
+    assert_eq!((head.status, head.header("referrer-policy")), (405, Some("no-referrer")));
+}
+
+#[tokio::test]
 async fn healthz_is_answered_and_unknown_paths_get_404() {
     let server = server();
     let mut raw = server.dial().await;
@@ -172,24 +221,88 @@ async fn healthz_is_answered_and_unknown_paths_get_404() {
     assert_eq!(refused(&server, "/elsewhere", "").await, 404);
 }
 
-#[tokio::test]
-async fn only_listed_origins_are_accepted() {
-    let server = server_with(|config| config.allowed_origins = vec!["https://chat.example.org".to_owned()]);
-    let target = format!("/ws?token={}", token(&claims("alice")));
-    accepted(&server, &target, "").await;
-    accepted(&server, &target, "Origin: https://chat.example.org\r\n").await;
-    for origin in
-        ["https://evil.example.org", "http://chat.example.org", "null", "https://chat.example.org.evil"]
-    {
-        assert_eq!(refused(&server, &target, &format!("Origin: {origin}\r\n")).await, 403, "{origin}");
+/// Asserts the status of an upgrade request with this `Origin` and `Host`.
+#[track_caller]
+fn origin_gets(server: &TestServer, origin: &str, host: &str, status: u16) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    async move {
+        let mut raw = server.dial().await;
+        let request = format!(
+            "GET /ws?token={} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\n\
+             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            token(&claims("alice"))
+        );
+        raw.send(request.as_bytes()).await;
+        assert_eq!(raw.head().await.status, status, "{caller}: {origin} at {host}");
     }
 }
 
 #[tokio::test]
-async fn all_origins_are_accepted_without_a_list() {
+async fn a_loopback_listener_accepts_pages_on_loopback_hosts_only() {
     let server = server();
-    let target = format!("/ws?token={}", token(&claims("alice")));
-    accepted(&server, &target, "Origin: https://anywhere.example.org\r\n").await;
+    accepted(&server, &format!("/ws?token={}", token(&claims("alice"))), "").await;
+    for origin in ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080", "https://app.localhost"]
+    {
+        origin_gets(&server, origin, "chat.example.org", 101).await;
+    }
+    for origin in ["https://evil.example.org", "http://localhost.evil.example", "null", "file://", "nonsense"]
+    {
+        origin_gets(&server, origin, "127.0.0.1:8000", 403).await;
+    }
+    // The name of another site can resolve to a loopback address.
+    origin_gets(&server, "http://evil.example.org:8000", "evil.example.org:8000", 403).await;
+}
+
+#[tokio::test]
+async fn a_public_listener_also_accepts_pages_on_its_own_host() {
+    let server = server_at("0.0.0.0:0", |_| ());
+    origin_gets(&server, "http://chat.example.org:8000", "chat.example.org:8000", 101).await;
+    origin_gets(&server, "https://Chat.example.org:443", "chat.example.org", 101).await;
+    origin_gets(&server, "http://localhost:3000", "chat.example.org", 101).await;
+    for origin in ["https://evil.example.org", "http://chat.example.org:8001", "https://example.org", "null"]
+    {
+        origin_gets(&server, origin, "chat.example.org:8000", 403).await;
+    }
+}
+
+#[tokio::test]
+async fn listed_origins_are_accepted_in_every_form() {
+    let listed = ["https://chat.example.org", "https://bücher.example", "null", "file://"];
+    let server = server_with(|config| {
+        config.allowed_origins = listed.map(|origin| origin.parse().expect("an origin")).into();
+    });
+    for origin in listed.iter().chain(&[
+        "HTTPS://Chat.Example.ORG:443",
+        "https://xn--bcher-kva.example",
+        "http://localhost",
+    ]) {
+        origin_gets(&server, origin, "chat", 101).await;
+    }
+    for origin in
+        ["http://chat.example.org", "https://chat.example.org:8443", "https://chat.example.org.evil"]
+    {
+        origin_gets(&server, origin, "chat", 403).await;
+    }
+}
+
+#[tokio::test]
+async fn a_star_accepts_all_origins() {
+    let server = server_with(|config| config.allowed_origins = vec!["*".parse().expect("a star")]);
+    for origin in ["https://anywhere.example.org", "null", "nonsense"] {
+        origin_gets(&server, origin, "chat", 101).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refused_page_does_not_count_as_a_failed_authentication() {
+    let server = server_with(|config| config.auth_failures_per_minute = 1);
+    for _ in 0..3 {
+        let from_a_page = "Origin: https://evil.example.org\r\n";
+        assert_eq!(refused(&server, "/ws?token=bad", from_a_page).await, 403);
+    }
+    let (mut raw, head) = request(&server, "/ws?token=bad", "").await;
+    assert_eq!(head.status, 101);
+    assert_eq!(raw.close().await.0, 4001);
 }
 
 /// Asserts that a second connection gets 503 with `Retry-After`, and is accepted after the first one has closed.

@@ -1,6 +1,6 @@
 //! Servers in this process, and tokens that they accept.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -44,9 +44,14 @@ pub(crate) fn server() -> TestServer {
 
 /// A server with changed settings.
 pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
+    server_at("127.0.0.1:0", change)
+}
+
+/// A server that listens on this address, with changed settings.
+pub(crate) fn server_at(address: &str, change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
     change(&mut config);
-    let listener = free_port();
+    let listener = TcpListener::bind(address).expect("a free port");
     let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
     {
         let redis = Redis::start();
@@ -106,7 +111,11 @@ fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
 
 impl TestServer {
     fn of(server: Server, rooms: Option<Rooms>) -> Self {
-        Self { address: server.addresses()[0], server: Some(server), _rooms: rooms }
+        let mut address = server.addresses()[0];
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        Self { address, server: Some(server), _rooms: rooms }
     }
 
     /// A client of `user` that has received the welcome.
