@@ -4,7 +4,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::name::UserId;
 
-/// The claims of a bearer token (a JWT). Other claims are ignored.
+/// The claims of a bearer token (a JWT). Other claims are ignored. An optional claim that is `null` counts as absent,
+/// except `rooms`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
     /// The user id.
@@ -12,7 +13,7 @@ pub struct Claims {
     /// Time of expiry, in seconds since the Unix epoch.
     #[serde(deserialize_with = "numeric_date")]
     pub exp: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "absent_if_null")]
     pub role: Role,
     /// Globs of the rooms that the user may use. `None`: every room. An empty list: no room.
     ///
@@ -20,7 +21,7 @@ pub struct Claims {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "list")]
     pub rooms: Option<Vec<String>>,
     /// Globs of the rooms in which the user may not post.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "absent_if_null")]
     pub read_only: Vec<String>,
     /// The issuer of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +53,13 @@ pub enum Audience {
 /// Reads a list and refuses `null`.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
+}
+
+/// Reads a value, or the default for `null`.
+fn absent_if_null<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Reads a `NumericDate` (RFC 7519, section 2) and cuts its fraction off.
@@ -91,6 +99,20 @@ mod tests {
     #[test]
     fn a_fraction_of_a_second_in_exp_is_cut_off() {
         assert_eq!(read(r#"{"sub":"a","exp":1760000000.9}"#).expect("claims").exp, 1_760_000_000);
+    }
+
+    #[test]
+    fn a_null_claim_counts_as_absent_except_rooms_and_required_ones() {
+        let nulls = r#"{"sub":"a","exp":1,"role":null,"read_only":null,"iss":null,"aud":null,"nbf":null}"#;
+        assert_eq!(read(nulls), read(r#"{"sub":"a","exp":1}"#));
+        for json in [
+            r#"{"sub":"a","exp":1,"rooms":null}"#,
+            r#"{"sub":null,"exp":1}"#,
+            r#"{"sub":"a","exp":null}"#,
+            r#"{"sub":"a","exp":1,"read_only":[null]}"#,
+        ] {
+            assert_eq!(read(json), None, "{json}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod surrogates;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -198,7 +199,9 @@ impl Fields<'_> {
                 room: self.room()?,
                 is_typing: optional(self.is_typing, "is_typing", "true or false")?.unwrap_or(true),
             }),
-            "ping" => Ok(ClientEvent::Ping(Ping { nonce: optional(self.nonce, "nonce", "a string")? })),
+            "ping" => Ok(ClientEvent::Ping(Ping {
+                nonce: checked(self.nonce, "nonce", "a string without control or bidi characters")?,
+            })),
             "history" => self.history(),
             "members" => Ok(ClientEvent::Members { room: self.room()? }),
             "list_rooms" => Ok(ClientEvent::ListRooms {
@@ -245,11 +248,13 @@ impl Fields<'_> {
     }
 
     fn client_msg_id(&self) -> Result<Option<ClientMsgId>, Fault> {
-        optional(self.client_msg_id, "client_msg_id", "a string of 1 to 64 characters")
+        let expected = "a string of 1 to 64 characters, none of them a control or bidi character";
+        checked(self.client_msg_id, "client_msg_id", expected)
     }
 
     fn reference(&self) -> Result<Option<Ref>, Fault> {
-        optional(self.reference, "ref", "a string of at most 64 characters")
+        let expected = "a string of at most 64 characters, none of them a control or bidi character";
+        checked(self.reference, "ref", expected)
     }
 
     fn refused(&self, fault: Fault, reference: Option<Ref>) -> DecodeError {
@@ -278,6 +283,19 @@ fn optional<T: DeserializeOwned>(
             Ok(value) => Ok(Some(value)),
             Err(_) => Err(Fault::Wrong(name, expected)),
         },
+    }
+}
+
+/// Decodes an id that may be missing or null, by the rules for new ones.
+fn checked<T: FromStr>(
+    raw: Option<&RawValue>,
+    name: &'static str,
+    expected: &'static str,
+) -> Result<Option<T>, Fault> {
+    let wrong = || Fault::Wrong(name, expected);
+    match raw.filter(|raw| !is_null(raw)) {
+        None => Ok(None),
+        Some(raw) => string(raw, name).map_err(|_| wrong())?.parse().map(Some).map_err(|_| wrong()),
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 use crate::timestamp::Timestamp;
 
@@ -64,6 +65,17 @@ pub fn is_name_char(c: char) -> bool {
         || u32::from(c) & 0xFFFE == 0xFFFE)
 }
 
+/// Returns true if an id that the server repeats (`client_msg_id`, `ref`, `nonce`) may have the character `c`.
+///
+/// The function refuses controls, line and paragraph separators, and bidi controls: in a log or on a terminal they
+/// would change other text.
+#[must_use]
+pub fn is_token_char(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c,
+            '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'))
+}
+
 fn check_name(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -81,14 +93,32 @@ fn check_name(text: &str) -> Result<(), NameError> {
 }
 
 fn check_token(text: &str) -> Result<(), NameError> {
-    if text.is_empty() { Err(NameError::Empty) } else { check_echo(text) }
+    check_stored_token(text)?;
+    check_nonce(text)
+}
+
+/// The rules for a `client_msg_id` that is in a log already, perhaps from a version with fewer rules.
+fn check_stored_token(text: &str) -> Result<(), NameError> {
+    if text.is_empty() { Err(NameError::Empty) } else { check_token_length(text) }
 }
 
 fn check_echo(text: &str) -> Result<(), NameError> {
+    check_token_length(text)?;
+    check_nonce(text)
+}
+
+fn check_token_length(text: &str) -> Result<(), NameError> {
     if text.len() > TOKEN_CHARS && text.chars().count() > TOKEN_CHARS {
         return Err(NameError::TooLong(TOKEN_CHARS));
     }
     Ok(())
+}
+
+fn check_nonce(text: &str) -> Result<(), NameError> {
+    match text.chars().find(|&c| !is_token_char(c)) {
+        Some(c) => Err(NameError::Character(c.into())),
+        None => Ok(()),
+    }
 }
 
 fn check_text(text: &str) -> Result<(), TextError> {
@@ -126,6 +156,10 @@ where
 /// Defines a checked, shared, immutable string.
 macro_rules! checked {
     ($(#[$doc:meta])* $name:ident, $check:path, $error:ty) => {
+        checked!($(#[$doc])* $name, $check, $error, read: $check);
+    };
+    // `read` is the check of a value in a frame of a server or a file.
+    ($(#[$doc:meta])* $name:ident, $check:path, $error:ty, read: $check_read:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
@@ -182,7 +216,10 @@ macro_rules! checked {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                read_str(deserializer, Self::new)
+                read_str(deserializer, |text| {
+                    $check_read(text)?;
+                    Ok::<_, $error>(Self(text.into()))
+                })
             }
         }
     };
@@ -197,16 +234,19 @@ checked!(
     UserId, check_name, NameError
 );
 checked!(
-    /// A client's id for a message: 1–64 characters, random, new for each message. The server stores one message for
-    /// each user, room and id.
-    ClientMsgId, check_token, NameError
+    /// A client's id for a message: 1–64 characters that [`is_token_char`] accepts, random, new for each message. The
+    /// server stores one message for each user, room and id.
+    ///
+    /// An id that is deserialized may have other characters: logs have entries that are older than this rule.
+    ClientMsgId, check_token, NameError, read: check_stored_token
 );
 checked!(
-    /// A client's id for a request, copied into the answer: at most 64 characters.
+    /// A client's id for a request, copied into the answer: at most 64 characters that [`is_token_char`] accepts.
     Ref, check_echo, NameError
 );
 checked!(
-    /// A client's id for a ping, copied into the pong. Only the frame's size limits it.
+    /// A client's id for a ping, copied into the pong: characters that [`is_token_char`] accepts. Only the frame's size
+    /// limits its length.
     Nonce, check_nonce, NameError
 );
 checked!(
@@ -214,17 +254,33 @@ checked!(
     Text, check_text, TextError
 );
 
-#[expect(clippy::unnecessary_wraps, reason = "the macro's checks share one form")]
-fn check_nonce(_: &str) -> Result<(), NameError> {
-    Ok(())
-}
-
 impl RoomName {
+    /// Returns the name in Unicode normalization form C; `None` if it is in that form.
+    ///
+    /// Names that look alike and differ in their form are different rooms. So a server founds rooms in this form only.
+    #[must_use]
+    pub fn to_nfc(&self) -> Option<String> {
+        nfc(&self.0)
+    }
+
     /// Returns true if the name is reserved for direct messages, which do not exist yet. Nobody may use it.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         self.0.starts_with("dm:")
     }
+}
+
+impl UserId {
+    /// Returns the id in Unicode normalization form C, in which a server compares users. Fails if that form is too long.
+    pub fn to_nfc(&self) -> Result<Self, NameError> {
+        nfc(&self.0).map_or_else(|| Ok(self.clone()), |normal| Self::new(&normal))
+    }
+}
+
+/// The text in normalization form C; `None` if it is in that form.
+fn nfc(text: &str) -> Option<String> {
+    // Most names are ASCII, which has one form.
+    (!text.is_ascii() && !is_nfc(text)).then(|| text.nfc().collect())
 }
 
 /// The identity of an entry: a ULID, generated by the instance that accepted the entry. Ids have no order.
@@ -322,6 +378,55 @@ mod tests {
             assert_eq!(RoomName::new(bad), Err(why), "{bad:?}");
             assert_eq!(UserId::new(bad), Err(why), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_name_has_one_normalization_form() {
+        let room = |name| RoomName::new(name).expect("a name");
+        for (name, form) in [
+            ("caf\u{e9}", None),
+            ("cafe\u{301}", Some("caf\u{e9}")),
+            ("lobby", None),
+            ("\u{1100}\u{1161}", Some("\u{ac00}")),
+            ("\u{212b}", Some("\u{c5}")),
+            ("a\u{323}\u{307}", Some("\u{1ea1}\u{307}")),
+            ("a\u{307}\u{323}", Some("\u{1ea1}\u{307}")),
+            ("\u{958}", Some("\u{915}\u{93c}")),
+            ("ﬁle", None),
+        ] {
+            assert_eq!(room(name).to_nfc().as_deref(), form, "{name:?}");
+        }
+        let user = |id: &str| UserId::new(id).expect("a user id");
+        assert_eq!(user("Ame\u{301}lie").to_nfc(), Ok(user("Am\u{e9}lie")));
+        assert_eq!(user("Am\u{e9}lie").to_nfc(), Ok(user("Am\u{e9}lie")));
+        assert_eq!(user(&"\u{958}".repeat(64)).to_nfc(), Err(NameError::TooLong(64)));
+    }
+
+    #[test]
+    fn ids_that_are_repeated_refuse_controls_and_bidi_controls() {
+        let controls =
+            ['\0', '\n', '\r', '\t', '\u{1b}', '\u{7f}', '\u{85}', '\u{9b}', '\u{2028}', '\u{2029}'];
+        let bidi = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'];
+        for bad in controls.into_iter().chain(bidi) {
+            let (text, why) = (format!("a{bad}b"), NameError::Character(bad.into()));
+            assert_eq!(ClientMsgId::new(&text), Err(why), "{bad:?}");
+            assert_eq!(Ref::new(&text), Err(why), "{bad:?}");
+            assert_eq!(Nonce::new(&text), Err(why), "{bad:?}");
+        }
+        for good in [" ", "a b", "ü🦀", "{\"a\":1}", "\u{200d}", "\u{feff}"] {
+            assert!(ClientMsgId::new(good).is_ok() && Ref::new(good).is_ok() && Nonce::new(good).is_ok());
+        }
+        assert_eq!(ClientMsgId::new(""), Err(NameError::Empty));
+        assert!(Ref::new("").is_ok() && Nonce::new("").is_ok());
+        assert!(Nonce::new(&"x".repeat(60_000)).is_ok());
+    }
+
+    #[test]
+    fn an_id_in_a_log_may_be_older_than_the_rules() {
+        let id: ClientMsgId = serde_json::from_str(r#""a\nb""#).expect("an id");
+        assert_eq!(id.as_str(), "a\nb");
+        assert!(serde_json::from_str::<ClientMsgId>("\"\"").is_err());
+        assert!(serde_json::from_str::<Ref>(r#""a\nb""#).is_err());
     }
 
     #[test]

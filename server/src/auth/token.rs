@@ -4,11 +4,13 @@
 //! The library checks signature and encoding; this module judges the claims, against a time that is passed in. A
 //! [`TokenError`] goes to the log and never contains the token: clients get the same answer for every cause.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,10 +23,13 @@ use crate::secret::Secret;
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Tolerated clock skew between the issuer and this server, for `exp` and `nbf`.
 pub const LEEWAY: Duration = Duration::from_secs(5);
+/// Users whose `sub` is logged because of its form.
+const MAX_LOGGED_USERS: usize = 1_024;
 
 /// Bearer of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// The token's `sub`, in Unicode normalization form C.
     pub user: UserId,
     pub role: Role,
     pub grants: Grants,
@@ -77,6 +82,19 @@ pub struct Verifier {
     validation: Validation,
     issuer: Option<String>,
     audience: Option<String>,
+    unusual_subs: Arc<LoggedUsers>,
+}
+
+/// Users that were logged, so that each is logged once.
+#[derive(Debug, Default)]
+struct LoggedUsers(Mutex<HashSet<UserId>>);
+
+impl LoggedUsers {
+    /// True for a user that was not logged yet, unless too many were.
+    fn is_new(&self, user: &UserId) -> bool {
+        let mut logged = self.0.lock();
+        logged.len() < MAX_LOGGED_USERS && logged.insert(user.clone())
+    }
 }
 
 impl Verifier {
@@ -95,6 +113,7 @@ impl Verifier {
             validation,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
+            unusual_subs: Arc::default(),
         }
     }
 
@@ -123,8 +142,12 @@ impl Verifier {
         if not_before(&body)?.is_some_and(|not_before| now + LEEWAY < not_before) {
             return Err(TokenError::NotYetValid);
         }
+        let user = claims.sub.to_nfc().map_err(|fault| invalid_claims(&format!("`sub` in NFC {fault}")))?;
+        if user != claims.sub && self.unusual_subs.is_new(&user) {
+            tracing::warn!(%user, "the `sub` of a token is not in Unicode normalization form C; it is compared in that form");
+        }
         Ok(Identity {
-            user: claims.sub,
+            user,
             role: claims.role,
             grants,
             expires_at: Timestamp::from_millis(claims.exp * 1_000),
@@ -158,7 +181,7 @@ fn names_audience(audience: Option<&Audience>, required: &str) -> bool {
 }
 
 fn not_before(body: &Value) -> Result<Option<Duration>, TokenError> {
-    let Some(claim) = body.get("nbf") else { return Ok(None) };
+    let Some(claim) = body.get("nbf").filter(|claim| !claim.is_null()) else { return Ok(None) };
     let time = claim.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     time.map(Some).ok_or_else(|| invalid_claims("`nbf` is not a time"))
 }
@@ -299,7 +322,8 @@ mod tests {
         accepts(&json!({ "nbf": NOW + 5 }));
         accepts(&json!({ "nbf": 0.5 }));
         assert_eq!(refuses(&body(&json!({ "nbf": NOW + 6 }))), TokenError::NotYetValid);
-        for nbf in [json!(null), json!("0"), json!(-1), json!(1e300)] {
+        accepts(&json!({ "nbf": null }));
+        for nbf in [json!("0"), json!(-1), json!(1e300)] {
             assert!(matches!(refuses(&body(&json!({ "nbf": nbf }))), TokenError::Claims(_)), "{nbf}");
         }
     }
@@ -312,15 +336,43 @@ mod tests {
             json!({ "rooms": [1] }),
             json!({ "rooms": { "chat": true } }),
             json!({ "read_only": "chat-*" }),
-            json!({ "read_only": null }),
+            json!({ "read_only": [null] }),
             json!({ "role": "root" }),
-            json!({ "role": null }),
             json!({ "role": ["admin"] }),
         ] {
             assert!(matches!(refuses(&body(&changes)), TokenError::Claims(_)), "{changes}");
         }
         let many = vec!["a"; 257];
         assert_eq!(refuses(&body(&json!({ "rooms": many }))), TokenError::Grants(GrantError::TooMany));
+    }
+
+    #[test]
+    fn a_null_claim_counts_as_absent_except_rooms() {
+        let identity =
+            accepts(&json!({ "nbf": null, "role": null, "read_only": null, "iss": null, "aud": null }));
+        assert_eq!(identity, accepts(&json!({})));
+        refuses(&body(&json!({ "rooms": null })));
+        let strict = Config { issuer: Some("me".into()), ..config() };
+        assert_eq!(verify_as(&strict, &body(&json!({ "iss": null }))), Err(TokenError::Issuer));
+        let strict = Config { audience: Some("chat".into()), ..config() };
+        assert_eq!(verify_as(&strict, &body(&json!({ "aud": null }))), Err(TokenError::Audience));
+    }
+
+    #[test]
+    fn a_sub_is_compared_in_nfc() {
+        let composed = accepts(&json!({ "sub": "Am\u{e9}lie" }));
+        assert_eq!(accepts(&json!({ "sub": "Ame\u{301}lie" })), composed);
+        assert_eq!(composed.user.as_str(), "Am\u{e9}lie");
+        let too_long = refuses(&body(&json!({ "sub": "\u{958}".repeat(64) })));
+        assert!(matches!(too_long, TokenError::Claims(_)));
+    }
+
+    #[test]
+    fn a_user_is_logged_once_and_at_most_so_many() {
+        let logged = LoggedUsers::default();
+        let user = |number: usize| UserId::new(&number.to_string()).expect("a user id");
+        assert!((0..MAX_LOGGED_USERS).all(|number| logged.is_new(&user(number))));
+        assert!(!logged.is_new(&user(0)) && !logged.is_new(&user(MAX_LOGGED_USERS)));
     }
 
     #[test]

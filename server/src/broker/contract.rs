@@ -46,6 +46,7 @@ macro_rules! contract {
                 messages_without_a_client_msg_id_are_always_stored,
                 a_message_sent_concurrently_is_stored_once,
                 signals_and_broadcasts_reach_the_feed_unchanged,
+                a_new_room_has_a_name_in_nfc,
             );
             contract!(@ $engine keeping None, history:
                 an_empty_room_has_no_history,

@@ -19,8 +19,8 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId}
 use self::log::{AppendResult, MemoryLog, Usage};
 use super::local_presence::LocalPresence;
 use super::{
-    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, busiest_first, ready_with, without_entries,
+    Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
+    Signal, Submission, busiest_first, ready_with, without_entries,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -145,6 +145,11 @@ impl Broker for MemoryBroker {
             if let Some(receipt) = key.as_ref().and_then(|key| log.find_duplicate(key, now)) {
                 drop(log);
                 return complete(Ok(receipt));
+            }
+            if log.epoch.is_none() && !submission.may_found_room() {
+                self.remove_if_empty(&mut log);
+                drop(log);
+                return complete(Err(NotStored::NewRoomNotNfc));
             }
             let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
             if let Some(feed) = self.feed.upgrade() {

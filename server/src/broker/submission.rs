@@ -52,6 +52,12 @@ impl Submission {
         Some(DedupKey { from: self.from.clone(), client_msg_id })
     }
 
+    /// True if the entry may found its room: the name is in Unicode normalization form C. Other rooms are from versions
+    /// without this rule, or imported.
+    pub(super) fn may_found_room(&self) -> bool {
+        self.room.to_nfc().is_none()
+    }
+
     /// Bytes of its texts, for bounds on memory.
     pub(crate) fn text_bytes(&self) -> usize {
         match &self.body {
@@ -107,6 +113,9 @@ pub(crate) enum NotStored {
     /// The engine cannot store now, or cannot know whether it stored.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// The room has no entry yet, and its name is not in Unicode normalization form C.
+    #[error("the name of a new room is not in NFC")]
+    NewRoomNotNfc,
     /// A rule of the log forbids the entry. The sender gets `code` and `message`.
     #[cfg_attr(not(test), expect(dead_code, reason = "no rule concerns messages, the only kind"))]
     #[error("refused: {message}")]

@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.answer(&ServerFrame { event: ServerEvent::Ack(ack), reference });
             }
             Err(cause) => {
-                let error = Error::not_stored(cause).in_room(&room).of_entry(client_msg_id.as_ref());
+                let error = Error::not_stored(cause, &room).of_entry(client_msg_id.as_ref());
                 self.refuse(error.answering(reference));
             }
         }

@@ -13,7 +13,7 @@ use realtime_shared::{
 
 use super::hub::Hub;
 use crate::broker::{Range, RoomFilter, Unavailable};
-use crate::room::{Entrance, Mailbox, RingOffset, Room, Seat};
+use crate::room::{Entrance, Mailbox, NotJoined, RingOffset, Room, Seat};
 use crate::session::Error;
 
 /// An operation that runs.
@@ -47,13 +47,14 @@ pub(super) fn join(
 ) -> Operation {
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
-        let joined = hub.registry.join(&mailbox, &room, since.as_ref()).await;
-        if let Ok((entrance, seat, joined)) = joined {
-            OperationResult::Joined(entrance, seat, joined_frame(joined, reference))
-        } else {
-            let error = unavailable(Some(&room), reference);
-            OperationResult::NotJoined(room, error)
-        }
+        let error = match hub.registry.join(&mailbox, &room, since.as_ref()).await {
+            Ok((entrance, seat, joined)) => {
+                return OperationResult::Joined(entrance, seat, joined_frame(joined, reference));
+            }
+            Err(NotJoined::Unavailable) => unavailable(Some(&room), reference),
+            Err(NotJoined::NewRoomNotNfc) => Error::new_room_not_nfc(&room).answering(reference),
+        };
+        OperationResult::NotJoined(room, error)
     })
 }
 
@@ -110,6 +111,9 @@ pub(super) fn history(
     let hub = hub.clone();
     Box::pin(async move {
         match hub.registry.history(&room, range, limit).await {
+            Ok(page) if page.epoch.is_none() && room.to_nfc().is_some() => {
+                OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference))
+            }
             Ok(page) => {
                 let entries: Vec<&str> = page.entries.iter().map(|entry| &*entry.json).collect();
                 let newest_first = match range {
@@ -133,6 +137,15 @@ pub(super) fn history(
 pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) -> Operation {
     let hub = hub.clone();
     Box::pin(async move {
+        if room.to_nfc().is_some() {
+            match hub.registry.history(&room, Range::Newest, 1).await {
+                Ok(page) if page.epoch.is_some() => {}
+                Ok(_) => {
+                    return OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference));
+                }
+                Err(Unavailable) => return OperationResult::Refused(unavailable(Some(&room), reference)),
+            }
+        }
         match hub.registry.members(&room).await {
             Ok(presence) => {
                 let members = Members { room, members: presence.members, member_count: presence.count };

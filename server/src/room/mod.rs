@@ -42,7 +42,7 @@ use self::flush::{Flusher, Wake};
 pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
-pub(crate) use self::registry::{Entrance, Registry};
+pub(crate) use self::registry::{Entrance, NotJoined, Registry};
 pub(crate) use self::ring::{Overtaken, RingOffset};
 use self::ring::{RingAppend, RoomRing};
 use crate::broker::{Entry, Signal, Skip};

@@ -65,6 +65,20 @@ pub(crate) struct Entrance {
     pub(crate) end: RingOffset,
 }
 
+/// The reason why a connection did not join a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotJoined {
+    Unavailable,
+    /// The room has no entry, and its name is not in Unicode normalization form C.
+    NewRoomNotNfc,
+}
+
+impl From<Unavailable> for NotJoined {
+    fn from(_: Unavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
 impl Registry {
     /// A registry without rooms, and its broker, which `connect` makes with the registry as its feed.
     pub(crate) fn new(
@@ -175,7 +189,7 @@ impl Registry {
         mailbox: &Arc<Mailbox>,
         name: &RoomName,
         since: Option<&Position>,
-    ) -> Result<(Entrance, Seat, Joined), Unavailable> {
+    ) -> Result<(Entrance, Seat, Joined), NotJoined> {
         loop {
             let room = self.room(name);
             let turn = room.turn.lock().await;
@@ -205,7 +219,7 @@ impl Registry {
                 Ok((entrance, joined)) => Ok((entrance, seat, joined)),
                 Err(error) => {
                     self.unseat(&room, mailbox, seat, Duration::ZERO, LeaveReason::Disconnected);
-                    Err(error)
+                    Err(NotJoined::from(error))
                 }
             };
         }
@@ -285,7 +299,7 @@ impl Registry {
     }
 
     /// Opens a room, if it is not open. Runs in the room's turn.
-    async fn open(&self, room: &Arc<Room>) -> Result<(), Unavailable> {
+    async fn open(&self, room: &Arc<Room>) -> Result<(), NotJoined> {
         let was_opened = {
             let mut state = room.state.lock();
             if matches!(state.ring, RingState::Open(_)) {
@@ -300,6 +314,11 @@ impl Registry {
             self.broker.release(&room.name);
         }
         match self.broker.open(&room.name).await {
+            Ok(Position::Start) if room.name.to_nfc().is_some() => {
+                self.broker.release(&room.name);
+                room.state.lock().ring = RingState::Closed;
+                Err(NotJoined::NewRoomNotNfc)
+            }
             Ok(head) => {
                 room.state.lock().opened = true;
                 room.open(head, &self.context());
@@ -307,7 +326,7 @@ impl Registry {
             }
             Err(error) => {
                 room.state.lock().ring = RingState::Closed;
-                Err(error)
+                Err(error.into())
             }
         }
     }

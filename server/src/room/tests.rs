@@ -23,7 +23,9 @@ use realtime_shared::{
 };
 use tokio::sync::oneshot;
 
-use super::{Cursor, Entrance, Mailbox, Pulled, Registry, RingOffset, RingState, Room, RoomRing, Seat};
+use super::{
+    Cursor, Entrance, Mailbox, NotJoined, Pulled, Registry, RingOffset, RingState, Room, RoomRing, Seat,
+};
 use crate::broker::memory::MemoryBroker;
 use crate::broker::steered::{SteeredBroker, Steering};
 use crate::broker::{Receipt, Skip, Submission};

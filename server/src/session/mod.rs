@@ -332,7 +332,10 @@ impl Session {
                 self.may_use(&room)?;
                 Action::Signal { room, event, skip: Skip::Nobody }
             }
-            (None, Some(user)) => Action::Broadcast { to: Recipients::User(user), event },
+            // Users are known in normalization form C. One whose form is too long has no connection.
+            (None, Some(user)) => {
+                Action::Broadcast { to: Recipients::User(user.to_nfc().unwrap_or(user)), event }
+            }
             (None, None) => Action::Broadcast { to: Recipients::Everyone, event },
         })
     }

@@ -49,12 +49,21 @@ impl Error {
         error
     }
 
-    /// The refusal of a submission by the store.
-    pub(crate) fn not_stored(cause: NotStored) -> Self {
-        match cause {
+    /// The refusal of a submission to a room by the store.
+    pub(crate) fn not_stored(cause: NotStored, room: &RoomName) -> Self {
+        let error = match cause {
+            NotStored::NewRoomNotNfc => Self::new_room_not_nfc(room),
             NotStored::Unavailable(_) => Self::unavailable(),
             NotStored::Refused { code, message } => Self::new(code, message),
-        }
+        };
+        error.in_room(room)
+    }
+
+    /// The refusal of a new room whose name is not in Unicode normalization form C.
+    pub(crate) fn new_room_not_nfc(room: &RoomName) -> Self {
+        let form = room.to_nfc().unwrap_or_default();
+        let message = format!("`room` is not in Unicode normalization form C (NFC); use \"{form}\"");
+        Self::new(ErrorCode::InvalidRoom, message).in_room(room)
     }
 
     /// Returns true if the refusal counts towards the limit that closes the connection. An engine that is unavailable

@@ -65,6 +65,36 @@ fn an_imported_room_keeps_its_positions_and_dedup_ids() {
 }
 
 #[test]
+fn a_stored_room_is_reachable_under_its_exact_name() {
+    // A version without the rule for new rooms stored a name that is not in normalization form C.
+    let old = "cafe\u{301}";
+    let home = Home::new();
+    post_messages(&home, 2);
+    let exported = home.run(&["export", "--room", "lobby"]).succeeded().stdout().replace("lobby", old);
+    let there = home_with_secret_of(&home);
+    let file = there.file("old.ndjson", &exported);
+    there.run(&["import", file.to_str().expect("a path")]).succeeded();
+
+    let token = there.token("alice");
+    let served = there.serve(&[]);
+    let mut alice = served.connect(&token);
+    next(&mut alice).expect("welcome");
+    let joined = ask(&mut alice, &json!({"type": "join_room", "room": old}), "system");
+    assert_eq!((&joined["event"], &joined["position"]["seq"]), (&json!("joined"), &json!(2)));
+    let page = ask(&mut alice, &json!({"type": "history", "room": old}), "history");
+    assert_eq!(page["messages"].as_array().expect("a page").len(), 2);
+    let members = ask(&mut alice, &json!({"type": "members", "room": old}), "members");
+    assert_eq!(members["members"], json!(["alice"]));
+    let more = json!({"type": "message", "room": old, "text": "3", "client_msg_id": "three"});
+    assert_eq!(ask(&mut alice, &more, "ack")["seq"], 3);
+
+    // The room of the other form is another room, and may be founded.
+    let founding = json!({"type": "message", "room": "caf\u{e9}", "text": "1", "client_msg_id": "one"});
+    assert_eq!(ask(&mut alice, &founding, "ack")["seq"], 1);
+    served.stopped();
+}
+
+#[test]
 fn the_store_of_a_running_server_can_be_exported_but_takes_no_import() {
     let home = Home::new();
     let token = home.token("alice");

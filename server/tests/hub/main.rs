@@ -15,6 +15,7 @@ mod instances;
 mod layers;
 mod messages;
 mod metrics;
+mod names;
 mod random_frames;
 mod recovery;
 mod refusals;

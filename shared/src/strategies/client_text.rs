@@ -260,17 +260,19 @@ fn wrong_values(field: &str) -> (Vec<String>, Vec<String>, ErrorCode) {
         "text" | "message" => (not_a_string(), bad_texts(), ErrorCode::InvalidText),
         "user_id" => (with(not_a_string(), bad_names()), vec![], ErrorCode::BadRequest),
         "client_msg_id" => (
-            with(not_a_string(), vec![json(""), json(&"ü".repeat(TOKEN_CHARS + 1))]),
+            [not_a_string(), vec![json(""), json(&"ü".repeat(TOKEN_CHARS + 1))], bad_tokens()].concat(),
             vec![],
             ErrorCode::BadRequest,
         ),
         "ref" => {
-            (with(not_a_string(), vec![json(&"🦀".repeat(TOKEN_CHARS + 1))]), vec![], ErrorCode::BadRequest)
+            let too_long = vec![json(&"🦀".repeat(TOKEN_CHARS + 1))];
+            ([not_a_string(), too_long, bad_tokens()].concat(), vec![], ErrorCode::BadRequest)
         }
         "before" | "after" | "limit" => (not_a_count(), vec![], ErrorCode::BadRequest),
         "is_typing" => (["0", "\"true\"", "[]"].map(String::from).to_vec(), vec![], ErrorCode::BadRequest),
         "since" => (bad_positions(), vec![], ErrorCode::BadRequest),
-        "nonce" | "prefix" | "token" => (not_a_string(), vec![], ErrorCode::BadRequest),
+        "nonce" => (with(not_a_string(), bad_tokens()), vec![], ErrorCode::BadRequest),
+        "prefix" | "token" => (not_a_string(), vec![], ErrorCode::BadRequest),
         other => panic!("no wrong values for `{other}`"),
     };
     (wrong, invalid, code)
@@ -291,6 +293,21 @@ fn bad_names() -> Vec<String> {
             .map(String::from),
     );
     names
+}
+
+/// Ids with characters that an id may not have.
+fn bad_tokens() -> Vec<String> {
+    [
+        r#""\u0000""#,
+        r#""a\nb""#,
+        r#""\u001b[2J""#,
+        r#""\u009b""#,
+        r#""a\u202eb""#,
+        r#""\u2066""#,
+        r#""\u2028""#,
+    ]
+    .map(String::from)
+    .to_vec()
 }
 
 fn bad_texts() -> Vec<String> {

@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::select;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::ErrorCode;
 use crate::event::{
@@ -16,7 +17,7 @@ use crate::event::{
     ServerFrame, SystemEvent, TokenExpiring, Typing, Welcome,
 };
 use crate::name::{ClientMsgId, EntryId, Nonce, Ref, RoomName, Text, UserId};
-use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS, is_name_char};
+use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS, is_name_char, is_token_char};
 use crate::position::{Epoch, Position, Seq};
 use crate::timestamp::Timestamp;
 
@@ -70,11 +71,15 @@ fn free_string() -> impl Strategy<Value = String> {
     string(any::<char>(), 0..=FREE_CHARS)
 }
 
+/// A name in normalization form C, in which a server founds rooms and compares users.
 fn name() -> impl Strategy<Value = String> {
     let name_char = character().prop_map(|c| if is_name_char(c) { c } else { 'x' }).boxed();
-    string(name_char, 1..=NAME_CHARS).prop_map(|name| match name.trim() {
-        "" => "x".into(),
-        trimmed => trimmed.into(),
+    string(name_char, 1..=NAME_CHARS).prop_map(|name| {
+        let name: String = name.nfc().take(NAME_CHARS).collect();
+        match name.trim() {
+            "" => "x".into(),
+            trimmed => trimmed.into(),
+        }
     })
 }
 
@@ -100,18 +105,22 @@ pub fn text() -> impl Strategy<Value = Text> {
     string(text_char, 1..=TEXT_CHARS).prop_map(|text| checked(Text::new(&text)))
 }
 
+fn token_char() -> impl Strategy<Value = char> + Clone + 'static {
+    any::<char>().prop_map(|c| if is_token_char(c) { c } else { 'x' }).boxed()
+}
+
 pub fn client_msg_id() -> impl Strategy<Value = ClientMsgId> {
-    string(any::<char>(), 1..=TOKEN_CHARS).prop_map(|id| checked(ClientMsgId::new(&id)))
+    string(token_char(), 1..=TOKEN_CHARS).prop_map(|id| checked(ClientMsgId::new(&id)))
 }
 
 /// The `ref` of a request.
 pub fn reference() -> impl Strategy<Value = Ref> {
-    string(any::<char>(), 0..=TOKEN_CHARS).prop_map(|reference| checked(Ref::new(&reference)))
+    string(token_char(), 0..=TOKEN_CHARS).prop_map(|reference| checked(Ref::new(&reference)))
 }
 
 /// The `nonce` of a ping.
 pub fn nonce() -> impl Strategy<Value = Nonce> {
-    free_string().prop_map(|nonce| checked(Nonce::new(&nonce)))
+    string(token_char(), 0..=FREE_CHARS).prop_map(|nonce| checked(Nonce::new(&nonce)))
 }
 
 /// A position: the start, or after any entry of any log.

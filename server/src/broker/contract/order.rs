@@ -5,9 +5,11 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 
 use realtime_shared::Seq;
+use tokio::sync::oneshot;
 
 use super::{
-    EngineFixture, FeedEvent, Receipt, Recipients, Signal, Submission, message_of, room, submission, user,
+    EngineFixture, FeedEvent, NotStored, Receipt, Recipients, Signal, Submission, message_of, room,
+    submission, user,
 };
 use crate::broker::Skip;
 
@@ -139,6 +141,20 @@ pub(super) async fn signals_and_broadcasts_reach_the_feed_unchanged(fixture: &En
     }
     let head = fixture.head("a").await;
     assert_eq!(head.seq(), Seq::ZERO, "signals and broadcasts take no seq");
+}
+
+pub(super) async fn a_new_room_has_a_name_in_nfc(fixture: &EngineFixture) {
+    for id in [None, Some("1")] {
+        let message = submission("alice", "cafe\u{301}", "hello");
+        let message = if let Some(id) = id { message.with_id(id) } else { message };
+        let (done, outcome) = oneshot::channel();
+        fixture.submit(message, |result| drop(done.send(result)));
+        assert_eq!(outcome.await.expect("completed"), Err(NotStored::NewRoomNotNfc));
+    }
+    let (rooms, _) = fixture.broker.list(Box::new(|_| true), 10).await.expect("a list");
+    assert_eq!(rooms, [], "a refused message leaves nothing behind");
+    let receipt = fixture.post(submission("alice", "caf\u{e9}", "hello").with_id("1")).await;
+    assert!(!receipt.duplicate && receipt.seq == Seq::new(1));
 }
 
 /// Submits from several threads concurrently and returns all receipts.

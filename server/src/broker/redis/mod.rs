@@ -36,7 +36,7 @@ use self::comparison::Comparison;
 use self::log::Logs;
 use self::log::room_state;
 use self::presence::PresenceOwner;
-use self::relay_channel::RelayChannel;
+use self::relay_channel::{RelayChannel, WarningLimit};
 use self::transport::Transport;
 use self::transport::keys::Keys;
 use self::transport::link::Connector;
@@ -145,6 +145,7 @@ impl Owners {
                 transport: transport.clone(),
                 logs: logs.clone(),
                 broadcasts: broadcasts.clone(),
+                warnings: WarningLimit::default(),
             })
         });
         let announcements = Arc::new(Announcements {

@@ -5,34 +5,28 @@
 //! instance receives is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::redis::Pipeline;
 use aws_lc_rs::digest::{SHA256, digest};
+use parking_lot::Mutex;
 use realtime_shared::{Notice, Post, RoomName, ServerEvent, SystemEvent, Text, UserId, codec};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::broadcasts::Broadcasts;
 use super::log::Logs;
 use super::transport::subscriptions::Subscription;
 use super::transport::{Transport, reply, scripts};
-use crate::broker::{Recipients, Submission};
+use crate::broker::{NotStored, Recipients, Submission};
 
 /// Longest publication that is read, in bytes. The same as for a client's frame.
 const TEXT_BYTES: usize = 64 * 1024;
 /// Time for which a publication that was passed on is remembered, in seconds.
 const CLAIM_SECONDS: u64 = 60;
+/// Time after a warning without another.
+const WARNING_PAUSE: Duration = Duration::from_mins(1);
 /// Time within which all instances receive a publication.
 const RECEIPT_TIME: Duration = Duration::from_secs(2);
-
-/// A publication. Other fields are ignored.
-#[derive(Deserialize)]
-struct Published {
-    room: Option<String>,
-    from: Option<String>,
-    #[serde(alias = "message")]
-    text: String,
-}
 
 /// The meaning of a publication.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,20 +35,69 @@ enum Relayed {
     Notice(Notice),
 }
 
-/// Parses a publication. The error is the reason why it cannot be passed on.
+/// Parses a publication: `room`, `from`, and the text in `text` or else in `message`. A field that is null counts as
+/// absent, other fields are ignored. The error is the reason why it cannot be passed on; it quotes nothing.
 fn read(payload: &str) -> Result<Relayed, String> {
     if payload.len() > TEXT_BYTES {
         return Err(format!("it has more than {TEXT_BYTES} bytes"));
     }
-    let published: Published = serde_json::from_str(payload).map_err(|error| error.to_string())?;
-    let from = published.from.as_deref().unwrap_or("system");
-    let from = UserId::new(from).map_err(|error| format!("from: {error}"))?;
-    let text = Text::new(&published.text).map_err(|error| format!("text: {error}"))?;
-    let Some(room) = published.room else {
+    let Ok(Value::Object(fields)) = serde_json::from_str(payload) else {
+        return Err("it is not a JSON object".to_owned());
+    };
+    let field = |name: &str| match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(_) => Err(format!("{name}: not a string")),
+    };
+    let text = match field("text")? {
+        Some(text) => text,
+        None => field("message")?.ok_or("it has neither `text` nor `message`")?,
+    };
+    let text = Text::new(text).map_err(|error| format!("text: {error}"))?;
+    let from = UserId::new(field("from")?.unwrap_or("system")).and_then(|from| from.to_nfc());
+    let from = from.map_err(|error| format!("from: {error}"))?;
+    let Some(room) = field("room")? else {
         return Ok(Relayed::Notice(Notice { message: text, from, room: None }));
     };
-    let room = RoomName::new(&room).map_err(|error| format!("room: {error}"))?;
+    let room = RoomName::new(room).map_err(|error| format!("room: {error}"))?;
+    if room.is_reserved() {
+        return Err("room: names that begin with `dm:` are reserved".to_owned());
+    }
     Ok(Relayed::Message(Submission::message(from, Post { room, text, client_msg_id: None })))
+}
+
+/// Limit on the warnings about publications: other programs decide how many there are.
+#[derive(Default)]
+pub(crate) struct WarningLimit(Mutex<Option<LastWarning>>);
+
+struct LastWarning {
+    at: Instant,
+    /// Warnings that were left out since then.
+    left_out: u64,
+}
+
+impl WarningLimit {
+    /// The number of warnings that were left out before this one; `None` if this one is to be left out.
+    fn admit(&self, now: Instant) -> Option<u64> {
+        let mut last = self.0.lock();
+        match &mut *last {
+            Some(last) if now.saturating_duration_since(last.at) < WARNING_PAUSE => {
+                last.left_out += 1;
+                None
+            }
+            last => {
+                let left_out = last.replace(LastWarning { at: now, left_out: 0 });
+                Some(left_out.map_or(0, |last| last.left_out))
+            }
+        }
+    }
+
+    /// Warns about a publication, unless there was a warning shortly before.
+    fn warn(&self, fault: &str) {
+        if let Some(left_out) = self.admit(Instant::now()) {
+            tracing::warn!(fault, left_out, "a publication on the relay channel is ignored");
+        }
+    }
 }
 
 /// Receives publications of other programs.
@@ -63,6 +106,7 @@ pub(crate) struct RelayChannel {
     pub(crate) transport: Arc<Transport>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) broadcasts: Arc<Broadcasts>,
+    pub(crate) warnings: WarningLimit,
 }
 
 impl RelayChannel {
@@ -74,7 +118,7 @@ impl RelayChannel {
     pub(crate) fn receive(self: &Arc<Self>, payload: &str, subscription: Subscription) {
         let relayed = match read(payload) {
             Ok(relayed) => relayed,
-            Err(fault) => return tracing::warn!(%fault, "a publication on the relay channel is ignored"),
+            Err(fault) => return self.warnings.warn(&fault),
         };
         let relay = self.clone();
         let key = self.transport.keys.claim(&digest_of(payload));
@@ -97,15 +141,20 @@ impl RelayChannel {
         answers.first().and_then(reply::parse::<u64>).is_some_and(|number| number > 0)
     }
 
-    fn pass_on(&self, relayed: Relayed) {
+    fn pass_on(self: &Arc<Self>, relayed: Relayed) {
         match relayed {
             Relayed::Message(submission) => {
                 let publisher = &self.logs.publisher;
+                let relay = self.clone();
                 publisher.submit(
                     submission,
-                    Box::new(|stored| {
-                        if let Err(error) = stored {
-                            tracing::warn!(%error, "a message from the relay channel is possibly not stored");
+                    Box::new(move |stored| match stored {
+                        Ok(_) => {}
+                        Err(NotStored::Unavailable(_)) => {
+                            relay.warnings.warn("the store cannot be reached; it is possibly not stored");
+                        }
+                        Err(refused @ (NotStored::NewRoomNotNfc | NotStored::Refused { .. })) => {
+                            relay.warnings.warn(&refused.to_string());
                         }
                     }),
                 );
@@ -149,6 +198,19 @@ mod tests {
             message("bob", "hello")
         );
         assert_eq!(read(r#"{"room":"a","message":"hello","extra":[1]}"#), message("system", "hello"));
+        for text_wins in [
+            r#"{"room":"a","text":"hello","message":"other"}"#,
+            r#"{"message":"other","room":"a","text":"hello"}"#,
+            r#"{"message":{"b":1},"room":"a","text":"hello","from":null}"#,
+            r#"{"message":"hello","room":"a","text":null}"#,
+            r#"{"room":"b","room":"a","text":"other","text":"hello"}"#,
+        ] {
+            assert_eq!(read(text_wins), message("system", "hello"), "{text_wins}");
+        }
+        assert_eq!(
+            read("{\"room\":\"a\",\"from\":\"Ame\u{301}lie\",\"text\":\"x\"}"),
+            message("Am\u{e9}lie", "x")
+        );
         let notice = Notice {
             message: Text::new("back at noon").expect("a text"),
             from: UserId::new("system").expect("a user id"),
@@ -159,13 +221,29 @@ mod tests {
             "",
             "[]",
             "{}",
+            r#""secret""#,
             r#"{"room":"a"}"#,
             r#"{"room":" a","text":"x"}"#,
             r#"{"text":""}"#,
+            r#"{"text":null,"message":null}"#,
             r#"{"text":"x","from":""}"#,
+            r#"{"room":"dm:alice","text":"x"}"#,
+            r#"{"room":["secret"],"text":"x"}"#,
+            r#"{"text":{"a":"secret"},"message":"secret"}"#,
         ] {
-            assert!(read(bad).is_err(), "{bad}");
+            let fault = read(bad).expect_err(bad);
+            assert!(!fault.contains("secret"), "{fault}");
         }
         assert!(read(&format!(r#"{{"text":"x","more":"{}"}}"#, "x".repeat(TEXT_BYTES))).is_err());
+    }
+
+    #[test]
+    fn a_minute_has_one_warning_that_counts_the_others() {
+        let (limit, start) = (WarningLimit::default(), Instant::now());
+        assert_eq!(limit.admit(start), Some(0));
+        assert_eq!(limit.admit(start + Duration::from_secs(59)), None);
+        assert_eq!(limit.admit(start + Duration::from_secs(59)), None);
+        assert_eq!(limit.admit(start + WARNING_PAUSE), Some(2));
+        assert_eq!(limit.admit(start + WARNING_PAUSE), None);
     }
 }

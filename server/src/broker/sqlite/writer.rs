@@ -20,7 +20,9 @@ use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
 use crate::broker::feed_slot::FeedSlot;
-use crate::broker::{Completion, Entry, FIRST, Receipt, Submission, Unavailable, is_in_dedup_window};
+use crate::broker::{
+    Completion, Entry, FIRST, NotStored, Receipt, Submission, Unavailable, is_in_dedup_window,
+};
 use crate::clock::Clock;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
@@ -46,6 +48,8 @@ pub(super) struct WriterThread {
 enum AppendOutcome {
     New(RoomName, Entry, Receipt),
     Duplicate(Receipt),
+    /// The submission may not found its room.
+    NewRoomNotNfc,
     /// The seqs of the room, or the room ids, are used up.
     Exhausted,
 }
@@ -212,6 +216,7 @@ impl FeedSlot {
                     Ok(receipt.clone())
                 }
                 AppendOutcome::Duplicate(receipt) => Ok(receipt.clone()),
+                AppendOutcome::NewRoomNotNfc => Err(NotStored::NewRoomNotNfc),
                 AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
@@ -230,6 +235,9 @@ impl Tail {
         let digest = client_msg_id.map(|id| digest(&submission.from, id));
         if let Some(receipt) = self.find(batch, digest, ts)? {
             return Ok(AppendOutcome::Duplicate(receipt));
+        }
+        if self.log.is_none() && !submission.may_found_room() {
+            return Ok(AppendOutcome::NewRoomNotNfc);
         }
         let id = EntryId::from_parts(ts, fastrand::u128(..));
         let (room, epoch) = if let Some(log) = &self.log {

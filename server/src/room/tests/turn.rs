@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use super::*;
-use crate::broker::Unavailable;
 use crate::broker::steered::Method;
 
 /// Polls a future once. Returns true if it is pending.
@@ -24,7 +23,7 @@ async fn a_refused_join_gives_up_its_seat() {
         let client = RoomClient::connect(&registry, user).await;
         broker.refuse(method);
         let joined = registry.join(&client.mailbox, &room("a"), since).await;
-        assert_eq!(joined.map(drop), Err(Unavailable), "{method:?}");
+        assert_eq!(joined.map(drop), Err(NotJoined::Unavailable), "{method:?}");
         assert_eq!(alices_room.connections(), 1, "{method:?}: the connection has no seat");
         // The user leaves if it was not a member before.
         while alices_room.users().len() > 1 {
@@ -43,7 +42,10 @@ async fn a_room_is_removed_if_its_first_join_is_refused() {
         let (registry, broker) = steered_registry(config());
         let alice = RoomClient::connect(&registry, "alice").await;
         broker.refuse(method);
-        assert_eq!(registry.join(&alice.mailbox, &room("a"), None).await.map(drop), Err(Unavailable));
+        assert_eq!(
+            registry.join(&alice.mailbox, &room("a"), None).await.map(drop),
+            Err(NotJoined::Unavailable)
+        );
         let refused_room = registry.rooms.lock().get(&room("a")).cloned();
         assert_eq!(refused_room.map_or(0, |room| room.connections()), 0, "{method:?}: no seat is left");
         while registry.has_room("a") {
@@ -62,10 +64,20 @@ async fn a_join_right_after_a_refused_one_enters_the_user() {
     let phone = RoomClient::connect(&registry, "bob").await;
     let mut laptop = RoomClient::connect(&registry, "bob").await;
     broker.refuse(Method::Enter);
-    assert_eq!(registry.join(&phone.mailbox, &room("a"), None).await.map(drop), Err(Unavailable));
+    assert_eq!(registry.join(&phone.mailbox, &room("a"), None).await.map(drop), Err(NotJoined::Unavailable));
     let joined = laptop.join("a", None).await;
     assert_eq!(joined.members, [user("alice"), user("bob")]);
     assert_eq!(alice.read().await, ["bob joined (2)"]);
+}
+
+#[tokio::test]
+async fn a_new_room_whose_name_is_not_in_nfc_is_not_opened() {
+    let (registry, _) = steered_registry(config());
+    let mut alice = RoomClient::connect(&registry, "alice").await;
+    let joined = registry.join(&alice.mailbox, &room("cafe\u{301}"), None).await;
+    assert_eq!(joined.map(drop), Err(NotJoined::NewRoomNotNfc));
+    assert!(!registry.has_room("cafe\u{301}"));
+    assert_eq!(alice.join("caf\u{e9}", None).await.members, [user("alice")]);
 }
 
 /// Calls of the broker that change the members of a room.

@@ -91,7 +91,7 @@ fn refusals_of_the_broker_count_like_those_of_the_session() {
     let refused_edit = || {
         let cause =
             NotStored::Refused { code: ErrorCode::Forbidden, message: "only its author edits it".to_owned() };
-        Error::not_stored(cause).in_room(&RoomName::new("a").expect("a room's name"))
+        Error::not_stored(cause, &RoomName::new("a").expect("a room's name"))
     };
     for _ in 0..98 {
         let answer = summary(client.session.refuse(refused_edit(), client.now.instant));
@@ -108,7 +108,8 @@ fn refusals_of_the_broker_count_like_those_of_the_session() {
 fn unavailable_is_not_counted_as_a_refusal() {
     let mut client = SessionClient::user();
     for _ in 0..1_000 {
-        let error = Error::not_stored(NotStored::from(Unavailable));
+        let error =
+            Error::not_stored(NotStored::from(Unavailable), &RoomName::new("a").expect("a room's name"));
         let answer = summary(client.session.refuse(error, client.now.instant));
         assert!(answer.contains(r#""code":"unavailable""#), "{answer}");
     }

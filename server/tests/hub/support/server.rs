@@ -172,8 +172,11 @@ impl Drop for TestServer {
     }
 }
 
+/// The secret of all servers here.
+pub(crate) const SECRET: &[u8] = b"a secret that only these tests know";
+
 fn secret() -> Secret {
-    Secret::new(b"a secret that only these tests know").expect("long enough")
+    Secret::new(SECRET).expect("long enough")
 }
 
 /// Claims of a user, valid for an hour.

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::broker::redis::transport::link::{Connector, Link, REQUEST_TIMEOUT};
 use crate::broker::redis::transport::reply;
-use crate::broker::{Completion, Receipt, Unavailable};
+use crate::broker::{Completion, NotStored, Receipt, Unavailable};
 use crate::metrics::{Dropped, Metrics};
 
 /// Number of lanes: connections for messages.
@@ -270,14 +270,23 @@ fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
     let mut stored = 0;
     for ((_, done), answer) in waiting.into_iter().zip(answers) {
         let Some(done) = done else { continue };
-        let receipt = receipt(answer);
-        stored += usize::from(receipt.as_ref().is_some_and(|receipt| !receipt.duplicate));
-        done(receipt.ok_or(Unavailable.into()));
+        let outcome = outcome(answer);
+        stored += usize::from(outcome.as_ref().is_ok_and(|receipt| !receipt.duplicate));
+        done(outcome);
     }
     stored
 }
 
 /// Reads the answer of `append.lua`.
+fn outcome(answer: &Value) -> Result<Receipt, NotStored> {
+    if let [only] = reply::items(answer)
+        && reply::parse::<u64>(only) == Some(2)
+    {
+        return Err(NotStored::NewRoomNotNfc);
+    }
+    receipt(answer).ok_or(Unavailable.into())
+}
+
 fn receipt(answer: &Value) -> Option<Receipt> {
     let [duplicate, epoch, seq, id, ts] = reply::items(answer) else { return None };
     Some(Receipt {

@@ -29,6 +29,7 @@ impl Publisher {
         let now = self.clock.now();
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let room = submission.room.clone();
+        let may_found = submission.may_found_room();
         let dedup_key = match &submission.client_msg_id {
             Some(id) if !faults::breaks(Fault::NoDedup) => digest(&submission.from, id),
             // Without a client id, the entry id identifies the message: the same command may be sent twice.
@@ -43,9 +44,10 @@ impl Publisher {
             keys::known(&channel, 1),
         ]);
         append.arg(&channel).arg(&dedup_key.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(before).arg(after).arg(entries_kept(&self.retain));
+        append.arg(before).arg(after).arg(entries_kept(&self.retain)).arg(u8::from(may_found));
         let lane = self.lanes.of(&room);
-        if self.index.contains(&room) {
+        // A room that may not be founded is in the index of Redis if it exists.
+        if self.index.contains(&room) || !may_found {
             return lane.append(append, done);
         }
         let index = self.index.clone();

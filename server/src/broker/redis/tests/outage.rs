@@ -49,7 +49,9 @@ impl Poster {
             match result {
                 Ok(receipt) => drop(self.stored.insert(number, receipt)),
                 Err(NotStored::Unavailable(_)) => self.refused.push(number),
-                Err(refused @ NotStored::Refused { .. }) => panic!("no rule concerns messages: {refused}"),
+                Err(refused @ (NotStored::Refused { .. } | NotStored::NewRoomNotNfc)) => {
+                    panic!("no rule concerns messages: {refused}")
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 -- Appends a message: deduplicates it, gives it the next seq, stores it and announces it, in one step.
 --
 -- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of known digests (hashes)
--- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep
--- Returns 1 for a duplicate (else 0), epoch, seq, id and time.
+-- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep, 1 if the message
+--       may found its room (else 0)
+-- Returns 1 for a duplicate (else 0), epoch, seq, id and time; or 2 alone if the message may not found its room.
 --
 -- Everything that may fail comes before the first write: a script that fails half-way is not rolled back.
 local log, meta = KEYS[1], KEYS[2]
@@ -36,6 +37,8 @@ if last then
     end
   end
 end
+
+if not last and not epoch and ARGV[8] == '0' then return {2} end
 
 local seq = head + 1
 if anew then epoch = id end
