@@ -14,6 +14,7 @@ use std::time::Duration;
 use realtime_shared::Timestamp;
 
 use crate::clock::Clock;
+use crate::metrics::LogDrops;
 use crate::origin::AllowedOrigin;
 use crate::secret::Secret;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub workers: usize,
     /// Time of messages, and of the verification of tokens.
     pub clock: Clock,
+    /// Counts of the program's log, shown among the metrics.
+    pub log_drops: LogDrops,
 }
 
 impl Config {
@@ -68,6 +71,7 @@ impl Config {
             replay_limit: 1_000,
             workers: default_workers(),
             clock: Clock::system(),
+            log_drops: LogDrops::default(),
         }
     }
 }

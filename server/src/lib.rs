@@ -25,7 +25,7 @@ pub mod files;
 pub mod framing;
 mod http;
 mod lifecycle;
-mod metrics;
+pub mod metrics;
 pub mod origin;
 pub mod redis_endpoint;
 mod room;
@@ -125,7 +125,7 @@ impl Server {
         config.workers = config.workers.max(1);
         let clock = config.clock.clone();
         let config = Arc::new(config);
-        let metrics = Arc::new(Metrics::new(config.workers, clock.now()));
+        let metrics = Arc::new(Metrics::new(config.workers, clock.now()).with_log(&config.log_drops));
         let engine = engine(&config, clock.clone(), metrics.clone())?;
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
             Engine::Memory => {

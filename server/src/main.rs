@@ -21,6 +21,7 @@ use realtime_server::store::{Store, StoreOpenError};
 
 use clap::CommandFactory;
 use cli::{Cli, Command, Origin, Plan, ReloadTrigger, Stop, ToolError, UsageError};
+use logging::Log;
 use process::{SignalRequest, Signals};
 
 /// Error that ends the program.
@@ -65,7 +66,10 @@ impl ProgramError {
 fn main() -> ExitCode {
     let done = match cli::parse() {
         Ok(cli) => match cli.command {
-            Command::Serve(args) => args.check().map_err(ProgramError::from).and_then(serve),
+            Command::Serve(args) => match args.check() {
+                Ok(plan) => return run_server(plan),
+                Err(fault) => Err(fault.into()),
+            },
             Command::Token(args) => print_token(args),
             Command::Export(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Import(args) => args.run().map_err(ProgramError::from).map(print_summary),
@@ -90,9 +94,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a line to standard error. An error is ignored: there is no other place to report it.
+/// Prints a line to standard error. An error is ignored: there is no other place to report it. Not for a running server,
+/// whose log must not wait for its reader.
 fn print_error_line(what: std::fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "realtime-server: {what}");
+    let _ = io::stderr().write_all(logging::error_line(what).as_bytes());
 }
 
 /// Prints the summary of a command, if it has one.
@@ -111,8 +116,25 @@ fn print_token(args: cli::TokenArgs) -> Result<(), ProgramError> {
     writeln!(io::stdout(), "{token}").map_err(ProgramError::Output)
 }
 
-fn serve(mut plan: Plan) -> Result<(), ProgramError> {
-    let log_filter = logging::init(plan.log_format, &plan.log_filter);
+/// Runs the server. From here on, only the log writes to standard error and standard output.
+fn run_server(plan: Plan) -> ExitCode {
+    let log = match Log::start(plan.log_format, &plan.log_filter, plan.config.log_drops.clone()) {
+        Ok(log) => log,
+        Err(fault) => {
+            let failure = ProgramError::Start(fault);
+            print_error_line(format_args!("{failure}"));
+            return failure.exit_code();
+        }
+    };
+    let done = serve(plan, &log);
+    if let Err(failure) = &done {
+        log.print_error_line(format_args!("{failure}"));
+    }
+    log.finish();
+    done.map_or_else(|failure| failure.exit_code(), |()| ExitCode::SUCCESS)
+}
+
+fn serve(mut plan: Plan, log: &Log) -> Result<(), ProgramError> {
     warn_of_foreign_owner(plan.store.as_deref(), &plan.secret_origin);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProgramError::Start)?;
@@ -121,9 +143,11 @@ fn serve(mut plan: Plan) -> Result<(), ProgramError> {
     let store = plan.store.as_deref().map(Store::open).transpose()?;
     let redis = plan
         .redis
-        .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options, redis.wait)))
+        .as_ref()
+        .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options.clone(), redis.wait)))
         .transpose()?;
     let listeners = listen::bind(&plan.listen)?;
+    report_program(&plan);
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
     runtime.block_on(async {
@@ -137,14 +161,15 @@ fn serve(mut plan: Plan) -> Result<(), ProgramError> {
         };
         let server = server.map_err(ProgramError::Start)?;
         let addresses = server.addresses();
-        let reload = plan.reload.start(server.verifier(), log_filter).map_err(ProgramError::Start)?;
+        let reload = plan.reload.start(server.verifier(), log.filter()).map_err(ProgramError::Start)?;
         report_start(addresses, &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
             let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
-            io::stdout().write_all(greeting.as_bytes()).map_err(ProgramError::Output)?;
+            // The greeting is a help only: the server runs without it.
+            let _ = log.print_after_lines(greeting);
         }
-        run_until_stopped(server, signals, &reload).await
+        run_until_stopped(server, signals, &reload, log).await
     })
 }
 
@@ -181,6 +206,17 @@ fn limit_connections(max_connections: &mut usize, chosen: bool) {
         *max_connections = possible;
     }
     tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
+}
+
+/// The first line of the log. It comes after the checks, so that a refusal is one line.
+fn report_program(plan: &Plan) {
+    let engine = match (&plan.store, &plan.redis) {
+        (Some(_), _) => "file",
+        (None, Some(_)) => "redis",
+        (None, None) => "memory",
+    };
+    let data_dir = plan.store.as_ref().map(|path| tracing::field::display(path.display()));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), engine, data_dir, "starting");
 }
 
 fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
@@ -228,6 +264,7 @@ async fn run_until_stopped(
     server: Server,
     mut signals: Signals,
     reload: &ReloadTrigger,
+    log: &Log,
 ) -> Result<(), ProgramError> {
     let result = loop {
         tokio::select! {
@@ -250,6 +287,7 @@ async fn run_until_stopped(
         // from the shell.
         signal = signals.urgent.next() => {
             tracing::warn!(?signal, "ended at once");
+            log.finish();
             #[expect(clippy::disallowed_methods, reason = "dropping the guards is what takes too long")]
             std::process::exit(signal.exit_code());
         }

@@ -325,6 +325,7 @@ impl ServeArgs {
             workers: self.workers.unwrap_or(defaults.workers),
             secret: defaults.secret,
             clock: defaults.clock,
+            log_drops: defaults.log_drops,
         }
     }
 }

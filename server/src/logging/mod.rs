@@ -1,33 +1,43 @@
-//! Logs: one line per event on standard error, as text or JSON.
+//! Logs: one line per event, which a thread of its own writes to standard error.
 //!
-//! A line can contain text that a client chose: a name, a header, part of an error. Invisible characters in it (controls,
-//! bidi controls, zero-width characters) are escaped as `\u` and a number, so that a client cannot forge log lines or
-//! send sequences to a terminal. In JSON the escapes decode to the same string.
+//! A reader of the log that stops (a pager, Ctrl-S, a stuck log driver) stops that thread and nothing else: lines wait in
+//! a bounded queue, and are then dropped and counted. After the start nothing else writes to standard error or standard
+//! output.
+//!
+//! `tracing-appender` is not used: it bounds lines and not bytes, does not say in the log what it dropped, loses what is
+//! queued when the process is ended at once, and its guard prints to standard output, which can hang as well.
 
 mod filter;
+mod journal;
+mod line;
+mod queue;
+mod repeats;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::fmt::Write as _;
+use std::fmt;
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{self, PanicHookInfo};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use realtime_shared::name::is_name_char;
-use tracing::Subscriber;
+use realtime_server::metrics::LogDrops;
+use tracing::callsite::Identifier;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry, reload};
 
 pub(crate) use self::filter::{FilterError, LogFilter};
+pub(crate) use self::line::Format;
+use self::line::{Line, Style};
+use self::queue::{QUEUE_BYTES, Queue};
+use self::repeats::{LeftOut, Repeats, Verdict};
 
-/// Format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// For people: time, level, module, message, `name=value` …
-    Text,
-    /// For programs: one object per line.
-    Json,
-}
+/// Time that the end of the process waits for the log.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Changes the filter of the running log.
 #[derive(Clone)]
@@ -40,34 +50,137 @@ impl FilterHandle {
     }
 }
 
-/// Sends events and panics of this process to standard error. Called once.
-pub(crate) fn init(format: Format, filter: &LogFilter) -> FilterHandle {
-    let (subscriber, handle) = subscriber(format, filter, || Escaping(io::stderr()));
-    // Fails if a subscriber is set; this is the only call.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    panic::set_hook(Box::new(log_panic));
-    handle
+/// The running log of this process.
+pub(crate) struct Log {
+    lines: Arc<Lines>,
+    filter: FilterHandle,
 }
 
-fn subscriber<W>(
-    format: Format,
-    filter: &LogFilter,
-    writer: W,
-) -> (impl Subscriber + Send + Sync, FilterHandle)
-where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
-{
-    let (filter, handle) = reload::Layer::new(filter.targets());
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        // A failed write to standard error would be reported on standard error, and panic if that fails too.
-        .log_internal_errors(false)
-        .with_writer(writer);
-    let lines = match format {
-        Format::Text => lines.boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
-    };
-    (Registry::default().with(filter).with(lines), FilterHandle(handle))
+impl Log {
+    /// Sends events and panics of this process to standard error. Called once.
+    pub(crate) fn start(format: Format, filter: &LogFilter, drops: LogDrops) -> io::Result<Self> {
+        let out = own_file(io::stderr().as_fd())?;
+        let style = Style { format, journal: journal::is_journal() };
+        let lines = Arc::new(Lines::new(style, drops));
+        lines.clone().start_writer(out)?;
+        let (filter, handle) = reload::Layer::new(filter.targets());
+        // Fails if a subscriber is set; this is the only call.
+        let _ = tracing::subscriber::set_global_default(
+            Registry::default().with(filter).with(LinesLayer(lines.clone())),
+        );
+        panic::set_hook(Box::new(log_panic));
+        Ok(Self { lines, filter: FilterHandle(handle) })
+    }
+
+    pub(crate) fn filter(&self) -> FilterHandle {
+        self.filter.clone()
+    }
+
+    /// Writes the line of an error that ends the server.
+    pub(crate) fn print_error_line(&self, what: fmt::Arguments<'_>) {
+        self.lines.queue.push(&error_line(what));
+    }
+
+    /// Writes `text` to standard output once the lines until now are written, in a thread of its own: standard output can
+    /// be a terminal that is stopped.
+    pub(crate) fn print_after_lines(&self, text: String) -> io::Result<()> {
+        // Not the standard output of the library, which is flushed at the end of the process.
+        let mut out = own_file(io::stdout().as_fd())?;
+        let lines = self.lines.clone();
+        thread::Builder::new().name("greeting".to_owned()).spawn(move || {
+            lines.queue.wait_until_written(END_TIMEOUT);
+            let _ = out.write_all(text.as_bytes());
+        })?;
+        Ok(())
+    }
+
+    /// Writes what is left, and waits for that, at most [`END_TIMEOUT`]. For the end of the process.
+    pub(crate) fn finish(&self) {
+        self.lines.finish();
+    }
+}
+
+/// Line of an error that ends the program.
+pub(crate) fn error_line(what: fmt::Arguments<'_>) -> String {
+    let priority = if journal::is_journal() { "<3>" } else { "" };
+    format!("{priority}realtime-server: {what}\n")
+}
+
+/// A file of its own, so that no lock of the library is held while a write waits.
+fn own_file(stream: BorrowedFd<'_>) -> io::Result<File> {
+    stream.try_clone_to_owned().map(File::from)
+}
+
+/// Makes lines of events, and queues them.
+struct Lines {
+    style: Style,
+    repeats: Repeats<Identifier>,
+    queue: Arc<Queue>,
+}
+
+impl Lines {
+    fn new(style: Style, drops: LogDrops) -> Self {
+        Self { style, repeats: Repeats::new(), queue: Queue::new(QUEUE_BYTES, drops) }
+    }
+
+    fn start_writer(self: Arc<Self>, out: impl Write + Send + 'static) -> io::Result<()> {
+        let style = self.style;
+        let queue = self.queue.clone();
+        let timed = move |lines: &mut String| {
+            for left_out in self.repeats.take_ended(Some(Instant::now())) {
+                lines.push_str(&self.left_out_line(&left_out));
+            }
+            self.repeats.next_end()
+        };
+        queue.start_writer(out, timed, move |dropped| dropped_line(dropped).render(style))
+    }
+
+    fn log(&self, event: &Event<'_>) {
+        let line = Line::of(event);
+        // Debugging asks for every line.
+        if line.level <= Level::INFO {
+            let key = event.metadata().callsite();
+            match self.repeats.check(key, line.level, &line.message, &line.subject(), Instant::now()) {
+                Verdict::Write(None) => {}
+                Verdict::Write(Some(left_out)) => self.queue.push(&self.left_out_line(&left_out)),
+                Verdict::LeaveOut { first } => {
+                    self.queue.count_left_out();
+                    if first {
+                        // The writer has to log the count when the minute ends.
+                        self.queue.wake();
+                    }
+                    return;
+                }
+            }
+        }
+        self.queue.push(&line.render(self.style));
+    }
+
+    fn finish(&self) {
+        for left_out in self.repeats.take_ended(None) {
+            self.queue.push(&self.left_out_line(&left_out));
+        }
+        self.queue.wait_until_written(END_TIMEOUT);
+    }
+
+    fn left_out_line(&self, left_out: &LeftOut) -> String {
+        let fields = vec![("lines", left_out.lines.into()), ("of", left_out.message.clone().into())];
+        let message = "repeated lines were left out".to_owned();
+        Line { level: left_out.level, target: module_path!(), message, fields }.render(self.style)
+    }
+}
+
+fn dropped_line(dropped: u64) -> Line<'static> {
+    let message = "lines of the log were dropped here".to_owned();
+    Line { level: Level::WARN, target: module_path!(), message, fields: vec![("lines", dropped.into())] }
+}
+
+struct LinesLayer(Arc<Lines>);
+
+impl<S: Subscriber> Layer<S> for LinesLayer {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        self.0.log(event);
+    }
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
@@ -78,110 +191,97 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(message = "panicked", panic = message, place, backtrace);
 }
 
-/// Writer that escapes invisible characters. Each write is one line.
-struct Escaping<W>(W);
-
-impl<W: Write> Write for Escaping<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(line);
-        let (text, end) = text.strip_suffix('\n').map_or((&*text, ""), |text| (text, "\n"));
-        if text.chars().all(is_name_char) {
-            self.0.write_all(line)?;
-        } else {
-            self.0.write_all((escape(text) + end).as_bytes())?;
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-/// Escapes as JSON does: a character above U+FFFF becomes two escapes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_name_char(c) {
-            escaped.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string does not fail.
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::io::{BufRead, BufReader};
+
+    use realtime_server::metrics::DroppedLine;
 
     use super::*;
 
-    const HOSTILE: &str = "a\nb\r\x1b[31m\x07\u{9b}2J\u{7f}\u{85}\u{202e}\u{200b}\u{2028}\u{e0041}\0\tü🦀";
-
-    #[derive(Clone, Default)]
-    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for LogBuffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    /// Lines that `events` log, until all are written.
+    fn logged(style: Style, filter: &str, events: impl FnOnce()) -> Vec<String> {
+        let (reader, out) = io::pipe().expect("a pipe");
+        let lines = Arc::new(Lines::new(style, LogDrops::default()));
+        lines.clone().start_writer(out).expect("a thread");
+        let filter = filter.parse::<LogFilter>().expect("a filter").targets();
+        tracing::subscriber::with_default(
+            Registry::default().with(filter).with(LinesLayer(lines.clone())),
+            || {
+                events();
+                tracing::error!("the end");
+            },
+        );
+        let lines = BufReader::new(reader).lines().map(|line| line.expect("UTF-8"));
+        lines.take_while(|line| !line.contains("the end")).collect()
     }
 
-    fn logged(format: Format, filter: &str, events: impl FnOnce()) -> String {
-        let buffer = LogBuffer::default();
-        let writer = buffer.clone();
-        let filter = filter.parse().expect("a filter");
-        let (subscriber, _) = subscriber(format, &filter, move || Escaping(writer.clone()));
-        tracing::subscriber::with_default(subscriber, events);
-        let bytes = buffer.0.lock().unwrap().clone();
-        String::from_utf8(bytes).expect("text")
-    }
-
-    fn hostile_events() {
-        tracing::info!(user = HOSTILE, "joined");
-        tracing::info!(user = %HOSTILE, "joined");
-        tracing::info!(user = ?HOSTILE, "joined");
-        tracing::info!("joined {HOSTILE}");
-        tracing::info!(fault = &io::Error::other(HOSTILE) as &dyn std::error::Error, "failed");
-    }
+    const TEXT: Style = Style { format: Format::Text, journal: false };
 
     #[test]
-    fn a_text_event_is_one_line_of_visible_characters() {
-        let log = logged(Format::Text, "info", hostile_events);
-        assert_eq!(log.lines().count(), 5, "{log}");
-        for line in log.split_terminator('\n') {
-            assert!(line.chars().all(is_name_char), "{line:?}");
-            assert!(line.contains("ü🦀") && line.contains("INFO"), "{line}");
+    fn every_kind_of_value_is_logged() {
+        let lines = logged(TEXT, "info", || {
+            let error = io::Error::other("disk full");
+            tracing::info!(number = 7_u64, negative = -1, half = 0.5, yes = true, text = "a b", "first");
+            tracing::info!(shown = %"a=b", debug = ?Some("x"), none = None::<u64>, "second {}", 1);
+            tracing::info!(error = &error as &dyn std::error::Error, r#type = "a");
+        });
+        let ends = [
+            r#": first number=7 negative=-1 half=0.5 yes=true text="a b""#,
+            r#": second 1 shown="a=b" debug="Some(\"x\")""#,
+            r#": error="disk full" type=a"#,
+        ];
+        assert_eq!(lines.len(), ends.len(), "{lines:#?}");
+        for (line, end) in lines.iter().zip(ends) {
+            assert!(line.ends_with(end) && line.contains(" INFO "), "{line}");
         }
-    }
-
-    #[test]
-    fn a_json_event_is_one_object_that_decodes_to_what_was_logged() {
-        let log = logged(Format::Json, "info", hostile_events);
-        assert_eq!(log.lines().count(), 5, "{log}");
-        for line in log.split_terminator('\n') {
-            assert!(line.chars().all(is_name_char), "{line:?}");
-            let object: serde_json::Value = serde_json::from_str(line).expect("JSON");
-            assert_eq!(object["level"], "INFO", "{line}");
-        }
-        let first: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).expect("JSON");
-        assert_eq!((&first["user"], &first["message"]), (&HOSTILE.into(), &"joined".into()));
     }
 
     #[test]
     fn events_below_the_filter_level_are_dropped() {
-        let log = logged(Format::Text, "warn", || {
+        let lines = logged(TEXT, "warn", || {
             tracing::info!("quiet");
             tracing::warn!("loud");
         });
-        assert!(log.contains("loud") && !log.contains("quiet"), "{log}");
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].contains("WARN") && lines[0].ends_with(": loud"), "{lines:#?}");
+    }
+
+    #[test]
+    fn a_log_that_nobody_reads_delays_neither_events_nor_the_end() {
+        const EVENTS: usize = 30_000;
+        let (reader, out) = io::pipe().expect("a pipe");
+        let drops = LogDrops::default();
+        let lines = Arc::new(Lines::new(TEXT, drops.clone()));
+        lines.clone().start_writer(out).expect("a thread");
+        let subscriber = Registry::default().with(LinesLayer(lines.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            (0..EVENTS).for_each(|number| tracing::debug!(number, "an event"));
+        });
+        lines.finish();
+        let dropped = usize::try_from(drops.of(DroppedLine::QueueFull)).expect("small");
+        assert!(dropped > 0, "more than the queue and a pipe hold");
+
+        let notice =
+            format!(" WARN realtime_server::logging: lines of the log were dropped here lines={dropped}");
+        let read = BufReader::new(reader).lines().map(|line| line.expect("UTF-8"));
+        let written: Vec<_> = read.take_while(|line| !line.ends_with(&notice)).collect();
+        assert_eq!(written.len() + dropped, EVENTS);
+        assert!(written.last().is_some_and(|line| line.ends_with(&format!("number={}", written.len() - 1))));
+    }
+
+    #[test]
+    fn repetitions_of_one_user_are_left_out_and_those_of_debugging_are_not() {
+        let lines = logged(TEXT, "debug", || {
+            for connection in 0..100 {
+                tracing::info!(connection, user = %"alice", "connected");
+                tracing::debug!(connection, user = %"alice", "read");
+            }
+            tracing::info!(user = %"bob", "connected");
+        });
+        let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+        assert_eq!((count("user=alice"), count("user=bob")), (120, 1), "{lines:#?}");
+        assert_eq!(count("connected"), 21, "{lines:#?}");
+        assert_eq!(count("read"), 100);
     }
 }

@@ -33,9 +33,17 @@ impl<L: Label> Labelled<L> {
     }
 
     pub(crate) fn inc(&self, label: L) {
+        self.add(label, 1);
+    }
+
+    pub(super) fn add(&self, label: L, count: u64) {
         if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == label) {
-            counter.inc();
+            counter.inc_by(count);
         }
+    }
+
+    pub(super) fn get(&self, label: L) -> u64 {
+        self.0.iter().find(|(known, _)| *known == label).map_or(0, |(_, counter)| counter.get())
     }
 }
 
@@ -95,6 +103,18 @@ label! {
         UpgradeRequired = "426",
         TooManyRequests = "429",
         ServiceUnavailable = "503",
+    }
+}
+
+label! {
+    /// Reason for which a line of the log is not written.
+    pub enum DroppedLine = "reason" {
+        /// The queue of the log is full, since its reader is too slow.
+        QueueFull = "queue_full",
+        /// A line like many others of the same minute.
+        Repeated = "repeated",
+        /// The write failed.
+        WriteFailed = "write_failed",
     }
 }
 
@@ -198,6 +218,7 @@ mod tests {
         }
         check::<Dropped>();
         check::<RefusedUpgrade>();
+        check::<DroppedLine>();
         check::<Replay>();
         check::<Close>();
         check::<ErrorCode>();

@@ -9,6 +9,7 @@
 //! To add a metric: a field, a line in [`Metrics::new`], a row in the crate's README (a test compares the two).
 
 mod label;
+mod log_drops;
 mod sharded;
 
 use std::collections::HashMap;
@@ -21,8 +22,10 @@ use prometheus::{
 };
 use realtime_shared::{ErrorCode, Recovery, Timestamp};
 
+pub use self::label::DroppedLine;
 use self::label::{Close, Label, Labelled, Replay};
 pub(crate) use self::label::{Dropped, RefusedUpgrade};
+pub use self::log_drops::LogDrops;
 use self::sharded::Sharded;
 
 /// `Content-Type` of [`Metrics::render`].
@@ -135,6 +138,12 @@ impl Metrics {
             ),
             registry,
         }
+    }
+
+    /// Adds the counts of the program's log.
+    pub(crate) fn with_log(self, log: &LogDrops) -> Self {
+        Registrar(&self.registry).register(log.family.clone());
+        self
     }
 
     /// Counts entries delivered to a member whose connection is on `worker`; `replayed` of them were in the log before it

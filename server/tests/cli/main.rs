@@ -1,6 +1,7 @@
 //! Tests of the program `realtime-server` as a process: output, refusals, secrets, the store and shutdown.
 
 mod files;
+mod log;
 mod nginx;
 mod program;
 mod ready;

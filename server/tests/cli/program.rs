@@ -57,7 +57,7 @@ impl Home {
 
     pub(crate) fn program<S: AsRef<OsStr>>(&self, words: &[S]) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
-        command.env_clear().env("HOME", self.path()).args(words).stdin(Stdio::null());
+        command.env_clear().env("HOME", self.path()).args(words).stdin(Stdio::null()).stdout(Stdio::piped());
         Program(command)
     }
 
@@ -87,7 +87,7 @@ impl Program {
     }
 
     pub(crate) fn run(mut self) -> Finished {
-        let child = self.0.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let child = self.0.stderr(Stdio::piped()).spawn().expect("the program starts");
         let _watchdog = Watchdog::on(&child);
         Finished(child.wait_with_output().expect("an exit status"))
     }
@@ -106,6 +106,12 @@ impl Program {
         self
     }
 
+    /// Standard output of the server; without this, a pipe.
+    pub(crate) fn stdout(mut self, file: File) -> Self {
+        self.0.stdout(file);
+        self
+    }
+
     /// Starts a server and waits for nothing.
     pub(crate) fn start(self) -> RunningServer {
         let (log, stderr) = io::pipe().expect("a pipe");
@@ -114,7 +120,7 @@ impl Program {
 
     /// Starts a server with this standard error, which the test reads from `log`.
     pub(crate) fn start_with_log(mut self, stderr: Stdio, log: Box<dyn Read>) -> RunningServer {
-        let child = self.0.stdout(Stdio::piped()).stderr(stderr).spawn().expect("the program starts");
+        let child = self.0.stderr(stderr).spawn().expect("the program starts");
         let stderr = BufReader::new(log);
         RunningServer { _watchdog: Watchdog::on(&child), child, stderr, log: String::new(), address: None }
     }
@@ -252,7 +258,9 @@ impl RunningServer {
         let mut log = std::mem::take(&mut self.log);
         self.stderr.read_to_string(&mut log).expect("a log in UTF-8");
         let mut output = String::new();
-        self.child.stdout.take().expect("piped").read_to_string(&mut output).expect("text");
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_string(&mut output).expect("text");
+        }
         (self.child.wait().expect("an exit status").code(), log, output)
     }
 
@@ -260,6 +268,11 @@ impl RunningServer {
     pub(crate) fn ended_by(mut self) -> Option<Signal> {
         let status = self.child.wait().expect("an exit status");
         status.signal().and_then(Signal::from_named_raw)
+    }
+
+    /// Waits for the end of the process, and does not read its log.
+    pub(crate) fn exit_code(mut self) -> Option<i32> {
+        self.child.wait().expect("an exit status").code()
     }
 
     /// Stops the server with SIGTERM and returns its log.

@@ -40,7 +40,7 @@ const SERVER: CrateRules = CrateRules {
         ("files", &[]),
         ("redis_endpoint", &[]),
         ("framing", &[]),
-        ("config", &["secret", "clock", "origin"]),
+        ("config", &["secret", "clock", "origin", "metrics"]),
         ("clock", &[]),
         ("metrics", &[]),
         ("secret", &[]),
