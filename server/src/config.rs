@@ -18,7 +18,8 @@ use crate::metrics::LogDrops;
 use crate::origin::AllowedOrigin;
 use crate::secret::Secret;
 
-const MIB: usize = 1024 * 1024;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
 
 /// Configuration of a server.
 #[derive(Debug, Clone)]
@@ -106,8 +107,46 @@ pub struct Limits {
     pub max_messages_per_second: u32,
     /// Messages that a connection may send at once after a pause. Unused if the rate has no limit.
     pub message_burst: u32,
+    /// Limits on what all connections of a user do together, and on rooms.
+    pub budgets: BudgetLimits,
     /// Longest frame from a client, in bytes.
     pub max_frame_bytes: usize,
+}
+
+impl Limits {
+    /// Messages a second that a connection may send in the long run; 0 without a limit.
+    pub(crate) fn messages_per_second(&self) -> u32 {
+        match (self.max_messages_per_second, self.budgets.user_messages_per_second) {
+            (0, limit) | (limit, 0) => limit,
+            (connection, user) => connection.min(user),
+        }
+    }
+}
+
+/// Limits on what all connections of a user do together, on all instances, and on what is posted to a room. 0: no
+/// limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetLimits {
+    /// Messages a second of a user, as a long-term rate.
+    pub user_messages_per_second: u32,
+    /// Bytes a second of a user's frames, and of the answers to its requests for data, as long-term rates.
+    pub user_bytes_per_second: usize,
+    /// Bytes a second of a room's entries, as a long-term rate.
+    pub room_bytes_per_second: usize,
+}
+
+impl BudgetLimits {
+    /// Defaults for connections that may send this number of messages a second; without limits if it is 0.
+    #[must_use]
+    pub fn for_messages_per_second(rate: u32) -> Self {
+        let bytes = |limit| if rate == 0 { 0 } else { limit };
+        Self {
+            user_messages_per_second: rate.saturating_mul(4),
+            // With these two, members with 8 Mbit/s keep up with one user, and with a room.
+            user_bytes_per_second: bytes(512 * KIB),
+            room_bytes_per_second: bytes(768 * KIB),
+        }
+    }
 }
 
 impl Default for Limits {
@@ -119,6 +158,7 @@ impl Default for Limits {
             max_rooms_per_connection: 128,
             max_messages_per_second: 50,
             message_burst: 100,
+            budgets: BudgetLimits::for_messages_per_second(50),
             max_frame_bytes: realtime_shared::codec::CLIENT_FRAME_BYTES,
         }
     }

@@ -17,6 +17,7 @@
 
 pub mod auth;
 mod broker;
+mod budget;
 pub mod clock;
 pub mod config;
 mod connection;

@@ -29,6 +29,7 @@ use super::redis::tests::{server::Redis, target};
 use super::redis::{RedisBroker, RedisEngine};
 use super::sqlite::SqliteEngine;
 use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
+use crate::budget::Spending;
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
 use crate::metrics::Metrics;
@@ -201,6 +202,7 @@ pub(super) enum FeedEvent {
     Broadcast(Recipients, Arc<str>),
     /// The room, the start, and the number of replayed entries.
     Reset(RoomName, Position, u64),
+    Spent(UserId, Spending),
 }
 
 impl Recorder {
@@ -237,6 +239,10 @@ impl Recorder {
 }
 
 impl Feed for Recorder {
+    fn spent(&self, user: &UserId, spending: &Spending) {
+        self.add(FeedEvent::Spent(user.clone(), *spending));
+    }
+
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
         self.add(FeedEvent::Entry(room.clone(), epoch.clone(), entry.clone()));
     }

@@ -56,6 +56,8 @@ pub(crate) use self::signal::{Signal, Skip};
 pub(crate) use self::submission::Body;
 pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};
 
+use crate::budget::Spending;
+
 /// Number of newest entries among which a duplicate is recognized.
 const DEDUP_ENTRIES: u64 = 10_000;
 /// Time during which a duplicate is recognized.
@@ -94,6 +96,8 @@ pub(crate) trait Feed: Send + Sync {
     /// Replaces the log of a room, which is not the one announced so far. Its head is `head`. Announcements continue
     /// from `start`: first the `replayed` entries up to the head, then new ones.
     fn reset(&self, room: &RoomName, start: &Position, head: &Position, replayed: u64);
+    /// Takes over what a user has spent on another instance.
+    fn spent(&self, user: &UserId, spending: &Spending);
     /// Users of this instance in a room, leave grace included, in a fixed order.
     fn users(&self, room: &RoomName) -> Vec<UserId>;
 }
@@ -170,6 +174,14 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Broadcasts a frame to connections, independent of rooms.
     fn broadcast(&self, to: Recipients, json: Arc<str>);
+
+    /// True if other instances may serve the same users.
+    fn has_peers(&self) -> bool {
+        false
+    }
+
+    /// Sends what users have spent here to the other instances. It is lost if the engine is unavailable.
+    fn publish_spending(&self, _spending: &[(UserId, Spending)]) {}
 
     /// Reads at most `limit` entries of at most `bytes` in total, but at least one entry if there is any.
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;

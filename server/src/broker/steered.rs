@@ -11,6 +11,7 @@ use super::{
     Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
     Signal, Submission, Unavailable,
 };
+use crate::budget::Spending;
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -209,6 +210,14 @@ impl Broker for SteeredBroker {
 
     fn broadcast(&self, to: Recipients, json: Arc<str>) {
         self.inner.broadcast(to, json);
+    }
+
+    fn has_peers(&self) -> bool {
+        self.inner.has_peers()
+    }
+
+    fn publish_spending(&self, spending: &[(UserId, Spending)]) {
+        self.inner.publish_spending(spending);
     }
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {

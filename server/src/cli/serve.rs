@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use realtime_server::config::{Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
+use realtime_server::config::{BudgetLimits, Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
 use realtime_server::origin::AllowedOrigin;
 use realtime_server::secret::Secret;
 
@@ -145,6 +145,34 @@ struct LimitArgs {
     /// Messages that a connection may send at once after a pause [default: twice the messages per second]
     #[arg(long, env = "REALTIME_MESSAGE_BURST", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     message_burst: Option<u32>,
+
+    /// Limit on messages a second from all connections of a user together. 0: no limit
+    /// [default: four times the messages a second of a connection]
+    #[arg(long, env = "REALTIME_MAX_USER_MESSAGES_PER_SECOND", value_name = "NUMBER")]
+    max_user_messages_per_second: Option<u32>,
+
+    /// Limit on bytes a second that all connections of a user send, and on those that they request. 0: no limit
+    /// [default: 512KiB; no limit with --max-messages-per-second 0]
+    #[arg(long, env = "REALTIME_MAX_USER_BYTES_PER_SECOND", value_name = "SIZE", value_parser = size::<0>)]
+    max_user_bytes_per_second: Option<usize>,
+
+    /// Limit on bytes a second that are posted to a room. 0: no limit
+    /// [default: 768KiB; no limit with --max-messages-per-second 0]
+    #[arg(long, env = "REALTIME_MAX_ROOM_BYTES_PER_SECOND", value_name = "SIZE", value_parser = size::<0>)]
+    max_room_bytes_per_second: Option<usize>,
+}
+
+impl LimitArgs {
+    fn budgets(&self) -> BudgetLimits {
+        let defaults = BudgetLimits::for_messages_per_second(self.max_messages_per_second);
+        BudgetLimits {
+            user_messages_per_second: self
+                .max_user_messages_per_second
+                .unwrap_or(defaults.user_messages_per_second),
+            user_bytes_per_second: self.max_user_bytes_per_second.unwrap_or(defaults.user_bytes_per_second),
+            room_bytes_per_second: self.max_room_bytes_per_second.unwrap_or(defaults.room_bytes_per_second),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -303,6 +331,7 @@ impl ServeArgs {
                 message_burst: limits
                     .message_burst
                     .unwrap_or_else(|| limits.max_messages_per_second.saturating_mul(2)),
+                budgets: limits.budgets(),
                 max_frame_bytes: defaults.limits.max_frame_bytes,
             },
             timing: Timing {
@@ -384,6 +413,26 @@ mod tests {
         assert_eq!(given.timing.leave_grace, Duration::ZERO);
         assert_eq!((given.memory.history_bytes, given.ring.keep), (2 << 20, Duration::from_hours(1)));
         assert_eq!(config(&["--message-burst=5"]).limits.message_burst, 5);
+    }
+
+    #[test]
+    fn budgets_follow_the_rate_of_a_connection_unless_they_are_given() {
+        let budgets = |flags: &[&str]| config(flags).limits.budgets;
+        let of = |messages, user, room| BudgetLimits {
+            user_messages_per_second: messages,
+            user_bytes_per_second: user,
+            room_bytes_per_second: room,
+        };
+        assert_eq!(budgets(&[]), of(200, 512 * KIB, 768 * KIB));
+        assert_eq!(budgets(&["--max-messages-per-second=10"]), of(40, 512 * KIB, 768 * KIB));
+        assert_eq!(budgets(&["--max-messages-per-second=0"]), of(0, 0, 0));
+        let given = [
+            "--max-messages-per-second=0",
+            "--max-user-messages-per-second=7",
+            "--max-user-bytes-per-second=8KiB",
+            "--max-room-bytes-per-second=9KiB",
+        ];
+        assert_eq!(budgets(&given), of(7, 8 * KIB, 9 * KIB));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Application of the session's actions, and of the results of operations.
 
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use realtime_shared::{Ack, LeaveReason, Ref, RoomName, ServerEvent, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::operation::OperationResult;
 use super::{Connection, operation};
 use crate::broker::{NotStored, Receipt, Submission};
+use crate::budget::PostPrice;
 use crate::framing;
 use crate::room::{Completed, Mailbox};
 use crate::session::{Action, Error};
@@ -20,7 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Action::Drop(reason) => self.hub.metrics.dropped.inc(reason),
             Action::Answer(frame) => self.answer(&frame),
             Action::Close(code) => self.close(code),
-            Action::Submit { submission, reference } => self.submit(submission, reference),
+            Action::Submit { submission, price, reference } => self.submit(submission, price, reference),
             Action::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
             Action::Broadcast { to, event } => self.hub.registry.broadcast(to, &event),
             Action::Join { room, since, reference } => {
@@ -58,12 +60,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Submits an entry. Its completion comes through the mailbox.
-    fn submit(&mut self, submission: Submission, reference: Option<Ref>) {
+    fn submit(&mut self, submission: Submission, price: PostPrice, reference: Option<Ref>) {
+        let Submission { room, client_msg_id, .. } = &submission;
+        let charge = match self.hub.registry.admit_post(room, price) {
+            Ok(charge) => charge,
+            Err(wait) => {
+                let error = Error::room_is_busy(wait).in_room(room).of_entry(client_msg_id.as_ref());
+                return self.refuse(error.answering(reference));
+            }
+        };
         self.in_flight += 1;
         let mailbox = self.mailbox.clone();
-        let Submission { room, client_msg_id, .. } = &submission;
         let (room, client_msg_id) = (room.clone(), client_msg_id.clone());
         let done = move |result: Result<Receipt, NotStored>| {
+            drop(charge);
             count(&mailbox, &result);
             // A client that gives no id gets no ack, but it gets refusals.
             let answered = client_msg_id.is_some() || result.is_err();
@@ -96,6 +106,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.operation = Some(operation);
             return;
         };
+        if let Some(json) = result.json() {
+            self.session.spend_answer(json.len(), Instant::now());
+        }
         match result {
             OperationResult::Answer(json) => framing::text(self.socket.output(), &json),
             OperationResult::Joined(entrance, seat, json) => {

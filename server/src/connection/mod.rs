@@ -100,7 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = Instant::now();
         let config = &hub.config;
         let deadlines = Deadlines::new(now, &config.timing);
-        let session = Session::new(identity, hub.verifier.clone(), &config.limits, now);
+        let budget = hub.registry.budgets.user(&identity.user);
+        let session = Session::new(identity, hub.verifier.clone(), budget, &config.limits, now);
         hub.metrics.connections.inc();
         let mut connection = Self {
             socket,
@@ -132,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 text_chars: saturated(realtime_shared::name::TEXT_CHARS),
                 frame_bytes: saturated(limits.max_frame_bytes),
                 rooms: saturated(limits.max_rooms_per_connection),
-                messages_per_second: limits.max_messages_per_second,
+                messages_per_second: limits.messages_per_second(),
             },
         };
         self.answer(&ServerEvent::System(SystemEvent::Welcome(welcome)).into());
@@ -290,11 +291,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Fills the output from the rooms and writes it.
     fn poll_output(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
         for _ in 0..WRITES {
-            let Self { delivery, socket, mailbox, hub, phase, .. } = self;
+            let Self { delivery, socket, session, mailbox, hub, phase, .. } = self;
             let open = *phase == Phase::Open;
-            if open && delivery.poll_fetch(cx, mailbox, socket.output()).is_err() {
-                self.close(CloseCode::TryAgainLater);
-                continue;
+            if open {
+                let before = socket.pending_output();
+                let fetched = delivery.poll_fetch(cx, mailbox, socket.output());
+                session.spend_answer(socket.pending_output() - before, now);
+                if fetched.is_err() {
+                    self.close(CloseCode::TryAgainLater);
+                    continue;
+                }
             }
             let mut filled = false;
             let written = socket.poll_write(cx, |out, limit| {
@@ -360,6 +366,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Closes the connection. A slow reader has more time to receive the close frame.
     fn close(&mut self, code: CloseCode) {
         if self.phase == Phase::Open {
+            if code == CloseCode::TooManyRequests {
+                self.session.offend(Instant::now());
+            }
             framing::close(self.socket.output(), code);
             let timeout = (code == CloseCode::TooSlow).then_some(self.hub.config.timing.slow_reader_timeout);
             self.end(EndReason::ByServer(code), timeout);

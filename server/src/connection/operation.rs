@@ -38,6 +38,16 @@ pub(super) enum OperationResult {
     Left(Vec<(Arc<Room>, Result<RoomEnd, Error>)>),
 }
 
+impl OperationResult {
+    /// The answer, if it may be large.
+    pub(super) fn json(&self) -> Option<&str> {
+        match self {
+            Self::Answer(json) | Self::Joined(.., json) | Self::Rejoined { json, .. } => Some(json),
+            Self::Refused(_) | Self::NotJoined(..) | Self::Left(_) => None,
+        }
+    }
+}
+
 pub(super) fn join(
     hub: &Arc<Hub>,
     mailbox: &Arc<Mailbox>,

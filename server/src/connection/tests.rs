@@ -13,7 +13,7 @@ use crate::auth::{Grants, Verifier};
 use crate::broker::steered::{SteeredBroker, Steering};
 use crate::broker::{NotStored, Unavailable};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{BudgetLimits, Config};
 use crate::metrics::Metrics;
 use crate::room::Registry;
 use crate::secret::Secret;
@@ -52,6 +52,7 @@ impl TestHub {
         let mut config = Config::new(secret);
         config.workers = 1;
         config.limits.max_messages_per_second = 0;
+        config.limits.budgets = BudgetLimits::for_messages_per_second(0);
         config.timing.leave_grace = Duration::ZERO;
         let config = Arc::new(config);
         let (broker, clock) = (Arc::<Steering>::default(), Clock::system());

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
     Origin,
     #[error("too many failed authentications from this address")]
     TooManyFailures { wait: Duration },
+    #[error("this user connects too often")]
+    TooManyConnects { wait: Duration },
     #[error("too many connections")]
     TooManyConnections,
 }
@@ -41,7 +43,7 @@ impl Refusal {
             Self::NotAWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::TwoTokens | Self::BearerAlone => StatusCode::BAD_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
-            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyFailures { .. } | Self::TooManyConnects { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::TooManyConnections => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -68,14 +70,14 @@ impl Refusal {
             Self::NotAWebSocket => RefusedUpgrade::UpgradeRequired,
             Self::TwoTokens | Self::BearerAlone => RefusedUpgrade::BadRequest,
             Self::Origin => RefusedUpgrade::Forbidden,
-            Self::TooManyFailures { .. } => RefusedUpgrade::TooManyRequests,
+            Self::TooManyFailures { .. } | Self::TooManyConnects { .. } => RefusedUpgrade::TooManyRequests,
             Self::TooManyConnections => RefusedUpgrade::ServiceUnavailable,
         }
     }
 
     fn wait(self) -> Option<Duration> {
         match self {
-            Self::TooManyFailures { wait } => Some(wait),
+            Self::TooManyFailures { wait } | Self::TooManyConnects { wait } => Some(wait),
             Self::TooManyConnections => Some(NO_SLOT_WAIT),
             Self::NotFound | Self::NotAWebSocket | Self::TwoTokens | Self::BearerAlone | Self::Origin => None,
         }

@@ -71,8 +71,11 @@ fn prepare(
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     let verdict = site.hub.verifier.verify(&credentials.token, site.hub.clock.now());
-    // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
-    if verdict.is_err() {
+    if let Ok(identity) = &verdict {
+        let budget = site.hub.registry.budgets.user(&identity.user);
+        budget.take_connect(Instant::now()).map_err(|wait| Refusal::TooManyConnects { wait })?;
+    } else {
+        // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
         // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
         match site.admission.record_failure(peer.address, Instant::now()) {
             Failure::Counted => {}

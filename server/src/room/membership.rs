@@ -12,6 +12,7 @@ use super::mailbox::Mailbox;
 use super::members::{Loss, Seat};
 use super::recovery::JoinPoint;
 use super::{Registry, Room};
+use crate::budget::Budgets;
 
 /// Interval at which old frames are trimmed from the rooms' rings.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
@@ -63,9 +64,10 @@ impl Registry {
         self.grace_begun.notify_one();
     }
 
-    /// Ends leave graces and trims old frames, until it is dropped.
+    /// Ends leave graces, trims old frames and keeps budgets, until it is dropped.
     pub(crate) async fn run_maintenance(self: Arc<Self>) {
         let mut trim = tokio::time::interval(TRIM_INTERVAL);
+        let mut tick = tokio::time::interval(Budgets::TICK);
         loop {
             let next = self.grace.lock().next();
             let ended = async {
@@ -78,6 +80,11 @@ impl Registry {
                 () = ended => self.end_graces(),
                 () = self.grace_begun.notified() => {}
                 _ = trim.tick() => self.trim(),
+                _ = tick.tick() => {
+                    self.budgets.tick(Instant::now());
+                    self.exchange_spending();
+                }
+                () = self.budgets.due() => self.exchange_spending(),
             }
         }
     }

@@ -46,6 +46,7 @@ pub(crate) use self::registry::{Entrance, NotJoined, Registry};
 pub(crate) use self::ring::{Overtaken, RingOffset};
 use self::ring::{RingAppend, RoomRing};
 use crate::broker::{Entry, Signal, Skip};
+use crate::budget::RoomBudget;
 use crate::config::Ring;
 use crate::metrics::{Dropped, Metrics};
 
@@ -56,6 +57,7 @@ const EARLY_ENTRIES: usize = 1_024;
 /// A room that is open on this instance.
 pub(crate) struct Room {
     pub(crate) name: RoomName,
+    budget: Arc<RoomBudget>,
     /// The end of the ring, for reads without the lock.
     end: AtomicU64,
     /// For each worker: true while the room is in the queue of its flusher.
@@ -94,9 +96,10 @@ impl RingState {
 }
 
 impl Room {
-    fn new(name: RoomName, workers: usize) -> Self {
+    fn new(name: RoomName, budget: Arc<RoomBudget>, workers: usize) -> Self {
         Self {
             name,
+            budget,
             end: AtomicU64::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             state: Mutex::new(State {
@@ -145,7 +148,10 @@ impl Room {
         };
         let bytes_before = ring.bytes();
         match ring.append(epoch, entry, context.now) {
-            RingAppend::Appended => self.on_growth(state, bytes_before, context),
+            RingAppend::Appended => {
+                self.budget.spend(entry.json.len(), context.now);
+                self.on_growth(state, bytes_before, context);
+            }
             RingAppend::Duplicate => {}
             RingAppend::Rejected => {
                 tracing::error!(room = %self.name, seq = entry.seq.get(), "an entry does not follow the log: closing its members");

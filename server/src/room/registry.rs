@@ -32,6 +32,7 @@ use crate::broker::{
     Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, Range, Recipients, RoomFilter,
     Signal, Skip, Submission, Unavailable, left,
 };
+use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -50,6 +51,7 @@ pub(crate) struct Registry {
     flushers: Box<[Arc<Flusher>]>,
     /// Bytes in the rings of all rooms.
     pub(super) ring_bytes: AtomicUsize,
+    pub(crate) budgets: Budgets,
     pub(super) grace: Mutex<Grace>,
     /// Notified when a leave grace begins.
     pub(super) grace_begun: Notify,
@@ -86,17 +88,22 @@ impl Registry {
         metrics: Arc<Metrics>,
         connect: impl FnOnce(Weak<dyn Feed>) -> Arc<dyn Broker>,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|this: &Weak<Self>| Self {
-            broker: connect(this.clone()),
-            flushers: (0..config.workers).map(|_| Arc::default()).collect(),
-            config,
-            metrics,
-            rooms: Mutex::default(),
-            users: Users::default(),
-            ring_bytes: AtomicUsize::new(0),
-            grace: Mutex::default(),
-            grace_begun: Notify::new(),
-            next_connection: AtomicU64::new(1),
+        Arc::new_cyclic(|this: &Weak<Self>| {
+            let broker = connect(this.clone());
+            let budgets = Budgets::new(&config.limits, broker.has_peers(), Instant::now());
+            Self {
+                broker,
+                budgets,
+                flushers: (0..config.workers).map(|_| Arc::default()).collect(),
+                config,
+                metrics,
+                rooms: Mutex::default(),
+                users: Users::default(),
+                ring_bytes: AtomicUsize::new(0),
+                grace: Mutex::default(),
+                grace_begun: Notify::new(),
+                next_connection: AtomicU64::new(1),
+            }
         })
     }
 
@@ -136,6 +143,26 @@ impl Registry {
     /// Closes all connections.
     pub(crate) fn close_all(&self, code: CloseCode) {
         self.users.close_all(code);
+    }
+
+    /// Admits a post to a room, or returns the time until the room may be posted to.
+    pub(crate) fn admit_post(&self, room: &RoomName, price: PostPrice) -> Result<PostCharge, Duration> {
+        if self.config.limits.budgets.room_bytes_per_second == 0 {
+            return Ok(PostCharge::free());
+        }
+        let (open, now) = (self.rooms.lock().get(room).cloned(), Instant::now());
+        match open {
+            Some(open) => open.budget.admit(price, now),
+            None => self.budgets.take_closed(room, price, now).map(|()| PostCharge::free()),
+        }
+    }
+
+    /// Sends the other instances what users have spent here.
+    pub(super) fn exchange_spending(&self) {
+        let spending = self.budgets.take_unpublished();
+        if !spending.is_empty() {
+            self.broker.publish_spending(&spending);
+        }
     }
 
     /// Submits an entry of a connection on `worker`; see [`Broker::submit`].
@@ -292,7 +319,8 @@ impl Registry {
         if let Some(room) = rooms.get(name) {
             return room.clone();
         }
-        let room = Arc::new(Room::new(name.clone(), self.flushers.len()));
+        let budget = self.budgets.open_room(name);
+        let room = Arc::new(Room::new(name.clone(), budget, self.flushers.len()));
         rooms.insert(name.clone(), room.clone());
         self.metrics.rooms.inc();
         room
@@ -349,6 +377,7 @@ impl Registry {
             self.broker.release(&room.name);
         }
         self.rooms.lock().remove(&room.name);
+        self.budgets.close_room(&room.name, &room.budget, Instant::now());
         self.metrics.rooms.dec();
     }
 
@@ -387,6 +416,10 @@ impl Feed for Registry {
         if let Some(room) = room {
             room.reset(start, head, replayed, &self.context());
         }
+    }
+
+    fn spent(&self, user: &UserId, spending: &Spending) {
+        self.budgets.spend_elsewhere(user, spending, Instant::now());
     }
 
     fn users(&self, room: &RoomName) -> Vec<UserId> {

@@ -24,6 +24,7 @@ use self::rate::{Bucket, FaultWindow, IGNORED, REFUSALS};
 pub(crate) use self::refusal::Error;
 use crate::auth::{Identity, Verifier};
 use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
+use crate::budget::{PostPrice, UserBudget};
 use crate::config::Limits;
 use crate::metrics::Dropped;
 
@@ -67,6 +68,7 @@ pub(crate) enum Action {
     },
     Submit {
         submission: Submission,
+        price: PostPrice,
         reference: Option<Ref>,
     },
     Signal {
@@ -106,6 +108,8 @@ pub(crate) struct Session {
     verifier: Arc<Verifier>,
     max_rooms: usize,
     rooms: Vec<JoinedRoom>,
+    /// Shared with the other connections of the user.
+    budget: Arc<UserBudget>,
     posts: Bucket,
     /// Also limits typing and control frames.
     requests: Bucket,
@@ -123,13 +127,20 @@ struct JoinedRoom {
 }
 
 impl Session {
-    pub(crate) fn new(identity: Identity, verifier: Arc<Verifier>, limits: &Limits, now: Instant) -> Self {
+    pub(crate) fn new(
+        identity: Identity,
+        verifier: Arc<Verifier>,
+        budget: Arc<UserBudget>,
+        limits: &Limits,
+        now: Instant,
+    ) -> Self {
         let bucket = || Bucket::new(limits.max_messages_per_second, limits.message_burst, now);
         Self {
             identity,
             verifier,
             max_rooms: limits.max_rooms_per_connection,
             rooms: Vec::new(),
+            budget,
             posts: bucket(),
             requests: bucket(),
             lists: Bucket::new(limits.max_messages_per_second.min(LISTS), LISTS_BURST, now),
@@ -146,12 +157,26 @@ impl Session {
     pub(crate) fn on_text(&mut self, text: &str, now: Now) -> Action {
         let action = match codec::decode_client(text) {
             Ok(ClientFrame { event, reference }) => {
-                self.on_event(event, reference.clone(), now).map_err(|error| error.answering(reference))
+                let priced = Priced { event, bytes: text.len() };
+                self.on_event(priced, reference.clone(), now).map_err(|error| error.answering(reference))
             }
             Err(DecodeError::NotJson) => return Action::Close(CloseCode::InvalidJson),
-            Err(DecodeError::Refused(refusal)) => Err(Error::undecodable(*refusal)),
+            Err(DecodeError::Refused(refusal)) => {
+                self.budget.spend_frame(text.len(), now.instant);
+                Err(Error::undecodable(*refusal))
+            }
         };
         action.unwrap_or_else(|error| self.refuse(error, now.instant))
+    }
+
+    /// Spends the bytes of an answer, or of entries that are replayed from the store.
+    pub(crate) fn spend_answer(&self, bytes: usize, now: Instant) {
+        self.budget.spend_answer(bytes, now);
+    }
+
+    /// Records that the connection is closed for too many requests.
+    pub(crate) fn offend(&self, now: Instant) {
+        self.budget.offend(now);
     }
 
     /// Decides on a ping or pong of the WebSocket protocol.
@@ -182,15 +207,18 @@ impl Session {
         self.rooms.retain(|joined| joined.name != *room);
     }
 
-    fn on_event(&mut self, event: ClientEvent, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
+    fn on_event(&mut self, priced: Priced, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
+        let Priced { event, bytes } = priced;
         if is_request(&event) {
             self.requests.take(now.instant).map_err(Error::rate_limited)?;
+            self.pay(&event, bytes, now.instant).map_err(Error::rate_limited)?;
         }
         match event {
             ClientEvent::Message(post) => {
-                self.submit(Submission::message(self.identity.user.clone(), post), reference, now)
+                let submission = Submission::message(self.identity.user.clone(), post);
+                self.submit(submission, bytes, reference, now)
             }
-            ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, now),
+            ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, bytes, now),
             ClientEvent::JoinRoom { room, since } => self.join(room, since, reference),
             ClientEvent::LeaveRoom { room } => {
                 if self.joined_room(&room).is_none() {
@@ -220,6 +248,21 @@ impl Session {
         }
     }
 
+    /// Spends the bytes of a request, or returns the time until the user may make it. A user may always leave, and keep
+    /// the connection open.
+    fn pay(&self, event: &ClientEvent, bytes: usize, now: Instant) -> Result<(), Duration> {
+        if matches!(event, ClientEvent::LeaveRoom { .. } | ClientEvent::Refresh { .. }) {
+            self.budget.spend_frame(bytes, now);
+            return Ok(());
+        }
+        if asks_for_data(event)
+            && let Some(wait) = self.budget.wait_for_answers(now)
+        {
+            return Err(wait);
+        }
+        self.budget.take_frame(bytes, now)
+    }
+
     fn join(
         &mut self,
         room: RoomName,
@@ -240,24 +283,33 @@ impl Session {
         Ok(Action::Join { room, since, reference })
     }
 
-    /// Submits an entry of any kind.
-    fn submit(&mut self, submission: Submission, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
+    /// Submits an entry of any kind, which came in a frame of so many bytes.
+    fn submit(
+        &mut self,
+        submission: Submission,
+        bytes: usize,
+        reference: Option<Ref>,
+        now: Now,
+    ) -> Result<Action, Error> {
         let Submission { room, client_msg_id, .. } = &submission;
         let refused = |error: Error| error.in_room(room).of_entry(client_msg_id.as_ref());
         if !self.identity.grants.may_post(room) {
             return Err(refused(Error::forbidden("post in that room")));
         }
-        self.posts.take(now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
+        let limited = |wait| refused(Error::rate_limited(wait));
+        self.posts.take(now.instant).map_err(limited)?;
+        self.budget.take_frame(bytes, now.instant).map_err(limited)?;
+        let price = self.budget.take_message(bytes, now.instant).map_err(limited)?;
         if let Some(joined) = self.joined_room(room) {
             // The message ends the typing, so the next `typing` is sent at once.
             joined.typing = None;
         }
-        Ok(Action::Submit { submission, reference })
+        Ok(Action::Submit { submission, price, reference })
     }
 
     /// Sends a typing state that has changed, or is older than [`TYPING_REPEAT`]. Frames above the rate are dropped
     /// without an answer.
-    fn typing(&mut self, room: RoomName, is_typing: bool, now: Now) -> Result<Action, Error> {
+    fn typing(&mut self, room: RoomName, is_typing: bool, bytes: usize, now: Now) -> Result<Action, Error> {
         if self.joined_room(&room).is_none() {
             return Err(Error::not_a_member().in_room(&room));
         }
@@ -268,7 +320,7 @@ impl Session {
             self.joined_room(&room).and_then(|joined| joined.typing).is_some_and(|(was, at)| {
                 was == is_typing && now.instant.saturating_duration_since(at) < TYPING_REPEAT
             });
-        if self.requests.take(now.instant).is_err() {
+        if self.requests.take(now.instant).is_err() || self.budget.take_frame(bytes, now.instant).is_err() {
             return Ok(self.drop_frame(Dropped::TypingRate, now.instant));
         }
         if is_repeated {
@@ -350,6 +402,28 @@ impl Session {
 
     fn joined_room(&mut self, room: &RoomName) -> Option<&mut JoinedRoom> {
         self.rooms.iter_mut().find(|joined| joined.name == *room)
+    }
+}
+
+/// An event, and the bytes of the frame in which it came.
+struct Priced {
+    event: ClientEvent,
+    bytes: usize,
+}
+
+/// Returns true if the answer to a request may be large.
+fn asks_for_data(event: &ClientEvent) -> bool {
+    match event {
+        ClientEvent::JoinRoom { .. }
+        | ClientEvent::History { .. }
+        | ClientEvent::Members { .. }
+        | ClientEvent::ListRooms { .. } => true,
+        ClientEvent::Message(_)
+        | ClientEvent::Typing { .. }
+        | ClientEvent::LeaveRoom { .. }
+        | ClientEvent::Ping(_)
+        | ClientEvent::Refresh { .. }
+        | ClientEvent::Notice { .. } => false,
     }
 }
 

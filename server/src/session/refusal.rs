@@ -12,6 +12,8 @@ use crate::broker::NotStored;
 pub(crate) struct Error {
     event: ErrorEvent,
     reference: Option<Ref>,
+    /// The refusal counts towards the limit that closes the connection.
+    is_counted: bool,
 }
 
 impl Error {
@@ -26,6 +28,8 @@ impl Error {
                 retry_after_ms: None,
             },
             reference: None,
+            // An engine that is unavailable is not the client's fault: many messages in flight must not close it.
+            is_counted: code != ErrorCode::Unavailable,
         }
     }
 
@@ -49,6 +53,14 @@ impl Error {
         error
     }
 
+    /// The refusal of a post to a room to which too much is posted, perhaps by others.
+    pub(crate) fn room_is_busy(wait: Duration) -> Self {
+        let mut error = Self::rate_limited(wait);
+        "too much is posted to that room".clone_into(&mut error.event.message);
+        error.is_counted = false;
+        error
+    }
+
     /// The refusal of a submission to a room by the store.
     pub(crate) fn not_stored(cause: NotStored, room: &RoomName) -> Self {
         let error = match cause {
@@ -66,10 +78,9 @@ impl Error {
         Self::new(ErrorCode::InvalidRoom, message).in_room(room)
     }
 
-    /// Returns true if the refusal counts towards the limit that closes the connection. An engine that is unavailable
-    /// is not the client's fault: many messages in flight must not close it.
+    /// Returns true if the refusal counts towards the limit that closes the connection.
     pub(super) fn is_counted(&self) -> bool {
-        self.event.code != ErrorCode::Unavailable
+        self.is_counted
     }
 
     /// The refusal of a frame that cannot be decoded.

@@ -9,6 +9,7 @@ use realtime_shared::{Claims, ErrorEvent};
 use super::*;
 use crate::auth::{Grants, token};
 use crate::broker::Body;
+use crate::budget::Budgets;
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -45,7 +46,9 @@ impl SessionClient {
             expires_at: Timestamp::from_millis(claims.exp * 1_000),
         };
         let now = Now { instant: Instant::now(), wall: Timestamp::from_millis(START) };
-        let session = Session::new(identity, Arc::new(Verifier::new(&config)), &config.limits, now.instant);
+        let budget = Budgets::new(&config.limits, false, now.instant).user(&claims.sub);
+        let verifier = Arc::new(Verifier::new(&config));
+        let session = Session::new(identity, verifier, budget, &config.limits, now.instant);
         Self { session, secret, now }
     }
 
@@ -113,7 +116,7 @@ fn summary(action: Action) -> String {
             format!("join {room}{since}{}", with_ref(reference))
         }
         Action::Leave { room, reference } => format!("leave {room}{}", with_ref(reference)),
-        Action::Submit { submission: Submission { from, room, client_msg_id, body }, reference } => {
+        Action::Submit { submission: Submission { from, room, client_msg_id, body }, reference, .. } => {
             let id = client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
             let Body::Message { text } = body;
             format!("post {from}: {text} in {room}{id}{}", with_ref(reference))

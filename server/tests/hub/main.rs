@@ -9,6 +9,7 @@
 //! Add a test to the module of its part. Write frames as they are on the wire.
 
 mod base_dialect;
+mod budgets;
 mod grants;
 mod history;
 mod instances;

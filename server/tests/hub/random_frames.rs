@@ -148,7 +148,10 @@ async fn random_frames_are_answered_or_refused_without_effect_on_others() {
     let seed =
         std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("SEED={seed}");
-    let server = server_with(|config| config.limits.max_messages_per_second = 0);
+    let server = server_with(|config| {
+        config.limits.max_messages_per_second = 0;
+        config.limits.max_connections_per_user = 0;
+    });
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
     alice.join("a quiet room").await;

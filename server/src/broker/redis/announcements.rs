@@ -6,6 +6,7 @@ use super::broadcasts::Broadcasts;
 use super::comparison::Comparison;
 use super::log::Logs;
 use super::relay_channel::RelayChannel;
+use super::spending_channel::SpendingChannel;
 use super::transport::Transport;
 use super::transport::subscriptions::{Receiver, Subscription};
 
@@ -14,6 +15,7 @@ pub(crate) struct Announcements {
     pub(crate) transport: Arc<Transport>,
     pub(crate) logs: Arc<Logs>,
     pub(crate) broadcasts: Arc<Broadcasts>,
+    pub(crate) spending: Arc<SpendingChannel>,
     pub(crate) comparison: Arc<Comparison>,
     pub(crate) relay: Option<Arc<RelayChannel>>,
 }
@@ -21,7 +23,8 @@ pub(crate) struct Announcements {
 impl Receiver for Announcements {
     fn channels(&self) -> Vec<Arc<str>> {
         let mut channels = self.logs.replicas.channels();
-        channels.extend([self.broadcasts.channel().clone(), self.transport.health.channel().clone()]);
+        let others = [self.broadcasts.channel(), self.spending.channel(), self.transport.health.channel()];
+        channels.extend(others.map(Arc::clone));
         channels
     }
 
@@ -34,6 +37,8 @@ impl Receiver for Announcements {
             self.transport.health.receive(payload);
         } else if *channel == **self.broadcasts.channel() {
             self.broadcasts.receive(payload);
+        } else if *channel == **self.spending.channel() {
+            self.spending.receive(payload);
         } else {
             self.logs.on_announcement(channel, payload);
         }

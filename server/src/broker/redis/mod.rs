@@ -3,7 +3,7 @@
 //! Three owners hold the state and run the tasks: [`transport`] the connections, [`log`] the entries of rooms, and
 //! [`presence`] their members and the counts of connections. [`announcements`] routes the messages that Redis pushes to
 //! them, and [`comparison`] compares them with Redis. [`broadcasts`] and [`relay_channel`] are for frames outside of
-//! rooms. This file wires them and implements [`Broker`]. Imports go one way: `presence → log → transport`.
+//! rooms, [`spending_channel`] for the budgets of users. This file wires them and implements [`Broker`]. Imports go one way: `presence → log → transport`.
 //!
 //! The engine runs on one thread with a runtime of its own, except for the futures of [`Broker`], which the callers
 //! poll. The layout suits a cluster: the keys of a room share a hash tag, a script touches one room, and channels are
@@ -17,6 +17,7 @@ mod comparison;
 mod log;
 mod presence;
 mod relay_channel;
+mod spending_channel;
 #[cfg(test)]
 pub(in crate::broker) mod tests;
 mod transport;
@@ -37,6 +38,7 @@ use self::log::Logs;
 use self::log::room_state;
 use self::presence::PresenceOwner;
 use self::relay_channel::{RelayChannel, WarningLimit};
+use self::spending_channel::SpendingChannel;
 use self::transport::Transport;
 use self::transport::keys::Keys;
 use self::transport::link::Connector;
@@ -45,6 +47,7 @@ use super::{
     Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
     Submission,
 };
+use crate::budget::Spending;
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
@@ -77,6 +80,7 @@ struct Owners {
     logs: Arc<Logs>,
     presence: Arc<PresenceOwner>,
     broadcasts: Arc<Broadcasts>,
+    spending: Arc<SpendingChannel>,
     announcements: Arc<Announcements>,
 }
 
@@ -139,6 +143,7 @@ impl Owners {
         let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain));
         let presence = Arc::new(PresenceOwner::new(transport.clone(), feed.clone(), &logs));
         let broadcasts = Arc::new(Broadcasts::new(transport.clone(), feed.clone()));
+        let spending = Arc::new(SpendingChannel::new(transport.clone(), feed.clone()));
         let relay = relay_channel.map(|channel| {
             Arc::new(RelayChannel {
                 channel: channel.into(),
@@ -152,10 +157,11 @@ impl Owners {
             transport: transport.clone(),
             logs: logs.clone(),
             broadcasts: broadcasts.clone(),
+            spending: spending.clone(),
             comparison: Arc::new(Comparison { logs: logs.clone(), presence: presence.clone() }),
             relay,
         });
-        Self { feed, transport, logs, presence, broadcasts, announcements }
+        Self { feed, transport, logs, presence, broadcasts, spending, announcements }
     }
 
     /// Registers this instance, and starts all tasks.
@@ -214,6 +220,14 @@ impl Broker for RedisBroker {
 
     fn broadcast(&self, to: Recipients, json: Arc<str>) {
         self.0.broadcasts.send(&to, &json);
+    }
+
+    fn has_peers(&self) -> bool {
+        true
+    }
+
+    fn publish_spending(&self, spending: &[(UserId, Spending)]) {
+        self.0.spending.publish(spending);
     }
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {

@@ -14,6 +14,7 @@ mod refusals;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;
+mod spending;
 mod stalls;
 
 use std::time::Duration;

@@ -136,7 +136,8 @@ fn an_outdated_leave_grace_removes_nobody() {
 /// Two graces may end at one instant. With one number each would replace the other, and a user would never leave.
 #[test]
 fn each_leave_grace_ends_in_the_future_and_has_its_own_number() {
-    let (mut grace, lost_in) = (Grace::default(), Arc::new(Room::new(room("a"), 1)));
+    let budget = registry(config()).budgets.open_room(&room("a"));
+    let (mut grace, lost_in) = (Grace::default(), Arc::new(Room::new(room("a"), budget, 1)));
     let before = Instant::now();
     let mut begin =
         |id| grace.begin(lost_in.clone(), user(id), LeaveReason::Disconnected, Duration::from_secs(30));

@@ -51,7 +51,10 @@ fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
 
 #[test]
 fn rate_zero_turns_the_limits_off() {
-    let mut client = SessionClient::with(&claims("alice"), |limits| limits.max_messages_per_second = 0);
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
+        limits.max_messages_per_second = 0;
+        limits.budgets = crate::config::BudgetLimits::for_messages_per_second(0);
+    });
     for _ in 0..1_000 {
         assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
         assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use realtime_server::Server;
 use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
-use realtime_server::config::Config;
+use realtime_server::config::{BudgetLimits, Config};
 use realtime_server::redis_endpoint::RedisOptions;
 use realtime_server::secret::Secret;
 use realtime_server::store::Store;
@@ -51,6 +51,7 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
 pub(crate) fn server_at(address: &str, change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
     change(&mut config);
+    lift_budgets(&mut config);
     let listener = TcpListener::bind(address).expect("a free port");
     let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
     {
@@ -68,9 +69,22 @@ pub(crate) fn server_at(address: &str, change: impl FnOnce(&mut Config)) -> Test
 
 /// One of several servers on a Redis, without a limit on messages.
 pub(crate) fn instance(redis: &Redis) -> TestServer {
+    instance_with(redis, |config| config.limits.max_messages_per_second = 0)
+}
+
+/// One of several servers on a Redis, with changed settings.
+pub(crate) fn instance_with(redis: &Redis, change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
-    config.limits.max_messages_per_second = 0;
+    change(&mut config);
+    lift_budgets(&mut config);
     TestServer::of(on_redis(config, redis, free_port()), None)
+}
+
+/// Lifts the default budgets of a server without a limit on messages, as the command line does.
+fn lift_budgets(config: &mut Config) {
+    if config.limits.budgets == BudgetLimits::for_messages_per_second(50) {
+        config.limits.budgets = BudgetLimits::for_messages_per_second(config.limits.max_messages_per_second);
+    }
 }
 
 /// The default configuration with two workers. Installs the hook that counts panics.

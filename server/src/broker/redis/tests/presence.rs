@@ -8,6 +8,7 @@ use tokio::runtime::Builder;
 
 use super::*;
 use crate::broker::Entry;
+use crate::budget::Spending;
 
 impl Instance {
     /// Adds a user of this instance to the room `a`. True if the user was on no instance before.
@@ -338,6 +339,10 @@ struct ChangingUsersFeed {
 }
 
 impl Feed for ChangingUsersFeed {
+    fn spent(&self, user: &UserId, spending: &Spending) {
+        self.feed.spent(user, spending);
+    }
+
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
         self.feed.entry(room, epoch, entry);
     }

@@ -87,6 +87,11 @@ impl Keys {
         self.live("tells")
     }
 
+    /// The channel of what users have spent of their budgets.
+    pub(crate) fn spending(&self) -> String {
+        self.live("spent")
+    }
+
     /// The channel and the key of an instance's probe.
     pub(crate) fn probe(&self, instance: &str) -> String {
         self.live("probe:") + instance

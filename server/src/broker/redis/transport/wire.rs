@@ -8,6 +8,7 @@ use std::str::FromStr;
 use realtime_shared::{EntryId, Epoch, LeaveReason, Seq, UserId};
 
 use crate::broker::{Recipients, Skip};
+use crate::budget::Spending;
 
 /// An announcement in a room's channel.
 #[derive(Debug, PartialEq, Eq)]
@@ -100,6 +101,30 @@ pub(crate) fn parse_broadcast(text: &str) -> Option<(Recipients, &str)> {
     Some((to, json))
 }
 
+/// The publication of what users have spent, by the instance `sender`.
+pub(crate) fn spending(sender: &str, users: &[(UserId, Spending)]) -> String {
+    let mut text = sender.to_owned();
+    for (user, spending) in users {
+        let Spending { messages, bytes, answers, connects, offences } = spending;
+        let _ = write!(text, "\n{messages} {bytes} {answers} {connects} {offences} {user}");
+    }
+    text
+}
+
+/// Reads such a publication: the sender, and what the users have spent.
+pub(crate) fn parse_spending(text: &str) -> Option<(&str, Vec<(UserId, Spending)>)> {
+    let (sender, users) = text.split_once('\n')?;
+    let user = |line: &str| {
+        let mut fields = line.splitn(6, ' ');
+        let mut amount = || number(fields.next()?);
+        let (messages, bytes, answers) = (amount()?, amount()?, amount()?);
+        let (connects, offences) = (amount()?, amount()?);
+        let spending = Spending { messages, bytes, answers, connects, offences };
+        Some((UserId::new(fields.next()?).ok()?, spending))
+    };
+    Some((sender, users.split('\n').map(user).collect::<Option<_>>()?))
+}
+
 /// The name of a reason in announcements.
 pub(crate) const fn reason(reason: LeaveReason) -> &'static str {
     match reason {
@@ -151,6 +176,20 @@ mod tests {
                 let text = broadcast(&to, &json);
                 prop_assert_eq!(parse_broadcast(&text), Some((to.clone(), &*json)));
             }
+        }
+
+        #[test]
+        fn published_spending_is_read(
+            users in prop::collection::vec((user_id(), any::<[u32; 5]>()), 1..4),
+        ) {
+            let users: Vec<_> = users
+                .into_iter()
+                .map(|(user, [messages, bytes, answers, connects, offences])| {
+                    (user, Spending { messages, bytes, answers, connects, offences })
+                })
+                .collect();
+            let text = spending("sender", &users);
+            prop_assert_eq!(parse_spending(&text), Some(("sender", users)));
         }
 
         /// Another version or another program may publish any text.
@@ -230,6 +269,17 @@ mod tests {
             );
         }
         assert_eq!(Announced::parse("m\n12"), Some(Announced::Crowd { presence_version: 12 }));
+        for bad in [
+            "",
+            "a",
+            "a\n",
+            "a\n1 2 3 4 alice",
+            "a\n1 2 3 4 5 ",
+            "a\n1 2 3 4 -5 alice",
+            "a\n1 2 3 4 4294967296 a",
+        ] {
+            assert_eq!(parse_spending(bad), None, "{bad:?}");
+        }
         for bad in [
             "",
             "e",

@@ -1,0 +1,68 @@
+//! Rates of all budgets, from the configuration.
+
+use std::time::{Duration, Instant};
+
+use super::meter::{Moment, Rate};
+use super::spending::Outbox;
+use crate::config::Limits;
+
+/// Time for which a user may be ahead of the rate of messages.
+const MESSAGES_AHEAD_S: u64 = 2;
+/// Time for which a user may be ahead of the rate of bytes with frames: a pasted log, or many rooms at once.
+const BYTES_AHEAD: Duration = Duration::from_secs(16);
+/// The same for answers: a client that starts reads the history of all its rooms.
+const ANSWERS_AHEAD: Duration = Duration::from_secs(64);
+/// Time for which a room may be ahead of its rate. With the default rate this is less than the ring of a room.
+const ROOM_AHEAD: Duration = Duration::from_secs(2);
+/// Time for which a room may be ahead through users who post little.
+const ROOM_AHEAD_OF_MODEST: Duration = Duration::from_secs(4);
+/// Part of a room's rate up to which a user posts little.
+const MODEST_PART: u64 = 32;
+/// Time for which a user may be ahead of that part.
+const MODEST_AHEAD: Duration = Duration::from_secs(10);
+
+/// Rates of all budgets, and what else the budgets of users share.
+pub(super) struct Rates {
+    /// The moment 0 of all meters.
+    pub(super) start: Instant,
+    pub(super) messages: Rate,
+    pub(super) bytes: Rate,
+    pub(super) share: Rate,
+    pub(super) answers: Rate,
+    pub(super) connects: Rate,
+    pub(super) room: Rate,
+    pub(super) room_for_modest: Rate,
+    /// `None` if this instance is alone.
+    pub(super) outbox: Option<Outbox>,
+}
+
+impl Rates {
+    /// Spending is published within a second if it is at least this part of a second's budget, and later otherwise.
+    pub(super) const PUBLISHED_SHARE: u64 = 32;
+
+    pub(super) fn new(limits: &Limits, start: Instant, outbox: Option<Outbox>) -> Self {
+        let budgets = &limits.budgets;
+        let messages = u64::from(budgets.user_messages_per_second);
+        let (bytes, room) = (budgets.user_bytes_per_second as u64, budgets.room_bytes_per_second as u64);
+        let connections = limits.max_connections_per_user as u64;
+        // A rate of 0 would be no limit.
+        let modest = if room == 0 { 0 } else { (room / MODEST_PART).max(1) };
+        Self {
+            start,
+            messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
+            bytes: Rate::of_amounts(bytes, BYTES_AHEAD),
+            share: Rate::of_amounts(modest, MODEST_AHEAD),
+            answers: Rate::of_amounts(bytes, ANSWERS_AHEAD),
+            // One more than the burst, so that the first connection beyond the limit gets its own refusal.
+            connects: Rate::of_units(u64::from(connections > 0), connections.saturating_add(1)),
+            room: Rate::of_amounts(room, ROOM_AHEAD),
+            room_for_modest: Rate::of_amounts(room, ROOM_AHEAD_OF_MODEST),
+            outbox,
+        }
+    }
+
+    /// A time of the monotonic clock, as meters count it.
+    pub(super) fn moment(&self, now: Instant) -> Moment {
+        u64::try_from(now.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
+}

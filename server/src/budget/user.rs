@@ -1,0 +1,225 @@
+//! Budget of one user: what all connections of the user have spent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use realtime_shared::UserId;
+
+use super::meter::{Meter, Rate};
+use super::rates::Rates;
+use super::spending::Spending;
+
+/// First wait after a connection was closed for too many requests.
+const FIRST_BLOCK: Duration = Duration::from_secs(1);
+/// Longest of these waits.
+const LONGEST_BLOCK: Duration = Duration::from_mins(1);
+/// Time after the end of a wait in which the next offence doubles it.
+const OFFENCE_MEMORY: Duration = Duration::from_mins(5);
+
+/// Budget of a user. Its connections share it, and spend from any thread.
+pub(crate) struct UserBudget {
+    user: UserId,
+    rates: Arc<Rates>,
+    meters: Meters,
+    block: Mutex<Block>,
+    unpublished: Unpublished,
+}
+
+/// One meter for each rate of a user.
+#[derive(Default)]
+struct Meters {
+    messages: Meter,
+    /// Frames of the user.
+    bytes: Meter,
+    /// Posted bytes within the share of a room that is kept for users who post little.
+    share: Meter,
+    /// Answers to the user's requests for data.
+    answers: Meter,
+    connects: Meter,
+}
+
+/// Waits of a user whose connections were closed for too many requests.
+#[derive(Default)]
+struct Block {
+    until: Option<Instant>,
+    last_wait: Duration,
+}
+
+/// Spending that the other instances do not know yet. Counters stop at their maximum.
+#[derive(Default)]
+struct Unpublished {
+    messages: AtomicU32,
+    bytes: AtomicU32,
+    answers: AtomicU32,
+    connects: AtomicU32,
+    offences: AtomicU32,
+    /// The user is in the list of those with unpublished spending.
+    listed: AtomicBool,
+}
+
+/// Price of a post to its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PostPrice {
+    pub(crate) bytes: u64,
+    /// The user posts so little that the reserved share of the room is open to it.
+    pub(crate) is_modest: bool,
+}
+
+impl UserBudget {
+    pub(super) fn new(user: UserId, rates: Arc<Rates>) -> Arc<Self> {
+        Arc::new(Self {
+            user,
+            rates,
+            meters: Meters::default(),
+            block: Mutex::default(),
+            unpublished: Unpublished::default(),
+        })
+    }
+
+    /// Spends the bytes of a frame that is processed, or returns the time until the user may send one.
+    pub(crate) fn take_frame(&self, bytes: usize, now: Instant) -> Result<(), Duration> {
+        let rate = self.rates.bytes;
+        self.meters.bytes.take(rate, bytes as u64, self.rates.moment(now))?;
+        self.publish(&self.unpublished.bytes, bytes, rate);
+        Ok(())
+    }
+
+    /// Spends the bytes of a frame that cannot be refused for its price.
+    pub(crate) fn spend_frame(&self, bytes: usize, now: Instant) {
+        let rate = self.rates.bytes;
+        self.meters.bytes.spend(rate, bytes as u64, self.rates.moment(now));
+        self.publish(&self.unpublished.bytes, bytes, rate);
+    }
+
+    /// Spends a message, or returns the time until the user may post one.
+    pub(crate) fn take_message(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
+        let (rates, moment) = (&self.rates, self.rates.moment(now));
+        self.meters.messages.take(rates.messages, 1, moment)?;
+        self.publish(&self.unpublished.messages, 1, rates.messages);
+        let bytes = bytes as u64;
+        Ok(PostPrice { bytes, is_modest: self.meters.share.take(rates.share, bytes, moment).is_ok() })
+    }
+
+    /// Time until the user may request data; `None` if it may now.
+    pub(crate) fn wait_for_answers(&self, now: Instant) -> Option<Duration> {
+        self.meters.answers.wait(self.rates.answers, self.rates.moment(now))
+    }
+
+    /// Spends the bytes of an answer.
+    pub(crate) fn spend_answer(&self, bytes: usize, now: Instant) {
+        let rate = self.rates.answers;
+        self.meters.answers.spend(rate, bytes as u64, self.rates.moment(now));
+        self.publish(&self.unpublished.answers, bytes, rate);
+    }
+
+    /// Spends a connect, or returns the time until the user may connect.
+    pub(crate) fn take_connect(&self, now: Instant) -> Result<(), Duration> {
+        let blocked = self.block.lock().until.map(|until| until.saturating_duration_since(now));
+        if let Some(wait) = blocked.filter(|wait| !wait.is_zero()) {
+            return Err(wait);
+        }
+        let rate = self.rates.connects;
+        self.meters.connects.take(rate, 1, self.rates.moment(now))?;
+        self.publish(&self.unpublished.connects, 1, rate);
+        Ok(())
+    }
+
+    /// Records that a connection was closed for too many requests. New connections are refused for a while, which
+    /// doubles with each repetition.
+    pub(crate) fn offend(&self, now: Instant) {
+        if self.block.lock().extend(now) {
+            self.publish(&self.unpublished.offences, 1, Rate::of_units(1, 1));
+        }
+    }
+
+    /// Takes over what was spent on another instance.
+    pub(super) fn spend_elsewhere(&self, spending: &Spending, now: Instant) {
+        let (rates, moment) = (&self.rates, self.rates.moment(now));
+        self.meters.messages.spend(rates.messages, spending.messages.into(), moment);
+        self.meters.bytes.spend(rates.bytes, spending.bytes.into(), moment);
+        self.meters.answers.spend(rates.answers, spending.answers.into(), moment);
+        self.meters.connects.spend(rates.connects, spending.connects.into(), moment);
+        if spending.offences > 0 {
+            self.block.lock().extend(now);
+        }
+    }
+
+    /// True if nothing distinguishes the user from one who was never here.
+    pub(super) fn is_clear(&self, now: Instant) -> bool {
+        let Meters { messages, bytes, share, answers, connects } = &self.meters;
+        let moment = self.rates.moment(now);
+        [messages, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
+            && !self.unpublished.listed.load(Ordering::Relaxed)
+            && self.block.lock().is_forgotten(now)
+    }
+
+    /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
+    pub(super) fn take_unpublished(&self, all: bool) -> Option<Spending> {
+        let Unpublished { messages, bytes, answers, connects, offences, listed } = &self.unpublished;
+        let rates = &self.rates;
+        let matters = |counter: &AtomicU32, rate: Rate| {
+            u64::from(counter.load(Ordering::Relaxed)) * Rates::PUBLISHED_SHARE >= rate.per_second.max(1)
+        };
+        let due = matters(messages, rates.messages)
+            || matters(bytes, rates.bytes)
+            || matters(answers, rates.answers)
+            || connects.load(Ordering::Relaxed) + offences.load(Ordering::Relaxed) > 0;
+        if !due && !all {
+            return None;
+        }
+        // Spending after this line lists the user again.
+        listed.store(false, Ordering::Release);
+        let take = |counter: &AtomicU32| counter.swap(0, Ordering::AcqRel);
+        Some(Spending {
+            messages: take(messages),
+            bytes: take(bytes),
+            answers: take(answers),
+            connects: take(connects),
+            offences: take(offences),
+        })
+    }
+
+    /// Records spending for the other instances, if there are any.
+    fn publish(&self, counter: &AtomicU32, amount: usize, rate: Rate) {
+        let Some(outbox) = &self.rates.outbox else { return };
+        if rate.per_second == 0 {
+            return;
+        }
+        let amount = u32::try_from(amount).unwrap_or(u32::MAX);
+        let added = |sum: u32| Some(sum.saturating_add(amount));
+        let before = counter.fetch_update(Ordering::AcqRel, Ordering::Relaxed, added).unwrap_or(u32::MAX);
+        if !self.unpublished.listed.swap(true, Ordering::AcqRel) {
+            outbox.list(self.user.clone());
+        }
+        // What is worth a second is published at once: the excess of a user is at most a second for each instance.
+        if u64::from(before) < rate.per_second && u64::from(before) + u64::from(amount) >= rate.per_second {
+            outbox.is_due();
+        }
+    }
+}
+
+#[cfg(test)]
+impl UserBudget {
+    /// Messages that the other instances do not know.
+    pub(super) fn unpublished_messages(&self) -> u32 {
+        self.unpublished.messages.load(Ordering::Relaxed)
+    }
+}
+
+impl Block {
+    /// Begins a wait, unless one runs. A wait that begins soon after another is twice as long.
+    fn extend(&mut self, now: Instant) -> bool {
+        if self.until.is_some_and(|until| now < until) {
+            return false;
+        }
+        let wait = if self.is_forgotten(now) { FIRST_BLOCK } else { (self.last_wait * 2).min(LONGEST_BLOCK) };
+        *self = Self { until: Some(now + wait), last_wait: wait };
+        true
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.until.is_none_or(|until| now.saturating_duration_since(until) > OFFENCE_MEMORY)
+    }
+}
