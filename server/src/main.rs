@@ -51,7 +51,7 @@ enum ProgramError {
 impl ProgramError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Tool(ToolError::InRedis(_)) => ExitCode::from(2),
             Self::Tool(_)
             | Self::Store(_)
             | Self::Redis(_)

@@ -30,7 +30,7 @@ pub(crate) struct BackupArgs {
 impl BackupArgs {
     /// Writes the copy; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
-        let archive = Archive::open(&self.data.directory()?)?;
+        let archive = Archive::open(&self.data.directory("backup")?)?;
         let mut bar = Progress::new("pages");
         archive.backup(&self.file, &mut |done, of| bar.at(done, of))?;
         drop(bar);

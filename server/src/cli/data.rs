@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use realtime_server::store::{BackupError, ExportError, ImportError, StoreOpenError};
 
+use super::redis::URL_VARIABLE;
+
 /// Flags of the data directory.
 #[derive(Debug, Args)]
 pub(super) struct DataArgs {
@@ -18,7 +20,12 @@ pub(super) struct DataArgs {
 }
 
 impl DataArgs {
-    pub(super) fn directory(&self) -> Result<PathBuf, ToolError> {
+    /// The directory with the rooms, unless a server with this environment has its rooms in Redis: a command on the file
+    /// would then miss all of them, and report success.
+    pub(super) fn directory(&self, command: &'static str) -> Result<PathBuf, ToolError> {
+        if std::env::var_os(URL_VARIABLE).is_some_and(|url| !url.is_empty()) {
+            return Err(ToolError::InRedis(command));
+        }
         data_dir(self.data_dir.as_deref()).ok_or(ToolError::NoHome)
     }
 }
@@ -28,6 +35,12 @@ impl DataArgs {
 pub(crate) enum ToolError {
     #[error("there is no home directory with rooms; name a directory with --data-dir")]
     NoHome,
+    /// The name of the command.
+    #[error(
+        "the rooms are in Redis ({URL_VARIABLE} is set), and `{0}` works on the file of a data directory only; for the \
+         rooms in such a file, empty the variable: {URL_VARIABLE}= realtime-server {0}"
+    )]
+    InRedis(&'static str),
     #[error("cannot read {path}: {cause}", path = .0.display(), cause = .1)]
     Input(PathBuf, io::Error),
     #[error(transparent)]

@@ -39,7 +39,7 @@ pub(crate) struct ExportArgs {
 impl ExportArgs {
     /// Prints the rooms; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
-        let archive = Archive::open(&self.data.directory()?)?;
+        let archive = Archive::open(&self.data.directory("export")?)?;
         let mut bar = Progress::new("messages");
         let mut out = BufWriter::new(io::stdout().lock());
         let exported = archive.export(&self.room, &mut out, &mut |done, of| bar.at(done, of));

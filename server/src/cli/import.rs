@@ -41,7 +41,7 @@ impl ImportArgs {
             }
             None => Box::new(io::stdin().lock()),
         };
-        let store = Store::open(&self.data.directory()?)?;
+        let store = Store::open(&self.data.directory("import")?)?;
         let (mut new, mut messages, mut existing) = (0_u64, 0_u64, 0_u64);
         let mut bar = Progress::new("messages");
         let result = store.import(

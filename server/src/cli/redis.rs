@@ -12,6 +12,8 @@ use realtime_server::redis_endpoint::{Aof, InvalidOption, RedisOptions};
 
 use super::units::positive_duration;
 
+/// Environment variable with the URL.
+pub(super) const URL_VARIABLE: &str = "REALTIME_REDIS_URL";
 /// Environment variable with the password. There is no flag for it: every user of a host can read flags.
 const PASSWORD_VARIABLE: &str = "REALTIME_REDIS_PASSWORD";
 /// Limit on the size of a file with a password.

@@ -178,6 +178,26 @@ fn a_failed_transfer_is_reported_in_one_line() {
     assert!(line.contains("line 1") && line.contains("imported 0 rooms"), "{line}");
 }
 
+/// They would work on the file of the data directory, which has none of the rooms.
+#[test]
+fn commands_on_the_file_are_refused_if_the_rooms_are_in_redis() {
+    let home = Home::new();
+    post_messages(&home, 1);
+    let before = fs::read(home.store()).expect("a store");
+    let rooms = home.file("rooms.ndjson", &home.run(&["export", "--all"]).succeeded().stdout());
+    let (rooms, copy) = (rooms.to_str().expect("a path"), home.path().join("copy.db"));
+    for words in [&["backup", copy.to_str().expect("a path")][..], &["export", "--all"], &["import", rooms]] {
+        let program = |url| home.program(words).env("REALTIME_REDIS_URL", url).run();
+        let line = program("redis://:correct-horse@127.0.0.1:1").failed(2);
+        assert!(line.contains("Redis") && line.contains("REALTIME_REDIS_URL="), "{line}");
+        assert!(line.contains(words[0]) && !line.contains("horse"), "{line}");
+        assert!(!copy.exists() && fs::read(home.store()).expect("a store") == before, "nothing was done");
+        // An empty variable counts as unset.
+        program("").succeeded();
+        let _ = fs::remove_file(&copy);
+    }
+}
+
 #[test]
 fn a_backup_of_a_store_in_use_is_consistent() {
     let home = Home::new();
