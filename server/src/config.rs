@@ -173,7 +173,8 @@ pub struct Timing {
     pub ping_interval: Duration,
     /// From that ping to closing with 4006.
     pub ping_timeout: Duration,
-    /// Time in which a client must read some of its pending frames; otherwise it is closed with 4008.
+    /// Time in which a client must read 64 KiB of the data that waits for it, or all of it. Otherwise it is closed with
+    /// 4008.
     pub slow_reader_timeout: Duration,
     /// From the first byte of a frame or message to its last.
     pub unfinished_frame_timeout: Duration,
@@ -227,8 +228,8 @@ impl Default for MemoryStore {
     }
 }
 
-/// Ring of a room, from which members are served. A member that falls further behind is closed with 4008; one that
-/// reconnects with an older position is served from the store.
+/// Ring of a room, from which members are served. A member that falls further behind, and one that reconnects with an older
+/// position, is served from the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ring {
     /// Bytes of the frames in one ring.

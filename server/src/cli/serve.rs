@@ -190,7 +190,7 @@ struct TimingArgs {
     #[arg(long, env = "REALTIME_PING_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     ping_timeout: Duration,
 
-    /// Time limit for a client to read some of its pending frames; otherwise its connection is closed (4008)
+    /// Time in which a client must read 64 KiB of the data that waits for it, or all of it. Otherwise it is closed (4008)
     #[arg(long, env = "REALTIME_SLOW_READER_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = positive_duration)]
     slow_reader_timeout: Duration,
 
@@ -230,7 +230,7 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_REPLAY_LIMIT", value_name = "NUMBER", default_value = "1000", value_parser = at_least_one)]
     replay_limit: usize,
 
-    /// Memory for the ring of one room: its newest entries. A client that falls further behind is closed (4008)
+    /// Memory of a room's ring, from which members are served; a member that falls further behind is served from the store
     #[arg(long, env = "REALTIME_RING_BYTES_PER_ROOM", value_name = "SIZE", default_value = "4MiB", value_parser = size::<{ 64 * KIB }>)]
     ring_bytes_per_room: usize,
 

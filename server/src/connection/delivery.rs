@@ -1,21 +1,24 @@
 //! Delivery: the rooms of a connection, and the order in which their frames are written.
 //!
 //! Each fill begins with another room and takes a bounded slice of each, so that a busy room does not starve the
-//! others. A cursor in the store reads one page at a time, and one room at a time has a page fetched.
+//! others. A cursor in the store reads one page at a time, and one room at a time has a page fetched. The next page is
+//! fetched when the last one has been written.
 //!
 //! Some frames of the connection have their place among the frames of a room: the `left` after a `leave_room`, and
-//! the `joined` of a repeated join. Each waits as a [`Barrier`] until the cursor reaches its offset.
+//! the `joined` of a repeated join. Each waits as a [`Barrier`] until the cursor reaches its place.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use realtime_shared::RoomName;
+use realtime_shared::{Members, RoomName, ServerEvent, codec};
 
-use crate::broker::{Page, Unavailable};
+use crate::broker::Unavailable;
 use crate::framing;
-use crate::room::{Cursor, Entrance, Mailbox, Overtaken, Pulled, Registry, RingOffset, Room, Seat};
+use crate::room::{
+    Cursor, Entrance, Mailbox, Overtaken, PagePermit, Pulled, Registry, Room, RoomEnd, Seat, StoreRead,
+};
 
 /// Bytes that each room may add to a fill in its turn.
 const SLICE: usize = 16 * 1024;
@@ -27,6 +30,8 @@ pub(super) struct Delivery {
     /// Number of fills, which determines the room that begins.
     fills: usize,
     fetch: Option<Fetch>,
+    /// The page that has been fetched and not wholly written.
+    page: Option<PagePermit>,
     /// The last fill left frames that were due.
     more: bool,
     overtaken: bool,
@@ -41,18 +46,18 @@ struct SeatedRoom {
     barrier: Option<Box<Barrier>>,
 }
 
-/// A frame that is written between the frames of a room, at an offset.
+/// A frame that is written between the frames of a room.
 struct Barrier {
-    at: RingOffset,
+    at: RoomEnd,
     json: String,
     /// The room's delivery ends with this frame.
     last: bool,
 }
 
-/// A page that is being read from the store.
+/// A read of the store that runs.
 struct Fetch {
     room: Arc<Room>,
-    page: Pin<Box<dyn Future<Output = Result<Page, Unavailable>> + Send>>,
+    read: Pin<Box<dyn Future<Output = Result<StoreRead, Unavailable>> + Send>>,
 }
 
 impl Delivery {
@@ -93,14 +98,14 @@ impl Delivery {
         }
     }
 
-    /// Ends the delivery of a room at the offset `until`, with a frame after it.
-    pub(super) fn finish_leave(&mut self, room: &Arc<Room>, until: RingOffset, json: String) {
+    /// Ends the delivery of a room at `until`, with a frame after it.
+    pub(super) fn finish_leave(&mut self, room: &Arc<Room>, until: RoomEnd, json: String) {
         if let Some(seated) = self.seated(room) {
             seated.barrier = Some(Box::new(Barrier { at: until, json, last: true }));
         }
     }
 
-    /// Returns true if a frame waits for its offset.
+    /// Returns true if a frame waits for its place.
     pub(super) fn has_barrier(&self) -> bool {
         self.rooms.iter().any(|seated| seated.barrier.is_some())
     }
@@ -110,7 +115,12 @@ impl Delivery {
         self.more
     }
 
-    /// Returns true if the ring and the store have dropped the next frame of a cursor.
+    /// Records that all output has been written.
+    pub(super) fn written(&mut self) {
+        self.page = None;
+    }
+
+    /// Returns true if a cursor has lost frames of a log that was replaced.
     pub(super) fn is_overtaken(&self) -> bool {
         self.overtaken
     }
@@ -127,7 +137,7 @@ impl Delivery {
         self.rooms.retain(|seated| !Arc::ptr_eq(&seated.room, room));
     }
 
-    /// Polls the fetch of a page, and appends the page to `out`.
+    /// Polls the read of the store, and appends its result to `out`.
     pub(super) fn poll_fetch(
         &mut self,
         cx: &mut Context<'_>,
@@ -135,16 +145,31 @@ impl Delivery {
         out: &mut Vec<u8>,
     ) -> Result<(), Unavailable> {
         let Some(fetch) = &mut self.fetch else { return Ok(()) };
-        let Poll::Ready(page) = fetch.page.as_mut().poll(cx) else { return Ok(()) };
+        let Poll::Ready(read) = fetch.read.as_mut().poll(cx) else { return Ok(()) };
         let room = fetch.room.clone();
         self.fetch = None;
-        let page = page?;
-        if let Some(seated) = self.seated(&room)
-            && seated.cursor.take_page(&page, mailbox, out) == Err(Overtaken)
-        {
-            self.overtaken = true;
-        }
+        let read = read?;
         self.more = true;
+        let Some(seated) = self.seated(&room) else { return Ok(()) };
+        match read {
+            StoreRead::Page(page, permit) => {
+                let until = seated.barrier.as_ref().map(|barrier| barrier.at.head);
+                let taken = seated.cursor.take_page(&page, mailbox, until, out);
+                if let Err(lost) = taken
+                    && room.pass_lost(&mut seated.cursor, &lost, mailbox, out) == Err(Overtaken)
+                {
+                    self.overtaken = true;
+                }
+                self.page = Some(permit);
+            }
+            StoreRead::Members(presence, arrival) => {
+                if room.return_to_ring(&mut seated.cursor, arrival, mailbox) {
+                    let (room, member_count) = (room.name.clone(), presence.count);
+                    let members = Members { room, members: presence.members, member_count };
+                    framing::text(out, &codec::encode(&ServerEvent::Members(members)));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -177,14 +202,19 @@ impl Delivery {
                 // Everything up to the barrier has been copied.
                 Ok(Pulled::All) => seated.pass_barrier(out),
                 Ok(Pulled::Some) => self.more = true,
-                Ok(Pulled::FromStore(after)) => {
-                    if self.fetch.is_none() {
-                        let (registry, room) = (registry.clone(), seated.room.clone());
-                        let page = async move { registry.page_after(&room.name, after).await };
-                        self.fetch = Some(Fetch { room: seated.room.clone(), page: Box::pin(page) });
-                        self.more = true;
-                    }
+                Ok(Pulled::FromStore(after)) if self.fetch.is_none() => {
+                    let (registry, room) = (registry.clone(), seated.room.clone());
+                    let read = async move { registry.read_page(&room, after).await };
+                    self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
+                    self.more = true;
                 }
+                Ok(Pulled::InRing) if self.fetch.is_none() => {
+                    let (registry, room) = (registry.clone(), seated.room.clone());
+                    let read = async move { registry.read_members(&room).await };
+                    self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
+                    self.more = true;
+                }
+                Ok(Pulled::FromStore(_) | Pulled::InRing) => {}
                 Err(Overtaken) => self.overtaken = true,
             }
         }

@@ -310,6 +310,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             })?;
             self.deadlines.written(written.all, written.progress, now, &self.hub.config.timing);
+            if written.all {
+                self.delivery.written();
+            }
             if open && self.delivery.is_overtaken() {
                 self.close(CloseCode::TooSlow);
                 continue;

@@ -13,14 +13,14 @@ use realtime_shared::{
 
 use super::hub::Hub;
 use crate::broker::{Range, RoomFilter, Unavailable};
-use crate::room::{Entrance, Mailbox, NotJoined, RingOffset, Room, Seat};
+use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
 
 /// An operation that runs.
 pub(super) type Operation = Pin<Box<dyn Future<Output = OperationResult> + Send>>;
 
-/// The end of a room for a connection that leaves it: the ring offset up to which it receives frames, and its `left`.
-type RoomEnd = (RingOffset, String);
+/// The end of a room for a connection that leaves it: the point up to which it receives frames, and its `left`.
+type LastFrames = (RoomEnd, String);
 
 /// The result of an operation. Frames are JSON.
 pub(super) enum OperationResult {
@@ -35,7 +35,7 @@ pub(super) enum OperationResult {
         json: String,
     },
     NotJoined(RoomName, Error),
-    Left(Vec<(Arc<Room>, Result<RoomEnd, Error>)>),
+    Left(Vec<(Arc<Room>, Result<LastFrames, Error>)>),
 }
 
 impl OperationResult {

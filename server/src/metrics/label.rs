@@ -36,7 +36,7 @@ impl<L: Label> Labelled<L> {
         self.add(label, 1);
     }
 
-    pub(super) fn add(&self, label: L, count: u64) {
+    pub(crate) fn add(&self, label: L, count: u64) {
         if let Some((_, counter)) = self.0.iter().find(|(known, _)| *known == label) {
             counter.inc_by(count);
         }
@@ -85,6 +85,8 @@ label! {
         ConnectionLimit = "connection_limit",
         /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
         DirectBacklogFull = "direct_backlog_full",
+        /// Signal of a room that a reader passed over, because it had fallen behind the ring.
+        SlowReader = "slow_reader",
         /// Entry published while its room was being opened, after too many others.
         EarlyEntryLimit = "early_entry_limit",
         /// Signal for Redis, while too many bytes wait for Redis already.

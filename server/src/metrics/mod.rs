@@ -57,12 +57,14 @@ pub(crate) struct Metrics {
     pub(crate) dropped: Labelled<Dropped>,
     /// Entries delivered, counted for each member in the cell of its worker.
     deliveries: Sharded,
-    /// Joins with a position, by recovery status.
+    /// Replays announced to joiners with a position and to slow readers, by recovery status.
     replays: Labelled<Replay>,
     /// Deliveries of entries that were in the log before their member joined.
     replayed_entries: IntCounter,
     /// Ended WebSocket connections, including those refused after the upgrade.
     closes: Labelled<Close>,
+    /// Readers whose next frame was trimmed from a ring.
+    pub(crate) readers_behind: IntCounter,
     /// Gap fills: fetches of entries for a room whose publication did not reach this instance.
     pub(crate) gap_fills: IntCounter,
     /// Resyncs: rooms whose log was replaced while they had members.
@@ -94,7 +96,8 @@ impl Metrics {
                 "Entries delivered to members, live or replayed.",
                 workers,
             ),
-            replays: all.labelled("realtime_replays_total", "Joins with a position, by recovery status."),
+            replays: all
+                .labelled("realtime_replays_total", "Replays announced to members, by recovery status."),
             replayed_entries: all.counter(
                 "realtime_replayed_entries_total",
                 "Entries delivered to members that had missed them.",
@@ -110,6 +113,10 @@ impl Metrics {
             refused_upgrades: all
                 .labelled("realtime_refused_upgrades_total", "Upgrade requests refused with an HTTP status."),
             refusals: all.labelled("realtime_refusals_total", "Error frames sent, by code."),
+            readers_behind: all.counter(
+                "realtime_readers_behind_total",
+                "Members that fell behind a room's ring and continued from the store.",
+            ),
             gap_fills: all.counter(
                 "realtime_gap_fills_total",
                 "Fetches of entries whose publication did not reach this instance.",

@@ -1,17 +1,25 @@
 //! Cursor of a connection in a room: an offset in the ring, or a seq in the store.
 //!
-//! A reader that missed more than the ring holds reads pages from the store, one at a time as its socket drains. It
-//! changes over to the ring as soon as the ring holds the next entry.
+//! A reader of the store reads pages, one at a time as its socket drains, and changes over to the ring as soon as the
+//! ring holds the next entry. There are two kinds:
+//!
+//! - A joiner that missed more than the ring holds. The ring has the signals since its join.
+//! - A reader whose next frame was trimmed from the ring. It has fallen behind, and loses the signals that it passes
+//!   over. When it is back in the ring, it receives the members of the room anew.
+//!
+//! A reader never passes over an entry silently. If the store has dropped the next entry, the reader receives a
+//! `resync` with the status `truncated`.
 
 use std::sync::atomic::Ordering;
 
-use realtime_shared::Seq;
+use realtime_shared::{Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, codec};
 
 use super::mailbox::Mailbox;
-use super::ring::{Arrival, Overtaken, Reader, RingOffset, RoomRing};
+use super::ring::{Arrival, Overtaken, Passed, Reader, RingOffset, RoomRing};
 use super::{RingState, Room};
 use crate::broker::Page;
 use crate::framing;
+use crate::metrics::Dropped;
 
 /// The next frame of a connection in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +27,38 @@ pub(crate) enum Cursor {
     Ring {
         /// The offset of the next frame.
         next: RingOffset,
+        /// The frames before it.
+        passed: Passed,
         arrival: Arrival,
     },
     Store {
         /// The last entry that was delivered.
         after: Seq,
+        reader: StoreReader,
+    },
+}
+
+/// A reader of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreReader {
+    Joiner {
         /// The head at the join. Later entries are delivered from the ring.
         head: Seq,
         arrival: Arrival,
     },
+    Behind {
+        /// The offset that the ring did not hold any more.
+        offset: RingOffset,
+        /// Number of signals before that offset.
+        signals: u64,
+    },
+}
+
+/// A point in a room's frames: its ring offset, and the newest entry before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RoomEnd {
+    pub(crate) offset: RingOffset,
+    pub(crate) head: Seq,
 }
 
 /// The outcome of a pull.
@@ -39,6 +70,16 @@ pub(crate) enum Pulled {
     Some,
     /// The page after this entry has to be fetched from the store.
     FromStore(Seq),
+    /// The ring holds the next entry of a reader that has fallen behind. The members have to be fetched;
+    /// [`Room::return_to_ring`] follows.
+    InRing,
+}
+
+/// The store has dropped entries that a reader has not received.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// The oldest entry after them that is stored.
+    oldest: Option<Seq>,
 }
 
 impl Cursor {
@@ -49,6 +90,67 @@ impl Cursor {
             Self::Store { .. } => None,
         }
     }
+
+    /// Moves a cursor from before a replacement of the log to the start of the new log.
+    ///
+    /// Fails if the reader cannot receive the `resync` that the ring has there, or has lost signals before it. It also
+    /// fails for a cursor into a ring that was discarded.
+    fn follow_reset(&mut self, ring: &RoomRing) -> Result<(), Overtaken> {
+        let (offset, presence_version) = match self {
+            Self::Ring { next, arrival, .. } => (*next, Some(arrival.presence_version)),
+            Self::Store { reader: StoreReader::Joiner { arrival, .. }, .. } => {
+                (arrival.offset, Some(arrival.presence_version))
+            }
+            Self::Store { reader: StoreReader::Behind { offset, .. }, .. } => (*offset, None),
+        };
+        if let Some(offset) = ring.reset_since(offset) {
+            let presence_version = presence_version.filter(|_| ring.holds(offset)).ok_or(Overtaken)?;
+            let passed = ring.passed(offset);
+            let arrival = Arrival { offset, signals: passed.signals, presence_version };
+            *self = Self::Ring { next: offset, passed, arrival };
+        } else if ring.is_foreign(offset) {
+            return Err(Overtaken);
+        }
+        Ok(())
+    }
+
+    /// Appends the entries of a page to `out` as frames, and counts them. A joiner takes those up to the head at the
+    /// join. Others take those up to `until`.
+    ///
+    /// Fails if the page does not begin with the entry after the cursor: the store has dropped that entry.
+    pub(crate) fn take_page(
+        &mut self,
+        page: &Page,
+        mailbox: &Mailbox,
+        until: Option<Seq>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Lost> {
+        let Self::Store { after, reader } = self else { return Ok(()) };
+        let last = match reader {
+            StoreReader::Joiner { head, .. } => Some(*head),
+            StoreReader::Behind { .. } => until,
+        };
+        let mut lost = None;
+        if page.entries.is_empty() {
+            // The store does not have the next entry. The ring did not have it either.
+            lost = Some(Lost { oldest: None });
+        }
+        let mut taken = 0;
+        for entry in &page.entries {
+            if last.is_some_and(|last| *after >= last) {
+                break;
+            }
+            if entry.seq != after.next() {
+                lost = Some(Lost { oldest: Some(entry.seq) });
+                break;
+            }
+            framing::text(out, &entry.json);
+            *after = entry.seq;
+            taken += 1;
+        }
+        mailbox.metrics.delivered(mailbox.worker, taken, taken);
+        lost.map_or(Ok(()), Err)
+    }
 }
 
 impl Room {
@@ -57,76 +159,109 @@ impl Room {
         cursor.ring_offset().is_none_or(|offset| offset < self.end.load(Ordering::Acquire))
     }
 
-    /// Copies the next frames of a reader, up to the offset `until`, until `out` has about `limit` bytes. Counts the
-    /// entries among them in the metrics.
+    /// Copies the next frames of a reader, up to `until`, until `out` has about `limit` bytes. Counts the entries among
+    /// them in the metrics.
     pub(crate) fn pull(
         &self,
         cursor: &mut Cursor,
         mailbox: &Mailbox,
-        until: Option<RingOffset>,
+        until: Option<RoomEnd>,
         out: &mut Vec<u8>,
         limit: usize,
     ) -> Result<Pulled, Overtaken> {
         let state = self.state.lock();
         let RingState::Open(ring) = &state.ring else { return Ok(Pulled::All) };
-        cursor.follow_reset(ring);
-        if let Cursor::Store { after, head, arrival } = *cursor {
-            // From the join on, the ring is needed: only it has the signals since then.
-            let next = if after >= head { Some(arrival.offset) } else { ring.offset_after(after) };
-            match next {
-                Some(next) => *cursor = Cursor::Ring { next, arrival },
-                None => return Ok(Pulled::FromStore(after)),
-            }
+        cursor.follow_reset(ring)?;
+        if let Some(pulled) = cursor.change_over(ring, mailbox, until) {
+            return Ok(pulled);
         }
-        let Cursor::Ring { next, arrival } = cursor else { return Ok(Pulled::All) };
-        let end = until.unwrap_or(RingOffset::MAX).min(ring.end());
+        let Cursor::Ring { next, passed, arrival } = cursor else { return Ok(Pulled::All) };
+        let end = until.map_or(RingOffset::MAX, |until| until.offset).min(ring.end());
         let reader = Reader { user: &mailbox.user, arrival: *arrival };
-        let from = std::mem::replace(next, ring.copy(*next, end, &reader, out, limit)?);
+        let copied = ring.copy(*next, end, &reader, out, limit)?;
+        let from = std::mem::replace(next, copied);
         let replayed =
-            if from < arrival.offset { ring.entries_between(from, (*next).min(arrival.offset)) } else { 0 };
-        mailbox.metrics.delivered(mailbox.worker, ring.entries_between(from, *next), replayed);
-        Ok(if *next < end { Pulled::Some } else { Pulled::All })
+            if from < arrival.offset { ring.entries_between(from, copied.min(arrival.offset)) } else { 0 };
+        let before = passed.entry;
+        *passed = ring.passed(copied);
+        let delivered = passed.entry.checked_since(before).unwrap_or(0);
+        mailbox.metrics.delivered(mailbox.worker, delivered, replayed);
+        Ok(if copied < end { Pulled::Some } else { Pulled::All })
+    }
+
+    /// Moves a reader that has fallen behind back to the ring. `arrival` is the state of the room when its members were
+    /// read. Returns false if the ring has lost the next entry meanwhile.
+    pub(crate) fn return_to_ring(&self, cursor: &mut Cursor, arrival: Arrival, mailbox: &Mailbox) -> bool {
+        let state = self.state.lock();
+        let RingState::Open(ring) = &state.ring else { return false };
+        let Cursor::Store { after, reader: StoreReader::Behind { offset, signals } } = *cursor else {
+            return false;
+        };
+        // The next pull handles a change of the log.
+        if ring.reset_since(offset).is_some() || ring.is_foreign(offset) {
+            return false;
+        }
+        let Some(next) = ring.offset_after(after) else { return false };
+        mailbox.metrics.dropped.add(Dropped::SlowReader, arrival.signals.saturating_sub(signals));
+        let passed = Passed { entry: after, signals: ring.signals_before(next) };
+        *cursor = Cursor::Ring { next, passed, arrival };
+        true
+    }
+
+    /// Moves a reader past entries that the store has dropped, and appends the `resync` that announces them.
+    pub(crate) fn pass_lost(
+        &self,
+        cursor: &mut Cursor,
+        lost: &Lost,
+        mailbox: &Mailbox,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Overtaken> {
+        let state = self.state.lock();
+        let RingState::Open(ring) = &state.ring else { return Ok(()) };
+        cursor.follow_reset(ring)?;
+        let Cursor::Store { after, reader } = cursor else { return Ok(()) };
+        let head = ring.head();
+        let from = lost.oldest.map_or(head.seq(), |oldest| oldest.previous().min(head.seq()));
+        let replayed = head.seq().checked_since(from).unwrap_or(0);
+        let recovery = Recovery::Truncated { replayed };
+        mailbox.metrics.recovered(recovery);
+        framing::text(out, &self.resync("entries that you have not read were dropped", head, recovery));
+        *after = from;
+        if let StoreReader::Joiner { arrival, .. } = *reader {
+            *reader = StoreReader::Behind { offset: arrival.offset, signals: arrival.signals };
+        }
+        Ok(())
+    }
+
+    /// The `resync` for members whose replay is `recovery`.
+    pub(super) fn resync(&self, message: &str, head: &Position, recovery: Recovery) -> String {
+        let (message, room, position) = (message.to_owned(), self.name.clone(), head.clone());
+        codec::encode(&ServerEvent::System(SystemEvent::Resync(Resync { message, room, position, recovery })))
     }
 }
 
 impl Cursor {
-    /// Moves a cursor from before a replacement of the log to the start of the new log.
-    fn follow_reset(&mut self, ring: &RoomRing) {
-        let (offset, presence_version) = match self {
-            Self::Ring { next, arrival } => (*next, arrival.presence_version),
-            Self::Store { arrival, .. } => (arrival.offset, arrival.presence_version),
-        };
-        if let Some(offset) = ring.reset_since(offset) {
-            *self = Self::Ring { next: offset, arrival: Arrival { offset, presence_version } };
+    /// Moves a cursor between the ring and the store, as far as no fetch is needed. Returns the outcome of the pull if
+    /// the cursor is in the store then.
+    fn change_over(&mut self, ring: &RoomRing, mailbox: &Mailbox, until: Option<RoomEnd>) -> Option<Pulled> {
+        if let Self::Store { after, reader: StoreReader::Joiner { head, arrival } } = *self {
+            // From the join on the ring is needed: it alone has the signals since then.
+            let next = if after >= head { Some(arrival.offset) } else { ring.offset_after(after) };
+            let Some(next) = next else { return Some(Pulled::FromStore(after)) };
+            *self = Self::Ring { next, passed: Passed { entry: after, signals: arrival.signals }, arrival };
         }
-    }
-
-    /// Appends the entries of a page to `out` as frames, up to the head at the join, and counts them.
-    ///
-    /// Fails if the page does not begin with the entry after the cursor: the store has dropped that entry.
-    pub(crate) fn take_page(
-        &mut self,
-        page: &Page,
-        mailbox: &Mailbox,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Overtaken> {
-        let Self::Store { after, head, .. } = self else { return Ok(()) };
-        // An empty page means that the store does not have the next entry. The ring did not have it either.
-        let mut follows = !page.entries.is_empty();
-        let mut taken = 0;
-        for entry in &page.entries {
-            if *after >= *head {
-                break;
-            }
-            follows = entry.seq == after.next();
-            if !follows {
-                break;
-            }
-            framing::text(out, &entry.json);
-            *after = entry.seq;
-            taken += 1;
+        if let Self::Ring { next, passed, arrival } = *self
+            && !ring.holds(next)
+        {
+            mailbox.metrics.readers_behind.inc();
+            let reader = StoreReader::Behind { offset: next, signals: passed.signals.max(arrival.signals) };
+            *self = Self::Store { after: passed.entry, reader };
         }
-        mailbox.metrics.delivered(mailbox.worker, taken, taken);
-        if follows { Ok(()) } else { Err(Overtaken) }
+        let Self::Store { after, .. } = *self else { return None };
+        Some(match until {
+            Some(until) if after >= until.head => Pulled::All,
+            _ if ring.offset_after(after).is_some() => Pulled::InRing,
+            _ => Pulled::FromStore(after),
+        })
     }
 }

@@ -8,7 +8,8 @@
 //! - [`Room`] is the state of one room behind one lock: its [ring](RoomRing) and its [members](Members).
 //! - [`Mailbox`] wakes one connection, and holds frames for it that belong to no room. A [`Flusher`] collects the
 //!   wake-ups of a worker.
-//! - [`recovery`] decides where a joiner with a position begins to read.
+//! - [`recovery`] decides where a joiner with a position begins to read. [`store_reads`] reads the store for connections
+//!   that the ring does not serve.
 //!
 //! Membership changes of a room happen in its turn, an async lock that is held until the broker has answered. The
 //! lock of a room's state is never held across an await or a call of the broker, which calls the feed with its own
@@ -23,6 +24,7 @@ mod membership;
 mod recovery;
 mod registry;
 mod ring;
+mod store_reads;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -33,18 +35,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use realtime_shared::{
-    CloseCode, Epoch, Position, Recovery, Resync, RoomName, ServerEvent, SystemEvent, UserId, codec,
-};
+use realtime_shared::{CloseCode, Epoch, Position, Recovery, RoomName, UserId};
 
-pub(crate) use self::cursor::{Cursor, Pulled};
+pub(crate) use self::cursor::{Cursor, Pulled, RoomEnd};
 use self::flush::{Flusher, Wake};
 pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
 pub(crate) use self::registry::{Entrance, NotJoined, Registry};
-pub(crate) use self::ring::{Overtaken, RingOffset};
+pub(crate) use self::ring::Overtaken;
 use self::ring::{RingAppend, RoomRing};
+pub(crate) use self::store_reads::{PagePermit, StoreRead};
 use crate::broker::{Entry, Signal, Skip};
 use crate::budget::RoomBudget;
 use crate::config::Ring;
@@ -186,13 +187,8 @@ impl Room {
             }
         };
         let bytes_before = ring.bytes();
-        let resync = SystemEvent::Resync(Resync {
-            message: "some of this room's newest messages were lost".to_owned(),
-            room: self.name.clone(),
-            position: head.clone(),
-            recovery: Recovery::Reset { replayed },
-        });
-        let json = codec::encode(&ServerEvent::System(resync)).into();
+        let recovery = Recovery::Reset { replayed };
+        let json = self.resync("some of this room's newest messages were lost", head, recovery).into();
         ring.reset(start.clone(), &Signal { json, skip: Skip::Nobody, presence_version: 0 }, context.now);
         self.on_growth(&mut state, bytes_before, context);
     }

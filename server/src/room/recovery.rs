@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, RoomEnd, StoreReader};
 use super::registry::{Entrance, Registry};
-use super::ring::{Arrival, RingOffset, RoomRing};
+use super::ring::{Arrival, Passed, RingOffset, RoomRing};
 use super::{RingState, Room};
 use crate::broker::{Entry, Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
@@ -19,6 +19,8 @@ use crate::faults::{self, Fault};
 pub(super) struct JoinPoint {
     /// The end of the ring.
     pub(super) end: RingOffset,
+    /// The number of signals before that.
+    pub(super) signals: u64,
     pub(super) head: Position,
     /// Status of the joiner's position. `Past` and `Old` imply that it is not beyond the head.
     pub(super) status: PositionStatus,
@@ -62,20 +64,22 @@ impl Registry {
         since: Option<&Position>,
         presence: Presence,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let arrival = Arrival { offset: join_point.end, presence_version: presence.presence_version };
-        let live = Cursor::Ring { next: join_point.end, arrival };
+        let head = join_point.head.seq();
+        let arrival = join_point.arrival(&presence);
+        let passed = Passed { entry: head, signals: join_point.signals };
+        let live = Cursor::Ring { next: join_point.end, passed, arrival };
         let (cursor, recovery) = match since {
             None => (live, None),
             Some(since) => {
                 let (mut from, recovery) = self.recovery(room, &join_point, since).await?;
                 self.metrics.recovered(recovery);
-                if faults::breaks(Fault::ReplayOffByOne) && from < join_point.head.seq() {
+                if faults::breaks(Fault::ReplayOffByOne) && from < head {
                     from = from.next();
                 }
-                let cursor = if from == join_point.head.seq() {
+                let cursor = if from == head {
                     live
                 } else {
-                    Cursor::Store { after: from, head: join_point.head.seq(), arrival }
+                    Cursor::Store { after: from, reader: StoreReader::Joiner { head, arrival } }
                 };
                 (cursor, Some(recovery))
             }
@@ -83,7 +87,8 @@ impl Registry {
         let mut joined = joined(user, &room.name, presence);
         joined.position = Some(join_point.head);
         joined.recovery = recovery;
-        Ok((Entrance { room: room.clone(), cursor, end: join_point.end }, joined))
+        let end = RoomEnd { offset: join_point.end, head };
+        Ok((Entrance { room: room.clone(), cursor, end }, joined))
     }
 
     /// Returns the entry after which the replay begins, at most the head, and the recovery for the `joined`.
@@ -166,9 +171,18 @@ impl JoinPoint {
         let RingState::Open(ring) = ring else { return None };
         Some(Self {
             end: ring.end(),
+            signals: ring.signals_before(ring.end()),
             head: ring.head().clone(),
             status: since.map_or(PositionStatus::Past, |since| status_in_ring(ring, since)),
         })
+    }
+}
+
+impl JoinPoint {
+    /// The arrival of a reader whose members are `presence`, which was read after the join point.
+    pub(super) fn arrival(&self, presence: &Presence) -> Arrival {
+        let presence_version = presence.presence_version;
+        Arrival { offset: self.end, signals: self.signals, presence_version }
     }
 }
 

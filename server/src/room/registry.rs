@@ -20,12 +20,12 @@ use realtime_shared::{
 };
 use tokio::sync::Notify;
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, RoomEnd};
 use super::flush::Flusher;
 use super::grace::Grace;
 use super::mailbox::Mailbox;
 use super::members::Seat;
-use super::ring::RingOffset;
+use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
@@ -36,8 +36,6 @@ use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
 use crate::metrics::Metrics;
 
-/// Limit on the bytes of a page that a cursor in the store reads.
-const PAGE_BYTES: usize = 64 * 1024;
 /// Limit on the bytes of a history page, which is held in memory until the client has read it.
 const HISTORY_BYTES: usize = 128 * 1024;
 
@@ -52,6 +50,7 @@ pub(crate) struct Registry {
     /// Bytes in the rings of all rooms.
     pub(super) ring_bytes: AtomicUsize,
     pub(crate) budgets: Budgets,
+    pub(super) store_reads: StoreReads,
     pub(super) grace: Mutex<Grace>,
     /// Notified when a leave grace begins.
     pub(super) grace_begun: Notify,
@@ -63,8 +62,8 @@ pub(crate) struct Registry {
 pub(crate) struct Entrance {
     pub(crate) room: Arc<Room>,
     pub(crate) cursor: Cursor,
-    /// The end of the ring at the join.
-    pub(crate) end: RingOffset,
+    /// The end of the room's frames at the join.
+    pub(crate) end: RoomEnd,
 }
 
 /// The reason why a connection did not join a room.
@@ -100,6 +99,7 @@ impl Registry {
                 rooms: Mutex::default(),
                 users: Users::default(),
                 ring_bytes: AtomicUsize::new(0),
+                store_reads: StoreReads::default(),
                 grace: Mutex::default(),
                 grace_begun: Notify::new(),
                 next_connection: AtomicU64::new(1),
@@ -191,11 +191,6 @@ impl Registry {
         self.broker.history(room, range, limit, HISTORY_BYTES).await
     }
 
-    /// The next page of a cursor in the store.
-    pub(crate) async fn page_after(&self, room: &RoomName, after: Seq) -> Result<Page, Unavailable> {
-        self.broker.history(room, Range::After(after), usize::MAX, PAGE_BYTES).await
-    }
-
     /// The members of a room.
     pub(crate) async fn members(&self, room: &RoomName) -> Result<Presence, Unavailable> {
         self.broker.members(room, MEMBERS_NAMED).await
@@ -265,7 +260,7 @@ impl Registry {
         self.entrance(room, &mailbox.user, join_point, since, presence).await
     }
 
-    /// Leaves a room. Returns the ring offset at which the connection's frames end, and its `left`. The user leaves
+    /// Leaves a room. Returns the point at which the connection's frames end, and its `left`. The user leaves
     /// if this was its last connection in the room.
     pub(crate) async fn leave(
         &self,
@@ -273,7 +268,7 @@ impl Registry {
         room: &Arc<Room>,
         seat: Seat,
         reason: LeaveReason,
-    ) -> Result<(RingOffset, Left), Unavailable> {
+    ) -> Result<(RoomEnd, Left), Unavailable> {
         let _turn = room.turn.lock().await;
         let (last, until) = {
             let mut state = room.state.lock();
@@ -281,7 +276,12 @@ impl Registry {
             if last {
                 state.members.remove(&mailbox.user);
             }
-            (last, room.end.load(Ordering::Acquire))
+            let head = match &state.ring {
+                RingState::Open(ring) => ring.head().seq(),
+                // The ring was discarded, and the connection is being closed.
+                RingState::Opening { .. } => Seq::ZERO,
+            };
+            (last, RoomEnd { offset: room.end.load(Ordering::Acquire), head })
         };
         let left = if last {
             self.publish_leave(room, &mailbox.user, reason).await?

@@ -38,6 +38,10 @@ pub(crate) struct RoomRing {
     signals: VecDeque<SignalSpan>,
     /// Capacity of the segments.
     bytes: usize,
+    /// Number of signals that have been trimmed.
+    trimmed_signals: u64,
+    /// The offset of the first frame that the ring has had. Offsets before it belong to a discarded ring.
+    began: RingOffset,
     /// Offset at which the log was last replaced. Readers before it continue there.
     reset_at: Option<RingOffset>,
 }
@@ -69,6 +73,8 @@ struct SignalSpan {
 pub(crate) struct Arrival {
     /// The end of the ring. A reader receives no signals from before it.
     pub(crate) offset: RingOffset,
+    /// The number of signals before that.
+    pub(crate) signals: u64,
     /// The presence version of the answer to the join; see [`Signal::presence_version`].
     pub(crate) presence_version: u64,
 }
@@ -90,7 +96,16 @@ pub(crate) enum RingAppend {
     Rejected,
 }
 
-/// The ring no longer holds the reader's offset.
+/// The frames of a ring that lie before an offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// The newest entry; the head of the log if the ring has had none.
+    pub(crate) entry: Seq,
+    /// Number of signals.
+    pub(crate) signals: u64,
+}
+
+/// The ring does not hold the reader's offset any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Overtaken;
 
@@ -110,6 +125,8 @@ impl RoomRing {
             marks: VecDeque::new(),
             signals: VecDeque::new(),
             bytes: 0,
+            trimmed_signals: 0,
+            began: end,
             reset_at: None,
         }
     }
@@ -203,6 +220,7 @@ impl RoomRing {
         }
         while self.signals.front().is_some_and(|signal| signal.end <= start) {
             self.signals.pop_front();
+            self.trimmed_signals += 1;
         }
         if self.segments.is_empty() {
             self.segments.shrink_to_fit();
@@ -242,6 +260,26 @@ impl RoomRing {
             None if seq.next() == self.first() => Some(self.start()),
             None => None,
         }
+    }
+
+    /// Returns true if the offset belongs to a ring that was discarded.
+    pub(crate) fn is_foreign(&self, offset: RingOffset) -> bool {
+        offset < self.began
+    }
+
+    /// The frames before an offset that the ring holds.
+    pub(crate) fn passed(&self, offset: RingOffset) -> Passed {
+        Passed { entry: self.entry_before(offset), signals: self.signals_before(offset) }
+    }
+
+    /// The newest entry before an offset that the ring holds.
+    pub(crate) fn entry_before(&self, offset: RingOffset) -> Seq {
+        self.head.seq().back(self.entries_after(offset) as u64)
+    }
+
+    /// The number of signals before an offset. Exact if the ring holds the offset.
+    pub(crate) fn signals_before(&self, offset: RingOffset) -> u64 {
+        self.trimmed_signals + self.signals.partition_point(|signal| signal.start < offset) as u64
     }
 
     /// Returns true if no frame after the offset has been trimmed.

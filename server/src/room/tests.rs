@@ -18,13 +18,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use realtime_shared::{
-    CloseCode, EntryId, Joined, LeaveReason, Left, Position, Post, RoomName, Seq, ServerEvent, SystemEvent,
-    Text, Typing, UserId, codec,
+    CloseCode, EntryId, Joined, LeaveReason, Left, Position, Post, Recovery, RoomName, Seq, ServerEvent,
+    SystemEvent, Text, Typing, UserId, codec,
 };
 use tokio::sync::oneshot;
 
 use super::{
-    Cursor, Entrance, Mailbox, NotJoined, Pulled, Registry, RingOffset, RingState, Room, RoomRing, Seat,
+    Cursor, Entrance, Mailbox, NotJoined, Pulled, Registry, RingState, Room, RoomEnd, RoomRing, Seat, StoreRead,
 };
 use crate::broker::memory::MemoryBroker;
 use crate::broker::steered::{SteeredBroker, Steering};
@@ -119,7 +119,7 @@ impl RoomClient {
         joined
     }
 
-    async fn leave(&mut self) -> (RingOffset, Left) {
+    async fn leave(&mut self) -> (RoomEnd, Left) {
         let (room, seat, _) = self.seat.take().expect("in a room");
         self.registry.leave(&self.mailbox, &room, seat, LeaveReason::Left).await.expect("left")
     }
@@ -158,9 +158,23 @@ impl RoomClient {
         loop {
             let mut out = Vec::new();
             let pulled = room.pull(cursor, &self.mailbox, None, &mut out, limit).expect("not overtaken");
-            if let Pulled::FromStore(after) = pulled {
-                let page = self.registry.page_after(&room.name, after).await.expect("a page");
-                cursor.take_page(&page, &self.mailbox, &mut out).expect("the next entry is in the store");
+            let read = match pulled {
+                Pulled::FromStore(after) => Some(self.registry.read_page(room, after).await),
+                Pulled::InRing => Some(self.registry.read_members(room).await),
+                Pulled::All | Pulled::Some => None,
+            };
+            match read.transpose().expect("available") {
+                Some(StoreRead::Page(page, _)) => {
+                    if let Err(lost) = cursor.take_page(&page, &self.mailbox, None, &mut out) {
+                        room.pass_lost(cursor, &lost, &self.mailbox, &mut out).expect("not overtaken");
+                    }
+                }
+                Some(StoreRead::Members(presence, arrival)) => {
+                    if room.return_to_ring(cursor, arrival, &self.mailbox) {
+                        seen.push(format!("members {}", presence.count));
+                    }
+                }
+                None => {}
             }
             seen.extend(summaries(&out));
             if pulled == Pulled::All {
@@ -256,7 +270,9 @@ fn summary(json: &str) -> String {
             format!("{} ({}, {:?})", left.message, left.member_count, left.reason)
         }
         ServerEvent::System(SystemEvent::Resync(resync)) => {
-            format!("resync to #{}, {} replayed", resync.position.seq(), resync.recovery.replayed())
+            let truncated = matches!(resync.recovery, Recovery::Truncated { .. });
+            let status = if truncated { " truncated" } else { "" };
+            format!("resync{status} to #{}, {} replayed", resync.position.seq(), resync.recovery.replayed())
         }
         other => panic!("not a frame of a room: {other:?}"),
     }

@@ -14,7 +14,7 @@ const READ_CHUNK: usize = 16 * 1024;
 /// Target for the bytes of one write.
 const WRITE_CHUNK: usize = 64 * 1024;
 /// Bytes of pending output that a peer must accept, within the time limit of the owner, to count as reading.
-const PROGRESS_BYTES: usize = 16 * 1024;
+const PROGRESS_BYTES: usize = 64 * 1024;
 /// Capacity up to which a buffer is kept while it is in use.
 const KEEP_CAPACITY: usize = 4 * 1024;
 
@@ -36,7 +36,7 @@ pub enum Read {
 /// Result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// True if the peer reads: it accepted everything, or 16 KiB since the last progress.
+    /// True if the peer reads: it accepted everything, or 64 KiB since the last progress.
     pub progress: bool,
     /// True if everything was written.
     pub all: bool,

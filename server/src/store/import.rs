@@ -5,7 +5,9 @@ mod tests;
 
 use std::io::{self, BufRead, Read};
 
-use realtime_shared::{ClientMsgId, EntryId, Epoch, RoomName, Seq, Timestamp, UserId, codec};
+use realtime_shared::{
+    ClientMsgId, EntryId, Epoch, Message, RoomName, Seq, ServerEvent, Timestamp, UserId, codec,
+};
 use serde::Deserialize;
 
 use super::header::Header;
@@ -176,14 +178,24 @@ impl Line {
     }
 }
 
-/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be unknown to this version.
+impl From<Message> for Line {
+    fn from(message: Message) -> Self {
+        let Message { room, from, seq, id, ts, client_msg_id, epoch, text: _ } = message;
+        Self { room, seq, id, ts, from: Some(from), client_msg_id, epoch }
+    }
+}
+
+/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be one of a later version.
 fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
-    let decoded = codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?;
+    let event = codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?.event;
     let expected = || format!("expected entry {seq} of {:?}", header.room);
-    if decoded.event.entry().is_none() {
+    if event.entry().is_none() {
         return Err(expected());
     }
-    let line: Line = serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?;
+    let line = match event {
+        ServerEvent::Message(message) => Line::from(message),
+        _ => serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?,
+    };
     if line.room != header.room || line.seq != seq {
         return Err(format!("{}, found {} of {:?}", expected(), line.seq, line.room));
     }

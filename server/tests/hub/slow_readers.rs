@@ -96,20 +96,33 @@ async fn a_reader_that_pauses_receives_all_messages() {
 }
 
 #[tokio::test]
-async fn a_reader_behind_the_ring_is_closed_with_4008() {
+async fn a_reader_behind_the_ring_receives_all_messages_and_then_the_members() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.ring.bytes_per_room = 256 * 1024;
+        config.retain.messages = Some(10_000);
         config.timing.slow_reader_timeout = NEVER;
     });
     let (mut carol, mut slow) = reader_and_slow(&server).await;
-    fill(&mut carol, 500).await;
-    assert!(read_until_4008(&mut slow).await < 500);
+    fill(&mut carol, 250).await;
+    // Signals are lost on the way.
+    let mut dave = server.connect("dave").await;
+    dave.join("lobby").await;
+    carol.wait_for(json!({"event": "joined", "user_id": "dave"})).await;
+    fill(&mut carol, 250).await;
+    for seq in 1..=500 {
+        let frame = slow.json().await;
+        assert_eq!((&frame["type"], &frame["seq"]), (&json!("message"), &json!(seq)));
+    }
+    let members =
+        json!({"type": "members", "room": "lobby", "members": ["carol", "dave", "slow"], "member_count": 3});
+    assert_eq!(slow.json().await, members);
     carol.post("lobby", "and on").await;
+    assert_eq!(slow.json().await["seq"], 501);
 }
 
 #[tokio::test]
-async fn a_replay_behind_the_retention_is_closed_with_4008() {
+async fn a_reader_behind_the_retention_receives_a_truncated_resync() {
     let server = server_with(|config| {
         config.limits.max_messages_per_second = 0;
         config.retain.messages = Some(300);
@@ -132,8 +145,25 @@ async fn a_replay_behind_the_retention_is_closed_with_4008() {
         carol.send(long(number)).await;
         carol.expect(json!({"type": "ack"})).await;
     }
-    // The announced replay cannot be completed, so the connection is closed.
-    assert!(read_until_4008(&mut slow).await < 300);
+    let (mut seq, mut resyncs) = (0, 0);
+    while seq < 700 {
+        let frame = slow.json().await;
+        if frame["event"] == "resync" {
+            assert_eq!(
+                (&frame["room"], &frame["recovery"]["status"]),
+                (&json!("lobby"), &json!("truncated"))
+            );
+            let from = |field: &Value| field.as_u64().expect("a number");
+            let first = from(&frame["position"]["seq"]) - from(&frame["recovery"]["replayed"]);
+            assert!(first > seq, "entries were lost");
+            seq = first;
+            resyncs += 1;
+        } else if frame["type"] == "message" {
+            seq += 1;
+            assert_eq!(frame["seq"], seq);
+        }
+    }
+    assert!(resyncs > 0, "retention dropped entries of the replay");
 }
 
 #[tokio::test]

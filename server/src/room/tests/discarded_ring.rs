@@ -64,7 +64,7 @@ async fn a_position_beyond_the_head_is_reset() {
     let receipts = fill(&registry, "a", 5).await;
     let (alices_room, _, _) = alice.seat.as_ref().expect("in a room");
     for status in [PositionStatus::Past, PositionStatus::Old, PositionStatus::Foreign] {
-        let join_point = JoinPoint { end: 0, head: position_of(&receipts[2]), status };
+        let join_point = JoinPoint { end: 0, signals: 0, head: position_of(&receipts[2]), status };
         let recovered = registry.recovery(alices_room, &join_point, &position_of(&receipts[3])).await;
         assert_eq!(recovered, Ok((Seq::ZERO, Recovery::Reset { replayed: 3 })), "{status:?}");
     }

@@ -195,59 +195,120 @@ async fn entries_replayed_from_the_store_are_counted() {
     assert_metric(&registry.metrics, "realtime_deliveries_total", 3);
 }
 
-#[tokio::test]
-async fn a_reader_whose_frames_were_trimmed_from_the_ring_is_overtaken() {
-    let registry = registry(config());
-    let _alice = RoomClient::joined(&registry, "alice", "a").await;
-    let receipts = fill(&registry, "a", 40).await;
-    let mut bob = RoomClient::connect(&registry, "bob").await;
-    bob.join("a", Some(&position_of(&receipts[9]))).await;
-    assert_eq!(bob.read().await, messages(11..=40));
-    fill(&registry, "a", 60).await;
-    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
-    assert!(room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100).is_err());
-}
-
-/// The signals since the join are in the ring only.
-#[tokio::test]
-async fn a_reader_in_the_store_is_overtaken_when_the_ring_loses_its_join_offset() {
-    let registry = registry(config());
-    let _alice = RoomClient::joined(&registry, "alice", "a").await;
-    let receipts = fill(&registry, "a", 40).await;
-    let mut bob = RoomClient::connect(&registry, "bob").await;
-    bob.join("a", Some(&position_of(&receipts[9]))).await;
-    fill(&registry, "a", 60).await;
-    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
-    let mut seen = Vec::new();
-    let pulled = room.pull(cursor, &bob.mailbox, None, &mut seen, 100);
-    assert_eq!(pulled, Ok(Pulled::FromStore(Seq::new(10))), "stored entries are still read");
-    let page = registry.page_after(&room.name, Seq::new(10)).await.expect("a page");
-    cursor.take_page(&page, &bob.mailbox, &mut seen).expect("contiguous entries");
-    assert_eq!(summaries(&seen), messages(11..=40));
-    assert!(room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100).is_err());
+/// Appends short frames to a list of expected ones.
+fn then(mut before: Vec<String>, after: &[&str]) -> Vec<String> {
+    before.extend(after.iter().map(|&frame| frame.to_owned()));
+    before
 }
 
 #[tokio::test]
-async fn a_reader_whose_entries_were_dropped_by_the_store_is_overtaken() {
+async fn a_reader_behind_the_ring_continues_from_the_store_and_receives_the_members() {
+    let registry = registry(config());
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    fill(&registry, "a", 3).await;
+    assert_eq!(bob.read().await, messages(1..=3));
+    alice.send_typing("a");
+    alice.send_typing("a");
+    let _carol = RoomClient::joined(&registry, "carol", "a").await;
+    fill(&registry, "a", 60).await;
+    assert_eq!(bob.read().await, then(messages(4..=63), &["members 3"]), "signals are lost, entries are not");
+    assert_metric(&registry.metrics, "realtime_readers_behind_total", 1);
+    assert_metric(&registry.metrics, "realtime_drops_total{reason=\"slow_reader\"}", 3);
+    assert_metric(&registry.metrics, "realtime_deliveries_total", 63);
+    // Bob is live again.
+    alice.send_typing("a");
+    alice.post("a", "live").await;
+    assert_eq!(bob.read().await, ["alice types", "alice: live #64"]);
+    assert_metric(&registry.metrics, "realtime_readers_behind_total", 1);
+}
+
+#[tokio::test]
+async fn a_reader_that_only_lost_signals_receives_the_members() {
+    let registry = registry(config());
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    fill(&registry, "a", 1).await;
+    assert_eq!(bob.read().await, messages([1]));
+    for _ in 0..100 {
+        alice.send_typing("a");
+    }
+    assert_eq!(bob.read().await, ["members 2"]);
+    assert_metric(&registry.metrics, "realtime_drops_total{reason=\"slow_reader\"}", 100);
+}
+
+#[tokio::test]
+async fn a_joiner_in_the_store_continues_there_if_the_ring_loses_its_join_offset() {
+    let registry = registry(config());
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let receipts = fill(&registry, "a", 40).await;
+    let mut bob = RoomClient::connect(&registry, "bob").await;
+    bob.join("a", Some(&position_of(&receipts[9]))).await;
+    alice.send_typing("a");
+    fill(&registry, "a", 60).await;
+    assert_eq!(bob.read().await, then(messages(11..=100), &["members 2"]));
+    // Bob's own join is among the signals that he passed over.
+    assert_metric(&registry.metrics, "realtime_drops_total{reason=\"slow_reader\"}", 2);
+}
+
+#[tokio::test]
+async fn a_reader_whose_entries_were_dropped_by_the_store_is_told_so() {
     let mut config = config();
     config.retain.messages = Some(20);
     let registry = registry(config);
     let _alice = RoomClient::joined(&registry, "alice", "a").await;
     let receipts = fill(&registry, "a", 200).await;
-    let mut bob = RoomClient::connect(&registry, "bob").await;
-    bob.join("a", Some(&position_of(&receipts[189]))).await;
-    let (room, _, mut cursor) = bob.seat.take().expect("in a room");
+    // A joiner in the store, and a member in the ring.
+    let mut joiner = RoomClient::connect(&registry, "joiner").await;
+    joiner.join("a", Some(&position_of(&receipts[189]))).await;
+    let mut member = RoomClient::joined(&registry, "member", "a").await;
     fill(&registry, "a", 300).await;
-    let pulled = room.pull(&mut cursor, &bob.mailbox, None, &mut Vec::new(), 100);
-    assert_eq!(pulled, Ok(Pulled::FromStore(Seq::new(190))));
-    let page = registry.page_after(&room.name, Seq::new(190)).await.expect("a page");
-    assert_eq!(page.entries[0].seq, Seq::new(481));
-    assert!(
-        cursor.take_page(&page, &bob.mailbox, &mut Vec::new()).is_err(),
-        "the page does not begin with the next entry"
-    );
-    let nothing = Page { entries: Vec::new(), ..page };
-    assert!(cursor.take_page(&nothing, &bob.mailbox, &mut Vec::new()).is_err());
+    // The ring holds what is left.
+    let mut expected = vec!["resync truncated to #500, 20 replayed".to_owned(), "members 3".to_owned()];
+    expected.extend(messages(481..=500));
+    assert_eq!(joiner.read().await, expected);
+    assert_eq!(member.read().await, expected);
+    let truncated = "realtime_replays_total{status=\"truncated\"}";
+    assert_metric(&registry.metrics, truncated, 2);
+    fill(&registry, "a", 1).await;
+    assert_eq!(member.read().await, messages([501]));
+}
+
+#[tokio::test]
+async fn an_empty_page_moves_a_reader_to_the_head() {
+    let registry = registry(config());
+    let _alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    fill(&registry, "a", 60).await;
+    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    let mut out = Vec::new();
+    let pulled = room.pull(cursor, &bob.mailbox, None, &mut out, 100);
+    assert_eq!(pulled, Ok(Pulled::FromStore(Seq::ZERO)));
+    let nothing = Page { epoch: None, entries: Vec::new(), has_more: false };
+    let lost = cursor.take_page(&nothing, &bob.mailbox, None, &mut out).expect_err("the entries are lost");
+    room.pass_lost(cursor, &lost, &bob.mailbox, &mut out).expect("the log is the same");
+    assert_eq!(summaries(&out), ["resync truncated to #60, 0 replayed"]);
+    assert_eq!(bob.read().await, ["members 2"]);
+}
+
+#[tokio::test]
+async fn a_reader_behind_the_ring_stops_at_the_end_that_it_is_given() {
+    let registry = registry(config());
+    let _alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    fill(&registry, "a", 60).await;
+    let (room, seat, mut cursor) = bob.seat.take().expect("in a room");
+    let (until, _) = registry.leave(&bob.mailbox, &room, seat, LeaveReason::Left).await.expect("left");
+    assert_eq!(until.head, Seq::new(60));
+    fill(&registry, "a", 60).await;
+    let mut out = Vec::new();
+    while let Pulled::FromStore(after) =
+        room.pull(&mut cursor, &bob.mailbox, Some(until), &mut out, 100).expect("not overtaken")
+    {
+        let Ok(StoreRead::Page(page, _)) = registry.read_page(&room, after).await else { panic!("a page") };
+        cursor.take_page(&page, &bob.mailbox, Some(until.head), &mut out).expect("nothing is lost");
+    }
+    assert_eq!(summaries(&out), messages(1..=60));
 }
 
 /// Joins with positions at many distances from the head, while other threads post. Each client receives a contiguous

@@ -4,6 +4,7 @@ use realtime_shared::Epoch;
 
 use super::*;
 use crate::broker::{Entry, Feed, Signal};
+use crate::room::Overtaken;
 
 /// An entry of the log that replaces the first one.
 fn replacement(seq: u64) -> Entry {
@@ -69,6 +70,33 @@ async fn members_at_any_cursor_continue_with_the_replacing_log() {
     let joined = new.join("a", None).await;
     assert_eq!(joined.position, Some(at(&receipts[1].epoch, &replacement(5))));
     assert!(new.read().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_lost_signals_before_the_log_was_replaced_is_overtaken() {
+    let registry = registry(config());
+    let receipts = fill(&registry, "a", 2).await;
+    let _alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    fill(&registry, "a", 60).await;
+    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    let pull = |cursor: &mut Cursor| room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100);
+    assert_eq!(pull(cursor), Ok(Pulled::FromStore(Seq::new(2))));
+    replace_log(&registry, &receipts[1]);
+    assert_eq!(pull(cursor), Err(Overtaken), "it would keep stale members");
+}
+
+#[tokio::test]
+async fn a_reader_that_cannot_receive_the_resync_is_overtaken() {
+    let registry = registry(config());
+    let receipts = fill(&registry, "a", 2).await;
+    let mut alice = RoomClient::joined(&registry, "alice", "a").await;
+    replace_log(&registry, &receipts[1]);
+    for seq in 5..60 {
+        registry.entry(&room("a"), &receipts[1].epoch, &replacement(seq));
+    }
+    let (room, _, cursor) = alice.seat.as_mut().expect("in a room");
+    assert_eq!(room.pull(cursor, &alice.mailbox, None, &mut Vec::new(), 100), Err(Overtaken));
 }
 
 #[tokio::test]

@@ -169,7 +169,7 @@ proptest! {
         let users = [user("alice"), user("bob")];
         for (from, until, live, limit, is_alice) in readers {
             let (from, until, offset) = (*from.get(&offsets), *until.get(&offsets), *live.get(&offsets));
-            let reader = Reader { user: &users[usize::from(!is_alice)], arrival: Arrival { offset, presence_version: 0 } };
+            let reader = Reader { user: &users[usize::from(!is_alice)], arrival: Arrival { offset, signals: 0, presence_version: 0 } };
             let expected: Vec<u8> = model.due(from, until, &reader).flat_map(|frame| &frame.bytes).copied().collect();
 
             let (mut at, mut all) = (from, Vec::new());
@@ -229,7 +229,7 @@ proptest! {
 
         // A reader before the start is overtaken. A reader at the start is not.
         let (alice, mut out) = (user("alice"), Vec::new());
-        let reader = Reader { user: &alice, arrival: Arrival { offset: 0, presence_version: 0 } };
+        let reader = Reader { user: &alice, arrival: Arrival { offset: 0, signals: 0, presence_version: 0 } };
         prop_assert!(ring.copy(start, ring.end(), &reader, &mut out, usize::MAX / 2).is_ok());
         if start > 0 {
             prop_assert_eq!(ring.copy(start - 1, ring.end(), &reader, &mut out, 1), Err(Overtaken));
@@ -321,7 +321,7 @@ fn a_ring_at_the_largest_seq_rejects_another_entry() {
     assert_eq!(ring.offset_after(Seq::new(u64::MAX)), Some(0));
     assert_eq!((ring.id_at(Seq::new(u64::MAX)), ring.id_at(Seq::new(7))), (Some(id(1)), None));
     let reader = user("alice");
-    let reader = Reader { user: &reader, arrival: Arrival { offset: 0, presence_version: 0 } };
+    let reader = Reader { user: &reader, arrival: Arrival { offset: 0, signals: 0, presence_version: 0 } };
     ring.signal(&Signal { json: "s".into(), skip: Skip::Nobody, presence_version: 0 }, Instant::now());
     let mut out = Vec::new();
     assert_eq!(ring.copy(0, RingOffset::MAX, &reader, &mut out, usize::MAX), Ok(ring.end()));
