@@ -259,6 +259,11 @@ pub struct Limits {
     pub messages_per_second: u32,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// A user joined a room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Joined {
@@ -270,6 +275,12 @@ pub struct Joined {
     pub members: Vec<UserId>,
     /// Number of members afterwards.
     pub member_count: u64,
+    /// In a large room: users that joined shortly before `user_id`, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<UserId>,
+    /// Number of these users.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others_count: u64,
     /// For the joiner: the head of the room. The joiner's own position is behind it until the replay ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Position>,
@@ -309,7 +320,14 @@ pub struct Left {
     pub user_id: UserId,
     /// Number of members afterwards.
     pub member_count: u64,
+    /// That of `user_id`.
     pub reason: LeaveReason,
+    /// In a large room: users that left shortly before `user_id`, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<UserId>,
+    /// Number of these users.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others_count: u64,
 }
 
 /// The cause of a leave.

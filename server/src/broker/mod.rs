@@ -50,8 +50,8 @@ use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, 
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
-pub(crate) use self::presence::{MEMBERS_NAMED, Presence, joined, left};
-pub(crate) use self::signal::{Signal, Skip};
+pub(crate) use self::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, joined, left};
+pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
 #[cfg(test)]
 pub(crate) use self::submission::Body;
 pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};

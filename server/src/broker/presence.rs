@@ -5,7 +5,7 @@ use realtime_shared::{Joined, LeaveReason, Left, RoomName, UserId};
 /// Most members that are named to a user who joins or requests the members.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
 /// Most members that are named in the join signal for the other members.
-pub(super) const MEMBERS_TO_OTHERS: usize = 50;
+pub(crate) const MEMBERS_TO_OTHERS: usize = 50;
 
 /// The members of a room on all instances, or the part of them that was requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Join
         user_id: user.clone(),
         members: presence.members,
         member_count: presence.count,
+        others: Vec::new(),
+        others_count: 0,
         position: None,
         recovery: None,
     }
@@ -42,5 +44,7 @@ pub(crate) fn left(user: &UserId, room: &RoomName, count: u64, reason: LeaveReas
         user_id: user.clone(),
         member_count: count,
         reason,
+        others: Vec::new(),
+        others_count: 0,
     }
 }

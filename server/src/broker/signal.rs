@@ -16,6 +16,23 @@ pub(crate) struct Signal {
     /// Presence version of the room after this join or leave; 0 if the signal is not about presence. Readers that joined
     /// at a later version skip it.
     pub(crate) presence_version: u64,
+    /// The join or leave that it reports, if it is about presence.
+    pub(crate) change: Option<PresenceChange>,
+}
+
+/// A join or a leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PresenceChange {
+    pub(crate) user: UserId,
+    pub(crate) kind: PresenceKind,
+    /// Number of members afterwards.
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PresenceKind {
+    Joined,
+    Left(LeaveReason),
 }
 
 /// Members that a signal leaves out.
@@ -28,6 +45,11 @@ pub(crate) enum Skip {
 }
 
 impl Signal {
+    /// A signal that is not about presence.
+    pub(crate) fn new(json: Arc<str>, skip: Skip) -> Self {
+        Self { json, skip, presence_version: 0, change: None }
+    }
+
     /// The join of a user, for the other members. The user itself receives a `joined` of its own.
     pub(super) fn joined(
         user: &UserId,
@@ -37,7 +59,8 @@ impl Signal {
         presence_version: u64,
     ) -> Self {
         let joined = joined(user, room, Presence { members, count, changed: true, presence_version });
-        Self::of(SystemEvent::Joined(joined), user, presence_version)
+        let change = PresenceChange { user: user.clone(), kind: PresenceKind::Joined, count };
+        Self::of(SystemEvent::Joined(joined), change, presence_version)
     }
 
     /// The leave of a user, for the remaining members.
@@ -48,11 +71,12 @@ impl Signal {
         reason: LeaveReason,
         presence_version: u64,
     ) -> Self {
-        Self::of(SystemEvent::Left(left(user, room, count, reason)), user, presence_version)
+        let change = PresenceChange { user: user.clone(), kind: PresenceKind::Left(reason), count };
+        Self::of(SystemEvent::Left(left(user, room, count, reason)), change, presence_version)
     }
 
-    fn of(event: SystemEvent, user: &UserId, presence_version: u64) -> Self {
+    fn of(event: SystemEvent, change: PresenceChange, presence_version: u64) -> Self {
         let json = codec::encode(&ServerEvent::System(event)).into();
-        Self { json, skip: Skip::User(user.clone()), presence_version }
+        Self { json, skip: Skip::User(change.user.clone()), presence_version, change: Some(change) }
     }
 }

@@ -204,13 +204,14 @@ impl Delivery {
                 Ok(Pulled::Some) => self.more = true,
                 Ok(Pulled::FromStore(after)) if self.fetch.is_none() => {
                     let (registry, room) = (registry.clone(), seated.room.clone());
-                    let read = async move { registry.read_page(&room, after).await };
+                    let read = async move { registry.store_reads.page(&room, after).await };
                     self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
                     self.more = true;
                 }
                 Ok(Pulled::InRing) if self.fetch.is_none() => {
                     let (registry, room) = (registry.clone(), seated.room.clone());
-                    let read = async move { registry.read_members(&room).await };
+                    let user = mailbox.user.clone();
+                    let read = async move { registry.store_reads.members(&room, &user).await };
                     self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
                     self.more = true;
                 }

@@ -28,7 +28,7 @@ impl Registry {
         since: Option<&Position>,
     ) -> Option<(Seat, bool, JoinPoint)> {
         let mut state = room.state.lock();
-        let join_point = JoinPoint::of(&state.ring, since)?;
+        let join_point = JoinPoint::of(&mut state, &mailbox.user, since)?;
         let (seat, enters, loss) = state.members.seat(mailbox);
         if let Some(loss) = loss {
             self.grace.lock().cancel(&loss);
@@ -64,7 +64,7 @@ impl Registry {
         self.grace_begun.notify_one();
     }
 
-    /// Ends leave graces, trims old frames and keeps budgets, until it is dropped.
+    /// Ends leave graces and holds of presence changes, trims old frames and keeps budgets, until it is dropped.
     pub(crate) async fn run_maintenance(self: Arc<Self>) {
         let mut trim = tokio::time::interval(TRIM_INTERVAL);
         let mut tick = tokio::time::interval(Budgets::TICK);
@@ -78,6 +78,7 @@ impl Registry {
             };
             tokio::select! {
                 () = ended => self.end_graces(),
+                room = self.presence_holds.ended() => self.spawn_presence_notice(&room),
                 () = self.grace_begun.notified() => {}
                 _ = trim.tick() => self.trim(),
                 _ = tick.tick() => {

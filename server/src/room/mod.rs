@@ -21,6 +21,9 @@ mod grace;
 mod mailbox;
 mod members;
 mod membership;
+mod presence_holds;
+mod presence_notices;
+mod presence_pacing;
 mod recovery;
 mod registry;
 mod ring;
@@ -42,6 +45,8 @@ use self::flush::{Flusher, Wake};
 pub(crate) use self::mailbox::{Completed, DirectBacklog, Mailbox};
 use self::members::Members;
 pub(crate) use self::members::Seat;
+use self::presence_holds::PresenceHolds;
+use self::presence_pacing::{Pace, PresencePacing};
 pub(crate) use self::registry::{Entrance, NotJoined, Registry};
 pub(crate) use self::ring::Overtaken;
 use self::ring::{RingAppend, RoomRing};
@@ -73,6 +78,8 @@ struct State {
     /// The broker announces the room to the feed.
     opened: bool,
     members: Members,
+    /// Joins and leaves that the members have not been told of.
+    pacing: PresencePacing,
     /// The registry has removed the room, which had no members.
     removed: bool,
 }
@@ -107,6 +114,7 @@ impl Room {
                 ring: RingState::Closed,
                 opened: false,
                 members: Members::new(workers),
+                pacing: PresencePacing::default(),
                 removed: false,
             }),
             turn: tokio::sync::Mutex::new(()),
@@ -189,7 +197,7 @@ impl Room {
         let bytes_before = ring.bytes();
         let recovery = Recovery::Reset { replayed };
         let json = self.resync("some of this room's newest messages were lost", head, recovery).into();
-        ring.reset(start.clone(), &Signal { json, skip: Skip::Nobody, presence_version: 0 }, context.now);
+        ring.reset(start.clone(), &Signal::new(json, Skip::Nobody), context.now);
         self.on_growth(&mut state, bytes_before, context);
     }
 
@@ -199,10 +207,16 @@ impl Room {
         if state.removed {
             return;
         }
-        if let RingState::Open(ring) = &mut state.ring {
-            let bytes_before = ring.bytes();
-            ring.signal(signal, context.now);
-            self.on_growth(&mut state, bytes_before, context);
+        let State { ring: RingState::Open(ring), pacing, .. } = &mut *state else { return };
+        let pace = signal.change.as_ref().map_or(Pace::Now, |change| pacing.change(change, context.now));
+        match pace {
+            Pace::Now => {
+                let bytes_before = ring.bytes();
+                ring.signal(signal, context.now);
+                self.on_growth(&mut state, bytes_before, context);
+            }
+            Pace::Until(due) => context.presence_holds.schedule(due, self.name.clone()),
+            Pace::Held => {}
         }
     }
 
@@ -231,12 +245,13 @@ impl Room {
         self.state.lock().members.on(worker, first).for_each(|mailbox| mailbox.wake());
     }
 
-    /// Trims frames that are too old.
+    /// Trims frames that are too old, and forgets presence changes that are too old to matter.
     fn trim(&self, context: &Context<'_>) {
         let mut state = self.state.lock();
         if state.removed {
             return;
         }
+        state.pacing.clean_up(context.now);
         if let RingState::Open(ring) = &mut state.ring {
             let bytes_before = ring.bytes();
             context.trim(ring, bytes_before);
@@ -257,6 +272,7 @@ struct Context<'a> {
     flushers: &'a [Arc<Flusher>],
     /// Bytes in the rings of all rooms.
     ring_bytes: &'a AtomicUsize,
+    presence_holds: &'a PresenceHolds,
     metrics: &'a Metrics,
 }
 

@@ -11,7 +11,7 @@ use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
 use super::cursor::{Cursor, RoomEnd, StoreReader};
 use super::registry::{Entrance, Registry};
 use super::ring::{Arrival, Passed, RingOffset, RoomRing};
-use super::{RingState, Room};
+use super::{RingState, Room, State};
 use crate::broker::{Entry, Presence, Range, Unavailable, joined};
 use crate::faults::{self, Fault};
 
@@ -45,6 +45,7 @@ impl Registry {
     pub(super) async fn catch_up(
         &self,
         room: &Room,
+        user: &UserId,
         join_point: JoinPoint,
         since: Option<&Position>,
     ) -> Result<JoinPoint, Unavailable> {
@@ -52,7 +53,7 @@ impl Registry {
             return Ok(join_point);
         }
         self.broker.catch_up(&room.name).await?;
-        room.join_point(since).ok_or(Unavailable)
+        room.join_point(user, since).ok_or(Unavailable)
     }
 
     /// Determines the cursor and the recovery of a joiner. Returns its entrance, and its `joined`.
@@ -160,15 +161,16 @@ impl Registry {
 
 impl Room {
     /// The join point of a joiner; `None` if the ring is not open.
-    pub(super) fn join_point(&self, since: Option<&Position>) -> Option<JoinPoint> {
-        JoinPoint::of(&self.state.lock().ring, since)
+    pub(super) fn join_point(&self, user: &UserId, since: Option<&Position>) -> Option<JoinPoint> {
+        JoinPoint::of(&mut self.state.lock(), user, since)
     }
 }
 
 impl JoinPoint {
     /// The join point of a joiner; `None` if the ring is not open.
-    pub(super) fn of(ring: &RingState, since: Option<&Position>) -> Option<Self> {
-        let RingState::Open(ring) = ring else { return None };
+    pub(super) fn of(state: &mut State, user: &UserId, since: Option<&Position>) -> Option<Self> {
+        state.pacing.arrived(user);
+        let RingState::Open(ring) = &state.ring else { return None };
         Some(Self {
             end: ring.end(),
             signals: ring.signals_before(ring.end()),

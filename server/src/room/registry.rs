@@ -25,6 +25,7 @@ use super::flush::Flusher;
 use super::grace::Grace;
 use super::mailbox::Mailbox;
 use super::members::Seat;
+use super::presence_holds::PresenceHolds;
 use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
@@ -50,7 +51,8 @@ pub(crate) struct Registry {
     /// Bytes in the rings of all rooms.
     pub(super) ring_bytes: AtomicUsize,
     pub(crate) budgets: Budgets,
-    pub(super) store_reads: StoreReads,
+    pub(crate) store_reads: StoreReads,
+    pub(super) presence_holds: PresenceHolds,
     pub(super) grace: Mutex<Grace>,
     /// Notified when a leave grace begins.
     pub(super) grace_begun: Notify,
@@ -91,6 +93,7 @@ impl Registry {
             let broker = connect(this.clone());
             let budgets = Budgets::new(&config.limits, broker.has_peers(), Instant::now());
             Self {
+                store_reads: StoreReads::new(broker.clone()),
                 broker,
                 budgets,
                 flushers: (0..config.workers).map(|_| Arc::default()).collect(),
@@ -99,7 +102,7 @@ impl Registry {
                 rooms: Mutex::default(),
                 users: Users::default(),
                 ring_bytes: AtomicUsize::new(0),
-                store_reads: StoreReads::default(),
+                presence_holds: PresenceHolds::default(),
                 grace: Mutex::default(),
                 grace_begun: Notify::new(),
                 next_connection: AtomicU64::new(1),
@@ -173,7 +176,7 @@ impl Registry {
 
     /// Sends a signal to a room; see [`Broker::signal`].
     pub(crate) fn signal(&self, room: &RoomName, event: &ServerEvent, skip: Skip) {
-        self.broker.signal(room, Signal { json: codec::encode(event).into(), skip, presence_version: 0 });
+        self.broker.signal(room, Signal::new(codec::encode(event).into(), skip));
     }
 
     /// Sends an event outside of rooms, to connections on all instances; see [`Broker::broadcast`].
@@ -226,7 +229,7 @@ impl Registry {
             let Some((seat, enters, join_point)) = self.seat(&room, mailbox, since) else { continue };
             // The connection has a seat, so frames from here on are live.
             let entered = async {
-                let join_point = self.catch_up(&room, join_point, since).await?;
+                let join_point = self.catch_up(&room, &mailbox.user, join_point, since).await?;
                 let presence = if enters {
                     let presence = self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?;
                     room.state.lock().members.set_entered(&mailbox.user);
@@ -254,8 +257,8 @@ impl Registry {
         room: &Arc<Room>,
         since: Option<&Position>,
     ) -> Result<(Entrance, Joined), Unavailable> {
-        let join_point = room.join_point(since).ok_or(Unavailable)?;
-        let join_point = self.catch_up(room, join_point, since).await?;
+        let join_point = room.join_point(&mailbox.user, since).ok_or(Unavailable)?;
+        let join_point = self.catch_up(room, &mailbox.user, join_point, since).await?;
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
         self.entrance(room, &mailbox.user, join_point, since, presence).await
     }
@@ -279,7 +282,7 @@ impl Registry {
             let head = match &state.ring {
                 RingState::Open(ring) => ring.head().seq(),
                 // The ring was discarded, and the connection is being closed.
-                RingState::Opening { .. } => Seq::ZERO,
+                RingState::Closed | RingState::Opening { .. } => Seq::ZERO,
             };
             (last, RoomEnd { offset: room.end.load(Ordering::Acquire), head })
         };
@@ -381,12 +384,13 @@ impl Registry {
         self.metrics.rooms.dec();
     }
 
-    fn context(&self) -> Context<'_> {
+    pub(super) fn context(&self) -> Context<'_> {
         Context {
             now: Instant::now(),
             limits: &self.config.ring,
             flushers: &self.flushers,
             ring_bytes: &self.ring_bytes,
+            presence_holds: &self.presence_holds,
             metrics: &self.metrics,
         }
     }

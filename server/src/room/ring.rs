@@ -105,7 +105,7 @@ pub(crate) struct Passed {
     pub(crate) signals: u64,
 }
 
-/// The ring does not hold the reader's offset any more.
+/// The ring no longer holds the reader's offset.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Overtaken;
 

@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use realtime_shared::Seq;
+use realtime_shared::{Seq, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Room;
 use super::ring::Arrival;
-use super::{Registry, Room};
-use crate::broker::{MEMBERS_NAMED, Page, Presence, Range, Unavailable};
+use crate::broker::{Broker, MEMBERS_NAMED, Page, Presence, Range, Unavailable};
 
 /// Limit on the bytes of a page.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -21,16 +21,11 @@ const PAGES: usize = 256;
 /// Limit on the pages that are read from the engine at the same time.
 const READING: usize = 1;
 
-/// The limits on reads of the store.
-pub(super) struct StoreReads {
+/// Reads the store within the limits.
+pub(crate) struct StoreReads {
+    broker: Arc<dyn Broker>,
     pages: Arc<Semaphore>,
     reading: Semaphore,
-}
-
-impl Default for StoreReads {
-    fn default() -> Self {
-        Self { pages: Arc::new(Semaphore::new(PAGES)), reading: Semaphore::new(READING) }
-    }
 }
 
 /// The result of a read.
@@ -46,20 +41,24 @@ pub(crate) struct PagePermit {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Registry {
+impl StoreReads {
+    pub(super) fn new(broker: Arc<dyn Broker>) -> Self {
+        Self { broker, pages: Arc::new(Semaphore::new(PAGES)), reading: Semaphore::new(READING) }
+    }
+
     /// Reads the page after an entry.
-    pub(crate) async fn read_page(&self, room: &Room, after: Seq) -> Result<StoreRead, Unavailable> {
+    pub(crate) async fn page(&self, room: &Room, after: Seq) -> Result<StoreRead, Unavailable> {
         // The semaphores are never closed.
-        let permit = self.store_reads.pages.clone().acquire_owned().await.ok();
-        let _reading = self.store_reads.reading.acquire().await;
+        let permit = self.pages.clone().acquire_owned().await.ok();
+        let _reading = self.reading.acquire().await;
         let page = self.broker.history(&room.name, Range::After(after), usize::MAX, PAGE_BYTES).await?;
         Ok(StoreRead::Page(page, PagePermit { _permit: permit }))
     }
 
     /// Reads the members for a reader that has fallen behind and returns to the ring.
-    pub(crate) async fn read_members(&self, room: &Room) -> Result<StoreRead, Unavailable> {
+    pub(crate) async fn members(&self, room: &Room, user: &UserId) -> Result<StoreRead, Unavailable> {
         // Signals from here on are for the reader, as after a join.
-        let join_point = room.join_point(None).ok_or(Unavailable)?;
+        let join_point = room.join_point(user, None).ok_or(Unavailable)?;
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
         let arrival = join_point.arrival(&presence);
         Ok(StoreRead::Members(presence, arrival))

@@ -159,8 +159,8 @@ impl RoomClient {
             let mut out = Vec::new();
             let pulled = room.pull(cursor, &self.mailbox, None, &mut out, limit).expect("not overtaken");
             let read = match pulled {
-                Pulled::FromStore(after) => Some(self.registry.read_page(room, after).await),
-                Pulled::InRing => Some(self.registry.read_members(room).await),
+                Pulled::FromStore(after) => Some(self.registry.store_reads.page(room, after).await),
+                Pulled::InRing => Some(self.registry.store_reads.members(room, &self.mailbox.user).await),
                 Pulled::All | Pulled::Some => None,
             };
             match read.transpose().expect("available") {

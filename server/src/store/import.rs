@@ -185,7 +185,7 @@ impl From<Message> for Line {
     }
 }
 
-/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be one of a later version.
+/// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be unknown to this version.
 fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
     let event = codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?.event;
     let expected = || format!("expected entry {seq} of {:?}", header.room);

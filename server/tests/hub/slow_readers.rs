@@ -110,13 +110,19 @@ async fn a_reader_behind_the_ring_receives_all_messages_and_then_the_members() {
     dave.join("lobby").await;
     carol.wait_for(json!({"event": "joined", "user_id": "dave"})).await;
     fill(&mut carol, 250).await;
-    for seq in 1..=500 {
-        let frame = slow.json().await;
-        assert_eq!((&frame["type"], &frame["seq"]), (&json!("message"), &json!(seq)));
-    }
     let members =
         json!({"type": "members", "room": "lobby", "members": ["carol", "dave", "slow"], "member_count": 3});
-    assert_eq!(slow.json().await, members);
+    let (mut seq, mut lists) = (0, 0);
+    while seq < 500 {
+        let frame = slow.json().await;
+        if frame == members {
+            lists += 1;
+        } else {
+            seq += 1;
+            assert_eq!((&frame["type"], &frame["seq"]), (&json!("message"), &json!(seq)), "{frame}");
+        }
+    }
+    assert_eq!(lists, 1, "the members come once, when the ring holds the next message");
     carol.post("lobby", "and on").await;
     assert_eq!(slow.json().await["seq"], 501);
 }

@@ -262,9 +262,10 @@ fn system_event() -> impl Strategy<Value = SystemEvent> {
             }
         ),
         joined().prop_map(SystemEvent::Joined),
-        (free_string(), room_name(), user_id(), any::<u64>(), reason()).prop_map(
-            |(message, room, user_id, member_count, reason)| {
-                SystemEvent::Left(Left { message, room, user_id, member_count, reason })
+        (free_string(), room_name(), user_id(), any::<u64>(), reason(), others()).prop_map(
+            |(message, room, user_id, member_count, reason, (others, others_count))| {
+                let left = Left { message, room, user_id, member_count, reason, others, others_count };
+                SystemEvent::Left(left)
             }
         ),
         (free_string(), room_name(), position(), recovery()).prop_map(
@@ -300,18 +301,22 @@ fn joined() -> impl Strategy<Value = Joined> {
         user_id(),
         vec(user_id(), 0..12),
         any::<u64>(),
+        others(),
         of(position()),
         of(recovery()),
     )
-        .prop_map(|(message, room, user_id, members, member_count, position, recovery)| Joined {
-            message,
-            room,
-            user_id,
-            members,
-            member_count,
-            position,
-            recovery,
+        .prop_map(|(message, room, user_id, members, member_count, others, position, recovery)| {
+            let (others, others_count) = others;
+            Joined { message, room, user_id, members, member_count, others, others_count, position, recovery }
         })
+}
+
+/// Users that joined or left together with another one, and their number.
+fn others() -> impl Strategy<Value = (Vec<UserId>, u64)> {
+    (vec(user_id(), 0..4), 0_u64..100).prop_map(|(named, more)| {
+        let count = named.len() as u64 + more;
+        (named, count)
+    })
 }
 
 fn recovery() -> impl Strategy<Value = Recovery> {

@@ -239,6 +239,8 @@ impl Client {
             user_id: user(who),
             members: Vec::new(),
             member_count: 5,
+            others: Vec::new(),
+            others_count: 0,
             position: None,
             recovery: None,
         })));
@@ -251,6 +253,8 @@ impl Client {
             user_id: user(who),
             member_count: 3,
             reason: LeaveReason::Left,
+            others: Vec::new(),
+            others_count: 0,
         })));
     }
 

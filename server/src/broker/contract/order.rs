@@ -128,7 +128,7 @@ pub(super) async fn a_message_sent_concurrently_is_stored_once(fixture: &EngineF
 pub(super) async fn signals_and_broadcasts_reach_the_feed_unchanged(fixture: &EngineFixture) {
     fixture.broker.open(&room("a")).await.expect("opened");
     for skip in [Skip::Nobody, Skip::User(user("alice"))] {
-        let signal = Signal { json: r#"{"type":"typing"}"#.into(), skip, presence_version: 0 };
+        let signal = Signal::new(r#"{"type":"typing"}"#.into(), skip);
         fixture.broker.signal(&room("a"), signal.clone());
         let events = fixture.recorder.wait_for_count(1).await;
         assert_eq!(events.last(), Some(&FeedEvent::Signal(room("a"), signal)));

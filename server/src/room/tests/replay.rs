@@ -305,7 +305,9 @@ async fn a_reader_behind_the_ring_stops_at_the_end_that_it_is_given() {
     while let Pulled::FromStore(after) =
         room.pull(&mut cursor, &bob.mailbox, Some(until), &mut out, 100).expect("not overtaken")
     {
-        let Ok(StoreRead::Page(page, _)) = registry.read_page(&room, after).await else { panic!("a page") };
+        let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(&room, after).await else {
+            panic!("a page")
+        };
         cursor.take_page(&page, &bob.mailbox, Some(until.head), &mut out).expect("nothing is lost");
     }
     assert_eq!(summaries(&out), messages(1..=60));

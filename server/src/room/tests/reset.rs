@@ -106,11 +106,9 @@ async fn presence_signals_up_to_the_version_of_the_join_are_skipped() {
     let (_, _, cursor) = alice.seat.as_mut().expect("in a room");
     let Cursor::Ring { arrival, .. } = cursor else { panic!("live") };
     arrival.presence_version = 7;
-    let presence_signal = |change| Signal {
-        json: format!(r#"{{"type":"typing","room":"a","user_id":"change {change}","is_typing":true}}"#)
-            .into(),
-        skip: Skip::Nobody,
-        presence_version: change,
+    let presence_signal = |change| {
+        let json = format!(r#"{{"type":"typing","room":"a","user_id":"change {change}","is_typing":true}}"#);
+        Signal { presence_version: change, ..Signal::new(json.into(), Skip::Nobody) }
     };
     for change in [6, 7, 8, 0] {
         Feed::signal(&*registry, &room("a"), &presence_signal(change));

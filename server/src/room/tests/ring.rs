@@ -96,11 +96,7 @@ impl RingModel {
                 self.record(start, &entry.json, Kind::Entry);
             }
             Step::Signal { len, skip: user } => {
-                let signal = Signal {
-                    json: format!("s{start}{}", "-".repeat(len)).into(),
-                    skip: skip_of(user),
-                    presence_version: 0,
-                };
+                let signal = Signal::new(format!("s{start}{}", "-".repeat(len)).into(), skip_of(user));
                 self.ring.signal(&signal, self.now);
                 self.record(start, &signal.json, Kind::Signal(signal.skip));
             }
@@ -322,7 +318,7 @@ fn a_ring_at_the_largest_seq_rejects_another_entry() {
     assert_eq!((ring.id_at(Seq::new(u64::MAX)), ring.id_at(Seq::new(7))), (Some(id(1)), None));
     let reader = user("alice");
     let reader = Reader { user: &reader, arrival: Arrival { offset: 0, signals: 0, presence_version: 0 } };
-    ring.signal(&Signal { json: "s".into(), skip: Skip::Nobody, presence_version: 0 }, Instant::now());
+    ring.signal(&Signal::new("s".into(), Skip::Nobody), Instant::now());
     let mut out = Vec::new();
     assert_eq!(ring.copy(0, RingOffset::MAX, &reader, &mut out, usize::MAX), Ok(ring.end()));
 }

@@ -21,7 +21,7 @@ use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{READING_PAGE, request_history, request_page_before};
 use crate::app::rooms::search;
-use crate::app::rooms::timeline::{LoadedEntry, Sending, ShownMessage, Tone, Top};
+use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
 use crate::markup::mentions;
 use crate::net::{ConnectionState, Event, SendState};
 use crate::sanitize;
@@ -210,10 +210,13 @@ fn on_system(model: &mut Model, event: SystemEvent) {
     match event {
         SystemEvent::Joined(joined) => {
             let Some(index) = model.index_of(&joined.room) else { return };
-            let is_own = model.user.as_ref() == Some(&joined.user_id);
-            if model.rooms[index].member_joined(&joined.user_id, joined.member_count) && !is_own {
-                add_presence(model, index, &joined.user_id, true);
+            for user in joined.others.iter().rev().chain([&joined.user_id]) {
+                let is_own = model.user.as_ref() == Some(user);
+                if model.rooms[index].member_joined(user, joined.member_count) && !is_own {
+                    add_presence(model, index, user, true);
+                }
             }
+            add_unnamed(model, index, joined.others_count, joined.others.len(), true);
         }
         SystemEvent::Left(left) => on_left(model, &left),
         SystemEvent::Resync(resync) => on_resync(model, &resync),
@@ -244,18 +247,35 @@ fn on_left(model: &mut Model, left: &Left) {
         let why = if left.reason == realtime_shared::LeaveReason::Kicked { " (removed)" } else { "" };
         let text = format!("you are no longer in this room{why}; /join {} to return", left.room);
         model.note(Some(index), Tone::Notice, sanitize::block(&text));
-    } else {
-        add_presence(model, index, &left.user_id, false);
-        model.rooms[index].member_left(&left.user_id, left.member_count);
+        return;
     }
+    for user in left.others.iter().rev().chain([&left.user_id]) {
+        if model.user.as_ref() != Some(user) {
+            add_presence(model, index, user, false);
+            model.rooms[index].member_left(user, left.member_count);
+        }
+    }
+    add_unnamed(model, index, left.others_count, left.others.len(), false);
 }
 
 fn add_presence(model: &mut Model, index: usize, user: &UserId, came: bool) {
+    let nick = model.rooms[index].nick(user);
+    add_presences(model, index, Presences::Named(&nick), came);
+}
+
+/// Adds the users of a large room that joined or left, and that the frame does not name.
+fn add_unnamed(model: &mut Model, index: usize, count: u64, named: usize, came: bool) {
+    let more = count.saturating_sub(named as u64);
+    if more > 0 {
+        add_presences(model, index, Presences::Unnamed(u32::try_from(more).unwrap_or(u32::MAX)), came);
+    }
+}
+
+fn add_presences(model: &mut Model, index: usize, presences: Presences<'_>, came: bool) {
     let stamp = model.stamp();
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
-    let nick = room.nick(user);
-    room.pane.timeline.add_presence(stamp, &nick, came);
+    room.pane.timeline.add_presence(stamp, presences, came);
     if is_looked_at {
         room.mark_seen();
     }

@@ -26,7 +26,7 @@ mod storage;
 
 pub use item::{Body, Item, ItemKey, LogRow, Outgoing, Sending, ShownMessage, Tone, Top};
 pub use pages::LoadedEntry;
-pub use presence::PresenceLine;
+pub use presence::{PresenceLine, Presences};
 pub use storage::{HELD, Timeline};
 
 #[cfg(test)]

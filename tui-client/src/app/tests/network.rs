@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossterm::event::KeyCode;
 use realtime_shared::{
     EntryId, ErrorCode, ErrorEvent, Notice, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, Text,
+    codec,
 };
 
 use super::super::testing::{Client, room, user};
@@ -294,4 +295,27 @@ fn a_refused_join_leaves_the_user_outside() {
     }));
     assert_eq!(client.model.room().map(|room| room.membership), Some(Membership::Outside));
     assert_eq!(shown(&client), ["you may not"]);
+}
+
+#[test]
+fn users_that_joined_or_left_a_large_room_together_are_counted() {
+    let mut client = Client::online(&["chat"]);
+    let system = |event: &str| {
+        let frame = codec::decode_server(event).expect("a frame");
+        frame.event
+    };
+    client.server(system(
+        r#"{"type":"system","event":"joined","message":"","room":"chat","user_id":"erin","members":[],
+        "member_count":120,"others":["frank","you","dave"],"others_count":40}"#,
+    ));
+    let room = &client.model.rooms[0];
+    assert_eq!(room.member_count, 120);
+    let line = |client: &Client| shown(client).last().expect("a line").clone();
+    assert_eq!(line(&client), "+dave +frank +erin … (40 joined)");
+    client.server(system(
+        r#"{"type":"system","event":"left","message":"","room":"chat","user_id":"dave","reason":"left",
+        "member_count":118,"others":["frank","you"],"others_count":2}"#,
+    ));
+    assert_eq!(client.model.rooms[0].member_count, 118);
+    assert_eq!(client.model.rooms[0].membership, Membership::Joined, "the own name among others is no leave");
 }

@@ -181,7 +181,15 @@ fn a_kick_ends_tail() {
     let left = |user: &str| {
         let (message, reason) = (String::new(), LeaveReason::Kicked);
         let user_id = user.parse().expect("a name");
-        let left = Left { message, room: room(), user_id, member_count: 1, reason };
+        let left = Left {
+            message,
+            room: room(),
+            user_id,
+            member_count: 1,
+            reason,
+            others: Vec::new(),
+            others_count: 0,
+        };
         Event::Server(ServerEvent::System(SystemEvent::Left(left)))
     };
     let mut feed = feed(0);

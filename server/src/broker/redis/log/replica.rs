@@ -86,7 +86,7 @@ impl Replica {
                 Ok(())
             }
             Announced::Signal { skip, json } => {
-                feed.signal(&self.room, &Signal { json: json.into(), skip, presence_version: 0 });
+                feed.signal(&self.room, &Signal::new(json.into(), skip));
                 Ok(())
             }
             Announced::Joined { presence_version, count, user, named } => {
@@ -184,7 +184,7 @@ impl Replica {
         let mut state = self.state.lock();
         if presence_version > state.presence_version {
             let json = codec::encode(&ServerEvent::Members(members)).into();
-            feed.signal(&self.room, &Signal { json, skip: Skip::Nobody, presence_version });
+            feed.signal(&self.room, &Signal { presence_version, ..Signal::new(json, Skip::Nobody) });
             state.presence_version = presence_version;
         }
     }

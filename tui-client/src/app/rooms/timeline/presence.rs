@@ -17,6 +17,15 @@ pub struct PresenceLine {
     left_and_joined: u32,
 }
 
+/// Users that joined or left.
+#[derive(Debug, Clone, Copy)]
+pub enum Presences<'a> {
+    /// One user.
+    Named(&'a Line),
+    /// As many users.
+    Unnamed(u32),
+}
+
 impl PresenceLine {
     /// Returns the line with as many names as fit: `+carol +dave −bob`, `+carol … (12 joined, 3 left)`. If no name
     /// fits, returns only the counts, even if they are too long. `minus` and `ellipsis` are the signs to use.
@@ -39,7 +48,19 @@ impl PresenceLine {
             .unwrap_or_else(|| counts.trim_matches(['(', ')']).to_owned())
     }
 
-    pub(super) fn add(&mut self, nick: &Line, joined: bool) {
+    pub(super) fn add(&mut self, presences: Presences<'_>, joined: bool) {
+        match presences {
+            Presences::Named(nick) => self.add_named(nick, joined),
+            Presences::Unnamed(count) => self.add_unnamed(count, joined),
+        }
+    }
+
+    fn add_unnamed(&mut self, count: u32, joined: bool) {
+        let more = if joined { &mut self.more_joined } else { &mut self.more_left };
+        *more = more.saturating_add(count);
+    }
+
+    fn add_named(&mut self, nick: &Line, joined: bool) {
         let (to, from) =
             if joined { (&mut self.joined, &mut self.left) } else { (&mut self.left, &mut self.joined) };
         if let Some(mirrored) = from.iter().position(|other| other == nick) {
@@ -51,8 +72,7 @@ impl PresenceLine {
         } else if to.len() + from.len() < NAMES {
             to.push(nick.clone());
         } else {
-            let more = if joined { &mut self.more_joined } else { &mut self.more_left };
-            *more = more.saturating_add(1);
+            self.add_unnamed(1, joined);
         }
     }
 
@@ -98,7 +118,7 @@ mod tests {
         let mut presence = PresenceLine::default();
         for word in what.split(' ') {
             let nick = word.trim_start_matches(['+', '−']);
-            presence.add(&line(nick), word.starts_with('+'));
+            presence.add_named(&line(nick), word.starts_with('+'));
         }
         presence
     }

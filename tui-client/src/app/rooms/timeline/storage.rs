@@ -6,10 +6,10 @@ use realtime_shared::Seq;
 
 use super::hits::Hits;
 use super::item::{Body, Item, ItemKey, LogRow, Outgoing, ShownMessage, Tone, Top};
-use super::presence::PresenceLine;
+use super::presence::{PresenceLine, Presences};
 use super::seq_runs::SeqRuns;
 use crate::app::clock::Stamp;
-use crate::sanitize::{Block, Line};
+use crate::sanitize::Block;
 
 /// Largest number of rows of a room.
 pub const HELD: usize = 10_000;
@@ -107,16 +107,16 @@ impl Timeline {
 
     /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise
     /// as a new row.
-    pub fn add_presence(&mut self, stamp: Stamp, nick: &Line, joined: bool) {
+    pub fn add_presence(&mut self, stamp: Stamp, presences: Presences<'_>, joined: bool) {
         if let Some(LogRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
             && last.day == stamp.day
             && *key > self.cleared
         {
-            presence.add(nick, joined);
+            presence.add(presences, joined);
             return;
         }
         let mut presence = PresenceLine::default();
-        presence.add(nick, joined);
+        presence.add(presences, joined);
         self.add(stamp, Body::Presence(presence));
     }
 

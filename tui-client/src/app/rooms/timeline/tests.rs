@@ -60,7 +60,9 @@ fn note(timeline: &mut Timeline) {
 #[test]
 fn a_join_after_a_clear_begins_a_new_presence_line() {
     let mut timeline = Timeline::default();
-    let join = |timeline: &mut Timeline, nick| timeline.add_presence(stamp(), &sanitize::line(nick), true);
+    let join = |timeline: &mut Timeline, nick| {
+        timeline.add_presence(stamp(), Presences::Named(&sanitize::line(nick)), true)
+    };
     join(&mut timeline, "carol");
     join(&mut timeline, "dave");
     assert_eq!(timeline.len(), 1);
@@ -208,16 +210,21 @@ fn joins_and_leaves_fold_into_one_line() {
     let mut timeline = Timeline::default();
     let nick = |n: &str| sanitize::line(n);
     for (who, came) in [("carol", true), ("bob", false), ("erin", true), ("erin", false), ("dave", true)] {
-        timeline.add_presence(stamp(), &nick(who), came);
+        timeline.add_presence(stamp(), Presences::Named(&nick(who)), came);
     }
-    timeline.add_presence(stamp(), &nick("bob"), true);
+    timeline.add_presence(stamp(), Presences::Named(&nick("bob")), true);
     let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
     assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 left and came back)");
     note(&mut timeline);
-    timeline.add_presence(stamp(), &nick("bob"), true);
+    timeline.add_presence(stamp(), Presences::Named(&nick("bob")), true);
     assert_eq!(shape(&timeline), "+ * +");
+    timeline.add_presence(stamp(), Presences::Unnamed(40), true);
+    let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(2) else {
+        panic!("presence")
+    };
+    assert_eq!(presence.text("−", "…", |_| true), "+bob … (41 joined)");
 }
 
 fn id(text: &str) -> ClientMsgId {

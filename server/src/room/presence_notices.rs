@@ -1,0 +1,116 @@
+//! Frames about joins and leaves that were held; see [`presence_pacing`](super::presence_pacing).
+//!
+//! When a hold ends, the registry reads the members of the room, so that the frames have the newest count and names, and
+//! tells of the net changes. In a large room the newest user is told with the others beside it, in one frame.
+
+use std::sync::Arc;
+
+use realtime_shared::{LeaveReason, RoomName, ServerEvent, SystemEvent, UserId, codec};
+
+use super::presence_pacing::{LARGE, NetChanges};
+use super::{Context, Registry, RingState, Room};
+use crate::broker::{MEMBERS_TO_OTHERS, Presence, Signal, Skip, joined, left};
+
+/// Reads of the members until they agree with the last change that was announced.
+const READS: usize = 3;
+
+impl Registry {
+    /// Starts a task that tells of the held changes of a room. It waits for the broker.
+    pub(super) fn spawn_presence_notice(self: &Arc<Self>, room: &RoomName) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            let registry = self.clone();
+            tokio::spawn(async move { registry.end_hold(&room).await });
+        }
+    }
+
+    /// Tells the members of a room of the changes that were held.
+    async fn end_hold(&self, room: &Arc<Room>) {
+        for _ in 1..READS {
+            let Ok(presence) = self.broker.members(&room.name, MEMBERS_TO_OTHERS).await else { break };
+            if room.tell_held(&presence, false, &self.context()) {
+                return;
+            }
+        }
+        // The members change all the time, or the engine does not answer: the newest count is that of a change.
+        let presence = self.broker.members(&room.name, MEMBERS_TO_OTHERS).await;
+        let unknown = Presence { members: Vec::new(), count: 0, changed: false, presence_version: 0 };
+        room.tell_held(&presence.unwrap_or(unknown), true, &self.context());
+    }
+}
+
+impl Room {
+    /// Appends the frames about held changes. Returns false, and appends nothing, if `presence` is not the newest state
+    /// and `anyway` is false.
+    fn tell_held(self: &Arc<Self>, presence: &Presence, anyway: bool, context: &Context<'_>) -> bool {
+        let mut state = self.state.lock();
+        let Some(count) = state.pacing.count().filter(|_| !state.removed) else { return true };
+        if count != presence.count && !anyway {
+            return false;
+        }
+        let net = state.pacing.take(context.now);
+        let presence = Presence { count, ..presence.clone() };
+        let RingState::Open(ring) = &mut state.ring else { return true };
+        let bytes_before = ring.bytes();
+        for signal in self.signals_of(net, &presence) {
+            ring.signal(&signal, context.now);
+        }
+        self.on_growth(&mut state, bytes_before, context);
+        true
+    }
+
+    /// The frames about net changes: one for each user, or in a large room one for all joins and one for all leaves.
+    fn signals_of(&self, net: NetChanges, presence: &Presence) -> Vec<Signal> {
+        let NetChanges { joined, left } = net;
+        if presence.count > LARGE {
+            let joined = split_newest(joined).map(|(user, others)| self.joined(&user, &others, presence));
+            let left = split_newest(left).map(|((user, reason), others)| {
+                let others: Vec<_> = others.into_iter().map(|(user, _)| user).collect();
+                self.left(&user, reason, &others, presence)
+            });
+            return joined.into_iter().chain(left).collect();
+        }
+        let joined = joined.iter().map(|user| self.joined(user, &[], presence));
+        let left = left.iter().map(|(user, reason)| self.left(user, *reason, &[], presence));
+        joined.chain(left).collect()
+    }
+
+    fn joined(&self, user: &UserId, others: &[UserId], presence: &Presence) -> Signal {
+        let mut event = joined(user, &self.name, presence.clone());
+        event.message = text(user, others.len(), "joined");
+        event.others = others.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
+        event.others_count = others.len() as u64;
+        signal(SystemEvent::Joined(event), user, presence)
+    }
+
+    fn left(&self, user: &UserId, reason: LeaveReason, others: &[UserId], presence: &Presence) -> Signal {
+        let mut event = left(user, &self.name, presence.count, reason);
+        event.message = text(user, others.len(), "left");
+        event.others = others.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
+        event.others_count = others.len() as u64;
+        signal(SystemEvent::Left(event), user, presence)
+    }
+}
+
+fn signal(event: SystemEvent, user: &UserId, presence: &Presence) -> Signal {
+    let json = codec::encode(&ServerEvent::System(event)).into();
+    let presence_version = presence.presence_version;
+    Signal { presence_version, ..Signal::new(json, Skip::User(user.clone())) }
+}
+
+/// `erin joined`, `erin and 1 other joined`, `erin and 2 others joined`.
+fn text(user: &UserId, others: usize, verb: &str) -> String {
+    match others {
+        0 => format!("{user} {verb}"),
+        1 => format!("{user} and 1 other {verb}"),
+        _ => format!("{user} and {others} others {verb}"),
+    }
+}
+
+/// The last of the changes, and those before it, the newest first.
+fn split_newest<T>(mut changes: Vec<T>) -> Option<(T, Vec<T>)> {
+    changes.reverse();
+    let mut changes = changes.into_iter();
+    let newest = changes.next()?;
+    Some((newest, changes.collect()))
+}

@@ -1,0 +1,339 @@
+//! Pace at which the members of a room are told of joins and leaves.
+//!
+//! In a room of up to [`LARGE`] members, each change is told at once. If the same user joins again or leaves again within
+//! [`RECENT`], the change is held for [`INTERVAL`]. In a larger room, changes are held so that the members receive at
+//! most one `joined` and one `left` in an interval. Only the net change of each user is told: nothing, if the user is
+//! back in the state that the members know.
+//!
+//! A member that arrived while a change was held knows another state. So if another user arrived meanwhile, the last
+//! change is told even if it restores the state from before.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use realtime_shared::{LeaveReason, UserId};
+
+use crate::broker::{PresenceChange, PresenceKind};
+
+/// Most members of a room in which each change is told at once.
+pub(super) const LARGE: u64 = 100;
+/// Time between the frames about presence in a large room, and time for which a repeated change is held.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Time within which another join, or another leave, of a user is a repeated one.
+const RECENT: Duration = Duration::from_secs(10);
+/// Limit on the users whose last change is known.
+const MAX_RECENT: usize = 1_024;
+
+/// The joins and leaves of a room that have not been told. A room without changes uses no memory for them.
+#[derive(Default)]
+pub(super) struct PresencePacing(Option<Box<Pacing>>);
+
+#[derive(Default)]
+struct Pacing {
+    /// The last changes of users.
+    recent: HashMap<UserId, LastChanges>,
+    held: HashMap<UserId, HeldChange>,
+    /// Number of held changes so far, for their order.
+    changes: u64,
+    /// Number of arrivals while changes were held.
+    arrivals: u64,
+    /// End of the hold.
+    due: Option<Instant>,
+    /// Time of the last frame in a large room.
+    told: Option<Instant>,
+    /// Number of members after the last change.
+    count: u64,
+}
+
+#[derive(Default)]
+struct LastChanges {
+    joined: Option<Instant>,
+    left: Option<Instant>,
+}
+
+struct HeldChange {
+    /// The members know the user as a member.
+    was_member: bool,
+    kind: PresenceKind,
+    order: u64,
+    /// Number of arrivals when the hold began, and of the user's own ones since then.
+    arrivals: u64,
+}
+
+/// The decision about a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// The members are told now.
+    Now,
+    /// The change is held, together with earlier ones.
+    Held,
+    /// The change is held until this time.
+    Until(Instant),
+}
+
+/// The net changes that are told at the end of a hold, in order.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct NetChanges {
+    pub(super) joined: Vec<UserId>,
+    pub(super) left: Vec<(UserId, LeaveReason)>,
+}
+
+impl PresencePacing {
+    /// Decides about a join or leave.
+    pub(super) fn change(&mut self, change: &PresenceChange, now: Instant) -> Pace {
+        self.0.get_or_insert_default().change(change, now)
+    }
+
+    /// Records that a connection of this user reads the members of the room.
+    pub(super) fn arrived(&mut self, user: &UserId) {
+        let Some(pacing) = self.0.as_mut().filter(|pacing| pacing.due.is_some()) else { return };
+        pacing.arrivals += 1;
+        if let Some(held) = pacing.held.get_mut(user) {
+            held.arrivals += 1;
+        }
+    }
+
+    /// Number of members after the last change; `None` if there was none.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.0.as_ref().map(|pacing| pacing.count)
+    }
+
+    /// Ends a hold, and returns the net changes.
+    pub(super) fn take(&mut self, now: Instant) -> NetChanges {
+        let Some(pacing) = &mut self.0 else { return NetChanges::default() };
+        let net = pacing.take(now);
+        if pacing.recent.is_empty() && pacing.count <= LARGE {
+            self.0 = None;
+        }
+        net
+    }
+
+    /// Forgets changes that are not recent any more.
+    pub(super) fn clean_up(&mut self, now: Instant) {
+        if let Some(pacing) = &mut self.0 {
+            pacing.recent.retain(|_, last| last.is_recent(now));
+            if pacing.recent.is_empty() && pacing.held.is_empty() && pacing.count <= LARGE {
+                self.0 = None;
+            }
+        }
+    }
+}
+
+impl Pacing {
+    fn change(&mut self, change: &PresenceChange, now: Instant) -> Pace {
+        self.count = change.count;
+        if let Some(held) = self.held.get_mut(&change.user) {
+            held.kind = change.kind;
+            return Pace::Held;
+        }
+        let until = if change.count > LARGE {
+            // All changes of a large room are paced together.
+            self.due.or_else(|| self.told.map(|told| told + INTERVAL).filter(|next| *next > now))
+        } else {
+            let is_repeated = self.is_repeated(change, now);
+            is_repeated.then(|| self.due.unwrap_or(now + INTERVAL))
+        };
+        let Some(until) = until else {
+            self.told = Some(now);
+            return Pace::Now;
+        };
+        self.hold(change, until)
+    }
+
+    /// Records a change. Returns true if the last one of this kind of the user is recent.
+    fn is_repeated(&mut self, change: &PresenceChange, now: Instant) -> bool {
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.retain(|_, last| last.is_recent(now));
+            if self.recent.len() >= MAX_RECENT && !self.recent.contains_key(&change.user) {
+                return false;
+            }
+        }
+        let last = self.recent.entry(change.user.clone()).or_default();
+        let last = match change.kind {
+            PresenceKind::Joined => &mut last.joined,
+            PresenceKind::Left(_) => &mut last.left,
+        };
+        last.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RECENT)
+    }
+
+    fn hold(&mut self, change: &PresenceChange, until: Instant) -> Pace {
+        let was_member = matches!(change.kind, PresenceKind::Left(_));
+        let held = HeldChange { was_member, kind: change.kind, order: self.changes, arrivals: self.arrivals };
+        self.changes += 1;
+        self.held.insert(change.user.clone(), held);
+        if self.due.is_some() {
+            return Pace::Held;
+        }
+        self.due = Some(until);
+        Pace::Until(until)
+    }
+
+    fn take(&mut self, now: Instant) -> NetChanges {
+        self.due = None;
+        self.told = Some(now);
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
+        held.sort_unstable_by_key(|(_, held)| held.order);
+        let mut net = NetChanges::default();
+        for (user, HeldChange { was_member, kind, arrivals, .. }) in held {
+            let arrived = self.arrivals > arrivals;
+            match kind {
+                PresenceKind::Joined if arrived || !was_member => net.joined.push(user),
+                PresenceKind::Left(reason) if arrived || was_member => net.left.push((user, reason)),
+                PresenceKind::Joined | PresenceKind::Left(_) => {}
+            }
+        }
+        net
+    }
+}
+
+impl LastChanges {
+    fn is_recent(&self, now: Instant) -> bool {
+        self.joined.max(self.left).is_some_and(|last| now.saturating_duration_since(last) < RECENT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEFT: PresenceKind = PresenceKind::Left(LeaveReason::Left);
+    const JOINED: PresenceKind = PresenceKind::Joined;
+
+    struct Fixture {
+        pacing: PresencePacing,
+        now: Instant,
+        count: u64,
+    }
+
+    impl Fixture {
+        /// A room that has `count` members at each change.
+        fn of(count: u64) -> Self {
+            Self { pacing: PresencePacing::default(), now: Instant::now(), count }
+        }
+
+        fn change(&mut self, id: &str, kind: PresenceKind) -> Pace {
+            let change = PresenceChange { user: user(id), kind, count: self.count };
+            self.pacing.change(&change, self.now)
+        }
+
+        fn wait(&mut self, millis: u64) {
+            self.now += Duration::from_millis(millis);
+        }
+
+        /// The net changes, as `+user` and `-user`.
+        fn take(&mut self) -> Vec<String> {
+            let NetChanges { joined, left } = self.pacing.take(self.now);
+            let joined = joined.iter().map(|user| format!("+{user}"));
+            joined.chain(left.iter().map(|(user, _)| format!("-{user}"))).collect()
+        }
+
+        fn until(&self, millis: u64) -> Pace {
+            Pace::Until(self.now + Duration::from_millis(millis))
+        }
+    }
+
+    fn user(id: &str) -> UserId {
+        UserId::new(id).expect("a user id")
+    }
+
+    #[test]
+    fn changes_of_different_users_in_a_small_room_are_told_at_once() {
+        let mut room = Fixture::of(LARGE);
+        for id in ["alice", "bob", "carol"] {
+            assert_eq!(room.change(id, JOINED), Pace::Now);
+        }
+        room.wait(10_000);
+        assert_eq!(room.change("alice", LEFT), Pace::Now, "10 s later");
+    }
+
+    #[test]
+    fn a_repeated_change_is_held_for_a_second() {
+        let mut room = Fixture::of(2);
+        for id in ["alice", "bob"] {
+            assert_eq!(room.change(id, JOINED), Pace::Now);
+            assert_eq!(room.change(id, LEFT), Pace::Now, "the first leave");
+        }
+        room.wait(9_999);
+        assert_eq!(room.change("alice", JOINED), room.until(1_000));
+        assert_eq!(room.change("carol", JOINED), Pace::Now, "others are not held");
+        room.wait(500);
+        assert_eq!(room.change("bob", JOINED), Pace::Now, "after 10 s");
+        assert_eq!(room.change("bob", LEFT), Pace::Now, "after 10 s");
+        assert_eq!(room.change("bob", JOINED), Pace::Held, "the hold that runs includes it");
+        room.wait(500);
+        assert_eq!(room.take(), ["+alice", "+bob"]);
+        assert_eq!(room.take(), [""; 0]);
+        assert_eq!(room.change("alice", LEFT), Pace::Now, "more than 10 s after the last leave");
+        assert_eq!(room.change("bob", LEFT), room.until(1_000));
+    }
+
+    #[test]
+    fn only_the_net_change_is_told() {
+        let mut room = Fixture::of(2);
+        let mut told = 0;
+        for _ in 0..20 {
+            room.pacing.arrived(&user("alice"));
+            told += usize::from(room.change("alice", JOINED) == Pace::Now);
+            told += usize::from(room.change("alice", LEFT) == Pace::Now);
+        }
+        assert_eq!(told, 2, "the first two");
+        assert_eq!(room.take(), [""; 0], "alice is away, as the members know");
+        for kind in [JOINED, LEFT, JOINED] {
+            room.pacing.arrived(&user("alice"));
+            room.change("alice", kind);
+        }
+        assert_eq!(room.take(), ["+alice"]);
+    }
+
+    #[test]
+    fn a_state_that_a_new_member_does_not_know_is_told() {
+        let mut room = Fixture::of(2);
+        for kind in [JOINED, LEFT, JOINED] {
+            room.change("alice", kind);
+        }
+        room.pacing.arrived(&user("carol"));
+        room.change("alice", LEFT);
+        assert_eq!(room.take(), ["-alice"], "carol was told that alice is here");
+        room.pacing.arrived(&user("dave"));
+        room.change("alice", JOINED);
+        room.change("alice", LEFT);
+        assert_eq!(room.take(), [""; 0], "dave arrived before the hold");
+    }
+
+    #[test]
+    fn a_large_room_is_told_once_a_second() {
+        let mut room = Fixture::of(LARGE + 1);
+        assert_eq!(room.change("alice", JOINED), Pace::Now, "nothing was told in the last second");
+        room.wait(400);
+        assert_eq!(room.change("bob", JOINED), room.until(600));
+        for id in ["carol", "dave"] {
+            assert_eq!(room.change(id, JOINED), Pace::Held);
+        }
+        room.change("erin", LEFT);
+        room.wait(600);
+        assert_eq!(room.take(), ["+bob", "+carol", "+dave", "-erin"], "in the order of the changes");
+        assert_eq!(room.change("frank", JOINED), room.until(1_000));
+        room.wait(1_000);
+        assert_eq!(room.take(), ["+frank"]);
+        room.wait(1_000);
+        assert_eq!(room.change("grace", JOINED), Pace::Now);
+    }
+
+    #[test]
+    fn memory_for_changes_is_given_back() {
+        let mut room = Fixture::of(2);
+        for kind in [JOINED, LEFT, JOINED] {
+            room.change("alice", kind);
+        }
+        room.take();
+        assert!(room.pacing.0.is_some());
+        room.wait(10_000);
+        room.pacing.clean_up(room.now);
+        assert!(room.pacing.0.is_none());
+        for number in 0..10 * MAX_RECENT {
+            room.change(&number.to_string(), JOINED);
+        }
+        let recent = room.pacing.0.as_ref().map(|pacing| pacing.recent.len());
+        assert_eq!(recent, Some(MAX_RECENT));
+    }
+}
