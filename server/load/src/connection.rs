@@ -46,6 +46,11 @@ pub(crate) struct Shared {
     pub(crate) crossings: Histogram,
     pub(crate) deliveries: u64,
     pub(crate) reads: u64,
+    /// Connections wait with their joins for [`Connection::join`].
+    pub(crate) hold_joins: bool,
+    /// The start of a common join, for its latencies.
+    pub(crate) joins_from: Option<u64>,
+    pub(crate) welcome: usize,
     pub(crate) joined: usize,
     pub(crate) closed: usize,
 }
@@ -55,6 +60,8 @@ enum Stage {
     Upgrading,
     /// Upgraded, waiting for the welcome and then for the answer to the join.
     Joining,
+    /// Welcome, and waiting for [`Connection::join`].
+    Holding,
     Joined,
     Closing,
     Closed,
@@ -101,6 +108,9 @@ impl Shared {
             crossings: Histogram::new(),
             deliveries: 0,
             reads: 0,
+            hold_joins: false,
+            joins_from: None,
+            welcome: 0,
             joined: 0,
             closed: 0,
         }
@@ -160,6 +170,13 @@ impl Connection {
         shared.outgoing.clear();
         sender.push_messages(&mut shared.outgoing, count, due);
         self.write(&shared.outgoing)
+    }
+
+    /// Sends the join.
+    pub(crate) fn join(&mut self) -> Result<(), String> {
+        self.stage = Stage::Joining;
+        let join = serde_json::json!({"type": "join_room", "room": self.room});
+        self.write_frame(frame::TEXT, self.dialect.encode("join_room", &join).as_bytes())
     }
 
     /// Sends close 1000, which ends the membership without a leave grace.
@@ -254,14 +271,21 @@ impl Connection {
                 if let Some(user) = envelope.user_id {
                     self.user = user.into_owned();
                 }
-                let join = serde_json::json!({"type": "join_room", "room": self.room});
-                self.write_frame(frame::TEXT, self.dialect.encode("join_room", &join).as_bytes())?;
+                shared.welcome += 1;
+                if shared.hold_joins {
+                    self.stage = Stage::Holding;
+                } else {
+                    self.join()?;
+                }
             }
             ("system", Some("joined")) if self.stage == Stage::Joining => {
                 let name = envelope.message.as_deref().and_then(|message| message.strip_suffix(" joined"));
                 if name == Some(&self.user) {
                     self.stage = Stage::Joined;
                     shared.joined += 1;
+                    if let Some(from) = shared.joins_from {
+                        shared.round_trips.record(shared.now() - from);
+                    }
                 }
             }
             ("error", _) => return Err(String::from_utf8_lossy(payload).into_owned()),

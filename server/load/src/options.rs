@@ -65,7 +65,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
 
-    /// Connections of `idle`
+    /// Connections of `idle`, `connects`, `new-joins` and `join-storm`
     #[arg(long, default_value_t = 9000)]
     idle_connections: usize,
 

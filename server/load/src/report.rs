@@ -196,7 +196,7 @@ impl Table {
 
     fn line(&self, cells: &[&str; 15]) -> String {
         let [target, scene, figures @ .., check] = cells;
-        let mut line = format!("{target:<10} {scene:<8}");
+        let mut line = format!("{target:<10} {scene:<10}");
         for (column, figure) in figures.iter().enumerate() {
             if self.on_redis || !OF_REDIS.contains(&column) {
                 let _ = write!(line, " {figure:>9}");

@@ -11,7 +11,7 @@ use crate::observer::Observer;
 use crate::options::Options;
 use crate::pacer::Pacer;
 use crate::process::cpu_time;
-use crate::scene::{Pace, Scene};
+use crate::scene::{Measured, Pace, Scene};
 use crate::sender::Sender;
 use crate::target::Servers;
 use crate::tokens::Tokens;
@@ -79,13 +79,13 @@ pub(crate) fn run(
 ) -> Result<Outcome, String> {
     let mut run = Run::new(scene, servers).map_err(|error| format!("cannot poll: {error}"))?;
     let resident_before = servers.resident_kib();
-    run.join_all(tokens, options)?;
+    let arrivals = run.arrive(tokens, options)?;
     run.settle()?;
     let resident_after = servers.resident_kib();
-    let mut outcome = if scene.pace == Pace::Never {
-        Outcome::at_rest()
-    } else {
-        run.traffic(options.warm_up, options.seconds)?
+    let mut outcome = match arrivals {
+        Some(outcome) => outcome,
+        None if scene.pace == Pace::Never => Outcome::at_rest(),
+        None => run.traffic(options.warm_up, options.seconds)?,
     };
     run.close_all()?;
     outcome.connections = scene.connections();
@@ -126,16 +126,58 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn join_all(&mut self, tokens: &Tokens, options: &Options) -> Result<(), String> {
+    /// Opens the connections, and lets them join as the scene says. Returns the outcome if this is what it measures.
+    fn arrive(&mut self, tokens: &Tokens, options: &Options) -> Result<Option<Outcome>, String> {
+        let measured = self.scene.measured;
+        self.shared.hold_joins = matches!(measured, Measured::Connects | Measured::JoinStorm);
+        let mut before = self.snapshot();
+        self.open_all(tokens, options)?;
+        if measured == Measured::JoinStorm {
+            self.settle()?;
+            before = self.snapshot();
+            self.shared.joins_from = Some(self.shared.now());
+            self.connections.iter_mut().try_for_each(Connection::join)?;
+            self.await_all(|shared| shared.joined, "joined")?;
+        }
+        let after = self.snapshot();
+        Ok((measured != Measured::Traffic).then(|| Outcome {
+            elapsed: after.at - before.at,
+            deliveries: self.scene.connections() as u64,
+            server_cpu: difference(before.server_cpu, after.server_cpu),
+            redis_cpu: difference(before.redis_cpu, after.redis_cpu),
+            load_cpu: difference(before.load_cpu, after.load_cpu),
+            round_trips: std::mem::replace(&mut self.shared.round_trips, Histogram::new()),
+            ..Outcome::at_rest()
+        }))
+    }
+
+    /// Opens all connections, a limited number at a time, and waits until they have joined; until they are welcome if
+    /// they hold their joins.
+    fn open_all(&mut self, tokens: &Tokens, options: &Options) -> Result<(), String> {
+        let hold = self.shared.hold_joins;
+        let arrived = |shared: &Shared| if hold { shared.welcome } else { shared.joined };
         let wanted = self.scene.connections();
         let mut progress = Progress::new();
-        while self.shared.joined < wanted {
-            while self.connections.len() < wanted.min(self.shared.joined + MOST_JOINING) {
+        while self.connections.len() < wanted {
+            while self.connections.len() < wanted.min(arrived(&self.shared) + MOST_JOINING) {
                 self.open(tokens, options)?;
             }
             self.turn(POLL)?;
             if progress.stalled(self.shared.reads) {
-                return Err(format!("only {} of {wanted} connections have joined", self.shared.joined));
+                return Err(format!("only {} of {wanted} connections have arrived", arrived(&self.shared)));
+            }
+        }
+        self.await_all(arrived, "arrived")
+    }
+
+    /// Waits until a count has reached the number of connections.
+    fn await_all(&mut self, count: impl Fn(&Shared) -> usize, what: &str) -> Result<(), String> {
+        let wanted = self.scene.connections();
+        let mut progress = Progress::new();
+        while count(&self.shared) < wanted {
+            self.turn(POLL)?;
+            if progress.stalled(self.shared.reads) {
+                return Err(format!("only {} of {wanted} connections have {what}", count(&self.shared)));
             }
         }
         Ok(())

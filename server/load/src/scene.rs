@@ -23,6 +23,12 @@ pub(crate) enum SceneName {
     Steady,
     /// 64 rooms of one, 32 in flight: cost and rate of submissions
     Posts,
+    /// Connections that do not join: their rate, with 128 at a time. `deliv/s` counts them
+    Connects,
+    /// Connections that join one room when they are welcome: their rate. `deliv/s` counts the joins
+    NewJoins,
+    /// Open connections that join one room all at once. `deliv/s` counts the joins, latencies are from the common start
+    JoinStorm,
 }
 
 /// The numbers of a scene.
@@ -34,6 +40,20 @@ pub(crate) struct Scene {
     /// Senders in a room: its first members.
     pub(crate) senders: usize,
     pub(crate) pace: Pace,
+    pub(crate) measured: Measured,
+}
+
+/// The part of a scene that is measured.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Measured {
+    /// Messages.
+    Traffic,
+    /// The welcomes of connections.
+    Connects,
+    /// The joins of connections, from their opening.
+    NewJoins,
+    /// The joins of open connections.
+    JoinStorm,
 }
 
 /// The pace of senders.
@@ -49,12 +69,28 @@ pub(crate) enum Pace {
 impl SceneName {
     /// The order of a run without `--scene`. `idle` comes first, while a server that runs through all scenes has a
     /// small heap.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Idle, Self::Chat, Self::Burst, Self::Bigroom, Self::Party, Self::Steady, Self::Posts];
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Idle,
+        Self::Chat,
+        Self::Burst,
+        Self::Bigroom,
+        Self::Party,
+        Self::Steady,
+        Self::Posts,
+        Self::Connects,
+        Self::NewJoins,
+        Self::JoinStorm,
+    ];
 
-    /// The scene. `interval` applies to `steady`, `idle_connections` to `idle`.
-    pub(crate) fn scene(self, interval: Duration, idle_connections: usize) -> Scene {
-        let idle_rooms = idle_connections.div_ceil(20);
+    /// The scene. `interval` applies to `steady`, `connections` to the scenes without traffic.
+    pub(crate) fn scene(self, interval: Duration, connections: usize) -> Scene {
+        let idle_rooms = connections.div_ceil(20);
+        let measured = match self {
+            Self::Connects => Measured::Connects,
+            Self::NewJoins => Measured::NewJoins,
+            Self::JoinStorm => Measured::JoinStorm,
+            _ => Measured::Traffic,
+        };
         let (name, rooms, members, senders, pace) = match self {
             Self::Idle => ("idle", idle_rooms, 20, 0, Pace::Never),
             Self::Chat => ("chat", 100, 20, 1, Pace::Window(1)),
@@ -63,8 +99,11 @@ impl SceneName {
             Self::Party => ("party", 1, 32, 32, Pace::Window(1)),
             Self::Steady => ("steady", 100, 20, 1, Pace::Every(interval)),
             Self::Posts => ("posts", 64, 1, 1, Pace::Window(32)),
+            Self::Connects => ("connects", 1, connections, 0, Pace::Never),
+            Self::NewJoins => ("new-joins", 1, connections, 0, Pace::Never),
+            Self::JoinStorm => ("join-storm", 1, connections, 0, Pace::Never),
         };
-        Scene { name, rooms, members, senders, pace }
+        Scene { name, rooms, members, senders, pace, measured }
     }
 }
 
