@@ -126,7 +126,7 @@ impl Cursor {
         out: &mut Vec<u8>,
     ) -> Result<(), Lost> {
         let Self::Store { after, reader } = self else { return Ok(()) };
-        let last = match reader {
+        let end = match reader {
             StoreReader::Joiner { head, .. } => Some(*head),
             StoreReader::Behind { .. } => until,
         };
@@ -137,7 +137,7 @@ impl Cursor {
         }
         let mut taken = 0;
         for entry in &page.entries {
-            if last.is_some_and(|last| *after >= last) {
+            if end.is_some_and(|end| *after >= end) {
                 break;
             }
             if entry.seq != after.next() {

@@ -24,7 +24,8 @@ use realtime_shared::{
 use tokio::sync::oneshot;
 
 use super::{
-    Cursor, Entrance, Mailbox, NotJoined, Pulled, Registry, RingState, Room, RoomEnd, RoomRing, Seat, StoreRead,
+    Cursor, Entrance, Mailbox, NotJoined, Pulled, Registry, RingState, Room, RoomEnd, RoomRing, Seat,
+    StoreRead,
 };
 use crate::broker::memory::MemoryBroker;
 use crate::broker::steered::{SteeredBroker, Steering};
@@ -170,9 +171,8 @@ impl RoomClient {
                     }
                 }
                 Some(StoreRead::Members(presence, arrival)) => {
-                    if room.return_to_ring(cursor, arrival, &self.mailbox) {
-                        seen.push(format!("members {}", presence.count));
-                    }
+                    let is_back = room.return_to_ring(cursor, arrival, &self.mailbox);
+                    seen.extend(is_back.then(|| format!("members {}", presence.count)));
                 }
                 None => {}
             }

@@ -61,7 +61,7 @@ fn note(timeline: &mut Timeline) {
 fn a_join_after_a_clear_begins_a_new_presence_line() {
     let mut timeline = Timeline::default();
     let join = |timeline: &mut Timeline, nick| {
-        timeline.add_presence(stamp(), Presences::Named(&sanitize::line(nick)), true)
+        timeline.add_presence(stamp(), Presences::Named(&sanitize::line(nick)), true);
     };
     join(&mut timeline, "carol");
     join(&mut timeline, "dave");
