@@ -24,6 +24,9 @@ use cli::{Cli, Command, Origin, Plan, ReloadTrigger, Stop, ToolError, UsageError
 use logging::Log;
 use process::{SignalRequest, Signals};
 
+const PASSWORD_WARNING: &str = "other users of this host can read the password in --redis-url: give the URL in REALTIME_REDIS_URL, \
+                                or the password in REALTIME_REDIS_PASSWORD or --redis-password-file";
+
 /// Error that ends the program.
 #[derive(Debug, thiserror::Error)]
 enum ProgramError {
@@ -64,6 +67,7 @@ impl ProgramError {
 }
 
 fn main() -> ExitCode {
+    let mut reads_variables = true;
     let done = match cli::parse() {
         Ok(cli) => match cli.command {
             Command::Serve(args) => match args.check() {
@@ -75,23 +79,30 @@ fn main() -> ExitCode {
             Command::Import(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Backup(args) => args.run().map_err(ProgramError::from).map(print_summary),
             Command::Completions(args) => {
+                reads_variables = false;
                 let script = realtime_shell::completions(Cli::command(), args.shell);
                 io::stdout().write_all(&script).map_err(ProgramError::Output)
             }
             Command::Man(args) => {
+                reads_variables = false;
                 io::stdout().write_all(&args.page(Cli::command())).map_err(ProgramError::Output)
             }
         },
         Err(Stop::Usage(fault)) => Err(fault.into()),
-        Err(Stop::Shown(text)) => text.print().map_err(ProgramError::Output),
+        Err(Stop::Shown(text)) => {
+            reads_variables = false;
+            text.print().map_err(ProgramError::Output)
+        }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            print_error_line(format_args!("{failure}"));
-            failure.exit_code()
+    if let Err(failure) = &done {
+        print_error_line(format_args!("{failure}"));
+    }
+    if reads_variables {
+        for warning in unknown_variables() {
+            print_error_line(format_args!("warning: {warning}"));
         }
     }
+    done.map_or_else(|failure| failure.exit_code(), |()| ExitCode::SUCCESS)
 }
 
 /// Prints a line to standard error. An error is ignored: there is no other place to report it. Not for a running server,
@@ -110,10 +121,21 @@ fn print_summary(what: String) {
 
 fn print_token(args: cli::TokenArgs) -> Result<(), ProgramError> {
     let (token, origin) = args.token(Clock::system().now())?;
-    if let Origin::Created(path) = origin {
-        print_error_line(format_args!("created a secret that signs tokens: {}", path.display()));
+    match origin {
+        Origin::Created(path) => print_error_line(format_args!(
+            "created a secret that signs tokens: {}; a server with another secret refuses this token",
+            path.display()
+        )),
+        Origin::Existing(path) | Origin::File(path) => {
+            print_error_line(format_args!("signed with the secret in {}", path.display()));
+        }
+        Origin::Variable => print_error_line(format_args!("signed with the secret in REALTIME_JWT_SECRET")),
     }
     writeln!(io::stdout(), "{token}").map_err(ProgramError::Output)
+}
+
+fn unknown_variables() -> Vec<String> {
+    cli::unknown_variables(&Cli::command(), std::env::vars_os())
 }
 
 /// Runs the server. From here on, only the log writes to standard error and standard output.
@@ -126,16 +148,20 @@ fn run_server(plan: Plan) -> ExitCode {
             return failure.exit_code();
         }
     };
-    let done = serve(plan, &log);
+    let mut warnings = unknown_variables();
+    let done = serve(plan, &log, &mut warnings);
     if let Err(failure) = &done {
         log.print_error_line(format_args!("{failure}"));
+        for warning in warnings {
+            log.print_error_line(format_args!("warning: {warning}"));
+        }
     }
     log.finish();
     done.map_or_else(|failure| failure.exit_code(), |()| ExitCode::SUCCESS)
 }
 
-fn serve(mut plan: Plan, log: &Log) -> Result<(), ProgramError> {
-    warn_of_foreign_owner(plan.store.as_deref(), &plan.secret_origin);
+/// Starts the server and waits for its end. The warnings are logged after the checks, so that a refusal comes first.
+fn serve(mut plan: Plan, log: &Log, warnings: &mut Vec<String>) -> Result<(), ProgramError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProgramError::Start)?;
     let reload_requests =
@@ -148,6 +174,13 @@ fn serve(mut plan: Plan, log: &Log) -> Result<(), ProgramError> {
         .transpose()?;
     let listeners = listen::bind(&plan.listen)?;
     report_program(&plan);
+    for warning in warnings.drain(..) {
+        tracing::warn!("{warning}");
+    }
+    if plan.redis.as_ref().is_some_and(|redis| redis.password_in_arguments) {
+        tracing::warn!("{PASSWORD_WARNING}");
+    }
+    warn_of_foreign_owner(plan.store.as_deref(), &plan.secret_origin);
     limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
 
     runtime.block_on(async {
@@ -165,7 +198,8 @@ fn serve(mut plan: Plan, log: &Log) -> Result<(), ProgramError> {
         report_start(addresses, &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
-            let greeting = cli::greeting(&plan.config, &plan.secret_origin, addresses, now);
+            let greeting =
+                cli::greeting(&plan.config, &plan.secret_origin, &plan.token_flags, addresses, now);
             // The greeting is a help only: the server runs without it.
             let _ = log.print_after_lines(greeting);
         }

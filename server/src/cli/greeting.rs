@@ -15,15 +15,21 @@ const TOKEN_TTL: Duration = Duration::from_hours(12);
 const CLIENT_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
 
 /// Text with the command to join. It contains a token only if the server created the secret: a secret that the operator
-/// gave may protect more than a first try.
-pub(crate) fn greeting(config: &Config, origin: &Origin, addresses: &[SocketAddr], now: Timestamp) -> String {
+/// gave may protect more than a first try. `token_flags` are the flags with which `token` finds the server's secret.
+pub(crate) fn greeting(
+    config: &Config,
+    origin: &Origin,
+    token_flags: &str,
+    addresses: &[SocketAddr],
+    now: Timestamp,
+) -> String {
     let token = match origin {
         Origin::Existing(_) | Origin::Created(_) => visitor_token(config, now),
-        Origin::Variable | Origin::File(_) => "\"$(realtime-server token --user you)\"".to_owned(),
+        Origin::Variable | Origin::File(_) => format!("\"$(realtime-server token --user you{token_flags})\""),
     };
     format!(
         "\nTo join, in another terminal:\n\n  realtime-tui{url} --token {token} --room chat-general\n\n\
-         `realtime-server token --user NAME` prints a token for somebody else. Ctrl-C stops the server.\n\n",
+         `realtime-server token --user NAME{token_flags}` prints a token for somebody else. Ctrl-C stops the server.\n\n",
         url = url(addresses),
     )
 }
@@ -75,17 +81,20 @@ mod tests {
 
     #[test]
     fn the_token_is_valid() {
-        let text = greeting(&config(), &Origin::Created("x".into()), &[CLIENT_DEFAULT], NOW);
+        let text =
+            greeting(&config(), &Origin::Created("x".into()), " --data-dir /d", &[CLIENT_DEFAULT], NOW);
         let line = text.lines().find(|line| line.contains("--room chat-general")).expect("a line to paste");
         let token = line.split_whitespace().nth(2).expect("a token");
         let identity = Verifier::new(&config()).verify(token, NOW).expect("a valid token");
         assert_eq!(identity.user.as_str(), "you");
+        assert!(text.contains("`realtime-server token --user NAME --data-dir /d`"), "{text}");
     }
 
     #[test]
     fn no_token_is_shown_for_a_given_secret() {
-        let text = greeting(&config(), &Origin::Variable, &[CLIENT_DEFAULT], NOW);
+        let text = greeting(&config(), &Origin::Variable, " --issuer me", &[CLIENT_DEFAULT], NOW);
         assert!(!text.contains("eyJ") && text.contains("--room chat-general"), "{text}");
+        assert!(text.contains("--token \"$(realtime-server token --user you --issuer me)\" "), "{text}");
     }
 
     #[test]

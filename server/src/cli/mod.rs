@@ -7,6 +7,7 @@
 
 mod backup;
 mod data;
+mod environment;
 mod export;
 mod greeting;
 mod import;
@@ -28,6 +29,7 @@ use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
 
 pub(crate) use backup::BackupArgs;
 pub(crate) use data::ToolError;
+pub(crate) use environment::unknown_variables;
 pub(crate) use export::ExportArgs;
 pub(crate) use greeting::greeting;
 pub(crate) use import::ImportArgs;

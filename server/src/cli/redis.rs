@@ -15,7 +15,7 @@ use super::units::positive_duration;
 /// Environment variable with the URL.
 pub(super) const URL_VARIABLE: &str = "REALTIME_REDIS_URL";
 /// Environment variable with the password. There is no flag for it: every user of a host can read flags.
-const PASSWORD_VARIABLE: &str = "REALTIME_REDIS_PASSWORD";
+pub(super) const PASSWORD_VARIABLE: &str = "REALTIME_REDIS_PASSWORD";
 /// Limit on the size of a file with a password.
 const MAX_PASSWORD_BYTES: u64 = 64 * 1024;
 /// Limit on the size of a file with certificates; a system's list has 200 KiB.
@@ -87,6 +87,8 @@ pub(crate) enum RedisFault {
 pub(crate) struct RedisPlan {
     pub(crate) options: RedisOptions,
     pub(crate) wait: Duration,
+    /// The password is in an argument, which every user of the host can read.
+    pub(crate) password_in_arguments: bool,
 }
 
 impl RedisArgs {
@@ -107,6 +109,7 @@ impl RedisArgs {
             return Err(RedisFault::Memory);
         }
         let mut options = RedisOptions::new(url)?;
+        let password_in_arguments = options.has_password() && is_in_arguments(url, std::env::args_os());
         if let Some(user) = &self.redis_user {
             options = options.with_user(user);
         }
@@ -124,7 +127,7 @@ impl RedisArgs {
         options.prefix.clone_from(&self.redis_prefix);
         options.relay_channel = (!self.relay_channel.is_empty()).then(|| self.relay_channel.clone());
         options.aof = self.redis_aof;
-        Ok(Some(RedisPlan { options, wait: self.wait_for_redis.unwrap_or_default() }))
+        Ok(Some(RedisPlan { options, wait: self.wait_for_redis.unwrap_or_default(), password_in_arguments }))
     }
 
     fn password(&self, variable: Option<OsString>, exposure: Exposure) -> Result<Option<String>, RedisFault> {
@@ -141,6 +144,13 @@ impl RedisArgs {
 
 fn read(path: &Path, limit: u64, exposure: Exposure) -> Result<Vec<u8>, RedisFault> {
     read_named(path, limit, exposure).map_err(|fault| RedisFault::Unusable(path.to_owned(), fault))
+}
+
+/// Returns true if the URL is in the arguments, and not only in its variable.
+fn is_in_arguments(url: &str, arguments: impl IntoIterator<Item = OsString>) -> bool {
+    arguments.into_iter().any(|argument| {
+        argument.to_str().is_some_and(|text| text == url || text.strip_prefix("--redis-url=") == Some(url))
+    })
 }
 
 fn aof(text: &str) -> Result<Aof, InvalidOption> {

@@ -17,6 +17,7 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use realtime_server::files::{Exposure, FileFault, check_directory, open_own, read_named};
 use realtime_server::secret::{SECRET_BYTES, Secret, TooShort};
+use realtime_server::store;
 
 use super::data::data_dir;
 
@@ -58,6 +59,35 @@ impl SecretArgs {
     /// Users who may read a file with a secret that the operator named.
     pub(super) fn exposure(&self) -> Exposure {
         if self.allow_readable_secrets { Exposure::Public } else { Exposure::Secret }
+    }
+
+    /// Flags with which `token` finds the secret of this server, wherever it is started.
+    pub(super) fn token_flags(&self, origin: &Origin) -> String {
+        let mut flags = String::new();
+        let mut add = |flag: &str, value: &str| flags.extend([" ", flag, " ", &shell_word(value)]);
+        let absolute = |path: &Path| {
+            std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+        };
+        match origin {
+            Origin::File(path) => add("--jwt-secret-file", &absolute(path)),
+            Origin::Existing(_) | Origin::Created(_) => {
+                if let Some(directory) = &self.data_dir {
+                    add("--data-dir", &absolute(directory));
+                }
+            }
+            // The environment of the server is needed.
+            Origin::Variable => {}
+        }
+        if let Some(issuer) = &self.issuer {
+            add("--issuer", issuer);
+        }
+        if let Some(audience) = &self.audience {
+            add("--audience", audience);
+        }
+        if matches!(origin, Origin::File(_)) && self.allow_readable_secrets {
+            flags.push_str(" --allow-readable-secrets");
+        }
+        flags
     }
 
     pub(super) fn sources(&self) -> Sources {
@@ -129,6 +159,12 @@ pub(crate) enum SecretError {
     Unwritable(PathBuf, io::Error),
     #[error("the file of the secret, {path}, does not exist", path = .0.display())]
     Missing(PathBuf),
+    #[error(
+        "the server with the rooms in {path} has its secret elsewhere, and refuses tokens that another one signs; give \
+         its secret with --jwt-secret-file or {SECRET_VARIABLE}, or start the server first, which creates one",
+        path = .0.display()
+    )]
+    Elsewhere(PathBuf),
     #[error("there is no home directory for the secret; name a directory with --data-dir")]
     NoHome,
 }
@@ -137,6 +173,21 @@ pub(crate) enum SecretError {
 pub(super) fn resolve(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
     match read(sources) {
         Err(SecretError::Missing(path)) => create(&path),
+        read => read,
+    }
+}
+
+/// Resolves the secret of a server that this program is not: one is created only if no server has used the data directory.
+/// A server that has rooms there and no secret got its secret in another way.
+pub(super) fn resolve_for_token(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
+    match read(sources) {
+        Err(SecretError::Missing(path)) => {
+            let directory = path.parent().unwrap_or(&path);
+            if directory.join(store::FILE).exists() {
+                return Err(SecretError::Elsewhere(directory.to_owned()));
+            }
+            create(&path)
+        }
         read => read,
     }
 }
@@ -165,6 +216,16 @@ pub(super) fn read(sources: &Sources) -> Result<(Secret, Origin), SecretError> {
             let secret = read_own_file(&path)?.ok_or_else(|| SecretError::Missing(path.clone()))?;
             Ok((secret, Origin::Existing(path)))
         }
+    }
+}
+
+/// Quotes a word for a shell if it needs quotes.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
     }
 }
 
@@ -315,6 +376,27 @@ mod tests {
     }
 
     #[test]
+    fn the_hint_for_tokens_has_the_flags_of_the_server() {
+        let arguments = |data_dir: Option<&str>, issuer: Option<&str>| SecretArgs {
+            jwt_secret_file: None,
+            allow_readable_secrets: true,
+            data_dir: data_dir.map(PathBuf::from),
+            issuer: issuer.map(str::to_owned),
+            audience: None,
+        };
+        let own = Origin::Existing("/srv/chat/jwt-secret".into());
+        assert_eq!(arguments(None, None).token_flags(&own), "");
+        assert_eq!(arguments(Some("/srv/chat"), None).token_flags(&own), " --data-dir /srv/chat");
+        assert_eq!(arguments(Some("/srv/it's"), None).token_flags(&own), " --data-dir '/srv/it'\\''s'");
+        let relative = arguments(Some("chat"), None).token_flags(&own);
+        assert!(relative.starts_with(" --data-dir /") && relative.ends_with("/chat"), "{relative}");
+        let file = Origin::File("/etc/secret".into());
+        let expected = " --jwt-secret-file /etc/secret --issuer 'my chat' --allow-readable-secrets";
+        assert_eq!(arguments(Some("/srv/chat"), Some("my chat")).token_flags(&file), expected);
+        assert_eq!(arguments(Some("/srv/chat"), None).token_flags(&Origin::Variable), "");
+    }
+
+    #[test]
     fn a_read_creates_no_secret() {
         let directory = directory();
         let data = directory.path().join("a");
@@ -324,6 +406,20 @@ mod tests {
         assert!(!data.exists());
         let (made, _) = resolve(&in_dir(&data)).expect("a secret");
         assert_eq!(read(&in_dir(&data)).expect("a secret").0, made);
+    }
+
+    #[test]
+    fn a_token_gets_no_new_secret_where_a_server_has_rooms() {
+        let directory = directory();
+        fs::write(directory.path().join(store::FILE), "").expect("writable");
+        let fault = resolve_for_token(&in_dir(directory.path())).expect_err("no secret");
+        assert!(matches!(&fault, SecretError::Elsewhere(path) if path == directory.path()), "{fault}");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1, "nothing is created");
+
+        let (made, _) = resolve(&in_dir(directory.path())).expect("a secret");
+        assert_eq!(resolve_for_token(&in_dir(directory.path())).expect("a secret").0, made);
+        let unused = directory.path().join("unused");
+        assert!(matches!(resolve_for_token(&in_dir(&unused)), Ok((_, Origin::Created(_)))));
     }
 
     #[test]

@@ -271,6 +271,8 @@ pub(crate) struct Plan {
     pub(crate) log_filter: LogFilter,
     pub(crate) reload: Reload,
     pub(crate) secret_origin: Origin,
+    /// Flags with which `token` finds the secret of this server.
+    pub(crate) token_flags: String,
     /// True if the operator set `--max-connections`.
     pub(crate) max_connections_chosen: bool,
 }
@@ -295,6 +297,7 @@ impl ServeArgs {
             log_format: self.log_format,
             log_filter,
             reload: Reload { secret: sources, log_level_file: self.log_level_file.clone() },
+            token_flags: self.secret.token_flags(&secret_origin),
             secret_origin,
             config: self.config(secret),
         })

@@ -63,7 +63,7 @@ enum RoleArg {
 impl TokenArgs {
     /// Mints the token at `now`; also returns where the secret came from.
     pub(crate) fn token(self, now: Timestamp) -> Result<(String, Origin), UsageError> {
-        let (secret, origin) = secret::resolve(&self.secret.sources())?;
+        let (secret, origin) = secret::resolve_for_token(&self.secret.sources())?;
         let claims = Claims {
             sub: self.user,
             exp: expiry(now, self.ttl),

@@ -17,7 +17,7 @@ use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
 use crate::files::{FileFault, check_directory, check_own, open_own};
 
 /// Name of the database in the data directory.
-pub(super) const FILE: &str = "store.db";
+pub const FILE: &str = "store.db";
 /// Time limit of the check at startup: enough to check a whole file of several hundred thousand messages.
 const CHECK_TIME: Duration = Duration::from_millis(150);
 /// Size to which a WAL is truncated when it restarts: 64 MiB.

@@ -39,7 +39,7 @@ pub(crate) use self::digest::digest;
 pub(crate) use self::entry_key::RoomId;
 pub use self::error::StoreOpenError;
 pub(crate) use self::error::{WriteError, write_error};
-pub use self::file::Store;
+pub use self::file::{FILE, Store};
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::reader::{Head, RoomRow, StoreReader, View};
 pub(crate) use self::watch::StoreWatch;

@@ -99,7 +99,8 @@ fn a_greeting_is_printed_on_a_terminal() {
 #[test]
 fn connections_of_one_user_cannot_fill_the_log() {
     let home = Home::new();
-    let served = home.serve(&["--memory"]);
+    // Without a limit on the connects of a user.
+    let served = home.serve(&["--memory", "--max-connections-per-user", "0"]);
     let (alice, bob) = (home.token("alice"), home.token("bob"));
     for _ in 0..50 {
         next(&mut served.connect(&alice)).expect("welcome");

@@ -25,7 +25,7 @@ use realtime_server::config::Config;
 use realtime_server::secret::Secret;
 use realtime_shared::{Role, RoomName};
 
-use program::{Home, next};
+use program::{Home, Program, next};
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
@@ -104,7 +104,8 @@ fn token_prints_only_the_token() {
     assert!((3_000_000..=3_600_000).contains(&left), "{left}");
 
     let admin = home.run(&["token", "--user", "ops", "--role", "admin"]).succeeded();
-    assert_eq!(admin.stderr(), "", "the secret exists already");
+    let expected = format!("realtime-server: signed with the secret in {}\n", home.secret_file().display());
+    assert_eq!(admin.stderr(), expected);
     assert_eq!(verified(&admin.line(), secret.trim_end()).role, Role::Admin);
 }
 
@@ -221,4 +222,57 @@ fn only_tokens_of_the_program_are_accepted_and_none_is_logged() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
         assert!(!line.contains(char::is_control), "{line:?}");
     }
+}
+
+#[test]
+fn a_token_is_not_signed_with_a_new_secret_where_a_server_has_another() {
+    let home = Home::new();
+    let program = home.program(&["serve", "--listen", "127.0.0.1:0"]);
+    let served = program.env("REALTIME_JWT_SECRET", SECRET).serve();
+    let line = home.run(&["token", "--user", "alice"]).failed(2);
+    assert!(line.contains("REALTIME_JWT_SECRET") && line.contains("--jwt-secret-file"), "{line}");
+    assert!(!home.secret_file().exists());
+    let token =
+        home.program(&["token", "--user", "alice"]).env("REALTIME_JWT_SECRET", SECRET).run().succeeded();
+    assert_eq!(token.stderr(), "realtime-server: signed with the secret in REALTIME_JWT_SECRET\n");
+    next(&mut served.connect(&token.line())).expect("welcome");
+    served.stopped();
+}
+
+#[test]
+fn a_refusal_comes_before_warnings() {
+    let home = Home::new();
+    let variables = |program: Program| {
+        let program = program.env("REALTIME_WROKERS", "1").env("REALTIME_REDIS_ULR", "redis://localhost");
+        program.env("REALTIME_PORT", "tcp://10.0.0.1:80").env("REALTIME_TOKEN", "a")
+    };
+    let warnings = [
+        "warning: no program reads the variable REALTIME_REDIS_ULR; the most similar name is REALTIME_REDIS_URL",
+        "warning: no program reads the variable REALTIME_WROKERS; the most similar name is REALTIME_WORKERS",
+    ]
+    .map(|warning| format!("realtime-server: {warning}"));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    for (words, refusal) in [
+        (&["serve", "--listne", "x"][..], "--listen"),
+        (&["serve", "--wait-for-redis", "1s"], "--redis-url"),
+        (&["serve", "--memory", "--listen", &address], "another program uses the port"),
+        (&["token", "--user", ""], "--user"),
+        (&["export", "--all"], "store"),
+    ] {
+        let done = variables(home.program(words)).run();
+        let stderr = done.stderr();
+        let lines: Vec<_> = stderr.lines().collect();
+        assert!(lines[0].contains(refusal) && !lines[0].contains("warning"), "{words:?}: {stderr}");
+        assert_eq!(lines[1..], warnings, "{words:?}");
+    }
+    let done = variables(home.program(&["token", "--user", "alice"])).run().succeeded();
+    assert_eq!(done.stderr().lines().skip(1).collect::<Vec<_>>(), warnings);
+    done.line();
+    let help = variables(home.program(&["token", "--help"])).run().succeeded();
+    assert_eq!(help.stderr(), "");
+
+    let log = variables(home.program(&["serve", "--memory", "--listen", "127.0.0.1:0"])).serve().stopped();
+    assert!(log.lines().next().is_some_and(|line| line.contains("starting")), "{log}");
+    assert_eq!(log.matches("no program reads the variable").count(), 2, "{log}");
 }

@@ -334,3 +334,22 @@ fn tls_requires_a_certificate_of_a_trusted_authority_for_the_host() {
     let line = refused(&format!("rediss://localhost:{}", redis.port()), &["--redis-ca", &ca]);
     assert!(line.contains("does not speak TLS") || line.contains("redis://"), "{line}");
 }
+
+#[test]
+fn a_password_in_an_argument_gets_a_warning() {
+    let (home, redis) = (Home::new(), Redis::start());
+    // The default user of this Redis has no password and accepts any.
+    let with_password = redis.url().replace("redis://", "redis://default:hunter2@");
+    let warning = "other users of this host can read the password in --redis-url";
+    let in_one_word = format!("--redis-url={with_password}");
+    for flags in [&["--redis-url", &with_password][..], &[&in_one_word]] {
+        let log = home.serve(flags).stopped();
+        assert_eq!(log.matches(warning).count(), 1, "{log}");
+        assert!(!log.contains("hunter2"), "{log}");
+    }
+    let from_variable = home.program(&["serve", "--listen", "127.0.0.1:0"]);
+    let log = from_variable.env("REALTIME_REDIS_URL", &with_password).serve().stopped();
+    assert!(!log.contains(warning), "{log}");
+    let log = home.serve(&["--redis-url", &redis.url()]).stopped();
+    assert!(!log.contains(warning), "no password: {log}");
+}
