@@ -153,11 +153,8 @@ impl Delivery {
         let Some(seated) = self.seated(&room) else { return Ok(()) };
         match read {
             StoreRead::Page(page, permit) => {
-                let until = seated.barrier.as_ref().map(|barrier| barrier.at.head);
-                let taken = seated.cursor.take_page(&page, mailbox, until, out);
-                if let Err(lost) = taken
-                    && room.pass_lost(&mut seated.cursor, &lost, mailbox, out) == Err(Overtaken)
-                {
+                let until = seated.barrier.as_ref().map(|barrier| barrier.at);
+                if room.take_page(&mut seated.cursor, &page, until, mailbox, out) == Err(Overtaken) {
                     self.overtaken = true;
                 }
                 self.page = Some(permit);
@@ -204,7 +201,8 @@ impl Delivery {
                 Ok(Pulled::Some) => self.more = true,
                 Ok(Pulled::FromStore(after)) if self.fetch.is_none() => {
                     let (registry, room) = (registry.clone(), seated.room.clone());
-                    let read = async move { registry.store_reads.page(&room, after).await };
+                    let user = mailbox.user.clone();
+                    let read = async move { registry.store_reads.page(&room, &user, after).await };
                     self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
                     self.more = true;
                 }

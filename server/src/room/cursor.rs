@@ -75,13 +75,6 @@ pub(crate) enum Pulled {
     InRing,
 }
 
-/// The store has dropped entries that a reader has not received.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Lost {
-    /// The oldest entry after them that is stored.
-    oldest: Option<Seq>,
-}
-
 impl Cursor {
     /// The offset in the ring; `None` for a cursor in the store.
     pub(crate) fn ring_offset(&self) -> Option<RingOffset> {
@@ -112,44 +105,6 @@ impl Cursor {
             return Err(Overtaken);
         }
         Ok(())
-    }
-
-    /// Appends the entries of a page to `out` as frames, and counts them. A joiner takes those up to the head at the
-    /// join. Others take those up to `until`.
-    ///
-    /// Fails if the page does not begin with the entry after the cursor: the store has dropped that entry.
-    pub(crate) fn take_page(
-        &mut self,
-        page: &Page,
-        mailbox: &Mailbox,
-        until: Option<Seq>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Lost> {
-        let Self::Store { after, reader } = self else { return Ok(()) };
-        let end = match reader {
-            StoreReader::Joiner { head, .. } => Some(*head),
-            StoreReader::Behind { .. } => until,
-        };
-        let mut lost = None;
-        if page.entries.is_empty() {
-            // The store does not have the next entry. The ring did not have it either.
-            lost = Some(Lost { oldest: None });
-        }
-        let mut taken = 0;
-        for entry in &page.entries {
-            if end.is_some_and(|end| *after >= end) {
-                break;
-            }
-            if entry.seq != after.next() {
-                lost = Some(Lost { oldest: Some(entry.seq) });
-                break;
-            }
-            framing::text(out, &entry.json);
-            *after = entry.seq;
-            taken += 1;
-        }
-        mailbox.metrics.delivered(mailbox.worker, taken, taken);
-        lost.map_or(Ok(()), Err)
     }
 }
 
@@ -208,11 +163,16 @@ impl Room {
         true
     }
 
-    /// Moves a reader past entries that the store has dropped, and appends the `resync` that announces them.
-    pub(crate) fn pass_lost(
+    /// Appends the entries of a page to `out` as frames, and counts them. A joiner takes those up to the head at the
+    /// join. Others take those up to the head of the ring, or up to `until`.
+    ///
+    /// If the page does not begin with the entry after the cursor, the store has dropped that entry: the reader moves past
+    /// the dropped entries, and a `resync` announces it.
+    pub(crate) fn take_page(
         &self,
         cursor: &mut Cursor,
-        lost: &Lost,
+        page: &Page,
+        until: Option<RoomEnd>,
         mailbox: &Mailbox,
         out: &mut Vec<u8>,
     ) -> Result<(), Overtaken> {
@@ -220,15 +180,36 @@ impl Room {
         let RingState::Open(ring) = &state.ring else { return Ok(()) };
         cursor.follow_reset(ring)?;
         let Cursor::Store { after, reader } = cursor else { return Ok(()) };
-        let head = ring.head();
-        let from = lost.oldest.map_or(head.seq(), |oldest| oldest.previous().min(head.seq()));
-        let replayed = head.seq().checked_since(from).unwrap_or(0);
-        let recovery = Recovery::Truncated { replayed };
-        mailbox.metrics.recovered(recovery);
-        framing::text(out, &self.resync("entries that you have not read were dropped", head, recovery));
-        *after = from;
-        if let StoreReader::Joiner { arrival, .. } = *reader {
-            *reader = StoreReader::Behind { offset: arrival.offset, signals: arrival.signals };
+        // An engine may have stored entries that it has not announced to the ring.
+        let head = ring.head().seq();
+        let end = match reader {
+            StoreReader::Joiner { head, .. } => *head,
+            StoreReader::Behind { .. } => until.map_or(head, |until| until.head.min(head)),
+        };
+        let due = page.entries.iter().take_while(|entry| entry.seq <= end);
+        let following = due.take_while(|entry| {
+            let follows = entry.seq == after.next();
+            if follows {
+                framing::text(out, &entry.json);
+                *after = entry.seq;
+            }
+            follows
+        });
+        let taken = following.count();
+        mailbox.metrics.delivered(mailbox.worker, taken as u64, taken as u64);
+        let next = page.entries.get(taken).map(|entry| entry.seq);
+        if *after < end && (taken == 0 || next.is_some()) {
+            // Neither the store nor the ring has the next entry.
+            let from = next.map_or(head, |next| next.previous().min(head));
+            let replayed = head.checked_since(from).unwrap_or(0);
+            let recovery = Recovery::Truncated { replayed };
+            mailbox.metrics.recovered(recovery);
+            let message = "entries that you have not read were dropped";
+            framing::text(out, &self.resync(message, ring.head(), recovery));
+            *after = from;
+            if let StoreReader::Joiner { arrival, .. } = *reader {
+                *reader = StoreReader::Behind { offset: arrival.offset, signals: arrival.signals };
+            }
         }
         Ok(())
     }

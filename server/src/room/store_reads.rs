@@ -1,12 +1,14 @@
 //! Reads of the store for connections that the ring does not serve, and their limits.
 //!
 //! A connection has one read at a time. One page is read at a time for all of them, so the other reader threads of the
-//! engine stay free for joins. The pages that are in memory are limited too: a page counts until its connection has
-//! written it. Connections wait in the order in which they came, and a client that takes its page too slowly is closed,
-//! so each has its turn.
+//! engine stay free for joins. The pages that are in memory are limited too, for each user and in total: a page counts
+//! until its connection has written it. Connections wait in the order in which they came, and a client that takes its
+//! page too slowly is closed, so each has its turn.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use realtime_shared::{Seq, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,8 +18,10 @@ use crate::broker::{Broker, MEMBERS_NAMED, Page, Presence, Range, Unavailable};
 
 /// Limit on the bytes of a page.
 const PAGE_BYTES: usize = 64 * 1024;
-/// Limit on the pages in memory.
-const PAGES: usize = 256;
+/// Limit on the pages in memory: 64 MiB.
+const PAGES: usize = 1_024;
+/// Limit on the pages of one user, so that users with many slow connections do not hold all pages.
+const PAGES_PER_USER: usize = 8;
 /// Limit on the pages that are read from the engine at the same time.
 const READING: usize = 1;
 
@@ -25,6 +29,8 @@ const READING: usize = 1;
 pub(crate) struct StoreReads {
     broker: Arc<dyn Broker>,
     pages: Arc<Semaphore>,
+    /// The pages of each user that has any, or waits for one.
+    users: Mutex<HashMap<UserId, Weak<Semaphore>>>,
     reading: Semaphore,
 }
 
@@ -38,21 +44,49 @@ pub(crate) enum StoreRead {
 /// The claim of a page on the memory for pages. It ends when it is dropped.
 #[derive(Debug)]
 pub(crate) struct PagePermit {
-    _permit: Option<OwnedSemaphorePermit>,
+    _of_user: Option<OwnedSemaphorePermit>,
+    _of_all: Option<OwnedSemaphorePermit>,
 }
 
 impl StoreReads {
     pub(super) fn new(broker: Arc<dyn Broker>) -> Self {
-        Self { broker, pages: Arc::new(Semaphore::new(PAGES)), reading: Semaphore::new(READING) }
+        Self {
+            broker,
+            pages: Arc::new(Semaphore::new(PAGES)),
+            users: Mutex::default(),
+            reading: Semaphore::new(READING),
+        }
     }
 
-    /// Reads the page after an entry.
-    pub(crate) async fn page(&self, room: &Room, after: Seq) -> Result<StoreRead, Unavailable> {
-        // The semaphores are never closed.
-        let permit = self.pages.clone().acquire_owned().await.ok();
+    /// Reads the page after an entry, for a connection of this user.
+    pub(crate) async fn page(
+        &self,
+        room: &Room,
+        user: &UserId,
+        after: Seq,
+    ) -> Result<StoreRead, Unavailable> {
+        // The semaphores are never closed. The order of the two lets a user wait without a claim on the total.
+        let of_user = self.pages_of(user).acquire_owned().await.ok();
+        let of_all = self.pages.clone().acquire_owned().await.ok();
+        let permit = PagePermit { _of_user: of_user, _of_all: of_all };
         let _reading = self.reading.acquire().await;
         let page = self.broker.history(&room.name, Range::After(after), usize::MAX, PAGE_BYTES).await?;
-        Ok(StoreRead::Page(page, PagePermit { _permit: permit }))
+        Ok(StoreRead::Page(page, permit))
+    }
+
+    /// The pages of a user.
+    fn pages_of(&self, user: &UserId) -> Arc<Semaphore> {
+        let mut users = self.users.lock();
+        if let Some(pages) = users.get(user).and_then(Weak::upgrade) {
+            return pages;
+        }
+        // The map grows by one user at a time, so its size is bounded by twice the users that read at the same time.
+        if users.len() == users.capacity() {
+            users.retain(|_, pages| pages.strong_count() > 0);
+        }
+        let pages = Arc::new(Semaphore::new(PAGES_PER_USER));
+        users.insert(user.clone(), Arc::downgrade(&pages));
+        pages
     }
 
     /// Reads the members for a reader that has fallen behind and returns to the ring.

@@ -160,15 +160,15 @@ impl RoomClient {
             let mut out = Vec::new();
             let pulled = room.pull(cursor, &self.mailbox, None, &mut out, limit).expect("not overtaken");
             let read = match pulled {
-                Pulled::FromStore(after) => Some(self.registry.store_reads.page(room, after).await),
+                Pulled::FromStore(after) => {
+                    Some(self.registry.store_reads.page(room, &self.mailbox.user, after).await)
+                }
                 Pulled::InRing => Some(self.registry.store_reads.members(room, &self.mailbox.user).await),
                 Pulled::All | Pulled::Some => None,
             };
             match read.transpose().expect("available") {
                 Some(StoreRead::Page(page, _)) => {
-                    if let Err(lost) = cursor.take_page(&page, &self.mailbox, None, &mut out) {
-                        room.pass_lost(cursor, &lost, &self.mailbox, &mut out).expect("not overtaken");
-                    }
+                    room.take_page(cursor, &page, None, &self.mailbox, &mut out).expect("not overtaken");
                 }
                 Some(StoreRead::Members(presence, arrival)) => {
                     let is_back = room.return_to_ring(cursor, arrival, &self.mailbox);

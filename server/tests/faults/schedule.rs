@@ -36,6 +36,7 @@ pub(crate) async fn network(run: &mut Run) -> Done {
     ended_connections(run, "resets", Flow::Reset).await?;
     black_holes(run).await?;
     stopped_reader(run).await?;
+    slow_readers(run).await?;
     simultaneous_reconnects(run).await
 }
 
@@ -155,6 +156,27 @@ async fn stopped_reader(run: &mut Run) -> Done {
                 return run.heal(left).await;
             }
             run.heal(BTreeMap::new()).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Listeners pause under heavy traffic until one of them has fallen behind the ring. Its next messages come from the store.
+async fn slow_readers(run: &mut Run) -> Done {
+    let behind = "realtime_readers_behind_total";
+    run.phase("slow readers", &[behind], async |run| {
+        for _ in 0..20 {
+            let before = run.sum(behind).await;
+            run.crowd.load(Load::Long);
+            let reader = run.crowd.pick_listener(&mut run.rng);
+            run.crowd.stop_reading(&reader);
+            run.acks(60).await?;
+            run.crowd.load(Load::Short);
+            run.heal(BTreeMap::new()).await?;
+            if run.sum(behind).await > before {
+                return Ok(());
+            }
         }
         Ok(())
     })

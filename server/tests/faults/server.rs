@@ -45,7 +45,7 @@ const FLAGS: [&str; 20] = [
     "--leave-grace=1s",
     "--retain-messages=1000000",
     "--history-bytes=1GiB",
-    "--ring-bytes-per-room=16MiB",
+    "--ring-bytes-per-room=64KiB",
     "--log-format=text",
     "--log=info,realtime_server::http::websocket=warn",
     "--header-timeout=5s",

@@ -6,8 +6,8 @@ use std::thread;
 use realtime_shared::{Epoch, Recovery};
 
 use super::*;
-use crate::broker::Page;
 use crate::broker::steered::Method;
+use crate::broker::{Entry, Page};
 
 /// Joins with a position. Returns the recovery, and the frames received.
 async fn rejoin_late(registry: &Arc<Registry>, since: &Position) -> (Recovery, Vec<String>) {
@@ -285,10 +285,32 @@ async fn an_empty_page_moves_a_reader_to_the_head() {
     let pulled = room.pull(cursor, &bob.mailbox, None, &mut out, 100);
     assert_eq!(pulled, Ok(Pulled::FromStore(Seq::ZERO)));
     let nothing = Page { epoch: None, entries: Vec::new(), has_more: false };
-    let lost = cursor.take_page(&nothing, &bob.mailbox, None, &mut out).expect_err("the entries are lost");
-    room.pass_lost(cursor, &lost, &bob.mailbox, &mut out).expect("the log is the same");
+    room.take_page(cursor, &nothing, None, &bob.mailbox, &mut out).expect("the log is the same");
     assert_eq!(summaries(&out), ["resync truncated to #60, 0 replayed"]);
     assert_eq!(bob.read().await, ["members 2"]);
+}
+
+/// An engine can have stored entries, of another instance perhaps, that it has not announced.
+#[tokio::test]
+async fn a_reader_behind_the_ring_takes_no_entry_beyond_the_head_of_the_ring() {
+    let registry = registry(config());
+    let _alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    let receipts = fill(&registry, "a", 60).await;
+    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    let Ok(StoreRead::Page(mut page, _)) =
+        registry.store_reads.page(room, &bob.mailbox.user, Seq::ZERO).await
+    else {
+        panic!("a page")
+    };
+    let next = Entry { seq: Seq::new(61), ..page.entries[59].clone() };
+    page.entries.push(next);
+    let mut out = Vec::new();
+    assert_eq!(room.pull(cursor, &bob.mailbox, None, &mut out, 100), Ok(Pulled::FromStore(Seq::ZERO)));
+    room.take_page(cursor, &page, None, &bob.mailbox, &mut out).expect("the log is the same");
+    assert_eq!(summaries(&out), messages(1..=60));
+    assert_eq!(receipts.len(), 60);
+    assert_eq!(bob.read().await, ["members 2"], "nothing is lost");
 }
 
 #[tokio::test]
@@ -305,10 +327,11 @@ async fn a_reader_behind_the_ring_stops_at_the_end_that_it_is_given() {
     while let Pulled::FromStore(after) =
         room.pull(&mut cursor, &bob.mailbox, Some(until), &mut out, 100).expect("not overtaken")
     {
-        let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(&room, after).await else {
+        let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(&room, &bob.mailbox.user, after).await
+        else {
             panic!("a page")
         };
-        cursor.take_page(&page, &bob.mailbox, Some(until.head), &mut out).expect("nothing is lost");
+        room.take_page(&mut cursor, &page, Some(until), &bob.mailbox, &mut out).expect("the log is the same");
     }
     assert_eq!(summaries(&out), messages(1..=60));
 }
@@ -357,4 +380,24 @@ fn joiners_receive_contiguous_entries_during_concurrent_posts() {
             }
         });
     });
+}
+
+#[tokio::test]
+async fn a_user_holds_a_limited_number_of_pages() {
+    let registry = registry(config());
+    fill(&registry, "a", 3).await;
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let (room, ..) = alice.seat.as_ref().expect("in a room");
+    let (alice, bob) = (user("alice"), user("bob"));
+    let mut pages = Vec::new();
+    for _ in 0..8 {
+        pages.push(registry.store_reads.page(room, &alice, Seq::ZERO).await.expect("a page"));
+    }
+    let ninth = registry.store_reads.page(room, &alice, Seq::ZERO);
+    let mut ninth = std::pin::pin!(ninth);
+    let waits = poll_fn(|cx| Poll::Ready(ninth.as_mut().poll(cx).is_pending())).await;
+    assert!(waits, "the user has eight pages");
+    registry.store_reads.page(room, &bob, Seq::ZERO).await.expect("a page of another user");
+    pages.pop();
+    assert!(matches!(ninth.await, Ok(StoreRead::Page(..))), "one was written");
 }
