@@ -11,8 +11,6 @@
 use std::thread;
 use std::time::Duration;
 
-use realtime_shared::Timestamp;
-
 use crate::clock::Clock;
 use crate::metrics::LogDrops;
 use crate::origin::AllowedOrigin;
@@ -205,13 +203,21 @@ pub struct Retain {
     pub age: Option<Duration>,
     /// Number of newest entries of a room that are kept. `None`: all; in memory 1,000, on Redis 10,000.
     pub messages: Option<u64>,
+    /// Confirms that the first sweep with another retention than before may drop more than half of a store.
+    pub confirmed: bool,
 }
 
 impl Retain {
-    /// True if an entry accepted at `then` is beyond the retention.
-    pub(crate) fn is_past(&self, then: Timestamp, now: Timestamp) -> bool {
-        let age = Duration::from_millis(now.millis().saturating_sub(then.millis()));
+    /// True if an entry of this age is beyond the retention.
+    pub(crate) fn is_past(&self, age: Duration) -> bool {
         self.age.is_some_and(|limit| age > limit)
+    }
+
+    /// Limits as text, to be compared with those of the last sweep.
+    pub(crate) fn limits(&self) -> String {
+        let limit = |limit: Option<u128>| limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
+        let (age, messages) = (self.age.map(|age| age.as_millis()), self.messages.map(u128::from));
+        format!("{} ms, {} messages", limit(age), limit(messages))
     }
 }
 

@@ -61,6 +61,9 @@ use crate::store::Store;
 /// for each.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
+/// Interval of looks at the clock.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Running server. A drop ends it at once; [`Server::shutdown`] closes connections first.
 pub struct Server {
     addresses: Vec<SocketAddr>,
@@ -72,6 +75,14 @@ pub struct Server {
     // Dropped in this order, so that the engine stores what the connections have submitted.
     _threads: Threads,
     engine: Engine,
+}
+
+/// Looks at the clock, so that a jump is logged when it happens and not when it matters.
+async fn watch_clock(clock: Clock) {
+    loop {
+        clock.judged();
+        tokio::time::sleep(CLOCK_INTERVAL).await;
+    }
 }
 
 /// Storage engine of a running server.
@@ -153,6 +164,7 @@ impl Server {
             runtime.spawn(registry.flush(index));
         }
         runtimes[0].spawn(registry.clone().run_maintenance());
+        runtimes[0].spawn(watch_clock(config.clock.clone()));
         let workers: Arc<[Worker]> = runtimes
             .iter()
             .map(|runtime| Worker { runtime: runtime.clone(), connections: Arc::default() })

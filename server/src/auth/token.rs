@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::grants::{GrantError, Grants};
+use crate::clock::{Clock, Utc};
 use crate::config::Config;
 use crate::secret::Secret;
 
@@ -83,6 +84,7 @@ pub struct Verifier {
     issuer: Option<String>,
     audience: Option<String>,
     unusual_subs: Arc<LoggedUsers>,
+    clock: Clock,
 }
 
 /// Users that were logged, so that each is logged once.
@@ -114,6 +116,7 @@ impl Verifier {
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             unusual_subs: Arc::default(),
+            clock: config.clock.clone(),
         }
     }
 
@@ -122,8 +125,24 @@ impl Verifier {
         *self.key.write() = DecodingKey::from_secret(secret.as_bytes());
     }
 
-    /// Verifies `token` at the time `now`.
+    /// Verifies `token` at the time `now`. Logs a refusal that is due to a clock in doubt.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
+        let verdict = self.verify_at(token, now);
+        if let Err(cause @ (TokenError::Expired | TokenError::NotYetValid)) = &verdict
+            && let Some(other) = self.clock.other_time()
+            && self.verify_at(token, other).is_ok()
+        {
+            tracing::warn!(
+                clock = %Utc(now),
+                other_clock = %Utc(other),
+                %cause,
+                "a good token is refused only because of the clock of this server, which is in doubt: set the clock"
+            );
+        }
+        verdict
+    }
+
+    fn verify_at(&self, token: &str, now: Timestamp) -> Result<Identity, TokenError> {
         let body = self.signed_body(token)?;
         let claims = Claims::deserialize(&body).map_err(|fault| invalid_claims(&fault.to_string()))?;
         let grants = Grants::from_claims(&claims)?;

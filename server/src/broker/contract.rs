@@ -75,7 +75,7 @@ macro_rules! contract {
         $(
             #[tokio::test]
             async fn $test() {
-                let retain = super::Retain { age: None, messages: $messages };
+                let retain = super::Retain { age: None, messages: $messages, confirmed: false };
                 super::$topic::$test(&super::EngineFixture::new(|feed| super::$engine(feed, retain))).await;
             }
         )*

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
 
-use self::log::{AppendResult, MemoryLog, Usage};
+use self::log::{AppendResult, MemoryLog, Moment, Usage};
 use super::local_presence::LocalPresence;
 use super::{
     Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
@@ -134,7 +134,7 @@ impl Broker for MemoryBroker {
     }
 
     fn submit(&self, submission: Submission, complete: Completion) {
-        let now = self.clock.now();
+        let now = Moment { ts: self.clock.now(), since_boot: self.clock.since_boot() };
         let key = submission.dedup_key();
         loop {
             let shared = self.log_or_new(&submission.room);
@@ -177,7 +177,7 @@ impl Broker for MemoryBroker {
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         ready_with(match self.log(room) {
-            Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.clock.now()),
+            Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.clock.since_boot()),
             None => Page { epoch: None, entries: Vec::new(), has_more: false },
         })
     }

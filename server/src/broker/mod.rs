@@ -46,7 +46,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
+use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
@@ -68,10 +68,9 @@ pub(crate) type NotReady = Cow<'static, str>;
 /// The answer of a broker, as a future.
 pub(crate) type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send>>;
 
-/// True if a duplicate of an entry of time `then` is still recognized. A clock that goes back does not shorten the
-/// window.
-fn is_in_dedup_window(now: Timestamp, then: Timestamp) -> bool {
-    u128::from(now.millis().saturating_sub(then.millis())) <= DEDUP_WINDOW.as_millis()
+/// True if a duplicate of an entry of this age is still recognized.
+fn is_in_dedup_window(age: Duration) -> bool {
+    age <= DEDUP_WINDOW
 }
 
 /// Recipients of a broadcast.

@@ -222,6 +222,11 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN_MESSAGES", value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     retain_messages: Option<u64>,
 
+    /// Confirm --retain and --retain-messages: without it, the first sweep after they were changed does not happen if it
+    /// would drop more than half of all messages
+    #[arg(long, env = "REALTIME_RETAIN_CONFIRM", value_parser = BoolishValueParser::new())]
+    retain_confirm: bool,
+
     /// With --memory: limit on the memory for the messages of all rooms; above it, the oldest are dropped first
     #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     history_bytes: usize,
@@ -346,7 +351,11 @@ impl ServeArgs {
                 leave_grace: timing.leave_grace,
                 shutdown_deadline: timing.shutdown_deadline,
             },
-            retain: Retain { age: rooms.retain, messages: rooms.retain_messages },
+            retain: Retain {
+                age: rooms.retain,
+                messages: rooms.retain_messages,
+                confirmed: rooms.retain_confirm,
+            },
             memory: MemoryStore { history_bytes: rooms.history_bytes },
             ring: Ring {
                 bytes_per_room: rooms.ring_bytes_per_room,

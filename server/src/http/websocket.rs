@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use realtime_shared::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tracing::field::display;
 
 use super::admission::Failure;
 use super::credentials::{Credentials, SUBPROTOCOL};
@@ -25,6 +26,7 @@ use super::refusal::Refusal;
 use super::site::{Peer, Site};
 use super::{handshake, origin_policy};
 use crate::auth::{Identity, TokenError};
+use crate::clock::Utc;
 use crate::connection::Connection;
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
@@ -93,7 +95,9 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     let identity = match verdict {
         Ok(identity) => identity,
         Err(cause) => {
-            tracing::info!(address = %peer.address, %cause, "authentication failed");
+            let is_about_time = matches!(cause, TokenError::Expired | TokenError::NotYetValid);
+            let clock = is_about_time.then(|| display(Utc(site.hub.clock.now())));
+            tracing::info!(address = %peer.address, %cause, clock, "authentication failed");
             return refuse(stream, CloseCode::AuthenticationFailed, &site.hub.metrics).await;
         }
     };

@@ -41,6 +41,6 @@ pub use self::error::StoreOpenError;
 pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::{FILE, Store};
 pub use self::import::{ImportError, Imported};
-pub(crate) use self::reader::{Head, RoomRow, StoreReader, View};
+pub(crate) use self::reader::{Head, RoomRow, Setting, StoreReader, View};
 pub(crate) use self::watch::StoreWatch;
-pub(crate) use self::writer::{Batch, Row, StoreWriter};
+pub(crate) use self::writer::{Batch, Class, Row, StoreWriter};

@@ -28,6 +28,24 @@ pub(crate) struct Head {
     pub(crate) ts: Timestamp,
 }
 
+/// Fact that the store keeps about itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Setting {
+    /// Time of the last sweep, in milliseconds since 1970.
+    SweptAt,
+    /// Limits of the retention at the last sweep.
+    Retain,
+}
+
+impl Setting {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::SweptAt => "swept_at",
+            Self::Retain => "retain",
+        }
+    }
+}
+
 /// One snapshot of the file.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a>(pub(super) &'a Connection);
@@ -116,6 +134,22 @@ impl View<'_> {
             .prepare_cached("SELECT id, ts FROM entry WHERE place = ?")?
             .query_row([key], |row| Ok((entry_id(row, 0)?, timestamp(row, 1)?)))
             .optional()
+    }
+
+    /// Value of a setting; `None` if it was never set.
+    pub(crate) fn setting(self, setting: Setting) -> Result<Option<String>> {
+        self.0
+            .prepare_cached("SELECT value FROM setting WHERE name = ?")?
+            .query_row([setting.name()], |row| row.get(0))
+            .optional()
+    }
+
+    /// Rooms in order of id, with the oldest seq of each that can be read.
+    pub(crate) fn rooms_after(self, after: Option<RoomId>, limit: u32) -> Result<Vec<(RoomId, Seq)>> {
+        self.0
+            .prepare_cached("SELECT id, first FROM room WHERE id > coalesce(?, 0) ORDER BY id LIMIT ?")?
+            .query_map((after, limit), |row| Ok((row.get(0)?, seq(row, 1)?)))?
+            .collect()
     }
 
     /// Names of all rooms, in order of creation.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 /// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
 /// Current format.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Migrations from an empty file: the one at index N leads from format N to N + 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -26,6 +26,11 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         ts INTEGER NOT NULL,
         known BLOB,
         frame TEXT
+     ) STRICT;",
+    // Facts about the store, by name: see `Setting`.
+    "CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
      ) STRICT;",
 ];
 

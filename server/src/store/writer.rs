@@ -9,7 +9,7 @@ use rusqlite::{CachedStatement, Connection, Result, Transaction, TransactionBeha
 use super::checkpoint::CheckpointMode;
 use super::entry_key::{EntryKey, RoomId};
 use super::lock::Lock;
-use super::reader::{View, millis, number, seq, timestamp};
+use super::reader::{Setting, View, millis, number, timestamp};
 use super::watch::StoreWatch;
 
 /// Writing connection; holds the lock of the store.
@@ -121,36 +121,55 @@ pub(crate) struct LeadingRun {
     pub(crate) count: u32,
 }
 
+/// Class of an entry for retention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Drop,
+    Keep,
+    /// Its time is in the future, so its age is unknown. It is older than its successor.
+    Unknown,
+}
+
+/// Limit on the entries of unknown age that a run looks beyond.
+const MAX_UNKNOWN: u32 = 65_536;
+
 /// Operations of retention.
 impl Batch<'_> {
-    /// Rooms in order of id, with the oldest seq of each that can be read.
-    pub(crate) fn rooms_after(&self, after: Option<RoomId>, limit: u32) -> Result<Vec<(RoomId, Seq)>> {
+    /// Sets a setting.
+    pub(crate) fn set(&self, setting: Setting, value: &str) -> Result<()> {
         self.transaction
-            .prepare_cached("SELECT id, first FROM room WHERE id > coalesce(?, 0) ORDER BY id LIMIT ?")?
-            .query_map((after, limit), |row| Ok((row.get(0)?, seq(row, 1)?)))?
-            .collect()
+            .prepare_cached("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")?
+            .execute((setting.name(), value))?;
+        Ok(())
     }
 
-    /// Length of the run starting at `from` whose entries all match, at most `limit`.
+    /// Length of the leading run from `from` that may be dropped, at most about `limit`. It ends with an entry of the class
+    /// [`Class::Drop`], and may contain entries of unknown age before it.
     pub(crate) fn leading_run(
         &self,
         room: RoomId,
         from: Seq,
         to: Seq,
         limit: u32,
-        matches: impl Fn(Seq, Timestamp) -> bool,
+        classify: impl Fn(Seq, Timestamp) -> Class,
     ) -> Result<LeadingRun> {
         let mut statement = self.transaction.prepare_cached(
             "SELECT place, ts FROM entry WHERE place BETWEEN ? AND ? ORDER BY place LIMIT ?",
         )?;
-        let mut rows = statement.query((room.key(from), room.key(to), limit))?;
+        let most = limit.saturating_add(MAX_UNKNOWN);
+        let mut rows = statement.query((room.key(from), room.key(to), most))?;
         let mut run = LeadingRun { last: None, count: 0 };
-        while let Some(row) = rows.next()? {
+        let mut read = 0;
+        while run.count < limit
+            && let Some(row) = rows.next()?
+        {
+            read += 1;
             let seq = row.get::<_, EntryKey>(0)?.seq();
-            if !matches(seq, timestamp(row, 1)?) {
-                break;
+            match classify(seq, timestamp(row, 1)?) {
+                Class::Drop => run = LeadingRun { last: Some(seq), count: read },
+                Class::Unknown => {}
+                Class::Keep => break,
             }
-            run = LeadingRun { last: Some(seq), count: run.count + 1 };
         }
         Ok(run)
     }

@@ -96,3 +96,32 @@ fn retain_messages_limits_the_history_of_a_room() {
     let kept: Vec<_> = history(&served, &token).iter().map(|message| message["seq"].clone()).collect();
     assert_eq!(kept, [2, 3]);
 }
+
+#[test]
+fn a_retention_that_drops_more_than_half_needs_a_confirmation() {
+    let home = Home::new();
+    let token = home.token("alice");
+    let served = home.serve(&[]);
+    let mut alice = served.connect(&token);
+    for id in ["1", "2", "3"] {
+        ask(&mut alice, &post(id), "ack");
+    }
+    drop(alice);
+    served.stopped();
+    let messages = || home.run(&["export", "--room", "lobby"]).succeeded().stdout().lines().count() - 1;
+
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--retain-messages", "1"];
+    let mut served = home.program(&serve).start();
+    let warning = served.wait_for("--retain-confirm");
+    served.wait_until_logged("listening");
+    assert!(warning.contains("messages=2") && warning.contains("of=3"), "{warning}");
+    served.stopped();
+    assert_eq!(messages(), 3);
+
+    let mut served = home.program(&[&serve[..], &["--retain-confirm"]].concat()).start();
+    let dropped = served.wait_for("retention dropped messages");
+    served.wait_until_logged("listening");
+    assert!(dropped.contains("messages=2") && dropped.contains("rooms=1"), "{dropped}");
+    served.stopped();
+    assert_eq!(messages(), 1);
+}

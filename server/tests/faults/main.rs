@@ -15,6 +15,8 @@
 //! are the same, their timing is not exactly. A failed run writes its whole history to a file, one event per line.
 
 mod client;
+#[cfg(target_os = "linux")]
+mod clock_faults;
 mod controls;
 mod crowd;
 #[cfg(target_os = "linux")]

@@ -55,9 +55,14 @@ const FLAGS: [&str; 20] = [
 
 /// Token of a user, valid for longer than any run.
 pub(crate) fn token(user: &str) -> String {
+    token_for(user, TOKEN_SECONDS)
+}
+
+/// Token of a user, valid for this long.
+pub(crate) fn token_for(user: &str, seconds: u64) -> String {
     let claims = Claims {
         sub: UserId::new(user).expect("a user id"),
-        exp: Clock::system().now().millis() / 1_000 + TOKEN_SECONDS,
+        exp: Clock::system().now().millis() / 1_000 + seconds,
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),

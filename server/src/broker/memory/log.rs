@@ -1,6 +1,7 @@
 //! Log of a room in memory: its newest entries, and the dedup records of older ones.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 
@@ -32,10 +33,17 @@ pub(super) struct MemoryLog {
     pub(super) dedup_order: VecDeque<DedupKey>,
 }
 
-/// Entry with the time at which it was accepted.
+/// Entry with the time since boot at which it was accepted: its age does not depend on the wall clock.
 pub(super) struct TimedEntry {
     pub(super) entry: Entry,
-    ts: Timestamp,
+    at: Duration,
+}
+
+/// Time at which an entry is accepted.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) ts: Timestamp,
+    pub(super) since_boot: Duration,
 }
 
 /// Dedup record of a message.
@@ -44,6 +52,8 @@ pub(super) struct DedupRecord {
     pub(super) seq: Seq,
     pub(super) id: EntryId,
     pub(super) ts: Timestamp,
+    /// Time since boot.
+    at: Duration,
 }
 
 /// Memory in use or freed. Signed: one thread may subtract what another has not added yet.
@@ -100,8 +110,8 @@ impl MemoryLog {
     }
 
     /// Number of the oldest entries that are beyond the retention.
-    fn expired(&self, retain: &Retain, now: Timestamp) -> usize {
-        self.entries.iter().take_while(|kept| retain.is_past(kept.ts, now)).count()
+    fn expired(&self, retain: &Retain, since_boot: Duration) -> usize {
+        self.entries.iter().take_while(|kept| retain.is_past(since_boot.saturating_sub(kept.at))).count()
     }
 
     fn oldest_known(&self) -> Option<Seq> {
@@ -133,12 +143,11 @@ impl MemoryLog {
         }
     }
 
-    pub(super) fn find_duplicate(&self, key: &DedupKey, now: Timestamp) -> Option<Receipt> {
-        let known = self.dedup.get(key)?;
-        if !is_in_dedup_window(now, known.ts) {
+    pub(super) fn find_duplicate(&self, key: &DedupKey, now: Moment) -> Option<Receipt> {
+        let &DedupRecord { seq, id, ts, at } = self.dedup.get(key)?;
+        if !is_in_dedup_window(now.since_boot.saturating_sub(at)) {
             return None;
         }
-        let &DedupRecord { seq, id, ts } = known;
         Some(Receipt { epoch: self.epoch.clone()?, seq, id, ts, duplicate: true })
     }
 
@@ -154,7 +163,8 @@ impl MemoryLog {
     }
 
     /// Appends an entry, and drops what exceeds the limits of the room.
-    pub(super) fn append(&mut self, submission: Submission, now: Timestamp, retain: &Retain) -> AppendResult {
+    pub(super) fn append(&mut self, submission: Submission, now: Moment, retain: &Retain) -> AppendResult {
+        let Moment { ts: now, since_boot } = now;
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let epoch = self.epoch.get_or_insert_with(|| Epoch::from_id(id)).clone();
         let seq = self.last.map_or(Seq::ZERO, |(seq, ..)| seq).next();
@@ -163,13 +173,13 @@ impl MemoryLog {
         self.last = Some((seq, id, now));
         let (mut added, mut freed) = (Usage::default(), Usage::default());
         added.add(entry.json.len() + ENTRY_BYTES);
-        self.entries.push_back(TimedEntry { entry: entry.clone(), ts: now });
+        self.entries.push_back(TimedEntry { entry: entry.clone(), at: since_boot });
         let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
-        let dropped = self.expired(retain, now).max(self.entries.len().saturating_sub(to_len(limit)));
+        let dropped = self.expired(retain, since_boot).max(self.entries.len().saturating_sub(to_len(limit)));
         (0..dropped).for_each(|_| self.drop_entry(&mut freed));
         self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES), &mut freed);
         if let Some(key) = key {
-            self.record(key, DedupRecord { seq, id, ts: now }, &mut added, &mut freed);
+            self.record(key, DedupRecord { seq, id, ts: now, at: since_boot }, &mut added, &mut freed);
         }
         AppendResult { entry, receipt: Receipt { epoch, seq, id, ts: now, duplicate: false }, added, freed }
     }
@@ -181,11 +191,11 @@ impl MemoryLog {
         limit: usize,
         bytes: usize,
         retain: &Retain,
-        now: Timestamp,
+        since_boot: Duration,
     ) -> Page {
         let first = self.first().get();
         let index = |seq: Seq| usize::try_from(seq.get().saturating_sub(first)).unwrap_or(usize::MAX);
-        let (oldest, len) = (self.expired(retain, now), self.entries.len());
+        let (oldest, len) = (self.expired(retain, since_boot), self.entries.len());
         let mut total = 0;
         let mut fits = |kept: &&TimedEntry| {
             let before = total;

@@ -19,7 +19,7 @@ const PLENTY: usize = 1 << 20;
 type MemoryFixture = contract::EngineFixture<MemoryBroker>;
 
 fn fixture(messages: u64, history_bytes: usize) -> MemoryFixture {
-    fixture_with_clock(Retain { age: None, messages: Some(messages) }, history_bytes).0
+    fixture_with_clock(Retain { age: None, messages: Some(messages), confirmed: false }, history_bytes).0
 }
 
 /// Broker, and the milliseconds of its clock.
@@ -48,8 +48,10 @@ async fn entry_bytes() -> usize {
 
 #[tokio::test]
 async fn a_page_leaves_out_entries_beyond_the_retention() {
-    let (fixture, millis) =
-        fixture_with_clock(Retain { age: Some(Duration::from_millis(10)), messages: None }, PLENTY);
+    let (fixture, millis) = fixture_with_clock(
+        Retain { age: Some(Duration::from_millis(10)), messages: None, confirmed: false },
+        PLENTY,
+    );
     let retained = || seqs(&fixture, "a");
     fixture.fill("a", 2).await;
     millis.fetch_add(6, Ordering::SeqCst);

@@ -170,6 +170,10 @@ impl Owners {
         if registration.is_none() {
             tracing::warn!("this instance is not registered in Redis yet");
         }
+        if registration.is_some() {
+            // Until then nothing is old. A failure is repeated.
+            let _ = self.logs.retention.read_clock().await;
+        }
         self.logs.start();
         self.transport.start(self.announcements.clone());
         self.presence.start(registration);

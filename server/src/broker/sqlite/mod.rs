@@ -9,6 +9,7 @@
 
 mod checkpointer;
 mod dedup_index;
+mod excess;
 mod failure;
 mod page;
 mod reader_pool;

@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use realtime_shared::{EntryId, Epoch, RoomName, Timestamp};
+use realtime_shared::{EntryId, Epoch, RoomName};
 
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
@@ -23,7 +23,7 @@ use crate::broker::feed_slot::FeedSlot;
 use crate::broker::{
     Completion, Entry, FIRST, NotStored, Receipt, Submission, Unavailable, is_in_dedup_window,
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, Judged};
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
 use crate::store::{Batch, CheckpointMode, Row, StoreWriter, WriteError, digest, write_error};
@@ -103,7 +103,7 @@ impl WriterThread {
             self.store_all(ready)?;
         }
         if self.store.watch().fault().is_some() {
-            self.sweep.pause();
+            self.sweep.wait();
             return Ok(());
         }
         match self.sweep.step(&self.store, &self.clock).map_err(write_error) {
@@ -196,7 +196,7 @@ fn fill<'a>(
     tails.begin();
     let mut outcomes = Vec::with_capacity(submissions.len());
     for submission in submissions {
-        let now = clock.now();
+        let now = clock.judged();
         let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
         outcomes.push(tail.append(&mut batch, submission, now)?);
     }
@@ -229,11 +229,12 @@ impl Tail {
         &mut self,
         batch: &mut Batch<'_>,
         submission: Submission,
-        ts: Timestamp,
+        now: Judged,
     ) -> rusqlite::Result<AppendOutcome> {
+        let ts = now.now;
         let client_msg_id = submission.client_msg_id.as_ref();
         let digest = client_msg_id.map(|id| digest(&submission.from, id));
-        if let Some(receipt) = self.find(batch, digest, ts)? {
+        if let Some(receipt) = self.find(batch, digest, now)? {
             return Ok(AppendOutcome::Duplicate(receipt));
         }
         if self.log.is_none() && !submission.may_found_room() {
@@ -264,13 +265,14 @@ impl Tail {
         &self,
         batch: &Batch<'_>,
         digest: Option<u128>,
-        now: Timestamp,
+        now: Judged,
     ) -> rusqlite::Result<Option<Receipt>> {
         let (Some(digest), Some((room, epoch))) = (digest, &self.log) else { return Ok(None) };
         let Some(seq) = self.known.find(digest) else { return Ok(None) };
         let entry = batch.view().entry(room.key(seq))?;
         Ok(entry
-            .filter(|(_, ts)| is_in_dedup_window(now, *ts) && !faults::breaks(Fault::NoDedup))
+            .filter(|(_, ts)| !now.forgets || is_in_dedup_window(now.age(*ts)))
+            .filter(|_| !faults::breaks(Fault::NoDedup))
             .map(|(id, ts)| Receipt { epoch: epoch.clone(), seq, id, ts, duplicate: true }))
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use ::redis::{Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
 
+use super::redis_clock::RedisClock;
 use super::retention::entries_kept;
 use crate::broker::redis::transport::{Transport, keys, reply};
 use crate::broker::{Entry, Page, Range, Unavailable};
-use crate::clock::Clock;
 use crate::config::Retain;
 
 /// Entries of one request at most.
@@ -44,7 +44,7 @@ struct StoredEntry {
 /// Reads the logs of rooms.
 pub(crate) struct History {
     pub(crate) transport: Arc<Transport>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<RedisClock>,
     pub(crate) retain: Retain,
 }
 
@@ -152,11 +152,11 @@ impl History {
         let epoch = reply::text(epoch).and_then(Epoch::new);
         let epoch = epoch.unwrap_or_else(|| Epoch::from_id(newest.entry.id));
         let oldest = newest.entry.seq.get().saturating_sub(entries_kept(&self.retain));
-        let now = self.clock.now();
+        let now = self.clock.judged();
         let found: Vec<StoredEntry> = reply::items(found).iter().filter_map(StoredEntry::parse).collect();
         let last = found.last().map(|stored| stored.entry.seq).filter(|_| found.len() >= count);
-        let is_kept =
-            |stored: &StoredEntry| stored.entry.seq.get() > oldest && !self.retain.is_past(stored.ts, now);
+        let is_past = |ts| now.drops && self.retain.is_past(now.age(ts));
+        let is_kept = |stored: &StoredEntry| stored.entry.seq.get() > oldest && !is_past(stored.ts);
         let past = found.iter().filter(|stored| !is_kept(stored)).count();
         let next = match range {
             Range::After(_) => last.map(Range::After),

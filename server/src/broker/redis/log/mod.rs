@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod lanes;
 pub(crate) mod listing;
 pub(crate) mod publish;
+pub(crate) mod redis_clock;
 pub(crate) mod repair;
 pub(crate) mod replica;
 pub(crate) mod replicas;
@@ -17,6 +18,7 @@ pub(crate) mod room_index;
 pub(crate) mod room_state;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use ::redis::{Cmd, Pipeline};
 use realtime_shared::{Position, RoomName, Seq};
@@ -26,10 +28,11 @@ use self::history::History;
 use self::lanes::Lanes;
 use self::listing::Listing;
 use self::publish::Publisher;
+use self::redis_clock::RedisClock;
 use self::repair::Repair;
 use self::replica::{Replica, Stage};
 use self::replicas::Replicas;
-use self::retention::Retention;
+use self::retention::{Retention, UNLIMITED};
 use self::room_index::RoomIndex;
 use self::room_state::{RoomState, look};
 use super::transport::Transport;
@@ -61,15 +64,19 @@ impl Logs {
         retain: Retain,
     ) -> Self {
         let index = Arc::new(RoomIndex::new(transport.clone()));
-        let history = History { transport: transport.clone(), clock: clock.clone(), retain: retain.clone() };
+        let redis_clock = Arc::new(RedisClock::new(clock.clone()));
+        let kept = Arc::new(AtomicU64::new(UNLIMITED));
+        let history =
+            History { transport: transport.clone(), clock: redis_clock.clone(), retain: retain.clone() };
         let history = Arc::new(history);
         Self {
             publisher: Publisher {
                 transport: transport.clone(),
                 index: index.clone(),
                 lanes: Lanes::new(connector),
-                clock: clock.clone(),
-                retain: retain.clone(),
+                clock,
+                redis_clock: redis_clock.clone(),
+                kept: kept.clone(),
             },
             replicas: Arc::default(),
             repair: Arc::new(Repair {
@@ -80,7 +87,7 @@ impl Logs {
             }),
             history,
             listing: Listing::new(transport.clone(), index.clone()),
-            retention: Arc::new(Retention { transport: transport.clone(), index, clock, retain }),
+            retention: Arc::new(Retention::new(transport.clone(), index, redis_clock, retain, kept)),
             transport,
             feed,
         }

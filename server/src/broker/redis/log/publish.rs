@@ -1,16 +1,16 @@
 //! Publication of messages: each becomes one call of `append.lua` on the lane of its room.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use realtime_shared::{EntryId, RoomName};
 
 use super::lanes::Lanes;
-use super::retention::entries_kept;
+use super::redis_clock::RedisClock;
 use super::room_index::RoomIndex;
 use crate::broker::redis::transport::{Transport, keys, scripts, wire};
 use crate::broker::{Completion, NotStored, Receipt, Signal, Submission};
 use crate::clock::Clock;
-use crate::config::Retain;
 use crate::faults::{self, Fault};
 use crate::store::digest;
 
@@ -20,7 +20,9 @@ pub(crate) struct Publisher {
     pub(crate) index: Arc<RoomIndex>,
     pub(crate) lanes: Lanes,
     pub(crate) clock: Clock,
-    pub(crate) retain: Retain,
+    pub(crate) redis_clock: Arc<RedisClock>,
+    /// Entries that a room keeps, see [`Retention`](super::retention::Retention).
+    pub(crate) kept: Arc<AtomicU64>,
 }
 
 impl Publisher {
@@ -44,7 +46,8 @@ impl Publisher {
             keys::known(&channel, 1),
         ]);
         append.arg(&channel).arg(&dedup_key.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
-        append.arg(before).arg(after).arg(entries_kept(&self.retain)).arg(u8::from(may_found));
+        append.arg(before).arg(after).arg(self.kept.load(Ordering::Relaxed)).arg(u8::from(may_found));
+        append.arg(u8::from(!self.redis_clock.judged().forgets));
         let lane = self.lanes.of(&room);
         // A room that may not be founded is in the index of Redis if it exists.
         if self.index.contains(&room) || !may_found {

@@ -19,6 +19,7 @@
 //! | `realtime:{%live}:claim:<digest>` | hash | instances that pass on a publication of the relay channel |
 //! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; expires |
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
+//! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: entries kept of a room |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
 
 use std::fmt::Write as _;
@@ -80,6 +81,10 @@ impl Keys {
 
     pub(crate) fn sweep(&self) -> String {
         self.live("sweep")
+    }
+
+    pub(crate) fn swept(&self) -> String {
+        self.live("swept")
     }
 
     /// The channel of broadcasts.

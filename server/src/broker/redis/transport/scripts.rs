@@ -44,6 +44,7 @@ scripts! {
     FORGET = "forget.lua",
     LEAVE = "leave.lua",
     LOOK = "look.lua",
+    MEASURE = "measure.lua",
     PROBE = "probe.lua",
     REPLACE = "replace.lua",
     SWEEP = "sweep.lua",

@@ -2,7 +2,7 @@
 --
 -- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of known digests (hashes)
 -- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep, 1 if the message
---       may found its room (else 0)
+--       may found its room (else 0), 1 if the age of a message does not make it unknown, since a clock is in doubt (else 0)
 -- Returns 1 for a duplicate (else 0), epoch, seq, id and time; or 2 alone if the message may not found its room.
 --
 -- Everything that may fail comes before the first write: a script that fails half-way is not rolled back.
@@ -15,6 +15,8 @@ local WINDOW, GENERATION, LIFETIME, LIST = 86400000, 10000, 90000, 32
 local last = redis.call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local epoch = redis.call('HGET', meta, 'epoch')
 local head, previous, previous_time = 0, '', 0
+local clock = redis.call('TIME')
+local server_time = clock[1] * 1000 + math.floor(clock[2] / 1000)
 if last then
   head, previous, previous_time = tonumber(string.match(last[1], '^%d+')), last[2][2], tonumber(last[2][4])
 end
@@ -31,7 +33,12 @@ if last then
   local known = redis.call('HGET', young, digest) or redis.call('HGET', old, digest)
   if known then
     local seq, then_time, then_id = string.match(known, '^(%d+):(%d+):(.*)$')
-    if tonumber(seq) <= head and time - tonumber(then_time) <= WINDOW then
+    -- One clock that is ahead does not make a message unknown.
+    local age = math.min(time, server_time) - tonumber(then_time)
+    if tonumber(seq) <= head and (ARGV[9] == '1' or age <= WINDOW) then
+      -- The record has the later of two times; the entry has its own.
+      local entry = redis.call('XRANGE', log, seq .. '-0', seq .. '-0')[1]
+      if entry and entry[2][2] == then_id then then_time = entry[2][4] end
       -- A log without an epoch has the id of its newest entry as its epoch.
       return {1, epoch or previous, seq, then_id, then_time}
     end
@@ -65,7 +72,7 @@ if not last or cut then
 elseif (seq - 1) % GENERATION == 0 then
   redis.call('UNLINK', young)
 end
-redis.call('HSET', young, digest, number .. ':' .. ARGV[4] .. ':' .. id)
+redis.call('HSET', young, digest, number .. ':' .. string.format('%d', math.max(time, server_time)) .. ':' .. id)
 -- A value that is too long for a list makes it a table.
 if (seq - 1) % GENERATION == LIST then redis.call('HSET', young, '', string.rep('-', 65)) end
 -- Once in ten minutes is often enough.

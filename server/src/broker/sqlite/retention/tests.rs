@@ -1,0 +1,263 @@
+//! Tests of sweeps: clocks that are wrong, and limits that change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use realtime_shared::{EntryId, Epoch, RoomName};
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::{Row, Store};
+
+const HOUR: u64 = 60 * 60 * 1_000;
+const DAY: u64 = 24 * HOUR;
+const YEAR: Duration = Duration::from_hours(365 * 24);
+/// Steps that are enough for a measure and a sweep of a small store.
+const STEPS: usize = 8;
+
+/// A store, a sweep of it, and the clocks of the machine.
+struct SweepFixture {
+    _directory: TempDir,
+    store: StoreWriter,
+    sweep: Sweep,
+    clock: Clock,
+    wall: Arc<AtomicU64>,
+    since_boot: Arc<AtomicU64>,
+}
+
+impl SweepFixture {
+    fn new(retain: Retain) -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
+        let (wall, since_boot) = (Arc::new(AtomicU64::new(1_000 * DAY)), Arc::default());
+        let clock = clock(&wall, &since_boot);
+        let mut fixture =
+            Self { _directory: directory, store, sweep: Sweep::new(retain), clock, wall, since_boot };
+        // The first sweep stores its time and its limits.
+        fixture.sweep();
+        fixture
+    }
+
+    /// The same store after a restart of the server.
+    fn restart(&mut self, retain: Retain) {
+        self.sweep = Sweep::new(retain);
+        self.clock = clock(&self.wall, &self.since_boot);
+    }
+
+    /// Lets time pass.
+    fn advance(&self, millis: u64) {
+        self.wall.fetch_add(millis, Ordering::SeqCst);
+        self.since_boot.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Sets the wall clock.
+    fn jump(&self, days: i64) {
+        // Wraps around for a negative number.
+        self.wall.fetch_add((days * DAY.cast_signed()).cast_unsigned(), Ordering::SeqCst);
+    }
+
+    /// Adds messages to a room, with the current time.
+    fn post(&self, name: &str, count: u64) {
+        let name = RoomName::new(name).expect("a room's name");
+        let mut batch = self.store.begin().expect("a batch");
+        let epoch = Epoch::new("epoch").expect("an epoch");
+        let found = batch.view().room(&name).expect("readable");
+        let (id, head) = match found {
+            Some((row, head)) => (row.id, head.seq),
+            None => (batch.add_room(&name, &epoch, Seq::new(1)).expect("added").expect("a room"), Seq::ZERO),
+        };
+        for number in head.next().get()..=head.get() + count {
+            let row = Row {
+                key: id.key(Seq::new(number)),
+                id: EntryId::from_u128(number.into()),
+                ts: self.clock.now(),
+                dedup_digest: None,
+                frame: Some("a frame"),
+            };
+            batch.add(&row).expect("added");
+        }
+        batch.commit().expect("committed");
+    }
+
+    /// Runs the sweep as after its interval.
+    fn sweep(&mut self) {
+        for _ in 0..STEPS {
+            self.sweep.next = self.sweep.next.map(|_| Instant::now());
+            self.sweep.step(&self.store, &self.clock).expect("no error");
+        }
+    }
+
+    /// Seqs of the messages that can be read.
+    fn left(&self, name: &str) -> Vec<u64> {
+        let view = self.store.view();
+        let (row, _) =
+            view.room(&RoomName::new(name).expect("a room's name")).expect("readable").expect("it");
+        let mut seqs = Vec::new();
+        let take = |seq: Seq, _, _: &str| {
+            seqs.push(seq.get());
+            true
+        };
+        view.entries((row.id.start(), row.id.end()), false, take).expect("readable");
+        seqs
+    }
+
+    /// Time of the last sweep, as stored.
+    fn swept_at(&self) -> u64 {
+        let stored = self.store.view().setting(Setting::SweptAt).expect("readable").expect("stored");
+        stored.parse().expect("a number")
+    }
+}
+
+fn clock(wall: &Arc<AtomicU64>, since_boot: &Arc<AtomicU64>) -> Clock {
+    let (wall, since_boot) = (wall.clone(), since_boot.clone());
+    Clock::from_fns(
+        move || Timestamp::from_millis(wall.load(Ordering::SeqCst)),
+        move || Duration::from_millis(since_boot.load(Ordering::SeqCst)),
+    )
+}
+
+fn for_a_year() -> Retain {
+    Retain { age: Some(YEAR), ..Retain::default() }
+}
+
+#[test]
+fn a_sweep_drops_old_messages_and_stores_its_time() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 2);
+    for _ in 0..366 {
+        fixture.advance(DAY);
+        fixture.sweep();
+    }
+    assert!(fixture.left("a").is_empty());
+    assert_eq!(fixture.swept_at(), fixture.clock.now().millis());
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_drops_nothing_until_it_agrees_for_an_hour() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 3);
+    fixture.jump(800);
+    fixture.sweep();
+    fixture.advance(HOUR - 1);
+    fixture.sweep();
+    assert_eq!(fixture.left("a"), [1, 2, 3]);
+    fixture.advance(1);
+    fixture.sweep();
+    assert!(fixture.left("a").is_empty());
+}
+
+#[test]
+fn a_clock_that_is_ahead_for_a_minute_drops_nothing() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 3);
+    fixture.jump(800);
+    fixture.sweep();
+    fixture.advance(60_000);
+    fixture.jump(-800);
+    for _ in 0..3 {
+        fixture.sweep();
+        fixture.advance(2 * HOUR);
+    }
+    assert_eq!(fixture.left("a"), [1, 2, 3]);
+}
+
+#[test]
+fn a_start_with_a_clock_far_ahead_drops_nothing_for_an_hour() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 3);
+    fixture.jump(800);
+    // A second start begins the hour again: the stored time is still the former one.
+    for _ in 0..2 {
+        fixture.restart(for_a_year());
+        fixture.sweep();
+        fixture.advance(HOUR - 1);
+        fixture.sweep();
+        assert_eq!(fixture.left("a"), [1, 2, 3]);
+    }
+    fixture.advance(1);
+    fixture.sweep();
+    assert!(fixture.left("a").is_empty());
+}
+
+#[test]
+fn a_message_from_the_future_is_dropped_with_a_later_one() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 1);
+    fixture.jump(800);
+    fixture.post("a", 600);
+    fixture.jump(-800);
+    fixture.advance(1);
+    fixture.post("a", 1);
+    fixture.advance(2 * HOUR);
+    fixture.post("a", 1);
+    let age = Some(Duration::from_hours(1));
+    fixture.restart(Retain { age, confirmed: true, ..Retain::default() });
+    fixture.sweep();
+    assert_eq!(fixture.left("a"), [603]);
+}
+
+#[test]
+fn messages_from_the_future_at_the_end_of_a_room_stay() {
+    let mut fixture = SweepFixture::new(for_a_year());
+    fixture.post("a", 2);
+    fixture.advance(2 * HOUR);
+    fixture.jump(800);
+    fixture.post("a", 2);
+    fixture.jump(-800);
+    let age = Some(Duration::from_hours(1));
+    fixture.restart(Retain { age, confirmed: true, ..Retain::default() });
+    fixture.sweep();
+    assert_eq!(fixture.left("a"), [3, 4]);
+}
+
+#[test]
+fn a_sweep_with_other_limits_waits_for_a_confirmation_if_it_drops_more_than_half() {
+    let keep = |messages, age, confirmed| Retain { age, messages: Some(messages), confirmed };
+    let mut fixture = SweepFixture::new(keep(100, None, false));
+    fixture.post("a", 9);
+    fixture.post("b", 1);
+    fixture.advance(HOUR);
+    for (retain, left) in [
+        (keep(3, None, false), 9),
+        (keep(100, Some(Duration::from_mins(1)), false), 9),
+        // Five of ten are not more than half.
+        (keep(4, None, false), 4),
+        // Without a change nothing is measured.
+        (keep(4, None, false), 4),
+        (keep(1, None, false), 4),
+        (keep(1, None, true), 1),
+    ] {
+        fixture.restart(retain.clone());
+        fixture.sweep();
+        assert_eq!(fixture.left("a").len(), left, "{retain:?}");
+    }
+    // Confirmed limits stay confirmed.
+    fixture.post("a", 9);
+    fixture.restart(keep(1, None, false));
+    fixture.sweep();
+    assert_eq!(fixture.left("a").len(), 1);
+}
+
+#[test]
+fn a_store_of_a_former_version_has_no_limits_yet() {
+    let mut fixture = SweepFixture::new(Retain::default());
+    fixture.post("a", 10);
+    fixture.advance(HOUR);
+    fixture.restart(Retain { age: Some(Duration::from_mins(1)), ..Retain::default() });
+    fixture.sweep();
+    assert_eq!(fixture.left("a").len(), 10, "a first sweep is one with other limits");
+}
+
+#[test]
+fn a_measure_of_many_rooms_takes_several_steps() {
+    let keep = |messages| Retain { messages: Some(messages), ..Retain::default() };
+    let mut fixture = SweepFixture::new(keep(100));
+    for number in 0..200 {
+        fixture.post(&format!("room {number}"), 1);
+    }
+    fixture.post("a", 199);
+    fixture.restart(keep(1));
+    fixture.sweep();
+    // 198 of 399.
+    assert_eq!(fixture.left("a"), [199]);
+}
