@@ -316,7 +316,10 @@ async fn run_until_stopped(
         }
     };
     tokio::select! {
-        () = server.shutdown() => tracing::info!("stopped"),
+        () = server.shutdown() => {
+            log.log_left_out();
+            tracing::info!("stopped");
+        }
         // A hang-up is no second signal: a terminal that closes can send several of them, one from the kernel and one
         // from the shell.
         signal = signals.urgent.next() => {

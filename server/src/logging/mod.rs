@@ -94,6 +94,11 @@ impl Log {
         Ok(())
     }
 
+    /// Logs how many repeated lines were left out until now.
+    pub(crate) fn log_left_out(&self) {
+        self.lines.log_left_out();
+    }
+
     /// Writes what is left, and waits for that, at most [`END_TIMEOUT`]. For the end of the process.
     pub(crate) fn finish(&self) {
         self.lines.finish();
@@ -156,10 +161,14 @@ impl Lines {
         self.queue.push(&line.render(self.style));
     }
 
-    fn finish(&self) {
+    fn log_left_out(&self) {
         for left_out in self.repeats.take_ended(None) {
             self.queue.push(&self.left_out_line(&left_out));
         }
+    }
+
+    fn finish(&self) {
+        self.log_left_out();
         self.queue.wait_until_written(END_TIMEOUT);
     }
 

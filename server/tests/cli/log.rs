@@ -112,6 +112,7 @@ fn connections_of_one_user_cannot_fill_the_log() {
         |user: &str| log.lines().filter(|line| line.contains(": connected ") && line.contains(user)).count();
     assert_eq!((connected("user=alice"), connected("user=bob")), (20, 1), "{log}");
     assert!(log.contains("repeated lines were left out lines=30 of=connected"), "{log}");
+    assert!(log.lines().last().is_some_and(|line| line.ends_with(": stopped")), "{log}");
     let dropped = metrics
         .lines()
         .find_map(|line| line.strip_prefix("realtime_log_lines_dropped_total{reason=\"repeated\"} "));
