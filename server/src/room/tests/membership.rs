@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
-use crate::broker::Feed;
+use crate::broker::{Feed, Recipients};
 use crate::room::grace::Grace;
 use crate::room::members::Members;
 
@@ -131,6 +131,18 @@ fn an_outdated_leave_grace_removes_nobody() {
     assert!(members.expire(&mailbox.user, two));
     assert!(members.is_empty());
     assert!(!members.expire(&mailbox.user, two));
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_the_connections_that_are_left() {
+    let registry = registry(config());
+    let connect = async || RoomClient::connect(&registry, "alice").await.mailbox;
+    let (phone, laptop) = (connect().await, connect().await);
+    registry.disconnect(&phone);
+    let to = Recipients::User(user("alice"));
+    Feed::broadcast(&*registry, &to, &"{}".into());
+    assert!(phone.take().is_none());
+    assert!(laptop.take().is_some_and(|backlog| !backlog.frames.is_empty()));
 }
 
 /// Two graces may end at one instant. With one number each would replace the other, and a user would never leave.

@@ -265,6 +265,23 @@ fn only_the_next_entry_is_appended() {
 }
 
 #[test]
+fn a_copy_ends_with_the_frame_that_reaches_the_limit() {
+    let mut model = RingModel::new(0);
+    for _ in 0..3 {
+        model.apply(&Step::Append { len: 50 });
+    }
+    let alice = user("alice");
+    let reader = Reader { user: &alice, arrival: Arrival { offset: 0, signals: 0, presence_version: 0 } };
+    let ends: Vec<_> = model.frames.iter().map(|frame| frame.end).collect();
+    let one = model.frames[0].bytes.len();
+    for (limit, end) in [(one - 1, ends[0]), (one, ends[0]), (one + 1, ends[1]), (2 * one, ends[1])] {
+        let mut out = Vec::new();
+        let next = model.ring.copy(0, ends[2], &reader, &mut out, limit);
+        assert_eq!((next, out.len() as u64), (Ok(end), end), "limit {limit}");
+    }
+}
+
+#[test]
 fn old_frames_are_trimmed_and_an_empty_ring_has_no_bytes() {
     let mut model = RingModel::new(0);
     for _ in 0..100 {
