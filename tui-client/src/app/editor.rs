@@ -75,12 +75,6 @@ impl Editor {
         self.text.is_empty()
     }
 
-    /// Returns true if the text is empty or only white space.
-    #[must_use]
-    pub fn is_blank(&self) -> bool {
-        self.text.trim().is_empty()
-    }
-
     /// Starts over with `text`, with the cursor at its end. Earlier changes can no longer be undone.
     pub fn set(&mut self, text: String) {
         self.forget_changes();
