@@ -2,9 +2,12 @@
 
 mod clearing;
 mod completing;
+mod editing;
 mod entries;
 mod finding;
+mod membership;
 mod network;
+mod overlays;
 mod reading;
 mod user;
 

@@ -31,6 +31,46 @@ fn motions_go_by_graphemes_words_and_lines() {
 }
 
 #[test]
+fn words_are_passed_with_the_spaces_before_them() {
+    let mut e = editor("one  two three ");
+    for (motion, at) in [
+        (Motion::WordLeft, "one  two "),
+        (Motion::WordLeft, "one  "),
+        (Motion::WordRight, "one  two"),
+        (Motion::WordRight, "one  two three"),
+        (Motion::WordRight, "one  two three "),
+    ] {
+        assert!(e.go(motion), "{motion:?} to {at:?}");
+        assert_eq!(&e.text()[..e.cursor()], at);
+    }
+    assert!(!e.go(Motion::WordRight));
+}
+
+#[test]
+fn a_click_puts_the_cursor_between_graphemes() {
+    // A letter of two bytes, and a letter with a combining mark.
+    let mut e = editor("aüe\u{301}z");
+    for (at, cursor) in [(1, 1), (2, 1), (3, 3), (4, 6), (5, 6), (7, 7), (8, 7), (usize::MAX, 7)] {
+        e.go_to(at);
+        assert_eq!(e.cursor(), cursor, "{at}");
+    }
+}
+
+#[test]
+fn a_replacement_that_does_not_fit_is_refused_as_a_whole() {
+    let full = "x".repeat(DRAFT_CHARS);
+    let mut e = editor(&full);
+    for text in ["yy", "yyy"] {
+        assert_eq!(e.replace(0..1, text), Err(Full));
+        assert_eq!(e.text(), full);
+    }
+    assert_eq!(e.replace(0..1, "ü"), Ok(()));
+    assert_eq!((e.text().chars().count(), e.cursor()), (DRAFT_CHARS, 2));
+    let mut e = editor(&"x".repeat(DRAFT_CHARS / 2));
+    assert_eq!(e.replace(0..1, "yyyy"), Ok(()), "the text has space left");
+}
+
+#[test]
 fn a_text_that_does_not_fit_is_refused_as_a_whole() {
     let mut e = editor("kept");
     assert_eq!(e.insert(&"ü".repeat(DRAFT_CHARS)), Err(Full));
@@ -62,6 +102,33 @@ fn undo_goes_back_word_by_word() {
     e.paste_cut().expect("short");
     e.undo();
     assert!(!e.undo(), "no further change");
+}
+
+#[test]
+fn a_text_written_elsewhere_can_be_undone() {
+    let mut e = editor("one");
+    e.rewrite("one".to_owned());
+    assert!(e.undo(), "the insertion");
+    assert!(!e.undo(), "the same text is no change");
+    e.rewrite("two words".to_owned());
+    assert_eq!((e.text(), e.cursor()), ("two words", 9));
+    e.undo();
+    assert_eq!(e.text(), "");
+}
+
+#[test]
+fn changes_of_256_kib_can_be_undone() {
+    const BYTES: usize = 16 * 1024;
+    let mut e = Editor::default();
+    let texts: Vec<_> = ('ü'..).take(40).map(|letter| letter.to_string().repeat(BYTES / 2)).collect();
+    for text in &texts {
+        e.rewrite(text.clone());
+    }
+    let mut undone = 0;
+    while e.undo() {
+        undone += 1;
+    }
+    assert_eq!((undone, e.text()), (16, texts[23].as_str()));
 }
 
 #[test]

@@ -187,6 +187,8 @@ mod tests {
             ("ctrl-i", "Tab"),
             ("Ctrl-m", "Enter"),
             ("ctrl-[", "Esc"),
+            ("ctrl-\u{7f}", "not a key"),
+            ("ctrl-foo", "Enter, "),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -249,6 +249,12 @@ mod tests {
         assert_eq!(client.model.inspector().claims[1].1.as_str(), "\"you\"");
         claims(Some(now - 130), &mut client);
         assert_eq!(expiry(&client), ("expired 2 min ago".to_owned(), true));
+        claims(Some(now), &mut client);
+        assert!(expiry(&client).1, "expired at that second");
+        client.net(Event::Traced(Box::new(Traced::Token(
+            serde_json::json!({"sub": "you"}).as_object().cloned(),
+        ))));
+        assert_eq!(expiry(&client), ("does not expire".to_owned(), false));
         claims(None, &mut client);
         assert_eq!(expiry(&client).0, "the token is not a JWT");
     }

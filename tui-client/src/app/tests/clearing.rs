@@ -134,3 +134,15 @@ fn ending_a_search_at_a_cleared_hit_restores_the_rows() {
         assert_eq!(not_cleared(&client).len(), count, "{last:?}");
     }
 }
+
+#[test]
+fn ending_a_search_at_a_hit_on_the_screen_keeps_the_rows_cleared() {
+    let mut client = client(&["one", "two"]);
+    client.enter("/clear");
+    client.receive("chat", "bob", "three");
+    client.ctrl('f');
+    client.write("three");
+    client.press(KeyCode::Enter);
+    client.press(KeyCode::Enter);
+    assert_eq!(not_cleared(&client), ["bob: three"]);
+}

@@ -88,6 +88,8 @@ fn offline_messages_are_queued_and_ctrl_r_connects() {
     client.lose_connection(Duration::from_secs(12));
     client.send("later");
     assert_eq!((client.model.queued(), shown(&client)), (1, vec!["later Queued".to_owned()]));
+    client.send("and later");
+    assert_eq!(client.model.queued(), 2);
     assert_eq!(commands(client.ctrl('r')), [Command::RetryNow]);
 }
 
@@ -259,7 +261,7 @@ fn a_removed_user_sees_a_note() {
     let mut client = Client::online(&["chat"]);
     client.member_leaves("chat", "you");
     assert_eq!(client.model.rooms[0].membership, Membership::Outside);
-    assert!(shown(&client)[0].contains("no longer in this room"));
+    assert!(shown(&client)[0].contains("no longer in this room; /join"), "{:?}", shown(&client));
     let since = Some(Position::Start);
     assert_eq!(commands(client.enter("/join chat")), [Command::Join { room: room("chat"), since }]);
 }

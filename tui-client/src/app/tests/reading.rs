@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
-use realtime_shared::{Position, Recovery, Seq};
+use realtime_shared::{Position, Recovery, Resync, Seq, ServerEvent, SystemEvent};
 
 use super::super::testing::{Client, at, room};
-use super::super::{Input, Membership, ReadMark, Scroll};
+use super::super::{Input, Membership, ReadMark, Scroll, timeline};
 use super::{Effect, commands, error, shown};
 use crate::net::Command;
 
@@ -111,6 +111,7 @@ fn in_the_shown_room_replayed_messages_go_below_a_ruler() {
 #[test]
 fn without_missed_messages_the_newest_page_is_loaded() {
     let mut client = returning();
+    assert_eq!(client.model.rooms[0].reading.read(), Some(&at(10)));
     let effects = client.joined("chat", Some(complete(0)), None);
     assert!(kept(&effects).is_empty(), "nothing changed");
     assert_eq!(commands(effects), history(None));
@@ -190,6 +191,7 @@ fn a_new_log_is_unread_from_its_beginning() {
     let effects = client.joined_at("chat", 40, reset, None);
     assert_eq!(kept(&effects), [ReadMark { position: Position::Start, anew: true }]);
     assert_eq!(shown(&client), ["history was reset"]);
+    assert_eq!(client.model.rooms[0].reading.newest(), Some(&Position::Start), "nothing of the log arrived");
     let mut client = returning();
     client.joined_at("dev", 40, reset, None);
     let message = client.message("dev", "bob", "of the new log", 40);
@@ -252,6 +254,10 @@ fn the_note_about_a_gap_has_the_counts() {
         back(&mut client, 4_322, Some(Recovery::Truncated { replayed: 1_000 }), 200_000),
         "offline 3 min · 1000 of 4321 recovered"
     );
+    assert_eq!(
+        back(&mut client, 5_000, Some(Recovery::Truncated { replayed: 0 }), 12_000),
+        "offline 12 s · 0 of 4999 recovered"
+    );
     client.joined("dev", Some(complete(0)), Some(MINUTES));
     client.alt('2');
     assert_eq!(shown(&client), ["offline 3 min · nothing missed"], "each room on its own");
@@ -313,7 +319,7 @@ fn an_entry_of_an_unknown_kind_is_not_unread_and_its_position_is_kept() {
     let mut client = returning();
     client.joined("chat", Some(complete(2)), None);
     client.joined("dev", Some(complete(1)), None);
-    client.next_unknown("dev", true);
+    assert!(client.next_unknown("dev", true).is_empty(), "the user does not look at the room");
     assert_eq!(counts(&client, 1), (0, 0, None));
     client.next_unknown("dev", false);
     assert_eq!(counts(&client, 1), (0, 0, None));
@@ -321,4 +327,70 @@ fn an_entry_of_an_unknown_kind_is_not_unread_and_its_position_is_kept() {
     assert_eq!(counts(&client, 0), (0, 0, None));
     replay(&mut client, "chat", "new");
     assert_eq!(counts(&client, 0), (0, 0, Some(1)), "a message still goes below the ruler");
+}
+
+/// Changes the log of a room after the position at which the replay of `replayed` entries begins.
+fn resync(client: &mut Client, name: &str, position: Position, replayed: u64) -> Vec<Effect> {
+    client.server(ServerEvent::System(SystemEvent::Resync(Resync {
+        message: String::new(),
+        room: room(name),
+        position,
+        recovery: complete(replayed),
+    })))
+}
+
+#[test]
+fn the_read_position_goes_back_to_the_place_where_the_log_changed() {
+    let mut client = Client::online(&["chat", "dev"]);
+    for _ in 0..3 {
+        client.receive("chat", "bob", "read");
+        client.receive("dev", "bob", "not read");
+    }
+    assert_eq!(kept(&resync(&mut client, "chat", at(2), 0)), [ReadMark { position: at(2), anew: true }]);
+    assert_eq!(client.model.rooms[0].reading.newest(), Some(&at(2)));
+    assert!(resync(&mut client, "dev", at(2), 0).is_empty(), "nothing was read");
+    assert_eq!(counts(&client, 1), (2, 0, None), "the third message left the log");
+    // The log changed after the newest entry.
+    assert!(kept(&resync(&mut client, "chat", at(2), 0)).is_empty());
+    // Entry 2 is another one now. It arrives later.
+    assert!(kept(&resync(&mut client, "chat", at(2), 1)).is_empty());
+    assert_eq!(client.model.rooms[0].reading.newest(), None);
+}
+
+#[test]
+fn the_ruler_is_after_the_last_seen_entry_that_is_left_in_the_log() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.alt('2');
+    for _ in 0..3 {
+        client.receive("dev", "bob", "seen");
+    }
+    client.alt('1');
+    resync(&mut client, "dev", at(2), 0);
+    let message = client.message("dev", "bob", "of the changed log", 3);
+    client.deliver(message, false);
+    client.alt('2');
+    let ruler = client.model.rooms[1].reading.ruler.expect("a ruler");
+    let key = |seq| timeline::ItemKey::message(Seq::new(seq));
+    assert!(ruler.after >= key(2) && ruler.after < key(3), "{ruler:?}");
+}
+
+#[test]
+fn a_ruler_stays_when_the_window_loses_and_regains_the_focus() {
+    let mut client = Client::online(&["chat"]);
+    client.input(Input::Focus(false));
+    client.receive("chat", "bob", "new");
+    for _ in 0..2 {
+        client.input(Input::Focus(true));
+        assert_eq!(counts(&client, 0), (0, 0, Some(1)));
+        client.input(Input::Focus(false));
+    }
+}
+
+#[test]
+fn the_room_that_is_shown_after_a_leave_is_read() {
+    let mut client = Client::online(&["chat", "dev"]);
+    client.receive("dev", "bob", "new");
+    let effects = client.enter("/leave chat");
+    assert!(effects.contains(&Effect::Keep(room("dev"), mark(1))), "{effects:?}");
+    assert_eq!(counts(&client, 0), (0, 0, Some(1)));
 }

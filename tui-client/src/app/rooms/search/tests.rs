@@ -1,6 +1,7 @@
 //! The search: the query, stepping through hits, and its end.
 
 mod loading;
+mod query;
 
 use std::time::Duration;
 

@@ -152,5 +152,8 @@ mod tests {
         let crowd: Vec<String> = (0..NAMES + 8).map(|n| format!("+u{n}")).collect();
         let text = presence(&crowd.join(" ")).text("−", "…", |_| true);
         assert!(text.starts_with("+u0 ") && text.ends_with(" … (40 joined)"), "{text}");
+        let crowd = format!("{} +v −w", crowd[..NAMES].join(" "));
+        let text = presence(&crowd).text("−", "…", |_| true);
+        assert!(text.ends_with(" … (33 joined, 1 left)"), "as many joined as left: {text}");
     }
 }

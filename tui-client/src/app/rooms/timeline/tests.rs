@@ -1,10 +1,13 @@
 //! The timeline: order, gaps, pages, presence lines, outgoing messages, and entries without a row.
 
+mod gaps;
+
 use jiff::tz::TimeZone;
 use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
 
 use super::*;
 use crate::app::clock::Stamp;
+use crate::app::rooms::scrollback::SEARCH_PAGE;
 use crate::sanitize;
 
 fn stamp() -> Stamp {
@@ -349,4 +352,59 @@ fn an_own_message_before_an_unknown_entry_moves_to_its_place() {
     hold(&mut timeline, 2..=3);
     timeline.set_stored(&id("a"), Seq::new(2), &sanitize::line("me"));
     assert_eq!(shape(&timeline), "1 mine");
+}
+
+#[test]
+fn an_item_is_found_by_its_key() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=2);
+    for text in ["one", "two"] {
+        timeline.add_outgoing(id(text), stamp(), Text::new(text).expect("a text"));
+    }
+    for index in 0..4 {
+        let key = timeline.get(index).expect("an item").key();
+        assert_eq!(timeline.index_of(key), index);
+    }
+    assert_eq!(timeline.index_of(ItemKey::END), 4);
+    assert!(timeline.is_outgoing(&id("two")) && !timeline.is_outgoing(&id("three")));
+}
+
+#[test]
+fn a_gap_that_is_the_last_visible_item_is_filled() {
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 1..=1);
+    add(&mut timeline, 5..=5);
+    assert_eq!(shape(&timeline), "1 | 5");
+    let key = |index| timeline.get(index).expect("an item").key();
+    assert_eq!(timeline.wanted_in((key(0), key(1))), Some(Seq::new(5)));
+    assert_eq!(timeline.wanted_in((key(0), key(0))), None);
+}
+
+#[test]
+fn a_timeline_without_space_for_a_page_wants_none() {
+    let mut timeline = Timeline::default();
+    let first = 1_000;
+    timeline.add_page(None, page(first..=first), true);
+    let last = first + HELD as u64 - u64::from(SEARCH_PAGE) - 1;
+    add(&mut timeline, first + 1..=last);
+    assert_eq!(timeline.wanted_before(ItemKey::END), Some(Seq::new(first)));
+    add(&mut timeline, last + 1..=last + 1);
+    assert!(timeline.is_full());
+    assert_eq!(timeline.wanted_before(ItemKey::END), None);
+    let top = timeline.get(0).expect("an item").key();
+    assert_eq!(timeline.wanted_near(top), None);
+}
+
+#[test]
+fn an_empty_page_above_unknown_entries_changes_nothing() {
+    let mut timeline = Timeline::default();
+    timeline.add_page(None, page(5..=6), true);
+    assert_eq!(timeline.top(), Top::Older);
+    timeline.add_page(Some(Seq::new(3)), Vec::new(), false);
+    assert_eq!(timeline.top(), Top::Older);
+    let mut timeline = Timeline::default();
+    add(&mut timeline, 7..=7);
+    let top = timeline.top();
+    timeline.add_page(None, Vec::new(), false);
+    assert_eq!(timeline.top(), top, "the page is older than the message");
 }

@@ -57,6 +57,26 @@ fn beyond_the_oldest_hit_a_key_loads_a_page_and_searches_it() {
 }
 
 #[test]
+fn a_search_before_the_first_page_loads_the_newest_one() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    client.joined_at("chat", 7, None, None);
+    client.server(ServerEvent::Error(ErrorEvent {
+        code: ErrorCode::RateLimited,
+        message: "try again later".to_owned(),
+        temporary: true,
+        room: Some(room("chat")),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }));
+    search(&mut client, "x");
+    let newest = Command::History { room: room("chat"), before: None, limit: 200 };
+    assert_eq!(client.press(KeyCode::Up), [Effect::Net(newest)]);
+    assert!(load(&mut client, 7, &["-", "-"], true).is_empty());
+    assert_eq!(client.hint(), "", "the line of the search has the result");
+}
+
+#[test]
 fn without_a_hit_page_up_loads_a_page() {
     let mut client = partly_loaded(1_000, &["-", "-"]);
     search(&mut client, "x");
