@@ -93,9 +93,14 @@ pub enum OnExpiry {
 /// Limits on connections, rooms and messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections in total, including those that are still in their HTTP request.
+    /// Open connections with a valid token.
     pub max_connections: usize,
-    /// Open connections from one address. 0: no limit.
+    /// Open connections without a valid token: those in an HTTP request, and those being refused. At the limit the one
+    /// that was idle or unfinished the longest is closed for the next. `None`: `max_connections`, but at least 64 and at
+    /// most 4,096.
+    pub max_anonymous_connections: Option<usize>,
+    /// Open connections with a valid token from one address or /64; four times as many from one /48. 0: no limit, also
+    /// for networks among the connections without a token.
     pub max_connections_per_address: usize,
     /// Open connections of one user. 0: no limit.
     pub max_connections_per_user: usize,
@@ -151,6 +156,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_connections: 100_000,
+            max_anonymous_connections: None,
             max_connections_per_address: 1_024,
             max_connections_per_user: 32,
             max_rooms_per_connection: 128,
@@ -162,11 +168,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limit on connections without a valid token, at least 1.
+    #[must_use]
+    pub fn anonymous_connections(&self) -> usize {
+        self.max_anonymous_connections.unwrap_or_else(|| self.max_connections.clamp(64, 4_096)).max(1)
+    }
+}
+
 /// Time limits. Only `leave_grace` may be zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
     /// From accepting a connection to the end of its request's headers.
     pub header_timeout: Duration,
+    /// From an HTTP answer until its connection is closed, unless it sends another request.
+    pub keep_alive: Duration,
     /// From the last frame of a client to the ping that probes it.
     pub ping_interval: Duration,
     /// From that ping to closing with 4006.
@@ -186,6 +202,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             header_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(5),
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(10),
             slow_reader_timeout: Duration::from_secs(10),

@@ -67,6 +67,7 @@ const CLOCK_INTERVAL: Duration = Duration::from_secs(10);
 /// Running server. A drop ends it at once; [`Server::shutdown`] closes connections first.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    admin_addresses: Vec<SocketAddr>,
     stopping: watch::Sender<bool>,
     registry: Arc<Registry>,
     admission: Arc<Admission>,
@@ -85,6 +86,21 @@ async fn watch_clock(clock: Clock) {
     }
 }
 
+/// Listeners of a server. Those for the public alone are `Vec<TcpListener>::into`.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// For clients; also for metrics if there is no admin listener.
+    pub public: Vec<TcpListener>,
+    /// For metrics and health only.
+    pub admin: Vec<TcpListener>,
+}
+
+impl From<Vec<TcpListener>> for Listeners {
+    fn from(public: Vec<TcpListener>) -> Self {
+        Self { public, admin: Vec::new() }
+    }
+}
+
 /// Storage engine of a running server.
 enum Engine {
     /// In memory; rooms end with the process.
@@ -99,15 +115,19 @@ impl Server {
     /// Serves connections from `listeners` on threads of its own. Rooms are in memory and end with the server.
     ///
     /// Fails if the system refuses a listener or a thread.
-    pub fn start(config: Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        Self::start_on(config, listeners, |_, _, _| Ok(Engine::Memory))
+    pub fn start(config: Config, listeners: impl Into<Listeners>) -> io::Result<Self> {
+        Self::start_on(config, listeners.into(), |_, _, _| Ok(Engine::Memory))
     }
 
     /// Starts a server with rooms in a file, which it locks until it ends.
     ///
     /// Also fails if the file cannot be read.
-    pub fn start_with_store(config: Config, store: Store, listeners: Vec<TcpListener>) -> io::Result<Self> {
-        Self::start_on(config, listeners, |config, clock, metrics| {
+    pub fn start_with_store(
+        config: Config,
+        store: Store,
+        listeners: impl Into<Listeners>,
+    ) -> io::Result<Self> {
+        Self::start_on(config, listeners.into(), |config, clock, metrics| {
             Ok(Engine::Store(sqlite::SqliteEngine::start(store, clock, config.retain.clone(), metrics)?))
         })
     }
@@ -116,7 +136,7 @@ impl Server {
     pub fn start_with_redis(
         config: Config,
         redis: &RedisEndpoint,
-        listeners: Vec<TcpListener>,
+        listeners: impl Into<Listeners>,
     ) -> io::Result<Self> {
         let options = redis.options();
         let target = shared::RedisTarget {
@@ -124,14 +144,14 @@ impl Server {
             prefix: options.prefix.clone(),
             relay_channel: options.relay_channel.clone(),
         };
-        Self::start_on(config, listeners, |config, clock, metrics| {
+        Self::start_on(config, listeners.into(), |config, clock, metrics| {
             Ok(Engine::Redis(shared::RedisEngine::start(target, clock, config.retain.clone(), metrics)?))
         })
     }
 
     fn start_on(
         mut config: Config,
-        listeners: Vec<TcpListener>,
+        listeners: Listeners,
         engine: impl FnOnce(&Config, Clock, Arc<Metrics>) -> io::Result<Engine>,
     ) -> io::Result<Self> {
         config.workers = config.workers.max(1);
@@ -146,7 +166,7 @@ impl Server {
             Engine::Store(engine) => Arc::new(engine.broker(feed)),
             Engine::Redis(engine) => Arc::new(engine.broker(feed)),
         });
-        let admission = Admission::new(&config);
+        let admission = Admission::new(&config, metrics.clone());
         let (stopping, is_stopping) = watch::channel(false);
         let verifier = Arc::new(Verifier::new(&config));
         let hub = Arc::new(Hub {
@@ -157,7 +177,8 @@ impl Server {
             metrics,
         });
         let site = Arc::new(Site { hub, admission: admission.clone(), stopping: is_stopping });
-        let service = Service::new(site);
+        let (public, admin) =
+            (Service::public(site.clone(), listeners.admin.is_empty()), Service::admin(site));
 
         let (threads, runtimes) = Threads::start(config.workers)?;
         for (index, runtime) in runtimes.iter().enumerate() {
@@ -169,25 +190,46 @@ impl Server {
             .iter()
             .map(|runtime| Worker { runtime: runtime.clone(), connections: Arc::default() })
             .collect();
-        let mut addresses = Vec::with_capacity(listeners.len());
-        for listener in listeners {
-            addresses.push(listener.local_addr()?);
-            SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER)?;
-            listener.set_nonblocking(true)?;
-            let listener = {
-                let _in_runtime = runtimes[0].enter();
-                tokio::net::TcpListener::from_std(listener)?
-            };
-            runtimes[0].spawn(http::accept(service.clone(), listener, workers.clone()));
-        }
+        let serve = |service: &Service, listeners: Vec<TcpListener>| -> io::Result<Vec<SocketAddr>> {
+            let mut addresses = Vec::with_capacity(listeners.len());
+            for listener in listeners {
+                addresses.push(listener.local_addr()?);
+                SockRef::from(&listener).set_recv_buffer_size(RECEIVE_BUFFER)?;
+                listener.set_nonblocking(true)?;
+                let listener = {
+                    let _in_runtime = runtimes[0].enter();
+                    tokio::net::TcpListener::from_std(listener)?
+                };
+                runtimes[0].spawn(http::accept(service.clone(), listener, workers.clone()));
+            }
+            Ok(addresses)
+        };
+        let addresses = serve(&public, listeners.public)?;
+        let admin_addresses = serve(&admin, listeners.admin)?;
         let deadline = config.timing.shutdown_deadline;
-        Ok(Self { addresses, stopping, registry, admission, verifier, deadline, _threads: threads, engine })
+        Ok(Self {
+            addresses,
+            admin_addresses,
+            stopping,
+            registry,
+            admission,
+            verifier,
+            deadline,
+            _threads: threads,
+            engine,
+        })
     }
 
-    /// Addresses of the listeners, in their order.
+    /// Addresses of the public listeners, in their order.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Addresses of the admin listeners, in their order.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin_addresses
     }
 
     /// The verifier of all connections: its secret can be replaced while they are open.

@@ -37,13 +37,18 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// Listens on `addresses`, or, without any, on port 8000 of the loopback addresses of the host.
-pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
+/// Listens on `addresses`, without any on none.
+pub(crate) fn bind_exactly(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
     let mut wanted: Vec<SocketAddr> =
         addresses.iter().flat_map(|address| address.0.iter().copied()).collect();
     wanted.dedup_by(|one, other| one == other && one.port() != 0);
-    if !wanted.is_empty() {
-        return wanted.into_iter().map(listener).collect();
+    wanted.into_iter().map(listener).collect()
+}
+
+/// Listens on `addresses`, or, without any, on port 8000 of the loopback addresses of the host.
+pub(crate) fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
+    if !addresses.is_empty() {
+        return bind_exactly(addresses);
     }
     let mut listeners = vec![listener((Ipv4Addr::LOCALHOST, DEFAULT_PORT).into())?];
     match listener((Ipv6Addr::LOCALHOST, DEFAULT_PORT).into()) {

@@ -13,11 +13,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
-use realtime_server::Server;
 use realtime_server::clock::Clock;
+use realtime_server::config::Limits;
 use realtime_server::files::foreign_owner;
 use realtime_server::redis_endpoint::{self, RedisEndpoint};
 use realtime_server::store::{Store, StoreOpenError};
+use realtime_server::{Listeners, Server};
 
 use clap::CommandFactory;
 use cli::{Cli, Command, Origin, Plan, ReloadTrigger, Stop, ToolError, UsageError};
@@ -172,7 +173,8 @@ fn serve(mut plan: Plan, log: &Log, warnings: &mut Vec<String>) -> Result<(), Pr
         .as_ref()
         .map(|redis| runtime.block_on(RedisEndpoint::open(redis.options.clone(), redis.wait)))
         .transpose()?;
-    let listeners = listen::bind(&plan.listen)?;
+    let listeners =
+        Listeners { public: listen::bind(&plan.listen)?, admin: listen::bind_exactly(&plan.admin_listen)? };
     report_program(&plan);
     for warning in warnings.drain(..) {
         tracing::warn!("{warning}");
@@ -181,7 +183,7 @@ fn serve(mut plan: Plan, log: &Log, warnings: &mut Vec<String>) -> Result<(), Pr
         tracing::warn!("{PASSWORD_WARNING}");
     }
     warn_of_foreign_owner(plan.store.as_deref(), &plan.secret_origin);
-    limit_connections(&mut plan.config.limits.max_connections, plan.max_connections_chosen);
+    limit_connections(&mut plan.config.limits, plan.max_connections_chosen);
 
     runtime.block_on(async {
         let signals = Signals::new(reload_requests).map_err(ProgramError::Start)?;
@@ -195,7 +197,7 @@ fn serve(mut plan: Plan, log: &Log, warnings: &mut Vec<String>) -> Result<(), Pr
         let server = server.map_err(ProgramError::Start)?;
         let addresses = server.addresses();
         let reload = plan.reload.start(server.verifier(), log.filter()).map_err(ProgramError::Start)?;
-        report_start(addresses, &plan.secret_origin);
+        report_start(addresses, server.admin_addresses(), &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
             let greeting =
@@ -225,21 +227,27 @@ fn warn_of_foreign_owner(store: Option<&Path>, secret_origin: &Origin) {
     }
 }
 
-/// Lowers the limit on connections to what the limit of open files allows.
-fn limit_connections(max_connections: &mut usize, chosen: bool) {
+/// Lowers the limits on connections to what the limit of open files allows.
+fn limit_connections(limits: &mut Limits, chosen: bool) {
     let file_limit = process::raise_file_limit();
-    let possible = process::connections_within(file_limit);
-    if *max_connections > possible {
+    let possible = process::connections_within(file_limit, limits.anonymous_connections());
+    limits.max_anonymous_connections = Some(possible.anonymous);
+    if limits.max_connections > possible.users {
         if chosen {
             tracing::warn!(
-                configured = *max_connections,
-                possible,
+                configured = limits.max_connections,
+                possible = possible.users,
                 "fewer connections than configured: raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
             );
         }
-        *max_connections = possible;
+        limits.max_connections = possible.users;
     }
-    tracing::info!(open_files = file_limit, max_connections = *max_connections, "limits");
+    tracing::info!(
+        open_files = file_limit,
+        max_connections = limits.max_connections,
+        max_anonymous_connections = possible.anonymous,
+        "limits"
+    );
 }
 
 /// The first line of the log. It comes after the checks, so that a refusal is one line.
@@ -274,12 +282,15 @@ fn report_rooms(store: Option<&Store>, redis: Option<&RedisEndpoint>) {
     }
 }
 
-fn report_start(addresses: &[SocketAddr], origin: &Origin) {
+fn report_start(addresses: &[SocketAddr], admin_addresses: &[SocketAddr], origin: &Origin) {
     match origin {
         Origin::Created(path) => tracing::info!(path = %path.display(), "created a secret that signs tokens"),
         Origin::Existing(path) => tracing::info!(path = %path.display(), "read the secret"),
         Origin::File(path) => tracing::info!(path = %path.display(), "read the operator's secret"),
         Origin::Variable => tracing::info!("the operator gave the secret"),
+    }
+    for address in admin_addresses {
+        tracing::info!(url = %format_args!("http://{address}/metrics"), "serving metrics and health");
     }
     for address in addresses {
         tracing::info!(url = %format_args!("ws://{address}/api/v1/ws"), "listening");

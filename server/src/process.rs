@@ -5,9 +5,11 @@ use std::io::{self, IsTerminal};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Open files that are not connections: the log, listeners, runtimes, the store, and connections above the limit that
-/// get a refusal.
+/// Open files that are not connections of clients: the log, listeners, runtimes, the store, and connections to the admin
+/// listeners.
 const OTHER_FILES: u64 = 128 + 256;
+/// Share of the open files for connections without a valid token.
+const ANONYMOUS_SHARE: u64 = 16;
 
 /// Raises the limit of open files as far as this process may. Returns the limit; `None` if there is none.
 pub(crate) fn raise_file_limit() -> Option<u64> {
@@ -24,11 +26,22 @@ pub(crate) fn raise_file_limit() -> Option<u64> {
     }
 }
 
-/// Number of connections that fit under a limit of open files; at least one.
-pub(crate) fn connections_within(file_limit: Option<u64>) -> usize {
-    let Some(files) = file_limit else { return usize::MAX };
-    let connections = files - OTHER_FILES.min(files / 2);
-    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+/// Numbers of connections that fit under a limit of open files, at least one of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Connections {
+    /// With a valid token.
+    pub(crate) users: usize,
+    /// Without one.
+    pub(crate) anonymous: usize,
+}
+
+/// The connections that fit under a limit of open files, if at most `anonymous` are without a valid token.
+pub(crate) fn connections_within(file_limit: Option<u64>, anonymous: usize) -> Connections {
+    let Some(files) = file_limit else { return Connections { users: usize::MAX, anonymous } };
+    let at_least_one = |files: u64| usize::try_from(files).unwrap_or(usize::MAX).max(1);
+    let anonymous = anonymous.min(at_least_one(files / ANONYMOUS_SHARE));
+    let others = OTHER_FILES.min(files / 2) + anonymous as u64;
+    Connections { users: at_least_one(files.saturating_sub(others)), anonymous }
 }
 
 /// Hang-ups (SIGHUP) of a process without a terminal: requests to reload. `None` with a terminal at standard input or
@@ -132,9 +145,15 @@ mod tests {
 
     #[test]
     fn connections_leave_files_for_the_rest() {
-        assert_eq!(connections_within(None), usize::MAX);
-        assert_eq!(connections_within(Some(20_000)), 19_616);
-        assert_eq!(connections_within(Some(100)), 50);
-        assert_eq!(connections_within(Some(0)), 1);
+        let within = |files, anonymous| {
+            let Connections { users, anonymous } = connections_within(files, anonymous);
+            (users, anonymous)
+        };
+        assert_eq!(within(None, 4_096), (usize::MAX, 4_096));
+        assert_eq!(within(Some(1_048_576), 4_096), (1_044_096, 4_096));
+        assert_eq!(within(Some(20_000), 4_096), (18_366, 1_250));
+        assert_eq!(within(Some(20_000), 100), (19_516, 100));
+        assert_eq!(within(Some(100), 4_096), (44, 6));
+        assert_eq!(within(Some(0), 4_096), (1, 1));
     }
 }

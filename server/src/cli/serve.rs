@@ -48,6 +48,17 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<ListenAddress>,
 
+    /// Address and port for metrics and health alone (repeatable; in the variable with commas between). Metrics are then
+    /// on no other address
+    #[arg(
+        long,
+        env = "REALTIME_ADMIN_LISTEN",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        help_heading = "Listening"
+    )]
+    admin_listen: Vec<ListenAddress>,
+
     /// Origin of web pages that may connect, such as https://chat.example.org; also null, file://, or * for all
     /// (repeatable; in the variable separated by commas) [default: pages on a loopback host, and on the server's own
     /// host unless it listens on loopback]
@@ -121,9 +132,14 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
 struct LimitArgs {
-    /// Limit on open connections; the system's limit of open files may lower it [default: 100000]
+    /// Limit on open connections with a valid token; the system's limit of open files may lower it [default: 100000]
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
     max_connections: Option<usize>,
+
+    /// Limit on connections without a valid token; beyond it the one that is idle the longest is closed [default:
+    /// --max-connections, but at least 64 and at most 4096]
+    #[arg(long, env = "REALTIME_MAX_ANONYMOUS_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
+    max_anonymous_connections: Option<usize>,
 
     /// Limit on connections from one address; behind a proxy, all come from the proxy's address. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value = "1024")]
@@ -269,6 +285,7 @@ pub(crate) struct Plan {
     pub(crate) config: Config,
     /// Empty: the default addresses.
     pub(crate) listen: Vec<ListenAddress>,
+    pub(crate) admin_listen: Vec<ListenAddress>,
     /// Data directory; `None` if rooms are in memory or in Redis.
     pub(crate) store: Option<PathBuf>,
     pub(crate) redis: Option<RedisPlan>,
@@ -299,6 +316,7 @@ impl ServeArgs {
             redis,
             max_connections_chosen: self.limits.max_connections.is_some(),
             listen: self.listen.clone(),
+            admin_listen: self.admin_listen.clone(),
             log_format: self.log_format,
             log_filter,
             reload: Reload { secret: sources, log_level_file: self.log_level_file.clone() },
@@ -332,6 +350,7 @@ impl ServeArgs {
             },
             limits: Limits {
                 max_connections: limits.max_connections.unwrap_or(defaults.limits.max_connections),
+                max_anonymous_connections: limits.max_anonymous_connections,
                 max_connections_per_address: limits.max_connections_per_address,
                 max_connections_per_user: limits.max_connections_per_user,
                 max_rooms_per_connection: limits.max_rooms_per_connection,
@@ -344,6 +363,7 @@ impl ServeArgs {
             },
             timing: Timing {
                 header_timeout: timing.header_timeout,
+                keep_alive: defaults.timing.keep_alive,
                 ping_interval: timing.ping_interval,
                 ping_timeout: timing.ping_timeout,
                 slow_reader_timeout: timing.slow_reader_timeout,
@@ -452,6 +472,8 @@ mod tests {
         for flag in [
             "--workers=0",
             "--max-connections=0",
+            "--max-anonymous-connections=0",
+            "--admin-listen=",
             "--max-rooms-per-connection=0",
             "--message-burst=0",
             "--max-messages-per-second=-1",

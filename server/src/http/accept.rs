@@ -11,7 +11,6 @@ use tokio::runtime::Handle;
 
 use super::site::Peer;
 use super::{Service, serve};
-use crate::metrics::Dropped;
 
 /// Size of the kernel's send buffer. The default would let each slow reader pin megabytes.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -35,10 +34,7 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
         };
         match accepted {
             Ok((stream, from)) => {
-                let Some(permit) = service.site.admission.admit(from.ip()) else {
-                    service.site.hub.metrics.dropped.inc(Dropped::ConnectionLimit);
-                    continue;
-                };
+                let permit = service.site.admission.admit(from.ip(), service.kind);
                 let (worker, least_loaded) = least_loaded(&workers);
                 let address = from.ip().to_canonical();
                 let peer = Peer { address, on_loopback, worker, permit: Arc::new(permit) };

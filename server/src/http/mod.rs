@@ -7,6 +7,7 @@ mod accept;
 mod admission;
 mod credentials;
 mod handshake;
+mod idle_timer;
 mod origin_policy;
 mod refusal;
 mod site;
@@ -15,15 +16,15 @@ mod websocket;
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use http::header::{CONTENT_TYPE, REFERRER_POLICY};
+use http::header::{CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -32,7 +33,8 @@ use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 pub(crate) use self::accept::{Worker, accept};
-pub(crate) use self::admission::Admission;
+pub(crate) use self::admission::{Admission, ListenerKind};
+use self::idle_timer::IdleTimer;
 use self::refusal::Refusal;
 use self::site::Peer;
 pub(crate) use self::site::Site;
@@ -50,20 +52,31 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 pub(crate) struct Service {
     site: Arc<Site>,
     routes: Router,
+    kind: ListenerKind,
 }
 
 impl Service {
-    pub(crate) fn new(site: Arc<Site>) -> Self {
-        let routes = Router::new()
-            .route("/healthz", get(async || "ok\n"))
-            .route("/readyz", get(readiness))
-            .route("/metrics", get(render_metrics))
+    /// The routes of the public listeners, with metrics if there is no other listener for them.
+    pub(crate) fn public(site: Arc<Site>, with_metrics: bool) -> Self {
+        let mut routes = health_routes()
             .route("/api/v1/ws", any(websocket::upgrade))
             .route("/ws", any(websocket::upgrade))
-            .fallback(not_found)
-            .with_state(site.clone());
-        Self { site, routes }
+            .fallback(not_found);
+        if with_metrics {
+            routes = routes.route("/metrics", get(public_metrics));
+        }
+        Self { routes: routes.with_state(site.clone()), site, kind: ListenerKind::Public }
     }
+
+    /// The routes of the admin listeners.
+    pub(crate) fn admin(site: Arc<Site>) -> Self {
+        let routes = health_routes().route("/metrics", get(render_metrics)).fallback(not_found);
+        Self { routes: routes.with_state(site.clone()), site, kind: ListenerKind::Admin }
+    }
+}
+
+fn health_routes() -> Router<Arc<Site>> {
+    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(readiness))
 }
 
 /// Readiness, for a load balancer.
@@ -89,39 +102,61 @@ async fn not_found(
     Refusal::NotFound
 }
 
+async fn public_metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>) -> Response {
+    if site.admission.admit_scrape(peer.address, Instant::now()) {
+        return render_metrics(State(site)).await.into_response();
+    }
+    let wait = [(RETRY_AFTER, HeaderValue::from_static("1"))];
+    (StatusCode::TOO_MANY_REQUESTS, wait, "too many requests for metrics\n").into_response()
+}
+
 async fn render_metrics(State(site): State<Arc<Site>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], site.hub.metrics.render())
 }
 
 /// Serves the requests of one connection, until it ends or becomes a WebSocket.
 async fn serve(service: Service, stream: TcpStream, peer: Peer) {
-    let Service { site, routes } = service;
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let mut routes = routes.clone();
-        async move {
-            let mut response =
-                routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
-            // A token may be in the URL.
-            response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-            Ok::<_, Infallible>(response)
+    let Service { site, routes, kind } = service;
+    let permit = peer.permit.clone();
+    let timing = &site.hub.config.timing;
+    let idle_timer = Arc::new(IdleTimer::new(match kind {
+        ListenerKind::Public => timing.keep_alive,
+        ListenerKind::Admin => REQUESTS_TIMEOUT,
+    }));
+    let service = service_fn({
+        let idle_timer = idle_timer.clone();
+        move |mut request: hyper::Request<Incoming>| {
+            idle_timer.requested();
+            request.extensions_mut().insert(peer.clone());
+            let (mut routes, idle_timer, permit) = (routes.clone(), idle_timer.clone(), peer.permit.clone());
+            async move {
+                let mut response =
+                    routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+                // A token may be in the URL.
+                response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+                idle_timer.answered();
+                permit.answered();
+                Ok::<_, Infallible>(response)
+            }
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(site.hub.config.timing.header_timeout)
+        .header_read_timeout(timing.header_timeout)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     // hyper's own timeout covers only reading a head; a client that does not read its responses has no other limit.
-    let until_stopped = tokio::time::timeout(REQUESTS_TIMEOUT, async {
+    let until_closed = tokio::time::timeout(REQUESTS_TIMEOUT, async {
         tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = site.stopped() => None,
+            () = idle_timer.ended() => None,
+            () = permit.evicted() => Some(Ok(())),
         }
     });
-    let ended = match until_stopped.await {
+    let ended = match until_closed.await {
         Ok(Some(ended)) => ended,
         Ok(None) => {
             connection.as_mut().graceful_shutdown();

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tracing::field::display;
 
-use super::admission::Failure;
+use super::admission::{Failure, Permit};
 use super::credentials::{Credentials, SUBPROTOCOL};
 use super::refusal::Refusal;
 use super::site::{Peer, Site};
@@ -61,7 +61,7 @@ fn prepare(
     request: &Request,
 ) -> Result<(Response, Result<Identity, TokenError>), Refusal> {
     let mut response = handshake::response(request).ok_or(Refusal::NotAWebSocket)?;
-    if peer.permit.excess || *site.stopping.borrow() {
+    if *site.stopping.borrow() {
         return Err(Refusal::TooManyConnections);
     }
     let allowed = &site.hub.config.allowed_origins;
@@ -76,6 +76,9 @@ fn prepare(
     if let Ok(identity) = &verdict {
         let budget = site.hub.registry.budgets.user(&identity.user);
         budget.take_connect(Instant::now()).map_err(|wait| Refusal::TooManyConnects { wait })?;
+        if !peer.permit.enter_users() {
+            return Err(Refusal::TooManyConnections);
+        }
     } else {
         // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
         // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
@@ -98,7 +101,7 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
             let is_about_time = matches!(cause, TokenError::Expired | TokenError::NotYetValid);
             let clock = is_about_time.then(|| display(Utc(site.hub.clock.now())));
             tracing::info!(address = %peer.address, %cause, clock, "authentication failed");
-            return refuse(stream, CloseCode::AuthenticationFailed, &site.hub.metrics).await;
+            return refuse(stream, CloseCode::AuthenticationFailed, &peer.permit, &site.hub.metrics).await;
         }
     };
     let hub = site.hub.clone();
@@ -106,11 +109,11 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         Ok(Some(connected)) => connected,
         Ok(None) => {
             tracing::info!(user = %identity.user, address = %peer.address, "too many connections of one user");
-            return refuse(stream, CloseCode::TooManyConnections, &hub.metrics).await;
+            return refuse(stream, CloseCode::TooManyConnections, &peer.permit, &hub.metrics).await;
         }
         Err(error) => {
             tracing::warn!(%error, "a connection cannot be counted");
-            return refuse(stream, CloseCode::TryAgainLater, &hub.metrics).await;
+            return refuse(stream, CloseCode::TryAgainLater, &peer.permit, &hub.metrics).await;
         }
     };
     if *site.stopping.borrow() {
@@ -131,8 +134,9 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     }));
 }
 
-/// Closes an upgraded connection with a code.
-async fn refuse(mut stream: TcpStream, code: CloseCode, metrics: &Metrics) {
+/// Closes an upgraded connection with a code. Until it has closed, it has a place among those without a token.
+async fn refuse(mut stream: TcpStream, code: CloseCode, permit: &Permit, metrics: &Metrics) {
+    permit.leave_users();
     metrics.closed(code.to_u16());
     let mut frame = Vec::new();
     framing::close(&mut frame, code);
@@ -143,7 +147,12 @@ async fn refuse(mut stream: TcpStream, code: CloseCode, metrics: &Metrics) {
         while stream.read(&mut rest).await? > 0 {}
         Ok::<_, std::io::Error>(())
     });
-    if let Ok(Err(error)) = ended.await {
-        tracing::debug!(%error, "a refused connection ended early");
+    tokio::select! {
+        ended = ended => {
+            if let Ok(Err(error)) = ended {
+                tracing::debug!(%error, "a refused connection ended early");
+            }
+        }
+        () = permit.evicted() => {}
     }
 }

@@ -17,6 +17,7 @@ mod layers;
 mod messages;
 mod metrics;
 mod names;
+mod places;
 mod random_frames;
 mod recovery;
 mod refusals;

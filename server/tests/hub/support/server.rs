@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use realtime_server::Server;
 use realtime_server::auth::token::mint;
 use realtime_server::clock::Clock;
 use realtime_server::config::{BudgetLimits, Config};
 use realtime_server::redis_endpoint::RedisOptions;
 use realtime_server::secret::Secret;
 use realtime_server::store::Store;
+use realtime_server::{Listeners, Server};
 use realtime_shared::{Claims, Role, UserId};
 use tempfile::TempDir;
 
@@ -26,6 +26,8 @@ static WORKER_PANICS: AtomicUsize = AtomicUsize::new(0);
 pub(crate) struct TestServer {
     server: Option<Server>,
     pub(crate) address: SocketAddr,
+    /// Address for metrics and health; `None` if they are at `address`.
+    pub(crate) admin: Option<SocketAddr>,
     /// `None` if the rooms belong to the test.
     _rooms: Option<Rooms>,
 }
@@ -44,24 +46,27 @@ pub(crate) fn server() -> TestServer {
 
 /// A server with changed settings.
 pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
-    server_at("127.0.0.1:0", change)
+    server_on(Listeners { public: vec![free_port()], admin: vec![free_port()] }, change)
 }
 
-/// A server that listens on this address, with changed settings.
+/// A server that listens on this address, with changed settings and its metrics at the same address.
 pub(crate) fn server_at(address: &str, change: impl FnOnce(&mut Config)) -> TestServer {
+    server_on(vec![TcpListener::bind(address).expect("a free port")].into(), change)
+}
+
+fn server_on(listeners: Listeners, change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
     change(&mut config);
     lift_budgets(&mut config);
-    let listener = TcpListener::bind(address).expect("a free port");
     let (server, rooms) = if std::env::var_os("REALTIME_TEST_ENGINE").is_some_and(|engine| engine == "redis")
     {
         let redis = Redis::start();
-        let server = on_redis(config, &redis, listener);
+        let server = on_redis(config, &redis, listeners);
         (server, Rooms::Redis(Box::new(redis)))
     } else {
         let data = TempDir::new().expect("a directory");
         let store = Store::open(data.path()).expect("a store");
-        let server = Server::start_with_store(config, store, vec![listener]).expect("a server");
+        let server = Server::start_with_store(config, store, listeners).expect("a server");
         (server, Rooms::Store(data))
     };
     TestServer::of(server, Some(rooms))
@@ -77,7 +82,7 @@ pub(crate) fn instance_with(redis: &Redis, change: impl FnOnce(&mut Config)) -> 
     let mut config = defaults();
     change(&mut config);
     lift_budgets(&mut config);
-    TestServer::of(on_redis(config, redis, free_port()), None)
+    TestServer::of(on_redis(config, redis, vec![free_port()].into()), None)
 }
 
 /// Lifts the default budgets of a server without a limit on messages, as the command line does.
@@ -109,7 +114,7 @@ fn free_port() -> TcpListener {
 }
 
 /// A server with its rooms in a Redis.
-fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
+fn on_redis(config: Config, redis: &Redis, listeners: Listeners) -> Server {
     let options = RedisOptions::new(&redis.url()).expect("a URL");
     // The caller may be in a runtime already.
     let opened = thread::scope(|scope| {
@@ -120,7 +125,7 @@ fn on_redis(config: Config, redis: &Redis, listener: TcpListener) -> Server {
         });
         opening.join().expect("no panic")
     });
-    Server::start_with_redis(config, &opened.expect("a Redis"), vec![listener]).expect("a server")
+    Server::start_with_redis(config, &opened.expect("a Redis"), listeners).expect("a server")
 }
 
 impl TestServer {
@@ -129,7 +134,8 @@ impl TestServer {
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        Self { address, server: Some(server), _rooms: rooms }
+        let admin = server.admin_addresses().first().copied();
+        Self { address, admin, server: Some(server), _rooms: rooms }
     }
 
     /// A client of `user` that has received the welcome.
@@ -163,6 +169,11 @@ impl TestServer {
         raw.upgrade(&token(&claims(user))).await;
         raw.expect_welcome().await;
         raw
+    }
+
+    /// A raw client of the listener for metrics and health that has sent nothing.
+    pub(crate) async fn dial_admin(&self) -> RawClient {
+        RawClient::connect(self.admin.unwrap_or(self.address)).await
     }
 
     /// A raw client that has sent nothing.
