@@ -206,7 +206,7 @@ impl Process {
 
     /// Log lines of panics.
     pub(crate) fn panics(&self) -> Vec<String> {
-        self.log().lines().filter(|line| line.contains(" panicked at ")).map(str::to_owned).collect()
+        self.log().lines().filter(|line| line.contains(": panicked panic=")).map(str::to_owned).collect()
     }
 
     /// Waits until the process ends for any reason.
