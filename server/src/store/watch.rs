@@ -9,6 +9,8 @@
 //!   run a checkpoint of its own; SQLite counts the pages that were moved.
 //! - The WAL is shorter than its frames.
 //!
+//! If only the WAL or the shared memory is gone, checkpoints go on: they move what was acknowledged into the database.
+//!
 //! A file that is back at its path is used again. An overwritten one stays faulty until the next start.
 //!
 //! The watch holds a descriptor of the database from before SQLite opened it. It is closed after all of SQLite's: when a
@@ -143,7 +145,7 @@ impl StoreWatch {
         };
         let Some(mut content) = content else { return Ok(false) };
         let found = self.check_content(&mut content, connection);
-        if self.settle(found).is_err() || self.check_paths().is_err() {
+        if self.settle_lasting(found).is_err() || self.files[0].check().is_err() {
             return Ok(false);
         }
         let moved = checkpoint(connection, mode);
@@ -194,6 +196,17 @@ impl StoreWatch {
         Ok(())
     }
 
+    /// Keeps a fault that lasts; any other result leaves the state to the check of the paths.
+    fn settle_lasting(&self, found: Result<(), StoreFault>) -> Result<(), StoreFault> {
+        match found {
+            Err(fault) => self.settle(Err(fault)),
+            Ok(()) => match self.fault() {
+                Some(fault @ StoreFault::Overwritten(_)) => Err(fault),
+                _ => Ok(()),
+            },
+        }
+    }
+
     /// Keeps the result of a check, and logs a change of it.
     fn settle(&self, found: Result<(), StoreFault>) -> Result<(), StoreFault> {
         let mut fault = self.fault.lock();
@@ -240,9 +253,9 @@ impl ContentState {
     fn read(database: &File, wal: &Path, state: WalState) -> io::Result<Self> {
         let found = database.metadata()?;
         let digest = digest(database, found.len())?;
-        // An empty WAL has no salt. SQLite has no locks on this file that closing it could release.
+        // An empty or missing WAL has no salt. SQLite has no locks on this file that closing it could release.
         let mut wal_salt = [0; 8];
-        let _ = File::open(wal)?.read_exact_at(&mut wal_salt, WAL_SALT_AT);
+        let _ = File::open(wal).and_then(|wal| wal.read_exact_at(&mut wal_salt, WAL_SALT_AT));
         Ok(Self {
             length: found.len(),
             modified: found.modified().ok(),

@@ -87,6 +87,18 @@ fn a_message_is_refused_within_seconds_once_the_store_is_overwritten() {
 }
 
 #[test]
+fn a_removed_wal_loses_no_acknowledged_message() {
+    let mut fixture = StoreFixture::new();
+    for suffix in ["-wal", "-shm"] {
+        fs::remove_file(fixture.path(suffix)).expect("removed");
+    }
+    fixture.refuses("store.db-wal was removed");
+    let log = fixture.served.stopped();
+    assert!(log.contains("saved=true"), "{log}");
+    assert_eq!(history(&fixture.home.serve(&[]), &fixture.token).len(), 1);
+}
+
+#[test]
 fn a_truncated_wal_is_noticed() {
     let mut fixture = StoreFixture::new();
     OpenOptions::new().write(true).truncate(true).open(fixture.path("-wal")).expect("truncated");

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A `schedule` lists faults and a `run` applies them; the judge knows neither. Further tests check a faulty disk
-//! (`disk_faults`) and power cuts (`power_cut`); both need `shim`, which works on Linux only. In the `controls` the
+//! (`disk_faults`), a clock that is set (`clock_faults`) and power cuts (`power_cut`); they need `shim`, which works on Linux only. In the `controls` the
 //! server has a bug, and the judge must report it.
 //!
 //! All randomness comes from one seed. A run prints its seed, and `REALTIME_SEED` repeats it: the crowd and the faults

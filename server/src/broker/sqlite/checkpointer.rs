@@ -106,7 +106,8 @@ impl CheckpointThread {
     fn tick(&mut self) -> Result<bool> {
         let (watch, connection) = (&self.watch, &self.connection);
         if watch.check(connection).is_err() {
-            return Ok(false);
+            // Saves what only a WAL without a name has, if the database is at its path.
+            return ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive));
         }
         let frames = watch.wal_frames();
         let grown = frames.saturating_sub(mem::replace(&mut self.frames, frames));

@@ -73,7 +73,9 @@ impl WriterThread {
             return;
         }
         if let Err(fault) = self.store.watch().check_paths() {
-            tracing::warn!(%fault, "the files of the store stay as they are");
+            // Of a WAL without a name, everything is moved into a database that is at its path.
+            let saved = self.store.checkpoint(CheckpointMode::Passive).unwrap_or(false);
+            tracing::warn!(%fault, saved, "the server ends with a fault of its files");
             return;
         }
         match self.store.checkpoint(CheckpointMode::Truncate) {
