@@ -38,6 +38,9 @@ pub struct Config {
     pub limits: Limits,
     pub timing: Timing,
     pub retain: Retain,
+    /// Space on the disk of the store, in bytes, below which posts are refused. `None`: 256 MiB, or the twentieth part of a
+    /// smaller file system.
+    pub min_free: Option<usize>,
     /// Store in memory, used by a server without another store.
     pub memory: MemoryStore,
     pub ring: Ring,
@@ -65,6 +68,7 @@ impl Config {
             limits: Limits::default(),
             timing: Timing::default(),
             retain: Retain::default(),
+            min_free: None,
             memory: MemoryStore::default(),
             ring: Ring::default(),
             replay_limit: 1_000,

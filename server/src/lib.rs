@@ -128,7 +128,13 @@ impl Server {
         listeners: impl Into<Listeners>,
     ) -> io::Result<Self> {
         Self::start_on(config, listeners.into(), |config, clock, metrics| {
-            Ok(Engine::Store(sqlite::SqliteEngine::start(store, clock, config.retain.clone(), metrics)?))
+            Ok(Engine::Store(sqlite::SqliteEngine::start(
+                store,
+                clock,
+                config.retain.clone(),
+                config.min_free,
+                metrics,
+            )?))
         })
     }
 

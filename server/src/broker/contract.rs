@@ -110,7 +110,7 @@ fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) 
 fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine = SqliteEngine::start(store, Clock::system(), retain, metrics()).expect("threads");
+    let engine = SqliteEngine::start(store, Clock::system(), retain, None, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 

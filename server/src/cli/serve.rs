@@ -243,6 +243,11 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN_CONFIRM", value_parser = BoolishValueParser::new())]
     retain_confirm: bool,
 
+    /// Space on the disk of the data directory below which messages are refused, so that the disk does not become full
+    /// [default: 256MiB, or 5 % of a smaller disk]
+    #[arg(long, env = "REALTIME_MIN_FREE", value_name = "SIZE", value_parser = size::<0>)]
+    min_free: Option<usize>,
+
     /// With --memory: limit on the memory for the messages of all rooms; above it, the oldest are dropped first
     #[arg(long, env = "REALTIME_HISTORY_BYTES", value_name = "SIZE", default_value = "256MiB", value_parser = size::<{ 1024 * KIB }>)]
     history_bytes: usize,
@@ -376,6 +381,7 @@ impl ServeArgs {
                 messages: rooms.retain_messages,
                 confirmed: rooms.retain_confirm,
             },
+            min_free: rooms.min_free,
             memory: MemoryStore { history_bytes: rooms.history_bytes },
             ring: Ring {
                 bytes_per_room: rooms.ring_bytes_per_room,
@@ -433,6 +439,7 @@ mod tests {
             "--ping-interval=1m",
             "--leave-grace=0",
             "--history-bytes=2MiB",
+            "--min-free=1GiB",
             "--ring-keep=1h",
             "--workers=3",
         ]);
@@ -443,6 +450,7 @@ mod tests {
         assert_eq!((given.limits.max_connections, given.limits.message_burst, given.workers), (7, 20, 3));
         assert_eq!(given.timing.ping_interval, Duration::from_mins(1));
         assert_eq!(given.timing.leave_grace, Duration::ZERO);
+        assert_eq!(given.min_free, Some(1 << 30));
         assert_eq!((given.memory.history_bytes, given.ring.keep), (2 << 20, Duration::from_hours(1)));
         assert_eq!(config(&["--message-burst=5"]).limits.message_burst, 5);
     }

@@ -43,6 +43,7 @@ use crate::auth::Identity;
 use crate::auth::token::LEEWAY;
 use crate::config::OnExpiry;
 use crate::framing;
+use crate::metrics::Dropped;
 use crate::room::{DirectBacklog, Mailbox};
 use crate::session::{Error, Session};
 use crate::socket::{Incoming, Read, Socket, Violation};
@@ -56,6 +57,8 @@ const ANSWER_BYTES: usize = 64 * 1024;
 const OUTPUT_BYTES: usize = 448 * 1024;
 /// Bytes after which a turn stops reading, so that other connections of the worker have their turns.
 const READ_BYTES: usize = 16 * 1024;
+/// Bytes of a read that is tiny if it completes no frame.
+const TINY_READ_BYTES: usize = 16;
 /// Limit on the writes in a turn.
 const WRITES: usize = 4;
 /// Code that stands for a close frame without a code (RFC 6455, section 7.1.5).
@@ -213,7 +216,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Ready(Read::Some(bytes)) => {
                     read += bytes;
                     self.deadlines.received(now);
-                    progress |= self.take_messages();
+                    let completed = self.take_messages();
+                    progress |= completed;
+                    if bytes < TINY_READ_BYTES && !completed {
+                        let action = self.session.on_tiny_read(now);
+                        self.apply(action);
+                    }
                 }
                 Poll::Ready(Read::End) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
             }
@@ -230,7 +238,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut progress = false;
         let mut now = None;
         while self.takes_input() && self.socket.has_input() {
-            let Some(message) = self.socket.next_message() else { break };
+            let message = self.socket.next_message();
+            self.count_fragments();
+            let Some(message) = message else { break };
+            if self.phase != Phase::Open {
+                break;
+            }
             let now = *now.get_or_insert_with(|| self.hub.now());
             match message {
                 Ok(Incoming::Text(text)) => {
@@ -255,6 +268,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             progress |= !self.socket.is_unfinished();
         }
         progress
+    }
+
+    /// Counts fragments that carry little. Too many close the connection.
+    fn count_fragments(&mut self) {
+        let count = self.socket.take_thin_fragments();
+        if count > 0 {
+            self.hub.metrics.dropped.add(Dropped::ThinFragment, count.into());
+            let action = self.session.on_thin_fragments(count, Instant::now());
+            self.apply(action);
+        }
     }
 
     /// Counts a ping or pong. Too many close the connection.

@@ -81,6 +81,8 @@ label! {
         TypingRate = "typing_rate",
         /// WebSocket ping or pong above that rate. A ping is still answered, as the RFC requires.
         ControlRate = "control_rate",
+        /// Fragment with a few bytes at most. It is a part of its message all the same.
+        ThinFragment = "thin_fragment",
         /// Connection above the limit, when too many are being refused already.
         ConnectionLimit = "connection_limit",
         /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.

@@ -73,6 +73,10 @@ pub(crate) struct Metrics {
     pub(crate) redis_reconnects: IntCounter,
     /// 1 while Redis accepts writes and its publications arrive, else 0.
     pub(crate) redis_up: IntGauge,
+    /// Bytes of the store's file, of its WAL, and free on their disk.
+    pub(crate) store_bytes: IntGauge,
+    pub(crate) store_wal_bytes: IntGauge,
+    pub(crate) store_free_bytes: IntGauge,
     commit_entries: Histogram,
     commit_seconds: Histogram,
 }
@@ -133,6 +137,11 @@ impl Metrics {
                 "realtime_redis_up",
                 "1 while Redis accepts writes and its publications arrive, else 0.",
             ),
+            store_bytes: all.gauge("realtime_store_bytes", "Bytes of the store's file."),
+            store_wal_bytes: all
+                .gauge("realtime_store_wal_bytes", "Bytes of the write-ahead log beside the store's file."),
+            store_free_bytes: all
+                .gauge("realtime_store_free_bytes", "Bytes that are free on the disk of the store."),
             commit_entries: all.histogram(
                 "realtime_commit_entries",
                 "Entries per commit of the store.",

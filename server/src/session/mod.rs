@@ -20,7 +20,7 @@ use realtime_shared::{
     Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
-use self::rate::{Bucket, FaultWindow, IGNORED, REFUSALS};
+use self::rate::{Bucket, FaultWindow, IGNORED, REFUSALS, TINY_READS};
 pub(crate) use self::refusal::Error;
 use crate::auth::{Identity, Verifier};
 use crate::broker::{Range, Recipients, RoomFilter, Skip, Submission};
@@ -117,6 +117,7 @@ pub(crate) struct Session {
     refusals: FaultWindow,
     /// Counts frames that are dropped without an answer.
     ignored: FaultWindow,
+    tiny_reads: FaultWindow,
 }
 
 /// A room that the client has joined, or is joining.
@@ -146,6 +147,7 @@ impl Session {
             lists: Bucket::new(limits.max_messages_per_second.min(LISTS), LISTS_BURST, now),
             refusals: FaultWindow::new(REFUSALS, now),
             ignored: FaultWindow::new(IGNORED, now),
+            tiny_reads: FaultWindow::new(TINY_READS, now),
         }
     }
 
@@ -185,6 +187,17 @@ impl Session {
             Ok(()) => Action::Nothing,
             Err(_) => self.drop_frame(Dropped::ControlRate, now),
         }
+    }
+
+    /// Counts fragments that carry little. Too many close the connection.
+    pub(crate) fn on_thin_fragments(&mut self, count: u32, now: Instant) -> Action {
+        let closes = count > 0 && self.ignored.add_many(count, now);
+        if closes { Action::Close(CloseCode::TooManyRequests) } else { Action::Nothing }
+    }
+
+    /// Counts a read of a few bytes that completed no frame. Too many close the connection.
+    pub(crate) fn on_tiny_read(&mut self, now: Instant) -> Action {
+        if self.tiny_reads.add(now) { Action::Close(CloseCode::TooManyRequests) } else { Action::Nothing }
     }
 
     /// Counts a frame that is dropped without an answer. Too many of them close the connection.

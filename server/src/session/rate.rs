@@ -39,7 +39,9 @@ impl Bucket {
 pub(super) const REFUSALS: u32 = 100;
 /// Frames that may be dropped without an answer within [`WINDOW`] before the connection is closed.
 pub(super) const IGNORED: u32 = 1_000;
-/// The window of [`REFUSALS`] and [`IGNORED`].
+/// Reads of a few bytes that complete no frame, within [`WINDOW`], before the connection is closed.
+pub(super) const TINY_READS: u32 = 10_000;
+/// The window of these limits.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Counter of a client's faults within [`WINDOW`]. A window begins with a fault.
@@ -57,10 +59,14 @@ impl FaultWindow {
 
     /// Counts a fault. Returns true if the client has reached its limit.
     pub(super) fn add(&mut self, now: Instant) -> bool {
+        self.add_many(1, now)
+    }
+
+    pub(super) fn add_many(&mut self, count: u32, now: Instant) -> bool {
         if now.saturating_duration_since(self.since) > WINDOW {
             *self = Self::new(self.most, now);
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(count);
         self.count >= self.most
     }
 }

@@ -12,9 +12,12 @@ use bytes::Bytes;
 use realtime_shared::CloseCode;
 use tungstenite::error::CapacityError;
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::coding::OpCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message, Utf8Bytes};
+
+/// Bytes from which a fragment is not thin.
+const THIN_FRAGMENT_BYTES: u64 = 16;
 
 /// Limits on what a peer may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +54,10 @@ pub struct FrameReader {
     bounds: Bounds,
     /// Between the first and the last fragment of a message.
     in_message: bool,
+    /// Bytes of that message so far.
+    message_bytes: u64,
+    /// Thin fragments since they were last taken.
+    thin_fragments: u32,
     parser: Option<Box<WebSocketContext>>,
 }
 
@@ -62,7 +69,7 @@ thread_local! {
 impl FrameReader {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, in_message: false, parser: None }
+        Self { bounds, in_message: false, message_bytes: 0, thin_fragments: 0, parser: None }
     }
 
     /// True if a fragmented message has begun and not ended.
@@ -71,13 +78,21 @@ impl FrameReader {
         self.in_message
     }
 
+    /// Takes the number of thin fragments: those that are not the last of their message, and carry less than 16 bytes.
+    /// A peer sends them at no cost and without an effect, so the owner has to limit them.
+    pub fn take_thin_fragments(&mut self) -> u32 {
+        std::mem::take(&mut self.thin_fragments)
+    }
+
     /// Parses one whole frame at the start of `input`: its length, and the message that it completes.
     /// `None`: the frame is incomplete; call again with more bytes after it.
     pub fn next(&mut self, input: &[u8]) -> Result<Option<(usize, Option<Incoming>)>, Violation> {
-        let Some((header, length)) = self.frame(input)? else { return Ok(None) };
+        let Some((header, payload, length)) = self.frame(input)? else { return Ok(None) };
         let message = self.parse(&input[..length])?;
         if let OpCode::Data(_) = header.opcode {
             self.in_message = !header.is_final;
+            self.message_bytes = if header.is_final { 0 } else { self.message_bytes + payload };
+            self.thin_fragments += u32::from(!header.is_final && payload < THIN_FRAGMENT_BYTES);
         }
         if !self.in_message {
             self.release_parser();
@@ -92,23 +107,50 @@ impl FrameReader {
         }
     }
 
-    /// Header and length of the frame at the start of `input`, if it is complete. Fails as soon as the header violates a
-    /// limit.
-    fn frame(&self, input: &[u8]) -> Result<Option<(FrameHeader, usize)>, Violation> {
+    /// Checks what is known of a header from its first two bytes.
+    fn check_start(&self, input: &[u8]) -> Result<(), Violation> {
+        const FIN: u8 = 0x80;
+        const RESERVED: u8 = 0x70;
+        const MASK: u8 = 0x80;
+        const LONGEST_CONTROL: u8 = 125;
+        let protocol = Err(Violation(CloseCode::Protocol));
+        let Some(&first) = input.first() else { return Ok(()) };
+        let opcode = first & 0x0F;
+        let is_control = opcode >= 8;
+        let is_known = matches!(opcode, 0..=2 | 8..=10);
+        let is_in_turn = is_control || (opcode == 0) == self.in_message;
+        if first & RESERVED != 0 || !is_known || !is_in_turn || is_control && first & FIN == 0 {
+            return protocol;
+        }
+        if let Some(&second) = input.get(1)
+            && (second & MASK == 0 || is_control && second & !MASK > LONGEST_CONTROL)
+        {
+            return protocol;
+        }
+        if opcode == 2 && !self.bounds.binary {
+            return Err(Violation(CloseCode::Unsupported));
+        }
+        Ok(())
+    }
+
+    /// Header, payload length and length of the frame at the start of `input`, if it is complete. Fails as soon as the header violates a
+    /// rule or a limit.
+    fn frame(&self, input: &[u8]) -> Result<Option<(FrameHeader, u64, usize)>, Violation> {
+        self.check_start(input)?;
         let mut cursor = Cursor::new(input);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|error| violation(&error))?;
         let Some((header, payload)) = parsed else { return Ok(None) };
-        if payload > self.bounds.frame_bytes as u64 {
+        let is_data = matches!(header.opcode, OpCode::Data(_));
+        if payload > self.bounds.frame_bytes as u64
+            || is_data && self.message_bytes.saturating_add(payload) > self.bounds.message_bytes as u64
+        {
             return Err(Violation(CloseCode::TooLarge));
-        }
-        if !self.bounds.binary && header.opcode == OpCode::Data(Data::Binary) {
-            return Err(Violation(CloseCode::Unsupported));
         }
         let length = cursor.position() + payload;
         if length > input.len() as u64 {
             return Ok(None);
         }
-        Ok(Some((header, usize::try_from(length).expect("no longer than the input"))))
+        Ok(Some((header, payload, usize::try_from(length).expect("no longer than the input"))))
     }
 
     fn parse(&mut self, frame: &[u8]) -> Result<Option<Incoming>, Violation> {
@@ -258,6 +300,54 @@ mod tests {
         ] {
             assert_eq!(read(&bytes), Err(Violation(code)), "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn a_header_that_breaks_a_rule_closes_before_the_rest_of_its_frame() {
+        let masked = |first| vec![first, 0x80 | 0x7E];
+        let closes = |reader: &mut FrameReader, input: &[u8]| reader.next(input).err().map(|error| error.0);
+        for (input, code) in [
+            (vec![0x81, 0x00], CloseCode::Protocol),
+            (vec![0x81, 0x7E], CloseCode::Protocol),
+            (vec![0x81, 0x7F], CloseCode::Protocol),
+            (vec![0x89, 0x05], CloseCode::Protocol),
+            (vec![0x89, 0x80 | 0x7E], CloseCode::Protocol),
+            (vec![0x09], CloseCode::Protocol),
+            (vec![0xC1], CloseCode::Protocol),
+            (vec![0x83], CloseCode::Protocol),
+            (vec![0x8F], CloseCode::Protocol),
+            (vec![0x80], CloseCode::Protocol),
+            (vec![0x00], CloseCode::Protocol),
+            (vec![0x82], CloseCode::Unsupported),
+            (vec![0x02], CloseCode::Unsupported),
+        ] {
+            assert_eq!(closes(&mut FrameReader::new(BOUNDS), &input), Some(code), "{input:x?}");
+        }
+        for input in [masked(0x81), masked(0x01), vec![0x89, 0x80 | 0x7D], vec![0x88], vec![0x8A]] {
+            assert_eq!(closes(&mut FrameReader::new(BOUNDS), &input), None, "{input:x?}");
+        }
+        let mut within = FrameReader::new(BOUNDS);
+        within.next(&frame(0x01, &[b'x'; 600])).expect("a fragment");
+        assert_eq!(closes(&mut within, &[0x81]), Some(CloseCode::Protocol));
+        assert_eq!(closes(&mut within, &[0x80, 0xFE, 0x01, 0x91, 0, 0, 0, 0]), Some(CloseCode::TooLarge));
+        assert_eq!(closes(&mut within, &[0x80, 0xFE, 0x01, 0x90, 0, 0, 0, 0]), None);
+    }
+
+    #[test]
+    fn thin_fragments_are_counted() {
+        let mut reader = FrameReader::new(BOUNDS);
+        let frames = [
+            frame(0x01, b""),
+            frame(0x00, &[b'x'; 15]),
+            frame(0x89, b""),
+            frame(0x00, &[b'x'; 16]),
+            frame(0x80, b""),
+            frame(0x81, b""),
+        ];
+        for bytes in frames {
+            reader.next(&bytes).expect("no violation").expect("whole");
+        }
+        assert_eq!((reader.take_thin_fragments(), reader.take_thin_fragments()), (2, 0));
     }
 
     #[test]

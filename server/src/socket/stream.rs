@@ -121,6 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
         }
     }
 
+    /// Takes the number of thin fragments that were read; see [`FrameReader::take_thin_fragments`].
+    pub fn take_thin_fragments(&mut self) -> u32 {
+        self.reader.take_thin_fragments()
+    }
+
     /// True if [`Socket::next_message`] may return a message without another read.
     #[must_use]
     pub fn has_input(&self) -> bool {

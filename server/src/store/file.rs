@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::checkpoint::{CheckpointMode, checkpoint};
 use super::lock::Lock;
+use super::space::{DiskSpace, open_with_reserve};
 use super::watch::{StoreWatch, beside};
 use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
 use crate::files::{FileFault, check_directory, check_own, open_own};
@@ -32,6 +33,8 @@ pub struct Store {
     connection: Connection,
     /// True if the check at startup covered the whole file.
     fully_checked: bool,
+    /// The disk was full at the start.
+    reserve_given_up: bool,
     watch: Arc<StoreWatch>,
     lock: Lock,
 }
@@ -40,7 +43,14 @@ impl Store {
     /// Opens the store in `directory`, and creates what is missing: the directory with mode 0700, the file with 0600.
     ///
     /// Syncs what a killed predecessor wrote to the WAL: a resend of such a message is acknowledged as stored.
+    ///
+    /// If the disk is full, the reserve of the store is given up.
     pub fn open(directory: &Path) -> Result<Self, StoreOpenError> {
+        let (store, reserve_given_up) = open_with_reserve(directory, || Self::open_once(directory))?;
+        Ok(Self { reserve_given_up, ..store })
+    }
+
+    fn open_once(directory: &Path) -> Result<Self, StoreOpenError> {
         let unusable = |cause| StoreOpenError::Unusable { path: directory.to_owned(), cause };
         create_directory(directory).map_err(unusable)?;
         check_directory(directory)
@@ -60,7 +70,7 @@ impl Store {
         sync_wal(&path).map_err(unusable)?;
         prepare(&mut connection).map_err(failed)?;
         let watch = StoreWatch::new(&path, database, &connection).map_err(unusable)?;
-        Ok(Self { path, connection, fully_checked, watch, lock })
+        Ok(Self { path, connection, fully_checked, reserve_given_up: false, watch, lock })
     }
 
     #[must_use]
@@ -81,6 +91,11 @@ impl Store {
     /// Opens a connection for checkpoints.
     pub(crate) fn checkpointer(&self) -> rusqlite::Result<Connection> {
         connect(&self.path)
+    }
+
+    /// Space on the disk of this store; see [`DiskSpace::new`].
+    pub(crate) fn space(&self, min_free: Option<u64>) -> Arc<DiskSpace> {
+        DiskSpace::new(&self.path, min_free, self.reserve_given_up)
     }
 
     /// Watch on the files of this store.

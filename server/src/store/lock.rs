@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::StoreOpenError;
+use super::reserve::is_full;
 use crate::files::open_own;
 
 /// Name of the lock file, which holds the process id of its owner.
@@ -56,7 +57,12 @@ impl Lock {
             return Err(in_use(directory, &holder));
         }
         file.set_len(0).map_err(unusable)?;
-        writeln!(file, "process {}", std::process::id()).map_err(unusable)?;
+        // Only a message of another process has the id. A full disk has no space for it.
+        if let Err(error) = writeln!(file, "process {}", std::process::id())
+            && !is_full(&error)
+        {
+            return Err(unusable(error));
+        }
         Ok(Self { _directory: locked, _file: file })
     }
 }

@@ -26,7 +26,9 @@ mod import;
 mod integrity;
 mod lock;
 mod reader;
+mod reserve;
 mod schema;
+mod space;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -42,5 +44,6 @@ pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::{FILE, Store};
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::reader::{Head, RoomRow, Setting, StoreReader, View};
+pub(crate) use self::space::{DiskSpace, SpaceFault};
 pub(crate) use self::watch::StoreWatch;
 pub(crate) use self::writer::{Batch, Class, Row, StoreWriter};

@@ -63,6 +63,13 @@ impl StoreWriter {
         View(&self.connection)
     }
 
+    /// Bytes within the database that entries have left, and that later ones fill.
+    pub(crate) fn reusable_bytes(&self) -> u64 {
+        let number = |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let pages = number("freelist_count").unwrap_or(0);
+        pages.saturating_mul(number("page_size").unwrap_or(0)).unsigned_abs()
+    }
+
     /// Pages in the WAL as of the last commit; a checkpoint moves them into the file.
     pub(crate) fn wal_pages(&self) -> u32 {
         self.wal_pages.load(Ordering::Relaxed)

@@ -2,7 +2,12 @@
 //!
 //! The shim simulates the disk. One client is enough, because each test follows a single message and its ack.
 
+use std::fs;
 use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::history::{Paging, Position};
 use crate::probe::Probe;
@@ -46,8 +51,8 @@ impl DiskFixture {
     async fn acked(&mut self, key: &str) -> Position {
         self.send(key).await;
         let is_ack = |frame: &Frame| frame.kind == "ack" && frame.client_msg_id.as_deref() == Some(key);
-        let ack = self.alice.wait_for(is_ack).await.expect("an ack");
-        position(&ack)
+        let ack = self.alice.wait_for(is_ack).await;
+        position(&ack.unwrap_or_else(|| panic!("no ack of {key}:\n{}", self.process.log())))
     }
 
     /// Starts the server and the client again.
@@ -154,6 +159,118 @@ async fn a_sync_that_fails_ends_the_process() {
 #[tokio::test]
 async fn a_write_that_fails_ends_the_process() {
     a_failing_disk_ends_the_process(Shim::fail_writes).await;
+}
+
+/// Status and body of `/readyz`.
+async fn readiness(process: &Process) -> String {
+    let mut stream = TcpStream::connect(process.address()).await.expect("it serves");
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let status = answer.split(' ').nth(1).expect("a status");
+    format!("{status} {}", answer.rsplit("\r\n").next().unwrap_or_default().trim_end())
+}
+
+/// Posts until a message is refused. Returns the number of acks.
+async fn post_until_refused(fixture: &mut DiskFixture, prefix: &str) -> u64 {
+    for number in 0.. {
+        let key = format!("{prefix} {number}");
+        assert!(fixture.alice.send(&message(ROOM, &key, &"x".repeat(4_000))).await, "an open connection");
+        let is_answer =
+            |frame: &Frame| frame.kind != "message" && frame.client_msg_id.as_deref() == Some(&key);
+        let answer = fixture.alice.wait_for(is_answer).await.expect("an answer");
+        if answer.kind == "error" {
+            assert_eq!((answer.code.as_deref(), answer.temporary), (Some("unavailable"), Some(true)));
+            return number;
+        }
+    }
+    unreachable!("the disk never fills up")
+}
+
+/// The disk fills up while messages are stored. The reserve is given up, the server refuses only new messages, starts
+/// and stops, drops old entries, and recovers when there is space.
+async fn the_reserve_carries_a_server_over_a_full_disk(errno: Errno) {
+    let mut fixture = DiskFixture::new(Site::new()).await;
+    let reserve = fixture.site.data().join("store.reserve");
+    assert_eq!(reserve.metadata().expect("a reserve").len(), 8 << 20);
+    let first = fixture.acked("first").await;
+    assert_eq!(readiness(&fixture.process).await, "200 ok");
+    fixture.shim.limit_space(1 << 20, errno);
+    let stored = post_until_refused(&mut fixture, "filling").await;
+    assert!(stored > 50, "{stored}");
+    assert!(!reserve.exists(), "the reserve was given up:\n{}", fixture.process.log());
+    // A bare minimum of space, as if another program had taken what the reserve gave.
+    fixture.shim.limit_space(0, errno);
+    assert_eq!(fixture.acked("first").await, first);
+    assert_eq!(fixture.acked("filling 0").await.seq, 2);
+    let full = "503 the disk of the store is full, or a quota is used up";
+    assert_eq!(readiness(&fixture.process).await, full);
+    let log = fixture.log().await;
+    assert_eq!(log.len() as u64, stored + 1);
+    assert_eq!(code(fixture.process.stop().await.expect("it ends")), 0, "{}", fixture.process.log());
+
+    // A start needs the space of a file that SQLite creates, and gives up the reserve for it.
+    fixture.shim.limit_space(64 << 20, errno);
+    fs::write(&reserve, vec![0; 8 << 20]).expect("writable");
+    let _ = fs::remove_file(fixture.site.data().join("store.db-shm"));
+    fixture.shim.limit_space(0, errno);
+    fixture.site = fixture.site.flag("--retain=1ms").flag("--retain-confirm");
+    fixture.restart().await;
+    assert!(!reserve.exists(), "{}", fixture.process.log());
+    assert_eq!(fixture.acked("first").await, first);
+    while !fixture.log().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    fixture.shim.limit_space(64 << 20, errno);
+    // The server tries again after a pause, so the client does too.
+    let last = loop {
+        fixture.send("last").await;
+        let is_answer =
+            |frame: &Frame| frame.kind != "message" && frame.client_msg_id.as_deref() == Some("last");
+        let answer = fixture.alice.wait_for(is_answer).await.expect("an answer");
+        if answer.kind == "ack" {
+            break answer.seq;
+        }
+    };
+    assert_eq!(last, Some(stored + 2));
+    assert_eq!(readiness(&fixture.process).await, "200 ok");
+    assert_eq!(reserve.metadata().expect("a reserve again").len(), 8 << 20);
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_only_new_messages_out() {
+    the_reserve_carries_a_server_over_a_full_disk(Errno::NOSPC).await;
+}
+
+#[tokio::test]
+async fn a_used_up_quota_keeps_only_new_messages_out() {
+    the_reserve_carries_a_server_over_a_full_disk(Errno::DQUOT).await;
+}
+
+#[tokio::test]
+async fn posts_end_below_the_minimum_of_free_space_and_all_else_goes_on() {
+    let mut fixture = DiskFixture::new(Site::new()).await;
+    let first = fixture.acked("first").await;
+    let second = fixture.acked("second").await;
+    assert_eq!(code(fixture.process.stop().await.expect("it ends")), 0);
+
+    // No disk has as much.
+    let path = fixture.site.data();
+    fixture.site =
+        fixture.site.flag("--min-free=8000000000GiB").flag("--retain=1ms").flag("--retain-confirm");
+    fixture.restart().await;
+    assert_eq!(post_until_refused(&mut fixture, "new").await, 0);
+    assert_eq!((fixture.acked("first").await, fixture.acked("second").await), (first, second));
+    let ready = readiness(&fixture.process).await;
+    assert!(ready.starts_with("503 the disk of the store has ") && ready.contains("--min-free"), "{ready}");
+    while !fixture.log().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let metrics = fixture.process.metrics().await;
+    let length = path.join("store.db").metadata().expect("a store").len();
+    assert!(metrics.sum("realtime_store_free_bytes") > 0);
+    assert_eq!(metrics.sum("realtime_store_bytes"), length);
+    assert_eq!(code(fixture.process.stop().await.expect("it ends")), 0, "{}", fixture.process.log());
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ struct control {
     _Atomic int64_t clock_offset_s; /* added to the time of day */
     _Atomic uint64_t syncs_begun;
     _Atomic uint64_t syncs_done; /* successful syncs only */
+    _Atomic int64_t space_left;  /* bytes by which the files may grow, if `space_errno` is set; deleting adds to it */
+    _Atomic uint32_t space_errno; /* growth beyond that fails with this error; 0: no limit */
 };
 
 struct record {
@@ -86,9 +88,33 @@ static int path_of(int fd, char path[4096]) {
     return length > 0 && is_below_data(path);
 }
 
+static int ends_with(const char *path, const char *end) {
+    size_t length = strlen(path), end_length = strlen(end);
+    return length >= end_length && strcmp(path + length - end_length, end) == 0;
+}
+
 static int is_recorded(const char *path) {
-    size_t length = strlen(path);
-    return record_fd >= 0 && (length < 4 || strcmp(path + length - 4, "-shm") != 0);
+    return record_fd >= 0 && !ends_with(path, "-shm") && !ends_with(path, "/store.reserve") &&
+           !ends_with(path, "/store.probe");
+}
+
+static off_t length_of(int fd) {
+    off_t before = (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR), length = (off_t)syscall(SYS_lseek, fd, 0, SEEK_END);
+    syscall(SYS_lseek, fd, before, SEEK_SET);
+    return length;
+}
+
+/* Takes the space by which a file grows to `end`. Returns 0, with errno set, if there is not enough. */
+static int takes_space(int fd, off_t end) {
+    int error = (int)control->space_errno;
+    off_t growth = error ? end - length_of(fd) : 0;
+    if (growth <= 0)
+        return 1;
+    if (atomic_fetch_sub(&control->space_left, growth) >= growth)
+        return 1;
+    atomic_fetch_add(&control->space_left, growth);
+    errno = error;
+    return 0;
 }
 
 /* Appends a record. Aborts on failure, because the test needs a complete record. */
@@ -122,6 +148,9 @@ static ssize_t put(int fd, const void *bytes, size_t length, off_t offset) {
         delay(control->write_delay_us);
     if (affected && fails(control->write_errno))
         return -1;
+    off_t start = offset >= 0 || !affected ? offset : (off_t)syscall(SYS_lseek, fd, 0, SEEK_CUR);
+    if (affected && !takes_space(fd, start + (off_t)length))
+        return -1;
     int recorded = affected && is_recorded(path);
     if (recorded)
         pthread_mutex_lock(&record_lock);
@@ -144,6 +173,11 @@ int ftruncate(int fd, off_t length) {
     int affected = path_of(fd, path);
     if (affected && fails(control->write_errno))
         return -1;
+    if (affected && !takes_space(fd, length))
+        return -1;
+    off_t freed = affected && control->space_errno ? length_of(fd) - length : 0;
+    if (freed > 0)
+        atomic_fetch_add(&control->space_left, freed);
     int recorded = affected && is_recorded(path);
     if (recorded)
         pthread_mutex_lock(&record_lock);
@@ -159,8 +193,11 @@ int ftruncate64(int fd, off64_t length) { return ftruncate(fd, length); }
 
 int posix_fallocate(int fd, off_t offset, off_t length) {
     char path[4096];
-    if (path_of(fd, path) && control->write_errno)
+    int affected = path_of(fd, path);
+    if (affected && control->write_errno)
         return (int)control->write_errno;
+    if (affected && !takes_space(fd, offset + length))
+        return errno;
     return syscall(SYS_fallocate, fd, 0, offset, length) == 0 ? 0 : errno;
 }
 int posix_fallocate64(int fd, off64_t offset, off64_t length) { return posix_fallocate(fd, offset, length); }
@@ -221,11 +258,22 @@ static int open_at(int directory, const char *path, int flags, mode_t mode) {
 OPEN(open)
 OPEN(open64)
 
+static off_t length_at(const char *path) {
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    off_t length = fd >= 0 ? length_of(fd) : 0;
+    if (fd >= 0)
+        close(fd);
+    return length;
+}
+
 int unlink(const char *path) {
+    off_t freed = control->space_errno && is_below_data(path) ? length_at(path) : 0;
     int recorded = is_below_data(path) && is_recorded(path);
     if (recorded)
         pthread_mutex_lock(&record_lock);
     int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+    if (done == 0)
+        atomic_fetch_add(&control->space_left, freed);
     if (recorded) {
         if (done == 0)
             append(UNLINKED, path, 0, "", 0);

@@ -18,7 +18,7 @@ use crate::server::Site;
 use crate::wire::TIMEOUT;
 
 /// Length of the file, and offsets of the fields of `struct control`.
-const BYTES: u64 = 40;
+const BYTES: u64 = 56;
 const SYNC_DELAY_US: u64 = 0;
 const SYNC_ERRNO: u64 = 4;
 const WRITE_ERRNO: u64 = 8;
@@ -26,6 +26,8 @@ const WRITE_DELAY_US: u64 = 12;
 const CLOCK_OFFSET_S: u64 = 16;
 const SYNCS_BEGUN: u64 = 24;
 const SYNCS_DONE: u64 = 32;
+const SPACE_LEFT: u64 = 40;
+const SPACE_ERRNO: u64 = 48;
 
 /// The library, built at the first use.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -116,6 +118,13 @@ impl Shim {
     /// Fills the disk, or frees it again.
     pub(crate) fn fill_disk(&self, full: bool) {
         self.fail_writes_with(full.then_some(Errno::NOSPC));
+    }
+
+    /// Lets the files grow by `bytes` and no more: `errno` is the error of a write beyond it. Deleted files give space
+    /// back.
+    pub(crate) fn limit_space(&self, bytes: i64, errno: Errno) {
+        self.put(&bytes.to_ne_bytes(), SPACE_LEFT);
+        self.put(&errno.raw_os_error().to_ne_bytes(), SPACE_ERRNO);
     }
 
     /// Moves the time of day by `ahead_s` seconds from the real one. The monotonic clock is not changed.

@@ -111,17 +111,50 @@ async fn an_unfinished_message_is_closed_with_4006() {
 }
 
 #[tokio::test]
-async fn endless_empty_fragments_are_closed_with_4006() {
+async fn a_thousand_thin_fragments_are_closed_with_4009() {
     let server = server_with(|config| {
         config.workers = 1;
-        config.timing.unfinished_frame_timeout = Duration::from_millis(200);
+        config.timing.unfinished_frame_timeout = Duration::from_hours(1);
     });
     let mut neighbour = server.connect("alice").await;
-    let mut mallory = server.connect_raw("mallory").await;
-    mallory.send(&masked(FIRST, b"")).await;
-    let fragments = masked(NEXT, b"").repeat(20_000);
-    assert_eq!(mallory.flood(&fragments).await, (4006, "Ping timeout".to_owned()));
+    for (user, payload) in [("mallory", &b""[..]), ("marvin", b"{"), ("maud", b"                ")] {
+        let is_thin = payload.len() < 16;
+        let mut raw = server.connect_raw(user).await;
+        raw.send(&masked(FIRST, payload)).await;
+        raw.send(&masked(NEXT, payload).repeat(998)).await;
+        raw.send(&masked(PING, b"after 999")).await;
+        assert_eq!(raw.frame().await.expect("a pong").opcode, 10, "{user}");
+        raw.send(&[masked(NEXT, payload), masked(PING, b"after 1000")].concat()).await;
+        if is_thin {
+            assert_eq!(raw.close().await, (4009, "Too many requests".to_owned()), "{user}");
+        } else {
+            assert_eq!(raw.frame().await.expect("a pong").opcode, 10, "{user}");
+        }
+    }
+    // The fragments of all messages count together.
+    let mut mary = server.connect_raw("mary").await;
+    let last = masked(LAST, br#""type":"ping"}"#);
+    let ping = [masked(FIRST, b"{"), masked(NEXT, b"").repeat(198), last].concat();
+    for _ in 0..5 {
+        mary.send(&ping).await;
+        assert_eq!(mary.json().await["type"], "pong");
+    }
+    mary.send(&ping).await;
+    assert_eq!(mary.close().await, (4009, "Too many requests".to_owned()));
     neighbour.expect_nothing_else().await;
+}
+
+#[tokio::test]
+async fn a_header_that_breaks_a_rule_is_closed_without_the_rest_of_its_frame() {
+    let server = server();
+    let text = [[TEXT, 0x7E], [TEXT, 0x7F], [TEXT, 0x05], [PING, 0x05], [PING, 0xFE]];
+    for header in text.iter().map(|header| &header[..]).chain([&[LAST][..], &[0x8B]]) {
+        closes_with(&server, header, 1002, "Protocol error").await;
+    }
+    closes_with(&server, &[0x82], 1003, "Binary frames are not supported").await;
+    let half = vec![b' '; 40 * 1024];
+    let header = [masked(FIRST, &half).as_slice(), &masked(LAST, &half)[..8]].concat();
+    closes_with(&server, &header, 1009, "Frame too large").await;
 }
 
 #[tokio::test]

@@ -16,7 +16,8 @@ use std::{io, mem};
 use rusqlite::{Connection, Result};
 
 use super::failure::{EngineFailure, spawn};
-use crate::store::{CheckpointMode, Store, StoreWatch, StoreWriter, WriteError, write_error};
+use crate::metrics::Metrics;
+use crate::store::{CheckpointMode, DiskSpace, Store, StoreWatch, StoreWriter, WriteError};
 
 /// Growth of the WAL, in pages, that wakes the thread: 4 MiB.
 const THREAD_PAGES: u32 = 1_024;
@@ -31,6 +32,7 @@ const CALM_WAL_BYTES: u64 = 8 << 20;
 /// Handle of the writer on the checkpoint thread.
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
+    space: Arc<DiskSpace>,
     thread: Option<JoinHandle<()>>,
     /// Pages in the WAL when the thread was last woken.
     woken_at: u32,
@@ -39,16 +41,22 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(store: &Store, failure: EngineFailure) -> io::Result<Self> {
+    pub(super) fn start(
+        store: &Store,
+        space: Arc<DiskSpace>,
+        metrics: Arc<Metrics>,
+        failure: EngineFailure,
+    ) -> io::Result<Self> {
         let connection = store.checkpointer().map_err(io::Error::other)?;
         // A checkpoint that waited for a reader would keep commits waiting.
         connection.busy_timeout(Duration::ZERO).map_err(io::Error::other)?;
         let watch = store.watch();
         let (wake, woken) = sync_channel(1);
+        let shared = space.clone();
         let thread = spawn("checkpoint", &failure.clone(), move || {
-            CheckpointThread { connection, watch, frames: 0 }.run(&woken, &failure);
+            CheckpointThread { connection, watch, space: shared, metrics, frames: 0 }.run(&woken, &failure);
         })?;
-        Ok(Self { wake, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
+        Ok(Self { wake, space, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
     }
 
     /// Bounds the growth of the WAL.
@@ -60,7 +68,7 @@ impl Checkpointer {
         }
         if pages >= self.writer_at {
             self.writer_at = pages.saturating_add(WRITER_PAGES);
-            return ignore_retryable(store.checkpoint(CheckpointMode::Passive)).map(drop);
+            return ignore_retryable(store.checkpoint(CheckpointMode::Passive), &self.space).map(drop);
         }
         if pages >= self.woken_at + THREAD_PAGES {
             self.woken_at = pages;
@@ -84,6 +92,8 @@ impl Drop for Checkpointer {
 struct CheckpointThread {
     connection: Connection,
     watch: Arc<StoreWatch>,
+    space: Arc<DiskSpace>,
+    metrics: Arc<Metrics>,
     /// Frames in the WAL at the last tick.
     frames: u64,
 }
@@ -92,7 +102,10 @@ impl CheckpointThread {
     fn run(mut self, woken: &Receiver<()>, failure: &EngineFailure) {
         loop {
             let done = match woken.recv_timeout(TICK) {
-                Ok(()) => ignore_retryable(self.watch.checkpoint(&self.connection, CheckpointMode::Passive)),
+                Ok(()) => ignore_retryable(
+                    self.watch.checkpoint(&self.connection, CheckpointMode::Passive),
+                    &self.space,
+                ),
                 Err(RecvTimeoutError::Timeout) => self.tick(),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
@@ -102,12 +115,13 @@ impl CheckpointThread {
         }
     }
 
-    /// Checks the files, and empties a long WAL if little was committed since the last tick.
+    /// Checks the space and the files, and empties a long WAL if little was committed since the last tick.
     fn tick(&mut self) -> Result<bool> {
-        let (watch, connection) = (&self.watch, &self.connection);
+        let (watch, connection, space) = (&self.watch, &self.connection, &self.space);
+        space.tick(&self.metrics);
         if watch.check(connection).is_err() {
             // Saves what only a WAL without a name has, if the database is at its path.
-            return ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive));
+            return ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive), space);
         }
         let frames = watch.wal_frames();
         let grown = frames.saturating_sub(mem::replace(&mut self.frames, frames));
@@ -115,10 +129,10 @@ impl CheckpointThread {
             return Ok(false);
         }
         // Commits go on while pages are moved; the emptying blocks them.
-        if !ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive))? {
+        if !ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive), space)? {
             return Ok(false);
         }
-        let emptied = ignore_retryable(watch.checkpoint(connection, CheckpointMode::Truncate))?;
+        let emptied = ignore_retryable(watch.checkpoint(connection, CheckpointMode::Truncate), space)?;
         self.frames = watch.wal_frames();
         if emptied {
             tracing::debug!("emptied the write-ahead log");
@@ -128,8 +142,8 @@ impl CheckpointThread {
 }
 
 /// Treats an error that passes as a checkpoint that moved nothing: committed pages in the WAL are as durable as in the file.
-fn ignore_retryable(moved: Result<bool>) -> Result<bool> {
-    match moved.map_err(write_error) {
+fn ignore_retryable(moved: Result<bool>, space: &DiskSpace) -> Result<bool> {
+    match moved.map_err(|error| space.write_error(error)) {
         Ok(moved) => Ok(moved),
         Err(WriteError::Retryable(error)) => {
             tracing::debug!(%error, "the checkpoint is postponed");

@@ -44,7 +44,7 @@ use super::{
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
-use crate::store::{Store, StoreWatch};
+use crate::store::{DiskSpace, Store, StoreWatch};
 
 /// Threads that read for clients. With two, a long list does not block a join.
 const READERS: usize = 2;
@@ -56,6 +56,7 @@ pub(crate) struct SqliteEngine {
     feed: FeedSlot,
     failure: EngineFailure,
     watch: Arc<StoreWatch>,
+    space: Arc<DiskSpace>,
     retain: Retain,
     writer: Option<JoinHandle<()>>,
 }
@@ -66,6 +67,7 @@ pub(crate) struct SqliteBroker {
     readers: Arc<ReaderPool>,
     feed: FeedSlot,
     watch: Arc<StoreWatch>,
+    space: Arc<DiskSpace>,
     retain: Retain,
     presence: LocalPresence,
 }
@@ -76,12 +78,15 @@ impl SqliteEngine {
         store: Store,
         clock: Clock,
         retain: Retain,
+        min_free: Option<usize>,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (queue, feed) = (Arc::new(WriteQueue::default()), FeedSlot::default());
         let failure = EngineFailure::new(queue.clone());
         let readers = Arc::new(ReaderPool::start(&store, "reader", READERS, &failure)?);
-        let checkpointer = Checkpointer::start(&store, failure.clone())?;
+        let space = store.space(min_free.map(|bytes| bytes as u64));
+        space.tick(&metrics);
+        let checkpointer = Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())?;
         let watch = store.watch();
         let tails = TailCache::start(&store, queue.clone(), &failure)?;
         let writer = WriterThread {
@@ -94,10 +99,11 @@ impl SqliteEngine {
             metrics,
             sweep: Sweep::new(retain.clone()),
             tails,
+            space: space.clone(),
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
-        Ok(Self { queue, readers, feed, failure, watch, retain, writer: Some(writer) })
+        Ok(Self { queue, readers, feed, failure, watch, space, retain, writer: Some(writer) })
     }
 
     /// Creates the broker, which publishes to `feed`.
@@ -110,6 +116,7 @@ impl SqliteEngine {
             retain: self.retain.clone(),
             feed: self.feed.clone(),
             watch: self.watch.clone(),
+            space: self.space.clone(),
             presence: LocalPresence::default(),
         }
     }
@@ -133,7 +140,10 @@ impl Drop for SqliteEngine {
 impl Broker for SqliteBroker {
     fn readiness(&self) -> Result<(), NotReady> {
         // A failed engine is about to end the server.
-        self.watch.fault().map_or(Ok(()), |fault| Err(fault.to_string().into()))
+        if let Some(fault) = self.watch.fault() {
+            return Err(fault.to_string().into());
+        }
+        self.space.fault().map_or(Ok(()), |fault| Err(fault.to_string().into()))
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {

@@ -48,7 +48,8 @@ impl DataDir {
         let (directory, retain) = (self.directory.clone(), self.retain.clone());
         SqliteFixture::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
-            let engine = SqliteEngine::start(store, clock, retain, contract::metrics()).expect("threads");
+            let engine =
+                SqliteEngine::start(store, clock, retain, None, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }
@@ -267,8 +268,8 @@ async fn messages_that_wait_for_a_long_log_keep_their_order() {
 async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
     let data_dir = DataDir::new();
     let store = Store::open(data_dir.directory.path()).expect("a store");
-    let engine =
-        SqliteEngine::start(store, Clock::system(), Retain::default(), contract::metrics()).expect("threads");
+    let engine = SqliteEngine::start(store, Clock::system(), Retain::default(), None, contract::metrics())
+        .expect("threads");
     let no_feed: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
     let broker = engine.broker(no_feed);
     let answer = broker.readers.read(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;

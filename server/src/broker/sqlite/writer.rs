@@ -26,7 +26,10 @@ use crate::broker::{
 use crate::clock::{Clock, Judged};
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
-use crate::store::{Batch, CheckpointMode, Row, StoreWriter, WriteError, digest, write_error};
+use crate::store::{Batch, CheckpointMode, DiskSpace, Row, SpaceFault, StoreWriter, WriteError, digest};
+
+/// Bytes of an entry in the file beside its text, estimated.
+const ROW_BYTES: usize = 512;
 
 /// State of the writer thread.
 pub(super) struct WriterThread {
@@ -38,6 +41,7 @@ pub(super) struct WriterThread {
     pub(super) metrics: Arc<Metrics>,
     pub(super) sweep: Sweep,
     pub(super) tails: TailCache,
+    pub(super) space: Arc<DiskSpace>,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
@@ -50,6 +54,8 @@ enum AppendOutcome {
     Duplicate(Receipt),
     /// The submission may not found its room.
     NewRoomNotNfc,
+    /// The disk has no space for posts.
+    NoSpace,
     /// The seqs of the room, or the room ids, are used up.
     Exhausted,
 }
@@ -102,14 +108,18 @@ impl WriterThread {
             ready.extend(self.tails.admit(waiting, self.store.view()));
         }
         if !ready.is_empty() {
-            self.store_all(ready)?;
+            self.store_all(ready, true)?;
         }
         if self.store.watch().fault().is_some() {
             self.sweep.wait();
             return Ok(());
         }
-        match self.sweep.step(&self.store, &self.clock).map_err(write_error) {
+        let had_space = self.space.fault() != Some(SpaceFault::Full);
+        let space = &self.space;
+        match self.sweep.step(&self.store, &self.clock).map_err(|error| space.write_error(error)) {
             Ok(()) => {}
+            // The reserve was given up for it.
+            Err(WriteError::Retryable(_)) if had_space && space.fault() == Some(SpaceFault::Full) => {}
             Err(WriteError::Retryable(error)) => self.sweep.postpone(&error),
             Err(WriteError::Fatal(error)) => return Err(error),
         }
@@ -119,7 +129,9 @@ impl WriterThread {
     }
 
     /// Stores the messages in one commit, then publishes and completes them.
-    fn store_all(&mut self, waiting: Vec<PendingSubmission>) -> rusqlite::Result<()> {
+    ///
+    /// `may_write`: false after a full disk, when only duplicates are completed.
+    fn store_all(&mut self, waiting: Vec<PendingSubmission>, may_write: bool) -> rusqlite::Result<()> {
         let (submissions, mut completions): (Vec<_>, Vec<_>) =
             waiting.into_iter().map(|PendingSubmission { submission, done }| (submission, done)).unzip();
         if let Err(fault) = self.store.watch().check_paths() {
@@ -127,25 +139,37 @@ impl WriterThread {
             refuse_all(completions);
             return Ok(());
         }
+        let space = self.space.clone();
         let Self { store, tails, clock, feed, metrics, .. } = self;
         let began = Instant::now();
-        let stored = fill(store, tails, clock, submissions).and_then(|(batch, outcomes)| {
-            if faults::breaks(Fault::AckBeforeCommit) {
-                feed.publish(&outcomes, std::mem::take(&mut completions));
-            }
-            batch.commit().map(|()| outcomes)
-        });
+        let bytes: usize = submissions.iter().map(|one| one.text_bytes() + ROW_BYTES).sum();
+        let admitted = match space.fault() {
+            Some(fault) if !may_write => Err(fault),
+            _ => space.admit(bytes as u64, || store.reusable_bytes()),
+        };
+        // A full disk is noticed by the write that fails. What was stored before can be acknowledged even then.
+        let again = admitted.is_ok().then(|| submissions.clone());
+        let stored =
+            fill(store, tails, clock, submissions, admitted.is_ok()).and_then(|(batch, outcomes)| {
+                if faults::breaks(Fault::AckBeforeCommit) {
+                    feed.publish(&outcomes, std::mem::take(&mut completions));
+                }
+                batch.commit().map(|()| outcomes)
+            });
         // Entries in a file that is no longer at its path are not stored. Should the file come back, they are in the log,
         // and the next entry of their room shows the hole.
         let watched = self.store.watch().check_paths();
-        match (stored.map_err(write_error), watched) {
+        match (stored.map_err(|error| space.write_error(error)), watched) {
             (Ok(outcomes), Ok(())) => {
                 let new = outcomes.iter().filter(|outcome| outcome.is_new()).count();
                 if new > 0 {
                     metrics.committed(new, began.elapsed());
                 }
                 feed.publish(&outcomes, completions);
-                self.recovered();
+                match admitted {
+                    Ok(()) => self.recovered(),
+                    Err(fault) => self.refuse(&fault),
+                }
                 Ok(())
             }
             (Ok(_), Err(fault)) => {
@@ -155,8 +179,14 @@ impl WriterThread {
                 Ok(())
             }
             (Err(fault), _) => {
+                let is_full = space.fault() == Some(SpaceFault::Full);
                 self.tails.forget_batch();
-                refuse_all(completions);
+                match (again, &fault) {
+                    (Some(again), WriteError::Retryable(_)) if is_full => {
+                        self.admit_again(again, completions)?;
+                    }
+                    _ => refuse_all(completions),
+                }
                 match fault {
                     WriteError::Fatal(error) => Err(error),
                     WriteError::Retryable(error) => {
@@ -166,6 +196,19 @@ impl WriterThread {
                 }
             }
         }
+    }
+
+    /// Processes the submissions of a batch again that met a full disk: duplicates are acknowledged, others refused.
+    fn admit_again(
+        &mut self,
+        submissions: Vec<Submission>,
+        completions: Vec<Completion>,
+    ) -> rusqlite::Result<()> {
+        let mut ready = Vec::new();
+        for (submission, done) in submissions.into_iter().zip(completions) {
+            ready.extend(self.tails.admit(PendingSubmission { submission, done }, self.store.view()));
+        }
+        if ready.is_empty() { Ok(()) } else { self.store_all(ready, false) }
     }
 
     fn refuse(&mut self, error: &dyn Display) {
@@ -193,6 +236,7 @@ fn fill<'a>(
     tails: &mut TailCache,
     clock: &Clock,
     submissions: Vec<Submission>,
+    has_space: bool,
 ) -> rusqlite::Result<(Batch<'a>, Vec<AppendOutcome>)> {
     let mut batch = store.begin()?;
     tails.begin();
@@ -200,7 +244,7 @@ fn fill<'a>(
     for submission in submissions {
         let now = clock.judged();
         let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
-        outcomes.push(tail.append(&mut batch, submission, now)?);
+        outcomes.push(tail.append(&mut batch, submission, now, has_space)?);
     }
     Ok((batch, outcomes))
 }
@@ -219,7 +263,7 @@ impl FeedSlot {
                 }
                 AppendOutcome::Duplicate(receipt) => Ok(receipt.clone()),
                 AppendOutcome::NewRoomNotNfc => Err(NotStored::NewRoomNotNfc),
-                AppendOutcome::Exhausted => Err(Unavailable.into()),
+                AppendOutcome::NoSpace | AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
     }
@@ -232,6 +276,7 @@ impl Tail {
         batch: &mut Batch<'_>,
         submission: Submission,
         now: Judged,
+        has_space: bool,
     ) -> rusqlite::Result<AppendOutcome> {
         let ts = now.now;
         let client_msg_id = submission.client_msg_id.as_ref();
@@ -241,6 +286,9 @@ impl Tail {
         }
         if self.log.is_none() && !submission.may_found_room() {
             return Ok(AppendOutcome::NewRoomNotNfc);
+        }
+        if !has_space {
+            return Ok(AppendOutcome::NoSpace);
         }
         let id = EntryId::from_parts(ts, fastrand::u128(..));
         let (room, epoch) = if let Some(log) = &self.log {

@@ -90,3 +90,16 @@ fn a_flood_of_dropped_frames_closes_the_connection() {
     pinging.wait(Duration::from_secs(11));
     assert_eq!(summary(pinging.session.on_control(pinging.now.instant)), "nothing");
 }
+
+#[test]
+fn tiny_reads_and_thin_fragments_close_the_connection_at_their_limits() {
+    let mut client = SessionClient::user();
+    let now = client.now.instant;
+    assert!((1..10_000).all(|_| matches!(client.session.on_tiny_read(now), Action::Nothing)));
+    assert!(matches!(client.session.on_tiny_read(now), Action::Close(CloseCode::TooManyRequests)));
+
+    let mut client = SessionClient::user();
+    assert!(matches!(client.session.on_thin_fragments(999, now), Action::Nothing));
+    assert!(matches!(client.session.on_thin_fragments(0, now), Action::Nothing));
+    assert!(matches!(client.session.on_thin_fragments(1, now), Action::Close(CloseCode::TooManyRequests)));
+}
