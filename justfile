@@ -69,6 +69,10 @@ bench *arguments:
 bench-cluster *arguments:
     cargo bench --package realtime-server --bench cluster -- "$@"
 
+# Measure the latency of users while two others attack the server (`just bench-attack --help`)
+bench-attack *arguments:
+    cargo bench --package realtime-server --bench attack -- "$@"
+
 # Measure the client on a terminal, and irssi and weechat if they are installed
 bench-client:
     cargo bench --package realtime-tui --bench terminal

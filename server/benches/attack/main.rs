@@ -1,0 +1,161 @@
+//! Benchmark of the server under attack: two users with ordinary tokens against 500 others.
+//!
+//! ```text
+//! users:      500 residents post and 25 visitors come and go, at an even pace      in both phases
+//! attackers:  up to 32 connections each; sockets without a token                   in the second phase
+//! ```
+//!
+//! The server has its default limits, except those for an address, because all clients have one address here. The
+//! figures are not judged. The users run on one thread and all attackers on another, so the machine's cores are shared by
+//! the server, the users and the attackers.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use realtime_load::program::{HTTP, Program};
+use realtime_load::{bench_arguments, process};
+
+use crate::attackers::{AttackKind, Attackers};
+use crate::figures::PhaseFigures;
+use crate::reading::Reading;
+use crate::users::Users;
+
+mod attacker;
+mod attackers;
+mod figures;
+mod offender;
+mod reading;
+mod report;
+mod socket;
+mod spending;
+mod tokenless;
+mod users;
+
+/// The server of this build.
+const SERVER: &str = env!("CARGO_BIN_EXE_realtime-server");
+const SECRET: &str = "the attack benchmark's own server only";
+/// Time between a change of the load and the start of a phase.
+const WARM_UP: Duration = Duration::from_secs(2);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Measure the latency of users without and with attackers that have a token each
+#[derive(Parser)]
+#[command(name = "attack", bin_name = "cargo bench --bench attack --")]
+struct Options {
+    /// Seconds of each phase
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=3600))]
+    seconds: u16,
+
+    /// An attack to run (repeatable) [default: all at once]
+    #[arg(long = "attack", value_enum, value_name = "NAME")]
+    attacks: Vec<AttackKind>,
+
+    /// Attackers, with a token and all connections of a user each
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    attackers: u8,
+
+    /// Cores of the server, a list in the syntax of `taskset -c`
+    #[arg(long, default_value = "0,1", value_name = "CORES")]
+    server_cores: String,
+
+    /// Pin nothing
+    #[arg(long)]
+    no_pin: bool,
+
+    /// A further argument of the server (repeatable)
+    #[arg(long = "server-argument", value_name = "ARGUMENT", allow_hyphen_values = true)]
+    server_arguments: Vec<String>,
+}
+
+/// The figures of a phase.
+struct Phase {
+    users: PhaseFigures,
+    before: Reading,
+    after: Reading,
+}
+
+fn main() -> ExitCode {
+    let Some(arguments) = bench_arguments() else { return ExitCode::SUCCESS };
+    match run(&Options::parse_from(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("attack: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Failure> {
+    let _ = process::raise_open_files();
+    process::sharpen_timers();
+    let data = TempDir::new()?;
+    let cores = (!options.no_pin && process::can_pin()).then_some(&*options.server_cores);
+    let command = server_command(data.path(), &options.server_arguments);
+    let server = Program::run(&command, cores, &[("REALTIME_JWT_SECRET", SECRET)], HTTP)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let run = runtime.block_on(measure(options, &server, data.path()));
+    run.map_err(|error| format!("{error}; the end of the server's log:\n{}", server.log_tail()).into())
+}
+
+async fn measure(options: &Options, server: &Program, data: &Path) -> Result<(), Failure> {
+    let seconds = Duration::from_secs(options.seconds.into());
+    let users = Users::start(server.address).await?;
+    let calm = measure_phase(&users, server, data, seconds).await?;
+    let attackers = Attackers::start(server.address, options.attackers, kinds(&options.attacks))?;
+    let attacked = measure_phase(&users, server, data, seconds).await?;
+    report::print(&calm, &attacked, &attackers.counts(), seconds + WARM_UP);
+    Ok(())
+}
+
+async fn measure_phase(
+    users: &Users,
+    server: &Program,
+    data: &Path,
+    time: Duration,
+) -> Result<Phase, Failure> {
+    sleep(WARM_UP).await;
+    let before = Reading::take(server, data).await;
+    let phase = users.begin_phase();
+    sleep(time).await;
+    // The users go on, and record in a phase that is not printed.
+    drop(users.begin_phase());
+    let after = Reading::take(server, data).await;
+    Ok(Phase { users: phase.finish().await?, before, after })
+}
+
+fn kinds(named: &[AttackKind]) -> &[AttackKind] {
+    use clap::ValueEnum;
+    if named.is_empty() { AttackKind::value_variants() } else { named }
+}
+
+/// The server with its default limits, except those for an address.
+fn server_command(data: &Path, further_arguments: &[String]) -> Vec<String> {
+    let data = data.to_string_lossy();
+    let arguments = ["serve", "--listen", "127.0.0.1:{port}", "--data-dir", &data];
+    let no_limit = ["--max-connections-per-address", "0"];
+    [SERVER]
+        .iter()
+        .chain(&arguments)
+        .chain(&no_limit)
+        .map(ToString::to_string)
+        .chain(further_arguments.iter().cloned())
+        .collect()
+}
+
+/// The rooms of the users.
+const ROOMS: usize = 25;
+
+fn room(number: usize) -> String {
+    format!("talk-{:02}", number % ROOMS)
+}
+
+fn address_text(address: SocketAddr) -> String {
+    format!("ws://{address}/api/v1/ws")
+}
