@@ -41,6 +41,17 @@ fn all_connections_of_a_user_share_one_budget() {
 }
 
 #[test]
+fn typing_has_the_rate_of_messages_and_takes_none_of_it() {
+    let start = Instant::now();
+    let budgets = Budgets::new(&limits(10, 0, 0), false, start);
+    let (one, other) = (budgets.user(&user("alice")), budgets.user(&user("alice")));
+    let typing = |budget: &UserBudget| (0..15).filter(|_| budget.take_typing(start).is_ok()).count();
+    assert_eq!(typing(&one) + typing(&other), 20);
+    assert_eq!(posts(&one, 30, start), 20);
+    assert!(!one.is_clear(start + SECOND) && one.is_clear(start + SECOND * 3));
+}
+
+#[test]
 fn frames_and_answers_pay_in_bytes() {
     let start = Instant::now();
     let budgets = Budgets::new(&limits(0, 1_000, 0), false, start);

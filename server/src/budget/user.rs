@@ -31,6 +31,7 @@ pub(crate) struct UserBudget {
 #[derive(Default)]
 struct Meters {
     messages: Meter,
+    typing: Meter,
     /// Frames of the user.
     bytes: Meter,
     /// Posted bytes within the share of a room that is kept for users who post little.
@@ -102,6 +103,12 @@ impl UserBudget {
         Ok(PostPrice { bytes, is_modest: self.meters.share.take(rates.share, bytes, moment).is_ok() })
     }
 
+    /// Spends a typing frame that members will receive, or returns the time until the user may send one. The rate is
+    /// that of messages, for each instance alone.
+    pub(crate) fn take_typing(&self, now: Instant) -> Result<(), Duration> {
+        self.meters.typing.take(self.rates.messages, 1, self.rates.moment(now))
+    }
+
     /// Time until the user may request data; `None` if it may now.
     pub(crate) fn wait_for_answers(&self, now: Instant) -> Option<Duration> {
         self.meters.answers.wait(self.rates.answers, self.rates.moment(now))
@@ -148,9 +155,9 @@ impl UserBudget {
 
     /// True if nothing distinguishes the user from one who was never here.
     pub(super) fn is_clear(&self, now: Instant) -> bool {
-        let Meters { messages, bytes, share, answers, connects } = &self.meters;
+        let Meters { messages, typing, bytes, share, answers, connects } = &self.meters;
         let moment = self.rates.moment(now);
-        [messages, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
+        [messages, typing, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
             && !self.unpublished.listed.load(Ordering::Relaxed)
             && self.block.lock().is_forgotten(now)
     }

@@ -32,6 +32,8 @@ pub(super) struct Delivery {
     fetch: Option<Fetch>,
     /// The page that has been fetched and not wholly written.
     page: Option<PagePermit>,
+    /// Bytes that were replayed from rings, and are not paid for.
+    unpaid: usize,
     /// The last fill left frames that were due.
     more: bool,
     overtaken: bool,
@@ -115,6 +117,11 @@ impl Delivery {
         self.more
     }
 
+    /// Takes the number of bytes that were replayed from rings since the last call.
+    pub(super) fn take_unpaid(&mut self) -> usize {
+        std::mem::take(&mut self.unpaid)
+    }
+
     /// Records that all output has been written.
     pub(super) fn written(&mut self) {
         self.page = None;
@@ -195,7 +202,13 @@ impl Delivery {
             }
             let slice = if count == 1 { limit } else { limit.min(out.len() + SLICE) };
             let until = seated.barrier.as_ref().map(|barrier| barrier.at);
-            match seated.room.pull(&mut seated.cursor, mailbox, until, out, slice) {
+            let (replays, before) = (seated.cursor.replays(), out.len());
+            let pulled = seated.room.pull(&mut seated.cursor, mailbox, until, out, slice);
+            if replays {
+                // The last part of a replay may have live frames after it: at most a slice.
+                self.unpaid += out.len() - before;
+            }
+            match pulled {
                 // Everything up to the barrier has been copied.
                 Ok(Pulled::All) => seated.pass_barrier(out),
                 Ok(Pulled::Some) => self.more = true,

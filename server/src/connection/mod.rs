@@ -332,6 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     delivery.fill(&hub.registry, mailbox, out, limit);
                 }
             })?;
+            self.session.spend_answer(self.delivery.take_unpaid(), now);
             self.deadlines.written(written.all, written.progress, now, &self.hub.config.timing);
             if written.all {
                 self.delivery.written();

@@ -84,6 +84,14 @@ impl Cursor {
         }
     }
 
+    /// Returns true while the reader receives frames from before its join, or from before its return to the ring.
+    pub(crate) fn replays(&self) -> bool {
+        match self {
+            Self::Ring { next, arrival, .. } => *next < arrival.offset,
+            Self::Store { .. } => true,
+        }
+    }
+
     /// Moves a cursor from before a replacement of the log to the start of the new log.
     ///
     /// Fails if the reader cannot receive the `resync` that the ring has there, or has lost signals before it. It also

@@ -171,9 +171,11 @@ impl Session {
         action.unwrap_or_else(|error| self.refuse(error, now.instant))
     }
 
-    /// Spends the bytes of an answer, or of entries that are replayed from the store.
+    /// Spends the bytes of an answer, or of entries that are replayed.
     pub(crate) fn spend_answer(&self, bytes: usize, now: Instant) {
-        self.budget.spend_answer(bytes, now);
+        if bytes > 0 {
+            self.budget.spend_answer(bytes, now);
+        }
     }
 
     /// Records that the connection is closed for too many requests.
@@ -338,6 +340,9 @@ impl Session {
         }
         if is_repeated {
             return Ok(Action::Nothing);
+        }
+        if self.budget.take_typing(now.instant).is_err() {
+            return Ok(self.drop_frame(Dropped::TypingRate, now.instant));
         }
         if let Some(joined) = self.joined_room(&room) {
             joined.typing = Some((is_typing, now.instant));

@@ -124,17 +124,27 @@ async fn requests_for_data_pay_for_their_answers() {
 
 #[tokio::test]
 async fn a_replay_pays_in_bytes() {
-    let server = limited(|limits| limits.budgets.user_bytes_per_second = 1_000);
-    for number in 0..6 {
-        let mut poster = server.connect(&format!("poster {number}")).await;
-        assert_eq!(acks(&post(&mut poster, "lobby", 4, 4_000).await), 4);
+    // The ring of an open room has all the entries, that of a closed one none.
+    for is_open in [false, true] {
+        let server = limited(|limits| limits.budgets.user_bytes_per_second = 1_000);
+        let mut member = server.connect("member").await;
+        if is_open {
+            member.join("lobby").await;
+        }
+        for number in 0..6 {
+            let mut poster = server.connect(&format!("poster {number}")).await;
+            assert_eq!(acks(&post(&mut poster, "lobby", 4, 4_000).await), 4);
+        }
+        let mut alice = server.connect("alice").await;
+        let start = json!({"epoch": null, "seq": 0, "id": null});
+        alice.send(json!({"type": "join_room", "room": "lobby", "since": start})).await;
+        alice.wait_for(json!({"type": "message", "seq": 24})).await;
+        alice.send(json!({"type": "join_room", "room": "lobby", "since": start})).await;
+        assert_refused(&alice.expect(error("rate_limited")).await, 60_001);
+        // Live frames cost nothing.
+        member.send(json!({"type": "members", "room": "lobby"})).await;
+        member.wait_for(json!({"type": "members"})).await;
     }
-    let mut alice = server.connect("alice").await;
-    let start = json!({"epoch": null, "seq": 0, "id": null});
-    alice.send(json!({"type": "join_room", "room": "lobby", "since": start})).await;
-    alice.wait_for(json!({"type": "message", "seq": 24})).await;
-    alice.send(json!({"type": "join_room", "room": "lobby", "since": start})).await;
-    assert_refused(&alice.expect(error("rate_limited")).await, 60_001);
 }
 
 #[tokio::test]

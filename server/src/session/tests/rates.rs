@@ -50,6 +50,22 @@ fn requests_above_their_rate_are_refused_and_typing_is_dropped() {
 }
 
 #[test]
+fn typing_beyond_the_rate_of_the_user_is_dropped() {
+    let mut client =
+        SessionClient::with(&claims("alice"), |limits| limits.budgets.user_messages_per_second = 1);
+    client.join("a");
+    let typing = |is_typing: bool| format!(r#"{{"type":"typing","room":"a","is_typing":{is_typing}}}"#);
+    assert!(client.action_of(&typing(true)).starts_with("signal"));
+    // A repetition is not sent, so it costs nothing.
+    assert_eq!(client.action_of(&typing(true)), "nothing");
+    assert!(client.action_of(&typing(false)).starts_with("signal"));
+    assert_eq!(client.action_of(&typing(true)), "drop TypingRate");
+    assert_eq!(client.action_of(r#"{"type":"message","room":"a","text":"hi"}"#), "post alice: hi in a");
+    client.wait(Duration::from_secs(1));
+    assert!(client.action_of(&typing(true)).starts_with("signal"));
+}
+
+#[test]
 fn rate_zero_turns_the_limits_off() {
     let mut client = SessionClient::with(&claims("alice"), |limits| {
         limits.max_messages_per_second = 0;
