@@ -1,19 +1,26 @@
-//! Checks of a Redis at the start: its version, its role, and the durability of its writes.
+//! Checks of a Redis at the start: its kind, the rights of the user, and the durability of its writes.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
-use ::redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ServerErrorKind, cmd};
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Client, ErrorKind, RedisError, ServerErrorKind, cmd};
+use tokio::time::timeout;
 
 use super::error::RedisOpenError;
+use super::fault::error_text;
+use super::identity::Identity;
 use super::options::{Aof, RedisOptions};
+use super::slots::{ForeignSlots, SLOTS, foreign_slots};
+use super::trial::{Trial, connect};
 
-/// The oldest supported major version: the first one with sharded channels.
-const OLDEST: u32 = 7;
+/// Time limit of a trial at run time.
+const RECHECK_TIMEOUT: Duration = Duration::from_millis(2_500);
 
-/// A setting of Redis that gives less durability than was requested.
+/// A property of Redis with which the server works, but not as well as it could.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DurabilityWarning {
+pub enum RedisWarning {
     /// Redis evicts keys by this policy when its memory is full.
     Eviction(String),
     NoAppendOnlyFile,
@@ -22,9 +29,15 @@ pub enum DurabilityWarning {
     SyncedEverySecond,
     /// Redis does not allow reading the setting.
     UnknownSync,
+    /// Redis allows reading neither its state nor its settings.
+    UnknownDurability,
+    /// Redis refuses writes for now, with this error.
+    RefusesWrites(String),
+    /// Redis refuses `SCAN`.
+    NoScan,
 }
 
-impl fmt::Display for DurabilityWarning {
+impl fmt::Display for RedisWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Eviction(policy) => write!(
@@ -50,6 +63,17 @@ impl fmt::Display for DurabilityWarning {
                 "Redis does not show how often it syncs its append-only file (CONFIG is not allowed): if its machine fails, \
                  more acknowledged messages may be lost than --redis-aof allows",
             ),
+            Self::UnknownDurability => f.write_str(
+                "Redis does not show how durable its writes are (INFO and CONFIG are not allowed): more acknowledged \
+                 messages may be lost than --redis-aof allows",
+            ),
+            Self::RefusesWrites(error) => {
+                write!(f, "Redis refuses writes ({error}): messages are refused with `unavailable` for now")
+            }
+            Self::NoScan => f.write_str(
+                "Redis does not allow SCAN: if it loses its list of rooms, rooms without a member are listed again only \
+                 after their next message; the server's README has the rules that a user needs",
+            ),
         }
     }
 }
@@ -58,71 +82,123 @@ impl fmt::Display for DurabilityWarning {
 pub(super) async fn check(
     client: &Client,
     options: &RedisOptions,
-) -> Result<Vec<DurabilityWarning>, RedisOpenError> {
+) -> Result<Vec<RedisWarning>, RedisOpenError> {
     let explained = |error: RedisError| explain(&error, options);
-    let config = AsyncConnectionConfig::new().set_response_timeout(None).set_connection_timeout(None);
-    let mut connection =
-        client.get_multiplexed_async_connection_with_config(&config).await.map_err(explained)?;
-    let info: String = cmd("INFO").arg("everything").query_async(&mut connection).await.map_err(explained)?;
-    let info = Info::read(&info);
-    let version = info.get("redis_version").unwrap_or_default();
-    let major: Option<u32> = version.split('.').next().and_then(|major| major.parse().ok());
-    match major {
-        None => {
-            return Err(RedisOpenError::NotRedis(
-                options.address(),
-                "the protocol of Redis",
-                "no version in its INFO".to_owned(),
-            ));
+    let mut connection = match connect(client).await {
+        Ok(connection) => connection,
+        Err(error) => return Err(identify(options).await.unwrap_or_else(|| explained(error))),
+    };
+    let identity = Identity::read(&mut connection).await.map_err(explained)?;
+    if let Some(refusal) = identity.refusal(options.address()) {
+        return Err(refusal);
+    }
+    let trial = try_all(&mut connection, &identity, &options.prefix, options.relay_channel.as_deref());
+    let trial = trial.await.map_err(|unfit| match unfit {
+        Unfit::Broken(error) => explain(&error, options),
+        Unfit::Missing(missing) => RedisOpenError::Refuses(options.address(), missing),
+        Unfit::Loading => RedisOpenError::Loading(options.address()),
+        Unfit::Slots(foreign) => {
+            RedisOpenError::ClusterNode(options.address(), SLOTS - foreign.count, foreign.example)
         }
-        Some(major) if major < OLDEST => {
-            return Err(RedisOpenError::TooOld(options.address(), version.to_owned()));
-        }
-        Some(_) => {}
-    }
-    if info.get("role") == Some("slave") {
-        return Err(RedisOpenError::Replica(options.address()));
-    }
-    if info.get("loading") == Some("1") {
-        return Err(RedisOpenError::Loading(options.address()));
-    }
-    // A user without the right to read the setting gets `UnknownSync`.
-    let settings: Option<HashMap<String, String>> =
-        cmd("CONFIG").arg("GET").arg("appendfsync").query_async(&mut connection).await.ok();
-    let appendfsync = settings.and_then(|mut settings| settings.remove("appendfsync"));
-    Ok(warnings(&info, appendfsync.as_deref(), options.aof))
+    })?;
+    let mut warnings = durability_warnings(&mut connection, &identity, options.aof).await;
+    warnings.extend(trial.passing.map(RedisWarning::RefusesWrites));
+    warnings.extend(trial.lacks_scan.then_some(RedisWarning::NoScan));
+    Ok(warnings)
 }
 
-fn warnings(info: &Info<'_>, appendfsync: Option<&str>, expected: Aof) -> Vec<DurabilityWarning> {
-    let mut warnings = Vec::new();
-    if let Some(policy) = info.get("maxmemory_policy").filter(|policy| *policy != "noeviction") {
-        warnings.push(DurabilityWarning::Eviction(policy.to_owned()));
+/// The reason why a Redis fails the trial.
+enum Unfit {
+    Broken(RedisError),
+    /// Refused commands, keys and channels.
+    Missing(String),
+    Loading,
+    Slots(ForeignSlots),
+}
+
+/// Tries everything that the engine needs. Fails if something is missing that no waiting brings.
+async fn try_all(
+    connection: &mut MultiplexedConnection,
+    identity: &Identity,
+    prefix: &str,
+    relay_channel: Option<&str>,
+) -> Result<Trial, Unfit> {
+    if identity.is_cluster()
+        && let Some(foreign) = foreign_slots(connection, prefix).await.map_err(Unfit::Broken)?
+    {
+        return Err(Unfit::Slots(foreign));
     }
-    let falls_short = match (info.get("aof_enabled"), appendfsync) {
+    let trial = Trial::run(connection, prefix, relay_channel).await.map_err(Unfit::Broken)?;
+    if let Some(missing) = trial.missing() {
+        return Err(Unfit::Missing(missing));
+    }
+    if trial.passing.as_deref().is_some_and(|error| error.starts_with("LOADING")) {
+        return Err(Unfit::Loading);
+    }
+    Ok(trial)
+}
+
+/// Repeats the trial on a connection of its own, after Redis refused something at run time. The error is the cause.
+pub(crate) async fn recheck(
+    client: &Client,
+    prefix: &str,
+    relay_channel: Option<&str>,
+) -> Result<(), String> {
+    let trying = async {
+        let mut connection = connect(client).await.map_err(Unfit::Broken)?;
+        let identity = Identity::read(&mut connection).await.map_err(Unfit::Broken)?;
+        try_all(&mut connection, &identity, prefix, relay_channel).await
+    };
+    match timeout(RECHECK_TIMEOUT, trying).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(Unfit::Broken(error))) => Err(error_text(&error)),
+        Ok(Err(Unfit::Missing(missing))) => Err(missing),
+        Ok(Err(Unfit::Loading)) => Err("LOADING".to_owned()),
+        Ok(Err(Unfit::Slots(foreign))) => Err(foreign.example),
+        Err(_) => Err("no answer in time".to_owned()),
+    }
+}
+
+/// The fault of a server that refuses to connect, if it is one of its kind: a Sentinel knows no users of Redis, and a
+/// cluster no databases.
+async fn identify(options: &RedisOptions) -> Option<RedisOpenError> {
+    let client = options.without_login().client().ok()?;
+    let identity = Identity::read(&mut connect(&client).await.ok()?).await.ok()?;
+    identity.refusal(options.address())
+}
+
+async fn durability_warnings(
+    connection: &mut MultiplexedConnection,
+    identity: &Identity,
+    expected: Aof,
+) -> Vec<RedisWarning> {
+    // A user without the right to read the settings gets none.
+    let mut get = cmd("CONFIG");
+    get.arg("GET").arg("appendfsync").arg("appendonly").arg("maxmemory-policy");
+    let settings: Option<HashMap<String, String>> = get.query_async(connection).await.ok();
+    let setting = |name: &str| settings.as_ref()?.get(name).map(String::as_str);
+    let mut warnings = Vec::new();
+    let policy = identity.info("maxmemory_policy").or_else(|| setting("maxmemory-policy"));
+    if let Some(policy) = policy.filter(|policy| *policy != "noeviction") {
+        warnings.push(RedisWarning::Eviction(policy.to_owned()));
+    }
+    let has_aof = match setting("appendonly") {
+        _ if identity.has_info() => Some(identity.info("aof_enabled") == Some("1")),
+        setting => setting.map(|setting| setting == "yes"),
+    };
+    let falls_short = match (has_aof, setting("appendfsync")) {
         _ if expected == Aof::No => None,
-        (Some("1"), Some("always")) => None,
-        (Some("1"), Some("everysec")) => {
-            (expected == Aof::Always).then_some(DurabilityWarning::SyncedEverySecond)
+        (None, _) => Some(RedisWarning::UnknownDurability),
+        (Some(false), _) => Some(RedisWarning::NoAppendOnlyFile),
+        (Some(true), Some("always")) => None,
+        (Some(true), Some("everysec")) => {
+            (expected == Aof::Always).then_some(RedisWarning::SyncedEverySecond)
         }
-        (Some("1"), Some(_)) => Some(DurabilityWarning::SyncedBySystem),
-        (Some("1"), None) => Some(DurabilityWarning::UnknownSync),
-        _ => Some(DurabilityWarning::NoAppendOnlyFile),
+        (Some(true), Some(_)) => Some(RedisWarning::SyncedBySystem),
+        (Some(true), None) => Some(RedisWarning::UnknownSync),
     };
     warnings.extend(falls_short);
     warnings
-}
-
-/// The fields of the answer to `INFO`.
-struct Info<'a>(HashMap<&'a str, &'a str>);
-
-impl<'a> Info<'a> {
-    fn read(text: &'a str) -> Self {
-        Self(text.lines().filter_map(|line| line.trim_end().split_once(':')).collect())
-    }
-
-    fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.get(name).copied()
-    }
 }
 
 /// The error for the operator that corresponds to an error of the library.
@@ -132,7 +208,8 @@ fn explain(error: &RedisError, options: &RedisOptions) -> RedisOpenError {
     let detail = error.detail().map_or_else(|| whole.clone(), str::to_owned);
     match error.kind() {
         ErrorKind::AuthenticationFailed => RedisOpenError::Refused(address, detail),
-        ErrorKind::Server(ServerErrorKind::NoPerm) => RedisOpenError::NotAllowed(address, detail),
+        _ if whole.contains("switch database") => RedisOpenError::Database(address, detail),
+        ErrorKind::Server(ServerErrorKind::NoPerm) => RedisOpenError::Refuses(address, detail),
         ErrorKind::Server(ServerErrorKind::BusyLoading) => RedisOpenError::Loading(address),
         // The text of Redis is long and about its protocol.
         _ if error.code() == Some("NOAUTH") => {

@@ -54,11 +54,27 @@ pub enum RedisOpenError {
          REALTIME_REDIS_PASSWORD or with --redis-password-file"
     )]
     Refused(String, String),
-    /// The user lacks rights.
+    /// The user lacks rights, or Redis lacks commands. The second field names them.
     #[error(
-        "Redis at {0} refuses a command to this user ({1}); the server's README has the rules that a user needs"
+        "Redis at {0} refuses what the server needs: {1}; the server's README has the rules that a user needs, and Redis \
+         must have all commands under their own names"
     )]
-    NotAllowed(String, String),
+    Refuses(String, String),
+    #[error(
+        "the program at {0} is a Sentinel, which stores nothing; give the address of the Redis that it watches"
+    )]
+    Sentinel(String),
+    /// The number of served slots, and the answer for another one.
+    #[error(
+        "Redis at {0} is a node of a cluster and serves {1} of its 16384 slots ({2}): most rooms could not be stored; \
+         give the address of a Redis that is not in a cluster, or of a cluster with a single node"
+    )]
+    ClusterNode(String, usize, String),
+    /// The second field is the cause.
+    #[error(
+        "Redis at {0} refuses the database in the URL ({1}); omit its number, and give the instances a --redis-prefix"
+    )]
+    Database(String, String),
     #[error("Redis at {0} is version {1}; version 7.0 or newer is required")]
     TooOld(String, String),
     #[error("Redis at {0} is a replica and accepts no writes; give the address of its master")]
@@ -68,6 +84,11 @@ pub enum RedisOpenError {
 impl RedisOpenError {
     /// True if a later attempt may succeed without a change of the configuration.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(..) | Self::Silent(..) | Self::Closes(_) | Self::Loading(_))
+        match self {
+            Self::Unreachable(..) | Self::Silent(..) | Self::Closes(_) | Self::Loading(_) => true,
+            // A node waits for two seconds after its start.
+            Self::ClusterNode(_, _, answer) => answer.starts_with("CLUSTERDOWN"),
+            _ => false,
+        }
     }
 }

@@ -5,21 +5,26 @@
 
 mod check;
 mod error;
+pub(crate) mod fault;
+mod identity;
 mod options;
+mod slots;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::time::Duration;
 
 use ::redis::Client;
 use tokio::time::{Instant, sleep, timeout};
 
-pub use self::check::DurabilityWarning;
+pub use self::check::RedisWarning;
+pub(crate) use self::check::recheck;
 pub use self::error::{InvalidOption, RedisOpenError};
 pub use self::options::{Aof, RedisOptions};
 
-/// Time limit of one attempt to connect and check.
-const ATTEMPT: Duration = Duration::from_secs(2);
+/// Time limit of one attempt to connect and check, which takes about ten round trips.
+const ATTEMPT: Duration = Duration::from_secs(5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -28,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 pub struct RedisEndpoint {
     options: RedisOptions,
     client: Client,
-    warnings: Vec<DurabilityWarning>,
+    warnings: Vec<RedisWarning>,
 }
 
 impl RedisEndpoint {
@@ -60,9 +65,9 @@ impl RedisEndpoint {
         &self.options
     }
 
-    /// Settings with less durability than requested. Each prints as a sentence with the possible loss.
+    /// Properties of Redis with which the server works less well. Each prints as a sentence with the consequence.
     #[must_use]
-    pub fn warnings(&self) -> &[DurabilityWarning] {
+    pub fn warnings(&self) -> &[RedisWarning] {
         &self.warnings
     }
 

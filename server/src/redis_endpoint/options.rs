@@ -4,7 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use ::redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
+use ::redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
+    TlsCertificates,
+};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -114,6 +117,12 @@ impl RedisOptions {
     #[must_use]
     pub fn is_tls(&self) -> bool {
         matches!(self.info.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
+    /// The same address without a user, a password and a database.
+    pub(super) fn without_login(&self) -> Self {
+        let settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
+        Self { info: self.info.clone().set_redis_settings(settings), ..self.clone() }
     }
 
     /// The error for a Redis that accepts connections and does not answer.

@@ -15,7 +15,7 @@ use crate::program::{Home, RunningServer};
 use crate::redis_server::Redis;
 use crate::store::{ask, post};
 
-const PASSWORD: &str = "correct-horse";
+pub(crate) const PASSWORD: &str = "correct-horse";
 
 /// A port without a listener.
 fn free_port() -> u16 {
@@ -31,7 +31,7 @@ fn refused(url: &str, flags: &[&str]) -> String {
 
 /// Posts a message and asserts that it is stored.
 #[track_caller]
-fn assert_stores(home: &Home, served: &RunningServer) {
+pub(crate) fn assert_stores(home: &Home, served: &RunningServer) {
     let ack = ask(&mut served.connect(&home.token("alice")), &post("1"), "ack");
     assert_eq!(ack["seq"], json!(1));
 }
@@ -138,7 +138,7 @@ fn an_instance_that_registers_late_logs_no_ended_lease() {
 }
 
 /// The line of the README that creates a user of Redis.
-fn acl_rule_of_readme() -> &'static str {
+pub(crate) fn acl_rule_of_readme() -> &'static str {
     let readme = include_str!("../../README.md");
     readme.lines().find(|line| line.starts_with("ACL SETUSER")).expect("a rule")
 }

@@ -4,9 +4,9 @@
 //! and start it again on the same port and data. The Debian package is `redis-server`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -48,6 +48,29 @@ impl Redis {
             }
         }
         panic!("redis-server does not start: {}", redis.log());
+    }
+
+    /// Starts a Sentinel that watches nothing.
+    #[track_caller]
+    pub(crate) fn start_sentinel() -> Self {
+        Self::start_with(&["--sentinel"])
+    }
+
+    /// Executes a command, which must succeed, and returns its answer up to the first line end.
+    #[track_caller]
+    pub(crate) fn execute(&self, command: &str) -> String {
+        let answer = self.answer(command);
+        assert!(!answer.starts_with('-'), "{command}: {answer}");
+        answer
+    }
+
+    /// The first line of the answer to a command, which may be an error.
+    pub(crate) fn answer(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a listener");
+        write!(stream, "{command}\r\n").expect("sent");
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).expect("an answer");
+        answer.trim_end().to_owned()
     }
 
     /// Port on the loopback address.
@@ -99,6 +122,16 @@ impl Redis {
         fs::read_to_string(self.dir().join("log")).unwrap_or_default()
     }
 
+    /// The configuration file of a Sentinel, which it rewrites. A Redis needs none.
+    fn sentinel_file(&self) -> Option<PathBuf> {
+        let path = self.dir().join("sentinel.conf");
+        let is_sentinel = self.options.iter().any(|option| option == "--sentinel");
+        is_sentinel.then(|| {
+            fs::write(&path, "").expect("written");
+            path
+        })
+    }
+
     fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
         assert!(status.expect("kill").success(), "cannot send {signal}");
@@ -107,6 +140,7 @@ impl Redis {
     /// Starts the process and waits until it accepts connections. False if it ends before.
     fn run(&mut self) -> bool {
         let mut process = Command::new("redis-server")
+            .args(self.sentinel_file())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--dir", &self.dir().to_string_lossy(), "--daemonize", "no"])
             .args(&self.options)
@@ -120,7 +154,7 @@ impl Redis {
         let ready = lines.by_ref().any(|line| {
             log.push_str(&line);
             log.push('\n');
-            line.contains("Ready to accept connections")
+            line.contains("Ready to accept connections") || line.contains("Sentinel ID is")
         });
         fs::write(self.dir().join("log"), log).expect("written");
         if !ready {

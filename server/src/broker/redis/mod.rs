@@ -139,14 +139,16 @@ impl Owners {
         let RedisTarget { client, prefix, relay_channel } = target;
         let connector = Connector::new(client, runtime, metrics);
         let feed = FeedSlot::default();
-        let transport = Arc::new(Transport::new(connector.clone(), Keys::new(&prefix)));
+        let relay_channel: Option<Arc<str>> = relay_channel.map(Into::into);
+        let keys = Keys::new(&prefix);
+        let transport = Arc::new(Transport::new(connector.clone(), keys, relay_channel.clone()));
         let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain));
         let presence = Arc::new(PresenceOwner::new(transport.clone(), feed.clone(), &logs));
         let broadcasts = Arc::new(Broadcasts::new(transport.clone(), feed.clone()));
         let spending = Arc::new(SpendingChannel::new(transport.clone(), feed.clone()));
         let relay = relay_channel.map(|channel| {
             Arc::new(RelayChannel {
-                channel: channel.into(),
+                channel,
                 transport: transport.clone(),
                 logs: logs.clone(),
                 broadcasts: broadcasts.clone(),
@@ -184,10 +186,11 @@ impl Owners {
 
 impl Broker for RedisBroker {
     fn readiness(&self) -> Result<(), NotReady> {
-        if self.0.transport.health.is_up() {
-            Ok(())
-        } else {
-            Err("Redis does not answer or accepts no writes".into())
+        const SENTENCE: &str = "Redis does not answer or accepts no writes";
+        match self.0.transport.health.fault() {
+            None => Ok(()),
+            Some(fault) if fault.is_empty() => Err(SENTENCE.into()),
+            Some(fault) => Err(format!("{SENTENCE}: {fault}").into()),
         }
     }
 

@@ -103,12 +103,14 @@ fn connector(port: u16) -> Connector {
 /// The connection for announcements is replaced only if Redis has answered on the other one.
 #[tokio::test]
 async fn a_probe_blames_the_connection_that_does_not_work() {
-    let health = Health::new("probe".into(), metrics());
+    let keys = Keys::new("realtime");
+    let health = |port| Health::new("probe".into(), None, connector(port));
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = silent.local_addr().expect("an address").port();
-    assert_eq!(health.probe(&connector(port).link("asks"), 1).await, Probe::Mute);
+    let mute = health(port).probe(&connector(port).link("asks"), &keys, "one", 1).await;
+    assert_eq!(mute, Probe::Mute("no connection in time".to_owned()));
     // The channel has no subscriber.
     let redis = Redis::start_with(&[]);
-    let link = connector(redis.port()).link("asks");
-    eventually("Redis answers", async || health.probe(&link, 2).await == Probe::Deaf).await;
+    let (health, link) = (health(redis.port()), connector(redis.port()).link("asks"));
+    eventually("Redis answers", async || health.probe(&link, &keys, "one", 2).await == Probe::Deaf).await;
 }

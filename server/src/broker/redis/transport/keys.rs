@@ -20,7 +20,7 @@
 //! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; expires |
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
 //! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: entries kept of a room |
-//! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one |
+//! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one; the empty name marks a set that was not lost |
 
 use std::fmt::Write as _;
 
@@ -35,6 +35,11 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
         Self { prefix: prefix.to_owned() }
+    }
+
+    /// The prefix of all keys.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The channel of a room; the room's keys begin with it.
@@ -106,6 +111,32 @@ impl Keys {
         format!("{}:{{%rooms}}", self.prefix)
     }
 
+    /// The glob of the keys of all logs.
+    pub(crate) fn log_pattern(&self) -> String {
+        let mut pattern = String::with_capacity(self.prefix.len() + 9);
+        for letter in self.prefix.chars() {
+            if matches!(letter, '*' | '?' | '[' | ']' | '^' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(letter);
+        }
+        pattern.push_str(":{*}:log");
+        pattern
+    }
+
+    /// The room of the key of a log; `None` for another key.
+    pub(crate) fn room_of_log(&self, key: &str) -> Option<RoomName> {
+        let escaped = key.strip_prefix(&*self.prefix)?.strip_prefix(":{")?.strip_suffix("}:log")?;
+        let mut parts = escaped.split('%');
+        let mut name = parts.next()?.to_owned();
+        for part in parts {
+            let (code, rest) = part.split_at_checked(2)?;
+            name.push(u8::from_str_radix(code, 16).ok()?.into());
+            name.push_str(rest);
+        }
+        RoomName::new(&name).ok().filter(|room| log(&self.channel(room)) == key)
+    }
+
     fn live(&self, name: &str) -> String {
         format!("{}:{{%live}}:{name}", self.prefix)
     }
@@ -156,6 +187,8 @@ mod tests {
             let keys = Keys::new("realtime");
             let (one, other) = (keys.channel(&a), keys.channel(&b));
             prop_assert_eq!(a == b, one == other);
+            prop_assert_eq!(keys.room_of_log(&log(&one)), Some(a.clone()));
+            prop_assert_eq!(keys.room_of_log(&meta(&one)), None);
             let (live, all) = (keys.beats(), keys.rooms());
             for key in [log(&one), meta(&one), known(&one, 0), members(&one), instances(&one), at(&one, "i")] {
                 prop_assert_eq!(tag(&key), tag(&one));
@@ -171,5 +204,11 @@ mod tests {
         let room = RoomName::new("a {b} %").expect("a room's name");
         assert_eq!(log(&keys.channel(&room)), "chat:{a %7bb%7d %25}:log");
         assert_eq!(tag(&keys.online_at("i")), tag(&keys.beats()));
+        for foreign in
+            ["chat:{%live}:log", "chat:{%trial}:log", "chat:{%7}:log", "chat:{%7B}:log", "other:{a}:log"]
+        {
+            assert_eq!(keys.room_of_log(foreign), None, "{foreign}");
+        }
+        assert_eq!(Keys::new("a[b]*").log_pattern(), r"a\[b\]\*:{*}:log");
     }
 }

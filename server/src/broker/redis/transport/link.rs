@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, Pipeline, RedisError, RedisResult, Value};
+use ::redis::{AsyncConnectionConfig, Client, Pipeline, RedisResult, Value};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -18,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::{reply, scripts};
 use crate::broker::Unavailable;
 use crate::metrics::Metrics;
+use crate::redis_endpoint::fault::{error_text, refusal_text};
+use crate::redis_endpoint::recheck;
 
 /// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -37,9 +40,18 @@ const NOSCRIPT: &str = "NOSCRIPT";
 const TRANSIENT: [&str; 7] =
     ["LOADING", "MASTERDOWN", "READONLY", NOSCRIPT, "BUSY", "CLUSTERDOWN", "TRYAGAIN"];
 
-/// The connection is broken.
+/// Error codes that may concern other commands too: the rights of the user, or the slots of a cluster, have changed.
+const SUSPICIOUS: [&str; 5] = ["NOPERM", "MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN"];
+
+/// The connection is broken, for this reason.
 #[derive(Debug)]
-pub(crate) struct Broken;
+pub(crate) struct Broken(pub(crate) String);
+
+impl Broken {
+    fn late() -> Self {
+        Self("no answer in time".to_owned())
+    }
+}
 
 impl From<Broken> for Unavailable {
     fn from(_: Broken) -> Self {
@@ -75,11 +87,33 @@ pub(crate) struct Connector {
     pub(crate) runtime: Handle,
     pub(crate) metrics: Arc<Metrics>,
     refusals: Arc<Refusals>,
+    /// True after an answer that makes it doubtful that Redis accepts all commands.
+    suspicious: Arc<AtomicBool>,
 }
 
 impl Connector {
     pub(crate) fn new(client: Client, runtime: Handle, metrics: Arc<Metrics>) -> Self {
-        Self { client, runtime, metrics, refusals: Arc::default() }
+        Self { client, runtime, metrics, refusals: Arc::default(), suspicious: Arc::default() }
+    }
+
+    /// True once after answers that make it doubtful that Redis accepts all commands.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.suspicious.swap(false, Ordering::Relaxed)
+    }
+
+    /// Makes the next call of [`Connector::take_suspicion`] return true.
+    pub(crate) fn suspect(&self) {
+        self.suspicious.store(true, Ordering::Relaxed);
+    }
+
+    /// True if a refusal with this code is to be logged now.
+    pub(crate) fn is_log_due(&self, code: &str) -> bool {
+        self.refusals.is_due(code)
+    }
+
+    /// Tries everything that the engine needs; see [`recheck`].
+    pub(crate) async fn recheck(&self, prefix: &str, relay_channel: Option<&str>) -> Result<(), String> {
+        recheck(&self.client, prefix, relay_channel).await
     }
 
     /// A link with this name. It connects with its first command.
@@ -125,18 +159,24 @@ struct LinkState {
     connection: Option<MultiplexedConnection>,
     /// Number of connections so far.
     generation: u64,
-    /// Time of the last failure to connect.
-    failed: Option<Instant>,
+    /// Time and reason of the last failure to connect.
+    failed: Option<(Instant, String)>,
 }
 
 impl Link {
     /// Sends commands until they are answered, for [`REQUEST_TIMEOUT`]. None of the answers is an error.
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
+        // Redis would refuse the same command again at once.
+        let answers = self.ask_each(commands).await?;
+        if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(answers) }
+    }
+
+    /// Sends commands until they are answered, for [`REQUEST_TIMEOUT`]. An answer may be an error.
+    pub(crate) async fn ask_each(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         let deadline = Instant::now() + REQUEST_TIMEOUT;
         loop {
             if let Ok(answers) = self.attempt_until(deadline, commands).await {
-                // Redis would refuse the same command again at once.
-                return if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(answers) };
+                return Ok(answers);
             }
             if Instant::now() + PAUSE >= deadline {
                 return Err(Unavailable);
@@ -159,7 +199,7 @@ impl Link {
         commands: &Pipeline,
     ) -> Result<Vec<Value>, Broken> {
         let (mut connection, generation) =
-            timeout_at(deadline, self.connection()).await.map_err(|_| Broken)??;
+            timeout_at(deadline, self.connection()).await.map_err(|_| Broken::late())??;
         let (skipped, kept) =
             if commands.is_transaction() { (commands.len() + 1, 1) } else { (0, commands.len()) };
         let sent = Instant::now();
@@ -168,18 +208,18 @@ impl Link {
         let fault = match answers {
             Ok(Ok(answers)) => {
                 self.log_refusal(&answers);
-                match answers.iter().find_map(transient_code) {
+                match answers.iter().find_map(transient_refusal) {
                     None => return Ok(answers),
                     Some(fault) => fault,
                 }
             }
-            Ok(Err(error)) => describe(&error),
-            Err(_) if sent.elapsed() < DEAD_AFTER => return Err(Broken),
+            Ok(Err(error)) => error_text(&error),
+            Err(_) if sent.elapsed() < DEAD_AFTER => return Err(Broken::late()),
             Err(_) => "no answer in time".to_owned(),
         };
         tracing::debug!(connection = %self.name, %fault, "a connection to Redis broke");
         self.drop_connection(generation);
-        Err(Broken)
+        Err(Broken(fault))
     }
 
     /// Logs that Redis refuses commands, at most once in [`LOG_INTERVAL`] for each code, since every message may be
@@ -189,10 +229,15 @@ impl Link {
             Value::ServerError(error) if error.code() != NOSCRIPT => Some(error),
             _ => None,
         });
-        if let Some(error) = refusal
-            && self.connector.refusals.is_due(error.code())
-        {
-            tracing::error!(connection = %self.name, %error, "Redis refuses a command");
+        let Some(error) = refusal else { return };
+        // Redis 7.0 has no code for the rights of a script.
+        let is_of_script =
+            error.details().is_some_and(|details| details.contains("user executing the script"));
+        if is_of_script || SUSPICIOUS.contains(&error.code()) {
+            self.connector.suspect();
+        }
+        if self.connector.is_log_due(error.code()) {
+            tracing::error!(connection = %self.name, error = %refusal_text(error), "Redis refuses a command");
         }
     }
 
@@ -205,9 +250,11 @@ impl Link {
         if let Some(connection) = self.current() {
             return Ok(connection);
         }
-        if self.state.lock().failed.is_some_and(|failed| failed >= asked) {
+        if let Some((failed, fault)) = &self.state.lock().failed
+            && *failed >= asked
+        {
             // Another caller has just tried.
-            return Err(Broken);
+            return Err(Broken(fault.clone()));
         }
         let (connector, name) = (self.connector.clone(), self.name.clone());
         let opening = async move { connector.open(&name, AsyncConnectionConfig::new()).await };
@@ -225,12 +272,12 @@ impl Link {
             }
             other => {
                 let fault = match other {
-                    Ok(Ok(Err(error))) => describe(&error),
+                    Ok(Ok(Err(error))) => error_text(&error),
                     _ => "no connection in time".to_owned(),
                 };
                 tracing::debug!(connection = %self.name, %fault, "cannot connect to Redis");
-                state.failed = Some(Instant::now());
-                Err(Broken)
+                state.failed = Some((Instant::now(), fault.clone()));
+                Err(Broken(fault))
             }
         }
     }
@@ -248,13 +295,8 @@ impl Link {
     }
 }
 
-/// The code of an answer that is in [`TRANSIENT`].
-fn transient_code(answer: &Value) -> Option<String> {
+/// The text of an answer whose code is in [`TRANSIENT`].
+fn transient_refusal(answer: &Value) -> Option<String> {
     let Value::ServerError(error) = answer else { return None };
-    TRANSIENT.contains(&error.code()).then(|| error.code().to_owned())
-}
-
-/// The text of an error without the command, which may contain a password.
-fn describe(error: &RedisError) -> String {
-    error.code().map_or_else(|| error.to_string(), str::to_owned)
+    TRANSIENT.contains(&error.code()).then(|| refusal_text(error))
 }

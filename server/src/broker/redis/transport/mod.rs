@@ -38,10 +38,10 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(connector: Connector, keys: Keys) -> Self {
+    pub(crate) fn new(connector: Connector, keys: Keys, relay_channel: Option<Arc<str>>) -> Self {
         let instance = InstanceName::new();
         Self {
-            health: Health::new(keys.probe(&instance.get()).into(), connector.metrics.clone()),
+            health: Health::new(keys.probe(&instance.get()).into(), relay_channel, connector.clone()),
             commands: connector.link("asks"),
             runtime: connector.runtime.clone(),
             subscriptions: Subscriptions::new(connector),
@@ -55,13 +55,20 @@ impl Transport {
         let transport = self.clone();
         self.runtime.spawn(async move { transport.subscriptions.run(receiver).await });
         let transport = self.clone();
-        self.runtime
-            .spawn(async move { transport.health.run(&transport.commands, &transport.subscriptions).await });
+        self.runtime.spawn(async move {
+            let Self { health, commands, subscriptions, keys, instance, .. } = &*transport;
+            health.run(commands, subscriptions, keys, instance).await;
+        });
     }
 
     /// Sends commands until they are answered; see [`Link::ask`].
     pub(crate) async fn ask(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
         self.commands.ask(commands).await
+    }
+
+    /// Sends commands until they are answered. An answer may be an error, which does not concern the others.
+    pub(crate) async fn ask_each(&self, commands: &Pipeline) -> Result<Vec<Value>, Unavailable> {
+        self.commands.ask_each(commands).await
     }
 
     /// Sends commands whose failure is harmless, and does not wait for the answer.

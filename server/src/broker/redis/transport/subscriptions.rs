@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::link::Connector;
 use super::reply;
+use crate::redis_endpoint::fault::error_text;
 
 /// Time limit for connecting, and for the confirmation of subscriptions.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -60,11 +61,19 @@ pub(crate) struct Subscriptions {
     changed: Notify,
     /// Notified when the connection must be replaced.
     broken: Notify,
+    /// Reason of the last failure to connect or subscribe; `None` while all is subscribed.
+    fault: Mutex<Option<String>>,
 }
 
 impl Subscriptions {
     pub(crate) fn new(connector: Connector) -> Self {
-        Self { connector, changes: Mutex::default(), changed: Notify::new(), broken: Notify::new() }
+        Self {
+            connector,
+            changes: Mutex::default(),
+            changed: Notify::new(),
+            broken: Notify::new(),
+            fault: Mutex::default(),
+        }
     }
 
     /// Subscribes to a channel that the receiver lists; completed when Redis has confirmed it.
@@ -81,6 +90,11 @@ impl Subscriptions {
     /// Replaces the current connection, if there is one.
     pub(crate) fn reconnect(&self) {
         self.broken.notify_waiters();
+    }
+
+    /// Reason of the last failure to connect or subscribe, unless a later attempt succeeded.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.fault.lock().clone()
     }
 
     fn change(&self, change: Change) {
@@ -138,15 +152,24 @@ impl Subscriptions {
         // The receiver's list has the changes so far. `serve` repeats later ones, which is harmless.
         let changes = self.take();
         let connected = match timeout(ANSWER, opening).await {
-            Ok(Ok(mut connection)) => subscribe_all(&**receiver, &mut connection).await.map(|()| connection),
-            _ => None,
+            Ok(Ok(mut connection)) => {
+                self.subscribe_all(&**receiver, &mut connection).await.map(|()| connection)
+            }
+            Ok(Err(error)) => Err(error_text(&error)),
+            Err(_) => Err("no answer in time".to_owned()),
         };
-        let Some(connection) = connected else {
-            self.put_back(changes);
-            return None;
-        };
-        confirm(changes);
-        Some((connection, ended))
+        match connected {
+            Ok(connection) => {
+                *self.fault.lock() = None;
+                confirm(changes);
+                Some((connection, ended))
+            }
+            Err(fault) => {
+                *self.fault.lock() = Some(fault);
+                self.put_back(changes);
+                None
+            }
+        }
     }
 
     /// Sends changes until the connection ends or must be replaced.
@@ -171,7 +194,8 @@ impl Subscriptions {
                         Change::Unsubscribe(channel) => pipeline.cmd("SUNSUBSCRIBE").arg(&**channel),
                     };
                 }
-                if send(&mut connection, &pipeline).await.is_none() {
+                if let Err(fault) = self.send(&mut connection, &pipeline).await {
+                    *self.fault.lock() = Some(fault);
                     // The next connection subscribes to all channels, and completes the waiting callers.
                     self.put_back(changes);
                     return;
@@ -179,6 +203,43 @@ impl Subscriptions {
                 confirm(changes);
             }
         }
+    }
+
+    /// Subscribes to all channels of the receiver.
+    async fn subscribe_all(
+        &self,
+        receiver: &impl Receiver,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<(), String> {
+        for channels in receiver.channels().chunks(CHANNELS) {
+            let mut pipeline = Pipeline::with_capacity(channels.len());
+            for channel in channels {
+                pipeline.cmd("SSUBSCRIBE").arg(&**channel);
+            }
+            self.send(connection, &pipeline).await?;
+        }
+        if let Some(channel) = receiver.plain_channel() {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("SUBSCRIBE").arg(&*channel);
+            self.send(connection, &pipeline).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends changes of subscriptions. The error is the reason why Redis does not confirm them.
+    async fn send(&self, connection: &mut MultiplexedConnection, commands: &Pipeline) -> Result<(), String> {
+        let answers = timeout(ANSWER, connection.send_packed_commands(commands, 0, commands.len())).await;
+        let answers = answers.map_err(|_| "no answer in time".to_owned())?;
+        for answer in answers.map_err(|error| error_text(&error))? {
+            let Err(error) = answer.extract_error() else { continue };
+            let (fault, code) = (error_text(&error), error.code().unwrap_or_default());
+            self.connector.suspect();
+            if self.connector.is_log_due(code) {
+                tracing::error!(error = %fault, "Redis refuses a subscription");
+            }
+            return Err(fault);
+        }
+        Ok(())
     }
 }
 
@@ -193,23 +254,6 @@ fn receive(receiver: &impl Receiver, push: &PushInfo, subscription: Subscription
     }
 }
 
-/// Subscribes to all channels of the receiver.
-async fn subscribe_all(receiver: &impl Receiver, connection: &mut MultiplexedConnection) -> Option<()> {
-    for channels in receiver.channels().chunks(CHANNELS) {
-        let mut pipeline = Pipeline::with_capacity(channels.len());
-        for channel in channels {
-            pipeline.cmd("SSUBSCRIBE").arg(&**channel);
-        }
-        send(connection, &pipeline).await?;
-    }
-    if let Some(channel) = receiver.plain_channel() {
-        let mut pipeline = Pipeline::new();
-        pipeline.cmd("SUBSCRIBE").arg(&*channel);
-        send(connection, &pipeline).await?;
-    }
-    Some(())
-}
-
 /// Completes the callers that wait for a subscription.
 fn confirm(changes: Vec<Change>) {
     for change in changes {
@@ -218,15 +262,4 @@ fn confirm(changes: Vec<Change>) {
             let _ = done.send(());
         }
     }
-}
-
-async fn send(connection: &mut MultiplexedConnection, commands: &Pipeline) -> Option<()> {
-    let answers = timeout(ANSWER, connection.send_packed_commands(commands, 0, commands.len())).await;
-    for answer in answers.ok()?.ok()? {
-        if let Err(error) = answer.extract_error() {
-            tracing::error!(code = error.code(), "Redis refuses a subscription");
-            return None;
-        }
-    }
-    Some(())
 }
