@@ -3,6 +3,7 @@
 //! Each test has a Redis of its own, instances on it, and a [`RedisClient`] for unexpected changes. It waits for
 //! announcements, or polls for a condition that nothing announces ([`eventually`]); it never waits for a time.
 
+mod aggregates;
 mod announcements;
 mod broadcasts;
 mod dedup;

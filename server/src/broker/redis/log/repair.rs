@@ -149,7 +149,7 @@ impl Repair {
         if asked.is_empty() || faults::breaks(Fault::NoTailCheck) {
             return Ok(Vec::new());
         }
-        let answers = self.transport.ask(&looks).await?;
+        let answers = self.transport.ask_each(&looks).await?;
         let mut states = Vec::with_capacity(asked.len());
         let mut suspects = Vec::new();
         for ((replica, ours), answer) in asked.into_iter().zip(&answers) {

@@ -35,6 +35,10 @@ pub(crate) struct ReplicaState {
     pub(crate) in_repair: bool,
     /// True if the last comparison found other users of this instance in Redis than here.
     pub(crate) users_differ: bool,
+    /// Comparisons since the members in Redis were compared with the users of the instances.
+    pub(crate) unverified: u64,
+    /// Comparisons in a row that found more members in Redis than users of the instances.
+    pub(crate) excesses: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,8 @@ impl Replica {
             released: None,
             in_repair: false,
             users_differ: false,
+            unverified: 0,
+            excesses: 0,
         };
         Self { room, channel, state: Mutex::new(state), repair: tokio::sync::Mutex::default() }
     }
@@ -206,6 +212,8 @@ mod tests {
             released: None,
             in_repair: false,
             users_differ: false,
+            unverified: 0,
+            excesses: 0,
         };
         replica
     }

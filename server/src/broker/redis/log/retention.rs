@@ -159,7 +159,8 @@ impl Retention {
                 measure.arg(self.oldest(now)).arg(entries_kept(&self.retain));
                 measures.add_command(measure);
             }
-            let answers = if rooms.is_empty() { Vec::new() } else { self.transport.ask(&measures).await? };
+            let answers =
+                if rooms.is_empty() { Vec::new() } else { self.transport.ask_each(&measures).await? };
             for answer in &answers {
                 // A room that cannot be read is not dropped either.
                 if let [entries, past] = reply::items(answer) {
@@ -187,6 +188,8 @@ impl Retention {
         let mut taking = Pipeline::new();
         let name = transport.instance.get();
         taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("PX").arg(TURN_MILLIS);
+        // A key without an end would stop all sweeps.
+        taking.cmd("EXPIRE").arg(transport.keys.sweep()).arg(TURN_MILLIS / 1_000).arg("NX");
         if matches!(transport.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
@@ -220,7 +223,7 @@ impl Retention {
                 sweep.arg(self.oldest(now)).arg(now.millis());
                 sweeps.add_command(sweep);
             }
-            let answers = self.transport.ask(&sweeps).await?;
+            let answers = self.transport.ask_each(&sweeps).await?;
             let mut more = Vec::with_capacity(answers.len());
             for answer in &answers {
                 let [dropped, has_more] = reply::items(answer) else {

@@ -1,15 +1,26 @@
 //! The set of all rooms in Redis: rooms with an entry or a member, and for up to a minute those that had one.
+//!
+//! The empty name, which no room has, is a mark: the set has not been lost since all rooms were added. Without it the set
+//! is restored from the keys of the logs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ::redis::{Cmd, Pipeline};
+use ::redis::{Cmd, Pipeline, Value};
 use parking_lot::Mutex;
 use realtime_shared::RoomName;
+use tokio::time::sleep;
 
 use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, reply};
 
+/// The mark of a complete set.
+const MARK: &str = "";
+/// Keys that Redis looks at for one request of a restoration.
+const SCANNED_KEYS: u32 = 1_000;
+/// Pause between two requests of a restoration, so that Redis can serve others.
+const SCAN_PAUSE: Duration = Duration::from_millis(10);
 /// Most rooms that are remembered to be in the set.
 const REMEMBERED: usize = 100_000;
 
@@ -74,6 +85,69 @@ impl RoomIndex {
         let rooms = names.filter_map(|name| RoomName::new(reply::text(name)?).ok()).collect();
         let next = reply::text(next).ok_or(Unavailable)?;
         Ok((rooms, (next != "0").then(|| next.to_owned())))
+    }
+
+    /// Adds open rooms to the set, and to the one of this instance, which may both have lost them.
+    pub(crate) async fn confirm(&self, open: &[&str]) {
+        if open.is_empty() {
+            return;
+        }
+        let keys = &self.transport.keys;
+        let mut adding = Pipeline::new();
+        for key in [keys.rooms(), keys.rooms_at(&self.transport.instance.get())] {
+            adding.cmd("SADD").arg(key).arg(open);
+        }
+        // The next comparison repeats a failed one.
+        let _ = self.transport.ask_each(&adding).await;
+    }
+
+    /// Adds all rooms with an entry to the set, if it lacks the mark.
+    pub(crate) async fn restore_if_lost(&self) {
+        let mut marking = Pipeline::new();
+        marking.cmd("SADD").arg(self.transport.keys.rooms()).arg(MARK);
+        let Ok(answers) = self.transport.ask_each(&marking).await else { return };
+        if answers.first().and_then(reply::parse::<u64>) != Some(1) {
+            return;
+        }
+        self.forget();
+        match self.restore().await {
+            Ok(0) => {}
+            Ok(rooms) => {
+                tracing::info!(rooms, "the list of rooms in Redis was lost or of an older version: restored");
+            }
+            Err(Unavailable) => {
+                // The next comparison tries again.
+                let mut unmarking = Pipeline::new();
+                unmarking.cmd("SREM").arg(self.transport.keys.rooms()).arg(MARK);
+                let _ = self.transport.ask_each(&unmarking).await;
+            }
+        }
+    }
+
+    /// Adds all rooms with an entry. Returns their number.
+    async fn restore(&self) -> Result<usize, Unavailable> {
+        let keys = &self.transport.keys;
+        let (mut cursor, mut restored) = ("0".to_owned(), 0_usize);
+        loop {
+            let mut scan = Pipeline::new();
+            scan.cmd("SCAN").arg(&cursor).arg("MATCH").arg(keys.log_pattern()).arg("COUNT").arg(SCANNED_KEYS);
+            let answers = self.transport.ask_each(&scan).await?;
+            let answer = answers.first().ok_or(Unavailable)?;
+            if let Value::ServerError(error) = answer {
+                tracing::warn!(%error, "the list of rooms in Redis cannot be restored: rooms return with their next message");
+                return Ok(restored);
+            }
+            let [next, found] = reply::items(answer) else { return Err(Unavailable) };
+            let found = reply::items(found).iter();
+            let rooms: Vec<_> = found.filter_map(|key| keys.room_of_log(reply::text(key)?)).collect();
+            self.add(&rooms).await?;
+            restored = restored.saturating_add(rooms.len());
+            reply::text(next).ok_or(Unavailable)?.clone_into(&mut cursor);
+            if cursor == "0" {
+                return Ok(restored);
+            }
+            sleep(SCAN_PAUSE).await;
+        }
     }
 
     async fn change(&self, command: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {

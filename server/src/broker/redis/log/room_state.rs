@@ -1,5 +1,7 @@
 //! The state of a room in Redis: the head of its log, its members, and their instances.
 
+use std::ops::RangeInclusive;
+
 use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp, UserId};
 
@@ -20,12 +22,14 @@ pub(crate) struct RoomState {
     pub(crate) here: u64,
     /// Instances with a member.
     pub(crate) instances: Vec<String>,
+    /// Numbers of members that the users of the instances allow.
+    pub(crate) possible: RangeInclusive<u64>,
 }
 
 impl RoomState {
     /// Reads the answer of `look.lua`.
     pub(crate) fn parse(answer: &Value) -> Option<Self> {
-        let [epoch, seq, id, ts, at_position, presence_version, count, here, instances] =
+        let [epoch, seq, id, ts, at_position, presence_version, count, here, instances, least, most] =
             reply::items(answer)
         else {
             return None;
@@ -54,6 +58,7 @@ impl RoomState {
                 .iter()
                 .filter_map(|instance| Some(reply::text(instance)?.to_owned()))
                 .collect(),
+            possible: reply::parse(least)?..=reply::parse(most)?,
         })
     }
 
@@ -72,7 +77,7 @@ pub(crate) fn look(transport: &Transport, channel: &str, at: Seq, presence_versi
         keys::instances(channel),
         keys::at(channel, &transport.instance.get()),
     ]);
-    look.arg(channel).arg(at.get()).arg(presence_version);
+    look.arg(channel).arg(at.get()).arg(presence_version).arg(keys::at(channel, ""));
     look
 }
 
@@ -88,7 +93,8 @@ pub(crate) async fn states_of(
     for room in &rooms {
         looks.add_command(look(transport, &transport.keys.channel(room), Seq::ZERO, 0));
     }
-    let answers = transport.ask(&looks).await?;
+    // A room with a key of another type has no state, which does not concern the others.
+    let answers = transport.ask_each(&looks).await?;
     let states = rooms.into_iter().zip(&answers);
     Ok(states.filter_map(|(room, answer)| Some((room, RoomState::parse(answer)?))).collect())
 }
@@ -135,7 +141,8 @@ mod tests {
         let id = EntryId::from_u128(1);
         let fields = [text(&"E1"), text(seq), text(&id), text(ts), text(&""), text(version)];
         let counts = [Value::Int(count), Value::Int(0)];
-        Value::Array(fields.into_iter().chain(counts).chain([Value::Array(vec![text(&"one")])]).collect())
+        let instances = [Value::Array(vec![text(&"one")]), Value::Int(0), Value::Int(0)];
+        Value::Array(fields.into_iter().chain(counts).chain(instances).collect())
     }
 
     #[test]

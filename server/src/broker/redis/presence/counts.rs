@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::redis::Pipeline;
+use ::redis::{Pipeline, Value};
 use parking_lot::Mutex;
 use realtime_shared::UserId;
 use tokio::sync::Notify;
@@ -43,6 +43,8 @@ struct Counts {
     all_unsent: bool,
     /// True if the total in Redis may differ.
     total_unsent: bool,
+    /// Number of users that the audit has compared in this round.
+    audited: usize,
 }
 
 impl Counts {
@@ -135,6 +137,49 @@ impl ConnectionCounts {
     pub(crate) fn resend_all(&self) {
         self.counts.lock().all_unsent = true;
         self.changed.notify_one();
+    }
+
+    /// Compares the total and the counts of some users with Redis, other users each time, and sends those that differ.
+    pub(crate) async fn audit(&self) {
+        let (users, all) = {
+            let mut counts = self.counts.lock();
+            if !counts.is_sent() {
+                return;
+            }
+            let users = counts.users.iter().skip(counts.audited).take(USERS);
+            let users: Vec<(UserId, u64)> = users.map(|(user, count)| (user.clone(), *count)).collect();
+            counts.audited = if users.len() < USERS { 0 } else { counts.audited + USERS };
+            (users, counts.all)
+        };
+        let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
+        let mut reading = Pipeline::new();
+        reading.cmd("HGET").arg(keys.online()).arg(&*instance);
+        if !users.is_empty() {
+            reading.cmd("HMGET").arg(keys.online_at(&instance));
+            for (user, _) in &users {
+                reading.arg(user.as_str());
+            }
+        }
+        let Ok(answers) = self.transport.ask_each(&reading).await else { return };
+        if answers.iter().any(reply::is_refusal) {
+            return;
+        }
+        let found = answers.get(1).map(reply::items).unwrap_or_default();
+        let mut counts = self.counts.lock();
+        // A count that changed meanwhile is sent again for nothing, which is harmless.
+        counts.total_unsent |= answers.first().and_then(reply::parse).unwrap_or(0) != all;
+        if users.iter().zip(found).all(|(_, found)| *found == Value::Nil) {
+            counts.all_unsent |= !users.is_empty();
+        } else {
+            let different = users
+                .into_iter()
+                .zip(found)
+                .filter(|((_, count), found)| reply::parse(found) != Some(*count));
+            counts.unsent.extend(different.map(|((user, _), _)| user));
+        }
+        if !counts.is_sent() {
+            self.changed.notify_one();
+        }
     }
 
     /// Removes the counts of this instance at its end. Its members stay until the lease ends, because they may reconnect

@@ -1,6 +1,6 @@
 //! Eviction of an instance: removes its state from Redis.
 
-use ::redis::Pipeline;
+use ::redis::{Pipeline, Value};
 use realtime_shared::RoomName;
 
 use super::replacement::replace;
@@ -19,7 +19,10 @@ pub(crate) async fn evict(
     let keys = &transport.keys;
     let mut reading = Pipeline::new();
     reading.cmd("SMEMBERS").arg(keys.rooms_at(instance));
-    let answers = transport.ask(&reading).await?;
+    let answers = transport.ask_each(&reading).await?;
+    if answers.iter().any(blocks) {
+        return Err(Unavailable);
+    }
     let open = answers.first().map(reply::items).unwrap_or_default();
     let open = open.iter().filter_map(|room| RoomName::new(reply::text(room)?).ok());
     let rooms: Vec<RoomName> = rooms.iter().cloned().chain(open).collect();
@@ -28,7 +31,9 @@ pub(crate) async fn evict(
         for room in rooms {
             replacing.add_command(replace(&keys.channel(room), instance));
         }
-        transport.ask(&replacing).await?;
+        if transport.ask_each(&replacing).await?.iter().any(blocks) {
+            return Err(Unavailable);
+        }
     }
     let mut removing = Pipeline::new();
     removing.cmd("HDEL").arg(keys.online()).arg(instance);
@@ -36,4 +41,10 @@ pub(crate) async fn evict(
     // The heartbeat counter is removed last: while it is there, another instance can continue a failed eviction.
     removing.cmd("HDEL").arg(keys.beats()).arg(instance);
     transport.ask(&removing).await.map(|_| ())
+}
+
+/// True for an answer that ends an eviction, which is then repeated. A key of another type has no users to remove, and
+/// does not keep the others.
+fn blocks(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() != "WRONGTYPE")
 }

@@ -67,6 +67,13 @@ impl Leases {
         !observed.listed && observed.silent >= LEASE
     }
 
+    /// The instances that the last answer of Redis had.
+    pub(crate) fn listed(&self) -> Vec<String> {
+        let leases = self.0.lock();
+        let listed = leases.instances.iter().filter(|(_, observed)| observed.listed);
+        listed.map(|(instance, _)| instance.clone()).collect()
+    }
+
     /// Stops the time until Redis answers again.
     pub(crate) fn pause(&self) {
         self.0.lock().last = None;

@@ -46,6 +46,7 @@ scripts! {
     LOOK = "look.lua",
     MEASURE = "measure.lua",
     PROBE = "probe.lua",
+    RECOUNT = "recount.lua",
     REPLACE = "replace.lua",
     SWEEP = "sweep.lua",
 }

@@ -10,7 +10,7 @@ if most > 0 then
   for _, instance in ipairs(instances) do
     -- In the slot of KEYS[1]: they share its hash tag.
     if instance ~= ARGV[2] then
-      of_user = of_user + tonumber(redis.call('HGET', ARGV[1] .. instance, ARGV[3]) or 0)
+      of_user = of_user + (tonumber(redis.call('HGET', ARGV[1] .. instance, ARGV[3]) or 0) or 0)
     end
   end
   if of_user > most then return 0 end
@@ -20,6 +20,6 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[5])
 -- An evicted instance does not count.
 local all = tonumber(ARGV[5])
 for _, instance in ipairs(instances) do
-  if instance ~= ARGV[2] then all = all + tonumber(redis.call('HGET', KEYS[2], instance) or 0) end
+  if instance ~= ARGV[2] then all = all + (tonumber(redis.call('HGET', KEYS[2], instance) or 0) or 0) end
 end
 return all

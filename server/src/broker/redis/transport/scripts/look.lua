@@ -1,9 +1,10 @@
 -- Reads the state of a room. Raises its presence version to one after that of the caller, if Redis has lost changes.
 --
 -- KEYS  log, meta, members (sorted set), instances (set), users of the calling instance (set)
--- ARGV  channel, a seq, the presence version of the caller (0: none)
+-- ARGV  channel, a seq, the presence version of the caller (0: none), prefix of the key of an instance's users
 -- Returns epoch, seq, id and time of the newest entry ('', 0, '', 0: none), the id of the entry with the given seq
--- ('': none), the presence version, the number of members, of members on the calling instance, and the instances.
+-- ('': none), the presence version, the number of members, of members on the calling instance, the instances, and the
+-- least and the largest number of members that the users of the instances allow.
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local people = redis.call('HGET', KEYS[2], 'people') or '0'
 if tonumber(people) < tonumber(ARGV[3]) then
@@ -14,7 +15,13 @@ if tonumber(people) < tonumber(ARGV[3]) then
 end
 local count = redis.call('ZCARD', KEYS[3])
 local here, instances = redis.call('SCARD', KEYS[5]), redis.call('SMEMBERS', KEYS[4])
-if not last then return {'', '0', '', '0', '', people, count, here, instances} end
+local least, most = here, 0
+for _, instance in ipairs(instances) do
+  -- In the slot of KEYS[1]: they share its hash tag.
+  local users = redis.call('SCARD', ARGV[4] .. instance)
+  least, most = math.max(least, users), most + users
+end
+if not last then return {'', '0', '', '0', '', people, count, here, instances, least, most} end
 local epoch = redis.call('HGET', KEYS[2], 'epoch') or ''
 local seq, there = string.match(last[1], '^%d+'), ''
 if seq == ARGV[2] then
@@ -23,4 +30,4 @@ elseif ARGV[2] ~= '0' then
   local entry = redis.call('XRANGE', KEYS[1], ARGV[2] .. '-0', ARGV[2] .. '-0')[1]
   if entry then there = entry[2][2] end
 end
-return {epoch, seq, last[2][2], last[2][4], there, people, count, here, instances}
+return {epoch, seq, last[2][2], last[2][4], there, people, count, here, instances, least, most}
