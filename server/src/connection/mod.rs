@@ -53,7 +53,7 @@ const IN_FLIGHT: usize = 256;
 /// Limit on the bytes of pending output. At the limit the connection stops reading.
 const ANSWER_BYTES: usize = 64 * 1024;
 /// Limit on the bytes of pending output beyond which the client is too slow. It has room for [`ANSWER_BYTES`], the
-/// largest answer, and a full direct backlog.
+/// largest answer, and the answers of all submissions in flight.
 const OUTPUT_BYTES: usize = 448 * 1024;
 /// Bytes after which a turn stops reading, so that other connections of the worker have their turns.
 const READ_BYTES: usize = 16 * 1024;
@@ -77,6 +77,8 @@ pub(crate) struct Connection<S> {
     /// Submissions without a completion.
     in_flight: usize,
     phase: Phase,
+    /// The mailbox has direct frames that are not in the output.
+    direct_left: bool,
     /// This turn stopped reading before the socket was empty.
     input_left: bool,
 }
@@ -115,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             operation: None,
             in_flight: 0,
             phase: Phase::Open,
+            direct_left: false,
             input_left: false,
             hub,
         };
@@ -288,12 +291,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Takes the frames, completions and the close code from the mailbox.
     fn take_direct(&mut self) {
-        let Some(DirectBacklog { frames, completed, completions, close }) = self.mailbox.take() else {
+        let Some(DirectBacklog { has_frames, completed, completions, close }) = self.mailbox.take() else {
             return;
         };
         self.in_flight -= completed;
         if self.phase == Phase::Open {
-            self.socket.output().extend_from_slice(&frames);
+            self.direct_left |= has_frames;
             for completed in completions {
                 self.answer_submission(completed);
                 // The answer may have been a close frame, which nothing follows.
@@ -304,6 +307,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if self.socket.pending_output() > OUTPUT_BYTES {
                 self.close(CloseCode::TooSlow);
             } else if let Some(code) = close {
+                // What was sent before the close is received before it.
+                self.mailbox.pull(self.socket.output(), OUTPUT_BYTES);
                 self.close(code);
             }
         } else if close.is_some() {
@@ -314,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Fills the output from the rooms and writes it.
     fn poll_output(&mut self, cx: &mut Context<'_>, now: Instant) -> std::io::Result<()> {
         for _ in 0..WRITES {
-            let Self { delivery, socket, session, mailbox, hub, phase, .. } = self;
+            let Self { delivery, socket, session, mailbox, hub, phase, direct_left, .. } = self;
             let open = *phase == Phase::Open;
             if open {
                 let before = socket.pending_output();
@@ -329,6 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let written = socket.poll_write(cx, |out, limit| {
                 filled = true;
                 if open {
+                    *direct_left = *direct_left && mailbox.pull(out, limit);
                     delivery.fill(&hub.registry, mailbox, out, limit);
                 }
             })?;
@@ -351,7 +357,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Ok(());
             }
             // A write that finished older output did not fill from the rooms. They may have grown without a wake-up.
-            if self.phase != Phase::Open || (filled && !self.delivery.has_more()) {
+            if self.phase != Phase::Open || (filled && !self.delivery.has_more() && !self.direct_left) {
                 return Ok(());
             }
         }

@@ -4,6 +4,7 @@
 //! any thread. Only the connection reads it. Waking a connection that is awake costs one atomic swap. [`WakeUp`] is the
 //! protocol by which no wake-up is lost.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Context;
 
@@ -16,9 +17,10 @@ use crate::broker::{NotStored, Receipt};
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
 
-/// Limit on the bytes of the direct backlog. Beyond it the connection is closed as too slow. Answers to the client's
-/// own frames have another limit, in the connection.
-const DIRECT_BACKLOG_BYTES: usize = 128 * 1024;
+/// Limits on the direct backlog. Beyond them the connection is closed as too slow. Its frames are shared with the other
+/// receivers, so they take memory once. Answers to the client's own frames have another limit, in the connection.
+pub(super) const DIRECT_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
+const DIRECT_BACKLOG_FRAMES: usize = 1024;
 
 /// Number of a connection in this process.
 pub(crate) type ConnectionId = u64;
@@ -42,20 +44,30 @@ pub(crate) struct Mailbox {
 struct Slot {
     completed: usize,
     /// All but the number of completions.
-    rest: Option<Box<DirectBacklog>>,
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Default)]
+struct Rest {
+    /// Frames as JSON, and their bytes.
+    frames: VecDeque<Arc<str>>,
+    frame_bytes: usize,
+    completions: Vec<Completed>,
+    close: Option<CloseCode>,
 }
 
 impl Slot {
-    fn rest(&mut self) -> &mut DirectBacklog {
+    fn rest(&mut self) -> &mut Rest {
         self.rest.get_or_insert_default()
     }
 }
 
-/// Frames and completions for one connection, outside of its rooms.
+/// What a connection takes from its direct backlog at once. Frames are taken as it can write them, with
+/// [`Mailbox::pull`].
 #[derive(Default)]
 pub(crate) struct DirectBacklog {
-    /// Complete WebSocket frames.
-    pub(crate) frames: Vec<u8>,
+    /// There are frames.
+    pub(crate) has_frames: bool,
     /// Number of submissions that completed.
     pub(crate) completed: usize,
     /// The outcomes that the connection has to answer.
@@ -91,15 +103,34 @@ impl Mailbox {
     }
 
     /// Adds a frame to the direct backlog.
-    pub(crate) fn send(&self, json: &str) {
+    pub(crate) fn send(&self, json: &Arc<str>) {
         self.write(|backlog| {
-            framing::text(&mut backlog.frames, json);
-            if backlog.frames.len() > DIRECT_BACKLOG_BYTES {
-                backlog.frames = Vec::new();
+            backlog.frames.push_back(json.clone());
+            backlog.frame_bytes += json.len();
+            if backlog.frame_bytes > DIRECT_BACKLOG_BYTES || backlog.frames.len() > DIRECT_BACKLOG_FRAMES {
+                let dropped = std::mem::take(&mut backlog.frames);
+                backlog.frame_bytes = 0;
                 backlog.close.get_or_insert(CloseCode::TooSlow);
-                self.metrics.dropped.inc(Dropped::DirectBacklogFull);
+                self.metrics.dropped.add(Dropped::DirectBacklogFull, dropped.len() as u64);
             }
         });
+    }
+
+    /// Moves frames to `out`, until it has about `limit` bytes. Returns true if there are more. Called by the
+    /// connection.
+    pub(crate) fn pull(&self, out: &mut Vec<u8>, limit: usize) -> bool {
+        let mut slot = self.backlog.lock();
+        let Some(rest) = &mut slot.rest else { return false };
+        while out.len() < limit {
+            let Some(json) = rest.frames.pop_front() else { break };
+            rest.frame_bytes -= json.len();
+            framing::text(out, &json);
+        }
+        let has_more = !rest.frames.is_empty();
+        if !has_more && rest.completions.is_empty() && rest.close.is_none() {
+            slot.rest = None;
+        }
+        has_more
     }
 
     /// Adds the completion of a submission, with its outcome if the connection has to answer it. The flusher wakes
@@ -125,7 +156,7 @@ impl Mailbox {
         });
     }
 
-    fn write(&self, change: impl FnOnce(&mut DirectBacklog)) {
+    fn write(&self, change: impl FnOnce(&mut Rest)) {
         change(self.backlog.lock().rest());
         self.wake_up.mark_full();
         self.wake();
@@ -145,8 +176,21 @@ impl Mailbox {
     /// Takes the direct backlog. Called by the connection.
     pub(crate) fn take(&self) -> Option<DirectBacklog> {
         self.wake_up.take_full().then(|| {
-            let Slot { completed, rest } = std::mem::take(&mut *self.backlog.lock());
-            DirectBacklog { completed, ..rest.map(|rest| *rest).unwrap_or_default() }
+            let mut slot = self.backlog.lock();
+            let completed = std::mem::take(&mut slot.completed);
+            let Some(rest) = &mut slot.rest else {
+                return DirectBacklog { completed, ..DirectBacklog::default() };
+            };
+            let taken = DirectBacklog {
+                has_frames: !rest.frames.is_empty(),
+                completed,
+                completions: std::mem::take(&mut rest.completions),
+                close: rest.close.take(),
+            };
+            if !taken.has_frames {
+                slot.rest = None;
+            }
+            taken
         })
     }
 }

@@ -32,7 +32,7 @@ impl Users {
     }
 
     /// Sends a frame to the connections of this instance that are among the recipients.
-    pub(crate) fn broadcast(&self, to: &Recipients, json: &str) {
+    pub(crate) fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
         let users = self.0.lock();
         match to {
             Recipients::User(user) => {

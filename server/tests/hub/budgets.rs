@@ -6,8 +6,8 @@ use realtime_server::config::Limits;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Redis, TestClient, TestServer, error, instance_with, join_room, leave_room, left, message,
-    message_with_id, server_with,
+    Redis, TestClient, TestServer, claims, error, instance_with, join_room, leave_room, left, message,
+    message_with_id, server_with, token,
 };
 
 /// A server on which these limits are changed.
@@ -66,7 +66,7 @@ async fn the_welcome_has_the_lower_rate_of_messages() {
             limits.max_messages_per_second = connection;
             limits.budgets.user_messages_per_second = user;
         });
-        let mut alice = server.open(&crate::support::token(&crate::support::claims("alice"))).await;
+        let mut alice = server.open(&token(&claims("alice"))).await;
         assert_eq!(alice.expect_welcome().await["limits"]["messages_per_second"], welcome);
     }
 }
@@ -234,4 +234,36 @@ async fn the_log_of_a_room_is_spent_on_every_instance() {
     assert_refused(&answers[0], 1_001);
     carol.send(message("a third room", "and on")).await;
     carol.expect_nothing_else().await;
+}
+
+/// Status of an upgrade request of a user, and its `Retry-After`.
+async fn upgrade(server: &TestServer, user: &str) -> (u16, Option<String>) {
+    let mut raw = server.dial().await;
+    raw.send_upgrade(&format!("/ws?token={}", token(&claims(user))), "").await;
+    let head = raw.head().await;
+    (head.status, head.header("retry-after").map(str::to_owned))
+}
+
+#[tokio::test]
+async fn connects_of_a_user_beyond_a_burst_get_429() {
+    let server = limited(|limits| limits.max_connections_per_user = 2);
+    for _ in 0..3 {
+        assert_eq!(upgrade(&server, "alice").await, (101, None));
+    }
+    assert_eq!(upgrade(&server, "alice").await, (429, Some("1".to_owned())));
+    assert_eq!(upgrade(&server, "bob").await, (101, None));
+    let unlimited = limited(|limits| limits.max_connections_per_user = 0);
+    for _ in 0..40 {
+        assert_eq!(upgrade(&unlimited, "alice").await, (101, None));
+    }
+}
+
+#[tokio::test]
+async fn a_user_whose_connection_was_closed_with_4009_gets_429() {
+    let server = server_with(|_| ());
+    let mut alice = server.connect("alice").await;
+    alice.send_all((0..100).map(|_| json!({"type": "dance"}))).await;
+    assert_eq!(alice.end().await.0, 4009);
+    assert_eq!(upgrade(&server, "alice").await, (429, Some("1".to_owned())));
+    assert_eq!(upgrade(&server, "bob").await, (101, None));
 }

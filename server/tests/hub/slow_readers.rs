@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::{
-    RawClient, TestClient, TestServer, has_fields, join_room, join_since, leave_room, left, masked, message,
-    message_from, message_with_id, server_with,
+    RawClient, TestClient, TestServer, admin, has_fields, join_room, join_since, leave_room, left, masked,
+    message, message_from, message_with_id, server, server_with,
 };
 
 /// A time so long that a test which waits for it fails.
@@ -213,4 +213,32 @@ async fn unread_answers_stop_the_handling_of_further_requests() {
     carol.expect(left("slow", "lobby", "disconnected")).await;
     carol.post("lobby", "alone").await;
     sending.await.expect("sent, or ended").end().await;
+}
+
+/// The notices are more than the buffers of the sockets hold.
+#[tokio::test]
+async fn a_client_that_pauses_receives_all_notices() {
+    let server = server();
+    let mut root = server.connect_as(&admin("root")).await;
+    let mut readers = Vec::new();
+    for number in 0..20 {
+        readers.push(server.connect_narrow(&format!("reader {number}")).await);
+    }
+    let text = "🦀".repeat(4_000);
+    let notice = |number| json!({"type": "notice", "message": format!("{number:02}{}", &text[8..])});
+    for number in 0..60 {
+        root.send(notice(number)).await;
+    }
+    for number in 0..60 {
+        root.wait_for(json!({"event": "notice", "message": notice(number)["message"]})).await;
+    }
+    for reader in &mut readers {
+        for number in 0..60 {
+            let received = reader.json().await;
+            assert_eq!(
+                (&received["event"], &received["message"]),
+                (&json!("notice"), &notice(number)["message"])
+            );
+        }
+    }
 }

@@ -140,7 +140,7 @@ async fn a_notice_that_arrives_during_input_is_written() {
     let test_hub = TestHub::new();
     let (mut alice, mut stream) = waiting_connection(&test_hub, "alice").await;
     let mailbox = alice.connection.mailbox.clone();
-    alice.connection.socket.stream().on_read = Some(Box::new(move || mailbox.send("a notice")));
+    alice.connection.socket.stream().on_read = Some(Box::new(move || mailbox.send(&"a notice".into())));
     stream.write_all(&masked(r#"{"type":"ping"}"#)).await.expect("sent");
     alice.run().await;
     assert!(contains(&read_available(&mut stream).await, "a notice"));
@@ -156,7 +156,7 @@ async fn frames_that_arrive_during_output_are_written_in_the_next_turn() {
 
     let (registry, mailbox) = (test_hub.hub.registry.clone(), alice.connection.mailbox.clone());
     alice.connection.socket.stream().on_write = Some(Box::new(move || {
-        mailbox.send("a notice");
+        mailbox.send(&"a notice".into());
         submit(&registry, "a", "an entry");
         // The flusher of another thread does the same.
         mailbox.wake();

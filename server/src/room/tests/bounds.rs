@@ -5,6 +5,7 @@ use realtime_shared::Epoch;
 use super::*;
 use crate::broker::{Entry, Feed};
 use crate::room::EARLY_ENTRIES;
+use crate::room::mailbox::DIRECT_BACKLOG_BYTES;
 
 #[track_caller]
 fn assert_dropped(metrics: &Metrics, reason: &str, count: u64) {
@@ -15,14 +16,34 @@ fn assert_dropped(metrics: &Metrics, reason: &str, count: u64) {
 fn a_full_direct_backlog_closes_the_connection_as_too_slow() {
     let metrics = metrics();
     let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics.clone());
-    let text = "x".repeat(60 * 1024);
-    mailbox.send(&text);
-    mailbox.send(&text);
+    let text: Arc<str> = "x".repeat(DIRECT_BACKLOG_BYTES / 64).into();
+    (0..64).for_each(|_| mailbox.send(&text));
     assert_dropped(&metrics, "direct_backlog_full", 0);
     mailbox.send(&text);
-    assert_dropped(&metrics, "direct_backlog_full", 1);
+    assert_dropped(&metrics, "direct_backlog_full", 65);
     let backlog = mailbox.take().expect("a close");
-    assert_eq!((backlog.frames.len(), backlog.close), (0, Some(CloseCode::TooSlow)));
+    assert_eq!((backlog.has_frames, backlog.close), (false, Some(CloseCode::TooSlow)));
+
+    let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics.clone());
+    (0..=1_024).for_each(|_| mailbox.send(&"{}".into()));
+    assert_eq!(mailbox.take().expect("a close").close, Some(CloseCode::TooSlow));
+}
+
+#[test]
+fn direct_frames_are_pulled_in_their_order_as_there_is_space() {
+    let mailbox = Mailbox::new(1, user("alice"), 0, Arc::default(), metrics());
+    (0..3).for_each(|number| mailbox.send(&format!("frame {number}").into()));
+    assert!(mailbox.take().expect("frames").has_frames);
+    let pulled = |limit| {
+        let mut out = Vec::new();
+        let more = mailbox.pull(&mut out, limit);
+        (out, more)
+    };
+    assert_eq!(pulled(0), (Vec::new(), true));
+    assert_eq!(pulled(1), (b"\x81\x07frame 0".to_vec(), true));
+    mailbox.send(&"frame 3".into());
+    assert_eq!(pulled(1_000), (b"\x81\x07frame 1\x81\x07frame 2\x81\x07frame 3".to_vec(), false));
+    assert_eq!(pulled(1_000), (Vec::new(), false));
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ async fn a_broadcast_reaches_the_connections_that_are_left() {
     let to = Recipients::User(user("alice"));
     Feed::broadcast(&*registry, &to, &"{}".into());
     assert!(phone.take().is_none());
-    assert!(laptop.take().is_some_and(|backlog| !backlog.frames.is_empty()));
+    assert!(laptop.take().is_some_and(|backlog| backlog.has_frames));
 }
 
 /// Two graces may end at one instant. With one number each would replace the other, and a user would never leave.
