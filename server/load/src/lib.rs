@@ -16,6 +16,7 @@ mod connection;
 mod dialect;
 mod frame;
 pub mod histogram;
+mod many_rooms;
 mod mark;
 mod observer;
 mod options;
@@ -37,7 +38,7 @@ use clap::Parser;
 
 use self::options::Options;
 use self::report::{Row, Table};
-use self::scene::Scene;
+use self::scene::{Measured, Scene};
 use self::target::{Setup, Target};
 use self::tokens::Tokens;
 
@@ -87,7 +88,8 @@ fn run_all(options: &Options, server: &str) -> Result<bool, String> {
 
     let table = |line: &str| if options.json { eprintln!("{line}") } else { println!("{line}") };
     table(&setting(options, &setup));
-    let lines = Table { on_redis: setup.redis.is_some() };
+    let has_lists = scenes.iter().any(|scene| scene.measured == Measured::Lists);
+    let lines = Table { on_redis: setup.redis.is_some(), has_others: setup.redis.is_some() || has_lists };
     table(&lines.head());
     let mut rows = Vec::new();
     for target in &targets {
@@ -115,7 +117,11 @@ fn run_one(target: &Target, scene: &Scene, options: &Options, tokens: &Tokens, s
         Ok(servers) => servers,
         Err(error) => return Row::failed(&target.name, scene, error),
     };
-    match run::run(scene, &servers, options, tokens) {
+    let outcome = match scene.measured {
+        Measured::Lists => many_rooms::run(scene, &servers, options, tokens),
+        _ => run::run(scene, &servers, options, tokens),
+    };
+    match outcome {
         Ok(outcome) => Row::new(&target.name, scene, outcome),
         Err(error) => {
             let log = servers.log_tail().map(|log| format!("; the end of its server's log:\n{log}"));

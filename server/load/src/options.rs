@@ -6,7 +6,7 @@ use clap::Parser;
 
 use crate::process::can_pin;
 use crate::redis::Aof;
-use crate::scene::{Scene, SceneName};
+use crate::scene::{Scene, SceneName, SceneSettings};
 use crate::target::{Setup, Target};
 use crate::tokens::Tokens;
 
@@ -38,6 +38,7 @@ Columns:
   other p50…  with --redis: the same, until a member on another instance receives it. Closed loops wait for the
               sender's copy only: if the other instance falls behind, this measures a growing queue. Compare it
               at the even load of `steady`
+              In `many-rooms`: from a join to its answer, while p50…p99.9 are those of lists, which count as deliveries
   KiB/conn    growth of the server's resident memory (all instances) while all connections joined, by connections
   load us/d   CPU time of the load for each delivery. If it is close to the server's, the load is the bottleneck
   check       `ok`: every message reached every member of its room once, and every sender received its own
@@ -68,6 +69,14 @@ pub(crate) struct Options {
     /// Connections of `idle`, `connects`, `new-joins` and `join-storm`
     #[arg(long, default_value_t = 9000)]
     idle_connections: usize,
+
+    /// Connections in a room of `idle`
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    idle_members: u16,
+
+    /// Rooms of `many-rooms`
+    #[arg(long, default_value_t = 1_000_000, value_name = "COUNT")]
+    rooms: u32,
 
     /// Length of a message's text
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=4000))]
@@ -145,8 +154,13 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn scenes(&self) -> Vec<Scene> {
         let names = if self.scenes.is_empty() { &SceneName::ALL } else { self.scenes.as_slice() };
-        let interval = Duration::from_secs(1) / self.rate;
-        names.iter().map(|name| name.scene(interval, self.idle_connections)).collect()
+        let settings = SceneSettings {
+            interval: Duration::from_secs(1) / self.rate,
+            connections: self.idle_connections,
+            idle_members: self.idle_members.into(),
+            many_rooms: self.rooms as usize,
+        };
+        names.iter().map(|name| name.scene(&settings)).collect()
     }
 
     /// The targets. The others are compared with the first.

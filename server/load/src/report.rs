@@ -13,11 +13,15 @@ use crate::scene::Scene;
 const MANY_CONNECTIONS: usize = 1000;
 
 /// Columns that exist only with a Redis.
-const OF_REDIS: [usize; 3] = [3, 8, 9];
+const OF_REDIS: [usize; 1] = [3];
+/// Columns that exist only with a Redis, or for lists of rooms.
+const OF_OTHERS: [usize; 2] = [8, 9];
 
 /// The lines of the table for people.
 pub(crate) struct Table {
     pub(crate) on_redis: bool,
+    /// The table has the latencies of others.
+    pub(crate) has_others: bool,
 }
 
 /// A line of the table: a scene at a server.
@@ -198,7 +202,9 @@ impl Table {
         let [target, scene, figures @ .., check] = cells;
         let mut line = format!("{target:<10} {scene:<10}");
         for (column, figure) in figures.iter().enumerate() {
-            if self.on_redis || !OF_REDIS.contains(&column) {
+            let hidden = (!self.on_redis && OF_REDIS.contains(&column))
+                || (!self.has_others && OF_OTHERS.contains(&column));
+            if !hidden {
                 let _ = write!(line, " {figure:>9}");
             }
         }

@@ -95,7 +95,7 @@ pub(crate) fn run(
 }
 
 impl Outcome {
-    fn at_rest() -> Self {
+    pub(crate) fn at_rest() -> Self {
         Self {
             connections: 0,
             elapsed: Duration::ZERO,

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
+/// Connections of `many-rooms` that list rooms, and those that create them.
+pub(crate) const LISTERS: usize = 32;
+pub(crate) const CREATORS: usize = 4;
+
 /// The values of `--scene`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum SceneName {
-    /// 9,000 connections in rooms of 20, nothing sent: memory
+    /// --idle-connections in rooms of --idle-members, nothing sent: memory
     Idle,
     /// 100 rooms of 20, one sender in each, one message in flight: latency and the cost of a wake-up
     Chat,
@@ -29,6 +33,8 @@ pub(crate) enum SceneName {
     NewJoins,
     /// Open connections that join one room all at once. `deliv/s` counts the joins, latencies are from the common start
     JoinStorm,
+    /// --rooms rooms with an entry; 32 connections list them once a second, another one joins: round trips of both
+    ManyRooms,
 }
 
 /// The numbers of a scene.
@@ -54,6 +60,19 @@ pub(crate) enum Measured {
     NewJoins,
     /// The joins of open connections.
     JoinStorm,
+    /// Lists of rooms; see `many_rooms`.
+    Lists,
+}
+
+/// Settings of single scenes.
+pub(crate) struct SceneSettings {
+    /// Time between two messages of `steady`.
+    pub(crate) interval: Duration,
+    /// Connections of the scenes without traffic, and those in a room of `idle`.
+    pub(crate) connections: usize,
+    pub(crate) idle_members: usize,
+    /// Rooms of `many-rooms`.
+    pub(crate) many_rooms: usize,
 }
 
 /// The pace of senders.
@@ -69,7 +88,7 @@ pub(crate) enum Pace {
 impl SceneName {
     /// The order of a run without `--scene`. `idle` comes first, while a server that runs through all scenes has a
     /// small heap.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Idle,
         Self::Chat,
         Self::Burst,
@@ -80,19 +99,22 @@ impl SceneName {
         Self::Connects,
         Self::NewJoins,
         Self::JoinStorm,
+        Self::ManyRooms,
     ];
 
-    /// The scene. `interval` applies to `steady`, `connections` to the scenes without traffic.
-    pub(crate) fn scene(self, interval: Duration, connections: usize) -> Scene {
-        let idle_rooms = connections.div_ceil(20);
+    /// The scene.
+    pub(crate) fn scene(self, settings: &SceneSettings) -> Scene {
+        let SceneSettings { interval, connections, idle_members, many_rooms } = *settings;
+        let idle_rooms = connections.div_ceil(idle_members);
         let measured = match self {
             Self::Connects => Measured::Connects,
             Self::NewJoins => Measured::NewJoins,
             Self::JoinStorm => Measured::JoinStorm,
+            Self::ManyRooms => Measured::Lists,
             _ => Measured::Traffic,
         };
         let (name, rooms, members, senders, pace) = match self {
-            Self::Idle => ("idle", idle_rooms, 20, 0, Pace::Never),
+            Self::Idle => ("idle", idle_rooms, idle_members, 0, Pace::Never),
             Self::Chat => ("chat", 100, 20, 1, Pace::Window(1)),
             Self::Burst => ("burst", 100, 20, 1, Pace::Window(16)),
             Self::Bigroom => ("bigroom", 1, 1000, 4, Pace::Window(4)),
@@ -102,6 +124,7 @@ impl SceneName {
             Self::Connects => ("connects", 1, connections, 0, Pace::Never),
             Self::NewJoins => ("new-joins", 1, connections, 0, Pace::Never),
             Self::JoinStorm => ("join-storm", 1, connections, 0, Pace::Never),
+            Self::ManyRooms => ("many-rooms", many_rooms, 0, 0, Pace::Never),
         };
         Scene { name, rooms, members, senders, pace, measured }
     }
@@ -109,7 +132,7 @@ impl SceneName {
 
 impl Scene {
     pub(crate) fn connections(&self) -> usize {
-        self.rooms * self.members
+        if self.measured == Measured::Lists { LISTERS + CREATORS + 1 } else { self.rooms * self.members }
     }
 
     /// The room of a connection. Members of a room have consecutive indices.

@@ -61,6 +61,14 @@ impl Grants {
             }
     }
 
+    /// The names that the bearer may use; `None` if it may use all but reserved ones.
+    pub(crate) fn names(&self) -> Option<impl Iterator<Item = GrantedNames<'_>>> {
+        match &self.0 {
+            Rights::Everything | Rights::Lists { rooms: None, .. } => None,
+            Rights::Lists { rooms: Some(rooms), .. } => Some(rooms.iter().map(Glob::names)),
+        }
+    }
+
     /// True if the bearer may post in `room`. Implies [`Self::may_use`].
     #[must_use]
     pub fn may_post(&self, room: &RoomName) -> bool {
@@ -70,6 +78,17 @@ impl Grants {
                 Rights::Lists { read_only, .. } => !any_matches(read_only, room),
             }
     }
+}
+
+/// The names that a glob matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GrantedNames<'a> {
+    /// This name only.
+    Name(&'a str),
+    /// All names that begin with this.
+    Start(&'a str),
+    /// Some of the names that begin with this.
+    SomeFrom(&'a str),
 }
 
 fn any_matches(globs: &[Glob], room: &RoomName) -> bool {
@@ -86,6 +105,16 @@ impl Glob {
             return Err(GrantError::TooLong);
         }
         Ok(Self(pattern.into()))
+    }
+
+    fn names(&self) -> GrantedNames<'_> {
+        let Some(wildcard) = self.0.find(['*', '?']) else { return GrantedNames::Name(&self.0) };
+        let (start, rest) = self.0.split_at(wildcard);
+        if rest.bytes().all(|byte| byte == b'*') {
+            GrantedNames::Start(start)
+        } else {
+            GrantedNames::SomeFrom(start)
+        }
     }
 
     /// Backtracks to the last `*` only: it can match everything that an earlier one would have matched. The number of
@@ -164,6 +193,22 @@ mod tests {
         for no in ["chat", "a-chat-b", "lobby2", "Lobby", "team-", "team-ab", "*"] {
             assert!(!grants.may_use(&room(no)) && !grants.may_post(&room(no)), "{no}");
         }
+    }
+
+    #[test]
+    fn a_glob_grants_a_name_or_names_with_a_start() {
+        let grants = grants(Some(&["lobby", "chat-*", "team-**", "*", "a?", "b*c", "ü*?"]), &[]);
+        let names: Vec<_> = grants.names().expect("a list").collect();
+        let expected = [
+            GrantedNames::Name("lobby"),
+            GrantedNames::Start("chat-"),
+            GrantedNames::Start("team-"),
+            GrantedNames::Start(""),
+            GrantedNames::SomeFrom("a"),
+            GrantedNames::SomeFrom("b"),
+            GrantedNames::SomeFrom("ü"),
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]

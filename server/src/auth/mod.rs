@@ -7,5 +7,6 @@
 pub mod grants;
 pub mod token;
 
+pub(crate) use grants::GrantedNames;
 pub use grants::{GrantError, Grants};
 pub use token::{Identity, TokenError, Verifier};

@@ -7,13 +7,14 @@ use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
 use super::presence::MEMBERS_TO_OTHERS;
-use super::{Feed, Presence, RoomFilter, Signal};
+use super::room_list::RoomList;
+use super::{Feed, Presence, Signal};
 
 /// Users in rooms, and the number of connections.
-#[derive(Default)]
 pub(super) struct LocalPresence {
     rooms: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
     online: Mutex<Online>,
+    list: RoomList,
 }
 
 #[derive(Default)]
@@ -23,6 +24,11 @@ struct Online {
 }
 
 impl LocalPresence {
+    /// Nobody. The list gets the numbers of members.
+    pub(super) fn new(list: RoomList) -> Self {
+        Self { rooms: Mutex::default(), online: Mutex::default(), list }
+    }
+
     /// Adds a user to a room and announces the join. See [`Broker::enter`](super::Broker::enter).
     pub(super) fn enter(
         &self,
@@ -34,6 +40,9 @@ impl LocalPresence {
         let mut rooms = self.rooms.lock();
         let users = rooms.entry(room.clone()).or_default();
         let changed = users.insert(user.clone());
+        if changed {
+            self.list.set_member_count(room, users.len() as u64);
+        }
         // The lock is held: signals have the order of the changes.
         if let (true, Some(feed)) = (changed, feed) {
             let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
@@ -53,6 +62,9 @@ impl LocalPresence {
         let mut rooms = self.rooms.lock();
         let changed = rooms.get_mut(room).is_some_and(|users| users.remove(user));
         let left = presence_of(rooms.get(room), 0, changed);
+        if changed {
+            self.list.set_member_count(room, left.count);
+        }
         if left.count == 0 {
             rooms.remove(room);
         }
@@ -65,16 +77,6 @@ impl LocalPresence {
     /// The presence of a room. See [`Broker::members`](super::Broker::members).
     pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
         presence_of(self.rooms.lock().get(room), members, false)
-    }
-
-    /// Number of users in each room that has any and passes the filter.
-    pub(super) fn counts(&self, filter: &RoomFilter) -> HashMap<RoomName, u64> {
-        let rooms = self.rooms.lock();
-        rooms
-            .iter()
-            .filter(|(room, _)| filter(room))
-            .map(|(room, users)| (room.clone(), users.len() as u64))
-            .collect()
     }
 
     /// Counts a connection. See [`Broker::connect`](super::Broker::connect).

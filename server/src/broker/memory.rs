@@ -4,7 +4,7 @@
 //! History and dedup records are bounded for each room, and together for the whole process. When the process is full,
 //! the oldest go first, across all rooms. A room that has lost everything starts a new epoch, unless it is open.
 //!
-//! Lock order: `eviction`, then the log of a room, then `rooms`. The feed takes its own locks after a log's.
+//! Lock order: `eviction`, then the log of a room, then `rooms` or the list of rooms. The feed takes its own locks after a log's.
 
 mod log;
 #[cfg(test)]
@@ -18,9 +18,10 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId}
 
 use self::log::{AppendResult, MemoryLog, Moment, Usage};
 use super::local_presence::LocalPresence;
+use super::room_list::RoomList;
 use super::{
     Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
-    Signal, Submission, busiest_first, ready_with, without_entries,
+    Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain};
@@ -37,6 +38,7 @@ pub(crate) struct MemoryBroker {
     rooms: Mutex<HashMap<RoomName, Arc<Mutex<MemoryLog>>>>,
     eviction: Mutex<EvictionOrder>,
     presence: LocalPresence,
+    list: RoomList,
 }
 
 /// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
@@ -50,6 +52,7 @@ impl MemoryBroker {
     /// Empty broker that publishes to `feed`.
     #[must_use]
     pub(crate) fn new(feed: Weak<dyn Feed>, clock: Clock, limits: MemoryStore, retain: Retain) -> Self {
+        let list = RoomList::default();
         Self {
             feed,
             clock,
@@ -57,7 +60,8 @@ impl MemoryBroker {
             retain,
             rooms: Mutex::default(),
             eviction: Mutex::default(),
-            presence: LocalPresence::default(),
+            presence: LocalPresence::new(list.clone()),
+            list,
         }
     }
 
@@ -79,6 +83,10 @@ impl MemoryBroker {
     fn remove_if_empty(&self, log: &mut MemoryLog) {
         if log.open_count == 0 && !log.removed && log.entries.is_empty() && log.dedup.is_empty() {
             log.removed = true;
+            if log.last.is_some() {
+                // Before the room gets another log.
+                self.list.remove_log(&log.room);
+            }
             self.rooms.lock().remove(&log.room);
         }
     }
@@ -152,6 +160,8 @@ impl Broker for MemoryBroker {
                 return complete(Err(NotStored::NewRoomNotNfc));
             }
             let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
+            let head = (log.room.clone(), log.position(), receipt.ts);
+            self.list.set_heads(std::iter::once(head));
             if let Some(feed) = self.feed.upgrade() {
                 feed.entry(&log.room, &receipt.epoch, &entry);
             }
@@ -183,31 +193,7 @@ impl Broker for MemoryBroker {
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
-        let mut counts = self.presence.counts(&filter);
-        let logs: Vec<_> = {
-            let rooms = self.rooms.lock();
-            rooms
-                .iter()
-                .filter(|(room, _)| filter(room))
-                .map(|(room, log)| (room.clone(), log.clone()))
-                .collect()
-        };
-        let mut all: Vec<RoomSummary> = logs
-            .into_iter()
-            .map(|(room, log)| {
-                let log = log.lock();
-                let member_count = counts.remove(&room).unwrap_or(0);
-                RoomSummary {
-                    room,
-                    member_count,
-                    position: log.position(),
-                    last_ts: log.last.map(|(.., ts)| ts),
-                }
-            })
-            .filter(|summary| summary.member_count > 0 || summary.last_ts.is_some())
-            .collect();
-        all.extend(without_entries(counts));
-        ready_with(busiest_first(all, limit))
+        self.list.list(filter, limit)
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {

@@ -33,6 +33,8 @@ mod local_presence;
 pub(crate) mod memory;
 mod presence;
 pub(crate) mod redis;
+mod room_filter;
+mod room_list;
 mod signal;
 pub(crate) mod sqlite;
 #[cfg(test)]
@@ -40,7 +42,6 @@ pub(crate) mod steered;
 mod submission;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
 pub(crate) use self::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, joined, left};
+pub(crate) use self::room_filter::{NameRange, RangeKind, RoomFilter};
 pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
 #[cfg(test)]
 pub(crate) use self::submission::Body;
@@ -121,29 +123,9 @@ pub(crate) struct Page {
     pub(crate) has_more: bool,
 }
 
-/// True for a room that the list may contain.
-pub(crate) type RoomFilter = Box<dyn Fn(&RoomName) -> bool + Send>;
-
 /// An answer that needs no waiting.
 fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(ready(Ok(value)))
-}
-
-/// List items of rooms that have members and no entries.
-fn without_entries(counts: HashMap<RoomName, u64>) -> impl Iterator<Item = RoomSummary> {
-    let summary =
-        |(room, member_count)| RoomSummary { room, member_count, position: Position::Start, last_ts: None };
-    counts.into_iter().map(summary)
-}
-
-/// The first `limit` rooms of a list, ordered by members, then by the newest entry, and true if there are more.
-fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>, bool) {
-    rooms.sort_by(|a, b| {
-        (b.member_count, b.last_ts).cmp(&(a.member_count, a.last_ts)).then_with(|| a.room.cmp(&b.room))
-    });
-    let has_more = rooms.len() > limit;
-    rooms.truncate(limit);
-    (rooms, has_more)
 }
 
 /// Orders, stores and announces entries.
@@ -186,7 +168,8 @@ pub(crate) trait Broker: Send + Sync {
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;
 
     /// Lists the rooms that have a member or an entry and pass the filter: at most `limit`, ordered by members, then by
-    /// the newest entry. The flag is true if there are more.
+    /// the newest entry, then the name. The flag is true if there are more. With a filter that has a test, at most 10,000
+    /// names are looked at; then the answer is a part, and the flag is true.
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
 
     /// Adds a user to a room of this instance. If the user was on no other instance, the members receive the join. The

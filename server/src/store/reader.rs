@@ -159,21 +159,28 @@ impl View<'_> {
         names.filter_map(|name| name.map(|name| RoomName::new(&name).ok()).transpose()).collect()
     }
 
-    /// Rooms that pass the filter, with their heads and a member count of 0.
-    pub(crate) fn rooms(self, filter: impl Fn(&RoomName) -> bool) -> Result<Vec<RoomSummary>> {
-        let mut statement = self.0.prepare_cached("SELECT id, name, epoch FROM room")?;
-        let mut rows = statement.query([])?;
-        let mut summaries = Vec::new();
+    /// At most `limit` rooms in order of id, with their heads and a member count of 0; and the id of the last one, if
+    /// there may be more.
+    pub(crate) fn rooms(
+        self,
+        after: Option<RoomId>,
+        limit: u32,
+    ) -> Result<(Vec<RoomSummary>, Option<RoomId>)> {
+        let mut statement = self.0.prepare_cached(
+            "SELECT id, name, epoch FROM room WHERE id > coalesce(?, 0) ORDER BY id LIMIT ?",
+        )?;
+        let mut rows = statement.query((after, limit))?;
+        let (mut summaries, mut last, mut count) = (Vec::new(), None, 0);
         while let Some(row) = rows.next()? {
+            let number = row.get(0)?;
+            (last, count) = (Some(number), count + 1);
             // No client can name this room: its name breaks the rules.
             let Ok(room) = RoomName::new(row.get_ref(1)?.as_str()?) else { continue };
-            if filter(&room) {
-                let Head { seq, id, ts } = self.head(row.get(0)?)?;
-                let position = Position::At { epoch: epoch(row, 2)?, seq, id };
-                summaries.push(RoomSummary { room, member_count: 0, position, last_ts: Some(ts) });
-            }
+            let Head { seq, id, ts } = self.head(number)?;
+            let position = Position::At { epoch: epoch(row, 2)?, seq, id };
+            summaries.push(RoomSummary { room, member_count: 0, position, last_ts: Some(ts) });
         }
-        Ok(summaries)
+        Ok((summaries, last.filter(|_| count == limit)))
     }
 }
 

@@ -111,8 +111,9 @@ const LOAD: CrateRules = CrateRules {
     name: "realtime_load",
     directory: "server/load",
     arrows: &[
-        ("lib", &["report"]),
+        ("lib", &["report", "many_rooms"]),
         ("report", &["run"]),
+        ("many_rooms", &["run"]),
         ("run", &["connection", "options", "pacer"]),
         ("connection", &["sender", "observer", "histogram"]),
         ("sender", &["dialect", "frame", "mark"]),

@@ -3,7 +3,7 @@
 use realtime_shared::{LeaveReason, Position, RoomSummary, Seq};
 
 use super::{EngineFixture, Receipt, message_of, room, submission, user};
-use crate::broker::{Page, Range};
+use crate::broker::{Page, Range, RoomFilter};
 
 /// Limit larger than any page in these tests, in bytes.
 const PLENTY: usize = 1 << 20;
@@ -17,9 +17,15 @@ pub(super) async fn an_empty_room_has_no_history(fixture: &EngineFixture) {
     }
     assert_eq!(fixture.head("a").await, Position::Start);
     assert_eq!(fixture.broker.open(&room("a")).await, Ok(Position::Start));
-    assert_eq!(fixture.broker.list(Box::new(|_| true), 10).await, Ok((Vec::new(), false)));
+    assert_eq!(
+        fixture.broker.list(RoomFilter::with_prefix(String::new()), 10).await,
+        Ok((Vec::new(), false))
+    );
     fixture.broker.release(&room("a"));
-    assert_eq!(fixture.broker.list(Box::new(|_| true), 10).await, Ok((Vec::new(), false)));
+    assert_eq!(
+        fixture.broker.list(RoomFilter::with_prefix(String::new()), 10).await,
+        Ok((Vec::new(), false))
+    );
 }
 
 pub(super) async fn pages_have_the_entries_of_their_range(fixture: &EngineFixture) {
@@ -116,13 +122,13 @@ pub(super) async fn rooms_are_listed_busiest_first(fixture: &EngineFixture) {
         summary("silent", 1, None),
         summary("none", 0, Some(&lonely)),
     ];
-    assert_eq!(broker.list(Box::new(|_| true), 10).await, Ok((all.to_vec(), false)));
-    assert_eq!(broker.list(Box::new(|_| true), 4).await, Ok((all.to_vec(), false)));
-    assert_eq!(broker.list(Box::new(|_| true), 3).await, Ok((all[..3].to_vec(), true)));
+    assert_eq!(broker.list(RoomFilter::with_prefix(String::new()), 10).await, Ok((all.to_vec(), false)));
+    assert_eq!(broker.list(RoomFilter::with_prefix(String::new()), 4).await, Ok((all.to_vec(), false)));
+    assert_eq!(broker.list(RoomFilter::with_prefix(String::new()), 3).await, Ok((all[..3].to_vec(), true)));
 
     broker.leave(&room("silent"), &user("bob"), LeaveReason::Left).await.expect("left");
     let without = [all[0].clone(), all[1].clone(), all[3].clone()];
-    assert_eq!(broker.list(Box::new(|_| true), 10).await, Ok((without.to_vec(), false)));
+    assert_eq!(broker.list(RoomFilter::with_prefix(String::new()), 10).await, Ok((without.to_vec(), false)));
 }
 
 pub(super) async fn a_list_contains_only_rooms_that_pass_the_filter(fixture: &EngineFixture) {
@@ -131,7 +137,7 @@ pub(super) async fn a_list_contains_only_rooms_that_pass_the_filter(fixture: &En
         fixture.broker.enter(&room(name), &user("alice"), 0).await.expect("entered");
     }
     fixture.broker.enter(&room("other-b"), &user("alice"), 0).await.expect("entered");
-    let chats = || Box::new(|room: &realtime_shared::RoomName| room.as_str().starts_with("chat-"));
+    let chats = || RoomFilter::with_prefix("chat-".to_owned());
     let (rooms, has_more) = fixture.broker.list(chats(), 2).await.expect("a list");
     let mut names: Vec<_> = rooms.iter().map(|summary| summary.room.as_str()).collect();
     names.sort_unstable();

@@ -23,7 +23,12 @@ pub(crate) struct Announcements {
 impl Receiver for Announcements {
     fn channels(&self) -> Vec<Arc<str>> {
         let mut channels = self.logs.replicas.channels();
-        let others = [self.broadcasts.channel(), self.spending.channel(), self.transport.health.channel()];
+        let others = [
+            self.broadcasts.channel(),
+            self.spending.channel(),
+            self.logs.changes.channel(),
+            self.transport.health.channel(),
+        ];
         channels.extend(others.map(Arc::clone));
         channels
     }
@@ -39,6 +44,8 @@ impl Receiver for Announcements {
             self.broadcasts.receive(payload);
         } else if *channel == **self.spending.channel() {
             self.spending.receive(payload);
+        } else if *channel == **self.logs.changes.channel() {
+            self.logs.changes.receive(payload);
         } else {
             self.logs.on_announcement(channel, payload);
         }

@@ -8,6 +8,7 @@ mod announcements;
 mod broadcasts;
 mod dedup;
 mod divergence;
+mod listing;
 mod order;
 mod outage;
 mod presence;

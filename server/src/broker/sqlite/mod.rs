@@ -1,7 +1,7 @@
 //! Engine on an SQLite file: an acknowledged message survives the process, a crash and a power cut.
 //!
 //! One thread writes ([`writer`]) in group commits: a batch is what arrived while the last commit ran. Other threads
-//! read ([`reader_pool`]), and one moves committed pages from the WAL into the file ([`checkpointer`]). The state that
+//! read ([`reader_pool`]), one loads the list of rooms ([`room_loader`]), and one moves committed pages from the WAL into the file ([`checkpointer`]). The state that
 //! the writer needs to append to a room is cached while the room is active ([`tail_cache`]). Everything else is in the
 //! [`store`](crate::store).
 //!
@@ -14,6 +14,7 @@ mod failure;
 mod page;
 mod reader_pool;
 mod retention;
+mod room_loader;
 mod tail;
 mod tail_cache;
 #[cfg(test)]
@@ -32,21 +33,23 @@ pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
+use self::room_loader::RoomLoader;
 use self::tail_cache::TailCache;
 use self::write_queue::{PendingSubmission, WriteQueue};
 use self::writer::WriterThread;
 use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
+use super::room_list::RoomList;
 use super::{
     Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, busiest_first, ready_with, without_entries,
+    Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::Retain;
 use crate::metrics::Metrics;
 use crate::store::{DiskSpace, Store, StoreWatch};
 
-/// Threads that read for clients. With two, a long list does not block a join.
+/// Threads that read for clients. With two, a long page does not block a join.
 const READERS: usize = 2;
 
 /// Threads that work on the file. Dropping the engine stores what was submitted before, then ends them.
@@ -58,6 +61,8 @@ pub(crate) struct SqliteEngine {
     watch: Arc<StoreWatch>,
     space: Arc<DiskSpace>,
     retain: Retain,
+    list: RoomList,
+    _loader: RoomLoader,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -70,6 +75,7 @@ pub(crate) struct SqliteBroker {
     space: Arc<DiskSpace>,
     retain: Retain,
     presence: LocalPresence,
+    list: RoomList,
 }
 
 impl SqliteEngine {
@@ -88,6 +94,8 @@ impl SqliteEngine {
         space.tick(&metrics);
         let checkpointer = Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())?;
         let watch = store.watch();
+        let list = RoomList::loading();
+        let loader = RoomLoader::start(&store, list.clone(), &failure)?;
         let tails = TailCache::start(&store, queue.clone(), &failure)?;
         let writer = WriterThread {
             store: store.into_writer().map_err(io::Error::other)?,
@@ -100,10 +108,11 @@ impl SqliteEngine {
             sweep: Sweep::new(retain.clone()),
             tails,
             space: space.clone(),
+            list: list.clone(),
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
-        Ok(Self { queue, readers, feed, failure, watch, space, retain, writer: Some(writer) })
+        Ok(Self { queue, readers, feed, failure, watch, space, retain, list, _loader: loader, writer: Some(writer) })
     }
 
     /// Creates the broker, which publishes to `feed`.
@@ -117,7 +126,8 @@ impl SqliteEngine {
             feed: self.feed.clone(),
             watch: self.watch.clone(),
             space: self.space.clone(),
-            presence: LocalPresence::default(),
+            presence: LocalPresence::new(self.list.clone()),
+            list: self.list.clone(),
         }
     }
 
@@ -183,15 +193,7 @@ impl Broker for SqliteBroker {
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
-        let mut counts = self.presence.counts(&filter);
-        self.readers.read(move |view| {
-            let mut rooms = view.rooms(filter)?;
-            for summary in &mut rooms {
-                summary.member_count = counts.remove(&summary.room).unwrap_or(0);
-            }
-            rooms.extend(without_entries(counts));
-            Ok(busiest_first(rooms, limit))
-        })
+        self.list.list(filter, limit)
     }
 
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence> {

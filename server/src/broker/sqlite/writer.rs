@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use realtime_shared::{EntryId, Epoch, RoomName};
+use realtime_shared::{EntryId, Epoch, Position, RoomName};
 
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
@@ -20,6 +20,7 @@ use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
 use crate::broker::feed_slot::FeedSlot;
+use crate::broker::room_list::RoomList;
 use crate::broker::{
     Completion, Entry, FIRST, NotStored, Receipt, Submission, Unavailable, is_in_dedup_window,
 };
@@ -42,6 +43,7 @@ pub(super) struct WriterThread {
     pub(super) sweep: Sweep,
     pub(super) tails: TailCache,
     pub(super) space: Arc<DiskSpace>,
+    pub(super) list: RoomList,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
@@ -140,7 +142,7 @@ impl WriterThread {
             return Ok(());
         }
         let space = self.space.clone();
-        let Self { store, tails, clock, feed, metrics, .. } = self;
+        let Self { store, tails, clock, feed, metrics, list, .. } = self;
         let began = Instant::now();
         let bytes: usize = submissions.iter().map(|one| one.text_bytes() + ROW_BYTES).sum();
         let admitted = match space.fault() {
@@ -165,6 +167,7 @@ impl WriterThread {
                 if new > 0 {
                     metrics.committed(new, began.elapsed());
                 }
+                list_heads(list, &outcomes);
                 feed.publish(&outcomes, completions);
                 match admitted {
                     Ok(()) => self.recovered(),
@@ -222,6 +225,15 @@ impl WriterThread {
             tracing::info!("the store accepts writes again");
         }
     }
+}
+
+/// Takes over the heads of rooms in the list of rooms.
+fn list_heads(list: &RoomList, outcomes: &[AppendOutcome]) {
+    let new = outcomes.iter().filter_map(|outcome| {
+        let AppendOutcome::New(room, _, Receipt { epoch, seq, id, ts, .. }) = outcome else { return None };
+        Some((room.clone(), Position::At { epoch: epoch.clone(), seq: *seq, id: *id }, *ts))
+    });
+    list.set_heads(new);
 }
 
 fn refuse_all(completions: Vec<Completion>) {

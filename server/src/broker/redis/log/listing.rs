@@ -1,33 +1,39 @@
-//! The list of all rooms, with the state of each.
+//! Lists of rooms.
 //!
-//! Reading 50,000 rooms takes Redis half a second. So one task at a time reads for all callers that wait meanwhile, and
-//! the result of a large read is used again for a while. While Redis is away, all callers wait together.
+//! A list of few rooms is read from Redis for the callers that wait together. Many rooms are in the list of this
+//! instance, which [`room_changes`](super::room_changes) keeps up to date. A scan loads it at the start, and compares it
+//! with Redis from time to time, and after Redis has lost data.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use realtime_shared::RoomSummary;
-use tokio::time::{Instant, timeout};
+use realtime_shared::{RoomName, RoomSummary};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::room_index::RoomIndex;
 use super::room_state::states_of;
 use crate::broker::redis::transport::Transport;
 use crate::broker::redis::transport::link::REQUEST_TIMEOUT;
-use crate::broker::{RoomFilter, Unavailable, busiest_first};
+use crate::broker::room_list::RoomList;
+use crate::broker::{RoomFilter, Unavailable};
 
-/// Rooms of one request. A list with no more rooms is read for each caller.
-const ROOMS: usize = 500;
-/// Time for which a result is used again, for each room beyond [`ROOMS`]: twenty times the cost of a read.
-const FRESH_PER_ROOM: Duration = Duration::from_micros(220);
-/// Longest time for which a result is used again.
-const FRESH: Duration = Duration::from_secs(30);
+/// Most rooms that are read for a request.
+const FEW: usize = 500;
+/// Rooms of one request of the scan.
+const ROOMS: usize = 200;
+/// Shortest time for one request of a repeated scan: at most 2,000 rooms a second, which takes 2 % of the time of Redis.
+const REQUEST_INTERVAL: Duration = Duration::from_millis(100);
+/// Time from the end of a scan to the next.
+const SCAN_INTERVAL: Duration = Duration::from_mins(1);
+/// Pause after a failed scan.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// The result of a read of all rooms.
+/// The result of a read of all rooms, which are few.
 struct Listed {
     begun: Instant,
-    /// Time until which callers that come later use it.
-    until: Instant,
     rooms: Vec<RoomSummary>,
 }
 
@@ -35,12 +41,15 @@ struct Listed {
 pub(crate) struct Listing {
     transport: Arc<Transport>,
     index: Arc<RoomIndex>,
+    list: RoomList,
+    /// Redis has more than [`FEW`] rooms.
+    has_many: AtomicBool,
     last: tokio::sync::Mutex<Option<Listed>>,
 }
 
 impl Listing {
-    pub(crate) fn new(transport: Arc<Transport>, index: Arc<RoomIndex>) -> Self {
-        Self { transport, index, last: tokio::sync::Mutex::default() }
+    pub(crate) fn new(transport: Arc<Transport>, index: Arc<RoomIndex>, list: RoomList) -> Self {
+        Self { transport, index, list, has_many: AtomicBool::new(false), last: tokio::sync::Mutex::default() }
     }
 
     /// See [`Broker::list`](crate::broker::Broker::list).
@@ -49,39 +58,106 @@ impl Listing {
         filter: RoomFilter,
         limit: usize,
     ) -> Result<(Vec<RoomSummary>, bool), Unavailable> {
+        if !self.has_many.load(Ordering::Relaxed)
+            && let Some(rooms) = self.read_few(&filter).await?
+        {
+            return Ok(busiest_first(rooms, limit));
+        }
+        self.list.list(filter, limit).await
+    }
+
+    /// The rooms in Redis that pass the filter; `None` if it has many.
+    async fn read_few(&self, filter: &RoomFilter) -> Result<Option<Vec<RoomSummary>>, Unavailable> {
         let asked = Instant::now();
         let mut last = timeout(REQUEST_TIMEOUT, self.last.lock()).await.map_err(|_| Unavailable)?;
         let listed = match &mut *last {
-            // The result was read while this caller waited, or shortly before.
-            Some(listed) if listed.begun >= asked || listed.until > asked => listed,
-            last => last.insert(self.look_at_all().await?),
+            // The result was read while this caller waited.
+            Some(listed) if listed.begun >= asked => listed,
+            last => {
+                let Some(listed) = self.look_at_few().await? else {
+                    self.has_many.store(true, Ordering::Relaxed);
+                    *last = None;
+                    return Ok(None);
+                };
+                last.insert(listed)
+            }
         };
-        let rooms = listed.rooms.iter().filter(|summary| filter(&summary.room)).cloned().collect();
-        Ok(busiest_first(rooms, limit))
+        Ok(Some(listed.rooms.iter().filter(|summary| filter.passes(&summary.room)).cloned().collect()))
     }
 
-    async fn look_at_all(&self) -> Result<Listed, Unavailable> {
+    async fn look_at_few(&self) -> Result<Option<Listed>, Unavailable> {
         let begun = Instant::now();
-        let (mut cursor, mut all, mut looks) = (Some("0".to_owned()), HashMap::new(), 0_usize);
+        // A scan may return a room twice.
+        let (mut cursor, mut names) = (Some("0".to_owned()), HashSet::new());
         while let Some(from) = cursor {
-            let (rooms, next) = self.index.scan(&from, ROOMS).await?;
-            looks = looks.saturating_add(rooms.len());
-            for (room, state) in states_of(&self.transport, rooms).await? {
-                if !state.is_empty() {
-                    let summary = RoomSummary {
-                        room: room.clone(),
-                        member_count: state.count,
-                        position: state.log.head,
-                        last_ts: state.last_ts,
-                    };
-                    // A scan may return a room twice.
-                    all.insert(room, summary);
-                }
+            let (rooms, next) = self.index.scan(&from, FEW).await?;
+            names.extend(rooms);
+            if names.len() > FEW {
+                return Ok(None);
             }
             cursor = next;
         }
-        let looks = u32::try_from(looks.saturating_sub(ROOMS)).unwrap_or(u32::MAX);
-        let until = Instant::now() + FRESH_PER_ROOM.saturating_mul(looks).min(FRESH);
-        Ok(Listed { begun, until, rooms: all.into_values().collect() })
+        let states = states_of(&self.transport, names.into_iter().collect()).await?;
+        let states = states.into_iter().filter(|(_, state)| !state.is_empty());
+        Ok(Some(Listed { begun, rooms: states.map(|(room, state)| state.summary(room)).collect() }))
     }
+
+    /// Scans all rooms for as long as the engine runs.
+    pub(crate) async fn run(&self) {
+        let mut is_first = true;
+        loop {
+            if self.scan(is_first).await.is_err() {
+                sleep(PAUSE).await;
+                continue;
+            }
+            is_first = false;
+            self.list.finish_loading();
+            // After a loss the next scan begins at once.
+            let _ = timeout(SCAN_INTERVAL, self.index.forgotten()).await;
+        }
+    }
+
+    /// Takes over the state of all rooms in Redis, and of those in the list that are not there.
+    async fn scan(&self, is_first: bool) -> Result<(), Unavailable> {
+        let hasher = RandomState::new();
+        let mut seen = HashSet::new();
+        let mut cursor = Some("0".to_owned());
+        while let Some(from) = cursor {
+            let begun = Instant::now();
+            let (rooms, next) = self.index.scan(&from, ROOMS).await?;
+            seen.extend(rooms.iter().map(|room| hasher.hash_one(room)));
+            self.take(rooms).await?;
+            cursor = next;
+            if cursor.is_some() {
+                // The first scan takes half of the time of Redis.
+                sleep(if is_first { begun.elapsed() } else { REQUEST_INTERVAL }).await;
+            }
+        }
+        self.has_many.store(seen.len() > FEW, Ordering::Relaxed);
+        let mut after = None;
+        loop {
+            let names = self.list.names_after(after.as_ref(), ROOMS);
+            let Some(last) = names.last() else { return Ok(()) };
+            after = Some(last.clone());
+            self.take(names.into_iter().filter(|name| !seen.contains(&hasher.hash_one(name))).collect())
+                .await?;
+        }
+    }
+
+    async fn take(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
+        let states = states_of(&self.transport, rooms).await?;
+        let rooms: Vec<_> = states.into_iter().map(|(room, state)| state.summary(room)).collect();
+        self.list.replace(&rooms);
+        Ok(())
+    }
+}
+
+/// The first `limit` rooms in the order of a list, and true if there are more.
+fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>, bool) {
+    rooms.sort_by(|a, b| {
+        (b.member_count, b.last_ts).cmp(&(a.member_count, a.last_ts)).then_with(|| a.room.cmp(&b.room))
+    });
+    let has_more = rooms.len() > limit;
+    rooms.truncate(limit);
+    (rooms, has_more)
 }

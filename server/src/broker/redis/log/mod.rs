@@ -2,7 +2,7 @@
 //!
 //! [`publish`] sends messages on the [`lanes`]. A [`replica`] is the state of an open room on this instance. [`chain`]
 //! judges announcements, and [`repair`] fetches missing entries. [`history`], [`listing`] and [`retention`] read and trim.
-//! They share the reads in [`room_state`] and [`room_index`].
+//! They share the reads in [`room_state`] and [`room_index`]. [`room_changes`] is for the list of rooms.
 
 pub(crate) mod chain;
 pub(crate) mod history;
@@ -14,6 +14,7 @@ pub(crate) mod repair;
 pub(crate) mod replica;
 pub(crate) mod replicas;
 pub(crate) mod retention;
+pub(crate) mod room_changes;
 pub(crate) mod room_index;
 pub(crate) mod room_state;
 
@@ -33,6 +34,7 @@ use self::repair::Repair;
 use self::replica::{Replica, Stage};
 use self::replicas::Replicas;
 use self::retention::{Retention, UNLIMITED};
+use self::room_changes::RoomChanges;
 use self::room_index::RoomIndex;
 use self::room_state::{RoomState, look};
 use super::transport::Transport;
@@ -40,6 +42,7 @@ use super::transport::link::{Connector, REQUEST_TIMEOUT};
 use super::transport::wire::Announced;
 use crate::broker::Unavailable;
 use crate::broker::feed_slot::FeedSlot;
+use crate::broker::room_list::RoomList;
 use crate::clock::Clock;
 use crate::config::Retain;
 
@@ -51,7 +54,8 @@ pub(crate) struct Logs {
     pub(crate) replicas: Arc<Replicas>,
     pub(crate) history: Arc<History>,
     pub(crate) repair: Arc<Repair>,
-    pub(crate) listing: Listing,
+    pub(crate) listing: Arc<Listing>,
+    pub(crate) changes: Arc<RoomChanges>,
     pub(crate) retention: Arc<Retention>,
 }
 
@@ -66,6 +70,8 @@ impl Logs {
         let index = Arc::new(RoomIndex::new(transport.clone()));
         let redis_clock = Arc::new(RedisClock::new(clock.clone()));
         let kept = Arc::new(AtomicU64::new(UNLIMITED));
+        let list = RoomList::loading();
+        let changes = Arc::new(RoomChanges::new(transport.clone(), list.clone()));
         let history =
             History { transport: transport.clone(), clock: redis_clock.clone(), retain: retain.clone() };
         let history = Arc::new(history);
@@ -73,6 +79,7 @@ impl Logs {
             publisher: Publisher {
                 transport: transport.clone(),
                 index: index.clone(),
+                changes: changes.clone(),
                 lanes: Lanes::new(connector),
                 clock,
                 redis_clock: redis_clock.clone(),
@@ -86,8 +93,16 @@ impl Logs {
                 metrics: connector.metrics.clone(),
             }),
             history,
-            listing: Listing::new(transport.clone(), index.clone()),
-            retention: Arc::new(Retention::new(transport.clone(), index, redis_clock, retain, kept)),
+            listing: Arc::new(Listing::new(transport.clone(), index.clone(), list)),
+            retention: Arc::new(Retention::new(
+                transport.clone(),
+                index,
+                changes.clone(),
+                redis_clock,
+                retain,
+                kept,
+            )),
+            changes,
             transport,
             feed,
         }
@@ -103,6 +118,10 @@ impl Logs {
         self.publisher.lanes.start(&self.transport.runtime);
         let retention = self.retention.clone();
         self.transport.runtime.spawn(async move { retention.run().await });
+        let changes = self.changes.clone();
+        self.transport.runtime.spawn(async move { changes.run().await });
+        let listing = self.listing.clone();
+        self.transport.runtime.spawn(async move { listing.run().await });
     }
 
     /// See [`Broker::open`](crate::broker::Broker::open).

@@ -7,6 +7,7 @@ use realtime_shared::{EntryId, RoomName};
 
 use super::lanes::Lanes;
 use super::redis_clock::RedisClock;
+use super::room_changes::RoomChanges;
 use super::room_index::RoomIndex;
 use crate::broker::redis::transport::{Transport, keys, scripts, wire};
 use crate::broker::{Completion, NotStored, Receipt, Signal, Submission};
@@ -18,6 +19,7 @@ use crate::store::digest;
 pub(crate) struct Publisher {
     pub(crate) transport: Arc<Transport>,
     pub(crate) index: Arc<RoomIndex>,
+    pub(crate) changes: Arc<RoomChanges>,
     pub(crate) lanes: Lanes,
     pub(crate) clock: Clock,
     pub(crate) redis_clock: Arc<RedisClock>,
@@ -49,6 +51,15 @@ impl Publisher {
         append.arg(before).arg(after).arg(self.kept.load(Ordering::Relaxed)).arg(u8::from(may_found));
         append.arg(u8::from(!self.redis_clock.judged().forgets));
         let lane = self.lanes.of(&room);
+        let (changes, name) = (self.changes.clone(), room.clone());
+        let done: Completion = Box::new(move |stored| {
+            if let Ok(receipt) = &stored
+                && !receipt.duplicate
+            {
+                changes.stored(&name, receipt);
+            }
+            done(stored);
+        });
         // A room that may not be founded is in the index of Redis if it exists.
         if self.index.contains(&room) || !may_found {
             return lane.append(append, done);

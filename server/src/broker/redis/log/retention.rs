@@ -15,6 +15,7 @@ use realtime_shared::{RoomName, Timestamp};
 use tokio::time::sleep;
 
 use super::redis_clock::RedisClock;
+use super::room_changes::RoomChanges;
 use super::room_index::RoomIndex;
 use super::room_state::states_of;
 use crate::broker::Unavailable;
@@ -46,6 +47,7 @@ pub(crate) fn entries_kept(retain: &Retain) -> u64 {
 pub(crate) struct Retention {
     transport: Arc<Transport>,
     index: Arc<RoomIndex>,
+    changes: Arc<RoomChanges>,
     pub(crate) clock: Arc<RedisClock>,
     retain: Retain,
     /// Number of entries that a room keeps.
@@ -65,11 +67,12 @@ impl Retention {
     pub(crate) fn new(
         transport: Arc<Transport>,
         index: Arc<RoomIndex>,
+        changes: Arc<RoomChanges>,
         clock: Arc<RedisClock>,
         retain: Retain,
         kept: Arc<AtomicU64>,
     ) -> Self {
-        Self { transport, index, clock, retain, kept, applies: AtomicBool::new(false) }
+        Self { transport, index, changes, clock, retain, kept, applies: AtomicBool::new(false) }
     }
 
     /// Settles the limits, and then sweeps for as long as the engine runs.
@@ -256,6 +259,7 @@ impl Retention {
                 forgetting.add_command(scripts::FORGET.on(&keys));
             }
             self.transport.ask(&forgetting).await?;
+            self.changes.mark(empty.iter().cloned());
         }
         // A user may have joined between the read and the removal.
         let states = states_of(&self.transport, empty).await?;

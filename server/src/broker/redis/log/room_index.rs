@@ -10,6 +10,7 @@ use std::time::Duration;
 use ::redis::{Cmd, Pipeline, Value};
 use parking_lot::Mutex;
 use realtime_shared::RoomName;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::broker::Unavailable;
@@ -28,11 +29,12 @@ const REMEMBERED: usize = 100_000;
 pub(crate) struct RoomIndex {
     transport: Arc<Transport>,
     known: Mutex<HashSet<RoomName>>,
+    forgotten: Notify,
 }
 
 impl RoomIndex {
     pub(crate) fn new(transport: Arc<Transport>) -> Self {
-        Self { transport, known: Mutex::default() }
+        Self { transport, known: Mutex::default(), forgotten: Notify::new() }
     }
 
     /// True if the room is known to be in the set.
@@ -52,6 +54,12 @@ impl RoomIndex {
     /// Forgets all rooms: Redis may have lost the set.
     pub(crate) fn forget(&self) {
         self.known.lock().clear();
+        self.forgotten.notify_one();
+    }
+
+    /// Waits until Redis may have lost the set. For one task.
+    pub(crate) async fn forgotten(&self) {
+        self.forgotten.notified().await;
     }
 
     /// The command that adds rooms to the set.

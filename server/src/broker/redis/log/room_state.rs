@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use ::redis::{Cmd, Pipeline, Value};
-use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp, UserId};
+use realtime_shared::{EntryId, Epoch, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
 use super::chain::LogState;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
@@ -60,6 +60,11 @@ impl RoomState {
                 .collect(),
             possible: reply::parse(least)?..=reply::parse(most)?,
         })
+    }
+
+    /// The item of a list for the room.
+    pub(crate) fn summary(self, room: RoomName) -> RoomSummary {
+        RoomSummary { room, member_count: self.count, position: self.log.head, last_ts: self.last_ts }
     }
 
     /// True if the room has neither an entry nor a member.

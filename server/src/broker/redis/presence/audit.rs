@@ -13,6 +13,7 @@ use super::lease::Leases;
 use super::sync::MembershipSync;
 use crate::broker::feed_slot::FeedSlot;
 use crate::broker::redis::log::replica::{Replica, ReplicaState};
+use crate::broker::redis::log::room_changes::RoomChanges;
 use crate::broker::redis::log::room_state::RoomState;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
 
@@ -27,6 +28,7 @@ const EXCESSES: u32 = 4;
 /// Compares the members in Redis with those of this instance.
 pub(crate) struct MembershipAudit {
     pub(crate) transport: Arc<Transport>,
+    pub(crate) changes: Arc<RoomChanges>,
     pub(crate) feed: FeedSlot,
     pub(crate) leases: Arc<Leases>,
     pub(crate) sync: Arc<MembershipSync>,
@@ -54,8 +56,10 @@ impl MembershipAudit {
         for instance in state.instances.iter().filter(|instance| **instance != *ours) {
             if self.leases.is_gone(instance) {
                 let (transport, room) = (self.transport.clone(), replica.room.clone());
-                let instance = instance.clone();
-                self.transport.runtime.spawn(async move { evict(&transport, &instance, &[room]).await });
+                let (changes, instance) = (self.changes.clone(), instance.clone());
+                self.transport
+                    .runtime
+                    .spawn(async move { evict(&transport, &changes, &instance, &[room]).await });
             }
         }
         is_due
@@ -81,6 +85,7 @@ impl MembershipAudit {
         for (replica, answer) in replicas.iter().zip(&answers) {
             if let Some(corrected @ 1..) = reply::parse::<u64>(answer) {
                 tracing::warn!(room = %replica.room, corrected, "the members of a room in Redis were wrong: corrected");
+                self.changes.mark([replica.room.clone()]);
             }
         }
     }

@@ -5,6 +5,7 @@ use realtime_shared::RoomName;
 
 use super::replacement::replace;
 use crate::broker::Unavailable;
+use crate::broker::redis::log::room_changes::RoomChanges;
 use crate::broker::redis::transport::{Transport, reply};
 
 /// Rooms of one request.
@@ -13,6 +14,7 @@ const ROOMS: usize = 100;
 /// Removes an instance, its connections, and its members in the rooms that it had open and in `rooms`.
 pub(crate) async fn evict(
     transport: &Transport,
+    changes: &RoomChanges,
     instance: &str,
     rooms: &[RoomName],
 ) -> Result<(), Unavailable> {
@@ -31,7 +33,9 @@ pub(crate) async fn evict(
         for room in rooms {
             replacing.add_command(replace(&keys.channel(room), instance));
         }
-        if transport.ask_each(&replacing).await?.iter().any(blocks) {
+        let answers = transport.ask_each(&replacing).await?;
+        changes.mark(rooms.iter().cloned());
+        if answers.iter().any(blocks) {
             return Err(Unavailable);
         }
     }

@@ -16,6 +16,7 @@ use super::eviction::evict;
 use super::lease::{BEAT, Leases};
 use super::sync::MembershipSync;
 use crate::broker::Unavailable;
+use crate::broker::redis::log::room_changes::RoomChanges;
 use crate::broker::redis::log::room_index::RoomIndex;
 use crate::broker::redis::transport::instance::unused_name;
 use crate::broker::redis::transport::{Transport, reply, scripts};
@@ -72,6 +73,7 @@ fn judge(before: Option<&Registration>, now: Option<&Registration>) -> Option<Ne
 pub(crate) struct Heartbeat {
     pub(crate) transport: Arc<Transport>,
     pub(crate) index: Arc<RoomIndex>,
+    pub(crate) changes: Arc<RoomChanges>,
     pub(crate) leases: Arc<Leases>,
     pub(crate) sync: Arc<MembershipSync>,
     pub(crate) counts: Arc<ConnectionCounts>,
@@ -173,14 +175,16 @@ impl Heartbeat {
     /// Observes counters and evicts instances whose lease is over.
     fn watch(&self, counters: HashMap<String, u64>) {
         for (instance, counter) in self.leases.observe(Instant::now().into_std(), counters) {
-            let transport = self.transport.clone();
-            self.transport.runtime.spawn(async move { evict_silent(&transport, &instance, counter).await });
+            let (transport, changes) = (self.transport.clone(), self.changes.clone());
+            self.transport
+                .runtime
+                .spawn(async move { evict_silent(&transport, &changes, &instance, counter).await });
         }
     }
 }
 
 /// Evicts an instance, unless another one did so or its counter has moved.
-async fn evict_silent(transport: &Transport, instance: &str, counter: u64) {
+async fn evict_silent(transport: &Transport, changes: &RoomChanges, instance: &str, counter: u64) {
     sleep(JITTER.mul_f64(fastrand::f64())).await;
     let mut reading = Pipeline::new();
     reading.cmd("HGET").arg(transport.keys.beats()).arg(instance);
@@ -189,7 +193,7 @@ async fn evict_silent(transport: &Transport, instance: &str, counter: u64) {
     {
         tracing::warn!(%instance, "an instance is silent: removing its users");
         // If this fails, the next instance that finds it tries again.
-        let _ = evict(transport, instance, &[]).await;
+        let _ = evict(transport, changes, instance, &[]).await;
     }
 }
 

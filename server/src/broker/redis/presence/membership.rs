@@ -8,6 +8,7 @@ use realtime_shared::{LeaveReason, RoomName, UserId};
 use super::replacement::presence_keys;
 use super::sync::MembershipSync;
 use crate::broker::presence::MEMBERS_TO_OTHERS;
+use crate::broker::redis::log::room_changes::RoomChanges;
 use crate::broker::redis::log::room_state;
 use crate::broker::redis::transport::{Transport, reply, scripts, wire};
 use crate::broker::{Presence, Unavailable};
@@ -15,6 +16,7 @@ use crate::broker::{Presence, Unavailable};
 /// Changes the members of rooms.
 pub(crate) struct MembershipChanges {
     pub(crate) transport: Arc<Transport>,
+    pub(crate) changes: Arc<RoomChanges>,
     pub(crate) sync: Arc<MembershipSync>,
 }
 
@@ -35,9 +37,11 @@ impl MembershipChanges {
         let [changed, count, presence_version, named] = reply::items(&answer) else {
             return Err(Unavailable);
         };
+        let count = reply::parse(count).ok_or(Unavailable)?;
+        self.changes.set_member_count(&room, count);
         Ok(Presence {
             members: room_state::users(named),
-            count: reply::parse(count).ok_or(Unavailable)?,
+            count,
             presence_version: reply::parse(presence_version).ok_or(Unavailable)?,
             changed: reply::parse(changed) == Some(1_u64),
         })
@@ -55,9 +59,11 @@ impl MembershipChanges {
         leave.arg(&channel).arg(&*instance).arg(user.as_str()).arg(wire::reason(reason));
         let answer = self.change(&room, [leave]).await?;
         let [changed, count] = reply::items(&answer) else { return Err(Unavailable) };
+        let count = reply::parse(count).ok_or(Unavailable)?;
+        self.changes.set_member_count(&room, count);
         Ok(Presence {
             members: Vec::new(),
-            count: reply::parse(count).ok_or(Unavailable)?,
+            count,
             presence_version: 0,
             changed: reply::parse(changed) == Some(1_u64),
         })

@@ -38,13 +38,19 @@ pub(crate) struct PresenceOwner {
 
 impl PresenceOwner {
     pub(crate) fn new(transport: Arc<Transport>, feed: FeedSlot, logs: &Logs) -> Self {
-        let sync = MembershipSync::new(transport.clone(), feed.clone(), logs.replicas.clone());
+        let sync =
+            MembershipSync::new(transport.clone(), feed.clone(), logs.replicas.clone(), logs.changes.clone());
         let (sync, leases) = (Arc::new(sync), Arc::<Leases>::default());
         let counts = Arc::new(ConnectionCounts::new(transport.clone()));
         Self {
-            membership: MembershipChanges { transport: transport.clone(), sync: sync.clone() },
+            membership: MembershipChanges {
+                transport: transport.clone(),
+                changes: logs.changes.clone(),
+                sync: sync.clone(),
+            },
             audit: MembershipAudit {
                 transport: transport.clone(),
+                changes: logs.changes.clone(),
                 feed,
                 leases: leases.clone(),
                 sync: sync.clone(),
@@ -52,6 +58,7 @@ impl PresenceOwner {
             heartbeat: Arc::new(Heartbeat {
                 transport: transport.clone(),
                 index: logs.index().clone(),
+                changes: logs.changes.clone(),
                 leases,
                 sync: sync.clone(),
                 counts: counts.clone(),

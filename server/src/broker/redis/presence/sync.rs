@@ -16,6 +16,7 @@ use super::eviction::evict;
 use super::replacement::replace;
 use crate::broker::feed_slot::FeedSlot;
 use crate::broker::redis::log::replicas::Replicas;
+use crate::broker::redis::log::room_changes::RoomChanges;
 use crate::broker::redis::transport::{Transport, reply};
 use crate::broker::{Feed, Unavailable};
 
@@ -27,6 +28,7 @@ pub(crate) struct MembershipSync {
     transport: Arc<Transport>,
     feed: FeedSlot,
     replicas: Arc<Replicas>,
+    changes: Arc<RoomChanges>,
     /// Rooms in which Redis may have other users.
     dirty: Mutex<HashSet<RoomName>>,
     /// Former names of this instance that may still have state in Redis.
@@ -35,11 +37,17 @@ pub(crate) struct MembershipSync {
 }
 
 impl MembershipSync {
-    pub(crate) fn new(transport: Arc<Transport>, feed: FeedSlot, replicas: Arc<Replicas>) -> Self {
+    pub(crate) fn new(
+        transport: Arc<Transport>,
+        feed: FeedSlot,
+        replicas: Arc<Replicas>,
+        changes: Arc<RoomChanges>,
+    ) -> Self {
         Self {
             transport,
             feed,
             replicas,
+            changes,
             dirty: Mutex::default(),
             former: Mutex::default(),
             wake: Notify::new(),
@@ -116,6 +124,7 @@ impl MembershipSync {
                 continue;
             }
             taken = true;
+            self.changes.mark([room.clone()]);
             // A join or leave meanwhile may have reached Redis before this request.
             if feed.users(&room) != users {
                 self.schedule([room]);
@@ -152,7 +161,7 @@ impl MembershipSync {
     async fn evict_former(&self) {
         let former = std::mem::take(&mut *self.former.lock());
         for name in former {
-            let _ = evict(&self.transport, &name, &self.replicas.room_names()).await;
+            let _ = evict(&self.transport, &self.changes, &name, &self.replicas.room_names()).await;
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::broker::contract::submission;
-use crate::broker::{NotStored, Receipt};
+use crate::broker::{NotStored, Receipt, RoomFilter};
 
 /// Posts without a pause, and resends refused messages under the same id.
 struct Poster {
@@ -122,7 +122,8 @@ async fn requests_are_unavailable_while_redis_is_down() {
     redis.restart();
     poster.finish(&instances[0]).await;
     assert_announced_once(&instances, &poster).await;
-    let (rooms, _) = instances[0].broker.list(Box::new(|_| true), 10).await.expect("a list");
+    let (rooms, _) =
+        instances[0].broker.list(RoomFilter::with_prefix(String::new()), 10).await.expect("a list");
     assert_eq!(rooms.iter().map(|of| of.room.as_str()).collect::<Vec<_>>(), ["a"]);
 }
 
@@ -164,10 +165,11 @@ async fn concurrent_list_requests_time_out_together_while_redis_is_stopped() {
     let redis = Redis::start();
     let instances = instances_in_a::<1>(&redis).await;
     redis.stop();
-    let requests = (0..REQUESTS).map(|_| instances[0].broker.list(Box::new(|_| true), 10));
+    let requests =
+        (0..REQUESTS).map(|_| instances[0].broker.list(RoomFilter::with_prefix(String::new()), 10));
     let answers = timeout(TEST_TIMEOUT, join_all(requests)).await.expect("all are answered");
     assert!(answers.iter().all(|answer| matches!(answer, Err(Unavailable))));
     redis.cont();
     wait_until_ready(&instances, true).await;
-    instances[0].broker.list(Box::new(|_| true), 10).await.expect("a list");
+    instances[0].broker.list(RoomFilter::with_prefix(String::new()), 10).await.expect("a list");
 }

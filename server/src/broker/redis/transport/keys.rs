@@ -102,6 +102,11 @@ impl Keys {
         self.live("spent")
     }
 
+    /// The channel of the states of rooms that an instance has changed.
+    pub(crate) fn room_changes(&self) -> String {
+        self.live("listed")
+    }
+
     /// The channel and the key of an instance's probe.
     pub(crate) fn probe(&self, instance: &str) -> String {
         self.live("probe:") + instance

@@ -1,0 +1,40 @@
+//! Rooms, and changes that are collected.
+
+use std::collections::HashMap;
+
+use realtime_shared::RoomName;
+
+use super::ranking::{Ranking, RoomChange};
+
+/// Changed rooms that are collected before they are applied.
+pub(super) const COLLECTED: usize = 64;
+
+/// Rooms, and the changes that are not applied yet.
+#[derive(Default)]
+pub(super) struct ListState {
+    pub(super) ranking: Ranking,
+    changes: HashMap<RoomName, RoomChange>,
+}
+
+impl ListState {
+    /// Changes a room. Reserved names are not listed.
+    pub(super) fn change(&mut self, room: &RoomName, change: impl FnOnce(&mut RoomChange)) {
+        if room.is_reserved() {
+            return;
+        }
+        if let Some(collected) = self.changes.get_mut(room) {
+            return change(collected);
+        }
+        if self.changes.len() >= COLLECTED {
+            self.apply();
+        }
+        change(self.changes.entry(room.clone()).or_default());
+    }
+
+    /// Applies the collected changes.
+    pub(super) fn apply(&mut self) {
+        for (room, change) in self.changes.drain() {
+            self.ranking.change(room, change);
+        }
+    }
+}
