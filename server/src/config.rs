@@ -116,6 +116,8 @@ pub struct Limits {
     pub message_burst: u32,
     /// Limits on what all connections of a user do together, and on rooms.
     pub budgets: BudgetLimits,
+    /// Limits on new rooms.
+    pub rooms: RoomLimits,
     /// Longest frame from a client, in bytes.
     pub max_frame_bytes: usize,
 }
@@ -156,6 +158,29 @@ impl BudgetLimits {
     }
 }
 
+/// Limits on new rooms. A room is founded by its first entry. Admins are exempt. 0: no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomLimits {
+    /// Rooms that a user may found within 24 hours, on all instances.
+    pub new_per_user: u32,
+    /// Rooms that exist, beyond which none is founded.
+    pub total: u64,
+}
+
+impl RoomLimits {
+    /// No limits.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { new_per_user: 0, total: 0 }
+    }
+}
+
+impl Default for RoomLimits {
+    fn default() -> Self {
+        Self { new_per_user: 100, total: 1_000_000 }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -167,6 +192,7 @@ impl Default for Limits {
             max_messages_per_second: 50,
             message_burst: 100,
             budgets: BudgetLimits::for_messages_per_second(50),
+            rooms: RoomLimits::default(),
             max_frame_bytes: realtime_shared::codec::CLIENT_FRAME_BYTES,
         }
     }

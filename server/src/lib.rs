@@ -133,6 +133,7 @@ impl Server {
                 clock,
                 config.retain.clone(),
                 config.min_free,
+                config.limits.rooms,
                 metrics,
             )?))
         })
@@ -151,7 +152,13 @@ impl Server {
             relay_channel: options.relay_channel.clone(),
         };
         Self::start_on(config, listeners.into(), |config, clock, metrics| {
-            Ok(Engine::Redis(shared::RedisEngine::start(target, clock, config.retain.clone(), metrics)?))
+            Ok(Engine::Redis(shared::RedisEngine::start(
+                target,
+                clock,
+                config.retain.clone(),
+                config.limits.rooms,
+                metrics,
+            )?))
         })
     }
 
@@ -166,9 +173,13 @@ impl Server {
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()).with_log(&config.log_drops));
         let engine = engine(&config, clock.clone(), metrics.clone())?;
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
-            Engine::Memory => {
-                Arc::new(MemoryBroker::new(feed, clock.clone(), config.memory.clone(), config.retain.clone()))
-            }
+            Engine::Memory => Arc::new(MemoryBroker::new(
+                feed,
+                clock.clone(),
+                config.memory.clone(),
+                config.retain.clone(),
+                config.limits.rooms,
+            )),
             Engine::Store(engine) => Arc::new(engine.broker(feed)),
             Engine::Redis(engine) => Arc::new(engine.broker(feed)),
         });

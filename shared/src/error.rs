@@ -65,7 +65,7 @@ error_codes! {
     NotAMember = "not_a_member", temporary: false;
     /// Too many frames; the error has `retry_after_ms`.
     RateLimited = "rate_limited", temporary: true;
-    /// The connection is in the maximum number of rooms.
+    /// The connection is in the maximum number of rooms, or the user may not found another one.
     TooManyRooms = "too_many_rooms", temporary: false;
     /// The server cannot confirm that the message is stored. The client sends it again with the same `client_msg_id`.
     Unavailable = "unavailable", temporary: true;

@@ -14,6 +14,10 @@ const ARGUMENTS: &[&str] = &[
     "0",
     "--max-messages-per-second",
     "0",
+    "--max-new-rooms-per-user",
+    "0",
+    "--max-rooms",
+    "0",
     "--log",
     "warn",
 ];

@@ -6,6 +6,7 @@
 //! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in
 //! the file of its topic, and its name below.
 
+mod founding;
 mod history;
 mod order;
 mod presence;
@@ -31,7 +32,7 @@ use super::sqlite::SqliteEngine;
 use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
 use crate::budget::Spending;
 use crate::clock::Clock;
-use crate::config::{MemoryStore, Retain};
+use crate::config::{MemoryStore, Retain, RoomLimits};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -65,6 +66,11 @@ macro_rules! contract {
                 connections_are_counted,
                 connections_of_a_user_are_limited,
             );
+            contract!(@ $engine founding RoomLimits { new_per_user: 2, total: 5 }, founding:
+                a_user_founds_a_limited_number_of_rooms,
+                a_join_founds_no_room,
+                the_number_of_rooms_is_limited,
+            );
             contract!(@ $engine keeping Some(3), retention:
                 history_has_only_the_retained_entries,
                 a_reader_behind_the_retention_sees_a_gap,
@@ -76,7 +82,17 @@ macro_rules! contract {
             #[tokio::test]
             async fn $test() {
                 let retain = super::Retain { age: None, messages: $messages, confirmed: false };
-                super::$topic::$test(&super::EngineFixture::new(|feed| super::$engine(feed, retain))).await;
+                super::$topic::$test(&super::EngineFixture::new(|feed| super::$engine(feed, retain, super::RoomLimits::none()))).await;
+            }
+        )*
+    };
+    (@ $engine:ident founding $limits:expr, $topic:ident: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                use super::{Retain, RoomLimits};
+                let make = |feed| super::$engine(feed, Retain::default(), $limits);
+                super::$topic::$test(&super::EngineFixture::new(make)).await;
             }
         )*
     };
@@ -84,17 +100,19 @@ macro_rules! contract {
 
 /// Guarantees of the engines of one process only.
 mod in_one_process {
-    use super::{EngineFixture, Retain, memory, order, sqlite};
+    use super::{EngineFixture, Retain, RoomLimits, memory, order, sqlite};
 
     #[tokio::test]
     async fn an_entry_is_announced_before_it_completes() {
         let retain = Retain::default();
         order::an_entry_is_announced_before_it_completes(&EngineFixture::new(|feed| {
-            memory(feed, retain.clone())
+            memory(feed, retain.clone(), RoomLimits::none())
         }))
         .await;
-        order::an_entry_is_announced_before_it_completes(&EngineFixture::new(|feed| sqlite(feed, retain)))
-            .await;
+        order::an_entry_is_announced_before_it_completes(&EngineFixture::new(|feed| {
+            sqlite(feed, retain, RoomLimits::none())
+        }))
+        .await;
     }
 }
 
@@ -102,27 +120,34 @@ contract!(memory);
 contract!(sqlite);
 contract!(redis);
 
-fn memory(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
-    let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), retain);
+fn memory(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn Broker>, KeepAlive) {
+    let broker = MemoryBroker::new(feed, Clock::system(), MemoryStore::default(), retain, rooms);
     (Arc::new(broker), Box::new(()))
 }
 
-fn sqlite(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
+fn sqlite(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn Broker>, KeepAlive) {
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
-    let engine = SqliteEngine::start(store, Clock::system(), retain, None, metrics()).expect("threads");
+    let engine =
+        SqliteEngine::start(store, Clock::system(), retain, None, rooms, metrics()).expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 
-fn redis(feed: Weak<dyn Feed>, retain: Retain) -> (Arc<dyn Broker>, KeepAlive) {
+fn redis(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn Broker>, KeepAlive) {
     let server = Redis::start();
-    let (broker, engine) = redis_at(&server.url(), feed, retain);
+    let (broker, engine) = redis_at(&server.url(), feed, retain, rooms);
     (broker, Box::new((engine, server)))
 }
 
 /// A broker on a Redis that other instances may use.
-pub(super) fn redis_at(url: &str, feed: Weak<dyn Feed>, retain: Retain) -> (Arc<RedisBroker>, RedisEngine) {
-    let engine = RedisEngine::start(target(url), Clock::system(), retain, metrics()).expect("a thread");
+pub(super) fn redis_at(
+    url: &str,
+    feed: Weak<dyn Feed>,
+    retain: Retain,
+    rooms: RoomLimits,
+) -> (Arc<RedisBroker>, RedisEngine) {
+    let engine =
+        RedisEngine::start(target(url), Clock::system(), retain, rooms, metrics()).expect("a thread");
     (Arc::new(engine.broker(feed)), engine)
 }
 

@@ -4,7 +4,7 @@
 //! History and dedup records are bounded for each room, and together for the whole process. When the process is full,
 //! the oldest go first, across all rooms. A room that has lost everything starts a new epoch, unless it is open.
 //!
-//! Lock order: `eviction`, then the log of a room, then `rooms` or the list of rooms. The feed takes its own locks after a log's.
+//! Lock order: `eviction`, then the log of a room, then `rooms`, the list of rooms or the founders. The feed takes its own locks after a log's.
 
 mod log;
 #[cfg(test)]
@@ -14,9 +14,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
 use self::log::{AppendResult, MemoryLog, Moment, Usage};
+use super::founding::Founders;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
@@ -24,7 +25,7 @@ use super::{
     Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
-use crate::config::{MemoryStore, Retain};
+use crate::config::{MemoryStore, Retain, RoomLimits};
 
 /// The eviction order is compacted when it is longer than this, and longer than twice the number of items.
 const SPARE_ORDER: usize = 4_096;
@@ -39,6 +40,7 @@ pub(crate) struct MemoryBroker {
     eviction: Mutex<EvictionOrder>,
     presence: LocalPresence,
     list: RoomList,
+    founders: Mutex<Founders>,
 }
 
 /// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
@@ -51,7 +53,13 @@ struct EvictionOrder {
 impl MemoryBroker {
     /// Empty broker that publishes to `feed`.
     #[must_use]
-    pub(crate) fn new(feed: Weak<dyn Feed>, clock: Clock, limits: MemoryStore, retain: Retain) -> Self {
+    pub(crate) fn new(
+        feed: Weak<dyn Feed>,
+        clock: Clock,
+        limits: MemoryStore,
+        retain: Retain,
+        rooms: RoomLimits,
+    ) -> Self {
         let list = RoomList::default();
         Self {
             feed,
@@ -62,6 +70,7 @@ impl MemoryBroker {
             eviction: Mutex::default(),
             presence: LocalPresence::new(list.clone()),
             list,
+            founders: Mutex::new(Founders::new(rooms)),
         }
     }
 
@@ -80,12 +89,21 @@ impl MemoryBroker {
         log
     }
 
+    /// Applies the rules for the first entry of a room.
+    fn found(&self, submission: &Submission, now: Timestamp) -> Result<(), NotStored> {
+        if !submission.may_found_room() {
+            return Err(NotStored::NewRoomNotNfc);
+        }
+        self.founders.lock().found(submission, now)
+    }
+
     fn remove_if_empty(&self, log: &mut MemoryLog) {
         if log.open_count == 0 && !log.removed && log.entries.is_empty() && log.dedup.is_empty() {
             log.removed = true;
             if log.last.is_some() {
                 // Before the room gets another log.
                 self.list.remove_log(&log.room);
+                self.founders.lock().remove_room();
             }
             self.rooms.lock().remove(&log.room);
         }
@@ -154,10 +172,12 @@ impl Broker for MemoryBroker {
                 drop(log);
                 return complete(Ok(receipt));
             }
-            if log.epoch.is_none() && !submission.may_found_room() {
+            if log.epoch.is_none()
+                && let Err(refusal) = self.found(&submission, now.ts)
+            {
                 self.remove_if_empty(&mut log);
                 drop(log);
-                return complete(Err(NotStored::NewRoomNotNfc));
+                return complete(Err(refusal));
             }
             let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
             let head = (log.room.clone(), log.position(), receipt.ts);

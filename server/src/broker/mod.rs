@@ -29,6 +29,7 @@
 mod contract;
 mod entry;
 mod feed_slot;
+mod founding;
 mod local_presence;
 pub(crate) mod memory;
 mod presence;

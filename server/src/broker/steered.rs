@@ -123,8 +123,8 @@ impl Steering {
 
 impl SteeredBroker {
     pub(crate) fn new(feed: Weak<dyn Feed>, config: &Config, steering: Arc<Steering>) -> Self {
-        let (store, retain) = (config.memory.clone(), config.retain.clone());
-        let inner = Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain));
+        let (store, retain, rooms) = (config.memory.clone(), config.retain.clone(), config.limits.rooms);
+        let inner = Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain, rooms));
         Self { inner, steering }
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Submission {
     /// The sender's id, by which a second submission of the same entry is recognized.
     pub(crate) client_msg_id: Option<ClientMsgId>,
     pub(crate) body: Body,
+    /// The limits on new rooms do not apply: the sender is an admin, or a program of the operator.
+    pub(crate) is_exempt: bool,
 }
 
 /// The part of a submission that depends on its kind.
@@ -43,7 +45,7 @@ pub(crate) enum Body {
 impl Submission {
     pub(crate) fn message(from: UserId, post: Post) -> Self {
         let Post { room, text, client_msg_id } = post;
-        Self { from, room, client_msg_id, body: Body::Message { text } }
+        Self { from, room, client_msg_id, body: Body::Message { text }, is_exempt: false }
     }
 
     /// The key of deduplication; `None` if the sender gave no id.
@@ -79,7 +81,7 @@ impl Submission {
 
     /// The event that members receive.
     fn into_event(self, epoch: Option<Epoch>, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
-        let Self { from, room, client_msg_id, body } = self;
+        let Self { from, room, client_msg_id, body, is_exempt: _ } = self;
         match body {
             Body::Message { text } => {
                 EntryEvent::Message(Message { room, from, text, seq, id, ts, client_msg_id, epoch })
@@ -117,9 +119,30 @@ pub(crate) enum NotStored {
     #[error("the name of a new room is not in NFC")]
     NewRoomNotNfc,
     /// A rule of the log forbids the entry. The sender gets `code` and `message`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no rule concerns messages, the only kind"))]
     #[error("refused: {message}")]
     Refused { code: ErrorCode, message: String },
+}
+
+impl NotStored {
+    /// The sender has founded as many rooms as a user may within a day.
+    ///
+    /// The code is not a temporary one: a client that sent the message again and again would hold back its later
+    /// messages for hours.
+    pub(super) fn too_many_founded(limit: u32) -> Self {
+        let message = format!(
+            "that room does not exist, and you have founded {limit} rooms within 24 hours, the maximum; \
+             post in a room that exists, or try again later"
+        );
+        Self::Refused { code: ErrorCode::TooManyRooms, message }
+    }
+
+    /// The server has as many rooms as it may have.
+    pub(super) fn too_many_rooms(limit: u64) -> Self {
+        let message = format!(
+            "that room does not exist, and the server has {limit} rooms, the maximum; post in a room that exists"
+        );
+        Self::Refused { code: ErrorCode::TooManyRooms, message }
+    }
 }
 
 /// Called once, with the outcome of a submission.

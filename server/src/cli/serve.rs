@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
-use realtime_server::config::{BudgetLimits, Config, Limits, MemoryStore, OnExpiry, Retain, Ring, Timing};
+use realtime_server::config::{
+    BudgetLimits, Config, Limits, MemoryStore, OnExpiry, Retain, Ring, RoomLimits, Timing,
+};
 use realtime_server::origin::AllowedOrigin;
 use realtime_server::secret::Secret;
 
@@ -153,6 +155,14 @@ struct LimitArgs {
     #[arg(long, env = "REALTIME_MAX_ROOMS_PER_CONNECTION", value_name = "NUMBER", default_value = "128",
           value_parser = at_least_one)]
     max_rooms_per_connection: usize,
+
+    /// Limit on the rooms that a user founds within 24 hours, with their first message. Admins are exempt. 0: no limit
+    #[arg(long, env = "REALTIME_MAX_NEW_ROOMS_PER_USER", value_name = "NUMBER", default_value = "100")]
+    max_new_rooms_per_user: u32,
+
+    /// Limit on rooms, beyond which only admins found one. 0: no limit
+    #[arg(long, env = "REALTIME_MAX_ROOMS", value_name = "NUMBER", default_value = "1000000")]
+    max_rooms: u64,
 
     /// Limit on the sustained messages per second from a connection. 0: no limit
     #[arg(long, env = "REALTIME_MAX_MESSAGES_PER_SECOND", value_name = "NUMBER", default_value = "50")]
@@ -364,6 +374,7 @@ impl ServeArgs {
                     .message_burst
                     .unwrap_or_else(|| limits.max_messages_per_second.saturating_mul(2)),
                 budgets: limits.budgets(),
+                rooms: RoomLimits { new_per_user: limits.max_new_rooms_per_user, total: limits.max_rooms },
                 max_frame_bytes: defaults.limits.max_frame_bytes,
             },
             timing: Timing {

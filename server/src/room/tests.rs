@@ -50,9 +50,9 @@ fn config() -> Config {
 
 /// A registry on the memory engine. In a runtime its flusher and its maintenance run.
 fn registry(config: Config) -> Arc<Registry> {
-    let (store, retain) = (config.memory.clone(), config.retain.clone());
+    let (store, retain, rooms) = (config.memory.clone(), config.retain.clone(), config.limits.rooms);
     let registry = Registry::new(Arc::new(config), metrics(), |feed| {
-        Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain))
+        Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain, rooms))
     });
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(registry.flush(0));

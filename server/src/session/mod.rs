@@ -230,7 +230,8 @@ impl Session {
         }
         match event {
             ClientEvent::Message(post) => {
-                let submission = Submission::message(self.identity.user.clone(), post);
+                let mut submission = Submission::message(self.identity.user.clone(), post);
+                submission.is_exempt = self.identity.role == Role::Admin;
                 self.submit(submission, bytes, reference, now)
             }
             ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, bytes, now),

@@ -116,7 +116,9 @@ fn summary(action: Action) -> String {
             format!("join {room}{since}{}", with_ref(reference))
         }
         Action::Leave { room, reference } => format!("leave {room}{}", with_ref(reference)),
-        Action::Submit { submission: Submission { from, room, client_msg_id, body }, reference, .. } => {
+        Action::Submit {
+            submission: Submission { from, room, client_msg_id, body, .. }, reference, ..
+        } => {
             let id = client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
             let Body::Message { text } = body;
             format!("post {from}: {text} in {room}{id}{}", with_ref(reference))

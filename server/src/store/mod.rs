@@ -46,4 +46,4 @@ pub use self::import::{ImportError, Imported};
 pub(crate) use self::reader::{Head, RoomRow, Setting, StoreReader, View};
 pub(crate) use self::space::{DiskSpace, SpaceFault};
 pub(crate) use self::watch::StoreWatch;
-pub(crate) use self::writer::{Batch, Class, Row, StoreWriter};
+pub(crate) use self::writer::{Batch, Class, FoundedRooms, Row, StoreWriter};

@@ -159,6 +159,12 @@ impl View<'_> {
         names.filter_map(|name| name.map(|name| RoomName::new(&name).ok()).transpose()).collect()
     }
 
+    /// Number of all rooms.
+    pub(crate) fn room_count(self) -> Result<u64> {
+        let count = self.0.query_row("SELECT count(*) FROM room", [], |row| row.get::<_, i64>(0))?;
+        Ok(count.cast_unsigned())
+    }
+
     /// At most `limit` rooms in order of id, with their heads and a member count of 0; and the id of the last one, if
     /// there may be more.
     pub(crate) fn rooms(

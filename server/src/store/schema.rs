@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 /// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
 /// Current format.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Migrations from an empty file: the one at index N leads from format N to N + 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -32,6 +32,13 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
      ) STRICT;",
+    // `founder` counts the rooms that a user has founded since a time.
+    "CREATE TABLE founder (
+        user TEXT PRIMARY KEY,
+        since INTEGER NOT NULL,
+        rooms INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX founder_since ON founder (since);",
 ];
 
 /// Format of an open file; 0 for one without tables.

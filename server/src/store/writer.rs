@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
-use rusqlite::{CachedStatement, Connection, Result, Transaction, TransactionBehavior};
+use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp, UserId};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Result, Transaction, TransactionBehavior};
 
 use super::checkpoint::CheckpointMode;
 use super::entry_key::{EntryKey, RoomId};
@@ -25,6 +25,13 @@ pub(crate) struct Batch<'a> {
     transaction: Transaction<'a>,
     view: View<'a>,
     insert: CachedStatement<'a>,
+}
+
+/// The rooms that a user has founded since a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundedRooms {
+    pub(crate) since: Timestamp,
+    pub(crate) rooms: u32,
 }
 
 /// Entry to be inserted.
@@ -105,6 +112,34 @@ impl Batch<'_> {
             self.transaction.execute("DELETE FROM room WHERE id = ?", [id])?;
         }
         Ok(room)
+    }
+
+    /// The rooms that a user has founded lately, as far as they were counted.
+    pub(crate) fn founded(&self, user: &UserId) -> Result<Option<FoundedRooms>> {
+        self.transaction
+            .prepare_cached("SELECT since, rooms FROM founder WHERE user = ?")?
+            .query_row([user.as_str()], |row| {
+                Ok(FoundedRooms { since: timestamp(row, 0)?, rooms: row.get(1)? })
+            })
+            .optional()
+    }
+
+    /// Stores the rooms that a user has founded. Removes a few counts that began before `outdated`.
+    pub(crate) fn set_founded(
+        &self,
+        user: &UserId,
+        founded: FoundedRooms,
+        outdated: Timestamp,
+    ) -> Result<()> {
+        self.transaction
+            .prepare_cached(
+                "DELETE FROM founder WHERE user IN (SELECT user FROM founder WHERE since < ? ORDER BY since LIMIT 4)",
+            )?
+            .execute([millis(outdated)])?;
+        self.transaction
+            .prepare_cached("INSERT OR REPLACE INTO founder (user, since, rooms) VALUES (?, ?, ?)")?
+            .execute((user.as_str(), millis(founded.since), founded.rooms))?;
+        Ok(())
     }
 
     pub(crate) fn add(&mut self, row: &Row<'_>) -> Result<()> {

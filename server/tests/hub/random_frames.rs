@@ -149,6 +149,7 @@ async fn random_frames_are_answered_or_refused_without_effect_on_others() {
         std::env::var("SEED").ok().map_or_else(|| fastrand::u64(..), |seed| seed.parse().expect("a number"));
     println!("SEED={seed}");
     let server = server_with(|config| {
+        config.limits.rooms = realtime_server::config::RoomLimits::none();
         config.limits.max_messages_per_second = 0;
         config.limits.max_connections_per_user = 0;
     });

@@ -335,6 +335,29 @@ async fn the_rooms_of_a_connection_are_limited() {
     server.connect("alice").await.join("one").await;
 }
 
+/// A join founds no room, and the limits do not concern admins.
+#[tokio::test]
+async fn a_message_that_would_found_too_many_rooms_is_refused_for_good() {
+    let server = server_with(|config| config.limits.rooms.new_per_user = 1);
+    let mut alice = server.connect("alice").await;
+    alice.join("two").await;
+    alice.send(message_with_id("one", "hi", "1")).await;
+    alice.expect(json!({"type": "ack", "client_msg_id": "1"})).await;
+    alice.send(message_with_id("two", "hi", "2")).await;
+    let refusal = alice.expect(error("too_many_rooms")).await;
+    assert_eq!(
+        (&refusal["room"], &refusal["client_msg_id"], &refusal["temporary"]),
+        (&json!("two"), &json!("2"), &json!(false))
+    );
+    let mut root = server.connect_as(&admin("root")).await;
+    for name in ["three", "four"] {
+        root.send(message_with_id(name, "hi", name)).await;
+        root.expect(json!({"type": "ack", "client_msg_id": name})).await;
+    }
+    alice.send(message_with_id("three", "hi", "3")).await;
+    alice.expect(json!({"type": "ack", "client_msg_id": "3"})).await;
+}
+
 #[tokio::test]
 async fn no_message_follows_the_confirmation_of_a_leave() {
     let server = server_with(|config| config.limits.max_messages_per_second = 0);

@@ -29,7 +29,10 @@ fn fixture_with_clock(retain: Retain, history_bytes: usize) -> (MemoryFixture, A
     let clock = Clock::from_fn(move || Timestamp::from_millis(now.load(Ordering::SeqCst)));
     let limits = MemoryStore { history_bytes };
     let make = |feed: Weak<dyn Feed>| {
-        (Arc::new(MemoryBroker::new(feed, clock, limits, retain)), Box::new(()) as contract::KeepAlive)
+        (
+            Arc::new(MemoryBroker::new(feed, clock, limits, retain, RoomLimits::none())),
+            Box::new(()) as contract::KeepAlive,
+        )
     };
     (MemoryFixture::new(make), millis)
 }

@@ -49,7 +49,7 @@ use super::{
 };
 use crate::budget::Spending;
 use crate::clock::Clock;
-use crate::config::Retain;
+use crate::config::{Retain, RoomLimits};
 use crate::metrics::Metrics;
 
 /// The Redis of an engine, and the names that the engine uses there.
@@ -90,10 +90,11 @@ impl RedisEngine {
         target: RedisTarget,
         clock: Clock,
         retain: Retain,
+        rooms: RoomLimits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let owners = Arc::new(Owners::new(target, clock, retain, metrics, runtime.handle().clone()));
+        let owners = Arc::new(Owners::new(target, clock, retain, rooms, metrics, runtime.handle().clone()));
         let (stop, mut stopping) = watch::channel(false);
         let (started, is_started) = mpsc::sync_channel(1);
         let run = owners.clone();
@@ -133,6 +134,7 @@ impl Owners {
         target: RedisTarget,
         clock: Clock,
         retain: Retain,
+        rooms: RoomLimits,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> Self {
@@ -142,7 +144,7 @@ impl Owners {
         let relay_channel: Option<Arc<str>> = relay_channel.map(Into::into);
         let keys = Keys::new(&prefix);
         let transport = Arc::new(Transport::new(connector.clone(), keys, relay_channel.clone()));
-        let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain));
+        let logs = Arc::new(Logs::new(transport.clone(), &connector, feed.clone(), clock, retain, rooms));
         let presence = Arc::new(PresenceOwner::new(transport.clone(), feed.clone(), &logs));
         let broadcasts = Arc::new(Broadcasts::new(transport.clone(), feed.clone()));
         let spending = Arc::new(SpendingChannel::new(transport.clone(), feed.clone()));

@@ -63,7 +63,9 @@ fn read(payload: &str) -> Result<Relayed, String> {
     if room.is_reserved() {
         return Err("room: names that begin with `dm:` are reserved".to_owned());
     }
-    Ok(Relayed::Message(Submission::message(from, Post { room, text, client_msg_id: None })))
+    let mut submission = Submission::message(from, Post { room, text, client_msg_id: None });
+    submission.is_exempt = true;
+    Ok(Relayed::Message(submission))
 }
 
 /// Limit on the warnings about publications: other programs decide how many there are.
@@ -191,7 +193,8 @@ mod tests {
                 text: Text::new(text).expect("a text"),
                 client_msg_id: None,
             };
-            Ok(Relayed::Message(Submission::message(UserId::new(from).expect("a user id"), post)))
+            let message = Submission::message(UserId::new(from).expect("a user id"), post);
+            Ok(Relayed::Message(Submission { is_exempt: true, ..message }))
         };
         assert_eq!(
             read(r#"{"type":"message","room":"a","from":"bob","text":"hello"}"#),

@@ -8,6 +8,7 @@ mod announcements;
 mod broadcasts;
 mod dedup;
 mod divergence;
+mod founding;
 mod listing;
 mod order;
 mod outage;
@@ -57,7 +58,7 @@ fn instance(redis: &Redis) -> Instance {
 
 fn instance_with(redis: &Redis, retain: Retain) -> Instance {
     EngineFixture::new(|feed| {
-        let (broker, engine) = redis_at(&redis.url(), feed, retain);
+        let (broker, engine) = redis_at(&redis.url(), feed, retain, RoomLimits::none());
         (broker, Box::new(engine))
     })
 }

@@ -11,6 +11,7 @@ mod checkpointer;
 mod dedup_index;
 mod excess;
 mod failure;
+mod founding_rule;
 mod page;
 mod reader_pool;
 mod retention;
@@ -31,6 +32,7 @@ use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
 use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
+use self::founding_rule::FoundingRule;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::room_loader::RoomLoader;
@@ -45,7 +47,7 @@ use super::{
     Submission, ready_with,
 };
 use crate::clock::Clock;
-use crate::config::Retain;
+use crate::config::{Retain, RoomLimits};
 use crate::metrics::Metrics;
 use crate::store::{DiskSpace, Store, StoreWatch};
 
@@ -85,6 +87,7 @@ impl SqliteEngine {
         clock: Clock,
         retain: Retain,
         min_free: Option<usize>,
+        rooms: RoomLimits,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (queue, feed) = (Arc::new(WriteQueue::default()), FeedSlot::default());
@@ -109,10 +112,22 @@ impl SqliteEngine {
             tails,
             space: space.clone(),
             list: list.clone(),
+            founding: FoundingRule::new(rooms),
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
-        Ok(Self { queue, readers, feed, failure, watch, space, retain, list, _loader: loader, writer: Some(writer) })
+        Ok(Self {
+            queue,
+            readers,
+            feed,
+            failure,
+            watch,
+            space,
+            retain,
+            list,
+            _loader: loader,
+            writer: Some(writer),
+        })
     }
 
     /// Creates the broker, which publishes to `feed`.

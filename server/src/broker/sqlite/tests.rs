@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::broker::contract::{self, room, submission};
-use crate::broker::{DEDUP_ENTRIES, Receipt, Unavailable};
+use crate::broker::{DEDUP_ENTRIES, NotStored, Receipt, Unavailable};
 
 mod clocks;
 
@@ -25,6 +25,7 @@ struct DataDir {
     millis: Arc<AtomicU64>,
     since_boot: Arc<AtomicU64>,
     retain: Retain,
+    rooms: RoomLimits,
 }
 
 impl DataDir {
@@ -35,7 +36,7 @@ impl DataDir {
     fn with(retain: Retain) -> Self {
         let directory = Arc::new(TempDir::new().expect("a directory"));
         let millis = Arc::new(AtomicU64::new(1_000 * DAY));
-        Self { directory, millis, since_boot: Arc::default(), retain }
+        Self { directory, millis, since_boot: Arc::default(), retain, rooms: RoomLimits::none() }
     }
 
     /// Opens the store. The previous fixture must have been dropped.
@@ -45,11 +46,11 @@ impl DataDir {
             move || Timestamp::from_millis(millis.load(Ordering::SeqCst)),
             move || Duration::from_millis(since_boot.load(Ordering::SeqCst)),
         );
-        let (directory, retain) = (self.directory.clone(), self.retain.clone());
+        let (directory, retain, rooms) = (self.directory.clone(), self.retain.clone(), self.rooms);
         SqliteFixture::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
             let engine =
-                SqliteEngine::start(store, clock, retain, None, contract::metrics()).expect("threads");
+                SqliteEngine::start(store, clock, retain, None, rooms, contract::metrics()).expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }
@@ -268,8 +269,15 @@ async fn messages_that_wait_for_a_long_log_keep_their_order() {
 async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
     let data_dir = DataDir::new();
     let store = Store::open(data_dir.directory.path()).expect("a store");
-    let engine = SqliteEngine::start(store, Clock::system(), Retain::default(), None, contract::metrics())
-        .expect("threads");
+    let engine = SqliteEngine::start(
+        store,
+        Clock::system(),
+        Retain::default(),
+        None,
+        RoomLimits::none(),
+        contract::metrics(),
+    )
+    .expect("threads");
     let no_feed: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
     let broker = engine.broker(no_feed);
     let answer = broker.readers.read(|_| -> rusqlite::Result<()> { panic!("on purpose") }).await;
@@ -303,4 +311,30 @@ async fn a_growing_wal_is_checkpointed_beside_the_writer() {
         fixture.submit(submission("alice", "a", &text), move |_| drop(done));
         let _ = stored.await;
     }
+}
+
+#[tokio::test]
+async fn the_rooms_that_a_user_has_founded_count_after_a_restart_until_a_day_is_over() {
+    let limits = RoomLimits { new_per_user: 2, total: 3 };
+    let data_dir = DataDir { rooms: limits, ..DataDir::new() };
+    let refusal = async |fixture: &SqliteFixture, from: &str, to: &str| {
+        let (done, outcome) = tokio::sync::oneshot::channel();
+        fixture.submit(submission(from, to, "hello"), |result| drop(done.send(result)));
+        outcome.await.expect("completed").err()
+    };
+    let fixture = data_dir.open();
+    for name in ["a", "b"] {
+        assert_eq!(refusal(&fixture, "alice", name).await, None);
+    }
+    drop(fixture);
+    data_dir.advance(DAY - 1);
+    let fixture = data_dir.open();
+    assert_eq!(refusal(&fixture, "alice", "c").await, Some(NotStored::too_many_founded(2)));
+    assert_eq!(refusal(&fixture, "alice", "b").await, None);
+    data_dir.advance(1);
+    assert_eq!(refusal(&fixture, "alice", "c").await, None);
+    drop(fixture);
+    let fixture = data_dir.open();
+    assert_eq!(refusal(&fixture, "bob", "d").await, Some(NotStored::too_many_rooms(3)));
+    assert_eq!(refusal(&fixture, "bob", "c").await, None);
 }

@@ -15,6 +15,7 @@ use realtime_shared::{EntryId, Epoch, Position, RoomName};
 
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
+use super::founding_rule::FoundingRule;
 use super::retention::Sweep;
 use super::tail::Tail;
 use super::tail_cache::TailCache;
@@ -44,6 +45,7 @@ pub(super) struct WriterThread {
     pub(super) tails: TailCache,
     pub(super) space: Arc<DiskSpace>,
     pub(super) list: RoomList,
+    pub(super) founding: FoundingRule,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
@@ -54,8 +56,8 @@ pub(super) struct WriterThread {
 enum AppendOutcome {
     New(RoomName, Entry, Receipt),
     Duplicate(Receipt),
-    /// The submission may not found its room.
-    NewRoomNotNfc,
+    /// A rule forbids the entry.
+    Refused(NotStored),
     /// The disk has no space for posts.
     NoSpace,
     /// The seqs of the room, or the room ids, are used up.
@@ -142,7 +144,7 @@ impl WriterThread {
             return Ok(());
         }
         let space = self.space.clone();
-        let Self { store, tails, clock, feed, metrics, list, .. } = self;
+        let Self { store, tails, clock, feed, metrics, list, founding, .. } = self;
         let began = Instant::now();
         let bytes: usize = submissions.iter().map(|one| one.text_bytes() + ROW_BYTES).sum();
         let admitted = match space.fault() {
@@ -151,13 +153,14 @@ impl WriterThread {
         };
         // A full disk is noticed by the write that fails. What was stored before can be acknowledged even then.
         let again = admitted.is_ok().then(|| submissions.clone());
-        let stored =
-            fill(store, tails, clock, submissions, admitted.is_ok()).and_then(|(batch, outcomes)| {
+        let stored = fill(store, tails, founding, clock, submissions, admitted.is_ok()).and_then(
+            |(batch, outcomes)| {
                 if faults::breaks(Fault::AckBeforeCommit) {
                     feed.publish(&outcomes, std::mem::take(&mut completions));
                 }
                 batch.commit().map(|()| outcomes)
-            });
+            },
+        );
         // Entries in a file that is no longer at its path are not stored. Should the file come back, they are in the log,
         // and the next entry of their room shows the hole.
         let watched = self.store.watch().check_paths();
@@ -177,6 +180,7 @@ impl WriterThread {
             }
             (Ok(_), Err(fault)) => {
                 self.tails.forget_batch();
+                self.founding.forget_count();
                 self.refuse(&fault);
                 refuse_all(completions);
                 Ok(())
@@ -184,6 +188,7 @@ impl WriterThread {
             (Err(fault), _) => {
                 let is_full = space.fault() == Some(SpaceFault::Full);
                 self.tails.forget_batch();
+                self.founding.forget_count();
                 match (again, &fault) {
                     (Some(again), WriteError::Retryable(_)) if is_full => {
                         self.admit_again(again, completions)?;
@@ -246,6 +251,7 @@ fn refuse_all(completions: Vec<Completion>) {
 fn fill<'a>(
     store: &'a StoreWriter,
     tails: &mut TailCache,
+    founding: &mut FoundingRule,
     clock: &Clock,
     submissions: Vec<Submission>,
     has_space: bool,
@@ -256,7 +262,7 @@ fn fill<'a>(
     for submission in submissions {
         let now = clock.judged();
         let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
-        outcomes.push(tail.append(&mut batch, submission, now, has_space)?);
+        outcomes.push(tail.append(&mut batch, founding, submission, now, has_space)?);
     }
     Ok((batch, outcomes))
 }
@@ -274,7 +280,7 @@ impl FeedSlot {
                     Ok(receipt.clone())
                 }
                 AppendOutcome::Duplicate(receipt) => Ok(receipt.clone()),
-                AppendOutcome::NewRoomNotNfc => Err(NotStored::NewRoomNotNfc),
+                AppendOutcome::Refused(cause) => Err(cause.clone()),
                 AppendOutcome::NoSpace | AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
@@ -286,6 +292,7 @@ impl Tail {
     fn append(
         &mut self,
         batch: &mut Batch<'_>,
+        founding: &mut FoundingRule,
         submission: Submission,
         now: Judged,
         has_space: bool,
@@ -297,10 +304,15 @@ impl Tail {
             return Ok(AppendOutcome::Duplicate(receipt));
         }
         if self.log.is_none() && !submission.may_found_room() {
-            return Ok(AppendOutcome::NewRoomNotNfc);
+            return Ok(AppendOutcome::Refused(NotStored::NewRoomNotNfc));
         }
         if !has_space {
             return Ok(AppendOutcome::NoSpace);
+        }
+        if self.log.is_none()
+            && let Some(refusal) = founding.apply(batch, &submission, ts)?
+        {
+            return Ok(AppendOutcome::Refused(refusal));
         }
         let id = EntryId::from_parts(ts, fastrand::u128(..));
         let (room, epoch) = if let Some(log) = &self.log {

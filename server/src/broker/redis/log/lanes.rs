@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::broker::redis::transport::link::{Connector, Link, REQUEST_TIMEOUT};
 use crate::broker::redis::transport::reply;
 use crate::broker::{Completion, NotStored, Receipt, Unavailable};
+use crate::config::RoomLimits;
 use crate::metrics::{Dropped, Metrics};
 
 /// Number of lanes: connections for messages.
@@ -43,8 +44,9 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    pub(crate) fn new(connector: &Connector) -> Self {
-        let lane = |lane| Lane::new(connector.link(&format!("posts-{lane}")), connector.metrics.clone());
+    pub(crate) fn new(connector: &Connector, limits: RoomLimits) -> Self {
+        let lane =
+            |lane| Lane::new(connector.link(&format!("posts-{lane}")), limits, connector.metrics.clone());
         Self { lanes: (0..LANES).map(|number| Arc::new(lane(number))).collect(), hasher: RandomState::new() }
     }
 
@@ -78,6 +80,7 @@ impl Lanes {
 /// A queue of messages and signals with a connection of its own.
 pub(crate) struct Lane {
     link: Link,
+    limits: RoomLimits,
     metrics: Arc<Metrics>,
     queue: Mutex<LaneQueue>,
     wake: Notify,
@@ -134,8 +137,15 @@ impl LaneQueue {
 type Waiting = (Instant, Option<Completion>);
 
 impl Lane {
-    fn new(link: Link, metrics: Arc<Metrics>) -> Self {
-        Self { link, metrics, queue: Mutex::default(), wake: Notify::new(), idle: watch::Sender::new(true) }
+    fn new(link: Link, limits: RoomLimits, metrics: Arc<Metrics>) -> Self {
+        Self {
+            link,
+            limits,
+            metrics,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            idle: watch::Sender::new(true),
+        }
     }
 
     /// Queues a call of `append.lua`, which is sent with the next [`Lanes::flush`].
@@ -225,7 +235,7 @@ impl Lane {
             match answers {
                 None => sleep(PAUSE).await,
                 Some(answers) => {
-                    let stored = complete(waiting, &answers);
+                    let stored = complete(waiting, &answers, self.limits);
                     if stored > 0 {
                         self.metrics.committed(stored, begun.elapsed());
                     }
@@ -266,23 +276,26 @@ fn expire(waiting: &mut [Waiting]) -> Option<(Instant, Instant)> {
 }
 
 /// Completes messages with their answers. Returns the number of stored ones.
-fn complete(waiting: Vec<Waiting>, answers: &[Value]) -> usize {
+fn complete(waiting: Vec<Waiting>, answers: &[Value], limits: RoomLimits) -> usize {
     let mut stored = 0;
     for ((_, done), answer) in waiting.into_iter().zip(answers) {
         let Some(done) = done else { continue };
-        let outcome = outcome(answer);
+        let outcome = outcome(answer, limits);
         stored += usize::from(outcome.as_ref().is_ok_and(|receipt| !receipt.duplicate));
         done(outcome);
     }
     stored
 }
 
-/// Reads the answer of `append.lua`.
-fn outcome(answer: &Value) -> Result<Receipt, NotStored> {
-    if let [only] = reply::items(answer)
-        && reply::parse::<u64>(only) == Some(2)
-    {
-        return Err(NotStored::NewRoomNotNfc);
+/// Reads the answer of `append.lua` to a message with these limits on new rooms.
+fn outcome(answer: &Value, limits: RoomLimits) -> Result<Receipt, NotStored> {
+    if let [only] = reply::items(answer) {
+        return Err(match reply::parse::<u64>(only) {
+            Some(2) => NotStored::NewRoomNotNfc,
+            Some(3) => NotStored::too_many_founded(limits.new_per_user),
+            Some(4) => NotStored::too_many_rooms(limits.total),
+            _ => Unavailable.into(),
+        });
     }
     receipt(answer).ok_or(Unavailable.into())
 }
@@ -318,7 +331,7 @@ mod tests {
     async fn a_full_lane_refuses_messages_and_drops_signals_until_a_batch_is_taken() {
         let client = ::redis::Client::open("redis://127.0.0.1").expect("a client");
         let connector = Connector::new(client, Handle::current(), metrics());
-        let lane = Lane::new(connector.link("lane"), connector.metrics.clone());
+        let lane = Lane::new(connector.link("lane"), RoomLimits::none(), connector.metrics.clone());
         let refused = Arc::<AtomicUsize>::default();
         let done = || -> Completion {
             let refused = refused.clone();

@@ -44,7 +44,7 @@ use crate::broker::Unavailable;
 use crate::broker::feed_slot::FeedSlot;
 use crate::broker::room_list::RoomList;
 use crate::clock::Clock;
-use crate::config::Retain;
+use crate::config::{Retain, RoomLimits};
 
 /// The logs of all rooms.
 pub(crate) struct Logs {
@@ -66,6 +66,7 @@ impl Logs {
         feed: FeedSlot,
         clock: Clock,
         retain: Retain,
+        rooms: RoomLimits,
     ) -> Self {
         let index = Arc::new(RoomIndex::new(transport.clone()));
         let redis_clock = Arc::new(RedisClock::new(clock.clone()));
@@ -80,10 +81,11 @@ impl Logs {
                 transport: transport.clone(),
                 index: index.clone(),
                 changes: changes.clone(),
-                lanes: Lanes::new(connector),
+                lanes: Lanes::new(connector, rooms),
                 clock,
                 redis_clock: redis_clock.clone(),
                 kept: kept.clone(),
+                rooms,
             },
             replicas: Arc::default(),
             repair: Arc::new(Repair {

@@ -12,6 +12,7 @@ use super::room_index::RoomIndex;
 use crate::broker::redis::transport::{Transport, keys, scripts, wire};
 use crate::broker::{Completion, NotStored, Receipt, Signal, Submission};
 use crate::clock::Clock;
+use crate::config::RoomLimits;
 use crate::faults::{self, Fault};
 use crate::store::digest;
 
@@ -25,6 +26,7 @@ pub(crate) struct Publisher {
     pub(crate) redis_clock: Arc<RedisClock>,
     /// Entries that a room keeps, see [`Retention`](super::retention::Retention).
     pub(crate) kept: Arc<AtomicU64>,
+    pub(crate) rooms: RoomLimits,
 }
 
 impl Publisher {
@@ -34,6 +36,8 @@ impl Publisher {
         let id = EntryId::from_parts(now, fastrand::u128(..));
         let room = submission.room.clone();
         let may_found = submission.may_found_room();
+        let limits = if submission.is_exempt { RoomLimits::none() } else { self.rooms };
+        let founder = self.transport.keys.founded(&submission.from);
         let dedup_key = match &submission.client_msg_id {
             Some(id) if !faults::breaks(Fault::NoDedup) => digest(&submission.from, id),
             // Without a client id, the entry id identifies the message: the same command may be sent twice.
@@ -50,6 +54,8 @@ impl Publisher {
         append.arg(&channel).arg(&dedup_key.to_be_bytes()[..]).arg(id.to_string()).arg(now.millis());
         append.arg(before).arg(after).arg(self.kept.load(Ordering::Relaxed)).arg(u8::from(may_found));
         append.arg(u8::from(!self.redis_clock.judged().forgets));
+        append.arg(limits.new_per_user).arg(founder).arg(limits.total).arg(self.transport.keys.rooms());
+        append.arg(room.as_str()).arg(self.transport.keys.founded_rooms());
         let lane = self.lanes.of(&room);
         let (changes, name) = (self.changes.clone(), room.clone());
         let done: Completion = Box::new(move |stored| {

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::redis_clock::RedisClock;
 use super::room_changes::RoomChanges;
 use super::room_index::RoomIndex;
-use super::room_state::states_of;
+use super::room_state::{RoomState, states_of};
 use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
 use crate::clock::Judged;
@@ -245,12 +245,31 @@ impl Retention {
         Ok((messages, swept))
     }
 
+    /// Corrects the set of rooms with an entry, which limits their number.
+    async fn count_founded(&self, founded: &[RoomName], empty: &[RoomName]) -> Result<(), Unavailable> {
+        let key = self.transport.keys.founded_rooms();
+        let mut changes = Pipeline::new();
+        for (command, rooms) in [("SADD", founded), ("SREM", empty)] {
+            if !rooms.is_empty() {
+                changes.cmd(command).arg(&key);
+                for room in rooms {
+                    changes.arg(room.as_str());
+                }
+            }
+        }
+        if changes.is_empty() { Ok(()) } else { self.transport.ask(&changes).await.map(|_| ()) }
+    }
+
     /// Removes rooms without entries and members from the index.
     async fn forget_empty(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
         let states = states_of(&self.transport, rooms).await?;
-        let empty: Vec<RoomName> =
-            states.into_iter().filter(|(_, state)| state.is_empty()).map(|(room, _)| room).collect();
+        let named = |matches: fn(&RoomState) -> bool| -> Vec<RoomName> {
+            let rooms = states.iter().filter(|(_, state)| matches(state));
+            rooms.map(|(room, _)| room.clone()).collect()
+        };
+        let (founded, empty) = (named(|state| state.last_ts.is_some()), named(RoomState::is_empty));
         self.index.remove(&empty).await?;
+        self.count_founded(&founded, &empty).await?;
         if !empty.is_empty() {
             let mut forgetting = Pipeline::with_capacity(empty.len());
             for room in &empty {

@@ -319,7 +319,8 @@ async fn an_instance_sends_heartbeats_while_it_republishes_its_members() {
             feed: feed.upgrade().expect("a feed"),
             asked: AtomicU64::default(),
         });
-        let (broker, engine) = redis_at(&redis.url(), Arc::downgrade(&feed), Retain::default());
+        let (broker, engine) =
+            redis_at(&redis.url(), Arc::downgrade(&feed), Retain::default(), RoomLimits::none());
         (broker, Box::new((engine, feed)))
     });
     one.broker.open(&room("a")).await.expect("opened");

@@ -43,7 +43,8 @@ fn at_time(redis: &Redis, now: &Arc<AtomicU64>, retain: Retain) -> Instance {
         move || system.since_boot(),
     );
     EngineFixture::new(|feed| {
-        let engine = RedisEngine::start(target(&redis.url()), clock, retain, metrics()).expect("a thread");
+        let engine = RedisEngine::start(target(&redis.url()), clock, retain, RoomLimits::none(), metrics())
+            .expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })
 }

@@ -82,7 +82,7 @@ async fn a_connection_for_commands_that_does_not_answer_is_replaced() {
     let between = StallProxy::start(&redis).await;
     let one = EngineFixture::new(|feed| {
         let url = format!("redis://{}", between.address);
-        let (broker, engine) = redis_at(&url, feed, Retain::default());
+        let (broker, engine) = redis_at(&url, feed, Retain::default(), RoomLimits::none());
         (broker, Box::new(engine))
     });
     eventually("the instance is ready", async || one.broker.readiness().is_ok()).await;

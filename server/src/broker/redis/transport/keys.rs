@@ -20,11 +20,13 @@
 //! | `realtime:{%live}:probe:<instance>` | string | the number of its last probe; expires |
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
 //! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: entries kept of a room |
+//! | `realtime:{%live}:founded:<user>` | hash | `n`: rooms that the user has founded since `t`; expires |
+//! | `realtime:{%rooms}:founded` | set | rooms that have an entry; a sweep compares it with them |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one; the empty name marks a set that was not lost |
 
 use std::fmt::Write as _;
 
-use realtime_shared::RoomName;
+use realtime_shared::{RoomName, UserId};
 
 /// Keys and channels under a prefix.
 #[derive(Debug)]
@@ -92,6 +94,11 @@ impl Keys {
         self.live("swept")
     }
 
+    /// The count of the rooms that a user has founded.
+    pub(crate) fn founded(&self, user: &UserId) -> String {
+        self.live("founded:") + user.as_str()
+    }
+
     /// The channel of broadcasts.
     pub(crate) fn broadcasts(&self) -> String {
         self.live("tells")
@@ -140,6 +147,10 @@ impl Keys {
             name.push_str(rest);
         }
         RoomName::new(&name).ok().filter(|room| log(&self.channel(room)) == key)
+    }
+
+    pub(crate) fn founded_rooms(&self) -> String {
+        self.rooms() + ":founded"
     }
 
     fn live(&self, name: &str) -> String {

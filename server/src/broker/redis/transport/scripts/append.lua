@@ -1,9 +1,14 @@
 -- Appends a message: deduplicates it, gives it the next seq, stores it and announces it, in one step.
 --
 -- KEYS  log (stream, `seq-0` -> i: id, t: time, f: frame), meta (hash), two generations of known digests (hashes)
--- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep, 1 if the message
---       may found its room (else 0), 1 if the age of a message does not make it unknown, since a clock is in doubt (else 0)
--- Returns 1 for a duplicate (else 0), epoch, seq, id and time; or 2 alone if the message may not found its room.
+-- ARGV  channel, digest, id, time in ms, the frame before its seq, the frame after it, entries to keep, 1 if the room's
+--       name is one for a new room (else 0), 1 if the age of a message does not make it unknown, since a clock is in doubt
+--       (else 0), the limit on the rooms that the sender founds (0: none), the key of their count (hash), the limit on all
+--       rooms (0: none), the key of all rooms (set), the room, the key of the rooms with an entry (set)
+-- Returns 1 for a duplicate (else 0), epoch, seq, id and time; or alone the reason why there is no new room: 2 its name,
+-- 3 the sender has founded too many, 4 there are too many.
+--
+-- The keys of counts are of other slots than those of the room. They are used for a new room only, and with one node.
 --
 -- Everything that may fail comes before the first write: a script that fails half-way is not rolled back.
 local log, meta = KEYS[1], KEYS[2]
@@ -45,7 +50,23 @@ if last then
   end
 end
 
-if not last and not epoch and ARGV[8] == '0' then return {2} end
+local founds, of_user, since = not last and not epoch, 0, ARGV[4]
+if founds then
+  if ARGV[8] == '0' then return {2} end
+  local most_of_user, most, refusal = tonumber(ARGV[10]), tonumber(ARGV[12]), nil
+  if most > 0 and redis.call('SCARD', ARGV[15]) >= most then refusal = 4 end
+  if most_of_user > 0 then
+    local before = redis.call('HMGET', ARGV[11], 'n', 't')
+    if before[1] and math.abs(time - tonumber(before[2])) < WINDOW then
+      of_user, since = tonumber(before[1]), before[2]
+    end
+    if not refusal and of_user >= most_of_user then refusal = 3 end
+  end
+  if refusal then
+    if redis.call('EXISTS', channel .. ':members') == 0 then redis.call('SREM', ARGV[13], ARGV[14]) end
+    return {refusal}
+  end
+end
 
 local seq = head + 1
 if anew then epoch = id end
@@ -67,6 +88,15 @@ end
 if type(added) == 'table' and added.err then return added end
 
 if anew then redis.call('HSET', meta, 'epoch', epoch) end
+if founds then
+  -- A message that was refused meanwhile may have removed it.
+  redis.call('SADD', ARGV[13], ARGV[14])
+  redis.call('SADD', ARGV[15], ARGV[14])
+  if ARGV[10] ~= '0' then
+    redis.call('HSET', ARGV[11], 'n', of_user + 1, 't', since)
+    redis.call('EXPIRE', ARGV[11], WINDOW / 1000)
+  end
+end
 if not last or cut then
   redis.call('UNLINK', young, old)
 elseif (seq - 1) % GENERATION == 0 then
