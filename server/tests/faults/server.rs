@@ -30,9 +30,10 @@ const SECRET: &str = "a secret that only these tests know";
 const TOKEN_SECONDS: u64 = 7 * 24 * 3_600;
 
 /// Limits high enough for every load, and timeouts short enough to detect faults within a test.
-const FLAGS: [&str; 20] = [
+const FLAGS: [&str; 21] = [
     "serve",
     "--listen=127.0.0.1:0",
+    "--admin-listen=127.0.0.1:0",
     "--workers=2",
     "--max-messages-per-second=0",
     "--max-connections-per-address=0",
@@ -118,7 +119,8 @@ impl Site {
         let stderr = child.stderr.take().expect("piped");
         let reader = log.clone();
         thread::spawn(move || reader.read(stderr));
-        Process { child, log, address: ([127, 0, 0, 1], 0).into() }.listening().await
+        let unknown: SocketAddr = ([127, 0, 0, 1], 0).into();
+        Process { child, log, address: unknown, admin: unknown }.listening().await
     }
 }
 
@@ -134,16 +136,21 @@ struct Log {
 enum ServerState {
     #[default]
     Starting,
-    Listening(SocketAddr),
+    Listening {
+        address: SocketAddr,
+        /// The listener for metrics, which has no limit on scrapes.
+        admin: SocketAddr,
+    },
     Ended,
 }
 
 impl Log {
     fn read(&self, stderr: ChildStderr) {
+        let mut admin = None;
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some((_, rest)) = line.split_once("ws://") {
-                let address = rest.split('/').next().and_then(|text| text.parse().ok());
-                self.state.send_replace(ServerState::Listening(address.expect("an address")));
+            admin = admin.or_else(|| address_after("http://", &line));
+            if let (Some(address), Some(admin)) = (address_after("ws://", &line), admin) {
+                self.state.send_replace(ServerState::Listening { address, admin });
             }
             let mut text = self.text.lock();
             text.push_str(&line);
@@ -153,11 +160,18 @@ impl Log {
     }
 }
 
+/// The address in a URL of this scheme.
+fn address_after(scheme: &str, line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(scheme)?;
+    rest.split('/').next()?.parse().ok()
+}
+
 /// A running server. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
     log: Arc<Log>,
     address: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Process {
@@ -165,7 +179,10 @@ impl Process {
         let mut state = self.log.state.subscribe();
         let listening = timeout(TIMEOUT, state.wait_for(|state| *state != ServerState::Starting)).await;
         match listening.map(|state| state.map(|state| *state)) {
-            Ok(Ok(ServerState::Listening(address))) => self.address = address,
+            Ok(Ok(ServerState::Listening { address, admin })) => {
+                (self.address, self.admin) = (address, admin);
+            }
+
             other => {
                 let awaited = format!("the server listens ({other:?}):\n{}", self.log());
                 return Err(Stuck { awaited });
@@ -184,7 +201,7 @@ impl Process {
     }
 
     pub(crate) async fn metrics(&self) -> Samples {
-        Samples::scrape(self.address).await.unwrap_or_default()
+        Samples::scrape(self.admin).await.unwrap_or_default()
     }
 
     /// Kills the process with SIGKILL.
