@@ -28,8 +28,10 @@ const IN_FLIGHT: usize = 256;
 const JOIN_PAUSE: Duration = Duration::from_millis(20);
 /// Time without an answer after which the scene has failed.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
-/// Time in which settled servers use little of their processor, and the longest wait for it.
+/// Time in which settled servers use little of their processor, the number of such times in a row, and the longest wait
+/// for it.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
+const QUIET_INTERVALS: u32 = 10;
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 const READ_BYTES: usize = 64 * 1024;
 /// The example key of RFC 6455, 1.3.
@@ -136,13 +138,13 @@ pub(crate) fn run(
 fn settle(servers: &Servers) {
     let deadline = Instant::now() + SETTLE_TIMEOUT;
     let mut before = servers.cpu_time();
-    while Instant::now() < deadline {
+    let mut quiet = 0;
+    while quiet < QUIET_INTERVALS && Instant::now() < deadline {
         thread::sleep(SETTLE_INTERVAL);
         let now = servers.cpu_time();
         let spent = now.zip(before).map(|(now, before)| now.saturating_sub(before));
-        if spent.is_none_or(|spent| spent < SETTLE_INTERVAL / 50) {
-            return;
-        }
+        let is_quiet = spent.is_none_or(|spent| spent < SETTLE_INTERVAL / 50);
+        quiet = if is_quiet { quiet + 1 } else { 0 };
         before = now;
     }
 }
