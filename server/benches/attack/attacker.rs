@@ -28,11 +28,14 @@ const TARGET_TIME: Duration = Duration::from_secs(2);
 /// Refusals after which a connection waits for the end of the server's window. The server closes at 100 within 10 s.
 const MAX_REFUSALS: u32 = 90;
 const WINDOW: Duration = Duration::from_secs(11);
+/// Pause of new rooms after the user has founded as many as it may.
+const FOUNDED_ENOUGH: Duration = Duration::from_mins(1);
 /// The longest text: 4,000 characters of 4 bytes.
 const LONG_CHARACTER: &str = "🦀";
 const LONG_CHARACTERS: usize = 4_000;
 /// References by which errors are assigned to a kind of frames.
 const POST: &str = "post";
+const NEW_ROOM: &str = "new room";
 const REQUEST: &str = "request";
 
 /// A place for a connection of an attacker.
@@ -49,6 +52,7 @@ pub(crate) struct Attacker {
 /// Times until which a connection sends no frames of a kind, and the answers that they depend on.
 struct Waits {
     posts: Instant,
+    new_rooms: Instant,
     requests: Instant,
     /// The last join was not refused, as far as is known.
     is_joined: bool,
@@ -59,6 +63,7 @@ struct Waits {
 /// Frames that a connection may send.
 struct Allowed {
     post: bool,
+    new_room: bool,
     /// `Some(true)`: the connection has joined its room.
     request: Option<bool>,
 }
@@ -122,8 +127,13 @@ impl Attacker {
                 self.request(step, now - start, is_joined, &mut frames);
                 self.budget.spend_request(frames.iter().map(String::len).sum());
             }
-            if allowed.post {
-                self.post(step, now - start, &mut frames);
+            if allowed.post && self.is(AttackKind::Bytes) {
+                self.post_long(step, now - start, &mut frames);
+            }
+            if self.is(AttackKind::Rooms) && allowed.new_room {
+                self.post_to_new_room(&mut frames);
+            } else if self.is(AttackKind::Rooms) && allowed.post {
+                self.post_short(&target(now - start), POST, &mut frames);
             }
             for frame in frames {
                 AttackCounts::add(&self.counts.written_frames, 1);
@@ -167,23 +177,26 @@ impl Attacker {
         }
     }
 
-    fn post(&mut self, step: u64, time: Duration, frames: &mut Vec<String>) {
-        if self.is(AttackKind::Bytes) {
-            // The connections take turns.
-            let turn = step + self.connection as u64;
-            let room = if turn.is_multiple_of(POSTS_ELSEWHERE) {
-                format!("{}-{}", self.user, self.connection)
-            } else {
-                target(time)
-            };
-            let text = LONG_CHARACTER.repeat(LONG_CHARACTERS);
-            self.post_if_allowed(frame("message", &room, POST, &format!(r#","text":"{text}""#)), frames);
-        }
-        if self.is(AttackKind::Rooms) {
-            let room = format!("new-{}-{}-{}", self.user, self.connection, self.next_room);
-            self.next_room += 1;
-            self.post_if_allowed(frame("message", &room, POST, r#","text":"a""#), frames);
-        }
+    fn post_long(&self, step: u64, time: Duration, frames: &mut Vec<String>) {
+        // The connections take turns.
+        let turn = step + self.connection as u64;
+        let room = if turn.is_multiple_of(POSTS_ELSEWHERE) {
+            format!("{}-{}", self.user, self.connection)
+        } else {
+            target(time)
+        };
+        let text = LONG_CHARACTER.repeat(LONG_CHARACTERS);
+        self.post_if_allowed(frame("message", &room, POST, &format!(r#","text":"{text}""#)), frames);
+    }
+
+    fn post_to_new_room(&mut self, frames: &mut Vec<String>) {
+        let room = format!("new-{}-{}-{}", self.user, self.connection, self.next_room);
+        self.next_room += 1;
+        self.post_short(&room, NEW_ROOM, frames);
+    }
+
+    fn post_short(&self, room: &str, reference: &str, frames: &mut Vec<String>) {
+        self.post_if_allowed(frame("message", room, reference, r#","text":"a""#), frames);
     }
 
     fn post_if_allowed(&self, frame: String, frames: &mut Vec<String>) {
@@ -211,7 +224,7 @@ async fn receive_refusals(
 impl Waits {
     fn new() -> Self {
         let now = Instant::now();
-        Self { posts: now, requests: now, is_joined: false, window: now, refusals: 0 }
+        Self { posts: now, new_rooms: now, requests: now, is_joined: false, window: now, refusals: 0 }
     }
 
     /// The frames that may be sent now. `joins`: the requests will contain a join.
@@ -221,18 +234,21 @@ impl Waits {
             self.refusals = 0;
         }
         if self.refusals >= MAX_REFUSALS {
-            return Allowed { post: false, request: None };
+            return Allowed { post: false, new_room: false, request: None };
         }
         let request = (now >= self.requests).then(|| std::mem::replace(&mut self.is_joined, joins));
-        Allowed { post: now >= self.posts, request }
+        Allowed { post: now >= self.posts, new_room: now >= self.new_rooms, request }
     }
 
     fn refused(&mut self, text: &str) {
         self.refusals += 1;
         let Ok(refusal) = serde_json::from_str::<Refusal<'_>>(text) else { return };
-        let until = Instant::now() + Duration::from_millis(refusal.retry_after_ms.unwrap_or(0));
+        let now = Instant::now();
+        let wait = refusal.retry_after_ms.map(Duration::from_millis);
+        let until = now + wait.unwrap_or_default();
         match refusal.r#ref {
             Some(POST) => self.posts = until,
+            Some(NEW_ROOM) => self.new_rooms = now + wait.unwrap_or(FOUNDED_ENOUGH),
             Some(REQUEST) => {
                 self.requests = until;
                 self.is_joined = false;

@@ -9,7 +9,6 @@
 //! figures are not judged. The users run on one thread and all attackers on another, so the machine's cores are shared by
 //! the server, the users and the attackers.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -69,6 +68,10 @@ struct Options {
     #[arg(long)]
     no_pin: bool,
 
+    /// The server to measure [default: that of this build]
+    #[arg(long, value_name = "PATH", default_value = SERVER, hide_default_value = true)]
+    server: String,
+
     /// A further argument of the server (repeatable)
     #[arg(long = "server-argument", value_name = "ARGUMENT", allow_hyphen_values = true)]
     server_arguments: Vec<String>,
@@ -97,7 +100,7 @@ fn run(options: &Options) -> Result<(), Failure> {
     process::sharpen_timers();
     let data = TempDir::new()?;
     let cores = (!options.no_pin && process::can_pin()).then_some(&*options.server_cores);
-    let command = server_command(data.path(), &options.server_arguments);
+    let command = server_command(options, data.path());
     let server = Program::run(&command, cores, &[("REALTIME_JWT_SECRET", SECRET)], HTTP)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let run = runtime.block_on(measure(options, &server, data.path()));
@@ -136,16 +139,15 @@ fn kinds(named: &[AttackKind]) -> &[AttackKind] {
 }
 
 /// The server with its default limits, except those for an address.
-fn server_command(data: &Path, further_arguments: &[String]) -> Vec<String> {
+fn server_command(options: &Options, data: &Path) -> Vec<String> {
     let data = data.to_string_lossy();
-    let arguments = ["serve", "--listen", "127.0.0.1:{port}", "--data-dir", &data];
-    let no_limit = ["--max-connections-per-address", "0"];
-    [SERVER]
-        .iter()
-        .chain(&arguments)
-        .chain(&no_limit)
-        .map(ToString::to_string)
-        .chain(further_arguments.iter().cloned())
+    let listen = ["serve", "--listen", "127.0.0.1:{port}"];
+    [&*options.server]
+        .into_iter()
+        .chain(listen)
+        .chain(["--data-dir", &data, "--max-connections-per-address", "0"])
+        .map(str::to_owned)
+        .chain(options.server_arguments.iter().cloned())
         .collect()
 }
 
@@ -154,8 +156,4 @@ const ROOMS: usize = 25;
 
 fn room(number: usize) -> String {
     format!("talk-{:02}", number % ROOMS)
-}
-
-fn address_text(address: SocketAddr) -> String {
-    format!("ws://{address}/api/v1/ws")
 }

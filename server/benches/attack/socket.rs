@@ -9,8 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::Failure;
-use crate::SECRET;
+use crate::{Failure, SECRET};
 use realtime_load::tokens::Tokens;
 
 pub(crate) type Sink = SplitSink<WebSocketStream<TcpStream>, Message>;
@@ -51,7 +50,7 @@ pub(crate) fn token(user: &str) -> Result<String, Failure> {
 pub(crate) async fn open(address: SocketAddr, token: &str) -> Result<(Sink, Stream), End> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let url = format!("{}?token={token}", crate::address_text(address));
+    let url = format!("ws://{address}/api/v1/ws?token={token}");
     let (socket, _) = client_async(url, stream).await?;
     let (sink, mut stream) = socket.split();
     next_text(&mut stream).await?;
