@@ -34,6 +34,7 @@ pub mod secret;
 mod session;
 pub mod socket;
 pub mod store;
+pub mod transfer;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

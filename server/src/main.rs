@@ -55,7 +55,10 @@ enum ProgramError {
 impl ProgramError {
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) | Self::Tool(ToolError::InRedis(_)) => ExitCode::from(2),
+            Self::Usage(_)
+            | Self::Tool(ToolError::InRedis(_) | ToolError::TwoPlaces | ToolError::Redis(_)) => {
+                ExitCode::from(2)
+            }
             Self::Tool(_)
             | Self::Store(_)
             | Self::Redis(_)

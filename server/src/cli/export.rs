@@ -1,13 +1,16 @@
 //! `realtime-server export`: prints rooms as lines of JSON.
 
 use std::io::{self, BufWriter, ErrorKind};
+use std::path::Path;
 
 use clap::Args;
 use realtime_server::store::{Archive, ExportError};
+use realtime_server::transfer::RedisExportError;
 use realtime_shared::RoomName;
 
-use super::data::{DataArgs, ToolError};
+use super::data::{DataArgs, Place, ToolError, run_on_redis};
 use super::progress::Progress;
+use super::redis::{RedisAccessArgs, RedisPlan};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +22,8 @@ Examples:
             The messages as readable text
 
 Each room begins with a header line that identifies its log. Its messages follow, as clients receive them, oldest
-first. `realtime-server import` reads this format. To copy the whole store, `realtime-server backup` is faster.";
+first. `realtime-server import` reads this format. To copy the whole store, `realtime-server backup` is faster. With
+--redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms are those in Redis.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -34,12 +38,22 @@ pub(crate) struct ExportArgs {
 
     #[command(flatten)]
     data: DataArgs,
+
+    #[command(flatten)]
+    redis: RedisAccessArgs,
 }
 
 impl ExportArgs {
     /// Prints the rooms; returns a summary for the operator.
     pub(crate) fn run(self) -> Result<String, ToolError> {
-        let archive = Archive::open(&self.data.directory("export")?)?;
+        match self.data.place(&self.redis)? {
+            Place::Directory(directory) => self.export_directory(&directory),
+            Place::Redis(plan) => self.export_redis(*plan),
+        }
+    }
+
+    fn export_directory(&self, directory: &Path) -> Result<String, ToolError> {
+        let archive = Archive::open(directory)?;
         let mut bar = Progress::new("messages");
         let mut out = BufWriter::new(io::stdout().lock());
         let exported = archive.export(&self.room, &mut out, &mut |done, of| bar.at(done, of));
@@ -49,5 +63,21 @@ impl ExportArgs {
             Err(ExportError::Output(fault)) if fault.kind() == ErrorKind::BrokenPipe => Ok(String::new()),
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    fn export_redis(&self, plan: RedisPlan) -> Result<String, ToolError> {
+        run_on_redis(plan, async |archive, address| {
+            let mut bar = Progress::new("messages");
+            let mut out = BufWriter::new(io::stdout().lock());
+            let exported = archive.export(&self.room, &mut out, &mut |done, of| bar.at(done, of)).await;
+            match exported {
+                Ok(messages) => Ok(format!("exported {messages} messages from Redis at {address}")),
+                // The reader has closed the pipe.
+                Err(RedisExportError::Output(fault)) if fault.kind() == ErrorKind::BrokenPipe => {
+                    Ok(String::new())
+                }
+                Err(fault) => Err(fault.into()),
+            }
+        })
     }
 }

@@ -5,10 +5,12 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 use clap::Args;
-use realtime_server::store::Store;
+use realtime_server::store::{Imported, Store};
+use realtime_shared::RoomName;
 
-use super::data::{DataArgs, ToolError};
+use super::data::{DataArgs, Place, ToolError, run_on_redis};
 use super::progress::Progress;
+use super::redis::RedisAccessArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,7 +20,10 @@ Examples:
 
 Rooms keep their epochs, seqs and ids, so the positions of clients stay valid. A room is imported completely or not
 at all. A room that exists with the same messages stays unchanged, so an import can be repeated. The import ends at
-a room that exists with other messages, and at the first line that is not in the format of an export.";
+a room that exists with other messages, and at the first line that is not in the format of an export. With
+--redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms are added to Redis, also while servers use it. From a file to
+Redis:
+  REALTIME_REDIS_URL= realtime-server export --all | realtime-server import --redis-url redis://10.0.0.1";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -29,6 +34,9 @@ pub(crate) struct ImportArgs {
 
     #[command(flatten)]
     data: DataArgs,
+
+    #[command(flatten)]
+    redis: RedisAccessArgs,
 }
 
 impl ImportArgs {
@@ -41,23 +49,45 @@ impl ImportArgs {
             }
             None => Box::new(io::stdin().lock()),
         };
-        let store = Store::open(&self.data.directory("import")?)?;
-        let (mut new, mut messages, mut existing) = (0_u64, 0_u64, 0_u64);
+        let mut counts = Counts::default();
         let mut bar = Progress::new("messages");
-        let result = store.import(
-            &mut input,
-            &mut |imported| {
-                if imported.new {
-                    new += 1;
-                    messages += imported.entries;
-                } else {
-                    existing += 1;
-                }
-            },
-            &mut |room, done, of| bar.at_of(room.as_str(), done, of),
-        );
+        let mut progress = |room: &RoomName, done, of| bar.at_of(room.as_str(), done, of);
+        let (result, place) = match self.data.place(&self.redis)? {
+            Place::Directory(directory) => {
+                let store = Store::open(&directory)?;
+                let result = store.import(&mut input, &mut |imported| counts.add(&imported), &mut progress);
+                (result, String::new())
+            }
+            Place::Redis(plan) => run_on_redis(*plan, async |archive, address| {
+                let mut add = |imported| counts.add(&imported);
+                let result = archive.import(&mut input, &mut add, &mut progress).await;
+                Ok((result, format!(" (Redis at {address})")))
+            })?,
+        };
         drop(bar);
-        let so_far = format!("imported {new} rooms with {messages} messages; {existing} existed already");
+        let Counts { new, messages, existing } = counts;
+        let so_far =
+            format!("imported {new} rooms with {messages} messages; {existing} existed already{place}");
         result.map(|()| so_far.clone()).map_err(|fault| ToolError::Import(fault, so_far))
+    }
+}
+
+/// Rooms of the input so far.
+#[derive(Default)]
+struct Counts {
+    new: u64,
+    /// Messages of the new rooms.
+    messages: u64,
+    existing: u64,
+}
+
+impl Counts {
+    fn add(&mut self, imported: &Imported) {
+        if imported.new {
+            self.new += 1;
+            self.messages += imported.entries;
+        } else {
+            self.existing += 1;
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Flags of `serve` for the Redis that several instances share.
+//! Flags for the Redis that several instances share.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -21,9 +21,28 @@ const MAX_PASSWORD_BYTES: u64 = 64 * 1024;
 /// Limit on the size of a file with certificates; a system's list has 200 KiB.
 const MAX_CA_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Flags of `serve`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Redis, for several instances that form one chat")]
 pub(super) struct RedisArgs {
+    #[command(flatten)]
+    access: RedisAccessArgs,
+
+    /// Durability that is expected of Redis: always (on the disk before it answers), everysec (within a second) or no.
+    /// If Redis is less durable, a warning explains the possible loss
+    #[arg(long, env = "REALTIME_REDIS_AOF", value_name = "LEVEL", default_value = "always", value_parser = aof)]
+    redis_aof: Aof,
+
+    /// Channel on which other programs publish JSON: with a `room` it becomes a message there, otherwise a notice to
+    /// everyone. Empty: none
+    #[arg(long, env = "REALTIME_RELAY_CHANNEL", value_name = "NAME", default_value = "ws:broadcast")]
+    relay_channel: String,
+}
+
+/// Flags of all commands that use Redis.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Redis, for several instances that form one chat")]
+pub(super) struct RedisAccessArgs {
     /// Redis that stores the rooms (7.0 or newer), shared by all instances: redis://host:6379, or rediss:// for TLS. Other
     /// users of this host can read a password in a flag: give the URL in the environment, or the password in
     /// REALTIME_REDIS_PASSWORD
@@ -48,19 +67,9 @@ pub(super) struct RedisArgs {
     #[arg(long, env = "REALTIME_REDIS_PREFIX", value_name = "TEXT", default_value = "realtime", value_parser = prefix)]
     redis_prefix: String,
 
-    /// Durability that is expected of Redis: always (on the disk before it answers), everysec (within a second) or no.
-    /// If Redis is less durable, a warning explains the possible loss
-    #[arg(long, env = "REALTIME_REDIS_AOF", value_name = "LEVEL", default_value = "always", value_parser = aof)]
-    redis_aof: Aof,
-
     /// Time to wait for Redis at the start [default: none]
     #[arg(long, env = "REALTIME_WAIT_FOR_REDIS", value_name = "DURATION", value_parser = positive_duration)]
     wait_for_redis: Option<Duration>,
-
-    /// Channel on which other programs publish JSON: with a `room` it becomes a message there, otherwise a notice to
-    /// everyone. Empty: none
-    #[arg(long, env = "REALTIME_RELAY_CHANNEL", value_name = "NAME", default_value = "ws:broadcast")]
-    relay_channel: String,
 }
 
 /// Error in the flags and variables for Redis.
@@ -94,6 +103,19 @@ pub(crate) struct RedisPlan {
 impl RedisArgs {
     /// Converts the flags; `None` without a Redis.
     pub(super) fn check(&self, in_memory: bool, exposure: Exposure) -> Result<Option<RedisPlan>, RedisFault> {
+        let Some(mut plan) = self.access.check(exposure)? else { return Ok(None) };
+        if in_memory {
+            return Err(RedisFault::Memory);
+        }
+        plan.options.relay_channel = (!self.relay_channel.is_empty()).then(|| self.relay_channel.clone());
+        plan.options.aof = self.redis_aof;
+        Ok(Some(plan))
+    }
+}
+
+impl RedisAccessArgs {
+    /// Converts the flags; `None` without a Redis. There is no relay channel.
+    pub(super) fn check(&self, exposure: Exposure) -> Result<Option<RedisPlan>, RedisFault> {
         // An empty variable counts as unset.
         let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
             let flags = [
@@ -105,9 +127,6 @@ impl RedisArgs {
             let given = flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
             return given.map_or(Ok(None), |flag| Err(RedisFault::WithoutUrl(flag)));
         };
-        if in_memory {
-            return Err(RedisFault::Memory);
-        }
         let mut options = RedisOptions::new(url)?;
         let password_in_arguments = options.has_password() && is_in_arguments(url, std::env::args_os());
         if let Some(user) = &self.redis_user {
@@ -125,8 +144,7 @@ impl RedisArgs {
             options = options.with_ca(&pem)?;
         }
         options.prefix.clone_from(&self.redis_prefix);
-        options.relay_channel = (!self.relay_channel.is_empty()).then(|| self.relay_channel.clone());
-        options.aof = self.redis_aof;
+        options.relay_channel = None;
         Ok(Some(RedisPlan { options, wait: self.wait_for_redis.unwrap_or_default(), password_in_arguments }))
     }
 

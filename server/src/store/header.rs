@@ -4,26 +4,26 @@ use realtime_shared::{EntryId, Epoch, RoomName, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Current format of an export.
-pub(super) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// Header line before the entries of a room. Retention may have dropped the oldest entries, even all frames.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "room")]
-pub(super) struct Header {
-    pub(super) format: u32,
-    pub(super) room: RoomName,
-    pub(super) epoch: Epoch,
+pub(crate) struct Header {
+    pub(crate) format: u32,
+    pub(crate) room: RoomName,
+    pub(crate) epoch: Epoch,
     /// Seq of the first entry that follows; one past `head` if none follows.
-    pub(super) first: Seq,
+    pub(crate) first: Seq,
     /// Seq of the newest entry.
-    pub(super) head: Seq,
-    pub(super) head_id: EntryId,
-    pub(super) head_ts: Timestamp,
+    pub(crate) head: Seq,
+    pub(crate) head_id: EntryId,
+    pub(crate) head_ts: Timestamp,
 }
 
 impl Header {
     /// Parses a line; the error names the fault.
-    pub(super) fn read(line: &str) -> Result<Self, String> {
+    pub(crate) fn read(line: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct LineType {
             r#type: String,
@@ -45,7 +45,7 @@ impl Header {
     }
 
     /// Number of entries that follow; saturates.
-    pub(super) fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         self.head.next().checked_since(self.first).unwrap_or(0)
     }
 }

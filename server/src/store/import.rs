@@ -50,7 +50,7 @@ impl Store {
         imported: &mut dyn FnMut(Imported),
         progress: &mut dyn FnMut(&RoomName, u64, u64),
     ) -> Result<(), ImportError> {
-        let mut lines = Lines { input, number: 0, line: String::new() };
+        let mut lines = Lines::new(input);
         let result = self.into_writer().map_err(|error| error.to_string()).and_then(|writer| {
             while lines.next()? {
                 let header = Header::read(&lines.line)?;
@@ -66,15 +66,24 @@ impl Store {
 }
 
 /// Input, line by line.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     input: &'a mut dyn BufRead,
     number: u64,
     line: String,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    pub(crate) fn new(input: &'a mut dyn BufRead) -> Self {
+        Self { input, number: 0, line: String::new() }
+    }
+
+    /// Number of the line that was read last, from 1.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Reads the next line; `false` at the end.
-    fn next(&mut self) -> Result<bool, String> {
+    pub(crate) fn next(&mut self) -> Result<bool, String> {
         self.line.clear();
         self.number += 1;
         let read = self.input.take(LINE_BYTES + 1).read_line(&mut self.line);
@@ -89,7 +98,7 @@ impl Lines<'_> {
     }
 
     /// Frame in the line, without the line end.
-    fn frame(&self) -> &str {
+    pub(crate) fn frame(&self) -> &str {
         self.line.trim_end_matches(['\r', '\n'])
     }
 }
@@ -161,24 +170,24 @@ impl Target {
 
 /// The fields of an entry of any kind that its row needs.
 #[derive(Deserialize)]
-struct Line {
+pub(crate) struct ImportLine {
     room: RoomName,
-    seq: Seq,
-    id: EntryId,
-    ts: Timestamp,
+    pub(crate) seq: Seq,
+    pub(crate) id: EntryId,
+    pub(crate) ts: Timestamp,
     from: Option<UserId>,
     client_msg_id: Option<ClientMsgId>,
     epoch: Option<Epoch>,
 }
 
-impl Line {
+impl ImportLine {
     /// The digest by which the entry is recognized when its sender submits it again.
-    fn dedup_digest(&self) -> Option<u128> {
+    pub(crate) fn dedup_digest(&self) -> Option<u128> {
         Some(digest(self.from.as_ref()?, self.client_msg_id.as_ref()?))
     }
 }
 
-impl From<Message> for Line {
+impl From<Message> for ImportLine {
     fn from(message: Message) -> Self {
         let Message { room, from, seq, id, ts, client_msg_id, epoch, text: _ } = message;
         Self { room, seq, id, ts, from: Some(from), client_msg_id, epoch }
@@ -186,14 +195,14 @@ impl From<Message> for Line {
 }
 
 /// The entry in a line, checked to be the one at `seq` of the room's log. Its kind may be unknown to this version.
-fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Line, String> {
+pub(crate) fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<ImportLine, String> {
     let event = codec::decode_server(frame).map_err(|fault| format!("not an entry: {fault}"))?.event;
     let expected = || format!("expected entry {seq} of {:?}", header.room);
     if event.entry().is_none() {
         return Err(expected());
     }
     let line = match event {
-        ServerEvent::Message(message) => Line::from(message),
+        ServerEvent::Message(message) => ImportLine::from(message),
         _ => serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?,
     };
     if line.room != header.room || line.seq != seq {
@@ -225,7 +234,7 @@ fn add(
 }
 
 /// Verifies that the room holds the entry as it is in the line, unless retention has dropped it.
-fn verify_entry(batch: &Batch<'_>, row: &RoomRow, line: &Line, frame: &str) -> Result<(), String> {
+fn verify_entry(batch: &Batch<'_>, row: &RoomRow, line: &ImportLine, frame: &str) -> Result<(), String> {
     let key = row.id.key(line.seq);
     let mut same = true;
     let stored = batch.view().entry(key).map_err(store_error)?;

@@ -180,17 +180,23 @@ fn a_failed_transfer_is_reported_in_one_line() {
 
 /// They would work on the file of the data directory, which has none of the rooms.
 #[test]
-fn commands_on_the_file_are_refused_if_the_rooms_are_in_redis() {
+fn no_command_works_on_the_file_if_the_rooms_are_in_redis() {
     let home = Home::new();
     post_messages(&home, 1);
     let before = fs::read(home.store()).expect("a store");
     let rooms = home.file("rooms.ndjson", &home.run(&["export", "--all"]).succeeded().stdout());
     let (rooms, copy) = (rooms.to_str().expect("a path"), home.path().join("copy.db"));
-    for words in [&["backup", copy.to_str().expect("a path")][..], &["export", "--all"], &["import", rooms]] {
+    let directory = home.store().parent().expect("a directory").to_str().expect("a path").to_owned();
+    for (words, code, named) in [
+        (&["backup", copy.to_str().expect("a path")][..], 2, "`backup` works on the file"),
+        (&["export", "--all"], 1, "Redis at 127.0.0.1:1 cannot be reached"),
+        (&["import", rooms], 1, "Redis at 127.0.0.1:1 cannot be reached"),
+        (&["export", "--all", "--data-dir", &directory], 2, "two places"),
+        (&["import", rooms, "--data-dir", &directory], 2, "two places"),
+    ] {
         let program = |url| home.program(words).env("REALTIME_REDIS_URL", url).run();
-        let line = program("redis://:correct-horse@127.0.0.1:1").failed(2);
-        assert!(line.contains("Redis") && line.contains("REALTIME_REDIS_URL="), "{line}");
-        assert!(line.contains(words[0]) && !line.contains("horse"), "{line}");
+        let line = program("redis://:correct-horse@127.0.0.1:1").failed(code);
+        assert!(line.contains(named) && !line.contains("horse"), "{line}");
         assert!(!copy.exists() && fs::read(home.store()).expect("a store") == before, "nothing was done");
         // An empty variable counts as unset.
         program("").succeeded();

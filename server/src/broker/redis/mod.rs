@@ -9,9 +9,12 @@
 //! poll. The layout suits a cluster: the keys of a room share a hash tag, a script touches one room, and channels are
 //! sharded.
 //!
+//! [`archive`] exports and imports rooms without a server.
+//!
 //! To add a broker method: the recipe is in `broker/mod.rs`.
 
 mod announcements;
+pub(crate) mod archive;
 mod broadcasts;
 mod comparison;
 mod log;

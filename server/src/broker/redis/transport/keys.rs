@@ -9,6 +9,7 @@
 //! | `realtime:{room}:log` | stream | the entries, `seq-0` → `i` id, `t` time, `f` frame |
 //! | `realtime:{room}:meta` | hash | `epoch` of the log, `people`: presence version |
 //! | `realtime:{room}:known:0`, `:1` | hash | digest → `seq:time:id`, in turn for 10,000 entries each |
+//! | `realtime:{room}:upload:<number>:log`, `:known:0`, `:known:1` | as above | an import that is not complete; expires |
 //! | `realtime:{room}:members` | sorted set | user → number of instances |
 //! | `realtime:{room}:instances` | set | instances with a member |
 //! | `realtime:{room}:at:<instance>` | set | members on that instance |

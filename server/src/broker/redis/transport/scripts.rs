@@ -36,6 +36,7 @@ macro_rules! scripts {
 }
 
 scripts! {
+    ADOPT = "adopt.lua",
     APPEND = "append.lua",
     BEAT = "beat.lua",
     CLAIM = "claim.lua",
