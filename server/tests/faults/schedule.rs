@@ -166,12 +166,13 @@ async fn stopped_reader(run: &mut Run) -> Done {
 async fn slow_readers(run: &mut Run) -> Done {
     let behind = "realtime_readers_behind_total";
     run.phase("slow readers", &[behind], async |run| {
-        for _ in 0..20 {
+        // The pauses become longer: a short one does not fill the buffers, and a long one ends with 4008.
+        for pause in 0..20 {
             let before = run.sum(behind).await;
             run.crowd.load(Load::Long);
             let reader = run.crowd.pick_listener(&mut run.rng);
             run.crowd.stop_reading(&reader);
-            run.acks(60).await?;
+            run.acks(60 + 30 * pause).await?;
             run.crowd.load(Load::Short);
             run.heal(BTreeMap::new()).await?;
             if run.sum(behind).await > before {
