@@ -21,7 +21,14 @@ async fn post(client: &mut TestClient, room: &str, count: usize, letters: usize)
     for _ in 0..count {
         let id = fastrand::u64(..).to_string();
         client.send(message_with_id(room, &"x".repeat(letters), &id)).await;
-        answers.push(client.wait_for(json!({"client_msg_id": id})).await);
+        // A member may receive its own copy before the ack.
+        let answer = loop {
+            let frame = client.wait_for(json!({"client_msg_id": id})).await;
+            if frame["type"] != "message" {
+                break frame;
+            }
+        };
+        answers.push(answer);
     }
     assert!(answers.iter().all(|answer| ["ack", "error"].contains(&kind(answer))), "{answers:?}");
     answers
@@ -73,13 +80,13 @@ async fn the_welcome_has_the_lower_rate_of_messages() {
 
 #[tokio::test]
 async fn the_frames_of_a_user_pay_in_bytes() {
-    let server = limited(|limits| limits.budgets.user_bytes_per_second = 1_000);
+    // So little that the machine's speed does not matter: the first message is worth 40 s.
+    let server = limited(|limits| limits.budgets.user_bytes_per_second = 100);
     let (mut one, mut other) = (server.connect("alice").await, server.connect("alice").await);
     one.join("lobby").await;
-    // Sixteen seconds' worth at once.
-    let answers = post(&mut one, "lobby", 5, 4_000).await;
-    assert_eq!(acks(&answers), 4, "{answers:?}");
-    assert_refused(&answers[4], 1_001);
+    let answers = post(&mut one, "lobby", 2, 4_000).await;
+    assert_eq!(acks(&answers), 1, "{answers:?}");
+    assert_refused(&answers[1], 60_001);
     for frame in [
         json!({"type": "ping", "nonce": "x".repeat(100)}),
         json!({"type": "history", "room": "lobby"}),
@@ -92,7 +99,7 @@ async fn the_frames_of_a_user_pay_in_bytes() {
     // A user may always leave.
     one.send(leave_room("lobby")).await;
     one.wait_for(left("alice", "lobby", "left")).await;
-    assert_eq!(acks(&post(&mut server.connect("bob").await, "lobby", 2, 4_000).await), 2);
+    assert_eq!(acks(&post(&mut server.connect("bob").await, "lobby", 1, 4_000).await), 1);
 }
 
 #[tokio::test]
@@ -149,15 +156,13 @@ async fn a_replay_pays_in_bytes() {
 
 #[tokio::test]
 async fn typing_beyond_the_bytes_of_a_user_is_dropped() {
-    let server = limited(|limits| limits.budgets.user_bytes_per_second = 1_000);
+    let server = limited(|limits| limits.budgets.user_bytes_per_second = 100);
     let (mut alice, mut bob) = (server.connect("alice").await, server.connect("bob").await);
     alice.join("lobby").await;
     bob.join("lobby").await;
     alice.next().await;
-    assert_eq!(acks(&post(&mut alice, "lobby", 5, 4_000).await), 4);
-    for _ in 0..4 {
-        bob.expect(json!({"type": "message", "from": "alice"})).await;
-    }
+    assert_eq!(acks(&post(&mut alice, "lobby", 2, 4_000).await), 1);
+    bob.expect(json!({"type": "message", "from": "alice"})).await;
     alice.send(json!({"type": "typing", "room": "lobby"})).await;
     alice.send(leave_room("lobby")).await;
     alice.wait_for(left("alice", "lobby", "left")).await;
@@ -172,9 +177,10 @@ async fn posts_to_a_room_are_limited_for_those_who_post_much() {
         if is_open {
             alice.join("lobby").await;
         }
-        let answers = post(&mut alice, "lobby", 3, 1_200).await;
+        // Two of them are worth almost 4 s, and those who post much may be 2 s ahead.
+        let answers = post(&mut alice, "lobby", 3, 1_700).await;
         assert_eq!(acks(&answers), 2, "{answers:?}");
-        assert_refused(&answers[2], 1_001);
+        assert_refused(&answers[2], 2_001);
         assert_eq!(answers[2]["message"], "too much is posted to that room");
         // The last part of the budget is for users who post little, and other rooms are not concerned.
         assert_eq!(acks(&post(&mut bob, "lobby", 1, 100).await), 1);
@@ -218,20 +224,18 @@ async fn instances_exchange_what_a_user_spends() {
 #[tokio::test]
 async fn the_log_of_a_room_is_spent_on_every_instance() {
     let redis = Redis::start();
-    let server = || instance_with(&redis, |config| config.limits.budgets.room_bytes_per_second = 1_000);
+    let server = || instance_with(&redis, |config| config.limits.budgets.room_bytes_per_second = 100);
     let (first, second) = (server(), server());
     let (mut alice, mut bob) = (first.connect("alice").await, second.connect("bob").await);
     bob.send(join_room("lobby")).await;
     bob.wait_for(json!({"event": "joined", "user_id": "bob"})).await;
-    assert_eq!(acks(&post(&mut alice, "lobby", 2, 1_200).await), 2);
-    for seq in [1, 2] {
-        bob.expect(json!({"type": "message", "seq": seq})).await;
-    }
+    assert_eq!(acks(&post(&mut alice, "lobby", 1, 1_200).await), 1);
+    bob.expect(json!({"type": "message", "seq": 1})).await;
     let mut carol = second.connect("carol").await;
     // Carol posts much elsewhere.
     assert_eq!(acks(&post(&mut carol, "another room", 1, 1_200).await), 1);
     let answers = post(&mut carol, "lobby", 1, 1).await;
-    assert_refused(&answers[0], 1_001);
+    assert_refused(&answers[0], 60_001);
     carol.send(message("a third room", "and on")).await;
     carol.expect_nothing_else().await;
 }

@@ -134,6 +134,7 @@ async fn an_answer_renews_the_place_of_a_connection() {
 #[tokio::test]
 async fn admin_listeners_serve_metrics_and_health_only() {
     let server = server();
+    server.ready().await;
     for (path, public, admin) in
         [("/healthz", 200, 200), ("/readyz", 200, 200), ("/metrics", 404, 200), ("/ws", 426, 404)]
     {

@@ -184,6 +184,7 @@ async fn list_headers_of_an_upgrade_may_have_several_lines_and_elements() {
 #[tokio::test]
 async fn every_answer_forbids_a_referrer() {
     let server = server_at("127.0.0.1:0", |_| ());
+    server.ready().await;
     let good = format!("/ws?token={}", token(&claims("alice")));
     for (target, headers, status) in [
         (&*good, "", 101),

@@ -138,6 +138,17 @@ impl TestServer {
         Self { address, admin, server: Some(server), _rooms: rooms }
     }
 
+    /// Waits until the server is ready. An engine on Redis is ready after its first probe.
+    pub(crate) async fn ready(&self) {
+        loop {
+            let mut raw = self.dial().await;
+            raw.send(b"GET /readyz HTTP/1.1\r\nHost: test\r\n\r\n").await;
+            if raw.head().await.status == 200 {
+                return;
+            }
+        }
+    }
+
     /// A client of `user` that has received the welcome.
     pub(crate) async fn connect(&self, user: &str) -> TestClient {
         self.connect_as(&claims(user)).await
