@@ -1,7 +1,7 @@
 //! Clock: the only place that reads the system time.
 //!
 //! The wall clock may be set to any time at any moment. Nothing irreversible is decided by one reading of it: a
-//! [`Judge`] compares it with the time since boot, which only moves forward.
+//! `Judge` compares it with the time since boot, which only moves forward.
 
 mod judge;
 mod utc;

@@ -1,12 +1,12 @@
 //! Metrics of the server, rendered for `GET /metrics` in Prometheus's text format.
 //!
-//! A leaf module. [`Metrics`] is created once, in `lib`, and shared. Invariants:
+//! A leaf module. `Metrics` is created once, in `lib`, and shared. Invariants:
 //!
 //! - a label has a fixed set of values, never a name or an address: the cost of a scrape does not depend on clients;
 //! - counting takes no lock and allocates nothing; counters of deliveries have a cell for each worker;
 //! - a scrape reads atomics and asks no room or connection.
 //!
-//! To add a metric: a field, a line in [`Metrics::new`], a row in the crate's README (a test compares the two).
+//! To add a metric: a field, a line in `Metrics::new`, a row in the crate's README (a test compares the two).
 
 mod label;
 mod log_drops;
