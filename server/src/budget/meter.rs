@@ -42,7 +42,7 @@ impl Rate {
     }
 }
 
-/// What was spent of a budget.
+/// The amount that was spent of a budget.
 #[derive(Debug, Default)]
 pub(crate) struct Meter(AtomicU64);
 

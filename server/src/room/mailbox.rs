@@ -62,7 +62,7 @@ impl Slot {
     }
 }
 
-/// What a connection takes from its direct backlog at once. Frames are taken as it can write them, with
+/// The part of the direct backlog that a connection takes at once. It takes frames as it can write them, with
 /// [`Mailbox::pull`].
 #[derive(Default)]
 pub(crate) struct DirectBacklog {

@@ -78,7 +78,7 @@ struct State {
     /// The broker announces the room to the feed.
     opened: bool,
     members: Members,
-    /// Joins and leaves that the members have not been told of.
+    /// Joins and leaves that have not been announced to the members.
     pacing: PresencePacing,
     /// The registry has removed the room, which had no members.
     removed: bool,

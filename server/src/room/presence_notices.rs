@@ -1,13 +1,14 @@
 //! Frames about joins and leaves that were held; see [`presence_pacing`](super::presence_pacing).
 //!
 //! When a hold ends, the registry reads the members of the room, so that the frames have the newest count and names, and
-//! tells of the net changes. In a large room the newest user is told with the others beside it, in one frame.
+//! announces the net changes. In a large room one frame names the newest user, with the others beside it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use realtime_shared::{LeaveReason, RoomName, ServerEvent, SystemEvent, UserId, codec};
 
-use super::presence_pacing::{LARGE, NetChanges};
+use super::presence_pacing::{INTERVAL, LARGE, NetChanges};
 use super::{Context, Registry, RingState, Room};
 use crate::broker::{MEMBERS_TO_OTHERS, Presence, Signal, Skip, joined, left};
 
@@ -15,7 +16,7 @@ use crate::broker::{MEMBERS_TO_OTHERS, Presence, Signal, Skip, joined, left};
 const READS: usize = 3;
 
 impl Registry {
-    /// Starts a task that tells of the held changes of a room. It waits for the broker.
+    /// Starts a task that announces the held changes of a room. It waits for the broker.
     pub(super) fn spawn_presence_notice(self: &Arc<Self>, room: &RoomName) {
         let room = self.rooms.lock().get(room).cloned();
         if let Some(room) = room {
@@ -24,25 +25,24 @@ impl Registry {
         }
     }
 
-    /// Tells the members of a room of the changes that were held.
+    /// Announces the changes of a room that were held. While the engine does not answer, they stay held.
     async fn end_hold(&self, room: &Arc<Room>) {
-        for _ in 1..READS {
-            let Ok(presence) = self.broker.members(&room.name, MEMBERS_TO_OTHERS).await else { break };
-            if room.tell_held(&presence, false, &self.context()) {
+        for read in 1..=READS {
+            let Ok(presence) = self.broker.members(&room.name, MEMBERS_TO_OTHERS).await else {
+                return self.presence_holds.schedule(Instant::now() + INTERVAL, room.name.clone());
+            };
+            // The members may change all the time, so the last read is used in any case.
+            if room.announce_held(&presence, read == READS, &self.context()) {
                 return;
             }
         }
-        // The members change all the time, or the engine does not answer: the newest count is that of a change.
-        let presence = self.broker.members(&room.name, MEMBERS_TO_OTHERS).await;
-        let unknown = Presence { members: Vec::new(), count: 0, changed: false, presence_version: 0 };
-        room.tell_held(&presence.unwrap_or(unknown), true, &self.context());
     }
 }
 
 impl Room {
     /// Appends the frames about held changes. Returns false, and appends nothing, if `presence` is not the newest state
     /// and `anyway` is false.
-    fn tell_held(self: &Arc<Self>, presence: &Presence, anyway: bool, context: &Context<'_>) -> bool {
+    fn announce_held(self: &Arc<Self>, presence: &Presence, anyway: bool, context: &Context<'_>) -> bool {
         let mut state = self.state.lock();
         let Some(count) = state.pacing.count().filter(|_| !state.removed) else { return true };
         if count != presence.count && !anyway {

@@ -1,12 +1,12 @@
-//! Pace at which the members of a room are told of joins and leaves.
+//! Pace at which joins and leaves are announced to the members of a room.
 //!
-//! In a room of up to [`LARGE`] members, each change is told at once. If the same user joins again or leaves again within
-//! [`RECENT`], the change is held for [`INTERVAL`]. In a larger room, changes are held so that the members receive at
-//! most one `joined` and one `left` in an interval. Only the net change of each user is told: nothing, if the user is
-//! back in the state that the members know.
+//! In a room of up to [`LARGE`] members, each change is announced at once. If the same user joins again or leaves again
+//! within [`RECENT`], the change is held for [`INTERVAL`]. In a larger room, changes are held so that the members receive at
+//! most one `joined` and one `left` in an interval. Only the net change of each user is announced: nothing, if the user
+//! is back in the state that the members know.
 //!
 //! A member that arrived while a change was held knows another state. So if another user arrived meanwhile, the last
-//! change is told even if it restores the state from before.
+//! change is announced even if it restores the state from before.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,16 +15,16 @@ use realtime_shared::{LeaveReason, UserId};
 
 use crate::broker::{PresenceChange, PresenceKind};
 
-/// Most members of a room in which each change is told at once.
+/// Most members of a room in which each change is announced at once.
 pub(super) const LARGE: u64 = 100;
 /// Time between the frames about presence in a large room, and time for which a repeated change is held.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 /// Time within which another join, or another leave, of a user is a repeated one.
 const RECENT: Duration = Duration::from_secs(10);
 /// Limit on the users whose last change is known.
 const MAX_RECENT: usize = 1_024;
 
-/// The joins and leaves of a room that have not been told. A room without changes uses no memory for them.
+/// The joins and leaves of a room that have not been announced. A room without changes uses no memory for them.
 #[derive(Default)]
 pub(super) struct PresencePacing(Option<Box<Pacing>>);
 
@@ -40,7 +40,7 @@ struct Pacing {
     /// End of the hold.
     due: Option<Instant>,
     /// Time of the last frame in a large room.
-    told: Option<Instant>,
+    announced: Option<Instant>,
     /// Number of members after the last change.
     count: u64,
 }
@@ -63,7 +63,7 @@ struct HeldChange {
 /// The decision about a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// The members are told now.
+    /// The change is announced now.
     Now,
     /// The change is held, together with earlier ones.
     Held,
@@ -71,7 +71,7 @@ pub(super) enum Pace {
     Until(Instant),
 }
 
-/// The net changes that are told at the end of a hold, in order.
+/// The net changes that are announced at the end of a hold, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct NetChanges {
     pub(super) joined: Vec<UserId>,
@@ -128,13 +128,13 @@ impl Pacing {
         }
         let until = if change.count > LARGE {
             // All changes of a large room are paced together.
-            self.due.or_else(|| self.told.map(|told| told + INTERVAL).filter(|next| *next > now))
+            self.due.or_else(|| self.announced.map(|last| last + INTERVAL).filter(|next| *next > now))
         } else {
             let is_repeated = self.is_repeated(change, now);
             is_repeated.then(|| self.due.unwrap_or(now + INTERVAL))
         };
         let Some(until) = until else {
-            self.told = Some(now);
+            self.announced = Some(now);
             return Pace::Now;
         };
         self.hold(change, until)
@@ -170,7 +170,7 @@ impl Pacing {
 
     fn take(&mut self, now: Instant) -> NetChanges {
         self.due = None;
-        self.told = Some(now);
+        self.announced = Some(now);
         let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
         held.sort_unstable_by_key(|(_, held)| held.order);
         let mut net = NetChanges::default();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_of_different_users_in_a_small_room_are_told_at_once() {
+    fn changes_of_different_users_in_a_small_room_are_announced_at_once() {
         let mut room = Fixture::of(LARGE);
         for id in ["alice", "bob", "carol"] {
             assert_eq!(room.change(id, JOINED), Pace::Now);
@@ -268,15 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_net_change_is_told() {
+    fn only_the_net_change_is_announced() {
         let mut room = Fixture::of(2);
-        let mut told = 0;
+        let mut announced = 0;
         for _ in 0..20 {
             room.pacing.arrived(&user("alice"));
-            told += usize::from(room.change("alice", JOINED) == Pace::Now);
-            told += usize::from(room.change("alice", LEFT) == Pace::Now);
+            announced += usize::from(room.change("alice", JOINED) == Pace::Now);
+            announced += usize::from(room.change("alice", LEFT) == Pace::Now);
         }
-        assert_eq!(told, 2, "the first two");
+        assert_eq!(announced, 2, "the first two");
         assert_eq!(room.take(), [""; 0], "alice is away, as the members know");
         for kind in [JOINED, LEFT, JOINED] {
             room.pacing.arrived(&user("alice"));
@@ -286,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_state_that_a_new_member_does_not_know_is_told() {
+    fn a_state_that_a_new_member_does_not_know_is_announced() {
         let mut room = Fixture::of(2);
         for kind in [JOINED, LEFT, JOINED] {
             room.change("alice", kind);
         }
         room.pacing.arrived(&user("carol"));
         room.change("alice", LEFT);
-        assert_eq!(room.take(), ["-alice"], "carol was told that alice is here");
+        assert_eq!(room.take(), ["-alice"], "carol knows alice as a member");
         room.pacing.arrived(&user("dave"));
         room.change("alice", JOINED);
         room.change("alice", LEFT);
@@ -301,9 +301,9 @@ mod tests {
     }
 
     #[test]
-    fn a_large_room_is_told_once_a_second() {
+    fn changes_of_a_large_room_are_announced_once_a_second() {
         let mut room = Fixture::of(LARGE + 1);
-        assert_eq!(room.change("alice", JOINED), Pace::Now, "nothing was told in the last second");
+        assert_eq!(room.change("alice", JOINED), Pace::Now, "nothing was announced in the last second");
         room.wait(400);
         assert_eq!(room.change("bob", JOINED), room.until(600));
         for id in ["carol", "dave"] {

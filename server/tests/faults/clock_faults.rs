@@ -3,15 +3,13 @@
 //! The shim moves the time of day; the time since boot stays right. One client is enough, because each test follows a few
 //! messages.
 
-use std::time::Instant;
-
 use crate::history::{Paging, Position};
 use crate::probe::Probe;
 use crate::recorder::Recorder;
 use crate::run::HERE;
 use crate::server::{Process, Site, token, token_for};
 use crate::shim::Shim;
-use crate::wire::{Frame, Socket, TIMEOUT, join, message};
+use crate::wire::{Frame, Socket, join, message};
 
 const ROOM: &str = "lobby";
 const DAY_S: u64 = 24 * 3_600;
@@ -59,15 +57,6 @@ impl ClockFixture {
         Position { epoch: ack.epoch.clone(), seq: ack.seq.expect("a seq"), id: ack.id.clone() }
     }
 
-    /// Waits until the log has a text. The log is written by another thread, so this polls.
-    async fn logs(&self, text: &str) {
-        let until = Instant::now() + TIMEOUT;
-        while !self.process.log().contains(text) {
-            assert!(Instant::now() < until, "no {text:?} in the log:\n{}", self.process.log());
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-    }
-
     /// Seqs of the messages in the log of the room.
     async fn seqs(&self) -> Vec<u64> {
         let mut probe = Probe::new(HERE, self.process.address()).await.expect("it serves");
@@ -87,16 +76,16 @@ async fn a_start_with_a_clock_far_ahead_drops_nothing_and_names_the_clock() {
     for key in ["2", "3"] {
         fixture.post(&mut alice, key).await;
     }
-    fixture.logs("far from the time of the last sweep").await;
+    fixture.process.logs("far from the time of the last sweep").await;
     assert!(fixture.process.log().contains("until="), "{}", fixture.process.log());
 
     // A token that is good by the right clock.
     let (mut refused, _) = Socket::dial(fixture.process.address(), &token("bob")).await.expect("an upgrade");
     assert!(refused.wait_for(|frame| frame.kind == "welcome").await.is_none());
-    fixture.logs("a good token is refused only because of the clock of this server").await;
+    fixture.process.logs("a good token is refused only because of the clock of this server").await;
 
     fixture.set_ahead(0);
-    fixture.logs("the clock was set, or is wrong").await;
+    fixture.process.logs("the clock was set, or is wrong").await;
     fixture.post(&mut alice, "4").await;
     assert_eq!(fixture.seqs().await, [1, 2, 3, 4], "{}", fixture.process.log());
     assert!(!fixture.process.log().contains("retention dropped"), "{}", fixture.process.log());
@@ -110,7 +99,7 @@ async fn a_message_is_recognized_while_the_clock_is_far_ahead_and_after_it_was()
     fixture.set_ahead(FAR_S);
     assert_eq!(fixture.post(&mut alice, "1").await, first);
     let second = fixture.post(&mut alice, "2").await;
-    fixture.logs("the clock was set, or is wrong").await;
+    fixture.process.logs("the clock was set, or is wrong").await;
     fixture.set_ahead(0);
     assert_eq!(fixture.post(&mut alice, "1").await, first);
     assert_eq!(fixture.post(&mut alice, "2").await, second);

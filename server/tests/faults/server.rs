@@ -128,6 +128,8 @@ impl Site {
 #[derive(Default)]
 struct Log {
     text: Mutex<String>,
+    /// Number of lines.
+    lines: watch::Sender<u64>,
     /// State of the server, as read from its log.
     state: watch::Sender<ServerState>,
 }
@@ -155,6 +157,8 @@ impl Log {
             let mut text = self.text.lock();
             text.push_str(&line);
             text.push('\n');
+            drop(text);
+            self.lines.send_modify(|lines| *lines += 1);
         }
         self.state.send_replace(ServerState::Ended);
     }
@@ -198,6 +202,17 @@ impl Process {
     /// Log so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().clone()
+    }
+
+    /// Waits until the log has a text.
+    pub(crate) async fn logs(&self, text: &str) {
+        let mut lines = self.log.lines.subscribe();
+        let found = timeout(TIMEOUT, async {
+            while !self.log().contains(text) {
+                lines.changed().await.expect("the log is here");
+            }
+        });
+        assert!(found.await.is_ok(), "no {text:?} in the log:\n{}", self.log());
     }
 
     pub(crate) async fn metrics(&self) -> Samples {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::*;
+use crate::broker::steered::Method;
 use crate::broker::{Feed, Recipients};
 use crate::room::grace::Grace;
 use crate::room::members::Members;
@@ -385,4 +386,19 @@ async fn a_large_room_is_told_of_many_joins_in_one_frame() {
         client.leave().await;
     }
     assert_eq!(alice.next().await, ["u199 and 49 others left (150, Left)"]);
+}
+
+/// An engine that does not answer has no newest members.
+#[tokio::test(start_paused = true)]
+async fn held_changes_wait_for_the_engine() {
+    let (registry, steering) = steered_registry(config());
+    let mut alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    bob.leave().await;
+    bob.join("a", None).await;
+    assert_eq!(alice.read().await, ["bob joined (2)", "bob left (1, Left)"]);
+    steering.refuse(Method::Members);
+    steering.calls(&[]);
+    assert_eq!(alice.next().await, ["bob joined (2)"]);
+    assert_eq!(steering.calls(&[Method::Members]), [Method::Members; 2], "read again after the refusal");
 }
