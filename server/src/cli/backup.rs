@@ -13,8 +13,9 @@ Examples:
   realtime-server backup /backups/rooms-$(date +%F).db
             A copy of all rooms at this moment; the server may run
 
-To restore: stop the server, put the copy into the data directory as store.db, remove store.db-wal and store.db-shm
-there, and start the server.";
+To restore: stop the server, put the copy into the data directory as store.db, remove store.db-wal \
+and store.db-shm there, and start the server. Rooms in Redis are not copied: with REALTIME_REDIS_URL \
+the command ends with an error.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -17,13 +17,14 @@ Examples:
   realtime-server export --room lobby > lobby.ndjson
             One room, one message per line; the server may run
   realtime-server export --all | gzip > rooms.ndjson.gz
-      All rooms, one after the other
+            All rooms, one after the other
   realtime-server export --room lobby | jq -r 'select(.type == \"message\") | \"\\(.from): \\(.text)\"'
             The messages as readable text
 
-Each room begins with a header line that identifies its log. Its messages follow, as clients receive them, oldest
-first. `realtime-server import` reads this format. To copy the whole store, `realtime-server backup` is faster. With
---redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms are those in Redis.";
+Each room begins with a header line that identifies its log. Its messages follow, as clients receive \
+them, oldest first. `realtime-server import` reads this format. To copy the whole store, \
+`realtime-server backup` is faster. With --redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms \
+are those in Redis, each as of one moment.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

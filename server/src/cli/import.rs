@@ -17,13 +17,16 @@ Examples:
   realtime-server import lobby.ndjson
             The rooms of an export. No server may use this data directory meanwhile
   gunzip --stdout rooms.ndjson.gz | realtime-server import
+            The rooms of a compressed export
+  REALTIME_REDIS_URL= realtime-server export --all \\
+    | realtime-server import --redis-url redis://10.0.0.1
+            From a file to Redis
 
-Rooms keep their epochs, seqs and ids, so the positions of clients stay valid. A room is imported completely or not
-at all. A room that exists with the same messages stays unchanged, so an import can be repeated. The import ends at
-a room that exists with other messages, and at the first line that is not in the format of an export. With
---redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms are added to Redis, also while servers use it. From a file to
-Redis:
-  REALTIME_REDIS_URL= realtime-server export --all | realtime-server import --redis-url redis://10.0.0.1";
+Rooms keep their epochs, seqs and ids, so the positions of clients stay valid. A room is imported \
+completely or not at all. A room that exists with the same messages stays unchanged, so an import can \
+be repeated. The import ends at a room that exists with other messages, and at the first line that is \
+not in the format of an export. With --redis-url, or REALTIME_REDIS_URL as for `serve`, the rooms are \
+added to Redis, also while servers use it; rooms without a stored message are left out.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

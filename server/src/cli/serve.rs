@@ -53,7 +53,7 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<ListenAddress>,
 
-    /// Address and port for metrics and health alone (repeatable; in the variable with commas between). Metrics are then
+    /// Address and port for metrics and health alone (repeatable; in the variable separated by commas). Metrics are then
     /// on no other address
     #[arg(
         long,
@@ -93,7 +93,8 @@ pub(crate) struct ServeArgs {
     )]
     on_expiry: OnExpiryArg,
 
-    /// Failed authentications within a minute after which an address gets HTTP 429. 0: no limit
+    /// Failed authentications within a minute after which further ones from an address get HTTP 429; a valid token is
+    /// always accepted. 0: no limit
     #[arg(
         long,
         env = "REALTIME_AUTH_FAILURES_PER_MINUTE",
@@ -146,11 +147,12 @@ struct LimitArgs {
     #[arg(long, env = "REALTIME_MAX_ANONYMOUS_CONNECTIONS", value_name = "NUMBER", value_parser = at_least_one)]
     max_anonymous_connections: Option<usize>,
 
-    /// Limit on connections from one address; behind a proxy, all come from the proxy's address. 0: no limit
+    /// Limit on connections with a valid token from one address, or one /64 with IPv6; four times as many from one /48.
+    /// Behind a proxy, all come from the proxy's address. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER", default_value = "1024")]
     max_connections_per_address: usize,
 
-    /// Limit on connections of one user. 0: no limit
+    /// Limit on connections of one user, and on its connects at once; then one a second is accepted. 0: no limit
     #[arg(long, env = "REALTIME_MAX_CONNECTIONS_PER_USER", value_name = "NUMBER", default_value = "32")]
     max_connections_per_user: usize,
 

@@ -22,8 +22,8 @@ Examples:
   realtime-server token --user ops --role admin
             For every room, with the right to send notices to everyone
 
-In a glob, `*` matches any run of characters and `?` matches one. The secret must be that of the server:
-give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
+In a glob, `*` matches any run of characters and `?` matches one. The secret must be that of the \
+server: give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -77,13 +77,13 @@ macro_rules! label {
 label! {
     /// Limit whose excess is dropped without an answer.
     pub(crate) enum Dropped = "reason" {
-        /// `typing` above the rate of its connection.
+        /// `typing` above a rate of its connection or its user.
         TypingRate = "typing_rate",
-        /// WebSocket ping or pong above that rate. A ping is still answered, as the RFC requires.
+        /// WebSocket ping or pong above the rate of its connection. A ping is still answered, as the RFC requires.
         ControlRate = "control_rate",
         /// Fragment with a few bytes at most. It is a part of its message all the same.
         ThinFragment = "thin_fragment",
-        /// Connection above the limit, when too many are being refused already.
+        /// Connection without a valid token that lost its place to a newer one.
         ConnectionLimit = "connection_limit",
         /// Direct frames for a connection whose backlog is full. All of them are dropped, and it is closed with 4008.
         DirectBacklogFull = "direct_backlog_full",
