@@ -1,16 +1,18 @@
 //! Budgets: what a user may spend in all connections together, and how much may be posted to a room.
 //!
-//! A connection has rates of its own in its session, without locks. The budgets here are for what many connections do
-//! together. Each instance decides alone and at once. Once a second the instances exchange what each user has spent;
+//! A connection has rates of its own, and the budgets of its user and of rooms are for what many connections do together.
+//! Each instance decides alone and at once. Once a second the instances exchange what each user has spent;
 //! what is worth a whole second is published at once. So a user exceeds a budget by at most one second for each
 //! instance. The budget of a room is spent by the entries of its log, which every instance sees.
 //!
 //! - [`meter`] is the token bucket of all budgets, in one atomic number.
-//! - [`UserBudget`] has the meters of a user; sessions hold it, so a frame costs a few atomic operations.
+//! - [`ConnectionBudget`] has the meters of a connection, and holds the budget of its user.
+//! - [`UserBudget`] has the meters of a user, so a frame of any connection costs a few atomic operations.
 //! - [`RoomBudget`] has the meter of a room that is open here.
 //! - [`Budgets`] finds them by name. A budget is kept while a connection uses it, or until everything is earned again;
 //!   so memory is bounded by the connections and by what was spent lately.
 
+mod connection;
 mod meter;
 mod rates;
 mod room;
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use realtime_shared::{RoomName, UserId};
 
+pub(crate) use self::connection::ConnectionBudget;
 use self::meter::Meter;
 use self::rates::Rates;
 pub(crate) use self::room::{PostCharge, RoomBudget};

@@ -6,6 +6,10 @@ use super::meter::{Moment, Rate};
 use super::spending::Outbox;
 use crate::config::Limits;
 
+/// Lists of rooms a second, unless rate limits are off. A list is a long answer, and a filtered one a search.
+const LISTS: u32 = 1;
+/// Lists of rooms in a burst.
+const LISTS_BURST: u64 = 5;
 /// Time for which a user may be ahead of the rate of messages.
 const MESSAGES_AHEAD_S: u64 = 2;
 /// Time for which a user may be ahead of the rate of bytes with frames: a pasted log, or many rooms at once.
@@ -25,6 +29,10 @@ const MODEST_AHEAD: Duration = Duration::from_secs(10);
 pub(super) struct Rates {
     /// The moment 0 of all meters.
     pub(super) start: Instant,
+    /// Posts of one connection, and the same again for its requests.
+    pub(super) posts: Rate,
+    /// Lists of rooms for one connection.
+    pub(super) lists: Rate,
     pub(super) messages: Rate,
     pub(super) bytes: Rate,
     pub(super) share: Rate,
@@ -49,6 +57,8 @@ impl Rates {
         let modest = if room == 0 { 0 } else { (room / MODEST_PART).max(1) };
         Self {
             start,
+            posts: Rate::of_units(limits.max_messages_per_second.into(), limits.message_burst.into()),
+            lists: Rate::of_units(limits.max_messages_per_second.min(LISTS).into(), LISTS_BURST),
             messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
             bytes: Rate::of_amounts(bytes, BYTES_AHEAD),
             share: Rate::of_amounts(modest, MODEST_AHEAD),

@@ -79,6 +79,10 @@ impl UserBudget {
         })
     }
 
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     /// Spends the bytes of a frame that is processed, or returns the time until the user may send one.
     pub(crate) fn take_frame(&self, bytes: usize, now: Instant) -> Result<(), Duration> {
         let rate = self.rates.bytes;

@@ -41,6 +41,7 @@ pub(crate) use self::hub::Hub;
 use self::operation::{Operation, OperationResult};
 use crate::auth::Identity;
 use crate::auth::token::LEEWAY;
+use crate::budget::ConnectionBudget;
 use crate::config::OnExpiry;
 use crate::framing;
 use crate::metrics::Dropped;
@@ -105,8 +106,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = Instant::now();
         let config = &hub.config;
         let deadlines = Deadlines::new(now, &config.timing);
-        let budget = hub.registry.budgets.user(&identity.user);
-        let session = Session::new(identity, hub.verifier.clone(), budget, &config.limits, now);
+        let budget = ConnectionBudget::new(hub.registry.budgets.user(&identity.user));
+        let max_rooms = config.limits.max_rooms_per_connection;
+        let session = Session::new(identity, hub.verifier.clone(), budget, max_rooms);
         hub.metrics.connections.inc();
         let mut connection = Self {
             socket,
@@ -273,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         progress
     }
 
-    /// Counts fragments that carry little. Too many close the connection.
+    /// Counts thin fragments; see [`Session::on_thin_fragments`].
     fn count_fragments(&mut self) {
         let count = self.socket.take_thin_fragments();
         if count > 0 {

@@ -7,7 +7,7 @@
 //!
 //! Every refusal passes [`Session::refuse`], also those of the broker: a client with too many of them is closed.
 
-mod rate;
+mod fault_window;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -20,12 +20,11 @@ use realtime_shared::{
     Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
 };
 
-use self::rate::{Bucket, FaultWindow, IGNORED, REFUSALS, TINY_READS};
+use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{NameRange, Range, RangeKind, Recipients, RoomFilter, Skip, Submission};
-use crate::budget::{PostPrice, UserBudget};
-use crate::config::Limits;
+use crate::budget::{ConnectionBudget, PostPrice};
 use crate::metrics::Dropped;
 
 /// Entries of a history page without a `limit`.
@@ -36,10 +35,6 @@ const HISTORY_MAX: u32 = 200;
 const ROOMS_DEFAULT: u32 = 100;
 /// Highest `limit` of a list of rooms.
 const ROOMS_MAX: u32 = 500;
-/// Lists of rooms a second, unless rate limits are off. A list is a long answer, and a filtered one a search.
-const LISTS: u32 = 1;
-/// Lists of rooms in a burst.
-const LISTS_BURST: u32 = 5;
 /// Time within which an unchanged typing state is not sent again.
 const TYPING_REPEAT: Duration = Duration::from_secs(1);
 
@@ -108,16 +103,8 @@ pub(crate) struct Session {
     verifier: Arc<Verifier>,
     max_rooms: usize,
     rooms: Vec<JoinedRoom>,
-    /// Shared with the other connections of the user.
-    budget: Arc<UserBudget>,
-    posts: Bucket,
-    /// Also limits typing and control frames.
-    requests: Bucket,
-    lists: Bucket,
-    refusals: FaultWindow,
-    /// Counts frames that are dropped without an answer.
-    ignored: FaultWindow,
-    tiny_reads: FaultWindow,
+    budget: ConnectionBudget,
+    faults: ClientFaults,
 }
 
 /// A room that the client has joined, or is joining.
@@ -131,24 +118,10 @@ impl Session {
     pub(crate) fn new(
         identity: Identity,
         verifier: Arc<Verifier>,
-        budget: Arc<UserBudget>,
-        limits: &Limits,
-        now: Instant,
+        budget: ConnectionBudget,
+        max_rooms: usize,
     ) -> Self {
-        let bucket = || Bucket::new(limits.max_messages_per_second, limits.message_burst, now);
-        Self {
-            identity,
-            verifier,
-            max_rooms: limits.max_rooms_per_connection,
-            rooms: Vec::new(),
-            budget,
-            posts: bucket(),
-            requests: bucket(),
-            lists: Bucket::new(limits.max_messages_per_second.min(LISTS), LISTS_BURST, now),
-            refusals: FaultWindow::new(REFUSALS, now),
-            ignored: FaultWindow::new(IGNORED, now),
-            tiny_reads: FaultWindow::new(TINY_READS, now),
-        }
+        Self { identity, verifier, max_rooms, rooms: Vec::new(), budget, faults: ClientFaults::default() }
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -164,7 +137,7 @@ impl Session {
             }
             Err(DecodeError::NotJson) => return Action::Close(CloseCode::InvalidJson),
             Err(DecodeError::Refused(refusal)) => {
-                self.budget.spend_frame(text.len(), now.instant);
+                self.budget.user.spend_frame(text.len(), now.instant);
                 Err(Error::undecodable(*refusal))
             }
         };
@@ -174,18 +147,18 @@ impl Session {
     /// Spends the bytes of an answer, or of entries that are replayed.
     pub(crate) fn spend_answer(&self, bytes: usize, now: Instant) {
         if bytes > 0 {
-            self.budget.spend_answer(bytes, now);
+            self.budget.user.spend_answer(bytes, now);
         }
     }
 
     /// Records that the connection is closed for too many requests.
     pub(crate) fn offend(&self, now: Instant) {
-        self.budget.offend(now);
+        self.budget.user.offend(now);
     }
 
     /// Decides on a ping or pong of the WebSocket protocol.
     pub(crate) fn on_control(&mut self, now: Instant) -> Action {
-        match self.requests.take(now) {
+        match self.budget.take_request(now) {
             Ok(()) => Action::Nothing,
             Err(_) => self.drop_frame(Dropped::ControlRate, now),
         }
@@ -193,24 +166,28 @@ impl Session {
 
     /// Counts fragments that carry little. Too many close the connection.
     pub(crate) fn on_thin_fragments(&mut self, count: u32, now: Instant) -> Action {
-        let closes = count > 0 && self.ignored.add_many(count, now);
+        let closes = count > 0 && self.faults.ignored(count, now);
         if closes { Action::Close(CloseCode::TooManyRequests) } else { Action::Nothing }
     }
 
     /// Counts a read of a few bytes that completed no frame. Too many close the connection.
     pub(crate) fn on_tiny_read(&mut self, now: Instant) -> Action {
-        if self.tiny_reads.add(now) { Action::Close(CloseCode::TooManyRequests) } else { Action::Nothing }
+        if self.faults.read_little(now) { Action::Close(CloseCode::TooManyRequests) } else { Action::Nothing }
     }
 
     /// Counts a frame that is dropped without an answer. Too many of them close the connection.
     fn drop_frame(&mut self, reason: Dropped, now: Instant) -> Action {
-        if self.ignored.add(now) { Action::Close(CloseCode::TooManyRequests) } else { Action::Drop(reason) }
+        if self.faults.ignored(1, now) {
+            Action::Close(CloseCode::TooManyRequests)
+        } else {
+            Action::Drop(reason)
+        }
     }
 
     /// Counts a refusal and returns the answer. Too many refusals close the connection. Refusals of the session, of
     /// the broker and of the rules of a log all pass here.
     pub(crate) fn refuse(&mut self, error: Error, now: Instant) -> Action {
-        if error.is_counted() && self.refusals.add(now) {
+        if error.is_counted() && self.faults.refused(now) {
             Action::Close(CloseCode::TooManyRequests)
         } else {
             Action::Answer(error.into_frame())
@@ -225,7 +202,7 @@ impl Session {
     fn on_event(&mut self, priced: Priced, reference: Option<Ref>, now: Now) -> Result<Action, Error> {
         let Priced { event, bytes } = priced;
         if is_request(&event) {
-            self.requests.take(now.instant).map_err(Error::rate_limited)?;
+            self.budget.take_request(now.instant).map_err(Error::rate_limited)?;
             self.pay(&event, bytes, now.instant).map_err(Error::rate_limited)?;
         }
         match event {
@@ -256,7 +233,7 @@ impl Session {
                 Ok(Action::Members { room, reference })
             }
             ClientEvent::ListRooms { prefix, limit } => {
-                self.lists.take(now.instant).map_err(Error::rate_limited)?;
+                self.budget.take_list(now.instant).map_err(Error::rate_limited)?;
                 Ok(self.list(prefix, limit, reference))
             }
             ClientEvent::Refresh { token } => self.refresh(&token, reference, now.wall),
@@ -268,15 +245,15 @@ impl Session {
     /// the connection open.
     fn pay(&self, event: &ClientEvent, bytes: usize, now: Instant) -> Result<(), Duration> {
         if matches!(event, ClientEvent::LeaveRoom { .. } | ClientEvent::Refresh { .. }) {
-            self.budget.spend_frame(bytes, now);
+            self.budget.user.spend_frame(bytes, now);
             return Ok(());
         }
         if asks_for_data(event)
-            && let Some(wait) = self.budget.wait_for_answers(now)
+            && let Some(wait) = self.budget.user.wait_for_answers(now)
         {
             return Err(wait);
         }
-        self.budget.take_frame(bytes, now)
+        self.budget.user.take_frame(bytes, now)
     }
 
     fn join(
@@ -312,10 +289,8 @@ impl Session {
         if !self.identity.grants.may_post(room) {
             return Err(refused(Error::forbidden("post in that room")));
         }
-        let limited = |wait| refused(Error::rate_limited(wait));
-        self.posts.take(now.instant).map_err(limited)?;
-        self.budget.take_frame(bytes, now.instant).map_err(limited)?;
-        let price = self.budget.take_message(bytes, now.instant).map_err(limited)?;
+        let price =
+            self.budget.take_post(bytes, now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
         if let Some(joined) = self.joined_room(room) {
             // The message ends the typing, so the next `typing` is sent at once.
             joined.typing = None;
@@ -336,13 +311,15 @@ impl Session {
             self.joined_room(&room).and_then(|joined| joined.typing).is_some_and(|(was, at)| {
                 was == is_typing && now.instant.saturating_duration_since(at) < TYPING_REPEAT
             });
-        if self.requests.take(now.instant).is_err() || self.budget.take_frame(bytes, now.instant).is_err() {
+        if self.budget.take_request(now.instant).is_err()
+            || self.budget.user.take_frame(bytes, now.instant).is_err()
+        {
             return Ok(self.drop_frame(Dropped::TypingRate, now.instant));
         }
         if is_repeated {
             return Ok(Action::Nothing);
         }
-        if self.budget.take_typing(now.instant).is_err() {
+        if self.budget.user.take_typing(now.instant).is_err() {
             return Ok(self.drop_frame(Dropped::TypingRate, now.instant));
         }
         if let Some(joined) = self.joined_room(&room) {

@@ -10,7 +10,7 @@ use super::*;
 use crate::auth::{Grants, token};
 use crate::broker::Body;
 use crate::budget::Budgets;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::secret::Secret;
 
 /// Time at the start of a test, in milliseconds since the Unix epoch.
@@ -46,9 +46,10 @@ impl SessionClient {
             expires_at: Timestamp::from_millis(claims.exp * 1_000),
         };
         let now = Now { instant: Instant::now(), wall: Timestamp::from_millis(START) };
-        let budget = Budgets::new(&config.limits, false, now.instant).user(&claims.sub);
+        let budgets = Budgets::new(&config.limits, false, now.instant);
+        let budget = ConnectionBudget::new(budgets.user(&claims.sub));
         let verifier = Arc::new(Verifier::new(&config));
-        let session = Session::new(identity, verifier, budget, &config.limits, now.instant);
+        let session = Session::new(identity, verifier, budget, config.limits.max_rooms_per_connection);
         Self { session, secret, now }
     }
 

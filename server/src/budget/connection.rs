@@ -1,0 +1,45 @@
+//! Budget of one connection: its own rates, and the budget of its user.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::meter::{Meter, Rate};
+use super::rates::Rates;
+use super::user::{PostPrice, UserBudget};
+
+/// Budget of a connection. The meters of its own are in its task; those of the user are shared.
+pub(crate) struct ConnectionBudget {
+    pub(crate) user: Arc<UserBudget>,
+    posts: Meter,
+    /// Also limits typing and control frames.
+    requests: Meter,
+    lists: Meter,
+}
+
+impl ConnectionBudget {
+    pub(crate) fn new(user: Arc<UserBudget>) -> Self {
+        Self { user, posts: Meter::default(), requests: Meter::default(), lists: Meter::default() }
+    }
+
+    /// Spends a post of so many bytes, or returns the time until the connection and its user may post.
+    pub(crate) fn take_post(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
+        self.take(&self.posts, |rates| rates.posts, now)?;
+        self.user.take_frame(bytes, now)?;
+        self.user.take_message(bytes, now)
+    }
+
+    /// Spends a request, or returns the time until the connection may make one.
+    pub(crate) fn take_request(&self, now: Instant) -> Result<(), Duration> {
+        self.take(&self.requests, |rates| rates.posts, now)
+    }
+
+    /// Spends a list of rooms, or returns the time until the connection may request one.
+    pub(crate) fn take_list(&self, now: Instant) -> Result<(), Duration> {
+        self.take(&self.lists, |rates| rates.lists, now)
+    }
+
+    fn take(&self, meter: &Meter, rate: fn(&Rates) -> Rate, now: Instant) -> Result<(), Duration> {
+        let rates = self.user.rates();
+        meter.take(rate(rates), 1, rates.moment(now))
+    }
+}
