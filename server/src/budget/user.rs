@@ -23,7 +23,8 @@ pub(crate) struct UserBudget {
     user: UserId,
     rates: Arc<Rates>,
     meters: Meters,
-    block: Mutex<Block>,
+    /// `None` for a user without offences.
+    block: Mutex<Option<Box<Block>>>,
     unpublished: Unpublished,
 }
 
@@ -42,9 +43,8 @@ struct Meters {
 }
 
 /// Waits of a user whose connections were closed for too many requests.
-#[derive(Default)]
 struct Block {
-    until: Option<Instant>,
+    until: Instant,
     last_wait: Duration,
 }
 
@@ -127,7 +127,7 @@ impl UserBudget {
 
     /// Spends a connect, or returns the time until the user may connect.
     pub(crate) fn take_connect(&self, now: Instant) -> Result<(), Duration> {
-        let blocked = self.block.lock().until.map(|until| until.saturating_duration_since(now));
+        let blocked = self.block.lock().as_ref().map(|block| block.until.saturating_duration_since(now));
         if let Some(wait) = blocked.filter(|wait| !wait.is_zero()) {
             return Err(wait);
         }
@@ -140,7 +140,7 @@ impl UserBudget {
     /// Records that a connection was closed for too many requests. New connections are refused for a while, which
     /// doubles with each repetition.
     pub(crate) fn offend(&self, now: Instant) {
-        if self.block.lock().extend(now) {
+        if Block::extend(&mut self.block.lock(), now) {
             self.publish(&self.unpublished.offences, 1, Rate::of_units(1, 1));
         }
     }
@@ -153,7 +153,7 @@ impl UserBudget {
         self.meters.answers.spend(rates.answers, spending.answers.into(), moment);
         self.meters.connects.spend(rates.connects, spending.connects.into(), moment);
         if spending.offences > 0 {
-            self.block.lock().extend(now);
+            Block::extend(&mut self.block.lock(), now);
         }
     }
 
@@ -163,7 +163,7 @@ impl UserBudget {
         let moment = self.rates.moment(now);
         [messages, typing, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
             && !self.unpublished.listed.load(Ordering::Relaxed)
-            && self.block.lock().is_forgotten(now)
+            && self.block.lock().as_ref().is_none_or(|block| block.is_forgotten(now))
     }
 
     /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
@@ -221,16 +221,18 @@ impl UserBudget {
 
 impl Block {
     /// Begins a wait, unless one runs. A wait that begins soon after another is twice as long.
-    fn extend(&mut self, now: Instant) -> bool {
-        if self.until.is_some_and(|until| now < until) {
-            return false;
-        }
-        let wait = if self.is_forgotten(now) { FIRST_BLOCK } else { (self.last_wait * 2).min(LONGEST_BLOCK) };
-        *self = Self { until: Some(now + wait), last_wait: wait };
+    fn extend(block: &mut Option<Box<Self>>, now: Instant) -> bool {
+        let last_wait = match block.as_deref() {
+            Some(block) if now < block.until => return false,
+            Some(block) if !block.is_forgotten(now) => Some(block.last_wait),
+            _ => None,
+        };
+        let wait = last_wait.map_or(FIRST_BLOCK, |wait| (wait * 2).min(LONGEST_BLOCK));
+        *block = Some(Box::new(Self { until: now + wait, last_wait: wait }));
         true
     }
 
     fn is_forgotten(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| now.saturating_duration_since(until) > OFFENCE_MEMORY)
+        now.saturating_duration_since(self.until) > OFFENCE_MEMORY
     }
 }
