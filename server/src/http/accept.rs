@@ -36,8 +36,7 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
             Ok((stream, from)) => {
                 let permit = service.site.admission.admit(from.ip(), service.kind);
                 let (worker, least_loaded) = least_loaded(&workers);
-                let address = from.ip().to_canonical();
-                let peer = Peer { address, on_loopback, worker, permit: Arc::new(permit) };
+                let peer = Peer { on_loopback, worker, permit: Arc::new(permit) };
                 if let Err(error) = assign(service.clone(), stream, peer, least_loaded) {
                     tracing::debug!(%error, "a connection was lost before it was served");
                 }

@@ -103,7 +103,7 @@ async fn not_found(
 }
 
 async fn public_metrics(State(site): State<Arc<Site>>, Extension(peer): Extension<Peer>) -> Response {
-    if site.admission.admit_scrape(peer.address, Instant::now()) {
+    if site.admission.admit_scrape(peer.address(), Instant::now()) {
         return render_metrics(State(site)).await.into_response();
     }
     let wait = [(RETRY_AFTER, HeaderValue::from_static("1"))];

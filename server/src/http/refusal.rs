@@ -52,7 +52,7 @@ impl Refusal {
     pub(super) fn record(self, site: &Site, peer: &Peer, headers: &HeaderMap) {
         let status = self.status().as_u16();
         site.hub.metrics.refused_upgrades.inc(self.label());
-        let address = peer.address;
+        let address = peer.address();
         if self == Self::Origin {
             // The operator can change the cause.
             let origin = headers.get(ORIGIN).map_or(&[][..], HeaderValue::as_bytes);

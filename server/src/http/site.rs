@@ -27,9 +27,14 @@ impl Site {
 /// The peer of a connection, and its share of the server.
 #[derive(Clone)]
 pub(super) struct Peer {
-    pub(super) address: IpAddr,
     /// True if it came to a listener on a loopback address.
     pub(super) on_loopback: bool,
     pub(super) worker: usize,
     pub(super) permit: Arc<Permit>,
+}
+
+impl Peer {
+    pub(super) fn address(&self) -> IpAddr {
+        self.permit.address
+    }
 }

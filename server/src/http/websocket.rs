@@ -82,7 +82,7 @@ fn prepare(
     } else {
         // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
         // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
-        match site.admission.record_failure(peer.address, Instant::now()) {
+        match site.admission.record_failure(peer.address(), Instant::now()) {
             Failure::Counted => {}
             Failure::NotCounted => site.hub.metrics.dropped.inc(Dropped::FailingAddressLimit),
             Failure::TooMany { wait } => return Err(Refusal::TooManyFailures { wait }),
@@ -100,7 +100,7 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         Err(cause) => {
             let is_about_time = matches!(cause, TokenError::Expired | TokenError::NotYetValid);
             let clock = is_about_time.then(|| display(Utc(site.hub.clock.now())));
-            tracing::info!(address = %peer.address, %cause, clock, "authentication failed");
+            tracing::info!(address = %peer.address(), %cause, clock, "authentication failed");
             return refuse(stream, CloseCode::AuthenticationFailed, &peer.permit, &site.hub.metrics).await;
         }
     };
@@ -108,7 +108,7 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     let (mailbox, online) = match hub.registry.connect(&identity.user, peer.worker).await {
         Ok(Some(connected)) => connected,
         Ok(None) => {
-            tracing::info!(user = %identity.user, address = %peer.address, "too many connections of one user");
+            tracing::info!(user = %identity.user, address = %peer.address(), "too many connections of one user");
             return refuse(stream, CloseCode::TooManyConnections, &peer.permit, &hub.metrics).await;
         }
         Err(error) => {
@@ -120,16 +120,16 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
         mailbox.close(CloseCode::Restarting);
     }
     let (connection, user) = (mailbox.connection, identity.user.clone());
-    tracing::info!(connection, %user, address = %peer.address, "connected");
+    tracing::info!(connection, %user, address = %peer.address(), "connected");
     let socket = Socket::new(stream, &parts.read_buf, hub.bounds());
+    let permit = peer.permit;
     let mut running = Connection::new(hub, socket, identity, mailbox, online);
     // A task of its own with a hand-written future: this task holds the request, and an async block would hold the
     // connection twice.
     tokio::spawn(poll_fn(move |cx| {
         running.poll(cx).map(|ended| {
-            // The whole peer: its permit is held until the socket is closed.
-            let peer = &peer;
-            tracing::info!(connection, %user, address = %peer.address, ?ended, "disconnected");
+            // The permit is held until the socket is closed.
+            tracing::info!(connection, %user, address = %permit.address, ?ended, "disconnected");
         })
     }));
 }

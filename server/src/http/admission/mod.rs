@@ -67,18 +67,17 @@ pub(crate) enum ListenerKind {
 /// Share of an open connection in the server, freed on drop.
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    networks: Networks,
+    /// The address of the peer.
+    pub(super) address: IpAddr,
     /// Locked within the lock of the pools.
     place: Mutex<Place>,
-    /// Notified when the connection has lost its place.
-    evicted: Arc<Notify>,
     worker: OnceLock<Arc<AtomicUsize>>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Place {
-    Anonymous(Rank),
-    Admin(Rank),
+    /// In the pool of a listener, with what is notified when the place is lost.
+    Pool(ListenerKind, Rank, Arc<Notify>),
     User,
 }
 
@@ -115,25 +114,19 @@ impl Admission {
 
     /// Gives a new connection a place, in the pool of its listener.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, kind: ListenerKind) -> Permit {
-        let networks = Networks::of(address);
-        let evicted = Arc::<Notify>::default();
+        let address = address.to_canonical();
         let mut pools = self.pools.lock();
         pools.open += 1;
-        let place = match kind {
-            ListenerKind::Public => {
-                Place::Anonymous(self.add(&mut pools.anonymous, networks, evicted.clone()))
-            }
-            ListenerKind::Admin => Place::Admin(self.add(&mut pools.admin, networks, evicted.clone())),
-        };
-        let (admission, place) = (self.clone(), Mutex::new(place));
-        Permit { admission, networks, place, evicted, worker: OnceLock::new() }
+        let place = Mutex::new(self.add(&mut pools, address, kind));
+        Permit { admission: self.clone(), address, place, worker: OnceLock::new() }
     }
 
-    /// Adds a connection to a pool, and counts those that lose their places.
-    fn add(&self, pool: &mut AnonymousPool, networks: Networks, evicted: Arc<Notify>) -> Rank {
-        let (rank, lost) = pool.add(networks, evicted);
-        (0..lost).for_each(|_| self.metrics.dropped.inc(Dropped::ConnectionLimit));
-        rank
+    /// Adds a connection to the pool of a listener, and counts those that lose their places.
+    fn add(&self, pools: &mut Pools, address: IpAddr, kind: ListenerKind) -> Place {
+        let evicted = Arc::<Notify>::default();
+        let (rank, lost) = pools.of(kind).add(Networks::of(address), evicted.clone());
+        self.metrics.dropped.add(Dropped::ConnectionLimit, lost);
+        Place::Pool(kind, rank, evicted)
     }
 
     /// Waits until all connections have closed.
@@ -159,6 +152,13 @@ impl Admission {
 }
 
 impl Pools {
+    fn of(&mut self, kind: ListenerKind) -> &mut AnonymousPool {
+        match kind {
+            ListenerKind::Public => &mut self.anonymous,
+            ListenerKind::Admin => &mut self.admin,
+        }
+    }
+
     /// Takes a place for a user. False if there is none.
     fn take_user_place(&mut self, networks: Networks, max_users: usize, max_narrow: usize) -> bool {
         let here = |network: Network| self.users_by_network.get(&network).copied().unwrap_or(0);
@@ -188,11 +188,10 @@ impl Pools {
         }
     }
 
-    fn free(&mut self, place: Place, networks: Networks) {
+    fn free(&mut self, place: &Place, address: IpAddr) {
         match place {
-            Place::Anonymous(rank) => drop(self.anonymous.remove(rank)),
-            Place::Admin(rank) => drop(self.admin.remove(rank)),
-            Place::User => self.free_user_place(networks),
+            Place::Pool(kind, rank, _) => drop(self.of(*kind).remove(*rank)),
+            Place::User => self.free_user_place(Networks::of(address)),
         }
     }
 }
@@ -208,13 +207,13 @@ impl Permit {
         let Admission { max_users, max_narrow, .. } = *self.admission;
         let mut pools = self.admission.pools.lock();
         let mut place = self.place.lock();
-        if *place == Place::User {
+        if matches!(*place, Place::User) {
             return true;
         }
-        if !pools.take_user_place(self.networks, max_users, max_narrow) {
+        if !pools.take_user_place(Networks::of(self.address), max_users, max_narrow) {
             return false;
         }
-        pools.free(std::mem::replace(&mut *place, Place::User), self.networks);
+        pools.free(&std::mem::replace(&mut *place, Place::User), self.address);
         true
     }
 
@@ -222,10 +221,9 @@ impl Permit {
     pub(crate) fn leave_users(&self) {
         let mut pools = self.admission.pools.lock();
         let mut place = self.place.lock();
-        if *place == Place::User {
-            pools.free_user_place(self.networks);
-            let rank = self.admission.add(&mut pools.anonymous, self.networks, self.evicted.clone());
-            *place = Place::Anonymous(rank);
+        if matches!(*place, Place::User) {
+            pools.free(&place, self.address);
+            *place = self.admission.add(&mut pools, self.address, ListenerKind::Public);
         }
     }
 
@@ -234,21 +232,28 @@ impl Permit {
         let mut pools = self.admission.pools.lock();
         let mut place = self.place.lock();
         // A connection that has lost its place is about to be closed.
-        match &mut *place {
-            Place::Anonymous(rank) => *rank = pools.anonymous.renew(*rank).unwrap_or(*rank),
-            Place::Admin(rank) => *rank = pools.admin.renew(*rank).unwrap_or(*rank),
-            Place::User => {}
+        if let Place::Pool(kind, rank, _) = &mut *place {
+            *rank = pools.of(*kind).renew(*rank).unwrap_or(*rank);
         }
     }
 
-    /// Waits until the connection has lost its place.
+    /// Waits until the connection has lost its place. Never returns for a user.
     pub(crate) async fn evicted(&self) {
-        loop {
-            self.evicted.notified().await;
-            // A token was shown at the same moment.
-            if *self.place.lock() != Place::User {
+        while let Some(evicted) = self.eviction() {
+            evicted.notified().await;
+            // If the connection showed its token at the same moment, it has another place.
+            if self.eviction().is_some_and(|current| Arc::ptr_eq(&current, &evicted)) {
                 return;
             }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// The notification that the place is lost. `None` for a user.
+    fn eviction(&self) -> Option<Arc<Notify>> {
+        match &*self.place.lock() {
+            Place::Pool(_, _, evicted) => Some(evicted.clone()),
+            Place::User => None,
         }
     }
 }
@@ -259,8 +264,7 @@ impl Drop for Permit {
             worker.fetch_sub(1, Ordering::Relaxed);
         }
         let mut pools = self.admission.pools.lock();
-        let place = *self.place.lock();
-        pools.free(place, self.networks);
+        pools.free(self.place.get_mut(), self.address);
         pools.open -= 1;
         if pools.open == 0 {
             self.admission.empty.notify_waiters();
