@@ -22,8 +22,6 @@ const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 /// The deadlines. `None`: not set.
 pub(super) struct Deadlines {
     timer: Pin<Box<Sleep>>,
-    /// The time at which the timer fires.
-    armed: Instant,
     /// The time at which bytes were last received.
     last_received: Instant,
     /// The answer to a ping.
@@ -64,7 +62,6 @@ impl Deadlines {
         let first = now + timing.ping_interval;
         Self {
             timer: Box::pin(tokio::time::sleep_until(first.into())),
-            armed: first,
             last_received: now,
             pong: None,
             stalled: None,
@@ -121,9 +118,8 @@ impl Deadlines {
             return Some(due);
         }
         let next = self.next(timing);
-        let has_fired = now >= self.armed;
-        if next < self.armed || has_fired {
-            self.armed = next;
+        let armed = self.timer.deadline().into_std();
+        if next < armed || now >= armed {
             self.timer.as_mut().reset(next.into());
         }
         if self.timer.as_mut().poll(cx).is_ready() {

@@ -31,7 +31,7 @@ pub(super) struct Delivery {
     fills: usize,
     fetch: Option<Fetch>,
     /// The page that has been fetched and not wholly written.
-    page: Option<PagePermit>,
+    page: Option<Box<PagePermit>>,
     /// Bytes that were replayed from rings, and are not paid for.
     unpaid: usize,
     /// The last fill left frames that were due.
@@ -164,7 +164,7 @@ impl Delivery {
                 if room.take_page(&mut seated.cursor, &page, until, mailbox, out) == Err(Overtaken) {
                     self.overtaken = true;
                 }
-                self.page = Some(permit);
+                self.page = Some(Box::new(permit));
             }
             StoreRead::Members(presence, arrival) => {
                 if room.return_to_ring(&mut seated.cursor, arrival, mailbox) {
