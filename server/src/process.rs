@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Open files that are not connections of clients: the log, listeners, runtimes, the store, and connections to the admin
-/// listeners.
+/// Open files that are not connections of clients: the log, listeners, runtimes, the store, and connections to the
+/// admin listeners.
 const OTHER_FILES: u64 = 128 + 256;
 /// Share of the open files for connections without a valid token.
 const ANONYMOUS_SHARE: u64 = 16;

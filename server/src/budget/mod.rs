@@ -1,6 +1,6 @@
 //! Budgets: what a user may spend in all connections together, and how much may be posted to a room.
 //!
-//! A connection has rates of its own, and the budgets of its user and of rooms are for what many connections do together.
+//! A connection has rates of its own. The budgets of its user and of rooms are for what many connections do together.
 //! Each instance decides alone and at once. Once a second the instances exchange what each user has spent;
 //! what is worth a whole second is published at once. So a user exceeds a budget by at most one second for each
 //! instance. The budget of a room is spent by the entries of its log, which every instance sees.

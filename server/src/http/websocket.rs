@@ -80,7 +80,7 @@ fn prepare(
             return Err(Refusal::TooManyConnections);
         }
     } else {
-        // A valid token is never refused for the failures of others at its address: they may share an office, or a proxy.
+        // A valid token is never refused for the failures of others at its address: they may share an office or a proxy.
         // Counted before the upgrade, so that many simultaneous failures do not pass the limit together.
         match site.admission.record_failure(peer.address(), Instant::now()) {
             Failure::Counted => {}

@@ -4,8 +4,8 @@
 //! a bounded queue, and are then dropped and counted. After the start nothing else writes to standard error or standard
 //! output.
 //!
-//! `tracing-appender` is not used: it bounds lines and not bytes, does not say in the log what it dropped, loses what is
-//! queued when the process is ended at once, and its guard prints to standard output, which can hang as well.
+//! `tracing-appender` is not used: it bounds lines and not bytes, does not report in the log what it dropped, loses what
+//! is queued when the process is ended at once, and its guard prints to standard output, which can hang as well.
 
 mod filter;
 mod journal;

@@ -1,7 +1,7 @@
 //! Queue of the log: lines wait here for the thread that writes them, so that no other thread waits for the reader of the
 //! log.
 //!
-//! Bounded in bytes. A full queue drops new lines, counts them, and says so in the log at their place once there is room.
+//! Bounded in bytes. A full queue drops new lines, counts them, and reports the number in the log once there is room.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -231,7 +231,7 @@ mod tests {
         (Queue::new(100, drops.clone()), drops)
     }
 
-    /// Output that blocks in each write until the test permits it, and then does as the test says.
+    /// Output that blocks in each write until the test permits it, and then has the outcome that the test gives.
     struct Gate {
         begun: SyncSender<String>,
         permits: Receiver<io::Result<usize>>,

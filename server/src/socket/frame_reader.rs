@@ -133,8 +133,8 @@ impl FrameReader {
         Ok(())
     }
 
-    /// Header, payload length and length of the frame at the start of `input`, if it is complete. Fails as soon as the header violates a
-    /// rule or a limit.
+    /// Header, payload length and length of the frame at the start of `input`, if it is complete. Fails as soon as the
+    /// header violates a rule or a limit.
     fn frame(&self, input: &[u8]) -> Result<Option<(FrameHeader, u64, usize)>, Violation> {
         self.check_start(input)?;
         let mut cursor = Cursor::new(input);
