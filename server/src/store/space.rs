@@ -45,12 +45,14 @@ pub(crate) struct DiskSpace {
     /// `None`: the default.
     min_free: Option<u64>,
     reserve: Reserve,
-    state: Mutex<State>,
+    /// Changed under the lock of `recovery`, and read without it: the reserve may take long to write.
+    fault: Mutex<Option<SpaceFault>>,
+    recovery: Mutex<Recovery>,
 }
 
+/// Attempts to create the reserve.
 #[derive(Debug)]
-struct State {
-    fault: Option<SpaceFault>,
+struct Recovery {
     /// There was a reserve since the start.
     has_had_reserve: bool,
     /// Time of the next attempt to create the reserve, and the pause after it.
@@ -70,32 +72,33 @@ impl DiskSpace {
     /// `is_full`: the reserve was given up for the start.
     pub(crate) fn new(path: &Path, min_free: Option<u64>, is_full: bool) -> Arc<Self> {
         let directory = path.parent().unwrap_or(path);
-        let state = State {
-            fault: is_full.then_some(SpaceFault::Full),
-            has_had_reserve: is_full,
-            attempt: (Instant::now(), FIRST_PAUSE),
+        let recovery = Recovery { has_had_reserve: is_full, attempt: (Instant::now(), FIRST_PAUSE) };
+        let space = Self {
+            path: path.into(),
+            min_free,
+            reserve: Reserve::of(directory),
+            fault: Mutex::new(is_full.then_some(SpaceFault::Full)),
+            recovery: Mutex::new(recovery),
         };
-        let space =
-            Self { path: path.into(), min_free, reserve: Reserve::of(directory), state: Mutex::new(state) };
         space.refresh();
         Arc::new(space)
     }
 
     /// Reason for refusing posts, as of the last look.
     pub(crate) fn fault(&self) -> Option<SpaceFault> {
-        self.state.lock().fault.clone()
+        self.fault.lock().clone()
     }
 
     /// Checks whether posts of so many bytes may be stored. `reusable`: bytes within the database that entries have
     /// left, looked up only if the disk has little space.
     pub(crate) fn admit(&self, bytes: u64, reusable: impl FnOnce() -> u64) -> Result<(), SpaceFault> {
-        let mut state = self.state.lock();
+        let mut recovery = self.recovery.lock();
         let level = self.level();
-        if state.fault == Some(SpaceFault::Full) && !self.recovers(&mut state, level) {
+        if self.is_full() && !self.recovers(&mut recovery, level) {
             return Err(SpaceFault::Full);
         }
         let fault = level.and_then(|level| level.fault(bytes, reusable));
-        settle(&mut state, fault.clone());
+        self.settle(fault.clone());
         fault.map_or(Ok(()), Err)
     }
 
@@ -109,8 +112,8 @@ impl DiskSpace {
         if !disk_full {
             return write_error(error);
         }
-        let mut state = self.state.lock();
-        settle(&mut state, Some(SpaceFault::Full));
+        let _recovery = self.recovery.lock();
+        self.settle(Some(SpaceFault::Full));
         if self.reserve.give_up() {
             tracing::warn!(
                 "the disk is full: the reserve of the store was given up for retention and the stop"
@@ -132,37 +135,51 @@ impl DiskSpace {
     /// Looks at the space again.
     fn refresh(&self) {
         let level = self.level();
-        let mut state = self.state.lock();
-        let is_full = state.fault == Some(SpaceFault::Full);
-        if self.recovers(&mut state, level) || !is_full && level.is_none_or(Level::is_enough) {
-            settle(&mut state, None);
+        let mut recovery = self.recovery.lock();
+        let is_full = self.is_full();
+        if self.recovers(&mut recovery, level) || !is_full && level.is_none_or(Level::is_enough) {
+            self.settle(None);
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.fault() == Some(SpaceFault::Full)
+    }
+
     /// Creates the reserve if there is none. True if a full disk has space again.
-    fn recovers(&self, state: &mut State, level: Option<Level>) -> bool {
+    fn recovers(&self, recovery: &mut Recovery, level: Option<Level>) -> bool {
         let mut has_reserve = self.reserve.is_whole();
-        let (next, pause) = state.attempt;
+        let is_full = self.is_full();
+        let (next, pause) = recovery.attempt;
         if !has_reserve
             && level.is_none_or(Level::is_enough_with_reserve)
             && Instant::now() >= next
             && self.reserve.probe().is_ok()
         {
-            let is_full = state.fault == Some(SpaceFault::Full);
             let created = if is_full { self.reserve.create_again() } else { self.reserve.create() };
             has_reserve = created.is_ok();
             // A quota may allow a part of it. Writing that part again and again would keep others from the space.
             let pause = if has_reserve { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             let next = if has_reserve { Instant::now() } else { Instant::now() + pause };
-            state.attempt = (next, pause);
+            recovery.attempt = (next, pause);
         }
-        state.has_had_reserve |= has_reserve;
+        recovery.has_had_reserve |= has_reserve;
         let without =
-            !state.has_had_reserve && level.is_none_or(Level::is_enough) && self.reserve.probe().is_ok();
-        state.fault == Some(SpaceFault::Full) && (has_reserve || without)
+            !recovery.has_had_reserve && level.is_none_or(Level::is_enough) && self.reserve.probe().is_ok();
+        is_full && (has_reserve || without)
     }
 
-    /// `None` if the file system does not say.
+    /// Keeps a fault, and logs the first and the end.
+    fn settle(&self, fault: Option<SpaceFault>) {
+        let before = std::mem::replace(&mut *self.fault.lock(), fault.clone());
+        match (before, fault) {
+            (None, Some(fault)) => tracing::error!(%fault, "messages are refused; retention goes on"),
+            (Some(_), None) => tracing::info!("the disk of the store has space again; messages are stored"),
+            _ => {}
+        }
+    }
+
+    /// `None` if the file system does not report it.
     fn level(&self) -> Option<Level> {
         let found = rustix::fs::statvfs(self.path.parent().unwrap_or(&self.path)).ok()?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
@@ -190,16 +207,6 @@ impl Level {
             left >= min_free || left >= min_free / 4 && left.saturating_add(reusable()) >= min_free;
         (!is_enough).then_some(SpaceFault::Low { free, min_free })
     }
-}
-
-/// Keeps a fault, and logs the first and the end.
-fn settle(state: &mut State, fault: Option<SpaceFault>) {
-    match (&state.fault, &fault) {
-        (None, Some(fault)) => tracing::error!(%fault, "messages are refused; retention goes on"),
-        (Some(_), None) => tracing::info!("the disk of the store has space again; messages are stored"),
-        _ => {}
-    }
-    state.fault = fault;
 }
 
 /// Opens a store. If the disk is full, gives up the reserve and tries again; the flag is true then.
@@ -257,12 +264,21 @@ mod tests {
         assert!(matches!(error, WriteError::Retryable(_)));
         assert!(!space.reserve.is_whole());
         assert_eq!(space.fault(), Some(SpaceFault::Full));
-        space.state.lock().attempt.0 = Instant::now() + Duration::from_hours(1);
+        space.recovery.lock().attempt.0 = Instant::now() + Duration::from_hours(1);
         assert_eq!(space.admit(1, || 0), Err(SpaceFault::Full));
-        space.state.lock().attempt.0 = Instant::now();
+        space.recovery.lock().attempt.0 = Instant::now();
         // The disk of the test has space in truth.
         assert_eq!((space.admit(1, || 0), space.fault()), (Ok(()), None));
         assert!(space.reserve.is_whole());
+    }
+
+    #[test]
+    fn the_fault_can_be_read_while_the_reserve_is_created() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let space = DiskSpace::new(&directory.path().join("store.db"), Some(0), true);
+        let _creates = space.recovery.lock();
+        let fault = space.fault.try_lock().expect("not locked");
+        assert_eq!(*fault, None, "the first look has found space");
     }
 
     #[test]
