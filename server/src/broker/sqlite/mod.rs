@@ -1,9 +1,9 @@
 //! Engine on an SQLite file: an acknowledged message survives the process, a crash and a power cut.
 //!
 //! One thread writes ([`writer`]) in group commits: a batch is what arrived while the last commit ran. Other threads
-//! read ([`reader_pool`]), one loads the list of rooms ([`room_loader`]), and one moves committed pages from the WAL into the file ([`checkpointer`]). The state that
-//! the writer needs to append to a room is cached while the room is active ([`tail_cache`]). Everything else is in the
-//! [`store`](crate::store).
+//! read ([`reader_pool`]), one loads the list of rooms ([`room_loader`]), and one moves committed pages from the WAL into
+//! the file ([`checkpointer`]). The state that the writer needs to append to a room is cached while the room is active
+//! ([`tail_cache`]). Everything else is in the [`store`](crate::store).
 //!
 //! An I/O error ends the engine: it refuses every further submission and reports an [`EngineFailure`] to the server.
 
@@ -64,7 +64,7 @@ pub(crate) struct SqliteEngine {
     space: Arc<DiskSpace>,
     retain: Retain,
     list: RoomList,
-    _loader: RoomLoader,
+    loader: Option<RoomLoader>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -125,7 +125,7 @@ impl SqliteEngine {
             space,
             retain,
             list,
-            _loader: loader,
+            loader: Some(loader),
             writer: Some(writer),
         })
     }
@@ -154,6 +154,8 @@ impl SqliteEngine {
 impl Drop for SqliteEngine {
     fn drop(&mut self) {
         self.queue.close();
+        // Before the writer's last checkpoint, which a reader would prevent, and before the lock is released.
+        drop(self.loader.take());
         if let Some(writer) = self.writer.take()
             && writer.join().is_err()
         {
