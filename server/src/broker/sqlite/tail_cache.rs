@@ -175,6 +175,12 @@ impl TailCache {
         }
     }
 
+    /// Makes the check for idle tails due.
+    #[cfg(test)]
+    pub(super) fn make_check_due(&mut self) {
+        self.tidy_at = Some(Instant::now());
+    }
+
     fn held(&self) -> impl Iterator<Item = &Tail> {
         self.rooms.values().filter_map(|slot| if let Slot::Held(tail) = slot { Some(tail) } else { None })
     }

@@ -7,6 +7,9 @@
 //! A message is published and completed only after its commit has returned. A failed commit publishes nothing: the
 //! cached tails of its rooms are dropped and read back from the file.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
@@ -114,6 +117,7 @@ impl WriterThread {
         if !ready.is_empty() {
             self.store_all(ready, true)?;
         }
+        self.tails.tidy();
         if self.store.watch().fault().is_some() {
             self.sweep.wait();
             return Ok(());
@@ -127,9 +131,7 @@ impl WriterThread {
             Err(WriteError::Retryable(error)) => self.sweep.postpone(&error),
             Err(WriteError::Fatal(error)) => return Err(error),
         }
-        self.checkpointer.after_commit(&self.store)?;
-        self.tails.tidy();
-        Ok(())
+        self.checkpointer.after_commit(&self.store)
     }
 
     /// Stores the messages in one commit, then publishes and completes them.
