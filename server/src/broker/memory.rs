@@ -4,7 +4,8 @@
 //! History and dedup records are bounded for each room, and together for the whole process. When the process is full,
 //! the oldest go first, across all rooms. A room that has lost everything starts a new epoch, unless it is open.
 //!
-//! Lock order: `eviction`, then the log of a room, then `rooms`, the list of rooms or the founders. The feed takes its own locks after a log's.
+//! Lock order: `eviction`, then the log of a room, then `rooms`, the list of rooms or the founders. The feed takes its own
+//! locks after a log's.
 
 mod log;
 #[cfg(test)]
@@ -180,7 +181,7 @@ impl Broker for MemoryBroker {
                 return complete(Err(refusal));
             }
             let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
-            let head = (log.room.clone(), log.position(), receipt.ts);
+            let head = (&log.room, log.position(), receipt.ts);
             self.list.set_heads(std::iter::once(head));
             if let Some(feed) = self.feed.upgrade() {
                 feed.entry(&log.room, &receipt.epoch, &entry);

@@ -1,7 +1,6 @@
 //! Rooms, and changes that are collected.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use realtime_shared::RoomName;
 
 use super::ranking::{Ranking, RoomChange};
@@ -13,6 +12,7 @@ pub(super) const COLLECTED: usize = 64;
 #[derive(Default)]
 pub(super) struct ListState {
     pub(super) ranking: Ranking,
+    /// At most [`COLLECTED`]. A fast hash is enough for so few rooms, and each entry looks one up.
     changes: HashMap<RoomName, RoomChange>,
 }
 

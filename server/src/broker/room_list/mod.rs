@@ -61,10 +61,10 @@ impl RoomList {
     }
 
     /// Takes over the heads of rooms after new entries.
-    pub(super) fn set_heads(&self, heads: impl Iterator<Item = (RoomName, Position, Timestamp)>) {
+    pub(super) fn set_heads<'a>(&self, heads: impl Iterator<Item = (&'a RoomName, Position, Timestamp)>) {
         let mut state = self.0.state.lock();
         for (room, position, ts) in heads {
-            state.change(&room, |change| change.head = Some((position, Some(ts))));
+            state.change(room, |change| change.head = Some((position, Some(ts))));
         }
     }
 

@@ -50,7 +50,8 @@ impl Rank {
 impl Ranking {
     /// Applies a change. A room without members and entries is removed.
     pub(super) fn change(&mut self, room: RoomName, change: RoomChange) {
-        let old = self.names.get(&room).copied();
+        let known = self.names.get_mut(&room);
+        let old = known.as_deref().copied();
         let old_head = old.and_then(|standing| self.order.remove(&Rank::new(room.clone(), standing)));
         let (old_count, old_ts) = old.unwrap_or_default();
         let (position, last_ts) = change.head.unwrap_or((old_head.unwrap_or_default(), old_ts));
@@ -59,7 +60,10 @@ impl Ranking {
             self.names.remove(&room);
             return;
         }
-        self.names.insert(room.clone(), (member_count, last_ts));
+        match known {
+            Some(standing) => *standing = (member_count, last_ts),
+            None => drop(self.names.insert(room.clone(), (member_count, last_ts))),
+        }
         self.order.insert(Rank::new(room, (member_count, last_ts)), position);
     }
 

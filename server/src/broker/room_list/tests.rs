@@ -25,7 +25,7 @@ fn summary(name: &str, member_count: u64, head: Option<u64>) -> RoomSummary {
 
 impl RoomList {
     fn set_head(&self, name: &str, number: u64) {
-        self.set_heads(std::iter::once((room(name), position(number), Timestamp::from_millis(number))));
+        self.set_heads(std::iter::once((&room(name), position(number), Timestamp::from_millis(number))));
     }
 }
 

@@ -153,9 +153,7 @@ impl WriterThread {
             Some(fault) if !may_write => Err(fault),
             _ => space.admit(bytes as u64, || store.reusable_bytes()),
         };
-        // A full disk is noticed by the write that fails. What was stored before can be acknowledged even then.
-        let again = admitted.is_ok().then(|| submissions.clone());
-        let stored = fill(store, tails, founding, clock, submissions, admitted.is_ok()).and_then(
+        let stored = fill(store, tails, founding, clock, &submissions, admitted.is_ok()).and_then(
             |(batch, outcomes)| {
                 if faults::breaks(Fault::AckBeforeCommit) {
                     feed.publish(&outcomes, std::mem::take(&mut completions));
@@ -191,11 +189,11 @@ impl WriterThread {
                 let is_full = space.fault() == Some(SpaceFault::Full);
                 self.tails.forget_batch();
                 self.founding.forget_count();
-                match (again, &fault) {
-                    (Some(again), WriteError::Retryable(_)) if is_full => {
-                        self.admit_again(again, completions)?;
-                    }
-                    _ => refuse_all(completions),
+                // A full disk is noticed by the write that fails. What was stored before can be acknowledged even then.
+                if is_full && admitted.is_ok() && matches!(fault, WriteError::Retryable(_)) {
+                    self.admit_again(submissions, completions)?;
+                } else {
+                    refuse_all(completions);
                 }
                 match fault {
                     WriteError::Fatal(error) => Err(error),
@@ -234,13 +232,24 @@ impl WriterThread {
     }
 }
 
-/// Takes over the heads of rooms in the list of rooms.
+/// Takes over the heads of rooms in the list of rooms. Of several entries in a row for one room, the last is enough.
 fn list_heads(list: &RoomList, outcomes: &[AppendOutcome]) {
-    let new = outcomes.iter().filter_map(|outcome| {
-        let AppendOutcome::New(room, _, Receipt { epoch, seq, id, ts, .. }) = outcome else { return None };
-        Some((room.clone(), Position::At { epoch: epoch.clone(), seq: *seq, id: *id }, *ts))
+    let mut new = outcomes
+        .iter()
+        .filter_map(|outcome| match outcome {
+            AppendOutcome::New(room, _, receipt) => Some((room, receipt)),
+            _ => None,
+        })
+        .peekable();
+    let heads = std::iter::from_fn(|| {
+        loop {
+            let (room, Receipt { epoch, seq, id, ts, .. }) = new.next()?;
+            if new.peek().is_none_or(|(next, _)| *next != room) {
+                return Some((room, Position::At { epoch: epoch.clone(), seq: *seq, id: *id }, *ts));
+            }
+        }
     });
-    list.set_heads(new);
+    list.set_heads(heads);
 }
 
 fn refuse_all(completions: Vec<Completion>) {
@@ -249,20 +258,20 @@ fn refuse_all(completions: Vec<Completion>) {
     }
 }
 
-/// Begins a batch that holds all submissions.
+/// Begins a batch that holds all submissions. They have one time, so the clock is judged once.
 fn fill<'a>(
     store: &'a StoreWriter,
     tails: &mut TailCache,
     founding: &mut FoundingRule,
     clock: &Clock,
-    submissions: Vec<Submission>,
+    submissions: &[Submission],
     has_space: bool,
 ) -> rusqlite::Result<(Batch<'a>, Vec<AppendOutcome>)> {
     let mut batch = store.begin()?;
     tails.begin();
     let mut outcomes = Vec::with_capacity(submissions.len());
+    let now = clock.judged();
     for submission in submissions {
-        let now = clock.judged();
         let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
         outcomes.push(tail.append(&mut batch, founding, submission, now, has_space)?);
     }
@@ -295,7 +304,7 @@ impl Tail {
         &mut self,
         batch: &mut Batch<'_>,
         founding: &mut FoundingRule,
-        submission: Submission,
+        submission: &Submission,
         now: Judged,
         has_space: bool,
     ) -> rusqlite::Result<AppendOutcome> {
@@ -312,7 +321,7 @@ impl Tail {
             return Ok(AppendOutcome::NoSpace);
         }
         if self.log.is_none()
-            && let Some(refusal) = founding.apply(batch, &submission, ts)?
+            && let Some(refusal) = founding.apply(batch, submission, ts)?
         {
             return Ok(AppendOutcome::Refused(refusal));
         }
@@ -329,7 +338,7 @@ impl Tail {
         let Some(key) = room.next_key(self.head) else { return Ok(AppendOutcome::Exhausted) };
         let seq = key.seq();
         let name = submission.room.clone();
-        let entry = submission.into_entry(&epoch, seq, id, ts);
+        let entry = submission.clone().into_entry(&epoch, seq, id, ts);
         batch.add(&Row { key, id, ts, dedup_digest: digest, frame: Some(&entry.json) })?;
         self.head = seq;
         self.known.push(digest);

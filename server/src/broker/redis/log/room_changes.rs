@@ -59,7 +59,7 @@ impl RoomChanges {
     pub(crate) fn stored(&self, room: &RoomName, receipt: &Receipt) {
         let Receipt { epoch, seq, id, ts, .. } = receipt;
         let position = Position::At { epoch: epoch.clone(), seq: *seq, id: *id };
-        self.list.set_heads(std::iter::once((room.clone(), position, *ts)));
+        self.list.set_heads(std::iter::once((room, position, *ts)));
         self.mark([room.clone()]);
     }
 
