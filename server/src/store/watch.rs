@@ -79,7 +79,7 @@ struct Content {
     state: ContentState,
     /// Frames in the WAL at the last look.
     frames: u64,
-    /// Frames of a WAL that was too short for them at the last check. A checkpoint shortens the file before it tells the
+    /// Frames of a WAL that was too short for them at the last check. A checkpoint shortens the file before it changes their
     /// number, so one observation proves nothing.
     cut_frames: Option<u64>,
 }
