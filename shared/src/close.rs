@@ -37,7 +37,7 @@ pub enum CloseCode {
     PingTimeout,
     /// 4008: the client reads too slowly.
     TooSlow,
-    /// 4009: a hundred refused frames in ten seconds.
+    /// 4009: too many refused or ignored frames in ten seconds.
     TooManyRequests,
     /// Any other code.
     Other(u16),
