@@ -62,7 +62,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Submits an entry. Its completion comes through the mailbox.
     fn submit(&mut self, submission: Submission, price: PostPrice, reference: Option<Ref>) {
         let Submission { room, client_msg_id, .. } = &submission;
-        let charge = match self.hub.registry.admit_post(room, price) {
+        let seated = self.delivery.room(room);
+        let charge = match self.hub.registry.admit_post(room, seated, price) {
             Ok(charge) => charge,
             Err(wait) => {
                 let error = Error::room_is_busy(wait).in_room(room).of_entry(client_msg_id.as_ref());

@@ -107,6 +107,11 @@ impl Delivery {
         }
     }
 
+    /// The room of this name, if the connection has a seat in it.
+    pub(super) fn room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.iter().map(|seated| &*seated.room).find(|room| room.name == *name)
+    }
+
     /// Returns true if a frame waits for its place.
     pub(super) fn has_barrier(&self) -> bool {
         self.rooms.iter().any(|seated| seated.barrier.is_some())

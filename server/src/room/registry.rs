@@ -148,12 +148,22 @@ impl Registry {
         self.users.close_all(code);
     }
 
-    /// Admits a post to a room, or returns the time until the room may be posted to.
-    pub(crate) fn admit_post(&self, room: &RoomName, price: PostPrice) -> Result<PostCharge, Duration> {
+    /// Admits a post to a room, or returns the time until the room may be posted to. `seated` is the room if the
+    /// connection has a seat in it: then no lock is taken.
+    pub(crate) fn admit_post(
+        &self,
+        room: &RoomName,
+        seated: Option<&Room>,
+        price: PostPrice,
+    ) -> Result<PostCharge, Duration> {
         if self.config.limits.budgets.room_bytes_per_second == 0 {
             return Ok(PostCharge::free());
         }
-        let (open, now) = (self.rooms.lock().get(room).cloned(), Instant::now());
+        let now = Instant::now();
+        if let Some(seated) = seated {
+            return seated.budget.admit(price, now);
+        }
+        let open = self.rooms.lock().get(room).cloned();
         match open {
             Some(open) => open.budget.admit(price, now),
             None => self.budgets.take_closed(room, price, now).map(|()| PostCharge::free()),
