@@ -14,13 +14,10 @@ use serde::Deserialize;
 
 use crate::dialect::{Dialect, Incoming};
 use crate::frame::{self, next_frame, push_client_frame};
+use crate::handshake;
 use crate::histogram::Histogram;
 use crate::observer::Observer;
 use crate::sender::Sender;
-
-/// The example key of RFC 6455, 1.3, whose answer is known without computing SHA-1.
-const UPGRADE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-const UPGRADE_ANSWER: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// The beginnings of deliveries as most encoders write them. Others are found by parsing.
 const MESSAGE_STARTS: [&[u8]; 2] = [br#"{"type":"message""#, br#"{"type": "message""#];
@@ -134,11 +131,7 @@ impl Connection {
     ) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        let separator = if path.contains('?') { '&' } else { '?' };
-        let request = format!(
-            "GET {path}{separator}token={token} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {UPGRADE_KEY}\r\n\r\n"
-        );
+        let request = handshake::request(address, path, token);
         Ok(Self {
             stream,
             sender: None,
@@ -230,7 +223,7 @@ impl Connection {
         let now = if self.sender.is_some() || self.observer.is_some() { shared.now() } else { 0 };
         let mut taken = 0;
         if self.stage == Stage::Upgrading {
-            let Some(end) = upgrade_end(bytes)? else { return Ok(0) };
+            let Some(end) = handshake::end(bytes)? else { return Ok(0) };
             self.stage = Stage::Joining;
             taken = end;
         }
@@ -355,18 +348,6 @@ fn is_not_ready(error: &std::io::Error) -> bool {
 
 fn begins(payload: &[u8], starts: [&[u8]; 2]) -> bool {
     starts.iter().any(|start| payload.starts_with(start))
-}
-
-/// The end of the answer to the upgrade; `None` while it is incomplete.
-fn upgrade_end(bytes: &[u8]) -> Result<Option<usize>, String> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
-    let head = &bytes[..end];
-    let accepted = head.windows(UPGRADE_ANSWER.len()).any(|part| part == UPGRADE_ANSWER);
-    if head.starts_with(b"HTTP/1.1 101 ") && accepted {
-        return Ok(Some(end + 4));
-    }
-    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    Err(format!("the upgrade was answered with {}", String::from_utf8_lossy(line)))
 }
 
 fn close_text(payload: &[u8]) -> String {

@@ -15,6 +15,7 @@
 mod connection;
 mod dialect;
 mod frame;
+mod handshake;
 pub mod histogram;
 mod many_rooms;
 mod mark;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::dialect::Dialect;
 use crate::frame::{PING, PONG, TEXT, next_frame, push_client_frame};
+use crate::handshake;
 use crate::histogram::Histogram;
 use crate::options::Options;
 use crate::run::Outcome;
@@ -34,8 +35,6 @@ const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 const QUIET_INTERVALS: u32 = 10;
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 const READ_BYTES: usize = 64 * 1024;
-/// The example key of RFC 6455, 1.3.
-const UPGRADE_KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// Runs the scene. The round trips are those of lists, the crossings those of joins.
 pub(crate) fn run(
@@ -181,28 +180,15 @@ impl Client {
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(|error| error.to_string())?;
         let mut client = Self { stream, buffer: Vec::new(), taken: 0 };
-        let separator = if servers.path.contains('?') { '&' } else { '?' };
-        let request = format!(
-            "GET {}{separator}token={token} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {UPGRADE_KEY}\r\n\r\n",
-            servers.path
-        );
-        client.write(request.as_bytes())?;
+        client.write(handshake::request(address, &servers.path, token).as_bytes())?;
         loop {
             client.read()?;
-            if let Some(end) = client.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
-                if !client.buffer.starts_with(b"HTTP/1.1 101 ") {
-                    return Err(format!("the upgrade was answered with {}", client.text(end)));
-                }
-                client.taken = end + 4;
+            if let Some(end) = handshake::end(&client.buffer)? {
+                client.taken = end;
                 client.wait_for("system")?;
                 return Ok(client);
             }
         }
-    }
-
-    fn text(&self, end: usize) -> String {
-        String::from_utf8_lossy(&self.buffer[..end]).into_owned()
     }
 
     fn send(&mut self, frames: &[serde_json::Value]) -> Result<(), String> {

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use realtime_shared::{Members, RoomName, ServerEvent, codec};
+use realtime_shared::{Members, RoomName, Seq, ServerEvent, codec};
 
 use crate::broker::Unavailable;
 use crate::framing;
@@ -217,21 +217,15 @@ impl Delivery {
                 // Everything up to the barrier has been copied.
                 Ok(Pulled::All) => seated.pass_barrier(out),
                 Ok(Pulled::Some) => self.more = true,
-                Ok(Pulled::FromStore(after)) if self.fetch.is_none() => {
-                    let (registry, room) = (registry.clone(), seated.room.clone());
-                    let user = mailbox.user.clone();
-                    let read = async move { registry.store_reads.page(&room, &user, after).await };
-                    self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
+                Ok(Pulled::FromStore(_) | Pulled::InRing) if self.fetch.is_some() => {}
+                Ok(Pulled::FromStore(after)) => {
+                    self.fetch = Some(Fetch::start(registry, mailbox, &seated.room, Some(after)));
                     self.more = true;
                 }
-                Ok(Pulled::InRing) if self.fetch.is_none() => {
-                    let (registry, room) = (registry.clone(), seated.room.clone());
-                    let user = mailbox.user.clone();
-                    let read = async move { registry.store_reads.members(&room, &user).await };
-                    self.fetch = Some(Fetch { room: seated.room.clone(), read: Box::pin(read) });
+                Ok(Pulled::InRing) => {
+                    self.fetch = Some(Fetch::start(registry, mailbox, &seated.room, None));
                     self.more = true;
                 }
-                Ok(Pulled::FromStore(_) | Pulled::InRing) => {}
                 Err(Overtaken) => self.overtaken = true,
             }
         }
@@ -244,6 +238,20 @@ impl Delivery {
 
     fn forget_fetch(&mut self, room: &Arc<Room>) {
         self.fetch.take_if(|fetch| Arc::ptr_eq(&fetch.room, room));
+    }
+}
+
+impl Fetch {
+    /// Begins to read the page after an entry; without an entry, the members.
+    fn start(registry: &Arc<Registry>, mailbox: &Mailbox, room: &Arc<Room>, after: Option<Seq>) -> Self {
+        let (registry, user, of) = (registry.clone(), mailbox.user.clone(), room.clone());
+        let read = async move {
+            match after {
+                Some(after) => registry.store_reads.page(&of, &user, after).await,
+                None => registry.store_reads.members(&of, &user).await,
+            }
+        };
+        Self { room: room.clone(), read: Box::pin(read) }
     }
 }
 

@@ -103,6 +103,16 @@ fn suspending_restores_the_terminal_and_continuing_takes_it_again() {
     assert!(continued.contains("job 0"), "{continued:?}");
 }
 
+/// Kills the server under a client that then has a queued message and a draft.
+fn leave_unsent(server: &mut Server, alice: &mut Terminal) {
+    alice.wait_for_connection();
+    server.kill();
+    alice.wait_for_disconnect();
+    alice.submit("typed in vain");
+    alice.press("half a tho");
+    alice.shows("half a tho");
+}
+
 #[test]
 fn unsent_messages_are_printed_at_the_end() {
     for end in
@@ -110,12 +120,7 @@ fn unsent_messages_are_printed_at_the_end() {
     {
         let mut server = Server::start();
         let mut alice = server.client("alice", MEDIUM);
-        alice.wait_for_connection();
-        server.kill();
-        alice.wait_for_disconnect();
-        alice.submit("typed in vain");
-        alice.press("half a tho");
-        alice.shows("half a tho");
+        leave_unsent(&mut server, &mut alice);
         end(&mut alice);
         let ended = alice.ended();
         let after = ended.written.rsplit("\x1b[?1049l").next().expect("the end");
@@ -131,12 +136,7 @@ fn unsent_messages_are_printed_after_a_panic() {
     let arguments = ["--url", &server.url(), "--room", "lobby"];
     let token = server.token("alice");
     let mut alice = Terminal::start_in(MEDIUM, &token, &arguments, &[("REALTIME_PANIC", "now")]);
-    alice.wait_for_connection();
-    server.kill();
-    alice.wait_for_disconnect();
-    alice.submit("typed in vain");
-    alice.press("half a tho");
-    alice.shows("half a tho");
+    leave_unsent(&mut server, &mut alice);
     alice.press("\x1b[200~now\x1b[201~");
     let ended = alice.ended();
     assert_eq!(ended.code, 101);
@@ -166,11 +166,7 @@ fn unsent_messages_are_saved_to_a_file_if_they_cannot_be_printed() {
         };
         let file = home.path().join("realtime/unsent.txt");
         let mut alice = start(script, &[]);
-        server.kill();
-        alice.wait_for_disconnect();
-        alice.submit("typed in vain");
-        alice.press("half a tho");
-        alice.shows("half a tho");
+        leave_unsent(&mut server, &mut alice);
         end(&mut alice);
         alice.ended();
         let text = fs::read_to_string(&file).expect("a file");

@@ -15,18 +15,21 @@ fn selected(client: &Client) -> usize {
     }
 }
 
+/// Keys that scroll.
+const SCROLL_KEYS: [(KeyCode, Scroll); 6] = [
+    (KeyCode::Up, Scroll::LineUp),
+    (KeyCode::Down, Scroll::LineDown),
+    (KeyCode::PageUp, Scroll::PageUp),
+    (KeyCode::PageDown, Scroll::PageDown),
+    (KeyCode::Home, Scroll::Top),
+    (KeyCode::End, Scroll::Bottom),
+];
+
 #[test]
 fn keys_scroll_an_overlay_of_text() {
     let mut client = Client::online(&["chat"]);
     client.press(KeyCode::F(1));
-    for (key, scroll) in [
-        (KeyCode::Up, Scroll::LineUp),
-        (KeyCode::Down, Scroll::LineDown),
-        (KeyCode::PageUp, Scroll::PageUp),
-        (KeyCode::PageDown, Scroll::PageDown),
-        (KeyCode::Home, Scroll::Top),
-        (KeyCode::End, Scroll::Bottom),
-    ] {
+    for (key, scroll) in SCROLL_KEYS {
         assert_eq!(client.press(key), [Effect::Scroll(scroll)], "{key:?}");
         assert_eq!(client.model.overlay, Some(Overlay::Help));
     }
@@ -160,14 +163,7 @@ fn keys_and_the_wheel_move_in_the_list_of_frames() {
 #[test]
 fn in_the_other_parts_of_the_inspector_keys_and_the_wheel_scroll() {
     let scrolls = |client: &mut Client| {
-        for (key, scroll) in [
-            (KeyCode::Up, Scroll::LineUp),
-            (KeyCode::Down, Scroll::LineDown),
-            (KeyCode::PageUp, Scroll::PageUp),
-            (KeyCode::PageDown, Scroll::PageDown),
-            (KeyCode::Home, Scroll::Top),
-            (KeyCode::End, Scroll::Bottom),
-        ] {
+        for (key, scroll) in SCROLL_KEYS {
             assert_eq!(client.press(key), [Effect::Scroll(scroll)], "{key:?}");
         }
         for (up, scroll) in [(true, Scroll::WheelUp), (false, Scroll::WheelDown)] {
