@@ -65,6 +65,11 @@ use crate::budget::Spending;
 const DEDUP_ENTRIES: u64 = 10_000;
 /// Time during which a duplicate is recognized.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
+/// Age that the newest entry of a room must exceed before the room is removed, if all its entries were trimmed and nobody
+/// is in it. Then no `client_msg_id` of the room has to be known any more, unless a clock is in doubt.
+const ROOM_REMOVAL_AGE: Duration = Duration::from_hours(24);
+const _: () = assert!(ROOM_REMOVAL_AGE.as_secs() >= DEDUP_WINDOW.as_secs());
+
 /// Reason why an engine is not ready.
 pub(crate) type NotReady = Cow<'static, str>;
 
