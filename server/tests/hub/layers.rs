@@ -114,9 +114,10 @@ const LOAD: CrateRules = CrateRules {
     arrows: &[
         ("lib", &["report", "many_rooms"]),
         ("report", &["run"]),
-        ("many_rooms", &["run"]),
+        ("many_rooms", &["run", "handshake"]),
         ("run", &["connection", "options", "pacer"]),
-        ("connection", &["sender", "observer", "histogram"]),
+        ("connection", &["sender", "observer", "histogram", "handshake"]),
+        ("handshake", &[]),
         ("sender", &["dialect", "frame", "mark"]),
         ("observer", &["mark"]),
         ("options", &["scene", "target", "tokens"]),

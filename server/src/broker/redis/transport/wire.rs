@@ -58,12 +58,13 @@ impl<'a> Announced<'a> {
             }
             "l" => {
                 let mut fields = rest.split('\n');
-                Some(Self::Left {
+                let left = Self::Left {
                     presence_version: number(fields.next()?)?,
                     count: number(fields.next()?)?,
                     reason: reason_from(fields.next()?)?,
                     user: UserId::new(fields.next()?).ok()?,
-                })
+                };
+                fields.next().is_none().then_some(left)
             }
             "m" => Some(Self::Crowd { presence_version: number(rest)? }),
             _ => None,
@@ -199,7 +200,8 @@ mod tests {
             fields in prop::collection::vec("[a-z0-9]{0,3}|01ARZ3NDEKTSV4RRFFQ69G5FAV|left", 0..8),
             any: String,
         ) {
-            for text in [any, format!("{kind}\n{}", fields.join("\n"))] {
+            let surplus = format!("l\n1\n1\nleft\n{}", fields.join("\n"));
+            for text in [any, surplus, format!("{kind}\n{}", fields.join("\n"))] {
                 if let Some(announced) = Announced::parse(&text) {
                     prop_assert_eq!(numbers_as_written(&text), numbers_as_written(&written(&announced)));
                 }
