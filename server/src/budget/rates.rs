@@ -63,8 +63,7 @@ impl Rates {
             bytes: Rate::of_amounts(bytes, BYTES_AHEAD),
             share: Rate::of_amounts(modest, MODEST_AHEAD),
             answers: Rate::of_amounts(bytes, ANSWERS_AHEAD),
-            // One more than the burst, so that the first connection beyond the limit gets its own refusal.
-            connects: Rate::of_units(u64::from(connections > 0), connections.saturating_add(1)),
+            connects: Rate::of_units(u64::from(connections > 0), connections),
             room: Rate::of_amounts(room, ROOM_AHEAD),
             room_for_modest: Rate::of_amounts(room, ROOM_AHEAD_OF_MODEST),
             outbox,

@@ -142,6 +142,31 @@ async fn an_address_with_twenty_failures_gets_429_for_failing_tokens_only() {
 }
 
 #[tokio::test]
+async fn connects_of_an_address_are_limited_only_without_a_valid_token() {
+    let server = server_with(|config| {
+        config.auth_failures_per_minute = 3;
+        config.limits.max_anonymous_connections = Some(8);
+    });
+    for _ in 0..3 {
+        let (mut raw, head) = request(&server, "/ws?token=bad", "").await;
+        assert_eq!((head.status, raw.close().await.0), (101, 4001));
+    }
+    let mut users = Vec::new();
+    for number in 0..50 {
+        assert_eq!(refused(&server, "/ws?token=bad", "").await, 429, "before user {number}");
+        users.push(server.connect(&format!("user {number}")).await);
+    }
+    // An address holds two of the eight places without a token, beside those of its users.
+    let [mut first, mut second, _third] = [server.dial().await, server.dial().await, server.dial().await];
+    first.end().await;
+    second.send(b"GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert_eq!(second.head().await.status, 200);
+    for user in &mut users {
+        user.expect_nothing_else().await;
+    }
+}
+
+#[tokio::test]
 async fn a_request_without_an_upgrade_gets_426() {
     let server = server();
     for request in [
@@ -335,19 +360,26 @@ async fn too_many_connections_of_a_user_are_closed_with_4005() {
     let server = server_with(|config| config.limits.max_connections_per_user = 2);
     let first = server.connect("alice").await;
     let mut second = server.connect("alice").await;
-    let mut third = server.open(&token(&claims("alice"))).await;
-    third.expect_close(4005, "Too many connections").await;
+    let mut third = reconnect(&server, "alice").await;
+    assert_eq!(third.close().await, (4005, "Too many connections".to_owned()));
     let mut bob = server.connect("bob").await;
     bob.expect_nothing_else().await;
     second.expect_nothing_else().await;
 
     first.close().await;
-    // The server counts the close a moment after the client has seen it. It refuses connects that come too often.
+    // The server counts the close a moment after the client has seen it.
+    while reconnect(&server, "alice").await.frame().await.is_none_or(|frame| frame.opcode != 1) {}
+}
+
+/// An upgraded connection of a user whose connects are refused at first, because they come too often.
+async fn reconnect(server: &TestServer, user: &str) -> RawClient {
+    let target = format!("/ws?token={}", token(&claims(user)));
     loop {
-        let (mut raw, head) = request(&server, &format!("/ws?token={}", token(&claims("alice"))), "").await;
-        if head.status == 101 && raw.frame().await.is_some_and(|frame| frame.opcode == 1) {
-            break;
+        let (raw, head) = request(server, &target, "").await;
+        if head.status == 101 {
+            return raw;
         }
+        assert_eq!(head.status, 429);
     }
 }
 
