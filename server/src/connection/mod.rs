@@ -53,9 +53,15 @@ use crate::socket::{Incoming, Read, Socket, Violation};
 const IN_FLIGHT: usize = 256;
 /// Limit on the bytes of pending output. At the limit the connection stops reading.
 const ANSWER_BYTES: usize = 64 * 1024;
-/// Limit on the bytes of pending output beyond which the client is too slow. It has room for [`ANSWER_BYTES`], the
-/// largest answer, and the answers of all submissions in flight.
-const OUTPUT_BYTES: usize = 448 * 1024;
+/// The largest answer to a request: 1,000 members with names of 64 characters of 4 bytes, and the largest names around.
+const LARGEST_ANSWER_BYTES: usize = 264 * 1024;
+/// The largest answer to a submission: the refusal of a room's name, which is in it twice, with the longest ids.
+const LARGEST_COMPLETION_BYTES: usize = 1_536;
+/// The largest delivery into one output: a page of the store with a long last entry.
+const LARGEST_DELIVERY_BYTES: usize = 96 * 1024;
+/// Limit on the bytes of pending output beyond which the client is too slow. No client reaches it that keeps the rules.
+const OUTPUT_BYTES: usize =
+    ANSWER_BYTES + LARGEST_ANSWER_BYTES + LARGEST_DELIVERY_BYTES + IN_FLIGHT * LARGEST_COMPLETION_BYTES;
 /// Bytes after which a turn stops reading, so that other connections of the worker have their turns.
 const READ_BYTES: usize = 16 * 1024;
 /// Bytes of a read that is tiny if it completes no frame.

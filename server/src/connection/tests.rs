@@ -35,9 +35,14 @@ struct WireClient {
 
 /// A text frame as a client sends it.
 fn masked(json: &str) -> Vec<u8> {
-    let len = u8::try_from(json.len()).expect("short");
-    assert!(len <= 125);
-    let mut frame = vec![0x81, 0x80 | len, 0, 0, 0, 0];
+    let mut frame = vec![0x81];
+    if let Ok(len @ 0..=125) = u8::try_from(json.len()) {
+        frame.push(0x80 | len);
+    } else {
+        frame.push(0x80 | 0x7E);
+        frame.extend(u16::try_from(json.len()).expect("less than 64 KiB").to_be_bytes());
+    }
+    frame.extend([0; 4]);
     frame.extend(json.as_bytes());
     frame
 }

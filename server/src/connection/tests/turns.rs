@@ -48,6 +48,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turns<S> {
 /// A stream that calls a function at its next read or write, in the middle of a turn.
 struct Interrupted<S> {
     stream: S,
+    /// The peer reads nothing, and the buffers of the socket are full.
+    is_full: bool,
     on_read: Option<Box<dyn FnOnce()>>,
     on_write: Option<Box<dyn FnOnce()>>,
 }
@@ -70,6 +72,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interrupted<S> {
         if let Some(act) = self.on_write.take() {
             act();
         }
+        if self.is_full {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -88,7 +93,7 @@ async fn waiting_connection(
     id: &str,
 ) -> (Turns<Interrupted<DuplexStream>>, DuplexStream) {
     let (stream, server_end) = tokio::io::duplex(1 << 20);
-    let server_end = Interrupted { stream: server_end, on_read: None, on_write: None };
+    let server_end = Interrupted { stream: server_end, is_full: false, on_read: None, on_write: None };
     let mut turns = Turns::new(test_hub.connection(id, server_end).await);
     turns.run().await;
     (turns, stream)
@@ -133,6 +138,53 @@ async fn a_connection_stops_reading_at_256_submissions_in_flight() {
     tokio::task::yield_now().await;
     alice.run().await;
     assert_eq!(test_hub.broker.held_submissions(), 34);
+}
+
+/// All names and ids have the most characters, of four bytes each.
+#[tokio::test]
+async fn a_client_that_keeps_all_limits_is_not_too_slow() {
+    const MEMBERS: usize = 1_000;
+    let test_hub = TestHub::new();
+    let crab = |number: usize| format!("{number:04}{}", "🦀".repeat(60));
+    let room = RoomName::new(&crab(0)).expect("a room's name");
+    let mut seats = Vec::new();
+    for number in 0..MEMBERS {
+        let user = UserId::new(&crab(number)).expect("a user id");
+        let (mailbox, _) =
+            test_hub.hub.registry.connect(&user, 0).await.expect("counted").expect("not too many");
+        let (entrance, seat, _) = test_hub.hub.registry.join(&mailbox, &room, None).await.expect("joined");
+        seats.push((mailbox, entrance.room, seat));
+    }
+    test_hub.broker.hold_submissions();
+    let (mut alice, mut stream) = waiting_connection(&test_hub, "alice").await;
+    read_available(&mut stream).await;
+    alice.connection.socket.stream().is_full = true;
+    let fields = |number: usize| format!(r#""room":"{}","ref":"{}""#, crab(0), crab(number));
+    let post = |number| {
+        format!(r#"{{"type":"message",{},"client_msg_id":"{}","text":"a"}}"#, fields(number), crab(number))
+    };
+    let long_ping = format!(r#"{{"type":"ping","nonce":"{}"}}"#, "x".repeat(ANSWER_BYTES - 100));
+    let members = format!(r#"{{"type":"members",{}}}"#, fields(IN_FLIGHT));
+    for frame in (1..IN_FLIGHT).map(post).chain([long_ping, members]) {
+        stream.write_all(&masked(&frame)).await.expect("sent");
+    }
+    alice.run().await;
+    let answers = alice.connection.socket.pending_output();
+    assert!(answers > ANSWER_BYTES + 240 * 1024, "{answers}");
+    test_hub.broker.complete(IN_FLIGHT - 1);
+    alice.woken.0.store(true, Ordering::SeqCst);
+    alice.run().await;
+    assert_eq!(alice.connection.phase, Phase::Open);
+    let all = alice.connection.socket.pending_output();
+    assert!(all > answers + 200 * 1024, "{answers}, then {all}");
+    alice.connection.socket.stream().is_full = false;
+    alice.woken.0.store(true, Ordering::SeqCst);
+    alice.run().await;
+    let all = read_available(&mut stream).await;
+    assert!((1..=IN_FLIGHT).all(|number| contains(&all, &format!(r#""ref":"{}""#, crab(number)))));
+    for (mailbox, room, seat) in seats {
+        test_hub.hub.registry.lose(&mailbox, &room, seat);
+    }
 }
 
 #[tokio::test]
