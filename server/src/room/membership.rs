@@ -12,10 +12,6 @@ use super::mailbox::Mailbox;
 use super::members::{Loss, Seat};
 use super::recovery::JoinPoint;
 use super::{Registry, Room};
-use crate::budget::Budgets;
-
-/// Interval at which old frames are trimmed from the rooms' rings.
-const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Registry {
     /// Seats a connection, and cancels a leave grace of its user. Returns the seat, true if the user has to enter the
@@ -64,33 +60,8 @@ impl Registry {
         self.grace_begun.notify_one();
     }
 
-    /// Ends leave graces and holds of presence changes, trims old frames and keeps budgets, until it is dropped.
-    pub(crate) async fn run_maintenance(self: Arc<Self>) {
-        let mut trim = tokio::time::interval(TRIM_INTERVAL);
-        let mut tick = tokio::time::interval(Budgets::TICK);
-        loop {
-            let next = self.grace.lock().next();
-            let ended = async {
-                match next {
-                    Some(end) => tokio::time::sleep_until(end.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = ended => self.end_graces(),
-                room = self.presence_holds.ended() => self.spawn_presence_notice(&room),
-                () = self.grace_begun.notified() => {}
-                _ = trim.tick() => self.trim(),
-                _ = tick.tick() => {
-                    self.budgets.tick(Instant::now());
-                    self.exchange_spending();
-                }
-                () = self.budgets.due() => self.exchange_spending(),
-            }
-        }
-    }
-
-    fn end_graces(self: &Arc<Self>) {
+    /// Ends the leave graces that are due.
+    pub(super) fn end_graces(self: &Arc<Self>) {
         let now = Instant::now();
         loop {
             let ended = self.grace.lock().take_ended(now);

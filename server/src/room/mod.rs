@@ -19,6 +19,7 @@ mod cursor;
 mod flush;
 mod grace;
 mod mailbox;
+mod maintenance;
 mod members;
 mod membership;
 mod presence_holds;
