@@ -132,7 +132,8 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
             async move {
                 let mut response =
                     routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
-                // A token may be in the URL.
+                // A token may be in the URL. What hyper answers itself (400, 414, 431) has no headers of ours, for which
+                // it has no hook; it has no body either, so nothing in it leads elsewhere.
                 response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
                 idle_timer.answered();
                 permit.answered();

@@ -2,7 +2,8 @@
 //!
 //! A reader of the log that stops (a pager, Ctrl-S, a stuck log driver) stops that thread and nothing else: lines wait in
 //! a bounded queue, and are then dropped and counted. After the start nothing else writes to standard error or standard
-//! output.
+//! output. The exceptions are a stack overflow and a failed allocation: Rust prints a line and aborts, and safe code has no
+//! hook for either, so a stuck standard error delays this end of the process until it is read or its supervisor acts.
 //!
 //! `tracing-appender` is not used: it bounds lines and not bytes, does not report in the log what it dropped, loses what
 //! is queued when the process is ended at once, and its guard prints to standard output, which can hang as well.
