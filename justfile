@@ -33,7 +33,7 @@ test *arguments:
 test-redis: c-compiler (other-programs "")
     REALTIME_TEST_ENGINE=redis cargo test --package realtime-server --test hub
 
-# Check format, lints and unit tests of the crates that changed since `main`: under 30 s once they are built
+# Check format, lints, and unit tests of the crates that differ from `origin/main`, or from the last commit without it
 quick: format lint
     #!/usr/bin/env bash
     set -euo pipefail
