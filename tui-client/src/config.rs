@@ -13,6 +13,7 @@ use crate::cli::{Args, Connection};
 use crate::net;
 use crate::settings::{Settings, TokenFrom};
 use crate::state;
+use crate::typed_room;
 
 use bearer::{fixed, from_file};
 pub use error::ConfigError;
@@ -113,8 +114,7 @@ fn rooms(names: &[String]) -> Result<Vec<RoomName>, ConfigError> {
 
 /// The room of `--room`.
 pub(crate) fn room(name: &str) -> Result<RoomName, ConfigError> {
-    let room = RoomName::new(name).map_err(|error| ConfigError::Room(name.to_owned(), error))?;
-    if room.is_reserved() { Err(ConfigError::ReservedRoom(name.to_owned())) } else { Ok(room) }
+    typed_room::parse(name).map_err(|error| ConfigError::Room(name.to_owned(), error))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! - [`settings`]: the user's configuration file.
 //! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
 //! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it.
+//! - `typed_room`: names of rooms as users type them.
 
 pub mod app;
 pub mod cli;
@@ -20,6 +21,7 @@ pub mod sanitize;
 pub mod settings;
 pub mod state;
 pub mod terminal;
+mod typed_room;
 pub mod ui;
 
 pub use realtime_client as net;

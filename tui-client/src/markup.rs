@@ -28,7 +28,7 @@ mod span;
 
 pub use address::Target;
 pub use find::Pattern;
-pub use mention::mentions;
+pub use mention::{MentionPattern, find_unknown_name};
 pub use parse::{Markup, write_action};
 pub use span::{Part, Span, SpanKind, end, graphemes};
 

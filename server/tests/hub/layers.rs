@@ -74,9 +74,10 @@ const CLIENT: CrateRules = CrateRules {
         ("settings", &["app"]),
         ("cli", &["app"]),
         ("sanitize", &[]),
+        ("typed_room", &[]),
     ],
     binary: &[],
-    common: &["sanitize"],
+    common: &["sanitize", "typed_room"],
     interfaces: &[("app", "net"), ("config", "net"), ("settings", "net")],
     outside: &[("realtime_server", &["demo"]), ("realtime_client", &["lib"])],
 };

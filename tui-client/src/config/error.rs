@@ -3,9 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use realtime_shared::NameError;
-
 use crate::net::UrlError;
+use crate::typed_room::TypedRoomError;
 
 /// Error of the configuration. Each text names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -32,11 +31,8 @@ pub enum ConfigError {
     /// The file of `--config` cannot be read.
     #[error("cannot read the configuration {}: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
-    #[error("--room `{0}` {1}")]
-    Room(String, NameError),
-    /// The room's name is reserved.
-    #[error("--room `{0}`: names that begin with dm: are reserved")]
-    ReservedRoom(String),
+    #[error("--room `{0}`: {1}")]
+    Room(String, TypedRoomError),
     #[error("{0}: {1}")]
     Url(&'static str, UrlError),
 }

@@ -1,8 +1,8 @@
 //! Parser: a text → its parts.
 
 use super::address::Target;
+use super::inline;
 use super::span::{Part, Span, SpanKind, is_boundary};
-use super::{inline, mention};
 use crate::sanitize::Block;
 
 /// Parts of a text, from the top.
@@ -53,15 +53,6 @@ impl<'a> Markup<'a> {
             Part::Title(_) | Part::Code(_) => &[],
         });
         spans.filter(|span| span.kind == SpanKind::Link).filter_map(|span| Target::new(span.text))
-    }
-
-    /// Marks mentions of the user outside of links and blocks of code.
-    pub fn mark_mentions(&mut self, name: &str) {
-        for part in &mut self.parts {
-            if let Part::Line(spans) | Part::Quote(spans) = part {
-                *spans = spans.drain(..).flat_map(|span| mention::split(span, name)).collect();
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::defaults::{Settings, TokenCommand, TokenFrom};
 use super::value::{Checked, Value, all_good, choice, get, items, text, wrong};
 use crate::net;
+use crate::typed_room;
 
 /// A table of the file with its keys.
 pub(super) struct ConfigTable {
@@ -160,13 +161,7 @@ fn set_rooms(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {
 
 fn room(value: &Value<'_>) -> Checked<RoomName> {
     let name: String = get(value)?;
-    match RoomName::new(&name) {
-        Ok(room) if room.is_reserved() => {
-            wrong(value, format!("`{name}`: names that begin with dm: are reserved"))
-        }
-        Ok(room) => Ok(room),
-        Err(error) => wrong(value, format!("`{name}` {error}")),
-    }
+    typed_room::parse(&name).or_else(|error| wrong(value, format!("`{name}`: {error}")))
 }
 
 fn set_token(settings: &mut Settings, value: &Value<'_>, token: TokenFrom) -> Checked<()> {

@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
     use crate::app::Theme;
-    use crate::markup::tests::typed;
+    use crate::markup::tests::{mark_mentions_of_you, typed};
     use crate::sanitize::{Block, block};
     use crate::ui::tests::TERMINAL;
 
@@ -243,7 +243,7 @@ mod tests {
 
     fn read(text: &Block) -> Markup<'_> {
         let mut markup = Markup::parse(text);
-        markup.mark_mentions("you");
+        mark_mentions_of_you(&mut markup);
         markup
     }
 

@@ -12,8 +12,8 @@ use super::pen::Pen;
 use super::prose;
 use super::text::{width, wrap};
 use crate::app::timeline::{Body, Item, ItemKey, Outgoing, Sending, ShownMessage, Timeline, Tone};
-use crate::app::{Action, Keymap, Ruler, Stamp};
-use crate::markup::Markup;
+use crate::app::{Action, Keymap, Room, Ruler, Stamp};
+use crate::markup::{Markup, MentionPattern};
 use crate::sanitize::Line;
 
 /// A row that is ready to be drawn.
@@ -72,6 +72,8 @@ impl ScreenRow {
 /// Layout of a timeline, independent of its items.
 pub(super) struct TimelineLayout<'a> {
     pub(super) timeline: &'a Timeline,
+    /// `None` in the lobby.
+    pub(super) room: Option<&'a Room>,
     pub(super) keymap: &'a Keymap,
     pub(super) me: &'a Line,
     pub(super) ruler: Option<Ruler>,
@@ -191,7 +193,10 @@ impl TimelineLayout<'_> {
         let mut markup = Markup::parse(&message.text);
         let mut nick_style = look.nick(nick).add_modifier(Modifier::BOLD);
         if message.mention {
-            markup.mark_mentions(self.me.as_str());
+            let members = self.room.into_iter().flat_map(Room::members).map(Line::as_str);
+            if let Some(pattern) = MentionPattern::new(self.me.as_str()) {
+                markup.mark_mentions(&pattern, members);
+            }
             nick_style = look.mention();
         }
         let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));

@@ -21,6 +21,7 @@ pub(super) fn view(
 ) -> usize {
     let pane = model.pane();
     let layout = TimelineLayout {
+        room: model.room(),
         timeline: &pane.timeline,
         keymap: &model.keymap,
         me: model.me(),

@@ -13,10 +13,12 @@
 //! A command that the program adds is an [`Extension`] instead.
 
 use realtime_shared::RoomName;
+use unicode_normalization::UnicodeNormalization;
 
 use super::query::QUERY_CHARS;
 use crate::app::extension::Extension;
 use crate::app::theme::Theme;
+use crate::typed_room;
 
 /// A command with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +100,10 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         "join" => Ok(Draft::Command(SlashCommand::Join(room(rest)?))),
         "leave" => Ok(Draft::Command(SlashCommand::Leave(room_or_none(rest)?))),
         "who" => Ok(Draft::Command(SlashCommand::Who(room_or_none(rest)?))),
-        "rooms" => Ok(Draft::Command(SlashCommand::Rooms((!rest.is_empty()).then(|| rest.to_owned())))),
+        "rooms" => {
+            let prefix = typed_room::without_sign(rest);
+            Ok(Draft::Command(SlashCommand::Rooms((!prefix.is_empty()).then(|| prefix.to_owned()))))
+        }
         "search" if rest.chars().count() > QUERY_CHARS => {
             Err(format!("/search takes at most {QUERY_CHARS} characters"))
         }
@@ -137,11 +142,8 @@ fn room_or_none(name: &str) -> Result<Option<RoomName>, String> {
 
 /// Parses the name of a room that can be joined; an error is a sentence for the user.
 pub(in crate::app) fn room(name: &str) -> Result<RoomName, String> {
-    match RoomName::new(name) {
-        Ok(room) if room.is_reserved() => Err("names that begin with dm: are reserved".to_owned()),
-        Ok(room) => Ok(room),
-        Err(error) => Err(format!("not a room name: it {error}")),
-    }
+    let name: String = name.nfc().collect();
+    typed_room::parse(&name).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -157,6 +159,13 @@ mod tests {
     fn commands_are_parsed() {
         for (line, command) in [
             ("/join büro 7 ", SlashCommand::Join(room_name("büro 7"))),
+            ("/join #dev", SlashCommand::Join(room_name("dev"))),
+            ("/join ##dev", SlashCommand::Join(room_name("#dev"))),
+            ("/join bu\u{308}ro", SlashCommand::Join(room_name("b\u{fc}ro"))),
+            ("/leave #dev", SlashCommand::Leave(Some(room_name("dev")))),
+            ("/who #dev", SlashCommand::Who(Some(room_name("dev")))),
+            ("/rooms #ch", SlashCommand::Rooms(Some("ch".to_owned()))),
+            ("/rooms #", SlashCommand::Rooms(None)),
             ("/leave", SlashCommand::Leave(None)),
             ("/leave dev", SlashCommand::Leave(Some(room_name("dev")))),
             ("/rooms", SlashCommand::Rooms(None)),

@@ -9,13 +9,9 @@ use super::draft;
 use crate::app::editor::Full;
 use crate::app::message::Effect;
 use crate::app::model::Model;
-use crate::app::rooms::timeline::{Body, Item, LogRow};
 use crate::net;
 use crate::sanitize::Line;
 use candidates::{Completion, KnownNames, find};
-
-/// Number of newest items of the timeline whose senders are suggested first.
-const RECENT: usize = 200;
 
 impl Model {
     /// Returns the completion that is in progress.
@@ -32,12 +28,7 @@ impl Model {
     fn names(&self) -> KnownNames {
         let mut nicks: Vec<Line> = Vec::new();
         if let Some(room) = self.room() {
-            let timeline = &room.pane.timeline;
-            let recent = (0..timeline.len()).rev().take(RECENT).filter_map(|at| match timeline.get(at)? {
-                Item::Row(LogRow { body: Body::Message(message), .. }) => Some(&message.nick),
-                _ => None,
-            });
-            for nick in recent {
+            for nick in room.pane.timeline.recent_senders() {
                 if !nicks.contains(nick) {
                     nicks.push(nick.clone());
                 }

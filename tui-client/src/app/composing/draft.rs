@@ -1,14 +1,17 @@
 //! Changes of the draft: edit, write, replace, send. Each of them also updates the typing signal.
 
 use realtime_shared::{Text, TextError};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::app::editor::{DRAFT_CHARS, Full};
 use crate::app::keys::Action;
 use crate::app::message::{Effect, Scroll};
 use crate::app::model::Model;
 use crate::app::rooms::effects::{stop_typing, typing};
-use crate::app::rooms::room::Membership;
+use crate::app::rooms::room::{Membership, Room};
+use crate::markup::find_unknown_name;
 use crate::net;
+use crate::sanitize::{self, Line};
 
 /// Changes the draft, and signals that the user types or stopped typing.
 pub(in crate::app) fn edit(model: &mut Model, change: impl FnOnce(&mut Model)) -> Vec<Effect> {
@@ -74,7 +77,7 @@ pub(in crate::app) fn clean(model: &mut Model, text: &str) -> String {
     kept
 }
 
-/// Sends a text to the room that is shown.
+/// Sends a text, in the normal form NFC, to the room that is shown.
 pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     if text.trim().is_empty() {
         return Vec::new();
@@ -87,8 +90,9 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
         model.show_hint(&hint);
         return Vec::new();
     }
+    let text: String = text.nfc().collect();
     let length = text.chars().count();
-    let text = match Text::new(text) {
+    let text = match Text::new(&text) {
         Ok(text) if length <= model.text_chars as usize => text,
         Ok(_) | Err(TextError::TooLong) => {
             let most = (model.text_chars as usize).min(realtime_shared::name::TEXT_CHARS);
@@ -102,11 +106,26 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     };
     let client_msg_id = model.message_id();
     let stamp = model.stamp();
+    let me = model.me().clone();
     let Some(room) = model.room_mut() else { return Vec::new() };
     room.pane.composer.take();
     room.pane.timeline.add_outgoing(client_msg_id.clone(), stamp, text.clone());
     let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
+    let unknown = unknown_name(room, &text, &me);
     effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
+    if let Some(name) = unknown {
+        model.show_hint(&format!("sent, but nobody named {name} is here"));
+    }
     effects.push(Effect::Scroll(Scroll::Bottom));
     effects
+}
+
+/// Returns the first name behind an `@` that neither a member nor the sender of a message here has. `None` if the list
+/// of members is not complete.
+fn unknown_name(room: &Room, text: &Text, me: &Line) -> Option<String> {
+    let is_complete =
+        room.membership == Membership::Joined && room.members().len() as u64 >= room.member_count;
+    let senders = room.pane.timeline.recent_senders();
+    let names = room.members().chain(senders).chain([me]).map(Line::as_str);
+    find_unknown_name(&sanitize::block(text.as_str()), names).filter(|_| is_complete)
 }

@@ -22,9 +22,9 @@ use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{READING_PAGE, request_history, request_page_before};
 use crate::app::rooms::search;
 use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
-use crate::markup::mentions;
+use crate::markup::MentionPattern;
 use crate::net::{ConnectionState, Event, SendState};
-use crate::sanitize;
+use crate::sanitize::{self, Line};
 
 pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
@@ -184,8 +184,9 @@ fn to_shown(
             .as_ref()
             .is_some_and(|id| room.pane.timeline.place_outgoing(id, message.seq).is_some());
     let text = sanitize::block(message.text.as_str());
-    let names = |user: &UserId| !mentions(text.as_str(), sanitize::line(user.as_str()).as_str()).is_empty();
-    let mention = !is_own && user.is_some_and(names);
+    let pattern =
+        user.filter(|_| !is_own).and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
+    let mention = pattern.is_some_and(|pattern| pattern.is_in(&text, room.members().map(Line::as_str)));
     let shown = ShownMessage { nick: room.nick(&message.from), text, mention, ours };
     (Stamp::of(message.ts, zone), shown)
 }

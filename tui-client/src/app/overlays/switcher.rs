@@ -16,6 +16,7 @@ use crate::app::overlays::picker::{Picker, Reply};
 use crate::app::rooms::room::{Membership, Room};
 use crate::net;
 use crate::sanitize::{self, Line};
+use crate::typed_room;
 
 /// A room in the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,8 @@ impl Model {
             .map(|summary| RoomChoice::other(&summary.room, RoomKind::Listed, Some(summary.member_count)));
         let known: Vec<RoomChoice> = ours.chain(others).collect();
         let query = picker.query().text().trim();
-        let found = fuzzy::find(query, known.iter().map(|choice| choice.title.as_str()));
+        let found =
+            fuzzy::find(typed_room::without_sign(query), known.iter().map(|choice| choice.title.as_str()));
         let new = command::room(query).ok().filter(|name| known.iter().all(|choice| choice.name != *name));
         found
             .into_iter()

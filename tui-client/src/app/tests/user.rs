@@ -277,6 +277,13 @@ fn links_on_the_screen_are_opened() {
 }
 
 #[test]
+fn a_text_is_sent_in_the_normal_form_nfc() {
+    let mut client = Client::online(&["chat"]);
+    let (text, _) = sent(&client.enter("Zoe\u{308} \u{1112}\u{1161}\u{11ab} \u{212b}")).expect("sent");
+    assert_eq!(text, "Zo\u{eb} \u{d55c} \u{c5}");
+}
+
+#[test]
 fn a_me_command_is_sent_in_italics() {
     let mut client = Client::online(&["chat"]);
     let text = |client: &mut Client, line| sent(&client.enter(line)).expect("sent").0;
@@ -305,4 +312,22 @@ fn a_command_of_an_extension_is_listed_and_handed_to_the_program() {
     assert_eq!((rows(&client), &effects[0]), (2, &call));
     assert_eq!(commands(effects), [Command::Ping]);
     assert!(shown(&client).last().is_some_and(|last| last.contains("fault: now")));
+}
+
+#[test]
+fn a_message_to_a_name_that_nobody_has_is_sent_with_a_hint() {
+    let mut client = Client::online(&["chat"]);
+    let members = |users: &[&str], count| {
+        let members = users.iter().map(|name| user(name)).collect();
+        ServerEvent::Members(Members { room: room("chat"), members, member_count: count })
+    };
+    client.server(members(&["you", "bob"], 2));
+    client.receive("chat", "zoe", "bye");
+    client.send("@bob, @zoe and @you: hi");
+    assert_eq!(client.hint(), "");
+    client.send("@carol: hi");
+    assert_eq!(client.hint(), "sent, but nobody named carol is here");
+    client.server(members(&["you", "bob"], 3));
+    client.send("@dave: hi");
+    assert_eq!(client.hint(), "", "the list of members is not complete");
 }

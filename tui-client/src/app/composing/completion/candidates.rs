@@ -10,6 +10,7 @@ use realtime_shared::RoomName;
 use crate::app::composing::command;
 use crate::app::theme::Theme;
 use crate::sanitize::{self, Line};
+use crate::typed_room;
 
 /// The names that can complete a word.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +96,7 @@ fn argument(name: &str, written: &str, names: &KnownNames) -> Option<Vec<Candida
     match usages.find(|(known, _)| known[1..] == *name)?.1 {
         "ROOM" | "[ROOM]" | "[PREFIX]" if !written.contains('\n') => {
             let is_ours = name == "leave";
+            let written = typed_room::without_sign(written);
             Some(rooms(written, names, is_ours).map(|room| Candidate::room(room, "", "")).collect())
         }
         "[THEME]" => {
@@ -114,7 +116,7 @@ fn word(before: &str, names: &KnownNames) -> Option<Completable> {
     if let Some((at, candidates)) = emoji(word) {
         return Some(Completable { start: start + at, candidates, is_room: false });
     }
-    if let Some(name) = word.strip_prefix('#') {
+    if let Some(name) = word.strip_prefix(typed_room::SIGN) {
         let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", " ")).collect();
         return Some(Completable { start, candidates, is_room: true });
     }
@@ -226,6 +228,7 @@ mod tests {
         assert_eq!(completed("/fault now |"), ["no word"]);
         assert_eq!(completed("/join |"), ["/join dev", "/join chat", "/join chess", "/join büro 7"]);
         assert_eq!(completed("/who CH|"), ["/who chat", "/who chess"]);
+        assert_eq!(completed("/join #ch|"), ["/join chat", "/join chess"]);
         assert_eq!(completed("/join büro |"), ["/join büro 7"]);
         assert_eq!(completed("/theme d|"), ["/theme dark"]);
         assert_eq!(completed("/leave |"), ["/leave dev", "/leave chat"]);

@@ -9,10 +9,13 @@ use super::item::{Body, Item, ItemKey, LogRow, Outgoing, ShownMessage, Tone, Top
 use super::presence::{PresenceLine, Presences};
 use super::seq_runs::SeqRuns;
 use crate::app::clock::Stamp;
-use crate::sanitize::Block;
+use crate::sanitize::{Block, Line};
 
 /// Largest number of rows of a room.
 pub const HELD: usize = 10_000;
+
+/// Number of the newest rows in [`Timeline::recent_senders`].
+const RECENT: usize = 200;
 
 /// The timeline of one room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +50,17 @@ impl Timeline {
             Some(row) => Some(Item::Row(row)),
             None => self.outgoing.get(index - self.rows.len()).map(Item::Outgoing),
         }
+    }
+
+    /// Returns the senders of the newest rows, the newest first. A sender may occur several times.
+    pub fn recent_senders(&self) -> impl Iterator<Item = &Line> {
+        fn sender(row: &LogRow) -> Option<&Line> {
+            match &row.body {
+                Body::Message(message) => Some(&message.nick),
+                Body::Presence(_) | Body::Note { .. } | Body::Gap => None,
+            }
+        }
+        self.rows.iter().rev().take(RECENT).filter_map(sender)
     }
 
     /// Returns the index of the first item that is not before `key`.
