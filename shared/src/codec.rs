@@ -17,7 +17,9 @@ use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-pub use self::encode::{SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history};
+pub use self::encode::{
+    SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history, encode_with_members,
+};
 pub use self::entry_frame::encode_around_seq;
 use self::surrogates::replace_lone_surrogates;
 use crate::entry::EntryRef;

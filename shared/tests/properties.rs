@@ -9,11 +9,11 @@ use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use realtime_shared::codec::{
     CLIENT_FRAME_BYTES, Refusal, SERVER_FRAME_BYTES, decode_client, decode_server, encode, encode_around_seq,
-    encode_client, encode_frame, encode_history, entry_of,
+    encode_client, encode_frame, encode_history, encode_with_members, entry_of,
 };
 use realtime_shared::{
-    ClientEvent, DecodeError, EntryEvent, EntryKind, Epoch, ErrorCode, Fault, History, Ref, RoomName, Seq,
-    ServerEvent, ServerFrame, Text, strategies,
+    ClientEvent, DecodeError, EntryEvent, EntryKind, Epoch, ErrorCode, Fault, History, Members, Ref,
+    RoomName, Seq, ServerEvent, ServerFrame, SystemEvent, Text, strategies,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -105,6 +105,18 @@ proptest! {
         let alone = encode(&frame.event);
         prop_assert_eq!(decode_server(&alone).expect("a frame"), ServerFrame::from(frame.event));
         prop_assert_eq!(frame.reference.is_none(), text == alone);
+    }
+
+    #[test]
+    fn a_frame_encoded_around_its_members_is_the_same_frame(frame in strategies::server_frame()) {
+        let mut without = frame.clone();
+        let members = match &mut without.event {
+            ServerEvent::System(SystemEvent::Joined(joined)) => std::mem::take(&mut joined.members),
+            ServerEvent::Members(members) => std::mem::take(&mut members.members),
+            _ => return Ok(()),
+        };
+        let members = serde_json::to_string(&members).expect("names");
+        prop_assert_eq!(encode_with_members(&without, &members), encode_frame(&frame));
     }
 
     #[test]
@@ -361,4 +373,15 @@ fn an_encoded_page_that_fits_keeps_has_more() {
         let rest = format!(r#""epoch":null,"messages":[],"has_more":{has_more}}}"#);
         assert_eq!(text, format!(r#"{{"type":"history","room":"a",{rest}"#));
     }
+}
+
+#[test]
+fn members_replace_the_field_and_no_text_that_looks_like_it() {
+    let room = RoomName::new(r#""members":[]"#).expect("a name");
+    let event = Members { room, members: Vec::new(), member_count: 1 };
+    let frame =
+        ServerFrame { event: ServerEvent::Members(event), reference: Ref::new(r#""members":[]"#).ok() };
+    let text = encode_with_members(&frame, r#"["alice"]"#);
+    let expected = r#"{"type":"members","room":"\"members\":[]","members":["alice"],"member_count":1,"ref":"\"members\":[]"}"#;
+    assert_eq!(text, expected);
 }

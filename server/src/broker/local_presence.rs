@@ -6,15 +6,27 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
-use super::presence::MEMBERS_TO_OTHERS;
+use super::member_names::{MemberNames, NameCache};
+use super::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS};
 use super::room_list::RoomList;
 use super::{Feed, Presence, Signal};
 
+/// Fewest members of a room whose encoded names are kept. For fewer, encoding them costs less than memory.
+const CACHED_FROM: usize = 50;
+
 /// Users in rooms, and the number of connections.
 pub(super) struct LocalPresence {
-    rooms: Mutex<HashMap<RoomName, BTreeSet<UserId>>>,
+    rooms: Mutex<HashMap<RoomName, RoomUsers>>,
     online: Mutex<Online>,
     list: RoomList,
+}
+
+/// The users in a room.
+#[derive(Default)]
+struct RoomUsers {
+    all: BTreeSet<UserId>,
+    /// Set by the first request of a room with [`CACHED_FROM`] members.
+    names: Option<Box<NameCache>>,
 }
 
 #[derive(Default)]
@@ -39,14 +51,14 @@ impl LocalPresence {
     ) -> Presence {
         let mut rooms = self.rooms.lock();
         let users = rooms.entry(room.clone()).or_default();
-        let changed = users.insert(user.clone());
+        let changed = users.insert(user);
         if changed {
-            self.list.set_member_count(room, users.len() as u64);
+            self.list.set_member_count(room, users.count());
         }
         // The lock is held: signals have the order of the changes.
         if let (true, Some(feed)) = (changed, feed) {
-            let named: Vec<_> = users.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
-            feed.signal(room, &Signal::joined(user, room, named, users.len() as u64, 0));
+            let named = users.names(MEMBERS_TO_OTHERS);
+            feed.signal(room, &Signal::joined(user, room, named, users.count(), 0));
         }
         presence_of(Some(users), members, changed)
     }
@@ -61,7 +73,7 @@ impl LocalPresence {
     ) -> Presence {
         let mut rooms = self.rooms.lock();
         let changed = rooms.get_mut(room).is_some_and(|users| users.remove(user));
-        let left = presence_of(rooms.get(room), 0, changed);
+        let left = presence_of(rooms.get_mut(room), 0, changed);
         if changed {
             self.list.set_member_count(room, left.count);
         }
@@ -76,7 +88,7 @@ impl LocalPresence {
 
     /// The presence of a room. See [`Broker::members`](super::Broker::members).
     pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
-        presence_of(self.rooms.lock().get(room), members, false)
+        presence_of(self.rooms.lock().get_mut(room), members, false)
     }
 
     /// Counts a connection. See [`Broker::connect`](super::Broker::connect).
@@ -104,11 +116,94 @@ impl LocalPresence {
     }
 }
 
-fn presence_of(members: Option<&BTreeSet<UserId>>, limit: usize, changed: bool) -> Presence {
-    Presence {
-        members: members.map(|all| all.iter().take(limit).cloned().collect()).unwrap_or_default(),
-        count: members.map_or(0, |all| all.len() as u64),
-        changed,
-        presence_version: 0,
+impl RoomUsers {
+    /// Adds a user. Returns false if the user was in the room.
+    fn insert(&mut self, user: &UserId) -> bool {
+        let is_new = self.all.insert(user.clone());
+        if let (true, Some(names)) = (is_new, &mut self.names) {
+            names.insert(user);
+        }
+        is_new
+    }
+
+    /// Removes a user. Returns false if the user was not in the room.
+    fn remove(&mut self, user: &UserId) -> bool {
+        let was_member = self.all.remove(user);
+        if self.all.len() < CACHED_FROM {
+            self.names = None;
+        }
+        if let (true, Some(names)) = (was_member, &mut self.names) {
+            names.remove(user, &self.all);
+        }
+        was_member
+    }
+
+    fn count(&self) -> u64 {
+        self.all.len() as u64
+    }
+
+    /// The names of the first users, at most `limit`.
+    fn names(&mut self, limit: usize) -> Arc<MemberNames> {
+        if self.all.len() < CACHED_FROM || limit == 0 {
+            return Arc::new(MemberNames::of(self.all.iter().take(limit)));
+        }
+        self.names.get_or_insert_with(|| Box::new(NameCache::of(&self.all, MEMBERS_NAMED))).first(limit)
+    }
+}
+
+fn presence_of(users: Option<&mut RoomUsers>, limit: usize, changed: bool) -> Presence {
+    let count = users.as_ref().map_or(0, |users| users.count());
+    let members = users.map(|users| users.names(limit)).unwrap_or_default();
+    Presence { members, count, changed, presence_version: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEFT: LeaveReason = LeaveReason::Left;
+
+    fn user(number: usize) -> UserId {
+        UserId::new(&format!("user \"{number}\"")).expect("a user id")
+    }
+
+    #[test]
+    fn a_room_of_any_size_names_its_first_members_in_order() {
+        let (presence, room) = (LocalPresence::new(RoomList::default()), RoomName::new("a").expect("a name"));
+        let users: Vec<_> = (0..1_100).map(user).collect();
+        let mut expected = BTreeSet::new();
+        // 7 and 13 have no common factor with the number of users, so each of them occurs once.
+        for (nth, joiner) in (0..users.len()).map(|nth| (nth, &users[nth * 7 % users.len()])) {
+            expected.insert(joiner.clone());
+            let entered = presence.enter(None, &room, joiner, MEMBERS_NAMED);
+            let named = MemberNames::of(expected.iter().take(MEMBERS_NAMED));
+            assert_eq!((&*entered.members, entered.changed), (&named, true), "join {nth}");
+        }
+        for (nth, leaver) in (0..users.len()).map(|nth| (nth, &users[nth * 13 % users.len()])) {
+            expected.remove(leaver);
+            assert!(presence.leave(None, &room, leaver, LEFT).changed, "leave {nth}");
+            for limit in [0, MEMBERS_TO_OTHERS, MEMBERS_NAMED] {
+                let named = MemberNames::of(expected.iter().take(limit));
+                let read = presence.members(&room, limit);
+                assert_eq!(
+                    (&*read.members, read.count),
+                    (&named, expected.len() as u64),
+                    "leave {nth}, limit {limit}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_room_keeps_names_only_while_it_has_many_members() {
+        let (presence, room) = (LocalPresence::new(RoomList::default()), RoomName::new("a").expect("a name"));
+        let is_cached = || presence.rooms.lock().get(&room).is_some_and(|users| users.names.is_some());
+        for number in 1..=CACHED_FROM {
+            assert!(!is_cached(), "before member {number}");
+            presence.enter(None, &room, &user(number), MEMBERS_NAMED);
+        }
+        assert!(is_cached());
+        presence.leave(None, &room, &user(1), LEFT);
+        assert!(!is_cached(), "one member less");
     }
 }

@@ -31,6 +31,7 @@ mod entry;
 mod feed_slot;
 mod founding;
 mod local_presence;
+mod member_names;
 pub(crate) mod memory;
 mod presence;
 pub(crate) mod redis;
@@ -52,7 +53,10 @@ use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, 
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
-pub(crate) use self::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, joined, left};
+pub(crate) use self::member_names::MemberNames;
+pub(crate) use self::presence::{
+    MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, UnencodedJoined, left, members_frame,
+};
 pub(crate) use self::room_filter::{NameRange, RangeKind, RoomFilter};
 pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
 #[cfg(test)]
@@ -179,14 +183,14 @@ pub(crate) trait Broker: Send + Sync {
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)>;
 
     /// Adds a user to a room of this instance. If the user was on no other instance, the members receive the join. The
-    /// answer names at most `members` users. Calls for one user take effect in their order.
+    /// answer names at most `members` users, of which [`MEMBERS_NAMED`] is the most. Calls for one user take effect in their order.
     fn enter(&self, room: &RoomName, user: &UserId, members: usize) -> Pending<Presence>;
 
     /// Removes a user from a room of this instance. If the user is on no other instance, the remaining members receive
     /// the leave. Calls for one user take effect in their order.
     fn leave(&self, room: &RoomName, user: &UserId, reason: LeaveReason) -> Pending<Presence>;
 
-    /// Reads the presence of a room, with the names of at most `members` users.
+    /// Reads the presence of a room, with the names of at most `members` users, of which [`MEMBERS_NAMED`] is the most.
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence>;
 
     /// Counts a connection. The answer is the number of all connections, this one included. It is `None`, and nothing

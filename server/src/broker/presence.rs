@@ -1,6 +1,12 @@
-//! The members of a room, and the events of a join and a leave.
+//! The members of a room, and the frames about them.
 
-use realtime_shared::{Joined, LeaveReason, Left, RoomName, UserId};
+use std::sync::Arc;
+
+use realtime_shared::{
+    Joined, LeaveReason, Left, Members, Ref, RoomName, ServerEvent, ServerFrame, SystemEvent, UserId, codec,
+};
+
+use super::member_names::MemberNames;
 
 /// Most members that are named to a user who joins or requests the members.
 pub(crate) const MEMBERS_NAMED: usize = 1_000;
@@ -11,7 +17,7 @@ pub(crate) const MEMBERS_TO_OTHERS: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Presence {
     /// The first members in a fixed order, as many as were requested.
-    pub(crate) members: Vec<UserId>,
+    pub(crate) members: Arc<MemberNames>,
     /// Number of all members.
     pub(crate) count: u64,
     /// True if the call added the user to the room, or removed it.
@@ -21,19 +27,43 @@ pub(crate) struct Presence {
     pub(crate) presence_version: u64,
 }
 
-/// The event of a join, without position and recovery.
-pub(crate) fn joined(user: &UserId, room: &RoomName, presence: Presence) -> Joined {
-    Joined {
-        message: format!("{user} joined"),
-        room: room.clone(),
-        user_id: user.clone(),
-        members: presence.members,
-        member_count: presence.count,
-        others: Vec::new(),
-        others_count: 0,
-        position: None,
-        recovery: None,
+/// A `joined` that is complete except for its members, which are encoded already.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnencodedJoined {
+    /// The event, without members.
+    pub(crate) event: Joined,
+    pub(crate) members: Arc<MemberNames>,
+}
+
+impl UnencodedJoined {
+    /// The join of a user, without position and recovery.
+    pub(crate) fn new(user: &UserId, room: &RoomName, members: Arc<MemberNames>, count: u64) -> Self {
+        let event = Joined {
+            message: format!("{user} joined"),
+            room: room.clone(),
+            user_id: user.clone(),
+            members: Vec::new(),
+            member_count: count,
+            others: Vec::new(),
+            others_count: 0,
+            position: None,
+            recovery: None,
+        };
+        Self { event, members }
     }
+
+    /// Encodes the frame.
+    pub(crate) fn encode(self, reference: Option<Ref>) -> String {
+        let event = ServerEvent::System(SystemEvent::Joined(self.event));
+        codec::encode_with_members(&ServerFrame { event, reference }, self.members.json())
+    }
+}
+
+/// Encodes the `members` of a room.
+pub(crate) fn members_frame(room: &RoomName, presence: &Presence, reference: Option<Ref>) -> String {
+    let event = Members { room: room.clone(), members: Vec::new(), member_count: presence.count };
+    let frame = ServerFrame { event: ServerEvent::Members(event), reference };
+    codec::encode_with_members(&frame, presence.members.json())
 }
 
 /// The event of a leave.

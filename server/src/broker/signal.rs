@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use realtime_shared::{LeaveReason, RoomName, ServerEvent, SystemEvent, UserId, codec};
 
-use super::presence::{Presence, joined, left};
+use super::member_names::MemberNames;
+use super::presence::{UnencodedJoined, left};
 
 /// A frame that is sent to members and not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,13 +55,13 @@ impl Signal {
     pub(super) fn joined(
         user: &UserId,
         room: &RoomName,
-        members: Vec<UserId>,
+        members: Arc<MemberNames>,
         count: u64,
         presence_version: u64,
     ) -> Self {
-        let joined = joined(user, room, Presence { members, count, changed: true, presence_version });
+        let json = UnencodedJoined::new(user, room, members, count).encode(None);
         let change = PresenceChange { user: user.clone(), kind: PresenceKind::Joined, count };
-        Self::of(SystemEvent::Joined(joined), change, presence_version)
+        Self::of(json, change, presence_version)
     }
 
     /// The leave of a user, for the remaining members.
@@ -72,11 +73,12 @@ impl Signal {
         presence_version: u64,
     ) -> Self {
         let change = PresenceChange { user: user.clone(), kind: PresenceKind::Left(reason), count };
-        Self::of(SystemEvent::Left(left(user, room, count, reason)), change, presence_version)
+        let event = SystemEvent::Left(left(user, room, count, reason));
+        Self::of(codec::encode(&ServerEvent::System(event)), change, presence_version)
     }
 
-    fn of(event: SystemEvent, change: PresenceChange, presence_version: u64) -> Self {
-        let json = codec::encode(&ServerEvent::System(event)).into();
-        Self { json, skip: Skip::User(change.user.clone()), presence_version, change: Some(change) }
+    fn of(json: String, change: PresenceChange, presence_version: u64) -> Self {
+        let skip = Skip::User(change.user.clone());
+        Self { json: json.into(), skip, presence_version, change: Some(change) }
     }
 }

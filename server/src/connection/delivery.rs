@@ -12,9 +12,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use realtime_shared::{Members, RoomName, Seq, ServerEvent, codec};
+use realtime_shared::{RoomName, Seq};
 
-use crate::broker::Unavailable;
+use crate::broker::{Unavailable, members_frame};
 use crate::framing;
 use crate::room::{
     Cursor, Entrance, Mailbox, Overtaken, PagePermit, Pulled, Registry, Room, RoomEnd, Seat, StoreRead,
@@ -173,9 +173,7 @@ impl Delivery {
             }
             StoreRead::Members(presence, arrival) => {
                 if room.return_to_ring(&mut seated.cursor, arrival, mailbox) {
-                    let (room, member_count) = (room.name.clone(), presence.count);
-                    let members = Members { room, members: presence.members, member_count };
-                    framing::text(out, &codec::encode(&ServerEvent::Members(members)));
+                    framing::text(out, &members_frame(&room.name, &presence, None));
                 }
             }
         }

@@ -7,12 +7,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use realtime_shared::{
-    Joined, LeaveReason, Members, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent,
-    codec,
+    LeaveReason, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent, codec,
 };
 
 use super::hub::Hub;
-use crate::broker::{Range, RoomFilter, Unavailable};
+use crate::broker::{Range, RoomFilter, Unavailable, members_frame};
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
 
@@ -59,7 +58,7 @@ pub(super) fn join(
     Box::pin(async move {
         let error = match hub.registry.join(&mailbox, &room, since.as_ref()).await {
             Ok((entrance, seat, joined)) => {
-                return OperationResult::Joined(entrance, seat, joined_frame(joined, reference));
+                return OperationResult::Joined(entrance, seat, joined.encode(reference));
             }
             Err(NotJoined::Unavailable) => unavailable(Some(&room), reference),
             Err(NotJoined::NewRoomNotNfc) => Error::new_room_not_nfc(&room).answering(reference),
@@ -79,8 +78,8 @@ pub(super) fn rejoin(
     Box::pin(async move {
         match hub.registry.rejoin(&mailbox, &room, since.as_ref()).await {
             Ok((entrance, joined)) => {
-                let replays = joined.recovery.is_some();
-                OperationResult::Rejoined { entrance, replays, json: joined_frame(joined, reference) }
+                let replays = joined.event.recovery.is_some();
+                OperationResult::Rejoined { entrance, replays, json: joined.encode(reference) }
             }
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room.name), reference)),
         }
@@ -157,10 +156,7 @@ pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) ->
             }
         }
         match hub.registry.members(&room).await {
-            Ok(presence) => {
-                let members = Members { room, members: presence.members, member_count: presence.count };
-                OperationResult::Answer(answer(ServerEvent::Members(members), reference))
-            }
+            Ok(presence) => OperationResult::Answer(members_frame(&room, &presence, reference)),
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }
     })
@@ -176,10 +172,6 @@ pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: 
             Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
         }
     })
-}
-
-fn joined_frame(joined: Joined, reference: Option<Ref>) -> String {
-    answer(ServerEvent::System(SystemEvent::Joined(joined)), reference)
 }
 
 fn answer(event: ServerEvent, reference: Option<Ref>) -> String {

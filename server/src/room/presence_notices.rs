@@ -10,7 +10,7 @@ use realtime_shared::{LeaveReason, RoomName, ServerEvent, SystemEvent, UserId, c
 
 use super::presence_pacing::{INTERVAL, LARGE, NetChanges};
 use super::{Context, Registry, RingState, Room};
-use crate::broker::{MEMBERS_TO_OTHERS, Presence, Signal, Skip, joined, left};
+use crate::broker::{MEMBERS_TO_OTHERS, Presence, Signal, Skip, UnencodedJoined, left};
 
 /// Reads of the members until they agree with the last change that was announced.
 const READS: usize = 3;
@@ -76,11 +76,11 @@ impl Room {
     }
 
     fn joined(&self, user: &UserId, others: &[UserId], presence: &Presence) -> Signal {
-        let mut event = joined(user, &self.name, presence.clone());
-        event.message = text(user, others.len(), "joined");
-        event.others = others.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
-        event.others_count = others.len() as u64;
-        signal(SystemEvent::Joined(event), user, presence)
+        let mut joined = UnencodedJoined::new(user, &self.name, presence.members.clone(), presence.count);
+        joined.event.message = text(user, others.len(), "joined");
+        joined.event.others = others.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
+        joined.event.others_count = others.len() as u64;
+        signal(joined.encode(None), user, presence)
     }
 
     fn left(&self, user: &UserId, reason: LeaveReason, others: &[UserId], presence: &Presence) -> Signal {
@@ -88,14 +88,13 @@ impl Room {
         event.message = text(user, others.len(), "left");
         event.others = others.iter().take(MEMBERS_TO_OTHERS).cloned().collect();
         event.others_count = others.len() as u64;
-        signal(SystemEvent::Left(event), user, presence)
+        signal(codec::encode(&ServerEvent::System(SystemEvent::Left(event))), user, presence)
     }
 }
 
-fn signal(event: SystemEvent, user: &UserId, presence: &Presence) -> Signal {
-    let json = codec::encode(&ServerEvent::System(event)).into();
+fn signal(json: String, user: &UserId, presence: &Presence) -> Signal {
     let presence_version = presence.presence_version;
-    Signal { presence_version, ..Signal::new(json, Skip::User(user.clone())) }
+    Signal { presence_version, ..Signal::new(json.into(), Skip::User(user.clone())) }
 }
 
 /// `erin joined`, `erin and 1 other joined`, `erin and 2 others joined`.

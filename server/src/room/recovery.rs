@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use realtime_shared::{Joined, Position, Recovery, RoomName, Seq, UserId};
+use realtime_shared::{Position, Recovery, RoomName, Seq, UserId};
 
 use super::cursor::{Cursor, RoomEnd, StoreReader};
 use super::registry::{Entrance, Registry};
 use super::ring::{Arrival, Passed, RingOffset, RoomRing};
 use super::{RingState, Room, State};
-use crate::broker::{Entry, Presence, Range, Unavailable, joined};
+use crate::broker::{Entry, Presence, Range, Unavailable, UnencodedJoined};
 use crate::faults::{self, Fault};
 
 /// The log of a room at the moment of a join.
@@ -64,7 +64,7 @@ impl Registry {
         join_point: JoinPoint,
         since: Option<&Position>,
         presence: Presence,
-    ) -> Result<(Entrance, Joined), Unavailable> {
+    ) -> Result<(Entrance, UnencodedJoined), Unavailable> {
         let head = join_point.head.seq();
         let arrival = join_point.arrival(&presence);
         let passed = Passed { entry: head, signals: join_point.signals };
@@ -85,9 +85,9 @@ impl Registry {
                 (cursor, Some(recovery))
             }
         };
-        let mut joined = joined(user, &room.name, presence);
-        joined.position = Some(join_point.head);
-        joined.recovery = recovery;
+        let mut joined = UnencodedJoined::new(user, &room.name, presence.members, presence.count);
+        joined.event.position = Some(join_point.head);
+        joined.event.recovery = recovery;
         let end = RoomEnd { offset: join_point.end, head };
         Ok((Entrance { room: room.clone(), cursor, end }, joined))
     }

@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, Joined, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId,
-    codec,
+    CloseCode, Epoch, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId, codec,
 };
 use tokio::sync::Notify;
 
@@ -31,7 +30,7 @@ use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
     Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, Range, Recipients, RoomFilter,
-    Signal, Skip, Submission, Unavailable, left,
+    Signal, Skip, Submission, Unavailable, UnencodedJoined, left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
@@ -224,7 +223,7 @@ impl Registry {
         mailbox: &Arc<Mailbox>,
         name: &RoomName,
         since: Option<&Position>,
-    ) -> Result<(Entrance, Seat, Joined), NotJoined> {
+    ) -> Result<(Entrance, Seat, UnencodedJoined), NotJoined> {
         loop {
             let room = self.room(name);
             let turn = room.turn.lock().await;
@@ -266,7 +265,7 @@ impl Registry {
         mailbox: &Mailbox,
         room: &Arc<Room>,
         since: Option<&Position>,
-    ) -> Result<(Entrance, Joined), Unavailable> {
+    ) -> Result<(Entrance, UnencodedJoined), Unavailable> {
         let join_point = room.join_point(&mailbox.user, since).ok_or(Unavailable)?;
         let join_point = self.catch_up(room, &mailbox.user, join_point, since).await?;
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;

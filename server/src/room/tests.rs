@@ -29,7 +29,7 @@ use super::{
 };
 use crate::broker::memory::MemoryBroker;
 use crate::broker::steered::{SteeredBroker, Steering};
-use crate::broker::{Receipt, Skip, Submission};
+use crate::broker::{Receipt, Skip, Submission, UnencodedJoined};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -109,7 +109,7 @@ impl RoomClient {
         let entrance = self.registry.join(&self.mailbox, &room(name), since).await.expect("joined");
         let (Entrance { room, cursor, .. }, seat, joined) = entrance;
         self.seat = Some((room, seat, cursor));
-        joined
+        decoded(joined)
     }
 
     async fn rejoin(&mut self, since: Option<&Position>) -> Joined {
@@ -117,7 +117,7 @@ impl RoomClient {
         let (entrance, joined) =
             self.registry.rejoin(&self.mailbox, room, since).await.expect("joined again");
         *cursor = entrance.cursor;
-        joined
+        decoded(joined)
     }
 
     async fn leave(&mut self) -> (RoomEnd, Left) {
@@ -192,6 +192,14 @@ impl RoomClient {
         })
         .await;
         self.read().await
+    }
+}
+
+/// The event that the client receives.
+fn decoded(joined: UnencodedJoined) -> Joined {
+    match codec::decode_server(&joined.encode(None)).expect("a frame").event {
+        ServerEvent::System(SystemEvent::Joined(joined)) => joined,
+        other => panic!("not a joined: {other:?}"),
     }
 }
 

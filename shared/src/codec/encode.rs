@@ -22,6 +22,26 @@ pub fn encode_frame(frame: &ServerFrame) -> String {
     }
 }
 
+/// Encodes a frame whose event has an empty list of members, with the JSON array `members` in its place.
+///
+/// A server that sends one list to many joiners encodes it once.
+#[must_use]
+pub fn encode_with_members(frame: &ServerFrame, members: &str) -> String {
+    const EMPTY: &str = r#""members":[]"#;
+    let frame = encode_frame(frame);
+    // A quote in a string is escaped, so only the field itself matches.
+    let Some(field) = frame.find(EMPTY) else {
+        debug_assert!(false, "no empty list of members in {frame}");
+        return frame;
+    };
+    let (start, rest) = (field + EMPTY.len() - "[]".len(), field + EMPTY.len());
+    let mut text = String::with_capacity(frame.len() + members.len());
+    text.push_str(&frame[..start]);
+    text.push_str(members);
+    text.push_str(&frame[rest..]);
+    text
+}
+
 /// Encodes a client's frame.
 #[must_use]
 pub fn encode_client(frame: &ClientFrame) -> String {

@@ -13,8 +13,8 @@ use crate::room::members::Members;
 
 async fn members(registry: &Registry, name: &str) -> Vec<String> {
     let presence = registry.members(&room(name)).await.expect("members");
-    assert_eq!(presence.members.len() as u64, presence.count);
-    presence.members.iter().map(ToString::to_string).collect()
+    assert_eq!(presence.members.users().len() as u64, presence.count);
+    presence.members.users().iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::redis::Pipeline;
-use realtime_shared::{Members, Position, Seq};
+use realtime_shared::{Position, Seq};
 use tokio::time::sleep;
 
 use super::chain::{LogRelation, compare};
@@ -121,12 +121,7 @@ impl Repair {
         }
         let presence = members_of(&self.transport, &replica.channel, MEMBERS_NAMED).await?;
         if let Some(feed) = self.feed.get() {
-            let members = Members {
-                room: replica.room.clone(),
-                members: presence.members,
-                member_count: presence.count,
-            };
-            replica.send_members(members, presence.presence_version, &*feed);
+            replica.send_members(&presence, &*feed);
         }
         Ok(())
     }

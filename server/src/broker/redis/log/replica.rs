@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use realtime_shared::{Members, Position, RoomName, Seq, ServerEvent, codec};
+use realtime_shared::{Position, RoomName, Seq};
 
 use super::chain::{Follows, judge};
 use crate::broker::redis::transport::wire::Announced;
-use crate::broker::{Entry, Feed, Page, Signal, Skip};
+use crate::broker::{Entry, Feed, MemberNames, Page, Presence, Signal, Skip, members_frame};
 use crate::faults::{self, Fault};
 
 /// A room that is open on this instance.
@@ -96,7 +96,8 @@ impl Replica {
                 Ok(())
             }
             Announced::Joined { presence_version, count, user, named } => {
-                let signal = || Signal::joined(&user, &self.room, named, count, presence_version);
+                let names = Arc::new(MemberNames::of(&named));
+                let signal = || Signal::joined(&user, &self.room, names, count, presence_version);
                 self.announce_presence(&mut state, presence_version, signal, feed)
             }
             Announced::Left { presence_version, count, reason, user } => {
@@ -186,10 +187,11 @@ impl Replica {
     }
 
     /// Sends all members the list of members, after joins or leaves that were missed.
-    pub(crate) fn send_members(&self, members: Members, presence_version: u64, feed: &dyn Feed) {
+    pub(crate) fn send_members(&self, presence: &Presence, feed: &dyn Feed) {
+        let presence_version = presence.presence_version;
         let mut state = self.state.lock();
         if presence_version > state.presence_version {
-            let json = codec::encode(&ServerEvent::Members(members)).into();
+            let json = members_frame(&self.room, presence, None).into();
             feed.signal(&self.room, &Signal { presence_version, ..Signal::new(json, Skip::Nobody) });
             state.presence_version = presence_version;
         }

@@ -1,13 +1,14 @@
 //! The state of a room in Redis: the head of its log, its members, and their instances.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
 use super::chain::LogState;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
-use crate::broker::{Presence, Unavailable};
+use crate::broker::{MemberNames, Presence, Unavailable};
 
 /// The answer of `look.lua`.
 #[derive(Debug)]
@@ -122,16 +123,18 @@ pub(crate) async fn members_of(
     let answers = transport.ask(&reading).await?;
     let [presence_version, count, named] = &*answers else { return Err(Unavailable) };
     Ok(Presence {
-        members: users(named),
+        members: names(named),
         count: reply::parse(count).ok_or(Unavailable)?,
         changed: false,
         presence_version: reply::parse(presence_version).unwrap_or(0),
     })
 }
 
-/// The users of an array.
-pub(crate) fn users(named: &Value) -> Vec<UserId> {
-    reply::items(named).iter().filter_map(|id| UserId::new(reply::text(id)?).ok()).collect()
+/// The names of the users of an array.
+pub(crate) fn names(named: &Value) -> Arc<MemberNames> {
+    let users: Vec<_> =
+        reply::items(named).iter().filter_map(|id| UserId::new(reply::text(id)?).ok()).collect();
+    Arc::new(MemberNames::of(&users))
 }
 
 #[cfg(test)]

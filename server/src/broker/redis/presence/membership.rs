@@ -40,7 +40,7 @@ impl MembershipChanges {
         let count = reply::parse(count).ok_or(Unavailable)?;
         self.changes.set_member_count(&room, count);
         Ok(Presence {
-            members: room_state::users(named),
+            members: room_state::names(named),
             count,
             presence_version: reply::parse(presence_version).ok_or(Unavailable)?,
             changed: reply::parse(changed) == Some(1_u64),
@@ -62,7 +62,7 @@ impl MembershipChanges {
         let count = reply::parse(count).ok_or(Unavailable)?;
         self.changes.set_member_count(&room, count);
         Ok(Presence {
-            members: Vec::new(),
+            members: Arc::default(),
             count,
             presence_version: 0,
             changed: reply::parse(changed) == Some(1_u64),

@@ -36,7 +36,8 @@ impl Instance {
     /// The members of the room `a`, sorted.
     async fn members(&self) -> Vec<String> {
         let presence = self.broker.members(&room("a"), 10).await.expect("members");
-        let mut names: Vec<_> = presence.members.iter().map(|user| user.as_str().to_owned()).collect();
+        let mut names: Vec<_> =
+            presence.members.users().iter().map(|user| user.as_str().to_owned()).collect();
         assert_eq!(presence.count, names.len() as u64);
         names.sort();
         names
