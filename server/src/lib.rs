@@ -173,17 +173,23 @@ impl Server {
         let config = Arc::new(config);
         let metrics = Arc::new(Metrics::new(config.workers, clock.now()).with_log(&config.log_drops));
         let engine = engine(&config, clock.clone(), metrics.clone())?;
+        let mut memory = None;
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
-            Engine::Memory => Arc::new(MemoryBroker::new(
-                feed,
-                clock.clone(),
-                config.memory.clone(),
-                config.retain.clone(),
-                config.limits.rooms,
-            )),
+            Engine::Memory => memory
+                .insert(Arc::new(MemoryBroker::new(
+                    feed,
+                    clock.clone(),
+                    config.memory.clone(),
+                    config.retain.clone(),
+                    config.limits.rooms,
+                )))
+                .clone(),
             Engine::Store(engine) => Arc::new(engine.broker(feed)),
             Engine::Redis(engine) => Arc::new(engine.broker(feed)),
         });
+        if let Some(memory) = memory {
+            memory.start_sweeps()?;
+        }
         let admission = Admission::new(&config, metrics.clone());
         let (stopping, is_stopping) = watch::channel(false);
         let verifier = Arc::new(Verifier::new(&config));

@@ -10,6 +10,7 @@ mod founding;
 mod history;
 mod order;
 mod presence;
+mod removal;
 mod retention;
 
 use std::any::Any;
@@ -98,9 +99,39 @@ macro_rules! contract {
     };
 }
 
+/// Runs the tests of the removal of rooms against an engine whose entries a test ages.
+macro_rules! removal {
+    ($name:ident, $engine:ty) => {
+        mod $name {
+            removal!(@ $engine:
+                an_empty_room_is_removed_a_day_after_its_last_entry,
+                a_removed_room_is_founded_anew,
+                an_empty_room_stays_for_a_day,
+                a_room_with_an_entry_stays,
+                a_room_with_a_member_stays,
+                a_removed_room_gives_its_place_to_another,
+            );
+        }
+    };
+    (@ $engine:ty: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                use super::super::*;
+                removal::$test::<$engine>().await;
+            }
+        )*
+    };
+}
+
+mod removal_of_rooms {
+    removal!(memory, removal::MemoryEntries);
+    removal!(sqlite, removal::SqliteEntries);
+}
+
 /// Guarantees of the engines of one process only.
 mod in_one_process {
-    use super::{EngineFixture, Retain, RoomLimits, memory, order, sqlite};
+    use super::{EngineFixture, Retain, RoomLimits, memory, order, removal, sqlite};
 
     #[tokio::test]
     async fn an_entry_is_announced_before_it_completes() {
@@ -113,6 +144,12 @@ mod in_one_process {
             sqlite(feed, retain, RoomLimits::none())
         }))
         .await;
+    }
+
+    #[tokio::test]
+    async fn an_open_room_stays() {
+        removal::an_open_room_stays::<removal::MemoryEntries>().await;
+        removal::an_open_room_stays::<removal::SqliteEntries>().await;
     }
 }
 

@@ -91,6 +91,11 @@ impl LocalPresence {
         presence_of(self.rooms.lock().get_mut(room), members, false)
     }
 
+    /// True if a room has a member.
+    pub(super) fn has_members(&self, room: &RoomName) -> bool {
+        self.rooms.lock().contains_key(room)
+    }
+
     /// Counts a connection. See [`Broker::connect`](super::Broker::connect).
     pub(super) fn connect(&self, user: &UserId, limit: usize) -> Option<u64> {
         let mut online = self.online.lock();

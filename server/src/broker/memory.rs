@@ -2,22 +2,27 @@
 //!
 //! The lock of a room's log is held from assigning the seq to handing the entry to the feed: this makes the order.
 //! History and dedup records are bounded for each room, and together for the whole process. When the process is full,
-//! the oldest go first, across all rooms. A room that has lost everything starts a new epoch, unless it is open.
+//! the oldest go first, across all rooms. A thread sweeps once a minute: it drops what is too old, and removes rooms that
+//! have lost everything, have no member and are not open, some time after their last entry; see [`ROOM_REMOVAL_AGE`].
 //!
-//! Lock order: `eviction`, then the log of a room, then `rooms`, the list of rooms or the founders. The feed takes its own
-//! locks after a log's.
+//! Lock order: `eviction`, then the log of a room, then `rooms`, the members, the list of rooms or the founders. The feed
+//! takes its own locks after a log's.
 
 mod log;
+mod sweeper;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Weak};
+use std::io;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
 
 use self::log::{AppendResult, MemoryLog, Moment, Usage};
+use self::sweeper::Sweeper;
 use super::founding::Founders;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
@@ -30,6 +35,8 @@ use crate::config::{MemoryStore, Retain, RoomLimits};
 
 /// The eviction order is compacted when it is longer than this, and longer than twice the number of items.
 const SPARE_ORDER: usize = 4_096;
+/// Rooms that a sweep reads from the list at a time.
+const SWEEP_ROOMS: usize = 256;
 
 /// Broker for one process.
 pub(crate) struct MemoryBroker {
@@ -42,6 +49,7 @@ pub(crate) struct MemoryBroker {
     presence: LocalPresence,
     list: RoomList,
     founders: Mutex<Founders>,
+    sweeper: OnceLock<Sweeper>,
 }
 
 /// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
@@ -72,6 +80,49 @@ impl MemoryBroker {
             presence: LocalPresence::new(list.clone()),
             list,
             founders: Mutex::new(Founders::new(rooms)),
+            sweeper: OnceLock::new(),
+        }
+    }
+
+    /// Starts the thread that sweeps, for as long as the broker lives.
+    pub(crate) fn start_sweeps(self: &Arc<Self>) -> io::Result<()> {
+        let broker = Arc::downgrade(self);
+        let sweeper = Sweeper::start(move || {
+            if let Some(broker) = broker.upgrade() {
+                broker.sweep();
+            }
+        })?;
+        // The first one stays.
+        let _ = self.sweeper.set(sweeper);
+        Ok(())
+    }
+
+    /// Drops what is too old, and removes the rooms of which nothing is left.
+    pub(crate) fn sweep(&self) {
+        let since_boot = self.clock.since_boot();
+        let (mut messages, mut rooms, mut removed) = (0, 0_u64, 0_u64);
+        let mut after = None;
+        loop {
+            let names = self.list.names_after(after.as_ref(), SWEEP_ROOMS);
+            for log in names.iter().filter_map(|name| self.log(name)) {
+                let mut log = log.lock();
+                let (dropped, freed) = log.drop_expired(&self.retain, since_boot);
+                removed += u64::from(self.remove_if_outdated(&mut log, since_boot));
+                drop(log);
+                messages += dropped;
+                rooms += u64::from(dropped > 0);
+                self.eviction.lock().usage.subtract(freed);
+            }
+            match names.into_iter().next_back() {
+                Some(last) => after = Some(last),
+                None => break,
+            }
+        }
+        if messages > 0 {
+            tracing::info!(messages, rooms, "retention dropped messages");
+        }
+        if removed > 0 {
+            tracing::info!(rooms = removed, "retention removed empty rooms");
         }
     }
 
@@ -98,16 +149,21 @@ impl MemoryBroker {
         self.founders.lock().found(submission, now)
     }
 
-    fn remove_if_empty(&self, log: &mut MemoryLog) {
-        if log.open_count == 0 && !log.removed && log.entries.is_empty() && log.dedup.is_empty() {
-            log.removed = true;
-            if log.last.is_some() {
-                // Before the room gets another log.
-                self.list.remove_log(&log.room);
-                self.founders.lock().remove_room();
-            }
-            self.rooms.lock().remove(&log.room);
+    /// Removes a log of which nothing has to be known any more, unless the room has a member. True if it had entries.
+    fn remove_if_outdated(&self, log: &mut MemoryLog, since_boot: Duration) -> bool {
+        let had_entries = log.last.is_some();
+        if log.removed || !log.is_outdated(since_boot) || had_entries && self.presence.has_members(&log.room)
+        {
+            return false;
         }
+        log.removed = true;
+        if had_entries {
+            // Before the room gets another log.
+            self.list.remove_log(&log.room);
+            self.founders.lock().remove_room();
+        }
+        self.rooms.lock().remove(&log.room);
+        had_entries
     }
 
     /// Accounts for what an entry added and freed, then evicts the oldest items until the total is within the limit.
@@ -123,7 +179,6 @@ impl MemoryBroker {
             let Some(log) = log.upgrade() else { continue };
             let mut log = log.lock();
             eviction.usage.subtract(log.drop_up_to(seq));
-            self.remove_if_empty(&mut log);
         }
         let items = usize::try_from(eviction.usage.items).unwrap_or(0);
         if eviction.order.len() > SPARE_ORDER.max(2 * items) {
@@ -152,7 +207,7 @@ impl Broker for MemoryBroker {
         if let Some(log) = self.log(room) {
             let mut log = log.lock();
             log.open_count = log.open_count.saturating_sub(1);
-            self.remove_if_empty(&mut log);
+            self.remove_if_outdated(&mut log, self.clock.since_boot());
         }
     }
 
@@ -176,7 +231,7 @@ impl Broker for MemoryBroker {
             if log.epoch.is_none()
                 && let Err(refusal) = self.found(&submission, now.ts)
             {
-                self.remove_if_empty(&mut log);
+                self.remove_if_outdated(&mut log, now.since_boot);
                 drop(log);
                 return complete(Err(refusal));
             }

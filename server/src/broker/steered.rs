@@ -12,7 +12,6 @@ use super::{
     Signal, Submission, Unavailable,
 };
 use crate::budget::Spending;
-use crate::clock::Clock;
 use crate::config::Config;
 
 /// A method of the broker.
@@ -124,8 +123,13 @@ impl Steering {
 impl SteeredBroker {
     pub(crate) fn new(feed: Weak<dyn Feed>, config: &Config, steering: Arc<Steering>) -> Self {
         let (store, retain, rooms) = (config.memory.clone(), config.retain.clone(), config.limits.rooms);
-        let inner = Arc::new(MemoryBroker::new(feed, Clock::system(), store, retain, rooms));
+        let inner = Arc::new(MemoryBroker::new(feed, config.clock.clone(), store, retain, rooms));
         Self { inner, steering }
+    }
+
+    /// The memory broker.
+    pub(crate) fn inner(&self) -> Arc<MemoryBroker> {
+        self.inner.clone()
     }
 
     /// Calls the memory broker, unless the call is refused.

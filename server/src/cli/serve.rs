@@ -165,7 +165,7 @@ struct LimitArgs {
     #[arg(long, env = "REALTIME_MAX_NEW_ROOMS_PER_USER", value_name = "NUMBER", default_value = "100")]
     max_new_rooms_per_user: u32,
 
-    /// Limit on rooms, beyond which only admins found one. 0: no limit
+    /// Limit on rooms, beyond which only admins found one. A removed room gives its place back. 0: no limit
     #[arg(long, env = "REALTIME_MAX_ROOMS", value_name = "NUMBER", default_value = "1000000")]
     max_rooms: u64,
 

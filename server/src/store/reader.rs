@@ -152,6 +152,20 @@ impl View<'_> {
             .collect()
     }
 
+    /// Name of a room; `None` if it breaks the rules, so that no client can name the room.
+    pub(crate) fn room_name(self, room: RoomId) -> Result<Option<RoomName>> {
+        self.0
+            .prepare_cached("SELECT name FROM room WHERE id = ?")?
+            .query_row([room], |row| Ok(RoomName::new(row.get_ref(0)?.as_str()?).ok()))
+    }
+
+    /// True if a room has an entry before this seq.
+    pub(crate) fn has_entries_before(self, room: RoomId, seq: Seq) -> Result<bool> {
+        self.0
+            .prepare_cached("SELECT 1 FROM entry WHERE place >= ? AND place < ? LIMIT 1")?
+            .exists((room.start(), room.key(seq)))
+    }
+
     /// Names of all rooms, in order of creation.
     pub(crate) fn room_names(self) -> Result<Vec<RoomName>> {
         let mut statement = self.0.prepare("SELECT name FROM room ORDER BY id")?;

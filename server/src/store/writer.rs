@@ -232,6 +232,15 @@ impl Batch<'_> {
         self.raise_first(room, seq)
     }
 
+    /// Removes a room with all its entries.
+    pub(crate) fn remove_room(&self, room: RoomId) -> Result<()> {
+        self.transaction
+            .prepare_cached("DELETE FROM entry WHERE place BETWEEN ? AND ?")?
+            .execute((room.start(), room.end()))?;
+        self.transaction.prepare_cached("DELETE FROM room WHERE id = ?")?.execute([room])?;
+        Ok(())
+    }
+
     /// Raises the oldest seq that can be read to the one after `seq`; never lowers it.
     fn raise_first(&self, room: RoomId, seq: Seq) -> Result<()> {
         self.transaction

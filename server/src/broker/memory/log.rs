@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 
-use crate::broker::{DEDUP_ENTRIES, DedupKey, Entry, Page, Range, Receipt, Submission, is_in_dedup_window};
+use crate::broker::{
+    DEDUP_ENTRIES, DedupKey, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission, is_in_dedup_window,
+};
 use crate::config::Retain;
 
 /// Entries of a room that are kept if the configuration gives no number.
@@ -18,14 +20,13 @@ pub(super) const DEDUP_BYTES: usize = 256;
 /// Log of a room.
 pub(super) struct MemoryLog {
     pub(super) room: RoomName,
-    /// Number of times that the room was opened and not released. An open room keeps its head even if all its entries
-    /// are evicted.
+    /// Number of times that the room was opened and not released. An open room keeps its head.
     pub(super) open_count: usize,
     /// The log is no longer in the map of rooms: a caller that still holds it must look the room up again.
     pub(super) removed: bool,
     pub(super) epoch: Option<Epoch>,
-    /// Head: seq, id and time.
-    pub(super) last: Option<(Seq, EntryId, Timestamp)>,
+    /// Head: seq, id, and the time since boot at which it was accepted.
+    pub(super) last: Option<(Seq, EntryId, Duration)>,
     /// Newest entries, contiguous up to the head.
     pub(super) entries: VecDeque<TimedEntry>,
     pub(super) dedup: HashMap<DedupKey, DedupRecord>,
@@ -114,6 +115,31 @@ impl MemoryLog {
         self.entries.iter().take_while(|kept| retain.is_past(since_boot.saturating_sub(kept.at))).count()
     }
 
+    /// Drops the entries beyond the retention, and the dedup records beyond the dedup window. Returns the number of
+    /// dropped entries, and what was freed.
+    pub(super) fn drop_expired(&mut self, retain: &Retain, since_boot: Duration) -> (u64, Usage) {
+        let mut freed = Usage::default();
+        let expired = self.expired(retain, since_boot);
+        (0..expired).for_each(|_| self.drop_entry(&mut freed));
+        let is_known = |at: Duration| is_in_dedup_window(since_boot.saturating_sub(at));
+        while self.dedup_order.front().is_some_and(|key| !is_known(self.dedup[key].at)) {
+            if let Some(key) = self.dedup_order.pop_front() {
+                self.dedup.remove(&key);
+                freed.add(DEDUP_BYTES);
+            }
+        }
+        (expired as u64, freed)
+    }
+
+    /// True if nothing of the log has to be known any more: it has no entry and no dedup record, and is not open. Its
+    /// head is known for a while.
+    pub(super) fn is_outdated(&self, since_boot: Duration) -> bool {
+        self.open_count == 0
+            && self.entries.is_empty()
+            && self.dedup.is_empty()
+            && self.last.is_none_or(|(.., at)| since_boot.saturating_sub(at) > ROOM_REMOVAL_AGE)
+    }
+
     fn oldest_known(&self) -> Option<Seq> {
         self.dedup_order.front().and_then(|key| self.dedup.get(key)).map(|known| known.seq)
     }
@@ -170,7 +196,7 @@ impl MemoryLog {
         let seq = self.last.map_or(Seq::ZERO, |(seq, ..)| seq).next();
         let key = submission.dedup_key();
         let entry = submission.into_entry(&epoch, seq, id, now);
-        self.last = Some((seq, id, now));
+        self.last = Some((seq, id, since_boot));
         let (mut added, mut freed) = (Usage::default(), Usage::default());
         added.add(entry.json.len() + ENTRY_BYTES);
         self.entries.push_back(TimedEntry { entry: entry.clone(), at: since_boot });

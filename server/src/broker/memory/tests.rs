@@ -89,10 +89,17 @@ async fn eviction_drops_the_oldest_entries_across_rooms() {
 }
 
 #[tokio::test]
-async fn a_room_that_lost_everything_starts_a_new_epoch() {
-    let fixture = fixture(100, 2 * entry_bytes().await);
+async fn a_room_that_lost_everything_starts_a_new_epoch_after_a_day() {
+    let retain = Retain { age: None, messages: Some(100), confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, 2 * entry_bytes().await);
     let first = fixture.post(submission("alice", "a", "1")).await;
+    millis.fetch_add(DAY, Ordering::SeqCst);
     fixture.fill("b", 2).await;
+    assert!(seqs(&fixture, "a").await.is_empty(), "evicted");
+    fixture.broker.sweep();
+    assert_eq!(fixture.head("a").await.seq(), Seq::new(1), "its head is known");
+    millis.fetch_add(1, Ordering::SeqCst);
+    fixture.broker.sweep();
     assert_eq!(fixture.head("a").await, Position::Start);
     let (rooms, _) = fixture.broker.list(RoomFilter::with_prefix(String::new()), 10).await.expect("a list");
     assert_eq!(rooms.iter().map(|summary| summary.room.as_str()).collect::<Vec<_>>(), ["b"]);
@@ -104,7 +111,8 @@ async fn a_room_that_lost_everything_starts_a_new_epoch() {
 
 #[tokio::test]
 async fn an_open_room_keeps_its_head() {
-    let fixture = fixture(100, 2 * entry_bytes().await);
+    let retain = Retain { age: None, messages: Some(100), confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, 2 * entry_bytes().await);
     for _ in 0..2 {
         fixture.broker.open(&room("a")).await.expect("opened");
     }
@@ -112,15 +120,54 @@ async fn an_open_room_keeps_its_head() {
     fixture.broker.release(&room("a"));
     fixture.fill("b", 2).await;
     assert!(seqs(&fixture, "a").await.is_empty());
+    millis.fetch_add(DAY + 1, Ordering::SeqCst);
+    fixture.broker.sweep();
     let second = fixture.post(submission("alice", "a", "1")).await;
     assert_eq!((second.epoch, second.seq), (first.epoch, Seq::new(2)), "the log of an open room goes on");
 
     fixture.fill("b", 2).await;
+    millis.fetch_add(DAY + 1, Ordering::SeqCst);
     fixture.broker.release(&room("a"));
     assert_eq!(fixture.head("a").await, Position::Start, "a released room is forgotten");
     fixture.broker.open(&room("c")).await.expect("opened");
     fixture.broker.release(&room("c"));
     assert_eq!(fixture.broker.rooms.lock().keys().collect::<Vec<_>>(), [&room("b")]);
+}
+
+#[tokio::test]
+async fn a_sweep_drops_what_is_too_old() {
+    let retain = Retain { age: Some(Duration::from_hours(48)), messages: None, confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, PLENTY);
+    // More rooms than one read of the list names.
+    for number in 0..=SWEEP_ROOMS {
+        fixture.post(submission("alice", &number.to_string(), "1").with_id("1")).await;
+    }
+    let items = || {
+        fixture.broker.sweep();
+        fixture.broker.eviction.lock().usage.items
+    };
+    let rooms = SWEEP_ROOMS.cast_signed() + 1;
+    millis.fetch_add(DAY, Ordering::SeqCst);
+    assert_eq!(items(), 2 * rooms, "an entry and a dedup record each");
+    millis.fetch_add(1, Ordering::SeqCst);
+    assert_eq!(items(), rooms);
+    assert_eq!(fixture.broker.rooms.lock().len(), SWEEP_ROOMS + 1);
+    millis.fetch_add(DAY, Ordering::SeqCst);
+    assert_eq!(items(), 0);
+    assert_eq!(fixture.broker.eviction.lock().usage, Usage::default());
+    assert!(fixture.broker.rooms.lock().is_empty());
+}
+
+#[test]
+fn the_thread_that_sweeps_does_not_keep_its_broker() {
+    let limits = MemoryStore { history_bytes: PLENTY };
+    let no_feed: Weak<dyn Feed> = Weak::<contract::Recorder>::new();
+    let broker = MemoryBroker::new(no_feed, Clock::system(), limits, Retain::default(), RoomLimits::none());
+    let broker = Arc::new(broker);
+    broker.start_sweeps().expect("a thread");
+    let alive = Arc::downgrade(&broker);
+    drop(broker);
+    assert!(alive.upgrade().is_none());
 }
 
 #[tokio::test]

@@ -111,6 +111,11 @@ impl RoomList {
         }
     }
 
+    /// True once all stored rooms are added.
+    pub(super) fn is_loaded(&self) -> bool {
+        *self.0.loaded.borrow()
+    }
+
     /// All stored rooms are added.
     pub(super) fn finish_loading(&self) {
         self.0.loaded.send_replace(true);
@@ -118,7 +123,7 @@ impl RoomList {
 
     /// See [`Broker::list`](super::Broker::list).
     pub(super) fn list(&self, filter: RoomFilter, limit: usize) -> Pending<RoomPage> {
-        if *self.0.loaded.borrow() {
+        if self.is_loaded() {
             return self.list_now(filter, limit);
         }
         let list = self.clone();

@@ -51,7 +51,12 @@ impl FoundingRule {
         Ok(None)
     }
 
-    /// A batch was not stored, or rooms were removed: the number is unknown.
+    /// Rooms were removed. Those that a user has founded still count for the user.
+    pub(super) fn remove_rooms(&mut self, count: u64) {
+        self.rooms = self.rooms.map(|rooms| rooms.saturating_sub(count));
+    }
+
+    /// A batch was not stored: the number is unknown.
     pub(super) fn forget_count(&mut self) {
         self.rooms = None;
     }

@@ -12,10 +12,12 @@ mod dedup_index;
 mod excess;
 mod failure;
 mod founding_rule;
+mod open_rooms;
 mod page;
 mod reader_pool;
 mod retention;
 mod room_loader;
+mod room_removal;
 mod tail;
 mod tail_cache;
 #[cfg(test)]
@@ -33,6 +35,7 @@ use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
 use self::failure::spawn;
 use self::founding_rule::FoundingRule;
+use self::open_rooms::OpenRooms;
 use self::reader_pool::ReaderPool;
 use self::retention::Sweep;
 use self::room_loader::RoomLoader;
@@ -64,6 +67,8 @@ pub(crate) struct SqliteEngine {
     space: Arc<DiskSpace>,
     retain: Retain,
     list: RoomList,
+    open_rooms: OpenRooms,
+    presence: Arc<LocalPresence>,
     loader: Option<RoomLoader>,
     writer: Option<JoinHandle<()>>,
 }
@@ -76,7 +81,8 @@ pub(crate) struct SqliteBroker {
     watch: Arc<StoreWatch>,
     space: Arc<DiskSpace>,
     retain: Retain,
-    presence: LocalPresence,
+    presence: Arc<LocalPresence>,
+    open_rooms: OpenRooms,
     list: RoomList,
 }
 
@@ -98,6 +104,8 @@ impl SqliteEngine {
         let checkpointer = Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())?;
         let watch = store.watch();
         let list = RoomList::loading();
+        let presence = Arc::new(LocalPresence::new(list.clone()));
+        let open_rooms = OpenRooms::default();
         let loader = RoomLoader::start(&store, list.clone(), &failure)?;
         let tails = TailCache::start(&store, queue.clone(), &failure)?;
         let writer = WriterThread {
@@ -113,6 +121,8 @@ impl SqliteEngine {
             space: space.clone(),
             list: list.clone(),
             founding: FoundingRule::new(rooms),
+            open_rooms: open_rooms.clone(),
+            presence: presence.clone(),
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;
@@ -125,6 +135,8 @@ impl SqliteEngine {
             space,
             retain,
             list,
+            open_rooms,
+            presence,
             loader: Some(loader),
             writer: Some(writer),
         })
@@ -141,13 +153,23 @@ impl SqliteEngine {
             feed: self.feed.clone(),
             watch: self.watch.clone(),
             space: self.space.clone(),
-            presence: LocalPresence::new(self.list.clone()),
+            presence: self.presence.clone(),
+            open_rooms: self.open_rooms.clone(),
             list: self.list.clone(),
         }
     }
 
     pub(crate) fn failure(&self) -> EngineFailure {
         self.failure.clone()
+    }
+}
+
+#[cfg(test)]
+impl SqliteBroker {
+    /// Runs a whole sweep.
+    pub(super) async fn sweep(&self) {
+        // Ends without a value.
+        let _ = self.queue.sweep().await;
     }
 }
 
@@ -174,11 +196,19 @@ impl Broker for SqliteBroker {
     }
 
     fn open(&self, room: &RoomName) -> Pending<Position> {
-        let room = room.clone();
-        self.readers.read(move |view| page::position(view, &room))
+        let (readers, room) = (self.readers.clone(), room.clone());
+        let mut opening = self.open_rooms.open(&room);
+        Box::pin(async move {
+            opening.claim_ended().await;
+            let head = readers.read(move |view| page::position(view, &room)).await?;
+            opening.keep();
+            Ok(head)
+        })
     }
 
-    fn release(&self, _: &RoomName) {}
+    fn release(&self, room: &RoomName) {
+        self.open_rooms.release(room);
+    }
 
     fn catch_up(&self, _: &RoomName) -> Pending<()> {
         ready_with(())

@@ -2,7 +2,8 @@
 //!
 //! A sweep visits all rooms once a minute, in steps of a bounded number of rows, each its own commit. It deletes the
 //! oldest entries beyond the retention, and drops only the frame of those that deduplication still needs. The newest
-//! entry always stays, perhaps without its frame: the next seq follows from it.
+//! entry stays, perhaps without its frame: the next seq follows from it. A room of which nothing else is left is removed
+//! with it, if nobody is in the room and the entry is old enough; see [`ROOM_REMOVAL_AGE`].
 //!
 //! A sweep cannot be undone, so two mistakes are caught before it. A clock that was set, or that is far from the time of
 //! the last sweep, is in doubt for an hour; see [`Judge`](crate::clock::Judge). After a change of the limits the first
@@ -17,10 +18,12 @@ use realtime_shared::{Seq, Timestamp};
 use rusqlite::Result;
 
 use super::excess::Excess;
-use crate::broker::{DEDUP_ENTRIES, is_in_dedup_window};
+use super::open_rooms::RoomClaim;
+use super::room_removal::RoomRemoval;
+use crate::broker::{DEDUP_ENTRIES, ROOM_REMOVAL_AGE, is_in_dedup_window};
 use crate::clock::{Clock, Judged};
 use crate::config::Retain;
-use crate::store::{Batch, Class, RoomId, Setting, StoreWriter};
+use crate::store::{Batch, Class, Head, RoomId, Setting, StoreWriter};
 
 /// Time from the end of a sweep to the next.
 const INTERVAL: Duration = Duration::from_mins(1);
@@ -44,8 +47,24 @@ pub(super) struct Sweep {
     next: Option<Instant>,
     /// Time of the last sweep, as stored.
     swept_at: Option<Timestamp>,
-    /// Messages that this sweep has dropped, and the rooms that had them.
-    dropped: (u64, u64),
+    dropped: Dropped,
+}
+
+/// Counts of a sweep.
+#[derive(Default)]
+struct Dropped {
+    messages: u64,
+    /// Rooms that had the messages.
+    rooms: u64,
+    removed_rooms: u64,
+}
+
+/// Result of sweeping a room.
+struct SweptRoom {
+    /// Number of its messages that can no longer be read.
+    dropped: u64,
+    /// Nothing of the room has to be known any more.
+    is_outdated: bool,
 }
 
 enum Stage {
@@ -59,7 +78,7 @@ enum Stage {
 impl Sweep {
     pub(super) fn new(retain: Retain) -> Self {
         let next = (retain.age.is_some() || retain.messages.is_some()).then(Instant::now);
-        Self { retain, stage: Stage::Start, after: None, next, swept_at: None, dropped: (0, 0) }
+        Self { retain, stage: Stage::Start, after: None, next, swept_at: None, dropped: Dropped::default() }
     }
 
     /// Time of the next step.
@@ -82,8 +101,19 @@ impl Sweep {
         self.next = self.next.map(|_| Instant::now() + interval);
     }
 
+    /// Makes the next step due.
+    #[cfg(test)]
+    pub(super) fn make_due(&mut self) {
+        self.next = self.next.map(|_| Instant::now());
+    }
+
     /// Runs a step if one is due.
-    pub(super) fn step(&mut self, store: &StoreWriter, clock: &Clock) -> Result<()> {
+    pub(super) fn step(
+        &mut self,
+        store: &StoreWriter,
+        clock: &Clock,
+        removal: &mut RoomRemoval<'_>,
+    ) -> Result<()> {
         if self.next.is_none_or(|next| next > Instant::now()) {
             return Ok(());
         }
@@ -98,7 +128,7 @@ impl Sweep {
         if matches!(self.stage, Stage::Measuring(_)) {
             self.measure(store, now)?;
         }
-        if matches!(self.stage, Stage::Sweeping) { self.sweep(store, now) } else { Ok(()) }
+        if matches!(self.stage, Stage::Sweeping) { self.sweep(store, now, removal) } else { Ok(()) }
     }
 
     /// Compares the settings of the last sweep with the clock and the limits.
@@ -144,49 +174,75 @@ impl Sweep {
         Ok(())
     }
 
-    fn sweep(&mut self, store: &StoreWriter, now: Judged) -> Result<()> {
+    fn sweep(&mut self, store: &StoreWriter, now: Judged, removal: &mut RoomRemoval<'_>) -> Result<()> {
         let batch = store.begin()?;
         let rooms = batch.view().rooms_after(self.after, STEP_ROOMS)?;
         let mut rows = STEP_ROWS;
+        let mut claims = Vec::new();
         for (room, first) in &rooms {
-            let dropped = self.sweep_room(&batch, *room, *first, now, &mut rows)?;
-            if dropped > 0 {
-                self.dropped = (self.dropped.0 + dropped, self.dropped.1 + 1);
+            let swept = self.sweep_room(&batch, *room, *first, now, &mut rows)?;
+            if swept.dropped > 0 {
+                self.dropped.messages += swept.dropped;
+                self.dropped.rooms += 1;
+            }
+            if rows > 0
+                && swept.is_outdated
+                && let Some(claim) = removal.remove(&batch, *room)?
+            {
+                claims.push(claim);
+                rows -= 1;
             }
             if rows == 0 {
                 // This room may hold more.
-                return batch.commit();
+                break;
             }
             self.after = Some(*room);
         }
-        if rooms.len() == STEP_ROOMS as usize {
-            return if rows == STEP_ROWS { Ok(()) } else { batch.commit() };
-        }
-        self.finish(batch, now, rows < STEP_ROWS)
-    }
-
-    /// Ends a sweep.
-    fn finish(&mut self, batch: Batch<'_>, now: Judged, mut is_changed: bool) -> Result<()> {
-        let is_due = self.swept_at.is_none_or(|at| now.age(at) >= STORED_INTERVAL || at > now.now);
-        if is_due || self.dropped.0 > 0 {
-            batch.set(Setting::SweptAt, &now.now.millis().to_string())?;
-            batch.set(Setting::Retain, &self.retain.limits())?;
-            is_changed = true;
-        }
-        if is_changed {
+        let is_changed = rows < STEP_ROWS;
+        if rows > 0 && rooms.len() < STEP_ROOMS as usize {
+            self.store_time(batch, now, is_changed)?;
+            self.committed(claims, removal);
+            self.finish();
+        } else if is_changed {
             batch.commit()?;
-            self.swept_at = if is_due || self.dropped.0 > 0 { Some(now.now) } else { self.swept_at };
+            self.committed(claims, removal);
         }
-        let (messages, rooms) = std::mem::take(&mut self.dropped);
-        if messages > 0 {
-            tracing::info!(messages, rooms, "retention dropped messages");
-        }
-        self.after = None;
-        self.pause(INTERVAL);
         Ok(())
     }
 
-    /// Sweeps a room. Returns the number of its messages that can no longer be read.
+    /// Commits the last batch of a sweep, with the time of the sweep if that is due.
+    fn store_time(&mut self, batch: Batch<'_>, now: Judged, is_changed: bool) -> Result<()> {
+        let is_due = self.swept_at.is_none_or(|at| now.age(at) >= STORED_INTERVAL || at > now.now);
+        if is_due || self.dropped.messages > 0 {
+            batch.set(Setting::SweptAt, &now.now.millis().to_string())?;
+            batch.set(Setting::Retain, &self.retain.limits())?;
+            batch.commit()?;
+            self.swept_at = Some(now.now);
+        } else if is_changed {
+            batch.commit()?;
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, claims: Vec<RoomClaim>, removal: &mut RoomRemoval<'_>) {
+        self.dropped.removed_rooms += claims.len() as u64;
+        removal.committed(claims);
+    }
+
+    /// Ends a sweep.
+    fn finish(&mut self) {
+        let Dropped { messages, rooms, removed_rooms } = std::mem::take(&mut self.dropped);
+        if messages > 0 {
+            tracing::info!(messages, rooms, "retention dropped messages");
+        }
+        if removed_rooms > 0 {
+            tracing::info!(rooms = removed_rooms, "retention removed empty rooms");
+        }
+        self.after = None;
+        self.pause(INTERVAL);
+    }
+
+    /// Sweeps a room.
     fn sweep_room(
         &self,
         batch: &Batch<'_>,
@@ -194,8 +250,8 @@ impl Sweep {
         first: Seq,
         now: Judged,
         rows: &mut u32,
-    ) -> Result<u64> {
-        let head = batch.view().head(room)?.seq;
+    ) -> Result<SweptRoom> {
+        let Head { seq: head, ts: head_ts, .. } = batch.view().head(room)?;
         let first_by_count = self.retain.messages.map_or(Seq::ZERO, |limit| head.next().back(limit));
         let past = |seq: Seq, ts| seq < first_by_count || self.retain.is_past(now.age(ts));
         let known = |seq: Seq, ts| {
@@ -221,7 +277,11 @@ impl Sweep {
             *rows = rows.saturating_sub(dropped.count);
         }
         let end = dropped.last.map_or(oldest, |last| oldest.max(last.next()));
-        Ok(end.get().saturating_sub(first.get()))
+        let is_outdated = end > head
+            && now.forgets
+            && now.age(head_ts) > ROOM_REMOVAL_AGE
+            && !batch.view().has_entries_before(room, head)?;
+        Ok(SweptRoom { dropped: end.get().saturating_sub(first.get()), is_outdated })
     }
 }
 

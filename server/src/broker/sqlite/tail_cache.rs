@@ -154,6 +154,19 @@ impl TailCache {
         self.retain(|tail| tail.batch != batch);
     }
 
+    /// True while the tail of a room is read, and messages wait for it.
+    pub(super) fn is_reading(&self, room: &RoomName) -> bool {
+        matches!(self.rooms.get(room), Some(Slot::Reading(_)))
+    }
+
+    /// Drops the tail of a room that was removed.
+    pub(super) fn forget(&mut self, room: &RoomName) {
+        if let Some(Slot::Held(tail)) = self.rooms.get(room) {
+            self.bytes = self.bytes.saturating_sub(tail.bytes());
+            self.rooms.remove(room);
+        }
+    }
+
     /// Drops idle tails, and the least recently used ones above the limit.
     pub(super) fn tidy(&mut self) {
         let now = Instant::now();

@@ -12,6 +12,7 @@ use crate::broker::contract::{self, room, submission};
 use crate::broker::{DEDUP_ENTRIES, NotStored, Receipt, Unavailable};
 
 mod clocks;
+mod removal;
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 /// Limit larger than any page in these tests.
@@ -170,7 +171,7 @@ async fn a_duplicate_is_recognized_for_a_day() {
 
 #[tokio::test]
 async fn retention_deletes_entries_and_keeps_the_head() {
-    let data_dir =
+    let mut data_dir =
         DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: Some(2), confirmed: false });
     let mut known = Vec::new();
     {
@@ -193,14 +194,17 @@ async fn retention_deletes_entries_and_keeps_the_head() {
     assert_eq!(again, Receipt { duplicate: true, ..known[0].clone() });
     drop(fixture);
 
-    data_dir.advance(DAY);
+    // At an age at which only an open room stays.
     let fixture = data_dir.open();
-    sweep(&fixture, 1).await;
+    assert_eq!(fixture.broker.open(&room("a")).await, Ok(position(&known[3])));
+    data_dir.advance(DAY);
+    fixture.broker.sweep().await;
     assert_eq!(data_dir.rows(), (1, 1), "the head, without its frame");
     assert_eq!(fixture.head("a").await, position(&known[3]));
     assert!(seqs(&fixture, "a").await.is_empty());
     drop(fixture);
 
+    data_dir.retain = Retain::default();
     let fixture = data_dir.open();
     let next = fixture.post(submission("alice", "a", "next")).await;
     assert_eq!((next.epoch, next.seq), (known[0].epoch.clone(), Seq::new(5)));
@@ -220,7 +224,12 @@ async fn a_sweep_of_many_rooms_and_rows_takes_several_steps() {
     }
     // A start more than a day after the last sweep would be in doubt.
     data_dir.advance(DAY);
-    sweep(&data_dir.open(), 4).await;
+    {
+        let fixture = data_dir.open();
+        sweep(&fixture, 4).await;
+        // The room stays for a day after this.
+        fixture.fill("a", 1).await;
+    }
     data_dir.advance(DAY);
     let fixture = data_dir.open();
     // A sweep continues between posts.

@@ -40,6 +40,9 @@ pub(super) struct WriterInput {
     pub(super) waiting: Vec<PendingSubmission>,
     /// Tails that were read from the file.
     pub(super) tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
+    /// Sweeps that a test waits for.
+    #[cfg(test)]
+    pub(super) sweeps: Vec<tokio::sync::oneshot::Sender<()>>,
 }
 
 /// Queue of the writer thread.
@@ -53,6 +56,8 @@ pub(super) struct WriteQueue {
 struct WriteQueueState {
     waiting: VecDeque<PendingSubmission>,
     tails: Vec<(RoomName, Result<Tail, Unavailable>)>,
+    #[cfg(test)]
+    sweeps: Vec<tokio::sync::oneshot::Sender<()>>,
     bytes: usize,
     /// The writer is to take what waits.
     flushed: bool,
@@ -107,7 +112,24 @@ impl WriteQueue {
         state.flushed = state.waiting.len() > count;
         let waiting: Vec<_> = state.waiting.drain(..count).collect();
         state.bytes -= waiting.iter().map(PendingSubmission::bytes).sum::<usize>();
-        Some(WriterInput { waiting, tails: std::mem::take(&mut state.tails) })
+        Some(WriterInput {
+            waiting,
+            tails: std::mem::take(&mut state.tails),
+            #[cfg(test)]
+            sweeps: std::mem::take(&mut state.sweeps),
+        })
+    }
+
+    /// Lets the writer run a whole sweep after what waits. The receiver ends with it.
+    #[cfg(test)]
+    pub(super) fn sweep(&self) -> tokio::sync::oneshot::Receiver<()> {
+        let (done, swept) = tokio::sync::oneshot::channel();
+        let mut state = self.state.lock();
+        state.sweeps.push(done);
+        state.flushed = true;
+        drop(state);
+        self.grown.notify_one();
+        swept
     }
 
     /// Closes the queue for new submissions.

@@ -19,11 +19,14 @@ use realtime_shared::{EntryId, Epoch, Position, RoomName};
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
 use super::founding_rule::FoundingRule;
+use super::open_rooms::OpenRooms;
 use super::retention::Sweep;
+use super::room_removal::RoomRemoval;
 use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
 use crate::broker::feed_slot::FeedSlot;
+use crate::broker::local_presence::LocalPresence;
 use crate::broker::room_list::RoomList;
 use crate::broker::{
     Completion, Entry, FIRST, NotStored, Receipt, Submission, Unavailable, is_in_dedup_window,
@@ -49,6 +52,8 @@ pub(super) struct WriterThread {
     pub(super) space: Arc<DiskSpace>,
     pub(super) list: RoomList,
     pub(super) founding: FoundingRule,
+    pub(super) open_rooms: OpenRooms,
+    pub(super) presence: Arc<LocalPresence>,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
@@ -122,16 +127,30 @@ impl WriterThread {
             self.sweep.wait();
             return Ok(());
         }
-        let had_space = self.space.fault() != Some(SpaceFault::Full);
-        let space = &self.space;
-        match self.sweep.step(&self.store, &self.clock).map_err(|error| space.write_error(error)) {
+        #[cfg(test)]
+        if !input.sweeps.is_empty() {
+            self.sweep.make_due();
+            while self.sweep.next().is_some_and(|next| next <= Instant::now()) {
+                self.step_sweep()?;
+            }
+        }
+        self.step_sweep()?;
+        self.checkpointer.after_commit(&self.store)
+    }
+
+    /// Runs a step of the sweep if one is due.
+    fn step_sweep(&mut self) -> rusqlite::Result<()> {
+        let Self { sweep, store, clock, space, open_rooms, presence, tails, list, founding, .. } = self;
+        let had_space = space.fault() != Some(SpaceFault::Full);
+        let mut removal = RoomRemoval { open_rooms, presence, tails, list, founding };
+        match sweep.step(store, clock, &mut removal).map_err(|error| space.write_error(error)) {
             Ok(()) => {}
             // The reserve was given up for it.
             Err(WriteError::Retryable(_)) if had_space && space.fault() == Some(SpaceFault::Full) => {}
-            Err(WriteError::Retryable(error)) => self.sweep.postpone(&error),
+            Err(WriteError::Retryable(error)) => sweep.postpone(&error),
             Err(WriteError::Fatal(error)) => return Err(error),
         }
-        self.checkpointer.after_commit(&self.store)
+        Ok(())
     }
 
     /// Stores the messages in one commit, then publishes and completes them.

@@ -7,7 +7,17 @@ use realtime_shared::{EntryId, Epoch, RoomName};
 use tempfile::TempDir;
 
 use super::*;
+use crate::broker::local_presence::LocalPresence;
+use crate::broker::room_list::RoomList;
+use crate::broker::sqlite::failure::EngineFailure;
+use crate::broker::sqlite::founding_rule::FoundingRule;
+use crate::broker::sqlite::open_rooms::OpenRooms;
+use crate::broker::sqlite::tail_cache::TailCache;
+use crate::broker::sqlite::write_queue::WriteQueue;
+use crate::config::RoomLimits;
 use crate::store::{Row, Store};
+
+mod removal;
 
 const HOUR: u64 = 60 * 60 * 1_000;
 const DAY: u64 = 24 * HOUR;
@@ -20,6 +30,11 @@ struct SweepFixture {
     _directory: TempDir,
     store: StoreWriter,
     sweep: Sweep,
+    tails: TailCache,
+    list: RoomList,
+    open_rooms: OpenRooms,
+    presence: LocalPresence,
+    founding: FoundingRule,
     clock: Clock,
     wall: Arc<AtomicU64>,
     since_boot: Arc<AtomicU64>,
@@ -28,11 +43,26 @@ struct SweepFixture {
 impl SweepFixture {
     fn new(retain: Retain) -> Self {
         let directory = TempDir::new().expect("a directory");
-        let store = Store::open(directory.path()).expect("a store").into_writer().expect("a writer");
+        let store = Store::open(directory.path()).expect("a store");
+        let (queue, list) = (Arc::<WriteQueue>::default(), RoomList::default());
+        let failure = EngineFailure::new(queue.clone());
+        let tails = TailCache::start(&store, queue, &failure).expect("a thread");
+        let store = store.into_writer().expect("a writer");
         let (wall, since_boot) = (Arc::new(AtomicU64::new(1_000 * DAY)), Arc::default());
         let clock = clock(&wall, &since_boot);
-        let mut fixture =
-            Self { _directory: directory, store, sweep: Sweep::new(retain), clock, wall, since_boot };
+        let mut fixture = Self {
+            _directory: directory,
+            store,
+            sweep: Sweep::new(retain),
+            tails,
+            presence: LocalPresence::new(list.clone()),
+            list,
+            open_rooms: OpenRooms::default(),
+            founding: FoundingRule::new(RoomLimits::none()),
+            clock,
+            wall,
+            since_boot,
+        };
         // The first sweep stores its time and its limits.
         fixture.sweep();
         fixture
@@ -58,6 +88,10 @@ impl SweepFixture {
 
     /// Adds messages to a room, with the current time.
     fn post(&self, name: &str, count: u64) {
+        self.post_at(name, count, self.clock.now());
+    }
+
+    fn post_at(&self, name: &str, count: u64, ts: Timestamp) {
         let name = RoomName::new(name).expect("a room's name");
         let mut batch = self.store.begin().expect("a batch");
         let epoch = Epoch::new("epoch").expect("an epoch");
@@ -70,7 +104,7 @@ impl SweepFixture {
             let row = Row {
                 key: id.key(Seq::new(number)),
                 id: EntryId::from_u128(number.into()),
-                ts: self.clock.now(),
+                ts,
                 dedup_digest: None,
                 frame: Some("a frame"),
             };
@@ -83,15 +117,28 @@ impl SweepFixture {
     fn sweep(&mut self) {
         for _ in 0..STEPS {
             self.sweep.next = self.sweep.next.map(|_| Instant::now());
-            self.sweep.step(&self.store, &self.clock).expect("no error");
+            let mut removal = RoomRemoval {
+                open_rooms: &self.open_rooms,
+                presence: &self.presence,
+                tails: &mut self.tails,
+                list: &self.list,
+                founding: &mut self.founding,
+            };
+            self.sweep.step(&self.store, &self.clock, &mut removal).expect("no error");
         }
+    }
+
+    /// True if the store has the room.
+    fn has(&self, name: &str) -> bool {
+        let name = RoomName::new(name).expect("a room's name");
+        self.store.view().room(&name).expect("readable").is_some()
     }
 
     /// Seqs of the messages that can be read.
     fn left(&self, name: &str) -> Vec<u64> {
         let view = self.store.view();
-        let (row, _) =
-            view.room(&RoomName::new(name).expect("a room's name")).expect("readable").expect("it");
+        let found = view.room(&RoomName::new(name).expect("a room's name")).expect("readable");
+        let Some((row, _)) = found else { return Vec::new() };
         let mut seqs = Vec::new();
         let take = |seq: Seq, _, _: &str| {
             seqs.push(seq.get());

@@ -8,25 +8,35 @@ use crate::broker::sqlite::Retain;
 use crate::config::RoomLimits;
 use crate::store::Store;
 
+mod removal;
+
 /// The state of a writer that no thread runs.
 fn writer(directory: &TempDir) -> WriterThread {
+    writer_with(directory, Clock::system(), Retain::default())
+}
+
+fn writer_with(directory: &TempDir, clock: Clock, retain: Retain) -> WriterThread {
     let store = Store::open(directory.path()).expect("a store");
     let (queue, metrics) = (Arc::<WriteQueue>::default(), metrics());
     let failure = EngineFailure::new(queue.clone());
     let space = store.space(Some(0));
+    let list = RoomList::default();
+    let presence = Arc::new(LocalPresence::new(list.clone()));
     WriterThread {
-        clock: Clock::system(),
+        clock,
         queue: queue.clone(),
         feed: FeedSlot::default(),
         checkpointer: Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())
             .expect("a thread"),
         metrics,
-        sweep: Sweep::new(Retain::default()),
+        sweep: Sweep::new(retain),
         tails: TailCache::start(&store, queue, &failure).expect("a thread"),
         failure,
         space,
-        list: RoomList::default(),
+        list,
         founding: FoundingRule::new(RoomLimits::none()),
+        open_rooms: OpenRooms::default(),
+        presence,
         refusing: false,
         store: store.into_writer().expect("a writer"),
     }
@@ -38,7 +48,7 @@ fn input(rooms: &[&str]) -> WriterInput {
         submission: submission("alice", room, "hello"),
         done: Box::new(|result| assert!(result.is_ok())),
     };
-    WriterInput { waiting: rooms.iter().map(pending).collect(), tails: Vec::new() }
+    WriterInput { waiting: rooms.iter().map(pending).collect(), ..WriterInput::default() }
 }
 
 #[test]

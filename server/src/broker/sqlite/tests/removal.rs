@@ -1,0 +1,93 @@
+//! Removal of rooms, over restarts and beside joins.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::*;
+
+fn data_dir() -> DataDir {
+    DataDir::with(Retain { age: Some(Duration::from_hours(1)), messages: None, confirmed: true })
+}
+
+/// An engine that can remove rooms, and has no sweep due.
+async fn opened(data_dir: &DataDir) -> SqliteFixture {
+    let fixture = data_dir.open();
+    listed(&fixture).await;
+    fixture.broker.sweep().await;
+    fixture
+}
+
+/// Names of all rooms, once the list is loaded.
+async fn listed(fixture: &SqliteFixture) -> Vec<RoomName> {
+    let all = RoomFilter::with_prefix(String::new());
+    let (rooms, _) = fixture.broker.list(all, 9).await.expect("a list");
+    rooms.into_iter().map(|summary| summary.room).collect()
+}
+
+#[tokio::test]
+async fn a_removed_room_stays_away_after_a_restart() {
+    let data_dir = data_dir();
+    let fixture = opened(&data_dir).await;
+    let first = fixture.post(submission("alice", "a", "hello")).await;
+    assert_eq!(listed(&fixture).await, [room("a")]);
+    data_dir.advance(DAY + 1);
+    fixture.post(submission("alice", "b", "hello")).await;
+    fixture.broker.sweep().await;
+    assert_eq!(data_dir.rows(), (0, 0), "the file has no entry of it");
+    drop(fixture);
+
+    let fixture = data_dir.open();
+    assert_eq!(listed(&fixture).await, [room("b")]);
+    assert_eq!(fixture.head("a").await, Position::Start);
+    let anew = fixture.post(submission("alice", "a", "hello")).await;
+    assert_eq!(anew.seq, Seq::new(1));
+    assert_ne!(anew.epoch, first.epoch);
+    drop(fixture);
+    assert_eq!(data_dir.open().head("a").await, position(&anew));
+}
+
+#[tokio::test]
+async fn a_room_trimmed_before_a_restart_is_removed_after_it() {
+    let data_dir = data_dir();
+    let fixture = opened(&data_dir).await;
+    fixture.fill("a", 3).await;
+    data_dir.advance(DAY);
+    fixture.broker.sweep().await;
+    assert_eq!(data_dir.rows(), (3, 3), "all trimmed, all known");
+    drop(fixture);
+    let fixture = opened(&data_dir).await;
+    data_dir.advance(1);
+    fixture.broker.sweep().await;
+    assert_eq!(data_dir.rows(), (0, 0));
+}
+
+#[tokio::test]
+async fn a_join_waits_for_the_end_of_a_removal() {
+    let data_dir = data_dir();
+    let fixture = opened(&data_dir).await;
+    let last = fixture.post(submission("alice", "a", "hello")).await;
+    data_dir.advance(DAY + 1);
+    // As the writer does until its commit has returned.
+    let claim = fixture.broker.open_rooms.claim(room("a"), |_| false).expect("a claim");
+    let mut opened = fixture.broker.open(&room("a"));
+    poll_fn(|context| {
+        assert!(opened.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    drop(claim);
+    assert_eq!(opened.await, Ok(position(&last)));
+    fixture.broker.sweep().await;
+    assert_eq!(fixture.head("a").await, position(&last), "the joiner keeps the room");
+}
+
+#[tokio::test]
+async fn a_join_that_is_given_up_keeps_no_room() {
+    let data_dir = data_dir();
+    let fixture = opened(&data_dir).await;
+    fixture.post(submission("alice", "a", "hello")).await;
+    data_dir.advance(DAY + 1);
+    drop(fixture.broker.open(&room("a")));
+    fixture.broker.sweep().await;
+    assert_eq!(fixture.head("a").await, Position::Start);
+}
