@@ -13,13 +13,15 @@ use tokio::time::{Instant, sleep};
 use crate::attacker::Attacker;
 use crate::socket::{self, End, Sink, Stream};
 use crate::spending::AttackerBudget;
-use crate::{Failure, offender, tokenless};
+use crate::{Addresses, Failure, fragments, offender, slow_reader, tokenless};
 
 /// The default of `--max-connections-per-user`.
 const CONNECTIONS: usize = 32;
 /// Connections of an attacker that provoke refusals until they are closed. The others avoid it: the server refuses new
 /// connections of a user after that.
 const OFFENDERS: usize = 2;
+/// Of so many connections one reads slowly, and one sends fragments.
+const EIGHTH: usize = 8;
 /// Sockets without a token.
 const TOKENLESS: usize = 40;
 /// Time between attempts to open a connection again.
@@ -40,6 +42,10 @@ pub(crate) enum AttackKind {
     Typing,
     /// Provoke refusals until the connection is closed, and return
     Refusals,
+    /// Join with the position of the room's start, and read as slowly as a connection may
+    SlowReaders,
+    /// Send messages in fragments of a byte, almost as many as a connection may, and on one connection more
+    Fragments,
     /// Request pages of history and lists of members
     Pages,
     /// Hold places without a token, with kept connections and unfinished heads
@@ -73,7 +79,7 @@ pub(crate) struct AttackCounts {
 }
 
 impl Attackers {
-    pub(crate) fn start(address: SocketAddr, attackers: u8, kinds: &[AttackKind]) -> Result<Self, Failure> {
+    pub(crate) fn start(addresses: &Addresses, attackers: u8, kinds: &[AttackKind]) -> Result<Self, Failure> {
         let counts = Arc::<AttackCounts>::default();
         let (running, stopped) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -87,12 +93,15 @@ impl Attackers {
                 let place =
                     Attacker::new(user.clone(), connection, kinds.clone(), budget.clone(), counts.clone());
                 let token = token.clone();
-                tasks.spawn_on(attack_on(address, token, place), runtime.handle());
+                tasks.spawn_on(attack_on(addresses.of(connection), token, place), runtime.handle());
             }
         }
         if kinds.contains(&AttackKind::Places) {
             for number in 0..TOKENLESS {
-                tasks.spawn_on(tokenless::hold(address, number, counts.clone()), runtime.handle());
+                tasks.spawn_on(
+                    tokenless::hold(addresses.of(number), number, counts.clone()),
+                    runtime.handle(),
+                );
             }
         }
         std::thread::spawn(move || {
@@ -117,11 +126,16 @@ impl AttackCounts {
 /// Attacks on one connection, which is opened again when it ends.
 async fn attack_on(address: SocketAddr, token: Arc<str>, mut attacker: Attacker) {
     let start = Instant::now();
+    let role = Role::of(&attacker);
     loop {
-        match socket::open(address, &token).await {
+        let opened = match role {
+            Role::SlowReader => socket::open_narrow(address, &token).await,
+            _ => socket::open(address, &token).await,
+        };
+        match opened {
             Ok((sink, stream)) => {
                 AttackCounts::add(&attacker.counts.opened, 1);
-                let _: End = run(&mut attacker, sink, stream, start).await;
+                let _: End = role.run(&mut attacker, sink, stream, start).await;
                 AttackCounts::add(&attacker.counts.ended, 1);
             }
             Err(_) => AttackCounts::add(&attacker.counts.refused_connects, 1),
@@ -130,10 +144,46 @@ async fn attack_on(address: SocketAddr, token: Arc<str>, mut attacker: Attacker)
     }
 }
 
-async fn run(attacker: &mut Attacker, sink: Sink, stream: Stream, start: Instant) -> End {
-    if attacker.is(AttackKind::Refusals) && attacker.connection >= CONNECTIONS - OFFENDERS {
-        offender::provoke(&attacker.counts, sink, stream).await
-    } else {
-        attacker.attack(sink, stream, start).await
+/// The part that a connection has in the attack.
+#[derive(Clone, Copy)]
+enum Role {
+    /// Provokes refusals until it is closed.
+    Offender,
+    /// Sends fragments until it is closed.
+    FragmentOffender,
+    Fragments,
+    SlowReader,
+    Requests,
+}
+
+impl Role {
+    fn of(attacker: &Attacker) -> Self {
+        let (number, is) = (attacker.connection, |kind| attacker.is(kind));
+        if number + 1 == CONNECTIONS && is(AttackKind::Fragments) {
+            Self::FragmentOffender
+        } else if number >= CONNECTIONS - OFFENDERS && is(AttackKind::Refusals) {
+            Self::Offender
+        } else if number % EIGHTH == 5 && is(AttackKind::SlowReaders) {
+            Self::SlowReader
+        } else if number % EIGHTH == 6 && is(AttackKind::Fragments) {
+            Self::Fragments
+        } else {
+            Self::Requests
+        }
+    }
+
+    async fn run(self, attacker: &mut Attacker, sink: Sink, stream: Stream, start: Instant) -> End {
+        match self {
+            Self::Offender => offender::provoke(&attacker.counts, sink, stream).await,
+            Self::FragmentOffender => {
+                fragments::send(&attacker.counts, sink, stream, fragments::TOO_MANY).await
+            }
+            Self::Fragments => fragments::send(&attacker.counts, sink, stream, fragments::ALLOWED).await,
+            Self::SlowReader => {
+                let room = crate::room(attacker.connection);
+                slow_reader::read(&attacker.counts, sink, stream, &room).await
+            }
+            Self::Requests => attacker.attack(sink, stream, start).await,
+        }
     }
 }

@@ -5,12 +5,15 @@
 //! attackers:  up to 32 connections each; sockets without a token                   in the second phase
 //! ```
 //!
-//! The server has its default limits, except those for an address, because all clients have one address here. The
-//! figures are not judged. The users run on one thread and all attackers on another, so the machine's cores are shared by
-//! the server, the users and the attackers.
+//! The server has its default limits, except those for an address, because all clients have one address here. With
+//! `--redis` there are two instances, and every second connection goes to the other one. The figures are not judged. The
+//! users run on one thread and all attackers on another, so the machine's cores are shared by the servers, the users and
+//! the attackers.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -18,6 +21,7 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use realtime_load::program::{HTTP, Program};
+use realtime_load::redis::{self, Aof};
 use realtime_load::{bench_arguments, process};
 
 use crate::attackers::{AttackKind, Attackers};
@@ -28,9 +32,11 @@ use crate::users::Users;
 mod attacker;
 mod attackers;
 mod figures;
+mod fragments;
 mod offender;
 mod reading;
 mod report;
+mod slow_reader;
 mod socket;
 mod spending;
 mod tokenless;
@@ -59,6 +65,10 @@ struct Options {
     /// Attackers, with a token and all connections of a user each
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     attackers: u8,
+
+    /// Run two instances on one Redis, which syncs its append-only file so often
+    #[arg(long, value_enum, value_name = "AOF")]
+    redis: Option<Aof>,
 
     /// Cores of the server, a list in the syntax of `taskset -c`
     #[arg(long, default_value = "0,1", value_name = "CORES")]
@@ -100,36 +110,62 @@ fn run(options: &Options) -> Result<(), Failure> {
     process::sharpen_timers();
     let data = TempDir::new()?;
     let cores = (!options.no_pin && process::can_pin()).then_some(&*options.server_cores);
-    let command = server_command(options, data.path());
-    let server = Program::run(&command, cores, &[("REALTIME_JWT_SECRET", SECRET)], HTTP)?;
+    let servers = Servers::start(options, data.path(), cores)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = runtime.block_on(measure(options, &server, data.path()));
-    run.map_err(|error| format!("{error}; the end of the server's log:\n{}", server.log_tail()).into())
+    let run = runtime.block_on(measure(options, &servers.instances, data.path()));
+    run.map_err(|error| {
+        let logs: Vec<_> = servers.instances.iter().map(Program::log_tail).collect();
+        format!("{error}; the ends of the servers' logs:\n{}", logs.join("\n")).into()
+    })
 }
 
-async fn measure(options: &Options, server: &Program, data: &Path) -> Result<(), Failure> {
+/// The server, or two instances and their Redis.
+struct Servers {
+    instances: Vec<Program>,
+    _redis: Option<Program>,
+}
+
+impl Servers {
+    fn start(options: &Options, data: &Path, cores: Option<&str>) -> Result<Self, Failure> {
+        let redis =
+            options.redis.map(|aof| Ok::<_, Failure>((redis::start(aof, cores)?, aof))).transpose()?;
+        let storage = redis.as_ref().map(|(redis, aof)| {
+            ["--redis-url", &redis::url(redis), "--redis-aof", aof.word()].map(str::to_owned)
+        });
+        let mut instances = Vec::new();
+        for number in 0..=usize::from(redis.is_some()) {
+            let mut command = server_command(options, &data.join(number.to_string()));
+            command.extend(storage.iter().flatten().cloned());
+            instances.push(Program::run(&command, cores, &[("REALTIME_JWT_SECRET", SECRET)], HTTP)?);
+        }
+        Ok(Self { instances, _redis: redis.map(|(redis, _)| redis) })
+    }
+}
+
+async fn measure(options: &Options, servers: &[Program], data: &Path) -> Result<(), Failure> {
     let seconds = Duration::from_secs(options.seconds.into());
-    let users = Users::start(server.address).await?;
-    let calm = measure_phase(&users, server, data, seconds).await?;
-    let attackers = Attackers::start(server.address, options.attackers, kinds(&options.attacks))?;
-    let attacked = measure_phase(&users, server, data, seconds).await?;
+    let addresses = Addresses(servers.iter().map(|server| server.address).collect());
+    let users = Users::start(addresses.clone()).await?;
+    let calm = measure_phase(&users, servers, data, seconds).await?;
+    let attackers = Attackers::start(&addresses, options.attackers, kinds(&options.attacks))?;
+    let attacked = measure_phase(&users, servers, data, seconds).await?;
     report::print(&calm, &attacked, &attackers.counts(), seconds + WARM_UP);
     Ok(())
 }
 
 async fn measure_phase(
     users: &Users,
-    server: &Program,
+    servers: &[Program],
     data: &Path,
     time: Duration,
 ) -> Result<Phase, Failure> {
     sleep(WARM_UP).await;
-    let before = Reading::take(server, data).await;
+    let before = Reading::take(servers, data).await;
     let phase = users.begin_phase();
     sleep(time).await;
     // The users go on, and record in a phase that is not printed.
     drop(users.begin_phase());
-    let after = Reading::take(server, data).await;
+    let after = Reading::take(servers, data).await;
     Ok(Phase { users: phase.finish().await?, before, after })
 }
 
@@ -149,6 +185,17 @@ fn server_command(options: &Options, data: &Path) -> Vec<String> {
         .map(str::to_owned)
         .chain(options.server_arguments.iter().cloned())
         .collect()
+}
+
+/// Addresses of the instances.
+#[derive(Clone)]
+struct Addresses(Arc<[SocketAddr]>);
+
+impl Addresses {
+    /// The instance of a connection. They take turns.
+    fn of(&self, connection: usize) -> SocketAddr {
+        self.0[connection % self.0.len()]
+    }
 }
 
 /// The rooms of the users.

@@ -1,4 +1,4 @@
-//! Figures of the server's process, its store and its metrics at one time.
+//! Figures of the servers' processes, stores and metrics at one time.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,14 +26,22 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) async fn take(server: &Program, data: &Path) -> Self {
-        let metrics = timeout(METRICS_TIMEOUT, metrics(server.address)).await;
+    /// The figures of all instances together.
+    pub(crate) async fn take(servers: &[Program], data: &Path) -> Self {
+        let mut sums = BTreeMap::new();
+        for server in servers {
+            let samples = timeout(METRICS_TIMEOUT, metrics(server.address)).await;
+            for (name, value) in samples.ok().and_then(Result::ok).unwrap_or_default() {
+                *sums.entry(name).or_default() += value;
+            }
+        }
+        let stores = (0..servers.len()).map(|number| store_bytes(&data.join(number.to_string())));
         Self {
-            server_cpu: cpu_time(server.pid()),
+            server_cpu: servers.iter().map(|server| cpu_time(server.pid())).sum(),
             load_cpu: cpu_time(std::process::id()),
-            resident_kib: resident_kib(server.pid()),
-            store_bytes: store_bytes(data),
-            metrics: metrics.ok().and_then(Result::ok).unwrap_or_default(),
+            resident_kib: servers.iter().map(|server| resident_kib(server.pid())).sum(),
+            store_bytes: stores.sum(),
+            metrics: sums,
         }
     }
 }

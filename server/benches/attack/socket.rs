@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use futures_util::StreamExt;
 use futures_util::stream::{SplitSink, SplitStream};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
@@ -42,13 +42,26 @@ impl From<Error> for End {
     }
 }
 
+/// Receive buffer of a slow reader, in bytes.
+const NARROW_BUFFER: u32 = 4 * 1024;
+
 pub(crate) fn token(user: &str) -> Result<String, Failure> {
     Ok(Tokens::Minted { secret: SECRET.to_owned() }.for_user(user)?)
 }
 
 /// Opens a connection and receives its welcome.
 pub(crate) async fn open(address: SocketAddr, token: &str) -> Result<(Sink, Stream), End> {
-    let stream = TcpStream::connect(address).await?;
+    upgrade(TcpStream::connect(address).await?, address, token).await
+}
+
+/// Opens a connection with a small receive buffer, so that the server notices that it reads slowly.
+pub(crate) async fn open_narrow(address: SocketAddr, token: &str) -> Result<(Sink, Stream), End> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(NARROW_BUFFER)?;
+    upgrade(socket.connect(address).await?, address, token).await
+}
+
+async fn upgrade(stream: TcpStream, address: SocketAddr, token: &str) -> Result<(Sink, Stream), End> {
     stream.set_nodelay(true)?;
     let url = format!("ws://{address}/api/v1/ws?token={token}");
     let (socket, _) = client_async(url, stream).await?;

@@ -4,7 +4,6 @@
 //! attackers' work does not delay them.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::SinkExt;
@@ -17,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::figures::{CurrentPhase, PhaseRecord, nanos};
 use crate::socket::{self, End, Sink, Stream};
-use crate::{Failure, ROOMS, room};
+use crate::{Addresses, Failure, ROOMS, room};
 
 const RESIDENTS: usize = 500;
 /// Time between two messages of a resident.
@@ -57,7 +56,7 @@ struct Fields<'a> {
 
 impl Users {
     /// Starts the users and waits until all residents have joined.
-    pub(crate) async fn start(address: SocketAddr) -> Result<Self, Failure> {
+    pub(crate) async fn start(addresses: Addresses) -> Result<Self, Failure> {
         let phase = CurrentPhase::default();
         let (running, stopped) = oneshot::channel();
         let (joined, are_joined) = oneshot::channel();
@@ -68,7 +67,7 @@ impl Users {
                 tokio::select! {
                     biased;
                     _ = stopped => {}
-                    Err(error) = run_all(address, joined, &current) => eprintln!("users: {error}"),
+                    Err(error) = run_all(&addresses, joined, &current) => eprintln!("users: {error}"),
                 }
             });
         });
@@ -83,13 +82,13 @@ impl Users {
 }
 
 async fn run_all(
-    address: SocketAddr,
+    addresses: &Addresses,
     joined: oneshot::Sender<()>,
     phase: &CurrentPhase,
 ) -> Result<(), Failure> {
     let mut residents = Vec::with_capacity(RESIDENTS);
     for number in 0..RESIDENTS {
-        residents.push(Resident::arrive(address, number).await?);
+        residents.push(Resident::arrive(addresses, number).await?);
     }
     // An error means that the run has ended already.
     let _ = joined.send(());
@@ -103,7 +102,7 @@ async fn run_all(
     });
     let visits = (0..ROOMS).map(|number| {
         let first = start + share(VISIT_INTERVAL, number, ROOMS);
-        visit_often(address, number, first, phase)
+        visit_often(addresses, number, first, phase)
     });
     tokio::join!(join_all(residents), join_all(visits));
     Ok(())
@@ -116,10 +115,10 @@ fn share(interval: Duration, number: usize, all: usize) -> Duration {
 }
 
 impl Resident {
-    async fn arrive(address: SocketAddr, number: usize) -> Result<Self, Failure> {
+    async fn arrive(addresses: &Addresses, number: usize) -> Result<Self, Failure> {
         let user = format!("resident-{number:03}");
         let room = room(number);
-        let (sink, stream) = socket::open(address, &socket::token(&user)?).await?;
+        let (sink, stream) = socket::open(addresses.of(number / ROOMS), &socket::token(&user)?).await?;
         let mut resident = Self { user, room, sink, stream, in_flight: HashMap::new() };
         join(&mut resident.sink, &mut resident.stream, &resident.user, &resident.room).await?;
         Ok(resident)
@@ -171,16 +170,16 @@ impl Resident {
     }
 }
 
-async fn visit_often(address: SocketAddr, number: usize, first: Instant, phase: &CurrentPhase) {
+async fn visit_often(addresses: &Addresses, number: usize, first: Instant, phase: &CurrentPhase) {
     let room = &room(number);
     let mut pace = interval_at(first, VISIT_INTERVAL);
-    let visits = (0..).map(|turn| format!("visitor-{number:02}-{}", turn % VISITORS));
+    let mut visits =
+        (0..).map(|turn| (addresses.of(turn), format!("visitor-{number:02}-{}", turn % VISITORS)));
     let mut running = futures_util::stream::FuturesUnordered::new();
-    let mut users = visits;
     loop {
         tokio::select! {
             due = pace.tick() => {
-                let Some(user) = users.next() else { return };
+                let Some((address, user)) = visits.next() else { return };
                 let phase = phase.record();
                 phase.lock().visits += 1;
                 running.push(async move {
@@ -197,7 +196,7 @@ async fn visit_often(address: SocketAddr, number: usize, first: Instant, phase: 
 
 /// Connects, joins, and closes.
 async fn visit(
-    address: SocketAddr,
+    address: std::net::SocketAddr,
     user: &str,
     room: &str,
     due: Instant,
