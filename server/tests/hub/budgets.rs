@@ -247,6 +247,23 @@ async fn the_log_of_a_room_is_spent_on_every_instance() {
     carol.expect_nothing_else().await;
 }
 
+#[tokio::test]
+async fn publications_on_the_relay_channel_are_spent_from_an_open_room_and_not_refused() {
+    let redis = Redis::start();
+    let server = instance_with(&redis, |config| config.limits.budgets.room_bytes_per_second = 100);
+    server.ready().await;
+    let mut bob = server.connect("bob").await;
+    bob.join("lobby").await;
+    let publication = json!({"room": "lobby", "text": "x".repeat(1_200)}).to_string().replace('"', r#"\""#);
+    for seq in [1, 2] {
+        redis.execute(&format!(r#"PUBLISH ws:broadcast "{publication}""#));
+        bob.expect(json!({"type": "message", "from": "system", "seq": seq})).await;
+    }
+    // Bob posts much elsewhere.
+    assert_eq!(acks(&post(&mut bob, "another room", 1, 1_200).await), 1);
+    assert_refused(&post(&mut bob, "lobby", 1, 1).await[0], 60_001);
+}
+
 /// Status of an upgrade request of a user, and its `Retry-After`.
 async fn upgrade(server: &TestServer, user: &str) -> (u16, Option<String>) {
     let mut raw = server.dial().await;
