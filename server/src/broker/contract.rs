@@ -30,7 +30,7 @@ use super::memory::MemoryBroker;
 use super::redis::tests::{server::Redis, target};
 use super::redis::{RedisBroker, RedisEngine};
 use super::sqlite::SqliteEngine;
-use super::{Broker, Entry, Feed, NotStored, Receipt, Recipients, Signal, Submission};
+use super::{Broker, Entry, Feed, NotStored, PresenceChange, Receipt, Recipients, Signal, Submission};
 use crate::budget::Spending;
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
@@ -311,6 +311,10 @@ impl Feed for Recorder {
 
     fn signal(&self, room: &RoomName, signal: &Signal) {
         self.add(FeedEvent::Signal(room.clone(), signal.clone()));
+    }
+
+    fn presence(&self, room: &RoomName, _: &PresenceChange, signal: &mut dyn FnMut() -> Signal) {
+        self.signal(room, &signal());
     }
 
     fn broadcast(&self, to: &Recipients, json: &Arc<str>) {

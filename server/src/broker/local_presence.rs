@@ -9,7 +9,7 @@ use realtime_shared::{LeaveReason, RoomName, UserId};
 use super::member_names::{MemberNames, NameCache};
 use super::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS};
 use super::room_list::RoomList;
-use super::{Feed, Presence, Signal};
+use super::{Feed, Presence, PresenceChange, PresenceKind};
 
 /// Fewest members of a room whose encoded names are kept. For fewer, encoding them costs less than memory.
 const CACHED_FROM: usize = 50;
@@ -57,8 +57,9 @@ impl LocalPresence {
         }
         // The lock is held: signals have the order of the changes.
         if let (true, Some(feed)) = (changed, feed) {
-            let named = users.names(MEMBERS_TO_OTHERS);
-            feed.signal(room, &Signal::joined(user, room, named, users.count(), 0));
+            let kind = PresenceKind::Joined;
+            let change = PresenceChange { user: user.clone(), kind, count: users.count() };
+            feed.presence(room, &change, &mut || change.signal(room, 0, || users.names(MEMBERS_TO_OTHERS)));
         }
         presence_of(Some(users), members, changed)
     }
@@ -81,7 +82,9 @@ impl LocalPresence {
             rooms.remove(room);
         }
         if let (true, Some(feed)) = (changed, feed) {
-            feed.signal(room, &Signal::left(user, room, left.count, reason, 0));
+            let kind = PresenceKind::Left(reason);
+            let change = PresenceChange { user: user.clone(), kind, count: left.count };
+            feed.presence(room, &change, &mut || change.signal(room, 0, Arc::default));
         }
         left
     }

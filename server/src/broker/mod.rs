@@ -102,6 +102,9 @@ pub(crate) trait Feed: Send + Sync {
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry);
     /// Delivers a signal to the members of a room.
     fn signal(&self, room: &RoomName, signal: &Signal);
+    /// Delivers a join or leave to the members of a room. `signal` makes its frame, which is not needed if the change is
+    /// held.
+    fn presence(&self, room: &RoomName, change: &PresenceChange, signal: &mut dyn FnMut() -> Signal);
     /// Delivers a frame to connections, independent of rooms.
     fn broadcast(&self, to: &Recipients, json: &Arc<str>);
     /// Replaces the log of a room, which is not the one announced so far. Its head is `head`. Announcements continue

@@ -17,8 +17,6 @@ pub(crate) struct Signal {
     /// Presence version of the room after this join or leave; 0 if the signal is not about presence. Readers that joined
     /// at a later version skip it.
     pub(crate) presence_version: u64,
-    /// The join or leave that it reports, if it is about presence.
-    pub(crate) change: Option<PresenceChange>,
 }
 
 /// A join or a leave.
@@ -48,37 +46,26 @@ pub(crate) enum Skip {
 impl Signal {
     /// A signal that is not about presence.
     pub(crate) fn new(json: Arc<str>, skip: Skip) -> Self {
-        Self { json, skip, presence_version: 0, change: None }
+        Self { json, skip, presence_version: 0 }
     }
+}
 
-    /// The join of a user, for the other members. The user itself receives a `joined` of its own.
-    pub(super) fn joined(
-        user: &UserId,
+impl PresenceChange {
+    /// The signal about the change, for the other members. A user who joins receives a `joined` of its own. `named`
+    /// returns members to name to the others.
+    pub(super) fn signal(
+        &self,
         room: &RoomName,
-        members: Arc<MemberNames>,
-        count: u64,
         presence_version: u64,
-    ) -> Self {
-        let json = UnencodedJoined::new(user, room, members, count).encode(None);
-        let change = PresenceChange { user: user.clone(), kind: PresenceKind::Joined, count };
-        Self::of(json, change, presence_version)
-    }
-
-    /// The leave of a user, for the remaining members.
-    pub(super) fn left(
-        user: &UserId,
-        room: &RoomName,
-        count: u64,
-        reason: LeaveReason,
-        presence_version: u64,
-    ) -> Self {
-        let change = PresenceChange { user: user.clone(), kind: PresenceKind::Left(reason), count };
-        let event = SystemEvent::Left(left(user, room, count, reason));
-        Self::of(codec::encode(&ServerEvent::System(event)), change, presence_version)
-    }
-
-    fn of(json: String, change: PresenceChange, presence_version: u64) -> Self {
-        let skip = Skip::User(change.user.clone());
-        Self { json: json.into(), skip, presence_version, change: Some(change) }
+        named: impl FnOnce() -> Arc<MemberNames>,
+    ) -> Signal {
+        let json = match self.kind {
+            PresenceKind::Joined => UnencodedJoined::new(&self.user, room, named(), self.count).encode(None),
+            PresenceKind::Left(reason) => {
+                let left = left(&self.user, room, self.count, reason);
+                codec::encode(&ServerEvent::System(SystemEvent::Left(left)))
+            }
+        };
+        Signal { presence_version, ..Signal::new(json.into(), Skip::User(self.user.clone())) }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) use self::registry::{Entrance, NotJoined, Registry};
 pub(crate) use self::ring::Overtaken;
 use self::ring::{RingAppend, RoomRing};
 pub(crate) use self::store_reads::{PagePermit, StoreRead};
-use crate::broker::{Entry, Signal, Skip};
+use crate::broker::{Entry, PresenceChange, Signal, Skip};
 use crate::budget::RoomBudget;
 use crate::config::Ring;
 use crate::metrics::{Dropped, Metrics};
@@ -208,12 +208,28 @@ impl Room {
         if state.removed {
             return;
         }
+        let RingState::Open(ring) = &mut state.ring else { return };
+        let bytes_before = ring.bytes();
+        ring.signal(signal, context.now);
+        self.on_growth(&mut state, bytes_before, context);
+    }
+
+    /// Appends the signal about a join or leave, or holds the change, if the room is open.
+    fn presence(
+        self: &Arc<Self>,
+        change: &PresenceChange,
+        signal: &mut dyn FnMut() -> Signal,
+        context: &Context<'_>,
+    ) {
+        let mut state = self.state.lock();
+        if state.removed {
+            return;
+        }
         let State { ring: RingState::Open(ring), pacing, .. } = &mut *state else { return };
-        let pace = signal.change.as_ref().map_or(Pace::Now, |change| pacing.change(change, context.now));
-        match pace {
+        match pacing.change(change, context.now) {
             Pace::Now => {
                 let bytes_before = ring.bytes();
-                ring.signal(signal, context.now);
+                ring.signal(&signal(), context.now);
                 self.on_growth(&mut state, bytes_before, context);
             }
             Pace::Until(due) => context.presence_holds.schedule(due, self.name.clone()),

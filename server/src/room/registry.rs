@@ -29,8 +29,8 @@ use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, Range, Recipients, RoomFilter,
-    Signal, Skip, Submission, Unavailable, UnencodedJoined, left,
+    Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, PresenceChange, Range,
+    Recipients, RoomFilter, Signal, Skip, Submission, Unavailable, UnencodedJoined, left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
@@ -417,6 +417,13 @@ impl Feed for Registry {
         let room = self.rooms.lock().get(room).cloned();
         if let Some(room) = room {
             room.signal(signal, &self.context());
+        }
+    }
+
+    fn presence(&self, room: &RoomName, change: &PresenceChange, signal: &mut dyn FnMut() -> Signal) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            room.presence(change, signal, &self.context());
         }
     }
 

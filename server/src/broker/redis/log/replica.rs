@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use realtime_shared::{Position, RoomName, Seq};
+use realtime_shared::{Position, RoomName, Seq, UserId};
 
 use super::chain::{Follows, judge};
 use crate::broker::redis::transport::wire::Announced;
-use crate::broker::{Entry, Feed, MemberNames, Page, Presence, Signal, Skip, members_frame};
+use crate::broker::{
+    Entry, Feed, MemberNames, Page, Presence, PresenceChange, PresenceKind, Signal, Skip, members_frame,
+};
 use crate::faults::{self, Fault};
 
 /// A room that is open on this instance.
@@ -96,13 +98,12 @@ impl Replica {
                 Ok(())
             }
             Announced::Joined { presence_version, count, user, named } => {
-                let names = Arc::new(MemberNames::of(&named));
-                let signal = || Signal::joined(&user, &self.room, names, count, presence_version);
-                self.announce_presence(&mut state, presence_version, signal, feed)
+                let change = PresenceChange { user, kind: PresenceKind::Joined, count };
+                self.announce_presence(&mut state, presence_version, &change, &named, feed)
             }
             Announced::Left { presence_version, count, reason, user } => {
-                let signal = || Signal::left(&user, &self.room, count, reason, presence_version);
-                self.announce_presence(&mut state, presence_version, signal, feed)
+                let change = PresenceChange { user, kind: PresenceKind::Left(reason), count };
+                self.announce_presence(&mut state, presence_version, &change, &[], feed)
             }
             Announced::Crowd { presence_version } if presence_version > state.presence_version => {
                 Err(Missing)
@@ -116,14 +117,16 @@ impl Replica {
         &self,
         state: &mut ReplicaState,
         version: u64,
-        signal: impl FnOnce() -> Signal,
+        change: &PresenceChange,
+        named: &[UserId],
         feed: &dyn Feed,
     ) -> Result<(), Missing> {
         // Redis may announce any number, so it is not added to anything.
         match version.checked_sub(state.presence_version) {
             None | Some(0) => Ok(()),
             Some(1) => {
-                feed.signal(&self.room, &signal());
+                let named = || Arc::new(MemberNames::of(named));
+                feed.presence(&self.room, change, &mut || change.signal(&self.room, version, named));
                 state.presence_version = version;
                 Ok(())
             }

@@ -7,7 +7,7 @@ use realtime_shared::{Epoch, ServerEvent, SystemEvent};
 use tokio::runtime::Builder;
 
 use super::*;
-use crate::broker::{Entry, RoomFilter};
+use crate::broker::{Entry, PresenceChange, RoomFilter};
 use crate::budget::Spending;
 
 impl Instance {
@@ -351,6 +351,10 @@ impl Feed for ChangingUsersFeed {
 
     fn signal(&self, room: &RoomName, signal: &Signal) {
         self.feed.signal(room, signal);
+    }
+
+    fn presence(&self, room: &RoomName, change: &PresenceChange, signal: &mut dyn FnMut() -> Signal) {
+        self.feed.presence(room, change, signal);
     }
 
     fn broadcast(&self, to: &Recipients, json: &Arc<str>) {
