@@ -158,6 +158,22 @@ async fn a_sweep_drops_what_is_too_old() {
     assert!(fixture.broker.rooms.lock().is_empty());
 }
 
+#[tokio::test]
+async fn a_released_room_is_removed_with_its_dedup_records() {
+    let retain = Retain { age: Some(Duration::from_hours(1)), messages: None, confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, PLENTY);
+    fixture.broker.open(&room("a")).await.expect("opened");
+    fixture.post(submission("alice", "a", "1").with_id("1")).await;
+    millis.fetch_add(DAY / 2, Ordering::SeqCst);
+    fixture.broker.sweep();
+    assert_eq!(fixture.broker.eviction.lock().usage.items, 1, "the dedup record");
+    millis.fetch_add(DAY, Ordering::SeqCst);
+    fixture.broker.release(&room("a"));
+    fixture.broker.sweep();
+    assert_eq!(fixture.broker.eviction.lock().usage, Usage::default());
+    assert!(fixture.broker.rooms.lock().is_empty());
+}
+
 #[test]
 fn the_thread_that_sweeps_does_not_keep_its_broker() {
     let limits = MemoryStore { history_bytes: PLENTY };

@@ -91,3 +91,32 @@ async fn a_join_that_is_given_up_keeps_no_room() {
     fixture.broker.sweep().await;
     assert_eq!(fixture.head("a").await, Position::Start);
 }
+
+/// The order of the three is that of the threads.
+#[tokio::test]
+async fn a_post_and_a_join_beside_a_removal_agree_about_the_log() {
+    let data_dir = data_dir();
+    let fixture = opened(&data_dir).await;
+    for round in 0..100 {
+        fixture.post(submission("alice", "a", "old")).await;
+        data_dir.advance(DAY + 1);
+        let swept = fixture.broker.queue.sweep();
+        let joining = async {
+            if round % 2 == 0 {
+                tokio::task::yield_now().await;
+            }
+            fixture.broker.open(&room("a")).await.expect("opened")
+        };
+        let (head, posted) = tokio::join!(joining, fixture.post(submission("bob", "a", "new")));
+        // Ends without a value.
+        let _ = swept.await;
+        assert!(head.epoch().is_none_or(|epoch| *epoch == posted.epoch), "{head:?}, {posted:?}");
+        assert_eq!(head.epoch().is_none(), head.seq() == Seq::ZERO);
+        let next = fixture.post(submission("bob", "a", "next")).await;
+        assert_eq!((&next.epoch, next.seq), (&posted.epoch, posted.seq.next()), "the room is open");
+        let page = fixture.broker.history(&room("a"), Range::Newest, 2, PLENTY).await.expect("a page");
+        let stored: Vec<_> = page.entries.iter().map(|entry| entry.id).collect();
+        assert_eq!((page.epoch, stored), (Some(next.epoch), vec![posted.id, next.id]));
+        fixture.broker.release(&room("a"));
+    }
+}
