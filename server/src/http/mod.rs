@@ -9,6 +9,7 @@ mod credentials;
 mod handshake;
 mod idle_timer;
 mod origin_policy;
+mod pace;
 mod refusal;
 mod site;
 mod websocket;
@@ -35,6 +36,7 @@ use tower_service::Service as _;
 pub(crate) use self::accept::{Worker, accept};
 pub(crate) use self::admission::{Admission, ListenerKind};
 use self::idle_timer::IdleTimer;
+use self::pace::Pace;
 use self::refusal::Refusal;
 use self::site::Peer;
 pub(crate) use self::site::Site;
@@ -123,13 +125,18 @@ async fn serve(service: Service, stream: TcpStream, peer: Peer) {
         ListenerKind::Public => timing.keep_alive,
         ListenerKind::Admin => REQUESTS_TIMEOUT,
     }));
+    let pace = (kind == ListenerKind::Public).then(|| Arc::new(Pace::new()));
     let service = service_fn({
         let idle_timer = idle_timer.clone();
         move |mut request: hyper::Request<Incoming>| {
             idle_timer.requested();
             request.extensions_mut().insert(peer.clone());
             let (mut routes, idle_timer, permit) = (routes.clone(), idle_timer.clone(), peer.permit.clone());
+            let pace = pace.clone();
             async move {
+                if let Some(pace) = pace {
+                    pace.admit().await;
+                }
                 let mut response =
                     routes.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
                 // A token may be in the URL. What hyper answers itself (400, 414, 431) has no headers of ours, for which

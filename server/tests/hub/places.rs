@@ -1,6 +1,6 @@
 //! Places of connections: those without a valid token keep nobody out, and metrics have listeners and limits of their own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{RawClient, TestServer, claims, server, server_at, server_with, token};
 
@@ -128,6 +128,20 @@ async fn an_answer_renews_the_place_of_a_connection() {
         let head = active.head().await;
         assert_eq!(head.status, 200);
         active.body(&head).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_in_one_packet_are_answered_at_a_limited_rate() {
+    let server = server();
+    for (mut raw, earliest) in [(server.dial().await, 400), (server.dial_admin().await, 0)] {
+        let begun = Instant::now();
+        raw.send(&HEALTHZ.repeat(12)).await;
+        for _ in 0..12 {
+            let head = raw.head().await;
+            assert_eq!((head.status, &*raw.body(&head).await), (200, "ok\n"));
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(earliest), "{:?}", begun.elapsed());
     }
 }
 
