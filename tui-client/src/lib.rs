@@ -6,7 +6,7 @@
 //! - [`state`]: files that outlive the process, such as read positions.
 //! - [`settings`]: the user's configuration file.
 //! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
-//! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it.
+//! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it. [`width`] judges its width in cells.
 //! - `typed_room`: names of rooms as users type them.
 
 pub mod app;
@@ -23,5 +23,6 @@ pub mod state;
 pub mod terminal;
 mod typed_room;
 pub mod ui;
+pub mod width;
 
 pub use realtime_client as net;

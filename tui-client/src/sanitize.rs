@@ -19,7 +19,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthChar;
+
+use crate::width;
 
 /// Most combining marks in a row on a base: Vietnamese needs two, Hebrew with points and accents four.
 pub const MARKS: usize = 4;
@@ -217,7 +218,7 @@ impl Kept {
             }
         } else if self.would_grow(c) {
             self.grow(c);
-        } else if c.width().unwrap_or(0) > 0 {
+        } else if !width::may_be_zero(c) {
             self.begin(c);
         } else if is_one_grapheme(&['a', c]) {
             self.begin(DOTTED_CIRCLE);
@@ -237,7 +238,7 @@ impl Kept {
 
     /// Extends the last grapheme, within its bounds.
     fn grow(&mut self, c: char) {
-        let is_mark = c.width() == Some(0);
+        let is_mark = width::may_be_zero(c);
         if self.cluster_chars < CLUSTER_CHARS && !(is_mark && self.marks >= MARKS) {
             self.marks = if is_mark { self.marks + 1 } else { 0 };
             self.append(c);

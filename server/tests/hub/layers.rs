@@ -75,9 +75,10 @@ const CLIENT: CrateRules = CrateRules {
         ("cli", &["app"]),
         ("sanitize", &[]),
         ("typed_room", &[]),
+        ("width", &[]),
     ],
     binary: &[],
-    common: &["sanitize", "typed_room"],
+    common: &["sanitize", "typed_room", "width"],
     interfaces: &[("app", "net"), ("config", "net"), ("settings", "net")],
     outside: &[("realtime_server", &["demo"]), ("realtime_client", &["lib"])],
 };

@@ -4,10 +4,10 @@
 //! open at a time, so a search compares at most three.
 
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthChar;
 
 use super::address;
 use super::span::{Span, SpanKind};
+use crate::width;
 
 /// Kinds of emphasis marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,7 +176,7 @@ fn may_stand_after_mark(c: Option<char>) -> bool {
 
 /// True for letters of scripts without spaces between words.
 fn is_wide(c: char) -> bool {
-    c.width() == Some(2)
+    width::is_wide(c)
 }
 
 fn is_of_word(c: char) -> bool {

@@ -7,9 +7,8 @@
 use std::fmt::Write;
 
 use realtime_shared::name::is_name_char;
-use unicode_width::UnicodeWidthChar;
 
-use crate::sanitize;
+use crate::{sanitize, width};
 
 /// Escapes characters that a terminal might not show. In JSON they occur in strings only.
 pub(super) fn escape(json: String) -> String {
@@ -31,7 +30,7 @@ pub(super) fn escape(json: String) -> String {
 }
 
 fn is_plain(c: char) -> bool {
-    is_name_char(c) && c.width().is_some_and(|width| width > 0)
+    is_name_char(c) && !c.is_control() && !width::may_be_zero(c)
 }
 
 #[cfg(test)]
@@ -48,7 +47,7 @@ mod tests {
     }
 
     fn is_harmless(c: char) -> bool {
-        !c.is_control() && c.width().unwrap_or(0) > 0 && is_name_char(c)
+        !c.is_control() && !width::may_be_zero(c) && is_name_char(c)
     }
 
     #[test]

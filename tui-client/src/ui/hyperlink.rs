@@ -13,9 +13,10 @@
 use std::borrow::Cow;
 use std::num::NonZeroU16;
 
-use ratatui::buffer::{Cell, CellDiffOption, CellWidth};
+use ratatui::buffer::{Cell, CellDiffOption};
 
 use crate::markup::Target;
+use crate::width;
 
 /// Longest address that is written, in bytes: each cell of a link holds it.
 const ADDRESS_BYTES: usize = 512;
@@ -25,7 +26,8 @@ const END: &[u8] = b"\x1b\\";
 
 /// Makes a cell with content link to `target`.
 pub(super) fn lead(cell: &mut Cell, target: &Target) {
-    let width = NonZeroU16::new(cell.symbol().cell_width()).unwrap_or(NonZeroU16::MIN);
+    let cells = u16::try_from(width::of_grapheme(cell.symbol())).ok();
+    let width = cells.and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
     if target.as_str().len() <= ADDRESS_BYTES {
         let symbol = format!("\x1b]8;id=link;{target}\x1b\\{}{CLOSE}", cell.symbol());
         cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(width));
@@ -33,7 +35,8 @@ pub(super) fn lead(cell: &mut Cell, target: &Target) {
 }
 
 /// Content of a cell without its link.
-pub(super) fn text_of(cell: &Cell) -> &str {
+#[must_use]
+pub fn text_of(cell: &Cell) -> &str {
     let symbol = cell.symbol();
     let shown = symbol.strip_suffix(CLOSE).and_then(|link| link.split_once("\x1b\\"));
     shown.map_or(symbol, |(_, text)| text)

@@ -1,8 +1,9 @@
 //! Pen that writes text into the cells of an area.
 
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, CellDiffOption};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::hyperlink;
 use super::look::Look;
@@ -32,8 +33,24 @@ impl<'a> Pen<'a> {
         if room == 0 || y >= self.area.height {
             return column;
         }
-        let (end, _) = self.buffer.set_stringn(self.area.x + x, self.area.y + y, text, room, style);
-        usize::from(end - self.area.x)
+        let (left, y) = (self.area.x, self.area.y + y);
+        let mut x = left + x;
+        for grapheme in text.graphemes(true).filter(|grapheme| !grapheme.contains(char::is_control)) {
+            let Ok(next) = u16::try_from(usize::from(x) + cells(grapheme)) else { break };
+            if next > self.area.right() {
+                break;
+            }
+            for (at, x) in (x..next).enumerate() {
+                let cell = &mut self.buffer[(x, y)];
+                if at == 0 {
+                    cell.set_symbol(grapheme).set_style(style).set_diff_option(CellDiffOption::None);
+                } else {
+                    cell.reset();
+                }
+            }
+            x = next;
+        }
+        usize::from(x - left)
     }
 
     /// Writes `text` as [`Pen::write`] does, as a link to `target`.

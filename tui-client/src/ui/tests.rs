@@ -15,7 +15,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use ratatui::buffer::{Buffer, CellWidth};
+use ratatui::buffer::Buffer;
 use realtime_shared::{Recovery, Seq, ServerEvent};
 
 use super::layout::{MEDIUM, WIDE};
@@ -83,6 +83,11 @@ impl TestScreen {
     }
 }
 
+/// Columns of a cell's content.
+fn cells(symbol: &str) -> u16 {
+    u16::try_from(crate::width::of_grapheme(symbol)).expect("few cells").max(1)
+}
+
 fn text(buffer: &Buffer) -> String {
     let mut lines = String::new();
     for y in 0..buffer.area.height {
@@ -91,7 +96,7 @@ fn text(buffer: &Buffer) -> String {
         while x < buffer.area.width {
             let symbol = buffer[(x, y)].symbol();
             line.push_str(symbol);
-            x += symbol.cell_width().max(1);
+            x += cells(symbol);
         }
         lines.push_str(line.trim_end());
         lines.push('\n');

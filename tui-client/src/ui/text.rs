@@ -2,17 +2,9 @@
 
 use std::ops::Range;
 
-use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// Cells of `text`: the sum of its graphemes' widths.
-pub(super) fn width(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.graphemes(true).map(cells).sum() }
-}
-
-pub(super) fn cells(grapheme: &str) -> usize {
-    grapheme.cell_width().into()
-}
+pub(super) use crate::width::{of as width, of_grapheme as cells};
 
 /// The longest start of `text` that fits into `cells`. `sign`, one cell wide, replaces the end of a cut text.
 pub(super) fn cut(text: &str, cells: usize, sign: &str) -> String {

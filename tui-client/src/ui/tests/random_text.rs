@@ -69,7 +69,7 @@ pub(super) fn check_cells(buffer: &Buffer) -> Result<(), TestCaseError> {
         let mut x = 0;
         while x < buffer.area.width {
             let symbol = buffer[(x, y)].symbol();
-            let cells = symbol.cell_width().max(1);
+            let cells = cells(symbol);
             prop_assert!(symbol.graphemes(true).count() <= 1, "{x},{y}: {symbol:?}");
             prop_assert!(!symbol.chars().any(char::is_control), "{x},{y}: {symbol:?}");
             prop_assert!(

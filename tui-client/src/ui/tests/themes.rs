@@ -27,7 +27,7 @@ fn styled(buffer: &Buffer) -> String {
                 before = look;
             }
             line.push_str(cell.symbol());
-            x += cell.symbol().cell_width().max(1);
+            x += cells(cell.symbol());
         }
         lines.push_str(line.trim_end());
         lines.push('\n');
