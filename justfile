@@ -135,8 +135,9 @@ c-compiler:
         exit 1; \
     } >&2
 
-# The tests of several instances start a Redis and an nginx of their own on free ports. If they are missing and `install`
-# is `--install-deps`, the Debian packages are installed, without starting services. CI and root need no flag.
+# The tests of several instances start a Redis and an nginx of their own on free ports, and the tests of the screen a tmux.
+# If they are missing and `install` is `--install-deps`, the Debian packages are installed, without starting services. CI
+# and root need no flag.
 [private]
 other-programs install:
     #!/usr/bin/env bash
@@ -145,14 +146,15 @@ other-programs install:
     command -v redis-server >/dev/null || missing+=(redis-server)
     PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing+=(nginx-light)
     command -v python3 >/dev/null || missing+=(python3)
+    command -v tmux >/dev/null || missing+=(tmux)
     if [[ ${#missing[@]} == 0 ]]; then exit; fi
     as_root=(sudo); if [[ "$(id -u)" == 0 ]]; then as_root=(); fi
     if ! command -v apt-get >/dev/null; then
         echo "The tests run programs that are missing: ${missing[*]}. To install them:"
-        echo '  Fedora          sudo dnf install redis nginx python3'
-        echo '  Arch            sudo pacman -S redis nginx python'
-        echo '  Alpine          sudo apk add redis nginx python3'
-        echo '  macOS           brew install redis nginx python'
+        echo '  Fedora          sudo dnf install redis nginx python3 tmux'
+        echo '  Arch            sudo pacman -S redis nginx python tmux'
+        echo '  Alpine          sudo apk add redis nginx python3 tmux'
+        echo '  macOS           brew install redis nginx python tmux'
         exit 1
     fi >&2
     if [[ "$1" != --install-deps && "${CI-}" != true && ${#as_root[@]} != 0 ]]; then

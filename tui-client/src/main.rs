@@ -157,8 +157,8 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     Ok((args, Some(demo)))
 }
 
-/// Prints texts that were not sent. If the terminal is gone or closing, saves them in the directory of the state as
-/// well.
+/// Prints texts that were not sent. If the terminal is gone, closing or does not read, saves them in the directory of
+/// the state as well.
 fn report_unsent(end: &End, state: Option<&Path>) {
     if end.unsent.is_empty() {
         return;
@@ -166,8 +166,8 @@ fn report_unsent(end: &End, state: Option<&Path>) {
     let lines = end.unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
     let lines: String = lines.collect();
     let text = format!("realtime-tui: not sent:\n{lines}");
-    let is_reported = std::io::stderr().write_all(text.as_bytes()).is_ok();
-    if is_reported && !end.outcome.is_hangup() {
+    let is_reported = print_error(&text);
+    if is_reported && !end.outcome.is_hangup() && !terminal::has_stalled() {
         return;
     }
     let Some(directory) = state else { return };
@@ -185,5 +185,14 @@ fn fail(code: u8, line: &str) -> ExitCode {
 
 fn report(line: &str) {
     // If standard error is closed, the line is lost.
-    let _ = writeln!(std::io::stderr(), "realtime-tui: {line}");
+    let _ = print_error(&format!("realtime-tui: {line}\n"));
+}
+
+/// Prints to standard error, or to a terminal that does not read, for a bounded time.
+fn print_error(text: &str) -> bool {
+    if terminal::has_stalled() {
+        terminal::print(text)
+    } else {
+        std::io::stderr().write_all(text.as_bytes()).is_ok()
+    }
 }

@@ -10,6 +10,8 @@ mod command_queue;
 mod editor;
 mod extensions;
 mod first_attempt;
+mod frame_writer;
+mod frames;
 mod input;
 mod mark_saver;
 mod notifier;

@@ -8,25 +8,31 @@
 
 mod background;
 mod capabilities;
+mod output;
 mod sixteen_colors;
+mod size;
 
 use std::io::{self, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crossterm::cursor::Show;
 use crossterm::event::{
     DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
+use crossterm::queue;
 use crossterm::terminal::{
-    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    DisableLineWrap, EnableLineWrap, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
-use crossterm::{execute, queue};
 
 pub use background::{answers_background_query, parse_background, query_background};
 pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
+pub use output::{Output, output};
 pub use sixteen_colors::with_sixteen;
+pub use size::size;
 
 /// The modes are set. The panic hook and a second call of [`restore`] check it.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -42,8 +48,11 @@ static MOUSE: AtomicBool = AtomicBool::new(false);
 const CAPTURE_MOUSE: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 /// Saves the window's title on the terminal's stack and restores it (XTWINOPS).
 const SAVE_TITLE: &str = "\x1b[22;2t";
-const RESTORE_TITLE: &str = "\x1b[23;2t";
+/// Terminals without that stack keep the empty title.
+const RESTORE_TITLE: &str = "\x1b]2;\x1b\\\x1b[23;2t";
 const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
+/// Time in which the terminal has to read before its modes are restored without what was to be written.
+const RESTORE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Owns the terminal, and restores it when dropped.
 #[derive(Debug)]
@@ -73,29 +82,30 @@ impl Guard {
     pub fn resume(&self) -> io::Result<()> {
         restore();
         TAKEN.store(true, Ordering::SeqCst);
-        let mut out = io::stdout();
+        let mut modes = Vec::new();
         if self.saves_title {
             TITLE.store(true, Ordering::SeqCst);
-            out.write_all(SAVE_TITLE.as_bytes())?;
+            modes.extend_from_slice(SAVE_TITLE.as_bytes());
         }
-        let entered = enter(&mut out, self.has_keyboard_modes);
-        entered.and_then(|()| self.apply_mouse(&mut out)).inspect_err(|_| restore())
+        let entered = enter(&mut modes, self.has_keyboard_modes);
+        modes.extend_from_slice(self.mouse_change());
+        entered.and_then(|()| output()?.send(&modes)).inspect_err(|_| restore())
     }
 
     /// Captures the mouse, or leaves it to the terminal.
     pub fn capture_mouse(&mut self, captures: bool) -> io::Result<()> {
         self.captures_mouse = captures;
-        self.apply_mouse(&mut io::stdout())
+        output()?.send(self.mouse_change())
     }
 
-    fn apply_mouse(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Sequence for the mouse, if its mode changes.
+    fn mouse_change(&self) -> &'static [u8] {
         let was_captured = MOUSE.swap(self.captures_mouse, Ordering::SeqCst);
         match (was_captured, self.captures_mouse) {
-            (false, true) => out.write_all(CAPTURE_MOUSE.as_bytes())?,
-            (true, false) => out.write_all(RELEASE_MOUSE.as_bytes())?,
-            _ => {}
+            (false, true) => CAPTURE_MOUSE.as_bytes(),
+            (true, false) => RELEASE_MOUSE.as_bytes(),
+            _ => b"",
         }
-        out.flush()
     }
 }
 
@@ -105,14 +115,15 @@ impl Drop for Guard {
     }
 }
 
-fn enter(out: &mut impl Write, has_keyboard_modes: bool) -> io::Result<()> {
+fn enter(modes: &mut Vec<u8>, has_keyboard_modes: bool) -> io::Result<()> {
     enable_raw_mode()?;
-    queue!(out, EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
+    // Without line wrap, a grapheme that the terminal shows wider than expected damages its own row only.
+    queue!(modes, EnterAlternateScreen, DisableLineWrap, EnableBracketedPaste, EnableFocusChange)?;
     if has_keyboard_modes {
         KEYBOARD.store(true, Ordering::SeqCst);
-        queue!(out, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))?;
+        queue!(modes, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))?;
     }
-    out.flush()
+    Ok(())
 }
 
 /// Restores all modes in reverse order. An error does not skip the rest.
@@ -120,25 +131,43 @@ fn restore() {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
-    let mut out = io::stdout();
+    let mut modes = Vec::new();
     if KEYBOARD.swap(false, Ordering::SeqCst) {
-        let _ = execute!(out, PopKeyboardEnhancementFlags);
+        let _ = queue!(modes, PopKeyboardEnhancementFlags);
     }
     if TITLE.swap(false, Ordering::SeqCst) {
-        let _ = out.write_all(RESTORE_TITLE.as_bytes());
+        modes.extend_from_slice(RESTORE_TITLE.as_bytes());
     }
     if MOUSE.swap(false, Ordering::SeqCst) {
-        let _ = out.write_all(RELEASE_MOUSE.as_bytes());
+        modes.extend_from_slice(RELEASE_MOUSE.as_bytes());
     }
-    let _ = execute!(
-        out,
+    let _ = queue!(
+        modes,
         EndSynchronizedUpdate,
         DisableFocusChange,
         DisableBracketedPaste,
         Show,
+        EnableLineWrap,
         LeaveAlternateScreen
     );
+    // Prints of a program that uses this library. The client itself leaves nothing in this buffer.
+    let _ = io::stdout().flush();
+    if let Ok(output) = output() {
+        output.finish(&modes, RESTORE_LIMIT);
+    }
     let _ = disable_raw_mode();
+}
+
+/// Prints a text to the terminal after its modes are restored, for a bounded time. False if the terminal did not read.
+#[must_use]
+pub fn print(text: &str) -> bool {
+    output().is_ok_and(|output| output.finish(text.as_bytes(), RESTORE_LIMIT))
+}
+
+/// True if the terminal did not read in time when it was to be restored. A write to it may block.
+#[must_use]
+pub fn has_stalled() -> bool {
+    output().is_ok_and(Output::gave_up)
 }
 
 fn install_hook() {

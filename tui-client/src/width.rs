@@ -143,11 +143,19 @@ pub fn is_certain(grapheme: &str) -> bool {
     let mut chars = grapheme.chars();
     let (Some(c), None) = (chars.next(), chars.next()) else { return false };
     match c {
-        ' '..='~' | '\u{A1}'..='\u{AC}' | '\u{AE}'..='\u{2FF}' => true,
-        '\u{370}'..='\u{482}' | '\u{48A}'..='\u{58A}' | '\u{1E00}'..='\u{1FFE}' => true,
-        '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205E}' | '\u{20A0}'..='\u{20BF}' => true,
-        '\u{2100}'..='\u{25FF}' => c.width() == Some(1),
-        '✓' | '✗' | '\u{FFFD}' => true,
+        ' '..='~' => true,
+        '\u{A1}'..='\u{AC}'
+        | '\u{AE}'..='\u{2FF}'
+        | '\u{370}'..='\u{482}'
+        | '\u{48A}'..='\u{58A}'
+        | '\u{1E00}'..='\u{1FFE}'
+        | '\u{2010}'..='\u{2027}'
+        | '\u{2030}'..='\u{205E}'
+        | '\u{20A0}'..='\u{20BF}'
+        | '\u{2100}'..='\u{25FF}'
+        | '✓'
+        | '✗'
+        | '\u{FFFD}' => c.width() == Some(1),
         _ => false,
     }
 }

@@ -12,8 +12,9 @@ use realtime_tui::terminal::Guard;
 const END: &str = "TERMINAL_TEST";
 
 /// Sequences that set modes, and those that restore them.
-const MODES: [(&str, &str); 8] = [
-    ("\x1b[22;2t", "\x1b[23;2t"),
+const MODES: [(&str, &str); 9] = [
+    ("\x1b[22;2t", "\x1b]2;\x1b\\\x1b[23;2t"),
+    ("\x1b[?7l", "\x1b[?7h"),
     ("\x1b[?1000h", "\x1b[?1000l"),
     ("\x1b[?1002h", "\x1b[?1002l"),
     ("\x1b[?1006h", "\x1b[?1006l"),

@@ -2,10 +2,11 @@
 //!
 //! All texts are sanitized: no control character in them can end an escape sequence.
 
-use std::io::{self, Write};
+use std::io;
 
 use crate::app::Notification;
 use crate::settings::Notify;
+use crate::terminal::output;
 
 /// Longest title, in characters.
 const TITLE_CHARS: usize = 80;
@@ -59,7 +60,7 @@ impl Notifier {
             Desktop::None => String::new(),
         };
         let bell = if self.notify.bell { "\x07" } else { "" };
-        write(&format!("{desktop}{bell}"))
+        output()?.offer(format!("{desktop}{bell}").as_bytes())
     }
 
     /// Sets the window's title if it differs.
@@ -69,17 +70,11 @@ impl Notifier {
         }
         let shown: String = title.chars().take(TITLE_CHARS).collect();
         self.title = title;
-        write(&format!("\x1b]2;{shown}{END}"))
+        output()?.send(format!("\x1b]2;{shown}{END}").as_bytes())
     }
 
     /// Sets the title again next time, because the window's title is unknown.
     pub(super) fn forget(&mut self) {
         self.title.clear();
     }
-}
-
-fn write(bytes: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes.as_bytes())?;
-    out.flush()
 }

@@ -23,6 +23,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The terminal is gone: as if its signal had reported that.
+    pub(super) const HANGUP: Self = Self::Signal(signals::HANGUP);
+
     /// True if a signal reported that the terminal is gone.
     #[must_use]
     pub fn is_hangup(&self) -> bool {

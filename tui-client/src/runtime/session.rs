@@ -1,7 +1,7 @@
 //! Main loop: wait → update → run effects → draw.
 //!
 //! Typed keys are drawn at once, everything else at most every 16 ms. The only timers are the model's and the next
-//! frame's. A frame is one write in a synchronized update. Input is read only while the network accepts commands, so no
+//! frame's. A frame is one synchronized update, and is drawn once the terminal has taken the one before. Input is read only while the network accepts commands, so no
 //! key is dropped; the terminal buffers it meanwhile.
 
 use std::collections::VecDeque;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::FutureExt;
 use futures_util::future::join;
+use rustix::io::Errno;
 use tokio::time::{Instant, timeout};
 
 use super::background_query::{self, Filtered, PendingAnswer};
@@ -21,7 +22,7 @@ use super::editor::{Editing, ended};
 use super::extensions::Hook;
 use super::mark_saver::MarkSaver;
 use super::outcome::{End, Outcome};
-use super::screen::{self, Screen};
+use super::screen::Screen;
 use super::signals::{self, Signal, Signals};
 use super::{browser, command_queue, input};
 use crate::app::{Effect, Input, Model, Msg, update};
@@ -73,6 +74,8 @@ enum WakeUp {
     Edited(io::Result<ExitStatus>),
     /// A warning about read marks.
     Warned(String),
+    /// The terminal has taken the last frame.
+    Written,
     Time,
 }
 
@@ -80,6 +83,7 @@ impl Session {
     pub(super) async fn run(mut self) -> End {
         let outcome = match AssertUnwindSafe(self.turn_until_the_end()).catch_unwind().await {
             Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) if is_gone(&error) => Outcome::HANGUP,
             Ok(Err(error)) => Outcome::Failed(format!("lost the terminal: {error}")),
             Err(_) => Outcome::Panicked,
         };
@@ -123,26 +127,27 @@ impl Session {
                 return Ok(Outcome::Failed("the client's network task ended".to_owned()));
             }
             let tick = self.model.next_tick().map(|at| self.clock.start + at);
-            let (step, is_urgent) =
-                match self.wait(&mut signals, [tick, due].into_iter().flatten().min()).await {
-                    WakeUp::Terminal(events) => (self.on_terminal(events)?, true),
-                    WakeUp::Signal(signal) => (self.on_signal(signal)?, true),
-                    WakeUp::Net(None) | WakeUp::Sent(false) => {
-                        return Ok(Outcome::Failed("the client's network task ended".to_owned()));
-                    }
-                    WakeUp::Net(Some(event)) => (self.on_net(event)?, false),
-                    WakeUp::Sent(true) => (None, false),
-                    WakeUp::Edited(ended) => (self.on_edited(ended)?, true),
-                    WakeUp::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
-                    WakeUp::Time => (self.handle(Input::Tick)?, false),
-                };
+            let is_blocked = due.is_some() && !self.screen.is_written();
+            let wake = [tick, due.filter(|_| !is_blocked)].into_iter().flatten().min();
+            let (step, is_urgent) = match self.wait(&mut signals, wake, is_blocked).await {
+                WakeUp::Terminal(events) => (self.on_terminal(events)?, true),
+                WakeUp::Signal(signal) => (self.on_signal(signal)?, true),
+                WakeUp::Net(None) | WakeUp::Sent(false) => {
+                    return Ok(Outcome::Failed("the client's network task ended".to_owned()));
+                }
+                WakeUp::Net(Some(event)) => (self.on_net(event)?, false),
+                WakeUp::Sent(true) | WakeUp::Written => (None, false),
+                WakeUp::Edited(ended) => (self.on_edited(ended)?, true),
+                WakeUp::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
+                WakeUp::Time => (self.handle(Input::Tick)?, false),
+            };
             if let Some(outcome) = step {
                 return Ok(outcome);
             }
             let soonest = drawn + if is_urgent { KEYS } else { FRAME };
             let at = due.map_or(soonest, |due: Instant| due.min(soonest));
             due = Some(at);
-            if at <= Instant::now() {
+            if at <= Instant::now() && self.screen.is_written() {
                 self.draw()?;
                 drawn = Instant::now();
                 due = None;
@@ -150,7 +155,8 @@ impl Session {
         }
     }
 
-    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>) -> WakeUp {
+    /// Waits for an event, or until `wake`. If a frame `is_blocked`, also until it may be drawn.
+    async fn wait(&mut self, signals: &mut Signals, wake: Option<Instant>, is_blocked: bool) -> WakeUp {
         let next = self.commands.front().cloned();
         let can_send = next.is_some();
         tokio::select! {
@@ -164,13 +170,14 @@ impl Session {
             event = self.events.recv() => WakeUp::Net(event),
             ended = ended(self.editing.as_mut()) => WakeUp::Edited(ended),
             warning = self.mark_saver.work() => WakeUp::Warned(warning),
+            () = self.screen.written(), if is_blocked => WakeUp::Written,
             () = input::sleep(wake) => WakeUp::Time,
         }
     }
 
     fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> LoopStep {
         if events.is_empty() {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Ok(Some(Outcome::HANGUP));
         }
         for event in events {
             for event in self.without_answer(event?) {
@@ -195,7 +202,11 @@ impl Session {
             TerminalEvent::Paste(text) => Input::Paste(text),
             TerminalEvent::FocusGained => Input::Focus(true),
             TerminalEvent::FocusLost => Input::Focus(false),
-            TerminalEvent::Resize(..) => Input::Resize,
+            // A terminal that was smaller for a moment has lost a part of its content, even if its size is the same.
+            TerminalEvent::Resize(..) => {
+                self.screen.forget();
+                Input::Resize
+            }
             TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
                 Some(input) => input,
                 None => return Ok(None),
@@ -248,10 +259,10 @@ impl Session {
                 }
                 Effect::Notify(notification) => self.screen.notify(&notification)?,
                 Effect::Edit(draft) => outcome = self.edit(&draft)?,
-                Effect::Copy(text) => screen::copy(&text)?,
+                Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::Mouse(captures) => self.screen.capture_mouse(captures)?,
                 Effect::Extension { name, argument } => (self.hook)(name, &argument),
-                Effect::Redraw => self.screen.forget()?,
+                Effect::Redraw => self.screen.forget(),
                 Effect::Suspend if signals::has_shell() => self.suspend(signals::stop_job)?,
                 Effect::Suspend => {}
                 Effect::Quit => outcome = Some(Outcome::Quit),
@@ -325,4 +336,10 @@ impl Session {
         self.input = Some(EventStream::new());
         self.handle(Input::Edited(text))
     }
+}
+
+/// True if the terminal does not exist any more.
+fn is_gone(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::IO | Errno::NXIO | Errno::PIPE | Errno::NODEV))
 }

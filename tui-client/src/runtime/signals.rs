@@ -5,6 +5,9 @@ use std::io;
 use rustix::process::{self, Signal as Number};
 use tokio::signal::unix::{self, SignalKind};
 
+/// Number of the signal of a terminal that is gone.
+pub(super) const HANGUP: u8 = 1;
+
 /// Action that a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
@@ -59,7 +62,7 @@ pub(super) fn is_typed(number: u8) -> bool {
 
 /// True if this signal means that the terminal is gone.
 pub(super) fn is_hangup(number: u8) -> bool {
-    i32::from(number) == Number::HUP.as_raw()
+    number == HANGUP
 }
 
 /// True if a shell can continue this job: the session's leader is in another process group.

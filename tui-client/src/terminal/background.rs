@@ -8,9 +8,10 @@
 //! The answer arrives among typed keys after a round trip, or never. The reader of the keys takes it out. Nothing
 //! waits for it.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::capabilities::{Depth, Ground};
+use super::output::output;
 
 const QUERY: &[u8] = b"\x1b]11;?\x07";
 
@@ -24,11 +25,9 @@ pub fn answers_background_query(depth: Depth, variable: impl Fn(&str) -> Option<
     depth != Depth::Two && !is_silent
 }
 
-/// Sends the query to standard output. In raw mode only, or else the terminal echoes its answer.
+/// Sends the query to the terminal. In raw mode only, or else the terminal echoes its answer.
 pub fn query_background() -> io::Result<()> {
-    let mut out = io::stdout();
-    out.write_all(QUERY)?;
-    out.flush()
+    output()?.send(QUERY)
 }
 
 /// Background of an answer: `rgb:` or `rgba:` and components of one to four hexadecimal digits.

@@ -1,6 +1,7 @@
 //! A fake server that sends any frames, also those that violate the protocol.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::WAIT_LIMIT;
 use crate::terminal::{Size, Terminal};
 
 /// Capacity of the queue of frames to send.
@@ -49,6 +51,8 @@ impl Default for Script {
 pub(crate) struct FakeServer {
     address: SocketAddr,
     sender: mpsc::Sender<Message>,
+    /// Payloads of the pongs of the client's WebSocket.
+    pongs: Receiver<Vec<u8>>,
     seq: u64,
 }
 
@@ -58,8 +62,9 @@ impl FakeServer {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (sender, outgoing) = mpsc::channel(QUEUE);
-        thread::spawn(move || runtime.block_on(serve(&listener, outgoing, script)));
-        Self { address, sender, seq: 0 }
+        let (pong, pongs) = std::sync::mpsc::sync_channel(QUEUE);
+        thread::spawn(move || runtime.block_on(serve(&listener, outgoing, script, pong)));
+        Self { address, sender, pongs, seq: 0 }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -80,6 +85,14 @@ impl FakeServer {
         self.send(Message::text(frame.to_string()));
     }
 
+    /// Sends a ping and waits for the pong: the client has received all earlier frames.
+    #[track_caller]
+    pub(crate) fn ping(&self) {
+        let payload = self.seq.to_be_bytes().to_vec();
+        self.send(Message::Ping(payload.clone().into()));
+        while self.pongs.recv_timeout(WAIT_LIMIT).expect("no pong") != payload {}
+    }
+
     /// Sends an entry with the next seq.
     pub(crate) fn post(&mut self, room: &str, from: &str, text: &str) {
         self.seq += 1;
@@ -90,10 +103,15 @@ impl FakeServer {
     }
 }
 
-async fn serve(listener: &TcpListener, mut outgoing: mpsc::Receiver<Message>, mut script: Script) {
+async fn serve(
+    listener: &TcpListener,
+    mut outgoing: mpsc::Receiver<Message>,
+    mut script: Script,
+    pongs: SyncSender<Vec<u8>>,
+) {
     while let Ok((stream, _)) = listener.accept().await {
         let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else { continue };
-        if serve_client(&mut socket, &mut outgoing, &mut script).await {
+        if serve_client(&mut socket, &mut outgoing, &mut script, &pongs).await {
             return;
         }
     }
@@ -104,6 +122,7 @@ async fn serve_client(
     socket: &mut WebSocketStream<TcpStream>,
     outgoing: &mut mpsc::Receiver<Message>,
     script: &mut Script,
+    pongs: &SyncSender<Vec<u8>>,
 ) -> bool {
     let mut answer = Some(script.welcome());
     loop {
@@ -124,6 +143,10 @@ async fn serve_client(
             received = socket.next() => match received {
                 Some(Ok(Message::Text(text))) => {
                     answer = script.answer(&serde_json::from_str(&text).expect("JSON"));
+                }
+                Some(Ok(Message::Pong(payload))) => {
+                    // The queue may be full: most tests wait for no pong.
+                    let _ = pongs.try_send(payload.to_vec());
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return false,

@@ -21,10 +21,14 @@ mod output_check;
 mod pipe;
 mod read_positions;
 mod recovery;
+mod redraw;
 mod search;
 mod server;
+mod stall;
 mod terminal;
 mod tls;
+mod tmux;
+mod widths;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

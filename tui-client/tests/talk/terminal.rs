@@ -80,6 +80,8 @@ struct TerminalState {
     has_answered: bool,
     exit: Option<u32>,
     is_closed: bool,
+    /// The terminal does not read what the client writes.
+    is_stalled: bool,
 }
 
 const CLIENT: &str = env!("CARGO_BIN_EXE_realtime-tui");
@@ -181,6 +183,7 @@ impl Terminal {
                         write(&keyboard, &answer);
                         shared.change(|state| state.has_answered = true);
                     }
+                    drop(shared.wait(|state| !state.is_stalled));
                 }
                 shared.change(|state| state.is_closed = true);
             }
@@ -224,6 +227,18 @@ impl Terminal {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("a running client");
+    }
+
+    /// Stops reading what the client writes, soon, or continues.
+    pub(crate) fn stall(&self, is_stalled: bool) {
+        self.shared.change(|state| state.is_stalled = is_stalled);
+    }
+
+    /// Waits until the client has ended, without reading what it writes.
+    #[track_caller]
+    pub(crate) fn ends(&self) {
+        let state = self.shared.wait(|state| state.exit.is_some());
+        assert!(state.exit.is_some(), "the client does not end");
     }
 
     /// Resizes the window.
@@ -339,7 +354,8 @@ impl Terminal {
         self.slave = None;
         let state = self.shared.wait(|state| state.is_closed);
         assert!(state.is_closed, "another process holds the terminal");
-        let written = String::from_utf8(state.written.clone()).expect("UTF-8");
+        // A terminal that stalled loses bytes.
+        let written = String::from_utf8_lossy(&state.written).into_owned();
         TerminalExit { code, written }
     }
 }
@@ -352,6 +368,7 @@ impl Drop for Terminal {
         }
         *self.keyboard.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.slave = None;
+        self.stall(false);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
