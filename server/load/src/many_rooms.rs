@@ -23,6 +23,8 @@ use crate::tokens::Tokens;
 const LIST_INTERVAL: Duration = Duration::from_secs(1);
 /// Rooms that a list requests: the most of the protocol.
 const LIST_LIMIT: usize = 500;
+/// Groups of rooms whose names have the same beginning.
+const GROUPS: usize = 100;
 /// Messages of a creator that are in flight.
 const IN_FLIGHT: usize = 256;
 /// Pause between two joins.
@@ -48,7 +50,9 @@ pub(crate) fn run(
     }
     let run = std::process::id();
     let connect = |user: &str| Client::open(servers, &tokens.for_user(&format!("load-{run}-{user}"))?);
-    let room = |number: usize| format!("room-{run}-{number:07}");
+    // Rooms of one group are created at the same time, so they are neighbours in the list too.
+    let group = |number: usize| format!("room-{run}-{:02}-", number * GROUPS / scene.rooms.max(1));
+    let room = |number: usize| format!("{}{number:07}", group(number));
     let resident_before = servers.resident_kib();
     thread::scope(|threads| {
         let creators: Vec<_> = (0..CREATORS)
@@ -72,7 +76,7 @@ pub(crate) fn run(
         Ok::<_, String>(())
     };
     // All rooms, one room in a hundred, and one room.
-    let prefixes = [String::new(), format!("room-{run}-00"), room(scene.rooms / 2)];
+    let prefixes = [String::new(), group(0), room(scene.rooms / 2)];
     let lister = |index: usize| {
         let mut client = connect(&format!("lister-{index}"))?;
         let mut due = Instant::now() + LIST_INTERVAL * u32::try_from(index).unwrap_or(0) / 32;

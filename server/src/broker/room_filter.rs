@@ -90,6 +90,12 @@ impl RoomFilter {
         !room.is_reserved() && self.ranges.iter().any(|range| self.is_in_range(room, range))
     }
 
+    /// True if the room, which begins like a tested range, passes the test and is in no other range.
+    pub(super) fn passes_test_only(&self, room: &RoomName) -> bool {
+        let mut others = self.ranges.iter().filter(|range| range.kind != RangeKind::Tested);
+        !others.any(|range| self.is_in_range(room, range)) && (self.test)(room)
+    }
+
     /// True if all rooms pass, except for reserved names.
     pub(super) fn is_everything(&self) -> bool {
         self.ranges.iter().any(|range| range.kind == RangeKind::Prefix && range.start.is_empty())

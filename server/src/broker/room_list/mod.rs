@@ -94,7 +94,9 @@ impl RoomList {
         let mut state = self.0.state.lock();
         state.apply();
         let start = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_str()));
-        state.ranking.named_from(start, count).into_iter().map(|rank| rank.room).collect()
+        let mut names = Vec::with_capacity(count);
+        state.ranking.visit_named((start, Bound::Unbounded), count, |room, _| names.push(room.clone()));
+        names
     }
 
     /// Adds stored rooms while the list is being loaded. Newer entries that the list has already stay.

@@ -22,9 +22,15 @@ pub(super) type RoomHead = (Position, Option<Timestamp>);
 /// The place of a room in the list: members, then the newest entry, then the name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
+    pub(super) activity: Activity,
+    pub(super) room: RoomName,
+}
+
+/// The part of a rank beside the name. Busier rooms are less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Activity {
     member_count: Reverse<u64>,
     last_ts: Reverse<Option<Timestamp>>,
-    pub(super) room: RoomName,
 }
 
 /// All rooms that have a member or an entry.
@@ -38,12 +44,18 @@ pub(super) struct Ranking {
 
 impl Rank {
     fn new(room: RoomName, (member_count, last_ts): (u64, Option<Timestamp>)) -> Self {
-        Self { member_count: Reverse(member_count), last_ts: Reverse(last_ts), room }
+        Self { activity: Activity::new(member_count, last_ts), room }
     }
 
-    pub(super) fn into_summary(self, position: Position) -> RoomSummary {
-        let Self { member_count: Reverse(member_count), last_ts: Reverse(last_ts), room } = self;
-        RoomSummary { room, member_count, position, last_ts }
+    fn into_summary(self, position: Position) -> RoomSummary {
+        let Activity { member_count: Reverse(member_count), last_ts: Reverse(last_ts) } = self.activity;
+        RoomSummary { room: self.room, member_count, position, last_ts }
+    }
+}
+
+impl Activity {
+    fn new(member_count: u64, last_ts: Option<Timestamp>) -> Self {
+        Self { member_count: Reverse(member_count), last_ts: Reverse(last_ts) }
     }
 }
 
@@ -79,17 +91,34 @@ impl Ranking {
         (rooms, self.order.len() > limit)
     }
 
-    /// At most `count` rooms in their order, from the one after `after`.
-    pub(super) fn ranked_after(&self, after: Option<&Rank>, count: usize) -> Vec<(Rank, Position)> {
+    /// Calls `visit` for at most `count` rooms in their order, from the one after `after`. Returns the last of them, if
+    /// there may be more.
+    pub(super) fn visit_ranked(
+        &self,
+        after: Option<&Rank>,
+        count: usize,
+        mut visit: impl FnMut(&Rank),
+    ) -> Option<Rank> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rooms = self.order.range((start, Bound::Unbounded)).take(count);
-        rooms.map(|(rank, position)| (rank.clone(), position.clone())).collect()
+        let mut rooms = self.order.range((start, Bound::Unbounded)).map(|(rank, _)| rank);
+        let last = rooms.by_ref().take(count).inspect(|rank| visit(rank)).last()?;
+        rooms.next().map(|_| last.clone())
     }
 
-    /// At most `count` rooms in the order of their names, from the one at or after `from`.
-    pub(super) fn named_from(&self, from: Bound<&str>, count: usize) -> Vec<Rank> {
-        let rooms = self.names.range::<str, _>((from, Bound::Unbounded)).take(count);
-        rooms.map(|(room, standing)| Rank::new(room.clone(), *standing)).collect()
+    /// Calls `visit` for at most `count` rooms within these bounds, in the order of their names. Returns the last of
+    /// them, if there may be more.
+    pub(super) fn visit_named(
+        &self,
+        bounds: (Bound<&str>, Bound<&str>),
+        count: usize,
+        mut visit: impl FnMut(&RoomName, Activity),
+    ) -> Option<RoomName> {
+        let mut rooms = self.names.range::<str, _>(bounds);
+        let visited = rooms.by_ref().take(count).inspect(|(room, (member_count, last_ts))| {
+            visit(room, Activity::new(*member_count, *last_ts));
+        });
+        let (last, _) = visited.last()?;
+        rooms.next().map(|_| last.clone())
     }
 
     /// The current state of a room.

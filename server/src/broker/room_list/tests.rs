@@ -155,6 +155,36 @@ async fn names_and_prefixes_are_found_beside_a_test() {
     assert_eq!(names(&list, filter, 10).await, (expected, true));
 }
 
+/// The rooms of the range are the last ones in the order of the list, and ascend in it by their names.
+#[tokio::test]
+async fn a_prefix_of_many_quiet_rooms_has_the_busiest_of_them() {
+    const QUIET: usize = 300_000;
+    let list = large_list(QUIET, 0);
+    for number in 0..QUIET as u64 {
+        list.set_head(&format!("quiet-{number:06}"), number + 1);
+    }
+    let quiet = RoomFilter::with_prefix("quiet-".to_owned());
+    let expected: Vec<_> = (QUIET - 500..QUIET).rev().map(|number| format!("quiet-{number:06}")).collect();
+    assert_eq!(names(&list, quiet, 500).await, (expected, true));
+}
+
+#[tokio::test]
+async fn names_at_the_ends_of_a_prefix_are_found() {
+    let list = RoomList::default();
+    let end = '\u{10fffd}';
+    for name in ["a", "ab", "ab\u{d7ff}", &format!("ab{end}"), &format!("ab{end}{end}"), "ac", "b"] {
+        list.set_head(name, 1);
+    }
+    let found =
+        async |prefix: &str| names(&list, RoomFilter::with_prefix(prefix.to_owned()), 9).await.0.len();
+    assert_eq!(found("ab").await, 4);
+    assert_eq!(found(&format!("ab{end}")).await, 2);
+    assert_eq!(found("ab\u{d7ff}").await, 1);
+    assert_eq!(found("a").await, 6);
+    assert_eq!(found(&format!("ab{}", char::MAX)).await, 0);
+    assert_eq!(found(&char::MAX.to_string()).await, 0);
+}
+
 #[tokio::test]
 async fn a_list_that_is_loaded_keeps_newer_entries() {
     let list = RoomList::loading();
