@@ -17,8 +17,10 @@ use super::fault::refusal_text;
 
 /// Lifetime of the keys, in seconds.
 const KEY_SECONDS: u32 = 60;
-/// A script without effects.
-const SCRIPT: &str = "return 1";
+/// A script without effects. Like those of the engine it uses several keys of one slot, and one of another slot.
+const SCRIPT: &str = "return redis.call('EXISTS', KEYS[1], KEYS[2]) + redis.call('EXISTS', ARGV[1])";
+/// The command that calls a script.
+const EVALSHA: &str = "EVALSHA";
 /// Error codes of the state of a Redis that may pass: its memory or its disk is full, or it is busy.
 const PASSING: [&str; 8] =
     ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN"];
@@ -67,7 +69,9 @@ impl Trial {
             named.push(("UNLINK", keys, cmd("UNLINK").arg(key).take()));
         }
         named.push(("MULTI", keys, cmd("MULTI")));
-        named.extend(transaction(&channel).into_iter().map(|(name, command)| (name, keys, command)));
+        let transaction = transaction(&channel, &format!("{prefix}:{{%rooms}}:trial"));
+        let queued: Vec<_> = transaction.iter().map(|(name, _)| *name).collect();
+        named.extend(transaction.into_iter().map(|(name, command)| (name, keys, command)));
         named.push(("EXEC", keys, cmd("EXEC")));
         let mut pipeline = Pipeline::with_capacity(named.len());
         for (.., command) in &named {
@@ -77,14 +81,15 @@ impl Trial {
         for ((name, names, _), answer) in named.into_iter().zip(answers) {
             match answer {
                 Value::ServerError(error) => trial.note(name, names, &error),
-                // The errors of an executed transaction are about its keys.
+                // The other errors of an executed transaction are about its keys.
                 Value::Array(executed) => {
-                    let refusals = executed.into_iter().filter_map(|answer| match answer {
-                        Value::ServerError(error) => Some(error),
-                        _ => None,
-                    });
-                    let passing = |error: &ServerError| PASSING.contains(&error.code());
-                    refusals.filter(passing).for_each(|error| trial.note(name, names, &error));
+                    for (name, answer) in queued.iter().zip(executed) {
+                        if let Value::ServerError(error) = answer
+                            && (*name == EVALSHA || PASSING.contains(&error.code()))
+                        {
+                            trial.note(name, names, &error);
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -129,8 +134,8 @@ impl Trial {
     }
 }
 
-/// The commands of the transaction, with their names.
-fn transaction(channel: &str) -> Vec<(&'static str, Cmd)> {
+/// The commands of the transaction, with their names. The last one also uses a key of another slot.
+fn transaction(channel: &str, key_elsewhere: &str) -> Vec<(&'static str, Cmd)> {
     let key = |name: &str| format!("{channel}:{name}");
     let [text, hash, set, sorted, log] = ["text", "hash", "set", "sorted", "log"].map(key);
     let mut commands = Vec::new();
@@ -188,6 +193,8 @@ fn transaction(channel: &str) -> Vec<(&'static str, Cmd)> {
     }
     commands.push(("TIME", cmd("TIME")));
     commands.push(("SPUBLISH", cmd("SPUBLISH").arg(channel).arg("").take()));
-    commands.push(("EVALSHA", cmd("EVALSHA").arg(Script::new(SCRIPT).get_hash()).arg(0).take()));
+    let mut call = cmd(EVALSHA);
+    call.arg(Script::new(SCRIPT).get_hash()).arg(2).arg(&hash).arg(&set).arg(key_elsewhere);
+    commands.push((EVALSHA, call));
     commands
 }

@@ -8,6 +8,7 @@ mod ready;
 mod redis;
 #[path = "../support/redis.rs"]
 mod redis_server;
+mod redis_slots;
 mod redis_transfer;
 mod redis_trial;
 mod signals;

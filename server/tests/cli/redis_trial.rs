@@ -122,7 +122,7 @@ fn a_sentinel_is_refused() {
 }
 
 /// A node of a cluster.
-fn cluster_node() -> Redis {
+pub(crate) fn cluster_node() -> Redis {
     Redis::start_with(&[
         "--cluster-enabled",
         "yes",
@@ -136,7 +136,7 @@ fn cluster_node() -> Redis {
 }
 
 /// Asks until the answer begins with `expected`, which nothing announces.
-fn wait_for_answer(redis: &Redis, command: &str, expected: &str) {
+pub(crate) fn wait_for_answer(redis: &Redis, command: &str, expected: &str) {
     while !redis.answer(command).starts_with(expected) {
         std::thread::yield_now();
     }
