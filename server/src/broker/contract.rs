@@ -10,7 +10,7 @@ mod founding;
 mod history;
 mod order;
 mod presence;
-mod removal;
+pub(super) mod removal;
 mod retention;
 
 use std::any::Any;
@@ -127,6 +127,7 @@ macro_rules! removal {
 mod removal_of_rooms {
     removal!(memory, removal::MemoryEntries);
     removal!(sqlite, removal::SqliteEntries);
+    removal!(redis, crate::broker::redis::tests::removal::RedisEntries);
 }
 
 /// Guarantees of the engines of one process only.

@@ -39,7 +39,7 @@ impl Comparison {
                 // A restoration may take longer than an interval.
                 tokio::spawn(async move { index.restore_if_lost().await });
             }
-            // A room that is missing in the list is added with its next message.
+            // A room that is missing in the list is added with its next message or the next sweep.
             self.logs.index().forget();
         }
     }

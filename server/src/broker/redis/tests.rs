@@ -14,6 +14,7 @@ mod order;
 mod outage;
 mod presence;
 mod refusals;
+pub(in crate::broker) mod removal;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;

@@ -134,12 +134,12 @@ impl RedisArchive {
             .arg(header.head.get())
             .arg(GENERATION_SECONDS);
         let mut adopting = Pipeline::new();
-        // The room is in the list before it has entries, as with a post.
+        // The room is in the list before it has entries, as with a post. A sweep may remove it before that.
         let mut listing = Cmd::new();
         listing.arg("SADD").arg(self.transport.keys.rooms()).arg(header.room.as_str());
-        adopting.add_command(listing).add_command(adopt);
+        adopting.add_command(listing.clone()).add_command(adopt).add_command(listing);
         let answers = self.send(&adopting).await?;
-        match answers.last().and_then(reply::parse::<u64>) {
+        match answers.get(1).and_then(reply::parse::<u64>) {
             Some(1) => Ok(()),
             _ => Err(format!(
                 "room {:?} got entries in Redis meanwhile, or its upload expired; the room was not changed",

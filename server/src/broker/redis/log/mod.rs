@@ -72,7 +72,7 @@ impl Logs {
         let redis_clock = Arc::new(RedisClock::new(clock.clone()));
         let kept = Arc::new(AtomicU64::new(UNLIMITED));
         let list = RoomList::loading();
-        let changes = Arc::new(RoomChanges::new(transport.clone(), list.clone()));
+        let changes = Arc::new(RoomChanges::new(transport.clone(), index.clone(), list.clone()));
         let history =
             History { transport: transport.clone(), clock: redis_clock.clone(), retain: retain.clone() };
         let history = Arc::new(history);

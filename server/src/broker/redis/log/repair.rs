@@ -106,8 +106,11 @@ impl Repair {
     /// Replaces the log of the replica with the newest entries in Redis.
     async fn reset(&self, replica: &Replica) -> Result<(), Unavailable> {
         let page = self.history.newest(&replica.channel, SHOWN).await?;
-        if let Some(feed) = self.feed.get() {
-            replica.reset(&page, &*feed);
+        let Some(feed) = self.feed.get() else { return Ok(()) };
+        replica.reset(&page, &*feed);
+        if feed.users(&replica.room).is_empty() {
+            // A room without a member may have been removed.
+            return Ok(());
         }
         tracing::warn!(room = %replica.room, "Redis lost the newest messages of a room: its members receive a resync");
         self.metrics.resyncs.inc();

@@ -1,4 +1,4 @@
-//! Retention: a sweep drops old entries and empty rooms once a minute.
+//! Retention: a sweep drops old entries once a minute, and removes rooms that nobody is in and that have no other entries.
 //!
 //! One instance at a time sweeps: the first that takes the turn. Trimming by number is part of `append.lua`.
 //!
@@ -17,9 +17,8 @@ use tokio::time::sleep;
 use super::redis_clock::RedisClock;
 use super::room_changes::RoomChanges;
 use super::room_index::RoomIndex;
-use super::room_state::{RoomState, states_of};
-use crate::broker::Unavailable;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
+use crate::broker::{ROOM_REMOVAL_AGE, Unavailable};
 use crate::clock::Judged;
 use crate::config::Retain;
 
@@ -37,13 +36,15 @@ const TURN_MILLIS: u64 = 50_000;
 const ROOMS: usize = 200;
 /// Pause between two requests, so that Redis can serve others.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Answer of `remove.lua` for a removed room that had a log.
+const HAD_LOG: u64 = 2;
 
 /// The number of entries that a room keeps.
 pub(crate) fn entries_kept(retain: &Retain) -> u64 {
     retain.messages.unwrap_or(RETAIN_MESSAGES).min(UNLIMITED)
 }
 
-/// Drops entries past retention, and empty rooms.
+/// Drops entries past retention, and rooms that are not used any more.
 pub(crate) struct Retention {
     transport: Arc<Transport>,
     index: Arc<RoomIndex>,
@@ -183,7 +184,17 @@ impl Retention {
         now.millis().saturating_sub(u64::try_from(age).unwrap_or(u64::MAX))
     }
 
-    /// Drops old entries, and removes empty rooms from the index.
+    /// Time before which the last entry of a room is removed with the room, in milliseconds; 0 if none is. A clock that was
+    /// in doubt within the last day may have given that entry a wrong time.
+    pub(crate) fn last_before(&self, now: Judged) -> u64 {
+        if !now.drops || !now.forgets || self.retain.age.is_none() || !self.applies.load(Ordering::Relaxed) {
+            return 0;
+        }
+        let removal_age = u64::try_from(ROOM_REMOVAL_AGE.as_millis()).unwrap_or(u64::MAX);
+        self.oldest(now.now).min(now.now.millis().saturating_sub(removal_age))
+    }
+
+    /// Drops old entries, and removes rooms that are not used any more.
     pub(crate) async fn sweep(&self) -> Result<(), Unavailable> {
         let transport = &self.transport;
         // Each instance judges the clock, also one that has not the turn.
@@ -196,21 +207,27 @@ impl Retention {
         if matches!(transport.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
+        // The next sweep repeats a failed comparison of the sets.
+        let _ = self.index.relist().await;
         let drops = now.drops && self.applies.load(Ordering::Relaxed);
-        let (mut messages, mut swept) = (0_u64, 0_u64);
+        let last_before = self.last_before(now);
+        let (mut messages, mut swept, mut removed) = (0_u64, 0_u64, 0_u64);
         let mut cursor = Some("0".to_owned());
         while let Some(from) = cursor {
             let (rooms, next) = self.index.scan(&from, ROOMS).await?;
-            self.forget_empty(rooms.clone()).await?;
             if drops && self.retain.age.is_some() {
-                let dropped = self.drop_old(rooms, now.now).await?;
+                let dropped = self.drop_old(rooms.clone(), now.now).await?;
                 (messages, swept) = (messages + dropped.0, swept + dropped.1);
             }
+            removed += self.remove_unused(&rooms, last_before).await?;
             cursor = next;
             sleep(PAUSE).await;
         }
         if messages > 0 {
             tracing::info!(messages, rooms = swept, "retention dropped messages");
+        }
+        if removed > 0 {
+            tracing::info!(rooms = removed, "retention removed empty rooms");
         }
         if drops { self.store_sweep(now.now).await } else { Ok(()) }
     }
@@ -245,45 +262,33 @@ impl Retention {
         Ok((messages, swept))
     }
 
-    /// Corrects the set of rooms with an entry, which limits their number.
-    async fn count_founded(&self, founded: &[RoomName], empty: &[RoomName]) -> Result<(), Unavailable> {
-        let key = self.transport.keys.founded_rooms();
-        let mut changes = Pipeline::new();
-        for (command, rooms) in [("SADD", founded), ("SREM", empty)] {
-            if !rooms.is_empty() {
-                changes.cmd(command).arg(&key);
-                for room in rooms {
-                    changes.arg(room.as_str());
-                }
-            }
+    /// Removes rooms that have neither a member nor an entry within the retention. Returns the number of those with a
+    /// log.
+    async fn remove_unused(&self, rooms: &[RoomName], last_before: u64) -> Result<u64, Unavailable> {
+        if rooms.is_empty() {
+            return Ok(0);
         }
-        if changes.is_empty() { Ok(()) } else { self.transport.ask(&changes).await.map(|_| ()) }
-    }
-
-    /// Removes rooms without entries and members from the index.
-    async fn forget_empty(&self, rooms: Vec<RoomName>) -> Result<(), Unavailable> {
-        let states = states_of(&self.transport, rooms).await?;
-        let named = |matches: fn(&RoomState) -> bool| -> Vec<RoomName> {
-            let rooms = states.iter().filter(|(_, state)| matches(state));
-            rooms.map(|(room, _)| room.clone()).collect()
-        };
-        let (founded, empty) = (named(|state| state.last_ts.is_some()), named(RoomState::is_empty));
-        self.index.remove(&empty).await?;
-        self.count_founded(&founded, &empty).await?;
-        if !empty.is_empty() {
-            let mut forgetting = Pipeline::with_capacity(empty.len());
-            for room in &empty {
-                let channel = self.transport.keys.channel(room);
-                let keys = [keys::log(&channel), keys::meta(&channel), keys::instances(&channel)];
-                forgetting.add_command(scripts::FORGET.on(&keys));
-            }
-            self.transport.ask(&forgetting).await?;
-            self.changes.mark(empty.iter().cloned());
+        let keys = &self.transport.keys;
+        let mut removing = Pipeline::with_capacity(rooms.len());
+        for room in rooms {
+            let channel = keys.channel(room);
+            let mut remove = scripts::REMOVE.on(&[
+                keys::log(&channel),
+                keys::meta(&channel),
+                keys::members(&channel),
+                keys::instances(&channel),
+                keys::known(&channel, 0),
+                keys::known(&channel, 1),
+            ]);
+            remove.arg(channel).arg(last_before);
+            remove.arg(keys.rooms()).arg(room.as_str()).arg(keys.founded_rooms());
+            removing.add_command(remove);
         }
-        // A user may have joined between the read and the removal.
-        let states = states_of(&self.transport, empty).await?;
-        let back: Vec<RoomName> =
-            states.into_iter().filter(|(_, state)| !state.is_empty()).map(|(room, _)| room).collect();
-        self.index.add(&back).await
+        // A room with a key of another type stays, which does not concern the others.
+        let answers = self.transport.ask_each(&removing).await?;
+        let outcomes: Vec<u64> = answers.iter().map(|answer| reply::parse(answer).unwrap_or(0)).collect();
+        let removed = rooms.iter().zip(&outcomes).filter(|(_, outcome)| **outcome > 0);
+        self.changes.mark(removed.map(|(room, _)| room.clone()));
+        Ok(outcomes.iter().filter(|outcome| **outcome == HAD_LOG).count() as u64)
     }
 }

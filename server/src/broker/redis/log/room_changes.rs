@@ -14,6 +14,7 @@ use realtime_shared::{Epoch, Position, RoomName, RoomSummary, Seq, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::room_index::RoomIndex;
 use super::room_state::states_of;
 use crate::broker::redis::transport::Transport;
 use crate::broker::redis::transport::instance::unused_name;
@@ -30,6 +31,7 @@ const ROOMS: usize = 200;
 /// The list of rooms, and the rooms that this instance has changed since its last publication.
 pub(crate) struct RoomChanges {
     transport: Arc<Transport>,
+    index: Arc<RoomIndex>,
     list: RoomList,
     channel: Arc<str>,
     /// Name by which this instance recognizes its own publications.
@@ -39,10 +41,11 @@ pub(crate) struct RoomChanges {
 }
 
 impl RoomChanges {
-    pub(crate) fn new(transport: Arc<Transport>, list: RoomList) -> Self {
+    pub(crate) fn new(transport: Arc<Transport>, index: Arc<RoomIndex>, list: RoomList) -> Self {
         let channel = transport.keys.room_changes().into();
         Self {
             transport,
+            index,
             list,
             channel,
             sender: unused_name(),
@@ -100,15 +103,21 @@ impl RoomChanges {
         let rooms: Vec<_> = states.into_iter().map(|(room, state)| state.summary(room)).collect();
         let mut publishing = Pipeline::new();
         publishing.cmd("SPUBLISH").arg(&*self.channel).arg(publication(&self.sender, &rooms));
-        self.list.replace(&rooms);
+        self.take_over(&rooms);
         self.transport.ask(&publishing).await.map(|_| ())
+    }
+
+    fn take_over(&self, rooms: &[RoomSummary]) {
+        self.list.replace(rooms);
+        let is_removed = |summary: &&RoomSummary| summary.member_count == 0 && summary.last_ts.is_none();
+        self.index.forget_rooms(rooms.iter().filter(is_removed).map(|summary| &summary.room));
     }
 
     /// Takes over a publication of another instance.
     pub(crate) fn receive(&self, payload: &str) {
         let Some((sender, rooms)) = parse(payload) else { return };
         if *sender != *self.sender {
-            self.list.replace(&rooms);
+            self.take_over(&rooms);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The set of all rooms in Redis: rooms with an entry or a member, and for up to a minute those that had one.
 //!
 //! The empty name, which no room has, is a mark: the set has not been lost since all rooms were added. Without it the set
-//! is restored from the keys of the logs.
+//! is restored from the keys of the logs. A sweep adds single rooms that were lost.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::broker::Unavailable;
-use crate::broker::redis::transport::{Transport, reply};
+use crate::broker::redis::transport::{Transport, reply, scripts};
 
 /// The mark of a complete set.
 const MARK: &str = "";
@@ -51,6 +51,14 @@ impl RoomIndex {
         known.insert(room);
     }
 
+    /// Forgets removed rooms.
+    pub(crate) fn forget_rooms<'a>(&self, rooms: impl IntoIterator<Item = &'a RoomName>) {
+        let mut known = self.known.lock();
+        for room in rooms {
+            known.remove(room);
+        }
+    }
+
     /// Forgets all rooms: Redis may have lost the set.
     pub(crate) fn forget(&self) {
         self.known.lock().clear();
@@ -69,14 +77,6 @@ impl RoomIndex {
         add
     }
 
-    pub(crate) async fn add(&self, rooms: &[RoomName]) -> Result<(), Unavailable> {
-        self.change("SADD", rooms).await
-    }
-
-    pub(crate) async fn remove(&self, rooms: &[RoomName]) -> Result<(), Unavailable> {
-        self.change("SREM", rooms).await
-    }
-
     /// About `count` rooms of the set, and the scan cursor of the next ones, if there may be more.
     pub(crate) async fn scan(
         &self,
@@ -93,6 +93,32 @@ impl RoomIndex {
         let rooms = names.filter_map(|name| RoomName::new(reply::text(name)?).ok()).collect();
         let next = reply::text(next).ok_or(Unavailable)?;
         Ok((rooms, (next != "0").then(|| next.to_owned())))
+    }
+
+    /// Adds the rooms that have an entry, if single ones were lost. One that has none is removed by the next sweep.
+    pub(crate) async fn relist(&self) -> Result<(), Unavailable> {
+        let keys = [self.transport.keys.rooms(), self.transport.keys.founded_rooms()];
+        let (mut cursor, mut relisted) = ("0".to_owned(), 0_u64);
+        loop {
+            let mut relist = scripts::RELIST.on(&keys);
+            relist.arg(&cursor).arg(SCANNED_KEYS);
+            let mut relisting = Pipeline::new();
+            relisting.add_command(relist);
+            let answers = self.transport.ask(&relisting).await?;
+            let [next, added] = answers.first().map(reply::items).unwrap_or_default() else {
+                return Err(Unavailable);
+            };
+            relisted = relisted.saturating_add(reply::parse(added).ok_or(Unavailable)?);
+            reply::text(next).ok_or(Unavailable)?.clone_into(&mut cursor);
+            if cursor == "0" {
+                break;
+            }
+            sleep(SCAN_PAUSE).await;
+        }
+        if relisted > 0 {
+            tracing::warn!(rooms = relisted, "rooms were missing in the list in Redis: restored");
+        }
+        Ok(())
     }
 
     /// Adds open rooms to the set, and to the one of this instance, which may both have lost them.
@@ -148,7 +174,12 @@ impl RoomIndex {
             let [next, found] = reply::items(answer) else { return Err(Unavailable) };
             let found = reply::items(found).iter();
             let rooms: Vec<_> = found.filter_map(|key| keys.room_of_log(reply::text(key)?)).collect();
-            self.add(&rooms).await?;
+            if !rooms.is_empty() {
+                let names: Vec<_> = rooms.iter().map(RoomName::as_str).collect();
+                let mut adding = Pipeline::new();
+                adding.add_command(self.add_command(&names));
+                self.transport.ask(&adding).await?;
+            }
             restored = restored.saturating_add(rooms.len());
             reply::text(next).ok_or(Unavailable)?.clone_into(&mut cursor);
             if cursor == "0" {
@@ -156,17 +187,5 @@ impl RoomIndex {
             }
             sleep(SCAN_PAUSE).await;
         }
-    }
-
-    async fn change(&self, command: &str, rooms: &[RoomName]) -> Result<(), Unavailable> {
-        if rooms.is_empty() {
-            return Ok(());
-        }
-        let mut change = Pipeline::new();
-        change.cmd(command).arg(self.transport.keys.rooms());
-        for room in rooms {
-            change.arg(room.as_str());
-        }
-        self.transport.ask(&change).await.map(|_| ())
     }
 }

@@ -139,17 +139,19 @@ impl ConnectionCounts {
         self.changed.notify_one();
     }
 
-    /// Compares the total and the counts of some users with Redis, other users each time, and sends those that differ.
+    /// Compares the total and the counts of some users with Redis, other users each time, and sends those that differ. After
+    /// the last of them it looks for users that are not connected here.
     pub(crate) async fn audit(&self) {
-        let (users, all) = {
+        let (users, all, is_last) = {
             let mut counts = self.counts.lock();
             if !counts.is_sent() {
                 return;
             }
             let users = counts.users.iter().skip(counts.audited).take(USERS);
             let users: Vec<(UserId, u64)> = users.map(|(user, count)| (user.clone(), *count)).collect();
-            counts.audited = if users.len() < USERS { 0 } else { counts.audited + USERS };
-            (users, counts.all)
+            let is_last = users.len() < USERS;
+            counts.audited = if is_last { 0 } else { counts.audited + USERS };
+            (users, counts.all, is_last)
         };
         let (keys, instance) = (&self.transport.keys, self.transport.instance.get());
         let mut reading = Pipeline::new();
@@ -160,14 +162,27 @@ impl ConnectionCounts {
                 reading.arg(user.as_str());
             }
         }
+        if is_last {
+            reading.cmd("HKEYS").arg(keys.online_at(&instance));
+        }
         let Ok(answers) = self.transport.ask_each(&reading).await else { return };
         if answers.iter().any(reply::is_refusal) {
             return;
         }
-        let found = answers.get(1).map(reply::items).unwrap_or_default();
+        let mut answers = answers.iter();
+        let total = answers.next().and_then(reply::parse).unwrap_or(0);
+        let mut next_items = |is_asked: bool| {
+            let answer = if is_asked { answers.next() } else { None };
+            answer.map(reply::items).unwrap_or_default()
+        };
+        let found = next_items(!users.is_empty());
+        let counted = next_items(is_last);
         let mut counts = self.counts.lock();
         // A count that changed meanwhile is sent again for nothing, which is harmless.
-        counts.total_unsent |= answers.first().and_then(reply::parse).unwrap_or(0) != all;
+        counts.total_unsent |= total != all;
+        let surplus = counted.iter().filter_map(|user| UserId::new(reply::text(user)?).ok());
+        let surplus: Vec<_> = surplus.filter(|user| !counts.users.contains_key(user)).collect();
+        counts.unsent.extend(surplus);
         if users.iter().zip(found).all(|(_, found)| *found == Value::Nil) {
             counts.all_unsent |= !users.is_empty();
         } else {

@@ -1,5 +1,6 @@
 //! Keys that are computed from others, and are lost; and keys of another type.
 
+use super::retention::sweep;
 use super::*;
 use crate::broker::RoomFilter;
 use crate::broker::contract::submission;
@@ -7,13 +8,13 @@ use crate::broker::redis::transport::health::Probe;
 
 impl Instance {
     /// Adds a user of this instance to a room that it has open.
-    async fn add(&self, name: &str, id: &str) {
+    pub(super) async fn add(&self, name: &str, id: &str) {
         self.recorder.members.lock().insert((room(name), user(id)));
         self.broker.enter(&room(name), &user(id), 0).await.expect("entered");
     }
 
     /// The regular comparison with Redis.
-    async fn compare(&self) {
+    pub(super) async fn compare(&self) {
         self.broker.0.announcements.comparison.compare_all().await;
         self.broker.0.presence.counts.audit().await;
         self.broker.0.logs.index().restore_if_lost().await;
@@ -140,6 +141,8 @@ async fn lost_and_wrong_counts_of_connections_are_sent_again() {
         &["HSET", &online, &name, "7"],
         &["HDEL", &here, "bob"],
         &["HSET", &here, "alice", "1"],
+        &["HSET", &here, "ghost", "7"],
+        &["HSET", &here, "ghost", "7", "alice", "1"],
     ] {
         let _: u64 = raw.query(damage).await;
         eventually("the counts are sent", async || {
@@ -178,6 +181,43 @@ async fn the_lost_list_of_rooms_is_restored_also_for_rooms_without_a_member() {
     assert_eq!(other.listed().await, ["a", "b", "c {d} %"]);
     let open: Vec<String> = raw.query(&["SMEMBERS", &keys.rooms_at(&name)]).await;
     assert_eq!(open, ["a"]);
+}
+
+#[tokio::test]
+async fn users_are_removed_after_all_connections_of_their_instance_ended() {
+    let redis = Redis::start();
+    let [one] = instances_in_a::<1>(&redis).await;
+    let (mut raw, keys) = (RedisClient::connect(&redis).await, Keys::new("realtime"));
+    let here = keys.online_at(&one.broker.0.transport.instance.get());
+    let _: u64 = raw.query(&["HSET", &here, "ghost", "7"]).await;
+    eventually("the user is removed", async || {
+        one.compare().await;
+        raw.query::<u64>(&["EXISTS", &here]).await == 0
+    })
+    .await;
+}
+
+/// Nothing is posted to the rooms meanwhile.
+#[tokio::test]
+async fn a_closed_room_that_one_set_of_rooms_has_lost_is_restored() {
+    let redis = Redis::start();
+    let one = instance(&redis);
+    let mut raw = RedisClient::connect(&redis).await;
+    let (rooms, founded) = (Keys::new("realtime").rooms(), Keys::new("realtime").founded_rooms());
+    for name in ["a", "b"] {
+        one.post(submission("bob", name, "x")).await;
+    }
+    for set in [&rooms, &founded] {
+        let _: u64 = raw.query(&["SREM", set, "b"]).await;
+        let _: u64 = raw.query(&["SADD", &founded, "ghost"]).await;
+        sweep(&one, &mut raw).await;
+        assert_eq!(one.listed().await, ["a", "b"]);
+        for set in [&rooms, &founded] {
+            let all: Vec<String> = raw.query(&["SMEMBERS", set]).await;
+            let named = all.iter().filter(|name| !name.is_empty()).count();
+            assert!(named == 2 && all.contains(&"b".to_owned()), "{set}: {all:?}");
+        }
+    }
 }
 
 /// The key of another type concerns one room.

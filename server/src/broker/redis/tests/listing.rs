@@ -6,10 +6,10 @@ use super::*;
 use crate::broker::RoomFilter;
 use crate::broker::contract::submission;
 
-const ROOMS: usize = 1_000;
+pub(super) const ROOMS: usize = 1_000;
 
 /// Posts to many rooms, each once.
-async fn post_to_many(instance: &Instance) {
+pub(super) async fn post_to_many(instance: &Instance) {
     let (done, mut stored) = tokio::sync::mpsc::channel(ROOMS);
     for number in 0..ROOMS {
         let done = done.clone();
@@ -23,7 +23,7 @@ async fn post_to_many(instance: &Instance) {
     }
 }
 
-async fn first_rooms(instance: &Instance, prefix: &str, limit: usize) -> Vec<RoomSummary> {
+pub(super) async fn first_rooms(instance: &Instance, prefix: &str, limit: usize) -> Vec<RoomSummary> {
     instance.broker.list(RoomFilter::with_prefix(prefix.to_owned()), limit).await.expect("a list").0
 }
 

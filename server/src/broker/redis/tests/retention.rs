@@ -31,39 +31,48 @@ async fn a_stream_is_trimmed_while_it_grows() {
 }
 
 /// Waits until the limits of an instance are settled.
-async fn settled(instance: &Instance) {
+pub(super) async fn settled(instance: &Instance) {
     instance.broker.0.logs.retention.settle().await.expect("answered");
 }
 
 /// An instance whose wall clock shows `now`. Its time since boot is the real one.
-fn at_time(redis: &Redis, now: &Arc<AtomicU64>, retain: Retain) -> Instance {
+pub(super) fn at_time(redis: &Redis, now: &Arc<AtomicU64>, retain: Retain) -> Instance {
+    at_time_with(redis, now, retain, RoomLimits::none())
+}
+
+pub(super) fn at_time_with(
+    redis: &Redis,
+    now: &Arc<AtomicU64>,
+    retain: Retain,
+    limits: RoomLimits,
+) -> Instance {
     let (now, system) = (now.clone(), Clock::system());
     let clock = Clock::from_fns(
         move || Timestamp::from_millis(now.load(Ordering::Relaxed)),
         move || system.since_boot(),
     );
     EngineFixture::new(|feed| {
-        let engine = RedisEngine::start(target(&redis.url()), clock, retain, RoomLimits::none(), metrics())
-            .expect("a thread");
+        let engine =
+            RedisEngine::start(target(&redis.url()), clock, retain, limits, metrics()).expect("a thread");
         (Arc::new(engine.broker(feed)), Box::new(engine))
     })
 }
 
-fn aged(age: Duration) -> Retain {
+pub(super) fn aged(age: Duration) -> Retain {
     Retain { age: Some(age), confirmed: true, ..Retain::default() }
 }
 
 /// The real time, in milliseconds.
-fn real_now() -> u64 {
+pub(super) fn real_now() -> u64 {
     Clock::system().now().millis()
 }
 
 /// Number of entries in the stream of a room.
-async fn stored(raw: &mut RedisClient, name: &str) -> u64 {
+pub(super) async fn stored(raw: &mut RedisClient, name: &str) -> u64 {
     raw.query(&["XLEN", &keys::log(&channel(name))]).await
 }
 
-const HOUR: u64 = 60 * 60 * 1_000;
+pub(super) const HOUR: u64 = 60 * 60 * 1_000;
 
 /// One room has more old entries than one step drops; others are quiet or empty.
 #[tokio::test]
@@ -109,7 +118,7 @@ async fn one_instance_at_a_time_sweeps_old_entries() {
 }
 
 /// Sweeps although another instance may have had the turn.
-async fn sweep(instance: &Instance, raw: &mut RedisClient) {
+pub(super) async fn sweep(instance: &Instance, raw: &mut RedisClient) {
     let _: u64 = raw.query(&["DEL", &Keys::new("realtime").sweep()]).await;
     instance.broker.0.logs.retention.sweep().await.expect("swept");
 }

@@ -22,7 +22,7 @@
 //! | `realtime:{%live}:sweep` | string | instance whose turn it is to drop old entries |
 //! | `realtime:{%live}:swept` | hash | `at`: time of the last sweep, `retain`: its limits, `messages`: entries kept of a room |
 //! | `realtime:{%live}:founded:<user>` | hash | `n`: rooms that the user has founded since `t`; expires |
-//! | `realtime:{%rooms}:founded` | set | rooms that have an entry; a sweep compares it with them |
+//! | `realtime:{%rooms}:founded` | set | rooms that have an entry; a sweep compares it with them, and adds them to the set of all rooms |
 //! | `realtime:{%rooms}` | set | all rooms that have an entry or a member, and for a minute those that had one; the empty name marks a set that was not lost |
 
 use std::fmt::Write as _;

@@ -7,8 +7,9 @@
 -- least and the largest number of members that the users of the instances allow.
 local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local people = redis.call('HGET', KEYS[2], 'people') or '0'
-if tonumber(people) < tonumber(ARGV[3]) then
-  -- Redis has lost changes, and would assign their versions again: it continues after that of the caller.
+if tonumber(people) < tonumber(ARGV[3]) and (last or redis.call('EXISTS', KEYS[4]) == 1) then
+  -- Redis has lost changes, and would assign their versions again: it continues after that of the caller. A removed room
+  -- stays removed.
   people = string.format('%.0f', ARGV[3] + 1)
   redis.call('HSET', KEYS[2], 'people', people)
   redis.call('SPUBLISH', ARGV[1], 'm\n' .. people)
