@@ -73,7 +73,7 @@ const CLIENT: CrateRules = CrateRules {
         ("config", &["cli", "state", "settings"]),
         ("settings", &["app"]),
         ("cli", &["app"]),
-        ("sanitize", &[]),
+        ("sanitize", &["width"]),
         ("typed_room", &[]),
         ("width", &[]),
     ],
