@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{EntryId, Message, RoomName, Seq, Text, Timestamp, UserId};
 use realtime_tui::app::timeline::HELD;
 use realtime_tui::app::{Input, Model, Msg, Now, update};
 use realtime_tui::net::Event;
+use realtime_tui::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 
 const NOW: Now = Now { mono: Duration::ZERO, wall: Timestamp::from_millis(1_795_378_680_000) };
 /// Texts of the messages: plain words, markup, letters beyond ASCII, an address.

@@ -5,6 +5,7 @@
 //! - [`ui`]: draws `app`.
 //! - [`state`]: files that outlive the process, such as read positions.
 //! - [`settings`]: the user's configuration file.
+//! - [`terminal_input`]: keys, pastes and reports from the bytes of the terminal, pure.
 //! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
 //! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it. [`width`] judges its width in cells.
 //! - `typed_room`: names of rooms as users type them.
@@ -21,6 +22,7 @@ pub mod sanitize;
 pub mod settings;
 pub mod state;
 pub mod terminal;
+pub mod terminal_input;
 mod typed_room;
 pub mod ui;
 pub mod width;

@@ -3,7 +3,6 @@
 //! `start` makes the first attempt to connect before it takes the terminal: if the server cannot be reached or refuses
 //! the token, a line reports it and the terminal is unchanged. `session` is the loop after that.
 
-mod background_query;
 mod browser;
 mod clock;
 mod command_queue;
@@ -12,7 +11,7 @@ mod extensions;
 mod first_attempt;
 mod frame_writer;
 mod frames;
-mod input;
+mod keyboard;
 mod mark_saver;
 mod notifier;
 mod outcome;
@@ -20,6 +19,7 @@ mod screen;
 mod session;
 mod signals;
 mod start;
+mod timer;
 
 pub use extensions::{Extensions, Hook};
 pub(crate) use first_attempt::{FirstAttempt, verdict};

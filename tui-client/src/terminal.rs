@@ -6,9 +6,10 @@
 //!
 //! To add a mode, write it in `enter` and its opposite in `restore`.
 
-mod background;
 mod capabilities;
 mod output;
+mod queries;
+mod reader;
 mod sixteen_colors;
 mod size;
 
@@ -27,10 +28,12 @@ use crossterm::terminal::{
     DisableLineWrap, EnableLineWrap, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
 };
+use rustix::termios::{QueueSelector, tcflush};
 
-pub use background::{answers_background_query, parse_background, query_background};
 pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
 pub use output::{Output, output};
+pub use queries::{Queries, answers_queries, parse_background};
+pub use reader::Reader;
 pub use sixteen_colors::with_sixteen;
 pub use size::size;
 
@@ -53,6 +56,10 @@ const RESTORE_TITLE: &str = "\x1b]2;\x1b\\\x1b[23;2t";
 const RELEASE_MOUSE: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 /// Time in which the terminal has to read before its modes are restored without what was to be written.
 const RESTORE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Distinct keys, and the characters of a key in other layouts.
+const KEYBOARD_FLAGS: KeyboardEnhancementFlags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES
+    .union(KeyboardEnhancementFlags::REPORT_ALTERNATE_KEYS);
 
 /// Owns the terminal, and restores it when dropped.
 #[derive(Debug)]
@@ -98,6 +105,22 @@ impl Guard {
         output()?.send(self.mouse_change())
     }
 
+    /// Enables distinct keys, after the terminal has reported that it has them.
+    pub fn enable_keyboard_modes(&mut self) -> io::Result<()> {
+        self.has_keyboard_modes = true;
+        if !TAKEN.load(Ordering::SeqCst) || KEYBOARD.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut modes = Vec::new();
+        queue!(modes, PushKeyboardEnhancementFlags(KEYBOARD_FLAGS))?;
+        output()?.send(&modes)
+    }
+
+    #[must_use]
+    pub const fn has_keyboard_modes(&self) -> bool {
+        self.has_keyboard_modes
+    }
+
     /// Sequence for the mouse, if its mode changes.
     fn mouse_change(&self) -> &'static [u8] {
         let was_captured = MOUSE.swap(self.captures_mouse, Ordering::SeqCst);
@@ -121,7 +144,7 @@ fn enter(modes: &mut Vec<u8>, has_keyboard_modes: bool) -> io::Result<()> {
     queue!(modes, EnterAlternateScreen, DisableLineWrap, EnableBracketedPaste, EnableFocusChange)?;
     if has_keyboard_modes {
         KEYBOARD.store(true, Ordering::SeqCst);
-        queue!(modes, PushKeyboardEnhancementFlags(KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES))?;
+        queue!(modes, PushKeyboardEnhancementFlags(KEYBOARD_FLAGS))?;
     }
     Ok(())
 }
@@ -155,6 +178,8 @@ fn restore() {
     if let Ok(output) = output() {
         output.finish(&modes, RESTORE_LIMIT);
     }
+    // Input that nobody has read, such as late answers of the terminal, is not for the shell.
+    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     let _ = disable_raw_mode();
 }
 
@@ -181,8 +206,7 @@ fn install_hook() {
     });
 }
 
-/// True if the terminal is known to have the kitty keyboard protocol. Asking the terminal would delay the first screen
-/// by two seconds if it does not answer.
+/// True if the terminal is known to have the kitty keyboard protocol. Others are asked after the first screen.
 #[must_use]
 pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();

@@ -3,10 +3,11 @@
 //! Each test runs [`child`] of this program in a pseudo-terminal and reads its output.
 
 use std::error::Error;
-use std::io::Read;
+use std::io::{Read, Write};
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use realtime_tui::terminal::Guard;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Variable that selects the end of the child.
 const END: &str = "TERMINAL_TEST";
@@ -21,7 +22,7 @@ const MODES: [(&str, &str); 9] = [
     ("\x1b[?1049h", "\x1b[?1049l"),
     ("\x1b[?2004h", "\x1b[?2004l"),
     ("\x1b[?1004h", "\x1b[?1004l"),
-    ("\x1b[>1u", "\x1b[<1u"),
+    ("\x1b[>5u", "\x1b[<1u"),
 ];
 
 #[test]
@@ -41,11 +42,23 @@ fn child() -> Result<(), Box<dyn Error>> {
             guard.resume()?;
             print!("continued");
         }
+        "unread input" => {
+            assert!(has_input(None)?, "an answer of the terminal");
+            drop(guard);
+            print!("{}", if has_input(Some(&Timespec::default()))? { "left" } else { "discarded" });
+            return Ok(());
+        }
         _ => {}
     }
     drop(guard);
     print!("after");
     Ok(())
+}
+
+/// True if standard input has bytes, after this wait.
+fn has_input(wait: Option<&Timespec>) -> Result<bool, Box<dyn Error>> {
+    let stdin = std::io::stdin();
+    Ok(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], wait)? > 0)
 }
 
 /// Runs a child with this end, asserts that its terminal is restored, and returns its output.
@@ -58,6 +71,8 @@ fn run(how: &str) -> String {
     command.env(END, how);
     let mut child = pty.slave.spawn_command(command).expect("a child");
     let mut reader = pty.master.try_clone_reader().expect("a reader");
+    let mut keyboard = pty.master.take_writer().expect("a writer");
+    keyboard.write_all(b"\x1b]11;rgb:0000/0000/0000\x07\n").expect("written");
     let reading = std::thread::spawn(move || {
         let mut written = Vec::new();
         // Reading a closed pseudo-terminal fails.
@@ -106,4 +121,10 @@ fn suspending_restores_the_terminal_until_it_is_resumed() {
     assert!(is_before(&written, "\x1b[?1049l", "stopped"));
     assert!(is_before(&written, "stopped", "\x1b[?1049h"));
     assert!(is_before(&written, "continued", "\x1b[?1049l"));
+}
+
+#[test]
+fn unread_input_is_discarded_when_the_terminal_is_restored() {
+    let written = run("unread input");
+    assert!(written.contains("discarded"), "{written:?}");
 }

@@ -1,6 +1,6 @@
 //! Inputs and effects: the interface between the pure app and the runtime.
 
-use crossterm::event::KeyEvent;
+use crate::terminal_input::KeyEvent;
 use realtime_shared::RoomName;
 
 use super::attention::Notification;

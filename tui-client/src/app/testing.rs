@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
     ClientMsgId, EntryId, EntryRef, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery,

@@ -112,7 +112,7 @@ fn shown(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crossterm::event::KeyCode;
+    use crate::terminal_input::KeyCode;
 
     use super::*;
     use crate::app::Effect;

@@ -78,6 +78,14 @@ impl Screen {
         self.guard.capture_mouse(captures)
     }
 
+    pub(super) const fn has_keyboard_modes(&self) -> bool {
+        self.guard.has_keyboard_modes()
+    }
+
+    pub(super) fn enable_keyboard_modes(&mut self) -> io::Result<()> {
+        self.guard.enable_keyboard_modes()
+    }
+
     pub(super) fn suspend(&self) {
         self.guard.suspend();
     }

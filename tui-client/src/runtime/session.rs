@@ -10,24 +10,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crossterm::event::{Event as TerminalEvent, EventStream};
 use futures_util::FutureExt;
 use futures_util::future::join;
 use rustix::io::Errno;
 use tokio::time::{Instant, timeout};
 
-use super::background_query::{self, Filtered, PendingAnswer};
 use super::clock::Clock;
 use super::editor::{Editing, ended};
 use super::extensions::Hook;
+use super::keyboard::Keyboard;
 use super::mark_saver::MarkSaver;
 use super::outcome::{End, Outcome};
 use super::screen::Screen;
 use super::signals::{self, Signal, Signals};
-use super::{browser, command_queue, input};
+use super::{browser, command_queue, timer};
 use crate::app::{Effect, Input, Model, Msg, update};
 use crate::net::{Command, Event, Events, Handle};
 use crate::sanitize;
+use crate::terminal;
+use crate::terminal_input::{Report, TerminalEvent};
 
 /// Shortest time between two frames without input: sixty a second are more than a terminal shows.
 const FRAME: Duration = Duration::from_millis(16);
@@ -51,8 +52,7 @@ pub(super) struct Session {
     /// Commands that the network has not accepted yet.
     pub(super) commands: VecDeque<Command>,
     pub(super) clock: Clock,
-    /// The keyboard; `None` while the program is stopped or the editor has the terminal.
-    pub(super) input: Option<EventStream>,
+    pub(super) keyboard: Keyboard,
     /// The editor that has the terminal.
     pub(super) editing: Option<Editing>,
     /// For tests: pasting this text causes a panic.
@@ -60,13 +60,11 @@ pub(super) struct Session {
     pub(super) panic_at: Option<String>,
     /// Runs the commands of the extensions.
     pub(super) hook: Hook,
-    /// Filter for the terminal's answer about its background.
-    pub(super) pending_answer: Option<PendingAnswer>,
 }
 
 /// Reason of a wake-up.
 enum WakeUp {
-    Terminal(Vec<io::Result<TerminalEvent>>),
+    Terminal(io::Result<Vec<TerminalEvent>>),
     Net(Option<Event>),
     Signal(Signal),
     /// The network accepted a command; false if it has ended.
@@ -87,7 +85,10 @@ impl Session {
             Ok(Err(error)) => Outcome::Failed(format!("lost the terminal: {error}")),
             Err(_) => Outcome::Panicked,
         };
-        drop(self.input.take());
+        if matches!(outcome, Outcome::Quit | Outcome::Signal(_)) && !outcome.is_hangup() {
+            self.keyboard.give_back();
+        }
+        self.keyboard.drop_reader();
         drop(self.screen);
         let left = self.editing.take().map(Editing::leave);
         let goodbye = async {
@@ -117,9 +118,9 @@ impl Session {
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
         let mut signals = Signals::new()?;
         self.draw()?;
-        self.pending_answer =
-            background_query::start(self.model.theme, self.screen.view.capabilities().depth)?;
-        self.input = Some(EventStream::new());
+        let depth = self.screen.view.capabilities().depth;
+        self.keyboard.ask(self.model.theme, depth, self.screen.has_keyboard_modes())?;
+        self.keyboard.take()?;
         let mut drawn = Instant::now();
         let mut due = None;
         loop {
@@ -130,7 +131,7 @@ impl Session {
             let is_blocked = due.is_some() && !self.screen.is_written();
             let wake = [tick, due.filter(|_| !is_blocked)].into_iter().flatten().min();
             let (step, is_urgent) = match self.wait(&mut signals, wake, is_blocked).await {
-                WakeUp::Terminal(events) => (self.on_terminal(events)?, true),
+                WakeUp::Terminal(events) => (self.on_terminal(events?)?, true),
                 WakeUp::Signal(signal) => (self.on_signal(signal)?, true),
                 WakeUp::Net(None) | WakeUp::Sent(false) => {
                     return Ok(Outcome::Failed("the client's network task ended".to_owned()));
@@ -162,7 +163,7 @@ impl Session {
         tokio::select! {
             biased;
             signal = signals.next() => WakeUp::Signal(signal),
-            events = input::batch(self.input.as_mut()), if !can_send => WakeUp::Terminal(events),
+            events = self.keyboard.next(), if !can_send => WakeUp::Terminal(events),
             sent = command_queue::send(&self.handle, next) => {
                 self.commands.pop_front();
                 WakeUp::Sent(sent)
@@ -171,19 +172,14 @@ impl Session {
             ended = ended(self.editing.as_mut()) => WakeUp::Edited(ended),
             warning = self.mark_saver.work() => WakeUp::Warned(warning),
             () = self.screen.written(), if is_blocked => WakeUp::Written,
-            () = input::sleep(wake) => WakeUp::Time,
+            () = timer::sleep(wake) => WakeUp::Time,
         }
     }
 
-    fn on_terminal(&mut self, events: Vec<io::Result<TerminalEvent>>) -> LoopStep {
-        if events.is_empty() {
-            return Ok(Some(Outcome::HANGUP));
-        }
+    fn on_terminal(&mut self, events: Vec<TerminalEvent>) -> LoopStep {
         for event in events {
-            for event in self.without_answer(event?) {
-                if let Some(outcome) = self.on_event(event)? {
-                    return Ok(Some(outcome));
-                }
+            if let Some(outcome) = self.on_event(event)? {
+                return Ok(Some(outcome));
             }
         }
         Ok(None)
@@ -200,19 +196,24 @@ impl Session {
                 Input::Key(key)
             }
             TerminalEvent::Paste(text) => Input::Paste(text),
-            TerminalEvent::FocusGained => Input::Focus(true),
-            TerminalEvent::FocusLost => Input::Focus(false),
-            // A terminal that was smaller for a moment has lost a part of its content, even if its size is the same.
-            TerminalEvent::Resize(..) => {
-                self.screen.forget();
-                Input::Resize
-            }
+            TerminalEvent::Focus(has_focus) => Input::Focus(has_focus),
+            TerminalEvent::Report(report) => return self.on_report(&report),
+            TerminalEvent::Hangup => return Ok(Some(Outcome::HANGUP)),
             TerminalEvent::Mouse(mouse) => match self.screen.view.mouse(&self.model, mouse) {
                 Some(input) => input,
                 None => return Ok(None),
             },
         };
         self.handle(input)
+    }
+
+    fn on_report(&mut self, report: &Report) -> LoopStep {
+        match report {
+            Report::Background(color) => self.screen.view.set_ground(terminal::parse_background(color)),
+            Report::KeyboardProtocol => self.screen.enable_keyboard_modes()?,
+            Report::DeviceAttributes => self.keyboard.note_last_answer(),
+        }
+        Ok(None)
     }
 
     /// Handles an event and those pending behind it.
@@ -238,6 +239,11 @@ impl Session {
             Signal::End(number) => return Ok(Some(Outcome::Signal(number))),
             Signal::Stop => self.suspend(signals::stop_alone)?,
             Signal::Continue => self.screen.resume()?,
+            // A terminal that was smaller for a moment has lost a part of its content, even if its size is the same.
+            Signal::Resize => {
+                self.screen.forget();
+                return self.handle(Input::Resize);
+            }
         }
         Ok(None)
     }
@@ -273,12 +279,11 @@ impl Session {
 
     /// Gives the terminal back, stops the process, and resumes when it is continued.
     fn suspend(&mut self, stop: fn() -> io::Result<()>) -> io::Result<()> {
-        self.input = None;
+        self.keyboard.give_back();
         self.screen.suspend();
         stop()?;
         self.screen.resume()?;
-        self.input = Some(EventStream::new());
-        Ok(())
+        self.keyboard.take()
     }
 
     /// Draws, and loads messages that the frame lacks.
@@ -293,27 +298,9 @@ impl Session {
         Ok(())
     }
 
-    /// Events of the terminal without its answer about the background.
-    fn without_answer(&mut self, event: TerminalEvent) -> Vec<TerminalEvent> {
-        let Some(pending_answer) = &mut self.pending_answer else { return vec![event] };
-        match pending_answer.filter(event) {
-            Filtered::Typed(events) => {
-                if pending_answer.is_over(Instant::now()) {
-                    self.pending_answer = None;
-                }
-                events
-            }
-            Filtered::Answer(ground) => {
-                self.screen.view.set_ground(ground);
-                self.pending_answer = None;
-                Vec::new()
-            }
-        }
-    }
-
     /// Gives the terminal to an editor with the draft.
     fn edit(&mut self, draft: &str) -> LoopStep {
-        self.input = None;
+        self.keyboard.give_back();
         self.screen.suspend();
         match Editing::start(draft, |name| std::env::var(name).ok()) {
             Ok(editing) => {
@@ -333,7 +320,7 @@ impl Session {
 
     fn back_from_editor(&mut self, text: Result<String, String>) -> LoopStep {
         self.screen.resume()?;
-        self.input = Some(EventStream::new());
+        self.keyboard.take()?;
         self.handle(Input::Edited(text))
     }
 }

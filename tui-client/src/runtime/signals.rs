@@ -17,6 +17,8 @@ pub(super) enum Signal {
     Stop,
     /// The process was continued by a shell, which may have changed the terminal.
     Continue,
+    /// The size of the window changed.
+    Resize,
 }
 
 /// Receiver of the handled signals.
@@ -27,6 +29,7 @@ pub(super) struct Signals {
     terminate: unix::Signal,
     stop: unix::Signal,
     continued: unix::Signal,
+    resized: unix::Signal,
 }
 
 impl Signals {
@@ -39,6 +42,7 @@ impl Signals {
             terminate: of(Number::TERM)?,
             stop: of(Number::TSTP)?,
             continued: of(Number::CONT)?,
+            resized: of(Number::WINCH)?,
         })
     }
 
@@ -51,6 +55,7 @@ impl Signals {
             _ = self.terminate.recv() => end(Number::TERM),
             _ = self.stop.recv() => Signal::Stop,
             _ = self.continued.recv() => Signal::Continue,
+            _ = self.resized.recv() => Signal::Resize,
         }
     }
 }

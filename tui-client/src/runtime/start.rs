@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::command_queue;
 use super::extensions::Extensions;
 use super::first_attempt::{FirstAttempt, verdict};
+use super::keyboard::Keyboard;
 use super::mark_saver::{MarkSaver, OpenedMarks};
 use super::notifier::Notifier;
 use super::outcome::{End, Outcome};
@@ -91,9 +92,8 @@ async fn run(config: Config, extensions: Extensions) -> End {
         events,
         commands,
         clock,
-        input: None,
+        keyboard: Keyboard::new(settings.escape_delay),
         editing: None,
-        pending_answer: None,
         #[cfg(debug_assertions)]
         panic_at: std::env::var("REALTIME_PANIC").ok(),
         hook: extensions.hook,

@@ -1,6 +1,7 @@
 //! All settings, with their defaults.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use realtime_shared::RoomName;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub ascii: bool,
     /// True if the client uses the mouse, and not the terminal.
     pub mouse: bool,
+    /// Wait for the rest of a key's sequence after an ESC.
+    pub escape_delay: Duration,
     /// True to send typing signals.
     pub typing: bool,
     pub notify: Notify,
@@ -43,6 +46,7 @@ impl Default for Settings {
             theme: Theme::Auto,
             ascii: false,
             mouse: true,
+            escape_delay: Duration::from_millis(100),
             typing: true,
             notify: Notify::default(),
         }

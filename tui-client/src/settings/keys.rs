@@ -2,6 +2,8 @@
 //!
 //! The keys of `[keys]` are not here; they are the actions of [`crate::app::GROUPS`].
 
+use std::time::Duration;
+
 use realtime_shared::RoomName;
 use serde::Deserialize;
 
@@ -113,6 +115,13 @@ const TOP: &[ConfigKey] = &[
         set: |settings, value| get(value).map(|is_on| settings.mouse = is_on),
     },
     ConfigKey {
+        name: "escape_delay_ms",
+        about: "Wait in milliseconds, 25 to 1000, that tells the Esc key from keys that begin with its byte. Raise it on a\n\
+            connection that splits them, so that arrows write letters; lower it if Esc is slow.",
+        shown: Shown::Default("100"),
+        set: set_escape_delay,
+    },
+    ConfigKey {
         name: "typing",
         about: "Show other members that you are typing.",
         shown: Shown::Default("true"),
@@ -191,4 +200,14 @@ fn token_command(value: &Value<'_>) -> Checked<TokenCommand> {
     }
     let program = words.remove(0);
     Ok(TokenCommand { program, arguments: words })
+}
+
+fn set_escape_delay(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {
+    match get::<i64>(value)? {
+        millis @ 25..=1_000 => {
+            settings.escape_delay = Duration::from_millis(millis.unsigned_abs());
+            Ok(())
+        }
+        _ => wrong(value, "it must be 25 to 1000 milliseconds"),
+    }
 }

@@ -1,6 +1,7 @@
 //! Texts with their settings and faults.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use realtime_shared::RoomName;
@@ -82,6 +83,7 @@ fn all_keys_apply() {
         theme = "16"
         ascii = true
         mouse = false
+        escape_delay_ms = 250
         typing = false
         notify.bell = false
 
@@ -98,11 +100,22 @@ fn all_keys_apply() {
     assert_eq!(settings.token, Some(TokenFrom::Command(command)));
     assert_eq!((settings.state, settings.theme, settings.ascii), (false, Theme::Sixteen, true));
     assert_eq!((settings.mouse, settings.typing), (false, false));
+    assert_eq!(settings.escape_delay, Duration::from_millis(250));
     assert_eq!(settings.notify, Notify { bell: false, ..Notify::default() });
     let map = &settings.keymap;
     assert_eq!(pressed(map, "F9"), Some(Action::Retry));
     assert_eq!((pressed(map, "Ctrl-Q"), pressed(map, "Ctrl-C")), (Some(Action::Quit), None));
     assert_eq!(pressed(map, "F1"), None);
+}
+
+#[test]
+fn the_wait_after_escape_has_limits() {
+    for (value, is_good) in [("24", false), ("25", true), ("1_000", true), ("1001", false), ("-100", false)] {
+        let (settings, faults) = read(format!("escape_delay_ms = {value}").as_bytes());
+        assert_eq!(faults.is_empty(), is_good, "{value}");
+        assert!(is_good || settings == Settings::default(), "{value}");
+    }
+    assert_eq!(fault("escape_delay_ms = 0"), "1: `escape_delay_ms`: it must be 25 to 1000 milliseconds");
 }
 
 #[test]

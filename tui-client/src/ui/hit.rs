@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crate::terminal_input::{MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;

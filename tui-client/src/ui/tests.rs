@@ -5,6 +5,7 @@ mod mouse;
 mod pickers;
 mod prose;
 mod random_events;
+mod random_input;
 mod random_text;
 mod scrolling;
 mod search;
@@ -12,7 +13,7 @@ mod themes;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
+use crate::terminal_input::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;

@@ -26,6 +26,7 @@ mod search;
 mod server;
 mod stall;
 mod terminal;
+mod terminal_input;
 mod tls;
 mod tmux;
 mod widths;

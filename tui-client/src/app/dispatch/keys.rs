@@ -1,6 +1,6 @@
 //! Keys and pastes. Each key is an action, for the overlay, the search, or the screen below.
 
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crate::terminal_input::KeyEvent;
 
 use super::commands;
 use crate::app::composing::completion;
@@ -18,10 +18,12 @@ use crate::app::rooms::scrollback::scroll_back;
 use crate::app::rooms::{navigation, search};
 
 pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
-    if key.kind == KeyEventKind::Release {
-        return Vec::new();
-    }
-    let Some(action) = model.keymap.action(key) else { return Vec::new() };
+    let Some(action) = model.keymap.action(key) else {
+        // No action has the chord with Alt, so the user pressed Esc and then the key.
+        return key
+            .split_prefix()
+            .map_or_else(Vec::new, |keys| keys.into_iter().flat_map(|key| on_key(model, key)).collect());
+    };
     model.attention.key = Some(model.now.mono);
     model.hint = None;
     let confirmed = model.confirm.take();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Names of keys that are not characters.
 const NAMES: &[(&str, KeyCode)] = &[
@@ -45,10 +45,6 @@ impl Chord {
     fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
         let mut modifiers = modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         let code = match code {
-            KeyCode::BackTab => {
-                modifiers |= KeyModifiers::SHIFT;
-                KeyCode::Tab
-            }
             KeyCode::Char(c) => {
                 modifiers -= KeyModifiers::SHIFT;
                 KeyCode::Char(if modifiers.is_empty() { c } else { c.to_ascii_lowercase() })
@@ -77,9 +73,17 @@ impl Chord {
     }
 }
 
-impl From<KeyEvent> for Chord {
-    fn from(event: KeyEvent) -> Self {
-        Self::new(event.code, event.modifiers)
+impl Chord {
+    /// Chords of an event, the preferred one first. With Shift, a key may be bound by the character that Shift gives. In
+    /// a layout without Latin letters, Ctrl and Alt are with the key at the same place of a US keyboard.
+    pub(super) fn of(event: KeyEvent) -> impl Iterator<Item = Self> {
+        let is_latin = matches!(event.code, KeyCode::Char(c) if c.is_ascii());
+        let is_chord = event.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let is_used = !event.modifiers.intersects(KeyModifiers::UNUSED);
+        let shifted = event.shifted.filter(|_| is_chord).map(KeyCode::Char);
+        let base = event.base.filter(|_| is_chord && !is_latin).map(KeyCode::Char);
+        let codes = [shifted, Some(event.code), base].into_iter().flatten().filter(move |_| is_used);
+        codes.map(move |code| Self::new(code, event.modifiers))
     }
 }
 
@@ -152,6 +156,10 @@ fn names() -> String {
 mod tests {
     use super::*;
 
+    fn chords(event: KeyEvent) -> Vec<String> {
+        Chord::of(event).map(|chord| chord.to_string()).collect()
+    }
+
     fn read(text: &str) -> Result<String, String> {
         text.parse::<Chord>().map(|chord| chord.to_string())
     }
@@ -198,10 +206,36 @@ mod tests {
     #[test]
     fn events_of_one_key_give_one_chord() {
         let shifted = KeyEvent::new(KeyCode::Char('K'), KeyModifiers::CONTROL | KeyModifiers::SHIFT);
-        assert_eq!(Chord::from(shifted).to_string(), "Ctrl-K");
-        let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
-        assert_eq!(Chord::from(back).to_string(), "Shift-Tab");
+        assert_eq!(chords(shifted), ["Ctrl-K"]);
+        let back = KeyEvent::new(KeyCode::Tab, KeyModifiers::SHIFT);
+        assert_eq!(chords(back), ["Shift-Tab"]);
         let capital = KeyEvent::new(KeyCode::Char('Ä'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::from(capital).character(), Some('Ä'));
+        assert_eq!(Chord::of(capital).next().and_then(Chord::character), Some('Ä'));
+    }
+
+    #[test]
+    fn a_key_of_another_layout_has_the_chord_of_its_place() {
+        let key = |c, modifiers, base| KeyEvent { base, ..KeyEvent::new(KeyCode::Char(c), modifiers) };
+        let (control, alt) = (KeyModifiers::CONTROL, KeyModifiers::ALT);
+        assert_eq!(chords(key('л', control, Some('k'))), ["Ctrl-л", "Ctrl-K"]);
+        assert_eq!(chords(key('ф', alt, Some('a'))), ["Alt-ф", "Alt-A"]);
+        // A Latin layout is used as it is: `Ctrl-A` of a French keyboard is not `Ctrl-Q`.
+        assert_eq!(chords(key('a', control, Some('q'))), ["Ctrl-A"]);
+        // A letter without Ctrl and Alt is text.
+        assert_eq!(chords(key('ф', KeyModifiers::NONE, Some('a'))), ["ф"]);
+    }
+
+    #[test]
+    fn a_shifted_key_is_also_bound_by_its_character() {
+        let event = KeyEvent::new(KeyCode::Char('7'), KeyModifiers::CONTROL | KeyModifiers::SHIFT);
+        assert_eq!(chords(KeyEvent { shifted: Some('/'), ..event }), ["Ctrl-/", "Ctrl-7"]);
+    }
+
+    #[test]
+    fn a_key_with_an_unused_modifier_has_no_chord() {
+        for modifier in [KeyModifiers::SUPER, KeyModifiers::HYPER, KeyModifiers::META] {
+            let event = KeyEvent::new(KeyCode::Char('k'), KeyModifiers::CONTROL | modifier);
+            assert_eq!(chords(event), Vec::<String>::new());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crossterm::event::KeyEvent;
+use crate::terminal_input::KeyEvent;
 
 use super::action::{Action, Binding, BindingRow, bindings};
 use super::chord::Chord;
@@ -28,13 +28,14 @@ impl Default for Keymap {
 
 impl Keymap {
     /// Returns the action of a key. A key that is not bound writes its character. Shift is ignored unless a key is
-    /// bound with it.
+    /// bound with it. A key with a modifier that has no use, such as Super, does nothing.
     #[must_use]
     pub fn action(&self, key: KeyEvent) -> Option<Action> {
-        let chord = Chord::from(key);
-        let bound = self.actions.get(&chord).or_else(|| self.actions.get(&chord.without_shift()));
-        let written = || if chord == Chord::TAB { Some('\t') } else { chord.character() };
-        bound.copied().or_else(|| written().map(Action::Insert))
+        let bound = |chord: Chord| {
+            self.actions.get(&chord).or_else(|| self.actions.get(&chord.without_shift())).copied()
+        };
+        let written = |chord: Chord| if chord == Chord::TAB { Some('\t') } else { chord.character() };
+        Chord::of(key).find_map(bound).or_else(|| Chord::of(key).find_map(written).map(Action::Insert))
     }
 
     /// Sets the keys of the action with this name. Other actions lose these keys. An error is a sentence for the
@@ -110,7 +111,7 @@ impl Keymap {
 mod tests {
     use std::collections::HashSet;
 
-    use crossterm::event::{KeyCode, KeyModifiers};
+    use crate::terminal_input::{KeyCode, KeyModifiers};
 
     use super::*;
     use crate::app::GROUPS;

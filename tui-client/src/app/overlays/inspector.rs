@@ -150,7 +150,7 @@ fn push<T>(items: &mut VecDeque<T>, item: T, most: usize) {
 
 #[cfg(test)]
 mod tests {
-    use crossterm::event::KeyCode;
+    use crate::terminal_input::KeyCode;
     use proptest::prelude::*;
 
     use super::*;

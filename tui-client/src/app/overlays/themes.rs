@@ -43,7 +43,7 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
 
 #[cfg(test)]
 mod tests {
-    use crossterm::event::KeyCode;
+    use crate::terminal_input::KeyCode;
 
     use super::*;
     use crate::app::testing::Client;

@@ -1,6 +1,6 @@
 //! Completion of nicks, rooms and commands.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyModifiers};
 
 use super::super::testing::{Client, sent};
 use super::{commands, typing};
@@ -13,7 +13,7 @@ fn tab(client: &mut Client) -> String {
 }
 
 fn tab_back(client: &mut Client) -> String {
-    client.key(KeyCode::BackTab, KeyModifiers::SHIFT);
+    client.key(KeyCode::Tab, KeyModifiers::SHIFT);
     client.draft().to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! Entries of unknown kinds: they have a seq in the log and no row.
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 use realtime_shared::Seq;
 
 use super::super::testing::{Client, room, unknown_entry};

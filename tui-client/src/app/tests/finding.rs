@@ -1,6 +1,6 @@
 //! The room switcher and the palette.
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyModifiers};
 
 use super::super::testing::{Client, room};
 use super::super::{Action, Effect, Input, Overlay, RoomKind};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 use realtime_shared::{
     EntryId, ErrorCode, ErrorEvent, Notice, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, Text,
     codec,

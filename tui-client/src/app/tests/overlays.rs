@@ -1,6 +1,6 @@
 //! Keys and the mouse in overlays: help, links, pickers, themes and the inspector.
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 
 use super::super::testing::Client;
 use super::super::{Hit, Input, Overlay, Scroll, Theme};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyModifiers};
 use realtime_shared::{Members, Seq, ServerEvent};
 
 use super::super::testing::{Client, EXTENSIONS, room, sent, user};

@@ -74,14 +74,14 @@ fn inspector_of_the_connection() {
 fn inspector_of_the_token() {
     snapshots("inspector_token", || {
         let mut client = inspected();
-        client.press(KeyCode::BackTab);
+        client.key(KeyCode::Tab, KeyModifiers::SHIFT);
         client
     });
 }
 
 #[test]
 fn the_inspector_can_be_drawn_in_every_size() {
-    for keys in [&[][..], &[KeyCode::Tab], &[KeyCode::BackTab], &[KeyCode::Up, KeyCode::Enter]] {
+    for keys in [&[][..], &[KeyCode::Tab], &[KeyCode::Tab, KeyCode::Tab], &[KeyCode::Up, KeyCode::Enter]] {
         let mut client = inspected();
         for key in keys {
             client.press(*key);

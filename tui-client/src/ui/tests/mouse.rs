@@ -1,6 +1,6 @@
 //! Mouse input on the screen.
 
-use crossterm::event::MouseButton;
+use crate::terminal_input::MouseButton;
 
 use super::super::text::width;
 use super::*;

@@ -115,6 +115,6 @@ fn candidates_can_be_drawn_in_every_size() {
     let mut client = lively();
     client.ctrl('u');
     client.write(":s");
-    client.key(KeyCode::BackTab, KeyModifiers::SHIFT);
+    client.key(KeyCode::Tab, KeyModifiers::SHIFT);
     draw_in_sizes(client, 4);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crossterm::event::{KeyEvent, MouseButton};
+use crate::terminal_input::{KeyEvent, MouseButton};
 use proptest::prelude::*;
 use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Resync, SystemEvent};
 

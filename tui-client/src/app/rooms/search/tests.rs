@@ -5,7 +5,7 @@ mod query;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers};
+use crate::terminal_input::{KeyCode, KeyModifiers};
 use proptest::prelude::*;
 use realtime_shared::{Recovery, Text};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 use realtime_shared::{ErrorCode, ErrorEvent, Recovery, Seq, ServerEvent};
 
 use super::super::*;

@@ -1,6 +1,6 @@
 //! The line of the query: its keys, pastes, and keys that are for the draft.
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 
 use super::super::*;
 use super::{client, is_open, search};

@@ -1,33 +1,50 @@
-//! Query for the terminal's background.
+//! Queries to the terminal.
 //!
 //! ```text
-//!  query:   ESC ] 11 ; ? BEL                        OSC 11
-//!  answer:  ESC ] 11 ; rgb:1e1e/1e1e/1e1e BEL       some terminals end it with ESC \
+//!  background            ESC ] 11 ; ? BEL      answer ESC ] 11 ; rgb:1e1e/1e1e/1e1e BEL, or with ESC \ at its end
+//!  keyboard protocol     ESC [ ? u             answer ESC [ ? flags u
+//!  device attributes     ESC [ c               answer ESC [ ? 62 ; 22 c
 //! ```
 //!
-//! The answer arrives among typed keys after a round trip, or never. The reader of the keys takes it out. Nothing
-//! waits for it.
+//! The answers arrive among typed keys after a round trip, or never. [`crate::terminal_input`] tells them apart. Nothing
+//! waits for them. A terminal answers in the order of the queries, and nearly every one reports its attributes, so this
+//! answer shows that no other one will come.
 
 use std::io;
 
 use super::capabilities::{Depth, Ground};
 use super::output::output;
 
-const QUERY: &[u8] = b"\x1b]11;?\x07";
+const BACKGROUND: &[u8] = b"\x1b]11;?\x07";
+const KEYBOARD: &[u8] = b"\x1b[?u";
+const ATTRIBUTES: &[u8] = b"\x1b[c";
 
-/// True if a terminal of this name answers and the answer matters. Terminals that show or swallow the query are
-/// excluded: the Linux console, GNU Screen, Emacs.
-#[must_use]
-pub fn answers_background_query(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> bool {
-    let term = variable("TERM").unwrap_or_default();
-    let is_tmux = variable("TMUX").is_some_and(|socket| !socket.is_empty());
-    let is_silent = term == "linux" || term.starts_with("eterm") || (term.starts_with("screen") && !is_tmux);
-    depth != Depth::Two && !is_silent
+/// Queries of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queries {
+    pub background: bool,
+    pub keyboard: bool,
 }
 
-/// Sends the query to the terminal. In raw mode only, or else the terminal echoes its answer.
-pub fn query_background() -> io::Result<()> {
-    output()?.send(QUERY)
+impl Queries {
+    /// Sends the queries to the terminal. In raw mode only, or else the terminal echoes the answers.
+    pub fn send(self) -> io::Result<()> {
+        let queries = [(self.background, BACKGROUND), (self.keyboard, KEYBOARD), (true, ATTRIBUTES)];
+        let queries: Vec<_> =
+            queries.into_iter().filter(|(is_sent, _)| *is_sent).map(|(_, query)| query).collect();
+        output()?.send(&queries.concat())
+    }
+}
+
+/// True if a terminal of this name answers. Terminals that show or swallow queries are excluded: plain ones, the Linux
+/// console, GNU Screen, Emacs.
+#[must_use]
+pub fn answers_queries(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> bool {
+    let term = variable("TERM").unwrap_or_default();
+    let is_tmux = variable("TMUX").is_some_and(|socket| !socket.is_empty());
+    let is_silent = ["linux", "eterm", "ansi", "cons", "sun"].iter().any(|name| term.starts_with(name))
+        || (term.starts_with("screen") && !is_tmux);
+    depth != Depth::Two && !is_silent
 }
 
 /// Background of an answer: `rgb:` or `rgba:` and components of one to four hexadecimal digits.
@@ -59,15 +76,17 @@ mod tests {
     #[test]
     fn terminals_known_not_to_answer_are_not_queried() {
         let can = |term: &str, tmux: &str| {
-            answers_background_query(Depth::Sixteen, |name| match name {
+            answers_queries(Depth::Sixteen, |name| match name {
                 "TERM" => Some(term.to_owned()),
                 "TMUX" => Some(tmux.to_owned()),
                 _ => None,
             })
         };
         assert!(can("xterm", "") && can("tmux-256color", "/tmp/t") && can("screen-256color", "/tmp/t"));
-        assert!(!can("linux", "") && !can("screen-256color", "") && !can("eterm-color", ""));
-        assert!(!answers_background_query(Depth::Two, |_| Some("vt220".to_owned())));
+        assert!(
+            !can("linux", "") && !can("screen-256color", "") && !can("eterm-color", "") && !can("ansi", "")
+        );
+        assert!(!answers_queries(Depth::Two, |_| Some("vt220".to_owned())));
     }
 
     #[test]
