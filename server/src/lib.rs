@@ -32,6 +32,7 @@ pub mod redis_endpoint;
 mod room;
 pub mod secret;
 mod session;
+mod small_queue;
 pub mod socket;
 pub mod store;
 pub mod transfer;

@@ -45,6 +45,8 @@ pub(crate) enum StoreReader {
         /// The head at the join. Later entries are delivered from the ring.
         head: Seq,
         arrival: Arrival,
+        /// Number of signals before the arrival.
+        signals: u64,
     },
     Behind {
         /// The offset that the ring did not hold any more.
@@ -106,9 +108,8 @@ impl Cursor {
         };
         if let Some(offset) = ring.reset_since(offset) {
             let presence_version = presence_version.filter(|_| ring.holds(offset)).ok_or(Overtaken)?;
-            let passed = ring.passed(offset);
-            let arrival = Arrival { offset, signals: passed.signals, presence_version };
-            *self = Self::Ring { next: offset, passed, arrival };
+            let arrival = Arrival { offset, presence_version };
+            *self = Self::Ring { next: offset, passed: ring.passed(offset, &arrival), arrival };
         } else if ring.is_foreign(offset) {
             return Err(Overtaken);
         }
@@ -146,7 +147,7 @@ impl Room {
         let replayed =
             if from < arrival.offset { ring.entries_between(from, copied.min(arrival.offset)) } else { 0 };
         let before = passed.entry;
-        *passed = ring.passed(copied);
+        *passed = ring.passed(copied, arrival);
         let delivered = passed.entry.checked_since(before).unwrap_or(0);
         mailbox.metrics.delivered(mailbox.worker, delivered, replayed);
         Ok(if copied < end { Pulled::Some } else { Pulled::All })
@@ -165,8 +166,8 @@ impl Room {
             return false;
         }
         let Some(next) = ring.offset_after(after) else { return false };
-        mailbox.metrics.dropped.add(Dropped::SlowReader, arrival.signals.saturating_sub(signals));
-        let passed = Passed { entry: after, signals: ring.signals_before(next) };
+        let passed = Passed { entry: after, ..ring.passed(next, &arrival) };
+        mailbox.metrics.dropped.add(Dropped::SlowReader, passed.signals.saturating_sub(signals));
         *cursor = Cursor::Ring { next, passed, arrival };
         true
     }
@@ -215,8 +216,8 @@ impl Room {
             let message = "entries that you have not read were dropped";
             framing::text(out, &self.resync(message, ring.head(), recovery));
             *after = from;
-            if let StoreReader::Joiner { arrival, .. } = *reader {
-                *reader = StoreReader::Behind { offset: arrival.offset, signals: arrival.signals };
+            if let StoreReader::Joiner { arrival, signals, .. } = *reader {
+                *reader = StoreReader::Behind { offset: arrival.offset, signals };
             }
         }
         Ok(())
@@ -233,17 +234,17 @@ impl Cursor {
     /// Moves a cursor between the ring and the store, as far as no fetch is needed. Returns the outcome of the pull if
     /// the cursor is in the store then.
     fn change_over(&mut self, ring: &RoomRing, mailbox: &Mailbox, until: Option<RoomEnd>) -> Option<Pulled> {
-        if let Self::Store { after, reader: StoreReader::Joiner { head, arrival } } = *self {
+        if let Self::Store { after, reader: StoreReader::Joiner { head, arrival, signals } } = *self {
             // From the join on the ring is needed: it alone has the signals since then.
             let next = if after >= head { Some(arrival.offset) } else { ring.offset_after(after) };
             let Some(next) = next else { return Some(Pulled::FromStore(after)) };
-            *self = Self::Ring { next, passed: Passed { entry: after, signals: arrival.signals }, arrival };
+            *self = Self::Ring { next, passed: Passed { entry: after, signals }, arrival };
         }
-        if let Self::Ring { next, passed, arrival } = *self
+        if let Self::Ring { next, passed, .. } = *self
             && !ring.holds(next)
         {
             mailbox.metrics.readers_behind.inc();
-            let reader = StoreReader::Behind { offset: next, signals: passed.signals.max(arrival.signals) };
+            let reader = StoreReader::Behind { offset: next, signals: passed.signals };
             *self = Self::Store { after: passed.entry, reader };
         }
         let Self::Store { after, .. } = *self else { return None };

@@ -13,7 +13,7 @@ use super::mailbox::Mailbox;
 
 /// A connection's membership in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Seat(usize);
+pub(crate) struct Seat(u32);
 
 /// Key of a leave grace: its end, and a number that makes it unique.
 pub(crate) type Loss = (Instant, u64);
@@ -27,7 +27,7 @@ pub(crate) struct Members {
 
 #[derive(Default)]
 struct UserSeats {
-    connections: usize,
+    connections: u32,
     /// The broker has confirmed that the user is in the room.
     entered: bool,
     /// Set while the leave grace runs.
@@ -42,7 +42,8 @@ impl Members {
     /// Seats a connection. Returns its seat, true if its user has to enter the room at the broker, and the leave grace
     /// that this ends.
     pub(crate) fn seat(&mut self, mailbox: &Arc<Mailbox>) -> (Seat, bool, Option<Loss>) {
-        let seat = Seat(self.by_worker[mailbox.worker].insert(mailbox.clone()));
+        let index = self.by_worker[mailbox.worker].insert(mailbox.clone());
+        let seat = Seat(u32::try_from(index).expect("fewer connections"));
         let seats_of_user = self.users.entry(mailbox.user.clone()).or_default();
         seats_of_user.connections += 1;
         (seat, !seats_of_user.entered, seats_of_user.lost.take())
@@ -59,15 +60,15 @@ impl Members {
     ///
     /// Does not panic, because drops of connections call it: a wrong seat is logged and kept.
     pub(crate) fn unseat(&mut self, mailbox: &Mailbox, seat: Seat) -> bool {
-        let seats = &mut self.by_worker[mailbox.worker];
-        if seats.get(seat.0).is_none_or(|seated| seated.connection != mailbox.connection) {
+        let (seats, seat) = (&mut self.by_worker[mailbox.worker], seat.0 as usize);
+        if seats.get(seat).is_none_or(|seated| seated.connection != mailbox.connection) {
             tracing::error!(
                 connection = mailbox.connection,
                 "a connection released a seat that it does not have"
             );
             return false;
         }
-        seats.remove(seat.0);
+        seats.remove(seat);
         let Some(seats_of_user) = self.users.get_mut(&mailbox.user) else { return false };
         seats_of_user.connections -= 1;
         seats_of_user.connections == 0

@@ -9,6 +9,7 @@
 //! change is announced even if it restores the state from before.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{LeaveReason, UserId};
@@ -19,8 +20,8 @@ use crate::broker::{PresenceChange, PresenceKind};
 pub(super) const LARGE: u64 = 100;
 /// Time between the frames about presence in a large room, and time for which a repeated change is held.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
-/// Time within which another join, or another leave, of a user is a repeated one.
-const RECENT: Duration = Duration::from_secs(10);
+/// Milliseconds within which another join, or another leave, of a user is a repeated one.
+const RECENT: u32 = 10_000;
 /// Limit on the users whose last change is known.
 const MAX_RECENT: usize = 1_024;
 
@@ -28,8 +29,9 @@ const MAX_RECENT: usize = 1_024;
 #[derive(Default)]
 pub(super) struct PresencePacing(Option<Box<Pacing>>);
 
-#[derive(Default)]
 struct Pacing {
+    /// The time from which [`Stamp`]s count.
+    begun: Instant,
     /// The last changes of users.
     recent: HashMap<UserId, LastChanges>,
     held: HashMap<UserId, HeldChange>,
@@ -45,10 +47,13 @@ struct Pacing {
     count: u64,
 }
 
+/// Milliseconds since the pacing began plus 1, modulo 2^32. Old ones are forgotten long before they repeat.
+type Stamp = NonZeroU32;
+
 #[derive(Default)]
 struct LastChanges {
-    joined: Option<Instant>,
-    left: Option<Instant>,
+    joined: Option<Stamp>,
+    left: Option<Stamp>,
 }
 
 struct HeldChange {
@@ -81,7 +86,7 @@ pub(super) struct NetChanges {
 impl PresencePacing {
     /// Decides about a join or leave.
     pub(super) fn change(&mut self, change: &PresenceChange, now: Instant) -> Pace {
-        self.0.get_or_insert_default().change(change, now)
+        self.0.get_or_insert_with(|| Box::new(Pacing::new(now))).change(change, now)
     }
 
     /// Records that a connection of this user reads the members of the room.
@@ -111,7 +116,7 @@ impl PresencePacing {
     /// Forgets changes that are not recent any more.
     pub(super) fn clean_up(&mut self, now: Instant) {
         if let Some(pacing) = &mut self.0 {
-            pacing.recent.retain(|_, last| last.is_recent(now));
+            pacing.forget_old(now);
             if pacing.recent.is_empty() && pacing.held.is_empty() && pacing.count <= LARGE {
                 self.0 = None;
             }
@@ -120,6 +125,32 @@ impl PresencePacing {
 }
 
 impl Pacing {
+    fn new(now: Instant) -> Self {
+        Self {
+            begun: now,
+            recent: HashMap::new(),
+            held: HashMap::new(),
+            changes: 0,
+            arrivals: 0,
+            due: None,
+            announced: None,
+            count: 0,
+        }
+    }
+
+    fn stamp(&self, now: Instant) -> Stamp {
+        let millis = now.saturating_duration_since(self.begun).as_millis();
+        #[expect(clippy::cast_possible_truncation, reason = "modulo 2^32")]
+        let millis = millis as u32;
+        Stamp::new(millis.wrapping_add(1)).unwrap_or(Stamp::MIN)
+    }
+
+    /// Forgets changes that are not recent any more.
+    fn forget_old(&mut self, now: Instant) {
+        let now = self.stamp(now);
+        self.recent.retain(|_, last| last.is_recent(now));
+    }
+
     fn change(&mut self, change: &PresenceChange, now: Instant) -> Pace {
         self.count = change.count;
         if let Some(held) = self.held.get_mut(&change.user) {
@@ -143,17 +174,18 @@ impl Pacing {
     /// Records a change. Returns true if the last one of this kind of the user is recent.
     fn is_repeated(&mut self, change: &PresenceChange, now: Instant) -> bool {
         if self.recent.len() >= MAX_RECENT {
-            self.recent.retain(|_, last| last.is_recent(now));
+            self.forget_old(now);
             if self.recent.len() >= MAX_RECENT && !self.recent.contains_key(&change.user) {
                 return false;
             }
         }
+        let now = self.stamp(now);
         let last = self.recent.entry(change.user.clone()).or_default();
         let last = match change.kind {
             PresenceKind::Joined => &mut last.joined,
             PresenceKind::Left(_) => &mut last.left,
         };
-        last.replace(now).is_some_and(|last| now.saturating_duration_since(last) < RECENT)
+        last.replace(now).is_some_and(|last| is_recent(last, now))
     }
 
     fn hold(&mut self, change: &PresenceChange, until: Instant) -> Pace {
@@ -187,9 +219,13 @@ impl Pacing {
 }
 
 impl LastChanges {
-    fn is_recent(&self, now: Instant) -> bool {
-        self.joined.max(self.left).is_some_and(|last| now.saturating_duration_since(last) < RECENT)
+    fn is_recent(&self, now: Stamp) -> bool {
+        [self.joined, self.left].into_iter().flatten().any(|last| is_recent(last, now))
     }
+}
+
+fn is_recent(last: Stamp, now: Stamp) -> bool {
+    now.get().wrapping_sub(last.get()) < RECENT
 }
 
 #[cfg(test)]

@@ -80,7 +80,8 @@ impl Registry {
                 let cursor = if from == head {
                     live
                 } else {
-                    Cursor::Store { after: from, reader: StoreReader::Joiner { head, arrival } }
+                    let reader = StoreReader::Joiner { head, arrival, signals: join_point.signals };
+                    Cursor::Store { after: from, reader }
                 };
                 (cursor, Some(recovery))
             }
@@ -183,8 +184,7 @@ impl JoinPoint {
 impl JoinPoint {
     /// The arrival of a reader whose members are `presence`, which was read after the join point.
     pub(super) fn arrival(&self, presence: &Presence) -> Arrival {
-        let presence_version = presence.presence_version;
-        Arrival { offset: self.end, signals: self.signals, presence_version }
+        Arrival { offset: self.end, presence_version: presence.presence_version }
     }
 }
 

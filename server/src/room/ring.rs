@@ -18,10 +18,12 @@ use realtime_shared::{EntryId, Epoch, Position, Seq, UserId};
 
 use crate::broker::{Entry, Signal, Skip};
 use crate::faults::{self, Fault};
-use crate::framing;
+use crate::{framing, small_queue};
 
-/// Bytes of the first segment. Each further one is twice as large, up to [`LARGEST_SEGMENT`].
-const SMALLEST_SEGMENT: usize = 1024;
+/// Bytes up to which the first segment grows. Each further one doubles the ring, up to [`LARGEST_SEGMENT`].
+const FIRST_SEGMENT: usize = 4 * 1024;
+/// Bytes by which the first segment grows. Most rooms are small, and need no more.
+const GROWTH: usize = 256;
 /// Large enough that most copies are from one segment, small enough to be trimmed soon.
 const LARGEST_SEGMENT: usize = 64 * 1024;
 
@@ -73,8 +75,6 @@ struct SignalSpan {
 pub(crate) struct Arrival {
     /// The end of the ring. A reader receives no signals from before it.
     pub(crate) offset: RingOffset,
-    /// The number of signals before that.
-    pub(crate) signals: u64,
     /// The presence version of the answer to the join; see [`Signal::presence_version`].
     pub(crate) presence_version: u64,
 }
@@ -96,12 +96,12 @@ pub(crate) enum RingAppend {
     Rejected,
 }
 
-/// The frames of a ring that lie before an offset.
+/// The frames of a ring that a reader has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Passed {
     /// The newest entry; the head of the log if the ring has had none.
     pub(crate) entry: Seq,
-    /// Number of signals.
+    /// Number of signals, with all those from before the arrival, which the reader does not receive.
     pub(crate) signals: u64,
 }
 
@@ -158,7 +158,7 @@ impl RoomRing {
             return if other { RingAppend::Rejected } else { RingAppend::Duplicate };
         }
         self.push(&entry.json, now);
-        self.marks.push_back(EntryMark { id: entry.id, end: self.end });
+        small_queue::push(&mut self.marks, EntryMark { id: entry.id, end: self.end });
         self.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
         RingAppend::Appended
     }
@@ -167,12 +167,8 @@ impl RoomRing {
     pub(crate) fn signal(&mut self, signal: &Signal, now: Instant) {
         let start = self.end;
         self.push(&signal.json, now);
-        self.signals.push_back(SignalSpan {
-            start,
-            end: self.end,
-            skip: signal.skip.clone(),
-            presence_version: signal.presence_version,
-        });
+        let (skip, presence_version) = (signal.skip.clone(), signal.presence_version);
+        small_queue::push(&mut self.signals, SignalSpan { start, end: self.end, skip, presence_version });
     }
 
     /// Replaces the log by another one with this head. Its first frame is `notice`. Offsets continue.
@@ -190,16 +186,34 @@ impl RoomRing {
         let len = framing::framed_len(json.len());
         let fits = self.segments.back().is_some_and(|last| last.frames.capacity() - last.frames.len() >= len);
         if !fits {
-            let last = self.segments.back().map_or(0, |last| last.frames.capacity());
-            let size = (last * 2).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT).max(len);
-            let frames = Vec::with_capacity(size);
-            self.bytes += frames.capacity();
-            self.segments.push_back(Segment { start: self.end, frames, touched: now });
+            self.make_room(len, now);
         }
         let last = self.segments.back_mut().expect("a segment with room for the frame");
         framing::text(&mut last.frames, json);
         last.touched = now;
         self.end += len as u64;
+    }
+
+    /// Makes room for a frame: in the first segment while that is small, then in a new one.
+    fn make_room(&mut self, len: usize, now: Instant) {
+        let growth = len.next_multiple_of(GROWTH);
+        if self.segments.len() == 1
+            && let Some(first) = self.segments.back_mut()
+            && first.frames.len() + len <= FIRST_SEGMENT
+        {
+            let capacity = first.frames.capacity();
+            first.frames.reserve_exact(growth.min(FIRST_SEGMENT - first.frames.len()));
+            self.bytes += first.frames.capacity() - capacity;
+            return;
+        }
+        let size = if self.segments.is_empty() {
+            growth
+        } else {
+            self.bytes.clamp(FIRST_SEGMENT, LARGEST_SEGMENT).max(len)
+        };
+        let frames = Vec::with_capacity(size);
+        self.bytes += frames.capacity();
+        small_queue::push(&mut self.segments, Segment { start: self.end, frames, touched: now });
     }
 
     /// Drops the oldest segments while the ring has more than `bytes`, except the newest one. Also drops segments
@@ -267,9 +281,10 @@ impl RoomRing {
         offset < self.began
     }
 
-    /// The frames before an offset that the ring holds.
-    pub(crate) fn passed(&self, offset: RingOffset) -> Passed {
-        Passed { entry: self.entry_before(offset), signals: self.signals_before(offset) }
+    /// The frames that a reader has passed at an offset that the ring holds.
+    pub(crate) fn passed(&self, offset: RingOffset, arrival: &Arrival) -> Passed {
+        let signals = self.signals_before(offset.max(arrival.offset));
+        Passed { entry: self.entry_before(offset), signals }
     }
 
     /// The newest entry before an offset that the ring holds.

@@ -9,6 +9,7 @@ use crate::broker::{
     DEDUP_ENTRIES, DedupKey, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission, is_in_dedup_window,
 };
 use crate::config::Retain;
+use crate::small_queue;
 
 /// Entries of a room that are kept if the configuration gives no number.
 pub(super) const DEFAULT_MESSAGES: u64 = 1_000;
@@ -199,7 +200,7 @@ impl MemoryLog {
         self.last = Some((seq, id, since_boot));
         let (mut added, mut freed) = (Usage::default(), Usage::default());
         added.add(entry.json.len() + ENTRY_BYTES);
-        self.entries.push_back(TimedEntry { entry: entry.clone(), at: since_boot });
+        small_queue::push(&mut self.entries, TimedEntry { entry: entry.clone(), at: since_boot });
         let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
         let dropped = self.expired(retain, since_boot).max(self.entries.len().saturating_sub(to_len(limit)));
         (0..dropped).for_each(|_| self.drop_entry(&mut freed));
