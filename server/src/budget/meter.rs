@@ -6,9 +6,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const NANOS: u64 = 1_000_000_000;
+pub(super) const NANOS: u64 = 1_000_000_000;
 /// Limit on the time that a spender has to wait after its burst. A larger debt is forgiven.
 const MAX_DEBT: u64 = 60 * NANOS;
+/// Binary digits of [`Rate::unit`] behind the point.
+const FRACTION_BITS: u32 = 32;
 
 /// Nanoseconds since the start of the budgets.
 pub(super) type Moment = u64;
@@ -18,6 +20,8 @@ pub(super) type Moment = u64;
 pub(super) struct Rate {
     /// Units a second; 0 without a limit.
     pub(super) per_second: u64,
+    /// Time in which a unit is earned: nanoseconds, with a fraction. Spares a division for each amount.
+    unit: u64,
     /// Time for which a spender that has rested may be ahead of the rate.
     ahead: u64,
 }
@@ -25,19 +29,24 @@ pub(super) struct Rate {
 impl Rate {
     /// A rate for single units, `burst` at once.
     pub(super) fn of_units(per_second: u64, burst: u64) -> Self {
-        let rate = Self { per_second, ahead: 0 };
+        let rate = Self::new(per_second, 0);
         Self { ahead: rate.time_of(burst.saturating_sub(1)), ..rate }
     }
 
     /// A rate for amounts of any size. An amount is admitted as long as the spender is at most `ahead` of the rate, so
     /// the last one may exceed the burst.
     pub(super) fn of_amounts(per_second: u64, ahead: Duration) -> Self {
-        Self { per_second, ahead: u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX) }
+        Self::new(per_second, u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn new(per_second: u64, ahead: u64) -> Self {
+        let unit = (u128::from(NANOS) << FRACTION_BITS) / u128::from(per_second.max(1));
+        Self { per_second, unit: u64::try_from(unit).unwrap_or(u64::MAX), ahead }
     }
 
     /// Time in which an amount is earned.
     fn time_of(self, amount: u64) -> u64 {
-        let time = u128::from(amount) * u128::from(NANOS) / u128::from(self.per_second.max(1));
+        let time = (u128::from(amount) * u128::from(self.unit)) >> FRACTION_BITS;
         u64::try_from(time).unwrap_or(u64::MAX)
     }
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use hashbrown::HashTable;
 use parking_lot::Mutex;
 use realtime_shared::{RoomName, UserId};
 
@@ -53,12 +54,15 @@ const SMALL_EXCHANGES: usize = 16;
 pub(crate) struct Budgets {
     rates: Arc<Rates>,
     hasher: RandomState,
-    users: [Mutex<HashMap<UserId, Arc<UserBudget>>>; SHARDS],
+    users: [Mutex<UserTable>; SHARDS],
     /// Budgets of rooms that are not open here.
     closed_rooms: Mutex<HashMap<RoomName, Meter>>,
     /// Number of ticks.
     ticks: AtomicUsize,
 }
+
+/// Budgets of some of the users, by the hashes of the users.
+type UserTable = HashTable<Arc<UserBudget>>;
 
 impl Budgets {
     /// Interval of [`Budgets::tick`].
@@ -77,12 +81,14 @@ impl Budgets {
 
     /// The budget of a user.
     pub(crate) fn user(&self, user: &UserId) -> Arc<UserBudget> {
-        let mut users = self.shard(user).lock();
-        if let Some(budget) = users.get(user) {
-            return budget.clone();
-        }
+        let (hash, table) = self.table(user);
+        let mut users = table.lock();
+        find(&users, hash, user).unwrap_or_else(|| self.add(&mut users, hash, user))
+    }
+
+    fn add(&self, users: &mut UserTable, hash: u64, user: &UserId) -> Arc<UserBudget> {
         let budget = UserBudget::new(user.clone(), self.rates.clone());
-        users.insert(user.clone(), budget.clone());
+        users.insert_unique(hash, budget.clone(), |other| self.hasher.hash_one(other.user()));
         budget
     }
 
@@ -102,17 +108,12 @@ impl Budgets {
 
     /// Admits a post to a room that is not open here, or returns the time until it may be posted to. The log of the
     /// room is not seen here, so the post itself is spent.
-    pub(crate) fn take_closed(
-        &self,
-        room: &RoomName,
-        price: PostPrice,
-        now: Instant,
-    ) -> Result<(), Duration> {
+    pub(crate) fn take_closed(&self, room: &RoomName, price: PostPrice) -> Result<(), Duration> {
         let rates = &self.rates;
         if rates.room.per_second == 0 {
             return Ok(());
         }
-        let moment = rates.moment(now);
+        let moment = rates.moment(price.at);
         let mut rooms = self.closed_rooms.lock();
         if rooms.len() >= CLOSED_ROOMS && !rooms.contains_key(room) {
             rooms.retain(|_, meter| !meter.is_clear(moment));
@@ -126,15 +127,14 @@ impl Budgets {
 
     /// Takes over what a user has spent on another instance.
     pub(crate) fn spend_elsewhere(&self, user: &UserId, spending: &Spending, now: Instant) {
+        let (hash, table) = self.table(user);
         let budget = {
-            let mut users = self.shard(user).lock();
-            if !users.contains_key(user) && users.len() >= SHARD_USERS {
-                return;
+            let mut users = table.lock();
+            match find(&users, hash, user) {
+                Some(budget) => budget,
+                None if users.len() >= SHARD_USERS => return,
+                None => self.add(&mut users, hash, user),
             }
-            users
-                .entry(user.clone())
-                .or_insert_with(|| UserBudget::new(user.clone(), self.rates.clone()))
-                .clone()
         };
         budget.spend_elsewhere(spending, now);
     }
@@ -153,7 +153,7 @@ impl Budgets {
         // Nobody else can begin to use a budget while its table is locked.
         self.users[tick % SHARDS]
             .lock()
-            .retain(|_, budget| Arc::strong_count(budget) > 1 || !budget.is_clear(now));
+            .retain(|budget| Arc::strong_count(budget) > 1 || !budget.is_clear(now));
         let moment = self.rates.moment(now);
         self.closed_rooms.lock().retain(|_, meter| !meter.is_clear(moment));
     }
@@ -165,7 +165,8 @@ impl Budgets {
         let mut small = Vec::new();
         let mut taken = Vec::new();
         for user in outbox.take() {
-            let budget = self.shard(&user).lock().get(&user).cloned();
+            let (hash, table) = self.table(&user);
+            let budget = find(&table.lock(), hash, &user);
             match budget.map(|budget| budget.take_unpublished(all)) {
                 Some(Some(spending)) if spending != Spending::default() => taken.push((user, spending)),
                 Some(None) => small.push(user),
@@ -176,8 +177,15 @@ impl Budgets {
         taken
     }
 
-    fn shard(&self, user: &UserId) -> &Mutex<HashMap<UserId, Arc<UserBudget>>> {
+    /// The hash of a user, and the table with its budget. The table is chosen by bits of the hash that it does not use
+    /// itself while it is small.
+    fn table(&self, user: &UserId) -> (u64, &Mutex<UserTable>) {
         let hash = self.hasher.hash_one(user);
-        &self.users[usize::try_from(hash % SHARDS as u64).expect("less than the number of tables")]
+        let index = (hash >> 32) % SHARDS as u64;
+        (hash, &self.users[usize::try_from(index).expect("less than the number of tables")])
     }
+}
+
+fn find(users: &UserTable, hash: u64, user: &UserId) -> Option<Arc<UserBudget>> {
+    users.find(hash, |budget| budget.user() == user).cloned()
 }

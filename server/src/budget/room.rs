@@ -30,14 +30,14 @@ impl RoomBudget {
 
     /// Admits a post, or returns the time until the room may be posted to. The last part of the budget is open only to
     /// users who post little, so that those who post much do not keep them out.
-    pub(crate) fn admit(self: &Arc<Self>, price: PostPrice, now: Instant) -> Result<PostCharge, Duration> {
+    pub(crate) fn admit(self: &Arc<Self>, price: PostPrice) -> Result<PostCharge, Duration> {
         let rates = &self.rates;
         let rate = if price.is_modest { rates.room_for_modest } else { rates.room };
         if rate.per_second == 0 {
             return Ok(PostCharge::free());
         }
         let in_flight = self.in_flight.load(Ordering::Relaxed);
-        if let Some(wait) = self.meter.wait_with(rate, in_flight, rates.moment(now)) {
+        if let Some(wait) = self.meter.wait_with(rate, in_flight, rates.moment(price.at)) {
             return Err(wait);
         }
         self.in_flight.fetch_add(price.bytes, Ordering::Relaxed);

@@ -105,8 +105,8 @@ fn budgets_that_are_whole_again_are_forgotten() {
         posts(&budgets.user(&user(&format!("user {number}"))), 1, start);
     }
     let connected = budgets.user(&user("user 7"));
-    let price = PostPrice { bytes: 100, is_modest: true };
-    budgets.take_closed(&room("a"), price, start).expect("admitted");
+    let price = PostPrice { bytes: 100, at: start, is_modest: true };
+    budgets.take_closed(&room("a"), price).expect("admitted");
     let round = |now| (0..SHARDS).for_each(|_| budgets.tick(now));
     round(start);
     assert_eq!((known(&budgets), budgets.closed_rooms.lock().len()), (1_000, 1));
@@ -139,9 +139,9 @@ fn spending_from_elsewhere_is_remembered_for_a_limited_number_of_users() {
 fn rooms_that_are_not_open_are_remembered_in_a_limited_number() {
     let now = Instant::now();
     let budgets = Budgets::new(&limits(0, 0, 1), false, now);
-    let price = PostPrice { bytes: 100, is_modest: false };
+    let price = PostPrice { bytes: 100, at: now, is_modest: false };
     for number in 0..2 * CLOSED_ROOMS {
-        budgets.take_closed(&room(&number.to_string()), price, now).expect("the first post");
+        budgets.take_closed(&room(&number.to_string()), price).expect("the first post");
     }
     assert_eq!(budgets.closed_rooms.lock().len(), CLOSED_ROOMS);
 }
@@ -150,23 +150,23 @@ fn rooms_that_are_not_open_are_remembered_in_a_limited_number() {
 fn the_log_and_posts_under_way_spend_the_budget_of_a_room() {
     let start = Instant::now();
     let budgets = Budgets::new(&limits(0, 0, 1_000), false, start);
-    let heavy = PostPrice { bytes: 1_500, is_modest: false };
+    let heavy = PostPrice { bytes: 1_500, at: start, is_modest: false };
     let open = budgets.open_room(&room("a"));
-    let (one, other) = (open.admit(heavy, start), open.admit(heavy, start));
+    let (one, other) = (open.admit(heavy), open.admit(heavy));
     assert!(one.is_ok() && other.is_ok());
-    assert_eq!(open.admit(heavy, start).err(), Some(SECOND));
+    assert_eq!(open.admit(heavy).err(), Some(SECOND));
     drop((one, other));
     // Refused by the store, they left nothing behind.
-    assert!(open.admit(heavy, start).is_ok());
+    assert!(open.admit(heavy).is_ok());
     open.spend(3_000, start);
-    assert_eq!(open.admit(heavy, start).err(), Some(SECOND));
-    assert!(open.admit(PostPrice { is_modest: true, ..heavy }, start).is_ok(), "the last part is reserved");
+    assert_eq!(open.admit(heavy).err(), Some(SECOND));
+    assert!(open.admit(PostPrice { is_modest: true, ..heavy }).is_ok(), "the last part is reserved");
     // The budget outlives the open room.
     budgets.close_room(&room("a"), &open, start);
-    assert_eq!(budgets.take_closed(&room("a"), heavy, start), Err(SECOND));
+    assert_eq!(budgets.take_closed(&room("a"), heavy), Err(SECOND));
     let open = budgets.open_room(&room("a"));
-    assert_eq!(open.admit(heavy, start).err(), Some(SECOND));
-    assert!(open.admit(heavy, start + SECOND).is_ok());
+    assert_eq!(open.admit(heavy).err(), Some(SECOND));
+    assert!(open.admit(PostPrice { at: start + SECOND, ..heavy }).is_ok());
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn those_who_post_much_leave_a_part_of_a_room_to_the_others() {
         for (nth, (budget, tries)) in [(&mallory, 100), (&alice, 1)].into_iter().enumerate() {
             for _ in 0..tries {
                 let price = budget.take_message(100, now).expect("no limit on messages");
-                if open.admit(price, now).is_ok() {
+                if open.admit(price).is_ok() {
                     open.spend(100, now);
                     posted[nth] += 1;
                 }

@@ -1,31 +1,30 @@
 //! Budget of one user: what all connections of the user have spent.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use realtime_shared::UserId;
 
-use super::meter::{Meter, Rate};
+use super::meter::{Meter, Moment, NANOS, Rate};
 use super::rates::Rates;
 use super::spending::Spending;
 
-/// First wait after a connection was closed for too many requests.
-const FIRST_BLOCK: Duration = Duration::from_secs(1);
+/// First wait after a connection was closed for too many requests, in seconds.
+const FIRST_BLOCK: u64 = 1;
 /// Longest of these waits.
-const LONGEST_BLOCK: Duration = Duration::from_mins(1);
+const LONGEST_BLOCK: u64 = 60;
 /// Time after the end of a wait in which the next offence doubles it.
-const OFFENCE_MEMORY: Duration = Duration::from_mins(5);
+const OFFENCE_MEMORY: u64 = 5 * 60 * NANOS;
 
 /// Budget of a user. Its connections share it, and spend from any thread.
 pub(crate) struct UserBudget {
     user: UserId,
     rates: Arc<Rates>,
     meters: Meters,
-    /// `None` for a user without offences.
-    block: Mutex<Option<Box<Block>>>,
-    unpublished: Unpublished,
+    block: Block,
+    /// `None` if this instance is alone.
+    unpublished: Option<Box<Unpublished>>,
 }
 
 /// One meter for each rate of a user.
@@ -42,11 +41,11 @@ struct Meters {
     connects: Meter,
 }
 
-/// Waits of a user whose connections were closed for too many requests.
-struct Block {
-    until: Instant,
-    last_wait: Duration,
-}
+/// The last wait of a user whose connections were closed for too many requests; 0 for a user without offences.
+///
+/// The bits of [`Block::SECONDS`] have its length in seconds, the others its end. So the end is exact up to 64 ns.
+#[derive(Default)]
+struct Block(AtomicU64);
 
 /// Spending that the other instances do not know yet. Counters stop at their maximum.
 #[derive(Default)]
@@ -64,6 +63,8 @@ struct Unpublished {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PostPrice {
     pub(crate) bytes: u64,
+    /// Time of the post.
+    pub(crate) at: Instant,
     /// The user posts so little that the reserved share of the room is open to it.
     pub(crate) is_modest: bool,
 }
@@ -72,11 +73,15 @@ impl UserBudget {
     pub(super) fn new(user: UserId, rates: Arc<Rates>) -> Arc<Self> {
         Arc::new(Self {
             user,
+            unpublished: rates.outbox.is_some().then(Box::default),
             rates,
             meters: Meters::default(),
-            block: Mutex::default(),
-            unpublished: Unpublished::default(),
+            block: Block::default(),
         })
+    }
+
+    pub(super) fn user(&self) -> &UserId {
+        &self.user
     }
 
     pub(super) fn rates(&self) -> &Rates {
@@ -87,7 +92,7 @@ impl UserBudget {
     pub(crate) fn take_frame(&self, bytes: usize, now: Instant) -> Result<(), Duration> {
         let rate = self.rates.bytes;
         self.meters.bytes.take(rate, bytes as u64, self.rates.moment(now))?;
-        self.publish(&self.unpublished.bytes, bytes, rate);
+        self.publish(|unpublished| &unpublished.bytes, bytes, rate);
         Ok(())
     }
 
@@ -95,16 +100,17 @@ impl UserBudget {
     pub(crate) fn spend_frame(&self, bytes: usize, now: Instant) {
         let rate = self.rates.bytes;
         self.meters.bytes.spend(rate, bytes as u64, self.rates.moment(now));
-        self.publish(&self.unpublished.bytes, bytes, rate);
+        self.publish(|unpublished| &unpublished.bytes, bytes, rate);
     }
 
     /// Spends a message, or returns the time until the user may post one.
     pub(crate) fn take_message(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
         let (rates, moment) = (&self.rates, self.rates.moment(now));
         self.meters.messages.take(rates.messages, 1, moment)?;
-        self.publish(&self.unpublished.messages, 1, rates.messages);
+        self.publish(|unpublished| &unpublished.messages, 1, rates.messages);
         let bytes = bytes as u64;
-        Ok(PostPrice { bytes, is_modest: self.meters.share.take(rates.share, bytes, moment).is_ok() })
+        let is_modest = self.meters.share.take(rates.share, bytes, moment).is_ok();
+        Ok(PostPrice { bytes, at: now, is_modest })
     }
 
     /// Spends a typing frame that members will receive, or returns the time until the user may send one. The rate is
@@ -122,26 +128,25 @@ impl UserBudget {
     pub(crate) fn spend_answer(&self, bytes: usize, now: Instant) {
         let rate = self.rates.answers;
         self.meters.answers.spend(rate, bytes as u64, self.rates.moment(now));
-        self.publish(&self.unpublished.answers, bytes, rate);
+        self.publish(|unpublished| &unpublished.answers, bytes, rate);
     }
 
     /// Spends a connect, or returns the time until the user may connect.
     pub(crate) fn take_connect(&self, now: Instant) -> Result<(), Duration> {
-        let blocked = self.block.lock().as_ref().map(|block| block.until.saturating_duration_since(now));
-        if let Some(wait) = blocked.filter(|wait| !wait.is_zero()) {
+        let (rate, moment) = (self.rates.connects, self.rates.moment(now));
+        if let Some(wait) = self.block.wait(moment) {
             return Err(wait);
         }
-        let rate = self.rates.connects;
-        self.meters.connects.take(rate, 1, self.rates.moment(now))?;
-        self.publish(&self.unpublished.connects, 1, rate);
+        self.meters.connects.take(rate, 1, moment)?;
+        self.publish(|unpublished| &unpublished.connects, 1, rate);
         Ok(())
     }
 
     /// Records that a connection was closed for too many requests. New connections are refused for a while, which
     /// doubles with each repetition.
     pub(crate) fn offend(&self, now: Instant) {
-        if Block::extend(&mut self.block.lock(), now) {
-            self.publish(&self.unpublished.offences, 1, Rate::of_units(1, 1));
+        if self.block.extend(self.rates.moment(now)) {
+            self.publish(|unpublished| &unpublished.offences, 1, Rate::of_units(1, 1));
         }
     }
 
@@ -153,7 +158,7 @@ impl UserBudget {
         self.meters.answers.spend(rates.answers, spending.answers.into(), moment);
         self.meters.connects.spend(rates.connects, spending.connects.into(), moment);
         if spending.offences > 0 {
-            Block::extend(&mut self.block.lock(), now);
+            self.block.extend(moment);
         }
     }
 
@@ -162,13 +167,17 @@ impl UserBudget {
         let Meters { messages, typing, bytes, share, answers, connects } = &self.meters;
         let moment = self.rates.moment(now);
         [messages, typing, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
-            && !self.unpublished.listed.load(Ordering::Relaxed)
-            && self.block.lock().as_ref().is_none_or(|block| block.is_forgotten(now))
+            && !self
+                .unpublished
+                .as_ref()
+                .is_some_and(|unpublished| unpublished.listed.load(Ordering::Relaxed))
+            && self.block.is_forgotten(moment)
     }
 
     /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
     pub(super) fn take_unpublished(&self, all: bool) -> Option<Spending> {
-        let Unpublished { messages, bytes, answers, connects, offences, listed } = &self.unpublished;
+        let Unpublished { messages, bytes, answers, connects, offences, listed } =
+            self.unpublished.as_deref()?;
         let rates = &self.rates;
         let matters = |counter: &AtomicU32, rate: Rate| {
             u64::from(counter.load(Ordering::Relaxed)) * Rates::PUBLISHED_SHARE >= rate.per_second.max(1)
@@ -193,15 +202,16 @@ impl UserBudget {
     }
 
     /// Records spending for the other instances, if there are any.
-    fn publish(&self, counter: &AtomicU32, amount: usize, rate: Rate) {
-        let Some(outbox) = &self.rates.outbox else { return };
+    fn publish(&self, counter: fn(&Unpublished) -> &AtomicU32, amount: usize, rate: Rate) {
+        let (Some(outbox), Some(unpublished)) = (&self.rates.outbox, &self.unpublished) else { return };
         if rate.per_second == 0 {
             return;
         }
         let amount = u32::try_from(amount).unwrap_or(u32::MAX);
         let added = |sum: u32| Some(sum.saturating_add(amount));
+        let counter = counter(unpublished);
         let before = counter.fetch_update(Ordering::AcqRel, Ordering::Relaxed, added).unwrap_or(u32::MAX);
-        if !self.unpublished.listed.swap(true, Ordering::AcqRel) {
+        if !unpublished.listed.swap(true, Ordering::AcqRel) {
             outbox.list(self.user.clone());
         }
         // What is worth a second is published at once: the excess of a user is at most a second for each instance.
@@ -215,24 +225,36 @@ impl UserBudget {
 impl UserBudget {
     /// Messages that the other instances do not know.
     pub(super) fn unpublished_messages(&self) -> u32 {
-        self.unpublished.messages.load(Ordering::Relaxed)
+        self.unpublished.as_ref().map_or(0, |unpublished| unpublished.messages.load(Ordering::Relaxed))
     }
 }
 
 impl Block {
-    /// Begins a wait, unless one runs. A wait that begins soon after another is twice as long.
-    fn extend(block: &mut Option<Box<Self>>, now: Instant) -> bool {
-        let last_wait = match block.as_deref() {
-            Some(block) if now < block.until => return false,
-            Some(block) if !block.is_forgotten(now) => Some(block.last_wait),
-            _ => None,
-        };
-        let wait = last_wait.map_or(FIRST_BLOCK, |wait| (wait * 2).min(LONGEST_BLOCK));
-        *block = Some(Box::new(Self { until: now + wait, last_wait: wait }));
-        true
+    const SECONDS: u64 = 63;
+
+    /// Time until the end of a wait that runs.
+    fn wait(&self, now: Moment) -> Option<Duration> {
+        let end = self.0.load(Ordering::Relaxed) & !Self::SECONDS;
+        (end > now).then(|| Duration::from_nanos(end - now))
     }
 
-    fn is_forgotten(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.until) > OFFENCE_MEMORY
+    /// Begins a wait, unless one runs. A wait that begins soon after another is twice as long.
+    fn extend(&self, now: Moment) -> bool {
+        let extended = |last: u64| {
+            let twice = if is_forgotten(last, now) { 0 } else { (last & Self::SECONDS) * 2 };
+            let seconds = twice.clamp(FIRST_BLOCK, LONGEST_BLOCK);
+            let end = now.saturating_add(seconds * NANOS);
+            ((last & !Self::SECONDS) <= now).then_some((end & !Self::SECONDS) | seconds)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, extended).is_ok()
     }
+
+    fn is_forgotten(&self, now: Moment) -> bool {
+        is_forgotten(self.0.load(Ordering::Relaxed), now)
+    }
+}
+
+/// True if the wait of a [`Block`] ended so long ago that the next one is short.
+fn is_forgotten(last: u64, now: Moment) -> bool {
+    last == 0 || now.saturating_sub(last & !Block::SECONDS) > OFFENCE_MEMORY
 }

@@ -158,14 +158,13 @@ impl Registry {
         if self.config.limits.budgets.room_bytes_per_second == 0 {
             return Ok(PostCharge::free());
         }
-        let now = Instant::now();
         if let Some(seated) = seated {
-            return seated.budget.admit(price, now);
+            return seated.budget.admit(price);
         }
         let open = self.rooms.lock().get(room).cloned();
         match open {
-            Some(open) => open.budget.admit(price, now),
-            None => self.budgets.take_closed(room, price, now).map(|()| PostCharge::free()),
+            Some(open) => open.budget.admit(price),
+            None => self.budgets.take_closed(room, price).map(|()| PostCharge::free()),
         }
     }
 
