@@ -26,13 +26,16 @@ pub enum GrantError {
 }
 
 /// Rights of a bearer in rooms.
+///
+/// `None`: all rights in all rooms. Most bearers have them, and need no memory for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grants(Rights);
+pub struct Grants(Option<Box<Lists>>);
 
+/// The lists of a bearer who is not an admin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Rights {
-    Everything,
-    Lists { rooms: Option<Box<[Glob]>>, read_only: Box<[Glob]> },
+struct Lists {
+    rooms: Option<Box<[Glob]>>,
+    read_only: Box<[Glob]>,
 }
 
 impl Grants {
@@ -44,39 +47,31 @@ impl Grants {
         }
         let compile = |globs: &[String]| globs.iter().map(|glob| Glob::new(glob)).collect::<Result<_, _>>();
         let rooms = rooms.map(compile).transpose()?;
-        let read_only = compile(&claims.read_only)?;
+        let read_only: Box<[Glob]> = compile(&claims.read_only)?;
+        let is_limited = rooms.is_some() || !read_only.is_empty();
         Ok(Self(match claims.role {
-            Role::Admin => Rights::Everything,
-            Role::User => Rights::Lists { rooms, read_only },
+            Role::User if is_limited => Some(Box::new(Lists { rooms, read_only })),
+            Role::User | Role::Admin => None,
         }))
     }
 
     /// True if the bearer may join `room`, read its history and see it in lists.
     #[must_use]
     pub fn may_use(&self, room: &RoomName) -> bool {
-        !room.is_reserved()
-            && match &self.0 {
-                Rights::Everything | Rights::Lists { rooms: None, .. } => true,
-                Rights::Lists { rooms: Some(rooms), .. } => any_matches(rooms, room),
-            }
+        let rooms = self.0.as_ref().and_then(|lists| lists.rooms.as_ref());
+        !room.is_reserved() && rooms.is_none_or(|rooms| any_matches(rooms, room))
     }
 
     /// The names that the bearer may use; `None` if it may use all but reserved ones.
     pub(crate) fn names(&self) -> Option<impl Iterator<Item = GrantedNames<'_>>> {
-        match &self.0 {
-            Rights::Everything | Rights::Lists { rooms: None, .. } => None,
-            Rights::Lists { rooms: Some(rooms), .. } => Some(rooms.iter().map(Glob::names)),
-        }
+        let rooms = self.0.as_ref()?.rooms.as_ref()?;
+        Some(rooms.iter().map(Glob::names))
     }
 
     /// True if the bearer may post in `room`. Implies [`Self::may_use`].
     #[must_use]
     pub fn may_post(&self, room: &RoomName) -> bool {
-        self.may_use(room)
-            && match &self.0 {
-                Rights::Everything => true,
-                Rights::Lists { read_only, .. } => !any_matches(read_only, room),
-            }
+        self.may_use(room) && self.0.as_ref().is_none_or(|lists| !any_matches(&lists.read_only, room))
     }
 }
 

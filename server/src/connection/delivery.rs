@@ -28,7 +28,7 @@ const SLICE: usize = 16 * 1024;
 pub(super) struct Delivery {
     rooms: Vec<SeatedRoom>,
     /// Number of fills, which determines the room that begins.
-    fills: usize,
+    fills: u32,
     fetch: Option<Fetch>,
     /// The page that has been fetched and not wholly written.
     page: Option<Box<PagePermit>>,
@@ -192,7 +192,7 @@ impl Delivery {
         self.fills = self.fills.wrapping_add(1);
         let count = self.rooms.len();
         for nth in 0..count {
-            let index = (self.fills.wrapping_add(nth)) % count;
+            let index = (self.fills as usize + nth) % count;
             let seated = &mut self.rooms[index];
             let idle = seated.barrier.is_none() && !seated.room.has_more(&seated.cursor);
             let fetching = self.fetch.as_ref().is_some_and(|fetch| Arc::ptr_eq(&fetch.room, &seated.room));

@@ -169,6 +169,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.deadlines.warning = until(expires_at.saturating_sub(EXPIRY_WARNING));
     }
 
+    pub(crate) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
     /// Runs one turn. Ready when the connection has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         let now = Instant::now();

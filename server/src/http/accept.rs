@@ -34,8 +34,9 @@ pub(crate) async fn accept(service: Service, listener: TcpListener, workers: Arc
         };
         match accepted {
             Ok((stream, from)) => {
-                let permit = service.site.admission.admit(from.ip(), service.kind);
                 let (worker, least_loaded) = least_loaded(&workers);
+                let permit = service.site.admission.admit(from.ip(), service.kind);
+                let permit = permit.counted_at(&least_loaded.connections);
                 let peer = Peer { on_loopback, worker, permit: Arc::new(permit) };
                 if let Err(error) = assign(service.clone(), stream, peer, least_loaded) {
                     tracing::debug!(%error, "a connection was lost before it was served");
@@ -68,8 +69,6 @@ fn assign(service: Service, stream: TcpStream, peer: Peer, worker: &Worker) -> i
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
     let stream = stream.into_std()?;
-    worker.connections.fetch_add(1, Ordering::Relaxed);
-    peer.permit.count_at(worker.connections.clone());
     worker.runtime.spawn(async move {
         match TcpStream::from_std(stream) {
             Ok(stream) => serve(service, stream, peer).await,

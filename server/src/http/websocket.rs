@@ -30,6 +30,7 @@ use crate::clock::Utc;
 use crate::connection::Connection;
 use crate::framing;
 use crate::metrics::{Dropped, Metrics};
+use crate::room::Mailbox;
 use crate::socket::Socket;
 
 /// Time that a connection refused after the upgrade has to close.
@@ -119,8 +120,8 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     if *site.stopping.borrow() {
         mailbox.close(CloseCode::Restarting);
     }
-    let (connection, user) = (mailbox.connection, identity.user.clone());
-    tracing::info!(connection, %user, address = %peer.address(), "connected");
+    let connection = mailbox.connection;
+    tracing::info!(connection, user = %identity.user, address = %peer.address(), "connected");
     let socket = Socket::new(stream, &parts.read_buf, hub.bounds());
     let permit = peer.permit;
     let mut running = Connection::new(hub, socket, identity, mailbox, online);
@@ -128,6 +129,7 @@ async fn run(site: Arc<Site>, peer: Peer, upgrade: OnUpgrade, verdict: Result<Id
     // connection twice.
     tokio::spawn(poll_fn(move |cx| {
         running.poll(cx).map(|ended| {
+            let Mailbox { connection, user, .. } = running.mailbox();
             // The permit is held until the socket is closed.
             tracing::info!(connection, %user, address = %permit.address, ?ended, "disconnected");
         })

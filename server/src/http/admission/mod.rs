@@ -14,8 +14,8 @@ mod scrapes;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -71,14 +71,23 @@ pub(crate) struct Permit {
     pub(super) address: IpAddr,
     /// Locked within the lock of the pools.
     place: Mutex<Place>,
-    worker: OnceLock<Arc<AtomicUsize>>,
+    /// The connections of its worker.
+    worker: Option<Arc<AtomicUsize>>,
 }
 
 #[derive(Debug)]
 enum Place {
-    /// In the pool of a listener, with what is notified when the place is lost.
-    Pool(ListenerKind, Rank, Arc<Notify>),
+    /// In the pool of a listener. In a box, because most connections are of users.
+    Pool(Box<PoolPlace>),
     User,
+}
+
+#[derive(Debug)]
+struct PoolPlace {
+    kind: ListenerKind,
+    rank: Rank,
+    /// Notified when the place is lost.
+    evicted: Arc<Notify>,
 }
 
 impl Admission {
@@ -118,7 +127,7 @@ impl Admission {
         let mut pools = self.pools.lock();
         pools.open += 1;
         let place = Mutex::new(self.add(&mut pools, address, kind));
-        Permit { admission: self.clone(), address, place, worker: OnceLock::new() }
+        Permit { admission: self.clone(), address, place, worker: None }
     }
 
     /// Adds a connection to the pool of a listener, and counts those that lose their places.
@@ -126,7 +135,7 @@ impl Admission {
         let evicted = Arc::<Notify>::default();
         let (rank, lost) = pools.of(kind).add(Networks::of(address), evicted.clone());
         self.metrics.dropped.add(Dropped::ConnectionLimit, lost);
-        Place::Pool(kind, rank, evicted)
+        Place::Pool(Box::new(PoolPlace { kind, rank, evicted }))
     }
 
     /// Waits until all connections have closed.
@@ -190,7 +199,7 @@ impl Pools {
 
     fn free(&mut self, place: &Place, address: IpAddr) {
         match place {
-            Place::Pool(kind, rank, _) => drop(self.of(*kind).remove(*rank)),
+            Place::Pool(place) => drop(self.of(place.kind).remove(place.rank)),
             Place::User => self.free_user_place(Networks::of(address)),
         }
     }
@@ -198,8 +207,10 @@ impl Pools {
 
 impl Permit {
     /// Counts the connection among those of a worker.
-    pub(crate) fn count_at(&self, worker: Arc<AtomicUsize>) {
-        let _ = self.worker.set(worker);
+    pub(crate) fn counted_at(mut self, worker: &Arc<AtomicUsize>) -> Self {
+        worker.fetch_add(1, Ordering::Relaxed);
+        self.worker = Some(worker.clone());
+        self
     }
 
     /// Moves a connection with a valid token to the users' pool. False, without a change, if that is full.
@@ -232,8 +243,8 @@ impl Permit {
         let mut pools = self.admission.pools.lock();
         let mut place = self.place.lock();
         // A connection that has lost its place is about to be closed.
-        if let Place::Pool(kind, rank, _) = &mut *place {
-            *rank = pools.of(*kind).renew(*rank).unwrap_or(*rank);
+        if let Place::Pool(place) = &mut *place {
+            place.rank = pools.of(place.kind).renew(place.rank).unwrap_or(place.rank);
         }
     }
 
@@ -252,7 +263,7 @@ impl Permit {
     /// The notification that the place is lost. `None` for a user.
     fn eviction(&self) -> Option<Arc<Notify>> {
         match &*self.place.lock() {
-            Place::Pool(_, _, evicted) => Some(evicted.clone()),
+            Place::Pool(place) => Some(place.evicted.clone()),
             Place::User => None,
         }
     }
@@ -260,7 +271,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(worker) = self.worker.get() {
+        if let Some(worker) = &self.worker {
             worker.fetch_sub(1, Ordering::Relaxed);
         }
         let mut pools = self.admission.pools.lock();
