@@ -5,8 +5,9 @@ use realtime_shared::RoomName;
 
 use super::ranking::{Ranking, RoomChange};
 
-/// Changed rooms that are collected before they are applied.
-pub(super) const COLLECTED: usize = 64;
+/// Changed rooms that are collected before they are applied. An entry in one of them costs little; in one more, all are
+/// applied.
+pub(super) const COLLECTED: usize = 256;
 
 /// Rooms, and the changes that are not applied yet.
 #[derive(Default)]
