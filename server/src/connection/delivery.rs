@@ -2,7 +2,8 @@
 //!
 //! Each fill begins with another room and takes a bounded slice of each, so that a busy room does not starve the
 //! others. A cursor in the store reads one page at a time, and one room at a time has a page fetched. The next page is
-//! fetched when the last one has been written.
+//! fetched when the last one has been written. While the engine is unavailable the fetch is repeated: an outage closes
+//! no connection.
 //!
 //! Some frames of the connection have their place among the frames of a room: the `left` after a `leave_room`, and
 //! the `joined` of a repeated join. Each waits as a [`Barrier`] until the cursor reaches its place.
@@ -11,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use realtime_shared::{RoomName, Seq};
 
@@ -22,6 +24,9 @@ use crate::room::{
 
 /// Bytes that each room may add to a fill in its turn.
 const SLICE: usize = 16 * 1024;
+
+/// Pause before a fetch is repeated because the engine is unavailable.
+const FETCH_RETRY: Duration = Duration::from_secs(1);
 
 /// The rooms of a connection.
 #[derive(Default)]
@@ -59,7 +64,7 @@ struct Barrier {
 /// A read of the store that runs.
 struct Fetch {
     room: Arc<Room>,
-    read: Pin<Box<dyn Future<Output = Result<StoreRead, Unavailable>> + Send>>,
+    read: Pin<Box<dyn Future<Output = StoreRead> + Send>>,
 }
 
 impl Delivery {
@@ -150,19 +155,13 @@ impl Delivery {
     }
 
     /// Polls the read of the store, and appends its result to `out`.
-    pub(super) fn poll_fetch(
-        &mut self,
-        cx: &mut Context<'_>,
-        mailbox: &Mailbox,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Unavailable> {
-        let Some(fetch) = &mut self.fetch else { return Ok(()) };
-        let Poll::Ready(read) = fetch.read.as_mut().poll(cx) else { return Ok(()) };
+    pub(super) fn poll_fetch(&mut self, cx: &mut Context<'_>, mailbox: &Mailbox, out: &mut Vec<u8>) {
+        let Some(fetch) = &mut self.fetch else { return };
+        let Poll::Ready(read) = fetch.read.as_mut().poll(cx) else { return };
         let room = fetch.room.clone();
         self.fetch = None;
-        let read = read?;
         self.more = true;
-        let Some(seated) = self.seated(&room) else { return Ok(()) };
+        let Some(seated) = self.seated(&room) else { return };
         match read {
             StoreRead::Page(page, permit) => {
                 let until = seated.barrier.as_ref().map(|barrier| barrier.at);
@@ -177,7 +176,6 @@ impl Delivery {
                 }
             }
         }
-        Ok(())
     }
 
     /// Appends due frames to `out`, until it has about `limit` bytes.
@@ -244,9 +242,15 @@ impl Fetch {
     fn start(registry: &Arc<Registry>, mailbox: &Mailbox, room: &Arc<Room>, after: Option<Seq>) -> Self {
         let (registry, user, of) = (registry.clone(), mailbox.user.clone(), room.clone());
         let read = async move {
-            match after {
-                Some(after) => registry.store_reads.page(&of, &user, after).await,
-                None => registry.store_reads.members(&of, &user).await,
+            loop {
+                let read = match after {
+                    Some(after) => registry.store_reads.page(&of, &user, after).await,
+                    None => registry.store_reads.members(&of, &user).await,
+                };
+                match read {
+                    Ok(read) => return read,
+                    Err(Unavailable) => tokio::time::sleep(FETCH_RETRY).await,
+                }
             }
         };
         Self { room: room.clone(), read: Box::pin(read) }

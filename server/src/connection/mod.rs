@@ -335,12 +335,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let open = *phase == Phase::Open;
             if open {
                 let before = socket.pending_output();
-                let fetched = delivery.poll_fetch(cx, mailbox, socket.output());
+                delivery.poll_fetch(cx, mailbox, socket.output());
                 session.spend_answer(socket.pending_output() - before, now);
-                if fetched.is_err() {
-                    self.close(CloseCode::TryAgainLater);
-                    continue;
-                }
             }
             let mut filled = false;
             let written = socket.poll_write(cx, |out, limit| {

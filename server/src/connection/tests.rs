@@ -115,7 +115,7 @@ impl WireClient {
         let mut buffer = [0; 1024];
         while !self.received.windows(what.len()).any(|window| window == what) {
             let read = self.stream.read(&mut buffer).await.expect("read");
-            assert!(read > 0, "ended before {what:?}");
+            assert!(read > 0, "ended after {}", String::from_utf8_lossy(&self.received));
             self.received.extend(&buffer[..read]);
         }
     }

@@ -8,6 +8,7 @@ use std::task::{Wake, Waker};
 use tokio::io::ReadBuf;
 
 use super::*;
+use crate::broker::steered::Method;
 use crate::room::Mailbox;
 use realtime_shared::{Post, Text};
 
@@ -245,6 +246,32 @@ async fn busy_rooms_take_turns() {
         assert!(turns >= 3, "room {number} has {turns} of {ROOMS} turns: {taken:?}");
     }
     delivery.take_seats().for_each(|(room, seat)| test_hub.hub.registry.lose(&mailbox, &room, seat));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_the_store_is_fetched_again_after_an_outage_of_the_engine() {
+    let test_hub = TestHub::new();
+    let registry = &test_hub.hub.registry;
+    // Nobody is in the room, so the entry is in the store only.
+    submit(registry, "a", "an entry");
+    let user = UserId::new("alice").expect("a user id");
+    let (mailbox, _) = registry.connect(&user, 0).await.expect("counted").expect("not too many");
+    let start = serde_json::from_str(r#"{"epoch":null,"seq":0,"id":null}"#).expect("a position");
+    let (entrance, seat, _) = registry.join(&mailbox, &room(), Some(&start)).await.expect("joined");
+    let (mut delivery, mut out) = (Delivery::default(), Vec::new());
+    delivery.enter(entrance, seat);
+    for _ in 0..3 {
+        test_hub.broker.refuse(Method::History);
+    }
+    let begun = tokio::time::Instant::now();
+    delivery.fill(registry, &mailbox, &mut out, 64 * 1024);
+    poll_fn(|cx| {
+        delivery.poll_fetch(cx, &mailbox, &mut out);
+        if contains(&out, "an entry") { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    assert_eq!(begun.elapsed().as_secs(), 3, "a second for each refused read");
+    delivery.take_seats().for_each(|(room, seat)| registry.lose(&mailbox, &room, seat));
 }
 
 /// The rooms that have frames in one fill.
