@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, CloseCode, Limits, Message, Position, Recovery, RoomName, Seq, ServerEvent, UserId,
+    ClientMsgId, CloseCode, Limits, Message, Position, Recovery, RoomName, Seq, ServerEvent, Timestamp,
+    UserId,
 };
 
 use super::trace::Traced;
@@ -13,8 +14,13 @@ use super::trace::Traced;
 pub enum Event {
     /// The state of the connection changed.
     State(ConnectionState),
-    /// The time from a ping to its pong.
-    RoundTrip(Duration),
+    /// A pong arrived.
+    RoundTrip {
+        /// Time from the ping to the pong.
+        time: Duration,
+        /// Time of the server when it answered.
+        server_time: Timestamp,
+    },
     /// The client joined a room, for the first time or again.
     Joined {
         room: RoomName,

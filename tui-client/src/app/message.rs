@@ -1,6 +1,7 @@
 //! Inputs and effects: the interface between the pure app and the runtime.
 
 use crate::terminal_input::KeyEvent;
+use jiff::tz::TimeZone;
 use realtime_shared::RoomName;
 
 use super::attention::Notification;
@@ -43,6 +44,8 @@ pub enum Input {
     /// An event of the connection.
     Net(net::Event),
     Viewed(Viewed),
+    /// The time zone of the system changed.
+    Zone(TimeZone),
     /// A problem of the program that the user should know about.
     Warning(String),
     Tick,

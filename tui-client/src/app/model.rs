@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, UserId};
+use realtime_shared::{ClientMsgId, EntryId, Position, RoomName, Timestamp, UserId};
 
 use super::attention::{Attention, NotifyOn};
 use super::clock::{Now, Stamp};
@@ -69,6 +69,8 @@ pub struct Model {
     /// Read positions of rooms that are not in the list.
     pub(super) kept: HashMap<RoomName, Position>,
     pub(super) zone: TimeZone,
+    /// Time of the server minus the local wall clock time, in milliseconds.
+    pub(super) clock_offset: i64,
     pub(super) random: fastrand::Rng,
     panes: u32,
     pub(super) inspector: Inspector,
@@ -112,6 +114,7 @@ impl Model {
             confirm: None,
             kept,
             zone,
+            clock_offset: 0,
             random: fastrand::Rng::with_seed(seed),
             panes: 0,
             inspector: Inspector::default(),
@@ -157,10 +160,16 @@ impl Model {
         &self.inspector
     }
 
+    /// Returns the user's time zone.
+    #[must_use]
+    pub const fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// Returns the current date in the user's time zone.
     #[must_use]
     pub fn today(&self) -> jiff::civil::Date {
-        self.stamp().day
+        Stamp::of(self.time(), &self.zone).day
     }
 
     /// Returns the user's name as it is shown.
@@ -203,8 +212,10 @@ impl Model {
         self.focused && self.current == Some(index)
     }
 
-    pub(super) fn stamp(&self) -> Stamp {
-        Stamp::of(self.now.wall, &self.zone)
+    /// Returns the current time by the clock of the server, or by the local clock before the first pong.
+    pub(super) fn time(&self) -> Timestamp {
+        let wall = i64::try_from(self.now.wall.millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(u64::try_from(wall.saturating_add(self.clock_offset)).unwrap_or(0))
     }
 
     pub(super) fn show_hint(&mut self, hint: &str) {
@@ -213,12 +224,12 @@ impl Model {
 
     /// Adds a note to a room, or to the pane that is shown.
     pub(super) fn note(&mut self, room: Option<usize>, tone: Tone, text: Block) {
-        let stamp = self.stamp();
+        let ts = self.time();
         let pane = match room.and_then(|index| self.rooms.get_mut(index)) {
             Some(room) => &mut room.pane,
             None => self.pane_mut(),
         };
-        pane.timeline.add_note(stamp, tone, text);
+        pane.timeline.add_note(ts, tone, text);
     }
 
     /// Creates a message id: a ULID.

@@ -14,7 +14,7 @@ use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
 use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
 
 /// 2026-11-22T20:18:00Z.
-const START: u64 = 1_795_378_680_000;
+pub(crate) const START: u64 = 1_795_378_680_000;
 
 pub(crate) fn room(name: &str) -> RoomName {
     RoomName::new(name).expect("a room's name")
@@ -56,7 +56,7 @@ pub(crate) const EXTENSIONS: &[Extension] = &[Extension {
 /// A client whose connection and keyboard are the test.
 pub(crate) struct Client {
     pub(crate) model: Model,
-    now: Now,
+    pub(crate) now: Now,
     seqs: HashMap<String, u64>,
 }
 
@@ -121,6 +121,13 @@ impl Client {
         let members = ["alice", "bob", "carol", "you"].map(user).to_vec();
         let head = Some(at(head));
         self.net(Event::Joined { room: room(name), members, member_count: 4, head, recovery, offline })
+    }
+
+    /// Delivers a pong of a server whose clock is that of the client.
+    pub(crate) fn round_trip(&mut self, time: Duration) {
+        let half = u64::try_from(time.as_millis() / 2).expect("short");
+        let server_time = Timestamp::from_millis(self.now.wall.millis() - half);
+        self.net(Event::RoundTrip { time, server_time });
     }
 
     pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {

@@ -24,6 +24,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Input::Net(event) => events::on_event(model, event),
         Input::Viewed(viewed) => on_viewed(model, viewed),
+        Input::Zone(zone) => {
+            model.zone = zone;
+            Vec::new()
+        }
         Input::Warning(text) => {
             model.note(None, Tone::Error, sanitize::block(&text));
             Vec::new()

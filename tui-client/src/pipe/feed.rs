@@ -81,7 +81,7 @@ impl Feed {
             Event::Entry { .. }
             | Event::Joined { .. }
             | Event::Message { .. }
-            | Event::RoundTrip(_)
+            | Event::RoundTrip { .. }
             | Event::Sent { .. }
             | Event::Traced(_) => Vec::new(),
         }

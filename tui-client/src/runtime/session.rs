@@ -15,7 +15,7 @@ use futures_util::future::join;
 use rustix::io::Errno;
 use tokio::time::{Instant, timeout};
 
-use super::clock::Clock;
+use super::clock::{Clock, Zone};
 use super::editor::{Editing, ended};
 use super::extensions::Hook;
 use super::keyboard::Keyboard;
@@ -52,6 +52,7 @@ pub(super) struct Session {
     /// Commands that the network has not accepted yet.
     pub(super) commands: VecDeque<Command>,
     pub(super) clock: Clock,
+    pub(super) zone: Zone,
     pub(super) keyboard: Keyboard,
     /// The editor that has the terminal.
     pub(super) editing: Option<Editing>,
@@ -250,6 +251,9 @@ impl Session {
 
     fn handle(&mut self, input: Input) -> LoopStep {
         let now = self.clock.now();
+        if let Some(zone) = self.zone.changed(now) {
+            update(&mut self.model, Msg { now, input: Input::Zone(zone) });
+        }
         let effects = update(&mut self.model, Msg { now, input });
         let mut outcome = None;
         for effect in effects {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::clock::Clock;
+use super::clock::{Clock, Zone};
 use super::command_queue;
 use super::extensions::Extensions;
 use super::first_attempt::{FirstAttempt, verdict};
@@ -46,8 +46,9 @@ async fn run(config: Config, extensions: Extensions) -> End {
     });
     let OpenedMarks { mut mark_saver, positions, warning } = MarkSaver::open(config.state);
     let (handle, mut events) = net::connect(config.net);
-    let zone = jiff::tz::TimeZone::system();
-    let (mut model, effects) = Model::new(&config.rooms, positions, zone, fastrand::u64(..), clock.now());
+    let zone = Zone::read(clock.now());
+    let (mut model, effects) =
+        Model::new(&config.rooms, positions, zone.current().clone(), fastrand::u64(..), clock.now());
     let settings = config.settings;
     model.keymap = settings.keymap;
     model.theme = settings.theme;
@@ -92,6 +93,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
         events,
         commands,
         clock,
+        zone,
         keyboard: Keyboard::new(settings.escape_delay),
         editing: None,
         #[cfg(debug_assertions)]

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
@@ -81,6 +83,7 @@ pub(super) struct TimelineLayout<'a> {
     pub(super) above: Option<String>,
     /// Index of the gap that is being filled.
     pub(super) filled_gap: Option<usize>,
+    pub(super) zone: &'a TimeZone,
     /// The current year, which dates omit.
     pub(super) year: i16,
     pub(super) look: Look,
@@ -99,6 +102,8 @@ const STAMP: usize = 1;
 const NICK: usize = 7;
 /// Cells of ` ✓`, which every row of the user's own messages leaves free.
 const SHORT_SIGN: usize = 2;
+/// Number of items above one whose times may be later.
+const OUT_OF_ORDER: usize = 64;
 /// Cells of a nick in the single pane: `alice  text`.
 const NARROW_NICK: usize = 6;
 
@@ -112,8 +117,8 @@ impl TimelineLayout<'_> {
         if index == 0 {
             rows.extend(self.above.as_ref().map(|text| ScreenRow::rule(text, look.faint())));
         }
-        let day = item.stamp().day;
-        if before.is_none_or(|before| before.stamp().day != day) {
+        let day = self.stamp(&item).day;
+        if self.is_new_day(index, day) {
             let format = if day.year() == self.year { "%a %-d %b" } else { "%a %-d %b %Y" };
             rows.push(ScreenRow::rule(&day.strftime(format).to_string(), look.faint()));
         }
@@ -121,10 +126,10 @@ impl TimelineLayout<'_> {
             rows.push(ScreenRow::rule(&format!("{count} new"), look.for_you()));
         }
         let is_same_minute = before.is_some_and(|before| {
-            let (a, b) = (before.stamp(), item.stamp());
+            let (a, b) = (self.stamp(&before), self.stamp(&item));
             (a.day, a.hour, a.minute) == (b.day, b.hour, b.minute)
         });
-        let stamp = (!is_same_minute || index == self.first).then(|| item.stamp());
+        let stamp = (!is_same_minute || index == self.first).then(|| self.stamp(&item));
         let marker = Marker::of(self.timeline, item.key(), self.hit, self.look);
         match item {
             Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp, marker.as_ref()),
@@ -141,6 +146,17 @@ impl TimelineLayout<'_> {
             },
         }
         rows
+    }
+
+    fn stamp(&self, item: &Item<'_>) -> Stamp {
+        Stamp::of(item.ts(), self.zone)
+    }
+
+    /// True if a rule with this day is above the item. A rule is never for an earlier day than the items above it, and
+    /// not for a day that has a rule: clocks differ, so the times of neighbours may be out of order.
+    fn is_new_day(&self, index: usize, day: Date) -> bool {
+        let above = (0..index).rev().take(OUT_OF_ORDER).filter_map(|above| self.timeline.get(above));
+        above.map(|item| self.stamp(&item).day).all(|above| above < day)
     }
 
     /// Text of a gap, where messages are missing.

@@ -10,6 +10,7 @@ mod random_text;
 mod scrolling;
 mod search;
 mod themes;
+mod times;
 
 use std::time::Duration;
 
@@ -108,7 +109,7 @@ fn text(buffer: &Buffer) -> String {
 /// A busy room: a recovered gap, notes, wide letters, long lines, queued and sent messages.
 fn lively() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
-    client.net(Event::RoundTrip(Duration::from_millis(23)));
+    client.round_trip(Duration::from_millis(23));
     let chat = "chat-general";
     client.receive(chat, "alice", "hello everyone");
     client.receive(

@@ -22,6 +22,7 @@ pub(super) fn view(
     let pane = model.pane();
     let layout = TimelineLayout {
         room: model.room(),
+        zone: model.zone(),
         timeline: &pane.timeline,
         keymap: &model.keymap,
         me: model.me(),

@@ -107,7 +107,7 @@ impl Session {
     fn pong(&mut self, pong: &Pong, now: Instant) {
         let Phase::Connected(live) = &mut self.phase else { return };
         if let Some((_, at)) = live.ping.take_if(|(nonce, _)| pong.nonce.as_ref() == Some(nonce)) {
-            self.emit(Event::RoundTrip(now.saturating_duration_since(at)));
+            self.emit(Event::RoundTrip { time: now.saturating_duration_since(at), server_time: pong.ts });
         }
     }
 

@@ -196,7 +196,7 @@ pub(crate) async fn recv(events: &mut Events) -> Option<Event> {
 pub(crate) async fn next(events: &mut Events) -> Event {
     loop {
         match recv(events).await.expect("an event") {
-            Event::RoundTrip(_) | Event::State(ConnectionState::Connecting { .. }) => {}
+            Event::RoundTrip { .. } | Event::State(ConnectionState::Connecting { .. }) => {}
             event => return event,
         }
     }

@@ -105,11 +105,11 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
         }
     };
     let client_msg_id = model.message_id();
-    let stamp = model.stamp();
+    let ts = model.time();
     let me = model.me().clone();
     let Some(room) = model.room_mut() else { return Vec::new() };
     room.pane.composer.take();
-    room.pane.timeline.add_outgoing(client_msg_id.clone(), stamp, text.clone());
+    room.pane.timeline.add_outgoing(client_msg_id.clone(), ts, text.clone());
     let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
     let unknown = unknown_name(room, &text, &me);
     effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use realtime_shared::{
     ClientMsgId, EntryKind, EntryRef, ErrorEvent, History, Left, Members, Message, Position, Recovery,
-    Resync, RoomName, Seq, ServerEvent, SystemEvent, Typing, UserId,
+    Resync, RoomName, Seq, ServerEvent, SystemEvent, Timestamp, Typing, UserId,
 };
 
 use crate::app::clock::{Stamp, human};
@@ -29,8 +28,9 @@ use crate::sanitize::{self, Line};
 pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
         Event::State(state) => on_state(model, &state),
-        Event::RoundTrip(time) => {
+        Event::RoundTrip { time, server_time } => {
             model.round_trip = Some(time);
+            on_server_time(model, time, server_time);
             inspector::on_round_trip(model, time);
         }
         Event::Traced(traced) => inspector::on_traced(model, *traced),
@@ -49,6 +49,13 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Server(event) => on_server(model, event),
     }
     Vec::new()
+}
+
+/// Compares the clocks. The server read its clock in the middle of the round trip, as far as one can know.
+fn on_server_time(model: &mut Model, round_trip: Duration, server_time: Timestamp) {
+    let millis = |millis: u128| i64::try_from(millis).unwrap_or(i64::MAX);
+    let server = millis(server_time.millis().into()).saturating_add(millis(round_trip.as_millis() / 2));
+    model.clock_offset = server.saturating_sub(millis(model.now.wall.millis().into()));
 }
 
 fn on_state(model: &mut Model, state: &ConnectionState) {
@@ -141,13 +148,13 @@ fn on_message(
 ) -> Vec<Effect> {
     let Some(index) = model.index_of(&message.room) else { return Vec::new() };
     let is_looked_at = model.is_looked_at(index);
-    let (stamp, shown) = to_shown(&mut model.rooms[index], message, model.user.as_ref(), &model.zone);
+    let shown = to_shown(&mut model.rooms[index], message, model.user.as_ref());
     let is_from_other = model.user.as_ref() != Some(&message.from);
     let entry = NewEntry { position, is_from_other, mention: shown.mention, replayed };
     let is_mention = shown.mention;
     let from = (is_from_other && !replayed).then(|| shown.nick.clone());
     let room = &mut model.rooms[index];
-    room.pane.timeline.add_message(message.seq, stamp, shown);
+    room.pane.timeline.add_message(message.seq, message.ts, shown);
     room.stopped_typing(&message.from);
     if room.reading.add_entry(message.seq, &entry, is_looked_at) && is_looked_at {
         room.mark_seen();
@@ -171,12 +178,7 @@ fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, repl
 }
 
 /// Converts a message for the timeline. If it is an outgoing message of this client, that one is removed.
-fn to_shown(
-    room: &mut Room,
-    message: &Message,
-    user: Option<&UserId>,
-    zone: &TimeZone,
-) -> (Stamp, ShownMessage) {
+fn to_shown(room: &mut Room, message: &Message, user: Option<&UserId>) -> ShownMessage {
     let is_own = user == Some(&message.from);
     let ours = is_own
         && message
@@ -187,8 +189,7 @@ fn to_shown(
     let pattern =
         user.filter(|_| !is_own).and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
     let mention = pattern.is_some_and(|pattern| pattern.is_in(&text, room.members().map(Line::as_str)));
-    let shown = ShownMessage { nick: room.nick(&message.from), text, mention, ours };
-    (Stamp::of(message.ts, zone), shown)
+    ShownMessage { nick: room.nick(&message.from), text, mention, ours }
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) {
@@ -273,10 +274,10 @@ fn add_unnamed(model: &mut Model, index: usize, count: u64, named: usize, came: 
 }
 
 fn add_presences(model: &mut Model, index: usize, presences: Presences<'_>, came: bool) {
-    let stamp = model.stamp();
+    let ts = model.time();
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
-    room.pane.timeline.add_presence(stamp, presences, came);
+    room.pane.timeline.add_presence(ts, &model.zone, presences, came);
     if is_looked_at {
         room.mark_seen();
     }
@@ -326,7 +327,7 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
         let Some(EntryRef { seq, kind, .. }) = event.entry() else { continue };
         let row = match (kind, event) {
             (Some(EntryKind::Message), ServerEvent::Message(message)) => {
-                Some(to_shown(&mut model.rooms[index], &message, model.user.as_ref(), &model.zone))
+                Some((message.ts, to_shown(&mut model.rooms[index], &message, model.user.as_ref())))
             }
             (Some(EntryKind::Message) | None, _) => None,
         };

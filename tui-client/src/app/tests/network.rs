@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::terminal_input::KeyCode;
 use realtime_shared::{
     EntryId, ErrorCode, ErrorEvent, Notice, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, Text,
-    codec,
+    Timestamp, codec,
 };
 
-use super::super::testing::{Client, room, user};
+use super::super::testing::{Client, START, room, user};
 use super::super::{Input, Membership, Scroll};
 use super::{Effect, commands, error, shown};
-use crate::net::{Command, SendState};
+use crate::net::{Command, Event, SendState};
 
 fn position() -> Position {
     let epoch = realtime_shared::Epoch::new("e").expect("an epoch");
@@ -320,4 +320,21 @@ fn users_that_joined_or_left_a_large_room_together_are_counted() {
     ));
     assert_eq!(client.model.rooms[0].member_count, 118);
     assert_eq!(client.model.rooms[0].membership, Membership::Joined, "the own name among others is no leave");
+}
+
+#[test]
+fn the_times_of_notes_follow_the_clock_of_the_server() {
+    let mut client = Client::online(&["chat"]);
+    let time = |client: &Client| client.model.time().millis();
+    assert_eq!(time(&client), START);
+    let server_time = Timestamp::from_millis(START + 3_600_000);
+    client.net(Event::RoundTrip { time: Duration::from_millis(200), server_time });
+    assert_eq!(time(&client), START + 3_600_100);
+    client.pass(1_000);
+    assert_eq!(time(&client), START + 3_601_100);
+    for server_time in [0, u64::MAX] {
+        let server_time = Timestamp::from_millis(server_time);
+        client.net(Event::RoundTrip { time: Duration::ZERO, server_time });
+        assert_eq!(time(&client), server_time.millis().min(i64::MAX as u64));
+    }
 }

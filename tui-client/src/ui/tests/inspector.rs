@@ -7,7 +7,7 @@ use crate::net::{Direction, Frame, Totals, Traced};
 fn inspected() -> Client {
     let mut client = Client::online(&["chat-general"]);
     for millis in [1, 3, 2, 40, 2, 2, 0, 7, 12, 3] {
-        client.net(Event::RoundTrip(Duration::from_millis(millis)));
+        client.round_trip(Duration::from_millis(millis));
     }
     client.pass(61_500);
     client.lose_connection(Duration::from_millis(1_900));

@@ -140,7 +140,7 @@ fn themes_over_the_screen() {
 fn plain() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
     let chat = "chat-general";
-    client.net(Event::RoundTrip(Duration::from_millis(23)));
+    client.round_trip(Duration::from_millis(23));
     client.receive(chat, "alexandra-the-great", "> quoted\n```rust\nfn main() { println!(\"so long that it is broken somewhere, on a wide screen too, I hope\") }\n```");
     client.member_joins(chat, "dave");
     client.member_leaves(chat, "carol");

@@ -1,5 +1,7 @@
 //! Tests of connection attempts, waits, stops and signs of life.
 
+use realtime_shared::Timestamp;
+
 use super::*;
 
 fn waiting(bench: &Bench) -> (Duration, u32) {
@@ -182,10 +184,14 @@ fn the_first_pong_of_each_ping_reports_the_round_trip() {
     let first = last_nonce(&bench).expect("a ping, at once");
     bench.pass(Duration::from_millis(30));
     bench.receives(r#"{"type":"pong","ts":1,"nonce":"of another ping"}"#);
+    bench.receives(&format!(r#"{{"type":"pong","ts":7,"nonce":"{first}"}}"#));
     bench.receives(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
-    bench.receives(&format!(r#"{{"type":"pong","ts":1,"nonce":"{first}"}}"#));
-    let trips: Vec<_> = bench.events.iter().filter(|event| matches!(event, Event::RoundTrip(_))).collect();
-    assert_eq!(trips, [&Event::RoundTrip(Duration::from_millis(30))]);
+    let trips: Vec<_> =
+        bench.events.iter().filter(|event| matches!(event, Event::RoundTrip { .. })).collect();
+    assert_eq!(
+        trips,
+        [&Event::RoundTrip { time: Duration::from_millis(30), server_time: Timestamp::from_millis(7) }]
+    );
     bench.clear_outputs();
     bench.pass(Duration::from_millis(19_969));
     assert_eq!(last_nonce(&bench), None);

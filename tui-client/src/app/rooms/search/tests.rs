@@ -406,9 +406,9 @@ proptest! {
         for (seq, text, step) in &steps {
             match step {
                 0 => {
-                    let (id, stamp) = (client.model.message_id(), client.model.stamp());
+                    let (id, ts) = (client.model.message_id(), client.model.time());
                     let written = Text::new(text).expect("a text");
-                    client.model.pane_mut().timeline.add_outgoing(id.clone(), stamp, written);
+                    client.model.pane_mut().timeline.add_outgoing(id.clone(), ts, written);
                     sent.push((id, text));
                 }
                 1 => if let Some((id, text)) = sent.pop() {

@@ -1,9 +1,8 @@
 //! Items of a timeline: rows with a place in the log, and outgoing messages.
 
-use realtime_shared::{ClientMsgId, Seq, Text};
+use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
 
 use super::presence::PresenceLine;
-use crate::app::clock::Stamp;
 use crate::sanitize::{Block, Line};
 
 /// The identity and the order of an item. It does not change when other items are added or removed.
@@ -37,7 +36,7 @@ impl ItemKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
     pub key: ItemKey,
-    pub stamp: Stamp,
+    pub ts: Timestamp,
     pub body: Body,
 }
 
@@ -115,10 +114,10 @@ impl Item<'_> {
 
     /// Returns the item's time.
     #[must_use]
-    pub const fn stamp(&self) -> Stamp {
+    pub const fn ts(&self) -> Timestamp {
         match self {
-            Self::Row(row) => row.stamp,
-            Self::Outgoing(outgoing) => outgoing.stamp,
+            Self::Row(row) => row.ts,
+            Self::Outgoing(outgoing) => outgoing.ts,
         }
     }
 }
@@ -143,7 +142,7 @@ pub struct Outgoing {
     /// After all rows.
     pub key: ItemKey,
     /// Time of writing.
-    pub stamp: Stamp,
+    pub ts: Timestamp,
     /// The text, safe to show.
     pub text: Block,
     pub state: Sending,

@@ -2,20 +2,19 @@
 //!
 //! A message stands at the end from the moment it is sent. When its copy arrives from the room, the copy replaces it.
 
-use realtime_shared::{ClientMsgId, Seq, Text};
+use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
 
 use super::item::{Item, ItemKey, Outgoing, Sending, ShownMessage};
 use super::storage::Timeline;
-use crate::app::clock::Stamp;
 use crate::sanitize::{self, Line};
 
 impl Timeline {
     /// Adds a message that the user has just sent.
-    pub fn add_outgoing(&mut self, id: ClientMsgId, stamp: Stamp, text: Text) {
+    pub fn add_outgoing(&mut self, id: ClientMsgId, ts: Timestamp, text: Text) {
         self.outgoing_added += 1;
         let item = Outgoing {
             key: ItemKey { seq: u64::MAX, after: self.outgoing_added },
-            stamp,
+            ts,
             text: sanitize::block(text.as_str()),
             state: Sending::Queued,
             id,
@@ -50,7 +49,7 @@ impl Timeline {
             self.set_sending(id, Sending::Stored);
         } else if let Some(item) = self.place_outgoing(id, seq) {
             let message = ShownMessage { nick: nick.clone(), text: item.text, mention: false, ours: true };
-            self.add_message(seq, item.stamp, message);
+            self.add_message(seq, item.ts, message);
         }
     }
 

@@ -1,10 +1,9 @@
 //! Pages of history: adding a page, choosing the next one, and updating the gaps.
 
-use realtime_shared::Seq;
+use realtime_shared::{Seq, Timestamp};
 
 use super::item::{Body, ItemKey, LogRow, ShownMessage, Top};
 use super::storage::{HELD, Timeline};
-use crate::app::clock::Stamp;
 
 /// Entries of the largest page that a server sends. A page is requested only if it fits.
 const PAGE: usize = 200;
@@ -16,7 +15,7 @@ const NEAR: usize = 30;
 pub struct LoadedEntry {
     pub seq: Seq,
     /// The row of the entry; `None` for an entry of an unknown kind.
-    pub row: Option<(Stamp, ShownMessage)>,
+    pub row: Option<(Timestamp, ShownMessage)>,
 }
 
 impl Timeline {
@@ -56,8 +55,8 @@ impl Timeline {
         self.held.add(first.get(), up_to);
         let mut rows = Vec::new();
         for LoadedEntry { seq, row } in page {
-            if let Some((stamp, message)) = row {
-                self.insert(seq, stamp, message);
+            if let Some((ts, message)) = row {
+                self.insert(seq, ts, message);
                 rows.push(seq);
             }
         }
@@ -215,9 +214,9 @@ impl Timeline {
                 self.rows.remove(at);
             }
             None if is_gap => {
-                let LogRow { key, stamp, .. } = &self.rows[index - 1];
-                let stamp = self.rows.get(index).map_or(*stamp, |row| row.stamp);
-                let gap = LogRow { key: key.next(), stamp, body: Body::Gap };
+                let LogRow { key, ts, .. } = &self.rows[index - 1];
+                let ts = self.rows.get(index).map_or(*ts, |row| row.ts);
+                let gap = LogRow { key: key.next(), ts, body: Body::Gap };
                 self.rows.insert(index, gap);
             }
             Some(_) | None => {}

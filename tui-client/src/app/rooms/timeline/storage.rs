@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use realtime_shared::Seq;
+use jiff::tz::TimeZone;
+use realtime_shared::{Seq, Timestamp};
 
 use super::hits::Hits;
 use super::item::{Body, Item, ItemKey, LogRow, Outgoing, ShownMessage, Tone, Top};
@@ -107,23 +108,23 @@ impl Timeline {
     }
 
     /// Adds a message. Returns false if it was there already.
-    pub fn add_message(&mut self, seq: Seq, stamp: Stamp, message: ShownMessage) -> bool {
-        let Some(index) = self.insert(seq, stamp, message) else { return false };
+    pub fn add_message(&mut self, seq: Seq, ts: Timestamp, message: ShownMessage) -> bool {
+        let Some(index) = self.insert(seq, ts, message) else { return false };
         self.update_gaps_around(index);
         self.trim();
         true
     }
 
     /// Adds a note at the end.
-    pub fn add_note(&mut self, stamp: Stamp, tone: Tone, text: Block) {
-        self.add(stamp, Body::Note { tone, text });
+    pub fn add_note(&mut self, ts: Timestamp, tone: Tone, text: Block) {
+        self.add(ts, Body::Note { tone, text });
     }
 
-    /// Adds a join or a leave: to the last row if that is a presence line of the same day and not cleared, otherwise
-    /// as a new row.
-    pub fn add_presence(&mut self, stamp: Stamp, presences: Presences<'_>, joined: bool) {
-        if let Some(LogRow { key, body: Body::Presence(presence), stamp: last }) = self.rows.back_mut()
-            && last.day == stamp.day
+    /// Adds a join or a leave: to the last row if that is a presence line of the same day in the time zone and not
+    /// cleared, otherwise as a new row.
+    pub fn add_presence(&mut self, ts: Timestamp, zone: &TimeZone, presences: Presences<'_>, joined: bool) {
+        if let Some(LogRow { key, body: Body::Presence(presence), ts: last }) = self.rows.back_mut()
+            && Stamp::of(*last, zone).day == Stamp::of(ts, zone).day
             && *key > self.cleared
         {
             presence.add(presences, joined);
@@ -131,7 +132,7 @@ impl Timeline {
         }
         let mut presence = PresenceLine::default();
         presence.add(presences, joined);
-        self.add(stamp, Body::Presence(presence));
+        self.add(ts, Body::Presence(presence));
     }
 
     /// Removes all rows because the room has another log now. Outgoing messages stay.
@@ -159,19 +160,19 @@ impl Timeline {
         removed
     }
 
-    fn add(&mut self, stamp: Stamp, body: Body) {
-        self.rows.push_back(LogRow { key: self.last_key().next(), stamp, body });
+    fn add(&mut self, ts: Timestamp, body: Body) {
+        self.rows.push_back(LogRow { key: self.last_key().next(), ts, body });
         self.trim();
     }
 
     /// Inserts a message at its place and returns its index; `None` if it was there already.
-    pub(super) fn insert(&mut self, seq: Seq, stamp: Stamp, message: ShownMessage) -> Option<usize> {
+    pub(super) fn insert(&mut self, seq: Seq, ts: Timestamp, message: ShownMessage) -> Option<usize> {
         let key = ItemKey::message(seq);
         let index = self.rows.partition_point(|row| row.key < key);
         if self.rows.get(index).is_some_and(|row| row.key == key) {
             return None;
         }
-        self.rows.insert(index, LogRow { key, stamp, body: Body::Message(message) });
+        self.rows.insert(index, LogRow { key, ts, body: Body::Message(message) });
         self.held.add(seq.get(), seq.get());
         self.hits.added(Item::Row(&self.rows[index]));
         if seq == Seq::new(1) {

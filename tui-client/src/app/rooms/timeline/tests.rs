@@ -6,12 +6,11 @@ use jiff::tz::TimeZone;
 use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
 
 use super::*;
-use crate::app::clock::Stamp;
 use crate::app::rooms::scrollback::SEARCH_PAGE;
 use crate::sanitize;
 
-fn stamp() -> Stamp {
-    Stamp::of(Timestamp::from_millis(0), &TimeZone::UTC)
+const fn ts() -> Timestamp {
+    Timestamp::from_millis(0)
 }
 
 fn message(text: &str) -> ShownMessage {
@@ -19,8 +18,7 @@ fn message(text: &str) -> ShownMessage {
 }
 
 fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<LoadedEntry> {
-    seqs.map(|seq| LoadedEntry { seq: Seq::new(seq), row: Some((stamp(), message(&seq.to_string()))) })
-        .collect()
+    seqs.map(|seq| LoadedEntry { seq: Seq::new(seq), row: Some((ts(), message(&seq.to_string()))) }).collect()
 }
 
 /// A page of entries of an unknown kind.
@@ -30,7 +28,7 @@ fn unknown(seqs: std::ops::RangeInclusive<u64>) -> Vec<LoadedEntry> {
 
 fn add(timeline: &mut Timeline, seqs: std::ops::RangeInclusive<u64>) {
     for seq in seqs {
-        timeline.add_message(Seq::new(seq), stamp(), message(&seq.to_string()));
+        timeline.add_message(Seq::new(seq), ts(), message(&seq.to_string()));
     }
 }
 
@@ -57,14 +55,14 @@ fn shape(timeline: &Timeline) -> String {
 }
 
 fn note(timeline: &mut Timeline) {
-    timeline.add_note(stamp(), Tone::Info, sanitize::block("n"));
+    timeline.add_note(ts(), Tone::Info, sanitize::block("n"));
 }
 
 #[test]
 fn a_join_after_a_clear_begins_a_new_presence_line() {
     let mut timeline = Timeline::default();
     let join = |timeline: &mut Timeline, nick| {
-        timeline.add_presence(stamp(), Presences::Named(&sanitize::line(nick)), true);
+        timeline.add_presence(ts(), &TimeZone::UTC, Presences::Named(&sanitize::line(nick)), true);
     };
     join(&mut timeline, "carol");
     join(&mut timeline, "dave");
@@ -131,7 +129,7 @@ fn the_lowest_visible_gap_is_filled_first() {
 #[test]
 fn an_own_message_in_a_gap_leaves_a_gap_on_both_sides() {
     let mut timeline = Timeline::default();
-    timeline.add_outgoing(id("a"), stamp(), Text::new("mine").expect("a text"));
+    timeline.add_outgoing(id("a"), ts(), Text::new("mine").expect("a text"));
     for seqs in [1..=2, 9..=9] {
         add(&mut timeline, seqs);
     }
@@ -213,17 +211,17 @@ fn joins_and_leaves_fold_into_one_line() {
     let mut timeline = Timeline::default();
     let nick = |n: &str| sanitize::line(n);
     for (who, came) in [("carol", true), ("bob", false), ("erin", true), ("erin", false), ("dave", true)] {
-        timeline.add_presence(stamp(), Presences::Named(&nick(who)), came);
+        timeline.add_presence(ts(), &TimeZone::UTC, Presences::Named(&nick(who)), came);
     }
-    timeline.add_presence(stamp(), Presences::Named(&nick("bob")), true);
+    timeline.add_presence(ts(), &TimeZone::UTC, Presences::Named(&nick("bob")), true);
     let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(0) else {
         panic!("presence")
     };
     assert_eq!(presence.text("−", "…", |_| true), "+carol +dave (1 came and went, 1 left and came back)");
     note(&mut timeline);
-    timeline.add_presence(stamp(), Presences::Named(&nick("bob")), true);
+    timeline.add_presence(ts(), &TimeZone::UTC, Presences::Named(&nick("bob")), true);
     assert_eq!(shape(&timeline), "+ * +");
-    timeline.add_presence(stamp(), Presences::Unnamed(40), true);
+    timeline.add_presence(ts(), &TimeZone::UTC, Presences::Unnamed(40), true);
     let Some(Item::Row(LogRow { body: Body::Presence(presence), .. })) = timeline.get(2) else {
         panic!("presence")
     };
@@ -237,7 +235,7 @@ fn id(text: &str) -> ClientMsgId {
 #[test]
 fn an_outgoing_message_stands_at_the_end_until_it_is_stored() {
     let mut timeline = Timeline::default();
-    timeline.add_outgoing(id("a"), stamp(), Text::new("hi").expect("a text"));
+    timeline.add_outgoing(id("a"), ts(), Text::new("hi").expect("a text"));
     add(&mut timeline, 1..=3);
     assert!(matches!(timeline.get(3), Some(Item::Outgoing(_))));
     let key = timeline.get(3).expect("an item").key();
@@ -348,7 +346,7 @@ fn a_changed_log_holds_no_seqs_of_the_old_one() {
 fn an_own_message_before_an_unknown_entry_moves_to_its_place() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=1);
-    timeline.add_outgoing(id("a"), stamp(), Text::new("mine").expect("a text"));
+    timeline.add_outgoing(id("a"), ts(), Text::new("mine").expect("a text"));
     hold(&mut timeline, 2..=3);
     timeline.set_stored(&id("a"), Seq::new(2), &sanitize::line("me"));
     assert_eq!(shape(&timeline), "1 mine");
@@ -359,7 +357,7 @@ fn an_item_is_found_by_its_key() {
     let mut timeline = Timeline::default();
     add(&mut timeline, 1..=2);
     for text in ["one", "two"] {
-        timeline.add_outgoing(id(text), stamp(), Text::new(text).expect("a text"));
+        timeline.add_outgoing(id(text), ts(), Text::new(text).expect("a text"));
     }
     for index in 0..4 {
         let key = timeline.get(index).expect("an item").key();

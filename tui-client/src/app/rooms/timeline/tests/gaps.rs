@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use realtime_shared::Seq;
 
 use super::super::*;
-use super::{add, hold, note, page, shape, stamp};
+use super::{add, hold, note, page, shape, ts};
 
 /// Entries of a log, a removal of its end, and notes.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ proptest! {
             let mut gaps = 0;
             let mut before = None;
             let newest = timeline.held.last().unwrap_or_default();
-            let end = LogRow { key: ItemKey::message(Seq::new(newest + 1)), stamp: stamp(), body: Body::Gap };
+            let end = LogRow { key: ItemKey::message(Seq::new(newest + 1)), ts: ts(), body: Body::Gap };
             let rows = timeline.rows.iter().map(|row| (row.is_entry(), row)).chain([(true, &end)]);
             for (is_entry, row) in rows {
                 if is_entry {
