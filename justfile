@@ -15,7 +15,7 @@ serve *flags:
     cargo run --release --bin realtime-server -- serve "$@"
 
 # Join a room of the server on this machine, as in `just chat alice dev`
-chat user="you" room="chat-general":
+chat user=env('USER', 'guest') room="chat-general":
     @token="$(cargo run --quiet --release --bin realtime-server -- token --user "$1")" \
         && REALTIME_TOKEN="$token" cargo run --release --bin realtime-tui -- --room "$2"
 

@@ -203,8 +203,9 @@ fn serve(mut plan: Plan, log: &Log, warnings: &mut Vec<String>) -> Result<(), Pr
         report_start(addresses, server.admin_addresses(), &plan.secret_origin);
         if io::stdout().is_terminal() {
             let now = Clock::system().now();
-            let greeting =
-                cli::greeting(&plan.config, &plan.secret_origin, &plan.token_flags, addresses, now);
+            let login = ["LOGNAME", "USER"].into_iter().find_map(|name| std::env::var(name).ok());
+            let (origin, flags) = (&plan.secret_origin, &plan.token_flags);
+            let greeting = cli::greeting(&plan.config, origin, flags, addresses, now, login.as_deref());
             // The greeting is a help only: the server runs without it.
             let _ = log.print_after_lines(greeting);
         }

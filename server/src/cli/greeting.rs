@@ -22,10 +22,14 @@ pub(crate) fn greeting(
     token_flags: &str,
     addresses: &[SocketAddr],
     now: Timestamp,
+    login: Option<&str>,
 ) -> String {
+    let user = sample_user(login);
     let token = match origin {
-        Origin::Existing(_) | Origin::Created(_) => visitor_token(config, now),
-        Origin::Variable | Origin::File(_) => format!("\"$(realtime-server token --user you{token_flags})\""),
+        Origin::Existing(_) | Origin::Created(_) => visitor_token(config, user, now),
+        Origin::Variable | Origin::File(_) => {
+            format!("\"$(realtime-server token --user {user}{token_flags})\"")
+        }
     };
     format!(
         "\nTo join, in another terminal:\n\n  realtime-tui{url} --token {token} --room chat-general\n\n\
@@ -34,9 +38,19 @@ pub(crate) fn greeting(
     )
 }
 
-fn visitor_token(config: &Config, now: Timestamp) -> String {
+/// The user of the line to paste: the login name. `guest` stands for root, and for a name that a shell would not take as
+/// one word.
+fn sample_user(login: Option<&str>) -> &str {
+    let is_plain = |name: &&str| {
+        let is_word = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        is_word && name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.len() <= 32
+    };
+    login.filter(|name| *name != "root").filter(is_plain).unwrap_or("guest")
+}
+
+fn visitor_token(config: &Config, user: &str, now: Timestamp) -> String {
     let claims = Claims {
-        sub: UserId::new("you").expect("a user id"),
+        sub: UserId::new(user).expect("a user id"),
         exp: expiry(now, TOKEN_TTL),
         role: Role::User,
         rooms: None,
@@ -81,20 +95,43 @@ mod tests {
 
     #[test]
     fn the_token_is_valid() {
-        let text =
-            greeting(&config(), &Origin::Created("x".into()), " --data-dir /d", &[CLIENT_DEFAULT], NOW);
+        let text = greeting(
+            &config(),
+            &Origin::Created("x".into()),
+            " --data-dir /d",
+            &[CLIENT_DEFAULT],
+            NOW,
+            Some("zoe"),
+        );
         let line = text.lines().find(|line| line.contains("--room chat-general")).expect("a line to paste");
         let token = line.split_whitespace().nth(2).expect("a token");
         let identity = Verifier::new(&config()).verify(token, NOW).expect("a valid token");
-        assert_eq!(identity.user.as_str(), "you");
+        assert_eq!(identity.user.as_str(), "zoe");
         assert!(text.contains("`realtime-server token --user NAME --data-dir /d`"), "{text}");
     }
 
     #[test]
+    fn the_sample_user_is_the_login_name_or_a_guest() {
+        for (login, user) in [
+            (Some("zoe"), "zoe"),
+            (Some("zoe.b-2"), "zoe.b-2"),
+            (Some("root"), "guest"),
+            (Some("a b"), "guest"),
+            (Some("$(x)"), "guest"),
+            (Some("-x"), "guest"),
+            (Some(""), "guest"),
+            (None, "guest"),
+        ] {
+            assert_eq!(sample_user(login), user, "{login:?}");
+        }
+    }
+
+    #[test]
     fn no_token_is_shown_for_a_given_secret() {
-        let text = greeting(&config(), &Origin::Variable, " --issuer me", &[CLIENT_DEFAULT], NOW);
+        let text =
+            greeting(&config(), &Origin::Variable, " --issuer me", &[CLIENT_DEFAULT], NOW, Some("zoe"));
         assert!(!text.contains("eyJ") && text.contains("--room chat-general"), "{text}");
-        assert!(text.contains("--token \"$(realtime-server token --user you --issuer me)\" "), "{text}");
+        assert!(text.contains("--token \"$(realtime-server token --user zoe --issuer me)\" "), "{text}");
     }
 
     #[test]

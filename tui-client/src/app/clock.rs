@@ -26,6 +26,12 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Returns the time of day: `20:18`.
+    #[must_use]
+    pub fn time(self) -> String {
+        format!("{:02}:{:02}", self.hour, self.minute)
+    }
+
     /// Converts `ts` to the time zone. A time beyond the year 9999 becomes the last one of that year.
     #[must_use]
     pub fn of(ts: Timestamp, zone: &TimeZone) -> Self {

@@ -172,6 +172,12 @@ impl Model {
         Stamp::of(self.time(), &self.zone).day
     }
 
+    /// Returns the user's name; `None` before the first connection.
+    #[must_use]
+    pub fn nick(&self) -> Option<&Line> {
+        self.user.as_ref().map(|_| &self.me)
+    }
+
     /// Returns the user's name as it is shown.
     #[must_use]
     pub const fn me(&self) -> &Line {

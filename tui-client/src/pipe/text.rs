@@ -12,7 +12,7 @@ use crate::sanitize;
 pub(super) fn line(message: &Message, zone: &TimeZone) -> String {
     let stamp = Stamp::of(message.ts, zone);
     let nick = sanitize::line(message.from.as_str()).to_string().replace(char::is_whitespace, "_");
-    format!("{:02}:{:02} {nick} {}", stamp.hour, stamp.minute, flat(message.text.as_str()))
+    format!("{} {nick} {}", stamp.time(), flat(message.text.as_str()))
 }
 
 /// The whole text in one line.

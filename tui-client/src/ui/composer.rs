@@ -21,10 +21,10 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     }
     let sign = look.glyph().prompt;
     let is_small = area.width < 60;
-    let prompt = if is_small {
-        format!("{sign} ")
-    } else {
-        format!(" {} {sign} ", look.cut(model.pane().title.as_str(), usize::from(area.width / 3)))
+    let margin = if is_small { "" } else { " " };
+    let prompt = match model.nick() {
+        Some(nick) => format!("{margin}{} {sign} ", look.cut(nick.as_str(), usize::from(area.width / 5))),
+        None => format!("{margin}{sign} "),
     };
     let prompt_width = width(&prompt).min(usize::from(area.width).saturating_sub(1));
     let editor = &model.pane().composer.editor;

@@ -12,6 +12,8 @@ use crate::sanitize;
 pub(super) const WIDE: u16 = 110;
 /// Width and height below which there is a single pane.
 pub(super) const MEDIUM: (u16, u16) = (60, 14);
+/// Width from which the name of the default room and its counts fit into the list of rooms.
+const ROOMY: u16 = 80;
 /// Rows per notch of the wheel.
 pub(super) const WHEEL: usize = 3;
 
@@ -25,6 +27,11 @@ pub(super) struct ComposerArea {
     pub(super) area: Rect,
     /// Index of the first visible row.
     pub(super) first: usize,
+}
+
+/// Columns of the list of rooms on a screen of this width.
+pub(super) const fn rooms_width(width: u16) -> u16 {
+    if width >= ROOMY { 18 } else { 15 }
 }
 
 /// Offset in the draft, in bytes, of the cell `at`. Behind a row's end it is that end.

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::look::Look;
-use super::marks::counts;
+use super::marks::{counts, short};
 use super::pen::Pen;
 use super::state::ViewState;
 use super::text::width;
@@ -14,16 +14,37 @@ pub(super) fn view(model: &Model, state: &mut ViewState, buffer: &mut Buffer, ar
     let look = state.look;
     let mut pen = Pen::new(buffer, area);
     pen.write(1, 0, "ROOMS", look.faint());
-    let visible = usize::from(area.height).saturating_sub(1);
+    let rows = usize::from(area.height).saturating_sub(1);
     let current = model.current().unwrap_or(0);
+    // The last row is for the rooms below.
+    let visible = if model.rooms.len() > rows { rows.saturating_sub(1) } else { rows };
     let first = (current + 1).saturating_sub(visible);
-    let rows = visible.min(model.rooms.len().saturating_sub(first));
-    let height = u16::try_from(rows).unwrap_or(0);
+    let end = model.rooms.len().min(first + visible);
+    let height = u16::try_from(end.saturating_sub(first)).unwrap_or(0);
     state.areas.rooms = (Rect { y: area.y + 1, height, ..area }, first);
     for (row, (index, room)) in model.rooms.iter().enumerate().skip(first).take(visible).enumerate() {
         let is_current = model.current() == Some(index);
         line(&mut pen, look, row + 1, room, is_current);
     }
+    let (above, below) = (&model.rooms[..first.min(end)], &model.rooms[end..]);
+    if !above.is_empty() {
+        hidden(&mut pen, look, (9, 0), look.glyph().up, above);
+    }
+    if !below.is_empty() {
+        hidden(&mut pen, look, (1, visible + 1), look.glyph().down, below);
+    }
+}
+
+/// The rooms beyond an edge of the list: their mentions, else their unread messages, else their number.
+fn hidden(pen: &mut Pen<'_>, look: Look, (column, row): (usize, usize), arrow: &str, rooms: &[Room]) {
+    let sum = |count: fn(&Room) -> u64| rooms.iter().map(count).fold(0, u64::saturating_add);
+    let (mentions, unread) = (sum(|room| room.reading.mentions), sum(|room| room.reading.unread));
+    let (text, style) = match (mentions, unread) {
+        (0, 0) => (format!("{arrow} {} more", short(rooms.len() as u64)), look.faint()),
+        (0, unread) => (format!("{arrow} {} new", short(unread)), look.strong()),
+        (mentions, _) => (format!("{arrow} @{}", short(mentions)), look.for_you()),
+    };
+    pen.write(column, row, &text, style);
 }
 
 fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool) {
@@ -43,8 +64,10 @@ fn line(pen: &mut Pen<'_>, look: Look, row: usize, room: &Room, is_current: bool
     pen.write(0, row, sign, style);
     let title = room.pane.title.as_str();
     let left = |counts: &str| pen.width().saturating_sub(1 + usize::from(!counts.is_empty()) + width(counts));
-    // A letter of the name takes precedence over the space right of the counts.
-    let counts = if width(title) > left(&counts) { counts.trim_end() } else { &counts };
+    // A letter of the name takes precedence over the space right of the counts, and over the unread count beside the
+    // mentions.
+    let shorter = [counts.as_str(), counts.trim_end(), counts.split(' ').next().unwrap_or_default()];
+    let counts = shorter.into_iter().find(|counts| width(title) <= left(counts)).unwrap_or(shorter[1]);
     let title = look.cut(title, left(counts));
     pen.write(1, row, &title, style);
     pen.write_right(row, counts, style);

@@ -60,6 +60,19 @@ impl ScreenRow {
         self.copyable.as_ref()
     }
 
+    /// The row with a time, if it has none. A rule stays as it is.
+    pub(super) fn with_time(mut self, time: (String, Style)) -> Self {
+        let has_time = self.parts.first().is_some_and(|(column, _)| *column == STAMP);
+        if !self.is_rule && !has_time {
+            self.parts.insert(0, (STAMP, Piece::new(time.0, time.1)));
+        }
+        self
+    }
+
+    pub(super) const fn is_rule(&self) -> bool {
+        self.is_rule
+    }
+
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
         for (column, Piece { text, style, link, .. }) in &self.parts {
             match link {
@@ -146,6 +159,12 @@ impl TimelineLayout<'_> {
             },
         }
         rows
+    }
+
+    /// Time of the item at `index` for [`ScreenRow::with_time`]; a narrow timeline has no times.
+    pub(super) fn time(&self, index: usize) -> Option<(String, Style)> {
+        let item = self.timeline.get(index).filter(|_| !self.is_narrow)?;
+        Some((self.stamp(&item).time(), self.look.faint()))
     }
 
     fn stamp(&self, item: &Item<'_>) -> Stamp {
@@ -333,7 +352,7 @@ impl TimelineLayout<'_> {
         }
         let mut row = ScreenRow::default();
         if let Some(stamp) = stamp {
-            row = row.part(STAMP, format!("{:02}:{:02}", stamp.hour, stamp.minute), look.faint());
+            row = row.part(STAMP, stamp.time(), look.faint());
         }
         let end = column.saturating_sub(2);
         let text = look.cut(&nick.text, end.saturating_sub(NICK));

@@ -7,6 +7,7 @@ mod prose;
 mod random_events;
 mod random_input;
 mod random_text;
+mod rooms;
 mod scrolling;
 mod search;
 mod themes;
@@ -20,7 +21,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use realtime_shared::{Recovery, Seq, ServerEvent};
 
-use super::layout::{MEDIUM, WIDE};
+use super::layout::{MEDIUM, WIDE, rooms_width};
 use super::{ViewState, view};
 use crate::app::testing::{Client, room};
 use crate::app::{Effect, Input, Scroll, Theme};

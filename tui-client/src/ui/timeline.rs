@@ -49,7 +49,13 @@ pub(super) fn view(
         None => state.anchors.remove(&pane.id),
     };
     let end = end.unwrap_or_else(|| RowPosition::end(&layout));
-    let visible = above(&layout, end, height);
+    let mut visible = above(&layout, end, height);
+    // The first row of the screen that is not a rule has a time, also if the item begins above the screen.
+    if let Some((place, row)) = visible.iter_mut().find(|(_, row)| !row.is_rule())
+        && let Some(time) = layout.time(place.index)
+    {
+        *row = std::mem::take(row).with_time(time);
+    }
 
     let key = |place: Option<&(RowPosition, ScreenRow)>| Some(layout.timeline.get(place?.0.index)?.key());
     let empty = height - visible.len();

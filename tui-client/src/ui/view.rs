@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::areas::Areas;
-use super::layout::{MEDIUM, WIDE};
+use super::layout::{MEDIUM, WIDE, rooms_width};
 use super::look::Look;
 use super::pen::Pen;
 use super::state::ViewState;
@@ -41,7 +41,7 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
 /// Rooms, timeline and, if there is room, members.
 fn full(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect) {
     let is_wide = area.width >= WIDE;
-    let (left, right) = if is_wide { (17, 20) } else { (15, 0) };
+    let (left, right) = (rooms_width(area.width), if is_wide { 20 } else { 0 });
     let middle = area.width - left - 1 - if is_wide { right + 1 } else { 0 };
     let column = |x: u16, width: u16| Rect { x: area.x + x, width, ..area };
     let rooms_area = column(0, left);

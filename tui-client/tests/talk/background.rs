@@ -37,7 +37,7 @@ fn colours_follow_the_background_of_the_terminal() {
         client.wait_for_answer();
         // The client handles the answer before a later key.
         client.press("x");
-        client.shows("lobby › x");
+        client.shows("› x");
         let written = begins(&client);
         assert!(written.contains(ON_EITHER) && written.contains(grey), "{answer:?}: {written:?}");
         assert!(!written.contains(other), "{answer:?}: {written:?}");
@@ -60,9 +60,9 @@ fn a_chosen_theme_sends_no_background_query() {
 fn keys_typed_around_the_answer_are_kept() {
     let server = Server::start();
     let mut client = start(&server, &format!("a {BLACK}b "), &[]);
-    client.shows("lobby › a b");
+    client.shows("› a b");
     client.press("c");
-    client.shows("lobby › a b c");
+    client.shows("› a b c");
     client.press("\x03\x03");
     assert_eq!(client.ended().code, 0);
 }
@@ -73,7 +73,7 @@ fn a_late_answer_applies_and_is_not_typed() {
     let mut client = start(&server, "", &[]);
     assert!(begins(&client).contains(ON_EITHER));
     client.press(&format!("a{WHITE}b"));
-    client.shows("lobby › ab");
+    client.shows("› ab");
     client.wait_until("answer that is gone", |screen| !screen.contains("rgb"));
     assert!(begins(&client).contains(ON_LIGHT));
 }
@@ -88,7 +88,7 @@ fn the_client_does_not_wait_for_the_answer() {
     client.shows_no_more("HELP");
     client.shows("beginning of #lobby");
     client.press("x\x1b[Dy");
-    client.shows("lobby › yx");
+    client.shows("› yx");
 }
 
 /// True if a colour of the palette is set.

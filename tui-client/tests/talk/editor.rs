@@ -47,9 +47,9 @@ fn a_draft_is_edited_while_messages_arrive() {
     alice.prints("interrupted");
     alice.press("another draft\r");
     alice.shows("are you there?");
-    alice.shows("lobby › another draft");
+    alice.shows("› another draft");
     alice.press("\x1f");
-    alice.shows("lobby › a draft");
+    alice.shows("› a draft");
     alice.press("\x03\x03");
     assert_eq!(alice.ended().code, 0);
 }

@@ -85,13 +85,13 @@ fn suspending_restores_the_terminal_and_continuing_takes_it_again() {
         Terminal::start_job(MEDIUM, &server.token("alice"), &["--url", &server.url(), "--room", "lobby"]);
     alice.wait_for_connection();
     alice.press("half a draft");
-    alice.shows("lobby › half a draft");
+    alice.shows("› half a draft");
     alice.press("\x1a");
     alice.prints("job 147");
     alice.press("\r");
-    alice.shows("lobby › half a draft");
+    alice.shows("› half a draft");
     alice.press("!");
-    alice.shows("lobby › half a draft!");
+    alice.shows("› half a draft!");
     alice.press("\x15\x03");
     let ended = alice.ended();
     let (stopped, continued) = ended.written.split_once("job 147").expect("the status of the stopped job");

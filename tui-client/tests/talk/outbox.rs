@@ -31,10 +31,10 @@ fn a_refused_message_shows_the_reason_and_is_sent_again_or_taken_back() {
         client.press(CTRL_R);
         client.shows("may I? ✗ not sent: still not here (Ctrl-R)");
         client.press(CTRL_X);
-        client.shows("lobby › may I?");
+        client.shows("› may I?");
         client.shows_no_more("not sent");
         client.press(CTRL_U);
-        client.shows("lobby › message");
+        client.shows("› message");
     }
 }
 

@@ -127,7 +127,9 @@ fn a_broken_file_of_read_positions_is_reported_and_set_aside() {
     fs::create_dir_all(who.file().parent().expect("a directory")).expect("made");
     fs::write(who.file(), "{\"half").expect("written");
     let mut alice = who.start(&[]);
-    alice.shows("read.json is invalid");
+    alice.wait_until("the fault of the file", |screen| {
+        screen.contains("read.json is") && screen.contains("invalid")
+    });
     // The ack shows that the second room was joined.
     alice.press(ALT_2);
     submit_all(&mut alice, &["joined"]);

@@ -55,7 +55,7 @@ fn a_search_loads_older_messages_and_returns_to_the_draft() {
     alice.shows("2 of 3");
     alice.press(ESCAPE);
     alice.shows("a needle of today");
-    alice.shows("lobby › half a tho");
+    alice.shows("› half a tho");
     alice.press("ught\r");
     alice.shows("half a thought ✓");
 
@@ -64,7 +64,7 @@ fn a_search_loads_older_messages_and_returns_to_the_draft() {
     alice.press(&format!("{CTRL_U}first\r"));
     alice.shows("the first needle");
     alice.press("x");
-    alice.shows("lobby › x");
+    alice.shows("› x");
     alice.shows("the first needle");
 }
 

@@ -99,7 +99,7 @@ proptest! {
         check_cells(buffer)?;
         let is_covered = screen.client.model.overlay.is_some();
         if width >= MEDIUM.0 && height >= MEDIUM.1 && !is_covered {
-            let mut rules = vec![if width >= WIDE { 17 } else { 15 }];
+            let mut rules = vec![rooms_width(width)];
             rules.extend((width >= WIDE).then(|| width - 21));
             for (rule, y) in rules.into_iter().flat_map(|rule| (0..height).map(move |y| (rule, y))) {
                 prop_assert_eq!(buffer[(rule, y)].symbol(), "│", "column {} of row {}", rule, y);

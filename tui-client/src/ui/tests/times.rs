@@ -44,3 +44,17 @@ fn a_new_time_zone_applies_to_all_rows() {
     screen.client.input(Input::Zone(TimeZone::fixed(tz::offset(-3))));
     assert!(screen.text().contains("17:18") && !screen.text().contains("20:18"), "{}", screen.text());
 }
+
+#[test]
+fn the_first_row_of_the_screen_has_a_time() {
+    let mut client = Client::online(&["chat"]);
+    for number in 0..60 {
+        client.receive("chat", "bob", &format!("m{number}"));
+    }
+    let mut screen = TestScreen::new(client, SIZES[1]);
+    let first_row = |screen: &mut TestScreen| screen.text().lines().nth(1).unwrap_or_default().to_owned();
+    assert!(first_row(&mut screen).contains("20:18"), "{}", screen.text());
+    screen.client.receive("chat", "bob", &"long ".repeat(250));
+    assert!(first_row(&mut screen).contains("20:18"), "{}", screen.text());
+    assert!(!first_row(&mut screen).contains("bob"), "in the middle of a message: {}", screen.text());
+}
