@@ -1,6 +1,5 @@
 //! Inputs and effects: the interface between the pure app and the runtime.
 
-use crate::terminal_input::KeyEvent;
 use jiff::tz::TimeZone;
 use realtime_shared::RoomName;
 
@@ -11,6 +10,7 @@ use super::rooms::reading::ReadMark;
 use super::rooms::timeline::ItemKey;
 use crate::markup::Target;
 use crate::net;
+use crate::terminal_input::KeyEvent;
 
 /// An input, with its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
