@@ -7,6 +7,7 @@ mod args;
 mod connection;
 mod pipe;
 mod shell;
+mod word_order;
 
 pub use args::{Answer, Args, Command, ConfigAction, Looks};
 pub use connection::Connection;

@@ -124,6 +124,12 @@ pub(crate) enum NotStored {
 }
 
 impl NotStored {
+    /// The disk of the store has no space for posts.
+    pub(super) fn no_space() -> Self {
+        let message = "the disk of the server is full; try again later".to_owned();
+        Self::Refused { code: ErrorCode::Unavailable, message }
+    }
+
     /// The sender has founded as many rooms as a user may within a day.
     ///
     /// The code is not a temporary one: a client that sent the message again and again would hold back its later

@@ -9,7 +9,9 @@ use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
 use super::connection::Connection;
 use super::pipe::{SendArgs, TailArgs};
 use super::shell::ManArgs;
+use super::word_order;
 use crate::app::Theme;
+use crate::sanitize;
 
 /// The parsed command line.
 #[derive(Debug, Clone, Parser)]
@@ -130,6 +132,12 @@ pub enum Answer {
 impl Args {
     /// Parses the command line, the program's name first.
     pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Self, Answer> {
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        if let [_, command, words @ ..] = arguments.as_slice()
+            && command == "send"
+        {
+            word_order::check(words).map_err(Answer::Wrong)?;
+        }
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
             if error.use_stderr() { Answer::Wrong(one_line(&text)) } else { Answer::Print(text) }
@@ -145,7 +153,8 @@ fn one_line(text: &str) -> String {
     let sentence = sentence.strip_prefix("error: ").unwrap_or(&sentence);
     let sentence =
         sentence.strip_suffix("For more information, try '--help'.").unwrap_or(sentence).trim_end();
-    format!("{sentence} (--help explains)")
+    // The error repeats words of the command line, which a script may have from others.
+    format!("{} (--help explains)", sanitize::line(sentence))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct TailArgs {
 
 /// Arguments of `send`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = SEND)]
+#[command(after_help = SEND, override_usage = "realtime-tui send [OPTIONS] --room <ROOM> [--] [TEXT]...")]
 pub struct SendArgs {
     #[command(flatten)]
     pub target: RoomArgs,
@@ -45,7 +45,8 @@ pub struct SendArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
 
-    /// Message; words are joined with spaces. Without it, each line of standard input that is not empty is a message.
+    /// Message; words are joined with spaces. It comes after the room. `--` goes before a text that may begin with `-`,
+    /// such as the text of another program. Without it, each line of standard input that is not empty is a message.
     #[arg(value_name = "TEXT")]
     pub text: Vec<String>,
 }
@@ -63,10 +64,14 @@ It exits with 0 when the reader closes its output. The other exit codes are thos
 `realtime-tui --help`.";
 
 const SEND: &str = "\
+Options come before --room. After the room, a word that begins with - is refused unless -- comes
+first: an option in a text from others could send your token to another server.
+
 After a lost connection the command reconnects; each message is stored once. Standard error reports
 refused messages and those without an ack; the exit code is then 5. The other exit codes are those of
 `realtime-tui --help`.
 
 Examples:
-  realtime-tui send --room dev 'the build is green'
+  realtime-tui send --room dev -- 'the build is green'
+  realtime-tui send --timeout 10 --room dev -- \"$text\"
   journalctl -fu backup -o cat | realtime-tui send --room ops";

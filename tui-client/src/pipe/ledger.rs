@@ -15,6 +15,9 @@ use crate::sanitize;
 /// Most lines that wait at once: far fewer than the network's queues hold, so that sending never blocks.
 const WAITING: usize = 64;
 
+/// Most characters of a line in a report.
+const REPORTED_CHARS: usize = 60;
+
 /// Account of the lines to send.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -126,10 +129,13 @@ impl Ledger {
     }
 }
 
-/// `line 3 is not stored (why): text`.
+/// `line 3 is not stored (why): text`. Only the beginning of a long text is in it.
 fn report(line: &InputLine, how: &str, why: &str) -> String {
-    let text: String = line.text.chars().take(TEXT_CHARS).collect();
-    format!("line {} {how} ({}): {}", line.number, sanitize::line(why), flat(&text))
+    let mut chars = line.text.chars();
+    let beginning: String = chars.by_ref().take(REPORTED_CHARS).collect();
+    let rest = if chars.next().is_some() { "…" } else { "" };
+    let why: String = why.chars().take(TEXT_CHARS).collect();
+    format!("line {} {how} ({}): {}{rest}", line.number, sanitize::line(&why), flat(&beginning))
 }
 
 #[cfg(test)]
@@ -188,6 +194,19 @@ mod tests {
             assert!(reports.starts_with("line 7 is not stored (it ") && reports.contains(why), "{reports}");
             assert!(ledger.is_settled() && !ledger.is_all_stored() && !reports.contains('\u{1b}'));
         }
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_long_line_is_reported() {
+        let long = format!("{}\u{1f980}{}", "x".repeat(REPORTED_CHARS - 1), "y".repeat(3_000));
+        let mut ledger = ledger(&[&long, "short"]);
+        let waits =
+            ledger.note(&id(1), SendState::PutOff("the disk is full".to_owned())).note.expect("a note");
+        let beginning = format!("{}\u{1f980}…", "x".repeat(REPORTED_CHARS - 1));
+        assert_eq!(waits, format!("line 1 waits (the disk is full): {beginning}"));
+        let reports = ledger.give_up("no answer");
+        assert_eq!(reports[0], format!("line 1 is not stored (the disk is full): {beginning}"));
+        assert!(reports[1].ends_with("short"));
     }
 
     #[test]

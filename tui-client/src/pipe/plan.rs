@@ -124,7 +124,8 @@ mod tests {
     use crate::cli::{Args, Command};
 
     fn plan(words: &[&str]) -> Result<(Option<TailPlan>, Option<SendPlan>), PlanError> {
-        let all = ["realtime-tui"].iter().chain(words).chain(&["--token", "a.b.c"]);
+        let (command, words) = words.split_first().expect("a command");
+        let all = ["realtime-tui", command, "--token", "a.b.c"].into_iter().chain(words.iter().copied());
         match Args::read(all).expect("arguments").command.expect("a command") {
             Command::Tail(args) => Ok((Some(TailPlan::check(&args, &Settings::default(), |_| None)?), None)),
             Command::Send(args) => Ok((None, Some(SendPlan::check(&args, &Settings::default(), |_| None)?))),

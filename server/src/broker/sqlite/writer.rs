@@ -311,7 +311,8 @@ impl FeedSlot {
                 }
                 AppendOutcome::Duplicate(receipt) => Ok(receipt.clone()),
                 AppendOutcome::Refused(cause) => Err(cause.clone()),
-                AppendOutcome::NoSpace | AppendOutcome::Exhausted => Err(Unavailable.into()),
+                AppendOutcome::NoSpace => Err(NotStored::no_space()),
+                AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
     }

@@ -1,5 +1,8 @@
 //! Exits of the commands: exit codes, closed pipes, signals.
 
+use std::io::ErrorKind;
+use std::net::TcpListener;
+
 use rustix::process::Signal;
 
 use super::process::{CommandExit, OutputReader, Process, post};
@@ -16,8 +19,9 @@ fn assert_one_error(ended: &CommandExit, code: i32, part: &str) {
 
 /// Runs both commands in the room `lobby` of a server.
 fn run_both(token: &str, url: &str) -> [CommandExit; 2] {
-    [&["tail"][..], &["send", "hi"]]
-        .map(|words| Process::start(token, &[words, &["--url", url, "--room", "lobby"]].concat()).ended())
+    let options = ["--url", url, "--room", "lobby"];
+    [[&["tail"][..], &options].concat(), [&["send"], &options[..], &["hi"]].concat()]
+        .map(|words| Process::start(token, &words).ended())
 }
 
 #[test]
@@ -54,6 +58,39 @@ fn faulty_arguments_are_reported() {
 }
 
 #[test]
+fn an_option_in_the_text_reaches_no_server() {
+    let (server, stranger) = (Server::start(), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let stranger_url = format!("--url=ws://{}", stranger.local_addr().expect("an address"));
+    let tail = Process::tail(&server, "alice", &["--last", "0"]);
+    tail.reports("joined lobby");
+    let ended = Process::send(&server, "bob", &[&stranger_url]).ended();
+    assert_one_error(&ended, 2, "--room lobby -- --url=ws://");
+    let sent = Process::send(&server, "bob", &["--", &stranger_url]).ended();
+    assert_eq!((sent.code, sent.errors.as_str()), (Some(0), ""));
+    tail.prints(&format!(" bob {stranger_url}\n"));
+    tail.signal(Signal::TERM);
+    assert_eq!(tail.ended().output.lines().count(), 1);
+    stranger.set_nonblocking(true).expect("set");
+    assert_eq!(stranger.accept().map(drop).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+}
+
+#[test]
+fn a_full_disk_is_reported_without_the_whole_text() {
+    let server = Server::start_with(&["--min-free", "8000000000GiB"]);
+    let url = server.url();
+    let arguments = ["send", "--url", &url, "--timeout", "1", "--room", "lobby", "--", &"x".repeat(4_000)];
+    let ended = Process::start(&server.token("bob"), &arguments).ended();
+    assert_eq!(ended.code, Some(5), "{}", ended.errors);
+    let lines: Vec<&str> = ended.errors.lines().collect();
+    assert!(lines[0].contains("line 1 waits (the disk of the server is full"), "{lines:?}");
+    assert!(lines[1].contains("(the disk of the server is full"), "{lines:?}");
+    assert!(
+        lines.len() == 2 && lines.iter().all(|line| line.len() < 300 && line.ends_with('…')),
+        "{lines:?}"
+    );
+}
+
+#[test]
 fn a_refused_line_does_not_block_later_lines() {
     let server = Server::start();
     let mut send = Process::send(&server, "bob", &[]);
@@ -73,7 +110,7 @@ fn a_refused_line_does_not_block_later_lines() {
 #[test]
 fn send_fails_without_an_ack_in_time() {
     let fake = FakeServer::start(Script { outage: usize::MAX, ..Script::default() });
-    let arguments = ["send", "--url", &fake.url(), "--room", "lobby", "--timeout", "1", "hello"];
+    let arguments = ["send", "--url", &fake.url(), "--timeout", "1", "--room", "lobby", "hello"];
     let ended = Process::start("a.b.c", &arguments).ended();
     assert_eq!(ended.code, Some(5), "{}", ended.errors);
     let lines: Vec<&str> = ended.errors.lines().collect();
