@@ -80,7 +80,6 @@ impl Frames {
 }
 
 fn write_row(writer: &mut FrameWriter<'_>, y: u16, old: &[Cell], new: &[Cell]) -> io::Result<()> {
-    let is_certain = |cell: &Cell| width::is_certain(text_of(cell));
     if old.iter().chain(new).all(is_certain) {
         for (x, (old, cell)) in (0..).zip(old.iter().zip(new)) {
             if old == cell {
@@ -103,7 +102,7 @@ fn write_row(writer: &mut FrameWriter<'_>, y: u16, old: &[Cell], new: &[Cell]) -
             at += uncertain(new, at).unwrap_or(1);
         }
         let Some(cell) = new.get(at) else { break };
-        if width::is_certain(text_of(cell)) {
+        if is_certain(cell) {
             writer.write(column(at), y, cell)?;
             at += 1;
         } else if uncertain(new, at).is_none() {
@@ -112,6 +111,12 @@ fn write_row(writer: &mut FrameWriter<'_>, y: u16, old: &[Cell], new: &[Cell]) -
         }
     }
     Ok(())
+}
+
+/// True if every terminal shows the cell's text in one cell. A symbol of one byte is a letter, a digit, a sign or a space:
+/// it has no link, and no control character reaches a cell.
+fn is_certain(cell: &Cell) -> bool {
+    cell.symbol().len() == 1 || width::is_certain(text_of(cell))
 }
 
 /// End of the run of uncertain graphemes of the same style that begins at `start`. It is `start` if none begins there.

@@ -29,9 +29,7 @@ fn keys_work_after_any_report_of_the_terminal() {
     for (report, c) in REPORTS.iter().zip('a'..) {
         alice.press(&format!("{report}{c}"));
         typed.push(c);
-        alice.wait_until("key after a report", |screen| {
-            screen.trim_end().ends_with(&format!("lobby › {typed}"))
-        });
+        alice.wait_until("key after a report", |screen| screen.trim_end().ends_with(&format!("› {typed}")));
     }
     alice.press("\x15");
     for unfinished in ["\x1b[1;", "\x1bP1", "\x1b]11;rgb", "\x1b_", "\x1b", "\x1b[M!"] {
@@ -85,10 +83,10 @@ fn a_split_key_is_one_key_within_the_configured_wait() {
     alice.wait_for_connection();
     alice.press("ab\x1b");
     // The frame with the letters is drawn after the ESC was read.
-    alice.shows("lobby › ab");
+    alice.shows("› ab");
     alice.press("[");
     alice.press("D|");
-    alice.shows("lobby › a|b");
+    alice.shows("› a|b");
 }
 
 #[test]
@@ -103,7 +101,7 @@ fn a_shortcut_works_in_a_cyrillic_layout() {
         "alternate keys are requested"
     );
     alice.press("привет");
-    alice.shows("lobby › привет");
+    alice.shows("› привет");
     alice.press("\x1b[1075::117;5u");
     alice.shows_no_more("привет");
     alice.press("\x1b[97;9u\x1b[1089::99;5u");
