@@ -27,7 +27,9 @@ pub enum Command {
     /// [`Event::Server`](crate::Event::Server), which moves no position.
     ///
     /// Like the other requests it is dropped without a connection, and a lost connection loses the answer: send it
-    /// again after the reconnect.
+    /// again after the reconnect. Requests are paced with the joins and messages, and repeated after a temporary refusal.
+    /// One that is refused, or not answered within 20 s, is reported as
+    /// [`Event::RequestFailed`](crate::Event::RequestFailed).
     History {
         room: RoomName,
         before: Option<Seq>,

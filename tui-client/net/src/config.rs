@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use tokio::sync::Mutex;
 
 use super::backoff::Backoff;
 
@@ -102,25 +103,32 @@ pub struct TokenSource(Inner);
 #[derive(Clone)]
 enum Inner {
     Fixed(String),
-    Read(Arc<dyn Fn() -> io::Result<String> + Send + Sync>),
+    Read(Arc<dyn Fn() -> io::Result<String> + Send + Sync>, Arc<Mutex<()>>),
 }
 
 impl TokenSource {
     /// A source that calls `read`, for example for a file, a program or a keyring.
     ///
-    /// `read` may block: it runs on tokio's blocking threads. White space around the token is removed. An error
+    /// `read` may block: it runs on tokio's blocking threads, one call at a time. White space around the token is removed. An error
     /// counts as a failed attempt.
     pub fn from_fn(read: impl Fn() -> io::Result<String> + Send + Sync + 'static) -> Self {
-        Self(Inner::Read(Arc::new(read)))
+        Self(Inner::Read(Arc::new(read), Arc::default()))
     }
 
     /// Gets a token from the source.
     pub async fn get(&self) -> io::Result<String> {
         match &self.0 {
             Inner::Fixed(token) => Ok(token.clone()),
-            Inner::Read(read) => {
+            Inner::Read(read, turn) => {
                 let read = Arc::clone(read);
-                let token = tokio::task::spawn_blocking(move || read()).await.map_err(io::Error::other)??;
+                // The call ends later than this future if that is dropped.
+                let turn = Arc::clone(turn).lock_owned().await;
+                let call = move || {
+                    let token = read();
+                    drop(turn);
+                    token
+                };
+                let token = tokio::task::spawn_blocking(call).await.map_err(io::Error::other)??;
                 Ok(token.trim().to_owned())
             }
         }
@@ -145,7 +153,7 @@ impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Inner::Fixed(_) => "TokenSource(fixed)",
-            Inner::Read(_) => "TokenSource(read)",
+            Inner::Read(..) => "TokenSource(read)",
         })
     }
 }
@@ -194,5 +202,37 @@ mod tests {
         });
         assert_eq!(source.get().await.expect("a token"), "t0");
         assert_eq!(source.get().await.expect("a token"), "t1");
+    }
+
+    #[tokio::test]
+    async fn a_source_is_read_by_one_call_at_a_time_also_after_dropped_ones() {
+        let (started, starts) = std::sync::mpsc::sync_channel(8);
+        let (finish, finishes) = std::sync::mpsc::sync_channel::<()>(8);
+        let finishes = std::sync::Mutex::new(finishes);
+        let source = TokenSource::from_fn(move || {
+            started.send(()).map_err(io::Error::other)?;
+            // A second call at the same time finds the lock taken.
+            let finishes = finishes.try_lock().map_err(|_| io::Error::other("two calls at once"))?;
+            finishes.recv().map_err(io::Error::other)?;
+            Ok("token".to_owned())
+        });
+        let asking = source.clone();
+        let dropped = tokio::spawn(async move { asking.get().await });
+        let first_start = move || {
+            starts.recv().expect("a call");
+            starts
+        };
+        let _starts = tokio::task::spawn_blocking(first_start).await.expect("a thread");
+        dropped.abort();
+        assert!(dropped.await.expect_err("aborted").is_cancelled());
+        let (first, second, ()) = tokio::join!(source.get(), source.get(), async {
+            for _ in 0..3 {
+                finish.send(()).expect("a call");
+            }
+        });
+        assert_eq!(
+            (first.expect("a token"), second.expect("a token")),
+            ("token".to_owned(), "token".to_owned())
+        );
     }
 }

@@ -7,6 +7,7 @@ use realtime_shared::{
     UserId,
 };
 
+use super::command::Command;
 use super::trace::Traced;
 
 /// An event of the client.
@@ -59,6 +60,14 @@ pub enum Event {
     /// After a `resync` the entries of its room follow as [`Event::Message`]s and [`Event::Entry`]s. The first ones are
     /// `replayed`; its recovery has their number.
     Server(ServerEvent),
+    /// The server refused a request for data, or did not answer it in time. To repeat it, send `request` again.
+    RequestFailed {
+        /// The command: [`History`](crate::Command::History), [`Members`](crate::Command::Members) or
+        /// [`ListRooms`](crate::Command::ListRooms).
+        request: Command,
+        /// The reason for people.
+        reason: String,
+    },
     /// A frame on the wire, or the token, if [`Command::Trace`](crate::Command::Trace) is on.
     Traced(Box<Traced>),
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  Handle ─ Command ─▶ task ─▶ session (pure) ─▶ task ─ Event ─▶ Events
-//!                       │ ▲      rooms · outbox · pacer · backoff
+//!                       │ ▲      rooms · outbox · requests · pacer · backoff
 //!                       ▼ │
 //!                       link (one WebSocket) ◀▶ server
 //! ```
@@ -21,10 +21,12 @@ mod claims;
 mod client;
 mod command;
 mod config;
+mod dial;
 mod event;
 mod link;
 mod outbox;
 mod pacer;
+mod requests;
 mod rooms;
 mod session;
 mod submission;

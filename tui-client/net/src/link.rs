@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
+use super::dial::{self, Unanswered};
 use super::event::Disconnect;
 use super::tls;
 
@@ -67,7 +68,7 @@ impl OpenError {
 
 impl Link {
     /// Connects, and upgrades with the token in a header.
-    pub(super) async fn open(url: &Uri, token: &str) -> Result<Self, OpenError> {
+    pub(super) async fn open(url: &Uri, token: &str, unanswered: &Unanswered) -> Result<Self, OpenError> {
         let mut request = url.into_client_request().map_err(|error| OpenError::unreachable(&error))?;
         let mut bearer = HeaderValue::from_str(&format!("Bearer {token}"))
             .map_err(|_| OpenError::unreachable(&"the token has invalid characters"))?;
@@ -79,9 +80,9 @@ impl Link {
             Some("wss") => (tls::connector().await.map_err(|why| OpenError::unreachable(&why))?, 443),
             _ => (Connector::Plain, 80),
         };
-        let stream = TcpStream::connect(format!("{host}:{}", url.port_u16().unwrap_or(port)))
-            .await
-            .map_err(|error| OpenError::unreachable(&error))?;
+        let port = url.port_u16().unwrap_or(port);
+        let connected = dial::connect(host, port, unanswered).await;
+        let stream = connected.map_err(|error| OpenError::unreachable(&error))?;
         stream.set_nodelay(true).map_err(|error| OpenError::unreachable(&error))?;
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::future::{Future, pending};
 use std::io;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
 use realtime_shared::codec;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::claims::claims;
 use super::command::Command;
 use super::config::{Config, TokenSource};
+use super::dial::Unanswered;
 use super::event::{Disconnect, Event};
 use super::link::{Link, OpenError, Received};
 use super::session::{Output, Session};
@@ -27,6 +28,10 @@ use super::trace::{Direction, Trace, Traced};
 const UNSENT: usize = 256;
 /// The task accepts no commands while this many events wait for the channel.
 const BACKLOG: usize = 1_024;
+
+/// A token is renewed when less than this is left. The server warns a minute before the end; the rest is for a clock
+/// that is wrong.
+const RENEWED_BEFORE_END: Duration = Duration::from_mins(10);
 
 type Job<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
@@ -47,6 +52,9 @@ struct Task {
     asking: Job<io::Result<String>>,
     /// The token of the last attempt. A token of a refresh does not replace it, because it may be invalid.
     token: Option<String>,
+    /// The end of the newest token from the source, in seconds since 1970. `None` if it is not known.
+    token_end: Option<u64>,
+    unanswered: Unanswered,
     trace: Trace,
     ended: bool,
 }
@@ -91,6 +99,8 @@ impl Task {
             dialing: None,
             asking: None,
             token: None,
+            token_end: None,
+            unanswered: Unanswered::default(),
             trace: Trace::default(),
             ended: false,
         }
@@ -134,6 +144,7 @@ impl Task {
             Wakeup::Dialed((token, result)) => {
                 self.dialing = None;
                 self.token = token;
+                self.token_end = self.token.as_deref().and_then(end);
                 self.trace.add_token(self.token.as_deref().unwrap_or_default());
                 self.emit_token();
                 match result {
@@ -144,6 +155,9 @@ impl Task {
             Wakeup::Token(token) => {
                 self.asking = None;
                 let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
+                if let Some(fresh) = &fresh {
+                    self.token_end = end(fresh);
+                }
                 self.trace.add_token(fresh.as_deref().unwrap_or_default());
                 self.session.fresh_token(fresh, now);
             }
@@ -161,6 +175,7 @@ impl Task {
         match received {
             Received::Frame(frame, text) => {
                 self.trace.record(Direction::In, &text, now);
+                self.unanswered.clear();
                 self.session.frame(*frame, now);
             }
             Received::Activity => self.session.record_activity(now),
@@ -177,7 +192,7 @@ impl Task {
                 Output::Connect => {
                     let url = self.config.url.clone();
                     let source = self.config.token.clone();
-                    self.dialing = Some(Box::pin(dial(url, source)));
+                    self.dialing = Some(Box::pin(dial(url, source, self.unanswered.clone())));
                 }
                 Output::Drop => (self.link, self.dialing) = (None, None),
                 Output::Write(frame) => {
@@ -187,7 +202,10 @@ impl Task {
                         link.push(text);
                     }
                 }
-                Output::AskToken => {
+                Output::RenewToken if self.token_end.is_some_and(is_far) => {
+                    self.session.fresh_token(None, now());
+                }
+                Output::AskToken | Output::RenewToken => {
                     let source = self.config.token.clone();
                     self.asking = Some(Box::pin(async move { source.get().await }));
                 }
@@ -229,10 +247,25 @@ impl Task {
     }
 }
 
-async fn dial(url: http::Uri, source: TokenSource) -> Dialed {
+/// The end of a token, if it names one.
+fn end(token: &str) -> Option<u64> {
+    claims(token)?.get("exp")?.as_u64()
+}
+
+/// True if a token with this end needs no renewal yet.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the end of a token is a time of day, which no test needs to set"
+)]
+fn is_far(end: u64) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Duration::from_secs(end).saturating_sub(now) > RENEWED_BEFORE_END
+}
+
+async fn dial(url: http::Uri, source: TokenSource, unanswered: Unanswered) -> Dialed {
     match source.get().await {
         Ok(token) => {
-            let result = Link::open(&url, &token).await;
+            let result = Link::open(&url, &token, &unanswered).await;
             (Some(token), result.map(Box::new))
         }
         Err(error) => (None, Err(OpenError::unreachable(&format!("no token: {error}")))),
@@ -279,11 +312,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("ws://{}/", listener.local_addr().expect("an address"));
         let config = Config::new(&url, "token").expect("an address");
+        let unanswered = Unanswered::default();
         let accept = async {
             let (stream, _) = listener.accept().await.expect("a connection");
             tokio_tungstenite::accept_async(stream).await.expect("an upgrade")
         };
-        let (link, peer) = tokio::join!(Link::open(&config.url, "token"), accept);
+        let (link, peer) = tokio::join!(Link::open(&config.url, "token", &unanswered), accept);
         let (events, receiver) = mpsc::channel(EVENTS);
         let mut task = Task::new(config, events);
         task.link = Some(Box::new(link.expect("a connection")));

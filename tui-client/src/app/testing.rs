@@ -10,6 +10,8 @@ use realtime_shared::{
     RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
+use super::rooms::room::HistoryPage;
+use super::rooms::scrollback::{READING_PAGE, request_history};
 use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
 use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
 
@@ -84,9 +86,24 @@ impl Client {
         client.connect();
         for name in rooms {
             client.joined(name, None, None);
+            client.request_page(name);
             client.history(name, &[], false);
         }
         client
+    }
+
+    /// Requests the first page of a room, as if it had been shown.
+    fn request_page(&mut self, name: &str) {
+        let index = self.model.index_of(&room(name)).expect("a room");
+        let room = &mut self.model.rooms[index];
+        room.wanted_page = None;
+        request_history(room, HistoryPage::Newest, READING_PAGE);
+    }
+
+    /// Fails the request for history that a room waits for.
+    pub(crate) fn page_fails(&mut self, name: &str, reason: &str) {
+        let request = Command::History { room: room(name), before: None, limit: READING_PAGE };
+        self.net(Event::RequestFailed { request, reason: reason.to_owned() });
     }
 
     pub(crate) fn connect(&mut self) {

@@ -4,7 +4,7 @@ use super::dispatch::{events, keys, mouse};
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
 use super::overlays::inspector;
-use super::rooms::scrollback::on_viewed;
+use super::rooms::scrollback::{on_viewed, request_wanted_page};
 use super::rooms::timeline::Tone;
 use crate::sanitize;
 
@@ -35,6 +35,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Input::Dragged | Input::Resize | Input::Tick => Vec::new(),
     };
     effects.extend(inspector::close_unless_open(model));
+    effects.extend(request_wanted_page(model));
     effects.extend(model.pass_time());
     for room in &mut model.rooms {
         let mark = room.reading.take_mark();

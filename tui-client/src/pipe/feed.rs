@@ -77,6 +77,11 @@ impl Feed {
                 self.on_entry(ServerEvent::Message(message), position.as_ref())
             }
             Event::Server(event) => self.on_server(event),
+            Event::RequestFailed { reason, .. } => {
+                let mut steps = self.finish();
+                steps.push(FeedStep::Note(format!("earlier messages are not loaded: {}", clean(&reason))));
+                steps
+            }
             // An unknown entry has no line, and `--since` takes lines.
             Event::Entry { .. }
             | Event::Joined { .. }

@@ -110,6 +110,13 @@ pub(super) struct TimelineLayout<'a> {
     pub(super) first: usize,
 }
 
+/// Note in place of a page whose request failed.
+pub(super) fn not_loaded(reason: &Line, keymap: &Keymap) -> String {
+    let key = keymap.key(Action::Retry).or_else(|| keymap.key(Action::PageUp));
+    let hint = key.map(|key| format!(" ({key} tries again)")).unwrap_or_default();
+    format!("not loaded: {reason}{hint}")
+}
+
 /// Columns of a row: ` 20:18     alice  text`. The nick has ten cells, or eight in a narrow timeline.
 const STAMP: usize = 1;
 const NICK: usize = 7;
@@ -182,6 +189,10 @@ impl TimelineLayout<'_> {
     fn gap(&self, index: usize) -> Cow<'static, str> {
         if self.filled_gap == Some(index) {
             self.look.own("loading…")
+        } else if let Some((reason, Some(gap))) = self.room.and_then(Room::failed_page)
+            && gap == index
+        {
+            not_loaded(reason, self.keymap).into()
         } else if self.timeline.is_full() {
             "older messages not replayed, and not held".into()
         } else {

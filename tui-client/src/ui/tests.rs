@@ -23,7 +23,7 @@ use realtime_shared::{Recovery, Seq, ServerEvent};
 
 use super::layout::{MEDIUM, WIDE, rooms_width};
 use super::{ViewState, view};
-use crate::app::testing::{Client, room};
+use crate::app::testing::Client;
 use crate::app::{Effect, Input, Scroll, Theme};
 use crate::net::{Event, SendState};
 use crate::terminal::{Capabilities, Depth};

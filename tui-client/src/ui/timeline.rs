@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::layout::WHEEL;
 use super::look::Look;
 use super::pen::Pen;
-use super::rows::{ScreenRow, TimelineLayout};
+use super::rows::{ScreenRow, TimelineLayout, not_loaded};
 use super::state::{Anchor, Move, ViewState};
 use crate::app::timeline::{ItemKey, Top};
 use crate::app::{Action, Model, Room, Scroll, ViewJump, Viewed};
@@ -92,6 +92,9 @@ fn above_all(model: &Model, look: Look) -> Option<String> {
         return Some(format!("no room: /join one, or /rooms{} for a list", model.keymap.hint(Action::Rooms)));
     };
     let timeline = &room.pane.timeline;
+    if let Some((reason, None)) = room.failed_page() {
+        return Some(not_loaded(reason, &model.keymap));
+    }
     Some(match timeline.top() {
         _ if room.is_loading() && room.filled_gap().is_none() => look.own("loading…").into_owned(),
         Top::Unknown => return None,

@@ -16,6 +16,7 @@ mod hostile_text;
 mod idle;
 mod inspector;
 mod keys;
+mod many_rooms;
 mod outbox;
 mod output_check;
 mod pipe;

@@ -7,9 +7,10 @@ use realtime_shared::{
     EntryRef, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
-use super::{LONGEST_RETRY_AFTER, Live, Output, Phase, Session, TYPING};
+use super::{LONGEST_RETRY_AFTER, Live, Phase, Session, TYPING};
 use crate::event::{ConnectionState, Event, SendState};
 use crate::pacer::Pacer;
+use crate::requests::Answer;
 use crate::rooms::Arrival;
 
 /// Pause after a `rate_limited` error without `retry_after_ms`.
@@ -24,8 +25,15 @@ impl Session {
                     SystemEvent::Left(left) if self.is_me(&left.user_id) => {
                         self.rooms.left(&left.room);
                     }
-                    SystemEvent::Resync(resync) => self.rooms.resync(resync),
-                    SystemEvent::TokenExpiring(_) => self.outputs.push_back(Output::AskToken),
+                    SystemEvent::Resync(resync) => {
+                        self.rooms.resync(resync);
+                        self.requests.drop_history(&resync.room);
+                    }
+                    SystemEvent::TokenExpiring(_) => {
+                        if !self.token_expires(now) {
+                            return;
+                        }
+                    }
                     SystemEvent::Welcome(_) => return,
                     SystemEvent::Joined(_) | SystemEvent::Left(_) | SystemEvent::Notice(_) => {}
                 }
@@ -41,11 +49,23 @@ impl Session {
             ServerEvent::Error(error) => self.refused(error, reference, now),
             ServerEvent::Unknown { entry: Some(entry) } => self.unknown_entry(&entry),
             ServerEvent::Unknown { entry: None } => {}
-            ServerEvent::Typing(_)
-            | ServerEvent::History(_)
-            | ServerEvent::Members(_)
-            | ServerEvent::Rooms(_)
-            | ServerEvent::Refreshed { .. } => self.emit(Event::Server(event)),
+            // An answer without its request is dropped: that one failed, or is void.
+            ServerEvent::History(history) => {
+                if self.requests.answered(reference, Answer::History(&history.room)) {
+                    self.emit(Event::Server(ServerEvent::History(history)));
+                }
+            }
+            ServerEvent::Members(members) => {
+                if self.requests.answered(reference, Answer::Members(&members.room)) {
+                    self.emit(Event::Server(ServerEvent::Members(members)));
+                }
+            }
+            ServerEvent::Rooms(rooms) => {
+                if self.requests.answered(reference, Answer::Rooms) {
+                    self.emit(Event::Server(ServerEvent::Rooms(rooms)));
+                }
+            }
+            ServerEvent::Typing(_) | ServerEvent::Refreshed { .. } => self.emit(Event::Server(event)),
         }
     }
 
@@ -138,6 +158,13 @@ impl Session {
             } else {
                 self.rooms.remove(&room);
                 self.emit(Event::Server(ServerEvent::Error(error)));
+            }
+        } else if let Some(reference) = reference.filter(|reference| self.requests.holds(reference)) {
+            let Self { requests, rng, timing, .. } = self;
+            let wait = |before| retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng));
+            let failed = requests.refused(reference, error.message, error.temporary.then_some(wait), now);
+            if let Some(failed) = failed {
+                self.failed(failed);
             }
         } else if reference == Some(&*TYPING) {
             if let (Phase::Connected(live), Some(room), false) =

@@ -34,10 +34,14 @@ use super::config::Timing;
 use super::event::{ConnectionState, Disconnect, Event, SendState};
 use super::outbox::Outbox;
 use super::pacer::Pacer;
+use super::requests::{Failed, Requests};
 use super::rooms::Rooms;
 
 /// Longest wait that a server may require. A longer one counts as a mistake.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// Shortest time between two queries of the token source for a renewal. The source may be a program.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An action for the task.
 #[derive(PartialEq, Eq)]
@@ -49,6 +53,8 @@ pub(super) enum Output {
     Write(ClientFrame),
     /// Asks the token source. The answer goes to [`Session::fresh_token`].
     AskToken,
+    /// The same, unless the token is far from its end.
+    RenewToken,
     Event(Event),
     /// Closes the connection with 1000 and ends the task.
     End,
@@ -65,6 +71,8 @@ pub(super) struct Session {
     step: u32,
     rooms: Rooms,
     outbox: Outbox,
+    requests: Requests,
+    renewal: Renewal,
     outputs: VecDeque<Output>,
     /// Number of generated refs and nonces.
     generated: u64,
@@ -78,6 +86,27 @@ enum Phase {
     AskingToken { reason: Disconnect },
     Stopped,
     Ended,
+}
+
+/// The renewal of the token on warnings of the server, which may send any number of them.
+#[derive(Debug, Default)]
+struct Renewal {
+    /// Time of the last query of the source for a renewal.
+    asked_at: Option<Instant>,
+    is_asking: bool,
+    /// The time of the next query, if one is necessary.
+    due: Option<Instant>,
+}
+
+impl Renewal {
+    /// The time of the next query, unless one is in progress.
+    fn deadline(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.is_asking)
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|due| due <= now)
+    }
 }
 
 /// The state of one connection.
@@ -109,6 +138,8 @@ impl Session {
             step: 0,
             rooms: Rooms::default(),
             outbox: Outbox::default(),
+            requests: Requests::default(),
+            renewal: Renewal::default(),
             outputs: VecDeque::new(),
             generated: 0,
         };
@@ -127,12 +158,14 @@ impl Session {
             Phase::Connecting { deadline } => Some(*deadline),
             Phase::Waiting { until } => Some(*until),
             Phase::Connected(live) => {
-                let has_due =
-                    self.rooms.has_due(now) || self.outbox.has_next(now, |room| self.rooms.may_post(room));
+                let has_due = self.rooms.has_due(now)
+                    || self.requests.has_due(now)
+                    || self.outbox.has_next(now, |room| self.rooms.may_post(room));
                 let paced = has_due.then(|| live.pacer.ready_at(now));
                 [Some(live.next_ping), live.silent_at(&self.timing), paced]
                     .into_iter()
-                    .chain([self.rooms.deadline(now), self.outbox.deadline(now)])
+                    .chain([self.rooms.deadline(now), self.outbox.deadline(now), self.requests.deadline(now)])
+                    .chain([self.renewal.deadline()])
                     .flatten()
                     .min()
             }
@@ -158,6 +191,12 @@ impl Session {
                 }
                 if live.next_ping <= now {
                     self.ping(now);
+                }
+                while let Some(failed) = self.requests.expire(now) {
+                    self.failed(failed);
+                }
+                if self.renewal.is_due(now) {
+                    self.renew_token(now);
                 }
                 self.send_due(now);
             }
@@ -186,6 +225,8 @@ impl Session {
                 }
                 let offline_since = if reason == Disconnect::Silent { live.active_at } else { now };
                 self.rooms.disconnected(offline_since);
+                self.requests.disconnected();
+                self.renewal.due = None;
                 for id in self.outbox.disconnected() {
                     self.emit_sent(id, SendState::Queued);
                 }
@@ -204,6 +245,7 @@ impl Session {
 
     /// Handles the answer to [`Output::AskToken`]: a token other than the current one, if the source has one.
     pub(super) fn fresh_token(&mut self, token: Option<String>, now: Instant) {
+        self.renewal.is_asking = false;
         match (&self.phase, token) {
             (Phase::Connected(_), Some(token)) => self.send(ClientEvent::Refresh { token }),
             (Phase::AskingToken { reason }, Some(_)) => self.wait(reason.clone(), None, now),
@@ -264,6 +306,28 @@ impl Session {
             }
             Phase::Connecting { .. } | Phase::Connected(_) | Phase::AskingToken { .. } | Phase::Ended => {}
         }
+    }
+
+    /// Handles the warning that the token expires. The source is asked at once, or when [`RENEWAL_INTERVAL`] has passed
+    /// since the last time. Returns true if it is asked at once.
+    pub(super) fn token_expires(&mut self, now: Instant) -> bool {
+        let next = self.renewal.asked_at.map_or(now, |at| at + RENEWAL_INTERVAL);
+        self.renewal.due = Some(next.max(now));
+        let is_due = self.renewal.is_due(now);
+        if is_due {
+            self.renew_token(now);
+        }
+        is_due
+    }
+
+    fn renew_token(&mut self, now: Instant) {
+        self.renewal = Renewal { asked_at: Some(now), is_asking: true, due: None };
+        self.outputs.push_back(Output::RenewToken);
+    }
+
+    /// Reports a request that fails.
+    fn failed(&mut self, Failed { request, reason }: Failed) {
+        self.emit(Event::RequestFailed { request, reason });
     }
 
     fn emit(&mut self, event: Event) {

@@ -35,11 +35,9 @@ impl Session {
                 }
             }
             Command::Typing { room, is_typing } => self.typing(room, is_typing),
-            Command::History { room, before, limit } => {
-                self.send(ClientEvent::History { room, before, after: None, limit: Some(limit) });
-            }
-            Command::Members(room) => self.send(ClientEvent::Members { room }),
-            Command::ListRooms { prefix } => self.send(ClientEvent::ListRooms { prefix, limit: None }),
+            request @ Command::History { .. } => self.request(request, "history", now),
+            request @ Command::Members(_) => self.request(request, "members", now),
+            request @ Command::ListRooms { .. } => self.request(request, "rooms", now),
             Command::Ping => self.ping(now),
             // The task handles it, because the task has the frames.
             Command::Trace(_) => {}
@@ -52,7 +50,8 @@ impl Session {
         self.send_due(now);
     }
 
-    /// Sends the due joins and messages. Joins go first, so that the client receives its own copies.
+    /// Sends the due joins, requests and messages. Joins go first, so that the client receives its own copies. Requests
+    /// are few, and do not wait for a long queue of messages.
     pub(super) fn send_due(&mut self, now: Instant) {
         loop {
             let Phase::Connected(live) = &mut self.phase else { return };
@@ -66,6 +65,9 @@ impl Session {
                     let event = ClientEvent::JoinRoom { room, since };
                     self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
                 }
+            } else if let Some((event, reference)) = self.requests.send_next(now) {
+                live.pacer.take(now);
+                self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
             } else if let Some(submission) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
                 live.pacer.take(now);
                 self.emit_sent(submission.client_msg_id.clone(), SendState::Sent);
@@ -98,6 +100,16 @@ impl Session {
         live.ping = nonce.clone().map(|nonce| (nonce, now));
         live.next_ping = now + self.timing.ping_interval;
         self.send(ClientEvent::Ping(Ping { nonce }));
+    }
+
+    /// Adds a request. Drops it without a connection.
+    fn request(&mut self, request: Command, kind: &str, now: Instant) {
+        if let Phase::Connected(_) = self.phase {
+            let reference = self.generate_ref(kind);
+            if let Err(failed) = self.requests.add(request, reference, now) {
+                self.failed(failed);
+            }
+        }
     }
 
     fn submit(&mut self, submission: Submission) {

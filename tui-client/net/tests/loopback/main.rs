@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use realtime_client::{
-    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
-    Traced,
+    Command, Config, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState,
+    TokenSource, Traced,
 };
-use realtime_shared::{ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, Text};
+use realtime_shared::{
+    ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, ServerEvent, SystemEvent, Text,
+};
 use server::{Server, bounded, next, position, recv, state};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -216,6 +218,64 @@ async fn a_newer_token_is_sent_before_the_old_one_expires() {
     peer.close(4003).await;
     let peer = server.accept().await;
     assert_eq!(peer.authorization, "Bearer t3", "the verdict asked for t2");
+}
+
+#[tokio::test]
+async fn many_warnings_about_the_token_ask_its_source_once() {
+    let server = Server::start().await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let source = TokenSource::from_fn(move || Ok(format!("t{}", counted.fetch_add(1, Ordering::Relaxed))));
+    let (_handle, mut events) = realtime_client::connect(server.config(source));
+    let mut peer = server.welcome().await;
+    state(&mut events, connected).await;
+    for _ in 0..2_000 {
+        peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    }
+    assert_eq!(peer.receive().await.event, ClientEvent::Refresh { token: "t1".to_owned() });
+    // The client has read all warnings when it answers.
+    peer.send(r#"{"type":"system","event":"notice","message":"end","from":"admin","id":"01ARZ3NDEKTSV4RRFFQ69G5FAV","ts":1}"#).await;
+    let is_notice =
+        |event: &Event| matches!(event, Event::Server(ServerEvent::System(SystemEvent::Notice(_))));
+    while !is_notice(&next(&mut events).await) {}
+    assert_eq!(count.load(Ordering::Relaxed), 2, "for the connection, and for the first warning");
+}
+
+#[tokio::test]
+async fn a_token_far_from_its_end_is_not_renewed() {
+    let server = Server::start().await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    // {"sub":"me","exp":99999999999}
+    let token = "e30.eyJzdWIiOiJtZSIsImV4cCI6OTk5OTk5OTk5OTl9.c2ln";
+    let source = TokenSource::from_fn(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Ok(token.to_owned())
+    });
+    let (_handle, mut events) = realtime_client::connect(server.config(source));
+    let mut peer = server.welcome().await;
+    state(&mut events, connected).await;
+    peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    peer.close(4003).await;
+    let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
+    assert_eq!(state(&mut events, stopped).await, expired);
+    assert_eq!(count.load(Ordering::Relaxed), 2, "for the connection, and after its end");
+}
+
+#[tokio::test]
+async fn an_address_that_answers_nothing_is_not_the_first_one_of_the_next_attempt() {
+    // `localhost` has two addresses where IPv6 is set up. There the first one accepts and stays silent.
+    let server = Server::start().await;
+    let port = server.port();
+    let silent = tokio::net::TcpListener::bind(("::1", port)).await;
+    let mut config = Config::new(&format!("ws://localhost:{port}"), "token").expect("a URL");
+    config.timing.connect_timeout = Duration::from_millis(200);
+    config.timing.backoff.base = Duration::from_millis(1);
+    config.timing.backoff.cap = Duration::from_millis(10);
+    let (_handle, mut events) = realtime_client::connect(config);
+    server.welcome().await;
+    state(&mut events, connected).await;
+    drop(silent);
 }
 
 #[tokio::test]

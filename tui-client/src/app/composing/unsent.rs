@@ -6,20 +6,24 @@ use super::command::{self, Draft};
 use super::draft::edit;
 use crate::app::message::Effect;
 use crate::app::model::Model;
+use crate::app::rooms::scrollback::retry_page;
 use crate::app::rooms::timeline::Sending;
 use crate::net;
 use crate::sanitize::{self, Block};
 
-/// Connects now; if connected, sends the oldest refused message of the room again.
+/// Connects now; if connected, sends the oldest refused message of the room again, and requests a page of history again
+/// that was not loaded.
 pub(in crate::app) fn retry(model: &mut Model) -> Vec<Effect> {
     if !model.link.is_connected() {
         return vec![Effect::Net(net::Command::RetryNow)];
     }
-    let Some(id) = model.pane().timeline.refused().map(|item| item.id().clone()) else {
+    let refused = model.pane().timeline.refused().map(|item| item.id().clone());
+    let mut effects: Vec<Effect> = model.room_mut().and_then(retry_page).into_iter().collect();
+    effects.extend(refused.map(|id| Effect::Net(net::Command::Resend(id))));
+    if effects.is_empty() {
         model.show_hint("no refused message here");
-        return Vec::new();
-    };
-    vec![Effect::Net(net::Command::Resend(id))]
+    }
+    effects
 }
 
 /// Takes an unsent message back into the composer: the oldest refused one; otherwise the newest waiting one, as soon

@@ -18,11 +18,11 @@ use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
-use crate::app::rooms::scrollback::{READING_PAGE, request_history, request_page_before};
+use crate::app::rooms::scrollback::{on_page_failed, request_page_before};
 use crate::app::rooms::search;
 use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
 use crate::markup::MentionPattern;
-use crate::net::{ConnectionState, Event, SendState};
+use crate::net::{self, ConnectionState, Event, SendState};
 use crate::sanitize::{self, Line};
 
 pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
@@ -46,6 +46,7 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Entry { room, position, replayed } => on_unknown_entry(model, &room, position, replayed),
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
+        Event::RequestFailed { request, reason } => on_request_failed(model, &request, &reason),
         Event::Server(event) => on_server(model, event),
     }
     Vec::new()
@@ -112,10 +113,16 @@ fn on_joined(
     if let Some(note) = note {
         model.note(Some(index), Tone::Info, sanitize::block(&note));
     }
+    let is_shown = model.current == Some(index);
     let room = &mut model.rooms[index];
     let is_unknown = room.pane.timeline.top() == Top::Unknown;
+    let newest = || match head.filter(|head| !is_shown && head.seq() > Seq::ZERO) {
+        // Entries will arrive until the room is shown.
+        Some(head) => HistoryPage::Before(head.seq().next()),
+        None => HistoryPage::Newest,
+    };
     let page = match (recovery, since) {
-        (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(HistoryPage::Newest),
+        (None | Some(Recovery::Reset { replayed: 0 }), _) => Some(newest()),
         // Loads read messages to show above the new ones.
         (Some(Recovery::Complete { replayed: 1.. }), Some(since)) if is_unknown => {
             Some(HistoryPage::Before(since.next()))
@@ -123,10 +130,12 @@ fn on_joined(
         (Some(Recovery::Truncated { replayed }), _) if is_unknown => {
             head.map(|head| HistoryPage::Before(Seq::new(head.seq().get().saturating_sub(replayed)).next()))
         }
-        (Some(Recovery::Complete { .. }), _) if is_unknown => Some(HistoryPage::Newest),
-        (Some(_), _) => None,
+        (Some(Recovery::Complete { .. }), _) if is_unknown => Some(newest()),
+        (Some(Recovery::Reset { .. }), _) => None,
+        (Some(_), _) => room.wanted_page,
     };
-    page.map(|page| request_history(room, page, READING_PAGE)).into_iter().collect()
+    room.wanted_page = page;
+    Vec::new()
 }
 
 /// Returns the note about the time offline. `lacking` is the number of missed entries that are not replayed.
@@ -288,7 +297,7 @@ fn on_resync(model: &mut Model, resync: &Resync) {
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
     // A page on its way was requested by a seq of the log as it was.
-    room.loading = None;
+    (room.loading, room.failed_page, room.wanted_page) = (None, None, None);
     let text = if let Recovery::Reset { .. } = resync.recovery {
         room.pane.timeline.reset();
         room.reading.joined(Some(&resync.position), Some(resync.recovery), true, is_looked_at);
@@ -297,6 +306,9 @@ fn on_resync(model: &mut Model, resync: &Resync) {
         let from = resync.position.seq().get().saturating_sub(resync.recovery.replayed());
         let forgotten = room.pane.timeline.remove_after(Seq::new(from));
         room.reading.log_changed(Seq::new(from), &resync.position, forgotten as u64);
+        if room.pane.timeline.top() == Top::Unknown {
+            room.wanted_page = Some(HistoryPage::Before(Seq::new(from).next()));
+        }
         format!("history changed · {} recovered", resync.recovery.replayed())
     };
     model.note(Some(index), Tone::Info, sanitize::block(&text));
@@ -367,7 +379,22 @@ fn on_members(model: &mut Model, members: &Members) {
     }
 }
 
-/// Handles a refusal. The refusal of a message arrives as its state instead.
+/// Handles a request that the server refused or did not answer.
+fn on_request_failed(model: &mut Model, request: &net::Command, reason: &str) {
+    let (index, what) = match request {
+        net::Command::History { room, .. } => {
+            if let Some(index) = model.index_of(room) {
+                on_page_failed(&mut model.rooms[index], reason);
+            }
+            return;
+        }
+        net::Command::Members(room) => (model.index_of(room), format!("members of {room}")),
+        _ => (None, "list of rooms".to_owned()),
+    };
+    model.note(index, Tone::Error, sanitize::block(&format!("{what}: {reason}; try again")));
+}
+
+/// Handles a refusal. The refusals of messages and requests arrive as events of their own.
 fn on_error(model: &mut Model, error: &ErrorEvent) {
     if error.client_msg_id.is_some() {
         return;
@@ -375,7 +402,6 @@ fn on_error(model: &mut Model, error: &ErrorEvent) {
     let index = error.room.as_ref().and_then(|room| model.index_of(room));
     if let Some(index) = index {
         let room = &mut model.rooms[index];
-        room.loading = None;
         if room.membership == Membership::Joining && !error.temporary {
             room.membership = Membership::Outside;
         }

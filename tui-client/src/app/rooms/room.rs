@@ -74,6 +74,10 @@ pub struct Room {
     pub member_count: u64,
     /// The page of history that was requested.
     pub(in crate::app) loading: Option<Loading>,
+    /// The page that is requested as soon as the room is shown.
+    pub(in crate::app) wanted_page: Option<HistoryPage>,
+    /// The page of history whose request failed, and the reason. A key requests it again.
+    pub(in crate::app) failed_page: Option<(HistoryPage, Line)>,
     /// The user scrolled up, and the view has not been drawn since.
     pub(in crate::app) wants_older: bool,
     /// The first and the last visible item in the last drawing.
@@ -97,6 +101,8 @@ impl Room {
             reading,
             member_count: 0,
             loading: None,
+            wanted_page: None,
+            failed_page: None,
             wants_older: false,
             visible: (ItemKey::default(), ItemKey::default()),
             fills_screen: false,
@@ -117,7 +123,18 @@ impl Room {
     /// the top.
     #[must_use]
     pub fn filled_gap(&self) -> Option<usize> {
-        match self.loading?.page {
+        self.gap_of(self.loading?.page)
+    }
+
+    /// Returns the reason why a page of history is not loaded, and the index of its gap; `None` for the top.
+    #[must_use]
+    pub fn failed_page(&self) -> Option<(&Line, Option<usize>)> {
+        let (page, reason) = self.failed_page.as_ref()?;
+        Some((reason, self.gap_of(*page)))
+    }
+
+    fn gap_of(&self, page: HistoryPage) -> Option<usize> {
+        match page {
             HistoryPage::Before(seq) => self.pane.timeline.gap_before(seq),
             HistoryPage::Newest => None,
         }
@@ -214,6 +231,7 @@ impl Room {
         self.typing.clear();
         self.typing_sent_at = None;
         self.loading = None;
+        self.failed_page = None;
         if self.membership == Membership::Joined {
             self.membership = Membership::Joining;
         }
@@ -251,6 +269,7 @@ impl Room {
 
     /// Handles the moment at which the user begins to look at the room.
     pub(in crate::app) fn open(&mut self) {
+        self.wanted_page = self.failed_page.take().map(|(page, _)| page).or(self.wanted_page);
         self.reading.open(self.pane.timeline.last_key());
     }
 

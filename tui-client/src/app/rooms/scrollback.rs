@@ -1,6 +1,7 @@
 //! Scrolling back, and requesting pages of history.
 //!
-//! A key that scrolls up requests at most one page, after the view was drawn. A page without a row shows nothing, so
+//! The page of a join is requested when the room is shown, so that a client in many rooms does not request a page for
+//! each at once. A key that scrolls up requests at most one page, after the view was drawn. A page without a row shows nothing, so
 //! the page before it follows, up to [`PAGES_WITHOUT_ROWS`]. The loss of the connection drops the request; the next key
 //! repeats it.
 
@@ -8,9 +9,10 @@ use realtime_shared::Seq;
 
 use crate::app::message::{Effect, Scroll, Viewed};
 use crate::app::model::Model;
-use crate::app::rooms::room::{HistoryPage, Loading, Room};
+use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
 use crate::app::rooms::timeline::{ItemKey, Top};
 use crate::net;
+use crate::sanitize;
 
 /// Entries of a page for reading: a few screens.
 pub(in crate::app) const READING_PAGE: u32 = 50;
@@ -80,6 +82,34 @@ pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect
     wanted.filter(|_| connected).map(|page| request_history(room, page, READING_PAGE)).into_iter().collect()
 }
 
+/// Requests the page that the room on the screen wants.
+pub(in crate::app) fn request_wanted_page(model: &mut Model) -> Option<Effect> {
+    let connected = model.link.is_connected();
+    let room = model.room_mut()?;
+    if !connected || room.membership != Membership::Joined || room.is_loading() {
+        return None;
+    }
+    let page = match room.wanted_page.take()? {
+        HistoryPage::Newest => HistoryPage::Newest,
+        // Entries may have arrived since the join.
+        HistoryPage::Before(seq) => HistoryPage::Before(room.pane.timeline.held_before(seq)),
+    };
+    Some(request_history(room, page, READING_PAGE))
+}
+
+/// Requests the page whose request failed again.
+pub(in crate::app) fn retry_page(room: &mut Room) -> Option<Effect> {
+    let (page, _) = room.failed_page.take().filter(|_| room.loading.is_none())?;
+    Some(request_history(room, page, READING_PAGE))
+}
+
+/// Handles the failure of a request for history.
+pub(in crate::app) fn on_page_failed(room: &mut Room, reason: &str) {
+    if let Some(Loading { page, .. }) = room.loading.take() {
+        room.failed_page = Some((page, sanitize::line(reason)));
+    }
+}
+
 /// Requests the page of a visible gap. `None` if there is none, or if no page can be requested now.
 fn fill_visible_gap(model: &mut Model) -> Option<Effect> {
     let connected = model.link.is_connected();
@@ -103,6 +133,7 @@ pub(in crate::app) fn request_page_before(room: &mut Room, loaded: Loading, befo
 
 pub(in crate::app) fn request_history(room: &mut Room, page: HistoryPage, limit: u32) -> Effect {
     room.loading = Some(Loading { page, pages_without_rows: 0, is_searching_older: false });
+    room.failed_page = None;
     let before = match page {
         HistoryPage::Newest => None,
         HistoryPage::Before(seq) => Some(seq),

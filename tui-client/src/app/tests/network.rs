@@ -182,7 +182,7 @@ fn a_refused_page_is_requested_again_only_by_the_next_key() {
     let viewed = client.viewed(0, 0);
     client.press(KeyCode::PageUp);
     assert_eq!(client.input(viewed.clone()).len(), 1);
-    client.server(error(Some("chat"), "slow down"));
+    client.page_fails("chat", "slow down");
     assert!(client.input(viewed.clone()).is_empty());
     client.press(KeyCode::PageUp);
     assert_eq!(client.input(viewed).len(), 1);

@@ -62,11 +62,11 @@ fn a_first_join_has_no_unread_messages() {
     assert_eq!(kept(&effects), [mark(7)], "the next start begins here");
     client.joined_at("dev", 3, None, None);
     client.skip("dev", 3);
-    client.receive("dev", "bob", "while the page is under way");
+    client.receive("dev", "bob", "while the page is not requested");
     let page = [client.message("dev", "bob", "old", 3)];
-    client.history("dev", &page, false);
     assert_eq!(counts(&client, 1), (1, 0, None));
     client.alt('2');
+    client.history("dev", &page, false);
     let ruler = client.model.rooms[1].reading.ruler.expect("a ruler");
     assert_eq!(
         ruler.after,
@@ -207,8 +207,9 @@ fn a_reset_drops_the_unread_count_of_the_old_log() {
     client.connect();
     let effects = client.joined_at("dev", 0, Some(Recovery::Reset { replayed: 0 }), Some(MINUTES));
     assert_eq!(counts(&client, 1), (0, 0, None));
+    assert!(commands(effects).is_empty());
     assert_eq!(
-        commands(effects),
+        commands(client.alt('2')),
         [Command::History { room: room("dev"), before: None, limit: 50 }],
         "to see that there is nothing"
     );
@@ -295,11 +296,61 @@ fn a_first_page_that_failed_is_requested_by_the_next_key() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined("chat", None, None);
-    client.server(error(Some("chat"), "the store cannot be reached; try again later"));
+    client.server(error(Some("chat"), "a refusal of something else"));
+    assert!(client.model.rooms[0].is_loading());
+    client.page_fails("chat", "the store cannot be reached\u{1b}");
+    let (reason, gap) = client.model.rooms[0].failed_page().expect("failed");
+    assert_eq!((reason.as_str(), gap), ("the store cannot be reached\u{fffd}", None));
     let viewed = client.viewed(0, 0);
     assert!(client.input(viewed.clone()).is_empty());
     client.press(KeyCode::PageUp);
     assert_eq!(commands(client.input(viewed)), history(None));
+    assert!(client.model.rooms[0].failed_page().is_none());
+    client.page_fails("chat", "no answer in 20 s");
+    assert_eq!(commands(client.ctrl('r')), history(None), "the key on the screen");
+}
+
+#[test]
+fn the_page_of_a_room_is_requested_when_the_room_is_shown() {
+    let names: Vec<String> = (0..55).map(|number| format!("r{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut client = Client::offline(&names);
+    client.connect();
+    let effects: Vec<_> = names.iter().flat_map(|name| client.joined_at(name, 9, None, None)).collect();
+    let page = |name: &str, before: Option<u64>| Command::History {
+        room: room(name),
+        before: before.map(Seq::new),
+        limit: 50,
+    };
+    assert_eq!(commands(effects), [page("r0", None)]);
+    client.skip("r1", 9);
+    client.receive("r1", "bob", "you, look");
+    assert_eq!(counts(&client, 1), (1, 1, None), "unread messages are counted without the page");
+    assert_eq!(commands(client.alt('2')), [page("r1", Some(10))]);
+    let old = [client.message("r1", "bob", "old", 9)];
+    client.history("r1", &old, true);
+    assert_eq!(shown(&client), ["bob: old", "bob: you, look"]);
+    assert!(commands(client.alt('1')).is_empty(), "that page is on its way");
+    assert!(commands(client.alt('2')).is_empty());
+    client.alt('3');
+    client.page_fails("r2", "no");
+    client.alt('1');
+    assert_eq!(commands(client.alt('3')), [page("r2", Some(10))], "a failed page is requested again");
+}
+
+#[test]
+fn a_page_that_waited_for_its_room_begins_before_the_messages_that_arrived_since() {
+    let mut client = Client::offline(&["chat", "dev"]);
+    client.connect();
+    client.joined_at("chat", 0, None, None);
+    client.joined_at("dev", 9, None, None);
+    client.skip("dev", 9);
+    (0..60).for_each(|_| drop(client.receive("dev", "bob", "new")));
+    client.lose_connection(Duration::from_secs(1));
+    client.connect();
+    client.joined("dev", Some(complete(0)), Some(Duration::from_secs(1)));
+    let before = Some(Seq::new(10));
+    assert_eq!(commands(client.alt('2')), [Command::History { room: room("dev"), before, limit: 50 }]);
 }
 
 #[test]

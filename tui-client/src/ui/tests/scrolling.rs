@@ -180,15 +180,12 @@ fn the_note_above_the_oldest_message_names_what_precedes_it() {
     screen.press(KeyCode::Home);
     screen.draw();
     assert!(above(&mut screen).contains("loading…"), "on a full screen");
-    screen.client.server(ServerEvent::Error(realtime_shared::ErrorEvent {
-        code: realtime_shared::ErrorCode::Unavailable,
-        message: "not now".to_owned(),
-        temporary: true,
-        room: Some(room("chat")),
-        client_msg_id: None,
-        retry_after_ms: None,
-    }));
-    assert!(above(&mut screen).contains("PgUp loads older messages"));
+    screen.client.page_fails("chat", "not now");
+    let failed = above(&mut screen);
+    assert!(failed.contains("not loaded: not now (Ctrl-R tries again)"), "{failed}");
+    screen.client.ctrl('r');
+    assert!(above(&mut screen).contains("loading…"));
+    screen.client.page_fails("chat", "not now");
     for (first, end) in [(40, "older messages are gone"), (1, "beginning of #chat")] {
         screen.press(KeyCode::PageUp);
         screen.draw();

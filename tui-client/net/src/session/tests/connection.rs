@@ -136,10 +136,36 @@ fn an_expiring_token_is_refreshed_if_the_source_has_another_one() {
     bench.session.fresh_token(None, bench.now);
     bench.drain();
     assert!(bench.written.is_empty());
+    bench.pass_active(seconds(10));
+    bench.clear_outputs();
     bench.receives(expiring);
     bench.session.fresh_token(Some("another".into()), bench.now);
     bench.drain();
     assert_eq!(bench.written, [ClientEvent::Refresh { token: "another".into() }.into()]);
+}
+
+#[test]
+fn warnings_ask_for_a_token_one_at_a_time_and_at_most_every_ten_seconds() {
+    let expiring = r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":9}"#;
+    let mut bench = Bench::in_room("a", 1);
+    for _ in 0..2_000 {
+        bench.receives(expiring);
+    }
+    assert_eq!((bench.asked_for_token, bench.events.len()), (1, 1));
+    bench.pass_active(seconds(15));
+    assert_eq!(bench.asked_for_token, 1, "the source has not answered");
+    bench.session.fresh_token(None, bench.now);
+    bench.pass_active(seconds(1));
+    assert_eq!(bench.asked_for_token, 2, "the later warnings ask once");
+    bench.session.fresh_token(None, bench.now);
+    bench.receives(expiring);
+    bench.pass_active(seconds(8));
+    assert_eq!(bench.asked_for_token, 2);
+    bench.pass_active(seconds(2));
+    assert_eq!(bench.asked_for_token, 3);
+    bench.session.fresh_token(None, bench.now);
+    bench.pass_active(seconds(60));
+    assert_eq!(bench.asked_for_token, 3, "without a warning nothing asks");
 }
 
 #[test]

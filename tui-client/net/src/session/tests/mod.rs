@@ -2,6 +2,7 @@
 
 mod connection;
 mod model;
+mod requests;
 mod rooms;
 mod sending;
 
@@ -67,7 +68,7 @@ impl Bench {
                 Output::Connect => self.connects += 1,
                 Output::Drop => self.drops += 1,
                 Output::Write(frame) => self.written.push(frame),
-                Output::AskToken => self.asked_for_token += 1,
+                Output::AskToken | Output::RenewToken => self.asked_for_token += 1,
                 Output::Event(event) => self.events.push(event),
                 Output::End => self.ended = true,
             }

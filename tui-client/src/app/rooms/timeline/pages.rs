@@ -91,6 +91,14 @@ impl Timeline {
         Seq::new(self.held.run_start(seq.get()).unwrap_or(seq.get()))
     }
 
+    /// Returns the first seq of the run of held seqs that ends before `seq`; `seq` itself if the entry before it is not
+    /// held.
+    #[must_use]
+    pub fn held_before(&self, seq: Seq) -> Seq {
+        let before = seq.get().saturating_sub(1);
+        self.held.run_start(before).filter(|_| before > 0).map_or(seq, Seq::new)
+    }
+
     /// Returns the seq before which a page is missing, if the top of the view is close below that place.
     #[must_use]
     pub fn wanted_near(&self, top: ItemKey) -> Option<Seq> {

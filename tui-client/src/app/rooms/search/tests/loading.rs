@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::terminal_input::KeyCode;
-use realtime_shared::{ErrorCode, ErrorEvent, Recovery, Seq, ServerEvent};
+use realtime_shared::{Recovery, Seq};
 
 use super::super::*;
 use super::{at, found, search};
@@ -61,14 +61,7 @@ fn a_search_before_the_first_page_loads_the_newest_one() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     client.joined_at("chat", 7, None, None);
-    client.server(ServerEvent::Error(ErrorEvent {
-        code: ErrorCode::RateLimited,
-        message: "try again later".to_owned(),
-        temporary: true,
-        room: Some(room("chat")),
-        client_msg_id: None,
-        retry_after_ms: None,
-    }));
+    client.page_fails("chat", "try again later");
     search(&mut client, "x");
     let newest = Command::History { room: room("chat"), before: None, limit: 200 };
     assert_eq!(client.press(KeyCode::Up), [Effect::Net(newest)]);
@@ -132,14 +125,7 @@ fn a_refused_page_can_be_requested_again() {
     let mut client = partly_loaded(1_000, &["x1001"]);
     search(&mut client, "x");
     client.press(KeyCode::Up);
-    client.server(ServerEvent::Error(ErrorEvent {
-        code: ErrorCode::Unavailable,
-        message: "not now".to_owned(),
-        temporary: true,
-        room: Some(room("chat")),
-        client_msg_id: None,
-        retry_after_ms: None,
-    }));
+    client.page_fails("chat", "not now");
     assert!(!client.model.room().is_some_and(Room::is_searching_older));
     assert_eq!(client.press(KeyCode::Up), [history(1_001)]);
     client.lose_connection(Duration::from_secs(1));

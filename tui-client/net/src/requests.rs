@@ -1,0 +1,169 @@
+//! Requests for data that wait for their answer: pages of history, members, and lists of rooms.
+//!
+//! Each request has its own `ref`, and its answer or refusal has the same one. A temporary refusal is repeated after the
+//! server's `retry_after_ms`. A request fails if it is not answered within [`REQUEST_TIMEOUT`]; an answer after that is
+//! dropped. A lost connection drops all requests.
+
+use std::time::{Duration, Instant};
+
+use realtime_shared::{ClientEvent, Ref, RoomName};
+
+use super::command::Command;
+
+/// Longest time from the command to its answer, with all waits and repetitions.
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most requests at once.
+pub(super) const REQUESTS: usize = 64;
+
+/// The requests, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    requests: Vec<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    command: Command,
+    reference: Ref,
+    stage: Stage,
+    /// The time at which the request fails.
+    fails_at: Instant,
+    /// The reason of the last temporary refusal.
+    refusal: Option<String>,
+    /// Number of temporary refusals.
+    postponements: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The request is due, at this time at the earliest.
+    Due(Option<Instant>),
+    Sent,
+}
+
+/// A request that fails, and the reason for people.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) request: Command,
+    pub(super) reason: String,
+}
+
+/// The kind of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer<'a> {
+    History(&'a RoomName),
+    Members(&'a RoomName),
+    Rooms,
+}
+
+impl Requests {
+    /// Adds a request. Returns it if there are too many.
+    pub(super) fn add(&mut self, command: Command, reference: Ref, now: Instant) -> Result<(), Failed> {
+        if self.requests.len() >= REQUESTS {
+            return Err(Failed { request: command, reason: "too many requests wait".to_owned() });
+        }
+        let (stage, fails_at) = (Stage::Due(None), now + REQUEST_TIMEOUT);
+        self.requests.push(Request { command, reference, stage, fails_at, refusal: None, postponements: 0 });
+        Ok(())
+    }
+
+    /// Returns true if a request is due.
+    pub(super) fn has_due(&self, now: Instant) -> bool {
+        self.requests.iter().any(|request| request.is_due(now))
+    }
+
+    /// The next due request, which is sent now.
+    pub(super) fn send_next(&mut self, now: Instant) -> Option<(ClientEvent, Ref)> {
+        let request = self.requests.iter_mut().find(|request| request.is_due(now))?;
+        request.stage = Stage::Sent;
+        Some((event(&request.command)?, request.reference.clone()))
+    }
+
+    /// Removes the request that an answer belongs to. Returns false if there is none: it failed before. An answer
+    /// without a `ref` belongs to the oldest request for it.
+    pub(super) fn answered(&mut self, reference: Option<&Ref>, answer: Answer<'_>) -> bool {
+        let index = self.requests.iter().position(|request| match reference {
+            Some(reference) => request.reference == *reference,
+            None => request.stage == Stage::Sent && request.is_answered_by(answer),
+        });
+        index.map(|index| self.requests.remove(index)).is_some()
+    }
+
+    /// Returns true if a request has this `ref`.
+    pub(super) fn holds(&self, reference: &Ref) -> bool {
+        self.requests.iter().any(|request| request.reference == *reference)
+    }
+
+    /// Handles a refusal. `wait` gets the number of earlier refusals; without it the refusal is permanent. Returns the
+    /// request if it fails.
+    pub(super) fn refused(
+        &mut self,
+        reference: &Ref,
+        reason: String,
+        wait: Option<impl FnOnce(u32) -> Duration>,
+        now: Instant,
+    ) -> Option<Failed> {
+        let index = self.requests.iter().position(|request| request.reference == *reference)?;
+        let request = &mut self.requests[index];
+        let again = wait.map(|wait| now + wait(request.postponements)).filter(|at| *at < request.fails_at);
+        if let Some(at) = again {
+            request.stage = Stage::Due(Some(at));
+            request.postponements = request.postponements.saturating_add(1);
+            request.refusal = Some(reason);
+            return None;
+        }
+        Some(Failed { request: self.requests.remove(index).command, reason })
+    }
+
+    /// Removes a request whose time is over.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Failed> {
+        let index = self.requests.iter().position(|request| request.fails_at <= now)?;
+        let Request { command, refusal, .. } = self.requests.remove(index);
+        let no_answer = || format!("no answer in {} s", REQUEST_TIMEOUT.as_secs());
+        Some(Failed { request: command, reason: refusal.unwrap_or_else(no_answer) })
+    }
+
+    /// The next time at which a request fails, or after `now` at which a postponed one is due.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let due = |request: &Request| if let Stage::Due(at) = request.stage { at } else { None };
+        let due = self.requests.iter().filter_map(due).filter(|at| *at > now);
+        self.requests.iter().map(|request| request.fails_at).chain(due).min()
+    }
+
+    /// Drops the requests for history of a room: their seqs are of an earlier log.
+    pub(super) fn drop_history(&mut self, room: &RoomName) {
+        self.requests.retain(|request| !request.is_answered_by(Answer::History(room)));
+    }
+
+    /// Handles a lost connection: drops all requests.
+    pub(super) fn disconnected(&mut self) {
+        self.requests.clear();
+    }
+}
+
+impl Request {
+    fn is_due(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Due(at) if at.is_none_or(|at| at <= now))
+    }
+
+    fn is_answered_by(&self, answer: Answer<'_>) -> bool {
+        match (&self.command, answer) {
+            (Command::History { room, .. }, Answer::History(of))
+            | (Command::Members(room), Answer::Members(of)) => room == of,
+            (Command::ListRooms { .. }, Answer::Rooms) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The frame of a request.
+fn event(command: &Command) -> Option<ClientEvent> {
+    match command.clone() {
+        Command::History { room, before, limit } => {
+            Some(ClientEvent::History { room, before, after: None, limit: Some(limit) })
+        }
+        Command::Members(room) => Some(ClientEvent::Members { room }),
+        Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),
+        _ => None,
+    }
+}
