@@ -4,8 +4,9 @@ use super::dispatch::{events, keys, mouse};
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
 use super::overlays::inspector;
+use super::rooms::memory;
 use super::rooms::scrollback::{on_viewed, request_wanted_page};
-use super::rooms::timeline::Tone;
+use super::rooms::timeline::{HELD_BYTES, Tone};
 use crate::sanitize;
 
 /// Handles an input and returns the effects.
@@ -36,6 +37,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     };
     effects.extend(inspector::close_unless_open(model));
     effects.extend(request_wanted_page(model));
+    memory::bound(model, HELD_BYTES);
     effects.extend(model.pass_time());
     for room in &mut model.rooms {
         let mark = room.reading.take_mark();

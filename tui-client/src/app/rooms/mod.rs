@@ -1,6 +1,7 @@
 //! Rooms: members, timelines, read positions and the search; joining, leaving and showing rooms.
 
 pub(in crate::app) mod effects;
+pub(in crate::app) mod memory;
 pub(in crate::app) mod navigation;
 pub(in crate::app) mod notify;
 pub(in crate::app) mod reading;

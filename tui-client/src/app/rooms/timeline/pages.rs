@@ -3,10 +3,12 @@
 use realtime_shared::{Seq, Timestamp};
 
 use super::item::{Body, ItemKey, LogRow, ShownMessage, Top};
-use super::storage::{HELD, Timeline};
+use super::storage::{HELD, HELD_BYTES, Timeline};
 
 /// Entries of the largest page that a server sends. A page is requested only if it fits.
 const PAGE: usize = 200;
+/// Memory of the largest page, in bytes: 4,000 characters of four bytes in each entry.
+const PAGE_BYTES: usize = PAGE * 16_000;
 /// Rows between the top of the view and a missing page at which the page is requested.
 const NEAR: usize = 30;
 
@@ -22,7 +24,7 @@ impl Timeline {
     /// Returns true if another page does not fit, so that no older one is loaded.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.rows.len() + PAGE > HELD
+        self.rows.len() + PAGE > HELD || self.bytes() + PAGE_BYTES > HELD_BYTES
     }
 
     /// Holds the seq of a new entry that has no row.

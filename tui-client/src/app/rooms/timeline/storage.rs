@@ -15,6 +15,9 @@ use crate::sanitize::{Block, Line};
 /// Largest number of rows of a room.
 pub const HELD: usize = 10_000;
 
+/// Most memory of the rows of all rooms, in bytes.
+pub const HELD_BYTES: usize = 64 << 20;
+
 /// Number of the newest rows in [`Timeline::recent_senders`].
 const RECENT: usize = 200;
 
@@ -28,6 +31,8 @@ pub struct Timeline {
     pub(super) top: Top,
     /// The last row that was cleared from the screen.
     cleared: ItemKey,
+    /// Memory of the rows, in bytes.
+    bytes: usize,
     pub(super) hits: Hits,
 }
 
@@ -36,6 +41,12 @@ impl Timeline {
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len() + self.outgoing.len()
+    }
+
+    /// Returns the memory of the rows, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns true if there is no item.
@@ -91,6 +102,12 @@ impl Timeline {
         Seq::new(self.last_key().seq.max(self.held.last().unwrap_or_default()))
     }
 
+    /// Returns the seq of the oldest row of an entry.
+    #[must_use]
+    pub fn first_seq(&self) -> Option<u64> {
+        self.rows.iter().find(|row| row.is_entry()).map(|row| row.key.seq)
+    }
+
     /// Clears all rows from the screen: they stay above the rows that follow. Outgoing messages stay on it.
     pub fn clear(&mut self) {
         self.cleared = self.last_key();
@@ -140,6 +157,7 @@ impl Timeline {
         for row in self.rows.drain(..).filter(LogRow::is_message) {
             self.hits.removed(row.key);
         }
+        self.bytes = 0;
         self.held.clear();
         self.top = Top::Older;
         self.restore_cleared();
@@ -150,9 +168,12 @@ impl Timeline {
     pub fn remove_after(&mut self, seq: Seq) -> usize {
         let end = self.rows.partition_point(|row| row.key.seq <= seq.get());
         let mut removed = 0;
-        for row in self.rows.drain(end..).filter(LogRow::is_message) {
-            self.hits.removed(row.key);
-            removed += 1;
+        for row in self.rows.drain(end..) {
+            self.bytes -= row.bytes();
+            if row.is_message() {
+                self.hits.removed(row.key);
+                removed += 1;
+            }
         }
         self.held.remove_after(seq.get());
         self.update_last_gap();
@@ -161,7 +182,9 @@ impl Timeline {
     }
 
     fn add(&mut self, ts: Timestamp, body: Body) {
-        self.rows.push_back(LogRow { key: self.last_key().next(), ts, body });
+        let row = LogRow { key: self.last_key().next(), ts, body };
+        self.bytes += row.bytes();
+        self.rows.push_back(row);
         self.trim();
     }
 
@@ -172,7 +195,9 @@ impl Timeline {
         if self.rows.get(index).is_some_and(|row| row.key == key) {
             return None;
         }
-        self.rows.insert(index, LogRow { key, ts, body: Body::Message(message) });
+        let row = LogRow { key, ts, body: Body::Message(message) };
+        self.bytes += row.bytes();
+        self.rows.insert(index, row);
         self.held.add(seq.get(), seq.get());
         self.hits.added(Item::Row(&self.rows[index]));
         if seq == Seq::new(1) {
@@ -183,13 +208,28 @@ impl Timeline {
 
     pub(super) fn trim(&mut self) {
         while self.rows.len() > HELD {
-            let Some(row) = self.rows.pop_front() else { return };
-            if row.is_message() {
-                self.hits.removed(row.key);
-            }
-            if row.is_entry() {
-                self.held.remove_up_to(row.key.seq);
-            }
+            self.drop_oldest();
+        }
+    }
+
+    /// Drops the oldest rows up to `count`, which can be loaded again. The newest entry stays, and what is behind it.
+    /// Returns false if nothing is dropped.
+    pub fn drop_rows(&mut self, count: usize) -> bool {
+        let newest = self.rows.iter().rposition(LogRow::is_entry).or_else(|| self.rows.len().checked_sub(1));
+        let newest = newest.unwrap_or(0);
+        let count = count.min(newest);
+        (0..count).for_each(|_| self.drop_oldest());
+        count > 0
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(row) = self.rows.pop_front() else { return };
+        self.bytes -= row.bytes();
+        if row.is_message() {
+            self.hits.removed(row.key);
+        }
+        if row.is_entry() {
+            self.held.remove_up_to(row.key.seq);
             self.top = Top::Older;
         }
     }
