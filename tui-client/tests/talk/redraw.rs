@@ -23,7 +23,8 @@ const SIZES: [Size; 6] = [WIDE, MEDIUM, NARROW, (119, 39), (61, 15), (23, 7)];
 const DISPUTED: &[&str] = &[
     "🇪",
     "🇩🇪🇫🇷",
-    "👩\u{200d}👩\u{200d}👧\u{200d}👦",
+    // tmux 3.3 drops members of larger families, depending on how the bytes arrive.
+    "👩\u{200d}👧",
     "👨🏽\u{200d}💻",
     "👍🏽👍🏿",
     "🫨🪿🩷\u{1FAE9}\u{1FAC8}",
