@@ -60,7 +60,7 @@ soak duration="10m": c-compiler (other-programs "")
 
 # Decode random terminal input for a time in seconds, as in `just fuzz-input 600`; stop at the first fault
 fuzz-input seconds="60": c-compiler
-    REALTIME_FUZZ_SECONDS="$1" cargo test --release --package realtime-tui --lib -- --ignored --exact terminal_input::tests::random::fuzz --nocapture
+    FUZZ_SECONDS="$1" cargo test --release --package realtime-tui --lib -- --ignored --exact terminal_input::tests::random::fuzz --nocapture
 
 # Run all checks that a commit must pass: format, lints, tests, documentation
 check: format lint test docs

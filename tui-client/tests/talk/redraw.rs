@@ -23,13 +23,12 @@ const SIZES: [Size; 6] = [WIDE, MEDIUM, NARROW, (119, 39), (61, 15), (23, 7)];
 const DISPUTED: &[&str] = &[
     "🇪",
     "🇩🇪🇫🇷",
-    // tmux 3.3 drops members of larger families, depending on how the bytes arrive.
-    "👩\u{200d}👧",
-    "👨🏽\u{200d}💻",
+    // No joined emoji: tmux 3.3 drops parts of them, depending on how the bytes arrive.
+    "👩👨🏽💻",
     "👍🏽👍🏿",
     "🫨🪿🩷\u{1FAE9}\u{1FAC8}",
     "\u{1FAC7}\u{1F6DA}",
-    "❤\u{fe0f}\u{200d}🔥",
+    "❤\u{fe0f}🔥",
     "1\u{fe0f}\u{20e3}#\u{20e3}",
     "বাংলা লেখা",
     "ক্ষ কো",

@@ -77,11 +77,11 @@ fn pieces_do_not_change_the_events() {
     proptest!(Config::with_cases(2_000), |(pieces in pieces())| check_pieces(&pieces));
 }
 
-/// `just fuzz-input 600`: the properties for the seconds that `REALTIME_FUZZ_SECONDS` has.
+/// `just fuzz-input 600`: the properties for the seconds that `FUZZ_SECONDS` has.
 #[test]
 #[ignore = "runs for a chosen time"]
 fn fuzz() {
-    let seconds = std::env::var("REALTIME_FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
+    let seconds = std::env::var("FUZZ_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(60));
     let mut cases = 0;
     while Instant::now() < end {
