@@ -48,7 +48,10 @@ impl Unanswered {
 
 /// Connects to `host:port`.
 pub(super) async fn connect(host: &str, port: u16, unanswered: &Unanswered) -> io::Result<TcpStream> {
-    let mut addresses = interleaved(lookup_host(format!("{host}:{port}")).await?);
+    connect_to(interleaved(lookup_host(format!("{host}:{port}")).await?), unanswered).await
+}
+
+async fn connect_to(mut addresses: Vec<SocketAddr>, unanswered: &Unanswered) -> io::Result<TcpStream> {
     unanswered.sort_last(&mut addresses);
     let stream = race(addresses, TcpStream::connect).await?;
     unanswered.add(stream.peer_addr()?);
@@ -196,6 +199,37 @@ mod tests {
         assert_eq!(result, Err(format!("{} refuses", v4(1))));
         assert_eq!(attempts.len(), 3);
         assert!(run(&[]).await.0.is_err());
+    }
+
+    #[tokio::test]
+    async fn after_a_connection_without_a_welcome_the_next_one_goes_to_another_address() {
+        let listen = || async { tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port") };
+        let (silent, server) = (listen().await, listen().await);
+        let silent_address = silent.local_addr().expect("an address");
+        let server_address = server.local_addr().expect("an address");
+        let unanswered = Unanswered::default();
+        let peer = || async {
+            let stream =
+                connect_to(vec![silent_address, server_address], &unanswered).await.expect("a connection");
+            stream.peer_addr().expect("an address")
+        };
+        assert_eq!(peer().await, silent_address);
+        assert_eq!(peer().await, server_address);
+        unanswered.clear();
+        assert_eq!(peer().await, silent_address, "after a welcome the order is as before");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_is_followed_by_the_next_one_over_loopback() {
+        // Bound and not listening: the port is taken, and a connection is refused.
+        let refusing = tokio::net::TcpSocket::new_v4().expect("a socket");
+        refusing.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let refusing_address = refusing.local_addr().expect("an address");
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = server.local_addr().expect("an address");
+        let stream =
+            connect_to(vec![refusing_address, address], &Unanswered::default()).await.expect("a connection");
+        assert_eq!(stream.peer_addr().expect("an address"), address);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use realtime_client::{
-    Command, Config, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState,
-    TokenSource, Traced,
+    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
+    Traced,
 };
 use realtime_shared::{
     ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, ServerEvent, SystemEvent, Text,
@@ -260,22 +260,6 @@ async fn a_token_far_from_its_end_is_not_renewed() {
     let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
     assert_eq!(state(&mut events, stopped).await, expired);
     assert_eq!(count.load(Ordering::Relaxed), 2, "for the connection, and after its end");
-}
-
-#[tokio::test]
-async fn an_address_that_answers_nothing_is_not_the_first_one_of_the_next_attempt() {
-    // `localhost` has two addresses where IPv6 is set up. There the first one accepts and stays silent.
-    let server = Server::start().await;
-    let port = server.port();
-    let silent = tokio::net::TcpListener::bind(("::1", port)).await;
-    let mut config = Config::new(&format!("ws://localhost:{port}"), "token").expect("a URL");
-    config.timing.connect_timeout = Duration::from_millis(200);
-    config.timing.backoff.base = Duration::from_millis(1);
-    config.timing.backoff.cap = Duration::from_millis(10);
-    let (_handle, mut events) = realtime_client::connect(config);
-    server.welcome().await;
-    state(&mut events, connected).await;
-    drop(silent);
 }
 
 #[tokio::test]

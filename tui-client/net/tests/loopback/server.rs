@@ -52,10 +52,6 @@ impl Server {
         config
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.listener.local_addr().expect("an address").port()
-    }
-
     pub(crate) fn client(&self) -> (Handle, Events) {
         realtime_client::connect(self.config("token"))
     }
