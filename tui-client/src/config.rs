@@ -28,7 +28,7 @@ pub struct Config {
     pub url: String,
     /// Rooms to join, without duplicates; the first one is shown.
     pub rooms: Vec<RoomName>,
-    /// Location of the read positions. `None`: they are not stored.
+    /// Location of the read positions and unsent texts. `None`: they are not stored.
     pub state: Option<state::StateLocation>,
     /// Appearance and behaviour.
     pub settings: Settings,

@@ -8,6 +8,7 @@
 //! - [`terminal_input`]: keys, pastes and reports from the bytes of the terminal, pure.
 //! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
 //! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it. [`width`] judges its width in cells.
+//! - `kept_texts`: typed texts that no server has stored.
 //! - `typed_room`: names of rooms as users type them.
 
 pub mod app;
@@ -15,6 +16,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
+mod kept_texts;
 pub mod markup;
 pub mod pipe;
 pub mod runtime;

@@ -157,24 +157,33 @@ fn with_demo(mut args: Args) -> Result<(Args, Option<Demo>), DemoError> {
     Ok((args, Some(demo)))
 }
 
-/// Prints texts that were not sent. If the terminal is gone, closing or does not read, saves them in the directory of
-/// the state as well.
+/// Prints texts that were not sent. If the terminal is gone, closing or does not read, and the next start does not have
+/// the texts, saves them in the directory of the state as well.
 fn report_unsent(end: &End, state: Option<&Path>) {
     if end.unsent.is_empty() {
         return;
     }
     let lines = end.unsent.iter().map(|text| format!("  {}\n", text.as_str().replace('\n', "\n    ")));
     let lines: String = lines.collect();
-    let text = format!("realtime-tui: not sent:\n{lines}");
+    let kept = if end.is_kept { "realtime-tui: the next start has these texts again\n" } else { "" };
+    let text = format!("realtime-tui: not sent:\n{lines}{kept}");
     let is_reported = print_error(&text);
+    if end.is_kept {
+        return;
+    }
     if is_reported && !end.outcome.is_hangup() && !terminal::has_stalled() {
         return;
     }
     let Some(directory) = state else { return };
-    let text = format!("{}\n{lines}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M"));
-    match unsent::keep(directory, &text) {
+    let dated = format!("{}\n{lines}", jiff::Zoned::now().strftime("%Y-%m-%d %H:%M"));
+    match unsent::keep(directory, &dated) {
         Ok(path) => report(&format!("these texts are saved in {}", path.display())),
-        Err(error) => report(&format!("these texts cannot be saved in {}: {error}", directory.display())),
+        Err(error) => {
+            if !is_reported {
+                let _ = terminal::print(&text);
+            }
+            report(&format!("these texts cannot be saved in {}: {error}", directory.display()));
+        }
     }
 }
 

@@ -19,6 +19,7 @@ mod screen;
 mod session;
 mod signals;
 mod start;
+mod text_saver;
 mod timer;
 
 pub use extensions::{Extensions, Hook};

@@ -77,10 +77,11 @@ const CLIENT: CrateRules = CrateRules {
         ("cli", &["app"]),
         ("sanitize", &["width"]),
         ("typed_room", &[]),
+        ("kept_texts", &[]),
         ("width", &[]),
     ],
     binary: &[],
-    common: &["sanitize", "typed_room", "width"],
+    common: &["sanitize", "typed_room", "kept_texts", "width"],
     interfaces: &[("app", "net"), ("config", "net"), ("settings", "net")],
     outside: &[("realtime_server", &["demo"]), ("realtime_client", &["lib"])],
 };

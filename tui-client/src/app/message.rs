@@ -8,6 +8,7 @@ use super::clock::Now;
 use super::keys::Action;
 use super::rooms::reading::ReadMark;
 use super::rooms::timeline::ItemKey;
+use crate::kept_texts::KeptTexts;
 use crate::markup::Target;
 use crate::net;
 use crate::terminal_input::KeyEvent;
@@ -46,9 +47,27 @@ pub enum Input {
     Viewed(Viewed),
     /// The time zone of the system changed.
     Zone(TimeZone),
+    /// Texts of earlier runs.
+    Restored(KeptTexts),
     /// A problem of the program that the user should know about.
     Warning(String),
     Tick,
+}
+
+impl Input {
+    /// Returns true if the input can change the typed texts or the state of messages.
+    #[must_use]
+    pub const fn may_change_texts(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Paste(_)
+                | Self::Click(_)
+                | Self::Edited(_)
+                | Self::Restored(_)
+                | Self::Net(net::Event::Sent { .. })
+        )
+    }
 }
 
 /// The element under the pointer.

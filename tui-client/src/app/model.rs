@@ -1,6 +1,6 @@
 //! The model: the complete state of the client.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -21,6 +21,7 @@ use super::rooms::reading::Reading;
 use super::rooms::room::{Membership, Pane, Room};
 use super::rooms::timeline::Tone;
 use super::theme::Theme;
+use crate::kept_texts::KeptTexts;
 use crate::net;
 use crate::sanitize::{self, Block, Line};
 
@@ -76,6 +77,10 @@ pub struct Model {
     pub(super) inspector: Inspector,
     /// The trace of frames was requested from the connection.
     pub(super) inspects: bool,
+    /// Texts of earlier runs for rooms that the user is not in.
+    pub(super) waiting_texts: KeptTexts,
+    /// Messages of earlier runs that wait for the user.
+    pub(super) restored: HashSet<ClientMsgId>,
 }
 
 impl Model {
@@ -119,6 +124,8 @@ impl Model {
             panes: 0,
             inspector: Inspector::default(),
             inspects: false,
+            waiting_texts: KeptTexts::default(),
+            restored: HashSet::new(),
         };
         let mut effects = Vec::new();
         for room in rooms {

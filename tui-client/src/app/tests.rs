@@ -5,6 +5,7 @@ mod completing;
 mod editing;
 mod entries;
 mod finding;
+mod kept;
 mod membership;
 mod network;
 mod overlays;

@@ -1,5 +1,6 @@
 //! The update: one input changes the model and returns effects for the runtime.
 
+use super::composing::kept;
 use super::dispatch::{events, keys, mouse};
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
@@ -29,6 +30,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.zone = zone;
             Vec::new()
         }
+        Input::Restored(texts) => kept::restore(model, texts),
         Input::Warning(text) => {
             model.note(None, Tone::Error, sanitize::block(&text));
             Vec::new()
@@ -38,6 +40,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     effects.extend(inspector::close_unless_open(model));
     effects.extend(request_wanted_page(model));
     memory::bound(model, HELD_BYTES);
+    effects.extend(kept::restore_waiting(model));
     effects.extend(model.pass_time());
     for room in &mut model.rooms {
         let mark = room.reading.take_mark();

@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long = "room", value_name = "ROOM")]
     pub rooms: Vec<String>,
 
-    /// Store no files. Otherwise read positions are stored in `$XDG_STATE_HOME/realtime`, by default below
-    /// `~/.local/state`.
+    /// Store no files. Otherwise read positions and unsent texts are stored in `$XDG_STATE_HOME/realtime`, by default
+    /// below `~/.local/state`.
     #[arg(long)]
     pub no_state: bool,
 

@@ -39,11 +39,13 @@ pub struct End {
     pub outcome: Outcome,
     /// Texts that are not known to be stored, with their rooms.
     pub unsent: Vec<Block>,
+    /// These texts are kept for the next start, except one in an editor.
+    pub is_kept: bool,
 }
 
 impl From<Outcome> for End {
     /// An end before the user wrote anything.
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, unsent: Vec::new() }
+        Self { outcome, unsent: Vec::new(), is_kept: false }
     }
 }

@@ -23,6 +23,7 @@ use super::mark_saver::MarkSaver;
 use super::outcome::{End, Outcome};
 use super::screen::Screen;
 use super::signals::{self, Signal, Signals};
+use super::text_saver::TextSaver;
 use super::{browser, command_queue, timer};
 use crate::app::{Effect, Input, Model, Msg, update};
 use crate::net::{Command, Event, Events, Handle};
@@ -47,6 +48,7 @@ pub(super) struct Session {
     pub(super) model: Model,
     pub(super) screen: Screen,
     pub(super) mark_saver: MarkSaver,
+    pub(super) text_saver: TextSaver,
     pub(super) handle: Handle,
     pub(super) events: Events,
     /// Commands that the network has not accepted yet.
@@ -71,7 +73,7 @@ enum WakeUp {
     /// The network accepted a command; false if it has ended.
     Sent(bool),
     Edited(io::Result<ExitStatus>),
-    /// A warning about read marks.
+    /// A warning about read marks or typed texts.
     Warned(String),
     /// The terminal has taken the last frame.
     Written,
@@ -109,11 +111,23 @@ impl Session {
         };
         // If the network or the disk does not finish in time, the end of the process ends it.
         let _ = timeout(GOODBYE, join(goodbye, self.mark_saver.finish())).await;
+        let texts = catch_unwind(AssertUnwindSafe(|| self.model.kept_texts()));
+        let is_kept = match texts {
+            Ok(mut texts) => {
+                // The user reads that they were not sent, and may write them again.
+                if outcome == Outcome::Quit {
+                    texts.hold();
+                }
+                timeout(GOODBYE, self.text_saver.finish(texts)).await.unwrap_or(false)
+            }
+            Err(_) => false,
+        };
+        let is_kept = is_kept && left.is_none();
         let unsent = catch_unwind(AssertUnwindSafe(|| self.model.unsent()));
         let mut unsent = unsent.unwrap_or_default();
         unsent
             .extend(left.map(|file| sanitize::block(&format!("a draft in the editor: {}", file.display()))));
-        End { outcome, unsent }
+        End { outcome, unsent, is_kept }
     }
 
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
@@ -172,6 +186,7 @@ impl Session {
             event = self.events.recv() => WakeUp::Net(event),
             ended = ended(self.editing.as_mut()) => WakeUp::Edited(ended),
             warning = self.mark_saver.work() => WakeUp::Warned(warning),
+            warning = self.text_saver.work(&self.model) => WakeUp::Warned(warning),
             () = self.screen.written(), if is_blocked => WakeUp::Written,
             () = timer::sleep(wake) => WakeUp::Time,
         }
@@ -223,8 +238,12 @@ impl Session {
         for _ in 0..BATCH {
             let Some(event) = next else { break };
             self.mark_saver.note_user(&event);
+            let earlier = self.text_saver.note_user(&event);
             if let Some(outcome) = self.handle(Input::Net(event))? {
                 return Ok(Some(outcome));
+            }
+            if let Some(earlier) = earlier {
+                self.handle(Input::Restored(earlier))?;
             }
             next = self.events.try_recv();
         }
@@ -253,6 +272,9 @@ impl Session {
         let now = self.clock.now();
         if let Some(zone) = self.zone.changed(now) {
             update(&mut self.model, Msg { now, input: Input::Zone(zone) });
+        }
+        if input.may_change_texts() {
+            self.text_saver.note_change();
         }
         let effects = update(&mut self.model, Msg { now, input });
         let mut outcome = None;

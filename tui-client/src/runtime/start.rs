@@ -14,6 +14,7 @@ use super::notifier::Notifier;
 use super::outcome::{End, Outcome};
 use super::screen::Screen;
 use super::session::Session;
+use super::text_saver::TextSaver;
 use crate::app::{Input, Model, Msg, update};
 use crate::config::Config;
 use crate::net::{self, Command, Event};
@@ -44,6 +45,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
             path.display()
         )
     });
+    let (mut text_saver, text_warnings) = TextSaver::open(config.state.clone(), fastrand::u64(..));
     let OpenedMarks { mut mark_saver, positions, warning } = MarkSaver::open(config.state);
     let (handle, mut events) = net::connect(config.net);
     let zone = Zone::read(clock.now());
@@ -57,7 +59,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
     model.notify_on = settings.notify.on;
     model.extensions = extensions.commands;
     let mut commands: VecDeque<Command> = command_queue::commands(effects).collect();
-    for warning in config.warnings.into_iter().chain(warning).chain(unsent) {
+    for warning in config.warnings.into_iter().chain(warning).chain(text_warnings).chain(unsent) {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
     }
     loop {
@@ -71,8 +73,14 @@ async fn run(config: Config, extensions: Extensions) -> End {
             FirstAttempt::Undecided
         };
         mark_saver.note_user(&event);
-        let msg = Msg { now: clock.now(), input: Input::Net(event) };
-        commands.extend(command_queue::commands(update(&mut model, msg)));
+        let earlier = text_saver.note_user(&event).map(Input::Restored);
+        for input in [Input::Net(event)].into_iter().chain(earlier) {
+            if input.may_change_texts() {
+                text_saver.note_change();
+            }
+            let msg = Msg { now: clock.now(), input };
+            commands.extend(command_queue::commands(update(&mut model, msg)));
+        }
         match first {
             FirstAttempt::Undecided => {}
             FirstAttempt::Go => break,
@@ -89,6 +97,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
         model,
         screen,
         mark_saver,
+        text_saver,
         handle,
         events,
         commands,

@@ -20,7 +20,7 @@ pub struct Settings {
     pub rooms: Vec<RoomName>,
     /// Source of the token.
     pub token: Option<TokenFrom>,
-    /// True to keep read positions.
+    /// True to keep read positions and unsent texts.
     pub state: bool,
     pub keymap: Keymap,
     pub theme: Theme,

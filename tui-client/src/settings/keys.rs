@@ -91,7 +91,7 @@ const TOP: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "state",
-        about: "Keep the read positions of rooms on this machine. --no-state overrides it.",
+        about: "Keep the read positions of rooms and unsent texts on this machine. --no-state overrides it.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.state = is_on),
     },

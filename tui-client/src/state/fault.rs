@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// A fault of the file of read positions.
+/// A fault of a file.
 #[derive(Debug, thiserror::Error)]
 pub enum StateFault {
     /// The file is damaged or not of this program. It was renamed, and a new one begins.
@@ -20,4 +20,10 @@ pub enum StateFault {
     /// The file cannot be read or written.
     #[error("read positions are not stored: {}: {}", .0.display(), .1)]
     Failed(PathBuf, io::Error),
+    /// A later version wrote the file. It stays unchanged.
+    #[error("{} is from a later version of this program: its texts are not restored", .0.display())]
+    TextsLater(PathBuf),
+    /// The file cannot be read or written.
+    #[error("typed texts are not kept: {}: {}", .0.display(), .1)]
+    TextsFailed(PathBuf, io::Error),
 }

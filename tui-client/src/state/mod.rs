@@ -1,4 +1,5 @@
 //! State that outlives the process: read positions by server, user and room, and texts that were not sent.
+//! [`texts`] keeps typed texts for the next start; [`unsent`] has those that could not be kept.
 //!
 //! `runtime` opens a [`Store`] before the first join, notes each mark of `app`, and saves in the background. Other
 //! clients of the same user may use the same file at the same time.
@@ -8,12 +9,15 @@
 //! - A stored position never goes back within an epoch, unless its writer knows that the log has changed.
 //! - A file that cannot be parsed is renamed, never overwritten.
 //! - A file that cannot be read, or is from a later version, stays unchanged; then nothing is stored.
-//! - At most [`ROOMS`] rooms are stored, those read last. Only [`unsent`] stores texts.
+//! - At most [`ROOMS`] rooms are stored, those read last. Only [`texts`] and [`unsent`] store texts.
 
+mod disk;
 mod fault;
 mod file;
+mod json;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 pub mod unsent;
 
 use std::collections::HashMap;

@@ -251,7 +251,7 @@ proptest! {
         let survivor = match &opened.fault {
             None | Some(StateFault::Later(_)) => path,
             Some(StateFault::SetAside { aside, .. }) => aside.clone(),
-            Some(StateFault::Failed(_, error)) => return Err(TestCaseError::fail(error.to_string())),
+            Some(fault) => return Err(TestCaseError::fail(fault.to_string())),
         };
         prop_assert_eq!(fs::read(survivor).expect("there"), bytes);
         if let Some(mut store) = opened.store {

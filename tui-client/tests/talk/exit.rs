@@ -146,7 +146,7 @@ fn unsent_messages_are_printed_after_a_panic() {
 }
 
 #[test]
-fn unsent_messages_are_saved_to_a_file_if_they_cannot_be_printed() {
+fn unsent_messages_are_saved_to_a_file_if_they_can_be_neither_printed_nor_kept() {
     const PLAIN: &str = r#"exec "$0" "$@""#;
     const NO_STDERR: &str = r#"exec "$0" "$@" 2>/dev/full"#;
     for script in [PLAIN, NO_STDERR] {
@@ -165,6 +165,8 @@ fn unsent_messages_are_saved_to_a_file_if_they_cannot_be_printed() {
             alice
         };
         let file = home.path().join("realtime/unsent.txt");
+        fs::create_dir(home.path().join("realtime")).expect("made");
+        fs::write(home.path().join("realtime/drafts"), "").expect("a file in place of the directory");
         let mut alice = start(script, &[]);
         leave_unsent(&mut server, &mut alice);
         end(&mut alice);

@@ -9,6 +9,7 @@ mod config;
 mod conversation;
 #[cfg(feature = "demo")]
 mod demo;
+mod drafts;
 mod editor;
 mod exit;
 mod fake_server;

@@ -1,10 +1,9 @@
 //! A terminal that does not read what the client writes: a stopped ssh, a multiplexer that hangs.
 
-use std::fs;
-
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::drafts::kept_texts;
 use crate::fake_server::{FakeServer, Script};
 use crate::terminal::{MEDIUM, Terminal};
 
@@ -23,7 +22,7 @@ fn stalled(fake: &mut FakeServer, state: &TempDir) -> Terminal {
     let mut client = Terminal::start_keeping(MEDIUM, TOKEN, &arguments, Some(state.path()));
     client.wait_for_connection();
     client.press("half a tho");
-    client.shows("lobby › half a tho");
+    client.shows("› half a tho");
     client.stall(true);
     for number in 0..MESSAGES {
         fake.post("lobby", "bob", &format!("{number} ").repeat(300));
@@ -50,9 +49,7 @@ fn a_terminal_that_does_not_read_delays_no_signal() {
         assert_eq!(ended.code, code);
         let restored = ended.written.rsplit_once(CANCEL).map(|(_, restored)| restored);
         let restored = restored.unwrap_or_else(|| panic!("the terminal was read: {:?}", ended.written));
-        let unsent = fs::read_to_string(state.path().join("realtime/unsent.txt"));
-        let unsent = unsent.unwrap_or_else(|error| panic!("{error}: {restored:?}"));
-        assert!(unsent.contains("lobby, a draft: half a tho"), "{unsent:?}");
+        assert!(kept_texts(state.path()).contains("half a tho"), "{restored:?}");
         assert!(restored.contains("\x1b[?2004l") && restored.contains("\x1b[?1049l"), "{restored:?}");
     }
 }
@@ -65,7 +62,7 @@ fn a_terminal_that_reads_again_shows_the_newest_frame() {
     client.press("ught");
     client.stall(false);
     let screen = client.wait_until("newest frame", |screen| {
-        screen.contains("the last one") && screen.contains("lobby › half a thought")
+        screen.contains("the last one") && screen.contains("› half a thought")
     });
     // Only the frames that were drawn before the terminal stalled precede it, not one for each message.
     assert!(screen.written < 200_000, "{} bytes", screen.written);
@@ -102,7 +99,7 @@ fn a_terminal_that_is_gone_without_a_signal_ends_the_client() {
     let pty = native_pty_system().openpty(PtySize::default()).expect("a pseudo-terminal");
     let mut shell = pty.slave.spawn_command(command).expect("a shell");
     drop((lock, pty.slave));
-    let mut ended = fs::File::open(fifo).expect("a pipe");
+    let mut ended = std::fs::File::open(fifo).expect("a pipe");
     let mut reader = pty.master.try_clone_reader().expect("a reader");
     let mut keyboard = pty.master.take_writer().expect("a writer");
     let mut written = Vec::new();
@@ -121,6 +118,5 @@ fn a_terminal_that_is_gone_without_a_signal_ends_the_client() {
     thread::spawn(move || sender.send(ended.read_to_end(&mut Vec::new()).expect("read")));
     end.recv_timeout(crate::WAIT_LIMIT).expect("the client does not end");
     shell.wait().expect("an end");
-    let unsent = fs::read_to_string(home.path().join("realtime/unsent.txt")).expect("a file");
-    assert!(unsent.contains("lobby, a draft: half a tho"), "{unsent:?}");
+    assert!(kept_texts(home.path()).contains("half a tho"));
 }

@@ -4,5 +4,6 @@ pub(in crate::app) mod command;
 pub(in crate::app) mod completion;
 pub(in crate::app) mod composer;
 pub(in crate::app) mod draft;
+pub(in crate::app) mod kept;
 pub(in crate::app) mod query;
 pub(in crate::app) mod unsent;

@@ -17,9 +17,15 @@ pub(in crate::app) fn retry(model: &mut Model) -> Vec<Effect> {
     if !model.link.is_connected() {
         return vec![Effect::Net(net::Command::RetryNow)];
     }
-    let refused = model.pane().timeline.refused().map(|item| item.id().clone());
+    let refused = model.pane().timeline.refused().map(|item| (item.id().clone(), item.original().clone()));
     let mut effects: Vec<Effect> = model.room_mut().and_then(retry_page).into_iter().collect();
-    effects.extend(refused.map(|id| Effect::Net(net::Command::Resend(id))));
+    // The connection does not have a message of an earlier run.
+    let room = model.room().map(|room| room.name.clone());
+    let send = refused.map(|(id, text)| match room {
+        Some(room) if model.restored.remove(&id) => net::Command::Send { room, text, client_msg_id: id },
+        _ => net::Command::Resend(id),
+    });
+    effects.extend(send.map(Effect::Net));
     if effects.is_empty() {
         model.show_hint("no refused message here");
     }

@@ -6,6 +6,7 @@ use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::{inspector, members, switcher, themes};
+use crate::app::rooms::room::Pane;
 use crate::app::rooms::scrollback::clear;
 use crate::app::rooms::timeline::Tone;
 use crate::app::rooms::{navigation, search};
@@ -57,7 +58,7 @@ fn extension(model: &mut Model, name: &'static str, argument: String, note: &str
 /// first, so that a confirmation with Enter works.
 pub(in crate::app) fn begin(model: &mut Model, usage: &'static str) -> Vec<Effect> {
     let (name, argument) = command::parts(usage);
-    if model.pane().composer.has_draft() {
+    if model.pane().composer.has_open_draft() {
         model.show_hint(&format!("{name} needs an empty draft: send or cut your text first"));
         return Vec::new();
     }
@@ -80,12 +81,17 @@ pub(in crate::app) fn quit(
     by_command: bool,
 ) -> Vec<Effect> {
     let current = model.current;
-    let lossy = model.rooms.iter().enumerate().filter(|(index, room)| {
-        let is_command = by_command && current == Some(*index);
-        room.unsent() > 0 || (!is_command && room.pane.composer.has_draft())
-    });
+    // The command itself is not lost.
+    let has_draft = |pane: &Pane, is_shown: bool| {
+        if by_command && is_shown { pane.composer.has_hidden_draft() } else { pane.composer.has_draft() }
+    };
+    let lossy = model
+        .rooms
+        .iter()
+        .enumerate()
+        .filter(|(index, room)| room.unsent() > 0 || has_draft(&room.pane, current == Some(*index)));
     let rooms = lossy.map(|(_, room)| room.pane.title.as_str());
-    let is_lossy = model.lobby.composer.has_draft() && !(by_command && current.is_none());
+    let is_lossy = has_draft(&model.lobby, current.is_none());
     let rooms: Vec<&str> = rooms.chain(is_lossy.then_some(model.lobby.title.as_str())).collect();
     if rooms.is_empty() || confirmed == Some(&Confirmation::Quit) {
         return vec![Effect::Net(net::Command::Close), Effect::Quit];

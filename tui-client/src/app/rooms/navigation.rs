@@ -34,7 +34,10 @@ pub(in crate::app) fn leave(
         return Vec::new();
     };
     let room = &model.rooms[index];
-    let has_draft = model.current != Some(index) && room.pane.composer.has_draft();
+    let composer = &room.pane.composer;
+    // The shown text of the current room is the command.
+    let has_draft =
+        if model.current == Some(index) { composer.has_hidden_draft() } else { composer.has_draft() };
     if (room.unsent() > 0 || has_draft) && confirmed != Some(&Confirmation::Leave(room.name.clone())) {
         let what = format!("unsent text in {}: Enter again discards it and leaves", room.name);
         model.confirm = Some(Confirmation::Leave(room.name.clone()));
