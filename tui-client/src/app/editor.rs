@@ -1,4 +1,4 @@
-//! A plain text editor: text, a cursor between two graphemes, the last cut, and the changes that can be undone.
+//! A plain text editor: text, a cursor between two graphemes, and the changes that can be undone.
 //!
 //! Each change keeps the text before it. Typing one word is one change. The text is kept as it was typed; the
 //! composer's pane cleans it for the screen.
@@ -21,7 +21,6 @@ pub struct Editor {
     text: String,
     /// Byte offset, always between two graphemes.
     cursor: usize,
-    cut: String,
     /// The text before each change, the last change at the end.
     before: VecDeque<Snapshot>,
     /// The text before each undo.
@@ -199,18 +198,9 @@ impl Editor {
         self.remove(motion);
     }
 
-    /// Deletes from the cursor to the target, and keeps the text for [`Editor::paste_cut`].
-    pub fn cut(&mut self, motion: Motion) {
-        let removed = self.remove(motion);
-        if !removed.is_empty() {
-            self.cut = removed;
-        }
-    }
-
-    /// Inserts the text that was cut last.
-    pub fn paste_cut(&mut self) -> Result<(), Full> {
-        let cut = self.cut.clone();
-        self.insert(&cut)
+    /// Deletes from the cursor to the target. Returns the deleted text.
+    pub fn cut(&mut self, motion: Motion) -> String {
+        self.remove(motion)
     }
 
     fn remove(&mut self, motion: Motion) -> String {

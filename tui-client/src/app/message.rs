@@ -47,6 +47,8 @@ pub enum Input {
     Viewed(Viewed),
     /// The time zone of the system changed.
     Zone(TimeZone),
+    /// A key moves the cursor to this byte offset of the draft, in another row.
+    Row(usize),
     /// Texts of earlier runs.
     Restored(KeptTexts),
     /// A problem of the program that the user should know about.

@@ -62,6 +62,8 @@ pub struct Model {
     /// The pane that is shown if there is no room.
     pub(super) lobby: Pane,
     pub(super) text_chars: u32,
+    /// The text that was cut last, in any room.
+    pub(super) cut: String,
     pub(super) focused: bool,
     pub(super) attention: Attention,
     pub(super) completion: Option<Completion>,
@@ -112,6 +114,7 @@ impl Model {
             current: None,
             lobby: Pane { title: sanitize::line("no room"), ..Pane::default() },
             text_chars: u32::MAX,
+            cut: String::new(),
             focused: true,
             attention: Attention::default(),
             completion: None,

@@ -11,6 +11,7 @@ mod network;
 mod overlays;
 mod reading;
 mod user;
+mod writing;
 
 use realtime_shared::{ErrorCode, ErrorEvent, ServerEvent};
 

@@ -30,6 +30,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.zone = zone;
             Vec::new()
         }
+        Input::Row(at) => keys::on_row(model, at),
         Input::Restored(texts) => kept::restore(model, texts),
         Input::Warning(text) => {
             model.note(None, Tone::Error, sanitize::block(&text));

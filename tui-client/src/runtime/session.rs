@@ -207,10 +207,7 @@ impl Session {
             assert_ne!(self.panic_at.as_ref(), Some(text), "REALTIME_PANIC tests the state after a panic");
         }
         let input = match event {
-            TerminalEvent::Key(key) => {
-                self.screen.view.deselect();
-                Input::Key(key)
-            }
+            TerminalEvent::Key(key) => self.screen.view.key(&self.model, key),
             TerminalEvent::Paste(text) => Input::Paste(text),
             TerminalEvent::Focus(has_focus) => Input::Focus(has_focus),
             TerminalEvent::Report(report) => return self.on_report(&report),

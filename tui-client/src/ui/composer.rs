@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
-use super::layout::{ComposerArea, lay_out};
+use super::layout::{Breaks, ComposerArea, lay_out};
 use super::pen::Pen;
 use super::search;
 use super::state::ViewState;
@@ -28,7 +28,9 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     };
     let prompt_width = width(&prompt).min(usize::from(area.width).saturating_sub(1));
     let editor = &model.pane().composer.editor;
-    let layout = lay_out(editor, usize::from(area.width) - prompt_width);
+    let counter = counter(model, usize::from(area.width) - prompt_width);
+    let counter_width = counter.as_ref().map_or(0, |(counter, _)| width(counter));
+    let layout = lay_out(editor, usize::from(area.width) - prompt_width - counter_width, Breaks::Words);
     let most = ROWS.min(usize::from(area.height / 3).max(1));
     let height = layout.rows.len().clamp(1, most);
     let first = (layout.row + 1).saturating_sub(height);
@@ -36,12 +38,17 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let top = area.height - u16::try_from(height).unwrap_or(1).min(area.height);
     let place = Rect { y: area.y + top, height: area.height - top, ..area };
     let beside = u16::try_from(prompt_width).unwrap_or(0).min(place.width);
-    let text = Rect { x: place.x + beside, width: place.width - beside, ..place };
+    let behind = u16::try_from(counter_width).unwrap_or(0).min(place.width - beside);
+    let text = Rect { x: place.x + beside, width: place.width - beside - behind, ..place };
     state.areas.composer = ComposerArea { area: text, first };
     let mut pen = Pen::new(frame.buffer_mut(), place);
     pen.write(0, 0, &prompt, look.strong());
     for (row, text) in layout.rows.iter().skip(first).take(height).enumerate() {
         pen.write(prompt_width, row, text, look.plain());
+    }
+    if let Some((counter, is_over)) = counter {
+        let style = if is_over { look.bad() } else { look.faint() };
+        pen.write(usize::from(area.width) - counter_width, height - 1, &counter, style);
     }
     if editor.is_empty() {
         let help = model.keymap.key(Action::Help).filter(|_| !is_small);
@@ -55,4 +62,11 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
         y: place.y + u16::try_from(layout.row - first).unwrap_or(0),
     });
     Rect { height: top, ..area }
+}
+
+/// The length of a draft that is nearly too long or longer, and true if it is longer. `None` if there is no space.
+fn counter(model: &Model, cells: usize) -> Option<(String, bool)> {
+    let (length, most) = model.draft_length()?;
+    let counter = format!(" {length}/{most}");
+    (cells >= 2 * width(&counter)).then_some((counter, length > most))
 }

@@ -5,18 +5,18 @@
 
 use std::ops::Range;
 
-use crate::terminal_input::{MouseButton, MouseEvent, MouseEventKind};
+use crate::terminal_input::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Modifier;
 
 use super::areas::Selection;
 use super::hyperlink::text_of;
-use super::layout::offset_at;
+use super::layout::{offset_at, row_target};
 use super::rows::CopyableText;
 use super::state::ViewState;
 use super::text::width;
-use crate::app::{Hit, Input, Model};
+use crate::app::{Action, Hit, Input, Model};
 
 impl ViewState {
     /// Handles a mouse event. Returns the input for the app, if any.
@@ -47,6 +47,24 @@ impl ViewState {
             }
             _ => None,
         }
+    }
+
+    /// Handles a key. `Up` and `Down` move the cursor between the rows of the draft, which only the view knows.
+    pub fn key(&mut self, model: &Model, key: KeyEvent) -> Input {
+        self.selection = None;
+        let is_up = match model.keymap.action(key) {
+            Some(Action::Up) => true,
+            Some(Action::Down) => false,
+            _ => return Input::Key(key),
+        };
+        let pane = model.pane();
+        if model.overlay.is_some() || pane.search.is_some() {
+            return Input::Key(key);
+        }
+        let cursor = pane.composer.editor.cursor();
+        let goal = self.row_step.filter(|(at, _)| *at == cursor).map(|(_, column)| column);
+        self.row_step = row_target(model, self.areas.composer, is_up, goal);
+        self.row_step.map_or(Input::Key(key), |(at, _)| Input::Row(at))
     }
 
     /// Ends the selection.

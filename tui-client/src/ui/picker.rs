@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::layout::{OverlayLine, lay_out};
+use super::layout::{Breaks, OverlayLine, lay_out};
 use super::look::Look;
 use super::marks::counts;
 use super::pen::Pen;
@@ -16,7 +16,7 @@ use crate::app::{Editor, Model, Offer, RoomChoice, RoomKind};
 pub(super) fn query(editor: &Editor, look: Look, frame: &mut Frame<'_>, area: Rect) {
     let prompt = format!(" {} ", look.glyph().prompt);
     let column = width(&prompt).min(usize::from(area.width).saturating_sub(1));
-    let layout = lay_out(editor, usize::from(area.width) - column);
+    let layout = lay_out(editor, usize::from(area.width) - column, Breaks::Cells);
     let mut pen = Pen::new(frame.buffer_mut(), area);
     pen.write(0, 0, &prompt, look.strong());
     pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), look.plain());

@@ -6,7 +6,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
-use super::layout::lay_out;
+use super::layout::{Breaks, lay_out};
 use super::look::Look;
 use super::pen::Pen;
 use super::text::width;
@@ -30,7 +30,7 @@ pub(super) fn line(model: &Model, search: &Search, look: Look, frame: &mut Frame
     let prompt = look.cut(&prompt, pen.width().saturating_sub(width(&count) + 2));
     let column = pen.write(0, 0, &prompt, look.strong());
     let room = pen.width().saturating_sub(column + width(&count)).max(1);
-    let layout = lay_out(search.query.line(), room);
+    let layout = lay_out(search.query.line(), room, Breaks::Cells);
     pen.write(column, 0, layout.rows.get(layout.row).map_or("", String::as_str), look.plain());
     pen.write_right(0, &count, look.strong());
     if search.is_typing {

@@ -29,6 +29,8 @@ pub struct ViewState {
     pub(super) selection: Option<Selection>,
     /// Text of the selection in the last frame.
     pub(super) selected: String,
+    /// Offset at which a step between rows put the cursor, and the column that it keeps.
+    pub(super) row_step: Option<(usize, usize)>,
     /// Visible part of the pane in the last frame.
     pub(super) viewed: Option<Viewed>,
 }
@@ -63,6 +65,7 @@ impl ViewState {
             areas: Areas::default(),
             selection: None,
             selected: String::new(),
+            row_step: None,
             viewed: None,
         }
     }

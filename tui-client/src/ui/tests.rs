@@ -1,5 +1,6 @@
 //! Screens as text, in the three supported sizes.
 
+mod composer;
 mod inspector;
 mod mouse;
 mod pickers;
@@ -15,7 +16,7 @@ mod times;
 
 use std::time::Duration;
 
-use crate::terminal_input::{KeyCode, KeyModifiers, MouseEvent, MouseEventKind};
+use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -61,7 +62,8 @@ impl TestScreen {
     }
 
     fn press(&mut self, code: KeyCode) {
-        let effects = self.client.press(code);
+        let input = self.state.key(&self.client.model, KeyEvent::new(code, KeyModifiers::NONE));
+        let effects = self.client.input(input);
         self.run(effects);
     }
 

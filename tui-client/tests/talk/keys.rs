@@ -160,6 +160,12 @@ fn writing(tester: &mut KeyTester) {
     tester.replace_draft("one");
     tester.press("Enter");
     tester.terminal.shows("one ✓");
+    tester.replace_draft("a part");
+    tester.press("Alt-S");
+    tester.terminal.shows("a part ✓");
+    tester.replace_draft("cleared");
+    tester.press("Ctrl-G");
+    tester.wait_for_draft("");
     for key in ["Alt-Enter", "Shift-Enter", "Ctrl-J"] {
         tester.replace_draft("above");
         tester.press(key);
@@ -185,7 +191,7 @@ fn writing(tester: &mut KeyTester) {
 
     tester.replace_draft("");
     tester.press("Up");
-    tester.wait_for_draft("one");
+    tester.wait_for_draft("a part");
     tester.press("Down");
     tester.wait_for_draft("");
     for (key, draft) in [

@@ -61,7 +61,15 @@ pub(in crate::app) fn complete(model: &mut Model, is_back: bool) -> Vec<Effect> 
     let mut effects: Vec<Effect> =
         ask.then_some(Effect::Net(net::Command::ListRooms { prefix: None })).into_iter().collect();
     let Some(last) = begun.candidates.len().checked_sub(1) else {
-        model.show_hint(if ask { "asking the server for rooms; press again later" } else { "no completion" });
+        let unnamed = model.room().map(|room| (room.members().len() as u64, room.member_count));
+        match unnamed.filter(|(named, count)| named < count) {
+            _ if ask => model.show_hint("asking the server for rooms; press again later"),
+            // The protocol has no request for the others.
+            Some((named, count)) if !begun.is_room => {
+                model.show_hint(&format!("no completion; the server names {named} of {count} members"));
+            }
+            _ => model.show_hint("no completion"),
+        }
         return effects;
     };
     let chosen = if is_back { last } else { 0 };

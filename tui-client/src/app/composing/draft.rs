@@ -1,8 +1,10 @@
 //! Changes of the draft: edit, write, replace, send. Each of them also updates the typing signal.
 
+use realtime_shared::name::TEXT_CHARS;
 use realtime_shared::{Text, TextError};
 use unicode_normalization::UnicodeNormalization;
 
+use super::parts;
 use crate::app::editor::{DRAFT_CHARS, Full};
 use crate::app::keys::Action;
 use crate::app::message::{Effect, Scroll};
@@ -92,11 +94,15 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
     }
     let text: String = text.nfc().collect();
     let length = text.chars().count();
+    let most = model.most_chars();
     let text = match Text::new(&text) {
-        Ok(text) if length <= model.text_chars as usize => text,
+        Ok(text) if length <= most => text,
         Ok(_) | Err(TextError::TooLong) => {
-            let most = (model.text_chars as usize).min(realtime_shared::name::TEXT_CHARS);
-            model.show_hint(&format!("not sent: {length} characters; a message has at most {most}"));
+            let count = parts::split(&text, most).len();
+            let key = model.keymap.key(Action::SendParts);
+            let key = key.filter(|_| count > 1).map(|key| format!("; {key} sends it in {count} parts"));
+            let key = key.unwrap_or_default();
+            model.show_hint(&format!("not sent: {length} characters; a message has at most {most}{key}"));
             return Vec::new();
         }
         Err(error) => {
@@ -104,20 +110,61 @@ pub(in crate::app) fn send(model: &mut Model, text: &str) -> Vec<Effect> {
             return Vec::new();
         }
     };
-    let client_msg_id = model.message_id();
-    let ts = model.time();
+    post(model, vec![text])
+}
+
+/// Sends a text in as many messages as it needs, in order.
+pub(in crate::app) fn send_parts(model: &mut Model, text: &str) -> Vec<Effect> {
+    let whole: String = text.nfc().collect();
+    let most = model.most_chars();
+    let parts: Result<Vec<Text>, TextError> =
+        parts::split(&whole, most).iter().map(|part| Text::new(part)).collect();
+    match parts {
+        Ok(parts) if parts.len() > 1 && model.current.is_some() => post(model, parts),
+        // A text that fits, no text, or one that cannot be sent.
+        _ => send(model, text),
+    }
+}
+
+/// Posts the draft as these messages to the room that is shown.
+fn post(model: &mut Model, texts: Vec<Text>) -> Vec<Effect> {
     let me = model.me().clone();
+    let ts = model.time();
+    let ids: Vec<_> = texts.iter().map(|_| model.message_id()).collect();
     let Some(room) = model.room_mut() else { return Vec::new() };
     room.pane.composer.take();
-    room.pane.timeline.add_outgoing(client_msg_id.clone(), ts, text.clone());
     let mut effects: Vec<Effect> = stop_typing(room).into_iter().collect();
-    let unknown = unknown_name(room, &text, &me);
-    effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
+    let mut unknown = None;
+    for (text, client_msg_id) in texts.into_iter().zip(ids) {
+        room.pane.timeline.add_outgoing(client_msg_id.clone(), ts, text.clone());
+        unknown = unknown.or_else(|| unknown_name(room, &text, &me));
+        effects.push(Effect::Net(net::Command::Send { room: room.name.clone(), text, client_msg_id }));
+    }
     if let Some(name) = unknown {
         model.show_hint(&format!("sent, but nobody named {name} is here"));
     }
     effects.push(Effect::Scroll(Scroll::Bottom));
     effects
+}
+
+impl Model {
+    /// Returns the characters of the longest message.
+    pub(in crate::app) fn most_chars(&self) -> usize {
+        usize::try_from(self.text_chars).unwrap_or(usize::MAX).min(TEXT_CHARS)
+    }
+
+    /// Returns the characters of the draft and of the longest message, if the draft is nearly that long.
+    #[must_use]
+    pub fn draft_length(&self) -> Option<(usize, usize)> {
+        let most = self.most_chars();
+        let draft = self.pane().composer.editor.text();
+        let near = most - most / 10;
+        if draft.len() < near || draft.chars().count() < near {
+            return None;
+        }
+        let length = draft.trim_end().nfc().count();
+        (length >= near).then_some((length, most))
+    }
 }
 
 /// Returns the first name behind an `@` that neither a member nor the sender of a message here has. `None` if the list

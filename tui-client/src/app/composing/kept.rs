@@ -13,7 +13,7 @@ use super::command::{self, Draft};
 use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::rooms::room::Pane;
-use crate::app::rooms::timeline::{Sending, Tone};
+use crate::app::rooms::timeline::{Outgoing, Sending, Tone};
 use crate::kept_texts::{KeptMessage, KeptTexts, PaneTexts};
 use crate::net;
 use crate::sanitize;
@@ -65,7 +65,7 @@ fn messages(pane: &Pane, bytes: &mut usize) -> Vec<KeptMessage> {
         }
         None => false,
     });
-    let message = |item: &crate::app::timeline::Outgoing| KeptMessage {
+    let message = |item: &Outgoing| KeptMessage {
         id: item.id().clone(),
         text: item.original().clone(),
         is_held: matches!(item.state, Sending::Refused(_)),

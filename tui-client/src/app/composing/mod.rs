@@ -4,6 +4,8 @@ pub(in crate::app) mod command;
 pub(in crate::app) mod completion;
 pub(in crate::app) mod composer;
 pub(in crate::app) mod draft;
+pub(in crate::app) mod emoji;
 pub(in crate::app) mod kept;
+mod parts;
 pub(in crate::app) mod query;
 pub(in crate::app) mod unsent;

@@ -56,8 +56,7 @@ impl Query {
                     return QueryEdit::Full;
                 }
             }
-            Action::Delete(motion) => self.line.delete(motion),
-            Action::Cut(motion) => self.line.cut(motion),
+            Action::Delete(motion) | Action::Cut(motion) => self.line.delete(motion),
             Action::Move(motion) => {
                 self.line.go(motion);
                 return QueryEdit::Kept;

@@ -1,7 +1,7 @@
 //! Submitted drafts: they are sent, or run as commands.
 
 use crate::app::composing::command::{self, Draft, SlashCommand};
-use crate::app::composing::draft::{edit, send};
+use crate::app::composing::draft::{edit, send, send_parts};
 use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::overlay::Overlay;
@@ -42,6 +42,18 @@ pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>
         }
         Err(error) => {
             model.show_hint(&error);
+            Vec::new()
+        }
+    }
+}
+
+/// Sends the draft in as many messages as it needs.
+pub(in crate::app) fn submit_parts(model: &mut Model) -> Vec<Effect> {
+    let draft = model.pane().composer.editor.text().trim_end().to_owned();
+    match command::parse(&draft, model.extensions) {
+        Ok(Draft::Text(text)) => send_parts(model, text),
+        Ok(Draft::Command(_)) | Err(_) => {
+            model.show_hint("a command is not sent in parts");
             Vec::new()
         }
     }

@@ -5,6 +5,7 @@ use crate::terminal_input::KeyEvent;
 use super::commands;
 use crate::app::composing::completion;
 use crate::app::composing::draft::{self, clean, edit, hint_if_full, write};
+use crate::app::composing::emoji;
 use crate::app::composing::unsent::{retry, take_back};
 use crate::app::editor::Motion;
 use crate::app::keys::Action;
@@ -44,6 +45,16 @@ fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirmation>
         Some(effects) => effects,
         None => act(model, action, confirmed),
     }
+}
+
+/// Moves the cursor to another row of the draft. The view knows the rows.
+pub(in crate::app) fn on_row(model: &mut Model, at: usize) -> Vec<Effect> {
+    model.attention.key = Some(model.now.mono);
+    model.hint = None;
+    model.confirm = None;
+    model.completion = None;
+    model.pane_mut().composer.editor.go_to(at);
+    Vec::new()
 }
 
 pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
@@ -103,12 +114,17 @@ fn on_text(model: &mut Model, action: Action, toggle: Action) -> NextStep {
 /// Handles an action on the draft or the timeline. `confirmed` is the confirmation that the previous key requested.
 fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> Vec<Effect> {
     match action {
+        Action::Insert(':') => {
+            let effects = write(model, ":");
+            effects.into_iter().chain(emoji::replace_name(model)).collect()
+        }
         Action::Insert(c) => write(model, c.encode_utf8(&mut [0; 4])),
         Action::Newline => write(model, "\n"),
         Action::Complete => completion::complete(model, false),
         Action::CompleteBack => completion::complete(model, true),
         Action::PasteCut => edit(model, |model| {
-            let result = model.pane_mut().composer.editor.paste_cut();
+            let cut = model.cut.clone();
+            let result = model.pane_mut().composer.editor.insert(&cut);
             hint_if_full(model, result, "the cut text");
         }),
         Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
@@ -123,7 +139,13 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
             }
         }),
         Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
-        Action::Cut(motion) => edit(model, |model| model.pane_mut().composer.editor.cut(motion)),
+        Action::Cut(motion) => edit(model, |model| {
+            let cut = model.pane_mut().composer.editor.cut(motion);
+            if !cut.is_empty() {
+                model.cut = cut;
+            }
+        }),
+        Action::ClearDraft => edit(model, |model| model.pane_mut().composer.editor.rewrite(String::new())),
         Action::Up => edit(model, |model| model.pane_mut().composer.up()),
         Action::Down => edit(model, |model| model.pane_mut().composer.down()),
         Action::Move(motion) => {
@@ -138,6 +160,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         Action::PageUp => scroll_back(model, Scroll::PageUp),
         Action::PageDown => vec![Effect::Scroll(Scroll::PageDown)],
         Action::Submit => commands::submit(model, confirmed),
+        Action::SendParts => commands::submit_parts(model),
         Action::Room(index) => model.show(index),
         Action::PreviousRoom => navigation::step(model, -1),
         Action::NextRoom => navigation::step(model, 1),

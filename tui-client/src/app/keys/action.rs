@@ -28,14 +28,17 @@ pub enum Action {
     Home,
     /// Go to the end of the line; if the cursor is there, to the newest message.
     End,
-    /// Go one line up; from the first line, to the previous sent text.
+    /// Go one row up; from the first row, to the previous sent text.
     Up,
-    /// Go one line down; from the last line, to the next sent text.
+    /// Go one row down; from the last row, to the next sent text.
     Down,
     Delete(Motion),
     Cut(Motion),
     /// Insert the text that was cut last.
     PasteCut,
+    ClearDraft,
+    /// Send the draft in as many messages as it needs.
+    SendParts,
     /// Open the draft in `$EDITOR`.
     Editor,
     Undo,
@@ -103,6 +106,10 @@ pub const GROUPS: &[(&str, &[BindingRow])] = &[
 const WRITING: &[BindingRow] = &[
     BindingRow { does: "send", bindings: &[bind("send", Action::Submit, &["Enter"])] },
     BindingRow {
+        does: "send a text that is too long in parts",
+        bindings: &[bind("send_parts", Action::SendParts, &["Alt-S"])],
+    },
+    BindingRow {
         does: "new line",
         bindings: &[bind("newline", Action::Newline, &["Alt-Enter", "Shift-Enter", "Ctrl-J"])],
     },
@@ -114,7 +121,7 @@ const WRITING: &[BindingRow] = &[
         ],
     },
     BindingRow {
-        does: "a line up or down; from the first or last line, through sent texts",
+        does: "a row up or down; from the first or last row, through sent texts",
         bindings: &[bind("up", Action::Up, &["Up"]), bind("down", Action::Down, &["Down"])],
     },
     BindingRow {
@@ -151,6 +158,10 @@ const WRITING: &[BindingRow] = &[
             bind("cut_word", Action::Cut(Motion::WordLeft), &["Ctrl-W", "Alt-Backspace"]),
             bind("cut_line", Action::Cut(Motion::LineStart), &["Ctrl-U"]),
         ],
+    },
+    BindingRow {
+        does: "clear the draft; undo brings it back",
+        bindings: &[bind("clear", Action::ClearDraft, &["Ctrl-G"])],
     },
     BindingRow { does: "paste the last cut", bindings: &[bind("paste_cut", Action::PasteCut, &["Ctrl-Y"])] },
     BindingRow {

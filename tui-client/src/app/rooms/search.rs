@@ -149,6 +149,8 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Ef
         | Action::Delete(_)
         | Action::Cut(_)
         | Action::PasteCut
+        | Action::ClearDraft
+        | Action::SendParts
         | Action::Editor
         | Action::Undo
         | Action::Redo
@@ -175,6 +177,8 @@ fn while_typing(model: &mut Model, action: Action) -> Option<Vec<Effect>> {
         | Action::Complete
         | Action::CompleteBack
         | Action::PasteCut
+        | Action::ClearDraft
+        | Action::SendParts
         | Action::Undo
         | Action::Redo => return Some(Vec::new()),
         // These are for the draft.

@@ -1,6 +1,6 @@
 //! Texts between runs: returned to be stored, and restored.
 
-use crossterm::event::KeyCode;
+use crate::terminal_input::KeyCode;
 use realtime_shared::ClientMsgId;
 
 use super::super::testing::{Client, room, sent};
@@ -43,7 +43,8 @@ fn drafts_are_restored_in_their_rooms() {
         next.press(KeyCode::Backspace);
     }
     next.alt('1');
-    next.enter("");
+    let (_, id) = sent(&next.enter("")).expect("sent");
+    next.deliver_copy("dev", &id, "other");
     assert!(next.model.kept_texts().is_empty(), "the one is deleted, the other one sent");
 }
 

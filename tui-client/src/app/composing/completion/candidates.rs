@@ -116,8 +116,40 @@ fn word(before: &str, names: &KnownNames) -> Option<Completable> {
     if let Some((at, candidates)) = emoji(word) {
         return Some(Completable { start: start + at, candidates, is_room: false });
     }
+    // A name may contain a bracket or a quote, so the longest beginning of one counts.
+    let mut first = None;
+    for at in beginnings(word) {
+        let Some(found) = name_at(before, start + at, at > 0, names) else { continue };
+        if !found.candidates.is_empty() {
+            return Some(found);
+        }
+        first.get_or_insert(found);
+    }
+    first
+}
+
+/// The offsets in a word at which a name may begin: its start, and behind each bracket or quote.
+fn beginnings(word: &str) -> impl Iterator<Item = usize> {
+    let openings = word.char_indices().filter(|(_, c)| is_opening(*c));
+    [0].into_iter().chain(openings.map(|(at, c)| at + c.len_utf8()))
+}
+
+/// Returns true for brackets and quotes before a name. Some languages open with the closing quote of others.
+const fn is_opening(c: char) -> bool {
+    matches!(
+        c,
+        '(' | '[' | '{' | '<' | '"' | '\'' | '¡' | '¿' | '«' | '»'
+            | '\u{2018}'..='\u{201f}' | '‹' | '›' | '⟨' | '⟪' | '⟦' | '⦅' | '〈' | '《' | '「' | '『' | '【'
+            | '〔' | '〖' | '〘' | '〚' | '〝'..='〟' | '﹁' | '﹃' | '（' | '［' | '｛' | '｟' | '｢' | '＂' | '＇' | '＜'
+    )
+}
+
+/// Completes a name that begins at `start`; `is_behind` a bracket or a quote no space follows it.
+fn name_at(before: &str, start: usize, is_behind: bool, names: &KnownNames) -> Option<Completable> {
+    let word = &before[start..];
+    let space = if is_behind { "" } else { " " };
     if let Some(name) = word.strip_prefix(typed_room::SIGN) {
-        let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", " ")).collect();
+        let candidates = rooms(name, names, false).map(|room| Candidate::room(room, "#", space)).collect();
         return Some(Completable { start, candidates, is_room: true });
     }
     if word.is_empty() {
@@ -125,7 +157,7 @@ fn word(before: &str, names: &KnownNames) -> Option<Completable> {
     }
     let (sign, name) = word.strip_prefix('@').map_or(("", word), |name| ("@", name));
     let is_first = (start == 0 || before[..start].ends_with('\n')) && sign.is_empty();
-    let end = if is_first { ": " } else { " " };
+    let end = if is_first { ": " } else { space };
     let nicks = names.nicks.iter().filter(|nick| begins(nick.as_str(), name));
     let candidates = nicks.map(|nick| Candidate { shown: nick.clone(), text: format!("{sign}{nick}{end}") });
     Some(Completable { start, candidates: candidates.collect(), is_room: false })
@@ -184,7 +216,7 @@ mod tests {
         let room = |name: &str| RoomName::new(name).expect("a name");
         KnownNames {
             commands: COMMANDS.iter().chain(EXTENSIONS[0].rows).map(|(usage, _)| *usage).collect(),
-            nicks: ["bob", "alice", "Alexandra", "Ärzte 7"].map(sanitize::line).to_vec(),
+            nicks: ["bob", "alice", "Alexandra", "Ärzte 7", "アリス", "O'Brien"].map(sanitize::line).to_vec(),
             ours: ["dev", "chat"].map(room).to_vec(),
             listed: ["chess", "dev", "büro 7"].map(room).to_vec(),
         }
@@ -210,11 +242,27 @@ mod tests {
         assert_eq!(completed("ask bo|"), ["ask bob "]);
         assert_eq!(completed("ask bo| or so"), ["ask bob or so"]);
         assert_eq!(completed("@bo|"), ["@bob "]);
-        assert_eq!(completed("@|").len(), 4);
+        assert_eq!(completed("@|").len(), 6);
         assert_eq!(completed("är|"), ["Ärzte 7: "]);
         assert_eq!(completed("zoe|"), [""; 0]);
         assert_eq!(completed("/me greets bo|"), ["/me greets bob "]);
         assert_eq!(completed("日本\u{3000}bo|"), ["日本\u{3000}bob "]);
+        assert_eq!(completed("O'B|"), ["O'Brien: "]);
+    }
+
+    #[test]
+    fn names_are_completed_behind_a_bracket_or_a_quote() {
+        assert_eq!(completed("(al|"), ["(alice", "(Alexandra"]);
+        assert_eq!(completed("see \"al|"), ["see \"alice", "see \"Alexandra"]);
+        for open in ["„", "“", "”", "«", "»", "‹", "‘", "‚", "'", "[", "{", "<", "『", "（", "【", "《", "(("]
+        {
+            assert_eq!(completed(&format!("so {open}bo|")), [format!("so {open}bob")]);
+        }
+        assert_eq!(completed("「ア|"), ["「アリス"]);
+        assert_eq!(completed("日本「ア|」"), ["日本「アリス」"]);
+        assert_eq!(completed("(@bo|)"), ["(@bob)"]);
+        assert_eq!(completed("(#ch|"), ["(#chat", "(#chess"]);
+        assert_eq!(completed("(|"), [""; 0]);
     }
 
     #[test]
