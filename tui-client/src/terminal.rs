@@ -87,7 +87,10 @@ impl Guard {
     /// Takes the terminal again. If it is taken already, sets its modes anew: a shell that continued the program may have
     /// changed them.
     pub fn resume(&self) -> io::Result<()> {
-        restore();
+        // Keys that were typed meanwhile are for this program.
+        restore_modes(UnreadInput::Kept);
+        // Prints of a program that uses this library, before the screen is taken.
+        let _ = io::stdout().flush();
         TAKEN.store(true, Ordering::SeqCst);
         let mut modes = Vec::new();
         if self.saves_title {
@@ -149,8 +152,21 @@ fn enter(modes: &mut Vec<u8>, has_keyboard_modes: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Restores all modes in reverse order. An error does not skip the rest.
+/// Input that nobody has read when the modes are restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnreadInput {
+    Kept,
+    /// Such as late answers of the terminal, which are not for the shell.
+    Discarded,
+}
+
+/// Gives the terminal back.
 fn restore() {
+    restore_modes(UnreadInput::Discarded);
+}
+
+/// Restores all modes in reverse order. An error does not skip the rest.
+fn restore_modes(unread: UnreadInput) {
     if !TAKEN.swap(false, Ordering::SeqCst) {
         return;
     }
@@ -178,8 +194,9 @@ fn restore() {
     if let Ok(output) = output() {
         output.finish(&modes, RESTORE_LIMIT);
     }
-    // Input that nobody has read, such as late answers of the terminal, is not for the shell.
-    let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    if unread == UnreadInput::Discarded {
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    }
     let _ = disable_raw_mode();
 }
 
