@@ -15,6 +15,7 @@
 use realtime_shared::RoomName;
 use unicode_normalization::UnicodeNormalization;
 
+use super::foreign_command;
 use super::query::QUERY_CHARS;
 use crate::app::extension::Extension;
 use crate::app::theme::Theme;
@@ -95,7 +96,7 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         "" => Ok(Draft::Command(command)),
         _ => Err(format!("/{name} takes no argument")),
     };
-    match name {
+    match foreign_command::own_name(name).as_str() {
         "join" if rest.is_empty() => Err("/join needs a room, for example /join chat-general".to_owned()),
         "join" => Ok(Draft::Command(SlashCommand::Join(room(rest)?))),
         "leave" => Ok(Draft::Command(SlashCommand::Leave(room_or_none(rest)?))),
@@ -115,14 +116,16 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         "inspect" => without_argument(SlashCommand::Inspect),
         "help" => without_argument(SlashCommand::Help),
         "quit" => without_argument(SlashCommand::Quit),
-        _ => match extensions.iter().find(|extension| extension.name == name) {
-            Some(extension) => {
-                let note = (extension.check)(rest)?;
-                let argument = rest.to_owned();
-                Ok(Draft::Command(SlashCommand::Extension { name: extension.name, argument, note }))
-            }
-            None => Err(format!("there is no command /{name} (/help lists all; //{name} sends it as text)")),
-        },
+        own_name => {
+            let Some(extension) = extensions.iter().find(|extension| extension.name == own_name) else {
+                let added = extensions.iter().map(|extension| extension.name);
+                let own = COMMANDS.iter().map(|(usage, _)| parts(usage).0.trim_start_matches('/'));
+                return Err(foreign_command::explain(name, own.filter(|name| !name.is_empty()).chain(added)));
+            };
+            let note = (extension.check)(rest)?;
+            let argument = rest.to_owned();
+            Ok(Draft::Command(SlashCommand::Extension { name: extension.name, argument, note }))
+        }
     }
 }
 
@@ -167,6 +170,8 @@ mod tests {
             ("/rooms #ch", SlashCommand::Rooms(Some("ch".to_owned()))),
             ("/rooms #", SlashCommand::Rooms(None)),
             ("/leave", SlashCommand::Leave(None)),
+            ("/part", SlashCommand::Leave(None)),
+            ("/J dev", SlashCommand::Join(room_name("dev"))),
             ("/leave dev", SlashCommand::Leave(Some(room_name("dev")))),
             ("/rooms", SlashCommand::Rooms(None)),
             ("/rooms ch", SlashCommand::Rooms(Some("ch".to_owned()))),
