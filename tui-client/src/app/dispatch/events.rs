@@ -25,6 +25,9 @@ use crate::markup::MentionPattern;
 use crate::net::{self, ConnectionState, Event, SendState};
 use crate::sanitize::{self, Line};
 
+/// Time offline that deserves no note if nothing was missed.
+const MOMENT: Duration = Duration::from_secs(1);
+
 pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
         Event::State(state) => on_state(model, &state),
@@ -108,7 +111,7 @@ fn on_joined(
         room.pane.timeline.reset();
         Some("history was reset".to_owned())
     } else {
-        offline.map(|offline| offline_note(offline, recovery, lacking))
+        offline.and_then(|offline| offline_note(offline, recovery, lacking))
     };
     if let Some(note) = note {
         model.note(Some(index), Tone::Info, sanitize::block(&note));
@@ -138,15 +141,20 @@ fn on_joined(
     Vec::new()
 }
 
-/// Returns the note about the time offline. `lacking` is the number of missed entries that are not replayed.
-fn offline_note(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> String {
+/// Returns the note about the time offline. `lacking` is the number of missed entries that are not replayed. `None` for a
+/// moment in which nothing was missed.
+fn offline_note(offline: Duration, recovery: Option<Recovery>, lacking: u64) -> Option<String> {
+    let missed_nothing = lacking == 0 && recovery.is_some_and(|recovery| recovery.replayed() == 0);
+    if missed_nothing && offline < MOMENT {
+        return None;
+    }
     let offline = human(offline);
-    match recovery.map(Recovery::replayed) {
+    Some(match recovery.map(Recovery::replayed) {
         None => format!("offline {offline}"),
         Some(0) if lacking == 0 => format!("offline {offline} · nothing missed"),
         Some(replayed) if lacking == 0 => format!("offline {offline} · {replayed} recovered"),
         Some(replayed) => format!("offline {offline} · {replayed} of {} recovered", replayed + lacking),
-    }
+    })
 }
 
 fn on_message(
