@@ -154,7 +154,7 @@ impl Room {
     }
 
     /// Moves a reader that has fallen behind back to the ring. `arrival` is the state of the room when its members were
-    /// read. Returns false if the ring has lost the next entry meanwhile.
+    /// read. Returns false if the ring has lost the next entry meanwhile, or a signal after the members.
     pub(crate) fn return_to_ring(&self, cursor: &mut Cursor, arrival: Arrival, mailbox: &Mailbox) -> bool {
         let state = self.state.lock();
         let RingState::Open(ring) = &state.ring else { return false };
@@ -165,7 +165,9 @@ impl Room {
         if ring.reset_since(offset).is_some() || ring.is_foreign(offset) {
             return false;
         }
-        let Some(next) = ring.offset_after(after) else { return false };
+        let Some(next) = ring.offset_after(after).filter(|_| ring.holds(arrival.offset)) else {
+            return false;
+        };
         let passed = Passed { entry: after, ..ring.passed(next, &arrival) };
         mailbox.metrics.dropped.add(Dropped::SlowReader, passed.signals.saturating_sub(signals));
         *cursor = Cursor::Ring { next, passed, arrival };

@@ -238,6 +238,25 @@ async fn a_reader_that_only_lost_signals_receives_the_members() {
 }
 
 #[tokio::test]
+async fn a_reader_behind_the_ring_reads_the_members_again_if_later_signals_were_trimmed() {
+    let registry = registry(config());
+    let alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    let type_often = || (0..100).for_each(|_| alice.send_typing("a"));
+    type_often();
+    let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
+    let pulled = room.pull(cursor, &bob.mailbox, None, &mut Vec::new(), 100);
+    assert_eq!(pulled, Ok(Pulled::InRing));
+    let read = registry.store_reads.members(room, &bob.mailbox.user).await.expect("available");
+    let StoreRead::Members(_, arrival) = read else { panic!("no members") };
+    // Carol's join is announced after the members were read, and leaves the ring.
+    let _carol = RoomClient::joined(&registry, "carol", "a").await;
+    type_often();
+    assert!(!room.return_to_ring(cursor, arrival, &bob.mailbox), "a join is lost");
+    assert_eq!(bob.read().await, ["members 3"]);
+}
+
+#[tokio::test]
 async fn a_joiner_in_the_store_continues_there_if_the_ring_loses_its_join_offset() {
     let registry = registry(config());
     let alice = RoomClient::joined(&registry, "alice", "a").await;
