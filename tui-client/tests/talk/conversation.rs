@@ -80,7 +80,7 @@ fn messages_typed_while_the_server_is_down_are_sent_once_and_in_order() {
         let in_order = found.iter().zip(MEANWHILE).all(|(line, said)| line.contains(said));
         assert!(found.len() == MEANWHILE.len() && in_order, "{}", seen.text);
         assert_eq!(lines(&seen.text, "before").len(), 1, "{}", seen.text);
-        assert_eq!(lines(&seen.text, "offline").len(), 1, "{}", seen.text);
+        assert!(lines(&seen.text, "offline").len() <= 1, "{}", seen.text);
         assert!(!seen.text.contains("reset"), "{}", seen.text);
     }
     let seen = alice.shows("that is all");
