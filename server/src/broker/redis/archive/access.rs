@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::broker::redis::log::history::History;
+use crate::broker::redis::log::history::{EntrySize, History};
 use crate::broker::redis::log::redis_clock::RedisClock;
 use crate::broker::redis::log::room_index::RoomIndex;
 use crate::broker::redis::transport::Transport;
@@ -36,6 +36,7 @@ impl RedisArchive {
                 transport: transport.clone(),
                 clock: Arc::new(RedisClock::new(clock)),
                 retain: Retain::default(),
+                entry_size: EntrySize::default(),
             },
             transport,
         }

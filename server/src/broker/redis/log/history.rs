@@ -1,6 +1,7 @@
 //! Pages of a room's log, for clients and for repairs.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::redis::{Pipeline, Value};
 use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
@@ -13,8 +14,8 @@ use crate::config::Retain;
 
 /// Entries of one request at most.
 const ENTRIES: usize = 256;
-/// Size of an entry by which the entries of a request are estimated.
-const ENTRY_BYTES: usize = 256;
+/// Entries of one request at least.
+const FEWEST: usize = 8;
 
 /// A selection of the entries of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +42,42 @@ struct StoredEntry {
     ts: Timestamp,
 }
 
+/// Mean size of the entries that were read lately. A request whose entries do not fit into the page costs as much as one
+/// whose entries do, so the number of entries is estimated from it.
+#[derive(Debug)]
+pub(crate) struct EntrySize(AtomicUsize);
+
+impl Default for EntrySize {
+    fn default() -> Self {
+        Self(AtomicUsize::new(256))
+    }
+}
+
+impl EntrySize {
+    /// The number of entries that probably have these bytes.
+    fn entries_in(&self, bytes: usize) -> usize {
+        (bytes / self.0.load(Ordering::Relaxed).max(1)).clamp(FEWEST, ENTRIES)
+    }
+
+    /// Takes the size of entries into account, for a quarter.
+    fn note(&self, entries: &[Entry]) {
+        let Some(mean) =
+            entries.iter().map(|entry| entry.json.len()).sum::<usize>().checked_div(entries.len())
+        else {
+            return;
+        };
+        let before = self.0.load(Ordering::Relaxed);
+        // A lost update of another task changes an estimate only.
+        self.0.store(before - before / 4 + mean / 4, Ordering::Relaxed);
+    }
+}
+
 /// Reads the logs of rooms.
 pub(crate) struct History {
     pub(crate) transport: Arc<Transport>,
     pub(crate) clock: Arc<RedisClock>,
     pub(crate) retain: Retain,
+    pub(crate) entry_size: EntrySize,
 }
 
 impl History {
@@ -92,10 +124,10 @@ impl History {
         let (mut size, mut next) = (0_usize, range);
         'slices: loop {
             let left = limit.saturating_sub(page.entries.len());
-            let likely = bytes.saturating_sub(size) / ENTRY_BYTES;
             // One more than requested shows if there are more.
-            let count = left.min(likely.clamp(8, ENTRIES)) + 1;
+            let count = left.min(self.entry_size.entries_in(bytes.saturating_sub(size))) + 1;
             let slice = self.slice(channel, selection, next, count).await?;
+            self.entry_size.note(&slice.entries);
             if page.entries.is_empty() {
                 page.epoch = slice.epoch;
             } else if page.epoch != slice.epoch {
@@ -180,5 +212,28 @@ impl StoredEntry {
         let id = reply::text(id)?.parse::<EntryId>().ok()?;
         let entry = Entry { seq, id, json: reply::text(frame)?.into() };
         Some(Self { entry, ts: Timestamp::from_millis(reply::parse(ts)?) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_entries_follows_their_size() {
+        let entries = |bytes: usize| {
+            let entry = Entry { seq: Seq::ZERO, id: EntryId::from_u128(1), json: "x".repeat(bytes).into() };
+            vec![entry; 20]
+        };
+        let size = EntrySize::default();
+        assert_eq!(size.entries_in(64 * 1024), 256);
+        size.note(&[]);
+        assert_eq!(size.entries_in(64 * 1024), 256);
+        (0..20).for_each(|_| size.note(&entries(3_000)));
+        assert!((20..=24).contains(&size.entries_in(64 * 1024)), "{size:?}");
+        (0..40).for_each(|_| size.note(&entries(60_000)));
+        assert_eq!(size.entries_in(64 * 1024), FEWEST);
+        (0..60).for_each(|_| size.note(&entries(100)));
+        assert_eq!(size.entries_in(64 * 1024), ENTRIES);
     }
 }

@@ -25,7 +25,7 @@ use ::redis::{Cmd, Pipeline};
 use realtime_shared::{Position, RoomName, Seq};
 use tokio::time::timeout;
 
-use self::history::History;
+use self::history::{EntrySize, History};
 use self::lanes::Lanes;
 use self::listing::Listing;
 use self::publish::Publisher;
@@ -73,8 +73,12 @@ impl Logs {
         let kept = Arc::new(AtomicU64::new(UNLIMITED));
         let list = RoomList::loading();
         let changes = Arc::new(RoomChanges::new(transport.clone(), index.clone(), list.clone()));
-        let history =
-            History { transport: transport.clone(), clock: redis_clock.clone(), retain: retain.clone() };
+        let history = History {
+            transport: transport.clone(),
+            clock: redis_clock.clone(),
+            retain: retain.clone(),
+            entry_size: EntrySize::default(),
+        };
         let history = Arc::new(history);
         Self {
             publisher: Publisher {
