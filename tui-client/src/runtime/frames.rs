@@ -145,7 +145,7 @@ fn column(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(u16::MAX)
 }
 
-/// What ratatui's terminal requests beside the cells.
+/// Requests of ratatui's terminal beside the cells.
 #[derive(Debug, Default)]
 struct CanvasState {
     /// Place of the cursor; `None` if it is hidden.

@@ -416,8 +416,10 @@ impl TerminalState {
         self.written.windows(QUESTION.len()).any(|window| window == QUESTION.as_bytes())
     }
 
+    /// The rows of the screen. Blanks at their ends are cut: it depends on earlier frames whether they were written.
     fn text(&self) -> String {
-        self.screen.screen().contents()
+        let contents = self.screen.screen().contents();
+        contents.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -56,8 +56,7 @@ fn a_paste_with_a_split_opening_mark_posts_nothing() {
         alice.shows(&format!("message{at}"));
         alice.press(second);
         alice.wait_until("paste", |screen| {
-            screen.lines().any(|row| row.trim_end().ends_with("one"))
-                && screen.lines().any(|row| row.ends_with("two"))
+            screen.lines().any(|row| row.ends_with("one")) && screen.lines().any(|row| row.ends_with("two"))
         });
         alice.press("\x03");
         let screen = alice.shows("quit again").text;

@@ -244,13 +244,19 @@ mod tests {
         assert!(composer.editor.is_empty());
     }
 
-    #[test]
-    fn a_changed_text_of_the_history_is_kept() {
+    /// A composer from which these texts were sent.
+    fn with_history(texts: &[&str]) -> Composer {
         let mut composer = Composer::default();
-        for text in ["one", "two"] {
+        for text in texts {
             write(&mut composer, text);
             composer.take();
         }
+        composer
+    }
+
+    #[test]
+    fn a_changed_text_of_the_history_is_kept() {
+        let mut composer = with_history(&["one", "two"]);
         composer.up();
         write(&mut composer, "!");
         composer.up();
@@ -265,11 +271,7 @@ mod tests {
 
     #[test]
     fn a_changed_text_of_the_history_is_a_draft_wherever_the_cursor_is() {
-        let mut composer = Composer::default();
-        for text in ["one", "two"] {
-            write(&mut composer, text);
-            composer.take();
-        }
+        let mut composer = with_history(&["one", "two"]);
         composer.up();
         write(&mut composer, "!");
         composer.up();
