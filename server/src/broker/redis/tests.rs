@@ -123,6 +123,19 @@ fn channel(name: &str) -> String {
     Keys::new("realtime").channel(&room(name))
 }
 
+/// A node that has all slots of a cluster, and a connection to it.
+async fn cluster_of_one_node() -> (Redis, RedisClient) {
+    let redis = Redis::start_with(&["--cluster-enabled", "yes"]);
+    let mut raw = RedisClient::connect(&redis).await;
+    let _: String = raw.query(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+    eventually("the cluster is up", async || {
+        let state: String = raw.query(&["CLUSTER", "INFO"]).await;
+        state.contains("cluster_state:ok")
+    })
+    .await;
+    (redis, raw)
+}
+
 /// Polls until a condition is true. For conditions that nothing announces.
 async fn eventually(description: &str, mut condition: impl AsyncFnMut() -> bool) {
     let polling = timeout(TEST_TIMEOUT, async {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use ::redis::{Pipeline, Value};
+use ::redis::{Cmd, Pipeline, Value};
 use realtime_shared::{RoomName, Timestamp};
 use tokio::time::sleep;
 
 use super::redis_clock::RedisClock;
 use super::room_changes::RoomChanges;
 use super::room_index::RoomIndex;
+use crate::broker::redis::transport::keys::Keys;
 use crate::broker::redis::transport::{Transport, keys, reply, scripts};
 use crate::broker::{ROOM_REMOVAL_AGE, Unavailable};
 use crate::clock::Judged;
@@ -272,16 +273,7 @@ impl Retention {
         let mut removing = Pipeline::with_capacity(rooms.len());
         for room in rooms {
             let channel = keys.channel(room);
-            let mut remove = scripts::REMOVE.on(&[
-                keys::log(&channel),
-                keys::meta(&channel),
-                keys::members(&channel),
-                keys::instances(&channel),
-                keys::known(&channel, 0),
-                keys::known(&channel, 1),
-            ]);
-            remove.arg(channel).arg(last_before);
-            remove.arg(keys.rooms()).arg(room.as_str()).arg(keys.founded_rooms());
+            let remove = removal(keys, room, &channel, last_before);
             removing.add_command(remove);
         }
         // A room with a key of another type stays, which does not concern the others.
@@ -291,4 +283,19 @@ impl Retention {
         self.changes.mark(removed.map(|(room, _)| room.clone()));
         Ok(outcomes.iter().filter(|outcome| **outcome == HAD_LOG).count() as u64)
     }
+}
+/// Call of the script that removes an unused room, and announces that in a channel: the room's own one.
+pub(crate) fn removal(keys: &Keys, room: &RoomName, announced_in: &str, last_before: u64) -> Cmd {
+    let channel = &keys.channel(room);
+    let mut remove = scripts::REMOVE.on(&[
+        keys::log(channel),
+        keys::meta(channel),
+        keys::members(channel),
+        keys::instances(channel),
+        keys::known(channel, 0),
+        keys::known(channel, 1),
+    ]);
+    remove.arg(announced_in).arg(last_before);
+    remove.arg(keys.rooms()).arg(room.as_str()).arg(keys.founded_rooms());
+    remove
 }

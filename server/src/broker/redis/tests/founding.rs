@@ -75,14 +75,7 @@ async fn a_refused_room_with_members_stays_listed() {
 /// The counts are of other slots than the room.
 #[tokio::test]
 async fn rooms_are_founded_on_a_cluster_of_one_node() {
-    let redis = Redis::start_with(&["--cluster-enabled", "yes"]);
-    let mut raw = RedisClient::connect(&redis).await;
-    let _: String = raw.query(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
-    eventually("the cluster is up", async || {
-        let state: String = raw.query(&["CLUSTER", "INFO"]).await;
-        state.contains("cluster_state:ok")
-    })
-    .await;
+    let (redis, _) = cluster_of_one_node().await;
     let now = Arc::new(AtomicU64::new(10 * DAY));
     let one = limited(&redis, &now);
     for name in ["a", "b"] {

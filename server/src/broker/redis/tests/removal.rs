@@ -13,7 +13,7 @@ use crate::broker::DEDUP_WINDOW;
 use crate::broker::Receipt;
 use crate::broker::contract::removal::{AgedEntries, an_hour};
 use crate::broker::contract::submission;
-use crate::broker::redis::transport::scripts;
+use crate::broker::redis::log::retention::removal;
 use crate::clock::Judged;
 
 /// A time as long ago that a room with a message of that time may be removed.
@@ -74,17 +74,8 @@ async fn sets(raw: &mut RedisClient) -> [Vec<String>; 2] {
 
 /// Calls the script for one room as a sweep does. With another channel its announcement is lost.
 async fn remove(instance: &Instance, name: &str, announced_in: &str) -> u64 {
-    let (transport, channel) = (&instance.broker.0.transport, channel(name));
-    let mut remove = scripts::REMOVE.on(&[
-        keys::log(&channel),
-        keys::meta(&channel),
-        keys::members(&channel),
-        keys::instances(&channel),
-        keys::known(&channel, 0),
-        keys::known(&channel, 1),
-    ]);
-    remove.arg(announced_in).arg(real_now() - 24 * HOUR);
-    remove.arg(transport.keys.rooms()).arg(name).arg(transport.keys.founded_rooms());
+    let transport = &instance.broker.0.transport;
+    let remove = removal(&transport.keys, &room(name), announced_in, real_now() - 24 * HOUR);
     let mut removing = ::redis::Pipeline::new();
     removing.add_command(remove);
     let answers = transport.ask(&removing).await.expect("an answer");
@@ -435,14 +426,7 @@ async fn a_removed_room_does_not_count_as_one_of_all_rooms() {
 /// The script uses keys of two slots.
 #[tokio::test]
 async fn rooms_are_removed_and_restored_on_a_cluster_of_one_node() {
-    let redis = Redis::start_with(&["--cluster-enabled", "yes"]);
-    let mut raw = RedisClient::connect(&redis).await;
-    let _: String = raw.query(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
-    eventually("the cluster is up", async || {
-        let state: String = raw.query(&["CLUSTER", "INFO"]).await;
-        state.contains("cluster_state:ok")
-    })
-    .await;
+    let (redis, mut raw) = cluster_of_one_node().await;
     let past = at_time(&redis, &long_ago(), Retain::default());
     past.fill("old", 1).await;
     let channel = channel("old");
