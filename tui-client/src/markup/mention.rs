@@ -74,7 +74,7 @@ impl MentionPattern {
     }
 
     /// Names that contain the name and are longer.
-    pub(super) fn rivals<'n>(&self, members: impl IntoIterator<Item = &'n str>) -> Vec<Self> {
+    fn rivals<'n>(&self, members: impl IntoIterator<Item = &'n str>) -> Vec<Self> {
         let others = members.into_iter().filter(|name| name.len() > self.name.len()).filter_map(Self::new);
         others.filter(|other| other.name.len() > self.name.len() && other.contains(self)).collect()
     }
