@@ -28,6 +28,10 @@ fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
         (glyph.here.to_owned(), "the room that is shown"),
         ("+ ops".to_owned(), "in the list of rooms: a room that you are not in"),
         (glyph.typing.to_owned(), "members who are typing"),
+        (
+            format!("{down} @1"),
+            "mentions in rooms below the edge of the list; 3 new are messages, 12 more rooms",
+        ),
         (format!("{down} 12 newer"), "you are scrolled back, with 12 newer items below"),
     ]
     .map(|(sign, means)| (sign, means.to_owned()))
