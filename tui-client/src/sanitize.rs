@@ -16,6 +16,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use unicode_segmentation::UnicodeSegmentation;
@@ -48,18 +49,31 @@ pub struct Line(Arc<str>);
 
 /// Text for several lines of a screen, separated by newlines.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Block(Box<str>);
+pub struct Block {
+    text: Box<str>,
+    /// Boxed, because few texts have tabs.
+    tabs: Option<Box<TabOffsets>>,
+}
+
+/// Offsets of the spaces that replace a tab, ascending. [`BLOCK_CHARS`] characters have fewer bytes than 2^16.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TabOffsets(Box<[u16]>);
 
 /// Sanitizes `text` for one line: newlines and tabs become spaces.
 #[must_use]
 pub fn line(text: &str) -> Line {
-    Line(clean(text, TextKind::Line).into())
+    Line(clean(text, TextKind::Line, &mut Vec::new()).into())
 }
 
 /// Sanitizes `text` for several lines: newlines stay, and a tab becomes four spaces.
 #[must_use]
 pub fn block(text: &str) -> Block {
-    Block(clean(text, TextKind::Block).into())
+    let mut tabs = Vec::new();
+    let text: Box<str> = clean(text, TextKind::Block, &mut tabs).into();
+    // The end of a text that is too long is cut.
+    tabs.retain(|at| text.get(usize::from(*at)..).is_some_and(|rest| rest.starts_with(TAB)));
+    let tabs = (!tabs.is_empty()).then(|| Box::new(TabOffsets(tabs.into())));
+    Block { text, tabs }
 }
 
 impl Line {
@@ -72,7 +86,19 @@ impl Line {
 impl Block {
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Returns the ranges of spaces that replace a tab, in order.
+    pub fn tabs(&self) -> impl Iterator<Item = Range<usize>> + '_ {
+        let offsets = self.tabs.as_ref().map_or(&[][..], |tabs| &tabs.0);
+        offsets.iter().map(|at| usize::from(*at)..usize::from(*at) + TAB.len())
+    }
+
+    /// Returns the memory of the text, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.tabs.as_ref().map_or(0, |tabs| size_of::<u16>() * tabs.0.len())
     }
 }
 
@@ -90,13 +116,13 @@ impl fmt::Debug for Line {
 
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
+        fmt::Debug::fmt(&self.text, f)
     }
 }
 
@@ -129,7 +155,8 @@ impl TextKind {
     }
 }
 
-fn clean(text: &str, kind: TextKind) -> Cow<'_, str> {
+/// Cleans `text`, and adds the offsets of the replaced tabs.
+fn clean<'a>(text: &'a str, kind: TextKind, tabs: &mut Vec<u16>) -> Cow<'a, str> {
     let plain = |b: u8| matches!(b, b' '..=b'~') || (b == b'\n' && kind == TextKind::Block);
     if text.len() <= kind.limit() && text.bytes().all(plain) {
         return Cow::Borrowed(text);
@@ -141,7 +168,10 @@ fn clean(text: &str, kind: TextKind) -> Cow<'_, str> {
         match c {
             '\r' if rest[read..].starts_with('\n') => {}
             '\n' | '\r' | '\u{2028}' | '\u{2029}' => kept.push_plain(kind.newline()),
-            '\t' => kept.push_plain(kind.tab()),
+            '\t' => {
+                tabs.extend(u16::try_from(kept.text.len()));
+                kept.push_plain(kind.tab());
+            }
             _ if c.is_control() => {
                 read = sequence_len(rest);
                 kept.push(REPLACEMENT);

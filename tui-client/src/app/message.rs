@@ -73,7 +73,7 @@ impl Input {
 }
 
 /// The element under the pointer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hit {
     /// A room, by index.
     Room(usize),
@@ -81,6 +81,8 @@ pub enum Hit {
     Choice(usize),
     /// A byte offset in the draft.
     Cursor(usize),
+    /// A link in the timeline.
+    Link(Target),
 }
 
 /// The visible part of a timeline.

@@ -38,6 +38,7 @@ pub use composing::command::COMMANDS;
 pub use composing::completion::candidates::{Candidate, Completion};
 pub use composing::composer::Composer;
 pub use composing::query::Query;
+pub use dispatch::mouse::COPIED_BYTES;
 pub use editor::{DRAFT_CHARS, Editor};
 pub use extension::Extension;
 pub use keys::{Action, Binding, BindingRow, Chord, GROUPS, Keymap};

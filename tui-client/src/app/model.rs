@@ -48,6 +48,8 @@ pub struct Model {
     pub keymap: Keymap,
     /// The client captures the mouse; otherwise the terminal has it.
     pub mouse: bool,
+    /// A program can show links; otherwise their addresses are copied.
+    pub opens_links: bool,
     /// Typing signals are sent to the other members.
     pub sends_typing: bool,
     /// Messages that cause a notification.
@@ -105,6 +107,7 @@ impl Model {
             hint: None,
             keymap: Keymap::default(),
             mouse: true,
+            opens_links: true,
             sends_typing: true,
             notify_on: NotifyOn::default(),
             extensions: &[],

@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long)]
     pub no_state: bool,
 
-    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses and selects. Alt-M switches between both.
+    /// Leave the mouse to the terminal. Otherwise it scrolls, chooses, selects and opens links. Alt-M switches between both.
     #[arg(long)]
     pub no_mouse: bool,
 

@@ -10,6 +10,8 @@ use crate::sanitize::Block;
 pub struct Markup<'a> {
     /// Each is a line of the text without marks of its own; lines that are marks only are removed.
     pub parts: Vec<Part<'a>>,
+    /// Offset of each part in the text, in bytes.
+    pub starts: Vec<usize>,
 }
 
 impl<'a> Markup<'a> {
@@ -18,22 +20,53 @@ impl<'a> Markup<'a> {
         let lines: Vec<&str> = text.as_str().split('\n').collect();
         // The last line that can end a block: no block begins after it.
         let last_fence = lines.iter().rposition(|line| is_fence_end(line)).unwrap_or(0);
-        let mut parts = Vec::with_capacity(lines.len());
+        let mut markup =
+            Self { parts: Vec::with_capacity(lines.len()), starts: Vec::with_capacity(lines.len()) };
         let mut at = 0;
+        let mut start = 0;
         while let Some(&line) = lines.get(at) {
             at += 1;
+            let next = start + line.len() + 1;
             if let Some(title) = fence(line).filter(|_| at <= last_fence) {
-                parts.extend((!title.is_empty()).then_some(Part::Title(title)));
+                if !title.is_empty() {
+                    markup.push(start, Part::Title(title));
+                }
                 let end = at + lines[at..].iter().position(|line| is_fence_end(line)).unwrap_or(0);
-                parts.extend(lines[at..end].iter().map(|code| Part::Code(code)));
+                start = next;
+                for code in &lines[at..end] {
+                    markup.push(start, Part::Code(code));
+                    start += code.len() + 1;
+                }
+                start += lines.get(end).map_or(0, |fence| fence.len() + 1);
                 at = end + 1;
-            } else if let Some(quoted) = quoted(line) {
-                parts.push(Part::Quote(inline::spans(quoted)));
-            } else {
-                parts.push(Part::Line(inline::spans(line)));
+                continue;
             }
+            match quoted(line) {
+                Some(quoted) => {
+                    markup.push(start + line.len() - quoted.len(), Part::Quote(inline::spans(quoted)));
+                }
+                None => markup.push(start, Part::Line(inline::spans(line))),
+            }
+            start = next;
         }
-        Self { parts }
+        markup
+    }
+
+    fn push(&mut self, start: usize, part: Part<'a>) {
+        self.parts.push(part);
+        self.starts.push(start);
+    }
+
+    /// Text of each part that is the user's own, with its offset in the text: no marks, and no title of a block of
+    /// code. The pieces of a part follow each other.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, Vec<(usize, &'a str)>)> + '_ {
+        self.parts.iter().zip(&self.starts).filter_map(|(part, &start)| match part {
+            Part::Line(spans) | Part::Quote(spans) => {
+                Some((start, spans.iter().map(|span| (start + span.at, span.text)).collect()))
+            }
+            Part::Code(code) => Some((start, vec![(start, *code)])),
+            Part::Title(_) => None,
+        })
     }
 
     /// Action of a text: a single line that is entirely italic. The protocol has no separate kind for actions, and

@@ -10,6 +10,13 @@ use std::thread::{self, JoinHandle};
 
 use crate::markup::Target;
 
+/// True if a program can show a link: `$BROWSER`, or a desktop. A shell over ssh has no desktop.
+pub(super) fn can_open(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.trim().is_empty());
+    let is_remote = ["SSH_CONNECTION", "SSH_TTY"].iter().any(&is_set);
+    ["BROWSER", "DISPLAY", "WAYLAND_DISPLAY"].iter().any(&is_set) || (cfg!(target_os = "macos") && !is_remote)
+}
+
 /// Starts a program that shows `target`, and does not wait for it. The thread ends with the program.
 pub(super) fn open(
     target: &Target,
@@ -54,6 +61,15 @@ mod tests {
     fn with(browser: &str, text: &str) -> String {
         let (program, arguments) = command(&target(text), |_| Some(browser.to_owned()));
         [program].into_iter().chain(arguments).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn a_shell_without_a_desktop_opens_no_links() {
+        let can_open = |set: &[&str]| can_open(|name| set.contains(&name).then(|| "some value".to_owned()));
+        assert!(can_open(&["BROWSER", "SSH_CONNECTION"]) && can_open(&["DISPLAY"]));
+        assert!(can_open(&["WAYLAND_DISPLAY"]));
+        assert!(!can_open(&["SSH_CONNECTION", "TERM"]) && !can_open(&["SSH_TTY"]));
+        assert_eq!(can_open(&["TERM"]), cfg!(target_os = "macos"));
     }
 
     #[test]

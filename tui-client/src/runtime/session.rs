@@ -36,6 +36,8 @@ const FRAME: Duration = Duration::from_millis(16);
 /// Shortest time between two frames while keys arrive: shorter than anybody types, so that a key is shown at once. Text
 /// that is pasted without the marks of a paste is not drawn letter by letter.
 const KEYS: Duration = Duration::from_millis(4);
+/// Time between two steps of a timeline that scrolls because the pointer is held beyond its edge.
+const EDGE_STEP: Duration = Duration::from_millis(100);
 /// Most events of the network that are handled between two frames.
 const BATCH: usize = 512;
 /// Time that the end waits for the connection to close.
@@ -138,14 +140,16 @@ impl Session {
         self.keyboard.take()?;
         let mut drawn = Instant::now();
         let mut due = None;
+        let mut stepped = drawn;
         loop {
             if !command_queue::flush(&self.handle, &mut self.commands) {
                 return Ok(Outcome::Failed("the client's network task ended".to_owned()));
             }
             let tick = self.model.next_tick().map(|at| self.clock.start + at);
             let is_blocked = due.is_some() && !self.screen.is_written();
-            let wake = [tick, due.filter(|_| !is_blocked)].into_iter().flatten().min();
-            let (step, is_urgent) = match self.wait(&mut signals, wake, is_blocked).await {
+            let step = self.screen.view.edge_scroll().map(|_| stepped + EDGE_STEP);
+            let wake = [tick, step, due.filter(|_| !is_blocked)].into_iter().flatten().min();
+            let (outcome, is_urgent) = match self.wait(&mut signals, wake, is_blocked).await {
                 WakeUp::Terminal(events) => (self.on_terminal(events?)?, true),
                 WakeUp::Signal(signal) => (self.on_signal(signal)?, true),
                 WakeUp::Net(None) | WakeUp::Sent(false) => {
@@ -155,9 +159,14 @@ impl Session {
                 WakeUp::Sent(true) | WakeUp::Written => (None, false),
                 WakeUp::Edited(ended) => (self.on_edited(ended)?, true),
                 WakeUp::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
-                WakeUp::Time => (self.handle(Input::Tick)?, false),
+                WakeUp::Time => {
+                    let now = Instant::now();
+                    let wheel = self.screen.view.edge_scroll().filter(|_| step.is_some_and(|at| at <= now));
+                    stepped = if wheel.is_some() { now } else { stepped };
+                    (self.handle(wheel.unwrap_or(Input::Tick))?, false)
+                }
             };
-            if let Some(outcome) = step {
+            if let Some(outcome) = outcome {
                 return Ok(outcome);
             }
             let soonest = drawn + if is_urgent { KEYS } else { FRAME };

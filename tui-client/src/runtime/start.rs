@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
+use super::browser;
 use super::clock::{Clock, Zone};
 use super::command_queue;
 use super::extensions::Extensions;
@@ -55,6 +56,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
     model.keymap = settings.keymap;
     model.theme = settings.theme;
     model.mouse = settings.mouse;
+    model.opens_links = browser::can_open(|name| std::env::var(name).ok());
     model.sends_typing = settings.typing;
     model.notify_on = settings.notify.on;
     model.extensions = extensions.commands;

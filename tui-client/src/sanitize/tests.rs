@@ -156,6 +156,18 @@ fn check(text: &str, is_block: bool) {
     assert!(clusters <= BLOCK_CHARS);
 }
 
+#[test]
+fn the_places_of_tabs_are_known() {
+    let tabs = |text: &str| block(text).tabs().collect::<Vec<_>>();
+    assert_eq!(tabs("a\tb\n\t\tc    d"), [1..5, 7..11, 11..15]);
+    assert_eq!(tabs("\u{1b}[31m\t日\t"), [3..7, 10..14]);
+    assert_eq!(tabs("no    tab"), []);
+    // The last tab of a text that is too long is cut.
+    let cut = block(&format!("{}\t\tx", "é".repeat(BLOCK_CHARS - 6)));
+    assert!(cut.tabs().all(|tab| cut.as_str()[tab].chars().all(|c| c == ' ')));
+    assert!(block("\t").bytes() > block("    ").bytes());
+}
+
 proptest! {
     #[test]
     fn no_forbidden_character_is_kept(text in nasty()) {

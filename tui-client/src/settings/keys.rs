@@ -110,7 +110,7 @@ const TOP: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "mouse",
-        about: "Use the mouse: the wheel scrolls, a click chooses. If it is off, the terminal selects text.",
+        about: "Use the mouse: the wheel scrolls, a click chooses, a drag copies. If it is off, the terminal selects text.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.mouse = is_on),
     },

@@ -18,11 +18,13 @@ pub(super) struct Piece {
     pub(super) link: Option<Rc<Target>>,
     /// The piece is part of a match.
     pub(super) is_hit: bool,
+    /// Offset in the text of the item; `None` if the piece is the program's own.
+    pub(super) at: Option<usize>,
 }
 
 impl Piece {
     pub(super) fn new(text: impl Into<String>, style: Style) -> Self {
-        Self { text: text.into(), style, link: None, is_hit: false }
+        Self { text: text.into(), style, link: None, is_hit: false, at: None }
     }
 }
 

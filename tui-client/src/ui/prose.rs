@@ -19,8 +19,8 @@ pub(super) struct WrappedRow {
     /// Decoration before the text: a rule or an indent.
     pub(super) before: Vec<Piece>,
     pub(super) text: Vec<Piece>,
-    /// Text between the row above and this one: a newline, a space, or nothing.
-    pub(super) separator: &'static str,
+    /// Offset of the row in the text; `None` if it is not part of what is copied.
+    pub(super) at: Option<usize>,
 }
 
 #[cfg(test)]
@@ -29,8 +29,6 @@ impl WrappedRow {
         self.before.iter().chain(&self.text)
     }
 }
-
-const NEWLINE: &str = "\n";
 
 /// Cells of the rule before quotes and code.
 const RULE: usize = 2;
@@ -54,19 +52,20 @@ pub(super) fn rows(
         row
     };
     let mut rows = Vec::new();
-    for part in &markup.parts {
+    for (part, &start) in markup.parts.iter().zip(&markup.starts) {
         match part {
-            Part::Line(spans) => rows.extend(speech(spans, room, look.plain(), look, marker)),
+            Part::Line(spans) => rows.extend(speech(spans, start, room, look.plain(), look, marker)),
             Part::Quote(spans) => {
-                let quoted = speech(spans, inner, look.quote(), look, marker);
+                let quoted = speech(spans, start, inner, look.quote(), look, marker);
                 rows.extend(quoted.into_iter().map(|row| ruled(glyph.quote, look.quote(), row)));
             }
             Part::Title(title) => {
-                let broken = exact(title, inner, look.faint(), marker);
+                let broken = exact(title, None, inner, look.faint(), marker);
                 rows.extend(broken.into_iter().map(|row| ruled(glyph.bar, look.faint(), row)));
             }
             Part::Code(code) => {
-                for (index, row) in exact(code, inner, look.code_block(), marker).into_iter().enumerate() {
+                let broken = exact(code, Some(start), inner, look.code_block(), marker);
+                for (index, row) in broken.into_iter().enumerate() {
                     let sign = if index == 0 { glyph.bar } else { glyph.goes_on };
                     rows.push(ruled(sign, look.faint(), row));
                 }
@@ -74,7 +73,7 @@ pub(super) fn rows(
         }
     }
     if rows.is_empty() {
-        rows.push(WrappedRow::default());
+        rows.push(WrappedRow { at: Some(0), ..WrappedRow::default() });
     }
     rows
 }
@@ -91,7 +90,7 @@ pub(super) fn action(
     let beside = room > indent + BESIDE_RULE;
     let spans: Vec<Span<'_>> = spans.iter().map(|span| Span { italic: false, ..*span }).collect();
     let room = if beside { room - indent } else { room };
-    let mut rows = speech(&spans, room, look.plain(), look, marker);
+    let mut rows = speech(&spans, 0, room, look.plain(), look, marker);
     if beside && let Some((first, others)) = rows.split_first_mut() {
         first.text.splice(0..0, [nick, Piece::new(" ", look.plain())]);
         for row in others {
@@ -101,22 +100,33 @@ pub(super) fn action(
     rows
 }
 
-/// Breaks a line where a row is full.
-fn exact(line: &str, room: usize, style: Style, marker: Option<&Marker<'_>>) -> Vec<WrappedRow> {
+/// Breaks a line where a row is full. The line is at the offset `at` of the text, if it is part of what is copied.
+fn exact(
+    line: &str,
+    at: Option<usize>,
+    room: usize,
+    style: Style,
+    marker: Option<&Marker<'_>>,
+) -> Vec<WrappedRow> {
     let marks = marker.map(|marker| marker.line(line)).unwrap_or_default();
     let mut end = 0;
     let row = |row: &str| {
         let start = end;
         end += row.len();
-        let text = marks.cut(start..end, |range| Piece::new(&line[range], style));
-        WrappedRow { before: Vec::new(), text, separator: if start == 0 { NEWLINE } else { "" } }
+        let piece = |range: Range<usize>| Piece {
+            at: at.map(|at| at + range.start),
+            ..Piece::new(&line[range], style)
+        };
+        let text = marks.cut(start..end, piece);
+        WrappedRow { before: Vec::new(), text, at: at.map(|at| at + start) }
     };
     broken(line, room).into_iter().map(row).collect()
 }
 
-/// Wraps spans at words.
+/// Wraps spans of the line at the offset `start` of the text at words.
 fn speech(
     spans: &[Span<'_>],
+    start: usize,
     room: usize,
     base: Style,
     look: Look,
@@ -124,15 +134,8 @@ fn speech(
 ) -> Vec<WrappedRow> {
     let marks: Marks = marker.map(|marker| marker.spans(spans)).unwrap_or_default();
     let ranges = wrapped(graphemes(spans), end(spans), room);
-    let mut before = None;
-    let joints = ranges.iter().map(|range| match before.replace(range.end) {
-        None => NEWLINE,
-        Some(end) if end == range.start => "",
-        // The space at which the rows are broken.
-        Some(_) => " ",
-    });
-    let mut rows: Vec<_> =
-        joints.map(|separator| WrappedRow { separator, ..WrappedRow::default() }).collect();
+    let row_at = |range: &Range<usize>| WrappedRow { at: Some(start + range.start), ..WrappedRow::default() };
+    let mut rows: Vec<_> = ranges.iter().map(row_at).collect();
     let mut row = 0;
     for span in spans {
         let style = style(*span, base, look);
@@ -145,7 +148,11 @@ fn speech(
             let (from, to) = (range.start.max(span.at), range.end.min(span_end));
             if from < to {
                 let text = |range: Range<usize>| &span.text[range.start - span.at..range.end - span.at];
-                let piece = |range| Piece { link: link.clone(), ..Piece::new(text(range), style) };
+                let piece = |range: Range<usize>| Piece {
+                    link: link.clone(),
+                    at: Some(start + range.start),
+                    ..Piece::new(text(range), style)
+                };
                 pieces.extend(marks.cut(from..to, piece));
             }
             if range.end >= span_end {
@@ -258,14 +265,21 @@ mod tests {
                 let graphemes = row.pieces().flat_map(|piece| piece.text.graphemes(true)).count();
                 prop_assert!(used <= room || graphemes == 1, "{row:?}");
             }
-            let text_of = |row: &WrappedRow| row.text.iter().map(|piece| piece.text.as_str()).collect::<String>();
-            let joined: String = rows.iter().flat_map(|row| [row.separator.to_owned(), text_of(row)]).collect();
-            let whole = markup.parts.iter().map(|part| match part {
-                Part::Line(spans) | Part::Quote(spans) => spans.iter().map(|span| span.text).collect(),
-                Part::Title(text) | Part::Code(text) => (*text).to_owned(),
-            });
-            let whole: String = whole.flat_map(|part: String| [NEWLINE.to_owned(), part]).collect();
-            prop_assert_eq!(joined, whole);
+            let pieces = rows.iter().flat_map(|row| &row.text).filter_map(|piece| Some((piece.at?, &piece.text)));
+            let mut shown = String::new();
+            let mut end = 0;
+            for (at, piece) in pieces {
+                prop_assert!(at >= end, "in order");
+                end = at + piece.len();
+                prop_assert_eq!(&text.as_str()[at..end], piece, "at its place");
+                shown.push_str(piece);
+            }
+            let whole: String = markup.lines().flat_map(|(_, line)| line).map(|(_, text)| text).collect();
+            // A row is broken in place of a space.
+            let bare = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(bare(&shown), bare(&whole));
+            let starts: Vec<usize> = rows.iter().filter_map(|row| row.at).collect();
+            prop_assert!(starts.is_sorted(), "{starts:?}");
             let whole: Vec<&str> = text.as_str().graphemes(true).collect();
             let shown = rows.iter().flat_map(|row| &row.text);
             let mut split = shown.flat_map(|piece| piece.text.graphemes(true)).filter(|g| !whole.contains(g));

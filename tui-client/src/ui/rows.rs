@@ -1,88 +1,20 @@
 //! Rows of a timeline item: the rules above it, its stamp and nick, its text with a hanging indent.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
 use super::look::Look;
 use super::marks::{Marker, Piece};
-use super::pen::Pen;
 use super::prose;
-use super::text::{width, wrap};
+use super::screen_row::ScreenRow;
+use super::text::{width, wrap, wrap_at};
 use crate::app::timeline::{Body, Item, ItemKey, Outgoing, Sending, ShownMessage, Timeline, Tone};
 use crate::app::{Action, Keymap, Room, Ruler, Stamp};
 use crate::markup::{Markup, MentionPattern};
 use crate::sanitize::Line;
-
-/// A row that is ready to be drawn.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ScreenRow {
-    parts: Vec<(usize, Piece)>,
-    is_rule: bool,
-    /// The row contains a match.
-    is_hit: bool,
-    copyable: Option<CopyableText>,
-}
-
-/// Text of a user in a row: the part that is copied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CopyableText {
-    /// Columns in the timeline.
-    pub(super) columns: Range<usize>,
-    /// Text between the row above and this one.
-    pub(super) separator: &'static str,
-}
-
-impl ScreenRow {
-    fn part(self, column: usize, text: impl Into<String>, style: Style) -> Self {
-        self.piece(column, Piece::new(text, style))
-    }
-
-    fn piece(mut self, column: usize, piece: Piece) -> Self {
-        self.is_hit |= piece.is_hit;
-        self.parts.push((column, piece));
-        self
-    }
-
-    pub(super) fn rule(title: &str, style: Style) -> Self {
-        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true, ..Self::default() }
-    }
-
-    pub(super) const fn is_hit(&self) -> bool {
-        self.is_hit
-    }
-
-    pub(super) const fn copyable(&self) -> Option<&CopyableText> {
-        self.copyable.as_ref()
-    }
-
-    /// The row with a time, if it has none. A rule stays as it is.
-    pub(super) fn with_time(mut self, time: (String, Style)) -> Self {
-        let has_time = self.parts.first().is_some_and(|(column, _)| *column == STAMP);
-        if !self.is_rule && !has_time {
-            self.parts.insert(0, (STAMP, Piece::new(time.0, time.1)));
-        }
-        self
-    }
-
-    pub(super) const fn is_rule(&self) -> bool {
-        self.is_rule
-    }
-
-    pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look) {
-        for (column, Piece { text, style, link, .. }) in &self.parts {
-            match link {
-                _ if self.is_rule => pen.titled_rule(row, text, *style, look),
-                Some(target) => _ = pen.write_link(*column, row, text, *style, target),
-                None => _ = pen.write(*column, row, text, *style),
-            }
-        }
-    }
-}
 
 /// Layout of a timeline, independent of its items.
 pub(super) struct TimelineLayout<'a> {
@@ -100,8 +32,6 @@ pub(super) struct TimelineLayout<'a> {
     /// The current year, which dates omit.
     pub(super) year: i16,
     pub(super) look: Look,
-    /// The terminal supports hyperlinks.
-    pub(super) has_links: bool,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
     /// Item of the current match.
@@ -117,8 +47,13 @@ pub(super) fn not_loaded(reason: &Line, keymap: &Keymap) -> String {
     format!("not loaded: {reason}{hint}")
 }
 
+/// Text of a note in the signs of the terminal. Remote text in a notice or an error is unchanged.
+pub(super) fn shown_note(tone: Tone, text: &str, look: Look) -> Cow<'_, str> {
+    if tone == Tone::Info { look.own(text) } else { text.into() }
+}
+
 /// Columns of a row: ` 20:18     alice  text`. The nick has ten cells, or eight in a narrow timeline.
-const STAMP: usize = 1;
+pub(super) const STAMP: usize = 1;
 const NICK: usize = 7;
 /// Cells of ` ✓`, which every row of the user's own messages leaves free.
 const SHORT_SIGN: usize = 2;
@@ -217,12 +152,6 @@ impl TimelineLayout<'_> {
         column.min(self.width / 2)
     }
 
-    /// Columns of the timeline's `area` that contain text.
-    pub(super) fn text_area(&self, area: Rect) -> Rect {
-        let column = u16::try_from(self.text_column()).unwrap_or(0).min(area.width);
-        Rect { x: area.x + column, width: area.width - column, ..area }
-    }
-
     fn text_room(&self) -> usize {
         self.width.saturating_sub(self.text_column() + usize::from(!self.is_narrow)).max(1)
     }
@@ -303,18 +232,12 @@ impl TimelineLayout<'_> {
         let last = lines.len() - 1;
         let mut sign = sign;
         for (index, line) in lines.into_iter().enumerate() {
-            let mut row = in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(stamp, nick));
-            let text_width = |pieces: &[Piece]| pieces.iter().map(|piece| width(&piece.text)).sum::<usize>();
-            let start = column + text_width(&line.before);
-            row.copyable = Some(CopyableText {
-                columns: start..start + text_width(&line.text),
-                separator: line.separator,
-            });
+            let row = in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(stamp, nick));
+            let mut row = row.at(line.at);
             let mut end = column;
-            for mut piece in line.before.into_iter().chain(line.text) {
+            for piece in line.before.into_iter().chain(line.text) {
                 let from = end;
                 end += width(&piece.text);
-                piece.link = piece.link.filter(|_| self.has_links);
                 row = row.piece(from, piece);
             }
             if index == last
@@ -338,14 +261,12 @@ impl TimelineLayout<'_> {
             Tone::Notice => ("!", look.for_you()),
             Tone::Error => (look.glyph().failed, look.bad()),
         };
-        // Remote text in a notice or an error is unchanged.
-        let text = if tone == Tone::Info { look.own(text) } else { text.into() };
-        for (index, line) in wrap(&text, self.text_room()).into_iter().enumerate() {
-            rows.push(if index == 0 {
-                self.aside(stamp, sign, line, style)
-            } else {
-                ScreenRow::default().part(self.text_column(), line, style)
-            });
+        let text = shown_note(tone, text, look);
+        let mut in_gutter = Some(Piece::new(sign, style));
+        for (at, line) in wrap_at(&text, self.text_room()) {
+            let row = in_gutter.take().map_or_else(ScreenRow::default, |sign| self.gutter(stamp, sign));
+            let piece = Piece { at: Some(at), ..Piece::new(line, style) };
+            rows.push(row.piece(self.text_column(), piece).at(Some(at)));
         }
     }
 

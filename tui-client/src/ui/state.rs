@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::areas::{Areas, Selection};
+use super::areas::Areas;
 use super::look::Look;
+use super::selection::Selection;
 use crate::app::timeline::ItemKey;
 use crate::app::{Input, Model, Scroll, Theme, ViewJump, Viewed};
+use crate::markup::Target;
 use crate::terminal::{Capabilities, Ground};
 
 /// State of the view between frames.
@@ -27,8 +29,10 @@ pub struct ViewState {
     pub(super) overlay_scrolls: Vec<Scroll>,
     pub(super) areas: Areas,
     pub(super) selection: Option<Selection>,
-    /// Text of the selection in the last frame.
-    pub(super) selected: String,
+    /// Link at which the button was pressed, until the pointer moves.
+    pub(super) pressed_link: Option<Target>,
+    /// Rows of the timeline are above and below the screen.
+    pub(super) can_scroll: (bool, bool),
     /// Offset at which a step between rows put the cursor, and the column that it keeps.
     pub(super) row_step: Option<(usize, usize)>,
     /// Visible part of the pane in the last frame.
@@ -64,7 +68,8 @@ impl ViewState {
             overlay_scrolls: Vec::new(),
             areas: Areas::default(),
             selection: None,
-            selected: String::new(),
+            pressed_link: None,
+            can_scroll: (false, false),
             row_step: None,
             viewed: None,
         }
@@ -88,7 +93,7 @@ impl ViewState {
 
     /// Scrolls the overlay, or else the timeline, in the next frame.
     pub fn scroll(&mut self, model: &Model, scroll: Scroll) {
-        self.selection = None;
+        self.scroll_under_pointer();
         if model.overlay.is_some() {
             self.overlay_scrolls.push(scroll);
         } else {
@@ -98,7 +103,6 @@ impl ViewState {
 
     /// Moves the visible timeline to the target of a search in the next frame.
     pub fn see(&mut self, model: &Model, sight: ViewJump) {
-        self.selection = None;
         self.moves.push((model.pane().id, Move::See(sight)));
     }
 

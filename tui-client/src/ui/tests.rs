@@ -11,6 +11,7 @@ mod random_text;
 mod rooms;
 mod scrolling;
 mod search;
+mod selection;
 mod themes;
 mod times;
 

@@ -33,11 +33,17 @@ fn take(text: &str, cells: usize) -> &str {
 /// Breaks `text` into rows of at most `cells`: at newlines, at spaces, beside wide characters, and within a word only if
 /// it is longer than a row. A grapheme that is wider than a row gets its own.
 pub(super) fn wrap(text: &str, cells: usize) -> Vec<&str> {
+    wrap_at(text, cells).into_iter().map(|(_, row)| row).collect()
+}
+
+/// Breaks `text` as [`wrap`] does. Returns the rows with their offsets in the text.
+pub(super) fn wrap_at(text: &str, cells: usize) -> Vec<(usize, &str)> {
     let mut rows = Vec::new();
+    let mut start = 0;
     for line in text.split('\n') {
-        rows.extend(
-            wrapped(line.grapheme_indices(true), line.len(), cells).into_iter().map(|row| &line[row]),
-        );
+        let ranges = wrapped(line.grapheme_indices(true), line.len(), cells);
+        rows.extend(ranges.into_iter().map(|row| (start + row.start, &line[row])));
+        start += line.len() + 1;
     }
     rows
 }

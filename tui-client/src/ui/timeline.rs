@@ -3,10 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::areas::DrawnRow;
 use super::layout::WHEEL;
 use super::look::Look;
 use super::pen::Pen;
-use super::rows::{ScreenRow, TimelineLayout, not_loaded};
+use super::rows::{TimelineLayout, not_loaded};
+use super::screen_row::ScreenRow;
 use super::state::{Anchor, Move, ViewState};
 use crate::app::timeline::{ItemKey, Top};
 use crate::app::{Action, Model, Room, Scroll, ViewJump, Viewed};
@@ -31,7 +33,6 @@ pub(super) fn view(
         filled_gap: model.room().and_then(Room::filled_gap),
         year: model.today().year(),
         look: state.look,
-        has_links: state.has_links,
         width: area.width.into(),
         is_narrow,
         hit: pane.timeline.selected_hit(),
@@ -43,11 +44,13 @@ pub(super) fn view(
         return 0;
     }
     let end = moved(&layout, state, pane.id, height);
-    // New messages do not move the view of a search.
-    match end.or_else(|| pane.search.as_ref().map(|_| RowPosition::end(&layout))) {
+    // New messages do not move the view of a search, nor text that is being selected.
+    let is_pinned = pane.search.is_some() || (end.is_none() && state.is_pinned_by_selection(pane.id));
+    match end.or_else(|| is_pinned.then(|| RowPosition::end(&layout))) {
         Some(end) => state.anchors.insert(pane.id, end.anchor(&layout)),
         None => state.anchors.remove(&pane.id),
     };
+    let has_more_below = end.is_some();
     let end = end.unwrap_or_else(|| RowPosition::end(&layout));
     let mut visible = above(&layout, end, height);
     // The first row of the screen that is not a rule has a time, also if the item begins above the screen.
@@ -63,10 +66,8 @@ pub(super) fn view(
     let without_items = layout.timeline.is_empty().then(Default::default);
     let ends = key(visible.first()).zip(key(visible.last())).or(without_items);
     state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
-    state.areas.text = layout.text_area(area);
-    state.areas.left = area.x;
-    state.areas.copyable = vec![None; empty];
-    state.areas.copyable.extend(visible.iter().map(|(_, row)| row.copyable().cloned()));
+    let is_first = |place: &RowPosition| place.index == layout.first && place.row == 0;
+    state.can_scroll = (visible.first().is_some_and(|(place, _)| !is_first(place)), has_more_below);
     let mut pen = Pen::new(buffer, area);
     if let Some(text) = &layout.above
         && layout.timeline.is_empty()
@@ -81,8 +82,15 @@ pub(super) fn view(
         pen.titled_rule(row, &text, look.faint(), look);
     }
     for (row, (_, drawn)) in visible.iter().enumerate() {
-        drawn.draw(&mut pen, empty + row, look);
+        drawn.draw(&mut pen, empty + row, look, state.has_links);
     }
+    let rows = |count: usize| u16::try_from(count).unwrap_or(area.height);
+    state.areas.pane = area;
+    state.areas.timeline = Rect { y: area.y + rows(empty), height: rows(visible.len()), ..area };
+    let drawn = |(place, row): (RowPosition, ScreenRow)| {
+        Some(DrawnRow { key: layout.timeline.get(place.index)?.key(), row })
+    };
+    state.areas.rows = visible.into_iter().filter_map(drawn).collect();
     layout.timeline.len().saturating_sub(end.index + 1)
 }
 

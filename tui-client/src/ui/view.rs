@@ -27,7 +27,10 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     } else {
         full(model, state, frame, area);
     }
-    state.select(frame.buffer_mut());
+    if model.overlay.is_some() {
+        state.deselect();
+    }
+    state.select(model, frame.buffer_mut());
     if model.overlay == Some(Overlay::Inspector) {
         inspector::view(model, state, frame, area);
     } else if model.overlay.is_some() {

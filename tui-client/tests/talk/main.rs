@@ -25,6 +25,7 @@ mod read_positions;
 mod recovery;
 mod redraw;
 mod search;
+mod selection;
 mod server;
 mod stall;
 mod terminal;

@@ -189,7 +189,7 @@ fn open(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
 fn toggle_mouse(model: &mut Model) -> Vec<Effect> {
     model.mouse = !model.mouse;
     let hint = if model.mouse {
-        "mouse captured: it scrolls, chooses and selects".to_owned()
+        "mouse captured: it scrolls, chooses, selects, opens links".to_owned()
     } else {
         let key = model.keymap.key(Action::Mouse).map(|key| format!("; {key} captures it"));
         format!("mouse released to the terminal{}", key.unwrap_or_default())

@@ -5,11 +5,11 @@ use crate::app::keys::Action;
 use crate::app::message::{Effect, Hit, Scroll};
 use crate::app::model::Model;
 use crate::app::overlays::overlay::Overlay;
-use crate::app::overlays::{inspector, themes};
+use crate::app::overlays::{inspector, links, themes};
 use crate::app::rooms::scrollback::scroll_back;
 
 /// Bytes of the largest selection that is copied: terminals accept 100,000 bytes of base64.
-const COPIED_BYTES: usize = 74_000;
+pub const COPIED_BYTES: usize = 74_000;
 
 pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
     if model.overlay == Some(Overlay::Inspector) {
@@ -35,6 +35,7 @@ pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
             model.pane_mut().composer.editor.go_to(at);
             Vec::new()
         }
+        Hit::Link(target) => links::open_link(model, target),
         Hit::Choice(index) => match &mut model.overlay {
             Some(Overlay::Rooms { picker, .. } | Overlay::Palette(picker)) => {
                 picker.select(index);

@@ -72,8 +72,13 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> NextStep {
     NextStep::nothing()
 }
 
-fn open_link(model: &mut Model, target: Target) -> Vec<Effect> {
+/// Opens a link, or copies its address if there is no program for it: for example in a shell over ssh.
+pub(in crate::app) fn open_link(model: &mut Model, target: Target) -> Vec<Effect> {
     model.overlay = None;
-    model.show_hint(&format!("opening {target}"));
-    vec![Effect::Open(target)]
+    if model.opens_links {
+        model.show_hint(&format!("opening {target}"));
+        return vec![Effect::Open(target)];
+    }
+    model.show_hint(&format!("copied, as there is no browser here: {target}"));
+    vec![Effect::Copy(target.to_string())]
 }

@@ -5,12 +5,12 @@ use crate::terminal_input::MouseButton;
 use super::super::text::width;
 use super::*;
 
-const PRESS: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
-const DRAG: MouseEventKind = MouseEventKind::Drag(MouseButton::Left);
-const RELEASE: MouseEventKind = MouseEventKind::Up(MouseButton::Left);
+pub(super) const PRESS: MouseEventKind = MouseEventKind::Down(MouseButton::Left);
+pub(super) const DRAG: MouseEventKind = MouseEventKind::Drag(MouseButton::Left);
+pub(super) const RELEASE: MouseEventKind = MouseEventKind::Up(MouseButton::Left);
 
 /// Screen position of a text.
-fn place_of(screen: &mut TestScreen, wanted: &str) -> (u16, u16) {
+pub(super) fn place_of(screen: &mut TestScreen, wanted: &str) -> (u16, u16) {
     let text = screen.text();
     let (row, line) = text.lines().enumerate().find(|(_, line)| line.contains(wanted)).expect(wanted);
     let column = width(line.split(wanted).next().expect("its start"));

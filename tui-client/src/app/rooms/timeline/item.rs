@@ -62,8 +62,8 @@ impl LogRow {
     /// Returns the memory that the row needs, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let text = match &self.body {
-            Body::Message(message) => message.nick.as_str().len() + message.text.as_str().len(),
-            Body::Note { text, .. } => text.as_str().len(),
+            Body::Message(message) => message.nick.as_str().len() + message.text.bytes(),
+            Body::Note { text, .. } => text.bytes(),
             Body::Presence(_) => 0,
             // Gaps come and go with the entries around them.
             Body::Gap => return 0,

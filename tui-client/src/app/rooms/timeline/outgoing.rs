@@ -8,6 +8,9 @@ use super::item::{Item, ItemKey, Outgoing, Sending, ShownMessage};
 use super::storage::Timeline;
 use crate::sanitize::{self, Line};
 
+/// Number of outgoing messages whose keys are known after they became rows.
+const PLACED: usize = 64;
+
 impl Timeline {
     /// Adds a message that the user has just sent.
     pub fn add_outgoing(&mut self, id: ClientMsgId, ts: Timestamp, text: Text) {
@@ -64,6 +67,10 @@ impl Timeline {
     pub fn place_outgoing(&mut self, id: &ClientMsgId, seq: Seq) -> Option<Outgoing> {
         let item = self.remove_outgoing(id)?;
         self.hits.moved(item.key, ItemKey::message(seq));
+        if self.placed.len() >= PLACED {
+            self.placed.pop_front();
+        }
+        self.placed.push_back((item.key, seq));
         Some(item)
     }
 

@@ -166,6 +166,7 @@ impl Timeline {
     /// Moves the notes from before the first page behind that page and before the messages that arrived since.
     fn move_early_notes(&mut self, last: Seq) {
         let early = self.rows.partition_point(|row| row.key.seq == 0);
+        self.rekeyed += u32::from(early > 0);
         let next = self.rows.get(early).map_or(u64::MAX, |row| row.key.seq);
         for row in self.rows.range_mut(..early) {
             row.key.seq = last.get().min(next - 1);

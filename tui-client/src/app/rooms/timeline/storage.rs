@@ -34,6 +34,10 @@ pub struct Timeline {
     /// Memory of the rows, in bytes.
     bytes: usize,
     pub(super) hits: Hits,
+    /// Keys of the last outgoing messages that became rows, with their seqs.
+    pub(super) placed: VecDeque<(ItemKey, Seq)>,
+    /// Counts the changes after which a key may belong to another item.
+    pub(super) rekeyed: u32,
 }
 
 impl Timeline {
@@ -82,6 +86,19 @@ impl Timeline {
             end if end == self.rows.len() => end + self.outgoing.partition_point(|item| item.key < key),
             index => index,
         }
+    }
+
+    /// Returns the present key of an item: that of its row if it was an outgoing message with this key.
+    #[must_use]
+    pub fn present_key(&self, key: ItemKey) -> ItemKey {
+        let placed = self.placed.iter().find(|(outgoing, _)| *outgoing == key);
+        placed.map_or(key, |(_, seq)| ItemKey::message(*seq))
+    }
+
+    /// Returns a number that changes whenever a key may belong to another item than before.
+    #[must_use]
+    pub const fn rekeyed(&self) -> u32 {
+        self.rekeyed
     }
 
     /// Returns the state of the history before the first row.
@@ -158,6 +175,7 @@ impl Timeline {
             self.hits.removed(row.key);
         }
         self.bytes = 0;
+        self.rekeyed += 1;
         self.held.clear();
         self.top = Top::Older;
         self.restore_cleared();
@@ -175,6 +193,7 @@ impl Timeline {
                 removed += 1;
             }
         }
+        self.rekeyed += 1;
         self.held.remove_after(seq.get());
         self.update_last_gap();
         self.cleared = self.cleared.min(self.last_key());
