@@ -95,7 +95,7 @@ fn main() -> ExitCode {
         Err(Stop::Usage(fault)) => Err(fault.into()),
         Err(Stop::Shown(text)) => {
             reads_variables = false;
-            text.print().map_err(ProgramError::Output)
+            io::stdout().write_all(text.as_bytes()).map_err(ProgramError::Output)
         }
     };
     if let Err(failure) = &done {

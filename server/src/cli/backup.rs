@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use realtime_server::store::Archive;
+use realtime_shell::keep_lines;
 
 use super::data::{DataArgs, ToolError};
 use super::progress::Progress;
@@ -11,14 +12,14 @@ use super::progress::Progress;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server backup /backups/rooms-$(date +%F).db
-            A copy of all rooms at this moment; the server may run
+      A copy of all rooms at this moment; the server may run
 
 To restore: stop the server, put the copy into the data directory as store.db, remove store.db-wal \
 and store.db-shm there, and start the server. Rooms in Redis are not copied: with REALTIME_REDIS_URL \
 the command ends with an error.";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = keep_lines(EXAMPLES))]
 pub(crate) struct BackupArgs {
     /// File to write; it must not exist
     #[arg(value_name = "FILE")]

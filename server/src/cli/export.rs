@@ -7,6 +7,7 @@ use clap::Args;
 use realtime_server::store::{Archive, ExportError};
 use realtime_server::transfer::RedisExportError;
 use realtime_shared::RoomName;
+use realtime_shell::keep_lines;
 
 use super::data::{DataArgs, Place, ToolError, run_on_redis};
 use super::progress::Progress;
@@ -15,11 +16,12 @@ use super::redis::{RedisAccessArgs, RedisPlan};
 const EXAMPLES: &str = "\
 Examples:
   realtime-server export --room lobby > lobby.ndjson
-            One room, one message per line; the server may run
+      One room, one message per line; the server may run
   realtime-server export --all | gzip > rooms.ndjson.gz
-            All rooms, one after the other
-  realtime-server export --room lobby | jq -r 'select(.type == \"message\") | \"\\(.from): \\(.text)\"'
-            The messages as readable text
+      All rooms, one after the other
+  realtime-server export --room lobby \\
+    | jq -r 'select(.type == \"message\") | \"\\(.from): \\(.text)\"'
+      The messages as readable text
 
 Each room begins with a header line that identifies its log. Its messages follow, as clients receive \
 them, oldest first. `realtime-server import` reads this format. To copy the whole store, \
@@ -27,7 +29,7 @@ them, oldest first. `realtime-server import` reads this format. To copy the whol
 are those in Redis, each as of one moment.";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = keep_lines(EXAMPLES))]
 pub(crate) struct ExportArgs {
     /// Room to export (repeatable)
     #[arg(long, value_name = "NAME", required_unless_present = "all")]

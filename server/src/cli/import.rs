@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use realtime_server::store::{Imported, Store};
 use realtime_shared::RoomName;
+use realtime_shell::keep_lines;
 
 use super::data::{DataArgs, Place, ToolError, run_on_redis};
 use super::progress::Progress;
@@ -15,12 +16,12 @@ use super::redis::RedisAccessArgs;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server import lobby.ndjson
-            The rooms of an export. No server may use this data directory meanwhile
+      The rooms of an export. No server may use this data directory meanwhile
   gunzip --stdout rooms.ndjson.gz | realtime-server import
-            The rooms of a compressed export
+      The rooms of a compressed export
   REALTIME_REDIS_URL= realtime-server export --all \\
     | realtime-server import --redis-url redis://10.0.0.1
-            From a file to Redis
+      From a file to Redis
 
 Rooms keep their epochs, seqs and ids, so the positions of clients stay valid. A room is imported \
 completely or not at all. A room that exists with the same messages stays unchanged, so an import can \
@@ -29,7 +30,7 @@ not in the format of an export. With --redis-url, or REALTIME_REDIS_URL as for `
 added to Redis, also while servers use it; rooms without a stored message are left out.";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = keep_lines(EXAMPLES))]
 pub(crate) struct ImportArgs {
     /// Output of `realtime-server export` [default: standard input]
     #[arg(value_name = "FILE")]

@@ -22,10 +22,11 @@ mod units;
 mod usage;
 
 use std::fmt;
+use std::io::{self, IsTerminal};
 
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
+use realtime_shell::{CompletionsArgs, completions_examples, keep_lines, man_examples, printable};
 
 pub(crate) use backup::BackupArgs;
 pub(crate) use data::ToolError;
@@ -46,7 +47,7 @@ Examples:
       Rooms for this host, at ws://127.0.0.1:8000/api/v1/ws
   realtime-server token --user alice
       A token for alice, for use in a client
-  realtime-tui --token \"$(realtime-server token --user alice)\" --room chat-general
+  REALTIME_TOKEN=$(realtime-server token --user alice) realtime-tui --room dev
       Alice, in the terminal
   realtime-server backup /backups/rooms.db
       A copy of all rooms; the server may run
@@ -55,7 +56,7 @@ Examples:
 
 /// Chat hub: rooms over WebSocket
 #[derive(Debug, Parser)]
-#[command(name = "realtime-server", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "realtime-server", version, after_help = keep_lines(EXAMPLES), max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -84,19 +85,25 @@ pub(crate) enum Command {
 /// Result of parsing that is not a command.
 pub(crate) enum Stop {
     /// Help or version text.
-    Shown(clap::Error),
+    Shown(String),
     Usage(UsageError),
 }
 
 /// Parses the arguments and the environment of this process.
 pub(crate) fn parse() -> Result<Cli, Stop> {
     Cli::try_parse().map_err(|fault| match fault.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Shown(fault),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Stop::Shown(shown(&fault)),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Stop::Usage(UsageError::Arguments("no command; see `realtime-server --help`".to_owned()))
         }
         _ => Stop::Usage(UsageError::Arguments(one_line(&fault.render()))),
     })
+}
+
+/// Help or version as it is printed, with styles on a terminal.
+fn shown(text: &clap::Error) -> String {
+    let text = text.render();
+    printable(&if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() })
 }
 
 /// Fault and tip in one line, without the usage text of clap.
@@ -131,6 +138,28 @@ mod tests {
             let variable = format!("REALTIME_{}", flag.0.to_uppercase().replace('-', "_"));
             assert_eq!(flag.1.get_env(), Some(variable.as_ref()), "--{}", flag.0);
             assert!(flag.1.get_help_heading().is_some(), "--{} is under no heading", flag.0);
+        }
+    }
+
+    #[test]
+    fn examples_keep_their_lines_in_the_help_and_the_man_pages() {
+        let mut program = Cli::command();
+        program.build();
+        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+            let examples =
+                command.get_after_help().map(|text| printable(&text.to_string())).unwrap_or_default();
+            let is_program = command.get_name() == program.get_name();
+            let page =
+                realtime_shell::man_page(Cli::command(), Some(command.get_name()).filter(|_| !is_program));
+            let page = String::from_utf8(page).expect("UTF-8").replace("\\-", "-").replace("\\*(Aq", "'");
+            for line in examples.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 80, "{line}");
+                for width in [80, 200] {
+                    let help = printable(&command.clone().term_width(width).render_long_help().to_string());
+                    assert!(help.lines().any(|shown| shown == line), "{width}: {line}\n{help}");
+                }
+                assert!(page.lines().any(|shown| shown.replace("\\\\", "\\") == line), "{line}\n{page}");
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use realtime_server::config::{
 };
 use realtime_server::origin::AllowedOrigin;
 use realtime_server::secret::Secret;
+use realtime_shell::keep_lines;
 
 use super::data::data_dir;
 use super::redis::{RedisArgs, RedisPlan};
@@ -26,21 +27,22 @@ use crate::logging::{Format, LogFilter};
 const EXAMPLES: &str = "\
 Examples:
   realtime-server serve
-            On this host only, with a secret that the first run creates
+      On this host only, with a secret that the first run creates
   realtime-server serve --data-dir /var/lib/realtime --retain 90d
-            With rooms and secret in a given directory, and no message older than 90 days
+      With rooms and secret in a given directory, and no older messages
   realtime-server serve --listen 0.0.0.0:8000 --listen '[::]:8000'
-            For a network; put a TLS proxy in front of it
+      For a network; put a TLS proxy in front of it
   REALTIME_JWT_SECRET=… REALTIME_LOG_FORMAT=json realtime-server serve
-            With the secret of the program that issues the tokens, and machine-readable logs
+      With the secret of the program that issues the tokens; logs as JSON
 
 Every flag can also be set in the variable shown as [env: …]; the flag has precedence.
+
 Durations: 500ms, 30s, 5m, 12h, 7d, 1h30m. Sizes: bytes, or KiB, MiB, GiB.";
 
 const KIB: usize = 1024;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = keep_lines(EXAMPLES))]
 pub(crate) struct ServeArgs {
     /// Address and port to listen on (repeatable; in the variable separated by commas). Port 0: any free one. [default:
     /// 127.0.0.1:8000 and, where the host has IPv6, [::1]:8000]

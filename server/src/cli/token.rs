@@ -8,6 +8,7 @@ use realtime_server::auth::Verifier;
 use realtime_server::auth::token::mint;
 use realtime_server::config::Config;
 use realtime_shared::{Audience, Claims, Role, Timestamp, UserId};
+use realtime_shell::keep_lines;
 
 use super::secret::{self, Origin, SecretArgs};
 use super::units::positive_duration;
@@ -16,17 +17,18 @@ use super::usage::UsageError;
 const EXAMPLES: &str = "\
 Examples:
   realtime-server token --user alice
-            For every room, valid for twelve hours
-  realtime-server token --user bob --room 'chat-*' --room lobby --read-only chat-news --ttl 7d
-            For `lobby` and the rooms that begin with `chat-`; in `chat-news` bob can only read
+      For every room, valid for twelve hours
+  realtime-server token --user bob --room 'chat-*' --room lobby \\
+    --read-only chat-news --ttl 7d
+      For `lobby` and rooms that begin with `chat-`; `chat-news` is read-only
   realtime-server token --user ops --role admin
-            For every room, with the right to send notices to everyone
+      For every room, with the right to send notices to everyone
 
 In a glob, `*` matches any run of characters and `?` matches one. The secret must be that of the \
 server: give the same --data-dir, --jwt-secret-file or REALTIME_JWT_SECRET to both.";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = keep_lines(EXAMPLES))]
 pub(crate) struct TokenArgs {
     /// User id of the bearer: 1 to 64 visible characters
     #[arg(long, value_name = "NAME")]

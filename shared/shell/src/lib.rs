@@ -33,6 +33,40 @@ fn unify_names(script: &[u8], name: &str) -> Vec<u8> {
     String::from_utf8_lossy(script).replace(&wrong, &right).into_bytes()
 }
 
+/// Space of a line that keeps its words together. clap breaks lines at ASCII spaces only.
+const KEPT_SPACE: char = '\u{a0}';
+
+/// Protects the indented lines of a help text, such as examples, from being wrapped. Paragraphs are wrapped to the width of
+/// the terminal, so each is one line of the text. [`printable`] restores the spaces.
+#[must_use]
+pub fn keep_lines(text: &str) -> String {
+    let kept = |line: &str| line.replace(' ', KEPT_SPACE.encode_utf8(&mut [0; 2]));
+    let lines = text.lines().map(|line| if line.starts_with(' ') { kept(line) } else { line.to_owned() });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Restores the spaces of a help that clap has rendered.
+#[must_use]
+pub fn printable(help: &str) -> String {
+    help.replace(KEPT_SPACE, " ")
+}
+
+/// Encloses kept lines in the requests that turn filling off and on.
+fn keep_lines_in_roff(page: &str) -> String {
+    let mut kept = String::with_capacity(page.len());
+    let mut is_filling = true;
+    for line in page.lines() {
+        let fills = !line.contains(KEPT_SPACE);
+        if fills != is_filling {
+            kept.push_str(if fills { ".fi\n" } else { ".nf\n" });
+            is_filling = fills;
+        }
+        kept.push_str(&printable(line));
+        kept.push('\n');
+    }
+    kept
+}
+
 /// Renders the man page of `program`, or of one of its commands, as roff.
 #[must_use]
 pub fn man_page(program: Command, command: Option<&str>) -> Vec<u8> {
@@ -44,30 +78,32 @@ pub fn man_page(program: Command, command: Option<&str>) -> Vec<u8> {
     let man = Man::new(command.unwrap_or(&program).clone());
     // Writing to a buffer does not fail.
     let _ = man.source(source).render(&mut page);
-    page
+    keep_lines_in_roff(&String::from_utf8_lossy(&page)).into_bytes()
 }
 
 /// Examples for the help of the command `completions`.
 #[must_use]
 pub fn completions_examples(name: &str) -> String {
-    format!(
+    keep_lines(&format!(
         "\
 Examples:
-  {name} completions bash > ~/.local/share/bash-completion/completions/{name}
+  {name} completions bash \\
+    > ~/.local/share/bash-completion/completions/{name}
   {name} completions zsh > ~/.zfunc/_{name}
-  {name} completions fish > ~/.config/fish/completions/{name}.fish"
-    )
+  {name} completions fish \\
+    > ~/.config/fish/completions/{name}.fish"
+    ))
 }
 
 /// Examples for the help of the command `man`; `command` is the command in the second example.
 #[must_use]
 pub fn man_examples(name: &str, command: &str) -> String {
-    format!(
+    keep_lines(&format!(
         "\
 Examples:
   {name} man > ~/.local/share/man/man1/{name}.1
   {name} man {command} > ~/.local/share/man/man1/{name}-{command}.1"
-    )
+    ))
 }
 
 #[cfg(test)]
@@ -109,6 +145,25 @@ mod tests {
         };
         assert_eq!(complete(&["a-program", "toke"]), "token");
         assert_eq!(complete(&["a-program", "token", "--tt"]), "--ttl");
+    }
+
+    const EXAMPLE: &str =
+        "  a-program token --ttl 12h   > 'a long name of a file that does not fit into a row of 80'";
+
+    #[test]
+    fn an_example_keeps_its_line_in_help_and_man_page() {
+        let paragraph = "word ".repeat(30);
+        let program =
+            || program().after_help(keep_lines(&format!("{paragraph}\nExamples:\n{EXAMPLE}\n\nEnd")));
+        for width in [40, 80, 100, 200] {
+            let help = printable(&program().term_width(width).render_long_help().to_string());
+            assert!(help.lines().any(|line| line == EXAMPLE), "{width}: {help}");
+            let mut rows = help.lines().filter(|line| line.starts_with("word"));
+            assert!(rows.all(|line| line.trim_end().len() <= width), "{width}: {help}");
+        }
+        let page = text(man_page(program(), None));
+        let example = EXAMPLE.replace('-', "\\-").replace('\'', "\\*(Aq");
+        assert!(page.contains(&format!("Examples:\n.nf\n{example}\n.fi\n\nEnd")), "{page}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
-use realtime_shell::{CompletionsArgs, completions_examples, man_examples};
+use realtime_shell::{CompletionsArgs, completions_examples, keep_lines, man_examples, printable};
 
 use super::connection::Connection;
 use super::pipe::{SendArgs, TailArgs};
@@ -19,7 +19,7 @@ use crate::sanitize;
     name = "realtime-tui",
     version,
     about = "Rooms in a terminal.",
-    after_help = EXAMPLES,
+    after_help = keep_lines(EXAMPLES),
     max_term_width = 100,
     args_conflicts_with_subcommands = true
 )]
@@ -104,21 +104,23 @@ fn themes() -> impl TypedValueParser<Value = Theme> {
 
 const EXAMPLES: &str = "\
 Examples:
-  realtime-tui --demo                              # a chat room to try the client
-  realtime-server serve                            # in one terminal: a server
+  realtime-tui --demo                    # a chat room to try the client
+  realtime-server serve                  # in one terminal: a server
   realtime-server token --user alice > alice.token && chmod 600 alice.token
   realtime-tui --token-file alice.token --room chat-general --room dev
-  REALTIME_TOKEN=$(realtime-server token --user bob) realtime-tui --room chat-general
+  REALTIME_TOKEN=$(realtime-server token --user bob) realtime-tui --room dev
   realtime-tui --print-config > ~/.config/realtime/config.toml
-  make 2>&1 | tail -n 1 | realtime-tui send --token-file alice.token --room builds
-  realtime-tui tail --token-file alice.token --room chat-general --json >> chat.ndjson
+  make 2>&1 | tail -n 1 | realtime-tui send --room builds
+  realtime-tui tail --room dev --json >> dev.ndjson
 
-While it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits.
-/theme shows the themes; NO_COLOR turns colours off.
+While it runs: F1 shows the keys and commands, /join ROOM enters a room, Ctrl-C quits. /theme shows the themes; \
+NO_COLOR turns colours off.
 
-Exit codes: 0 you quit · 1 failed while running · 2 wrong arguments, or not a terminal
-  3 the server refused the token · 4 the server cannot be reached
-  5 send: not all messages are stored · 128+n ended by signal n";
+Exit codes:
+  0  you quit                            1  failed while running
+  2  wrong arguments, or not a terminal  3  the server refused the token
+  4  the server cannot be reached        5  send: not all messages are stored
+  128+n  ended by signal n";
 
 /// Reason that there are no arguments to run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +142,7 @@ impl Args {
         }
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
-            if error.use_stderr() { Answer::Wrong(one_line(&text)) } else { Answer::Print(text) }
+            if error.use_stderr() { Answer::Wrong(one_line(&text)) } else { Answer::Print(printable(&text)) }
         })
     }
 }
@@ -159,6 +161,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     fn wrong(arguments: &[&str]) -> String {
@@ -185,6 +189,28 @@ mod tests {
         ] {
             let line = wrong(arguments);
             assert!(line.contains(part) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn examples_keep_their_lines_in_the_help_and_the_man_pages() {
+        let mut program = Args::command();
+        program.build();
+        for command in std::iter::once(&program).chain(program.get_subcommands()) {
+            let examples =
+                command.get_after_help().map(|text| printable(&text.to_string())).unwrap_or_default();
+            let is_program = command.get_name() == program.get_name();
+            let page =
+                realtime_shell::man_page(Args::command(), Some(command.get_name()).filter(|_| !is_program));
+            let page = String::from_utf8(page).expect("UTF-8").replace("\\-", "-").replace("\\*(Aq", "'");
+            for line in examples.lines().filter(|line| line.starts_with(' ')) {
+                assert!(line.chars().count() <= 80, "{line}");
+                for width in [80, 200] {
+                    let help = printable(&command.clone().term_width(width).render_long_help().to_string());
+                    assert!(help.lines().any(|shown| shown == line), "{width}: {line}\n{help}");
+                }
+                assert!(page.lines().any(|shown| shown.replace("\\\\", "\\") == line), "{line}\n{page}");
+            }
         }
     }
 

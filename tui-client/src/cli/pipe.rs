@@ -1,5 +1,7 @@
 //! Arguments of `tail` and `send`.
 
+use realtime_shell::keep_lines;
+
 use super::connection::Connection;
 
 /// Arguments of both commands.
@@ -15,7 +17,7 @@ pub struct RoomArgs {
 
 /// Arguments of `tail`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = TAIL)]
+#[command(after_help = keep_lines(TAIL))]
 pub struct TailArgs {
     #[command(flatten)]
     pub target: RoomArgs,
@@ -36,7 +38,7 @@ pub struct TailArgs {
 
 /// Arguments of `send`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = SEND, override_usage = "realtime-tui send [OPTIONS] --room <ROOM> [--] [TEXT]...")]
+#[command(after_help = keep_lines(SEND), override_usage = "realtime-tui send [OPTIONS] --room <ROOM> [--] [TEXT]...")]
 pub struct SendArgs {
     #[command(flatten)]
     pub target: RoomArgs,
@@ -52,24 +54,23 @@ pub struct SendArgs {
 }
 
 const TAIL: &str = "\
-Each line has the time, the sender (white space in the name becomes _) and the text (newlines
-become spaces). Standard error reports changes of the connection. After a lost connection the
-command reconnects and prints the missed messages.
+Each line has the time, the sender (white space in the name becomes _) and the text (newlines become spaces). \
+Standard error reports changes of the connection. After a lost connection the command reconnects and prints the missed \
+messages.
 
 Examples:
   realtime-tui tail --room dev --json >> dev.ndjson
-  realtime-tui tail --room dev --json --since \"$(tail -n 1 dev.ndjson)\" >> dev.ndjson
+  realtime-tui tail --json --room dev \\
+    --since \"$(tail -n 1 dev.ndjson)\" >> dev.ndjson
 
-It exits with 0 when the reader closes its output. The other exit codes are those of
-`realtime-tui --help`.";
+It exits with 0 when the reader closes its output. The other exit codes are those of `realtime-tui --help`.";
 
 const SEND: &str = "\
-Options come before --room. After the room, a word that begins with - is refused unless -- comes
-first: an option in a text from others could send your token to another server.
+Options come before --room. After the room, a word that begins with - is refused unless -- comes first: an option in a \
+text from others could send your token to another server.
 
-After a lost connection the command reconnects; each message is stored once. Standard error reports
-refused messages and those without an ack; the exit code is then 5. The other exit codes are those of
-`realtime-tui --help`.
+After a lost connection the command reconnects; each message is stored once. Standard error reports refused messages \
+and those without an ack; the exit code is then 5. The other exit codes are those of `realtime-tui --help`.
 
 Examples:
   realtime-tui send --room dev -- 'the build is green'
