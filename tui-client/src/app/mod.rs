@@ -45,6 +45,7 @@ pub use keys::{Action, Binding, BindingRow, Chord, GROUPS, Keymap};
 pub use link::Link;
 pub use message::{Effect, Hit, Input, Msg, Scroll, ViewJump, Viewed};
 pub use model::Model;
+pub use overlays::fuzzy::{FuzzyMatch, find_words};
 pub use overlays::inspector::record::{Inspector, InspectorPart, ShownFrame};
 pub use overlays::inspector::{Direction, pretty};
 pub use overlays::overlay::Overlay;

@@ -3,8 +3,9 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
+use unicode_segmentation::UnicodeSegmentation;
 
-use super::help::lists;
+use super::help::{self, FoundRow, lists};
 use super::layout::{OverlayLine, WHEEL};
 use super::look::Look;
 use super::pen::Pen;
@@ -58,10 +59,12 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
         }
     }
     let dot = look.glyph().dot;
+    let is_search = matches!(overlay, Overlay::Help(query) if !query.text().is_empty());
+    let esc = if is_search { "shows all" } else { "closes" };
     let keys = match (content.selected, below) {
         (Some(_), _) => format!("Up Down choose {dot} Enter {} {dot} Esc closes", content.enter),
-        (None, 0) => "Esc closes".to_owned(),
-        (None, below) => format!("PgDn {below} more {dot} Esc closes"),
+        (None, 0) => format!("Esc {esc}"),
+        (None, below) => format!("PgDn {below} more {dot} Esc {esc}"),
     };
     if height > 1 {
         pen.titled_rule(height - 1, &keys, look.faint(), look);
@@ -76,7 +79,10 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
 
 fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) -> Content<'a> {
     match overlay {
-        Overlay::Help => Content::list("HELP", help(model, look, cells)),
+        Overlay::Help(query) => {
+            let lines = help(model, query.text(), look, cells);
+            Content { query: Some(query.line()), ..Content::list("HELP", lines) }
+        }
         Overlay::Rooms { picker, listed, .. } => {
             let lines =
                 picker::rooms(model, look, picker.selected(), listed.as_ref().map(|(_, more)| *more), cells);
@@ -133,27 +139,42 @@ pub(super) fn scroll(state: &mut ViewState, lines: usize, visible: usize, select
     state.overlay_row = scrolls.iter().fold(row, |row, scroll| scrolled(row, scroll).min(last));
 }
 
-fn help(model: &Model, look: Look, cells: usize) -> Vec<OverlayLine> {
-    /// Column of the explanations, if they fit beside the keys.
-    const COLUMN: usize = 35;
+/// Lines of the help that match the query, with the matches marked.
+fn help(model: &Model, query: &str, look: Look, cells: usize) -> Vec<OverlayLine> {
     let mut lines = Vec::new();
     let commands: Vec<_> = model.commands().collect();
-    for (title, list) in lists(&model.keymap, &commands, look.glyph()) {
+    for list in help::find(lists(&model.keymap, &commands, look.glyph()), query) {
         if !lines.is_empty() {
             lines.push(Vec::new());
         }
-        lines.push(vec![(1, title.to_owned(), look.faint())]);
-        for (what, does) in list {
-            if cells >= 2 * COLUMN {
-                let mut explained = wrap(&does, cells - COLUMN - 1).into_iter();
-                let first = explained.next().unwrap_or_default().to_owned();
-                lines.push(vec![(1, what, look.strong()), (COLUMN, first, look.plain())]);
-                lines.extend(explained.map(|more| vec![(COLUMN, more.to_owned(), look.plain())]));
-            } else {
-                lines.push(vec![(1, what, look.strong())]);
-                let explained = wrap(&does, cells.saturating_sub(4));
-                lines.extend(explained.into_iter().map(|line| vec![(3, line.to_owned(), look.plain())]));
-            }
+        lines.push(picker::marked(1, list.title, &list.in_title, look.faint(), look));
+        for row in &list.rows {
+            lines.extend(help_row(row, look, cells));
+        }
+    }
+    if lines.is_empty() {
+        lines.push(vec![(3, "nothing found".to_owned(), look.faint())]);
+    }
+    lines
+}
+
+fn help_row(row: &FoundRow, look: Look, cells: usize) -> Vec<OverlayLine> {
+    /// Column of the explanations, if they fit beside the keys.
+    const COLUMN: usize = 35;
+    let is_wide = cells >= 2 * COLUMN;
+    let (column, room) = if is_wide { (COLUMN, cells - COLUMN - 1) } else { (3, cells.saturating_sub(4)) };
+    let mut lines = vec![picker::marked(1, &row.what, &row.in_what, look.strong(), look)];
+    let mut end = 0;
+    for (index, part) in wrap(&row.does, room).into_iter().enumerate() {
+        // Rows follow each other in the text, with a space between them.
+        let start = end + row.does[end..].find(part).unwrap_or(0);
+        end = start + part.len();
+        let before = u32::try_from(row.does[..start].graphemes(true).count()).unwrap_or(u32::MAX);
+        let matched: Vec<u32> = row.in_does.iter().filter_map(|at| at.checked_sub(before)).collect();
+        let part = picker::marked(column, part, &matched, look.plain(), look);
+        match lines.first_mut() {
+            Some(first) if is_wide && index == 0 => first.extend(part),
+            _ => lines.push(part),
         }
     }
     lines

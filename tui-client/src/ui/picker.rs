@@ -105,7 +105,7 @@ fn offer(offer: &Offer, is_chosen: bool, look: Look, cells: usize) -> OverlayLin
 }
 
 /// A text at `column`, with the graphemes of these indices marked.
-fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> OverlayLine {
+pub(super) fn marked(column: usize, text: &str, matched: &[u32], style: Style, look: Look) -> OverlayLine {
     let mut line = OverlayLine::new();
     let mut column = column;
     for (grapheme, number) in text.graphemes(true).zip(0..) {

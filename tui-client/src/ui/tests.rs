@@ -219,6 +219,29 @@ fn help_overlay() {
 }
 
 #[test]
+fn a_search_in_the_help() {
+    snapshots("help_found", || {
+        let mut client = lively();
+        client.press(KeyCode::F(1));
+        client.write("room number");
+        client
+    });
+    let mut screen = TestScreen::new(lively(), (40, 10));
+    screen.press(KeyCode::F(1));
+    screen.text();
+    screen.press(KeyCode::End);
+    screen.text();
+    screen.press(KeyCode::Char('q'));
+    screen.press(KeyCode::Char('u'));
+    let text = screen.text();
+    assert!(text.contains("PROGRAM") || text.contains("WRITING"), "a query begins at the top: {text}");
+    for c in "xyzzy".chars() {
+        screen.press(KeyCode::Char(c));
+    }
+    assert!(screen.text().contains("nothing found"));
+}
+
+#[test]
 fn members_overlay() {
     snapshots("members", || {
         let mut client = lively();

@@ -4,8 +4,7 @@ use crate::app::composing::command::{self, Draft, SlashCommand};
 use crate::app::composing::draft::{edit, send, send_parts};
 use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
-use crate::app::overlays::overlay::Overlay;
-use crate::app::overlays::{inspector, members, switcher, themes};
+use crate::app::overlays::{help, inspector, members, switcher, themes};
 use crate::app::rooms::room::Pane;
 use crate::app::rooms::scrollback::clear;
 use crate::app::rooms::timeline::Tone;
@@ -33,10 +32,7 @@ pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>
                 SlashCommand::Inspect => inspector::open(model),
                 SlashCommand::Search(text) => search::open(model, &text),
                 SlashCommand::Clear => clear(model),
-                SlashCommand::Help => {
-                    model.overlay = Some(Overlay::Help);
-                    Vec::new()
-                }
+                SlashCommand::Help => help::open(model),
                 SlashCommand::Leave(_) | SlashCommand::Me(_) | SlashCommand::Quit => Vec::new(),
             }
         }

@@ -14,7 +14,7 @@ use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::Picker;
-use crate::app::overlays::{inspector, links, members, palette, switcher, themes};
+use crate::app::overlays::{help, inspector, links, members, palette, switcher, themes};
 use crate::app::rooms::scrollback::scroll_back;
 use crate::app::rooms::{navigation, search};
 
@@ -61,6 +61,9 @@ pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
     model.completion = None;
+    if let Some(Overlay::Help(query)) = &mut model.overlay {
+        return help::on_paste(query, text);
+    }
     if let Some(picker) = model.overlay.as_mut().and_then(Overlay::picker_mut) {
         picker.write(text.trim());
         return switcher::on_query(model);
@@ -86,7 +89,7 @@ pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Ve
         Overlay::Rooms { .. } => switcher::on_key(model, action),
         Overlay::Palette(_) => palette::on_key(model, action),
         Overlay::Inspector => inspector::on_key(model, action),
-        Overlay::Help => on_text(model, action, Action::Help),
+        Overlay::Help(_) => help::on_key(model, action),
         Overlay::Members { .. } => on_text(model, action, Action::Members),
     };
     match step {
@@ -167,7 +170,7 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         Action::NextUnread => navigation::next_unread(model),
         Action::Retry => retry(model),
         Action::TakeBack => take_back(model),
-        Action::Help => open(model, Overlay::Help),
+        Action::Help => help::open(model),
         Action::Inspector => inspector::open(model),
         Action::Rooms => switcher::open(model, None),
         Action::Palette => open(model, Overlay::Palette(Picker::default())),

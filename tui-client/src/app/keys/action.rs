@@ -246,7 +246,7 @@ const PROGRAM: &[BindingRow] = &[
         does: "find a command or an action, and run it",
         bindings: &[bind("palette", Action::Palette, &["Ctrl-P"])],
     },
-    BindingRow { does: "this help", bindings: &[bind("help", Action::Help, &["F1"])] },
+    BindingRow { does: "this help; type to search it", bindings: &[bind("help", Action::Help, &["F1"])] },
     BindingRow {
         does: "inspect frames, round trips, the connection, the token",
         bindings: &[bind("inspector", Action::Inspector, &["F12"])],

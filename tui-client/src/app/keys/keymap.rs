@@ -165,7 +165,7 @@ mod tests {
         let words = "a word left or right (also Alt-Left, Alt-B, Alt-Right, Alt-F)";
         assert_eq!(row(&map, "a word left or right"), both("Ctrl-Left, Ctrl-Right", words));
         map.remap("help", &[]).expect("an action");
-        assert_eq!(row(&map, "this help"), None);
+        assert_eq!(row(&map, "this help; type to search it"), None);
     }
 
     #[test]

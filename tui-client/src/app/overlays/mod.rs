@@ -3,6 +3,7 @@
 //! `overlay` has the state of each. A key in an overlay returns a [`next_step::NextStep`].
 
 pub(in crate::app) mod fuzzy;
+pub(in crate::app) mod help;
 pub(in crate::app) mod inspector;
 pub(in crate::app) mod links;
 pub(in crate::app) mod members;

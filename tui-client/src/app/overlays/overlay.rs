@@ -3,6 +3,7 @@
 use realtime_shared::{RoomName, RoomSummary};
 
 use super::picker::Picker;
+use crate::app::composing::query::Query;
 use crate::app::theme::Theme;
 use crate::markup::Target;
 use crate::sanitize::Line;
@@ -10,7 +11,8 @@ use crate::sanitize::Line;
 /// The overlay that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Overlay {
-    Help,
+    /// Keys, commands and signs that match the query, see `help`.
+    Help(Query),
     /// The room switcher, see `switcher`.
     Rooms {
         picker: Picker,
@@ -48,7 +50,7 @@ impl Overlay {
     pub(in crate::app) const fn picker_mut(&mut self) -> Option<&mut Picker> {
         match self {
             Self::Rooms { picker, .. } | Self::Palette(picker) => Some(picker),
-            Self::Help
+            Self::Help(_)
             | Self::Inspector
             | Self::Members { .. }
             | Self::Links { .. }

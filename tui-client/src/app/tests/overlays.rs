@@ -31,10 +31,49 @@ fn keys_scroll_an_overlay_of_text() {
     client.press(KeyCode::F(1));
     for (key, scroll) in SCROLL_KEYS {
         assert_eq!(client.press(key), [Effect::Scroll(scroll)], "{key:?}");
-        assert_eq!(client.model.overlay, Some(Overlay::Help));
+        assert_eq!(help_query(&client), Some(""));
     }
     assert_eq!(client.ctrl('l'), [Effect::Redraw]);
-    assert_eq!(client.model.overlay, Some(Overlay::Help), "a redraw keeps the overlay");
+    assert_eq!(help_query(&client), Some(""), "a redraw keeps the overlay");
+}
+
+/// The query of the help; `None` if the help is closed.
+fn help_query(client: &Client) -> Option<&str> {
+    match &client.model.overlay {
+        Some(Overlay::Help(query)) => Some(query.text()),
+        _ => None,
+    }
+}
+
+#[test]
+fn typing_in_the_help_searches_it_and_esc_clears_before_it_closes() {
+    let mut client = Client::online(&["chat"]);
+    client.write("draft");
+    client.press(KeyCode::F(1));
+    let top = [Effect::Scroll(Scroll::Top)];
+    for c in ["r", "ö", " "] {
+        assert_eq!(client.write(c), top);
+    }
+    client.press(KeyCode::Backspace);
+    assert_eq!(help_query(&client), Some("rö"));
+    assert_eq!(client.input(Input::Paste(" om\nx\n".to_owned())), top);
+    assert_eq!(help_query(&client), Some("röom x"));
+    client.press(KeyCode::Left);
+    client.ctrl('w');
+    assert_eq!(help_query(&client), Some("röx"[..].trim_start_matches("rö")), "the word before the cursor");
+    assert_eq!(client.press(KeyCode::Esc), top);
+    assert_eq!(help_query(&client), Some(""));
+    client.press(KeyCode::Esc);
+    assert_eq!((help_query(&client), client.draft()), (None, "draft"));
+    for key in [KeyCode::F(1), KeyCode::Enter] {
+        client.press(KeyCode::F(1));
+        client.write("x");
+        client.press(key);
+        assert_eq!((help_query(&client), client.draft()), (None, "draft"), "{key:?}");
+    }
+    client.press(KeyCode::F(1));
+    client.press(KeyCode::F(2));
+    assert!(matches!(client.model.overlay, Some(Overlay::Rooms { .. })), "another key acts below the help");
 }
 
 #[test]

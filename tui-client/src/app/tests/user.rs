@@ -149,7 +149,7 @@ fn commands_are_run() {
     assert_eq!(commands(client.enter("/who")), [Command::Members(room("chat"))]);
     client.press(KeyCode::Esc);
     client.enter("/help");
-    assert_eq!(client.model.overlay, Some(Overlay::Help));
+    assert!(matches!(client.model.overlay, Some(Overlay::Help(_))));
     client.press(KeyCode::Esc);
     assert_eq!(client.enter("/quit"), [Effect::Net(Command::Close), Effect::Quit]);
 }
