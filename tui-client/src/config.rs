@@ -58,6 +58,7 @@ impl Config {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let mut settings = file.settings.clone();
         settings.mouse &= !args.no_mouse;
+        settings.rejoin &= !args.no_rejoin;
         settings.ascii |= args.looks.ascii;
         let plain = set("NO_COLOR").map(|_| Theme::None);
         settings.theme = args.looks.theme.or(plain).unwrap_or(settings.theme);
@@ -183,6 +184,10 @@ mod tests {
         let mouse = |arguments: &[&str], text: &[u8]| {
             Config::check(&args(arguments), &ConfigFile::of(text), environment).expect("good").settings.mouse
         };
+        let rejoin = |arguments: &[&str], text: &[u8]| {
+            Config::check(&args(arguments), &ConfigFile::of(text), environment).expect("good").settings.rejoin
+        };
+        assert!(rejoin(&[], b"") && !rejoin(&["--no-rejoin"], b"") && !rejoin(&[], b"rejoin = false"));
         assert!(mouse(&[], b"") && !mouse(&["--no-mouse"], b"") && !mouse(&[], b"mouse = false"));
         let broken = ConfigFile::of(b"url = ws://file/ws");
         let error = Config::check(&args(&given[..2]), &broken, |_| None).expect_err("no server");

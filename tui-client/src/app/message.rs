@@ -105,6 +105,11 @@ pub enum Effect {
     Net(net::Command),
     /// Save the read position of a room for the next start.
     Keep(RoomName, ReadMark),
+    /// Save for the next start that the user joined or left a room.
+    KeepRoom {
+        room: RoomName,
+        is_joined: bool,
+    },
     /// Scroll the overlay, or the timeline if no overlay is open.
     Scroll(Scroll),
     /// Move the timeline to a search hit, or back.

@@ -23,6 +23,7 @@ use crate::sanitize;
     max_term_width = 100,
     args_conflicts_with_subcommands = true
 )]
+#[cfg_attr(feature = "demo", expect(clippy::struct_excessive_bools, reason = "each is a flag of its own"))]
 pub struct Args {
     /// Command that replaces the screen.
     #[command(subcommand)]
@@ -31,11 +32,16 @@ pub struct Args {
     #[command(flatten)]
     pub connection: Connection,
 
-    /// Room to join; repeat the option for more rooms. The first one is shown.
+    /// Room to join; repeat the option for more rooms. The first one is shown. The rooms of the last run are joined too,
+    /// until you leave them with `/leave`.
     #[arg(long = "room", value_name = "ROOM")]
     pub rooms: Vec<String>,
 
-    /// Store no files. Otherwise read positions and unsent texts are stored in `$XDG_STATE_HOME/realtime`, by default
+    /// Do not join the rooms of the last run.
+    #[arg(long)]
+    pub no_rejoin: bool,
+
+    /// Store no files. Otherwise read positions, joined rooms and unsent texts are stored in `$XDG_STATE_HOME/realtime`, by default
     /// below `~/.local/state`.
     #[arg(long)]
     pub no_state: bool,
@@ -223,6 +229,7 @@ mod tests {
             "REALTIME_URL",
             "--room",
             "--no-state",
+            "--no-rejoin",
             "--config",
             "--theme",
             "--ascii",

@@ -1,4 +1,4 @@
-//! Saves read marks in the background.
+//! Saves read marks, joins and leaves in the background.
 //!
 //! A change is saved soon, but not more often than every few seconds, and at the end. No timer runs without a change.
 //! Another thread does the work, so that no key waits for a disk.
@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::ReadMark;
 use crate::net::{ConnectionState, Event};
-use crate::state::{Save, StateFault, StateLocation, Store};
+use crate::state::{Opened, Save, StateFault, StateLocation, Store};
 
 /// Shortest time between two saves. In a visible room each message changes a mark.
 const EVERY: Duration = Duration::from_secs(5);
 /// Delay from the first change to the save, so that changes of one moment share a save.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Saves read marks.
+/// Saves read marks, joins and leaves.
 pub(super) struct MarkSaver {
     /// `None` if nothing is kept.
     store: Option<Store>,
@@ -39,18 +39,19 @@ pub(super) struct OpenedMarks {
     pub(super) mark_saver: MarkSaver,
     /// Read position of each room.
     pub(super) positions: HashMap<RoomName, Position>,
-    /// Sentence for the user.
-    pub(super) warning: Option<String>,
+    /// Rooms that were joined and not left.
+    pub(super) rooms: Vec<RoomName>,
+    /// Sentences for the user.
+    pub(super) warnings: Vec<String>,
 }
 
 impl MarkSaver {
     /// Reads the marks of `location`, if marks are kept.
     pub(super) fn open(location: Option<StateLocation>) -> OpenedMarks {
-        let opened = location.map(Store::open);
-        let (store, positions, fault) =
-            opened.map_or_else(Default::default, |opened| (opened.store, opened.positions, opened.fault));
+        let Opened { store, positions, rooms, faults } = location.map(Store::open).unwrap_or_default();
         let mark_saver = Self { store, saved: None, due: None, job: None, has_failed: false };
-        OpenedMarks { mark_saver, positions, warning: fault.map(|fault| fault.to_string()) }
+        let warnings = faults.iter().map(ToString::to_string).collect();
+        OpenedMarks { mark_saver, positions, rooms, warnings }
     }
 
     /// Takes the user from a network event. Stops keeping marks if it is another user than expected.
@@ -67,6 +68,15 @@ impl MarkSaver {
             let soon = Instant::now() + SOON;
             let next = self.saved.map_or(soon, |saved| soon.max(saved + EVERY));
             self.due.get_or_insert(next);
+        }
+    }
+
+    /// Notes that the user joined or left a room. This is saved soon, because it is rare.
+    pub(super) fn note_room(&mut self, room: RoomName, is_joined: bool) {
+        if let Some(store) = &mut self.store {
+            store.note_room(room, is_joined);
+            let soon = Instant::now() + SOON;
+            self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
         }
     }
 
@@ -162,9 +172,11 @@ mod tests {
             Timestamp::from_millis(1),
         );
         let warning = mark_saver.work().await;
-        assert!(warning.contains("read positions are not stored"), "{warning}");
+        assert!(warning.contains("read positions and rooms are not stored"), "{warning}");
         fs::remove_file(&directory).expect("removed");
+        mark_saver.note_room(room(), true);
         mark_saver.finish().await;
+        assert_eq!(MarkSaver::open(Some(location(&directory))).rooms, [room()]);
         assert_eq!(MarkSaver::open(Some(location(&directory))).positions.get(&room()), Some(&position));
     }
 }

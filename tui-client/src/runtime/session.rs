@@ -288,6 +288,7 @@ impl Session {
             match effect {
                 Effect::Net(command) => self.commands.push_back(command),
                 Effect::Keep(room, mark) => self.mark_saver.note(room, mark, now.wall),
+                Effect::KeepRoom { room, is_joined } => self.mark_saver.note_room(room, is_joined),
                 Effect::Scroll(scroll) => self.screen.view.scroll(&self.model, scroll),
                 Effect::JumpView(jump) => self.screen.view.see(&self.model, jump),
                 Effect::Open(target) => {

@@ -47,7 +47,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
         )
     });
     let (mut text_saver, text_warnings) = TextSaver::open(config.state.clone(), fastrand::u64(..));
-    let OpenedMarks { mut mark_saver, positions, warning } = MarkSaver::open(config.state);
+    let OpenedMarks { mut mark_saver, positions, rooms, warnings } = MarkSaver::open(config.state);
     let (handle, mut events) = net::connect(config.net);
     let zone = Zone::read(clock.now());
     let (mut model, effects) =
@@ -61,7 +61,10 @@ async fn run(config: Config, extensions: Extensions) -> End {
     model.notify_on = settings.notify.on;
     model.extensions = extensions.commands;
     let mut commands: VecDeque<Command> = command_queue::commands(effects).collect();
-    for warning in config.warnings.into_iter().chain(warning).chain(text_warnings).chain(unsent) {
+    if settings.rejoin {
+        commands.extend(command_queue::commands(model.join_again(&rooms)));
+    }
+    for warning in config.warnings.into_iter().chain(warnings).chain(text_warnings).chain(unsent) {
         update(&mut model, Msg { now: clock.now(), input: Input::Warning(warning) });
     }
     loop {

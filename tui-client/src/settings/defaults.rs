@@ -20,8 +20,10 @@ pub struct Settings {
     pub rooms: Vec<RoomName>,
     /// Source of the token.
     pub token: Option<TokenFrom>,
-    /// True to keep read positions and unsent texts.
+    /// True to keep read positions, joined rooms and unsent texts.
     pub state: bool,
+    /// True to join the rooms of the last run at the start.
+    pub rejoin: bool,
     pub keymap: Keymap,
     pub theme: Theme,
     /// True to draw rules and signs in ASCII.
@@ -42,6 +44,7 @@ impl Default for Settings {
             rooms: Vec::new(),
             token: None,
             state: true,
+            rejoin: true,
             keymap: Keymap::default(),
             theme: Theme::Auto,
             ascii: false,

@@ -91,9 +91,15 @@ const TOP: &[ConfigKey] = &[
     },
     ConfigKey {
         name: "state",
-        about: "Keep the read positions of rooms and unsent texts on this machine. --no-state overrides it.",
+        about: "Keep read positions, joined rooms and unsent texts on this machine. --no-state overrides it.",
         shown: Shown::Default("true"),
         set: |settings, value| get(value).map(|is_on| settings.state = is_on),
+    },
+    ConfigKey {
+        name: "rejoin",
+        about: "Join the rooms of the last run at the start, until you /leave them. --no-rejoin overrides it.",
+        shown: Shown::Default("true"),
+        set: |settings, value| get(value).map(|is_on| settings.rejoin = is_on),
     },
     ConfigKey {
         name: "theme",

@@ -15,10 +15,10 @@ pub enum StateFault {
         why: String,
     },
     /// A later version wrote the file. It stays unchanged.
-    #[error("{} is from a later version of this program: read positions are not stored", .0.display())]
+    #[error("{} is from a later version of this program: read positions and rooms are not stored", .0.display())]
     Later(PathBuf),
     /// The file cannot be read or written.
-    #[error("read positions are not stored: {}: {}", .0.display(), .1)]
+    #[error("read positions and rooms are not stored: {}: {}", .0.display(), .1)]
     Failed(PathBuf, io::Error),
     /// A later version wrote the file. It stays unchanged.
     #[error("{} is from a later version of this program: its texts are not restored", .0.display())]

@@ -1,4 +1,4 @@
-//! File of read positions: indented JSON, replaced as a whole.
+//! The files of read positions and of joined rooms: indented JSON, replaced as a whole.
 //!
 //! A change takes the lock, reads, changes, writes beside the file and renames over it. The lock is a separate file,
 //! since the file itself is replaced. On file systems without locks two clients may overwrite each other's change; a
@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use realtime_shared::{Position, RoomName, Timestamp, UserId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{self, RealDisk};
@@ -18,7 +19,21 @@ use super::json::{self, ReadError, VERSION};
 /// Longest file, in bytes: [`super::ROOMS`] with the longest names and addresses of 2 KiB.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Content of the file.
+/// A file with its name. The default is its content when it is missing.
+pub(super) trait StateFile: Default + Serialize + DeserializeOwned {
+    const NAME: &'static str;
+
+    fn path(directory: &Path) -> PathBuf {
+        directory.join(Self::NAME)
+    }
+
+    /// New path of a broken file.
+    fn aside(directory: &Path) -> PathBuf {
+        directory.join(format!("{}.broken", Self::NAME))
+    }
+}
+
+/// Content of `read.json`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PositionsFile {
     version: u32,
@@ -36,48 +51,68 @@ pub(super) struct ReadPosition {
     pub(super) at: Timestamp,
 }
 
+/// Content of `rooms.json`: joined rooms, the one that was joined last at the end.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct JoinedFile {
+    version: u32,
+    pub(super) rooms: Vec<JoinedRoom>,
+}
+
+/// A room of a server that a user has joined and not left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct JoinedRoom {
+    pub(super) server: String,
+    pub(super) user: UserId,
+    pub(super) room: RoomName,
+}
+
+impl StateFile for PositionsFile {
+    const NAME: &'static str = "read.json";
+}
+
+impl StateFile for JoinedFile {
+    const NAME: &'static str = "rooms.json";
+}
+
 impl Default for PositionsFile {
     fn default() -> Self {
         Self { version: VERSION, rooms: Vec::new() }
     }
 }
 
-pub(super) fn path(directory: &Path) -> PathBuf {
-    directory.join("read.json")
+impl Default for JoinedFile {
+    fn default() -> Self {
+        Self { version: VERSION, rooms: Vec::new() }
+    }
 }
 
-/// New path of a broken file.
-pub(super) fn aside(directory: &Path) -> PathBuf {
-    directory.join("read.json.broken")
-}
-
-/// Reads the file. A missing file is empty. A broken file is renamed and counts as empty.
-pub(super) fn read(directory: &Path) -> Result<(PositionsFile, Option<StateFault>), StateFault> {
-    let path = path(directory);
+/// Reads a file. A missing file is empty. A broken file is renamed and counts as empty.
+pub(super) fn read<T: StateFile>(directory: &Path) -> Result<(T, Option<StateFault>), StateFault> {
+    let path = T::path(directory);
     match json::read(&path, FILE_BYTES) {
-        Ok(positions) => Ok((positions.unwrap_or_default(), None)),
+        Ok(content) => Ok((content.unwrap_or_default(), None)),
         Err(ReadError::Failed(error)) => Err(StateFault::Failed(path, error)),
         Err(ReadError::Later) => Err(StateFault::Later(path)),
         Err(ReadError::Broken(why)) => {
-            let aside = aside(directory);
+            let aside = T::aside(directory);
             fs::rename(&path, &aside).map_err(|error| StateFault::Failed(path.clone(), error))?;
-            Ok((PositionsFile::default(), Some(StateFault::SetAside { path, aside, why })))
+            Ok((T::default(), Some(StateFault::SetAside { path, aside, why })))
         }
     }
 }
 
-/// Applies `change` to the file. Returns the fault of a broken file that it replaced.
-pub(super) fn change(
+/// Applies `change` to a file. Returns the fault of a broken file that it replaced.
+pub(super) fn change<T: StateFile>(
     directory: &Path,
-    change: impl FnOnce(&mut PositionsFile),
+    change: impl FnOnce(&mut T),
 ) -> Result<Option<StateFault>, StateFault> {
     let failed = |error| StateFault::Failed(directory.to_owned(), error);
     let _lock = lock(directory).map_err(failed)?;
-    let (mut positions, fault) = read(directory)?;
-    change(&mut positions);
-    let mut text = serde_json::to_vec_pretty(&positions).map_err(|error| failed(error.into()))?;
+    let (mut content, fault) = read::<T>(directory)?;
+    change(&mut content);
+    let mut text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
     text.push(b'\n');
-    disk::replace(&RealDisk, &path(directory), &text).map_err(failed)?;
+    disk::replace(&RealDisk, &T::path(directory), &text).map_err(failed)?;
     Ok(fault)
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use realtime_shared::{EntryId, Epoch, Seq};
 use tempfile::TempDir;
 
+use super::file::StateFile;
 use super::*;
 
 fn room(name: &str) -> RoomName {
@@ -25,7 +26,7 @@ fn location(home: &TempDir) -> StateLocation {
 #[track_caller]
 fn open(location: &StateLocation) -> Store {
     let opened = Store::open(location.clone());
-    assert!(opened.fault.is_none(), "{:?}", opened.fault);
+    assert!(opened.faults.is_empty(), "{:?}", opened.faults);
     opened.store.expect("a store")
 }
 
@@ -77,7 +78,7 @@ fn the_file_and_directory_are_accessible_to_their_owner_only() {
     note(&mut store, "lobby", at("e", 7));
     save(&mut store);
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-    assert_eq!((mode(&location.directory), mode(&file::path(&location.directory))), (0o700, 0o600));
+    assert_eq!((mode(&location.directory), mode(&PositionsFile::path(&location.directory))), (0o700, 0o600));
 }
 
 #[test]
@@ -134,14 +135,14 @@ fn positions_of_a_failed_save_are_saved_with_the_next() {
     let home = TempDir::new().expect("a directory");
     let location = location(&home);
     let mut store = open(&location);
-    fs::create_dir_all(file::path(&location.directory)).expect("a directory in place of the file");
+    fs::create_dir_all(PositionsFile::path(&location.directory)).expect("a directory in place of the file");
     store.note(room("lobby"), at("e", 1), true, Timestamp::from_millis(1));
     note(&mut store, "dev", at("e", 1));
     let failed = store.take().expect("something");
     assert!(matches!(failed.run(), Err(StateFault::Failed(..))));
     note(&mut store, "lobby", at("e", 2));
     store.put_back(failed);
-    fs::remove_dir(file::path(&location.directory)).expect("removed");
+    fs::remove_dir(PositionsFile::path(&location.directory)).expect("removed");
     save(&mut store);
     assert_eq!(kept(&location), Some(at("e", 2)), "the newer position");
     assert_eq!(Store::open(location.clone()).positions.len(), 2);
@@ -153,11 +154,11 @@ fn a_broken_file_is_renamed_and_reported() {
         let home = TempDir::new().expect("a directory");
         let location = location(&home);
         fs::create_dir_all(&location.directory).expect("made");
-        fs::write(file::path(&location.directory), broken).expect("written");
+        fs::write(PositionsFile::path(&location.directory), broken).expect("written");
         let opened = Store::open(location.clone());
-        let said = opened.fault.expect("a fault").to_string();
+        let said = opened.faults[0].to_string();
         assert!(said.contains("read.json is invalid") && said.contains("read.json.broken"), "{said}");
-        let aside = fs::read_to_string(file::aside(&location.directory)).expect("there");
+        let aside = fs::read_to_string(PositionsFile::aside(&location.directory)).expect("there");
         assert_eq!(aside, broken);
         let mut store = opened.store.expect("a new file begins");
         note(&mut store, "lobby", at("e", 7));
@@ -173,7 +174,7 @@ fn a_file_that_breaks_after_the_start_is_renamed() {
     let mut store = open(&location);
     note(&mut store, "lobby", at("e", 7));
     save(&mut store);
-    fs::write(file::path(&location.directory), "half").expect("written");
+    fs::write(PositionsFile::path(&location.directory), "half").expect("written");
     note(&mut store, "lobby", at("e", 8));
     assert!(matches!(save(&mut store), Some(StateFault::SetAside { .. })));
     assert_eq!(kept(&location), Some(at("e", 8)));
@@ -183,17 +184,17 @@ fn a_file_that_breaks_after_the_start_is_renamed() {
 fn a_later_version_and_a_non_file_are_left_alone() {
     let home = TempDir::new().expect("a directory");
     let location = location(&home);
-    let path = file::path(&location.directory);
+    let path = PositionsFile::path(&location.directory);
     fs::create_dir_all(&location.directory).expect("made");
     let later = r#"{"version":2,"rooms":"otherwise"}"#;
     fs::write(&path, later).expect("written");
     let opened = Store::open(location.clone());
-    assert!(opened.store.is_none() && matches!(opened.fault, Some(StateFault::Later(_))));
+    assert!(opened.store.is_none() && matches!(opened.faults[..], [StateFault::Later(_)]));
     assert_eq!(fs::read_to_string(&path).expect("there"), later);
     fs::remove_file(&path).expect("removed");
     fs::create_dir(&path).expect("made");
     let opened = Store::open(location);
-    assert!(opened.store.is_none() && matches!(opened.fault, Some(StateFault::Failed(..))));
+    assert!(opened.store.is_none() && matches!(opened.faults[..], [StateFault::Failed(..)]));
 }
 
 #[test]
@@ -209,6 +210,96 @@ fn the_rooms_read_last_are_kept_within_the_bound() {
     let kept = Store::open(location).positions;
     assert_eq!(kept.len(), ROOMS);
     assert!(!kept.contains_key(&room("room 9")) && kept.contains_key(&room("room 10")));
+}
+
+/// Stored rooms of a user.
+fn rooms(location: &StateLocation) -> Vec<String> {
+    Store::open(location.clone()).rooms.iter().map(ToString::to_string).collect()
+}
+
+fn note_rooms(store: &mut Store, changes: &[(&str, bool)]) {
+    for (name, is_joined) in changes {
+        store.note_room(room(name), *is_joined);
+    }
+}
+
+#[test]
+fn joined_rooms_are_kept_until_they_are_left() {
+    let home = TempDir::new().expect("a directory");
+    let location = location(&home);
+    let mut store = open(&location);
+    note_rooms(&mut store, &[("lobby", true), ("dev", true), ("ops", true), ("dev", false)]);
+    assert!(save(&mut store).is_none());
+    assert!(store.take().is_none());
+    assert_eq!(rooms(&location), ["lobby", "ops"]);
+    assert_eq!(names(&location), ["lock", "rooms.json"], "no file of positions without a position");
+    note_rooms(&mut store, &[("dev", true), ("lobby", false), ("ops", true), ("never joined", false)]);
+    save(&mut store);
+    assert_eq!(rooms(&location), ["ops", "dev"], "in the order of the joins");
+    let bob = StateLocation { user: UserId::new("bob").expect("a name"), ..location.clone() };
+    let elsewhere = StateLocation { server: "ws://there/ws".to_owned(), ..location };
+    assert_eq!((rooms(&bob), rooms(&elsewhere)), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn two_clients_keep_the_rooms_of_each_other() {
+    let home = TempDir::new().expect("a directory");
+    let location = location(&home);
+    let (mut one, mut two) = (open(&location), open(&location));
+    note_rooms(&mut one, &[("lobby", true), ("dev", true)]);
+    save(&mut one);
+    note_rooms(&mut two, &[("ops", true)]);
+    save(&mut two);
+    note_rooms(&mut one, &[("dev", false), ("lobby", true)]);
+    save(&mut one);
+    assert_eq!(rooms(&location), ["lobby", "ops"]);
+}
+
+#[test]
+fn rooms_of_a_failed_save_are_saved_with_the_next() {
+    let home = TempDir::new().expect("a directory");
+    let location = location(&home);
+    let mut store = open(&location);
+    note_rooms(&mut store, &[("lobby", true)]);
+    save(&mut store);
+    let path = JoinedFile::path(&location.directory);
+    fs::remove_file(&path).and_then(|()| fs::create_dir(&path)).expect("a directory in place of the file");
+    note_rooms(&mut store, &[("dev", true), ("ops", true)]);
+    let failed = store.take().expect("something");
+    assert!(matches!(failed.run(), Err(StateFault::Failed(..))));
+    note_rooms(&mut store, &[("dev", false)]);
+    store.put_back(failed);
+    fs::remove_dir(&path).expect("removed");
+    save(&mut store);
+    assert_eq!(rooms(&location), ["ops"], "the newer change");
+}
+
+#[test]
+fn a_broken_list_of_rooms_is_renamed_and_the_positions_stay() {
+    let home = TempDir::new().expect("a directory");
+    let location = location(&home);
+    let mut store = open(&location);
+    note(&mut store, "lobby", at("e", 7));
+    save(&mut store);
+    fs::write(JoinedFile::path(&location.directory), "half").expect("written");
+    let opened = Store::open(location.clone());
+    assert!(matches!(opened.faults[..], [StateFault::SetAside { .. }]) && opened.rooms.is_empty());
+    assert_eq!(opened.positions.get(&room("lobby")), Some(&at("e", 7)));
+    let aside = JoinedFile::aside(&location.directory);
+    assert_eq!(fs::read_to_string(aside).expect("set aside"), "half");
+}
+
+#[test]
+fn the_rooms_joined_last_are_kept_within_the_bound() {
+    let home = TempDir::new().expect("a directory");
+    let location = location(&home);
+    let mut store = open(&location);
+    for number in 0..ROOMS + 10 {
+        store.note_room(room(&format!("room {number}")), true);
+    }
+    save(&mut store);
+    let kept = rooms(&location);
+    assert_eq!((kept.len(), kept[0].as_str()), (ROOMS, "room 10"));
 }
 
 #[test]
@@ -245,10 +336,10 @@ proptest! {
         let home = TempDir::new().expect("a directory");
         let location = location(&home);
         fs::create_dir_all(&location.directory).expect("made");
-        let path = file::path(&location.directory);
+        let path = PositionsFile::path(&location.directory);
         fs::write(&path, &bytes).expect("written");
         let opened = Store::open(location.clone());
-        let survivor = match &opened.fault {
+        let survivor = match opened.faults.first() {
             None | Some(StateFault::Later(_)) => path,
             Some(StateFault::SetAside { aside, .. }) => aside.clone(),
             Some(fault) => return Err(TestCaseError::fail(fault.to_string())),

@@ -24,6 +24,7 @@ mod pipe;
 mod read_positions;
 mod recovery;
 mod redraw;
+mod rejoin;
 mod search;
 mod selection;
 mod server;

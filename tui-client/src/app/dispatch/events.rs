@@ -19,8 +19,8 @@ use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{on_page_failed, request_page_before};
-use crate::app::rooms::search;
 use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
+use crate::app::rooms::{rejoin, search};
 use crate::markup::MentionPattern;
 use crate::net::{self, ConnectionState, Event, SendState};
 use crate::sanitize::{self, Line};
@@ -41,7 +41,8 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
             let Some(index) = model.index_of(&room) else { return Vec::new() };
             model.rooms[index].set_members(&members, member_count);
             model.rooms[index].membership = Membership::Joined;
-            return on_joined(model, index, head.as_ref(), recovery, offline);
+            on_joined(model, index, head.as_ref(), recovery, offline);
+            return rejoin::on_joined(model, index).into_iter().collect();
         }
         Event::Message { message, position, replayed } => {
             return on_message(model, &message, position, replayed);
@@ -50,7 +51,7 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
         Event::RequestFailed { request, reason } => on_request_failed(model, &request, &reason),
-        Event::Server(event) => on_server(model, event),
+        Event::Server(event) => return on_server(model, event),
     }
     Vec::new()
 }
@@ -102,7 +103,7 @@ fn on_joined(
     head: Option<&Position>,
     recovery: Option<Recovery>,
     offline: Option<Duration>,
-) -> Vec<Effect> {
+) {
     let is_looked_at = model.is_looked_at(index);
     let room = &mut model.rooms[index];
     let since = room.reading.newest().map(Position::seq);
@@ -138,7 +139,6 @@ fn on_joined(
         (Some(_), _) => room.wanted_page,
     };
     room.wanted_page = page;
-    Vec::new()
 }
 
 /// Returns the note about the time offline. `lacking` is the number of missed entries that are not replayed. `None` for a
@@ -209,13 +209,13 @@ fn to_shown(room: &mut Room, message: &Message, user: Option<&UserId>) -> ShownM
     ShownMessage { nick: room.nick(&message.from), text, mention, ours }
 }
 
-fn on_server(model: &mut Model, event: ServerEvent) {
+fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
     match event {
         ServerEvent::System(event) => on_system(model, event),
         ServerEvent::Typing(typing) => on_typing(model, &typing),
         ServerEvent::Members(members) => on_members(model, &members),
         ServerEvent::Rooms(rooms) => switcher::on_listed(model, rooms),
-        ServerEvent::Error(error) => on_error(model, &error),
+        ServerEvent::Error(error) => return on_error(model, &error),
         ServerEvent::Message(_)
         | ServerEvent::History(_)
         | ServerEvent::Pong(_)
@@ -223,6 +223,7 @@ fn on_server(model: &mut Model, event: ServerEvent) {
         | ServerEvent::Refreshed { .. }
         | ServerEvent::Unknown { .. } => {}
     }
+    Vec::new()
 }
 
 fn on_system(model: &mut Model, event: SystemEvent) {
@@ -403,15 +404,17 @@ fn on_request_failed(model: &mut Model, request: &net::Command, reason: &str) {
 }
 
 /// Handles a refusal. The refusals of messages and requests arrive as events of their own.
-fn on_error(model: &mut Model, error: &ErrorEvent) {
+fn on_error(model: &mut Model, error: &ErrorEvent) -> Vec<Effect> {
     if error.client_msg_id.is_some() {
-        return;
+        return Vec::new();
     }
+    let mut is_refused = false;
     let index = error.room.as_ref().and_then(|room| model.index_of(room));
     if let Some(index) = index {
         let room = &mut model.rooms[index];
         if room.membership == Membership::Joining && !error.temporary {
             room.membership = Membership::Outside;
+            is_refused = true;
         }
     }
     let text = match &error.room {
@@ -419,4 +422,7 @@ fn on_error(model: &mut Model, error: &ErrorEvent) {
         _ => error.message.clone(),
     };
     model.note(index, Tone::Error, sanitize::block(&text));
+    index
+        .filter(|_| is_refused)
+        .map_or_else(Vec::new, |index| rejoin::on_refused(model, index, &error.message))
 }

@@ -5,6 +5,7 @@ pub(in crate::app) mod memory;
 pub(in crate::app) mod navigation;
 pub(in crate::app) mod notify;
 pub(in crate::app) mod reading;
+pub(in crate::app) mod rejoin;
 pub(in crate::app) mod room;
 pub(in crate::app) mod scrollback;
 pub(in crate::app) mod search;

@@ -3,7 +3,7 @@
 use realtime_shared::RoomName;
 
 use super::effects::leave_view;
-use super::room::Room;
+use super::room::{ListPlace, Room};
 use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
 use crate::net;
@@ -52,6 +52,9 @@ pub(in crate::app) fn leave(
     }
     let mark = room.reading.take_mark();
     effects.extend(mark.map(|mark| Effect::Keep(room.name.clone(), mark)));
+    if room.list_place != ListPlace::Absent {
+        effects.push(Effect::KeepRoom { room: room.name.clone(), is_joined: false });
+    }
     effects.push(Effect::Net(net::Command::Leave(room.name)));
     model.current = match model.current {
         _ if model.rooms.is_empty() => None,

@@ -44,6 +44,17 @@ pub enum Membership {
     Outside,
 }
 
+/// The place of a room in the list of joined rooms, which the next start joins again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::app) enum ListPlace {
+    /// Not in the list.
+    Absent,
+    /// In the list since an earlier run. The server has not accepted the join yet.
+    Earlier,
+    /// In the list, and joined in this run.
+    Confirmed,
+}
+
 /// A page of history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::app) enum HistoryPage {
@@ -70,6 +81,7 @@ pub struct Room {
     pub(in crate::app) name: RoomName,
     pub pane: Pane,
     pub membership: Membership,
+    pub(in crate::app) list_place: ListPlace,
     pub reading: Reading,
     pub member_count: u64,
     /// The page of history that was requested.
@@ -98,6 +110,7 @@ impl Room {
             pane: Pane { id, title: sanitize::line(name.as_str()), ..Pane::default() },
             name,
             membership: Membership::Joining,
+            list_place: ListPlace::Absent,
             reading,
             member_count: 0,
             loading: None,

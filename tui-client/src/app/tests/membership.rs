@@ -6,7 +6,8 @@ use realtime_shared::{ErrorCode, ErrorEvent, Members, ServerEvent, codec};
 
 use super::super::Membership;
 use super::super::testing::{Client, room, user};
-use super::{error, shown};
+use super::{Effect, commands, error, shown};
+use crate::net::Command;
 
 #[test]
 fn the_note_of_a_kicked_user_has_the_reason() {
@@ -61,4 +62,90 @@ fn a_list_of_members_replaces_the_known_ones() {
     }
     let counts: Vec<_> = client.model.rooms.iter().map(|room| room.member_count).collect();
     assert_eq!(counts, [9, 4], "the client is not in the other room");
+}
+
+fn keep(name: &str, is_joined: bool) -> Effect {
+    Effect::KeepRoom { room: room(name), is_joined }
+}
+
+/// The changes of the list of joined rooms.
+fn kept(effects: Vec<Effect>) -> Vec<Effect> {
+    effects.into_iter().filter(|effect| matches!(effect, Effect::KeepRoom { .. })).collect()
+}
+
+fn refuse(client: &mut Client, name: &str, temporary: bool) -> Vec<Effect> {
+    client.server(ServerEvent::Error(ErrorEvent {
+        code: ErrorCode::Forbidden,
+        message: "the token does not permit this room".to_owned(),
+        temporary,
+        room: Some(room(name)),
+        client_msg_id: None,
+        retry_after_ms: None,
+    }))
+}
+
+/// The rooms in the list, in order.
+fn listed(client: &Client) -> Vec<String> {
+    client.model.rooms.iter().map(|room| room.pane.title.to_string()).collect()
+}
+
+#[test]
+fn a_joined_room_is_kept_once_until_it_is_left() {
+    let mut client = Client::offline(&["chat"]);
+    client.connect();
+    assert_eq!(kept(client.joined("chat", None, None)), [keep("chat", true)]);
+    client.lose_connection(Duration::from_secs(1));
+    client.connect();
+    assert_eq!(
+        kept(client.joined("chat", None, Some(Duration::from_secs(1)))),
+        [],
+        "a second join changes nothing"
+    );
+    client.enter("/join dev");
+    refuse(&mut client, "dev", false);
+    assert!(!client.enter("/leave").contains(&keep("dev", false)), "a refused room was not kept");
+    assert!(client.enter("/leave").contains(&keep("chat", false)));
+}
+
+#[test]
+fn rooms_of_the_last_run_are_joined_behind_those_of_the_command_line() {
+    let mut client = Client::offline(&["chat"]);
+    let effects = client.model.join_again(&[room("dev"), room("chat"), room("ops")]);
+    let join = |name| Command::Join { room: room(name), since: None };
+    assert_eq!(commands(effects), [join("dev"), join("ops")]);
+    assert_eq!(
+        (listed(&client), client.model.current()),
+        (vec!["chat".into(), "dev".into(), "ops".into()], Some(0))
+    );
+    client.connect();
+    assert_eq!(kept(client.joined("dev", None, None)), [], "it is kept already");
+    assert!(client.enter("/leave dev").contains(&keep("dev", false)));
+    let mut client = Client::offline(&[]);
+    client.model.join_again(&[room("dev"), room("ops")]);
+    assert_eq!(client.model.current(), Some(0), "the first one is shown");
+}
+
+#[test]
+fn a_refused_room_of_the_last_run_is_forgotten_and_reported_where_the_user_looks() {
+    let mut client = Client::offline(&[]);
+    client.model.join_again(&["dev", "chat", "ops"].map(room));
+    client.connect();
+    assert_eq!(kept(refuse(&mut client, "ops", true)), [], "a temporary refusal");
+    assert!(refuse(&mut client, "dev", false).contains(&keep("dev", false)));
+    assert_eq!(client.model.current(), Some(1), "the refused room does not block the others");
+    let report = "#dev: the token does not permit this room. The next start does not join this room";
+    assert_eq!(shown(&client), [report]);
+    assert_eq!(kept(refuse(&mut client, "dev", false)), [], "once");
+    assert_eq!(shown(&client), [report]);
+    client.joined("chat", None, None);
+    assert_eq!(kept(refuse(&mut client, "chat", false)), [], "a refused message in a joined room");
+}
+
+#[test]
+fn a_refused_room_is_reported_in_place_if_no_other_room_is_left() {
+    let mut client = Client::offline(&[]);
+    client.model.join_again(&[room("dev")]);
+    client.connect();
+    refuse(&mut client, "dev", false);
+    assert_eq!((client.model.current(), shown(&client).len()), (Some(0), 1));
 }
