@@ -197,7 +197,9 @@ impl Room {
             StoreReader::Joiner { head, .. } => *head,
             StoreReader::Behind { .. } => until.map_or(head, |until| until.head.min(head)),
         };
-        let due = page.entries.iter().take_while(|entry| entry.seq <= end);
+        // A page that another reader has read may begin before the cursor.
+        let first = page.entries.partition_point(|entry| entry.seq <= *after);
+        let due = page.entries[first..].iter().take_while(|entry| entry.seq <= end);
         let following = due.take_while(|entry| {
             let follows = entry.seq == after.next();
             if follows {
@@ -208,7 +210,7 @@ impl Room {
         });
         let taken = following.count();
         mailbox.metrics.delivered(mailbox.worker, taken as u64, taken as u64);
-        let next = page.entries.get(taken).map(|entry| entry.seq);
+        let next = page.entries.get(first + taken).map(|entry| entry.seq);
         if *after < end && (taken == 0 || next.is_some()) {
             // Neither the store nor the ring has the next entry.
             let from = next.map_or(head, |next| next.previous().min(head));

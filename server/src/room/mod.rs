@@ -9,7 +9,7 @@
 //! - [`Mailbox`] wakes one connection, and holds frames for it that belong to no room. A [`Flusher`] collects the
 //!   wake-ups of a worker.
 //! - [`recovery`] decides where a joiner with a position begins to read. [`store_reads`] reads the store for connections
-//!   that the ring does not serve.
+//!   that the ring does not serve, and [`page_queue`] shares the pages among them.
 //!
 //! Membership changes of a room happen in its turn, an async lock that is held until the broker has answered. The
 //! lock of a room's state is never held across an await or a call of the broker, which calls the feed with its own
@@ -22,6 +22,7 @@ mod mailbox;
 mod maintenance;
 mod members;
 mod membership;
+mod page_queue;
 mod presence_holds;
 mod presence_notices;
 mod presence_pacing;

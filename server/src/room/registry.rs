@@ -315,13 +315,14 @@ impl Registry {
         Ok(left(user, &room.name, presence?.count, reason))
     }
 
-    /// Trims frames that are too old from all rings.
+    /// Trims frames that are too old from all rings, and drops pages of the store that were kept for readers.
     pub(super) fn trim(&self) {
         let rooms: Vec<_> = self.rooms.lock().values().cloned().collect();
         let context = self.context();
         for room in &rooms {
             room.trim(&context);
         }
+        self.store_reads.trim(context.now);
     }
 
     /// The room of this name. Adds it to the table if it is not there.

@@ -96,6 +96,13 @@ pub(crate) enum RingAppend {
     Rejected,
 }
 
+/// The identity of the log of a ring. While a room is open, each of its logs has another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogIdentity {
+    began: RingOffset,
+    reset_at: Option<RingOffset>,
+}
+
 /// The frames of a ring that a reader has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Passed {
@@ -134,6 +141,10 @@ impl RoomRing {
     /// The position of the newest entry.
     pub(crate) fn head(&self) -> &Position {
         &self.head
+    }
+
+    pub(crate) fn log(&self) -> LogIdentity {
+        LogIdentity { began: self.began, reset_at: self.reset_at }
     }
 
     /// The offset of the next frame.

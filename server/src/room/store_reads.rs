@@ -1,24 +1,27 @@
 //! Reads of the store for connections that the ring does not serve, and their limits.
 //!
 //! A connection has one read at a time. One page is read at a time for all of them, so the other reader threads of the
-//! engine stay free for joins. The pages that are in memory are limited too, for each user and in total: a page counts
-//! until its connection has written it. Connections wait in the order in which they came, and a client that takes its
-//! page too slowly is closed, so each has its turn.
+//! engine stay free for joins. The [`page_queue`](super::page_queue) gives a page to all readers that wait for it. The
+//! pages that are in memory are limited too, for each user and in total: a page counts until its connection has written
+//! it. Connections wait in the order in which they came, and a client that takes its page too slowly is closed, so each
+//! has its turn.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use realtime_shared::{Seq, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Room;
+use super::page_queue::{PageQueue, Turn};
 use super::ring::Arrival;
 use crate::broker::{Broker, MEMBERS_NAMED, Page, Presence, Range, Unavailable};
 
 /// Limit on the bytes of a page.
 const PAGE_BYTES: usize = 64 * 1024;
-/// Limit on the pages in memory: 64 MiB.
+/// Limit on the pages that connections have in memory: 64 MiB.
 const PAGES: usize = 1_024;
 /// Limit on the pages of one user, so that users with many slow connections do not hold all pages.
 const PAGES_PER_USER: usize = 8;
@@ -31,12 +34,12 @@ pub(crate) struct StoreReads {
     pages: Arc<Semaphore>,
     /// The pages of each user that has any, or waits for one.
     users: Mutex<HashMap<UserId, Weak<Semaphore>>>,
-    reading: Semaphore,
+    queue: Arc<PageQueue>,
 }
 
 /// The result of a read.
 pub(crate) enum StoreRead {
-    Page(Page, PagePermit),
+    Page(Arc<Page>, PagePermit),
     /// The members of a room, and its state when they were read.
     Members(Presence, Arrival),
 }
@@ -54,14 +57,14 @@ impl StoreReads {
             broker,
             pages: Arc::new(Semaphore::new(PAGES)),
             users: Mutex::default(),
-            reading: Semaphore::new(READING),
+            queue: PageQueue::new(READING),
         }
     }
 
     /// Reads the page after an entry, for a connection of this user.
     pub(crate) async fn page(
         &self,
-        room: &Room,
+        room: &Arc<Room>,
         user: &UserId,
         after: Seq,
     ) -> Result<StoreRead, Unavailable> {
@@ -69,9 +72,19 @@ impl StoreReads {
         let of_user = self.pages_of(user).acquire_owned().await.ok();
         let of_all = self.pages.clone().acquire_owned().await.ok();
         let permit = PagePermit { _of_user: of_user, _of_all: of_all };
-        let _reading = self.reading.acquire().await;
-        let page = self.broker.history(&room.name, Range::After(after), usize::MAX, PAGE_BYTES).await?;
+        let page = match self.queue.turn(room, after).await {
+            Turn::Shared(page) => page,
+            Turn::Read(turn) => {
+                let page = self.broker.history(&room.name, Range::After(after), usize::MAX, PAGE_BYTES);
+                turn.finish(page.await?)
+            }
+        };
         Ok(StoreRead::Page(page, permit))
+    }
+
+    /// Drops pages that no reader has taken for a while.
+    pub(super) fn trim(&self, now: Instant) {
+        self.queue.trim(now);
     }
 
     /// The pages of a user.

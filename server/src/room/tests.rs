@@ -6,6 +6,7 @@
 mod bounds;
 mod discarded_ring;
 mod membership;
+mod pages;
 mod removal;
 mod replay;
 mod reset;

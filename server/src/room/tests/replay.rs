@@ -18,7 +18,7 @@ async fn rejoin_late(registry: &Arc<Registry>, since: &Position) -> (Recovery, V
     (joined.recovery.expect("asked for"), seen)
 }
 
-fn messages(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
+pub(super) fn messages(numbers: impl IntoIterator<Item = u64>) -> Vec<String> {
     numbers.into_iter().map(|number| format!("writer: hello #{number}")).collect()
 }
 
@@ -317,11 +317,11 @@ async fn a_reader_behind_the_ring_takes_no_entry_beyond_the_head_of_the_ring() {
     let mut bob = RoomClient::joined(&registry, "bob", "a").await;
     let receipts = fill(&registry, "a", 60).await;
     let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
-    let Ok(StoreRead::Page(mut page, _)) =
-        registry.store_reads.page(room, &bob.mailbox.user, Seq::ZERO).await
+    let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(room, &bob.mailbox.user, Seq::ZERO).await
     else {
         panic!("a page")
     };
+    let mut page = Page::clone(&page);
     let next = Entry { seq: Seq::new(61), ..page.entries[59].clone() };
     page.entries.push(next);
     let mut out = Vec::new();
