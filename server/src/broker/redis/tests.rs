@@ -15,6 +15,7 @@ mod outage;
 mod presence;
 mod refusals;
 pub(in crate::broker) mod removal;
+mod renaming;
 mod retention;
 #[path = "../../../tests/support/redis.rs"]
 pub(in crate::broker) mod server;

@@ -32,7 +32,7 @@ pub(crate) struct PresenceOwner {
     pub(crate) membership: MembershipChanges,
     pub(crate) counts: Arc<ConnectionCounts>,
     pub(crate) audit: MembershipAudit,
-    sync: Arc<MembershipSync>,
+    pub(crate) sync: Arc<MembershipSync>,
     heartbeat: Arc<Heartbeat>,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct MembershipSync {
     /// Rooms in which Redis may have other users.
     dirty: Mutex<HashSet<RoomName>>,
     /// Former names of this instance that may still have state in Redis.
-    former: Mutex<Vec<Arc<str>>>,
+    former: Mutex<HashSet<Arc<str>>>,
     wake: Notify,
 }
 
@@ -67,7 +67,15 @@ impl MembershipSync {
     /// Sends all open rooms now, after this instance took a new name. The state of the former name is removed.
     pub(crate) fn resend_all(&self, former: Arc<str>) {
         self.schedule(self.replicas.room_names());
-        self.former.lock().push(former);
+        self.former.lock().insert(former);
+        self.wake.notify_one();
+    }
+
+    /// Removes the state of a former name again, because a change of this room may have come after the removal. Until
+    /// then its user would stay in the room after it left.
+    pub(crate) fn remove_former(&self, former: Arc<str>, room: RoomName) {
+        self.schedule([room]);
+        self.former.lock().insert(former);
         self.wake.notify_one();
     }
 
@@ -156,12 +164,15 @@ impl MembershipSync {
         pipeline
     }
 
-    /// Removes state that was sent under former names after others had evicted them. If this fails, the end of the lease
-    /// removes it.
+    /// Removes the state of former names, also what was sent under them after others had evicted them. What fails is
+    /// repeated after the next heartbeat: the end of the lease would remove it later.
     async fn evict_former(&self) {
         let former = std::mem::take(&mut *self.former.lock());
         for name in former {
-            let _ = evict(&self.transport, &self.changes, &name, &self.replicas.room_names()).await;
+            let rooms = self.replicas.room_names();
+            if evict(&self.transport, &self.changes, &name, &rooms).await.is_err() {
+                self.former.lock().insert(name);
+            }
         }
     }
 }
