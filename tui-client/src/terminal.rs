@@ -30,7 +30,7 @@ use crossterm::terminal::{
 };
 use rustix::termios::{QueueSelector, tcflush};
 
-pub use capabilities::{Capabilities, Depth, Ground, is_dumb, luminance};
+pub use capabilities::{Capabilities, Depth, Ground, is_dumb, is_plain, luminance};
 pub use output::{Output, output};
 pub use queries::{Queries, answers_queries, parse_background};
 pub use reader::Reader;
@@ -240,8 +240,7 @@ pub fn has_keyboard_modes(variable: impl Fn(&str) -> Option<String>) -> bool {
 #[must_use]
 pub fn has_hyperlinks(variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();
-    let is_plain = ["dumb", "linux", "screen", "vt", "cons", "ansi", "sun", "wsvt"];
-    !term.is_empty() && !is_plain.iter().any(|plain| term.starts_with(plain))
+    !is_plain(&term) && !term.starts_with("screen")
 }
 
 #[cfg(test)]

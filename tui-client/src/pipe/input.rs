@@ -39,7 +39,10 @@ pub(super) fn lines() -> mpsc::Receiver<io::Result<InputLine>> {
     lines
 }
 
-/// The next line; `None` at the end.
+/// Byte order mark in UTF-8. Programs on Windows begin files with it.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+/// The next line; `None` at the end. The first one loses its byte order mark.
 fn line(input: &mut impl BufRead, number: u64) -> io::Result<Option<InputLine>> {
     let mut bytes = Vec::new();
     if input.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes)? == 0 {
@@ -50,6 +53,9 @@ fn line(input: &mut impl BufRead, number: u64) -> io::Result<Option<InputLine>> 
         bytes.pop_if(|last| *last == b'\r');
     } else {
         input.skip_until(b'\n')?;
+    }
+    if number == 1 && bytes.starts_with(BOM) {
+        bytes.drain(..BOM.len());
     }
     let is_utf8 = std::str::from_utf8(&bytes).is_ok();
     Ok(Some(InputLine { number, text: String::from_utf8_lossy(&bytes).into_owned(), is_utf8 }))
@@ -78,6 +84,17 @@ mod tests {
         assert!(lines[0].text.chars().count() > TEXT_CHARS && lines[0].text.len() < 100_000);
         let longest = "🦀".repeat(TEXT_CHARS);
         assert_eq!(all(format!("{longest}\r\nnext").as_bytes())[0].text, longest);
+    }
+
+    #[test]
+    fn a_byte_order_mark_at_the_beginning_is_dropped() {
+        let texts = |bytes: &[u8]| all(bytes).into_iter().map(|line| line.text).collect::<Vec<_>>();
+        assert_eq!(texts("\u{feff}one\n\u{feff}two\n".as_bytes()), ["one", "\u{feff}two"]);
+        assert_eq!(texts("\u{feff}\r\none".as_bytes()), ["", "one"]);
+        assert_eq!(texts("\u{feff}".as_bytes()), [""]);
+        assert_eq!(texts("\u{feff}\u{feff}one".as_bytes()), ["\u{feff}one"], "one mark");
+        let longest = "🦀".repeat(TEXT_CHARS);
+        assert_eq!(texts(format!("\u{feff}{longest}\r\nnext").as_bytes()), [longest.as_str(), "next"]);
     }
 
     #[test]

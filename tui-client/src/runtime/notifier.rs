@@ -6,7 +6,7 @@ use std::io;
 
 use crate::app::Notification;
 use crate::settings::Notify;
-use crate::terminal::output;
+use crate::terminal::{self, output};
 
 /// Longest title, in characters.
 const TITLE_CHARS: usize = 80;
@@ -36,8 +36,7 @@ pub(super) struct Notifier {
 impl Notifier {
     pub(super) fn new(notify: Notify, variable: impl Fn(&str) -> Option<String>) -> Self {
         let term = variable("TERM").unwrap_or_default();
-        let is_plain = term.is_empty()
-            || ["dumb", "linux", "vt", "cons", "ansi"].iter().any(|plain| term.starts_with(plain));
+        let is_plain = terminal::is_plain(&term);
         let desktop = match () {
             () if is_plain || !notify.desktop => Desktop::None,
             () if term.starts_with("foot") || term.starts_with("rxvt") => Desktop::Osc777,

@@ -78,16 +78,31 @@ pub fn is_dumb(term: &str) -> bool {
     term == "dumb"
 }
 
+/// Beginnings of the names of terminals that know no OSC: they show or swallow it, and answer nothing. Consoles of kernels,
+/// emulations of old terminals, and Emacs.
+const PLAIN: [&str; 24] = [
+    "ansi", "avatar", "beterm", "bterm", "cons", "cygwin", "dumb", "eterm", "fbterm", "hp", "hurd", "ibm",
+    "interix", "jfbterm", "kon", "linux", "mach", "minix", "pcansi", "pcvt", "scoansi", "sun", "wsvt", "wy",
+];
+
+/// True if `TERM` names a terminal that knows no OSC, or nothing.
+#[must_use]
+pub fn is_plain(term: &str) -> bool {
+    term.is_empty() || is_dec(term) || PLAIN.iter().any(|plain| term.starts_with(plain))
+}
+
+/// True for the terminals of DEC, such as `vt52` and `vt220`, and not for `vte`.
+fn is_dec(term: &str) -> bool {
+    term.strip_prefix("vt").is_some_and(|model| model.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 fn depth(term: &str, colorterm: &str, is_tmux: bool) -> Depth {
     /// Terminals with 24 bits by name. Over ssh `TERM` is passed on and `COLORTERM` is not.
     const TRUE: [&str; 6] = ["xterm-kitty", "xterm-ghostty", "alacritty", "wezterm", "foot", "contour"];
     // GNU Screen passes COLORTERM on from the outer terminal, and does not support these colours.
     let is_screen = term.starts_with("screen") && !is_tmux;
-    let is_monochrome = term.is_empty()
-        || is_dumb(term)
-        || term.starts_with("vt")
-        || term.ends_with("-m")
-        || term.ends_with("-mono");
+    let is_monochrome =
+        term.is_empty() || is_dumb(term) || is_dec(term) || term.ends_with("-m") || term.ends_with("-mono");
     if is_monochrome {
         Depth::Two
     } else if is_screen {
@@ -149,6 +164,7 @@ mod tests {
             ("xterm-direct", "", Depth::True),
             ("dumb", "truecolor", Depth::Two),
             ("vt220", "", Depth::Two),
+            ("vte-256color", "", Depth::Indexed),
             ("xterm-mono", "", Depth::Two),
             ("", "", Depth::Two),
         ] {
@@ -156,6 +172,33 @@ mod tests {
         }
         let tmux = [("TERM", "screen-256color"), ("COLORTERM", "truecolor"), ("TMUX", "/tmp/tmux-0")];
         assert_eq!(with(&tmux).depth, Depth::True, "tmux sets TERM to screen and supports 24 bits");
+    }
+
+    #[test]
+    fn terminals_without_osc_are_known_by_name() {
+        for term in
+            ["", "dumb", "ansi", "ansi-m", "linux", "linux-16color", "vt52", "vt220", "cons25", "sun-color"]
+        {
+            assert!(is_plain(term), "{term}");
+        }
+        for term in
+            ["eterm-color", "cygwin", "pcansi", "scoansi", "wsvt25", "wy50", "hp2392", "mach-color", "fbterm"]
+        {
+            assert!(is_plain(term), "{term}");
+        }
+        for term in [
+            "xterm",
+            "xterm-256color",
+            "tmux-256color",
+            "screen",
+            "vte-256color",
+            "foot",
+            "Eterm",
+            "rxvt",
+            "putty",
+        ] {
+            assert!(!is_plain(term), "{term}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use std::io;
 
-use super::capabilities::{Depth, Ground};
+use super::capabilities::{Depth, Ground, is_plain};
 use super::output::output;
 
 const BACKGROUND: &[u8] = b"\x1b]11;?\x07";
@@ -36,14 +36,12 @@ impl Queries {
     }
 }
 
-/// True if a terminal of this name answers. Terminals that show or swallow queries are excluded: plain ones, the Linux
-/// console, GNU Screen, Emacs.
+/// True if a terminal of this name answers. Plain ones and GNU Screen show or swallow queries.
 #[must_use]
 pub fn answers_queries(depth: Depth, variable: impl Fn(&str) -> Option<String>) -> bool {
     let term = variable("TERM").unwrap_or_default();
     let is_tmux = variable("TMUX").is_some_and(|socket| !socket.is_empty());
-    let is_silent = ["linux", "eterm", "ansi", "cons", "sun"].iter().any(|name| term.starts_with(name))
-        || (term.starts_with("screen") && !is_tmux);
+    let is_silent = is_plain(&term) || (term.starts_with("screen") && !is_tmux);
     depth != Depth::Two && !is_silent
 }
 

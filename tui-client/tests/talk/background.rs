@@ -57,6 +57,23 @@ fn a_chosen_theme_sends_no_background_query() {
 }
 
 #[test]
+fn a_plain_terminal_gets_no_query_and_no_title() {
+    let server = Server::start();
+    let url = server.url();
+    let arguments = ["--url", &url, "--room", "lobby"];
+    for term in ["ansi", "linux", "vt52", "vt220", "sun-color", "cygwin", "eterm-color"] {
+        let client = Terminal::start_in(MEDIUM, &server.token("alice"), &arguments, &[("TERM", term)]);
+        client.shows("#lobby");
+        client.shows("beginning of #lobby");
+        let written = String::from_utf8(client.written_from(0)).expect("UTF-8");
+        assert!(!written.contains("\x1b]"), "{term}: {written:?}");
+    }
+    let screen = Terminal::start_in(MEDIUM, &server.token("alice"), &arguments, &[("TERM", "screen")]);
+    let written = begins(&screen);
+    assert!(!written.contains(QUESTION) && written.contains("\x1b]2;"), "{written:?}");
+}
+
+#[test]
 fn keys_typed_around_the_answer_are_kept() {
     let server = Server::start();
     let mut client = start(&server, &format!("a {BLACK}b "), &[]);

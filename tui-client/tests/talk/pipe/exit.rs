@@ -160,6 +160,13 @@ fn a_tail_ends_when_its_output_is_closed() {
 }
 
 #[test]
+fn a_tail_ends_when_its_reader_goes_away_before_any_message() {
+    let server = Server::start();
+    let ended = tail(&server, OutputReader::ClosesUnread).ended();
+    assert_eq!((ended.code, ended.output.as_str()), (Some(0), ""), "{}", ended.errors);
+}
+
+#[test]
 fn a_signal_ends_a_tail_whose_reader_stops() {
     let server = Server::start_with(&["--max-messages-per-second", "0"]);
     let long = "x".repeat(4_000);

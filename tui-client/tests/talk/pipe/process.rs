@@ -46,6 +46,8 @@ pub(super) enum OutputReader {
     ReadsAll,
     /// Reads once and closes the pipe.
     Closes,
+    /// Closes the pipe without reading.
+    ClosesUnread,
     /// Reads once and keeps the pipe open.
     Stops,
 }
@@ -180,7 +182,9 @@ fn read(
     };
     thread::spawn(move || {
         let mut buffer = [0; 4_096];
-        while let Ok(count @ 1..) = from.read(&mut buffer) {
+        while reader != OutputReader::ClosesUnread
+            && let Ok(count @ 1..) = from.read(&mut buffer)
+        {
             change(&|written| buffer_of(written).extend_from_slice(&buffer[..count]));
             if reader != OutputReader::ReadsAll {
                 break;

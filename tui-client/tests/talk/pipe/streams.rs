@@ -71,10 +71,10 @@ fn since_continues_after_a_line_of_json() {
 }
 
 #[test]
-fn send_skips_empty_lines() {
+fn send_skips_empty_lines_and_a_byte_order_mark() {
     let server = Server::start();
     let mut send = Process::send(&server, "bob", &[]);
-    send.feed("one\n\n  two\r\nlast");
+    send.feed("\u{feff}one\n\n  two\r\nlast");
     let ended = send.ended();
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
     let tail = Process::tail(&server, "alice", &[]);
