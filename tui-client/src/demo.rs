@@ -22,7 +22,7 @@ mod writer;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ use realtime_server::clock::Clock;
 use realtime_server::config::Config as ServerConfig;
 use realtime_server::secret::{SECRET_BYTES, Secret};
 use realtime_shared::{Claims, Role, RoomName, UserId};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::net;
 use cast::{PEOPLE, ROOMS, VISITOR, room_name};
@@ -53,6 +53,7 @@ pub struct Demo {
     /// Rooms to join; the first one is shown. Each has a history.
     pub rooms: Vec<RoomName>,
     faults: watch::Sender<NetworkFault>,
+    network_up: Arc<Notify>,
     // Drop order: the people disconnect before their server stops.
     _people: People,
     _server: RunningServer,
@@ -68,6 +69,14 @@ impl Demo {
                 faults.send_replace(fault);
             }
         }
+    }
+}
+
+impl Demo {
+    /// Notified when the visitor's network works again after a fault.
+    #[must_use]
+    pub fn network_up(&self) -> Arc<Notify> {
+        Arc::clone(&self.network_up)
     }
 }
 
@@ -102,11 +111,18 @@ pub fn start() -> Result<Demo, DemoError> {
     let (faults, faults_now) = watch::channel(NetworkFault::Off);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let visitors_address = listener.local_addr()?;
-    let proxy_task = ProxyTask { listener, server: server_address, faults: faults_now };
+    let network_up = Arc::<Notify>::default();
+    let proxy_task = ProxyTask {
+        listener,
+        server: server_address,
+        faults: faults_now,
+        network_up: Arc::clone(&network_up),
+    };
     let people = People::start(clients, time, proxy_task)?;
     Ok(Demo {
         url: url(visitors_address),
         faults,
+        network_up,
         token: token(&secret, VISITOR),
         rooms: ROOMS.map(room_name).into(),
         _people: people,
@@ -128,13 +144,14 @@ struct ProxyTask {
     listener: TcpListener,
     server: SocketAddr,
     faults: watch::Receiver<NetworkFault>,
+    network_up: Arc<Notify>,
 }
 
 impl ProxyTask {
     async fn run(self) -> io::Result<()> {
         self.listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
-        proxy::run(listener, self.server, self.faults).await
+        proxy::run(listener, self.server, self.faults, &self.network_up).await
     }
 }
 

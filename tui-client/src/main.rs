@@ -111,7 +111,11 @@ fn with_screen(args: Args) -> ExitCode {
     };
     #[cfg(feature = "demo")]
     let extensions = match &demo {
-        Some(demo) => Extensions { commands: demo::EXTENSIONS, hook: Box::new(demo.hook()) },
+        Some(demo) => Extensions {
+            commands: demo::EXTENSIONS,
+            hook: Box::new(demo.hook()),
+            network_up: demo.network_up(),
+        },
         None => Extensions { commands: demo::UNAVAILABLE, ..Extensions::default() },
     };
     #[cfg(not(feature = "demo"))]

@@ -44,6 +44,8 @@ pub enum Input {
     Resize,
     /// An event of the connection.
     Net(net::Event),
+    /// The network may work again: the process continues after a stop, or the demo ended a fault.
+    NetworkUp,
     Viewed(Viewed),
     /// The time zone of the system changed.
     Zone(TimeZone),

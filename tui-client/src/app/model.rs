@@ -37,6 +37,8 @@ pub(super) enum Confirmation {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Model {
     pub link: Link,
+    /// The next failed attempt is followed by another one at once.
+    pub(super) retries_at_once: bool,
     /// Time from the last ping to its pong.
     pub round_trip: Option<Duration>,
     /// Rooms in the order in which the user joined them.
@@ -100,6 +102,7 @@ impl Model {
     ) -> (Self, Vec<Effect>) {
         let mut model = Self {
             link: Link::Connecting { attempt: 1 },
+            retries_at_once: false,
             round_trip: None,
             rooms: Vec::new(),
             overlay: None,

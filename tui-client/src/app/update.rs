@@ -1,7 +1,7 @@
 //! The update: one input changes the model and returns effects for the runtime.
 
 use super::composing::kept;
-use super::dispatch::{events, keys, mouse};
+use super::dispatch::{events, keys, mouse, network_up};
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
 use super::overlays::inspector;
@@ -25,6 +25,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Input::Net(event) => events::on_event(model, event),
+        Input::NetworkUp => network_up::on_network_up(model),
         Input::Viewed(viewed) => on_viewed(model, viewed),
         Input::Zone(zone) => {
             model.zone = zone;

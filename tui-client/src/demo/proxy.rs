@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::network_fault::NetworkFault;
@@ -28,25 +28,42 @@ struct Condition {
     lag: Duration,
 }
 
-/// Accepts connections and carries them to `server`. Ends when the listener does.
+/// Accepts connections and carries them to `server`. Notifies `network_up` when a cut ends. Ends when the listener does.
 pub(super) async fn run(
     listener: TcpListener,
     server: SocketAddr,
     fault: watch::Receiver<NetworkFault>,
+    network_up: &Notify,
 ) -> io::Result<()> {
     let (sender, condition) = watch::channel(Condition::default());
     tokio::select! {
-        () = change(fault, sender) => Ok(()),
+        () = change(fault, Switch { condition: sender, network_up }) => Ok(()),
         ended = accept(listener, server, condition) => ended,
     }
 }
 
+/// Sets the condition.
+struct Switch<'a> {
+    condition: watch::Sender<Condition>,
+    network_up: &'a Notify,
+}
+
+impl Switch<'_> {
+    /// A new connection is carried by the time of the notice.
+    fn set(&self, condition: Condition) {
+        let before = self.condition.send_replace(condition);
+        if before.is_down && !condition.is_down {
+            self.network_up.notify_one();
+        }
+    }
+}
+
 /// Turns faults into conditions as time passes.
-async fn change(mut fault: watch::Receiver<NetworkFault>, condition: watch::Sender<Condition>) {
+async fn change(mut fault: watch::Receiver<NetworkFault>, switch: Switch<'_>) {
     loop {
         let now = *fault.borrow_and_update();
         tokio::select! {
-            () = follow(now, &condition) => {}
+            () = follow(now, &switch) => {}
             changed = fault.changed() => if changed.is_err() {
                 // No further fault can arrive.
                 std::future::pending::<()>().await;
@@ -56,19 +73,19 @@ async fn change(mut fault: watch::Receiver<NetworkFault>, condition: watch::Send
 }
 
 /// Applies a fault. Never returns.
-async fn follow(fault: NetworkFault, condition: &watch::Sender<Condition>) {
+async fn follow(fault: NetworkFault, switch: &Switch<'_>) {
     let down = Condition { is_down: true, lag: Duration::ZERO };
     match fault {
-        NetworkFault::Off => drop(condition.send_replace(Condition::default())),
-        NetworkFault::Lag(more) => drop(condition.send_replace(Condition { is_down: false, lag: more / 2 })),
+        NetworkFault::Off => switch.set(Condition::default()),
+        NetworkFault::Lag(more) => switch.set(Condition { is_down: false, lag: more / 2 }),
         NetworkFault::Drop(time) => {
-            condition.send_replace(down);
+            switch.set(down);
             sleep(time).await;
-            condition.send_replace(Condition::default());
+            switch.set(Condition::default());
         }
         NetworkFault::Flap => loop {
             for (next, time) in [down, Condition::default()].into_iter().zip(FLAP) {
-                condition.send_replace(next);
+                switch.set(next);
                 sleep(time).await;
             }
         },
@@ -153,7 +170,9 @@ mod tests {
         let (sender, faults) = watch::channel(fault);
         let (to_condition, mut condition) = watch::channel(Condition::default());
         let begin = Instant::now();
-        let changing = tokio::spawn(change(faults, to_condition));
+        let changing = tokio::spawn(async move {
+            change(faults, Switch { condition: to_condition, network_up: &Notify::new() }).await;
+        });
         let mut seen = Vec::new();
         for _ in 0..changes {
             condition.changed().await.expect("the fault goes on");
@@ -175,11 +194,42 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_end_of_each_cut_is_notified() {
+        for (fault, next, ends) in [
+            (NetworkFault::Drop(10 * SECOND), None, 10 * SECOND),
+            (NetworkFault::Drop(600 * SECOND), Some(NetworkFault::Off), SECOND),
+            (NetworkFault::Drop(600 * SECOND), Some(NetworkFault::Lag(SECOND)), SECOND),
+            (NetworkFault::Flap, None, FLAP[0]),
+        ] {
+            let (sender, faults) = watch::channel(fault);
+            let (condition, now) = watch::channel(Condition::default());
+            let network_up = Notify::new();
+            let begin = Instant::now();
+            let end = async {
+                if let Some(next) = next {
+                    sleep(SECOND).await;
+                    sender.send_replace(next);
+                }
+                network_up.notified().await;
+                assert!(!now.borrow().is_down, "{fault:?}");
+                begin.elapsed()
+            };
+            let elapsed = tokio::select! {
+                elapsed = end => elapsed,
+                () = change(faults, Switch { condition, network_up: &network_up }) => unreachable!("it goes on"),
+            };
+            assert_eq!(elapsed, ends, "{fault:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_new_fault_replaces_the_current_one() {
         let (sender, fault) = watch::channel(NetworkFault::Drop(60 * SECOND));
         let (to_condition, mut condition) = watch::channel(Condition::default());
         let begin = Instant::now();
-        tokio::spawn(change(fault, to_condition));
+        tokio::spawn(async move {
+            change(fault, Switch { condition: to_condition, network_up: &Notify::new() }).await;
+        });
         condition.wait_for(|condition| condition.is_down).await.expect("the fault goes on");
         sender.send_replace(NetworkFault::Lag(2 * SECOND));
         let now = *condition.wait_for(|condition| !condition.is_down).await.expect("the fault goes on");

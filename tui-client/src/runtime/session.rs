@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join;
 use rustix::io::Errno;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::clock::{Clock, Zone};
@@ -65,12 +67,15 @@ pub(super) struct Session {
     pub(super) panic_at: Option<String>,
     /// Runs the commands of the extensions.
     pub(super) hook: Hook,
+    /// Notified when the network works again.
+    pub(super) network_up: Arc<Notify>,
 }
 
 /// Reason of a wake-up.
 enum WakeUp {
     Terminal(io::Result<Vec<TerminalEvent>>),
     Net(Option<Event>),
+    NetworkUp,
     Signal(Signal),
     /// The network accepted a command; false if it has ended.
     Sent(bool),
@@ -156,6 +161,7 @@ impl Session {
                     return Ok(Outcome::Failed("the client's network task ended".to_owned()));
                 }
                 WakeUp::Net(Some(event)) => (self.on_net(event)?, false),
+                WakeUp::NetworkUp => (self.handle(Input::NetworkUp)?, false),
                 WakeUp::Sent(true) | WakeUp::Written => (None, false),
                 WakeUp::Edited(ended) => (self.on_edited(ended)?, true),
                 WakeUp::Warned(warning) => (self.handle(Input::Warning(warning))?, false),
@@ -193,6 +199,7 @@ impl Session {
                 WakeUp::Sent(sent)
             }
             event = self.events.recv() => WakeUp::Net(event),
+            () = self.network_up.notified() => WakeUp::NetworkUp,
             ended = ended(self.editing.as_mut()) => WakeUp::Edited(ended),
             warning = self.mark_saver.work() => WakeUp::Warned(warning),
             warning = self.text_saver.work(&self.model) => WakeUp::Warned(warning),
@@ -264,7 +271,10 @@ impl Session {
             Signal::Continue if self.editing.is_some() => {}
             Signal::End(number) => return Ok(Some(Outcome::Signal(number))),
             Signal::Stop => self.suspend(signals::stop_alone)?,
-            Signal::Continue => self.screen.resume()?,
+            Signal::Continue => {
+                self.screen.resume()?;
+                return self.handle(Input::NetworkUp);
+            }
             // A terminal that was smaller for a moment has lost a part of its content, even if its size is the same.
             Signal::Resize => {
                 self.screen.forget();

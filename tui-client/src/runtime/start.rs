@@ -113,6 +113,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
         #[cfg(debug_assertions)]
         panic_at: std::env::var("REALTIME_PANIC").ok(),
         hook: extensions.hook,
+        network_up: extensions.network_up,
     };
     session.run().await
 }

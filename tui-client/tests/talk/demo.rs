@@ -13,7 +13,6 @@ fn messages_typed_while_the_demo_network_is_down_are_sent_afterwards() {
     visitor.shows("hello from afar … queued");
     visitor.submit("/net ok");
     visitor.shows("demo: the network has no fault");
-    visitor.press("\x12");
     visitor.shows("hello from afar ✓");
     visitor.press("\x03");
     assert_eq!(visitor.ended().code, 0);

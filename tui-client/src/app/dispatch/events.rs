@@ -9,6 +9,7 @@ use realtime_shared::{
 
 use crate::app::clock::{Stamp, human};
 use crate::app::composing::unsent::on_taken_back;
+use crate::app::dispatch::network_up;
 use crate::app::link::Link;
 use crate::app::message::Effect;
 use crate::app::model::Model;
@@ -30,7 +31,10 @@ const MOMENT: Duration = Duration::from_secs(1);
 
 pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
     match event {
-        Event::State(state) => on_state(model, &state),
+        Event::State(state) => {
+            on_state(model, &state);
+            return network_up::on_state(model);
+        }
         Event::RoundTrip { time, server_time } => {
             model.round_trip = Some(time);
             on_server_time(model, time, server_time);

@@ -4,3 +4,4 @@ pub(in crate::app) mod commands;
 pub(in crate::app) mod events;
 pub(in crate::app) mod keys;
 pub(in crate::app) mod mouse;
+pub(in crate::app) mod network_up;
