@@ -255,6 +255,14 @@ pub struct Retain {
 }
 
 impl Retain {
+    /// Differs from the limits of all values.
+    pub(crate) const UNKNOWN_LIMITS: &str = "unknown";
+
+    /// True if entries are dropped by age or by number.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.age.is_some() || self.messages.is_some()
+    }
+
     /// True if an entry of this age is beyond the retention.
     pub(crate) fn is_past(&self, age: Duration) -> bool {
         self.age.is_some_and(|limit| age > limit)

@@ -7,7 +7,8 @@
 //!
 //! A sweep cannot be undone, so two mistakes are caught before it. A clock that was set, or that is far from the time of
 //! the last sweep, is in doubt for an hour; see [`Judge`](crate::clock::Judge). After a change of the limits the first
-//! sweep is measured: if it would drop more than half of the store, it waits for a confirmation.
+//! sweep is measured: if it would drop more than half of the store, it waits for a confirmation. The limits of each run
+//! count, also of one that dropped nothing: the messages that it kept are not those that a former run would have kept.
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ pub(super) struct Sweep {
     next: Option<Instant>,
     /// Time of the last sweep, as stored.
     swept_at: Option<Timestamp>,
+    /// The stored limits are these ones.
+    has_stored_limits: bool,
     dropped: Dropped,
 }
 
@@ -77,8 +80,15 @@ enum Stage {
 
 impl Sweep {
     pub(super) fn new(retain: Retain) -> Self {
-        let next = (retain.age.is_some() || retain.messages.is_some()).then(Instant::now);
-        Self { retain, stage: Stage::Start, after: None, next, swept_at: None, dropped: Dropped::default() }
+        Self {
+            retain,
+            stage: Stage::Start,
+            after: None,
+            next: Some(Instant::now()),
+            swept_at: None,
+            has_stored_limits: false,
+            dropped: Dropped::default(),
+        }
     }
 
     /// Time of the next step.
@@ -117,6 +127,11 @@ impl Sweep {
         if self.next.is_none_or(|next| next > Instant::now()) {
             return Ok(());
         }
+        if !self.retain.is_limited() {
+            Self::forget_limits(store)?;
+            self.next = None;
+            return Ok(());
+        }
         if matches!(self.stage, Stage::Start) {
             self.begin(store, clock)?;
         }
@@ -141,10 +156,25 @@ impl Sweep {
         if let Some(swept_at) = self.swept_at {
             clock.compare_with_stored(swept_at);
         }
-        let is_unchanged =
+        self.has_stored_limits =
             view.setting(Setting::Retain)?.is_some_and(|limits| limits == self.retain.limits());
-        self.stage = if is_unchanged { Stage::Sweeping } else { Stage::Measuring(Excess::default()) };
+        self.stage = if self.has_stored_limits {
+            Stage::Sweeping
+        } else {
+            Self::forget_limits(store)?;
+            Stage::Measuring(Excess::default())
+        };
         Ok(())
+    }
+
+    /// Forgets the limits of a former run, so that the next run measures its first sweep.
+    fn forget_limits(store: &StoreWriter) -> Result<()> {
+        if store.view().setting(Setting::Retain)?.is_none_or(|limits| limits == Retain::UNKNOWN_LIMITS) {
+            return Ok(());
+        }
+        let batch = store.begin()?;
+        batch.set(Setting::Retain, Retain::UNKNOWN_LIMITS)?;
+        batch.commit()
     }
 
     /// Measures some rooms. After the last one the first sweep begins, or waits for ever.
@@ -213,11 +243,12 @@ impl Sweep {
     /// Commits the last batch of a sweep, with the time of the sweep if that is due.
     fn store_time(&mut self, batch: Batch<'_>, now: Judged, is_changed: bool) -> Result<()> {
         let is_due = self.swept_at.is_none_or(|at| now.age(at) >= STORED_INTERVAL || at > now.now);
-        if is_due || self.dropped.messages > 0 {
+        if is_due || self.dropped.messages > 0 || !self.has_stored_limits {
             batch.set(Setting::SweptAt, &now.now.millis().to_string())?;
             batch.set(Setting::Retain, &self.retain.limits())?;
             batch.commit()?;
             self.swept_at = Some(now.now);
+            self.has_stored_limits = true;
         } else if is_changed {
             batch.commit()?;
         }

@@ -114,6 +114,8 @@ impl Retention {
         if !is_unchanged && !self.retain.confirmed {
             let (total, dropped) = self.measure(now.now).await?;
             if dropped > total - dropped {
+                // The entries of this run are not those that the former limits would have kept.
+                self.store_limits(Retain::UNKNOWN_LIMITS).await?;
                 // Without any limit, a server that waits for its operator would fill Redis.
                 self.kept.store(last.kept.unwrap_or(0).max(entries_kept(&self.retain)), Ordering::Relaxed);
                 tracing::warn!(
@@ -148,6 +150,13 @@ impl Retention {
         let mut storing = Pipeline::new();
         storing.cmd("HSET").arg(self.transport.keys.swept()).arg("at").arg(at.millis());
         storing.arg("retain").arg(self.retain.limits()).arg("messages").arg(entries_kept(&self.retain));
+        let answers = self.transport.ask(&storing).await?;
+        if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(()) }
+    }
+
+    async fn store_limits(&self, limits: &str) -> Result<(), Unavailable> {
+        let mut storing = Pipeline::new();
+        storing.cmd("HSET").arg(self.transport.keys.swept()).arg("retain").arg(limits);
         let answers = self.transport.ask(&storing).await?;
         if answers.iter().any(reply::is_refusal) { Err(Unavailable) } else { Ok(()) }
     }

@@ -233,6 +233,25 @@ async fn other_limits_that_drop_more_than_half_wait_for_a_confirmation() {
     assert!((100..=200).contains(&stored(&mut raw, "a").await));
 }
 
+#[tokio::test]
+async fn a_run_whose_limits_were_not_confirmed_makes_the_former_ones_a_change() {
+    let redis = Redis::start_with(&[]);
+    let mut raw = RedisClient::connect(&redis).await;
+    let old = Arc::new(AtomicU64::new(real_now() - 2 * HOUR));
+    let hour = Duration::from_hours(1);
+    {
+        let one = at_time(&redis, &old, aged(hour));
+        settled(&one).await;
+        one.fill("a", 300).await;
+        let other = at_time(&redis, &old, Retain { messages: Some(10), ..Retain::default() });
+        settled(&other).await;
+    }
+    let one = at_time(&redis, &old, Retain { age: Some(hour), ..Retain::default() });
+    settled(&one).await;
+    sweep(&one, &mut raw).await;
+    assert_eq!(stored(&mut raw, "a").await, 300);
+}
+
 /// Rooms without entries and members are removed without a maximal age too.
 #[tokio::test]
 async fn a_sweep_removes_empty_rooms_from_the_list() {

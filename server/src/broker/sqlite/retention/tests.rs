@@ -296,6 +296,45 @@ fn a_store_of_a_former_version_has_no_limits_yet() {
 }
 
 #[test]
+fn a_run_with_other_limits_or_none_makes_the_former_ones_a_change() {
+    let for_a_minute = || Retain { age: Some(Duration::from_mins(1)), ..Retain::default() };
+    let refused = Retain { age: Some(Duration::from_secs(1)), ..Retain::default() };
+    for other in [Retain::default(), refused] {
+        let mut fixture = SweepFixture::new(for_a_minute());
+        fixture.post("a", 1);
+        fixture.restart(for_a_minute());
+        fixture.sweep();
+        // Two starts have the same effect as one.
+        for _ in 0..2 {
+            fixture.post("a", 5);
+            fixture.advance(30_000);
+            fixture.restart(other.clone());
+            fixture.sweep();
+            assert_eq!(fixture.sweep.next(), None, "{other:?}");
+        }
+        fixture.advance(HOUR);
+        fixture.restart(for_a_minute());
+        fixture.sweep();
+        assert_eq!(fixture.left("a").len(), 11, "{other:?}");
+        fixture.restart(Retain { confirmed: true, ..for_a_minute() });
+        fixture.sweep();
+        assert!(fixture.left("a").is_empty(), "{other:?}");
+    }
+}
+
+#[test]
+fn limits_whose_first_sweep_drops_nothing_are_stored_with_it() {
+    let mut fixture = SweepFixture::new(Retain::default());
+    let keep = |messages| Retain { messages: Some(messages), ..Retain::default() };
+    for limit in [100, 50] {
+        fixture.restart(keep(limit));
+        fixture.sweep();
+        let stored = fixture.store.view().setting(Setting::Retain).expect("readable");
+        assert_eq!(stored, Some(keep(limit).limits()));
+    }
+}
+
+#[test]
 fn a_measure_of_many_rooms_takes_several_steps() {
     let keep = |messages| Retain { messages: Some(messages), ..Retain::default() };
     let mut fixture = SweepFixture::new(keep(100));
