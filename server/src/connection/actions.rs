@@ -43,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.operation = Some(operation::history(&self.hub, room, range, limit, reference));
             }
             Action::Members { room, reference } => {
-                self.operation = Some(operation::members(&self.hub, room, reference));
+                self.operation = Some(operation::members(&self.hub, &self.mailbox, room, reference));
             }
             Action::ListRooms { filter, limit, reference } => {
                 self.operation = Some(operation::list(&self.hub, filter, limit, reference));

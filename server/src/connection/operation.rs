@@ -143,8 +143,13 @@ pub(super) fn history(
     })
 }
 
-pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) -> Operation {
-    let hub = hub.clone();
+pub(super) fn members(
+    hub: &Arc<Hub>,
+    mailbox: &Arc<Mailbox>,
+    room: RoomName,
+    reference: Option<Ref>,
+) -> Operation {
+    let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
         if room.to_nfc().is_some() {
             match hub.registry.history(&room, Range::Newest, 1).await {
@@ -155,7 +160,7 @@ pub(super) fn members(hub: &Arc<Hub>, room: RoomName, reference: Option<Ref>) ->
                 Err(Unavailable) => return OperationResult::Refused(unavailable(Some(&room), reference)),
             }
         }
-        match hub.registry.members(&room).await {
+        match hub.registry.members(&room, &mailbox.user).await {
             Ok(presence) => OperationResult::Answer(members_frame(&room, &presence, reference)),
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }

@@ -101,7 +101,8 @@ impl TestHub {
     }
 
     async fn members(&self) -> u64 {
-        self.hub.registry.members(&room()).await.expect("members").count
+        let reader = UserId::new("reader").expect("a user id");
+        self.hub.registry.members(&room(), &reader).await.expect("members").count
     }
 }
 

@@ -24,7 +24,7 @@ impl Registry {
         since: Option<&Position>,
     ) -> Option<(Seat, bool, JoinPoint)> {
         let mut state = room.state.lock();
-        let join_point = JoinPoint::of(&mut state, &mailbox.user, since)?;
+        let join_point = JoinPoint::of(&state, since)?;
         let (seat, enters, loss) = state.members.seat(mailbox);
         if let Some(loss) = loss {
             self.grace.lock().cancel(&loss);

@@ -39,7 +39,26 @@ impl Registry {
     }
 }
 
+/// A read of the members of a room for a user, from its request to its answer. Changes that are held meanwhile are
+/// announced, because the answer may have a state in between.
+pub(super) struct MembersRead<'a> {
+    room: &'a Room,
+    user: &'a UserId,
+}
+
+impl Drop for MembersRead<'_> {
+    fn drop(&mut self) {
+        self.room.state.lock().pacing.end_read(self.user);
+    }
+}
+
 impl Room {
+    /// Begins a read of the members, before the broker is called.
+    pub(super) fn begin_read<'a>(&'a self, user: &'a UserId) -> MembersRead<'a> {
+        self.state.lock().pacing.begin_read();
+        MembersRead { room: self, user }
+    }
+
     /// Appends the frames about held changes. Returns false, and appends nothing, if `presence` is not the newest state
     /// and `anyway` is false.
     fn announce_held(self: &Arc<Self>, presence: &Presence, anyway: bool, context: &Context<'_>) -> bool {

@@ -5,8 +5,8 @@
 //! most one `joined` and one `left` in an interval. Only the net change of each user is announced: nothing, if the user
 //! is back in the state that the members know.
 //!
-//! A member that arrived while a change was held knows another state. So if another user arrived meanwhile, the last
-//! change is announced even if it restores the state from before.
+//! Members that received a list of the members while a change was held know another state. So if another user read the
+//! members meanwhile, the last change is announced even if it restores the state from before.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -27,7 +27,11 @@ const MAX_RECENT: usize = 1_024;
 
 /// The joins and leaves of a room that have not been announced. A room without changes uses no memory for them.
 #[derive(Default)]
-pub(super) struct PresencePacing(Option<Box<Pacing>>);
+pub(super) struct PresencePacing {
+    pacing: Option<Box<Pacing>>,
+    /// Number of reads of the members that have not ended.
+    reads: u32,
+}
 
 struct Pacing {
     /// The time from which [`Stamp`]s count.
@@ -37,8 +41,8 @@ struct Pacing {
     held: HashMap<UserId, HeldChange>,
     /// Number of held changes so far, for their order.
     changes: u64,
-    /// Number of arrivals while changes were held.
-    arrivals: u64,
+    /// Number of reads of the members that ended while changes were held.
+    reads: u64,
     /// End of the hold.
     due: Option<Instant>,
     /// Time of the last frame in a large room.
@@ -61,8 +65,8 @@ struct HeldChange {
     was_member: bool,
     kind: PresenceKind,
     order: u64,
-    /// Number of arrivals when the hold began, and of the user's own ones since then.
-    arrivals: u64,
+    /// Number of reads when the hold began, and of the user's own ones since then.
+    reads: u64,
 }
 
 /// The decision about a change.
@@ -86,39 +90,46 @@ pub(super) struct NetChanges {
 impl PresencePacing {
     /// Decides about a join or leave.
     pub(super) fn change(&mut self, change: &PresenceChange, now: Instant) -> Pace {
-        self.0.get_or_insert_with(|| Box::new(Pacing::new(now))).change(change, now)
+        self.pacing.get_or_insert_with(|| Box::new(Pacing::new(now))).change(change, now)
     }
 
-    /// Records that a connection of this user reads the members of the room.
-    pub(super) fn arrived(&mut self, user: &UserId) {
-        let Some(pacing) = self.0.as_mut().filter(|pacing| pacing.due.is_some()) else { return };
-        pacing.arrivals += 1;
+    /// Records that a read of the members begins.
+    pub(super) fn begin_read(&mut self) {
+        self.reads += 1;
+    }
+
+    /// Records that a read of the members for this user has ended.
+    pub(super) fn end_read(&mut self, user: &UserId) {
+        self.reads -= 1;
+        let Some(pacing) = self.pacing.as_mut().filter(|pacing| pacing.due.is_some()) else { return };
+        pacing.reads += 1;
         if let Some(held) = pacing.held.get_mut(user) {
-            held.arrivals += 1;
+            held.reads += 1;
         }
     }
 
     /// Number of members after the last change; `None` if there was none.
     pub(super) fn count(&self) -> Option<u64> {
-        self.0.as_ref().map(|pacing| pacing.count)
+        self.pacing.as_ref().map(|pacing| pacing.count)
     }
 
     /// Ends a hold, and returns the net changes.
     pub(super) fn take(&mut self, now: Instant) -> NetChanges {
-        let Some(pacing) = &mut self.0 else { return NetChanges::default() };
-        let net = pacing.take(now);
+        let Some(pacing) = &mut self.pacing else { return NetChanges::default() };
+        // A read that has not ended may have an earlier state.
+        let net = pacing.take(self.reads > 0, now);
         if pacing.recent.is_empty() && pacing.count <= LARGE {
-            self.0 = None;
+            self.pacing = None;
         }
         net
     }
 
     /// Forgets changes that are not recent any more.
     pub(super) fn clean_up(&mut self, now: Instant) {
-        if let Some(pacing) = &mut self.0 {
+        if let Some(pacing) = &mut self.pacing {
             pacing.forget_old(now);
             if pacing.recent.is_empty() && pacing.held.is_empty() && pacing.count <= LARGE {
-                self.0 = None;
+                self.pacing = None;
             }
         }
     }
@@ -131,7 +142,7 @@ impl Pacing {
             recent: HashMap::new(),
             held: HashMap::new(),
             changes: 0,
-            arrivals: 0,
+            reads: 0,
             due: None,
             announced: None,
             count: 0,
@@ -155,6 +166,9 @@ impl Pacing {
         self.count = change.count;
         if let Some(held) = self.held.get_mut(&change.user) {
             held.kind = change.kind;
+            // In a large room the newest user does not receive the frame: only the answer to the last join has all others.
+            held.order = self.changes;
+            self.changes += 1;
             return Pace::Held;
         }
         let until = if change.count > LARGE {
@@ -166,6 +180,10 @@ impl Pacing {
         };
         let Some(until) = until else {
             self.announced = Some(now);
+            if change.kind == PresenceKind::Joined && self.due.is_some() {
+                // The frame has names of members, which all members read.
+                self.reads += 1;
+            }
             return Pace::Now;
         };
         self.hold(change, until)
@@ -190,7 +208,7 @@ impl Pacing {
 
     fn hold(&mut self, change: &PresenceChange, until: Instant) -> Pace {
         let was_member = matches!(change.kind, PresenceKind::Left(_));
-        let held = HeldChange { was_member, kind: change.kind, order: self.changes, arrivals: self.arrivals };
+        let held = HeldChange { was_member, kind: change.kind, order: self.changes, reads: self.reads };
         self.changes += 1;
         self.held.insert(change.user.clone(), held);
         if self.due.is_some() {
@@ -200,17 +218,17 @@ impl Pacing {
         Pace::Until(until)
     }
 
-    fn take(&mut self, now: Instant) -> NetChanges {
+    fn take(&mut self, is_read: bool, now: Instant) -> NetChanges {
         self.due = None;
         self.announced = Some(now);
         let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
         held.sort_unstable_by_key(|(_, held)| held.order);
         let mut net = NetChanges::default();
-        for (user, HeldChange { was_member, kind, arrivals, .. }) in held {
-            let arrived = self.arrivals > arrivals;
+        for (user, HeldChange { was_member, kind, reads, .. }) in held {
+            let is_read = is_read || self.reads > reads;
             match kind {
-                PresenceKind::Joined if arrived || !was_member => net.joined.push(user),
-                PresenceKind::Left(reason) if arrived || was_member => net.left.push((user, reason)),
+                PresenceKind::Joined if is_read || !was_member => net.joined.push(user),
+                PresenceKind::Left(reason) if is_read || was_member => net.left.push((user, reason)),
                 PresenceKind::Joined | PresenceKind::Left(_) => {}
             }
         }
@@ -250,6 +268,12 @@ mod tests {
         fn change(&mut self, id: &str, kind: PresenceKind) -> Pace {
             let change = PresenceChange { user: user(id), kind, count: self.count };
             self.pacing.change(&change, self.now)
+        }
+
+        /// Reads the members for a user.
+        fn read(&mut self, id: &str) {
+            self.pacing.begin_read();
+            self.pacing.end_read(&user(id));
         }
 
         fn wait(&mut self, millis: u64) {
@@ -308,14 +332,14 @@ mod tests {
         let mut room = Fixture::of(2);
         let mut announced = 0;
         for _ in 0..20 {
-            room.pacing.arrived(&user("alice"));
+            room.read("alice");
             announced += usize::from(room.change("alice", JOINED) == Pace::Now);
             announced += usize::from(room.change("alice", LEFT) == Pace::Now);
         }
         assert_eq!(announced, 2, "the first two");
         assert_eq!(room.take(), [""; 0], "alice is away, as the members know");
         for kind in [JOINED, LEFT, JOINED] {
-            room.pacing.arrived(&user("alice"));
+            room.read("alice");
             room.change("alice", kind);
         }
         assert_eq!(room.take(), ["+alice"]);
@@ -327,13 +351,55 @@ mod tests {
         for kind in [JOINED, LEFT, JOINED] {
             room.change("alice", kind);
         }
-        room.pacing.arrived(&user("carol"));
+        room.read("carol");
         room.change("alice", LEFT);
         assert_eq!(room.take(), ["-alice"], "carol knows alice as a member");
-        room.pacing.arrived(&user("dave"));
+        room.read("dave");
         room.change("alice", JOINED);
         room.change("alice", LEFT);
         assert_eq!(room.take(), [""; 0], "dave arrived before the hold");
+    }
+
+    #[test]
+    fn a_state_that_a_read_may_have_seen_is_announced() {
+        let mut room = Fixture::of(2);
+        for kind in [JOINED, LEFT, JOINED] {
+            room.change("alice", kind);
+        }
+        room.pacing.begin_read();
+        room.change("alice", LEFT);
+        assert_eq!(room.take(), ["-alice"], "the read has not ended");
+        for kind in [JOINED, LEFT] {
+            room.change("alice", kind);
+        }
+        room.pacing.end_read(&user("carol"));
+        assert_eq!(room.take(), ["-alice"], "the read ended in the hold");
+        for kind in [JOINED, LEFT] {
+            room.change("alice", kind);
+        }
+        assert_eq!(room.take(), [""; 0], "no read");
+    }
+
+    #[test]
+    fn a_state_in_the_names_of_another_join_is_announced() {
+        let mut room = Fixture::of(2);
+        for kind in [JOINED, LEFT, JOINED] {
+            room.change("alice", kind);
+        }
+        assert_eq!(room.change("bob", JOINED), Pace::Now, "with alice among the names");
+        room.change("alice", LEFT);
+        assert_eq!(room.take(), ["-alice"]);
+    }
+
+    #[test]
+    fn a_user_that_changes_again_is_the_newest_one() {
+        let mut room = Fixture::of(LARGE + 1);
+        assert_eq!(room.change("dave", JOINED), Pace::Now);
+        room.change("alice", LEFT);
+        room.change("bob", JOINED);
+        room.read("bob");
+        room.change("alice", JOINED);
+        assert_eq!(room.take(), ["+bob", "+alice"]);
     }
 
     #[test]
@@ -362,14 +428,14 @@ mod tests {
             room.change("alice", kind);
         }
         room.take();
-        assert!(room.pacing.0.is_some());
+        assert!(room.pacing.pacing.is_some());
         room.wait(10_000);
         room.pacing.clean_up(room.now);
-        assert!(room.pacing.0.is_none());
+        assert!(room.pacing.pacing.is_none());
         for number in 0..10 * MAX_RECENT {
             room.change(&number.to_string(), JOINED);
         }
-        let recent = room.pacing.0.as_ref().map(|pacing| pacing.recent.len());
+        let recent = room.pacing.pacing.as_ref().map(|pacing| pacing.recent.len());
         assert_eq!(recent, Some(MAX_RECENT));
     }
 }

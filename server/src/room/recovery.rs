@@ -45,7 +45,6 @@ impl Registry {
     pub(super) async fn catch_up(
         &self,
         room: &Room,
-        user: &UserId,
         join_point: JoinPoint,
         since: Option<&Position>,
     ) -> Result<JoinPoint, Unavailable> {
@@ -53,7 +52,7 @@ impl Registry {
             return Ok(join_point);
         }
         self.broker.catch_up(&room.name).await?;
-        room.join_point(user, since).ok_or(Unavailable)
+        room.join_point(since).ok_or(Unavailable)
     }
 
     /// Determines the cursor and the recovery of a joiner. Returns its entrance, and its `joined`.
@@ -162,15 +161,14 @@ impl Registry {
 
 impl Room {
     /// The join point of a joiner; `None` if the ring is not open.
-    pub(super) fn join_point(&self, user: &UserId, since: Option<&Position>) -> Option<JoinPoint> {
-        JoinPoint::of(&mut self.state.lock(), user, since)
+    pub(super) fn join_point(&self, since: Option<&Position>) -> Option<JoinPoint> {
+        JoinPoint::of(&self.state.lock(), since)
     }
 }
 
 impl JoinPoint {
     /// The join point of a joiner; `None` if the ring is not open.
-    pub(super) fn of(state: &mut State, user: &UserId, since: Option<&Position>) -> Option<Self> {
-        state.pacing.arrived(user);
+    pub(super) fn of(state: &State, since: Option<&Position>) -> Option<Self> {
         let RingState::Open(ring) = &state.ring else { return None };
         Some(Self {
             end: ring.end(),

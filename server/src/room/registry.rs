@@ -202,8 +202,10 @@ impl Registry {
         self.broker.history(room, range, limit, HISTORY_BYTES).await
     }
 
-    /// The members of a room.
-    pub(crate) async fn members(&self, room: &RoomName) -> Result<Presence, Unavailable> {
+    /// The members of a room, for a request of this user.
+    pub(crate) async fn members(&self, room: &RoomName, user: &UserId) -> Result<Presence, Unavailable> {
+        let open = self.rooms.lock().get(room).cloned();
+        let _read = open.as_ref().map(|open| open.begin_read(user));
         self.broker.members(room, MEMBERS_NAMED).await
     }
 
@@ -237,7 +239,8 @@ impl Registry {
             let Some((seat, enters, join_point)) = self.seat(&room, mailbox, since) else { continue };
             // The connection has a seat, so frames from here on are live.
             let entered = async {
-                let join_point = self.catch_up(&room, &mailbox.user, join_point, since).await?;
+                let join_point = self.catch_up(&room, join_point, since).await?;
+                let read = room.begin_read(&mailbox.user);
                 let presence = if enters {
                     let presence = self.broker.enter(name, &mailbox.user, MEMBERS_NAMED).await?;
                     room.state.lock().members.set_entered(&mailbox.user);
@@ -245,6 +248,7 @@ impl Registry {
                 } else {
                     self.broker.members(name, MEMBERS_NAMED).await?
                 };
+                drop(read);
                 drop(turn);
                 self.entrance(&room, &mailbox.user, join_point, since, presence).await
             };
@@ -265,9 +269,11 @@ impl Registry {
         room: &Arc<Room>,
         since: Option<&Position>,
     ) -> Result<(Entrance, UnencodedJoined), Unavailable> {
-        let join_point = room.join_point(&mailbox.user, since).ok_or(Unavailable)?;
-        let join_point = self.catch_up(room, &mailbox.user, join_point, since).await?;
+        let join_point = room.join_point(since).ok_or(Unavailable)?;
+        let join_point = self.catch_up(room, join_point, since).await?;
+        let read = room.begin_read(&mailbox.user);
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
+        drop(read);
         self.entrance(room, &mailbox.user, join_point, since, presence).await
     }
 

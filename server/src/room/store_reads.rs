@@ -105,7 +105,8 @@ impl StoreReads {
     /// Reads the members for a reader that has fallen behind and returns to the ring.
     pub(crate) async fn members(&self, room: &Room, user: &UserId) -> Result<StoreRead, Unavailable> {
         // Signals from here on are for the reader, as after a join.
-        let join_point = room.join_point(user, None).ok_or(Unavailable)?;
+        let join_point = room.join_point(None).ok_or(Unavailable)?;
+        let _read = room.begin_read(user);
         let presence = self.broker.members(&room.name, MEMBERS_NAMED).await?;
         let arrival = join_point.arrival(&presence);
         Ok(StoreRead::Members(presence, arrival))

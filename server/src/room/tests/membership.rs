@@ -12,7 +12,7 @@ use crate::room::grace::Grace;
 use crate::room::members::Members;
 
 async fn members(registry: &Registry, name: &str) -> Vec<String> {
-    let presence = registry.members(&room(name)).await.expect("members");
+    let presence = registry.members(&room(name), &user("reader")).await.expect("members");
     assert_eq!(presence.members.users().len() as u64, presence.count);
     presence.members.users().iter().map(ToString::to_string).collect()
 }
@@ -392,6 +392,47 @@ async fn a_large_room_is_told_of_many_joins_in_one_frame() {
         client.leave().await;
     }
     assert_eq!(alice.next().await, ["u199 and 49 others left (150, Left)"]);
+}
+
+/// A member that requests the members while a change is held learns about the change back.
+#[tokio::test(start_paused = true)]
+async fn a_change_after_a_request_for_the_members_is_announced() {
+    let registry = registry(config());
+    let mut alice = RoomClient::joined(&registry, "alice", "a").await;
+    let mut carol = RoomClient::joined(&registry, "carol", "a").await;
+    let mut bob = RoomClient::joined(&registry, "bob", "a").await;
+    for client in [&mut carol, &mut bob] {
+        client.leave().await;
+    }
+    for client in [&mut carol, &mut bob] {
+        client.join("a", None).await;
+    }
+    assert_eq!(alice.read().await.len(), 4, "two joins and two leaves");
+    let presence = registry.members(&room("a"), &user("alice")).await.expect("members");
+    assert_eq!(presence.count, 3, "with bob, whose join is held");
+    bob.leave().await;
+    assert_eq!(alice.next().await, ["carol joined (2)", "bob left (2, Left)"]);
+}
+
+/// The joiner's answer lacks a user that returns within the same hold.
+#[tokio::test(start_paused = true)]
+async fn a_joiner_of_a_large_room_learns_about_a_user_that_returns() {
+    let mut config = config();
+    config.ring.bytes_per_room = 1 << 20;
+    let registry = registry(config);
+    let mut crowd = Vec::new();
+    for number in 0..105 {
+        crowd.push(RoomClient::joined(&registry, &format!("u{number}"), "a").await);
+    }
+    let (mut alice, mut bob) = (crowd.swap_remove(0), RoomClient::connect(&registry, "bob").await);
+    alice.leave().await;
+    let joined = bob.join("a", None).await;
+    assert!(!joined.members.contains(&user("u0")));
+    alice.join("a", None).await;
+    crowd[0].read().await;
+    crowd[0].next().await;
+    let frames = bob.read().await;
+    assert!(frames.iter().any(|frame| frame.starts_with("u0 and ")), "{frames:?}");
 }
 
 /// An engine that does not answer has no newest members.

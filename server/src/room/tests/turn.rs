@@ -30,7 +30,7 @@ async fn a_refused_join_gives_up_its_seat() {
             tokio::task::yield_now().await;
         }
     }
-    let presence = registry.members(&room("a")).await.expect("members");
+    let presence = registry.members(&room("a"), &user("reader")).await.expect("members");
     assert_eq!(presence.members.users(), [user("alice")]);
     alice.leave().await;
     assert!(!registry.has_room("a"), "a room without members");
