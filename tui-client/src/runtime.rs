@@ -22,6 +22,7 @@ mod start;
 mod text_saver;
 mod timer;
 
+pub(crate) use clock::wall_clock;
 pub use extensions::{Extensions, Hook};
 pub(crate) use first_attempt::{FirstAttempt, verdict};
 pub use outcome::{End, Outcome};

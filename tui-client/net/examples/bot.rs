@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while let Some(event) = events.recv().await {
         match event {
             Event::State(ConnectionState::Connected { user_id, .. }) => me = Some(user_id),
-            Event::State(ConnectionState::Stopped { reason }) => return Err(reason.into()),
+            Event::State(ConnectionState::Stopped { reason, .. }) => return Err(reason.into()),
             Event::State(ConnectionState::Waiting { reason, retry_in, .. }) => {
                 eprintln!("{reason}: again in {} s", retry_in.as_secs());
             }

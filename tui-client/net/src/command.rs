@@ -2,6 +2,8 @@
 
 use realtime_shared::{ClientMsgId, Position, RoomName, Seq, Text};
 
+use super::tokens::Token;
+
 /// A command to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -49,6 +51,13 @@ pub enum Command {
     Trace(bool),
     /// Connects now, even if the next attempt is later or none follows.
     RetryNow,
+    /// Uses this token from now on, in place of that of the source: for the open connection, or for a new one at once. If the
+    /// open connection refuses it, [`Event::TokenRefused`](crate::Event::TokenRefused) follows. The source is asked again
+    /// after the server has refused the token.
+    UseToken(Token),
+    /// Asks the source for a token if the client has stopped because of its token, at most once a second, and connects if
+    /// there is another one. Has no effect on a source that is not [cheap](crate::TokenSource::cheap).
+    CheckToken,
     /// Sends a refused message again with the same id, at the end of the queue.
     Resend(ClientMsgId),
     /// Removes a queued message. Has no effect on a message that is in flight or answered.

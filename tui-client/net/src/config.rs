@@ -103,7 +103,7 @@ pub struct TokenSource(Inner);
 #[derive(Clone)]
 enum Inner {
     Fixed(String),
-    Read(Arc<dyn Fn() -> io::Result<String> + Send + Sync>, Arc<Mutex<()>>),
+    Read { read: Arc<dyn Fn() -> io::Result<String> + Send + Sync>, turn: Arc<Mutex<()>>, is_cheap: bool },
 }
 
 impl TokenSource {
@@ -112,14 +112,33 @@ impl TokenSource {
     /// `read` may block: it runs on tokio's blocking threads, one call at a time. White space around the token is removed. An error
     /// counts as a failed attempt.
     pub fn from_fn(read: impl Fn() -> io::Result<String> + Send + Sync + 'static) -> Self {
-        Self(Inner::Read(Arc::new(read), Arc::default()))
+        Self(Inner::Read { read: Arc::new(read), turn: Arc::default(), is_cheap: false })
+    }
+
+    /// The same source, which costs nothing and bothers nobody, as a file. The client also asks it on
+    /// [`Command::CheckToken`](crate::Command::CheckToken).
+    #[must_use]
+    pub fn cheap(mut self) -> Self {
+        if let Inner::Read { is_cheap, .. } = &mut self.0 {
+            *is_cheap = true;
+        }
+        self
+    }
+
+    pub(super) const fn is_cheap(&self) -> bool {
+        matches!(self.0, Inner::Read { is_cheap: true, .. })
+    }
+
+    /// True if the source has one token for ever.
+    pub(super) const fn is_fixed(&self) -> bool {
+        matches!(self.0, Inner::Fixed(_))
     }
 
     /// Gets a token from the source.
     pub async fn get(&self) -> io::Result<String> {
         match &self.0 {
             Inner::Fixed(token) => Ok(token.clone()),
-            Inner::Read(read, turn) => {
+            Inner::Read { read, turn, .. } => {
                 let read = Arc::clone(read);
                 // The call ends later than this future if that is dropped.
                 let turn = Arc::clone(turn).lock_owned().await;
@@ -153,7 +172,7 @@ impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Inner::Fixed(_) => "TokenSource(fixed)",
-            Inner::Read(..) => "TokenSource(read)",
+            Inner::Read { .. } => "TokenSource(read)",
         })
     }
 }

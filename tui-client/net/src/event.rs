@@ -7,6 +7,7 @@ use realtime_shared::{
     UserId,
 };
 
+use super::claims::TokenClaims;
 use super::command::Command;
 use super::trace::Traced;
 
@@ -68,6 +69,21 @@ pub enum Event {
         /// The reason for people.
         reason: String,
     },
+    /// The server keeps the client waiting, or no longer does. A new state of the connection ends it without this event.
+    Health(Health),
+    /// The token expires soon, and the client could not renew it. Reported once for each token. The client may succeed
+    /// later: `Refreshed` of [`Event::Server`](crate::Event::Server) reports that, as it does after each renewal.
+    TokenExpires {
+        at: Timestamp,
+        /// The reason for people.
+        reason: String,
+    },
+    /// The server refused the token of [`Command::UseToken`](crate::Command::UseToken) for the open connection, which
+    /// keeps its token.
+    TokenRefused {
+        /// The reason for people.
+        reason: String,
+    },
     /// A frame on the wire, or the token, if [`Command::Trace`](crate::Command::Trace) is on.
     Traced(Box<Traced>),
 }
@@ -97,7 +113,23 @@ pub enum ConnectionState {
     },
     /// There is no connection, and no attempt follows, because of the verdict on the reason.
     /// [`Command::RetryNow`](crate::Command::RetryNow) still connects.
-    Stopped { reason: Disconnect },
+    Stopped {
+        reason: Disconnect,
+        /// The claims of the token, if another token would help and this one is a JWT.
+        token: Option<Box<TokenClaims>>,
+    },
+}
+
+/// The answers of the server on an open connection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Health {
+    /// The server answers.
+    #[default]
+    Answering,
+    /// A message has no answer after 3 s, or the server is silent for 3 s after a ping.
+    Silent,
+    /// The server refuses a message or a join for now; contains the reason for people. The client repeats it.
+    PuttingOff(String),
 }
 
 /// The reason why there is no connection.

@@ -48,6 +48,8 @@ struct Lane {
     head: Head,
     /// Number of postponements of the first message in a row.
     postponements: u32,
+    /// The reason of the last temporary refusal of the first message.
+    refusal: Option<String>,
     /// True if the first message may be stored: it was sent, and no answer excludes it.
     is_in_doubt: bool,
 }
@@ -169,6 +171,7 @@ impl Outbox {
     pub(super) fn postpone(
         &mut self,
         id: &ClientMsgId,
+        refusal: &str,
         is_in_doubt: bool,
         now: Instant,
         wait: impl FnOnce(u32) -> Duration,
@@ -176,6 +179,7 @@ impl Outbox {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.is_in_flight(id)) else { return false };
         lane.head = Head::Until(now + wait(lane.postponements));
         lane.postponements = lane.postponements.saturating_add(1);
+        lane.refusal = Some(refusal.to_owned());
         lane.is_in_doubt |= is_in_doubt;
         self.in_flight -= 1;
         true
@@ -202,9 +206,20 @@ impl Outbox {
                 lane.is_in_doubt = true;
             }
             lane.head = Head::Ready;
-            lane.postponements = 0;
+            (lane.postponements, lane.refusal) = (0, None);
         }
         unanswered
+    }
+
+    /// The reason of a temporary refusal of a message that is repeated.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.lanes.iter().find_map(|lane| lane.refusal.as_deref())
+    }
+
+    /// The time of the oldest message in flight.
+    pub(super) fn oldest_sent(&self) -> Option<Instant> {
+        let sent = |lane: &Lane| if let Head::Sent(at) = lane.head { Some(at) } else { None };
+        self.lanes.iter().filter_map(sent).min()
     }
 
     /// Returns true if an answer is overdue, so the connection is dead.
@@ -235,7 +250,7 @@ impl Outbox {
                 self.in_flight -= 1;
             }
             lane.head = Head::Ready;
-            (lane.postponements, lane.is_in_doubt) = (0, false);
+            (lane.postponements, lane.refusal, lane.is_in_doubt) = (0, None, false);
         }
         let removed = lane.messages.remove(place);
         if lane.messages.is_empty() {
@@ -260,7 +275,14 @@ impl Queued {
 
 impl Lane {
     fn new(room: RoomName, first: Queued) -> Self {
-        Self { room, messages: [first].into(), head: Head::Ready, postponements: 0, is_in_doubt: false }
+        Self {
+            room,
+            messages: [first].into(),
+            head: Head::Ready,
+            postponements: 0,
+            refusal: None,
+            is_in_doubt: false,
+        }
     }
 
     fn is_first(&self, id: &ClientMsgId) -> bool {
@@ -324,14 +346,19 @@ mod tests {
         let now = Instant::now();
         let mut outbox = queued(&["a", "a"]);
         assert_eq!(sent(&mut outbox, now), ["m0"]);
-        assert!(outbox.postpone(&id(&"m0"), false, now, |before| Duration::from_secs(1 + u64::from(before))));
-        assert!(!outbox.postpone(&id(&"m0"), false, now, |_| Duration::ZERO), "it is not in flight");
+        assert!(
+            outbox
+                .postpone(&id(&"m0"), "no", false, now, |before| Duration::from_secs(1 + u64::from(before)))
+        );
+        assert!(!outbox.postpone(&id(&"m0"), "no", false, now, |_| Duration::ZERO), "it is not in flight");
         assert_eq!(outbox.deadline(now), Some(now + Duration::from_secs(1)));
         assert!(sent(&mut outbox, now).is_empty());
         let later = now + Duration::from_secs(1);
         assert_eq!(sent(&mut outbox, later), ["m0"]);
         assert!(
-            outbox.postpone(&id(&"m0"), false, later, |before| Duration::from_secs(1 + u64::from(before)))
+            outbox.postpone(&id(&"m0"), "no", false, later, |before| Duration::from_secs(
+                1 + u64::from(before)
+            ))
         );
         assert_eq!(outbox.deadline(later), Some(later + Duration::from_secs(2)), "a longer wait each time");
     }

@@ -33,6 +33,8 @@ struct Room {
     offline_since: Option<Instant>,
     /// Number of postponements of the join in a row.
     postponements: u32,
+    /// The reason of the last postponement, if it is reported.
+    refusal: Option<String>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -75,6 +77,7 @@ impl Rooms {
                 replay_left: 0,
                 offline_since: None,
                 postponements: 0,
+                refusal: None,
             });
         }
     }
@@ -129,7 +132,7 @@ impl Rooms {
             room.position.clone_from(&joined.position);
         }
         room.stage = Stage::Joined;
-        room.postponements = 0;
+        (room.postponements, room.refusal) = (0, None);
         room.epoch = joined.position.as_ref().and_then(Position::epoch).cloned();
         room.replay_left = joined.recovery.map_or(0, Recovery::replayed);
         let offline = room.offline_since.take().map(|since| now.saturating_duration_since(since));
@@ -144,9 +147,21 @@ impl Rooms {
             .map(|room| room.name.clone())
     }
 
+    /// The reason why the server puts off a join, unless the client joins too fast.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.rooms.iter().find_map(|room| room.refusal.as_deref())
+    }
+
     /// Postpones a join. `wait` gets the number of earlier postponements in a row.
-    pub(super) fn postpone(&mut self, name: &RoomName, now: Instant, wait: impl FnOnce(u32) -> Duration) {
+    pub(super) fn postpone(
+        &mut self,
+        name: &RoomName,
+        refusal: Option<String>,
+        now: Instant,
+        wait: impl FnOnce(u32) -> Duration,
+    ) {
         if let Some(room) = self.find(name) {
+            room.refusal = refusal;
             room.stage = Stage::Due(Some(now + wait(room.postponements)));
             room.postponements = room.postponements.saturating_add(1);
         }
@@ -192,7 +207,7 @@ impl Rooms {
                 room.offline_since = Some(offline_since);
             }
             room.stage = Stage::Due(None);
-            room.postponements = 0;
+            (room.postponements, room.refusal) = (0, None);
         }
     }
 

@@ -12,16 +12,17 @@ use std::pin::Pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::FutureExt;
-use realtime_shared::codec;
+use realtime_shared::{ClientEvent, Timestamp, codec};
 use tokio::sync::mpsc;
 
-use super::claims::claims;
+use super::claims::{TokenClaims, claims};
 use super::command::Command;
 use super::config::{Config, TokenSource};
 use super::dial::Unanswered;
 use super::event::{Disconnect, Event};
 use super::link::{Link, OpenError, Received};
 use super::session::{Output, Session};
+use super::tokens::{SourceAnswer, Tokens};
 use super::trace::{Direction, Trace, Traced};
 
 /// The task accepts no commands while this many frames are unsent.
@@ -50,10 +51,7 @@ struct Task {
     dialing: Job<Dialed>,
     /// The query of the token source in progress.
     asking: Job<io::Result<String>>,
-    /// The token of the last attempt. A token of a refresh does not replace it, because it may be invalid.
-    token: Option<String>,
-    /// The end of the newest token from the source, in seconds since 1970. `None` if it is not known.
-    token_end: Option<u64>,
+    tokens: Tokens,
     unanswered: Unanswered,
     trace: Trace,
     ended: bool,
@@ -98,8 +96,7 @@ impl Task {
             link: None,
             dialing: None,
             asking: None,
-            token: None,
-            token_end: None,
+            tokens: Tokens::default(),
             unanswered: Unanswered::default(),
             trace: Trace::default(),
             ended: false,
@@ -138,15 +135,19 @@ impl Task {
                 self.trace.set_on(is_on);
                 self.emit_token();
             }
-            Wakeup::Command(Some(command)) => self.session.command(command, now),
+            Wakeup::Command(Some(command)) => {
+                if let Command::UseToken(token) = &command {
+                    self.tokens.give(&token.clone().into_text());
+                }
+                self.session.command(command, now);
+            }
             Wakeup::Command(None) | Wakeup::EventsDropped => self.session.command(Command::Close, now),
             Wakeup::Received(received) => self.on_received(received, now),
             Wakeup::Dialed((token, result)) => {
                 self.dialing = None;
-                self.token = token;
-                self.token_end = self.token.as_deref().and_then(end);
-                self.trace.add_token(self.token.as_deref().unwrap_or_default());
-                self.emit_token();
+                self.trace.add_token(token.as_deref().unwrap_or_default());
+                self.tokens.attempted(token);
+                self.note_token();
                 match result {
                     Ok(link) => self.link = Some(link),
                     Err(failure) => self.session.lost(failure.reason, failure.retry_after, now),
@@ -154,12 +155,13 @@ impl Task {
             }
             Wakeup::Token(token) => {
                 self.asking = None;
-                let fresh = token.ok().filter(|token| self.token.as_ref() != Some(token));
-                if let Some(fresh) = &fresh {
-                    self.token_end = end(fresh);
-                }
-                self.trace.add_token(fresh.as_deref().unwrap_or_default());
-                self.session.fresh_token(fresh, now);
+                let is_fixed = self.config.token.is_fixed();
+                let answer = match token {
+                    Ok(token) if self.tokens.is_another(&token) => SourceAnswer::Another(token),
+                    Ok(_) => SourceAnswer::Same { is_fixed },
+                    Err(error) => SourceAnswer::Failed(error.to_string()),
+                };
+                self.session.source_answered(answer, now);
             }
             Wakeup::Deadline => {
                 // A frame that has arrived already ends the silence.
@@ -191,24 +193,40 @@ impl Task {
             match output {
                 Output::Connect => {
                     let url = self.config.url.clone();
-                    let source = self.config.token.clone();
+                    let source = match self.tokens.given() {
+                        Some(given) => given.clone().into(),
+                        None => self.config.token.clone(),
+                    };
                     self.dialing = Some(Box::pin(dial(url, source, self.unanswered.clone())));
                 }
                 Output::Drop => (self.link, self.dialing) = (None, None),
                 Output::Write(frame) => {
+                    if let ClientEvent::Refresh { token } = &frame.event {
+                        self.trace.add_token(token);
+                        self.tokens.offer(token);
+                    }
                     if let Some(link) = &mut self.link {
                         let text = codec::encode_client(&frame);
                         self.trace.record(Direction::Out, &text, now());
                         link.push(text);
                     }
                 }
-                Output::RenewToken if self.token_end.is_some_and(is_far) => {
-                    self.session.fresh_token(None, now());
+                Output::RenewToken if self.tokens.end().is_some_and(is_far) => {
+                    self.session.source_answered(SourceAnswer::NotNeeded, now());
                 }
-                Output::AskToken | Output::RenewToken => {
-                    let source = self.config.token.clone();
-                    self.asking = Some(Box::pin(async move { source.get().await }));
+                Output::CheckToken if !self.config.token.is_cheap() => {
+                    self.session.source_answered(SourceAnswer::NotNeeded, now());
                 }
+                Output::AskToken => {
+                    self.tokens.refuse_current();
+                    self.ask_source();
+                }
+                Output::RenewToken | Output::CheckToken => self.ask_source(),
+                Output::TokenAccepted => {
+                    self.tokens.accept();
+                    self.note_token();
+                }
+                Output::TokenRefused => self.tokens.refuse_offered(),
                 Output::Event(event) => self.emit(event),
                 Output::End => self.ended = true,
             }
@@ -218,10 +236,21 @@ impl Task {
         }
     }
 
+    fn ask_source(&mut self) {
+        let source = self.config.token.clone();
+        self.asking = Some(Box::pin(async move { source.get().await }));
+    }
+
+    /// Handles a new current token.
+    fn note_token(&mut self) {
+        self.session.uses_token(self.tokens.current().and_then(TokenClaims::of));
+        self.emit_token();
+    }
+
     /// Reports the claims of the token, if the trace is on.
     fn emit_token(&mut self) {
         if self.trace.is_on() {
-            let claims = self.token.as_deref().and_then(claims);
+            let claims = self.tokens.current().and_then(claims);
             self.emit(Event::Traced(Box::new(Traced::Token(claims))));
         }
     }
@@ -247,19 +276,14 @@ impl Task {
     }
 }
 
-/// The end of a token, if it names one.
-fn end(token: &str) -> Option<u64> {
-    claims(token)?.get("exp")?.as_u64()
-}
-
 /// True if a token with this end needs no renewal yet.
 #[expect(
     clippy::disallowed_methods,
     reason = "the end of a token is a time of day, which no test needs to set"
 )]
-fn is_far(end: u64) -> bool {
+fn is_far(end: Timestamp) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(end).saturating_sub(now) > RENEWED_BEFORE_END
+    Duration::from_millis(end.millis()).saturating_sub(now) > RENEWED_BEFORE_END
 }
 
 async fn dial(url: http::Uri, source: TokenSource, unanswered: Unanswered) -> Dialed {

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+use realtime_shared::{Timestamp, Verdict};
+
+use super::token::explain_refusal;
+pub use crate::net::Health;
 use crate::net::{ConnectionState, Disconnect};
 use crate::sanitize::{self, Line};
 
@@ -22,20 +27,26 @@ pub enum Link {
     /// Not connected; no attempt follows unless the user starts one.
     Stopped {
         reason: Line,
+        /// Another token would help.
+        needs_token: bool,
     },
 }
 
 impl Link {
-    /// Converts the state that the connection reported at `now`.
+    /// Converts the state that the connection reported at `now`, by its clock at `time`.
     #[must_use]
-    pub fn of(state: &ConnectionState, now: Duration) -> Self {
+    pub fn of(state: &ConnectionState, now: Duration, time: Timestamp, zone: &TimeZone) -> Self {
         match state {
             ConnectionState::Connecting { attempt } => Self::Connecting { attempt: *attempt },
             ConnectionState::Connected { .. } => Self::Connected,
             ConnectionState::Waiting { reason, retry_in, .. } => {
                 Self::Waiting { reason: shown(reason), until: now.saturating_add(*retry_in) }
             }
-            ConnectionState::Stopped { reason } => Self::Stopped { reason: shown(reason) },
+            ConnectionState::Stopped { reason, token } => {
+                let needs_token = needs_token(reason);
+                let reason = explain_refusal(reason, token.as_deref(), time, zone);
+                Self::Stopped { reason: sanitize::line(&reason), needs_token }
+            }
         }
     }
 
@@ -65,6 +76,17 @@ impl Link {
     }
 }
 
+/// Returns true if another token may help.
+#[must_use]
+pub fn needs_token(reason: &Disconnect) -> bool {
+    let verdict = match reason {
+        Disconnect::Closed { code } => code.verdict(),
+        Disconnect::Refused { status } => Verdict::of_http_status(*status),
+        Disconnect::Unreachable(_) | Disconnect::Silent => return false,
+    };
+    verdict == Verdict::AnotherToken
+}
+
 fn shown(reason: &Disconnect) -> Line {
     sanitize::line(&reason.to_string())
 }
@@ -79,6 +101,8 @@ mod tests {
         let link = Link::of(
             &ConnectionState::Waiting { reason: Disconnect::Silent, retry_in: ms(2_500), attempt: 1 },
             ms(1_000),
+            Timestamp::default(),
+            &TimeZone::UTC,
         );
         assert_eq!((link.countdown(ms(1_000)), link.next_change(ms(1_000))), (Some(3), Some(ms(1_500))));
         assert_eq!((link.countdown(ms(1_500)), link.next_change(ms(1_500))), (Some(2), Some(ms(2_500))));

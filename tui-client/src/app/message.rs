@@ -59,6 +59,22 @@ pub enum Input {
 }
 
 impl Input {
+    /// Returns true if the user touched a key or the mouse.
+    #[must_use]
+    pub const fn is_touch(&self) -> bool {
+        matches!(
+            self,
+            Self::Key(_)
+                | Self::Paste(_)
+                | Self::Wheel { .. }
+                | Self::Click(_)
+                | Self::Dragged
+                | Self::Selected(_)
+                | Self::Edited(_)
+                | Self::Row(_)
+        )
+    }
+
     /// Returns true if the input can change the typed texts or the state of messages.
     #[must_use]
     pub const fn may_change_texts(&self) -> bool {

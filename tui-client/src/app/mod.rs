@@ -30,6 +30,7 @@ mod model;
 mod overlays;
 mod rooms;
 mod theme;
+mod token;
 mod update;
 
 pub use attention::{Notification, NotifyOn};
@@ -42,7 +43,7 @@ pub use dispatch::mouse::COPIED_BYTES;
 pub use editor::{DRAFT_CHARS, Editor};
 pub use extension::Extension;
 pub use keys::{Action, Binding, BindingRow, Chord, GROUPS, Keymap};
-pub use link::Link;
+pub use link::{Health, Link, needs_token};
 pub use message::{Effect, Hit, Input, Msg, Scroll, ViewJump, Viewed};
 pub use model::Model;
 pub use overlays::fuzzy::{FuzzyMatch, find_words};
@@ -52,11 +53,13 @@ pub use overlays::overlay::Overlay;
 pub use overlays::palette::Offer;
 pub use overlays::picker::Picker;
 pub use overlays::switcher::{RoomChoice, RoomKind};
+pub use overlays::token_prompt::TokenPrompt;
 pub use rooms::reading::{ReadMark, Reading, Ruler};
 pub use rooms::room::{Membership, Pane, Room};
 pub use rooms::search::state::{Search, SearchResult};
 pub use rooms::timeline;
 pub use theme::Theme;
+pub use token::{explain_refusal, is_token_command, token_command};
 pub use update::update;
 
 #[cfg(test)]

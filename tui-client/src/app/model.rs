@@ -22,7 +22,7 @@ use super::rooms::room::{Membership, Pane, Room};
 use super::rooms::timeline::Tone;
 use super::theme::Theme;
 use crate::kept_texts::KeptTexts;
-use crate::net;
+use crate::net::{self, Health, TokenClaims};
 use crate::sanitize::{self, Block, Line};
 
 /// An action that the user confirms by repeating it.
@@ -39,6 +39,8 @@ pub struct Model {
     pub link: Link,
     /// The next failed attempt is followed by another one at once.
     pub(super) retries_at_once: bool,
+    /// The answers of the server, while there is a connection.
+    pub health: Health,
     /// Time from the last ping to its pong.
     pub round_trip: Option<Duration>,
     /// Rooms in the order in which the user joined them.
@@ -75,6 +77,10 @@ pub struct Model {
     pub(super) confirm: Option<Confirmation>,
     /// Read positions of rooms that are not in the list.
     pub(super) kept: HashMap<RoomName, Position>,
+    /// Claims of the token that the user gave, until the server has answered.
+    pub(super) given_token: Option<TokenClaims>,
+    /// The user was told that the token is not renewed.
+    pub(super) warned_of_token: bool,
     pub(super) zone: TimeZone,
     /// Time of the server minus the local wall clock time, in milliseconds.
     pub(super) clock_offset: i64,
@@ -103,6 +109,7 @@ impl Model {
         let mut model = Self {
             link: Link::Connecting { attempt: 1 },
             retries_at_once: false,
+            health: Health::default(),
             round_trip: None,
             rooms: Vec::new(),
             overlay: None,
@@ -127,6 +134,8 @@ impl Model {
             listed_rooms: Vec::new(),
             confirm: None,
             kept,
+            given_token: None,
+            warned_of_token: false,
             zone,
             clock_offset: 0,
             random: fastrand::Rng::with_seed(seed),

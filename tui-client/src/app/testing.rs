@@ -34,6 +34,20 @@ pub(crate) fn at(seq: u64) -> Position {
     }
 }
 
+/// A token with these claims.
+pub(crate) fn token(claims: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let encoded = |text: &str| -> String {
+        let digits = text.as_bytes().chunks(3).flat_map(|chunk| {
+            let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte))
+                << (8 * (3 - chunk.len()));
+            (0..=chunk.len()).map(move |digit| char::from(DIGITS[(bits >> (18 - 6 * digit) & 63) as usize]))
+        });
+        digits.collect()
+    };
+    format!("{}.{}.c2ln", encoded(r#"{"alg":"HS256"}"#), encoded(claims))
+}
+
 fn join(room: &RoomName, since: Option<&Position>) -> Effect {
     Effect::Net(Command::Join { room: room.clone(), since: since.cloned() })
 }

@@ -10,6 +10,7 @@ mod membership;
 mod network;
 mod overlays;
 mod reading;
+mod token;
 mod user;
 mod writing;
 

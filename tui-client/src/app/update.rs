@@ -2,17 +2,20 @@
 
 use super::composing::kept;
 use super::dispatch::{events, keys, mouse, network_up};
+use super::link::Link;
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
 use super::overlays::inspector;
 use super::rooms::memory;
 use super::rooms::scrollback::{on_viewed, request_wanted_page};
 use super::rooms::timeline::{HELD_BYTES, Tone};
+use crate::net::Command;
 use crate::sanitize;
 
 /// Handles an input and returns the effects.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.now;
+    let is_back = msg.input.is_touch() || msg.input == Input::Focus(true);
     let mut effects = match msg.input {
         Input::Key(key) => keys::on_key(model, key),
         Input::Paste(text) => keys::on_paste(model, &text),
@@ -39,6 +42,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Input::Dragged | Input::Resize | Input::Tick => Vec::new(),
     };
+    // A user who is back may have renewed the token.
+    if is_back && matches!(model.link, Link::Stopped { needs_token: true, .. }) {
+        effects.push(Effect::Net(Command::CheckToken));
+    }
     effects.extend(inspector::close_unless_open(model));
     effects.extend(request_wanted_page(model));
     memory::bound(model, HELD_BYTES);

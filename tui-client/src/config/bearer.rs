@@ -40,7 +40,7 @@ pub(super) fn from_file(path: &Path) -> Result<Bearer, ConfigError> {
         return Ok((once, user));
     }
     let path = path.to_owned();
-    Ok((TokenSource::from_fn(move || read_token(&mut File::open(&path)?)), user))
+    Ok((TokenSource::from_fn(move || read_token(&mut File::open(&path)?)).cheap(), user))
 }
 
 fn read_token(file: &mut File) -> io::Result<String> {

@@ -6,7 +6,7 @@ use super::backlog::Backlog;
 use super::plan::Begin;
 use super::printed::PrintedEntry;
 use super::text;
-use super::watch::{Meaning, Watch};
+use super::watch::{Meaning, Watch, token_expires};
 use crate::net::{Command, ConnectionState, Event};
 use crate::runtime::Outcome;
 use crate::sanitize;
@@ -82,12 +82,15 @@ impl Feed {
                 steps.push(FeedStep::Note(format!("earlier messages are not loaded: {}", clean(&reason))));
                 steps
             }
+            Event::TokenExpires { at, reason } => vec![FeedStep::Note(token_expires(at, &reason))],
             // An unknown entry has no line, and `--since` takes lines.
             Event::Entry { .. }
             | Event::Joined { .. }
             | Event::Message { .. }
             | Event::RoundTrip { .. }
             | Event::Sent { .. }
+            | Event::Health(_)
+            | Event::TokenRefused { .. }
             | Event::Traced(_) => Vec::new(),
         }
     }

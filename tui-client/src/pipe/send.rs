@@ -16,7 +16,7 @@ use super::ledger::Ledger;
 use super::plan::SendPlan;
 use super::printer::{self, Print};
 use super::signals::EndSignals;
-use super::watch::{Meaning, Watch};
+use super::watch::{Meaning, Watch, token_expires};
 use crate::net::{self, Command, Event, Handle};
 use crate::runtime::Outcome;
 
@@ -90,6 +90,10 @@ impl Send {
                 }
                 self.waiting.extend(noted.note.map(Print::Note));
                 self.outcome()
+            }
+            Some(Event::TokenExpires { at, reason }) => {
+                self.note(token_expires(at, &reason));
+                None
             }
             Some(_) => None,
             None => {

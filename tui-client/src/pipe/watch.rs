@@ -1,13 +1,19 @@
 //! Reaction of a command without a screen to connection states.
 
+use jiff::tz::TimeZone;
+use realtime_shared::Timestamp;
+
+use crate::app::Stamp;
 use crate::net::ConnectionState;
-use crate::runtime::{FirstAttempt, Outcome, verdict};
+use crate::runtime::{FirstAttempt, Outcome, verdict, wall_clock};
 use crate::sanitize;
 
 /// Interprets connection states in order.
 #[derive(Debug)]
 pub(super) struct Watch {
     url: String,
+    /// The wall clock, which judges the token.
+    clock: fn() -> Timestamp,
     stage: WatchStage,
 }
 
@@ -32,7 +38,7 @@ pub(super) enum Meaning {
 
 impl Watch {
     pub(super) const fn new(url: String) -> Self {
-        Self { url, stage: WatchStage::FirstAttempt }
+        Self { url, clock: wall_clock, stage: WatchStage::FirstAttempt }
     }
 
     /// True after the first attempt succeeded. From then on a lost connection is retried.
@@ -42,7 +48,7 @@ impl Watch {
 
     pub(super) fn interpret(&mut self, state: &ConnectionState) -> Meaning {
         if self.stage == WatchStage::FirstAttempt {
-            match verdict(state, &self.url) {
+            match self.verdict(state) {
                 FirstAttempt::Undecided => return Meaning::Nothing,
                 FirstAttempt::End(outcome) => return Meaning::End(outcome),
                 FirstAttempt::Go => {}
@@ -60,7 +66,7 @@ impl Watch {
                 let note = sanitize::line(&format!("offline: {reason}; trying again")).to_string();
                 if was == WatchStage::Down { Meaning::Nothing } else { Meaning::Note(note) }
             }
-            ConnectionState::Stopped { reason } => Meaning::End(match verdict(state, &self.url) {
+            ConnectionState::Stopped { reason, .. } => Meaning::End(match self.verdict(state) {
                 FirstAttempt::End(rejected @ Outcome::Rejected(_)) => rejected,
                 _ => Outcome::Failed(
                     sanitize::line(&format!("the server ended the connection: {reason}")).to_string(),
@@ -68,6 +74,16 @@ impl Watch {
             }),
         }
     }
+
+    fn verdict(&self, state: &ConnectionState) -> FirstAttempt {
+        verdict(state, &self.url, (self.clock)(), &TimeZone::system())
+    }
+}
+
+/// The note about a token that expires soon and is not renewed.
+pub(super) fn token_expires(at: Timestamp, reason: &str) -> String {
+    let at = Stamp::of(at, &TimeZone::system()).time();
+    sanitize::line(&format!("the token expires at {at} and is not renewed ({reason})")).to_string()
 }
 
 #[cfg(test)]
@@ -104,7 +120,7 @@ mod tests {
         let absent = waiting(Disconnect::Unreachable("nobody".to_owned()));
         assert_eq!(watch().interpret(&CONNECTING), Meaning::Nothing);
         assert!(matches!(watch().interpret(&absent), Meaning::End(Outcome::Unreachable(_))));
-        let refused = ConnectionState::Stopped { reason: Disconnect::Refused { status: 401 } };
+        let refused = ConnectionState::Stopped { reason: Disconnect::Refused { status: 401 }, token: None };
         assert!(matches!(watch().interpret(&refused), Meaning::End(Outcome::Rejected(_))));
     }
 
@@ -134,8 +150,8 @@ mod tests {
         for (code, is_rejected) in [(CloseCode::TokenExpired, true), (CloseCode::Kicked, false)] {
             let mut watch = watch();
             watch.interpret(&connected());
-            let Meaning::End(end) = watch.interpret(&ConnectionState::Stopped { reason: closed(code) })
-            else {
+            let stopped = ConnectionState::Stopped { reason: closed(code), token: None };
+            let Meaning::End(end) = watch.interpret(&stopped) else {
                 panic!("no end");
             };
             assert_eq!(matches!(end, Outcome::Rejected(_)), is_rejected, "{end:?}");

@@ -16,9 +16,13 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn now(self) -> Now {
-        let wall = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-        Now { mono: self.start.elapsed(), wall: Timestamp::from_millis(wall) }
+        Now { mono: self.start.elapsed(), wall: wall_clock() }
     }
+}
+
+/// The wall clock time.
+pub(crate) fn wall_clock() -> Timestamp {
+    Timestamp::from_millis(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }
 
 /// Shortest time between two readings of the time zone.

@@ -73,7 +73,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
             return Outcome::Failed("the client's network task ended".to_owned()).into();
         };
         let first = if let Event::State(state) = &event {
-            verdict(state, &config.url)
+            verdict(state, &config.url, clock.now().wall, zone.current())
         } else {
             FirstAttempt::Undecided
         };

@@ -8,6 +8,7 @@ use super::pen::Pen;
 use super::search;
 use super::state::ViewState;
 use super::text::width;
+use super::token::masked;
 use crate::app::{Action, Model};
 
 /// Most rows of the composer.
@@ -27,7 +28,9 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
         None => format!("{margin}{sign} "),
     };
     let prompt_width = width(&prompt).min(usize::from(area.width).saturating_sub(1));
-    let editor = &model.pane().composer.editor;
+    let draft = &model.pane().composer.editor;
+    let masked = masked(draft);
+    let editor = masked.as_ref().unwrap_or(draft);
     let counter = counter(model, usize::from(area.width) - prompt_width);
     let counter_width = counter.as_ref().map_or(0, |(counter, _)| width(counter));
     let layout = lay_out(editor, usize::from(area.width) - prompt_width - counter_width, Breaks::Words);

@@ -17,11 +17,16 @@ fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
     [
         (format!("{online} 23 ms"), "connected, and the time from a ping to its pong"),
         (format!("{connecting} connecting"), "a connection is being made"),
+        (format!("{connecting} no answer"), "a message or a ping has no answer after 3 s"),
+        (
+            format!("{connecting} waiting"),
+            "the server refuses a message or a join for now; the header has the reason",
+        ),
         (format!("{waiting} retry 12 s"), "no connection; time until the next attempt"),
         (format!("{failed} stopped"), "no connection, and no automatic attempt"),
         (format!("{up} 3 queued"), "messages that wait to be sent"),
         (format!("{queued} queued"), "your message waits to be sent"),
-        (format!("{queued} waiting"), "your message was refused for now, with the reason; it is sent again"),
+        (format!("{queued} waiting"), "your message was refused for now; it is sent again"),
         ((*sent).to_owned(), "your message is sent, but not acknowledged yet"),
         ((*stored).to_owned(), "your message is stored"),
         (format!("{failed} not sent"), "your message was refused, with the reason"),

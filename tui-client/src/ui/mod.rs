@@ -32,6 +32,7 @@ mod status;
 mod text;
 mod themes;
 mod timeline;
+mod token;
 mod view;
 
 pub use state::ViewState;

@@ -11,7 +11,7 @@ use super::look::Look;
 use super::pen::Pen;
 use super::state::ViewState;
 use super::text::wrap;
-use super::{picker, themes};
+use super::{picker, themes, token};
 use crate::app::{Editor, Model, Overlay, Scroll, Theme};
 use crate::markup::Target;
 
@@ -23,13 +23,22 @@ struct Content<'a> {
     selected: Option<usize>,
     /// Description of Enter.
     enter: &'static str,
+    /// Enter does something, although no line is chosen.
+    is_prompt: bool,
     /// Editor of the query, above the lines.
     query: Option<&'a Editor>,
 }
 
 impl Content<'_> {
     fn list(title: &str, lines: Vec<OverlayLine>) -> Self {
-        Self { title: title.to_owned(), lines, selected: None, enter: "goes there", query: None }
+        Self {
+            title: title.to_owned(),
+            lines,
+            selected: None,
+            enter: "goes there",
+            is_prompt: false,
+            query: None,
+        }
     }
 }
 
@@ -63,6 +72,7 @@ pub(super) fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, 
     let esc = if is_search { "shows all" } else { "closes" };
     let keys = match (content.selected, below) {
         (Some(_), _) => format!("Up Down choose {dot} Enter {} {dot} Esc closes", content.enter),
+        (None, 0) if content.is_prompt => format!("Enter {} {dot} Esc closes", content.enter),
         (None, 0) => format!("Esc {esc}"),
         (None, below) => format!("PgDn {below} more {dot} Esc {esc}"),
     };
@@ -101,6 +111,10 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
         }
         Overlay::Members { title, members, .. } => {
             Content::list(&format!("HERE {} {title}", look.glyph().dot), people(members.as_ref(), look))
+        }
+        Overlay::Token(prompt) => {
+            let lines = token::lines(prompt, look, cells);
+            Content { enter: "uses it", is_prompt: true, ..Content::list("TOKEN", lines) }
         }
         // The inspector draws itself.
         Overlay::Inspector => Content::list("INSPECTOR", Vec::new()),

@@ -188,7 +188,7 @@ impl TimelineLayout<'_> {
         let look = self.look;
         let sign = match &outgoing.state {
             Sending::Queued => (format!(" {} queued", look.glyph().queued), look.busy()),
-            Sending::PutOff(why) => (format!(" {} waiting: {why}", look.glyph().queued), look.busy()),
+            Sending::PutOff => (format!(" {} waiting", look.glyph().queued), look.busy()),
             Sending::Sent => (format!(" {}", look.glyph().sent), look.faint()),
             Sending::Stored => (format!(" {}", look.glyph().stored), look.faint()),
             Sending::Refused(why) => {

@@ -9,7 +9,8 @@ use super::marks::short;
 use super::pen::Pen;
 use super::text::width;
 use super::{candidates, search};
-use crate::app::{Action, Link, Model};
+use crate::app::{Action, Health, Link, Model};
+use crate::sanitize;
 
 /// Below the rooms: the state of the connection, and above it the number of queued messages.
 pub(super) fn corner(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
@@ -28,12 +29,12 @@ pub(super) fn header(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     let mut pen = Pen::new(buffer, area);
     let sign = if model.room().is_some() { "#" } else { "" };
     let title = format!("{sign}{}", model.pane().title);
-    let why = trouble(model, look).unwrap_or_default();
     let title_room = pen.width().saturating_sub(3).max(pen.width() / 3);
     let column = pen.write(1, 0, &look.cut(&title, title_room), look.title());
-    let why = look.cut(&why, pen.width().saturating_sub(column + 3));
+    let why = trouble(model, look, pen.width().saturating_sub(column + 3)).unwrap_or_default();
     if !why.is_empty() {
-        pen.write_right(0, &format!("{why} "), look.bad());
+        let style = if model.link.is_connected() { look.busy() } else { look.bad() };
+        pen.write_right(0, &format!("{why} "), style);
     }
 }
 
@@ -42,7 +43,7 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     let mut pen = Pen::new(buffer, area);
     let (sign, words, style) = state(model, look);
     let words = match &model.link {
-        Link::Connected if model.round_trip.is_none() => String::new(),
+        Link::Connected if model.round_trip.is_none() || model.health != Health::Answering => String::new(),
         Link::Connecting { .. } => String::new(),
         Link::Connected | Link::Waiting { .. } | Link::Stopped { .. } => {
             words.replace("retry", "").replace(' ', "")
@@ -94,7 +95,10 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
         (None, _) if model.pane().search.is_some() => (searching(model, look, room_left), look.faint()),
         (None, _) if completion.is_some() => (String::new(), look.plain()),
         (None, Some(typists)) => (typists, look.faint()),
-        (None, None) => (small_trouble(model, look, &pen), look.bad()),
+        (None, None) if model.link.is_connected() => {
+            (small_trouble(model, look, &pen, room_left), look.busy())
+        }
+        (None, None) => (small_trouble(model, look, &pen, room_left), look.bad()),
     };
     pen.write(margin, 0, &look.cut(&text, room_left), style);
     if !newer.is_empty() {
@@ -108,13 +112,13 @@ fn searching(model: &Model, look: Look, cells: usize) -> String {
 }
 
 /// Connection problems in the typing line, because the header of the single pane has no space for them.
-fn small_trouble(model: &Model, look: Look, pen: &Pen<'_>) -> String {
-    if pen.width() < 60 { trouble(model, look).unwrap_or_default() } else { String::new() }
+fn small_trouble(model: &Model, look: Look, pen: &Pen<'_>, cells: usize) -> String {
+    if pen.width() < 60 { trouble(model, look, cells).unwrap_or_default() } else { String::new() }
 }
 
 fn typists(model: &Model, look: Look) -> Option<String> {
     let on = look.glyph().ellipsis;
-    let names: Vec<&str> = model.room()?.typing().map(crate::sanitize::Line::as_str).collect();
+    let names: Vec<&str> = model.room()?.typing().map(sanitize::Line::as_str).collect();
     match names.as_slice() {
         [] => None,
         [one] => Some(format!("{one} is typing{on}")),
@@ -128,7 +132,11 @@ fn typists(model: &Model, look: Look) -> Option<String> {
 fn state(model: &Model, look: Look) -> (&'static str, String, Style) {
     let glyph = look.glyph();
     match &model.link {
-        Link::Connected => (glyph.online, round_trip(model), look.good()),
+        Link::Connected => match model.health {
+            Health::Answering => (glyph.online, round_trip(model), look.good()),
+            Health::Silent => (glyph.connecting, "no answer".to_owned(), look.busy()),
+            Health::PuttingOff(_) => (glyph.connecting, "waiting".to_owned(), look.busy()),
+        },
         Link::Connecting { attempt: 0 | 1 } => (glyph.connecting, "connecting".to_owned(), look.busy()),
         Link::Connecting { attempt } => (glyph.connecting, format!("try {attempt}"), look.busy()),
         Link::Waiting { .. } => (
@@ -148,12 +156,29 @@ fn round_trip(model: &Model) -> String {
     }
 }
 
-fn trouble(model: &Model, look: Look) -> Option<String> {
-    match &model.link {
-        Link::Connected | Link::Connecting { .. } => None,
+/// Problem of the connection and its remedy, in at most `cells`.
+fn trouble(model: &Model, look: Look, cells: usize) -> Option<String> {
+    let dot = look.glyph().dot;
+    let text = match &model.link {
+        Link::Connected => match &model.health {
+            Health::Answering => None,
+            Health::Silent => Some("the server does not answer".to_owned()),
+            Health::PuttingOff(why) => Some(sanitize::line(why).to_string()),
+        },
+        Link::Connecting { .. } => None,
         Link::Waiting { reason, .. } => Some(with_key(model, look, reason.as_str(), "retries now")),
-        Link::Stopped { reason } => Some(with_key(model, look, reason.as_str(), "tries again")),
-    }
+        Link::Stopped { reason, needs_token: true } => {
+            // The remedy must be visible.
+            let short = reason.as_str().strip_prefix("the ").unwrap_or(reason.as_str());
+            let forms = [format!("{reason} {dot} /token takes a new one"), format!("{short} {dot} /token")];
+            let fitting = forms.into_iter().find(|form| width(form) <= cells);
+            Some(fitting.unwrap_or_else(|| format!("/token {dot} {short}")))
+        }
+        Link::Stopped { reason, needs_token: false } => {
+            Some(with_key(model, look, reason.as_str(), "tries again"))
+        }
+    };
+    text.map(|text| look.cut(&text, cells))
 }
 
 fn with_key(model: &Model, look: Look, reason: &str, does: &str) -> String {

@@ -12,6 +12,7 @@ mod rooms;
 mod scrolling;
 mod search;
 mod selection;
+mod status;
 mod themes;
 mod times;
 

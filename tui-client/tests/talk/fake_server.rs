@@ -200,6 +200,7 @@ impl Script {
                     "room": room, "client_msg_id": frame["client_msg_id"],
                 })
             }
+            "refresh" => json!({"type": "refreshed", "expires_at": 1}),
             "ping" => {
                 self.pongs = self.pongs.checked_sub(1)?;
                 json!({"type": "pong", "nonce": frame["nonce"], "ts": 1})

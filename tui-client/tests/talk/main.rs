@@ -33,6 +33,7 @@ mod terminal;
 mod terminal_input;
 mod tls;
 mod tmux;
+mod token;
 mod widths;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

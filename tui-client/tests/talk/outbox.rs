@@ -15,8 +15,11 @@ fn a_temporarily_refused_message_waits() {
     let mut client = fake.client(WIDE);
     client.wait_for_connection();
     client.submit("patience");
-    client.shows("patience … waiting: the store is full");
-    client.shows("↑ 1 queued");
+    client.wait_until("one steady state", |screen| {
+        ["patience … waiting", "↑ 1 queued", "◐ waiting", "the store is full"]
+            .iter()
+            .all(|part| screen.contains(part))
+    });
 }
 
 #[test]

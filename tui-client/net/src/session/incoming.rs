@@ -29,10 +29,9 @@ impl Session {
                         self.rooms.resync(resync);
                         self.requests.drop_history(&resync.room);
                     }
-                    SystemEvent::TokenExpiring(_) => {
-                        if !self.token_expires(now) {
-                            return;
-                        }
+                    SystemEvent::TokenExpiring(expiring) => {
+                        self.token_expires(expiring.expires_at, now);
+                        return;
                     }
                     SystemEvent::Welcome(_) => return,
                     SystemEvent::Joined(_) | SystemEvent::Left(_) | SystemEvent::Notice(_) => {}
@@ -65,7 +64,11 @@ impl Session {
                     self.emit(Event::Server(ServerEvent::Rooms(rooms)));
                 }
             }
-            ServerEvent::Typing(_) | ServerEvent::Refreshed { .. } => self.emit(Event::Server(event)),
+            ServerEvent::Refreshed { .. } => {
+                self.token_accepted(reference);
+                self.emit(Event::Server(event));
+            }
+            ServerEvent::Typing(_) => self.emit(Event::Server(event)),
         }
     }
 
@@ -152,7 +155,9 @@ impl Session {
         } else if let Some(room) = reference.and_then(|reference| self.rooms.requested_with(reference)) {
             if error.temporary {
                 let Self { rooms, rng, timing, .. } = self;
-                rooms.postpone(&room, now, |before| {
+                // A client in many rooms joins them as fast as it may.
+                let refusal = (error.code != ErrorCode::RateLimited).then_some(error.message);
+                rooms.postpone(&room, refusal, now, |before| {
                     retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng))
                 });
             } else {
@@ -166,6 +171,8 @@ impl Session {
             if let Some(failed) = failed {
                 self.failed(failed);
             }
+        } else if self.token_refused(reference, &error.message, now) {
+            // It is reported.
         } else if reference == Some(&*TYPING) {
             if let (Phase::Connected(live), Some(room), false) =
                 (&mut self.phase, error.room, error.temporary)

@@ -11,37 +11,42 @@
 //!                 └ Stop ──────────▶ Stopped ── RetryNow ──▶ Connecting
 //! ```
 //!
+//! A token of the program ([`Command::UseToken`](super::command::Command::UseToken)) connects from every state without a
+//! connection.
+//!
 //! [`CloseCode::verdict`] and [`Verdict::of_http_status`] decide on reconnecting, never this module. `Soon` and
 //! `BackOff` share one curve: its first wait is short, and it grows until a connection is stable. [`Rooms`] and
 //! [`Outbox`] hold the state that survives a connection, `Live` holds the state of one connection. `incoming.rs`
-//! handles the frames of the server, `outgoing.rs` the commands of the program.
+//! handles the frames of the server, `outgoing.rs` the commands of the program, `token.rs` the token, and `health.rs`
+//! missing answers.
 
+mod health;
 mod incoming;
 mod outgoing;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, ClientMsgId, CloseCode, Nonce, Ref, RoomName, ServerEvent, ServerFrame,
-    SystemEvent, UserId, Verdict,
+    ClientFrame, ClientMsgId, CloseCode, Nonce, Ref, RoomName, ServerEvent, ServerFrame, SystemEvent, UserId,
+    Verdict,
 };
 
+use super::claims::TokenClaims;
 use super::config::Timing;
-use super::event::{ConnectionState, Disconnect, Event, SendState};
+use super::event::{ConnectionState, Disconnect, Event, Health, SendState};
 use super::outbox::Outbox;
 use super::pacer::Pacer;
+use super::renewal::Renewal;
 use super::requests::{Failed, Requests};
 use super::rooms::Rooms;
 
 /// Longest wait that a server may require. A longer one counts as a mistake.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
-
-/// Shortest time between two queries of the token source for a renewal. The source may be a program.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// An action for the task.
 #[derive(PartialEq, Eq)]
@@ -51,10 +56,17 @@ pub(super) enum Output {
     /// Drops the attempt or the connection without a close frame.
     Drop,
     Write(ClientFrame),
-    /// Asks the token source. The answer goes to [`Session::fresh_token`].
+    /// Asks the token source, because the server has refused the token. The answer goes to
+    /// [`Session::source_answered`].
     AskToken,
-    /// The same, unless the token is far from its end.
+    /// Asks the token source, unless the token is far from its end.
     RenewToken,
+    /// Asks the token source, if it is cheap.
+    CheckToken,
+    /// The server accepted the token of the last `refresh`.
+    TokenAccepted,
+    /// The server refused the token of the last `refresh`.
+    TokenRefused,
     Event(Event),
     /// Closes the connection with 1000 and ends the task.
     End,
@@ -73,6 +85,10 @@ pub(super) struct Session {
     outbox: Outbox,
     requests: Requests,
     renewal: Renewal,
+    /// The claims of the token in use.
+    token: Option<Box<TokenClaims>>,
+    /// The health that was reported last.
+    health: Health,
     outputs: VecDeque<Output>,
     /// Number of generated refs and nonces.
     generated: u64,
@@ -80,33 +96,23 @@ pub(super) struct Session {
 
 #[derive(Debug)]
 enum Phase {
-    Connecting { deadline: Instant },
+    Connecting {
+        deadline: Instant,
+    },
     Connected(Live),
-    Waiting { until: Instant },
-    AskingToken { reason: Disconnect },
-    Stopped,
+    Waiting {
+        until: Instant,
+    },
+    AskingToken {
+        reason: Disconnect,
+        /// The program knows that the client has stopped.
+        is_known: bool,
+    },
+    Stopped {
+        /// The reason, if another token would help.
+        reason: Option<Disconnect>,
+    },
     Ended,
-}
-
-/// The renewal of the token on warnings of the server, which may send any number of them.
-#[derive(Debug, Default)]
-struct Renewal {
-    /// Time of the last query of the source for a renewal.
-    asked_at: Option<Instant>,
-    is_asking: bool,
-    /// The time of the next query, if one is necessary.
-    due: Option<Instant>,
-}
-
-impl Renewal {
-    /// The time of the next query, unless one is in progress.
-    fn deadline(&self) -> Option<Instant> {
-        self.due.filter(|_| !self.is_asking)
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        self.deadline().is_some_and(|due| due <= now)
-    }
 }
 
 /// The state of one connection.
@@ -133,13 +139,15 @@ impl Session {
         let mut session = Self {
             timing,
             rng,
-            phase: Phase::Stopped,
+            phase: Phase::Stopped { reason: None },
             attempts: 0,
             step: 0,
             rooms: Rooms::default(),
             outbox: Outbox::default(),
             requests: Requests::default(),
             renewal: Renewal::default(),
+            token: None,
+            health: Health::default(),
             outputs: VecDeque::new(),
             generated: 0,
         };
@@ -162,14 +170,14 @@ impl Session {
                     || self.requests.has_due(now)
                     || self.outbox.has_next(now, |room| self.rooms.may_post(room));
                 let paced = has_due.then(|| live.pacer.ready_at(now));
-                [Some(live.next_ping), live.silent_at(&self.timing), paced]
+                [Some(live.next_ping), live.silent_at(&self.timing), self.silence_begins(live), paced]
                     .into_iter()
                     .chain([self.rooms.deadline(now), self.outbox.deadline(now), self.requests.deadline(now)])
                     .chain([self.renewal.deadline()])
                     .flatten()
                     .min()
             }
-            Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended => None,
+            Phase::AskingToken { .. } | Phase::Stopped { .. } | Phase::Ended => None,
         }
     }
 
@@ -199,11 +207,12 @@ impl Session {
                     self.renew_token(now);
                 }
                 self.send_due(now);
+                self.report_health(now);
             }
             Phase::Connecting { .. }
             | Phase::Waiting { .. }
             | Phase::AskingToken { .. }
-            | Phase::Stopped
+            | Phase::Stopped { .. }
             | Phase::Ended => {}
         }
     }
@@ -226,32 +235,23 @@ impl Session {
                 let offline_since = if reason == Disconnect::Silent { live.active_at } else { now };
                 self.rooms.disconnected(offline_since);
                 self.requests.disconnected();
-                self.renewal.due = None;
+                self.renewal.disconnected();
                 for id in self.outbox.disconnected() {
                     self.emit_sent(id, SendState::Queued);
                 }
             }
-            Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended => return,
+            Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped { .. } | Phase::Ended => {
+                return;
+            }
         }
+        self.health = Health::Answering;
         match verdict(&reason) {
             Verdict::Soon | Verdict::BackOff => self.wait(reason, retry_after, now),
             Verdict::AnotherToken => {
-                self.phase = Phase::AskingToken { reason };
+                self.phase = Phase::AskingToken { reason, is_known: false };
                 self.outputs.push_back(Output::AskToken);
             }
             Verdict::Stop => self.stop(reason),
-        }
-    }
-
-    /// Handles the answer to [`Output::AskToken`]: a token other than the current one, if the source has one.
-    pub(super) fn fresh_token(&mut self, token: Option<String>, now: Instant) {
-        self.renewal.is_asking = false;
-        match (&self.phase, token) {
-            (Phase::Connected(_), Some(token)) => self.send(ClientEvent::Refresh { token }),
-            (Phase::AskingToken { reason }, Some(_)) => self.wait(reason.clone(), None, now),
-            (Phase::AskingToken { reason }, None) => self.stop(reason.clone()),
-            (Phase::Connected(_), None)
-            | (Phase::Connecting { .. } | Phase::Waiting { .. } | Phase::Stopped | Phase::Ended, _) => {}
         }
     }
 
@@ -269,9 +269,12 @@ impl Session {
                 self.lost(Disconnect::Closed { code: CloseCode::Protocol }, None, now);
             }
             (Phase::Connected(_), event) => self.on_event(event, reference.as_ref(), now),
-            (Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped | Phase::Ended, _) => return,
+            (Phase::Waiting { .. } | Phase::AskingToken { .. } | Phase::Stopped { .. } | Phase::Ended, _) => {
+                return;
+            }
         }
         self.send_due(now);
+        self.report_health(now);
     }
 
     fn connect(&mut self, now: Instant) {
@@ -293,36 +296,24 @@ impl Session {
     }
 
     fn stop(&mut self, reason: Disconnect) {
-        self.phase = Phase::Stopped;
-        self.emit(Event::State(ConnectionState::Stopped { reason }));
+        let needs_token = verdict(&reason) == Verdict::AnotherToken;
+        self.phase = Phase::Stopped { reason: needs_token.then(|| reason.clone()) };
+        let token = self.token.clone().filter(|_| needs_token);
+        self.emit(Event::State(ConnectionState::Stopped { reason, token }));
+    }
+
+    /// Connects as if it were the first time.
+    fn connect_anew(&mut self, now: Instant) {
+        (self.attempts, self.step) = (0, 0);
+        self.connect(now);
     }
 
     fn retry_now(&mut self, now: Instant) {
         match self.phase {
             Phase::Waiting { .. } => self.connect(now),
-            Phase::Stopped => {
-                (self.attempts, self.step) = (0, 0);
-                self.connect(now);
-            }
+            Phase::Stopped { .. } => self.connect_anew(now),
             Phase::Connecting { .. } | Phase::Connected(_) | Phase::AskingToken { .. } | Phase::Ended => {}
         }
-    }
-
-    /// Handles the warning that the token expires. The source is asked at once, or when [`RENEWAL_INTERVAL`] has passed
-    /// since the last time. Returns true if it is asked at once.
-    pub(super) fn token_expires(&mut self, now: Instant) -> bool {
-        let next = self.renewal.asked_at.map_or(now, |at| at + RENEWAL_INTERVAL);
-        self.renewal.due = Some(next.max(now));
-        let is_due = self.renewal.is_due(now);
-        if is_due {
-            self.renew_token(now);
-        }
-        is_due
-    }
-
-    fn renew_token(&mut self, now: Instant) {
-        self.renewal = Renewal { asked_at: Some(now), is_asking: true, due: None };
-        self.outputs.push_back(Output::RenewToken);
     }
 
     /// Reports a request that fails.

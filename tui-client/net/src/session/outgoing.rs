@@ -42,12 +42,15 @@ impl Session {
             // The task handles it, because the task has the frames.
             Command::Trace(_) => {}
             Command::RetryNow => self.retry_now(now),
+            Command::UseToken(token) => self.use_token(token.into_text(), now),
+            Command::CheckToken => self.check_token(now),
             Command::Close => {
                 self.phase = Phase::Ended;
                 self.outputs.push_back(Output::End);
             }
         }
         self.send_due(now);
+        self.report_health(now);
     }
 
     /// Sends the due joins, requests and messages. Joins go first, so that the client receives its own copies. Requests
@@ -89,7 +92,7 @@ impl Session {
         let Self { outbox, rng, timing, .. } = self;
         let wait = |step| retry_after.unwrap_or_else(|| timing.backoff.delay(step, rng));
         let is_in_doubt = error.code == ErrorCode::Unavailable;
-        if outbox.postpone(&id, is_in_doubt, now, wait) {
+        if outbox.postpone(&id, &error.message, is_in_doubt, now, wait) {
             self.emit_sent(id, SendState::PutOff(error.message.clone()));
         }
     }
@@ -128,7 +131,7 @@ impl Session {
     }
 
     /// Generates a ref that no other frame of this client has.
-    fn generate_ref(&mut self, kind: &str) -> Ref {
+    pub(super) fn generate_ref(&mut self, kind: &str) -> Ref {
         self.generated += 1;
         Ref::new(&format!("{kind}-{}", self.generated)).expect("a short text is a ref")
     }

@@ -5,14 +5,14 @@
 
 mod server;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::SinkExt;
 use realtime_client::{
-    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, TokenSource,
-    Traced,
+    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, Token,
+    TokenSource, Traced,
 };
 use realtime_shared::{
     ClientEvent, ClientMsgId, CloseCode, Recovery, RoomName, Seq, ServerEvent, SystemEvent, Text,
@@ -35,7 +35,7 @@ fn sent(text: &str, state: SendState) -> Event {
 }
 
 fn stopped(state: &ConnectionState) -> Option<Disconnect> {
-    if let ConnectionState::Stopped { reason } = state { Some(reason.clone()) } else { None }
+    if let ConnectionState::Stopped { reason, .. } = state { Some(reason.clone()) } else { None }
 }
 
 fn waiting(state: &ConnectionState) -> Option<(Disconnect, Duration, u32)> {
@@ -199,7 +199,7 @@ async fn an_invalid_token_is_replaced_by_another_one_of_the_source() {
     assert_eq!(peer.authorization, "Bearer good");
     state(&mut events, connected).await;
     peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
-    assert!(matches!(next(&mut events).await, Event::Server(_)));
+    assert!(matches!(next(&mut events).await, Event::TokenExpires { .. }), "the source has the same token");
     peer.close(4003).await;
     let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
     assert_eq!(state(&mut events, stopped).await, expired, "the source has no other token");
@@ -218,6 +218,70 @@ async fn a_newer_token_is_sent_before_the_old_one_expires() {
     peer.close(4003).await;
     let peer = server.accept().await;
     assert_eq!(peer.authorization, "Bearer t3", "the verdict asked for t2");
+}
+
+#[tokio::test]
+async fn an_accepted_token_is_not_sent_again() {
+    let server = Server::start().await;
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let source = TokenSource::from_fn(move || {
+        Ok(if counted.fetch_add(1, Ordering::Relaxed) == 0 { "old" } else { "new" }.to_owned())
+    });
+    let (_handle, mut events) = realtime_client::connect(server.config(source));
+    let mut peer = server.welcome().await;
+    peer.send(r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":1}"#).await;
+    let refresh = peer.receive().await;
+    assert_eq!(refresh.event, ClientEvent::Refresh { token: "new".to_owned() });
+    let reference = refresh.reference.expect("a ref");
+    peer.send(&format!(r#"{{"type":"refreshed","expires_at":1,"ref":"{reference}"}}"#)).await;
+    peer.close(4003).await;
+    let expired = Disconnect::Closed { code: CloseCode::TokenExpired };
+    assert_eq!(state(&mut events, stopped).await, expired, "the new token is the current one");
+}
+
+#[tokio::test]
+async fn a_given_token_connects_a_stopped_client_until_it_is_refused() {
+    let server = Server::start().await;
+    let (handle, mut events) = realtime_client::connect(server.config("first"));
+    server.accept().await.close(4001).await;
+    state(&mut events, stopped).await;
+    handle.send(Command::UseToken(Token::new("given\n"))).await.expect("sent");
+    let peer = server.welcome().await;
+    assert_eq!(peer.authorization, "Bearer given");
+    state(&mut events, connected).await;
+    peer.close(1012).await;
+    let peer = server.accept().await;
+    assert_eq!(peer.authorization, "Bearer given", "also for the next connection");
+    peer.close(4001).await;
+    state(&mut events, stopped).await;
+    handle.send(Command::RetryNow).await.expect("sent");
+    assert_eq!(server.accept().await.authorization, "Bearer first", "the source again");
+}
+
+#[tokio::test]
+async fn a_stopped_client_notices_a_token_of_a_cheap_source_on_command() {
+    for (is_cheap, queries) in [(true, 4), (false, 3)] {
+        let server = Server::start().await;
+        let asked = Arc::new(Mutex::new(0));
+        let counted = Arc::clone(&asked);
+        // The token changes after the first attempt, and the query that follows its refusal.
+        let source = TokenSource::from_fn(move || {
+            let mut asked = counted.lock().expect("no panic");
+            *asked += 1;
+            Ok(if *asked <= 2 { "old" } else { "new" }.to_owned())
+        });
+        let source = if is_cheap { source.cheap() } else { source };
+        let (handle, mut events) = realtime_client::connect(server.config(source));
+        server.accept().await.close(4001).await;
+        state(&mut events, stopped).await;
+        handle.send(Command::CheckToken).await.expect("sent");
+        if !is_cheap {
+            handle.send(Command::RetryNow).await.expect("sent");
+        }
+        assert_eq!(server.accept().await.authorization, "Bearer new");
+        assert_eq!(*asked.lock().expect("no panic"), queries);
+    }
 }
 
 #[tokio::test]

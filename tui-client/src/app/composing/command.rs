@@ -19,6 +19,7 @@ use super::foreign_command;
 use super::query::QUERY_CHARS;
 use crate::app::extension::Extension;
 use crate::app::theme::Theme;
+use crate::net::Token;
 use crate::typed_room;
 
 /// A command with its arguments.
@@ -38,6 +39,8 @@ pub(in crate::app) enum SlashCommand {
     Clear,
     /// Send an action of the user.
     Me(String),
+    /// Use a new token; `None`: ask for it.
+    Token(Option<Token>),
     /// Set the theme; `None`: show the list.
     Theme(Option<Theme>),
     Extension {
@@ -69,6 +72,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("/clear", "clear the screen; PgUp shows the old messages again"),
     ("/me ACTION", "send an action, shown in italics"),
     ("/theme [THEME]", "set the theme, or choose one from a list"),
+    ("/token [TOKEN]", "use a new token; without one, it is asked for unseen"),
     ("/inspect", "inspect frames, round trips, the connection, the token"),
     ("/help", "keys and commands"),
     ("/quit", "quit"),
@@ -113,6 +117,7 @@ pub(in crate::app) fn parse<'a>(draft: &'a str, extensions: &[Extension]) -> Res
         "me" if rest.is_empty() => Err("/me needs an action, for example /me waves".to_owned()),
         "me" => Ok(Draft::Command(SlashCommand::Me(rest.to_owned()))),
         "theme" => Ok(Draft::Command(SlashCommand::Theme(theme(rest)?))),
+        "token" => Ok(Draft::Command(SlashCommand::Token((!rest.is_empty()).then(|| Token::new(rest))))),
         "inspect" => without_argument(SlashCommand::Inspect),
         "help" => without_argument(SlashCommand::Help),
         "quit" => without_argument(SlashCommand::Quit),
@@ -182,6 +187,8 @@ mod tests {
             ("/clear", SlashCommand::Clear),
             ("/theme", SlashCommand::Theme(None)),
             ("/theme 16", SlashCommand::Theme(Some(Theme::Sixteen))),
+            ("/token", SlashCommand::Token(None)),
+            ("/token a.b.c ", SlashCommand::Token(Some(Token::new("a.b.c")))),
             ("/help", SlashCommand::Help),
             ("/quit", SlashCommand::Quit),
         ] {

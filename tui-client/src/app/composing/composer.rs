@@ -50,6 +50,15 @@ impl Composer {
         text
     }
 
+    /// Removes the text that is shown and keeps no trace of it. If it came from the history, the draft is shown next.
+    pub fn discard(&mut self) {
+        self.editor.take();
+        if let Some((index, draft)) = self.back.take() {
+            self.editor.set(draft);
+            self.revert(index);
+        }
+    }
+
     /// Goes one line up; from the first line, one text back in the history.
     pub fn up(&mut self) {
         if self.editor.go(Motion::Up) {

@@ -14,6 +14,7 @@ use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::rooms::room::Pane;
 use crate::app::rooms::timeline::{Outgoing, Sending, Tone};
+use crate::app::token::is_secret;
 use crate::kept_texts::{KeptMessage, KeptTexts, PaneTexts};
 use crate::net;
 use crate::sanitize;
@@ -48,11 +49,10 @@ impl Model {
         texts
     }
 
-    /// Returns true if a draft runs a command, or would if it were complete. `/token` may contain a secret.
+    /// Returns true if a draft runs a command, or has a token in it.
     fn is_command(&self, draft: &str) -> bool {
         let draft = draft.trim();
-        let is_secret = draft.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("/token"));
-        is_secret || matches!(command::parse(draft, self.extensions), Ok(Draft::Command(_)))
+        is_secret(draft) || matches!(command::parse(draft, self.extensions), Ok(Draft::Command(_)))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::rooms::scrollback::retry_page;
 use crate::app::rooms::timeline::Sending;
+use crate::app::token::is_secret;
 use crate::net;
 use crate::sanitize::{self, Block};
 
@@ -93,7 +94,7 @@ fn compose(model: &mut Model, id: &ClientMsgId, text: &str) -> Vec<Effect> {
 
 impl Model {
     /// Returns the texts that are not known to be stored, each with its room: messages and drafts, in the order of
-    /// the rooms. Drafts that are commands are left out.
+    /// the rooms. Drafts that are commands, or have a token in them, are left out.
     #[must_use]
     pub fn unsent(&self) -> Vec<Block> {
         let mut lines = Vec::new();
@@ -106,6 +107,7 @@ impl Model {
             let drafts = pane.composer.drafts();
             let is_command =
                 |text: &str| matches!(command::parse(text.trim(), self.extensions), Ok(Draft::Command(_)));
+            let drafts = drafts.filter(|text| !is_secret(text));
             for text in drafts.filter(|text| !is_command(text)) {
                 lines.push(sanitize::block(&format!("{}, a draft: {text}", pane.title)));
             }

@@ -4,19 +4,32 @@ use crate::app::composing::command::{self, Draft, SlashCommand};
 use crate::app::composing::draft::{edit, send, send_parts};
 use crate::app::message::Effect;
 use crate::app::model::{Confirmation, Model};
-use crate::app::overlays::{help, inspector, members, switcher, themes};
+use crate::app::overlays::{help, inspector, members, switcher, themes, token};
 use crate::app::rooms::room::Pane;
 use crate::app::rooms::scrollback::clear;
 use crate::app::rooms::timeline::Tone;
 use crate::app::rooms::{navigation, search};
+use crate::app::token::is_token_command;
 use crate::markup::write_action;
 use crate::net;
 use crate::sanitize;
 
 /// Sends the draft, or runs it as a command.
 pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>) -> Vec<Effect> {
-    let draft = model.pane().composer.editor.text().trim_end().to_owned();
+    let mut draft = model.pane().composer.editor.text().trim_end().to_owned();
+    if is_token_command(&draft) {
+        // A space in front does not make a message of it.
+        draft = draft.trim_start().to_owned();
+        model.pane_mut().composer.discard();
+    }
     match command::parse(&draft, model.extensions) {
+        Ok(Draft::Command(SlashCommand::Token(None))) => token::open(model),
+        Ok(Draft::Command(SlashCommand::Token(Some(given)))) => {
+            token::give(model, &given).unwrap_or_else(|problem| {
+                model.show_hint(&problem);
+                Vec::new()
+            })
+        }
         Ok(Draft::Text(text)) => send(model, text),
         Ok(Draft::Command(SlashCommand::Quit)) => quit(model, confirmed, true),
         Ok(Draft::Command(SlashCommand::Leave(room))) => navigation::leave(model, room, confirmed),
@@ -33,7 +46,10 @@ pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>
                 SlashCommand::Search(text) => search::open(model, &text),
                 SlashCommand::Clear => clear(model),
                 SlashCommand::Help => help::open(model),
-                SlashCommand::Leave(_) | SlashCommand::Me(_) | SlashCommand::Quit => Vec::new(),
+                SlashCommand::Leave(_)
+                | SlashCommand::Me(_)
+                | SlashCommand::Quit
+                | SlashCommand::Token(_) => Vec::new(),
             }
         }
         Err(error) => {
@@ -47,6 +63,7 @@ pub(in crate::app) fn submit(model: &mut Model, confirmed: Option<&Confirmation>
 pub(in crate::app) fn submit_parts(model: &mut Model) -> Vec<Effect> {
     let draft = model.pane().composer.editor.text().trim_end().to_owned();
     match command::parse(&draft, model.extensions) {
+        Ok(Draft::Text(_)) if is_token_command(&draft) => submit(model, None),
         Ok(Draft::Text(text)) => send_parts(model, text),
         Ok(Draft::Command(_)) | Err(_) => {
             model.show_hint("a command is not sent in parts");

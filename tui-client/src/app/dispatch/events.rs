@@ -7,7 +7,7 @@ use realtime_shared::{
     Resync, RoomName, Seq, ServerEvent, SystemEvent, Timestamp, Typing, UserId,
 };
 
-use crate::app::clock::{Stamp, human};
+use crate::app::clock::human;
 use crate::app::composing::unsent::on_taken_back;
 use crate::app::dispatch::network_up;
 use crate::app::link::Link;
@@ -22,8 +22,9 @@ use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{on_page_failed, request_page_before};
 use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
 use crate::app::rooms::{rejoin, search};
+use crate::app::token::{explain_fault, moment};
 use crate::markup::MentionPattern;
-use crate::net::{self, ConnectionState, Event, SendState};
+use crate::net::{self, ConnectionState, Event, Health, SendState};
 use crate::sanitize::{self, Line};
 
 /// Time offline that deserves no note if nothing was missed.
@@ -55,6 +56,9 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
         Event::RequestFailed { request, reason } => on_request_failed(model, &request, &reason),
+        Event::Health(health) => model.health = health,
+        Event::TokenExpires { at, reason } => on_token_expires(model, at, &reason),
+        Event::TokenRefused { reason } => on_token_refused(model, &reason),
         Event::Server(event) => return on_server(model, event),
     }
     Vec::new()
@@ -68,12 +72,14 @@ fn on_server_time(model: &mut Model, round_trip: Duration, server_time: Timestam
 }
 
 fn on_state(model: &mut Model, state: &ConnectionState) {
-    model.link = Link::of(state, model.now.mono);
+    model.link = Link::of(state, model.now.mono, model.time(), &model.zone);
+    model.health = Health::Answering;
     inspector::on_state(model, state);
     if let ConnectionState::Connected { user_id, limits, .. } = state {
         model.me = sanitize::line(user_id.as_str());
         model.user = Some(user_id.clone());
         model.text_chars = limits.text_chars;
+        (model.given_token, model.warned_of_token) = (None, false);
     } else {
         model.round_trip = None;
         for room in &mut model.rooms {
@@ -91,8 +97,8 @@ fn on_sent(model: &mut Model, id: &ClientMsgId, state: SendState) -> Vec<Effect>
     let timeline = &mut model.rooms[index].pane.timeline;
     match state {
         SendState::Queued => timeline.set_sending(id, Sending::Queued),
-        SendState::PutOff(why) => timeline.set_sending(id, Sending::PutOff(sanitize::line(&why))),
-        SendState::Sent => timeline.set_sending(id, Sending::Sent),
+        SendState::PutOff(_) => timeline.set_sending(id, Sending::PutOff),
+        SendState::Sent => timeline.set_sent(id),
         SendState::Stored(seq) => timeline.set_stored(id, seq, &me),
         SendState::Refused(why) => timeline.set_sending(id, Sending::Refused(sanitize::line(&why))),
         SendState::TakenBack { was_sent } => return on_taken_back(model, index, id, was_sent),
@@ -220,11 +226,11 @@ fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
         ServerEvent::Members(members) => on_members(model, &members),
         ServerEvent::Rooms(rooms) => switcher::on_listed(model, rooms),
         ServerEvent::Error(error) => return on_error(model, &error),
+        ServerEvent::Refreshed { expires_at } => on_refreshed(model, expires_at),
         ServerEvent::Message(_)
         | ServerEvent::History(_)
         | ServerEvent::Pong(_)
         | ServerEvent::Ack(_)
-        | ServerEvent::Refreshed { .. }
         | ServerEvent::Unknown { .. } => {}
     }
     Vec::new()
@@ -244,11 +250,6 @@ fn on_system(model: &mut Model, event: SystemEvent) {
         }
         SystemEvent::Left(left) => on_left(model, &left),
         SystemEvent::Resync(resync) => on_resync(model, &resync),
-        SystemEvent::TokenExpiring(expiring) => {
-            let at = Stamp::of(expiring.expires_at, &model.zone);
-            let text = format!("the token expires at {:02}:{:02}; renew it", at.hour, at.minute);
-            model.note(None, Tone::Notice, sanitize::block(&text));
-        }
         SystemEvent::Notice(notice) => {
             let room = notice.room.as_ref().and_then(|room| model.index_of(room));
             let text = format!("{}: {}", notice.from, notice.message);
@@ -259,7 +260,33 @@ fn on_system(model: &mut Model, event: SystemEvent) {
                 model.rooms[index].reading.add_notice();
             }
         }
-        SystemEvent::Welcome(_) => {}
+        // The connection handles them.
+        SystemEvent::Welcome(_) | SystemEvent::TokenExpiring(_) => {}
+    }
+}
+
+fn on_token_expires(model: &mut Model, at: Timestamp, reason: &str) {
+    let at = moment(at, model.time(), &model.zone);
+    let text = format!("the token expires at {at} and is not renewed ({reason}); /token takes a new one");
+    model.note(None, Tone::Notice, sanitize::block(&text));
+    model.warned_of_token = true;
+}
+
+/// Handles the refusal of a token that the user gave while the connection was open.
+fn on_token_refused(model: &mut Model, reason: &str) {
+    let claims = model.given_token.take();
+    let fault = claims.and_then(|claims| explain_fault(&claims, model.time(), &model.zone));
+    let fault = fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
+    let text = format!("the new token is refused: {reason}{fault}");
+    model.note(None, Tone::Error, sanitize::block(&text));
+}
+
+/// Handles a renewed token. The user is told if the user gave it, or was told that it is not renewed.
+fn on_refreshed(model: &mut Model, expires_at: Timestamp) {
+    let is_given = model.given_token.take().is_some();
+    if std::mem::take(&mut model.warned_of_token) || is_given {
+        let at = moment(expires_at, model.time(), &model.zone);
+        model.note(None, Tone::Info, sanitize::block(&format!("the token is renewed; it expires at {at}")));
     }
 }
 

@@ -14,9 +14,10 @@ use crate::app::model::{Confirmation, Model};
 use crate::app::overlays::next_step::NextStep;
 use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::Picker;
-use crate::app::overlays::{help, inspector, links, members, palette, switcher, themes};
+use crate::app::overlays::{help, inspector, links, members, palette, switcher, themes, token};
 use crate::app::rooms::scrollback::scroll_back;
 use crate::app::rooms::{navigation, search};
+use crate::app::token::is_secret;
 
 pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
     let Some(action) = model.keymap.action(key) else {
@@ -61,6 +62,9 @@ pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
     model.completion = None;
+    if token::on_paste(model, text) {
+        return Vec::new();
+    }
     if let Some(Overlay::Help(query)) = &mut model.overlay {
         return help::on_paste(query, text);
     }
@@ -89,6 +93,7 @@ pub(in crate::app) fn on_overlay(model: &mut Model, action: Action) -> Option<Ve
         Overlay::Rooms { .. } => switcher::on_key(model, action),
         Overlay::Palette(_) => palette::on_key(model, action),
         Overlay::Inspector => inspector::on_key(model, action),
+        Overlay::Token(_) => token::on_key(model, action),
         Overlay::Help(_) => help::on_key(model, action),
         Overlay::Members { .. } => on_text(model, action, Action::Members),
     };
@@ -130,6 +135,10 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
             let result = model.pane_mut().composer.editor.insert(&cut);
             hint_if_full(model, result, "the cut text");
         }),
+        Action::Editor if is_secret(model.pane().composer.editor.text()) => {
+            model.show_hint("a token is not written into a file for the editor");
+            Vec::new()
+        }
         Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
         Action::Undo => edit(model, |model| {
             if !model.pane_mut().composer.editor.undo() {
@@ -143,8 +152,9 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         }),
         Action::Delete(motion) => edit(model, |model| model.pane_mut().composer.editor.delete(motion)),
         Action::Cut(motion) => edit(model, |model| {
+            let has_token = is_secret(model.pane().composer.editor.text());
             let cut = model.pane_mut().composer.editor.cut(motion);
-            if !cut.is_empty() {
+            if !cut.is_empty() && !has_token {
                 model.cut = cut;
             }
         }),

@@ -49,7 +49,8 @@ pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
                 themes::try_out(model, index);
                 Vec::new()
             }
-            Some(Overlay::Help(_) | Overlay::Inspector | Overlay::Members { .. }) | None => Vec::new(),
+            Some(Overlay::Help(_) | Overlay::Inspector | Overlay::Members { .. } | Overlay::Token(_))
+            | None => Vec::new(),
         },
     }
 }

@@ -66,7 +66,7 @@ mod tests {
     fn a_client_that_the_server_has_stopped_stays_so() {
         let mut client = Client::online(&["chat"]);
         let reason = Disconnect::Closed { code: realtime_shared::CloseCode::Kicked };
-        state(&mut client, ConnectionState::Stopped { reason });
+        state(&mut client, ConnectionState::Stopped { reason, token: None });
         assert_eq!(client.input(Input::NetworkUp), []);
     }
 }

@@ -52,7 +52,7 @@ pub(in crate::app) fn on_state(model: &mut Model, state: &ConnectionState) {
         ConnectionState::Waiting { reason, retry_in, .. } => {
             format!("{reason}; next attempt in {:.1} s", retry_in.as_secs_f64())
         }
-        ConnectionState::Stopped { reason } => format!("{reason}; no further attempt"),
+        ConnectionState::Stopped { reason, .. } => format!("{reason}; no further attempt"),
     };
     let is_connected = matches!(state, ConnectionState::Connected { .. });
     model.inspector.since = is_connected.then_some(model.now.mono);

@@ -13,3 +13,5 @@ pub(in crate::app) mod palette;
 pub(in crate::app) mod picker;
 pub(in crate::app) mod switcher;
 pub(in crate::app) mod themes;
+pub(in crate::app) mod token;
+pub(in crate::app) mod token_prompt;

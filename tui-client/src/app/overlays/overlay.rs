@@ -3,6 +3,7 @@
 use realtime_shared::{RoomName, RoomSummary};
 
 use super::picker::Picker;
+use super::token_prompt::TokenPrompt;
 use crate::app::composing::query::Query;
 use crate::app::theme::Theme;
 use crate::markup::Target;
@@ -39,6 +40,8 @@ pub enum Overlay {
         /// Index of the selected link.
         selected: usize,
     },
+    /// The prompt for a new token.
+    Token(TokenPrompt),
     /// Themes. The selected one is applied at once.
     Themes {
         /// Theme before the list was opened.
@@ -54,6 +57,7 @@ impl Overlay {
             | Self::Inspector
             | Self::Members { .. }
             | Self::Links { .. }
+            | Self::Token(_)
             | Self::Themes { .. } => None,
         }
     }

@@ -11,7 +11,7 @@ use super::*;
 use crate::app::testing::{at, unknown_entry};
 use crate::app::{Chord, GROUPS, Input};
 use crate::markup::Pattern;
-use crate::net::Command;
+use crate::net::{Command, Health};
 
 const ROOMS: [&str; 3] = ["chat", "dev", "ops"];
 const NICKS: [&str; 3] = ["alice", "bob", "小林"];
@@ -47,6 +47,7 @@ enum MonkeyStep {
     /// The entries whose seq has the last number as its remainder by 3 have an unknown kind.
     Page(usize, u64, u8, bool, u64),
     Lose,
+    Health(u8),
     Connect(u8),
     Resync(usize, u64, bool),
     Lists,
@@ -82,6 +83,7 @@ fn step() -> impl Strategy<Value = MonkeyStep> {
         2 => (room.clone(), 0..60_u64, 0..30_u8, any::<bool>(), 0..6_u64)
             .prop_map(|(room, from, count, more, rest)| MonkeyStep::Page(room, from, count, more, rest)),
         1 => Just(MonkeyStep::Lose),
+        1 => (0..3_u8).prop_map(MonkeyStep::Health),
         1 => (0..4_u8).prop_map(MonkeyStep::Connect),
         1 => (room.clone(), 0..60_u64, any::<bool>()).prop_map(|(room, seq, is)| MonkeyStep::Resync(room, seq, is)),
         1 => Just(MonkeyStep::Lists),
@@ -232,6 +234,11 @@ impl Monkey {
                 client.lose_connection(Duration::from_secs(3));
                 Vec::new()
             }
+            MonkeyStep::Health(how) => client.net(Event::Health(match how {
+                0 => Health::Answering,
+                1 => Health::Silent,
+                _ => Health::PuttingOff("日本 \u{1b}[2J away".repeat(9)),
+            })),
             MonkeyStep::Connect(how) => {
                 client.connect();
                 let recovery = match how {

@@ -193,8 +193,10 @@ fn plain_screens() -> Vec<Client> {
     let mut out = plain();
     out.model.rooms[2].membership = crate::app::Membership::Outside;
     let mut stopped = plain();
-    stopped
-        .net(Event::State(crate::net::ConnectionState::Stopped { reason: crate::net::Disconnect::Silent }));
+    stopped.net(Event::State(crate::net::ConnectionState::Stopped {
+        reason: crate::net::Disconnect::Silent,
+        token: None,
+    }));
     let mut lobby = Client::offline(&[]);
     lobby.connect();
     vec![

@@ -33,6 +33,10 @@ fn each_failure_has_its_exit_code() {
     for ended in run_both(&another.token("alice"), &server.url()) {
         assert_one_error(&ended, 3, "realtime-server token");
     }
+    // {"alg":"HS256"} and {"sub":"me","exp":1}
+    for ended in run_both("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSIsImV4cCI6MX0.c2ln", &server.url()) {
+        assert_one_error(&ended, 3, "(at 1970-01-01 00:00)");
+    }
     let elsewhere = server.token_with("alice", &["--room", "other"]);
     let [tail, send] = run_both(&elsewhere, &server.url());
     assert_one_error(&tail, 1, "cannot join lobby");
@@ -40,6 +44,25 @@ fn each_failure_has_its_exit_code() {
     server.kill();
     for ended in run_both(&server.token("alice"), &server.url()) {
         assert_one_error(&ended, 4, "realtime-server serve");
+    }
+}
+
+#[test]
+fn a_token_that_expires_and_is_not_renewed_is_reported_once_and_ends_the_commands() {
+    let server = Server::start();
+    for command in ["tail", "send"] {
+        let token = server.token_with("alice", &["--ttl", "1s"]);
+        let command = Process::start(&token, &[command, "--url", &server.url(), "--room", "lobby"]);
+        command.reports("is not renewed (nothing renews it)");
+        command.reports("the token expired ");
+        // The input is still open.
+        let ended = command.ended();
+        assert_eq!(
+            (ended.code, ended.errors.matches("not renewed").count()),
+            (Some(3), 1),
+            "{}",
+            ended.errors
+        );
     }
 }
 

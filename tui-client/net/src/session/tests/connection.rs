@@ -4,7 +4,7 @@ use realtime_shared::Timestamp;
 
 use super::*;
 
-fn waiting(bench: &Bench) -> (Duration, u32) {
+pub(super) fn waiting(bench: &Bench) -> (Duration, u32) {
     match bench.state() {
         ConnectionState::Waiting { retry_in, attempt, .. } => (*retry_in, *attempt),
         state => panic!("not waiting: {state:?}"),
@@ -95,77 +95,13 @@ fn a_verdict_to_stop_stops_until_retry_now() {
         let mut bench = Bench::new();
         bench.welcome(0);
         bench.lost(reason.clone());
-        assert_eq!(*bench.state(), ConnectionState::Stopped { reason });
+        assert_eq!(*bench.state(), ConnectionState::Stopped { reason, token: None });
         bench.pass(seconds(3_600));
         assert_eq!(bench.connects, 1, "there is no attempt");
         bench.command(Command::RetryNow);
         assert_eq!(*bench.state(), ConnectionState::Connecting { attempt: 1 });
         assert_eq!(bench.connects, 2);
     }
-}
-
-#[test]
-fn an_invalid_token_is_replaced_by_another_one_of_the_source() {
-    for reason in [
-        Disconnect::Closed { code: CloseCode::AuthenticationFailed },
-        Disconnect::Closed { code: CloseCode::TokenExpired },
-        Disconnect::Refused { status: 401 },
-    ] {
-        let mut bench = Bench::new();
-        bench.lost(reason.clone());
-        assert_eq!((bench.connects, bench.asked_for_token), (1, 1));
-        bench.session.fresh_token(Some("another".into()), bench.now);
-        bench.drain();
-        bench.pass(waiting(&bench).0);
-        assert_eq!(bench.connects, 2);
-
-        bench.lost(reason.clone());
-        bench.session.fresh_token(None, bench.now);
-        bench.drain();
-        assert_eq!(*bench.state(), ConnectionState::Stopped { reason });
-    }
-}
-
-#[test]
-fn an_expiring_token_is_refreshed_if_the_source_has_another_one() {
-    let expiring = r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":9}"#;
-    let mut bench = Bench::in_room("a", 1);
-    bench.receives(expiring);
-    assert_eq!(bench.asked_for_token, 1);
-    assert!(matches!(bench.events[..], [Event::Server(_)]), "it is reported too");
-    bench.session.fresh_token(None, bench.now);
-    bench.drain();
-    assert!(bench.written.is_empty());
-    bench.pass_active(seconds(10));
-    bench.clear_outputs();
-    bench.receives(expiring);
-    bench.session.fresh_token(Some("another".into()), bench.now);
-    bench.drain();
-    assert_eq!(bench.written, [ClientEvent::Refresh { token: "another".into() }.into()]);
-}
-
-#[test]
-fn warnings_ask_for_a_token_one_at_a_time_and_at_most_every_ten_seconds() {
-    let expiring = r#"{"type":"system","event":"token_expiring","message":"soon","expires_at":9}"#;
-    let mut bench = Bench::in_room("a", 1);
-    for _ in 0..2_000 {
-        bench.receives(expiring);
-    }
-    assert_eq!((bench.asked_for_token, bench.events.len()), (1, 1));
-    bench.pass_active(seconds(15));
-    assert_eq!(bench.asked_for_token, 1, "the source has not answered");
-    bench.session.fresh_token(None, bench.now);
-    bench.pass_active(seconds(1));
-    assert_eq!(bench.asked_for_token, 2, "the later warnings ask once");
-    bench.session.fresh_token(None, bench.now);
-    bench.receives(expiring);
-    bench.pass_active(seconds(8));
-    assert_eq!(bench.asked_for_token, 2);
-    bench.pass_active(seconds(2));
-    assert_eq!(bench.asked_for_token, 3);
-    bench.session.fresh_token(None, bench.now);
-    bench.pass_active(seconds(60));
-    assert_eq!(bench.asked_for_token, 3, "without a warning nothing asks");
 }
 
 #[test]
@@ -200,7 +136,7 @@ fn a_first_frame_other_than_welcome_ends_the_connection() {
     bench.entry("a", 1);
     assert_eq!(bench.drops, 1);
     let reason = Disconnect::Closed { code: CloseCode::Protocol };
-    assert_eq!(*bench.state(), ConnectionState::Stopped { reason });
+    assert_eq!(*bench.state(), ConnectionState::Stopped { reason, token: None });
 }
 
 #[test]

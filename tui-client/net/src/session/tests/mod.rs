@@ -1,10 +1,12 @@
 //! Tests of the session with a scripted server and a manual clock.
 
 mod connection;
+mod health;
 mod model;
 mod requests;
 mod rooms;
 mod sending;
+mod token;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,8 @@ struct Bench {
     connects: usize,
     drops: usize,
     asked_for_token: usize,
+    accepted_tokens: usize,
+    refused_tokens: usize,
     ended: bool,
 }
 
@@ -46,6 +50,8 @@ impl Bench {
             connects: 0,
             drops: 0,
             asked_for_token: 0,
+            accepted_tokens: 0,
+            refused_tokens: 0,
             ended: false,
         };
         bench.drain();
@@ -68,7 +74,9 @@ impl Bench {
                 Output::Connect => self.connects += 1,
                 Output::Drop => self.drops += 1,
                 Output::Write(frame) => self.written.push(frame),
-                Output::AskToken | Output::RenewToken => self.asked_for_token += 1,
+                Output::AskToken | Output::RenewToken | Output::CheckToken => self.asked_for_token += 1,
+                Output::TokenAccepted => self.accepted_tokens += 1,
+                Output::TokenRefused => self.refused_tokens += 1,
                 Output::Event(event) => self.events.push(event),
                 Output::End => self.ended = true,
             }

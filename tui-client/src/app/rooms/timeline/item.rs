@@ -169,8 +169,8 @@ pub struct Outgoing {
 pub enum Sending {
     /// Waits for a connection or for its turn.
     Queued,
-    /// Refused for now, with the reason. The client sends it again by itself.
-    PutOff(Line),
+    /// Refused for now. The client sends it again by itself, and shows this state until the server has stored it.
+    PutOff,
     /// Handed to the connection.
     Sent,
     /// Stored; its copy from the room has not arrived.
@@ -195,6 +195,6 @@ impl Outgoing {
     /// Returns true if the client will send the message later by itself.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
-        matches!(self.state, Sending::Queued | Sending::PutOff(_))
+        matches!(self.state, Sending::Queued | Sending::PutOff)
     }
 }

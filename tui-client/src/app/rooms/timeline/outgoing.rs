@@ -45,6 +45,15 @@ impl Timeline {
         }
     }
 
+    /// Marks a message as sent. One that was put off stays so: it is sent again and again.
+    pub fn set_sent(&mut self, id: &ClientMsgId) {
+        if let Some(item) =
+            self.outgoing.iter_mut().find(|item| item.id == *id && item.state != Sending::PutOff)
+        {
+            item.state = Sending::Sent;
+        }
+    }
+
     /// Marks a message as stored with `seq`. If entries up to `seq` were seen already, no copy will arrive: the message
     /// moves to its place at once.
     pub fn set_stored(&mut self, id: &ClientMsgId, seq: Seq, nick: &Line) {
