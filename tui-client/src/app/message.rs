@@ -101,6 +101,8 @@ pub enum Hit {
     Cursor(usize),
     /// A link in the timeline.
     Link(Target),
+    /// A part of the timeline that the view handles.
+    Timeline,
 }
 
 /// The visible part of a timeline.
@@ -114,6 +116,8 @@ pub struct Viewed {
     pub last: ItemKey,
     /// The visible items fill the screen.
     pub is_full: bool,
+    /// A visible message is so long that it can be folded.
+    pub has_long: bool,
 }
 
 /// Work for the runtime.
@@ -130,7 +134,7 @@ pub enum Effect {
     },
     /// Scroll the overlay, or the timeline if no overlay is open.
     Scroll(Scroll),
-    /// Move the timeline to a search hit, or back.
+    /// Move the timeline.
     JumpView(ViewJump),
     /// Open a link in another program.
     Open(Target),
@@ -154,7 +158,7 @@ pub enum Effect {
     Quit,
 }
 
-/// A move of the timeline's view by a search.
+/// A move of the timeline's view other than scrolling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ViewJump {
     /// Save the current place, to restore it later.
@@ -163,6 +167,10 @@ pub enum ViewJump {
     Hit(ItemKey),
     /// Go back to the saved place.
     Restore,
+    /// Go to the ruler above new messages.
+    Ruler,
+    /// Open the folded message on the screen, or fold the opened one.
+    Fold,
 }
 
 /// A scroll step.

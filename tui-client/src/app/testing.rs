@@ -262,7 +262,7 @@ impl Client {
     pub(crate) fn viewed(&self, first: usize, last: usize) -> Input {
         let key = |index| self.model.pane().timeline.get(index).expect("an item").key();
         let (first, last) = (key(first), key(last));
-        Input::Viewed(Viewed { pane: self.model.pane().id, first, last, is_full: true })
+        Input::Viewed(Viewed { pane: self.model.pane().id, first, last, is_full: true, has_long: false })
     }
 
     pub(crate) fn member_types(&mut self, name: &str, who: &str, is_typing: bool) {

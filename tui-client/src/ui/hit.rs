@@ -1,13 +1,14 @@
 //! Mouse input: the part of the last drawn screen under the pointer.
 //!
 //! A release ends the selection of text, and so does a key that does not scroll. A click into a text selects nothing; on a
-//! link it opens the link.
+//! link it opens the link, and on a fold the rest of the message.
 
 use crate::terminal_input::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
 use super::layout::{offset_at, row_target};
-use super::state::ViewState;
+use super::state::{Move, ViewState};
+use crate::app::timeline::ItemKey;
 use crate::app::{Action, Hit, Input, Model};
 use crate::markup::Target;
 
@@ -35,11 +36,22 @@ impl ViewState {
                     self.deselect();
                     return Some(Input::Click(Hit::Link(target)));
                 }
+                if let Some(fold) = self.fold_at(at).filter(|_| !self.is_dragged()) {
+                    self.deselect();
+                    self.moves.push((model.pane().id, Move::Fold(fold)));
+                    return Some(Input::Click(Hit::Timeline));
+                }
                 let selected = self.take_selected(model);
                 (!selected.is_empty()).then_some(Input::Selected(selected))
             }
             _ => None,
         }
+    }
+
+    /// The message whose fold is at the pointer.
+    fn fold_at(&self, at: Position) -> Option<ItemKey> {
+        let drawn = self.areas.rows.get(usize::from(at.y.checked_sub(self.areas.timeline.y)?))?;
+        drawn.row.is_fold().then_some(drawn.key)
     }
 
     /// Target of the link at the pointer.

@@ -23,6 +23,7 @@ mod pen;
 mod picker;
 mod prose;
 mod rooms;
+mod row_position;
 mod rows;
 mod screen_row;
 mod search;

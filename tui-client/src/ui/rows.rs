@@ -1,6 +1,7 @@
 //! Rows of a timeline item: the rules above it, its stamp and nick, its text with a hanging indent.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -38,6 +39,15 @@ pub(super) struct TimelineLayout<'a> {
     pub(super) hit: Option<ItemKey>,
     /// Index of the first item that is not cleared.
     pub(super) first: usize,
+    /// Long messages that the user opened.
+    pub(super) unfolded: HashSet<ItemKey>,
+}
+
+/// The parts of an item beside its text.
+struct Margin<'a> {
+    key: ItemKey,
+    stamp: Option<Stamp>,
+    marker: Option<Marker<'a>>,
 }
 
 /// Note in place of a page whose request failed.
@@ -61,6 +71,10 @@ const SHORT_SIGN: usize = 2;
 const OUT_OF_ORDER: usize = 64;
 /// Cells of a nick in the single pane: `alice  text`.
 const NARROW_NICK: usize = 6;
+/// Rows of a text above which it is folded.
+const FOLDED_ABOVE: usize = 40;
+/// Rows of a folded text that are shown.
+pub(super) const FOLDED_TO: usize = 20;
 
 impl TimelineLayout<'_> {
     /// Rows of the item at `index`, from the top.
@@ -78,7 +92,7 @@ impl TimelineLayout<'_> {
             rows.push(ScreenRow::rule(&day.strftime(format).to_string(), look.faint()));
         }
         if let Some(count) = self.ruled(item.key(), before.map(|before| before.key())) {
-            rows.push(ScreenRow::rule(&format!("{count} new"), look.for_you()));
+            rows.push(ScreenRow::ruler(&format!("{count} new"), look.for_you()));
         }
         let is_same_minute = before.is_some_and(|before| {
             let (a, b) = (self.stamp(&before), self.stamp(&item));
@@ -86,17 +100,18 @@ impl TimelineLayout<'_> {
         });
         let stamp = (!is_same_minute || index == self.first).then(|| self.stamp(&item));
         let marker = Marker::of(self.timeline, item.key(), self.hit, self.look);
+        let margin = Margin { key: item.key(), stamp, marker };
         match item {
-            Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, stamp, marker.as_ref()),
+            Item::Outgoing(outgoing) => self.outgoing(&mut rows, outgoing, &margin),
             Item::Row(row) => match &row.body {
-                Body::Message(message) => self.message(&mut rows, message, stamp, marker.as_ref()),
+                Body::Message(message) => self.message(&mut rows, message, &margin),
                 Body::Presence(presence) => {
                     let room = self.text_room();
                     let text =
                         presence.text(look.glyph().minus, look.glyph().ellipsis, |text| width(text) <= room);
                     rows.push(self.aside(stamp, look.glyph().dot, &look.cut(&text, room), look.faint()));
                 }
-                Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), stamp),
+                Body::Note { tone, text } => self.note(&mut rows, *tone, text.as_str(), &margin),
                 Body::Gap => rows.push(ScreenRow::rule(&self.gap(index), look.faint())),
             },
         }
@@ -156,13 +171,7 @@ impl TimelineLayout<'_> {
         self.width.saturating_sub(self.text_column() + usize::from(!self.is_narrow)).max(1)
     }
 
-    fn message(
-        &self,
-        rows: &mut Vec<ScreenRow>,
-        message: &ShownMessage,
-        stamp: Option<Stamp>,
-        marker: Option<&Marker<'_>>,
-    ) {
+    fn message(&self, rows: &mut Vec<ScreenRow>, message: &ShownMessage, margin: &Margin<'_>) {
         let look = self.look;
         let nick = message.nick.as_str();
         let mut markup = Markup::parse(&message.text);
@@ -175,16 +184,10 @@ impl TimelineLayout<'_> {
             nick_style = look.mention();
         }
         let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
-        self.speech(rows, (nick, nick_style), &markup, stamp, sign, marker);
+        self.speech(rows, (nick, nick_style), &markup, sign, margin);
     }
 
-    fn outgoing(
-        &self,
-        rows: &mut Vec<ScreenRow>,
-        outgoing: &Outgoing,
-        stamp: Option<Stamp>,
-        marker: Option<&Marker<'_>>,
-    ) {
+    fn outgoing(&self, rows: &mut Vec<ScreenRow>, outgoing: &Outgoing, margin: &Margin<'_>) {
         let look = self.look;
         let sign = match &outgoing.state {
             Sending::Queued => (format!(" {} queued", look.glyph().queued), look.busy()),
@@ -198,7 +201,7 @@ impl TimelineLayout<'_> {
         };
         let style = look.plain().add_modifier(Modifier::BOLD);
         let markup = Markup::parse(&outgoing.text);
-        self.speech(rows, (self.me.as_str(), style), &markup, stamp, Some(sign), marker);
+        self.speech(rows, (self.me.as_str(), style), &markup, Some(sign), margin);
     }
 
     /// A nick, and a text or an action, with a sign behind the last word.
@@ -207,11 +210,11 @@ impl TimelineLayout<'_> {
         rows: &mut Vec<ScreenRow>,
         (nick, nick_style): (&str, Style),
         markup: &Markup<'_>,
-        stamp: Option<Stamp>,
         sign: Option<(String, Style)>,
-        marker: Option<&Marker<'_>>,
+        margin: &Margin<'_>,
     ) {
         let look = self.look;
+        let marker = margin.marker.as_ref();
         let (column, room) = (self.text_column(), self.text_room());
         // A short sign must not stand in a row of its own.
         let reserved = sign.as_ref().map_or(0, |(text, _)| width(text)).min(SHORT_SIGN);
@@ -220,7 +223,7 @@ impl TimelineLayout<'_> {
             Some(marker) => marker.nick(piece, nick),
             None => piece,
         };
-        let (in_gutter, lines) = match markup.action() {
+        let (in_gutter, mut lines) = match markup.action() {
             Some(spans) => {
                 let nick = mark(Piece::new(look.cut(nick, room / 2), nick_style));
                 let sign = Piece::new(look.glyph().dot, nick_style);
@@ -229,10 +232,17 @@ impl TimelineLayout<'_> {
             None => (mark(Piece::new(nick, nick_style)), prose::rows(markup, beside_sign, look, marker)),
         };
         let mut in_gutter = Some(in_gutter);
+        let fold = self.fold(margin.key, lines.len(), beside_sign);
+        lines.truncate(if fold.is_some() { FOLDED_TO } else { lines.len() });
         let last = lines.len() - 1;
         let mut sign = sign;
+        let mut sign_behind = |end: usize| {
+            let fits = |(text, _): &mut (String, Style)| end - column + width(text) <= room;
+            sign.take_if(fits)
+        };
         for (index, line) in lines.into_iter().enumerate() {
-            let row = in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(stamp, nick));
+            let row =
+                in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(margin.stamp, nick));
             let mut row = row.at(line.at);
             let mut end = column;
             for piece in line.before.into_iter().chain(line.text) {
@@ -241,11 +251,19 @@ impl TimelineLayout<'_> {
                 row = row.piece(from, piece);
             }
             if index == last
-                && let Some((text, style)) = sign.take_if(|(text, _)| end - column + width(text) <= room)
+                && fold.is_none()
+                && let Some((text, style)) = sign_behind(end)
             {
                 row = row.part(end, text, style);
             }
             rows.push(row);
+        }
+        if let Some(text) = fold {
+            let row = ScreenRow::fold(column, &text, look.faint());
+            rows.push(match sign_behind(column + width(&text)) {
+                Some((sign, style)) => row.part(column + width(&text), sign, style),
+                None => row,
+            });
         }
         if let Some((text, style)) = sign {
             for line in wrap(text.trim_start(), room) {
@@ -254,7 +272,7 @@ impl TimelineLayout<'_> {
         }
     }
 
-    fn note(&self, rows: &mut Vec<ScreenRow>, tone: Tone, text: &str, stamp: Option<Stamp>) {
+    fn note(&self, rows: &mut Vec<ScreenRow>, tone: Tone, text: &str, margin: &Margin<'_>) {
         let look = self.look;
         let (sign, style) = match tone {
             Tone::Info => (look.glyph().dot, look.faint()),
@@ -263,11 +281,37 @@ impl TimelineLayout<'_> {
         };
         let text = shown_note(tone, text, look);
         let mut in_gutter = Some(Piece::new(sign, style));
-        for (at, line) in wrap_at(&text, self.text_room()) {
-            let row = in_gutter.take().map_or_else(ScreenRow::default, |sign| self.gutter(stamp, sign));
+        let lines = wrap_at(&text, self.text_room());
+        let fold = self.fold(margin.key, lines.len(), self.text_room());
+        let shown = if fold.is_some() { FOLDED_TO } else { lines.len() };
+        for (at, line) in lines.into_iter().take(shown) {
+            let row =
+                in_gutter.take().map_or_else(ScreenRow::default, |sign| self.gutter(margin.stamp, sign));
             let piece = Piece { at: Some(at), ..Piece::new(line, style) };
             rows.push(row.piece(self.text_column(), piece).at(Some(at)));
         }
+        rows.extend(fold.map(|text| ScreenRow::fold(self.text_column(), &text, look.faint())));
+    }
+
+    /// Text of the row below the first rows of a long text: how many follow, and the key that opens them, in at most
+    /// `room` cells. `None` if all rows are shown.
+    fn fold(&self, key: ItemKey, rows: usize, room: usize) -> Option<String> {
+        if rows <= FOLDED_ABOVE || self.unfolded.contains(&key) {
+            return None;
+        }
+        let (more, look) = (rows - FOLDED_TO, self.look);
+        let sign = look.glyph().ellipsis;
+        let (long, key) = match self.keymap.key(Action::Fold) {
+            Some(key) => (format!(" {} {key} opens them", look.glyph().dot), format!(" ({key})")),
+            None => (String::new(), String::new()),
+        };
+        let texts = [
+            format!("{sign} {more} more rows{long}"),
+            format!("{sign} {more} more{key}"),
+            format!("{sign} {more}{key}"),
+        ];
+        let fits = texts.iter().find(|text| width(text) <= room);
+        Some(fits.cloned().unwrap_or_else(|| look.cut(&texts[2], room)))
     }
 
     fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> ScreenRow {

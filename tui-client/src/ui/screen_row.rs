@@ -16,11 +16,23 @@ use crate::markup::Target;
 #[derive(Debug, Clone, Default)]
 pub(super) struct ScreenRow {
     parts: Vec<(usize, Piece)>,
-    is_rule: bool,
+    kind: RowKind,
     /// The row contains a match.
     is_hit: bool,
     /// Offset of the row in the text of its item; `None` if the row is the program's own.
     at: Option<usize>,
+}
+
+/// Kinds of rows of the program's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum RowKind {
+    #[default]
+    Plain,
+    Rule,
+    /// The ruler above new messages.
+    Ruler,
+    /// The row below the first rows of a folded message.
+    Fold,
 }
 
 impl ScreenRow {
@@ -35,7 +47,17 @@ impl ScreenRow {
     }
 
     pub(super) fn rule(title: &str, style: Style) -> Self {
-        Self { parts: vec![(0, Piece::new(title, style))], is_rule: true, ..Self::default() }
+        Self { parts: vec![(0, Piece::new(title, style))], kind: RowKind::Rule, ..Self::default() }
+    }
+
+    /// The ruler above new messages.
+    pub(super) fn ruler(title: &str, style: Style) -> Self {
+        Self { kind: RowKind::Ruler, ..Self::rule(title, style) }
+    }
+
+    /// The row below the first rows of a folded message.
+    pub(super) fn fold(column: usize, text: &str, style: Style) -> Self {
+        Self { kind: RowKind::Fold, ..Self::default().part(column, text, style) }
     }
 
     /// The row as one at this offset of the text of its item.
@@ -47,14 +69,22 @@ impl ScreenRow {
         self.is_hit
     }
 
-    pub(super) const fn is_rule(&self) -> bool {
-        self.is_rule
+    pub(super) fn is_rule(&self) -> bool {
+        matches!(self.kind, RowKind::Rule | RowKind::Ruler)
+    }
+
+    pub(super) fn is_ruler(&self) -> bool {
+        self.kind == RowKind::Ruler
+    }
+
+    pub(super) fn is_fold(&self) -> bool {
+        self.kind == RowKind::Fold
     }
 
     /// The row with a time, if it has none. A rule stays as it is.
     pub(super) fn with_time(mut self, time: (String, Style)) -> Self {
         let has_time = self.parts.first().is_some_and(|(column, _)| *column == STAMP);
-        if !self.is_rule && !has_time {
+        if !self.is_rule() && !has_time {
             self.parts.insert(0, (STAMP, Piece::new(time.0, time.1)));
         }
         self
@@ -63,7 +93,7 @@ impl ScreenRow {
     pub(super) fn draw(&self, pen: &mut Pen<'_>, row: usize, look: Look, has_links: bool) {
         for (column, Piece { text, style, link, .. }) in &self.parts {
             match link {
-                _ if self.is_rule => pen.titled_rule(row, text, *style, look),
+                _ if self.is_rule() => pen.titled_rule(row, text, *style, look),
                 Some(target) if has_links => _ = pen.write_link(*column, row, text, *style, target),
                 Some(_) | None => _ = pen.write(*column, row, text, *style),
             }

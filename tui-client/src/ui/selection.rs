@@ -108,6 +108,11 @@ impl ViewState {
         selection.map(|selection| selection.is_pinned = true).is_some()
     }
 
+    /// True while the pointer selects text.
+    pub(super) fn is_dragged(&self) -> bool {
+        self.selection.as_ref().is_some_and(|selection| selection.is_dragged)
+    }
+
     /// Handles a scroll of the timeline while text may be selected.
     pub(super) fn scroll_under_pointer(&mut self) {
         if let Some(selection) = &mut self.selection {

@@ -1,12 +1,12 @@
 //! State of the view between frames: scroll positions, areas for the mouse, the selection.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::areas::Areas;
 use super::look::Look;
 use super::selection::Selection;
 use crate::app::timeline::ItemKey;
-use crate::app::{Input, Model, Scroll, Theme, ViewJump, Viewed};
+use crate::app::{Input, Model, Ruler, Scroll, Theme, ViewJump, Viewed};
 use crate::markup::Target;
 use crate::terminal::{Capabilities, Ground};
 
@@ -22,6 +22,12 @@ pub struct ViewState {
     pub(super) anchors: HashMap<u32, Anchor>,
     /// For each pane, its position when a search began; `None`: at the end.
     pub(super) marks: HashMap<u32, Option<Anchor>>,
+    /// For each pane, the long messages that the user opened.
+    pub(super) unfolded: HashMap<u32, HashSet<ItemKey>>,
+    /// For each pane with a ruler, how it was opened.
+    pub(super) openings: HashMap<u32, Opening>,
+    /// The pane of the last frame.
+    pub(super) shown: Option<u32>,
     /// Moves of panes for the next frame, in order.
     pub(super) moves: Vec<(u32, Move)>,
     pub(super) overlay_row: usize,
@@ -46,11 +52,23 @@ pub(super) struct Anchor {
     pub(super) row: usize,
 }
 
+/// The opening of a pane at its ruler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Opening {
+    pub(super) ruler: Ruler,
+    /// The item below the ruler.
+    pub(super) first: ItemKey,
+    /// The user has moved the view since.
+    pub(super) is_over: bool,
+}
+
 /// A move of a timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Move {
     Scroll(Scroll),
     See(ViewJump),
+    /// Opens or folds this long message.
+    Fold(ItemKey),
 }
 
 impl ViewState {
@@ -63,6 +81,9 @@ impl ViewState {
             has_links: false,
             anchors: HashMap::new(),
             marks: HashMap::new(),
+            unfolded: HashMap::new(),
+            openings: HashMap::new(),
+            shown: None,
             moves: Vec::new(),
             overlay_row: 0,
             overlay_scrolls: Vec::new(),
@@ -101,7 +122,7 @@ impl ViewState {
         }
     }
 
-    /// Moves the visible timeline to the target of a search in the next frame.
+    /// Moves the visible timeline in the next frame.
     pub fn see(&mut self, model: &Model, sight: ViewJump) {
         self.moves.push((model.pane().id, Move::See(sight)));
     }

@@ -8,6 +8,7 @@ use super::look::Look;
 use super::marks::short;
 use super::pen::Pen;
 use super::text::width;
+use super::timeline::{LongText, TimelineState};
 use super::{candidates, search};
 use crate::app::{Action, Health, Link, Model};
 use crate::sanitize;
@@ -76,14 +77,11 @@ pub(super) fn narrow(model: &Model, look: Look, buffer: &mut Buffer, area: Rect)
     }
 }
 
-/// Typing users, or the candidates or hint of the last key; at the right the number of messages below.
-pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect, newer: usize) {
+/// Typing users, or the candidates or hint of the last key, or the key for a long text; at the right the number of messages
+/// below.
+pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect, shown: TimelineState) {
     let mut pen = Pen::new(buffer, area);
-    let newer = match newer {
-        0 => String::new(),
-        _ if pen.width() < 40 => format!("{}{newer}", look.glyph().down),
-        _ => format!("{} {newer} newer (End)", look.glyph().down),
-    };
+    let newer = newer(model, look, shown, pen.width());
     let room_left = pen.width().saturating_sub(if newer.is_empty() { 1 } else { width(&newer) + 3 });
     let margin = 1.min(pen.width() / 41);
     let completion = model.completion().filter(|completion| completion.candidates.len() > 1);
@@ -95,16 +93,42 @@ pub(super) fn typing(model: &Model, look: Look, buffer: &mut Buffer, area: Rect,
         (None, _) if model.pane().search.is_some() => (searching(model, look, room_left), look.faint()),
         (None, _) if completion.is_some() => (String::new(), look.plain()),
         (None, Some(typists)) => (typists, look.faint()),
-        (None, None) if model.link.is_connected() => {
-            (small_trouble(model, look, &pen, room_left), look.busy())
-        }
-        (None, None) => (small_trouble(model, look, &pen, room_left), look.bad()),
+        (None, None) => match small_trouble(model, look, &pen, room_left) {
+            none if none.is_empty() => (long_text(model, shown, room_left), look.faint()),
+            trouble if model.link.is_connected() => (trouble, look.busy()),
+            trouble => (trouble, look.bad()),
+        },
     };
     pen.write(margin, 0, &look.cut(&text, room_left), style);
     if !newer.is_empty() {
         let newer = format!("{newer} ");
         pen.write_right(0, &newer, look.strong());
     }
+}
+
+/// Number of items below the screen, and the key to the newest.
+fn newer(model: &Model, look: Look, shown: TimelineState, cells: usize) -> String {
+    let down = look.glyph().down;
+    let key = model.keymap.key(Action::End).or_else(|| model.keymap.key(Action::Newest));
+    let key = key.map(|key| format!(" ({key})")).unwrap_or_default();
+    match shown.newer {
+        None => String::new(),
+        Some(0) if cells < 40 => down.to_owned(),
+        Some(0) => format!("{down} more{key}"),
+        Some(newer) if cells < 40 => format!("{down}{newer}"),
+        Some(newer) => format!("{down} {newer} newer{key}"),
+    }
+}
+
+/// The key that opens or folds a long text, if it fits into `cells`.
+fn long_text(model: &Model, shown: TimelineState, cells: usize) -> String {
+    let (Some(long), Some(key)) = (shown.long, model.keymap.key(Action::Fold)) else { return String::new() };
+    let does = match long {
+        LongText::Folded => "opens",
+        LongText::Open => "folds",
+    };
+    let hint = format!("{key} {does} the long message");
+    if width(&hint) <= cells { hint } else { String::new() }
 }
 
 fn searching(model: &Model, look: Look, cells: usize) -> String {

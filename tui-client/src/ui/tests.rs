@@ -1,8 +1,10 @@
 //! Screens as text, in the three supported sizes.
 
 mod composer;
+mod folding;
 mod inspector;
 mod mouse;
+mod opening;
 mod pickers;
 mod prose;
 mod random_events;

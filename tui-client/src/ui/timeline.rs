@@ -4,25 +4,42 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::areas::DrawnRow;
-use super::layout::WHEEL;
 use super::look::Look;
 use super::pen::Pen;
+use super::row_position::{RowPosition, above, moved};
 use super::rows::{TimelineLayout, not_loaded};
 use super::screen_row::ScreenRow;
-use super::state::{Anchor, Move, ViewState};
-use crate::app::timeline::{ItemKey, Top};
-use crate::app::{Action, Model, Room, Scroll, ViewJump, Viewed};
+use super::state::ViewState;
+use crate::app::timeline::Top;
+use crate::app::{Action, Model, Room, Viewed};
 
-/// Draws the timeline. Returns the number of items below the visible ones.
+/// State of the timeline for the line below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct TimelineState {
+    /// Number of items below the visible ones, if there are rows below.
+    pub(super) newer: Option<usize>,
+    pub(super) long: Option<LongText>,
+}
+
+/// A long text on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LongText {
+    Folded,
+    /// The user opened it.
+    Open,
+}
+
+/// Draws the timeline.
 pub(super) fn view(
     model: &Model,
     state: &mut ViewState,
     buffer: &mut Buffer,
     area: Rect,
     is_narrow: bool,
-) -> usize {
+) -> TimelineState {
     let pane = model.pane();
-    let layout = TimelineLayout {
+    let unfolded = state.unfolded.remove(&pane.id).unwrap_or_default();
+    let mut layout = TimelineLayout {
         room: model.room(),
         zone: model.zone(),
         timeline: &pane.timeline,
@@ -37,13 +54,14 @@ pub(super) fn view(
         is_narrow,
         hit: pane.timeline.selected_hit(),
         first: if pane.timeline.selected_hit().is_none() { pane.timeline.first_not_cleared() } else { 0 },
+        unfolded: unfolded.into_iter().map(|key| pane.timeline.present_key(key)).collect(),
     };
     let look = state.look;
     let height = usize::from(area.height);
     if height == 0 || area.width == 0 {
-        return 0;
+        return TimelineState::default();
     }
-    let end = moved(&layout, state, pane.id, height);
+    let end = moved(&mut layout, state, pane.id, height);
     // New messages do not move the view of a search, nor text that is being selected.
     let is_pinned = pane.search.is_some() || (end.is_none() && state.is_pinned_by_selection(pane.id));
     match end.or_else(|| is_pinned.then(|| RowPosition::end(&layout))) {
@@ -65,7 +83,21 @@ pub(super) fn view(
     // Without items there is nothing to see, but the history may have some: a key that scrolls up loads them.
     let without_items = layout.timeline.is_empty().then(Default::default);
     let ends = key(visible.first()).zip(key(visible.last())).or(without_items);
-    state.viewed = ends.map(|(first, last)| Viewed { pane: pane.id, first, last, is_full: empty == 0 });
+    let is_open = |(place, _): &(RowPosition, ScreenRow)| {
+        layout.timeline.get(place.index).is_some_and(|item| layout.unfolded.contains(&item.key()))
+    };
+    let long = if visible.iter().any(|(_, row)| row.is_fold()) {
+        Some(LongText::Folded)
+    } else {
+        visible.iter().any(is_open).then_some(LongText::Open)
+    };
+    state.viewed = ends.map(|(first, last)| Viewed {
+        pane: pane.id,
+        first,
+        last,
+        is_full: empty == 0,
+        has_long: long.is_some(),
+    });
     let is_first = |place: &RowPosition| place.index == layout.first && place.row == 0;
     state.can_scroll = (visible.first().is_some_and(|(place, _)| !is_first(place)), has_more_below);
     let mut pen = Pen::new(buffer, area);
@@ -91,7 +123,11 @@ pub(super) fn view(
         Some(DrawnRow { key: layout.timeline.get(place.index)?.key(), row })
     };
     state.areas.rows = visible.into_iter().filter_map(drawn).collect();
-    layout.timeline.len().saturating_sub(end.index + 1)
+    let newer = has_more_below.then(|| layout.timeline.len().saturating_sub(end.index + 1));
+    if !layout.unfolded.is_empty() {
+        state.unfolded.insert(pane.id, layout.unfolded);
+    }
+    TimelineState { newer, long }
 }
 
 /// Note above the first item.
@@ -114,153 +150,4 @@ fn above_all(model: &Model, look: Look) -> Option<String> {
         Top::Gone => "older messages are gone".to_owned(),
         Top::Beginning => format!("beginning of #{}", room.pane.title),
     })
-}
-
-/// A row of an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct RowPosition {
-    index: usize,
-    row: usize,
-}
-
-impl RowPosition {
-    /// The last row of all.
-    fn end(layout: &TimelineLayout<'_>) -> Self {
-        Self { index: layout.timeline.len().saturating_sub(1), row: usize::MAX }
-    }
-
-    fn anchor(self, layout: &TimelineLayout<'_>) -> Anchor {
-        let key = layout.timeline.get(self.index).map(|item| item.key()).unwrap_or_default();
-        Anchor { key, row: self.row }
-    }
-}
-
-/// Last visible row of a pane after its pending moves; `None` at the end.
-fn moved(
-    layout: &TimelineLayout<'_>,
-    state: &mut ViewState,
-    pane: u32,
-    height: usize,
-) -> Option<RowPosition> {
-    let mut end = place(layout, state.anchors.get(&pane).copied(), height);
-    for (_, step) in state.moves.extract_if(.., |(id, _)| *id == pane) {
-        end = match step {
-            Move::Scroll(scroll) => scrolled(layout, end, scroll, height),
-            Move::See(ViewJump::Hit(hit)) => to_hit(layout, end, hit, height),
-            Move::See(ViewJump::Restore) => place(layout, state.marks.get(&pane).copied().flatten(), height),
-            Move::See(ViewJump::Save) => {
-                state.marks.insert(pane, end.map(|end| end.anchor(layout)));
-                end
-            }
-        };
-    }
-    end
-}
-
-/// Last visible row; `None` at the end.
-fn place(layout: &TimelineLayout<'_>, anchor: Option<Anchor>, height: usize) -> Option<RowPosition> {
-    let anchor = anchor?;
-    let at = RowPosition { index: layout.timeline.index_of(anchor.key), row: anchor.row };
-    not_the_end(layout, at_least_a_screen(layout, at, height)?)
-}
-
-/// Last visible row after scrolling; `None` at the end.
-fn scrolled(
-    layout: &TimelineLayout<'_>,
-    at: Option<RowPosition>,
-    scroll: Scroll,
-    height: usize,
-) -> Option<RowPosition> {
-    let page = height.saturating_sub(2).max(1);
-    let down = |lines| not_the_end(layout, below(layout, at?, lines)?);
-    match scroll {
-        Scroll::Bottom => None,
-        Scroll::Top => not_the_end(layout, below(layout, RowPosition { index: 0, row: 0 }, height - 1)?),
-        Scroll::PageUp => up(layout, at, page, height),
-        Scroll::LineUp => up(layout, at, 1, height),
-        Scroll::WheelUp => up(layout, at, WHEEL, height),
-        Scroll::PageDown => down(page),
-        Scroll::LineDown => down(1),
-        Scroll::WheelDown => down(WHEEL),
-    }
-}
-
-/// Last visible row so that a match is visible: unchanged if it is, or else with the match in the middle.
-fn to_hit(
-    layout: &TimelineLayout<'_>,
-    at: Option<RowPosition>,
-    hit: ItemKey,
-    height: usize,
-) -> Option<RowPosition> {
-    let index = layout.timeline.index_of(hit);
-    let hit = RowPosition { index, row: layout.rows(index).iter().position(ScreenRow::is_hit).unwrap_or(0) };
-    let end = at.unwrap_or_else(|| RowPosition::end(layout));
-    if above(layout, end, height).iter().any(|(place, _)| *place == hit) {
-        return at;
-    }
-    let middle = below(layout, hit, height / 2)?;
-    not_the_end(layout, at_least_a_screen(layout, middle, height)?)
-}
-
-fn up(
-    layout: &TimelineLayout<'_>,
-    at: Option<RowPosition>,
-    lines: usize,
-    height: usize,
-) -> Option<RowPosition> {
-    let rows = above(layout, at.unwrap_or_else(|| RowPosition::end(layout)), lines + height);
-    // If fewer rows are above, the first row is at the top.
-    let place = rows.get(height.min(rows.len()).checked_sub(1)?)?.0;
-    not_the_end(layout, place)
-}
-
-/// The position itself, or a lower one so that a full screen of rows is above it; `None` at the end.
-fn at_least_a_screen(layout: &TimelineLayout<'_>, at: RowPosition, height: usize) -> Option<RowPosition> {
-    if at.index >= layout.timeline.len() {
-        return None;
-    }
-    let rows = above(layout, at, height).len();
-    if rows < height { below(layout, at, height - rows) } else { Some(at) }
-}
-
-/// `None` if the position is the last row: the view follows new messages.
-fn not_the_end(layout: &TimelineLayout<'_>, at: RowPosition) -> Option<RowPosition> {
-    let is_last =
-        at.index + 1 >= layout.timeline.len() && at.row.saturating_add(1) >= layout.rows(at.index).len();
-    (!is_last).then_some(at)
-}
-
-/// Up to `count` rows that end with `end`, from the top. Cleared items are not among them.
-fn above(layout: &TimelineLayout<'_>, end: RowPosition, count: usize) -> Vec<(RowPosition, ScreenRow)> {
-    let mut found: Vec<(RowPosition, ScreenRow)> = Vec::with_capacity(count);
-    let mut last = end.row;
-    for index in (layout.first..layout.timeline.len().min(end.index + 1)).rev() {
-        let rows = layout.rows(index);
-        let last_row = last.min(rows.len().saturating_sub(1));
-        for (row, drawn) in rows.into_iter().enumerate().take(last_row + 1).rev() {
-            found.push((RowPosition { index, row }, drawn));
-        }
-        last = usize::MAX;
-        if found.len() >= count {
-            break;
-        }
-    }
-    found.truncate(count);
-    found.reverse();
-    found
-}
-
-/// The position `count` rows below `from`; `None` beyond the end.
-fn below(layout: &TimelineLayout<'_>, from: RowPosition, count: usize) -> Option<RowPosition> {
-    let mut index = from.index;
-    let mut row = from.row.min(layout.rows(index).len().saturating_sub(1)) + count;
-    while index < layout.timeline.len() {
-        let rows = layout.rows(index).len();
-        if row < rows {
-            return Some(RowPosition { index, row });
-        }
-        row -= rows;
-        index += 1;
-    }
-    None
 }

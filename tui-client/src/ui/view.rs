@@ -21,6 +21,8 @@ pub fn view(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>) {
     let is_there = |id: u32| id == 0 || model.rooms.iter().any(|room| room.pane.id == id);
     state.anchors.retain(|id, _| is_there(*id));
     state.marks.retain(|id, _| is_there(*id));
+    state.unfolded.retain(|id, _| is_there(*id));
+    state.openings.retain(|id, _| is_there(*id));
     state.moves.retain(|(id, _)| is_there(*id));
     if area.width < MEDIUM.0 || area.height < MEDIUM.1 {
         narrow(model, state, frame, area);
@@ -87,8 +89,8 @@ fn narrow(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rec
 fn main_pane(model: &Model, state: &mut ViewState, frame: &mut Frame<'_>, area: Rect, is_narrow: bool) {
     let typing = Rect { y: area.y + area.height.saturating_sub(1), height: area.height.min(1), ..area };
     let rest = Rect { height: area.height - typing.height, ..area };
-    let newer = timeline::view(model, state, frame.buffer_mut(), rest, is_narrow);
-    status::typing(model, state.look, frame.buffer_mut(), typing, newer);
+    let shown = timeline::view(model, state, frame.buffer_mut(), rest, is_narrow);
+    status::typing(model, state.look, frame.buffer_mut(), typing, shown);
 }
 
 fn split_top(area: Rect) -> (Rect, Rect) {

@@ -38,6 +38,8 @@ fn bytes(key: &str) -> String {
         "Ctrl-Left" => "\x1b[1;5D",
         "Home" => "\x1b[H",
         "End" => "\x1b[F",
+        "Alt-End" => "\x1b[1;3F",
+        "Ctrl-End" => "\x1b[1;5F",
         "PgUp" => "\x1b[5~",
         "PgDn" => "\x1b[6~",
         "F1" => "\x1bOP",
@@ -249,7 +251,13 @@ fn reading(tester: &mut KeyTester) {
     // A pasted message with many lines.
     let lines: Vec<String> = (1..=60).map(|n| format!("line{n}.")).collect();
     tester.terminal.press(&format!("\x1b[200~{}\x1b[201~\r", lines.join("\n")));
-    tester.terminal.shows("line60. ✓");
+    tester.terminal.shows("… 40 more rows · Alt-L opens them ✓");
+    tester.press("Alt-L");
+    tester.terminal.shows("line21.");
+    for (key, is_newest) in [("Alt-End", true), ("PgUp", false), ("Ctrl-End", true)] {
+        tester.press(key);
+        tester.terminal.wait_until(key, |screen| screen.contains("line60. ✓") == is_newest);
+    }
     tester.press("PgUp");
     tester.terminal.shows_no_more("line60.");
     tester.press("PgDn");
@@ -294,9 +302,21 @@ fn rooms(tester: &mut KeyTester, server: &Server) {
             line.starts_with(" r5") && line.split('│').next().is_some_and(|room| room.contains('1'))
         })
     });
+    for number in 1..=30 {
+        bob.submit(&format!("number {number}."));
+    }
+    bob.shows("number 30. ✓");
+    let is_counted = |line: &str| line.starts_with(" r5") && line.contains("31");
+    tester.terminal.wait_until("31 unread messages", |screen| screen.lines().any(is_counted));
     tester.press("Alt-A");
     tester.wait_for_room("r5");
+    tester.terminal.shows("31 new");
     tester.terminal.shows("anybody here?");
+    tester.press("Alt-End");
+    tester.terminal.shows("number 30.");
+    tester.terminal.shows_no_more("31 new");
+    tester.press("Alt-U");
+    tester.terminal.shows("31 new");
     tester.press("Alt-1");
     tester.wait_for_room("r1");
     tester.opens("Ctrl-K", "ROOMS");

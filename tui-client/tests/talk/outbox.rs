@@ -74,5 +74,9 @@ fn many_keys_at_once_are_all_taken() {
     let mut alice = server.client("alice", MEDIUM);
     alice.wait_for_connection();
     alice.submit(&format!("{}the end", "word ".repeat(600)));
+    alice.shows("more rows · Alt-L opens them ✓");
+    alice.press("\x1bl");
+    alice.shows("Alt-L folds the long message");
+    alice.press("\x1b[1;3F");
     alice.shows("the end ✓");
 }

@@ -16,7 +16,7 @@ use crate::app::overlays::overlay::Overlay;
 use crate::app::overlays::picker::Picker;
 use crate::app::overlays::{help, inspector, links, members, palette, switcher, themes, token};
 use crate::app::rooms::scrollback::scroll_back;
-use crate::app::rooms::{navigation, search};
+use crate::app::rooms::{navigation, scrollback, search};
 use crate::app::token::is_secret;
 
 pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
@@ -168,10 +168,12 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
         Action::Home if model.pane_mut().composer.editor.go(Motion::LineStart) => Vec::new(),
         Action::End if model.pane_mut().composer.editor.go(Motion::LineEnd) => Vec::new(),
         Action::Home => scroll_back(model, Scroll::Top),
-        Action::End => vec![Effect::Scroll(Scroll::Bottom)],
+        Action::End | Action::Newest => vec![Effect::Scroll(Scroll::Bottom)],
         Action::Search => search::open(model, ""),
         Action::PageUp => scroll_back(model, Scroll::PageUp),
         Action::PageDown => vec![Effect::Scroll(Scroll::PageDown)],
+        Action::FirstNew => scrollback::to_ruler(model),
+        Action::Fold => scrollback::fold(model),
         Action::Submit => commands::submit(model, confirmed),
         Action::SendParts => commands::submit_parts(model),
         Action::Room(index) => model.show(index),

@@ -35,6 +35,7 @@ pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
             model.pane_mut().composer.editor.go_to(at);
             Vec::new()
         }
+        Hit::Timeline => Vec::new(),
         Hit::Link(target) => links::open_link(model, target),
         Hit::Choice(index) => match &mut model.overlay {
             Some(Overlay::Rooms { picker, .. } | Overlay::Palette(picker)) => {

@@ -47,6 +47,12 @@ pub enum Action {
     Search,
     PageUp,
     PageDown,
+    /// Go to the ruler above new messages.
+    FirstNew,
+    /// Go to the newest message.
+    Newest,
+    /// Open the folded message on the screen, or fold the opened one.
+    Fold,
     /// Go to the room with this index.
     Room(usize),
     PreviousRoom,
@@ -189,6 +195,17 @@ const READING: &[BindingRow] = &[
     BindingRow {
         does: "start or end of the line; again for the oldest or newest message",
         bindings: &[bind("home", Action::Home, &["Home"]), bind("end", Action::End, &["End"])],
+    },
+    BindingRow {
+        does: "to the first new message; to the newest message",
+        bindings: &[
+            bind("first_new", Action::FirstNew, &["Alt-U"]),
+            bind("newest", Action::Newest, &["Alt-End", "Ctrl-End"]),
+        ],
+    },
+    BindingRow {
+        does: "open a long message that is folded, or fold it",
+        bindings: &[bind("fold", Action::Fold, &["Alt-L"])],
     },
     BindingRow {
         does: "search in this room: Up and Down step, after Enter n and N; Esc goes back",

@@ -96,6 +96,8 @@ pub struct Room {
     pub(in crate::app) visible: (ItemKey, ItemKey),
     /// The visible items filled the screen.
     pub(in crate::app) fills_screen: bool,
+    /// A visible message is so long that it can be folded.
+    pub(in crate::app) has_long: bool,
     members: BTreeMap<UserId, Line>,
     typing: Vec<(UserId, Line, Duration)>,
     typing_sent_at: Option<Duration>,
@@ -119,6 +121,7 @@ impl Room {
             wants_older: false,
             visible: (ItemKey::default(), ItemKey::default()),
             fills_screen: false,
+            has_long: false,
             members: BTreeMap::new(),
             typing: Vec::new(),
             typing_sent_at: None,

@@ -7,7 +7,7 @@
 
 use realtime_shared::Seq;
 
-use crate::app::message::{Effect, Scroll, Viewed};
+use crate::app::message::{Effect, Scroll, ViewJump, Viewed};
 use crate::app::model::Model;
 use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
 use crate::app::rooms::timeline::{ItemKey, Top};
@@ -41,6 +41,24 @@ pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effe
     vec![Effect::Scroll(scroll)]
 }
 
+/// Goes to the ruler above new messages.
+pub(in crate::app) fn to_ruler(model: &mut Model) -> Vec<Effect> {
+    if model.room().is_some_and(|room| room.reading.ruler.is_some()) {
+        return vec![Effect::JumpView(ViewJump::Ruler)];
+    }
+    model.show_hint("no new messages in this room");
+    Vec::new()
+}
+
+/// Opens or folds the long message on the screen.
+pub(in crate::app) fn fold(model: &mut Model) -> Vec<Effect> {
+    if model.room().is_some_and(|room| room.has_long) {
+        return vec![Effect::JumpView(ViewJump::Fold)];
+    }
+    model.show_hint("no long message on the screen");
+    Vec::new()
+}
+
 /// Clears the screen of the room. The rows stay above it.
 pub(in crate::app) fn clear(model: &mut Model) -> Vec<Effect> {
     model.pane_mut().timeline.clear();
@@ -66,10 +84,10 @@ fn restore_cleared(room: &mut Room, scroll: Scroll) -> bool {
 
 /// Requests older messages if the user scrolled up and the view is close to the top.
 pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
-    let Viewed { pane, first, last, is_full } = viewed;
+    let Viewed { pane, first, last, is_full, has_long } = viewed;
     let connected = model.link.is_connected();
     let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
-    (room.visible, room.fills_screen) = ((first, last), is_full);
+    (room.visible, room.fills_screen, room.has_long) = ((first, last), is_full, has_long);
     if !room.wants_older || room.is_loading() {
         return Vec::new();
     }

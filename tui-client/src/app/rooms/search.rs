@@ -123,6 +123,9 @@ pub(in crate::app) fn on_key(model: &mut Model, action: Action) -> Option<Vec<Ef
         // The search stays open.
         Action::PageUp
         | Action::PageDown
+        | Action::FirstNew
+        | Action::Newest
+        | Action::Fold
         | Action::Room(_)
         | Action::PreviousRoom
         | Action::NextRoom

@@ -88,6 +88,13 @@ impl Timeline {
         }
     }
 
+    /// Returns the index of the first item after `key`.
+    #[must_use]
+    pub fn index_after(&self, key: ItemKey) -> usize {
+        let index = self.index_of(key);
+        index + usize::from(self.get(index).is_some_and(|item| item.key() == key))
+    }
+
     /// Returns the present key of an item: that of its row if it was an outgoing message with this key.
     #[must_use]
     pub fn present_key(&self, key: ItemKey) -> ItemKey {
