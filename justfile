@@ -77,9 +77,9 @@ bench-cluster *arguments:
 bench-attack *arguments:
     cargo bench --package realtime-server --bench attack -- "$@"
 
-# Measure the client on a terminal, and irssi and weechat if they are installed
-bench-client:
-    cargo bench --package realtime-tui --bench terminal
+# Measure the client on a terminal, irssi and weechat if installed, and other builds of the client (arguments: paths)
+bench-client *builds:
+    cargo bench --package realtime-tui --bench terminal -- "$@"
 
 # Draw the picture of the client in the README from a screen of `--demo`
 screenshot:

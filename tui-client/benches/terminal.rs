@@ -8,6 +8,9 @@
 //! is the time from the start of the process to the first visible character, for this client including its connection.
 //! Memory is resident memory after the flood. Wake-ups are context switches of all threads. The benchmark prints figures
 //! and judges nothing. Linux only, because it reads `/proc`.
+//!
+//! After the flood, messages arrive at the pace of a busy room, most of them in a frame of their own. Arguments are paths
+//! of other builds of the client, which are measured before and after this one, so that a drift of the machine shows.
 
 #[path = "terminal/chat.rs"]
 mod chat;
@@ -19,12 +22,15 @@ mod irc;
 mod process;
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use client::{Client, Program};
 
 /// Messages of the flood.
 const MESSAGES: usize = 10_000;
+/// Messages at the pace of a busy room, and the time between two of them.
+const PACED: usize = 1_000;
+const PACE: Duration = Duration::from_millis(20);
 /// Time in which wake-ups are counted.
 const QUIET: Duration = Duration::from_secs(10);
 /// Number of starts; the first screen is their median.
@@ -40,6 +46,7 @@ struct Figures {
     cpu: Duration,
     flood: Duration,
     written: usize,
+    paced_cpu: Duration,
     wake_ups: u64,
 }
 
@@ -49,12 +56,12 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     println!(
-        "{:<9} {:>12} {:>9} {:>9} {:>10} {:>8} {:>9} {:>9}",
-        "", "first screen", "at start", "resident", "flood CPU", "took", "written", "wake-ups"
+        "{:<9} {:>12} {:>9} {:>9} {:>10} {:>8} {:>9} {:>10} {:>9}",
+        "", "first screen", "at start", "resident", "flood CPU", "took", "written", "paced CPU", "wake-ups"
     );
     let mut failed = false;
-    for program in Program::all() {
-        match measure(program) {
+    for program in Program::all(std::env::args().skip(1)) {
+        match measure(&program) {
             Ok(None) => println!("{:<9} not installed", program.name()),
             Ok(Some(figures)) => print(program.name(), &figures),
             Err(failure) => {
@@ -68,13 +75,14 @@ fn main() -> ExitCode {
 
 fn print(name: &str, figures: &Figures) {
     println!(
-        "{name:<9} {:>9.1} ms {:>6.1} MB {:>6.1} MB {:>7.0} ms {:>6.1} s {:>6.2} MB {:>9}",
+        "{name:<9} {:>9.1} ms {:>6.1} MB {:>6.1} MB {:>7.0} ms {:>6.1} s {:>6.2} MB {:>7.0} ms {:>9}",
         figures.first_screen.as_secs_f64() * 1e3,
         megabytes(figures.resident_before),
         megabytes(figures.resident),
         figures.cpu.as_secs_f64() * 1e3,
         figures.flood.as_secs_f64(),
         megabytes(figures.written as u64),
+        figures.paced_cpu.as_secs_f64() * 1e3,
         figures.wake_ups,
     );
 }
@@ -85,7 +93,7 @@ fn megabytes(bytes: u64) -> f64 {
 }
 
 /// `None` if the program is not installed.
-fn measure(program: Program) -> Result<Option<Figures>, Failure> {
+fn measure(program: &Program) -> Result<Option<Figures>, Failure> {
     if !program.is_installed() {
         return Ok(None);
     }
@@ -104,16 +112,19 @@ fn measure(program: Program) -> Result<Option<Figures>, Failure> {
     room.wait_for_member()?;
     client.wait_quiet()?;
     let before = process::Sample::of(client.pid())?;
-    let (written, flood) = (client.written(), std::time::Instant::now());
-    room.flood(MESSAGES)?;
+    let (written, flood) = (client.written(), Instant::now());
+    room.send(1..=MESSAGES, Duration::ZERO)?;
     client.wait_for(&chat::text(MESSAGES))?;
     let flood = flood.elapsed();
     client.wait_quiet()?;
     let after = process::Sample::of(client.pid())?;
     let written = client.written() - written;
-    let wake_ups = process::Sample::of(client.pid())?;
+    room.send(MESSAGES + 1..=MESSAGES + PACED, PACE)?;
+    client.wait_for(&chat::text(MESSAGES + PACED))?;
+    client.wait_quiet()?;
+    let paced = process::Sample::of(client.pid())?;
     std::thread::sleep(QUIET);
-    let wake_ups = process::Sample::of(client.pid())?.switches - wake_ups.switches;
+    let wake_ups = process::Sample::of(client.pid())?.switches - paced.switches;
     Ok(Some(Figures {
         first_screen: starts[STARTS / 2],
         resident_before: before.resident,
@@ -121,6 +132,7 @@ fn measure(program: Program) -> Result<Option<Figures>, Failure> {
         cpu: after.cpu.saturating_sub(before.cpu),
         flood,
         written,
+        paced_cpu: paced.cpu.saturating_sub(after.cpu),
         wake_ups,
     }))
 }

@@ -1,15 +1,17 @@
 //! A realtime room: a server in this process, and a client that sends messages.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use realtime_server::Server;
 use realtime_server::auth::token::mint;
-use realtime_server::config::Config;
+use realtime_server::config::{BudgetLimits, Config};
 use realtime_server::secret::Secret;
 use realtime_shared::{Claims, ClientMsgId, Role, RoomName, ServerEvent, SystemEvent, Text, UserId};
 use realtime_tui::net::{self, Command, Event};
+use tokio::sync::mpsc;
 
 use crate::Failure;
 
@@ -23,8 +25,8 @@ pub(crate) trait Talk {
     fn place(&self) -> (String, Option<String>);
     /// Waits until the client is in the room.
     fn wait_for_member(&mut self) -> Result<(), Failure>;
-    /// Sends this many messages, numbered from 1.
-    fn flood(&mut self, messages: usize) -> Result<(), Failure>;
+    /// Begins to send the messages with these numbers, with this time between two of them.
+    fn send(&mut self, numbers: RangeInclusive<usize>, pace: Duration) -> Result<(), Failure>;
 }
 
 /// Text of the message with this number.
@@ -37,7 +39,7 @@ pub(crate) struct Chat {
     url: String,
     token: String,
     came: Receiver<()>,
-    flood: SyncSender<usize>,
+    to_say: SyncSender<(RangeInclusive<usize>, Duration)>,
     _server: Server,
 }
 
@@ -46,21 +48,22 @@ impl Chat {
         let secret = Secret::new(b"the terminal benchmark's own server")?;
         let mut config = Config { workers: 1, ..Config::new(secret.clone()) };
         config.limits.max_messages_per_second = 0;
+        config.limits.budgets = BudgetLimits::for_messages_per_second(0);
         let server = Server::start(config, vec![TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?])?;
         let url = format!("ws://{}/api/v1/ws", server.addresses()[0]);
         let (came_sender, came) = sync_channel(1);
-        let (flood, to_say) = sync_channel(1);
+        let (sender, to_say) = sync_channel(1);
         let (speaker, address) = (token(&secret, "speaker")?, url.clone());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let said = runtime
                 .map_err(Failure::from)
-                .and_then(|runtime| runtime.block_on(speak(&address, &speaker, &came_sender, &to_say)));
+                .and_then(|runtime| runtime.block_on(speak(&address, &speaker, &came_sender, to_say)));
             if let Err(failure) = said {
                 eprintln!("the sender failed: {failure}");
             }
         });
-        Ok(Self { url, token: token(&secret, "you")?, came, flood, _server: server })
+        Ok(Self { url, token: token(&secret, "you")?, came, to_say: sender, _server: server })
     }
 }
 
@@ -73,17 +76,17 @@ impl Talk for Chat {
         Ok(self.came.recv_timeout(PATIENCE)?)
     }
 
-    fn flood(&mut self, messages: usize) -> Result<(), Failure> {
-        Ok(self.flood.send(messages)?)
+    fn send(&mut self, numbers: RangeInclusive<usize>, pace: Duration) -> Result<(), Failure> {
+        Ok(self.to_say.send((numbers, pace))?)
     }
 }
 
-/// Waits until `you` joins, then sends as many messages as requested.
+/// Waits until `you` joins, then sends the requested messages.
 async fn speak(
     url: &str,
     token: &str,
     came: &SyncSender<()>,
-    to_say: &Receiver<usize>,
+    to_say: Receiver<(RangeInclusive<usize>, Duration)>,
 ) -> Result<(), Failure> {
     let (handle, mut events) = net::connect(net::Config::new(url, token)?);
     let room = RoomName::new(ROOM)?;
@@ -100,18 +103,23 @@ async fn speak(
         }
     }
     came.send(())?;
-    let Ok(messages) = to_say.recv() else { return Ok(()) };
-    let (say, hear) = (
-        async {
-            for number in 1..=messages {
+    let hear = async { while events.recv().await.is_some() {} };
+    let say = async {
+        let (asking, mut asked) = mpsc::channel(1);
+        // The runtime hears while nothing is requested.
+        std::thread::spawn(move || to_say.iter().try_for_each(|request| asking.blocking_send(request)));
+        while let Some((numbers, pace)) = asked.recv().await {
+            for number in numbers {
                 let client_msg_id = ClientMsgId::new(&number.to_string())?;
                 let text = Text::new(&text(number))?;
                 handle.send(Command::Send { room: room.clone(), text, client_msg_id }).await?;
+                if !pace.is_zero() {
+                    tokio::time::sleep(pace).await;
+                }
             }
-            Ok::<(), Failure>(())
-        },
-        async { while events.recv().await.is_some() {} },
-    );
+        }
+        Ok::<(), Failure>(())
+    };
     let (said, ()) = tokio::join!(say, hear);
     said
 }

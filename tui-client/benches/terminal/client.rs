@@ -21,48 +21,61 @@ const ROWS: NonZeroU16 = NonZeroU16::new(40).expect("rows");
 const SETTLED: Duration = Duration::from_secs(1);
 
 /// A measured program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Program {
     Ours,
+    /// Another build of this client, by its path.
+    Build(String),
     Irssi,
     Weechat,
 }
 
 impl Program {
-    pub(crate) const fn all() -> [Self; 3] {
-        [Self::Ours, Self::Irssi, Self::Weechat]
+    /// All programs; the builds come before and after this one.
+    pub(crate) fn all(arguments: impl Iterator<Item = String>) -> Vec<Self> {
+        let builds: Vec<Self> =
+            arguments.filter(|argument| !argument.starts_with('-')).map(Self::Build).collect();
+        [builds.clone(), vec![Self::Ours], builds, vec![Self::Irssi, Self::Weechat]].concat()
     }
 
-    pub(crate) const fn name(self) -> &'static str {
+    /// Name in the table, at most nine characters.
+    pub(crate) fn name(&self) -> &str {
         match self {
             Self::Ours => "realtime",
+            Self::Build(path) => {
+                let name = path.rsplit('/').next().unwrap_or(path);
+                name.char_indices().nth(9).map_or(name, |(end, _)| &name[..end])
+            }
             Self::Irssi => "irssi",
             Self::Weechat => "weechat",
         }
     }
 
-    const fn path(self) -> &'static str {
+    fn path(&self) -> &str {
         match self {
             Self::Ours => env!("CARGO_BIN_EXE_realtime-tui"),
+            Self::Build(path) => path,
             Self::Irssi => "irssi",
             Self::Weechat => "weechat",
         }
     }
 
-    pub(crate) fn is_installed(self) -> bool {
+    pub(crate) fn is_installed(&self) -> bool {
         let directories = std::env::var_os("PATH").unwrap_or_default();
-        self == Self::Ours || std::env::split_paths(&directories).any(|path| path.join(self.path()).exists())
+        *self == Self::Ours
+            || Path::new(self.path()).is_absolute() && Path::new(self.path()).exists()
+            || std::env::split_paths(&directories).any(|path| path.join(self.path()).exists())
     }
 
     /// A room that the program can join.
-    pub(crate) fn room(self) -> Result<Box<dyn Talk>, Failure> {
+    pub(crate) fn room(&self) -> Result<Box<dyn Talk>, Failure> {
         Ok(match self {
-            Self::Ours => Box::new(Chat::start()?),
+            Self::Ours | Self::Build(_) => Box::new(Chat::start()?),
             Self::Irssi | Self::Weechat => Box::new(Irc::start()?),
         })
     }
 
-    fn command(self, home: &Path, room: &dyn Talk) -> CommandBuilder {
+    fn command(&self, home: &Path, room: &dyn Talk) -> CommandBuilder {
         let (place, token) = room.place();
         let (host, port) = place.rsplit_once(':').unwrap_or((&place, ""));
         let mut command = CommandBuilder::new(self.path());
@@ -72,7 +85,7 @@ impl Program {
         command.env("HOME", home);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         match self {
-            Self::Ours => {
+            Self::Ours | Self::Build(_) => {
                 command.env("REALTIME_TOKEN", token.unwrap_or_default());
                 command.args(["--url", &place, "--room", ROOM, "--no-state"]);
             }
@@ -114,7 +127,7 @@ const QUESTION: &[u8] = b"\x1b[c";
 const ANSWER: &[u8] = b"\x1b[?62;c";
 
 impl Client {
-    pub(crate) fn start(program: Program, room: &dyn Talk) -> Result<Self, Failure> {
+    pub(crate) fn start(program: &Program, room: &dyn Talk) -> Result<Self, Failure> {
         let size = PtySize { rows: ROWS.get(), cols: COLUMNS.get(), ..PtySize::default() };
         let pty = native_pty_system().openpty(size).map_err(|error| error.to_string())?;
         let home = TempDir::new()?;
@@ -134,7 +147,17 @@ impl Client {
         });
         let screen = Parser::new(ROWS, COLUMNS, 0);
         let (master, written) = (pty.master, 0);
-        Ok(Self { program, started, child, keyboard, output, screen, written, _master: master, _home: home })
+        Ok(Self {
+            program: program.clone(),
+            started,
+            child,
+            keyboard,
+            output,
+            screen,
+            written,
+            _master: master,
+            _home: home,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::Failure;
 use crate::chat::{PATIENCE, ROOM, Talk, text};
@@ -53,10 +55,11 @@ impl Talk for Irc {
         Ok(())
     }
 
-    fn flood(&mut self, messages: usize) -> Result<(), Failure> {
+    fn send(&mut self, numbers: RangeInclusive<usize>, pace: Duration) -> Result<(), Failure> {
         let mut stream = self.stream.as_ref().ok_or("no client has joined")?;
-        for number in 1..=messages {
+        for number in numbers {
             write!(stream, ":speaker!s@host PRIVMSG #{ROOM} :{}\r\n", text(number))?;
+            thread::sleep(pace);
         }
         Ok(())
     }
