@@ -1,22 +1,19 @@
 //! Frames: the bytes that turn the screen of the terminal into the next one.
 //!
-//! ratatui draws into a buffer; its own comparison of buffers is not used, because it trusts the terminal's widths. A row
-//! of certain graphemes is written cell by cell where it changed. A row in which a grapheme of uncertain width is or was
-//! is written whole: the cells of such graphemes are blanked first, and the cursor is placed anew after each of them. So
-//! the row is the same as after a fresh redraw, whatever widths the terminal has.
+//! ratatui's terminal is not used: its comparison of buffers trusts the terminal's widths. A row of certain graphemes is
+//! written cell by cell where it changed. A row in which a grapheme of uncertain width is or was is written whole: the
+//! cells of such graphemes are blanked first, and the cursor is placed anew after each of them. So the row is the same as
+//! after a fresh redraw, whatever widths the terminal has.
 
-use std::cell::Cell as StdCell;
-use std::io;
-use std::rc::Rc;
+use std::{io, mem};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::queue;
-use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::{Position, Size};
-use ratatui::{Frame, Terminal};
+use ratatui::layout::{Position, Rect};
 
 use super::frame_writer::FrameWriter;
+use crate::ui::Frame;
 use crate::ui::hyperlink::text_of;
 use crate::width;
 
@@ -25,57 +22,64 @@ const ERASE: &[u8] = b"\x1b[2J";
 
 /// Encodes frames as the difference to the frame before.
 pub(super) struct Frames {
-    terminal: Terminal<Canvas>,
-    canvas: Rc<CanvasState>,
+    size: fn() -> io::Result<(u16, u16)>,
     /// The content of the terminal.
     shown: Buffer,
+    /// Cells for the next frame. Their content is old.
+    spare: Buffer,
     /// The cursor of the last frame; `None` if it is hidden.
     cursor: Option<Position>,
-    frame: Vec<u8>,
+    /// The content of the terminal is unknown.
+    is_forgotten: bool,
+    bytes: Vec<u8>,
 }
 
 impl Frames {
     /// Frames for a terminal of the size that `size` returns, read before each frame.
-    pub(super) fn new(size: fn() -> io::Result<(u16, u16)>) -> io::Result<Self> {
-        let canvas = Rc::new(CanvasState::default());
-        let terminal = Terminal::new(Canvas { size, state: Rc::clone(&canvas) })?;
-        Ok(Self { terminal, canvas, shown: Buffer::default(), cursor: None, frame: Vec::new() })
+    pub(super) fn new(size: fn() -> io::Result<(u16, u16)>) -> Self {
+        let (shown, spare) = (Buffer::default(), Buffer::default());
+        Self { size, shown, spare, cursor: None, is_forgotten: false, bytes: Vec::new() }
     }
 
     /// The next frame; `None` if the terminal shows it already.
     pub(super) fn next(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<Option<&[u8]>> {
-        let drawn = self.terminal.draw(draw)?.buffer;
-        self.frame.clear();
-        if self.canvas.is_erased.take() || self.shown.area != drawn.area {
-            self.frame.extend_from_slice(ERASE);
-            self.shown.resize(drawn.area);
+        let (width, height) = (self.size)()?;
+        let area = Rect { x: 0, y: 0, width, height };
+        self.spare.resize(area);
+        self.spare.reset();
+        let mut frame = Frame::new(&mut self.spare);
+        draw(&mut frame);
+        let cursor = frame.cursor();
+        self.bytes.clear();
+        if mem::take(&mut self.is_forgotten) || self.shown.area != area {
+            self.bytes.extend_from_slice(ERASE);
+            self.shown.resize(area);
             self.shown.reset();
         }
-        let cells = usize::from(drawn.area.width).max(1);
-        let mut writer = FrameWriter::new(&mut self.frame);
-        let rows = self.shown.content.chunks_mut(cells).zip(drawn.content.chunks(cells));
+        let cells = usize::from(width).max(1);
+        let mut writer = FrameWriter::new(&mut self.bytes);
+        let rows = self.shown.content.chunks(cells).zip(self.spare.content.chunks(cells));
         for (y, (old, new)) in (0..).zip(rows) {
             if old != new {
                 write_row(&mut writer, y, old, new)?;
-                old.clone_from_slice(new);
             }
         }
         writer.end()?;
-        let cursor = self.canvas.cursor.get();
-        if self.frame.is_empty() && cursor == self.cursor {
+        mem::swap(&mut self.shown, &mut self.spare);
+        if self.bytes.is_empty() && cursor == self.cursor {
             return Ok(None);
         }
         self.cursor = cursor;
         match cursor {
-            Some(Position { x, y }) => queue!(self.frame, Show, crossterm::cursor::MoveTo(x, y))?,
-            None => queue!(self.frame, Hide)?,
+            Some(Position { x, y }) => queue!(self.bytes, Show, crossterm::cursor::MoveTo(x, y))?,
+            None => queue!(self.bytes, Hide)?,
         }
-        Ok(Some(&self.frame))
+        Ok(Some(&self.bytes))
     }
 
     /// Draws the next frame completely, because the terminal's content is unknown.
-    pub(super) fn forget(&mut self) {
-        self.canvas.is_erased.set(true);
+    pub(super) const fn forget(&mut self) {
+        self.is_forgotten = true;
     }
 }
 
@@ -143,73 +147,6 @@ fn uncertain(row: &[Cell], at: usize) -> Option<usize> {
 
 fn column(at: usize) -> u16 {
     u16::try_from(at).unwrap_or(u16::MAX)
-}
-
-/// Requests of ratatui's terminal beside the cells.
-#[derive(Debug, Default)]
-struct CanvasState {
-    /// Place of the cursor; `None` if it is hidden.
-    cursor: StdCell<Option<Position>>,
-    is_erased: StdCell<bool>,
-}
-
-/// Backend of ratatui. It keeps what it is requested to do for [`Frames`], and writes nothing.
-#[derive(Debug)]
-struct Canvas {
-    size: fn() -> io::Result<(u16, u16)>,
-    state: Rc<CanvasState>,
-}
-
-impl Backend for Canvas {
-    type Error = io::Error;
-
-    /// [`Frames`] compares the buffers.
-    fn draw<'a, I>(&mut self, _: I) -> io::Result<()>
-    where
-        I: Iterator<Item = (u16, u16, &'a Cell)>,
-    {
-        Ok(())
-    }
-
-    fn hide_cursor(&mut self) -> io::Result<()> {
-        self.state.cursor.set(None);
-        Ok(())
-    }
-
-    /// The place follows.
-    fn show_cursor(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn get_cursor_position(&mut self) -> io::Result<Position> {
-        Ok(self.state.cursor.get().unwrap_or_default())
-    }
-
-    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        self.state.cursor.set(Some(position.into()));
-        Ok(())
-    }
-
-    fn clear(&mut self) -> io::Result<()> {
-        self.clear_region(ClearType::All)
-    }
-
-    fn clear_region(&mut self, _: ClearType) -> io::Result<()> {
-        self.state.is_erased.set(true);
-        Ok(())
-    }
-
-    fn size(&self) -> io::Result<Size> {
-        (self.size)().map(|(width, height)| Size { width, height })
-    }
-
-    fn window_size(&mut self) -> io::Result<WindowSize> {
-        Ok(WindowSize { columns_rows: self.size()?, pixels: Size::default() })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

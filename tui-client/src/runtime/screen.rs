@@ -37,7 +37,7 @@ impl Screen {
             notifier.has_title(),
         )?;
         let view = ViewState::new(capabilities).with_links(has_hyperlinks(|name| std::env::var(name).ok()));
-        let frames = Frames::new(terminal::size)?;
+        let frames = Frames::new(terminal::size);
         Ok(Self { view, frames, notifier, guard, output: terminal::output()? })
     }
 

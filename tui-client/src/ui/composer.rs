@@ -1,8 +1,8 @@
 //! The composer. The draft is stored as typed, and sanitized here for the screen.
 
-use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::frame::Frame;
 use super::layout::{Breaks, ComposerArea, lay_out};
 use super::pen::Pen;
 use super::search;

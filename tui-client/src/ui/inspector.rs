@@ -1,9 +1,9 @@
 //! The inspector: frames on the wire, and the connection and token beside or behind them.
 
-use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
+use super::frame::Frame;
 use super::layout::OverlayLine;
 use super::layout::WIDE;
 use super::look::Look;

@@ -10,6 +10,7 @@
 mod areas;
 mod candidates;
 mod composer;
+mod frame;
 pub mod help;
 mod hit;
 pub mod hyperlink;
@@ -36,6 +37,7 @@ mod timeline;
 mod token;
 mod view;
 
+pub use frame::Frame;
 pub use state::ViewState;
 pub use view::view;
 

@@ -1,10 +1,10 @@
 //! Overlays: help, rooms, the palette, members, links and themes.
 
-use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::frame::Frame;
 use super::help::{self, FoundRow, lists};
 use super::layout::{OverlayLine, WHEEL};
 use super::look::Look;

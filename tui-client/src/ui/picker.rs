@@ -1,10 +1,10 @@
 //! Lines of a picker and its query.
 
-use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::frame::Frame;
 use super::layout::{Breaks, OverlayLine, lay_out};
 use super::look::Look;
 use super::marks::counts;

@@ -3,9 +3,9 @@
 //! A match is a range of a line as shown, before it is broken into rows. It may continue in the next row and the next
 //! span. [`Look::found`](super::Look) is its style.
 
-use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 
+use super::frame::Frame;
 use super::layout::{Breaks, lay_out};
 use super::look::Look;
 use super::pen::Pen;

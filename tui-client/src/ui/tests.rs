@@ -27,7 +27,7 @@ use ratatui::buffer::Buffer;
 use realtime_shared::{Recovery, Seq, ServerEvent};
 
 use super::layout::{MEDIUM, WIDE, rooms_width};
-use super::{ViewState, view};
+use super::{Frame, ViewState, view};
 use crate::app::testing::Client;
 use crate::app::{Effect, Input, Scroll, Theme};
 use crate::net::{Event, SendState};
@@ -59,7 +59,14 @@ impl TestScreen {
     }
 
     fn draw(&mut self) {
-        self.terminal.draw(|frame| view(&self.client.model, &mut self.state, frame)).expect("drawn");
+        let draw = |shown: &mut ratatui::Frame<'_>| {
+            let mut frame = Frame::new(shown.buffer_mut());
+            view(&self.client.model, &mut self.state, &mut frame);
+            if let Some(place) = frame.cursor() {
+                shown.set_cursor_position(place);
+            }
+        };
+        self.terminal.draw(draw).expect("drawn");
         if let Some(viewed) = self.state.viewed() {
             self.client.input(viewed);
         }

@@ -1,9 +1,9 @@
 //! The screen and the arrangement of its panes.
 
-use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::areas::Areas;
+use super::frame::Frame;
 use super::layout::{MEDIUM, WIDE, rooms_width};
 use super::look::Look;
 use super::pen::Pen;
