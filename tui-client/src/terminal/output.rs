@@ -50,7 +50,8 @@ pub struct Output {
 struct State {
     /// Bytes that are not written yet, without those of the running write.
     pending: Vec<u8>,
-    is_writing: bool,
+    /// Bytes of the running write.
+    writing: usize,
     /// Failure of a write. Later bytes are dropped.
     failure: Option<Errno>,
 }
@@ -104,7 +105,7 @@ impl Output {
     ///
     /// An earlier write failed.
     pub fn offer(&self, notice: &[u8]) -> io::Result<()> {
-        if self.lock().pending.len() > KEPT { Ok(()) } else { self.send(notice) }
+        if self.lock().unwritten() > KEPT { Ok(()) } else { self.send(notice) }
     }
 
     /// True if all bytes are written, or dropped after a failure.
@@ -132,7 +133,7 @@ impl Output {
         let mut state = self.lock();
         state.pending.clear();
         // The thread clears the mark after its write.
-        self.drops.store(state.is_writing, Ordering::SeqCst);
+        self.drops.store(state.writing > 0, Ordering::SeqCst);
         drop(state);
         // Makes room, and wakes a blocked write. It fails if this is no terminal.
         let _ = tcflush(&self.terminal, QueueSelector::OFlush)
@@ -173,13 +174,13 @@ impl Output {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             std::mem::swap(&mut bytes, &mut state.pending);
-            state.is_writing = true;
+            state.writing = bytes.len();
             drop(state);
             let written = self.write(&bytes);
             bytes.clear();
             bytes.shrink_to(KEPT);
             let mut state = self.lock();
-            state.is_writing = false;
+            state.writing = 0;
             self.drops.store(false, Ordering::SeqCst);
             if let Err(errno) = written {
                 state.failure = Some(errno);
@@ -207,7 +208,12 @@ impl Output {
 
 impl State {
     const fn is_idle(&self) -> bool {
-        self.pending.is_empty() && !self.is_writing
+        self.unwritten() == 0
+    }
+
+    /// Bytes that wait, and those of the running write.
+    const fn unwritten(&self) -> usize {
+        self.pending.len() + self.writing
     }
 
     fn check(&self) -> io::Result<()> {
