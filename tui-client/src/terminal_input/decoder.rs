@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::event::TerminalEvent;
 use super::meaning::Meaning;
 use super::paste::{CLOSING, MarkFinder, OPENING, Paste};
+use super::rest::{self, Rest};
+use super::string_start;
 use super::tokenizer::{Pending, Tokenizer};
 
 /// Wait for the rest of a sequence that can be nothing else, if the wait of a lone ESC is not longer. Retransmission on
@@ -22,6 +24,8 @@ pub struct Decoder {
     /// Finds the opening mark of a paste that waits have split.
     opening: MarkFinder,
     paste: Option<Paste>,
+    /// A paste has ended without its closing mark. Its rest is expected until then.
+    unclosed_until: Option<Instant>,
     wake: Option<Instant>,
 }
 
@@ -34,6 +38,7 @@ impl Decoder {
             tokenizer: Tokenizer::new(),
             opening: MarkFinder::new(OPENING),
             paste: None,
+            unclosed_until: None,
             wake: None,
         }
     }
@@ -49,6 +54,7 @@ impl Decoder {
     pub fn feed(&mut self, bytes: &[u8], now: Instant) -> Vec<TerminalEvent> {
         let mut events = Vec::new();
         let mut rest = bytes;
+        self.unclosed_until = self.unclosed_until.filter(|until| now < *until);
         if let Some(end) = self.stray_end(bytes) {
             self.tokenizer.reset();
             self.opening = MarkFinder::new(OPENING);
@@ -74,6 +80,9 @@ impl Decoder {
             return events;
         }
         self.wake = None;
+        if self.paste.is_some() {
+            self.unclosed_until = Some(now + rest::WAIT);
+        }
         self.end_paste(&mut events);
         let mut tokens = Vec::new();
         self.tokenizer.expire(&mut tokens);
@@ -94,10 +103,26 @@ impl Decoder {
         is_stray.then_some(start + CLOSING.len())
     }
 
-    /// Reads keys until a paste begins. Returns the number of bytes used.
+    /// Reads keys until a paste begins or continues. Returns the number of bytes used.
     fn feed_keys(&mut self, bytes: &[u8], now: Instant, events: &mut Vec<TerminalEvent>) -> usize {
         let mut tokens = Vec::new();
         for (index, byte) in bytes.iter().enumerate() {
+            match self.rest(&bytes[index..]) {
+                Rest::Text => {
+                    self.paste = Some(Paste::new());
+                    return index;
+                }
+                Rest::LineEnd => {
+                    self.unclosed_until = Some(now + rest::WAIT);
+                    events.push(TerminalEvent::Paste(char::from(*byte).into()));
+                    continue;
+                }
+                Rest::Key => {}
+            }
+            let introducer = self.tokenizer.string_introducer();
+            if introducer.is_some_and(|letter| string_start::is_typed(letter, &bytes[index..], index == 0)) {
+                self.tokenizer.expire(&mut tokens);
+            }
             self.tokenizer.step(*byte, &mut tokens);
             let is_opened = self.opening.step(*byte);
             let mut is_paste = false;
@@ -107,8 +132,15 @@ impl Decoder {
             if is_split {
                 tokens.clear();
             }
+            let before = events.len();
             for token in tokens.drain(..) {
+                if token.is_closing_mark() {
+                    self.unclosed_until = None;
+                }
                 is_paste |= Meaning::write(&token, events);
+            }
+            if events[before..].iter().any(rest::is_certain_key) {
+                self.unclosed_until = None;
             }
             if is_paste || is_split {
                 self.tokenizer.reset();
@@ -125,6 +157,12 @@ impl Decoder {
         bytes.len()
     }
 
+    /// Meaning of bytes after a paste without a closing mark.
+    fn rest(&self, bytes: &[u8]) -> Rest {
+        let is_expected = self.unclosed_until.is_some() && self.tokenizer.pending() == Pending::Nothing;
+        if is_expected { Rest::of(bytes) } else { Rest::Key }
+    }
+
     /// Reads the open paste until it ends. Returns the number of bytes used.
     fn feed_paste(&mut self, bytes: &[u8], now: Instant, events: &mut Vec<TerminalEvent>) -> usize {
         for (index, byte) in bytes.iter().enumerate() {
@@ -135,6 +173,7 @@ impl Decoder {
             self.wake = Some(now + PASTE_WAIT);
             if self.paste.as_mut().is_some_and(|paste| paste.step(*byte)) {
                 self.wake = None;
+                self.unclosed_until = None;
                 self.end_paste(events);
                 return index + 1;
             }

@@ -31,6 +31,13 @@ pub(super) struct Token {
     pub(super) is_escaped: bool,
 }
 
+impl Token {
+    /// True for the closing mark of a paste.
+    pub(super) fn is_closing_mark(&self) -> bool {
+        matches!(&self.kind, TokenKind::Csi(body, b'~') if body == b"201")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TokenKind {
     /// The Esc key.
@@ -113,6 +120,14 @@ impl Tokenizer {
                 Pending::Key
             }
             _ => Pending::Sequence,
+        }
+    }
+
+    /// The letter after ESC that has introduced a string, if nothing of its text is read yet.
+    pub(super) fn string_introducer(&self) -> Option<u8> {
+        match self.state {
+            State::Text(introducer, false) if self.pending() == Pending::Key => Some(introducer),
+            _ => None,
         }
     }
 

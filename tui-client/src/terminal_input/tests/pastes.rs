@@ -106,3 +106,75 @@ fn a_long_paste_is_cut() {
 fn a_mark_of_eight_bits_begins_a_paste() {
     assert_eq!(split(b"\x9b200~one\r", 0, b"two\x1b[201~"), [r#"paste "one\rtwo""#]);
 }
+
+/// The rest of a paste after pauses, in reads of any size.
+#[test]
+fn the_rest_of_a_paste_in_several_reads_is_not_keys() {
+    for millis in [0, 500, 2_000, 9_000] {
+        // Single letters are keys, and do not prolong the wait.
+        for size in if millis > 500 { 2..9 } else { 1..9 } {
+            let mut input = TestInput::new();
+            input.send(b"\x1b[200~one\r");
+            input.pass(2_000);
+            for read in b"two\rthree\r\nfour\r\x1b[201~".chunks(size) {
+                input.send(read);
+                input.pass(millis);
+            }
+            assert!(!is_sent(&input.events), "{size} bytes each {millis} ms: {:?}", input.events);
+        }
+    }
+}
+
+#[test]
+fn a_line_end_alone_after_an_unclosed_paste_is_text_for_ten_seconds() {
+    let after = |pause: u64, bytes: &[u8]| {
+        let mut input = TestInput::new();
+        input.send(b"\x1b[200~one");
+        input.pass(1_000);
+        input.events.clear();
+        input.pass(pause);
+        input.send(bytes);
+        input.ended()
+    };
+    assert_eq!(after(9_999, b"\r"), [r#"paste "\r""#]);
+    assert_eq!(after(10_000, b"\r"), ["Enter"]);
+    // Reports do not show that the rest will not come.
+    assert_eq!(after(0, b"\x1b[I\x1b[?997;1n\r"), ["Focus(true)", r#"paste "\r""#]);
+    assert_eq!(after(0, b"\x1b[Itwo\r"), ["Focus(true)", r#"paste "two\r""#]);
+    assert_eq!(after(0, b"\x1b[201~\r"), ["Enter"]);
+}
+
+#[test]
+fn a_key_that_no_paste_contains_ends_the_wait_for_its_rest() {
+    for (key, shown) in [
+        (&b"\x03"[..], "control-c"),
+        (b"\x7f", "Backspace"),
+        (b"\x1b[A", "Up"),
+        (b"\x15", "control-u"),
+        (b"\x1bx", "alt-x"),
+    ] {
+        let mut input = TestInput::new();
+        input.send(b"\x1b[200~one");
+        input.pass(1_000);
+        input.events.clear();
+        input.send(key);
+        input.send(b"ab\r");
+        assert_eq!(input.ended(), [shown, "a", "b", "Enter"]);
+    }
+}
+
+#[test]
+fn a_split_closing_mark_ends_the_wait_for_the_rest() {
+    let mark = b"\x1b[201~";
+    for at in 1..mark.len() {
+        let mut input = TestInput::new();
+        input.send(b"\x1b[200~one");
+        input.pass(1_000);
+        input.events.clear();
+        input.send(&mark[..at]);
+        input.pass(SHORT);
+        input.send(&mark[at..]);
+        input.send(b"\r");
+        assert_eq!(input.ended(), ["Enter"], "split at {at}");
+    }
+}

@@ -110,3 +110,21 @@ fn sequences_and_strings_beyond_the_limits_are_read_to_their_end() {
         assert_eq!(events(long(begin, end).as_bytes()), ["x"], "{begin:?}");
     }
 }
+
+/// Alt with a letter that introduces strings, and keys behind it.
+#[test]
+fn keys_after_alt_with_an_introducer_are_keys() {
+    for (letter, shown) in [("]", "alt-]"), ("P", "alt-P"), ("_", "alt-_"), ("^", "alt-^"), ("X", "alt-X")] {
+        for (next, key) in
+            [("h", "h"), ("é", "é"), ("\r", "Enter"), ("\x7f", "Backspace"), ("\x15", "control-u")]
+        {
+            let alt = format!("\x1b{letter}");
+            let events = split(alt.as_bytes(), 20, format!("{next}a").as_bytes());
+            assert_eq!(events, [shown, key, "a"], "{letter:?} {next:?}");
+            let events = byte_by_byte(format!("{alt}{next}a").as_bytes(), 20);
+            assert_eq!(events, [shown, key, "a"], "{letter:?} {next:?}");
+        }
+    }
+    assert_eq!(events(b"\x1b]hello"), ["alt-]", "h", "e", "l", "l", "o"]);
+    assert_eq!(split(b"\x1b\x1b]", 20, b"h"), ["Esc", "alt-]", "h"]);
+}
