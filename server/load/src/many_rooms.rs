@@ -75,8 +75,9 @@ pub(crate) fn run(
         }
         Ok::<_, String>(())
     };
-    // All rooms, one room in a hundred, and one room.
-    let prefixes = [String::new(), group(0), room(scene.rooms / 2)];
+    // All rooms, the tenth that is last in the list, one room in a hundred, and one room.
+    let tenth = format!("room-{run}-0");
+    let prefixes = [String::new(), tenth, group(0), room(scene.rooms / 2)];
     let lister = |index: usize| {
         let mut client = connect(&format!("lister-{index}"))?;
         let mut due = Instant::now() + LIST_INTERVAL * u32::try_from(index).unwrap_or(0) / 32;

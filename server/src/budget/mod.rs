@@ -17,6 +17,7 @@ mod meter;
 mod rates;
 mod room;
 mod spending;
+mod tested_names;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -37,6 +38,7 @@ use self::rates::Rates;
 pub(crate) use self::room::{PostCharge, RoomBudget};
 use self::spending::Outbox;
 pub(crate) use self::spending::Spending;
+pub(crate) use self::tested_names::TestedNames;
 pub(crate) use self::user::{PostPrice, UserBudget};
 use crate::config::Limits;
 
@@ -44,8 +46,9 @@ use crate::config::Limits;
 const SHARDS: usize = 16;
 /// Limit on the users of a table that are known only from other instances.
 const SHARD_USERS: usize = 16 * 1024;
-/// Limit on the rooms that are not open here and have spent lately. At the limit all are forgotten: they have spent
-/// more than a room of their number could without it.
+/// Limit on the rooms that are not open here and have spent lately. At the limit all are forgotten, so memory is bounded;
+/// a room may then exceed its rate once. Rooms that close add to them without this limit, and a tick removes those that
+/// have earned everything again.
 const CLOSED_ROOMS: usize = 64 * 1024;
 /// Exchanges after which small amounts are published too.
 const SMALL_EXCHANGES: usize = 16;

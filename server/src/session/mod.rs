@@ -24,7 +24,7 @@ use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{NameRange, Range, RangeKind, Recipients, RoomFilter, Skip, Submission};
-use crate::budget::{ConnectionBudget, PostPrice};
+use crate::budget::{ConnectionBudget, PostPrice, TestedNames};
 use crate::metrics::Dropped;
 
 /// Entries of a history page without a `limit`.
@@ -337,7 +337,11 @@ impl Session {
             None => RoomFilter::with_prefix(prefix),
             Some(names) => {
                 let grants = self.identity.grants.clone();
-                RoomFilter::of_ranges(names.map(range_of), &prefix, move |room| grants.may_use(room))
+                let tested = TestedNames::new(self.budget.user.clone());
+                RoomFilter::of_ranges(names.map(range_of), &prefix, move |room| {
+                    tested.count();
+                    grants.may_use(room)
+                })
             }
         };
         Action::ListRooms {

@@ -7,6 +7,7 @@
 //! and applied many at a time: a busy room changes often between two requests.
 
 mod list_state;
+mod name_index;
 mod ranking;
 mod search;
 

@@ -1,66 +1,107 @@
 //! Search for the first rooms that pass a filter.
 //!
-//! Two walks take turns. One goes through the rooms in the order of the list and ends when it has found enough. The other
-//! goes through the names in the filter's ranges and ends after the last one. So few rooms among many are found, and many
-//! among many. With `n` rooms and `k` requested ones in no special order, the shorter walk looks at most at the square
-//! root of `n * k` names.
+//! In ranges without a test, the blocks of the index with the busiest rooms are looked at, so the cost is that of the
+//! answer; see [`name_index`](super::name_index).
 //!
-//! The second walk has longer turns in a range without a test: it does not read the bytes of names there.
+//! For ranges with a test, two walks take turns. One goes through the rooms in the order of the list and ends when it has
+//! found enough. The other goes through the names in the ranges and ends after the last one. So few rooms among many are
+//! found, and many among many. Together they look at a limited number of names.
+//!
+//! The lock is released fairly: a search that takes it again at once would keep joins waiting.
 
-use std::collections::HashSet;
+use std::collections::{BinaryHeap, HashSet};
 use std::ops::Bound;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use realtime_shared::{RoomName, RoomSummary};
 
 use super::list_state::ListState;
-use super::ranking::{Activity, Rank, RoomPage};
+use super::name_index::{Activity, NameBounds};
+use super::ranking::{Rank, RoomPage};
 use crate::broker::RoomFilter;
 use crate::broker::room_filter::{NameRange, RangeKind};
 
 /// Rooms of one turn of a walk, for which the lock is held.
 const TURN: usize = 128;
-/// Names of a turn in a range without a test.
-const UNTESTED_TURN: usize = 4_096;
 /// Most names that are looked at for a filter with a test. The answer is a part then.
 pub(super) const MAX_TESTED: usize = 10_000;
-/// Most names that are looked at for a filter without one.
-const MAX_LOOKED_AT: usize = 1_000_000;
 
 /// The first `limit` rooms that pass the filter, and true if there are or may be more.
 pub(super) fn search(state: &Mutex<ListState>, filter: &RoomFilter, limit: usize) -> RoomPage {
-    let mut by_name = NameWalk::new(filter, limit + 1);
-    let mut by_rank = RankWalk::new(filter, limit + 1);
-    let most = if filter.is_tested() { MAX_TESTED } else { MAX_LOOKED_AT };
     state.lock().apply();
-    let mut is_part = false;
-    let mut ranks = loop {
-        if by_name.turn(state) {
-            break by_name.into_ranks();
-        }
-        if by_rank.turn(state) {
-            break by_rank.found;
-        }
-        if by_name.looked_at + by_rank.looked_at >= most {
-            is_part = true;
-            // The rooms found by rank are the first ones. Those found by name come later: there are none in a first pass.
-            let mut ranks = by_rank.found;
-            let others = by_name.into_ranks().into_iter();
-            ranks.extend(others.filter(|rank| !by_rank.names.contains(&rank.room)));
-            break ranks;
-        }
+    let (mut ranks, is_part) = if filter.is_tested() {
+        search_tested(state, filter, limit + 1)
+    } else {
+        (search_untested(state, filter, limit + 1).into_sorted(), false)
     };
     let has_more = is_part || ranks.len() > limit;
     ranks.truncate(limit);
     (summaries(&ranks, state), has_more)
 }
 
+/// The first rooms in the ranges without a test.
+fn search_untested(state: &Mutex<ListState>, filter: &RoomFilter, wanted: usize) -> Firsts<Rank> {
+    let mut parts = Firsts::new(wanted);
+    for range in filter.ranges.iter().filter(|range| range.kind != RangeKind::Tested) {
+        let of_range = with(state, |state| state.ranking.busiest_parts(Bounds::of(range).get(), wanted));
+        for part in of_range {
+            parts.take(part);
+        }
+    }
+    let mut first = Firsts::new(wanted);
+    for part in parts.into_sorted() {
+        // The later parts have no room before this one either.
+        if !first.has_place_for(part.busiest, &part.first) {
+            break;
+        }
+        let bounds = (Bound::Included(part.first.as_str()), Bound::Included(part.last.as_str()));
+        with(state, |state| {
+            // A block may have been divided and have grown since then.
+            state.ranking.visit_named(bounds, usize::MAX, |room, activity| {
+                if first.has_place_for(activity, room) {
+                    first.take(Rank { activity, room: room.clone() });
+                }
+            })
+        });
+    }
+    first
+}
+
+/// The first rooms in the ranges of a filter with a test, and true if only a part of the names was looked at.
+fn search_tested(state: &Mutex<ListState>, filter: &RoomFilter, wanted: usize) -> (Vec<Rank>, bool) {
+    let mut first = search_untested(state, filter, wanted);
+    let mut by_name = NameWalk::new(filter);
+    let mut by_rank = RankWalk::new(filter, wanted);
+    loop {
+        if by_name.turn(state, &mut first) {
+            return (first.into_sorted(), false);
+        }
+        if by_rank.turn(state) {
+            return (by_rank.found, false);
+        }
+        if by_name.looked_at + by_rank.looked_at >= MAX_TESTED {
+            // The rooms found by rank are the first ones.
+            let RankWalk { found: mut ranks, names, .. } = by_rank;
+            let others = first.into_sorted().into_iter();
+            ranks.extend(others.filter(|rank| !names.contains(&rank.room)));
+            return (ranks, true);
+        }
+    }
+}
+
+/// Runs `read` with the lock, and gives others a turn then.
+fn with<T>(state: &Mutex<ListState>, read: impl FnOnce(&ListState) -> T) -> T {
+    let state = state.lock();
+    let result = read(&state);
+    MutexGuard::unlock_fair(state);
+    result
+}
+
 /// The current states of rooms.
 fn summaries(ranks: &[Rank], state: &Mutex<ListState>) -> Vec<RoomSummary> {
     let mut rooms = Vec::with_capacity(ranks.len());
     for ranks in ranks.chunks(TURN) {
-        let state = state.lock();
-        rooms.extend(ranks.iter().filter_map(|rank| state.ranking.summary(&rank.room)));
+        with(state, |state| rooms.extend(ranks.iter().filter_map(|rank| state.ranking.summary(&rank.room))));
     }
     rooms
 }
@@ -83,19 +124,15 @@ impl<'a> RankWalk<'a> {
 
     /// Looks at the next rooms. Returns true at the end.
     fn turn(&mut self, state: &Mutex<ListState>) -> bool {
-        // A test may take long, so it is done without the lock.
-        let is_tested = self.filter.is_tested();
-        let mut ranks = Vec::new();
-        let looked_at = &mut self.looked_at;
-        let last = state.lock().ranking.visit_ranked(self.after.as_ref(), TURN, |rank| {
-            *looked_at += 1;
-            if is_tested || self.filter.passes(&rank.room) {
-                ranks.push(rank.clone());
-            }
+        let mut ranks = Vec::with_capacity(TURN);
+        let last = with(state, |state| {
+            state.ranking.visit_ranked(self.after.as_ref(), TURN, |rank| ranks.push(rank.clone()))
         });
+        self.looked_at += ranks.len();
+        // A test may take long, so it is done without the lock.
         for rank in ranks {
             if self.found.len() < self.wanted
-                && (!is_tested || self.filter.passes(&rank.room))
+                && self.filter.passes(&rank.room)
                 && self.names.insert(rank.room.clone())
             {
                 self.found.push(rank);
@@ -107,121 +144,70 @@ impl<'a> RankWalk<'a> {
     }
 }
 
-/// Walk through the names in the ranges of a filter. It goes through those without a test twice: for the activity that the
-/// last of the first rooms has, and then for the rooms. So it copies few names in any order of the rooms.
+/// Walk through the names in the ranges with a test.
 struct NameWalk<'a> {
     filter: &'a RoomFilter,
-    /// Activities of the first pass; `None` in the second one.
-    activities: Option<Firsts<Activity>>,
-    /// Rooms that are less active than this are not among the first ones.
-    threshold: Option<Activity>,
-    first: Firsts<Rank>,
-    /// Ranges that are not finished in this pass.
-    ranges: std::slice::Iter<'a, NameRange>,
-    range: Option<&'a NameRange>,
-    /// The last name in the current range.
+    /// Ranges that are not finished.
+    ranges: Vec<&'a NameRange>,
+    /// The last name in the current range, which is the last of them.
     after: Option<RoomName>,
-    /// Found rooms of the current range that have the activity of the threshold. Those after them come later in the list.
-    ties: usize,
     looked_at: usize,
 }
 
 impl<'a> NameWalk<'a> {
-    fn new(filter: &'a RoomFilter, wanted: usize) -> Self {
-        let mut ranges = filter.ranges.iter();
-        let range = ranges.next();
-        Self {
-            filter,
-            activities: Some(Firsts::new(wanted)),
-            threshold: None,
-            first: Firsts::new(wanted),
-            ranges,
-            range,
-            after: None,
-            ties: 0,
-            looked_at: 0,
-        }
+    fn new(filter: &'a RoomFilter) -> Self {
+        let ranges = filter.ranges.iter().rev().filter(|range| range.kind == RangeKind::Tested).collect();
+        Self { filter, ranges, after: None, looked_at: 0 }
     }
 
     /// Looks at the next names. Returns true at the end.
-    fn turn(&mut self, state: &Mutex<ListState>) -> bool {
-        let mut left = UNTESTED_TURN;
-        while let Some(range) = self.range
-            && left > 0
-        {
-            let is_tested = range.kind == RangeKind::Tested;
-            if is_tested && self.activities.is_some() {
-                self.next_range();
-                continue;
+    fn turn(&mut self, state: &Mutex<ListState>, first: &mut Firsts<Rank>) -> bool {
+        let Some(range) = self.ranges.last() else { return true };
+        let bounds = Bounds::of(range);
+        let (start, end) = bounds.get();
+        let start = self.after.as_ref().map_or(start, |after| Bound::Excluded(after.as_str()));
+        let mut ranks = Vec::with_capacity(TURN);
+        let last = with(state, |state| {
+            state.ranking.visit_named((start, end), TURN, |room, activity| {
+                ranks.push(Rank { activity, room: room.clone() });
+            })
+        });
+        // A range costs at least one step.
+        self.looked_at += ranks.len().max(1);
+        // A test may take long, so it is done without the lock.
+        for rank in ranks {
+            if self.filter.passes_test_only(&rank.room) {
+                first.take(rank);
             }
-            let count = if is_tested { TURN } else { left };
-            let visited = self.visit(range, count, state);
-            // A range costs at least one step, and a test many.
-            left = if is_tested { 0 } else { left.saturating_sub(visited.max(1)) };
         }
-        if self.range.is_none()
-            && let Some(activities) = self.activities.take()
-        {
-            self.threshold = activities.into_last();
-            self.ranges = self.filter.ranges.iter();
-            self.range = self.ranges.next();
+        if last.is_none() {
+            self.ranges.pop();
         }
-        self.range.is_none()
+        self.after = last;
+        self.ranges.is_empty()
+    }
+}
+
+/// Bounds of the names in a range.
+struct Bounds<'a> {
+    range: &'a NameRange,
+    end_of_prefix: Option<String>,
+}
+
+impl<'a> Bounds<'a> {
+    fn of(range: &'a NameRange) -> Self {
+        let end_of_prefix = if range.kind == RangeKind::Exact { None } else { end_of_prefix(&range.start) };
+        Self { range, end_of_prefix }
     }
 
-    fn next_range(&mut self) {
-        (self.range, self.after, self.ties) = (self.ranges.next(), None, 0);
-    }
-
-    /// Looks at `count` names of a range at most. Returns their number.
-    fn visit(&mut self, range: &NameRange, count: usize, state: &Mutex<ListState>) -> usize {
-        let start = match &self.after {
-            Some(after) => Bound::Excluded(after.as_str()),
-            None => Bound::Included(range.start.as_str()),
-        };
-        let end_of_prefix = end_of_prefix(&range.start);
-        let end = match (range.kind, &end_of_prefix) {
-            (RangeKind::Exact, _) => Bound::Included(range.start.as_str()),
+    fn get(&self) -> NameBounds<'_> {
+        let start = self.range.start.as_str();
+        let end = match (self.range.kind, &self.end_of_prefix) {
+            (RangeKind::Exact, _) => Bound::Included(start),
             (RangeKind::Prefix | RangeKind::Tested, Some(end)) => Bound::Excluded(end.as_str()),
             (RangeKind::Prefix | RangeKind::Tested, None) => Bound::Unbounded,
         };
-        let is_tested = range.kind == RangeKind::Tested;
-        let (mut visited, mut ranks) = (0, Vec::new());
-        let (activities, ties) = (&mut self.activities, &mut self.ties);
-        let (threshold, most_ties) = (self.threshold, self.first.wanted);
-        let last = state.lock().ranking.visit_named((start, end), count, |room, activity| {
-            visited += 1;
-            match (&mut *activities, threshold) {
-                (Some(activities), _) => return activities.take(activity),
-                (None, Some(threshold)) if activity > threshold => return,
-                (None, Some(threshold)) if activity == threshold && !is_tested => {
-                    if *ties == most_ties {
-                        return;
-                    }
-                    *ties += 1;
-                }
-                (None, _) => {}
-            }
-            ranks.push(Rank { activity, room: room.clone() });
-        });
-        if self.activities.is_some() || is_tested {
-            self.looked_at += visited;
-        }
-        // A test may take long, so it is done without the lock.
-        for rank in ranks {
-            if !is_tested || self.filter.passes_test_only(&rank.room) {
-                self.first.take(rank);
-            }
-        }
-        match last {
-            None => self.next_range(),
-            last => self.after = last,
-        }
-        visited
-    }
-
-    fn into_ranks(self) -> Vec<Rank> {
-        self.first.into_sorted()
+        (Bound::Included(start), end)
     }
 }
 
@@ -237,41 +223,34 @@ fn end_of_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-/// The first of many items.
+/// The first `wanted` of many items.
 struct Firsts<T> {
     wanted: usize,
-    /// The first items, and others until they are dropped.
-    items: Vec<T>,
+    /// The last of them on top.
+    items: BinaryHeap<T>,
 }
 
 impl<T: Ord> Firsts<T> {
     fn new(wanted: usize) -> Self {
-        Self { wanted, items: Vec::new() }
+        Self { wanted, items: BinaryHeap::new() }
     }
 
     fn take(&mut self, item: T) {
         self.items.push(item);
-        if self.items.len() >= 2 * self.wanted {
-            self.drop_others();
+        if self.items.len() > self.wanted {
+            self.items.pop();
         }
     }
 
-    fn drop_others(&mut self) {
-        if self.items.len() > self.wanted && self.wanted > 0 {
-            self.items.select_nth_unstable(self.wanted - 1);
-            self.items.truncate(self.wanted);
-        }
+    fn into_sorted(self) -> Vec<T> {
+        self.items.into_sorted_vec()
     }
+}
 
-    /// The last of the first `wanted` items, if there are as many.
-    fn into_last(mut self) -> Option<T> {
-        self.drop_others();
-        if self.items.len() < self.wanted { None } else { self.items.into_iter().max() }
-    }
-
-    fn into_sorted(mut self) -> Vec<T> {
-        self.drop_others();
-        self.items.sort_unstable();
-        self.items
+impl Firsts<Rank> {
+    /// True if a room of this activity and name is among the first ones so far.
+    fn has_place_for(&self, activity: Activity, room: &RoomName) -> bool {
+        let last = self.items.peek().filter(|_| self.items.len() >= self.wanted);
+        last.is_none_or(|last| (activity, room) < (last.activity, &last.room))
     }
 }

@@ -168,6 +168,40 @@ async fn a_prefix_of_many_quiet_rooms_has_the_busiest_of_them() {
     assert_eq!(names(&list, quiet, 500).await, (expected, true));
 }
 
+/// Rooms of many blocks of the index, with activities in no order.
+#[tokio::test]
+async fn ranges_of_many_rooms_have_the_busiest_of_them() {
+    const ROOMS: u64 = 5_000;
+    let list = RoomList::default();
+    let mut all = Vec::new();
+    for (number, group) in (0..ROOMS).zip(["a", "b", "c"].into_iter().cycle()) {
+        let name = format!("{group}-{number:04}");
+        // Many rooms have the same activity.
+        let activity = number * 7_919 % ROOMS / 4 + 1;
+        list.set_head(&name, activity);
+        all.push((std::cmp::Reverse(activity), name));
+    }
+    all.sort_unstable();
+    let range = |start: &str, kind| NameRange { start: start.to_owned(), kind };
+    for ranges in [
+        vec![range("a", RangeKind::Prefix)],
+        vec![
+            range("b-1", RangeKind::Prefix),
+            range("a-0", RangeKind::Prefix),
+            range("c-0002", RangeKind::Exact),
+        ],
+        vec![range("b-1", RangeKind::Prefix), range("c", RangeKind::Tested)],
+    ] {
+        for limit in [1, 7, 100, 500] {
+            let filter =
+                RoomFilter::of_ranges(ranges.iter().cloned(), "", |room| room.as_str().ends_with('1'));
+            let passing = all.iter().map(|(_, name)| name).filter(|name| filter.passes(&room(name)));
+            let expected: Vec<_> = passing.take(limit).cloned().collect();
+            assert_eq!(names(&list, filter, limit).await, (expected, true), "{ranges:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn names_at_the_ends_of_a_prefix_are_found() {
     let list = RoomList::default();

@@ -90,6 +90,23 @@ fn lists_of_rooms_have_a_lower_rate() {
 }
 
 #[test]
+fn names_that_a_list_tests_are_paid_like_answers() {
+    let mut claims = claims("alice");
+    claims.rooms = Some(vec!["*-one".to_owned()]);
+    let mut client = SessionClient::with(&claims, |limits| limits.budgets.user_bytes_per_second = 1_000);
+    let list = r#"{"type":"list_rooms"}"#;
+    let Action::ListRooms { filter, .. } = client.send(list) else { panic!("no list") };
+    let room = RoomName::new("team-one").expect("a room's name");
+    // 64 seconds' worth.
+    for _ in 0..=64_000 / 16 {
+        assert!(filter.passes(&room));
+    }
+    assert_eq!(client.action_of(list), "list 100", "the search has not ended");
+    drop(filter);
+    assert_eq!(client.refusal_of(list).0.code, ErrorCode::RateLimited);
+}
+
+#[test]
 fn a_flood_of_dropped_frames_closes_the_connection() {
     let mut client = SessionClient::user();
     client.join("a");
