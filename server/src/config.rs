@@ -246,7 +246,7 @@ impl Default for Timing {
 /// Retention of a room's entries. The seq and the id of the newest entry always stay, so that the log can continue.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retain {
-    /// Age up to which an entry is kept, to within a minute. `None`: no limit.
+    /// Age up to which an entry is kept, to within a minute, or some minutes with very many rooms. `None`: no limit.
     pub age: Option<Duration>,
     /// Number of newest entries of a room that are kept. `None`: all; in memory 1,000, on Redis 10,000.
     pub messages: Option<u64>,

@@ -1,6 +1,7 @@
 //! Retention: drops old and excess entries in small steps between commits.
 //!
-//! A sweep visits all rooms once a minute, in steps of a bounded number of rows, each its own commit. It deletes the
+//! A sweep visits all rooms once a minute, in steps of a bounded number of rows, each its own commit. Between two steps it
+//! rests in proportion to the first one, because posts wait for a step. It deletes the
 //! oldest entries beyond the retention, and drops only the frame of those that deduplication still needs. The newest
 //! entry stays, perhaps without its frame: the next seq follows from it. A room of which nothing else is left is removed
 //! with it, if nobody is in the room and the entry is old enough; see [`ROOM_REMOVAL_AGE`].
@@ -28,6 +29,10 @@ use crate::store::{Batch, Class, Head, RoomId, Setting, StoreWriter};
 
 /// Time from the end of a sweep to the next.
 const INTERVAL: Duration = Duration::from_mins(1);
+/// Rest after a step that changed something, in durations of the step. The sweep has to keep up with the posts.
+const REST: u32 = 1;
+/// Rest after a step that changed nothing: a sweep of a million rooms without old entries takes a fifth of the writer's time.
+const REST_UNCHANGED: u32 = 4;
 /// Time until the next look at a clock in doubt.
 const DOUBT_INTERVAL: Duration = Duration::from_secs(1);
 /// Age at which the stored time of the last sweep is renewed if nothing was dropped: a commit each minute would keep a disk
@@ -117,20 +122,21 @@ impl Sweep {
         self.next = self.next.map(|_| Instant::now());
     }
 
-    /// Runs a step if one is due.
+    /// Runs a step if one is due. Returns the rest after which the sweep goes on; `None` if it does not.
     pub(super) fn step(
         &mut self,
         store: &StoreWriter,
         clock: &Clock,
         removal: &mut RoomRemoval<'_>,
-    ) -> Result<()> {
-        if self.next.is_none_or(|next| next > Instant::now()) {
-            return Ok(());
+    ) -> Result<Option<Duration>> {
+        let begun = Instant::now();
+        if self.next.is_none_or(|next| next > begun) {
+            return Ok(None);
         }
         if !self.retain.is_limited() {
             Self::forget_limits(store)?;
             self.next = None;
-            return Ok(());
+            return Ok(None);
         }
         if matches!(self.stage, Stage::Start) {
             self.begin(store, clock)?;
@@ -138,12 +144,18 @@ impl Sweep {
         let now = clock.judged();
         if !now.drops {
             self.pause(DOUBT_INTERVAL);
-            return Ok(());
+            return Ok(None);
         }
-        if matches!(self.stage, Stage::Measuring(_)) {
-            self.measure(store, now)?;
+        let rest = if matches!(self.stage, Stage::Measuring(_)) {
+            self.measure(store, now)?.then_some(REST_UNCHANGED)
+        } else {
+            self.sweep(store, now, removal)?
+        };
+        let rest = rest.map(|durations| begun.elapsed() * durations);
+        if let Some(rest) = rest {
+            self.pause(rest);
         }
-        if matches!(self.stage, Stage::Sweeping) { self.sweep(store, now, removal) } else { Ok(()) }
+        Ok(rest)
     }
 
     /// Compares the settings of the last sweep with the clock and the limits.
@@ -177,9 +189,9 @@ impl Sweep {
         batch.commit()
     }
 
-    /// Measures some rooms. After the last one the first sweep begins, or waits for ever.
-    fn measure(&mut self, store: &StoreWriter, now: Judged) -> Result<()> {
-        let Stage::Measuring(excess) = &mut self.stage else { return Ok(()) };
+    /// Measures some rooms. After the last one the first sweep begins, or waits for ever. Returns false if it waits.
+    fn measure(&mut self, store: &StoreWriter, now: Judged) -> Result<bool> {
+        let Stage::Measuring(excess) = &mut self.stage else { return Ok(true) };
         let view = store.view();
         let rooms = view.rooms_after(self.after, STEP_ROOMS)?;
         for (room, first) in &rooms {
@@ -187,7 +199,7 @@ impl Sweep {
             self.after = Some(*room);
         }
         if rooms.len() == STEP_ROOMS as usize {
-            return Ok(());
+            return Ok(true);
         }
         self.after = None;
         if excess.needs_confirmation() && !self.retain.confirmed {
@@ -198,13 +210,19 @@ impl Sweep {
                  start the server with --retain-confirm; or correct --retain and --retain-messages"
             );
             self.next = None;
-        } else {
-            self.stage = Stage::Sweeping;
+            return Ok(false);
         }
-        Ok(())
+        self.stage = Stage::Sweeping;
+        Ok(true)
     }
 
-    fn sweep(&mut self, store: &StoreWriter, now: Judged, removal: &mut RoomRemoval<'_>) -> Result<()> {
+    /// Sweeps some rooms. Returns the rest before the next ones; `None` after the last ones.
+    fn sweep(
+        &mut self,
+        store: &StoreWriter,
+        now: Judged,
+        removal: &mut RoomRemoval<'_>,
+    ) -> Result<Option<u32>> {
         let batch = store.begin()?;
         let rooms = batch.view().rooms_after(self.after, STEP_ROOMS)?;
         let mut rows = STEP_ROWS;
@@ -233,11 +251,14 @@ impl Sweep {
             self.store_time(batch, now, is_changed)?;
             self.committed(claims, removal);
             self.finish();
-        } else if is_changed {
+            return Ok(None);
+        }
+        if is_changed {
             batch.commit()?;
             self.committed(claims, removal);
+            return Ok(Some(REST));
         }
-        Ok(())
+        Ok(Some(REST_UNCHANGED))
     }
 
     /// Commits the last batch of a sweep, with the time of the sweep if that is due.

@@ -130,27 +130,27 @@ impl WriterThread {
         #[cfg(test)]
         if !input.sweeps.is_empty() {
             self.sweep.make_due();
-            while self.sweep.next().is_some_and(|next| next <= Instant::now()) {
-                self.step_sweep()?;
+            while self.step_sweep()? {
+                self.sweep.make_due();
             }
         }
         self.step_sweep()?;
         self.checkpointer.after_commit(&self.store)
     }
 
-    /// Runs a step of the sweep if one is due.
-    fn step_sweep(&mut self) -> rusqlite::Result<()> {
+    /// Runs a step of the sweep if one is due. Returns true if the sweep goes on after a rest.
+    fn step_sweep(&mut self) -> rusqlite::Result<bool> {
         let Self { sweep, store, clock, space, open_rooms, presence, tails, list, founding, .. } = self;
         let had_space = space.fault() != Some(SpaceFault::Full);
         let mut removal = RoomRemoval { open_rooms, presence, tails, list, founding };
         match sweep.step(store, clock, &mut removal).map_err(|error| space.write_error(error)) {
-            Ok(()) => {}
+            Ok(rest) => return Ok(rest.is_some()),
             // The reserve was given up for it.
             Err(WriteError::Retryable(_)) if had_space && space.fault() == Some(SpaceFault::Full) => {}
             Err(WriteError::Retryable(error)) => sweep.postpone(&error),
             Err(WriteError::Fatal(error)) => return Err(error),
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Stores the messages in one commit, then publishes and completes them.

@@ -116,16 +116,21 @@ impl SweepFixture {
     /// Runs the sweep as after its interval.
     fn sweep(&mut self) {
         for _ in 0..STEPS {
-            self.sweep.next = self.sweep.next.map(|_| Instant::now());
-            let mut removal = RoomRemoval {
-                open_rooms: &self.open_rooms,
-                presence: &self.presence,
-                tails: &mut self.tails,
-                list: &self.list,
-                founding: &mut self.founding,
-            };
-            self.sweep.step(&self.store, &self.clock, &mut removal).expect("no error");
+            self.step();
         }
+    }
+
+    /// Runs a step at once. Returns the rest after it.
+    fn step(&mut self) -> Option<Duration> {
+        self.sweep.make_due();
+        let mut removal = RoomRemoval {
+            open_rooms: &self.open_rooms,
+            presence: &self.presence,
+            tails: &mut self.tails,
+            list: &self.list,
+            founding: &mut self.founding,
+        };
+        self.sweep.step(&self.store, &self.clock, &mut removal).expect("no error")
     }
 
     /// True if the store has the room.
@@ -332,6 +337,24 @@ fn limits_whose_first_sweep_drops_nothing_are_stored_with_it() {
         let stored = fixture.store.view().setting(Setting::Retain).expect("readable");
         assert_eq!(stored, Some(keep(limit).limits()));
     }
+}
+
+#[test]
+fn a_sweep_rests_between_steps() {
+    let keep = |messages| Retain { messages: Some(messages), ..Retain::default() };
+    let mut fixture = SweepFixture::new(keep(1));
+    for number in 0..130 {
+        // Only the rooms of the second step have something to drop.
+        fixture.post(&format!("room {number}"), if number < 64 { 1 } else { 2 });
+    }
+    for durations in [REST_UNCHANGED, REST] {
+        let begun = Instant::now();
+        let rest = fixture.step().expect("more rooms");
+        assert!(rest > Duration::ZERO && rest <= begun.elapsed() * durations);
+        assert!(fixture.sweep.next().is_some_and(|next| next >= begun + rest));
+    }
+    assert_eq!(fixture.step(), None, "the last rooms");
+    assert!(fixture.sweep.next().is_some_and(|next| next > Instant::now() + INTERVAL / 2));
 }
 
 #[test]
