@@ -9,6 +9,7 @@
 //! - [`runtime`]: connects the parts with the [`terminal`]. [`pipe`] runs without a screen.
 //! - [`sanitize`]: cleans remote text before it is shown. [`markup`] parses it. [`width`] judges its width in cells.
 //! - `kept_texts`: typed texts that no server has stored.
+//! - `lookalike`: names that look like others.
 //! - `typed_room`: names of rooms as users type them.
 
 pub mod app;
@@ -17,6 +18,7 @@ pub mod config;
 #[cfg(feature = "demo")]
 pub mod demo;
 mod kept_texts;
+mod lookalike;
 pub mod markup;
 pub mod pipe;
 pub mod runtime;

@@ -49,7 +49,7 @@ pub use model::Model;
 pub use overlays::fuzzy::{FuzzyMatch, find_words};
 pub use overlays::inspector::record::{Inspector, InspectorPart, ShownFrame};
 pub use overlays::inspector::{Direction, pretty};
-pub use overlays::overlay::Overlay;
+pub use overlays::overlay::{ListedMember, Overlay};
 pub use overlays::palette::Offer;
 pub use overlays::picker::Picker;
 pub use overlays::switcher::{RoomChoice, RoomKind};

@@ -36,6 +36,10 @@ fn signs(glyph: &Glyphs) -> Vec<HelpRow> {
         ("+ ops".to_owned(), "in the list of rooms: a room that you are not in"),
         (glyph.typing.to_owned(), "members who are typing"),
         (
+            format!("alice{}", glyph.doubt),
+            "a name with letters of several scripts, or one that looks like another; /who has the reason",
+        ),
+        (
             format!("{down} @1"),
             "mentions in rooms below the edge of the list; 3 new are messages, 12 more rooms",
         ),
@@ -140,7 +144,7 @@ mod tests {
         assert_eq!(rows("").len(), all().iter().map(|(_, rows)| rows.len()).sum::<usize>());
         assert_eq!(rows("alt-a"), ["Alt-A"]);
         assert_eq!(rows("redraw SCREEN"), ["Ctrl-L"]);
-        assert_eq!(rows("/who"), ["/who [ROOM]"]);
+        assert_eq!(rows("/who members"), ["/who [ROOM]"]);
         assert_eq!(rows("commands").len(), COMMANDS.len(), "the whole list");
         assert_eq!(rows("qiut asks"), ["Ctrl-C, Ctrl-Q"], "letters in order");
         assert!(rows("xyzzy").is_empty());

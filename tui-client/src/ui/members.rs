@@ -18,11 +18,16 @@ pub(super) fn view(model: &Model, look: Look, buffer: &mut Buffer, area: Rect) {
     let visible = usize::from(area.height).saturating_sub(3);
     let named = room.members().len();
     let shown = if named > visible { visible.saturating_sub(1) } else { named };
-    for (row, nick) in room.members().take(shown).enumerate() {
+    for (row, (nick, is_doubtful)) in room.marked_members().take(shown).enumerate() {
+        let is_doubtful = is_doubtful && model.nick() != Some(nick);
         let types = room.typing().any(|typist| typist == nick);
         let column = pen.write(1, row + 1, &format!("{} ", glyph.online), look.nick(nick.as_str()));
-        let nick = look.cut(nick.as_str(), pen.width().saturating_sub(column + 3));
-        let column = pen.write(column, row + 1, &nick, look.plain());
+        let reserved = 3 + usize::from(is_doubtful);
+        let nick = look.cut(nick.as_str(), pen.width().saturating_sub(column + reserved));
+        let mut column = pen.write(column, row + 1, &nick, look.plain());
+        if is_doubtful {
+            column = pen.write(column, row + 1, glyph.doubt, look.bad());
+        }
         if types {
             pen.write(column, row + 1, &format!(" {}", glyph.typing), look.busy());
         }

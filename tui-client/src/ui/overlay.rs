@@ -10,9 +10,9 @@ use super::layout::{OverlayLine, WHEEL};
 use super::look::Look;
 use super::pen::Pen;
 use super::state::ViewState;
-use super::text::wrap;
+use super::text::{width, wrap};
 use super::{picker, themes, token};
-use crate::app::{Editor, Model, Overlay, Scroll, Theme};
+use crate::app::{Editor, ListedMember, Model, Overlay, Scroll, Theme};
 use crate::markup::Target;
 
 /// Content of an overlay.
@@ -109,9 +109,10 @@ fn content<'a>(model: &Model, overlay: &'a Overlay, look: Look, cells: usize) ->
                 ..Content::list("PALETTE", lines)
             }
         }
-        Overlay::Members { title, members, .. } => {
-            Content::list(&format!("HERE {} {title}", look.glyph().dot), people(members.as_ref(), look))
-        }
+        Overlay::Members { title, members, .. } => Content::list(
+            &format!("HERE {} {title}", look.glyph().dot),
+            people(members.as_ref(), look, cells),
+        ),
         Overlay::Token(prompt) => {
             let lines = token::lines(prompt, look, cells);
             Content { enter: "uses it", is_prompt: true, ..Content::list("TOKEN", lines) }
@@ -202,17 +203,25 @@ fn links(targets: &[Target], selected: usize, look: Look, cells: usize) -> Vec<O
     targets.iter().enumerate().map(line).collect()
 }
 
-fn people(members: Option<&(Vec<crate::sanitize::Line>, u64)>, look: Look) -> Vec<OverlayLine> {
+fn people(members: Option<&(Vec<ListedMember>, u64)>, look: Look, cells: usize) -> Vec<OverlayLine> {
     let Some((names, count)) = members else {
         return vec![vec![(1, look.own("asking the server…").into_owned(), look.faint())]];
     };
     let mut lines: Vec<OverlayLine> = names
         .iter()
-        .map(|nick| {
-            vec![
-                (1, look.glyph().online.to_owned(), look.nick(nick.as_str())),
-                (3, nick.to_string(), look.plain()),
-            ]
+        .map(|member| {
+            let nick = member.nick.as_str();
+            let mut line = vec![
+                (1, look.glyph().online.to_owned(), look.nick(nick)),
+                (3, nick.to_owned(), look.plain()),
+            ];
+            if let Some(doubt) = &member.doubt {
+                let column = 3 + width(nick);
+                line.push((column, look.glyph().doubt.to_owned(), look.bad()));
+                let reason = look.cut(doubt.as_str(), cells.saturating_sub(column + 3));
+                line.push((column + 2, reason, look.faint()));
+            }
+            line
         })
         .collect();
     let more = count.saturating_sub(names.len() as u64);

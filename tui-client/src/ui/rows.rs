@@ -62,6 +62,13 @@ pub(super) fn shown_note(tone: Tone, text: &str, look: Look) -> Cow<'_, str> {
     if tone == Tone::Info { look.own(text) } else { text.into() }
 }
 
+/// The sender of a message.
+struct Speaker<'a> {
+    nick: &'a str,
+    style: Style,
+    is_doubtful: bool,
+}
+
 /// Columns of a row: ` 20:18     alice  text`. The nick has ten cells, or eight in a narrow timeline.
 pub(super) const STAMP: usize = 1;
 const NICK: usize = 7;
@@ -184,7 +191,8 @@ impl TimelineLayout<'_> {
             nick_style = look.mention();
         }
         let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
-        self.speech(rows, (nick, nick_style), &markup, sign, margin);
+        let speaker = Speaker { nick, style: nick_style, is_doubtful: message.is_doubtful };
+        self.speech(rows, &speaker, &markup, sign, margin);
     }
 
     fn outgoing(&self, rows: &mut Vec<ScreenRow>, outgoing: &Outgoing, margin: &Margin<'_>) {
@@ -201,14 +209,15 @@ impl TimelineLayout<'_> {
         };
         let style = look.plain().add_modifier(Modifier::BOLD);
         let markup = Markup::parse(&outgoing.text);
-        self.speech(rows, (self.me.as_str(), style), &markup, Some(sign), margin);
+        let speaker = Speaker { nick: self.me.as_str(), style, is_doubtful: false };
+        self.speech(rows, &speaker, &markup, Some(sign), margin);
     }
 
     /// A nick, and a text or an action, with a sign behind the last word.
     fn speech(
         &self,
         rows: &mut Vec<ScreenRow>,
-        (nick, nick_style): (&str, Style),
+        &Speaker { nick, style: nick_style, is_doubtful }: &Speaker<'_>,
         markup: &Markup<'_>,
         sign: Option<(String, Style)>,
         margin: &Margin<'_>,
@@ -225,7 +234,9 @@ impl TimelineLayout<'_> {
         };
         let (in_gutter, mut lines) = match markup.action() {
             Some(spans) => {
-                let nick = mark(Piece::new(look.cut(nick, room / 2), nick_style));
+                let doubt = if is_doubtful { look.glyph().doubt } else { "" };
+                let nick = look.cut(nick, (room / 2).saturating_sub(width(doubt))) + doubt;
+                let nick = mark(Piece::new(nick, nick_style));
                 let sign = Piece::new(look.glyph().dot, nick_style);
                 (sign, prose::action(nick, spans, beside_sign, look, marker))
             }
@@ -241,8 +252,9 @@ impl TimelineLayout<'_> {
             sign.take_if(fits)
         };
         for (index, line) in lines.into_iter().enumerate() {
-            let row =
-                in_gutter.take().map_or_else(ScreenRow::default, |nick| self.gutter(margin.stamp, nick));
+            let doubt = is_doubtful && markup.action().is_none();
+            let begin = |piece| self.gutter(margin.stamp, piece, doubt);
+            let row = in_gutter.take().map_or_else(ScreenRow::default, begin);
             let mut row = row.at(line.at);
             let mut end = column;
             for piece in line.before.into_iter().chain(line.text) {
@@ -285,8 +297,9 @@ impl TimelineLayout<'_> {
         let fold = self.fold(margin.key, lines.len(), self.text_room());
         let shown = if fold.is_some() { FOLDED_TO } else { lines.len() };
         for (at, line) in lines.into_iter().take(shown) {
-            let row =
-                in_gutter.take().map_or_else(ScreenRow::default, |sign| self.gutter(margin.stamp, sign));
+            let row = in_gutter
+                .take()
+                .map_or_else(ScreenRow::default, |sign| self.gutter(margin.stamp, sign, false));
             let piece = Piece { at: Some(at), ..Piece::new(line, style) };
             rows.push(row.piece(self.text_column(), piece).at(Some(at)));
         }
@@ -315,16 +328,18 @@ impl TimelineLayout<'_> {
     }
 
     fn aside(&self, stamp: Option<Stamp>, sign: &str, text: &str, style: Style) -> ScreenRow {
-        self.gutter(stamp, Piece::new(sign, style)).part(self.text_column(), text, style)
+        self.gutter(stamp, Piece::new(sign, style), false).part(self.text_column(), text, style)
     }
 
-    /// Stamp and nick; in a narrow timeline only the nick.
-    fn gutter(&self, stamp: Option<Stamp>, nick: Piece) -> ScreenRow {
+    /// Stamp and nick; in a narrow timeline only the nick. The mark of a doubtful name is in the blank cell behind it.
+    fn gutter(&self, stamp: Option<Stamp>, nick: Piece, is_doubtful: bool) -> ScreenRow {
         let look = self.look;
         let column = self.text_column();
         if self.is_narrow {
             let text = look.cut(&nick.text, column.saturating_sub(1));
-            return ScreenRow::default().piece(0, Piece { text, ..nick });
+            let end = width(&text);
+            let row = ScreenRow::default().piece(0, Piece { text, ..nick });
+            return if is_doubtful { row.part(end, look.glyph().doubt, look.bad()) } else { row };
         }
         let mut row = ScreenRow::default();
         if let Some(stamp) = stamp {
@@ -332,6 +347,7 @@ impl TimelineLayout<'_> {
         }
         let end = column.saturating_sub(2);
         let text = look.cut(&nick.text, end.saturating_sub(NICK));
-        row.piece(end.saturating_sub(width(&text)), Piece { text, ..nick })
+        let row = row.piece(end.saturating_sub(width(&text)), Piece { text, ..nick });
+        if is_doubtful { row.part(end, look.glyph().doubt, look.bad()) } else { row }
     }
 }

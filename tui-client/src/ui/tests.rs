@@ -260,6 +260,44 @@ fn members_overlay() {
     });
 }
 
+/// A room with names that look like others.
+fn with_lookalikes() -> Client {
+    let mut client = Client::online(&["chat-general", "dev"]);
+    let chat = "chat-general";
+    let (alice, bob, coco) = ("\u{430}lice", "b\u{43e}b-the-great", "\u{441}\u{43e}\u{441}\u{43e}");
+    for name in [alice, bob, "coco", coco, "花子さん"] {
+        client.member_joins(chat, name);
+    }
+    for (from, text) in [
+        ("alice", "I am the first"),
+        (alice, "and I am not"),
+        (bob, "a long name"),
+        (coco, "whole words of another script"),
+        ("coco", "*looks at it*"),
+        ("花子さん", "one script as it is written"),
+        (alice, "*waves*"),
+        ("a1ice", "no member, and looks like one"),
+    ] {
+        client.receive(chat, from, text);
+    }
+    client.send("mine");
+    client
+}
+
+#[test]
+fn names_that_look_like_others_are_marked() {
+    snapshots("lookalikes", with_lookalikes);
+    snapshots("lookalikes_members", || {
+        let mut client = with_lookalikes();
+        client.press(KeyCode::F(3));
+        client
+    });
+    let mut screen = TestScreen::new(with_lookalikes(), SIZES[1]);
+    screen.state = ViewState::new(Capabilities { has_signs: false, ..TERMINAL });
+    let text = screen.text();
+    assert!(text.contains(" \u{430}lice? and I am not") && text.contains(" alice  I am the first"), "{text}");
+}
+
 #[test]
 fn no_room_at_all() {
     snapshots("lobby", || {

@@ -14,7 +14,7 @@ use crate::app::link::Link;
 use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::overlays::inspector;
-use crate::app::overlays::overlay::Overlay;
+use crate::app::overlays::overlay::{ListedMember, Overlay};
 use crate::app::overlays::switcher;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
@@ -216,7 +216,9 @@ fn to_shown(room: &mut Room, message: &Message, user: Option<&UserId>) -> ShownM
     let pattern =
         user.filter(|_| !is_own).and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
     let mention = pattern.is_some_and(|pattern| pattern.is_in(&text, room.members().map(Line::as_str)));
-    ShownMessage { nick: room.nick(&message.from), text, mention, ours }
+    let nick = room.nick(&message.from);
+    let is_doubtful = !is_own && room.is_doubtful(&message.from, &nick);
+    ShownMessage { nick, text, is_doubtful, mention, ours }
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
@@ -415,7 +417,8 @@ fn on_members(model: &mut Model, members: &Members) {
         && *room == members.room
     {
         let names = members.members.iter().map(|user| sanitize::line(user.as_str())).collect();
-        *shown = Some((names, members.member_count));
+        let me = model.user.as_ref().map(|_| &model.me);
+        *shown = Some((ListedMember::all(names, me), members.member_count));
     }
 }
 

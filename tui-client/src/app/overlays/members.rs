@@ -2,7 +2,7 @@
 
 use realtime_shared::RoomName;
 
-use super::overlay::Overlay;
+use super::overlay::{ListedMember, Overlay};
 use crate::app::message::Effect;
 use crate::app::model::Model;
 use crate::app::rooms::room::Membership;
@@ -19,7 +19,7 @@ pub(in crate::app) fn open(model: &mut Model, name: Option<RoomName>) -> Vec<Eff
         .index_of(&name)
         .map(|index| &model.rooms[index])
         .filter(|room| room.membership == Membership::Joined)
-        .map(|room| (room.members().cloned().collect(), room.member_count));
+        .map(|room| (ListedMember::all(room.members().cloned().collect(), model.nick()), room.member_count));
     let title = sanitize::line(name.as_str());
     model.overlay = Some(Overlay::Members { room: name.clone(), title, members });
     vec![Effect::Net(net::Command::Members(name))]

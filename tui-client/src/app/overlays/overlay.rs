@@ -6,8 +6,24 @@ use super::picker::Picker;
 use super::token_prompt::TokenPrompt;
 use crate::app::composing::query::Query;
 use crate::app::theme::Theme;
+use crate::lookalike;
 use crate::markup::Target;
 use crate::sanitize::Line;
+
+/// A member in the list of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedMember {
+    pub nick: Line,
+    /// The reason why the name is marked as doubtful.
+    pub doubt: Option<Line>,
+}
+
+impl ListedMember {
+    pub(in crate::app) fn all(names: Vec<Line>, me: Option<&Line>) -> Vec<Self> {
+        let doubts = lookalike::reasons(&names, me);
+        names.into_iter().zip(doubts).map(|(nick, doubt)| Self { nick, doubt }).collect()
+    }
+}
 
 /// The overlay that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +46,7 @@ pub enum Overlay {
         /// Name of the room, safe to show.
         title: Line,
         /// Names and the member count; `None` until the answer arrives.
-        members: Option<(Vec<Line>, u64)>,
+        members: Option<(Vec<ListedMember>, u64)>,
     },
     /// Frames and the connection, see `inspector`.
     Inspector,

@@ -117,8 +117,13 @@ mod tests {
         let ts = client.model.now.wall;
         let text = sanitize::block(&"x".repeat(16_000));
         for seq in 1..=6_000 {
-            let message =
-                ShownMessage { nick: sanitize::line("bob"), text: text.clone(), mention: false, ours: false };
+            let message = ShownMessage {
+                nick: sanitize::line("bob"),
+                text: text.clone(),
+                is_doubtful: false,
+                mention: false,
+                ours: false,
+            };
             client.model.rooms[1].pane.timeline.add_message(Seq::new(seq), ts, message);
         }
         assert!(bytes(&client) > HELD_BYTES);

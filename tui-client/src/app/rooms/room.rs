@@ -9,6 +9,7 @@ use crate::app::composing::composer::Composer;
 use crate::app::rooms::reading::Reading;
 use crate::app::rooms::search::state::Search;
 use crate::app::rooms::timeline::{ItemKey, Sending, Timeline};
+use crate::lookalike::{NameShape, NameShapes};
 use crate::sanitize::{self, Line};
 
 /// Largest number of member names: as many as a server sends.
@@ -74,6 +75,21 @@ pub(in crate::app) struct Loading {
     pub(in crate::app) is_searching_older: bool,
 }
 
+/// A member of a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RoomMember {
+    /// Name, safe to show.
+    nick: Line,
+    shape: NameShape,
+}
+
+impl RoomMember {
+    fn new(user: &UserId) -> Self {
+        let nick = sanitize::line(user.as_str());
+        Self { shape: NameShape::of(&nick), nick }
+    }
+}
+
 /// A room of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
@@ -98,7 +114,9 @@ pub struct Room {
     pub(in crate::app) fills_screen: bool,
     /// A visible message is so long that it can be folded.
     pub(in crate::app) has_long: bool,
-    members: BTreeMap<UserId, Line>,
+    members: BTreeMap<UserId, RoomMember>,
+    /// Shapes of the members' names.
+    shapes: NameShapes,
     typing: Vec<(UserId, Line, Duration)>,
     typing_sent_at: Option<Duration>,
     edited: Duration,
@@ -123,6 +141,7 @@ impl Room {
             fills_screen: false,
             has_long: false,
             members: BTreeMap::new(),
+            shapes: NameShapes::default(),
             typing: Vec::new(),
             typing_sent_at: None,
             edited: Duration::ZERO,
@@ -172,7 +191,21 @@ impl Room {
     /// Returns the members by name, at most 1,000.
     #[must_use]
     pub fn members(&self) -> impl ExactSizeIterator<Item = &Line> {
-        self.members.values()
+        self.members.values().map(|member| &member.nick)
+    }
+
+    /// Returns the members by name, at most 1,000, each with true if its name is doubtful.
+    #[must_use]
+    pub fn marked_members(&self) -> impl ExactSizeIterator<Item = (&Line, bool)> {
+        self.members.values().map(|member| (&member.nick, self.shapes.is_doubtful(member.shape, true)))
+    }
+
+    /// Returns true if the name of a user mixes scripts, or looks like the name of another member.
+    pub(in crate::app) fn is_doubtful(&self, user: &UserId, nick: &Line) -> bool {
+        match self.members.get(user) {
+            Some(member) => self.shapes.is_doubtful(member.shape, true),
+            None => self.shapes.is_doubtful(NameShape::of(nick), false),
+        }
     }
 
     /// Returns the members who type, in the order in which they began.
@@ -196,13 +229,18 @@ impl Room {
     /// Returns the name of a user, safe to show.
     #[must_use]
     pub fn nick(&self, user: &UserId) -> Line {
-        self.members.get(user).cloned().unwrap_or_else(|| sanitize::line(user.as_str()))
+        let known = self.members.get(user).map(|member| member.nick.clone());
+        known.unwrap_or_else(|| sanitize::line(user.as_str()))
     }
 
     /// Replaces the list of members.
     pub(in crate::app) fn set_members(&mut self, members: &[UserId], count: u64) {
-        self.members =
-            members.iter().take(NAMED).map(|user| (user.clone(), sanitize::line(user.as_str()))).collect();
+        let members = members.iter().take(NAMED);
+        self.members = members.map(|user| (user.clone(), RoomMember::new(user))).collect();
+        self.shapes = NameShapes::default();
+        for member in self.members.values() {
+            self.shapes.add(member.shape);
+        }
         self.member_count = count;
         let members = &self.members;
         self.typing.retain(|(user, ..)| members.contains_key(user));
@@ -215,7 +253,9 @@ impl Room {
             return false;
         }
         if self.members.len() < NAMED {
-            self.members.insert(user.clone(), sanitize::line(user.as_str()));
+            let member = RoomMember::new(user);
+            self.shapes.add(member.shape);
+            self.members.insert(user.clone(), member);
         }
         true
     }
@@ -223,7 +263,9 @@ impl Room {
     /// Removes a member.
     pub(in crate::app) fn member_left(&mut self, user: &UserId, count: u64) {
         self.member_count = count;
-        self.members.remove(user);
+        if let Some(member) = self.members.remove(user) {
+            self.shapes.remove(member.shape);
+        }
         self.stopped_typing(user);
     }
 

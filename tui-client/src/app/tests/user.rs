@@ -209,7 +209,7 @@ fn who_shows_the_members_of_another_room() {
     let Some(Overlay::Members { members: Some((names, 9)), .. }) = &client.model.overlay else {
         panic!("{:?}", client.model.overlay)
     };
-    assert_eq!(names[0].as_str(), "zoe");
+    assert_eq!(names[0].nick.as_str(), "zoe");
     client.write("x");
     assert_eq!((&client.model.overlay, client.draft()), (&None, "x"), "the key reaches the draft");
 }

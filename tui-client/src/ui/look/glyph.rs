@@ -29,6 +29,8 @@ pub(in crate::ui) struct Glyphs {
     pub(in crate::ui) failed: &'static str,
     /// A typing user.
     pub(in crate::ui) typing: &'static str,
+    /// A name that looks like another one.
+    pub(in crate::ui) doubt: &'static str,
     /// Queued messages.
     pub(in crate::ui) up: &'static str,
     /// Items below.
@@ -64,6 +66,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     waiting: "○",
     failed: "✗",
     typing: "✎",
+    doubt: "≈",
     up: "↑",
     down: "↓",
     dot: "·",
@@ -89,6 +92,7 @@ pub(super) static ASCII: Glyphs = Glyphs {
     waiting: "o",
     failed: "x",
     typing: "/",
+    doubt: "?",
     up: "^",
     down: "v",
     dot: "-",

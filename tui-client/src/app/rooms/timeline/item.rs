@@ -93,6 +93,8 @@ pub struct ShownMessage {
     /// Name of the sender.
     pub nick: Line,
     pub text: Block,
+    /// The sender's name mixes scripts or looks like another one.
+    pub is_doubtful: bool,
     /// The message names the user.
     pub mention: bool,
     /// This client sent the message and has seen it stored.

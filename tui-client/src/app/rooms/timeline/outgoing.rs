@@ -60,7 +60,13 @@ impl Timeline {
         if seq > self.last_seq() {
             self.set_sending(id, Sending::Stored);
         } else if let Some(item) = self.place_outgoing(id, seq) {
-            let message = ShownMessage { nick: nick.clone(), text: item.text, mention: false, ours: true };
+            let message = ShownMessage {
+                nick: nick.clone(),
+                text: item.text,
+                is_doubtful: false,
+                mention: false,
+                ours: true,
+            };
             self.add_message(seq, item.ts, message);
         }
     }

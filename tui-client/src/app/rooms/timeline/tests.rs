@@ -14,7 +14,13 @@ const fn ts() -> Timestamp {
 }
 
 fn message(text: &str) -> ShownMessage {
-    ShownMessage { nick: sanitize::line("bob"), text: sanitize::block(text), mention: false, ours: false }
+    ShownMessage {
+        nick: sanitize::line("bob"),
+        text: sanitize::block(text),
+        is_doubtful: false,
+        mention: false,
+        ours: false,
+    }
 }
 
 fn page(seqs: std::ops::RangeInclusive<u64>) -> Vec<LoadedEntry> {
