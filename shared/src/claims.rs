@@ -23,6 +23,9 @@ pub struct Claims {
     /// Globs of the rooms in which the user may not post.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "absent_if_null")]
     pub read_only: Vec<String>,
+    /// Globs of the rooms that the user moderates, among those that the user may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "absent_if_null")]
+    pub moderate: Vec<String>,
     /// The issuer of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
@@ -85,6 +88,7 @@ mod tests {
         let claims = read(r#"{"sub":"alice","exp":1760000000,"iat":5,"scope":"x"}"#).expect("claims");
         assert_eq!(claims.exp, 1_760_000_000);
         assert_eq!((claims.role, claims.rooms, claims.read_only), (Role::User, None, vec![]));
+        assert!(claims.moderate.is_empty());
         assert_eq!(read(r#"{"sub":"a","exp":1,"rooms":[]}"#).expect("claims").rooms, Some(vec![]));
         assert_eq!(read(r#"{"sub":"a","exp":1,"role":"admin"}"#).expect("claims").role, Role::Admin);
     }
@@ -103,13 +107,14 @@ mod tests {
 
     #[test]
     fn a_null_claim_counts_as_absent_except_rooms_and_required_ones() {
-        let nulls = r#"{"sub":"a","exp":1,"role":null,"read_only":null,"iss":null,"aud":null,"nbf":null}"#;
+        let nulls = r#"{"sub":"a","exp":1,"role":null,"read_only":null,"moderate":null,"iss":null,"aud":null,"nbf":null}"#;
         assert_eq!(read(nulls), read(r#"{"sub":"a","exp":1}"#));
         for json in [
             r#"{"sub":"a","exp":1,"rooms":null}"#,
             r#"{"sub":null,"exp":1}"#,
             r#"{"sub":"a","exp":null}"#,
             r#"{"sub":"a","exp":1,"read_only":[null]}"#,
+            r#"{"sub":"a","exp":1,"moderate":[null]}"#,
         ] {
             assert_eq!(read(json), None, "{json}");
         }

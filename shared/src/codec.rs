@@ -18,16 +18,22 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use self::encode::{
-    SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history, encode_with_members,
+    EncodedPage, SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history, encode_with_members,
 };
 pub use self::entry_frame::encode_around_seq;
 use self::surrogates::replace_lone_surrogates;
+use crate::client_event::{ClientEvent, ClientFrame, HistoryRequest, Ping, Post, SearchRequest};
+use crate::content::{Change, Content, Delete, Edit, MessageContent, Pin, Reaction, RoomChange};
 use crate::entry::EntryRef;
+use crate::entry_event::EntryEvent;
 use crate::error::ErrorCode;
-use crate::event::{ClientEvent, ClientFrame, Ping, Post, ServerFrame};
-use crate::name::{ClientMsgId, NameError, Ref, RoomName, Text, TextError};
+use crate::event::ServerFrame;
+use crate::field::Emoji;
+use crate::name::{ClientMsgId, EntryId, Line, NameError, Ref, RoomName, Text, TextError};
 use crate::position::Seq;
 
+/// The expected value of `mentions`.
+const MENTIONS: &str = "a list of at most 20 user ids";
 /// Largest frame that a server accepts, in bytes.
 pub const CLIENT_FRAME_BYTES: usize = 64 * 1024;
 
@@ -65,6 +71,9 @@ pub enum Fault {
     /// A required field is missing.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+    /// None of the fields is given, of which one is required.
+    #[error("one of {0} is required")]
+    Nothing(&'static str),
     /// A field has the wrong type: its name, and the expected value.
     #[error("`{0}` is not {1}")]
     Wrong(&'static str, &'static str),
@@ -87,9 +96,12 @@ impl Fault {
             Self::UnknownType => ErrorCode::UnknownType,
             Self::Room(_) => ErrorCode::InvalidRoom,
             Self::Text(..) => ErrorCode::InvalidText,
-            Self::NotAnObject | Self::NoType | Self::Missing(_) | Self::Wrong(..) | Self::Both(..) => {
-                ErrorCode::BadRequest
-            }
+            Self::NotAnObject
+            | Self::NoType
+            | Self::Missing(_)
+            | Self::Nothing(_)
+            | Self::Wrong(..)
+            | Self::Both(..) => ErrorCode::BadRequest,
         }
     }
 }
@@ -100,6 +112,12 @@ impl Fault {
 /// page of history. Fails if the text is not a JSON object with a `type`.
 pub fn decode_server(text: &str) -> Result<ServerFrame, serde_json::Error> {
     server_frame::decode(&replace_lone_surrogates(text))
+}
+
+/// Decodes an entry of a kind that this version can write, as it is stored; `None` if the text is no such entry.
+#[must_use]
+pub fn decode_entry(text: &str) -> Option<EntryEvent> {
+    serde_json::from_str(&replace_lone_surrogates(text)).ok()
 }
 
 /// The reference to the entry in the text of a server's frame, of any `type`.
@@ -159,7 +177,10 @@ macro_rules! fields {
 fields! {
     kind = "type", reference = "ref", room = "room", since = "since", text = "text", client_msg_id = "client_msg_id",
     is_typing = "is_typing", nonce = "nonce", before = "before", after = "after", limit = "limit",
-    prefix = "prefix", token = "token", message = "message", user_id = "user_id",
+    prefix = "prefix", token = "token", message = "message", user_id = "user_id", reply_to = "reply_to",
+    mentions = "mentions", target = "target", target_id = "target_id", reason = "reason", emoji = "emoji",
+    removed = "removed", topic = "topic", slow_mode = "slow_mode", posting = "posting", around = "around",
+    thread = "thread", pinned = "pinned", seq = "seq", query = "query", from = "from",
 }
 
 /// A string, borrowed if it has no escapes.
@@ -192,11 +213,6 @@ impl Fields<'_> {
                 since: optional(self.since, "since", "a position (`epoch`, `seq`, `id`)")?,
             }),
             "leave_room" => Ok(ClientEvent::LeaveRoom { room: self.room()? }),
-            "message" => Ok(ClientEvent::Message(Post {
-                room: self.room()?,
-                text: text(self.text, "text")?,
-                client_msg_id: self.client_msg_id()?,
-            })),
             "typing" => Ok(ClientEvent::Typing {
                 room: self.room()?,
                 is_typing: optional(self.is_typing, "is_typing", "true or false")?.unwrap_or(true),
@@ -215,18 +231,128 @@ impl Fields<'_> {
                 Ok(ClientEvent::Refresh { token: string(token, "token")?.into_owned() })
             }
             "notice" => self.notice(),
-            _ => Err(Fault::UnknownType),
+            "direct" => Ok(ClientEvent::Direct { user_id: required(self.user_id, "user_id", "a user id")? }),
+            "read" => Ok(ClientEvent::Read { room: self.room()?, seq: required(self.seq, "seq", "a seq")? }),
+            "inbox" => Ok(ClientEvent::Inbox { limit: self.limit()? }),
+            "search" => self.search(),
+            kind => self.post(kind),
         }
     }
 
+    fn post(&self, kind: &str) -> Result<ClientEvent, Fault> {
+        let content = match kind {
+            "message" => None,
+            "edit" => Some(Self::edit as fn(&Self) -> Result<Change, Fault>),
+            "delete" => Some(Self::delete as _),
+            "reaction" => Some(Self::reaction as _),
+            "pin" => Some(Self::pin as _),
+            "room" => Some(Self::room_change as _),
+            _ => return Err(Fault::UnknownType),
+        };
+        Ok(ClientEvent::Post(Post {
+            room: self.room()?,
+            content: match content {
+                None => self.message_content()?.into(),
+                Some(change) => Content::Change(change(self)?),
+            },
+            client_msg_id: self.client_msg_id()?,
+        }))
+    }
+
+    fn message_content(&self) -> Result<MessageContent, Fault> {
+        Ok(MessageContent {
+            text: text(self.text, "text")?,
+            reply_to: optional(self.reply_to, "reply_to", "a seq")?,
+            mentions: optional(self.mentions, "mentions", MENTIONS)?,
+        })
+    }
+
+    fn edit(&self) -> Result<Change, Fault> {
+        Ok(Change::Edit(Edit {
+            target: self.target()?,
+            target_id: self.target_id()?,
+            text: text(self.text, "text")?,
+            mentions: optional(self.mentions, "mentions", MENTIONS)?,
+            deleted: false,
+        }))
+    }
+
+    fn delete(&self) -> Result<Change, Fault> {
+        let (target, target_id) = (self.target()?, self.target_id()?);
+        Ok(Change::Delete(Delete { target, target_id, reason: line(self.reason, "reason")? }))
+    }
+
+    fn reaction(&self) -> Result<Change, Fault> {
+        let (target, target_id) = (self.target()?, self.target_id()?);
+        let emoji = required::<Emoji>(self.emoji, "emoji", "one emoji, or a name between two colons")?;
+        Ok(Change::Reaction(Reaction { target, target_id, emoji, removed: flag(self.removed, "removed")? }))
+    }
+
+    fn pin(&self) -> Result<Change, Fault> {
+        let (target, target_id) = (self.target()?, self.target_id()?);
+        Ok(Change::Pin(Pin { target, target_id, removed: flag(self.removed, "removed")? }))
+    }
+
+    fn room_change(&self) -> Result<Change, Fault> {
+        let change = RoomChange {
+            topic: line(self.topic, "topic")?,
+            slow_mode: optional(self.slow_mode, "slow_mode", "a number of seconds from 0 to 86,400")?,
+            posting: optional(self.posting, "posting", "`everyone` or `moderators`")?,
+        };
+        if let RoomChange { topic: None, slow_mode: None, posting: None } = change {
+            return Err(Fault::Nothing("`topic`, `slow_mode` and `posting`"));
+        }
+        Ok(Change::Room(change))
+    }
+
+    fn target(&self) -> Result<Seq, Fault> {
+        required(self.target, "target", "a seq")
+    }
+
+    fn target_id(&self) -> Result<Option<EntryId>, Fault> {
+        optional(self.target_id, "target_id", "the id of an entry")
+    }
+
     fn history(&self) -> Result<ClientEvent, Fault> {
-        let room = self.room()?;
-        let before = optional::<Seq>(self.before, "before", "a seq")?;
-        let after = optional::<Seq>(self.after, "after", "a seq")?;
-        if before.is_some() && after.is_some() {
+        let request = HistoryRequest {
+            room: self.room()?,
+            before: optional(self.before, "before", "a seq")?,
+            after: optional(self.after, "after", "a seq")?,
+            around: optional(self.around, "around", "a seq")?,
+            thread: optional(self.thread, "thread", "a seq")?,
+            pinned: flag(self.pinned, "pinned")?,
+            limit: self.limit()?,
+        };
+        let selections = [
+            ("before", request.before.is_some()),
+            ("after", request.after.is_some()),
+            ("thread", request.thread.is_some()),
+            ("pinned", request.pinned),
+        ];
+        if let (Some(_), Some((other, _))) = (request.around, selections.iter().find(|(_, given)| *given)) {
+            return Err(Fault::Both("around", other));
+        }
+        if request.before.is_some() && request.after.is_some() {
             return Err(Fault::Both("before", "after"));
         }
-        Ok(ClientEvent::History { room, before, after, limit: self.limit()? })
+        if request.thread.is_some() && request.pinned {
+            return Err(Fault::Both("thread", "pinned"));
+        }
+        Ok(ClientEvent::History(request))
+    }
+
+    fn search(&self) -> Result<ClientEvent, Fault> {
+        let query = line(self.query, "query")?.ok_or(Fault::Missing("query"))?;
+        if query.is_empty() {
+            return Err(Fault::Text("query", TextError::Empty));
+        }
+        Ok(ClientEvent::Search(SearchRequest {
+            query,
+            room: self.room.filter(|raw| !is_null(raw)).map(room).transpose()?,
+            from: optional(self.from, "from", "a user id")?,
+            before: optional(self.before, "before", "a time in milliseconds")?,
+            limit: self.limit()?,
+        }))
     }
 
     fn notice(&self) -> Result<ClientEvent, Fault> {
@@ -288,6 +414,20 @@ fn optional<T: DeserializeOwned>(
     }
 }
 
+/// Decodes a field that must not be missing or null.
+fn required<T: DeserializeOwned>(
+    raw: Option<&RawValue>,
+    name: &'static str,
+    expected: &'static str,
+) -> Result<T, Fault> {
+    optional(raw, name, expected)?.ok_or(Fault::Missing(name))
+}
+
+/// Decodes a field that is false if it is missing or null.
+fn flag(raw: Option<&RawValue>, name: &'static str) -> Result<bool, Fault> {
+    Ok(optional(raw, name, "true or false")?.unwrap_or(false))
+}
+
 /// Decodes an id that may be missing or null, by the rules for new ones.
 fn checked<T: FromStr>(
     raw: Option<&RawValue>,
@@ -315,4 +455,10 @@ fn room(raw: &RawValue) -> Result<RoomName, Fault> {
 fn text(raw: Option<&RawValue>, name: &'static str) -> Result<Text, Fault> {
     let raw = raw.ok_or(Fault::Missing(name))?;
     Text::new(&string(raw, name)?).map_err(|error| Fault::Text(name, error))
+}
+
+/// Decodes a line that may be missing or null.
+fn line(raw: Option<&RawValue>, name: &'static str) -> Result<Option<Line>, Fault> {
+    let Some(raw) = raw.filter(|raw| !is_null(raw)) else { return Ok(None) };
+    Line::new(&string(raw, name)?).map(Some).map_err(|error| Fault::Text(name, error))
 }

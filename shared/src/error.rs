@@ -67,6 +67,12 @@ error_codes! {
     RateLimited = "rate_limited", temporary: true;
     /// The connection is in the maximum number of rooms, or the user may not found another one.
     TooManyRooms = "too_many_rooms", temporary: false;
+    /// The message that a change is for does not exist, was deleted or dropped, or has another id.
+    NotFound = "not_found", temporary: false;
+    /// A bound that nobody may exceed, as the number of edits of a message.
+    LimitReached = "limit_reached", temporary: false;
+    /// The server knows the frame, and its store does not support it.
+    Unsupported = "unsupported", temporary: false;
     /// The server cannot confirm that the message is stored. The client sends it again with the same `client_msg_id`.
     Unavailable = "unavailable", temporary: true;
 }

@@ -1,10 +1,10 @@
-//! The frames of the protocol, as types.
+//! The frames of the server, as types. Those of a client are in [`client_event`](crate::client_event).
 //!
 //! To add a frame that is an entry of a log: the recipe is in [`entry`](crate::entry).
 //!
 //! To add another frame:
-//! 1. A variant of [`ClientEvent`] or [`ServerEvent`] here, with a type for its fields, exported in `lib.rs`. For the
-//!    server's: its arm in each match that then does not compile, and its name in `is_not_an_entry` of
+//! 1. A variant of [`ClientEvent`](crate::ClientEvent) or [`ServerEvent`], with a type for its fields, exported in
+//!    `lib.rs`. For the server's: its arm in each match that then does not compile, and its name in `is_not_an_entry` of
 //!    `codec/server_frame.rs` (`tests/entries.rs` fails without it). A new type of field: `name.rs`.
 //! 2. A client's: the arm in `Fields::event` of `codec.rs`, and each new field in `fields!` there.
 //! 3. Its strategy in `strategies/frames.rs`; for new fields of a client's frame the wrong values in
@@ -20,106 +20,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{EntryKind, EntryRef};
+use crate::entry::EntryRef;
+use crate::entry_event::EntryEvent;
 use crate::error::ErrorCode;
+use crate::inbox::{Direct, Inbox, Notify, Read};
+use crate::message::Message;
 use crate::name::{ClientMsgId, EntryId, Nonce, Ref, RoomName, Text, UserId};
+use crate::omit::{is_false, is_zero};
 use crate::position::{Epoch, Position, Seq};
+use crate::settings::RoomSettings;
 use crate::timestamp::Timestamp;
-
-/// A frame from a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClientFrame {
-    #[serde(flatten)]
-    pub event: ClientEvent,
-    /// Copied into the answer or the error.
-    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub reference: Option<Ref>,
-}
-
-impl From<ClientEvent> for ClientFrame {
-    fn from(event: ClientEvent) -> Self {
-        Self { event, reference: None }
-    }
-}
-
-/// The content of a client's frame. Decoded by [`crate::codec::decode_client`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ClientEvent {
-    /// Joins a room.
-    JoinRoom {
-        room: RoomName,
-        /// Requests a replay of the entries after this position.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        since: Option<Position>,
-    },
-    /// Leaves a room.
-    LeaveRoom { room: RoomName },
-    /// Posts a message.
-    Message(Post),
-    /// Reports that the user types, or has stopped.
-    Typing {
-        room: RoomName,
-        /// True if the frame leaves it out.
-        is_typing: bool,
-    },
-    /// Requests a pong.
-    Ping(Ping),
-    /// Requests a page of a room's history: the newest entries, or the entries next to a seq.
-    History {
-        room: RoomName,
-        /// Selects the newest entries below this seq. Excludes `after`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        before: Option<Seq>,
-        /// Selects the oldest entries above this seq. Excludes `before`.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        after: Option<Seq>,
-        /// Most entries in the answer: 1 to 200, by default 50.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        limit: Option<u32>,
-    },
-    /// Requests the members of a room.
-    Members { room: RoomName },
-    /// Requests the rooms that the token allows and that have a member or an entry, busiest first.
-    ListRooms {
-        /// Selects the rooms whose names begin with it.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        prefix: Option<String>,
-        /// Most rooms in the answer: 1 to 500, by default 100.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        limit: Option<u32>,
-    },
-    /// Replaces the token by a newer one of the same user.
-    Refresh { token: String },
-    /// Broadcasts a notice to a room, a user or everybody. Only for admins.
-    Notice {
-        message: Text,
-        /// Addresses the members of this room.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        room: Option<RoomName>,
-        /// Addresses the connections of this user.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        user_id: Option<UserId>,
-    },
-}
-
-/// A message to be stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Post {
-    pub room: RoomName,
-    pub text: Text,
-    /// The client's id for the message. Requests an [`Ack`], and lets the server recognize a repetition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_msg_id: Option<ClientMsgId>,
-}
-
-/// A ping of a client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ping {
-    /// Copied into the pong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nonce: Option<Nonce>,
-}
+use crate::welcome::Welcome;
 
 /// A frame from the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +54,6 @@ impl From<ServerEvent> for ServerFrame {
 pub enum ServerEvent {
     /// An event of the connection, of a room's members, or from an admin.
     System(SystemEvent),
-    /// A message: an entry of a room's log. Sent to every member, the sender included.
-    Message(Message),
     /// A user types, or has stopped.
     Typing(Typing),
     /// The answer to a ping.
@@ -157,6 +66,16 @@ pub enum ServerEvent {
     Members(Members),
     /// The list of rooms.
     Rooms(Rooms),
+    /// The room of two users.
+    Direct(Direct),
+    /// The user's read marker in a room.
+    Read(Read),
+    /// The rooms with unread messages.
+    Inbox(Inbox),
+    /// A message concerns the user, who is not in its room.
+    Notify(Notify),
+    /// The messages that a search found.
+    Found(Found),
     /// The newer token is in force.
     Refreshed {
         /// The expiry of the newer token.
@@ -171,6 +90,9 @@ pub enum ServerEvent {
         /// The entry that it is, if it is one.
         entry: Option<EntryRef>,
     },
+    /// An entry of a room's log; its `type` is the kind. Sent to every member, the sender included.
+    #[serde(untagged)]
+    Entry(EntryEvent),
 }
 
 impl ServerEvent {
@@ -179,13 +101,7 @@ impl ServerEvent {
     #[must_use]
     pub fn entry(&self) -> Option<EntryRef> {
         match self {
-            Self::Message(message) => Some(EntryRef {
-                room: message.room.clone(),
-                seq: message.seq,
-                id: message.id,
-                epoch: message.epoch.clone(),
-                kind: Some(EntryKind::Message),
-            }),
+            Self::Entry(entry) => Some(entry.entry()),
             Self::Unknown { entry } => entry.clone(),
             Self::System(_)
             | Self::Typing(_)
@@ -194,23 +110,26 @@ impl ServerEvent {
             | Self::History(_)
             | Self::Members(_)
             | Self::Rooms(_)
+            | Self::Direct(_)
+            | Self::Read(_)
+            | Self::Inbox(_)
+            | Self::Notify(_)
+            | Self::Found(_)
             | Self::Refreshed { .. }
             | Self::Error(_) => None,
         }
     }
 }
 
-/// An entry of a log, of a kind that this version can write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EntryEvent {
-    Message(Message),
-}
-
 impl From<EntryEvent> for ServerEvent {
     fn from(entry: EntryEvent) -> Self {
-        match entry {
-            EntryEvent::Message(message) => Self::Message(message),
-        }
+        Self::Entry(entry)
+    }
+}
+
+impl From<Message> for ServerEvent {
+    fn from(message: Message) -> Self {
+        Self::Entry(EntryEvent::Message(message))
     }
 }
 
@@ -230,38 +149,6 @@ pub enum SystemEvent {
     TokenExpiring(TokenExpiring),
     /// A notice from an admin.
     Notice(Notice),
-}
-
-/// The first frame to a new connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Welcome {
-    /// `Connected successfully`.
-    pub message: String,
-    /// The user of the token.
-    pub user_id: UserId,
-    /// Connections on all instances, the new one included.
-    pub online_count: u64,
-    /// The end of the token.
-    pub expires_at: Timestamp,
-    pub limits: Limits,
-}
-
-/// Limits of the server that a client should respect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Longest text, in characters.
-    pub text_chars: u32,
-    /// Largest frame, in bytes.
-    pub frame_bytes: u32,
-    /// Most rooms of one connection.
-    pub rooms: u32,
-    /// Sustained messages per second of one connection; 0 means no limit.
-    pub messages_per_second: u32,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// A user joined a room.
@@ -287,6 +174,9 @@ pub struct Joined {
     /// For a joiner with `since`: the replay that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
+    /// For the joiner: the newest message that the user has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_seq: Option<Seq>,
 }
 
 /// The replay that a joiner gets.
@@ -376,24 +266,6 @@ pub struct Notice {
     pub room: Option<RoomName>,
 }
 
-/// A message in a room's log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    pub room: RoomName,
-    pub from: UserId,
-    pub text: Text,
-    pub seq: Seq,
-    pub id: EntryId,
-    /// Time of acceptance.
-    pub ts: Timestamp,
-    /// The sender's id for the message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_msg_id: Option<ClientMsgId>,
-    /// The log that begins with this entry. Only the first entry of a room has it, for members who joined before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
-}
-
 /// A user types, or has stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Typing {
@@ -433,11 +305,34 @@ pub struct History {
     pub room: RoomName,
     /// The log of the page. `None` while the room has no entry.
     pub epoch: Option<Epoch>,
-    /// Entries as whole frames; see [`ServerEvent::entry`]. One that this version cannot read is a
-    /// [`ServerEvent::Unknown`]. May be fewer than requested, so that the frame stays under its limit.
+    /// Messages with their later changes, as whole frames; see [`ServerEvent::entry`]. One that this version cannot read
+    /// is a [`ServerEvent::Unknown`]. May be fewer than requested, so that the frame stays under its limit. A server
+    /// without changes sends the entries of all kinds.
     pub messages: Vec<ServerEvent>,
-    /// True if more entries exist in the requested direction.
+    /// True if more messages exist in the requested direction; of a page around a seq, if older ones exist.
     pub has_more: bool,
+    /// Of a page around a seq: true if newer messages exist.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_newer: bool,
+    /// The seqs that the page covers, and the state of its messages. `None` if the server has no changes.
+    #[serde(flatten)]
+    pub covers: Option<Covers>,
+    /// The settings of the room. `None` if they were never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<RoomSettings>,
+}
+
+/// The part of a log that a page covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Covers {
+    /// The first seq that the page covers. Paging backward goes on before it.
+    #[serde(rename = "from_seq")]
+    pub from: Seq,
+    /// The last seq that the page covers; less than `from` if it covers none.
+    #[serde(rename = "to_seq")]
+    pub to: Seq,
+    /// The head of the log when the messages were read: they have all changes up to it.
+    pub as_of: Seq,
 }
 
 /// The members of a room.
@@ -468,6 +363,20 @@ pub struct RoomSummary {
     pub position: Position,
     /// Time of the newest entry. `None` while the room has no entry.
     pub last_ts: Option<Timestamp>,
+    /// The other user of a direct room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// The messages that a search found, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// Messages with their later changes, as whole frames.
+    pub messages: Vec<ServerEvent>,
+    /// True if there are older messages.
+    pub has_more: bool,
+    /// False while older messages are not indexed yet.
+    pub complete: bool,
 }
 
 /// A refusal.

@@ -20,6 +20,8 @@ pub const NAME_CHARS: usize = 64;
 pub const TEXT_CHARS: usize = 4_000;
 /// Longest `client_msg_id`, `ref` and `nonce`, in Unicode scalar values.
 pub const TOKEN_CHARS: usize = 64;
+/// Longest topic, reason and search query, in Unicode scalar values.
+pub const LINE_CHARS: usize = 250;
 
 /// The reason why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +39,7 @@ pub enum NameError {
     Padding,
 }
 
-/// The reason why a text cannot be a message.
+/// The reason why a text cannot be a message, or a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     #[error("is empty")]
@@ -47,6 +49,12 @@ pub enum TextError {
     /// A control character other than newline and tab.
     #[error("has the control character U+{0:04X}; only newline and tab are text")]
     Control(u32),
+    /// A line that is longer than [`LINE_CHARS`].
+    #[error("is longer than {LINE_CHARS} characters")]
+    LongLine,
+    /// A line with a control character or a line separator.
+    #[error("has the character U+{0:04X}, which a single line may not have")]
+    NotOneLine(u32),
 }
 
 /// Returns true if a name may have the character `c`: it is visible, or combines with a visible one.
@@ -134,6 +142,21 @@ fn check_text(text: &str) -> Result<(), TextError> {
     }
     match text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t') {
         Some(c) => Err(TextError::Control(c.into())),
+        None => Ok(()),
+    }
+}
+
+/// The rules for a text in a log: that of a deleted message is empty.
+fn check_stored_text(text: &str) -> Result<(), TextError> {
+    if text.is_empty() { Ok(()) } else { check_text(text) }
+}
+
+fn check_line(text: &str) -> Result<(), TextError> {
+    if text.len() > LINE_CHARS && text.chars().count() > LINE_CHARS {
+        return Err(TextError::LongLine);
+    }
+    match text.chars().find(|&c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
+        Some(c) => Err(TextError::NotOneLine(c.into())),
         None => Ok(()),
     }
 }
@@ -254,9 +277,41 @@ checked!(
     Nonce, check_nonce, NameError
 );
 checked!(
-    /// The text of a message: 1–4,000 characters, not trimmed, no control characters except newline and tab.
-    Text, check_text, TextError
+    /// The text of a message: 1–4,000 characters, not trimmed, no control characters except newline and tab. The text of
+    /// a deleted message is empty.
+    Text, check_text, TextError, read: check_stored_text
 );
+checked!(
+    /// A single line: a topic or a reason. At most 250 characters, perhaps none, without control characters.
+    Line, check_line, TextError
+);
+
+impl Text {
+    /// The text of a deleted message.
+    #[must_use]
+    pub fn deleted() -> Self {
+        Self("".into())
+    }
+
+    /// Returns true if it is the text of a deleted message.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Line {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self("".into())
+    }
+}
 
 impl RoomName {
     /// Returns the name in Unicode normalization form C; `None` if it is in that form.
@@ -454,6 +509,22 @@ mod tests {
         assert_eq!(Text::new("\u{7f}"), Err(TextError::Control(0x7f)));
         assert!(Text::new(&"ü".repeat(4_000)).is_ok());
         assert_eq!(Text::new(&"ü".repeat(4_001)), Err(TextError::TooLong));
+    }
+
+    #[test]
+    fn only_the_text_of_a_deleted_message_is_empty() {
+        assert_eq!(serde_json::from_str::<Text>("\"\"").expect("a text"), Text::deleted());
+        assert!(Text::deleted().is_empty() && !Text::new("a").expect("a text").is_empty());
+    }
+
+    #[test]
+    fn a_line_has_at_most_250_characters_and_no_control_characters() {
+        assert!(Line::new("").expect("a line").is_empty());
+        assert!(Line::new(&"ü".repeat(250)).is_ok());
+        assert_eq!(Line::new(&"ü".repeat(251)), Err(TextError::LongLine));
+        for bad in ['\n', '\t', '\u{1b}', '\u{85}', '\u{2028}'] {
+            assert_eq!(Line::new(&format!("a{bad}")), Err(TextError::NotOneLine(bad.into())), "{bad:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,6 @@ pub use client_text::{
     invalid_client_text, not_json, refused_client_text, valid_client_text, written_client_frame,
 };
 pub use frames::{
-    client_event, client_frame, client_msg_id, entry_event, history, nonce, position, reference, room_name,
-    server_event, server_frame, text, user_id,
+    change, client_event, client_frame, client_msg_id, content, emoji, entry_event, folded_message, history,
+    line, nonce, position, reference, room_name, server_event, server_frame, text, user_id,
 };

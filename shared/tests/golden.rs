@@ -9,7 +9,8 @@ use std::path::Path;
 
 use realtime_shared::codec::{decode_client, decode_server, encode, encode_client, encode_frame};
 use realtime_shared::{
-    ClientEvent, ErrorCode, LeaveReason, Recovery, ServerEvent, ServerFrame, SystemEvent, Text,
+    Change, ChangeEntry, ClientEvent, Content, EntryEvent, ErrorCode, LeaveReason, Post, Recovery,
+    ServerEvent, ServerFrame, SystemEvent, Text,
 };
 
 /// Defines a function that names a variant, and the list of all names except those of unknown variants.
@@ -29,10 +30,19 @@ macro_rules! names {
 names!(client_name, CLIENT_NAMES, ClientEvent, [
     ClientEvent::JoinRoom { .. } => "client-join_room",
     ClientEvent::LeaveRoom { .. } => "client-leave_room",
-    ClientEvent::Message(_) => "client-message",
+    ClientEvent::Post(Post { content: Content::Message(_), .. }) => "client-message",
+    ClientEvent::Post(Post { content: Content::Change(Change::Edit(_)), .. }) => "client-edit",
+    ClientEvent::Post(Post { content: Content::Change(Change::Delete(_)), .. }) => "client-delete",
+    ClientEvent::Post(Post { content: Content::Change(Change::Reaction(_)), .. }) => "client-reaction",
+    ClientEvent::Post(Post { content: Content::Change(Change::Pin(_)), .. }) => "client-pin",
+    ClientEvent::Post(Post { content: Content::Change(Change::Room(_)), .. }) => "client-room",
+    ClientEvent::Direct { .. } => "client-direct",
+    ClientEvent::Read { .. } => "client-read",
+    ClientEvent::Inbox { .. } => "client-inbox",
+    ClientEvent::Search(_) => "client-search",
     ClientEvent::Typing { .. } => "client-typing",
     ClientEvent::Ping(_) => "client-ping",
-    ClientEvent::History { .. } => "client-history",
+    ClientEvent::History(_) => "client-history",
     ClientEvent::Members { .. } => "client-members",
     ClientEvent::ListRooms { .. } => "client-list_rooms",
     ClientEvent::Refresh { .. } => "client-refresh",
@@ -46,7 +56,17 @@ names!(server_name, SERVER_NAMES, ServerEvent, [
     ServerEvent::System(SystemEvent::Resync(_)) => "server-system-resync",
     ServerEvent::System(SystemEvent::TokenExpiring(_)) => "server-system-token_expiring",
     ServerEvent::System(SystemEvent::Notice(_)) => "server-system-notice",
-    ServerEvent::Message(_) => "server-message",
+    ServerEvent::Entry(EntryEvent::Message(_)) => "server-message",
+    ServerEvent::Entry(EntryEvent::Change(ChangeEntry { change: Change::Edit(_), .. })) => "server-edit",
+    ServerEvent::Entry(EntryEvent::Change(ChangeEntry { change: Change::Delete(_), .. })) => "server-delete",
+    ServerEvent::Entry(EntryEvent::Change(ChangeEntry { change: Change::Reaction(_), .. })) => "server-reaction",
+    ServerEvent::Entry(EntryEvent::Change(ChangeEntry { change: Change::Pin(_), .. })) => "server-pin",
+    ServerEvent::Entry(EntryEvent::Change(ChangeEntry { change: Change::Room(_), .. })) => "server-room",
+    ServerEvent::Direct(_) => "server-direct",
+    ServerEvent::Read(_) => "server-read",
+    ServerEvent::Inbox(_) => "server-inbox",
+    ServerEvent::Notify(_) => "server-notify",
+    ServerEvent::Found(_) => "server-found",
     ServerEvent::Typing(_) => "server-typing",
     ServerEvent::Pong(_) => "server-pong",
     ServerEvent::Ack(_) => "server-ack",
@@ -66,6 +86,9 @@ names!(code_name, CODE_NAMES, ErrorCode, [
     ErrorCode::NotAMember => "server-error-not_a_member",
     ErrorCode::RateLimited => "server-error-rate_limited",
     ErrorCode::TooManyRooms => "server-error-too_many_rooms",
+    ErrorCode::NotFound => "server-error-not_found",
+    ErrorCode::LimitReached => "server-error-limit_reached",
+    ErrorCode::Unsupported => "server-error-unsupported",
     ErrorCode::Unavailable => "server-error-unavailable",
 ], ErrorCode::Unknown);
 

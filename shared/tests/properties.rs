@@ -8,12 +8,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use realtime_shared::codec::{
-    CLIENT_FRAME_BYTES, Refusal, SERVER_FRAME_BYTES, decode_client, decode_server, encode, encode_around_seq,
-    encode_client, encode_frame, encode_history, encode_with_members, entry_of,
+    CLIENT_FRAME_BYTES, EncodedPage, Refusal, SERVER_FRAME_BYTES, decode_client, decode_entry, decode_server,
+    encode, encode_around_seq, encode_client, encode_frame, encode_history, encode_with_members, entry_of,
 };
 use realtime_shared::{
-    ClientEvent, DecodeError, EntryEvent, EntryKind, Epoch, ErrorCode, Fault, History, Members, Ref,
-    RoomName, Seq, ServerEvent, ServerFrame, SystemEvent, Text, strategies,
+    ClientEvent, DecodeError, EntryEvent, Epoch, ErrorCode, Fault, History, Members, Ref, RoomName, Seq,
+    ServerEvent, ServerFrame, SystemEvent, Text, strategies,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -201,7 +201,8 @@ proptest! {
         let frame = format!(r#"{{"type":"message","room":"a","text":{}}}"#, serde_json::Value::from(&*text));
         match (decode_client(&frame), Text::new(&text)) {
             (Ok(frame), Ok(text)) => {
-                prop_assert!(matches!(frame.event, ClientEvent::Message(post) if post.text == text));
+                let is_post = matches!(&frame.event, ClientEvent::Post(post) if post.content.text() == Some(&text));
+                prop_assert!(is_post, "{:?}", frame);
             }
             (Err(DecodeError::Refused(refusal)), Err(error)) => {
                 prop_assert_eq!(refusal.fault, Fault::Text("text", error));
@@ -218,13 +219,14 @@ proptest! {
         number: u64,
     ) {
         let mut entry = entry;
-        let EntryEvent::Message(message) = &mut entry;
-        if let Some(text) = text {
+        if let (Some(text), EntryEvent::Message(message)) = (text, &mut entry) {
             message.text = Text::new(text).expect("a text");
         }
         let (before, after) = encode_around_seq(&entry);
-        let EntryEvent::Message(message) = &mut entry;
-        message.seq = Seq::new(number);
+        match &mut entry {
+            EntryEvent::Message(message) => message.seq = Seq::new(number),
+            EntryEvent::Change(entry) => entry.seq = Seq::new(number),
+        }
         prop_assert_eq!(format!("{before}{number}{after}"), encode(&entry.into()));
     }
 
@@ -235,20 +237,38 @@ proptest! {
         reference in prop::option::of(strategies::reference()),
     ) {
         let entries: Vec<_> = history.messages.iter().map(encode).collect();
-        let History { room, epoch, has_more, .. } = &history;
-        let text = encode_history(room, epoch.as_ref(), &entries, *has_more, newest_first, reference.as_ref());
+        let History { room, epoch, messages: _, has_more, has_newer, covers, settings } = &history;
+        let page = EncodedPage {
+            room,
+            epoch: epoch.as_ref(),
+            entries: &entries,
+            has_more: *has_more,
+            has_newer: *has_newer,
+            covers: *covers,
+            settings: settings.as_ref(),
+        };
+        let text = encode_history(&page, newest_first, reference.as_ref());
         let frame = ServerFrame { event: ServerEvent::History(history), reference };
         prop_assert_eq!(text, encode_frame(&frame));
+    }
+
+    #[test]
+    fn an_entry_is_decoded_from_its_frame_alone(frame in strategies::server_frame()) {
+        let decoded = decode_entry(&encode(&frame.event));
+        match frame.event {
+            ServerEvent::Entry(event) => prop_assert_eq!(decoded, Some(event)),
+            other => prop_assert_eq!(decoded, None, "{:?}", other),
+        }
     }
 
     #[test]
     fn entry_of_finds_exactly_the_entries(frame in strategies::server_frame()) {
         let entry = entry_of(&encode_frame(&frame));
         match frame.event {
-            ServerEvent::Message(message) => {
-                let entry = entry.expect("a message is an entry");
-                prop_assert_eq!((entry.room, entry.seq, entry.id), (message.room, message.seq, message.id));
-                prop_assert_eq!(entry.kind, Some(EntryKind::Message));
+            ServerEvent::Entry(event) => {
+                let (entry, head) = (entry.expect("an entry"), event.head());
+                prop_assert_eq!((&entry.room, entry.seq, entry.id), (head.room, head.seq, head.id));
+                prop_assert_eq!(entry.kind, Some(event.kind()));
             }
             other => prop_assert_eq!(entry, None, "{:?}", other),
         }
@@ -350,7 +370,8 @@ fn an_encoded_page_stays_within_the_frame_limit() {
     for (entries, slack) in [(&many, 64), (&large, 17_000)] {
         for newest_first in [true, false] {
             for reference in [None, Some(&reference)] {
-                let text = encode_history(&room, Some(&epoch), entries, false, newest_first, reference);
+                let page = EncodedPage { entries, ..empty_page(&room, Some(&epoch), false) };
+                let text = encode_history(&page, newest_first, reference);
                 assert!(text.len() <= SERVER_FRAME_BYTES, "{}", text.len());
                 assert!(text.len() > SERVER_FRAME_BYTES - slack, "{}", text.len());
                 let page: Page<'_> = serde_json::from_str(&text).expect("JSON");
@@ -365,11 +386,15 @@ fn an_encoded_page_stays_within_the_frame_limit() {
     }
 }
 
+fn empty_page<'a>(room: &'a RoomName, epoch: Option<&'a Epoch>, has_more: bool) -> EncodedPage<'a, String> {
+    EncodedPage { room, epoch, entries: &[], has_more, has_newer: false, covers: None, settings: None }
+}
+
 #[test]
 fn an_encoded_page_that_fits_keeps_has_more() {
     let room = RoomName::new("a").expect("a name");
     for has_more in [true, false] {
-        let text = encode_history(&room, None, &[] as &[&str], has_more, true, None);
+        let text = encode_history(&empty_page(&room, None, has_more), true, None);
         let rest = format!(r#""epoch":null,"messages":[],"has_more":{has_more}}}"#);
         assert_eq!(text, format!(r#"{{"type":"history","room":"a",{rest}"#));
     }

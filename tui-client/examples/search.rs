@@ -7,7 +7,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
-use realtime_shared::{EntryId, Message, RoomName, Seq, Text, Timestamp, UserId};
+use realtime_shared::{EntryFields, EntryId, Message, RoomName, Seq, Text, Timestamp, UserId};
 use realtime_tui::app::timeline::HELD;
 use realtime_tui::app::{Input, Model, Msg, Now, update};
 use realtime_tui::net::Event;
@@ -49,16 +49,16 @@ fn press(model: &mut Model, code: KeyCode, modifiers: KeyModifiers) -> Duration 
 
 fn hear(model: &mut Model, room: &RoomName, seq: u64) -> Result<Duration, Box<dyn Error>> {
     let said = SAID[usize::try_from(seq)? % SAID.len()];
-    let message = Message {
+    let fields = EntryFields {
         room: room.clone(),
         from: UserId::new("bob")?,
-        text: Text::new(said)?,
         epoch: None,
         seq: Seq::new(seq),
         id: EntryId::from_u128(seq.into()),
         ts: NOW.wall,
         client_msg_id: None,
     };
+    let message = Message::new(Text::new(said)?.into(), fields);
     Ok(timed(model, Input::Net(Event::Message { message, position: None, replayed: true })))
 }
 

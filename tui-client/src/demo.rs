@@ -208,6 +208,7 @@ fn token(secret: &Secret, user: &str) -> String {
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),
+        moderate: Vec::new(),
         iss: None,
         aud: None,
     };
@@ -218,7 +219,7 @@ fn token(secret: &Secret, user: &str) -> String {
 mod tests {
     use super::*;
     use crate::net::{Command, ConnectionState, Event, Events};
-    use realtime_shared::{ServerEvent, Typing};
+    use realtime_shared::{EntryEvent, ServerEvent, Typing};
 
     /// The next value that `wanted` makes of an event. Waits for ever if none comes.
     async fn next<T>(events: &mut Events, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
@@ -230,7 +231,11 @@ mod tests {
     }
 
     fn stamp(entry: &ServerEvent) -> Option<u64> {
-        if let ServerEvent::Message(message) = entry { Some(message.ts.millis()) } else { None }
+        if let ServerEvent::Entry(EntryEvent::Message(message)) = entry {
+            Some(message.ts.millis())
+        } else {
+            None
+        }
     }
 
     #[tokio::test]

@@ -1,15 +1,15 @@
 //! Rights of a bearer in rooms.
 //!
 //! The claim `rooms` names the rooms that the bearer may use: without the claim every room, with an empty list none.
-//! `read_only` removes the right to post in the rooms that it names; it grants nothing. An admin may use and post in
-//! every room, regardless of the lists. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
+//! `read_only` removes the right to post in the rooms that it names; it grants nothing. `moderate` names rooms that the
+//! bearer moderates, if it may use them. An admin may use, post in and moderate every room, regardless of the lists. Reserved names ([`RoomName::is_reserved`]) are open to nobody.
 //!
 //! A glob is matched against the whole name, character by character: `*` matches any run of characters, even an empty
 //! one, `?` matches exactly one, and every other character matches itself. There is no escape.
 
 use realtime_shared::{Claims, Role, RoomName};
 
-/// Limit on the globs of a token, `rooms` and `read_only` together. A token must fit into a header.
+/// Limit on the globs of a token, in all its lists together. A token must fit into a header.
 pub const MAX_GLOBS: usize = 256;
 /// Limit on the characters of a glob: fits a room name with a `*` between any two characters.
 pub const MAX_GLOB_CHARS: usize = 2 * realtime_shared::name::NAME_CHARS + 1;
@@ -18,60 +18,91 @@ pub const MAX_GLOB_CHARS: usize = 2 * realtime_shared::name::NAME_CHARS + 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     /// More than [`MAX_GLOBS`].
-    #[error("`rooms` and `read_only` have more than {MAX_GLOBS} globs")]
+    #[error("`rooms`, `read_only` and `moderate` have more than {MAX_GLOBS} globs")]
     TooMany,
     /// One of more than [`MAX_GLOB_CHARS`].
-    #[error("a glob in `rooms` or `read_only` is longer than {MAX_GLOB_CHARS} characters")]
+    #[error("a glob in `rooms`, `read_only` or `moderate` is longer than {MAX_GLOB_CHARS} characters")]
     TooLong,
 }
 
 /// Rights of a bearer in rooms.
 ///
-/// `None`: all rights in all rooms. Most bearers have them, and need no memory for lists.
+/// Most bearers may use and post in all rooms, and need no memory for lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grants(Option<Box<Lists>>);
+pub struct Grants(Rights);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Rights {
+    /// All rights in all rooms.
+    Admin,
+    /// All rooms may be used and posted in.
+    User,
+    Listed(Box<Lists>),
+}
 
 /// The lists of a bearer who is not an admin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lists {
     rooms: Option<Box<[Glob]>>,
     read_only: Box<[Glob]>,
+    moderate: Box<[Glob]>,
 }
 
 impl Grants {
     /// Compiles the grants of `claims`.
     pub fn from_claims(claims: &Claims) -> Result<Self, GrantError> {
         let rooms = claims.rooms.as_deref();
-        if rooms.map_or(0, <[String]>::len).saturating_add(claims.read_only.len()) > MAX_GLOBS {
+        let globs = rooms.map_or(0, <[String]>::len) + claims.read_only.len() + claims.moderate.len();
+        if globs > MAX_GLOBS {
             return Err(GrantError::TooMany);
         }
         let compile = |globs: &[String]| globs.iter().map(|glob| Glob::new(glob)).collect::<Result<_, _>>();
         let rooms = rooms.map(compile).transpose()?;
         let read_only: Box<[Glob]> = compile(&claims.read_only)?;
-        let is_limited = rooms.is_some() || !read_only.is_empty();
+        let moderate: Box<[Glob]> = compile(&claims.moderate)?;
+        let has_lists = rooms.is_some() || !read_only.is_empty() || !moderate.is_empty();
         Ok(Self(match claims.role {
-            Role::User if is_limited => Some(Box::new(Lists { rooms, read_only })),
-            Role::User | Role::Admin => None,
+            Role::Admin => Rights::Admin,
+            Role::User if has_lists => Rights::Listed(Box::new(Lists { rooms, read_only, moderate })),
+            Role::User => Rights::User,
         }))
     }
 
     /// True if the bearer may join `room`, read its history and see it in lists.
     #[must_use]
     pub fn may_use(&self, room: &RoomName) -> bool {
-        let rooms = self.0.as_ref().and_then(|lists| lists.rooms.as_ref());
+        let rooms = self.lists().and_then(|lists| lists.rooms.as_ref());
         !room.is_reserved() && rooms.is_none_or(|rooms| any_matches(rooms, room))
     }
 
     /// The names that the bearer may use; `None` if it may use all but reserved ones.
     pub(crate) fn names(&self) -> Option<impl Iterator<Item = GrantedNames<'_>>> {
-        let rooms = self.0.as_ref()?.rooms.as_ref()?;
+        let rooms = self.lists()?.rooms.as_ref()?;
         Some(rooms.iter().map(Glob::names))
     }
 
     /// True if the bearer may post in `room`. Implies [`Self::may_use`].
     #[must_use]
     pub fn may_post(&self, room: &RoomName) -> bool {
-        self.may_use(room) && self.0.as_ref().is_none_or(|lists| !any_matches(&lists.read_only, room))
+        self.may_use(room) && self.lists().is_none_or(|lists| !any_matches(&lists.read_only, room))
+    }
+
+    /// True if the bearer moderates `room`. Implies [`Self::may_use`].
+    #[must_use]
+    pub fn may_moderate(&self, room: &RoomName) -> bool {
+        self.may_use(room)
+            && match &self.0 {
+                Rights::Admin => true,
+                Rights::User => false,
+                Rights::Listed(lists) => any_matches(&lists.moderate, room),
+            }
+    }
+
+    fn lists(&self) -> Option<&Lists> {
+        match &self.0 {
+            Rights::Listed(lists) => Some(lists),
+            Rights::Admin | Rights::User => None,
+        }
     }
 }
 
@@ -163,6 +194,7 @@ mod tests {
             role,
             rooms: rooms.map(owned),
             read_only: owned(read_only),
+            moderate: Vec::new(),
             iss: None,
             aud: None,
         }
@@ -218,6 +250,24 @@ mod tests {
     }
 
     #[test]
+    fn moderate_names_rooms_among_those_that_may_be_used() {
+        let moderating = |rooms: Option<&[&str]>, read_only: &[&str]| {
+            let moderate = vec!["team-*".to_owned(), "dm:*".to_owned()];
+            Grants::from_claims(&Claims { moderate, ..claims(Role::User, rooms, read_only) })
+                .expect("valid lists")
+        };
+        let moderator = moderating(None, &["team-b"]);
+        assert!(moderator.may_moderate(&room("team-a")) && moderator.may_moderate(&room("team-b")));
+        assert!(!moderator.may_post(&room("team-b")));
+        assert!(!moderator.may_moderate(&room("lobby")) && moderator.may_post(&room("lobby")));
+        assert!(!moderating(Some(&["lobby"]), &[]).may_moderate(&room("team-a")));
+        assert!(!moderator.may_moderate(&room("dm:alice")), "a reserved name");
+        assert!(!grants(None, &[]).may_moderate(&room("team-a")));
+        let admin = Grants::from_claims(&claims(Role::Admin, Some(&[]), &[])).expect("valid lists");
+        assert!(admin.may_moderate(&room("lobby")) && !admin.may_moderate(&room("dm:alice")));
+    }
+
+    #[test]
     fn lists_do_not_restrict_an_admin() {
         let admin = Grants::from_claims(&claims(Role::Admin, Some(&[]), &["*"])).expect("valid lists");
         assert!(admin.may_use(&room("chat")) && admin.may_post(&room("chat")));
@@ -236,6 +286,8 @@ mod tests {
         let many = vec!["a"; MAX_GLOBS];
         assert!(Grants::from_claims(&claims(Role::User, Some(&many), &[])).is_ok());
         assert_eq!(Grants::from_claims(&claims(Role::User, Some(&many), &["a"])), Err(GrantError::TooMany));
+        let moderate = Claims { moderate: vec!["a".to_owned()], ..claims(Role::User, Some(&many), &[]) };
+        assert_eq!(Grants::from_claims(&moderate), Err(GrantError::TooMany));
         let long = "ü".repeat(MAX_GLOB_CHARS);
         assert!(Grants::from_claims(&claims(Role::User, Some(&[&long]), &[])).is_ok());
         let longer = format!("{long}*");

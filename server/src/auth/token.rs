@@ -299,6 +299,7 @@ mod tests {
             role: Role::User,
             rooms: Some(Vec::new()),
             read_only: vec!["a".to_owned()],
+            moderate: Vec::new(),
             iss: Some("me".to_owned()),
             aud: Some(Audience::One("you".to_owned())),
         };

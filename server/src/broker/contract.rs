@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    ClientMsgId, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
+    ClientMsgId, EntryEvent, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
 };
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
@@ -346,7 +346,7 @@ pub(super) fn user(id: &str) -> UserId {
 #[track_caller]
 pub(super) fn submission(from: &str, to: &str, text: &str) -> Submission {
     let text = Text::new(text).expect("a text");
-    Submission::message(user(from), Post { room: room(to), text, client_msg_id: None })
+    Submission::new(user(from), Post::message(room(to), text, None))
 }
 
 impl Submission {
@@ -362,7 +362,7 @@ impl Submission {
 #[track_caller]
 pub(super) fn message_of(entry: &Entry) -> Message {
     match codec::decode_server(&entry.json).expect("a frame").event {
-        ServerEvent::Message(message) => message,
+        ServerEvent::Entry(EntryEvent::Message(message)) => message,
         other => panic!("not a message: {other:?}"),
     }
 }

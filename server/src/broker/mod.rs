@@ -33,6 +33,8 @@ mod founding;
 mod local_presence;
 mod member_names;
 pub(crate) mod memory;
+mod message_page;
+mod page;
 mod presence;
 pub(crate) mod redis;
 mod room_filter;
@@ -49,18 +51,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use realtime_shared::{Epoch, LeaveReason, Position, RoomName, RoomSummary, Seq, UserId};
+use realtime_shared::{Epoch, Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
 pub(crate) use self::member_names::MemberNames;
+pub(crate) use self::message_page::{MessagePage, PageFilter, PageQuery, PageRange};
+pub(crate) use self::page::{Page, Range};
 pub(crate) use self::presence::{
     MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, UnencodedJoined, left, members_frame,
 };
 pub(crate) use self::room_filter::{NameRange, RangeKind, RoomFilter};
 pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
-#[cfg(test)]
-pub(crate) use self::submission::Body;
 pub(crate) use self::submission::{Completion, DedupKey, NotStored, Receipt, Submission};
 
 use crate::budget::Spending;
@@ -116,26 +118,6 @@ pub(crate) trait Feed: Send + Sync {
     fn users(&self, room: &RoomName) -> Vec<UserId>;
 }
 
-/// The entries of a room to read for a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Range {
-    Newest,
-    /// The newest entries before this seq.
-    Before(Seq),
-    /// The oldest entries after this seq.
-    After(Seq),
-}
-
-/// A page of a room's history, ascending.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// The epoch of the log; `None` while the room has no entry.
-    pub(crate) epoch: Option<Epoch>,
-    pub(crate) entries: Vec<Entry>,
-    /// True if the log has more entries in the direction of the range.
-    pub(crate) has_more: bool,
-}
-
 /// An answer that needs no waiting.
 fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
     Box::pin(ready(Ok(value)))
@@ -145,6 +127,11 @@ fn ready_with<T: Send + 'static>(value: T) -> Pending<T> {
 pub(crate) trait Broker: Send + Sync {
     /// `Ok` if submissions are expected to be stored and announced now, else the reason, for an operator.
     fn readiness(&self) -> Result<(), NotReady>;
+
+    /// The features that the engine has beyond messages. The session refuses the frames of others.
+    fn features(&self) -> &'static [Feature] {
+        &[]
+    }
 
     /// Begins to announce a room to the feed. The answer is the head of its log: all entries after it are announced,
     /// and entries up to it may be announced too.
@@ -177,8 +164,15 @@ pub(crate) trait Broker: Send + Sync {
     /// Sends what users have spent here to the other instances. It is lost if the engine is unavailable.
     fn publish_spending(&self, _spending: &[(UserId, Spending)]) {}
 
-    /// Reads at most `limit` entries of at most `bytes` in total, but at least one entry if there is any.
+    /// Reads at most `limit` entries of every kind, as they are stored, of at most `bytes` in total, but at least one entry if there is any.
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page>;
+
+    /// Reads messages with their later changes, as `viewer` sees them. An engine without changes has the entries of all
+    /// kinds.
+    fn messages(&self, room: &RoomName, query: PageQuery, _viewer: &UserId) -> Pending<MessagePage> {
+        let page = self.history(room, query.range.one_sided(), query.limit, query.bytes);
+        Box::pin(async move { page.await.map(MessagePage::from) })
+    }
 
     /// Lists the rooms that have a member or an entry and pass the filter: at most `limit`, ordered by members, then by
     /// the newest entry, then the name. The flag is true if there are more. With a filter that has a test, at most 10,000

@@ -48,6 +48,7 @@ impl UnencodedJoined {
             others_count: 0,
             position: None,
             recovery: None,
+            read_seq: None,
         };
         Self { event, members }
     }

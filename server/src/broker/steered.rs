@@ -3,13 +3,13 @@
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
+use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
 use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
-    Signal, Submission, Unavailable,
+    Broker, Completion, Feed, MessagePage, NotReady, NotStored, Page, PageQuery, Pending, Presence, Range,
+    Recipients, RoomFilter, Signal, Submission, Unavailable,
 };
 use crate::budget::Spending;
 use crate::config::Config;
@@ -226,6 +226,14 @@ impl Broker for SteeredBroker {
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         self.ask(Method::History, |inner| inner.history(room, range, limit, bytes))
+    }
+
+    fn features(&self) -> &'static [Feature] {
+        self.inner.features()
+    }
+
+    fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
+        self.ask(Method::History, |inner| inner.messages(room, query, viewer))
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -1,7 +1,7 @@
 //! Submissions: entries that are not stored yet, and their outcome: a receipt, or the reason why nothing was stored.
 //!
-//! An engine reads only the room, the sender and the `client_msg_id` of a submission. [`Submission::into_event`] is the
-//! only place that knows the kinds.
+//! An engine reads the room, the sender and the `client_msg_id` of a submission, and of its content what the methods of
+//! [`Content`] return. The rules of all kinds are in `realtime_shared::rules`.
 //!
 //! To add a kind of entry: the recipe is in `shared/src/entry.rs`.
 //!
@@ -17,8 +17,11 @@
 //! 5. A test in `contract/order.rs`, and its name in the list of `contract.rs`. `tests/hub/random_frames.rs` has to
 //!    accept the refusal after the pong that follows the frame, because a store answers later than a session.
 
+use std::time::Duration;
+
+use realtime_shared::rules::{Power, RuleError};
 use realtime_shared::{
-    ClientMsgId, EntryEvent, EntryId, Epoch, ErrorCode, Message, Post, RoomName, Seq, Text, Timestamp,
+    ClientMsgId, Content, EntryEvent, EntryFields, EntryId, Epoch, ErrorCode, Post, RoomName, Seq, Timestamp,
     UserId, codec,
 };
 
@@ -31,21 +34,18 @@ pub(crate) struct Submission {
     pub(crate) room: RoomName,
     /// The sender's id, by which a second submission of the same entry is recognized.
     pub(crate) client_msg_id: Option<ClientMsgId>,
-    pub(crate) body: Body,
+    pub(crate) content: Content,
+    /// The power of the sender in the room.
+    pub(crate) power: Power,
     /// The limits on new rooms do not apply: the sender is an admin, or a program of the operator.
     pub(crate) is_exempt: bool,
 }
 
-/// The part of a submission that depends on its kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Body {
-    Message { text: Text },
-}
-
 impl Submission {
-    pub(crate) fn message(from: UserId, post: Post) -> Self {
-        let Post { room, text, client_msg_id } = post;
-        Self { from, room, client_msg_id, body: Body::Message { text }, is_exempt: false }
+    /// An entry of any kind, of a user without power in the room.
+    pub(crate) fn new(from: UserId, post: Post) -> Self {
+        let Post { room, content, client_msg_id } = post;
+        Self { from, room, client_msg_id, content, power: Power::Member, is_exempt: false }
     }
 
     /// The key of deduplication; `None` if the sender gave no id.
@@ -62,9 +62,7 @@ impl Submission {
 
     /// Bytes of its texts, for bounds on memory.
     pub(crate) fn text_bytes(&self) -> usize {
-        match &self.body {
-            Body::Message { text } => text.as_str().len(),
-        }
+        self.content.text().map_or(0, |text| text.as_str().len())
     }
 
     /// The entry in the log of `epoch`.
@@ -81,12 +79,8 @@ impl Submission {
 
     /// The event that members receive.
     fn into_event(self, epoch: Option<Epoch>, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
-        let Self { from, room, client_msg_id, body, is_exempt: _ } = self;
-        match body {
-            Body::Message { text } => {
-                EntryEvent::Message(Message { room, from, text, seq, id, ts, client_msg_id, epoch })
-            }
-        }
+        let Self { from, room, client_msg_id, content, power: _, is_exempt: _ } = self;
+        EntryEvent::new(content, EntryFields { room, from, seq, id, ts, client_msg_id, epoch })
     }
 }
 
@@ -118,16 +112,16 @@ pub(crate) enum NotStored {
     /// The room has no entry yet, and its name is not in Unicode normalization form C.
     #[error("the name of a new room is not in NFC")]
     NewRoomNotNfc,
-    /// A rule of the log forbids the entry. The sender gets `code` and `message`.
+    /// A rule of the log forbids the entry. The sender gets `code`, `message`, and the time after which it may be allowed.
     #[error("refused: {message}")]
-    Refused { code: ErrorCode, message: String },
+    Refused { code: ErrorCode, message: String, retry_after: Option<Duration> },
 }
 
 impl NotStored {
     /// The disk of the store has no space for posts.
     pub(super) fn no_space() -> Self {
         let message = "the disk of the server is full; try again later".to_owned();
-        Self::Refused { code: ErrorCode::Unavailable, message }
+        Self::Refused { code: ErrorCode::Unavailable, message, retry_after: None }
     }
 
     /// The sender has founded as many rooms as a user may within a day.
@@ -139,7 +133,7 @@ impl NotStored {
             "that room does not exist, and you have founded {limit} rooms within 24 hours, the maximum; \
              post in a room that exists, or try again later"
         );
-        Self::Refused { code: ErrorCode::TooManyRooms, message }
+        Self::Refused { code: ErrorCode::TooManyRooms, message, retry_after: None }
     }
 
     /// The server has as many rooms as it may have.
@@ -147,7 +141,14 @@ impl NotStored {
         let message = format!(
             "that room does not exist, and the server has {limit} rooms, the maximum; post in a room that exists"
         );
-        Self::Refused { code: ErrorCode::TooManyRooms, message }
+        Self::Refused { code: ErrorCode::TooManyRooms, message, retry_after: None }
+    }
+}
+
+impl From<RuleError> for NotStored {
+    fn from(error: RuleError) -> Self {
+        let RuleError { code, message, retry_after } = error;
+        Self::Refused { code, message, retry_after }
     }
 }
 

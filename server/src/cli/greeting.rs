@@ -55,6 +55,7 @@ fn visitor_token(config: &Config, user: &str, now: Timestamp) -> String {
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),
+        moderate: Vec::new(),
         iss: config.issuer.clone(),
         aud: config.audience.clone().map(Audience::One),
     };

@@ -46,6 +46,10 @@ pub(crate) struct TokenArgs {
     #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
     read_only: Vec<String>,
 
+    /// Rooms that the bearer moderates (repeatable); --room, if given, must allow them too
+    #[arg(long, value_name = "GLOB", value_parser = NonEmptyStringValueParser::new())]
+    moderate: Vec<String>,
+
     /// Lifetime of the token: 30s, 12h, 7d
     #[arg(long, default_value = "12h", value_name = "DURATION", value_parser = positive_duration)]
     ttl: Duration,
@@ -75,6 +79,7 @@ impl TokenArgs {
             },
             rooms: (!self.rooms.is_empty()).then_some(self.rooms),
             read_only: self.read_only,
+            moderate: self.moderate,
             iss: self.secret.issuer.clone(),
             aud: self.secret.audience.clone().map(Audience::One),
         };

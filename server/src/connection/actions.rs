@@ -39,8 +39,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.watch_expiry();
                 self.leave(&leave, LeaveReason::Kicked, None);
             }
-            Action::History { room, range, limit, reference } => {
-                self.operation = Some(operation::history(&self.hub, room, range, limit, reference));
+            Action::History { room, query, reference } => {
+                let viewer = &self.session.identity().user;
+                self.operation = Some(operation::history(&self.hub, viewer, room, query, reference));
             }
             Action::Members { room, reference } => {
                 self.operation = Some(operation::members(&self.hub, &self.mailbox, room, reference));

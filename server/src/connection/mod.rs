@@ -31,7 +31,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use realtime_shared::{CloseCode, ServerEvent, ServerFrame, SystemEvent, TokenExpiring, Welcome, codec};
+use realtime_shared::{
+    CloseCode, ServerEvent, ServerFrame, ServerProgram, SystemEvent, TokenExpiring, Welcome, codec,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::deadlines::{Deadlines, Due, EXPIRY_WARNING};
@@ -114,7 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let deadlines = Deadlines::new(now, &config.timing);
         let budget = ConnectionBudget::new(hub.registry.budgets.user(&identity.user));
         let max_rooms = config.limits.max_rooms_per_connection;
-        let session = Session::new(identity, hub.verifier.clone(), budget, max_rooms);
+        let session =
+            Session::new(identity, hub.verifier.clone(), budget, max_rooms, hub.registry.features());
         hub.metrics.connections.inc();
         let mut connection = Self {
             socket,
@@ -149,6 +152,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 rooms: saturated(limits.max_rooms_per_connection),
                 messages_per_second: limits.messages_per_second(),
             },
+            server: Some(ServerProgram {
+                name: env!("CARGO_PKG_NAME").to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            }),
+            role: Some(identity.role),
+            features: Some(self.hub.registry.features().to_vec()),
         };
         self.answer(&ServerEvent::System(SystemEvent::Welcome(welcome)).into());
     }

@@ -6,12 +6,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use realtime_shared::codec::EncodedPage;
 use realtime_shared::{
-    LeaveReason, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent, codec,
+    LeaveReason, Position, Ref, RoomName, Rooms, ServerEvent, ServerFrame, SystemEvent, UserId, codec,
 };
 
 use super::hub::Hub;
-use crate::broker::{Range, RoomFilter, Unavailable, members_frame};
+use crate::broker::{MessagePage, PageQuery, RoomFilter, Unavailable, members_frame};
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
 
@@ -112,31 +113,24 @@ pub(super) fn leave(
 
 pub(super) fn history(
     hub: &Arc<Hub>,
+    viewer: &UserId,
     room: RoomName,
-    range: Range,
-    limit: usize,
+    query: PageQuery,
     reference: Option<Ref>,
 ) -> Operation {
-    let hub = hub.clone();
+    let (hub, viewer) = (hub.clone(), viewer.clone());
     Box::pin(async move {
-        match hub.registry.history(&room, range, limit).await {
+        match hub.registry.messages(&room, query, &viewer).await {
             Ok(page) if page.epoch.is_none() && room.to_nfc().is_some() => {
                 OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference))
             }
             Ok(page) => {
-                let entries: Vec<&str> = page.entries.iter().map(|entry| &*entry.json).collect();
-                let newest_first = match range {
-                    Range::Newest | Range::Before(_) => true,
-                    Range::After(_) => false,
-                };
-                OperationResult::Answer(codec::encode_history(
-                    &room,
-                    page.epoch.as_ref(),
-                    &entries,
-                    page.has_more,
-                    newest_first,
-                    reference.as_ref(),
-                ))
+                let MessagePage { epoch, messages, has_more, has_newer, covers, settings } = page;
+                let (room, entries) = (&room, &*messages);
+                let (epoch, settings) = (epoch.as_ref(), settings.as_ref());
+                let page = EncodedPage { room, epoch, entries, has_more, has_newer, covers, settings };
+                let newest_first = query.range.is_newest_first();
+                OperationResult::Answer(codec::encode_history(&page, newest_first, reference.as_ref()))
             }
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }
@@ -152,9 +146,9 @@ pub(super) fn members(
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
         if room.to_nfc().is_some() {
-            match hub.registry.history(&room, Range::Newest, 1).await {
-                Ok(page) if page.epoch.is_some() => {}
-                Ok(_) => {
+            match hub.registry.is_founded(&room).await {
+                Ok(true) => {}
+                Ok(false) => {
                     return OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference));
                 }
                 Err(Unavailable) => return OperationResult::Refused(unavailable(Some(&room), reference)),

@@ -90,6 +90,7 @@ impl TestHub {
             role: Role::Admin,
             rooms: None,
             read_only: Vec::new(),
+            moderate: Vec::new(),
             iss: None,
             aud: None,
         };
@@ -176,7 +177,8 @@ async fn a_refusal_by_the_engine_reaches_the_client_and_counts_towards_4009() {
     let test_hub = TestHub::new();
     let mut alice = test_hub.connect("alice").await;
     let message = "only its author may change that message";
-    let cause = NotStored::Refused { code: ErrorCode::Forbidden, message: message.to_owned() };
+    let cause =
+        NotStored::Refused { code: ErrorCode::Forbidden, message: message.to_owned(), retry_after: None };
     test_hub.broker.refuse_submissions(Some(cause));
     for _ in 0..99 {
         alice.received.clear();

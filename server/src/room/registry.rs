@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use realtime_shared::{
-    CloseCode, Epoch, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId, codec,
+    CloseCode, Epoch, Feature, LeaveReason, Left, Position, RoomName, RoomSummary, Seq, ServerEvent, UserId,
+    codec,
 };
 use tokio::sync::Notify;
 
@@ -29,15 +30,13 @@ use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, MEMBERS_NAMED, NotReady, Page, Presence, PresenceChange, Range,
-    Recipients, RoomFilter, Signal, Skip, Submission, Unavailable, UnencodedJoined, left,
+    Broker, Completion, Entry, Feed, MEMBERS_NAMED, MessagePage, NotReady, PageQuery, Presence,
+    PresenceChange, Range, Recipients, RoomFilter, Signal, Skip, Submission, Unavailable, UnencodedJoined,
+    left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
 use crate::metrics::Metrics;
-
-/// Limit on the bytes of a history page, which is held in memory until the client has read it.
-const HISTORY_BYTES: usize = 128 * 1024;
 
 /// The open rooms and the connections of this instance.
 pub(crate) struct Registry {
@@ -192,14 +191,24 @@ impl Registry {
         self.broker.broadcast(to, codec::encode(event).into());
     }
 
-    /// A page of a room's history.
-    pub(crate) async fn history(
+    /// See [`Broker::features`].
+    pub(crate) fn features(&self) -> &'static [Feature] {
+        self.broker.features()
+    }
+
+    /// A page of a room's history; see [`Broker::messages`].
+    pub(crate) async fn messages(
         &self,
         room: &RoomName,
-        range: Range,
-        limit: usize,
-    ) -> Result<Page, Unavailable> {
-        self.broker.history(room, range, limit, HISTORY_BYTES).await
+        query: PageQuery,
+        viewer: &UserId,
+    ) -> Result<MessagePage, Unavailable> {
+        self.broker.messages(room, query, viewer).await
+    }
+
+    /// Returns true if the room has had an entry.
+    pub(crate) async fn is_founded(&self, room: &RoomName) -> Result<bool, Unavailable> {
+        Ok(self.broker.history(room, Range::Newest, 1, 1).await?.epoch.is_some())
     }
 
     /// The members of a room, for a request of this user.

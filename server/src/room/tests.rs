@@ -20,8 +20,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use realtime_shared::{
-    CloseCode, EntryId, Joined, LeaveReason, Left, Position, Post, Recovery, RoomName, Seq, ServerEvent,
-    SystemEvent, Text, Typing, UserId, codec,
+    CloseCode, EntryEvent, EntryId, Joined, LeaveReason, Left, Position, Post, Recovery, RoomName, Seq,
+    ServerEvent, SystemEvent, Text, Typing, UserId, codec,
 };
 use tokio::sync::oneshot;
 
@@ -237,11 +237,11 @@ impl Room {
 async fn post(registry: &Registry, from: &str, to: &str, text: &str) -> Receipt {
     let (done, receipt) = oneshot::channel();
     let text = Text::new(text).expect("a text");
-    let post = Post { room: room(to), text, client_msg_id: None };
+    let post = Post::message(room(to), text, None);
     let stored = move |result: Result<Receipt, _>| {
         let _ = done.send(result.expect("stored"));
     };
-    registry.submit(0, Submission::message(user(from), post), Box::new(stored));
+    registry.submit(0, Submission::new(user(from), post), Box::new(stored));
     receipt.await.expect("completed")
 }
 
@@ -271,7 +271,9 @@ fn summaries(mut bytes: &[u8]) -> Vec<String> {
 
 fn summary(json: &str) -> String {
     match codec::decode_server(json).expect("a frame").event {
-        ServerEvent::Message(message) => format!("{}: {} #{}", message.from, message.text, message.seq),
+        ServerEvent::Entry(EntryEvent::Message(message)) => {
+            format!("{}: {} #{}", message.from, message.text, message.seq)
+        }
         ServerEvent::Typing(typing) => format!("{} types", typing.user_id),
         ServerEvent::System(SystemEvent::Joined(joined)) => {
             format!("{} ({})", joined.message, joined.member_count)

@@ -15,15 +15,19 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use realtime_shared::rules::Power;
 use realtime_shared::{
-    ClientEvent, ClientFrame, CloseCode, DecodeError, ErrorCode, Notice, Pong, Position, Ref, Role, RoomName,
-    Seq, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing, UserId, codec,
+    ClientEvent, ClientFrame, CloseCode, DecodeError, EntryKind, ErrorCode, Feature, HistoryRequest, Notice,
+    Pong, Position, Ref, Role, RoomName, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing,
+    UserId, codec,
 };
 
 use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
-use crate::broker::{NameRange, Range, RangeKind, Recipients, RoomFilter, Skip, Submission};
+use crate::broker::{
+    NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter, Skip, Submission,
+};
 use crate::budget::{ConnectionBudget, PostPrice, TestedNames};
 use crate::metrics::Dropped;
 
@@ -31,6 +35,8 @@ use crate::metrics::Dropped;
 const HISTORY_DEFAULT: u32 = 50;
 /// Highest `limit` of a history page.
 const HISTORY_MAX: u32 = 200;
+/// Limit on the bytes of a history page, which is held in memory until the client has read it.
+const HISTORY_BYTES: usize = 128 * 1024;
 /// Rooms of a list without a `limit`.
 const ROOMS_DEFAULT: u32 = 100;
 /// Highest `limit` of a list of rooms.
@@ -77,8 +83,7 @@ pub(crate) enum Action {
     },
     History {
         room: RoomName,
-        range: Range,
-        limit: usize,
+        query: PageQuery,
         reference: Option<Ref>,
     },
     Members {
@@ -102,6 +107,8 @@ pub(crate) struct Session {
     identity: Identity,
     verifier: Arc<Verifier>,
     max_rooms: usize,
+    /// The features of the store.
+    features: &'static [Feature],
     rooms: Vec<JoinedRoom>,
     budget: ConnectionBudget,
     faults: ClientFaults,
@@ -120,8 +127,10 @@ impl Session {
         verifier: Arc<Verifier>,
         budget: ConnectionBudget,
         max_rooms: usize,
+        features: &'static [Feature],
     ) -> Self {
-        Self { identity, verifier, max_rooms, rooms: Vec::new(), budget, faults: ClientFaults::default() }
+        let (rooms, faults) = (Vec::new(), ClientFaults::default());
+        Self { identity, verifier, max_rooms, features, rooms, budget, faults }
     }
 
     pub(crate) fn identity(&self) -> &Identity {
@@ -206,9 +215,12 @@ impl Session {
             self.pay(&event, bytes, now.instant).map_err(Error::rate_limited)?;
         }
         match event {
-            ClientEvent::Message(post) => {
-                let mut submission = Submission::message(self.identity.user.clone(), post);
+            ClientEvent::Post(post) => {
+                let mut submission = Submission::new(self.identity.user.clone(), post);
                 submission.is_exempt = self.identity.role == Role::Admin;
+                if self.identity.grants.may_moderate(&submission.room) {
+                    submission.power = Power::Moderator;
+                }
                 self.submit(submission, bytes, reference, now)
             }
             ClientEvent::Typing { room, is_typing } => self.typing(room, is_typing, bytes, now),
@@ -224,10 +236,7 @@ impl Session {
                 let event = ServerEvent::Pong(Pong { nonce: ping.nonce, ts: now.wall });
                 Ok(Action::Answer(ServerFrame { event, reference }))
             }
-            ClientEvent::History { room, before, after, limit } => {
-                self.may_use(&room)?;
-                Ok(history(room, before, after, limit, reference))
-            }
+            ClientEvent::History(request) => self.history(request, reference),
             ClientEvent::Members { room } => {
                 self.may_use(&room)?;
                 Ok(Action::Members { room, reference })
@@ -238,6 +247,10 @@ impl Session {
             }
             ClientEvent::Refresh { token } => self.refresh(&token, reference, now.wall),
             ClientEvent::Notice { message, room, user_id } => self.notice(message, room, user_id),
+            ClientEvent::Direct { .. } => Err(Error::unsupported("`direct`")),
+            ClientEvent::Read { room, .. } => Err(Error::unsupported("`read`").in_room(&room)),
+            ClientEvent::Inbox { .. } => Err(Error::unsupported("`inbox`")),
+            ClientEvent::Search(_) => Err(Error::unsupported("`search`")),
         }
     }
 
@@ -286,9 +299,7 @@ impl Session {
     ) -> Result<Action, Error> {
         let Submission { room, client_msg_id, .. } = &submission;
         let refused = |error: Error| error.in_room(room).of_entry(client_msg_id.as_ref());
-        if !self.identity.grants.may_post(room) {
-            return Err(refused(Error::forbidden("post in that room")));
-        }
+        self.may_submit(&submission).map_err(refused)?;
         let price =
             self.budget.take_post(bytes, now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
         if let Some(joined) = self.joined_room(room) {
@@ -296,6 +307,64 @@ impl Session {
             joined.typing = None;
         }
         Ok(Action::Submit { submission, price, reference })
+    }
+
+    /// Checks the rights of the token for an entry, and the features that it needs. The rules of the log follow in the store.
+    fn may_submit(&self, submission: &Submission) -> Result<(), Error> {
+        let Submission { room, content, .. } = submission;
+        let kind = content.kind();
+        match kind {
+            EntryKind::Message | EntryKind::Edit | EntryKind::Reaction => {
+                if !self.identity.grants.may_post(room) {
+                    return Err(Error::forbidden("post in that room"));
+                }
+            }
+            EntryKind::Delete | EntryKind::Pin | EntryKind::Room => {
+                if !self.identity.grants.may_use(room) {
+                    return Err(Error::forbidden("use that room"));
+                }
+            }
+        }
+        if let Some(feature) = kind.feature() {
+            self.needs(feature, kind.as_str())?;
+        }
+        if content.reply_to().is_some() {
+            self.needs(Feature::Reply, "reply_to")?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a frame or field with this name if the store lacks its feature.
+    fn needs(&self, feature: Feature, name: &str) -> Result<(), Error> {
+        if self.features.contains(&feature) { Ok(()) } else { Err(Error::unsupported(&format!("`{name}`"))) }
+    }
+
+    fn history(&self, request: HistoryRequest, reference: Option<Ref>) -> Result<Action, Error> {
+        let HistoryRequest { room, before, after, around, thread, pinned, limit } = request;
+        self.may_use(&room)?;
+        let range = match (before, after, around) {
+            (Some(seq), ..) => PageRange::Before(seq),
+            (None, Some(seq), _) => PageRange::After(seq),
+            (None, None, Some(seq)) => PageRange::Around(seq),
+            (None, None, None) => PageRange::Newest,
+        };
+        let filter = match thread {
+            Some(seq) => PageFilter::Thread(seq),
+            None if pinned => PageFilter::Pinned,
+            None => PageFilter::All,
+        };
+        let needed = match (range, filter) {
+            (PageRange::Around(_), _) => Some((Feature::Reply, "around")),
+            (_, PageFilter::Thread(_)) => Some((Feature::Reply, "thread")),
+            (_, PageFilter::Pinned) => Some((Feature::Pin, "pinned")),
+            (PageRange::Newest | PageRange::Before(_) | PageRange::After(_), PageFilter::All) => None,
+        };
+        if let Some((feature, name)) = needed {
+            self.needs(feature, name).map_err(|error| error.in_room(&room))?;
+        }
+        let limit = limit.unwrap_or(HISTORY_DEFAULT).clamp(1, HISTORY_MAX) as usize;
+        let query = PageQuery { range, filter, limit, bytes: HISTORY_BYTES };
+        Ok(Action::History { room, query, reference })
     }
 
     /// Sends a typing state that has changed, or is older than [`TYPING_REPEAT`]. Frames above the rate are dropped
@@ -431,13 +500,17 @@ struct Priced {
 fn asks_for_data(event: &ClientEvent) -> bool {
     match event {
         ClientEvent::JoinRoom { .. }
-        | ClientEvent::History { .. }
+        | ClientEvent::History(_)
         | ClientEvent::Members { .. }
-        | ClientEvent::ListRooms { .. } => true,
-        ClientEvent::Message(_)
+        | ClientEvent::ListRooms { .. }
+        | ClientEvent::Inbox { .. }
+        | ClientEvent::Search(_) => true,
+        ClientEvent::Post(_)
         | ClientEvent::Typing { .. }
         | ClientEvent::LeaveRoom { .. }
         | ClientEvent::Ping(_)
+        | ClientEvent::Direct { .. }
+        | ClientEvent::Read { .. }
         | ClientEvent::Refresh { .. }
         | ClientEvent::Notice { .. } => false,
     }
@@ -447,30 +520,18 @@ fn asks_for_data(event: &ClientEvent) -> bool {
 /// takes its token later, because it is dropped instead of refused.
 fn is_request(event: &ClientEvent) -> bool {
     match event {
-        ClientEvent::Message(_) | ClientEvent::Typing { .. } => false,
+        ClientEvent::Post(_) | ClientEvent::Typing { .. } => false,
         ClientEvent::JoinRoom { .. }
         | ClientEvent::LeaveRoom { .. }
         | ClientEvent::Ping(_)
-        | ClientEvent::History { .. }
+        | ClientEvent::History(_)
+        | ClientEvent::Direct { .. }
+        | ClientEvent::Read { .. }
+        | ClientEvent::Inbox { .. }
+        | ClientEvent::Search(_)
         | ClientEvent::Members { .. }
         | ClientEvent::ListRooms { .. }
         | ClientEvent::Refresh { .. }
         | ClientEvent::Notice { .. } => true,
     }
-}
-
-fn history(
-    room: RoomName,
-    before: Option<Seq>,
-    after: Option<Seq>,
-    limit: Option<u32>,
-    reference: Option<Ref>,
-) -> Action {
-    let range = match (before, after) {
-        (Some(seq), _) => Range::Before(seq),
-        (None, Some(seq)) => Range::After(seq),
-        (None, None) => Range::Newest,
-    };
-    let limit = limit.unwrap_or(HISTORY_DEFAULT).clamp(1, HISTORY_MAX) as usize;
-    Action::History { room, range, limit, reference }
 }

@@ -42,14 +42,18 @@ impl Error {
         Self::new(ErrorCode::NotAMember, "you are not in that room")
     }
 
+    /// The store lacks the feature of a frame. `what` completes "this server does not support …".
+    pub(crate) fn unsupported(what: &str) -> Self {
+        Self::new(ErrorCode::Unsupported, format!("this server does not support {what}"))
+    }
+
     pub(crate) fn unavailable() -> Self {
         Self::new(ErrorCode::Unavailable, "the store cannot be reached; try again later")
     }
 
     pub(crate) fn rate_limited(wait: Duration) -> Self {
         let mut error = Self::new(ErrorCode::RateLimited, "too many frames in a short time");
-        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        error.event.retry_after_ms = Some(millis.saturating_add(1));
+        error.event.retry_after_ms = Some(in_millis(wait));
         error
     }
 
@@ -66,7 +70,11 @@ impl Error {
         let error = match cause {
             NotStored::NewRoomNotNfc => Self::new_room_not_nfc(room),
             NotStored::Unavailable(_) => Self::unavailable(),
-            NotStored::Refused { code, message } => Self::new(code, message),
+            NotStored::Refused { code, message, retry_after } => {
+                let mut error = Self::new(code, message);
+                error.event.retry_after_ms = retry_after.map(in_millis);
+                error
+            }
         };
         error.in_room(room)
     }
@@ -110,4 +118,9 @@ impl Error {
     pub(crate) fn into_frame(self) -> ServerFrame {
         ServerFrame { event: ServerEvent::Error(self.event), reference: self.reference }
     }
+}
+
+/// A time to wait in milliseconds, rounded up.
+fn in_millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }

@@ -8,7 +8,6 @@ use realtime_shared::{Claims, ErrorEvent};
 
 use super::*;
 use crate::auth::{Grants, token};
-use crate::broker::Body;
 use crate::budget::Budgets;
 use crate::config::{Config, Limits};
 use crate::secret::Secret;
@@ -36,6 +35,10 @@ impl SessionClient {
     }
 
     fn with(claims: &Claims, set: impl FnOnce(&mut Limits)) -> Self {
+        Self::with_features(claims, Feature::ALL, set)
+    }
+
+    fn with_features(claims: &Claims, features: &'static [Feature], set: impl FnOnce(&mut Limits)) -> Self {
         let secret = Secret::new(b"a secret that only these tests know").expect("long enough");
         let mut config = Config::new(secret.clone());
         set(&mut config.limits);
@@ -49,7 +52,8 @@ impl SessionClient {
         let budgets = Budgets::new(&config.limits, false, now.instant);
         let budget = ConnectionBudget::new(budgets.user(&claims.sub));
         let verifier = Arc::new(Verifier::new(&config));
-        let session = Session::new(identity, verifier, budget, config.limits.max_rooms_per_connection);
+        let session =
+            Session::new(identity, verifier, budget, config.limits.max_rooms_per_connection, features);
         Self { session, secret, now }
     }
 
@@ -100,6 +104,7 @@ fn claims(user: &str) -> Claims {
         role: Role::User,
         rooms: Some(["a*", "b", "chat-*", "news-*", "dm:*"].map(str::to_owned).to_vec()),
         read_only: vec!["news-*".to_owned()],
+        moderate: vec!["b".to_owned(), "closed".to_owned()],
         iss: None,
         aud: None,
     }
@@ -118,16 +123,22 @@ fn summary(action: Action) -> String {
         }
         Action::Leave { room, reference } => format!("leave {room}{}", with_ref(reference)),
         Action::Submit {
-            submission: Submission { from, room, client_msg_id, body, .. }, reference, ..
+            submission: Submission { from, room, client_msg_id, content, power, .. },
+            reference,
+            ..
         } => {
             let id = client_msg_id.map_or(String::new(), |id| format!(" as {id}"));
-            let Body::Message { text } = body;
-            format!("post {from}: {text} in {room}{id}{}", with_ref(reference))
+            let target = content.target().map_or(String::new(), |(seq, _)| format!(" {seq}"));
+            let text = content.text().map_or(String::new(), |text| format!(" {text}"));
+            let power = if power == Power::Moderator { " moderating" } else { "" };
+            let kind = if content.kind() == EntryKind::Message { "post" } else { content.kind().as_str() };
+            format!("{kind} {from}:{target}{text} in {room}{power}{id}{}", with_ref(reference))
         }
         Action::Signal { room, event, skip } => format!("signal {room} {skip:?} {}", codec::encode(&event)),
         Action::Broadcast { to, event } => format!("broadcast {to:?} {}", codec::encode(&event)),
-        Action::History { room, range, limit, reference } => {
-            format!("history {room} {range:?} {limit}{}", with_ref(reference))
+        Action::History { room, query: PageQuery { range, filter, limit, .. }, reference } => {
+            let filter = if filter == PageFilter::All { String::new() } else { format!(" {filter:?}") };
+            format!("history {room} {range:?} {limit}{filter}{}", with_ref(reference))
         }
         Action::Members { room, reference } => format!("members {room}{}", with_ref(reference)),
         Action::ListRooms { limit, reference, .. } => format!("list {limit}{}", with_ref(reference)),
@@ -168,6 +179,23 @@ fn each_frame_becomes_its_action() {
         (r#"{"type":"history","room":"a","before":9,"limit":3}"#, "history a Before(Seq(9)) 3"),
         (r#"{"type":"history","room":"a","after":9,"limit":200}"#, "history a After(Seq(9)) 200"),
         (r#"{"type":"history","room":"news-1","limit":1000,"ref":"4"}"#, "history news-1 Newest 200 ref 4"),
+        (r#"{"type":"history","room":"a","around":9}"#, "history a Around(Seq(9)) 50"),
+        (
+            r#"{"type":"history","room":"a","thread":9,"before":20}"#,
+            "history a Before(Seq(20)) 50 Thread(Seq(9))",
+        ),
+        (r#"{"type":"history","room":"a","pinned":true}"#, "history a Newest 50 Pinned"),
+        (r#"{"type":"message","room":"a","text":"hi","reply_to":3}"#, "post alice: hi in a"),
+        (
+            r#"{"type":"edit","room":"a","target":3,"text":"ho","client_msg_id":"x","ref":"2"}"#,
+            "edit alice: 3 ho in a as x ref 2",
+        ),
+        (r#"{"type":"delete","room":"a","target":3}"#, "delete alice: 3 in a"),
+        (r#"{"type":"delete","room":"news-1","target":3}"#, "delete alice: 3 in news-1"),
+        (r#"{"type":"delete","room":"b","target":3}"#, "delete alice: 3 in b moderating"),
+        (r#"{"type":"reaction","room":"a","target":3,"emoji":"👍"}"#, "reaction alice: 3 in a"),
+        (r#"{"type":"pin","room":"b","target":3}"#, "pin alice: 3 in b moderating"),
+        (r#"{"type":"room","room":"b","topic":"News"}"#, "room alice: in b moderating"),
         (r#"{"type":"members","room":"chat-7","ref":"5"}"#, "members chat-7 ref 5"),
         (r#"{"type":"list_rooms"}"#, "list 100"),
         (r#"{"type":"list_rooms","limit":7,"ref":"6"}"#, "list 7 ref 6"),
@@ -175,6 +203,44 @@ fn each_frame_becomes_its_action() {
         (r#"{"type":"leave_room","room":"a","ref":"7"}"#, "leave a ref 7"),
     ] {
         assert_eq!(client.action_of(frame), action, "{frame}");
+    }
+}
+
+#[test]
+fn an_admin_moderates_every_room() {
+    let mut admin = SessionClient::admin();
+    let frame = r#"{"type":"pin","room":"closed","target":3}"#;
+    assert_eq!(admin.action_of(frame), "pin alice: 3 in closed moderating");
+}
+
+#[test]
+fn a_frame_of_a_missing_feature_is_unsupported() {
+    let frames = [
+        (Some(Feature::Reply), r#""type":"message","text":"hi","reply_to":3"#),
+        (Some(Feature::Edit), r#""type":"edit","target":3,"text":"ho""#),
+        (Some(Feature::Delete), r#""type":"delete","target":3"#),
+        (Some(Feature::Reaction), r#""type":"reaction","target":3,"emoji":"👍""#),
+        (Some(Feature::Pin), r#""type":"pin","target":3"#),
+        (Some(Feature::Room), r#""type":"room","topic":"News""#),
+        (Some(Feature::Reply), r#""type":"history","around":3"#),
+        (Some(Feature::Reply), r#""type":"history","thread":3"#),
+        (Some(Feature::Pin), r#""type":"history","pinned":true"#),
+        (None, r#""type":"direct","user_id":"bob""#),
+        (None, r#""type":"read","seq":3"#),
+        (None, r#""type":"inbox""#),
+        (None, r#""type":"search","query":"hi""#),
+    ];
+    for (feature, fields) in frames {
+        let frame = format!(r#"{{{fields},"room":"b","client_msg_id":"x","ref":"r"}}"#);
+        let mut without = SessionClient::with_features(&claims("alice"), &[], |_| {});
+        let (error, reference) = without.refusal_of(&frame);
+        assert_eq!(error.code, ErrorCode::Unsupported, "{frame}");
+        assert_eq!(reference.expect("present").as_str(), "r", "{frame}");
+        if feature.is_some() {
+            assert_eq!(error.room, RoomName::new("b").ok(), "{frame}");
+            let action = SessionClient::user().action_of(&frame);
+            assert!(!action.contains("unsupported"), "{action}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod tests;
 use std::io::{self, BufRead, Read};
 
 use realtime_shared::{
-    ClientMsgId, EntryId, Epoch, Message, RoomName, Seq, ServerEvent, Timestamp, UserId, codec,
+    ClientMsgId, EntryHead, EntryId, Epoch, RoomName, Seq, ServerEvent, Timestamp, UserId, codec,
 };
 use serde::Deserialize;
 
@@ -187,10 +187,11 @@ impl ImportLine {
     }
 }
 
-impl From<Message> for ImportLine {
-    fn from(message: Message) -> Self {
-        let Message { room, from, seq, id, ts, client_msg_id, epoch, text: _ } = message;
-        Self { room, seq, id, ts, from: Some(from), client_msg_id, epoch }
+impl From<EntryHead<'_>> for ImportLine {
+    fn from(head: EntryHead<'_>) -> Self {
+        let EntryHead { room, from, seq, id, ts, client_msg_id, epoch } = head;
+        let (room, from) = (room.clone(), Some(from.clone()));
+        Self { room, seq, id, ts, from, client_msg_id: client_msg_id.clone(), epoch: epoch.clone() }
     }
 }
 
@@ -202,7 +203,7 @@ pub(crate) fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Imp
         return Err(expected());
     }
     let line = match event {
-        ServerEvent::Message(message) => ImportLine::from(message),
+        ServerEvent::Entry(entry) => ImportLine::from(entry.head()),
         _ => serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?,
     };
     if line.room != header.room || line.seq != seq {

@@ -198,7 +198,8 @@ impl View<'_> {
             let Ok(room) = RoomName::new(row.get_ref(1)?.as_str()?) else { continue };
             let Head { seq, id, ts } = self.head(number)?;
             let position = Position::At { epoch: epoch(row, 2)?, seq, id };
-            summaries.push(RoomSummary { room, member_count: 0, position, last_ts: Some(ts) });
+            let last_ts = Some(ts);
+            summaries.push(RoomSummary { room, member_count: 0, position, last_ts, user_id: None });
         }
         Ok((summaries, last.filter(|_| count == limit)))
     }

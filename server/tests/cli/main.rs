@@ -92,7 +92,18 @@ fn an_invalid_command_line_is_reported_in_one_line() {
 #[test]
 fn token_prints_only_the_token() {
     let home = Home::new();
-    let flags = ["--room", "chat-*", "--room", "lobby", "--read-only", "chat-news", "--ttl", "1h"];
+    let flags = [
+        "--room",
+        "chat-*",
+        "--room",
+        "lobby",
+        "--read-only",
+        "chat-news",
+        "--moderate",
+        "chat-a",
+        "--ttl",
+        "1h",
+    ];
     let done = home.run(&[&["token", "--user", "büro 7"][..], &flags].concat()).succeeded();
     assert!(done.stderr().contains(&home.secret_file().display().to_string()), "{}", done.stderr());
     let secret = fs::read_to_string(home.secret_file()).expect("created");
@@ -102,6 +113,7 @@ fn token_prints_only_the_token() {
     assert_eq!((identity.user.as_str(), identity.role), ("büro 7", Role::User));
     assert!(identity.grants.may_post(&room("chat-a")) && identity.grants.may_post(&room("lobby")));
     assert!(identity.grants.may_use(&room("chat-news")) && !identity.grants.may_post(&room("chat-news")));
+    assert!(identity.grants.may_moderate(&room("chat-a")) && !identity.grants.may_moderate(&room("lobby")));
     assert!(!identity.grants.may_use(&room("other")));
     let left = identity.expires_at.millis().saturating_sub(Clock::system().now().millis());
     assert!((3_000_000..=3_600_000).contains(&left), "{left}");

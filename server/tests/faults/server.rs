@@ -67,6 +67,7 @@ pub(crate) fn token_for(user: &str, seconds: u64) -> String {
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),
+        moderate: Vec::new(),
         iss: None,
         aud: None,
     };

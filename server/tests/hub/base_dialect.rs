@@ -15,6 +15,9 @@ async fn connect(server: &TestServer, user: &str, online: u64) -> TestClient {
     assert_eq!(welcome["message"], "Connected successfully");
     assert_eq!(welcome["user_id"], user);
     assert_eq!(welcome["online_count"], online);
+    assert_eq!(welcome["server"], json!({"name": "realtime-server", "version": env!("CARGO_PKG_VERSION")}));
+    assert_eq!(welcome["role"], "user");
+    assert!(welcome["features"].is_array(), "{welcome}");
     client
 }
 

@@ -53,12 +53,16 @@ fn is_answered(event: &ClientEvent) -> bool {
         ClientEvent::JoinRoom { .. }
         | ClientEvent::LeaveRoom { .. }
         | ClientEvent::Ping(_)
-        | ClientEvent::History { .. }
+        | ClientEvent::History(_)
+        | ClientEvent::Direct { .. }
+        | ClientEvent::Read { .. }
+        | ClientEvent::Inbox { .. }
+        | ClientEvent::Search(_)
         | ClientEvent::Members { .. }
         | ClientEvent::ListRooms { .. }
         | ClientEvent::Refresh { .. }
         | ClientEvent::Notice { .. } => true,
-        ClientEvent::Message(_) | ClientEvent::Typing { .. } => false,
+        ClientEvent::Post(_) | ClientEvent::Typing { .. } => false,
     }
 }
 
@@ -89,6 +93,9 @@ fn is_malformed(code: ErrorCode) -> bool {
         | ErrorCode::NotAMember
         | ErrorCode::RateLimited
         | ErrorCode::TooManyRooms
+        | ErrorCode::NotFound
+        | ErrorCode::LimitReached
+        | ErrorCode::Unsupported
         | ErrorCode::Unavailable
         | ErrorCode::Unknown => false,
     }

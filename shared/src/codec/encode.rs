@@ -1,8 +1,10 @@
 //! Encoders of frames.
 
-use crate::event::{ClientFrame, ServerEvent, ServerFrame};
+use crate::client_event::ClientFrame;
+use crate::event::{Covers, ServerEvent, ServerFrame};
 use crate::name::{Ref, RoomName};
 use crate::position::Epoch;
+use crate::settings::RoomSettings;
 
 /// Largest frame that a server sends, in bytes.
 pub const SERVER_FRAME_BYTES: usize = 1024 * 1024;
@@ -48,23 +50,47 @@ pub fn encode_client(frame: &ClientFrame) -> String {
     to_json(frame)
 }
 
-/// Encodes a `history` answer from entries that [`encode`] has encoded.
+/// A `history` answer whose entries are encoded already.
+#[derive(Debug)]
+pub struct EncodedPage<'a, E> {
+    pub room: &'a RoomName,
+    pub epoch: Option<&'a Epoch>,
+    /// Frames of [`encode`].
+    pub entries: &'a [E],
+    pub has_more: bool,
+    pub has_newer: bool,
+    /// If it is set, all entries fit into a frame: the caller has bounded them.
+    pub covers: Option<Covers>,
+    pub settings: Option<&'a RoomSettings>,
+}
+
+/// Encodes a `history` answer.
 ///
 /// Takes entries while the frame stays within [`SERVER_FRAME_BYTES`]: the last ones if `newest_first`, else the first
 /// ones. If it leaves some out, `has_more` is true.
 #[must_use]
 pub fn encode_history(
-    room: &RoomName,
-    epoch: Option<&Epoch>,
-    entries: &[impl AsRef<str>],
-    has_more: bool,
+    page: &EncodedPage<'_, impl AsRef<str>>,
     newest_first: bool,
     reference: Option<&Ref>,
 ) -> String {
-    let room = to_json(room);
-    let epoch = to_json(&epoch);
+    let &EncodedPage { room, epoch, entries, has_more, has_newer, covers, settings } = page;
+    let (room, epoch) = (to_json(room), to_json(&epoch));
     let reference = reference.map(to_json);
-    let fixed = 96 + room.len() + epoch.len() + reference.as_ref().map_or(0, String::len);
+    let mut rest = String::new();
+    if has_newer {
+        rest.push_str(r#","has_newer":true"#);
+    }
+    if let Some(covers) = covers {
+        let covers = to_json(&covers);
+        rest.push(',');
+        rest.push_str(&covers[1..covers.len() - 1]);
+    }
+    if let Some(settings) = settings {
+        rest.push_str(r#","settings":"#);
+        rest.push_str(&to_json(settings));
+    }
+    let fixed = 96 + room.len() + epoch.len() + rest.len() + reference.as_ref().map_or(0, String::len);
     let fits = |total: &mut usize, entry: &str| {
         *total += entry.len() + 1;
         *total <= SERVER_FRAME_BYTES
@@ -76,7 +102,8 @@ pub fn encode_history(
     } else {
         (0, entries.iter().take_while(|entry| fits(&mut total, entry.as_ref())).count())
     };
-    let has_more = has_more || to - from < entries.len();
+    let is_cut = to - from < entries.len();
+    debug_assert!(!is_cut || covers.is_none(), "the page of {room} does not fit into a frame");
 
     let mut text = String::with_capacity(total.min(SERVER_FRAME_BYTES));
     text.push_str(r#"{"type":"history","room":"#);
@@ -90,7 +117,8 @@ pub fn encode_history(
         }
         text.push_str(entry.as_ref());
     }
-    text.push_str(if has_more { r#"],"has_more":true"# } else { r#"],"has_more":false"# });
+    text.push_str(if has_more || is_cut { r#"],"has_more":true"# } else { r#"],"has_more":false"# });
+    text.push_str(&rest);
     if let Some(reference) = reference {
         text.push_str(r#","ref":"#);
         text.push_str(&reference);

@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::encode::to_json;
 use crate::entry::EntryKind;
-use crate::event::{EntryEvent, Message};
+use crate::entry_event::{ChangeEntry, EntryEvent, EntryHead};
+use crate::field::Mentions;
+use crate::message::Message;
 use crate::name::{ClientMsgId, EntryId, RoomName, Text, UserId};
-use crate::position::Epoch;
+use crate::position::{Epoch, Seq};
 use crate::timestamp::Timestamp;
 
 /// The fields before the `seq`: those of every kind, then the content of one.
@@ -22,8 +24,8 @@ struct FieldsBefore<'a, C> {
 /// The fields after the `seq`, of every kind.
 #[derive(Serialize)]
 struct FieldsAfter<'a> {
-    id: &'a EntryId,
-    ts: &'a Timestamp,
+    id: EntryId,
+    ts: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_msg_id: &'a Option<ClientMsgId>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,28 +33,35 @@ struct FieldsAfter<'a> {
 }
 
 #[derive(Serialize)]
-struct MessageContent<'a> {
+struct MessageFields<'a> {
     text: &'a Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mentions: &'a Option<Mentions>,
 }
 
 /// Encodes an entry in two parts: the text before the number of its `seq`, and the text after it.
 ///
-/// The `seq` of `entry` is ignored. Both parts with a number between them are equal to the text that
-/// [`encode`](crate::codec::encode) returns for that `seq`.
+/// The `seq` of `entry` is ignored, and so are changes of later entries. Both parts with a number between them are equal
+/// to the text that [`encode`](crate::codec::encode) returns for that `seq`.
 #[must_use]
 pub fn encode_around_seq(entry: &EntryEvent) -> (String, String) {
-    // No `..`: a new field does not compile until one of the parts has it.
-    match entry {
-        EntryEvent::Message(Message { room, from, text, seq: _, id, ts, client_msg_id, epoch }) => {
-            let content = MessageContent { text };
-            let before = FieldsBefore { r#type: EntryKind::Message, room, from, content };
-            in_two_parts(&before, &FieldsAfter { id, ts, client_msg_id, epoch })
+    let EntryHead { room, from, seq: _, id, ts, client_msg_id, epoch } = entry.head();
+    let before = match entry {
+        EntryEvent::Message(Message { text, reply_to, mentions, .. }) => {
+            let content = MessageFields { text, reply_to: *reply_to, mentions };
+            to_json(&FieldsBefore { r#type: entry.kind(), room, from, content })
         }
-    }
+        EntryEvent::Change(ChangeEntry { change, .. }) => {
+            to_json(&FieldsBefore { r#type: entry.kind(), room, from, content: change })
+        }
+    };
+    in_two_parts(before, &FieldsAfter { id, ts, client_msg_id, epoch })
 }
 
-fn in_two_parts(before: &impl Serialize, after: &FieldsAfter<'_>) -> (String, String) {
-    let (mut before, mut after) = (to_json(before), to_json(after));
+fn in_two_parts(mut before: String, after: &FieldsAfter<'_>) -> (String, String) {
+    let mut after = to_json(after);
     before.pop();
     before.push_str(r#","seq":"#);
     after.replace_range(..1, ",");

@@ -11,7 +11,7 @@ use serde_json::Error;
 use serde_json::value::RawValue;
 
 use crate::entry::EntryRef;
-use crate::event::{History, ServerEvent, ServerFrame};
+use crate::event::{Covers, Found, History, ServerEvent, ServerFrame};
 
 /// The fields of a frame, with their values as JSON text.
 type RawFields<'a> = HashMap<String, &'a RawValue>;
@@ -35,24 +35,36 @@ fn event(text: &str) -> ServerEvent {
         return event;
     }
     let fields: RawFields<'_> = serde_json::from_str(text).unwrap_or_default();
-    match history(&fields) {
-        Some(history) => ServerEvent::History(history),
-        None => ServerEvent::Unknown { entry: entry(&fields) },
-    }
+    let page = match field::<String>(&fields, "type").as_deref() {
+        Some("history") => history(text, &fields).map(ServerEvent::History),
+        Some("found") => found(&fields).map(ServerEvent::Found),
+        _ => None,
+    };
+    page.unwrap_or_else(|| ServerEvent::Unknown { entry: entry(&fields) })
 }
 
 /// Decodes a page of history, of which some entries cannot be read.
-fn history(fields: &RawFields<'_>) -> Option<History> {
-    if field::<String>(fields, "type")? != "history" {
-        return None;
-    }
-    let messages: Vec<&RawValue> = serde_json::from_str(fields.get("messages")?.get()).ok()?;
+fn history(text: &str, fields: &RawFields<'_>) -> Option<History> {
     Some(History {
         room: field(fields, "room")?,
         epoch: field(fields, "epoch")?,
-        messages: messages.into_iter().map(|entry| event(entry.get())).collect(),
+        messages: messages(fields)?,
         has_more: field(fields, "has_more")?,
+        has_newer: field(fields, "has_newer").unwrap_or_default(),
+        covers: serde_json::from_str::<Covers>(text).ok(),
+        settings: field(fields, "settings"),
     })
+}
+
+/// Decodes the result of a search, of which some messages cannot be read.
+fn found(fields: &RawFields<'_>) -> Option<Found> {
+    let (has_more, complete) = (field(fields, "has_more")?, field(fields, "complete")?);
+    Some(Found { messages: messages(fields)?, has_more, complete })
+}
+
+fn messages(fields: &RawFields<'_>) -> Option<Vec<ServerEvent>> {
+    let messages: Vec<&RawValue> = serde_json::from_str(fields.get("messages")?.get()).ok()?;
+    Some(messages.into_iter().map(|entry| event(entry.get())).collect())
 }
 
 /// The reference to the entry that an unreadable frame contains.
@@ -76,7 +88,8 @@ fn entry(fields: &RawFields<'_>) -> Option<EntryRef> {
 /// The list is complete: a test compares it with the golden files.
 fn is_not_an_entry(kind: &str, event: Option<&str>) -> bool {
     match kind {
-        "typing" | "pong" | "ack" | "history" | "members" | "rooms" | "refreshed" | "error" => true,
+        "typing" | "pong" | "ack" | "history" | "members" | "rooms" | "direct" | "read" | "inbox"
+        | "notify" | "found" | "refreshed" | "error" => true,
         "system" => {
             matches!(event, Some("welcome" | "joined" | "left" | "resync" | "token_expiring" | "notice"))
         }

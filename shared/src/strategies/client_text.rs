@@ -10,18 +10,89 @@ use serde_json::Value;
 
 use super::frames::client_frame;
 use super::writer::{Style, Writer, style};
+use crate::client_event::ClientFrame;
 use crate::error::ErrorCode;
-use crate::event::ClientFrame;
-use crate::name::{NAME_CHARS, TEXT_CHARS, TOKEN_CHARS};
+use crate::field::{EMOJI_NAME_CHARS, MENTIONS};
+use crate::name::{LINE_CHARS, NAME_CHARS, TEXT_CHARS, TOKEN_CHARS};
 
 /// The fields of each `type`; true if the field is required. Every frame may have `ref`.
 const FIELDS: &[(&str, &[(&str, bool)])] = &[
     ("join_room", &[("room", true), ("since", false)]),
     ("leave_room", &[("room", true)]),
-    ("message", &[("room", true), ("text", true), ("client_msg_id", false)]),
+    (
+        "message",
+        &[("room", true), ("text", true), ("reply_to", false), ("mentions", false), ("client_msg_id", false)],
+    ),
+    (
+        "edit",
+        &[
+            ("room", true),
+            ("target", true),
+            ("target_id", false),
+            ("text", true),
+            ("mentions", false),
+            ("client_msg_id", false),
+        ],
+    ),
+    (
+        "delete",
+        &[
+            ("room", true),
+            ("target", true),
+            ("target_id", false),
+            ("reason", false),
+            ("client_msg_id", false),
+        ],
+    ),
+    (
+        "reaction",
+        &[
+            ("room", true),
+            ("target", true),
+            ("target_id", false),
+            ("emoji", true),
+            ("removed", false),
+            ("client_msg_id", false),
+        ],
+    ),
+    (
+        "pin",
+        &[
+            ("room", true),
+            ("target", true),
+            ("target_id", false),
+            ("removed", false),
+            ("client_msg_id", false),
+        ],
+    ),
+    (
+        "room",
+        &[
+            ("room", true),
+            ("topic", false),
+            ("slow_mode", false),
+            ("posting", false),
+            ("client_msg_id", false),
+        ],
+    ),
+    ("direct", &[("user_id", true)]),
+    ("read", &[("room", true), ("seq", true)]),
+    ("inbox", &[("limit", false)]),
+    ("search", &[("query", true), ("room", false), ("from", false), ("before", false), ("limit", false)]),
     ("typing", &[("room", true), ("is_typing", false)]),
     ("ping", &[("nonce", false)]),
-    ("history", &[("room", true), ("before", false), ("after", false), ("limit", false)]),
+    (
+        "history",
+        &[
+            ("room", true),
+            ("before", false),
+            ("after", false),
+            ("around", false),
+            ("thread", false),
+            ("pinned", false),
+            ("limit", false),
+        ],
+    ),
     ("members", &[("room", true)]),
     ("list_rooms", &[("prefix", false), ("limit", false)]),
     ("refresh", &[("token", true)]),
@@ -232,11 +303,19 @@ fn defects(own: &[(&'static str, bool)]) -> Vec<Defect> {
         defects.extend(invalid.into_iter().map(|value| one(field, Some(value), code)));
     }
     let has = |name| own.iter().any(|(field, _)| *field == name);
-    if has("before") {
+    if has("after") {
         defects.push(both(("before", "1"), ("after", "0")));
+        defects.push(both(("thread", "1"), ("pinned", "true")));
+        for (other, value) in [("before", "1"), ("after", "1"), ("thread", "1"), ("pinned", "true")] {
+            defects.push(both(("around", "1"), (other, value)));
+        }
     }
-    if has("user_id") {
+    if has("user_id") && has("message") {
         defects.push(both(("room", "\"a\""), ("user_id", "\"b\"")));
+    }
+    if has("topic") {
+        let changes = ["topic", "slow_mode", "posting"].map(|field| (field, None)).to_vec();
+        defects.push(Defect { changes, code: ErrorCode::BadRequest });
     }
     defects
 }
@@ -258,7 +337,7 @@ fn wrong_values(field: &str) -> (Vec<String>, Vec<String>, ErrorCode) {
     let (wrong, invalid, code) = match field {
         "room" => (not_a_string(), bad_names(), ErrorCode::InvalidRoom),
         "text" | "message" => (not_a_string(), bad_texts(), ErrorCode::InvalidText),
-        "user_id" => (with(not_a_string(), bad_names()), vec![], ErrorCode::BadRequest),
+        "user_id" | "from" => (with(not_a_string(), bad_names()), vec![], ErrorCode::BadRequest),
         "client_msg_id" => (
             [not_a_string(), vec![json(""), json(&"ü".repeat(TOKEN_CHARS + 1))], bad_tokens()].concat(),
             vec![],
@@ -268,8 +347,22 @@ fn wrong_values(field: &str) -> (Vec<String>, Vec<String>, ErrorCode) {
             let too_long = vec![json(&"🦀".repeat(TOKEN_CHARS + 1))];
             ([not_a_string(), too_long, bad_tokens()].concat(), vec![], ErrorCode::BadRequest)
         }
-        "before" | "after" | "limit" => (not_a_count(), vec![], ErrorCode::BadRequest),
-        "is_typing" => (["0", "\"true\"", "[]"].map(String::from).to_vec(), vec![], ErrorCode::BadRequest),
+        "before" | "after" | "around" | "thread" | "limit" | "seq" | "target" | "reply_to" => {
+            (not_a_count(), vec![], ErrorCode::BadRequest)
+        }
+        "slow_mode" => (with(not_a_count(), vec!["86401".to_owned()]), vec![], ErrorCode::BadRequest),
+        "is_typing" | "removed" | "pinned" => {
+            (["0", "\"true\"", "[]"].map(String::from).to_vec(), vec![], ErrorCode::BadRequest)
+        }
+        "target_id" => (with(not_a_string(), bad_entry_ids()), vec![], ErrorCode::BadRequest),
+        "emoji" => (with(not_a_string(), bad_emoji()), vec![], ErrorCode::BadRequest),
+        "mentions" => (bad_mentions(), vec![], ErrorCode::BadRequest),
+        "posting" => {
+            let bad = ["\"\"", "\"Everyone\"", "\"nobody\""].map(String::from).to_vec();
+            (with(not_a_string(), bad), vec![], ErrorCode::BadRequest)
+        }
+        "topic" | "reason" => (not_a_string(), bad_lines(), ErrorCode::InvalidText),
+        "query" => (not_a_string(), with(bad_lines(), vec![json("")]), ErrorCode::InvalidText),
         "since" => (bad_positions(), vec![], ErrorCode::BadRequest),
         "nonce" => (with(not_a_string(), bad_tokens()), vec![], ErrorCode::BadRequest),
         "prefix" | "token" => (not_a_string(), vec![], ErrorCode::BadRequest),
@@ -317,6 +410,32 @@ fn bad_texts() -> Vec<String> {
             .map(String::from),
     );
     texts
+}
+
+fn bad_lines() -> Vec<String> {
+    let mut lines = vec![json(&"x".repeat(LINE_CHARS + 1)), json(&"🦀".repeat(LINE_CHARS + 1))];
+    lines.extend(["a\nb", "\t", "\u{1b}[2J", "\u{85}", "\u{2028}"].map(json));
+    lines
+}
+
+fn bad_entry_ids() -> Vec<String> {
+    ["", "01ARZ3NDEKTSV4RRFFQ69G5FA", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01ARZ3NDEKTSV4RRFFQ69G5FAU"]
+        .map(json)
+        .to_vec()
+}
+
+fn bad_emoji() -> Vec<String> {
+    let mut emoji = vec![json(&format!(":{}:", "x".repeat(EMOJI_NAME_CHARS + 1)))];
+    emoji.extend(["", "a", "1", "👍👍", "👍 ", "::", ":A:", "\u{FE0F}", "👩\u{200D}"].map(json));
+    emoji.push(r#""\ud83d""#.to_owned());
+    emoji
+}
+
+fn bad_mentions() -> Vec<String> {
+    let many: Vec<_> = (0..=MENTIONS).map(|number| format!("u{number}")).collect();
+    let mut mentions = vec![serde_json::to_string(&many).expect("names")];
+    mentions.extend(["5", "\"a\"", "{}", "[5]", "[null]", "[\"\"]", "[\"a\",\" b\"]"].map(String::from));
+    mentions
 }
 
 fn bad_positions() -> Vec<String> {

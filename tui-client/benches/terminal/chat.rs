@@ -132,6 +132,7 @@ fn token(secret: &Secret, user: &str) -> Result<String, Failure> {
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),
+        moderate: Vec::new(),
         iss: None,
         aud: None,
     };

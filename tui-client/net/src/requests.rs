@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientEvent, Ref, RoomName};
+use realtime_shared::{ClientEvent, HistoryRequest, Ref, RoomName};
 
 use super::command::Command;
 
@@ -160,7 +160,8 @@ impl Request {
 fn event(command: &Command) -> Option<ClientEvent> {
     match command.clone() {
         Command::History { room, before, limit } => {
-            Some(ClientEvent::History { room, before, after: None, limit: Some(limit) })
+            let request = HistoryRequest { before, limit: Some(limit), ..HistoryRequest::newest(room) };
+            Some(ClientEvent::History(request))
         }
         Command::Members(room) => Some(ClientEvent::Members { room }),
         Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),

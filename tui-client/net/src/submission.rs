@@ -24,7 +24,7 @@ impl Submission {
         let Self { room, client_msg_id, body } = self;
         let client_msg_id = Some(client_msg_id);
         match body {
-            Body::Message { text } => ClientEvent::Message(Post { room, text, client_msg_id }),
+            Body::Message { text } => ClientEvent::Post(Post::message(room, text, client_msg_id)),
         }
     }
 }

@@ -22,6 +22,7 @@ pub struct Msg {
 
 /// An input of the app.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "an input is moved once, and most are events of the network")]
 pub enum Input {
     Key(KeyEvent),
     Paste(String),

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, EntryId, EntryRef, Epoch, History, LeaveReason, Left, Limits, Message, Position, Recovery,
-    RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing, UserId,
+    ClientMsgId, EntryFields, EntryId, EntryRef, Epoch, History, LeaveReason, Left, Limits, Message,
+    Position, Recovery, RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing,
+    UserId,
 };
 
 use super::rooms::room::HistoryPage;
@@ -198,16 +199,16 @@ impl Client {
     }
 
     pub(crate) fn message(&self, name: &str, from: &str, text: &str, seq: u64) -> Message {
-        Message {
+        let fields = EntryFields {
             room: room(name),
             from: user(from),
-            text: Text::new(text).expect("a text"),
             epoch: Epoch::new("e"),
             seq: Seq::new(seq),
             id: EntryId::from_u128(seq.into()),
             ts: self.now.wall,
             client_msg_id: None,
-        }
+        };
+        Message::new(Text::new(text).expect("a text").into(), fields)
     }
 
     fn next_seq(&mut self, name: &str) -> u64 {
@@ -244,7 +245,7 @@ impl Client {
         messages: &[Message],
         has_more: bool,
     ) -> Vec<Effect> {
-        self.deliver_page(name, messages.iter().cloned().map(ServerEvent::Message).collect(), has_more)
+        self.deliver_page(name, messages.iter().cloned().map(ServerEvent::from).collect(), has_more)
     }
 
     /// Delivers a page of history with entries of any kind and returns the effects.
@@ -255,7 +256,16 @@ impl Client {
         has_more: bool,
     ) -> Vec<Effect> {
         let epoch = Epoch::new("e");
-        self.server(ServerEvent::History(History { room: room(name), epoch, messages, has_more }))
+        let room = room(name);
+        self.server(ServerEvent::History(History {
+            room,
+            epoch,
+            messages,
+            has_more,
+            has_newer: false,
+            covers: None,
+            settings: None,
+        }))
     }
 
     /// The input for a screen that is full of the items from `first` to `last`.
@@ -281,6 +291,7 @@ impl Client {
             others_count: 0,
             position: None,
             recovery: None,
+            read_seq: None,
         })));
     }
 
@@ -303,6 +314,7 @@ impl Client {
             member_count: 2,
             position: Position::Start,
             last_ts: None,
+            user_id: None,
         };
         let rooms = names.iter().map(summary).collect();
         self.server(ServerEvent::Rooms(Rooms { rooms, has_more }));

@@ -74,7 +74,7 @@ impl Feed {
                 steps
             }
             Event::Message { message, position, .. } if message.room == self.room => {
-                self.on_entry(ServerEvent::Message(message), position.as_ref())
+                self.on_entry(message.into(), position.as_ref())
             }
             Event::Server(event) => self.on_server(event),
             Event::RequestFailed { reason, .. } => {
@@ -160,13 +160,18 @@ impl Feed {
                 | SystemEvent::Resync(_)
                 | SystemEvent::TokenExpiring(_),
             )
-            | ServerEvent::Message(_)
+            | ServerEvent::Entry(_)
             | ServerEvent::Typing(_)
             | ServerEvent::Pong(_)
             | ServerEvent::Ack(_)
             | ServerEvent::History(_)
             | ServerEvent::Members(_)
             | ServerEvent::Rooms(_)
+            | ServerEvent::Direct(_)
+            | ServerEvent::Read(_)
+            | ServerEvent::Inbox(_)
+            | ServerEvent::Notify(_)
+            | ServerEvent::Found(_)
             | ServerEvent::Refreshed { .. }
             | ServerEvent::Unknown { .. } => Vec::new(),
         }

@@ -54,7 +54,7 @@ mod tests {
     fn plain_json_is_unchanged() {
         for text in ["hello", "日本語", "Việt Nam", "👩\u{200D}👩\u{200D}👧", "e\u{301}", "a \"b\" \\"]
         {
-            let json = codec::encode(&ServerEvent::Message(message(1, text)));
+            let json = codec::encode(&ServerEvent::from(message(1, text)));
             assert_eq!(line(text), json);
         }
     }

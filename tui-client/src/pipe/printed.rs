@@ -4,7 +4,7 @@
 //! of a line, and its [`Event`](crate::net::Event) in `feed`.
 
 use jiff::tz::TimeZone;
-use realtime_shared::{EntryKind, Epoch, Message, ServerEvent, codec};
+use realtime_shared::{EntryEvent, Epoch, Message, ServerEvent, codec};
 
 use super::{json, text};
 
@@ -17,18 +17,18 @@ pub(super) enum PrintedEntry {
 impl PrintedEntry {
     /// The printed form of an entry of a log with this epoch. `None` if the event has no line.
     pub(super) fn of(event: ServerEvent, epoch: Option<Epoch>) -> Option<Self> {
-        match (event.entry()?.kind, event) {
-            (Some(EntryKind::Message), ServerEvent::Message(message)) => {
+        match event {
+            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
                 Some(Self::Message(Message { epoch, ..message }))
             }
-            (Some(EntryKind::Message) | None, _) => None,
+            _ => None,
         }
     }
 
     /// The entry as a line of JSON, without its line break.
     pub(super) fn json(self) -> String {
         let event = match self {
-            Self::Message(message) => ServerEvent::Message(message),
+            Self::Message(message) => ServerEvent::from(message),
         };
         json::escape(codec::encode(&event))
     }

@@ -72,6 +72,7 @@ pub(super) struct Session {
 }
 
 /// Reason of a wake-up.
+#[expect(clippy::large_enum_variant, reason = "a wake-up is moved once")]
 enum WakeUp {
     Terminal(io::Result<Vec<TerminalEvent>>),
     Net(Option<Event>),

@@ -15,7 +15,7 @@ async fn try_post(fixture: &EngineFixture, submission: Submission) -> Result<Rec
 #[track_caller]
 fn assert_refused(outcome: Result<Receipt, NotStored>, text: &str) {
     match outcome {
-        Err(NotStored::Refused { code: ErrorCode::TooManyRooms, message }) => {
+        Err(NotStored::Refused { code: ErrorCode::TooManyRooms, message, .. }) => {
             assert!(message.contains(text), "{message}");
         }
         other => panic!("not refused: {other:?}"),

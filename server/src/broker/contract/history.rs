@@ -115,6 +115,7 @@ pub(super) async fn rooms_are_listed_busiest_first(fixture: &EngineFixture) {
         member_count,
         position: receipt.map_or(Position::Start, position),
         last_ts: receipt.map(|receipt| receipt.ts),
+        user_id: None,
     };
     let all = [
         summary("two", 2, None),

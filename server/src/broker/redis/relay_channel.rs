@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ::redis::Pipeline;
 use aws_lc_rs::digest::{SHA256, digest};
 use parking_lot::Mutex;
+use realtime_shared::rules::Power;
 use realtime_shared::{Notice, Post, RoomName, ServerEvent, SystemEvent, Text, UserId, codec};
 use serde_json::Value;
 
@@ -63,8 +64,8 @@ fn read(payload: &str) -> Result<Relayed, String> {
     if room.is_reserved() {
         return Err("room: names that begin with `dm:` are reserved".to_owned());
     }
-    let mut submission = Submission::message(from, Post { room, text, client_msg_id: None });
-    submission.is_exempt = true;
+    let mut submission = Submission::new(from, Post::message(room, text, None));
+    (submission.power, submission.is_exempt) = (Power::Moderator, true);
     Ok(Relayed::Message(submission))
 }
 
@@ -188,13 +189,10 @@ mod tests {
     #[test]
     fn a_publication_with_a_room_is_a_message_and_any_other_a_notice() {
         let message = |from: &str, text: &str| {
-            let post = Post {
-                room: RoomName::new("a").expect("a room's name"),
-                text: Text::new(text).expect("a text"),
-                client_msg_id: None,
-            };
-            let message = Submission::message(UserId::new(from).expect("a user id"), post);
-            Ok(Relayed::Message(Submission { is_exempt: true, ..message }))
+            let (room, text) = (RoomName::new("a").expect("a room's name"), Text::new(text).expect("a text"));
+            let post = Post::message(room, text, None);
+            let message = Submission::new(UserId::new(from).expect("a user id"), post);
+            Ok(Relayed::Message(Submission { power: Power::Moderator, is_exempt: true, ..message }))
         };
         assert_eq!(
             read(r#"{"type":"message","room":"a","from":"bob","text":"hello"}"#),

@@ -83,7 +83,7 @@ impl RoomList {
     pub(super) fn replace(&self, rooms: &[RoomSummary]) {
         for rooms in rooms.chunks(COLLECTED) {
             let mut state = self.0.state.lock();
-            for RoomSummary { room, member_count, position, last_ts } in rooms {
+            for RoomSummary { room, member_count, position, last_ts, user_id: _ } in rooms {
                 let head = Some((position.clone(), *last_ts));
                 state.change(room, |change| *change = RoomChange { member_count: Some(*member_count), head });
             }

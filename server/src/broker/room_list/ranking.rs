@@ -38,7 +38,8 @@ pub(super) struct Ranking {
 impl Rank {
     fn into_summary(self, position: Position) -> RoomSummary {
         let Self { activity, room } = self;
-        RoomSummary { room, member_count: activity.member_count(), position, last_ts: activity.last_ts() }
+        let (member_count, last_ts) = (activity.member_count(), activity.last_ts());
+        RoomSummary { room, member_count, position, last_ts, user_id: None }
     }
 }
 

@@ -20,7 +20,8 @@ fn position(number: u64) -> Position {
 
 fn summary(name: &str, member_count: u64, head: Option<u64>) -> RoomSummary {
     let position = head.map_or(Position::Start, position);
-    RoomSummary { room: room(name), member_count, position, last_ts: head.map(Timestamp::from_millis) }
+    let last_ts = head.map(Timestamp::from_millis);
+    RoomSummary { room: room(name), member_count, position, last_ts, user_id: None }
 }
 
 impl RoomList {

@@ -289,11 +289,8 @@ fn rooms_of(
 }
 
 fn submit(registry: &Registry, room: &str, text: &str) {
-    let post = Post {
-        room: RoomName::new(room).expect("a room's name"),
-        text: Text::new(text).expect("a text"),
-        client_msg_id: None,
-    };
+    let (room, text) = (RoomName::new(room).expect("a room's name"), Text::new(text).expect("a text"));
+    let post = Post::message(room, text, None);
     let from = UserId::new("writer").expect("a user id");
-    registry.submit(0, crate::broker::Submission::message(from, post), Box::new(|_| ()));
+    registry.submit(0, crate::broker::Submission::new(from, post), Box::new(|_| ()));
 }

@@ -100,8 +100,8 @@ async fn entries_without_a_ring_take_no_space_from_those_of_the_next_opening() {
 
     let (writer, text) = (registry.clone(), Text::new("early").expect("a text"));
     broker.on_open(move || {
-        let post = Post { room: room("a"), text, client_msg_id: None };
-        writer.submit(0, Submission::message(user("writer"), post), Box::new(|_| ()));
+        let post = Post::message(room("a"), text, None);
+        writer.submit(0, Submission::new(user("writer"), post), Box::new(|_| ()));
     });
     let mut bob = RoomClient::connect(&registry, "bob").await;
     let joined = bob.join("a", stored.last().map(position_of).as_ref()).await;

@@ -1,6 +1,6 @@
 //! Logs that are replaced under their members, and presence signals that overtake the answer to a join.
 
-use realtime_shared::Epoch;
+use realtime_shared::{Content, EntryFields, Epoch};
 
 use super::*;
 use crate::broker::{Entry, Feed, Signal};
@@ -9,17 +9,17 @@ use crate::room::Overtaken;
 /// An entry of the log that replaces the first one.
 fn replacement(seq: u64) -> Entry {
     let id = EntryId::from_u128(u128::from(seq) + 1_000);
-    let message = realtime_shared::Message {
+    let fields = EntryFields {
         room: room("a"),
         from: user("writer"),
-        text: Text::new("other").expect("a text"),
         seq: Seq::new(seq),
         id,
         ts: Clock::system().now(),
         client_msg_id: None,
         epoch: None,
     };
-    Entry { seq: Seq::new(seq), id, json: codec::encode(&ServerEvent::Message(message)).into() }
+    let message = EntryEvent::new(Content::message(Text::new("other").expect("a text")), fields);
+    Entry { seq: Seq::new(seq), id, json: codec::encode(&message.into()).into() }
 }
 
 fn at(epoch: &Epoch, entry: &Entry) -> Position {

@@ -67,8 +67,8 @@ async fn submissions_of_ready_tasks_are_flushed_together() {
     // Lets the flusher begin to wait.
     tokio::task::yield_now().await;
     let submit = |registry: &Registry, from: &str| {
-        let post = Post { room: room("a"), text: Text::new("hello").expect("a text"), client_msg_id: None };
-        registry.submit(0, Submission::message(user(from), post), Box::new(|_| ()));
+        let post = Post::message(room("a"), Text::new("hello").expect("a text"), None);
+        registry.submit(0, Submission::new(user(from), post), Box::new(|_| ()));
     };
     submit(&registry, "alice");
     // This task runs after the flusher, which has been woken.

@@ -22,6 +22,12 @@ fn a_refusal_names_its_room_and_ref() {
         (r#"{"type":"typing","room":"news-1"}"#, Forbidden, Some("news-1"), None),
         (r#"{"type":"message","room":"news-1","text":"hi"}"#, Forbidden, Some("news-1"), None),
         (r#"{"type":"message","room":"closed","text":"hi","ref":"r"}"#, Forbidden, Some("closed"), Some("r")),
+        (r#"{"type":"edit","room":"news-1","target":3,"text":"ho"}"#, Forbidden, Some("news-1"), None),
+        (r#"{"type":"reaction","room":"news-1","target":3,"emoji":"👍"}"#, Forbidden, Some("news-1"), None),
+        (r#"{"type":"delete","room":"closed","target":3,"ref":"r"}"#, Forbidden, Some("closed"), Some("r")),
+        (r#"{"type":"pin","room":"closed","target":3}"#, Forbidden, Some("closed"), None),
+        (r#"{"type":"room","room":"closed","topic":"x"}"#, Forbidden, Some("closed"), None),
+        (r#"{"type":"edit","room":"dm:bob","target":3,"text":"ho"}"#, Forbidden, Some("dm:bob"), None),
         (r#"{"type":"history","room":"closed"}"#, Forbidden, Some("closed"), None),
         (r#"{"type":"history","room":"a","before":1,"after":2}"#, BadRequest, Some("a"), None),
         (r#"{"type":"members","room":"closed"}"#, Forbidden, Some("closed"), None),
@@ -89,8 +95,11 @@ fn a_hundred_refusals_within_ten_seconds_close_the_connection() {
 fn refusals_of_the_broker_count_like_those_of_the_session() {
     let mut client = SessionClient::user();
     let refused_edit = || {
-        let cause =
-            NotStored::Refused { code: ErrorCode::Forbidden, message: "only its author edits it".to_owned() };
+        let cause = NotStored::Refused {
+            code: ErrorCode::Forbidden,
+            message: "only its author edits it".to_owned(),
+            retry_after: None,
+        };
         Error::not_stored(cause, &RoomName::new("a").expect("a room's name"))
     };
     for _ in 0..98 {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use realtime_shared::{Message, ServerEvent, Text};
+use realtime_shared::{Content, EntryEvent, EntryFields, Text};
 use tempfile::TempDir;
 
 use super::super::Archive;
@@ -17,16 +17,17 @@ fn room(number: usize) -> RoomName {
 }
 
 fn frame(room: &RoomName, seq: u64) -> String {
-    codec::encode(&ServerEvent::Message(Message {
+    let fields = EntryFields {
         room: room.clone(),
         from: UserId::new("alice").expect("a user id"),
-        text: Text::new(&format!("text {seq}")).expect("a text"),
         seq: Seq::new(seq),
         id: id(seq),
         ts: Timestamp::from_millis(seq),
         client_msg_id: None,
         epoch: (seq == 1).then(|| epoch(room)),
-    }))
+    };
+    let text = Text::new(&format!("text {seq}")).expect("a text");
+    codec::encode(&EntryEvent::new(Content::message(text), fields).into())
 }
 
 fn id(seq: u64) -> EntryId {

@@ -223,6 +223,7 @@ pub(crate) fn claims(user: &str) -> Claims {
         role: Role::User,
         rooms: None,
         read_only: Vec::new(),
+        moderate: Vec::new(),
         iss: None,
         aud: None,
     }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    EntryRef, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent, SystemEvent, UserId, Welcome,
+    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent,
+    SystemEvent, UserId, Welcome,
 };
 
 use super::{LONGEST_RETRY_AFTER, Live, Phase, Session, TYPING};
@@ -38,7 +39,10 @@ impl Session {
                 }
                 self.emit(Event::Server(ServerEvent::System(system)));
             }
-            ServerEvent::Message(message) => self.message(message),
+            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
+                self.message(message);
+            }
+            ServerEvent::Entry(entry) => self.without_text(&entry),
             ServerEvent::Ack(ack) => {
                 if self.outbox.stored(&ack.room, &ack.client_msg_id) {
                     self.emit_sent(ack.client_msg_id, SendState::Stored(ack.seq));
@@ -68,7 +72,12 @@ impl Session {
                 self.token_accepted(reference);
                 self.emit(Event::Server(event));
             }
-            ServerEvent::Typing(_) => self.emit(Event::Server(event)),
+            ServerEvent::Typing(_)
+            | ServerEvent::Direct(_)
+            | ServerEvent::Read(_)
+            | ServerEvent::Inbox(_)
+            | ServerEvent::Notify(_)
+            | ServerEvent::Found(_) => self.emit(Event::Server(event)),
         }
     }
 
@@ -115,6 +124,18 @@ impl Session {
         self.emit(Event::Message { message, position, replayed });
         if let Some((id, seq)) = stored {
             self.emit_sent(id, SendState::Stored(seq));
+        }
+    }
+
+    /// Handles an entry without a text to show: a change, or a deleted message.
+    fn without_text(&mut self, entry: &EntryEvent) {
+        let EntryHead { room, from, seq, client_msg_id, .. } = entry.head();
+        self.unknown_entry(&entry.entry());
+        if let Some(id) = client_msg_id
+            && self.is_me(from)
+            && self.outbox.stored(room, id)
+        {
+            self.emit_sent(id.clone(), SendState::Stored(seq));
         }
     }
 

@@ -142,8 +142,8 @@ impl Peer {
     /// Receives a post. Returns its text and its id.
     pub(crate) async fn post(&mut self) -> (String, String) {
         let frame = self.receive().await;
-        let ClientEvent::Message(post) = frame.event else { panic!("not a post: {frame:?}") };
-        (post.text.to_string(), post.client_msg_id.expect("an id").to_string())
+        let ClientEvent::Post(post) = frame.event else { panic!("not a post: {frame:?}") };
+        (post.content.text().expect("a text").to_string(), post.client_msg_id.expect("an id").to_string())
     }
 
     pub(crate) async fn entry(&mut self, seq: u64, from: &str, text: &str) {

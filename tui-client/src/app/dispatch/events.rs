@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, EntryKind, EntryRef, ErrorEvent, History, Left, Members, Message, Position, Recovery,
+    ClientMsgId, EntryEvent, EntryRef, ErrorEvent, History, Left, Members, Message, Position, Recovery,
     Resync, RoomName, Seq, ServerEvent, SystemEvent, Timestamp, Typing, UserId,
 };
 
@@ -229,10 +229,15 @@ fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
         ServerEvent::Rooms(rooms) => switcher::on_listed(model, rooms),
         ServerEvent::Error(error) => return on_error(model, &error),
         ServerEvent::Refreshed { expires_at } => on_refreshed(model, expires_at),
-        ServerEvent::Message(_)
+        ServerEvent::Entry(_)
         | ServerEvent::History(_)
         | ServerEvent::Pong(_)
         | ServerEvent::Ack(_)
+        | ServerEvent::Direct(_)
+        | ServerEvent::Read(_)
+        | ServerEvent::Inbox(_)
+        | ServerEvent::Notify(_)
+        | ServerEvent::Found(_)
         | ServerEvent::Unknown { .. } => {}
     }
     Vec::new()
@@ -378,12 +383,12 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     };
     let mut entries = Vec::with_capacity(history.messages.len());
     for event in history.messages {
-        let Some(EntryRef { seq, kind, .. }) = event.entry() else { continue };
-        let row = match (kind, event) {
-            (Some(EntryKind::Message), ServerEvent::Message(message)) => {
+        let Some(EntryRef { seq, .. }) = event.entry() else { continue };
+        let row = match event {
+            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
                 Some((message.ts, to_shown(&mut model.rooms[index], &message, model.user.as_ref())))
             }
-            (Some(EntryKind::Message) | None, _) => None,
+            _ => None,
         };
         entries.push(LoadedEntry { seq, row });
     }

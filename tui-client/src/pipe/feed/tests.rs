@@ -42,11 +42,16 @@ fn live(seq: u64) -> Event {
     }
 }
 
+fn page(messages: Vec<ServerEvent>, has_more: bool) -> History {
+    let (room, epoch) = (room(), Epoch::new("e"));
+    History { room, epoch, messages, has_more, has_newer: false, covers: None, settings: None }
+}
+
 /// A page with these entries; `has_more` as on the wire.
 fn history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
     let messages =
-        numbers.map(|seq| ServerEvent::Message(Message { epoch: None, ..message(seq, "old") })).collect();
-    Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
+        numbers.map(|seq| ServerEvent::from(Message { epoch: None, ..message(seq, "old") })).collect();
+    Event::Server(ServerEvent::History(page(messages, has_more)))
 }
 
 /// A page of unknown entries; `has_more` as on the wire.
@@ -59,7 +64,7 @@ fn unknown_history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Ev
         kind: None,
     };
     let messages = numbers.map(|seq| ServerEvent::Unknown { entry: Some(entry(seq)) }).collect();
-    Event::Server(ServerEvent::History(History { room: room(), epoch: Epoch::new("e"), messages, has_more }))
+    Event::Server(ServerEvent::History(page(messages, has_more)))
 }
 
 fn refused(room: RoomName) -> Event {

@@ -224,7 +224,7 @@ impl Monkey {
                     if seq % 3 == unknown {
                         unknown_entry(ROOMS[room], seq)
                     } else {
-                        ServerEvent::Message(client.message(ROOMS[room], "bob", TEXTS[room], seq))
+                        ServerEvent::from(client.message(ROOMS[room], "bob", TEXTS[room], seq))
                     }
                 };
                 let entries = (from + 1..=from + u64::from(count)).map(entry).collect();

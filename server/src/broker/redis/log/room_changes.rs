@@ -127,7 +127,7 @@ impl RoomChanges {
 /// Names have no tabs. A room whose epoch has one is left out: other programs have made it.
 fn publication(sender: &str, rooms: &[RoomSummary]) -> String {
     let mut text = sender.to_owned();
-    for RoomSummary { room, member_count, position, last_ts } in rooms {
+    for RoomSummary { room, member_count, position, last_ts, user_id: _ } in rooms {
         let ts = last_ts.map_or(0, Timestamp::millis);
         let _ = match position {
             Position::Start => write!(text, "\n{member_count}\t\t\t\t\t{room}"),
@@ -156,7 +156,7 @@ fn parse(text: &str) -> Option<(&str, Vec<RoomSummary>)> {
             let position = Position::At { epoch: Epoch::new(epoch)?, seq, id };
             (position, Some(Timestamp::from_millis(ts.parse().ok()?)))
         };
-        Some(RoomSummary { room, member_count, position, last_ts })
+        Some(RoomSummary { room, member_count, position, last_ts, user_id: None })
     };
     Some((sender, lines.map(room).collect::<Option<_>>()?))
 }
@@ -180,6 +180,7 @@ mod tests {
             member_count,
             position,
             last_ts: ts.map(Timestamp::from_millis),
+            user_id: None,
         };
         let rooms = [
             summary("a b", 0, at(7, "E 1"), Some(u64::MAX)),

@@ -65,7 +65,8 @@ impl RoomState {
 
     /// The item of a list for the room.
     pub(crate) fn summary(self, room: RoomName) -> RoomSummary {
-        RoomSummary { room, member_count: self.count, position: self.log.head, last_ts: self.last_ts }
+        let (position, last_ts) = (self.log.head, self.last_ts);
+        RoomSummary { room, member_count: self.count, position, last_ts, user_id: None }
     }
 
     /// True if the room has neither an entry nor a member.

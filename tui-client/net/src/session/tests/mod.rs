@@ -242,7 +242,7 @@ impl Bench {
     /// Ids of the sent messages.
     fn posts(&self) -> Vec<String> {
         let posts = self.written.iter().filter_map(|frame| match &frame.event {
-            ClientEvent::Message(post) => Some(post.client_msg_id.as_ref()?.to_string()),
+            ClientEvent::Post(post) => Some(post.client_msg_id.as_ref()?.to_string()),
             _ => None,
         });
         posts.collect()

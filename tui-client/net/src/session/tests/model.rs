@@ -147,7 +147,7 @@ impl Simulation {
                 }
                 self.members.insert(room.to_string());
             }
-            ClientEvent::Message(post) => {
+            ClientEvent::Post(post) => {
                 self.post(
                     post.room.as_str(),
                     post.client_msg_id.expect("an id").as_str(),

@@ -24,7 +24,7 @@ fn requested() -> (Bench, String) {
 
 /// The `ref` of each written request for history.
 fn references(bench: &Bench) -> Vec<String> {
-    let is_history = |event: &ClientEvent| matches!(event, ClientEvent::History { .. });
+    let is_history = |event: &ClientEvent| matches!(event, ClientEvent::History(_));
     let frames = bench.written.iter().filter(|frame| is_history(&frame.event));
     frames.map(|frame| frame.reference.as_ref().expect("a ref").to_string()).collect()
 }

@@ -352,7 +352,7 @@ fn a_temporarily_refused_join_is_repeated() {
     assert_eq!(bench.joins().len(), 1);
     assert_eq!(bench.posts(), ["m"], "after the join, so that the client receives its own copy");
     let kinds: Vec<_> =
-        bench.written.iter().map(|frame| matches!(frame.event, ClientEvent::Message(_))).collect();
+        bench.written.iter().map(|frame| matches!(frame.event, ClientEvent::Post(_))).collect();
     assert_eq!(kinds, [false, true]);
     let reference = bench.joins()[0].2.clone();
     bench.error("unavailable", true, &format!(r#","room":"a","ref":"{reference}""#));
