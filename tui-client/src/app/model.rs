@@ -19,7 +19,7 @@ use super::overlays::overlay::Overlay;
 use super::rooms::effects::{leave_view, stop_typing};
 use super::rooms::reading::Reading;
 use super::rooms::room::{Membership, Pane, Room};
-use super::rooms::timeline::Tone;
+use super::rooms::timeline::{HeldBytes, Tone};
 use super::theme::Theme;
 use crate::kept_texts::KeptTexts;
 use crate::net::{self, Health, TokenClaims};
@@ -70,6 +70,8 @@ pub struct Model {
     pub(super) text_chars: u32,
     /// The text that was cut last, in any room.
     pub(super) cut: String,
+    /// Most memory of the messages of all rooms.
+    pub(super) held_bytes: HeldBytes,
     pub(super) focused: bool,
     pub(super) attention: Attention,
     pub(super) completion: Option<Completion>,
@@ -128,6 +130,7 @@ impl Model {
             lobby: Pane { title: sanitize::line("no room"), ..Pane::default() },
             text_chars: u32::MAX,
             cut: String::new(),
+            held_bytes: HeldBytes::default(),
             focused: true,
             attention: Attention::default(),
             completion: None,
@@ -224,6 +227,14 @@ impl Model {
         [self.link.next_change(self.now.mono), typing, idle].into_iter().flatten().min()
     }
 
+    /// Sets the most memory of the messages of all rooms.
+    pub fn set_held_bytes(&mut self, bytes: HeldBytes) {
+        self.held_bytes = bytes;
+        for room in &mut self.rooms {
+            room.pane.timeline.set_bound(bytes);
+        }
+    }
+
     pub(super) fn room_mut(&mut self) -> Option<&mut Room> {
         self.current.and_then(|index| self.rooms.get_mut(index))
     }
@@ -278,7 +289,9 @@ impl Model {
         let index = self.index_of(name).unwrap_or_else(|| {
             self.panes += 1;
             let reading = Reading::since(self.kept.remove(name));
-            self.rooms.push(Room::new(name.clone(), self.panes, reading));
+            let mut room = Room::new(name.clone(), self.panes, reading);
+            room.pane.timeline.set_bound(self.held_bytes);
+            self.rooms.push(room);
             self.rooms.len() - 1
         });
         self.rooms[index].membership = Membership::Joining;

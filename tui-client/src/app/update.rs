@@ -8,7 +8,7 @@ use super::model::Model;
 use super::overlays::inspector;
 use super::rooms::memory;
 use super::rooms::scrollback::{on_viewed, request_wanted_page};
-use super::rooms::timeline::{HELD_BYTES, Tone};
+use super::rooms::timeline::Tone;
 use crate::net::Command;
 use crate::sanitize;
 
@@ -48,7 +48,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     }
     effects.extend(inspector::close_unless_open(model));
     effects.extend(request_wanted_page(model));
-    memory::bound(model, HELD_BYTES);
+    memory::bound(model, model.held_bytes.0);
     effects.extend(kept::restore_waiting(model));
     effects.extend(model.pass_time());
     for room in &mut model.rooms {

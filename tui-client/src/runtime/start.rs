@@ -55,6 +55,7 @@ async fn run(config: Config, extensions: Extensions) -> End {
     let settings = config.settings;
     model.keymap = settings.keymap;
     model.theme = settings.theme;
+    model.set_held_bytes(settings.held_bytes);
     model.mouse = settings.mouse;
     model.opens_links = browser::can_open(|name| std::env::var(name).ok());
     model.sends_typing = settings.typing;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use realtime_shared::RoomName;
 
+use crate::app::timeline::HeldBytes;
 use crate::app::{Keymap, NotifyOn, Theme};
 
 /// Address at which servers listen by default.
@@ -32,6 +33,8 @@ pub struct Settings {
     pub mouse: bool,
     /// Wait for the rest of a key's sequence after an ESC.
     pub escape_delay: Duration,
+    /// Most memory of the messages of all rooms.
+    pub held_bytes: HeldBytes,
     /// True to send typing signals.
     pub typing: bool,
     pub notify: Notify,
@@ -50,6 +53,7 @@ impl Default for Settings {
             ascii: false,
             mouse: true,
             escape_delay: Duration::from_millis(100),
+            held_bytes: HeldBytes::default(),
             typing: true,
             notify: Notify::default(),
         }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::defaults::{Settings, TokenCommand, TokenFrom};
 use super::value::{Checked, Value, all_good, choice, get, items, text, wrong};
+use crate::app::timeline::HeldBytes;
 use crate::net;
 use crate::typed_room;
 
@@ -128,6 +129,13 @@ const TOP: &[ConfigKey] = &[
         set: set_escape_delay,
     },
     ConfigKey {
+        name: "history_mib",
+        about: "Memory for the messages of all rooms in MiB, 8 to 4096. Beyond it the oldest ones of hidden rooms are\n\
+            dropped; they are loaded again when you scroll up. A room holds 10,000 messages at most.",
+        shown: Shown::Default("64"),
+        set: set_history,
+    },
+    ConfigKey {
         name: "typing",
         about: "Show other members that you are typing.",
         shown: Shown::Default("true"),
@@ -206,6 +214,16 @@ fn token_command(value: &Value<'_>) -> Checked<TokenCommand> {
     }
     let program = words.remove(0);
     Ok(TokenCommand { program, arguments: words })
+}
+
+fn set_history(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {
+    match get::<i64>(value)?.try_into() {
+        Ok(mib @ 8_usize..=4_096) => {
+            settings.held_bytes = HeldBytes(mib << 20);
+            Ok(())
+        }
+        _ => wrong(value, "it must be 8 to 4096 MiB"),
+    }
 }
 
 fn set_escape_delay(settings: &mut Settings, value: &Value<'_>) -> Checked<()> {

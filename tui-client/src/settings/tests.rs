@@ -8,6 +8,7 @@ use realtime_shared::RoomName;
 
 use super::keys::{Shown, TABLES};
 use super::*;
+use crate::app::timeline::HeldBytes;
 use crate::app::{Action, Chord, Keymap, Theme};
 
 fn faults(text: &str) -> Vec<String> {
@@ -84,6 +85,7 @@ fn all_keys_apply() {
         ascii = true
         mouse = false
         escape_delay_ms = 250
+        history_mib = 16
         typing = false
         notify.bell = false
 
@@ -101,6 +103,7 @@ fn all_keys_apply() {
     assert_eq!((settings.state, settings.theme, settings.ascii), (false, Theme::Sixteen, true));
     assert_eq!((settings.mouse, settings.typing), (false, false));
     assert_eq!(settings.escape_delay, Duration::from_millis(250));
+    assert_eq!(settings.held_bytes, HeldBytes(16 << 20));
     assert_eq!(settings.notify, Notify { bell: false, ..Notify::default() });
     let map = &settings.keymap;
     assert_eq!(pressed(map, "F9"), Some(Action::Retry));
@@ -114,6 +117,10 @@ fn the_wait_after_escape_has_limits() {
         let (settings, faults) = read(format!("escape_delay_ms = {value}").as_bytes());
         assert_eq!(faults.is_empty(), is_good, "{value}");
         assert!(is_good || settings == Settings::default(), "{value}");
+    }
+    for value in ["7", "4097", "-1", "9999999999999"] {
+        let expected = "1: `history_mib`: it must be 8 to 4096 MiB";
+        assert_eq!(fault(&format!("history_mib = {value}")), expected);
     }
     assert_eq!(fault("escape_delay_ms = 0"), "1: `escape_delay_ms`: it must be 25 to 1000 milliseconds");
 }

@@ -45,7 +45,7 @@ pub(in crate::app) fn bound(model: &mut Model, bytes: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::rooms::timeline::{HELD_BYTES, ShownMessage};
+    use crate::app::rooms::timeline::{HeldBytes, ShownMessage};
     use crate::app::testing::{Client, room};
     use crate::app::{Effect, Input};
     use crate::net::Command;
@@ -113,10 +113,20 @@ mod tests {
 
     #[test]
     fn each_input_bounds_the_memory() {
-        let mut client = Client::online(&["chat", "dev"]);
+        let default = HeldBytes::default();
+        assert_bounded(Client::online(&["chat", "dev"]), default);
+        let mut client = Client::online(&["chat"]);
+        client.model.set_held_bytes(HeldBytes(8 << 20));
+        client.enter("/join dev");
+        assert_bounded(client, HeldBytes(8 << 20));
+    }
+
+    /// Fills the second room far beyond the bound.
+    #[track_caller]
+    fn assert_bounded(mut client: Client, HeldBytes(bound): HeldBytes) {
         let ts = client.model.now.wall;
         let text = sanitize::block(&"x".repeat(16_000));
-        for seq in 1..=6_000 {
+        for seq in 1..=(bound / 12_000) as u64 {
             let message = ShownMessage {
                 nick: sanitize::line("bob"),
                 text: text.clone(),
@@ -126,8 +136,8 @@ mod tests {
             };
             client.model.rooms[1].pane.timeline.add_message(Seq::new(seq), ts, message);
         }
-        assert!(bytes(&client) > HELD_BYTES);
+        assert!(bytes(&client) > bound && client.model.rooms[1].pane.timeline.is_full());
         client.input(Input::Tick);
-        assert!(bytes(&client) <= HELD_BYTES && bytes(&client) > HELD_BYTES / 2);
+        assert!(bytes(&client) <= bound && bytes(&client) > bound / 3, "{}", bytes(&client));
     }
 }

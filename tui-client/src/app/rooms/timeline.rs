@@ -27,7 +27,7 @@ mod storage;
 pub use item::{Body, Item, ItemKey, LogRow, Outgoing, Sending, ShownMessage, Tone, Top};
 pub use pages::LoadedEntry;
 pub use presence::{PresenceLine, Presences};
-pub use storage::{HELD, HELD_BYTES, Timeline};
+pub use storage::{HELD, HeldBytes, Timeline};
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use realtime_shared::{Seq, Timestamp};
 
 use super::item::{Body, ItemKey, LogRow, ShownMessage, Top};
-use super::storage::{HELD, HELD_BYTES, Timeline};
+use super::storage::{HELD, Timeline};
 
 /// Entries of the largest page that a server sends. A page is requested only if it fits.
 const PAGE: usize = 200;
@@ -24,7 +24,7 @@ impl Timeline {
     /// Returns true if another page does not fit, so that no older one is loaded.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.rows.len() + PAGE > HELD || self.bytes() + PAGE_BYTES > HELD_BYTES
+        self.rows.len() + PAGE > HELD || self.bytes() + PAGE_BYTES > self.bound.0
     }
 
     /// Holds the seq of a new entry that has no row.

@@ -16,7 +16,15 @@ use crate::sanitize::{Block, Line};
 pub const HELD: usize = 10_000;
 
 /// Most memory of the rows of all rooms, in bytes.
-pub const HELD_BYTES: usize = 64 << 20;
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldBytes(pub usize);
+
+impl Default for HeldBytes {
+    /// 64 MiB.
+    fn default() -> Self {
+        Self(64 << 20)
+    }
+}
 
 /// Number of the newest rows in [`Timeline::recent_senders`].
 const RECENT: usize = 200;
@@ -33,6 +41,8 @@ pub struct Timeline {
     cleared: ItemKey,
     /// Memory of the rows, in bytes.
     bytes: usize,
+    /// Bound of the memory of all rooms.
+    pub(super) bound: HeldBytes,
     pub(super) hits: Hits,
     /// Keys of the last outgoing messages that became rows, with their seqs.
     pub(super) placed: VecDeque<(ItemKey, Seq)>,
@@ -51,6 +61,11 @@ impl Timeline {
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Sets the bound of the memory of all rooms: no page is loaded that this timeline alone could not hold.
+    pub(in crate::app) const fn set_bound(&mut self, bound: HeldBytes) {
+        self.bound = bound;
     }
 
     /// Returns true if there is no item.
