@@ -1,6 +1,7 @@
 //! Retention: a sweep drops old entries once a minute, and removes rooms that nobody is in and that have no other entries.
 //!
-//! One instance at a time sweeps: the first that takes the turn. Trimming by number is part of `append.lua`.
+//! One instance at a time sweeps: the first that takes the turn. It renews the turn while it sweeps, and stops if another
+//! one has it. Trimming by number is part of `append.lua`.
 //!
 //! Dropped entries are gone, so an instance first compares its limits with those of the last sweep. If they are others and
 //! would drop more than half of all messages, nothing is dropped, by age or by number, without a confirmation. Ages are
@@ -31,8 +32,8 @@ pub(crate) const UNLIMITED: u64 = i64::MAX.unsigned_abs();
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// Time until the limits are compared again after Redis did not answer.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(5);
-/// Length of an instance's turn, in milliseconds.
-const TURN_MILLIS: u64 = 50_000;
+/// Length of an instance's turn, in seconds. Less than the interval, so that it has ended if nobody sweeps.
+const TURN_SECONDS: u64 = 50;
 /// Rooms of one request.
 const ROOMS: usize = 200;
 /// Pause between two requests, so that Redis can serve others.
@@ -211,19 +212,30 @@ impl Retention {
         let now = self.read_clock().await?;
         let mut taking = Pipeline::new();
         let name = transport.instance.get();
-        taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("PX").arg(TURN_MILLIS);
+        taking.cmd("SET").arg(transport.keys.sweep()).arg(&*name).arg("NX").arg("EX").arg(TURN_SECONDS);
         // A key without an end would stop all sweeps.
-        taking.cmd("EXPIRE").arg(transport.keys.sweep()).arg(TURN_MILLIS / 1_000).arg("NX");
+        taking.cmd("EXPIRE").arg(transport.keys.sweep()).arg(TURN_SECONDS).arg("NX");
         if matches!(transport.ask(&taking).await?.first(), None | Some(Value::Nil)) {
             return Ok(());
         }
         // The next sweep repeats a failed comparison of the sets.
         let _ = self.index.relist().await;
+        self.sweep_as(&name, now).await
+    }
+
+    /// Drops old entries and removes rooms, while the instance of this name has the turn.
+    pub(crate) async fn sweep_as(&self, name: &str, now: Judged) -> Result<(), Unavailable> {
         let drops = now.drops && self.applies.load(Ordering::Relaxed);
         let last_before = self.last_before(now);
         let (mut messages, mut swept, mut removed) = (0_u64, 0_u64, 0_u64);
         let mut cursor = Some("0".to_owned());
+        let mut has_turn = true;
         while let Some(from) = cursor {
+            has_turn = self.renew_turn(name).await?;
+            if !has_turn {
+                tracing::info!("another instance sweeps: this one stops");
+                break;
+            }
             let (rooms, next) = self.index.scan(&from, ROOMS).await?;
             if drops && self.retain.age.is_some() {
                 let dropped = self.drop_old(rooms.clone(), now.now).await?;
@@ -239,7 +251,18 @@ impl Retention {
         if removed > 0 {
             tracing::info!(rooms = removed, "retention removed empty rooms");
         }
-        if drops { self.store_sweep(now.now).await } else { Ok(()) }
+        // The other instance stores its sweep.
+        if drops && has_turn { self.store_sweep(now.now).await } else { Ok(()) }
+    }
+
+    /// Renews the turn of an instance. Returns false if another one has it.
+    async fn renew_turn(&self, name: &str) -> Result<bool, Unavailable> {
+        let mut renewing = Pipeline::new();
+        let mut renew = scripts::RENEW.on(&[self.transport.keys.sweep()]);
+        renew.arg(name).arg(TURN_SECONDS);
+        renewing.add_command(renew);
+        let answers = self.transport.ask(&renewing).await?;
+        answers.first().and_then(reply::parse::<u64>).map(|has_turn| has_turn == 1).ok_or(Unavailable)
     }
 
     /// Drops the old entries of some rooms. Returns the numbers of entries, and of rooms that had them.

@@ -117,6 +117,38 @@ async fn one_instance_at_a_time_sweeps_old_entries() {
     assert_eq!(stored(&mut raw, "a").await, 1);
 }
 
+#[tokio::test]
+async fn a_sweep_renews_its_turn_and_stops_when_another_instance_has_it() {
+    let redis = Redis::start_with(&[]);
+    let now = Arc::new(AtomicU64::new(real_now() - HOUR));
+    let one = at_time(&redis, &now, aged(Duration::from_secs(1)));
+    settled(&one).await;
+    one.fill("a", 3).await;
+    let mut raw = RedisClient::connect(&redis).await;
+    let turn = Keys::new("realtime").sweep();
+    let retention = &one.broker.0.logs.retention;
+    let judged = retention.read_clock().await.expect("answered");
+
+    let _: String = raw.query(&["SET", &turn, "two", "EX", "7"]).await;
+    retention.sweep_as("one", judged).await.expect("stopped");
+    assert_eq!(stored(&mut raw, "a").await, 3);
+    let left: u64 = raw.query(&["TTL", &turn]).await;
+    assert!(left <= 7, "{left}");
+    let holder: String = raw.query(&["GET", &turn]).await;
+    assert_eq!(holder, "two");
+
+    retention.sweep_as("two", judged).await.expect("swept");
+    assert_eq!(stored(&mut raw, "a").await, 1);
+    let left: u64 = raw.query(&["TTL", &turn]).await;
+    assert!(left > 40, "{left}");
+
+    // A turn that has ended meanwhile is taken again.
+    let _: u64 = raw.query(&["DEL", &turn]).await;
+    retention.sweep_as("one", judged).await.expect("swept");
+    let holder: String = raw.query(&["GET", &turn]).await;
+    assert_eq!(holder, "one");
+}
+
 /// Sweeps although another instance may have had the turn.
 pub(super) async fn sweep(instance: &Instance, raw: &mut RedisClient) {
     let _: u64 = raw.query(&["DEL", &Keys::new("realtime").sweep()]).await;

@@ -49,6 +49,7 @@ scripts! {
     RECOUNT = "recount.lua",
     RELIST = "relist.lua",
     REMOVE = "remove.lua",
+    RENEW = "renew.lua",
     REPLACE = "replace.lua",
     SWEEP = "sweep.lua",
 }
