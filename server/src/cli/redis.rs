@@ -103,7 +103,10 @@ pub(crate) struct RedisPlan {
 impl RedisArgs {
     /// Converts the flags; `None` without a Redis.
     pub(super) fn check(&self, in_memory: bool, exposure: Exposure) -> Result<Option<RedisPlan>, RedisFault> {
-        let Some(mut plan) = self.access.check(exposure)? else { return Ok(None) };
+        let Some(mut plan) = self.access.check(exposure)? else {
+            // A server whose variable of the URL is empty by mistake would serve the rooms of a file.
+            return self.access.refuse_without_url().map(|()| None);
+        };
         if in_memory {
             return Err(RedisFault::Memory);
         }
@@ -116,17 +119,11 @@ impl RedisArgs {
 impl RedisAccessArgs {
     /// Converts the flags; `None` without a Redis. There is no relay channel.
     pub(super) fn check(&self, exposure: Exposure) -> Result<Option<RedisPlan>, RedisFault> {
-        // An empty variable counts as unset.
-        let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
-            let flags = [
-                ("--redis-user", self.redis_user.is_some()),
-                ("--redis-password-file", self.redis_password_file.is_some()),
-                ("--redis-ca", self.redis_ca.is_some()),
-                ("--wait-for-redis", self.wait_for_redis.is_some()),
-            ];
-            let given = flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
-            return given.map_or(Ok(None), |flag| Err(RedisFault::WithoutUrl(flag)));
-        };
+        let Some(url) = &self.redis_url else { return self.refuse_without_url().map(|()| None) };
+        if url.is_empty() {
+            // An empty variable chooses the file. The other variables of a server may stay.
+            return Ok(None);
+        }
         let mut options = RedisOptions::new(url)?;
         let password_in_arguments = options.has_password() && is_in_arguments(url, std::env::args_os());
         if let Some(user) = &self.redis_user {
@@ -146,6 +143,18 @@ impl RedisAccessArgs {
         options.prefix.clone_from(&self.redis_prefix);
         options.relay_channel = None;
         Ok(Some(RedisPlan { options, wait: self.wait_for_redis.unwrap_or_default(), password_in_arguments }))
+    }
+
+    /// Refuses flags that do nothing without a Redis.
+    fn refuse_without_url(&self) -> Result<(), RedisFault> {
+        let flags = [
+            ("--redis-user", self.redis_user.is_some()),
+            ("--redis-password-file", self.redis_password_file.is_some()),
+            ("--redis-ca", self.redis_ca.is_some()),
+            ("--wait-for-redis", self.wait_for_redis.is_some()),
+        ];
+        let given = flags.into_iter().find_map(|(flag, is_given)| is_given.then_some(flag));
+        given.map_or(Ok(()), |flag| Err(RedisFault::WithoutUrl(flag)))
     }
 
     fn password(&self, variable: Option<OsString>, exposure: Exposure) -> Result<Option<String>, RedisFault> {

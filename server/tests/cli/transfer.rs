@@ -202,6 +202,21 @@ fn no_command_works_on_the_file_if_the_rooms_are_in_redis() {
         program("").succeeded();
         let _ = fs::remove_file(&copy);
     }
+    let with_others = |words: &[&str]| {
+        home.program(words)
+            .env("REALTIME_REDIS_USER", "chat")
+            .env("REALTIME_REDIS_PASSWORD_FILE", "/nonexistent")
+            .env("REALTIME_REDIS_CA", "/nonexistent")
+            .env("REALTIME_WAIT_FOR_REDIS", "1s")
+    };
+    // The other variables of a server on Redis may stay.
+    for words in [&["export", "--all"][..], &["import", rooms]] {
+        with_others(words).env("REALTIME_REDIS_URL", "").run().succeeded();
+        let line = with_others(words).run().failed(2);
+        assert!(line.contains("--redis-user needs Redis"), "{line}");
+    }
+    let line = with_others(&["serve"]).env("REALTIME_REDIS_URL", "").run().failed(2);
+    assert!(line.contains("--redis-user needs Redis"), "a server: {line}");
 }
 
 #[test]
