@@ -63,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Submits an entry. Its completion comes through the mailbox.
     fn submit(&mut self, submission: Submission, price: PostPrice, reference: Option<Ref>) {
         let Submission { room, client_msg_id, .. } = &submission;
-        let seated = self.delivery.room(room);
+        let seated = self.delivery.find(room).map(|seated| &**seated);
         let charge = match self.hub.registry.admit_post(room, seated, price) {
             Ok(charge) => charge,
             Err(wait) => {

@@ -68,7 +68,7 @@ struct Fetch {
 }
 
 impl Delivery {
-    /// The room of that name, if the connection is in it.
+    /// The room of that name, if the connection is in it or is leaving it.
     pub(super) fn find(&self, room: &RoomName) -> Option<&Arc<Room>> {
         self.rooms.iter().map(|seated| &seated.room).find(|seated| seated.name == *room)
     }
@@ -112,11 +112,6 @@ impl Delivery {
         }
     }
 
-    /// The room of this name, if the connection has a seat in it.
-    pub(super) fn room(&self, name: &RoomName) -> Option<&Room> {
-        self.rooms.iter().map(|seated| &*seated.room).find(|room| room.name == *name)
-    }
-
     /// Returns true if a frame waits for its place.
     pub(super) fn has_barrier(&self) -> bool {
         self.rooms.iter().any(|seated| seated.barrier.is_some())
@@ -134,7 +129,8 @@ impl Delivery {
 
     /// Records that all output has been written.
     pub(super) fn written(&mut self) {
-        self.page = None;
+        // The next page waited for this one.
+        self.more |= self.page.take().is_some();
     }
 
     /// Returns true if a cursor has lost frames of a log that was replaced.
@@ -213,7 +209,7 @@ impl Delivery {
                 // Everything up to the barrier has been copied.
                 Ok(Pulled::All) => seated.pass_barrier(out),
                 Ok(Pulled::Some) => self.more = true,
-                Ok(Pulled::FromStore(_) | Pulled::InRing) if self.fetch.is_some() => {}
+                Ok(Pulled::FromStore(_) | Pulled::InRing) if self.fetch.is_some() || self.page.is_some() => {}
                 Ok(Pulled::FromStore(after)) => {
                     self.fetch = Some(Fetch::start(registry, mailbox, &seated.room, Some(after)));
                     self.more = true;

@@ -274,6 +274,44 @@ async fn a_page_of_the_store_is_fetched_again_after_an_outage_of_the_engine() {
     delivery.take_seats().for_each(|(room, seat)| registry.lose(&mailbox, &room, seat));
 }
 
+/// A page counts towards the limits of memory until it is written.
+#[tokio::test]
+async fn the_next_page_of_the_store_is_fetched_when_the_last_one_is_written() {
+    let test_hub = TestHub::new();
+    let registry = &test_hub.hub.registry;
+    // Nobody is in the room, so the entries are in the store only: two pages.
+    (0..30).for_each(|_| submit(registry, "a", &"x".repeat(4_000)));
+    let user = UserId::new("alice").expect("a user id");
+    let (mailbox, _) = registry.connect(&user, 0).await.expect("counted").expect("not too many");
+    let start = serde_json::from_str(r#"{"epoch":null,"seq":0,"id":null}"#).expect("a position");
+    let (entrance, seat, _) = registry.join(&mailbox, &room(), Some(&start)).await.expect("joined");
+    let (mut delivery, mut out) = (Delivery::default(), Vec::new());
+    delivery.enter(entrance, seat);
+    test_hub.broker.calls(&[]);
+    for _ in 0..2 {
+        delivery.fill(registry, &mailbox, &mut out, usize::MAX);
+        let before = out.len();
+        poll_fn(|cx| {
+            delivery.poll_fetch(cx, &mailbox, &mut out);
+            if out.len() > before { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let page = out.len();
+        // The page is not written, so nothing else is fetched.
+        delivery.fill(registry, &mailbox, &mut out, usize::MAX);
+        poll_fn(|cx| {
+            delivery.poll_fetch(cx, &mailbox, &mut out);
+            Poll::Ready(())
+        })
+        .await;
+        assert_eq!((out.len(), delivery.has_more()), (page, false));
+        assert_eq!(test_hub.broker.calls(&[Method::History]), [Method::History]);
+        delivery.written();
+        assert!(delivery.has_more());
+    }
+    delivery.take_seats().for_each(|(room, seat)| registry.lose(&mailbox, &room, seat));
+}
+
 /// The rooms that have frames in one fill.
 fn rooms_of(
     delivery: &mut Delivery,
