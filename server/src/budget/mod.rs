@@ -2,7 +2,7 @@
 //!
 //! A connection has rates of its own. The budgets of its user and of rooms are for what many connections do together.
 //! Each instance decides alone and at once. Once a second the instances exchange what each user has spent;
-//! what is worth a whole second is published at once. So a user exceeds a budget by at most one second for each
+//! what is worth a whole second is published within 100 ms. So a user exceeds a budget by at most one second for each
 //! instance. The budget of a room is spent by the entries of its log, which every instance sees.
 //!
 //! - [`meter`] is the token bucket of all budgets, in one atomic number.
@@ -178,6 +178,18 @@ impl Budgets {
         }
         outbox.put_back(small);
         taken
+    }
+
+    /// Takes the spending that the other instances have to know before the next tick.
+    pub(crate) fn take_due(&self) -> Vec<(UserId, Spending)> {
+        let Some(outbox) = &self.rates.outbox else { return Vec::new() };
+        let spending_of = |user: UserId| {
+            let (hash, table) = self.table(&user);
+            let budget = find(&table.lock(), hash, &user)?;
+            let spending = budget.take_due().filter(|spending| *spending != Spending::default())?;
+            Some((user, spending))
+        };
+        outbox.take_due().into_iter().filter_map(spending_of).collect()
     }
 
     /// The hash of a user, and the table with its budget. The table is chosen by bits of the hash that it does not use

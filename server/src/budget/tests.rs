@@ -121,6 +121,41 @@ fn budgets_that_are_whole_again_are_forgotten() {
     assert_eq!(known(&budgets), 0);
 }
 
+/// Each exchange is a request to Redis.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_connects_is_published_in_two_exchanges() {
+    let now = Instant::now();
+    let mut limits = limits(1_000, 0, 0);
+    limits.max_connections_per_user = 5;
+    let budgets = Budgets::new(&limits, true, now);
+    // These spend too little to be published.
+    for number in 0..100 {
+        posts(&budgets.user(&user(&format!("poster {number}"))), 1, now);
+    }
+    assert_eq!(budgets.take_unpublished().len(), 100, "the first exchange has all");
+    tokio::time::advance(SECOND).await;
+    let begun = tokio::time::Instant::now();
+    let mut exchanges = Vec::new();
+    for number in 0..300 {
+        budgets.user(&user(&format!("user {number}"))).take_connect(now).expect("admitted");
+        tokio::select! {
+            biased;
+            () = budgets.due() => exchanges.push(budgets.take_due().len()),
+            () = std::future::ready(()) => {}
+        }
+    }
+    budgets.due().await;
+    exchanges.push(budgets.take_due().len());
+    assert_eq!(exchanges, [1, 299]);
+    assert_eq!(begun.elapsed(), Duration::from_millis(100));
+    let published =
+        |of: &[(UserId, Spending)]| of.iter().filter(|(_, spending)| spending.connects > 0).count();
+    assert_eq!(published(&budgets.take_unpublished()), 0, "published once");
+    budgets.user(&user("user 7")).take_connect(now).expect("admitted");
+    budgets.due().await;
+    assert_eq!(budgets.take_due().len(), 1);
+}
+
 #[test]
 fn spending_from_elsewhere_is_remembered_for_a_limited_number_of_users() {
     let now = Instant::now();

@@ -176,8 +176,8 @@ impl UserBudget {
 
     /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
     pub(super) fn take_unpublished(&self, all: bool) -> Option<Spending> {
-        let Unpublished { messages, bytes, answers, connects, offences, listed } =
-            self.unpublished.as_deref()?;
+        let unpublished = self.unpublished.as_deref()?;
+        let Unpublished { messages, bytes, answers, connects, offences, listed } = unpublished;
         let rates = &self.rates;
         let matters = |counter: &AtomicU32, rate: Rate| {
             u64::from(counter.load(Ordering::Relaxed)) * Rates::PUBLISHED_SHARE >= rate.per_second.max(1)
@@ -191,14 +191,12 @@ impl UserBudget {
         }
         // Spending after this line lists the user again.
         listed.store(false, Ordering::Release);
-        let take = |counter: &AtomicU32| counter.swap(0, Ordering::AcqRel);
-        Some(Spending {
-            messages: take(messages),
-            bytes: take(bytes),
-            answers: take(answers),
-            connects: take(connects),
-            offences: take(offences),
-        })
+        Some(unpublished.take())
+    }
+
+    /// Takes what the other instances do not know. The user stays in the list of those with unpublished spending.
+    pub(super) fn take_due(&self) -> Option<Spending> {
+        self.unpublished.as_deref().map(Unpublished::take)
     }
 
     /// Records spending for the other instances, if there are any.
@@ -214,9 +212,23 @@ impl UserBudget {
         if !unpublished.listed.swap(true, Ordering::AcqRel) {
             outbox.list(self.user.clone());
         }
-        // What is worth a second is published at once: the excess of a user is at most a second for each instance.
+        // What is worth a second is published soon: the excess of a user is at most a second for each instance.
         if u64::from(before) < rate.per_second && u64::from(before) + u64::from(amount) >= rate.per_second {
-            outbox.is_due();
+            outbox.is_due(self.user.clone());
+        }
+    }
+}
+
+impl Unpublished {
+    fn take(&self) -> Spending {
+        let Self { messages, bytes, answers, connects, offences, listed: _ } = self;
+        let take = |counter: &AtomicU32| counter.swap(0, Ordering::AcqRel);
+        Spending {
+            messages: take(messages),
+            bytes: take(bytes),
+            answers: take(answers),
+            connects: take(connects),
+            offences: take(offences),
         }
     }
 }

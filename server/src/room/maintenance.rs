@@ -29,9 +29,9 @@ impl Registry {
                 _ = trim.tick() => self.trim(),
                 _ = tick.tick() => {
                     self.budgets.tick(Instant::now());
-                    self.exchange_spending();
+                    self.publish_spending(&self.budgets.take_unpublished());
                 }
-                () = self.budgets.due() => self.exchange_spending(),
+                () = self.budgets.due() => self.publish_spending(&self.budgets.take_due()),
             }
         }
     }

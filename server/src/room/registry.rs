@@ -168,10 +168,9 @@ impl Registry {
     }
 
     /// Sends the other instances what users have spent here.
-    pub(super) fn exchange_spending(&self) {
-        let spending = self.budgets.take_unpublished();
+    pub(super) fn publish_spending(&self, spending: &[(UserId, Spending)]) {
         if !spending.is_empty() {
-            self.broker.publish_spending(&spending);
+            self.broker.publish_spending(spending);
         }
     }
 
