@@ -12,6 +12,7 @@ mod founding;
 mod listing;
 mod order;
 mod outage;
+mod pages;
 mod presence;
 mod refusals;
 pub(in crate::broker) mod removal;

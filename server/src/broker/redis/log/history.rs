@@ -16,6 +16,10 @@ use crate::config::Retain;
 const ENTRIES: usize = 256;
 /// Entries of one request at least.
 const FEWEST: usize = 8;
+/// Entries of the first request of a page at most: those of a room may be much larger than those that were read lately.
+const FIRST: usize = 32;
+/// Growth of that limit with each request.
+const GROWTH: usize = 4;
 
 /// A selection of the entries of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +46,8 @@ struct StoredEntry {
     ts: Timestamp,
 }
 
-/// Mean size of the entries that were read lately. A request whose entries do not fit into the page costs as much as one
-/// whose entries do, so the number of entries is estimated from it.
+/// Mean size of the entries that were read lately, in all rooms. A request whose entries do not fit into the page costs as
+/// much as one whose entries do, so the number of entries is estimated: first from this mean, then from that of the page.
 #[derive(Debug)]
 pub(crate) struct EntrySize(AtomicUsize);
 
@@ -54,9 +58,11 @@ impl Default for EntrySize {
 }
 
 impl EntrySize {
-    /// The number of entries that probably have these bytes.
-    fn entries_in(&self, bytes: usize) -> usize {
-        (bytes / self.0.load(Ordering::Relaxed).max(1)).clamp(FEWEST, ENTRIES)
+    /// The number of entries of the next request for a page that has `size` bytes in `entries` entries, and place for
+    /// `left` bytes.
+    fn next_count(&self, entries: usize, size: usize, left: usize) -> usize {
+        let mean = size.checked_div(entries).unwrap_or_else(|| self.0.load(Ordering::Relaxed));
+        (left / mean.max(1)).clamp(FEWEST, ENTRIES)
     }
 
     /// Takes the size of entries into account, for a quarter.
@@ -121,11 +127,14 @@ impl History {
         (limit, bytes): (usize, usize),
     ) -> Result<Page, Unavailable> {
         let mut page = Page { epoch: None, entries: Vec::new(), has_more: false };
-        let (mut size, mut next) = (0_usize, range);
+        let (mut size, mut next, mut most) = (0_usize, range, FIRST);
         'slices: loop {
             let left = limit.saturating_sub(page.entries.len());
             // One more than requested shows if there are more.
-            let count = left.min(self.entry_size.entries_in(bytes.saturating_sub(size))) + 1;
+            let estimate =
+                self.entry_size.next_count(page.entries.len(), size, bytes.saturating_sub(size)).min(most);
+            let count = left.min(estimate) + 1;
+            most = most.saturating_mul(GROWTH);
             let slice = self.slice(channel, selection, next, count).await?;
             self.entry_size.note(&slice.entries);
             if page.entries.is_empty() {
@@ -226,14 +235,16 @@ mod tests {
             vec![entry; 20]
         };
         let size = EntrySize::default();
-        assert_eq!(size.entries_in(64 * 1024), 256);
+        let first = |size: &EntrySize| size.next_count(0, 0, 64 * 1024);
+        assert_eq!(first(&size), 256);
         size.note(&[]);
-        assert_eq!(size.entries_in(64 * 1024), 256);
+        assert_eq!(first(&size), 256);
         (0..20).for_each(|_| size.note(&entries(3_000)));
-        assert!((20..=24).contains(&size.entries_in(64 * 1024)), "{size:?}");
+        assert!((20..=24).contains(&first(&size)), "{size:?}");
         (0..40).for_each(|_| size.note(&entries(60_000)));
-        assert_eq!(size.entries_in(64 * 1024), FEWEST);
+        assert_eq!(first(&size), FEWEST);
         (0..60).for_each(|_| size.note(&entries(100)));
-        assert_eq!(size.entries_in(64 * 1024), ENTRIES);
+        assert_eq!(first(&size), ENTRIES);
+        assert_eq!(size.next_count(2, 8_192, 32 * 1024), 8, "the page has larger entries");
     }
 }
