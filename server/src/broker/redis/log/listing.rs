@@ -1,7 +1,7 @@
 //! Lists of rooms.
 //!
-//! A list of few rooms is read from Redis for the callers that wait together. Many rooms are in the list of this
-//! instance, which [`room_changes`](super::room_changes) keeps up to date. A scan loads it at the start, and compares it
+//! A list of few rooms is read from Redis for the callers that wait together, with a rest between two reads. Many rooms are
+//! in the list of this instance, which [`room_changes`](super::room_changes) keeps up to date. A scan loads it at the start, and compares it
 //! with Redis from time to time, and after Redis has lost data.
 
 use std::collections::HashSet;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use realtime_shared::{RoomName, RoomSummary};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::room_index::RoomIndex;
 use super::room_state::states_of;
@@ -22,6 +22,10 @@ use crate::broker::{RoomFilter, Unavailable};
 
 /// Most rooms that are read for a request.
 const FEW: usize = 500;
+/// Rest after a read of few rooms, in durations of the read: all lists together take at most a fifth of the time of Redis.
+const REST: u32 = 4;
+/// Longest such rest, which a slow answer of Redis would prolong.
+const LONGEST_REST: Duration = Duration::from_millis(100);
 /// Rooms of one request of the scan.
 const ROOMS: usize = 200;
 /// Shortest time for one request of a repeated scan: at most 2,000 rooms a second, which takes 2 % of the time of Redis.
@@ -34,6 +38,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The result of a read of all rooms, which are few.
 struct Listed {
     begun: Instant,
+    ended: Instant,
     rooms: Vec<RoomSummary>,
 }
 
@@ -45,6 +50,13 @@ pub(crate) struct Listing {
     /// Redis has more than [`FEW`] rooms.
     has_many: AtomicBool,
     last: tokio::sync::Mutex<Option<Listed>>,
+}
+
+impl Listed {
+    /// The earliest time of the next read.
+    fn next(&self) -> Instant {
+        self.ended + ((self.ended - self.begun) * REST).min(LONGEST_REST)
+    }
 }
 
 impl Listing {
@@ -74,6 +86,9 @@ impl Listing {
             // The result was read while this caller waited.
             Some(listed) if listed.begun >= asked => listed,
             last => {
+                if let Some(listed) = last {
+                    sleep_until(listed.next()).await;
+                }
                 let Some(listed) = self.look_at_few().await? else {
                     self.has_many.store(true, Ordering::Relaxed);
                     *last = None;
@@ -99,7 +114,8 @@ impl Listing {
         }
         let states = states_of(&self.transport, names.into_iter().collect()).await?;
         let states = states.into_iter().filter(|(_, state)| !state.is_empty());
-        Ok(Some(Listed { begun, rooms: states.map(|(room, state)| state.summary(room)).collect() }))
+        let ended = Instant::now();
+        Ok(Some(Listed { begun, ended, rooms: states.map(|(room, state)| state.summary(room)).collect() }))
     }
 
     /// Scans all rooms for as long as the engine runs.
@@ -160,4 +176,19 @@ fn busiest_first(mut rooms: Vec<RoomSummary>, limit: usize) -> (Vec<RoomSummary>
     let has_more = rooms.len() > limit;
     rooms.truncate(limit);
     (rooms, has_more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_of_few_rooms_rests_in_proportion_to_its_duration() {
+        let begun = Instant::now();
+        let rest_after = |millis| {
+            let ended = begun + Duration::from_millis(millis);
+            (Listed { begun, ended, rooms: Vec::new() }.next() - ended).as_millis()
+        };
+        assert_eq!([0, 1, 20, 2_000].map(rest_after), [0, 4, 80, 100]);
+    }
 }
