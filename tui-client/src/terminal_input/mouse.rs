@@ -31,14 +31,15 @@ pub(super) fn x10(bytes: [u8; 3]) -> Option<MouseEvent> {
     event(buttons?, column?, row?, false)
 }
 
-/// `column` and `row` count from 1.
+/// `column` and `row` count from 1. A place outside of the window, where some terminals report a drag or a release, becomes
+/// the nearest one.
 fn event(bits: u32, column: u32, row: u32, is_released: bool) -> Option<MouseEvent> {
-    let place = |number: u32| number.checked_sub(1).and_then(|number| u16::try_from(number).ok());
+    let place = |number: u32| u16::try_from(number.saturating_sub(1)).unwrap_or(u16::MAX);
     let modifiers =
         [(SHIFT, KeyModifiers::SHIFT), (ALT, KeyModifiers::ALT), (CONTROL, KeyModifiers::CONTROL)];
     let modifiers = modifiers.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, modifier)| modifier);
     let modifiers = modifiers.collect();
-    Some(MouseEvent { kind: kind(bits, is_released)?, column: place(column)?, row: place(row)?, modifiers })
+    Some(MouseEvent { kind: kind(bits, is_released)?, column: place(column), row: place(row), modifiers })
 }
 
 fn kind(bits: u32, is_released: bool) -> Option<MouseEventKind> {

@@ -136,6 +136,8 @@ fn opened(
     let known = state.openings.get(&pane).copied();
     let same = known.filter(|known| !is_shown_anew && known.ruler.after == ruler.after);
     let is_over = match same {
+        // The view of a search stays at its match.
+        _ if layout.is_searching => true,
         Some(known) => known.is_over || (ruler.count <= known.ruler.count && first >= known.first),
         None => end.is_some() && !is_shown_anew,
     };

@@ -35,6 +35,7 @@ pub(super) struct TimelineLayout<'a> {
     pub(super) look: Look,
     pub(super) width: usize,
     pub(super) is_narrow: bool,
+    pub(super) is_searching: bool,
     /// Item of the current match.
     pub(super) hit: Option<ItemKey>,
     /// Index of the first item that is not cleared.

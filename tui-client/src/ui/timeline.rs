@@ -52,6 +52,7 @@ pub(super) fn view(
         look: state.look,
         width: area.width.into(),
         is_narrow,
+        is_searching: pane.search.is_some(),
         hit: pane.timeline.selected_hit(),
         first: if pane.timeline.selected_hit().is_none() { pane.timeline.first_not_cleared() } else { 0 },
         unfolded: unfolded.into_iter().map(|key| pane.timeline.present_key(key)).collect(),

@@ -116,8 +116,9 @@ fn step(fake: &mut FakeServer, tmux: &Tmux, random: &mut fastrand::Rng, size: &m
 
 /// Waits until the client has handled all earlier input and frames.
 fn settle(fake: &mut FakeServer, tmux: &Tmux, round: usize) {
-    // Close overlays, release the mouse, empty the composer, and go to the newest message.
-    tmux.press("\x1b[<0;50;5m\x1b[15~\x1b[15~\x1b[F\x15\x15\x15\x15\x15\x15\x15\x15\x1b[F\x1b[F");
+    // Close overlays, release the mouse, empty the composer, and go to the newest message. A click into the list of rooms
+    // may have shown another one.
+    tmux.press("\x1b[<0;50;5m\x1b[15~\x1b[15~\x1b1\x1b[F\x15\x15\x15\x15\x15\x15\x15\x15\x1b[F\x1b[F");
     fake.post("lobby", "bob", &format!("<m{round}>"));
     tmux.press(&format!("<k{round}>"));
     tmux.shows(&[&format!("<m{round}>"), &format!("<k{round}>")]);
@@ -137,9 +138,18 @@ fn cells(screen: &str) -> Vec<String> {
             if let Some((parameters, after)) =
                 rest.strip_prefix("\x1b[").and_then(|sequence| sequence.split_once('m'))
             {
+                // tmux writes `0;1` for what ends all styles and begins another one.
+                let parameters = match parameters.strip_prefix('0') {
+                    Some(begun) => {
+                        style.clear();
+                        begun.trim_start_matches(';')
+                    }
+                    None => parameters,
+                };
                 match parameters {
-                    "0" => style.clear(),
-                    "39" | "49" => style.retain(|begun| !begun.starts_with(['3', '4', '9'])),
+                    "" => {}
+                    "39" => style.retain(|begun| begun.len() < 2 || !begun.starts_with(['3', '9'])),
+                    "49" => style.retain(|begun| begun.len() < 2 || !begun.starts_with(['4', '1'])),
                     begun => {
                         style.retain(|before| !(is_color(before) && is_color(begun)));
                         style.push(begun.to_owned());

@@ -52,7 +52,7 @@ pub(in crate::app) fn to_ruler(model: &mut Model) -> Vec<Effect> {
 
 /// Opens or folds the long message on the screen.
 pub(in crate::app) fn fold(model: &mut Model) -> Vec<Effect> {
-    if model.room().is_some_and(|room| room.has_long) {
+    if model.room().is_none_or(|room| room.has_long) {
         return vec![Effect::JumpView(ViewJump::Fold)];
     }
     model.show_hint("no long message on the screen");

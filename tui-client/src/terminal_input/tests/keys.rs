@@ -139,6 +139,8 @@ const REPORTS: &[(&[u8], &str)] = &[
     (b"\x1b[<0;3;4m", "Up(Left) at 2,3"),
     (b"\x1b[<2;1;1M", "Down(Right) at 0,0"),
     (b"\x1b[<32;300;200M", "Drag(Left) at 299,199"),
+    (b"\x1b[<32;0;70000M", "Drag(Left) at 0,65535"),
+    (b"\x1b[<0;0;0m", "Up(Left) at 0,0"),
     (b"\x1b[<35;1;1M", "Moved at 0,0"),
     (b"\x1b[<64;1;1M", "ScrollUp at 0,0"),
     (b"\x1b[<81;1;1M", "control-ScrollDown at 0,0"),

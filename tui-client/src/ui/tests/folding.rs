@@ -176,6 +176,16 @@ fn a_long_note_is_folded() {
 }
 
 #[test]
+fn a_long_note_outside_of_rooms_is_folded() {
+    let mut client = Client::offline(&[]);
+    client.input(Input::Warning(lines(60)));
+    let mut screen = TestScreen::new(client, SIZES[0]);
+    assert!(screen.text().contains("… 40 more rows"), "{}", screen.text());
+    fold_key(&mut screen);
+    assert!(screen.text().contains("line 21"));
+}
+
+#[test]
 fn a_selection_over_a_fold_has_all_rows() {
     let mut screen = TestScreen::new(client(), SIZES[0]);
     let from = place_of(&mut screen, "look");

@@ -175,3 +175,23 @@ fn a_view_that_is_scrolled_back_stays_when_the_window_gets_the_focus() {
     let text = screen.text();
     assert!(text.contains("49 new") && text.contains("unread 51."), "{text}");
 }
+
+#[test]
+fn a_search_that_is_open_in_the_room_stays_at_its_match() {
+    let mut screen = TestScreen::new(client(0), SIZES[1]);
+    screen.draw();
+    alt(&mut screen, KeyCode::Char('2'));
+    for code in "/search seen 3.".trim_end_matches('.').chars().map(KeyCode::Char).chain([KeyCode::Enter]) {
+        screen.press(code);
+    }
+    for _ in 0..10 {
+        screen.press(KeyCode::Char('n'));
+    }
+    let before = screen.text();
+    assert!(before.contains("find in dev") && before.contains("seen 3\n"), "{before}");
+    alt(&mut screen, KeyCode::Char('1'));
+    for number in 1..=50 {
+        screen.client.receive("dev", "alice", &format!("unread {number}."));
+    }
+    assert!(alt(&mut screen, KeyCode::Char('2')).contains("seen 3\n"), "{}", screen.text());
+}
