@@ -8,12 +8,12 @@
 //! [`Output::finish`] waits, for a bounded time. If the terminal does not read by then, it drops what is unwritten and
 //! makes room in the terminal's queue.
 
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, mem};
 
 use rustix::io::Errno;
 use rustix::termios::{Action, QueueSelector, tcflow, tcflush};
@@ -36,8 +36,10 @@ const CANCEL: u8 = 0x18;
 pub struct Output {
     terminal: OwnedFd,
     state: Mutex<State>,
-    /// The state has changed.
-    changed: Condvar,
+    /// Bytes wait, and the thread sleeps.
+    filled: Condvar,
+    /// All is written, and somebody waits for it.
+    emptied: Condvar,
     /// All is written.
     written: Notify,
     /// The bytes that are being written are to be dropped.
@@ -54,6 +56,10 @@ struct State {
     writing: usize,
     /// Failure of a write. Later bytes are dropped.
     failure: Option<Errno>,
+    /// The thread waits for bytes. To wake a condition costs a system call, also if nobody waits.
+    is_asleep: bool,
+    /// Calls that wait until all is written.
+    waiting: usize,
 }
 
 /// Output on standard output. Its thread starts with the first call.
@@ -76,7 +82,8 @@ impl Output {
         let output = Arc::new(Self {
             terminal,
             state: Mutex::default(),
-            changed: Condvar::new(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
             written: Notify::new(),
             drops: AtomicBool::new(false),
             gave_up: AtomicBool::new(false),
@@ -95,7 +102,11 @@ impl Output {
         let mut state = self.lock();
         state.check()?;
         state.pending.extend_from_slice(bytes);
-        self.changed.notify_all();
+        let wakes = mem::take(&mut state.is_asleep);
+        drop(state);
+        if wakes {
+            self.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -157,7 +168,9 @@ impl Output {
         let mut state = self.lock();
         while !state.is_idle() {
             let Some(left) = end.checked_duration_since(Instant::now()) else { return false };
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting += 1;
+            state = self.emptied.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
         true
     }
@@ -171,9 +184,11 @@ impl Output {
         loop {
             let mut state = self.lock();
             while state.pending.is_empty() {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.is_asleep = true;
+                state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            std::mem::swap(&mut bytes, &mut state.pending);
+            state.is_asleep = false;
+            mem::swap(&mut bytes, &mut state.pending);
             state.writing = bytes.len();
             drop(state);
             let written = self.write(&bytes);
@@ -187,7 +202,9 @@ impl Output {
                 state.pending.clear();
             }
             if state.is_idle() {
-                self.changed.notify_all();
+                if state.waiting > 0 {
+                    self.emptied.notify_all();
+                }
                 self.written.notify_one();
             }
         }
