@@ -5,23 +5,30 @@
 //! the oldest go first, across all rooms. A thread sweeps once a minute: it drops what is too old, and removes rooms that
 //! have lost everything, have no member and are not open, some time after their last entry; see [`ROOM_REMOVAL_AGE`].
 //!
-//! Lock order: `eviction`, then the log of a room, then `rooms`, the members, the list of rooms or the founders. The feed
-//! takes its own locks after a log's.
+//! A post takes the lock of its log only, except for the first one of a room since the list of rooms was read.
+//!
+//! Lock order: `eviction` or `unlisted`, then the log of a room, then `rooms`, the members, the list of rooms or the
+//! founders. The feed takes its own locks after a log's.
 
+mod boot_time;
+mod dedup_records;
+mod eviction;
 mod log;
 mod sweeper;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use parking_lot::Mutex;
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Seq, Timestamp, UserId};
+use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Timestamp, UserId};
 
-use self::log::{AppendResult, MemoryLog, Moment, Usage};
+use self::boot_time::BootTime;
+use self::eviction::EvictionOrder;
+use self::log::{AppendResult, MemoryLog, Moment};
 use self::sweeper::Sweeper;
 use super::founding::Founders;
 use super::local_presence::LocalPresence;
@@ -33,8 +40,10 @@ use super::{
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
 
-/// The eviction order is compacted when it is longer than this, and longer than twice the number of items.
+/// The eviction order is compacted when it is longer than this, and longer than twice the number of rooms.
 const SPARE_ORDER: usize = 4_096;
+/// Most logs whose heads the list of rooms does not have. One more, and it gets all of them.
+const MAX_UNLISTED: usize = 256;
 /// Rooms that a sweep reads from the list at a time.
 const SWEEP_ROOMS: usize = 256;
 
@@ -44,20 +53,19 @@ pub(crate) struct MemoryBroker {
     clock: Clock,
     limits: MemoryStore,
     retain: Retain,
-    rooms: Mutex<HashMap<RoomName, Arc<Mutex<MemoryLog>>>>,
+    rooms: Mutex<HashMap<RoomName, SharedLog>>,
+    /// Bytes of all logs. Signed: one thread may subtract what another has not added yet.
+    usage: AtomicIsize,
     eviction: Mutex<EvictionOrder>,
     presence: LocalPresence,
     list: RoomList,
+    /// Logs whose heads the list does not have yet. A busy room changes often between two requests.
+    unlisted: Mutex<Vec<SharedLog>>,
     founders: Mutex<Founders>,
     sweeper: OnceLock<Sweeper>,
 }
 
-/// Seqs of all rooms, oldest first, and the total usage. The order may name seqs that their room has dropped.
-#[derive(Default)]
-struct EvictionOrder {
-    usage: Usage,
-    order: VecDeque<(Weak<Mutex<MemoryLog>>, Seq)>,
-}
+type SharedLog = Arc<Mutex<MemoryLog>>;
 
 impl MemoryBroker {
     /// Empty broker that publishes to `feed`.
@@ -76,9 +84,11 @@ impl MemoryBroker {
             limits,
             retain,
             rooms: Mutex::default(),
+            usage: AtomicIsize::new(0),
             eviction: Mutex::default(),
             presence: LocalPresence::new(list.clone()),
             list,
+            unlisted: Mutex::default(),
             founders: Mutex::new(Founders::new(rooms)),
             sweeper: OnceLock::new(),
         }
@@ -99,7 +109,8 @@ impl MemoryBroker {
 
     /// Drops what is too old, and removes the rooms of which nothing is left.
     pub(crate) fn sweep(&self) {
-        let since_boot = self.clock.since_boot();
+        let since_boot = self.since_boot();
+        self.list_heads();
         let (mut messages, mut rooms, mut removed) = (0, 0_u64, 0_u64);
         let mut after = None;
         loop {
@@ -111,7 +122,7 @@ impl MemoryBroker {
                 drop(log);
                 messages += dropped;
                 rooms += u64::from(dropped > 0);
-                self.eviction.lock().usage.subtract(freed);
+                self.usage.fetch_sub(freed.cast_signed(), Ordering::Relaxed);
             }
             match names.into_iter().next_back() {
                 Some(last) => after = Some(last),
@@ -126,12 +137,16 @@ impl MemoryBroker {
         }
     }
 
-    fn log(&self, room: &RoomName) -> Option<Arc<Mutex<MemoryLog>>> {
+    fn since_boot(&self) -> BootTime {
+        BootTime::of(self.clock.since_boot())
+    }
+
+    fn log(&self, room: &RoomName) -> Option<SharedLog> {
         self.rooms.lock().get(room).cloned()
     }
 
     /// Log of the room, created if it is missing.
-    fn log_or_new(&self, room: &RoomName) -> Arc<Mutex<MemoryLog>> {
+    fn log_or_new(&self, room: &RoomName) -> SharedLog {
         let mut rooms = self.rooms.lock();
         if let Some(log) = rooms.get(room) {
             return log.clone();
@@ -150,7 +165,7 @@ impl MemoryBroker {
     }
 
     /// Removes a log of which nothing has to be known any more, unless the room has a member. True if it had entries.
-    fn remove_if_outdated(&self, log: &mut MemoryLog, since_boot: Duration) -> bool {
+    fn remove_if_outdated(&self, log: &mut MemoryLog, since_boot: BootTime) -> bool {
         let had_entries = log.last.is_some();
         if log.removed || !log.is_outdated(since_boot) || had_entries && self.presence.has_members(&log.room)
         {
@@ -166,23 +181,53 @@ impl MemoryBroker {
         had_entries
     }
 
-    /// Accounts for what an entry added and freed, then evicts the oldest items until the total is within the limit.
-    fn account(&self, log: &Arc<Mutex<MemoryLog>>, seq: Seq, added: Usage, freed: Usage) {
-        let limit = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
+    /// Adds a log to the eviction order.
+    fn add_to_eviction_order(&self, log: &SharedLog, oldest: BootTime) {
         let mut eviction = self.eviction.lock();
-        eviction.usage.bytes += added.bytes;
-        eviction.usage.items += added.items;
-        eviction.usage.subtract(freed);
-        eviction.order.push_back((Arc::downgrade(log), seq));
-        while eviction.usage.bytes > limit {
-            let Some((log, seq)) = eviction.order.pop_front() else { break };
-            let Some(log) = log.upgrade() else { continue };
-            let mut log = log.lock();
-            eviction.usage.subtract(log.drop_up_to(seq));
+        eviction.add(Arc::downgrade(log), oldest);
+        if eviction.len() > SPARE_ORDER && eviction.len() > 2 * self.rooms.lock().len() {
+            eviction.compact();
         }
-        let items = usize::try_from(eviction.usage.items).unwrap_or(0);
-        if eviction.order.len() > SPARE_ORDER.max(2 * items) {
-            eviction.order.retain(|(log, seq)| log.upgrade().is_some_and(|log| log.lock().holds(*seq)));
+    }
+
+    /// Evicts the oldest items of all rooms until the rest is within the limit.
+    fn evict(&self) {
+        let limit = isize::try_from(self.limits.history_bytes).unwrap_or(isize::MAX);
+        if self.usage.load(Ordering::Relaxed) <= limit {
+            return;
+        }
+        let mut eviction = self.eviction.lock();
+        while self.usage.load(Ordering::Relaxed) > limit {
+            let Some(freed) = eviction.drop_oldest() else { break };
+            self.usage.fetch_sub(freed.cast_signed(), Ordering::Relaxed);
+        }
+    }
+
+    /// Adds a log to those whose heads the list of rooms does not have.
+    fn add_unlisted(&self, log: &SharedLog) {
+        let mut unlisted = self.unlisted.lock();
+        if std::mem::replace(&mut log.lock().is_unlisted, true) {
+            return;
+        }
+        unlisted.push(log.clone());
+        if unlisted.len() > MAX_UNLISTED {
+            self.list_heads_of(&mut unlisted);
+        }
+    }
+
+    /// Gives the list of rooms the heads that it does not have.
+    fn list_heads(&self) {
+        // The lock is held meanwhile: another request finds all of them in the list.
+        self.list_heads_of(&mut self.unlisted.lock());
+    }
+
+    fn list_heads_of(&self, unlisted: &mut Vec<SharedLog>) {
+        for log in unlisted.drain(..) {
+            let mut log = log.lock();
+            log.is_unlisted = false;
+            if let (Some(ts), false) = (log.last_ts(), log.removed) {
+                self.list.set_heads(std::iter::once((&log.room, log.position(), ts)));
+            }
         }
     }
 }
@@ -207,7 +252,7 @@ impl Broker for MemoryBroker {
         if let Some(log) = self.log(room) {
             let mut log = log.lock();
             log.open_count = log.open_count.saturating_sub(1);
-            self.remove_if_outdated(&mut log, self.clock.since_boot());
+            self.remove_if_outdated(&mut log, self.since_boot());
         }
     }
 
@@ -216,7 +261,7 @@ impl Broker for MemoryBroker {
     }
 
     fn submit(&self, submission: Submission, complete: Completion) {
-        let now = Moment { ts: self.clock.now(), since_boot: self.clock.since_boot() };
+        let now = Moment { ts: self.clock.now(), since_boot: self.since_boot() };
         let key = submission.dedup_key();
         loop {
             let shared = self.log_or_new(&submission.room);
@@ -235,14 +280,21 @@ impl Broker for MemoryBroker {
                 drop(log);
                 return complete(Err(refusal));
             }
-            let AppendResult { entry, receipt, added, freed } = log.append(submission, now, &self.retain);
-            let head = (&log.room, log.position(), receipt.ts);
-            self.list.set_heads(std::iter::once(head));
+            let AppendResult { entry, receipt, growth } = log.append(submission, key, now, &self.retain);
             if let Some(feed) = self.feed.upgrade() {
                 feed.entry(&log.room, &receipt.epoch, &entry);
             }
+            let will_be_listed = log.is_unlisted;
+            let is_ordered = std::mem::replace(&mut log.in_eviction_order, true);
             drop(log);
-            self.account(&shared, entry.seq, added, freed);
+            self.usage.fetch_add(growth, Ordering::Relaxed);
+            if !is_ordered {
+                self.add_to_eviction_order(&shared, now.since_boot);
+            }
+            self.evict();
+            if !will_be_listed {
+                self.add_unlisted(&shared);
+            }
             return complete(Ok(receipt));
         }
     }
@@ -263,12 +315,13 @@ impl Broker for MemoryBroker {
 
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         ready_with(match self.log(room) {
-            Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.clock.since_boot()),
+            Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.since_boot()),
             None => Page { epoch: None, entries: Vec::new(), has_more: false },
         })
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {
+        self.list_heads();
         self.list.list(filter, limit)
     }
 

@@ -1,10 +1,12 @@
 //! Log of a room in memory: its newest entries, and the dedup records of older ones.
 
-use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
 
+use super::boot_time::BootTime;
+use super::dedup_records::{DedupRecord, DedupRecords};
 use crate::broker::{
     DEDUP_ENTRIES, DedupKey, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission, is_in_dedup_window,
 };
@@ -13,7 +15,7 @@ use crate::small_queue;
 
 /// Entries of a room that are kept if the configuration gives no number.
 pub(super) const DEFAULT_MESSAGES: u64 = 1_000;
-/// Memory of an entry beside its frame, estimated: its slots in the log and in the eviction order.
+/// Memory of an entry beside its frame, estimated: its slot in the log, and what the allocator adds.
 pub(super) const ENTRY_BYTES: usize = 128;
 /// Memory of a dedup record, estimated.
 pub(super) const DEDUP_BYTES: usize = 256;
@@ -25,57 +27,39 @@ pub(super) struct MemoryLog {
     pub(super) open_count: usize,
     /// The log is no longer in the map of rooms: a caller that still holds it must look the room up again.
     pub(super) removed: bool,
+    /// The log has a record in the eviction order.
+    pub(super) in_eviction_order: bool,
+    /// The log is among those whose head the list of rooms does not have.
+    pub(super) is_unlisted: bool,
     pub(super) epoch: Option<Epoch>,
-    /// Head: seq, id, and the time since boot at which it was accepted.
-    pub(super) last: Option<(Seq, EntryId, Duration)>,
+    pub(super) last: Option<LogHead>,
     /// Newest entries, contiguous up to the head.
-    pub(super) entries: VecDeque<TimedEntry>,
-    pub(super) dedup: HashMap<DedupKey, DedupRecord>,
-    /// Keys of `dedup`, oldest first.
-    pub(super) dedup_order: VecDeque<DedupKey>,
+    pub(super) entries: VecDeque<StoredEntry>,
+    pub(super) dedup: DedupRecords,
 }
 
-/// Entry with the time since boot at which it was accepted: its age does not depend on the wall clock.
-pub(super) struct TimedEntry {
-    pub(super) entry: Entry,
-    at: Duration,
+/// The newest entry.
+#[derive(Clone, Copy)]
+pub(super) struct LogHead {
+    seq: Seq,
+    id: EntryId,
+    ts: Timestamp,
+    at: BootTime,
+}
+
+/// Entry with the time since boot at which it was accepted: its age does not depend on the wall clock. Its place in the
+/// log gives its seq.
+pub(super) struct StoredEntry {
+    id: EntryId,
+    pub(super) json: Arc<str>,
+    at: BootTime,
 }
 
 /// Time at which an entry is accepted.
 #[derive(Clone, Copy)]
 pub(super) struct Moment {
     pub(super) ts: Timestamp,
-    pub(super) since_boot: Duration,
-}
-
-/// Dedup record of a message.
-#[derive(Clone, Copy)]
-pub(super) struct DedupRecord {
-    pub(super) seq: Seq,
-    pub(super) id: EntryId,
-    pub(super) ts: Timestamp,
-    /// Time since boot.
-    at: Duration,
-}
-
-/// Memory in use or freed. Signed: one thread may subtract what another has not added yet.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Usage {
-    pub(super) bytes: isize,
-    /// Entries and dedup records.
-    pub(super) items: isize,
-}
-
-impl Usage {
-    pub(super) fn add(&mut self, bytes: usize) {
-        self.bytes += bytes.cast_signed();
-        self.items += 1;
-    }
-
-    pub(super) fn subtract(&mut self, freed: Self) {
-        self.bytes -= freed.bytes;
-        self.items -= freed.items;
-    }
+    pub(super) since_boot: BootTime,
 }
 
 impl MemoryLog {
@@ -84,131 +68,129 @@ impl MemoryLog {
             room,
             open_count: 0,
             removed: false,
+            in_eviction_order: false,
+            is_unlisted: false,
             epoch: None,
             last: None,
             entries: VecDeque::new(),
-            dedup: HashMap::new(),
-            dedup_order: VecDeque::new(),
+            dedup: DedupRecords::default(),
         }
     }
 
     pub(super) fn position(&self) -> Position {
         match (&self.epoch, self.last) {
-            (Some(epoch), Some((seq, id, _))) => Position::At { epoch: epoch.clone(), seq, id },
+            (Some(epoch), Some(LogHead { seq, id, .. })) => Position::At { epoch: epoch.clone(), seq, id },
             _ => Position::Start,
         }
     }
 
-    /// Seq of the oldest stored entry; one past the head if there is none.
-    fn first(&self) -> Seq {
-        let head = self.last.map_or(Seq::ZERO, |(seq, ..)| seq);
-        head.next().back(self.entries.len() as u64)
+    /// Time of the newest entry.
+    pub(super) fn last_ts(&self) -> Option<Timestamp> {
+        self.last.map(|last| last.ts)
     }
 
-    /// True if the entry or the dedup record of `seq` is stored.
-    pub(super) fn holds(&self, seq: Seq) -> bool {
-        self.entries.front().is_some_and(|kept| kept.entry.seq <= seq)
-            || self.dedup_order.binary_search_by_key(&seq, |key| self.dedup[key].seq).is_ok()
+    fn head_seq(&self) -> Seq {
+        self.last.map_or(Seq::ZERO, |last| last.seq)
+    }
+
+    /// Seq of the oldest stored entry; one past the head if there is none.
+    fn first(&self) -> Seq {
+        self.head_seq().next().back(self.entries.len() as u64)
+    }
+
+    /// Seq and time of the oldest entry or dedup record.
+    pub(super) fn oldest(&self) -> Option<(Seq, BootTime)> {
+        let entry = self.entries.front().map(|stored| (self.first(), stored.at));
+        let record = self.dedup.oldest().map(|record| (record.seq, record.at));
+        [entry, record].into_iter().flatten().min_by_key(|(seq, _)| *seq)
     }
 
     /// Number of the oldest entries that are beyond the retention.
-    fn expired(&self, retain: &Retain, since_boot: Duration) -> usize {
-        self.entries.iter().take_while(|kept| retain.is_past(since_boot.saturating_sub(kept.at))).count()
+    fn expired(&self, retain: &Retain, since_boot: BootTime) -> usize {
+        self.entries.iter().take_while(|stored| retain.is_past(since_boot.since(stored.at))).count()
     }
 
     /// Drops the entries beyond the retention, and the dedup records beyond the dedup window. Returns the number of
-    /// dropped entries, and what was freed.
-    pub(super) fn drop_expired(&mut self, retain: &Retain, since_boot: Duration) -> (u64, Usage) {
-        let mut freed = Usage::default();
+    /// dropped entries, and the bytes that were freed.
+    pub(super) fn drop_expired(&mut self, retain: &Retain, since_boot: BootTime) -> (u64, usize) {
         let expired = self.expired(retain, since_boot);
-        (0..expired).for_each(|_| self.drop_entry(&mut freed));
-        let is_known = |at: Duration| is_in_dedup_window(since_boot.saturating_sub(at));
-        while self.dedup_order.front().is_some_and(|key| !is_known(self.dedup[key].at)) {
-            if let Some(key) = self.dedup_order.pop_front() {
-                self.dedup.remove(&key);
-                freed.add(DEDUP_BYTES);
-            }
-        }
+        let freed = self.drop_entries(expired) + self.drop_unknown(since_boot);
         (expired as u64, freed)
     }
 
     /// True if nothing of the log has to be known any more: it has no entry and no dedup record, and is not open. Its
     /// head is known for a while.
-    pub(super) fn is_outdated(&self, since_boot: Duration) -> bool {
+    pub(super) fn is_outdated(&self, since_boot: BootTime) -> bool {
         self.open_count == 0
             && self.entries.is_empty()
             && self.dedup.is_empty()
-            && self.last.is_none_or(|(.., at)| since_boot.saturating_sub(at) > ROOM_REMOVAL_AGE)
+            && self.last.is_none_or(|last| since_boot.since(last.at) > ROOM_REMOVAL_AGE)
     }
 
-    fn oldest_known(&self) -> Option<Seq> {
-        self.dedup_order.front().and_then(|key| self.dedup.get(key)).map(|known| known.seq)
+    /// Drops entries and dedup records up to `seq`. Returns the bytes that were freed.
+    pub(super) fn drop_up_to(&mut self, seq: Seq) -> usize {
+        let entries = seq.next().checked_since(self.first()).unwrap_or(0);
+        self.drop_entries(to_len(entries)) + self.drop_dedup_up_to(seq)
     }
 
-    /// Drops entries and dedup records up to `seq`.
-    pub(super) fn drop_up_to(&mut self, seq: Seq) -> Usage {
-        let mut freed = Usage::default();
-        while self.entries.front().is_some_and(|kept| kept.entry.seq <= seq) {
-            self.drop_entry(&mut freed);
+    fn drop_entries(&mut self, count: usize) -> usize {
+        let oldest = (0..count).map_while(|_| self.entries.pop_front());
+        oldest.map(|stored| stored.json.len() + ENTRY_BYTES).sum()
+    }
+
+    fn drop_dedup_up_to(&mut self, seq: Seq) -> usize {
+        self.drop_dedup_while(|record| record.seq <= seq)
+    }
+
+    /// Drops the dedup records beyond the dedup window.
+    fn drop_unknown(&mut self, since_boot: BootTime) -> usize {
+        self.drop_dedup_while(|record| !is_in_dedup_window(since_boot.since(record.at)))
+    }
+
+    fn drop_dedup_while(&mut self, drops: impl Fn(&DedupRecord) -> bool) -> usize {
+        let mut freed = 0;
+        while self.dedup.oldest().is_some_and(&drops) {
+            self.dedup.pop();
+            freed += DEDUP_BYTES;
         }
-        self.drop_dedup_up_to(seq, &mut freed);
         freed
     }
 
-    fn drop_entry(&mut self, freed: &mut Usage) {
-        if let Some(TimedEntry { entry, .. }) = self.entries.pop_front() {
-            freed.add(entry.json.len() + ENTRY_BYTES);
-        }
-    }
-
-    fn drop_dedup_up_to(&mut self, seq: Seq, freed: &mut Usage) {
-        while self.oldest_known().is_some_and(|known| known <= seq) {
-            if let Some(key) = self.dedup_order.pop_front() {
-                self.dedup.remove(&key);
-                freed.add(DEDUP_BYTES);
-            }
-        }
-    }
-
     pub(super) fn find_duplicate(&self, key: &DedupKey, now: Moment) -> Option<Receipt> {
-        let &DedupRecord { seq, id, ts, at } = self.dedup.get(key)?;
-        if !is_in_dedup_window(now.since_boot.saturating_sub(at)) {
+        let &DedupRecord { seq, id, ts, at, .. } = self.dedup.newest(key)?;
+        if !is_in_dedup_window(now.since_boot.since(at)) {
             return None;
         }
         Some(Receipt { epoch: self.epoch.clone()?, seq, id, ts, duplicate: true })
     }
 
-    fn record(&mut self, key: DedupKey, known: DedupRecord, added: &mut Usage, freed: &mut Usage) {
-        // The dedup window of the same key has ended: the new record moves to the end.
-        if self.dedup.remove(&key).is_some() {
-            self.dedup_order.retain(|other| *other != key);
-            freed.add(DEDUP_BYTES);
-        }
-        self.dedup.insert(key.clone(), known);
-        self.dedup_order.push_back(key);
-        added.add(DEDUP_BYTES);
-    }
-
-    /// Appends an entry, and drops what exceeds the limits of the room.
-    pub(super) fn append(&mut self, submission: Submission, now: Moment, retain: &Retain) -> AppendResult {
-        let Moment { ts: now, since_boot } = now;
-        let id = EntryId::from_parts(now, fastrand::u128(..));
+    /// Appends an entry with this dedup key, and drops what exceeds the limits of the room.
+    pub(super) fn append(
+        &mut self,
+        submission: Submission,
+        key: Option<DedupKey>,
+        now: Moment,
+        retain: &Retain,
+    ) -> AppendResult {
+        let Moment { ts, since_boot: at } = now;
+        let id = EntryId::from_parts(ts, fastrand::u128(..));
         let epoch = self.epoch.get_or_insert_with(|| Epoch::from_id(id)).clone();
-        let seq = self.last.map_or(Seq::ZERO, |(seq, ..)| seq).next();
-        let key = submission.dedup_key();
-        let entry = submission.into_entry(&epoch, seq, id, now);
-        self.last = Some((seq, id, since_boot));
-        let (mut added, mut freed) = (Usage::default(), Usage::default());
-        added.add(entry.json.len() + ENTRY_BYTES);
-        small_queue::push(&mut self.entries, TimedEntry { entry: entry.clone(), at: since_boot });
+        let seq = self.head_seq().next();
+        let entry = submission.into_entry(&epoch, seq, id, ts);
+        self.last = Some(LogHead { seq, id, ts, at });
+        let mut added = entry.json.len() + ENTRY_BYTES;
+        small_queue::push(&mut self.entries, StoredEntry { id, json: entry.json.clone(), at });
         let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
-        let dropped = self.expired(retain, since_boot).max(self.entries.len().saturating_sub(to_len(limit)));
-        (0..dropped).for_each(|_| self.drop_entry(&mut freed));
-        self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES), &mut freed);
+        let dropped = self.expired(retain, at).max(self.entries.len().saturating_sub(to_len(limit)));
+        let mut freed = self.drop_entries(dropped) + self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES));
         if let Some(key) = key {
-            self.record(key, DedupRecord { seq, id, ts: now, at: since_boot }, &mut added, &mut freed);
+            // Among them is the former record of the key, if there is one.
+            freed += self.drop_unknown(at);
+            self.dedup.push(DedupRecord { key, seq, id, ts, at });
+            added += DEDUP_BYTES;
         }
-        AppendResult { entry, receipt: Receipt { epoch, seq, id, ts: now, duplicate: false }, added, freed }
+        let receipt = Receipt { epoch, seq, id, ts, duplicate: false };
+        AppendResult { entry, receipt, growth: added.cast_signed() - freed.cast_signed() }
     }
 
     /// Reads a page. Leaves out entries beyond the retention that are still stored.
@@ -218,15 +200,15 @@ impl MemoryLog {
         limit: usize,
         bytes: usize,
         retain: &Retain,
-        since_boot: Duration,
+        since_boot: BootTime,
     ) -> Page {
         let first = self.first().get();
         let index = |seq: Seq| usize::try_from(seq.get().saturating_sub(first)).unwrap_or(usize::MAX);
         let (oldest, len) = (self.expired(retain, since_boot), self.entries.len());
         let mut total = 0;
-        let mut fits = |kept: &&TimedEntry| {
+        let mut fits = |stored: &&StoredEntry| {
             let before = total;
-            total += kept.entry.json.len();
+            total += stored.json.len();
             before == 0 || total <= bytes
         };
         let (from, to, has_more) = match range {
@@ -241,7 +223,11 @@ impl MemoryLog {
                 (to - taken, to, to - taken > oldest)
             }
         };
-        let entries = self.entries.range(from..to).map(|kept| kept.entry.clone()).collect();
+        let entry = |(seq, stored): (u64, &StoredEntry)| {
+            let StoredEntry { id, json, .. } = stored;
+            Entry { seq: Seq::new(seq), id: *id, json: json.clone() }
+        };
+        let entries = (first + from as u64..).zip(self.entries.range(from..to)).map(entry).collect();
         Page { epoch: self.epoch.clone(), entries, has_more }
     }
 }
@@ -254,6 +240,6 @@ fn to_len(number: u64) -> usize {
 pub(super) struct AppendResult {
     pub(super) entry: Entry,
     pub(super) receipt: Receipt,
-    pub(super) added: Usage,
-    pub(super) freed: Usage,
+    /// Bytes that the log has gained; negative if more were freed.
+    pub(super) growth: isize,
 }

@@ -46,7 +46,18 @@ async fn seqs(fixture: &MemoryFixture, name: &str) -> Vec<u64> {
 async fn entry_bytes() -> usize {
     let fixture = fixture(10, PLENTY);
     fixture.post(submission("alice", "a", "1")).await;
-    fixture.broker.eviction.lock().usage.bytes.unsigned_abs()
+    usage(&fixture).unsigned_abs()
+}
+
+/// Bytes in use.
+fn usage(fixture: &MemoryFixture) -> isize {
+    fixture.broker.usage.load(Ordering::SeqCst)
+}
+
+/// Number of entries and dedup records.
+fn items(fixture: &MemoryFixture) -> usize {
+    let rooms = fixture.broker.rooms.lock();
+    rooms.values().map(|log| log.lock()).map(|log| log.entries.len() + log.dedup.len()).sum()
 }
 
 #[tokio::test]
@@ -72,20 +83,58 @@ async fn a_page_leaves_out_entries_beyond_the_retention() {
     assert!(retained().await.is_empty());
     fixture.fill("a", 1).await;
     assert_eq!(retained().await, [5], "seqs continue");
-    assert_eq!(fixture.broker.eviction.lock().usage.items, 1);
+    assert_eq!(items(&fixture), 1);
 }
 
 #[tokio::test]
 async fn eviction_drops_the_oldest_entries_across_rooms() {
-    let fixture = fixture(100, 4 * entry_bytes().await);
-    for name in ["a", "b", "a", "b"] {
+    let retain = Retain { age: None, messages: Some(100), confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, 4 * entry_bytes().await);
+    let post = async |name: &str| {
+        millis.fetch_add(1, Ordering::SeqCst);
         fixture.post(submission("alice", name, "1")).await;
+    };
+    let stored = async || (seqs(&fixture, "a").await, seqs(&fixture, "b").await);
+    for name in ["a", "b", "a", "b"] {
+        post(name).await;
     }
-    assert_eq!((seqs(&fixture, "a").await, seqs(&fixture, "b").await), (vec![1, 2], vec![1, 2]));
-    fixture.post(submission("alice", "b", "1")).await;
-    assert_eq!((seqs(&fixture, "a").await, seqs(&fixture, "b").await), (vec![2], vec![1, 2, 3]));
-    fixture.post(submission("alice", "b", "1")).await;
-    assert_eq!((seqs(&fixture, "a").await, seqs(&fixture, "b").await), (vec![2], vec![2, 3, 4]));
+    assert_eq!(stored().await, (vec![1, 2], vec![1, 2]));
+    post("b").await;
+    assert_eq!(stored().await, (vec![2], vec![1, 2, 3]));
+    post("b").await;
+    assert_eq!(stored().await, (vec![2], vec![2, 3, 4]));
+    for _ in 0..3 {
+        post("a").await;
+    }
+    assert_eq!(stored().await, (vec![3, 4, 5], vec![4]));
+    for _ in 0..4 {
+        post("c").await;
+    }
+    assert_eq!((stored().await, seqs(&fixture, "c").await), ((vec![], vec![]), vec![1, 2, 3, 4]));
+    post("a").await;
+    assert_eq!((seqs(&fixture, "a").await, seqs(&fixture, "c").await), (vec![6], vec![2, 3, 4]));
+}
+
+#[tokio::test]
+async fn the_list_has_the_newest_head_of_each_room() {
+    let fixture = fixture(100, PLENTY);
+    let heads = async || {
+        let (rooms, _) =
+            fixture.broker.list(RoomFilter::with_prefix(String::new()), 1_000).await.expect("a list");
+        let mut seqs: Vec<_> = rooms.into_iter().map(|summary| summary.position.seq().get()).collect();
+        seqs.sort_unstable();
+        seqs
+    };
+    // More rooms than wait for the list.
+    let rooms = MAX_UNLISTED as u64 + 7;
+    for name in (0..rooms).map(|number| number.to_string()) {
+        fixture.post(submission("alice", &name, "1")).await;
+    }
+    assert_eq!(heads().await, vec![1; MAX_UNLISTED + 7]);
+    for count in 1..4 {
+        fixture.fill("0", count).await;
+        assert_eq!(heads().await.last(), Some(&(1 + (1..=count).sum::<u64>())));
+    }
 }
 
 #[tokio::test]
@@ -118,6 +167,7 @@ async fn an_open_room_keeps_its_head() {
     }
     let first = fixture.post(submission("alice", "a", "1")).await;
     fixture.broker.release(&room("a"));
+    millis.fetch_add(1, Ordering::SeqCst);
     fixture.fill("b", 2).await;
     assert!(seqs(&fixture, "a").await.is_empty());
     millis.fetch_add(DAY + 1, Ordering::SeqCst);
@@ -125,6 +175,7 @@ async fn an_open_room_keeps_its_head() {
     let second = fixture.post(submission("alice", "a", "1")).await;
     assert_eq!((second.epoch, second.seq), (first.epoch, Seq::new(2)), "the log of an open room goes on");
 
+    millis.fetch_add(1, Ordering::SeqCst);
     fixture.fill("b", 2).await;
     millis.fetch_add(DAY + 1, Ordering::SeqCst);
     fixture.broker.release(&room("a"));
@@ -142,19 +193,19 @@ async fn a_sweep_drops_what_is_too_old() {
     for number in 0..=SWEEP_ROOMS {
         fixture.post(submission("alice", &number.to_string(), "1").with_id("1")).await;
     }
-    let items = || {
+    let left = || {
         fixture.broker.sweep();
-        fixture.broker.eviction.lock().usage.items
+        items(&fixture)
     };
-    let rooms = SWEEP_ROOMS.cast_signed() + 1;
+    let rooms = SWEEP_ROOMS + 1;
     millis.fetch_add(DAY, Ordering::SeqCst);
-    assert_eq!(items(), 2 * rooms, "an entry and a dedup record each");
+    assert_eq!(left(), 2 * rooms, "an entry and a dedup record each");
     millis.fetch_add(1, Ordering::SeqCst);
-    assert_eq!(items(), rooms);
-    assert_eq!(fixture.broker.rooms.lock().len(), SWEEP_ROOMS + 1);
+    assert_eq!(left(), rooms);
+    assert_eq!(fixture.broker.rooms.lock().len(), rooms);
     millis.fetch_add(DAY, Ordering::SeqCst);
-    assert_eq!(items(), 0);
-    assert_eq!(fixture.broker.eviction.lock().usage, Usage::default());
+    assert_eq!(left(), 0);
+    assert_eq!(usage(&fixture), 0);
     assert!(fixture.broker.rooms.lock().is_empty());
 }
 
@@ -166,11 +217,11 @@ async fn a_released_room_is_removed_with_its_dedup_records() {
     fixture.post(submission("alice", "a", "1").with_id("1")).await;
     millis.fetch_add(DAY / 2, Ordering::SeqCst);
     fixture.broker.sweep();
-    assert_eq!(fixture.broker.eviction.lock().usage.items, 1, "the dedup record");
+    assert_eq!(items(&fixture), 1, "the dedup record");
     millis.fetch_add(DAY, Ordering::SeqCst);
     fixture.broker.release(&room("a"));
     fixture.broker.sweep();
-    assert_eq!(fixture.broker.eviction.lock().usage, Usage::default());
+    assert_eq!(usage(&fixture), 0);
     assert!(fixture.broker.rooms.lock().is_empty());
 }
 
@@ -223,9 +274,7 @@ async fn a_duplicate_is_recognized_for_a_day() {
     // Only the second message is on record from now on.
     millis.fetch_add(DAY, Ordering::SeqCst);
     assert_eq!(again().await, Receipt { duplicate: true, ..second });
-    let log = fixture.broker.log(&room("a")).expect("a log");
-    let log = log.lock();
-    assert_eq!((log.dedup.len(), log.dedup_order.len()), (1, 1));
+    assert_eq!(fixture.broker.log(&room("a")).expect("a log").lock().dedup.len(), 1);
 }
 
 #[tokio::test]
@@ -243,31 +292,29 @@ async fn dropped_items_are_subtracted_from_the_usage() {
     for number in 0..10 {
         fixture.post(submission("alice", "a", "1").with_id(&number.to_string())).await;
     }
-    let mut eviction = fixture.broker.eviction.lock();
-    assert_eq!(eviction.usage.items, 3 + 10);
+    assert_eq!(items(&fixture), 3 + 10);
     let log = fixture.broker.log(&room("a")).expect("a log");
-    eviction.usage.subtract(log.lock().drop_up_to(Seq::new(10)));
-    assert_eq!(eviction.usage, Usage::default());
+    let freed = log.lock().drop_up_to(Seq::new(10));
+    assert_eq!((usage(&fixture), items(&fixture)), (freed.cast_signed(), 0));
 }
 
 #[tokio::test]
-async fn the_eviction_order_is_compacted() {
-    let fixture = fixture(1, PLENTY);
-    // The dedup record stays for long, and does not keep younger entries in the order.
-    fixture.post(submission("alice", "a", "1").with_id("1")).await;
-    for _ in 0..SPARE_ORDER + 10 {
+async fn the_eviction_order_has_each_room_once_and_forgets_removed_ones() {
+    let retain = Retain { age: Some(Duration::from_hours(1)), messages: None, confirmed: false };
+    let (fixture, millis) = fixture_with_clock(retain, 4 * PLENTY);
+    for _ in 0..10 {
         fixture.post(submission("alice", "a", "1")).await;
     }
-    assert!(fixture.broker.eviction.lock().order.len() <= SPARE_ORDER);
-    // What is stored is still in the order, so that it can be evicted.
-    let log = fixture.broker.log(&room("a")).expect("a log");
-    let mut seqs: Vec<_> = {
-        let eviction = fixture.broker.eviction.lock();
-        let log = log.lock();
-        eviction.order.iter().map(|(_, seq)| *seq).filter(|seq| log.holds(*seq)).collect()
-    };
-    seqs.dedup();
-    assert_eq!(seqs, [Seq::new(1), Seq::new(SPARE_ORDER as u64 + 11)]);
+    assert_eq!(fixture.broker.eviction.lock().len(), 1);
+    for number in 0..SPARE_ORDER {
+        fixture.post(submission("alice", &number.to_string(), "1")).await;
+    }
+    assert_eq!(fixture.broker.eviction.lock().len(), SPARE_ORDER + 1, "all of them exist");
+    millis.fetch_add(2 * DAY, Ordering::SeqCst);
+    fixture.broker.sweep();
+    assert!(fixture.broker.rooms.lock().is_empty());
+    fixture.post(submission("alice", "b", "1")).await;
+    assert_eq!(fixture.broker.eviction.lock().len(), 1);
 }
 
 #[test]
@@ -290,19 +337,15 @@ fn concurrent_writers_stay_within_the_memory_limit() {
             });
         }
     });
-    let usage = fixture.broker.eviction.lock().usage;
-    assert!(usage.bytes.unsigned_abs() <= bound, "{usage:?}");
-    let mut stored = Usage::default();
-    for log in fixture.broker.rooms.lock().values() {
-        stored.add_all(&log.lock());
-    }
-    assert_eq!(usage, stored);
+    let usage = usage(&fixture);
+    assert!(usage.unsigned_abs() <= bound, "{usage}");
+    let rooms = fixture.broker.rooms.lock();
+    let stored: usize = rooms.values().map(|log| bytes(&log.lock())).sum();
+    assert_eq!(usage, stored.cast_signed());
 }
 
-impl Usage {
-    /// Adds everything that a log stores.
-    fn add_all(&mut self, log: &MemoryLog) {
-        log.entries.iter().for_each(|kept| self.add(kept.entry.json.len() + ENTRY_BYTES));
-        log.dedup.iter().for_each(|_| self.add(DEDUP_BYTES));
-    }
+/// Bytes that a log counts.
+fn bytes(log: &MemoryLog) -> usize {
+    let entries: usize = log.entries.iter().map(|stored| stored.json.len() + ENTRY_BYTES).sum();
+    entries + log.dedup.len() * DEDUP_BYTES
 }
