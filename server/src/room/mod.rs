@@ -29,6 +29,7 @@ mod presence_pacing;
 mod recovery;
 mod registry;
 mod ring;
+mod segment;
 mod store_reads;
 #[cfg(test)]
 mod tests;

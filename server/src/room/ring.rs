@@ -1,7 +1,8 @@
 //! The ring of a room: its newest frames, encoded, in the order in which members receive them.
 //!
-//! Frames lie one after the other in segments. A [`RingOffset`] counts the bytes appended before a frame, so a
-//! reader's cursor is one number, and delivery is a copy of bytes. Entries are for all readers. Signals are not: a
+//! Frames lie one after the other in [segments](Segment). A [`RingOffset`] counts the bytes appended before a frame, so a
+//! reader's cursor is one number, and delivery is a copy of bytes. The first frames of a ring are not copied: their
+//! segment shares the payloads. Most rooms are small, and need no more. Entries are for all readers. Signals are not: a
 //! reader may be skipped, and a replay leaves them out. A sorted list beside the segments holds their spans.
 //!
 //! Invariants:
@@ -12,23 +13,21 @@
 //! - Offsets only grow, also when the ring is replaced by the ring of another log.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{EntryId, Epoch, Position, Seq, UserId};
 
+pub(crate) use super::segment::RingOffset;
+use super::segment::{SHARED_BYTES, Segment};
 use crate::broker::{Entry, Signal, Skip};
 use crate::faults::{self, Fault};
 use crate::{framing, small_queue};
 
-/// Bytes up to which the first segment grows. Each further one doubles the ring, up to [`LARGEST_SEGMENT`].
-const FIRST_SEGMENT: usize = 4 * 1024;
-/// Bytes by which the first segment grows. Most rooms are small, and need no more.
-const GROWTH: usize = 256;
+/// Bytes of the smallest segment of encoded frames. Each segment doubles the ring, up to [`LARGEST_SEGMENT`].
+const SMALLEST_SEGMENT: usize = SHARED_BYTES;
 /// Large enough that most copies are from one segment, small enough to be trimmed soon.
 const LARGEST_SEGMENT: usize = 64 * 1024;
-
-/// A point between two frames: the bytes that were appended to the ring before it.
-pub(crate) type RingOffset = u64;
 
 /// The newest frames of a room, and the head of its log.
 pub(crate) struct RoomRing {
@@ -38,7 +37,7 @@ pub(crate) struct RoomRing {
     head: Position,
     marks: VecDeque<EntryMark>,
     signals: VecDeque<SignalSpan>,
-    /// Capacity of the segments.
+    /// Bytes of the segments.
     bytes: usize,
     /// Number of signals that have been trimmed.
     trimmed_signals: u64,
@@ -46,13 +45,6 @@ pub(crate) struct RoomRing {
     began: RingOffset,
     /// Offset at which the log was last replaced. Readers before it continue there.
     reset_at: Option<RingOffset>,
-}
-
-struct Segment {
-    start: RingOffset,
-    frames: Vec<u8>,
-    /// Time of the last append.
-    touched: Instant,
 }
 
 /// An entry whose frame is in the ring.
@@ -193,38 +185,24 @@ impl RoomRing {
         self.reset_at.filter(|reset| offset <= *reset)
     }
 
-    fn push(&mut self, json: &str, now: Instant) {
+    fn push(&mut self, json: &Arc<str>, now: Instant) {
         let len = framing::framed_len(json.len());
-        let fits = self.segments.back().is_some_and(|last| last.frames.capacity() - last.frames.len() >= len);
-        if !fits {
-            self.make_room(len, now);
+        let Self { segments, end, bytes, .. } = self;
+        if segments.back().is_none_or(|last| !last.fits(len)) {
+            let segment = if segments.is_empty() {
+                Segment::shared(*end, now)
+            } else {
+                let size = (*bytes).clamp(SMALLEST_SEGMENT, LARGEST_SEGMENT).max(len);
+                Segment::encoded(*end, size, now)
+            };
+            *bytes += segment.bytes();
+            small_queue::push(segments, segment);
         }
-        let last = self.segments.back_mut().expect("a segment with room for the frame");
-        framing::text(&mut last.frames, json);
-        last.touched = now;
-        self.end += len as u64;
-    }
-
-    /// Makes room for a frame: in the first segment while that is small, then in a new one.
-    fn make_room(&mut self, len: usize, now: Instant) {
-        let growth = len.next_multiple_of(GROWTH);
-        if self.segments.len() == 1
-            && let Some(first) = self.segments.back_mut()
-            && first.frames.len() + len <= FIRST_SEGMENT
-        {
-            let capacity = first.frames.capacity();
-            first.frames.reserve_exact(growth.min(FIRST_SEGMENT - first.frames.len()));
-            self.bytes += first.frames.capacity() - capacity;
-            return;
-        }
-        let size = if self.segments.is_empty() {
-            growth
-        } else {
-            self.bytes.clamp(FIRST_SEGMENT, LARGEST_SEGMENT).max(len)
-        };
-        let frames = Vec::with_capacity(size);
-        self.bytes += frames.capacity();
-        small_queue::push(&mut self.segments, Segment { start: self.end, frames, touched: now });
+        let last = segments.back_mut().expect("a segment that fits the frame");
+        let before = last.bytes();
+        last.push(json, now);
+        *bytes += last.bytes() - before;
+        *end += len as u64;
     }
 
     /// Drops the oldest segments while the ring has more than `bytes`, except the newest one. Also drops segments
@@ -236,7 +214,7 @@ impl RoomRing {
             if !old && !beyond {
                 break;
             }
-            self.bytes -= first.frames.capacity();
+            self.bytes -= first.bytes();
             self.segments.pop_front();
         }
         let start = self.start();
@@ -332,7 +310,7 @@ impl RoomRing {
         let mut signal = self.signals.partition_point(|signal| signal.start < from);
         while at < until && out.len() < limit {
             let source = &self.segments[segment];
-            let segment_end = source.start + source.frames.len() as u64;
+            let segment_end = source.end();
             if at == segment_end {
                 segment += 1;
                 continue;
@@ -351,7 +329,7 @@ impl RoomRing {
                 None => segment_end.min(until),
             };
             let stop = self.cut(at, stop, limit - out.len());
-            out.extend_from_slice(&source.frames[index_of(at, source)..index_of(stop, source)]);
+            source.copy(at, stop, out);
             at = stop;
         }
         Ok(at)
@@ -393,11 +371,6 @@ impl RoomRing {
         let mark = self.marks.partition_point(|mark| mark.end < filled);
         self.marks.get(mark).map_or(to, |mark| mark.end.clamp(from, to))
     }
-}
-
-/// The index of an offset in the frames of its segment.
-fn index_of(offset: RingOffset, segment: &Segment) -> usize {
-    usize::try_from(offset - segment.start).expect("an offset within its segment")
 }
 
 fn skips(signal: &SignalSpan, reader: &Reader<'_>) -> bool {

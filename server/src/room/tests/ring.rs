@@ -309,15 +309,22 @@ fn the_age_of_a_segment_is_the_age_of_its_last_frame() {
 }
 
 #[test]
-fn a_small_ring_has_one_segment_with_little_to_spare() {
-    let mut model = RingModel::new(0);
-    let mut frames = 0;
-    while frames < 3_500 {
-        model.apply(&Step::Append { len: 100 });
-        frames = usize::try_from(model.ring.end()).expect("few bytes");
-        assert!(model.ring.bytes() < frames + 256, "{} bytes for {frames}", model.ring.bytes());
+fn a_small_ring_shares_its_payloads() {
+    let mut ring = RoomRing::new(Position::Start);
+    let payload: std::sync::Arc<str> = "=".repeat(96).into();
+    let append = |ring: &mut RoomRing, seq: u64| {
+        let entry = Entry { seq: Seq::new(seq), id: id(seq), json: payload.clone() };
+        assert_eq!(ring.append(&epoch(), &entry, Instant::now()), RingAppend::Appended);
+    };
+    // 41 frames of 98 bytes fit into 4 KiB.
+    for count in 1..=41 {
+        append(&mut ring, count as u64);
+        assert_eq!((ring.bytes(), std::sync::Arc::strong_count(&payload)), (count * 98, count + 1));
     }
-    assert_eq!(model.ring.offset_after(Seq::ZERO), Some(0));
+    for count in 42..100 {
+        append(&mut ring, count);
+        assert_eq!(std::sync::Arc::strong_count(&payload), 42);
+    }
 }
 
 #[test]
