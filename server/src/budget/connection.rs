@@ -24,8 +24,7 @@ impl ConnectionBudget {
     /// Spends a post of so many bytes, or returns the time until the connection and its user may post.
     pub(crate) fn take_post(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
         self.take(&self.posts, |rates| rates.posts, now)?;
-        self.user.take_frame(bytes, now)?;
-        self.user.take_message(bytes, now)
+        self.user.take_post(bytes, now)
     }
 
     /// Spends a request, or returns the time until the connection may make one.
@@ -40,6 +39,7 @@ impl ConnectionBudget {
 
     fn take(&self, meter: &Meter, rate: fn(&Rates) -> Rate, now: Instant) -> Result<(), Duration> {
         let rates = self.user.rates();
-        meter.take(rate(rates), 1, rates.moment(now))
+        let rate = rate(rates);
+        if rate.per_second == 0 { Ok(()) } else { meter.take(rate, 1, rates.moment(now)) }
     }
 }

@@ -12,6 +12,13 @@ const LISTS: u32 = 1;
 const LISTS_BURST: u64 = 5;
 /// Time for which a user may be ahead of the rate of messages.
 const MESSAGES_AHEAD_S: u64 = 2;
+/// Deliveries a second that each user may cause, at any rate of messages.
+const DELIVERIES: u64 = 50_000;
+/// Deliveries a second for each message a second that a user may post, if that is more. In rooms up to this size the
+/// rate of messages is the limit.
+const DELIVERIES_PER_MESSAGE: u64 = 250;
+/// Time for which a user may be ahead of the rate of deliveries.
+const DELIVERIES_AHEAD: Duration = Duration::from_secs(2);
 /// Time for which a user may be ahead of the rate of bytes with frames: a pasted log, or many rooms at once.
 const BYTES_AHEAD: Duration = Duration::from_secs(16);
 /// The same for answers: a client that starts reads the history of all its rooms.
@@ -34,6 +41,7 @@ pub(super) struct Rates {
     /// Lists of rooms for one connection.
     pub(super) lists: Rate,
     pub(super) messages: Rate,
+    pub(super) deliveries: Rate,
     pub(super) bytes: Rate,
     pub(super) share: Rate,
     pub(super) answers: Rate,
@@ -53,6 +61,8 @@ impl Rates {
         let messages = u64::from(budgets.user_messages_per_second);
         let (bytes, room) = (budgets.user_bytes_per_second as u64, budgets.room_bytes_per_second as u64);
         let connections = limits.max_connections_per_user as u64;
+        let deliveries =
+            if messages == 0 { 0 } else { messages.saturating_mul(DELIVERIES_PER_MESSAGE).max(DELIVERIES) };
         // A rate of 0 would be no limit.
         let modest = if room == 0 { 0 } else { (room / MODEST_PART).max(1) };
         Self {
@@ -60,6 +70,7 @@ impl Rates {
             posts: Rate::of_units(limits.max_messages_per_second.into(), limits.message_burst.into()),
             lists: Rate::of_units(limits.max_messages_per_second.min(LISTS).into(), LISTS_BURST),
             messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
+            deliveries: Rate::of_amounts(deliveries, DELIVERIES_AHEAD),
             bytes: Rate::of_amounts(bytes, BYTES_AHEAD),
             share: Rate::of_amounts(modest, MODEST_AHEAD),
             answers: Rate::of_amounts(bytes, ANSWERS_AHEAD),

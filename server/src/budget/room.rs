@@ -46,7 +46,10 @@ impl RoomBudget {
 
     /// Spends an entry of the log.
     pub(crate) fn spend(&self, bytes: usize, now: Instant) {
-        self.meter.spend(self.rates.room, bytes as u64, self.rates.moment(now));
+        let rate = self.rates.room;
+        if rate.per_second > 0 {
+            self.meter.spend(rate, bytes as u64, self.rates.moment(now));
+        }
     }
 
     /// The meter of a room that is closed.

@@ -26,7 +26,7 @@ fn limits(messages: u32, user_bytes: usize, room_bytes: usize) -> Limits {
 
 /// Number of messages of 10 bytes that are admitted, of `tries`.
 fn posts(budget: &UserBudget, tries: usize, now: Instant) -> usize {
-    (0..tries).filter(|_| budget.take_message(10, now).is_ok()).count()
+    (0..tries).filter(|_| budget.take_post(10, now).is_ok()).count()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn all_connections_of_a_user_share_one_budget() {
     let (one, other) = (budgets.user(&user("alice")), budgets.user(&user("alice")));
     assert_eq!(posts(&one, 15, start) + posts(&other, 15, start), 20);
     assert_eq!(posts(&budgets.user(&user("bob")), 15, start), 15);
-    assert_eq!(other.take_message(10, start), Err(Duration::from_millis(100)));
+    assert_eq!(other.take_post(10, start), Err(Duration::from_millis(100)));
     assert_eq!(posts(&one, 15, start + SECOND), 10);
 }
 
@@ -49,6 +49,37 @@ fn typing_has_the_rate_of_messages_and_takes_none_of_it() {
     assert_eq!(typing(&one) + typing(&other), 20);
     assert_eq!(posts(&one, 30, start), 20);
     assert!(!one.is_clear(start + SECOND) && one.is_clear(start + SECOND * 3));
+}
+
+#[test]
+fn messages_and_typing_share_a_rate_of_deliveries() {
+    let start = Instant::now();
+    // The rate is 250 for each message a second, and at least 50,000.
+    for (messages, rate) in [(400, 100_000), (200, 50_000), (4, 50_000)] {
+        let alice = Budgets::new(&limits(messages, 0, 0), false, start).user(&user("alice"));
+        let try_both = |now| (alice.take_post(10, now).err(), alice.take_typing(now).err());
+        // The user may be 2 s ahead, and the frame that exceeds it is not refused.
+        alice.spend_deliveries(2 * rate, start);
+        assert_eq!(try_both(start), (None, None));
+        alice.spend_deliveries(3 * rate, start);
+        assert_eq!(try_both(start), (Some(3 * SECOND), Some(3 * SECOND)));
+        assert_eq!(try_both(start + 3 * SECOND), (None, None));
+        assert!(!alice.is_clear(start + 4 * SECOND) && alice.is_clear(start + 5 * SECOND));
+    }
+    let unlimited = Budgets::new(&limits(0, 0, 0), false, start).user(&user("alice"));
+    unlimited.spend_deliveries(usize::MAX, start);
+    assert!(unlimited.take_post(10, start).is_ok() && unlimited.is_clear(start));
+}
+
+#[test]
+fn deliveries_are_published_and_taken_over() {
+    let start = Instant::now();
+    let [here, there] = [(); 2].map(|()| Budgets::new(&limits(200, 0, 0), true, start));
+    here.user(&user("alice")).spend_deliveries(150_000, start);
+    let spending = Spending { deliveries: 150_000, ..Spending::default() };
+    assert_eq!(here.take_unpublished(), [(user("alice"), spending)]);
+    there.spend_elsewhere(&user("alice"), &spending, start);
+    assert_eq!(there.user(&user("alice")).take_post(10, start), Err(SECOND));
 }
 
 #[test]
@@ -165,7 +196,7 @@ fn spending_from_elsewhere_is_remembered_for_a_limited_number_of_users() {
         budgets.spend_elsewhere(&user(&number.to_string()), &spending, now);
     }
     assert!(budgets.users.iter().all(|users| users.lock().len() == SHARD_USERS));
-    assert!(budgets.user(&user("0")).take_message(1, now).is_err());
+    assert!(budgets.user(&user("0")).take_post(1, now).is_err());
     // A connection always has a budget that it shares.
     assert!(Arc::ptr_eq(&budgets.user(&user("new")), &budgets.user(&user("new"))));
 }
@@ -216,7 +247,7 @@ fn those_who_post_much_leave_a_part_of_a_room_to_the_others() {
         // Mallory sends as much as the room takes, Alice a little.
         for (nth, (budget, tries)) in [(&mallory, 100), (&alice, 1)].into_iter().enumerate() {
             for _ in 0..tries {
-                let price = budget.take_message(100, now).expect("no limit on messages");
+                let price = budget.take_post(100, now).expect("no limit on messages");
                 if open.admit(price).is_ok() {
                     open.spend(100, now);
                     posted[nth] += 1;

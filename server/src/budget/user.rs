@@ -32,6 +32,8 @@ pub(crate) struct UserBudget {
 struct Meters {
     messages: Meter,
     typing: Meter,
+    /// Copies of messages and typing frames for members.
+    deliveries: Meter,
     /// Frames of the user.
     bytes: Meter,
     /// Posted bytes within the share of a room that is kept for users who post little.
@@ -51,6 +53,7 @@ struct Block(AtomicU64);
 #[derive(Default)]
 struct Unpublished {
     messages: AtomicU32,
+    deliveries: AtomicU32,
     bytes: AtomicU32,
     answers: AtomicU32,
     connects: AtomicU32,
@@ -90,8 +93,12 @@ impl UserBudget {
 
     /// Spends the bytes of a frame that is processed, or returns the time until the user may send one.
     pub(crate) fn take_frame(&self, bytes: usize, now: Instant) -> Result<(), Duration> {
+        self.take_bytes(bytes, self.rates.moment(now))
+    }
+
+    fn take_bytes(&self, bytes: usize, moment: Moment) -> Result<(), Duration> {
         let rate = self.rates.bytes;
-        self.meters.bytes.take(rate, bytes as u64, self.rates.moment(now))?;
+        self.meters.bytes.take(rate, bytes as u64, moment)?;
         self.publish(|unpublished| &unpublished.bytes, bytes, rate);
         Ok(())
     }
@@ -103,9 +110,12 @@ impl UserBudget {
         self.publish(|unpublished| &unpublished.bytes, bytes, rate);
     }
 
-    /// Spends a message, or returns the time until the user may post one.
-    pub(crate) fn take_message(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
+    /// Spends a message in a frame of so many bytes, or returns the time until the user may post one. The caller spends
+    /// the deliveries.
+    pub(crate) fn take_post(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
         let (rates, moment) = (&self.rates, self.rates.moment(now));
+        self.wait_for_deliveries(moment)?;
+        self.take_bytes(bytes, moment)?;
         self.meters.messages.take(rates.messages, 1, moment)?;
         self.publish(|unpublished| &unpublished.messages, 1, rates.messages);
         let bytes = bytes as u64;
@@ -114,9 +124,27 @@ impl UserBudget {
     }
 
     /// Spends a typing frame that members will receive, or returns the time until the user may send one. The rate is
-    /// that of messages, for each instance alone.
+    /// that of messages, for each instance alone. The caller spends the deliveries.
     pub(crate) fn take_typing(&self, now: Instant) -> Result<(), Duration> {
-        self.meters.typing.take(self.rates.messages, 1, self.rates.moment(now))
+        let moment = self.rates.moment(now);
+        self.wait_for_deliveries(moment)?;
+        self.meters.typing.take(self.rates.messages, 1, moment)
+    }
+
+    /// Spends the deliveries of a message or typing frame. They are known after it was admitted, so a large room delays
+    /// the next ones.
+    pub(crate) fn spend_deliveries(&self, count: usize, now: Instant) {
+        let rate = self.rates.deliveries;
+        if rate.per_second == 0 {
+            return;
+        }
+        self.meters.deliveries.spend(rate, count as u64, self.rates.moment(now));
+        self.publish(|unpublished| &unpublished.deliveries, count, rate);
+    }
+
+    /// Fails with the time until the user may cause deliveries.
+    fn wait_for_deliveries(&self, moment: Moment) -> Result<(), Duration> {
+        self.meters.deliveries.wait(self.rates.deliveries, moment).map_or(Ok(()), Err)
     }
 
     /// Time until the user may request data; `None` if it may now.
@@ -154,6 +182,7 @@ impl UserBudget {
     pub(super) fn spend_elsewhere(&self, spending: &Spending, now: Instant) {
         let (rates, moment) = (&self.rates, self.rates.moment(now));
         self.meters.messages.spend(rates.messages, spending.messages.into(), moment);
+        self.meters.deliveries.spend(rates.deliveries, spending.deliveries.into(), moment);
         self.meters.bytes.spend(rates.bytes, spending.bytes.into(), moment);
         self.meters.answers.spend(rates.answers, spending.answers.into(), moment);
         self.meters.connects.spend(rates.connects, spending.connects.into(), moment);
@@ -164,9 +193,11 @@ impl UserBudget {
 
     /// True if nothing distinguishes the user from one who was never here.
     pub(super) fn is_clear(&self, now: Instant) -> bool {
-        let Meters { messages, typing, bytes, share, answers, connects } = &self.meters;
+        let Meters { messages, typing, deliveries, bytes, share, answers, connects } = &self.meters;
         let moment = self.rates.moment(now);
-        [messages, typing, bytes, share, answers, connects].into_iter().all(|meter| meter.is_clear(moment))
+        [messages, typing, deliveries, bytes, share, answers, connects]
+            .into_iter()
+            .all(|meter| meter.is_clear(moment))
             && !self
                 .unpublished
                 .as_ref()
@@ -177,12 +208,13 @@ impl UserBudget {
     /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
     pub(super) fn take_unpublished(&self, all: bool) -> Option<Spending> {
         let unpublished = self.unpublished.as_deref()?;
-        let Unpublished { messages, bytes, answers, connects, offences, listed } = unpublished;
+        let Unpublished { messages, deliveries, bytes, answers, connects, offences, listed } = unpublished;
         let rates = &self.rates;
         let matters = |counter: &AtomicU32, rate: Rate| {
             u64::from(counter.load(Ordering::Relaxed)) * Rates::PUBLISHED_SHARE >= rate.per_second.max(1)
         };
         let due = matters(messages, rates.messages)
+            || matters(deliveries, rates.deliveries)
             || matters(bytes, rates.bytes)
             || matters(answers, rates.answers)
             || connects.load(Ordering::Relaxed) + offences.load(Ordering::Relaxed) > 0;
@@ -221,10 +253,11 @@ impl UserBudget {
 
 impl Unpublished {
     fn take(&self) -> Spending {
-        let Self { messages, bytes, answers, connects, offences, listed: _ } = self;
+        let Self { messages, deliveries, bytes, answers, connects, offences, listed: _ } = self;
         let take = |counter: &AtomicU32| counter.swap(0, Ordering::AcqRel);
         Spending {
             messages: take(messages),
+            deliveries: take(deliveries),
             bytes: take(bytes),
             answers: take(answers),
             connects: take(connects),

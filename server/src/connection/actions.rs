@@ -23,7 +23,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Action::Answer(frame) => self.answer(&frame),
             Action::Close(code) => self.close(code),
             Action::Submit { submission, price, reference } => self.submit(submission, price, reference),
-            Action::Signal { room, event, skip } => self.hub.registry.signal(&room, &event, skip),
+            Action::Signal { room, event, skip } => {
+                let audience = self.delivery.find(&room).map_or(0, |room| room.audience());
+                self.session.spend_deliveries(audience, Instant::now());
+                self.hub.registry.signal(&room, &event, skip);
+            }
             Action::Broadcast { to, event } => self.hub.registry.broadcast(to, &event),
             Action::Join { room, since, reference } => {
                 self.operation = Some(match self.delivery.find(&room).cloned() {
@@ -64,13 +68,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn submit(&mut self, submission: Submission, price: PostPrice, reference: Option<Ref>) {
         let Submission { room, client_msg_id, .. } = &submission;
         let seated = self.delivery.find(room).map(|seated| &**seated);
-        let charge = match self.hub.registry.admit_post(room, seated, price) {
-            Ok(charge) => charge,
+        let (charge, audience) = match self.hub.registry.admit_post(room, seated, price) {
+            Ok(admitted) => admitted,
             Err(wait) => {
                 let error = Error::room_is_busy(wait).in_room(room).of_entry(client_msg_id.as_ref());
                 return self.refuse(error.answering(reference));
             }
         };
+        self.session.spend_deliveries(audience, price.at);
         self.in_flight += 1;
         let mailbox = self.mailbox.clone();
         let (room, client_msg_id) = (room.clone(), client_msg_id.clone());

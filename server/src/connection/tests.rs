@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::auth::{Grants, Verifier};
 use crate::broker::steered::{SteeredBroker, Steering};
-use crate::broker::{NotStored, Unavailable};
+use crate::broker::{Feed, NotStored, PresenceChange, PresenceKind, Unavailable};
 use crate::clock::Clock;
 use crate::config::{BudgetLimits, Config};
 use crate::metrics::Metrics;
@@ -53,11 +53,17 @@ fn room() -> RoomName {
 
 impl TestHub {
     fn new() -> Self {
+        Self::with_user_rate(0)
+    }
+
+    /// A hub that limits only what all connections of a user do together, to this number of messages a second.
+    fn with_user_rate(messages: u32) -> Self {
         let secret = Secret::new(b"a secret that only these tests know").expect("long enough");
         let mut config = Config::new(secret);
         config.workers = 1;
         config.limits.max_messages_per_second = 0;
-        config.limits.budgets = BudgetLimits::for_messages_per_second(0);
+        config.limits.budgets =
+            BudgetLimits { user_messages_per_second: messages, ..BudgetLimits::for_messages_per_second(0) };
         config.timing.leave_grace = Duration::ZERO;
         let config = Arc::new(config);
         let (broker, clock) = (Arc::<Steering>::default(), Clock::system());
@@ -193,6 +199,31 @@ async fn a_refusal_by_the_engine_reaches_the_client_and_counts_towards_4009() {
     assert_eq!(alice.running.await.expect("no panic"), EndReason::ByServer(CloseCode::TooManyRequests));
     let metrics = test_hub.hub.metrics.render();
     assert!(metrics.contains("realtime_refusals_total{code=\"forbidden\"} 99\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_message_or_typing_frame_in_a_large_room_delays_the_next_message() {
+    let test_hub = TestHub::with_user_rate(200);
+    let [mut alice, mut bob, mut carol] =
+        [test_hub.connect("alice").await, test_hub.connect("bob").await, test_hub.connect("carol").await];
+    for member in [&mut alice, &mut bob] {
+        member.send(r#"{"type":"join_room","room":"a"}"#).await;
+        member.receive_until(br#""member_count":"#).await;
+    }
+    // Worth far more than the time that the test takes.
+    let user = UserId::new("dave").expect("a user id");
+    let change = PresenceChange { user, kind: PresenceKind::Joined, count: 10_000_000 };
+    test_hub.hub.registry.presence(&room(), &change, &mut || unreachable!("held in a large room"));
+    bob.send(r#"{"type":"typing","room":"a"}"#).await;
+    // Carol is no member.
+    for user in [&mut alice, &mut carol] {
+        user.send(POST).await;
+        user.receive_until(br#""type":"ack""#).await;
+    }
+    for user in [&mut alice, &mut bob, &mut carol] {
+        user.send(POST).await;
+        user.receive_until(br#""code":"rate_limited""#).await;
+    }
 }
 
 #[tokio::test]

@@ -109,6 +109,11 @@ impl Members {
         self.users.is_empty()
     }
 
+    /// Number of connections.
+    pub(crate) fn connections(&self) -> usize {
+        self.by_worker.iter().map(Slab::len).sum()
+    }
+
     /// Workers with connections.
     pub(crate) fn workers(&self) -> impl Iterator<Item = usize> {
         self.by_worker.iter().enumerate().filter(|(_, seats)| !seats.is_empty()).map(|(worker, _)| worker)

@@ -69,6 +69,8 @@ pub(crate) struct Room {
     budget: Arc<RoomBudget>,
     /// The end of the ring, for reads without the lock.
     end: AtomicU64,
+    /// Number of members that receive a frame, for reads without the lock.
+    audience: AtomicUsize,
     /// For each worker: true while the room is in the queue of its flusher.
     scheduled: Box<[AtomicBool]>,
     state: Mutex<State>,
@@ -112,6 +114,7 @@ impl Room {
             name,
             budget,
             end: AtomicU64::new(0),
+            audience: AtomicUsize::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             state: Mutex::new(State {
                 ring: RingState::Closed,
@@ -234,9 +237,18 @@ impl Room {
                 ring.signal(&signal(), context.now);
                 self.on_growth(&mut state, bytes_before, context);
             }
-            Pace::Until(due) => context.presence_holds.schedule(due, self.name.clone()),
-            Pace::Held => {}
+            Pace::Until(due) => {
+                context.presence_holds.schedule(due, self.name.clone());
+                self.count_audience(&state);
+            }
+            Pace::Held => self.count_audience(&state),
         }
+    }
+
+    /// Counts the members that receive a frame: all that are known here, or the connections here if they are more.
+    fn count_audience(&self, state: &State) {
+        let members = state.pacing.count().map_or(0, |count| usize::try_from(count).unwrap_or(usize::MAX));
+        self.audience.store(members.max(state.members.connections()), Ordering::Relaxed);
     }
 
     /// Trims the ring after an append, and schedules the wake-up of the members on each worker, at most once.
@@ -244,11 +256,17 @@ impl Room {
         let RingState::Open(ring) = &mut state.ring else { return };
         context.trim(ring, bytes_before);
         self.end.store(ring.end(), Ordering::Release);
+        self.count_audience(state);
         for worker in state.members.workers() {
             if !self.scheduled[worker].swap(true, Ordering::AcqRel) {
                 context.flushers[worker].schedule(self.clone());
             }
         }
+    }
+
+    /// Number of members that receive a frame, as far as it was known here at the last frame or change of the members.
+    pub(crate) fn audience(&self) -> usize {
+        self.audience.load(Ordering::Relaxed)
     }
 
     /// The users that are members on this instance, sorted.

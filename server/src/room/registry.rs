@@ -146,24 +146,22 @@ impl Registry {
         self.users.close_all(code);
     }
 
-    /// Admits a post to a room, or returns the time until the room may be posted to. `seated` is the room if the
-    /// connection has a seat in it: then no lock is taken.
+    /// Admits a post to a room, or returns the time until the room may be posted to. Returns also the audience of the room.
+    /// `seated` is the room if the connection has a seat in it: then no lock is taken.
     pub(crate) fn admit_post(
         &self,
         room: &RoomName,
         seated: Option<&Room>,
         price: PostPrice,
-    ) -> Result<PostCharge, Duration> {
-        if self.config.limits.budgets.room_bytes_per_second == 0 {
-            return Ok(PostCharge::free());
-        }
+    ) -> Result<(PostCharge, usize), Duration> {
+        let admit = |room: &Room| Ok((room.budget.admit(price)?, room.audience()));
         if let Some(seated) = seated {
-            return seated.budget.admit(price);
+            return admit(seated);
         }
         let open = self.rooms.lock().get(room).cloned();
         match open {
-            Some(open) => open.budget.admit(price),
-            None => self.budgets.take_closed(room, price).map(|()| PostCharge::free()),
+            Some(open) => admit(&open),
+            None => self.budgets.take_closed(room, price).map(|()| (PostCharge::free(), 0)),
         }
     }
 

@@ -160,6 +160,11 @@ impl Session {
         }
     }
 
+    /// Spends the deliveries of a message or typing frame of the client.
+    pub(crate) fn spend_deliveries(&self, count: usize, now: Instant) {
+        self.budget.user.spend_deliveries(count, now);
+    }
+
     /// Records that the connection is closed for too many requests.
     pub(crate) fn offend(&self, now: Instant) {
         self.budget.user.offend(now);

@@ -66,6 +66,23 @@ fn typing_beyond_the_rate_of_the_user_is_dropped() {
 }
 
 #[test]
+fn too_many_deliveries_delay_messages_and_drop_typing() {
+    let mut client = SessionClient::user();
+    client.join("a");
+    let (message, typing) =
+        (r#"{"type":"message","room":"a","text":"hi"}"#, r#"{"type":"typing","room":"a"}"#);
+    // Three seconds' worth, of which two are the burst.
+    client.session.spend_deliveries(150_000, client.now.instant);
+    let (error, _) = client.refusal_of(message);
+    assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true));
+    assert!(error.retry_after_ms.is_some_and(|wait| (1_000..=1_001).contains(&wait)), "{error:?}");
+    assert_eq!(client.action_of(typing), "drop TypingRate");
+    client.wait(Duration::from_secs(1));
+    assert_eq!(client.action_of(message), "post alice: hi in a");
+    assert!(client.action_of(typing).starts_with("signal"));
+}
+
+#[test]
 fn rate_zero_turns_the_limits_off() {
     let mut client = SessionClient::with(&claims("alice"), |limits| {
         limits.max_messages_per_second = 0;
