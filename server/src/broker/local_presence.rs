@@ -1,12 +1,13 @@
 //! Members of rooms and counts of connections, for the engines of one process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
 use super::member_names::{MemberNames, NameCache};
+use super::member_set::MemberSet;
 use super::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS};
 use super::room_list::RoomList;
 use super::{Feed, Presence, PresenceChange, PresenceKind};
@@ -24,7 +25,7 @@ pub(super) struct LocalPresence {
 /// The users in a room.
 #[derive(Default)]
 struct RoomUsers {
-    all: BTreeSet<UserId>,
+    all: MemberSet,
     /// Set by the first request of a room with [`CACHED_FROM`] members.
     names: Option<Box<NameCache>>,
 }
@@ -127,7 +128,7 @@ impl LocalPresence {
 impl RoomUsers {
     /// Adds a user. Returns false if the user was in the room.
     fn insert(&mut self, user: &UserId) -> bool {
-        let is_new = self.all.insert(user.clone());
+        let is_new = self.all.insert(user);
         if let (true, Some(names)) = (is_new, &mut self.names) {
             names.insert(user);
         }
@@ -141,7 +142,7 @@ impl RoomUsers {
             self.names = None;
         }
         if let (true, Some(names)) = (was_member, &mut self.names) {
-            names.remove(user, &self.all);
+            names.remove(user, self.all.tree());
         }
         was_member
     }
@@ -153,9 +154,10 @@ impl RoomUsers {
     /// The names of the first users, at most `limit`.
     fn names(&mut self, limit: usize) -> Arc<MemberNames> {
         if self.all.len() < CACHED_FROM || limit == 0 {
-            return Arc::new(MemberNames::of(self.all.iter().take(limit)));
+            return Arc::new(self.all.names(limit));
         }
-        self.names.get_or_insert_with(|| Box::new(NameCache::of(&self.all, MEMBERS_NAMED))).first(limit)
+        let Self { all, names } = self;
+        names.get_or_insert_with(|| Box::new(NameCache::of(all.tree(), MEMBERS_NAMED))).first(limit)
     }
 }
 
@@ -167,6 +169,8 @@ fn presence_of(users: Option<&mut RoomUsers>, limit: usize, changed: bool) -> Pr
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const LEFT: LeaveReason = LeaveReason::Left;

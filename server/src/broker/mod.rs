@@ -32,6 +32,7 @@ mod feed_slot;
 mod founding;
 mod local_presence;
 mod member_names;
+mod member_set;
 pub(crate) mod memory;
 mod message_page;
 mod page;
