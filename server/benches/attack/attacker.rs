@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::attackers::{AttackCounts, AttackKind};
+use crate::hall::HALL;
 use crate::room;
 use crate::socket::{self, End, Sink, Stream};
 use crate::spending::AttackerBudget;
@@ -92,9 +93,10 @@ impl Attacker {
     /// The attack of this connection as a member of a room. If there are several, the connections share them.
     fn entry(&self) -> Option<AttackKind> {
         let preferred = match self.connection % ROLES {
-            0 => [AttackKind::Replays, AttackKind::Joins, AttackKind::Typing],
-            1 => [AttackKind::Typing, AttackKind::Joins, AttackKind::Replays],
-            _ => [AttackKind::Joins, AttackKind::Typing, AttackKind::Replays],
+            0 => [AttackKind::Replays, AttackKind::Joins, AttackKind::Typing, AttackKind::Hall],
+            1 => [AttackKind::Typing, AttackKind::Joins, AttackKind::Replays, AttackKind::Hall],
+            2 => [AttackKind::Hall, AttackKind::Joins, AttackKind::Typing, AttackKind::Replays],
+            _ => [AttackKind::Joins, AttackKind::Typing, AttackKind::Replays, AttackKind::Hall],
         };
         preferred.into_iter().find(|kind| self.is(*kind))
     }
@@ -130,6 +132,9 @@ impl Attacker {
             if allowed.post && self.is(AttackKind::Bytes) {
                 self.post_long(step, now - start, &mut frames);
             }
+            if self.is(AttackKind::Hall) && allowed.post {
+                self.post_short(HALL, POST, &mut frames);
+            }
             if self.is(AttackKind::Rooms) && allowed.new_room {
                 self.post_to_new_room(&mut frames);
             } else if self.is(AttackKind::Rooms) && allowed.post {
@@ -147,9 +152,10 @@ impl Attacker {
 
     fn request(&self, step: u64, time: Duration, is_joined: bool, frames: &mut Vec<String>) {
         let (second, part) = (step / u64::from(STEPS), step % u64::from(STEPS));
-        let room = room(self.connection);
-        match self.entry() {
-            Some(AttackKind::Typing) if is_joined => {
+        let entry = self.entry();
+        let room = if entry == Some(AttackKind::Hall) { HALL.to_owned() } else { room(self.connection) };
+        match entry {
+            Some(AttackKind::Typing | AttackKind::Hall) if is_joined => {
                 frames.push(frame("typing", &room, REQUEST, r#","is_typing":true"#));
                 frames.push(frame("typing", &room, REQUEST, r#","is_typing":false"#));
             }

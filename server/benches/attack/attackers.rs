@@ -40,6 +40,8 @@ pub(crate) enum AttackKind {
     Replays,
     /// Begin and end to type in the users' rooms, as often as a connection may
     Typing,
+    /// Post short texts and type in the room of `--hall`, as often as a user may
+    Hall,
     /// Provoke refusals until the connection is closed, and return
     Refusals,
     /// Join with the position of the room's start, and read as slowly as a connection may

@@ -26,6 +26,7 @@ use realtime_load::{bench_arguments, process};
 
 use crate::attackers::{AttackKind, Attackers};
 use crate::figures::PhaseFigures;
+use crate::hall::Hall;
 use crate::reading::Reading;
 use crate::users::Users;
 
@@ -33,6 +34,7 @@ mod attacker;
 mod attackers;
 mod figures;
 mod fragments;
+mod hall;
 mod offender;
 mod reading;
 mod report;
@@ -65,6 +67,10 @@ struct Options {
     /// Attackers, with a token and all connections of a user each
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
     attackers: u8,
+
+    /// Members of one more room, who only read: the target of `hall`
+    #[arg(long, default_value_t = 0, value_name = "MEMBERS")]
+    hall: u16,
 
     /// Run two instances on one Redis, which syncs its append-only file so often
     #[arg(long, value_enum, value_name = "AOF")]
@@ -146,8 +152,11 @@ async fn measure(options: &Options, servers: &[Program], data: &Path) -> Result<
     let seconds = Duration::from_secs(options.seconds.into());
     let addresses = Addresses(servers.iter().map(|server| server.address).collect());
     let users = Users::start(addresses.clone()).await?;
+    let _hall = Hall::start(&addresses, options.hall).await?;
     let calm = measure_phase(&users, servers, data, seconds).await?;
-    let attackers = Attackers::start(&addresses, options.attackers, kinds(&options.attacks))?;
+    let mut kinds = kinds(&options.attacks).to_vec();
+    kinds.retain(|kind| *kind != AttackKind::Hall || options.hall > 0);
+    let attackers = Attackers::start(&addresses, options.attackers, &kinds)?;
     let attacked = measure_phase(&users, servers, data, seconds).await?;
     report::print(&calm, &attacked, &attackers.counts(), seconds + WARM_UP);
     Ok(())
