@@ -32,6 +32,16 @@ impl ListState {
         change(self.changes.entry(room.clone()).or_default());
     }
 
+    /// Replaces the state of a room. It is applied at once, so that no request pays for rooms that a scan has found
+    /// unchanged.
+    pub(super) fn replace(&mut self, room: &RoomName, change: RoomChange) {
+        if room.is_reserved() {
+            return;
+        }
+        self.changes.remove(room);
+        self.ranking.change(room.clone(), change);
+    }
+
     /// Applies the collected changes.
     pub(super) fn apply(&mut self) {
         for (room, change) in self.changes.drain() {

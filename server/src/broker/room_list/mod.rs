@@ -29,6 +29,9 @@ use super::{Pending, RoomFilter, Unavailable, ready_with};
 /// Time for which a request waits for a list that is being loaded. After it, the answer has what is loaded, as a part.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Rooms that are replaced while the lock is held.
+const REPLACED: usize = 32;
+
 /// Limit on waiting searches. Beyond it they are unavailable. A connection has one at a time.
 const MAX_SEARCHES: usize = 10_000;
 
@@ -81,11 +84,11 @@ impl RoomList {
 
     /// Takes over the state of rooms. One without members and entries is removed.
     pub(super) fn replace(&self, rooms: &[RoomSummary]) {
-        for rooms in rooms.chunks(COLLECTED) {
+        for rooms in rooms.chunks(REPLACED) {
             let mut state = self.0.state.lock();
             for RoomSummary { room, member_count, position, last_ts, user_id: _ } in rooms {
                 let head = Some((position.clone(), *last_ts));
-                state.change(room, |change| *change = RoomChange { member_count: Some(*member_count), head });
+                state.replace(room, RoomChange { member_count: Some(*member_count), head });
             }
         }
     }

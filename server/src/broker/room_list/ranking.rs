@@ -48,6 +48,18 @@ impl Ranking {
     pub(super) fn change(&mut self, room: RoomName, change: RoomChange) {
         let place = self.names.find(&room);
         let old = self.names.at(place);
+        if let Some(activity) = old
+            && change.member_count.is_none_or(|new| new == activity.member_count())
+            && change.head.as_ref().is_none_or(|(_, new)| *new == activity.last_ts())
+        {
+            // The rank stays.
+            if let Some((position, _)) = change.head
+                && let Some(head) = self.order.get_mut(&Rank { activity, room })
+            {
+                *head = position;
+            }
+            return;
+        }
         let old_head = old.and_then(|activity| self.order.remove(&Rank { activity, room: room.clone() }));
         let (old_count, old_ts) =
             old.map(|activity| (activity.member_count(), activity.last_ts())).unwrap_or_default();
@@ -104,10 +116,14 @@ impl Ranking {
         self.names.busiest_parts(bounds, count)
     }
 
-    /// The current state of a room.
-    pub(super) fn summary(&self, room: &RoomName) -> Option<RoomSummary> {
-        let activity = self.names.at(self.names.find(room))?;
-        let rank = Rank { activity, room: room.clone() };
+    /// The current state of the room that had this rank. Most rooms still have it. A rank is found by numbers, a name
+    /// by the bytes of others, which are elsewhere in memory.
+    pub(super) fn summary(&self, rank: &Rank) -> Option<RoomSummary> {
+        if let Some(position) = self.order.get(rank) {
+            return Some(rank.clone().into_summary(position.clone()));
+        }
+        let activity = self.names.at(self.names.find(&rank.room))?;
+        let rank = Rank { activity, room: rank.room.clone() };
         let position = self.order.get(&rank)?.clone();
         Some(rank.into_summary(position))
     }

@@ -101,7 +101,7 @@ fn with<T>(state: &Mutex<ListState>, read: impl FnOnce(&ListState) -> T) -> T {
 fn summaries(ranks: &[Rank], state: &Mutex<ListState>) -> Vec<RoomSummary> {
     let mut rooms = Vec::with_capacity(ranks.len());
     for ranks in ranks.chunks(TURN) {
-        with(state, |state| rooms.extend(ranks.iter().filter_map(|rank| state.ranking.summary(&rank.room))));
+        with(state, |state| rooms.extend(ranks.iter().filter_map(|rank| state.ranking.summary(rank))));
     }
     rooms
 }

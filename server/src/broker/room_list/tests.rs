@@ -49,6 +49,7 @@ enum Step {
     Head(String, u64),
     Members(String, u64),
     Remove(String),
+    Replace(String, u64, Option<u64>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -57,6 +58,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (name(), 1_u64..5).prop_map(|(name, number)| Step::Head(name, number)),
         (name(), 0_u64..3).prop_map(|(name, count)| Step::Members(name, count)),
         name().prop_map(Step::Remove),
+        (name(), 0_u64..3, prop::option::of(1_u64..5))
+            .prop_map(|(name, count, head)| Step::Replace(name, count, head)),
     ];
     prop::collection::vec(step, 0..150)
 }
@@ -79,6 +82,10 @@ proptest! {
                 Step::Remove(name) => {
                     list.remove_log(&room(&name));
                     model.entry(name).or_default().1 = None;
+                }
+                Step::Replace(name, count, head) => {
+                    list.replace(&[summary(&name, count, head)]);
+                    model.insert(name, (count, head));
                 }
             }
         }
@@ -247,4 +254,29 @@ async fn a_room_with_a_reserved_name_is_not_listed() {
     list.set_head("dm:a", 1);
     list.set_member_count(&room("dm:b"), 1);
     assert_eq!(list.list(everything(), 10).await, Ok((Vec::new(), false)));
+}
+
+/// Two entries of a millisecond have the same place in the list.
+#[tokio::test]
+async fn a_new_head_with_the_same_time_is_listed() {
+    let list = RoomList::default();
+    let (before, after) =
+        (summary("a", 1, Some(7)), RoomSummary { position: position(8), ..summary("a", 1, Some(7)) });
+    for expected in [before, after] {
+        list.replace(std::slice::from_ref(&expected));
+        for filter in [everything(), RoomFilter::with_prefix("a".to_owned())] {
+            assert_eq!(list.list(filter, 1).await, Ok((vec![expected.clone()], false)));
+        }
+    }
+}
+
+/// The state that a scan has read is newer than the changes before it.
+#[tokio::test]
+async fn a_replaced_state_is_not_changed_by_earlier_changes() {
+    let list = RoomList::default();
+    list.set_head("a", 1);
+    list.set_member_count(&room("a"), 5);
+    let read = summary("a", 2, Some(3));
+    list.replace(std::slice::from_ref(&read));
+    assert_eq!(list.list(everything(), 1).await, Ok((vec![read], false)));
 }

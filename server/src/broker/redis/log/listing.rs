@@ -26,10 +26,12 @@ const FEW: usize = 500;
 const REST: u32 = 4;
 /// Longest such rest, which a slow answer of Redis would prolong.
 const LONGEST_REST: Duration = Duration::from_millis(100);
-/// Rooms of one request of the scan.
-const ROOMS: usize = 200;
+/// Rooms of one request of the first scan, which is to end soon.
+const FIRST_ROOMS: usize = 200;
+/// Rooms of one request of a repeated scan. Other requests wait for about a millisecond at most.
+const ROOMS: usize = 50;
 /// Shortest time for one request of a repeated scan: at most 2,000 rooms a second, which takes 2 % of the time of Redis.
-const REQUEST_INTERVAL: Duration = Duration::from_millis(100);
+const REQUEST_INTERVAL: Duration = Duration::from_millis(25);
 /// Time from the end of a scan to the next.
 const SCAN_INTERVAL: Duration = Duration::from_mins(1);
 /// Pause after a failed scan.
@@ -136,11 +138,12 @@ impl Listing {
     /// Takes over the state of all rooms in Redis, and of those in the list that are not there.
     async fn scan(&self, is_first: bool) -> Result<(), Unavailable> {
         let hasher = RandomState::new();
+        let count = if is_first { FIRST_ROOMS } else { ROOMS };
         let mut seen = HashSet::new();
         let mut cursor = Some("0".to_owned());
         while let Some(from) = cursor {
             let begun = Instant::now();
-            let (rooms, next) = self.index.scan(&from, ROOMS).await?;
+            let (rooms, next) = self.index.scan(&from, count).await?;
             seen.extend(rooms.iter().map(|room| hasher.hash_one(room)));
             self.take(rooms).await?;
             cursor = next;

@@ -34,10 +34,10 @@ const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 const SETTLE_INTERVAL: Duration = Duration::from_secs(5);
 /// Length of an instance's turn, in seconds. Less than the interval, so that it has ended if nobody sweeps.
 const TURN_SECONDS: u64 = 50;
-/// Rooms of one request.
-const ROOMS: usize = 200;
+/// Rooms of one request. Other requests wait for about a millisecond at most.
+const ROOMS: usize = 50;
 /// Pause between two requests, so that Redis can serve others.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(12);
 /// Answer of `remove.lua` for a removed room that had a log.
 const HAD_LOG: u64 = 2;
 
