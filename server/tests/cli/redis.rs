@@ -209,8 +209,8 @@ fn the_acl_rule_of_the_readme_has_all_commands_of_the_sources() {
     assert!(sent.len() > 30, "few commands in the sources: {sent:?}");
     let readme = include_str!("../../README.md");
     assert!(readme.contains("`+rename +persist` for an import"));
-    // `READONLY` is an error code in the sources, not a command.
-    let others = ["readonly", "rename", "persist"];
+    // `READONLY` is an error code in the sources, and `GET` an option of `SET`.
+    let others = ["readonly", "get", "rename", "persist"];
     let missing: Vec<_> = sent
         .iter()
         .filter(|command| !others.contains(&command.as_str()) && !allowed.contains(&***command))
