@@ -13,12 +13,12 @@ const LISTS_BURST: u64 = 5;
 /// Time for which a user may be ahead of the rate of messages.
 const MESSAGES_AHEAD_S: u64 = 2;
 /// Deliveries a second that each user may cause, at any rate of messages.
-const DELIVERIES: u64 = 50_000;
+const DELIVERIES: u64 = 20_000;
 /// Deliveries a second for each message a second that a user may post, if that is more. In rooms up to this size the
 /// rate of messages is the limit.
-const DELIVERIES_PER_MESSAGE: u64 = 250;
+const DELIVERIES_PER_MESSAGE: u64 = 100;
 /// Time for which a user may be ahead of the rate of deliveries.
-const DELIVERIES_AHEAD: Duration = Duration::from_secs(2);
+const DELIVERIES_AHEAD: Duration = Duration::from_secs(5);
 /// Time for which a user may be ahead of the rate of bytes with frames: a pasted log, or many rooms at once.
 const BYTES_AHEAD: Duration = Duration::from_secs(16);
 /// The same for answers: a client that starts reads the history of all its rooms.

@@ -179,7 +179,7 @@ struct LimitArgs {
     #[arg(long, env = "REALTIME_MESSAGE_BURST", value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     message_burst: Option<u32>,
 
-    /// Limit on messages a second from all connections of a user together, fewer in rooms of more than 250 members. 0: no limit
+    /// Limit on messages a second from all connections of a user together, fewer in rooms of more than 100 members. 0: no limit
     /// [default: four times the messages a second of a connection]
     #[arg(long, env = "REALTIME_MAX_USER_MESSAGES_PER_SECOND", value_name = "NUMBER")]
     max_user_messages_per_second: Option<u32>,

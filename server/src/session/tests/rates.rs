@@ -71,8 +71,8 @@ fn too_many_deliveries_delay_messages_and_drop_typing() {
     client.join("a");
     let (message, typing) =
         (r#"{"type":"message","room":"a","text":"hi"}"#, r#"{"type":"typing","room":"a"}"#);
-    // Three seconds' worth, of which two are the burst.
-    client.session.spend_deliveries(150_000, client.now.instant);
+    // Six seconds' worth, of which five are the burst.
+    client.session.spend_deliveries(120_000, client.now.instant);
     let (error, _) = client.refusal_of(message);
     assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true));
     assert!(error.retry_after_ms.is_some_and(|wait| (1_000..=1_001).contains(&wait)), "{error:?}");
