@@ -11,6 +11,8 @@
 use std::thread;
 use std::time::Duration;
 
+use realtime_shared::rules::Rules;
+
 use crate::clock::Clock;
 use crate::metrics::LogDrops;
 use crate::origin::AllowedOrigin;
@@ -38,6 +40,8 @@ pub struct Config {
     pub limits: Limits,
     pub timing: Timing,
     pub retain: Retain,
+    /// Rules for edits and other changes.
+    pub rules: Rules,
     /// Space on the disk of the store, in bytes, below which posts are refused. `None`: 256 MiB, or the twentieth part of a
     /// smaller file system.
     pub min_free: Option<usize>,
@@ -68,6 +72,7 @@ impl Config {
             limits: Limits::default(),
             timing: Timing::default(),
             retain: Retain::default(),
+            rules: Rules::default(),
             min_free: None,
             memory: MemoryStore::default(),
             ring: Ring::default(),

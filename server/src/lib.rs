@@ -177,13 +177,11 @@ impl Server {
         let mut memory = None;
         let registry = Registry::new(config.clone(), metrics.clone(), |feed| match &engine {
             Engine::Memory => memory
-                .insert(Arc::new(MemoryBroker::new(
-                    feed,
-                    clock.clone(),
-                    config.memory.clone(),
-                    config.retain.clone(),
-                    config.limits.rooms,
-                )))
+                .insert(Arc::new({
+                    let (store, retain) = (config.memory.clone(), config.retain.clone());
+                    MemoryBroker::new(feed, clock.clone(), store, retain, config.limits.rooms)
+                        .with_rules(config.rules.clone())
+                }))
                 .clone(),
             Engine::Store(engine) => Arc::new(engine.broker(feed)),
             Engine::Redis(engine) => Arc::new(engine.broker(feed)),

@@ -223,6 +223,15 @@ impl MessageState {
         self.pinned
     }
 
+    /// Bytes of its texts and names, for bounds on memory.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        let text = self.text.as_ref().map_or(0, |text| text.as_str().len());
+        let mentions = self.mentions.as_ref().map_or(0, |mentions| mentions.users().len());
+        let reactions = self.reactions.iter().map(|reaction| 1 + reaction.users.len()).sum::<usize>();
+        text + size_of::<ReactionCount>() * reactions + size_of::<UserId>() * mentions
+    }
+
     #[must_use]
     pub fn reactions(&self) -> &[ReactionCount] {
         &self.reactions

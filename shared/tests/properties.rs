@@ -9,7 +9,8 @@ use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use realtime_shared::codec::{
     CLIENT_FRAME_BYTES, EncodedPage, Refusal, SERVER_FRAME_BYTES, decode_client, decode_entry, decode_server,
-    encode, encode_around_seq, encode_client, encode_frame, encode_history, encode_with_members, entry_of,
+    encode, encode_around_seq, encode_client, encode_entry, encode_frame, encode_history,
+    encode_with_members, entry_of,
 };
 use realtime_shared::{
     ClientEvent, DecodeError, EntryEvent, Epoch, ErrorCode, Fault, History, Members, Ref, RoomName, Seq,
@@ -256,7 +257,10 @@ proptest! {
     fn an_entry_is_decoded_from_its_frame_alone(frame in strategies::server_frame()) {
         let decoded = decode_entry(&encode(&frame.event));
         match frame.event {
-            ServerEvent::Entry(event) => prop_assert_eq!(decoded, Some(event)),
+            ServerEvent::Entry(event) => {
+                prop_assert_eq!(encode_entry(&event), encode(&event.clone().into()));
+                prop_assert_eq!(decoded, Some(event));
+            }
             other => prop_assert_eq!(decoded, None, "{:?}", other),
         }
     }

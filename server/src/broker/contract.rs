@@ -6,6 +6,7 @@
 //! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in
 //! the file of its topic, and its name below.
 
+mod changes;
 mod founding;
 mod history;
 mod order;
@@ -66,6 +67,20 @@ macro_rules! contract {
                 at_most_the_requested_members_are_named,
                 connections_are_counted,
                 connections_of_a_user_are_limited,
+            );
+            contract!(@ $engine keeping None, changes:
+                changes_are_numbered_announced_and_deduplicated,
+                a_page_has_messages_with_their_changes,
+                a_change_that_changes_nothing_is_acked_with_the_entry_that_made_the_state,
+                deduplication_comes_before_every_rule,
+                a_deleted_text_is_in_no_answer,
+                a_refused_change_leaves_nothing_behind,
+                settings_restrict_members_and_are_in_pages,
+                pages_cover_the_entries_between_their_messages,
+                threads_and_pinned_messages_are_paged,
+            );
+            contract!(@ $engine keeping Some(3), changes:
+                retention_counts_messages_and_bounds_entries,
             );
             contract!(@ $engine founding RoomLimits { new_per_user: 2, total: 5 }, founding:
                 a_user_founds_a_limited_number_of_rooms,
@@ -261,6 +276,8 @@ pub(super) struct Recorder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FeedEvent {
     Entry(RoomName, Epoch, Entry),
+    /// The entries that got other frames.
+    Replaced(RoomName, Vec<Entry>),
     Signal(RoomName, Signal),
     Broadcast(Recipients, Arc<str>),
     /// The room, the start, and the number of replayed entries.
@@ -308,6 +325,10 @@ impl Feed for Recorder {
 
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry) {
         self.add(FeedEvent::Entry(room.clone(), epoch.clone(), entry.clone()));
+    }
+
+    fn replace(&self, room: &RoomName, entries: &[Entry]) {
+        self.add(FeedEvent::Replaced(room.clone(), entries.to_vec()));
     }
 
     fn signal(&self, room: &RoomName, signal: &Signal) {

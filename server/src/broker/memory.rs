@@ -11,9 +11,11 @@
 //! founders. The feed takes its own locks after a log's.
 
 mod boot_time;
+mod changes;
 mod dedup_records;
 mod eviction;
 mod log;
+mod message_pages;
 mod sweeper;
 #[cfg(test)]
 mod tests;
@@ -24,18 +26,19 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, Timestamp, UserId};
+use realtime_shared::rules::Rules;
+use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, Timestamp, UserId};
 
 use self::boot_time::BootTime;
 use self::eviction::EvictionOrder;
-use self::log::{AppendResult, MemoryLog, Moment};
+use self::log::{AppendResult, MemoryLog, Moment, Verdict};
 use self::sweeper::Sweeper;
 use super::founding::Founders;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, NotReady, NotStored, Page, Pending, Presence, Range, Recipients, RoomFilter,
-    Signal, Submission, ready_with,
+    Broker, Completion, Feed, MessagePage, NotReady, NotStored, Page, PageQuery, Pending, Presence, Range,
+    Recipients, RoomFilter, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
@@ -53,6 +56,7 @@ pub(crate) struct MemoryBroker {
     clock: Clock,
     limits: MemoryStore,
     retain: Retain,
+    rules: Rules,
     rooms: Mutex<HashMap<RoomName, SharedLog>>,
     /// Bytes of all logs. Signed: one thread may subtract what another has not added yet.
     usage: AtomicIsize,
@@ -83,6 +87,7 @@ impl MemoryBroker {
             clock,
             limits,
             retain,
+            rules: Rules::default(),
             rooms: Mutex::default(),
             usage: AtomicIsize::new(0),
             eviction: Mutex::default(),
@@ -92,6 +97,12 @@ impl MemoryBroker {
             founders: Mutex::new(Founders::new(rooms)),
             sweeper: OnceLock::new(),
         }
+    }
+
+    /// The same with other rules for changes.
+    #[must_use]
+    pub(crate) fn with_rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
     }
 
     /// Starts the thread that sweeps, for as long as the broker lives.
@@ -273,15 +284,29 @@ impl Broker for MemoryBroker {
                 drop(log);
                 return complete(Ok(receipt));
             }
-            if log.epoch.is_none()
-                && let Err(refusal) = self.found(&submission, now.ts)
-            {
-                self.remove_if_outdated(&mut log, now.since_boot);
-                drop(log);
-                return complete(Err(refusal));
-            }
-            let AppendResult { entry, receipt, growth } = log.append(submission, key, now, &self.retain);
+            let target = match log.judge(&submission, &self.rules, now, &self.retain) {
+                Ok(Verdict::Store(target)) if log.epoch.is_some() => Ok(target),
+                Ok(Verdict::Store(target)) => self.found(&submission, now.ts).map(|()| target),
+                Ok(Verdict::Unchanged(receipt)) => {
+                    drop(log);
+                    return complete(Ok(receipt));
+                }
+                Err(forbidden) => Err(forbidden.into()),
+            };
+            let target = match target {
+                Ok(target) => target,
+                Err(refusal) => {
+                    self.remove_if_outdated(&mut log, now.since_boot);
+                    drop(log);
+                    return complete(Err(refusal));
+                }
+            };
+            let AppendResult { entry, receipt, replaced, growth } =
+                log.append(submission, key, target, now, &self.retain);
             if let Some(feed) = self.feed.upgrade() {
+                if !replaced.is_empty() {
+                    feed.replace(&log.room, &replaced);
+                }
                 feed.entry(&log.room, &receipt.epoch, &entry);
             }
             let will_be_listed = log.is_unlisted;
@@ -317,6 +342,17 @@ impl Broker for MemoryBroker {
         ready_with(match self.log(room) {
             Some(log) => log.lock().page(range, limit, bytes, &self.retain, self.since_boot()),
             None => Page { epoch: None, entries: Vec::new(), has_more: false },
+        })
+    }
+
+    fn features(&self) -> &'static [Feature] {
+        &[Feature::Reply, Feature::Edit, Feature::Delete, Feature::Reaction, Feature::Pin, Feature::Room]
+    }
+
+    fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
+        ready_with(match self.log(room) {
+            Some(log) => log.lock().message_page(query, viewer, &self.retain, self.since_boot()),
+            None => MessagePage::of_new_room(),
         })
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use realtime_shared::{Covers, Epoch, RoomSettings, Seq};
 
+use super::entry::FIRST;
 use super::page::{Page, Range};
 
 /// A request for messages.
@@ -73,6 +74,21 @@ pub(crate) struct MessagePage {
     pub(crate) covers: Option<Covers>,
     /// `None` if they were never changed.
     pub(crate) settings: Option<RoomSettings>,
+}
+
+impl MessagePage {
+    /// The page of a room without entries.
+    pub(super) fn of_new_room() -> Self {
+        let covers = Covers { from: FIRST, to: Seq::ZERO, as_of: Seq::ZERO };
+        Self {
+            epoch: None,
+            messages: Vec::new(),
+            has_more: false,
+            has_newer: false,
+            covers: Some(covers),
+            settings: None,
+        }
+    }
 }
 
 impl From<Page> for MessagePage {

@@ -29,6 +29,7 @@
 mod contract;
 mod entry;
 mod feed_slot;
+mod folding;
 mod founding;
 mod local_presence;
 mod member_names;
@@ -103,6 +104,9 @@ pub(crate) enum Recipients {
 pub(crate) trait Feed: Send + Sync {
     /// Appends the next entry of a room.
     fn entry(&self, room: &RoomName, epoch: &Epoch, entry: &Entry);
+    /// Replaces the frames of entries, which were deleted or belong to a deleted message. Their seqs and ids stay.
+    /// Announced before the entry that deletes them.
+    fn replace(&self, room: &RoomName, entries: &[Entry]);
     /// Delivers a signal to the members of a room.
     fn signal(&self, room: &RoomName, signal: &Signal);
     /// Delivers a join or leave to the members of a room. `signal` makes its frame, which is not needed if the change is

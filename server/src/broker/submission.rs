@@ -67,18 +67,22 @@ impl Submission {
 
     /// The entry in the log of `epoch`.
     pub(super) fn into_entry(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> Entry {
-        let epoch = (seq == FIRST).then(|| epoch.clone());
         let json = codec::encode(&self.into_event(epoch, seq, id, ts).into());
         Entry { seq, id, json: json.into() }
     }
 
-    /// The frame before and after the number of its `seq`, for a store that numbers the entry itself.
-    pub(super) fn encode_around_seq(self, id: EntryId, ts: Timestamp) -> (String, String) {
-        codec::encode_around_seq(&self.into_event(None, Seq::ZERO, id, ts))
+    /// The event of the entry in the log of `epoch`, which members receive.
+    pub(super) fn into_event(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
+        let epoch = (seq == FIRST).then(|| epoch.clone());
+        self.with_fields(epoch, seq, id, ts)
     }
 
-    /// The event that members receive.
-    fn into_event(self, epoch: Option<Epoch>, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
+    /// The frame before and after the number of its `seq`, for a store that numbers the entry itself.
+    pub(super) fn encode_around_seq(self, id: EntryId, ts: Timestamp) -> (String, String) {
+        codec::encode_around_seq(&self.with_fields(None, Seq::ZERO, id, ts))
+    }
+
+    fn with_fields(self, epoch: Option<Epoch>, seq: Seq, id: EntryId, ts: Timestamp) -> EntryEvent {
         let Self { from, room, client_msg_id, content, power: _, is_exempt: _ } = self;
         EntryEvent::new(content, EntryFields { room, from, seq, id, ts, client_msg_id, epoch })
     }

@@ -13,6 +13,7 @@ use realtime_server::config::{
 };
 use realtime_server::origin::AllowedOrigin;
 use realtime_server::secret::Secret;
+use realtime_shared::rules::Rules;
 use realtime_shell::keep_lines;
 
 use super::data::data_dir;
@@ -260,6 +261,10 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_RETAIN_CONFIRM", value_parser = BoolishValueParser::new())]
     retain_confirm: bool,
 
+    /// Age up to which the author may edit a message [default: any]
+    #[arg(long, env = "REALTIME_EDIT_WINDOW", value_name = "DURATION", value_parser = positive_duration)]
+    edit_window: Option<Duration>,
+
     /// Space on the disk of the data directory below which messages are refused, so that the disk does not become full
     /// [default: 256MiB, or 5 % of a smaller disk]
     #[arg(long, env = "REALTIME_MIN_FREE", value_name = "SIZE", value_parser = size::<0>)]
@@ -399,6 +404,7 @@ impl ServeArgs {
                 messages: rooms.retain_messages,
                 confirmed: rooms.retain_confirm,
             },
+            rules: Rules { edit_window: rooms.edit_window },
             min_free: rooms.min_free,
             memory: MemoryStore { history_bytes: rooms.history_bytes },
             ring: Ring {

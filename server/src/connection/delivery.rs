@@ -159,7 +159,9 @@ impl Delivery {
         self.more = true;
         let Some(seated) = self.seated(&room) else { return };
         match read {
-            StoreRead::Page(page, permit) => {
+            // Entries of the page were deleted meanwhile: the next fill reads it again.
+            StoreRead::Page(.., replacements) if replacements != room.replacements() => {}
+            StoreRead::Page(page, permit, _) => {
                 let until = seated.barrier.as_ref().map(|barrier| barrier.at);
                 if room.take_page(&mut seated.cursor, &page, until, mailbox, out) == Err(Overtaken) {
                     self.overtaken = true;

@@ -69,6 +69,7 @@ pub(crate) struct Room {
     budget: Arc<RoomBudget>,
     /// The end of the ring, for reads without the lock.
     end: AtomicU64,
+    replacements: AtomicU64,
     /// Number of members that receive a frame, for reads without the lock.
     audience: AtomicUsize,
     /// For each worker: true while the room is in the queue of its flusher.
@@ -114,6 +115,7 @@ impl Room {
             name,
             budget,
             end: AtomicU64::new(0),
+            replacements: AtomicU64::new(0),
             audience: AtomicUsize::new(0),
             scheduled: (0..workers).map(|_| AtomicBool::new(false)).collect(),
             state: Mutex::new(State {
@@ -173,6 +175,36 @@ impl Room {
                 self.discard_ring(state, bytes_before, context);
             }
         }
+    }
+
+    /// Gives entries other frames, in the ring and in pages of the store that are being read.
+    fn replace(&self, entries: &[Entry], context: &Context<'_>) {
+        let mut state = self.state.lock();
+        self.replacements.fetch_add(1, Ordering::AcqRel);
+        match &mut state.ring {
+            RingState::Open(ring) => {
+                let bytes_before = ring.bytes();
+                for entry in entries {
+                    ring.replace(entry);
+                }
+                context.trim(ring, bytes_before);
+            }
+            RingState::Opening { early, .. } => {
+                for (_, known) in early {
+                    if let Some(entry) =
+                        entries.iter().find(|entry| (entry.seq, entry.id) == (known.seq, known.id))
+                    {
+                        known.json = entry.json.clone();
+                    }
+                }
+            }
+            RingState::Closed => {}
+        }
+    }
+
+    /// Number of times that entries got other frames. A page that was read at another number may have old frames.
+    pub(crate) fn replacements(&self) -> u64 {
+        self.replacements.load(Ordering::Acquire)
     }
 
     /// Discards a ring that does not match its log, and closes the members. They return with their positions, and the

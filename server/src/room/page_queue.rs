@@ -5,7 +5,7 @@
 //! short time for those that follow. Readers that no page serves read in the order in which they came.
 //!
 //! A page is shared among readers of the same log only. If the log of the room was replaced since the reader of the page
-//! had its turn, the page goes to this reader alone.
+//! had its turn, the page goes to this reader alone. So it does if entries of the room were deleted since then.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -46,6 +46,8 @@ struct Place {
     room: Weak<Room>,
     /// `None` while the room is not open. No page is shared then.
     log: Option<LogIdentity>,
+    /// See [`Room::replacements`].
+    replacements: u64,
     after: Seq,
 }
 
@@ -80,7 +82,7 @@ impl Place {
             RingState::Open(ring) => Some(ring.log()),
             RingState::Closed | RingState::Opening { .. } => None,
         };
-        Self { room: Arc::downgrade(room), log, after }
+        Self { room: Arc::downgrade(room), log, replacements: room.replacements(), after }
     }
 
     /// True if a page that was read for a reader at `place` has the next entry.
@@ -88,6 +90,7 @@ impl Place {
         let next = self.after.next();
         self.log.is_some()
             && self.log == place.log
+            && self.replacements == place.replacements
             && self.room.ptr_eq(&place.room)
             && page.entries.first().is_some_and(|first| first.seq <= next)
             && page.entries.last().is_some_and(|last| next <= last.seq)

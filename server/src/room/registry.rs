@@ -425,6 +425,13 @@ impl Feed for Registry {
         }
     }
 
+    fn replace(&self, room: &RoomName, entries: &[Entry]) {
+        let room = self.rooms.lock().get(room).cloned();
+        if let Some(room) = room {
+            room.replace(entries, &self.context());
+        }
+    }
+
     fn signal(&self, room: &RoomName, signal: &Signal) {
         let room = self.rooms.lock().get(room).cloned();
         if let Some(room) = room {

@@ -3,7 +3,8 @@
 //! Frames lie one after the other in [segments](Segment). A [`RingOffset`] counts the bytes appended before a frame, so a
 //! reader's cursor is one number, and delivery is a copy of bytes. The first frames of a ring are not copied: their
 //! segment shares the payloads. Most rooms are small, and need no more. Entries are for all readers. Signals are not: a
-//! reader may be skipped, and a replay leaves them out. A sorted list beside the segments holds their spans.
+//! reader may be skipped, and a replay leaves them out. A sorted list beside the segments holds their spans. Another one
+//! holds the entries that were deleted: their spans stay, with zeros, and readers get another frame in their place.
 //!
 //! Invariants:
 //!
@@ -37,7 +38,9 @@ pub(crate) struct RoomRing {
     head: Position,
     marks: VecDeque<EntryMark>,
     signals: VecDeque<SignalSpan>,
-    /// Bytes of the segments.
+    /// Sorted by their starts.
+    replaced: VecDeque<ReplacedSpan>,
+    /// Bytes of the segments, and bytes of replacement frames.
     bytes: usize,
     /// Number of signals that have been trimmed.
     trimmed_signals: u64,
@@ -60,6 +63,14 @@ struct SignalSpan {
     end: RingOffset,
     skip: Skip,
     presence_version: u64,
+}
+
+/// An entry that was deleted.
+struct ReplacedSpan {
+    start: RingOffset,
+    end: RingOffset,
+    /// The frame that readers get instead.
+    frame: Vec<u8>,
 }
 
 /// The state of the room at the join of a reader.
@@ -123,6 +134,7 @@ impl RoomRing {
             head,
             marks: VecDeque::new(),
             signals: VecDeque::new(),
+            replaced: VecDeque::new(),
             bytes: 0,
             trimmed_signals: 0,
             began: end,
@@ -164,6 +176,48 @@ impl RoomRing {
         small_queue::push(&mut self.marks, EntryMark { id: entry.id, end: self.end });
         self.head = Position::At { epoch: epoch.clone(), seq: entry.seq, id: entry.id };
         RingAppend::Appended
+    }
+
+    /// Gives an entry another frame, if the ring has it. No offset moves: the old bytes become zeros.
+    pub(crate) fn replace(&mut self, entry: &Entry) {
+        let Some(index) = entry.seq.checked_since(self.first()).and_then(|index| usize::try_from(index).ok())
+        else {
+            return;
+        };
+        let Some(&EntryMark { id, end }) = self.marks.get(index) else { return };
+        if id != entry.id {
+            return;
+        }
+        // The entry lies after the frame before it, which is an entry or a signal.
+        let before = index.checked_sub(1).map_or(self.start(), |before| self.marks[before].end);
+        let signal = self.signals.partition_point(|signal| signal.end <= end);
+        let signal = signal.checked_sub(1).map_or(0, |signal| self.signals[signal].end);
+        let start = before.max(signal).max(self.start());
+        let segment = self.segments.partition_point(|segment| segment.start <= start).saturating_sub(1);
+        self.segments[segment].erase(start, end);
+        let mut frame = Vec::new();
+        framing::text(&mut frame, &entry.json);
+        self.bytes += frame.len();
+        let replacement = ReplacedSpan { start, end, frame };
+        match self.replaced.binary_search_by_key(&start, |replaced| replaced.start) {
+            Ok(known) => {
+                self.bytes -= self.replaced[known].frame.len();
+                self.replaced[known] = replacement;
+            }
+            Err(place) => self.replaced.insert(place, replacement),
+        }
+    }
+
+    /// Returns true if the memory of the ring has these bytes.
+    #[cfg(test)]
+    pub(crate) fn has_bytes(&self, bytes: &[u8]) -> bool {
+        let is_in = |frames: &[u8]| frames.windows(bytes.len()).any(|window| window == bytes);
+        let in_segment = |segment: &Segment| {
+            let mut frames = Vec::new();
+            segment.copy(segment.start, segment.end(), &mut frames);
+            is_in(&frames)
+        };
+        self.segments.iter().any(in_segment) || self.replaced.iter().any(|replaced| is_in(&replaced.frame))
     }
 
     /// Appends the frame of a signal.
@@ -225,10 +279,15 @@ impl RoomRing {
             self.signals.pop_front();
             self.trimmed_signals += 1;
         }
+        while let Some(replaced) = self.replaced.front().filter(|replaced| replaced.end <= start) {
+            self.bytes -= replaced.frame.len();
+            self.replaced.pop_front();
+        }
         if self.segments.is_empty() {
             self.segments.shrink_to_fit();
             self.marks.shrink_to_fit();
             self.signals.shrink_to_fit();
+            self.replaced.shrink_to_fit();
         }
     }
 
@@ -308,6 +367,7 @@ impl RoomRing {
         let mut at = from;
         let mut segment = self.segments.partition_point(|segment| segment.start <= from).saturating_sub(1);
         let mut signal = self.signals.partition_point(|signal| signal.start < from);
+        let mut replaced = self.replaced.partition_point(|replaced| replaced.start < from);
         while at < until && out.len() < limit {
             let source = &self.segments[segment];
             let segment_end = source.end();
@@ -315,6 +375,14 @@ impl RoomRing {
                 segment += 1;
                 continue;
             }
+            let deleted = self.replaced.get(replaced);
+            if let Some(deleted) = deleted.filter(|deleted| deleted.start == at) {
+                replaced += 1;
+                out.extend_from_slice(&deleted.frame);
+                at = deleted.end;
+                continue;
+            }
+            let until = deleted.map_or(until, |deleted| until.min(deleted.start));
             let next = self.signals.get(signal);
             let stop = match next {
                 Some(next) if next.start == at => {

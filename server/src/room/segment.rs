@@ -100,7 +100,25 @@ impl Segment {
         }
     }
 
-    /// The index of an offset in encoded frames.
+    /// Replaces the bytes of a frame by zeros. Its length stays.
+    pub(super) fn erase(&mut self, from: RingOffset, to: RingOffset) {
+        let (first, last) = (self.index(from), self.index(to));
+        match &mut self.frames {
+            Frames::Shared { payloads, .. } => {
+                let mut start = 0;
+                for payload in payloads {
+                    if start == first {
+                        *payload = "\0".repeat(payload.len()).into();
+                        return;
+                    }
+                    start += framing::framed_len(payload.len());
+                }
+            }
+            Frames::Encoded(frames) => frames[first..last].fill(0),
+        }
+    }
+
+    /// The index of an offset in the bytes of the frames.
     fn index(&self, offset: RingOffset) -> usize {
         usize::try_from(offset - self.start).expect("an offset within its segment")
     }

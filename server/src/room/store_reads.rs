@@ -39,7 +39,8 @@ pub(crate) struct StoreReads {
 
 /// The result of a read.
 pub(crate) enum StoreRead {
-    Page(Arc<Page>, PagePermit),
+    /// The page, and [`Room::replacements`] before it was read.
+    Page(Arc<Page>, PagePermit, u64),
     /// The members of a room, and its state when they were read.
     Members(Presence, Arrival),
 }
@@ -68,6 +69,7 @@ impl StoreReads {
         user: &UserId,
         after: Seq,
     ) -> Result<StoreRead, Unavailable> {
+        let replacements = room.replacements();
         // The semaphores are never closed. The order of the two lets a user wait without a claim on the total.
         let of_user = self.pages_of(user).acquire_owned().await.ok();
         let of_all = self.pages.clone().acquire_owned().await.ok();
@@ -79,7 +81,7 @@ impl StoreReads {
                 turn.finish(page.await?)
             }
         };
-        Ok(StoreRead::Page(page, permit))
+        Ok(StoreRead::Page(page, permit, replacements))
     }
 
     /// Drops pages that no reader has taken for a while.

@@ -169,7 +169,7 @@ impl RoomClient {
                 Pulled::All | Pulled::Some => None,
             };
             match read.transpose().expect("available") {
-                Some(StoreRead::Page(page, _)) => {
+                Some(StoreRead::Page(page, ..)) => {
                     room.take_page(cursor, &page, None, &self.mailbox, &mut out).expect("not overtaken");
                 }
                 Some(StoreRead::Members(presence, arrival)) => {

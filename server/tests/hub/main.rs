@@ -10,6 +10,7 @@
 
 mod base_dialect;
 mod budgets;
+mod changes;
 mod grants;
 mod history;
 mod instances;

@@ -66,10 +66,17 @@ fn is_answered(event: &ClientEvent) -> bool {
     }
 }
 
-/// Sends a text and a ping. Returns the frames before the pong, or the code of the close.
+/// Sends a text and two pings, one after the other. Returns the frames before the second pong, or the code of the close.
+/// A refusal by the rules of a log may follow the first pong.
 async fn reaction(client: &mut TestClient, text: &str) -> Result<Vec<Value>, u16> {
-    let nonce = fastrand::u64(..).to_string();
     client.send_text(text).await;
+    let mut frames = until_pong(client).await?;
+    frames.extend(until_pong(client).await?);
+    Ok(frames)
+}
+
+async fn until_pong(client: &mut TestClient) -> Result<Vec<Value>, u16> {
+    let nonce = fastrand::u64(..).to_string();
     client.send(json!({"type": "ping", "nonce": nonce})).await;
     let mut frames = Vec::new();
     loop {

@@ -1,11 +1,16 @@
 //! Log of a room in memory: its newest entries, and the dedup records of older ones.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq, Timestamp};
+use realtime_shared::rules::{self, Decision, Request, RoomView, RuleError, Rules, TargetView};
+use realtime_shared::{
+    Change, ChangeEntry, EntryEvent, EntryId, Epoch, Message, MessageState, Position, RoomName, RoomSettings,
+    Seq, Timestamp, codec,
+};
 
 use super::boot_time::BootTime;
+use super::changes::{RoomChanges, emoji_of};
 use super::dedup_records::{DedupRecord, DedupRecords};
 use crate::broker::{
     DEDUP_ENTRIES, DedupKey, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission, is_in_dedup_window,
@@ -13,8 +18,12 @@ use crate::broker::{
 use crate::config::Retain;
 use crate::small_queue;
 
-/// Entries of a room that are kept if the configuration gives no number.
+/// Messages of a room that are kept if the configuration gives no number.
 pub(super) const DEFAULT_MESSAGES: u64 = 1_000;
+/// Entries of a room that are kept for each message that is kept.
+const ENTRIES_PER_MESSAGE: usize = 4;
+/// The settings of a room that has never changed them.
+static DEFAULT_SETTINGS: LazyLock<RoomSettings> = LazyLock::new(RoomSettings::default);
 /// Memory of an entry beside its frame, estimated: its slot in the log, and what the allocator adds.
 pub(super) const ENTRY_BYTES: usize = 128;
 /// Memory of a dedup record, estimated.
@@ -36,6 +45,8 @@ pub(super) struct MemoryLog {
     /// Newest entries, contiguous up to the head.
     pub(super) entries: VecDeque<StoredEntry>,
     pub(super) dedup: DedupRecords,
+    /// `None` while the room has only messages that answer nothing.
+    pub(super) changes: Option<Box<RoomChanges>>,
 }
 
 /// The newest entry.
@@ -74,6 +85,7 @@ impl MemoryLog {
             last: None,
             entries: VecDeque::new(),
             dedup: DedupRecords::default(),
+            changes: None,
         }
     }
 
@@ -94,7 +106,7 @@ impl MemoryLog {
     }
 
     /// Seq of the oldest stored entry; one past the head if there is none.
-    fn first(&self) -> Seq {
+    pub(super) fn first(&self) -> Seq {
         self.head_seq().next().back(self.entries.len() as u64)
     }
 
@@ -106,7 +118,7 @@ impl MemoryLog {
     }
 
     /// Number of the oldest entries that are beyond the retention.
-    fn expired(&self, retain: &Retain, since_boot: BootTime) -> usize {
+    pub(super) fn expired(&self, retain: &Retain, since_boot: BootTime) -> usize {
         self.entries.iter().take_while(|stored| retain.is_past(since_boot.since(stored.at))).count()
     }
 
@@ -134,8 +146,154 @@ impl MemoryLog {
     }
 
     fn drop_entries(&mut self, count: usize) -> usize {
-        let oldest = (0..count).map_while(|_| self.entries.pop_front());
-        oldest.map(|stored| stored.json.len() + ENTRY_BYTES).sum()
+        (0..count).map_while(|_| self.drop_entry()).sum()
+    }
+
+    fn drop_entry(&mut self) -> Option<usize> {
+        let seq = self.first();
+        let mut freed = self.entries.pop_front()?.json.len() + ENTRY_BYTES;
+        if let Some(changes) = &mut self.changes {
+            let before = changes.bytes();
+            changes.drop_entry(seq);
+            freed += before - changes.bytes();
+        }
+        Some(freed)
+    }
+
+    /// A stored entry.
+    pub(super) fn stored(&self, seq: Seq) -> Option<&StoredEntry> {
+        let index = seq.checked_since(self.first())?;
+        self.entries.get(usize::try_from(index).ok()?)
+    }
+
+    fn stored_message(&self, seq: Seq) -> Option<Message> {
+        match codec::decode_entry(&self.stored(seq)?.json)? {
+            EntryEvent::Message(message) => Some(message),
+            EntryEvent::Change(_) => None,
+        }
+    }
+
+    /// A stored message with its changes.
+    fn folded_message(&self, seq: Seq) -> Option<Message> {
+        let message = self.stored_message(seq)?;
+        let state = self.changes.as_ref().and_then(|changes| changes.state(seq));
+        Some(match state {
+            Some(state) => state.restore(message),
+            None => message,
+        })
+    }
+
+    /// Applies the rules to a submission that is not a duplicate.
+    pub(super) fn judge(
+        &self,
+        submission: &Submission,
+        rules: &Rules,
+        now: Moment,
+        retain: &Retain,
+    ) -> Result<Verdict, RuleError> {
+        let Submission { from, power, content, .. } = submission;
+        let is_kept =
+            |seq: &Seq| seq.get() >= self.first().get() + self.expired(retain, now.since_boot) as u64;
+        let target = content.target().map(|(seq, _)| seq).filter(is_kept);
+        let message = target.and_then(|seq| self.folded_message(seq));
+        let changes = self.changes.as_deref();
+        let view = message.as_ref().map(|message| TargetView {
+            message,
+            edits: changes.and_then(|changes| changes.state(message.seq)).map_or(0, MessageState::edits),
+            has_reacted: changes.is_some_and(|changes| {
+                emoji_of(content).is_some_and(|emoji| changes.has_reacted(message.seq, emoji, from))
+            }),
+        });
+        let room = RoomView {
+            settings: changes.map_or(&*DEFAULT_SETTINGS, RoomChanges::settings),
+            head: self.position().seq(),
+            pins: changes.map_or(0, RoomChanges::pins),
+            since_last_message: changes.and_then(|changes| changes.since_last_message(from, now.since_boot)),
+        };
+        let request = Request { from, power: *power, now: now.ts, content };
+        match rules::decide(rules, &request, &room, view.as_ref())? {
+            Decision::Store => Ok(Verdict::Store(message)),
+            Decision::Unchanged => {
+                let receipt = self.newest_change(message.as_ref()).ok_or_else(RuleError::not_found)?;
+                Ok(Verdict::Unchanged(receipt))
+            }
+        }
+    }
+
+    /// The receipt of the entry that last changed a message; without a message, of the one that last changed the settings.
+    fn newest_change(&self, message: Option<&Message>) -> Option<Receipt> {
+        let (seq, id, ts) = if let Some(message) = message {
+            let stored = self.stored(message.rev())?;
+            (message.rev(), stored.id, codec::decode_entry(&stored.json)?.head().ts)
+        } else {
+            let changes = self.changes.as_ref()?;
+            let (id, ts) = changes.set_by()?;
+            (changes.settings().rev, id, ts)
+        };
+        Some(Receipt { epoch: self.epoch.clone()?, seq, id, ts, duplicate: true })
+    }
+
+    /// Updates the state of the room after an entry. Returns the entries that the entry deletes, with their new frames.
+    fn fold(
+        &mut self,
+        event: &EntryEvent,
+        target: Option<Message>,
+        since_boot: BootTime,
+        growth: &mut isize,
+    ) -> Vec<Entry> {
+        match event {
+            EntryEvent::Message(message) => {
+                let answers = message.reply_to.filter(|seq| self.stored(*seq).is_some());
+                if answers.is_some() || self.changes.is_some() {
+                    let changes = self.changes.get_or_insert_default();
+                    let before = changes.bytes();
+                    changes.add_message(message.seq, answers, &message.from, since_boot);
+                    *growth += changes.bytes().cast_signed() - before.cast_signed();
+                }
+                Vec::new()
+            }
+            EntryEvent::Change(entry) => {
+                let message = target.map(|mut message| {
+                    message.apply(entry, None);
+                    message
+                });
+                let changes = self.changes.get_or_insert_default();
+                let before = changes.bytes();
+                changes.add_change(entry, message.as_ref());
+                *growth += changes.bytes().cast_signed() - before.cast_signed();
+                match (&entry.change, message) {
+                    (Change::Delete(_), Some(message)) => self.delete(&message, entry, growth),
+                    _ => Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// Replaces the stored frames that have a text of the message.
+    fn delete(&mut self, message: &Message, entry: &ChangeEntry, growth: &mut isize) -> Vec<Entry> {
+        let seqs = self.changes.as_ref().map_or_else(Vec::new, |changes| changes.with_text_of(message.seq));
+        let first = self.first();
+        let mut replaced = Vec::with_capacity(seqs.len());
+        for seq in seqs {
+            let index = seq.checked_since(first).and_then(|index| usize::try_from(index).ok());
+            let Some(kept) = index.and_then(|index| self.entries.get_mut(index)) else { continue };
+            let stored = codec::decode_entry(&kept.json);
+            let Some(tombstone) = stored.and_then(|stored| stored.tombstone(&entry.from, entry.ts)) else {
+                continue;
+            };
+            let json: Arc<str> = codec::encode_entry(&tombstone).into();
+            *growth += json.len().cast_signed() - kept.json.len().cast_signed();
+            kept.json = json.clone();
+            replaced.push(Entry { seq, id: kept.id, json });
+        }
+        replaced
+    }
+
+    /// Returns true if the room has more messages or entries than it may keep.
+    fn is_full(&self, messages: usize) -> bool {
+        let others = self.changes.as_ref().map_or(0, |changes| changes.others());
+        self.entries.len() - others > messages
+            || self.entries.len() > messages.saturating_mul(ENTRIES_PER_MESSAGE)
     }
 
     fn drop_dedup_up_to(&mut self, seq: Seq) -> usize {
@@ -164,11 +322,13 @@ impl MemoryLog {
         Some(Receipt { epoch: self.epoch.clone()?, seq, id, ts, duplicate: true })
     }
 
-    /// Appends an entry with this dedup key, and drops what exceeds the limits of the room.
+    /// Appends an entry with this dedup key, and drops what exceeds the limits of the room. `target` is the message that it
+    /// changes.
     pub(super) fn append(
         &mut self,
         submission: Submission,
         key: Option<DedupKey>,
+        target: Option<Message>,
         now: Moment,
         retain: &Retain,
     ) -> AppendResult {
@@ -176,13 +336,19 @@ impl MemoryLog {
         let id = EntryId::from_parts(ts, fastrand::u128(..));
         let epoch = self.epoch.get_or_insert_with(|| Epoch::from_id(id)).clone();
         let seq = self.head_seq().next();
-        let entry = submission.into_entry(&epoch, seq, id, ts);
+        let event = submission.into_event(&epoch, seq, id, ts);
+        let entry = Entry { seq, id, json: codec::encode_entry(&event).into() };
         self.last = Some(LogHead { seq, id, ts, at });
         let mut added = entry.json.len() + ENTRY_BYTES;
         small_queue::push(&mut self.entries, StoredEntry { id, json: entry.json.clone(), at });
-        let limit = retain.messages.unwrap_or(DEFAULT_MESSAGES);
-        let dropped = self.expired(retain, at).max(self.entries.len().saturating_sub(to_len(limit)));
-        let mut freed = self.drop_entries(dropped) + self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES));
+        let mut growth = 0;
+        let replaced = self.fold(&event, target, at, &mut growth);
+        let limit = to_len(retain.messages.unwrap_or(DEFAULT_MESSAGES));
+        let mut freed = self.drop_entries(self.expired(retain, at));
+        while !self.entries.is_empty() && self.is_full(limit) {
+            freed += self.drop_entry().unwrap_or(0);
+        }
+        freed += self.drop_dedup_up_to(seq.back(DEDUP_ENTRIES));
         if let Some(key) = key {
             // Among them is the former record of the key, if there is one.
             freed += self.drop_unknown(at);
@@ -190,7 +356,8 @@ impl MemoryLog {
             added += DEDUP_BYTES;
         }
         let receipt = Receipt { epoch, seq, id, ts, duplicate: false };
-        AppendResult { entry, receipt, growth: added.cast_signed() - freed.cast_signed() }
+        growth += added.cast_signed() - freed.cast_signed();
+        AppendResult { entry, receipt, replaced, growth }
     }
 
     /// Reads a page. Leaves out entries beyond the retention that are still stored.
@@ -236,10 +403,20 @@ fn to_len(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
+/// A submission that the rules allow.
+pub(super) enum Verdict {
+    /// It is stored. The message is its target.
+    Store(Option<Message>),
+    /// It changes nothing. The receipt is that of the entry that made the state.
+    Unchanged(Receipt),
+}
+
 /// Result of appending an entry.
 pub(super) struct AppendResult {
     pub(super) entry: Entry,
     pub(super) receipt: Receipt,
+    /// Entries that the new one deletes, with their new frames.
+    pub(super) replaced: Vec<Entry>,
     /// Bytes that the log has gained; negative if more were freed.
     pub(super) growth: isize,
 }

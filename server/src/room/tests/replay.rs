@@ -317,7 +317,7 @@ async fn a_reader_behind_the_ring_takes_no_entry_beyond_the_head_of_the_ring() {
     let mut bob = RoomClient::joined(&registry, "bob", "a").await;
     let receipts = fill(&registry, "a", 60).await;
     let (room, _, cursor) = bob.seat.as_mut().expect("in a room");
-    let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(room, &bob.mailbox.user, Seq::ZERO).await
+    let Ok(StoreRead::Page(page, ..)) = registry.store_reads.page(room, &bob.mailbox.user, Seq::ZERO).await
     else {
         panic!("a page")
     };
@@ -346,7 +346,7 @@ async fn a_reader_behind_the_ring_stops_at_the_end_that_it_is_given() {
     while let Pulled::FromStore(after) =
         room.pull(&mut cursor, &bob.mailbox, Some(until), &mut out, 100).expect("not overtaken")
     {
-        let Ok(StoreRead::Page(page, _)) = registry.store_reads.page(&room, &bob.mailbox.user, after).await
+        let Ok(StoreRead::Page(page, ..)) = registry.store_reads.page(&room, &bob.mailbox.user, after).await
         else {
             panic!("a page")
         };

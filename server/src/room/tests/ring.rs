@@ -15,16 +15,31 @@ const KEEP: Duration = Duration::from_secs(30);
 /// An operation on a ring.
 #[derive(Debug, Clone)]
 enum Step {
-    Append { len: usize },
-    Signal { len: usize, skip: u8 },
-    Trim { bytes: usize },
-    Wait { millis: u64 },
+    Append {
+        len: usize,
+    },
+    Signal {
+        len: usize,
+        skip: u8,
+    },
+    /// Replaces the nth entry, in a circle.
+    Replace {
+        nth: usize,
+        len: usize,
+    },
+    Trim {
+        bytes: usize,
+    },
+    Wait {
+        millis: u64,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let len = prop_oneof![8 => 0..200_usize, 1 => 900..1_200_usize, 1 => 60_000..70_000_usize];
     prop_oneof![
         6 => len.clone().prop_map(|len| Step::Append { len }),
+        2 => (0..60_usize, len.clone()).prop_map(|(nth, len)| Step::Replace { nth, len }),
         3 => (len, 0..4_u8).prop_map(|(len, skip)| Step::Signal { len, skip }),
         1 => prop_oneof![Just(0), Just(usize::MAX), 0..200_000_usize].prop_map(|bytes| Step::Trim { bytes }),
         1 => (0..40_000_u64).prop_map(|millis| Step::Wait { millis }),
@@ -99,6 +114,17 @@ impl RingModel {
                 let signal = Signal::new(format!("s{start}{}", "-".repeat(len)).into(), skip_of(user));
                 self.ring.signal(&signal, self.now);
                 self.record(start, &signal.json, Kind::Signal(signal.skip));
+            }
+            Step::Replace { nth, len } => {
+                let Some(index) = nth.checked_rem(self.entries.len()) else { return };
+                let ((id, end), seq) = (self.entries[index], self.base.get() + index as u64 + 1);
+                let json = format!("r{seq}{}", "#".repeat(len)).into();
+                let entry = Entry { seq: Seq::new(seq), id, json };
+                self.ring.replace(&entry);
+                let replaced =
+                    self.frames.iter_mut().find(|frame| frame.end == end).expect("the entry's frame");
+                replaced.bytes.clear();
+                framing::text(&mut replaced.bytes, &entry.json);
             }
             Step::Trim { bytes } => self.ring.trim(bytes, KEEP, self.now),
             Step::Wait { millis } => {
@@ -231,6 +257,35 @@ proptest! {
             prop_assert_eq!(ring.copy(start - 1, ring.end(), &reader, &mut out, 1), Err(Overtaken));
         }
     }
+}
+
+#[test]
+fn the_bytes_of_a_replaced_entry_are_zeroed_and_another_id_replaces_nothing() {
+    let mut model = RingModel::new(0);
+    let entry = |seq: u64, id: EntryId, json: &str| Entry { seq: Seq::new(seq), id, json: json.into() };
+    for (seq, json) in [(1, "first"), (2, "a secret"), (3, "last")] {
+        model.ring.append(&epoch(), &entry(seq, id(seq), json), model.now);
+    }
+    let (end, bytes) = (model.ring.end(), model.ring.bytes());
+    for other in [entry(2, id(9), "gone"), entry(4, id(4), "gone")] {
+        model.ring.replace(&other);
+        assert!(model.ring.has_bytes(b"a secret"));
+    }
+    for json in ["gone", "gone again"] {
+        model.ring.replace(&entry(2, id(2), json));
+        assert!(!model.ring.has_bytes(b"secret") && model.ring.has_bytes(json.as_bytes()));
+        assert_eq!((model.ring.end(), model.ring.bytes()), (end, bytes + framing::framed_len(json.len())));
+    }
+    let (alice, mut out) = (user("alice"), Vec::new());
+    let reader = Reader { user: &alice, arrival: Arrival { offset: 0, presence_version: 0 } };
+    assert_eq!(model.ring.copy(0, end, &reader, &mut out, usize::MAX / 2), Ok(end));
+    let mut expected = Vec::new();
+    for json in ["first", "gone again", "last"] {
+        framing::text(&mut expected, json);
+    }
+    assert_eq!(out, expected);
+    model.ring.trim(0, Duration::ZERO, model.now + KEEP);
+    assert_eq!(model.ring.bytes(), 0, "the replacement is gone with its segment");
 }
 
 #[test]

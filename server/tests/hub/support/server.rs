@@ -49,6 +49,14 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     server_on(Listeners { public: vec![free_port()], admin: vec![free_port()] }, change)
 }
 
+/// A server with rooms in memory.
+pub(crate) fn memory_server() -> TestServer {
+    let mut config = defaults();
+    lift_budgets(&mut config);
+    let listeners = Listeners { public: vec![free_port()], admin: vec![free_port()] };
+    TestServer::of(Server::start(config, listeners).expect("a server"), None)
+}
+
 /// A server that listens on this address, with changed settings and its metrics at the same address.
 pub(crate) fn server_at(address: &str, change: impl FnOnce(&mut Config)) -> TestServer {
     server_on(vec![TcpListener::bind(address).expect("a free port")].into(), change)

@@ -341,6 +341,8 @@ struct ChangingUsersFeed {
 }
 
 impl Feed for ChangingUsersFeed {
+    fn replace(&self, _: &RoomName, _: &[Entry]) {}
+
     fn spent(&self, user: &UserId, spending: &Spending) {
         self.feed.spent(user, spending);
     }
