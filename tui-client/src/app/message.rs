@@ -119,6 +119,8 @@ pub struct Viewed {
     pub is_full: bool,
     /// A visible message is so long that it can be folded.
     pub has_long: bool,
+    /// The newest item is visible, and the view moves on with new ones.
+    pub follows: bool,
 }
 
 /// Work for the runtime.

@@ -17,6 +17,7 @@ use super::message::Effect;
 use super::overlays::inspector::record::Inspector;
 use super::overlays::overlay::Overlay;
 use super::rooms::effects::{leave_view, stop_typing};
+use super::rooms::missed::MissedMessages;
 use super::rooms::reading::Reading;
 use super::rooms::room::{Membership, Pane, Room};
 use super::rooms::timeline::{HeldBytes, Tone};
@@ -72,8 +73,9 @@ pub struct Model {
     pub(super) cut: String,
     /// Most memory of the messages of all rooms.
     pub(super) held_bytes: HeldBytes,
-    pub(super) focused: bool,
     pub(super) attention: Attention,
+    /// Messages in a gap that cause a notification.
+    pub(super) missed: Option<MissedMessages>,
     pub(super) completion: Option<Completion>,
     pub(super) listed_rooms: Vec<RoomName>,
     pub(super) confirm: Option<Confirmation>,
@@ -131,8 +133,8 @@ impl Model {
             text_chars: u32::MAX,
             cut: String::new(),
             held_bytes: HeldBytes::default(),
-            focused: true,
-            attention: Attention::default(),
+            attention: Attention::new(now.mono),
+            missed: None,
             completion: None,
             listed_rooms: Vec::new(),
             confirm: None,
@@ -219,12 +221,15 @@ impl Model {
     }
 
     /// Returns the time at which the next [`super::Input::Tick`] is needed: for a countdown, for the end of a
-    /// member's typing, or for the signal that the user stopped typing. `None` if no timer is needed.
+    /// member's typing, for the signal that the user stopped typing, or for what is told some time after a lost
+    /// connection. `None` if no timer is needed.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {
         let typing = self.room().and_then(Room::typing_expires);
         let idle = self.rooms.iter().filter_map(Room::idle_at).min();
-        [self.link.next_change(self.now.mono), typing, idle].into_iter().flatten().min()
+        let absent = self.rooms.iter().filter_map(|room| room.absence.as_ref()?.until()).min();
+        let missed = self.missed.as_ref().map(MissedMessages::until);
+        [self.link.next_change(self.now.mono), typing, idle, absent, missed].into_iter().flatten().min()
     }
 
     /// Sets the most memory of the messages of all rooms.
@@ -248,10 +253,6 @@ impl Model {
 
     pub(super) fn index_of(&self, name: &RoomName) -> Option<usize> {
         self.rooms.iter().position(|room| room.name == *name)
-    }
-
-    pub(super) fn is_looked_at(&self, index: usize) -> bool {
-        self.focused && self.current == Some(index)
     }
 
     /// Returns the current time by the clock of the server, or by the local clock before the first pong.

@@ -11,6 +11,8 @@ use realtime_shared::{
     UserId,
 };
 
+use super::attention::Sight;
+use super::rooms::looking::look;
 use super::rooms::room::HistoryPage;
 use super::rooms::scrollback::{READING_PAGE, request_history};
 use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
@@ -74,6 +76,8 @@ pub(crate) const EXTENSIONS: &[Extension] = &[Extension {
 pub(crate) struct Client {
     pub(crate) model: Model,
     pub(crate) now: Now,
+    /// Each input is followed by a frame at the end of the timeline, which the user sees.
+    pub(crate) draws: bool,
     seqs: HashMap<String, u64>,
 }
 
@@ -91,7 +95,7 @@ impl Client {
         let (model, effects) = Model::new(&rooms, kept.clone(), TimeZone::UTC, 7, now);
         let joins: Vec<_> = rooms.iter().map(|room| join(room, kept.get(room))).collect();
         assert_eq!(effects, joins);
-        Self { model, now, seqs: HashMap::new() }
+        Self { model, now, draws: true, seqs: HashMap::new() }
     }
 
     /// Creates a client that is connected as `you`, in these rooms with `alice`, `bob` and `carol`, with empty
@@ -163,7 +167,20 @@ impl Client {
     }
 
     pub(crate) fn input(&mut self, input: Input) -> Vec<Effect> {
-        update(&mut self.model, Msg { now: self.now, input })
+        let mut effects = update(&mut self.model, Msg { now: self.now, input });
+        if self.draws {
+            effects.extend(self.draw());
+        }
+        effects
+    }
+
+    /// Draws the end of the timeline, if it was not drawn since the room was shown, and returns the effects.
+    fn draw(&mut self) -> Option<Effect> {
+        let room = self.model.room_mut().filter(|room| room.sight == Sight::Unknown)?;
+        room.sight = Sight::End;
+        look(&mut self.model);
+        let room = self.model.room_mut()?;
+        Some(Effect::Keep(room.name.clone(), room.reading.take_mark()?))
     }
 
     pub(crate) fn net(&mut self, event: Event) -> Vec<Effect> {
@@ -272,7 +289,8 @@ impl Client {
     pub(crate) fn viewed(&self, first: usize, last: usize) -> Input {
         let key = |index| self.model.pane().timeline.get(index).expect("an item").key();
         let (first, last) = (key(first), key(last));
-        Input::Viewed(Viewed { pane: self.model.pane().id, first, last, is_full: true, has_long: false })
+        let pane = self.model.pane().id;
+        Input::Viewed(Viewed { pane, first, last, is_full: true, has_long: false, follows: true })
     }
 
     pub(crate) fn member_types(&mut self, name: &str, who: &str, is_typing: bool) {

@@ -1,5 +1,6 @@
 //! Tests of the app as a whole: inputs go in, effects and the shown timeline come out.
 
+mod attention;
 mod clearing;
 mod completing;
 mod editing;

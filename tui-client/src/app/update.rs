@@ -6,15 +6,18 @@ use super::link::Link;
 use super::message::{Effect, Input, Msg};
 use super::model::Model;
 use super::overlays::inspector;
-use super::rooms::memory;
 use super::rooms::scrollback::{on_viewed, request_wanted_page};
 use super::rooms::timeline::Tone;
+use super::rooms::{looking, memory, notify};
 use crate::net::Command;
 use crate::sanitize;
 
 /// Handles an input and returns the effects.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     model.now = msg.now;
+    if msg.input.is_touch() {
+        model.attention.touch(model.now.mono);
+    }
     let is_back = msg.input.is_touch() || msg.input == Input::Focus(true);
     let mut effects = match msg.input {
         Input::Key(key) => keys::on_key(model, key),
@@ -23,8 +26,8 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Input::Wheel { up } => mouse::on_wheel(model, up),
         Input::Click(hit) => mouse::on_click(model, hit),
         Input::Selected(text) => mouse::on_selected(model, text),
-        Input::Focus(focused) => {
-            on_focus(model, focused);
+        Input::Focus(has_focus) => {
+            model.attention.set_focus(has_focus);
             Vec::new()
         }
         Input::Net(event) => events::on_event(model, event),
@@ -51,20 +54,12 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     memory::bound(model, model.held_bytes.0);
     effects.extend(kept::restore_waiting(model));
     effects.extend(model.pass_time());
+    events::add_changes(model);
+    looking::look(model);
+    effects.extend(notify::notify_missed(model));
     for room in &mut model.rooms {
         let mark = room.reading.take_mark();
         effects.extend(mark.map(|mark| Effect::Keep(room.name.clone(), mark)));
     }
     effects
-}
-
-fn on_focus(model: &mut Model, focused: bool) {
-    model.focused = focused;
-    model.attention.focus = Some(focused);
-    if let Some(room) = model.room_mut()
-        && focused
-        && room.reading.unread > 0
-    {
-        room.open();
-    }
 }

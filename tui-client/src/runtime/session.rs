@@ -140,12 +140,12 @@ impl Session {
 
     async fn turn_until_the_end(&mut self) -> io::Result<Outcome> {
         let mut signals = Signals::new()?;
-        self.draw()?;
+        let is_read = self.draw()?;
         let depth = self.screen.view.capabilities().depth;
         self.keyboard.ask(self.model.theme, depth, self.screen.has_keyboard_modes())?;
         self.keyboard.take()?;
         let mut drawn = Instant::now();
-        let mut due = None;
+        let mut due = is_read.then(|| drawn + FRAME);
         let mut stepped = drawn;
         loop {
             if !command_queue::flush(&self.handle, &mut self.commands) {
@@ -180,9 +180,9 @@ impl Session {
             let at = due.map_or(soonest, |due: Instant| due.min(soonest));
             due = Some(at);
             if at <= Instant::now() && self.screen.is_written() {
-                self.draw()?;
+                let is_read = self.draw()?;
                 drawn = Instant::now();
-                due = None;
+                due = is_read.then(|| drawn + FRAME);
             }
         }
     }
@@ -331,15 +331,19 @@ impl Session {
     }
 
     /// Draws, and loads messages that the frame lacks.
-    fn draw(&mut self) -> io::Result<()> {
+    ///
+    /// Returns true if messages became read with the frame, which shows them as unread.
+    fn draw(&mut self) -> io::Result<bool> {
         if self.editing.is_some() {
-            return Ok(());
+            return Ok(false);
         }
         self.screen.draw(&self.model)?;
+        let unread = |model: &Model| model.room().map(|room| room.reading.unread);
+        let before = unread(&self.model);
         if let Some(viewed) = self.screen.view.viewed() {
             self.handle(viewed)?;
         }
-        Ok(())
+        Ok(unread(&self.model) != before)
     }
 
     /// Gives the terminal to an editor with the draft.

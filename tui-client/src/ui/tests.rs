@@ -49,6 +49,8 @@ struct TestScreen {
 impl TestScreen {
     fn new(client: Client, (width, height): (u16, u16)) -> Self {
         let terminal = Terminal::new(TestBackend::new(width, height)).expect("a terminal");
+        let mut client = client;
+        client.draws = false;
         Self { client, state: ViewState::new(TERMINAL), terminal }
     }
 
@@ -123,6 +125,7 @@ fn text(buffer: &Buffer) -> String {
 /// A busy room: a recovered gap, notes, wide letters, long lines, queued and sent messages.
 fn lively() -> Client {
     let mut client = Client::online(&["chat-general", "dev", "ops"]);
+    client.input(Input::Focus(true));
     client.round_trip(Duration::from_millis(23));
     let chat = "chat-general";
     client.receive(chat, "alice", "hello everyone");

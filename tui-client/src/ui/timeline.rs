@@ -98,6 +98,7 @@ pub(super) fn view(
         last,
         is_full: empty == 0,
         has_long: long.is_some(),
+        follows: !state.anchors.contains_key(&pane.id),
     });
     let is_first = |place: &RowPosition| place.index == layout.first && place.row == 0;
     state.can_scroll = (visible.first().is_some_and(|(place, _)| !is_first(place)), has_more_below);

@@ -4,6 +4,7 @@
 //! real program, or to a [`fake_server::FakeServer`], which sends any frames that a test needs. [`pipe`] tests the
 //! commands without a screen. Tests wait for a state of the screen; [`WAIT_LIMIT`] is the limit of each wait.
 
+mod attention;
 mod background;
 mod config;
 mod conversation;

@@ -16,6 +16,8 @@ use crate::app::model::Model;
 use crate::app::overlays::inspector;
 use crate::app::overlays::overlay::{ListedMember, Overlay};
 use crate::app::overlays::switcher;
+use crate::app::rooms::absence::Changes;
+use crate::app::rooms::looking::is_looked_at;
 use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
@@ -114,10 +116,15 @@ fn on_joined(
     recovery: Option<Recovery>,
     offline: Option<Duration>,
 ) {
-    let is_looked_at = model.is_looked_at(index);
+    let is_looked_at = is_looked_at(model, index);
     let room = &mut model.rooms[index];
     let since = room.reading.newest().map(Position::seq);
     let lacking = room.reading.joined(head, recovery, offline.is_some(), is_looked_at);
+    room.replay_left = recovery.map_or(0, Recovery::replayed);
+    match (&mut room.absence, offline) {
+        (Some(absence), Some(offline)) => absence.returned(offline, model.now.mono),
+        _ => room.absence = None,
+    }
     let note = if let Some(Recovery::Reset { .. }) = recovery {
         room.pane.timeline.reset();
         Some("history was reset".to_owned())
@@ -174,34 +181,37 @@ fn on_message(
     replayed: bool,
 ) -> Vec<Effect> {
     let Some(index) = model.index_of(&message.room) else { return Vec::new() };
-    let is_looked_at = model.is_looked_at(index);
+    let is_looked_at = is_looked_at(model, index);
     let shown = to_shown(&mut model.rooms[index], message, model.user.as_ref());
     let is_from_other = model.user.as_ref() != Some(&message.from);
     let entry = NewEntry { position, is_from_other, mention: shown.mention, replayed };
     let is_mention = shown.mention;
-    let from = (is_from_other && !replayed).then(|| shown.nick.clone());
+    let is_ours = shown.ours;
+    let from = is_from_other.then(|| shown.nick.clone());
     let room = &mut model.rooms[index];
     room.pane.timeline.add_message(message.seq, message.ts, shown);
     room.stopped_typing(&message.from);
-    if room.reading.add_entry(message.seq, &entry, is_looked_at) && is_looked_at {
-        room.mark_seen();
+    room.note_replayed(replayed);
+    let is_new = room.reading.add_entry(message.seq, &entry, is_looked_at);
+    if is_new && !is_from_other && !is_ours {
+        room.reading.see_elsewhere(message.seq);
     }
-    let notification =
-        from.and_then(|from| notify::notify_message(model, index, &from, message.text.as_str(), is_mention));
+    let notification = from.filter(|_| is_new).and_then(|from| {
+        notify::notify_message(model, index, &from, message.text.as_str(), is_mention, replayed)
+    });
     notification.into_iter().collect()
 }
 
 /// Handles an entry of an unknown kind. It has no row and is not counted as unread; the position after it is kept.
 fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, replayed: bool) {
     let Some(index) = model.index_of(name) else { return };
-    let is_looked_at = model.is_looked_at(index);
+    let is_looked_at = is_looked_at(model, index);
     let room = &mut model.rooms[index];
     let seq = position.seq();
     room.pane.timeline.hold(seq);
     let entry = NewEntry { position: Some(position), is_from_other: false, mention: false, replayed };
-    if room.reading.add_entry(seq, &entry, is_looked_at) && is_looked_at {
-        room.mark_seen();
-    }
+    room.note_replayed(replayed);
+    room.reading.add_entry(seq, &entry, is_looked_at);
 }
 
 /// Converts a message for the timeline. If it is an outgoing message of this client, that one is removed.
@@ -249,11 +259,14 @@ fn on_system(model: &mut Model, event: SystemEvent) {
             let Some(index) = model.index_of(&joined.room) else { return };
             for user in joined.others.iter().rev().chain([&joined.user_id]) {
                 let is_own = model.user.as_ref() == Some(user);
-                if model.rooms[index].member_joined(user, joined.member_count) && !is_own {
+                let is_new = model.rooms[index].member_joined(user, joined.member_count);
+                if is_new && !is_own && model.rooms[index].absence.is_none() {
                     add_presence(model, index, user, true);
                 }
             }
-            add_unnamed(model, index, joined.others_count, joined.others.len(), true);
+            if model.rooms[index].absence.is_none() {
+                add_unnamed(model, index, joined.others_count, joined.others.len(), true);
+            }
         }
         SystemEvent::Left(left) => on_left(model, &left),
         SystemEvent::Resync(resync) => on_resync(model, &resync),
@@ -261,10 +274,9 @@ fn on_system(model: &mut Model, event: SystemEvent) {
             let room = notice.room.as_ref().and_then(|room| model.index_of(room));
             let text = format!("{}: {}", notice.from, notice.message);
             model.note(room, Tone::Notice, sanitize::block(&text));
-            if let Some(index) = room
-                && !model.is_looked_at(index)
-            {
-                model.rooms[index].reading.add_notice();
+            if let Some(index) = room {
+                let room = &mut model.rooms[index];
+                room.reading.add_notice(room.pane.timeline.last_key());
             }
         }
         // The connection handles them.
@@ -301,6 +313,7 @@ fn on_left(model: &mut Model, left: &Left) {
     let Some(index) = model.index_of(&left.room) else { return };
     if model.user.as_ref() == Some(&left.user_id) {
         model.rooms[index].membership = Membership::Outside;
+        model.rooms[index].absence = None;
         model.rooms[index].stop_typing();
         let why = if left.reason == realtime_shared::LeaveReason::Kicked { " (removed)" } else { "" };
         let text = format!("you are no longer in this room{why}; /join {} to return", left.room);
@@ -309,11 +322,15 @@ fn on_left(model: &mut Model, left: &Left) {
     }
     for user in left.others.iter().rev().chain([&left.user_id]) {
         if model.user.as_ref() != Some(user) {
-            add_presence(model, index, user, false);
+            if model.rooms[index].absence.is_none() {
+                add_presence(model, index, user, false);
+            }
             model.rooms[index].member_left(user, left.member_count);
         }
     }
-    add_unnamed(model, index, left.others_count, left.others.len(), false);
+    if model.rooms[index].absence.is_none() {
+        add_unnamed(model, index, left.others_count, left.others.len(), false);
+    }
 }
 
 fn add_presence(model: &mut Model, index: usize, user: &UserId, came: bool) {
@@ -331,28 +348,38 @@ fn add_unnamed(model: &mut Model, index: usize, count: u64, named: usize, came: 
 
 fn add_presences(model: &mut Model, index: usize, presences: Presences<'_>, came: bool) {
     let ts = model.time();
-    let is_looked_at = model.is_looked_at(index);
-    let room = &mut model.rooms[index];
-    room.pane.timeline.add_presence(ts, &model.zone, presences, came);
-    if is_looked_at {
-        room.mark_seen();
+    model.rooms[index].pane.timeline.add_presence(ts, &model.zone, presences, came);
+}
+
+/// Adds the changes of the members while the connection was lost, as far as they are to be told now.
+pub(in crate::app) fn add_changes(model: &mut Model) {
+    for index in 0..model.rooms.len() {
+        let changes = model.rooms[index].take_changes(model.user.as_ref(), model.now.mono);
+        let Some(Changes { joined, left, more_joined, more_left }) = changes else { continue };
+        for (users, more, came) in [(joined, more_joined, true), (left, more_left, false)] {
+            for user in &users {
+                add_presence(model, index, user, came);
+            }
+            add_unnamed(model, index, more, 0, came);
+        }
     }
 }
 
 fn on_resync(model: &mut Model, resync: &Resync) {
     let Some(index) = model.index_of(&resync.room) else { return };
-    let is_looked_at = model.is_looked_at(index);
+    let is_looked_at = is_looked_at(model, index);
     let room = &mut model.rooms[index];
     // A page on its way was requested by a seq of the log as it was.
     (room.loading, room.failed_page, room.wanted_page) = (None, None, None);
+    room.replay_left = resync.recovery.replayed();
     let text = if let Recovery::Reset { .. } = resync.recovery {
         room.pane.timeline.reset();
         room.reading.joined(Some(&resync.position), Some(resync.recovery), true, is_looked_at);
         "history was reset".to_owned()
     } else {
         let from = resync.position.seq().get().saturating_sub(resync.recovery.replayed());
-        let forgotten = room.pane.timeline.remove_after(Seq::new(from));
-        room.reading.log_changed(Seq::new(from), &resync.position, forgotten as u64);
+        room.pane.timeline.remove_after(Seq::new(from));
+        room.reading.log_changed(Seq::new(from), &resync.position);
         if room.pane.timeline.top() == Top::Unknown {
             room.wanted_page = Some(HistoryPage::Before(Seq::new(from).next()));
         }
@@ -375,7 +402,6 @@ fn on_typing(model: &mut Model, typing: &Typing) {
 
 fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let Some(index) = model.index_of(&history.room) else { return Vec::new() };
-    let is_looked_at = model.is_looked_at(index);
     let Some(loaded) = model.rooms[index].loading.take() else { return Vec::new() };
     let before = match loaded.page {
         HistoryPage::Newest => None,
@@ -397,9 +423,6 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     let has_rows = entries.iter().any(|entry| entry.row.is_some());
     let room = &mut model.rooms[index];
     room.pane.timeline.add_page(before, entries, history.has_more);
-    if is_looked_at {
-        room.mark_seen();
-    }
     // A page without a row shows nothing, so the page before it is requested too.
     let next = oldest
         .filter(|oldest| !has_rows && history.has_more && before.is_none_or(|before| *oldest < before))

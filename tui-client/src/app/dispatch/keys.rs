@@ -26,7 +26,6 @@ pub(in crate::app) fn on_key(model: &mut Model, key: KeyEvent) -> Vec<Effect> {
             .split_prefix()
             .map_or_else(Vec::new, |keys| keys.into_iter().flat_map(|key| on_key(model, key)).collect());
     };
-    model.attention.key = Some(model.now.mono);
     model.hint = None;
     let confirmed = model.confirm.take();
     if !matches!(action, Action::Complete | Action::CompleteBack | Action::Close) {
@@ -50,7 +49,6 @@ fn on_screen(model: &mut Model, action: Action, confirmed: Option<&Confirmation>
 
 /// Moves the cursor to another row of the draft. The view knows the rows.
 pub(in crate::app) fn on_row(model: &mut Model, at: usize) -> Vec<Effect> {
-    model.attention.key = Some(model.now.mono);
     model.hint = None;
     model.confirm = None;
     model.completion = None;
@@ -82,6 +80,7 @@ pub(in crate::app) fn on_paste(model: &mut Model, text: &str) -> Vec<Effect> {
 
 /// Handles the result of an editor: the new draft, or an error as a sentence for the user.
 pub(in crate::app) fn on_edited(model: &mut Model, result: Result<String, String>) -> Vec<Effect> {
+    model.attention.set_in_editor(false);
     draft::replace(model, result)
 }
 
@@ -139,7 +138,10 @@ fn act(model: &mut Model, action: Action, confirmed: Option<&Confirmation>) -> V
             model.show_hint("a token is not written into a file for the editor");
             Vec::new()
         }
-        Action::Editor => vec![Effect::Edit(model.pane().composer.editor.text().to_owned())],
+        Action::Editor => {
+            model.attention.set_in_editor(true);
+            vec![Effect::Edit(model.pane().composer.editor.text().to_owned())]
+        }
         Action::Undo => edit(model, |model| {
             if !model.pane_mut().composer.editor.undo() {
                 model.show_hint("nothing to undo");

@@ -28,7 +28,6 @@ pub(in crate::app) fn on_wheel(model: &mut Model, up: bool) -> Vec<Effect> {
 pub(in crate::app) fn on_click(model: &mut Model, hit: Hit) -> Vec<Effect> {
     model.hint = None;
     model.confirm = None;
-    model.attention.key = Some(model.now.mono);
     match hit {
         Hit::Room(index) => model.show(index),
         Hit::Cursor(at) => {

@@ -6,7 +6,6 @@ use crate::net;
 
 /// Handles the change of the view to another room.
 pub(in crate::app) fn leave_view(room: &mut Room) -> Vec<Effect> {
-    room.mark_seen();
     room.reading.ruler = None;
     room.wants_older = false;
     room.set_searching_older(false);

@@ -1,7 +1,10 @@
 //! Rooms: members, timelines, read positions and the search; joining, leaving and showing rooms.
 
+pub(in crate::app) mod absence;
 pub(in crate::app) mod effects;
+pub(in crate::app) mod looking;
 pub(in crate::app) mod memory;
+pub(in crate::app) mod missed;
 pub(in crate::app) mod navigation;
 pub(in crate::app) mod notify;
 pub(in crate::app) mod reading;
@@ -10,3 +13,4 @@ pub(in crate::app) mod room;
 pub(in crate::app) mod scrollback;
 pub(in crate::app) mod search;
 pub mod timeline;
+pub(in crate::app) mod unseen;

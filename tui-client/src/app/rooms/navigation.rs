@@ -46,7 +46,8 @@ pub(in crate::app) fn leave(
     }
     model.pane_mut().composer.take();
     let mut room = model.rooms.remove(index);
-    let mut effects = if model.current == Some(index) { leave_view(&mut room) } else { Vec::new() };
+    let was_shown = model.current == Some(index);
+    let mut effects = if was_shown { leave_view(&mut room) } else { Vec::new() };
     if let Some(read) = room.reading.read() {
         model.kept.insert(room.name.clone(), read.clone());
     }
@@ -62,7 +63,7 @@ pub(in crate::app) fn leave(
         current => current,
     };
     if let Some(room) = model.room_mut()
-        && room.reading.unread > 0
+        && was_shown
     {
         room.open();
     }

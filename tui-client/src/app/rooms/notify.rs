@@ -1,14 +1,15 @@
 //! Notifications of messages, and the title of the window.
 //!
-//! A message that [`NotifyOn`] selects causes a notification unless the user is attentive. The user is attentive if
-//! the window has the focus or, without reports of the focus, shortly after a key or a click. Replayed messages cause
-//! none.
+//! A message that [`NotifyOn`] selects causes a notification unless the user looks at the screen
+//! ([`Attention`](crate::app::attention::Attention)). Replayed messages cause one notification together.
 
 use std::time::Duration;
 
 use crate::app::attention::{Notification, NotifyOn};
 use crate::app::message::Effect;
 use crate::app::model::Model;
+use crate::app::rooms::missed::{MissedInRoom, MissedMessages};
+use crate::app::rooms::room::{Membership, Room};
 use crate::sanitize::{self, Line};
 
 /// Shortest time between two notifications.
@@ -16,13 +17,14 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Longest text of a notification, in characters.
 const TEXT_CHARS: usize = 200;
 
-/// Returns the notification of a new message of another user, if one is needed.
+/// Returns the notification of a message of another user, if one is needed now. A replayed message waits for the others.
 pub(in crate::app) fn notify_message(
     model: &mut Model,
     room: usize,
     from: &Line,
     text: &str,
     is_mention: bool,
+    replayed: bool,
 ) -> Option<Effect> {
     let is_wanted = match model.notify_on {
         NotifyOn::Mentions => is_mention,
@@ -33,14 +35,62 @@ pub(in crate::app) fn notify_message(
         return None;
     }
     let now = model.now.mono;
+    if replayed {
+        let missed = model.missed.get_or_insert_with(|| MissedMessages::since(now));
+        missed.add(&model.rooms[room].name, from, text);
+        return None;
+    }
     let is_soon = model.attention.notified.is_some_and(|at| now.saturating_sub(at) < EVERY);
     if is_soon || model.attention.is_here(now) {
         return None;
     }
     model.attention.notified = Some(now);
-    let title = format!("{from} in {}", model.rooms[room].pane.title);
+    Some(notification(&format!("{from} in {}", model.rooms[room].pane.title), text))
+}
+
+/// Returns one notification of all replayed messages that are still unread, when all rooms are back or at the end of the
+/// wait.
+pub(in crate::app) fn notify_missed(model: &mut Model) -> Option<Effect> {
+    let now = model.now.mono;
+    let is_back = |room: &Room| room.replay_left == 0 && room.membership != Membership::Joining;
+    let is_due = model.missed.as_ref()?.until() <= now || model.rooms.iter().all(is_back);
+    let missed = model.missed.take_if(|_| is_due)?;
+    if model.attention.is_here(now) {
+        return None;
+    }
+    let (mut total, mut rooms) = (0, Vec::new());
+    for mut missed in missed.into_rooms() {
+        let Some(room) = model.index_of(&missed.room).map(|index| &model.rooms[index]) else { continue };
+        let unread = match model.notify_on {
+            NotifyOn::Mentions => room.reading.mentions,
+            NotifyOn::All | NotifyOn::Nothing => room.reading.unread,
+        };
+        missed.count = missed.count.min(unread);
+        if missed.count > 0 {
+            total += missed.count;
+            rooms.push((missed, &room.pane.title));
+        }
+    }
+    let from = |missed: &MissedInRoom, title: &Line| {
+        let names: Vec<&str> = missed.from.iter().map(Line::as_str).collect();
+        format!("{} in {title}", names.join(", "))
+    };
+    let effect = match rooms.as_slice() {
+        [] => return None,
+        [(missed, title)] if missed.count == 1 => notification(&from(missed, title), &missed.text),
+        rooms => {
+            let what = if model.notify_on == NotifyOn::Mentions { "mentions" } else { "messages" };
+            let all: Vec<String> = rooms.iter().map(|(missed, title)| from(missed, title)).collect();
+            notification(&format!("{total} {what} while offline"), &all.join("; "))
+        }
+    };
+    model.attention.notified = Some(now);
+    Some(effect)
+}
+
+fn notification(title: &str, text: &str) -> Effect {
     let text: String = text.chars().take(TEXT_CHARS).collect();
-    Some(Effect::Notify(Notification { title: sanitize::line(&title), text: sanitize::line(&text) }))
+    Effect::Notify(Notification { title: sanitize::line(title), text: sanitize::line(&text) })
 }
 
 impl Model {
@@ -101,8 +151,9 @@ mod tests {
     #[test]
     fn without_focus_reports_a_key_suppresses_notifications() {
         let mut client = Client::online(&["chat"]);
-        assert_eq!(notified(&client.receive("chat", "bob", "you")).len(), 1, "no key yet");
-        client.pass(2_000);
+        assert!(notified(&client.receive("chat", "bob", "you")).is_empty(), "just started");
+        client.pass(30_000);
+        assert_eq!(notified(&client.receive("chat", "bob", "you")).len(), 1);
         client.write("x");
         assert!(notified(&client.receive("chat", "bob", "you")).is_empty());
         client.pass(30_000);

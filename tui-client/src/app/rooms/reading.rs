@@ -7,11 +7,12 @@
 //!   └ the newest entry that the user saw; saved for the next start, see [`ReadMark`]
 //! ```
 //!
-//! Entries are unread if they arrived, or were missed and not replayed, while the user did not look. The user looks
-//! at a room if it is shown and the window has the focus.
+//! Entries that arrive, or were missed and are not replayed, are unread until the user sees them: until they are on the screen
+//! while the user looks at it ([`Attention`](crate::app::attention::Attention)), or until the user writes here elsewhere.
 
 use realtime_shared::{Position, Recovery, Seq};
 
+use super::unseen::{Unseen, UnseenItem};
 use crate::app::rooms::timeline::ItemKey;
 
 /// The ruler above the messages that were new when the room was shown.
@@ -47,6 +48,8 @@ pub struct Reading {
     read: Option<Position>,
     /// The last item that the user saw.
     seen: ItemKey,
+    /// Entries and notices after that.
+    unseen: Unseen,
     /// Entries replayed now were missed between two runs of the program.
     is_returning: bool,
     /// Missed entries that are not replayed are counted up to this seq. A lost connection repeats the join, not the
@@ -118,7 +121,12 @@ impl Reading {
         let newest = self.newest_seq().get();
         let last_lacking = head.map_or(0, |head| head.seq().get()).saturating_sub(recovery.replayed());
         self.is_returning = !was_in;
-        self.add_unread(last_lacking.saturating_sub(newest.max(self.counted)), 0, is_looked_at);
+        let missing = last_lacking.saturating_sub(newest.max(self.counted));
+        if missing > 0 {
+            let key = ItemKey::message(Seq::new(last_lacking));
+            self.unseen.add_missing(UnseenItem { key, position: None, unread: missing, mentions: 0 });
+            self.add_unread(missing, 0, is_looked_at);
+        }
         self.counted = self.counted.max(last_lacking);
         last_lacking.saturating_sub(newest)
     }
@@ -133,11 +141,10 @@ impl Reading {
         };
     }
 
-    /// Handles a log that continues differently after `from`, up to `head`. The new entries are replayed; `forgotten`
-    /// messages were removed.
-    pub(in crate::app) fn log_changed(&mut self, from: Seq, head: &Position, forgotten: u64) {
-        self.unread = self.unread.saturating_sub(forgotten);
-        self.mentions = self.mentions.min(self.unread);
+    /// Handles a log that continues differently after `from`, up to `head`. The new entries are replayed.
+    pub(in crate::app) fn log_changed(&mut self, from: Seq, head: &Position) {
+        self.unseen.forget_after(ItemKey::end_of(from));
+        (self.unread, self.mentions) = self.unseen.counts();
         self.ruler = None;
         self.counted = self.counted.min(from.get());
         self.newest = (head.seq() <= from).then(|| head.clone());
@@ -157,41 +164,68 @@ impl Reading {
             self.newest = Some(position.clone());
         }
         self.is_returning &= entry.replayed;
-        if entry.is_from_other {
-            self.add_unread(1, entry.mention.into(), is_looked_at);
-        }
+        let (unread, mentions) = if entry.is_from_other { (1, u64::from(entry.mention)) } else { (0, 0) };
+        let (key, position) = (ItemKey::message(seq), entry.position.clone());
+        self.unseen.add(UnseenItem { key, position, unread, mentions });
+        self.add_unread(unread, mentions, is_looked_at);
         true
     }
 
-    /// Counts a notice as unread. It is not an entry of the log.
-    pub(in crate::app) fn add_notice(&mut self) {
-        self.unread = self.unread.saturating_add(1);
+    /// Counts a notice as unread. It is not an entry of the log; its item is `key`.
+    pub(in crate::app) fn add_notice(&mut self, key: ItemKey) {
+        self.unseen.add(UnseenItem { key, position: None, unread: 1, mentions: 0 });
+        self.add_unread(1, 0, false);
     }
 
-    /// Counts entries as unread unless the user looks at the room. Entries that were missed between two runs go below
-    /// a ruler even then.
+    /// Counts entries as unread. Those that were missed between two runs go below a ruler, also if the user looks at the
+    /// room already.
     fn add_unread(&mut self, count: u64, mentions: u64, is_looked_at: bool) {
-        if !is_looked_at {
-            self.unread = self.unread.saturating_add(count);
-            self.mentions = self.mentions.saturating_add(mentions);
-        } else if self.is_returning && count > 0 {
+        self.unread = self.unread.saturating_add(count);
+        self.mentions = self.mentions.saturating_add(mentions);
+        if is_looked_at && self.is_returning && count > 0 {
             let ruler = self.ruler.get_or_insert(Ruler { after: self.seen, count: 0 });
             ruler.count = ruler.count.saturating_add(count);
         }
     }
 
-    /// Handles the moment at which the user begins to look at the room: unread messages go below a ruler. `last` is
-    /// the last item.
-    pub(in crate::app) fn open(&mut self, last: ItemKey) {
-        self.ruler = (self.unread > 0).then_some(Ruler { after: self.seen, count: self.unread });
-        (self.unread, self.mentions) = (0, 0);
-        self.mark_seen(last);
+    /// Handles the moment at which the user begins to look at the room: unread messages go below a ruler.
+    pub(in crate::app) fn begin(&mut self) {
+        if self.unread > 0 {
+            self.ruler = Some(Ruler { after: self.seen, count: self.unread });
+        }
     }
 
-    /// Marks all items up to `last` as seen.
-    pub(in crate::app) fn mark_seen(&mut self, last: ItemKey) {
+    /// Marks all items as seen. `last` is the last one.
+    pub(in crate::app) fn see_all(&mut self, last: ItemKey) {
         self.seen = self.seen.max(last);
+        if !self.unseen.is_empty() {
+            self.unseen = Unseen::default();
+        }
+        (self.unread, self.mentions) = (0, 0);
         self.mark_read();
+    }
+
+    /// Marks the items up to `last` as seen.
+    pub(in crate::app) fn see(&mut self, last: ItemKey) {
+        self.seen = self.seen.max(last);
+        if let Some(UnseenItem { position, unread, mentions, .. }) = self.unseen.see(last) {
+            self.unread = self.unread.saturating_sub(unread);
+            self.mentions = self.mentions.saturating_sub(mentions);
+            if let Some(position) = position.filter(|_| !self.unseen.is_empty()) {
+                self.read = Some(position);
+                self.unsaved.get_or_insert(UnsavedMark { anew: false });
+            }
+        }
+        if self.unseen.is_empty() {
+            self.mark_read();
+        }
+    }
+
+    /// Handles a message of the user from another client: the user has seen the room up to it.
+    pub(in crate::app) fn see_elsewhere(&mut self, seq: Seq) {
+        let key = ItemKey::message(seq);
+        self.ruler.take_if(|ruler| ruler.after < key);
+        self.see(key);
     }
 
     fn mark_read(&mut self) {

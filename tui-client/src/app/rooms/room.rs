@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use realtime_shared::{RoomName, Seq, UserId};
 
+use crate::app::attention::Sight;
 use crate::app::composing::composer::Composer;
+use crate::app::rooms::absence::{Absence, Changes};
 use crate::app::rooms::reading::Reading;
 use crate::app::rooms::search::state::Search;
 use crate::app::rooms::timeline::{ItemKey, Sending, Timeline};
@@ -110,6 +112,14 @@ pub struct Room {
     pub(in crate::app) wants_older: bool,
     /// The first and the last visible item in the last drawing.
     pub(in crate::app) visible: (ItemKey, ItemKey),
+    /// The rows on the screen, which the user may look at.
+    pub(in crate::app) sight: Sight,
+    /// The ruler of `sight`: the view may move to a new one.
+    sight_ruler: Option<ItemKey>,
+    /// Number of the next entries that are replayed ones.
+    pub(in crate::app) replay_left: u64,
+    /// The members before the connection was lost, until the others had time to return.
+    pub(in crate::app) absence: Option<Absence>,
     /// The visible items filled the screen.
     pub(in crate::app) fills_screen: bool,
     /// A visible message is so long that it can be folded.
@@ -138,6 +148,10 @@ impl Room {
             failed_page: None,
             wants_older: false,
             visible: (ItemKey::default(), ItemKey::default()),
+            sight: Sight::default(),
+            sight_ruler: None,
+            replay_left: 0,
+            absence: None,
             fills_screen: false,
             has_long: false,
             members: BTreeMap::new(),
@@ -246,9 +260,24 @@ impl Room {
         self.typing.retain(|(user, ..)| members.contains_key(user));
     }
 
+    /// Takes the changes of the members since the connection was lost, if they are to be told now.
+    pub(in crate::app) fn take_changes(&mut self, me: Option<&UserId>, now: Duration) -> Option<Changes> {
+        let (members, count) = (&self.members, self.member_count);
+        let absence = self.absence.take_if(|absence| absence.is_over(members, count, now))?;
+        Some(absence.changes(members, count, me))
+    }
+
+    /// Handles an entry. The replayed ones arrive first.
+    pub(in crate::app) fn note_replayed(&mut self, replayed: bool) {
+        self.replay_left = if replayed { self.replay_left.saturating_sub(1) } else { 0 };
+    }
+
     /// Adds a member. Returns false if the member was known.
     pub(in crate::app) fn member_joined(&mut self, user: &UserId, count: u64) -> bool {
         self.member_count = count;
+        if let Some(absence) = &mut self.absence {
+            absence.member_joined();
+        }
         if self.members.contains_key(user) {
             return false;
         }
@@ -290,8 +319,12 @@ impl Room {
         self.typing_sent_at = None;
         self.loading = None;
         self.failed_page = None;
+        self.replay_left = 0;
         if self.membership == Membership::Joined {
             self.membership = Membership::Joining;
+            let absence = self.absence.take();
+            self.absence =
+                Some(absence.unwrap_or_else(|| Absence::of(&self.members, self.member_count)).lost());
         }
     }
 
@@ -325,14 +358,29 @@ impl Room {
         self.typing_sent_at.map(|_| self.edited.saturating_add(IDLE_AFTER))
     }
 
-    /// Handles the moment at which the user begins to look at the room.
+    /// Handles the moment at which the room is shown.
     pub(in crate::app) fn open(&mut self) {
         self.wanted_page = self.failed_page.take().map(|(page, _)| page).or(self.wanted_page);
-        self.reading.open(self.pane.timeline.last_key());
+        self.sight = Sight::Unknown;
     }
 
-    /// Marks all items as seen.
-    pub(in crate::app) fn mark_seen(&mut self) {
-        self.reading.mark_seen(self.pane.timeline.last_key());
+    /// Handles the moment at which the user begins to look at the room.
+    pub(in crate::app) fn begin(&mut self) {
+        self.reading.begin();
+    }
+
+    /// Handles that the user looks at the room: the rows on the screen are seen. Until a view with a new ruler is drawn, they
+    /// are not known.
+    pub(in crate::app) fn see(&mut self) {
+        let ruler = self.reading.ruler.map(|ruler| ruler.after);
+        if ruler != self.sight_ruler {
+            (self.sight, self.sight_ruler) = (Sight::Unknown, ruler);
+        }
+        let last = self.pane.timeline.last_key();
+        match self.sight {
+            Sight::Unknown => {}
+            Sight::UpTo(key) if key < last => self.reading.see(key),
+            Sight::UpTo(_) | Sight::End => self.reading.see_all(last),
+        }
     }
 }

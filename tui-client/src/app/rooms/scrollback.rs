@@ -7,6 +7,7 @@
 
 use realtime_shared::Seq;
 
+use crate::app::attention::Sight;
 use crate::app::message::{Effect, Scroll, ViewJump, Viewed};
 use crate::app::model::Model;
 use crate::app::rooms::room::{HistoryPage, Loading, Membership, Room};
@@ -37,6 +38,8 @@ pub(in crate::app) fn scroll_back(model: &mut Model, scroll: Scroll) -> Vec<Effe
     }
     if let Some(room) = model.room_mut() {
         room.wants_older = true;
+        // What arrives before the next frame may be below the screen.
+        room.sight = Sight::Unknown;
     }
     vec![Effect::Scroll(scroll)]
 }
@@ -84,10 +87,11 @@ fn restore_cleared(room: &mut Room, scroll: Scroll) -> bool {
 
 /// Requests older messages if the user scrolled up and the view is close to the top.
 pub(in crate::app) fn on_viewed(model: &mut Model, viewed: Viewed) -> Vec<Effect> {
-    let Viewed { pane, first, last, is_full, has_long } = viewed;
+    let Viewed { pane, first, last, is_full, has_long, follows } = viewed;
     let connected = model.link.is_connected();
     let Some(room) = model.rooms.iter_mut().find(|room| room.pane.id == pane) else { return Vec::new() };
     (room.visible, room.fills_screen, room.has_long) = ((first, last), is_full, has_long);
+    room.sight = if follows { Sight::End } else { Sight::UpTo(last) };
     if !room.wants_older || room.is_loading() {
         return Vec::new();
     }

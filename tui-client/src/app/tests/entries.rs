@@ -55,8 +55,14 @@ fn a_key_loads_a_limited_number_of_pages_without_rows() {
     assert_eq!(pages, 1 + PAGES_WITHOUT_ROWS);
     client.press(KeyCode::PageUp);
     let ends = (ItemKey::default(), ItemKey::default());
-    let viewed =
-        Viewed { pane: client.model.pane().id, first: ends.0, last: ends.1, is_full: false, has_long: false };
+    let viewed = Viewed {
+        pane: client.model.pane().id,
+        first: ends.0,
+        last: ends.1,
+        is_full: false,
+        has_long: false,
+        follows: true,
+    };
     let next = Command::History { room: room("chat"), before: Some(Seq::new(oldest - 9)), limit: 50 };
     assert_eq!(commands(client.input(Input::Viewed(viewed))), [next], "the next key continues");
 }

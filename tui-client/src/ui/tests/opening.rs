@@ -23,9 +23,11 @@ fn alt(screen: &mut TestScreen, code: KeyCode) -> String {
     screen.text()
 }
 
-/// Rows of the timeline: without the header and the lines below.
+/// Rows of the timeline and the members: without the header and the lines below.
 fn rows(text: &str) -> Vec<&str> {
-    let rows: Vec<&str> = text.lines().collect();
+    // The rooms beside it have counts.
+    let beside = |row| str::split_once(row, '│').map_or(row, |(_, timeline)| timeline);
+    let rows: Vec<&str> = text.lines().map(beside).collect();
     rows[1..rows.len() - 2].to_vec()
 }
 

@@ -99,6 +99,7 @@ fn links_over_the_screen() {
 /// Several days of history, then a day of joins and leaves.
 fn days() -> Client {
     let mut client = Client::online(&[CHAT]);
+    client.input(Input::Focus(true));
     client.pass(60 * DAY);
     client.joined(CHAT, None, None);
     let mut page = Vec::new();

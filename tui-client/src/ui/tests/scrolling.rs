@@ -200,3 +200,41 @@ fn the_note_above_the_oldest_message_names_what_precedes_it() {
         screen.draw();
     }
 }
+
+#[test]
+fn messages_below_the_screen_are_unread_until_the_view_reaches_them() {
+    for size in SIZES {
+        let mut client = Client::online(&["chat", "dev"]);
+        client.input(Input::Focus(true));
+        for number in 1..=100 {
+            client.receive("chat", "bob", &format!("m{number}"));
+        }
+        let mut screen = TestScreen::new(client, size);
+        screen.draw();
+        let state = |screen: &TestScreen| {
+            let reading = &screen.client.model.rooms[0].reading;
+            (reading.unread, reading.read().map_or(0, |position| position.seq().get()))
+        };
+        screen.press(KeyCode::PageUp);
+        screen.draw();
+        for number in 101..=200 {
+            screen.client.receive("chat", "bob", &format!("you {number}"));
+            if number % 10 == 0 {
+                screen.draw();
+            }
+        }
+        assert_eq!(state(&screen), (100, 100));
+        assert_eq!(screen.client.model.window_title(), "(100) chat - realtime");
+        let mut before = state(&screen);
+        while before.0 > 0 {
+            screen.press(KeyCode::PageDown);
+            screen.draw();
+            let (unread, read) = state(&screen);
+            assert!(unread <= before.0 && read >= before.1 && unread + read == 200, "{unread} {read}");
+            assert!(read == 100 || screen.text().contains(&format!("you {read}")), "{}", screen.text());
+            before = (unread, read);
+        }
+        screen.client.receive("chat", "bob", "you, live");
+        assert_eq!(state(&screen), (0, 201), "the view follows again");
+    }
+}
