@@ -10,6 +10,7 @@
 mod areas;
 mod candidates;
 mod composer;
+mod drag;
 mod frame;
 pub mod help;
 mod hit;

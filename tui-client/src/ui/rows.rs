@@ -10,7 +10,7 @@ use ratatui::style::{Modifier, Style};
 use super::look::Look;
 use super::marks::{Marker, Piece};
 use super::prose;
-use super::screen_row::ScreenRow;
+use super::screen_row::{STAMP, ScreenRow};
 use super::text::{width, wrap, wrap_at};
 use crate::app::timeline::{Body, Item, ItemKey, Outgoing, Sending, ShownMessage, Timeline, Tone};
 use crate::app::{Action, Keymap, Room, Ruler, Stamp};
@@ -71,7 +71,6 @@ struct Speaker<'a> {
 }
 
 /// Columns of a row: ` 20:18     alice  text`. The nick has ten cells, or eight in a narrow timeline.
-pub(super) const STAMP: usize = 1;
 const NICK: usize = 7;
 /// Cells of ` ✓`, which every row of the user's own messages leaves free.
 const SHORT_SIGN: usize = 2;

@@ -8,9 +8,11 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::look::Look;
 use super::marks::Piece;
 use super::pen::Pen;
-use super::rows::STAMP;
 use super::text::cells;
 use crate::markup::Target;
+
+/// Column of the time in a row.
+pub(super) const STAMP: usize = 1;
 
 /// A row that is ready to be drawn.
 #[derive(Debug, Clone, Default)]

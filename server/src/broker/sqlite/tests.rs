@@ -171,6 +171,7 @@ async fn retention_deletes_entries_and_keeps_the_head() {
     let mut known = Vec::new();
     {
         let fixture = data_dir.open();
+        fixture.broker.sweep().await;
         for id in ["1", "2", "3", "4"] {
             known.push(fixture.post(submission("alice", "a", "text").with_id(id)).await);
         }
