@@ -113,9 +113,12 @@ fn refusals(frames: &[Value]) -> Vec<ErrorCode> {
     errors.map(|frame| serde_json::from_value(frame["code"].clone()).expect("a code")).collect()
 }
 
-/// Sends all texts and checks the reactions. Reconnects after a close.
+/// Sends all texts and checks the reactions. Reconnects after a close, as another user: one that was refused too often has
+/// to wait.
 async fn send_all(server: &TestServer, texts: impl Iterator<Item = (String, Expected)>) {
-    let mut mallory = server.connect("mallory").await;
+    let mut users = (0..).map(|number| format!("mallory {number}"));
+    let mut next_user = || users.next().expect("a user");
+    let mut mallory = server.connect(&next_user()).await;
     let mut refused = 0;
     for (text, expected) in texts {
         let frames = match (reaction(&mut mallory, &text).await, &expected) {
@@ -129,10 +132,10 @@ async fn send_all(server: &TestServer, texts: impl Iterator<Item = (String, Expe
         match expected {
             Expected::NotJson => {
                 assert!(frames.is_empty(), "{frames:?} for {text:?}");
-                (mallory, refused) = (server.connect("mallory").await, 0);
+                (mallory, refused) = (server.connect(&next_user()).await, 0);
             }
             _ if refused >= REFUSALS && frames.is_empty() => {
-                (mallory, refused) = (server.connect("mallory").await, 0);
+                (mallory, refused) = (server.connect(&next_user()).await, 0);
             }
             Expected::Refused(code) => assert_eq!(codes, [code], "{text:?}"),
             Expected::Answered(frame) => {
