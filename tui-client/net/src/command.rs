@@ -55,8 +55,9 @@ pub enum Command {
     /// open connection refuses it, [`Event::TokenRefused`](crate::Event::TokenRefused) follows. The source is asked again
     /// after the server has refused the token.
     UseToken(Token),
-    /// Asks the source for a token if the client has stopped because of its token, at most once a second, and connects if
-    /// there is another one. Has no effect on a source that is not [cheap](crate::TokenSource::cheap).
+    /// Asks the source for a token if the client has stopped because of its token, and connects if there is another one.
+    /// Asks at most once a second; a command that is too early is carried out later. Has no effect on a source that is not
+    /// [cheap](crate::TokenSource::cheap).
     CheckToken,
     /// Sends a refused message again with the same id, at the end of the queue.
     Resend(ClientMsgId),

@@ -21,6 +21,8 @@ pub(super) struct Renewal {
     asked_at: Option<Instant>,
     /// Time of the last query on command.
     checked_at: Option<Instant>,
+    /// Time of the check that a command demanded too early.
+    check_due: Option<Instant>,
     is_asking: bool,
     /// The time of the next query, if one is necessary.
     due: Option<Instant>,
@@ -71,14 +73,29 @@ impl Renewal {
         (self.asked_at, self.is_asking, self.due) = (Some(now), true, None);
     }
 
-    /// Handles the command to check a cheap source. Returns true if it is to be asked.
+    /// Handles the command to check a cheap source. Returns true if it is to be asked now. Otherwise a check is due later,
+    /// because the source may have changed since the last one.
     pub(super) fn check(&mut self, now: Instant) -> bool {
-        let is_due = self.checked_at.is_none_or(|at| at + CHECK_INTERVAL <= now);
-        if self.is_asking || !is_due {
+        self.check_later(now);
+        if !self.is_check_due(now) {
             return false;
         }
-        (self.checked_at, self.is_asking) = (Some(now), true);
+        (self.checked_at, self.is_asking, self.check_due) = (Some(now), true, None);
         true
+    }
+
+    /// Handles the command while the source is being asked.
+    pub(super) fn check_later(&mut self, now: Instant) {
+        self.check_due = Some(self.checked_at.map_or(now, |at| at + CHECK_INTERVAL).max(now));
+    }
+
+    /// The time of the next check, unless a query is in progress.
+    pub(super) fn check_deadline(&self) -> Option<Instant> {
+        self.check_due.filter(|_| !self.is_asking)
+    }
+
+    pub(super) fn is_check_due(&self, now: Instant) -> bool {
+        self.check_deadline().is_some_and(|due| due <= now)
     }
 
     /// Handles the answer of the source.
@@ -120,6 +137,6 @@ impl Renewal {
 
     /// Handles a lost connection.
     pub(super) fn disconnected(&mut self) {
-        (self.due, self.end, self.offer) = (None, None, None);
+        (self.due, self.end, self.offer, self.check_due) = (None, None, None, None);
     }
 }

@@ -177,7 +177,8 @@ impl Session {
                     .flatten()
                     .min()
             }
-            Phase::AskingToken { .. } | Phase::Stopped { .. } | Phase::Ended => None,
+            Phase::Stopped { reason: Some(_) } => self.renewal.check_deadline(),
+            Phase::AskingToken { .. } | Phase::Stopped { reason: None } | Phase::Ended => None,
         }
     }
 
@@ -209,6 +210,7 @@ impl Session {
                 self.send_due(now);
                 self.report_health(now);
             }
+            Phase::Stopped { .. } if self.renewal.is_check_due(now) => self.check_token(now),
             Phase::Connecting { .. }
             | Phase::Waiting { .. }
             | Phase::AskingToken { .. }

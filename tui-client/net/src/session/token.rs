@@ -31,10 +31,19 @@ impl Session {
 
     /// Asks a cheap source after the client has stopped because of its token.
     pub(super) fn check_token(&mut self, now: Instant) {
-        let Phase::Stopped { reason: Some(reason) } = &self.phase else { return };
-        if self.renewal.check(now) {
-            self.phase = Phase::AskingToken { reason: reason.clone(), is_known: true };
-            self.outputs.push_back(Output::CheckToken);
+        match &self.phase {
+            Phase::Stopped { reason: Some(reason) } => {
+                if self.renewal.check(now) {
+                    self.phase = Phase::AskingToken { reason: reason.clone(), is_known: true };
+                    self.outputs.push_back(Output::CheckToken);
+                }
+            }
+            Phase::AskingToken { .. } => self.renewal.check_later(now),
+            Phase::Connecting { .. }
+            | Phase::Connected(_)
+            | Phase::Waiting { .. }
+            | Phase::Stopped { reason: None }
+            | Phase::Ended => {}
         }
     }
 

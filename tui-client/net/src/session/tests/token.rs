@@ -252,6 +252,10 @@ fn a_stopped_client_checks_its_source_on_command_at_most_once_a_second() {
     bench.command(Command::CheckToken);
     assert_eq!((bench.asked_for_token, bench.events.len()), (2, 0), "the state is the same");
     bench.pass(seconds(1));
+    assert_eq!(bench.asked_for_token, 3, "the last command is not lost");
+    bench.source_answers(SAME);
+    bench.pass(seconds(60));
+    assert_eq!(bench.asked_for_token, 3, "no check without a command");
     bench.command(Command::CheckToken);
     bench.another_token();
     bench.pass(waiting(&bench).0);
