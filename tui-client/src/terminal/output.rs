@@ -302,6 +302,8 @@ mod tests {
     fn the_end_does_not_wait_for_a_terminal_that_does_not_read() {
         let (output, mut reader) = piped();
         output.send(&much()).expect("sent");
+        // The thread runs, and blocks when the pipe is full.
+        read(&mut reader, 1);
         assert!(!output.finish(b"restored", SHORT) && output.gave_up());
         // What was not written is dropped when the terminal reads again.
         let reading = thread::spawn(move || {
