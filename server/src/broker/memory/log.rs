@@ -195,9 +195,9 @@ impl MemoryLog {
         let is_kept =
             |seq: &Seq| seq.get() >= self.first().get() + self.expired(retain, now.since_boot) as u64;
         let target = content.target().map(|(seq, _)| seq).filter(is_kept);
-        let message = target.and_then(|seq| self.folded_message(seq));
+        let message = target.and_then(|seq| self.folded_message(seq)).map(Box::new);
         let changes = self.changes.as_deref();
-        let view = message.as_ref().map(|message| TargetView {
+        let view = message.as_deref().map(|message| TargetView {
             message,
             edits: changes.and_then(|changes| changes.state(message.seq)).map_or(0, MessageState::edits),
             has_reacted: changes.is_some_and(|changes| {
@@ -206,7 +206,7 @@ impl MemoryLog {
         });
         let room = RoomView {
             settings: changes.map_or(&*DEFAULT_SETTINGS, RoomChanges::settings),
-            head: self.position().seq(),
+            head: self.head_seq(),
             pins: changes.map_or(0, RoomChanges::pins),
             since_last_message: changes.and_then(|changes| changes.since_last_message(from, now.since_boot)),
         };
@@ -214,7 +214,7 @@ impl MemoryLog {
         match rules::decide(rules, &request, &room, view.as_ref())? {
             Decision::Store => Ok(Verdict::Store(message)),
             Decision::Unchanged => {
-                let receipt = self.newest_change(message.as_ref()).ok_or_else(RuleError::not_found)?;
+                let receipt = self.newest_change(message.as_deref()).ok_or_else(RuleError::not_found)?;
                 Ok(Verdict::Unchanged(receipt))
             }
         }
@@ -237,7 +237,7 @@ impl MemoryLog {
     fn fold(
         &mut self,
         event: &EntryEvent,
-        target: Option<Message>,
+        target: Option<Box<Message>>,
         since_boot: BootTime,
         growth: &mut isize,
     ) -> Vec<Entry> {
@@ -259,7 +259,7 @@ impl MemoryLog {
                 });
                 let changes = self.changes.get_or_insert_default();
                 let before = changes.bytes();
-                changes.add_change(entry, message.as_ref());
+                changes.add_change(entry, message.as_deref());
                 *growth += changes.bytes().cast_signed() - before.cast_signed();
                 match (&entry.change, message) {
                     (Change::Delete(_), Some(message)) => self.delete(&message, entry, growth),
@@ -328,7 +328,7 @@ impl MemoryLog {
         &mut self,
         submission: Submission,
         key: Option<DedupKey>,
-        target: Option<Message>,
+        target: Option<Box<Message>>,
         now: Moment,
         retain: &Retain,
     ) -> AppendResult {
@@ -405,8 +405,8 @@ fn to_len(number: u64) -> usize {
 
 /// A submission that the rules allow.
 pub(super) enum Verdict {
-    /// It is stored. The message is its target.
-    Store(Option<Message>),
+    /// It is stored. The message is its target, boxed because most entries have none.
+    Store(Option<Box<Message>>),
     /// It changes nothing. The receipt is that of the entry that made the state.
     Unchanged(Receipt),
 }
