@@ -17,9 +17,9 @@ const ON_LIGHT: &str = "38;5;241";
 
 /// The window loses the focus. Returns the number of bytes that were written before the client has handled this. No key is
 /// pressed for that, because a key counts as attention.
-fn lose_focus(client: &mut Terminal) -> usize {
+pub(crate) fn lose_focus(client: &mut Terminal) -> usize {
     client.settle();
-    let before = client.shows("beginning of #lobby").written;
+    let before = client.shows("beginning of #").written;
     client.press(&format!("{NO_FOCUS}{WHITE}"));
     client.wait_until_written(before, ON_LIGHT);
     before
