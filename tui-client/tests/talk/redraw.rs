@@ -122,6 +122,9 @@ fn settle(fake: &mut FakeServer, tmux: &Tmux, round: usize) {
     fake.post("lobby", "bob", &format!("<m{round}>"));
     tmux.press(&format!("<k{round}>"));
     tmux.shows(&[&format!("<m{round}>"), &format!("<k{round}>")]);
+    // Messages become read after the frame that shows them. A later key is drawn with the new counts.
+    tmux.press(".");
+    tmux.shows(&[&format!("<k{round}>.")]);
 }
 
 fn is_color(parameters: &str) -> bool {
