@@ -136,7 +136,7 @@ impl EntryEvent {
     }
 }
 
-/// What later entries have made of a message, for a store. A message without such entries has no state.
+/// The effect of all later entries on a message, for a store. A message without such entries has no state.
 ///
 /// The users of a reaction are not here: a store keeps them one by one, and sets `mine` from them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -23,7 +23,7 @@ fn text(text: &str) -> Text {
     Text::new(text).expect("a text")
 }
 
-/// What a user does to a room. A target is the n-th newest message.
+/// An act of a user in a room. A target is the n-th newest message.
 #[derive(Debug, Clone)]
 enum Step {
     Post,

@@ -399,3 +399,12 @@ pub(crate) fn sent(effects: &[Effect]) -> Option<(String, ClientMsgId)> {
         _ => None,
     })
 }
+
+/// The notifications among the effects, as `title: text`.
+pub(crate) fn notified(effects: &[Effect]) -> Vec<String> {
+    let notification = |effect: &Effect| match effect {
+        Effect::Notify(notification) => Some(format!("{}: {}", notification.title, notification.text)),
+        _ => None,
+    };
+    effects.iter().filter_map(notification).collect()
+}

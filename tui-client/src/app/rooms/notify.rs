@@ -108,16 +108,8 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use crate::app::testing::Client;
-    use crate::app::{Effect, Input, NotifyOn};
-
-    fn notified(effects: &[Effect]) -> Vec<String> {
-        let notification = |effect: &Effect| match effect {
-            Effect::Notify(notification) => Some(format!("{}: {}", notification.title, notification.text)),
-            _ => None,
-        };
-        effects.iter().filter_map(notification).collect()
-    }
+    use crate::app::testing::{Client, notified};
+    use crate::app::{Input, NotifyOn};
 
     #[test]
     fn a_mention_notifies_a_user_who_looks_elsewhere() {

@@ -1,4 +1,4 @@
-//! What arrived in a room and was not seen, in order, so that the user may see it in parts.
+//! Entries of a room that the user has not seen, in order, so that they may be seen in parts.
 //!
 //! The last [`LISTED`] items are listed. Earlier ones, and entries that were missed and did not arrive, are counted in one
 //! group, which is seen as a whole.

@@ -1,10 +1,10 @@
-//! What the user looks at is read: with and without reports of the focus, behind overlays, scrolled back, elsewhere.
+//! Tests of the rows that count as read: with and without reports of the focus, behind overlays, scrolled back, elsewhere.
 
 use std::time::Duration;
 
 use realtime_shared::{Recovery, ServerEvent, SystemEvent};
 
-use super::super::testing::{Client, at, room, user};
+use super::super::testing::{Client, at, notified, room, user};
 use super::super::{Input, NotifyOn};
 use super::{Effect, shown};
 use crate::terminal_input::KeyCode;
@@ -18,14 +18,6 @@ fn counts(client: &Client, index: usize) -> (u64, u64, Option<u64>) {
 /// The seq up to which `chat` is read.
 fn read(client: &Client) -> u64 {
     client.model.rooms[0].reading.read().map_or(0, |position| position.seq().get())
-}
-
-fn notified(effects: &[Effect]) -> Vec<String> {
-    let notification = |effect: &Effect| match effect {
-        Effect::Notify(notification) => Some(format!("{}: {}", notification.title, notification.text)),
-        _ => None,
-    };
-    effects.iter().filter_map(notification).collect()
 }
 
 #[test]

@@ -166,23 +166,14 @@ fn a_refused_long_message_shows_the_reason() {
 }
 
 #[test]
-fn a_long_note_is_folded() {
-    let mut client = Client::online(&[CHAT]);
-    client.input(Input::Warning(lines(60)));
-    let mut screen = TestScreen::new(client, SIZES[0]);
-    assert!(screen.text().contains("… 40 more rows"), "{}", screen.text());
-    fold_key(&mut screen);
-    assert!(screen.text().contains("line 21"));
-}
-
-#[test]
-fn a_long_note_outside_of_rooms_is_folded() {
-    let mut client = Client::offline(&[]);
-    client.input(Input::Warning(lines(60)));
-    let mut screen = TestScreen::new(client, SIZES[0]);
-    assert!(screen.text().contains("… 40 more rows"), "{}", screen.text());
-    fold_key(&mut screen);
-    assert!(screen.text().contains("line 21"));
+fn a_long_note_is_folded_in_a_room_and_outside_of_rooms() {
+    for mut client in [Client::online(&[CHAT]), Client::offline(&[])] {
+        client.input(Input::Warning(lines(60)));
+        let mut screen = TestScreen::new(client, SIZES[0]);
+        assert!(screen.text().contains("… 40 more rows"), "{}", screen.text());
+        fold_key(&mut screen);
+        assert!(screen.text().contains("line 21"));
+    }
 }
 
 #[test]
