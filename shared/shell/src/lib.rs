@@ -106,6 +106,38 @@ Examples:
     ))
 }
 
+/// Lines of examples that the help or the man page of a command breaks or joins, or that are wider than 80 columns, each
+/// with the name of its command. The help is that of terminals of 40 and of 200 columns. For the tests of a program.
+#[must_use]
+pub fn broken_examples(program: &Command) -> Vec<String> {
+    let mut built = program.clone();
+    built.build();
+    let commands = std::iter::once((None, &built))
+        .chain(built.get_subcommands().map(|command| (Some(command.get_name()), command)));
+    commands
+        .flat_map(|(name, command)| {
+            let examples =
+                command.get_after_help().map(|text| printable(&text.to_string())).unwrap_or_default();
+            let page = String::from_utf8_lossy(&man_page(program.clone(), name)).into_owned();
+            let page = unfilled_lines(&page.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\"));
+            let helps = [40, 200]
+                .map(|width| printable(&command.clone().term_width(width).render_long_help().to_string()));
+            let is_whole = |line: &str| {
+                let has = |text: &str| text.lines().any(|shown| shown == line);
+                line.chars().count() <= 80 && has(&page) && helps.iter().all(|help| has(help))
+            };
+            let lines = examples.lines().filter(|line| line.starts_with(' ') && !is_whole(line));
+            lines.map(|line| format!("{}: {line}", command.get_name())).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The lines of a man page that are shown as they are, without filling.
+fn unfilled_lines(page: &str) -> String {
+    let parts = page.split(".nf\n").skip(1).filter_map(|part| part.split(".fi\n").next());
+    parts.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::{Arg, ValueEnum};
@@ -174,30 +206,4 @@ mod tests {
         let page = text(man_page(program(), Some("token")));
         assert!(page.contains(".TH a-program-token 1"), "{page}");
     }
-}
-
-/// Lines of examples that the help or the man page of a command breaks or joins, or that are wider than 80 columns, each
-/// with the name of its command. The help is that of terminals of 80 and of 200 columns. For the tests of a program.
-#[must_use]
-pub fn broken_examples(program: &Command) -> Vec<String> {
-    let mut built = program.clone();
-    built.build();
-    let commands = std::iter::once((None, &built))
-        .chain(built.get_subcommands().map(|command| (Some(command.get_name()), command)));
-    commands
-        .flat_map(|(name, command)| {
-            let examples =
-                command.get_after_help().map(|text| printable(&text.to_string())).unwrap_or_default();
-            let page = String::from_utf8_lossy(&man_page(program.clone(), name)).into_owned();
-            let page = page.replace("\\-", "-").replace("\\*(Aq", "'").replace("\\\\", "\\");
-            let helps = [80, 200]
-                .map(|width| printable(&command.clone().term_width(width).render_long_help().to_string()));
-            let is_whole = |line: &str| {
-                let has = |text: &str| text.lines().any(|shown| shown == line);
-                line.chars().count() <= 80 && has(&page) && helps.iter().all(|help| has(help))
-            };
-            let lines = examples.lines().filter(|line| line.starts_with(' ') && !is_whole(line));
-            lines.map(|line| format!("{}: {line}", command.get_name())).collect::<Vec<_>>()
-        })
-        .collect()
 }
