@@ -7,8 +7,8 @@
 //!    `lib.rs`. For the server's: its arm in each match that then does not compile, and its name in `is_not_an_entry` of
 //!    `codec/server_frame.rs` (`tests/entries.rs` fails without it). A new type of field: `name.rs`.
 //! 2. A client's: the arm in `Fields::event` of `codec.rs`, and each new field in `fields!` there.
-//! 3. Its strategy in `strategies/frames.rs`; for new fields of a client's frame the wrong values in
-//!    `strategies/client_text.rs`. `tests/lists.rs` fails while it is missing.
+//! 3. Its strategy in `strategies/frames.rs`, that of a new type of field in `strategies/fields.rs`; for new fields of a
+//!    client's frame the wrong values in `strategies/client_text.rs`. `tests/lists.rs` fails while it is missing.
 //! 4. Its name in `tests/golden.rs`, and a file in `tests/golden/` for each case, with and without optional fields.
 //! 5. `README.md`: a row in the table of frames. Not checked by a test: an example in the JSON block below it, and
 //!    bounds under "Limits".

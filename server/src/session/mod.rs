@@ -7,6 +7,7 @@
 //!
 //! Every refusal passes [`Session::refuse`], also those of the broker: a client with too many of them is closed.
 
+mod action;
 mod fault_window;
 mod refusal;
 #[cfg(test)]
@@ -22,13 +23,14 @@ use realtime_shared::{
     UserId, codec,
 };
 
+pub(crate) use self::action::Action;
 use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{
     NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter, Skip, Submission,
 };
-use crate::budget::{ConnectionBudget, PostPrice, TestedNames};
+use crate::budget::{ConnectionBudget, TestedNames};
 use crate::metrics::Dropped;
 
 /// Entries of a history page without a `limit`.
@@ -49,57 +51,6 @@ const TYPING_REPEAT: Duration = Duration::from_secs(1);
 pub(crate) struct Now {
     pub(crate) instant: Instant,
     pub(crate) wall: Timestamp,
-}
-
-/// The effect of a frame, for the connection to apply.
-pub(crate) enum Action {
-    Nothing,
-    /// Count the frame as dropped. There is no answer.
-    Drop(Dropped),
-    Answer(ServerFrame),
-    Close(CloseCode),
-    Join {
-        room: RoomName,
-        since: Option<Position>,
-        reference: Option<Ref>,
-    },
-    Leave {
-        room: RoomName,
-        reference: Option<Ref>,
-    },
-    Submit {
-        submission: Submission,
-        price: PostPrice,
-        reference: Option<Ref>,
-    },
-    Signal {
-        room: RoomName,
-        event: ServerEvent,
-        skip: Skip,
-    },
-    Broadcast {
-        to: Recipients,
-        event: ServerEvent,
-    },
-    History {
-        room: RoomName,
-        query: PageQuery,
-        reference: Option<Ref>,
-    },
-    Members {
-        room: RoomName,
-        reference: Option<Ref>,
-    },
-    ListRooms {
-        filter: RoomFilter,
-        limit: usize,
-        reference: Option<Ref>,
-    },
-    /// The token was replaced. The new one does not grant the rooms in `leave`.
-    Refreshed {
-        answer: ServerFrame,
-        leave: Vec<RoomName>,
-    },
 }
 
 /// The protocol state of one connection.
