@@ -106,7 +106,7 @@ async fn speak(
     let hear = async { while events.recv().await.is_some() {} };
     let say = async {
         let (asking, mut asked) = mpsc::channel(1);
-        // The runtime hears while nothing is requested.
+        // The runtime receives events while nothing is requested.
         std::thread::spawn(move || to_say.iter().try_for_each(|request| asking.blocking_send(request)));
         while let Some((numbers, pace)) = asked.recv().await {
             for number in numbers {

@@ -83,7 +83,7 @@ pub struct Model {
     pub(super) kept: HashMap<RoomName, Position>,
     /// Claims of the token that the user gave, until the server has answered.
     pub(super) given_token: Option<TokenClaims>,
-    /// The user was told that the token is not renewed.
+    /// A line about the token that is not renewed was shown.
     pub(super) warned_of_token: bool,
     pub(super) zone: TimeZone,
     /// Time of the server minus the local wall clock time, in milliseconds.
@@ -221,7 +221,7 @@ impl Model {
     }
 
     /// Returns the time at which the next [`super::Input::Tick`] is needed: for a countdown, for the end of a
-    /// member's typing, for the signal that the user stopped typing, or for what is told some time after a lost
+    /// member's typing, for the signal that the user stopped typing, or for the changes that are shown some time after a lost
     /// connection. `None` if no timer is needed.
     #[must_use]
     pub fn next_tick(&self) -> Option<Duration> {

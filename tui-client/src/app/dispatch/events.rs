@@ -300,7 +300,7 @@ fn on_token_refused(model: &mut Model, reason: &str) {
     model.note(None, Tone::Error, sanitize::block(&text));
 }
 
-/// Handles a renewed token. The user is told if the user gave it, or was told that it is not renewed.
+/// Handles a renewed token. A line reports it if the user gave it, or if an earlier line reported a failure.
 fn on_refreshed(model: &mut Model, expires_at: Timestamp) {
     let is_given = model.given_token.take().is_some();
     if std::mem::take(&mut model.warned_of_token) || is_given {
@@ -351,7 +351,7 @@ fn add_presences(model: &mut Model, index: usize, presences: Presences<'_>, came
     model.rooms[index].pane.timeline.add_presence(ts, &model.zone, presences, came);
 }
 
-/// Adds the changes of the members while the connection was lost, as far as they are to be told now.
+/// Adds the changes of the members while the connection was lost, as far as they may be shown now.
 pub(in crate::app) fn add_changes(model: &mut Model) {
     for index in 0..model.rooms.len() {
         let changes = model.rooms[index].take_changes(model.user.as_ref(), model.now.mono);

@@ -1,7 +1,7 @@
 //! Members of a room before and after a lost connection.
 //!
 //! After a restart of the server all members return within seconds, each in its turn. Their joins are no news, so the changes
-//! after a lost connection are told together, when everybody from before is back, or at the end of a grace. Others wait for
+//! after a lost connection are shown together, when everybody from before is back, or at the end of a grace. Others wait for
 //! their next attempt about as long as they were offline, up to 30 s.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,7 @@ impl Absence {
         self.until
     }
 
-    /// Returns true if the changes are to be told: `members` are those now.
+    /// Returns true when the changes may be shown. `members` are those now.
     pub(super) fn is_over<T>(&mut self, members: &Members<T>, count: u64, now: Duration) -> bool {
         let Some(until) = self.until else { return false };
         // A large room is not compared with each message.
@@ -122,15 +122,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_difference_is_told() {
+    fn only_the_difference_is_shown() {
         let me = user("me");
         let changes = |before: &[&str], after: &[&str]| {
             let after = members(after);
             absence(before, 1).changes(&after, count(&after), Some(&me))
         };
         assert_eq!(changes(&["me", "alice", "carol"], &["alice", "carol"]), Changes::default());
-        let told = changes(&["me", "alice", "bob"], &["me", "bob", "dave"]);
-        assert_eq!((told.joined, told.left), (vec![user("dave")], vec![user("alice")]));
+        let shown = changes(&["me", "alice", "bob"], &["me", "bob", "dave"]);
+        assert_eq!((shown.joined, shown.left), (vec![user("dave")], vec![user("alice")]));
     }
 
     #[test]

@@ -260,7 +260,7 @@ impl Room {
         self.typing.retain(|(user, ..)| members.contains_key(user));
     }
 
-    /// Takes the changes of the members since the connection was lost, if they are to be told now.
+    /// Takes the changes of the members since the connection was lost, if they may be shown now.
     pub(in crate::app) fn take_changes(&mut self, me: Option<&UserId>, now: Duration) -> Option<Changes> {
         let (members, count) = (&self.members, self.member_count);
         let absence = self.absence.take_if(|absence| absence.is_over(members, count, now))?;

@@ -11,7 +11,7 @@ async fn sent_bytes(raw: &mut RedisClient) -> usize {
     sent.and_then(|bytes| bytes.parse().ok()).expect("a number")
 }
 
-/// The first page of a room tells nothing about the size of its entries.
+/// The size of the entries is unknown before the first page of a room.
 #[tokio::test]
 async fn a_page_of_large_entries_reads_few_more_than_it_holds() {
     const BYTES: usize = 64 * 1024;
