@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use realtime_shared::{EntryFields, EntryId, Message, RoomName, Seq, Text, Timestamp, UserId};
 use realtime_tui::app::timeline::HELD;
 use realtime_tui::app::{Input, Model, Msg, Now, update};
-use realtime_tui::net::Event;
+use realtime_tui::net::{Entry, Event};
 use realtime_tui::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 
 const NOW: Now = Now { mono: Duration::ZERO, wall: Timestamp::from_millis(1_795_378_680_000) };
@@ -59,7 +59,10 @@ fn hear(model: &mut Model, room: &RoomName, seq: u64) -> Result<Duration, Box<dy
         client_msg_id: None,
     };
     let message = Message::new(Text::new(said)?.into(), fields);
-    Ok(timed(model, Input::Net(Event::Message { message, position: None, replayed: true })))
+    Ok(timed(
+        model,
+        Input::Net(Event::Entry { entry: Entry::Message(message), position: None, replayed: true }),
+    ))
 }
 
 fn timed(model: &mut Model, input: Input) -> Duration {

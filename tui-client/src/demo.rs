@@ -279,7 +279,9 @@ mod tests {
         })
         .await;
         next(&mut events, |event| match event {
-            Event::Message { message, .. } => (message.from == typist).then_some(()),
+            Event::Entry { entry: net::Entry::Message(message), .. } => {
+                (message.from == typist).then_some(())
+            }
             _ => None,
         })
         .await;

@@ -11,7 +11,7 @@
 use std::error::Error;
 
 use realtime_client::shared::{ClientMsgId, Message, RoomName, Text, UserId};
-use realtime_client::{Command, Config, ConnectionState, Event, SendState};
+use realtime_client::{Command, Config, ConnectionState, Entry, Event, SendState};
 
 const URL: &str = "ws://127.0.0.1:8000/api/v1/ws";
 
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             Event::State(ConnectionState::Waiting { reason, retry_in, .. }) => {
                 eprintln!("{reason}: again in {} s", retry_in.as_secs());
             }
-            Event::Message { message, .. } => {
+            Event::Entry { entry: Entry::Message(message), .. } => {
                 if let Some(answer) = answer(&message, me.as_ref()) {
                     handle.try_send(answer)?;
                 }

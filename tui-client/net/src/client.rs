@@ -1,10 +1,12 @@
 //! The two ends of a client: [`Handle`] for commands, [`Events`] for events.
 
+use realtime_shared::RoomName;
 use tokio::sync::mpsc;
 
 use super::command::Command;
 use super::config::Config;
 use super::event::Event;
+use super::room_state::{RoomState, RoomStates};
 use super::task;
 
 /// Capacity of the channel of commands.
@@ -25,6 +27,7 @@ pub struct Handle {
 #[derive(Debug)]
 pub struct Events {
     events: mpsc::Receiver<Event>,
+    rooms: RoomStates,
 }
 
 /// The error of [`Handle::send`]: the client has ended. Contains the command.
@@ -51,8 +54,9 @@ pub enum TrySendError {
 pub fn connect(config: Config) -> (Handle, Events) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
     let (event_sender, events) = mpsc::channel(EVENTS);
+    let rooms = RoomStates::new(config.kept_messages);
     tokio::spawn(task::run(config, commands, event_sender));
-    (Handle { commands: command_sender }, Events { events })
+    (Handle { commands: command_sender }, Events { events, rooms })
 }
 
 impl Handle {
@@ -82,11 +86,22 @@ impl Handle {
 impl Events {
     /// Receives the next event; `None` after the client has ended. Cancel safe: a dropped call loses no event.
     pub async fn recv(&mut self) -> Option<Event> {
-        self.events.recv().await
+        let event = self.events.recv().await?;
+        self.rooms.on_event(&event);
+        Some(event)
     }
 
     /// Receives the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        let event = self.events.try_recv().ok()?;
+        self.rooms.on_event(&event);
+        Some(event)
+    }
+
+    /// The state of a joined room after the last received event. `None` if the client has not joined the room, or
+    /// [`Config::kept_messages`] is 0.
+    #[must_use]
+    pub fn room(&self, room: &RoomName) -> Option<&RoomState> {
+        self.rooms.get(room)
     }
 }

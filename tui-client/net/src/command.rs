@@ -1,6 +1,9 @@
 //! Commands of a program to its client, sent through a [`Handle`](crate::Handle).
 
-use realtime_shared::{ClientMsgId, Position, RoomName, Seq, Text};
+use realtime_shared::{
+    Change, ClientMsgId, Content, Delete, Edit, Emoji, HistoryRequest, Line, Message, MessageContent, Pin,
+    Position, Reaction, RoomChange, RoomName, Seq, Text,
+};
 
 use super::tokens::Token;
 
@@ -23,6 +26,15 @@ pub enum Command {
         /// The identity of the message, new for each one. A second message with the id of a queued one is ignored.
         client_msg_id: ClientMsgId,
     },
+    /// Submits an entry of any kind, like [`Command::Send`]. [`Command::reply`] and the like make the usual ones.
+    ///
+    /// If the open connection's server does not have the kind, the entry is [refused](crate::SendState::Refused).
+    Submit {
+        room: RoomName,
+        content: Content,
+        /// The identity of the entry, new for each one.
+        client_msg_id: ClientMsgId,
+    },
     /// Reports that the user types, or has stopped. Dropped without a connection.
     Typing { room: RoomName, is_typing: bool },
     /// Requests the entries before `before`, or the newest ones. The answer is the `History` of
@@ -38,6 +50,9 @@ pub enum Command {
         /// Most entries in the answer.
         limit: u32,
     },
+    /// Requests a page of history, like [`Command::History`]: also the messages after or around a seq, of a thread, or
+    /// the pinned ones. Fails if the server does not have the feature.
+    Page(HistoryRequest),
     /// Requests the members of a room. The answer is the `Members` of [`Event::Server`](crate::Event::Server).
     Members(RoomName),
     /// Requests the list of rooms. The answer is the `Rooms` of [`Event::Server`](crate::Event::Server).
@@ -65,4 +80,55 @@ pub enum Command {
     TakeBack(ClientMsgId),
     /// Closes the connection with 1000 and ends the events. A message that is not reported as stored may be lost.
     Close,
+}
+
+impl Command {
+    fn submit(room: &RoomName, content: impl Into<Content>, client_msg_id: ClientMsgId) -> Self {
+        Self::Submit { room: room.clone(), content: content.into(), client_msg_id }
+    }
+
+    /// Posts a message that answers another one.
+    #[must_use]
+    pub fn reply(to: &Message, text: Text, client_msg_id: ClientMsgId) -> Self {
+        let content = MessageContent { reply_to: Some(to.seq), ..text.into() };
+        Self::submit(&to.room, content, client_msg_id)
+    }
+
+    /// Replaces the text of a message. `text` must not be empty.
+    ///
+    /// This change and the next ones have the message's id. If they wait for a connection and then meet another log, the
+    /// server refuses them.
+    #[must_use]
+    pub fn edit(message: &Message, text: Text, client_msg_id: ClientMsgId) -> Self {
+        let (target, target_id) = (message.seq, Some(message.id));
+        let edit = Edit { target, target_id, text, mentions: None, deleted: false };
+        Self::submit(&message.room, Change::Edit(edit), client_msg_id)
+    }
+
+    /// Deletes a message.
+    #[must_use]
+    pub fn delete(message: &Message, reason: Option<Line>, client_msg_id: ClientMsgId) -> Self {
+        let delete = Delete { target: message.seq, target_id: Some(message.id), reason };
+        Self::submit(&message.room, Change::Delete(delete), client_msg_id)
+    }
+
+    /// Reacts to a message, or removes the reaction.
+    #[must_use]
+    pub fn react(message: &Message, emoji: Emoji, removed: bool, client_msg_id: ClientMsgId) -> Self {
+        let reaction = Reaction { target: message.seq, target_id: Some(message.id), emoji, removed };
+        Self::submit(&message.room, Change::Reaction(reaction), client_msg_id)
+    }
+
+    /// Pins a message to its room, or removes the pin.
+    #[must_use]
+    pub fn pin(message: &Message, removed: bool, client_msg_id: ClientMsgId) -> Self {
+        let pin = Pin { target: message.seq, target_id: Some(message.id), removed };
+        Self::submit(&message.room, Change::Pin(pin), client_msg_id)
+    }
+
+    /// Changes the settings of a room.
+    #[must_use]
+    pub fn configure(room: &RoomName, change: RoomChange, client_msg_id: ClientMsgId) -> Self {
+        Self::submit(room, Change::Room(change), client_msg_id)
+    }
 }

@@ -16,6 +16,9 @@ pub struct Config {
     pub(super) url: Uri,
     pub(super) token: TokenSource,
     pub timing: Timing,
+    /// Number of messages that [`Events::room`](crate::Events::room) keeps for each joined room. 0, the default: there is
+    /// no state of a room.
+    pub kept_messages: usize,
 }
 
 /// The client's times.
@@ -84,7 +87,7 @@ impl Config {
         if uri.query().is_some_and(|query| query.split('&').any(|pair| pair.starts_with("token="))) {
             return Err(UrlError::Token);
         }
-        Ok(Self { url: uri, token: token.into(), timing: Timing::default() })
+        Ok(Self { url: uri, token: token.into(), timing: Timing::default(), kept_messages: 0 })
     }
 
     /// The complete URL of the server.

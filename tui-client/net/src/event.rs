@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, CloseCode, Limits, Message, Position, Recovery, RoomName, Seq, ServerEvent, Timestamp,
+    ClientMsgId, CloseCode, Feature, Limits, Position, Recovery, RoomName, Seq, ServerEvent, Timestamp,
     UserId,
 };
 
 use super::claims::TokenClaims;
 use super::command::Command;
+use super::entry::Entry;
 use super::trace::Traced;
 
 /// An event of the client.
@@ -37,20 +38,12 @@ pub enum Event {
         /// Time without a connection to the room. `None` at the first join.
         offline: Option<Duration>,
     },
-    /// A message, live or replayed. The entries of one room arrive in the order of their log.
-    Message {
-        message: Message,
-        /// The position after the message: the `since` of a later join. `None` if the epoch is unknown, as in a room
+    /// An entry of any kind, live or replayed. The entries of one room arrive in the order of their log.
+    Entry {
+        entry: Entry,
+        /// The position after the entry: the `since` of a later join. `None` if the epoch is unknown, as in a room
         /// that the client has not joined.
         position: Option<Position>,
-        /// True if the entry is part of a replay.
-        replayed: bool,
-    },
-    /// An entry that this version cannot read: its kind is unknown, or its content is invalid. Store its position.
-    Entry {
-        room: RoomName,
-        /// The position after the entry.
-        position: Position,
         /// True if the entry is part of a replay.
         replayed: bool,
     },
@@ -58,12 +51,16 @@ pub enum Event {
     Sent { client_msg_id: ClientMsgId, state: SendState },
     /// Any other frame of the server: joins and leaves of others, typing, answers, notices, errors.
     ///
-    /// After a `resync` the entries of its room follow as [`Event::Message`]s and [`Event::Entry`]s. The first ones are
-    /// `replayed`; its recovery has their number.
+    /// After a `resync` the entries of its room follow as [`Event::Entry`]s. The first ones are `replayed`; its recovery
+    /// has their number.
+    ///
+    /// The messages of a `History` have at least the changes of all entries that the program has received before it. If
+    /// the program holds a message already, the version with the larger `rev` is the newer one.
     Server(ServerEvent),
     /// The server refused a request for data, or did not answer it in time. To repeat it, send `request` again.
     RequestFailed {
-        /// The command: [`History`](crate::Command::History), [`Members`](crate::Command::Members) or
+        /// The command: [`History`](crate::Command::History),
+        /// [`Page`](crate::Command::Page), [`Members`](crate::Command::Members) or
         /// [`ListRooms`](crate::Command::ListRooms).
         request: Command,
         /// The reason for people.
@@ -102,6 +99,9 @@ pub enum ConnectionState {
         /// Number of all connections to the server.
         online_count: u64,
         limits: Limits,
+        /// The features of the server. It refuses other kinds of entries, and so does this client:
+        /// [`SendState::Refused`].
+        features: Vec<Feature>,
     },
     /// There is no connection. The next attempt follows after `retry_in`.
     Waiting {

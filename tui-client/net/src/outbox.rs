@@ -1,6 +1,6 @@
 //! Outbox: the client's messages that are not yet stored or refused.
 //!
-//! A message here is a [`Submission`] of any kind. The outbox does not read its body.
+//! A message here is a [`Submission`] of any kind. The outbox does not read its content.
 //!
 //! Each room has a lane, and **one message of a lane is in flight**: the next message follows the server's answer. With
 //! two in flight, a refused first message and an accepted second one would permanently change places. Pacing cannot
@@ -296,9 +296,8 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use realtime_shared::Text;
+    use realtime_shared::{Content, Text};
 
-    use super::super::submission::Body;
     use super::*;
 
     fn room(name: &str) -> RoomName {
@@ -310,8 +309,8 @@ mod tests {
     }
 
     fn message(name: &str, client_msg_id: ClientMsgId) -> Submission {
-        let body = Body::Message { text: Text::new("hi").expect("a text") };
-        Submission { room: room(name), client_msg_id, body }
+        let content = Content::message(Text::new("hi").expect("a text"));
+        Submission { room: room(name), client_msg_id, content }
     }
 
     /// An outbox with the messages `m0`, `m1`, … in `rooms`.

@@ -6,12 +6,15 @@
 
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientEvent, HistoryRequest, Ref, RoomName};
+use realtime_shared::{ChangeEntry, ClientEvent, Feature, History, HistoryRequest, Ref, RoomName, UserId};
 
 use super::command::Command;
+use super::held::HeldChanges;
 
 /// Longest time from the command to its answer, with all waits and repetitions.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// The reason of a refusal by the client itself.
+pub(super) const UNSUPPORTED: &str = "this server does not support it";
 /// Most requests at once.
 pub(super) const REQUESTS: usize = 64;
 
@@ -19,6 +22,7 @@ pub(super) const REQUESTS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     requests: Vec<Request>,
+    held: HeldChanges,
 }
 
 #[derive(Debug)]
@@ -89,6 +93,54 @@ impl Requests {
         index.map(|index| self.requests.remove(index)).is_some()
     }
 
+    /// Handles a page of history: applies the changes that have arrived since its request. Returns false if it has no
+    /// request.
+    pub(super) fn page(
+        &mut self,
+        reference: Option<&Ref>,
+        history: &mut History,
+        me: Option<&UserId>,
+    ) -> bool {
+        let is_answer = self.answered(reference, Answer::History(&history.room));
+        if is_answer {
+            self.held.apply(history, me);
+            self.release_held(&history.room);
+        }
+        is_answer
+    }
+
+    /// Holds a change if a page of its room is on its way. Returns false if there is no place for it: the pages must be
+    /// requested [again](Self::ask_again).
+    pub(super) fn hold(&mut self, change: &ChangeEntry) -> bool {
+        !self.has_page_on_its_way(&change.room) || self.held.add(change)
+    }
+
+    /// Requests the pages again that are on their way: the client may have missed changes since their request.
+    /// `next_ref` generates their refs.
+    pub(super) fn ask_again(&mut self, room: &RoomName, mut next_ref: impl FnMut() -> Ref) {
+        self.held.drop_room(room);
+        for request in &mut self.requests {
+            if request.stage == Stage::Sent && request.is_answered_by(Answer::History(room)) {
+                (request.stage, request.reference) = (Stage::Due(None), next_ref());
+            }
+        }
+    }
+
+    /// Removes a request that needs a feature which the server does not have.
+    pub(super) fn refuse_unsupported(&mut self, features: &[Feature]) -> Option<Failed> {
+        let lacks = |request: &Request| {
+            needed_feature(&request.command).filter(|feature| !features.contains(feature))
+        };
+        let index = self.requests.iter().position(|request| lacks(request).is_some())?;
+        Some(self.fail(index, UNSUPPORTED.to_owned()))
+    }
+
+    fn has_page_on_its_way(&self, room: &RoomName) -> bool {
+        let is_page =
+            |request: &Request| request.stage == Stage::Sent && request.is_answered_by(Answer::History(room));
+        self.requests.iter().any(is_page)
+    }
+
     /// Returns true if a request has this `ref`.
     pub(super) fn holds(&self, reference: &Ref) -> bool {
         self.requests.iter().any(|request| request.reference == *reference)
@@ -112,15 +164,30 @@ impl Requests {
             request.refusal = Some(reason);
             return None;
         }
-        Some(Failed { request: self.requests.remove(index).command, reason })
+        Some(self.fail(index, reason))
     }
 
     /// Removes a request whose time is over.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Failed> {
         let index = self.requests.iter().position(|request| request.fails_at <= now)?;
-        let Request { command, refusal, .. } = self.requests.remove(index);
         let no_answer = || format!("no answer in {} s", REQUEST_TIMEOUT.as_secs());
-        Some(Failed { request: command, reason: refusal.unwrap_or_else(no_answer) })
+        let reason = self.requests[index].refusal.take().unwrap_or_else(no_answer);
+        Some(self.fail(index, reason))
+    }
+
+    fn fail(&mut self, index: usize, reason: String) -> Failed {
+        let request = self.requests.remove(index).command;
+        if let Command::History { room, .. } | Command::Page(HistoryRequest { room, .. }) = &request {
+            self.release_held(room);
+        }
+        Failed { request, reason }
+    }
+
+    /// Drops the held changes of a room without a page on its way.
+    fn release_held(&mut self, room: &RoomName) {
+        if !self.has_page_on_its_way(room) {
+            self.held.drop_room(room);
+        }
     }
 
     /// The next time at which a request fails, or after `now` at which a postponed one is due.
@@ -133,11 +200,13 @@ impl Requests {
     /// Drops the requests for history of a room: their seqs are of an earlier log.
     pub(super) fn drop_history(&mut self, room: &RoomName) {
         self.requests.retain(|request| !request.is_answered_by(Answer::History(room)));
+        self.held.drop_room(room);
     }
 
     /// Handles a lost connection: drops all requests.
     pub(super) fn disconnected(&mut self) {
         self.requests.clear();
+        self.held.clear();
     }
 }
 
@@ -148,11 +217,25 @@ impl Request {
 
     fn is_answered_by(&self, answer: Answer<'_>) -> bool {
         match (&self.command, answer) {
-            (Command::History { room, .. }, Answer::History(of))
+            (
+                Command::History { room, .. } | Command::Page(HistoryRequest { room, .. }),
+                Answer::History(of),
+            )
             | (Command::Members(room), Answer::Members(of)) => room == of,
             (Command::ListRooms { .. }, Answer::Rooms) => true,
             _ => false,
         }
+    }
+}
+
+/// The feature that a request needs.
+const fn needed_feature(command: &Command) -> Option<Feature> {
+    match command {
+        Command::Page(HistoryRequest { pinned: true, .. }) => Some(Feature::Pin),
+        Command::Page(HistoryRequest { around: Some(_), .. } | HistoryRequest { thread: Some(_), .. }) => {
+            Some(Feature::Reply)
+        }
+        _ => None,
     }
 }
 
@@ -163,6 +246,7 @@ fn event(command: &Command) -> Option<ClientEvent> {
             let request = HistoryRequest { before, limit: Some(limit), ..HistoryRequest::newest(room) };
             Some(ClientEvent::History(request))
         }
+        Command::Page(request) => Some(ClientEvent::History(request)),
         Command::Members(room) => Some(ClientEvent::Members { room }),
         Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),
         _ => None,

@@ -16,7 +16,7 @@ use super::rooms::looking::look;
 use super::rooms::room::HistoryPage;
 use super::rooms::scrollback::{READING_PAGE, request_history};
 use super::{Effect, Extension, Input, Model, Msg, Now, Viewed, update};
-use crate::net::{Command, ConnectionState, Disconnect, Event, SendState};
+use crate::net::{Command, ConnectionState, Disconnect, Entry, Event, SendState};
 
 /// 2026-11-22T20:18:00Z.
 pub(crate) const START: u64 = 1_795_378_680_000;
@@ -57,9 +57,12 @@ fn join(room: &RoomName, since: Option<&Position>) -> Effect {
 
 /// An entry of an unknown kind.
 pub(crate) fn unknown_entry(name: &str, seq: u64) -> ServerEvent {
+    ServerEvent::Unknown { entry: Some(unknown_entry_ref(name, seq)) }
+}
+
+fn unknown_entry_ref(name: &str, seq: u64) -> EntryRef {
     let id = EntryId::from_u128(seq.into());
-    let entry = EntryRef { room: room(name), seq: Seq::new(seq), id, epoch: None, kind: None };
-    ServerEvent::Unknown { entry: Some(entry) }
+    EntryRef { room: room(name), seq: Seq::new(seq), id, epoch: None, kind: None }
 }
 
 /// A command added by a program.
@@ -127,7 +130,12 @@ impl Client {
 
     pub(crate) fn connect(&mut self) {
         let limits = Limits { text_chars: 4_000, frame_bytes: 65_536, rooms: 128, messages_per_second: 50 };
-        let state = ConnectionState::Connected { user_id: user("you"), online_count: 4, limits };
+        let state = ConnectionState::Connected {
+            user_id: user("you"),
+            online_count: 4,
+            limits,
+            features: Vec::new(),
+        };
         self.net(Event::State(state));
     }
 
@@ -206,13 +214,14 @@ impl Client {
     pub(crate) fn deliver(&mut self, message: Message, replayed: bool) -> Vec<Effect> {
         let position =
             message.epoch.clone().map(|epoch| Position::At { epoch, seq: message.seq, id: message.id });
-        self.net(Event::Message { message, position, replayed })
+        self.net(Event::Entry { entry: Entry::Message(message), position, replayed })
     }
 
     /// Delivers the log's next entry, which has an unknown kind.
     pub(crate) fn next_unknown(&mut self, name: &str, replayed: bool) -> Vec<Effect> {
-        let position = at(self.next_seq(name));
-        self.net(Event::Entry { room: room(name), position, replayed })
+        let seq = self.next_seq(name);
+        let entry = Entry::Unknown(unknown_entry_ref(name, seq));
+        self.net(Event::Entry { entry, position: Some(at(seq)), replayed })
     }
 
     pub(crate) fn message(&self, name: &str, from: &str, text: &str, seq: u64) -> Message {

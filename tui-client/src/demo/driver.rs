@@ -107,7 +107,7 @@ impl Driver {
     fn report(&self, director: &mut Director, event: &Event, now: Duration) {
         let index = |name: &RoomName| self.rooms.iter().position(|room| room == name);
         match event {
-            Event::Message { message, .. } if message.from.as_str() == VISITOR => {
+            Event::Entry { entry: net::Entry::Message(message), .. } if message.from.as_str() == VISITOR => {
                 if let Some(room) = index(&message.room) {
                     director.visitor_said(room, message.seq.get(), message.text.as_str(), now);
                 }

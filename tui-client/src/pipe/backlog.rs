@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use realtime_shared::{Epoch, History, Position, Seq};
+use realtime_shared::{Epoch, History, Position, Seq, ServerEvent};
 
 use super::printed::PrintedEntry;
 
@@ -69,10 +69,18 @@ impl Backlog {
                 break;
             }
             self.before = entry.seq;
-            match PrintedEntry::of(event, Some(self.epoch.clone())) {
-                Some(printed) => self.older.push_front(printed),
-                None => self.has_unprinted = true,
+            match event {
+                ServerEvent::Entry(entry) => {
+                    self.older.push_front(PrintedEntry::of(entry, Some(self.epoch.clone())));
+                }
+                _ => self.has_unprinted = true,
             }
+        }
+        // A page may cover entries that it does not have.
+        if let Some(covers) = history.covers
+            && self.older.len() < self.wanted
+        {
+            self.before = self.before.min(covers.from);
         }
         history.has_more && self.before < before && self.page().is_some()
     }

@@ -1,13 +1,15 @@
 //! Reaction of `tail` to each event: lines to print, pages to request, the end. Pure.
 
-use realtime_shared::{History, LeaveReason, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId};
+use realtime_shared::{
+    EntryEvent, History, LeaveReason, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId,
+};
 
 use super::backlog::Backlog;
 use super::plan::Begin;
 use super::printed::PrintedEntry;
 use super::text;
 use super::watch::{Meaning, Watch, token_expires};
-use crate::net::{Command, ConnectionState, Event};
+use crate::net::{Command, ConnectionState, Entry, Event};
 use crate::runtime::Outcome;
 use crate::sanitize;
 
@@ -73,8 +75,8 @@ impl Feed {
                 steps.extend(self.ask());
                 steps
             }
-            Event::Message { message, position, .. } if message.room == self.room => {
-                self.on_entry(message.into(), position.as_ref())
+            Event::Entry { entry, position, .. } if *entry.room() == self.room => {
+                self.on_entry(entry, position.as_ref())
             }
             Event::Server(event) => self.on_server(event),
             Event::RequestFailed { reason, .. } => {
@@ -83,10 +85,8 @@ impl Feed {
                 steps
             }
             Event::TokenExpires { at, reason } => vec![FeedStep::Note(token_expires(at, &reason))],
-            // An unknown entry has no line, and `--since` takes lines.
             Event::Entry { .. }
             | Event::Joined { .. }
-            | Event::Message { .. }
             | Event::RoundTrip { .. }
             | Event::Sent { .. }
             | Event::Health(_)
@@ -107,9 +107,14 @@ impl Feed {
         }
     }
 
-    fn on_entry(&mut self, event: ServerEvent, position: Option<&Position>) -> Vec<FeedStep> {
+    fn on_entry(&mut self, entry: Entry, position: Option<&Position>) -> Vec<FeedStep> {
         let epoch = position.and_then(Position::epoch).cloned();
-        let Some(entry) = PrintedEntry::of(event, epoch) else { return Vec::new() };
+        // An unknown entry has no line, and `--since` takes lines.
+        let entry = match entry {
+            Entry::Message(message) => PrintedEntry::of(EntryEvent::Message(message), epoch),
+            Entry::Change(change) => PrintedEntry::of(EntryEvent::Change(change), epoch),
+            Entry::Unknown(_) => return Vec::new(),
+        };
         match &mut self.stage {
             FeedStage::Filling(backlog) => {
                 if backlog.hold(entry) {

@@ -36,14 +36,14 @@ fn is_plain(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use realtime_shared::{ServerEvent, codec};
+    use realtime_shared::{EntryEvent, ServerEvent, codec};
 
     use super::*;
     use crate::pipe::feed::testing::message;
     use crate::pipe::printed::PrintedEntry;
 
     fn line(text: &str) -> String {
-        PrintedEntry::Message(message(1, text)).json()
+        PrintedEntry(EntryEvent::Message(message(1, text))).json()
     }
 
     fn is_harmless(c: char) -> bool {

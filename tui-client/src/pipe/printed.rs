@@ -1,42 +1,33 @@
 //! Entries that `tail` prints, and their lines.
 //!
-//! To print another kind of entry, add a variant to [`PrintedEntry`], its arm in [`PrintedEntry::of`] and in the forms
-//! of a line, and its [`Event`](crate::net::Event) in `feed`.
+//! JSON lines are the entries as on the wire. A line of text has the kind of an entry that is not a message in brackets.
 
 use jiff::tz::TimeZone;
-use realtime_shared::{EntryEvent, Epoch, Message, ServerEvent, codec};
+use realtime_shared::{EntryEvent, Epoch, ServerEvent, codec};
 
 use super::{json, text};
 
 /// An entry that `tail` prints. It has an epoch wherever one is known, for `--since`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PrintedEntry {
-    Message(Message),
-}
+pub(super) struct PrintedEntry(pub(super) EntryEvent);
 
 impl PrintedEntry {
-    /// The printed form of an entry of a log with this epoch. `None` if the event has no line.
-    pub(super) fn of(event: ServerEvent, epoch: Option<Epoch>) -> Option<Self> {
-        match event {
-            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
-                Some(Self::Message(Message { epoch, ..message }))
-            }
-            _ => None,
+    /// An entry of a log with this epoch.
+    pub(super) fn of(mut entry: EntryEvent, epoch: Option<Epoch>) -> Self {
+        match &mut entry {
+            EntryEvent::Message(message) => message.epoch = epoch,
+            EntryEvent::Change(change) => change.epoch = epoch,
         }
+        Self(entry)
     }
 
     /// The entry as a line of JSON, without its line break.
     pub(super) fn json(self) -> String {
-        let event = match self {
-            Self::Message(message) => ServerEvent::from(message),
-        };
-        json::escape(codec::encode(&event))
+        json::escape(codec::encode(&ServerEvent::Entry(self.0)))
     }
 
     /// The entry as a line of text, without its line break.
     pub(super) fn text(&self, zone: &TimeZone) -> String {
-        match self {
-            Self::Message(message) => text::line(message, zone),
-        }
+        text::line(&self.0, zone)
     }
 }

@@ -3,16 +3,66 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use realtime_shared::{Message, Recovery, RoomName};
+use realtime_shared::{
+    Change, Delete, Edit, EntryEvent, EntryHead, Message, Pin, Posting, Reaction, Recovery, RoomChange,
+    RoomName,
+};
 
 use crate::app::{Stamp, human};
 use crate::sanitize;
 
 /// `HH:MM nick text`. White space in the nick becomes `_`, so that a name cannot imitate a text.
-pub(super) fn line(message: &Message, zone: &TimeZone) -> String {
-    let stamp = Stamp::of(message.ts, zone);
-    let nick = sanitize::line(message.from.as_str()).to_string().replace(char::is_whitespace, "_");
-    format!("{} {nick} {}", stamp.time(), flat(message.text.as_str()))
+///
+/// A message in brackets is an entry that is not a message, a deleted one, or a fact about the message after it. A text
+/// that begins with a bracket looks like it; scripts use `--json`.
+pub(super) fn line(entry: &EntryEvent, zone: &TimeZone) -> String {
+    let EntryHead { from, ts, .. } = entry.head();
+    let nick = sanitize::line(from.as_str()).to_string().replace(char::is_whitespace, "_");
+    let content = match entry {
+        EntryEvent::Message(message) => message_text(message),
+        EntryEvent::Change(entry) => change(&entry.change),
+    };
+    format!("{} {nick} {content}", Stamp::of(ts, zone).time())
+}
+
+fn message_text(message: &Message) -> String {
+    if let Some(deleted) = &message.deleted {
+        let by = sanitize::line(deleted.by.as_str());
+        return format!("[message {} deleted by {by}]", message.seq);
+    }
+    let text = flat(message.text.as_str());
+    match message.reply_to {
+        Some(seq) => format!("[reply to {seq}] {text}"),
+        None => text,
+    }
+}
+
+/// The text of a change, with the seq of its message.
+fn change(change: &Change) -> String {
+    let un = |removed: bool| if removed { "un" } else { "" };
+    match change {
+        Change::Edit(Edit { target, deleted: true, .. }) => format!("[edit of {target}, deleted later]"),
+        Change::Edit(Edit { target, text, .. }) => format!("[edit of {target}] {}", flat(text.as_str())),
+        Change::Delete(Delete { target, reason, .. }) => {
+            let reason = reason.as_ref().map(|reason| format!(": {}", flat(reason.as_str())));
+            format!("[delete {target}{}]", reason.unwrap_or_default())
+        }
+        Change::Reaction(Reaction { target, emoji, removed, .. }) => {
+            let sign = if *removed { "-" } else { "+" };
+            format!("[reaction to {target}] {sign}{}", sanitize::line(emoji.as_str()))
+        }
+        Change::Pin(Pin { target, removed, .. }) => format!("[{}pin {target}]", un(*removed)),
+        Change::Room(RoomChange { topic, slow_mode, posting }) => {
+            let topic = topic.as_ref().map(|topic| format!(" topic: {}", flat(topic.as_str())));
+            let slow_mode = slow_mode.map(|slow_mode| format!(" slow mode: {} s", slow_mode.seconds()));
+            let posting = posting.map(|posting| match posting {
+                Posting::Everyone => " posting: everyone".to_owned(),
+                Posting::Moderators => " posting: moderators".to_owned(),
+            });
+            let parts = [slow_mode, posting, topic].into_iter().flatten().collect::<Vec<_>>();
+            format!("[room]{}", parts.join(","))
+        }
+    }
 }
 
 /// The whole text in one line.
@@ -54,7 +104,7 @@ mod tests {
             ("a\u{3000}b", "\u{202e}x\u{200b}y", "00:00 a_b xy"),
         ] {
             let message = Message { from: from.parse().expect("a name"), ..message(1, text) };
-            assert_eq!(super::line(&message, &TimeZone::UTC), line);
+            assert_eq!(super::line(&EntryEvent::Message(message), &TimeZone::UTC), line);
         }
         assert_eq!(flat("\u{1b}[2Ja\u{9b}31m\nb"), "\u{fffd}a\u{fffd} b");
     }
@@ -62,7 +112,8 @@ mod tests {
     #[test]
     fn a_long_text_is_not_cut() {
         let text = "x".repeat(4_000);
-        assert!(line(&message(1, &text), &TimeZone::UTC).ends_with(&text));
+        let message = EntryEvent::Message(message(1, &text));
+        assert!(line(&message, &TimeZone::UTC).ends_with(&text));
     }
 
     #[test]

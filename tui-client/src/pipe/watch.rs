@@ -100,7 +100,7 @@ mod tests {
     fn connected() -> ConnectionState {
         let limits = Limits { text_chars: 1, frame_bytes: 1, rooms: 1, messages_per_second: 1 };
         let user_id = "alice".parse().expect("a name");
-        ConnectionState::Connected { user_id, online_count: 1, limits }
+        ConnectionState::Connected { user_id, online_count: 1, limits, features: Vec::new() }
     }
 
     fn closed(code: CloseCode) -> Disconnect {

@@ -190,7 +190,11 @@ impl TimelineLayout<'_> {
             }
             nick_style = look.mention();
         }
-        let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
+        let stored = message.ours.then(|| format!(" {}", look.glyph().stored));
+        let sign = match (message.facts(), stored) {
+            (Some(facts), stored) => Some((facts + &stored.unwrap_or_default(), look.faint())),
+            (None, stored) => stored.map(|stored| (stored, look.faint())),
+        };
         let speaker = Speaker { nick, style: nick_style, is_doubtful: message.is_doubtful };
         self.speech(rows, &speaker, &markup, sign, margin);
     }

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, Joined, Message, Pong, Ref, ServerEvent,
-    SystemEvent, UserId, Welcome,
+    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, Joined, Pong, Recovery, Ref, RoomName,
+    ServerEvent, SystemEvent, UserId, Welcome,
 };
 
+use super::outgoing::next_ref;
 use super::{LONGEST_RETRY_AFTER, Live, Phase, Session, TYPING};
+use crate::entry::Entry;
 use crate::event::{ConnectionState, Event, SendState};
 use crate::pacer::Pacer;
 use crate::requests::Answer;
@@ -39,10 +41,7 @@ impl Session {
                 }
                 self.emit(Event::Server(ServerEvent::System(system)));
             }
-            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
-                self.message(message);
-            }
-            ServerEvent::Entry(entry) => self.without_text(&entry),
+            ServerEvent::Entry(entry) => self.entry(entry),
             ServerEvent::Ack(ack) => {
                 if self.outbox.stored(&ack.room, &ack.client_msg_id) {
                     self.emit_sent(ack.client_msg_id, SendState::Stored(ack.seq));
@@ -50,11 +49,12 @@ impl Session {
             }
             ServerEvent::Pong(pong) => self.pong(&pong, now),
             ServerEvent::Error(error) => self.refused(error, reference, now),
-            ServerEvent::Unknown { entry: Some(entry) } => self.unknown_entry(&entry),
+            ServerEvent::Unknown { entry: Some(entry) } => self.unknown_entry(entry),
             ServerEvent::Unknown { entry: None } => {}
             // An answer without its request is dropped: that one failed, or is void.
-            ServerEvent::History(history) => {
-                if self.requests.answered(reference, Answer::History(&history.room)) {
+            ServerEvent::History(mut history) => {
+                let me = if let Phase::Connected(live) = &self.phase { Some(&live.me) } else { None };
+                if self.requests.page(reference, &mut history, me) {
                     self.emit(Event::Server(ServerEvent::History(history)));
                 }
             }
@@ -82,9 +82,11 @@ impl Session {
     }
 
     pub(super) fn welcomed(&mut self, welcome: Welcome, now: Instant) {
-        let Welcome { user_id, online_count, limits, .. } = welcome;
+        let Welcome { user_id, online_count, limits, features, .. } = welcome;
+        let features = features.unwrap_or_default();
         self.phase = Phase::Connected(Live {
             me: user_id.clone(),
+            features: features.clone(),
             since: now,
             active_at: now,
             ping: None,
@@ -92,12 +94,15 @@ impl Session {
             pacer: Pacer::new(limits.messages_per_second, now),
             typing_refused: HashSet::new(),
         });
-        self.emit(Event::State(ConnectionState::Connected { user_id, online_count, limits }));
+        self.emit(Event::State(ConnectionState::Connected { user_id, online_count, limits, features }));
         self.ping(now);
     }
 
     fn joined(&mut self, joined: Joined, reference: Option<&Ref>, now: Instant) {
         if let Some(outcome) = self.rooms.joined(&joined, reference, now) {
+            if !matches!(outcome.recovery, Some(Recovery::Complete { .. })) {
+                self.ask_pages_again(&joined.room);
+            }
             let Joined { room, members, member_count, position, .. } = joined;
             self.emit(Event::Joined {
                 room,
@@ -112,40 +117,37 @@ impl Session {
         }
     }
 
-    fn message(&mut self, message: Message) {
-        let Arrival { position, replayed } =
-            self.rooms.entry(&message.room, message.seq, message.id, message.epoch.as_ref());
-        let stored = match &message.client_msg_id {
-            Some(id) if self.is_me(&message.from) && self.outbox.stored(&message.room, id) => {
-                Some((id.clone(), message.seq))
-            }
+    fn entry(&mut self, entry: EntryEvent) {
+        let EntryHead { room, from, seq, id, client_msg_id, epoch, .. } = entry.head();
+        let Arrival { position, replayed } = self.rooms.entry(room, seq, id, epoch.as_ref());
+        let stored = match client_msg_id {
+            Some(id) if self.is_me(from) && self.outbox.stored(room, id) => Some((id.clone(), seq)),
             _ => None,
         };
-        self.emit(Event::Message { message, position, replayed });
+        if let EntryEvent::Change(change) = &entry
+            && !self.requests.hold(change)
+        {
+            self.ask_pages_again(&change.room);
+        }
+        self.emit(Event::Entry { entry: entry.into(), position, replayed });
         if let Some((id, seq)) = stored {
             self.emit_sent(id, SendState::Stored(seq));
         }
     }
 
-    /// Handles an entry without a text to show: a change, or a deleted message.
-    fn without_text(&mut self, entry: &EntryEvent) {
-        let EntryHead { room, from, seq, client_msg_id, .. } = entry.head();
-        self.unknown_entry(&entry.entry());
-        if let Some(id) = client_msg_id
-            && self.is_me(from)
-            && self.outbox.stored(room, id)
-        {
-            self.emit_sent(id.clone(), SendState::Stored(seq));
+    /// Handles an entry that this version cannot read. It moves the room's position, which the program has to store.
+    fn unknown_entry(&mut self, entry: EntryRef) {
+        let Arrival { position, replayed } =
+            self.rooms.entry(&entry.room, entry.seq, entry.id, entry.epoch.as_ref());
+        if position.is_some() {
+            self.emit(Event::Entry { entry: Entry::Unknown(entry), position, replayed });
         }
     }
 
-    /// Handles an entry that this version cannot read. It moves the room's position, which the program has to store.
-    fn unknown_entry(&mut self, entry: &EntryRef) {
-        let Arrival { position, replayed } =
-            self.rooms.entry(&entry.room, entry.seq, entry.id, entry.epoch.as_ref());
-        if let Some(position) = position {
-            self.emit(Event::Entry { room: entry.room.clone(), position, replayed });
-        }
+    /// Requests the pages of a room again that are on their way, because changes to them may be missed.
+    fn ask_pages_again(&mut self, room: &RoomName) {
+        let Self { requests, generated, .. } = self;
+        requests.ask_again(room, || next_ref(generated, "history"));
     }
 
     fn pong(&mut self, pong: &Pong, now: Instant) {

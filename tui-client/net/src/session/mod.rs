@@ -32,8 +32,8 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientFrame, ClientMsgId, CloseCode, Nonce, Ref, RoomName, ServerEvent, ServerFrame, SystemEvent, UserId,
-    Verdict,
+    ClientFrame, ClientMsgId, CloseCode, Feature, Nonce, Ref, RoomName, ServerEvent, ServerFrame,
+    SystemEvent, UserId, Verdict,
 };
 
 use super::claims::TokenClaims;
@@ -119,6 +119,8 @@ enum Phase {
 #[derive(Debug)]
 struct Live {
     me: UserId,
+    /// The features of the server.
+    features: Vec<Feature>,
     since: Instant,
     /// Time of the server's last sign of life.
     active_at: Instant,

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, ClientMsgId, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
+    ClientEvent, ClientFrame, ClientMsgId, Content, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
 };
 
 use super::{Output, Phase, Session, TYPING};
 use crate::command::Command;
 use crate::event::SendState;
 use crate::outbox::Pushed;
-use crate::submission::{Body, Submission};
+use crate::requests::UNSUPPORTED;
+use crate::submission::Submission;
 
 impl Session {
     /// Handles a command of the program.
@@ -23,7 +24,10 @@ impl Session {
                 }
             }
             Command::Send { room, text, client_msg_id } => {
-                self.submit(Submission { room, client_msg_id, body: Body::Message { text } });
+                self.submit(Submission { room, client_msg_id, content: Content::message(text) });
+            }
+            Command::Submit { room, content, client_msg_id } => {
+                self.submit(Submission { room, client_msg_id, content });
             }
             Command::Resend(client_msg_id) => {
                 let pushed = self.outbox.resend(&client_msg_id);
@@ -35,7 +39,7 @@ impl Session {
                 }
             }
             Command::Typing { room, is_typing } => self.typing(room, is_typing),
-            request @ Command::History { .. } => self.request(request, "history", now),
+            request @ (Command::History { .. } | Command::Page(_)) => self.request(request, "history", now),
             request @ Command::Members(_) => self.request(request, "members", now),
             request @ Command::ListRooms { .. } => self.request(request, "rooms", now),
             Command::Ping => self.ping(now),
@@ -58,6 +62,10 @@ impl Session {
     pub(super) fn send_due(&mut self, now: Instant) {
         loop {
             let Phase::Connected(live) = &mut self.phase else { return };
+            if let Some(failed) = self.requests.refuse_unsupported(&live.features) {
+                self.failed(failed);
+                continue;
+            }
             if !live.pacer.is_ready(now) {
                 return;
             }
@@ -72,6 +80,12 @@ impl Session {
                 live.pacer.take(now);
                 self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
             } else if let Some(submission) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
+                if submission.feature().is_some_and(|feature| !live.features.contains(&feature)) {
+                    self.outbox.refused(&submission.client_msg_id);
+                    let state = SendState::Refused(UNSUPPORTED.to_owned());
+                    self.emit_sent(submission.client_msg_id, state);
+                    continue;
+                }
                 live.pacer.take(now);
                 self.emit_sent(submission.client_msg_id.clone(), SendState::Sent);
                 self.send(submission.into_event());
@@ -132,8 +146,7 @@ impl Session {
 
     /// Generates a ref that no other frame of this client has.
     pub(super) fn generate_ref(&mut self, kind: &str) -> Ref {
-        self.generated += 1;
-        Ref::new(&format!("{kind}-{}", self.generated)).expect("a short text is a ref")
+        next_ref(&mut self.generated, kind)
     }
 
     /// Sends `typing`, unless the server refuses it in the room.
@@ -151,4 +164,10 @@ impl Session {
             self.outputs.push_back(Output::Write(event.into()));
         }
     }
+}
+
+/// Generates a ref from the number of those before it.
+pub(super) fn next_ref(generated: &mut u64, kind: &str) -> Ref {
+    *generated += 1;
+    Ref::new(&format!("{kind}-{generated}")).expect("a short text is a ref")
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use realtime_client::{
-    Command, ConnectionState, Direction, Disconnect, EVENTS, Event, Events, Handle, SendState, Token,
+    Command, ConnectionState, Direction, Disconnect, EVENTS, Entry, Event, Events, Handle, SendState, Token,
     TokenSource, Traced,
 };
 use realtime_shared::{
@@ -51,7 +51,9 @@ async fn reports_before_message(events: &mut Events, seq: u64) -> Vec<Traced> {
     loop {
         match next(events).await {
             Event::Traced(traced) => reports.push(*traced),
-            Event::Message { message, .. } if message.seq == Seq::new(seq) => return reports,
+            Event::Entry { entry: Entry::Message(message), .. } if message.seq == Seq::new(seq) => {
+                return reports;
+            }
             event => panic!("neither a report nor message {seq}: {event:?}"),
         }
     }
@@ -80,7 +82,10 @@ async fn after_a_reconnect_the_missed_messages_are_replayed() {
     peer.entry(5, "bob", "five").await;
     assert!(matches!(next(&mut events).await, Event::State(ConnectionState::Connected { .. })));
     assert!(matches!(next(&mut events).await, Event::Joined { recovery: None, offline: None, .. }));
-    assert!(matches!(next(&mut events).await, Event::Message { replayed: false, .. }));
+    assert!(matches!(
+        next(&mut events).await,
+        Event::Entry { entry: Entry::Message(_), replayed: false, .. }
+    ));
 
     peer.close(1012).await;
     let (reason, ..) = state(&mut events, waiting).await;
@@ -95,7 +100,7 @@ async fn after_a_reconnect_the_missed_messages_are_replayed() {
     assert_eq!(recovery, Some(complete));
     assert!(offline.is_some());
     for (seq, missed) in [(6, true), (7, false)] {
-        let Event::Message { message, replayed, .. } = next(&mut events).await else {
+        let Event::Entry { entry: Entry::Message(message), replayed, .. } = next(&mut events).await else {
             panic!("not a message")
         };
         assert_eq!((message.seq, replayed), (Seq::new(seq), missed));
@@ -407,7 +412,9 @@ async fn until_still(count: &AtomicUsize) {
 /// Receives the next `count` events, which must be messages in order.
 async fn take(events: &mut Events, taken: &mut usize, count: usize) {
     for _ in 0..count {
-        let Event::Message { message, .. } = next(events).await else { panic!("not a message") };
+        let Event::Entry { entry: Entry::Message(message), .. } = next(events).await else {
+            panic!("not a message")
+        };
         *taken += 1;
         assert_eq!(message.seq, Seq::new(*taken as u64));
     }

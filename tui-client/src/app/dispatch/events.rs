@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    ClientMsgId, EntryEvent, EntryRef, ErrorEvent, History, Left, Members, Message, Position, Recovery,
-    Resync, RoomName, Seq, ServerEvent, SystemEvent, Timestamp, Typing, UserId,
+    Change, ChangeEntry, ClientMsgId, Covers, EntryEvent, EntryRef, ErrorEvent, History, Left, Members,
+    Message, Position, Posting, Recovery, Resync, RoomChange, Seq, ServerEvent, SystemEvent, Text, Timestamp,
+    Typing, UserId,
 };
 
 use crate::app::clock::human;
@@ -22,11 +23,11 @@ use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{on_page_failed, request_page_before};
-use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
+use crate::app::rooms::timeline::{self, LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
 use crate::app::rooms::{rejoin, search};
 use crate::app::token::{explain_fault, moment};
 use crate::markup::MentionPattern;
-use crate::net::{self, ConnectionState, Event, Health, SendState};
+use crate::net::{self, ConnectionState, Entry, Event, Health, SendState};
 use crate::sanitize::{self, Line};
 
 /// Time offline that deserves no note if nothing was missed.
@@ -51,10 +52,20 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
             on_joined(model, index, head.as_ref(), recovery, offline);
             return rejoin::on_joined(model, index).into_iter().collect();
         }
-        Event::Message { message, position, replayed } => {
-            return on_message(model, &message, position, replayed);
+        Event::Entry { entry, position, replayed } => {
+            return match entry {
+                Entry::Message(message) => on_message(model, &message, position, replayed),
+                Entry::Change(ref change) => {
+                    on_entry_without_row(model, &entry, position, replayed);
+                    on_change(model, change);
+                    Vec::new()
+                }
+                Entry::Unknown(_) => {
+                    on_entry_without_row(model, &entry, position, replayed);
+                    Vec::new()
+                }
+            };
         }
-        Event::Entry { room, position, replayed } => on_unknown_entry(model, &room, position, replayed),
         Event::Sent { client_msg_id, state } => return on_sent(model, &client_msg_id, state),
         Event::Server(ServerEvent::History(history)) => return on_history(model, history),
         Event::RequestFailed { request, reason } => on_request_failed(model, &request, &reason),
@@ -202,16 +213,34 @@ fn on_message(
     notification.into_iter().collect()
 }
 
-/// Handles an entry of an unknown kind. It has no row and is not counted as unread; the position after it is kept.
-fn on_unknown_entry(model: &mut Model, name: &RoomName, position: Position, replayed: bool) {
-    let Some(index) = model.index_of(name) else { return };
+/// Handles an entry that is not a message. It has no row and is not counted as unread; the position after it is kept.
+fn on_entry_without_row(model: &mut Model, entry: &Entry, position: Option<Position>, replayed: bool) {
+    let Some(index) = model.index_of(entry.room()) else { return };
     let is_looked_at = is_looked_at(model, index);
     let room = &mut model.rooms[index];
-    let seq = position.seq();
+    let seq = entry.seq();
     room.pane.timeline.hold(seq);
-    let entry = NewEntry { position: Some(position), is_from_other: false, mention: false, replayed };
+    let entry = NewEntry { position, is_from_other: false, mention: false, replayed };
     room.note_replayed(replayed);
     room.reading.add_entry(seq, &entry, is_looked_at);
+}
+
+/// Applies a change to the row of its message, or shows new settings of the room.
+fn on_change(model: &mut Model, entry: &ChangeEntry) {
+    let Some(index) = model.index_of(&entry.room) else { return };
+    let Change::Room(RoomChange { topic, slow_mode, posting }) = &entry.change else {
+        model.rooms[index].pane.timeline.change(entry, model.user.as_ref());
+        return;
+    };
+    let topic = topic.as_ref().map(|topic| format!("topic: {topic}"));
+    let slow_mode = slow_mode.map(|slow_mode| format!("slow mode: {} s", slow_mode.seconds()));
+    let posting = posting.map(|posting| match posting {
+        Posting::Everyone => "everyone may post".to_owned(),
+        Posting::Moderators => "only moderators may post".to_owned(),
+    });
+    let parts: Vec<_> = [topic, slow_mode, posting].into_iter().flatten().collect();
+    let note = sanitize::block(&format!("{}: {}", entry.from, parts.join(", ")));
+    model.note(Some(index), Tone::Info, note);
 }
 
 /// Converts a message for the timeline. If it is an outgoing message of this client, that one is removed.
@@ -222,13 +251,19 @@ fn to_shown(room: &mut Room, message: &Message, user: Option<&UserId>) -> ShownM
             .client_msg_id
             .as_ref()
             .is_some_and(|id| room.pane.timeline.place_outgoing(id, message.seq).is_some());
-    let text = sanitize::block(message.text.as_str());
+    let text = match &message.deleted {
+        Some(deleted) => timeline::deletion(&deleted.by),
+        None => sanitize::block(message.text.as_str()),
+    };
+    let has_facts = message.reply_to.is_some() || message.rev.is_some() || message.deleted.is_some();
+    let folded =
+        has_facts.then(|| Box::new(Message { text: Text::deleted(), mentions: None, ..message.clone() }));
     let pattern =
         user.filter(|_| !is_own).and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
     let mention = pattern.is_some_and(|pattern| pattern.is_in(&text, room.members().map(Line::as_str)));
     let nick = room.nick(&message.from);
     let is_doubtful = !is_own && room.is_doubtful(&message.from, &nick);
-    ShownMessage { nick, text, is_doubtful, mention, ours }
+    ShownMessage { nick, text, is_doubtful, mention, ours, folded }
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
@@ -411,12 +446,18 @@ fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
     for event in history.messages {
         let Some(EntryRef { seq, .. }) = event.entry() else { continue };
         let row = match event {
-            ServerEvent::Entry(EntryEvent::Message(message)) if !message.text.is_empty() => {
+            ServerEvent::Entry(EntryEvent::Message(message)) => {
                 Some((message.ts, to_shown(&mut model.rooms[index], &message, model.user.as_ref())))
             }
             _ => None,
         };
         entries.push(LoadedEntry { seq, row });
+    }
+    // A page may cover entries that it does not have.
+    if let Some(Covers { from, to, .. }) = history.covers
+        && from <= to
+    {
+        entries.extend([from, to].map(|seq| LoadedEntry { seq, row: None }));
     }
     entries.sort_by_key(|entry| entry.seq);
     let oldest = entries.first().map(|entry| entry.seq);

@@ -133,6 +133,7 @@ mod tests {
                 is_doubtful: false,
                 mention: false,
                 ours: false,
+                folded: None,
             };
             client.model.rooms[1].pane.timeline.add_message(Seq::new(seq), ts, message);
         }

@@ -62,7 +62,8 @@ fn a_paste_without_control_characters_shows_no_hint() {
 fn the_limit_of_the_server_on_texts_is_kept() {
     let mut client = Client::offline(&["chat"]);
     let limits = Limits { text_chars: 10, frame_bytes: 65_536, rooms: 128, messages_per_second: 50 };
-    let state = ConnectionState::Connected { user_id: user("you"), online_count: 4, limits };
+    let state =
+        ConnectionState::Connected { user_id: user("you"), online_count: 4, limits, features: Vec::new() };
     client.net(Event::State(state));
     client.joined("chat", None, None);
     assert!(client.enter(&"ü".repeat(11)).is_empty());

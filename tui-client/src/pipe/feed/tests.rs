@@ -4,7 +4,7 @@ use realtime_shared::{EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, Left, Lim
 
 use super::testing::message;
 use super::*;
-use crate::net::Disconnect;
+use crate::net::{Disconnect, Entry};
 
 fn room() -> RoomName {
     "dev".parse().expect("a room")
@@ -21,6 +21,7 @@ fn connected() -> Event {
         user_id: "alice".parse().expect("a name"),
         online_count: 1,
         limits,
+        features: Vec::new(),
     })
 }
 
@@ -35,8 +36,8 @@ fn joined(head: Option<Position>, recovery: Option<Recovery>) -> Event {
 }
 
 fn live(seq: u64) -> Event {
-    Event::Message {
-        message: Message { epoch: None, ..message(seq, "live") },
+    Event::Entry {
+        entry: Entry::Message(Message { epoch: None, ..message(seq, "live") }),
         position: Some(at(seq)),
         replayed: false,
     }
@@ -56,15 +57,13 @@ fn history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
 
 /// A page of unknown entries; `has_more` as on the wire.
 fn unknown_history(numbers: std::ops::RangeInclusive<u64>, has_more: bool) -> Event {
-    let entry = |seq| EntryRef {
-        room: room(),
-        seq: Seq::new(seq),
-        id: EntryId::from_u128(seq.into()),
-        epoch: None,
-        kind: None,
-    };
-    let messages = numbers.map(|seq| ServerEvent::Unknown { entry: Some(entry(seq)) }).collect();
+    let messages = numbers.map(|seq| ServerEvent::Unknown { entry: Some(unknown(seq)) }).collect();
     Event::Server(ServerEvent::History(page(messages, has_more)))
+}
+
+fn unknown(seq: u64) -> EntryRef {
+    let (seq, id) = (Seq::new(seq), EntryId::from_u128(seq.into()));
+    EntryRef { room: room(), seq, id, epoch: None, kind: None }
 }
 
 fn refused(room: RoomName) -> Event {
@@ -89,9 +88,9 @@ fn feed(last: u32) -> Feed {
 /// The steps in short form: printed seqs, `?before+limit` for requests, `!note`, `end`.
 fn short(steps: Vec<FeedStep>) -> Vec<String> {
     let short = |step| match step {
-        FeedStep::Print(PrintedEntry::Message(message)) => {
-            assert!(message.epoch.is_some(), "a line without a position");
-            message.seq.to_string()
+        FeedStep::Print(PrintedEntry(entry)) => {
+            assert!(entry.head().epoch.is_some(), "a line without a position");
+            entry.head().seq.to_string()
         }
         FeedStep::Note(note) => format!("!{note}"),
         FeedStep::Ask(Command::History { before: Some(before), limit, .. }) => format!("?{before}+{limit}"),
@@ -208,7 +207,14 @@ fn a_kick_ends_tail() {
 fn messages_of_other_rooms_are_ignored() {
     let mut feed = feed(0);
     let message = Message { room: "other".parse().expect("a room"), ..message(1, "x") };
-    assert!(feed.on_event(Event::Message { message, position: Some(at(1)), replayed: false }).is_empty());
+    assert!(
+        feed.on_event(Event::Entry {
+            entry: Entry::Message(message),
+            position: Some(at(1)),
+            replayed: false
+        })
+        .is_empty()
+    );
 }
 
 #[test]
@@ -217,7 +223,8 @@ fn a_page_of_unknown_entries_does_not_end_the_fetching() {
     assert_eq!(short(feed.on_event(joined(Some(at(20)), None)))[1..], ["?21+3"]);
     assert_eq!(short(feed.on_event(unknown_history(18..=20, true))), ["?18+200"]);
     assert_eq!(short(feed.on_event(history(16..=17, true))), ["?16+200"]);
-    let unknown = Event::Entry { room: room(), position: at(21), replayed: false };
+    let unknown =
+        Event::Entry { entry: Entry::Unknown(unknown(21)), position: Some(at(21)), replayed: false };
     assert!(feed.on_event(unknown).is_empty(), "an unknown entry has no line");
     assert_eq!(short(feed.on_event(unknown_history(15..=15, true))), ["?15+200"]);
     assert_eq!(short(feed.on_event(unknown_history(14..=14, false))), ["16", "17"]);

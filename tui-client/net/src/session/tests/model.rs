@@ -235,7 +235,7 @@ impl Simulation {
                 } if joined.as_str() == room => {
                     received.clear();
                 }
-                Event::Message { message, .. } if message.room.as_str() == room => {
+                Event::Entry { entry: Entry::Message(message), .. } if message.room.as_str() == room => {
                     received.push(message.seq.get());
                 }
                 _ => {}

@@ -55,7 +55,7 @@ fn a_message_has_the_position_after_it_and_a_join_has_the_head() {
     bench.entry("a", 2);
     bench.entry("b", 7);
     let positions = bench.events.iter().filter_map(|event| match event {
-        Event::Message { position, .. } => Some(serde_json::to_string(position).expect("JSON")),
+        Event::Entry { position, .. } => Some(serde_json::to_string(position).expect("JSON")),
         _ => None,
     });
     assert_eq!(
@@ -114,7 +114,7 @@ fn an_entry_of_an_unknown_kind_moves_the_position_and_is_reported() {
 fn an_unreadable_message_moves_the_position() {
     let mut bench = Bench::in_room("a", 1);
     bench.receives(&format!(
-        r#"{{"type":"message","room":"a","from":"bob","text":"","seq":2,"id":"{}","ts":1}}"#,
+        r#"{{"type":"message","room":"a","from":"bob","text":7,"seq":2,"id":"{}","ts":1}}"#,
         ulid(2)
     ));
     assert_eq!(bench.unknown_entries(), [(position(EPOCH, 2), false)]);

@@ -50,6 +50,16 @@ impl Hits {
         self.count() - self.keys.partition_point(|hit| *hit <= key)
     }
 
+    /// Checks a row whose message changed. It stays selected if it is still a hit.
+    pub(super) fn changed(&mut self, row: &LogRow) {
+        let selected = self.selected;
+        self.removed(row.key);
+        self.added(Item::Row(row));
+        if selected == Some(row.key) && self.contains(row.key) {
+            self.selected = selected;
+        }
+    }
+
     /// Checks an item that was added to the timeline.
     pub(super) fn added(&mut self, item: Item<'_>) {
         let Some(pattern) = &self.pattern else { return };

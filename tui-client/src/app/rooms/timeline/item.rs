@@ -1,9 +1,9 @@
 //! Items of a timeline: rows with a place in the log, and outgoing messages.
 
-use realtime_shared::{ClientMsgId, Seq, Text, Timestamp};
+use realtime_shared::{Change, ChangeEntry, ClientMsgId, EntryFields, Message, Seq, Text, Timestamp, UserId};
 
 use super::presence::PresenceLine;
-use crate::sanitize::{Block, Line};
+use crate::sanitize::{self, Block, Line};
 
 /// The identity and the order of an item. It does not change when other items are added or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -62,7 +62,10 @@ impl LogRow {
     /// Returns the memory that the row needs, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let text = match &self.body {
-            Body::Message(message) => message.nick.as_str().len() + message.text.bytes(),
+            Body::Message(message) => {
+                let folded = if message.folded.is_some() { size_of::<Message>() } else { 0 };
+                message.nick.as_str().len() + message.text.bytes() + folded
+            }
             Body::Note { text, .. } => text.bytes(),
             Body::Presence(_) => 0,
             // Gaps come and go with the entries around them.
@@ -99,6 +102,63 @@ pub struct ShownMessage {
     pub mention: bool,
     /// This client sent the message and has seen it stored.
     pub ours: bool,
+    /// The message with its changes, without a text. `None`: it has no changes and answers no message.
+    pub folded: Option<Box<Message>>,
+}
+
+impl ShownMessage {
+    /// The newest entry that changed the message; 0 if none did.
+    pub(super) fn rev(&self) -> Seq {
+        self.folded.as_ref().and_then(|folded| folded.rev).unwrap_or(Seq::new(0))
+    }
+
+    /// Applies a change of the message. Returns false if it has no effect.
+    pub(in crate::app) fn apply(&mut self, change: &ChangeEntry, user: Option<&UserId>) -> bool {
+        let mut folded = match &self.folded {
+            Some(folded) => folded.clone(),
+            None => Box::new(bare(change)),
+        };
+        if !folded.apply(change, user) {
+            return false;
+        }
+        if let Some(deleted) = &folded.deleted {
+            self.text = deletion(&deleted.by);
+            self.mention = false;
+        } else if let Change::Edit(edit) = &change.change {
+            self.text = sanitize::block(edit.text.as_str());
+        }
+        folded.text = Text::deleted();
+        self.folded = Some(folded);
+        true
+    }
+
+    /// Facts about the message for the line behind its text: what it answers, an edit, a pin, reactions.
+    #[must_use]
+    pub fn facts(&self) -> Option<String> {
+        let folded = self.folded.as_ref().filter(|folded| folded.deleted.is_none())?;
+        let mut facts = Vec::new();
+        facts.extend(folded.reply_to.map(|seq| format!("reply to {seq}")));
+        facts.extend(folded.edited_ts.map(|_| "edited".to_owned()));
+        facts.extend(folded.pinned.then(|| "pinned".to_owned()));
+        facts.extend(folded.reactions.iter().map(|reaction| {
+            let mine = if reaction.mine { " (you)" } else { "" };
+            format!("{} {}{mine}", sanitize::line(reaction.emoji.as_str()), reaction.count)
+        }));
+        (!facts.is_empty()).then(|| format!(" [{}]", facts.join(", ")))
+    }
+}
+
+/// The text in place of a deleted message's.
+pub(in crate::app) fn deletion(by: &UserId) -> Block {
+    sanitize::block(&format!("[deleted by {}]", sanitize::line(by.as_str())))
+}
+
+/// The target of a change before all changes, with the fields that the fold reads.
+fn bare(change: &ChangeEntry) -> Message {
+    let ChangeEntry { room, from, id, ts, seq, .. } = change.clone();
+    let seq = change.change.target().map_or(seq, |(target, _)| target);
+    let fields = EntryFields { room, from, seq, id, ts, client_msg_id: None, epoch: None };
+    Message::new(Text::deleted().into(), fields)
 }
 
 /// Importance of a note.

@@ -66,6 +66,7 @@ impl Timeline {
                 is_doubtful: false,
                 mention: false,
                 ours: true,
+                folded: None,
             };
             self.add_message(seq, item.ts, message);
         }

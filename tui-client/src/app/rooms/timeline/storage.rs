@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::tz::TimeZone;
-use realtime_shared::{Seq, Timestamp};
+use realtime_shared::{ChangeEntry, Seq, Timestamp, UserId};
 
 use super::hits::Hits;
 use super::item::{Body, Item, ItemKey, LogRow, Outgoing, ShownMessage, Tone, Top};
@@ -171,6 +171,28 @@ impl Timeline {
         true
     }
 
+    /// Applies a change to its message. Returns false if it has no effect here.
+    pub fn change(&mut self, change: &ChangeEntry, user: Option<&UserId>) -> bool {
+        let Some((target, _)) = change.change.target() else { return false };
+        let key = ItemKey::message(target);
+        let index = self.rows.partition_point(|row| row.key < key);
+        let mut is_changed = false;
+        if self.rows.get(index).is_some_and(|row| row.key == key) {
+            self.change_row(index, |message| is_changed = message.apply(change, user));
+        }
+        is_changed
+    }
+
+    fn change_row(&mut self, index: usize, change: impl FnOnce(&mut ShownMessage)) {
+        let row = &mut self.rows[index];
+        self.bytes -= row.bytes();
+        if let Body::Message(message) = &mut row.body {
+            change(message);
+        }
+        self.bytes += row.bytes();
+        self.hits.changed(&self.rows[index]);
+    }
+
     /// Adds a note at the end.
     pub fn add_note(&mut self, ts: Timestamp, tone: Tone, text: Block) {
         self.add(ts, Body::Note { tone, text });
@@ -233,7 +255,12 @@ impl Timeline {
     pub(super) fn insert(&mut self, seq: Seq, ts: Timestamp, message: ShownMessage) -> Option<usize> {
         let key = ItemKey::message(seq);
         let index = self.rows.partition_point(|row| row.key < key);
-        if self.rows.get(index).is_some_and(|row| row.key == key) {
+        if let Some(row) = self.rows.get(index).filter(|row| row.key == key) {
+            if let Body::Message(known) = &row.body
+                && known.rev() < message.rev()
+            {
+                self.change_row(index, |known| *known = message);
+            }
             return None;
         }
         let row = LogRow { key, ts, body: Body::Message(message) };

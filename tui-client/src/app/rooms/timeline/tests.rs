@@ -20,6 +20,7 @@ fn message(text: &str) -> ShownMessage {
         is_doubtful: false,
         mention: false,
         ours: false,
+        folded: None,
     }
 }
 

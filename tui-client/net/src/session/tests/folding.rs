@@ -1,0 +1,374 @@
+//! Property of folding: however a client loads a room, its messages have the state that the server has.
+//!
+//! A simulated server adds random entries to one log. Each client gets live entries late, and pages of history earlier or
+//! later than the entries next to them. In the end the states of all clients are those of the server.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proptest::prelude::*;
+use realtime_shared::{
+    Change, ChangeEntry, Covers, Delete, Edit, Emoji, EntryEvent, EntryFields, EntryId, Epoch, History,
+    HistoryRequest, Joined, Message, MessageContent, Pin, Position, Reaction, Recovery, Ref, RoomChange,
+    RoomSettings, Seq, ServerEvent, ServerFrame, SystemEvent, Timestamp, UserId,
+};
+
+use super::*;
+use crate::room_state::RoomStates;
+
+const ENTRIES: usize = 2_000;
+const ROOM: &str = "a";
+const USERS: [&str; 3] = ["me", "bob", "carol"];
+const EMOJI: [&str; 3] = ["👍", "🎉", ":ship-it:"];
+
+fn user(name: &str) -> UserId {
+    UserId::new(name).expect("a name")
+}
+
+fn pick<T: Copy>(rng: &mut fastrand::Rng, from: &[T]) -> T {
+    from[rng.usize(..from.len())]
+}
+
+/// A log, and the state of its messages for `me`.
+#[derive(Default)]
+struct Server {
+    log: Vec<EntryEvent>,
+    messages: BTreeMap<Seq, Message>,
+    settings: RoomSettings,
+    reactions: BTreeSet<(Seq, &'static str, &'static str)>,
+}
+
+impl Server {
+    fn head(&self) -> u64 {
+        self.log.len() as u64
+    }
+
+    fn position(&self) -> Position {
+        match self.head() {
+            0 => Position::Start,
+            head => Position::At {
+                epoch: Epoch::new(EPOCH).expect("an epoch"),
+                seq: Seq::new(head),
+                id: EntryId::from_u128(head.into()),
+            },
+        }
+    }
+
+    fn add_random(&mut self, rng: &mut fastrand::Rng) {
+        let seq = Seq::new(self.head() + 1);
+        let from = pick(rng, &USERS);
+        let fields = EntryFields {
+            room: name(ROOM),
+            from: user(from),
+            seq,
+            id: EntryId::from_u128(seq.get().into()),
+            ts: Timestamp::from_millis(1_000 + seq.get()),
+            client_msg_id: None,
+            epoch: (seq == Seq::new(1)).then(|| Epoch::new(EPOCH).expect("an epoch")),
+        };
+        let content = match self.random_change(rng, from) {
+            Some(change) => change.into(),
+            None => {
+                let reply_to = (seq > Seq::new(1) && rng.bool()).then(|| Seq::new(rng.u64(1..seq.get())));
+                let text = Text::new(&format!("text {seq}")).expect("a text");
+                MessageContent { reply_to, ..text.into() }.into()
+            }
+        };
+        let entry = EntryEvent::new(content, fields);
+        match &entry {
+            EntryEvent::Message(message) => {
+                self.messages.insert(seq, Message { epoch: None, ..message.clone() });
+            }
+            EntryEvent::Change(change) => self.fold(change),
+        }
+        self.log.push(entry);
+    }
+
+    /// A change that has an effect; `None` for about half of all calls.
+    fn random_change(&mut self, rng: &mut fastrand::Rng, from: &'static str) -> Option<Change> {
+        let live: Vec<_> = self.messages.values().filter(|message| message.deleted.is_none()).collect();
+        let newest = live.len().saturating_sub(if rng.bool() { 10 } else { live.len() });
+        let target = live.get(newest..).filter(|live| !live.is_empty())?;
+        let target = target[rng.usize(..target.len())];
+        let (target, target_id, is_pinned) = (target.seq, Some(target.id), target.pinned);
+        Some(match rng.u32(..100) {
+            0..15 => {
+                let text = Text::new(&format!("edited by {}", self.head() + 1)).expect("a text");
+                Change::Edit(Edit { target, target_id, text, mentions: None, deleted: false })
+            }
+            15..22 => Change::Delete(Delete { target, target_id, reason: None }),
+            22..47 => {
+                let emoji = pick(rng, &EMOJI);
+                let removed = !self.reactions.insert((target, emoji, from));
+                if removed {
+                    self.reactions.remove(&(target, emoji, from));
+                }
+                let emoji = Emoji::new(emoji).expect("an emoji");
+                Change::Reaction(Reaction { target, target_id, emoji, removed })
+            }
+            47..52 => Change::Pin(Pin { target, target_id, removed: is_pinned }),
+            52..56 => {
+                let topic = Some(format!("topic {}", self.head()).parse().expect("a line"));
+                Change::Room(RoomChange { topic, slow_mode: None, posting: None })
+            }
+            _ => return None,
+        })
+    }
+
+    fn fold(&mut self, entry: &ChangeEntry) {
+        if let Change::Room(change) = &entry.change {
+            assert!(self.settings.apply(change, entry.seq));
+            return;
+        }
+        let (target, _) = entry.change.target().expect("a target");
+        let message = self.messages.get_mut(&target).expect("a message");
+        assert!(message.apply(entry, Some(&user("me"))), "{entry:?}");
+        if let Change::Delete(_) = entry.change {
+            for stored in &mut self.log {
+                let is_covered = match &*stored {
+                    EntryEvent::Message(message) => message.seq == target,
+                    EntryEvent::Change(change) => change.change.target().is_some_and(|(of, _)| of == target),
+                };
+                let tombstone = is_covered.then(|| stored.tombstone(&entry.from, entry.ts)).flatten();
+                *stored = tombstone.unwrap_or_else(|| stored.clone());
+            }
+        }
+    }
+
+    fn page(&self, request: &HistoryRequest) -> History {
+        let limit = request.limit.expect("a limit") as usize;
+        let (first, last, head) = (Seq::new(1), Seq::new(self.head()), self.head());
+        let newest = |below: Seq, limit: usize| {
+            let mut page: Vec<_> = self.messages.range(..below).rev().take(limit + 1).collect();
+            let has_more = page.len() > limit;
+            page.truncate(limit);
+            page.reverse();
+            let from = page.first().filter(|_| has_more).map_or(first, |(seq, _)| **seq);
+            (page, from, has_more)
+        };
+        let (page, from, to, has_more, has_newer) = match request.around {
+            None => {
+                let below = request.before.unwrap_or_else(|| last.next());
+                let (page, from, has_more) = newest(below, limit);
+                (page, from, Seq::new(below.get() - 1), has_more, false)
+            }
+            Some(seq) => {
+                let (mut page, from, has_more) = newest(seq.next(), limit.div_ceil(2));
+                let mut newer: Vec<_> = self.messages.range(seq.next()..).take(limit / 2 + 1).collect();
+                let has_newer = newer.len() > limit / 2;
+                newer.truncate(limit / 2);
+                let to = newer.last().filter(|_| has_newer).map_or(last, |(seq, _)| **seq);
+                page.extend(newer);
+                (page, from, to, has_more, has_newer)
+            }
+        };
+        History {
+            room: name(ROOM),
+            epoch: (head > 0).then(|| Epoch::new(EPOCH).expect("an epoch")),
+            messages: page.into_iter().map(|(_, message)| message.clone().into()).collect(),
+            has_more,
+            has_newer,
+            covers: Some(Covers { from, to, as_of: last }),
+            settings: Some(self.settings.clone()).filter(|settings| settings.rev > Seq::new(0)),
+        }
+    }
+}
+
+/// A client, and the server's side of its connection.
+struct Client {
+    bench: Bench,
+    states: RoomStates,
+    requests: VecDeque<ClientFrame>,
+    /// Answers that are not delivered yet.
+    pages: Vec<ServerFrame>,
+    /// Number of delivered entries; `None` before the join.
+    delivered: Option<usize>,
+    /// True if the client requests the page before each page.
+    pages_backward: bool,
+}
+
+impl Client {
+    fn new(seed: u64) -> Self {
+        let mut client = Self {
+            bench: Bench::with_seed(seed),
+            states: RoomStates::new(10 * ENTRIES),
+            requests: VecDeque::new(),
+            pages: Vec::new(),
+            delivered: None,
+            pages_backward: false,
+        };
+        client.bench.welcome_with(0, r#","features":["reply","edit","delete","reaction","pin","room"]"#);
+        client.follow();
+        client
+    }
+
+    fn join(&mut self) {
+        self.bench.join(ROOM);
+        self.follow();
+    }
+
+    fn command(&mut self, command: Command) {
+        self.bench.command(command);
+        self.follow();
+    }
+
+    fn receive(&mut self, event: ServerEvent, reference: Option<Ref>) {
+        self.bench.session.frame(ServerFrame { event, reference }, self.bench.now);
+        self.bench.drain();
+        self.follow();
+    }
+
+    /// Takes the outputs of the session.
+    fn follow(&mut self) {
+        let is_request = |frame: &ClientFrame| {
+            matches!(frame.event, ClientEvent::JoinRoom { .. } | ClientEvent::History(_))
+        };
+        self.requests.extend(self.bench.written.drain(..).filter(is_request));
+        let mut next = None;
+        for event in self.bench.events.drain(..) {
+            self.states.on_event(&event);
+            if let Event::Server(ServerEvent::History(History {
+                covers: Some(covers), has_more: true, ..
+            })) = event
+            {
+                next = Some(covers.from);
+            }
+        }
+        if let Some(before) = next.filter(|_| self.pages_backward) {
+            self.command(Command::History { room: name(ROOM), before: Some(before), limit: 30 });
+        }
+    }
+
+    /// Loses the connection and what is on its way.
+    fn reconnect(&mut self) {
+        self.requests.clear();
+        self.pages.clear();
+        self.delivered = None;
+        self.bench.closed(1006);
+        self.bench.reconnected();
+        self.follow();
+    }
+
+    fn is_idle(&self, server: &Server) -> bool {
+        self.requests.is_empty() && self.pages.is_empty() && self.delivered == Some(server.log.len())
+    }
+
+    /// Lets the server do one thing for this client.
+    fn step(&mut self, server: &Server, rng: &mut fastrand::Rng) {
+        match rng.u32(..10) {
+            0..2 => self.answer(server),
+            2..4 if !self.pages.is_empty() => {
+                let ServerFrame { event, reference } = self.pages.swap_remove(rng.usize(..self.pages.len()));
+                self.receive(event, reference);
+            }
+            4..10 => {
+                let Some(delivered) = self.delivered else { return };
+                let until = server.log.len().min(delivered + rng.usize(..4));
+                self.delivered = Some(until);
+                for entry in &server.log[delivered..until] {
+                    self.receive(entry.clone().into(), None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, server: &Server) {
+        let Some(ClientFrame { event, reference }) = self.requests.pop_front() else { return };
+        match event {
+            ClientEvent::History(request) => {
+                self.pages
+                    .push(ServerFrame { event: ServerEvent::History(server.page(&request)), reference });
+            }
+            ClientEvent::JoinRoom { since, .. } => {
+                let since = since.map(|since| usize::try_from(since.seq().get()).expect("a number"));
+                let head = server.log.len();
+                let replayed = since.map(|since| (head - since) as u64);
+                let joined = Joined {
+                    message: "me joined".to_owned(),
+                    room: name(ROOM),
+                    user_id: user("me"),
+                    members: vec![user("me")],
+                    member_count: 1,
+                    others: Vec::new(),
+                    others_count: 0,
+                    position: Some(server.position()),
+                    recovery: replayed.map(|replayed| Recovery::Complete { replayed }),
+                    read_seq: None,
+                };
+                self.delivered = Some(since.unwrap_or(head));
+                self.receive(ServerEvent::System(SystemEvent::Joined(joined)), reference);
+            }
+            event => panic!("{event:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn assert_state(&self, who: &str, server: &Server) -> usize {
+        let state = self.states.get(&name(ROOM)).expect("a state");
+        assert_eq!(state.settings(), Some(&server.settings), "{who}");
+        for message in state.messages() {
+            let expected = &server.messages[&message.seq];
+            assert!(message.has_state_of(expected), "{who}: {message:#?} is not {expected:#?}");
+        }
+        state.messages().count()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_a_client_loads_a_room_it_has_the_same_state(seed: u64) {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut server = Server::default();
+        let [mut live, mut replay, mut backward, mut around] = [1, 2, 3, 4].map(Client::new);
+        live.join();
+        replay.join();
+        for client in [&mut live, &mut replay] {
+            while !client.is_idle(&server) {
+                client.step(&server, &mut rng);
+            }
+        }
+        backward.pages_backward = true;
+        while server.log.len() < ENTRIES {
+            server.add_random(&mut rng);
+            match server.log.len() {
+                600 => {
+                    // The page may be read before the join.
+                    let request = HistoryRequest { limit: Some(20), ..HistoryRequest::newest(name(ROOM)) };
+                    around.command(Command::Page(request));
+                    around.join();
+                }
+                1_000 => {
+                    backward.join();
+                    backward.command(Command::History { room: name(ROOM), before: None, limit: 30 });
+                }
+                number if number > 600 && number % 20 == 0 => {
+                    let seq = Some(Seq::new(rng.u64(1..=server.head())));
+                    let request = HistoryRequest { around: seq, limit: Some(20), ..HistoryRequest::newest(name(ROOM)) };
+                    around.command(Command::Page(request));
+                }
+                _ => {}
+            }
+            if rng.u32(..150) == 0 {
+                replay.reconnect();
+            }
+            for client in [&mut live, &mut replay, &mut backward, &mut around] {
+                for _ in 0..rng.u32(..3) {
+                    client.step(&server, &mut rng);
+                }
+            }
+        }
+        for (who, client) in [("live", &mut live), ("replay", &mut replay), ("backward", &mut backward), ("around", &mut around)] {
+            while !client.is_idle(&server) {
+                client.step(&server, &mut rng);
+            }
+            let held = client.assert_state(who, &server);
+            if who == "around" {
+                prop_assert!(held > 300, "{} messages", held);
+            } else {
+                prop_assert_eq!(held, server.messages.len(), "{}", who);
+            }
+        }
+    }
+}
