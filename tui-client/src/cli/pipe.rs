@@ -22,7 +22,7 @@ pub struct TailArgs {
     #[command(flatten)]
     pub target: RoomArgs,
 
-    /// Print messages as JSON, one per line, as on the wire.
+    /// Print messages and changes of them as JSON, one per line, as on the wire.
     #[arg(long)]
     pub json: bool,
 
@@ -47,6 +47,18 @@ pub struct SendArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: u32,
 
+    /// Answer the message with this number, which `tail --json` prints as `seq`.
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["edit", "react"])]
+    pub reply_to: Option<u64>,
+
+    /// Replace the text of your message with this number.
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..), requires = "text", conflicts_with = "react")]
+    pub edit: Option<u64>,
+
+    /// React to the message with this number; the text is one emoji, or a name such as `:ship:`.
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..), requires = "text")]
+    pub react: Option<u64>,
+
     /// Message; words are joined with spaces. It comes after the room. `--` goes before a text that may begin with `-`,
     /// such as the text of another program. Without it, each line of standard input that is not empty is a message.
     #[arg(value_name = "TEXT")]
@@ -54,7 +66,8 @@ pub struct SendArgs {
 }
 
 const TAIL: &str = "\
-Each line has the time, the sender (white space in the name becomes _) and the text (newlines become spaces). \
+Each line has the time, the sender (white space in the name becomes _) and the text (newlines become spaces). Edits, \
+deletions, reactions, pins and new settings are lines too, with brackets: [edit of 120] the new text. \
 Standard error reports changes of the connection. After a lost connection the command reconnects and prints the missed \
 messages.
 
@@ -75,4 +88,5 @@ and those without an ack; the exit code is then 5. The other exit codes are thos
 Examples:
   realtime-tui send --room dev -- 'the build is green'
   realtime-tui send --timeout 10 --room dev -- \"$text\"
+  realtime-tui send --react 120 --room dev -- 👍
   journalctl -fu backup -o cat | realtime-tui send --room ops";

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use realtime_shared::{EntryId, Epoch, Position, RoomName, Seq};
+use realtime_shared::field::NotAnEmoji;
+use realtime_shared::{
+    Change, Content, Edit, Emoji, EntryId, Epoch, MessageContent, Position, Reaction, RoomName, Seq, Text,
+};
 use serde::Deserialize;
 
 use crate::cli::{RoomArgs, SendArgs, TailArgs};
 use crate::config::{self, ConfigError, Server};
+use crate::sanitize::{self, Line};
 use crate::settings::Settings;
 
 /// Checked arguments of `tail`.
@@ -35,8 +39,49 @@ pub struct SendPlan {
     pub(super) room: RoomName,
     /// The only message. `None`: the lines of standard input.
     pub(super) text: Option<String>,
+    /// The meaning of each text.
+    pub(super) kind: SendKind,
     /// Longest time without an answer while lines wait.
     pub(super) timeout: Duration,
+}
+
+/// The meaning of a text that `send` sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SendKind {
+    Message,
+    /// A message that answers this one.
+    Reply(Seq),
+    /// The new text of this message.
+    Edit(Seq),
+    /// An emoji, as the reaction to this message.
+    Reaction(Seq),
+}
+
+impl SendKind {
+    fn of(args: &SendArgs) -> Self {
+        match (args.reply_to, args.edit, args.react) {
+            (Some(seq), _, _) => Self::Reply(Seq::new(seq)),
+            (_, Some(seq), _) => Self::Edit(Seq::new(seq)),
+            (_, _, Some(seq)) => Self::Reaction(Seq::new(seq)),
+            (None, None, None) => Self::Message,
+        }
+    }
+
+    /// The content of an entry with this text. The text of a reaction must be an emoji.
+    pub(super) fn content(self, text: Text) -> Result<Content, NotAnEmoji> {
+        let target_id = None;
+        Ok(match self {
+            Self::Message => Content::message(text),
+            Self::Reply(seq) => MessageContent { reply_to: Some(seq), ..text.into() }.into(),
+            Self::Edit(target) => {
+                Change::Edit(Edit { target, target_id, text, mentions: None, deleted: false }).into()
+            }
+            Self::Reaction(target) => {
+                let emoji = Emoji::new(text.as_str())?;
+                Change::Reaction(Reaction { target, target_id, emoji, removed: false }).into()
+            }
+        })
+    }
 }
 
 /// Error of the arguments. Each text names the remedy.
@@ -53,6 +98,9 @@ pub enum PlanError {
     SinceElsewhere(RoomName),
     #[error("nothing to send: the text is empty. Without a text, `send` sends the lines of standard input")]
     NoText,
+    /// The text of `--react` is not an emoji.
+    #[error("cannot react with `{0}`: it {1}")]
+    NoEmoji(Line, NotAnEmoji),
 }
 
 impl TailPlan {
@@ -85,7 +133,11 @@ impl SendPlan {
         if text.as_ref().is_some_and(String::is_empty) {
             return Err(PlanError::NoText);
         }
-        Ok(Self { server, room, text, timeout: Duration::from_secs(args.timeout.into()) })
+        let kind = SendKind::of(args);
+        if let (SendKind::Reaction(_), Some(text)) = (kind, &text) {
+            Emoji::new(text).map_err(|error| PlanError::NoEmoji(sanitize::line(text), error))?;
+        }
+        Ok(Self { server, room, text, kind, timeout: Duration::from_secs(args.timeout.into()) })
     }
 }
 

@@ -139,7 +139,9 @@ impl Send {
         let client_msg_id = message_id();
         match self.ledger.add(line, client_msg_id.clone()) {
             Ok(Some(text)) => {
-                let command = Command::Send { room: self.plan.room.clone(), text, client_msg_id };
+                // The plan has checked that the text of a reaction is an emoji.
+                let Ok(content) = self.plan.kind.content(text) else { return self.outcome() };
+                let command = Command::Submit { room: self.plan.room.clone(), content, client_msg_id };
                 if let Err(error) = self.handle.try_send(command) {
                     let outcome = Outcome::Failed(error.to_string());
                     return Some(self.give_up("no connection", outcome));
