@@ -1,6 +1,7 @@
 //! Tests of the app as a whole: inputs go in, effects and the shown timeline come out.
 
 mod attention;
+mod changes;
 mod clearing;
 mod completing;
 mod editing;

@@ -211,9 +211,24 @@ mod tests {
     }
 
     #[test]
+    fn the_text_is_a_message_an_answer_an_edit_or_a_reaction() {
+        let content = |words: &[&str], text: &str| {
+            let (_, send) = plan(&[&["send"], words, &["--room", "dev", text]].concat()).expect("good");
+            let text = Text::new(text).expect("a text");
+            let content = send.expect("send").kind.content(text).expect("a content");
+            serde_json::to_string(&content).expect("JSON")
+        };
+        assert_eq!(content(&[], "hi"), r#"{"text":"hi"}"#);
+        assert_eq!(content(&["--reply-to", "7"], "hi"), r#"{"text":"hi","reply_to":7}"#);
+        assert_eq!(content(&["--edit", "7"], "hi"), r#"{"target":7,"text":"hi"}"#);
+        assert_eq!(content(&["--react", "7"], ":ship:"), r#"{"target":7,"emoji":":ship:"}"#);
+    }
+
+    #[test]
     fn an_error_is_one_line() {
         for (words, part) in [
-            (&["tail", "--room", "dm:bob"][..], "dm:"),
+            (&["send", "--react", "7", "--room", "dev", "no\u{1b}"][..], "cannot react"),
+            (&["tail", "--room", "dm:bob"], "dm:"),
             (&["send", "--room", "a\u{202e}b", "hi"], "U+202E"),
             (&["tail", "--room", "dev", "--since", "7"], "--since"),
             (&["tail", "--room", "dev", "--since", r#"{"room":"dev","seq":7}"#], "epoch"),

@@ -93,6 +93,8 @@ pub(super) fn recovered(recovery: Recovery) -> String {
 
 #[cfg(test)]
 mod tests {
+    use realtime_shared::codec;
+
     use super::*;
     use crate::pipe::feed::testing::message;
 
@@ -107,6 +109,36 @@ mod tests {
             assert_eq!(super::line(&EntryEvent::Message(message), &TimeZone::UTC), line);
         }
         assert_eq!(flat("\u{1b}[2Ja\u{9b}31m\nb"), "\u{fffd}a\u{fffd} b");
+    }
+
+    #[test]
+    fn a_change_is_one_line_with_the_seq_of_its_message() {
+        let fields = |name: &str, more: &str| {
+            format!(
+                r#"{{"type":"{name}","room":"dev","from":"bob","seq":9,"id":"{}","ts":0{more}}}"#,
+                "0".repeat(26)
+            )
+        };
+        for (name, more, line) in [
+            ("edit", r#","target":7,"text":"a\nb""#, "[edit of 7] a b"),
+            ("edit", r#","target":7,"deleted":true"#, "[edit of 7, deleted later]"),
+            ("delete", r#","target":7"#, "[delete 7]"),
+            ("delete", r#","target":7,"reason":"spam""#, "[delete 7: spam]"),
+            ("reaction", r#","target":7,"emoji":"👍""#, "[reaction to 7] +👍"),
+            ("reaction", r#","target":7,"emoji":"👍","removed":true"#, "[reaction to 7] -👍"),
+            ("pin", r#","target":7"#, "[pin 7]"),
+            ("pin", r#","target":7,"removed":true"#, "[unpin 7]"),
+            (
+                "room",
+                r#","topic":"t","slow_mode":5,"posting":"moderators""#,
+                "[room] slow mode: 5 s, posting: moderators, topic: t",
+            ),
+            ("message", r#","text":"x","reply_to":7"#, "[reply to 7] x"),
+            ("message", r#","text":"","deleted":{"by":"eve","ts":1}"#, "[message 9 deleted by eve]"),
+        ] {
+            let entry = codec::decode_entry(&fields(name, more)).expect("an entry");
+            assert_eq!(super::line(&entry, &TimeZone::UTC), format!("00:00 bob {line}"));
+        }
     }
 
     #[test]
