@@ -6,6 +6,7 @@
 
 mod attention;
 mod background;
+mod changes;
 mod config;
 mod conversation;
 #[cfg(feature = "demo")]
