@@ -1,6 +1,6 @@
 //! The two ends of a client: [`Handle`] for commands, [`Events`] for events.
 
-use realtime_shared::RoomName;
+use realtime_shared::{ClientMsgId, RoomName};
 use tokio::sync::mpsc;
 
 use super::command::Command;
@@ -8,6 +8,7 @@ use super::config::Config;
 use super::event::Event;
 use super::room_state::{RoomState, RoomStates};
 use super::task;
+use super::waiting::{Submissions, Waiting};
 
 /// Capacity of the channel of commands.
 ///
@@ -21,13 +22,16 @@ pub const EVENTS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Command>,
+    /// `None`: the program keeps no state.
+    submissions: Option<Submissions>,
 }
 
 /// The receiver of [`Event`]s, in order. The client closes when it is dropped.
 #[derive(Debug)]
 pub struct Events {
-    events: mpsc::Receiver<Event>,
+    receiver: mpsc::Receiver<Event>,
     rooms: RoomStates,
+    submissions: Option<Submissions>,
 }
 
 /// The error of [`Handle::send`]: the client has ended. Contains the command.
@@ -53,10 +57,12 @@ pub enum TrySendError {
 #[must_use]
 pub fn connect(config: Config) -> (Handle, Events) {
     let (command_sender, commands) = mpsc::channel(COMMANDS);
-    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (event_sender, receiver) = mpsc::channel(EVENTS);
     let rooms = RoomStates::new(config.kept_messages);
+    let submissions = (config.kept_messages > 0).then(Submissions::default);
     tokio::spawn(task::run(config, commands, event_sender));
-    (Handle { commands: command_sender }, Events { events, rooms })
+    let handle = Handle { commands: command_sender, submissions: submissions.clone() };
+    (handle, Events { receiver, rooms, submissions })
 }
 
 impl Handle {
@@ -65,15 +71,34 @@ impl Handle {
     /// A task that also receives the events must use [`Handle::try_send`]: the client accepts no commands while nobody
     /// receives its events, so this call could wait forever.
     pub async fn send(&self, command: Command) -> Result<(), Ended> {
-        self.commands.send(command).await.map_err(|error| Ended(error.0))
+        let added = self.add(&command);
+        self.commands.send(command).await.map_err(|error| {
+            self.remove(added.as_ref());
+            Ended(error.0)
+        })
     }
 
     /// Sends a command, unless the channel is full.
     pub fn try_send(&self, command: Command) -> Result<(), TrySendError> {
-        self.commands.try_send(command).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(command) => TrySendError::Full(command),
-            mpsc::error::TrySendError::Closed(command) => TrySendError::Ended(command),
+        let added = self.add(&command);
+        self.commands.try_send(command).map_err(|error| {
+            self.remove(added.as_ref());
+            match error {
+                mpsc::error::TrySendError::Full(command) => TrySendError::Full(command),
+                mpsc::error::TrySendError::Closed(command) => TrySendError::Ended(command),
+            }
         })
+    }
+
+    /// Adds a submission before the command is sent, so that its first state finds it.
+    fn add(&self, command: &Command) -> Option<ClientMsgId> {
+        self.submissions.as_ref()?.add(command)
+    }
+
+    fn remove(&self, id: Option<&ClientMsgId>) {
+        if let (Some(submissions), Some(id)) = (&self.submissions, id) {
+            submissions.remove(id);
+        }
     }
 
     /// Starts or stops the report of frames as [`Event::Traced`]. It starts with the last [`TRACED`](crate::TRACED)
@@ -86,16 +111,30 @@ impl Handle {
 impl Events {
     /// Receives the next event; `None` after the client has ended. Cancel safe: a dropped call loses no event.
     pub async fn recv(&mut self) -> Option<Event> {
-        let event = self.events.recv().await?;
-        self.rooms.on_event(&event);
+        let event = self.receiver.recv().await?;
+        self.follow(&event);
         Some(event)
     }
 
     /// Receives the next event if there is one already.
     pub fn try_recv(&mut self) -> Option<Event> {
-        let event = self.events.try_recv().ok()?;
-        self.rooms.on_event(&event);
+        let event = self.receiver.try_recv().ok()?;
+        self.follow(&event);
         Some(event)
+    }
+
+    fn follow(&mut self, event: &Event) {
+        self.rooms.on_event(event);
+        if let Some(submissions) = &self.submissions {
+            submissions.on_event(event);
+        }
+    }
+
+    /// The client's entries in a room that are on their way or were refused, in the order of their commands. Empty if
+    /// [`Config::kept_messages`] is 0.
+    #[must_use]
+    pub fn waiting(&self, room: &RoomName) -> Vec<Waiting> {
+        self.submissions.as_ref().map(|submissions| submissions.of(room)).unwrap_or_default()
     }
 
     /// The state of a joined room after the last received event. `None` if the client has not joined the room, or

@@ -43,6 +43,7 @@ mod task;
 mod tls;
 mod tokens;
 mod trace;
+mod waiting;
 
 pub use backoff::Backoff;
 pub use claims::{TokenClaims, TokenFault, claims};
@@ -55,3 +56,4 @@ pub use realtime_shared as shared;
 pub use room_state::RoomState;
 pub use tokens::Token;
 pub use trace::{Direction, Frame, TRACED, Totals, Traced};
+pub use waiting::Waiting;

@@ -24,7 +24,7 @@ pub(super) const QUEUE: usize = 10_000;
 /// Most messages in flight in all lanes.
 pub(super) const IN_FLIGHT: usize = 32;
 /// Most refused messages that are kept for [`Command::Resend`](crate::Command::Resend). The oldest is dropped.
-const REFUSED: usize = 1_000;
+pub(super) const REFUSED: usize = 1_000;
 /// Longest wait for the answer to a message: several times the server's own timeout. Then the client drops the
 /// connection. A repetition on the same connection would get two answers, which may differ.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

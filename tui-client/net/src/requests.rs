@@ -61,14 +61,14 @@ pub(super) enum Answer<'a> {
 }
 
 impl Requests {
-    /// Adds a request. Returns it if there are too many.
-    pub(super) fn add(&mut self, command: Command, reference: Ref, now: Instant) -> Result<(), Failed> {
+    /// Adds a request. Returns it as failed if there are too many.
+    pub(super) fn add(&mut self, command: Command, reference: Ref, now: Instant) -> Option<Failed> {
         if self.requests.len() >= REQUESTS {
-            return Err(Failed { request: command, reason: "too many requests wait".to_owned() });
+            return Some(Failed { request: command, reason: "too many requests wait".to_owned() });
         }
         let (stage, fails_at) = (Stage::Due(None), now + REQUEST_TIMEOUT);
         self.requests.push(Request { command, reference, stage, fails_at, refusal: None, postponements: 0 });
-        Ok(())
+        None
     }
 
     /// Returns true if a request is due.

@@ -36,6 +36,7 @@ impl RoomState {
     }
 
     /// The kept messages in the order of the log. There may be messages between two of them that never arrived.
+    #[must_use]
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.values()
     }

@@ -123,7 +123,7 @@ impl Session {
     fn request(&mut self, request: Command, kind: &str, now: Instant) {
         if let Phase::Connected(_) = self.phase {
             let reference = self.generate_ref(kind);
-            if let Err(failed) = self.requests.add(request, reference, now) {
+            if let Some(failed) = self.requests.add(request, reference, now) {
                 self.failed(failed);
             }
         }

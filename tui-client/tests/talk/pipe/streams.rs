@@ -36,6 +36,30 @@ fn tail_prints_earlier_messages_and_then_new_ones() {
     }
 }
 
+#[test]
+fn changes_are_sent_and_printed_as_lines() {
+    let server = Server::start_with(&["--memory"]);
+    post(&server, "bob", &["one"]);
+    let tail = Process::tail(&server, "alice", &[]);
+    tail.prints("one\n");
+    let (url, token) = (server.url(), server.token("bob"));
+    for (option, text) in [("--edit", "first"), ("--reply-to", "two"), ("--react", "👍")] {
+        let words = ["send", "--url", &url, option, "1", "--room", "lobby", "--", text];
+        let ended = Process::start(&token, &words).ended();
+        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{option}");
+    }
+    tail.prints("+👍\n");
+    assert_eq!(
+        texts(&stopped(tail)),
+        ["one", "[edit of 1] first", "[reply to 1] two", "[reaction to 1] +👍"]
+    );
+    let later = Process::tail(&server, "alice", &["--json"]);
+    later.prints("\"first\"");
+    later.prints("\"two\"");
+    let folded = stopped(later);
+    assert!(folded.contains("edited_ts") && !folded.contains("\"one\""), "{folded}");
+}
+
 /// Stops a tail and returns its output.
 fn stopped(tail: Process) -> String {
     tail.signal(rustix::process::Signal::TERM);

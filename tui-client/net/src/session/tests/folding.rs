@@ -65,13 +65,12 @@ impl Server {
             client_msg_id: None,
             epoch: (seq == Seq::new(1)).then(|| Epoch::new(EPOCH).expect("an epoch")),
         };
-        let content = match self.random_change(rng, from) {
-            Some(change) => change.into(),
-            None => {
-                let reply_to = (seq > Seq::new(1) && rng.bool()).then(|| Seq::new(rng.u64(1..seq.get())));
-                let text = Text::new(&format!("text {seq}")).expect("a text");
-                MessageContent { reply_to, ..text.into() }.into()
-            }
+        let content = if let Some(change) = self.random_change(rng, from) {
+            change.into()
+        } else {
+            let reply_to = (seq > Seq::new(1) && rng.bool()).then(|| Seq::new(rng.u64(1..seq.get())));
+            let text = Text::new(&format!("text {seq}")).expect("a text");
+            MessageContent { reply_to, ..text.into() }.into()
         };
         let entry = EntryEvent::new(content, fields);
         match &entry {
