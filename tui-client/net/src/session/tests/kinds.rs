@@ -196,3 +196,24 @@ fn pages_are_requested_again_when_too_many_changes_cross_them() {
     bench.receives(&page(&second[1]));
     assert!(matches!(bench.events[..], [Event::Server(ServerEvent::History(_))]));
 }
+
+/// Pages may be ahead of the live entries.
+#[test]
+fn a_room_state_keeps_the_version_of_a_message_with_the_larger_rev() {
+    let mut bench = Bench::in_room("a", 0);
+    bench.closed(1012);
+    bench.reconnected();
+    bench.joined("a", 0, Some(("reset", 0)));
+    bench.command(Command::History { room: name("a"), before: None, limit: 50 });
+    let reference = bench.written.last().and_then(|frame| frame.reference.clone()).expect("a ref");
+    let id = ulid(1);
+    bench.receives(&format!(
+        r#"{{"type":"history","room":"a","epoch":"{EPOCH}","messages":[{{"type":"message","room":"a","from":"bob",
+        "text":"new","seq":1,"id":"{id}","ts":1,"edited_ts":2,"rev":2}}],"has_more":false,"from_seq":1,"to_seq":2,
+        "as_of":2,"ref":"{reference}"}}"#
+    ));
+    bench.entry("a", 1);
+    let states = states(&bench, 3);
+    let message = states.get(&name("a")).and_then(|state| state.message(Seq::new(1))).expect("a message");
+    assert_eq!((message.text.as_str(), message.rev()), ("new", Seq::new(2)));
+}
