@@ -136,6 +136,7 @@ impl Server {
                 config.retain.clone(),
                 config.min_free,
                 config.limits.rooms,
+                config.rules.clone(),
                 metrics,
             )?))
         })

@@ -20,6 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use realtime_shared::rules::Rules;
 use realtime_shared::{
     ClientMsgId, EntryEvent, Epoch, Message, Position, Post, RoomName, ServerEvent, Text, UserId, codec,
 };
@@ -182,7 +183,8 @@ fn sqlite(feed: Weak<dyn Feed>, retain: Retain, rooms: RoomLimits) -> (Arc<dyn B
     let directory = TempDir::new().expect("a directory");
     let store = Store::open(directory.path()).expect("a store");
     let engine =
-        SqliteEngine::start(store, Clock::system(), retain, None, rooms, metrics()).expect("threads");
+        SqliteEngine::start(store, Clock::system(), retain, None, rooms, Rules::default(), metrics())
+            .expect("threads");
     (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
 }
 

@@ -71,6 +71,8 @@ use crate::budget::Spending;
 
 /// Number of newest entries among which a duplicate is recognized.
 const DEDUP_ENTRIES: u64 = 10_000;
+/// Entries of a room that are kept for each message that is kept.
+const ENTRIES_PER_MESSAGE: u64 = 4;
 /// Time during which a duplicate is recognized.
 const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// Age that the newest entry of a room must exceed before the room is removed, if all its entries were trimmed and nobody

@@ -8,7 +8,7 @@
 //! To add a rule of the log, which refuses some entries:
 //! 1. A method of [`Submission`] that gives what the rule needs, and a constructor of [`NotStored::Refused`].
 //! 2. The check in the atomic step of each engine, after deduplication and before the first write: `memory.rs`
-//!    (`submit`), `sqlite/writer.rs` (`Tail::append`, with an `AppendOutcome`), and the script `append.lua`, with its
+//!    (`submit`), `sqlite/append.rs` (`Tail::append`, with an `AppendOutcome`), and the script `append.lua`, with its
 //!    argument in `redis/log/publish.rs` and its answer in `redis/log/lanes.rs` (`receipt`).
 //! 3. A refused entry leaves nothing behind: no dedup record and no announcement. The memory engine removes a log that
 //!    it created for the entry.
@@ -25,7 +25,7 @@ use realtime_shared::{
     UserId, codec,
 };
 
-use super::entry::{Entry, FIRST, Unavailable};
+use super::entry::{FIRST, Unavailable};
 
 /// An entry of any kind, to be numbered and stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +63,6 @@ impl Submission {
     /// Bytes of its texts, for bounds on memory.
     pub(crate) fn text_bytes(&self) -> usize {
         self.content.text().map_or(0, |text| text.as_str().len())
-    }
-
-    /// The entry in the log of `epoch`.
-    pub(super) fn into_entry(self, epoch: &Epoch, seq: Seq, id: EntryId, ts: Timestamp) -> Entry {
-        let json = codec::encode(&self.into_event(epoch, seq, id, ts).into());
-        Entry { seq, id, json: json.into() }
     }
 
     /// The event of the entry in the log of `epoch`, which members receive.

@@ -47,6 +47,15 @@ impl RoomId {
 }
 
 impl EntryKey {
+    /// The key of another entry of the same room.
+    pub(crate) fn sibling(self, seq: Seq) -> Self {
+        self.room().key(seq)
+    }
+
+    pub(crate) fn room(self) -> RoomId {
+        RoomId(self.0 >> SEQ_BITS)
+    }
+
     pub(crate) fn seq(self) -> Seq {
         Seq::new(self.0.cast_unsigned() & MAX_SEQ)
     }

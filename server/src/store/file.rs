@@ -168,12 +168,16 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Prepared statements that a connection keeps: more than it ever uses.
+const STATEMENTS: usize = 64;
+
 /// Opens a connection to an existing file. Closing it does not change the file.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Applies to commits and to checkpoints.
     connection.pragma_update(None, "synchronous", "full")?;
     Ok(connection)
@@ -186,6 +190,8 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     if mode != "wal" {
         return Err(unusable("the file system does not support SQLite's write-ahead log"));
     }
+    // A deleted text does not stay in the free space of a page.
+    connection.pragma_update(None, "secure_delete", true)?;
     // Checkpoints take long; a thread of their own runs them.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // Shrinks the WAL after a burst or a long export.

@@ -6,13 +6,12 @@ mod tests;
 use std::io::{self, BufRead, Read};
 
 use realtime_shared::{
-    ClientMsgId, EntryHead, EntryId, Epoch, RoomName, Seq, ServerEvent, Timestamp, UserId, codec,
+    ClientMsgId, EntryEvent, EntryId, Epoch, RoomName, Seq, ServerEvent, Timestamp, UserId, codec,
 };
 use serde::Deserialize;
 
 use super::header::Header;
-use super::reader::RoomRow;
-use super::{Batch, CheckpointMode, RoomId, Row, Store, StoreWriter, digest};
+use super::{Batch, CheckpointMode, RoomId, RoomRow, Row, Store, StoreWriter, digest};
 
 /// Longest line that is read; no frame is longer.
 const LINE_BYTES: u64 = codec::SERVER_FRAME_BYTES as u64;
@@ -121,6 +120,8 @@ fn import(
         match &target {
             Target::New(room) => {
                 add(&mut batch, *room, line.seq, line.id, line.ts, line.dedup_digest(), Some(frame))?;
+                let key = room.key(line.seq);
+                batch.fold_imported(key, header.first, line.event.as_ref()).map_err(store_error)?;
             }
             Target::Existing(row) => verify_entry(&batch, row, &line, frame)?,
         }
@@ -178,6 +179,9 @@ pub(crate) struct ImportLine {
     from: Option<UserId>,
     client_msg_id: Option<ClientMsgId>,
     epoch: Option<Epoch>,
+    /// `None` if its kind is unknown to this version.
+    #[serde(skip)]
+    event: Option<EntryEvent>,
 }
 
 impl ImportLine {
@@ -187,11 +191,19 @@ impl ImportLine {
     }
 }
 
-impl From<EntryHead<'_>> for ImportLine {
-    fn from(head: EntryHead<'_>) -> Self {
-        let EntryHead { room, from, seq, id, ts, client_msg_id, epoch } = head;
-        let (room, from) = (room.clone(), Some(from.clone()));
-        Self { room, seq, id, ts, from, client_msg_id: client_msg_id.clone(), epoch: epoch.clone() }
+impl From<EntryEvent> for ImportLine {
+    fn from(event: EntryEvent) -> Self {
+        let head = event.head();
+        Self {
+            room: head.room.clone(),
+            seq: head.seq,
+            id: head.id,
+            ts: head.ts,
+            from: Some(head.from.clone()),
+            client_msg_id: head.client_msg_id.clone(),
+            epoch: head.epoch.clone(),
+            event: Some(event),
+        }
     }
 }
 
@@ -203,7 +215,7 @@ pub(crate) fn decode_entry(frame: &str, header: &Header, seq: Seq) -> Result<Imp
         return Err(expected());
     }
     let line = match event {
-        ServerEvent::Entry(entry) => ImportLine::from(entry.head()),
+        ServerEvent::Entry(entry) => ImportLine::from(entry),
         _ => serde_json::from_str(frame).map_err(|fault| format!("{}: {fault}", expected()))?,
     };
     if line.room != header.room || line.seq != seq {

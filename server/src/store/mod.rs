@@ -16,11 +16,13 @@
 
 mod archive;
 mod backup;
+mod changes;
 mod checkpoint;
 mod digest;
 mod entry_key;
 mod error;
 mod file;
+mod folding;
 mod header;
 mod import;
 mod integrity;
@@ -36,12 +38,14 @@ mod writer;
 
 pub use self::archive::{Archive, ExportError};
 pub use self::backup::BackupError;
+pub(crate) use self::changes::{FoldedMessage, SettingsRow};
 pub(crate) use self::checkpoint::CheckpointMode;
 pub(crate) use self::digest::digest;
-pub(crate) use self::entry_key::RoomId;
+pub(crate) use self::entry_key::{EntryKey, RoomId};
 pub use self::error::StoreOpenError;
 pub(crate) use self::error::{WriteError, write_error};
 pub use self::file::{FILE, Store};
+pub(crate) use self::folding::Replaced;
 pub(crate) use self::header::{FORMAT, Header};
 pub use self::import::{ImportError, Imported};
 pub(crate) use self::import::{ImportLine, Lines, decode_entry};

@@ -223,7 +223,7 @@ pub(super) fn seq(row: &Row<'_>, index: usize) -> Result<Seq> {
     Ok(Seq::new(row.get::<_, i64>(index)?.max(0).cast_unsigned()))
 }
 
-fn entry_id(row: &Row<'_>, index: usize) -> Result<EntryId> {
+pub(super) fn entry_id(row: &Row<'_>, index: usize) -> Result<EntryId> {
     bytes_16(row, index).map(EntryId::from_u128)
 }
 
@@ -241,6 +241,9 @@ fn bytes_16(row: &Row<'_>, index: usize) -> Result<u128> {
     Ok(u128::from_be_bytes(bytes))
 }
 
-fn unreadable(index: usize, error: FromSqlError) -> rusqlite::Error {
+pub(super) fn unreadable(
+    index: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(index, Type::Blob, Box::new(error))
 }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 /// Application id in the SQLite header, "rtim": `file` shows it.
 pub(super) const APPLICATION_ID: u32 = 0x7274_696D;
 /// Current format.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Migrations from an empty file: the one at index N leads from format N to N + 1.
 const MIGRATIONS: [&str; VERSION as usize] = [
@@ -39,6 +39,58 @@ const MIGRATIONS: [&str; VERSION as usize] = [
         rooms INTEGER NOT NULL
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX founder_since ON founder (since);",
+    // What entries have made of messages. `place` is that of a stored entry, and its rows go with its frame. `other` has the
+    // entries that are not messages: `rank` numbers them within a room, so that a difference of ranks counts those of a
+    // range. `changed.state` is a `MessageState`. `reaction.emoji` is `Emoji::key`. `edit.place`, `reply.place` and
+    // `thread.place` are those of the message that was edited or answered; `thread.replies` counts the replies that are not
+    // deleted. `room_setting.settings` are `RoomSettings`, `id` and `ts` those of the entry at their `rev`. `speaker` has the
+    // time of the newest message of a user in a room with slow mode.
+    //
+    // A room has no rows here until an entry changes something: the migration touches no entry.
+    "CREATE TABLE other (
+        place INTEGER PRIMARY KEY,
+        rank INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE changed (
+        place INTEGER PRIMARY KEY,
+        state TEXT NOT NULL
+     ) STRICT;
+     CREATE TABLE reaction (
+        place INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        emoji TEXT NOT NULL,
+        PRIMARY KEY (place, user, emoji)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE edit (
+        place INTEGER NOT NULL,
+        edit INTEGER NOT NULL,
+        PRIMARY KEY (place, edit)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE thread (
+        place INTEGER PRIMARY KEY,
+        replies INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE reply (
+        place INTEGER NOT NULL,
+        reply INTEGER NOT NULL,
+        PRIMARY KEY (place, reply)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE pin (
+        place INTEGER PRIMARY KEY
+     ) STRICT;
+     CREATE TABLE room_setting (
+        room INTEGER PRIMARY KEY,
+        settings TEXT NOT NULL,
+        id BLOB NOT NULL,
+        ts INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE speaker (
+        room INTEGER NOT NULL,
+        user TEXT NOT NULL,
+        ts INTEGER NOT NULL,
+        PRIMARY KEY (room, user)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX speaker_ts ON speaker (room, ts);",
 ];
 
 /// Format of an open file; 0 for one without tables.

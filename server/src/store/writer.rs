@@ -22,7 +22,7 @@ pub(crate) struct StoreWriter {
 
 /// One transaction: committed as a whole or not at all.
 pub(crate) struct Batch<'a> {
-    transaction: Transaction<'a>,
+    pub(super) transaction: Transaction<'a>,
     view: View<'a>,
     insert: CachedStatement<'a>,
 }
@@ -221,6 +221,7 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached("UPDATE entry SET frame = NULL WHERE place BETWEEN ? AND ?")?
             .execute((room.key(from), room.key(to)))?;
+        self.forget_changes((room.start(), room.key(to)))?;
         self.raise_first(room, to)
     }
 
@@ -229,6 +230,7 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached("DELETE FROM entry WHERE place BETWEEN ? AND ?")?
             .execute((room.start(), room.key(seq)))?;
+        self.forget_changes((room.start(), room.key(seq)))?;
         self.raise_first(room, seq)
     }
 
@@ -237,6 +239,8 @@ impl Batch<'_> {
         self.transaction
             .prepare_cached("DELETE FROM entry WHERE place BETWEEN ? AND ?")?
             .execute((room.start(), room.end()))?;
+        self.forget_changes((room.start(), room.end()))?;
+        self.forget_settings(room)?;
         self.transaction.prepare_cached("DELETE FROM room WHERE id = ?")?.execute([room])?;
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use realtime_shared::rules::Rules;
 use realtime_shared::{LeaveReason, Position, RoomName, Seq, Timestamp};
 use tempfile::TempDir;
 
@@ -102,7 +103,15 @@ impl AgedEntries for SqliteEntries {
         let fixture = EngineFixture::new(|feed| {
             let directory = TempDir::new().expect("a directory");
             let store = Store::open(directory.path()).expect("a store");
-            let engine = SqliteEngine::start(store, clock.clock(), an_hour(), None, rooms, metrics());
+            let engine = SqliteEngine::start(
+                store,
+                clock.clock(),
+                an_hour(),
+                None,
+                rooms,
+                Rules::default(),
+                metrics(),
+            );
             let engine = engine.expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         });

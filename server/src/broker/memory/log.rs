@@ -13,15 +13,14 @@ use super::boot_time::BootTime;
 use super::changes::{RoomChanges, emoji_of};
 use super::dedup_records::{DedupRecord, DedupRecords};
 use crate::broker::{
-    DEDUP_ENTRIES, DedupKey, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission, is_in_dedup_window,
+    DEDUP_ENTRIES, DedupKey, ENTRIES_PER_MESSAGE, Entry, Page, ROOM_REMOVAL_AGE, Range, Receipt, Submission,
+    is_in_dedup_window,
 };
 use crate::config::Retain;
 use crate::small_queue;
 
 /// Messages of a room that are kept if the configuration gives no number.
 pub(super) const DEFAULT_MESSAGES: u64 = 1_000;
-/// Entries of a room that are kept for each message that is kept.
-const ENTRIES_PER_MESSAGE: usize = 4;
 /// The settings of a room that has never changed them.
 static DEFAULT_SETTINGS: LazyLock<RoomSettings> = LazyLock::new(RoomSettings::default);
 /// Memory of an entry beside its frame, estimated: its slot in the log, and what the allocator adds.
@@ -293,7 +292,7 @@ impl MemoryLog {
     fn is_full(&self, messages: usize) -> bool {
         let others = self.changes.as_ref().map_or(0, |changes| changes.others());
         self.entries.len() - others > messages
-            || self.entries.len() > messages.saturating_mul(ENTRIES_PER_MESSAGE)
+            || self.entries.len() > messages.saturating_mul(to_len(ENTRIES_PER_MESSAGE))
     }
 
     fn drop_dedup_up_to(&mut self, seq: Seq) -> usize {

@@ -6,11 +6,15 @@
 //!
 //! A reader of an old snapshot (an export, a backup) lets the WAL grow. After it, a server with little load would keep the
 //! long file. So the thread also empties the WAL in a calm second, and tries again as long as a reader prevents it.
+//!
+//! A deleted text is in the WAL until that is emptied: the page that had it, and the page that overwrites it. The thread
+//! empties it within a second of a deletion, once for all deletions of that second, and tries again until it works.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, mem};
 
 use rusqlite::{Connection, Result};
@@ -26,12 +30,18 @@ const THREAD_PAGES: u32 = 1_024;
 const WRITER_PAGES: u32 = 16 * 1_024;
 /// Interval of checks of the files.
 const TICK: Duration = Duration::from_secs(1);
+/// Time to the next attempt, if a reader prevented the erasure of deleted texts.
+const ERASE_AGAIN: Duration = Duration::from_millis(200);
+/// Time that the erasure of deleted texts waits for readers. Commits wait meanwhile.
+const ERASE_BUSY: Duration = Duration::from_millis(20);
 /// Length of a WAL that is emptied in a calm second. A shorter one is kept: a file that grows again costs time.
 const CALM_WAL_BYTES: u64 = 8 << 20;
 
 /// Handle of the writer on the checkpoint thread.
 pub(super) struct Checkpointer {
     wake: SyncSender<()>,
+    /// Texts were deleted since the WAL was last emptied.
+    erasing: Arc<AtomicBool>,
     space: Arc<DiskSpace>,
     thread: Option<JoinHandle<()>>,
     /// Pages in the WAL when the thread was last woken.
@@ -52,11 +62,19 @@ impl Checkpointer {
         connection.busy_timeout(Duration::ZERO).map_err(io::Error::other)?;
         let watch = store.watch();
         let (wake, woken) = sync_channel(1);
-        let shared = space.clone();
+        let (shared, erasing) = (space.clone(), Arc::<AtomicBool>::default());
+        let is_erasing = erasing.clone();
         let thread = spawn("checkpoint", &failure.clone(), move || {
-            CheckpointThread { connection, watch, space: shared, metrics, frames: 0 }.run(&woken, &failure);
+            let erasing = is_erasing;
+            CheckpointThread { connection, watch, space: shared, metrics, erasing, frames: 0 }
+                .run(&woken, &failure);
         })?;
-        Ok(Self { wake, space, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
+        Ok(Self { wake, erasing, space, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
+    }
+
+    /// Texts were deleted by a commit: they are erased from the files of the store.
+    pub(super) fn erase(&self) {
+        self.erasing.store(true, Ordering::Release);
     }
 
     /// Bounds the growth of the WAL.
@@ -94,25 +112,50 @@ struct CheckpointThread {
     watch: Arc<StoreWatch>,
     space: Arc<DiskSpace>,
     metrics: Arc<Metrics>,
+    erasing: Arc<AtomicBool>,
     /// Frames in the WAL at the last tick.
     frames: u64,
 }
 
 impl CheckpointThread {
     fn run(mut self, woken: &Receiver<()>, failure: &EngineFailure) {
+        let mut next_tick = Instant::now() + TICK;
         loop {
-            let done = match woken.recv_timeout(TICK) {
-                Ok(()) => ignore_retryable(
+            let done = match woken.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
+                // Constant load does not postpone the tick.
+                Ok(()) if Instant::now() < next_tick => ignore_retryable(
                     self.watch.checkpoint(&self.connection, CheckpointMode::Passive),
                     &self.space,
                 ),
-                Err(RecvTimeoutError::Timeout) => self.tick(),
+                Ok(()) | Err(RecvTimeoutError::Timeout) => self.erase().and_then(|erased| {
+                    next_tick = Instant::now() + if erased { TICK } else { ERASE_AGAIN };
+                    self.tick()
+                }),
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if let Err(error) = done {
                 return failure.report(&error);
             }
         }
+    }
+
+    /// Erases deleted texts from the files. Returns false if a reader prevented it.
+    fn erase(&self) -> Result<bool> {
+        // Before the checkpoint: a later commit may delete more.
+        if !self.erasing.swap(false, Ordering::AcqRel) {
+            return Ok(true);
+        }
+        let (watch, connection) = (&self.watch, &self.connection);
+        // Most of the work happens while commits go on.
+        ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive), &self.space)?;
+        connection.busy_timeout(ERASE_BUSY)?;
+        let erased = watch.checkpoint(connection, CheckpointMode::Truncate);
+        connection.busy_timeout(Duration::ZERO)?;
+        let erased = ignore_retryable(erased, &self.space)?;
+        if !erased {
+            self.erasing.store(true, Ordering::Release);
+        }
+        Ok(erased)
     }
 
     /// Checks the space and the files, and empties a long WAL if little was committed since the last tick.

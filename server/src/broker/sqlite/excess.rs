@@ -3,6 +3,7 @@
 use realtime_shared::Seq;
 use rusqlite::Result;
 
+use super::retained;
 use crate::clock::Judged;
 use crate::config::Retain;
 use crate::store::{RoomId, View};
@@ -25,8 +26,9 @@ impl Excess {
         now: Judged,
         retain: &Retain,
     ) -> Result<()> {
-        let end = view.head(room)?.seq.next();
-        let (mut from, mut to) = (retain.messages.map_or(first, |limit| first.max(end.back(limit))), end);
+        let head = view.head(room)?.seq;
+        let end = head.next();
+        let (mut from, mut to) = (retained::oldest(view, room, (first, head), retain)?, end);
         // The first entry within the retention is in `from..to`, or is `to`.
         while retain.age.is_some() && from < to {
             let middle = Seq::new(u64::midpoint(from.get(), to.get()));

@@ -7,14 +7,17 @@
 //!
 //! An I/O error ends the engine: it refuses every further submission and reports an [`EngineFailure`] to the server.
 
+mod append;
 mod checkpointer;
 mod dedup_index;
 mod excess;
 mod failure;
 mod founding_rule;
+mod message_page;
 mod open_rooms;
 mod page;
 mod reader_pool;
+mod retained;
 mod retention;
 mod room_loader;
 mod room_removal;
@@ -29,7 +32,8 @@ use std::io;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-use realtime_shared::{LeaveReason, Position, RoomName, RoomSummary, UserId};
+use realtime_shared::rules::Rules;
+use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, UserId};
 
 use self::checkpointer::Checkpointer;
 pub(crate) use self::failure::EngineFailure;
@@ -46,8 +50,8 @@ use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission, ready_with,
+    Broker, Completion, Feed, MessagePage, NotReady, Page, PageQuery, Pending, Presence, Range, Recipients,
+    RoomFilter, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{Retain, RoomLimits};
@@ -94,6 +98,7 @@ impl SqliteEngine {
         retain: Retain,
         min_free: Option<usize>,
         rooms: RoomLimits,
+        rules: Rules,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (queue, feed) = (Arc::new(WriteQueue::default()), FeedSlot::default());
@@ -121,6 +126,8 @@ impl SqliteEngine {
             space: space.clone(),
             list: list.clone(),
             founding: FoundingRule::new(rooms),
+            rules,
+            retain: retain.clone(),
             open_rooms: open_rooms.clone(),
             presence: presence.clone(),
             refusing: false,
@@ -237,6 +244,15 @@ impl Broker for SqliteBroker {
     fn history(&self, room: &RoomName, range: Range, limit: usize, bytes: usize) -> Pending<Page> {
         let (room, retain) = (room.clone(), self.retain.clone());
         self.readers.read(move |view| page::page(view, &room, range, limit, bytes, &retain))
+    }
+
+    fn features(&self) -> &'static [Feature] {
+        &[Feature::Reply, Feature::Edit, Feature::Delete, Feature::Reaction, Feature::Pin, Feature::Room]
+    }
+
+    fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
+        let (room, viewer, retain) = (room.clone(), viewer.clone(), self.retain.clone());
+        self.readers.read(move |view| message_page::message_page(view, &room, query, &viewer, &retain))
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use realtime_shared::{Position, RoomName, Seq};
+use realtime_shared::{Position, RoomName};
 use rusqlite::Result;
 
+use super::retained;
 use crate::broker::{Entry, Page, Range};
 use crate::config::Retain;
-use crate::store::{Head, RoomRow, View};
+use crate::store::{Head, View};
 
 /// Reads a page. Leaves out entries beyond the retention that are still in the file.
 pub(super) fn page(
@@ -21,7 +22,7 @@ pub(super) fn page(
     let Some((row, head)) = view.room(room)? else {
         return Ok(Page { epoch: None, entries: Vec::new(), has_more: false });
     };
-    let oldest = oldest(&row, &head, retain);
+    let oldest = retained::oldest(view, row.id, (row.first, head.seq), retain)?;
     let newest_first = !matches!(range, Range::After(_));
     let (from, to) = match range {
         Range::After(seq) => (seq.next().max(oldest), head.seq),
@@ -52,10 +53,4 @@ pub(super) fn position(view: View<'_>, room: &RoomName) -> Result<Position> {
         Some((row, Head { seq, id, .. })) => Position::At { epoch: row.epoch, seq, id },
         None => Position::Start,
     })
-}
-
-/// Oldest seq that can be read.
-fn oldest(row: &RoomRow, head: &Head, retain: &Retain) -> Seq {
-    let by_count = retain.messages.map_or(Seq::ZERO, |limit| head.seq.next().back(limit));
-    row.first.max(by_count)
 }

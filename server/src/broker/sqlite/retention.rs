@@ -21,6 +21,7 @@ use rusqlite::Result;
 
 use super::excess::Excess;
 use super::open_rooms::RoomClaim;
+use super::retained;
 use super::room_removal::RoomRemoval;
 use crate::broker::{DEDUP_ENTRIES, ROOM_REMOVAL_AGE, is_in_dedup_window};
 use crate::clock::{Clock, Judged};
@@ -304,7 +305,7 @@ impl Sweep {
         rows: &mut u32,
     ) -> Result<SweptRoom> {
         let Head { seq: head, ts: head_ts, .. } = batch.view().head(room)?;
-        let first_by_count = self.retain.messages.map_or(Seq::ZERO, |limit| head.next().back(limit));
+        let first_by_count = retained::oldest(batch.view(), room, (first, head), &self.retain)?;
         let past = |seq: Seq, ts| seq < first_by_count || self.retain.is_past(now.age(ts));
         let known = |seq: Seq, ts| {
             seq > head.back(DEDUP_ENTRIES) && (!now.forgets || is_in_dedup_window(now.age(ts)))

@@ -7,7 +7,7 @@ use rusqlite::Result;
 
 use super::dedup_index::DedupIndex;
 use crate::broker::DEDUP_ENTRIES;
-use crate::store::{RoomId, View};
+use crate::store::{RoomId, SettingsRow, View};
 
 /// Cached end of a room's log.
 pub(super) struct Tail {
@@ -15,6 +15,8 @@ pub(super) struct Tail {
     pub(super) log: Option<(RoomId, Epoch)>,
     pub(super) head: Seq,
     pub(super) known: DedupIndex,
+    /// `None` if they were never changed.
+    pub(super) settings: Option<SettingsRow>,
     pub(super) used: Instant,
     /// Number of the last batch that used the tail; 0 for none.
     pub(super) batch: u64,
@@ -29,6 +31,7 @@ impl Tail {
                 log: None,
                 head: Seq::ZERO,
                 known: DedupIndex::new(Seq::ZERO),
+                settings: None,
                 used,
                 batch: 0,
             });
@@ -42,7 +45,8 @@ impl Tail {
             next = seq.next();
         }
         (next.get()..=head.seq.get()).for_each(|_| known.push(None));
-        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, used, batch: 0 })
+        let settings = view.settings(row.id)?;
+        Ok(Self { log: Some((row.id, row.epoch)), head: head.seq, known, settings, used, batch: 0 })
     }
 
     /// Estimated size in memory.

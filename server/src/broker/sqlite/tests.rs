@@ -51,7 +51,8 @@ impl DataDir {
         SqliteFixture::new(move |feed: Weak<dyn Feed>| {
             let store = Store::open(directory.path()).expect("a store");
             let engine =
-                SqliteEngine::start(store, clock, retain, None, rooms, contract::metrics()).expect("threads");
+                SqliteEngine::start(store, clock, retain, None, rooms, Rules::default(), contract::metrics())
+                    .expect("threads");
             (Arc::new(engine.broker(feed)), Box::new((engine, directory)))
         })
     }
@@ -280,6 +281,7 @@ async fn a_panic_in_a_thread_fails_the_engine_and_all_waiting_calls() {
         Retain::default(),
         None,
         RoomLimits::none(),
+        Rules::default(),
         contract::metrics(),
     )
     .expect("threads");

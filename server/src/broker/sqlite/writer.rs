@@ -14,27 +14,27 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Instant;
 
-use realtime_shared::{EntryId, Epoch, Position, RoomName};
+use realtime_shared::Position;
+use realtime_shared::rules::Rules;
 
+use super::append::{AppendContext, AppendOutcome, Appended};
 use super::checkpointer::Checkpointer;
 use super::failure::EngineFailure;
 use super::founding_rule::FoundingRule;
 use super::open_rooms::OpenRooms;
 use super::retention::Sweep;
 use super::room_removal::RoomRemoval;
-use super::tail::Tail;
 use super::tail_cache::TailCache;
 use super::write_queue::{PendingSubmission, WriteQueue, WriterInput};
 use crate::broker::feed_slot::FeedSlot;
 use crate::broker::local_presence::LocalPresence;
 use crate::broker::room_list::RoomList;
-use crate::broker::{
-    Completion, Entry, FIRST, NotStored, Receipt, Submission, Unavailable, is_in_dedup_window,
-};
-use crate::clock::{Clock, Judged};
+use crate::broker::{Completion, NotStored, Receipt, Submission, Unavailable};
+use crate::clock::Clock;
+use crate::config::Retain;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
-use crate::store::{Batch, CheckpointMode, DiskSpace, Row, SpaceFault, StoreWriter, WriteError, digest};
+use crate::store::{Batch, CheckpointMode, DiskSpace, SpaceFault, StoreWriter, WriteError};
 
 /// Bytes of an entry in the file beside its text, estimated.
 const ROW_BYTES: usize = 512;
@@ -52,30 +52,14 @@ pub(super) struct WriterThread {
     pub(super) space: Arc<DiskSpace>,
     pub(super) list: RoomList,
     pub(super) founding: FoundingRule,
+    pub(super) rules: Rules,
+    pub(super) retain: Retain,
     pub(super) open_rooms: OpenRooms,
     pub(super) presence: Arc<LocalPresence>,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
     pub(super) store: StoreWriter,
-}
-
-/// Result of appending a message to a batch.
-enum AppendOutcome {
-    New(RoomName, Entry, Receipt),
-    Duplicate(Receipt),
-    /// A rule forbids the entry.
-    Refused(NotStored),
-    /// The disk has no space for posts.
-    NoSpace,
-    /// The seqs of the room, or the room ids, are used up.
-    Exhausted,
-}
-
-impl AppendOutcome {
-    fn is_new(&self) -> bool {
-        matches!(self, Self::New(..))
-    }
 }
 
 impl WriterThread {
@@ -165,21 +149,21 @@ impl WriterThread {
             return Ok(());
         }
         let space = self.space.clone();
-        let Self { store, tails, clock, feed, metrics, list, founding, .. } = self;
+        let Self { store, tails, clock, feed, metrics, list, founding, rules, retain, .. } = self;
         let began = Instant::now();
         let bytes: usize = submissions.iter().map(|one| one.text_bytes() + ROW_BYTES).sum();
         let admitted = match space.fault() {
             Some(fault) if !may_write => Err(fault),
             _ => space.admit(bytes as u64, || store.reusable_bytes()),
         };
-        let stored = fill(store, tails, founding, clock, &submissions, admitted.is_ok()).and_then(
-            |(batch, outcomes)| {
-                if faults::breaks(Fault::AckBeforeCommit) {
-                    feed.publish(&outcomes, std::mem::take(&mut completions));
-                }
-                batch.commit().map(|()| outcomes)
-            },
-        );
+        let mut context =
+            AppendContext { founding, rules, retain, now: clock.judged(), has_space: admitted.is_ok() };
+        let stored = fill(store, tails, &submissions, &mut context).and_then(|(batch, outcomes)| {
+            if faults::breaks(Fault::AckBeforeCommit) {
+                feed.publish(&outcomes, std::mem::take(&mut completions));
+            }
+            batch.commit().map(|()| outcomes)
+        });
         // Entries in a file that is no longer at its path are not stored. Should the file come back, they are in the log,
         // and the next entry of their room shows the hole.
         let watched = self.store.watch().check_paths();
@@ -190,6 +174,9 @@ impl WriterThread {
                     metrics.committed(new, began.elapsed());
                 }
                 list_heads(list, &outcomes);
+                if outcomes.iter().any(AppendOutcome::has_deleted) {
+                    self.checkpointer.erase();
+                }
                 feed.publish(&outcomes, completions);
                 match admitted {
                     Ok(()) => self.recovered(),
@@ -256,7 +243,7 @@ fn list_heads(list: &RoomList, outcomes: &[AppendOutcome]) {
     let mut new = outcomes
         .iter()
         .filter_map(|outcome| match outcome {
-            AppendOutcome::New(room, _, receipt) => Some((room, receipt)),
+            AppendOutcome::New(Appended { room, receipt, .. }) => Some((room, receipt)),
             _ => None,
         })
         .peekable();
@@ -281,18 +268,15 @@ fn refuse_all(completions: Vec<Completion>) {
 fn fill<'a>(
     store: &'a StoreWriter,
     tails: &mut TailCache,
-    founding: &mut FoundingRule,
-    clock: &Clock,
     submissions: &[Submission],
-    has_space: bool,
+    context: &mut AppendContext<'_>,
 ) -> rusqlite::Result<(Batch<'a>, Vec<AppendOutcome>)> {
     let mut batch = store.begin()?;
     tails.begin();
     let mut outcomes = Vec::with_capacity(submissions.len());
-    let now = clock.judged();
     for submission in submissions {
         let tail = tails.get(&submission.room).expect("a submission is only admitted with a tail");
-        outcomes.push(tail.append(&mut batch, founding, submission, now, has_space)?);
+        outcomes.push(tail.append(&mut batch, submission, context)?);
     }
     Ok((batch, outcomes))
 }
@@ -303,8 +287,11 @@ impl FeedSlot {
         let feed = self.get();
         for (outcome, done) in outcomes.iter().zip(completions) {
             done(match outcome {
-                AppendOutcome::New(room, entry, receipt) => {
+                AppendOutcome::New(Appended { room, entry, receipt, replaced }) => {
                     if let Some(feed) = &feed {
+                        if !replaced.is_empty() {
+                            feed.replace(room, replaced);
+                        }
                         feed.entry(room, &receipt.epoch, entry);
                     }
                     Ok(receipt.clone())
@@ -315,69 +302,5 @@ impl FeedSlot {
                 AppendOutcome::Exhausted => Err(Unavailable.into()),
             });
         }
-    }
-}
-
-impl Tail {
-    /// Appends a message to a batch, unless it is a duplicate.
-    fn append(
-        &mut self,
-        batch: &mut Batch<'_>,
-        founding: &mut FoundingRule,
-        submission: &Submission,
-        now: Judged,
-        has_space: bool,
-    ) -> rusqlite::Result<AppendOutcome> {
-        let ts = now.now;
-        let client_msg_id = submission.client_msg_id.as_ref();
-        let digest = client_msg_id.map(|id| digest(&submission.from, id));
-        if let Some(receipt) = self.find(batch, digest, now)? {
-            return Ok(AppendOutcome::Duplicate(receipt));
-        }
-        if self.log.is_none() && !submission.may_found_room() {
-            return Ok(AppendOutcome::Refused(NotStored::NewRoomNotNfc));
-        }
-        if !has_space {
-            return Ok(AppendOutcome::NoSpace);
-        }
-        if self.log.is_none()
-            && let Some(refusal) = founding.apply(batch, submission, ts)?
-        {
-            return Ok(AppendOutcome::Refused(refusal));
-        }
-        let id = EntryId::from_parts(ts, fastrand::u128(..));
-        let (room, epoch) = if let Some(log) = &self.log {
-            log.clone()
-        } else {
-            let epoch = Epoch::from_id(id);
-            let Some(room) = batch.add_room(&submission.room, &epoch, FIRST)? else {
-                return Ok(AppendOutcome::Exhausted);
-            };
-            self.log.insert((room, epoch)).clone()
-        };
-        let Some(key) = room.next_key(self.head) else { return Ok(AppendOutcome::Exhausted) };
-        let seq = key.seq();
-        let name = submission.room.clone();
-        let entry = submission.clone().into_entry(&epoch, seq, id, ts);
-        batch.add(&Row { key, id, ts, dedup_digest: digest, frame: Some(&entry.json) })?;
-        self.head = seq;
-        self.known.push(digest);
-        Ok(AppendOutcome::New(name, entry, Receipt { epoch, seq, id, ts, duplicate: false }))
-    }
-
-    /// Entry with this digest, if it is within the dedup window.
-    fn find(
-        &self,
-        batch: &Batch<'_>,
-        digest: Option<u128>,
-        now: Judged,
-    ) -> rusqlite::Result<Option<Receipt>> {
-        let (Some(digest), Some((room, epoch))) = (digest, &self.log) else { return Ok(None) };
-        let Some(seq) = self.known.find(digest) else { return Ok(None) };
-        let entry = batch.view().entry(room.key(seq))?;
-        Ok(entry
-            .filter(|(_, ts)| !now.forgets || is_in_dedup_window(now.age(*ts)))
-            .filter(|_| !faults::breaks(Fault::NoDedup))
-            .map(|(id, ts)| Receipt { epoch: epoch.clone(), seq, id, ts, duplicate: true }))
     }
 }

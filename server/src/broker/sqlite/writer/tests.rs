@@ -4,7 +4,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::broker::contract::{metrics, room, submission};
-use crate::broker::sqlite::Retain;
 use crate::config::RoomLimits;
 use crate::store::Store;
 
@@ -29,12 +28,14 @@ fn writer_with(directory: &TempDir, clock: Clock, retain: Retain) -> WriterThrea
         checkpointer: Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())
             .expect("a thread"),
         metrics,
-        sweep: Sweep::new(retain),
+        sweep: Sweep::new(retain.clone()),
         tails: TailCache::start(&store, queue, &failure).expect("a thread"),
         failure,
         space,
         list,
         founding: FoundingRule::new(RoomLimits::none()),
+        rules: Rules::default(),
+        retain,
         open_rooms: OpenRooms::default(),
         presence,
         refusing: false,

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use realtime_shared::{Seq, Timestamp};
+use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
 
 use super::*;
-use crate::store::{Head, RoomRow};
+use crate::store::{Head, RoomRow, Row};
 
 const DAY: u64 = 24 * 60 * 60 * 1_000;
 
