@@ -6,7 +6,7 @@
 //! To add an engine: a function that creates an empty broker, and a line at [`contract!`]. To add a guarantee: a test in
 //! the file of its topic, and its name below.
 
-mod changes;
+pub(super) mod changes;
 mod founding;
 mod history;
 mod order;

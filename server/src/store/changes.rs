@@ -167,14 +167,13 @@ impl View<'_> {
         let before = (room.start(), room.key(seq.previous()));
         let newest =
             rank("SELECT rank FROM other WHERE place BETWEEN ? AND ? ORDER BY place DESC LIMIT 1", before)?;
-        let rank = match newest {
-            Some(newest) => newest,
-            None => {
-                let all = (room.start(), room.end());
-                let first =
-                    rank("SELECT rank FROM other WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1", all)?;
-                first.map_or(0, |first| first - 1)
-            }
+        let rank = if let Some(newest) = newest {
+            newest
+        } else {
+            let all = (room.start(), room.end());
+            let first =
+                rank("SELECT rank FROM other WHERE place BETWEEN ? AND ? ORDER BY place LIMIT 1", all)?;
+            first.map_or(0, |first| first - 1)
         };
         Ok(rank.max(0).cast_unsigned())
     }

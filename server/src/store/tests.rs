@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use super::schema::VERSION;
 use super::*;
 
+mod changes;
+mod migration;
+
 fn directory() -> TempDir {
     TempDir::new().expect("a directory")
 }

@@ -23,34 +23,34 @@ fn change(from: &str, change: Change) -> Submission {
     Submission::new(user(from), post)
 }
 
-fn moderating(submission: Submission) -> Submission {
+pub(in crate::broker) fn moderating(submission: Submission) -> Submission {
     Submission { power: Power::Moderator, ..submission }
 }
 
-fn edit(from: &str, target: Seq, text: &str) -> Submission {
+pub(in crate::broker) fn edit(from: &str, target: Seq, text: &str) -> Submission {
     let text = Text::new(text).expect("a text");
     change(from, Change::Edit(Edit { target, target_id: None, text, mentions: None, deleted: false }))
 }
 
-fn delete(from: &str, target: Seq) -> Submission {
+pub(in crate::broker) fn delete(from: &str, target: Seq) -> Submission {
     change(from, Change::Delete(Delete { target, target_id: None, reason: None }))
 }
 
-fn react(from: &str, target: Seq, removed: bool) -> Submission {
+pub(in crate::broker) fn react(from: &str, target: Seq, removed: bool) -> Submission {
     let emoji = Emoji::new("👍").expect("an emoji");
     change(from, Change::Reaction(Reaction { target, target_id: None, emoji, removed }))
 }
 
-fn pin(target: Seq) -> Submission {
+pub(in crate::broker) fn pin(target: Seq) -> Submission {
     moderating(change("mona", Change::Pin(Pin { target, target_id: None, removed: false })))
 }
 
-fn settings(slow_mode: u32, posting: Posting) -> Submission {
+pub(in crate::broker) fn settings(slow_mode: u32, posting: Posting) -> Submission {
     let (topic, slow_mode) = ("News".parse().ok(), SlowMode::new(slow_mode));
     moderating(change("mona", Change::Room(RoomChange { topic, slow_mode, posting: Some(posting) })))
 }
 
-fn reply(from: &str, to: Seq) -> Submission {
+pub(in crate::broker) fn reply(from: &str, to: Seq) -> Submission {
     let content = MessageContent { reply_to: Some(to), ..Text::new("yes").expect("a text").into() };
     let post = Post { room: room("a"), content: Content::Message(content), client_msg_id: None };
     Submission::new(user(from), post)

@@ -65,7 +65,7 @@ impl AppendOutcome {
 
 /// An entry that the rules allow.
 enum Verdict {
-    Store(Links),
+    Store(Box<Links>),
     /// It changes nothing. The receipt is that of the entry that made the state.
     Unchanged(Receipt),
 }
@@ -94,7 +94,7 @@ impl Tail {
             return Ok(AppendOutcome::Duplicate(receipt));
         }
         let links = match self.judge(batch.view(), submission, context)? {
-            Ok(Verdict::Store(links)) => links,
+            Ok(Verdict::Store(links)) => *links,
             Ok(Verdict::Unchanged(receipt)) => return Ok(AppendOutcome::Duplicate(receipt)),
             Err(forbidden) => return Ok(AppendOutcome::Refused(forbidden.into())),
         };
@@ -175,7 +175,7 @@ impl Tail {
         });
         let request = Request { from, power: *power, now: context.now.now, content };
         Ok(match rules::decide(context.rules, &request, &room, target.as_ref()) {
-            Ok(Decision::Store) => Ok(Verdict::Store(links)),
+            Ok(Decision::Store) => Ok(Verdict::Store(Box::new(links))),
             Ok(Decision::Unchanged) => {
                 let receipt = self.newest_change(view, links.target.as_ref())?;
                 receipt.map(Verdict::Unchanged).ok_or_else(RuleError::not_found)

@@ -195,3 +195,46 @@ fn ignore_retryable(moved: Result<bool>, space: &DiskSpace) -> Result<bool> {
         Err(WriteError::Fatal(error)) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::broker::contract::{metrics, room};
+    use crate::store::Row;
+    use realtime_shared::{EntryId, Epoch, Seq, Timestamp};
+
+    #[test]
+    fn an_erasure_that_a_reader_prevented_is_done_after_the_reader() {
+        let directory = TempDir::new().expect("a directory");
+        let store = Store::open(directory.path()).expect("a store");
+        let connection = store.checkpointer().expect("a connection");
+        let reader = store.checkpointer().expect("a connection");
+        let erasing = Arc::new(AtomicBool::new(true));
+        let (watch, space, metrics) = (store.watch(), store.space(Some(0)), metrics());
+        let thread =
+            CheckpointThread { connection, watch, space, metrics, erasing: erasing.clone(), frames: 0 };
+        let writer = store.into_writer().expect("a writer");
+        let add_room = |name: &str| {
+            let mut batch = writer.begin().expect("a batch");
+            let (id, ts) = (EntryId::from_u128(1), Timestamp::from_millis(1));
+            let added = batch.add_room(&room(name), &Epoch::from_id(id), Seq::new(1)).expect("written");
+            let key = added.expect("a room").key(Seq::new(1));
+            batch.add(&Row { key, id, ts, dedup_digest: None, frame: Some("{}") }).expect("written");
+            batch.commit().expect("committed");
+        };
+        let wal = || std::fs::metadata(directory.path().join("store.db-wal")).expect("a WAL").len();
+        add_room("a");
+        reader.execute_batch("BEGIN; SELECT count(*) FROM entry").expect("a snapshot");
+        add_room("b");
+        let begun = Instant::now();
+        assert!(!thread.erase().expect("no error"));
+        assert!(begun.elapsed() < Duration::from_secs(1), "commits wait for it");
+        assert!(wal() > 0 && erasing.load(Ordering::Acquire), "it is tried again");
+
+        reader.execute_batch("COMMIT").expect("the end of the snapshot");
+        assert!(thread.erase().expect("no error"));
+        assert!(wal() == 0 && !erasing.load(Ordering::Acquire));
+    }
+}

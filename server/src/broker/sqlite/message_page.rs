@@ -1,5 +1,6 @@
 //! Pages of messages with their changes, read from the file.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use realtime_shared::{Covers, Emoji, RoomName, RoomSettings, Seq, UserId};
@@ -190,7 +191,7 @@ impl MessageLog<'_> {
         let state = view.state(key)?;
         let reacted = match &state {
             Some(state) if !state.reactions().is_empty() => view.reactions(key, self.viewer)?,
-            Some(_) | None => Default::default(),
+            Some(_) | None => HashSet::new(),
         };
         let has_reacted = |emoji: &Emoji| reacted.contains(&*emoji.key());
         Ok(Some(folded_frame(&stored, state.as_ref(), has_reacted, view.replies(key)?)))

@@ -11,6 +11,7 @@ use super::*;
 use crate::broker::contract::{self, room, submission};
 use crate::broker::{DEDUP_ENTRIES, NotStored, Receipt, Unavailable};
 
+mod changes;
 mod clocks;
 mod removal;
 

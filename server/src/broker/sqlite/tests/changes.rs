@@ -1,0 +1,138 @@
+//! Changes in the file: they survive a restart, are exported, and deleted texts are erased.
+
+use std::path::Path;
+
+use realtime_shared::rules::Power;
+use realtime_shared::{EntryEvent, Message, Posting, codec};
+use tokio::time::timeout;
+
+use super::*;
+use crate::broker::contract::changes::{delete, edit, moderating, pin, react, reply, settings};
+use crate::broker::contract::{TEST_TIMEOUT, user};
+use crate::broker::{MessagePage, PageFilter, PageRange};
+use crate::store::Archive;
+
+async fn page(fixture: &SqliteFixture, filter: PageFilter) -> MessagePage {
+    let query = PageQuery { range: PageRange::Newest, filter, limit: 50, bytes: PLENTY };
+    fixture.broker.messages(&room("a"), query, &user("bob")).await.expect("a page")
+}
+
+fn messages(page: &MessagePage) -> Vec<Message> {
+    let decode = |frame: &Arc<str>| match codec::decode_entry(frame) {
+        Some(EntryEvent::Message(message)) => message,
+        other => panic!("not a message: {other:?}"),
+    };
+    page.messages.iter().map(decode).collect()
+}
+
+async fn outcome(fixture: &SqliteFixture, submission: Submission) -> Result<Receipt, NotStored> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    fixture.submit(submission, |result| drop(done.send(result)));
+    outcome.await.expect("completed")
+}
+
+/// Fills room `a`: 1 edited, pinned and answered, with a reaction; 2 deleted; 3 a reply; then the settings.
+async fn fill_with_changes(fixture: &SqliteFixture) {
+    let first = fixture.post(submission("alice", "a", "hello")).await.seq;
+    let second = fixture.post(submission("alice", "a", "other")).await.seq;
+    fixture.post(reply("carol", first)).await;
+    fixture.post(edit("alice", first, "hello again")).await;
+    fixture.post(react("bob", first, false)).await;
+    fixture.post(pin(first)).await;
+    fixture.post(delete("alice", second)).await;
+    fixture.post(settings(3_600, Posting::Everyone)).await;
+    fixture.post(submission("dave", "a", "slow")).await;
+}
+
+#[tokio::test]
+async fn changes_and_settings_are_the_same_after_a_restart() {
+    let data_dir = DataDir::new();
+    let fixture = data_dir.open();
+    fill_with_changes(&fixture).await;
+    let filters = [PageFilter::All, PageFilter::Pinned, PageFilter::Thread(Seq::new(1))];
+    let mut before = Vec::new();
+    for filter in filters {
+        before.push(page(&fixture, filter).await);
+    }
+    let first = messages(&before[0])[0].clone();
+    assert_eq!((first.text.as_str(), first.pinned, first.replies), ("hello again", true, 1));
+    assert!(first.reactions[0].mine);
+    drop(fixture);
+
+    let fixture = data_dir.open();
+    for (filter, before) in filters.into_iter().zip(before) {
+        assert_eq!(page(&fixture, filter).await, before, "{filter:?}");
+    }
+    let slow = outcome(&fixture, submission("dave", "a", "again")).await;
+    assert!(matches!(slow, Err(NotStored::Refused { retry_after: Some(_), .. })), "{slow:?}");
+    let again = fixture.post(react("bob", Seq::new(1), false)).await;
+    assert_eq!((again.seq, again.duplicate), (Seq::new(6), true), "the pin is the newest change");
+    let member = Submission { power: Power::Member, ..pin(Seq::new(3)) };
+    assert!(matches!(outcome(&fixture, member).await, Err(NotStored::Refused { .. })));
+}
+
+#[tokio::test]
+async fn an_export_has_all_kinds_and_an_import_folds_them() {
+    let data_dir = DataDir::new();
+    let fixture = data_dir.open();
+    fill_with_changes(&fixture).await;
+    let before = page(&fixture, PageFilter::All).await;
+    drop(fixture);
+    let export = |directory: &Path| {
+        let mut lines = Vec::new();
+        let archive = Archive::open(directory).expect("a store");
+        archive.export(&[room("a")], &mut lines, &mut |_, _| ()).expect("exported");
+        lines
+    };
+    let lines = export(data_dir.directory.path());
+    let copy = DataDir::new();
+    let store = Store::open(copy.directory.path()).expect("a store");
+    store.import(&mut &lines[..], &mut |_| (), &mut |_, _, _| ()).expect("imported");
+    let fixture = copy.open();
+    assert_eq!(page(&fixture, PageFilter::All).await, before);
+    assert_eq!(messages(&page(&fixture, PageFilter::Pinned).await)[0].seq, Seq::new(1));
+    assert_eq!(page(&fixture, PageFilter::Thread(Seq::new(1))).await.messages.len(), 2);
+}
+
+/// Number of times that the files of a directory have a text.
+fn hits(directory: &Path, text: &str) -> usize {
+    let files = std::fs::read_dir(directory).expect("a directory");
+    files
+        .map(|file| {
+            let bytes = std::fs::read(file.expect("a file").path()).expect("readable");
+            bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+        })
+        .sum()
+}
+
+#[tokio::test]
+async fn a_deleted_text_leaves_the_files() {
+    let data_dir = DataDir::new();
+    let fixture = data_dir.open();
+    let directory = data_dir.directory.path().to_owned();
+    let mut targets = Vec::new();
+    for length in [0, 100, 1_500, 3_500] {
+        fixture.fill("a", 10).await;
+        let text = |what: &str| format!("{}{what} the treasure", "x".repeat(length));
+        let target = fixture.post(submission("alice", "a", &text("1"))).await.seq;
+        fixture.post(edit("alice", target, &text("2"))).await;
+        fixture.post(edit("alice", target, &text("3"))).await;
+        targets.push(target);
+    }
+    assert!(hits(&directory, "the treasure") > 0);
+    // A reader of an older snapshot prevents the erasure.
+    let reader = rusqlite::Connection::open(directory.join("store.db")).expect("a file");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM entry;").expect("a snapshot");
+    for target in targets {
+        fixture.post(moderating(delete("mona", target))).await;
+    }
+    assert!(hits(&directory, "the treasure") > 0);
+    reader.execute_batch("COMMIT").expect("the end of the snapshot");
+    drop(reader);
+    let erased = async {
+        while hits(&directory, "the treasure") > 0 {
+            fixture.post(submission("alice", "b", "later")).await;
+        }
+    };
+    timeout(TEST_TIMEOUT, erased).await.expect("erased");
+}
