@@ -1,5 +1,6 @@
 //! Changes in the file: they survive a restart, are exported, and deleted texts are erased.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use realtime_shared::rules::Power;
@@ -135,4 +136,67 @@ async fn a_deleted_text_leaves_the_files() {
         }
     };
     timeout(TEST_TIMEOUT, erased).await.expect("erased");
+}
+
+#[tokio::test]
+async fn deleted_texts_leave_no_copy_when_pages_of_the_file_split() {
+    let data_dir = DataDir::new();
+    let fixture = data_dir.open();
+    let directory = data_dir.directory.path().to_owned();
+    let mut random = fastrand::Rng::with_seed(7);
+    let text = |seq: u64, length: usize| {
+        let half = "y".repeat(length / 2);
+        format!("{half}<{seq:04}>{half}")
+    };
+    let length = |random: &mut fastrand::Rng| {
+        let longest = [40, 400, 1_500, 3_900][random.usize(0..4)];
+        random.usize(0..longest)
+    };
+    let mut targets = Vec::new();
+    for seq in 1..=400_u64 {
+        let length = length(&mut random);
+        let receipt = fixture.post(submission("alice", "a", &text(seq, length))).await;
+        targets.push(receipt.seq);
+    }
+    for round in 0..400 {
+        let target = targets[random.usize(0..targets.len())];
+        let length = length(&mut random);
+        let submission = if random.bool() {
+            edit("alice", target, &text(target.get(), length))
+        } else {
+            react(&format!("user-{round}"), target, false)
+        };
+        fixture.post(submission).await;
+    }
+    random.shuffle(&mut targets);
+    let (deleted, kept) = targets.split_at(200);
+    for target in deleted {
+        fixture.post(delete("alice", *target)).await;
+    }
+    let erased = async {
+        loop {
+            let is_emptied = std::fs::metadata(directory.join("store.db-wal")).expect("a WAL").len() == 0;
+            let found = marked(&directory);
+            assert!(kept.iter().all(|seq| found.contains(&seq.get())), "the others are there");
+            let left: Vec<_> = deleted.iter().filter(|seq| found.contains(&seq.get())).collect();
+            if left.is_empty() {
+                break;
+            }
+            assert!(!is_emptied, "left in the database: {left:?}");
+            fixture.post(submission("alice", "b", "later")).await;
+        }
+    };
+    timeout(TEST_TIMEOUT, erased).await.expect("erased");
+}
+
+/// Numbers that the files of a directory have in angle brackets.
+fn marked(directory: &Path) -> BTreeSet<u64> {
+    let files = std::fs::read_dir(directory).expect("a directory");
+    let bytes: Vec<u8> =
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("readable")).collect();
+    let number = |window: &[u8]| match window {
+        [b'<', digits @ .., b'>'] => std::str::from_utf8(digits).ok()?.parse().ok(),
+        _ => None,
+    };
+    bytes.windows(6).filter_map(number).collect()
 }
