@@ -72,6 +72,30 @@ async fn changes_and_settings_are_the_same_after_a_restart() {
     assert!(matches!(outcome(&fixture, member).await, Err(NotStored::Refused { .. })));
 }
 
+fn export(directory: &Path) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let archive = Archive::open(directory).expect("a store");
+    archive.export(&[room("a")], &mut lines, &mut |_, _| ()).expect("exported");
+    lines
+}
+
+#[tokio::test]
+async fn an_export_from_before_a_deletion_is_imported_without_the_text() {
+    let data_dir = DataDir::new();
+    let fixture = data_dir.open();
+    let target = fixture.post(submission("alice", "a", "a secret")).await.seq;
+    fixture.post(edit("alice", target, "the secret")).await;
+    let lines = export(data_dir.directory.path());
+    fixture.post(delete("alice", target)).await;
+    drop(fixture);
+    let store = Store::open(data_dir.directory.path()).expect("a store");
+    store
+        .import(&mut &lines[..], &mut |imported| assert!(!imported.new), &mut |_, _, _| ())
+        .expect("accepted");
+    let exported = String::from_utf8(export(data_dir.directory.path())).expect("lines");
+    assert!(!exported.contains("secret"), "{exported}");
+}
+
 #[tokio::test]
 async fn an_export_has_all_kinds_and_an_import_folds_them() {
     let data_dir = DataDir::new();
@@ -79,12 +103,6 @@ async fn an_export_has_all_kinds_and_an_import_folds_them() {
     fill_with_changes(&fixture).await;
     let before = page(&fixture, PageFilter::All).await;
     drop(fixture);
-    let export = |directory: &Path| {
-        let mut lines = Vec::new();
-        let archive = Archive::open(directory).expect("a store");
-        archive.export(&[room("a")], &mut lines, &mut |_, _| ()).expect("exported");
-        lines
-    };
     let lines = export(data_dir.directory.path());
     let copy = DataDir::new();
     let store = Store::open(copy.directory.path()).expect("a store");
