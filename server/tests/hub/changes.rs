@@ -3,8 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    TestClient, admin, claims, error, globs, join_since, memory_server, message_with_id, position,
+    TestClient, TestServer, admin, claims, error, globs, join_since, memory_server, message_with_id,
+    position, server,
 };
+
+/// Servers with rooms in memory, and with rooms in a store.
+fn servers() -> [TestServer; 2] {
+    [memory_server(), server()]
+}
 
 fn edit(target: &Value, text: &str, id: &str) -> Value {
     json!({"type": "edit", "room": "lobby", "target": target["seq"], "target_id": target["id"], "text": text, "client_msg_id": id})
@@ -21,7 +27,12 @@ async fn newest(client: &mut TestClient) -> Value {
 
 #[tokio::test]
 async fn a_deleted_secret_is_in_no_frame_after_the_ack() {
-    let server = memory_server();
+    for server in servers() {
+        delete_a_secret(&server).await;
+    }
+}
+
+async fn delete_a_secret(server: &TestServer) {
     let mut alice = server.connect("alice").await;
     let mut bob = server.connect("bob").await;
     alice.join("lobby").await;
@@ -63,7 +74,12 @@ async fn a_deleted_secret_is_in_no_frame_after_the_ack() {
 
 #[tokio::test]
 async fn members_receive_changes_and_pages_have_their_states() {
-    let server = memory_server();
+    for server in servers() {
+        change_messages(&server).await;
+    }
+}
+
+async fn change_messages(server: &TestServer) {
     let mut alice = server.connect("alice").await;
     let mut mona =
         server.connect_as(&realtime_shared::Claims { moderate: globs(&["lob*"]), ..claims("mona") }).await;
@@ -105,7 +121,12 @@ async fn members_receive_changes_and_pages_have_their_states() {
 /// A client of the base dialect ignores types that it does not know.
 #[tokio::test]
 async fn a_client_of_the_base_dialect_sees_its_messages_between_changes() {
-    let server = memory_server();
+    for server in servers() {
+        read_as_an_old_client(&server).await;
+    }
+}
+
+async fn read_as_an_old_client(server: &TestServer) {
     let mut old = server.connect("old").await;
     let mut root = server.connect_as(&admin("root")).await;
     old.join("lobby").await;
