@@ -143,6 +143,8 @@ impl Limits {
 pub struct BudgetLimits {
     /// Messages a second of a user, as a long-term rate.
     pub user_messages_per_second: u32,
+    /// Changes of messages and rooms a second of a user, as a long-term rate.
+    pub user_changes_per_second: u32,
     /// Bytes a second of a user's frames, and of the answers to its requests for data, as long-term rates.
     pub user_bytes_per_second: usize,
     /// Bytes a second of a room's entries, as a long-term rate.
@@ -156,6 +158,7 @@ impl BudgetLimits {
         let bytes = |limit| if rate == 0 { 0 } else { limit };
         Self {
             user_messages_per_second: rate.saturating_mul(4),
+            user_changes_per_second: rate,
             // With these two, members with 8 Mbit/s keep up with one user, and with a room.
             user_bytes_per_second: bytes(512 * KIB),
             room_bytes_per_second: bytes(768 * KIB),

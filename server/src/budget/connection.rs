@@ -21,10 +21,16 @@ impl ConnectionBudget {
         Self { user, posts: Meter::default(), requests: Meter::default(), lists: Meter::default() }
     }
 
-    /// Spends a post of so many bytes, or returns the time until the connection and its user may post.
+    /// Spends a message of so many bytes, or returns the time until the connection and its user may post.
     pub(crate) fn take_post(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
         self.take(&self.posts, |rates| rates.posts, now)?;
         self.user.take_post(bytes, now)
+    }
+
+    /// Spends a change of so many bytes, or returns the time until the user may post one. A connection has no rate of
+    /// changes of its own.
+    pub(crate) fn take_change(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
+        self.user.take_change(bytes, now)
     }
 
     /// Spends a request, or returns the time until the connection may make one.

@@ -10,7 +10,7 @@ use crate::config::Limits;
 const LISTS: u32 = 1;
 /// Lists of rooms in a burst.
 const LISTS_BURST: u64 = 5;
-/// Time for which a user may be ahead of the rate of messages.
+/// Time for which a user may be ahead of the rate of messages, and of that of changes.
 const MESSAGES_AHEAD_S: u64 = 2;
 /// Deliveries a second that each user may cause, at any rate of messages.
 const DELIVERIES: u64 = 20_000;
@@ -23,6 +23,8 @@ const DELIVERIES_AHEAD: Duration = Duration::from_secs(5);
 const BYTES_AHEAD: Duration = Duration::from_secs(16);
 /// The same for answers: a client that starts reads the history of all its rooms.
 const ANSWERS_AHEAD: Duration = Duration::from_secs(64);
+/// Part of the time ahead of a shared rate that changes may use, so that messages are admitted when changes are not.
+const CHANGES_PART: u32 = 2;
 /// Time for which a room may be ahead of its rate. With the default rate this is less than the ring of a room.
 const ROOM_AHEAD: Duration = Duration::from_secs(2);
 /// Time for which a room may be ahead through users who post little.
@@ -41,8 +43,13 @@ pub(super) struct Rates {
     /// Lists of rooms for one connection.
     pub(super) lists: Rate,
     pub(super) messages: Rate,
+    pub(super) changes: Rate,
     pub(super) deliveries: Rate,
+    /// The rate of deliveries, for changes.
+    pub(super) deliveries_for_changes: Rate,
     pub(super) bytes: Rate,
+    /// The rate of bytes, for changes.
+    pub(super) bytes_for_changes: Rate,
     pub(super) share: Rate,
     pub(super) answers: Rate,
     pub(super) connects: Rate,
@@ -59,6 +66,7 @@ impl Rates {
     pub(super) fn new(limits: &Limits, start: Instant, outbox: Option<Outbox>) -> Self {
         let budgets = &limits.budgets;
         let messages = u64::from(budgets.user_messages_per_second);
+        let changes = u64::from(budgets.user_changes_per_second);
         let (bytes, room) = (budgets.user_bytes_per_second as u64, budgets.room_bytes_per_second as u64);
         let connections = limits.max_connections_per_user as u64;
         let deliveries =
@@ -70,8 +78,11 @@ impl Rates {
             posts: Rate::of_units(limits.max_messages_per_second.into(), limits.message_burst.into()),
             lists: Rate::of_units(limits.max_messages_per_second.min(LISTS).into(), LISTS_BURST),
             messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
+            changes: Rate::of_units(changes, changes.saturating_mul(MESSAGES_AHEAD_S)),
             deliveries: Rate::of_amounts(deliveries, DELIVERIES_AHEAD),
+            deliveries_for_changes: Rate::of_amounts(deliveries, DELIVERIES_AHEAD / CHANGES_PART),
             bytes: Rate::of_amounts(bytes, BYTES_AHEAD),
+            bytes_for_changes: Rate::of_amounts(bytes, BYTES_AHEAD / CHANGES_PART),
             share: Rate::of_amounts(modest, MODEST_AHEAD),
             answers: Rate::of_amounts(bytes, ANSWERS_AHEAD),
             connects: Rate::of_units(u64::from(connections > 0), connections),

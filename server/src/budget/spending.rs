@@ -14,7 +14,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Spending {
     pub(crate) messages: u32,
-    /// Copies of messages and typing frames for members.
+    pub(crate) changes: u32,
+    /// Copies of entries and typing frames for members.
     pub(crate) deliveries: u32,
     pub(crate) bytes: u32,
     pub(crate) answers: u32,

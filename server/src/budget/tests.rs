@@ -18,6 +18,7 @@ fn room(name: &str) -> RoomName {
 fn limits(messages: u32, user_bytes: usize, room_bytes: usize) -> Limits {
     let budgets = BudgetLimits {
         user_messages_per_second: messages,
+        user_changes_per_second: messages,
         user_bytes_per_second: user_bytes,
         room_bytes_per_second: room_bytes,
     };
@@ -38,6 +39,58 @@ fn all_connections_of_a_user_share_one_budget() {
     assert_eq!(posts(&budgets.user(&user("bob")), 15, start), 15);
     assert_eq!(other.take_post(10, start), Err(Duration::from_millis(100)));
     assert_eq!(posts(&one, 15, start + SECOND), 10);
+}
+
+#[test]
+fn changes_have_a_rate_of_their_own_and_take_nothing_from_messages() {
+    let start = Instant::now();
+    let mut limits = limits(10, 0, 0);
+    limits.budgets.user_changes_per_second = 5;
+    let budgets = Budgets::new(&limits, false, start);
+    let (one, other) = (budgets.user(&user("alice")), budgets.user(&user("alice")));
+    let changes = |budget: &UserBudget| (0..8).filter(|_| budget.take_change(10, start).is_ok()).count();
+    assert_eq!(changes(&one) + changes(&other), 10);
+    assert_eq!(one.take_change(10, start), Err(Duration::from_millis(200)));
+    assert_eq!(posts(&one, 30, start), 20);
+    assert_eq!(posts(&one, 30, start + SECOND), 10);
+    assert!(one.take_change(10, start + SECOND).is_ok());
+    assert!(!one.is_clear(start + SECOND) && one.is_clear(start + SECOND * 4));
+    limits.budgets.user_changes_per_second = 0;
+    let unlimited = Budgets::new(&limits, false, start).user(&user("alice"));
+    assert!((0..1_000).all(|_| unlimited.take_change(10, start).is_ok()));
+}
+
+#[test]
+fn changes_leave_half_of_the_bytes_and_deliveries_to_messages() {
+    let start = Instant::now();
+    let alice = Budgets::new(&limits(100, 1_000, 0), false, start).user(&user("alice"));
+    // The user may be 16 s of bytes ahead, and with changes 8 s.
+    assert!(alice.take_change(9_000, start).is_ok());
+    assert_eq!(alice.take_change(1, start), Err(SECOND));
+    assert!(alice.take_post(7_001, start).is_ok());
+    assert_eq!(alice.take_post(1, start), Err(Duration::from_millis(1)));
+
+    let bob = Budgets::new(&limits(200, 0, 0), false, start).user(&user("bob"));
+    bob.spend_deliveries(60_000, start);
+    assert_eq!(bob.take_change(1, start), Err(SECOND / 2));
+    assert!(bob.take_post(1, start).is_ok());
+    bob.spend_deliveries(60_000, start);
+    assert_eq!(bob.take_post(1, start), Err(SECOND));
+}
+
+#[test]
+fn changes_are_published_and_taken_over() {
+    let start = Instant::now();
+    let [here, there] = [(); 2].map(|()| Budgets::new(&limits(5, 0, 0), true, start));
+    let take = |budgets: &Budgets| {
+        let budget = budgets.user(&user("alice"));
+        (0..20).filter(|_| budget.take_change(10, start).is_ok()).count()
+    };
+    assert_eq!(take(&here), 10);
+    let spending = Spending { changes: 10, ..Spending::default() };
+    assert_eq!(here.take_due(), [(user("alice"), spending)]);
+    there.spend_elsewhere(&user("alice"), &spending, start);
+    assert_eq!(take(&there), 0);
 }
 
 #[test]

@@ -31,8 +31,9 @@ pub(crate) struct UserBudget {
 #[derive(Default)]
 struct Meters {
     messages: Meter,
+    changes: Meter,
     typing: Meter,
-    /// Copies of messages and typing frames for members.
+    /// Copies of entries and typing frames for members.
     deliveries: Meter,
     /// Frames of the user.
     bytes: Meter,
@@ -53,6 +54,7 @@ struct Block(AtomicU64);
 #[derive(Default)]
 struct Unpublished {
     messages: AtomicU32,
+    changes: AtomicU32,
     deliveries: AtomicU32,
     bytes: AtomicU32,
     answers: AtomicU32,
@@ -93,11 +95,10 @@ impl UserBudget {
 
     /// Spends the bytes of a frame that is processed, or returns the time until the user may send one.
     pub(crate) fn take_frame(&self, bytes: usize, now: Instant) -> Result<(), Duration> {
-        self.take_bytes(bytes, self.rates.moment(now))
+        self.take_bytes(self.rates.bytes, bytes, self.rates.moment(now))
     }
 
-    fn take_bytes(&self, bytes: usize, moment: Moment) -> Result<(), Duration> {
-        let rate = self.rates.bytes;
+    fn take_bytes(&self, rate: Rate, bytes: usize, moment: Moment) -> Result<(), Duration> {
         self.meters.bytes.take(rate, bytes as u64, moment)?;
         self.publish(|unpublished| &unpublished.bytes, bytes, rate);
         Ok(())
@@ -114,24 +115,41 @@ impl UserBudget {
     /// the deliveries.
     pub(crate) fn take_post(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
         let (rates, moment) = (&self.rates, self.rates.moment(now));
-        self.wait_for_deliveries(moment)?;
-        self.take_bytes(bytes, moment)?;
+        self.wait_for_deliveries(rates.deliveries, moment)?;
+        self.take_bytes(rates.bytes, bytes, moment)?;
         self.meters.messages.take(rates.messages, 1, moment)?;
         self.publish(|unpublished| &unpublished.messages, 1, rates.messages);
+        Ok(self.price(bytes, now))
+    }
+
+    /// Spends a change in a frame of so many bytes, or returns the time until the user may post one. The caller spends
+    /// the deliveries. Changes share the rates of bytes and deliveries with messages, but are refused earlier.
+    pub(crate) fn take_change(&self, bytes: usize, now: Instant) -> Result<PostPrice, Duration> {
+        let (rates, moment) = (&self.rates, self.rates.moment(now));
+        self.wait_for_deliveries(rates.deliveries_for_changes, moment)?;
+        // A change that is refused for their number pays no bytes.
+        self.meters.changes.take(rates.changes, 1, moment)?;
+        self.publish(|unpublished| &unpublished.changes, 1, rates.changes);
+        self.take_bytes(rates.bytes_for_changes, bytes, moment)?;
+        Ok(self.price(bytes, now))
+    }
+
+    /// The price of an admitted entry to its room.
+    fn price(&self, bytes: usize, now: Instant) -> PostPrice {
         let bytes = bytes as u64;
-        let is_modest = self.meters.share.take(rates.share, bytes, moment).is_ok();
-        Ok(PostPrice { bytes, at: now, is_modest })
+        let is_modest = self.meters.share.take(self.rates.share, bytes, self.rates.moment(now)).is_ok();
+        PostPrice { bytes, at: now, is_modest }
     }
 
     /// Spends a typing frame that members will receive, or returns the time until the user may send one. The rate is
     /// that of messages, for each instance alone. The caller spends the deliveries.
     pub(crate) fn take_typing(&self, now: Instant) -> Result<(), Duration> {
         let moment = self.rates.moment(now);
-        self.wait_for_deliveries(moment)?;
+        self.wait_for_deliveries(self.rates.deliveries, moment)?;
         self.meters.typing.take(self.rates.messages, 1, moment)
     }
 
-    /// Spends the deliveries of a message or typing frame. They are known after it was admitted, so a large room delays
+    /// Spends the deliveries of an entry or typing frame. They are known after it was admitted, so a large room delays
     /// the next ones.
     pub(crate) fn spend_deliveries(&self, count: usize, now: Instant) {
         let rate = self.rates.deliveries;
@@ -143,8 +161,8 @@ impl UserBudget {
     }
 
     /// Fails with the time until the user may cause deliveries.
-    fn wait_for_deliveries(&self, moment: Moment) -> Result<(), Duration> {
-        self.meters.deliveries.wait(self.rates.deliveries, moment).map_or(Ok(()), Err)
+    fn wait_for_deliveries(&self, rate: Rate, moment: Moment) -> Result<(), Duration> {
+        self.meters.deliveries.wait(rate, moment).map_or(Ok(()), Err)
     }
 
     /// Time until the user may request data; `None` if it may now.
@@ -182,6 +200,7 @@ impl UserBudget {
     pub(super) fn spend_elsewhere(&self, spending: &Spending, now: Instant) {
         let (rates, moment) = (&self.rates, self.rates.moment(now));
         self.meters.messages.spend(rates.messages, spending.messages.into(), moment);
+        self.meters.changes.spend(rates.changes, spending.changes.into(), moment);
         self.meters.deliveries.spend(rates.deliveries, spending.deliveries.into(), moment);
         self.meters.bytes.spend(rates.bytes, spending.bytes.into(), moment);
         self.meters.answers.spend(rates.answers, spending.answers.into(), moment);
@@ -193,9 +212,9 @@ impl UserBudget {
 
     /// True if nothing distinguishes the user from one who was never here.
     pub(super) fn is_clear(&self, now: Instant) -> bool {
-        let Meters { messages, typing, deliveries, bytes, share, answers, connects } = &self.meters;
+        let Meters { messages, changes, typing, deliveries, bytes, share, answers, connects } = &self.meters;
         let moment = self.rates.moment(now);
-        [messages, typing, deliveries, bytes, share, answers, connects]
+        [messages, changes, typing, deliveries, bytes, share, answers, connects]
             .into_iter()
             .all(|meter| meter.is_clear(moment))
             && !self
@@ -208,12 +227,14 @@ impl UserBudget {
     /// Takes what the other instances do not know. With `all`, also amounts that hardly matter.
     pub(super) fn take_unpublished(&self, all: bool) -> Option<Spending> {
         let unpublished = self.unpublished.as_deref()?;
-        let Unpublished { messages, deliveries, bytes, answers, connects, offences, listed } = unpublished;
+        let Unpublished { messages, changes, deliveries, bytes, answers, connects, offences, listed } =
+            unpublished;
         let rates = &self.rates;
         let matters = |counter: &AtomicU32, rate: Rate| {
             u64::from(counter.load(Ordering::Relaxed)) * Rates::PUBLISHED_SHARE >= rate.per_second.max(1)
         };
         let due = matters(messages, rates.messages)
+            || matters(changes, rates.changes)
             || matters(deliveries, rates.deliveries)
             || matters(bytes, rates.bytes)
             || matters(answers, rates.answers)
@@ -253,10 +274,11 @@ impl UserBudget {
 
 impl Unpublished {
     fn take(&self) -> Spending {
-        let Self { messages, deliveries, bytes, answers, connects, offences, listed: _ } = self;
+        let Self { messages, changes, deliveries, bytes, answers, connects, offences, listed: _ } = self;
         let take = |counter: &AtomicU32| counter.swap(0, Ordering::AcqRel);
         Spending {
             messages: take(messages),
+            changes: take(changes),
             deliveries: take(deliveries),
             bytes: take(bytes),
             answers: take(answers),

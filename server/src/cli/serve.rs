@@ -185,6 +185,11 @@ struct LimitArgs {
     #[arg(long, env = "REALTIME_MAX_USER_MESSAGES_PER_SECOND", value_name = "NUMBER")]
     max_user_messages_per_second: Option<u32>,
 
+    /// Limit on changes a second from all connections of a user together: edits, deletions, reactions, pins and settings
+    /// of rooms. 0: no limit [default: the messages a second of a connection]
+    #[arg(long, env = "REALTIME_MAX_USER_CHANGES_PER_SECOND", value_name = "NUMBER")]
+    max_user_changes_per_second: Option<u32>,
+
     /// Limit on bytes a second that all connections of a user send, and on those that they request. 0: no limit
     /// [default: 512KiB; no limit with --max-messages-per-second 0]
     #[arg(long, env = "REALTIME_MAX_USER_BYTES_PER_SECOND", value_name = "SIZE", value_parser = size::<0>)]
@@ -203,6 +208,9 @@ impl LimitArgs {
             user_messages_per_second: self
                 .max_user_messages_per_second
                 .unwrap_or(defaults.user_messages_per_second),
+            user_changes_per_second: self
+                .max_user_changes_per_second
+                .unwrap_or(defaults.user_changes_per_second),
             user_bytes_per_second: self.max_user_bytes_per_second.unwrap_or(defaults.user_bytes_per_second),
             room_bytes_per_second: self.max_room_bytes_per_second.unwrap_or(defaults.room_bytes_per_second),
         }

@@ -256,9 +256,14 @@ impl Session {
         let Submission { room, client_msg_id, .. } = &submission;
         let refused = |error: Error| error.in_room(room).of_entry(client_msg_id.as_ref());
         self.may_submit(&submission).map_err(refused)?;
-        let price =
-            self.budget.take_post(bytes, now.instant).map_err(|wait| refused(Error::rate_limited(wait)))?;
-        if let Some(joined) = self.joined_room(room) {
+        let is_message = submission.content.kind() == EntryKind::Message;
+        let price = if is_message {
+            self.budget.take_post(bytes, now.instant)
+        } else {
+            self.budget.take_change(bytes, now.instant)
+        };
+        let price = price.map_err(|wait| refused(Error::rate_limited(wait)))?;
+        if is_message && let Some(joined) = self.joined_room(room) {
             // The message ends the typing, so the next `typing` is sent at once.
             joined.typing = None;
         }

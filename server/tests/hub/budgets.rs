@@ -6,8 +6,8 @@ use realtime_server::config::Limits;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Redis, TestClient, TestServer, claims, error, instance_with, join_room, leave_room, left, message,
-    message_with_id, server_with, token,
+    Redis, TestClient, TestServer, claims, error, instance_with, join_room, leave_room, left,
+    memory_server_with, message, message_with_id, server_with, token,
 };
 
 /// A server on which these limits are changed.
@@ -64,6 +64,30 @@ async fn the_connections_of_a_user_share_a_rate_of_messages() {
     assert_refused(refused, 1_001);
     assert_eq!(refused["room"], "another room");
     assert_eq!(acks(&post(&mut bob, "lobby", 2, 1).await), 2);
+}
+
+#[tokio::test]
+async fn a_user_at_the_limit_of_reactions_posts_messages_at_its_full_rate() {
+    let server = memory_server_with(|config| {
+        config.limits.max_messages_per_second = 50;
+        config.limits.message_burst = 100;
+        config.limits.budgets.user_changes_per_second = 1;
+    });
+    let mut alice = server.connect("alice").await;
+    assert_eq!(acks(&post(&mut alice, "lobby", 1, 1).await), 1);
+    let mut answers = Vec::new();
+    for number in 0..20 {
+        let id = number.to_string();
+        let emoji = format!(":number_{number}:");
+        alice.send(json!({"type": "reaction", "room": "lobby", "target": 1, "emoji": emoji, "client_msg_id": id})).await;
+        answers.push(alice.wait_for(json!({"client_msg_id": id})).await);
+    }
+    assert!((2..20).contains(&acks(&answers)), "{answers:?}");
+    let refused = answers.iter().find(|answer| kind(answer) == "error").expect("a refusal");
+    assert_refused(refused, 1_001);
+    assert_eq!(refused["room"], "lobby");
+    // The whole burst of messages is left.
+    assert_eq!(acks(&post(&mut alice, "lobby", 99, 1).await), 99);
 }
 
 #[tokio::test]

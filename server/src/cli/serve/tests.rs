@@ -59,21 +59,23 @@ fn flags_set_the_fields_of_the_config() {
 #[test]
 fn budgets_follow_the_rate_of_a_connection_unless_they_are_given() {
     let budgets = |flags: &[&str]| config(flags).limits.budgets;
-    let of = |messages, user, room| BudgetLimits {
+    let of = |messages, changes, user, room| BudgetLimits {
         user_messages_per_second: messages,
+        user_changes_per_second: changes,
         user_bytes_per_second: user,
         room_bytes_per_second: room,
     };
-    assert_eq!(budgets(&[]), of(200, 512 * KIB, 768 * KIB));
-    assert_eq!(budgets(&["--max-messages-per-second=10"]), of(40, 512 * KIB, 768 * KIB));
-    assert_eq!(budgets(&["--max-messages-per-second=0"]), of(0, 0, 0));
+    assert_eq!(budgets(&[]), of(200, 50, 512 * KIB, 768 * KIB));
+    assert_eq!(budgets(&["--max-messages-per-second=10"]), of(40, 10, 512 * KIB, 768 * KIB));
+    assert_eq!(budgets(&["--max-messages-per-second=0"]), of(0, 0, 0, 0));
     let given = [
         "--max-messages-per-second=0",
         "--max-user-messages-per-second=7",
+        "--max-user-changes-per-second=6",
         "--max-user-bytes-per-second=8KiB",
         "--max-room-bytes-per-second=9KiB",
     ];
-    assert_eq!(budgets(&given), of(7, 8 * KIB, 9 * KIB));
+    assert_eq!(budgets(&given), of(7, 6, 8 * KIB, 9 * KIB));
 }
 
 #[test]

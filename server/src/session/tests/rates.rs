@@ -1,4 +1,4 @@
-//! Rate limits of messages, requests, lists and typing.
+//! Rate limits of messages, changes, requests, lists and typing.
 
 use super::*;
 
@@ -23,6 +23,41 @@ fn messages_above_their_rate_are_refused() {
     client.wait(wait);
     assert_eq!(client.action_of(message), "post alice: hi in a");
     assert_eq!(client.refusal_of(message).0.code, ErrorCode::RateLimited);
+}
+
+#[test]
+fn changes_above_their_rate_are_refused_and_messages_are_not() {
+    let mut client = SessionClient::with(&claims("alice"), |limits| {
+        (limits.max_messages_per_second, limits.message_burst) = (10, 20);
+        limits.budgets.user_changes_per_second = 1;
+    });
+    let changes = [
+        r#"{"type":"reaction","room":"a","target":1,"emoji":"👍","client_msg_id":"c"}"#,
+        r#"{"type":"edit","room":"a","target":1,"text":"hi","client_msg_id":"c"}"#,
+        r#"{"type":"delete","room":"a","target":1,"client_msg_id":"c"}"#,
+        r#"{"type":"pin","room":"b","target":1,"client_msg_id":"c"}"#,
+        r#"{"type":"room","room":"b","topic":"News","client_msg_id":"c"}"#,
+    ];
+    for change in &changes[..2] {
+        assert!(matches!(client.send(change), Action::Submit { .. }), "{change}");
+    }
+    for change in changes {
+        let (error, _) = client.refusal_of(change);
+        assert_eq!((error.code, error.temporary), (ErrorCode::RateLimited, true), "{change}");
+        assert!(error.retry_after_ms.is_some_and(|wait| (1_000..=1_001).contains(&wait)), "{error:?}");
+        assert_eq!(error.client_msg_id.expect("repeated").as_str(), "c");
+    }
+    // Messages have their whole burst and their whole rate, and take nothing from changes.
+    let message = r#"{"type":"message","room":"a","text":"hi"}"#;
+    for _ in 0..20 {
+        assert_eq!(client.action_of(message), "post alice: hi in a");
+    }
+    assert_eq!(client.refusal_of(message).0.code, ErrorCode::RateLimited);
+    client.wait(Duration::from_secs(1));
+    assert!(matches!(client.send(changes[0]), Action::Submit { .. }));
+    for _ in 0..10 {
+        assert_eq!(client.action_of(message), "post alice: hi in a");
+    }
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub(crate) use self::client::TestClient;
 pub(crate) use self::raw::{RawClient, ResponseHead, masked};
 pub(crate) use self::redis::Redis;
 pub(crate) use self::server::{
-    SECRET, TestServer, admin, claims, globs, instance, instance_with, memory_server, now_seconds, server,
-    server_at, server_with, token,
+    SECRET, TestServer, admin, claims, globs, instance, instance_with, memory_server, memory_server_with,
+    now_seconds, server, server_at, server_with, token,
 };
 
 /// Time after which a waiting test fails.

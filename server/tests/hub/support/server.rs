@@ -51,7 +51,13 @@ pub(crate) fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
 
 /// A server with rooms in memory.
 pub(crate) fn memory_server() -> TestServer {
+    memory_server_with(|_| ())
+}
+
+/// A server with rooms in memory and changed settings.
+pub(crate) fn memory_server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = defaults();
+    change(&mut config);
     lift_budgets(&mut config);
     let listeners = Listeners { public: vec![free_port()], admin: vec![free_port()] };
     TestServer::of(Server::start(config, listeners).expect("a server"), None)

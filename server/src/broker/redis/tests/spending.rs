@@ -9,7 +9,15 @@ async fn spending_reaches_every_other_instance_and_not_its_own() {
     let redis = Redis::start();
     let instances = instances_in_a::<3>(&redis).await;
     let [one, others @ ..] = &instances;
-    let of = |messages| Spending { messages, deliveries: 6, bytes: 7, answers: 8, connects: 9, offences: 1 };
+    let of = |messages| Spending {
+        messages,
+        changes: 5,
+        deliveries: 6,
+        bytes: 7,
+        answers: 8,
+        connects: 9,
+        offences: 1,
+    };
     let spending: Vec<_> = (0..1_500).map(|number| (user(&format!("user {number}")), of(number))).collect();
     one.broker.publish_spending(&spending);
     for other in others {
@@ -30,9 +38,10 @@ async fn spending_of_another_version_is_ignored() {
     let [one] = instances_in_a::<1>(&redis).await;
     let mut raw = RedisClient::connect(&redis).await;
     let channel = Keys::new("realtime").spending();
-    for text in ["", "x\n1 2 3 alice", "x\n1 2 3 4 5 6 a\u{7}b", "x\n1 2 3 4 5 6 alice"] {
+    for text in ["", "x\n1 2 3 alice", "x\n1 2 3 4 5 6 7 a\u{7}b", "x\n1 2 3 4 5 6 7 alice"] {
         let _: u64 = raw.query(&["SPUBLISH", &channel, text]).await;
     }
-    let spending = Spending { messages: 1, deliveries: 2, bytes: 3, answers: 4, connects: 5, offences: 6 };
+    let spending =
+        Spending { messages: 1, changes: 2, deliveries: 3, bytes: 4, answers: 5, connects: 6, offences: 7 };
     assert_eq!(one.recorder.wait_for_count(1).await, [FeedEvent::Spent(user("alice"), spending)]);
 }

@@ -106,8 +106,11 @@ pub(crate) fn parse_broadcast(text: &str) -> Option<(Recipients, &str)> {
 pub(crate) fn spending(sender: &str, users: &[(UserId, Spending)]) -> String {
     let mut text = sender.to_owned();
     for (user, spending) in users {
-        let Spending { messages, deliveries, bytes, answers, connects, offences } = spending;
-        let _ = write!(text, "\n{messages} {deliveries} {bytes} {answers} {connects} {offences} {user}");
+        let Spending { messages, changes, deliveries, bytes, answers, connects, offences } = spending;
+        let _ = write!(
+            text,
+            "\n{messages} {changes} {deliveries} {bytes} {answers} {connects} {offences} {user}"
+        );
     }
     text
 }
@@ -116,11 +119,12 @@ pub(crate) fn spending(sender: &str, users: &[(UserId, Spending)]) -> String {
 pub(crate) fn parse_spending(text: &str) -> Option<(&str, Vec<(UserId, Spending)>)> {
     let (sender, users) = text.split_once('\n')?;
     let user = |line: &str| {
-        let mut fields = line.splitn(7, ' ');
+        let mut fields = line.splitn(8, ' ');
         let mut amount = || number(fields.next()?);
-        let (messages, deliveries, bytes) = (amount()?, amount()?, amount()?);
+        let (messages, changes) = (amount()?, amount()?);
+        let (deliveries, bytes) = (amount()?, amount()?);
         let (answers, connects, offences) = (amount()?, amount()?, amount()?);
-        let spending = Spending { messages, deliveries, bytes, answers, connects, offences };
+        let spending = Spending { messages, changes, deliveries, bytes, answers, connects, offences };
         Some((UserId::new(fields.next()?).ok()?, spending))
     };
     Some((sender, users.split('\n').map(user).collect::<Option<_>>()?))
@@ -181,12 +185,12 @@ mod tests {
 
         #[test]
         fn published_spending_is_read(
-            users in prop::collection::vec((user_id(), any::<[u32; 6]>()), 1..4),
+            users in prop::collection::vec((user_id(), any::<[u32; 7]>()), 1..4),
         ) {
             let users: Vec<_> = users
                 .into_iter()
-                .map(|(user, [messages, deliveries, bytes, answers, connects, offences])| {
-                    (user, Spending { messages, deliveries, bytes, answers, connects, offences })
+                .map(|(user, [messages, changes, deliveries, bytes, answers, connects, offences])| {
+                    (user, Spending { messages, changes, deliveries, bytes, answers, connects, offences })
                 })
                 .collect();
             let text = spending("sender", &users);
@@ -275,10 +279,10 @@ mod tests {
             "",
             "a",
             "a\n",
-            "a\n1 2 3 4 alice",
-            "a\n1 2 3 4 5 ",
-            "a\n1 2 3 4 -5 alice",
-            "a\n1 2 3 4 4294967296 a",
+            "a\n1 2 3 4 5 alice",
+            "a\n1 2 3 4 5 6 ",
+            "a\n1 2 3 4 5 6 -7 alice",
+            "a\n1 2 3 4 5 6 4294967296 a",
         ] {
             assert_eq!(parse_spending(bad), None, "{bad:?}");
         }
