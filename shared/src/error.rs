@@ -76,3 +76,14 @@ error_codes! {
     /// The server cannot confirm that the message is stored. The client sends it again with the same `client_msg_id`.
     Unavailable = "unavailable", temporary: true;
 }
+
+/// The frames that a refusal for a time concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorScope {
+    /// Messages to the room of the refused one. Those to other rooms need not wait.
+    Room,
+    /// A scope that this version does not know. A server never sends it.
+    #[serde(other)]
+    Unknown,
+}

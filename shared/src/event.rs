@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::EntryRef;
 use crate::entry_event::EntryEvent;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, ErrorScope};
 use crate::inbox::{Direct, Inbox, Notify, Read};
 use crate::message::Message;
 use crate::name::{ClientMsgId, EntryId, Nonce, Ref, RoomName, Text, UserId};
@@ -396,4 +396,7 @@ pub struct ErrorEvent {
     /// Time to wait before a retry, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// The frames that the wait concerns. `None`: those of the connection or of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<ErrorScope>,
 }

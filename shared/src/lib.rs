@@ -30,7 +30,7 @@ pub use codec::{DecodeError, Fault};
 pub use content::{Change, Content, Delete, Edit, MessageContent, Pin, Reaction, RoomChange};
 pub use entry::{EntryFields, EntryKind, EntryRef};
 pub use entry_event::{ChangeEntry, EntryEvent, EntryHead};
-pub use error::ErrorCode;
+pub use error::{ErrorCode, ErrorScope};
 pub use event::{
     Ack, Covers, ErrorEvent, Found, History, Joined, LeaveReason, Left, Members, Notice, Pong, Recovery,
     Resync, RoomSummary, Rooms, ServerEvent, ServerFrame, SystemEvent, TokenExpiring, Typing,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use realtime_shared::codec::Refusal;
-use realtime_shared::{ClientMsgId, ErrorCode, ErrorEvent, Ref, RoomName, ServerEvent, ServerFrame};
+use realtime_shared::{
+    ClientMsgId, ErrorCode, ErrorEvent, ErrorScope, Ref, RoomName, ServerEvent, ServerFrame,
+};
 
 use crate::broker::NotStored;
 
@@ -26,6 +28,7 @@ impl Error {
                 room: None,
                 client_msg_id: None,
                 retry_after_ms: None,
+                scope: None,
             },
             reference: None,
             // An engine that is unavailable is not the client's fault: many messages in flight must not close it.
@@ -60,6 +63,7 @@ impl Error {
     /// The refusal of a post to a room to which too much is posted, perhaps by others.
     pub(crate) fn room_is_busy(wait: Duration) -> Self {
         let mut error = Self::rate_limited(wait);
+        error.event.scope = Some(ErrorScope::Room);
         "too much is posted to that room".clone_into(&mut error.event.message);
         error.is_counted = false;
         error
@@ -73,6 +77,8 @@ impl Error {
             NotStored::Refused { code, message, retry_after } => {
                 let mut error = Self::new(code, message);
                 error.event.retry_after_ms = retry_after.map(in_millis);
+                // A store limits the posts to a room, in slow mode, and nothing else.
+                error.event.scope = retry_after.map(|_| ErrorScope::Room);
                 error
             }
         };

@@ -106,6 +106,7 @@ async fn change_messages(server: &TestServer) {
     alice.send(message_with_id("lobby", "second", "s")).await;
     let refused = alice.expect(error("rate_limited")).await;
     assert!(refused["retry_after_ms"].as_u64().is_some_and(|wait| wait > 3_500_000), "{refused}");
+    assert_eq!(refused["scope"], "room", "{refused}");
 
     let page = newest(&mut alice).await;
     let state = json!({"count": 1, "emoji": "👍", "mine": false, "users": ["mona"]});

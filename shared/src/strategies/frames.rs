@@ -16,7 +16,7 @@ use crate::client_event::{ClientEvent, ClientFrame, HistoryRequest, Ping, Post, 
 use crate::content::{Change, Content, Delete, Edit, MessageContent, Pin, Reaction, RoomChange};
 use crate::entry::EntryFields;
 use crate::entry_event::EntryEvent;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, ErrorScope};
 use crate::event::{
     Ack, Covers, ErrorEvent, Found, History, Joined, LeaveReason, Left, Members, Notice, Pong, Recovery,
     Resync, RoomSummary, Rooms, ServerEvent, ServerFrame, SystemEvent, TokenExpiring, Typing,
@@ -421,14 +421,15 @@ fn room_summary() -> impl Strategy<Value = RoomSummary> {
 
 fn error() -> impl Strategy<Value = ErrorEvent> {
     let code = select(ErrorCode::ALL);
-    (code, free_string(), any::<bool>(), of(room_name()), of(client_msg_id()), of(any::<u64>())).prop_map(
-        |(code, message, temporary, room, client_msg_id, retry_after_ms)| ErrorEvent {
+    let scope = of(Just(ErrorScope::Room));
+    (code, free_string(), any::<bool>(), of(room_name()), of(client_msg_id()), of(any::<u64>()), scope)
+        .prop_map(|(code, message, temporary, room, client_msg_id, retry_after_ms, scope)| ErrorEvent {
             code,
             message,
             temporary,
             room,
             client_msg_id,
             retry_after_ms,
-        },
-    )
+            scope,
+        })
 }

@@ -59,5 +59,6 @@ fn error(name: Option<&str>, message: &str) -> ServerEvent {
         room: name.map(room),
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     })
 }

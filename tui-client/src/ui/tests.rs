@@ -437,6 +437,7 @@ fn invisible_characters_are_not_drawn() {
         room: None,
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     }));
     client.input(Input::Paste("\u{202e}pasted\u{200b}".to_owned()));
     for size in SIZES {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use realtime_shared::{
-    ClientMsgId, Emoji, EntryId, HistoryRequest, Line, Message, RoomName, ServerEvent, Text, Timestamp,
+    ClientMsgId, Emoji, EntryId, HistoryRequest, Line, Message, RoomChange, RoomName, ServerEvent, SlowMode,
+    Text, Timestamp,
 };
 use realtime_tui::net::{Command, Config, Event, Events, Handle, SendState, connect};
 
@@ -102,6 +103,42 @@ async fn two_clients_that_load_a_room_in_different_ways_have_the_same_state() {
             reaction.mine = true; // alice reacts, and only she
         }
         assert!(live.has_state_of(&paged), "{live:#?} is not {paged:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_room_delays_no_message_to_another_room_and_no_join() {
+    let server = Server::start_with(&["--memory"]);
+    let (slow, other) = (room(), RoomName::new("other").expect("a room"));
+    let moderator = server.token_with("mona", &["--moderate", "lobby"]);
+    let (mona, mut settled) = connect(Config::new(&server.url(), moderator).expect("an address"));
+    let slow_mode = Some(SlowMode::new(3_000).expect("less than a day"));
+    let change = RoomChange { topic: None, slow_mode, posting: None };
+    mona.try_send(Command::configure(&slow, change, id(1))).expect("room for it");
+    while !matches!(next(&mut settled).await, Event::Sent { state: SendState::Stored(_), .. }) {}
+
+    let (alice, mut events) = client(&server, "alice").await;
+    let send = |room: &RoomName, number: usize| {
+        let (room, text) = (room.clone(), Text::new("hi").expect("a text"));
+        alice.try_send(Command::Send { room, text, client_msg_id: id(number) }).expect("room for it");
+    };
+    send(&slow, 2);
+    send(&slow, 3);
+    let waits = |event: &Event| {
+        let Event::Sent { client_msg_id, state: SendState::PutOff(reason) } = event else { return false };
+        *client_msg_id == id(3) && reason.contains("slow mode")
+    };
+    while !waits(&next(&mut events).await) {}
+    // They would wait for 3,000 s, longer than this test.
+    send(&other, 4);
+    alice.try_send(Command::Join { room: other.clone(), since: None }).expect("room for it");
+    let (mut is_stored, mut is_joined) = (false, false);
+    while !(is_stored && is_joined) {
+        match next(&mut events).await {
+            Event::Sent { client_msg_id, state: SendState::Stored(_) } => is_stored |= client_msg_id == id(4),
+            Event::Joined { room, .. } => is_joined |= room == other,
+            _ => {}
+        }
     }
 }
 

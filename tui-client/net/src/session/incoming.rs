@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, Joined, Pong, Recovery, Ref, RoomName,
-    ServerEvent, SystemEvent, UserId, Welcome,
+    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, ErrorScope, Joined, Pong, Recovery, Ref,
+    RoomName, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
 use super::outgoing::next_ref;
@@ -165,7 +165,10 @@ impl Session {
         if error.code == ErrorCode::RateLimited {
             let wait = requested.unwrap_or(PAUSE);
             retry_after = Some(wait);
-            if let Phase::Connected(live) = &mut self.phase {
+            // Slow mode holds up the room, and nothing else.
+            if let Phase::Connected(live) = &mut self.phase
+                && error.scope != Some(ErrorScope::Room)
+            {
                 live.pacer.pause(now + wait);
             }
         }

@@ -30,6 +30,7 @@ fn a_temporary_refusal_or_a_refusal_in_a_joined_room_changes_no_membership() {
         room: Some(room("chat")),
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     }));
     assert_eq!(client.model.rooms[0].membership, Membership::Joined);
 }
@@ -81,6 +82,7 @@ fn refuse(client: &mut Client, name: &str, temporary: bool) -> Vec<Effect> {
         room: Some(room(name)),
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     }))
 }
 

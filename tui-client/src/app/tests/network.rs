@@ -294,6 +294,7 @@ fn a_refused_join_leaves_the_user_outside() {
         room: Some(room("secret")),
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     }));
     assert_eq!(client.model.room().map(|room| room.membership), Some(Membership::Outside));
     assert_eq!(shown(&client), ["you may not"]);

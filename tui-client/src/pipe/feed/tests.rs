@@ -74,6 +74,7 @@ fn refused(room: RoomName) -> Event {
         room: Some(room),
         client_msg_id: None,
         retry_after_ms: None,
+        scope: None,
     }))
 }
 

@@ -274,6 +274,7 @@ impl Monkey {
                 room: Some(room_named(room)),
                 client_msg_id: None,
                 retry_after_ms: None,
+                scope: None,
             })),
             MonkeyStep::Skip(room, count) => {
                 client.skip(ROOMS[room], count);

@@ -88,6 +88,25 @@ fn a_rate_limited_error_pauses_all_rooms() {
 }
 
 #[test]
+fn a_slow_room_delays_no_other_room_and_no_join() {
+    let mut bench = Bench::new();
+    bench.welcome(10);
+    for id in ["m1", "m2"] {
+        bench.send("a", id);
+    }
+    let more = r#","retry_after_ms":3000,"scope":"room","room":"a","client_msg_id":"m1""#;
+    bench.error("rate_limited", true, more);
+    bench.send("b", "other");
+    bench.join("c");
+    assert_eq!(bench.posts(), ["m1", "other"]);
+    assert_eq!(bench.joins().len(), 1);
+    bench.pass(Duration::from_millis(2_999));
+    assert_eq!(bench.posts(), ["m1", "other"]);
+    bench.pass(seconds(1));
+    assert_eq!(bench.posts(), ["m1", "other", "m1"], "m2 waits for the answer");
+}
+
+#[test]
 fn messages_are_paced_by_the_rate_of_the_welcome() {
     let mut bench = Bench::new();
     bench.welcome(10);
