@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{TestClient, TestServer, claims, server, server_with, token};
+use crate::support::{
+    TestClient, TestServer, admin, claims, join_since, memory_server, position, server, server_with, token,
+};
 
 /// Opens a connection and checks the welcome.
 async fn connect(server: &TestServer, user: &str, online: u64) -> TestClient {
@@ -222,4 +224,121 @@ async fn a_user_leaves_all_rooms_after_the_last_connection_was_lost() {
     assert_eq!(rooms, ["kitchen", "lobby"]);
     let mut carol = connect(&server, "carol", 2).await;
     join(&mut carol, "carol", "lobby", &["alice", "carol"]).await;
+}
+
+/// Types of frames that a client of the base dialect knows. It ignores every other type.
+const KNOWN: [&str; 4] = ["system", "message", "typing", "pong"];
+
+/// Reads a frame as a client of the base dialect: a message becomes its text. Panics if it is not the frame that the
+/// client knows.
+fn text_of(frame: &Value) -> Option<String> {
+    let kind = frame["type"].as_str().expect("a type");
+    if !KNOWN.contains(&kind) {
+        assert!(["edit", "delete", "reaction", "pin", "room"].contains(&kind), "{frame}");
+        return None;
+    }
+    if kind == "system" {
+        assert!(frame["event"].is_string() && frame["message"].is_string(), "{frame}");
+    }
+    (kind == "message").then(|| {
+        assert!(frame["room"].is_string() && frame["from"].is_string(), "{frame}");
+        frame["text"].as_str().expect("a text").to_owned()
+    })
+}
+
+/// Texts of the messages that arrive up to the one with the text `last`.
+async fn texts_up_to(client: &mut TestClient, last: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    while texts.last().is_none_or(|text| text != last) {
+        texts.extend(text_of(&client.next().await));
+    }
+    texts
+}
+
+/// Entries of all kinds for the lobby. The ninth deletes the message before it.
+fn all_kinds() -> [Value; 10] {
+    [
+        json!({"type": "message", "text": "one"}),
+        json!({"type": "message", "text": "two", "reply_to": 1, "mentions": ["old"]}),
+        json!({"type": "edit", "target": 1, "text": "one, corrected"}),
+        json!({"type": "reaction", "target": 1, "emoji": "👍"}),
+        json!({"type": "pin", "target": 2}),
+        json!({"type": "room", "topic": "News"}),
+        json!({"type": "message", "text": "three"}),
+        json!({"type": "edit", "target": 7, "text": "three, corrected"}),
+        json!({"type": "delete", "target": 7}),
+        json!({"type": "message", "text": "four"}),
+    ]
+}
+
+/// Posts entries to the lobby. Returns their acks.
+async fn post(poster: &mut TestClient, entries: &[Value]) -> Vec<Value> {
+    let mut acks = Vec::new();
+    for entry in entries {
+        let mut entry = entry.clone();
+        (entry["room"], entry["client_msg_id"]) = (json!("lobby"), json!(fastrand::u64(..).to_string()));
+        poster.send(entry).await;
+        acks.push(poster.wait_for(json!({"type": "ack"})).await);
+    }
+    acks
+}
+
+#[tokio::test]
+async fn a_client_reads_messages_between_entries_of_all_kinds() {
+    for server in [memory_server(), server()] {
+        let mut old = connect(&server, "old", 1).await;
+        join(&mut old, "old", "lobby", &["old"]).await;
+        let mut root = server.connect_as(&admin("root")).await;
+        let mut acks = post(&mut root, &all_kinds()[..8]).await;
+        // After the deletion the text is shown to nobody.
+        assert_eq!(texts_up_to(&mut old, "three").await, ["one", "two", "three"]);
+        acks.extend(post(&mut root, &all_kinds()[8..]).await);
+        assert_eq!(texts_up_to(&mut old, "four").await, ["four"]);
+        // It is in the room and posts, as before.
+        old.send_text(r#"{"type":"message","room":"lobby","text":"five"}"#).await;
+        assert_eq!(texts_up_to(&mut old, "five").await, ["five"]);
+        old.send_text(r#"{"type":"leave_room","room":"lobby"}"#).await;
+        assert_eq!(old.next().await["event"], "left");
+
+        // A later client with positions, which knows messages only: from the start, and from each entry.
+        let all = ["one", "two", "", "four", "five"];
+        let start = json!({"epoch": null, "seq": 0, "id": null});
+        let places = [&start].into_iter().chain(&acks);
+        for (seq, place) in places.enumerate() {
+            old.send(join_since("lobby", &position(place))).await;
+            let joined = old.next().await;
+            assert_eq!(joined["recovery"], json!({"status": "complete", "replayed": 11 - seq}), "{joined}");
+            let seen = [1, 2, 7, 10, 11].partition_point(|message| *message <= seq);
+            assert_eq!(texts_up_to(&mut old, "five").await, all[seen..], "after {seq}");
+            old.leave("lobby").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_reads_pages_of_rooms_with_entries_of_all_kinds() {
+    for server in [memory_server(), server()] {
+        post(&mut server.connect_as(&admin("root")).await, &all_kinds()).await;
+        let mut old = server.connect("old").await;
+        let all = ["one, corrected", "two", "", "four"];
+        for (fields, texts) in [
+            (json!({}), &all[..]),
+            (json!({"limit": 2}), &all[2..]),
+            (json!({"before": 7, "limit": 1}), &all[1..2]),
+            (json!({"before": 2}), &all[..1]),
+            (json!({"after": 0, "limit": 3}), &all[..3]),
+            (json!({"after": 7}), &all[3..]),
+        ] {
+            let mut request = json!({"type": "history", "room": "lobby"});
+            for (field, value) in fields.as_object().expect("an object") {
+                request[field] = value.clone();
+            }
+            old.send(request).await;
+            let page = old.next().await;
+            let messages = page["messages"].as_array().expect("messages");
+            let read: Vec<_> = messages.iter().filter_map(text_of).collect();
+            assert_eq!(read, texts, "{fields}: {page}");
+            assert!(messages.iter().all(|message| message["type"] == "message"), "{page}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod places;
 mod random_frames;
 mod recovery;
 mod refusals;
+mod rights;
 mod rooms;
 mod slow_readers;
 mod sockets;
