@@ -6,6 +6,7 @@
 
 mod encode;
 mod entry_frame;
+mod json_text;
 mod server_frame;
 mod surrogates;
 
@@ -18,10 +19,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use self::encode::{
-    EncodedPage, SERVER_FRAME_BYTES, encode, encode_client, encode_entry, encode_frame, encode_history,
-    encode_with_members,
+    EncodedPage, SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history, encode_with_members,
 };
-pub use self::entry_frame::encode_around_seq;
+pub use self::entry_frame::{encode_around_seq, encode_entry};
 use self::surrogates::replace_lone_surrogates;
 use crate::client_event::{ClientEvent, ClientFrame, HistoryRequest, Ping, Post, SearchRequest};
 use crate::content::{Change, Content, Delete, Edit, MessageContent, Pin, Reaction, RoomChange};
@@ -132,8 +132,9 @@ pub fn entry_of(text: &str) -> Option<EntryRef> {
 /// Decodes a client's frame.
 pub fn decode_client(text: &str) -> Result<ClientFrame, DecodeError> {
     let text = replace_lone_surrogates(text);
-    let fields = match serde_json::from_str::<Fields<'_>>(&text) {
-        Ok(fields) => fields,
+    let mut fields = Fields::default();
+    match fields.read(&text) {
+        Ok(()) => {}
         Err(_) if serde_json::from_str::<IgnoredAny>(&text).is_ok() => {
             return Err(DecodeError::Refused(Box::new(Refusal {
                 fault: Fault::NotAnObject,
@@ -143,7 +144,7 @@ pub fn decode_client(text: &str) -> Result<ClientFrame, DecodeError> {
             })));
         }
         Err(_) => return Err(DecodeError::NotJson),
-    };
+    }
     let reference = match fields.reference() {
         Ok(reference) => reference,
         Err(fault) => return Err(fields.refused(fault, None)),
@@ -161,15 +162,14 @@ macro_rules! fields {
         struct Fields<'a> { $($name: Option<&'a RawValue>),* }
 
         impl<'a> Fields<'a> {
-            fn read<M: MapAccess<'a>>(mut map: M) -> Result<Self, M::Error> {
-                let mut fields = Self::default();
+            fn read_entries<M: MapAccess<'a>>(&mut self, mut map: M) -> Result<(), M::Error> {
                 while let Some(Borrowed(key)) = map.next_key::<Borrowed<'a>>()? {
                     match &*key {
-                        $($key => fields.$name = Some(map.next_value()?),)*
+                        $($key => self.$name = Some(map.next_value()?),)*
                         _ => { map.next_value::<IgnoredAny>()?; }
                     }
                 }
-                Ok(fields)
+                Ok(())
             }
         }
     };
@@ -188,19 +188,22 @@ fields! {
 #[derive(Deserialize)]
 struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
+impl<'a> Fields<'a> {
+    /// Reads the fields of an object. They are read in place, because many fields are costly to move.
+    fn read(&mut self, text: &'a str) -> Result<(), serde_json::Error> {
+        struct Object<'f, 'a>(&'f mut Fields<'a>);
+        impl<'a> Visitor<'a> for Object<'_, 'a> {
+            type Value = ();
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Fields<'de>, M::Error> {
-                Fields::read(map)
+            fn visit_map<M: MapAccess<'a>>(self, map: M) -> Result<(), M::Error> {
+                self.0.read_entries(map)
             }
         }
-        deserializer.deserialize_map(Object)
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        deserializer.deserialize_map(Object(self))?;
+        deserializer.end()
     }
 }
 
@@ -443,6 +446,11 @@ fn checked<T: FromStr>(
 }
 
 fn string<'a>(raw: &'a RawValue, name: &'static str) -> Result<Cow<'a, str>, Fault> {
+    // The value is known to be JSON, so a string without escapes is its own text.
+    let quoted = raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    if let Some(text) = quoted.filter(|text| !text.contains('\\')) {
+        return Ok(Cow::Borrowed(text));
+    }
     match serde_json::from_str::<Borrowed<'a>>(raw.get()) {
         Ok(Borrowed(text)) => Ok(text),
         Err(_) => Err(Fault::Wrong(name, "a string")),

@@ -95,13 +95,17 @@ fn check_name(text: &str) -> Result<(), NameError> {
         return Err(NameError::Padding);
     }
     // Most names, at the cost of one comparison a byte. Each posted frame has a name.
-    if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+    if is_printable_ascii(text) {
         return Ok(());
     }
     match text.chars().find(|&c| !is_name_char(c)) {
         Some(c) => Err(NameError::Character(c.into())),
         None => Ok(()),
     }
+}
+
+fn is_printable_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 fn check_token(text: &str) -> Result<(), NameError> {
@@ -127,6 +131,9 @@ fn check_token_length(text: &str) -> Result<(), NameError> {
 }
 
 fn check_nonce(text: &str) -> Result<(), NameError> {
+    if is_printable_ascii(text) {
+        return Ok(());
+    }
     match text.chars().find(|&c| !is_token_char(c)) {
         Some(c) => Err(NameError::Character(c.into())),
         None => Ok(()),
@@ -140,10 +147,23 @@ fn check_text(text: &str) -> Result<(), TextError> {
     if text.len() > TEXT_CHARS && text.chars().count() > TEXT_CHARS {
         return Err(TextError::TooLong);
     }
+    if has_no_control_byte(text) {
+        return Ok(());
+    }
     match text.chars().find(|&c| c.is_control() && c != '\n' && c != '\t') {
         Some(c) => Err(TextError::Control(c.into())),
         None => Ok(()),
     }
+}
+
+/// True for most texts without control characters, newline and tab apart, and for no other text.
+fn has_no_control_byte(text: &str) -> bool {
+    /// First byte of U+0080 to U+009F, and of a few other characters.
+    const UPPER_CONTROL: u8 = 0xC2;
+    let may_be_control =
+        |byte: u8| (byte < b' ' && byte != b'\n' && byte != b'\t') || byte == 0x7F || byte == UPPER_CONTROL;
+    // Without an early end, many bytes are compared at once.
+    text.bytes().fold(0, |any, byte| any | u8::from(may_be_control(byte))) == 0
 }
 
 /// The rules for a text in a log: that of a deleted message is empty.
@@ -348,6 +368,9 @@ fn nfc(text: &str) -> Option<String> {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntryId([u8; 16]);
 
+/// Space for the text of an [`EntryId`].
+pub(crate) type EntryIdText = [u8; ulid::ULID_LEN];
+
 impl EntryId {
     /// An id from a time and the low 80 bits of `random`.
     #[must_use]
@@ -365,6 +388,11 @@ impl EntryId {
     #[must_use]
     pub fn from_u128(number: u128) -> Self {
         Self(number.to_be_bytes())
+    }
+
+    /// Writes the text of the id to a buffer.
+    pub(crate) fn write(self, buffer: &mut EntryIdText) -> &str {
+        self.ulid().array_to_str(buffer)
     }
 
     fn ulid(self) -> Ulid {
@@ -397,8 +425,7 @@ impl fmt::Debug for EntryId {
 
 impl Serialize for EntryId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut buffer = [0; ulid::ULID_LEN];
-        serializer.serialize_str(self.ulid().array_to_str(&mut buffer))
+        serializer.serialize_str(self.write(&mut EntryIdText::default()))
     }
 }
 
@@ -509,6 +536,19 @@ mod tests {
         assert_eq!(Text::new("\u{7f}"), Err(TextError::Control(0x7f)));
         assert!(Text::new(&"ü".repeat(4_000)).is_ok());
         assert_eq!(Text::new(&"ü".repeat(4_001)), Err(TextError::TooLong));
+    }
+
+    /// Texts of the most frequent characters are checked in another way than others.
+    #[test]
+    fn a_text_refuses_exactly_the_control_characters() {
+        for c in ('\0'..='\u{17f}').chain(['\u{2028}', '\u{fffd}', '🦀']) {
+            let is_refused = c.is_control() && c != '\n' && c != '\t';
+            let refused = Err(TextError::Control(c.into()));
+            for text in [format!("{c}"), format!("{}{c}ü", "x".repeat(40))] {
+                let checked = Text::new(&text).map(|text| text.as_str().to_owned());
+                assert_eq!(checked, if is_refused { refused.clone() } else { Ok(text) }, "{c:?}");
+            }
+        }
     }
 
     #[test]

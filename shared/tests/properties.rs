@@ -214,7 +214,7 @@ proptest! {
 
     /// Some of the texts look like the field itself.
     #[test]
-    fn encode_around_seq_equals_encode_for_any_seq(
+    fn an_entry_is_encoded_as_its_event_whole_or_around_any_seq(
         entry in strategies::entry_event(),
         text in select(vec![None, Some(r#"","seq":0,"#), Some(r#"\","seq":0"#), Some(r#""seq":0"#)]),
         number: u64,
@@ -223,6 +223,7 @@ proptest! {
         if let (Some(text), EntryEvent::Message(message)) = (text, &mut entry) {
             message.text = Text::new(text).expect("a text");
         }
+        prop_assert_eq!(encode_entry(&entry), encode(&entry.clone().into()));
         let (before, after) = encode_around_seq(&entry);
         match &mut entry {
             EntryEvent::Message(message) => message.seq = Seq::new(number),

@@ -1,7 +1,6 @@
 //! Encoders of frames.
 
 use crate::client_event::ClientFrame;
-use crate::entry_event::EntryEvent;
 use crate::event::{Covers, ServerEvent, ServerFrame};
 use crate::name::{Ref, RoomName};
 use crate::position::Epoch;
@@ -14,12 +13,6 @@ pub const SERVER_FRAME_BYTES: usize = 1024 * 1024;
 #[must_use]
 pub fn encode(event: &ServerEvent) -> String {
     to_json(event)
-}
-
-/// Encodes an entry, as a server stores it. The text is that of [`encode`].
-#[must_use]
-pub fn encode_entry(entry: &EntryEvent) -> String {
-    to_json(entry)
 }
 
 /// Encodes a server's frame, with the `ref` of its request.
