@@ -47,8 +47,16 @@ pub enum ClientEvent {
     Ping(Ping),
     /// Requests a page of a room's history.
     History(HistoryRequest),
-    /// Requests the members of a room.
-    Members { room: RoomName },
+    /// Requests the members of a room; with `prefix` or `limit` some of them, in the order of their ids.
+    Members {
+        room: RoomName,
+        /// Selects the members whose ids begin with it, in upper or lower case.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+        /// Most members in the answer: 1 to 500, by default 100. Without `prefix` and `limit`, 1,000.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+    },
     /// Requests the rooms that the token allows and that have a member or an entry, busiest first.
     ListRooms {
         /// Selects the rooms whose names begin with it.

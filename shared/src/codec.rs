@@ -225,11 +225,11 @@ impl Fields<'_> {
                 nonce: checked(self.nonce, "nonce", "a string without control or bidi characters")?,
             })),
             "history" => self.history(),
-            "members" => Ok(ClientEvent::Members { room: self.room()? }),
-            "list_rooms" => Ok(ClientEvent::ListRooms {
-                prefix: optional(self.prefix, "prefix", "a string")?,
-                limit: self.limit()?,
-            }),
+            "members" => {
+                let (room, prefix) = (self.room()?, self.prefix()?);
+                Ok(ClientEvent::Members { room, prefix, limit: self.limit()? })
+            }
+            "list_rooms" => Ok(ClientEvent::ListRooms { prefix: self.prefix()?, limit: self.limit()? }),
             "refresh" => {
                 let token = self.token.ok_or(Fault::Missing("token"))?;
                 Ok(ClientEvent::Refresh { token: string(token, "token")?.into_owned() })
@@ -371,6 +371,10 @@ impl Fields<'_> {
 
     fn room(&self) -> Result<RoomName, Fault> {
         room(self.room.ok_or(Fault::Missing("room"))?)
+    }
+
+    fn prefix(&self) -> Result<Option<String>, Fault> {
+        optional(self.prefix, "prefix", "a string")
     }
 
     /// A limit above `u32::MAX` is `u32::MAX`: no request gets that many.

@@ -343,6 +343,10 @@ pub struct Members {
     pub members: Vec<UserId>,
     /// Number of all members.
     pub member_count: u64,
+    /// Only in the answer to a request with `prefix` or `limit`: true if there are or may be more of the requested
+    /// members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub has_more: Option<bool>,
 }
 
 /// A list of rooms, busiest first.

@@ -54,6 +54,8 @@ pub enum Feature {
     Inbox,
     Notify,
     Search,
+    /// `prefix` and `limit` of `members`. A server without it ignores these fields.
+    MemberPrefix,
     /// A feature that this version does not know. A server never sends it.
     #[serde(other)]
     Unknown,
@@ -73,6 +75,7 @@ impl Feature {
         Self::Inbox,
         Self::Notify,
         Self::Search,
+        Self::MemberPrefix,
     ];
 }
 

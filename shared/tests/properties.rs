@@ -408,7 +408,7 @@ fn an_encoded_page_that_fits_keeps_has_more() {
 #[test]
 fn members_replace_the_field_and_no_text_that_looks_like_it() {
     let room = RoomName::new(r#""members":[]"#).expect("a name");
-    let event = Members { room, members: Vec::new(), member_count: 1 };
+    let event = Members { room, members: Vec::new(), member_count: 1, has_more: None };
     let frame =
         ServerFrame { event: ServerEvent::Members(event), reference: Ref::new(r#""members":[]"#).ok() };
     let text = encode_with_members(&frame, r#"["alice"]"#);

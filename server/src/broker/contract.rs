@@ -66,6 +66,9 @@ macro_rules! contract {
                 members_receive_joins_and_leaves,
                 rooms_do_not_share_their_members,
                 at_most_the_requested_members_are_named,
+                members_are_found_by_a_prefix_in_upper_or_lower_case,
+                a_search_finds_exactly_the_members_with_the_prefix,
+                a_search_for_members_ends_after_many_places_without_a_match,
                 connections_are_counted,
                 connections_of_a_user_are_limited,
             );

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use realtime_shared::{LeaveReason, RoomName, UserId};
 
 use super::member_names::{MemberNames, NameCache};
+use super::member_prefix::MemberPrefix;
+use super::member_search::MemberSearch;
 use super::member_set::MemberSet;
 use super::presence::{MEMBERS_NAMED, MEMBERS_TO_OTHERS};
 use super::room_list::RoomList;
-use super::{Feed, Presence, PresenceChange, PresenceKind};
+use super::{Feed, FoundMembers, Presence, PresenceChange, PresenceKind};
 
 /// Fewest members of a room whose encoded names are kept. For fewer, encoding them costs less than memory.
 const CACHED_FROM: usize = 50;
@@ -93,6 +95,26 @@ impl LocalPresence {
     /// The presence of a room. See [`Broker::members`](super::Broker::members).
     pub(super) fn members(&self, room: &RoomName, members: usize) -> Presence {
         presence_of(self.rooms.lock().get_mut(room), members, false)
+    }
+
+    /// Finds members of a room. See [`Broker::find_members`](super::Broker::find_members).
+    pub(super) fn find(&self, room: &RoomName, prefix: &MemberPrefix, limit: usize) -> FoundMembers {
+        let mut search = MemberSearch::new(prefix, limit);
+        let mut count = 0;
+        loop {
+            let rooms = self.rooms.lock();
+            let is_end = rooms.get(room).is_none_or(|users| {
+                count = users.count();
+                !prefix.is_possible() || search.turn(&users.all)
+            });
+            // A search that takes the lock again at once would keep joins waiting.
+            MutexGuard::unlock_fair(rooms);
+            if is_end {
+                break;
+            }
+        }
+        let (found, has_more) = search.finish();
+        FoundMembers { members: Arc::new(MemberNames::of(&found)), count, has_more }
     }
 
     /// True if a room has a member.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::ops::Bound;
 
 use realtime_shared::UserId;
 
@@ -63,6 +64,22 @@ impl MemberSet {
         }
     }
 
+    /// The members from this place on.
+    pub(super) fn from(&self, start: Bound<&str>) -> impl Iterator<Item = &UserId> {
+        let (few, many) = match self {
+            Self::Few(users) => {
+                let is_before = |user: &UserId| match start {
+                    Bound::Included(start) => user.as_str() < start,
+                    Bound::Excluded(start) => user.as_str() <= start,
+                    Bound::Unbounded => false,
+                };
+                (Some(&users[users.partition_point(is_before)..]), None)
+            }
+            Self::Many(users) => (None, Some(users.range::<str, _>((start, Bound::Unbounded)))),
+        };
+        few.into_iter().flatten().chain(many.into_iter().flatten())
+    }
+
     /// The members as a tree.
     pub(super) fn tree(&mut self) -> &BTreeSet<UserId> {
         if let Self::Few(users) = self {
@@ -98,6 +115,11 @@ mod tests {
                 }
                 prop_assert_eq!(members.len(), model.len());
                 prop_assert_eq!(members.names(most), MemberNames::of(model.iter().take(most)));
+                let start = most.to_string();
+                for start in [Bound::Included(&*start), Bound::Excluded(&*start), Bound::Unbounded] {
+                    let expected = model.range::<str, _>((start, Bound::Unbounded));
+                    prop_assert!(members.from(start).eq(expected), "{:?}", start);
+                }
             }
             prop_assert_eq!(members.tree(), &model);
         }

@@ -37,8 +37,8 @@ use super::founding::Founders;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, MessagePage, NotReady, NotStored, Page, PageQuery, Pending, Presence, Range,
-    Recipients, RoomFilter, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, NotStored, Page, PageQuery,
+    Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
@@ -371,6 +371,10 @@ impl Broker for MemoryBroker {
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
         ready_with(self.presence.members(room, members))
+    }
+
+    fn find_members(&self, room: &RoomName, prefix: MemberPrefix, limit: usize) -> Pending<FoundMembers> {
+        ready_with(self.presence.find(room, &prefix, limit))
     }
 
     fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {

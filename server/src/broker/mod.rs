@@ -33,6 +33,8 @@ mod folding;
 mod founding;
 mod local_presence;
 mod member_names;
+mod member_prefix;
+mod member_search;
 mod member_set;
 pub(crate) mod memory;
 mod message_page;
@@ -58,10 +60,12 @@ use realtime_shared::{Epoch, Feature, LeaveReason, Position, RoomName, RoomSumma
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
 pub(crate) use self::member_names::MemberNames;
+pub(crate) use self::member_prefix::MemberPrefix;
 pub(crate) use self::message_page::{MessagePage, PageFilter, PageQuery, PageRange};
 pub(crate) use self::page::{Page, Range};
 pub(crate) use self::presence::{
-    MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, UnencodedJoined, left, members_frame,
+    FoundMembers, MEMBERS_NAMED, MEMBERS_TO_OTHERS, Presence, UnencodedJoined, found_members_frame, left,
+    members_frame,
 };
 pub(crate) use self::room_filter::{NameRange, RangeKind, RoomFilter};
 pub(crate) use self::signal::{PresenceChange, PresenceKind, Signal, Skip};
@@ -196,6 +200,10 @@ pub(crate) trait Broker: Send + Sync {
 
     /// Reads the presence of a room, with the names of at most `members` users, of which [`MEMBERS_NAMED`] is the most.
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence>;
+
+    /// Finds the members of a room whose names begin with a prefix: at most `limit`, in the order of their names. A search
+    /// passes over a limited number of places without a match. Then the answer is a part, and says that there may be more.
+    fn find_members(&self, room: &RoomName, prefix: MemberPrefix, limit: usize) -> Pending<FoundMembers>;
 
     /// Counts a connection. The answer is the number of all connections, this one included. It is `None`, and nothing
     /// is counted, if the user has `limit` connections already. A limit of 0 means no limit.

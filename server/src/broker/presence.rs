@@ -27,6 +27,17 @@ pub(crate) struct Presence {
     pub(crate) presence_version: u64,
 }
 
+/// Members of a room whose names begin with a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundMembers {
+    /// In the order of their names, as many as were requested at most.
+    pub(crate) members: Arc<MemberNames>,
+    /// Number of all members of the room.
+    pub(crate) count: u64,
+    /// True if there are or may be more of them.
+    pub(crate) has_more: bool,
+}
+
 /// A `joined` that is complete except for its members, which are encoded already.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnencodedJoined {
@@ -62,9 +73,24 @@ impl UnencodedJoined {
 
 /// Encodes the `members` of a room.
 pub(crate) fn members_frame(room: &RoomName, presence: &Presence, reference: Option<Ref>) -> String {
-    let event = Members { room: room.clone(), members: Vec::new(), member_count: presence.count };
+    encode_members(room, &presence.members, presence.count, None, reference)
+}
+
+/// Encodes the members that a search has found, as `members`.
+pub(crate) fn found_members_frame(room: &RoomName, found: &FoundMembers, reference: Option<Ref>) -> String {
+    encode_members(room, &found.members, found.count, Some(found.has_more), reference)
+}
+
+fn encode_members(
+    room: &RoomName,
+    members: &MemberNames,
+    member_count: u64,
+    has_more: Option<bool>,
+    reference: Option<Ref>,
+) -> String {
+    let event = Members { room: room.clone(), members: Vec::new(), member_count, has_more };
     let frame = ServerFrame { event: ServerEvent::Members(event), reference };
-    codec::encode_with_members(&frame, presence.members.json())
+    codec::encode_with_members(&frame, members.json())
 }
 
 /// The event of a leave.

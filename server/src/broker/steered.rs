@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, MessagePage, NotReady, NotStored, Page, PageQuery, Pending, Presence, Range,
-    Recipients, RoomFilter, Signal, Submission, Unavailable,
+    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, NotStored, Page, PageQuery,
+    Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission, Unavailable,
 };
 use crate::budget::Spending;
 use crate::config::Config;
@@ -252,6 +252,10 @@ impl Broker for SteeredBroker {
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
         self.ask(Method::Members, |inner| inner.members(room, members))
+    }
+
+    fn find_members(&self, room: &RoomName, prefix: MemberPrefix, limit: usize) -> Pending<FoundMembers> {
+        self.ask(Method::Members, |inner| inner.find_members(room, prefix, limit))
     }
 
     fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {

@@ -50,6 +50,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Action::Members { room, reference } => {
                 self.operation = Some(operation::members(&self.hub, &self.mailbox, room, reference));
             }
+            Action::FindMembers { room, prefix, limit, reference } => {
+                self.operation = Some(operation::find_members(&self.hub, room, prefix, limit, reference));
+            }
             Action::ListRooms { filter, limit, reference } => {
                 self.operation = Some(operation::list(&self.hub, filter, limit, reference));
             }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use realtime_shared::Feature;
+
 use crate::auth::Verifier;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,6 +23,11 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// The features of the server and its store.
+    pub(super) fn features(&self) -> Vec<Feature> {
+        [Feature::MemberPrefix].into_iter().chain(self.registry.features().iter().copied()).collect()
+    }
+
     /// The current time.
     pub(super) fn now(&self) -> Now {
         Now { instant: Instant::now(), wall: self.clock.now() }

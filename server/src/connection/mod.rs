@@ -157,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             }),
             role: Some(identity.role),
-            features: Some(self.hub.registry.features().to_vec()),
+            features: Some(self.hub.features()),
         };
         self.answer(&ServerEvent::System(SystemEvent::Welcome(welcome)).into());
     }

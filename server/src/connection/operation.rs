@@ -12,7 +12,9 @@ use realtime_shared::{
 };
 
 use super::hub::Hub;
-use crate::broker::{MessagePage, PageQuery, RoomFilter, Unavailable, members_frame};
+use crate::broker::{
+    MemberPrefix, MessagePage, PageQuery, RoomFilter, Unavailable, found_members_frame, members_frame,
+};
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
 
@@ -145,20 +147,47 @@ pub(super) fn members(
 ) -> Operation {
     let (hub, mailbox) = (hub.clone(), mailbox.clone());
     Box::pin(async move {
-        if room.to_nfc().is_some() {
-            match hub.registry.is_founded(&room).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    return OperationResult::Refused(Error::new_room_not_nfc(&room).answering(reference));
-                }
-                Err(Unavailable) => return OperationResult::Refused(unavailable(Some(&room), reference)),
-            }
+        if let Err(refusal) = has_valid_name(&hub, &room, reference.as_ref()).await {
+            return refusal;
         }
         match hub.registry.members(&room, &mailbox.user).await {
             Ok(presence) => OperationResult::Answer(members_frame(&room, &presence, reference)),
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
         }
     })
+}
+
+pub(super) fn find_members(
+    hub: &Arc<Hub>,
+    room: RoomName,
+    prefix: MemberPrefix,
+    limit: usize,
+    reference: Option<Ref>,
+) -> Operation {
+    let hub = hub.clone();
+    Box::pin(async move {
+        if let Err(refusal) = has_valid_name(&hub, &room, reference.as_ref()).await {
+            return refusal;
+        }
+        match hub.registry.find_members(&room, prefix, limit).await {
+            Ok(found) => OperationResult::Answer(found_members_frame(&room, &found, reference)),
+            Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
+        }
+    })
+}
+
+/// Refuses a name that is not in normalization form C, unless a room has it.
+async fn has_valid_name(hub: &Hub, room: &RoomName, reference: Option<&Ref>) -> Result<(), OperationResult> {
+    if room.to_nfc().is_none() {
+        return Ok(());
+    }
+    match hub.registry.is_founded(room).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            Err(OperationResult::Refused(Error::new_room_not_nfc(room).answering(reference.cloned())))
+        }
+        Err(Unavailable) => Err(OperationResult::Refused(unavailable(Some(room), reference.cloned()))),
+    }
 }
 
 pub(super) fn list(hub: &Arc<Hub>, filter: RoomFilter, limit: usize, reference: Option<Ref>) -> Operation {

@@ -30,9 +30,9 @@ use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, MEMBERS_NAMED, MessagePage, NotReady, PageQuery, Presence,
-    PresenceChange, Range, Recipients, RoomFilter, Signal, Skip, Submission, Unavailable, UnencodedJoined,
-    left,
+    Broker, Completion, Entry, Feed, FoundMembers, MEMBERS_NAMED, MemberPrefix, MessagePage, NotReady,
+    PageQuery, Presence, PresenceChange, Range, Recipients, RoomFilter, Signal, Skip, Submission,
+    Unavailable, UnencodedJoined, left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
@@ -213,6 +213,16 @@ impl Registry {
         let open = self.rooms.lock().get(room).cloned();
         let _read = open.as_ref().map(|open| open.begin_read(user));
         self.broker.members(room, MEMBERS_NAMED).await
+    }
+
+    /// Finds members of a room; see [`Broker::find_members`].
+    pub(crate) async fn find_members(
+        &self,
+        room: &RoomName,
+        prefix: MemberPrefix,
+        limit: usize,
+    ) -> Result<FoundMembers, Unavailable> {
+        self.broker.find_members(room, prefix, limit).await
     }
 
     /// The list of rooms; see [`Broker::list`].

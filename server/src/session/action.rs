@@ -2,7 +2,7 @@
 
 use realtime_shared::{CloseCode, Position, Ref, RoomName, ServerEvent, ServerFrame};
 
-use crate::broker::{PageQuery, Recipients, RoomFilter, Skip, Submission};
+use crate::broker::{MemberPrefix, PageQuery, Recipients, RoomFilter, Skip, Submission};
 use crate::budget::PostPrice;
 use crate::metrics::Dropped;
 
@@ -43,6 +43,12 @@ pub(crate) enum Action {
     },
     Members {
         room: RoomName,
+        reference: Option<Ref>,
+    },
+    FindMembers {
+        room: RoomName,
+        prefix: MemberPrefix,
+        limit: usize,
         reference: Option<Ref>,
     },
     ListRooms {

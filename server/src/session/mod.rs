@@ -28,7 +28,8 @@ use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{
-    NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter, Skip, Submission,
+    MemberPrefix, NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter, Skip,
+    Submission,
 };
 use crate::budget::{ConnectionBudget, TestedNames};
 use crate::metrics::Dropped;
@@ -43,6 +44,10 @@ const HISTORY_BYTES: usize = 128 * 1024;
 const ROOMS_DEFAULT: u32 = 100;
 /// Highest `limit` of a list of rooms.
 const ROOMS_MAX: u32 = 500;
+/// Members that a search finds without a `limit`.
+const FOUND_MEMBERS_DEFAULT: u32 = 100;
+/// Highest `limit` of a search for members.
+const FOUND_MEMBERS_MAX: u32 = 500;
 /// Time within which an unchanged typing state is not sent again.
 const TYPING_REPEAT: Duration = Duration::from_secs(1);
 
@@ -193,9 +198,15 @@ impl Session {
                 Ok(Action::Answer(ServerFrame { event, reference }))
             }
             ClientEvent::History(request) => self.history(request, reference),
-            ClientEvent::Members { room } => {
+            ClientEvent::Members { room, prefix, limit } => {
                 self.may_use(&room)?;
-                Ok(Action::Members { room, reference })
+                if prefix.is_none() && limit.is_none() {
+                    return Ok(Action::Members { room, reference });
+                }
+                self.budget.take_list(now.instant).map_err(Error::rate_limited)?;
+                let prefix = MemberPrefix::new(&prefix.unwrap_or_default());
+                let limit = limit.unwrap_or(FOUND_MEMBERS_DEFAULT).clamp(1, FOUND_MEMBERS_MAX) as usize;
+                Ok(Action::FindMembers { room, prefix, limit, reference })
             }
             ClientEvent::ListRooms { prefix, limit } => {
                 self.budget.take_list(now.instant).map_err(Error::rate_limited)?;

@@ -141,6 +141,10 @@ fn summary(action: Action) -> String {
             format!("history {room} {range:?} {limit}{filter}{}", with_ref(reference))
         }
         Action::Members { room, reference } => format!("members {room}{}", with_ref(reference)),
+        Action::FindMembers { room, prefix, limit, reference } => {
+            let prefix = if prefix == MemberPrefix::new("AL") { "al" } else { "other" };
+            format!("find {prefix} in {room} {limit}{}", with_ref(reference))
+        }
         Action::ListRooms { limit, reference, .. } => format!("list {limit}{}", with_ref(reference)),
         Action::Refreshed { answer, leave } => format!("{} leave {leave:?}", codec::encode_frame(&answer)),
     }
@@ -204,6 +208,22 @@ fn each_frame_becomes_its_action() {
     ] {
         assert_eq!(client.action_of(frame), action, "{frame}");
     }
+}
+
+#[test]
+fn members_with_a_prefix_or_a_limit_are_a_search() {
+    let mut client = SessionClient::user();
+    for (frame, action) in [
+        (r#"{"type":"members","room":"a","prefix":"al","limit":9,"ref":"8"}"#, "find al in a 9 ref 8"),
+        (r#"{"type":"members","room":"a","prefix":"al"}"#, "find al in a 100"),
+        (r#"{"type":"members","room":"a","limit":0}"#, "find other in a 1"),
+        (r#"{"type":"members","room":"a","prefix":"","limit":99999999999}"#, "find other in a 500"),
+        (r#"{"type":"members","room":"a","prefix":null,"limit":null}"#, "members a"),
+    ] {
+        assert_eq!(client.action_of(frame), action, "{frame}");
+    }
+    let (error, _) = client.refusal_of(r#"{"type":"members","room":"closed","prefix":"al"}"#);
+    assert_eq!((error.code, error.room), (ErrorCode::Forbidden, RoomName::new("closed").ok()));
 }
 
 #[test]

@@ -19,7 +19,8 @@ async fn connect(server: &TestServer, user: &str, online: u64) -> TestClient {
     assert_eq!(welcome["online_count"], online);
     assert_eq!(welcome["server"], json!({"name": "realtime-server", "version": env!("CARGO_PKG_VERSION")}));
     assert_eq!(welcome["role"], "user");
-    assert!(welcome["features"].is_array(), "{welcome}");
+    let features = welcome["features"].as_array().expect("an array");
+    assert!(features.contains(&json!("member_prefix")), "{welcome}");
     client
 }
 

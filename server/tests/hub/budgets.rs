@@ -141,6 +141,7 @@ async fn requests_for_data_pay_for_their_answers() {
     let requests = [
         history,
         json!({"type": "members", "room": "lobby", "ref": "page"}),
+        json!({"type": "members", "room": "lobby", "prefix": "a", "ref": "page"}),
         json!({"type": "list_rooms", "ref": "page"}),
         json!({"type": "join_room", "room": "lobby", "ref": "page"}),
     ];

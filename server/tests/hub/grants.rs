@@ -164,6 +164,7 @@ async fn grants_limit_rooms_and_posts() {
         message("lobby", "hi"),
         json!({"type": "history", "room": "lobby"}),
         json!({"type": "members", "room": "lobby"}),
+        json!({"type": "members", "room": "lobby", "prefix": "a"}),
     ] {
         alice.send(request).await;
         let refusal = alice.expect(error("forbidden")).await;
@@ -200,6 +201,7 @@ async fn reserved_room_names_are_forbidden_for_admins_too() {
         message("dm:alice", "psst"),
         json!({"type": "history", "room": "dm:alice"}),
         json!({"type": "members", "room": "dm:alice"}),
+        json!({"type": "members", "room": "dm:alice", "prefix": "a"}),
         notice("psst", &json!({"room": "dm:alice"})),
     ] {
         root.send(request).await;

@@ -45,6 +45,7 @@ async fn a_new_room_whose_name_is_not_in_nfc_is_refused_with_its_nfc_form() {
         message_with_id(DECOMPOSED, "hello", "1"),
         json!({"type": "history", "room": DECOMPOSED}),
         json!({"type": "members", "room": DECOMPOSED}),
+        json!({"type": "members", "room": DECOMPOSED, "prefix": "a"}),
     ] {
         alice.send(frame).await;
         expect_not_nfc(&mut alice).await;

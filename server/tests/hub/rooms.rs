@@ -270,6 +270,33 @@ async fn members_are_visible_to_users_with_rights_to_the_room() {
     );
 }
 
+#[tokio::test]
+async fn members_are_requested_by_a_prefix() {
+    let server = server();
+    let mut alice = server.connect("Alice").await;
+    let mut others = Vec::new();
+    for id in ["alex", "bob", "ALF"] {
+        let mut other = server.connect(id).await;
+        other.join("lobby").await;
+        others.push(other);
+    }
+    let answer = |members: &[&str], has_more: bool| json!({"type": "members", "room": "lobby", "members": members, "member_count": 3, "has_more": has_more});
+    alice.send(with_ref(json!({"type": "members", "room": "lobby", "prefix": "Al"}), "1")).await;
+    assert_eq!(alice.next().await, with_ref(answer(&["ALF", "alex"], false), "1"));
+    alice.send(json!({"type": "members", "room": "lobby", "prefix": "al", "limit": 1})).await;
+    assert_eq!(alice.next().await, answer(&["ALF"], true));
+    alice.send(json!({"type": "members", "room": "lobby", "limit": 3})).await;
+    assert_eq!(alice.next().await, answer(&["ALF", "alex", "bob"], false));
+    alice.send(json!({"type": "members", "room": "lobby", "prefix": "zoe"})).await;
+    assert_eq!(alice.next().await, answer(&[], false));
+    alice.send(json!({"type": "members", "room": "nowhere", "prefix": "a"})).await;
+    let nobody =
+        json!({"type": "members", "room": "nowhere", "members": [], "member_count": 0, "has_more": false});
+    assert_eq!(alice.next().await, nobody);
+    let mut newest = others.pop().expect("a member");
+    newest.expect_nothing_else().await;
+}
+
 fn names(rooms: &Value) -> Vec<&str> {
     let rooms = rooms["rooms"].as_array().expect("an array");
     rooms.iter().map(|room| room["room"].as_str().expect("a name")).collect()

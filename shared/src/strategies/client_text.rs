@@ -93,7 +93,7 @@ const FIELDS: &[(&str, &[(&str, bool)])] = &[
             ("limit", false),
         ],
     ),
-    ("members", &[("room", true)]),
+    ("members", &[("room", true), ("prefix", false), ("limit", false)]),
     ("list_rooms", &[("prefix", false), ("limit", false)]),
     ("refresh", &[("token", true)]),
     ("notice", &[("message", true), ("room", false), ("user_id", false)]),

@@ -36,7 +36,8 @@ pub fn client_event() -> impl Strategy<Value = ClientEvent> {
         1 => (room_name(), any::<bool>()).prop_map(|(room, is_typing)| ClientEvent::Typing { room, is_typing }),
         1 => of(nonce()).prop_map(|nonce| ClientEvent::Ping(Ping { nonce })),
         2 => history_request().prop_map(ClientEvent::History),
-        1 => room_name().prop_map(|room| ClientEvent::Members { room }),
+        1 => (room_name(), of(free_string()), of(any::<u32>()))
+            .prop_map(|(room, prefix, limit)| ClientEvent::Members { room, prefix, limit }),
         1 => (of(free_string()), of(any::<u32>()))
             .prop_map(|(prefix, limit)| ClientEvent::ListRooms { prefix, limit }),
         1 => free_string().prop_map(|token| ClientEvent::Refresh { token }),
@@ -67,9 +68,11 @@ pub fn server_event() -> impl Strategy<Value = ServerEvent> {
         1 => (of(nonce()), timestamp()).prop_map(|(nonce, ts)| ServerEvent::Pong(Pong { nonce, ts })),
         1 => ack().prop_map(ServerEvent::Ack),
         1 => history().prop_map(ServerEvent::History),
-        1 => (room_name(), members, any::<u64>()).prop_map(|(room, members, member_count)| {
-            ServerEvent::Members(Members { room, members, member_count })
-        }),
+        1 => (room_name(), members, any::<u64>(), of(any::<bool>())).prop_map(
+            |(room, members, member_count, has_more)| {
+                ServerEvent::Members(Members { room, members, member_count, has_more })
+            }
+        ),
         1 => (rooms, any::<bool>()).prop_map(|(rooms, has_more)| ServerEvent::Rooms(Rooms { rooms, has_more })),
         1 => (room_name(), user_id()).prop_map(|(room, user_id)| ServerEvent::Direct(Direct { room, user_id })),
         1 => (room_name(), seq()).prop_map(|(room, seq)| ServerEvent::Read(Read { room, seq })),

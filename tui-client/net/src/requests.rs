@@ -247,7 +247,7 @@ fn event(command: &Command) -> Option<ClientEvent> {
             Some(ClientEvent::History(request))
         }
         Command::Page(request) => Some(ClientEvent::History(request)),
-        Command::Members(room) => Some(ClientEvent::Members { room }),
+        Command::Members(room) => Some(ClientEvent::Members { room, prefix: None, limit: None }),
         Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),
         _ => None,
     }

@@ -40,6 +40,7 @@ use self::comparison::Comparison;
 use self::log::Logs;
 use self::log::room_state;
 use self::presence::PresenceOwner;
+use self::presence::member_search;
 use self::relay_channel::{RelayChannel, WarningLimit};
 use self::spending_channel::SpendingChannel;
 use self::transport::Transport;
@@ -47,8 +48,8 @@ use self::transport::keys::Keys;
 use self::transport::link::Connector;
 use super::feed_slot::FeedSlot;
 use super::{
-    Broker, Completion, Feed, NotReady, Page, Pending, Presence, Range, Recipients, RoomFilter, Signal,
-    Submission,
+    Broker, Completion, Feed, FoundMembers, MemberPrefix, NotReady, Page, Pending, Presence, Range,
+    Recipients, RoomFilter, Signal, Submission,
 };
 use crate::budget::Spending;
 use crate::clock::Clock;
@@ -265,6 +266,11 @@ impl Broker for RedisBroker {
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
         let (transport, channel) = (self.0.transport.clone(), self.0.transport.keys.channel(room));
         Box::pin(async move { room_state::members_of(&transport, &channel, members).await })
+    }
+
+    fn find_members(&self, room: &RoomName, prefix: MemberPrefix, limit: usize) -> Pending<FoundMembers> {
+        let (transport, channel) = (self.0.transport.clone(), self.0.transport.keys.channel(room));
+        Box::pin(async move { member_search::find_members(&transport, &channel, prefix, limit).await })
     }
 
     fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {

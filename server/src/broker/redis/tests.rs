@@ -10,6 +10,7 @@ mod dedup;
 mod divergence;
 mod founding;
 mod listing;
+mod member_search;
 mod order;
 mod outage;
 mod pages;

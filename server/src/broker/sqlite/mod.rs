@@ -50,8 +50,8 @@ use super::feed_slot::FeedSlot;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, MessagePage, NotReady, Page, PageQuery, Pending, Presence, Range, Recipients,
-    RoomFilter, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, Page, PageQuery, Pending,
+    Presence, Range, Recipients, RoomFilter, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{Retain, RoomLimits};
@@ -269,6 +269,10 @@ impl Broker for SqliteBroker {
 
     fn members(&self, room: &RoomName, members: usize) -> Pending<Presence> {
         ready_with(self.presence.members(room, members))
+    }
+
+    fn find_members(&self, room: &RoomName, prefix: MemberPrefix, limit: usize) -> Pending<FoundMembers> {
+        ready_with(self.presence.find(room, &prefix, limit))
     }
 
     fn connect(&self, user: &UserId, limit: usize) -> Pending<Option<u64>> {

@@ -137,6 +137,12 @@ fn lists_of_rooms_have_a_lower_rate() {
     }
     assert_eq!(client.refusal_of(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
     client.join("a");
+    let search = r#"{"type":"members","room":"a","prefix":"al"}"#;
+    assert_eq!(client.refusal_of(search).0.code, ErrorCode::RateLimited, "a search counts as a list");
+    assert_eq!(client.action_of(r#"{"type":"members","room":"a"}"#), "members a");
+    client.wait(Duration::from_secs(1));
+    assert_eq!(client.action_of(search), "find al in a 100");
+    assert_eq!(client.refusal_of(r#"{"type":"list_rooms"}"#).0.code, ErrorCode::RateLimited);
     client.wait(Duration::from_secs(1));
     assert_eq!(client.action_of(r#"{"type":"list_rooms"}"#), "list 100");
 }

@@ -58,7 +58,8 @@ fn a_list_of_members_replaces_the_known_ones() {
     let mut client = Client::online(&["chat", "dev"]);
     client.member_leaves("dev", "you");
     for name in ["chat", "dev"] {
-        let members = Members { room: room(name), members: vec![user("zoe")], member_count: 9 };
+        let members =
+            Members { room: room(name), members: vec![user("zoe")], member_count: 9, has_more: None };
         client.server(ServerEvent::Members(members));
     }
     let counts: Vec<_> = client.model.rooms.iter().map(|room| room.member_count).collect();

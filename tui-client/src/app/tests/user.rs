@@ -204,7 +204,7 @@ fn quit_and_leave_confirm_before_text_is_lost() {
 fn who_shows_the_members_of_another_room() {
     let mut client = Client::online(&["chat"]);
     assert_eq!(commands(client.enter("/who ops")), [Command::Members(room("ops"))]);
-    let members = Members { room: room("ops"), members: vec![user("zoe")], member_count: 9 };
+    let members = Members { room: room("ops"), members: vec![user("zoe")], member_count: 9, has_more: None };
     client.server(ServerEvent::Members(members));
     let Some(Overlay::Members { members: Some((names, 9)), .. }) = &client.model.overlay else {
         panic!("{:?}", client.model.overlay)
@@ -319,7 +319,7 @@ fn a_message_to_a_name_that_nobody_has_is_sent_with_a_hint() {
     let mut client = Client::online(&["chat"]);
     let members = |users: &[&str], count| {
         let members = users.iter().map(|name| user(name)).collect();
-        ServerEvent::Members(Members { room: room("chat"), members, member_count: count })
+        ServerEvent::Members(Members { room: room("chat"), members, member_count: count, has_more: None })
     };
     client.server(members(&["you", "bob"], 2));
     client.receive("chat", "zoe", "bye");

@@ -3,13 +3,14 @@
 //! [`membership`] changes the members of a room, [`counts`] counts connections. Both send absolute values, never a
 //! difference; [`sync`] and [`counts`] repeat them until Redis has them. [`heartbeat`] keeps this instance's lease,
 //! [`lease`] judges the leases of the others, and [`eviction`] removes the state of an instance without a lease. [`audit`]
-//! compares the members in Redis with those of this instance.
+//! compares the members in Redis with those of this instance. [`member_search`] finds members by the beginning of their ids.
 
 pub(crate) mod audit;
 pub(crate) mod counts;
 pub(crate) mod eviction;
 pub(crate) mod heartbeat;
 pub(crate) mod lease;
+pub(crate) mod member_search;
 pub(crate) mod membership;
 pub(crate) mod replacement;
 pub(crate) mod sync;

@@ -4,7 +4,7 @@ use super::*;
 
 impl RedisClient {
     /// A statistic of a command: `calls`, `rejected_calls` or `failed_calls`.
-    async fn stat(&mut self, command: &str, name: &str) -> u64 {
+    pub(super) async fn stat(&mut self, command: &str, name: &str) -> u64 {
         let all: String = self.query(&["INFO", "commandstats"]).await;
         let prefix = format!("cmdstat_{command}:");
         let fields = all.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();

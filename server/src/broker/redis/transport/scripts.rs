@@ -42,6 +42,7 @@ scripts! {
     CLAIM = "claim.lua",
     CONNECT = "connect.lua",
     ENTER = "enter.lua",
+    FIND = "find.lua",
     LEAVE = "leave.lua",
     LOOK = "look.lua",
     MEASURE = "measure.lua",
