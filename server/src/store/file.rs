@@ -10,10 +10,11 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::checkpoint::{CheckpointMode, checkpoint};
+use super::checkpoint::{CheckpointMode, checkpoint, wal_state};
 use super::lock::Lock;
 use super::space::{DiskSpace, open_with_reserve};
 use super::watch::{StoreWatch, beside};
+use super::written_pages::WrittenPages;
 use super::{StoreOpenError, StoreReader, StoreWriter, integrity, schema};
 use crate::files::{FileFault, check_directory, check_own, open_own};
 
@@ -36,6 +37,7 @@ pub struct Store {
     /// The disk was full at the start.
     reserve_given_up: bool,
     watch: Arc<StoreWatch>,
+    written: Arc<WrittenPages>,
     lock: Lock,
 }
 
@@ -70,7 +72,11 @@ impl Store {
         sync_wal(&path).map_err(unusable)?;
         prepare(&mut connection).map_err(failed)?;
         let watch = StoreWatch::new(&path, database, &connection).map_err(unusable)?;
-        Ok(Self { path, connection, fully_checked, reserve_given_up: false, watch, lock })
+        // What a reader keeps in the WAL was not written by this process.
+        let frames = wal_state(&connection).map_err(failed)?.frames;
+        let written =
+            WrittenPages::new(&beside(&path, "-wal"), frames, watch.page_bytes()).map_err(unusable)?;
+        Ok(Self { path, connection, fully_checked, reserve_given_up: false, watch, written, lock })
     }
 
     #[must_use]
@@ -103,9 +109,14 @@ impl Store {
         self.watch.clone()
     }
 
+    /// Pages that were written since their unused space was last read.
+    pub(crate) fn written(&self) -> Arc<WrittenPages> {
+        self.written.clone()
+    }
+
     /// Turns the store into its only writer. The lock goes with it.
     pub(crate) fn into_writer(self) -> rusqlite::Result<StoreWriter> {
-        StoreWriter::new(self.connection, self.watch, self.lock)
+        StoreWriter::new(self.connection, self.watch, self.written, self.lock)
     }
 }
 

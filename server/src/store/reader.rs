@@ -35,6 +35,8 @@ pub(crate) enum Setting {
     SweptAt,
     /// Limits of the retention at the last sweep.
     Retain,
+    /// A message was deleted before: the start erases what a crash has left of deleted texts.
+    HasDeleted,
 }
 
 impl Setting {
@@ -42,6 +44,7 @@ impl Setting {
         match self {
             Self::SweptAt => "swept_at",
             Self::Retain => "retain",
+            Self::HasDeleted => "has_deleted",
         }
     }
 }

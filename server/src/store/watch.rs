@@ -37,10 +37,10 @@ use super::checkpoint::{CheckpointMode, WalState, checkpoint, wal_state};
 const DIGEST_BYTES: u64 = 1 << 20;
 const PIECE_BYTES: usize = 4_096;
 /// Size of the header of a WAL, and of the header of each frame in it.
-const WAL_HEADER_BYTES: u64 = 32;
+pub(super) const WAL_HEADER_BYTES: u64 = 32;
 /// Place of the salt in the header of a WAL. It changes when the WAL restarts.
-const WAL_SALT_AT: u64 = 16;
-const FRAME_HEADER_BYTES: u64 = 24;
+pub(super) const WAL_SALT_AT: u64 = 16;
+pub(super) const FRAME_HEADER_BYTES: u64 = 24;
 
 /// Fault of the store's files. While there is one, no entry is acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +157,31 @@ impl StoreWatch {
         }
         content.cut_frames = None;
         moved
+    }
+
+    /// Size of a page of the database.
+    pub(super) fn page_bytes(&self) -> u64 {
+        self.page_bytes
+    }
+
+    /// Reads from the database file, while no checkpoint of this process changes it.
+    pub(super) fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
+        let content = self.content.lock();
+        let mut read = 0;
+        while read < bytes.len() {
+            match content.database.read_at(&mut bytes[read..], at + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Pages in the database file.
+    pub(super) fn pages(&self) -> u64 {
+        self.content.lock().database.metadata().map_or(0, |found| found.len()) / self.page_bytes
     }
 
     /// Frames in the WAL as of the last check or checkpoint.

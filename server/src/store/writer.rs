@@ -11,6 +11,7 @@ use super::entry_key::{EntryKey, RoomId};
 use super::lock::Lock;
 use super::reader::{Setting, View, millis, number, timestamp};
 use super::watch::StoreWatch;
+use super::written_pages::WrittenPages;
 
 /// Writing connection; holds the lock of the store.
 pub(crate) struct StoreWriter {
@@ -46,11 +47,18 @@ pub(crate) struct Row<'a> {
 }
 
 impl StoreWriter {
-    pub(super) fn new(mut connection: Connection, watch: Arc<StoreWatch>, lock: Lock) -> Result<Self> {
+    pub(super) fn new(
+        mut connection: Connection,
+        watch: Arc<StoreWatch>,
+        written: Arc<WrittenPages>,
+        lock: Lock,
+    ) -> Result<Self> {
         let wal_pages = Arc::new(AtomicU32::new(0));
         let pages = wal_pages.clone();
-        connection.wal_hook(Some(move |_: &mut _, written| {
-            pages.store(u32::try_from(written).unwrap_or(0), Ordering::Relaxed);
+        connection.wal_hook(Some(move |_: &mut _, frames| {
+            let frames = u32::try_from(frames).unwrap_or(0);
+            pages.store(frames, Ordering::Relaxed);
+            written.add_frames(frames.into());
             Ok(())
         }))?;
         Ok(Self { connection, wal_pages, watch, _lock: lock })
@@ -80,6 +88,10 @@ impl StoreWriter {
     /// Pages in the WAL as of the last commit; a checkpoint moves them into the file.
     pub(crate) fn wal_pages(&self) -> u32 {
         self.wal_pages.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Watch on the files of this store.

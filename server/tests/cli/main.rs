@@ -1,5 +1,6 @@
 //! Tests of the program `realtime-server` as a process: output, refusals, secrets, the store and shutdown.
 
+mod erasure;
 mod files;
 mod log;
 mod nginx;

@@ -7,11 +7,10 @@
 //! A reader of an old snapshot (an export, a backup) lets the WAL grow. After it, a server with little load would keep the
 //! long file. So the thread also empties the WAL in a calm second, and tries again as long as a reader prevents it.
 //!
-//! A deleted text is in the WAL until that is emptied: the page that had it, and the page that overwrites it. The thread
-//! empties it within a second of a deletion, once for all deletions of that second, and tries again until it works.
+//! A deleted text is in the WAL until that is emptied, and in unused space of pages. The thread erases it within a second of
+//! the deletion ([`erasure`](super::erasure)), once for all deletions of that second, and tries again until it works.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,9 +18,11 @@ use std::{io, mem};
 
 use rusqlite::{Connection, Result};
 
+use super::erasure::{DeletedTexts, Erasure, ErasureRounds};
 use super::failure::{EngineFailure, spawn};
+use super::write_queue::WriteQueue;
 use crate::metrics::Metrics;
-use crate::store::{CheckpointMode, DiskSpace, Store, StoreWatch, StoreWriter, WriteError};
+use crate::store::{CheckpointMode, DiskSpace, Setting, Store, StoreWatch, StoreWriter, WriteError};
 
 /// Growth of the WAL, in pages, that wakes the thread: 4 MiB.
 const THREAD_PAGES: u32 = 1_024;
@@ -32,6 +33,8 @@ const WRITER_PAGES: u32 = 16 * 1_024;
 const TICK: Duration = Duration::from_secs(1);
 /// Time to the next attempt, if a reader prevented the erasure of deleted texts.
 const ERASE_AGAIN: Duration = Duration::from_millis(200);
+/// Time between two parts of the file that an erasure reads. Leaves the disk to commits.
+const READ_PAUSE: Duration = Duration::from_millis(10);
 /// Time that the erasure of deleted texts waits for readers. Commits wait meanwhile.
 const ERASE_BUSY: Duration = Duration::from_millis(20);
 /// Length of a WAL that is emptied in a calm second. A shorter one is kept: a file that grows again costs time.
@@ -39,9 +42,9 @@ const CALM_WAL_BYTES: u64 = 8 << 20;
 
 /// Handle of the writer on the checkpoint thread.
 pub(super) struct Checkpointer {
-    wake: SyncSender<()>,
-    /// Texts were deleted since the WAL was last emptied.
-    erasing: Arc<AtomicBool>,
+    wake: SyncSender<Wake>,
+    deleted: DeletedTexts,
+    queue: Arc<WriteQueue>,
     space: Arc<DiskSpace>,
     thread: Option<JoinHandle<()>>,
     /// Pages in the WAL when the thread was last woken.
@@ -50,9 +53,18 @@ pub(super) struct Checkpointer {
     writer_at: u32,
 }
 
+/// Reason for a turn of the thread.
+enum Wake {
+    /// The WAL has grown.
+    Grown,
+    /// The writer has cleared all pages that waited for it.
+    Cleared,
+}
+
 impl Checkpointer {
     pub(super) fn start(
         store: &Store,
+        queue: Arc<WriteQueue>,
         space: Arc<DiskSpace>,
         metrics: Arc<Metrics>,
         failure: EngineFailure,
@@ -61,20 +73,57 @@ impl Checkpointer {
         // A checkpoint that waited for a reader would keep commits waiting.
         connection.busy_timeout(Duration::ZERO).map_err(io::Error::other)?;
         let watch = store.watch();
-        let (wake, woken) = sync_channel(1);
-        let (shared, erasing) = (space.clone(), Arc::<AtomicBool>::default());
-        let is_erasing = erasing.clone();
-        let thread = spawn("checkpoint", &failure.clone(), move || {
-            let erasing = is_erasing;
-            CheckpointThread { connection, watch, space: shared, metrics, erasing, frames: 0 }
-                .run(&woken, &failure);
-        })?;
-        Ok(Self { wake, erasing, space, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
+        let has_deleted =
+            store.reader().and_then(|reader| reader.read(|view| view.setting(Setting::HasDeleted)));
+        let deleted = DeletedTexts::new(store.written(), has_deleted.map_err(io::Error::other)?.is_some());
+        let rounds = ErasureRounds::new(deleted.clone(), watch.clone());
+        let (wake, woken) = sync_channel(2);
+        let thread = CheckpointThread {
+            connection,
+            watch,
+            space: space.clone(),
+            metrics,
+            queue: queue.clone(),
+            deleted: deleted.clone(),
+            rounds,
+            frames: 0,
+        };
+        let thread = spawn("checkpoint", &failure.clone(), move || thread.run(&woken, &failure))?;
+        Ok(Self { wake, deleted, queue, space, thread: Some(thread), woken_at: 0, writer_at: WRITER_PAGES })
     }
 
     /// Texts were deleted by a commit: they are erased from the files of the store.
     pub(super) fn erase(&self) {
-        self.erasing.store(true, Ordering::Release);
+        self.deleted.add();
+    }
+
+    /// Clears some of the pages in which an erasure has found something.
+    pub(super) fn clear_pages(&self, store: &StoreWriter) -> Result<()> {
+        let Self { deleted, queue, wake, space, .. } = self;
+        if !ignore_retryable(deleted.unclear.clear_some(store), space)? {
+            return Ok(());
+        }
+        if deleted.unclear.is_empty() {
+            // The thread looks again by itself.
+            let _ = wake.try_send(Wake::Cleared);
+        } else {
+            queue.wake();
+        }
+        Ok(())
+    }
+
+    /// Ends the thread, and clears the pages of an erasure that is due. The caller empties the WAL.
+    pub(super) fn finish(&mut self, store: &StoreWriter) -> Result<()> {
+        self.end_thread();
+        self.deleted.erase_now(store)
+    }
+
+    fn end_thread(&mut self) {
+        let (closed, _) = sync_channel(0);
+        drop(mem::replace(&mut self.wake, closed));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 
     /// Bounds the growth of the WAL.
@@ -91,7 +140,7 @@ impl Checkpointer {
         if pages >= self.woken_at + THREAD_PAGES {
             self.woken_at = pages;
             // A full channel means that a checkpoint is under way; a later commit checks again.
-            let _ = self.wake.try_send(());
+            let _ = self.wake.try_send(Wake::Grown);
         }
         Ok(())
     }
@@ -99,11 +148,7 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        let (closed, _) = sync_channel(0);
-        drop(mem::replace(&mut self.wake, closed));
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.end_thread();
     }
 }
 
@@ -112,23 +157,30 @@ struct CheckpointThread {
     watch: Arc<StoreWatch>,
     space: Arc<DiskSpace>,
     metrics: Arc<Metrics>,
-    erasing: Arc<AtomicBool>,
+    queue: Arc<WriteQueue>,
+    deleted: DeletedTexts,
+    rounds: ErasureRounds,
     /// Frames in the WAL at the last tick.
     frames: u64,
 }
 
 impl CheckpointThread {
-    fn run(mut self, woken: &Receiver<()>, failure: &EngineFailure) {
+    fn run(mut self, woken: &Receiver<Wake>, failure: &EngineFailure) {
         let mut next_tick = Instant::now() + TICK;
         loop {
             let done = match woken.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
                 // Constant load does not postpone the tick.
-                Ok(()) if Instant::now() < next_tick => ignore_retryable(
+                Ok(Wake::Grown) if Instant::now() < next_tick => ignore_retryable(
                     self.watch.checkpoint(&self.connection, CheckpointMode::Passive),
                     &self.space,
                 ),
-                Ok(()) | Err(RecvTimeoutError::Timeout) => self.erase().and_then(|erased| {
-                    next_tick = Instant::now() + if erased { TICK } else { ERASE_AGAIN };
+                Ok(_) | Err(RecvTimeoutError::Timeout) => self.erase().and_then(|erasure| {
+                    let pause = match erasure {
+                        Erasure::Done => TICK,
+                        Erasure::Waits => ERASE_AGAIN,
+                        Erasure::Reads => READ_PAUSE,
+                    };
+                    next_tick = Instant::now() + pause;
                     self.tick()
                 }),
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -139,23 +191,23 @@ impl CheckpointThread {
         }
     }
 
-    /// Erases deleted texts from the files. Returns false if a reader prevented it.
-    fn erase(&self) -> Result<bool> {
-        // Before the checkpoint: a later commit may delete more.
-        if !self.erasing.swap(false, Ordering::AcqRel) {
-            return Ok(true);
+    /// Performs a step of the erasure of deleted texts.
+    fn erase(&mut self) -> Result<Erasure> {
+        let Self { connection, watch, space, rounds, .. } = self;
+        let checkpoint = |mode| ignore_retryable(watch.checkpoint(connection, mode), space);
+        let empty = || {
+            // Most of the work happens while commits go on.
+            checkpoint(CheckpointMode::Passive)?;
+            connection.busy_timeout(ERASE_BUSY)?;
+            let emptied = checkpoint(CheckpointMode::Truncate);
+            connection.busy_timeout(Duration::ZERO)?;
+            emptied
+        };
+        let erasure = rounds.step(|| Ok(checkpoint(CheckpointMode::Passive)? || empty()?), empty)?;
+        if !self.deleted.unclear.is_empty() {
+            self.queue.wake();
         }
-        let (watch, connection) = (&self.watch, &self.connection);
-        // Most of the work happens while commits go on.
-        ignore_retryable(watch.checkpoint(connection, CheckpointMode::Passive), &self.space)?;
-        connection.busy_timeout(ERASE_BUSY)?;
-        let erased = watch.checkpoint(connection, CheckpointMode::Truncate);
-        connection.busy_timeout(Duration::ZERO)?;
-        let erased = ignore_retryable(erased, &self.space)?;
-        if !erased {
-            self.erasing.store(true, Ordering::Release);
-        }
-        Ok(erased)
+        Ok(erasure)
     }
 
     /// Checks the space and the files, and empties a long WAL if little was committed since the last tick.
@@ -211,10 +263,12 @@ mod tests {
         let store = Store::open(directory.path()).expect("a store");
         let connection = store.checkpointer().expect("a connection");
         let reader = store.checkpointer().expect("a connection");
-        let erasing = Arc::new(AtomicBool::new(true));
-        let (watch, space, metrics) = (store.watch(), store.space(Some(0)), metrics());
-        let thread =
-            CheckpointThread { connection, watch, space, metrics, erasing: erasing.clone(), frames: 0 };
+        let (watch, queue, deleted) =
+            (store.watch(), Arc::<WriteQueue>::default(), DeletedTexts::new(store.written(), true));
+        let rounds = ErasureRounds::new(deleted.clone(), watch.clone());
+        let (space, metrics) = (store.space(Some(0)), metrics());
+        let mut thread =
+            CheckpointThread { connection, watch, space, metrics, queue, deleted, rounds, frames: 0 };
         let writer = store.into_writer().expect("a writer");
         let add_room = |name: &str| {
             let mut batch = writer.begin().expect("a batch");
@@ -229,12 +283,16 @@ mod tests {
         reader.execute_batch("BEGIN; SELECT count(*) FROM entry").expect("a snapshot");
         add_room("b");
         let begun = Instant::now();
-        assert!(!thread.erase().expect("no error"));
+        assert_eq!(thread.erase().expect("no error"), Erasure::Waits);
         assert!(begun.elapsed() < Duration::from_secs(1), "commits wait for it");
-        assert!(wal() > 0 && erasing.load(Ordering::Acquire), "it is tried again");
+        assert!(wal() > 0);
 
         reader.execute_batch("COMMIT").expect("the end of the snapshot");
-        assert!(thread.erase().expect("no error"));
-        assert!(wal() == 0 && !erasing.load(Ordering::Acquire));
+        let mut erasure = Erasure::Waits;
+        while erasure != Erasure::Done {
+            erasure = thread.erase().expect("no error");
+            thread.deleted.unclear.clear_some(&writer).expect("cleared");
+        }
+        assert_eq!(wal(), 0);
     }
 }

@@ -10,6 +10,7 @@
 mod append;
 mod checkpointer;
 mod dedup_index;
+mod erasure;
 mod excess;
 mod failure;
 mod founding_rule;
@@ -106,7 +107,8 @@ impl SqliteEngine {
         let readers = Arc::new(ReaderPool::start(&store, "reader", READERS, &failure)?);
         let space = store.space(min_free.map(|bytes| bytes as u64));
         space.tick(&metrics);
-        let checkpointer = Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())?;
+        let checkpointer =
+            Checkpointer::start(&store, queue.clone(), space.clone(), metrics.clone(), failure.clone())?;
         let watch = store.watch();
         let list = RoomList::loading();
         let presence = Arc::new(LocalPresence::new(list.clone()));
@@ -130,6 +132,7 @@ impl SqliteEngine {
             retain: retain.clone(),
             open_rooms: open_rooms.clone(),
             presence: presence.clone(),
+            has_deleted: false,
             refusing: false,
         };
         let writer = spawn("writer", &failure, move || writer.run())?;

@@ -86,6 +86,12 @@ impl WriteQueue {
         }
     }
 
+    /// Wakes the writer for work that does not wait in the queue.
+    pub(super) fn wake(&self) {
+        self.state.lock().flushed = true;
+        self.grown.notify_one();
+    }
+
     /// Adds a tail that was read from the file.
     pub(super) fn push_tail(&self, room: RoomName, tail: Result<Tail, Unavailable>) {
         let mut state = self.state.lock();

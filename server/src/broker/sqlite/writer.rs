@@ -34,7 +34,7 @@ use crate::clock::Clock;
 use crate::config::Retain;
 use crate::faults::{self, Fault};
 use crate::metrics::Metrics;
-use crate::store::{Batch, CheckpointMode, DiskSpace, SpaceFault, StoreWriter, WriteError};
+use crate::store::{Batch, CheckpointMode, DiskSpace, Setting, SpaceFault, StoreWriter, WriteError};
 
 /// Bytes of an entry in the file beside its text, estimated.
 const ROW_BYTES: usize = 512;
@@ -56,6 +56,8 @@ pub(super) struct WriterThread {
     pub(super) retain: Retain,
     pub(super) open_rooms: OpenRooms,
     pub(super) presence: Arc<LocalPresence>,
+    /// The store knows that a message was deleted.
+    pub(super) has_deleted: bool,
     /// The last batch could not be stored: the disk is full, or another process holds a lock.
     pub(super) refusing: bool,
     /// Last field, so that it is dropped last and the lock with it: the other threads work on the same file.
@@ -79,6 +81,9 @@ impl WriterThread {
             let saved = self.store.checkpoint(CheckpointMode::Passive).unwrap_or(false);
             tracing::warn!(%fault, saved, "the server ends with a fault of its files");
             return;
+        }
+        if let Err(error) = self.checkpointer.finish(&self.store) {
+            tracing::warn!(%error, "copies of deleted texts stay in the store until the next start");
         }
         match self.store.checkpoint(CheckpointMode::Truncate) {
             Ok(true) => {}
@@ -119,6 +124,7 @@ impl WriterThread {
             }
         }
         self.step_sweep()?;
+        self.checkpointer.clear_pages(&self.store)?;
         self.checkpointer.after_commit(&self.store)
     }
 
@@ -149,7 +155,8 @@ impl WriterThread {
             return Ok(());
         }
         let space = self.space.clone();
-        let Self { store, tails, clock, feed, metrics, list, founding, rules, retain, .. } = self;
+        let Self { store, tails, clock, feed, metrics, list, founding, rules, retain, has_deleted, .. } =
+            self;
         let began = Instant::now();
         let bytes: usize = submissions.iter().map(|one| one.text_bytes() + ROW_BYTES).sum();
         let admitted = match space.fault() {
@@ -159,6 +166,9 @@ impl WriterThread {
         let mut context =
             AppendContext { founding, rules, retain, now: clock.judged(), has_space: admitted.is_ok() };
         let stored = fill(store, tails, &submissions, &mut context).and_then(|(batch, outcomes)| {
+            if !*has_deleted && outcomes.iter().any(AppendOutcome::has_deleted) {
+                batch.set(Setting::HasDeleted, "1")?;
+            }
             if faults::breaks(Fault::AckBeforeCommit) {
                 feed.publish(&outcomes, std::mem::take(&mut completions));
             }
@@ -175,6 +185,7 @@ impl WriterThread {
                 }
                 list_heads(list, &outcomes);
                 if outcomes.iter().any(AppendOutcome::has_deleted) {
+                    self.has_deleted = true;
                     self.checkpointer.erase();
                 }
                 feed.publish(&outcomes, completions);

@@ -25,8 +25,14 @@ fn writer_with(directory: &TempDir, clock: Clock, retain: Retain) -> WriterThrea
         clock,
         queue: queue.clone(),
         feed: FeedSlot::default(),
-        checkpointer: Checkpointer::start(&store, space.clone(), metrics.clone(), failure.clone())
-            .expect("a thread"),
+        checkpointer: Checkpointer::start(
+            &store,
+            queue.clone(),
+            space.clone(),
+            metrics.clone(),
+            failure.clone(),
+        )
+        .expect("a thread"),
         metrics,
         sweep: Sweep::new(retain.clone()),
         tails: TailCache::start(&store, queue, &failure).expect("a thread"),
@@ -38,6 +44,7 @@ fn writer_with(directory: &TempDir, clock: Clock, retain: Retain) -> WriterThrea
         retain,
         open_rooms: OpenRooms::default(),
         presence,
+        has_deleted: false,
         refusing: false,
         store: store.into_writer().expect("a writer"),
     }
