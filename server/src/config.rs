@@ -42,6 +42,8 @@ pub struct Config {
     pub retain: Retain,
     /// Rules for edits and other changes.
     pub rules: Rules,
+    /// Messages can be searched. Redis has no search.
+    pub search: bool,
     /// Space on the disk of the store, in bytes, below which posts are refused. `None`: 256 MiB, or the twentieth part of a
     /// smaller file system.
     pub min_free: Option<usize>,
@@ -73,6 +75,7 @@ impl Config {
             timing: Timing::default(),
             retain: Retain::default(),
             rules: Rules::default(),
+            search: true,
             min_free: None,
             memory: MemoryStore::default(),
             ring: Ring::default(),

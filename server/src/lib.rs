@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod origin;
 pub mod redis_endpoint;
 mod room;
+mod search;
 pub mod secret;
 mod session;
 mod small_queue;
@@ -180,8 +181,9 @@ impl Server {
             Engine::Memory => memory
                 .insert(Arc::new({
                     let (store, retain) = (config.memory.clone(), config.retain.clone());
-                    MemoryBroker::new(feed, clock.clone(), store, retain, config.limits.rooms)
-                        .with_rules(config.rules.clone())
+                    let broker = MemoryBroker::new(feed, clock.clone(), store, retain, config.limits.rooms)
+                        .with_rules(config.rules.clone());
+                    if config.search { broker } else { broker.without_search() }
                 }))
                 .clone(),
             Engine::Store(engine) => Arc::new(engine.broker(feed)),

@@ -19,7 +19,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use self::encode::{
-    EncodedPage, SERVER_FRAME_BYTES, encode, encode_client, encode_frame, encode_history, encode_with_members,
+    EncodedPage, SERVER_FRAME_BYTES, encode, encode_client, encode_found, encode_frame, encode_history,
+    encode_with_members,
 };
 pub use self::entry_frame::{encode_around_seq, encode_entry};
 use self::surrogates::replace_lone_surrogates;

@@ -9,12 +9,12 @@ use proptest::sample::select;
 use proptest::test_runner::FileFailurePersistence;
 use realtime_shared::codec::{
     CLIENT_FRAME_BYTES, EncodedPage, Refusal, SERVER_FRAME_BYTES, decode_client, decode_entry, decode_server,
-    encode, encode_around_seq, encode_client, encode_entry, encode_frame, encode_history,
+    encode, encode_around_seq, encode_client, encode_entry, encode_found, encode_frame, encode_history,
     encode_with_members, entry_of,
 };
 use realtime_shared::{
-    ClientEvent, DecodeError, EntryEvent, Epoch, ErrorCode, Fault, History, Members, Ref, RoomName, Seq,
-    ServerEvent, ServerFrame, SystemEvent, Text, strategies,
+    ClientEvent, DecodeError, EntryEvent, Epoch, ErrorCode, Fault, Found, History, Members, Ref, RoomName,
+    Seq, ServerEvent, ServerFrame, SystemEvent, Text, strategies,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -233,6 +233,19 @@ proptest! {
     }
 
     #[test]
+    fn encode_found_equals_the_encoded_found_event(
+        messages in vec(strategies::server_event(), 0..5),
+        has_more in any::<bool>(),
+        complete in any::<bool>(),
+        reference in prop::option::of(strategies::reference()),
+    ) {
+        let encoded: Vec<_> = messages.iter().map(encode).collect();
+        let text = encode_found(&encoded, has_more, complete, reference.as_ref());
+        let event = ServerEvent::Found(Found { messages, has_more, complete });
+        prop_assert_eq!(text, encode_frame(&ServerFrame { event, reference }));
+    }
+
+    #[test]
     fn encode_history_equals_the_encoded_history_event(
         history in strategies::history(),
         newest_first in any::<bool>(),
@@ -364,6 +377,14 @@ struct Page<'a> {
 }
 
 /// Small entries fill a page to the byte. Large entries show which end of the page leaves entries out.
+#[test]
+fn an_encoded_result_stays_within_the_frame_limit() {
+    let message = "1".repeat(SERVER_FRAME_BYTES / 3);
+    let text = encode_found(&[&message, &message, &message], false, true, None);
+    assert!(text.len() <= SERVER_FRAME_BYTES && text.contains(r#""has_more":true"#));
+    assert_eq!(text.matches(&message).count(), 2);
+}
+
 #[test]
 fn an_encoded_page_stays_within_the_frame_limit() {
     let room = RoomName::new(&"\"".repeat(64)).expect("a name");

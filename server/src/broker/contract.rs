@@ -13,6 +13,7 @@ mod order;
 mod presence;
 pub(super) mod removal;
 mod retention;
+mod searching;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -85,6 +86,15 @@ macro_rules! contract {
             );
             contract!(@ $engine keeping Some(3), changes:
                 retention_counts_messages_and_bounds_entries,
+            );
+            contract!(@ $engine keeping None, searching:
+                a_message_is_found_by_its_present_text_once_it_is_acked,
+                results_are_the_newest_messages_with_their_changes,
+                a_search_is_restricted_to_rooms_users_and_times,
+                random_searches_find_what_a_naive_search_finds,
+            );
+            contract!(@ $engine keeping Some(3), searching:
+                a_message_beyond_the_retention_is_not_found,
             );
             contract!(@ $engine founding RoomLimits { new_per_user: 2, total: 5 }, founding:
                 a_user_founds_a_limited_number_of_rooms,

@@ -16,11 +16,11 @@ mod dedup_records;
 mod eviction;
 mod log;
 mod message_pages;
+mod searching;
 mod sweeper;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicIsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -31,14 +31,15 @@ use realtime_shared::{Feature, LeaveReason, Position, RoomName, RoomSummary, Tim
 
 use self::boot_time::BootTime;
 use self::eviction::EvictionOrder;
-use self::log::{AppendResult, MemoryLog, Moment, Verdict};
+use self::log::{AppendResult, MemoryLog, Moment, SharedLog, SharedLogs, Verdict};
+use self::searching::{Search, SearchThread};
 use self::sweeper::Sweeper;
 use super::founding::Founders;
 use super::local_presence::LocalPresence;
 use super::room_list::RoomList;
 use super::{
-    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, NotStored, Page, PageQuery,
-    Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission, ready_with,
+    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, NotStored, Page,
+    PageQuery, Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission, ready_with,
 };
 use crate::clock::Clock;
 use crate::config::{MemoryStore, Retain, RoomLimits};
@@ -57,7 +58,7 @@ pub(crate) struct MemoryBroker {
     limits: MemoryStore,
     retain: Retain,
     rules: Rules,
-    rooms: Mutex<HashMap<RoomName, SharedLog>>,
+    rooms: SharedLogs,
     /// Bytes of all logs. Signed: one thread may subtract what another has not added yet.
     usage: AtomicIsize,
     eviction: Mutex<EvictionOrder>,
@@ -67,9 +68,9 @@ pub(crate) struct MemoryBroker {
     unlisted: Mutex<Vec<SharedLog>>,
     founders: Mutex<Founders>,
     sweeper: OnceLock<Sweeper>,
+    /// `None`: messages are not searched.
+    searches: Option<SearchThread>,
 }
-
-type SharedLog = Arc<Mutex<MemoryLog>>;
 
 impl MemoryBroker {
     /// Empty broker that publishes to `feed`.
@@ -88,7 +89,7 @@ impl MemoryBroker {
             limits,
             retain,
             rules: Rules::default(),
-            rooms: Mutex::default(),
+            rooms: SharedLogs::default(),
             usage: AtomicIsize::new(0),
             eviction: Mutex::default(),
             presence: LocalPresence::new(list.clone()),
@@ -96,7 +97,14 @@ impl MemoryBroker {
             unlisted: Mutex::default(),
             founders: Mutex::new(Founders::new(rooms)),
             sweeper: OnceLock::new(),
+            searches: Some(SearchThread::default()),
         }
+    }
+
+    /// The same without the search of messages.
+    #[must_use]
+    pub(crate) fn without_search(self) -> Self {
+        Self { searches: None, ..self }
     }
 
     /// The same with other rules for changes.
@@ -346,7 +354,17 @@ impl Broker for MemoryBroker {
     }
 
     fn features(&self) -> &'static [Feature] {
-        &[Feature::Reply, Feature::Edit, Feature::Delete, Feature::Reaction, Feature::Pin, Feature::Room]
+        const ALL: &[Feature] = &[
+            Feature::Reply,
+            Feature::Edit,
+            Feature::Delete,
+            Feature::Reaction,
+            Feature::Pin,
+            Feature::Room,
+            Feature::Search,
+        ];
+        let without_search = &ALL[..ALL.len() - 1];
+        if self.searches.is_some() { ALL } else { without_search }
     }
 
     fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
@@ -354,6 +372,22 @@ impl Broker for MemoryBroker {
             Some(log) => log.lock().message_page(query, viewer, &self.retain, self.since_boot()),
             None => MessagePage::of_new_room(),
         })
+    }
+
+    fn search(&self, query: SearchQuery, rooms: RoomFilter, viewer: &UserId) -> Pending<FoundPage> {
+        let Some(searches) = &self.searches else { return ready_with(FoundPage::default()) };
+        let search = Search {
+            logs: self.rooms.clone(),
+            list: self.list.clone(),
+            query,
+            rooms,
+            viewer: viewer.clone(),
+            retain: self.retain.clone(),
+            since_boot: self.since_boot(),
+        };
+        // The list has the heads that a search begins with.
+        self.list_heads();
+        searches.run(search)
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -30,6 +30,7 @@ mod contract;
 mod entry;
 mod feed_slot;
 mod folding;
+mod found;
 mod founding;
 mod local_presence;
 mod member_names;
@@ -59,6 +60,7 @@ use realtime_shared::{Epoch, Feature, LeaveReason, Position, RoomName, RoomSumma
 
 use self::entry::FIRST;
 pub(crate) use self::entry::{Entry, Unavailable};
+pub(crate) use self::found::{FoundPage, SearchQuery};
 pub(crate) use self::member_names::MemberNames;
 pub(crate) use self::member_prefix::MemberPrefix;
 pub(crate) use self::message_page::{MessagePage, PageFilter, PageQuery, PageRange};
@@ -183,6 +185,12 @@ pub(crate) trait Broker: Send + Sync {
     fn messages(&self, room: &RoomName, query: PageQuery, _viewer: &UserId) -> Pending<MessagePage> {
         let page = self.history(room, query.range.one_sided(), query.limit, query.bytes);
         Box::pin(async move { page.await.map(MessagePage::from) })
+    }
+
+    /// Searches messages in rooms that pass the filter: those with all words of the query, newest first, as `viewer` sees
+    /// them. Called only if the engine has the feature.
+    fn search(&self, _query: SearchQuery, _rooms: RoomFilter, _viewer: &UserId) -> Pending<FoundPage> {
+        ready_with(FoundPage::default())
     }
 
     /// Lists the rooms that have a member or an entry and pass the filter: at most `limit`, ordered by members, then by

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use super::memory::MemoryBroker;
 use super::{
-    Broker, Completion, Feed, FoundMembers, MemberPrefix, MessagePage, NotReady, NotStored, Page, PageQuery,
-    Pending, Presence, Range, Recipients, RoomFilter, Signal, Submission, Unavailable,
+    Broker, Completion, Feed, FoundMembers, FoundPage, MemberPrefix, MessagePage, NotReady, NotStored, Page,
+    PageQuery, Pending, Presence, Range, Recipients, RoomFilter, SearchQuery, Signal, Submission,
+    Unavailable,
 };
 use crate::budget::Spending;
 use crate::config::Config;
@@ -234,6 +235,10 @@ impl Broker for SteeredBroker {
 
     fn messages(&self, room: &RoomName, query: PageQuery, viewer: &UserId) -> Pending<MessagePage> {
         self.ask(Method::History, |inner| inner.messages(room, query, viewer))
+    }
+
+    fn search(&self, query: SearchQuery, rooms: RoomFilter, viewer: &UserId) -> Pending<FoundPage> {
+        self.ask(Method::History, |inner| inner.search(query, rooms, viewer))
     }
 
     fn list(&self, filter: RoomFilter, limit: usize) -> Pending<(Vec<RoomSummary>, bool)> {

@@ -14,11 +14,13 @@ pub(crate) struct ConnectionBudget {
     /// Also limits typing and control frames.
     requests: Meter,
     lists: Meter,
+    searches: Meter,
 }
 
 impl ConnectionBudget {
     pub(crate) fn new(user: Arc<UserBudget>) -> Self {
-        Self { user, posts: Meter::default(), requests: Meter::default(), lists: Meter::default() }
+        let [posts, requests, lists, searches] = std::array::from_fn(|_| Meter::default());
+        Self { user, posts, requests, lists, searches }
     }
 
     /// Spends a message of so many bytes, or returns the time until the connection and its user may post.
@@ -41,6 +43,11 @@ impl ConnectionBudget {
     /// Spends a list of rooms, or returns the time until the connection may request one.
     pub(crate) fn take_list(&self, now: Instant) -> Result<(), Duration> {
         self.take(&self.lists, |rates| rates.lists, now)
+    }
+
+    /// Spends a search of messages, or returns the time until the connection may request one.
+    pub(crate) fn take_search(&self, now: Instant) -> Result<(), Duration> {
+        self.take(&self.searches, |rates| rates.searches, now)
     }
 
     fn take(&self, meter: &Meter, rate: fn(&Rates) -> Rate, now: Instant) -> Result<(), Duration> {

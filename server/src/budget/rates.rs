@@ -10,6 +10,10 @@ use crate::config::Limits;
 const LISTS: u32 = 1;
 /// Lists of rooms in a burst.
 const LISTS_BURST: u64 = 5;
+/// Searches of messages a second, unless rate limits are off.
+const SEARCHES: u32 = 4;
+/// Searches of messages in a burst: a client may search while a user types.
+const SEARCHES_BURST: u64 = 12;
 /// Time for which a user may be ahead of the rate of messages, and of that of changes.
 const MESSAGES_AHEAD_S: u64 = 2;
 /// Deliveries a second that each user may cause, at any rate of messages.
@@ -42,6 +46,8 @@ pub(super) struct Rates {
     pub(super) posts: Rate,
     /// Lists of rooms for one connection.
     pub(super) lists: Rate,
+    /// Searches of messages for one connection.
+    pub(super) searches: Rate,
     pub(super) messages: Rate,
     pub(super) changes: Rate,
     pub(super) deliveries: Rate,
@@ -77,6 +83,7 @@ impl Rates {
             start,
             posts: Rate::of_units(limits.max_messages_per_second.into(), limits.message_burst.into()),
             lists: Rate::of_units(limits.max_messages_per_second.min(LISTS).into(), LISTS_BURST),
+            searches: Rate::of_units(limits.max_messages_per_second.min(SEARCHES).into(), SEARCHES_BURST),
             messages: Rate::of_units(messages, messages.saturating_mul(MESSAGES_AHEAD_S)),
             changes: Rate::of_units(changes, changes.saturating_mul(MESSAGES_AHEAD_S)),
             deliveries: Rate::of_amounts(deliveries, DELIVERIES_AHEAD),

@@ -273,6 +273,10 @@ struct RoomArgs {
     #[arg(long, env = "REALTIME_EDIT_WINDOW", value_name = "DURATION", value_parser = positive_duration)]
     edit_window: Option<Duration>,
 
+    /// Do not let users search messages. Without the index of the search, a store is smaller
+    #[arg(long, env = "REALTIME_NO_SEARCH", value_parser = BoolishValueParser::new())]
+    no_search: bool,
+
     /// Space on the disk of the data directory below which messages are refused, so that the disk does not become full
     /// [default: 256MiB, or 5 % of a smaller disk]
     #[arg(long, env = "REALTIME_MIN_FREE", value_name = "SIZE", value_parser = size::<0>)]
@@ -413,6 +417,7 @@ impl ServeArgs {
                 confirmed: rooms.retain_confirm,
             },
             rules: Rules { edit_window: rooms.edit_window },
+            search: !rooms.no_search,
             min_free: rooms.min_free,
             memory: MemoryStore { history_bytes: rooms.history_bytes },
             ring: Ring {

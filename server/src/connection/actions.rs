@@ -47,6 +47,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let viewer = &self.session.identity().user;
                 self.operation = Some(operation::history(&self.hub, viewer, room, query, reference));
             }
+            Action::Search { query, rooms, reference } => {
+                let viewer = &self.session.identity().user;
+                self.operation = Some(operation::search(&self.hub, viewer, query, rooms, reference));
+            }
             Action::Members { room, reference } => {
                 self.operation = Some(operation::members(&self.hub, &self.mailbox, room, reference));
             }

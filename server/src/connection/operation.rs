@@ -13,7 +13,8 @@ use realtime_shared::{
 
 use super::hub::Hub;
 use crate::broker::{
-    MemberPrefix, MessagePage, PageQuery, RoomFilter, Unavailable, found_members_frame, members_frame,
+    FoundPage, MemberPrefix, MessagePage, PageQuery, RoomFilter, SearchQuery, Unavailable,
+    found_members_frame, members_frame,
 };
 use crate::room::{Entrance, Mailbox, NotJoined, Room, RoomEnd, Seat};
 use crate::session::Error;
@@ -135,6 +136,24 @@ pub(super) fn history(
                 OperationResult::Answer(codec::encode_history(&page, newest_first, reference.as_ref()))
             }
             Err(Unavailable) => OperationResult::Refused(unavailable(Some(&room), reference)),
+        }
+    })
+}
+
+pub(super) fn search(
+    hub: &Arc<Hub>,
+    viewer: &UserId,
+    query: SearchQuery,
+    rooms: RoomFilter,
+    reference: Option<Ref>,
+) -> Operation {
+    let (hub, viewer) = (hub.clone(), viewer.clone());
+    Box::pin(async move {
+        match hub.registry.search(query, rooms, &viewer).await {
+            Ok(FoundPage { messages, has_more, is_complete }) => OperationResult::Answer(
+                codec::encode_found(&messages, has_more, is_complete, reference.as_ref()),
+            ),
+            Err(Unavailable) => OperationResult::Refused(unavailable(None, reference)),
         }
     })
 }

@@ -30,9 +30,9 @@ use super::store_reads::StoreReads;
 use super::users::Users;
 use super::{Context, RingState, Room};
 use crate::broker::{
-    Broker, Completion, Entry, Feed, FoundMembers, MEMBERS_NAMED, MemberPrefix, MessagePage, NotReady,
-    PageQuery, Presence, PresenceChange, Range, Recipients, RoomFilter, Signal, Skip, Submission,
-    Unavailable, UnencodedJoined, left,
+    Broker, Completion, Entry, Feed, FoundMembers, FoundPage, MEMBERS_NAMED, MemberPrefix, MessagePage,
+    NotReady, PageQuery, Presence, PresenceChange, Range, Recipients, RoomFilter, SearchQuery, Signal, Skip,
+    Submission, Unavailable, UnencodedJoined, left,
 };
 use crate::budget::{Budgets, PostCharge, PostPrice, Spending};
 use crate::config::Config;
@@ -223,6 +223,16 @@ impl Registry {
         limit: usize,
     ) -> Result<FoundMembers, Unavailable> {
         self.broker.find_members(room, prefix, limit).await
+    }
+
+    /// Searches messages; see [`Broker::search`].
+    pub(crate) async fn search(
+        &self,
+        query: SearchQuery,
+        rooms: RoomFilter,
+        viewer: &UserId,
+    ) -> Result<FoundPage, Unavailable> {
+        self.broker.search(query, rooms, viewer).await
     }
 
     /// The list of rooms; see [`Broker::list`].

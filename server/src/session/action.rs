@@ -2,7 +2,7 @@
 
 use realtime_shared::{CloseCode, Position, Ref, RoomName, ServerEvent, ServerFrame};
 
-use crate::broker::{MemberPrefix, PageQuery, Recipients, RoomFilter, Skip, Submission};
+use crate::broker::{MemberPrefix, PageQuery, Recipients, RoomFilter, SearchQuery, Skip, Submission};
 use crate::budget::PostPrice;
 use crate::metrics::Dropped;
 
@@ -39,6 +39,11 @@ pub(crate) enum Action {
     History {
         room: RoomName,
         query: PageQuery,
+        reference: Option<Ref>,
+    },
+    Search {
+        query: SearchQuery,
+        rooms: RoomFilter,
         reference: Option<Ref>,
     },
     Members {

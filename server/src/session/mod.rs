@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use realtime_shared::rules::Power;
 use realtime_shared::{
     ClientEvent, ClientFrame, CloseCode, DecodeError, EntryKind, ErrorCode, Feature, HistoryRequest, Notice,
-    Pong, Position, Ref, Role, RoomName, ServerEvent, ServerFrame, SystemEvent, Text, Timestamp, Typing,
-    UserId, codec,
+    Pong, Position, Ref, Role, RoomName, SearchRequest, ServerEvent, ServerFrame, SystemEvent, Text,
+    Timestamp, Typing, UserId, codec,
 };
 
 pub(crate) use self::action::Action;
@@ -28,11 +28,12 @@ use self::fault_window::ClientFaults;
 pub(crate) use self::refusal::Error;
 use crate::auth::{GrantedNames, Identity, Verifier};
 use crate::broker::{
-    MemberPrefix, NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter, Skip,
-    Submission,
+    MemberPrefix, NameRange, PageFilter, PageQuery, PageRange, RangeKind, Recipients, RoomFilter,
+    SearchQuery, Skip, Submission,
 };
 use crate::budget::{ConnectionBudget, TestedNames};
 use crate::metrics::Dropped;
+use crate::search::Query;
 
 /// Entries of a history page without a `limit`.
 const HISTORY_DEFAULT: u32 = 50;
@@ -40,6 +41,10 @@ const HISTORY_DEFAULT: u32 = 50;
 const HISTORY_MAX: u32 = 200;
 /// Limit on the bytes of a history page, which is held in memory until the client has read it.
 const HISTORY_BYTES: usize = 128 * 1024;
+/// Messages in the result of a search without a `limit`.
+const FOUND_DEFAULT: u32 = 20;
+/// Highest `limit` of a search.
+const FOUND_MAX: u32 = 100;
 /// Rooms of a list without a `limit`.
 const ROOMS_DEFAULT: u32 = 100;
 /// Highest `limit` of a list of rooms.
@@ -217,7 +222,7 @@ impl Session {
             ClientEvent::Direct { .. } => Err(Error::unsupported("`direct`")),
             ClientEvent::Read { room, .. } => Err(Error::unsupported("`read`").in_room(&room)),
             ClientEvent::Inbox { .. } => Err(Error::unsupported("`inbox`")),
-            ClientEvent::Search(_) => Err(Error::unsupported("`search`")),
+            ClientEvent::Search(request) => self.search(request, reference, now.instant),
         }
     }
 
@@ -339,6 +344,29 @@ impl Session {
         Ok(Action::History { room, query, reference })
     }
 
+    fn search(&self, request: SearchRequest, reference: Option<Ref>, now: Instant) -> Result<Action, Error> {
+        let SearchRequest { query, room, from, before, limit } = request;
+        self.needs(Feature::Search, "search")?;
+        let rooms = match &room {
+            Some(room) => {
+                self.may_use(room)?;
+                let name = NameRange { start: room.as_str().to_owned(), kind: RangeKind::Exact };
+                RoomFilter::of_ranges(std::iter::once(name), "", |_| true)
+            }
+            None => self.usable_rooms(""),
+        };
+        self.budget.take_search(now).map_err(Error::rate_limited)?;
+        let query = SearchQuery {
+            query: Query::parse(query.as_str()),
+            room,
+            from: from.map(|from| from.to_nfc().unwrap_or(from)),
+            before,
+            limit: limit.unwrap_or(FOUND_DEFAULT).clamp(1, FOUND_MAX) as usize,
+            bytes: HISTORY_BYTES,
+        };
+        Ok(Action::Search { query, rooms, reference })
+    }
+
     /// Sends a typing state that has changed, or is older than [`TYPING_REPEAT`]. Frames above the rate are dropped
     /// without an answer.
     fn typing(&mut self, room: RoomName, is_typing: bool, bytes: usize, now: Now) -> Result<Action, Error> {
@@ -374,21 +402,26 @@ impl Session {
 
     fn list(&self, prefix: Option<String>, limit: Option<u32>, reference: Option<Ref>) -> Action {
         let prefix = prefix.unwrap_or_default();
-        let filter = match self.identity.grants.names() {
-            None => RoomFilter::with_prefix(prefix),
-            Some(names) => {
-                let grants = self.identity.grants.clone();
-                let tested = TestedNames::new(self.budget.user.clone());
-                RoomFilter::of_ranges(names.map(range_of), &prefix, move |room| {
-                    tested.count();
-                    grants.may_use(room)
-                })
-            }
-        };
+        let filter = self.usable_rooms(&prefix);
         Action::ListRooms {
             filter,
             limit: limit.unwrap_or(ROOMS_DEFAULT).clamp(1, ROOMS_MAX) as usize,
             reference,
+        }
+    }
+
+    /// The rooms that the token grants, of those whose names begin with `prefix`.
+    fn usable_rooms(&self, prefix: &str) -> RoomFilter {
+        match self.identity.grants.names() {
+            None => RoomFilter::with_prefix(prefix.to_owned()),
+            Some(names) => {
+                let grants = self.identity.grants.clone();
+                let tested = TestedNames::new(self.budget.user.clone());
+                RoomFilter::of_ranges(names.map(range_of), prefix, move |room| {
+                    tested.count();
+                    grants.may_use(room)
+                })
+            }
         }
     }
 

@@ -145,6 +145,9 @@ fn summary(action: Action) -> String {
             let prefix = if prefix == MemberPrefix::new("AL") { "al" } else { "other" };
             format!("find {prefix} in {room} {limit}{}", with_ref(reference))
         }
+        Action::Search { query, reference, .. } => {
+            format!("search {:?} {}{}", query.query.phrases(), query.limit, with_ref(reference))
+        }
         Action::ListRooms { limit, reference, .. } => format!("list {limit}{}", with_ref(reference)),
         Action::Refreshed { answer, leave } => format!("{} leave {leave:?}", codec::encode_frame(&answer)),
     }
@@ -327,6 +330,27 @@ fn a_list_contains_granted_rooms_with_the_prefix() {
     assert!(!passes(all, "closed") && !passes(all, "dm:bob"));
     assert!(passes(chats, "chat-1") && !passes(chats, "a"));
     assert!(!passes(r#"{"type":"list_rooms","prefix":"clo"}"#, "closed"));
+}
+
+#[test]
+fn a_search_is_for_a_granted_room_or_for_all_of_them() {
+    let mut client = SessionClient::user();
+    let mut search = |fields: &str| {
+        let Action::Search { query, rooms, .. } = client.send(&format!(r#"{{"type":"search",{fields}}}"#))
+        else {
+            panic!("a search")
+        };
+        (query, move |room: &str| rooms.passes(&RoomName::new(room).expect("a room's name")))
+    };
+    let (query, passes) = search(r#""query":"next fri","from":"bob","before":7,"limit":1000"#);
+    assert_eq!((query.query, query.limit), (Query::parse("next fri"), FOUND_MAX as usize));
+    assert_eq!((query.from, query.before), (UserId::new("bob").ok(), Some(Timestamp::from_millis(7))));
+    assert!(passes("a") && passes("news-1") && !passes("closed") && !passes("dm:bob"));
+    let (query, passes) = search(r#""query":"x","room":"a""#);
+    assert_eq!((query.room, query.limit), (RoomName::new("a").ok(), FOUND_DEFAULT as usize));
+    assert!(passes("a") && !passes("news-1"));
+    let (error, _) = client.refusal_of(r#"{"type":"search","query":"x","room":"closed"}"#);
+    assert_eq!((error.code, error.room), (ErrorCode::Forbidden, RoomName::new("closed").ok()));
 }
 
 #[test]

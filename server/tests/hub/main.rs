@@ -24,6 +24,7 @@ mod recovery;
 mod refusals;
 mod rights;
 mod rooms;
+mod search;
 mod slow_readers;
 mod sockets;
 mod support;

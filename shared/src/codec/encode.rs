@@ -127,6 +127,39 @@ pub fn encode_history(
     text
 }
 
+/// Encodes a `found` answer of messages that are encoded already, newest first.
+///
+/// Takes messages while the frame stays within [`SERVER_FRAME_BYTES`]. If it leaves some out, `has_more` is true.
+#[must_use]
+pub fn encode_found(
+    messages: &[impl AsRef<str>],
+    has_more: bool,
+    complete: bool,
+    reference: Option<&Ref>,
+) -> String {
+    let mut rest = format!(r#""complete":{complete}"#);
+    if let Some(reference) = reference {
+        rest.push_str(r#","ref":"#);
+        rest.push_str(&to_json(reference));
+    }
+    let mut text = r#"{"type":"found","messages":["#.to_owned();
+    let mut is_cut = false;
+    for (index, message) in messages.iter().map(AsRef::as_ref).enumerate() {
+        if text.len() + message.len() + rest.len() + 32 > SERVER_FRAME_BYTES {
+            is_cut = true;
+            break;
+        }
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(message);
+    }
+    text.push_str(if has_more || is_cut { r#"],"has_more":true,"# } else { r#"],"has_more":false,"# });
+    text.push_str(&rest);
+    text.push('}');
+    text
+}
+
 /// Serializes a value of this crate's types, which cannot fail.
 pub(super) fn to_json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("events have string keys and no failing parts")

@@ -1,8 +1,9 @@
 //! Log of a room in memory: its newest entries, and the dedup records of older ones.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, LazyLock};
 
+use parking_lot::Mutex;
 use realtime_shared::rules::{self, Decision, Request, RoomView, RuleError, Rules, TargetView};
 use realtime_shared::{
     Change, ChangeEntry, EntryEvent, EntryId, Epoch, Message, MessageState, Position, RoomName, RoomSettings,
@@ -27,6 +28,11 @@ static DEFAULT_SETTINGS: LazyLock<RoomSettings> = LazyLock::new(RoomSettings::de
 pub(super) const ENTRY_BYTES: usize = 128;
 /// Memory of a dedup record, estimated.
 pub(super) const DEDUP_BYTES: usize = 256;
+
+/// Logs of all rooms.
+pub(super) type SharedLogs = Arc<Mutex<HashMap<RoomName, SharedLog>>>;
+
+pub(super) type SharedLog = Arc<Mutex<MemoryLog>>;
 
 /// Log of a room.
 pub(super) struct MemoryLog {

@@ -113,7 +113,7 @@ impl MemoryLog {
         }
     }
 
-    fn is_message(&self, seq: Seq) -> bool {
+    pub(super) fn is_message(&self, seq: Seq) -> bool {
         self.changes.as_ref().is_none_or(|changes| changes.is_message(seq))
     }
 
@@ -127,7 +127,7 @@ impl MemoryLog {
     }
 
     /// The frame of a stored message, with its changes.
-    fn message_frame(&self, seq: Seq, viewer: &UserId) -> Option<Arc<str>> {
+    pub(super) fn message_frame(&self, seq: Seq, viewer: &UserId) -> Option<Arc<str>> {
         let stored = &self.stored(seq)?.json;
         let Some(changes) = &self.changes else { return Some(stored.clone()) };
         let has_reacted = |emoji: &_| changes.has_reacted(seq, emoji, viewer);
