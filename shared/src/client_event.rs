@@ -166,6 +166,12 @@ impl HistoryRequest {
     pub const fn newest(room: RoomName) -> Self {
         Self { room, before: None, after: None, around: None, thread: None, pinned: false, limit: None }
     }
+
+    /// A request for the newest messages of a room below a seq, or the newest of all.
+    #[must_use]
+    pub fn before(room: RoomName, before: Option<Seq>, limit: u32) -> Self {
+        Self { before, limit: Some(limit), ..Self::newest(room) }
+    }
 }
 
 /// A search of messages. All words of the query must match.

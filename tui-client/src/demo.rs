@@ -219,7 +219,7 @@ fn token(secret: &Secret, user: &str) -> String {
 mod tests {
     use super::*;
     use crate::net::{Command, ConnectionState, Event, Events};
-    use realtime_shared::{EntryEvent, ServerEvent, Typing};
+    use realtime_shared::{EntryEvent, HistoryRequest, ServerEvent, Typing};
 
     /// The next value that `wanted` makes of an event. Waits for ever if none comes.
     async fn next<T>(events: &mut Events, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
@@ -258,7 +258,7 @@ mod tests {
             })
             .await;
             assert!(members.len() >= PEOPLE.len(), "{members:?}");
-            let history = Command::History { room: room.clone(), before: None, limit: 100 };
+            let history = Command::History(HistoryRequest::before(room.clone(), None, 100));
             handle.send(history).await.expect("taken");
             let history = next(&mut events, |event| match event {
                 Event::Server(ServerEvent::History(history)) => Some(history),

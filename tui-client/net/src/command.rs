@@ -2,7 +2,7 @@
 
 use realtime_shared::{
     Change, ClientMsgId, Content, Delete, Edit, Emoji, HistoryRequest, Line, Message, MessageContent, Pin,
-    Position, Reaction, RoomChange, RoomName, Seq, Text,
+    Position, Reaction, RoomChange, RoomName, SearchRequest, Seq, Text, UserId,
 };
 
 use super::tokens::Token;
@@ -37,22 +37,14 @@ pub enum Command {
     },
     /// Reports that the user types, or has stopped. Dropped without a connection.
     Typing { room: RoomName, is_typing: bool },
-    /// Requests the entries before `before`, or the newest ones. The answer is the `History` of
+    /// Requests a page of old messages. The answer is the `History` of
     /// [`Event::Server`](crate::Event::Server), which moves no position.
     ///
     /// Like the other requests it is dropped without a connection, and a lost connection loses the answer: send it
     /// again after the reconnect. Requests are paced with the joins and messages, and repeated after a temporary refusal.
-    /// One that is refused, or not answered within 20 s, is reported as
+    /// One that is refused, not answered within 20 s, or needs a feature that the server does not have, is reported as
     /// [`Event::RequestFailed`](crate::Event::RequestFailed).
-    History {
-        room: RoomName,
-        before: Option<Seq>,
-        /// Most entries in the answer.
-        limit: u32,
-    },
-    /// Requests a page of history, like [`Command::History`]: also the messages after or around a seq, of a thread, or
-    /// the pinned ones. Fails if the server does not have the feature.
-    Page(HistoryRequest),
+    History(HistoryRequest),
     /// Requests the members of a room. The answer is the `Members` of [`Event::Server`](crate::Event::Server).
     Members(RoomName),
     /// Requests the list of rooms. The answer is the `Rooms` of [`Event::Server`](crate::Event::Server).
@@ -60,6 +52,26 @@ pub enum Command {
         /// Selects the rooms whose names begin with it.
         prefix: Option<String>,
     },
+    /// Requests the room of the user and another one. The answer is the `Direct` of [`Event::Server`](crate::Event::Server).
+    /// Join the room like any other.
+    Direct(UserId),
+    /// Searches messages. The answer is the `Found` of [`Event::Server`](crate::Event::Server).
+    Search(SearchRequest),
+    /// Requests the inbox: the rooms with a read marker or a mention. The answer is the `Inbox` of
+    /// [`Event::Server`](crate::Event::Server). It is requested once the markers of earlier [`Command::Read`]s are stored,
+    /// and has at least these.
+    Inbox {
+        /// Most rooms in the answer.
+        limit: Option<u32>,
+        /// Requests it again after each reconnect, up to the next `Inbox` command.
+        keep: bool,
+    },
+    /// Moves the user's read marker in a room forward: to the newest message that the user has seen, the user's own
+    /// included. Never moves it back.
+    ///
+    /// [`Event::Read`](crate::Event::Read) reports the marker. Without a connection it is sent later: the newest of each
+    /// room, unless the room has another log by then.
+    Read { room: RoomName, seq: Seq },
     /// Measures the round trip to the server now. Dropped without a connection.
     Ping,
     /// Starts or stops the report of frames as [`Event::Traced`](crate::Event::Traced). It starts with the last frames.

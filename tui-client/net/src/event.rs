@@ -37,6 +37,8 @@ pub enum Event {
         recovery: Option<Recovery>,
         /// Time without a connection to the room. `None` at the first join.
         offline: Option<Duration>,
+        /// The user's read marker. `None`: the server did not send it.
+        read_seq: Option<Seq>,
     },
     /// An entry of any kind, live or replayed. The entries of one room arrive in the order of their log.
     Entry {
@@ -47,6 +49,14 @@ pub enum Event {
         /// True if the entry is part of a replay.
         replayed: bool,
     },
+    /// The user's read marker in a room moved, by [`Command::Read`](crate::Command::Read) or another client of the user.
+    Read {
+        room: RoomName,
+        /// The newest message that the user has read.
+        seq: Seq,
+        /// The server has stored the marker.
+        is_stored: bool,
+    },
     /// The state of one of the client's messages changed.
     Sent { client_msg_id: ClientMsgId, state: SendState },
     /// Any other frame of the server: joins and leaves of others, typing, answers, notices, errors.
@@ -54,14 +64,14 @@ pub enum Event {
     /// After a `resync` the entries of its room follow as [`Event::Entry`]s. The first ones are `replayed`; its recovery
     /// has their number.
     ///
-    /// The messages of a `History` have at least the changes of all entries that the program has received before it. If
-    /// the program holds a message already, the version with the larger `rev` is the newer one.
+    /// The messages of a `History` or `Found` have at least the changes of all entries that the program has received before
+    /// it. If the program holds a message already, the version with the larger `rev` is the newer one.
     Server(ServerEvent),
     /// The server refused a request for data, or did not answer it in time. To repeat it, send `request` again.
     RequestFailed {
-        /// The command: [`History`](crate::Command::History),
-        /// [`Page`](crate::Command::Page), [`Members`](crate::Command::Members) or
-        /// [`ListRooms`](crate::Command::ListRooms).
+        /// The command: [`History`](crate::Command::History), [`Members`](crate::Command::Members),
+        /// [`ListRooms`](crate::Command::ListRooms), [`Direct`](crate::Command::Direct),
+        /// [`Search`](crate::Command::Search), [`Inbox`](crate::Command::Inbox) or [`Read`](crate::Command::Read).
         request: Command,
         /// The reason for people.
         reason: String,

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  Handle ─ Command ─▶ task ─▶ session (pure) ─▶ task ─ Event ─▶ Events
-//!                       │ ▲      rooms · outbox · requests · pacer · backoff
+//!                       │ ▲      rooms · outbox · requests · markers · pacer · backoff
 //!                       ▼ │
 //!                       link (one WebSocket) ◀▶ server
 //! ```
@@ -31,6 +31,7 @@ mod entry;
 mod event;
 mod held;
 mod link;
+mod markers;
 mod outbox;
 mod pacer;
 mod renewal;

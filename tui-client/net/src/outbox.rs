@@ -15,7 +15,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ClientMsgId, RoomName};
+use realtime_shared::{ClientMsgId, Content, RoomName};
 
 use super::submission::Submission;
 
@@ -150,6 +150,13 @@ impl Outbox {
     /// Returns true if the message waits or is in flight.
     pub(super) fn holds(&self, id: &ClientMsgId) -> bool {
         self.rooms.contains_key(id)
+    }
+
+    /// Returns true if the message is in flight and is a change.
+    pub(super) fn is_change_in_flight(&self, id: &ClientMsgId) -> bool {
+        let lane = self.lanes.iter().find(|lane| lane.is_in_flight(id));
+        let first = lane.and_then(|lane| lane.messages.front());
+        first.is_some_and(|first| matches!(first.submission.content, Content::Change(_)))
     }
 
     /// Removes a stored message. Returns false if it was neither waiting nor in flight in the room.
@@ -296,7 +303,7 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
-    use realtime_shared::{Content, Text};
+    use realtime_shared::Text;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! Requests for data that wait for their answer: pages of history, members, and lists of rooms.
+//! Requests for data that wait for their answer: pages of history, members, lists of rooms, the inbox, searches.
 //!
 //! Each request has its own `ref`, and its answer or refusal has the same one. A temporary refusal is repeated after the
 //! server's `retry_after_ms`. A request fails if it is not answered within [`REQUEST_TIMEOUT`]; an answer after that is
@@ -6,7 +6,9 @@
 
 use std::time::{Duration, Instant};
 
-use realtime_shared::{ChangeEntry, ClientEvent, Feature, History, HistoryRequest, Ref, RoomName, UserId};
+use realtime_shared::{
+    ChangeEntry, ClientEvent, Feature, Found, History, HistoryRequest, Ref, RoomName, SearchRequest, UserId,
+};
 
 use super::command::Command;
 use super::held::HeldChanges;
@@ -17,6 +19,8 @@ pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) const UNSUPPORTED: &str = "this server does not support it";
 /// Most requests at once.
 pub(super) const REQUESTS: usize = 64;
+/// Most repetitions of a request for the inbox whose answers are older than the markers.
+const REPETITIONS: u32 = 3;
 
 /// The requests, the oldest first.
 #[derive(Debug, Default)]
@@ -36,6 +40,10 @@ struct Request {
     refusal: Option<String>,
     /// Number of temporary refusals.
     postponements: u32,
+    /// Number of the `Read` command up to which all have an answer before the request is sent.
+    after_read: u64,
+    /// Number of repetitions because of an answer that was older than the markers.
+    repetitions: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,27 +66,50 @@ pub(super) enum Answer<'a> {
     History(&'a RoomName),
     Members(&'a RoomName),
     Rooms,
+    Direct,
+    Inbox,
+    Found,
 }
 
 impl Requests {
-    /// Adds a request. Returns it as failed if there are too many.
-    pub(super) fn add(&mut self, command: Command, reference: Ref, now: Instant) -> Option<Failed> {
+    /// Adds a request. An inbox is requested after the answers to all `Read` commands up to `after_read`. Returns the
+    /// request as failed if there are too many.
+    pub(super) fn add(
+        &mut self,
+        command: Command,
+        reference: Ref,
+        after_read: u64,
+        now: Instant,
+    ) -> Option<Failed> {
         if self.requests.len() >= REQUESTS {
             return Some(Failed { request: command, reason: "too many requests wait".to_owned() });
         }
         let (stage, fails_at) = (Stage::Due(None), now + REQUEST_TIMEOUT);
-        self.requests.push(Request { command, reference, stage, fails_at, refusal: None, postponements: 0 });
+        self.requests.push(Request {
+            command,
+            reference,
+            stage,
+            fails_at,
+            refusal: None,
+            postponements: 0,
+            after_read,
+            repetitions: 0,
+        });
         None
     }
 
-    /// Returns true if a request is due.
-    pub(super) fn has_due(&self, now: Instant) -> bool {
-        self.requests.iter().any(|request| request.is_due(now))
+    /// Returns true if a request is due. `is_open` returns true if a `Read` command up to this number has no answer.
+    pub(super) fn has_due(&self, now: Instant, is_open: impl Fn(u64) -> bool) -> bool {
+        self.requests.iter().any(|request| request.is_due(now, &is_open))
     }
 
     /// The next due request, which is sent now.
-    pub(super) fn send_next(&mut self, now: Instant) -> Option<(ClientEvent, Ref)> {
-        let request = self.requests.iter_mut().find(|request| request.is_due(now))?;
+    pub(super) fn send_next(
+        &mut self,
+        now: Instant,
+        is_open: impl Fn(u64) -> bool,
+    ) -> Option<(ClientEvent, Ref)> {
+        let request = self.requests.iter_mut().find(|request| request.is_due(now, &is_open))?;
         request.stage = Stage::Sent;
         Some((event(&request.command)?, request.reference.clone()))
     }
@@ -104,26 +135,55 @@ impl Requests {
         let is_answer = self.answered(reference, Answer::History(&history.room));
         if is_answer {
             self.held.apply(history, me);
-            self.release_held(&history.room);
+            self.release_held();
         }
         is_answer
     }
 
-    /// Holds a change if a page of its room is on its way. Returns false if there is no place for it: the pages must be
-    /// requested [again](Self::ask_again).
-    pub(super) fn hold(&mut self, change: &ChangeEntry) -> bool {
-        !self.has_page_on_its_way(&change.room) || self.held.add(change)
+    /// Handles the messages that a search found, like a page.
+    pub(super) fn found(&mut self, reference: Option<&Ref>, found: &mut Found, me: Option<&UserId>) -> bool {
+        let is_answer = self.answered(reference, Answer::Found);
+        if is_answer {
+            self.held.apply_to_found(found, me);
+            self.release_held();
+        }
+        is_answer
     }
 
-    /// Requests the pages again that are on their way: the client may have missed changes since their request.
-    /// `next_ref` generates their refs.
-    pub(super) fn ask_again(&mut self, room: &RoomName, mut next_ref: impl FnMut() -> Ref) {
-        self.held.drop_room(room);
+    /// Requests an inbox again whose answer is older than the markers. Returns false if that was done often enough, or the
+    /// answer has no request.
+    pub(super) fn ask_inbox_again(
+        &mut self,
+        reference: Option<&Ref>,
+        next_ref: impl FnOnce() -> Ref,
+        after_read: u64,
+    ) -> bool {
+        let is_answered = |request: &&mut Request| {
+            request.is_answered_by(Answer::Inbox)
+                && request.repetitions < REPETITIONS
+                && reference.is_none_or(|reference| request.reference == *reference)
+        };
+        let Some(request) = self.requests.iter_mut().find(is_answered) else { return false };
+        (request.stage, request.reference, request.after_read) = (Stage::Due(None), next_ref(), after_read);
+        request.repetitions += 1;
+        true
+    }
+
+    /// Holds a change if a page of its room is on its way, or a search. Returns false if there is no place for it: all of
+    /// them must be requested [again](Self::ask_again).
+    pub(super) fn hold(&mut self, change: &ChangeEntry) -> bool {
+        !self.has_messages_on_their_way(&change.room) || self.held.add(change)
+    }
+
+    /// Requests the pages and searches again that are on their way: the client may have missed changes since their
+    /// request. Those with messages of `room`, or all. `next_ref` generates their refs.
+    pub(super) fn ask_again(&mut self, room: Option<&RoomName>, mut next_ref: impl FnMut() -> Ref) {
         for request in &mut self.requests {
-            if request.stage == Stage::Sent && request.is_answered_by(Answer::History(room)) {
+            if request.has_messages_on_their_way(room) {
                 (request.stage, request.reference) = (Stage::Due(None), next_ref());
             }
         }
+        self.release_held();
     }
 
     /// Removes a request that needs a feature which the server does not have.
@@ -135,10 +195,8 @@ impl Requests {
         Some(self.fail(index, UNSUPPORTED.to_owned()))
     }
 
-    fn has_page_on_its_way(&self, room: &RoomName) -> bool {
-        let is_page =
-            |request: &Request| request.stage == Stage::Sent && request.is_answered_by(Answer::History(room));
-        self.requests.iter().any(is_page)
+    fn has_messages_on_their_way(&self, room: &RoomName) -> bool {
+        self.requests.iter().any(|request| request.has_messages_on_their_way(Some(room)))
     }
 
     /// Returns true if a request has this `ref`.
@@ -177,17 +235,14 @@ impl Requests {
 
     fn fail(&mut self, index: usize, reason: String) -> Failed {
         let request = self.requests.remove(index).command;
-        if let Command::History { room, .. } | Command::Page(HistoryRequest { room, .. }) = &request {
-            self.release_held(room);
-        }
+        self.release_held();
         Failed { request, reason }
     }
 
-    /// Drops the held changes of a room without a page on its way.
-    fn release_held(&mut self, room: &RoomName) {
-        if !self.has_page_on_its_way(room) {
-            self.held.drop_room(room);
-        }
+    /// Drops the held changes of the rooms without messages on their way.
+    fn release_held(&mut self) {
+        let Self { requests, held } = self;
+        held.retain(|room| requests.iter().any(|request| request.has_messages_on_their_way(Some(room))));
     }
 
     /// The next time at which a request fails, or after `now` at which a postponed one is due.
@@ -200,7 +255,7 @@ impl Requests {
     /// Drops the requests for history of a room: their seqs are of an earlier log.
     pub(super) fn drop_history(&mut self, room: &RoomName) {
         self.requests.retain(|request| !request.is_answered_by(Answer::History(room)));
-        self.held.drop_room(room);
+        self.release_held();
     }
 
     /// Handles a lost connection: drops all requests.
@@ -211,18 +266,29 @@ impl Requests {
 }
 
 impl Request {
-    fn is_due(&self, now: Instant) -> bool {
-        matches!(self.stage, Stage::Due(at) if at.is_none_or(|at| at <= now))
+    fn is_due(&self, now: Instant, is_open: impl Fn(u64) -> bool) -> bool {
+        let is_held_up = matches!(self.command, Command::Inbox { .. }) && is_open(self.after_read);
+        !is_held_up && matches!(self.stage, Stage::Due(at) if at.is_none_or(|at| at <= now))
+    }
+
+    /// Returns true if the request is sent, and its answer has messages of the room; without a room: messages.
+    fn has_messages_on_their_way(&self, room: Option<&RoomName>) -> bool {
+        let of = match &self.command {
+            Command::History(HistoryRequest { room, .. }) => Some(room),
+            Command::Search(SearchRequest { room, .. }) => room.as_ref(),
+            _ => return false,
+        };
+        self.stage == Stage::Sent && of.is_none_or(|of| room.is_none_or(|room| room == of))
     }
 
     fn is_answered_by(&self, answer: Answer<'_>) -> bool {
         match (&self.command, answer) {
-            (
-                Command::History { room, .. } | Command::Page(HistoryRequest { room, .. }),
-                Answer::History(of),
-            )
+            (Command::History(HistoryRequest { room, .. }), Answer::History(of))
             | (Command::Members(room), Answer::Members(of)) => room == of,
-            (Command::ListRooms { .. }, Answer::Rooms) => true,
+            (Command::ListRooms { .. }, Answer::Rooms)
+            | (Command::Direct(_), Answer::Direct)
+            | (Command::Inbox { .. }, Answer::Inbox)
+            | (Command::Search(_), Answer::Found) => true,
             _ => false,
         }
     }
@@ -231,10 +297,13 @@ impl Request {
 /// The feature that a request needs.
 const fn needed_feature(command: &Command) -> Option<Feature> {
     match command {
-        Command::Page(HistoryRequest { pinned: true, .. }) => Some(Feature::Pin),
-        Command::Page(HistoryRequest { around: Some(_), .. } | HistoryRequest { thread: Some(_), .. }) => {
+        Command::History(HistoryRequest { pinned: true, .. }) => Some(Feature::Pin),
+        Command::History(HistoryRequest { around: Some(_), .. } | HistoryRequest { thread: Some(_), .. }) => {
             Some(Feature::Reply)
         }
+        Command::Direct(_) => Some(Feature::Direct),
+        Command::Inbox { .. } => Some(Feature::Inbox),
+        Command::Search(_) => Some(Feature::Search),
         _ => None,
     }
 }
@@ -242,13 +311,12 @@ const fn needed_feature(command: &Command) -> Option<Feature> {
 /// The frame of a request.
 fn event(command: &Command) -> Option<ClientEvent> {
     match command.clone() {
-        Command::History { room, before, limit } => {
-            let request = HistoryRequest { before, limit: Some(limit), ..HistoryRequest::newest(room) };
-            Some(ClientEvent::History(request))
-        }
-        Command::Page(request) => Some(ClientEvent::History(request)),
+        Command::History(request) => Some(ClientEvent::History(request)),
         Command::Members(room) => Some(ClientEvent::Members { room, prefix: None, limit: None }),
         Command::ListRooms { prefix } => Some(ClientEvent::ListRooms { prefix, limit: None }),
+        Command::Direct(user_id) => Some(ClientEvent::Direct { user_id }),
+        Command::Inbox { limit, .. } => Some(ClientEvent::Inbox { limit }),
+        Command::Search(request) => Some(ClientEvent::Search(request)),
         _ => None,
     }
 }

@@ -12,8 +12,8 @@ use super::event::{ConnectionState, Event};
 
 /// The state of a joined room, as of the last event that [`Events`](crate::Events) returned.
 ///
-/// It begins with the join. It keeps the newest messages of those that arrived, live or in pages of history, with their
-/// later changes. After a gap in the log, or in another log, it begins again.
+/// It begins with the join. It keeps the newest messages of those that arrived, live, in pages of history or found by a
+/// search, with their later changes. After a gap in the log, or in another log, it begins again.
 #[derive(Debug, Clone, Default)]
 pub struct RoomState {
     messages: BTreeMap<Seq, Message>,
@@ -22,6 +22,7 @@ pub struct RoomState {
     settings: Option<RoomSettings>,
     position: Option<Position>,
     epoch: Option<Epoch>,
+    read_seq: Option<Seq>,
 }
 
 impl RoomState {
@@ -53,11 +54,18 @@ impl RoomState {
         self.position.as_ref()
     }
 
+    /// The user's read marker: the newest message that the user has read. `None` if it is not known.
+    #[must_use]
+    pub const fn read_seq(&self) -> Option<Seq> {
+        self.read_seq
+    }
+
     /// Begins again in a log. The settings of an empty log are the defaults.
     fn begin(&mut self, head: Option<&Position>) {
         let epoch = head.and_then(Position::epoch).cloned();
         let settings = matches!(head, Some(Position::Start)).then(RoomSettings::default);
-        *self = Self { settings, epoch, position: head.cloned(), ..Self::new(self.most) };
+        let read_seq = self.read_seq.filter(|_| epoch.is_some() && self.epoch == epoch);
+        *self = Self { settings, epoch, position: head.cloned(), read_seq, ..Self::new(self.most) };
     }
 
     /// Handles an entry's or a page's epoch: another one is another log.
@@ -157,10 +165,16 @@ impl RoomStates {
                 }
                 self.me = Some(user_id.clone());
             }
-            Event::Joined { room, head, recovery, .. } => {
+            Event::Joined { room, head, recovery, read_seq, .. } => {
                 let state = self.rooms.entry(room.clone()).or_insert_with(|| RoomState::new(self.most));
                 if !matches!(recovery, Some(Recovery::Complete { .. })) {
                     state.begin(head.as_ref());
+                }
+                state.read_seq = (*read_seq).or(state.read_seq);
+            }
+            Event::Read { room, seq, .. } => {
+                if let Some(state) = self.rooms.get_mut(room) {
+                    state.read_seq = Some(*seq);
                 }
             }
             Event::Entry { entry, position, .. } => {
@@ -171,6 +185,15 @@ impl RoomStates {
             Event::Server(ServerEvent::History(history)) => {
                 if let Some(state) = self.rooms.get_mut(&history.room) {
                     state.add_page(history);
+                }
+            }
+            Event::Server(ServerEvent::Found(found)) => {
+                for event in &found.messages {
+                    if let ServerEvent::Entry(EntryEvent::Message(message)) = event
+                        && let Some(state) = self.rooms.get_mut(&message.room)
+                    {
+                        state.keep(message);
+                    }
                 }
             }
             Event::Server(ServerEvent::System(SystemEvent::Resync(resync))) => {

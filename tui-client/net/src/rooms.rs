@@ -94,6 +94,18 @@ impl Rooms {
         self.rooms.iter().all(|room| room.name != *name || !matches!(room.stage, Stage::Due(_)))
     }
 
+    /// Returns true if the marker of the room may be sent now: the client knows which log the room has, or has not joined
+    /// it.
+    pub(super) fn may_read(&self, name: &RoomName) -> bool {
+        self.rooms.iter().all(|room| room.name != *name || room.stage == Stage::Joined)
+    }
+
+    /// Epoch of the room's log, as far as the client knows.
+    pub(super) fn epoch(&self, name: &RoomName) -> Option<&Epoch> {
+        let room = self.rooms.iter().find(|room| room.name == *name)?;
+        room.epoch.as_ref().or_else(|| room.position.as_ref()?.epoch())
+    }
+
     /// Returns true if a join is due.
     pub(super) fn has_due(&self, now: Instant) -> bool {
         self.rooms.iter().any(|room| room.is_due(now))

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::terminal_input::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::tz::TimeZone;
 use realtime_shared::{
-    ClientMsgId, EntryFields, EntryId, EntryRef, Epoch, History, LeaveReason, Left, Limits, Message,
-    Position, Recovery, RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text, Timestamp, Typing,
-    UserId,
+    ClientMsgId, EntryFields, EntryId, EntryRef, Epoch, History, HistoryRequest, LeaveReason, Left, Limits,
+    Message, Position, Recovery, RoomName, RoomSummary, Rooms, Seq, ServerEvent, SystemEvent, Text,
+    Timestamp, Typing, UserId,
 };
 
 use super::attention::Sight;
@@ -124,7 +124,7 @@ impl Client {
 
     /// Fails the request for history that a room waits for.
     pub(crate) fn page_fails(&mut self, name: &str, reason: &str) {
-        let request = Command::History { room: room(name), before: None, limit: READING_PAGE };
+        let request = Command::History(HistoryRequest::before(room(name), None, READING_PAGE));
         self.net(Event::RequestFailed { request, reason: reason.to_owned() });
     }
 
@@ -164,7 +164,15 @@ impl Client {
     ) -> Vec<Effect> {
         let members = ["alice", "bob", "carol", "you"].map(user).to_vec();
         let head = Some(at(head));
-        self.net(Event::Joined { room: room(name), members, member_count: 4, head, recovery, offline })
+        self.net(Event::Joined {
+            room: room(name),
+            members,
+            member_count: 4,
+            head,
+            recovery,
+            offline,
+            read_seq: None,
+        })
     }
 
     /// Delivers a pong of a server whose clock is that of the client.

@@ -1,7 +1,8 @@
 //! Reaction of `tail` to each event: lines to print, pages to request, the end. Pure.
 
 use realtime_shared::{
-    EntryEvent, History, LeaveReason, Position, Recovery, RoomName, ServerEvent, SystemEvent, UserId,
+    EntryEvent, History, HistoryRequest, LeaveReason, Position, Recovery, RoomName, ServerEvent, SystemEvent,
+    UserId,
 };
 
 use super::backlog::Backlog;
@@ -90,6 +91,7 @@ impl Feed {
             | Event::RoundTrip { .. }
             | Event::Sent { .. }
             | Event::Health(_)
+            | Event::Read { .. }
             | Event::TokenRefused { .. }
             | Event::Traced(_) => Vec::new(),
         }
@@ -192,7 +194,7 @@ impl Feed {
         let FeedStage::Filling(backlog) = &self.stage else { return None };
         let page = backlog.page()?;
         let room = self.room.clone();
-        Some(FeedStep::Ask(Command::History { room, before: Some(page.before), limit: page.limit }))
+        Some(FeedStep::Ask(Command::History(HistoryRequest::before(room, Some(page.before), page.limit))))
     }
 
     /// Prints the fetched and held entries. Later ones are printed as they arrive.

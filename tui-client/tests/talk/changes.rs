@@ -155,14 +155,14 @@ fn page_all(server: &Server) -> tokio::task::JoinHandle<(Handle, Events)> {
             match next(&mut events).await {
                 Event::Joined { .. } if !is_asked => {
                     is_asked = true;
-                    handle.try_send(Command::Page(page(None))).expect("room for it");
+                    handle.try_send(Command::History(page(None))).expect("room for it");
                 }
                 Event::Server(ServerEvent::History(history)) => {
                     let from = history.covers.expect("a server with changes").from;
                     if !history.has_more {
                         return (handle, events);
                     }
-                    handle.try_send(Command::Page(page(Some(from)))).expect("room for it");
+                    handle.try_send(Command::History(page(Some(from)))).expect("room for it");
                 }
                 Event::RequestFailed { reason, .. } => panic!("{reason}"),
                 _ => {}

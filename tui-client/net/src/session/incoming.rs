@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, ErrorScope, Joined, Pong, Recovery, Ref,
-    RoomName, ServerEvent, SystemEvent, UserId, Welcome,
+    EntryEvent, EntryHead, EntryRef, ErrorCode, ErrorEvent, ErrorScope, Inbox, Joined, Pong, Position, Read,
+    Recovery, Ref, RoomName, ServerEvent, SystemEvent, UserId, Welcome,
 };
 
 use super::outgoing::next_ref;
@@ -27,10 +27,13 @@ impl Session {
                 match &system {
                     SystemEvent::Left(left) if self.is_me(&left.user_id) => {
                         self.rooms.left(&left.room);
+                        self.markers.left(&left.room);
                     }
                     SystemEvent::Resync(resync) => {
                         self.rooms.resync(resync);
+                        self.markers.enter(&resync.room, Some(&resync.position));
                         self.requests.drop_history(&resync.room);
+                        self.ask_pages_again(Some(&resync.room));
                     }
                     SystemEvent::TokenExpiring(expiring) => {
                         self.token_expires(expiring.expires_at, now);
@@ -72,18 +75,48 @@ impl Session {
                 self.token_accepted(reference);
                 self.emit(Event::Server(event));
             }
-            ServerEvent::Typing(_)
-            | ServerEvent::Direct(_)
-            | ServerEvent::Read(_)
-            | ServerEvent::Inbox(_)
-            | ServerEvent::Notify(_)
-            | ServerEvent::Found(_) => self.emit(Event::Server(event)),
+            ServerEvent::Found(mut found) => {
+                let me = if let Phase::Connected(live) = &self.phase { Some(&live.me) } else { None };
+                if self.requests.found(reference, &mut found, me) {
+                    self.emit(Event::Server(ServerEvent::Found(found)));
+                }
+            }
+            ServerEvent::Direct(_) => {
+                if self.requests.answered(reference, Answer::Direct) {
+                    self.emit(Event::Server(event));
+                }
+            }
+            ServerEvent::Read(read) => self.read(&read, reference),
+            ServerEvent::Inbox(inbox) => self.inbox(inbox, reference),
+            ServerEvent::Typing(_) | ServerEvent::Notify(_) => self.emit(Event::Server(event)),
+        }
+    }
+
+    /// Handles a marker: the answer to a `read`, or that of another client of the user.
+    fn read(&mut self, read: &Read, reference: Option<&Ref>) {
+        let answered = reference.and_then(|reference| self.markers.answered(reference, read.seq));
+        let moved = answered
+            .unwrap_or_else(|| self.markers.received(&read.room, self.rooms.epoch(&read.room), read.seq));
+        self.emit_moved(moved);
+    }
+
+    /// Handles an inbox, which may be older than the markers.
+    fn inbox(&mut self, mut inbox: Inbox, reference: Option<&Ref>) {
+        let Self { requests, markers, generated, .. } = self;
+        let is_exact = markers.apply(&mut inbox);
+        let next_ref = || next_ref(generated, "inbox");
+        let is_repeated = !is_exact && requests.ask_inbox_again(reference, next_ref, markers.last_command());
+        if !is_repeated && requests.answered(reference, Answer::Inbox) {
+            self.emit(Event::Server(ServerEvent::Inbox(inbox)));
         }
     }
 
     pub(super) fn welcomed(&mut self, welcome: Welcome, now: Instant) {
         let Welcome { user_id, online_count, limits, features, .. } = welcome;
         let features = features.unwrap_or_default();
+        if self.user.replace(user_id.clone()).is_some_and(|user| user != user_id) {
+            self.markers.clear();
+        }
         self.phase = Phase::Connected(Live {
             me: user_id.clone(),
             features: features.clone(),
@@ -93,17 +126,26 @@ impl Session {
             next_ping: now,
             pacer: Pacer::new(limits.messages_per_second, now),
             typing_refused: HashSet::new(),
+            has_read: false,
         });
         self.emit(Event::State(ConnectionState::Connected { user_id, online_count, limits, features }));
         self.ping(now);
+        if let Some(request) = self.kept_inbox.clone() {
+            self.request(request, "inbox", now);
+        }
     }
 
     fn joined(&mut self, joined: Joined, reference: Option<&Ref>, now: Instant) {
         if let Some(outcome) = self.rooms.joined(&joined, reference, now) {
             if !matches!(outcome.recovery, Some(Recovery::Complete { .. })) {
-                self.ask_pages_again(&joined.room);
+                self.ask_pages_again(Some(&joined.room));
             }
-            let Joined { room, members, member_count, position, .. } = joined;
+            let Joined { room, members, member_count, position, read_seq, .. } = joined;
+            self.markers.enter(&room, position.as_ref());
+            let read_seq = read_seq.map(|seq| {
+                let epoch = position.as_ref().and_then(Position::epoch);
+                self.markers.received(&room, epoch, seq).seq
+            });
             self.emit(Event::Joined {
                 room,
                 members,
@@ -111,6 +153,7 @@ impl Session {
                 head: position,
                 recovery: outcome.recovery,
                 offline: outcome.offline,
+                read_seq,
             });
         } else if reference.is_none() {
             self.emit(Event::Server(ServerEvent::System(SystemEvent::Joined(joined))));
@@ -124,10 +167,13 @@ impl Session {
             Some(id) if self.is_me(from) && self.outbox.stored(room, id) => Some((id.clone(), seq)),
             _ => None,
         };
+        if epoch.is_some() {
+            self.markers.enter(room, position.as_ref());
+        }
         if let EntryEvent::Change(change) = &entry
             && !self.requests.hold(change)
         {
-            self.ask_pages_again(&change.room);
+            self.ask_pages_again(None);
         }
         self.emit(Event::Entry { entry: entry.into(), position, replayed });
         if let Some((id, seq)) = stored {
@@ -144,8 +190,9 @@ impl Session {
         }
     }
 
-    /// Requests the pages of a room again that are on their way, because changes to them may be missed.
-    fn ask_pages_again(&mut self, room: &RoomName) {
+    /// Requests the pages of a room again that are on their way, and the searches, because changes to them may be missed.
+    /// Without a room: all of them.
+    fn ask_pages_again(&mut self, room: Option<&RoomName>) {
         let Self { requests, generated, .. } = self;
         requests.ask_again(room, || next_ref(generated, "history"));
     }
@@ -165,9 +212,13 @@ impl Session {
         if error.code == ErrorCode::RateLimited {
             let wait = requested.unwrap_or(PAUSE);
             retry_after = Some(wait);
-            // Slow mode holds up the room, and nothing else.
+            // Slow mode holds up its room only. Changes and markers have budgets of their own, so messages need not wait.
+            let is_of_room = error.scope == Some(ErrorScope::Room);
+            let is_change =
+                error.client_msg_id.as_ref().is_some_and(|id| self.outbox.is_change_in_flight(id));
+            let is_marker = reference.is_some_and(|reference| self.markers.holds(reference));
             if let Phase::Connected(live) = &mut self.phase
-                && error.scope != Some(ErrorScope::Room)
+                && !(is_of_room || is_change || is_marker)
             {
                 live.pacer.pause(now + wait);
             }
@@ -196,6 +247,14 @@ impl Session {
             let failed = requests.refused(reference, error.message, error.temporary.then_some(wait), now);
             if let Some(failed) = failed {
                 self.failed(failed);
+            }
+        } else if let Some(reference) = reference.filter(|reference| self.markers.holds(reference)) {
+            if error.temporary {
+                let Self { markers, rng, timing, .. } = self;
+                let wait = |before| retry_after.unwrap_or_else(|| timing.backoff.delay(before, rng));
+                markers.postpone(reference, now, wait);
+            } else {
+                self.marker_refused(reference, error.message);
             }
         } else if self.token_refused(reference, &error.message, now) {
             // It is reported.

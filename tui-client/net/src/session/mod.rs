@@ -37,8 +37,10 @@ use realtime_shared::{
 };
 
 use super::claims::TokenClaims;
+use super::command::Command;
 use super::config::Timing;
 use super::event::{ConnectionState, Disconnect, Event, Health, SendState};
+use super::markers::{Markers, Moved};
 use super::outbox::Outbox;
 use super::pacer::Pacer;
 use super::renewal::Renewal;
@@ -84,6 +86,11 @@ pub(super) struct Session {
     rooms: Rooms,
     outbox: Outbox,
     requests: Requests,
+    markers: Markers,
+    /// The request for the inbox that is repeated after each reconnect.
+    kept_inbox: Option<Command>,
+    /// The user of the last connection.
+    user: Option<UserId>,
     renewal: Renewal,
     /// The claims of the token in use.
     token: Option<Box<TokenClaims>>,
@@ -130,6 +137,8 @@ struct Live {
     pacer: Pacer,
     /// Rooms in which the server refuses `typing`, because the user may not post there.
     typing_refused: HashSet<RoomName>,
+    /// The last frame was a `read`. Messages go before the next one.
+    has_read: bool,
 }
 
 /// The `ref` of all `typing` frames. It identifies their refusals.
@@ -147,6 +156,9 @@ impl Session {
             rooms: Rooms::default(),
             outbox: Outbox::default(),
             requests: Requests::default(),
+            markers: Markers::default(),
+            kept_inbox: None,
+            user: None,
             renewal: Renewal::default(),
             token: None,
             health: Health::default(),
@@ -169,13 +181,14 @@ impl Session {
             Phase::Waiting { until } => Some(*until),
             Phase::Connected(live) => {
                 let has_due = self.rooms.has_due(now)
-                    || self.requests.has_due(now)
+                    || self.requests.has_due(now, |command| self.markers.is_open(command))
+                    || self.markers.has_due(now, |room| self.rooms.may_read(room))
                     || self.outbox.has_next(now, |room| self.rooms.may_post(room));
                 let paced = has_due.then(|| live.pacer.ready_at(now));
                 [Some(live.next_ping), live.silent_at(&self.timing), self.silence_begins(live), paced]
                     .into_iter()
                     .chain([self.rooms.deadline(now), self.outbox.deadline(now), self.requests.deadline(now)])
-                    .chain([self.renewal.deadline()])
+                    .chain([self.renewal.deadline(), self.markers.deadline(now)])
                     .flatten()
                     .min()
             }
@@ -206,6 +219,7 @@ impl Session {
                 while let Some(failed) = self.requests.expire(now) {
                     self.failed(failed);
                 }
+                self.markers.expire(now);
                 if self.renewal.is_due(now) {
                     self.renew_token(now);
                 }
@@ -239,6 +253,7 @@ impl Session {
                 let offline_since = if reason == Disconnect::Silent { live.active_at } else { now };
                 self.rooms.disconnected(offline_since);
                 self.requests.disconnected();
+                self.markers.disconnected();
                 self.renewal.disconnected();
                 for id in self.outbox.disconnected() {
                     self.emit_sent(id, SendState::Queued);
@@ -323,6 +338,11 @@ impl Session {
     /// Reports a request that fails.
     fn failed(&mut self, Failed { request, reason }: Failed) {
         self.emit(Event::RequestFailed { request, reason });
+    }
+
+    /// Reports a marker that moved.
+    fn emit_moved(&mut self, Moved { room, seq, is_stored }: Moved) {
+        self.emit(Event::Read { room, seq, is_stored });
     }
 
     fn emit(&mut self, event: Event) {

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use realtime_shared::{
-    ClientEvent, ClientFrame, ClientMsgId, Content, ErrorCode, ErrorEvent, Nonce, Ping, Ref, RoomName,
+    ClientEvent, ClientFrame, ClientMsgId, Content, ErrorCode, ErrorEvent, Feature, Nonce, Ping, Ref,
+    RoomName,
 };
 
 use super::{Output, Phase, Session, TYPING};
 use crate::command::Command;
 use crate::event::SendState;
 use crate::outbox::Pushed;
-use crate::requests::UNSUPPORTED;
+use crate::requests::{Failed, UNSUPPORTED};
 use crate::submission::Submission;
 
 impl Session {
@@ -19,6 +20,7 @@ impl Session {
         match command {
             Command::Join { room, since } => self.rooms.add(room, since),
             Command::Leave(room) => {
+                self.markers.left(&room);
                 if self.rooms.remove(&room) {
                     self.send(ClientEvent::LeaveRoom { room });
                 }
@@ -39,9 +41,20 @@ impl Session {
                 }
             }
             Command::Typing { room, is_typing } => self.typing(room, is_typing),
-            request @ (Command::History { .. } | Command::Page(_)) => self.request(request, "history", now),
+            request @ Command::History(_) => self.request(request, "history", now),
             request @ Command::Members(_) => self.request(request, "members", now),
             request @ Command::ListRooms { .. } => self.request(request, "rooms", now),
+            request @ Command::Direct(_) => self.request(request, "direct", now),
+            request @ Command::Search(_) => self.request(request, "search", now),
+            request @ Command::Inbox { keep, .. } => {
+                self.kept_inbox = keep.then(|| request.clone());
+                self.request(request, "inbox", now);
+            }
+            Command::Read { room, seq } => {
+                if let Some(moved) = self.markers.read(&room, self.rooms.epoch(&room), seq) {
+                    self.emit_moved(moved);
+                }
+            }
             Command::Ping => self.ping(now),
             // The task handles it, because the task has the frames.
             Command::Trace(_) => {}
@@ -57,8 +70,8 @@ impl Session {
         self.report_health(now);
     }
 
-    /// Sends the due joins, requests and messages. Joins go first, so that the client receives its own copies. Requests
-    /// are few, and do not wait for a long queue of messages.
+    /// Sends the due joins, requests, markers and messages. Joins go first, so that the client receives its own copies.
+    /// Requests are few, and do not wait for a long queue of messages. Markers and messages take turns.
     pub(super) fn send_due(&mut self, now: Instant) {
         loop {
             let Phase::Connected(live) = &mut self.phase else { return };
@@ -76,10 +89,23 @@ impl Session {
                     let event = ClientEvent::JoinRoom { room, since };
                     self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
                 }
-            } else if let Some((event, reference)) = self.requests.send_next(now) {
+                continue;
+            }
+            if let Some((event, reference)) =
+                self.requests.send_next(now, |command| self.markers.is_open(command))
+            {
                 live.pacer.take(now);
                 self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
-            } else if let Some(submission) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
+                continue;
+            }
+            let may_post = |room: &RoomName| self.rooms.may_post(room);
+            let is_turn_of_message = live.has_read && self.outbox.has_next(now, may_post);
+            if !is_turn_of_message && self.send_marker(now) {
+                continue;
+            }
+            let Phase::Connected(live) = &mut self.phase else { return };
+            live.has_read = false;
+            if let Some(submission) = self.outbox.send_next(now, |room| self.rooms.may_post(room)) {
                 if submission.feature().is_some_and(|feature| !live.features.contains(&feature)) {
                     self.outbox.refused(&submission.client_msg_id);
                     let state = SendState::Refused(UNSUPPORTED.to_owned());
@@ -92,6 +118,33 @@ impl Session {
             } else {
                 return;
             }
+        }
+    }
+
+    /// Sends a due marker. Returns false if there is none.
+    fn send_marker(&mut self, now: Instant) -> bool {
+        let Self { phase: Phase::Connected(live), rooms, markers, generated, .. } = self else {
+            return false;
+        };
+        let next = markers.send_next(now, |room| rooms.may_read(room), || next_ref(generated, "read"));
+        let Some((room, seq, reference)) = next else { return false };
+        if !live.features.contains(&Feature::Read) {
+            self.marker_refused(&reference, UNSUPPORTED.to_owned());
+            return true;
+        }
+        live.pacer.take(now);
+        live.has_read = true;
+        let event = ClientEvent::Read { room, seq };
+        self.outputs.push_back(Output::Write(ClientFrame { event, reference: Some(reference) }));
+        true
+    }
+
+    /// Gives up a marker that the server refuses.
+    pub(super) fn marker_refused(&mut self, reference: &Ref, reason: String) {
+        if let Some((seq, moved)) = self.markers.refused(reference) {
+            let request = Command::Read { room: moved.room.clone(), seq };
+            self.emit_moved(moved);
+            self.failed(Failed { request, reason });
         }
     }
 
@@ -120,10 +173,11 @@ impl Session {
     }
 
     /// Adds a request. Drops it without a connection.
-    fn request(&mut self, request: Command, kind: &str, now: Instant) {
+    pub(super) fn request(&mut self, request: Command, kind: &str, now: Instant) {
         if let Phase::Connected(_) = self.phase {
             let reference = self.generate_ref(kind);
-            if let Some(failed) = self.requests.add(request, reference, now) {
+            let after_read = self.markers.last_command();
+            if let Some(failed) = self.requests.add(request, reference, after_read, now) {
                 self.failed(failed);
             }
         }

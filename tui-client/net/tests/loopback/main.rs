@@ -108,6 +108,40 @@ async fn after_a_reconnect_the_missed_messages_are_replayed() {
 }
 
 #[tokio::test]
+async fn a_marker_without_an_answer_is_sent_again_and_the_inbox_after_it() {
+    let server = Server::start().await;
+    let (handle, mut events) = server.client();
+    handle.send(Command::Join { room: room(), since: None }).await.expect("taken");
+    let mut peer = server.welcome().await;
+    peer.join(9, None).await;
+    handle.send(Command::Inbox { limit: None, keep: true }).await.expect("taken");
+    peer.inbox(9, 2).await;
+    assert_eq!(inbox(&mut events).await, (2, 7));
+    for seq in [5, 7] {
+        handle.send(Command::Read { room: room(), seq: Seq::new(seq) }).await.expect("taken");
+    }
+    assert_eq!(peer.read().await.0, Seq::new(5));
+    while !matches!(next(&mut events).await, Event::Read { seq, .. } if seq == Seq::new(7)) {}
+    drop(peer);
+    let mut peer = server.welcome().await;
+    peer.join(9, Some(Recovery::Complete { replayed: 0 })).await;
+    let (seq, reference) = peer.read().await;
+    assert_eq!(seq, Seq::new(7));
+    peer.send(format!(r#"{{"type":"read","room":"a","seq":7,"ref":"{reference}"}}"#)).await;
+    peer.inbox(9, 7).await;
+    assert_eq!(inbox(&mut events).await, (7, 2));
+}
+
+/// The marker and the number of unread messages of the first room of the next inbox.
+async fn inbox(events: &mut Events) -> (u64, u64) {
+    loop {
+        if let Event::Server(ServerEvent::Inbox(inbox)) = next(events).await {
+            return (inbox.rooms[0].read_seq.get(), inbox.rooms[0].unread);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_unanswered_message_is_sent_again_before_later_ones() {
     let server = Server::start().await;
     let (handle, mut events) = server.client();

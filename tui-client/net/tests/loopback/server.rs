@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use realtime_client::{Config, ConnectionState, Event, Events, Handle, TokenSource};
 use realtime_shared::{
-    ClientEvent, ClientFrame, CloseCode, EntryId, Epoch, Position, Recovery, Seq, ServerEvent, ServerFrame,
-    codec,
+    ClientEvent, ClientFrame, CloseCode, EntryId, Epoch, Position, Recovery, Ref, Seq, ServerEvent,
+    ServerFrame, codec,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -104,7 +104,7 @@ impl Peer {
         self.send(
             r#"{"type":"system","event":"welcome","message":"Connected successfully","user_id":"me",
             "online_count":1,"expires_at":1,"limits":{"text_chars":4000,"frame_bytes":65536,"rooms":128,
-            "messages_per_second":0}}"#,
+            "messages_per_second":0},"features":["read","inbox"]}"#,
         )
         .await;
     }
@@ -144,6 +144,25 @@ impl Peer {
         let frame = self.receive().await;
         let ClientEvent::Post(post) = frame.event else { panic!("not a post: {frame:?}") };
         (post.content.text().expect("a text").to_string(), post.client_msg_id.expect("an id").to_string())
+    }
+
+    /// Receives a marker. Returns its seq and its `ref`.
+    pub(crate) async fn read(&mut self) -> (Seq, Ref) {
+        let frame = self.receive().await;
+        let ClientEvent::Read { seq, .. } = frame.event else { panic!("not a marker: {frame:?}") };
+        (seq, frame.reference.expect("a ref"))
+    }
+
+    /// Receives a request for the inbox, and answers that the user has read room `a` with `head` entries up to `read`.
+    pub(crate) async fn inbox(&mut self, head: u64, read: u64) {
+        let frame = self.receive().await;
+        let ClientEvent::Inbox { .. } = frame.event else { panic!("no request for the inbox: {frame:?}") };
+        let room = serde_json::json!({
+            "room": "a", "unread": head - read, "mentions": 0, "read_seq": read, "position": position(head),
+        });
+        let answer = serde_json::json!({"type": "inbox", "rooms": [room], "has_more": false});
+        let event = serde_json::from_value::<ServerEvent>(answer).expect("a frame");
+        self.send(codec::encode_frame(&ServerFrame { event, reference: frame.reference })).await;
     }
 
     pub(crate) async fn entry(&mut self, seq: u64, from: &str, text: &str) {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use realtime_shared::{
-    Change, ChangeEntry, ClientMsgId, Covers, EntryEvent, EntryRef, ErrorEvent, History, Left, Members,
-    Message, Position, Posting, Recovery, Resync, RoomChange, Seq, ServerEvent, SystemEvent, Text, Timestamp,
-    Typing, UserId,
+    Change, ChangeEntry, ClientMsgId, Covers, EntryEvent, EntryRef, ErrorEvent, History, HistoryRequest,
+    Left, Members, Message, Position, Posting, Recovery, Resync, RoomChange, RoomSettings, Seq, ServerEvent,
+    SystemEvent, Text, Timestamp, Typing, UserId,
 };
 
 use crate::app::clock::human;
@@ -23,12 +23,12 @@ use crate::app::rooms::notify;
 use crate::app::rooms::reading::NewEntry;
 use crate::app::rooms::room::{HistoryPage, Membership, Room};
 use crate::app::rooms::scrollback::{on_page_failed, request_page_before};
-use crate::app::rooms::timeline::{self, LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
+use crate::app::rooms::timeline::{LoadedEntry, Presences, Sending, ShownMessage, Tone, Top};
 use crate::app::rooms::{rejoin, search};
 use crate::app::token::{explain_fault, moment};
 use crate::markup::MentionPattern;
 use crate::net::{self, ConnectionState, Entry, Event, Health, SendState};
-use crate::sanitize::{self, Line};
+use crate::sanitize::{self, Block, Line};
 
 /// Time offline that deserves no note if nothing was missed.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
             inspector::on_round_trip(model, time);
         }
         Event::Traced(traced) => inspector::on_traced(model, *traced),
-        Event::Joined { room, members, member_count, head, recovery, offline } => {
+        Event::Joined { room, members, member_count, head, recovery, offline, .. } => {
             let Some(index) = model.index_of(&room) else { return Vec::new() };
             model.rooms[index].set_members(&members, member_count);
             model.rooms[index].membership = Membership::Joined;
@@ -73,6 +73,7 @@ pub(in crate::app) fn on_event(model: &mut Model, event: Event) -> Vec<Effect> {
         Event::TokenExpires { at, reason } => on_token_expires(model, at, &reason),
         Event::TokenRefused { reason } => on_token_refused(model, &reason),
         Event::Server(event) => return on_server(model, event),
+        Event::Read { .. } => {}
     }
     Vec::new()
 }
@@ -138,6 +139,7 @@ fn on_joined(
     }
     let note = if let Some(Recovery::Reset { .. }) = recovery {
         room.pane.timeline.reset();
+        room.settings = None;
         Some("history was reset".to_owned())
     } else {
         offline.and_then(|offline| offline_note(offline, recovery, lacking))
@@ -228,10 +230,23 @@ fn on_entry_without_row(model: &mut Model, entry: &Entry, position: Option<Posit
 /// Applies a change to the row of its message, or shows new settings of the room.
 fn on_change(model: &mut Model, entry: &ChangeEntry) {
     let Some(index) = model.index_of(&entry.room) else { return };
-    let Change::Room(RoomChange { topic, slow_mode, posting }) = &entry.change else {
-        model.rooms[index].pane.timeline.change(entry, model.user.as_ref());
+    let Change::Room(change) = &entry.change else {
+        let (room, user) = (&mut model.rooms[index], model.user.as_ref());
+        let mention = match &entry.change {
+            // Only the author edits a message.
+            Change::Edit(edit) if user != Some(&entry.from) => {
+                names_user(room, &sanitize::block(edit.text.as_str()), user)
+            }
+            _ => false,
+        };
+        room.pane.timeline.change(entry, user, mention);
         return;
     };
+    // An older page may still bring the settings before the change.
+    if let Some(settings) = &mut model.rooms[index].settings {
+        settings.apply(change, entry.seq);
+    }
+    let RoomChange { topic, slow_mode, posting } = change;
     let topic = topic.as_ref().map(|topic| format!("topic: {topic}"));
     let slow_mode = slow_mode.map(|slow_mode| format!("slow mode: {} s", slow_mode.seconds()));
     let posting = posting.map(|posting| match posting {
@@ -251,19 +266,33 @@ fn to_shown(room: &mut Room, message: &Message, user: Option<&UserId>) -> ShownM
             .client_msg_id
             .as_ref()
             .is_some_and(|id| room.pane.timeline.place_outgoing(id, message.seq).is_some());
-    let text = match &message.deleted {
-        Some(deleted) => timeline::deletion(&deleted.by),
-        None => sanitize::block(message.text.as_str()),
-    };
+    let text = sanitize::block(message.text.as_str());
     let has_facts = message.reply_to.is_some() || message.rev.is_some() || message.deleted.is_some();
     let folded =
         has_facts.then(|| Box::new(Message { text: Text::deleted(), mentions: None, ..message.clone() }));
-    let pattern =
-        user.filter(|_| !is_own).and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
-    let mention = pattern.is_some_and(|pattern| pattern.is_in(&text, room.members().map(Line::as_str)));
+    let mention = !is_own && names_user(room, &text, user);
     let nick = room.nick(&message.from);
     let is_doubtful = !is_own && room.is_doubtful(&message.from, &nick);
     ShownMessage { nick, text, is_doubtful, mention, ours, folded }
+}
+
+/// Returns true if a text of another user names the user.
+fn names_user(room: &Room, text: &Block, user: Option<&UserId>) -> bool {
+    let pattern = user.and_then(|user| MentionPattern::new(sanitize::line(user.as_str()).as_str()));
+    pattern.is_some_and(|pattern| pattern.is_in(text, room.members().map(Line::as_str)))
+}
+
+/// Takes over the settings of a page, and shows a topic that is new to the user.
+fn on_settings(model: &mut Model, index: usize, settings: RoomSettings) {
+    let known = &mut model.rooms[index].settings;
+    if known.as_ref().is_some_and(|known| known.rev >= settings.rev) {
+        return;
+    }
+    let topic = settings.topic.clone();
+    let before = known.replace(settings).map(|known| known.topic);
+    if !topic.as_str().is_empty() && before.as_ref() != Some(&topic) {
+        model.note(Some(index), Tone::Info, sanitize::block(&format!("topic: {topic}")));
+    }
 }
 
 fn on_server(model: &mut Model, event: ServerEvent) -> Vec<Effect> {
@@ -409,6 +438,7 @@ fn on_resync(model: &mut Model, resync: &Resync) {
     room.replay_left = resync.recovery.replayed();
     let text = if let Recovery::Reset { .. } = resync.recovery {
         room.pane.timeline.reset();
+        room.settings = None;
         room.reading.joined(Some(&resync.position), Some(resync.recovery), true, is_looked_at);
         "history was reset".to_owned()
     } else {
@@ -435,8 +465,11 @@ fn on_typing(model: &mut Model, typing: &Typing) {
     }
 }
 
-fn on_history(model: &mut Model, history: History) -> Vec<Effect> {
+fn on_history(model: &mut Model, mut history: History) -> Vec<Effect> {
     let Some(index) = model.index_of(&history.room) else { return Vec::new() };
+    if let Some(settings) = history.settings.take() {
+        on_settings(model, index, settings);
+    }
     let Some(loaded) = model.rooms[index].loading.take() else { return Vec::new() };
     let before = match loaded.page {
         HistoryPage::Newest => None,
@@ -494,7 +527,7 @@ fn on_members(model: &mut Model, members: &Members) {
 /// Handles a request that the server refused or did not answer.
 fn on_request_failed(model: &mut Model, request: &net::Command, reason: &str) {
     let (index, what) = match request {
-        net::Command::History { room, .. } => {
+        net::Command::History(HistoryRequest { room, .. }) => {
             if let Some(index) = model.index_of(room) {
                 on_page_failed(&mut model.rooms[index], reason);
             }

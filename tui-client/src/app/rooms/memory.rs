@@ -44,6 +44,8 @@ pub(in crate::app) fn bound(model: &mut Model, bytes: usize) {
 
 #[cfg(test)]
 mod tests {
+    use realtime_shared::HistoryRequest;
+
     use super::*;
     use crate::app::rooms::timeline::{HeldBytes, ShownMessage};
     use crate::app::testing::{Client, room};
@@ -62,7 +64,7 @@ mod tests {
 
     fn page(before: u64) -> Vec<Effect> {
         let before = Some(Seq::new(before));
-        vec![Effect::Net(Command::History { room: room("dev"), before, limit: 50 })]
+        vec![Effect::Net(Command::History(HistoryRequest::before(room("dev"), before, 50)))]
     }
 
     /// A client with 300 long messages in two rooms, and a short one in a third.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use realtime_shared::{RoomName, Seq, UserId};
+use realtime_shared::{RoomName, RoomSettings, Seq, UserId};
 
 use crate::app::attention::Sight;
 use crate::app::composing::composer::Composer;
@@ -101,6 +101,8 @@ pub struct Room {
     pub membership: Membership,
     pub(in crate::app) list_place: ListPlace,
     pub reading: Reading,
+    /// The settings of the room, once a page of history had them.
+    pub(in crate::app) settings: Option<RoomSettings>,
     pub member_count: u64,
     /// The page of history that was requested.
     pub(in crate::app) loading: Option<Loading>,
@@ -142,6 +144,7 @@ impl Room {
             membership: Membership::Joining,
             list_place: ListPlace::Absent,
             reading,
+            settings: None,
             member_count: 0,
             loading: None,
             wanted_page: None,

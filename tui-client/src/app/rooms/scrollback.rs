@@ -5,7 +5,7 @@
 //! the page before it follows, up to [`PAGES_WITHOUT_ROWS`]. The loss of the connection drops the request; the next key
 //! repeats it.
 
-use realtime_shared::Seq;
+use realtime_shared::{HistoryRequest, Seq};
 
 use crate::app::attention::Sight;
 use crate::app::message::{Effect, Scroll, ViewJump, Viewed};
@@ -160,5 +160,5 @@ pub(in crate::app) fn request_history(room: &mut Room, page: HistoryPage, limit:
         HistoryPage::Newest => None,
         HistoryPage::Before(seq) => Some(seq),
     };
-    Effect::Net(net::Command::History { room: room.name.clone(), before, limit })
+    Effect::Net(net::Command::History(HistoryRequest::before(room.name.clone(), before, limit)))
 }

@@ -24,7 +24,6 @@ mod search;
 mod seq_runs;
 mod storage;
 
-pub(in crate::app) use item::deletion;
 pub use item::{Body, Item, ItemKey, LogRow, Outgoing, Sending, ShownMessage, Tone, Top};
 pub use pages::LoadedEntry;
 pub use presence::{PresenceLine, Presences};

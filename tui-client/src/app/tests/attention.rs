@@ -247,6 +247,7 @@ fn rejoin(client: &mut Client, names: &[&str], offline: u64) {
         head: Some(at(0)),
         recovery: Some(Recovery::Complete { replayed: 0 }),
         offline: Some(Duration::from_secs(offline)),
+        read_seq: None,
     });
 }
 

@@ -2,7 +2,7 @@
 
 use realtime_shared::{
     Change, ChangeEntry, Covers, Delete, Edit, Emoji, EntryFields, EntryId, Epoch, History, Message,
-    MessageContent, Pin, Reaction, RoomChange, Seq, ServerEvent, Text, Timestamp,
+    MessageContent, Pin, Reaction, RoomChange, RoomSettings, Seq, ServerEvent, Text, Timestamp,
 };
 
 use super::super::testing::{Client, at, room, user};
@@ -70,17 +70,39 @@ fn changes_are_shown_at_their_message() {
     change(&mut client, 5, "you", reaction(1, "👍", false));
     change(&mut client, 6, "bob", Change::Pin(Pin { target: Seq::new(1), target_id: None, removed: false }));
     assert_eq!(shown(&client), ["bob: first", "bob: two"]);
-    assert_eq!(facts(&client, 1).as_deref(), Some(" [edited, pinned, 👍 2 (you)]"));
+    assert_eq!(facts(&client, 1).as_deref(), Some("edited, pinned, 👍 2 (you)"));
     assert_eq!(facts(&client, 2), None);
     change(&mut client, 7, "you", reaction(1, "👍", true));
-    assert_eq!(facts(&client, 1).as_deref(), Some(" [edited, pinned, 👍 1]"));
+    assert_eq!(facts(&client, 1).as_deref(), Some("edited, pinned, 👍 1"));
     change(&mut client, 8, "bob", delete(1));
-    assert_eq!(shown(&client), ["bob: [deleted by bob]", "bob: two"]);
-    assert_eq!(facts(&client, 1), None);
+    assert_eq!(shown(&client), ["bob: ", "bob: two"]);
+    assert_eq!(facts(&client, 1).as_deref(), Some("deleted by bob"));
     change(&mut client, 9, "bob", edit(1, "again"));
-    assert_eq!(shown(&client)[0], "bob: [deleted by bob]", "a deletion is final");
+    assert_eq!(shown(&client)[0], "bob: ", "a deletion is final");
     change(&mut client, 10, "bob", edit(77, "unknown"));
     assert_eq!(shown(&client).len(), 2, "there is no row of the message");
+}
+
+#[test]
+fn an_edit_decides_again_if_the_message_names_the_user() {
+    let mut client = Client::online(&["chat"]);
+    client.receive("chat", "bob", "hello");
+    client.receive("chat", "you", "mine");
+    let is_mention = |client: &Client, index: usize| match client.model.rooms[0].pane.timeline.get(index) {
+        Some(crate::app::timeline::Item::Row(row)) => {
+            matches!(&row.body, Body::Message(message) if message.mention)
+        }
+        item => panic!("{item:?}"),
+    };
+    assert!(!is_mention(&client, 0));
+    change(&mut client, 3, "bob", edit(1, "hello, you"));
+    assert!(is_mention(&client, 0));
+    change(&mut client, 4, "bob", reaction(1, "👍", false));
+    assert!(is_mention(&client, 0), "a reaction leaves the text");
+    change(&mut client, 5, "bob", edit(1, "hello, all"));
+    assert!(!is_mention(&client, 0));
+    change(&mut client, 6, "you", edit(2, "you"));
+    assert!(!is_mention(&client, 1), "the user's own text");
 }
 
 #[test]
@@ -104,7 +126,8 @@ fn a_message_that_was_deleted_before_it_arrived_is_a_row() {
     let mut client = Client::online(&["chat"]);
     let message = client.next_message("chat", "bob", "secret");
     client.deliver(message.tombstone(&user("eve"), Timestamp::from_millis(0)), true);
-    assert_eq!(shown(&client), ["bob: [deleted by eve]"]);
+    assert_eq!(shown(&client), ["bob: "]);
+    assert_eq!(facts(&client, 1).as_deref(), Some("deleted by eve"));
 }
 
 #[test]
@@ -122,7 +145,7 @@ fn a_reply_has_the_number_of_its_message() {
         epoch: Epoch::new("e"),
     };
     client.deliver(Message::new(content, fields), false);
-    assert_eq!(facts(&client, 1).as_deref(), Some(" [reply to 7]"));
+    assert_eq!(facts(&client, 1).as_deref(), Some("reply to 7"));
 }
 
 #[test]
@@ -136,6 +159,40 @@ fn new_settings_are_a_note() {
         "{:?}",
         shown(&client)
     );
+}
+
+/// A page of the newest messages with these settings.
+fn page_with(settings: RoomSettings) -> History {
+    History {
+        room: room("chat"),
+        epoch: Epoch::new("e"),
+        messages: Vec::new(),
+        has_more: false,
+        has_newer: false,
+        covers: None,
+        settings: Some(settings),
+    }
+}
+
+#[test]
+fn the_topic_of_a_page_is_a_note_once() {
+    let mut client = Client::online(&["chat"]);
+    let settings = |topic: &str, rev: u64| RoomSettings {
+        topic: topic.parse().expect("a line"),
+        rev: Seq::new(rev),
+        ..RoomSettings::default()
+    };
+    for settings in [settings("News", 1), settings("News", 1), settings("Old", 0)] {
+        client.server(ServerEvent::History(page_with(settings)));
+    }
+    assert_eq!(shown(&client), ["topic: News"]);
+    client.receive("chat", "bob", "one");
+    let topic = Some("More news".parse().expect("a line"));
+    change(&mut client, 2, "bob", Change::Room(RoomChange { topic, slow_mode: None, posting: None }));
+    client.server(ServerEvent::History(page_with(settings("More news", 2))));
+    assert_eq!(shown(&client), ["topic: News", "bob: one", "bob: topic: More news"]);
+    client.server(ServerEvent::History(page_with(settings("", 3))));
+    assert_eq!(shown(&client).len(), 3, "a room without a topic");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::terminal_input::KeyCode;
-use realtime_shared::{Recovery, Resync, Seq, ServerEvent, SystemEvent};
+use realtime_shared::{HistoryRequest, Recovery, Resync, Seq, ServerEvent, SystemEvent};
 
 use super::super::testing::{Client, at, room};
 use super::super::{Effect, Input, Scroll, Viewed};
@@ -80,7 +80,7 @@ fn older_messages_load_above_a_cleared_screen() {
     client.enter("/clear");
     assert!(client.press(KeyCode::PageUp).is_empty());
     let viewed = client.viewed(0, 0);
-    let page = Command::History { room: room("chat"), before: Some(Seq::new(11)), limit: 50 };
+    let page = Command::History(HistoryRequest::before(room("chat"), Some(Seq::new(11)), 50));
     assert_eq!(commands(client.input(viewed)), [page]);
 }
 

@@ -1,7 +1,7 @@
 //! Entries of unknown kinds: they have a seq in the log and no row.
 
 use crate::terminal_input::KeyCode;
-use realtime_shared::Seq;
+use realtime_shared::{HistoryRequest, Seq};
 
 use super::super::testing::{Client, room, unknown_entry};
 use super::{commands, shown};
@@ -31,7 +31,7 @@ fn after_a_page_of_unknown_entries_the_page_before_it_is_requested() {
     client.connect();
     client.joined_at("chat", 300, None, None);
     let history =
-        |before| Command::History { room: room("chat"), before: Some(Seq::new(before)), limit: 200 };
+        |before| Command::History(HistoryRequest::before(room("chat"), Some(Seq::new(before)), 200));
     assert_eq!(unknown_page(&mut client, 251..=300, true), [history(251)]);
     assert!(client.model.rooms[0].is_loading());
     assert_eq!(unknown_page(&mut client, 51..=250, true), [history(51)]);
@@ -63,7 +63,7 @@ fn a_key_loads_a_limited_number_of_pages_without_rows() {
         has_long: false,
         follows: true,
     };
-    let next = Command::History { room: room("chat"), before: Some(Seq::new(oldest - 9)), limit: 50 };
+    let next = Command::History(HistoryRequest::before(room("chat"), Some(Seq::new(oldest - 9)), 50));
     assert_eq!(commands(client.input(Input::Viewed(viewed))), [next], "the next key continues");
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::terminal_input::KeyCode;
 use realtime_shared::{
-    EntryId, ErrorCode, ErrorEvent, Notice, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent, Text,
-    Timestamp, codec,
+    EntryId, ErrorCode, ErrorEvent, HistoryRequest, Notice, Position, Recovery, Resync, Seq, ServerEvent,
+    SystemEvent, Text, Timestamp, codec,
 };
 
 use super::super::testing::{Client, START, room, user};
@@ -23,7 +23,7 @@ fn a_first_join_requests_the_newest_history() {
     let mut client = Client::offline(&["chat"]);
     client.connect();
     let effects = client.joined("chat", None, None);
-    assert_eq!(commands(effects), [Command::History { room: room("chat"), before: None, limit: 50 }]);
+    assert_eq!(commands(effects), [Command::History(HistoryRequest::before(room("chat"), None, 50))]);
     let old = client.message("chat", "bob", "old", 1);
     client.skip("chat", 1);
     client.receive("chat", "alice", "new");
@@ -164,7 +164,7 @@ fn scrolling_up_loads_older_messages_once() {
     let viewed = client.viewed(0, 0);
     assert!(client.input(viewed.clone()).is_empty(), "the user did not scroll up");
     assert_eq!(client.press(KeyCode::PageUp), [Effect::Scroll(Scroll::PageUp)]);
-    let ask = Command::History { room: room("chat"), before: Some(Seq::new(9)), limit: 50 };
+    let ask = Command::History(HistoryRequest::before(room("chat"), Some(Seq::new(9)), 50));
     assert_eq!(commands(client.input(viewed.clone())), [ask]);
     client.press(KeyCode::PageUp);
     assert!(client.input(viewed.clone()).is_empty(), "one page at a time");

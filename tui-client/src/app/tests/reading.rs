@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::terminal_input::KeyCode;
-use realtime_shared::{Position, Recovery, Resync, Seq, ServerEvent, SystemEvent};
+use realtime_shared::{HistoryRequest, Position, Recovery, Resync, Seq, ServerEvent, SystemEvent};
 
 use super::super::testing::{Client, at, room};
 use super::super::{Input, Membership, ReadMark, Scroll, timeline};
@@ -17,7 +17,7 @@ const fn complete(replayed: u64) -> Recovery {
 }
 
 fn history(before: Option<u64>) -> Vec<Command> {
-    vec![Command::History { room: room("chat"), before: before.map(Seq::new), limit: 50 }]
+    vec![Command::History(HistoryRequest::before(room("chat"), before.map(Seq::new), 50))]
 }
 
 /// The marks to save for `chat`.
@@ -210,7 +210,7 @@ fn a_reset_drops_the_unread_count_of_the_old_log() {
     assert!(commands(effects).is_empty());
     assert_eq!(
         commands(client.alt('2')),
-        [Command::History { room: room("dev"), before: None, limit: 50 }],
+        [Command::History(HistoryRequest::before(room("dev"), None, 50))],
         "to see that there is nothing"
     );
 }
@@ -322,10 +322,8 @@ fn the_page_of_a_room_is_requested_when_the_room_is_shown() {
     let mut client = Client::offline(&names);
     client.connect();
     let effects: Vec<_> = names.iter().flat_map(|name| client.joined_at(name, 9, None, None)).collect();
-    let page = |name: &str, before: Option<u64>| Command::History {
-        room: room(name),
-        before: before.map(Seq::new),
-        limit: 50,
+    let page = |name: &str, before: Option<u64>| {
+        Command::History(HistoryRequest::before(room(name), before.map(Seq::new), 50))
     };
     assert_eq!(commands(effects), [page("r0", None)]);
     client.skip("r1", 9);
@@ -355,7 +353,10 @@ fn a_page_that_waited_for_its_room_begins_before_the_messages_that_arrived_since
     client.connect();
     client.joined("dev", Some(complete(0)), Some(Duration::from_secs(1)));
     let before = Some(Seq::new(10));
-    assert_eq!(commands(client.alt('2')), [Command::History { room: room("dev"), before, limit: 50 }]);
+    assert_eq!(
+        commands(client.alt('2')),
+        [Command::History(HistoryRequest::before(room("dev"), before, 50))]
+    );
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn a_hint_reports_members_that_the_server_does_not_name() {
         head: None,
         recovery: None,
         offline: None,
+        read_seq: None,
     });
     client.press(KeyCode::Tab);
     assert_eq!(client.hint(), "no completion; the server names 2 of 5000 members");

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use realtime_shared::{EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, Left, Limits, Message, Resync, Seq};
+use realtime_shared::{
+    EntryId, EntryRef, Epoch, ErrorCode, ErrorEvent, HistoryRequest, Left, Limits, Message, Resync, Seq,
+};
 
 use super::testing::message;
 use super::*;
@@ -32,7 +34,15 @@ fn lost() -> Event {
 
 fn joined(head: Option<Position>, recovery: Option<Recovery>) -> Event {
     let offline = recovery.map(|_| Duration::from_secs(3));
-    Event::Joined { room: room(), members: Vec::new(), member_count: 1, head, recovery, offline }
+    Event::Joined {
+        room: room(),
+        members: Vec::new(),
+        member_count: 1,
+        head,
+        recovery,
+        offline,
+        read_seq: None,
+    }
 }
 
 fn live(seq: u64) -> Event {
@@ -94,7 +104,9 @@ fn short(steps: Vec<FeedStep>) -> Vec<String> {
             entry.head().seq.to_string()
         }
         FeedStep::Note(note) => format!("!{note}"),
-        FeedStep::Ask(Command::History { before: Some(before), limit, .. }) => format!("?{before}+{limit}"),
+        FeedStep::Ask(Command::History(HistoryRequest {
+            before: Some(before), limit: Some(limit), ..
+        })) => format!("?{before}+{limit}"),
         FeedStep::Ask(command) => panic!("{command:?}"),
         FeedStep::End(_) => "end".to_owned(),
     };
@@ -237,4 +249,34 @@ fn after_an_unknown_entry_pages_are_large_and_print_no_more_than_wanted() {
     feed.on_event(joined(Some(at(300)), None));
     assert_eq!(short(feed.on_event(unknown_history(299..=300, true))), ["?299+200"], "few requests");
     assert_eq!(short(feed.on_event(history(99..=298, true))), ["297", "298"]);
+}
+
+#[test]
+fn a_change_that_the_page_has_is_not_printed_again() {
+    let change = |seq: u64, kind: &str| {
+        let id = EntryId::from_u128(seq.into());
+        let text = format!(
+            r#"{{"type":"{kind}","room":"dev","from":"bob","seq":{seq},"id":"{id}","ts":0,"target":9,"text":"new"}}"#
+        );
+        let EntryEvent::Change(change) = realtime_shared::codec::decode_entry(&text).expect("an entry")
+        else {
+            panic!("a change");
+        };
+        Event::Entry { entry: Entry::Change(change), position: Some(at(seq)), replayed: false }
+    };
+    let mut feed = feed(2);
+    feed.on_event(joined(Some(at(9)), None));
+    for event in [change(10, "pin"), live(11), change(12, "edit")] {
+        assert_eq!(feed.on_event(event), []);
+    }
+    // The first page has the changes up to 10, and the later one is on its way.
+    let edited = Message { epoch: None, rev: Some(Seq::new(10)), pinned: true, ..message(9, "old") };
+    let older = Message { epoch: None, ..message(8, "old") };
+    let page = page(vec![older.into(), edited.into()], true);
+    let printed = feed.on_event(Event::Server(ServerEvent::History(page)));
+    let seqs = printed.iter().map(|step| match step {
+        FeedStep::Print(entry) => entry.0.head().seq.get(),
+        step => panic!("{step:?}"),
+    });
+    assert_eq!(seqs.collect::<Vec<_>>(), [8, 9, 11, 12]);
 }

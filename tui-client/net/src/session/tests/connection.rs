@@ -1,6 +1,6 @@
 //! Tests of connection attempts, waits, stops and signs of life.
 
-use realtime_shared::Timestamp;
+use realtime_shared::{HistoryRequest, Timestamp};
 
 use super::*;
 
@@ -182,7 +182,7 @@ fn a_silent_connection_is_dropped() {
 fn requests_and_typing_are_dropped_without_a_connection() {
     let request = |bench: &mut Bench| {
         bench.command(Command::Typing { room: name("a"), is_typing: true });
-        bench.command(Command::History { room: name("a"), before: None, limit: 50 });
+        bench.command(Command::History(HistoryRequest::before(name("a"), None, 50)));
         bench.command(Command::Members(name("a")));
         bench.command(Command::ListRooms { prefix: None });
     };

@@ -1,15 +1,17 @@
 //! Property of folding: however a client loads a room, its messages have the state that the server has.
 //!
-//! A simulated server adds random entries to one log. Each client gets live entries late, and pages of history earlier or
-//! later than the entries next to them. In the end the states of all clients are those of the server.
+//! A simulated server adds random entries to one log. Each client gets live entries late, and pages of history and results
+//! of searches earlier or later than the entries next to them. Clients lose their connection, leave and join again, and miss
+//! entries. In the end the states of all clients are those of the server.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
 use realtime_shared::{
-    Change, ChangeEntry, Covers, Delete, Edit, Emoji, EntryEvent, EntryFields, EntryId, Epoch, History,
-    HistoryRequest, Joined, Message, MessageContent, Pin, Position, Reaction, Recovery, Ref, RoomChange,
-    RoomSettings, Seq, ServerEvent, ServerFrame, SystemEvent, Timestamp, UserId,
+    Change, ChangeEntry, Covers, Delete, Edit, Emoji, EntryEvent, EntryFields, EntryId, Epoch, Found,
+    History, HistoryRequest, Joined, LeaveReason, Left, Message, MessageContent, Pin, Position, Reaction,
+    Recovery, Ref, Resync, RoomChange, RoomSettings, SearchRequest, Seq, ServerEvent, ServerFrame,
+    SystemEvent, Timestamp, UserId,
 };
 
 use super::*;
@@ -133,6 +135,18 @@ impl Server {
         }
     }
 
+    /// The newest messages of a user that are not deleted.
+    fn search(&self, request: &SearchRequest) -> Found {
+        let is_found =
+            |message: &&Message| message.deleted.is_none() && request.from.as_ref() == Some(&message.from);
+        let found = self.messages.values().rev().filter(is_found).skip(self.log.len() % 40).take(20);
+        Found {
+            messages: found.map(|message| message.clone().into()).collect(),
+            has_more: true,
+            complete: true,
+        }
+    }
+
     fn page(&self, request: &HistoryRequest) -> History {
         let limit = request.limit.expect("a limit") as usize;
         let (first, last, head) = (Seq::new(1), Seq::new(self.head()), self.head());
@@ -172,6 +186,14 @@ impl Server {
     }
 }
 
+/// What happens to the next join with a position, or to a member.
+#[derive(Clone, Copy)]
+enum Gap {
+    None,
+    /// Entries are left out.
+    Truncated,
+}
+
 /// A client, and the server's side of its connection.
 struct Client {
     bench: Bench,
@@ -183,6 +205,7 @@ struct Client {
     delivered: Option<usize>,
     /// True if the client requests the page before each page.
     pages_backward: bool,
+    gap: Gap,
 }
 
 impl Client {
@@ -194,10 +217,16 @@ impl Client {
             pages: Vec::new(),
             delivered: None,
             pages_backward: false,
+            gap: Gap::None,
         };
-        client.bench.welcome_with(0, r#","features":["reply","edit","delete","reaction","pin","room"]"#);
-        client.follow();
+        client.welcome();
         client
+    }
+
+    fn welcome(&mut self) {
+        let features = r#","features":["reply","edit","delete","reaction","pin","room","search"]"#;
+        self.bench.welcome_with(0, features);
+        self.follow();
     }
 
     fn join(&mut self) {
@@ -218,9 +247,7 @@ impl Client {
 
     /// Takes the outputs of the session.
     fn follow(&mut self) {
-        let is_request = |frame: &ClientFrame| {
-            matches!(frame.event, ClientEvent::JoinRoom { .. } | ClientEvent::History(_))
-        };
+        let is_request = |frame: &ClientFrame| !matches!(frame.event, ClientEvent::Ping(_));
         self.requests.extend(self.bench.written.drain(..).filter(is_request));
         let mut next = None;
         for event in self.bench.events.drain(..) {
@@ -233,7 +260,7 @@ impl Client {
             }
         }
         if let Some(before) = next.filter(|_| self.pages_backward) {
-            self.command(Command::History { room: name(ROOM), before: Some(before), limit: 30 });
+            self.command(Command::History(HistoryRequest::before(name(ROOM), Some(before), 30)));
         }
     }
 
@@ -243,8 +270,31 @@ impl Client {
         self.pages.clear();
         self.delivered = None;
         self.bench.closed(1006);
-        self.bench.reconnected();
-        self.follow();
+        let ConnectionState::Waiting { retry_in, .. } = self.bench.state() else { panic!("not waiting") };
+        self.bench.pass(*retry_in);
+        self.welcome();
+    }
+
+    /// Leaves the room and joins it again.
+    fn rejoin(&mut self) {
+        self.command(Command::Leave(name(ROOM)));
+        self.join();
+    }
+
+    /// The server drops entries before the client has read them.
+    fn resync(&mut self, server: &Server, rng: &mut fastrand::Rng) {
+        let Some(delivered) = self.delivered else { return };
+        let missed = (server.log.len() - delivered) as u64;
+        let replayed = rng.u64(..=missed);
+        let recovery = if replayed == missed {
+            Recovery::Complete { replayed }
+        } else {
+            Recovery::Truncated { replayed }
+        };
+        self.delivered = Some(server.log.len() - usize::try_from(replayed).expect("a number"));
+        let (message, room, position) = ("m".to_owned(), name(ROOM), server.position());
+        let resync = Resync { message, room, position, recovery };
+        self.receive(ServerEvent::System(SystemEvent::Resync(resync)), None);
     }
 
     fn is_idle(&self, server: &Server) -> bool {
@@ -279,9 +329,17 @@ impl Client {
                     .push(ServerFrame { event: ServerEvent::History(server.page(&request)), reference });
             }
             ClientEvent::JoinRoom { since, .. } => {
-                let since = since.map(|since| usize::try_from(since.seq().get()).expect("a number"));
+                let mut since = since.map(|since| usize::try_from(since.seq().get()).expect("a number"));
                 let head = server.log.len();
+                let missed = since.map(|since| (head - since) as u64);
+                if let (Gap::Truncated, Some(since)) = (self.gap, &mut since) {
+                    *since = head - (head - *since) / 2;
+                }
                 let replayed = since.map(|since| (head - since) as u64);
+                let recovery = replayed.map(|replayed| match missed {
+                    Some(missed) if missed > replayed => Recovery::Truncated { replayed },
+                    _ => Recovery::Complete { replayed },
+                });
                 let joined = Joined {
                     message: "me joined".to_owned(),
                     room: name(ROOM),
@@ -291,11 +349,22 @@ impl Client {
                     others: Vec::new(),
                     others_count: 0,
                     position: Some(server.position()),
-                    recovery: replayed.map(|replayed| Recovery::Complete { replayed }),
+                    recovery,
                     read_seq: None,
                 };
                 self.delivered = Some(since.unwrap_or(head));
                 self.receive(ServerEvent::System(SystemEvent::Joined(joined)), reference);
+            }
+            ClientEvent::Search(request) => {
+                self.pages
+                    .push(ServerFrame { event: ServerEvent::Found(server.search(&request)), reference });
+            }
+            ClientEvent::LeaveRoom { room } => {
+                self.delivered = None;
+                let (message, user_id, reason) = ("me left".to_owned(), user("me"), LeaveReason::Left);
+                let (others, others_count) = (Vec::new(), 0);
+                let left = Left { message, room, user_id, member_count: 0, reason, others, others_count };
+                self.receive(ServerEvent::System(SystemEvent::Left(left)), reference);
             }
             event => panic!("{event:?}"),
         }
@@ -313,6 +382,61 @@ impl Client {
     }
 }
 
+/// The ways of the clients to load the room.
+const WAYS: [&str; 6] = ["live", "replay", "backward", "around", "search", "gaps"];
+
+/// Lets each client load more in its way.
+fn load(
+    [_, replay, backward, around, search, gaps]: &mut [Client; 6],
+    server: &Server,
+    rng: &mut fastrand::Rng,
+) {
+    let around_random = |rng: &mut fastrand::Rng| {
+        let around = Some(Seq::new(rng.u64(1..=server.head())));
+        Command::History(HistoryRequest { around, limit: Some(20), ..HistoryRequest::newest(name(ROOM)) })
+    };
+    let search_random = |rng: &mut fastrand::Rng| {
+        let (query, room) = ("text".parse().expect("a line"), rng.bool().then(|| name(ROOM)));
+        let from = Some(user(pick(rng, &USERS)));
+        Command::Search(SearchRequest { query, room, from, before: None, limit: None })
+    };
+    match server.log.len() {
+        600 => {
+            // The page may be read before the join.
+            around.command(Command::History(HistoryRequest::before(name(ROOM), None, 20)));
+            around.join();
+            search.command(search_random(rng));
+            search.join();
+            gaps.join();
+        }
+        1_000 => {
+            backward.pages_backward = true;
+            backward.join();
+            backward.command(Command::History(HistoryRequest::before(name(ROOM), None, 30)));
+        }
+        number if number > 600 && number % 20 == 0 => {
+            around.command(around_random(rng));
+            search.command(search_random(rng));
+            gaps.command(if rng.bool() { around_random(rng) } else { search_random(rng) });
+        }
+        _ => {}
+    }
+    if rng.u32(..150) == 0 {
+        replay.reconnect();
+    }
+    if rng.u32(..150) == 0 && server.log.len() > 600 {
+        search.reconnect();
+    }
+    if rng.u32(..40) == 0 && server.log.len() > 600 {
+        gaps.gap = if rng.bool() { Gap::Truncated } else { Gap::None };
+        match rng.u32(..3) {
+            0 => gaps.reconnect(),
+            1 => gaps.rejoin(),
+            _ => gaps.resync(server, rng),
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -320,53 +444,36 @@ proptest! {
     fn however_a_client_loads_a_room_it_has_the_same_state(seed: u64) {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut server = Server::default();
-        let [mut live, mut replay, mut backward, mut around] = [1, 2, 3, 4].map(Client::new);
-        live.join();
-        replay.join();
-        for client in [&mut live, &mut replay] {
+        let mut clients = [1, 2, 3, 4, 5, 6].map(Client::new);
+        for client in &mut clients[..2] {
+            client.join();
             while !client.is_idle(&server) {
                 client.step(&server, &mut rng);
             }
         }
-        backward.pages_backward = true;
         while server.log.len() < ENTRIES {
             server.add_random(&mut rng);
-            match server.log.len() {
-                600 => {
-                    // The page may be read before the join.
-                    let request = HistoryRequest { limit: Some(20), ..HistoryRequest::newest(name(ROOM)) };
-                    around.command(Command::Page(request));
-                    around.join();
-                }
-                1_000 => {
-                    backward.join();
-                    backward.command(Command::History { room: name(ROOM), before: None, limit: 30 });
-                }
-                number if number > 600 && number % 20 == 0 => {
-                    let seq = Some(Seq::new(rng.u64(1..=server.head())));
-                    let request = HistoryRequest { around: seq, limit: Some(20), ..HistoryRequest::newest(name(ROOM)) };
-                    around.command(Command::Page(request));
-                }
-                _ => {}
-            }
-            if rng.u32(..150) == 0 {
-                replay.reconnect();
-            }
-            for client in [&mut live, &mut replay, &mut backward, &mut around] {
+            load(&mut clients, &server, &mut rng);
+            for client in &mut clients {
                 for _ in 0..rng.u32(..3) {
                     client.step(&server, &mut rng);
                 }
             }
         }
-        for (who, client) in [("live", &mut live), ("replay", &mut replay), ("backward", &mut backward), ("around", &mut around)] {
+        for client in &mut clients[4..] {
+            // A state that has begun again has no settings before a page.
+            client.command(Command::History(HistoryRequest::before(name(ROOM), None, 20)));
+        }
+        for (who, client) in WAYS.iter().zip(&mut clients) {
             while !client.is_idle(&server) {
                 client.step(&server, &mut rng);
             }
             let held = client.assert_state(who, &server);
-            if who == "around" {
-                prop_assert!(held > 300, "{} messages", held);
-            } else {
-                prop_assert_eq!(held, server.messages.len(), "{}", who);
+            match *who {
+                "around" => prop_assert!(held > 300, "{held} messages"),
+                "search" => prop_assert!(held > 100, "{held} messages"),
+                "gaps" => prop_assert!(held >= 20, "{held} messages"),
+                _ => prop_assert_eq!(held, server.messages.len(), "{}", who),
             }
         }
     }

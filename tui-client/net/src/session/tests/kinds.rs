@@ -77,13 +77,13 @@ fn a_page_that_the_server_does_not_support_fails() {
     let pinned = HistoryRequest { pinned: true, ..newest() };
     for request in [around, thread, pinned] {
         let mut bench = Bench::in_room("a", 3);
-        let command = Command::Page(request);
+        let command = Command::History(request);
         bench.command(command.clone());
         assert_eq!(bench.events, [Event::RequestFailed { request: command, reason: UNSUPPORTED.to_owned() }]);
         assert_eq!(bench.written, []);
     }
     let mut bench = Bench::in_room("a", 3);
-    bench.command(Command::Page(HistoryRequest { after: Some(Seq::new(1)), ..newest() }));
+    bench.command(Command::History(HistoryRequest { after: Some(Seq::new(1)), ..newest() }));
     assert_eq!(bench.written.len(), 1, "each server has it");
 }
 
@@ -171,16 +171,17 @@ fn a_room_state_begins_again_after_a_gap_and_ends_with_the_membership() {
 #[test]
 fn pages_are_requested_again_when_too_many_changes_cross_them() {
     let mut bench = Bench::in_room("a", 3);
-    bench.command(Command::History { room: name("a"), before: None, limit: 50 });
+    bench.command(Command::History(HistoryRequest::before(name("a"), None, 50)));
     let requests = |bench: &Bench| {
         let is_page = |frame: &&ClientFrame| matches!(frame.event, ClientEvent::History(_));
         bench.written.iter().filter(is_page).filter_map(|frame| frame.reference.clone()).collect::<Vec<_>>()
     };
     let first = requests(&bench);
-    for seq in 4..=4 + crate::held::HELD as u64 {
+    let text = "🦀".repeat(4_000);
+    for seq in 4..=4 + (crate::held::HELD_BYTES / text.len()) as u64 {
+        let id = ulid(seq);
         bench.receives(&format!(
-            r#"{{"type":"pin","room":"a","from":"bob","target":3,"seq":{seq},"id":"{}","ts":1}}"#,
-            ulid(seq)
+            r#"{{"type":"edit","room":"a","from":"bob","target":3,"text":"{text}","seq":{seq},"id":"{id}","ts":1}}"#
         ));
     }
     let second = requests(&bench);
@@ -204,7 +205,7 @@ fn a_room_state_keeps_the_version_of_a_message_with_the_larger_rev() {
     bench.closed(1012);
     bench.reconnected();
     bench.joined("a", 0, Some(("reset", 0)));
-    bench.command(Command::History { room: name("a"), before: None, limit: 50 });
+    bench.command(Command::History(HistoryRequest::before(name("a"), None, 50)));
     let reference = bench.written.last().and_then(|frame| frame.reference.clone()).expect("a ref");
     let id = ulid(1);
     bench.receives(&format!(

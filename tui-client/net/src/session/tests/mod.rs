@@ -3,6 +3,7 @@
 mod connection;
 mod folding;
 mod health;
+mod inbox;
 mod kinds;
 mod model;
 mod requests;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use realtime_shared::{ClientEvent, ServerEvent};
+use realtime_shared::{ClientEvent, HistoryRequest, ServerEvent};
 
 use super::{Bench, name, seconds};
 use crate::command::Command;
@@ -10,7 +10,7 @@ use crate::event::Event;
 use crate::requests::REQUESTS;
 
 fn history(room: &str) -> Command {
-    Command::History { room: name(room), before: None, limit: 50 }
+    Command::History(HistoryRequest::before(name(room), None, 50))
 }
 
 /// A session in room `a` that has sent a request for its history.

@@ -1,5 +1,7 @@
 //! Tests of a message's states: queued, sent, stored, refused.
 
+use realtime_shared::{Change, Content, Pin, Seq};
+
 use super::*;
 
 #[test]
@@ -104,6 +106,22 @@ fn a_slow_room_delays_no_other_room_and_no_join() {
     assert_eq!(bench.posts(), ["m1", "other"]);
     bench.pass(seconds(1));
     assert_eq!(bench.posts(), ["m1", "other", "m1"], "m2 waits for the answer");
+}
+
+/// Changes have a budget of their own.
+#[test]
+fn a_rate_limited_change_holds_up_the_entries_behind_it_only() {
+    let mut bench = Bench::new();
+    bench.welcome_with(10, r#","features":["pin"]"#);
+    let pin = Pin { target: Seq::new(1), target_id: None, removed: false };
+    let (content, client_msg_id) = (Content::Change(Change::Pin(pin)), msg("pin"));
+    bench.command(Command::Submit { room: name("a"), content, client_msg_id });
+    bench.send("a", "behind");
+    bench.error("rate_limited", true, r#","retry_after_ms":3000,"room":"a","client_msg_id":"pin""#);
+    bench.send("b", "other");
+    assert_eq!(bench.posts(), ["pin", "other"]);
+    bench.pass(seconds(4));
+    assert_eq!(bench.posts(), ["pin", "other", "pin"]);
 }
 
 #[test]

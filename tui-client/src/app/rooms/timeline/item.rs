@@ -102,7 +102,8 @@ pub struct ShownMessage {
     pub mention: bool,
     /// This client sent the message and has seen it stored.
     pub ours: bool,
-    /// The message with its changes, without a text. `None`: it has no changes and answers no message.
+    /// The message with its changes, without a text. `None`: it has no changes and answers no message. The text of a deleted
+    /// message is empty.
     pub folded: Option<Box<Message>>,
 }
 
@@ -112,8 +113,13 @@ impl ShownMessage {
         self.folded.as_ref().and_then(|folded| folded.rev).unwrap_or(Seq::new(0))
     }
 
-    /// Applies a change of the message. Returns false if it has no effect.
-    pub(in crate::app) fn apply(&mut self, change: &ChangeEntry, user: Option<&UserId>) -> bool {
+    /// Applies a change of the message. `mention`: the text of an edit names the user. Returns false if it has no effect.
+    pub(in crate::app) fn apply(
+        &mut self,
+        change: &ChangeEntry,
+        user: Option<&UserId>,
+        mention: bool,
+    ) -> bool {
         let mut folded = match &self.folded {
             Some(folded) => folded.clone(),
             None => Box::new(bare(change)),
@@ -121,21 +127,23 @@ impl ShownMessage {
         if !folded.apply(change, user) {
             return false;
         }
-        if let Some(deleted) = &folded.deleted {
-            self.text = deletion(&deleted.by);
-            self.mention = false;
+        if folded.deleted.is_some() {
+            (self.text, self.mention) = (sanitize::block(""), false);
         } else if let Change::Edit(edit) = &change.change {
-            self.text = sanitize::block(edit.text.as_str());
+            (self.text, self.mention) = (sanitize::block(edit.text.as_str()), mention);
         }
         folded.text = Text::deleted();
         self.folded = Some(folded);
         true
     }
 
-    /// Facts about the message for the line behind its text: what it answers, an edit, a pin, reactions.
+    /// Facts about the message for the rows below its text: a deletion, what it answers, an edit, a pin, reactions.
     #[must_use]
     pub fn facts(&self) -> Option<String> {
-        let folded = self.folded.as_ref().filter(|folded| folded.deleted.is_none())?;
+        let folded = self.folded.as_ref()?;
+        if let Some(deleted) = &folded.deleted {
+            return Some(format!("deleted by {}", sanitize::line(deleted.by.as_str())));
+        }
         let mut facts = Vec::new();
         facts.extend(folded.reply_to.map(|seq| format!("reply to {seq}")));
         facts.extend(folded.edited_ts.map(|_| "edited".to_owned()));
@@ -144,13 +152,8 @@ impl ShownMessage {
             let mine = if reaction.mine { " (you)" } else { "" };
             format!("{} {}{mine}", sanitize::line(reaction.emoji.as_str()), reaction.count)
         }));
-        (!facts.is_empty()).then(|| format!(" [{}]", facts.join(", ")))
+        (!facts.is_empty()).then(|| facts.join(", "))
     }
-}
-
-/// The text in place of a deleted message's.
-pub(in crate::app) fn deletion(by: &UserId) -> Block {
-    sanitize::block(&format!("[deleted by {}]", sanitize::line(by.as_str())))
 }
 
 /// The target of a change before all changes, with the fields that the fold reads.

@@ -171,14 +171,15 @@ impl Timeline {
         true
     }
 
-    /// Applies a change to its message. Returns false if it has no effect here.
-    pub fn change(&mut self, change: &ChangeEntry, user: Option<&UserId>) -> bool {
+    /// Applies a change to its message. `mention`: the text of an edit names the user. Returns false if it has no effect
+    /// here.
+    pub fn change(&mut self, change: &ChangeEntry, user: Option<&UserId>, mention: bool) -> bool {
         let Some((target, _)) = change.change.target() else { return false };
         let key = ItemKey::message(target);
         let index = self.rows.partition_point(|row| row.key < key);
         let mut is_changed = false;
         if self.rows.get(index).is_some_and(|row| row.key == key) {
-            self.change_row(index, |message| is_changed = message.apply(change, user));
+            self.change_row(index, |message| is_changed = message.apply(change, user, mention));
         }
         is_changed
     }

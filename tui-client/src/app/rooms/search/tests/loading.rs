@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::terminal_input::KeyCode;
-use realtime_shared::{Recovery, Seq};
+use realtime_shared::{HistoryRequest, Recovery, Seq};
 
 use super::super::*;
 use super::{at, found, search};
@@ -32,7 +32,7 @@ fn load(client: &mut Client, last: u64, texts: &[&str], has_more: bool) -> Vec<E
 
 fn history(before: u64) -> Effect {
     let before = Some(Seq::new(before));
-    Effect::Net(Command::History { room: room("chat"), before, limit: 200 })
+    Effect::Net(Command::History(HistoryRequest::before(room("chat"), before, 200)))
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn a_search_before_the_first_page_loads_the_newest_one() {
     client.joined_at("chat", 7, None, None);
     client.page_fails("chat", "try again later");
     search(&mut client, "x");
-    let newest = Command::History { room: room("chat"), before: None, limit: 200 };
+    let newest = Command::History(HistoryRequest::before(room("chat"), None, 200));
     assert_eq!(client.press(KeyCode::Up), [Effect::Net(newest)]);
     assert!(load(&mut client, 7, &["-", "-"], true).is_empty());
     assert_eq!(client.hint(), "", "the line of the search has the result");
