@@ -1,11 +1,12 @@
 //! Entries before the join: pages of history, newest page first. Live entries are held meanwhile.
 //!
 //! The pages lie before the position of the join and the live entries after it. The two never overlap, even if the
-//! connection is lost in between. Only printed entries count.
+//! connection is lost in between. Only printed entries count. A page has the changes that arrived before it, so these
+//! have no line of their own.
 
 use std::collections::VecDeque;
 
-use realtime_shared::{Epoch, History, Position, Seq, ServerEvent};
+use realtime_shared::{EntryEvent, Epoch, History, Position, Seq, ServerEvent};
 
 use super::printed::PrintedEntry;
 
@@ -91,8 +92,19 @@ impl Backlog {
         self.held.len() < HELD
     }
 
-    /// All entries in order.
+    /// All entries in order, without the held changes that an older message has already.
     pub(super) fn finish(self) -> impl Iterator<Item = PrintedEntry> {
-        self.older.into_iter().chain(self.held)
+        let Self { older, mut held, .. } = self;
+        let is_new = |entry: &PrintedEntry| {
+            let target = if let EntryEvent::Change(entry) = &entry.0 { entry.change.target() } else { None };
+            let Some((target, _)) = target else { return true };
+            let message = older.iter().find_map(|older| match &older.0 {
+                EntryEvent::Message(message) if message.seq == target => Some(message),
+                _ => None,
+            });
+            message.is_none_or(|message| message.rev() < entry.0.head().seq && message.deleted.is_none())
+        };
+        held.retain(is_new);
+        older.into_iter().chain(held)
     }
 }

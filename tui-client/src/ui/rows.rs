@@ -190,13 +190,22 @@ impl TimelineLayout<'_> {
             }
             nick_style = look.mention();
         }
-        let stored = message.ours.then(|| format!(" {}", look.glyph().stored));
-        let sign = match (message.facts(), stored) {
-            (Some(facts), stored) => Some((facts + &stored.unwrap_or_default(), look.faint())),
-            (None, stored) => stored.map(|stored| (stored, look.faint())),
-        };
+        let sign = message.ours.then(|| (format!(" {}", look.glyph().stored), look.faint()));
         let speaker = Speaker { nick, style: nick_style, is_doubtful: message.is_doubtful };
         self.speech(rows, &speaker, &markup, sign, margin);
+        if let Some(facts) = message.facts() {
+            self.facts(rows, &facts);
+        }
+    }
+
+    /// Facts about the message above. Their sign is in the cell before the text, which no nick and no text reaches, so a
+    /// message cannot imitate them.
+    fn facts(&self, rows: &mut Vec<ScreenRow>, facts: &str) {
+        let (look, column) = (self.look, self.text_column());
+        for line in wrap(facts, self.text_room()) {
+            let sign = ScreenRow::default().part(column.saturating_sub(1), look.glyph().fact, look.faint());
+            rows.push(sign.part(column, line, look.faint()));
+        }
     }
 
     fn outgoing(&self, rows: &mut Vec<ScreenRow>, outgoing: &Outgoing, margin: &Margin<'_>) {

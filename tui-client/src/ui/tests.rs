@@ -1,6 +1,7 @@
 //! Screens as text, in the three supported sizes.
 
 mod composer;
+mod facts;
 mod folding;
 mod inspector;
 mod mouse;

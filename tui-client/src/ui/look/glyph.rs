@@ -37,6 +37,8 @@ pub(in crate::ui) struct Glyphs {
     pub(in crate::ui) down: &'static str,
     /// Separator between two parts of a line, and before an aside.
     pub(in crate::ui) dot: &'static str,
+    /// Before facts about the message above.
+    pub(in crate::ui) fact: &'static str,
     /// A queued message.
     pub(in crate::ui) queued: &'static str,
     /// A message that is sent and not known to be stored.
@@ -70,6 +72,7 @@ pub(super) static UNICODE: Glyphs = Glyphs {
     up: "↑",
     down: "↓",
     dot: "·",
+    fact: "└",
     queued: "…",
     sent: "…",
     stored: "✓",
@@ -96,6 +99,7 @@ pub(super) static ASCII: Glyphs = Glyphs {
     up: "^",
     down: "v",
     dot: "-",
+    fact: "=",
     queued: "~",
     sent: "~",
     stored: "+",
