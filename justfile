@@ -140,6 +140,7 @@ c-compiler:
     } >&2
 
 # The tests of several instances start a Redis and an nginx of their own on free ports, and the tests of the screen a tmux.
+# Node and Python run the clients of the protocol's README.
 # If they are missing and `install` is `--install-deps`, the Debian packages are installed, without starting services. CI
 # and root need no flag.
 [private]
@@ -151,14 +152,15 @@ other-programs install:
     PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || missing+=(nginx-light)
     command -v python3 >/dev/null || missing+=(python3)
     command -v tmux >/dev/null || missing+=(tmux)
+    command -v node >/dev/null || missing+=(nodejs)
     if [[ ${#missing[@]} == 0 ]]; then exit; fi
     as_root=(sudo); if [[ "$(id -u)" == 0 ]]; then as_root=(); fi
     if ! command -v apt-get >/dev/null; then
         echo "The tests run programs that are missing: ${missing[*]}. To install them:"
-        echo '  Fedora          sudo dnf install redis nginx python3 tmux'
-        echo '  Arch            sudo pacman -S redis nginx python tmux'
-        echo '  Alpine          sudo apk add redis nginx python3 tmux'
-        echo '  macOS           brew install redis nginx python tmux'
+        echo '  Fedora          sudo dnf install redis nginx python3 tmux nodejs'
+        echo '  Arch            sudo pacman -S redis nginx python tmux nodejs'
+        echo '  Alpine          sudo apk add redis nginx python3 tmux nodejs'
+        echo '  macOS           brew install redis nginx python tmux node'
         exit 1
     fi >&2
     if [[ "$1" != --install-deps && "${CI-}" != true && ${#as_root[@]} != 0 ]]; then

@@ -32,10 +32,11 @@ fn outline() -> &'static str {
     rest.split_once("```").expect("its end").0
 }
 
-/// The last line that the outline prints after these frames.
-fn run(frames: &str) -> String {
+/// The lines that the outline prints after these frames. The last one is its position.
+fn lines(frames: &str) -> Vec<String> {
     let script = format!("{WEBSOCKETS}\n{}\nFRAMES = r'''{frames}'''\n{DRIVER}", outline());
     let mut python = Command::new("python3")
+        .env("PYTHONIOENCODING", "utf-8")
         .arg("-")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -45,7 +46,34 @@ fn run(frames: &str) -> String {
     let output = python.wait_with_output().expect("python3 ends");
     assert!(output.status.success(), "the outline fails");
     let output = String::from_utf8(output.stdout).expect("UTF-8");
-    output.lines().last().expect("a line").to_owned()
+    output.lines().map(str::to_owned).collect()
+}
+
+/// The position after these frames.
+fn run(frames: &str) -> String {
+    lines(frames).pop().expect("a line")
+}
+
+#[test]
+fn replies_and_changes_are_shown_with_their_message() {
+    let frames = r#"{"type":"message","room":"lobby","seq":5,"id":"five","from":"bob","text":"hi"}
+{"type":"message","room":"lobby","seq":6,"id":"six","from":"eve","text":"yes","reply_to":5}
+{"type":"edit","room":"lobby","seq":7,"id":"seven","from":"bob","target":5,"text":"hello"}
+{"type":"reaction","room":"lobby","seq":8,"id":"eight","from":"eve","target":5,"emoji":"👍"}
+{"type":"reaction","room":"lobby","seq":9,"id":"nine","from":"eve","target":2,"emoji":"👍","removed":true}
+{"type":"delete","room":"lobby","seq":10,"id":"ten","from":"bob","target":5}
+{"type":"message","room":"lobby","seq":11,"id":"e","from":"bob","text":"","deleted":{"by":"bob","ts":1}}
+{"type":"edit","room":"lobby","seq":12,"id":"t","from":"bob","target":11,"deleted":true}"#;
+    let expected = [
+        "bob: hi",
+        "eve: yes (reply to 'hi')",
+        "bob changes 'hi' to 'hello'",
+        "eve reacts with 👍 to 'hello'",
+        "eve takes back 👍 to message 2",
+        "bob deletes message 5",
+        "position E 12 t unsent ['mine']",
+    ];
+    assert_eq!(lines(frames), expected);
 }
 
 #[test]
