@@ -139,7 +139,8 @@ impl Server {
     fn search(&self, request: &SearchRequest) -> Found {
         let is_found =
             |message: &&Message| message.deleted.is_none() && request.from.as_ref() == Some(&message.from);
-        let found = self.messages.values().rev().filter(is_found).skip(self.log.len() % 40).take(20);
+        let skipped = self.log.len() * 7 % self.messages.len();
+        let found = self.messages.values().rev().filter(is_found).skip(skipped / USERS.len()).take(20);
         Found {
             messages: found.map(|message| message.clone().into()).collect(),
             has_more: true,
@@ -429,6 +430,9 @@ fn load(
     }
     if rng.u32(..40) == 0 && server.log.len() > 600 {
         gaps.gap = if rng.bool() { Gap::Truncated } else { Gap::None };
+        // The result is on its way.
+        gaps.command(search_random(rng));
+        gaps.answer(server);
         match rng.u32(..3) {
             0 => gaps.reconnect(),
             1 => gaps.rejoin(),

@@ -5,6 +5,7 @@ mod folding;
 mod health;
 mod inbox;
 mod kinds;
+mod markers;
 mod model;
 mod requests;
 mod rooms;
